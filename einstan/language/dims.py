@@ -1,0 +1,155 @@
+"""Dimensions: which axes are equal.
+
+Every axis of every tensor is named ``X.0``, ``X.1``, ...; an index that fills a slot alone runs over that axis, so all
+axes that one index fills are equal, and all slots of one axis are.  The classes of that relation (a union-find) are the
+dimensions; a class is named by its first axis in reading order, left side first, or by its index where it has no axis.
+
+The algebra knows dimensions only by these names, never sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from einstan.language.index import Index
+from einstan.language.node import Node, fold, preorder
+from einstan.language.term import Delta, Equation, Extent, Indexed, Name, Reduce, Sum
+
+
+class UnionFind:
+    """Disjoint sets of strings; the first member to arrive speaks for its set."""
+
+    def __init__(self) -> None:
+        self._parent: dict[str, str] = {}
+        self._rank: dict[str, int] = {}
+
+    def find(self, member: str) -> str:
+        if member not in self._parent:
+            self._parent[member] = member
+            self._rank[member] = len(self._rank)
+        root = member
+        while self._parent[root] != root:
+            root = self._parent[root]
+        while self._parent[member] != root:
+            self._parent[member], member = root, self._parent[member]
+        return root
+
+    def union(self, left: str, right: str) -> str:
+        a, b = self.find(left), self.find(right)
+        if self._rank[b] < self._rank[a]:
+            a, b = b, a
+        self._parent[b] = a
+        return a
+
+    def __contains__(self, member: str) -> bool:
+        return member in self._parent
+
+    def members(self) -> Iterable[str]:
+        return tuple(self._parent)
+
+
+def axis(tensor: Name, position: int) -> str:
+    """The name of an axis: ``X.0``."""
+    return f"{tensor}.{position}"
+
+
+def is_axis(dim: str) -> bool:
+    """Whether a dimension is named by an axis (``X.0``) rather than by an index that has none."""
+    return dim.rpartition(".")[2].isdigit() and "." in dim
+
+
+def relate(equation: Equation, classes: UnionFind | None = None, prefix: str = "") -> UnionFind:
+    """Join what the equation says is equal.  A dimension without an axis gets ``prefix`` so that equations that are
+    related together do not share it by accident."""
+    classes = UnionFind() if classes is None else classes
+    for position, index in enumerate(equation.indices):
+        classes.union(axis(equation.name, position), qualified(index.dim, prefix))
+    for node in preorder(equation.rhs):
+        if isinstance(node, Indexed):
+            for position, form in enumerate(node.slots):
+                name = axis(node.tensor, position)
+                if form.index is None:
+                    classes.find(name)
+                else:
+                    classes.union(name, qualified(form.index.dim, prefix))
+        elif isinstance(node, Delta):
+            left, right = node.left.index, node.right.index
+            if left is not None and right is not None:
+                classes.union(qualified(left.dim, prefix), qualified(right.dim, prefix))
+        elif isinstance(node, Index):
+            classes.find(qualified(node.dim, prefix))
+    return classes
+
+
+def qualified(dim: str, prefix: str) -> str:
+    return dim if is_axis(dim) else prefix + dim
+
+
+def redimensioned(root: Node, new_dim: dict[str, str]) -> Node:
+    """Rename dimensions everywhere, in binders, extents and left sides too."""
+
+    def index(old: Index) -> Index:
+        return Index(old.name, new_dim.get(old.dim, old.dim))
+
+    def rule(node: Node, children: tuple[Node, ...]) -> Node:
+        if isinstance(node, Index):
+            return index(node)
+        if isinstance(node, Extent):
+            return Extent(index(node.index))
+        if isinstance(node, Sum | Reduce):
+            return type(node)(*node.fields[:-2], tuple(index(i) for i in node.indices), children[0])
+        if isinstance(node, Equation):
+            where = tuple((index(i), fold(form, rule)) for i, form in node.where)
+            return Equation(node.name, tuple(index(i) for i in node.indices), children[0], where)  # type: ignore[arg-type]
+        return node.rebuilt(children) if children != node.children else node
+
+    return fold(root, rule)
+
+
+def localised(equation: Equation) -> Equation:
+    """The equation with its dimensions named by its own first axes: a function of what is written, so that an equation
+    that is printed and parsed again is the same object."""
+    classes = relate(equation)
+    visible = {axis(equation.name, k) for k in range(len(equation.indices))}
+    order: list[str] = [axis(equation.name, k) for k in range(len(equation.indices))]
+    for node in preorder(equation.rhs):
+        if isinstance(node, Indexed):
+            for k in range(len(node.slots)):
+                if axis(node.tensor, k) not in visible:
+                    visible.add(axis(node.tensor, k))
+                    order.append(axis(node.tensor, k))
+    name_of: dict[str, str] = {}
+    for name in order:
+        name_of.setdefault(classes.find(name), name)
+    taken: set[str] = set()
+    new_dim: dict[str, str] = {}
+    for dim, letter in _dims_used(equation).items():
+        root = classes.find(dim)
+        if root not in name_of:
+            name = dim if is_axis(dim) else letter
+            while name in taken:
+                name += "'"
+            taken.add(name)
+            name_of[root] = name
+        new_dim[dim] = name_of[root]
+    if all(old == new for old, new in new_dim.items()):
+        return equation
+    return redimensioned(equation, new_dim)  # type: ignore[return-value]
+
+
+def _dims_used(equation: Equation) -> dict[str, str]:
+    """Every dimension that occurs, with the letter of its first index, in reading order."""
+    used: dict[str, str] = {}
+    for index in equation.indices:
+        used.setdefault(index.dim, index.name)
+    for node in preorder(equation.rhs, *(form for _, form in equation.where)):
+        if isinstance(node, Index):
+            used.setdefault(node.dim, node.name)
+        elif isinstance(node, Extent):
+            used.setdefault(node.index.dim, node.index.name)
+        elif isinstance(node, Sum | Reduce):
+            for index in node.indices:
+                used.setdefault(index.dim, index.name)
+    return used
+
+

@@ -1,0 +1,115 @@
+"""Errors that show the equation, a caret under the place, what was inferred, and the repair.
+
+    index k is free on the right but is not on the left
+      Z[n,j] = X[n,k] W[k,j]
+                   ^
+      inferred: the left side has n, j
+      repair:   write K to sum over it: Z[n,j] = X[n,K] W[K,j]
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+Span = tuple[int, int]
+
+
+class EinstanError(ValueError):
+    """The base of all errors of this package.
+
+    ``problem`` is one sentence; ``text`` the source it is about, of which ``span`` (start, end) is underlined;
+    ``inferred`` what was worked out on the way; ``repair`` what to write instead.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        text: str = "",
+        span: Span | None = None,
+        inferred: str | Iterable[str] = (),
+        repair: str | Iterable[str] = (),
+    ) -> None:
+        self.problem = problem
+        self.text = text
+        self.span = span
+        self.inferred = (inferred,) if isinstance(inferred, str) else tuple(inferred)
+        self.repair = (repair,) if isinstance(repair, str) else tuple(repair)
+        super().__init__(self.report())
+
+    def report(self) -> str:
+        lines = [self.problem]
+        if self.text:
+            lines += [f"  {line}" for line in underlined(self.text, self.span)]
+        lines += labelled("inferred: ", self.inferred) + labelled("repair:   ", self.repair)
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self.report()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _restore, (type(self), self.problem, self.text, self.span, self.inferred, self.repair)
+
+
+def _restore(
+    kind: type[EinstanError],
+    problem: str,
+    text: str,
+    span: Span | None,
+    inferred: tuple[str, ...],
+    repair: tuple[str, ...],
+) -> EinstanError:
+    return kind(problem, text=text, span=span, inferred=inferred, repair=repair)
+
+
+class NotationError(EinstanError):
+    """The text is not an equation: unbalanced brackets, an unknown character, ``a / b c``."""
+
+
+class ScopeError(EinstanError):
+    """An index or tensor is used in a way that its equation does not allow."""
+
+
+class ProgramError(EinstanError):
+    """Equations that do not fit together: a tensor defined twice, a cycle, an undefined tensor."""
+
+
+class DifferentiationError(EinstanError):
+    """What was asked for has no derivative: it is never answered with a zero."""
+
+
+class ClaimError(EinstanError):
+    """A declared partial or a claim that is not true."""
+
+
+class ExtentError(EinstanError):
+    """Sizes that disagree, or that cannot be inferred."""
+
+
+class DataError(EinstanError):
+    """Arrays that cannot be used: wrong rank or dtype, missing, not finite, too large."""
+
+
+def underlined(text: str, span: Span | None) -> list[str]:
+    """The line of ``text`` that holds the span, with carets below it; the whole text without a span."""
+    if span is None:
+        return text.splitlines() or [""]
+    start = min(max(span[0], 0), len(text))
+    first = text.rfind("\n", 0, start) + 1
+    last = text.find("\n", start)
+    line = text[first : len(text) if last < 0 else last]
+    column = start - first
+    width = max(1, min(span[1] - start, max(len(line) - column, 1)))
+    return [line, " " * column + "^" * width]
+
+
+def labelled(label: str, lines: Iterable[str]) -> list[str]:
+    """Lines under one label: the label in front of the first, blanks in front of the others."""
+    return [f"  {label if number == 0 else ' ' * len(label)}{line}" for number, line in enumerate(lines)]
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """``; did you mean W1?`` where a known name is close, else nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"did you mean {close[0]}?" if close else ""

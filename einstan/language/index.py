@@ -1,0 +1,126 @@
+"""Indices, and the integer-affine forms that stand in a tensor's slots.
+
+An index is a name together with the dimension it runs over.  The dimension is what tells two indices of one spelling
+apart: in ``A[i,K] B[K] + C[i,K] D[K]`` the two ``K`` may have different extents, and they are two objects.
+
+A dimension is named by one axis that has it, ``X.0`` for the first axis of ``X``; `einstan.language.dims` says which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from einstan.language.node import Node
+
+
+class Index(Node):
+    """``Index(name, dim)``: the spelling, and the dimension that it runs over."""
+
+    __slots__ = ()
+    field_names = ("name", "dim")
+
+    def __new__(cls, name: str, dim: str | None = None) -> Index:
+        return super().__new__(cls, name, dim if dim is not None else name)  # type: ignore[no-any-return]
+
+    @property
+    def name(self) -> str:
+        return self.fields[0]  # type: ignore[no-any-return]
+
+    @property
+    def dim(self) -> str:
+        return self.fields[1]  # type: ignore[no-any-return]
+
+    @property
+    def is_capital(self) -> bool:
+        return is_capital(self.name)
+
+    def _free(self) -> tuple[Index, ...]:
+        return (self,)
+
+
+class Affine(Node):
+    """An integer-affine form ``2 i + R - 1``: ``Affine(((atom, coefficient), ...), constant)``.
+
+    An atom is an `Index`, an `Extent` (as in the range guard ``p - i < |W.0|``), or an `Indexed` integer tensor (a
+    gather, ``E[T[n],d]``).  Coefficients are non-zero integers and every atom occurs once; the order is the user's.
+    """
+
+    __slots__ = ()
+    field_names = ("terms", "constant")
+
+    def __new__(cls, terms: tuple[tuple[Node, int], ...], constant: int = 0) -> Affine:
+        return super().__new__(cls, terms, constant)  # type: ignore[no-any-return]
+
+    @property
+    def terms(self) -> tuple[tuple[Node, int], ...]:
+        return self.fields[0]  # type: ignore[no-any-return]
+
+    @property
+    def constant(self) -> int:
+        return self.fields[1]  # type: ignore[no-any-return]
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return tuple(atom for atom, _ in self.terms)
+
+    def rebuilt(self, children: tuple[Node, ...]) -> Affine:
+        parts = [(child, k) for child, (_, k) in zip(children, self.terms, strict=True)]
+        return affine(*parts, constant=self.constant)
+
+    @property
+    def index(self) -> Index | None:
+        """The index, if this slot is one plain index and nothing else."""
+        if self.constant == 0 and len(self.terms) == 1:
+            atom, coefficient = self.terms[0]
+            if coefficient == 1 and isinstance(atom, Index):
+                return atom
+        return None
+
+    def coefficient(self, atom: Node) -> int:
+        """The coefficient of an atom, 0 where it does not occur."""
+        return next((k for a, k in self.terms if a is atom), 0)
+
+
+def slot(index: Index) -> Affine:
+    """A plain slot."""
+    return Affine(((index, 1),), 0)
+
+
+def affine(*parts: tuple[Node, int], constant: int = 0) -> Affine:
+    """Collect ``coefficient * part`` into one form; a part may itself be an `Affine`."""
+    total: dict[Node, int] = {}
+    for part, coefficient in parts:
+        if isinstance(part, Affine):
+            constant += coefficient * part.constant
+            for atom, k in part.terms:
+                total[atom] = total.get(atom, 0) + coefficient * k
+        else:
+            total[part] = total.get(part, 0) + coefficient
+    return Affine(tuple((atom, k) for atom, k in total.items() if k), constant)
+
+
+def is_capital(name: str) -> bool:
+    """Whether an index of this name is summed: it begins with a capital (``K``, ``Row``, ``Ω``)."""
+    return name[:1].isupper()
+
+
+def lowered(name: str) -> str:
+    """``K`` as ``k``, ``Row`` as ``row``."""
+    return name[:1].lower() + name[1:]
+
+
+def capitalised(name: str) -> str:
+    """``k`` as ``K``, ``row`` as ``Row``."""
+    return name[:1].upper() + name[1:]
+
+
+def fresh_name(name: str, taken: set[str] | Mapping[str, object]) -> str:
+    """``name`` if it is free, else ``name`` with the smallest number that is: ``K``, ``K2``, ``K3``."""
+    if name not in taken:
+        return name
+    stem = name.rstrip("0123456789") or name
+    number = 2
+    while f"{stem}{number}" in taken:
+        number += 1
+    return f"{stem}{number}"
+

@@ -1,0 +1,156 @@
+"""Interned, frozen nodes: equal terms are the same object.
+
+A node is built once for every distinct content, so ``==`` is ``is`` and comparing two large shared graphs costs
+nothing.  Children exist before their parents, so what a node knows about itself (its free indices, its digest) is
+computed from its children when it is built, without recursion; a term may be thousands of levels deep.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from weakref import WeakValueDictionary
+
+if TYPE_CHECKING:
+    from einstan.language.index import Index
+
+Value = TypeVar("Value")
+
+_interned: WeakValueDictionary[tuple[Any, ...], Node] = WeakValueDictionary()
+_lock = threading.Lock()
+_printer: Callable[[Any], str] = object.__repr__
+
+
+def install_printer(printer: Callable[[Any], str]) -> None:
+    """Let the printer, which imports the nodes, be what ``str(node)`` calls."""
+    global _printer
+    _printer = printer
+
+
+class Node:
+    """The base of all nodes.  A subclass names its fields; ``Subclass(*fields)`` finds or makes the one object."""
+
+    __slots__ = ("__weakref__", "digest", "fields", "free")
+
+    field_names: ClassVar[tuple[str, ...]] = ()
+    fields: tuple[Any, ...]
+    free: tuple[Index, ...]
+    digest: bytes
+
+    def __new__(cls, *fields: Any) -> Any:
+        key = (cls, *fields)
+        found = _interned.get(key)
+        if found is not None:
+            return found
+        node = object.__new__(cls)
+        object.__setattr__(node, "fields", fields)
+        object.__setattr__(node, "free", node._free())
+        object.__setattr__(node, "digest", _digest(cls.__name__, fields))
+        with _lock:
+            return _interned.setdefault(key, node)
+
+    def _free(self) -> tuple[Index, ...]:
+        """The free indices, in the order in which they first occur."""
+        return union_of_free(self.children)
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        """The nodes directly below, in reading order (an index bound here is not a child)."""
+        return ()
+
+    def rebuilt(self, children: tuple[Node, ...]) -> Node:
+        """The same node over other children."""
+        return self
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__} is frozen: {name!r} cannot be set")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{type(self).__name__} is frozen: {name!r} cannot be deleted")
+
+    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
+        return type(self), self.fields
+
+    def __copy__(self) -> Node:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Node:
+        return self
+
+    def __str__(self) -> str:
+        return _printer(self)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {_printer(self)}>"
+
+
+def _digest(name: str, fields: tuple[Any, ...]) -> bytes:
+    """A digest of the content that is the same in every process: an order on nodes that needs no recursion."""
+    digest = blake2b(name.encode(), digest_size=12)
+    for field in fields:
+        for part in field if type(field) is tuple else (field,):
+            digest.update(part.digest if isinstance(part, Node) else repr(part).encode())
+            digest.update(b",")
+        digest.update(b";")
+    return digest.digest()
+
+
+def union_of_free(nodes: tuple[Node, ...]) -> tuple[Index, ...]:
+    if len(nodes) == 1:
+        return nodes[0].free
+    return tuple(dict.fromkeys(index for node in nodes for index in node.free))
+
+
+# ---- traversal -------------------------------------------------------------------------------------------------------
+
+
+def postorder(*roots: Node) -> Iterator[Node]:
+    """Every distinct node below the roots, each once, children first.  Iterative: depth is bounded by memory alone."""
+    seen: set[Node] = set()
+    stack: list[tuple[Node, bool]] = [(root, False) for root in reversed(roots)]
+    while stack:
+        node, expanded = stack.pop()
+        if expanded:
+            yield node
+        elif node not in seen:
+            seen.add(node)
+            stack.append((node, True))
+            stack.extend((child, False) for child in reversed(node.children) if child not in seen)
+
+
+def preorder(*roots: Node) -> Iterator[Node]:
+    """Every distinct node below the roots, each once, in reading order."""
+    seen: set[Node] = set()
+    stack = list(reversed(roots))
+    while stack:
+        node = stack.pop()
+        if node not in seen:
+            seen.add(node)
+            yield node
+            stack.extend(reversed(node.children))
+
+
+def fold(root: Node, rule: Callable[[Node, tuple[Value, ...]], Value], memo: dict[Node, Value] | None = None) -> Value:
+    """Combine bottom-up: ``rule(node, values of its children)``, once per distinct node."""
+    memo = {} if memo is None else memo
+    for node in postorder(root):
+        if node not in memo:
+            memo[node] = rule(node, tuple(memo[child] for child in node.children))
+    return memo[root]
+
+
+def rewrite(root: Node, rule: Callable[[Node], Node], memo: dict[Node, Node] | None = None) -> Any:
+    """Rebuild bottom-up, passing every rebuilt node through ``rule``."""
+
+    def step(node: Node, children: tuple[Node, ...]) -> Node:
+        return rule(node.rebuilt(children) if children != node.children else node)
+
+    return fold(root, step, memo)
+
+
+def replace(root: Node, mapping: Mapping[Node, Node]) -> Any:
+    """Replace whole nodes, wherever they occur."""
+    memo: dict[Node, Node] = dict(mapping)
+    return rewrite(root, lambda node: node, memo)

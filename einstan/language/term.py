@@ -1,0 +1,474 @@
+"""The terms of the language: a closed set of frozen, interned nodes.
+
+    Const(value)                     an exact rational number
+    Indexed(tensor, slots)           X[i,K], E[T[n],d], X[2i+R]; a scalar has no slots
+    Delta(left, right)               δ[i,p], the Kronecker delta of two integer-affine forms
+    Iverson(operands, relations)     1[0 <= i < j], 1[Z[i,j] > 0]; without relations 1[K], a tensor of ones
+    Extent(index)                    |n|, the extent of the axis that n runs over, as a number
+    Apply(function, arguments)       exp(u); a power, and so a quotient, is Apply("pow", (base, exponent))
+    Add(terms)  Mul(factors)         in the user's order, flat, at least two
+    Sum(indices, body)               a sum over bound indices
+    Reduce(operation, indices, body) mean, max, min, logsumexp, prod over bound indices
+
+An expression *means* the number that its nested loops give for each assignment of its free indices
+(`einstan.machine.loops` is that sentence as a program).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from einstan.language.index import Affine, Index, affine, fresh_name, slot
+from einstan.language.node import Node, fold, postorder, preorder
+
+# ---- names -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Partial:
+    """The name of a partial-derivative tensor, ``dZ[n,j]/dX[m,p]``: its slots are Z's, then X's.
+
+    ``wrt`` has one entry per denominator, so that second derivatives (``dL/dW[p,q]dW[r,s]``) have names too; each
+    entry is a tensor and its number of slots.
+    """
+
+    of: str
+    rank: int
+    wrt: tuple[tuple[str, int], ...]
+
+    def __str__(self) -> str:
+        return f"d{self.of}/" + "".join(f"d{name}" for name, _ in self.wrt)
+
+
+Name = str | Partial
+
+RELATIONS = ("<", "<=", ">", ">=", "==", "!=")
+REDUCTIONS = ("mean", "max", "min", "logsumexp", "prod")
+
+
+# ---- expressions -----------------------------------------------------------------------------------------------------
+
+
+class Expr(Node):
+    """An expression: a number for each assignment of its free indices."""
+
+    __slots__ = ()
+
+
+class Const(Expr):
+    """``Const(value)``: an exact rational number.  Floats are taken at their shortest decimal spelling."""
+
+    __slots__ = ()
+    field_names = ("value",)
+
+    def __new__(cls, value: Fraction | int | str | float) -> Const:
+        exact = Fraction(repr(value)) if isinstance(value, float) else Fraction(value)
+        return super().__new__(cls, exact)  # type: ignore[no-any-return]
+
+    @property
+    def value(self) -> Fraction:
+        return self.fields[0]  # type: ignore[no-any-return]
+
+
+class Indexed(Expr):
+    """``Indexed(tensor, slots)``: an entry of a tensor.  Every slot is an `Affine`."""
+
+    __slots__ = ()
+    field_names = ("tensor", "slots")
+
+    def __new__(cls, tensor: Name, slots: tuple[Affine, ...] = ()) -> Indexed:
+        return super().__new__(cls, tensor, slots)  # type: ignore[no-any-return]
+
+    @property
+    def tensor(self) -> Name:
+        return self.fields[0]  # type: ignore[no-any-return]
+
+    @property
+    def slots(self) -> tuple[Affine, ...]:
+        return self.fields[1]  # type: ignore[no-any-return]
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return self.slots
+
+    def rebuilt(self, children: tuple[Node, ...]) -> Indexed:
+        return Indexed(self.tensor, children)  # type: ignore[arg-type]
+
+
+class Delta(Expr):
+    """``Delta(left, right)``: 1 where the two forms are equal, 0 elsewhere."""
+
+    __slots__ = ()
+    field_names = ("left", "right")
+
+    def __new__(cls, left: Affine, right: Affine) -> Delta:
+        return super().__new__(cls, left, right)  # type: ignore[no-any-return]
+
+    @property
+    def left(self) -> Affine:
+        return self.fields[0]  # type: ignore[no-any-return]
+
+    @property
+    def right(self) -> Affine:
+        return self.fields[1]  # type: ignore[no-any-return]
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return self.fields
+
+    def rebuilt(self, children: tuple[Node, ...]) -> Delta:
+        return Delta(*children)  # type: ignore[arg-type]
+
+
+class Iverson(Expr):
+    """``Iverson(operands, relations)``: 1 where the chain of comparisons holds, 0 elsewhere.
+
+    An operand is an `Affine` form of indices or an expression.  Without relations it is ``1[i,K]``, a tensor of ones.
+    """
+
+    __slots__ = ()
+    field_names = ("operands", "relations")
+
+    def __new__(cls, operands: tuple[Node, ...], relations: tuple[str, ...] = ()) -> Iverson:
+        assert not relations or len(relations) == len(operands) - 1
+        return super().__new__(cls, operands, relations)  # type: ignore[no-any-return]
+
+    @property
+    def operands(self) -> tuple[Node, ...]:
+        return self.fields[0]  # type: ignore[no-any-return]
+
+    @property
+    def relations(self) -> tuple[str, ...]:
+        return self.fields[1]  # type: ignore[no-any-return]
+
+    @property
+    def is_ones(self) -> bool:
+        return not self.relations
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return self.operands
+
+    def rebuilt(self, children: tuple[Node, ...]) -> Iverson:
+        return Iverson(children, self.relations)
+
+
+class Extent(Expr):
+    """``Extent(index)``: how many values the index takes.  The index gives the dimension and a letter; it is not free
+    here, because the number does not depend on its value."""
+
+    __slots__ = ()
+    field_names = ("index",)
+
+    def __new__(cls, index: Index) -> Extent:
+        return super().__new__(cls, index)  # type: ignore[no-any-return]
+
+    @property
+    def index(self) -> Index:
+        return self.fields[0]  # type: ignore[no-any-return]
+
+
+class Apply(Expr):
+    """``Apply(function, arguments)``: an elementwise function of `einstan.language.functions`."""
+
+    __slots__ = ()
+    field_names = ("function", "arguments")
+
+    def __new__(cls, function: str, arguments: tuple[Expr, ...]) -> Apply:
+        return super().__new__(cls, function, arguments)  # type: ignore[no-any-return]
+
+    @property
+    def function(self) -> str:
+        return self.fields[0]  # type: ignore[no-any-return]
+
+    @property
+    def arguments(self) -> tuple[Expr, ...]:
+        return self.fields[1]  # type: ignore[no-any-return]
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return self.arguments
+
+    def rebuilt(self, children: tuple[Node, ...]) -> Apply:
+        return Apply(self.function, children)  # type: ignore[arg-type]
+
+
+class Add(Expr):
+    """``Add(terms)``: two or more terms, none of them an `Add`.  Build it with `add`."""
+
+    __slots__ = ()
+    field_names = ("terms",)
+
+    def __new__(cls, terms: tuple[Expr, ...]) -> Add:
+        return super().__new__(cls, terms)  # type: ignore[no-any-return]
+
+    @property
+    def terms(self) -> tuple[Expr, ...]:
+        return self.fields[0]  # type: ignore[no-any-return]
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return self.terms
+
+    def rebuilt(self, children: tuple[Node, ...]) -> Expr:
+        return add(children)  # type: ignore[arg-type]
+
+
+class Mul(Expr):
+    """``Mul(factors)``: two or more factors, none of them a `Mul`.  Build it with `mul`."""
+
+    __slots__ = ()
+    field_names = ("factors",)
+
+    def __new__(cls, factors: tuple[Expr, ...]) -> Mul:
+        return super().__new__(cls, factors)  # type: ignore[no-any-return]
+
+    @property
+    def factors(self) -> tuple[Expr, ...]:
+        return self.fields[0]  # type: ignore[no-any-return]
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return self.factors
+
+    def rebuilt(self, children: tuple[Node, ...]) -> Expr:
+        return mul(children)  # type: ignore[arg-type]
+
+
+class _Binder(Expr):
+    __slots__ = ()
+
+    @property
+    def indices(self) -> tuple[Index, ...]:
+        raise AttributeError
+
+    @property
+    def body(self) -> Expr:
+        raise AttributeError
+
+    def _free(self) -> tuple[Index, ...]:
+        bound = set(self.indices)
+        return tuple(index for index in self.body.free if index not in bound)
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return (self.body,)
+
+
+class Sum(_Binder):
+    """``Sum(indices, body)``: the sum over all values of the bound indices.  Build it with `sum_over`."""
+
+    __slots__ = ()
+    field_names = ("indices", "body")
+
+    def __new__(cls, indices: tuple[Index, ...], body: Expr) -> Sum:
+        return super().__new__(cls, indices, body)  # type: ignore[no-any-return]
+
+    @property
+    def indices(self) -> tuple[Index, ...]:
+        return self.fields[0]  # type: ignore[no-any-return]
+
+    @property
+    def body(self) -> Expr:
+        return self.fields[1]  # type: ignore[no-any-return]
+
+    def rebuilt(self, children: tuple[Node, ...]) -> Sum:
+        return Sum(self.indices, children[0])  # type: ignore[arg-type]
+
+
+class Reduce(_Binder):
+    """``Reduce(operation, indices, body)``: mean, max, min, logsumexp or prod over the bound indices."""
+
+    __slots__ = ()
+    field_names = ("operation", "indices", "body")
+
+    def __new__(cls, operation: str, indices: tuple[Index, ...], body: Expr) -> Reduce:
+        return super().__new__(cls, operation, indices, body)  # type: ignore[no-any-return]
+
+    @property
+    def operation(self) -> str:
+        return self.fields[0]  # type: ignore[no-any-return]
+
+    @property
+    def indices(self) -> tuple[Index, ...]:
+        return self.fields[1]  # type: ignore[no-any-return]
+
+    @property
+    def body(self) -> Expr:
+        return self.fields[2]  # type: ignore[no-any-return]
+
+    def rebuilt(self, children: tuple[Node, ...]) -> Reduce:
+        return Reduce(self.operation, self.indices, children[0])  # type: ignore[arg-type]
+
+
+# ---- equations -------------------------------------------------------------------------------------------------------
+
+
+class Equation(Node):
+    """``Equation(name, indices, rhs, where)``: ``name[indices] = rhs``.
+
+    ``where`` holds the extents that the equation states itself, ``where |i| = |X.0| + |W.0| - 1``, as pairs of an
+    index of the left side and an `Affine` form of extents.
+    """
+
+    __slots__ = ()
+    field_names = ("name", "indices", "rhs", "where")
+
+    def __new__(
+        cls, name: Name, indices: tuple[Index, ...], rhs: Expr, where: tuple[tuple[Index, Affine], ...] = ()
+    ) -> Equation:
+        return super().__new__(cls, name, indices, rhs, where)  # type: ignore[no-any-return]
+
+    @property
+    def name(self) -> Name:
+        return self.fields[0]  # type: ignore[no-any-return]
+
+    @property
+    def indices(self) -> tuple[Index, ...]:
+        return self.fields[1]  # type: ignore[no-any-return]
+
+    @property
+    def rhs(self) -> Expr:
+        return self.fields[2]  # type: ignore[no-any-return]
+
+    @property
+    def where(self) -> tuple[tuple[Index, Affine], ...]:
+        return self.fields[3]  # type: ignore[no-any-return]
+
+    @property
+    def lhs(self) -> Indexed:
+        return Indexed(self.name, tuple(slot(index) for index in self.indices))
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return (self.rhs,)
+
+    def rebuilt(self, children: tuple[Node, ...]) -> Equation:
+        return Equation(self.name, self.indices, children[0], self.where)  # type: ignore[arg-type]
+
+
+# ---- building --------------------------------------------------------------------------------------------------------
+
+ZERO = Const(0)
+ONE = Const(1)
+MINUS_ONE = Const(-1)
+
+
+def add(terms: Iterable[Expr]) -> Expr:
+    """A flat sum of terms; nothing is folded or reordered."""
+    flat: list[Expr] = []
+    for term in terms:
+        flat.extend(term.terms if isinstance(term, Add) else (term,))
+    return flat[0] if len(flat) == 1 else Add(tuple(flat)) if flat else ZERO
+
+
+def mul(factors: Iterable[Expr]) -> Expr:
+    """A flat product of factors; nothing is folded or reordered."""
+    flat: list[Expr] = []
+    for factor in factors:
+        flat.extend(factor.factors if isinstance(factor, Mul) else (factor,))
+    return flat[0] if len(flat) == 1 else Mul(tuple(flat)) if flat else ONE
+
+
+def neg(term: Expr) -> Expr:
+    return mul((MINUS_ONE, term))
+
+
+def power(base: Expr, exponent: Expr | int | Fraction) -> Expr:
+    return Apply("pow", (base, exponent if isinstance(exponent, Expr) else Const(exponent)))
+
+
+def reciprocal(term: Expr) -> Expr:
+    return power(term, -1)
+
+
+def sum_over(indices: Iterable[Index], body: Expr) -> Expr:
+    bound = tuple(indices)
+    return Sum(bound, body) if bound else body
+
+
+def is_reciprocal(term: Node) -> bool:
+    """Whether this is ``base ^ -1``, which prints as a quotient."""
+    return isinstance(term, Apply) and term.function == "pow" and term.arguments[1] is MINUS_ONE
+
+
+# ---- looking and replacing -------------------------------------------------------------------------------------------
+
+
+def tensors(*roots: Node) -> dict[Name, int]:
+    """The tensors that occur below, with their rank, in reading order."""
+    found: dict[Name, int] = {}
+    for node in preorder(*roots):
+        if isinstance(node, Indexed):
+            found.setdefault(node.tensor, len(node.slots))
+    return found
+
+
+def bound_indices(*roots: Node) -> tuple[Index, ...]:
+    """Every index that is bound somewhere below."""
+    found: dict[Index, None] = {}
+    for node in postorder(*roots):
+        if isinstance(node, Sum | Reduce):
+            found.update(dict.fromkeys(node.indices))
+    return tuple(found)
+
+
+def substitute(root: Node, mapping: Mapping[Index, Index | Affine]) -> Node:
+    """Replace free indices; bound indices are renamed where they would capture, so nothing ever is.
+
+    Extents are left alone: a substitution goes from an index to one of the same extent, or comes with a range guard.
+    """
+    live = {old: new for old, new in mapping.items() if old is not new}
+    if not live:
+        return root
+    names = {index.name for index in live}
+    names.update(index.name for new in live.values() for index in new.free)
+    root = rename_bound(root, names)
+    memo: dict[Node, Node] = {old: new for old, new in live.items()}
+
+    def step(node: Node, children: tuple[Node, ...]) -> Node:
+        return node.rebuilt(children) if children != node.children else node
+
+    for node in postorder(root):
+        if isinstance(node, Affine) and node not in memo:
+            memo[node] = affine(*((memo[atom], k) for atom, k in node.terms), constant=node.constant)
+        elif node not in memo:
+            memo[node] = step(node, tuple(memo[child] for child in node.children))
+    return memo[root]
+
+
+def rename_bound(root: Node, names: set[str]) -> Node:
+    """Give every bound index whose name is in ``names`` a name that is not."""
+    clashing = [index for index in bound_indices(root) if index.name in names]
+    if not clashing:
+        return root
+    taken = names | {index.name for index in bound_indices(root)} | {index.name for index in root.free}
+    fresh: dict[Index, Index] = {}
+    for index in clashing:
+        name = fresh_name(index.name, taken)
+        taken.add(name)
+        fresh[index] = Index(name, index.dim)
+
+    def step(node: Node, children: tuple[Node, ...]) -> Node:
+        if isinstance(node, Sum | Reduce) and any(index in fresh for index in node.indices):
+            inside = {index: fresh[index] for index in node.indices if index in fresh}
+            body = _plain_substitution(children[0], inside)
+            indices = tuple(inside.get(index, index) for index in node.indices)
+            return type(node)(*node.fields[:-2], indices, body)
+        return node.rebuilt(children) if children != node.children else node
+
+    return fold(root, step)
+
+
+def _plain_substitution(root: Node, mapping: Mapping[Index, Index]) -> Node:
+    memo: dict[Node, Node] = dict(mapping)
+    for node in postorder(root):
+        if node in memo:
+            continue
+        if not any(index in mapping for index in node.free):
+            memo[node] = node
+        else:
+            memo[node] = node.rebuilt(tuple(memo[child] for child in node.children))
+    return memo[root]
