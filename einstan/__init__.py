@@ -1,0 +1,75 @@
+"""Einstan: einsum-based tensor calculus.
+
+Write a layer as index equations; get its partial derivatives, backward pass and Hessian as index equations that can be
+read, parsed again, checked, typeset, and run.
+
+Everything here is loaded when it is first asked for, so that the symbolic floors load no NumPy.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# Public name → the module that has it.
+_HOMES = {
+    "EinstanError": "einstan.language.errors",
+    "Layer": "einstan.library.layer",
+    "Network": "einstan.library.network",
+    "fit": "einstan.library.training",
+    "TrainingError": "einstan.library.training",
+    "History": "einstan.library.state",
+    "State": "einstan.library.state",
+    "save": "einstan.library.state",
+    "load": "einstan.library.state",
+    "Callback": "einstan.library.callbacks",
+    "SGD": "einstan.library.optimisers",
+    "Momentum": "einstan.library.optimisers",
+    "Adam": "einstan.library.optimisers",
+    "Metric": "einstan.library.metrics",
+    "accuracy": "einstan.library.metrics",
+}
+
+if TYPE_CHECKING:
+    from einstan.language.errors import EinstanError
+    from einstan.library.callbacks import Callback
+    from einstan.library.layer import Layer
+    from einstan.library.metrics import Metric, accuracy
+    from einstan.library.network import Network
+    from einstan.library.optimisers import SGD, Adam, Momentum
+    from einstan.library.state import History, State, load, save
+    from einstan.library.training import TrainingError, fit
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "Callback",
+    "EinstanError",
+    "History",
+    "Layer",
+    "Metric",
+    "Momentum",
+    "Network",
+    "State",
+    "TrainingError",
+    "__version__",
+    "accuracy",
+    "fit",
+    "load",
+    "save",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+    elif name in ("language", "calculus", "machine", "library", "layers"):
+        return import_module(f"{__name__}.{name}")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,211 @@
+"""Equal up to the names of bound indices and the order of terms and factors.
+
+`alpha` gives every class of such expressions one representative, so that "the same but for letters and order" is
+``alpha(a) is alpha(b)``.  `pattern` does the same for free indices too: it is how a forward value is recognised in a
+derivative, whatever its letters there.
+
+The method is colour refinement, as graph isomorphism tests use it.  The colour of an index is a digest of the whole
+body in which that index is marked; indices that keep one colour are told apart by trying each of them, and the
+smallest result is taken.  The number of tries is bounded: beyond it two equal expressions may be told apart (never the
+other way round), and whoever asks falls back on numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from typing import TypeVar
+from weakref import WeakKeyDictionary
+
+from einstan.language.index import Affine, Index
+from einstan.language.node import Node, postorder
+from einstan.language.term import Add, Delta, Expr, Extent, Iverson, Mul, Reduce, Sum, add, mul, substitute
+
+Item = TypeVar("Item")
+TRIES = 120
+
+_alpha: WeakKeyDictionary[Node, Node] = WeakKeyDictionary()
+_has_binder: WeakKeyDictionary[Node, bool] = WeakKeyDictionary()
+
+
+def alpha(expr: Expr) -> Expr:
+    """The representative of all expressions that differ from this one in bound letters and order alone."""
+    found = _alpha.get(expr)
+    if found is None:
+        found = _alpha[expr] = _arrange(expr, 0)
+    return found  # type: ignore[return-value]
+
+
+def pattern(expr: Expr) -> tuple[Node, tuple[Index, ...]]:
+    """The representative with the free indices renamed too, and those indices in the order of their new names."""
+    free = expr.free
+    named, order = _labelled(free, expr, {}, "?")
+    return _arrange(named, 0), order
+
+
+def signature(expr: Expr) -> bytes:
+    """A cheap digest that equal expressions share whatever their letters: what may be compared in full."""
+    return _colour(expr, {}, letters=False)
+
+
+# ---- arranging -------------------------------------------------------------------------------------------------------
+
+
+def binds(node: Node) -> bool:
+    """Whether an index is bound somewhere below."""
+    known = _has_binder.get(node)
+    if known is None:
+        for part in postorder(node):
+            if part not in _has_binder:
+                _has_binder[part] = isinstance(part, Sum | Reduce) or any(_has_binder[c] for c in part.children)
+        known = _has_binder[node]
+    return known
+
+
+def _arrange(root: Node, depth: int) -> Node:
+    """Name bound indices by level and rank, from the outside in; sort terms and factors, from the inside out.
+
+    Nested binders recurse (their number is small); everything between two binders is traversed iteratively.
+    """
+    memo: dict[Node, Node] = {}
+    for node in _postorder_to_binders(root):
+        if node in memo:
+            continue
+        if isinstance(node, Sum | Reduce):
+            body, order = _labelled(node.indices, node.body, {}, f"_{depth}_")
+            names = {old: Index(f"_{depth}_{rank}", old.dim) for rank, old in enumerate(order)}
+            bound = tuple(names[old] for old in order)
+            memo[node] = type(node)(*node.fields[:-2], bound, _arrange(body, depth + 1))
+        else:
+            children = tuple(memo[child] for child in node.children)
+            memo[node] = _sorted(node, children)
+    return memo[root]
+
+
+def _postorder_to_binders(root: Node) -> list[Node]:
+    order: list[Node] = []
+    seen: set[Node] = set()
+    stack: list[tuple[Node, bool]] = [(root, False)]
+    while stack:
+        node, expanded = stack.pop()
+        if expanded:
+            order.append(node)
+        elif node not in seen:
+            seen.add(node)
+            stack.append((node, True))
+            if not isinstance(node, Sum | Reduce):
+                stack.extend((child, False) for child in node.children)
+    return order
+
+
+def _sorted(node: Node, children: tuple[Node, ...]) -> Node:
+    if isinstance(node, Add):
+        return add(sorted(children, key=_by_digest))  # type: ignore[arg-type]
+    if isinstance(node, Mul):
+        return mul(sorted(children, key=_by_digest))  # type: ignore[arg-type]
+    if isinstance(node, Affine):
+        parts = sorted(zip(children, (k for _, k in node.terms), strict=True), key=lambda part: part[0].digest)
+        return Affine(tuple(parts), node.constant)
+    if isinstance(node, Delta):
+        return Delta(*sorted(children, key=_by_digest))  # type: ignore[arg-type]
+    if isinstance(node, Iverson):
+        return Iverson(*_directed(children, node.relations, _by_digest))  # type: ignore[arg-type]
+    if isinstance(node, Extent):
+        return Extent(Index(node.index.dim, node.index.dim))
+    return node.rebuilt(children) if children != node.children else node
+
+
+def _by_digest(node: Node) -> bytes:
+    return node.digest
+
+
+# ---- labelling -------------------------------------------------------------------------------------------------------
+
+
+def _labelled(
+    indices: tuple[Index, ...], body: Node, colours: dict[Index, bytes], stem: str
+) -> tuple[Node, tuple[Index, ...]]:
+    """Put the indices in an order that does not depend on their names, and rename them ``stem0``, ``stem1``, ..."""
+    order = _ordered(indices, body, dict(colours), [TRIES])
+    renamed = {old: Index(f"{stem}{rank}", old.dim) for rank, old in enumerate(order)}
+    return substitute(body, renamed), order
+
+
+def _ordered(
+    indices: tuple[Index, ...], body: Node, colours: dict[Index, bytes], tries: list[int]
+) -> tuple[Index, ...]:
+    if len(indices) < 2:
+        return indices
+    colours.update((index, b"bound") for index in indices if index not in colours)
+    classes = 0
+    while True:
+        colours = _refined(indices, body, colours)
+        distinct = len({colours[index] for index in indices})
+        if distinct == classes or distinct == len(indices):
+            break
+        classes = distinct
+    ranked = sorted(indices, key=lambda index: colours[index])
+    tied = next((c for c in ranked if sum(colours[o] == colours[c] for o in indices) > 1), None)
+    if tied is None:
+        return tuple(ranked)
+    best: tuple[bytes, tuple[Index, ...]] | None = None
+    for candidate in [index for index in ranked if colours[index] == colours[tied]]:
+        if tries[0] <= 0 and best is not None:
+            break
+        tries[0] -= 1
+        order = _ordered(indices, body, {**colours, candidate: colours[candidate] + b"!"}, tries)
+        final = {index: b"rank%d" % rank for rank, index in enumerate(order)}
+        digest = _colour(body, final)
+        if best is None or digest < best[0]:
+            best = digest, order
+    assert best is not None
+    return best[1]
+
+
+def _refined(indices: tuple[Index, ...], body: Node, colours: dict[Index, bytes]) -> dict[Index, bytes]:
+    return {index: _colour(body, {**colours, index: b"*" + colours[index]}) for index in indices}
+
+
+def _colour(root: Node, colours: dict[Index, bytes], letters: bool = True) -> bytes:
+    """A digest of an expression under colours for some indices, blind to the order of terms and factors."""
+    inner: dict[Index, bytes] = dict(colours)
+    memo: dict[Node, bytes] = {}
+    for node in postorder(root):
+        if isinstance(node, Sum | Reduce):
+            for index in node.indices:
+                inner.setdefault(index, b"inner" + index.dim.encode())
+    for node in postorder(root):
+        below = [memo[child] for child in node.children]
+        label = ""
+        if isinstance(node, Index):
+            below = [inner.get(node, node.digest) if letters else b"index"]
+        elif isinstance(node, Extent):
+            label = node.index.dim if letters else ""
+        elif isinstance(node, Affine):
+            below = sorted(c + str(k).encode() for c, (_, k) in zip(below, node.terms, strict=True))
+            label = str(node.constant)
+        elif isinstance(node, Add | Mul | Delta):
+            below.sort()
+        elif isinstance(node, Sum | Reduce):
+            label = f"{node.fields[:-2]}{len(node.indices)}"
+        elif isinstance(node, Iverson):
+            below, relations = _directed(below, node.relations, bytes)  # type: ignore[assignment, arg-type]
+            label = str(relations)
+        else:
+            label = str(node.fields[0])
+        memo[node] = blake2b(f"{type(node).__name__} {label}".encode() + b"".join(below), digest_size=12).digest()
+    return memo[root]
+
+
+_MIRROR = {">": "<", ">=": "<=", "<": ">", "<=": ">=", "==": "==", "!=": "!="}
+
+
+def _directed(
+    operands: Sequence[Item], relations: tuple[str, ...], key: Callable[[Item], bytes]
+) -> tuple[tuple[Item, ...], tuple[str, ...]]:
+    """A chain of comparisons in one of its two directions: ascending, or for a lone equality sorted."""
+    if relations and relations[0] in (">", ">="):
+        return tuple(reversed(operands)), tuple(_MIRROR[relation] for relation in reversed(relations))
+    if len(relations) == 1 and relations[0] in ("==", "!="):
+        return tuple(sorted(operands, key=key)), relations
+    return tuple(operands), relations

@@ -1,0 +1,93 @@
+"""Assumptions used: ``assume sum[J](Y[n,J]) = 1`` turns ``S[n,c] Y[n,J]`` into ``S[n,c]``.
+
+The left side of an assumption is a product under a sum; wherever its factors occur in a product, with a consistent
+choice of indices and its summed indices summed there and used nowhere else, they are replaced by the right side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from einstan.calculus.program import Assumption
+from einstan.calculus.simplify import flattened, simplify, simplify_product, simplify_sum
+from einstan.language.index import Index
+from einstan.language.node import Node, fold
+from einstan.language.term import Add, Const, Expr, Mul, Reduce, Sum, substitute
+
+Mapping = dict[Index, Index]
+
+
+def assumed(expr: Expr, assumptions: Iterable[Assumption]) -> Expr:
+    """The expression with the assumptions used wherever they apply."""
+    rules = [(flattened((simplify(a.lhs),)), simplify(a.rhs)) for a in assumptions]
+    if not rules:
+        return expr
+
+    def rule(node: Node, children: tuple[Node, ...]) -> Node:
+        result = node.rebuilt(children) if children != node.children else node
+        if isinstance(result, Add):
+            return simplify_sum(result.terms)
+        if isinstance(result, Expr) and not isinstance(result, Const):
+            for (number, factors, bound), value in rules:
+                used = _used(result, number, factors, bound, value)
+                if used is not None:
+                    return simplify(used)
+        return result
+
+    return fold(expr, rule)  # type: ignore[return-value]
+
+
+def _used(node: Expr, number: object, factors: Sequence[Expr], bound: Sequence[Index], value: Expr) -> Expr | None:
+    """One use of ``number × sum[bound](factors) = value`` in a product, or None."""
+    if bound and not isinstance(node, Sum):
+        return None
+    if not bound and not (isinstance(node, Mul | Sum | Reduce) or len(factors) == 1):
+        return None
+    coefficient, flat, summed = flattened((node,))
+    for chosen, mapping in _matches(factors, flat, {}):
+        images = [mapping.get(index) for index in bound]
+        others = [factor for position, factor in enumerate(flat) if position not in chosen]
+        if any(image not in summed for image in images) or len(set(images)) != len(images):
+            continue
+        if any(image in other.free for image in images for other in others):
+            continue
+        rest = [index for index in summed if index not in images]
+        here: Expr = substitute(value, mapping)  # type: ignore[assignment]
+        return simplify_product((Const(coefficient), *others, here, Const(1 / number)), rest)  # type: ignore[operator]
+    return None
+
+
+def _matches(
+    factors: Sequence[Expr], targets: Sequence[Expr], mapping: Mapping, taken: tuple[int, ...] = ()
+) -> Iterator[tuple[tuple[int, ...], Mapping]]:
+    """Every way to lay the factors on different targets."""
+    if not factors:
+        yield taken, mapping
+        return
+    for position, target in enumerate(targets):
+        if position not in taken:
+            extended = _unified(factors[0], target, mapping)
+            if extended is not None:
+                yield from _matches(factors[1:], targets, extended, (*taken, position))
+
+
+def _unified(pattern: Node, target: Node, mapping: Mapping) -> Mapping | None:
+    """The mapping from the pattern's indices that makes it the target, extending the given one; None without one."""
+    mapping = dict(mapping)
+    stack: list[tuple[object, object]] = [(pattern, target)]
+    while stack:
+        left, right = stack.pop()
+        if isinstance(left, Index):
+            if not isinstance(right, Index) or mapping.setdefault(left, right) is not right:
+                return None
+        elif isinstance(left, tuple):
+            if not isinstance(right, tuple) or len(left) != len(right):
+                return None
+            stack.extend(zip(left, right, strict=True))
+        elif isinstance(left, Node):
+            if type(left) is not type(right):
+                return None
+            stack.extend(zip(left.fields, right.fields, strict=True))  # type: ignore[union-attr]
+        elif left != right:
+            return None
+    return mapping

@@ -1,0 +1,332 @@
+"""Canonical form: equal mathematics becomes the same object; and the shortest form, which people read.
+
+`expanded` multiplies products out, so that a polynomial in tensors, functions and reductions has one set of terms;
+`canonical` then takes the representative under bound letters and order.  `shortest` goes the other way: it collects
+what all terms share, ``-Y/|n| + S/|n| = (S - Y) / |n|``, and chooses between the collected form of an expression and
+that of its expansion.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from weakref import WeakKeyDictionary
+
+from einstan.calculus.alpha import alpha, binds
+from einstan.calculus.simplify import (
+    coefficient_of,
+    flattened,
+    is_negative,
+    neg_simplified,
+    scaled,
+    simplify,
+    simplify_apply,
+    simplify_product,
+    simplify_reduce,
+    simplify_sum,
+)
+from einstan.language.index import Affine, Index
+from einstan.language.node import Node, fold, postorder
+from einstan.language.term import (
+    ONE,
+    Add,
+    Apply,
+    Const,
+    Expr,
+    Extent,
+    Indexed,
+    Mul,
+    Reduce,
+    Sum,
+    add,
+    is_reciprocal,
+    mul,
+    power,
+    reciprocal,
+    sum_over,
+)
+
+# Products with more terms than this stay factored: two such expressions are then compared by numbers.
+TERMS = 4096
+POWER = 6
+# Longer sums are not searched for groups of terms that share a factor.
+GROUPING = 12
+
+_canonical: WeakKeyDictionary[Node, Node] = WeakKeyDictionary()
+
+
+def canonical(expr: Expr) -> Expr:
+    """One representative for all expressions that the rules of the calculus make equal."""
+    found = _canonical.get(expr)
+    if found is None:
+        found = _canonical[expr] = alpha(expanded(simplify(expr)))
+    return found  # type: ignore[return-value]
+
+
+# ---- multiplying out -------------------------------------------------------------------------------------------------
+
+
+def expanded(expr: Expr, merge: bool = True) -> Expr:
+    """Products of sums multiplied out, everywhere; the order of terms is kept.
+
+    With ``merge`` (the canonical form) all exponentials of a product become one; without it (for people) they stay
+    apart where they are worth keeping, as S[n,c] S[n,k] is.
+    """
+
+    def rule(node: Node, children: tuple[Node, ...]) -> Node:
+        match node:
+            case Add():
+                return simplify_sum(children)  # type: ignore[arg-type]
+            case Mul():
+                return _multiplied_out(children, merge)  # type: ignore[arg-type]
+            case Sum(indices=indices):
+                return _distributed(indices, children[0], merge)  # type: ignore[arg-type]
+            case Apply(function="pow"):
+                return _power_multiplied_out(*children, merge)  # type: ignore[arg-type]
+            case Apply(function="softplus"):
+                return _softplus(children[0])  # type: ignore[arg-type]
+            case Apply(function=function):
+                return simplify_apply(function, children)  # type: ignore[arg-type]
+            case Reduce(operation="mean", indices=indices):
+                # mean[K](u) = sum[K](u) / |K|
+                counts = tuple(reciprocal(Extent(index)) for index in indices)
+                return _multiplied_out((_distributed(indices, children[0], merge), *counts), merge)  # type: ignore[arg-type]
+            case Reduce(operation=operation, indices=indices):
+                return simplify_reduce(operation, indices, children[0])  # type: ignore[arg-type]
+            case _:
+                return node.rebuilt(children) if children != node.children else node
+
+    before = expr
+    for _ in range(4):
+        after: Expr = fold(before, rule)  # type: ignore[assignment]
+        if after is before:
+            break
+        before = after
+    return before
+
+
+def _terms(expr: Expr) -> tuple[Expr, ...]:
+    return expr.terms if isinstance(expr, Add) else (expr,)
+
+
+def _multiplied_out(factors: Sequence[Expr], merge: bool) -> Expr:
+    """(a + b) c = a c + b c; exp(a) exp(b) = exp(a + b)."""
+    count = 1
+    for factor in factors:
+        count *= len(_terms(factor))
+    if count > TERMS:
+        return simplify_product(factors)
+    products: list[tuple[Expr, ...]] = [()]
+    for factor in factors:
+        products = [(*product, term) for product in products for term in _terms(factor)]
+    return simplify_sum(_one_exponential(simplify_product(product), merge) for product in products)
+
+
+def _one_exponential(term: Expr, merge: bool) -> Expr:
+    """exp(a) exp(b) = exp(a + b)."""
+    if not merge:
+        return term
+    number, flat, summed = flattened((term,))
+    exponentials = [f for f in flat if isinstance(f, Apply) and f.function == "exp"]
+    if len(exponentials) < 2:
+        return term
+    merged = simplify_apply("exp", (simplify_sum(f.arguments[0] for f in exponentials),))
+    others = [f for f in flat if f not in exponentials]
+    return simplify_product((Const(number), *others, merged), summed)
+
+
+def _distributed(indices: tuple[Index, ...], body: Expr, merge: bool) -> Expr:
+    """sum[K](a + b) = sum[K](a) + sum[K](b)."""
+    return simplify_sum(_one_exponential(simplify_product((term,), indices), merge) for term in _terms(body))
+
+
+def _power_multiplied_out(base: Expr, exponent: Expr, merge: bool) -> Expr:
+    if isinstance(exponent, Const) and isinstance(base, Add):
+        k = exponent.value
+        if k.denominator == 1 and 2 <= k <= POWER and len(base.terms) ** int(k) <= TERMS:
+            return _multiplied_out((base,) * int(k), merge)
+        number = coefficient_of(base.terms[0])[0]
+        if number != 1 and k.denominator == 1:
+            # (2 a + 2 b)^-1 = 1/2 (a + b)^-1: the first coefficient of a power's base is one
+            monic = simplify_sum(scaled(c / number, rest) for c, rest in map(coefficient_of, base.terms))
+            return simplify_product((Const(number**k.numerator), simplify_apply("pow", (monic, exponent))))
+    if isinstance(base, Sum) and isinstance(exponent, Const):
+        k = exponent.value
+        if k.denominator == 1 and 2 <= k <= POWER:
+            return _multiplied_out((base,) * int(k), merge)
+    if isinstance(base, Sum | Mul) and isinstance(exponent, Const) and exponent.value.denominator == 1:
+        number, rest = coefficient_of(base)
+        if number not in (0, 1):
+            k = exponent.value
+            return simplify_product((Const(number**k.numerator), simplify_apply("pow", (rest, exponent))))
+    return simplify_apply("pow", (base, exponent))
+
+
+def _softplus(u: Expr) -> Expr:
+    """softplus(-u) = softplus(u) - u: one sign for the argument."""
+    if is_negative(u):
+        positive = neg_all(u)
+        return simplify_sum((Apply("softplus", (positive,)), neg_all(positive)))
+    return simplify_apply("softplus", (u,))
+
+
+def neg_all(u: Expr) -> Expr:
+    return simplify_sum(neg_simplified(term) for term in _terms(u))
+
+
+# ---- collecting ------------------------------------------------------------------------------------------------------
+
+
+def shortest(expr: Expr) -> Expr:
+    """The shortest of the forms that the calculus knows for a simplified expression, for people to read."""
+    simple = simplify(expr)
+    first = collected(simple)
+    if not _has_product_of_sums(simple):
+        return first
+    second = collected(expanded(simple, merge=False))
+    return min((first, second), key=size)
+
+
+def _has_product_of_sums(expr: Expr) -> bool:
+    return any(isinstance(node, Mul | Sum) and _holds_sum(node) for node in postorder(expr)) and any(
+        isinstance(node, Add) for node in postorder(expr)
+    )
+
+
+def _holds_sum(node: Node) -> bool:
+    return any(isinstance(child, Add) for child in node.children)
+
+
+def collected(expr: Expr) -> Expr:
+    """Common factors of all terms of a sum moved in front, a positive term first, reciprocals last."""
+
+    def rule(node: Node, children: tuple[Node, ...]) -> Node:
+        result = node.rebuilt(children) if children != node.children else node
+        if isinstance(result, Add):
+            return _collect(result)
+        if isinstance(result, Mul):
+            return _reciprocals_last(result)
+        return result
+
+    return fold(expr, rule)  # type: ignore[return-value]
+
+
+def _collect(total: Add) -> Expr:
+    """What all terms share in front of the rest; where they share nothing, what most of them share."""
+    whole = _factored(total.terms)
+    if whole is not None:
+        return whole
+    best: Expr = _positive_first(total)
+    if 2 < len(total.terms) <= GROUPING:
+        for group in _groups(total.terms):
+            inner = _factored(group)
+            if inner is not None:
+                position = total.terms.index(group[0])
+                others = [t for t in total.terms if t not in group]
+                candidate = _positive_first(add((*others[:position], inner, *others[position:])))
+                if isinstance(candidate, Add) and len(candidate.terms) > 2:
+                    candidate = _collect(candidate)
+                best = min((best, candidate), key=size)
+    return best
+
+
+def _groups(terms: Sequence[Expr]) -> Iterable[tuple[Expr, ...]]:
+    """For every factor that some but not all terms have, those terms."""
+    having: dict[Node, list[Expr]] = {}
+    for term in terms:
+        for key in dict.fromkeys(map(_key, flattened((term,))[1])):
+            having.setdefault(key, []).append(term)
+    return dict.fromkeys(tuple(group) for group in having.values() if 1 < len(group) < len(terms))
+
+
+def _factored(terms: Sequence[Expr]) -> Expr | None:
+    """``a b + a c`` as ``a (b + c)``; under the same sum, ``sum[K](a b) + sum[K](a c)`` as ``sum[K](a (b + c))``."""
+    parts = [flattened((term,)) for term in terms]
+    own = [summed for _, _, summed in parts]
+    together = all(set(summed) == set(own[0]) for summed in own)
+    hidden = set() if together else {index for summed in own for index in summed}
+    common: list[Expr] = []
+    rest = [{_key(factor): factor for factor in flat} for _, flat, _ in parts]
+    for key, factor in list(rest[0].items()):
+        if not hidden.intersection(factor.free) and all(key in flat for flat in rest):
+            common.append(factor)
+            for flat in rest:
+                del flat[key]
+    numbers = [abs(number) for number, _, _ in parts]
+    shared = numbers[0] if all(number == numbers[0] for number in numbers) else Fraction(1)
+    if not common and shared == 1:
+        return None
+    remaining = [
+        mul((Const(number / shared), *flat.values()) if number != shared else flat.values())
+        for (number, _, _), flat in zip(parts, rest, strict=True)
+    ]
+    front = (*((Const(shared),) if shared != 1 else ()), *common)
+    outside = own[0] if together and any(set(own[0]) & set(factor.free) for factor in common) else []
+    if not outside:
+        remaining = [sum_over(summed, term) for summed, term in zip(own, remaining, strict=True)]
+    elif not all(any(index in f.free for f in (*common, *remaining)) for index in outside):
+        return None
+    inner = add(simplify(term) for term in remaining)
+    inner = _collect(inner) if isinstance(inner, Add) else inner
+    return sum_over(outside, _reciprocals_last(mul((*front, inner))))
+
+
+def _key(factor: Expr) -> Node:
+    """One object for factors that differ in bound letters alone."""
+    return alpha(factor) if binds(factor) else factor
+
+
+def _positive_first(total: Expr) -> Expr:
+    if not isinstance(total, Add) or not is_negative(total):
+        return total
+    lead = next((term for term in total.terms if not is_negative(term)), None)
+    if lead is None:
+        return total
+    return add((lead, *(term for term in total.terms if term is not lead)))
+
+
+def _reciprocals_last(product: Expr) -> Expr:
+    """``2 / |n| (a + b)`` as ``2 (a + b) / |n|``; several denominators as one."""
+    if not isinstance(product, Mul):
+        return product
+    below = [factor for factor in product.factors if is_reciprocal(factor)]
+    above = [factor for factor in product.factors if not is_reciprocal(factor)]
+    if not below or not any(not isinstance(factor, Const) for factor in above):
+        return product
+    denominators = [factor.arguments[0] for factor in below]  # type: ignore[attr-defined]
+    return mul((*above, reciprocal(mul(denominators))))
+
+
+def size(expr: Node) -> int:
+    """How much there is to read: every name, number, function and sign counts."""
+
+    def rule(node: Node, children: tuple[int, ...]) -> int:
+        if isinstance(node, Affine):
+            return 0
+        own = 2 if isinstance(node, Indexed) else 1
+        return own + sum(children)
+
+    return fold(expr, rule)
+
+
+def common_denominator(terms: Iterable[Expr]) -> tuple[Expr, Expr]:
+    """A sum as one quotient: numerator and denominator, so that a/(a+b) + b/(a+b) - 1 has numerator zero."""
+    parts = [flattened((term,)) for term in terms]
+    highest: Counter[Expr] = Counter()
+    exponents: list[Counter[Expr]] = []
+    for _, flat, summed in parts:
+        own: Counter[Expr] = Counter()
+        for factor in flat:
+            if isinstance(factor, Apply) and factor.function == "pow" and isinstance(factor.arguments[1], Const):
+                k = factor.arguments[1].value
+                if k < 0 and k.denominator == 1 and not set(summed) & set(factor.free):
+                    own[factor.arguments[0]] = -k.numerator
+        exponents.append(own)
+        highest |= own
+    denominator = simplify_product(power(base, k) for base, k in highest.items()) if highest else ONE
+    numerator = simplify_sum(
+        _multiplied_out((sum_over(summed, mul((Const(number), *flat))), denominator), True)
+        for number, flat, summed in parts
+    )
+    return numerator, denominator

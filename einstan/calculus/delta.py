@@ -1,0 +1,129 @@
+"""Delta elimination is index equality, not array contraction.
+
+The plain deltas of a product form a union-find over its indices: in every class the summed indices become its
+representative, and a delta survives only between two free indices.  A delta of integer-affine forms is solved for a
+summed index, ``δ[i+R, p]`` gives ``R = p - i``, and leaves a range guard ``1[0 <= p-i < |R|]`` behind; it stays a
+factor where no summed index has coefficient 1 or -1.
+
+    sum[K](δ[K,p] W[K,j])        = W[p,j]
+    sum[R](δ[i+R,p] W[R])        = 1[0 <= p-i < |R|] W[p-i]
+    sum[V](δ[T[n],V] E[V,d])     = E[T[n],d]                 which is what the gather on the right means
+
+It ends because every step removes a delta.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from einstan.language.index import Affine, Index, affine, slot
+from einstan.language.term import ONE, ZERO, Delta, Expr, Extent, Indexed, Iverson, substitute
+
+
+def eliminate(factors: Sequence[Expr], bound: Sequence[Index]) -> tuple[list[Expr], list[Index], bool]:
+    """Use up the deltas among the factors of ``sum over bound of the product``.
+
+    Returns the factors, the indices that are still summed, and whether anything was substituted (then the factors may
+    simplify further).
+    """
+    rest, summed, changed = list(factors), list(bound), False
+    rest, summed, changed = _plain(rest, summed)
+    while True:
+        step = _solved(rest, summed)
+        if step is None:
+            return rest, summed, changed
+        rest, summed = step
+        changed = True
+
+
+# ---- plain deltas ----------------------------------------------------------------------------------------------------
+
+
+def _plain(factors: list[Expr], bound: list[Index]) -> tuple[list[Expr], list[Index], bool]:
+    pairs = [pair for factor in factors if (pair := _plain_pair(factor)) is not None]
+    if not pairs:
+        return factors, bound, False
+    parent: dict[Index, Index] = {}
+
+    def find(index: Index) -> Index:
+        parent.setdefault(index, index)
+        while parent[index] is not index:
+            index = parent[index]
+        return index
+
+    for left, right in pairs:
+        a, b = find(left), find(right)
+        if a is not b:
+            parent[b] = a
+    members: dict[Index, list[Index]] = {}
+    for index in list(parent):
+        members.setdefault(find(index), []).append(index)
+    summed = set(bound)
+    mapping: dict[Index, Index] = {}
+    surviving: dict[Index, list[Expr]] = {}
+    for root, group in members.items():
+        free = [index for index in group if index not in summed]
+        speaker = free[0] if free else group[0]
+        surviving[root] = [Delta(slot(speaker), slot(other)) for other in free[1:]]
+        mapping.update((index, speaker) for index in group if index in summed and index is not speaker)
+    result: list[Expr] = []
+    placed: set[Index] = set()
+    for factor in factors:
+        pair = _plain_pair(factor)
+        if pair is None:
+            result.append(substitute(factor, mapping))  # type: ignore[arg-type]
+        elif (root := find(pair[0])) not in placed:
+            placed.add(root)
+            result.extend(surviving[root])
+    changed = bool(mapping) or len(result) != len(factors)
+    return result, [index for index in bound if index not in mapping], changed
+
+
+def _plain_pair(factor: Expr) -> tuple[Index, Index] | None:
+    """The two indices of a delta between plain indices that run over one dimension."""
+    if isinstance(factor, Delta):
+        left, right = factor.left.index, factor.right.index
+        if left is not None and right is not None and left.dim == right.dim:
+            return left, right
+    return None
+
+
+# ---- affine deltas ---------------------------------------------------------------------------------------------------
+
+
+def _solved(factors: list[Expr], bound: list[Index]) -> tuple[list[Expr], list[Index]] | None:
+    """One more delta solved for a summed index, the last that was bound first; None where none can be."""
+    for position, factor in enumerate(factors):
+        if not isinstance(factor, Delta) or _plain_pair(factor) is not None:
+            continue
+        difference = affine((factor.left, 1), (factor.right, -1))
+        if not difference.terms:
+            return [*factors[:position], *([] if difference.constant == 0 else [ZERO]), *factors[position + 1 :]], bound
+        for index in reversed(bound):
+            coefficient = difference.coefficient(index)
+            if abs(coefficient) != 1 or any(index in atom.free for atom, _ in difference.terms if atom is not index):
+                continue
+            rest = affine((difference, 1), (index, -coefficient))
+            solution = _positive_first(affine((rest, -coefficient)))
+            guard = ONE if _is_gather(solution) else range_guard(solution, index)
+            others = [substitute(f, {index: solution}) for f in (*factors[:position], *factors[position + 1 :])]
+            kept: list[Expr] = list(others)  # type: ignore[arg-type]
+            if guard is not ONE:
+                kept.insert(position, guard)
+            return kept, [b for b in bound if b is not index]
+    return None
+
+
+def _positive_first(form: Affine) -> Affine:
+    """``p - i`` rather than ``-i + p``."""
+    return Affine(tuple(sorted(form.terms, key=lambda term: term[1] < 0)), form.constant)
+
+
+def _is_gather(form: Affine) -> bool:
+    """``T[n]`` alone: reading outside is refused where it happens, as for any gather."""
+    return form.constant == 0 and len(form.terms) == 1 and form.terms[0][1] == 1 and isinstance(form.terms[0][0], Indexed)
+
+
+def range_guard(form: Affine, index: Index) -> Iverson:
+    """``1[0 <= form < |index|]``: that the form is a value which the index takes."""
+    return Iverson((Affine(()), form, affine((Extent(index), 1))), ("<=", "<"))

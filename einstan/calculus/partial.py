@@ -1,0 +1,356 @@
+"""Partial derivatives: one rule per kind of node.
+
+The derivative of an expression with respect to one tensor ``U[u]`` is linear in the accesses of ``U``: a list of
+terms ``sum over bound (left × δ's × right)``, one for every access, where left and right stand around the place that
+the access had.  The partial of an access is a product of deltas; putting something else in its place (a cotangent) is
+the chain rule, and so the contractor uses the same rules.
+
+"Cannot differentiate" is an error, never a zero: a tensor that another tensor's slot reads as an integer has no
+derivative.  An indicator of values is constant on both sides of its jump, so its derivative is zero; what happens at
+the jump is the stated convention of the function that it came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from einstan.calculus.canonical import shortest
+from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
+from einstan.language import parse_expression, well_named
+from einstan.language.dims import axis
+from einstan.language.errors import DifferentiationError, ScopeError, nearest
+from einstan.language.functions import FUNCTIONS
+from einstan.language.index import Affine, Index, fresh_name, lowered, slot
+from einstan.language.node import Node, preorder, replace
+from einstan.language.term import (
+    ONE,
+    Add,
+    Apply,
+    Const,
+    Delta,
+    Equation,
+    Expr,
+    Extent,
+    Indexed,
+    Iverson,
+    Mul,
+    Name,
+    Partial,
+    Reduce,
+    Sum,
+    add,
+    bound_indices,
+    mul,
+    neg,
+    reciprocal,
+    substitute,
+    sum_over,
+    tensors,
+)
+
+Pair = tuple[Affine, Affine]
+Kinks = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Term:
+    """``sum over bound of left × (a delta for each pair) × right``: what one access of the tensor contributes."""
+
+    bound: tuple[Index, ...]
+    left: tuple[Expr, ...]
+    pairs: tuple[Pair, ...]
+    right: tuple[Expr, ...]
+
+    def inside(self, left: tuple[Expr, ...] = (), right: tuple[Expr, ...] = ()) -> Term:
+        return Term(self.bound, left + self.left, self.pairs, self.right + right)
+
+    def summed(self, indices: tuple[Index, ...]) -> Term:
+        return Term(indices + self.bound, self.left, self.pairs, self.right)
+
+    def with_in_place(self, seed: Sequence[Expr], indices: tuple[Index, ...] = ()) -> Expr:
+        """The term with ``seed`` where the access stood, summed over ``indices`` too, its deltas used up."""
+        deltas = (Delta(a, b) for a, b in self.pairs)
+        return simplify_product((*self.left, *seed, *deltas, *self.right), indices + self.bound)
+
+
+# ---- rules -----------------------------------------------------------------------------------------------------------
+
+
+class Differentiator:
+    """The derivative of expressions with respect to ``tensor[indices]``.
+
+    ``definitions`` are equations that other tensors stand for: a derivative passes through them (that is how the
+    derivative of a derivative that names forward values is taken).  ``rename`` is applied to every coefficient when it
+    arises; the contractor passes what recognises forward values.  ``kinks`` replaces partials of functions, to select
+    another convention: ``{"relu": ["1[x >= 0]"]}``.
+    """
+
+    def __init__(
+        self,
+        tensor: Name,
+        indices: tuple[Index, ...],
+        definitions: Mapping[Name, Equation] | None = None,
+        rename: Callable[[Expr], Expr] = lambda expr: expr,
+        kinks: Kinks | None = None,
+    ) -> None:
+        self.tensor = tensor
+        self.indices = indices
+        self.definitions = definitions or {}
+        self.rename = rename
+        self.kinks = kinks or {}
+        self._memo: dict[Node, tuple[Term, ...]] = {}
+
+    def terms(self, expr: Expr) -> tuple[Term, ...]:
+        """The derivative as terms, one for each access, accesses under the same deltas merged."""
+        stack: list[tuple[Node, bool]] = [(expr, False)]
+        while stack:
+            node, expanded = stack.pop()
+            if node in self._memo:
+                continue
+            below = self._below(node)
+            if expanded or not below:
+                self._memo[node] = _merged(self._rule(node))
+            else:
+                stack.append((node, True))
+                stack.extend((child, False) for child in below if child not in self._memo)
+        return self._memo[expr]
+
+    def _below(self, node: Node) -> tuple[Node, ...]:
+        """What must be differentiated first: the children, and the definition that an access stands for."""
+        if isinstance(node, Indexed):
+            return (self._definition(node),) if self._is_defined(node) else ()
+        return tuple(child for child in node.children if isinstance(child, Expr))
+
+    def _is_defined(self, node: Indexed) -> bool:
+        return node.tensor != self.tensor and node.tensor in self.definitions
+
+    def _definition(self, node: Indexed) -> Expr:
+        return inlined(node, self.definitions[node.tensor])
+
+    def _rule(self, node: Node) -> tuple[Term, ...]:
+        assert isinstance(node, Expr)
+        match node:
+            case Const() | Extent():
+                return ()
+            case Iverson() | Delta():
+                self._refuse_in_slots(node)
+                return ()
+            case Indexed():
+                self._refuse_in_slots(node)
+                if node.tensor == self.tensor:  # dU[s]/dU[u] = δ[s,u]
+                    return (Term((), (), tuple(zip(node.slots, map(slot, self.indices), strict=True)), ()),)
+                return self._memo[self._definition(node)] if self._is_defined(node) else ()
+            case Add(terms=terms):  # d(a + b) = da + db
+                return tuple(term for part in terms for term in self._memo[part])
+            case Mul(factors=factors):  # d(a b) = da b + a db
+                return tuple(
+                    term.inside(factors[:k], factors[k + 1 :])
+                    for k, factor in enumerate(factors)
+                    for term in self._memo[factor]
+                )
+            case Sum(indices=indices, body=body):  # d sum[K](a) = sum[K](da)
+                return tuple(term.summed(indices) for term in self._memo[body])
+            case Apply(function=function, arguments=arguments):  # d f(u) = f'(u) du
+                return tuple(
+                    term.inside((self._partial_of_function(function, k, arguments),))
+                    for k, argument in enumerate(arguments)
+                    for term in self._memo[argument]
+                )
+            case Reduce(operation=operation, indices=indices, body=body):
+                if not self._memo[body]:
+                    return ()
+                weights = (self.rename(simplify(_weight(operation, indices, body))),)
+                return tuple(term.inside(weights).summed(indices) for term in self._memo[body])
+            case _:
+                raise AssertionError(f"no derivative rule for {type(node).__name__}")
+
+    def _partial_of_function(self, function: str, position: int, arguments: tuple[Expr, ...]) -> Expr:
+        row = FUNCTIONS[function]
+        texts = self.kinks.get(function, row.partials)
+        if position >= len(texts):
+            raise DifferentiationError(
+                f"{function} has no partial derivative with respect to its argument {position + 1}",
+                text=str(Apply(function, arguments)),
+                repair="give the function's row a partial, or write the function by others",
+            )
+        partial = replace(
+            parsed_partial(texts[position], row.parameters),
+            {Indexed(name): value for name, value in zip(row.parameters, arguments, strict=True)},
+        )
+        return self.rename(simplify(partial))
+
+    def _refuse_in_slots(self, node: Node) -> None:
+        slots = [child for child in node.children if isinstance(child, Affine)]
+        for inner in preorder(*slots):
+            if isinstance(inner, Indexed) and (inner.tensor == self.tensor or inner.tensor in self.definitions):
+                if inner.tensor == self.tensor or self.tensor in _behind(inner, self.definitions):
+                    raise DifferentiationError(
+                        f"{self.tensor} is read as an integer in a slot and has no derivative there",
+                        text=str(node),
+                        inferred=f"{inner} chooses which entry is read",
+                        repair="differentiate with respect to a tensor that enters by its values",
+                    )
+
+
+def _behind(node: Node, definitions: Mapping[Name, Equation]) -> set[Name]:
+    """All tensors that the value of an expression depends on."""
+    found: set[Name] = set()
+    queue: list[Node] = [node]
+    while queue:
+        for name in tensors(queue.pop()):
+            if name not in found:
+                found.add(name)
+                if name in definitions:
+                    queue.append(definitions[name].rhs)
+    return found
+
+
+def _merged(terms: tuple[Term, ...]) -> tuple[Term, ...]:
+    """Accesses under the same deltas become one term, so that a shared graph stays small: x x gives (x + x) δ."""
+    if len(terms) < 2:
+        return terms
+    groups: dict[tuple[object, ...], list[Term]] = {}
+    for term in terms:
+        groups.setdefault((term.bound, term.pairs), []).append(term)
+    if len(groups) == len(terms):
+        return terms
+    merged: list[Term] = []
+    for group in groups.values():
+        if len(group) == 1:
+            merged += group
+        else:
+            coefficient = simplify_sum(simplify_product((*t.left, *t.right)) for t in group)
+            merged.append(Term(group[0].bound, (coefficient,), group[0].pairs, ()))
+    return tuple(merged)
+
+
+@lru_cache(maxsize=256)
+def parsed_partial(text: str, parameters: tuple[str, ...]) -> Expr:
+    """A partial from the table of functions."""
+    return parse_expression(text)
+
+
+# ---- reductions ------------------------------------------------------------------------------------------------------
+
+
+def _weight(operation: str, indices: tuple[Index, ...], body: Expr) -> Expr:
+    """``w`` in ``d reduce[K](u) = sum[K](w du)``."""
+    names = {index.name for index in (*body.free, *bound_indices(body), *indices)}
+    whole = Reduce(operation, *_copy(indices, body, names))
+    match operation:
+        case "mean":  # 1 / |K|
+            return mul(reciprocal(Extent(index)) for index in indices)
+        case "max" | "min":  # ties share the derivative equally
+            here = Iverson((body, whole), ("==",))
+            others, other_body = _copy(indices, body, names)
+            count = sum_over(others, Iverson((other_body, Reduce(operation, *_copy(indices, body, names))), ("==",)))
+            return mul((here, reciprocal(count)))
+        case "logsumexp":  # exp(u - logsumexp[K](u))
+            return Apply("exp", (add((body, neg(whole))),))
+        case "prod":  # the product over all others, which needs no division by zero
+            others, other_body = _copy(indices, body, names)
+            same = mul(Delta(slot(other), slot(own)) for other, own in zip(others, indices, strict=True))
+            return Reduce("prod", others, add((other_body, mul((same, add((ONE, neg(other_body))))))))
+        case _:
+            raise AssertionError(f"no derivative rule for {operation}")
+
+
+def _copy(indices: tuple[Index, ...], body: Expr, names: set[str]) -> tuple[tuple[Index, ...], Expr]:
+    """The same body over fresh indices."""
+    fresh: dict[Index, Index] = {}
+    for index in indices:
+        name = fresh_name(index.name, names)
+        names.add(name)
+        fresh[index] = Index(name, index.dim)
+    return tuple(fresh.values()), substitute(body, fresh)  # type: ignore[return-value]
+
+
+# ---- whole equations -------------------------------------------------------------------------------------------------
+
+
+def inlined(access: Indexed, definition: Equation) -> Expr:
+    """The right side of a definition at the slots of an access."""
+    expr = definition.rhs
+    return substitute(expr, dict(zip(definition.indices, access.slots, strict=True)))  # type: ignore[return-value]
+
+
+def denominator_indices(equation: Equation, tensor: Name, taken: set[str]) -> tuple[Index, ...]:
+    """Fresh lower-case indices for the slots of ``tensor``: its own letters where they are free, else the next ones."""
+    access = next(n for n in preorder(equation.rhs) if isinstance(n, Indexed) and n.tensor == tensor)
+    names = set(taken)
+    found: list[Index] = []
+    for position, form in enumerate(access.slots):
+        letter = lowered(form.index.name) if form.index is not None else "p"
+        name = _next_letter(letter, names)
+        names.add(name)
+        dim = form.index.dim if form.index is not None else axis(tensor, position)
+        found.append(Index(name, dim))
+    return tuple(found)
+
+
+def only_compared(equation: Equation, wrt: Name) -> DifferentiationError:
+    """The error for a tensor that enters through comparisons alone: not even its zero derivative is meant."""
+    return DifferentiationError(
+        f"{equation.name} depends on {wrt} only through comparisons, which have no derivative",
+        text=str(equation),
+        repair="multiply the indicator by what varies, or use a smooth function such as sigmoid",
+    )
+
+
+def _next_letter(letter: str, taken: set[str]) -> str:
+    """The letter itself, or for a single letter the next free one in the alphabet: n, then m; j, then p, q, ..."""
+    if letter not in taken:
+        return letter
+    for other in {"n": "m", "m": "n", "i": "pqrs", "j": "qprs", "k": "lqrs"}.get(letter, "pqrst"):
+        if other not in taken and other.upper() not in taken:
+            return other
+    return fresh_name(letter, taken)
+
+
+def partial(
+    equation: Equation,
+    wrt: Name,
+    indices: Sequence[str] | None = None,
+    definitions: Mapping[Name, Equation] | None = None,
+    rename: Callable[[Expr], Expr] = lambda expr: expr,
+    kinks: Kinks | None = None,
+) -> Equation:
+    """The partial-derivative tensor of an equation, as an equation: ``dZ[n,j]/dX[m,p] = δ[n,m] W[p,j]``.
+
+    Its slots are those of the numerator, then those of the denominator; ``indices`` names the latter.  Raises
+    `DifferentiationError` where ``wrt`` does not enter, or enters as an integer.
+    """
+    reached = _behind(equation.rhs, definitions or {})
+    if wrt not in reached:
+        raise DifferentiationError(
+            f"{equation.name} does not depend on {wrt}",
+            text=str(equation),
+            inferred="it reads " + (", ".join(str(name) for name in reached) or "no tensor"),
+            repair=nearest(str(wrt), [str(name) for name in reached]) or "differentiate with respect to one of these",
+        )
+    names = {i.name for i in (*equation.indices, *equation.rhs.free, *bound_indices(equation.rhs))}
+    source = equation
+    if wrt not in tensors(equation.rhs):
+        source = next(e for e in (definitions or {}).values() if wrt in tensors(e.rhs))
+    unbound = {i.name for i in equation.indices}
+    denominators = denominator_indices(source, wrt, unbound)
+    if indices is not None:
+        if len(indices) != len(denominators):
+            raise ScopeError(f"{wrt} has {len(denominators)} slots, and {len(indices)} letters were given")
+        denominators = tuple(Index(name, old.dim) for name, old in zip(indices, denominators, strict=True))
+    # The letters of the answer must not meet the bound ones of the question while both are there.
+    apart = tuple(Index(f"{i.name}'", i.dim) for i in denominators)
+    assert not names & {i.name for i in apart}
+    terms = Differentiator(wrt, apart, definitions, rename, kinks).terms(simplify(equation.rhs))
+    if not terms and not isinstance(equation.name, Partial):
+        raise only_compared(equation, wrt)
+    total = shortest(simplify_sum(term.with_in_place(()) for term in terms))
+    named = substitute(total, dict(zip(apart, denominators, strict=True)))
+    of, rank, before = equation.name, len(equation.indices), ()
+    if isinstance(of, Partial):
+        of, rank, before = of.of, of.rank, of.wrt
+    name = Partial(of, rank, (*before, (str(wrt), len(denominators))))
+    return well_named(Equation(name, (*equation.indices, *denominators), named))  # type: ignore[arg-type]
+

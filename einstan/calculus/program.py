@@ -1,0 +1,208 @@
+"""A program: equations in the order in which they can be evaluated.
+
+The checker stands next to the type: a tensor defined twice, a cycle, a tensor of two ranks are refused here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from einstan.language.dims import UnionFind, axis, is_axis, qualified, redimensioned, relate
+from einstan.language.errors import ProgramError
+from einstan.language.index import Index
+from einstan.language.node import preorder
+from einstan.language.term import Equation, Expr, Extent, Indexed, Name, Partial, Reduce, Sum, add, neg, tensors
+
+
+class Assumption(Protocol):
+    """What may be used: ``lhs = rhs`` for every value of the free indices."""
+
+    @property
+    def lhs(self) -> Expr: ...
+
+    @property
+    def rhs(self) -> Expr: ...
+
+
+@dataclass(frozen=True)
+class Identity:
+    """An assumption: ``lhs = rhs``."""
+
+    lhs: Expr
+    rhs: Expr
+
+
+class Program:
+    """Equations that define tensors from inputs.
+
+    ``Program(equations, assumptions)`` sorts the equations by what they read, keeping the given order where it can.
+
+    - ``equations``: in evaluation order, each with its own local dimensions;
+    - ``defined``: tensor name to equation; ``inputs``: the tensors that are read and not defined, with their rank (-1 where
+      only a size is read and nothing tells);
+    - ``dims``: the classes of equal axes over the whole program.
+
+    Raises `ProgramError` for a tensor defined twice, a cycle, and a tensor used with two ranks.
+    """
+
+    def __init__(self, equations: Iterable[Equation], assumptions: Iterable[Assumption] = ()) -> None:
+        given = tuple(equations)
+        self.assumptions: tuple[Assumption, ...] = tuple(assumptions)
+        self.defined: dict[Name, Equation] = {}
+        for equation in given:
+            if equation.name in self.defined:
+                raise ProgramError(
+                    f"{equation.name} is defined twice",
+                    text=str(equation),
+                    inferred=f"first defined by {self.defined[equation.name]}",
+                    repair="give one of the two another name",
+                )
+            self.defined[equation.name] = equation
+        self.reads: dict[Name, tuple[Name, ...]] = {e.name: tuple(reads(e)) for e in given}
+        self.equations = _in_order(given, self.defined, self.reads)
+        self.ranks = _ranks(given)
+        self.inputs: dict[Name, int] = {
+            name: self.ranks.get(name, -1)
+            for equation in self.equations
+            for name in self.reads[equation.name]
+            if name not in self.defined
+        }
+        self._dims: UnionFind | None = None
+
+    @property
+    def dims(self) -> UnionFind:
+        """The classes of equal axes.  A dimension without an axis is named ``equation:letter``."""
+        if self._dims is None:
+            classes = UnionFind()
+            for equation in self.equations:
+                relate(equation, classes, prefix(equation))
+            for assumption in self._assumption_equations():
+                relate(assumption, classes, prefix(assumption))
+            for name, rank in self.ranks.items():
+                for position, known in enumerate(axes_of_derivative(name, rank, self.ranks)):
+                    classes.union(known, axis(name, position))
+            self._dims = classes
+        return self._dims
+
+    def resolved(self, equation: Equation) -> Equation:
+        """The equation with its dimensions named as the whole program names them."""
+        start = prefix(equation)
+        renamed = {dim: self.dims.find(qualified(dim, start)) for dim in dims_in(equation)}
+        return redimensioned(equation, renamed)  # type: ignore[return-value]
+
+    def resolved_all(self) -> tuple[Equation, ...]:
+        return tuple(self.resolved(equation) for equation in self.equations)
+
+    def _assumption_equations(self) -> tuple[Equation, ...]:
+        # The difference of the two sides stands for an assumption wherever only its dimensions matter.
+        return tuple(
+            Equation(f"assumption {k}", (), add((a.lhs, neg(a.rhs)))) for k, a in enumerate(self.assumptions)
+        )
+
+    def resolved_assumptions(self) -> tuple[Assumption, ...]:
+        """The assumptions with their dimensions named as the whole program names them."""
+        result = []
+        for assumption, equation in zip(self.assumptions, self._assumption_equations(), strict=True):
+            start = prefix(equation)
+            renamed = {dim: self.dims.find(qualified(dim, start)) for dim in dims_in(equation)}
+            lhs, rhs = (redimensioned(side, renamed) for side in (assumption.lhs, assumption.rhs))
+            result.append(Identity(lhs, rhs))  # type: ignore[arg-type]
+        return tuple(result)
+
+    def __iter__(self) -> Iterator[Equation]:
+        return iter(self.equations)
+
+    def __len__(self) -> int:
+        return len(self.equations)
+
+    def __getitem__(self, name: Name) -> Equation:
+        return self.defined[name]
+
+    def __str__(self) -> str:
+        return "\n".join(str(equation) for equation in self.equations)
+
+    def __repr__(self) -> str:
+        return f"<Program of {len(self.equations)} equations>"
+
+
+def prefix(equation: Equation) -> str:
+    """What qualifies the dimensions of an equation that no axis names."""
+    return f"{equation.name}:"
+
+
+def reads(equation: Equation) -> list[Name]:
+    """The tensors whose values or sizes the right side reads; ``|X.0|`` reads a size."""
+    found: dict[Name, None] = dict.fromkeys(tensors(equation.rhs))
+    for node in preorder(equation.rhs, *(form for _, form in equation.where)):
+        if isinstance(node, Extent) and is_axis(node.index.name):
+            found.setdefault(node.index.name.rpartition(".")[0])
+    return list(found)
+
+
+def dims_in(equation: Equation) -> set[str]:
+    """Every dimension that the equation mentions."""
+    found = {index.dim for index in (*equation.indices, *(index for index, _ in equation.where))}
+    for node in preorder(equation.rhs, *(form for _, form in equation.where)):
+        if isinstance(node, Index):
+            found.add(node.dim)
+        elif isinstance(node, Extent):
+            found.add(node.index.dim)
+        elif isinstance(node, Sum | Reduce):
+            found.update(index.dim for index in node.indices)
+    return found
+
+
+def axes_of_derivative(name: Name, rank: int, ranks: dict[Name, int]) -> tuple[str, ...]:
+    """The axes that the axes of a derivative are equal to: those of ``X`` for ``dX``, of Z then X for ``dZ/dX``."""
+    if isinstance(name, Partial):
+        parts = ((name.of, name.rank), *name.wrt)
+        return tuple(axis(tensor, k) for tensor, own in parts for k in range(own))
+    if name.startswith("d") and ranks.get(name[1:]) == rank:
+        return tuple(axis(name[1:], k) for k in range(rank))
+    return ()
+
+
+def _ranks(equations: tuple[Equation, ...]) -> dict[Name, int]:
+    ranks: dict[Name, int] = {}
+    for equation in equations:
+        accesses: list[tuple[Name, int]] = [(equation.name, len(equation.indices))]
+        accesses += [(n.tensor, len(n.slots)) for n in preorder(equation.rhs) if isinstance(n, Indexed)]
+        for name, rank in accesses:
+            if ranks.setdefault(name, rank) != rank:
+                raise ProgramError(
+                    f"{name} has {rank} slots here and {ranks[name]} elsewhere",
+                    text=str(equation),
+                    repair=f"write {name} with the same number of indices everywhere",
+                )
+    return ranks
+
+
+def _in_order(
+    given: tuple[Equation, ...], defined: dict[Name, Equation], reads_of: dict[Name, tuple[Name, ...]]
+) -> tuple[Equation, ...]:
+    """Depth first over what is read, iteratively; an equation met again while it is still open closes a cycle."""
+    done: dict[Name, Equation] = {}
+    for root in given:
+        if root.name in done:
+            continue
+        open_now: dict[Name, None] = {}
+        stack: list[tuple[Name, bool]] = [(root.name, False)]
+        while stack:
+            name, finished = stack.pop()
+            if finished:
+                del open_now[name]
+                done[name] = defined[name]
+            elif name in open_now:
+                around = [*list(open_now)[list(open_now).index(name) :], name]
+                raise ProgramError(
+                    "the equations form a cycle: " + " reads ".join(str(n) for n in around),
+                    text=str(defined[name]),
+                    repair="give the result another name than the tensor it is computed from",
+                )
+            elif name not in done:
+                open_now[name] = None
+                stack.append((name, True))
+                stack.extend((n, False) for n in reversed(reads_of[name]) if n in defined and n not in done)
+    return tuple(done.values())

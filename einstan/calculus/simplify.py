@@ -1,0 +1,535 @@
+"""Simplification that keeps the order of terms: what a person would do on the way, and nothing else.
+
+Every rule carries its identity.  Products of sums are not multiplied out (see `einstan.calculus.canonical`), except
+where a delta of a summed index waits inside one.  It ends: each rule removes a node, a delta, or a nested sum, or
+moves a product into an exponent for good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
+from math import isqrt
+from weakref import WeakKeyDictionary
+
+from einstan.calculus.alpha import alpha, binds, signature
+from einstan.calculus.delta import eliminate
+from einstan.language.index import Affine, Index
+from einstan.language.node import Node, fold
+from einstan.language.term import (
+    MINUS_ONE,
+    ONE,
+    ZERO,
+    Add,
+    Apply,
+    Const,
+    Delta,
+    Expr,
+    Extent,
+    Iverson,
+    Mul,
+    Reduce,
+    Sum,
+    add,
+    mul,
+    neg,
+    power,
+    rename_bound,
+    sum_over,
+)
+
+_known: WeakKeyDictionary[Node, Node] = WeakKeyDictionary()
+
+
+def simplify(expr: Expr) -> Expr:
+    """The same value with fewer parts: constants folded, deltas used up, like terms and reciprocals merged."""
+    found = _known.get(expr)
+    if found is None:
+        found = _known[expr] = fold(expr, _rule)
+    return found  # type: ignore[return-value]
+
+
+def _rule(node: Node, children: tuple[Node, ...]) -> Node:
+    known = _known.get(node)
+    if known is not None:
+        return known
+    result: Node
+    match node:
+        case Add():
+            result = simplify_sum(children)  # type: ignore[arg-type]
+        case Mul():
+            result = simplify_product(children)  # type: ignore[arg-type]
+        case Sum(indices=indices):
+            result = simplify_product(children, indices)  # type: ignore[arg-type]
+        case Apply(function=function):
+            result = simplify_apply(function, children)  # type: ignore[arg-type]
+        case Reduce(operation=operation, indices=indices):
+            result = simplify_reduce(operation, indices, children[0])  # type: ignore[arg-type]
+        case Iverson():
+            result = _simplify_iverson(node, children)
+        case Delta():
+            result = simplify_product((node.rebuilt(children),))
+        case _:
+            result = node.rebuilt(children) if children != node.children else node
+    _known[node] = result
+    return result
+
+
+# ---- products and sums over indices ----------------------------------------------------------------------------------
+
+
+def simplify_product(factors: Iterable[Expr], bound: Iterable[Index] = ()) -> Expr:
+    """``sum[bound](product of the factors)``, whose factors are simplified already."""
+    coefficient, flat, summed = flattened(factors, bound)
+    if coefficient == 0:
+        return ZERO
+    if any(isinstance(factor, Delta) for factor in flat):
+        flat, summed, changed = eliminate(flat, summed)
+        if changed:
+            return simplify_product((Const(coefficient), *(simplify(factor) for factor in flat)), summed)
+    waiting = _delta_waiting_in_a_sum(flat, summed)
+    if waiting is not None:
+        # a (b + δ c) = a b + a δ c, where δ holds a summed index
+        before, terms, after = flat[:waiting], flat[waiting].terms, flat[waiting + 1 :]  # type: ignore[attr-defined]
+        return simplify_sum(
+            simplify_product((Const(coefficient), *before, term, *after), summed) for term in terms
+        )
+    flat, number = _merged(flat)
+    coefficient *= number
+    if coefficient == 0:
+        return ZERO
+    unused = [index for index in summed if not any(index in factor.free for factor in flat)]
+    if unused:
+        # sum[K](a) = |K| a
+        summed = [index for index in summed if index not in unused]
+        flat, number = _merged([*flat, *(Extent(index) for index in unused)])
+        coefficient *= number
+    flat, summed, lifted = _exponentials_summed(flat, summed)
+    if lifted:
+        return simplify_product((Const(coefficient), *flat), summed)
+    if not flat:
+        return Const(coefficient)
+    if not summed and len(flat) == 1 and isinstance(flat[0], Add) and coefficient == -1:
+        # -(a + b) = -a - b
+        return simplify_sum(neg_simplified(term) for term in flat[0].terms)
+    return sum_over(summed, mul(flat if coefficient == 1 else (Const(coefficient), *flat)))
+
+
+def flattened(factors: Iterable[Expr], bound: Iterable[Index] = ()) -> tuple[Fraction, list[Expr], list[Index]]:
+    """Coefficient, factors and bound indices of a product, with the sums inside it moved to the outside.
+
+    (sum[K](a)) b = sum[K](a b), K renamed where b has it.
+    """
+    coefficient = Fraction(1)
+    flat: list[Expr] = []
+    summed: list[Index] = list(bound)
+    queue: list[Expr] = list(factors)
+    names: set[str] | None = None
+    position = 0
+    while position < len(queue):
+        factor = queue[position]
+        if isinstance(factor, Const):
+            coefficient *= factor.value
+        elif isinstance(factor, Mul):
+            queue[position : position + 1] = factor.factors
+            continue
+        elif isinstance(factor, Sum):
+            if names is None:
+                names = {index.name for index in summed}
+                names.update(index.name for other in queue for index in other.free)
+            inner: Expr = rename_bound(factor, names)  # type: ignore[assignment]
+            assert isinstance(inner, Sum)
+            summed.extend(inner.indices)
+            names.update(index.name for index in inner.indices)
+            queue[position] = inner.body
+            continue
+        elif isinstance(factor, Iverson) and factor.is_ones:
+            pass
+        else:
+            flat.append(factor)
+        position += 1
+    return coefficient, flat, summed
+
+
+def _delta_waiting_in_a_sum(flat: Sequence[Expr], summed: Sequence[Index]) -> int | None:
+    if not summed:
+        return None
+    bound = set(summed)
+    for position, factor in enumerate(flat):
+        if isinstance(factor, Add) and any(
+            isinstance(part, Delta) and bound.intersection(part.free)
+            for term in factor.terms
+            for part in _parts(term)
+        ):
+            return position
+    return None
+
+
+def _parts(term: Expr) -> tuple[Expr, ...]:
+    """The factors of one term, looking through its own sum."""
+    body = term.body if isinstance(term, Sum) else term
+    return body.factors if isinstance(body, Mul) else (body,)
+
+
+def _merged(flat: Sequence[Expr]) -> tuple[list[Expr], Fraction]:
+    """Equal bases merged: x^a x^b = x^(a+b), exp(a) exp(b)^-1 = exp(a - b); with the number that comes loose."""
+    number = Fraction(1)
+    order: list[tuple[Node, Expr]] = []
+    exponents: dict[Node, Fraction] = {}
+    exponentials: list[tuple[Expr, Fraction]] = []
+    place = None
+    for factor in flat:
+        for base, exponent in _powers(factor):
+            if isinstance(base, Const) and exponent.denominator == 1 and (base.value or exponent > 0):
+                number *= base.value**exponent.numerator
+            elif isinstance(base, Apply) and base.function == "exp":
+                if place is None:
+                    place = len(order)
+                    order.append((base, base))
+                exponentials.append((base.arguments[0], exponent))
+            else:
+                key = alpha(base) if binds(base) else base
+                if key in exponents:
+                    exponents[key] += exponent
+                    if isinstance(base, Delta | Iverson):
+                        exponents[key] = Fraction(1)  # 1[..]^2 = 1[..]
+                else:
+                    exponents[key] = exponent
+                    order.append((key, base))
+    result: list[Expr] = []
+    for position, (key, base) in enumerate(order):
+        if position == place:
+            for merged in _merged_exponentials(exponentials):
+                if isinstance(merged, Const):
+                    number *= merged.value
+                else:
+                    result.append(merged)
+        elif exponents[key] != 0:
+            rebuilt = _as_power(base, exponents[key])
+            if isinstance(rebuilt, Const):
+                number *= rebuilt.value
+            else:
+                result.append(rebuilt)
+    return result, number
+
+
+def _powers(factor: Expr) -> Iterable[tuple[Expr, Fraction]]:
+    """A factor as bases with rational exponents: (a b)^-1 = a^-1 b^-1, sqrt(x) = x^(1/2)."""
+    stack: list[tuple[Expr, Fraction]] = [(factor, Fraction(1))]
+    while stack:
+        base, exponent = stack.pop()
+        if isinstance(base, Apply) and base.function == "pow" and isinstance(base.arguments[1], Const):
+            inner, k = base.arguments[0], base.arguments[1].value
+            if exponent.denominator == 1 or k.numerator % 2:
+                stack.append((inner, exponent * k))
+                continue
+        if isinstance(base, Apply) and base.function == "sqrt":
+            stack.append((base.arguments[0], exponent / 2))
+        elif isinstance(base, Mul) and exponent.denominator == 1:
+            stack.extend((part, exponent) for part in reversed(base.factors))
+        else:
+            yield base, exponent
+
+
+def _as_power(base: Expr, exponent: Fraction) -> Expr:
+    if exponent == 1:
+        return base
+    if exponent == Fraction(1, 2):
+        return simplify_apply("sqrt", (base,))
+    if exponent == Fraction(-1, 2):
+        return power(simplify_apply("sqrt", (base,)), -1)
+    return simplify_apply("pow", (base, Const(exponent)))
+
+
+def _merged_exponentials(parts: Sequence[tuple[Expr, Fraction]]) -> list[Expr]:
+    """exp(a) exp(b)^-1 = exp(a - b) always (a quotient must not overflow); exp(a) exp(b) only where a + b is no longer
+    than the longer of the two, because S[n,c] S[n,k] is worth keeping."""
+    exponents = [simplify_product((Const(k), u)) for u, k in parts]
+    divided = [k < 0 or is_negative(u) for u, (_, k) in zip(exponents, parts, strict=True)]
+    while len(exponents) > 1:
+        for i in range(len(exponents)):
+            for j in range(i + 1, len(exponents)):
+                total = simplify_sum((exponents[i], exponents[j]))
+                short = length(total) <= max(length(exponents[i]), length(exponents[j]))
+                if divided[i] != divided[j] or short:
+                    exponents[i] = total
+                    divided[i] = divided[i] and divided[j]
+                    del exponents[j], divided[j]
+                    break
+            else:
+                continue
+            break
+        else:
+            break
+    return [simplify_apply("exp", (u,)) for u in exponents]
+
+
+def length(expr: Expr) -> int:
+    """How many terms, 0 for zero."""
+    return len(expr.terms) if isinstance(expr, Add) else 0 if expr is ZERO else 1
+
+
+def _exponentials_summed(
+    flat: Sequence[Expr], summed: Sequence[Index]
+) -> tuple[list[Expr], list[Index], bool]:
+    """sum[K](exp(u)) = exp(logsumexp[K](u)), where nothing else in the product holds K."""
+    for position, factor in enumerate(flat):
+        if not (isinstance(factor, Apply) and factor.function == "exp"):
+            continue
+        others = [other for k, other in enumerate(flat) if k != position]
+        own = [i for i in summed if i in factor.free]
+        if own and not any(index in other.free for index in own for other in others):
+            lifted = simplify_reduce("logsumexp", tuple(own), factor.arguments[0])
+            result = list(flat)
+            result[position] = simplify_apply("exp", (lifted,))
+            return result, [i for i in summed if i not in own], True
+    return list(flat), list(summed), False
+
+
+# ---- sums of terms ---------------------------------------------------------------------------------------------------
+
+
+def simplify_sum(terms: Iterable[Expr]) -> Expr:
+    """Like terms collected: 2 a b + b a = 3 a b, whatever the letters of their bound indices."""
+    flat: list[Expr] = []
+    queue = list(terms)[::-1]
+    while queue:
+        term = queue.pop()
+        if isinstance(term, Add):
+            queue.extend(reversed(term.terms))
+        elif isinstance(term, Mul) and len(term.factors) == 2 and isinstance(term.factors[0], Const) and isinstance(
+            term.factors[1], Add
+        ):
+            # c (a + b) = c a + c b among other terms, so that they can meet
+            queue.extend(simplify_product((term.factors[0], t)) for t in reversed(term.factors[1].terms))
+        elif term is not ZERO:
+            flat.append(term)
+    if len(flat) < 2:
+        return add(flat)
+    split = [coefficient_of(term) for term in flat]
+    keys = like_term_keys([rest for _, rest in split])
+    totals: dict[Node, Fraction] = {}
+    first: dict[Node, Expr] = {}
+    for (coefficient, rest), key in zip(split, keys, strict=True):
+        totals[key] = totals.get(key, Fraction(0)) + coefficient
+        first.setdefault(key, rest)
+    return add(scaled(totals[key], rest) for key, rest in first.items() if totals[key] != 0)
+
+
+def like_term_keys(terms: Sequence[Expr]) -> list[Node]:
+    """Keys that are one object for like terms.  Full comparison only where cheap signatures collide."""
+    signatures = [signature(term) for term in terms]
+    return [
+        term if signatures.count(own) == 1 else alpha(term) for term, own in zip(terms, signatures, strict=True)
+    ]
+
+
+def coefficient_of(term: Expr) -> tuple[Fraction, Expr]:
+    """A term as its number and the rest: ``2 x`` as 2 and ``x``, inside a sum over indices too."""
+    if isinstance(term, Const):
+        return term.value, ONE
+    if isinstance(term, Sum):
+        number, rest = coefficient_of(term.body)
+        return number, sum_over(term.indices, rest)
+    if isinstance(term, Mul) and isinstance(term.factors[0], Const):
+        return term.factors[0].value, mul(term.factors[1:])
+    return Fraction(1), term
+
+
+def scaled(number: Fraction, rest: Expr) -> Expr:
+    """``number`` times a simplified term that has no number of its own."""
+    if number == 1:
+        return rest
+    if rest is ONE:
+        return Const(number)
+    if isinstance(rest, Sum):
+        return sum_over(rest.indices, scaled(number, rest.body))
+    return mul((Const(number), rest))
+
+
+def neg_simplified(term: Expr) -> Expr:
+    number, rest = coefficient_of(term)
+    return scaled(-number, rest)
+
+
+def is_negative(term: Expr) -> bool:
+    """Whether a term (the first one of a sum) carries a minus sign."""
+    return coefficient_of(term.terms[0] if isinstance(term, Add) else term)[0] < 0
+
+
+# ---- functions -------------------------------------------------------------------------------------------------------
+
+
+def simplify_apply(function: str, arguments: tuple[Expr, ...]) -> Expr:
+    """An elementwise function of simplified arguments, by the identities of that function."""
+    rule = _FUNCTION_RULES.get(function)
+    result = rule(*arguments) if rule is not None else None
+    return Apply(function, arguments) if result is None else result
+
+
+def _exp(u: Expr) -> Expr | None:
+    if u is ZERO:
+        return ONE  # exp(0) = 1
+    if isinstance(u, Apply) and u.function == "log":
+        return u.arguments[0]  # exp(log(x)) = x
+    return None
+
+
+def _log(u: Expr) -> Expr | None:
+    if u is ONE:
+        return ZERO  # log(1) = 0
+    if isinstance(u, Apply) and u.function == "exp":
+        return u.arguments[0]  # log(exp(u)) = u
+    if isinstance(u, Apply) and u.function == "sigmoid":
+        # log(sigmoid(u)) = -softplus(-u)
+        return neg_simplified(simplify_apply("softplus", (simplify_product((MINUS_ONE, u.arguments[0])),)))
+    if isinstance(u, Add) and len(u.terms) == 2 and ONE in u.terms:
+        other = u.terms[1] if u.terms[0] is ONE else u.terms[0]
+        if isinstance(other, Apply) and other.function == "exp":
+            return simplify_apply("softplus", other.arguments)  # log(1 + exp(u)) = softplus(u)
+        number, rest = coefficient_of(other)
+        if number == -1 and isinstance(rest, Apply) and rest.function == "sigmoid":
+            return neg_simplified(simplify_apply("softplus", rest.arguments))  # log(1 - sigmoid(u)) = -softplus(u)
+    if isinstance(u, Mul):
+        powers = [part for factor in u.factors for part in _powers(factor)]
+        exponents = [(b, k) for b, k in powers if isinstance(b, Apply) and b.function == "exp"]
+        if exponents:
+            # log(exp(u) a) = u + log(a)
+            rest = simplify_product(_as_power(b, k) for b, k in powers if not (b, k) in exponents)
+            moved = [simplify_product((Const(k), b.arguments[0])) for b, k in exponents]  # type: ignore[attr-defined]
+            return simplify_sum((*moved, simplify_apply("log", (rest,))))
+    return None
+
+
+def _sqrt(u: Expr) -> Expr | None:
+    if isinstance(u, Const) and u.value >= 0:
+        top, bottom = isqrt(u.value.numerator), isqrt(u.value.denominator)
+        if top * top == u.value.numerator and bottom * bottom == u.value.denominator:
+            return Const(Fraction(top, bottom))  # sqrt(p^2 / q^2) = p / q
+    return None
+
+
+def _sigmoid(u: Expr) -> Expr | None:
+    if is_negative(u):  # sigmoid(-u) = 1 - sigmoid(u)
+        return simplify_sum((ONE, neg(simplify_apply("sigmoid", (simplify_product((MINUS_ONE, u)),)))))
+    return None
+
+
+def _pow(base: Expr, exponent: Expr) -> Expr | None:
+    if exponent is ZERO:
+        return ONE
+    if exponent is ONE or base is ONE:
+        return base
+    if not isinstance(exponent, Const):
+        return None
+    k = exponent.value
+    if k == Fraction(1, 2):
+        return simplify_apply("sqrt", (base,))
+    if isinstance(base, Const) and k.denominator == 1 and (base.value or k > 0):
+        return Const(base.value**k.numerator)
+    if isinstance(base, Delta | Iverson) and k > 0:
+        return base
+    if isinstance(base, Mul) and k.denominator == 1:
+        return simplify_product(simplify_apply("pow", (factor, exponent)) for factor in base.factors)
+    if isinstance(base, Apply) and base.function == "exp":
+        return simplify_apply("exp", (simplify_product((exponent, base.arguments[0])),))  # exp(u)^k = exp(k u)
+    if isinstance(base, Apply) and base.function == "sqrt" and k.denominator == 1 and k.numerator % 2 == 0:
+        return _as_power(base.arguments[0], k / 2)
+    if isinstance(base, Apply) and base.function == "pow" and isinstance(base.arguments[1], Const):
+        if k.denominator == 1:
+            return _as_power(base.arguments[0], base.arguments[1].value * k)  # (x^a)^k = x^(a k)
+    if k == -1 and isinstance(base, Add) and len(base.terms) == 2 and ONE in base.terms:
+        other = base.terms[1] if base.terms[0] is ONE else base.terms[0]
+        if isinstance(other, Apply) and other.function == "exp":
+            # 1 / (1 + exp(-u)) = sigmoid(u)
+            return simplify_apply("sigmoid", (simplify_product((MINUS_ONE, other.arguments[0])),))
+    return None
+
+
+def _odd(function: str) -> Callable[[Expr], Expr | None]:
+    def rule(u: Expr) -> Expr | None:
+        if u is ZERO:
+            return ZERO
+        if is_negative(u):  # f(-u) = -f(u)
+            return neg_simplified(simplify_apply(function, (simplify_product((MINUS_ONE, u)),)))
+        return None
+
+    return rule
+
+
+def _even(function: str) -> Callable[[Expr], Expr | None]:
+    def rule(u: Expr) -> Expr | None:
+        if is_negative(u):  # f(-u) = f(u)
+            return simplify_apply(function, (simplify_product((MINUS_ONE, u)),))
+        return None
+
+    return rule
+
+
+_FUNCTION_RULES: dict[str, Callable[..., Expr | None]] = {
+    "exp": _exp,
+    "log": _log,
+    "sqrt": _sqrt,
+    "sigmoid": _sigmoid,
+    "pow": _pow,
+    **{name: _odd(name) for name in ("sin", "tan", "arctan", "sinh", "tanh", "erf", "sign")},
+    **{name: _even(name) for name in ("cos", "cosh", "abs")},
+    "relu": lambda u: Const(max(u.value, Fraction(0))) if isinstance(u, Const) else None,
+    "maximum": lambda a, b: a if a is b else None,
+    "minimum": lambda a, b: a if a is b else None,
+}
+
+
+# ---- reductions ------------------------------------------------------------------------------------------------------
+
+
+def simplify_reduce(operation: str, indices: tuple[Index, ...], body: Expr) -> Expr:
+    """A reduction of a simplified body: what does not depend on its indices moves out."""
+    used = tuple(index for index in indices if index in body.free)
+    if operation == "logsumexp":
+        outside = [t for t in (body.terms if isinstance(body, Add) else ()) if not set(t.free) & set(indices)]
+        counts = [simplify_apply("log", (Extent(index),)) for index in indices if index not in used]
+        if not used:
+            return simplify_sum((body, *counts))  # logsumexp[K](u) = u + log(|K|)
+        if outside or counts:
+            # logsumexp[K](c + u) = c + logsumexp[K](u)
+            inside = simplify_sum(t for t in (body.terms if isinstance(body, Add) else (body,)) if t not in outside)
+            return simplify_sum((*outside, *counts, Reduce(operation, used, inside)))
+    if operation in ("mean", "max", "min"):
+        return Reduce(operation, used, body) if used else body  # the mean of equal numbers is that number
+    if operation == "prod" and not used:
+        extents = simplify_product(Extent(index) for index in indices)
+        return simplify_apply("pow", (body, extents))
+    return Reduce(operation, indices, body)
+
+
+def _simplify_iverson(node: Iverson, children: tuple[Node, ...]) -> Expr:
+    if node.is_ones:
+        return ONE
+    numbers = [_number(child) for child in children]
+    if all(number is not None for number in numbers):
+        holds = all(_COMPARE[r](numbers[k], numbers[k + 1]) for k, r in enumerate(node.relations))
+        return ONE if holds else ZERO
+    if len(children) == 2 and children[0] is children[1]:
+        return ONE if node.relations[0] in ("<=", ">=", "==") else ZERO
+    return Iverson(children, node.relations)
+
+
+def _number(operand: Node) -> Fraction | None:
+    if isinstance(operand, Const):
+        return operand.value
+    if isinstance(operand, Affine) and not operand.terms:
+        return Fraction(operand.constant)
+    return None
+
+
+_COMPARE: dict[str, Callable[..., bool]] = {
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+    ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b,
+    "==": lambda a, b: a == b,
+    "!=": lambda a, b: a != b,
+}
+
+

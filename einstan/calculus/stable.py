@@ -1,0 +1,54 @@
+"""Logarithms taken where the argument is made: ``log(S[n,c])`` with ``S = exp(u)`` is ``u``.
+
+Evaluated as written, the logarithm of a softmax that has underflowed is minus infinity, and its derivative divides by
+zero.  Here a definition is put in place of its name inside a logarithm whenever the calculus can then take the
+logarithm away.  It is a rule about ``log`` and definitions and knows no layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from einstan.calculus.partial import inlined
+from einstan.calculus.program import Program
+from einstan.calculus.simplify import simplify
+from einstan.language import well_named
+from einstan.language.node import Node, postorder, replace, rewrite
+from einstan.language.term import Apply, Equation, Expr, Indexed, Name
+
+
+def stabilised(program: Program, keep: Collection[Name] = ()) -> tuple[Equation, ...]:
+    """The equations with their right sides simplified and their logarithms taken early, in the program's dimensions.
+
+    Tensors in ``keep`` are not looked into: their cotangents are wanted, so what reads them must go on reading them.
+    """
+    resolved = {equation.name: equation for equation in program.resolved_all()}
+    known = {name: equation for name, equation in resolved.items() if name not in keep}
+    return tuple(
+        Equation(e.name, e.indices, _logarithms_taken(simplify(e.rhs), known), e.where) for e in resolved.values()
+    )
+
+
+def runnable(program: Program) -> Program:
+    """The program in the form in which it is evaluated: the same values, without overflow on the way."""
+    return Program((well_named(equation) for equation in stabilised(program)), program.assumptions)
+
+
+def _logarithms_taken(expr: Expr, definitions: Mapping[Name, Equation]) -> Expr:
+    if not any(isinstance(node, Apply) and node.function == "log" for node in postorder(expr)):
+        return expr
+
+    def rule(node: Node) -> Node:
+        if isinstance(node, Apply) and node.function == "log":
+            accesses = {
+                access: inlined(access, definitions[access.tensor])
+                for access in postorder(node)
+                if isinstance(access, Indexed) and access.tensor in definitions
+            }
+            if accesses:
+                taken = simplify(replace(node, accesses))  # type: ignore[arg-type]
+                if not (isinstance(taken, Apply) and taken.function == "log"):
+                    return taken
+        return node
+
+    return simplify(rewrite(expr, rule))

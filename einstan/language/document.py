@@ -1,0 +1,228 @@
+"""Documents: lines of equations, claims and assumptions, with comments.
+
+    Z[n,j] = X[n,K] W[K,j]              # an equation
+    dZ[n,j]/dX[m,p] = δ[n,m] W[p,j]     # a derivative on the left is a claim
+    claim A[i,K] B[K,j] = C[i,j]        # so is a line that says so
+    assume sum[J](Y[n,J]) = 1           # what may be used
+
+A statement goes on in the next line while a bracket is open, or where the next line is indented.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from einstan.language.dims import localised
+from einstan.language.errors import EinstanError, NotationError, ProgramError
+from einstan.language.index import Index
+from einstan.language.scope import bind_equation, parse_sides
+from einstan.language.show import show
+from einstan.language.surface import Ref, Relation, only_part
+from einstan.language.syntax import read_relation
+from einstan.language.term import Equation, Expr, Indexed, Partial
+
+_WORD = re.compile(r"(claim|assume)\s+")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """``lhs = rhs`` for every value of the free indices of both sides."""
+
+    lhs: Expr
+    rhs: Expr
+
+    @property
+    def equation(self) -> Equation | None:
+        """The claim as a definition of its left side, where that is one tensor with plain slots, each index once."""
+        if not isinstance(self.lhs, Indexed):
+            return None
+        indices = [slot.index for slot in self.lhs.slots]
+        plain = tuple(index for index in indices if index is not None)
+        if len(plain) < len(indices) or len({index.name for index in plain}) < len(plain):
+            return None
+        if any(index not in plain for index in self.rhs.free):
+            return None
+        return localised(Equation(self.lhs.tensor, plain, self.rhs))
+
+    def __str__(self) -> str:
+        return f"{show(self.lhs)} = {show(self.rhs)}"
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement: ``kind`` is ``equation``, ``claim``, ``assume``, or ``note`` for a line that has only a comment.
+
+    ``line`` counts from 1; ``text`` is the source without its comment.
+    """
+
+    kind: str
+    content: Equation | Claim | None
+    line: int
+    text: str = ""
+    comment: str = ""
+
+    def __str__(self) -> str:
+        word = {"claim": "claim ", "assume": "assume "}.get(self.kind, "")
+        if self.kind == "claim" and isinstance(self.content, Claim) and _is_partial(self.content):
+            word = ""
+        code = f"{word}{self.content}" if self.content is not None else ""
+        comment = f"# {self.comment}" if self.comment else ""
+        return f"{code}  {comment}" if code and comment else code or comment
+
+
+@dataclass(frozen=True)
+class Document:
+    statements: tuple[Statement, ...]
+
+    def __str__(self) -> str:
+        return "\n".join(str(statement) for statement in self.statements)
+
+    @property
+    def equations(self) -> tuple[Equation, ...]:
+        return tuple(s.content for s in self.statements if isinstance(s.content, Equation))
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        return self._of_kind("claim")
+
+    @property
+    def assumptions(self) -> tuple[Claim, ...]:
+        return self._of_kind("assume")
+
+    def _of_kind(self, kind: str) -> tuple[Claim, ...]:
+        return tuple(s.content for s in self.statements if s.kind == kind and isinstance(s.content, Claim))
+
+
+def parse_document(text: str, known: Collection[str] = ()) -> Document:
+    """The statements of a text.  Errors are those of its statements, with the line in front."""
+    statements: list[Statement] = []
+    first: dict[str, int] = {}
+    lines = list(logical_lines(text))
+    names = set(known) | {name for _, code, _ in lines for name in _defined(code)}
+    for line, code, comment in lines:
+        if not code:
+            statements.append(Statement("note", None, line, "", comment))
+            continue
+        try:
+            statement = read_statement(code, line, comment, names)
+            if isinstance(statement.content, Equation):
+                check_definition(statement, first)
+        except EinstanError as error:
+            raise at_line(error, line) from None
+        statements.append(statement)
+    for statement in statements:
+        if isinstance(statement.content, Equation):
+            check_collision(statement, {*known, *_tensors(statements)})
+    return Document(tuple(statements))
+
+
+def logical_lines(text: str) -> Iterator[tuple[int, str, str]]:
+    """Line number, code and comment of every statement and of every line without one."""
+    number, code, comments = 0, "", []
+    for position, line in enumerate(text.splitlines(), start=1):
+        body, _, comment = line.partition("#")
+        goes_on = bool(code) and bool(body.strip()) and (body[0].isspace() or _is_open(code))
+        if code and not goes_on and not (_is_open(code) and not body.strip()):
+            yield number, code, "; ".join(comments)
+            code, comments = "", []
+        if goes_on:
+            code += "\n" + body.rstrip()
+        elif body.strip():
+            number, code = position, body.strip()
+        if code:
+            comments += [comment.strip()] if comment.strip() else []
+        else:
+            yield position, "", comment.strip()
+    if code:
+        yield number, code, "; ".join(comments)
+
+
+def _is_open(code: str) -> bool:
+    return sum(code.count(mark) for mark in "([{") > sum(code.count(mark) for mark in ")]}")
+
+
+def read_statement(code: str, line: int, comment: str, known: Collection[str]) -> Statement:
+    word = _WORD.match(code)
+    kind = word.group(1) if word else "equation"
+    body = code[word.end() :] if word else code
+    text, tree = read_relation(body, known)
+    left = only_part(tree.left)
+    if kind == "equation" and isinstance(left, Ref) and isinstance(left.name, Partial):
+        kind = "claim"
+    if kind == "equation":
+        return Statement(kind, bind_equation(text, tree), line, code, comment)
+    if tree.where:
+        raise NotationError(f"only an equation has 'where', not {_a(kind)}", text=text, span=tree.where[0][0].span)
+    if kind == "claim" and _is_definition(left, tree):
+        equation = bind_equation(text, tree)
+        return Statement(kind, Claim(equation.lhs, equation.rhs), line, code, comment)
+    return Statement(kind, Claim(*parse_sides(body, known)), line, code, comment)
+
+
+def _is_definition(left: object, tree: Relation) -> bool:
+    """Whether a claim has one tensor with plain small indices on the left, and so the scope of an equation."""
+    if not isinstance(left, Ref):
+        return False
+    slots = [only_part(slot) for slot in left.slots]
+    names = [slot.name for slot in slots if isinstance(slot, Ref) and not slot.slots and isinstance(slot.name, str)]
+    return len(names) == len(slots) == len(set(names)) and all(name == name[:1].lower() + name[1:] for name in names)
+
+
+def check_definition(statement: Statement, first: dict[str, int]) -> None:
+    equation = statement.content
+    assert isinstance(equation, Equation)
+    name = str(equation.name)
+    if name in first:
+        raise ProgramError(
+            f"{name} is defined twice", text=statement.text, span=(0, len(name)),
+            inferred=f"the first definition is in line {first[name]}", repair=f"claim {statement.text}",
+        )  # fmt: skip
+    first[name] = statement.line
+
+
+def check_collision(statement: Statement, names: set[str]) -> None:
+    """``dW`` is the gradient with respect to W where there is a W, so no equation may define it."""
+    equation = statement.content
+    assert isinstance(equation, Equation)
+    name = str(equation.name)
+    if name.startswith("d") and name[1:] in names:
+        error = ProgramError(
+            f"{name} is the gradient with respect to {name[1:]} and cannot be defined", text=statement.text,
+            span=(0, len(name)), repair=(f"claim {statement.text}", "or give the tensor another name"),
+        )  # fmt: skip
+        raise at_line(error, statement.line)
+
+
+def at_line(error: EinstanError, line: int) -> EinstanError:
+    """The error with its line in front."""
+    problem = f"line {line}: {error.problem}"
+    return type(error)(problem, text=error.text, span=error.span, inferred=error.inferred, repair=error.repair)
+
+
+def _defined(code: str) -> Iterator[str]:
+    matched = re.match(r"\s*([^\W\d_]\w*)", code)
+    if matched and matched.group(1) not in ("claim", "assume"):
+        yield matched.group(1)
+
+
+def _tensors(statements: list[Statement]) -> set[str]:
+    from einstan.language.term import tensors
+
+    found: set[str] = set()
+    for statement in statements:
+        if isinstance(statement.content, Equation):
+            found |= {str(statement.content.name), *map(str, tensors(statement.content.rhs))}
+    return found
+
+
+def _is_partial(claim: Claim) -> bool:
+    return isinstance(claim.lhs, Indexed) and isinstance(claim.lhs.tensor, Partial)
+
+
+def _a(kind: str) -> str:
+    return "a claim" if kind == "claim" else "an assumption"
+
+
+__all__ = ["Claim", "Document", "Index", "Statement", "parse_document"]

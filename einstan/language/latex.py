@@ -1,0 +1,260 @@
+r"""LaTeX that TeX and KaTeX accept, and that parses back: ``parse(latex(e)) is e``.
+
+By default the notation is kept: capitals are summed and a sum sign stands only where the text has ``sum[K](..)``.
+``sums=True`` writes for readers who do not know the notation: every sum has its sign, over a small letter.
+"""
+
+from __future__ import annotations
+
+import re
+
+from einstan.language.functions import FUNCTIONS
+from einstan.language.layout import surface_of
+from einstan.language.naming import named
+from einstan.language.index import Index, lowered
+from einstan.language.node import Node, preorder, rewrite
+from einstan.language.show import Writer, number
+from einstan.language.surface import (
+    Binder, Bracket, Call, Expression, Kronecker, Letter, Minus, Number, Pad, Power, Ref, Relation, Size, Surface,
+    Task, Term, only_part,
+)  # fmt: skip
+from einstan.language.term import Apply, Const, Equation, Expr, Extent, Mul, Partial, Sum, mul
+from einstan.language.tokens import ACCENTS, LETTERS_IN_LATEX
+
+RELATIONS = {"<": "<", "<=": r"\le", ">": ">", ">=": r"\ge", "==": "=", "!=": r"\ne"}
+BIG = {"sum": r"\sum", "prod": r"\prod"}
+_LABELLED = re.compile(r"(.+)\^\((\w+)\)")
+_NUMBERED = re.compile(r"(\w)([0-9]*)")
+
+
+def latex(node: Node, *, sums: bool = False) -> str:
+    """The LaTeX of an equation or an expression, without dollar signs.
+
+    >>> from einstan.language import parse
+    >>> print(latex(parse("Z[n,j] = X[n,K] W[K,j] + b[j]")))
+    Z_{n,j} = X_{n,K} W_{K,j} + b_{j}
+    >>> print(latex(parse("Z[n,j] = X[n,K] W[K,j] + b[j]"), sums=True))
+    Z_{n,j} = \\sum_{k} X_{n,k} W_{k,j} + b_{j}
+    """
+    if sums and isinstance(node, Equation):
+        rhs = with_signs(node.rhs, {index.name for index in node.indices})
+        node = Equation(node.name, node.indices, rhs, node.where)
+    elif sums and isinstance(node, Expr):
+        node = with_signs(node, {index.name for index in node.free})
+    surface, _ = surface_of(node, every_sum=sums)
+    return LatexWriter().text_of(surface)
+
+
+def with_signs(root: Expr, free: set[str]) -> Expr:
+    """The expression with small bound letters, and the coefficient of every sum in front of its sign."""
+
+    def rule(node: Node) -> Node:
+        if isinstance(node, Extent) and "." not in node.index.name:
+            return Extent(Index(lowered(node.index.name), node.index.dim))
+        if isinstance(node, Sum) and isinstance(node.body, Mul):
+            factors = node.body.factors
+            count = 0
+            while count < len(factors) - 1 and _is_coefficient(factors[count]):
+                count += 1
+            return mul((*factors[:count], Sum(node.indices, mul(factors[count:])))) if count else node
+        return node
+
+    result = rewrite(named(root, free, small=True), rule)
+    assert isinstance(result, Expr)
+    return result
+
+
+def _is_coefficient(factor: Expr) -> bool:
+    return all(isinstance(node, Const | Extent | Mul | Apply) for node in preorder(factor))
+
+
+class LatexWriter(Writer):
+    """The same walk as in brackets, with other spellings."""
+
+    def write(self, node: Surface) -> Task[None]:
+        match node:
+            case Relation():
+                yield self.relation(node)
+            case Expression():
+                yield self.expression(node)
+            case Term():
+                yield self.term(node, first=True)
+            case Ref():
+                yield self.reference(node)
+            case Number():
+                numerator, slash, denominator = number(node.value).partition("/")
+                self.put(rf"\frac{{{numerator}}}{{{denominator}}}" if slash else numerator)
+            case Letter():
+                self.put(symbol(node.name))
+            case Size():
+                name, dot, axis = node.name.partition(".")
+                self.put(rf"\left|{symbol(name)}{dot}{axis}\right|")
+            case Minus():
+                self.put("-")
+                yield self.part(node.operand)
+            case Power():
+                yield self.part(node.base)
+                self.put("^{")
+                yield self.part(node.exponent)
+                self.put("}")
+            case Call():
+                yield self.call(node)
+            case Binder():
+                yield self.binder(node)
+            case Bracket():
+                yield self.bracket(node)
+            case Kronecker():
+                self.put(r"\delta")
+                yield self.slots((node.left, node.right))
+            case Pad():
+                self.put(r"\operatorname{pad}\left(")
+                yield self.reference(node.access)
+                self.put(r"\right)")
+
+    def part(self, node: Surface) -> Task[None]:
+        if isinstance(node, Expression) or (isinstance(node, Binder) and node.operation in BIG):
+            self.put(r"\left(")
+            yield self.write(node)
+            self.put(r"\right)")
+        else:
+            yield self.write(node)
+
+    def term(self, node: Term, first: bool) -> Task[None]:
+        r"""A product; parts that divide gather what stands before them into ``\frac``."""
+        if first and node.sign < 0:
+            self.put("-")
+        runs: list[tuple[list[Surface], list[Surface]]] = [([], [])]
+        for part, divides in node.parts:
+            if not divides and runs[-1][1]:
+                runs.append(([], []))
+            runs[-1][divides].append(part)
+        for position, (above, below) in enumerate(runs):
+            if position:
+                self.put(" ")
+            if not below:
+                yield self.factors(above, final=position == len(runs) - 1)
+                continue
+            self.put(r"\frac{" * len(below))
+            yield self.braced(above)
+            for divisor in below:
+                self.put("}{")
+                yield self.braced([divisor])
+                self.put("}")
+
+    def braced(self, parts: list[Surface]) -> Task[None]:
+        """A numerator or a denominator, whose braces stand for brackets."""
+        if not parts:
+            self.put("1")
+        elif len(parts) == 1 and isinstance(parts[0], Expression) and only_part(parts[0]) is None:
+            yield self.write(parts[0])
+        else:
+            yield self.factors(parts, final=True)
+
+    def factors(self, parts: list[Surface], final: bool) -> Task[None]:
+        for position, part in enumerate(parts):
+            if position:
+                before = parts[position - 1]
+                digits = isinstance(part, Number | Bracket) and isinstance(before, Number | Bracket)
+                deviation = isinstance(before, Ref) and before.name == "σ" and not before.slots
+                self.put(r" \cdot " if digits or deviation else " ")
+            if isinstance(part, Binder) and final and position == len(parts) - 1:
+                yield self.write(part)
+            else:
+                yield self.part(part)
+
+    def call(self, node: Call) -> Task[None]:
+        row = FUNCTIONS[node.function].latex
+        if node.function == "abs":
+            only = only_part(node.arguments[0])
+            if isinstance(only, Ref) and not only.slots:
+                row = r"\operatorname{{abs}}\left({0}\right)"
+        written = []
+        for argument in node.arguments:
+            pieces, self.pieces = self.pieces, []
+            yield self.write(argument)
+            written.append("".join(self.pieces))
+            self.pieces = pieces
+        if any("\\frac" in text or "\\sum" in text for text in written):
+            row = row.replace("({0}", r"\left({0}").replace("})", r"}\right)").replace(r"\left\left", r"\left")
+        self.put(row.format(*written))
+
+    def binder(self, node: Binder) -> Task[None]:
+        letters = ",".join(symbol(letter.name) for letter in node.letters)
+        if node.operation in BIG:
+            self.put(rf"{BIG[node.operation]}_{{{letters}}} ")
+            if len(node.body.terms) == 1 and node.body.terms[0].sign > 0:
+                yield self.term(node.body.terms[0], first=True)
+            else:
+                yield self.part(node.body)
+            return
+        command = rf"\{node.operation}" if node.operation in ("max", "min") else rf"\operatorname{{{node.operation}}}"
+        self.put(rf"{command}_{{{letters}}}")
+        yield self.part(node.body)
+
+    def bracket(self, node: Bracket) -> Task[None]:
+        self.put(r"\mathbb{1}")
+        if not node.relations:
+            yield self.listed(node.operands, "[", ",", "]")
+            return
+        self.put("[")
+        for position, operand in enumerate(node.operands):
+            if position:
+                self.put(f" {RELATIONS[node.relations[position - 1]]} ")
+            yield self.write(operand)
+        self.put("]")
+
+    def relation(self, node: Relation) -> Task[None]:
+        self.on_left = True
+        yield self.write(node.left)
+        self.on_left = False
+        self.put(" = ")
+        yield self.write(node.right)
+        for position, (size, expression) in enumerate(node.where):
+            self.put(", " if position else r" \quad\text{where}\quad ")
+            yield self.write(size)
+            self.put(" = ")
+            yield self.write(expression)
+
+    def slots(self, slots: tuple[Expression, ...]) -> Task[None]:
+        self.put("_{")
+        for position, slot in enumerate(slots):
+            if position:
+                self.put(",")
+            yield self.slot(slot)
+        self.put("}")
+
+    def reference(self, node: Ref) -> Task[None]:
+        if isinstance(node.name, Partial):
+            yield self.partial(node, node.name)
+            return
+        self.put(symbol(node.name))
+        if node.slots:
+            yield self.slots(node.slots)
+
+    def partial(self, node: Ref, name: Partial) -> Task[None]:
+        order = f"^{len(name.wrt)}" if len(name.wrt) > 1 else ""
+        self.put(rf"\frac{{\partial{order} ")
+        yield self.reference(Ref(node.span, name.of, node.slots[: name.rank]))
+        self.put("}{")
+        start = name.rank
+        for position, (tensor, rank) in enumerate(name.wrt):
+            self.put(r" \partial " if position else r"\partial ")
+            yield self.reference(Ref(node.span, tensor, node.slots[start : start + rank]))
+            start += rank
+        self.put("}")
+
+
+def symbol(name: str) -> str:
+    r"""A name: ``W``, ``k1``, ``\alpha``, ``\hat{y}``, ``Z^{(2)}``, ``\mathrm{loss}``."""
+    labelled = _LABELLED.fullmatch(name)
+    if labelled:
+        return f"{symbol(labelled.group(1))}^{{({labelled.group(2)})}}"
+    stem, _, accent = name.rpartition("_")
+    if accent in ACCENTS and (len(stem) == 1 or stem in LETTERS_IN_LATEX):
+        return rf"\{accent}{{{symbol(stem)}}}"
+    if name in LETTERS_IN_LATEX:
+        return "\\" + LETTERS_IN_LATEX[name]
+    if _NUMBERED.fullmatch(name) and name.isascii():
+        return name
+    escaped = name.replace("_", r"\_")
+    return rf"\mathrm{{{escaped}}}"

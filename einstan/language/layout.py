@@ -1,0 +1,269 @@
+"""Terms to surface trees: how a term is spelled so that parsing it gives the same object.
+
+A sum is left out of the spelling exactly where the scope rule puts it back.  `Layout` first leaves every sum over
+capitals out, asks `einstan.language.scope.placements` where the rule would put them, and writes those that would land
+elsewhere as ``sum[K](..)``; it repeats until nothing moves, which it does because sums only ever become explicit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+
+from einstan.language.index import Affine, Index
+from einstan.language.node import Node
+from einstan.language.scope import evidence, placements
+from einstan.language.sugar import as_softmax, guards_before
+from einstan.language.surface import (
+    NOWHERE, Binder, Bracket, Call, Expression, Kronecker, Letter, Minus, Number, Pad, Power, Ref, Relation, Size,
+    Surface, Task, Term, alone, below, run,
+)  # fmt: skip
+from einstan.language.term import (
+    MINUS_ONE, Add, Apply, Const, Delta, Equation, Expr, Extent, Indexed, Iverson, Mul, Partial, Reduce, Sum,
+    is_reciprocal,
+)  # fmt: skip
+
+Part = tuple[Surface, bool]
+
+
+def surface_of(node: Node, *, every_sum: bool = False) -> tuple[Surface, dict[Surface, Node]]:
+    """The spelling of an equation, expression or form, and the node behind each of its parts."""
+    layout = Layout(every_sum)
+    if isinstance(node, Equation):
+        left = layout.lay(layout.access(node.lhs))
+        where = [(Size(NOWHERE, index.name), layout.lay(layout.form(form))) for index, form in node.where]
+        spelled: Surface = Relation(NOWHERE, alone(left), layout.top(node.rhs, (left, *(f for _, f in where))), tuple(where))
+    elif isinstance(node, Affine):
+        spelled = layout.lay(layout.form(node))
+    elif isinstance(node, Index):
+        spelled = Letter(NOWHERE, node.name)
+    else:
+        assert isinstance(node, Expr)
+        spelled = layout.top(node, ())
+    layout.origin[spelled] = node
+    return spelled, layout.origin
+
+
+def decimal(value: Fraction) -> bool:
+    """Whether a number prints as digits rather than as a quotient: whole numbers, and finite decimals whose quotient
+    would be long."""
+    rest = value.denominator
+    if rest == 1:
+        return True
+    for prime in (2, 5):
+        while rest % prime == 0:
+            rest //= prime
+    return rest == 1 and value.denominator > 64
+
+
+class Layout:
+    def __init__(self, every_sum: bool) -> None:
+        self.every_sum = every_sum
+        self.explicit: set[Sum] = set()
+        self.implicit: dict[Term, Sum] = {}
+        self.origin: dict[Surface, Node] = {}
+
+    def lay(self, task: Task[Surface]) -> Surface:
+        return run(task)
+
+    def top(self, root: Expr, around: Iterable[Surface]) -> Expression:
+        """A whole right side: lay every top-level term, and again those whose sums would land elsewhere."""
+        nodes = root.terms if isinstance(root, Add) else (root,)
+        terms: list[Term] = [run(self.term(node)) for node in nodes]
+        moved = True
+        while moved:
+            moved = False
+            indices = evidence(*around, *terms)
+            for position, term in enumerate(terms):
+                if self.misplaced(term, indices):
+                    terms[position] = run(self.term(nodes[position]))
+                    moved = True
+        return Expression(NOWHERE, tuple(terms))
+
+    def misplaced(self, top: Term, indices: set[str]) -> bool:
+        """Make the sums below explicit that the scope rule would put elsewhere; whether there were any."""
+        placed, ambiguous = placements(top, indices)
+        wrong = {case.name for case in ambiguous}
+        wanted: dict[Term, Sum] = {}
+        stack: list[Surface] = [top]
+        while stack:
+            node = stack.pop()
+            if isinstance(node, Term) and node in self.implicit:
+                wanted[node] = self.implicit[node]
+            stack.extend(below(node))
+        for term, names in placed.items():
+            have = [index.name for index in wanted[term].indices] if term in wanted else []
+            if list(names) != have:
+                wrong.update(set(names) ^ set(have) or names)
+        for term, node in wanted.items():
+            if term not in placed:
+                wrong.update(index.name for index in node.indices)
+        before = len(self.explicit)
+        self.explicit.update(node for node in wanted.values() if any(index.name in wrong for index in node.indices))
+        return len(self.explicit) > before
+
+    # ---- sums and products ---------------------------------------------------------------------------------------
+
+    def expression(self, node: Expr) -> Task[Expression]:
+        terms = []
+        for term in node.terms if isinstance(node, Add) else (node,):
+            terms.append((yield self.term(term)))
+        return Expression(NOWHERE, tuple(terms))
+
+    def term(self, node: Expr) -> Task[Term]:
+        bare = node
+        if isinstance(node, Sum) and self.is_implicit(node):
+            bare = node.body
+        sign, parts = yield self.parts(bare.factors if isinstance(bare, Mul) else (bare,))
+        term = Term(NOWHERE, sign, tuple(parts))
+        if bare is not node:
+            assert isinstance(node, Sum)
+            self.implicit[term] = node
+        self.origin[term] = node
+        return term
+
+    def is_implicit(self, node: Sum) -> bool:
+        return not self.every_sum and node not in self.explicit and all(index.is_capital for index in node.indices)
+
+    def parts(self, factors: Sequence[Expr]) -> Task[tuple[int, list[Part]]]:
+        sign = 1
+        if isinstance(factors[0], Const) and factors[0].value < 0:
+            minus_number = len(factors) > 1 and factors[0] is MINUS_ONE
+            if not (minus_number and isinstance(factors[1], Const)):
+                sign = -1
+                rest = () if minus_number else (Const(-factors[0].value),)
+                factors = (*rest, *factors[1:])
+        parts: list[Part] = []
+        for position, factor in enumerate(factors):
+            if isinstance(factor, Indexed):
+                count = guards_before(list(factors[:position]), factor)
+                if count:
+                    del parts[-count:]
+                    access = yield self.access(factor)
+                    parts.append((Pad(NOWHERE, access), False))
+                    continue
+            if is_reciprocal(factor):
+                assert isinstance(factor, Apply)
+                parts.append((yield self.divisor(factor, parts)))
+            elif isinstance(factor, Const) and factor.value >= 0:
+                number = Number(NOWHERE, factor.value)
+                self.origin[number] = factor
+                parts.append((number, False))
+            else:
+                parts.append(((yield self.atom(factor)), False))
+        return sign, parts
+
+    def divisor(self, factor: Apply, before: list[Part]) -> Task[Part]:
+        """A reciprocal as a part that divides; a number keeps its brackets where it would merge with one before."""
+        base = factor.arguments[0]
+        last = before[-1] if before else None
+        behind_number = last is not None and isinstance(last[0], Number) and not last[1]
+        under = yield self.atom(base)
+        if isinstance(under, Number) and (last is None or behind_number):
+            under = alone(under)
+        elif isinstance(under, Ref) and (isinstance(under.name, Partial) or under.name.startswith("d")):
+            under = alone(under)
+        if behind_number and last is not None and isinstance(last[0], Number) and last[0].value == 1:
+            return Expression(NOWHERE, (Term(NOWHERE, 1, ((under, True),)),)), False
+        self.origin[under] = base
+        return under, True
+
+    # ---- atoms ---------------------------------------------------------------------------------------------------
+
+    def atom(self, node: Expr) -> Task[Surface]:
+        """One part of a product; what is not one by itself comes in brackets."""
+        made: Surface = yield self._atom(node)
+        self.origin.setdefault(made, node)
+        return made
+
+    def _atom(self, node: Expr) -> Task[Surface]:
+        match node:
+            case Const():
+                if node.value >= 0 and decimal(node.value):
+                    return Number(NOWHERE, node.value)
+                return (yield self.expression(node))
+            case Indexed():
+                return (yield self.access(node))
+            case Delta():
+                left = yield self.form(node.left)
+                return Kronecker(NOWHERE, left, (yield self.form(node.right)))
+            case Iverson():
+                return (yield self.bracket(node))
+            case Extent():
+                return Size(NOWHERE, node.index.name)
+            case Apply():
+                return (yield self.applied(node))
+            case Sum():
+                return (yield self.binder("sum", node.indices, node.body))
+            case Reduce():
+                return (yield self.binder(node.operation, node.indices, node.body))
+            case Mul():
+                sign, parts = yield self.parts(node.factors)
+                if sign > 0 and len(parts) == 1 and isinstance(parts[0][0], Pad):
+                    return parts[0][0]
+                return Expression(NOWHERE, (Term(NOWHERE, sign, tuple(parts)),))
+            case _:
+                return (yield self.expression(node))
+
+    def binder(self, operation: str, indices: tuple[Index, ...], body: Expr) -> Task[Surface]:
+        letters = tuple(Letter(NOWHERE, index.name) for index in indices)
+        return Binder(NOWHERE, operation, letters, (yield self.expression(body)))
+
+    def bracket(self, node: Iverson) -> Task[Surface]:
+        operands = []
+        for operand in node.operands:
+            if isinstance(operand, Affine):
+                operands.append((yield self.form(operand)))
+            else:
+                assert isinstance(operand, Expr)
+                operands.append((yield self.expression(operand)))
+        return Bracket(NOWHERE, tuple(operands), node.relations)
+
+    def applied(self, node: Apply) -> Task[Surface]:
+        softmax = as_softmax(node)
+        if softmax is not None:
+            return (yield self.binder("softmax", (softmax[1],), softmax[0]))
+        if node.function != "pow":
+            arguments = []
+            for argument in node.arguments:
+                arguments.append((yield self.expression(argument)))
+            return Call(NOWHERE, node.function, tuple(arguments))
+        if is_reciprocal(node):
+            part = yield self.divisor(node, [])
+            return Expression(NOWHERE, (Term(NOWHERE, 1, (part,)),))
+        base = yield self.atom(node.arguments[0])
+        if isinstance(base, Power) or (isinstance(base, Ref) and isinstance(base.name, Partial)):
+            base = alone(base)
+        power = node.arguments[1]
+        if isinstance(power, Const) and power.value < 0 and decimal(power.value):
+            return Power(NOWHERE, base, Minus(NOWHERE, Number(NOWHERE, -power.value)))
+        exponent = yield self.atom(power)
+        if isinstance(exponent, Power) or (isinstance(exponent, Ref) and isinstance(exponent.name, Partial)):
+            exponent = alone(exponent)
+        return Power(NOWHERE, base, exponent)
+
+    def access(self, node: Indexed) -> Task[Ref]:
+        slots = []
+        for slot in node.slots:
+            slots.append((yield self.form(slot)))
+        return Ref(NOWHERE, node.tensor, tuple(slots))
+
+    def form(self, node: Affine) -> Task[Expression]:
+        terms = []
+        for atom, k in node.terms:
+            if isinstance(atom, Index):
+                spelled: Surface = Ref(NOWHERE, atom.name)
+            elif isinstance(atom, Extent):
+                spelled = Size(NOWHERE, atom.index.name)
+            else:
+                assert isinstance(atom, Indexed)
+                spelled = yield self.access(atom)
+            self.origin[spelled] = atom
+            scale = ((Number(NOWHERE, Fraction(abs(k))), False),) if abs(k) != 1 else ()
+            terms.append(Term(NOWHERE, 1 if k > 0 else -1, (*scale, (spelled, False))))
+        if node.constant or not terms:
+            number = Number(NOWHERE, Fraction(abs(node.constant)))
+            terms.append(Term(NOWHERE, -1 if node.constant < 0 else 1, ((number, False),)))
+        return Expression(NOWHERE, tuple(terms))
+
+

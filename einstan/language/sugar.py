@@ -1,0 +1,193 @@
+"""Spellings that stand for a pattern of terms: softmax, zero padding, and the operands of an Iverson bracket.
+
+    softmax[k](u)       exp(u - logsumexp[K](u with K for k))
+    pad(X[i+J-1])       1[0 <= i+J-1 < |X.0|] X[i+J-1]
+
+The parser makes the pattern, the printer recognises exactly it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from einstan.language.index import Affine, Index, affine, capitalised, fresh_name
+from einstan.language.node import Node, fold, preorder
+from einstan.language.term import (
+    MINUS_ONE, Add, Apply, Const, Expr, Extent, Indexed, Iverson, Mul, Name, Reduce, Sum, add, bound_indices, mul, neg,
+    substitute, Partial,
+)  # fmt: skip
+
+# ---- softmax ---------------------------------------------------------------------------------------------------------
+
+
+def softmax(body: Expr, index: Index) -> Expr:
+    """``softmax[k](u)``.  The hidden index is named from ``u`` alone, so that it is found again."""
+    taken = {other.name for other in (*body.free, *bound_indices(body))}
+    hidden = Index(fresh_name(capitalised(index.name), taken), index.dim)
+    inside = substitute(body, {index: hidden})
+    assert isinstance(inside, Expr)
+    return Apply("exp", (add((body, neg(Reduce("logsumexp", (hidden,), inside)))),))
+
+
+def as_softmax(node: Node, exactly: bool = True) -> tuple[Expr, Index] | None:
+    """The body and the index, if the node is a softmax; ``exactly`` down to the names of its bound indices."""
+    if not (isinstance(node, Apply) and node.function == "exp" and isinstance(node.arguments[0], Add)):
+        return None
+    *terms, last = node.arguments[0].terms
+    if not (isinstance(last, Mul) and len(last.factors) == 2 and last.factors[0] is MINUS_ONE):
+        return None
+    total = last.factors[1]
+    if not (isinstance(total, Reduce) and total.operation == "logsumexp" and len(total.indices) == 1):
+        return None
+    body, (hidden,) = add(terms), total.indices
+    for index in body.free:
+        if index.dim != hidden.dim or index in total.body.free:
+            continue
+        if softmax(body, index) is node:
+            return body, index
+        if not exactly and anonymous(substitute(total.body, {hidden: index})) is anonymous(body):
+            return body, index
+    return None
+
+
+def anonymous(root: Node) -> Node:
+    """The term with bound indices named by their height: terms that differ only in these names become one object."""
+    heights: dict[Node, int] = {}
+
+    def rule(node: Node, pair: tuple[tuple[Node, int], ...]) -> tuple[Node, int]:
+        children = tuple(child for child, _ in pair)
+        height = max((height for _, height in pair), default=0)
+        if not isinstance(node, Sum | Reduce):
+            return node.rebuilt(children) if children != node.children else node, height
+        names = {old: Index(f"#{height + k}", old.dim) for k, old in enumerate(node.indices)}
+        body = substitute(children[0], names)
+        return type(node)(*node.fields[:-2], tuple(names.values()), body), height + len(names)
+
+    heights.clear()
+    return fold(root, rule)[0]
+
+
+# ---- zero outside ----------------------------------------------------------------------------------------------------
+
+
+def padded(access: Indexed) -> Expr:
+    """The access times one range guard for each slot that is not a plain index."""
+    return mul((*guards(access), access))
+
+
+def guards(access: Indexed) -> tuple[Expr, ...]:
+    return tuple(
+        guard(form, extent_of(access.tensor, position))
+        for position, form in enumerate(access.slots)
+        if form.index is None
+    )
+
+
+def guard(form: Affine, extent: Extent) -> Expr:
+    """``1[0 <= form < extent]``."""
+    return chain((Affine((), 0), form, Affine(((extent, 1),), 0)), ("<=", "<"))
+
+
+def extent_of(tensor: Name, position: int) -> Extent:
+    """``|X.0|``: the extent of an axis, spelled by the axis."""
+    return Extent(Index(f"{tensor}.{position}"))
+
+
+def guards_before(factors: list[Expr], access: Indexed) -> int:
+    """How many of the factors at the end of the list are the guards of ``pad(access)``; 0 where they are not all."""
+    if isinstance(access.tensor, Partial):
+        return 0
+    expected = guards(access)
+    if not expected or len(expected) > len(factors):
+        return 0
+    same = all(_unplaced(have) is want for have, want in zip(factors[-len(expected) :], expected, strict=True))
+    return len(expected) if same else 0
+
+
+def _unplaced(term: Expr) -> Expr:
+    """The guard with its extent spelled by its axis alone, whatever class of axes that belongs to here."""
+    if not (isinstance(term, Iverson) and len(term.operands) == 3):
+        return term
+    last = term.operands[2]
+    extent = last.terms[0][0] if isinstance(last, Affine) and len(last.terms) == 1 else last
+    if not isinstance(extent, Extent):
+        return term
+    plain = Extent(Index(extent.index.name))
+    renamed = Affine(((plain, 1),), last.constant) if isinstance(last, Affine) else plain
+    return Iverson((*term.operands[:2], renamed), term.relations)
+
+
+# ---- operands of an Iverson bracket ----------------------------------------------------------------------------------
+
+
+def chain(operands: Iterable[Node], relations: tuple[str, ...]) -> Iverson:
+    """An Iverson bracket with its operands in the form that its spelling has.
+
+    An operand with an index of its own is a form; one with a tensor is a value.  Numbers and extents are values where
+    they are compared with one, and forms elsewhere.
+    """
+    mixed = [_operand(operand) for operand in operands]
+    has_value = any(isinstance(operand, Expr) and as_form(operand) is None for operand in mixed)
+    final: list[Node] = []
+    for operand in mixed:
+        if isinstance(operand, Affine):
+            neutral = not any(isinstance(atom, Index) for atom, _ in operand.terms)
+            final.append(as_value(operand) if neutral and has_value else operand)
+        else:
+            assert isinstance(operand, Expr)
+            form = as_form(operand)
+            final.append(operand if has_value or form is None else form)
+    return Iverson(tuple(final), relations)
+
+
+def _operand(operand: Node) -> Node:
+    if isinstance(operand, Affine):
+        atoms = [atom for atom, _ in operand.terms]
+        if any(isinstance(atom, Indexed) for atom in atoms) and not any(isinstance(atom, Index) for atom in atoms):
+            return as_value(operand)
+    return operand
+
+
+def as_value(form: Affine) -> Expr:
+    """A form without indices as an expression."""
+    terms: list[Expr] = []
+    for atom, k in form.terms:
+        assert isinstance(atom, Expr)
+        terms.append(atom if k == 1 else mul((Const(k), atom)))
+    if form.constant or not terms:
+        terms.append(Const(form.constant))
+    return add(terms)
+
+
+def as_form(value: Expr) -> Affine | None:
+    """An expression of integers and extents as a form, if it is one."""
+    parts: list[tuple[Node, int]] = []
+    constant = 0
+    for term in value.terms if isinstance(value, Add) else (value,):
+        factors = term.factors if isinstance(term, Mul) else (term,)
+        whole, extents = 1, []
+        for factor in factors:
+            if isinstance(factor, Const) and factor.value.denominator == 1:
+                whole *= int(factor.value)
+            elif isinstance(factor, Extent):
+                extents.append(factor)
+            else:
+                return None
+        if len(extents) > 1:
+            return None
+        if extents:
+            parts.append((extents[0], whole))
+        else:
+            constant += whole
+    return affine(*parts, constant=constant)
+
+
+def index_names(roots: Iterable[Node]) -> set[str]:
+    """The names of all indices below, bound ones included."""
+    found: set[str] = set()
+    for node in preorder(*roots):
+        if isinstance(node, Index):
+            found.add(node.name)
+        elif isinstance(node, Sum | Reduce):
+            found.update(index.name for index in node.indices)
+    return found

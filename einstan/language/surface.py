@@ -1,0 +1,217 @@
+"""The surface tree: an equation as it is spelled, before its capitals are bound.
+
+Every node knows its span in the text, so that an error can put a caret under it.  The parser makes this tree from text,
+the scope rule reads it, and the printer makes it from terms: text and terms meet here.  A tree may be as deep as memory
+allows, because everything that walks it is a `Task`, run without Python's stack.
+
+    Expression(terms)             a + b - c; in brackets where it is a part of a product
+    Term(sign, parts)             a b / c: the parts of a product, each with whether it divides
+    Number  Ref  Size  Call       1.702   X[i,K]   |n|   exp(u)
+    Power  Minus                  x^2   a * -b
+    Binder(operation, letters)    sum[K](..), max[K](..), softmax[k](..)
+    Bracket  Kronecker  Pad       1[i <= j]   δ[i,p]   pad(X[i+J-1])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, TypeVar
+
+from einstan.language.errors import Span
+from einstan.language.functions import FUNCTIONS, SPELLINGS
+from einstan.language.term import REDUCTIONS, Name
+
+Value = TypeVar("Value")
+Task = Generator[Any, Any, Value]
+
+BINDERS = ("sum", *REDUCTIONS, "softmax")
+# Names that cannot be tensors.  ``σ`` is a function only where it is applied: papers use it for a deviation too.
+RESERVED = frozenset(
+    {*FUNCTIONS, *SPELLINGS, *BINDERS, "delta", "δ", "pad", "where", "claim", "assume"} - {"σ"},
+)
+NOWHERE = (0, 0)
+
+
+def run(task: Task[Value]) -> Value:
+    """Run a task whose every ``yield`` waits for another task: recursion that the stack does not limit."""
+    stack: list[Task[Any]] = [task]
+    value: Any = None
+    while stack:
+        try:
+            stack.append(stack[-1].send(value))
+            value = None
+        except StopIteration as finished:
+            stack.pop()
+            value = finished.value
+    return value  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Surface:
+    span: Span
+
+
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Number(Surface):
+    value: Fraction
+
+
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Letter(Surface):
+    """An index behind ``sum``, ``max``, ``softmax``."""
+
+    name: str
+
+
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Ref(Surface):
+    """A tensor with its slots.  Without slots it is a scalar, or an index inside a slot or an Iverson bracket."""
+
+    name: Name
+    slots: tuple[Expression, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Size(Surface):
+    """``|n|``, or ``|X.0|`` for an axis."""
+
+    name: str
+
+
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Call(Surface):
+    function: str
+    arguments: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Power(Surface):
+    base: Surface
+    exponent: Surface
+
+
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Minus(Surface):
+    operand: Surface
+
+
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Binder(Surface):
+    operation: str
+    letters: tuple[Letter, ...]
+    body: Expression
+
+
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Bracket(Surface):
+    """``1[i <= j]``; without relations the operands are the slots of a tensor of ones."""
+
+    operands: tuple[Expression, ...]
+    relations: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Kronecker(Surface):
+    left: Expression
+    right: Expression
+
+
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Pad(Surface):
+    access: Ref
+
+
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Term(Surface):
+    sign: int
+    parts: tuple[tuple[Surface, bool], ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Expression(Surface):
+    terms: tuple[Term, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Relation(Surface):
+    """``left = right where |i| = ...``: an equation, a claim or an assumption."""
+
+    left: Expression
+    right: Expression
+    where: tuple[tuple[Size, Expression], ...]
+
+
+def below(node: Surface) -> tuple[Surface, ...]:
+    """The nodes directly below, in reading order."""
+    match node:
+        case Ref():
+            return node.slots
+        case Call():
+            return node.arguments
+        case Power():
+            return node.base, node.exponent
+        case Minus():
+            return (node.operand,)
+        case Binder():
+            return (*node.letters, node.body)
+        case Bracket():
+            return node.operands
+        case Kronecker():
+            return node.left, node.right
+        case Pad():
+            return (node.access,)
+        case Term():
+            return tuple(part for part, _ in node.parts)
+        case Expression():
+            return node.terms
+        case Relation():
+            return (node.left, node.right, *(part for pair in node.where for part in pair))
+        case _:
+            return ()
+
+
+def walk(*roots: Surface) -> Iterator[Surface]:
+    """Every node below the roots, in reading order."""
+    stack = list(reversed(roots))
+    while stack:
+        node = stack.pop()
+        yield node
+        stack.extend(reversed(below(node)))
+
+
+def only_part(expression: Expression) -> Surface | None:
+    """The one part of an expression that is nothing else: ``x`` but not ``-x``, ``x y``, ``1/x`` or ``x + y``."""
+    if len(expression.terms) == 1:
+        term = expression.terms[0]
+        if term.sign > 0 and len(term.parts) == 1 and not term.parts[0][1]:
+            return term.parts[0][0]
+    return None
+
+
+def alone(*parts: Surface, sign: int = 1) -> Expression:
+    """An expression of one product."""
+    span = (parts[0].span[0], parts[-1].span[1])
+    return Expression(span, (Term(span, sign, tuple((part, False) for part in parts)),))
+
+
+def is_numeric(node: Surface) -> bool:
+    """Whether this is a number times extents, as in ``1/2 X[i]`` and ``1/(|N| |J|) (..)``."""
+    stack: list[Surface] = [node]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, Ref | Binder | Bracket | Kronecker | Pad):
+            return False
+        stack.extend(below(part))
+    return True
+
+
+def looks_like_derivative(numerator: str, denominators: tuple[str, ...], known: frozenset[str] = frozenset()) -> bool:
+    """Whether ``dA/dB`` is a partial derivative: ``dZ[..]/dX[..]`` and ``dx/dy`` are; ``data[i]/dist[j]`` is a quotient
+    unless tensors called ``ata`` and ``ist`` are known."""
+    return all(name in known or not _is_word(name) for name in (numerator, *denominators))
+
+
+def _is_word(name: str) -> bool:
+    return name == name.lower() and sum(character.isalpha() for character in name) >= 2

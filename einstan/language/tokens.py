@@ -1,0 +1,186 @@
+r"""Text to tokens, for the bracket spelling and for the LaTeX-like one.
+
+A LaTeX command becomes the token of its plain spelling (``\leq`` is ``<=``, ``\alpha`` is ``α``, ``\mathbf{W}`` is ``W``,
+``\hat{y}`` is ``y_hat``); commands that only lay out the page (``\left``, ``\,``) vanish.
+
+A name is a letter followed by letters and digits.  An underscore belongs to it where two or more letters, or digits,
+or a slot bracket follow (``y_hat``, ``W_1``, ``W_q[i]``); else it opens a subscript (``b_j``, ``Z_{n,j}``).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from einstan.language.errors import NotationError
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """``glued`` tells that nothing stands between this token and the one before; ``raw`` that a name is written bare
+    in the text; ``big`` that it is a sum sign, which reaches to the end of its term."""
+
+    kind: str
+    text: str
+    start: int
+    end: int
+    glued: bool = False
+    raw: bool = True
+    big: bool = False
+
+
+GREEK = {
+    unicodedata.name(letter).split()[-1].lower().replace("lamda", "lambda"): letter for letter in "αβγδεζηθικλμνξορστυφχψω"
+}
+GREEK |= {
+    name.capitalize(): letter.upper() for name, letter in GREEK.items() if name in
+    {"gamma", "delta", "theta", "lambda", "xi", "sigma", "upsilon", "phi", "psi", "omega"}
+}
+GREEK |= {"varepsilon": "ε", "varphi": "φ", "vartheta": "θ", "pi": "π", "Pi": "Π"}
+LETTERS_IN_LATEX = {letter: name for name, letter in reversed(GREEK.items())}
+
+MARKS = {
+    "cdot": "*", "times": "*", "le": "<=", "leq": "<=", "ge": ">=", "geq": ">=", "ne": "!=", "neq": "!=", "lt": "<",
+    "gt": ">", "vert": "|", "lvert": "|", "rvert": "|", "lbrack": "[", "rbrack": "]", "equiv": "==",
+}  # fmt: skip
+WORDS = ("exp", "log", "ln", "sin", "cos", "tan", "arctan", "sinh", "cosh", "tanh", "max", "min")
+SILENT = (
+    "left", "right", "bigl", "bigr", "Bigl", "Bigr", "biggl", "biggr", "big", "Big", "displaystyle", "textstyle",
+    "quad", "qquad", "limits", "nolimits", ",", ";", "!", ":", " ", "\n",
+)  # fmt: skip
+FONTS = ("mathrm", "mathbf", "mathit", "mathsf", "mathcal", "boldsymbol", "bm", "text", "textrm", "operatorname")
+ACCENTS = ("hat", "bar", "tilde", "vec", "dot")
+COMMANDS = ("frac", "sqrt", "partial")
+SIGNS = {"≤": "<=", "≥": ">=", "≠": "!=", "·": "*", "×": "*", "−": "-", "⋅": "*", "∗": "*"}
+
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_COMMAND = re.compile(r"\\([A-Za-z]+\*?|.|\n)")
+_FONT = re.compile(r"\s*\{((?:[^{}\\]|\\_|\\[A-Za-z]+)*)\}")
+_AXIS = re.compile(r"\.[0-9]")
+_LONG_MARKS = ("**", "<=", ">=", "==", "!=")
+_SHORT_MARKS = "[](){},|.=<>+-*/^_"
+
+
+def tokens(text: str) -> list[Token]:
+    """The tokens of the text, closed by an ``end`` token."""
+    found: list[Token] = []
+    position = 0
+    while position < len(text):
+        if text[position].isspace() or text[position] == "&":
+            position += 1
+            continue
+        glued = bool(found) and found[-1].end == position
+        made, position = _token(text, position)
+        if made:
+            found.append(Token(made.kind, made.text, made.start, made.end, glued, made.raw, made.big))
+            if made.text == "**":
+                found[-1] = Token("mark", "^", made.start, made.end, glued)
+    return [*found, Token("end", "", len(text), len(text))]
+
+
+def _token(text: str, start: int) -> tuple[Token | None, int]:
+    letter = text[start]
+    if letter == "\\":
+        return _command(text, start)
+    if letter.isascii() and letter.isdigit():
+        matched = _NUMBER.match(text, start)
+        assert matched is not None
+        return Token("number", matched.group(), start, matched.end()), matched.end()
+    if letter == "𝟙":
+        return Token("number", "1", start, start + 1), start + 1
+    if letter in "∑∏":
+        return Token("name", {"∑": "sum", "∏": "prod"}[letter], start, start + 1, big=True), start + 1
+    if letter in "²³":
+        return Token("power", {"²": "2", "³": "3"}[letter], start, start + 1), start + 1
+    if letter == "∂":
+        return Token("command", "partial", start, start + 1), start + 1
+    if letter in SIGNS:
+        return Token("mark", SIGNS[letter], start, start + 1), start + 1
+    if text.startswith("d²", start) and text[start + 2 : start + 3].isalpha():
+        end = name_end(text, start + 2)
+        return Token("name", "d2" + text[start + 2 : end], start, end), end
+    if letter.isalpha():
+        end = name_end(text, start)
+        if is_name(text[start:end]):
+            return Token("name", text[start:end], start, end), end
+    for mark in _LONG_MARKS:
+        if text.startswith(mark, start):
+            return Token("mark", mark, start, start + 2), start + 2
+    if letter in _SHORT_MARKS:
+        return Token("mark", letter, start, start + 1), start + 1
+    raise NotationError(f"the character {letter!r} is not part of the notation", text=text, span=(start, start + 1))
+
+
+def name_end(text: str, start: int) -> int:
+    """Where the name that begins at ``start`` ends."""
+
+    def word(position: int) -> int:
+        while position < len(text) and (text[position].isalpha() or text[position] in "0123456789"):
+            position += 1
+        return position
+
+    end = word(start)
+    while text.startswith("_", end):
+        after = word(end + 1)
+        label = text[end + 1 : after]
+        follows = text[after : after + 1]
+        is_label = len(label) >= 2 or label.isdigit()
+        if is_label or (label and (follows in ("[", "_") or _AXIS.match(text, after))):
+            end = after
+        else:
+            break
+    return end
+
+
+def is_name(name: str) -> bool:
+    """Whether this can name a tensor or an index.  Names go into generated code, so what Python would read as another
+    name (by its normal form) or as special (``__import__``) is none."""
+    return name.isidentifier() and "__" not in name and unicodedata.normalize("NFKC", name) == name
+
+
+def _command(text: str, start: int) -> tuple[Token | None, int]:
+    matched = _COMMAND.match(text, start)
+    command = matched.group(1).rstrip("*") if matched else ""
+    end = matched.end() if matched else start + 1
+    if command in ("left", "right") and text[end : end + 1] == "|":
+        return Token("mark", f"\\{command}|", start, end + 1), end + 1
+    if command in SILENT:
+        return None, end
+    if command in MARKS:
+        return Token("mark", MARKS[command], start, end), end
+    if command in GREEK:
+        return Token("name", GREEK[command], start, end, raw=False), end
+    if command in ("sum", "prod"):
+        return Token("name", command, start, end, big=True), end
+    if command in WORDS:
+        return Token("name", command, start, end), end
+    if command in COMMANDS:
+        return Token("command", command, start, end), end
+    if command == "mathbb":
+        inside = _FONT.match(text, end)
+        if inside and inside.group(1).strip() == "1":
+            return Token("number", "1", start, inside.end()), inside.end()
+    if command in FONTS or command in ACCENTS or command == "mathbb":
+        inside = _FONT.match(text, end)
+        name = inside.group(1).replace("\\_", "_").strip() if inside else ""
+        if name.startswith("\\"):
+            name = GREEK.get(name[1:], "")
+        if inside and is_name(name):
+            if command in ACCENTS:
+                name = f"{name}_{command}"
+            return Token("name", name, start, inside.end(), raw=False), inside.end()
+    raise NotationError(
+        f"{text[start:end]} is not part of the notation", text=text, span=(start, end),
+        repair="leave out what only lays out the page; functions are written relu(x) or \\operatorname{relu}(x)",
+    )
+
+
+def respelled(text: str, old: str, new: str) -> str:
+    """The text with one name spelled otherwise, for repairs."""
+    pieces, position = [], 0
+    for token in tokens(text):
+        if token.kind == "name" and token.text == old:
+            pieces += [text[position : token.start], new]
+            position = token.end
+    return "".join([*pieces, text[position:]])

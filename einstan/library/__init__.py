@@ -1,0 +1,1 @@
+"""Floor 4: layers, networks, training and the command line."""

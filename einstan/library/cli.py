@@ -1,0 +1,172 @@
+"""The command line: ``python -m einstan`` and ``einstan``.
+
+Every command is a module with a function that takes the parsed arguments and a console, and answers an exit code:
+0 done, 1 a check failed, 2 an error in what was given, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+
+import einstan
+from einstan.language.errors import EinstanError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its errors are printed as their text."""
+    options = parser().parse_args(arguments)
+    console = Console(highlight=False, soft_wrap=True)
+    try:
+        code: int = options.run(options, console)
+        sys.stdout.flush()
+        return code
+    except EinstanError as problem:
+        print_error(str(problem))
+        return 2
+    except KeyboardInterrupt:
+        print_error("interrupted")
+        return 130
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def print_error(text: str) -> None:
+    sys.stderr.write(f"einstan: {text}\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    whole = argparse.ArgumentParser(
+        prog="einstan",
+        description="Einsum-based tensor calculus: layers and their derivatives as index equations.",
+    )
+    whole.add_argument("--version", action="version", version=f"einstan {einstan.__version__}")
+    commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_train(commands)
+    _add_derive(commands)
+    return whole
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str, example: str
+) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name,
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}.",
+        epilog=f"example:\n{example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    train = _command(
+        commands,
+        "train",
+        "train a classifier whose layers are index equations",
+        "  einstan train --hidden 64,32 --epochs 40 --save digits.npz --plot loss.png\n"
+        "  einstan train --data flowers.csv --hidden 16\n"
+        "  einstan train --resume digits.npz --epochs 80",
+    )
+    train.add_argument("--data", metavar="FILE", help="an .npz with X and y, or a .csv whose last column is the label "
+                       "(default: the handwritten digits of scikit-learn)")  # fmt: skip
+    train.add_argument("--hidden", type=_widths, metavar="N,N", help="units of the hidden layers (default: 64,32)")
+    train.add_argument("--activation", choices=("relu", "tanh", "sigmoid"), help="between them (default: relu)")
+    train.add_argument("--epochs", type=_whole, metavar="N", help="passes over the data, in all (default: 40)")
+    train.add_argument("--lr", type=_positive, metavar="R", help="learning rate (default: 0.1, for adam 0.005)")
+    train.add_argument("--batch", type=_whole, metavar="N", help="rows in a minibatch (default: 32)")
+    train.add_argument("--optimiser", choices=("sgd", "momentum", "nesterov", "adam"), help="(default: momentum)")
+    train.add_argument("--smoothing", type=_share, metavar="S", help="this share of every label is spread over all "
+                       "classes (default: 0.1)")  # fmt: skip
+    train.add_argument("--validation", type=_share, metavar="S", help="share of the training rows to watch the accuracy "
+                       "on (default: 0.1)")  # fmt: skip
+    train.add_argument("--patience", type=_whole, metavar="N", help="stop after so many epochs without a better "
+                       "validation loss, and keep the best (default: never)")  # fmt: skip
+    train.add_argument("--seed", type=_seed, metavar="N", help="fixes split, first values and batches (default: 0)")
+    train.add_argument("--dtype", choices=("float32", "float64"), help="(default: float64)")
+    train.add_argument("--plot", metavar="FILE", help="draw the loss per epoch (needs matplotlib)")
+    train.add_argument("--save", metavar="FILE", help="save the run to an .npz file")
+    train.add_argument("--resume", metavar="FILE", help="carry on with a saved run")
+    train.set_defaults(run=_run_train)
+
+
+def _add_derive(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    derive = _command(
+        commands,
+        "derive",
+        "derive partial derivatives, or a whole backward pass, as equations",
+        '  einstan derive "Z[i,j] = X[i,K] W[K,j]" --wrt X\n'
+        '  einstan derive "Z[n,j] = X[n,K] W[K,j]; L = 1/2 (Z[N,J] - Y[N,J])^2" --loss L --latex\n'
+        "  einstan derive network.ein --loss L --wrt W,b",
+    )
+    derive.add_argument("text", metavar="TEXT|FILE", help="an equation; several, separated by ';'; or a file of them")
+    derive.add_argument("--wrt", type=_names, metavar="X,Y", default=(), help="differentiate with respect to these")
+    derive.add_argument("--loss", metavar="L", help="the scalar whose backward pass is wanted")
+    derive.add_argument("--latex", action="store_true", help="print LaTeX")
+    derive.set_defaults(run=_run_derive)
+
+
+# What a command needs is imported when it runs, so that --help is quick.
+
+
+def _run_train(options: argparse.Namespace, console: Console) -> int:
+    from einstan.library.command_train import run
+
+    return run(options, console)
+
+
+def _run_derive(options: argparse.Namespace, console: Console) -> int:
+    from einstan.library.command_derive import run
+
+    return run(options, console)
+
+
+# ---- values of options -----------------------------------------------------------------------------------------------
+
+
+def _widths(text: str) -> tuple[int, ...]:
+    widths = [part.strip() for part in text.split(",") if part.strip()]
+    if not all(part.isascii() and part.isdigit() and int(part) for part in widths):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of positive whole numbers, such as 64,32")
+    return tuple(int(part) for part in widths)
+
+
+def _whole(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
+    return int(text)
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return value
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share from 0 up to 1")
+    return value
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())

@@ -1,0 +1,278 @@
+"""``einstan train``: a classifier on real data, its layers and their backward pass printed as equations."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from einstan import layers
+from einstan.language.errors import DataError
+from einstan.library import optimisers
+from einstan.library.callbacks import Callback
+from einstan.library.data import Scaling, Table, digits, one_hot, read_table, stratified
+from einstan.library.metrics import accuracy, confusion
+from einstan.library.network import Network
+from einstan.library.progress import ProgressBar
+from einstan.library.state import History, State
+from einstan.library.training import Interrupted, TrainingError, fit
+
+LOSS, SCORES, LABELS = "L", "S", "Y"
+INTERRUPTED = 130
+
+
+@dataclass
+class Recipe:
+    """What a run is made of; kept in its checkpoint, so that resuming needs no option again."""
+
+    data: str = ""
+    hidden: tuple[int, ...] = (64, 32)
+    activation: str = "relu"
+    epochs: int = 40
+    lr: float = 0.1
+    batch: int = 32
+    optimiser: str = "momentum"
+    smoothing: float = 0.1
+    validation: float = 0.1
+    patience: int | None = None
+    seed: int = 0
+    dtype: str = "float64"
+    fingerprint: int = 0  # of the data
+
+
+# A resumed run may be longer or more patient, and read its data from elsewhere; the rest is what it is.
+MAY_CHANGE = ("data", "epochs", "lr", "batch", "patience")
+
+
+def run(options: argparse.Namespace, console: Console) -> int:
+    _check_outputs(options)
+    state = State.load(options.resume) if options.resume else None
+    recipe = _recipe(options, state)
+    table = read_table(recipe.data) if recipe.data else digits()
+    _check_same_data(recipe, table, state)
+    network = classifier(table, recipe)
+    parts = _parts(table, recipe)
+    _print_network(console, table, network, recipe, parts)
+    history, code = _train(options, console, network, recipe, parts, state)
+    saved = options.save or options.resume or ("einstan-run.npz" if code else None)
+    if saved:
+        history.state.notes = {"recipe": asdict(recipe)}
+        history.state.save(saved)
+    if code:
+        console.print(
+            f"interrupted after epoch {history.state.epoch} of {recipe.epochs}; the run is in {saved}\n"
+            f"carry on with: einstan train --resume {saved}"
+        )
+        return code
+    if history.stopped:
+        console.print(f"stopped: {history.stopped}; parameters of epoch {history.best_epoch}")
+    _print_scores(console, table, network, history, parts["test"])
+    if saved:
+        console.print(f"saved to {saved}")
+    if options.plot:
+        plot(history, options.plot)
+        console.print(f"loss drawn in {options.plot}")
+    return 0
+
+
+# ---- what is run -----------------------------------------------------------------------------------------------------
+
+
+def _recipe(options: argparse.Namespace, state: State | None) -> Recipe:
+    """The options given, over those of the resumed run, over the defaults."""
+    given = {name: value for name in asdict(Recipe()) if (value := getattr(options, name, None)) is not None}
+    if state is None:
+        if given.get("optimiser") == "adam":
+            given.setdefault("lr", 0.005)
+        return Recipe(**given)
+    kept = state.notes.get("recipe")
+    if not isinstance(kept, dict) or kept.keys() != asdict(Recipe()).keys():
+        raise DataError(
+            f"{options.resume} holds no run of this command", repair="give a file that einstan train --save wrote"
+        )
+    kept["hidden"] = tuple(kept["hidden"])
+    for name, value in given.items():
+        if name not in MAY_CHANGE and value != kept[name]:
+            raise DataError(
+                f"--{name} {_shown(value)} is not what {options.resume} was made with",
+                inferred=f"it was made with --{name} {_shown(kept[name])}",
+                repair=f"leave out --{name}, or begin a new run without --resume",
+            )
+    recipe = Recipe(**{**kept, **given})
+    if state.epoch >= recipe.epochs:
+        raise DataError(
+            f"{options.resume} has already done {state.epoch} epochs of {recipe.epochs}",
+            repair=f"ask for more in all: --epochs {2 * state.epoch}",
+        )
+    return recipe
+
+
+def _shown(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _check_outputs(options: argparse.Namespace) -> None:
+    """Find out before training, not after, that its results could not be written."""
+    if options.plot and importlib.util.find_spec("matplotlib") is None:
+        raise DataError("--plot needs matplotlib, which is not installed", repair="pip install 'einstan[plot]'")
+    for name in ("plot", "save"):
+        path = getattr(options, name)
+        if path and not (Path(path).parent.is_dir() and os.access(Path(path).parent, os.W_OK)):
+            raise DataError(
+                f"--{name} {path} cannot be written: there is no writable directory {Path(path).parent}",
+                repair="make the directory, or give another one",
+            )
+        if path and Path(path).is_dir():
+            raise DataError(f"--{name} {path} is a directory", repair="give a file name in it")
+
+
+def _check_same_data(recipe: Recipe, table: Table, state: State | None) -> None:
+    found = zlib.crc32(np.ascontiguousarray(table.features).tobytes(), zlib.crc32(np.asarray(table.labels, "<i8").tobytes()))
+    if state is not None and found != recipe.fingerprint:
+        raise DataError(
+            f"{table.name} is not the data that the run was made with", repair="give the same file with --data"
+        )
+    recipe.fingerprint = found
+
+
+def classifier(table: Table, recipe: Recipe) -> Network:
+    """Dense layers with an activation between them, softmax, cross-entropy."""
+    activation = getattr(layers, recipe.activation)
+    members, previous = [], "X"
+    for number, units in enumerate((*recipe.hidden, len(table.classes)), 1):
+        names = {"X": previous, "W": f"W{number}", "b": f"b{number}"}
+        members.append(layers.dense(f"Z{number}", **names, j=units))
+        if number <= len(recipe.hidden):
+            members.append(activation(f"A{number}", Z=f"Z{number}"))
+        previous = f"A{number}"
+    members.append(layers.softmax(SCORES, Z=f"Z{len(recipe.hidden) + 1}"))
+    members.append(layers.cross_entropy(LOSS, S=SCORES, Y=LABELS))
+    return Network(*members)
+
+
+def _parts(table: Table, recipe: Recipe) -> dict[str, dict[str, np.ndarray]]:
+    """The rows for training, validation and testing, scaled by what the training rows hold."""
+    rest, test = table.split(0.2, recipe.seed)
+    rows = {"train": rest, "test": test}
+    if recipe.validation:
+        kept, part = stratified(table.labels[rest], recipe.validation, recipe.seed + 1)
+        rows |= {"train": rest[kept], "validation": rest[part]}
+    if not all(len(numbers) for numbers in rows.values()):
+        raise DataError(
+            f"{table.name} is too small: {len(table.labels)} rows cannot be split into {', '.join(rows)}",
+            repair="give more rows of every class" + (", or --validation 0" if recipe.validation else ""),
+        )
+    # Pixels share one range, so that an image keeps its contrast; columns of a table have one each.
+    scaled = Scaling.of(table.features[rows["train"]], per_feature=bool(recipe.data))(table.features)
+    labels = one_hot(table.labels, len(table.classes), recipe.dtype)
+    found = {
+        part: {"X": scaled[numbers].astype(recipe.dtype), LABELS: labels[numbers]} for part, numbers in rows.items()
+    }
+    if recipe.smoothing:  # rows still sum to one
+        smooth = (1 - recipe.smoothing) * found["train"][LABELS] + recipe.smoothing / len(table.classes)
+        found["train"][LABELS] = smooth.astype(recipe.dtype)
+    return found
+
+
+def _train(
+    options: argparse.Namespace,
+    console: Console,
+    network: Network,
+    recipe: Recipe,
+    parts: Mapping[str, dict[str, np.ndarray]],
+    state: State | None,
+) -> tuple[History, int]:
+    callbacks: list[Callback] = [ProgressBar(console)]
+    try:
+        history = fit(
+            network, LOSS, parts["train"],
+            validation=parts.get("validation"), metrics=(accuracy(SCORES, LABELS),), monitor="val_loss" if
+            recipe.validation else None, epochs=recipe.epochs, batch=recipe.batch,
+            optimiser=optimisers.optimiser(recipe.optimiser, recipe.lr), patience=recipe.patience, callbacks=callbacks, seed=recipe.seed, resume=state,
+        )  # fmt: skip
+    except Interrupted as problem:
+        return problem.history, INTERRUPTED
+    except TrainingError as problem:
+        path = options.save or options.resume
+        if path:
+            problem.history.state.notes = {"recipe": asdict(recipe)}
+            problem.history.state.save(path)
+            problem.repair = (*problem.repair, f"the last good epoch, {problem.history.state.epoch}, is in {path}")
+        raise
+    return history, 0
+
+
+# ---- what is shown ---------------------------------------------------------------------------------------------------
+
+
+def _print_network(
+    console: Console, table: Table, network: Network, recipe: Recipe, parts: Mapping[str, Mapping[str, np.ndarray]]
+) -> None:
+    sizes = ", ".join(f"{len(part['X'])} for {name}" for name, part in parts.items())
+    widths = "–".join(map(str, (table.features.shape[1], *recipe.hidden, len(table.classes))))
+    console.print(f"[bold]{table.name}[/bold]: {sizes}; network {widths}")
+    console.print("\n[bold]forward[/bold], as declared")
+    console.print(_indented(str(network)), markup=False)
+    for assumption in network.program.assumptions:
+        console.print(f"  {assumption}", markup=False)
+    console.print("\n[bold]backward[/bold], as derived")
+    console.print(_indented(str(network.backward(LOSS))), markup=False)
+    console.print()
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())
+
+
+def _print_scores(
+    console: Console, table: Table, network: Network, history: History, test: Mapping[str, np.ndarray]
+) -> None:
+    scores = network.evaluate(SCORES, history.params, X=test["X"])
+    counts = confusion(scores, test[LABELS], len(table.classes))
+    right, rows = int(np.trace(counts)), int(counts.sum())
+    if len(table.classes) <= 12:
+        grid = RichTable(title="rows: true class, columns: what it was taken for", title_justify="left")
+        grid.add_column("")
+        for name in table.classes:
+            grid.add_column(name, justify="right")
+        grid.add_column("right", justify="right")
+        for number, name in enumerate(table.classes):
+            cells = [_cell(int(count), at == number) for at, count in enumerate(counts[number])]
+            total = int(counts[number].sum())
+            grid.add_row(name, *cells, f"{100 * counts[number, number] / total:.1f} %" if total else "-")
+        console.print(grid)
+    console.print(f"[bold]test accuracy {100 * right / rows:.2f} %[/bold] ({right} of {rows})")
+
+
+def _cell(count: int, diagonal: bool) -> str:
+    return f"[green]{count}[/green]" if diagonal else f"[red]{count}[/red]" if count else "·"
+
+
+def plot(history: History, path: str) -> None:
+    """Draw the loss per epoch."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes: Any = figure.add_subplot()
+    epochs = history["epoch"]
+    axes.plot(epochs, history["loss"], label="training loss")
+    if "val_loss" in history.rows[0]:
+        axes.plot(epochs, history["val_loss"], label="validation loss")
+    axes.set(xlabel="epoch", ylabel="loss", yscale="log")
+    axes.legend()
+    axes.grid(alpha=0.3)
+    try:
+        figure.savefig(path, dpi=150)
+    except (OSError, ValueError) as problem:
+        raise DataError(f"--plot {path} cannot be drawn: {problem}", repair="give a name that ends in .png") from problem

@@ -1,0 +1,86 @@
+"""First values of parameters: He, Glorot, zeros, ones and their like.
+
+An initialiser is any function ``(shape, generator) -> array``.  The last axis of a weight is taken as its output and the
+others as its input, as in ``Z[n,j] = X[n,K] W[K,j]``.  Every parameter draws from a generator of its own, made of the
+seed and its name, so its values do not depend on which other parameters there are or in which order they come.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from einstan.language.errors import DataError, nearest
+
+Shape = tuple[int, ...]
+Initialiser = Callable[[Shape, np.random.Generator], np.ndarray]
+
+
+def fans(shape: Shape) -> tuple[int, int]:
+    """The numbers of inputs and outputs of a weight: all axes but the last, and the last."""
+    if not shape:
+        return 1, 1
+    return max(math.prod(shape[:-1]), 1), max(shape[-1], 1)
+
+
+def zeros(shape: Shape, generator: np.random.Generator) -> np.ndarray:
+    return np.zeros(shape)
+
+
+def ones(shape: Shape, generator: np.random.Generator) -> np.ndarray:
+    return np.ones(shape)
+
+
+def he(shape: Shape, generator: np.random.Generator) -> np.ndarray:
+    """Normal with variance 2 / inputs, for relu (He, Zhang, Ren and Sun, 2015)."""
+    return generator.standard_normal(shape) * math.sqrt(2 / fans(shape)[0])
+
+
+def lecun(shape: Shape, generator: np.random.Generator) -> np.ndarray:
+    """Normal with variance 1 / inputs (LeCun, Bottou, Orr and Müller, 1998)."""
+    return generator.standard_normal(shape) * math.sqrt(1 / fans(shape)[0])
+
+
+def glorot(shape: Shape, generator: np.random.Generator) -> np.ndarray:
+    """Uniform with variance 2 / (inputs + outputs), for tanh and sigmoid (Glorot and Bengio, 2010)."""
+    bound = math.sqrt(6 / sum(fans(shape)))
+    return generator.uniform(-bound, bound, shape)
+
+
+def constant(value: float) -> Initialiser:
+    return lambda shape, generator: np.full(shape, float(value))
+
+
+def normal(deviation: float = 1.0) -> Initialiser:
+    return lambda shape, generator: generator.standard_normal(shape) * deviation
+
+
+def uniform(low: float = 0.0, high: float = 1.0) -> Initialiser:
+    return lambda shape, generator: generator.uniform(low, high, shape)
+
+
+NAMED: dict[str, Initialiser] = {"zeros": zeros, "ones": ones, "he": he, "lecun": lecun, "glorot": glorot}
+
+
+def initialiser(choice: str | Initialiser) -> Initialiser:
+    """An initialiser by its name, or as it is."""
+    if callable(choice):
+        return choice
+    if choice not in NAMED:
+        raise DataError(
+            f"there is no initialiser {choice!r}",
+            inferred=f"the initialisers are {', '.join(NAMED)}",
+            repair=nearest(str(choice), NAMED) or "give a name from the list, or a function (shape, generator) -> array",
+        )
+    return NAMED[choice]
+
+
+def draw(name: str, shape: Shape, choice: str | Initialiser, seed: int, dtype: np.typing.DTypeLike) -> np.ndarray:
+    """The first value of the parameter ``name``: drawn in float64 and then rounded, so that dtypes agree."""
+    generator = np.random.default_rng([seed, *name.encode()])
+    value = np.asarray(initialiser(choice)(shape, generator))
+    if value.shape != shape:
+        raise DataError(f"the initialiser of {name} gave shape {value.shape}, where {shape} is needed")
+    return value.astype(dtype)

@@ -1,0 +1,179 @@
+"""A layer: index equations, the partial derivatives that it declares, and how its parameters begin.
+
+    dense = Layer(
+        "Z[n,j] = X[n,K] W[K,j] + b[j]",
+        partials=("dZ[n,j]/dX[m,p] = δ[n,m] W[p,j]", ...),
+        parameters={"W": "he", "b": "zeros"},
+    )
+    dense("H", X="X", W="W1", b="b1", j=64)      one use of it, in a network
+
+A declared partial is a claim: it is proved equal to the derived one when the layer is declared, and a wrong one is
+refused.  Nothing here knows any layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from einstan.calculus.partial import partial
+from einstan.calculus.program import Assumption, Program
+from einstan.language import parse_document
+from einstan.language.errors import ClaimError, ProgramError, nearest
+from einstan.language.index import lowered
+from einstan.language.node import preorder
+from einstan.language.term import Equation, Indexed, Partial
+from einstan.library.einsum import Einsum, einsum
+from einstan.library.initialise import Initialiser, initialiser
+from einstan.library.rename import renamed, renamed_assumption, renamed_axis, require_name
+
+
+class Layer:
+    """``Layer(text, partials, parameters, source, name)``
+
+    - ``text``: one equation, or several of which the last is the output, and ``assume`` lines;
+    - ``partials``: the declared partial-derivative tensors, each an equation such as
+      ``dZ[n,j]/dX[m,p] = δ[n,m] W[p,j]``; they may name the output and what the layer computes on the way;
+    - ``parameters``: which inputs are learned, with their initialiser by name or as a function;
+    - ``source``: where the formula comes from.
+
+    Raises `ClaimError` for a declared partial that is not the derivative, with the term that differs and numbers for
+    which the two sides differ; `ProgramError` for names that do not fit together.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        partials: tuple[str, ...] | list[str] = (),
+        parameters: Mapping[str, str | Initialiser] | None = None,
+        source: str = "",
+        name: str | None = None,
+    ) -> None:
+        document = parse_document(text)
+        if not document.equations:
+            raise ProgramError("a layer needs an equation", text=text.strip(), repair='Layer("A[n,j] = relu(Z[n,j])")')
+        self.source = source
+        self.program = Program(document.equations, document.assumptions)
+        self.output = str(document.equations[-1].name)
+        self.name = name or self.output
+        self.parameters: dict[str, Initialiser] = {}
+        for parameter, choice in (parameters or {}).items():
+            if parameter not in self.program.inputs:
+                raise ProgramError(
+                    f"the layer reads no parameter {parameter}",
+                    text=str(self.program),
+                    repair=nearest(parameter, map(str, self.program.inputs)) or "name a tensor that the layer reads",
+                )
+            self.parameters[parameter] = initialiser(choice)
+        self.declared: dict[str, Equation] = {}
+        self.report: tuple[Verdict, ...] = tuple(self._declare(line) for line in partials)
+
+    # ---- what it says ------------------------------------------------------------------------------------------------
+
+    @property
+    def equation(self) -> Equation:
+        """The equation of the output."""
+        return self.program[self.output]
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return tuple(str(name) for name in self.program.inputs)
+
+    def partial(self, wrt: str) -> Equation:
+        """The partial derivative of the output with respect to a tensor: as declared, else derived."""
+        return self.declared.get(wrt) or self.derived(wrt)
+
+    def derived(self, wrt: str) -> Equation:
+        """The derived partial, declared or not; it passes through what the layer computes on the way."""
+        definitions = {name: e for name, e in self.program.defined.items() if name != self.output}
+        return partial(self.equation, wrt, definitions=definitions)
+
+    @property
+    def einsum(self) -> Einsum:
+        """The einsum string of the output, with its operands."""
+        return einsum(self.equation)
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, (*self.program.equations, *self.program.assumptions)))
+
+    def __repr__(self) -> str:
+        return f"<Layer {self.equation}>"
+
+    # ---- one use of it -----------------------------------------------------------------------------------------------
+
+    def __call__(self, output: str | None = None, /, **keywords: str | int) -> Instance:
+        """One use of the layer: ``dense("H", X="X", W="W1", b="b1", j=64)``.
+
+        The first argument is the output's new name.  A keyword that names a tensor gives its name in the network; one
+        that names an index fixes its extent.  An input that is not named keeps its name; a parameter that is not named
+        gets the output's name after its own (``WH``), so that two layers share one only where both name it.
+        """
+        output = output or self.output
+        names = {self.output: output}
+        sizes: dict[str, int] = {}
+        for keyword, value in keywords.items():
+            if keyword in self.program.ranks and isinstance(value, str):
+                names[keyword] = value
+            elif isinstance(value, int) and not isinstance(value, bool):
+                sizes[self._axis_of(keyword)] = value
+            else:
+                raise self._unknown(keyword, value)
+        made_up = [
+            name
+            for name in map(str, self.program.ranks)
+            if name not in names and (name in self.parameters or name in self.program.defined)
+        ]
+        names = {str(name): str(name) for name in self.program.ranks} | names
+        if output != self.output:
+            names |= {name: f"{name}{output}" for name in made_up}
+        for name in names.values():
+            require_name(name)
+        return Instance(
+            self,
+            tuple(renamed(equation, names) for equation in self.program.equations),
+            tuple(renamed_assumption(a, names) for a in self.program.assumptions),
+            output,
+            {names[parameter]: first for parameter, first in self.parameters.items()},
+            {renamed_axis(axis, names): size for axis, size in sizes.items()},
+            frozenset(names[str(name)] for name in made_up),
+        )
+
+    def _axis_of(self, keyword: str) -> str:
+        """The axis that an index of the layer runs over: j of ``Z[n,j]`` is ``Z.1``."""
+        for equation in reversed(self.program.equations):
+            for node in preorder(equation.lhs, equation.rhs):
+                if isinstance(node, Indexed):
+                    for position, form in enumerate(node.slots):
+                        if form.index is not None and lowered(form.index.name) == lowered(keyword):
+                            return f"{node.tensor}.{position}"
+        raise self._unknown(keyword, 0)
+
+    def _unknown(self, keyword: str, value: object) -> ProgramError:
+        indices = [lowered(index.name) for index in self.equation.indices]
+        known = [*map(str, self.program.ranks), *indices]
+        if keyword in known:
+            wanted = "a name, as a string" if keyword in self.program.ranks else "an extent, as a whole number"
+            return ProgramError(f"{keyword}={value!r}: {keyword} takes {wanted}", text=str(self))
+        return ProgramError(
+            f"the layer has no {keyword}",
+            text=str(self),
+            inferred=f"its tensors are {', '.join(map(str, self.program.ranks))}"
+            + (f"; its indices are {', '.join(indices)}" if indices else ""),
+            repair=nearest(keyword, known) or "name one of these",
+        )
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One use of a layer: its equations in the names of the network, first values, and the extents that it fixes."""
+
+    layer: Layer
+    equations: tuple[Equation, ...]
+    assumptions: tuple[Assumption, ...]
+    output: str
+    parameters: dict[str, Initialiser]
+    sizes: dict[str, int]  # axis, such as W1.1, to its extent
+    private: frozenset[str]  # names that this use made up, which no other may have
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.equations))

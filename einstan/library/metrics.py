@@ -1,0 +1,46 @@
+"""Metrics: a name, the tensors that they read, and a function of their arrays.
+
+    accuracy(S="S", Y="Y")      the share of rows whose largest entries agree
+    error(O="O", Y="Y")         the mean absolute difference
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Metric:
+    """``compute(*arrays of the tensors) -> float``; ``larger_is_better`` is what early stopping goes by."""
+
+    name: str
+    tensors: tuple[str, ...]
+    compute: Callable[..., float]
+    larger_is_better: bool = True
+
+
+def accuracy(S: str = "S", Y: str = "Y") -> Metric:
+    """The share of rows in which the largest of ``S[n,c]`` is the largest of ``Y[n,c]``."""
+    return Metric("accuracy", (S, Y), share_of_matches)
+
+
+def share_of_matches(scores: np.ndarray, labels: np.ndarray) -> float:
+    """The share of rows whose largest entry is in the same place; one-dimensional labels are class numbers."""
+    truth = labels.argmax(axis=-1) if labels.ndim > 1 else labels
+    return float(np.mean(scores.argmax(axis=-1) == truth)) if len(scores) else float("nan")
+
+
+def error(O: str = "O", Y: str = "Y") -> Metric:  # noqa: E741 - the output's name
+    """The mean absolute difference of ``O`` and ``Y``."""
+    return Metric("error", (O, Y), lambda output, target: float(np.mean(np.abs(output - target))), False)
+
+
+def confusion(scores: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    """``table[t, p]``: how many rows of class ``t`` were taken for class ``p``."""
+    truth = labels.argmax(axis=-1) if labels.ndim > 1 else labels
+    table = np.zeros((classes, classes), dtype=int)
+    np.add.at(table, (truth, scores.argmax(axis=-1)), 1)
+    return table

@@ -1,0 +1,266 @@
+"""A network: a graph of layers and equations, with parameters, ready to be differentiated and run.
+
+    net = Network(dense("H", X="X", W="W1", b="b1", j=64), relu("A", Z="H"), ..., cross_entropy("L", S="S", Y="Y"))
+    print(net.backward("L"))
+    step = net.value_and_grad("L").compile()
+    loss, grads = step(params, X=X, Y=Y)
+
+A member is a use of a layer, an equation, or the text of one (``"L = L1 + 0.5 L2"``); the order is free.  Two members
+that name one parameter share it.  Nothing here knows any layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from einstan.calculus.backward import backward, joined
+from einstan.calculus.program import Assumption, Program
+from einstan.language import parse_document
+from einstan.language.errors import DataError, ExtentError, ProgramError, nearest
+from einstan.language.term import Equation
+from einstan.library.assumptions import check_assumption
+from einstan.library.data import require_names
+from einstan.library.initialise import Initialiser, draw, initialiser
+from einstan.library.layer import Instance
+from einstan.machine.compile import compile as compile_program
+from einstan.machine.extents import infer
+
+Arrays = dict[str, np.ndarray]
+NOMINAL = "a nominal size"
+
+
+class Network:
+    """``Network(*members, parameters={})``
+
+    ``parameters`` are the learned tensors that plain equations read, with their initialiser; those of layers are known.
+
+    - ``params``: the names of the parameters, in reading order; ``inputs``: those of the other tensors that are read;
+    - ``program``: the forward pass.
+
+    Raises `ProgramError` for a tensor defined twice, a cycle, or a tensor used with two ranks.
+    """
+
+    def __init__(
+        self, *members: Instance | Equation | str, parameters: Mapping[str, str | Initialiser] | None = None
+    ) -> None:
+        equations: list[Equation] = []
+        assumptions: list[Assumption] = []
+        self.initialisers: dict[str, Initialiser] = {}
+        self.sizes: dict[str, int] = {}
+        instances = [member for member in members if isinstance(member, Instance)]
+        for member in members:
+            if isinstance(member, Instance):
+                equations += member.equations
+                assumptions += member.assumptions
+                self.initialisers = {**member.parameters, **self.initialisers}
+                self._fix(member)
+            elif isinstance(member, Equation):
+                equations.append(member)
+            elif isinstance(member, str):
+                document = parse_document(member)
+                equations += document.equations
+                assumptions += document.assumptions
+            else:
+                raise ProgramError(
+                    f"{member!r} is neither a use of a layer nor an equation",
+                    repair='use a layer by calling it, dense("H", X="X"), or write "L = L1 + L2"',
+                )
+        self.program = Program(equations, assumptions)
+        for name, choice in (parameters or {}).items():
+            if name not in self.program.inputs:
+                raise ProgramError(
+                    f"no equation reads the parameter {name}",
+                    repair=nearest(name, map(str, self.program.inputs)) or "leave it out",
+                )
+            self.initialisers[name] = initialiser(choice)
+        _refuse_accidents(instances, equations)
+        self.params = tuple(str(name) for name in self.program.inputs if name in self.initialisers)
+        self.inputs = tuple(str(name) for name in self.program.inputs if name not in self.initialisers)
+
+    def _fix(self, member: Instance) -> None:
+        for axis, size in member.sizes.items():
+            if self.sizes.setdefault(axis, size) != size:
+                raise ExtentError(
+                    f"{axis} is fixed at {self.sizes[axis]} and at {size}",
+                    text=str(member),
+                    repair="fix it once, or give the same size",
+                )
+
+    # ---- what it says ------------------------------------------------------------------------------------------------
+
+    def has(self, name: str) -> bool:
+        """Whether an equation defines the tensor."""
+        return name in self.program.defined
+
+    def backward(self, loss: str, wrt: Iterable[str] | None = None, **options: Any) -> Program:
+        """The backward pass of a scalar, as equations; with respect to the parameters unless told otherwise."""
+        return backward(self.program, loss, self.params if wrt is None else wrt, **options)
+
+    def __str__(self) -> str:
+        return str(self.program)
+
+    def __repr__(self) -> str:
+        return f"<Network of {len(self.program)} equations, {len(self.params)} parameters>"
+
+    # ---- parameters --------------------------------------------------------------------------------------------------
+
+    def init(self, seed: int = 0, dtype: np.typing.DTypeLike = np.float64, **given: Any) -> Arrays:
+        """First values of all parameters, each drawn from a generator of its own.
+
+        ``given``: for any tensor an array or a shape (with None for what is not known), from which extents are learned;
+        for a parameter an array is taken as its value, and an initialiser, or its name, replaces its own.
+        """
+        require_names(given, (*self.params, *self.inputs), "a parameter or an input of the network", all_needed=False)
+        choices = dict(self.initialisers)
+        values: Arrays = {}
+        shapes: dict[Any, tuple[int, ...]] = {}
+        sizes = dict(self.sizes)
+        for name, what in given.items():
+            if callable(what) or isinstance(what, str):
+                choices[name] = initialiser(what)
+            elif isinstance(what, tuple) and None in what:
+                sizes |= {f"{name}.{k}": size for k, size in enumerate(what) if size is not None}
+            elif isinstance(what, tuple):
+                shapes[name] = what
+            else:
+                array = np.asarray(what)
+                shapes[name] = array.shape
+                if name in choices:
+                    values[name] = array.astype(dtype)
+        extents = infer(self.program, shapes, sizes, nominal=1)
+        for name in self.params:
+            if name not in values:
+                shape = tuple(self._extent(extents, name, k) for k in range(self.program.ranks[name]))
+                values[name] = draw(name, shape, choices[name], seed, dtype)
+        return {name: values[name] for name in self.params}
+
+    def _extent(self, extents: Any, name: str, position: int) -> int:
+        dim = self.program.dims.find(f"{name}.{position}")
+        if extents.source[dim] == NOMINAL:
+            reader = next(e for e in self.program if name in self.program.reads[e.name])
+            raise ExtentError(
+                f"the extent of axis {position} of {name} is not known",
+                text=str(reader),
+                inferred=f"{name} is a parameter, and nothing given fixes this axis",
+                repair=(
+                    "fix it in the layer, dense(..., j=64)",
+                    f"or give an array or a shape that has it: init({self.inputs[0] if self.inputs else name}=array)",
+                ),
+            )
+        return int(extents.known[dim])
+
+    # ---- running -----------------------------------------------------------------------------------------------------
+
+    def value_and_grad(self, loss: str, wrt: Iterable[str] | None = None, **options: Any) -> ValueAndGrad:
+        """The scalar and its gradients, as one program; `ValueAndGrad.compile` makes it a function."""
+        return ValueAndGrad(self, loss, tuple(self.params if wrt is None else wrt), options)
+
+    def evaluator(self, *names: str, **options: Any) -> Callable[..., Arrays]:
+        """``f(params, **data) -> {name: array}`` for tensors of the network, compiled."""
+        for name in names:
+            if name not in self.program.defined:
+                known = list(map(str, self.program.defined))
+                raise ProgramError(
+                    f"no equation defines {name}",
+                    inferred=f"defined are {', '.join(known)}",
+                    repair=nearest(name, known) or "name one of these",
+                )
+        compiled = compile_program(self._needed(names), names, **options)
+        needed = {str(name) for name in self._needed(names).inputs}
+
+        def evaluate(params: Mapping[str, np.ndarray], **data: np.ndarray) -> Arrays:
+            self._refuse_unknown(data)
+            found: Arrays = compiled(**{name: array for name, array in {**params, **data}.items() if name in needed})
+            return found
+
+        return evaluate
+
+    def evaluate(self, name: str, params: Mapping[str, np.ndarray], **data: np.ndarray) -> np.ndarray:
+        """One tensor of the network: ``net.evaluate("S", params, X=X)``.  Compiled once per tensor."""
+        return self._evaluators(name)(params, **data)[name]
+
+    def _evaluators(self, name: str) -> Callable[..., Arrays]:
+        cache: dict[str, Callable[..., Arrays]] = self.__dict__.setdefault("_evaluator_cache", {})
+        if name not in cache:
+            cache[name] = self.evaluator(name)
+        return cache[name]
+
+    def _needed(self, names: Iterable[str]) -> Program:
+        """The part of the program that the tensors depend on."""
+        keep: set[Any] = set()
+        queue: list[Any] = list(names)
+        while queue:
+            name = queue.pop()
+            if name not in keep:
+                keep.add(name)
+                queue.extend(self.program.reads.get(name, ()))
+        return Program(e for e in self.program if e.name in keep)
+
+    def _refuse_unknown(self, data: Mapping[str, object]) -> None:
+        for name in data:
+            if name not in self.program.ranks:
+                known = [*self.inputs, *self.params]
+                raise DataError(
+                    f"the network has no input {name}",
+                    inferred=f"its inputs are {', '.join(known)}",
+                    repair=nearest(name, known) or "leave it out",
+                )
+
+    def check_assumptions(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Refuse data for which an assumption of the network is not true, as far as the data alone can tell."""
+        for assumption in self.program.assumptions:
+            check_assumption(assumption, arrays)
+
+
+class ValueAndGrad:
+    """A scalar and its gradients: ``program`` is the forward and the backward pass together."""
+
+    def __init__(self, network: Network, loss: str, wrt: tuple[str, ...], options: Mapping[str, Any]) -> None:
+        self.network, self.loss, self.wrt = network, loss, wrt
+        self.backward = network.backward(loss, wrt, **options)
+        self.program = joined(network._needed((loss,)), self.backward)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return (self.loss, *(f"d{name}" for name in self.wrt))
+
+    def compile(self, check: bool = True, **options: Any) -> Callable[..., tuple[Any, Arrays]]:
+        """``step(params, **data) -> loss, {name: gradient}``.
+
+        With ``check``, the network's assumptions are checked on the data of every call.
+        """
+        compiled = compile_program(self.program, self.outputs, **options)
+        gradients = tuple((name, f"d{name}") for name in self.wrt)
+        loss, network = self.loss, self.network
+
+        def step(params: Mapping[str, np.ndarray], **data: np.ndarray) -> tuple[Any, Arrays]:
+            if check:
+                network._refuse_unknown(data)
+                network.check_assumptions(data)
+            found = compiled(**params, **data)
+            return found[loss], {name: found[gradient] for name, gradient in gradients}
+
+        return step
+
+    def __str__(self) -> str:
+        return str(self.program)
+
+
+def _refuse_accidents(instances: list[Instance], equations: list[Equation]) -> None:
+    """Names that one use made up must not be what another means."""
+    for instance in instances:
+        for other in equations:
+            if other in instance.equations:
+                continue
+            clash = instance.private & {str(other.name), *(str(name) for name in Program((other,)).inputs)}
+            if clash:
+                name = sorted(clash)[0]
+                raise ProgramError(
+                    f"{name} is made up by one layer and used by another",
+                    text=str(other),
+                    inferred=f"made up by {instance.equations[-1]}",
+                    repair="name this tensor in both layers, if they are to share it, or in neither",
+                )

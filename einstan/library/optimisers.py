@@ -1,0 +1,153 @@
+"""Optimisers as pure functions: ``update(params, grads, state) -> params, state``.
+
+No array is changed in place, so an older set of parameters stays what it was, and the state is a plain dict of arrays
+that a checkpoint can hold.  In the formulas ``g`` is the gradient and ``t`` counts updates from 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from einstan.language.errors import DataError, nearest
+
+Arrays = dict[str, np.ndarray]
+
+
+class Optimiser(Protocol):
+    """What `fit` asks of an optimiser; a class of one's own needs these three names."""
+
+    @property
+    def rate(self) -> float: ...
+
+    def init(self, params: Mapping[str, np.ndarray]) -> Arrays: ...
+
+    def update(
+        self, params: Mapping[str, np.ndarray], grads: Mapping[str, np.ndarray], state: Mapping[str, np.ndarray],
+        scale: float = 1.0,
+    ) -> tuple[Arrays, Arrays]: ...  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SGD:
+    """``p ← p - rate g``"""
+
+    rate: float = 0.1
+
+    def init(self, params: Mapping[str, np.ndarray]) -> Arrays:
+        return {"step": np.array(0)}
+
+    def update(
+        self, params: Mapping[str, np.ndarray], grads: Mapping[str, np.ndarray], state: Mapping[str, np.ndarray],
+        scale: float = 1.0,
+    ) -> tuple[Arrays, Arrays]:  # fmt: skip
+        rate = self.rate * scale
+        return {name: p - rate * grads[name] for name, p in params.items()}, {"step": state["step"] + 1}
+
+
+@dataclass(frozen=True)
+class Momentum:
+    """``v ← β v + g``, then ``p ← p - rate v``, or with Nesterov's look ahead ``p ← p - rate (g + β v)``."""
+
+    rate: float = 0.05
+    beta: float = 0.9
+    nesterov: bool = False
+
+    def init(self, params: Mapping[str, np.ndarray]) -> Arrays:
+        return {"step": np.array(0)} | {f"v.{name}": np.zeros_like(p) for name, p in params.items()}
+
+    def update(
+        self, params: Mapping[str, np.ndarray], grads: Mapping[str, np.ndarray], state: Mapping[str, np.ndarray],
+        scale: float = 1.0,
+    ) -> tuple[Arrays, Arrays]:  # fmt: skip
+        rate = self.rate * scale
+        new_params, new_state = {}, {"step": state["step"] + 1}
+        for name, p in params.items():
+            g = grads[name]
+            v = self.beta * state[f"v.{name}"] + g
+            new_params[name] = p - rate * (g + self.beta * v if self.nesterov else v)
+            new_state[f"v.{name}"] = v
+        return new_params, new_state
+
+
+@dataclass(frozen=True)
+class Adam:
+    """``m ← β₁ m + (1-β₁) g``, ``v ← β₂ v + (1-β₂) g²``, ``p ← p - rate m̂ / (√v̂ + ε)`` with ``m̂ = m / (1-β₁ᵗ)``,
+    ``v̂ = v / (1-β₂ᵗ)`` (Kingma and Ba, 2015)."""
+
+    rate: float = 0.001
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+
+    def init(self, params: Mapping[str, np.ndarray]) -> Arrays:
+        state = {"step": np.array(0)}
+        for name, p in params.items():
+            state[f"m.{name}"] = np.zeros_like(p)
+            state[f"v.{name}"] = np.zeros_like(p)
+        return state
+
+    def update(
+        self, params: Mapping[str, np.ndarray], grads: Mapping[str, np.ndarray], state: Mapping[str, np.ndarray],
+        scale: float = 1.0,
+    ) -> tuple[Arrays, Arrays]:  # fmt: skip
+        step = state["step"] + 1
+        t = int(step)
+        first, second = 1 - self.beta1**t, 1 - self.beta2**t
+        rate = self.rate * scale / first
+        new_params, new_state = {}, {"step": step}
+        for name, p in params.items():
+            g = grads[name]
+            m = self.beta1 * state[f"m.{name}"] + (1 - self.beta1) * g
+            v = self.beta2 * state[f"v.{name}"] + (1 - self.beta2) * (g * g)
+            new_params[name] = p - rate * m / (np.sqrt(v / second) + self.epsilon)
+            new_state[f"m.{name}"], new_state[f"v.{name}"] = m, v
+        return new_params, new_state
+
+
+NAMED = {
+    "sgd": lambda rate: SGD(rate),
+    "momentum": lambda rate: Momentum(rate),
+    "nesterov": lambda rate: Momentum(rate, nesterov=True),
+    "adam": lambda rate: Adam(rate),
+}
+
+
+def optimiser(name: str, rate: float) -> Optimiser:
+    """An optimiser by its name and learning rate."""
+    if name not in NAMED:
+        raise DataError(
+            f"there is no optimiser {name!r}",
+            inferred=f"the optimisers are {', '.join(NAMED)}",
+            repair=nearest(name, NAMED) or "give one of these names",
+        )
+    return NAMED[name](rate)
+
+
+# ---- learning-rate schedules: epoch (from 0) → factor on the optimiser's rate -----------------------------------------
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """From 1 down to ``floor`` along half a cosine over ``epochs`` epochs."""
+
+    epochs: int
+    floor: float = 0.0
+
+    def __call__(self, epoch: int) -> float:
+        progress = min(epoch / max(self.epochs - 1, 1), 1.0)
+        return self.floor + (1 - self.floor) * 0.5 * (1 + float(np.cos(np.pi * progress)))
+
+
+@dataclass(frozen=True)
+class Decay:
+    """Times ``factor`` every ``every`` epochs."""
+
+    factor: float = 0.5
+    every: int = 10
+
+    def __call__(self, epoch: int) -> float:
+        return self.factor ** (epoch // self.every)

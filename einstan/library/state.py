@@ -1,0 +1,130 @@
+"""The state of a training run: all that is needed to carry on with it bit for bit, and the record of its epochs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from einstan.language.errors import DataError
+from einstan.library import checkpoint
+
+Arrays = dict[str, np.ndarray]
+Row = dict[str, float]
+
+
+@dataclass
+class State:
+    """A training run between two epochs.
+
+    Arrays are replaced, never changed in place, so a copy of the fields is a copy of the run.  ``notes`` is for the
+    caller: anything that JSON holds.
+    """
+
+    params: Arrays
+    optimiser: Arrays = field(default_factory=dict)
+    generator: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
+    epoch: int = 0
+    rows: list[Row] = field(default_factory=list)
+    best: Arrays | None = None
+    best_epoch: int = 0
+    best_score: float | None = None
+    waited: int = 0
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def snapshot(self) -> State:
+        """The same run, not affected by what happens to this one later."""
+        generator = np.random.Generator(type(self.generator.bit_generator)())
+        generator.bit_generator.state = self.generator.bit_generator.state
+        return State(
+            dict(self.params), dict(self.optimiser), generator, self.epoch, list(self.rows),
+            None if self.best is None else dict(self.best), self.best_epoch, self.best_score, self.waited,
+            dict(self.notes),
+        )  # fmt: skip
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the run to an ``.npz`` file; a file that was there stays whole until the new one is complete."""
+        arrays = {f"params/{name}": array for name, array in self.params.items()}
+        arrays |= {f"optimiser/{name}": array for name, array in self.optimiser.items()}
+        arrays |= {f"best/{name}": array for name, array in (self.best or {}).items()}
+        meta = {
+            "generator": self.generator.bit_generator.state,
+            "epoch": self.epoch,
+            "rows": self.rows,
+            "has_best": self.best is not None,
+            "best_epoch": self.best_epoch,
+            "best_score": self.best_score,
+            "waited": self.waited,
+            "notes": self.notes,
+        }
+        checkpoint.save_arrays(path, arrays, meta)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> State:
+        """The run that `save` wrote.  Raises `DataError` for a file that is damaged or is something else."""
+        arrays, meta = checkpoint.load_arrays(path)
+        try:
+            bits = getattr(np.random, meta["generator"]["bit_generator"])()
+            bits.state = meta["generator"]
+            return cls(
+                _part(arrays, "params"), _part(arrays, "optimiser"), np.random.Generator(bits), meta["epoch"],
+                meta["rows"], _part(arrays, "best") if meta["has_best"] else None, meta["best_epoch"],
+                meta["best_score"], meta["waited"], meta["notes"],
+            )  # fmt: skip
+        except (KeyError, TypeError, AttributeError, ValueError) as problem:
+            raise DataError(
+                f"{path} is a checkpoint without a training run", inferred=f"{type(problem).__name__}: {problem}"
+            ) from problem
+
+
+def _part(arrays: Mapping[str, np.ndarray], part: str) -> Arrays:
+    start = f"{part}/"
+    return {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}
+
+
+def save(path: str | os.PathLike[str], params: Mapping[str, np.ndarray] | State) -> None:
+    """Write parameters, or a whole training run, to one ``.npz`` file."""
+    (params if isinstance(params, State) else State(dict(params))).save(path)
+
+
+def load(path: str | os.PathLike[str]) -> State:
+    """Read what `save` wrote; ``load(path).params`` are the parameters."""
+    return State.load(path)
+
+
+@dataclass
+class History:
+    """What training did: a row per epoch, the parameters it settled on, and why it ended.
+
+    ``history["loss"]`` is one column.  ``params`` are those of the best epoch where early stopping was asked for, else
+    the last.
+    """
+
+    state: State
+    restore_best: bool = False
+    stopped: str = ""
+
+    @property
+    def rows(self) -> list[Row]:
+        return self.state.rows
+
+    @property
+    def params(self) -> Arrays:
+        return self.state.best if self.restore_best and self.state.best is not None else self.state.params
+
+    @property
+    def best_epoch(self) -> int:
+        return self.state.best_epoch
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, column: str) -> list[float]:
+        return [row[column] for row in self.rows]
+
+    def __repr__(self) -> str:
+        last = ", ".join(f"{name} {value:.4g}" for name, value in self.rows[-1].items()) if self.rows else "nothing yet"
+        return f"<History of {len(self.rows)} epochs: {last}>"

@@ -1,0 +1,262 @@
+"""Training: minibatches in an order that the seed fixes, early stopping, and an end that loses nothing.
+
+`fit` is a loop over epochs on a `State`; whatever ends it, the state of the last finished epoch is at hand, and fitting
+from it continues bit for bit as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from einstan.language.errors import DataError, EinstanError
+from einstan.library.callbacks import Callback, callback
+from einstan.library.data import batches, require_finite, require_names, require_numbers
+from einstan.library.metrics import Metric
+from einstan.library.optimisers import Adam, Optimiser
+from einstan.library.state import Arrays, History, Row, State
+
+if TYPE_CHECKING:
+    from einstan.library.network import Network
+
+
+class TrainingError(EinstanError):
+    """Training that cannot go on.  ``history`` holds the last good parameters."""
+
+    history: History
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during `fit`.  ``history`` is the run at the end of its last finished epoch."""
+
+    def __init__(self, history: History) -> None:
+        self.history = history
+        super().__init__(f"interrupted after {history.state.epoch} epochs")
+
+
+def fit(
+    network: Network,
+    loss: str,
+    data: Mapping[str, np.ndarray],
+    *,
+    params: Mapping[str, np.ndarray] | None = None,
+    validation: Mapping[str, np.ndarray] | None = None,
+    epochs: int = 20,
+    batch: int = 32,
+    optimiser: Optimiser | None = None,
+    schedule: Callable[[int], float] | None = None,
+    metrics: Iterable[Metric] = (),
+    patience: int | None = None,
+    monitor: str | None = None,
+    callbacks: Iterable[Callback | Callable[[State], bool | None]] = (),
+    seed: int = 0,
+    resume: State | str | os.PathLike[str] | None = None,
+    compile_options: Mapping[str, Any] | None = None,
+) -> History:
+    """Minimise ``loss`` over the parameters of the network.
+
+    - ``data``, ``validation``: tensor name to array.  The batch axis is the first axis of the first tensor; every
+      tensor is cut along each of its axes that the equations say is equal to it, and is passed whole if it has none.
+    - ``params``: first values, else `Network.init` with this ``seed``, in the dtype of the first floating data array.
+    - ``epochs`` counts from the beginning, so that resuming at epoch 5 with ``epochs=10`` runs five more.
+    - ``schedule``: epoch (from 0) to a factor on the optimiser's rate.
+    - ``patience``: stop when ``monitor`` (the first metric on the validation data, else its loss) has not improved for
+      that many epochs, and settle on the parameters of the best one.
+    - ``resume``: the `State` of an earlier run, or the file that holds it.
+
+    Returns a `History`.  Raises `DataError` for arrays that cannot be trained on, `TrainingError` when the loss is no
+    longer finite (with the last good parameters), `Interrupted` on Ctrl-C (likewise).
+    """
+    metrics, optimiser = tuple(metrics), optimiser or Adam()
+    if epochs < 0 or batch < 1:
+        raise DataError(f"epochs = {epochs} and batch = {batch}: at least 0 epochs of at least 1 row are needed")
+    if patience is not None and patience < 1:
+        raise DataError(f"patience = {patience}: at least 1 epoch is needed")
+    data = _checked(network, data)
+    validation = None if validation is None else _checked(network, validation)
+    cut = _Cutter(network, data)
+    state = _first_state(network, data, params, optimiser, seed, resume)
+    step = network.value_and_grad(loss, wrt=tuple(state.params)).compile(check=False, **(compile_options or {}))
+    evaluate = network.evaluator(*dict.fromkeys((loss, *(t for m in metrics for t in m.tensors if network.has(t)))))
+    goal = _Goal(monitor, metrics, validation is not None)
+    told = [callback(each) for each in callbacks]
+
+    good, reason = state.snapshot(), "interrupted"
+    for each in told:
+        each.on_start(state, epochs)
+    try:
+        while state.epoch < epochs:
+            if patience is not None and state.waited >= patience:
+                reason = f"no better {goal.column} for {patience} epochs"
+                break
+            row = _epoch(state, step, cut, batch, optimiser, schedule(state.epoch) if schedule else 1.0)
+            if validation is not None:
+                row |= _measured(evaluate, state.params, validation, loss, metrics)
+            state.rows.append(row)
+            goal.judge(state)
+            good = state.snapshot()
+            if any([each.on_epoch_end(good) for each in told]):
+                reason = "ended by a callback"
+                break
+        else:
+            reason = ""
+    except KeyboardInterrupt:
+        raise Interrupted(History(good, patience is not None, "interrupted")) from None
+    except TrainingError as problem:
+        reason = problem.problem
+        problem.history = History(good, patience is not None, reason)
+        raise
+    finally:
+        for each in told:
+            each.on_end(good, reason)
+    return History(good, patience is not None, reason)
+
+
+# ---- an epoch --------------------------------------------------------------------------------------------------------
+
+
+def _epoch(
+    state: State, step: Callable[..., tuple[Any, Arrays]], cut: _Cutter, batch: int, optimiser: Optimiser, scale: float
+) -> Row:
+    """One pass over the data; changes the state and returns the row of its record."""
+    start, total = time.perf_counter(), 0.0
+    params, optimiser_state = state.params, state.optimiser
+    # A diverging run overflows before its loss is seen to be infinite: that is reported below, once.
+    with np.errstate(all="ignore"):
+        for number, rows in enumerate(batches(cut.rows, batch, state.generator), 1):
+            loss, grads = step(params, **cut(rows))
+            if not np.isfinite(loss):
+                raise _diverged(float(loss), state.epoch + 1, number, optimiser.rate * scale)
+            total += float(loss) * len(rows)
+            params, optimiser_state = optimiser.update(params, grads, optimiser_state, scale)
+        broken = [name for name, value in params.items() if not np.isfinite(value).all()]
+    if broken:
+        raise _diverged(float("nan"), state.epoch + 1, number, optimiser.rate * scale, broken[0])
+    state.params, state.optimiser = params, optimiser_state
+    state.epoch += 1
+    return {
+        "epoch": state.epoch,
+        "loss": total / cut.rows,
+        "rate": optimiser.rate * scale,
+        "seconds": time.perf_counter() - start,
+    }
+
+
+def _diverged(loss: float, epoch: int, batch: int, rate: float, name: str = "") -> TrainingError:
+    what = f"{name} is no longer finite" if name else f"the loss is {loss}"
+    return TrainingError(
+        f"{what} in epoch {epoch}, batch {batch}",
+        inferred=f"the learning rate was {rate:g}; the parameters of epoch {epoch - 1} are kept",
+        repair="use a smaller learning rate, or scale the data",
+    )
+
+
+def _measured(
+    evaluate: Callable[..., Arrays], params: Arrays, data: Arrays, loss: str, metrics: tuple[Metric, ...]
+) -> Row:
+    with np.errstate(all="ignore"):
+        found = evaluate(params, **data)
+    row = {"val_loss": float(found[loss])}
+    for metric in metrics:
+        row[f"val_{metric.name}"] = metric.compute(*(found[t] if t in found else data[t] for t in metric.tensors))
+    return row
+
+
+class _Goal:
+    """Which column early stopping goes by, and whether an epoch was the best so far."""
+
+    def __init__(self, monitor: str | None, metrics: tuple[Metric, ...], validated: bool) -> None:
+        larger = {f"val_{metric.name}": metric.larger_is_better for metric in metrics} if validated else {}
+        columns = {**larger, **({"val_loss": False} if validated else {}), "loss": False}
+        self.column = monitor or next(iter(columns))
+        if self.column not in columns:
+            raise DataError(f"there is no {self.column} to go by", inferred=f"there is {', '.join(columns)}")
+        self.larger = columns[self.column]
+
+    def judge(self, state: State) -> None:
+        score = state.rows[-1][self.column]
+        best = state.best_score
+        if best is None or np.isnan(best) or (score > best if self.larger else score < best):
+            state.best, state.best_epoch, state.best_score, state.waited = state.params, state.epoch, score, 0
+        else:
+            state.waited += 1
+
+
+# ---- before the first epoch ------------------------------------------------------------------------------------------
+
+
+def _checked(network: Network, data: Mapping[str, np.ndarray]) -> Arrays:
+    arrays = {name: np.asarray(array) for name, array in data.items()}
+    require_names(arrays, network.inputs, "an input of the network")
+    for name, array in arrays.items():
+        require_numbers(name, array)
+        require_finite(name, array)
+        if not array.size:
+            raise DataError(f"{name} is empty: its shape is {array.shape}", repair="give at least one row")
+    network.check_assumptions(arrays)
+    return arrays
+
+
+def _first_state(
+    network: Network,
+    data: Arrays,
+    params: Mapping[str, np.ndarray] | None,
+    optimiser: Optimiser,
+    seed: int,
+    resume: State | str | os.PathLike[str] | None,
+) -> State:
+    if resume is None:
+        if params is None:
+            dtype = next((array.dtype for array in data.values() if array.dtype.kind == "f"), np.dtype(float))
+            params = network.init(seed, dtype, **data)
+        for name, array in params.items():
+            require_finite(name, np.asarray(array))
+        values = {name: np.asarray(array) for name, array in params.items()}
+        return State(values, optimiser.init(values), np.random.default_rng(seed))
+    state = resume.snapshot() if isinstance(resume, State) else State.load(resume)
+    require_names(state.params, network.params, "a parameter of the network")
+    if not state.optimiser:  # a file of parameters alone
+        state.optimiser = optimiser.init(state.params)
+    elif state.optimiser.keys() != optimiser.init(state.params).keys():
+        raise DataError(
+            f"the checkpoint was not made by {optimiser}",
+            inferred=f"it holds {', '.join(list(state.optimiser)[:4])}, ...",
+            repair="resume with the optimiser that the run began with",
+        )
+    return state
+
+
+class _Cutter:
+    """Cuts the data along its batch axis."""
+
+    def __init__(self, network: Network, data: Arrays) -> None:
+        first = next((name for name, array in data.items() if array.ndim), None)
+        if first is None:
+            raise DataError("there is no data to cut into batches", repair="give at least one tensor with an axis")
+        self.data = data
+        self.rows = len(data[first])
+        dims = network.program.dims
+        batch_axis = dims.find(f"{first}.0")
+        self.axes = {
+            name: tuple(k for k in range(array.ndim) if dims.find(f"{name}.{k}") == batch_axis)
+            for name, array in data.items()
+        }
+        for name, axes in self.axes.items():
+            for k in axes:
+                if data[name].shape[k] != self.rows:
+                    raise DataError(
+                        f"{first} has {self.rows} rows and {name} has {data[name].shape[k]}",
+                        inferred=f"the equations say that the first axis of {first} and axis {k} of {name} are equal",
+                    )
+
+    def __call__(self, rows: np.ndarray) -> Arrays:
+        cut = {}
+        for name, array in self.data.items():
+            for k in self.axes[name]:
+                array = array.take(rows, axis=k)
+            cut[name] = array
+        return cut

@@ -1,0 +1,367 @@
+"""From the shapes of arrays, and sizes given by name, to one extent per dimension of a program.
+
+Three things determine an extent: an array (every axis that an index fills alone has its size), a size that the caller
+names, and arithmetic.  ``Y[i] = X[i+R] W[R]`` determines ``|i|`` as the largest range for which every unguarded read is
+inside, ``|X.0| - |R| + 1``; a guarded read infers nothing, and ``where |i| = ...`` states the extent itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from einstan.calculus.program import Program, prefix
+from einstan.language.dims import axis, qualified
+from einstan.language.errors import DataError, ExtentError, nearest
+from einstan.language.index import Affine, Index, lowered
+from einstan.language.node import Node, preorder
+from einstan.language.term import Equation, Extent, Indexed, Name, Reduce, Sum
+from einstan.machine.guards import Read, bounds_above, index_atoms, reads
+
+Shape = tuple[int, ...]
+
+
+def as_program(what: Equation | Program | Iterable[Equation]) -> Program:
+    """A program from an equation, from several, or from itself."""
+    if isinstance(what, Program):
+        return what
+    return Program((what,) if isinstance(what, Equation) else what)
+
+
+class Extents:
+    """The extent of every dimension of a program, and where each was learned.
+
+    ``extents.of(equation, index)`` is a number; ``extents.shape(name)`` the shape of a tensor.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.known: dict[str, int] = {}
+        self.source: dict[str, str] = {}
+        self.arithmetic = {
+            equation: forms
+            for equation in program.equations
+            if (forms := tuple(_arithmetic(equation))) or equation.where
+        }
+
+    def dim(self, equation: Equation, index: Index) -> str:
+        """The program's name for the dimension of an index of an equation."""
+        return self.program.dims.find(qualified(index.dim, prefix(equation)))
+
+    def of(self, equation: Equation, index: Index) -> int:
+        return self.known[self.dim(equation, index)]
+
+    def axis(self, name: Name, position: int) -> int:
+        return self.known[self.program.dims.find(axis(name, position))]
+
+    def shape(self, name: Name) -> Shape:
+        return tuple(self.axis(name, k) for k in range(self.program.ranks[name]))
+
+    def key(self) -> tuple[tuple[str, int], ...]:
+        return tuple(sorted(self.known.items()))
+
+    def learn(self, dim: str, size: int, source: str, equation: Equation | None = None) -> None:
+        """Record a size; refuse one that disagrees with what is known."""
+        size = int(size)
+        old = self.known.setdefault(dim, size)
+        if old == size:
+            self.source.setdefault(dim, source)
+            return
+        shown, letter = _witness(self.program, dim, self.source[dim], source, equation)
+        raise ExtentError(
+            f"{letter} has two sizes: {old} from {self.source[dim]} and {size} from {source}",
+            text=str(shown) if shown is not None else "",
+            repair="give arrays of which these axes have one size",
+        )
+
+
+def infer(
+    program: Program,
+    shapes: Mapping[Name, Shape],
+    sizes: Mapping[str, int] | None = None,
+    nominal: int | None = None,
+) -> Extents:
+    """One extent per dimension.
+
+    ``shapes`` has the shape of each input that is known; ``sizes`` names extents by index letter (``n``) or by axis
+    (``X.0``); a letter gives the extent of every dimension that has this letter and that nothing else determines.
+    ``nominal`` fills what is still open, to show source code before any array is seen.
+
+    Raises `ExtentError` where sizes disagree or an extent stays unknown, `DataError` for a wrong number of axes.
+    """
+    extents = Extents(program)
+    for name, shape in shapes.items():
+        if len(shape) != program.ranks[name]:
+            raise wrong_rank(program, name, shape)
+        for position, size in enumerate(shape):
+            where = axis(name, position)
+            extents.learn(program.dims.find(where), size, where)
+    letters = _letters(program, extents)
+    by_letter = _take_sizes(extents, sizes or {}, letters)
+    _solve(extents)
+    for letter, size in by_letter.items():
+        for dim in letters[letter]:
+            if dim not in extents.known:
+                extents.learn(dim, size, f"sizes[{letter!r}]")
+                _solve(extents)
+    if nominal is not None:
+        _fill(extents, nominal)
+    _solve(extents, backwards=True)
+    for equation in program.equations:
+        for index in _indices(equation):
+            if extents.dim(equation, index) not in extents.known:
+                raise _unknown(extents, equation, index)
+    return extents
+
+
+def _take_sizes(extents: Extents, sizes: Mapping[str, int], letters: Mapping[str, list[str]]) -> dict[str, int]:
+    """Learn the sizes that are named by axis, or by a letter of one dimension; return the other letters."""
+    open_letters: dict[str, int] = {}
+    for key, size in sizes.items():
+        if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+            raise ExtentError(f"the size of {key} is {size!r}", repair="give a whole number that is not negative")
+        if key in extents.program.dims:
+            extents.learn(extents.program.dims.find(key), size, f"sizes[{key!r}]")
+            continue
+        letter = lowered(key)
+        if letter not in letters:
+            close = nearest(key, letters)
+            raise ExtentError(
+                f"there is no index {key}",
+                inferred="the indices are " + ", ".join(letters) if letters else "there are no indices",
+                repair=close or "name an index, or an axis such as X.0",
+            )
+        if len(letters[letter]) == 1:
+            extents.learn(letters[letter][0], size, f"sizes[{key!r}]")
+        else:
+            open_letters[letter] = size
+    return open_letters
+
+
+def _letters(program: Program, extents: Extents) -> dict[str, list[str]]:
+    """The dimensions that each letter runs over; ``k`` and ``K`` are one letter here, as in ``|k|``."""
+    found: dict[str, list[str]] = {}
+    for equation in program.equations:
+        for index in _indices(equation):
+            dims = found.setdefault(lowered(index.name), [])
+            dim = extents.dim(equation, index)
+            if dim not in dims:
+                dims.append(dim)
+    return found
+
+
+def _indices(equation: Equation) -> Iterable[Index]:
+    found: dict[Index, None] = dict.fromkeys(equation.indices)
+    for node in preorder(equation.rhs):
+        if isinstance(node, Index):
+            found[node] = None
+        elif isinstance(node, Extent):
+            found[node.index] = None
+        elif isinstance(node, Sum | Reduce):
+            found.update(dict.fromkeys(node.indices))
+    return found
+
+
+# ---- arithmetic ------------------------------------------------------------------------------------------------------
+
+
+def _solve(extents: Extents, backwards: bool = False) -> None:
+    """Learn what ``where`` and unguarded reads determine, until nothing more is learned."""
+    learned = True
+    while learned:
+        learned = False
+        for equation in extents.arithmetic:
+            learned |= _solve_where(extents, equation) or _solve_reads(extents, equation)
+            learned |= backwards and not learned and _solve_tensors(extents, equation)
+
+
+def _arithmetic(equation: Equation) -> Iterable[tuple[Read, int, Affine]]:
+    """The slots with arithmetic that no guard bounds above: what can determine an extent."""
+    for read in reads(equation):
+        for position, form in enumerate(read.access.slots):
+            if form.index is None and not bounds_above(read.guards, form):
+                yield read, position, form
+
+
+def _solve_where(extents: Extents, equation: Equation) -> bool:
+    learned = False
+    for index, form in equation.where:
+        size = value_of(extents, equation, form)
+        if size is None:
+            continue
+        if size < 0:
+            raise ExtentError(
+                f"|{index.name}| would be {size}", text=str(equation), repair="give arrays for which it is not negative"
+            )
+        dim = extents.dim(equation, index)
+        learned |= dim not in extents.known
+        extents.learn(dim, size, f"where |{index.name}| = ...", equation)
+    return learned
+
+
+def value_of(extents: Extents, equation: Equation, form: Affine) -> int | None:
+    """The value of a form of extents, if all of them are known."""
+    total = form.constant
+    for atom, coefficient in form.terms:
+        if not isinstance(atom, Extent):
+            return None
+        size = extents.known.get(extents.dim(equation, atom.index))
+        if size is None:
+            return None
+        total += coefficient * size
+    return total
+
+
+def _solve_reads(extents: Extents, equation: Equation) -> bool:
+    """The largest range for which every unguarded read is inside: the smallest over the reads that determine it."""
+    stated = {extents.dim(equation, index) for index, _ in equation.where}
+    largest: dict[str, tuple[int, Index, Indexed, int]] = {}
+    for read, position, form in extents.arithmetic[equation]:
+        size = extents.known.get(extents.program.dims.find(axis(read.access.tensor, position)))
+        unknown = [(i, k) for i, k in index_atoms(form) if extents.dim(equation, i) not in extents.known]
+        if size is None or len(unknown) != 1 or unknown[0][1] < 0:
+            continue
+        (index, stride), dim = unknown[0], extents.dim(equation, unknown[0][0])
+        highest = upper_bound(extents, equation, form, skip=index)
+        if dim in stated or highest is None:
+            continue
+        extent = (size - 1 - highest) // stride + 1
+        if dim not in largest or extent < largest[dim][0]:
+            largest[dim] = extent, index, read.access, position
+    for dim, (extent, index, access, position) in largest.items():
+        name = axis(access.tensor, position)
+        size = extents.program.dims.find(name)
+        if extent < 0 or (extent == 0 and extents.known[size] > 0):
+            raise ExtentError(
+                f"no value of {index.name} keeps {access} inside: {name} has size {extents.known[size]}",
+                text=str(equation),
+                inferred=f"|{index.name}| would be {extent}",
+                repair=f"give a longer {access.tensor}, or say that it is zero outside with a guard 1[...]",
+            )
+        extents.learn(dim, extent, f"{access}", equation)
+    return bool(largest)
+
+
+def _solve_tensors(extents: Extents, equation: Equation) -> bool:
+    """Without the array, the smallest axis for which every unguarded read is inside."""
+    smallest: dict[str, tuple[int, Indexed]] = {}
+    for read, position, form in extents.arithmetic[equation]:
+        dim = extents.program.dims.find(axis(read.access.tensor, position))
+        highest = upper_bound(extents, equation, form)
+        if highest is not None and dim not in extents.known:
+            smallest[dim] = max((highest + 1, read.access), smallest.get(dim, (0, read.access)), key=lambda e: e[0])
+    for dim, (extent, access) in smallest.items():
+        extents.learn(dim, max(extent, 0), f"{access}", equation)
+    return bool(smallest)
+
+
+def upper_bound(extents: Extents, equation: Equation, form: Affine, skip: Node | None = None) -> int | None:
+    """The largest value of a form over the ranges of its indices; None where something in it is not known."""
+    total = form.constant
+    for atom, coefficient in form.terms:
+        if atom is skip:
+            continue
+        if isinstance(atom, Index | Extent):
+            index = atom if isinstance(atom, Index) else atom.index
+            size = extents.known.get(extents.dim(equation, index))
+            if size is None:
+                return None
+            total += coefficient * (size if isinstance(atom, Extent) else size - 1 if coefficient > 0 else 0)
+        else:
+            return None
+    return total
+
+
+def _fill(extents: Extents, nominal: int) -> None:
+    """Nominal sizes: an axis that is read through arithmetic is made long, so that windows fit."""
+    program = extents.program
+    windowed = {
+        program.dims.find(axis(read.access.tensor, k))
+        for equation in program.equations
+        for read in reads(equation)
+        for k, form in enumerate(read.access.slots)
+        if form.index is None
+    }
+    for name, rank in program.inputs.items():
+        for k in range(rank):
+            dim = program.dims.find(axis(name, k))
+            if dim not in extents.known:
+                extents.learn(dim, 16 * nominal if dim in windowed else nominal, "a nominal size")
+    _solve(extents)
+    for equation in program.equations:
+        for index in _indices(equation):
+            if extents.dim(equation, index) not in extents.known:
+                extents.learn(extents.dim(equation, index), nominal, "a nominal size")
+                _solve(extents)
+
+
+# ---- errors ----------------------------------------------------------------------------------------------------------
+
+
+def _unknown(extents: Extents, equation: Equation, index: Index) -> ExtentError:
+    known = [f"|{i.name}| = {extents.of(equation, i)}" for i in _indices(equation)
+             if extents.dim(equation, i) in extents.known]
+    letter = lowered(index.name)
+    in_slot = any(index in form.free and form.index is None for r in reads(equation) for form in r.access.slots)
+    on_left = index in equation.indices
+    repair = f"give sizes={{{letter!r}: ...}}"
+    if in_slot and on_left:
+        repair += f", or state the extent: {equation} where |{letter}| = ..."
+    return ExtentError(
+        f"the extent of {index.name} is not known", text=str(equation), inferred=", ".join(known), repair=repair
+    )
+
+
+def wrong_rank(program: Program, name: Name, shape: Shape) -> DataError:
+    rank = program.ranks[name]
+    equation = next((e for e in program.equations if name in (e.name, *program.reads[e.name])), None)
+    axes = "no axes" if not shape else f"{len(shape)} {'axis' if len(shape) == 1 else 'axes'}"
+    return DataError(
+        f"{name} has {axes} {shape}, but the equation reads {rank}" if shape else
+        f"{name} is a scalar, but the equation reads {rank} {'axis' if rank == 1 else 'axes'}",
+        text=str(equation) if equation is not None else "",
+        repair=f"give {name} {rank} {'axis' if rank == 1 else 'axes'}" if rank else f"give {name} as a scalar",
+    )
+
+
+def missing(program: Program, name: Name, given: Iterable[str]) -> DataError:
+    """A tensor that the program reads and nobody gave."""
+    given = list(given)
+    equation = next((e for e in program.equations if name in program.reads[e.name]), None)
+    return DataError(
+        f"{name} is not given",
+        text=str(equation) if equation is not None else "",
+        inferred="given: " + ", ".join(given) if given else "nothing is given",
+        repair=nearest(str(name), [g for g in given if g not in {str(n) for n in program.inputs}]) or f"give {name}=...",
+    )
+
+
+def unknown_tensor(program: Program, name: str) -> DataError:
+    """A tensor that was given and that the program does not read."""
+    inputs = [str(n) for n in program.inputs]
+    return DataError(
+        f"{name} is not a tensor that the program reads",
+        inferred="it reads " + ", ".join(inputs) if inputs else "it reads nothing",
+        repair=nearest(name, inputs) or f"leave {name} out",
+    )
+
+
+def _witness(
+    program: Program, dim: str, first: str, second: str, equation: Equation | None
+) -> tuple[Equation | None, str]:
+    """An equation in which the two axes meet, and the letter of the index that joins them."""
+    candidates = [equation] if equation is not None else list(program.equations)
+    best: tuple[int, Equation | None, str] = (-1, None, dim)
+    for candidate in candidates:
+        axes: dict[str, set[str]] = {}
+        for position, index in enumerate(candidate.indices):
+            axes.setdefault(index.name, set()).add(axis(candidate.name, position))
+        for node in preorder(candidate.rhs):
+            if isinstance(node, Indexed):
+                for position, form in enumerate(node.slots):
+                    if form.index is not None:
+                        axes.setdefault(form.index.name, set()).add(axis(node.tensor, position))
+        for letter, held in axes.items():
+            score = (first in held) + (second in held)
+            if score > best[0] and any(program.dims.find(a) == dim for a in held):
+                best = score, candidate, letter
+    return best[1], best[2]

@@ -1,0 +1,128 @@
+"""Where a tensor is read, and what is known to hold there.
+
+A product is zero, and its other factors are not read, wherever one of its Iverson brackets or deltas is zero.  So the
+brackets of the products around a read *guard* it: ``1[0 <= p-I < |W.0|] W[p-I]`` never reads outside.  A guard is kept as
+a form that is known to be non-negative: ``0 <= f`` is ``f``, and ``f < |W.0|`` is ``|W.0| - 1 - f``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+from einstan.language.index import Affine, Index, affine
+from einstan.language.node import Node
+from einstan.language.term import Const, Delta, Equation, Expr, Extent, Indexed, Iverson, Mul, Sum
+
+Guards = tuple[Affine, ...]
+
+
+@dataclass(frozen=True)
+class Read:
+    """One access, with the forms that are non-negative wherever it is made."""
+
+    access: Indexed
+    guards: Guards
+
+
+def reads(equation: Equation) -> Iterator[Read]:
+    """Every access of the right side, also those inside slots, with what guards it."""
+    stack: list[tuple[Node, Guards]] = [(equation.rhs, ())]
+    seen: set[tuple[Node, Guards]] = set()
+    while stack:
+        node, guards = entry = stack.pop()
+        if entry in seen:
+            continue
+        seen.add(entry)
+        if isinstance(node, Indexed):
+            yield Read(node, guards)
+        if isinstance(node, Mul):
+            stack.extend((part, around) for part, around in reversed(guarded_factors(node.factors, guards)))
+        else:
+            stack.extend((child, guards) for child in reversed(node.children))
+
+
+def guarded_factors(factors: tuple[Expr, ...], guards: Guards) -> list[tuple[Expr, Guards]]:
+    """Each factor with what guards it.  A bracket of indices alone is evaluated first, so nothing in its own product
+    guards it; a bracket of values is guarded by the brackets of indices; everything else by both."""
+    first = [factor for factor in factors if is_index_bracket(factor)]
+    inside = guards + tuple(form for factor in first for form in inequalities(factor))
+    return [(factor, guards if is_index_bracket(factor) else inside) for factor in factors]
+
+
+def is_index_bracket(node: Node) -> bool:
+    """A delta, or an Iverson bracket that compares affine forms only: it can be known before any tensor is read."""
+    return isinstance(node, Delta) or (
+        isinstance(node, Iverson) and all(as_affine(operand) is not None for operand in node.operands)
+    )
+
+
+def inequalities(node: Node) -> tuple[Affine, ...]:
+    """The forms that are non-negative where a bracket of indices is 1."""
+    if isinstance(node, Delta):
+        chain: list[tuple[Node, str, Node]] = [(node.left, "==", node.right)]
+    elif isinstance(node, Iverson) and node.relations:
+        chain = list(zip(node.operands, node.relations, node.operands[1:], strict=False))
+    else:
+        return ()
+    found: list[Affine] = []
+    for left, relation, right in chain:
+        a, b = as_affine(left), as_affine(right)
+        if a is None or b is None:
+            continue
+        if relation in ("<", "<=", "=="):
+            found.append(affine((b, 1), (a, -1), constant=-1 if relation == "<" else 0))
+        if relation in (">", ">=", "=="):
+            found.append(affine((a, 1), (b, -1), constant=-1 if relation == ">" else 0))
+    return tuple(found)
+
+
+def as_affine(node: Node) -> Affine | None:
+    """The operand of a bracket as a form, where it is one."""
+    if isinstance(node, Affine):
+        return node
+    if isinstance(node, Extent):
+        return affine((node, 1))
+    if isinstance(node, Const) and node.value.denominator == 1:
+        return Affine((), int(node.value))
+    return None
+
+
+def bounds_below(guards: Guards, form: Affine) -> bool:
+    """Whether some guard says that the form is at least a number: their difference holds no index."""
+    return any(_is_fixed(affine((guard, 1), (form, -1))) for guard in guards)
+
+
+def bounds_above(guards: Guards, form: Affine) -> bool:
+    """Whether some guard says that the form is at most a number."""
+    return any(_is_fixed(affine((guard, 1), (form, 1))) for guard in guards)
+
+
+def _is_fixed(form: Affine) -> bool:
+    return all(isinstance(atom, Extent) for atom, _ in form.terms)
+
+
+def index_atoms(form: Affine) -> tuple[tuple[Index, int], ...]:
+    return tuple((atom, k) for atom, k in form.terms if isinstance(atom, Index))
+
+
+def gather_atoms(form: Affine) -> tuple[tuple[Indexed, int], ...]:
+    return tuple((atom, k) for atom, k in form.terms if isinstance(atom, Indexed))
+
+
+def is_static(node: Node) -> bool:
+    """A number that sizes alone determine: it reads no tensor and has no index."""
+    if node.free:
+        return False
+    stack = [node]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, Indexed | Sum) or (isinstance(part, Iverson | Delta)) or type(part).__name__ == "Reduce":
+            return False
+        stack.extend(part.children)
+    return True
+
+
+def exact(value: Fraction) -> int | Fraction:
+    return int(value) if value.denominator == 1 else value

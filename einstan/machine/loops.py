@@ -1,0 +1,351 @@
+"""The meaning of an equation, as a program: nested loops over all its indices, one scalar at a time.
+
+Everything else in this package is compared with this file, so it is slow and plain.  Two sentences matter:
+
+- a product is zero, and its other factors are not read, where one of its brackets is zero;
+- a read outside a tensor is an error, never a zero.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, overload
+
+from einstan.calculus.program import Program
+from einstan.language.dims import axis
+from einstan.language.errors import DataError, ExtentError
+from einstan.language.index import Affine, Index
+from einstan.language.node import Node, fold
+from einstan.language.term import (
+    Add,
+    Apply,
+    Const,
+    Delta,
+    Equation,
+    Expr,
+    Extent,
+    Indexed,
+    Iverson,
+    Mul,
+    Name,
+    Reduce,
+    Sum,
+)
+from einstan.machine.extents import Extents, as_program, infer, missing, unknown_tensor
+from einstan.machine.guards import as_affine, is_index_bracket
+from einstan.machine.numbers import EXACT, FLOATS, Number, Numbers
+
+Environment = dict[Index, int]
+Closure = Callable[[Environment], Number]
+
+NO_VALUE = {"mean": "the mean", "max": "the largest", "min": "the smallest"}
+
+
+class Tensor:
+    """Numbers in row-major order, and a shape."""
+
+    __slots__ = ("flat", "shape")
+
+    def __init__(self, shape: tuple[int, ...], flat: list[Number]) -> None:
+        self.shape = shape
+        self.flat = flat
+
+    @classmethod
+    def of(cls, data: Any) -> Tensor:
+        """From nested lists, a number, another tensor, or anything with ``shape`` and ``tolist``."""
+        if isinstance(data, Tensor):
+            return data
+        shape = tuple(data.shape) if hasattr(data, "shape") else None
+        nested = data.tolist() if hasattr(data, "tolist") else data
+        if shape is None:
+            shape, level = (), nested
+            while isinstance(level, list | tuple):
+                shape += (len(level),)
+                level = level[0] if level else None
+        flat = [nested]
+        for size in shape:
+            if any(not isinstance(row, list | tuple) or len(row) != size for row in flat):
+                raise DataError("a nested list has rows of different lengths", repair="give rows of one length")
+            flat = [entry for row in flat for entry in row]
+        return cls(shape, flat)
+
+    def __getitem__(self, position: tuple[int, ...] | int) -> Number:
+        offset = 0
+        for index, size in zip((position,) if isinstance(position, int) else position, self.shape, strict=True):
+            offset = offset * size + index
+        return self.flat[offset]
+
+    def tolist(self) -> Any:
+        def nested(offset: int, shape: tuple[int, ...]) -> Any:
+            if not shape:
+                return self.flat[offset]
+            stride = _product(shape[1:])
+            return [nested(offset + k * stride, shape[1:]) for k in range(shape[0])]
+
+        return nested(0, self.shape)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Tensor) and (self.shape, self.flat) == (other.shape, other.flat)
+
+    def __hash__(self) -> int:
+        return hash((self.shape, tuple(self.flat)))
+
+    def __repr__(self) -> str:
+        return f"Tensor{self.shape}{self.tolist()}"
+
+
+def _product(sizes: Iterable[int]) -> int:
+    total = 1
+    for size in sizes:
+        total *= size
+    return total
+
+
+@overload
+def evaluate(
+    what: Equation, arrays: Mapping[Any, Any], sizes: Mapping[str, int] | None = None, numbers: Numbers | None = None
+) -> Tensor: ...
+@overload
+def evaluate(
+    what: Program, arrays: Mapping[Any, Any], sizes: Mapping[str, int] | None = None, numbers: Numbers | None = None
+) -> dict[Name, Tensor]: ...
+def evaluate(
+    what: Equation | Program,
+    arrays: Mapping[Any, Any],
+    sizes: Mapping[str, int] | None = None,
+    numbers: Numbers | None = None,
+) -> Tensor | dict[Name, Tensor]:
+    """The tensor that an equation defines, or all tensors that a program defines.
+
+    ``arrays`` maps tensor names to nested lists, numbers, `Tensor`s or arrays.  ``numbers`` is `EXACT` or `FLOATS`;
+    without it, floats where any entry is a float and exact arithmetic otherwise.
+
+    Raises `ExtentError` for sizes that disagree or are not known and for a read outside, `DataError` for a missing
+    tensor and for the mean, largest or smallest of nothing, `DomainError` (exact arithmetic only) for ``log(-1)``.
+    """
+    program = as_program(what)
+    given = {_name(program, key): Tensor.of(data) for key, data in arrays.items()}
+    for name in program.inputs:
+        if name not in given:
+            raise missing(program, name, map(str, given))
+    if numbers is None:
+        inexact = any(isinstance(entry, float) for tensor in given.values() for entry in tensor.flat)
+        numbers = FLOATS if inexact else EXACT
+    extents = infer(program, {name: tensor.shape for name, tensor in given.items()}, sizes)
+    tensors = {name: Tensor(t.shape, [numbers.of(entry) for entry in t.flat]) for name, t in given.items()}
+    with deep():
+        for equation in program.equations:
+            tensors[equation.name] = _Loops(extents, equation, tensors, numbers).run()
+    if isinstance(what, Equation):
+        return tensors[what.name]
+    return {name: tensors[name] for name in program.defined}
+
+
+def _name(program: Program, key: Any) -> Name:
+    for name in program.inputs:
+        if name == key or str(name) == key:
+            return name
+    raise unknown_tensor(program, str(key))
+
+
+@contextmanager
+def deep(limit: int = 100_000) -> Iterator[None]:
+    """Room for terms that are thousands of levels deep (Python code calling Python code does not use the C stack)."""
+    old = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(old, limit))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(old)
+
+
+class _Loops:
+    """One equation as closures: each node becomes a function of the values of the indices."""
+
+    def __init__(
+        self, extents: Extents, equation: Equation, tensors: Mapping[Name, Tensor], numbers: Numbers
+    ) -> None:
+        self.extents, self.equation, self.tensors, self.numbers = extents, equation, tensors, numbers
+
+    def run(self) -> Tensor:
+        value = fold(self.equation.rhs, self.closure)
+        indices = self.equation.indices
+        shape = tuple(self.size(index) for index in indices)
+        entries = [value(dict(zip(indices, v, strict=True))) for v in itertools.product(*map(range, shape))]
+        return Tensor(shape, entries)
+
+    def size(self, index: Index) -> int:
+        return self.extents.of(self.equation, index)
+
+    def closure(self, node: Node, below: tuple[Closure, ...]) -> Closure:
+        numbers = self.numbers
+        match node:
+            case Index():
+                return lambda env: env[node]
+            case Affine(terms=terms, constant=constant):
+                pairs = [(part, k) for part, (_, k) in zip(below, terms, strict=True)]
+                return lambda env: sum((k * self.whole(part(env), node) for part, k in pairs), constant)
+            case Const(value=value):
+                number = numbers.of(value)
+                return lambda env: number
+            case Extent(index=index):
+                extent = numbers.of(self.size(index))
+                return lambda env: extent
+            case Indexed():
+                return self.read(node, below)
+            case Delta():
+                return lambda env: numbers.of(int(below[0](env) == below[1](env)))
+            case Iverson():
+                return self.bracket(node, below)
+            case Apply(function=function):
+                return lambda env: numbers.apply(function, *(part(env) for part in below))
+            case Add():
+                return lambda env: self.total(part(env) for part in below)
+            case Mul():
+                return self.product(node, below)
+            case Sum(indices=indices):
+                return lambda env: self.total(below[0](inner) for inner in self.loop(indices, env))
+            case Reduce(operation=operation, indices=indices):
+                return lambda env: self.reduce(node, operation, [below[0](e) for e in self.loop(indices, env)])
+            case _:
+                raise AssertionError(f"no meaning for {type(node).__name__}")
+
+    def loop(self, indices: tuple[Index, ...], env: Environment) -> Iterator[Environment]:
+        for values in itertools.product(*(range(self.size(index)) for index in indices)):
+            yield {**env, **dict(zip(indices, values, strict=True))}
+
+    def total(self, values: Iterable[Number]) -> Number:
+        total = self.numbers.of(0)
+        for value in values:
+            total = self.numbers.add(total, value)
+        return total
+
+    def product(self, node: Mul, below: tuple[Closure, ...]) -> Closure:
+        """Brackets of indices first, then brackets of values, then the rest in the user's order."""
+
+        def rank(factor: Expr) -> int:
+            return 0 if is_index_bracket(factor) else 1 if isinstance(factor, Iverson) else 2
+
+        parts = sorted(zip(node.factors, below, strict=True), key=lambda part: rank(part[0]))
+        brackets = [part for factor, part in parts if rank(factor) < 2]
+        others = [part for factor, part in parts if rank(factor) == 2]
+        numbers = self.numbers
+
+        def value(env: Environment) -> Number:
+            if any(bracket(env) == 0 for bracket in brackets):
+                return numbers.of(0)
+            product = numbers.of(1)
+            for part in others:
+                product = numbers.mul(product, part(env))
+            return product
+
+        return value
+
+    def bracket(self, node: Iverson, below: tuple[Closure, ...]) -> Closure:
+        numbers = self.numbers
+        pairs = list(zip(below, node.relations, below[1:], strict=False)) if node.relations else []
+
+        def value(env: Environment) -> Number:
+            return numbers.of(int(all(_holds(a(env), relation, b(env)) for a, relation, b in pairs)))
+
+        return value
+
+    def read(self, node: Indexed, below: tuple[Closure, ...]) -> Closure:
+        tensor = self.tensors[node.tensor]
+        slots = list(zip(below, tensor.shape, strict=True))
+
+        def value(env: Environment) -> Number:
+            offset = 0
+            for position, (part, size) in enumerate(slots):
+                at = part(env)
+                if not 0 <= at < size:
+                    raise outside(self.equation, node, position, at, size)
+                offset = offset * size + at
+            return tensor.flat[offset]
+
+        return value
+
+    def whole(self, value: Number, form: Affine) -> int:
+        """The value of an atom of a slot: an index, an extent or an entry of an integer tensor."""
+        if isinstance(value, int):
+            return value
+        try:
+            whole = int(value)
+        except (ValueError, OverflowError):
+            whole = None  # type: ignore[assignment]
+        if whole is None or whole != value:
+            raise DataError(
+                f"a slot holds {value}, which is not a whole number",
+                text=str(self.equation),
+                inferred=f"in the slot {form}",
+                repair="index with a tensor of integers",
+            )
+        return whole
+
+    def reduce(self, node: Reduce, operation: str, values: list[Number]) -> Number:
+        numbers = self.numbers
+        if operation in NO_VALUE and not values:
+            raise empty(self.equation, node)
+        if operation == "prod":
+            product = numbers.of(1)
+            for value in values:
+                product = numbers.mul(product, value)
+            return product
+        if operation == "mean":
+            return numbers.mul(self.total(values), numbers.apply("pow", numbers.of(len(values)), numbers.of(-1)))
+        if operation == "logsumexp":
+            return self.logsumexp(values)
+        nan = next((value for value in values if value != value), None)
+        return nan if nan is not None else max(values) if operation == "max" else min(values)
+
+    def logsumexp(self, values: list[Number]) -> Number:
+        """m + log Σ exp(u - m) with the largest m; of nothing, and of -inf alone, -inf."""
+        numbers = self.numbers
+        top = max(values, default=-float("inf"))
+        if top in (float("inf"), -float("inf")) or any(value != value for value in values):
+            return float("nan") if any(value != value for value in values) else top
+        below = numbers.mul(numbers.of(-1), top)
+        total = self.total(numbers.apply("exp", numbers.add(value, below)) for value in values)
+        return numbers.add(top, numbers.apply("log", total))
+
+
+def _holds(left: Number, relation: str, right: Number) -> bool:
+    match relation:
+        case "<":
+            return bool(left < right)
+        case "<=":
+            return bool(left <= right)
+        case ">":
+            return bool(left > right)
+        case ">=":
+            return bool(left >= right)
+        case "==":
+            return bool(left == right)
+        case "!=":
+            return bool(left != right)
+        case _:
+            raise AssertionError(relation)
+
+
+def outside(equation: Equation, access: Indexed, position: int, value: int, size: int) -> ExtentError:
+    """The error for a read outside a tensor that no bracket guards."""
+    name, form = axis(access.tensor, position), access.slots[position]
+    return ExtentError(
+        f"{access} reads outside {access.tensor}: slot {position} is {value}, but {name} has size {size}",
+        text=str(equation),
+        repair=f"say that {access.tensor} is zero outside: 1[0 <= {form} < |{name}|] {access}",
+    )
+
+
+def empty(equation: Equation, node: Reduce) -> DataError:
+    """The error for the mean, largest or smallest of nothing."""
+    letters = ", ".join(index.name for index in node.indices)
+    return DataError(
+        f"{NO_VALUE[node.operation]} over {letters} has no value: there is nothing to take it of",
+        text=str(equation),
+        inferred=f"an extent of {letters} is 0",
+        repair=f"give arrays in which {letters} has at least one value",
+    )

@@ -1,0 +1,332 @@
+"""The numbers that loops compute with: exact rationals with 50-digit decimals, or floats that behave as IEEE says.
+
+``Exact`` keeps a `Fraction` as long as the value is rational and goes over to `Decimal` where a function is
+transcendental; the series are summed with guard digits, so that about 50 digits are right.  ``Floats`` is the
+arithmetic of the compiled code, in pure Python: what overflows is infinite, what has no value is nan.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, localcontext
+from decimal import InvalidOperation, Overflow
+from fractions import Fraction
+from typing import Any
+
+Number = Any  # Fraction | Decimal | float: one tower for each system below
+
+DIGITS = 60  # carried, so that 50 are right after a few hundred operations
+GUARD = 20  # more while a series is summed
+
+
+class DomainError(ArithmeticError):
+    """A function has no real value here: ``log(-1)``, ``1/0``."""
+
+
+class Numbers:
+    """What an arithmetic has to offer."""
+
+    name: str
+
+    def of(self, value: Any) -> Number:
+        raise NotImplementedError
+
+    def add(self, left: Number, right: Number) -> Number:
+        raise NotImplementedError
+
+    def mul(self, left: Number, right: Number) -> Number:
+        raise NotImplementedError
+
+    def apply(self, function: str, *arguments: Number) -> Number:
+        raise NotImplementedError
+
+
+# ---- floats ----------------------------------------------------------------------------------------------------------
+
+
+def _quiet(function: Callable[..., float], *limits: tuple[Callable[[float], bool], float]) -> Callable[..., float]:
+    """A function of `math` whose exceptions are the values IEEE gives: limits where they are stated, else nan or inf."""
+
+    def quiet(*arguments: float) -> float:
+        for holds, value in limits:
+            if holds(arguments[0]):
+                return value
+        if any(math.isnan(a) for a in arguments):
+            return math.nan
+        try:
+            return function(*arguments)
+        except ValueError:
+            return math.nan
+        except OverflowError:
+            return math.inf
+
+    return quiet
+
+
+def _float_pow(x: float, y: float) -> float:
+    try:
+        return math.pow(x, y)
+    except ValueError:
+        odd = y == math.floor(y) and y % 2 == 1
+        return (math.copysign(math.inf, x) if odd else math.inf) if x == 0 and y < 0 else math.nan
+    except OverflowError:
+        return -math.inf if x < 0 and y % 2 == 1 else math.inf
+
+
+def _float_sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
+
+
+def _sign(x: Number) -> int:
+    return (x > 0) - (x < 0)
+
+
+def _keeping_nan(choose: Callable[[float, float], float]) -> Callable[[float, float], float]:
+    return lambda x, y: math.nan if math.isnan(x) or math.isnan(y) else choose(x, y)
+
+
+FLOAT_FUNCTIONS: dict[str, Callable[..., float]] = {
+    "exp": _quiet(math.exp),
+    "log": _quiet(math.log, (lambda x: x == 0, -math.inf)),
+    "sqrt": _quiet(math.sqrt),
+    "sin": _quiet(math.sin),
+    "cos": _quiet(math.cos),
+    "tan": _quiet(math.tan),
+    "arctan": math.atan,
+    "sinh": _quiet(math.sinh, (lambda x: x < -710.5, -math.inf)),
+    "cosh": _quiet(math.cosh),
+    "tanh": math.tanh,
+    "sigmoid": _float_sigmoid,
+    "softplus": lambda x: max(x, 0.0) + math.log1p(math.exp(-abs(x))) if x == x else x,
+    "erf": math.erf,
+    "relu": lambda x: x if x > 0 or x != x else 0.0,
+    "abs": abs,
+    "sign": lambda x: x if x != x else float(_sign(x)),
+    "maximum": _keeping_nan(max),
+    "minimum": _keeping_nan(min),
+    "pow": _float_pow,
+    "pi": lambda: math.pi,
+}
+
+
+class Floats(Numbers):
+    name = "floats"
+
+    def of(self, value: Any) -> float:
+        return float(value)
+
+    def add(self, left: float, right: float) -> float:
+        return left + right
+
+    def mul(self, left: float, right: float) -> float:
+        return left * right
+
+    def apply(self, function: str, *arguments: float) -> float:
+        return float(FLOAT_FUNCTIONS[function](*arguments))
+
+
+# ---- exact -----------------------------------------------------------------------------------------------------------
+
+
+def context(digits: int = DIGITS) -> Context:
+    return Context(prec=digits, Emax=MAX_EMAX, Emin=MIN_EMIN)
+
+
+def decimal(value: Number) -> Decimal:
+    """A rational, rounded to the current precision."""
+    return Decimal(value.numerator) / Decimal(value.denominator) if isinstance(value, Fraction | int) else value
+
+
+def _pi() -> Decimal:
+    """Machin: π/4 = 4 arctan(1/5) - arctan(1/239)."""
+    return 4 * (4 * _arctan_series(Decimal(1) / 5) - _arctan_series(Decimal(1) / 239))
+
+
+def _series(first: Decimal, ratio: Callable[[int], Decimal]) -> Decimal:
+    """The sum of terms, each the one before times ``ratio(n)``, until they no longer count."""
+    total, term, n = first, first, 0
+    while True:
+        n += 1
+        term *= ratio(n)
+        new = total + term
+        if new == total:
+            return total
+        total = new
+
+
+def _arctan_series(x: Decimal) -> Decimal:
+    square = -x * x
+    return _series(x, lambda n: square * (2 * n - 1) / (2 * n + 1)) if x else x
+
+
+def _arctan(x: Decimal) -> Decimal:
+    halvings = 0
+    while abs(x) > Decimal("0.1"):  # arctan(x) = 2 arctan(x / (1 + sqrt(1 + x²)))
+        x = x / (1 + (1 + x * x).sqrt())
+        halvings += 1
+    return _arctan_series(x) * 2**halvings
+
+
+def _sin(x: Decimal) -> Decimal:
+    with localcontext(context(DIGITS + 2 * GUARD + max(0, x.adjusted()))):
+        x = x % (2 * _pi())
+        square = -x * x
+        return _series(x, lambda n: square / (2 * n * (2 * n + 1))) if x else x
+
+
+def _cos(x: Decimal) -> Decimal:
+    with localcontext(context(DIGITS + 2 * GUARD + max(0, x.adjusted()))):
+        x = x % (2 * _pi())
+        square = -x * x
+        return _series(Decimal(1), lambda n: square / ((2 * n - 1) * 2 * n)) if x else Decimal(1)
+
+
+def _sinh(x: Decimal) -> Decimal:
+    if abs(x) < 1:  # no cancellation in the series
+        square = x * x
+        return _series(x, lambda n: square / (2 * n * (2 * n + 1))) if x else x
+    return (x.exp() - (-x).exp()) / 2
+
+
+def _cosh(x: Decimal) -> Decimal:
+    return (x.exp() + (-x).exp()) / 2
+
+
+def _tanh(x: Decimal) -> Decimal:
+    if abs(x) > 200:  # 1 - 1e-173
+        return Decimal(_sign(x))
+    return _sinh(x) / _cosh(x)
+
+
+def _sigmoid(x: Decimal) -> Decimal:
+    return 1 / (1 + (-x).exp()) if x >= 0 else x.exp() / (1 + x.exp())
+
+
+def _softplus(x: Decimal) -> Decimal:
+    return max(x, Decimal(0)) + _log1p((-abs(x)).exp())
+
+
+def _log1p(x: Decimal) -> Decimal:
+    if abs(x) < Decimal("1e-15"):
+        return x - x * x / 2 + x * x * x / 3 - x**4 / 4 + x**5 / 5
+    return (1 + x).ln()
+
+
+def _erf(x: Decimal) -> Decimal:
+    """erf(x) = 2/√π exp(-x²) Σ 2ⁿ x²ⁿ⁺¹ / (2n+1)!!, whose terms all have one sign (DLMF 7.6.2)."""
+    if abs(x) > 15:  # 1 - 1e-99
+        return Decimal(_sign(x))
+    square = 2 * x * x
+    return 2 / _pi().sqrt() * (-x * x).exp() * (_series(x, lambda n: square / (2 * n + 1)) if x else x)
+
+
+TRANSCENDENTAL: dict[str, Callable[[Decimal], Decimal]] = {
+    "exp": lambda x: x.exp(),
+    "log": lambda x: x.ln(),
+    "sin": _sin,
+    "cos": _cos,
+    "tan": lambda x: _sin(x) / _cos(x),
+    "arctan": _arctan,
+    "sinh": _sinh,
+    "cosh": _cosh,
+    "tanh": _tanh,
+    "sigmoid": _sigmoid,
+    "softplus": _softplus,
+    "erf": _erf,
+}
+
+# Where a transcendental function has a rational value: exact results stay exact as long as they can.
+RATIONAL_AT = {
+    ("exp", 0): 1, ("log", 1): 0, ("sin", 0): 0, ("cos", 0): 1, ("tan", 0): 0, ("arctan", 0): 0, ("sinh", 0): 0,
+    ("cosh", 0): 1, ("tanh", 0): 0, ("sigmoid", 0): Fraction(1, 2), ("erf", 0): 0,
+}  # fmt: skip
+
+RATIONAL: dict[str, Callable[..., Number]] = {
+    "relu": lambda x: max(x, type(x)(0)),
+    "abs": abs,
+    "sign": lambda x: Fraction(_sign(x)),
+    "maximum": lambda x, y: max(x, y),
+    "minimum": lambda x, y: min(x, y),
+}
+
+
+class Exact(Numbers):
+    name = "exact rationals and 50-digit decimals"
+
+    def of(self, value: Any) -> Number:
+        return value if isinstance(value, Fraction | Decimal) else Fraction(value)
+
+    def add(self, left: Number, right: Number) -> Number:
+        if isinstance(left, Fraction) and isinstance(right, Fraction):
+            return left + right
+        with localcontext(context()):
+            return decimal(left) + decimal(right)
+
+    def mul(self, left: Number, right: Number) -> Number:
+        if isinstance(left, Fraction) and isinstance(right, Fraction):
+            return left * right
+        if left == 0 or right == 0:
+            return Fraction(0)
+        with localcontext(context()):
+            return decimal(left) * decimal(right)
+
+    def apply(self, function: str, *arguments: Number) -> Number:
+        if function in RATIONAL:
+            return RATIONAL[function](*arguments)
+        if function == "pow":
+            return _exact_pow(*arguments)
+        if function == "sqrt":
+            return _exact_sqrt(*arguments)
+        if len(arguments) == 1 and (function, arguments[0]) in RATIONAL_AT:
+            return Fraction(RATIONAL_AT[function, arguments[0]])
+        with localcontext(context(DIGITS + GUARD)):
+            try:
+                value = _pi() if function == "pi" else TRANSCENDENTAL[function](*map(decimal, arguments))
+            except (InvalidOperation, Overflow, ZeroDivisionError) as error:
+                raise DomainError(f"{function} has no value at {arguments[0]}") from error
+            if not value.is_finite():
+                raise DomainError(f"{function} has no finite value at {arguments[0]}")
+        with localcontext(context()):
+            return +value
+
+
+def _exact_sqrt(x: Number) -> Number:
+    if x < 0:
+        raise DomainError(f"sqrt has no value at {x}")
+    if isinstance(x, Fraction):
+        top, bottom = math.isqrt(x.numerator), math.isqrt(x.denominator)
+        if top * top == x.numerator and bottom * bottom == x.denominator:
+            return Fraction(top, bottom)
+    with localcontext(context()):
+        return decimal(x).sqrt()
+
+
+def _exact_pow(x: Number, y: Number) -> Number:
+    if isinstance(y, Decimal) and y == y.to_integral_value() and abs(y) < 10**6:
+        y = Fraction(int(y))
+    if isinstance(y, Fraction) and y.denominator == 1 and abs(y) < 10**6:
+        if x == 0 and y < 0:
+            raise DomainError("0 has no reciprocal")
+        if isinstance(x, Fraction):
+            return Fraction(x ** int(y))
+        with localcontext(context(DIGITS + GUARD)):
+            power: Decimal = x ** int(y)
+        with localcontext(context()):
+            return +power
+    if isinstance(y, Fraction) and y.denominator == 2:
+        return _exact_pow(_exact_sqrt(x), Fraction(y.numerator))
+    if x < 0 or (x == 0 and y < 0):
+        raise DomainError(f"{x} has no power {y}")
+    if x == 0:
+        return Fraction(0)
+    with localcontext(context(DIGITS + GUARD)):
+        try:
+            value = (decimal(y) * decimal(x).ln()).exp()
+        except Overflow as error:
+            raise DomainError(f"{x} ^ {y} is too large") from error
+    with localcontext(context()):
+        return +value
+
+
+EXACT, FLOATS = Exact(), Floats()

@@ -1,0 +1,205 @@
+"""Single operations, each built once: the small language between equations and source code.
+
+An operation reads earlier values and makes one.  Its axes carry *labels*, small integers that are local to it, so that
+``exp(X[n,k])`` in one equation and ``exp(X[i,j])`` in another are one operation.
+
+    input      a tensor that is given                      number    a number that sizes determine
+    map        an elementwise function, operands aligned by label (and "add" with a coefficient per operand)
+    contract   a product of operands summed over the labels that the result does not have; an operand may be a divisor
+    reduce     max, min, prod along labels                 iota      0, 1, 2, ... along a label
+    form       an integer-affine form of labels and values  read      affine reads and gathers
+    diagonal   a repeated label                            embed     zeros with a diagonal
+    scatter    the transpose of a gather                   expand    broadcast along labels that the operand lacks
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from einstan.language.term import Equation, Expr, Indexed, Name
+
+Labels = tuple[int, ...]
+
+
+class Ref(NamedTuple):
+    """A value, with a label on each of its axes."""
+
+    value: int
+    labels: Labels
+
+    def renamed(self, names: dict[int, int]) -> Ref:
+        return Ref(self.value, tuple(names.get(label, label) for label in self.labels))
+
+
+class Form(NamedTuple):
+    """An integer-affine form over labels, operands (by number), extents of dimensions, and a constant."""
+
+    labels: tuple[tuple[int, int], ...]
+    values: tuple[tuple[int, int], ...]
+    extents: tuple[tuple[str, int], ...]
+    constant: int
+
+    def renamed(self, names: dict[int, int]) -> Form:
+        total: dict[int, int] = {}
+        for label, k in self.labels:
+            total[names[label]] = total.get(names[label], 0) + k
+        return self._replace(labels=tuple(sorted((label, k) for label, k in total.items() if k)))
+
+    @property
+    def label(self) -> int | None:
+        """The label, if the form is that label and nothing else."""
+        plain = len(self.labels) == 1 and self.labels[0][1] == 1 and not (self.values or self.extents or self.constant)
+        return self.labels[0][0] if plain else None
+
+
+def combined(parts: Iterable[tuple[Form, int]], constant: int = 0) -> Form:
+    """The sum of forms with coefficients."""
+    totals: tuple[dict[Any, int], dict[Any, int], dict[Any, int]] = ({}, {}, {})
+    for form, k in parts:
+        constant += k * form.constant
+        for total, terms in zip(totals, form[:3], strict=True):
+            for atom, c in terms:
+                total[atom] = total.get(atom, 0) + k * c
+    groups = [tuple(sorted((atom, k) for atom, k in total.items() if k)) for total in totals]
+    return Form(groups[0], groups[1], groups[2], constant)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a read needs besides its operands: a form per axis, what is known not to be negative, and what stands
+    outside: ``fill`` is 0 where a bracket was dropped because the zero does its work, else 1, which every function
+    takes without a warning (a bracket multiplies it by zero afterwards)."""
+
+    slots: tuple[Form, ...]
+    guards: tuple[Form, ...]
+    fill: int
+    access: Indexed = field(compare=False)
+    equation: Equation = field(compare=False)
+    order: tuple[int, ...] = field(compare=False)  # the slot that each axis of the value is
+
+    def renamed(self, names: dict[int, int]) -> Reading:
+        return Reading(
+            tuple(f.renamed(names) for f in self.slots),
+            tuple(f.renamed(names) for f in self.guards),
+            self.fill,
+            self.access,
+            self.equation,
+            self.order,
+        )
+
+
+@dataclass(frozen=True)
+class Operation:
+    kind: str
+    detail: Any
+    operands: tuple[Ref, ...]
+    out: Labels
+    dims: tuple[str, ...]  # of each local label
+    equation: str = field(default="", compare=False)
+    letters: tuple[str, ...] = field(default=(), compare=False)  # how the equation spells each local label
+
+    @property
+    def out_dims(self) -> tuple[str, ...]:
+        return tuple(self.dims[label] for label in self.out)
+
+    @property
+    def summed(self) -> Labels:
+        seen = dict.fromkeys(label for operand in self.operands for label in operand.labels)
+        return tuple(label for label in seen if label not in self.out)
+
+
+class Graph:
+    """Operations in order; adding one that exists finds it."""
+
+    def __init__(self) -> None:
+        self.operations: list[Operation] = []
+        self._number: dict[Operation, int] = {}
+
+    def add(
+        self,
+        kind: str,
+        detail: Any,
+        operands: Sequence[Ref],
+        out: Sequence[int],
+        space: Callable[[int], tuple[str, str]],
+        equation: str = "",
+    ) -> Ref:
+        """The value of an operation whose labels are the caller's; they are renamed in order of occurrence.
+
+        ``space(label)`` is the dimension of a label, and the letter that the equation has for it.
+        """
+        names: dict[int, int] = {}
+        for label in (*(label for operand in operands for label in operand.labels), *out):
+            names.setdefault(label, len(names))
+        if isinstance(detail, Form | Reading):
+            forms = (detail,) if isinstance(detail, Form) else (*detail.slots, *detail.guards)
+            for form in forms:
+                for label, _ in form.labels:
+                    names.setdefault(label, len(names))
+            detail = detail.renamed(names)
+        operation = Operation(
+            kind,
+            detail,
+            tuple(operand.renamed(names) for operand in operands),
+            tuple(names[label] for label in out),
+            tuple(space(label)[0] for label in names),
+            equation,
+            tuple(space(label)[1] for label in names),
+        )
+        number = self._number.setdefault(operation, len(self.operations))
+        if number == len(self.operations):
+            self.operations.append(operation)
+        return Ref(number, tuple(out))
+
+    def dims(self, value: int) -> tuple[str, ...]:
+        return self.operations[value].out_dims
+
+    def type(self, value: int) -> str:
+        """``bool`` for comparisons, ``int`` for positions, ``number`` for a scalar of sizes, else ``float``."""
+        operation = self.operations[value]
+        if operation.kind == "map":
+            return "bool" if operation.detail[0] in COMPARISONS else "float"
+        if operation.kind in ("diagonal", "expand"):
+            return self.type(operation.operands[0].value)
+        return {"iota": "int", "form": "int", "number": "number"}.get(operation.kind, "float")
+
+    def needed(self, roots: Iterable[int]) -> set[int]:
+        """The values that the roots need, themselves included."""
+        found: set[int] = set()
+        stack = list(roots)
+        while stack:
+            value = stack.pop()
+            if value not in found:
+                found.add(value)
+                stack.extend(operand.value for operand in self.operations[value].operands)
+        return found
+
+
+COMPARISONS = {"<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal", "==": "equal", "!=": "not_equal",
+               "and": "logical_and"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Where a tensor's entries are: a number times a value whose axes are some of the tensor's slots.
+
+    ``slots[k]`` is the axis of the value that slot k reads, or None where the tensor does not depend on slot k.
+    """
+
+    coefficient: Expr | None
+    value: int | None
+    slots: tuple[int | None, ...]
+    dims: tuple[str, ...]
+
+
+@dataclass
+class Flat:
+    """A program as single operations: the graph, and where each tensor and each output is."""
+
+    graph: Graph
+    tensors: dict[Name, Stored]
+    outputs: tuple[Name, ...]
+    index_tensors: dict[Name, set[str]]  # tensors of integers, and the axes (``E.0``) that they index
+    nonempty: list[tuple[str, str, str]]  # (dimension, message of the error where it is empty, equation)

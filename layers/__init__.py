@@ -1,0 +1,54 @@
+"""The layers, one file each: its equation, its declared partials, its initialisers and its source.
+
+A layer is proved when it is first asked for, so ``from einstan.layers import dense`` costs the proof of one layer.
+"""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from einstan.layers.binary_cross_entropy import binary_cross_entropy
+    from einstan.layers.cross_entropy import cross_entropy
+    from einstan.layers.dense import dense
+    from einstan.layers.mean_squared_error import mean_squared_error
+    from einstan.layers.relu import relu
+    from einstan.layers.sigmoid import sigmoid
+    from einstan.layers.softmax import softmax
+    from einstan.layers.tanh import tanh
+    from einstan.library.layer import Layer
+
+__all__ = [
+    "binary_cross_entropy",
+    "cross_entropy",
+    "dense",
+    "mean_squared_error",
+    "relu",
+    "sigmoid",
+    "softmax",
+    "tanh",
+]
+
+
+class _Package(ModuleType):
+    """Importing the file ``dense`` puts it into the package under that name; the layer takes its place."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in __all__ and isinstance(value, ModuleType):
+            value = getattr(value, name)
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
+
+
+def __getattr__(name: str) -> "Layer":
+    if name not in __all__:
+        raise AttributeError(f"there is no layer {name!r} in {__name__}")
+    layer: Layer = getattr(import_module(f"{__name__}.{name}"), name)
+    return layer
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
