@@ -64,7 +64,7 @@ def product(operands: Sequence[tuple[np.ndarray, Sequence[str]]], output: Sequen
         keep = tuple(index for index in dict.fromkeys((*have, *own)) if index in later)
         number = {index: k for k, index in enumerate(dict.fromkeys((*have, *own)))}
         sublists = [[number[index] for index in part] for part in (have, own, keep)]
-        total, have = np.einsum(total, sublists[0], array, sublists[1], sublists[2], optimize=["einsum_path", (0, 1)]), keep
+        total, have = np.einsum(total, sublists[0], array, sublists[1], sublists[2], optimize=True), keep
     return total.transpose([have.index(index) for index in output])
 
 

@@ -110,8 +110,8 @@ class Timing:
     runs: int
 
     def slower_than(self, other: Timing) -> bool:
-        """Slower by more than both spreads: the quartiles do not overlap."""
-        return self.low > other.high
+        """Slower by more than both spreads (the quartiles do not overlap) and by more than a twentieth."""
+        return self.low > other.high and self.median > 1.05 * other.median
 
     def __str__(self) -> str:
         return f"{seconds(self.median)} ({seconds(self.low)} to {seconds(self.high)})"
@@ -135,12 +135,11 @@ def interleaved(
     """Time the contenders in turn: A B A B.
 
     Each turn repeats the call until it takes half a millisecond, so that the clock does not matter; there are at most
-    ``rounds`` turns, and no more than ``least`` once ``budget`` seconds are spent.
+    ``rounds`` turns, and no more than ``least`` once ``budget`` seconds are spent.  The contenders have run before.
     """
     clock = time.perf_counter
     repeats: dict[str, int] = {}
     for name, call in contenders.items():
-        call()
         start = clock()
         call()
         repeats[name] = max(1, min(1000, int(5e-4 / max(clock() - start, 1e-7))))
@@ -158,14 +157,16 @@ def interleaved(
     return {name: timing(found) for name, found in times.items()}
 
 
-def timed(call: Callable[[], Any], repeat: int = 1) -> tuple[Any, float]:
+def timed(
+    call: Callable[[], Any], repeat: int = 1, clock: Callable[[], float] = time.perf_counter
+) -> tuple[Any, float]:
     """The result of a call and the median of its seconds."""
     times = []
     result = None
     for _ in range(repeat):
-        start = time.perf_counter()
+        start = clock()
         result = call()
-        times.append(time.perf_counter() - start)
+        times.append(clock() - start)
     return result, timing(times).median
 
 
@@ -184,6 +185,7 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "blas": _blas(),
         "versions": versions,
+        "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,  # of other work, before the start
         "commit": _commit(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }

@@ -25,7 +25,6 @@ Item = TypeVar("Item")
 TRIES = 120
 
 _alpha: WeakKeyDictionary[Node, Node] = WeakKeyDictionary()
-_has_binder: WeakKeyDictionary[Node, bool] = WeakKeyDictionary()
 
 
 def alpha(expr: Expr) -> Expr:
@@ -49,17 +48,6 @@ def signature(expr: Expr) -> bytes:
 
 
 # ---- arranging -------------------------------------------------------------------------------------------------------
-
-
-def binds(node: Node) -> bool:
-    """Whether an index is bound somewhere below."""
-    known = _has_binder.get(node)
-    if known is None:
-        for part in postorder(node):
-            if part not in _has_binder:
-                _has_binder[part] = isinstance(part, Sum | Reduce) or any(_has_binder[c] for c in part.children)
-        known = _has_binder[node]
-    return known
 
 
 def _arrange(root: Node, depth: int) -> Node:

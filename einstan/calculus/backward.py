@@ -12,12 +12,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from einstan.calculus.assume import assumed
 from einstan.calculus.canonical import shortest
-from einstan.calculus.naming import ForwardNames
+from einstan.calculus.naming import ForwardNames, derived_equation
 from einstan.calculus.partial import Differentiator, Kinks, Term, denominator_indices, only_compared
 from einstan.calculus.program import Program
 from einstan.calculus.simplify import simplify_sum
 from einstan.calculus.stable import stabilised
-from einstan.language import well_named
 from einstan.language.errors import DifferentiationError, ProgramError, nearest
 from einstan.language.index import Index
 from einstan.language.term import Const, Equation, Expr, Indexed, Name, substitute, tensors
@@ -85,7 +84,7 @@ def backward(
         # A cotangent that is a number is used as the number.
         cotangents[tensor] = value
         if not isinstance(value, Const) or tensor in wanted:
-            equations.append(well_named(Equation(f"d{tensor}", indices, value)))
+            equations.append(derived_equation(f"d{tensor}", indices, value))
     return Program(_needed(equations, wanted), ())
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from weakref import WeakKeyDictionary
 
-from einstan.calculus.alpha import alpha, binds
+from einstan.calculus.alpha import alpha
 from einstan.calculus.simplify import (
     coefficient_of,
     flattened,
@@ -33,6 +33,7 @@ from einstan.language.term import (
     Add,
     Apply,
     Const,
+    Delta,
     Expr,
     Extent,
     Indexed,
@@ -44,6 +45,7 @@ from einstan.language.term import (
     mul,
     power,
     reciprocal,
+    substitute,
     sum_over,
 )
 
@@ -120,14 +122,20 @@ def _multiplied_out(factors: Sequence[Expr], merge: bool) -> Expr:
     products: list[tuple[Expr, ...]] = [()]
     for factor in factors:
         products = [(*product, term) for product in products for term in _terms(factor)]
-    return simplify_sum(_one_exponential(simplify_product(product), merge) for product in products)
+    return simplify_sum(_normal_term(simplify_product(product), merge) for product in products)
 
 
-def _one_exponential(term: Expr, merge: bool) -> Expr:
-    """exp(a) exp(b) = exp(a + b)."""
+def _normal_term(term: Expr, merge: bool) -> Expr:
+    """exp(a) exp(b) = exp(a + b); δ[n,m] a[m] = δ[n,m] a[n]."""
     if not merge:
         return term
     number, flat, summed = flattened((term,))
+    equal = {pair[1]: pair[0] for factor in flat if (pair := _equal_indices(factor)) is not None}
+    if equal:
+        moved = [f if _equal_indices(f) is not None else substitute(f, equal) for f in flat]
+        if moved != flat:
+            term = simplify_product((Const(number), *moved), summed)  # type: ignore[arg-type]
+            number, flat, summed = flattened((term,))
     exponentials = [f for f in flat if isinstance(f, Apply) and f.function == "exp"]
     if len(exponentials) < 2:
         return term
@@ -136,9 +144,17 @@ def _one_exponential(term: Expr, merge: bool) -> Expr:
     return simplify_product((Const(number), *others, merged), summed)
 
 
+def _equal_indices(factor: Expr) -> tuple[Index, Index] | None:
+    """The two indices that a delta makes equal, the one that speaks for both first."""
+    if isinstance(factor, Delta) and factor.left.index is not None and factor.right.index is not None:
+        first, second = sorted((factor.left.index, factor.right.index), key=lambda index: index.fields)
+        return first, second
+    return None
+
+
 def _distributed(indices: tuple[Index, ...], body: Expr, merge: bool) -> Expr:
     """sum[K](a + b) = sum[K](a) + sum[K](b)."""
-    return simplify_sum(_one_exponential(simplify_product((term,), indices), merge) for term in _terms(body))
+    return simplify_sum(_normal_term(simplify_product((term,), indices), merge) for term in _terms(body))
 
 
 def _power_multiplied_out(base: Expr, exponent: Expr, merge: bool) -> Expr:
@@ -182,20 +198,28 @@ def shortest(expr: Expr) -> Expr:
     """The shortest of the forms that the calculus knows for a simplified expression, for people to read."""
     simple = simplify(expr)
     first = collected(simple)
-    if not _has_product_of_sums(simple):
+    if not _may_shorten(simple):
         return first
     second = collected(expanded(simple, merge=False))
     return min((first, second), key=size)
 
 
-def _has_product_of_sums(expr: Expr) -> bool:
-    return any(isinstance(node, Mul | Sum) and _holds_sum(node) for node in postorder(expr)) and any(
-        isinstance(node, Add) for node in postorder(expr)
-    )
-
-
-def _holds_sum(node: Node) -> bool:
-    return any(isinstance(child, Add) for child in node.children)
+def _may_shorten(expr: Expr) -> bool:
+    """Whether multiplying out could bring terms together: there is a product of sums, and something occurs twice."""
+    if not any(isinstance(node, Mul | Sum) and any(isinstance(c, Add) for c in node.children) for node in postorder(expr)):
+        return False
+    read: set[object] = set()
+    stack: list[Node] = [expr]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Indexed | Extent | Delta):
+            key = node.tensor if isinstance(node, Indexed) else node
+            if key in read:
+                return True
+            read.add(key)
+        else:
+            stack.extend(node.children)
+    return False
 
 
 def collected(expr: Expr) -> Expr:
@@ -274,7 +298,7 @@ def _factored(terms: Sequence[Expr]) -> Expr | None:
 
 def _key(factor: Expr) -> Node:
     """One object for factors that differ in bound letters alone."""
-    return alpha(factor) if binds(factor) else factor
+    return alpha(factor) if factor.binds else factor
 
 
 def _positive_first(total: Expr) -> Expr:
@@ -325,8 +349,8 @@ def common_denominator(terms: Iterable[Expr]) -> tuple[Expr, Expr]:
         exponents.append(own)
         highest |= own
     denominator = simplify_product(power(base, k) for base, k in highest.items()) if highest else ONE
+    # Each term meets the denominator before anything is multiplied out, so that what cancels does.
     numerator = simplify_sum(
-        _multiplied_out((sum_over(summed, mul((Const(number), *flat))), denominator), True)
-        for number, flat, summed in parts
+        expanded(simplify_product((Const(number), *flat, denominator), summed)) for number, flat, summed in parts
     )
-    return numerator, denominator
+    return expanded(numerator), denominator

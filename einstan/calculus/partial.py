@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from einstan.calculus.canonical import shortest
+from einstan.calculus.naming import derived_equation
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
-from einstan.language import parse_expression, well_named
+from einstan.language import parse_expression
 from einstan.language.dims import axis
 from einstan.language.errors import DifferentiationError, ScopeError, nearest
 from einstan.language.functions import FUNCTIONS
@@ -352,5 +353,5 @@ def partial(
     if isinstance(of, Partial):
         of, rank, before = of.of, of.rank, of.wrt
     name = Partial(of, rank, (*before, (str(wrt), len(denominators))))
-    return well_named(Equation(name, (*equation.indices, *denominators), named))  # type: ignore[arg-type]
+    return derived_equation(name, (*equation.indices, *denominators), named)  # type: ignore[arg-type]
 

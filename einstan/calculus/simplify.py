@@ -12,7 +12,7 @@ from fractions import Fraction
 from math import isqrt
 from weakref import WeakKeyDictionary
 
-from einstan.calculus.alpha import alpha, binds, signature
+from einstan.calculus.alpha import alpha, signature
 from einstan.calculus.delta import eliminate
 from einstan.language.index import Affine, Index
 from einstan.language.node import Node, fold
@@ -188,7 +188,7 @@ def _merged(flat: Sequence[Expr]) -> tuple[list[Expr], Fraction]:
                     order.append((base, base))
                 exponentials.append((base.arguments[0], exponent))
             else:
-                key = alpha(base) if binds(base) else base
+                key = alpha(base) if base.binds else base
                 if key in exponents:
                     exponents[key] += exponent
                     if isinstance(base, Delta | Iverson):

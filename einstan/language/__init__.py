@@ -12,7 +12,14 @@ from __future__ import annotations
 
 from einstan.language.document import Claim, Document, Statement, parse_document
 from einstan.language.errors import (
-    ClaimError, DataError, DifferentiationError, EinstanError, ExtentError, NotationError, ProgramError, ScopeError,
+    ClaimError,
+    DataError,
+    DifferentiationError,
+    EinstanError,
+    ExtentError,
+    NotationError,
+    ProgramError,
+    ScopeError,
 )  # fmt: skip
 from einstan.language.index import Affine, Index, affine, slot
 from einstan.language.latex import latex
@@ -20,7 +27,20 @@ from einstan.language.node import Node, install_printer
 from einstan.language.scope import parse, parse_expression
 from einstan.language.show import show, show_with_spans, well_named
 from einstan.language.term import (
-    Add, Apply, Const, Delta, Equation, Expr, Extent, Indexed, Iverson, Mul, Name, Partial, Reduce, Sum,
+    Add,
+    Apply,
+    Const,
+    Delta,
+    Equation,
+    Expr,
+    Extent,
+    Indexed,
+    Iverson,
+    Mul,
+    Name,
+    Partial,
+    Reduce,
+    Sum,
 )  # fmt: skip
 
 install_printer(show)

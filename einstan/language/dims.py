@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from einstan.language.index import Index
 from einstan.language.node import Node, fold, preorder
-from einstan.language.term import Delta, Equation, Extent, Indexed, Name, Reduce, Sum
+from einstan.language.term import Delta, Equation, Extent, Indexed, Name, Reduce, Sum, rebound
 
 
 class UnionFind:
@@ -97,7 +97,7 @@ def redimensioned(root: Node, new_dim: dict[str, str]) -> Node:
         if isinstance(node, Extent):
             return Extent(index(node.index))
         if isinstance(node, Sum | Reduce):
-            return type(node)(*node.fields[:-2], tuple(index(i) for i in node.indices), children[0])
+            return rebound(node, tuple(index(i) for i in node.indices), children[0])
         if isinstance(node, Equation):
             where = tuple((index(i), fold(form, rule)) for i, form in node.where)
             return Equation(node.name, tuple(index(i) for i in node.indices), children[0], where)  # type: ignore[arg-type]
@@ -108,7 +108,9 @@ def redimensioned(root: Node, new_dim: dict[str, str]) -> Node:
 
 def localised(equation: Equation) -> Equation:
     """The equation with its dimensions named by its own first axes: a function of what is written, so that an equation
-    that is printed and parsed again is the same object."""
+    that is printed and parsed again is the same object.
+
+    A dimension without an axis is named by its letter; in one equation, one such letter is one dimension."""
     classes = relate(equation)
     visible = {axis(equation.name, k) for k in range(len(equation.indices))}
     order: list[str] = [axis(equation.name, k) for k in range(len(equation.indices))]
@@ -121,16 +123,11 @@ def localised(equation: Equation) -> Equation:
     name_of: dict[str, str] = {}
     for name in order:
         name_of.setdefault(classes.find(name), name)
-    taken: set[str] = set()
     new_dim: dict[str, str] = {}
     for dim, letter in _dims_used(equation).items():
         root = classes.find(dim)
         if root not in name_of:
-            name = dim if is_axis(dim) else letter
-            while name in taken:
-                name += "'"
-            taken.add(name)
-            name_of[root] = name
+            name_of[root] = dim if is_axis(dim) else letter
         new_dim[dim] = name_of[root]
     if all(old == new for old, new in new_dim.items()):
         return equation

@@ -120,7 +120,8 @@ def parse_document(text: str, known: Collection[str] = ()) -> Document:
 
 def logical_lines(text: str) -> Iterator[tuple[int, str, str]]:
     """Line number, code and comment of every statement and of every line without one."""
-    number, code, comments = 0, "", []
+    number, code = 0, ""
+    comments: list[str] = []
     for position, line in enumerate(text.splitlines(), start=1):
         body, _, comment = line.partition("#")
         goes_on = bool(code) and bool(body.strip()) and (body[0].isspace() or _is_open(code))

@@ -59,8 +59,7 @@ class Affine(Node):
     def constant(self) -> int:
         return self.fields[1]  # type: ignore[no-any-return]
 
-    @property
-    def children(self) -> tuple[Node, ...]:
+    def _children(self) -> tuple[Node, ...]:
         return tuple(atom for atom, _ in self.terms)
 
     def rebuilt(self, children: tuple[Node, ...]) -> Affine:

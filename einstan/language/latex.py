@@ -9,14 +9,29 @@ from __future__ import annotations
 import re
 
 from einstan.language.functions import FUNCTIONS
+from einstan.language.index import Index, lowered
 from einstan.language.layout import surface_of
 from einstan.language.naming import named
-from einstan.language.index import Index, lowered
 from einstan.language.node import Node, preorder, rewrite
 from einstan.language.show import Writer, number
 from einstan.language.surface import (
-    Binder, Bracket, Call, Expression, Kronecker, Letter, Minus, Number, Pad, Power, Ref, Relation, Size, Surface,
-    Task, Term, only_part,
+    Binder,
+    Bracket,
+    Call,
+    Expression,
+    Kronecker,
+    Letter,
+    Minus,
+    Number,
+    Pad,
+    Power,
+    Ref,
+    Relation,
+    Size,
+    Surface,
+    Task,
+    Term,
+    only_part,
 )  # fmt: skip
 from einstan.language.term import Apply, Const, Equation, Expr, Extent, Mul, Partial, Sum, mul
 from einstan.language.tokens import ACCENTS, LETTERS_IN_LATEX

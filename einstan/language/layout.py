@@ -1,3 +1,5 @@
+# What a task waits for comes back as Any.
+# mypy: disable-error-code="no-any-return"
 """Terms to surface trees: how a term is spelled so that parsing it gives the same object.
 
 A sum is left out of the spelling exactly where the scope rule puts it back.  `Layout` first leaves every sum over
@@ -9,21 +11,55 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from typing import TypeVar
 
 from einstan.language.index import Affine, Index
 from einstan.language.node import Node
 from einstan.language.scope import evidence, placements
 from einstan.language.sugar import as_softmax, guards_before
 from einstan.language.surface import (
-    NOWHERE, Binder, Bracket, Call, Expression, Kronecker, Letter, Minus, Number, Pad, Power, Ref, Relation, Size,
-    Surface, Task, Term, alone, below, run,
+    NOWHERE,
+    Binder,
+    Bracket,
+    Call,
+    Expression,
+    Kronecker,
+    Letter,
+    Minus,
+    Number,
+    Pad,
+    Power,
+    Ref,
+    Relation,
+    Size,
+    Surface,
+    Task,
+    Term,
+    alone,
+    below,
+    every,
+    run,
 )  # fmt: skip
 from einstan.language.term import (
-    MINUS_ONE, Add, Apply, Const, Delta, Equation, Expr, Extent, Indexed, Iverson, Mul, Partial, Reduce, Sum,
+    MINUS_ONE,
+    Add,
+    Apply,
+    Const,
+    Delta,
+    Equation,
+    Expr,
+    Extent,
+    Indexed,
+    Iverson,
+    Mul,
+    Partial,
+    Reduce,
+    Sum,
     is_reciprocal,
 )  # fmt: skip
 
 Part = tuple[Surface, bool]
+Laid = TypeVar("Laid", bound=Surface)
 
 
 def surface_of(node: Node, *, every_sum: bool = False) -> tuple[Surface, dict[Surface, Node]]:
@@ -32,7 +68,8 @@ def surface_of(node: Node, *, every_sum: bool = False) -> tuple[Surface, dict[Su
     if isinstance(node, Equation):
         left = layout.lay(layout.access(node.lhs))
         where = [(Size(NOWHERE, index.name), layout.lay(layout.form(form))) for index, form in node.where]
-        spelled: Surface = Relation(NOWHERE, alone(left), layout.top(node.rhs, (left, *(f for _, f in where))), tuple(where))
+        right = layout.top(node.rhs, (left, *(form for _, form in where)))
+        spelled: Surface = Relation(NOWHERE, alone(left), right, tuple(where))
     elif isinstance(node, Affine):
         spelled = layout.lay(layout.form(node))
     elif isinstance(node, Index):
@@ -63,7 +100,7 @@ class Layout:
         self.implicit: dict[Term, Sum] = {}
         self.origin: dict[Surface, Node] = {}
 
-    def lay(self, task: Task[Surface]) -> Surface:
+    def lay(self, task: Task[Laid]) -> Laid:
         return run(task)
 
     def top(self, root: Expr, around: Iterable[Surface]) -> Expression:
@@ -95,19 +132,19 @@ class Layout:
             have = [index.name for index in wanted[term].indices] if term in wanted else []
             if list(names) != have:
                 wrong.update(set(names) ^ set(have) or names)
-        for term, node in wanted.items():
+        for term, total in wanted.items():
             if term not in placed:
-                wrong.update(index.name for index in node.indices)
+                wrong.update(index.name for index in total.indices)
         before = len(self.explicit)
-        self.explicit.update(node for node in wanted.values() if any(index.name in wrong for index in node.indices))
+        self.explicit.update(
+            total for total in wanted.values() if any(index.name in wrong for index in total.indices)
+        )
         return len(self.explicit) > before
 
     # ---- sums and products ---------------------------------------------------------------------------------------
 
     def expression(self, node: Expr) -> Task[Expression]:
-        terms = []
-        for term in node.terms if isinstance(node, Add) else (node,):
-            terms.append((yield self.term(term)))
+        terms = yield every(self.term(term) for term in (node.terms if isinstance(node, Add) else (node,)))
         return Expression(NOWHERE, tuple(terms))
 
     def term(self, node: Expr) -> Task[Term]:
@@ -136,7 +173,7 @@ class Layout:
         parts: list[Part] = []
         for position, factor in enumerate(factors):
             if isinstance(factor, Indexed):
-                count = guards_before(list(factors[:position]), factor)
+                count = guards_before(list(factors[max(0, position - len(factor.slots)) : position]), factor)
                 if count:
                     del parts[-count:]
                     access = yield self.access(factor)
@@ -159,9 +196,8 @@ class Layout:
         last = before[-1] if before else None
         behind_number = last is not None and isinstance(last[0], Number) and not last[1]
         under = yield self.atom(base)
-        if isinstance(under, Number) and (last is None or behind_number):
-            under = alone(under)
-        elif isinstance(under, Ref) and (isinstance(under.name, Partial) or under.name.startswith("d")):
+        merges = isinstance(under, Number) and (last is None or behind_number)
+        if merges or (isinstance(under, Ref) and str(under.name).startswith("d")):  # dX/dY would be a derivative
             under = alone(under)
         if behind_number and last is not None and isinstance(last[0], Number) and last[0].value == 1:
             return Expression(NOWHERE, (Term(NOWHERE, 1, ((under, True),)),)), False
@@ -224,9 +260,7 @@ class Layout:
         if softmax is not None:
             return (yield self.binder("softmax", (softmax[1],), softmax[0]))
         if node.function != "pow":
-            arguments = []
-            for argument in node.arguments:
-                arguments.append((yield self.expression(argument)))
+            arguments = yield every(self.expression(argument) for argument in node.arguments)
             return Call(NOWHERE, node.function, tuple(arguments))
         if is_reciprocal(node):
             part = yield self.divisor(node, [])
@@ -243,9 +277,7 @@ class Layout:
         return Power(NOWHERE, base, exponent)
 
     def access(self, node: Indexed) -> Task[Ref]:
-        slots = []
-        for slot in node.slots:
-            slots.append((yield self.form(slot)))
+        slots = yield every(self.form(slot) for slot in node.slots)
         return Ref(NOWHERE, node.tensor, tuple(slots))
 
     def form(self, node: Affine) -> Task[Expression]:

@@ -6,20 +6,13 @@ own letter, with a number where the letter is taken in its scope; an extent gets
 
 from __future__ import annotations
 
-from einstan.language.dims import axis, is_axis, localised, relate
-from einstan.language.index import Affine, Index, affine, capitalised, fresh_name, lowered
+from collections.abc import Collection
+
+from einstan.language.dims import is_axis, relate
+from einstan.language.index import Index, capitalised, fresh_name, lowered
 from einstan.language.node import Node, fold, postorder, preorder, rewrite
 from einstan.language.sugar import as_softmax, chain, softmax
-from einstan.language.term import (
-    Apply, Delta, Equation, Expr, Extent, Indexed, Iverson, Reduce, Sum, bound_indices, substitute,
-)  # fmt: skip
-
-
-def well_named(equation: Equation) -> Equation:
-    """The equation with names that can be printed and parsed again."""
-    rhs = normalised(equation.rhs)
-    rhs = named(rhs, avoid={index.name for index in equation.indices}, small=False)
-    return extents_named(Equation(equation.name, equation.indices, rhs, equation.where))
+from einstan.language.term import Equation, Expr, Extent, Indexed, Iverson, Reduce, Sum, bound_indices, rebound
 
 
 def named(root: Expr, avoid: set[str], small: bool) -> Expr:
@@ -62,7 +55,7 @@ def named(root: Expr, avoid: set[str], small: bool) -> Expr:
                 name = fresh_name(letter(_stem(index.name, spelled)), taken)
                 taken.add(name)
                 new[index] = Index(name, index.dim)
-            made = type(node)(*node.fields[:-2], tuple(new.values()), substitute(body, new))
+            made = rebound(node, tuple(new.values()), renamed(body, new))
             names |= {index.name for index in new.values()}
         else:
             made = node.rebuilt(done) if done != node.children else node
@@ -70,6 +63,24 @@ def named(root: Expr, avoid: set[str], small: bool) -> Expr:
         if names:
             below[made] = below.get(made, frozenset()) | names
     return hidden_renamed(memo[root])
+
+
+def renamed(root: Node, names: dict[Index, Index]) -> Node:
+    """Free indices under new names, which nothing below binds; other bound names stay (`substitute` would change them).
+
+    One index after the other, by way of names that are nobody's, so that two may swap.
+    """
+    result: Node = root
+    away = {old: Index(f"#{k}", old.dim) for k, old in enumerate(names)}
+    for mapping in (away, {away[old]: new for old, new in names.items()}):
+        for old, new in mapping.items():
+            memo: dict[Node, Node] = {old: new}
+            for node in postorder(result):
+                if node not in memo:
+                    kept = old not in node.free
+                    memo[node] = node if kept else node.rebuilt(tuple(memo[child] for child in node.children))
+            result = memo[result]
+    return result
 
 
 def hidden_renamed(root: Node) -> Expr:
@@ -96,51 +107,41 @@ def _stem(name: str, spelled: set[str]) -> str:
 # ---- extents ---------------------------------------------------------------------------------------------------------
 
 
-def extents_named(equation: Equation) -> Equation:
-    """Spell every extent, and every dimension without an axis, by what leads back to it."""
-    equation = split_dims(equation)
+def extents_named(equation: Equation, letters: bool) -> Equation:
+    """Spell every extent by what leads back to its axis: an index of the left side, with ``letters`` also one that is
+    bound, else the axis itself."""
     classes = relate(equation)
     visible = visible_indices(equation)
-    dims: dict[str, set[str]] = {}
+    meanings: dict[str, set[str]] = {}
     for index in visible:
-        dims.setdefault(index.name, set()).add(classes.find(index.dim))
-    slots_of_tensors = {name for name in classes.members() if is_axis(name)}
+        meanings.setdefault(index.name, set()).add(classes.find(index.dim))
+    axes = [name for name in classes.members() if is_axis(name)]
+    candidates = [index for index in visible if letters or index in equation.indices]
 
-    def spelling(old: Index) -> Index:
-        if is_axis(old.name) and old.name in classes and classes.find(old.name) == classes.find(old.dim):
-            return old
+    def spelled(old: Index) -> Index:
         root = classes.find(old.dim)
-        for index in visible:
-            if classes.find(index.dim) == root and len(dims[index.name]) == 1:
-                return Index(index.name, old.dim)
+        if is_axis(old.name) and classes.find(old.name) == root:
+            return old
+        fitting = [i for i in candidates if classes.find(i.dim) == root and len(meanings[i.name]) == 1]
+        for index in sorted(fitting, key=lambda index: (index not in equation.indices, index.name != old.name)):
+            return Index(old.name if _same_letter(old.name, index.name, meanings) else index.name, old.dim)
         if is_axis(old.dim):
-            return Index(old.dim, old.dim)
-        found = next((name for name in slots_of_tensors if classes.find(name) == root), None)
-        return Index(found, found) if found else old
-
-    memo: dict[Index, Index] = {}
+            return Index(old.dim)
+        return next((Index(name) for name in axes if classes.find(name) == root), old)
 
     def rule(node: Node) -> Node:
-        if isinstance(node, Extent):
-            if node.index not in memo:
-                memo[node.index] = spelling(node.index)
-            return Extent(memo[node.index])
-        return node
+        return Extent(spelled(node.index)) if isinstance(node, Extent) else node
 
-    rhs = _softmax_rewrite(equation.rhs, rule)
-    where = tuple((_speaker(index, visible, classes), rewrite(form, rule)) for index, form in equation.where)
-    return localised(Equation(equation.name, equation.indices, rhs, where))
+    where = []
+    for index, form in equation.where:
+        speaker = next((other for other in visible if classes.find(other.dim) == classes.find(index.dim)), index)
+        where.append((speaker, rewrite(form, rule)))
+    return Equation(equation.name, equation.indices, rewrite(equation.rhs, rule), tuple(where))
 
 
-def _softmax_rewrite(root: Expr, rule: object) -> Expr:
-    result = rewrite(root, rule)  # type: ignore[arg-type]
-    assert isinstance(result, Expr)
-    return result
-
-
-def _speaker(index: Index, visible: list[Index], classes: object) -> Index:
-    find = classes.find  # type: ignore[attr-defined]
-    return next((other for other in visible if find(other.dim) == find(index.dim)), index)
+def _same_letter(spelled: str, name: str, taken: Collection[str]) -> bool:
+    """Whether ``|N|`` leads to n: it does where nothing is called N."""
+    return spelled == name or (lowered(spelled) == lowered(name) and spelled not in taken)
 
 
 def visible_indices(equation: Equation) -> list[Index]:
@@ -163,52 +164,19 @@ def visible_indices(equation: Equation) -> list[Index]:
     return list(found)
 
 
-def split_dims(equation: Equation) -> Equation:
-    """Let a bound index whose axes are not in the equation run over a dimension of its own letter.
-
-    The text cannot say more: where the dimension is an axis of a tensor that the equation does not name, it is stated
-    as ``where |K| = |X.0|``.
-    """
-    tied = tied_axes(equation)
-    loose: dict[Index, Index] = {}
-    where = list(equation.where)
-    stated = {index.name for index, _ in where}
-    for index in bound_indices(equation.rhs):
-        if index.dim in tied or index.dim == index.name:
-            continue
-        loose[index] = Index(index.name, index.name)
-        if is_axis(index.dim) and index.name not in stated:
-            stated.add(index.name)
-            where.append((loose[index], Affine(((Extent(Index(index.dim)), 1),), 0)))
-    if not loose:
-        return equation
+def erased(root: Node) -> Node:
+    """The term without its dimensions: what its text says before they are inferred."""
 
     def rule(node: Node, children: tuple[Node, ...]) -> Node:
-        if isinstance(node, Sum | Reduce) and any(index in loose for index in node.indices):
-            indices = tuple(loose.get(index, index) for index in node.indices)
-            inside = {index: loose[index] for index in node.indices if index in loose}
-            return type(node)(*node.fields[:-2], indices, _redirected(children[0], inside))
+        if isinstance(node, Index):
+            return Index(node.name, "")
+        if isinstance(node, Extent):
+            return Extent(Index(node.index.name, ""))
+        if isinstance(node, Sum | Reduce):
+            return rebound(node, tuple(Index(index.name, "") for index in node.indices), children[0])
         return node.rebuilt(children) if children != node.children else node
 
-    return Equation(equation.name, equation.indices, fold(equation.rhs, rule), tuple(where))
-
-
-def _redirected(root: Node, mapping: dict[Index, Index]) -> Node:
-    """A substitution between indices of one name, which cannot capture."""
-    memo: dict[Node, Node] = dict(mapping)
-    return rewrite(root, lambda node: node, memo)
-
-
-def tied_axes(equation: Equation) -> set[str]:
-    """The dimensions that the equation ties to an axis that it names."""
-    classes = relate(equation)
-    axes = {axis(equation.name, k) for k in range(len(equation.indices))}
-    for node in preorder(equation.rhs):
-        if isinstance(node, Indexed):
-            axes |= {axis(node.tensor, k) for k in range(len(node.slots))}
-    roots = {classes.find(name) for name in axes}
-    dims = {index.dim for index in (*equation.indices, *bound_indices(equation.rhs))}
-    return {dim for dim in dims if classes.find(dim) in roots}
+    return fold(root, rule)
 
 
 # ---- spellings -------------------------------------------------------------------------------------------------------
@@ -223,6 +191,3 @@ def normalised(root: Expr) -> Expr:
     result = rewrite(root, rule)
     assert isinstance(result, Expr)
     return result
-
-
-__all__ = ["Apply", "Delta", "affine", "named", "postorder", "visible_indices", "well_named"]

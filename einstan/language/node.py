@@ -32,12 +32,15 @@ def install_printer(printer: Callable[[Any], str]) -> None:
 class Node:
     """The base of all nodes.  A subclass names its fields; ``Subclass(*fields)`` finds or makes the one object."""
 
-    __slots__ = ("__weakref__", "digest", "fields", "free")
+    __slots__ = ("__weakref__", "binds", "children", "digest", "fields", "free")
 
     field_names: ClassVar[tuple[str, ...]] = ()
+    is_binder: ClassVar[bool] = False
     fields: tuple[Any, ...]
+    children: tuple[Node, ...]  # the nodes directly below, in reading order; an index bound here is not one
     free: tuple[Index, ...]
-    digest: bytes
+    binds: bool  # whether an index is bound here or somewhere below
+    digest: bytes  # of the content, the same in every process: an order on nodes that needs no recursion
 
     def __new__(cls, *fields: Any) -> Any:
         key = (cls, *fields)
@@ -46,7 +49,9 @@ class Node:
             return found
         node = object.__new__(cls)
         object.__setattr__(node, "fields", fields)
+        object.__setattr__(node, "children", node._children())
         object.__setattr__(node, "free", node._free())
+        object.__setattr__(node, "binds", cls.is_binder or any(child.binds for child in node.children))
         object.__setattr__(node, "digest", _digest(cls.__name__, fields))
         with _lock:
             return _interned.setdefault(key, node)
@@ -55,9 +60,7 @@ class Node:
         """The free indices, in the order in which they first occur."""
         return union_of_free(self.children)
 
-    @property
-    def children(self) -> tuple[Node, ...]:
-        """The nodes directly below, in reading order (an index bound here is not a child)."""
+    def _children(self) -> tuple[Node, ...]:
         return ()
 
     def rebuilt(self, children: tuple[Node, ...]) -> Node:
@@ -87,7 +90,6 @@ class Node:
 
 
 def _digest(name: str, fields: tuple[Any, ...]) -> bytes:
-    """A digest of the content that is the same in every process: an order on nodes that needs no recursion."""
     digest = blake2b(name.encode(), digest_size=12)
     for field in fields:
         for part in field if type(field) is tuple else (field,):
@@ -98,6 +100,8 @@ def _digest(name: str, fields: tuple[Any, ...]) -> bytes:
 
 
 def union_of_free(nodes: tuple[Node, ...]) -> tuple[Index, ...]:
+    if not nodes:
+        return ()
     if len(nodes) == 1:
         return nodes[0].free
     return tuple(dict.fromkeys(index for node in nodes for index in node.free))
@@ -108,16 +112,20 @@ def union_of_free(nodes: tuple[Node, ...]) -> tuple[Index, ...]:
 
 def postorder(*roots: Node) -> Iterator[Node]:
     """Every distinct node below the roots, each once, children first.  Iterative: depth is bounded by memory alone."""
-    seen: set[Node] = set()
-    stack: list[tuple[Node, bool]] = [(root, False) for root in reversed(roots)]
+    done: set[Node] = set()
+    open_now: set[Node] = set()
+    stack: list[Node] = list(reversed(roots))
     while stack:
-        node, expanded = stack.pop()
-        if expanded:
+        node = stack[-1]
+        if node in done:
+            stack.pop()
+        elif node in open_now or not node.children:
+            done.add(node)
+            stack.pop()
             yield node
-        elif node not in seen:
-            seen.add(node)
-            stack.append((node, True))
-            stack.extend((child, False) for child in reversed(node.children) if child not in seen)
+        else:
+            open_now.add(node)
+            stack.extend([child for child in reversed(node.children) if child not in done])
 
 
 def preorder(*roots: Node) -> Iterator[Node]:

@@ -1,3 +1,5 @@
+# What a task waits for comes back as Any.
+# mypy: disable-error-code="no-any-return"
 """Binding: a surface tree becomes a term in which every capital is bound.
 
 **The rule.**  A capital is summed over the smallest product that holds every occurrence of it within its top-level
@@ -19,13 +21,49 @@ from einstan.language.errors import NotationError, ScopeError, Span
 from einstan.language.index import Affine, Index, affine, capitalised, fresh_name, is_capital, lowered
 from einstan.language.sugar import chain, padded, softmax
 from einstan.language.surface import (
-    RESERVED, Binder, Bracket, Call, Expression, Kronecker, Letter, Minus, Number, Pad, Power, Ref, Relation, Size,
-    Surface, Task, Term, only_part, run, walk,
+    RESERVED,
+    Binder,
+    Bracket,
+    Call,
+    Expression,
+    Kronecker,
+    Letter,
+    Minus,
+    Number,
+    Pad,
+    Power,
+    Ref,
+    Relation,
+    Size,
+    Surface,
+    Task,
+    Term,
+    every,
+    only_part,
+    run,
+    walk,
 )  # fmt: skip
 from einstan.language.syntax import read_expression, read_relation
 from einstan.language.term import (
-    MINUS_ONE, ONE, Apply, Const, Delta, Equation, Expr, Extent, Indexed, Iverson, Mul, Name, Reduce, add, mul, neg,
-    power, reciprocal, sum_over,
+    MINUS_ONE,
+    ONE,
+    Apply,
+    Const,
+    Delta,
+    Equation,
+    Expr,
+    Extent,
+    Indexed,
+    Iverson,
+    Mul,
+    Name,
+    Reduce,
+    add,
+    mul,
+    neg,
+    power,
+    reciprocal,
+    sum_over,
 )  # fmt: skip
 from einstan.language.tokens import respelled
 
@@ -243,15 +281,12 @@ class Scope:
         )
 
     def expression(self, node: Expression, env: Environment) -> Task[Expr]:
-        terms = []
-        for term in node.terms:
-            terms.append((yield self.term(term, env)))
+        terms = yield every(self.term(term, env) for term in node.terms)
         return add(terms)
 
     def term(self, node: Term, env: Environment) -> Task[Expr]:
         names = self.placed.get(node, ())
         if names:
-            self.check_shadow(names, env, node.span)
             env = {**env, **{name: self.new_index(name) for name in names}}
         factors: list[Expr] = []
         literal = bare_one = False  # whether the last factor is a number as it is written, and whether it is a lone 1
@@ -296,9 +331,7 @@ class Scope:
             case Size():
                 return self.extent(node)
             case Call():
-                arguments = []
-                for argument in node.arguments:
-                    arguments.append((yield self.expression(argument, env)))
+                arguments = yield every(self.expression(argument, env) for argument in node.arguments)
                 return Apply(node.function, tuple(arguments))
             case Power():
                 base = yield self.atom(node.base, env)
@@ -319,9 +352,7 @@ class Scope:
     def access(self, node: Ref, env: Environment) -> Task[Indexed]:
         if not node.slots and node.name in self.indices:
             raise self.fail(f"the index {node.name} is used as a number", node.span, "1[i < j] compares indices")
-        slots = []
-        for slot in node.slots:
-            slots.append((yield self.form(slot, env)))
+        slots = yield every(self.form(slot, env) for slot in node.slots)
         return Indexed(node.name, tuple(slots))
 
     def bracket(self, node: Bracket, env: Environment) -> Task[Expr]:
@@ -344,23 +375,23 @@ class Scope:
             if index not in body.free:
                 raise self.fail(f"softmax[{index.name}] of what does not depend on {index.name}", node.span)
             return softmax(body, index)
-        for letter in node.letters:
-            self.check_shadow((letter.name,), env, letter.span)
+        self.check_shadow(node, env)
         if len(set(names)) < len(names):
             raise self.fail(f"{node.operation} binds an index twice", node.letters[-1].span)
         indices = tuple(self.new_index(name) for name in names)
         body = yield self.expression(node.body, {**env, **dict(zip(names, indices, strict=True))})
         return sum_over(indices, body) if node.operation == "sum" else Reduce(node.operation, indices, body)
 
-    def check_shadow(self, names: Iterable[str], env: Environment, span: Span) -> None:
-        for name in names:
-            if name in env:
-                other = fresh_name(name, self.indices | {lowered(name)})
-                inside = respelled(self.text[slice(*span)], name, other)
+    def check_shadow(self, node: Binder, env: Environment) -> None:
+        for letter in node.letters:
+            if letter.name in env:
+                other = fresh_name(letter.name, self.indices)
+                start, end = node.span
+                inner = respelled(self.text[start:end], letter.name, other)
                 raise self.fail(
-                    f"the index {name} is bound again inside its own scope",
-                    span,
-                    f"give the inner one another name, such as {other}" + (f": {inside}" if span[1] - span[0] > 3 else ""),
+                    f"the index {letter.name} is bound again inside its own scope",
+                    letter.span,
+                    self.text[:start] + inner + self.text[end:],
                 )
 
     # ---- slots ---------------------------------------------------------------------------------------------------
@@ -422,7 +453,7 @@ class Scope:
             raise self.fail(f"the index {name} is not bound here", span, inferred=inferred)
         repaired = respelled(self.text, name, capital)
         problem = f"the index {name} is free on the right but is not on the left"
-        raise self.fail(problem, span, f"a capital is summed: {repaired}", inferred)
+        raise self.fail(problem, span, repaired, f"{inferred}; a capital is summed")
 
     # ---- extents -------------------------------------------------------------------------------------------------
 
@@ -526,7 +557,8 @@ def left_indices(scope: Scope, left: Ref, relation: Relation) -> Iterator[Index]
             changed = text[: ref.span[0]] + other + text[ref.span[1] : relation.right.span[0]]
             right = text[relation.right.span[0] :]
             body = right if len(relation.right.terms) == 1 else f"({right})"
-            raise scope.fail(f"the index {name} stands twice on the left", ref.span, f"{changed}δ[{name},{other}] {body}")
+            repaired = f"{changed}δ[{name},{other}] {body}"
+            raise scope.fail(f"the index {name} stands twice on the left", ref.span, repaired)
         seen.add(name)
         yield scope.new_index(name)
 

@@ -4,15 +4,35 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from einstan.language.errors import Span
+from einstan.language.dims import is_axis
+from einstan.language.errors import ScopeError, Span
+from einstan.language.index import Affine, Index
 from einstan.language.layout import decimal, surface_of
-from einstan.language.naming import well_named
+from einstan.language.naming import erased, extents_named, named, normalised, visible_indices
 from einstan.language.node import Node
+from einstan.language.scope import parse
 from einstan.language.surface import (
-    Binder, Bracket, Call, Expression, Kronecker, Letter, Minus, Number, Pad, Power, Ref, Relation, Size, Surface, Task,
-    Term, is_numeric, looks_like_derivative, run,
+    Binder,
+    Bracket,
+    Call,
+    Expression,
+    Kronecker,
+    Letter,
+    Minus,
+    Number,
+    Pad,
+    Power,
+    Ref,
+    Relation,
+    Size,
+    Surface,
+    Task,
+    Term,
+    is_numeric,
+    looks_like_derivative,
+    run,
 )  # fmt: skip
-from einstan.language.term import Partial
+from einstan.language.term import Equation, Extent, Partial
 
 
 def show(node: Node) -> str:
@@ -25,6 +45,32 @@ def show_with_spans(node: Node) -> tuple[str, dict[Node, Span]]:
     surface, origin = surface_of(node)
     writer = Writer(origin)
     return writer.text_of(surface), writer.spans
+
+
+def well_named(equation: Equation) -> Equation:
+    """The equation as its text reads: readable names, and the dimensions that the text implies.
+
+    Bound indices get capitals that do not collide, extents a spelling that leads back to their axis; free indices keep
+    their names, which are small letters.  Where a bound index runs over an axis that nothing in the text ties it to,
+    the text says so: ``where |K| = |X.0|``.
+    """
+    rhs = named(normalised(equation.rhs), {index.name for index in equation.indices}, small=False)
+    plain = Equation(equation.name, equation.indices, rhs, equation.where)
+    try:
+        spelled = extents_named(plain, letters=True)
+        read = parse(show(spelled))
+    except ScopeError:  # a letter that stands for several axes in the text
+        spelled = extents_named(plain, letters=False)
+        read = parse(show(spelled))
+    assert erased(read.rhs) is erased(spelled.rhs), f"{show(spelled)} does not parse to itself"
+    stated = {index.name for index, _ in read.where}
+    meant = {index.name: index.dim for index in visible_indices(spelled)}
+    loose = {index.name: index for index in visible_indices(read) if not is_axis(index.dim)}
+    untold = [name for name in loose if name not in stated and is_axis(meant.get(name, ""))]
+    if not untold:
+        return read
+    where = tuple((loose[name], Affine(((Extent(Index(meant[name])), 1),), 0)) for name in untold)
+    return parse(show(Equation(read.name, read.indices, read.rhs, (*read.where, *where))))
 
 
 def number(value: Fraction) -> str:

@@ -13,8 +13,25 @@ from collections.abc import Iterable
 from einstan.language.index import Affine, Index, affine, capitalised, fresh_name
 from einstan.language.node import Node, fold, preorder
 from einstan.language.term import (
-    MINUS_ONE, Add, Apply, Const, Expr, Extent, Indexed, Iverson, Mul, Name, Reduce, Sum, add, bound_indices, mul, neg,
-    substitute, Partial,
+    MINUS_ONE,
+    Add,
+    Apply,
+    Const,
+    Expr,
+    Extent,
+    Indexed,
+    Iverson,
+    Mul,
+    Name,
+    Partial,
+    Reduce,
+    Sum,
+    add,
+    bound_indices,
+    mul,
+    neg,
+    rebound,
+    substitute,
 )  # fmt: skip
 
 # ---- softmax ---------------------------------------------------------------------------------------------------------
@@ -61,7 +78,7 @@ def anonymous(root: Node) -> Node:
             return node.rebuilt(children) if children != node.children else node, height
         names = {old: Index(f"#{height + k}", old.dim) for k, old in enumerate(node.indices)}
         body = substitute(children[0], names)
-        return type(node)(*node.fields[:-2], tuple(names.values()), body), height + len(names)
+        return rebound(node, tuple(names.values()), body), height + len(names)
 
     heights.clear()
     return fold(root, rule)[0]

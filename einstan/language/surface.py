@@ -14,7 +14,7 @@ allows, because everything that walks it is a `Task`, run without Python's stack
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeVar
@@ -46,6 +46,14 @@ def run(task: Task[Value]) -> Value:
             stack.pop()
             value = finished.value
     return value  # type: ignore[no-any-return]
+
+
+def every(tasks: Iterable[Task[Value]]) -> Task[list[Value]]:
+    """One task after the other."""
+    results = []
+    for task in tasks:
+        results.append((yield task))  # noqa: PERF401  a comprehension cannot wait
+    return results
 
 
 @dataclass(frozen=True, eq=False, slots=True, repr=False)

@@ -1,3 +1,5 @@
+# What a task waits for comes back as Any.
+# mypy: disable-error-code="no-any-return"
 r"""Text to surface tree: the grammar, with a span on every node.
 
     relation    expression = expression [ where |i| = expression , ... ]
@@ -24,8 +26,30 @@ from typing import NoReturn
 from einstan.language.errors import NotationError, Span, nearest
 from einstan.language.functions import FUNCTIONS, SPELLINGS
 from einstan.language.surface import (
-    BINDERS, NOWHERE, RESERVED, Binder, Bracket, Call, Expression, Kronecker, Letter, Minus, Number, Pad, Power, Ref,
-    Relation, Size, Surface, Task, Term, alone, is_numeric, looks_like_derivative, only_part, run,
+    BINDERS,
+    NOWHERE,
+    RESERVED,
+    Binder,
+    Bracket,
+    Call,
+    Expression,
+    Kronecker,
+    Letter,
+    Minus,
+    Number,
+    Pad,
+    Power,
+    Ref,
+    Relation,
+    Size,
+    Surface,
+    Task,
+    Term,
+    alone,
+    is_numeric,
+    looks_like_derivative,
+    only_part,
+    run,
 )  # fmt: skip
 from einstan.language.term import RELATIONS, Partial
 from einstan.language.tokens import Token, is_name, tokens
@@ -45,10 +69,6 @@ def read_expression(text: str, known: Collection[str] = ()) -> tuple[str, Expres
     expression = run(parser.expression())
     parser.finish()
     return parser.text, expression
-
-
-def letters_of(name: str) -> int:
-    return sum(character.isalpha() for character in name)
 
 
 class Parser:
@@ -96,14 +116,14 @@ class Parser:
     def close(self) -> int:
         opening = self.open.pop()
         if not self.take(CLOSING[opening.text]):
-            if self.token.kind == "end" or self.at(")", "]", "}", "\\right|"):
+            if self.token.kind == "end" or self.at(")", "]", "}", "\\right|", "="):
                 self.fail(f"the bracket {opening.text} is not closed", (opening.start, opening.end))
             self.unexpected()
         return self.last_end
 
-    def fail(self, problem: str, span: Span | None = None, repair: str | tuple[str, ...] = (), inferred: str = "") -> NoReturn:
+    def fail(self, problem: str, span: Span | None = None, repair: str | tuple[str, ...] = ()) -> NoReturn:
         span = (self.token.start, self.token.end) if span is None else span
-        raise NotationError(problem, text=self.text, span=span, repair=repair, inferred=inferred or ())
+        raise NotationError(problem, text=self.text, span=span, repair=repair)
 
     def unexpected(self) -> NoReturn:
         if self.token.kind == "end":
@@ -232,7 +252,7 @@ class Parser:
     def exponent(self) -> Task[Surface]:
         if not self.at("{"):
             ((exponent, _),) = yield self.factor(False)
-            return exponent  # type: ignore[no-any-return]
+            return exponent
         start = self.enter().start
         inside: Expression = yield self.expression()
         span = (start, self.close())
@@ -291,7 +311,8 @@ class Parser:
         label, _, axis = name.partition(".") if "." in name else (name, "", "")
         good = axis.isdigit() if axis else is_name(name)
         if not name or not good or not all(is_name(_unlabelled(part)) for part in label.split("/")):
-            self.fail("an extent is written |n|, or |X.0| for an axis; an absolute value is abs(x)", (start, self.token.end))
+            problem = "an extent is written |n|, or |X.0| for an axis; an absolute value is abs(x)"
+            self.fail(problem, (start, self.token.end), "abs(x)")
         if not self.take("|", "\\right|"):
             self.fail("the bar | is not closed: |n| is an extent, abs(x) an absolute value", (start, self.token.end))
         return Size((start, self.last_end), name)
@@ -307,7 +328,7 @@ class Parser:
         self.take("_")
         self.enter()
         if self.at("]", "}"):
-            self.fail("there is nothing in the brackets", (start, self.token.end), "1[K] is ones, 1[i <= j] an indicator")
+            self.fail("there is nothing in the brackets", (start, self.token.end), ("1[K]", "1[i <= j]"))
         operands = [(yield self.expression())]
         relations = []
         while self.at("=", *RELATIONS):
@@ -317,7 +338,7 @@ class Parser:
         while self.at(","):
             if relations:
                 inside = self.text[operands[0].span[0] : self.last_end]
-                self.fail("a comma between relations: write a product of indicators", None, f"1[{inside}] 1[...]")
+                self.fail("a comma between relations: write a product of indicators", None, f"1[{inside}] 1[j <= k]")
             self.advance()
             operands.append((yield self.expression()))
             if self.at(*RELATIONS):
@@ -348,19 +369,23 @@ class Parser:
             if self.at("]", "}", ","):
                 self.fail("a slot is empty", (opening.start, self.token.end), "a scalar is written without brackets: L")
             token = self.token
-            if subscript and token.kind == "name" and token.raw and letters_of(token.text) > 1 and token.text.isascii():
-                if self.ahead(1).text in (",", "}"):
-                    commas = ",".join(token.text)
-                    self.fail(
-                        f"the subscript {token.text} is one index or several",
-                        None,
-                        (f"several indices are written {commas}", f"one index is written \\mathrm{{{token.text}}}"),
-                    )
+            if subscript and self.is_run_of_letters():
+                commas = ",".join(token.text)
+                readings = (f"several indices are written {commas}", f"one index is written \\mathrm{{{token.text}}}")
+                self.fail(f"the subscript {token.text} is one index or several", None, readings)
             found.append((yield self.expression()))
+            if subscript and self.at("="):
+                self.fail("a sum runs over the whole axis and has no limits", None, "\\sum_{k} x_{k}")
             if not self.take(","):
                 break
         self.close()
         return tuple(found)
+
+    def is_run_of_letters(self) -> bool:
+        """Whether a subscript is spelled like ``ij``, which is one name here and two indices in papers."""
+        token = self.token
+        written = token.kind == "name" and token.raw and token.text.isascii()
+        return written and sum(map(str.isalpha, token.text)) > 1 and self.ahead(1).text in (",", "}")
 
     def arguments(self) -> Task[tuple[Expression, ...]]:
         opening = self.enter()
@@ -451,11 +476,9 @@ class Parser:
         for slot in slots:
             part = only_part(slot)
             if not isinstance(part, Ref) or part.slots or not isinstance(part.name, str):
-                limits = self.text[slice(*slot.span)]
-                self.fail(f"{token.text} runs over whole axes: {limits} is not an index", slot.span, f"{token.text}[K](x)")
+                problem = f"{token.text} runs over whole axes, and {self.text[slice(*slot.span)]} is not an index"
+                self.fail(problem, slot.span, f"{token.text}[K](x)")
             letters.append(Letter(part.span, part.name))
-        if self.at("=") and token.big:
-            self.fail("a sum runs over the whole axis and has no limits", None, "\\sum_{k}")
         if not letters:
             self.fail(f"{token.text} of which index?", (token.start, token.end), f"{token.text}[K](x)")
         if token.text == "softmax" and len(letters) > 1:
@@ -467,7 +490,8 @@ class Parser:
             body = yield self.parenthesised()
         else:
             spelled = self.text[token.start : self.last_end]
-            self.fail(f"{token.text} needs brackets around what it runs over", (token.start, self.last_end), f"{spelled}(x)")
+            problem = f"{token.text} needs brackets around what it runs over"
+            self.fail(problem, (token.start, self.last_end), f"{spelled}(x)")
         return Binder((token.start, self.last_end), token.text, tuple(letters), body)
 
     # ---- tensors and derivatives ---------------------------------------------------------------------------------
@@ -491,11 +515,11 @@ class Parser:
             if glued and closing.text == ")" and behind.text in ("[", "_") and behind.kind == "mark":
                 self.position += 4
                 return f"^({second.text})"
-        if first.text == "{" and second.text == "(" and self.ahead(3).kind in ("name", "number"):
-            if self.ahead(4).text == ")" and self.ahead(5).text == "}":
-                label = self.ahead(3).text
-                self.position += 6
-                return f"^({label})"
+        inside = self.ahead(3)
+        brackets = first.text, second.text, self.ahead(4).text, self.ahead(5).text
+        if brackets == ("{", "(", ")", "}") and inside.kind in ("name", "number"):
+            self.position += 6
+            return f"^({inside.text})"
         return ""
 
     def is_derivative(self) -> bool:

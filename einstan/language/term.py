@@ -89,8 +89,7 @@ class Indexed(Expr):
     def slots(self) -> tuple[Affine, ...]:
         return self.fields[1]  # type: ignore[no-any-return]
 
-    @property
-    def children(self) -> tuple[Node, ...]:
+    def _children(self) -> tuple[Node, ...]:
         return self.slots
 
     def rebuilt(self, children: tuple[Node, ...]) -> Indexed:
@@ -114,8 +113,7 @@ class Delta(Expr):
     def right(self) -> Affine:
         return self.fields[1]  # type: ignore[no-any-return]
 
-    @property
-    def children(self) -> tuple[Node, ...]:
+    def _children(self) -> tuple[Node, ...]:
         return self.fields
 
     def rebuilt(self, children: tuple[Node, ...]) -> Delta:
@@ -147,8 +145,7 @@ class Iverson(Expr):
     def is_ones(self) -> bool:
         return not self.relations
 
-    @property
-    def children(self) -> tuple[Node, ...]:
+    def _children(self) -> tuple[Node, ...]:
         return self.operands
 
     def rebuilt(self, children: tuple[Node, ...]) -> Iverson:
@@ -187,8 +184,7 @@ class Apply(Expr):
     def arguments(self) -> tuple[Expr, ...]:
         return self.fields[1]  # type: ignore[no-any-return]
 
-    @property
-    def children(self) -> tuple[Node, ...]:
+    def _children(self) -> tuple[Node, ...]:
         return self.arguments
 
     def rebuilt(self, children: tuple[Node, ...]) -> Apply:
@@ -208,8 +204,7 @@ class Add(Expr):
     def terms(self) -> tuple[Expr, ...]:
         return self.fields[0]  # type: ignore[no-any-return]
 
-    @property
-    def children(self) -> tuple[Node, ...]:
+    def _children(self) -> tuple[Node, ...]:
         return self.terms
 
     def rebuilt(self, children: tuple[Node, ...]) -> Expr:
@@ -229,8 +224,7 @@ class Mul(Expr):
     def factors(self) -> tuple[Expr, ...]:
         return self.fields[0]  # type: ignore[no-any-return]
 
-    @property
-    def children(self) -> tuple[Node, ...]:
+    def _children(self) -> tuple[Node, ...]:
         return self.factors
 
     def rebuilt(self, children: tuple[Node, ...]) -> Expr:
@@ -239,6 +233,7 @@ class Mul(Expr):
 
 class _Binder(Expr):
     __slots__ = ()
+    is_binder = True
 
     @property
     def indices(self) -> tuple[Index, ...]:
@@ -252,8 +247,7 @@ class _Binder(Expr):
         bound = set(self.indices)
         return tuple(index for index in self.body.free if index not in bound)
 
-    @property
-    def children(self) -> tuple[Node, ...]:
+    def _children(self) -> tuple[Node, ...]:
         return (self.body,)
 
 
@@ -341,8 +335,7 @@ class Equation(Node):
     def lhs(self) -> Indexed:
         return Indexed(self.name, tuple(slot(index) for index in self.indices))
 
-    @property
-    def children(self) -> tuple[Node, ...]:
+    def _children(self) -> tuple[Node, ...]:
         return (self.rhs,)
 
     def rebuilt(self, children: tuple[Node, ...]) -> Equation:
@@ -370,6 +363,12 @@ def mul(factors: Iterable[Expr]) -> Expr:
     for factor in factors:
         flat.extend(factor.factors if isinstance(factor, Mul) else (factor,))
     return flat[0] if len(flat) == 1 else Mul(tuple(flat)) if flat else ONE
+
+
+def rebound(node: Sum | Reduce, indices: tuple[Index, ...], body: Node) -> Expr:
+    """The same binder over other indices and another body."""
+    assert isinstance(body, Expr)
+    return Sum(indices, body) if isinstance(node, Sum) else Reduce(node.operation, indices, body)
 
 
 def neg(term: Expr) -> Expr:
@@ -420,7 +419,7 @@ def substitute(root: Node, mapping: Mapping[Index, Index | Affine]) -> Node:
 
     Extents are left alone: a substitution goes from an index to one of the same extent, or comes with a range guard.
     """
-    live = {old: new for old, new in mapping.items() if old is not new}
+    live = {old: new for old, new in mapping.items() if old is not new and old in root.free}
     if not live:
         return root
     names = {index.name for index in live}
@@ -441,6 +440,8 @@ def substitute(root: Node, mapping: Mapping[Index, Index | Affine]) -> Node:
 
 def rename_bound(root: Node, names: set[str]) -> Node:
     """Give every bound index whose name is in ``names`` a name that is not."""
+    if not root.binds:
+        return root
     clashing = [index for index in bound_indices(root) if index.name in names]
     if not clashing:
         return root
@@ -456,14 +457,14 @@ def rename_bound(root: Node, names: set[str]) -> Node:
             inside = {index: fresh[index] for index in node.indices if index in fresh}
             body = _plain_substitution(children[0], inside)
             indices = tuple(inside.get(index, index) for index in node.indices)
-            return type(node)(*node.fields[:-2], indices, body)
+            return rebound(node, indices, body)
         return node.rebuilt(children) if children != node.children else node
 
     return fold(root, step)
 
 
 def _plain_substitution(root: Node, mapping: Mapping[Index, Index]) -> Node:
-    memo: dict[Node, Node] = dict(mapping)
+    memo: dict[Node, Node] = {old: new for old, new in mapping.items()}
     for node in postorder(root):
         if node in memo:
             continue

@@ -1,7 +1,7 @@
 r"""Text to tokens, for the bracket spelling and for the LaTeX-like one.
 
-A LaTeX command becomes the token of its plain spelling (``\leq`` is ``<=``, ``\alpha`` is ``α``, ``\mathbf{W}`` is ``W``,
-``\hat{y}`` is ``y_hat``); commands that only lay out the page (``\left``, ``\,``) vanish.
+A LaTeX command becomes the token of its plain spelling (``\leq`` is ``<=``, ``\alpha`` is ``α``, ``\mathbf{W}`` is
+``W``, ``\hat{y}`` is ``y_hat``); commands that only lay out the page (``\left``, ``\,``) vanish.
 
 A name is a letter followed by letters and digits.  An underscore belongs to it where two or more letters, or digits,
 or a slot bracket follow (``y_hat``, ``W_1``, ``W_q[i]``); else it opens a subscript (``b_j``, ``Z_{n,j}``).
@@ -31,7 +31,8 @@ class Token:
 
 
 GREEK = {
-    unicodedata.name(letter).split()[-1].lower().replace("lamda", "lambda"): letter for letter in "αβγδεζηθικλμνξορστυφχψω"
+    unicodedata.name(letter).split()[-1].lower().replace("lamda", "lambda"): letter
+    for letter in "αβγδεζηθικλμνξορστυφχψω"
 }
 GREEK |= {
     name.capitalize(): letter.upper() for name, letter in GREEK.items() if name in

@@ -18,7 +18,6 @@ from rich.table import Table as RichTable
 from einstan import layers
 from einstan.language.errors import DataError
 from einstan.library import optimisers
-from einstan.library.callbacks import Callback
 from einstan.library.data import Scaling, Table, digits, one_hot, read_table, stratified
 from einstan.library.metrics import accuracy, confusion
 from einstan.library.network import Network
@@ -191,13 +190,13 @@ def _train(
     parts: Mapping[str, dict[str, np.ndarray]],
     state: State | None,
 ) -> tuple[History, int]:
-    callbacks: list[Callback] = [ProgressBar(console)]
+    monitor = "val_loss" if "validation" in parts else "loss"
     try:
         history = fit(
             network, LOSS, parts["train"],
-            validation=parts.get("validation"), metrics=(accuracy(SCORES, LABELS),), monitor="val_loss" if
-            recipe.validation else None, epochs=recipe.epochs, batch=recipe.batch,
-            optimiser=optimisers.optimiser(recipe.optimiser, recipe.lr), patience=recipe.patience, callbacks=callbacks, seed=recipe.seed, resume=state,
+            validation=parts.get("validation"), metrics=(accuracy(SCORES, LABELS),), monitor=monitor,
+            epochs=recipe.epochs, batch=recipe.batch, optimiser=optimisers.optimiser(recipe.optimiser, recipe.lr),
+            patience=recipe.patience, callbacks=[ProgressBar(console)], seed=recipe.seed, resume=state,
         )  # fmt: skip
     except Interrupted as problem:
         return problem.history, INTERRUPTED
@@ -220,10 +219,12 @@ def _print_network(
     sizes = ", ".join(f"{len(part['X'])} for {name}" for name, part in parts.items())
     widths = "–".join(map(str, (table.features.shape[1], *recipe.hidden, len(table.classes))))
     console.print(f"[bold]{table.name}[/bold]: {sizes}; network {widths}")
+    if recipe.smoothing:
+        console.print(f"the labels trained on are smoothed: {recipe.smoothing:g} of each is spread over all classes")
     console.print("\n[bold]forward[/bold], as declared")
     console.print(_indented(str(network)), markup=False)
     for assumption in network.program.assumptions:
-        console.print(f"  {assumption}", markup=False)
+        console.print(f"  assume {assumption}", markup=False)
     console.print("\n[bold]backward[/bold], as derived")
     console.print(_indented(str(network.backward(LOSS))), markup=False)
     console.print()

@@ -15,14 +15,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from textwrap import dedent
 
 from einstan.calculus.partial import partial
 from einstan.calculus.program import Assumption, Program
-from einstan.language import parse_document
+from einstan.language import parse, parse_document
 from einstan.language.errors import ClaimError, ProgramError, nearest
 from einstan.language.index import lowered
 from einstan.language.node import preorder
 from einstan.language.term import Equation, Indexed, Partial
+from einstan.library.declared import Verdict, judge
 from einstan.library.einsum import Einsum, einsum
 from einstan.library.initialise import Initialiser, initialiser
 from einstan.library.rename import renamed, renamed_assumption, renamed_axis, require_name
@@ -49,7 +51,7 @@ class Layer:
         source: str = "",
         name: str | None = None,
     ) -> None:
-        document = parse_document(text)
+        document = parse_document(dedent(text).strip())
         if not document.equations:
             raise ProgramError("a layer needs an equation", text=text.strip(), repair='Layer("A[n,j] = relu(Z[n,j])")')
         self.source = source
@@ -67,6 +69,23 @@ class Layer:
             self.parameters[parameter] = initialiser(choice)
         self.declared: dict[str, Equation] = {}
         self.report: tuple[Verdict, ...] = tuple(self._declare(line) for line in partials)
+
+    def _declare(self, line: str) -> Verdict:
+        """Prove one declared partial and keep it."""
+        claim = parse(line)
+        name = claim.name
+        if not isinstance(name, Partial) or len(name.wrt) != 1 or name.of != self.output:
+            raise ClaimError(
+                f"{claim.lhs} is not a partial derivative of {self.output}",
+                text=line,
+                repair=f"declare d{self.output}[...]/dX[...] = ..., with X a tensor that the layer reads",
+            )
+        wrt = name.wrt[0][0]
+        if wrt in self.declared:
+            raise ClaimError(f"the partial derivative with respect to {wrt} is declared twice", text=line)
+        verdict = judge(claim, self.program)
+        self.declared[wrt] = claim
+        return verdict
 
     # ---- what it says ------------------------------------------------------------------------------------------------
 
@@ -94,7 +113,8 @@ class Layer:
         return einsum(self.equation)
 
     def __str__(self) -> str:
-        return "\n".join(map(str, (*self.program.equations, *self.program.assumptions)))
+        lines = [*map(str, self.program.equations), *(f"assume {a}" for a in self.program.assumptions)]
+        return "\n".join(lines)
 
     def __repr__(self) -> str:
         return f"<Layer {self.equation}>"

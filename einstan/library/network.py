@@ -12,12 +12,14 @@ that name one parameter share it.  Nothing here knows any layer.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from textwrap import dedent
 from typing import Any
 
 import numpy as np
 
 from einstan.calculus.backward import backward, joined
 from einstan.calculus.program import Assumption, Program
+from einstan.calculus.stable import runnable
 from einstan.language import parse_document
 from einstan.language.errors import DataError, ExtentError, ProgramError, nearest
 from einstan.language.term import Equation
@@ -25,6 +27,7 @@ from einstan.library.assumptions import check_assumption
 from einstan.library.data import require_names
 from einstan.library.initialise import Initialiser, draw, initialiser
 from einstan.library.layer import Instance
+from einstan.machine.compile import Compiled
 from einstan.machine.compile import compile as compile_program
 from einstan.machine.extents import infer
 
@@ -60,7 +63,7 @@ class Network:
             elif isinstance(member, Equation):
                 equations.append(member)
             elif isinstance(member, str):
-                document = parse_document(member)
+                document = parse_document(dedent(member).strip())
                 equations += document.equations
                 assumptions += document.assumptions
             else:
@@ -122,7 +125,9 @@ class Network:
             if callable(what) or isinstance(what, str):
                 choices[name] = initialiser(what)
             elif isinstance(what, tuple) and None in what:
-                sizes |= {f"{name}.{k}": size for k, size in enumerate(what) if size is not None}
+                for k, size in enumerate(what):
+                    if size is not None and sizes.setdefault(f"{name}.{k}", size) != size:
+                        raise ExtentError(f"axis {k} of {name} is fixed at {sizes[f'{name}.{k}']} and given as {size}")
             elif isinstance(what, tuple):
                 shapes[name] = what
             else:
@@ -168,8 +173,9 @@ class Network:
                     inferred=f"defined are {', '.join(known)}",
                     repair=nearest(name, known) or "name one of these",
                 )
-        compiled = compile_program(self._needed(names), names, **options)
-        needed = {str(name) for name in self._needed(names).inputs}
+        program = self._needed(names)
+        compiled = compile_program(runnable(program), names, **options)
+        needed = {str(name) for name in program.inputs}
 
         def evaluate(params: Mapping[str, np.ndarray], **data: np.ndarray) -> Arrays:
             self._refuse_unknown(data)
@@ -227,26 +233,50 @@ class ValueAndGrad:
     def outputs(self) -> tuple[str, ...]:
         return (self.loss, *(f"d{name}" for name in self.wrt))
 
-    def compile(self, check: bool = True, **options: Any) -> Callable[..., tuple[Any, Arrays]]:
+    def compile(self, check: bool | str = True, **options: Any) -> Step:
         """``step(params, **data) -> loss, {name: gradient}``.
 
-        With ``check``, the network's assumptions are checked on the data of every call.
+        The network's assumptions are checked on the data of the first call with new shapes; with ``check="always"`` on
+        those of every call, with False never.  The other options are those of `einstan.machine.compile.compile`.
         """
-        compiled = compile_program(self.program, self.outputs, **options)
-        gradients = tuple((name, f"d{name}") for name in self.wrt)
-        loss, network = self.loss, self.network
+        return Step(self, compile_program(runnable(self.program), self.outputs, **options), check)
 
-        def step(params: Mapping[str, np.ndarray], **data: np.ndarray) -> tuple[Any, Arrays]:
-            if check:
-                network._refuse_unknown(data)
-                network.check_assumptions(data)
-            found = compiled(**params, **data)
-            return found[loss], {name: found[gradient] for name, gradient in gradients}
-
-        return step
+    def source(self, **options: Any) -> str:
+        """The code that `compile` makes, for nominal sizes; it runs on its own."""
+        return compile_program(runnable(self.program), self.outputs, **options).source()
 
     def __str__(self) -> str:
         return str(self.program)
+
+
+class Step:
+    """A compiled scalar with its gradients: ``loss, grads = step(params, X=X, Y=Y)``."""
+
+    def __init__(self, made: ValueAndGrad, compiled: Compiled, check: bool | str) -> None:
+        self.made, self.compiled, self.check = made, compiled, check
+        self.wrt = made.wrt
+        self._checked: set[tuple[tuple[int, ...], ...]] = set()
+
+    def __call__(self, params: Mapping[str, np.ndarray], **data: np.ndarray) -> tuple[Any, Arrays]:
+        if self.check:
+            shapes = tuple([np.shape(array) for array in data.values()])
+            if self.check == "always" or shapes not in self._checked:
+                self.made.network.check_assumptions(data)
+                self._checked.add(shapes)
+        loss, *gradients = self.compiled.call(params, data)
+        return loss, dict(zip(self.wrt, gradients, strict=True))
+
+    @property
+    def plan(self) -> Any:
+        """The contraction paths of the shapes that came last."""
+        return self.compiled.plan
+
+    def source(self) -> str:
+        """The code of the shapes that came last."""
+        return self.compiled.source()
+
+    def __repr__(self) -> str:
+        return f"<Step: {self.made.loss} and its gradients with respect to {', '.join(self.wrt)}>"
 
 
 def _refuse_accidents(instances: list[Instance], equations: list[Equation]) -> None:

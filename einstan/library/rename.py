@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from einstan.calculus.program import Assumption
+from einstan.language import Claim
 from einstan.language.dims import is_axis, localised, redimensioned
 from einstan.language.errors import ProgramError
 from einstan.language.index import Index
@@ -16,7 +17,9 @@ from einstan.language.tokens import is_name, name_end
 
 def renamed(equation: Equation, names: Mapping[str, str]) -> Equation:
     """The equation with tensors renamed, all at once: ``{"X": "W", "W": "X"}`` exchanges two."""
-    moved = redimensioned(equation, _dims(equation, names))
+    forms = (form for _, form in equation.where)
+    dims = {index.dim: renamed_axis(index.dim, names) for index in equation.indices if is_axis(index.dim)}
+    moved = redimensioned(equation, dims | _dims(equation.rhs, names, *forms))
     assert isinstance(moved, Equation)
     return localised(Equation(_name(moved.name, names), moved.indices, renamed_expr(moved.rhs, names), moved.where))
 
@@ -30,6 +33,16 @@ def renamed_expr(expr: Expr, names: Mapping[str, str]) -> Expr:
     result = rewrite(expr, rule)
     assert isinstance(result, Expr)
     return result
+
+
+def renamed_assumption(assumption: Assumption, names: Mapping[str, str]) -> Claim:
+    """The assumption with its tensors renamed."""
+    sides = []
+    for side in (assumption.lhs, assumption.rhs):
+        moved = redimensioned(side, _dims(side, names))
+        assert isinstance(moved, Expr)
+        sides.append(renamed_expr(moved, names))
+    return Claim(*sides)
 
 
 def renamed_axis(axis: str, names: Mapping[str, str]) -> str:
@@ -56,10 +69,10 @@ def _name(name: Name, names: Mapping[str, str]) -> Name:
     return names.get(name, name)
 
 
-def _dims(equation: Equation, names: Mapping[str, str]) -> dict[str, str]:
+def _dims(root: Node, names: Mapping[str, str], *others: Node) -> dict[str, str]:
     """``X.0`` becomes ``H.0`` where X becomes H."""
-    found = {index.dim for index in equation.indices}
-    for node in preorder(equation.rhs, *(form for _, form in equation.where)):
+    found: set[str] = set()
+    for node in preorder(root, *others):
         if isinstance(node, Index):
             found.add(node.dim)
         elif isinstance(node, Extent):

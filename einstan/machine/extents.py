@@ -15,7 +15,7 @@ from einstan.language.errors import DataError, ExtentError, nearest
 from einstan.language.index import Affine, Index, lowered
 from einstan.language.node import Node, preorder
 from einstan.language.term import Equation, Extent, Indexed, Name, Reduce, Sum
-from einstan.machine.guards import Read, bounds_above, index_atoms, reads
+from einstan.machine.guards import Read, bounds_above, reads
 
 Shape = tuple[int, ...]
 
@@ -217,16 +217,16 @@ def _solve_reads(extents: Extents, equation: Equation) -> bool:
     largest: dict[str, tuple[int, Index, Indexed, int]] = {}
     for read, position, form in extents.arithmetic[equation]:
         size = extents.known.get(extents.program.dims.find(axis(read.access.tensor, position)))
-        unknown = [(i, k) for i, k in index_atoms(form) if extents.dim(equation, i) not in extents.known]
-        if size is None or len(unknown) != 1 or unknown[0][1] < 0:
+        dims = {extents.dim(equation, index): index for index in _sized(form)}
+        unknown = [dim for dim in dims if dim not in extents.known]
+        if size is None or len(unknown) != 1 or unknown[0] in stated:
             continue
-        (index, stride), dim = unknown[0], extents.dim(equation, unknown[0][0])
-        highest = upper_bound(extents, equation, form, skip=index)
-        if dim in stated or highest is None:
-            continue
-        extent = (size - 1 - highest) // stride + 1
-        if dim not in largest or extent < largest[dim][0]:
-            largest[dim] = extent, index, read.access, position
+        highest = _highest(extents, equation, form, unknown[0])
+        if highest is None or highest[0] <= 0:
+            continue  # the largest value does not grow with the extent: the read says nothing about it
+        extent = (size - 1 - highest[1]) // highest[0]
+        if unknown[0] not in largest or extent < largest[unknown[0]][0]:
+            largest[unknown[0]] = extent, dims[unknown[0]], read.access, position
     for dim, (extent, index, access, position) in largest.items():
         name = axis(access.tensor, position)
         size = extents.program.dims.find(name)
@@ -246,52 +246,65 @@ def _solve_tensors(extents: Extents, equation: Equation) -> bool:
     smallest: dict[str, tuple[int, Indexed]] = {}
     for read, position, form in extents.arithmetic[equation]:
         dim = extents.program.dims.find(axis(read.access.tensor, position))
-        highest = upper_bound(extents, equation, form)
+        highest = _highest(extents, equation, form)
         if highest is not None and dim not in extents.known:
-            smallest[dim] = max((highest + 1, read.access), smallest.get(dim, (0, read.access)), key=lambda e: e[0])
+            smallest[dim] = max((highest[1] + 1, read.access), smallest.get(dim, (0, read.access)), key=lambda e: e[0])
     for dim, (extent, access) in smallest.items():
         extents.learn(dim, max(extent, 0), f"{access}", equation)
     return bool(smallest)
 
 
-def upper_bound(extents: Extents, equation: Equation, form: Affine, skip: Node | None = None) -> int | None:
-    """The largest value of a form over the ranges of its indices; None where something in it is not known."""
-    total = form.constant
-    for atom, coefficient in form.terms:
-        if atom is skip:
-            continue
-        if isinstance(atom, Index | Extent):
-            index = atom if isinstance(atom, Index) else atom.index
-            size = extents.known.get(extents.dim(equation, index))
-            if size is None:
-                return None
-            total += coefficient * (size if isinstance(atom, Extent) else size - 1 if coefficient > 0 else 0)
+def _sized(form: Affine) -> list[Index]:
+    """The indices whose extents bound a form."""
+    return [a if isinstance(a, Index) else a.index for a, _ in form.terms if isinstance(a, Index | Extent)]
+
+
+def _highest(extents: Extents, equation: Equation, form: Affine, unknown: str = "") -> tuple[int, int] | None:
+    """The largest value of a form is ``slope |unknown| + rest``; None where something else in it is not known."""
+    slope, rest = 0, form.constant
+    for atom, k in form.terms:
+        if not isinstance(atom, Index | Extent):
+            return None
+        dim = extents.dim(equation, atom if isinstance(atom, Index) else atom.index)
+        if isinstance(atom, Index):  # from 0 to the extent less one
+            if k < 0:
+                continue
+            rest -= k
+        if dim == unknown:
+            slope += k
+        elif dim in extents.known:
+            rest += k * extents.known[dim]
         else:
             return None
-    return total
+    return slope, rest
 
 
 def _fill(extents: Extents, nominal: int) -> None:
     """Nominal sizes: an axis that is read through arithmetic is made long, so that windows fit."""
     program = extents.program
-    windowed = {
-        program.dims.find(axis(read.access.tensor, k))
-        for equation in program.equations
-        for read in reads(equation)
-        for k, form in enumerate(read.access.slots)
-        if form.index is None
-    }
+    long = windowed(program)
     for name, rank in program.inputs.items():
         for k in range(rank):
             dim = program.dims.find(axis(name, k))
             if dim not in extents.known:
-                extents.learn(dim, 16 * nominal if dim in windowed else nominal, "a nominal size")
+                extents.learn(dim, 16 * nominal if dim in long else nominal, "a nominal size")
     _solve(extents)
     for equation in program.equations:
         for index in _indices(equation):
             if extents.dim(equation, index) not in extents.known:
                 extents.learn(extents.dim(equation, index), nominal, "a nominal size")
                 _solve(extents)
+
+
+def windowed(program: Program) -> set[str]:
+    """The dimensions of axes that are read through arithmetic: they have to be longer than the windows on them."""
+    return {
+        program.dims.find(axis(read.access.tensor, k))
+        for equation in program.equations
+        for read in reads(equation)
+        for k, form in enumerate(read.access.slots)
+        if form.index is None
+    }
 
 
 # ---- errors ----------------------------------------------------------------------------------------------------------

@@ -220,6 +220,8 @@ class _Flattener:
             parts = [(ONE, found[0]), *found[1]]
         if numbers:
             parts.append((ONE, self.add("number", add(numbers), (), ())))
+        if len(parts) == 1:
+            return self.scaled(Term(*parts[0]))
         coefficients = tuple(coefficient for coefficient, _ in parts)
         return self.map(("add", coefficients), [ref for _, ref in parts])
 
@@ -293,7 +295,7 @@ class _Flattener:
             parts = list(guard.values)
             if not all(any(o.value == v for o in operands[1:]) for v, _ in parts):
                 continue
-            if not parts and not any(label in labels for label, _ in guard.labels):
+            if guard.labels and not parts and not any(label in labels for label, _ in guard.labels):
                 continue
             numbered = ((next(n for n, o in enumerate(operands) if n and o.value == v), k) for v, k in parts)
             kept.append(guard._replace(values=tuple(sorted(numbered))))

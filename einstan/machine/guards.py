@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 
 from einstan.language.index import Affine, Index, affine
 from einstan.language.node import Node
-from einstan.language.term import Const, Delta, Equation, Expr, Extent, Indexed, Iverson, Mul, Sum
+from einstan.language.term import Const, Delta, Equation, Expr, Extent, Indexed, Iverson, Mul, Reduce, Sum
 
 Guards = tuple[Affine, ...]
 
@@ -89,11 +88,6 @@ def as_affine(node: Node) -> Affine | None:
     return None
 
 
-def bounds_below(guards: Guards, form: Affine) -> bool:
-    """Whether some guard says that the form is at least a number: their difference holds no index."""
-    return any(_is_fixed(affine((guard, 1), (form, -1))) for guard in guards)
-
-
 def bounds_above(guards: Guards, form: Affine) -> bool:
     """Whether some guard says that the form is at most a number."""
     return any(_is_fixed(affine((guard, 1), (form, 1))) for guard in guards)
@@ -103,14 +97,6 @@ def _is_fixed(form: Affine) -> bool:
     return all(isinstance(atom, Extent) for atom, _ in form.terms)
 
 
-def index_atoms(form: Affine) -> tuple[tuple[Index, int], ...]:
-    return tuple((atom, k) for atom, k in form.terms if isinstance(atom, Index))
-
-
-def gather_atoms(form: Affine) -> tuple[tuple[Indexed, int], ...]:
-    return tuple((atom, k) for atom, k in form.terms if isinstance(atom, Indexed))
-
-
 def is_static(node: Node) -> bool:
     """A number that sizes alone determine: it reads no tensor and has no index."""
     if node.free:
@@ -118,11 +104,7 @@ def is_static(node: Node) -> bool:
     stack = [node]
     while stack:
         part = stack.pop()
-        if isinstance(part, Indexed | Sum) or (isinstance(part, Iverson | Delta)) or type(part).__name__ == "Reduce":
+        if isinstance(part, Indexed | Sum | Iverson | Delta | Reduce):
             return False
         stack.extend(part.children)
     return True
-
-
-def exact(value: Fraction) -> int | Fraction:
-    return int(value) if value.denominator == 1 else value

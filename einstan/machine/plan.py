@@ -135,6 +135,8 @@ def plan(
     made.names = _names(made)
     refuse_large(made, available_memory() if memory_limit is None else memory_limit)
     made.steps = tuple(_step(made, value) for value in made.order if _is_step(made.graph.operations[value]))
+    others = (value for value in made.order if value not in expanded.contractions)
+    made.naive_flops += sum(flops_of(made, made.graph.operations[value]) for value in others)
     return made
 
 
@@ -172,6 +174,7 @@ class _Expansion:
         self.where: dict[int, Ref] = {}  # old value: new value, and which old axis each new axis is
         self.tensors: dict[Name, Stored] = {}
         self.naive = 0
+        self.contractions: set[int] = set()  # the values that contractions make on their way
         self.wanted_order: dict[int, tuple[int, ...]] = {}
 
     def run(self) -> _Expansion:
@@ -229,7 +232,10 @@ class _Expansion:
         def space(label: int) -> tuple[str, str]:
             return source.dims[label], source.letters[label]
 
-        return self.graph.add(kind, detail, operands, out, space, source.equation)
+        ref = self.graph.add(kind, detail, operands, out, space, source.equation)
+        if source.kind == "contract":
+            self.contractions.add(ref.value)
+        return ref
 
     def size(self, operation: Operation, labels: Iterable[int]) -> int:
         return math.prod(self.extents.known[operation.dims[label]] for label in labels)
@@ -341,11 +347,11 @@ def contraction_path(
 
     arguments: list[Any] = []
     for shape, inputs in zip(shapes, labels, strict=True):
-        arguments += [shape, list(inputs)]
+        arguments += [_Shaped(shape), list(inputs)]
     arguments.append(list(out))
 
     def search(name: Optimizer) -> tuple[Path, float]:
-        path, info = contract_path(*arguments, shapes=True, optimize=name)
+        path, info = contract_path(*arguments, optimize=name)
         return [tuple(step) for step in path], float(info.opt_cost)
 
     count = len(labels)
@@ -358,6 +364,13 @@ def contraction_path(
         while len(_paths) > PATHS_KEPT:
             _paths.popitem(last=False)
     return best
+
+
+@dataclass(frozen=True)
+class _Shaped:
+    """An array for a path search, which looks at shapes alone."""
+
+    shape: tuple[int, ...]
 
 
 def by_hand(path: Sequence[Sequence[int]], count: int, equation: str) -> Path:

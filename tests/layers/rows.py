@@ -72,6 +72,10 @@ def sigmoid_gradients(C, Z):
     return {"Z": C * sigmoid(Z) * (1 - sigmoid(Z))}
 
 
+def tanh(Z):
+    return np.tanh(Z)
+
+
 def tanh_gradients(C, Z):
     return {"Z": C / np.cosh(Z) ** 2}
 
@@ -114,7 +118,7 @@ ROWS = [
     Row("dense", "Z", {"X": (N, K), "W": (K, J), "b": (J,)}, dense, dense_gradients),
     Row("relu", "A", {"Z": (N, J)}, relu, relu_gradients),
     Row("sigmoid", "A", {"Z": (N, J)}, sigmoid, sigmoid_gradients),
-    Row("tanh", "A", {"Z": (N, J)}, np.tanh, tanh_gradients),
+    Row("tanh", "A", {"Z": (N, J)}, tanh, tanh_gradients),
     Row("softmax", "S", {"Z": (N, J)}, softmax, softmax_gradients),
     Row(
         "cross_entropy", "L", {"S": (N, J), "Y": (N, J)}, cross_entropy, cross_entropy_gradients,

@@ -1,0 +1,347 @@
+"""Which contraction order is best, and what does it cost to find it?
+
+For a dozen networks, for their derived gradients, and for the library's own layers forward and backward: one table each,
+a row per optimizer, with FLOPs, the largest array, the time to plan and the time to run.  Every result is compared with
+an independent reference before it is timed.  All rows run through the library's own compiled code, so that they differ
+in the order alone; "one einsum" is a single call of np.einsum.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import common
+from common import Timing
+
+OPTIMAL_OPERANDS = 9  # an exhaustive search tries (2n - 3)!! orders: two million for 9 operands, 6e15 for 16
+DP_OPERANDS = 24
+MOST_FLOPS, MOST_FLOPS_QUICK = 1e10, 1e8  # a naive order that takes more is not run
+ONE_EINSUM_SHARE = 0.05  # of these for one einsum, whose loop is not a matrix product
+TOLERANCE = 1e-9
+DEFAULT = "einstan (default)"
+NAIVE = ("one einsum", "left to right")
+
+
+@dataclass
+class Case:
+    """A program, its arrays, what it must give, and which question it stands for."""
+
+    name: str
+    program: Any
+    outputs: tuple[str, ...]
+    arrays: Mapping[str, Any]
+    expected: Mapping[str, Any]
+    text: str
+    one_einsum: Callable[[], Any] | None = None
+    one_einsum_cost: int = 0
+
+
+@dataclass
+class Row:
+    """One line of a table; what was not run has a reason instead of numbers."""
+
+    optimizer: str
+    flops: float | None = None
+    largest: int | None = None
+    planning: float | None = None
+    time: Timing | None = None
+    error: float | None = None
+    same_as: str = ""
+    skipped: str = ""
+    call: Callable[[], object] | None = field(default=None, repr=False)
+    steps: tuple[object, ...] = ()
+
+    def to_dict(self, best: float) -> dict[str, Any]:
+        names = ("optimizer", "flops", "largest", "planning", "time", "error", "same_as", "skipped")
+        kept = {name: getattr(self, name) for name in names if getattr(self, name) not in (None, "")}
+        return kept | ({"ratio": self.flops / best} if self.flops is not None else {})
+
+
+# ---- the cases -------------------------------------------------------------------------------------------------------
+
+
+def cases(quick: bool) -> Iterator[Case]:
+    import numpy as np
+    from by_hand import Text, left_to_right_cost
+    from networks import contractions, small_networks
+
+    from einstan.calculus.backward import backward, joined
+    from einstan.calculus.program import Program
+    from einstan.language import parse
+    from einstan.library.network import Network
+
+    rng = np.random.default_rng(0)
+    for contraction in contractions(quick):
+        text = Text.read(contraction.text)
+        arrays = {name: rng.standard_normal(shape) for name, shape in text.shapes(contraction.sizes).items()}
+        equation = parse(contraction.text)
+        yield Case(
+            contraction.name,
+            Program([equation]),
+            (text.output,),
+            arrays,
+            {text.output: text.value(arrays)},
+            contraction.text,
+            einsum_at_once(text, arrays),
+            left_to_right_cost(text, contraction.sizes),
+        )
+        if contraction.backward:
+            loss = text.output
+            equations, cotangent = [equation], np.ones(())
+            if text.indices:
+                slots = ",".join(index.capitalize() for index in text.indices)
+                equations.append(parse(f"loss = cotangent[{slots}] {text.output}[{slots}]"))
+                cotangent = rng.standard_normal(tuple(contraction.sizes[index] for index in text.indices))
+                loss = "loss"
+            program = Program(equations)
+            derived = backward(program, loss, tuple(arrays))
+            gradients = text.gradients(arrays, cotangent)
+            yield Case(
+                f"{contraction.name}, forward and backward",
+                joined(program, derived),
+                (text.output, *(f"d{name}" for name in gradients)),
+                arrays | ({"cotangent": cotangent} if text.indices else {}),
+                {text.output: text.value(arrays)} | {f"d{name}": gradient for name, gradient in gradients.items()},
+                _first_lines(str(derived)),
+            )
+    for small in small_networks(quick):
+        step = Network(*small.members()).value_and_grad("L", wrt=small.wrt)  # type: ignore[arg-type]
+        outputs = ("L", *(f"d{name}" for name in small.wrt))
+        yield Case(
+            f"layer: {small.name}", step.program, outputs, small.arrays, small.answer(small.arrays), _first_lines(str(step.backward))
+        )
+
+
+def _first_lines(text: str, most: int = 8) -> str:
+    lines = text.splitlines()
+    return "\n".join(lines if len(lines) <= most else [*lines[:most], f"... and {len(lines) - most} more equations"])
+
+
+def einsum_at_once(text: Any, arrays: Mapping[str, Any]) -> Callable[[], Any]:
+    """One call of np.einsum over every index at once, with integers for indices."""
+    import numpy as np
+
+    number: dict[str, int] = {}
+    arguments: list[Any] = []
+    for name, indices in text.operands:
+        arguments += [arrays[name], [number.setdefault(index, len(number)) for index in indices]]
+    arguments.append([number[index] for index in text.indices])
+    return lambda: np.einsum(*arguments, optimize=False)
+
+
+# ---- the optimizers --------------------------------------------------------------------------------------------------
+
+
+class TooManyOperands(Exception):
+    """An optimizer that would not come back."""
+
+
+def optimizers() -> dict[str, Any]:
+    """Name to optimizer, each as an object of opt_einsum that remembers its paths, so that all calls follow the same."""
+    import opt_einsum
+
+    searches: dict[str, tuple[Callable[..., Any], int | None]] = {"left to right": (left_to_right, None)}
+    limits = {"optimal": OPTIMAL_OPERANDS, "dp": DP_OPERANDS}
+    for name in ("greedy", "optimal", "dp", "random-greedy", "random-greedy-128", "auto"):
+        searches[name] = (opt_einsum.paths.get_path_fn(name), limits.get(name))
+    if common.installed("cotengra"):
+        import cotengra
+
+        def hyper(*arguments: Any) -> Any:
+            return cotengra.HyperOptimizer(max_repeats=32, parallel=False, progbar=False)(*arguments)
+
+        searches["cotengra, 32 trials"] = (hyper, None)
+
+    class Remembered(opt_einsum.paths.PathOptimizer):
+        """A search that is done once for each contraction."""
+
+        def __init__(self, name: str, search: Callable[..., Any], limit: int | None) -> None:
+            self.name, self.search, self.limit = name, search, limit
+            self.found: dict[Any, Any] = {}
+            self.most = 0
+
+        def __call__(self, inputs: Any, output: Any, size_dict: Any, memory_limit: Any = None) -> Any:
+            key = (tuple(map(frozenset, inputs)), frozenset(output), tuple(sorted(size_dict.items())))
+            if key not in self.found:
+                if self.limit is not None and len(inputs) > self.limit:
+                    raise TooManyOperands(f"{self.name} is not tried on {len(inputs)} operands, at most {self.limit}")
+                self.found[key] = [tuple(step) for step in self.search(inputs, output, size_dict, memory_limit)]
+                self.most = max(self.most, len(inputs))
+            return self.found[key]
+
+    return {name: Remembered(name, *how) for name, how in searches.items()}
+
+
+def left_to_right(inputs: Any, output: Any, size_dict: Any, memory_limit: Any = None) -> list[tuple[int, int]]:
+    """The order in which the operands are written; a result goes to the end of the list."""
+    count = len(inputs)
+    return [(0, 1)] + [(0, left - 1) for left in range(count - 1, 1, -1)]
+
+
+# ---- one table -------------------------------------------------------------------------------------------------------
+
+
+def measure(case: Case, quick: bool) -> list[Row]:
+    """A row per optimizer: planned, checked, and then timed in turn with the others."""
+    rows: list[Row] = []
+    limit = MOST_FLOPS_QUICK if quick else MOST_FLOPS
+    if case.one_einsum is not None:
+        rows.append(at_once(case, limit * ONE_EINSUM_SHARE))
+    for name, optimizer in optimizers().items():
+        rows.append(planned(case, name, optimizer, limit))
+        if optimizer.most == 0 and not rows[-1].skipped:  # nothing to choose: two operands at a time
+            rows[-1].optimizer = "any: two operands at most"
+            break
+    else:
+        rows.append(planned(case, DEFAULT, "auto", limit))
+    first: dict[Any, str] = {}
+    for row in rows:
+        if row.call is not None and row.steps:
+            row.same_as = first.setdefault(row.steps, row.optimizer)
+            row.same_as = "" if row.same_as == row.optimizer else row.same_as
+    for row in rows:
+        if row.call is not None and not row.same_as:
+            row.error = verified(case, row)
+    contenders = {row.optimizer: row.call for row in rows if row.call is not None and not row.same_as}
+    effort = {"budget": 0.03, "rounds": 3, "least": 1} if quick else {"budget": 2.0, "rounds": 100, "least": 5}
+    times = common.interleaved(contenders, **effort)  # type: ignore[arg-type]
+    by_name = {row.optimizer: row for row in rows}
+    for row in rows:
+        if row.call is not None:
+            row.time = times[row.same_as or row.optimizer]
+            row.error = by_name[row.same_as or row.optimizer].error
+    return rows
+
+
+def at_once(case: Case, limit: float) -> Row:
+    row = Row("one einsum", case.one_einsum_cost, case.expected[case.outputs[0]].size, 0.0)
+    if case.one_einsum_cost > limit:
+        row.skipped = f"more than {limit:.0g} FLOPs in one loop"
+        return row
+    compute = case.one_einsum
+    assert compute is not None
+    row.call = lambda: {case.outputs[0]: compute()}
+    row.steps = ("one einsum",)
+    return row
+
+
+def planned(case: Case, name: str, optimize: Any, limit: float) -> Row:
+    """A plan by one optimizer, and the compiled code that follows it."""
+    from einstan.machine import plan as planner
+    from einstan.machine.compile import compile as compile_program
+
+    shapes = {tensor: array.shape for tensor, array in case.arrays.items()}
+    searching: list[float] = []
+    search = planner.contraction_path
+
+    def clocked(*arguments: Any) -> Any:
+        path, seconds = common.timed(lambda: search(*arguments))
+        searching.append(seconds)
+        return path
+
+    try:
+        planner.contraction_path = clocked  # type: ignore[assignment]
+        made = planner.plan(case.program, outputs=case.outputs, optimize=optimize, shapes=shapes)
+    except TooManyOperands as reason:
+        return Row(name, skipped=str(reason))
+    finally:
+        planner.contraction_path = search
+    steps = tuple((step.einsum, step.shape) for step in made.steps) or (name,)
+    row = Row(name, made.flops, made.largest_intermediate, sum(searching), steps=steps)
+    if name in NAIVE and made.flops > limit:
+        row.skipped = f"more than {limit:.0g} FLOPs"
+        return row
+    compiled = compile_program(case.program, case.outputs, optimize=optimize)
+    row.call = lambda: compiled(**case.arrays)
+    return row
+
+
+def verified(case: Case, row: Row) -> float:
+    """The largest relative error over all outputs."""
+    assert row.call is not None
+    found: Any = row.call()
+    return max(
+        common.check(row.optimizer, f"{output} of {case.name}", found[output], case.expected[output], TOLERANCE)
+        for output in case.outputs
+    )
+
+
+# ---- what is shown ---------------------------------------------------------------------------------------------------
+
+
+def show(case: Case, rows: list[Row]) -> float:
+    best = min(row.flops for row in rows if row.flops is not None)
+    lines = []
+    for row in rows:
+        result = row.skipped and f"skipped: {row.skipped}"
+        if row.error is not None:
+            result = f"equal ({row.error:.0e})" + (f"; the plan of {row.same_as}" if row.same_as else "")
+        ratio = "" if row.flops is None else f"{row.flops / best:.3g}"
+        time, spread = "", ""
+        if row.time is not None:
+            time = common.seconds(row.time.median)
+            spread = f"{common.seconds(row.time.low)} to {common.seconds(row.time.high)}"
+        numbers = (common.count(row.flops), ratio, common.count(row.largest), common.seconds(row.planning))
+        lines.append((row.optimizer, *numbers, time, spread, result))
+    columns = ("optimizer", "FLOPs", "ratio", "largest array", "planning", "run time", "quartiles", "result")
+    common.table(case.name, columns, lines, note=case.text)
+    return best
+
+
+def lost(case: Case, rows: list[Row]) -> list[tuple[str, str, str]]:
+    """Rows that are slower than a naive order, and a default that is not the best."""
+    found = []
+    naive = [row for row in rows if row.optimizer in NAIVE and row.time is not None]
+    for row in rows:
+        if row.optimizer in NAIVE or row.time is None:
+            continue
+        for other in naive:
+            if row.time.slower_than(other.time):  # type: ignore[arg-type]
+                times = row.time.median / other.time.median  # type: ignore[union-attr]
+                found.append((case.name, row.optimizer, f"{times:.2f} times as slow as {other.optimizer}"))
+    default = next((row for row in rows if row.optimizer == DEFAULT), None)
+    if default is not None and default.time is not None and default.flops is not None:
+        ran = [row for row in rows if row.time is not None]
+        fewest = min(ran, key=lambda row: row.flops or 0)
+        fastest = min(ran, key=lambda row: row.time.median)  # type: ignore[union-attr]
+        if default.flops > (fewest.flops or 0):
+            more = default.flops / (fewest.flops or 1)
+            found.append((case.name, DEFAULT, f"{more:.3g} times the FLOPs of {fewest.optimizer}"))
+        if default.time.slower_than(fastest.time):  # type: ignore[arg-type]
+            times = default.time.median / fastest.time.median  # type: ignore[union-attr]
+            found.append((case.name, DEFAULT, f"{times:.2f} times as slow as {fastest.optimizer}"))
+    return found
+
+
+def run() -> int:
+    parser = common.arguments(__doc__ or "", "python benchmarks/bench_paths.py --only tucker --json tucker.json")
+    parser.add_argument("--only", metavar="NAME", help="the cases whose name contains this")
+    options = parser.parse_args()
+    common.limit_threads(options.threads)
+    record = common.machine()
+    print(common.one_line(record))
+    chosen = [case for case in cases(options.quick) if (options.only or "").lower() in case.name.lower()]
+    if not chosen:
+        print(f"no case is named {options.only!r}; there are:", *(c.name for c in cases(True)), sep="\n  ", file=sys.stderr)
+        return 2
+    results, losses = [], []
+    with common.progress(len(chosen), "paths") as done:
+        for case in chosen:
+            rows = measure(case, options.quick)
+            best = show(case, rows)
+            losses += lost(case, rows)
+            results.append({"case": case.name, "equations": case.text, "rows": [row.to_dict(best) for row in rows]})
+            done(case.name)
+    if losses:
+        common.table("rows lost", ("case", "optimizer", "by"), losses)
+    else:
+        print("no row is lost")
+    common.write_json(options.json, "paths", record, {"cases": results, "lost": losses})
+    return 0
+
+
+if __name__ == "__main__":
+    common.main_guard(run)

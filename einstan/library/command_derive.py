@@ -1,0 +1,73 @@
+"""``einstan derive``: partial derivatives with their einsum strings, or the backward pass of a scalar."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterable
+
+from rich.console import Console
+
+from einstan.calculus.backward import backward
+from einstan.calculus.partial import partial
+from einstan.calculus.program import Program
+from einstan.language import latex, parse_document
+from einstan.language.errors import DataError, DifferentiationError, NotationError, nearest
+from einstan.language.term import Equation
+from einstan.library.einsum import einsum
+
+
+def run(options: argparse.Namespace, console: Console) -> int:
+    document = parse_document(read_text(options.text))
+    if not document.equations:
+        raise NotationError("there is no equation", text=options.text, repair='write one, "Z[i,j] = X[i,K] W[K,j]"')
+    program = Program(document.equations, document.assumptions)
+    show = latex if options.latex else str
+    lines: list[str] = [show(equation) for equation in program]
+    if not options.latex:
+        lines += [f"assume {assumption}" for assumption in program.assumptions]
+    if options.loss:
+        lines += ["", *(show(equation) for equation in backward(program, options.loss, options.wrt or None))]
+    else:
+        for derived in partials(program, options.wrt):
+            lines += ["", show(derived)]
+            if not options.latex:
+                lines += [f"    {line}" for line in str(einsum(derived)).splitlines()]
+    console.print("\n".join(lines), markup=False)
+    return 0
+
+
+def read_text(given: str) -> str:
+    """The text of a file where there is one of this name, else the argument itself, ``;`` ending a line."""
+    if "=" in given and not os.path.exists(given):
+        return "\n".join(part.strip() for part in given.split(";"))
+    try:
+        with open(given, encoding="utf-8") as file:
+            return file.read()
+    except UnicodeDecodeError as problem:
+        raise DataError(f"{given} is not a text in UTF-8") from problem
+    except OSError as problem:
+        raise DataError(
+            f"{given} is neither an equation nor a file that can be read: {problem.strerror}",
+            repair='write an equation, "Z[i,j] = X[i,K] W[K,j]", or the name of a file of equations',
+        ) from problem
+
+
+def partials(program: Program, wrt: Iterable[str]) -> list[Equation]:
+    """The partial of every equation with respect to each of the tensors that it reads."""
+    names = tuple(wrt)
+    read = {str(name) for reads in program.reads.values() for name in reads}
+    for name in names:
+        if name not in read:
+            raise DifferentiationError(
+                f"no equation reads {name}",
+                text=str(program),
+                inferred=f"they read {', '.join(sorted(read)) or 'no tensor'}",
+                repair=nearest(name, read) or "differentiate with respect to one of these",
+            )
+    return [
+        partial(equation, name)
+        for equation in program
+        for name in (names or program.reads[equation.name])
+        if name in program.reads[equation.name]
+    ]

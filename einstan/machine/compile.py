@@ -1,0 +1,213 @@
+"""From a program to something that is called with arrays.
+
+The first call with new shapes or dtypes plans, generates source and compiles it; every later call looks the function up
+and runs it.  Nothing is written to the arrays that are given, and what is returned is fresh.
+"""
+
+from __future__ import annotations
+
+import builtins
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from einstan.calculus.program import Program
+from einstan.language.errors import DataError, EinstanError
+from einstan.language.term import Equation, Name
+from einstan.machine.emit import Source, emit
+from einstan.machine.extents import as_program, infer, missing, unknown_tensor, wrong_rank
+from einstan.machine.flatten import flatten
+from einstan.machine.plan import Optimizer, Plan, plan
+
+Array = Any
+SPECIALISATIONS = 64
+
+
+class Specialisation:
+    """The code for one tuple of shapes and dtypes."""
+
+    def __init__(self, made: Plan, source: Source, inputs: tuple[Name, ...]) -> None:
+        self.plan, self.source = made, source
+        self.positions = tuple(inputs.index(name) for name in source.arguments)
+        space: dict[str, Any] = {}
+        # The names and texts in the source are ours alone, see emit.identifier and emit.plain_text.
+        exec(builtins.compile(source.text, "<einstan>", "exec"), space)
+        self.run = space[source.function]
+
+
+class Compiled:
+    """A program as a function of arrays.
+
+    ``compiled(X=X, W=W)`` or ``compiled({"X": X, "W": W})`` returns a dictionary from output names to arrays.
+    ``compiled.source()`` is the code as text, ``compiled.plan`` the plan of the latest shapes.
+
+    Floats of any precision are taken; where precisions are mixed, results are promoted as NumPy promotes them.  Lists
+    and Python numbers become float64 (int64 for a tensor that stands in a slot).
+    """
+
+    def __init__(
+        self,
+        program: Program | Equation,
+        outputs: Iterable[Name] | None = None,
+        optimize: Optimizer = "auto",
+        dtype: Any = None,
+        *,
+        sizes: Mapping[str, int] | None = None,
+        memory_limit: int | None = None,
+        function: str = "step",
+    ) -> None:
+        self.program = as_program(program)
+        self.flat = flatten(self.program, outputs)
+        self.outputs = self.flat.outputs
+        self.optimize, self.sizes, self.memory_limit, self.function = optimize, dict(sizes or {}), memory_limit, function
+        self.dtype = None if dtype is None else np.dtype(dtype)
+        if self.dtype is not None and self.dtype.kind != "f":
+            raise DataError(f"dtype {self.dtype} is not a floating-point type", repair="use float32 or float64")
+        self.inputs = tuple(n for n in self.program.inputs if n in self.flat.tensors)
+        self.texts = tuple(str(name) for name in self.inputs)
+        self.results = tuple(str(name) for name in self.outputs)
+        self._known: OrderedDict[Any, Specialisation] = OrderedDict()
+        self._lock = threading.Lock()
+        self._latest: Specialisation | None = None
+
+    def __call__(self, arrays: Mapping[Any, Array] | None = None, /, **named: Array) -> dict[str, Array]:
+        return dict(zip(self.results, self.call(arrays, named), strict=True))
+
+    def call(self, arrays: Mapping[Any, Array] | None, named: Mapping[str, Array]) -> tuple[Array, ...]:
+        """The results in the order of ``outputs``."""
+        given = self.gather(arrays, named)
+        key = tuple([(a.shape, a.dtype) if type(a) is np.ndarray else None for a in given])
+        found = self._known.get(key)
+        if found is None:
+            given = tuple(self.prepared(name, a) for name, a in zip(self.inputs, given, strict=True))
+            key = tuple((a.shape, a.dtype) for a in given)
+            found = self.specialise(key)
+        try:
+            return found.run(*[given[k] for k in found.positions])  # type: ignore[no-any-return]
+        except IndexError as error:
+            raise DataError(
+                str(error), text=self._equation_of(str(error)), repair="give positions from 0 to the size less one"
+            ) from error
+
+    def gather(self, arrays: Mapping[Any, Array] | None, named: Mapping[str, Array]) -> tuple[Array, ...]:
+        """The arrays in the order of ``inputs``."""
+        if arrays is None:
+            given: Mapping[Any, Array] = named
+        else:
+            given = {str(key): value for key, value in arrays.items()}
+            if named:
+                given = {**given, **named}
+        try:
+            ordered = tuple([given[text] for text in self.texts])
+        except KeyError as error:
+            name = self.inputs[self.texts.index(error.args[0])]
+            raise missing(self.program, name, given) from None
+        if len(given) != len(self.texts):
+            known = {str(name) for name in self.program.inputs}
+            for name in given:
+                if name not in known:
+                    raise unknown_tensor(self.program, name)
+        return ordered
+
+    def prepared(self, name: Name, data: Array) -> Array:
+        """An array of a dtype that can be used, or an error that says how to make one."""
+        index = name in self.flat.index_tensors
+        if not isinstance(data, np.ndarray):
+            python = not hasattr(data, "dtype")
+            data = _array(self.program, name, data)
+            if python and data.dtype.kind in "iub" and not index:
+                data = data.astype(np.float64)
+            if python and index and data.size == 0:
+                data = data.astype(np.int64)
+        if data.ndim != self.program.ranks[name]:
+            raise wrong_rank(self.program, name, data.shape)
+        allowed = "iu" if index else "f"
+        if data.dtype.kind not in allowed:
+            raise _wrong_dtype(self.program, name, data.dtype, index)
+        if self.dtype is not None and not index:
+            data = data.astype(self.dtype, copy=False)
+        return np.asarray(data)
+
+    def specialise(self, key: Any) -> Specialisation:
+        with self._lock:
+            found = self._known.get(key)
+            if found is None:
+                shapes = {name: shape for name, (shape, _) in zip(self.inputs, key, strict=True)}
+                precisions = {name: str(dtype.newbyteorder("=")) for name, (_, dtype) in zip(self.inputs, key, strict=True)}
+                found = self._made(shapes, self.sizes, precisions, None)
+                self._known[key] = found
+                while len(self._known) > SPECIALISATIONS:
+                    self._known.popitem(last=False)
+            self._latest = found
+            return found
+
+    def _made(
+        self, shapes: Mapping[Name, tuple[int, ...]], sizes: Mapping[str, int], precisions: dict[Name, str],
+        nominal: int | None,
+    ) -> Specialisation:  # fmt: skip
+        extents = infer(self.program, shapes, sizes, nominal)
+        widest = max((np.dtype(p).itemsize for p in precisions.values() if p.startswith("float")), default=8)
+        made = plan(
+            self.program, extents, optimize=self.optimize, itemsize=widest, memory_limit=self.memory_limit, flat=self.flat
+        )
+        return Specialisation(made, emit(made, precisions, self.function, str(self.dtype or "float64")), self.inputs)
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of the shapes that were specialised last; before the first call, of nominal sizes."""
+        return self._latest.plan if self._latest is not None else self._made({}, self.sizes, {}, 4).plan
+
+    def source(self, sizes: Mapping[str, int] | None = None) -> str:
+        """The code as text; it runs on its own.  Without sizes, that of the latest call, or of nominal sizes."""
+        if sizes is None and self._latest is not None:
+            return self._latest.source.text
+        return self._made({}, {**self.sizes, **(sizes or {})}, {}, 4).source.text
+
+    def _equation_of(self, message: str) -> str:
+        return next((str(e) for e in self.program.equations if str(e) in message), "")
+
+
+def compile(  # noqa: A001  (the verb that the documentation uses)
+    program: Program | Equation,
+    outputs: Iterable[Name] | None = None,
+    optimize: Optimizer = "auto",
+    dtype: Any = None,
+    *,
+    sizes: Mapping[str, int] | None = None,
+    memory_limit: int | None = None,
+    function: str = "step",
+) -> Compiled:
+    """A program as a function of NumPy arrays; see `Compiled`.
+
+    ``outputs`` are the tensors to return (by default all that the program defines), ``optimize`` as in `plan`,
+    ``dtype`` a floating-point type that all inputs are converted to, ``sizes`` extents that no array gives.
+    """
+    return Compiled(program, outputs, optimize, dtype, sizes=sizes, memory_limit=memory_limit, function=function)
+
+
+def _array(program: Program, name: Name, data: Array) -> Array:
+    try:
+        return np.asarray(data)
+    except (ValueError, TypeError) as error:
+        equation = next((e for e in program.equations if name in program.reads[e.name]), None)
+        raise DataError(
+            f"{name} is not an array: {error}",
+            text=str(equation) if equation is not None else "",
+            repair="give nested lists with rows of one length",
+        ) from error
+
+
+def _wrong_dtype(program: Program, name: Name, dtype: Any, index: bool) -> EinstanError:
+    equation = next((e for e in program.equations if name in program.reads[e.name]), None)
+    want = "integers, because it stands in a slot" if index else "floating-point numbers"
+    repair = f"give {name}.astype(int)" if index else f"give {name}.astype(float)"
+    if dtype.kind == "c":
+        repair = f"give {name}.real, or its real and imaginary parts as two tensors"
+    return DataError(
+        f"{name} has dtype {dtype}, but it must hold {want}",
+        text=str(equation) if equation is not None else "",
+        repair=repair,
+    )

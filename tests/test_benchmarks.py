@@ -1,0 +1,78 @@
+"""The benchmarks run, write what can be read again, and refuse to time a wrong answer."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
+RESULTS = sorted((BENCHMARKS / "results").glob("*.json"))
+
+# script, the options that make it short, and one of its contenders
+SCRIPTS = [
+    ("bench_paths", ("--only", "bilinear form"), "greedy"),
+    ("bench_derive", (), "einstan"),
+    ("bench_step", (), "einstan"),
+]
+
+
+def run(script: str, *options: str, plant: str = "") -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name != "EINSTAN_BENCH_PLANT"}
+    if plant:
+        environment["EINSTAN_BENCH_PLANT"] = plant
+    return subprocess.run(
+        [sys.executable, str(BENCHMARKS / f"{script}.py"), "--quick", *options],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", [script for script, _, _ in SCRIPTS])
+def test_runs_and_writes_json(script, tmp_path):
+    answer = run(script, "--json", str(tmp_path / "results.json"))
+    assert answer.returncode == 0, answer.stderr + answer.stdout
+    written = json.loads((tmp_path / "results.json").read_text("utf-8"))
+    assert written["benchmark"] == script.removeprefix("bench_")
+    assert written["machine"]["threads"] == 1
+    assert written["results"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["results.json"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("script", "options", "contender"), SCRIPTS)
+def test_a_wrong_answer_is_refused(script, options, contender, tmp_path):
+    answer = run(script, *options, "--json", str(tmp_path / "results.json"), plant=contender)
+    assert answer.returncode == 1
+    assert answer.stderr.startswith(f"refused: {contender}: "), answer.stderr
+    assert "differs from the reference by" in answer.stderr
+    assert not list(tmp_path.iterdir()), "nothing is written for a wrong answer"
+
+
+def test_paths_are_compared_on_every_network_and_layer(tmp_path):
+    answer = run("bench_paths", "--only", "no such case")
+    assert answer.returncode == 2
+    cases = [line.strip() for line in answer.stderr.splitlines()[1:]]
+    assert len([case for case in cases if not case.startswith("layer:") and "backward" not in case]) == 12
+    assert len([case for case in cases if case.endswith("forward and backward")]) >= 6
+    layers = {path.stem for path in (BENCHMARKS.parent / "layers").glob("[a-z]*.py")}
+    named = " ".join(case.replace(" ", "_").replace("-", "_") for case in cases if case.startswith("layer:"))
+    assert [layer for layer in sorted(layers) if layer not in named] == []
+
+
+@pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.name)
+def test_results_beside_the_scripts_can_be_read(path):
+    written = json.loads(path.read_text("utf-8"))
+    assert (BENCHMARKS / f"bench_{written['benchmark']}.py").exists()
+    assert {"processor", "threads", "python", "versions"} <= set(written["machine"])
+
+
+@pytest.mark.parametrize("script", [script for script, _, _ in SCRIPTS])
+def test_the_readme_names_the_script(script):
+    assert f"{script}.py" in (BENCHMARKS / "README.md").read_text("utf-8")
