@@ -1,9 +1,10 @@
 """Which contraction order is best, and what does it cost to find it?
 
-For a dozen networks, for their derived gradients, and for the library's own layers forward and backward: one table each,
-a row per optimizer, with FLOPs, the largest array, the time to plan and the time to run.  Every result is compared with
-an independent reference before it is timed.  All rows run through the library's own compiled code, so that they differ
-in the order alone; "one einsum" is a single call of np.einsum.
+For a dozen networks, for their derived gradients, and for the library's own layers forward and backward: one table
+each, a row per optimizer, with FLOPs, the largest array, the time to plan and the time to run.  Every result is
+compared with an independent reference before it is timed.  All rows run through the library's own compiled code, so
+that they differ in the order alone; "one einsum" is a single call of np.einsum.  Plans that come out the same are run
+once.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from common import Timing
 OPTIMAL_OPERANDS = 9  # an exhaustive search tries (2n - 3)!! orders: two million for 9 operands, 6e15 for 16
 DP_OPERANDS = 24
 MOST_FLOPS, MOST_FLOPS_QUICK = 1e10, 1e8  # a naive order that takes more is not run
+MOST_ENTRIES = 5e7
 ONE_EINSUM_SHARE = 0.05  # of these for one einsum, whose loop is not a matrix product
+QUICK_BACKWARD = ("bilinear form", "Tucker", "hyperedge")
 TOLERANCE = 1e-9
 DEFAULT = "einstan (default)"
 NAIVE = ("one einsum", "left to right")
@@ -51,7 +54,7 @@ class Row:
     error: float | None = None
     same_as: str = ""
     skipped: str = ""
-    call: Callable[[], object] | None = field(default=None, repr=False)
+    make: Callable[[], Callable[[], object]] | None = field(default=None, repr=False)
     steps: tuple[object, ...] = ()
 
     def to_dict(self, best: float) -> dict[str, Any]:
@@ -88,7 +91,7 @@ def cases(quick: bool) -> Iterator[Case]:
             einsum_at_once(text, arrays),
             left_to_right_cost(text, contraction.sizes),
         )
-        if contraction.backward:
+        if contraction.backward and not (quick and contraction.name not in QUICK_BACKWARD):
             loss = text.output
             equations, cotangent = [equation], np.ones(())
             if text.indices:
@@ -111,7 +114,12 @@ def cases(quick: bool) -> Iterator[Case]:
         step = Network(*small.members()).value_and_grad("L", wrt=small.wrt)  # type: ignore[arg-type]
         outputs = ("L", *(f"d{name}" for name in small.wrt))
         yield Case(
-            f"layer: {small.name}", step.program, outputs, small.arrays, small.answer(small.arrays), _first_lines(str(step.backward))
+            f"layer: {small.name}",
+            step.program,
+            outputs,
+            small.arrays,
+            small.answer(small.arrays),
+            _first_lines(str(step.backward)),
         )
 
 
@@ -135,12 +143,12 @@ def einsum_at_once(text: Any, arrays: Mapping[str, Any]) -> Callable[[], Any]:
 # ---- the optimizers --------------------------------------------------------------------------------------------------
 
 
-class TooManyOperands(Exception):
+class TooManyOperandsError(Exception):
     """An optimizer that would not come back."""
 
 
 def optimizers() -> dict[str, Any]:
-    """Name to optimizer, each as an object of opt_einsum that remembers its paths, so that all calls follow the same."""
+    """Name to optimizer, each as an object of opt_einsum that remembers its paths: all calls follow the same."""
     import opt_einsum
 
     searches: dict[str, tuple[Callable[..., Any], int | None]] = {"left to right": (left_to_right, None)}
@@ -155,7 +163,7 @@ def optimizers() -> dict[str, Any]:
 
         searches["cotengra, 32 trials"] = (hyper, None)
 
-    class Remembered(opt_einsum.paths.PathOptimizer):
+    class Remembered(opt_einsum.paths.PathOptimizer):  # type: ignore[misc]
         """A search that is done once for each contraction."""
 
         def __init__(self, name: str, search: Callable[..., Any], limit: int | None) -> None:
@@ -167,7 +175,9 @@ def optimizers() -> dict[str, Any]:
             key = (tuple(map(frozenset, inputs)), frozenset(output), tuple(sorted(size_dict.items())))
             if key not in self.found:
                 if self.limit is not None and len(inputs) > self.limit:
-                    raise TooManyOperands(f"{self.name} is not tried on {len(inputs)} operands, at most {self.limit}")
+                    raise TooManyOperandsError(
+                        f"{self.name} is not tried on {len(inputs)} operands, at most {self.limit}"
+                    )
                 self.found[key] = [tuple(step) for step in self.search(inputs, output, size_dict, memory_limit)]
                 self.most = max(self.most, len(inputs))
             return self.found[key]
@@ -197,22 +207,19 @@ def measure(case: Case, quick: bool) -> list[Row]:
             break
     else:
         rows.append(planned(case, DEFAULT, "auto", limit))
-    first: dict[Any, str] = {}
+    first: dict[Any, Row] = {}
+    contenders: dict[str, Callable[[], object]] = {}
     for row in rows:
-        if row.call is not None and row.steps:
-            row.same_as = first.setdefault(row.steps, row.optimizer)
-            row.same_as = "" if row.same_as == row.optimizer else row.same_as
-    for row in rows:
-        if row.call is not None and not row.same_as:
-            row.error = verified(case, row)
-    contenders = {row.optimizer: row.call for row in rows if row.call is not None and not row.same_as}
+        if row.make is not None and first.setdefault(row.steps, row) is row:
+            contenders[row.optimizer] = call = row.make()
+            row.error = verified(case, row.optimizer, call())
     effort = {"budget": 0.03, "rounds": 3, "least": 1} if quick else {"budget": 2.0, "rounds": 100, "least": 5}
     times = common.interleaved(contenders, **effort)  # type: ignore[arg-type]
-    by_name = {row.optimizer: row for row in rows}
     for row in rows:
-        if row.call is not None:
-            row.time = times[row.same_as or row.optimizer]
-            row.error = by_name[row.same_as or row.optimizer].error
+        if row.make is not None:  # plans that are the same are run once
+            same = first[row.steps]
+            row.time, row.error = times[same.optimizer], same.error
+            row.same_as = "" if same is row else same.optimizer
     return rows
 
 
@@ -223,7 +230,7 @@ def at_once(case: Case, limit: float) -> Row:
         return row
     compute = case.one_einsum
     assert compute is not None
-    row.call = lambda: {case.outputs[0]: compute()}
+    row.make = lambda: lambda: {case.outputs[0]: compute()}
     row.steps = ("one einsum",)
     return row
 
@@ -233,7 +240,7 @@ def planned(case: Case, name: str, optimize: Any, limit: float) -> Row:
     from einstan.machine import plan as planner
     from einstan.machine.compile import compile as compile_program
 
-    shapes = {tensor: array.shape for tensor, array in case.arrays.items()}
+    shapes: dict[Any, Any] = {tensor: array.shape for tensor, array in case.arrays.items()}
     searching: list[float] = []
     search = planner.contraction_path
 
@@ -245,26 +252,28 @@ def planned(case: Case, name: str, optimize: Any, limit: float) -> Row:
     try:
         planner.contraction_path = clocked  # type: ignore[assignment]
         made = planner.plan(case.program, outputs=case.outputs, optimize=optimize, shapes=shapes)
-    except TooManyOperands as reason:
+    except TooManyOperandsError as reason:
         return Row(name, skipped=str(reason))
     finally:
         planner.contraction_path = search
     steps = tuple((step.einsum, step.shape) for step in made.steps) or (name,)
     row = Row(name, made.flops, made.largest_intermediate, sum(searching), steps=steps)
-    if name in NAIVE and made.flops > limit:
-        row.skipped = f"more than {limit:.0g} FLOPs"
+    if name in NAIVE and (made.flops > limit or made.largest_intermediate > MOST_ENTRIES):
+        row.skipped = f"more than {limit:.0g} FLOPs, or an array of more than {MOST_ENTRIES:.0g} entries"
         return row
-    compiled = compile_program(case.program, case.outputs, optimize=optimize)
-    row.call = lambda: compiled(**case.arrays)
+
+    def make() -> Callable[[], object]:
+        compiled = compile_program(case.program, case.outputs, optimize=optimize)
+        return lambda: compiled(**case.arrays)
+
+    row.make = make
     return row
 
 
-def verified(case: Case, row: Row) -> float:
+def verified(case: Case, name: str, found: Any) -> float:
     """The largest relative error over all outputs."""
-    assert row.call is not None
-    found: Any = row.call()
     return max(
-        common.check(row.optimizer, f"{output} of {case.name}", found[output], case.expected[output], TOLERANCE)
+        common.check(name, f"{output} of {case.name}", found[output], case.expected[output], TOLERANCE)
         for output in case.outputs
     )
 
@@ -325,7 +334,8 @@ def run() -> int:
     print(common.one_line(record))
     chosen = [case for case in cases(options.quick) if (options.only or "").lower() in case.name.lower()]
     if not chosen:
-        print(f"no case is named {options.only!r}; there are:", *(c.name for c in cases(True)), sep="\n  ", file=sys.stderr)
+        names = [case.name for case in cases(options.quick)]
+        print(f"no case is named {options.only!r}; there are:", *names, sep="\n  ", file=sys.stderr)
         return 2
     results, losses = [], []
     with common.progress(len(chosen), "paths") as done:

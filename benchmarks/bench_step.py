@@ -1,15 +1,16 @@
 """How fast is the compiled step of the digits network beside one written by hand?
 
 64-64-32-10, dense and relu, softmax with cross-entropy: the loss and all six gradients, for batches of 32 and 128, in
-float64 and float32.  Contenders: the step compiled from equations (as a network gives it, which checks the data on every
-call; and the bare function), plain NumPy written by hand, and PyTorch eager where it is installed.  Every gradient is
-checked before it is timed; contenders run interleaved.  The target is at most three times the step written by hand, which
-the exit status does not depend on.
+float64 and float32.  Contenders: the step compiled from equations (as a network gives it, which checks the data on
+every call; and without the checks), plain NumPy written by hand, and PyTorch eager where it is installed.  Every
+gradient is checked before it is timed; contenders run interleaved.  The target is at most three times the step written
+by hand; the exit status does not depend on it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import common
@@ -26,7 +27,7 @@ def data(batch: int, dtype: str) -> tuple[dict[str, Any], Any, Any]:
 
     rng = np.random.default_rng(0)
     params: dict[str, Any] = {}
-    for layer, (rows, columns) in enumerate(zip(WIDTHS, WIDTHS[1:], strict=False), 1):
+    for layer, (rows, columns) in enumerate(pairwise(WIDTHS), 1):
         params[f"W{layer}"] = (rng.standard_normal((rows, columns)) * np.sqrt(2 / rows)).astype(dtype)
         params[f"b{layer}"] = (rng.standard_normal(columns) * 0.1).astype(dtype)
     images = rng.random((batch, WIDTHS[0])).astype(dtype)
@@ -88,7 +89,7 @@ def verify(steps: dict[str, Step], batch: int, dtype: str) -> dict[str, float]:
     for name, step in steps.items():
         found_loss, found = step()
         if found["W1"].dtype != dtype:
-            raise common.WrongAnswer(f"{name}: gradients are {found['W1'].dtype}, the data {dtype}")
+            raise common.WrongAnswerError(f"{name}: gradients are {found['W1'].dtype}, the data {dtype}")
         errors[name] = common.check(name, "the loss", found_loss, loss, TOLERANCE[dtype])
         for parameter, gradient in gradients.items():
             error = common.check(name, f"d{parameter}", found[parameter], gradient, TOLERANCE[dtype])
@@ -110,16 +111,17 @@ def run() -> int:
             case = f"batch {batch}, {dtype}"
             steps = contenders(batch, dtype)
             errors = verify(steps, batch, dtype)
-            times = common.interleaved(steps, budget=0.3 if options.quick else 8.0, rounds=10 if options.quick else 2000)
+            budget, rounds = (0.3, 10) if options.quick else (8.0, 2000)
+            times = common.interleaved(steps, budget=budget, rounds=rounds)
             base = times[BASE].median
             rows = []
             for name, time in times.items():
                 ratio = time.median / base
                 verdict = ("met" if ratio <= TARGET else "missed") if name == CHECKED else ""
                 quartiles = f"{common.seconds(time.low)} to {common.seconds(time.high)}"
-                rows.append((name, common.seconds(time.median), quartiles, f"{ratio:.2f}", f"{errors[name]:.0e}", verdict))
-                entry = {"case": case, "contender": name, "time": time, "ratio": ratio, "error": errors[name]}
-                results.append(entry)
+                error = errors[name]
+                rows.append((name, common.seconds(time.median), quartiles, f"{ratio:.2f}", f"{error:.0e}", verdict))
+                results.append({"case": case, "contender": name, "time": time, "ratio": ratio, "error": error})
                 if name in (CHECKED, BARE):
                     losses += [
                         (case, name, f"{time.median / times[other].median:.2f} times as slow as {other}")

@@ -81,7 +81,7 @@ def left_to_right_cost(text: Text, sizes: Mapping[str, int]) -> int:
 
 
 def dense_softmax_cross_entropy(params: Mapping[str, np.ndarray], X: np.ndarray, Y: np.ndarray) -> tuple[Any, Arrays]:
-    """A network dense–relu–...–dense–softmax–cross-entropy with parameters W1, b1, W2, b2, ...: the loss, the gradients.
+    """dense–relu–...–dense–softmax–cross-entropy with parameters W1, b1, W2, b2, ...: the loss, the gradients.
 
     Plain NumPy as one writes it in an afternoon: no preallocated arrays, no tricks.
     """
@@ -105,7 +105,7 @@ def dense_softmax_cross_entropy(params: Mapping[str, np.ndarray], X: np.ndarray,
 
 
 def tanh_chain(params: Mapping[str, np.ndarray], X: np.ndarray, Y: np.ndarray, depth: int) -> tuple[Any, Arrays]:
-    """``depth`` layers dense–tanh and a mean squared error, parameters W0001, b0001, ...: the loss and the gradients."""
+    """``depth`` layers dense–tanh and a mean squared error, parameters W0001, b0001, ...: the loss, the gradients."""
     kept = [X]
     for layer in range(1, depth + 1):
         kept.append(np.tanh(kept[-1] @ params[f"W{layer:04}"] + params[f"b{layer:04}"]))
@@ -143,7 +143,8 @@ def tanh(arrays: Mapping[str, np.ndarray]) -> Arrays:
 
 def _softmax(Z: np.ndarray) -> np.ndarray:
     exponential = np.exp(Z - Z.max(axis=-1, keepdims=True))
-    return exponential / exponential.sum(axis=-1, keepdims=True)
+    shares: np.ndarray = exponential / exponential.sum(axis=-1, keepdims=True)
+    return shares
 
 
 def softmax(arrays: Mapping[str, np.ndarray]) -> Arrays:

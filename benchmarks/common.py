@@ -2,9 +2,9 @@
 
 The rules that every script keeps:
 
-- an answer is compared with an independent reference before it is timed; a wrong one stops the run (`WrongAnswer`);
-- contenders are timed interleaved, A B A B, and reported as medians with quartiles, so that a slow minute of the
-  machine is shared by all of them;
+- an answer is compared with an independent reference before it is timed; a wrong one stops the run (`WrongAnswerError`);
+- contenders are timed interleaved, A B A B, so that all of them share a slow minute of the machine, and reported as
+  medians with quartiles;
 - the thread pools are limited before NumPy is loaded, by the environment and a fresh start of the script;
 - tables go to standard output, progress to standard error, and the record says on what it was measured.
 """
@@ -63,7 +63,7 @@ def main_guard(run: Callable[[], int]) -> None:
     """Run a script: its exit status, 1 with one line for a wrong answer, 130 when it is interrupted."""
     try:
         sys.exit(run())
-    except WrongAnswer as error:
+    except WrongAnswerError as error:
         print(f"refused: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
@@ -74,7 +74,7 @@ def main_guard(run: Callable[[], int]) -> None:
 # ---- answers ---------------------------------------------------------------------------------------------------------
 
 
-class WrongAnswer(Exception):
+class WrongAnswerError(Exception):
     """A contender computes something else than the reference; there is nothing to time."""
 
 
@@ -84,16 +84,18 @@ def spoilt(contender: str, answer: Any) -> Any:
 
 
 def check(contender: str, what: str, answer: Any, reference: Any, tolerance: float) -> float:
-    """The largest error relative to the reference's largest entry; raises `WrongAnswer` above the tolerance."""
+    """The largest error relative to the reference's largest entry; raises `WrongAnswerError` above the tolerance."""
     import numpy as np
 
     found, expected = np.asarray(spoilt(contender, answer)), np.asarray(reference)
     if found.shape != expected.shape:
-        raise WrongAnswer(f"{contender}: {what} has the shape {found.shape}, the reference {expected.shape}")
+        raise WrongAnswerError(f"{contender}: {what} has the shape {found.shape}, the reference {expected.shape}")
     scale = float(np.max(np.abs(expected), initial=0.0)) or 1.0
     error = float(np.max(np.abs(found.astype(np.float64) - expected.astype(np.float64)), initial=0.0)) / scale
     if not error <= tolerance:  # NaN is refused too
-        raise WrongAnswer(f"{contender}: {what} differs from the reference by {error:.2g}, allowed is {tolerance:.2g}")
+        raise WrongAnswerError(
+            f"{contender}: {what} differs from the reference by {error:.2g}, allowed is {tolerance:.2g}"
+        )
     return error
 
 
@@ -222,7 +224,7 @@ def _blas() -> str:
     import numpy as np
 
     try:
-        blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]  # type: ignore[call-overload,index]
+        blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
         return f"{blas['name']} {blas['version']}"
     except (TypeError, KeyError):
         return "BLAS unknown"
@@ -285,7 +287,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], not
 
 @contextmanager
 def progress(total: int, what: str) -> Iterator[Callable[[str], None]]:
-    """A bar on standard error, where that is a terminal and rich is there; else nothing.  Call it once per case done."""
+    """A bar on standard error, where that is a terminal and rich is there.  Call what it gives once per case done."""
     if not sys.stderr.isatty() or find_spec("rich") is None:
         yield lambda _name: None
         return

@@ -1,10 +1,11 @@
-"""The networks whose contraction paths are compared: a dozen contractions, and the library's layers in small networks."""
+"""What contraction paths are compared on: a dozen contractions, and the library's layers in small networks."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import by_hand
 import numpy as np
@@ -44,7 +45,9 @@ def contractions(quick: bool) -> list[Contraction]:
             {"b": 64 // half, "i": 64 // half, "j": 64, "k": 32 // half},
             backward=True,
         ),
-        Contraction("CP", "T[i,j,k] = A[i,R] B[j,R] C[k,R]", dict.fromkeys("ijk", 64 // half) | {"r": 32}, backward=True),
+        Contraction(
+            "CP", "T[i,j,k] = A[i,R] B[j,R] C[k,R]", dict.fromkeys("ijk", 64 // half) | {"r": 32}, backward=True
+        ),
         Contraction(
             "Tucker",
             "T[i,j,k] = G[A,B,C] U[i,A] V[j,B] W[k,C]",
@@ -107,7 +110,8 @@ def matrix_product_overlap(length: int, physical: int, bond: int) -> Contraction
 
 def lattice(side: int, bond: int) -> Contraction:
     """A square patch of a PEPS, physical axes already contracted: a tensor per site, a bond to each neighbour."""
-    sites, sizes = [], {}
+    sites: list[str] = []
+    sizes: dict[str, int] = {}
     for row in _count(side):
         for column in _count(side):
             legs = [f"H{row}x{column - 1}"] * (column > 1) + [f"H{row}x{column}"] * (column < side)
@@ -166,7 +170,7 @@ def small_networks(quick: bool) -> list[Small]:
 
     widths = (64, 64, 32, 10)
     digits = {"X": normal(32, 64), "Y": labels(32, 10)}
-    for number, (rows, columns) in enumerate(zip(widths, widths[1:], strict=False), 1):
+    for number, (rows, columns) in enumerate(pairwise(widths), 1):
         digits[f"W{number}"] = normal(rows, columns) / np.sqrt(rows)
         digits[f"b{number}"] = normal(columns)
 
@@ -223,7 +227,13 @@ def small_networks(quick: bool) -> list[Small]:
             ("Q", "M", "V"),
             by_hand.attention,
         ),
-        Small("digits 64-64-32-10", digits_members, digits, tuple(name for name in digits if name[0] in "Wb"), by_hand.digits),
+        Small(
+            "digits 64-64-32-10",
+            digits_members,
+            digits,
+            tuple(name for name in digits if name[0] in "Wb"),
+            by_hand.digits,
+        ),
     ]
 
 

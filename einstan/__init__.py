@@ -14,6 +14,9 @@ __version__ = "0.1.0"
 # Public name → the module that has it.
 _HOMES = {
     "EinstanError": "einstan.language.errors",
+    "Equation": "einstan.library.api",
+    "Program": "einstan.library.api",
+    "parse": "einstan.library.api",
     "Layer": "einstan.library.layer",
     "Network": "einstan.library.network",
     "fit": "einstan.library.training",
@@ -32,6 +35,7 @@ _HOMES = {
 
 if TYPE_CHECKING:
     from einstan.language.errors import EinstanError
+    from einstan.library.api import Equation, Program, parse
     from einstan.library.callbacks import Callback
     from einstan.library.layer import Layer
     from einstan.library.metrics import Metric, accuracy
@@ -45,17 +49,20 @@ __all__ = [
     "Adam",
     "Callback",
     "EinstanError",
+    "Equation",
     "History",
     "Layer",
     "Metric",
     "Momentum",
     "Network",
+    "Program",
     "State",
     "TrainingError",
     "__version__",
     "accuracy",
     "fit",
     "load",
+    "parse",
     "save",
 ]
 

@@ -13,7 +13,7 @@ RESULTS = sorted((BENCHMARKS / "results").glob("*.json"))
 
 # script, the options that make it short, and one of its contenders
 SCRIPTS = [
-    ("bench_paths", ("--only", "bilinear form"), "greedy"),
+    ("bench_paths", ("--only", "bilinear form"), "left to right"),
     ("bench_derive", (), "einstan"),
     ("bench_step", (), "einstan"),
 ]
@@ -60,7 +60,7 @@ def test_paths_are_compared_on_every_network_and_layer(tmp_path):
     assert answer.returncode == 2
     cases = [line.strip() for line in answer.stderr.splitlines()[1:]]
     assert len([case for case in cases if not case.startswith("layer:") and "backward" not in case]) == 12
-    assert len([case for case in cases if case.endswith("forward and backward")]) >= 6
+    assert len([case for case in cases if case.endswith("forward and backward")]) >= 3
     layers = {path.stem for path in (BENCHMARKS.parent / "layers").glob("[a-z]*.py")}
     named = " ".join(case.replace(" ", "_").replace("-", "_") for case in cases if case.startswith("layer:"))
     assert [layer for layer in sorted(layers) if layer not in named] == []

@@ -6,7 +6,8 @@ matter, and nothing here knows any particular layer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from einstan.calculus.alpha import pattern, signature
 from einstan.calculus.simplify import simplify
@@ -23,39 +24,48 @@ class ForwardNames:
     """
 
     def __init__(self, equations: Iterable[Equation]) -> None:
-        self._heads: set[object] = set()
-        self._by_signature: dict[bytes, dict[Node, tuple[Name, tuple[int, ...]]]] = {}
+        # Grouped by what is cheap to compare; patterns are made only where a candidate turns up.
+        self._by_head: dict[object, list[tuple[Equation, Expr]]] = {}
+        self._by_signature: dict[object, dict[bytes, list[tuple[Equation, Expr]]]] = {}
         for equation in equations:
             value = simplify(equation.rhs)
-            if not _is_worth_naming(value) or set(value.free) != set(equation.indices):
-                continue
-            self._heads.add(_head(value))
-            key, order = pattern(value)
-            places = tuple(order.index(index) for index in equation.indices)
-            self._by_signature.setdefault(signature(value), {}).setdefault(key, (equation.name, places))
+            if _is_worth_naming(value) and set(value.free) == set(equation.indices):
+                self._by_head.setdefault(_head(value), []).append((equation, value))
 
     def __call__(self, expr: Expr) -> Expr:
         found: dict[Node, Node] = {}
         for node in preorder(expr):
-            if isinstance(node, Expr) and _is_worth_naming(node) and _head(node) in self._heads:
+            if isinstance(node, Expr) and _is_worth_naming(node):
                 access = self._access(node)
                 if access is not None:
                     found[node] = access
         return replace(expr, found) if found else expr  # type: ignore[no-any-return]
 
     def _access(self, node: Expr) -> Indexed | None:
-        candidates = self._by_signature.get(signature(node))
-        if candidates is None:
-            return None
-        key, order = pattern(node)
-        match = candidates.get(key)
-        return Indexed(match[0], tuple(slot(order[k]) for k in match[1])) if match else None
+        for equation, value in self._candidates(node):
+            key, order = pattern(node)
+            own_key, own_order = pattern(value)
+            if key is own_key:
+                return Indexed(equation.name, tuple(slot(order[own_order.index(i)]) for i in equation.indices))
+        return None
 
+    def _candidates(self, node: Expr) -> Sequence[tuple[Equation, Expr]]:
+        head = _head(node)
+        if head not in self._by_head:
+            return ()
+        if head not in self._by_signature:
+            groups = self._by_signature[head] = {}
+            for equation, value in self._by_head[head]:
+                groups.setdefault(signature(value), []).append((equation, value))
+        return self._by_signature[head].get(signature(node), ())
 
 
 def _head(node: Expr) -> object:
-    """What is cheap to compare first."""
-    return type(node), len(node.children), node.fields[0] if isinstance(node, Apply | Reduce) else None, len(node.free)
+    """What is cheap to compare first: the node, its function, and the first tensors below."""
+    function = node.fields[0] if isinstance(node, Apply | Reduce) else None
+    first = [inner.tensor for inner in islice(preorder(node), 12) if isinstance(inner, Indexed)]
+    several = isinstance(node, Add | Mul) or len(first) > 1
+    return type(node), len(node.children), function, len(node.free), None if several else tuple(first)
 
 
 def _is_worth_naming(node: Node) -> bool:

@@ -12,12 +12,14 @@ the jump is the stated convention of the function that it came from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from einstan.calculus.assume import assumed
 from einstan.calculus.canonical import shortest
 from einstan.calculus.naming import derived_equation
+from einstan.calculus.program import Assumption
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.language import parse_expression
 from einstan.language.dims import axis
@@ -317,6 +319,7 @@ def partial(
     definitions: Mapping[Name, Equation] | None = None,
     rename: Callable[[Expr], Expr] = lambda expr: expr,
     kinks: Kinks | None = None,
+    assumptions: Iterable[Assumption] = (),
 ) -> Equation:
     """The partial-derivative tensor of an equation, as an equation: ``dZ[n,j]/dX[m,p] = δ[n,m] W[p,j]``.
 
@@ -347,7 +350,7 @@ def partial(
     terms = Differentiator(wrt, apart, definitions, rename, kinks).terms(simplify(equation.rhs))
     if not terms and not isinstance(equation.name, Partial):
         raise only_compared(equation, wrt)
-    total = shortest(simplify_sum(term.with_in_place(()) for term in terms))
+    total = shortest(assumed(simplify_sum(term.with_in_place(()) for term in terms), assumptions))
     named = substitute(total, dict(zip(apart, denominators, strict=True)))
     of, rank, before = equation.name, len(equation.indices), ()
     if isinstance(of, Partial):

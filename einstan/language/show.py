@@ -195,9 +195,9 @@ class Writer:
     def term(self, node: Term, first: bool) -> Task[None]:
         if first and node.sign < 0:
             self.put("-")
-        coefficient = True  # whether everything so far is numbers and extents
+        coefficient = any(divides for _, divides in node.parts)  # whether all so far is numbers and extents
         for position, (part, divides) in enumerate(node.parts):
-            numeric = is_numeric(part)
+            numeric = coefficient and is_numeric(part)
             if divides:
                 tight = coefficient and numeric
                 self.put("1" if not position else "")

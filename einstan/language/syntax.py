@@ -469,7 +469,8 @@ class Parser:
             function = {"max": "maximum", "min": "minimum"}[token.text]
             arguments = yield self.arguments()
             if len(arguments) != 2:
-                self.fail(f"{token.text}(x, y) takes two arguments", (token.start, self.last_end), f"{token.text}[K](x)")
+                problem = f"{token.text}(x, y) takes two arguments"
+                self.fail(problem, (token.start, self.last_end), f"{token.text}[K](x)")
             return Call((token.start, self.last_end), function, arguments)
         slots = yield self.slots()
         letters = []

@@ -15,7 +15,7 @@ from einstan.calculus.backward import backward, dependencies
 from einstan.calculus.naming import ForwardNames
 from einstan.calculus.partial import Kinks, partial
 from einstan.calculus.program import Assumption
-from einstan.calculus.stable import runnable
+from einstan.calculus.stable import runnable, stabilised
 from einstan.language import latex, parse_document, term
 from einstan.language import parse as parse_equation
 from einstan.language.term import Name
@@ -122,12 +122,16 @@ class Program(calculus.Program):
     ) -> Program:
         """The total derivative ``d of / d wrt`` through every equation between them, naming forward values."""
         forward = self.forward or self
-        known = calculus.Program((*forward.equations, *(e for e in self.equations if e.name not in forward.defined)))
-        definitions = {e.name: e for e in known.resolved_all()}
+        known = calculus.Program(
+            (*forward.equations, *(e for e in self.equations if e.name not in forward.defined)),
+            forward.assumptions,
+        )
+        definitions = {e.name: e for e in stabilised(known)}
         inner = {name: e for name, e in definitions.items() if name != of}
         names = ForwardNames(e for e in definitions.values() if isinstance(e.name, str))
-        derived = partial(definitions[of], wrt, indices, inner, names, kinks)
-        return Program((derived,), forward=known)
+        assumptions = known.resolved_assumptions()
+        derived = partial(definitions[of], wrt, indices, inner, names, kinks, assumptions)
+        return Program((derived,), known.assumptions, forward=known)
 
     def backward(self, loss: str, wrt: Iterable[str] | None = None, **options: Any) -> Program:
         """The backward pass of a scalar, one equation per tensor; see `einstan.calculus.backward.backward`."""

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from einstan.calculus.canonical import shortest
+from einstan.calculus.partial import partial
 from einstan.calculus.program import Program
-from einstan.calculus.proof import Proof, prove_partial
+from einstan.calculus.proof import prove_partial
+from einstan.calculus.simplify import simplify_sum
+from einstan.language import well_named
 from einstan.language.errors import ClaimError
-from einstan.language.term import Equation
+from einstan.language.term import Equation, Partial
+from einstan.machine.verify import compare
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A declared partial and how it is known to be right: ``proved`` by algebra, else by numbers."""
+    """A declared partial and how it is known to be right: proved by the calculus, or by agreement at random points."""
 
     claim: Equation
     proved: bool
@@ -23,8 +28,48 @@ class Verdict:
 
 
 def judge(claim: Equation, program: Program) -> Verdict:
-    """Prove the claim, or raise `ClaimError` with the term that differs and a counterexample."""
+    """Prove a declared partial of a program's tensor, or else compare it with the derived one at random points.
+
+    Raises `ClaimError` with the terms that differ and a counterexample where the two differ.
+    """
     proof = prove_partial(claim, program)
     if proof.proved:
         return Verdict(claim, True, "proved")
-    raise ClaimError("no")
+    derived = derived_like(claim, program)
+    found = compare(derived, claim, program)
+    if found:
+        return Verdict(claim, False, str(found))
+    inferred = [f"derived:  {derived}"]
+    if found.verdict == "undecided":
+        raise ClaimError(
+            "this could neither be proved nor compared with the derived partial",
+            text=str(claim),
+            inferred=[*inferred, str(found)],
+            repair="declare it in the form in which it is derived, or leave it out",
+        )
+    *arrays, numbers = str(found).splitlines()
+    difference = shortest(simplify_sum(proof.difference))
+    named = well_named(Equation("difference", difference.free, difference))
+    raise ClaimError(
+        "this is not the derivative",
+        text=str(claim),
+        inferred=[
+            *inferred,
+            f"derived minus declared:  {named.rhs}",
+            *(f"for example, with {line}" if k == 0 else f"{'':13}and  {line}" for k, line in enumerate(arrays)),
+            numbers.replace("left", "derived").replace("right", "declared"),
+        ],
+        repair="declare the derived partial, or leave it out",
+    )
+
+
+def derived_like(claim: Equation, program: Program) -> Equation:
+    """The derived partial, in the letters of the claim."""
+    assert isinstance(claim.name, Partial)
+    numerator = program[claim.name.of]
+    others = {name: equation for name, equation in program.defined.items() if name != numerator.name}
+    letters = [index.name for index in claim.indices[claim.name.rank :]]
+    above = dict(zip((i.name for i in numerator.indices), (i.name for i in claim.indices), strict=False))
+    if any(old != new for old, new in above.items()) or set(letters) & set(above):
+        return partial(numerator, claim.name.wrt[0][0], definitions=others)
+    return partial(numerator, claim.name.wrt[0][0], letters, others)

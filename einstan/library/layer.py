@@ -128,13 +128,14 @@ class Layer:
         that names an index fixes its extent.  An input that is not named keeps its name; a parameter that is not named
         gets the output's name after its own (``WH``), so that two layers share one only where both name it.
         """
-        output = output or self.output
-        names = {self.output: output}
+        if output is not None:
+            require_name(output)
+        names = {self.output: output or self.output}
         sizes: dict[str, int] = {}
         for keyword, value in keywords.items():
             if keyword in self.program.ranks and isinstance(value, str):
                 names[keyword] = value
-            elif isinstance(value, int) and not isinstance(value, bool):
+            elif isinstance(value, int) and not isinstance(value, bool) and keyword not in self.program.ranks:
                 sizes[self._axis_of(keyword)] = value
             else:
                 raise self._unknown(keyword, value)
@@ -144,7 +145,7 @@ class Layer:
             if name not in names and (name in self.parameters or name in self.program.defined)
         ]
         names = {str(name): str(name) for name in self.program.ranks} | names
-        if output != self.output:
+        if output is not None:
             names |= {name: f"{name}{output}" for name in made_up}
         for name in names.values():
             require_name(name)
@@ -152,10 +153,10 @@ class Layer:
             self,
             tuple(renamed(equation, names) for equation in self.program.equations),
             tuple(renamed_assumption(a, names) for a in self.program.assumptions),
-            output,
+            names[self.output],
             {names[parameter]: first for parameter, first in self.parameters.items()},
             {renamed_axis(axis, names): size for axis, size in sizes.items()},
-            frozenset(names[str(name)] for name in made_up),
+            frozenset(names[name] for name in made_up if output is not None),
         )
 
     def _axis_of(self, keyword: str) -> str:
@@ -166,9 +167,9 @@ class Layer:
                     for position, form in enumerate(node.slots):
                         if form.index is not None and lowered(form.index.name) == lowered(keyword):
                             return f"{node.tensor}.{position}"
-        raise self._unknown(keyword, 0)
+        raise self._unknown(keyword)
 
-    def _unknown(self, keyword: str, value: object) -> ProgramError:
+    def _unknown(self, keyword: str, value: object = None) -> ProgramError:
         indices = [lowered(index.name) for index in self.equation.indices]
         known = [*map(str, self.program.ranks), *indices]
         if keyword in known:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from einstan.calculus.program import Assumption
 from einstan.language import Claim
-from einstan.language.dims import is_axis, localised, redimensioned
+from einstan.language.dims import is_axis, localised
 from einstan.language.errors import ProgramError
-from einstan.language.index import Index
-from einstan.language.node import Node, preorder, rewrite
+from einstan.language.index import Affine, Index
+from einstan.language.node import Node, fold
 from einstan.language.surface import RESERVED
 from einstan.language.term import Equation, Expr, Extent, Indexed, Name, Partial, Reduce, Sum
 from einstan.language.tokens import is_name, name_end
@@ -17,32 +17,14 @@ from einstan.language.tokens import is_name, name_end
 
 def renamed(equation: Equation, names: Mapping[str, str]) -> Equation:
     """The equation with tensors renamed, all at once: ``{"X": "W", "W": "X"}`` exchanges two."""
-    forms = (form for _, form in equation.where)
-    dims = {index.dim: renamed_axis(index.dim, names) for index in equation.indices if is_axis(index.dim)}
-    moved = redimensioned(equation, dims | _dims(equation.rhs, names, *forms))
-    assert isinstance(moved, Equation)
-    return localised(Equation(_name(moved.name, names), moved.indices, renamed_expr(moved.rhs, names), moved.where))
-
-
-def renamed_expr(expr: Expr, names: Mapping[str, str]) -> Expr:
-    """The expression with its accesses renamed; dimensions are left alone."""
-
-    def rule(node: Node) -> Node:
-        return Indexed(_name(node.tensor, names), node.slots) if isinstance(node, Indexed) else node
-
-    result = rewrite(expr, rule)
-    assert isinstance(result, Expr)
-    return result
+    where = tuple((_index(index, names), _affine(form, names)) for index, form in equation.where)
+    indices = tuple(_index(index, names) for index in equation.indices)
+    return localised(Equation(_name(equation.name, names), indices, _expr(equation.rhs, names), where))
 
 
 def renamed_assumption(assumption: Assumption, names: Mapping[str, str]) -> Claim:
     """The assumption with its tensors renamed."""
-    sides = []
-    for side in (assumption.lhs, assumption.rhs):
-        moved = redimensioned(side, _dims(side, names))
-        assert isinstance(moved, Expr)
-        sides.append(renamed_expr(moved, names))
-    return Claim(*sides)
+    return Claim(_expr(assumption.lhs, names), _expr(assumption.rhs, names))
 
 
 def renamed_axis(axis: str, names: Mapping[str, str]) -> str:
@@ -63,20 +45,42 @@ def require_name(name: str) -> None:
 
 def _name(name: Name, names: Mapping[str, str]) -> Name:
     if isinstance(name, Partial):
-        return Partial(
-            names.get(name.of, name.of), name.rank, tuple((names.get(x, x), rank) for x, rank in name.wrt)
-        )
+        wrt = tuple((names.get(tensor, tensor), rank) for tensor, rank in name.wrt)
+        return Partial(names.get(name.of, name.of), name.rank, wrt)
     return names.get(name, name)
 
 
-def _dims(root: Node, names: Mapping[str, str], *others: Node) -> dict[str, str]:
-    """``X.0`` becomes ``H.0`` where X becomes H."""
-    found: set[str] = set()
-    for node in preorder(root, *others):
-        if isinstance(node, Index):
-            found.add(node.dim)
-        elif isinstance(node, Extent):
-            found.add(node.index.dim)
-        elif isinstance(node, Sum | Reduce):
-            found.update(index.dim for index in node.indices)
-    return {dim: renamed_axis(dim, names) for dim in found if is_axis(dim)}
+def _index(index: Index, names: Mapping[str, str]) -> Index:
+    """A dimension is named by an axis, and so is the index of an extent that is spelled ``|X.0|``."""
+    name, dim = (renamed_axis(part, names) if is_axis(part) else part for part in (index.name, index.dim))
+    return Index(name, dim)
+
+
+def _expr(expr: Expr, names: Mapping[str, str]) -> Expr:
+    result = _renamed(expr, names)
+    assert isinstance(result, Expr)
+    return result
+
+
+def _affine(form: Affine, names: Mapping[str, str]) -> Affine:
+    result = _renamed(form, names)
+    assert isinstance(result, Affine)
+    return result
+
+
+def _renamed(root: Node, names: Mapping[str, str]) -> Node:
+    def rule(node: Node, children: tuple[Node, ...]) -> Node:
+        match node:
+            case Index():
+                return _index(node, names)
+            case Extent():
+                return Extent(_index(node.index, names))
+            case Indexed():
+                return Indexed(_name(node.tensor, names), children)  # type: ignore[arg-type]
+            case Sum() | Reduce():
+                indices = tuple(_index(index, names) for index in node.indices)
+                return type(node)(*node.fields[:-2], indices, children[0])
+            case _:
+                return node.rebuilt(children) if children != node.children else node
+
+    return fold(root, rule)

@@ -66,12 +66,19 @@ class Compiled:
         self.dtype = None if dtype is None else np.dtype(dtype)
         if self.dtype is not None and self.dtype.kind != "f":
             raise DataError(f"dtype {self.dtype} is not a floating-point type", repair="use float32 or float64")
-        self.inputs = tuple(n for n in self.program.inputs if n in self.flat.tensors)
+        self.inputs = tuple(
+            name
+            for name in self.program.inputs
+            if name in self.flat.tensors or (name in self.flat.sized and not self._size_given(name))
+        )
         self.texts = tuple(str(name) for name in self.inputs)
         self.results = tuple(str(name) for name in self.outputs)
         self._known: OrderedDict[Any, Specialisation] = OrderedDict()
         self._lock = threading.Lock()
         self._latest: Specialisation | None = None
+
+    def _size_given(self, name: Name) -> bool:
+        return any(key.rpartition(".")[0] == str(name) for key in self.sizes)
 
     def __call__(self, arrays: Mapping[Any, Array] | None = None, /, **named: Array) -> dict[str, Array]:
         return dict(zip(self.results, self.call(arrays, named), strict=True))
@@ -115,6 +122,8 @@ class Compiled:
     def prepared(self, name: Name, data: Array) -> Array:
         """An array of a dtype that can be used, or an error that says how to make one."""
         index = name in self.flat.index_tensors
+        if name in self.flat.sized:
+            return _array(self.program, name, data)
         if not isinstance(data, np.ndarray):
             python = not hasattr(data, "dtype")
             data = _array(self.program, name, data)
@@ -136,7 +145,8 @@ class Compiled:
             found = self._known.get(key)
             if found is None:
                 shapes = {name: shape for name, (shape, _) in zip(self.inputs, key, strict=True)}
-                precisions = {name: str(dtype.newbyteorder("=")) for name, (_, dtype) in zip(self.inputs, key, strict=True)}
+                precisions = {name: str(dtype.newbyteorder("=")) for name, (_, dtype) in zip(self.inputs, key, strict=True)
+                              if name not in self.flat.sized}
                 found = self._made(shapes, self.sizes, precisions, None)
                 self._known[key] = found
                 while len(self._known) > SPECIALISATIONS:

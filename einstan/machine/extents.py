@@ -90,7 +90,7 @@ def infer(
     """
     extents = Extents(program)
     for name, shape in shapes.items():
-        if len(shape) != program.ranks[name]:
+        if len(shape) != program.ranks.get(name, len(shape)):  # a tensor whose sizes alone are read has any rank
             raise wrong_rank(program, name, shape)
         for position, size in enumerate(shape):
             where = axis(name, position)

@@ -103,12 +103,13 @@ class _Flattener:
         outputs = tuple(resolve(program, name) for name in outputs)
         wanted = _reachable(program, outputs)
         for name in dict.fromkeys((*program.inputs, *outputs)):
-            if name in wanted and name not in program.defined:
+            if name in wanted and name in program.ranks and name not in program.defined:
                 self.input(name)
         for equation in program.equations:
             if equation.name in wanted:
                 self.define(equation)
-        return Flat(self.graph, self.tensors, outputs, self.index_tensors, self.nonempty)
+        sized = tuple(name for name in program.inputs if name in wanted and name not in program.ranks)
+        return Flat(self.graph, self.tensors, outputs, self.index_tensors, self.nonempty, sized)
 
     def input(self, name: Name) -> None:
         dims = tuple(self.program.dims.find(axis(name, k)) for k in range(self.program.ranks[name]))

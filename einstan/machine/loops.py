@@ -129,7 +129,7 @@ def evaluate(
     program = as_program(what)
     given = {_name(program, key): Tensor.of(data) for key, data in arrays.items()}
     for name in program.inputs:
-        if name not in given:
+        if name not in given and name in program.ranks:
             raise missing(program, name, map(str, given))
     if numbers is None:
         inexact = any(isinstance(entry, float) for tensor in given.values() for entry in tensor.flat)

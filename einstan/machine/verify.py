@@ -86,7 +86,7 @@ def compare(
     program, indices, checks = _question(lhs, rhs, definitions, rules)
     generator = random.Random(seed)
     sampler = _Sampler(program, checks, generator)
-    agreed, exact, reason = 0, True, ""
+    agreed, failures, exact, reason = 0, 0, True, ""
     for sizes in _sizes(program, sizes_up_to, points, generator):
         try:
             extents = infer(program, {}, sizes, nominal=max(sizes.values(), default=1))
@@ -99,6 +99,9 @@ def compare(
         drawn = sampler.point(extents)
         if drawn is None:
             reason = reason or sampler.reason
+            failures += 1
+            if failures > 4 and agreed == 0:
+                break
             continue
         point, values = drawn
         found = _difference(values)
@@ -214,7 +217,7 @@ class _Sampler:
         return values
 
     def draw(self, extents: Extents, positive: bool, one_hot: bool) -> Point:
-        shapes = {name: extents.shape(name) for name in self.program.inputs}
+        shapes = {name: extents.shape(name) for name in self.program.inputs if name in self.program.ranks}
         count = sum(math.prod(shape) for shape in shapes.values())
         pool = iter(self.generator.sample(_entries(count, positive), count))
         point: Point = {}

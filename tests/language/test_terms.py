@@ -1,0 +1,124 @@
+"""Nodes: one object for one content, frozen, picklable, as deep as memory allows; substitution never captures."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import pytest
+
+from einstan.language import (
+    Add, Affine, Apply, Const, Delta, Equation, Expr, Index, Indexed, Iverson, Mul, Reduce, Sum, affine, parse, slot,
+)  # fmt: skip
+from einstan.language.dims import localised
+from einstan.language.errors import NotationError
+from einstan.language.node import fold, postorder, rewrite
+from einstan.language.term import mul, substitute
+
+i, j, k = Index("i", "X.0"), Index("j", "X.1"), Index("K", "X.1")
+
+
+def x(*indices: Index) -> Indexed:
+    return Indexed("X", tuple(slot(index) for index in indices))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Index("i", "X.0"),
+        lambda: Affine(((i, 2), (j, -1)), 3),
+        lambda: Const("1/2"),
+        lambda: x(i, j),
+        lambda: Delta(slot(i), slot(j)),
+        lambda: Iverson((slot(i), slot(j)), ("<",)),
+        lambda: Apply("exp", (x(i, j),)),
+        lambda: Add((x(i, j), Const(1))),
+        lambda: Mul((x(i, j), Const(2))),
+        lambda: Sum((k,), x(i, k)),
+        lambda: Reduce("max", (k,), x(i, k)),
+        lambda: Equation("Z", (i,), Sum((k,), x(i, k))),
+    ],
+)
+def test_equal_content_is_one_object(make: object) -> None:
+    node = make()  # type: ignore[operator]
+    assert node is make()  # type: ignore[operator]
+    assert pickle.loads(pickle.dumps(node)) is node
+    assert copy.copy(node) is node
+    assert copy.deepcopy(node) is node
+    with pytest.raises(AttributeError):
+        node.fields = ()
+    with pytest.raises(AttributeError):
+        del node.digest
+
+
+def test_numbers_are_exact() -> None:
+    assert Const(0.1) is Const("0.1")
+    assert Const("1e-5").value.denominator == 100000
+
+
+def test_a_shared_graph_is_walked_once() -> None:
+    term: Expr = Indexed("x")
+    other: Expr = Indexed("x")
+    for _ in range(30):
+        term, other = Apply("exp", (Mul((term, term)),)), Apply("exp", (Mul((other, other)),))
+    assert term is other
+    assert sum(1 for _ in postorder(term)) == 61
+    assert rewrite(term, lambda node: node) is term
+
+
+def test_a_deep_chain() -> None:
+    term: Expr = x(i, j)
+    for _ in range(5000):
+        term = Apply("relu", (term,))
+    assert term.free == (i, j)
+    assert fold(term, lambda node, values: 1 + max(values, default=0)) == 5003
+    moved = substitute(term, {i: Index("m", "X.0")})
+    assert [index.name for index in moved.free] == ["m", "j"]
+    text = str(Equation("Z", (i, j), term))
+    assert text.count("relu(") == 5000
+    assert parse(text) is localised(Equation("Z", (i, j), term))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Z[i] = " + " + ".join(f"x{n}[i]" for n in range(3000)),
+        "Z[i] = " + " ".join(f"x{n}[i]" for n in range(3000)),
+        "Z[i] = " + " + ".join(f"A{n}[i,K] b[K]" for n in range(500)),
+        "Z[i] = " + "(1 + x[i] " * 2000 + "y" + ")" * 2000,
+        "Z[i] = X[" + "T[" * 1000 + "i" + "]" * 1000 + "]",
+    ],
+    ids=["terms", "factors", "sums", "brackets", "gathers"],
+)
+def test_long_and_deep_texts(text: str) -> None:
+    equation = parse(text)
+    assert parse(str(equation)) is equation
+
+
+def test_deep_unbalanced_text_is_an_error_and_not_a_crash() -> None:
+    with pytest.raises(NotationError):
+        parse("Z = " + "(" * 5000)
+
+
+def test_substitution_does_not_capture() -> None:
+    term = Sum((k,), mul((x(i, k), Indexed("b", (slot(k),)))))
+    moved = substitute(term, {i: k})
+    assert k in moved.free
+    assert moved.indices[0] is not k
+    assert moved.body.factors[0].slots[0].index is k
+    assert moved.body.factors[0].slots[1].index is moved.indices[0]
+
+
+def test_substitution_leaves_bound_indices_alone() -> None:
+    term = Sum((k,), x(i, k))
+    moved = substitute(term, {k: j})
+    assert moved.free == (i,)
+
+
+def test_substitution_of_a_form_is_collected() -> None:
+    term = Indexed("X", (affine((i, 2), (j, 1), constant=1),))
+    assert substitute(term, {i: affine((j, 1), constant=-1)}).slots[0] is Affine(((j, 3),), -1)
+
+
+def test_swapping_two_indices() -> None:
+    assert substitute(x(i, j), {i: j, j: i}) is x(j, i)

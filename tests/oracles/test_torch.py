@@ -1,0 +1,117 @@
+"""PyTorch as an oracle: every layer forward and backward, and 200 steps of training that stay together."""
+
+import numpy as np
+import pytest
+
+from einstan import layers
+from einstan.library.data import batches
+from einstan.library.network import Network
+from einstan.library.optimisers import SGD, Adam, Momentum
+from tests.layers.rows import ROWS
+
+torch = pytest.importorskip("torch", exc_type=ImportError)
+F = torch.nn.functional if hasattr(torch, "nn") else None
+
+BY_TORCH = {
+    "dense": lambda X, W, b: F.linear(X, W.T, b),
+    "relu": lambda Z: F.relu(Z),
+    "sigmoid": lambda Z: torch.sigmoid(Z),
+    "tanh": lambda Z: torch.tanh(Z),
+    "softmax": lambda Z: F.softmax(Z, dim=1),
+    "cross_entropy": lambda S, Y: -(Y * S.log()).sum(dim=1).mean(),
+    "mean_squared_error": lambda O, Y: F.mse_loss(O, Y),
+    "binary_cross_entropy": lambda P, Y: F.binary_cross_entropy(P, Y),
+}
+
+
+def leaves(arrays):
+    return {name: torch.tensor(array, requires_grad=True) for name, array in arrays.items()}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_every_layer(row):
+    arrays, cotangent = row.arrays(), row.cotangent()
+    tensors = leaves(arrays)
+    expected = BY_TORCH[row.name](**tensors)
+    expected.backward(torch.tensor(cotangent))
+    layer = getattr(layers, row.name)
+    slots = ",".join("NJ"[: cotangent.ndim])
+    access = f"[{slots}]" if slots else ""
+    network = Network(layer(), f"total = C{access} {row.output}{access}")
+    found = network.evaluate(row.output, {}, **arrays)
+    np.testing.assert_allclose(found, expected.detach().numpy(), rtol=1e-12, atol=1e-14)
+    _, grads = network.value_and_grad("total", wrt=tuple(arrays)).compile()({}, **arrays, C=cotangent)
+    for name, tensor in tensors.items():
+        if name == "Y" and row.name == "binary_cross_entropy" and tensor.grad is None:
+            continue
+        np.testing.assert_allclose(grads[name], tensor.grad.numpy(), rtol=1e-11, atol=1e-13, err_msg=name)
+
+
+def test_there_is_an_oracle_for_every_layer():
+    assert sorted(BY_TORCH) == sorted(layers.__all__)
+
+
+# ---- training --------------------------------------------------------------------------------------------------------
+
+SIZES = (64, 64, 32, 10)
+
+
+def classifier():
+    return Network(
+        layers.dense("Z1", X="X", W="W1", b="b1", j=64),
+        layers.relu("A1", Z="Z1"),
+        layers.dense("Z2", X="A1", W="W2", b="b2", j=32),
+        layers.relu("A2", Z="Z2"),
+        layers.dense("Z3", X="A2", W="W3", b="b3", j=10),
+        layers.softmax("S", Z="Z3"),
+        layers.cross_entropy("L", S="S", Y="Y"),
+    )
+
+
+def torch_loss(p, X, labels):
+    A = X
+    for number in (1, 2):
+        A = F.relu(A @ p[f"W{number}"] + p[f"b{number}"])
+    return F.cross_entropy(A @ p["W3"] + p["b3"], labels)
+
+
+OPTIMISERS = {
+    "sgd": (SGD(0.1), lambda params: torch.optim.SGD(params, lr=0.1)),
+    "momentum": (Momentum(0.05), lambda params: torch.optim.SGD(params, lr=0.05, momentum=0.9)),
+    "nesterov": (
+        Momentum(0.05, nesterov=True),
+        lambda params: torch.optim.SGD(params, lr=0.05, momentum=0.9, nesterov=True),
+    ),
+    "adam": (Adam(0.001), lambda params: torch.optim.Adam(params, lr=0.001)),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_two_hundred_steps_stay_together(name):
+    """Same first weights, same batches, float64: the loss and every parameter within 1e-10 relative."""
+    generator = np.random.default_rng(0)
+    X = generator.uniform(0, 1, (1000, 64))
+    labels = generator.integers(0, 10, 1000)
+    Y = np.eye(10)[labels]
+    network = classifier()
+    params = network.init(0, X=X)
+    ours, theirs = OPTIMISERS[name]
+    step, state = network.value_and_grad("L").compile(), ours.init(params)
+    tensors = leaves(params)
+    optimiser = theirs(list(tensors.values()))
+    tolerance = 1e-10 if name != "adam" else 1e-8  # Adam divides by its own rounding where a gradient is zero
+    order = [rows for _ in range(7) for rows in batches(1000, 32, generator)][:200]
+    assert len(order) == 200
+    for rows in order:
+        loss, grads = step(params, X=X[rows], Y=Y[rows])
+        params, state = ours.update(params, grads, state)
+        optimiser.zero_grad()
+        expected = torch_loss(tensors, torch.tensor(X[rows]), torch.tensor(labels[rows]))
+        expected.backward()
+        optimiser.step()
+        assert abs(loss - expected.item()) <= tolerance * abs(expected.item())
+    for parameter, tensor in tensors.items():
+        value = tensor.detach().numpy()
+        distance = np.linalg.norm(params[parameter] - value) / np.linalg.norm(value)
+        assert distance <= tolerance, f"{parameter}: {distance}"
+        np.testing.assert_allclose(params[parameter], value, rtol=tolerance, atol=tolerance * np.abs(value).max())
