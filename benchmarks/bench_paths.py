@@ -10,6 +10,7 @@ once.
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,7 +69,7 @@ class Row:
 
 def cases(quick: bool) -> Iterator[Case]:
     import numpy as np
-    from by_hand import Text, left_to_right_cost
+    from by_hand import Text, one_einsum_cost
     from networks import contractions, small_networks
 
     from einstan.calculus.backward import backward, joined
@@ -89,7 +90,7 @@ def cases(quick: bool) -> Iterator[Case]:
             {text.output: text.value(arrays)},
             contraction.text,
             einsum_at_once(text, arrays),
-            left_to_right_cost(text, contraction.sizes),
+            one_einsum_cost(text, contraction.sizes),
         )
         if contraction.backward and not (quick and contraction.name not in QUICK_BACKWARD):
             loss = text.output
@@ -156,14 +157,16 @@ def optimizers() -> dict[str, Any]:
     for name in ("greedy", "optimal", "dp", "random-greedy", "random-greedy-128", "auto"):
         searches[name] = (opt_einsum.paths.get_path_fn(name), limits.get(name))
     if common.installed("cotengra"):
-        import cotengra
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it recommends further packages
+            import cotengra
 
         def hyper(*arguments: Any) -> Any:
             return cotengra.HyperOptimizer(max_repeats=32, parallel=False, progbar=False)(*arguments)
 
         searches["cotengra, 32 trials"] = (hyper, None)
 
-    class Remembered(opt_einsum.paths.PathOptimizer):  # type: ignore[misc]
+    class Remembered(opt_einsum.paths.PathOptimizer):
         """A search that is done once for each contraction."""
 
         def __init__(self, name: str, search: Callable[..., Any], limit: int | None) -> None:
@@ -237,6 +240,7 @@ def at_once(case: Case, limit: float) -> Row:
 
 def planned(case: Case, name: str, optimize: Any, limit: float) -> Row:
     """A plan by one optimizer, and the compiled code that follows it."""
+    from einstan.language.errors import DataError
     from einstan.machine import plan as planner
     from einstan.machine.compile import compile as compile_program
 
@@ -254,6 +258,8 @@ def planned(case: Case, name: str, optimize: Any, limit: float) -> Row:
         made = planner.plan(case.program, outputs=case.outputs, optimize=optimize, shapes=shapes)
     except TooManyOperandsError as reason:
         return Row(name, skipped=str(reason))
+    except DataError as reason:
+        return Row(name, skipped=str(reason).splitlines()[0])
     finally:
         planner.contraction_path = search
     steps = tuple((step.einsum, step.shape) for step in made.steps) or (name,)

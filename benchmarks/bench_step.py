@@ -2,9 +2,10 @@
 
 64-64-32-10, dense and relu, softmax with cross-entropy: the loss and all six gradients, for batches of 32 and 128, in
 float64 and float32.  Contenders: the step compiled from equations (as a network gives it, which checks the data on
-every call; and without the checks), plain NumPy written by hand, and PyTorch eager where it is installed.  Every
-gradient is checked before it is timed; contenders run interleaved.  The target is at most three times the step written
-by hand; the exit status does not depend on it.
+every call; and without the checks), plain NumPy written by hand, and PyTorch eager where it is installed and one thread
+is asked for: two pools of threads in one process slow each other manyfold.  Every gradient is checked before it is
+timed; contenders run interleaved.  The target is at most three times the step written by hand; the exit status does not
+depend on it.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def data(batch: int, dtype: str) -> tuple[dict[str, Any], Any, Any]:
 Step = Callable[[], tuple[Any, dict[str, Any]]]
 
 
-def contenders(batch: int, dtype: str) -> dict[str, Step]:
+def contenders(batch: int, dtype: str, threads: int) -> dict[str, Step]:
     """Each gives the loss and the gradients by parameter, as arrays."""
     from by_hand import dense_softmax_cross_entropy
     from networks import digits_members
@@ -53,17 +54,15 @@ def contenders(batch: int, dtype: str) -> dict[str, Step]:
         CHECKED: lambda: checked(params, X=X, Y=Y),
         BARE: lambda: bare(params, X=X, Y=Y),
     }
-    if common.installed("torch"):
+    if common.installed("torch") and threads == 1:
         steps[EAGER] = torch_step(params, X, Y)
     return steps
 
 
 def torch_step(params: dict[str, Any], X: Any, Y: Any) -> Step:
-    import os
-
     import torch
 
-    torch.set_num_threads(int(os.environ[common.POOLS[0]]))
+    torch.set_num_threads(1)
     learned = {name: torch.tensor(array, requires_grad=True) for name, array in params.items()}
     images, labels = torch.tensor(X), torch.tensor(Y)
 
@@ -109,7 +108,7 @@ def run() -> int:
     with common.progress(len(cases), "step") as done:
         for batch, dtype in cases:
             case = f"batch {batch}, {dtype}"
-            steps = contenders(batch, dtype)
+            steps = contenders(batch, dtype, options.threads)
             errors = verify(steps, batch, dtype)
             budget, rounds = (0.3, 10) if options.quick else (8.0, 2000)
             times = common.interleaved(steps, budget=budget, rounds=rounds)
@@ -131,6 +130,8 @@ def run() -> int:
             columns = ("contender", "median", "quartiles", "ratio", "error", f"at most {TARGET:g}")
             common.table(f"digits step, {case}", columns, rows)
             done(case)
+    if common.installed("torch") and options.threads > 1:
+        print(f"{EAGER} is left out with {options.threads} threads: its pool and NumPy's slow each other manyfold")
     if losses:
         common.table("rows lost", ("case", "contender", "by"), losses)
     else:

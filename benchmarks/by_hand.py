@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -56,25 +57,30 @@ def _accesses(text: str) -> list[tuple[str, tuple[str, ...]]]:
 
 
 def product(operands: Sequence[tuple[np.ndarray, Sequence[str]]], output: Sequence[str]) -> np.ndarray:
-    """The product of all operands summed over what the output lacks: one after another in the given order, each index
-    summed when nothing later needs it."""
+    """The product of all operands summed over what the output lacks: always the next operand that gives the smallest
+    result, each index summed when nothing later needs it."""
+    extent = {index: size for array, own in operands for index, size in zip(own, array.shape, strict=True)}
     total, have = np.ones(()), ()  # type: tuple[np.ndarray, tuple[str, ...]]
-    for position, (array, own) in enumerate(operands):
-        later = {index for _, indices in operands[position + 1 :] for index in indices} | set(output)
-        keep = tuple(index for index in dict.fromkeys((*have, *own)) if index in later)
+    left = list(operands)
+
+    def kept(position: int) -> tuple[str, ...]:
+        later = {index for k, (_, own) in enumerate(left) if k != position for index in own} | set(output)
+        return tuple(index for index in dict.fromkeys((*have, *left[position][1])) if index in later)
+
+    while left:
+        choice = min(range(len(left)), key=lambda k: prod(extent[index] for index in kept(k)))
+        keep, (array, own) = kept(choice), left[choice]
         number = {index: k for k, index in enumerate(dict.fromkeys((*have, *own)))}
         sublists = [[number[index] for index in part] for part in (have, own, keep)]
         total, have = np.einsum(total, sublists[0], array, sublists[1], sublists[2], optimize=True), keep
+        del left[choice]
     return total.transpose([have.index(index) for index in output])
 
 
-def left_to_right_cost(text: Text, sizes: Mapping[str, int]) -> int:
+def one_einsum_cost(text: Text, sizes: Mapping[str, int]) -> int:
     """Iterations of one loop over every index at once, times the factors: what one big einsum costs."""
     every = {index for _, indices in text.operands for index in indices}
-    iterations = 1
-    for index in every:
-        iterations *= sizes[index.lower()]
-    return iterations * len(text.operands)
+    return prod(sizes[index.lower()] for index in every) * len(text.operands)
 
 
 # ---- layers ----------------------------------------------------------------------------------------------------------

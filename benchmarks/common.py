@@ -2,9 +2,9 @@
 
 The rules that every script keeps:
 
-- an answer is compared with an independent reference before it is timed; a wrong one stops the run (`WrongAnswerError`);
-- contenders are timed interleaved, A B A B, so that all of them share a slow minute of the machine, and reported as
-  medians with quartiles;
+- an answer is compared with an independent reference before it is timed; a wrong one ends the run (`WrongAnswerError`);
+- contenders are timed interleaved, A B A B, so that all of them share a slow minute of the machine; medians and
+  quartiles are reported;
 - the thread pools are limited before NumPy is loaded, by the environment and a fresh start of the script;
 - tables go to standard output, progress to standard error, and the record says on what it was measured.
 """
@@ -187,7 +187,7 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "blas": _blas(),
         "versions": versions,
-        "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,  # of other work, before the start
+        "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,  # of the machine before the start
         "commit": _commit(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }

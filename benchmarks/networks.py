@@ -75,7 +75,7 @@ def contractions(quick: bool) -> list[Contraction]:
             {"b": 32 // half, "i": 48, "j": 8, "k": 96, "l": 48},
             backward=True,
         ),
-        regular_graph(10 if quick else 24, bond=2),
+        regular_graph(10 if quick else 24, bond=2 if quick else 4),
         Contraction(
             "hyperedge",
             "Z[i,j] = A[i,H] B[j,H] C[H,M] D[M,N] E[N]",

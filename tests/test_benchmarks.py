@@ -1,11 +1,13 @@
 """The benchmarks run, write what can be read again, and refuse to time a wrong answer."""
 
+import importlib
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
@@ -66,6 +68,39 @@ def test_paths_are_compared_on_every_network_and_layer(tmp_path):
     assert [layer for layer in sorted(layers) if layer not in named] == []
 
 
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (np.array([1.0, 2.0 + 1e-6]), "differs from the reference by 5e-07, allowed is 1e-09"),
+        (np.array([1.0, np.nan]), "differs from the reference by nan"),
+        (np.array([[1.0, 2.0]]), "has the shape (1, 2), the reference (2,)"),
+    ],
+)
+def test_what_is_refused(answer, message, monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    common = importlib.import_module("common")
+    assert common.check("A", "x", np.array([1.0, 2.0 + 1e-12]), np.array([1.0, 2.0]), 1e-9) < 1e-9
+    with pytest.raises(common.WrongAnswerError) as refused:
+        common.check("A", "x", answer, np.array([1.0, 2.0]), 1e-9)
+    assert message in str(refused.value)
+
+
+def test_the_reference_is_the_nested_loop(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    by_hand = importlib.import_module("by_hand")
+    text = by_hand.Text.read("Z[b,k] = X[b,I] W[k,I,J] X[b,J]")
+    rng = np.random.default_rng(0)
+    X, W, G = (rng.integers(-4, 5, shape).astype(float) for shape in ((2, 3), (4, 3, 3), (2, 4)))
+    loops = np.zeros((2, 4))
+    gradient = np.zeros_like(X)
+    for b, k, i, j in np.ndindex(2, 4, 3, 3):
+        loops[b, k] += X[b, i] * W[k, i, j] * X[b, j]
+        gradient[b, i] += G[b, k] * W[k, i, j] * X[b, j]
+        gradient[b, j] += G[b, k] * W[k, i, j] * X[b, i]
+    assert (text.value({"X": X, "W": W}) == loops).all()
+    assert (text.gradients({"X": X, "W": W}, G)["X"] == gradient).all()
+
+
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.name)
 def test_results_beside_the_scripts_can_be_read(path):
     written = json.loads(path.read_text("utf-8"))
@@ -73,6 +108,10 @@ def test_results_beside_the_scripts_can_be_read(path):
     assert {"processor", "threads", "python", "versions"} <= set(written["machine"])
 
 
-@pytest.mark.parametrize("script", [script for script, _, _ in SCRIPTS])
-def test_the_readme_names_the_script(script):
-    assert f"{script}.py" in (BENCHMARKS / "README.md").read_text("utf-8")
+def test_the_readme_shows_the_results():
+    page = (BENCHMARKS / "README.md").read_text("utf-8")
+    assert [script for script, _, _ in SCRIPTS if f"({script}.py)" not in page] == []
+    assert [path.stem for path in RESULTS if f"<!-- {path.stem} -->" not in page] == []
+    command = [sys.executable, str(BENCHMARKS / "report.py"), "--check"]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert answer.returncode == 0, answer.stderr

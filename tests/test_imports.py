@@ -47,9 +47,7 @@ def test_there_are_modules_on_every_floor():
     assert {floor for floor, _ in modules()} == set(FLOORS)
 
 
-@pytest.mark.parametrize(
-    ("floor", "path"), [pytest.param(f, p, id=f"{f}/{p.stem}") for f, p in modules()]
-)
+@pytest.mark.parametrize(("floor", "path"), [pytest.param(f, p, id=f"{f}/{p.stem}") for f, p in modules()])
 def test_imports_only_go_down(floor, path):
     found = violations(floor, imported(path))
     if path.name == "command_train.py":  # the command trains the layers of the house, as any user's program does

@@ -18,6 +18,7 @@ from einstan.calculus.program import Assumption
 from einstan.calculus.stable import runnable, stabilised
 from einstan.language import latex, parse_document, term
 from einstan.language import parse as parse_equation
+from einstan.language.errors import ProgramError, nearest
 from einstan.language.term import Name
 
 if TYPE_CHECKING:
@@ -127,10 +128,18 @@ class Program(calculus.Program):
             forward.assumptions,
         )
         definitions = {e.name: e for e in stabilised(known)}
-        inner = {name: e for name, e in definitions.items() if name != of}
+        numerator = next((name for name in definitions if str(name) == of), None)
+        if numerator is None:
+            names_known = [str(name) for name in definitions]
+            raise ProgramError(
+                f"no equation defines {of}",
+                inferred="defined are " + ", ".join(names_known),
+                repair=nearest(of, names_known) or "differentiate one of these",
+            )
+        inner = {name: e for name, e in definitions.items() if name != numerator}
         names = ForwardNames(e for e in definitions.values() if isinstance(e.name, str))
         assumptions = known.resolved_assumptions()
-        derived = partial(definitions[of], wrt, indices, inner, names, kinks, assumptions)
+        derived = partial(definitions[numerator], wrt, indices, inner, names, kinks, assumptions)
         return Program((derived,), known.assumptions, forward=known)
 
     def backward(self, loss: str, wrt: Iterable[str] | None = None, **options: Any) -> Program:

@@ -31,11 +31,12 @@ def check_assumption(assumption: Assumption, arrays: Mapping[str, np.ndarray]) -
     first = np.unravel_index(int(wrong.argmax()), wrong.shape)
     indices = _free(assumption)
     place = ", ".join(f"{index.name} = {int(k)}" for index, k in zip(indices, first, strict=True))
+    place = f"at {place} " if place else ""
     raise DataError(
         "the data breaks an assumption",
         text=str(assumption),
         inferred=(
-            f"{'at ' + place + ' ' if place else ''}the left side is {left[first]:.6g} and the right side {right[first]:.6g}",
+            f"{place}the left side is {left[first]:.6g} and the right side {right[first]:.6g}",
             f"{int(wrong.sum())} of {wrong.size} places are wrong",
         ),
         repair=f"correct {', '.join(needed)}, or leave the assumption out: the gradients then hold for any values",
@@ -45,7 +46,8 @@ def check_assumption(assumption: Assumption, arrays: Mapping[str, np.ndarray]) -
 @lru_cache(maxsize=64)
 def _sides(lhs: Expr, rhs: Expr) -> Callable[..., Any]:
     indices = tuple(dict.fromkeys((*lhs.free, *rhs.free)))
-    return compile_program(Program([Equation("left", indices, lhs), Equation("right", indices, rhs)]), ("left", "right"))
+    sides = [Equation("left", indices, lhs), Equation("right", indices, rhs)]
+    return compile_program(Program(sides), ("left", "right"))
 
 
 def _free(assumption: Assumption) -> tuple[Any, ...]:

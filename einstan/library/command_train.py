@@ -135,7 +135,8 @@ def _check_outputs(options: argparse.Namespace) -> None:
 
 
 def _check_same_data(recipe: Recipe, table: Table, state: State | None) -> None:
-    found = zlib.crc32(np.ascontiguousarray(table.features).tobytes(), zlib.crc32(np.asarray(table.labels, "<i8").tobytes()))
+    labels = zlib.crc32(np.asarray(table.labels, "<i8").tobytes())
+    found = zlib.crc32(np.ascontiguousarray(table.features).tobytes(), labels)
     if state is not None and found != recipe.fingerprint:
         raise DataError(
             f"{table.name} is not the data that the run was made with", repair="give the same file with --data"
@@ -276,4 +277,4 @@ def plot(history: History, path: str) -> None:
     try:
         figure.savefig(path, dpi=150)
     except (OSError, ValueError) as problem:
-        raise DataError(f"--plot {path} cannot be drawn: {problem}", repair="give a name that ends in .png") from problem
+        raise DataError(f"--plot {path} cannot be drawn: {problem}", repair="give a name ending in .png") from problem

@@ -32,7 +32,10 @@ def require_finite(name: str, array: np.ndarray) -> None:
     nans = int(np.count_nonzero(np.isnan(array)))
     raise DataError(
         f"{name} holds {count} value{'s' if count > 1 else ''} that {'are' if count > 1 else 'is'} not finite",
-        inferred=(f"{nans} NaN and {count - nans} infinite of {array.size}", f"the first is {name}{place} = {array[first]}"),
+        inferred=(
+            f"{nans} NaN and {count - nans} infinite of {array.size}",
+            f"the first is {name}{place} = {array[first]}",
+        ),
         repair="drop or fill these rows before training",
     )
 
@@ -56,7 +59,7 @@ def one_hot(labels: np.ndarray, classes: int, dtype: np.typing.DTypeLike = np.fl
     labels = np.asarray(labels)
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise DataError(f"labels are a list of class numbers, not an array of {labels.dtype} with shape {labels.shape}")
-    if len(labels) and not (0 <= labels.min() and labels.max() < classes):
+    if len(labels) and (labels.min() < 0 or labels.max() >= classes):
         raise DataError(
             f"labels run from {labels.min()} to {labels.max()}, and there are {classes} classes, 0 to {classes - 1}"
         )
@@ -146,9 +149,7 @@ def read_table(path: str | os.PathLike[str]) -> Table:
     (the label in the last column, a header if there is one)."""
     suffix = Path(path).suffix.lower()
     if suffix not in (".npz", ".csv"):
-        raise DataError(
-            f"{path} has the ending {suffix or '(none)'}", repair="give a file that ends in .npz or .csv"
-        )
+        raise DataError(f"{path} has the ending {suffix or '(none)'}", repair="give a file that ends in .npz or .csv")
     try:
         return read_npz(path) if suffix == ".npz" else read_csv(path)
     except OSError as problem:
@@ -274,13 +275,13 @@ def _table(path: str | os.PathLike[str], features: np.ndarray, labels: np.ndarra
     return Table(features, numbers.reshape(-1), tuple(str(name) for name in names), test, str(path))
 
 
-def require_names(
-    given: Mapping[str, object], needed: tuple[str, ...], what: str, all_needed: bool = True
-) -> None:
+def require_names(given: Mapping[str, object], needed: tuple[str, ...], what: str, all_needed: bool = True) -> None:
     """Refuse unknown tensors by name, and missing ones where all are needed."""
     for name in given:
         if name not in needed:
-            raise DataError(f"{name} is not {what}", inferred=f"known: {', '.join(needed)}", repair=nearest(name, needed))
+            raise DataError(
+                f"{name} is not {what}", inferred=f"known: {', '.join(needed)}", repair=nearest(name, needed)
+            )
     for name in needed if all_needed else ():
         if name not in given:
             raise DataError(f"{name} is missing: {what}", inferred=f"given: {', '.join(given) or 'nothing'}")

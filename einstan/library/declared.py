@@ -9,9 +9,10 @@ from einstan.calculus.partial import partial
 from einstan.calculus.program import Program
 from einstan.calculus.proof import prove_partial
 from einstan.calculus.simplify import simplify_sum
-from einstan.language import well_named
 from einstan.language.errors import ClaimError
-from einstan.language.term import Equation, Partial
+from einstan.language.index import Index, fresh_name
+from einstan.language.node import Node, fold
+from einstan.language.term import Equation, Expr, Partial, Reduce, Sum, bound_indices, rebound, substitute
 from einstan.machine.verify import compare
 
 
@@ -48,14 +49,13 @@ def judge(claim: Equation, program: Program) -> Verdict:
             repair="declare it in the form in which it is derived, or leave it out",
         )
     *arrays, numbers = str(found).splitlines()
-    difference = shortest(simplify_sum(proof.difference))
-    named = well_named(Equation("difference", difference.free, difference))
+    difference = _readable(shortest(simplify_sum(proof.difference)))
     raise ClaimError(
         "this is not the derivative",
         text=str(claim),
         inferred=[
             *inferred,
-            f"derived minus declared:  {named.rhs}",
+            f"derived minus declared:  {difference}",
             *(f"for example, with {line}" if k == 0 else f"{'':13}and  {line}" for k, line in enumerate(arrays)),
             numbers.replace("left", "derived").replace("right", "declared"),
         ],
@@ -73,3 +73,23 @@ def derived_like(claim: Equation, program: Program) -> Equation:
     if any(old != new for old, new in above.items()) or set(letters) & set(above):
         return partial(numerator, claim.name.wrt[0][0], definitions=others)
     return partial(numerator, claim.name.wrt[0][0], letters, others)
+
+
+def _readable(expr: Expr) -> Expr:
+    """The expression with capitals for the bound indices that a canonical form has numbered."""
+    taken = {index.name for index in (*expr.free, *bound_indices(expr))}
+    letters: dict[Index, Index] = {}
+    for index in bound_indices(expr):
+        if not index.name.isalnum():
+            letters[index] = Index(fresh_name("K", taken), index.dim)
+            taken.add(letters[index].name)
+
+    def rule(node: Node, children: tuple[Node, ...]) -> Node:
+        if isinstance(node, Sum | Reduce):
+            new = {index: letters.get(index, index) for index in node.indices}
+            return rebound(node, tuple(new.values()), substitute(children[0], new))
+        return node.rebuilt(children) if children != node.children else node
+
+    result = fold(expr, rule)
+    assert isinstance(result, Expr)
+    return result

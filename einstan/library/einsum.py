@@ -2,8 +2,9 @@
 
     dZ[n,j]/dX[m,p] = δ[n,m] W[p,j]      'nm,pj->njmp'    δ[n,m], W[p,j]
 
-An operand is anything with indices: an access, a surviving delta, a function of entries.  What has none is the number in
-front.  Letters are the user's own where they are single and unique; from the 53rd on there are integer sublists only.
+An operand is anything with indices: an access, a surviving delta, a function of entries.  What has none is the number
+in front.  Letters are the user's own where they are single and unique; with more than 52 indices there are integer
+sublists only.
 """
 
 from __future__ import annotations
@@ -116,7 +117,8 @@ def _products(expr: Expr) -> list[tuple[Expr, ...]]:
             found: list[tuple[Expr, ...]] = [()]
             for factor in factors:
                 if isinstance(factor, Sum):
-                    taken = {i.name for part in (*factors, *(p for product in found for p in product)) for i in part.free}
+                    others = (*factors, *(part for product in found for part in product))
+                    taken = {index.name for other in others for index in other.free}
                     factor = rename_bound(factor, taken)  # type: ignore[assignment]
                 opened = _products(factor) if isinstance(factor, Sum) or _holds_delta(factor) else [(factor,)]
                 found = [left + right for left in found for right in opened]

@@ -1,8 +1,8 @@
 """First values of parameters: He, Glorot, zeros, ones and their like.
 
-An initialiser is any function ``(shape, generator) -> array``.  The last axis of a weight is taken as its output and the
-others as its input, as in ``Z[n,j] = X[n,K] W[K,j]``.  Every parameter draws from a generator of its own, made of the
-seed and its name, so its values do not depend on which other parameters there are or in which order they come.
+An initialiser is any function ``(shape, generator) -> array``.  The last axis of a weight is taken as its output and
+the others as its input, as in ``Z[n,j] = X[n,K] W[K,j]``.  Every parameter draws from a generator of its own, made of
+the seed and its name, so its values do not depend on which other parameters there are or in which order they come.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def initialiser(choice: str | Initialiser) -> Initialiser:
         raise DataError(
             f"there is no initialiser {choice!r}",
             inferred=f"the initialisers are {', '.join(NAMED)}",
-            repair=nearest(str(choice), NAMED) or "give a name from the list, or a function (shape, generator) -> array",
+            repair=nearest(str(choice), NAMED) or "give one of these, or a function (shape, generator) -> array",
         )
     return NAMED[choice]
 

@@ -2,6 +2,8 @@
 
     accuracy(S="S", Y="Y")      the share of rows whose largest entries agree
     error(O="O", Y="Y")         the mean absolute difference
+
+A metric of one's own is a `Metric` with any function.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ def share_of_matches(scores: np.ndarray, labels: np.ndarray) -> float:
     return float(np.mean(scores.argmax(axis=-1) == truth)) if len(scores) else float("nan")
 
 
-def error(O: str = "O", Y: str = "Y") -> Metric:  # noqa: E741 - the output's name
+def error(O: str = "O", Y: str = "Y") -> Metric:
     """The mean absolute difference of ``O`` and ``Y``."""
     return Metric("error", (O, Y), lambda output, target: float(np.mean(np.abs(output - target))), False)
 

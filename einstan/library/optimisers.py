@@ -6,7 +6,7 @@ that a checkpoint can hold.  In the formulas ``g`` is the gradient and ``t`` cou
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -108,11 +108,11 @@ class Adam:
         return new_params, new_state
 
 
-NAMED = {
-    "sgd": lambda rate: SGD(rate),
-    "momentum": lambda rate: Momentum(rate),
+NAMED: dict[str, Callable[[float], Optimiser]] = {
+    "sgd": SGD,
+    "momentum": Momentum,
     "nesterov": lambda rate: Momentum(rate, nesterov=True),
-    "adam": lambda rate: Adam(rate),
+    "adam": Adam,
 }
 
 
@@ -127,7 +127,7 @@ def optimiser(name: str, rate: float) -> Optimiser:
     return NAMED[name](rate)
 
 
-# ---- learning-rate schedules: epoch (from 0) → factor on the optimiser's rate -----------------------------------------
+# ---- learning-rate schedules: epoch (from 0) to a factor on the optimiser's rate -------------------------------------
 
 
 @dataclass(frozen=True)

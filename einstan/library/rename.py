@@ -11,7 +11,7 @@ from einstan.language.errors import ProgramError
 from einstan.language.index import Affine, Index
 from einstan.language.node import Node, fold
 from einstan.language.surface import RESERVED
-from einstan.language.term import Equation, Expr, Extent, Indexed, Name, Partial, Reduce, Sum
+from einstan.language.term import Equation, Expr, Extent, Indexed, Name, Partial, Reduce, Sum, rebound
 from einstan.language.tokens import is_name, name_end
 
 
@@ -38,7 +38,8 @@ def require_name(name: str) -> None:
     if not (is_name(name) and name_end(name, 0) == len(name)) or name in RESERVED:
         raise ProgramError(
             f"{name!r} cannot name a tensor",
-            inferred="it is a word of the notation" if name in RESERVED else "a name is a letter, then letters and digits",
+            inferred="a name is a letter, then letters and digits"
+            + ("; this word is taken" if name in RESERVED else ""),
             repair="write a name such as W1 or hidden",
         )
 
@@ -79,7 +80,7 @@ def _renamed(root: Node, names: Mapping[str, str]) -> Node:
                 return Indexed(_name(node.tensor, names), children)  # type: ignore[arg-type]
             case Sum() | Reduce():
                 indices = tuple(_index(index, names) for index in node.indices)
-                return type(node)(*node.fields[:-2], indices, children[0])
+                return rebound(node, indices, children[0])
             case _:
                 return node.rebuilt(children) if children != node.children else node
 

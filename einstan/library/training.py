@@ -99,7 +99,8 @@ def fit(
             state.rows.append(row)
             goal.judge(state)
             good = state.snapshot()
-            if any([each.on_epoch_end(good) for each in told]):
+            answers = [each.on_epoch_end(good) for each in told]  # all are told, whatever one answers
+            if any(answers):
                 reason = "ended by a callback"
                 break
         else:

@@ -155,10 +155,13 @@ class Compiled:
             return found
 
     def _made(
-        self, shapes: Mapping[Name, tuple[int, ...]], sizes: Mapping[str, int], precisions: dict[Name, str],
+        self,
+        shapes: Mapping[Name, tuple[int, ...]],
+        sizes: Mapping[str, int],
+        precisions: dict[Name, str],
         nominal: int | None,
-    ) -> Specialisation:  # fmt: skip
-        extents = infer(self.program, shapes, sizes, nominal)
+    ) -> Specialisation:
+        extents = infer(self.program, shapes, sizes, nominal, self.flat.wanted)
         widest = max((np.dtype(p).itemsize for p in precisions.values() if p.startswith("float")), default=8)
         made = plan(
             self.program, extents, optimize=self.optimize, itemsize=widest, memory_limit=self.memory_limit, flat=self.flat

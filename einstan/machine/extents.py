@@ -7,7 +7,7 @@ inside, ``|X.0| - |R| + 1``; a guarded read infers nothing, and ``where |i| = ..
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from einstan.calculus.program import Program, prefix
 from einstan.language.dims import axis, qualified
@@ -79,8 +79,9 @@ def infer(
     shapes: Mapping[Name, Shape],
     sizes: Mapping[str, int] | None = None,
     nominal: int | None = None,
+    only: Collection[Name] | None = None,
 ) -> Extents:
-    """One extent per dimension.
+    """One extent per dimension, at least for the equations of the tensors in ``only``.
 
     ``shapes`` has the shape of each input that is known; ``sizes`` names extents by index letter (``n``) or by axis
     (``X.0``); a letter gives the extent of every dimension that has this letter and that nothing else determines.
@@ -107,6 +108,8 @@ def infer(
         _fill(extents, nominal)
     _solve(extents, backwards=True)
     for equation in program.equations:
+        if only is not None and equation.name not in only:
+            continue
         for index in _indices(equation):
             if extents.dim(equation, index) not in extents.known:
                 raise _unknown(extents, equation, index)

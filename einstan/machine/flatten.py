@@ -38,7 +38,7 @@ from einstan.language.term import (
     power,
 )
 from einstan.machine.extents import as_program
-from einstan.machine.guards import as_affine, is_index_bracket, is_static
+from einstan.machine.guards import as_affine, index_tensors, is_index_bracket, is_static
 from einstan.machine.loops import NO_VALUE, deep
 from einstan.machine.operations import Flat, Form, Graph, Reading, Ref, Stored, combined
 
@@ -90,7 +90,7 @@ class _Flattener:
         self.graph = Graph()
         self.tensors: dict[Name, Stored] = {}
         self.spaces: list[tuple[str, str]] = []  # of each label: its dimension and its letter
-        self.index_tensors: dict[Name, set[str]] = {}
+        self.index_tensors = index_tensors(program.equations)
         self.nonempty: list[tuple[str, str, str]] = []
         self.softmaxes: dict[int, Softmax] = {}  # by the value of the logsumexp
         self.log_softmaxes: dict[int, Ref] = {}  # by value: the softmax it is the logarithm of
@@ -109,7 +109,7 @@ class _Flattener:
             if equation.name in wanted:
                 self.define(equation)
         sized = tuple(name for name in program.inputs if name in wanted and name not in program.ranks)
-        return Flat(self.graph, self.tensors, outputs, self.index_tensors, self.nonempty, sized)
+        return Flat(self.graph, self.tensors, outputs, self.index_tensors, self.nonempty, sized, frozenset(wanted))
 
     def input(self, name: Name) -> None:
         dims = tuple(self.program.dims.find(axis(name, k)) for k in range(self.program.ranks[name]))
@@ -242,7 +242,6 @@ class _Flattener:
         operands = [whole]
         slots: list[Form] = [Form((), (), (), 0)] * len(node.slots)
         for k, form in enumerate(node.slots):
-            self.note_gathers(form, axis(node.tensor, k))
             slots[whole.labels.index(k)] = self.form(form, scope, guards, operands)
         inside: list[int] = []  # the labels of the result, slot by slot
         for slot_form in (slots[a] for a in sorted(range(len(slots)), key=lambda a: whole.labels[a])):
@@ -266,11 +265,6 @@ class _Flattener:
         ref = self.add("expand", None, (Ref(stored.value, tuple(fresh[k] for k in labels)),), fresh)
         return Ref(ref.value, tuple(range(len(fresh))))
 
-    def note_gathers(self, form: Affine, where: str) -> None:
-        for atom, _ in form.terms:
-            if isinstance(atom, Indexed):
-                self.index_tensors.setdefault(atom.tensor, set()).add(where)
-
     def form(self, form: Affine, scope: Scope, guards: Guards, operands: list[Ref]) -> Form:
         """A form over labels; the integer tensors in it are appended to the operands."""
         parts: list[tuple[Form, int]] = []
@@ -281,7 +275,6 @@ class _Flattener:
                 parts.append((Form((), (), ((self.dim_of(atom.index), 1),), 0), k))
             else:
                 assert isinstance(atom, Indexed)
-                self.index_tensors.setdefault(atom.tensor, set())
                 coefficient, ref = self.read(atom, scope, guards, 1)
                 ref = self.scaled(Term(coefficient, ref))
                 if ref not in operands[1:]:
@@ -321,9 +314,10 @@ class _Flattener:
         return result
 
     def operand(self, node: Node, scope: Scope, guards: Guards) -> Ref:
-        if isinstance(node, Affine):
+        affine = as_affine(node, self.index_tensors)
+        if affine is not None and (isinstance(node, Affine) or not is_static(node)):
             operands: list[Ref] = [Ref(-1, ())]
-            form = self.form(node, scope, guards, operands)
+            form = self.form(affine, scope, guards, operands)
             return self.positions(form, operands[1:])
         assert isinstance(node, Expr)
         return self.scaled(self.lower(node, scope, guards))
@@ -354,7 +348,7 @@ class _Flattener:
         return found
 
     def guard_form(self, node: Node, scope: Scope, guards: Guards) -> Form:
-        form = as_affine(node)
+        form = as_affine(node, self.index_tensors)
         assert form is not None
         operands: list[Ref] = [Ref(-1, ())]
         lowered = self.form(form, scope, guards, operands)
@@ -382,7 +376,7 @@ class _Flattener:
         others = [(bracket, renamed(inner)) for bracket, inner in others]
         inside = around
         for bracket, inner in others:
-            if is_index_bracket(bracket):
+            if is_index_bracket(bracket, self.index_tensors):
                 inside += tuple(self.guard_forms(bracket, inner, around))
         summed = [label for label in parts.summed if label not in names]
         coefficients = list(parts.coefficients)
@@ -403,7 +397,7 @@ class _Flattener:
         gathers = [entry for entry in live if _is_gather_delta(entry[0])]
         for bracket, inner in live:
             if len(gathers) != 1 or bracket is not gathers[0][0]:
-                operands.append(self.compare(bracket, inner, around if is_index_bracket(bracket) else inside))
+                operands.append(self.compare(bracket, inner, around if is_index_bracket(bracket, self.index_tensors) else inside))
         scatter: tuple[Ref, int] | None = None
         if len(gathers) == 1:
             scatter = self.scatter_target(*gathers[0], summed, operands + divisors)
@@ -475,7 +469,7 @@ class _Flattener:
         found: set[int] = set()
         if zero_outside:
             for number, (bracket, inner) in enumerate(brackets):
-                if is_index_bracket(bracket) and "!=" not in getattr(bracket, "relations", ()):
+                if is_index_bracket(bracket, self.index_tensors) and "!=" not in getattr(bracket, "relations", ()):
                     forms = self.guard_forms(bracket, inner, guards)
                     if forms and all(form in zero_outside for form in forms):
                         found.add(number)

@@ -7,12 +7,26 @@ a form that is known to be non-negative: ``0 <= f`` is ``f``, and ``f < |W.0|`` 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from einstan.language.index import Affine, Index, affine
-from einstan.language.node import Node
-from einstan.language.term import Const, Delta, Equation, Expr, Extent, Indexed, Iverson, Mul, Reduce, Sum
+from einstan.language.dims import axis
+from einstan.language.index import Affine, affine
+from einstan.language.node import Node, preorder
+from einstan.language.term import (
+    Add,
+    Const,
+    Delta,
+    Equation,
+    Expr,
+    Extent,
+    Indexed,
+    Iverson,
+    Mul,
+    Name,
+    Reduce,
+    Sum,
+)
 
 Guards = tuple[Affine, ...]
 
@@ -50,10 +64,11 @@ def guarded_factors(factors: tuple[Expr, ...], guards: Guards) -> list[tuple[Exp
     return [(factor, guards if is_index_bracket(factor) else inside) for factor in factors]
 
 
-def is_index_bracket(node: Node) -> bool:
-    """A delta, or an Iverson bracket that compares affine forms only: it can be known before any tensor is read."""
+def is_index_bracket(node: Node, integers: Collection[Name] = ()) -> bool:
+    """A delta, or an Iverson bracket that compares affine forms only: it can be known before any tensor of numbers is
+    read.  ``integers`` are the tensors of which it is known that they hold integers."""
     return isinstance(node, Delta) or (
-        isinstance(node, Iverson) and all(as_affine(operand) is not None for operand in node.operands)
+        isinstance(node, Iverson) and all(as_affine(operand, integers) is not None for operand in node.operands)
     )
 
 
@@ -77,15 +92,42 @@ def inequalities(node: Node) -> tuple[Affine, ...]:
     return tuple(found)
 
 
-def as_affine(node: Node) -> Affine | None:
-    """The operand of a bracket as a form, where it is one."""
-    if isinstance(node, Affine):
-        return node
-    if isinstance(node, Extent):
-        return affine((node, 1))
-    if isinstance(node, Const) and node.value.denominator == 1:
-        return Affine((), int(node.value))
-    return None
+def as_affine(node: Node, integers: Collection[Name] = ()) -> Affine | None:
+    """The operand of a bracket as a form, where it is one: ``T[i] - 1`` is, if T is known to hold integers."""
+    match node:
+        case Affine():
+            return node
+        case Extent():
+            return affine((node, 1))
+        case Const(value=value) if value.denominator == 1:
+            return Affine((), int(value))
+        case Indexed(tensor=tensor) if tensor in integers:
+            return affine((node, 1))
+        case Mul(factors=(Const(value=value), factor)) if value.denominator == 1:
+            inner = as_affine(factor, integers)
+            return None if inner is None else affine((inner, int(value)))
+        case Add(terms=terms):
+            forms = [as_affine(term, integers) for term in terms]
+            return None if None in forms else affine(*((form, 1) for form in forms if form is not None))
+        case _:
+            return None
+
+
+def index_tensors(equations: Iterable[Equation]) -> dict[Name, set[str]]:
+    """The tensors that stand in slots, so that they must hold integers, with the axes (``E.0``) that they index."""
+    found: dict[Name, set[str]] = {}
+    for equation in equations:
+        for node in preorder(equation.rhs):
+            if isinstance(node, Affine):
+                for atom, _ in node.terms:
+                    if isinstance(atom, Indexed):
+                        found.setdefault(atom.tensor, set())
+            elif isinstance(node, Indexed):
+                for position, form in enumerate(node.slots):
+                    for atom, _ in form.terms:
+                        if isinstance(atom, Indexed):
+                            found.setdefault(atom.tensor, set()).add(axis(node.tensor, position))
+    return found
 
 
 def bounds_above(guards: Guards, form: Affine) -> bool:

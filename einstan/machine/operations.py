@@ -204,3 +204,4 @@ class Flat:
     index_tensors: dict[Name, set[str]]  # tensors of integers, and the axes (``E.0``) that they index
     nonempty: list[tuple[str, str, str]]  # (dimension, message of the error where it is empty, equation)
     sized: tuple[Name, ...] = ()  # tensors of which only the sizes are read
+    wanted: frozenset[Name] = frozenset()  # what the outputs need

@@ -118,7 +118,7 @@ def plan(
     """
     program = as_program(program)
     flat = flatten(program, outputs) if flat is None else flat
-    extents = sizes if isinstance(sizes, Extents) else infer(program, shapes or {}, sizes)
+    extents = sizes if isinstance(sizes, Extents) else infer(program, shapes or {}, sizes, only=flat.wanted)
     refuse_empty(flat, extents)
     expanded = _Expansion(flat, extents, optimize).run()
     made = Plan(

@@ -23,6 +23,7 @@ from einstan.language.errors import EinstanError
 from einstan.language.index import Index, slot
 from einstan.language.node import preorder
 from einstan.language.term import Const, Equation, Expr, Indexed, Name, Reduce, Sum, add, neg
+from einstan.machine.guards import index_tensors
 from einstan.machine.extents import Extents, infer, windowed
 from einstan.machine.loops import Tensor, evaluate
 from einstan.machine.numbers import EXACT, DomainError, Number
@@ -191,7 +192,7 @@ class _Sampler:
 
     def __init__(self, program: Program, checks: tuple[str, ...], generator: random.Random) -> None:
         self.program, self.checks, self.generator = program, checks, generator
-        self.index_axes = _index_axes(program)
+        self.index_axes = index_tensors(program.equations)
         self.reason = ""
 
     def point(self, extents: Extents) -> tuple[Point, dict[Name, Tensor]] | None:
@@ -224,7 +225,8 @@ class _Sampler:
         for name, shape in shapes.items():
             size = math.prod(shape)
             if name in self.index_axes:
-                top = min((extents.axis(t, k) for t, k in self.index_axes[name]), default=2)
+                axes = self.index_axes[name]
+                top = min((extents.known[self.program.dims.find(a)] for a in axes), default=2)
                 point[name] = Tensor(shape, [Fraction(self.generator.randrange(max(top, 1))) for _ in range(size)])
             else:
                 point[name] = Tensor(shape, [next(pool) for _ in range(size)])
@@ -279,25 +281,6 @@ def _entries(count: int, positive: bool) -> list[Fraction]:
                 found[Fraction(sign * numerator, denominator)] = None
         denominator += 1
     return list(found)
-
-
-def _index_axes(program: Program) -> dict[Name, list[tuple[Name, int]]]:
-    """The tensors that stand in slots, and the axes that they index alone."""
-    found: dict[Name, list[tuple[Name, int]]] = {}
-    for equation in program.equations:
-        for node in preorder(equation.rhs):
-            slots = enumerate(node.slots) if isinstance(node, Indexed) else ()
-            for k, form in slots:
-                for atom, _ in form.terms:
-                    if isinstance(atom, Indexed):
-                        assert isinstance(node, Indexed)
-                        found.setdefault(atom.tensor, []).append((node.tensor, k))
-        for node in preorder(equation.rhs):
-            for form in getattr(node, "fields", ()) if type(node).__name__ == "Delta" else ():
-                for atom, _ in form.terms:
-                    if isinstance(atom, Indexed):
-                        found.setdefault(atom.tensor, [])
-    return found
 
 
 def _unravel(offset: int, shape: Sequence[int]) -> tuple[int, ...]:

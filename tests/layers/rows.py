@@ -142,5 +142,5 @@ def central_differences(forward, arrays, name, step=1e-6):
         up[position] += step
         down[position] -= step
         difference = forward(**{**arrays, name: up}) - forward(**{**arrays, name: down})
-        found[(...,) + position] = difference / (2 * step)
+        found[(..., *position)] = difference / (2 * step)
     return found

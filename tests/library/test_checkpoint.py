@@ -65,12 +65,12 @@ def test_parameters_alone(tmp_path):
     assert back.optimiser == {}
 
 
-class Crash(Exception):
+class CrashError(Exception):
     pass
 
 
 def crash(*arguments, **keywords):
-    raise Crash
+    raise CrashError
 
 
 @pytest.mark.parametrize("broken", ["replace", "fsync", "write", "interrupt"])
@@ -105,7 +105,7 @@ def test_a_crash_while_saving_leaves_the_old_file_whole(tmp_path, monkeypatch, b
             patch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
         else:
             patch.setattr(os, broken, crash)
-        with pytest.raises((Crash, OSError, KeyboardInterrupt)):
+        with pytest.raises((CrashError, OSError, KeyboardInterrupt)):
             a_run(2.0).save(path)
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["run.npz"]

@@ -1,5 +1,7 @@
 """Layers: what they say, how one use of them is named, and what is refused."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -56,7 +58,8 @@ def test_einsum_strings(text, string, operands, factors):
 
 def test_beyond_fifty_two_letters_there_are_sublists():
     names = [f"i{k}" for k in range(60)]
-    text = f"T = {' '.join(f'A{k}[{a.upper()},{b.upper()}]' for k, (a, b) in enumerate(zip(names, names[1:])))}"
+    factors = (f"A{k}[{a.upper()},{b.upper()}]" for k, (a, b) in enumerate(pairwise(names)))
+    text = f"T = {' '.join(factors)}"
     (term,) = einsum(parse(text)).terms
     assert term.string == ""
     inputs, output = term.sublists
@@ -135,7 +138,7 @@ ERRORS = [
     (
         lambda: layers.dense("H", X="relu"),
         "'relu' cannot name a tensor\n"
-        "  inferred: it is a word of the notation\n"
+        "  inferred: a name is a letter, then letters and digits; this word is taken\n"
         "  repair:   write a name such as W1 or hidden",
     ),
     (

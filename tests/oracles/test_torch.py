@@ -10,7 +10,7 @@ from einstan.library.optimisers import SGD, Adam, Momentum
 from tests.layers.rows import ROWS
 
 torch = pytest.importorskip("torch", exc_type=ImportError)
-F = torch.nn.functional if hasattr(torch, "nn") else None
+F = torch.nn.functional
 
 BY_TORCH = {
     "dense": lambda X, W, b: F.linear(X, W.T, b),

@@ -1,0 +1,137 @@
+"""Do the tables of README.md say what was measured?  They are written from results/*.json, never by hand.
+
+Each part between ``<!-- paths -->`` and ``<!-- end -->`` is replaced by the tables of results/paths.json, and so on.
+With ``--check`` nothing is written; the exit status is 1 if the page is not what the results give.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from common import count, one_line, seconds
+
+HERE = Path(__file__).resolve().parent
+OPTIMIZERS = ("left to right", "greedy", "optimal", "dp", "random-greedy-128", "auto", "cotengra, 32 trials")
+DEFAULT = "einstan (default)"
+
+
+def paths(results: Any) -> Iterable[str]:
+    """FLOPs of every optimizer over the best, and what the default's order took to run."""
+    head = ("case", "best FLOPs", *OPTIMIZERS, "einstan", "planning, dp", "run, einstan", "fastest")
+    rows, alike = [], []
+    for case in results["cases"]:
+        found = {row["optimizer"]: row for row in case["rows"]}
+        if DEFAULT not in found:
+            time = case["rows"][0]["time"]["median"]
+            alike.append(f"{case['case'].removeprefix('layer: ')} {seconds(time)}")
+            continue
+        best = min(row["flops"] for row in case["rows"] if "flops" in row)
+        ratios = [ratio(found.get(name)) for name in (*OPTIMIZERS, DEFAULT)]
+        ran = [row for row in case["rows"] if "time" in row]
+        fastest = min(ran, key=lambda row: row["time"]["median"])
+        default = found[DEFAULT]["time"]["median"]
+        name = "the same" if fastest["time"] == found[DEFAULT]["time"] else fastest["optimizer"]
+        times = (seconds(found["dp"].get("planning")), seconds(default))
+        rows.append((case["case"], count(best), *ratios, *times, f"{seconds(fastest['time']['median'])}, {name}"))
+    yield from markdown(head, rows)
+    yield ""
+    yield "Cases in which every product has two factors, so that all optimizers agree: " + "; ".join(alike) + "."
+    yield ""
+    yield from lost(results["lost"], ("case", "optimizer", "by"))
+
+
+def ratio(row: Any) -> str:
+    if row is None:
+        return ""
+    return f"{row['ratio']:.3g}" if "ratio" in row else "not tried"
+
+
+def derive(results: Any) -> Iterable[str]:
+    stages = list(results["depths"][0]["seconds"])
+    rows = [
+        (
+            str(row["depth"]),
+            *(seconds(row["seconds"][stage]["median"]) for stage in stages),
+            str(row["equations"]),
+            str(row["longest"]),
+        )
+        for row in results["depths"]
+    ]
+    yield from markdown(("layers", *stages, "equations", "longest, characters"), rows)
+    yield ""
+    words = {(True, True): "holds", (True, False): "**fails**", (False, True): "met", (False, False): "**missed**"}
+    checks = [(c["what"], c["measured"], c["wanted"], words[c["check"], c["held"]]) for c in results["checks"]]
+    yield from markdown(("check or target", "measured", "wanted", "verdict"), checks)
+
+
+def step(results: Any) -> Iterable[str]:
+    rows = [
+        (
+            row["case"],
+            row["contender"],
+            seconds(row["time"]["median"]),
+            f"{seconds(row['time']['low'])} to {seconds(row['time']['high'])}",
+            f"{row['ratio']:.2f}",
+        )
+        for row in results["rows"]
+    ]
+    yield from markdown(("case", "contender", "median", "quartiles", "ratio"), rows)
+    yield ""
+    yield from lost(results["lost"], ("case", "contender", "by"))
+
+
+def lost(rows: Sequence[Sequence[str]], head: Sequence[str]) -> Iterable[str]:
+    if not rows:
+        yield "No row is lost."
+        return
+    yield "Rows lost:"
+    yield ""
+    yield from markdown(head, rows)
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterable[str]:
+    yield "| " + " | ".join(head) + " |"
+    yield "|" + "---|" * len(head)
+    for row in rows:
+        yield "| " + " | ".join(row) + " |"
+
+
+TABLES: dict[str, Callable[[Any], Iterable[str]]] = {"paths": paths, "derive": derive, "step": step}
+
+
+def page(text: str) -> str:
+    """The page with every part written again."""
+
+    def part(match: re.Match[str]) -> str:
+        file = match[1]
+        written = json.loads((HERE / "results" / f"{file}.json").read_text("utf-8"))
+        lines = [f"Measured on {one_line(written['machine'])} ({written['machine']['date']}).", ""]
+        lines += TABLES[written["benchmark"]](written["results"])
+        return f"<!-- {file} -->\n\n" + "\n".join(lines) + "\n\n<!-- end -->"
+
+    return re.sub(r"<!-- (\w+) -->.*?<!-- end -->", part, text, flags=re.DOTALL)
+
+
+def run() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit status 1 if the page is out of date")
+    options = parser.parse_args()
+    path = HERE / "README.md"
+    old = path.read_text("utf-8")
+    new = page(old)
+    if options.check:
+        if new != old:
+            print("README.md is not what results/*.json give: run python benchmarks/report.py", file=sys.stderr)
+        return int(new != old)
+    path.write_text(new, "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run())

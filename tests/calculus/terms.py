@@ -1,0 +1,192 @@
+"""Random terms that provoke the calculus: few letters, all of one dimension bound again and again.
+
+Where `tests.strategies` makes equations as people write them, these are terms as derivations produce them: the same
+index object is bound in siblings, below other binders of its own letter, and stands free elsewhere.  Everything is
+drawn from a `random.Random`, which may be Hypothesis's, so that failures shrink.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from random import Random
+
+from einstan.language import (
+    Affine,
+    Apply,
+    Const,
+    Delta,
+    Expr,
+    Extent,
+    Index,
+    Indexed,
+    Iverson,
+    Reduce,
+    Sum,
+    affine,
+    slot,
+)
+from einstan.language.term import add, mul, neg, power, reciprocal
+
+# Dimensions by name, and tensors by the dimensions of their axes; T holds integers that index b.
+SIZES = {"a": 3, "b": 2, "w": 2, "l": 9}
+SHAPES: dict[str, tuple[str, ...]] = {
+    "A": ("a", "b"), "B": ("b", "a"), "C": ("a", "a"), "u": ("a",), "v": ("b",), "w": ("w",), "s": (), "X": ("l",),
+    "T": ("a",),
+}  # fmt: skip
+VALUES = ("A", "B", "C", "u", "v", "w", "s", "X")  # what may be differentiated by
+LETTERS = {"a": ("i", "j", "K"), "b": ("p", "M"), "w": ("R",)}
+SMOOTH = ("exp", "sin", "tanh", "sigmoid", "softplus", "cos", "arctan", "erf")
+ROUGH = ("relu", "abs", "sign")
+NUMBERS = (Fraction(2), Fraction(-1), Fraction(3), Fraction(1, 2), Fraction(-1, 3), Fraction(0), Fraction(1))
+
+
+def arrays(random: Random, sizes: dict[str, int] = SIZES) -> dict[str, object]:
+    """An array for every tensor: distinct small numbers, none of them near zero, so that kinks and ties are far."""
+    import numpy as np
+
+    made: dict[str, object] = {}
+    for name, dims in SHAPES.items():
+        shape = tuple(sizes[dim] for dim in dims)
+        count = int(np.prod(shape))
+        if name == "T":
+            entries = [random.randrange(max(sizes["b"], 1)) for _ in range(count)]
+            made[name] = np.array(entries, dtype=int).reshape(shape)
+        else:
+            entries = [random.choice((-1, 1)) * (0.2 + random.randrange(10**6) / 10**6) for _ in range(count)]
+            made[name] = np.array(entries, dtype=float).reshape(shape)
+    return made
+
+
+class Terms:
+    """A maker of terms.  ``smooth`` leaves out what has kinks, ``rational`` all functions."""
+
+    def __init__(self, random: Random, smooth: bool = False, rational: bool = False) -> None:
+        self.random, self.smooth, self.rational = random, smooth, rational
+
+    def pick(self, choices: Sequence[object]) -> object:
+        return choices[self.random.randrange(len(choices))]
+
+    def chance(self, one_in: int) -> bool:
+        return self.random.randrange(one_in) == 0
+
+    def index(self, scope: Sequence[Index], dim: str) -> Index | None:
+        fitting = [index for index in scope if index.dim == dim]
+        return self.pick(fitting) if fitting else None  # type: ignore[return-value]
+
+    # ---- leaves --------------------------------------------------------------------------------------------------
+
+    def access(self, scope: Sequence[Index]) -> Expr:
+        name = str(self.pick(VALUES))
+        slots = [self.index(scope, dim) for dim in SHAPES[name]]
+        if name == "X":
+            return self.window(scope)
+        if any(index is None for index in slots):
+            return Indexed("s")
+        return Indexed(name, tuple(slot(index) for index in slots))  # type: ignore[arg-type]
+
+    def window(self, scope: Sequence[Index]) -> Expr:
+        """X at an affine slot: guarded, or so that it is inside."""
+        if not scope:
+            return Indexed("s")
+        count = 1 + self.random.randrange(2)
+        guarded = self.chance(2)
+        steps = (1, 1, 2, -1) if guarded else (1, 2)
+        parts = [(self.pick(scope), self.pick(steps)) for _ in range(count)]
+        form = affine(*parts, constant=self.random.randrange(-1, 3) if guarded else 0)  # type: ignore[arg-type]
+        if not guarded:
+            return Indexed("X", (form,))
+        if self.chance(4):
+            parts.append((Indexed("T", (slot(self.index(scope, "a")),)), 1) if self.index(scope, "a") else parts[0])
+            form = affine(*parts)  # type: ignore[arg-type]
+        top = affine((Extent(Index("x", "l")), 1))
+        return mul((Iverson((Affine(()), form, top), ("<=", "<")), Indexed("X", (form,))))
+
+    def leaf(self, scope: Sequence[Index]) -> Expr:
+        match self.random.randrange(12):
+            case 0:
+                return Const(self.pick(NUMBERS))  # type: ignore[arg-type]
+            case 1 if scope:
+                one: Index = self.pick(scope)  # type: ignore[assignment]
+                other = self.index(scope, one.dim) if not self.chance(3) else self.pick(scope)
+                return Delta(slot(one), affine((other, 1), constant=self.pick((0, 0, 0, 1, -1))))  # type: ignore[arg-type]
+            case 2 if scope:
+                left, right = slot(self.pick(scope)), slot(self.pick(scope))  # type: ignore[arg-type]
+                return Iverson((left, right), (self.pick(("<", "<=", "==", "!=")),))  # type: ignore[arg-type]
+            case 3 if scope:
+                return Extent(self.pick(scope))  # type: ignore[arg-type]
+            case 4 if self.index(scope, "a") is not None:
+                taken = Affine(((Indexed("T", (slot(self.index(scope, "a")),)), 1),))  # type: ignore[arg-type]
+                if self.index(scope, "b") is not None and self.chance(2):
+                    return Delta(taken, slot(self.index(scope, "b")))  # type: ignore[arg-type]
+                return Indexed("v", (taken,))
+            case 5 if not self.smooth and not self.rational:
+                return Iverson((self.access(scope), Const(0)), (self.pick((">", "<=")),))  # type: ignore[arg-type]
+            case 6 if scope:
+                return Iverson((slot(self.pick(scope)),))  # type: ignore[arg-type]
+            case _:
+                return self.access(scope)
+
+    # ---- terms ---------------------------------------------------------------------------------------------------
+
+    def term(self, depth: int, scope: Sequence[Index]) -> Expr:
+        if depth <= 0:
+            return self.leaf(scope)
+        match self.random.randrange(12):
+            case 0 | 1 | 2:
+                return mul(self.term(depth - 1, scope) for _ in range(2 + self.random.randrange(2)))
+            case 3 | 4:
+                return add(self.term(depth - 1, scope) for _ in range(2 + self.random.randrange(2)))
+            case 5:
+                return neg(self.term(depth - 1, scope))
+            case 6 | 7:
+                return self.binder(depth, scope)
+            case 8 if not self.rational:
+                return self.function(depth, scope)
+            case 9:
+                return power(self.term(depth - 1, scope), Fraction(self.pick((2, 3, 2, -1))))  # type: ignore[arg-type]
+            case 10:
+                below = add((Const(2), power(self.term(depth - 1, scope), 2)))
+                return mul((self.term(depth - 1, scope), reciprocal(below)))
+            case _:
+                return self.leaf(scope)
+
+    def positive(self, depth: int, scope: Sequence[Index]) -> Expr:
+        return add((Const(Fraction(1, 2)), power(self.term(depth - 1, scope), 2)))
+
+    def function(self, depth: int, scope: Sequence[Index]) -> Expr:
+        match self.random.randrange(6):
+            case 0:
+                return Apply(str(self.pick(("log", "sqrt"))), (self.positive(depth, scope),))
+            case 1:
+                return power(self.positive(depth, scope), self.pick((Fraction(1, 2), Fraction(-3, 2), Fraction(2, 3))))  # type: ignore[arg-type]
+            case 2:
+                body, name = self.term(depth - 1, scope), str(self.pick(("exp", "exp", "log", "sqrt")))
+                inner = Apply("exp", (body,))
+                if name == "exp":
+                    return mul((inner, Apply("exp", (self.term(depth - 1, scope),))))
+                return Apply(name, (mul((inner, self.positive(depth, scope))),))
+            case 3 if not self.smooth:
+                names = ("maximum", "minimum")
+                return Apply(str(self.pick(names)), (self.term(depth - 1, scope), self.term(depth - 1, scope)))
+            case _:
+                names = SMOOTH if self.smooth else (*SMOOTH, *ROUGH)
+                return Apply(str(self.pick(names)), (self.term(depth - 1, scope),))
+
+    def binder(self, depth: int, scope: Sequence[Index]) -> Expr:
+        """A sum or reduction, often over a letter that is bound already or free around it."""
+        bound: list[Index] = []
+        for _ in range(1 + self.random.randrange(2)):
+            dim = str(self.pick(tuple(LETTERS)))
+            index = Index(str(self.pick(LETTERS[dim])), dim)
+            if index not in bound:
+                bound.append(index)
+        inside = [*(index for index in scope if index not in bound), *bound, *bound]
+        body = self.term(depth - 1, inside)
+        operations = ["sum", "sum", "sum", "sum", "mean", "prod"]
+        if not self.rational:
+            operations.append("logsumexp")
+        if not self.smooth:
+            operations += ["max", "min"]
+        operation = str(self.pick(operations))
+        return Sum(tuple(bound), body) if operation == "sum" else Reduce(operation, tuple(bound), body)

@@ -1,0 +1,227 @@
+"""The command line: what it prints, what it refuses, and that an interruption loses nothing."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import einstan
+from einstan.library.cli import main
+from einstan.library.state import load
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture
+def run(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        capsys.readouterr()
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as ended:
+            code = ended.code
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Three clouds of points that are easy to tell apart, with string labels."""
+    generator = np.random.default_rng(0)
+    labels = np.arange(90) % 3
+    points = generator.standard_normal((90, 2)) * 0.3 + 3 * np.eye(3, 2)[labels]
+    rows = [f"{x:.6f},{y:.6f},{'abc'[label]}" for (x, y), label in zip(points, labels, strict=True)]
+    path = tmp_path / "clouds.csv"
+    path.write_text("\n".join(["x,y,kind", *rows]))
+    np.savez(tmp_path / "clouds.npz", X=points, y=labels)
+    return path
+
+
+# ---- train -----------------------------------------------------------------------------------------------------------
+
+
+def test_digits_reach_97_percent(run):
+    code, out, err = run("train", "--seed", 0)
+    assert (code, err) == (0, "")
+    lines = [line.strip() for line in out.splitlines()]
+    assert "handwritten digits: 1295 for train, 359 for test, 143 for validation; network 64–64–32–10" in lines
+    for line in (
+        "Z1[n,j] = X[n,K] W1[K,j] + b1[j]",
+        "S[n,c] = exp(Z3[n,c]) / sum[K](exp(Z3[n,K]))",
+        "dZ3[n,c] = (S[n,c] - Y[n,c]) / |n|",
+        "dW3[k,j] = A2[N,k] dZ3[N,j]",
+        "dZ2[n,j] = 1[Z2[n,j] > 0] dA2[n,j]",
+    ):
+        assert line in lines
+    (last,) = [line for line in lines if line.startswith("test accuracy")]
+    assert float(last.split()[2]) >= 97
+    assert any(line.startswith("epoch   40/40  loss") for line in lines)
+
+
+def test_ones_own_data(run, table, tmp_path):
+    code, out, _ = run("train", "--data", table, "--hidden", "8", "--epochs", 30, "--plot", "loss.png")
+    assert code == 0
+    assert "test accuracy 100.00 %" in out
+    assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
+    code, out, _ = run("train", "--data", tmp_path / "clouds.npz", "--hidden", "", "--epochs", 30, "--lr", 0.5,
+                       "--optimiser", "sgd", "--validation", 0, "--smoothing", 0, "--dtype", "float32")  # fmt: skip
+    assert code == 0
+    assert "test accuracy 100.00 %" in out
+
+
+def test_five_epochs_and_five_more_are_ten(run, table):
+    common = ("train", "--data", table, "--hidden", "8")
+    assert run(*common, "--epochs", 5, "--save", "half.npz")[0] == 0
+    assert run("train", "--resume", "half.npz", "--epochs", 10)[0] == 0
+    assert run(*common, "--epochs", 10, "--save", "whole.npz")[0] == 0
+    half, whole = load("half.npz"), load("whole.npz")
+    assert half.epoch == 10
+    for part in ("params", "optimiser", "best"):
+        left, right = getattr(half, part), getattr(whole, part)
+        assert all(left[name].tobytes() == right[name].tobytes() for name in right)
+    assert [row["loss"] for row in half.rows] == [row["loss"] for row in whole.rows]
+
+
+def test_early_stopping(run, table):
+    code, out, _ = run("train", "--data", table, "--hidden", "8", "--epochs", 500, "--patience", 2, "--lr", 1)
+    assert code == 0
+    assert "stopped: no better val_loss for 2 epochs" in out
+
+
+def refused(run, *arguments):
+    code, _, err = run("train", *arguments)
+    assert code == 2
+    assert "Traceback" not in err
+    return err
+
+
+def test_train_refuses(run, table, tmp_path, monkeypatch):
+    run("train", "--data", table, "--hidden", "8", "--epochs", 2, "--save", "run.npz")
+    assert refused(run, "--resume", "run.npz", "--hidden", "9", "--epochs", 4) == (
+        "einstan: --hidden 9 is not what run.npz was made with\n"
+        "  inferred: it was made with --hidden 8\n"
+        "  repair:   leave out --hidden, or begin a new run without --resume\n"
+    )
+    assert "run.npz has already done 2 epochs of 2" in refused(run, "--resume", "run.npz")
+    assert "clouds.npz is not the data that the run was made with" in refused(
+        run, "--resume", "run.npz", "--epochs", 4, "--data", "clouds.npz"
+    )
+    assert "clouds.npz is not a checkpoint" in refused(run, "--resume", "clouds.npz")
+    assert "missing.csv cannot be read" in refused(run, "--data", "missing.csv")
+    assert "there is no writable directory nowhere" in refused(run, "--save", "nowhere/a.npz")
+    assert "there is no writable directory nowhere" in refused(run, "--plot", "nowhere/a.png")
+    assert "'64,x' is not a list of positive whole numbers" in refused(run, "--hidden", "64,x")
+    assert "'-1' is not a positive number" in refused(run, "--lr=-1")
+    (tmp_path / "nan.csv").write_text("1,2,a\nnan,3,b\n")
+    assert "X holds 1 value that is not finite" in refused(run, "--data", "nan.csv")
+    (tmp_path / "few.csv").write_text("1,2,a\n2,3,b\n")
+    assert "few.csv is too small" in refused(run, "--data", "few.csv")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert refused(run, "--plot", "loss.png") == (
+        "einstan: --plot needs matplotlib, which is not installed\n  repair:   pip install 'einstan[plot]'\n"
+    )
+
+
+def test_digits_without_scikit_learn(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    assert refused(run) == (
+        "einstan: the handwritten digits come with scikit-learn, which is not installed\n"
+        "  repair:   pip install 'einstan[demo]'\n"
+        "            or train on your own data: --data file.npz or --data file.csv\n"
+    )
+
+
+def test_a_run_that_diverges_saves_the_last_good_epoch(run, table):
+    err = refused(run, "--data", table, "--hidden", "8,8", "--lr", "1e200", "--save", "bad.npz")
+    assert "no longer finite in epoch" in err or "the loss is" in err
+    assert "is in bad.npz" in err
+    assert all(np.isfinite(array).all() for array in load("bad.npz").params.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("saved", ["mine.npz", None])
+def test_interrupted(tmp_path, saved):
+    arguments = ["train", "--epochs", "100000", *(["--save", saved] if saved else [])]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "einstan", *arguments], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if line.startswith("epoch"):
+            break
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    path = saved or "einstan-run.npz"
+    assert f"the run is in {path}" in out
+    assert f"carry on with: einstan train --resume {path}" in out
+    state = load(tmp_path / path)
+    assert state.epoch >= 1
+    assert len(state.rows) == state.epoch
+
+
+# ---- derive ----------------------------------------------------------------------------------------------------------
+
+
+def test_derive(run, tmp_path):
+    code, out, _ = run("derive", "Z[i,j] = X[i,K] W[K,j]", "--wrt", "X")
+    assert code == 0
+    assert out == ("Z[i,j] = X[i,K] W[K,j]\n\ndZ[i,j]/dX[p,k] = δ[i,p] W[k,j]\n    'ip,kj->ijpk'  δ[i,p], W[k,j]\n")
+    code, out, _ = run("derive", "Z[i,j] = X[i,K] W[K,j]")
+    assert out.count("dZ[i,j]/d") == 2
+    (tmp_path / "net.ein").write_text("Z[n] = X[n,K] w[K]  # a line\nL = 1/2 (Z[N] - Y[N])^2\n")
+    code, out, _ = run("derive", "net.ein", "--loss", "L", "--wrt", "w")
+    assert out == ("Z[n] = X[n,K] w[K]\nL = 1/2 (Z[N] - Y[N])^2\n\ndZ[n] = Z[n] - Y[n]\ndw[k] = X[N,k] dZ[N]\n")
+    code, out, _ = run("derive", "Z[i,j] = X[i,K] W[K,j]", "--wrt", "X", "--latex")
+    assert "\\frac" in out
+    assert "δ" not in out
+
+
+DERIVE_ERRORS = {
+    ("Z[i,j] = X[i,K] W[K,j]", "--wrt", "Q"): "no equation reads Q",
+    ("Z[i,j] = X[i,k] W[K,j]",): "the index k is free on the right but is not on the left",
+    ("nofile",): "nofile is neither an equation nor a file that can be read: No such file or directory",
+    ("Z[i] = X[i]", "--loss", "Q"): "no equation defines Q",
+}
+
+
+@pytest.mark.parametrize("arguments", DERIVE_ERRORS)
+def test_derive_errors(run, arguments):
+    code, _, err = run("derive", *arguments)
+    assert code == 2
+    assert DERIVE_ERRORS[arguments] in err.splitlines()[0]
+    assert "Traceback" not in err
+
+
+# ---- the rest --------------------------------------------------------------------------------------------------------
+
+
+def test_help_shows_an_example_for_each_command(run):
+    for command in ("train", "derive"):
+        code, out, _ = run(command, "--help")
+        assert code == 0
+        assert f"example:\n  einstan {command} " in out
+
+
+def test_version(run):
+    assert run("--version")[:2] == (0, f"einstan {einstan.__version__}\n")
+
+
+def test_the_module_runs():
+    done = subprocess.run(
+        [sys.executable, "-m", "einstan", "--version"], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert done.stdout == f"einstan {einstan.__version__}\n"
