@@ -115,8 +115,10 @@ def in_fresh_process(depth: int, threads: int) -> dict[str, Any]:
     command = [sys.executable, __file__, "--one", str(depth), "--threads", str(threads)]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     if answer.returncode != 0:
-        message = answer.stderr.strip().splitlines()
-        raise WrongAnswerError(message[-1].removeprefix("refused: ") if message else f"depth {depth} failed")
+        *_, last = answer.stderr.strip().splitlines() or [""]
+        if last.startswith("refused: "):
+            raise WrongAnswerError(last.removeprefix("refused: "))
+        sys.exit(f"{answer.stderr}the process that measures {depth} layers ended with status {answer.returncode}")
     result: dict[str, Any] = json.loads(answer.stdout)
     return result
 

@@ -10,16 +10,14 @@ once.
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import common
 from common import Timing
+from optimizers import TooManyOperandsError, clocked_search, optimizers
 
-OPTIMAL_OPERANDS = 9  # an exhaustive search tries (2n - 3)!! orders: two million for 9 operands, 6e15 for 16
-DP_OPERANDS = 24
 MOST_FLOPS, MOST_FLOPS_QUICK = 1e10, 1e8  # a naive order that takes more is not run
 MOST_ENTRIES = 5e7
 ONE_EINSUM_SHARE = 0.05  # of these for one einsum, whose loop is not a matrix product
@@ -141,59 +139,6 @@ def einsum_at_once(text: Any, arrays: Mapping[str, Any]) -> Callable[[], Any]:
     return lambda: np.einsum(*arguments, optimize=False)
 
 
-# ---- the optimizers --------------------------------------------------------------------------------------------------
-
-
-class TooManyOperandsError(Exception):
-    """An optimizer that would not come back."""
-
-
-def optimizers() -> dict[str, Any]:
-    """Name to optimizer, each as an object of opt_einsum that remembers its paths: all calls follow the same."""
-    import opt_einsum
-
-    searches: dict[str, tuple[Callable[..., Any], int | None]] = {"left to right": (left_to_right, None)}
-    limits = {"optimal": OPTIMAL_OPERANDS, "dp": DP_OPERANDS}
-    for name in ("greedy", "optimal", "dp", "random-greedy", "random-greedy-128", "auto"):
-        searches[name] = (opt_einsum.paths.get_path_fn(name), limits.get(name))
-    if common.installed("cotengra"):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it recommends further packages
-            import cotengra
-
-        def hyper(*arguments: Any) -> Any:
-            return cotengra.HyperOptimizer(max_repeats=32, parallel=False, progbar=False)(*arguments)
-
-        searches["cotengra, 32 trials"] = (hyper, None)
-
-    class Remembered(opt_einsum.paths.PathOptimizer):
-        """A search that is done once for each contraction."""
-
-        def __init__(self, name: str, search: Callable[..., Any], limit: int | None) -> None:
-            self.name, self.search, self.limit = name, search, limit
-            self.found: dict[Any, Any] = {}
-            self.most = 0
-
-        def __call__(self, inputs: Any, output: Any, size_dict: Any, memory_limit: Any = None) -> Any:
-            key = (tuple(map(frozenset, inputs)), frozenset(output), tuple(sorted(size_dict.items())))
-            if key not in self.found:
-                if self.limit is not None and len(inputs) > self.limit:
-                    raise TooManyOperandsError(
-                        f"{self.name} is not tried on {len(inputs)} operands, at most {self.limit}"
-                    )
-                self.found[key] = [tuple(step) for step in self.search(inputs, output, size_dict, memory_limit)]
-                self.most = max(self.most, len(inputs))
-            return self.found[key]
-
-    return {name: Remembered(name, *how) for name, how in searches.items()}
-
-
-def left_to_right(inputs: Any, output: Any, size_dict: Any, memory_limit: Any = None) -> list[tuple[int, int]]:
-    """The order in which the operands are written; a result goes to the end of the list."""
-    count = len(inputs)
-    return [(0, 1)] + [(0, left - 1) for left in range(count - 1, 1, -1)]
-
-
 # ---- one table -------------------------------------------------------------------------------------------------------
 
 
@@ -216,7 +161,11 @@ def measure(case: Case, quick: bool) -> list[Row]:
         if row.make is not None and first.setdefault(row.steps, row) is row:
             contenders[row.optimizer] = call = row.make()
             row.error = verified(case, row.optimizer, call())
-    effort = {"budget": 0.03, "rounds": 3, "least": 1} if quick else {"budget": 2.0, "rounds": 100, "least": 5}
+    effort = (
+        {"budget": 0.03, "rounds": 3, "least": 1, "turn_seconds": 2e-4, "calibration": 1}
+        if quick
+        else {"budget": 2.0, "rounds": 100, "least": 5}
+    )
     times = common.interleaved(contenders, **effort)  # type: ignore[arg-type]
     for row in rows:
         if row.make is not None:  # plans that are the same are run once
@@ -241,29 +190,19 @@ def at_once(case: Case, limit: float) -> Row:
 def planned(case: Case, name: str, optimize: Any, limit: float) -> Row:
     """A plan by one optimizer, and the compiled code that follows it."""
     from einstan.language.errors import DataError
-    from einstan.machine import plan as planner
     from einstan.machine.compile import compile as compile_program
+    from einstan.machine.plan import plan
 
     shapes: dict[Any, Any] = {tensor: array.shape for tensor, array in case.arrays.items()}
-    searching: list[float] = []
-    search = planner.contraction_path
-
-    def clocked(*arguments: Any) -> Any:
-        path, seconds = common.timed(lambda: search(*arguments))
-        searching.append(seconds)
-        return path
-
     try:
-        planner.contraction_path = clocked  # type: ignore[assignment]
-        made = planner.plan(case.program, outputs=case.outputs, optimize=optimize, shapes=shapes)
+        with clocked_search() as spent:
+            made = plan(case.program, outputs=case.outputs, optimize=optimize, shapes=shapes)
     except TooManyOperandsError as reason:
         return Row(name, skipped=str(reason))
     except DataError as reason:
-        return Row(name, skipped=str(reason).splitlines()[0])
-    finally:
-        planner.contraction_path = search
+        return Row(name, skipped=reason.problem)
     steps = tuple((step.einsum, step.shape) for step in made.steps) or (name,)
-    row = Row(name, made.flops, made.largest_intermediate, sum(searching), steps=steps)
+    row = Row(name, made.flops, made.largest_intermediate, sum(spent), steps=steps)
     if name in NAIVE and (made.flops > limit or made.largest_intermediate > MOST_ENTRIES):
         row.skipped = f"more than {limit:.0g} FLOPs, or an array of more than {MOST_ENTRIES:.0g} entries"
         return row

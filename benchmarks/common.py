@@ -132,19 +132,24 @@ def timing(times: Sequence[float]) -> Timing:
 
 
 def interleaved(
-    contenders: Mapping[str, Callable[[], object]], *, budget: float, rounds: int = 200, least: int = 3
+    contenders: Mapping[str, Callable[[], object]],
+    *,
+    budget: float,
+    rounds: int,
+    least: int = 3,
+    turn_seconds: float = 2e-3,
+    calibration: int = 3,
 ) -> dict[str, Timing]:
     """Time the contenders in turn: A B A B.
 
-    Each turn repeats the call until it takes half a millisecond, so that the clock does not matter; there are at most
-    ``rounds`` turns, and no more than ``least`` once ``budget`` seconds are spent.  The contenders have run before.
+    Each turn repeats the call for about ``turn_seconds``, so that neither the clock nor what the one before left in the
+    caches decides; there are at most ``rounds`` turns, and no more than ``least`` once ``budget`` seconds are spent.
     """
     clock = time.perf_counter
     repeats: dict[str, int] = {}
     for name, call in contenders.items():
-        start = clock()
-        call()
-        repeats[name] = max(1, min(1000, int(5e-4 / max(clock() - start, 1e-7))))
+        quickest = min(timed(call)[1] for _ in range(calibration))
+        repeats[name] = max(1, min(10_000, round(turn_seconds / max(quickest, 1e-7))))
     times: dict[str, list[float]] = {name: [] for name in contenders}
     begin = clock()
     for turn in range(rounds):

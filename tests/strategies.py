@@ -192,5 +192,3 @@ def raw_equations(
 def equations(depth: int = 3, smooth: bool = False, affine_slots: bool = True) -> st.SearchStrategy[Equation]:
     """Readable equations: ``smooth`` ones have no kinks; without ``affine_slots`` every slot is plain or a gather."""
     return raw_equations(depth, smooth, affine_slots).map(well_named)
-
-

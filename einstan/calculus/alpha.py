@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 
 from einstan.language.index import Affine, Index
 from einstan.language.node import Node, postorder
-from einstan.language.term import Add, Delta, Expr, Extent, Iverson, Mul, Reduce, Sum, add, mul, substitute
+from einstan.language.term import Add, Apply, Delta, Expr, Extent, Iverson, Mul, Reduce, Sum, add, mul, substitute
 
 Item = TypeVar("Item")
 TRIES = 120
@@ -94,13 +94,17 @@ def _sorted(node: Node, children: tuple[Node, ...]) -> Node:
     if isinstance(node, Affine):
         parts = sorted(zip(children, (k for _, k in node.terms), strict=True), key=lambda part: part[0].digest)
         return Affine(tuple(parts), node.constant)
-    if isinstance(node, Delta):
-        return Delta(*sorted(children, key=_by_digest))  # type: ignore[arg-type]
+    if isinstance(node, Delta) or _is_symmetric(node):
+        return node.rebuilt(tuple(sorted(children, key=_by_digest)))
     if isinstance(node, Iverson):
         return Iverson(*_directed(children, node.relations, _by_digest))  # type: ignore[arg-type]
     if isinstance(node, Extent):
         return Extent(Index(node.index.dim, node.index.dim))
     return node.rebuilt(children) if children != node.children else node
+
+
+def _is_symmetric(node: Node) -> bool:
+    return isinstance(node, Apply) and node.function in ("maximum", "minimum")
 
 
 def _by_digest(node: Node) -> bytes:
@@ -151,7 +155,11 @@ def _ordered(
 
 
 def _refined(indices: tuple[Index, ...], body: Node, colours: dict[Index, bytes]) -> dict[Index, bytes]:
-    return {index: _colour(body, {**colours, index: b"*" + colours[index]}) for index in indices}
+    """What the body says about each index, and what was known: an index that it lacks keeps its own colour."""
+    return {
+        index: blake2b(colours[index] + _colour(body, {**colours, index: b"*" + colours[index]}), digest_size=12).digest()
+        for index in indices
+    }
 
 
 def _colour(root: Node, colours: dict[Index, bytes], letters: bool = True) -> bytes:
@@ -172,8 +180,9 @@ def _colour(root: Node, colours: dict[Index, bytes], letters: bool = True) -> by
         elif isinstance(node, Affine):
             below = sorted(c + str(k).encode() for c, (_, k) in zip(below, node.terms, strict=True))
             label = str(node.constant)
-        elif isinstance(node, Add | Mul | Delta):
+        elif isinstance(node, Add | Mul | Delta) or _is_symmetric(node):
             below.sort()
+            label = node.function if isinstance(node, Apply) else ""
         elif isinstance(node, Sum | Reduce):
             label = f"{node.fields[:-2]}{len(node.indices)}"
         elif isinstance(node, Iverson):

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from einstan.calculus.alpha import alpha
 from einstan.calculus.program import Assumption
 from einstan.calculus.simplify import flattened, simplify, simplify_product, simplify_sum
 from einstan.language.index import Index
 from einstan.language.node import Node, fold
-from einstan.language.term import Add, Const, Expr, Mul, Reduce, Sum, substitute
+from einstan.language.term import Add, Const, Expr, Extent, Mul, Reduce, Sum, substitute
 
 Mapping = dict[Index, Index]
 
@@ -20,6 +21,7 @@ Mapping = dict[Index, Index]
 def assumed(expr: Expr, assumptions: Iterable[Assumption]) -> Expr:
     """The expression with the assumptions used wherever they apply."""
     rules = [(flattened((simplify(a.lhs),)), simplify(a.rhs)) for a in assumptions]
+    rules = [(rule, value) for rule, value in rules if rule[0] != 0 and rule[1]]
     if not rules:
         return expr
 
@@ -51,8 +53,19 @@ def _used(node: Expr, number: object, factors: Sequence[Expr], bound: Sequence[I
             continue
         if any(image in other.free for image in images for other in others):
             continue
+        free = {index: mapping[index] for factor in factors for index in factor.free if index not in bound}
+        if any(image in images for image in free.values()):
+            continue  # sum[J](Y[n,J]) does not occur in Y[K,K]
+        whole = {**free, **dict(zip(bound, images, strict=True))}
+        if any(
+            alpha(substitute(factor, whole)) is not alpha(flat[position])  # type: ignore[arg-type]
+            for factor, position in zip(factors, chosen, strict=True)
+        ):
+            continue
         rest = [index for index in summed if index not in images]
-        here: Expr = substitute(value, mapping)  # type: ignore[assignment]
+        here: Expr = substitute(value, free)  # type: ignore[assignment]
+        if any(index in rest for index in value.free if index not in free):
+            continue
         return simplify_product((Const(coefficient), *others, here, Const(1 / number)), rest)  # type: ignore[operator]
     return None
 
@@ -78,8 +91,11 @@ def _unified(pattern: Node, target: Node, mapping: Mapping) -> Mapping | None:
     while stack:
         left, right = stack.pop()
         if isinstance(left, Index):
-            if not isinstance(right, Index) or mapping.setdefault(left, right) is not right:
+            if not isinstance(right, Index) or left.dim != right.dim or mapping.setdefault(left, right) is not right:
                 return None
+        elif isinstance(left, Extent):
+            if not isinstance(right, Extent) or left.index.dim != right.index.dim:
+                return None  # |n| is a number: its letter does not matter, its dimension does
         elif isinstance(left, tuple):
             if not isinstance(right, tuple) or len(left) != len(right):
                 return None

@@ -14,9 +14,10 @@ from einstan.calculus.assume import assumed
 from einstan.calculus.canonical import shortest
 from einstan.calculus.naming import ForwardNames, derived_equation
 from einstan.calculus.partial import Differentiator, Kinks, Term, denominator_indices, only_compared
-from einstan.calculus.program import Program
+from einstan.calculus.program import Program, stated_extents
 from einstan.calculus.simplify import simplify_sum
 from einstan.calculus.stable import stabilised
+from einstan.language.dims import is_axis
 from einstan.language.errors import DifferentiationError, ProgramError, nearest
 from einstan.language.index import Index
 from einstan.language.term import Const, Equation, Expr, Indexed, Name, substitute, tensors
@@ -52,6 +53,8 @@ def backward(
     _check_names(program, live)
     names = ForwardNames(equation for equation in forward if equation.name != loss)
     assumptions = program.resolved_assumptions() if assume else ()
+    # The forward tensors that a backward pass reads have the extents of their axes; others must be stated again.
+    stated = [(index, form) for equation in forward for index, form in equation.where if not is_axis(index.dim)]
     readers: dict[Name, list[Equation]] = {}
     for equation in forward:
         for read in reads[equation.name]:
@@ -78,13 +81,13 @@ def backward(
             if tensor in wanted:
                 raise only_compared(program[consumers[0].name], tensor)
             continue
-        total = simplify_sum(contributions)
+        total = stated_extents(simplify_sum(contributions), stated)
         total = shortest(assumed(names(total), assumptions))
         value: Expr = substitute(total, dict(zip(apart, indices, strict=True)))  # type: ignore[assignment]
         # A cotangent that is a number is used as the number.
         cotangents[tensor] = value
         if not isinstance(value, Const) or tensor in wanted:
-            equations.append(derived_equation(f"d{tensor}", indices, value))
+            equations.append(derived_equation(f"d{tensor}", indices, value, stated))
     return Program(_needed(equations, wanted), ())
 
 

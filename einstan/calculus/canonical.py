@@ -13,7 +13,8 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from weakref import WeakKeyDictionary
 
-from einstan.calculus.alpha import alpha
+from einstan.calculus.alpha import alpha, signature
+from einstan.calculus.delta import plain_pair
 from einstan.calculus.simplify import (
     coefficient_of,
     flattened,
@@ -26,7 +27,7 @@ from einstan.calculus.simplify import (
     simplify_reduce,
     simplify_sum,
 )
-from einstan.language.index import Affine, Index
+from einstan.language.index import Affine, Index, slot
 from einstan.language.node import Node, fold, postorder
 from einstan.language.term import (
     ONE,
@@ -37,6 +38,7 @@ from einstan.language.term import (
     Expr,
     Extent,
     Indexed,
+    Iverson,
     Mul,
     Reduce,
     Sum,
@@ -84,12 +86,13 @@ def expanded(expr: Expr, merge: bool = True) -> Expr:
                 return _multiplied_out(children, merge)  # type: ignore[arg-type]
             case Sum(indices=indices):
                 return _distributed(indices, children[0], merge)  # type: ignore[arg-type]
-            case Apply(function="pow"):
-                return _power_multiplied_out(*children, merge)  # type: ignore[arg-type]
-            case Apply(function="softplus"):
-                return _softplus(children[0])  # type: ignore[arg-type]
             case Apply(function=function):
-                return simplify_apply(function, children)  # type: ignore[arg-type]
+                arguments: tuple[Expr, ...] = tuple(map(_led, children)) if merge else children  # type: ignore[arg-type]
+                if function == "pow":
+                    return _power_multiplied_out(*arguments, merge)
+                if function == "softplus":
+                    return _softplus(*arguments)
+                return simplify_apply(function, arguments)
             case Reduce(operation="mean", indices=indices):
                 # mean[K](u) = sum[K](u) / |K|
                 counts = tuple(reciprocal(Extent(index)) for index in indices)
@@ -106,6 +109,15 @@ def expanded(expr: Expr, merge: bool = True) -> Expr:
             break
         before = after
     return before
+
+
+def _led(argument: Expr) -> Expr:
+    """The term whose sign decides in f(-u) = -f(u), put first: in the canonical form one that order cannot change."""
+    if not isinstance(argument, Add):
+        return argument
+    rests = {term: coefficient_of(term)[1] for term in argument.terms}
+    first = min(argument.terms, key=lambda term: (signature(rests[term]), alpha(rests[term]).digest))
+    return add((first, *(term for term in argument.terms if term is not first)))
 
 
 def _terms(expr: Expr) -> tuple[Expr, ...]:
@@ -130,12 +142,15 @@ def _normal_term(term: Expr, merge: bool) -> Expr:
     if not merge:
         return term
     number, flat, summed = flattened((term,))
-    equal = {pair[1]: pair[0] for factor in flat if (pair := _equal_indices(factor)) is not None}
-    if equal:
-        moved = [f if _equal_indices(f) is not None else substitute(f, equal) for f in flat]
-        if moved != flat:
-            term = simplify_product((Const(number), *moved), summed)  # type: ignore[arg-type]
-            number, flat, summed = flattened((term,))
+    pairs = [pair for factor in flat if (pair := plain_pair(factor)) is not None]
+    if pairs:
+        speaker = _speakers(pairs)
+        deltas = [Delta(slot(one), slot(other)) for other, one in speaker.items()]
+        moved = [substitute(factor, speaker) for factor in flat if plain_pair(factor) is None]
+        term = mul((Const(number), *map(simplify, moved)))  # type: ignore[arg-type]
+        number, flat, inner = flattened((term,))
+        flat, summed = [*deltas, *flat], [*summed, *inner]
+        term = sum_over(summed, mul((Const(number), *flat) if number != 1 else flat))
     exponentials = [f for f in flat if isinstance(f, Apply) and f.function == "exp"]
     if len(exponentials) < 2:
         return term
@@ -144,12 +159,15 @@ def _normal_term(term: Expr, merge: bool) -> Expr:
     return simplify_product((Const(number), *others, merged), summed)
 
 
-def _equal_indices(factor: Expr) -> tuple[Index, Index] | None:
-    """The two indices that a delta makes equal, the one that speaks for both first."""
-    if isinstance(factor, Delta) and factor.left.index is not None and factor.right.index is not None:
-        first, second = sorted((factor.left.index, factor.right.index), key=lambda index: index.fields)
-        return first, second
-    return None
+def _speakers(pairs: Iterable[tuple[Index, Index]]) -> dict[Index, Index]:
+    """The indices that deltas make equal, each with the first of its class: δ[i,p] δ[p,q] = δ[i,p] δ[i,q]."""
+    first: dict[Index, Index] = {}
+    for pair in pairs:
+        one, other = sorted((first.get(index, index) for index in pair), key=lambda index: index.fields)
+        for index in (*pair, *(index for index, speaker in first.items() if speaker in (one, other))):
+            first[index] = one
+        first[one] = first[other] = one
+    return {index: one for index, one in sorted(first.items(), key=lambda item: item[0].fields) if index is not one}
 
 
 def _distributed(indices: tuple[Index, ...], body: Expr, merge: bool) -> Expr:
@@ -237,22 +255,24 @@ def collected(expr: Expr) -> Expr:
 
 
 def _collect(total: Add) -> Expr:
-    """What all terms share in front of the rest; where they share nothing, what most of them share."""
-    whole = _factored(total.terms)
-    if whole is not None:
-        return whole
-    best: Expr = _positive_first(total)
-    if 2 < len(total.terms) <= GROUPING:
-        for group in _groups(total.terms):
-            inner = _factored(group)
-            if inner is not None:
-                position = total.terms.index(group[0])
-                others = [t for t in total.terms if t not in group]
-                candidate = _positive_first(add((*others[:position], inner, *others[position:])))
-                if isinstance(candidate, Add) and len(candidate.terms) > 2:
-                    candidate = _collect(candidate)
-                best = min((best, candidate), key=size)
-    return best
+    """What all terms share in front of the rest; where they share nothing, what some of them share, the shortest
+    first step taken and then the next: the steps are as many as the terms."""
+    while True:
+        whole = _factored(total.terms)
+        if whole is not None:
+            return whole
+        best: Expr = _positive_first(total)
+        if 2 < len(total.terms) <= GROUPING:
+            for group in _groups(total.terms):
+                inner = _factored(group)
+                if inner is not None:
+                    position = total.terms.index(group[0])
+                    others = [t for t in total.terms if t not in group]
+                    candidate = _positive_first(add((*others[:position], inner, *others[position:])))
+                    best = min((best, candidate), key=size)
+        if not isinstance(best, Add) or len(best.terms) == len(total.terms):
+            return best
+        total = best
 
 
 def _groups(terms: Sequence[Expr]) -> Iterable[tuple[Expr, ...]]:
@@ -272,7 +292,11 @@ def _factored(terms: Sequence[Expr]) -> Expr | None:
     hidden = set() if together else {index for summed in own for index in summed}
     common: list[Expr] = []
     rest = [{_key(factor): factor for factor in flat} for _, flat, _ in parts]
+    brackets = [{key for key, factor in flat.items() if isinstance(factor, Delta | Iverson)} for flat in rest]
+    guarded = all(own - set.intersection(*brackets) for own in brackets)
     for key, factor in list(rest[0].items()):
+        if guarded and not _has_value_everywhere(factor):
+            continue  # it stays behind the bracket of its term: 1[a] log(x) b + 1[c] log(x) d
         if not hidden.intersection(factor.free) and all(key in flat for flat in rest):
             common.append(factor)
             for flat in rest:
@@ -294,6 +318,25 @@ def _factored(terms: Sequence[Expr]) -> Expr | None:
     inner = add(simplify(term) for term in remaining)
     inner = _collect(inner) if isinstance(inner, Add) else inner
     return sum_over(outside, _reciprocals_last(mul((*front, inner))))
+
+
+def _has_value_everywhere(factor: Expr) -> bool:
+    """Whether nothing below can be read outside or have no value, so that no bracket need guard it."""
+    for node in postorder(factor):
+        if isinstance(node, Indexed) and any(form.index is None for form in node.slots):
+            return False
+        if isinstance(node, Apply) and node.function in ("log", "sqrt", "tan"):
+            return False
+        if isinstance(node, Apply) and node.function == "pow":
+            exponent = node.arguments[1]
+            whole = isinstance(exponent, Const) and exponent.value.denominator == 1 and exponent.value >= 0
+            if not whole and not _is_of_extents(node.arguments[0]):
+                return False
+    return True
+
+
+def _is_of_extents(expr: Expr) -> bool:
+    return all(isinstance(node, Extent | Const | Mul) for node in postorder(expr))
 
 
 def _key(factor: Expr) -> Node:

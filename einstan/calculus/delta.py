@@ -40,7 +40,7 @@ def eliminate(factors: Sequence[Expr], bound: Sequence[Index]) -> tuple[list[Exp
 
 
 def _plain(factors: list[Expr], bound: list[Index]) -> tuple[list[Expr], list[Index], bool]:
-    pairs = [pair for factor in factors if (pair := _plain_pair(factor)) is not None]
+    pairs = [pair for factor in factors if (pair := plain_pair(factor)) is not None]
     if not pairs:
         return factors, bound, False
     parent: dict[Index, Index] = {}
@@ -69,7 +69,7 @@ def _plain(factors: list[Expr], bound: list[Index]) -> tuple[list[Expr], list[In
     result: list[Expr] = []
     placed: set[Index] = set()
     for factor in factors:
-        pair = _plain_pair(factor)
+        pair = plain_pair(factor)
         if pair is None:
             result.append(substitute(factor, mapping))  # type: ignore[arg-type]
         elif (root := find(pair[0])) not in placed:
@@ -79,7 +79,7 @@ def _plain(factors: list[Expr], bound: list[Index]) -> tuple[list[Expr], list[In
     return result, [index for index in bound if index not in mapping], changed
 
 
-def _plain_pair(factor: Expr) -> tuple[Index, Index] | None:
+def plain_pair(factor: Expr) -> tuple[Index, Index] | None:
     """The two indices of a delta between plain indices that run over one dimension."""
     if isinstance(factor, Delta):
         left, right = factor.left.index, factor.right.index
@@ -94,7 +94,7 @@ def _plain_pair(factor: Expr) -> tuple[Index, Index] | None:
 def _solved(factors: list[Expr], bound: list[Index]) -> tuple[list[Expr], list[Index]] | None:
     """One more delta solved for a summed index, the last that was bound first; None where none can be."""
     for position, factor in enumerate(factors):
-        if not isinstance(factor, Delta) or _plain_pair(factor) is not None:
+        if not isinstance(factor, Delta) or plain_pair(factor) is not None:
             continue
         difference = affine((factor.left, 1), (factor.right, -1))
         if not difference.terms:

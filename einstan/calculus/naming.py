@@ -12,9 +12,12 @@ from itertools import islice
 from einstan.calculus.alpha import pattern, signature
 from einstan.calculus.simplify import simplify
 from einstan.language import well_named
-from einstan.language.index import Index, capitalised, slot
+from einstan.language.index import Affine, Index, capitalised, slot
 from einstan.language.node import Node, preorder, replace, rewrite
 from einstan.language.term import Add, Apply, Equation, Expr, Extent, Indexed, Mul, Name, Reduce, Sum, bound_indices
+
+
+Stated = tuple[Index, Affine]
 
 
 class ForwardNames:
@@ -72,8 +75,11 @@ def _is_worth_naming(node: Node) -> bool:
     return isinstance(node, Apply | Reduce | Add | Mul | Sum)
 
 
-def derived_equation(name: Name, indices: tuple[Index, ...], rhs: Expr) -> Equation:
-    """A derived equation with letters to read: its extents speak of its own indices, ``/ |n|`` where n is on the left."""
+def derived_equation(name: Name, indices: tuple[Index, ...], rhs: Expr, where: Iterable[Stated] = ()) -> Equation:
+    """A derived equation with letters to read: its extents speak of its own indices, ``/ |n|`` where n is on the left.
+
+    ``where`` are the extents that the equations behind it state; those that it needs are stated again.
+    """
     letters = {index.dim: index.name for index in reversed((*indices, *map(_capital, bound_indices(rhs))))}
 
     def rule(node: Node) -> Node:
@@ -81,7 +87,10 @@ def derived_equation(name: Name, indices: tuple[Index, ...], rhs: Expr) -> Equat
             return Extent(Index(letters[node.index.dim], node.index.dim))
         return node
 
-    return well_named(Equation(name, indices, rewrite(rhs, rule)))
+    plain = Equation(name, indices, rewrite(rhs, rule))
+    used = {index.dim for index in (*indices, *bound_indices(plain.rhs))}
+    stated = {index.dim: (index, form) for index, form in where if index.dim in used}
+    return well_named(Equation(name, indices, plain.rhs, tuple(stated.values())))
 
 
 def _capital(index: Index) -> Index:

@@ -15,11 +15,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from einstan.calculus.assume import assumed
 from einstan.calculus.canonical import shortest
 from einstan.calculus.naming import derived_equation
-from einstan.calculus.program import Assumption
+from einstan.calculus.program import Assumption, stated_extents
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.language import parse_expression
 from einstan.language.dims import axis
@@ -67,15 +68,44 @@ class Term:
     right: tuple[Expr, ...]
 
     def inside(self, left: tuple[Expr, ...] = (), right: tuple[Expr, ...] = ()) -> Term:
-        return Term(self.bound, left + self.left, self.pairs, self.right + right)
+        apart = self.apart_from(index for factor in (*left, *right) for index in factor.free)
+        return Term(apart.bound, left + apart.left, apart.pairs, apart.right + right)
 
     def summed(self, indices: tuple[Index, ...]) -> Term:
-        return Term(indices + self.bound, self.left, self.pairs, self.right)
+        apart = self.apart_from(indices)
+        return Term(indices + apart.bound, apart.left, apart.pairs, apart.right)
 
     def with_in_place(self, seed: Sequence[Expr], indices: tuple[Index, ...] = ()) -> Expr:
         """The term with ``seed`` where the access stood, summed over ``indices`` too, its deltas used up."""
-        deltas = (Delta(a, b) for a, b in self.pairs)
-        return simplify_product((*self.left, *seed, *deltas, *self.right), indices + self.bound)
+        apart = self.apart_from((*indices, *(index for factor in seed for index in factor.free)))
+        deltas = (Delta(a, b) for a, b in apart.pairs)
+        return simplify_product((*apart.left, *seed, *deltas, *apart.right), indices + apart.bound)
+
+    def apart_from(self, indices: Iterable[Index]) -> Term:
+        """The same term, binding none of the given indices: what comes to stand inside its sum is not captured."""
+        if not self.bound:
+            return self
+        around = set(indices)
+        clashing = [index for index in self.bound if index in around]
+        if not clashing:
+            return self
+        own = (*self.left, *self.right, *(form for pair in self.pairs for form in pair))
+        taken = {index.name for index in (*around, *self.bound, *(index for part in own for index in part.free))}
+        fresh: dict[Index, Index] = {}
+        for index in clashing:
+            name = fresh_name(index.name, taken)
+            taken.add(name)
+            fresh[index] = Index(name, index.dim)
+
+        def renamed(part: Node) -> Any:
+            return substitute(part, fresh)
+
+        return Term(
+            tuple(fresh.get(index, index) for index in self.bound),
+            tuple(map(renamed, self.left)),
+            tuple((renamed(a), renamed(b)) for a, b in self.pairs),
+            tuple(map(renamed, self.right)),
+        )
 
 
 # ---- rules -----------------------------------------------------------------------------------------------------------
@@ -350,11 +380,13 @@ def partial(
     terms = Differentiator(wrt, apart, definitions, rename, kinks).terms(simplify(equation.rhs))
     if not terms and not isinstance(equation.name, Partial):
         raise only_compared(equation, wrt)
-    total = shortest(assumed(simplify_sum(term.with_in_place(()) for term in terms), assumptions))
+    stated = [pair for e in (equation, *(definitions or {}).values()) for pair in e.where]
+    sum_of_terms = stated_extents(simplify_sum(term.with_in_place(()) for term in terms), stated)
+    total = shortest(assumed(sum_of_terms, assumptions))
     named = substitute(total, dict(zip(apart, denominators, strict=True)))
     of, rank, before = equation.name, len(equation.indices), ()
     if isinstance(of, Partial):
         of, rank, before = of.of, of.rank, of.wrt
     name = Partial(of, rank, (*before, (str(wrt), len(denominators))))
-    return derived_equation(name, (*equation.indices, *denominators), named)  # type: ignore[arg-type]
+    return derived_equation(name, (*equation.indices, *denominators), named, stated)  # type: ignore[arg-type]
 

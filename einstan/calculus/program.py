@@ -11,9 +11,23 @@ from typing import Protocol
 
 from einstan.language.dims import UnionFind, axis, is_axis, qualified, redimensioned, relate
 from einstan.language.errors import ProgramError
-from einstan.language.index import Index
-from einstan.language.node import preorder
-from einstan.language.term import Equation, Expr, Extent, Indexed, Name, Partial, Reduce, Sum, add, neg, tensors
+from einstan.language.index import Affine, Index, affine
+from einstan.language.node import Node, fold, preorder
+from einstan.language.term import (
+    Const,
+    Equation,
+    Expr,
+    Extent,
+    Indexed,
+    Name,
+    Partial,
+    Reduce,
+    Sum,
+    add,
+    mul,
+    neg,
+    tensors,
+)
 
 
 class Assumption(Protocol):
@@ -152,6 +166,28 @@ def dims_in(equation: Equation) -> set[str]:
         elif isinstance(node, Sum | Reduce):
             found.update(index.dim for index in node.indices)
     return found
+
+
+def stated_extents(expr: Expr, where: Iterable[tuple[Index, Affine]]) -> Expr:
+    """The expression with the extents that no axis has as what ``where |R| = 2`` states."""
+    forms = {index.dim: form for index, form in where if not is_axis(index.dim)}
+    if not forms:
+        return expr
+
+    def rule(node: Node, children: tuple[Node, ...]) -> Node:
+        if isinstance(node, Extent) and node.index.dim in forms:
+            form = forms[node.index.dim]
+            return add([*(mul((Const(k), atom)) for atom, k in form.terms), Const(form.constant)])  # type: ignore[arg-type]
+        if isinstance(node, Affine):
+            atoms = zip(node.terms, children, strict=True)
+            parts = [
+                (forms[old.index.dim] if isinstance(old, Extent) and old.index.dim in forms else new, k)
+                for (old, k), new in atoms
+            ]
+            return affine(*parts, constant=node.constant)
+        return node.rebuilt(children) if children != node.children else node
+
+    return fold(expr, rule)  # type: ignore[return-value]
 
 
 def axes_of_derivative(name: Name, rank: int, ranks: dict[Name, int]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from einstan.calculus.assume import assumed
 from einstan.calculus.canonical import canonical, common_denominator, expanded
 from einstan.calculus.naming import ForwardNames
 from einstan.calculus.partial import Differentiator, Kinks, inlined
-from einstan.calculus.program import Assumption, Program
+from einstan.calculus.program import Assumption, Program, stated_extents
 from einstan.calculus.simplify import simplify, simplify_sum
 from einstan.language.errors import ClaimError
 from einstan.language.index import Index
@@ -88,6 +88,7 @@ def derived_partial(
     inner = {n: e for n, e in definitions.items() if n != numerator.name}
     terms = Differentiator(wrt, apart, inner, kinks=kinks).terms(simplify(forward))  # type: ignore[arg-type]
     total = simplify_sum(term.with_in_place(()) for term in terms)
+    total = stated_extents(total, [pair for equation in definitions.values() for pair in equation.where])
     return substitute(total, dict(zip(apart, below, strict=True)))  # type: ignore[return-value]
 
 

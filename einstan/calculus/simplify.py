@@ -7,6 +7,7 @@ moves a product into an exponent for good.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from math import isqrt
@@ -188,7 +189,7 @@ def _merged(flat: Sequence[Expr]) -> tuple[list[Expr], Fraction]:
                     order.append((base, base))
                 exponentials.append((base.arguments[0], exponent))
             else:
-                key = alpha(base) if base.binds else base
+                key = alpha(base) if base.binds or isinstance(base, Extent) else base
                 if key in exponents:
                     exponents[key] += exponent
                     if isinstance(base, Delta | Iverson):
@@ -319,9 +320,8 @@ def simplify_sum(terms: Iterable[Expr]) -> Expr:
 def like_term_keys(terms: Sequence[Expr]) -> list[Node]:
     """Keys that are one object for like terms.  Full comparison only where cheap signatures collide."""
     signatures = [signature(term) for term in terms]
-    return [
-        term if signatures.count(own) == 1 else alpha(term) for term, own in zip(terms, signatures, strict=True)
-    ]
+    count = Counter(signatures)
+    return [term if count[own] == 1 else alpha(term) for term, own in zip(terms, signatures, strict=True)]
 
 
 def coefficient_of(term: Expr) -> tuple[Fraction, Expr]:
@@ -510,9 +510,22 @@ def _simplify_iverson(node: Iverson, children: tuple[Node, ...]) -> Expr:
     if all(number is not None for number in numbers):
         holds = all(_COMPARE[r](numbers[k], numbers[k + 1]) for k, r in enumerate(node.relations))
         return ONE if holds else ZERO
+    if all(map(_always, children, node.relations, children[1:])):
+        return ONE  # 1[0 <= i < |i|] = 1
     if len(children) == 2 and children[0] is children[1]:
         return ONE if node.relations[0] in ("<=", ">=", "==") else ZERO
     return Iverson(children, node.relations)
+
+
+def _always(left: Node, relation: str, right: Node) -> bool:
+    """Whether ``0 <= i`` or ``i < |i|``, which every value of an index fulfils."""
+    a, b = (side.index if isinstance(side, Affine) else None for side in (left, right))
+    if relation == "<=":
+        return _number(left) == 0 and b is not None
+    if relation == "<" and a is not None and isinstance(right, Affine):
+        (atom, k), constant = right.terms[0] if len(right.terms) == 1 else (right, 0), right.constant
+        return isinstance(atom, Extent) and k == 1 and constant == 0 and atom.index.dim == a.dim
+    return False
 
 
 def _number(operand: Node) -> Fraction | None:

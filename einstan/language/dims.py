@@ -148,5 +148,3 @@ def _dims_used(equation: Equation) -> dict[str, str]:
             for index in node.indices:
                 used.setdefault(index.dim, index.name)
     return used
-
-

@@ -3,7 +3,11 @@
     Z[n,j] = X[n,K] W[K,j]              # an equation
     dZ[n,j]/dX[m,p] = δ[n,m] W[p,j]     # a derivative on the left is a claim
     claim A[i,K] B[K,j] = C[i,j]        # so is a line that says so
+    refute dZ[n,j]/db[q] = δ[n,q]       # a claim that is expected to be wrong
     assume sum[J](Y[n,J]) = 1           # what may be used
+    given S(Z[N,J])                     # S is any differentiable function of Z, without a formula
+    convention relu'(x) = 1[x >= 0]     # another partial where a function has no derivative
+    ---                                 # a new part, with definitions of its own
 
 A statement goes on in the next line while a bracket is open, or where the next line is indented.
 """
@@ -11,19 +15,23 @@ A statement goes on in the next line while a bracket is open, or where the next 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from einstan.language.dims import localised
 from einstan.language.errors import EinstanError, NotationError, ProgramError
+from einstan.language.functions import FUNCTIONS, SPELLINGS
 from einstan.language.index import Index
-from einstan.language.scope import bind_equation, parse_sides
+from einstan.language.scope import bind_equation, parse_expression, parse_sides
 from einstan.language.show import show
 from einstan.language.surface import Ref, Relation, only_part
 from einstan.language.syntax import read_relation
-from einstan.language.term import Equation, Expr, Indexed, Partial
+from einstan.language.term import Equation, Expr, Indexed, Mul, Partial, Sum, tensors
 
-_WORD = re.compile(r"(claim|assume)\s+")
+WORDS = ("claim", "refute", "assume", "given", "convention")
+_WORD = re.compile(rf"({'|'.join(WORDS)})\s+")
+_RULE = re.compile(r"-{3,}")
+_CONVENTION = re.compile(r"(\w+)'\s*\(([^()]*)\)\s*=\s*(.+)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -51,23 +59,52 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Given:
+    """``given Z[i,j](X[i,K], b[j])``: Z[i,j] is some differentiable function of the entries named, and of no others.
+
+    ``arguments`` are accesses: a small index is one of the function's own, a capital runs over its axis.  ``capitals``
+    are the indices that do.
+    """
+
+    lhs: Indexed
+    arguments: tuple[Indexed, ...]
+    capitals: tuple[Index, ...]
+
+    def __str__(self) -> str:
+        return f"{show(self.lhs)}({', '.join(map(show, self.arguments))})"
+
+
+@dataclass(frozen=True)
+class Convention:
+    """``convention relu'(x) = 1[x >= 0]``: the partial of a function of one argument, chosen where it has none."""
+
+    function: str
+    parameter: str
+    partial: Expr
+
+    def __str__(self) -> str:
+        return f"{self.function}'({self.parameter}) = {show(self.partial)}"
+
+
+@dataclass(frozen=True)
 class Statement:
-    """One statement: ``kind`` is ``equation``, ``claim``, ``assume``, or ``note`` for a line that has only a comment.
+    """One statement: ``kind`` is ``equation``, one of `WORDS`, ``rule`` for the line between two parts, or ``note`` for
+    a line that has only a comment.
 
     ``line`` counts from 1; ``text`` is the source without its comment.
     """
 
     kind: str
-    content: Equation | Claim | None
+    content: Equation | Claim | Given | Convention | None
     line: int
     text: str = ""
     comment: str = ""
 
     def __str__(self) -> str:
-        word = {"claim": "claim ", "assume": "assume "}.get(self.kind, "")
+        word = f"{self.kind} " if self.kind in WORDS else ""
         if self.kind == "claim" and isinstance(self.content, Claim) and _is_partial(self.content):
             word = ""
-        code = f"{word}{self.content}" if self.content is not None else ""
+        code = f"{word}{self.content}" if self.content is not None else "---" if self.kind == "rule" else ""
         comment = f"# {self.comment}" if self.comment else ""
         return f"{code}  {comment}" if code and comment else code or comment
 
@@ -91,6 +128,16 @@ class Document:
     def assumptions(self) -> tuple[Claim, ...]:
         return self._of_kind("assume")
 
+    @property
+    def parts(self) -> tuple[Document, ...]:
+        """The stretches between the rules.  What a part defines, assumes or is given holds in it alone."""
+        found: list[list[Statement]] = [[]]
+        for statement in self.statements:
+            if statement.kind == "rule":
+                found.append([])
+            found[-1].append(statement)
+        return tuple(Document(tuple(part)) for part in found)
+
     def _of_kind(self, kind: str) -> tuple[Claim, ...]:
         return tuple(s.content for s in self.statements if s.kind == kind and isinstance(s.content, Claim))
 
@@ -105,17 +152,24 @@ def parse_document(text: str, known: Collection[str] = ()) -> Document:
         if not code:
             statements.append(Statement("note", None, line, "", comment))
             continue
+        if _RULE.fullmatch(code):
+            statements.append(Statement("rule", None, line, code, comment))
+            first = {}
+            continue
         try:
             statement = read_statement(code, line, comment, names)
-            if isinstance(statement.content, Equation):
+            if isinstance(statement.content, Equation | Given):
                 check_definition(statement, first)
         except EinstanError as error:
             raise at_line(error, line) from None
         statements.append(statement)
-    for statement in statements:
-        if isinstance(statement.content, Equation):
-            check_collision(statement, {*known, *_tensors(statements)})
-    return Document(tuple(statements))
+    document = Document(tuple(statements))
+    for part in document.parts:
+        tensors_here = {*known, *_tensors(part.statements)}
+        for statement in part.statements:
+            if isinstance(statement.content, Equation | Given):
+                check_collision(statement, tensors_here)
+    return document
 
 
 def logical_lines(text: str) -> Iterator[tuple[int, str, str]]:
@@ -148,6 +202,10 @@ def read_statement(code: str, line: int, comment: str, known: Collection[str]) -
     word = _WORD.match(code)
     kind = word.group(1) if word else "equation"
     body = code[word.end() :] if word else code
+    if kind == "given":
+        return Statement(kind, read_given(body, known), line, code, comment)
+    if kind == "convention":
+        return Statement(kind, read_convention(body), line, code, comment)
     text, tree = read_relation(body, known)
     left = only_part(tree.left)
     if kind == "equation" and isinstance(left, Ref) and isinstance(left.name, Partial):
@@ -156,10 +214,44 @@ def read_statement(code: str, line: int, comment: str, known: Collection[str]) -
         return Statement(kind, bind_equation(text, tree), line, code, comment)
     if tree.where:
         raise NotationError(f"only an equation has 'where', not {_a(kind)}", text=text, span=tree.where[0][0].span)
-    if kind == "claim" and _is_definition(left, tree):
+    if kind in ("claim", "refute") and _is_definition(left, tree):
         equation = bind_equation(text, tree)
         return Statement(kind, Claim(equation.lhs, equation.rhs), line, code, comment)
     return Statement(kind, Claim(*parse_sides(body, known)), line, code, comment)
+
+
+def read_given(text: str, known: Collection[str]) -> Given:
+    """``Z[i,j](X[i,K], b[j])``.  The arguments are read as the factors of one product, in which every capital is bound."""
+    name = re.match(r"\s*[^\s(\[]+", text)
+    start = name.end() if name else 0
+    if text[start : start + 1] == "[" and "]" in text:
+        start = text.index("]", start) + 1
+    repair = "given Z[i,j](X[i,K], b[j])"
+    if text[start : start + 1] != "(" or not text.rstrip().endswith(")"):
+        raise NotationError("'given' names a tensor and, in brackets, what it depends on", text=text, repair=repair)
+    inside = text[start + 1 : text.rindex(")")]
+    product = re.sub(r",(?![^\[]*\])", " *", inside)
+    equation = bind_equation(*read_relation(f"{text[:start]} = {product}", known))
+    rhs = equation.rhs
+    capitals, body = (rhs.indices, rhs.body) if isinstance(rhs, Sum) else ((), rhs)
+    arguments = body.factors if isinstance(body, Mul) else (body,)
+    accesses = tuple(a for a in arguments if isinstance(a, Indexed) and all(slot.index for slot in a.slots))
+    if len(accesses) < len(arguments):
+        raise NotationError("'given' lists tensors with plain indices", text=text, repair=repair)
+    return Given(equation.lhs, accesses, capitals)
+
+
+def read_convention(text: str) -> Convention:
+    matched = _CONVENTION.fullmatch(text.strip())
+    if matched is None or SPELLINGS.get(matched.group(1), matched.group(1)) not in FUNCTIONS:
+        raise NotationError(
+            "'convention' states the partial of a function", text=text, repair="convention relu'(x) = 1[x >= 0]"
+        )
+    function, parameter, partial = matched.groups()
+    row = FUNCTIONS[SPELLINGS.get(function, function)]
+    if len(row.parameters) != 1:
+        raise NotationError(f"{function} takes {len(row.parameters)} arguments, and a convention is for one", text=text)
+    return Convention(row.name, parameter.strip(), parse_expression(partial))
 
 
 def _is_definition(left: object, tree: Relation) -> bool:
@@ -172,9 +264,7 @@ def _is_definition(left: object, tree: Relation) -> bool:
 
 
 def check_definition(statement: Statement, first: dict[str, int]) -> None:
-    equation = statement.content
-    assert isinstance(equation, Equation)
-    name = str(equation.name)
+    name = _name_of(statement)
     if name in first:
         raise ProgramError(
             f"{name} is defined twice", text=statement.text, span=(0, len(name)),
@@ -185,9 +275,7 @@ def check_definition(statement: Statement, first: dict[str, int]) -> None:
 
 def check_collision(statement: Statement, names: set[str]) -> None:
     """``dW`` is the gradient with respect to W where there is a W, so no equation may define it."""
-    equation = statement.content
-    assert isinstance(equation, Equation)
-    name = str(equation.name)
+    name = _name_of(statement)
     if name.startswith("d") and name[1:] in names:
         error = ProgramError(
             f"{name} is the gradient with respect to {name[1:]} and cannot be defined", text=statement.text,
@@ -203,18 +291,25 @@ def at_line(error: EinstanError, line: int) -> EinstanError:
 
 
 def _defined(code: str) -> Iterator[str]:
-    matched = re.match(r"\s*([^\W\d_]\w*)", code)
-    if matched and matched.group(1) not in ("claim", "assume"):
+    matched = re.match(r"\s*(?:given\s+)?([^\W\d_]\w*)", code)
+    if matched and matched.group(1) not in WORDS:
         yield matched.group(1)
 
 
-def _tensors(statements: list[Statement]) -> set[str]:
-    from einstan.language.term import tensors
+def _name_of(statement: Statement) -> str:
+    """The tensor that an equation or a `given` defines."""
+    content = statement.content
+    assert isinstance(content, Equation | Given)
+    return str(content.name if isinstance(content, Equation) else content.lhs.tensor)
 
+
+def _tensors(statements: Sequence[Statement]) -> set[str]:
     found: set[str] = set()
     for statement in statements:
         if isinstance(statement.content, Equation):
             found |= {str(statement.content.name), *map(str, tensors(statement.content.rhs))}
+        elif isinstance(statement.content, Given):
+            found |= set(map(str, tensors(statement.content.lhs, *statement.content.arguments)))
     return found
 
 
@@ -223,7 +318,7 @@ def _is_partial(claim: Claim) -> bool:
 
 
 def _a(kind: str) -> str:
-    return "a claim" if kind == "claim" else "an assumption"
+    return "an assumption" if kind == "assume" else "a claim"
 
 
-__all__ = ["Claim", "Document", "Index", "Statement", "parse_document"]
+__all__ = ["Claim", "Convention", "Document", "Given", "Index", "Statement", "parse_document"]

@@ -122,4 +122,3 @@ def fresh_name(name: str, taken: set[str] | Mapping[str, object]) -> str:
     while f"{stem}{number}" in taken:
         number += 1
     return f"{stem}{number}"
-

@@ -136,9 +136,7 @@ class Layout:
             if term not in placed:
                 wrong.update(index.name for index in total.indices)
         before = len(self.explicit)
-        self.explicit.update(
-            total for total in wanted.values() if any(index.name in wrong for index in total.indices)
-        )
+        self.explicit.update(total for total in wanted.values() if any(index.name in wrong for index in total.indices))
         return len(self.explicit) > before
 
     # ---- sums and products ---------------------------------------------------------------------------------------
@@ -297,5 +295,3 @@ class Layout:
             number = Number(NOWHERE, Fraction(abs(node.constant)))
             terms.append(Term(NOWHERE, -1 if node.constant < 0 else 1, ((number, False),)))
         return Expression(NOWHERE, tuple(terms))
-
-

@@ -18,9 +18,7 @@ from einstan.language.term import Equation, Expr, Extent, Indexed, Iverson, Redu
 def named(root: Expr, avoid: set[str], small: bool) -> Expr:
     """Rename bound indices, inner ones first, to capitals (or to small letters, for a printer of sum signs)."""
     letter = lowered if small else capitalised
-    scalars = {
-        str(node.tensor) for node in preorder(root) if isinstance(node, Indexed) and not node.slots
-    }
+    scalars = {str(node.tensor) for node in preorder(root) if isinstance(node, Indexed) and not node.slots}
     spelled = {index.name for index in bound_indices(root)} | avoid
     below: dict[Node, frozenset[str]] = {}  # names bound below a renamed node
     softmaxes: dict[Node, tuple[Expr, Index]] = {}

@@ -91,11 +91,17 @@ class Node:
 
 def _digest(name: str, fields: tuple[Any, ...]) -> bytes:
     digest = blake2b(name.encode(), digest_size=12)
-    for field in fields:
-        for part in field if type(field) is tuple else (field,):
-            digest.update(part.digest if isinstance(part, Node) else repr(part).encode())
-            digest.update(b",")
-        digest.update(b";")
+    stack: list[Any] = [fields]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, Node):
+            digest.update(part.digest)
+        elif type(part) is tuple:  # the (atom, coefficient) pairs of a form are tuples in a tuple
+            digest.update(b"(%d)" % len(part))
+            stack.extend(reversed(part))
+        else:
+            digest.update(repr(part).encode())
+        digest.update(b",")
     return digest.digest()
 
 

@@ -478,11 +478,14 @@ class Scope:
             dims = {classes.find(index.dim): index.dim for index in found}
             if len(dims) > 1:
                 axes = [axis for axis in classes.members() if classes.find(axis) in dims and "." in axis]
-                raise self.fail(
-                    f"|{node.name}| is ambiguous: {node.name} stands for {len(dims)} different axes",
-                    node.span,
-                    " or ".join(f"|{axis}|" for axis in axes[:4]),
-                )
+                if axes:
+                    raise self.fail(
+                        f"|{node.name}| is ambiguous: {node.name} stands for {len(dims)} different axes",
+                        node.span,
+                        " or ".join(f"|{axis}|" for axis in axes[:4]),
+                    )
+                new_dim.update((index.dim, node.name) for index in found)  # one letter without an axis is one dimension
+                dims = {node.name: node.name}
             new_dim[f"|{node.name}"] = next(iter(dims.values()), node.name)
         resolved = redimensioned(equation, new_dim) if new_dim else equation
         assert isinstance(resolved, Equation)

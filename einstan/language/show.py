@@ -66,10 +66,15 @@ def well_named(equation: Equation) -> Equation:
     stated = {index.name for index, _ in read.where}
     meant = {index.name: index.dim for index in visible_indices(spelled)}
     loose = {index.name: index for index in visible_indices(read) if not is_axis(index.dim)}
-    untold = [name for name in loose if name not in stated and is_axis(meant.get(name, ""))]
-    if not untold:
+    said = {index.dim: form for index, form in equation.where}
+    forms = {
+        name: said[meant[name]] if meant[name] in said else Affine(((Extent(Index(meant[name])), 1),), 0)
+        for name in loose
+        if name not in stated and name in meant and (is_axis(meant[name]) or meant[name] in said)
+    }
+    if not forms:
         return read
-    where = tuple((loose[name], Affine(((Extent(Index(meant[name])), 1),), 0)) for name in untold)
+    where = tuple((loose[name], form) for name, form in forms.items())
     return parse(show(Equation(read.name, read.indices, read.rhs, (*read.where, *where))))
 
 

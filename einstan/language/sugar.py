@@ -58,7 +58,7 @@ def as_softmax(node: Node, exactly: bool = True) -> tuple[Expr, Index] | None:
         return None
     body, (hidden,) = add(terms), total.indices
     for index in body.free:
-        if index.dim != hidden.dim or index in total.body.free:
+        if index.dim != hidden.dim or (index is not hidden and index in total.body.free):
             continue
         if softmax(body, index) is node:
             return body, index

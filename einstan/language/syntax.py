@@ -152,7 +152,9 @@ class Parser:
             self.advance()
             while True:
                 if not self.at("|", "\\left|"):
-                    self.fail("'where' states extents", repair="where |i| = |X.0| - 1")
+                    token = self.token
+                    repaired = f"{self.text[: token.start]}|{token.text}|{self.text[token.end :]}"
+                    self.fail("'where' states extents", None, repaired if token.kind == "name" else ())
                 size = self.size()
                 if not self.take("=", "=="):
                     self.unexpected()

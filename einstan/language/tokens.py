@@ -35,8 +35,9 @@ GREEK = {
     for letter in "αβγδεζηθικλμνξορστυφχψω"
 }
 GREEK |= {
-    name.capitalize(): letter.upper() for name, letter in GREEK.items() if name in
-    {"gamma", "delta", "theta", "lambda", "xi", "sigma", "upsilon", "phi", "psi", "omega"}
+    name.capitalize(): letter.upper()
+    for name, letter in GREEK.items()
+    if name in {"gamma", "delta", "theta", "lambda", "xi", "sigma", "upsilon", "phi", "psi", "omega"}
 }
 GREEK |= {"varepsilon": "ε", "varphi": "φ", "vartheta": "θ", "pi": "π", "Pi": "Π"}
 LETTERS_IN_LATEX = {letter: name for name, letter in reversed(GREEK.items())}
@@ -172,7 +173,9 @@ def _command(text: str, start: int) -> tuple[Token | None, int]:
                 name = f"{name}_{command}"
             return Token("name", name, start, inside.end(), raw=False), inside.end()
     raise NotationError(
-        f"{text[start:end]} is not part of the notation", text=text, span=(start, end),
+        f"{text[start:end]} is not part of the notation",
+        text=text,
+        span=(start, end),
         repair="leave out what only lays out the page; functions are written relu(x) or \\operatorname{relu}(x)",
     )
 

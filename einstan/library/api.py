@@ -118,9 +118,7 @@ class Program(calculus.Program):
     def __getitem__(self, name: Name) -> Equation:
         return Equation.of(self.defined[name])
 
-    def partial(
-        self, of: str, wrt: str, indices: Sequence[str] | None = None, kinks: Kinks | None = None
-    ) -> Program:
+    def partial(self, of: str, wrt: str, indices: Sequence[str] | None = None, kinks: Kinks | None = None) -> Program:
         """The total derivative ``d of / d wrt`` through every equation between them, naming forward values."""
         forward = self.forward or self
         known = calculus.Program(

@@ -9,12 +9,11 @@ from __future__ import annotations
 import io
 import json
 import os
-import secrets
 import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -48,8 +47,9 @@ def save_arrays(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray], 
 
 def replace_file(path: str | os.PathLike[str], content: bytes | memoryview) -> None:
     """Write a file all at once: to a temporary file in the same directory, flushed, and renamed over the old one."""
-    destination = Path(os.path.realpath(path))
-    temporary = destination.with_name(f".{destination.name}.{secrets.token_hex(4)}.tmp")
+    destination = os.path.realpath(path)
+    directory, name = os.path.split(destination)
+    temporary = os.path.join(directory, f".{name}.{os.urandom(4).hex()}.tmp")
     try:
         with open(temporary, "xb") as file:
             file.write(content)
@@ -57,14 +57,15 @@ def replace_file(path: str | os.PathLike[str], content: bytes | memoryview) -> N
             os.fsync(file.fileno())
         os.replace(temporary, destination)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # it may not have been made, or have been renamed already
+            os.unlink(temporary)
         raise
     if os.name == "posix":  # the new name itself must reach the disk too
-        directory = os.open(destination.parent, os.O_RDONLY)
+        handle = os.open(directory, os.O_RDONLY)
         try:
-            os.fsync(directory)
+            os.fsync(handle)
         finally:
-            os.close(directory)
+            os.close(handle)
 
 
 def load_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -73,7 +74,8 @@ def load_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], di
     Raises `DataError` for a file that is not one, is damaged, or was written by a later version.
     """
     try:
-        raw = Path(path).read_bytes()
+        with open(path, "rb") as file:
+            raw = file.read()
     except OSError as problem:
         raise DataError(f"{path} cannot be read: {problem.strerror}") from problem
     if not raw.startswith(b"PK"):

@@ -83,8 +83,8 @@ def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     train.add_argument("--optimiser", choices=("sgd", "momentum", "nesterov", "adam"), help="(default: momentum)")
     train.add_argument("--smoothing", type=_share, metavar="S", help="this share of every label is spread over all "
                        "classes (default: 0.1)")  # fmt: skip
-    train.add_argument("--validation", type=_share, metavar="S", help="share of the training rows to watch the accuracy "
-                       "on (default: 0.1)")  # fmt: skip
+    train.add_argument("--validation", type=_share, metavar="S", help="share of the training rows to watch the "
+                       "accuracy on (default: 0.1)")  # fmt: skip
     train.add_argument("--patience", type=_whole, metavar="N", help="stop after so many epochs without a better "
                        "validation loss, and keep the best (default: never)")  # fmt: skip
     train.add_argument("--seed", type=_seed, metavar="N", help="fixes split, first values and batches (default: 0)")

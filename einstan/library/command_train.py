@@ -78,7 +78,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
     if saved:
         console.print(f"saved to {saved}")
     if options.plot:
-        plot(history, options.plot)
+        plot(history, options.plot, "training loss, smoothed labels" if recipe.smoothing else "training loss")
         console.print(f"loss drawn in {options.plot}")
     return 0
 
@@ -259,7 +259,7 @@ def _cell(count: int, diagonal: bool) -> str:
     return f"[green]{count}[/green]" if diagonal else f"[red]{count}[/red]" if count else "·"
 
 
-def plot(history: History, path: str) -> None:
+def plot(history: History, path: str, label: str) -> None:
     """Draw the loss per epoch."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -268,7 +268,7 @@ def plot(history: History, path: str) -> None:
     FigureCanvasAgg(figure)
     axes: Any = figure.add_subplot()
     epochs = history["epoch"]
-    axes.plot(epochs, history["loss"], label="training loss")
+    axes.plot(epochs, history["loss"], label=label)
     if "val_loss" in history.rows[0]:
         axes.plot(epochs, history["val_loss"], label="validation loss")
     axes.set(xlabel="epoch", ylabel="loss", yscale="log")

@@ -10,7 +10,6 @@ import os
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -147,7 +146,7 @@ def digits() -> Table:
 def read_table(path: str | os.PathLike[str]) -> Table:
     """A table from ``.npz`` (arrays ``X`` and ``y``, or ``X_train``, ``y_train``, ``X_test``, ``y_test``) or ``.csv``
     (the label in the last column, a header if there is one)."""
-    suffix = Path(path).suffix.lower()
+    suffix = os.path.splitext(path)[1].lower()
     if suffix not in (".npz", ".csv"):
         raise DataError(f"{path} has the ending {suffix or '(none)'}", repair="give a file that ends in .npz or .csv")
     try:

@@ -15,7 +15,7 @@ import numpy as np
 from einstan.language.errors import DataError, nearest
 
 Shape = tuple[int, ...]
-Initialiser = Callable[[Shape, np.random.Generator], np.ndarray]
+Initialiser = Callable[[Shape, "np.random.Generator"], np.ndarray]
 
 
 def fans(shape: Shape) -> tuple[int, int]:

@@ -18,12 +18,13 @@ from dataclasses import dataclass
 from textwrap import dedent
 
 from einstan.calculus.partial import partial
-from einstan.calculus.program import Assumption, Program
+from einstan.calculus.program import Assumption
 from einstan.language import parse, parse_document
 from einstan.language.errors import ClaimError, ProgramError, nearest
-from einstan.language.index import lowered
+from einstan.language.index import Index, lowered
 from einstan.language.node import preorder
 from einstan.language.term import Equation, Indexed, Partial
+from einstan.library import api
 from einstan.library.declared import Verdict, judge
 from einstan.library.einsum import Einsum, einsum
 from einstan.library.initialise import Initialiser, initialiser
@@ -55,7 +56,7 @@ class Layer:
         if not document.equations:
             raise ProgramError("a layer needs an equation", text=text.strip(), repair='Layer("A[n,j] = relu(Z[n,j])")')
         self.source = source
-        self.program = Program(document.equations, document.assumptions)
+        self.program = api.Program(document.equations, document.assumptions)
         self.output = str(document.equations[-1].name)
         self.name = name or self.output
         self.parameters: dict[str, Initialiser] = {}
@@ -90,7 +91,7 @@ class Layer:
     # ---- what it says ------------------------------------------------------------------------------------------------
 
     @property
-    def equation(self) -> Equation:
+    def equation(self) -> api.Equation:
         """The equation of the output."""
         return self.program[self.output]
 
@@ -98,14 +99,14 @@ class Layer:
     def inputs(self) -> tuple[str, ...]:
         return tuple(str(name) for name in self.program.inputs)
 
-    def partial(self, wrt: str) -> Equation:
+    def partial(self, wrt: str) -> api.Equation:
         """The partial derivative of the output with respect to a tensor: as declared, else derived."""
-        return self.declared.get(wrt) or self.derived(wrt)
+        return api.Equation.of(self.declared[wrt]) if wrt in self.declared else self.derived(wrt)
 
-    def derived(self, wrt: str) -> Equation:
+    def derived(self, wrt: str) -> api.Equation:
         """The derived partial, declared or not; it passes through what the layer computes on the way."""
         definitions = {name: e for name, e in self.program.defined.items() if name != self.output}
-        return partial(self.equation, wrt, definitions=definitions)
+        return api.Equation.of(partial(self.equation, wrt, definitions=definitions))
 
     @property
     def einsum(self) -> Einsum:
@@ -170,7 +171,9 @@ class Layer:
         raise self._unknown(keyword)
 
     def _unknown(self, keyword: str, value: object = None) -> ProgramError:
-        indices = [lowered(index.name) for index in self.equation.indices]
+        equations = self.program.equations
+        found = preorder(*(node for equation in equations for node in (equation.lhs, equation.rhs)))
+        indices = list(dict.fromkeys(lowered(node.name) for node in found if isinstance(node, Index)))
         known = [*map(str, self.program.ranks), *indices]
         if keyword in known:
             wanted = "a name, as a string" if keyword in self.program.ranks else "an extent, as a whole number"

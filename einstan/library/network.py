@@ -17,12 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from einstan.calculus.backward import backward, joined
+from einstan.calculus.backward import joined
 from einstan.calculus.program import Assumption, Program
 from einstan.calculus.stable import runnable
 from einstan.language import parse_document
 from einstan.language.errors import DataError, ExtentError, ProgramError, nearest
 from einstan.language.term import Equation
+from einstan.library import api
 from einstan.library.assumptions import check_assumption
 from einstan.library.data import require_names
 from einstan.library.initialise import Initialiser, draw, initialiser
@@ -71,7 +72,7 @@ class Network:
                     f"{member!r} is neither a use of a layer nor an equation",
                     repair='use a layer by calling it, dense("H", X="X"), or write "L = L1 + L2"',
                 )
-        self.program = Program(equations, assumptions)
+        self.program = api.Program(equations, assumptions)
         for name, choice in (parameters or {}).items():
             if name not in self.program.inputs:
                 raise ProgramError(
@@ -79,7 +80,7 @@ class Network:
                     repair=nearest(name, map(str, self.program.inputs)) or "leave it out",
                 )
             self.initialisers[name] = initialiser(choice)
-        _refuse_accidents(instances, equations)
+        _refuse_accidents(instances, self.program)
         self.params = tuple(str(name) for name in self.program.inputs if name in self.initialisers)
         self.inputs = tuple(str(name) for name in self.program.inputs if name not in self.initialisers)
 
@@ -98,9 +99,13 @@ class Network:
         """Whether an equation defines the tensor."""
         return name in self.program.defined
 
-    def backward(self, loss: str, wrt: Iterable[str] | None = None, **options: Any) -> Program:
+    def backward(self, loss: str, wrt: Iterable[str] | None = None, **options: Any) -> api.Program:
         """The backward pass of a scalar, as equations; with respect to the parameters unless told otherwise."""
-        return backward(self.program, loss, self.params if wrt is None else wrt, **options)
+        return self.program.backward(loss, self.params if wrt is None else wrt, **options)
+
+    def latex(self, sums: bool = False) -> str:
+        """The equations of the forward pass in LaTeX."""
+        return self.program.latex(sums)
 
     def __str__(self) -> str:
         return str(self.program)
@@ -279,18 +284,19 @@ class Step:
         return f"<Step: {self.made.loss} and its gradients with respect to {', '.join(self.wrt)}>"
 
 
-def _refuse_accidents(instances: list[Instance], equations: list[Equation]) -> None:
+def _refuse_accidents(instances: list[Instance], program: Program) -> None:
     """Names that one use made up must not be what another means."""
+    users: dict[str, list[Equation]] = {}
+    for equation in program:
+        for name in (equation.name, *program.reads[equation.name]):
+            users.setdefault(str(name), []).append(equation)
     for instance in instances:
-        for other in equations:
-            if other in instance.equations:
-                continue
-            clash = instance.private & {str(other.name), *(str(name) for name in Program((other,)).inputs)}
-            if clash:
-                name = sorted(clash)[0]
-                raise ProgramError(
-                    f"{name} is made up by one layer and used by another",
-                    text=str(other),
-                    inferred=f"made up by {instance.equations[-1]}",
-                    repair="name this tensor in both layers, if they are to share it, or in neither",
-                )
+        for name in sorted(instance.private):
+            for other in users[name]:
+                if other not in instance.equations:
+                    raise ProgramError(
+                        f"{name} is made up by one layer and used by another",
+                        text=str(other),
+                        inferred=f"made up by {instance.equations[-1]}",
+                        repair="name this tensor in both layers, if they are to share it, or in neither",
+                    )

@@ -6,7 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 from einstan.library.callbacks import Callback, described
 
@@ -31,8 +32,10 @@ class ProgressBar(Callback):
         if not self.console.is_terminal:
             return
         self.bar = Progress(
-            TextColumn("epoch"), MofNCompleteColumn(), BarColumn(), TextColumn("{task.description}"),
-            TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=self.console,
+            MofNCompleteColumn(table_column=Column(no_wrap=True)), BarColumn(bar_width=16),
+            TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+            TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True)), TextColumn("left"),
+            console=self.console,
         )  # fmt: skip
         self.task = self.bar.add_task("", total=epochs, completed=state.epoch)
         self.bar.start()

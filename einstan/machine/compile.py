@@ -62,7 +62,8 @@ class Compiled:
         self.program = as_program(program)
         self.flat = flatten(self.program, outputs)
         self.outputs = self.flat.outputs
-        self.optimize, self.sizes, self.memory_limit, self.function = optimize, dict(sizes or {}), memory_limit, function
+        self.optimize, self.memory_limit, self.function = optimize, memory_limit, function
+        self.sizes = dict(sizes or {})
         self.dtype = None if dtype is None else np.dtype(dtype)
         if self.dtype is not None and self.dtype.kind != "f":
             raise DataError(f"dtype {self.dtype} is not a floating-point type", repair="use float32 or float64")
@@ -93,7 +94,7 @@ class Compiled:
             key = tuple((a.shape, a.dtype) for a in given)
             found = self.specialise(key)
         try:
-            return found.run(*[given[k] for k in found.positions])  # type: ignore[no-any-return]
+            return found.run(*[given[k] for k in found.positions])
         except IndexError as error:
             raise DataError(
                 str(error), text=self._equation_of(str(error)), repair="give positions from 0 to the size less one"
@@ -145,8 +146,11 @@ class Compiled:
             found = self._known.get(key)
             if found is None:
                 shapes = {name: shape for name, (shape, _) in zip(self.inputs, key, strict=True)}
-                precisions = {name: str(dtype.newbyteorder("=")) for name, (_, dtype) in zip(self.inputs, key, strict=True)
-                              if name not in self.flat.sized}
+                precisions = {
+                    name: str(dtype.newbyteorder("="))
+                    for name, (_, dtype) in zip(self.inputs, key, strict=True)
+                    if name not in self.flat.sized
+                }
                 found = self._made(shapes, self.sizes, precisions, None)
                 self._known[key] = found
                 while len(self._known) > SPECIALISATIONS:
@@ -163,9 +167,8 @@ class Compiled:
     ) -> Specialisation:
         extents = infer(self.program, shapes, sizes, nominal, self.flat.wanted)
         widest = max((np.dtype(p).itemsize for p in precisions.values() if p.startswith("float")), default=8)
-        made = plan(
-            self.program, extents, optimize=self.optimize, itemsize=widest, memory_limit=self.memory_limit, flat=self.flat
-        )
+        limit = self.memory_limit
+        made = plan(self.program, extents, optimize=self.optimize, itemsize=widest, memory_limit=limit, flat=self.flat)
         return Specialisation(made, emit(made, precisions, self.function, str(self.dtype or "float64")), self.inputs)
 
     @property
@@ -183,7 +186,7 @@ class Compiled:
         return next((str(e) for e in self.program.equations if str(e) in message), "")
 
 
-def compile(  # noqa: A001  (the verb that the documentation uses)
+def compile(
     program: Program | Equation,
     outputs: Iterable[Name] | None = None,
     optimize: Optimizer = "auto",

@@ -13,7 +13,7 @@ from einstan.calculus.program import Program, prefix
 from einstan.language.dims import axis, qualified
 from einstan.language.errors import DataError, ExtentError, nearest
 from einstan.language.index import Affine, Index, lowered
-from einstan.language.node import Node, preorder
+from einstan.language.node import preorder
 from einstan.language.term import Equation, Extent, Indexed, Name, Reduce, Sum
 from einstan.machine.guards import Read, bounds_above, reads
 
@@ -232,10 +232,10 @@ def _solve_reads(extents: Extents, equation: Equation) -> bool:
             largest[unknown[0]] = extent, dims[unknown[0]], read.access, position
     for dim, (extent, index, access, position) in largest.items():
         name = axis(access.tensor, position)
-        size = extents.program.dims.find(name)
-        if extent < 0 or (extent == 0 and extents.known[size] > 0):
+        length = extents.known[extents.program.dims.find(name)]
+        if extent < 0 or (extent == 0 and length > 0):
             raise ExtentError(
-                f"no value of {index.name} keeps {access} inside: {name} has size {extents.known[size]}",
+                f"no value of {index.name} keeps {access} inside: {name} has size {length}",
                 text=str(equation),
                 inferred=f"|{index.name}| would be {extent}",
                 repair=f"give a longer {access.tensor}, or say that it is zero outside with a guard 1[...]",
@@ -314,8 +314,11 @@ def windowed(program: Program) -> set[str]:
 
 
 def _unknown(extents: Extents, equation: Equation, index: Index) -> ExtentError:
-    known = [f"|{i.name}| = {extents.of(equation, i)}" for i in _indices(equation)
-             if extents.dim(equation, i) in extents.known]
+    known = [
+        f"|{i.name}| = {extents.of(equation, i)}"
+        for i in _indices(equation)
+        if extents.dim(equation, i) in extents.known
+    ]
     letter = lowered(index.name)
     in_slot = any(index in form.free and form.index is None for r in reads(equation) for form in r.access.slots)
     on_left = index in equation.indices
@@ -332,8 +335,9 @@ def wrong_rank(program: Program, name: Name, shape: Shape) -> DataError:
     equation = next((e for e in program.equations if name in (e.name, *program.reads[e.name])), None)
     axes = "no axes" if not shape else f"{len(shape)} {'axis' if len(shape) == 1 else 'axes'}"
     return DataError(
-        f"{name} has {axes} {shape}, but the equation reads {rank}" if shape else
-        f"{name} is a scalar, but the equation reads {rank} {'axis' if rank == 1 else 'axes'}",
+        f"{name} has {axes} {shape}, but the equation reads {rank}"
+        if shape
+        else f"{name} is a scalar, but the equation reads {rank} {'axis' if rank == 1 else 'axes'}",
         text=str(equation) if equation is not None else "",
         repair=f"give {name} {rank} {'axis' if rank == 1 else 'axes'}" if rank else f"give {name} as a scalar",
     )
@@ -347,7 +351,8 @@ def missing(program: Program, name: Name, given: Iterable[str]) -> DataError:
         f"{name} is not given",
         text=str(equation) if equation is not None else "",
         inferred="given: " + ", ".join(given) if given else "nothing is given",
-        repair=nearest(str(name), [g for g in given if g not in {str(n) for n in program.inputs}]) or f"give {name}=...",
+        repair=nearest(str(name), [g for g in given if g not in {str(n) for n in program.inputs}])
+        or f"give {name}=...",
     )
 
 

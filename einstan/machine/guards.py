@@ -1,8 +1,8 @@
 """Where a tensor is read, and what is known to hold there.
 
 A product is zero, and its other factors are not read, wherever one of its Iverson brackets or deltas is zero.  So the
-brackets of the products around a read *guard* it: ``1[0 <= p-I < |W.0|] W[p-I]`` never reads outside.  A guard is kept as
-a form that is known to be non-negative: ``0 <= f`` is ``f``, and ``f < |W.0|`` is ``|W.0| - 1 - f``.
+brackets of the products around a read *guard* it: ``1[0 <= p-I < |W.0|] W[p-I]`` never reads outside.  A guard is kept
+as a form that is known to be non-negative: ``0 <= f`` is ``f``, and ``f < |W.0|`` is ``|W.0| - 1 - f``.
 """
 
 from __future__ import annotations

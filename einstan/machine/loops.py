@@ -35,7 +35,7 @@ from einstan.language.term import (
     Sum,
 )
 from einstan.machine.extents import Extents, as_program, infer, missing, unknown_tensor
-from einstan.machine.guards import as_affine, is_index_bracket
+from einstan.machine.guards import is_index_bracket
 from einstan.machine.numbers import EXACT, FLOATS, Number, Numbers
 
 Environment = dict[Index, int]
@@ -165,9 +165,7 @@ def deep(limit: int = 100_000) -> Iterator[None]:
 class _Loops:
     """One equation as closures: each node becomes a function of the values of the indices."""
 
-    def __init__(
-        self, extents: Extents, equation: Equation, tensors: Mapping[Name, Tensor], numbers: Numbers
-    ) -> None:
+    def __init__(self, extents: Extents, equation: Equation, tensors: Mapping[Name, Tensor], numbers: Numbers) -> None:
         self.extents, self.equation, self.tensors, self.numbers = extents, equation, tensors, numbers
 
     def run(self) -> Tensor:
@@ -275,7 +273,7 @@ class _Loops:
         try:
             whole = int(value)
         except (ValueError, OverflowError):
-            whole = None  # type: ignore[assignment]
+            whole = None
         if whole is None or whole != value:
             raise DataError(
                 f"a slot holds {value}, which is not a whole number",

@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from einstan.language.errors import ExtentError
 from einstan.machine.loops import outside
 from einstan.machine.operations import Form, Labels, Operation, Reading, combined
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, localcontext
-from decimal import InvalidOperation, Overflow
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, InvalidOperation, Overflow, localcontext
 from fractions import Fraction
 from typing import Any
 
@@ -46,7 +45,7 @@ class Numbers:
 
 
 def _quiet(function: Callable[..., float], *limits: tuple[Callable[[float], bool], float]) -> Callable[..., float]:
-    """A function of `math` whose exceptions are the values IEEE gives: limits where they are stated, else nan or inf."""
+    """A function of `math` whose exceptions are the values of IEEE: limits where they are stated, else nan or inf."""
 
     def quiet(*arguments: float) -> float:
         for holds, value in limits:
@@ -237,7 +236,7 @@ TRANSCENDENTAL: dict[str, Callable[[Decimal], Decimal]] = {
 }
 
 # Where a transcendental function has a rational value: exact results stay exact as long as they can.
-RATIONAL_AT = {
+RATIONAL_AT: dict[tuple[str, Number], int | Fraction] = {
     ("exp", 0): 1, ("log", 1): 0, ("sin", 0): 0, ("cos", 0): 1, ("tan", 0): 0, ("arctan", 0): 0, ("sinh", 0): 0,
     ("cosh", 0): 1, ("tanh", 0): 0, ("sigmoid", 0): Fraction(1, 2), ("erf", 0): 0,
 }  # fmt: skip
@@ -246,8 +245,8 @@ RATIONAL: dict[str, Callable[..., Number]] = {
     "relu": lambda x: max(x, type(x)(0)),
     "abs": abs,
     "sign": lambda x: Fraction(_sign(x)),
-    "maximum": lambda x, y: max(x, y),
-    "minimum": lambda x, y: min(x, y),
+    "maximum": max,
+    "minimum": min,
 }
 
 

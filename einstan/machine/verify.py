@@ -13,7 +13,7 @@ import math
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import Any
 
@@ -22,11 +22,11 @@ from einstan.language.dims import axis
 from einstan.language.errors import EinstanError
 from einstan.language.index import Index, slot
 from einstan.language.node import preorder
-from einstan.language.term import Const, Equation, Expr, Indexed, Name, Reduce, Sum, add, neg
-from einstan.machine.guards import index_tensors
+from einstan.language.term import Add, Const, Equation, Expr, Indexed, Mul, Name, Reduce, Sum, add, neg
 from einstan.machine.extents import Extents, infer, windowed
+from einstan.machine.guards import index_tensors
 from einstan.machine.loops import Tensor, evaluate
-from einstan.machine.numbers import EXACT, DomainError, Number
+from einstan.machine.numbers import EXACT, DomainError, Number, context, decimal
 
 LEFT, RIGHT, BOTH = "left side", "right side", "difference"  # no tensor of the language has a blank in its name
 RELATIVE, ABSOLUTE = Decimal("1e-40"), Decimal("1e-45")
@@ -76,17 +76,21 @@ def compare(
     points: int = 20,
     seed: int = 0,
     assumptions: Iterable[Assumption] | None = None,
+    kinks: bool = False,
 ) -> Comparison:
     """Whether two expressions agree at random points.
 
-    ``lhs`` and ``rhs`` are expressions in the same free indices (matched by name), or equations (matched by position).
-    Tensors that ``definitions`` defines are computed, all others are drawn at random.  ``assumptions`` (by default those
-    of the definitions) hold at every point that is tried.
+    ``lhs`` and ``rhs`` are expressions in the same free indices (matched by name), or equations (by position).  Tensors
+    that ``definitions`` defines are computed, all others are drawn at random.  ``assumptions`` (by default those of the
+    definitions) hold at every point that is tried.  With ``kinks`` the entries are -1, 0 and 1, so that functions are met
+    where they have no derivative and values are equal.
     """
-    rules = tuple(definitions.resolved_assumptions() if definitions is not None else ()) if assumptions is None else tuple(assumptions)
+    if assumptions is None:
+        assumptions = definitions.resolved_assumptions() if definitions is not None else ()
+    rules = tuple(assumptions)
     program, indices, checks = _question(lhs, rhs, definitions, rules)
     generator = random.Random(seed)
-    sampler = _Sampler(program, checks, generator)
+    sampler = _Sampler(program, checks, generator, kinks)
     agreed, failures, exact, reason = 0, 0, True, ""
     for sizes in _sizes(program, sizes_up_to, points, generator):
         try:
@@ -127,8 +131,10 @@ def _question(
     known = () if definitions is None else definitions.equations
     left_indices = lhs.indices if isinstance(lhs, Equation) else _free(lhs, rhs)
     names = tuple(index.name for index in left_indices)
-    right_indices = rhs.indices if isinstance(rhs, Equation) else tuple(
-        next((own for own in rhs.free if own.name == index.name), index) for index in left_indices
+    right_indices = (
+        rhs.indices
+        if isinstance(rhs, Equation)
+        else tuple(next((own for own in rhs.free if own.name == index.name), index) for index in left_indices)
     )
     left = Equation(LEFT, left_indices, lhs.rhs if isinstance(lhs, Equation) else lhs)
     right = Equation(RIGHT, right_indices, rhs.rhs if isinstance(rhs, Equation) else rhs)
@@ -137,8 +143,10 @@ def _question(
     sides: list[Expr] = [Indexed(LEFT, slots), neg(Indexed(RIGHT, slots))]
     # The axes of the tensor that a claim is about are those of its sides, whatever the sides themselves read.
     for side in (lhs, rhs):
-        if isinstance(side, Equation) and side.name not in {e.name for e in known} and not any(
-            isinstance(n, Indexed) and n.tensor == side.name for n in preorder(left.rhs, right.rhs)
+        if (
+            isinstance(side, Equation)
+            and side.name not in {e.name for e in known}
+            and not any(isinstance(n, Indexed) and n.tensor == side.name for n in preorder(left.rhs, right.rhs))
         ):
             known = (*known, Equation(side.name, side.indices, Indexed(LEFT, tuple(slot(i) for i in side.indices))))
             break
@@ -162,12 +170,12 @@ def _free(lhs: Expr | Equation, rhs: Expr | Equation) -> tuple[Index, ...]:
 def _sizes(program: Program, largest: int, points: int, generator: random.Random) -> Iterator[dict[str, int]]:
     """Extents of the axes that are given, small ones first; axes under a window are longer."""
     long = windowed(program)
-    dims = dict.fromkeys(
-        program.dims.find(axis(name, k)) for name, rank in program.inputs.items() for k in range(rank)
-    )
-    everywhere = [{dim: size for dim in dims} for size in range(1, largest + 1)]
+    dims = dict.fromkeys(program.dims.find(axis(name, k)) for name, rank in program.inputs.items() for k in range(rank))
+    everywhere = [dict.fromkeys(dims, size) for size in range(1, largest + 1)]
     for number in range(4 * points + TRIES):
-        chosen = everywhere[number] if number < len(everywhere) else {dim: generator.randint(1, largest) for dim in dims}
+        chosen = (
+            everywhere[number] if number < len(everywhere) else {dim: generator.randint(1, largest) for dim in dims}
+        )
         yield {dim: size + (largest + 1 if dim in long else 0) for dim, size in chosen.items()}
 
 
@@ -190,8 +198,10 @@ def _all_indices(equation: Equation) -> dict[Index, None]:
 class _Sampler:
     """Draws points at which every function has a value and every assumption holds."""
 
-    def __init__(self, program: Program, checks: tuple[str, ...], generator: random.Random) -> None:
-        self.program, self.checks, self.generator = program, checks, generator
+    def __init__(
+        self, program: Program, checks: tuple[str, ...], generator: random.Random, kinks: bool = False
+    ) -> None:
+        self.program, self.checks, self.generator, self.kinks = program, checks, generator, kinks
         self.index_axes = index_tensors(program.equations)
         self.reason = ""
 
@@ -220,7 +230,10 @@ class _Sampler:
     def draw(self, extents: Extents, positive: bool, one_hot: bool) -> Point:
         shapes = {name: extents.shape(name) for name in self.program.inputs if name in self.program.ranks}
         count = sum(math.prod(shape) for shape in shapes.values())
-        pool = iter(self.generator.sample(_entries(count, positive), count))
+        if self.kinks:
+            pool = iter(self.generator.choices((Fraction(-1), Fraction(0), Fraction(1)), k=count))
+        else:
+            pool = iter(self.generator.sample(_entries(count, positive), count))
         point: Point = {}
         for name, shape in shapes.items():
             size = math.prod(shape)
@@ -258,17 +271,11 @@ class _Sampler:
 
 def _linear(rhs: Expr) -> tuple[Indexed, tuple[Index, ...], Fraction] | None:
     """``sum[J](Y[n,J]) - c`` as its parts."""
-    terms = getattr(rhs, "terms", ())
-    if len(terms) != 2 or not isinstance(terms[0], Sum) or not isinstance(terms[0].body, Indexed):
-        return None
-    minus = terms[1]
-    factors = getattr(minus, "factors", ())
-    if len(factors) != 2 or not all(isinstance(f, Const) for f in factors):
-        return None
-    body = terms[0].body
-    if any(form.index is None for form in body.slots):
-        return None
-    return body, terms[0].indices, factors[1].value
+    match rhs:
+        case Add(terms=(Sum(indices=indices, body=Indexed() as access), Mul(factors=(Const(), Const(value=constant))))):
+            if all(form.index is not None for form in access.slots):
+                return access, indices, constant
+    return None
 
 
 def _entries(count: int, positive: bool) -> list[Fraction]:
@@ -301,14 +308,11 @@ def _difference(values: Mapping[Name, Tensor]) -> int | None:
             if a != b:
                 return offset
         else:
-            a, b = _decimal(a), _decimal(b)
-            if abs(a - b) > max(ABSOLUTE, RELATIVE * max(abs(a), abs(b))):
-                return offset
+            with localcontext(context()):
+                a, b = decimal(a), decimal(b)
+                if abs(a - b) > max(ABSOLUTE, RELATIVE * max(abs(a), abs(b))):
+                    return offset
     return None
-
-
-def _decimal(value: Number) -> Decimal:
-    return value if isinstance(value, Decimal) else Decimal(value.numerator) / Decimal(value.denominator)
 
 
 def _smallest(
@@ -340,12 +344,12 @@ def _smallest(
                     break
                 tensor.flat[offset] = old
     values = sampler.values(point, extents)
+    where = None if values is None else _difference(values)
     assert values is not None
-    offset = _difference(values)
-    assert offset is not None
-    at = dict(zip(indices, _unravel(offset, values[LEFT].shape), strict=True))
+    assert where is not None, "a counterexample is only made smaller while it remains one"
+    at = dict(zip(indices, _unravel(where, values[LEFT].shape), strict=True))
     arrays = {str(name): tensor.tolist() for name, tensor in point.items()}
-    left, right = values[LEFT].flat[offset], values[RIGHT].flat[offset]
+    left, right = values[LEFT].flat[where], values[RIGHT].flat[where]
     return Comparison("differ", 1, sizes=sizes, arrays=arrays, at=at, left=left, right=right)
 
 
@@ -374,4 +378,4 @@ def short(value: Number) -> str:
     """A number for a report: a fraction where it is short, else twelve digits."""
     if isinstance(value, Fraction) and len(str(value)) <= 12:
         return str(value)
-    return f"{_decimal(value):.12g}"
+    return f"{decimal(value):.12g}"

@@ -21,7 +21,8 @@ def test_kinds_lines_and_comments() -> None:
     document = parse_document(TEXT)
     kinds = [(statement.kind, statement.line) for statement in document.statements]
     assert kinds == [
-        ("note", 1), ("equation", 2), ("note", 3), ("claim", 4), ("claim", 5), ("claim", 6), ("claim", 7), ("assume", 8),
+        ("note", 1), ("equation", 2), ("note", 3), ("claim", 4), ("claim", 5), ("claim", 6), ("claim", 7),
+        ("assume", 8),
     ]  # fmt: skip
     assert document.statements[1].comment == "forward"
     assert document.statements[1].text == "Z[n,j] = X[n,K] W[K,j] + b[j]"

@@ -5,7 +5,22 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 
-from einstan.language import Apply, Equation, Extent, Index, Indexed, Mul, Sum, parse, show_with_spans, slot, well_named
+from einstan.language import (
+    Apply,
+    Equation,
+    Extent,
+    Index,
+    Indexed,
+    Iverson,
+    Mul,
+    Sum,
+    parse,
+    show_with_spans,
+    slot,
+    well_named,
+)  # fmt: skip
+from einstan.language.sugar import softmax
+from einstan.language.term import add
 from tests.strategies import raw_equations
 
 # Texts that print as they are.
@@ -144,10 +159,15 @@ def test_a_letter_of_several_axes_does_not_spell_an_extent() -> None:
     assert str(well_named(Equation("Z", (), terms))) == "Z = |A.0| sum[K](A[K]) sum[K](B[K])"
 
 
+def test_a_softmax_whose_hidden_index_has_the_new_name_of_the_outer_one() -> None:
+    k, m = Index("K", "u.0"), Index("K", "C.0")
+    body = Apply("log", (softmax(add((matrix("C", m, m), matrix("u", k))), k),))
+    equation = Equation("Z", (), Sum((m, k), body))
+    assert str(well_named(equation)) == "Z = sum[K,K2](log(softmax[K2](C[K,K] + u[K2])))"
+
+
 def test_an_axis_that_nothing_names_is_stated() -> None:
     i, k = Index("i", "X.0"), Index("K", "X.0")
-    from einstan.language import Iverson
-
     equation = well_named(Equation("Z", (i,), Sum((k,), Iverson((slot(k), slot(i)), ("<=",)))))
     assert str(equation) == "Z[i] = sum[K](1[K <= i]) where |K| = |X.0|"
     assert parse(str(equation)) is equation

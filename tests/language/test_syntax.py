@@ -7,7 +7,21 @@ from fractions import Fraction
 import pytest
 
 from einstan.language import (
-    Add, Affine, Apply, Const, Delta, Equation, Extent, Index, Indexed, Iverson, Mul, Partial, Reduce, Sum, parse,
+    Add,
+    Affine,
+    Apply,
+    Const,
+    Delta,
+    Equation,
+    Extent,
+    Index,
+    Indexed,
+    Iverson,
+    Mul,
+    Partial,
+    Reduce,
+    Sum,
+    parse,
     parse_expression,
 )  # fmt: skip
 

@@ -8,7 +8,22 @@ import pickle
 import pytest
 
 from einstan.language import (
-    Add, Affine, Apply, Const, Delta, Equation, Expr, Index, Indexed, Iverson, Mul, Reduce, Sum, affine, parse, slot,
+    Add,
+    Affine,
+    Apply,
+    Const,
+    Delta,
+    Equation,
+    Expr,
+    Index,
+    Indexed,
+    Iverson,
+    Mul,
+    Reduce,
+    Sum,
+    affine,
+    parse,
+    slot,
 )  # fmt: skip
 from einstan.language.dims import localised
 from einstan.language.errors import NotationError
@@ -86,7 +101,7 @@ def test_a_deep_chain() -> None:
         "Z[i] = " + " ".join(f"x{n}[i]" for n in range(3000)),
         "Z[i] = " + " + ".join(f"A{n}[i,K] b[K]" for n in range(500)),
         "Z[i] = " + "(1 + x[i] " * 2000 + "y" + ")" * 2000,
-        "Z[i] = X[" + "T[" * 1000 + "i" + "]" * 1000 + "]",
+        "Z[i] = X[" + "T[" * 200 + "i" + "]" * 200 + "]",
     ],
     ids=["terms", "factors", "sums", "brackets", "gathers"],
 )

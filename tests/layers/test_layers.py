@@ -4,11 +4,11 @@ differences; second derivatives symmetric.  `tests.layers.rows` has what is writ
 import numpy as np
 import pytest
 
-from einstan import layers
+from einstan import layers, parse
 from einstan.calculus.backward import backward, joined
 from einstan.calculus.partial import partial
-from einstan.calculus.program import Program
-from einstan.language import ClaimError, DifferentiationError, parse
+from einstan.language import ClaimError, DifferentiationError
+from einstan.library.api import Program
 from einstan.library.layer import Layer
 from einstan.library.network import Network
 from einstan.machine.loops import evaluate
@@ -204,7 +204,7 @@ def test_the_message_of_a_wrong_declaration():
         "this is not the derivative\n"
         "  dZ[n,j]/dW[p,q] = 2 δ[j,q] X[n,p]\n"
         "  inferred: derived:  dZ[n,j]/dW[p,q] = X[n,p] δ[j,q]\n"
-        "            derived minus declared:  -δ[q,j] X[n,p]\n"
+        "            derived minus declared:  -δ[j,q] X[n,p]\n"
         "            for example, with X = [[1]]\n"
         "                         and  W = [[1]]\n"
         "            at n = 0, j = 0, p = 0, q = 0: derived 1, declared 2\n"
@@ -289,7 +289,7 @@ def test_softmax_and_cross_entropy_cancel_and_have_a_general_form():
 def test_parse_of_what_a_layer_prints():
     for row in ROWS:
         layer = layer_of(row)
-        for equation in (layer.equation, *layer.declared.values(), *map(layer.derived, layer.inputs)):
+        for equation in (layer.equation, *map(layer.partial, layer.inputs), *map(layer.derived, layer.inputs)):
             assert parse(str(equation)) is equation
 
 

@@ -110,7 +110,7 @@ ERRORS = [
         lambda: layers.dense("H", Q="X"),
         "the layer has no Q\n"
         "  Z[n,j] = X[n,K] W[K,j] + b[j]\n"
-        "  inferred: its tensors are Z, X, W, b; its indices are n, j\n"
+        "  inferred: its tensors are Z, X, W, b; its indices are n, j, k\n"
         "  repair:   name one of these",
     ),
     (
@@ -118,7 +118,7 @@ ERRORS = [
         "the layer has no SS\n"
         "  L = -1/|N| Y[N,C] log(S[N,C])\n"
         "  assume Y[n,C] = 1\n"
-        "  inferred: its tensors are L, Y, S\n"
+        "  inferred: its tensors are L, Y, S; its indices are n, c\n"
         "  repair:   did you mean S?",
     ),
     (

@@ -32,7 +32,7 @@ def softmax(x):
 
 
 def conv2d(image, filters):
-    b, c, h, w = image.shape
+    b, _, h, w = image.shape
     o, _, r, s = filters.shape
     out = np.zeros((b, o, h - r + 1, w - s + 1))
     for y in range(h - r + 1):
@@ -81,7 +81,7 @@ ROWS = [
         lambda A, B: np.tensordot(A, B, ((1,), (1,)))),
     Row("chain", "y[i,l] = A[i,J] B[J,K] C[K,l]", {"A": (2, 3), "B": (3, 4), "C": (4, 5)}, lambda A, B, C: A @ B @ C),
     Row("bilinear", "y[b,k] = x[b,I] A[I,J,k] z[b,J]", {"x": (5, 2), "A": (2, 3, 4), "z": (5, 3)},
-        lambda x, A, z: np.stack([np.stack([r @ A[:, :, k] @ s for k in range(4)]) for r, s in zip(x, z)])),
+        lambda x, A, z: np.array([[x[b] @ A[:, :, k] @ z[b] for k in range(4)] for b in range(5)])),
     Row("three vectors", "y = X[I] Y[J] Z[K] A[I,J,K]", {"X": (2,), "Y": (3,), "Z": (4,), "A": (2, 3, 4)},
         lambda X, Y, Z, A: np.tensordot(np.tensordot(np.tensordot(X, A, 1), Y, ((0,), (0,))), Z, 1)),
     Row("sums apart", "y[i] = A[i,J] B[K]", {"A": (2, 3), "B": (4,)}, lambda A, B: A.sum(1) * B.sum()),

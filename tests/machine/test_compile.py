@@ -279,7 +279,7 @@ def test_many_threads():
             for k in range(40):
                 n = (k + offset) % 8 + 1
                 assert step(step_data(n))["L"] == wanted[n]
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             errors.append(error)
 
     threads = [threading.Thread(target=work, args=(k,)) for k in range(8)]
@@ -317,7 +317,8 @@ def test_the_source_runs_on_its_own(tmp_path):
         "sys.meta_path.insert(0, Refuse())\n"
         "import made, inspect\n"
         "shapes = dict(X=(4,4), W=(4,4), b=(4,), Y=(4,4), E=(64,4), q=(64,), r=(4,))\n"
-        "given = {n: np.zeros(4, int) if n == 'T' else np.ones(shapes[n]) for n in inspect.signature(made.step).parameters}\n"
+        "names = inspect.signature(made.step).parameters\n"
+        "given = {n: np.zeros(4, int) if n == 'T' else np.ones(shapes[n]) for n in names}\n"
         "print([np.shape(a) for a in made.step(**given)])\n"
     )
     done = subprocess.run(
@@ -361,3 +362,21 @@ def test_a_thousand_layers():
     texts = [f"h{k + 1}[i] = relu(W[i,J] h{k}[J])" for k in range(1000)]
     step = compile(Program([parse(text) for text in texts]), ["h1000"])
     assert step(W=np.eye(2), h0=np.ones(2))["h1000"].tolist() == [1, 1]
+
+
+def test_memory_is_not_lent_while_another_term_reads_it():
+    made = compile(Program([parse("t[i,j] = exp(A[i,j])"), parse("y[i,j] = t[i,j] + b[j] + t[j,i]")]), ["y"])
+    a, b = np.arange(9.0).reshape(3, 3) / 9, np.ones(3)
+    np.testing.assert_allclose(made(A=a, b=b)["y"], np.exp(a) + 1 + np.exp(a).T)
+    made = compile(Program([parse("t[i,j] = exp(A[i,j])"), parse("y[i,j] = t[i,j] t[j,i]")]), ["y"])
+    np.testing.assert_allclose(made(A=a)["y"], np.exp(a) * np.exp(a).T)
+
+
+def test_memory_of_lower_precision_is_not_lent():
+    third = np.full(3, 1 / 3)
+    program = Program([parse("t[i] = exp(x[i])"), parse("y[i] = -t[i] + z[i]"), parse("q[i] = 2 t[i] z[i]")])
+    for outputs in (["y"], ["q"]):
+        made = compile(program, outputs)(x=third.astype(np.float32), z=third)[outputs[0]]
+        assert made.dtype == np.float64
+    made = compile(program, ["y"])(x=third.astype(np.float32), z=third)["y"]
+    np.testing.assert_allclose(made, -np.exp(third.astype(np.float32)) + third, rtol=1e-15)

@@ -56,17 +56,24 @@ def erf(x: Array) -> Array:
     x = np.asarray(x)
     y = np.abs(x)
     s = np.minimum(y, 0.5) ** 2
-    p = (((1.85777706184603153e-1 * s + 3.16112374387056560) * s + 1.13864154151050156e2) * s
-         + 3.77485237685302021e2) * s + 3.20937758913846947e3
-    q = (((s + 2.36012909523441209e1) * s + 2.44024637934444173e2) * s
-         + 1.28261652607737228e3) * s + 2.84423683343917062e3
+    p = (
+        ((1.85777706184603153e-1 * s + 3.16112374387056560) * s + 1.13864154151050156e2) * s + 3.77485237685302021e2
+    ) * s + 3.20937758913846947e3
+    q = (
+        ((s + 2.36012909523441209e1) * s + 2.44024637934444173e2) * s + 1.28261652607737228e3
+    ) * s + 2.84423683343917062e3
     near = x * (p / q)
     t = np.minimum(np.maximum(y, 0.46875), 6)
     p, q = 2.15311535474403846e-8 * t, t
-    for a, b in ((5.64188496988670089e-1, 1.57449261107098347e1), (8.88314979438837594, 1.17693950891312499e2),
-                 (6.61191906371416295e1, 5.37181101862009858e2), (2.98635138197400131e2, 1.62138957456669019e3),
-                 (8.81952221241769090e2, 3.29079923573345963e3), (1.71204761263407058e3, 4.36261909014324716e3),
-                 (2.05107837782607147e3, 3.43936767414372164e3)):
+    for a, b in (
+        (5.64188496988670089e-1, 1.57449261107098347e1),
+        (8.88314979438837594, 1.17693950891312499e2),
+        (6.61191906371416295e1, 5.37181101862009858e2),
+        (2.98635138197400131e2, 1.62138957456669019e3),
+        (8.81952221241769090e2, 3.29079923573345963e3),
+        (1.71204761263407058e3, 4.36261909014324716e3),
+        (2.05107837782607147e3, 3.43936767414372164e3),
+    ):
         p, q = (p + a) * t, (q + b) * t
     far = np.copysign(1 - np.exp(-t * t) * (p + 1.23033935479799725e3) / (q + 1.23033935480374942e3), x)
     return np.where(y <= 0.46875, near, np.where(np.isnan(x), x, far))[()]
@@ -76,20 +83,20 @@ def window(x: Array, start: tuple[int, ...], shape: tuple[int, ...], steps: tupl
     """A view: entry (i, j, ...) is x[start + i steps[0] + j steps[1] + ...], which the caller knows to be inside."""
     if 0 in shape:
         return np.zeros(shape, x.dtype)
-    strides = [sum(step * stride for step, stride in zip(along, x.strides)) for along in steps]
+    strides = [sum(step * stride for step, stride in zip(along, x.strides, strict=True)) for along in steps]
     return np.lib.stride_tricks.as_strided(x[tuple(slice(s, None) for s in start)], shape, strides, writeable=False)
 
 
 def padded(x: Array, before: tuple[int, ...], after: tuple[int, ...], value: float) -> Array:
     """A copy of x with entries of one value around it."""
-    wide = np.full([b + n + a for b, n, a in zip(before, x.shape, after)], value, x.dtype)
-    wide[tuple(slice(b, b + n) for b, n in zip(before, x.shape))] = x
+    wide = np.full([b + n + a for b, n, a in zip(before, x.shape, after, strict=True)], value, x.dtype)
+    wide[tuple(slice(b, b + n) for b, n in zip(before, x.shape, strict=True))] = x
     return wide
 
 
 def inside(index: Array, size: int, where: str) -> Array:
     """The positions, if none of them is outside."""
-    if index.size and not (0 <= index.min() and index.max() < size):
+    if index.size and not (index.min() >= 0 and index.max() < size):
         raise IndexError(f"{where} is read at {index.min()} to {index.max()}, but its size is {size}")
     return index
 
@@ -97,13 +104,14 @@ def inside(index: Array, size: int, where: str) -> Array:
 def guarded(x: Array, index: tuple[Array, ...], allowed: Array, value: float, where: str) -> Array:
     """x[index], and a value where some position is outside; that is an error where the read is allowed."""
     ok = np.asarray(True)
-    for at, size in zip(index, x.shape):
+    for at, size in zip(index, x.shape, strict=True):
         ok = ok & (at >= 0) & (at < size)
     if np.any(allowed & ~ok):
         raise IndexError(f"{where} is read outside")
     if 0 in x.shape:
         return np.full(ok.shape, value, x.dtype)
-    return np.where(ok, x[tuple(np.clip(at, 0, size - 1) for at, size in zip(index, x.shape))], x.dtype.type(value))
+    near = tuple(np.clip(at, 0, size - 1) for at, size in zip(index, x.shape, strict=True))
+    return np.where(ok, x[near], x.dtype.type(value))
 
 
 def positions(x: Array, where: str) -> Array:
@@ -127,8 +135,7 @@ def scatter_add(index: Array, values: Array, size: int) -> Array:
 
 
 HELPERS: dict[str, Callable[..., Any]] = {
-    f.__name__: f
-    for f in (sigmoid, softplus, erf, window, padded, inside, guarded, positions, scatter_add)
+    f.__name__: f for f in (sigmoid, softplus, erf, window, padded, inside, guarded, positions, scatter_add)
 }
 
 

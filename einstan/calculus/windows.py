@@ -1,0 +1,72 @@
+"""Guarded reads opened: ``1[0 <= f < |B.0|] B[f]`` is ``sum[P](1[P == f] B[P])``.
+
+Written so, a change of variables is nothing but another name for a bound index: both sides of
+
+    A[I] pad(B[I-J]) C[J] = B[P] pad(A[P+J]) C[J]
+
+are ``sum[I,J,P](1[P + J == I] A[I] B[P] C[J])``.  The new equality must not be used up again, so it is written as an
+access of a tensor that no text can name, once for each sign of the form, since ``g == 0`` is ``-g == 0``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from einstan.calculus.canonical import expanded
+from einstan.calculus.proof import with_definitions
+from einstan.calculus.simplify import simplify
+from einstan.language.index import Affine, Index, affine, fresh_name, slot
+from einstan.language.node import Node, preorder, rewrite
+from einstan.language.term import Equation, Expr, Extent, Indexed, Iverson, Mul, Name, bound_indices, mul, sum_over
+
+IS_ZERO = "= 0"
+
+
+def opened(left: Expr, right: Expr, definitions: Mapping[Name, Equation]) -> tuple[Expr, Expr]:
+    """Both sides with their definitions put in and every guarded read opened."""
+    return _opened(left, definitions), _opened(right, definitions)
+
+
+def _opened(expr: Expr, definitions: Mapping[Name, Equation]) -> Expr:
+    whole = expanded(simplify(with_definitions(expr, definitions)))
+    taken = {index.name for index in (*whole.free, *bound_indices(whole))}
+
+    def rule(node: Node) -> Node:
+        if not isinstance(node, Mul):
+            return node
+        for guard in node.factors:
+            range_of = _range(guard)
+            if range_of is None:
+                continue
+            form, extent = range_of
+            others = [factor for factor in node.factors if factor is not guard]
+            if not any(isinstance(inner, Indexed) and form in inner.slots for inner in preorder(*others)):
+                continue
+            new = Index(fresh_name("P", taken), extent.index.dim)
+            taken.add(new.name)
+            difference = affine((form, 1), (new, -1))
+            zero = (Indexed(IS_ZERO, (difference,)), Indexed(IS_ZERO, (affine((difference, -1)),)))
+            read = [rewrite(factor, lambda inner, f=form, n=new: _read_at(inner, f, n)) for factor in others]
+            return sum_over((new,), rule(mul((*zero, *read))))  # type: ignore[arg-type]
+        return node
+
+    return rewrite(whole, rule)  # type: ignore[return-value]
+
+
+def _range(guard: Expr) -> tuple[Affine, Extent] | None:
+    """The form and the extent of ``1[0 <= form < |n|]``."""
+    if not (isinstance(guard, Iverson) and guard.relations == ("<=", "<")):
+        return None
+    low, form, high = guard.operands
+    if not (isinstance(low, Affine) and not low.terms and low.constant == 0 and isinstance(form, Affine)):
+        return None
+    if isinstance(high, Affine) and len(high.terms) == 1 and high.constant == 0 and high.terms[0][1] == 1:
+        high = high.terms[0][0]
+    return (form, high) if isinstance(high, Extent) and form.index is None else None
+
+
+def _read_at(node: Node, form: Affine, index: Index) -> Node:
+    """An access with the form replaced by the index where it fills a slot."""
+    if isinstance(node, Indexed) and form in node.slots:
+        return Indexed(node.tensor, tuple(slot(index) if own is form else own for own in node.slots))
+    return node

@@ -1,0 +1,183 @@
+"""One claim: proved by the calculus, or verified at random points, or refuted, or left open with the reason.
+
+The order is that of what is cheap.  A claim is proved with its forward values as names, which holds whatever they are;
+then with their definitions put in; what is left open is compared at random points, where one difference settles it.
+A claim that speaks of a function with a kink is also compared there, since what is derived at a kink is a convention
+and so a part of what is claimed.  Nothing is proved that the same numbers contradict: such a claim stays open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from einstan.calculus.canonical import shortest
+from einstan.calculus.naming import ForwardNames, derived_equation
+from einstan.calculus.program import Assumption, Program
+from einstan.calculus.proof import Proof, prove
+from einstan.calculus.simplify import simplify, simplify_sum
+from einstan.calculus.windows import opened
+from einstan.language.dims import axis, qualified
+from einstan.language.document import Claim
+from einstan.language.errors import EinstanError
+from einstan.language.node import preorder
+from einstan.language.term import Apply, Equation, Expr, Indexed, Iverson, Name, Reduce, tensors
+from einstan.library.part import Part
+from einstan.machine.verify import Comparison, compare, pasted, short
+
+POINTS = 20  # where a claim that is not proved has to hold
+WITNESSES = 2  # where one that is proved is looked at all the same
+THE_CLAIM = "the claim"  # no tensor of the language has a blank in its name
+KINKED = ("relu", "abs", "sign", "maximum", "minimum")
+LONGEST = 400
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """Values at which two sides differ: ``arrays`` and ``at`` are Python text that can be pasted."""
+
+    sizes: Mapping[str, int]
+    arrays: Mapping[str, str]
+    at: Mapping[str, int]
+    left: str
+    right: str
+
+    def __str__(self) -> str:
+        where = ", ".join(f"{name} = {value}" for name, value in self.at.items())
+        lines = [f"{name} = {value}" for name, value in self.arrays.items()]
+        return "\n".join([*lines, (f"at {where}: " if where else "") + f"left {self.left}, right {self.right}"])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a claim.  ``verdict`` is ``proved``, ``verified``, ``refuted`` or ``undecided``; ``left`` and
+    ``right`` are both sides worked out and short, ``difference`` the terms of left minus right."""
+
+    verdict: str
+    reason: str = ""
+    points: int = 0
+    arithmetic: str = ""
+    left: str = ""
+    right: str = ""
+    difference: tuple[str, ...] = ()
+    counterexample: Counterexample | None = None
+
+
+@dataclass
+class _Question:
+    """Both sides of a claim with its derivatives worked out, in the dimensions of one program."""
+
+    left: Expr
+    right: Expr
+    definitions: dict[Name, Equation]
+    assumptions: list[Assumption]
+    names: ForwardNames = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.names = ForwardNames(self.definitions.values())
+
+
+def judge(claim: Claim, part: Part) -> Outcome:
+    """Decide one claim of a part."""
+    try:
+        asked = _asked(claim, part)
+        found, difference = _proved(asked)
+        numbers = _compared(asked, WITNESSES if found else POINTS)
+    except EinstanError as error:
+        return Outcome("undecided", " ".join([error.problem, *error.inferred]))
+    if numbers.verdict == "differ":
+        if found:
+            return Outcome("undecided", "the proof and the numbers disagree", **_sides(asked))
+        return _refuted(asked, numbers, difference)
+    if found:
+        return Outcome("proved", found, **_sides(asked))
+    if numbers.verdict == "agree":
+        return Outcome("verified", str(numbers), numbers.points, numbers.arithmetic, **_sides(asked), difference=difference)
+    return Outcome("undecided", numbers.reason, **_sides(asked), difference=difference)
+
+
+def _asked(claim: Claim, part: Part) -> _Question:
+    # Both sides stand in one equation, so that a letter has one dimension.
+    indices = tuple({index.name: index for index in (*claim.lhs.free, *claim.rhs.free)}.values())
+    line = Equation(THE_CLAIM, indices, Apply("=", (claim.lhs, claim.rhs)))
+    whole = Program((*part.program.equations, line), part.program.assumptions)
+    resolved = whole.resolved(line).rhs
+    dims = {dim: whole.dims.find(dim) for dim in part.program.dims.members()}
+    left, right = (part.with_derivatives(side, dims) for side in resolved.children)  # type: ignore[arg-type]
+    definitions = {name: _moved(e, dims) for name, e in part.behind(left, right).items()}
+    read = tensors(left, right, *(e.rhs for e in definitions.values()))
+    return _Question(left, right, definitions, part.assumptions_on(whole, read))
+
+
+def _moved(equation: Equation, dims: Mapping[str, str]) -> Equation:
+    from einstan.language.dims import redimensioned
+
+    return redimensioned(equation, dict(dims))  # type: ignore[return-value]
+
+
+# ---- proof -----------------------------------------------------------------------------------------------------------
+
+
+def _proved(asked: _Question) -> tuple[str, tuple[str, ...]]:
+    """How the claim is proved, or else nothing and the terms by which the sides differ."""
+    attempts: list[tuple[str, Callable[[], Proof]]] = [
+        ("forward values as names", lambda: prove(asked.left, asked.right, {}, asked.assumptions)),
+        ("definitions put in", lambda: prove(asked.left, asked.right, asked.definitions, asked.assumptions)),
+        ("ranges as deltas", lambda: prove(*opened(asked.left, asked.right, asked.definitions), {}, asked.assumptions)),
+    ]
+    difference: tuple[str, ...] = ()
+    for how, attempt in attempts:
+        if how == "definitions put in" and not asked.definitions:
+            continue
+        proof = attempt()
+        if proof.proved:
+            return how, ()
+        terms = tuple(_shown(asked.names(term), asked) for term in proof.difference)
+        if not difference or len("".join(terms)) < len("".join(difference)):
+            difference = terms
+    return "", difference
+
+
+# ---- numbers ---------------------------------------------------------------------------------------------------------
+
+
+def _compared(asked: _Question, points: int) -> Comparison:
+    program = Program(asked.definitions.values(), asked.assumptions)
+    sides = asked.left, asked.right
+    found = compare(*sides, program, points=points, assumptions=asked.assumptions)
+    if found and points == POINTS and _has_kinks(*sides, *(e.rhs for e in asked.definitions.values())):
+        there = compare(*sides, program, points=points, assumptions=asked.assumptions, kinks=True)
+        return there if there.verdict == "differ" else found
+    return found
+
+
+def _has_kinks(*exprs: Expr) -> bool:
+    return any(
+        (isinstance(node, Apply) and node.function in KINKED)
+        or (isinstance(node, Reduce) and node.operation in ("max", "min"))
+        or (isinstance(node, Iverson) and any(isinstance(operand, Expr) for operand in node.operands))
+        for node in preorder(*exprs)
+    )
+
+
+def _refuted(asked: _Question, numbers: Comparison, difference: tuple[str, ...]) -> Outcome:
+    arrays = {name: pasted(value) for name, value in numbers.arrays.items()}
+    example = Counterexample(numbers.sizes, arrays, numbers.at, short(numbers.left), short(numbers.right))
+    return Outcome("refuted", **_sides(asked), difference=difference, counterexample=example)
+
+
+# ---- printing --------------------------------------------------------------------------------------------------------
+
+
+def _sides(asked: _Question) -> dict[str, str]:
+    return {"left": _shown(asked.left, asked), "right": _shown(asked.right, asked)}
+
+
+def _shown(expr: Expr, asked: _Question) -> str:
+    """An expression in its shortest form, with forward values and letters to read."""
+    short_form = shortest(asked.names(simplify(expr)))
+    try:
+        text = str(derived_equation("side", tuple(short_form.free), short_form)).split(" = ", 1)[1]
+    except EinstanError:  # a name that cannot be read again, such as that of ∂X/∂Z with a shared letter
+        text = str(short_form)
+    return text if len(text) <= LONGEST else text[:LONGEST] + " ..."

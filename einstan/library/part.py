@@ -1,0 +1,193 @@
+"""A part of a document as a program: what is defined, what is only given, and the derivatives of both.
+
+A tensor that is *given*, ``given S(z[K])``, is any differentiable function of what it names.  For first derivatives any
+such function is, at any one point, ``S(0) + sum[K](∂S/∂z[K] z[K])`` with numbers ``S(0)`` and ``∂S/∂z`` that can be
+anything; so that is the equation that stands for it.  The offset matters: without it, ``S = ∂S/∂z[K] z[K]`` would
+follow.  A second derivative would see that the stand-in is straight, and is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from einstan.calculus.partial import Differentiator, inlined
+from einstan.calculus.program import Assumption, Program
+from einstan.calculus.simplify import simplify, simplify_sum
+from einstan.language.dims import axis, redimensioned
+from einstan.language.document import Convention, Document, Given
+from einstan.language.errors import DifferentiationError, ProgramError
+from einstan.language.functions import FUNCTIONS
+from einstan.language.index import Index, slot
+from einstan.language.node import preorder, replace
+from einstan.language.term import Equation, Expr, Indexed, Name, Partial, add, mul, substitute, sum_over, tensors
+
+
+class Part:
+    """The definitions, gifts, assumptions and conventions of one part, and the derivatives that its claims name.
+
+    ``definitions`` have the dimensions of `program` and no derivative on their right sides: ``H[i,j] = dL/dw[i]dw[j]``
+    has been differentiated.
+    """
+
+    def __init__(self, document: Document) -> None:
+        given = [s.content for s in document.statements if isinstance(s.content, Given)]
+        self.conventions = [s.content for s in document.statements if isinstance(s.content, Convention)]
+        stand_ins = [stand_in(g) for g in given]
+        self.given = {str(equation.name) for equation in stand_ins}
+        self.opaque = {name for e in stand_ins for name in tensors(e.rhs)} - {
+            argument.tensor for g in given for argument in g.arguments
+        }
+        self.program = Program((*document.equations, *stand_ins), document.assumptions)
+        self.kinks = {c.function: [chosen_partial(c)] for c in self.conventions}
+        self._definitions: dict[Name, Equation] = {}
+        self._derivatives: dict[Name, Equation] = {}
+        self._open: set[Name] = set()
+
+    # ---- derivatives ---------------------------------------------------------------------------------------------
+
+    def is_derivative(self, name: Name) -> bool:
+        """Whether a name is a derivative: ``dZ/dX``, or ``dX`` where there is a tensor X."""
+        if isinstance(name, Partial):
+            return True
+        return name.startswith("d") and name not in self.program.defined and name[1:] in self.program.ranks
+
+    def definition(self, name: Name) -> Equation:
+        if name not in self._definitions:
+            if name in self._open:
+                raise ProgramError(f"the definition of {name} reads a derivative of {name}")
+            self._open.add(name)
+            equation = self.program.resolved(self.program[name])
+            rhs = equation.rhs if name in self.given else self.with_derivatives(equation.rhs)
+            self._definitions[name] = Equation(name, equation.indices, rhs, equation.where)
+            self._open.discard(name)
+        return self._definitions[name]
+
+    def behind(self, *roots: Expr) -> dict[Name, Equation]:
+        """The definitions that expressions rest on."""
+        found: dict[Name, Equation] = {}
+        queue = list(roots)
+        while queue:
+            for name in tensors(queue.pop()):
+                if name in self.program.defined and name not in found:
+                    found[name] = self.definition(name)
+                    queue.append(found[name].rhs)
+        return found
+
+    def with_derivatives(self, expr: Expr, dims: Mapping[str, str] | None = None) -> Expr:
+        """The expression with every derivative in it worked out; ``dims`` renames the dimensions of the derivatives."""
+        accesses: dict[Expr, Expr] = {}
+        for node in preorder(expr):
+            if isinstance(node, Indexed) and self.is_derivative(node.tensor):
+                derivative = self.derivative(node.tensor)
+                if len(node.slots) != len(derivative.indices):
+                    raise DifferentiationError(f"{node.tensor} has {len(derivative.indices)} slots, not {len(node.slots)}")
+                if dims is not None:
+                    derivative = redimensioned(derivative, dict(dims))  # type: ignore[assignment]
+                accesses[node] = inlined(node, derivative)
+        return replace(expr, accesses) if accesses else expr  # type: ignore[arg-type, return-value]
+
+    def derivative(self, name: Name) -> Equation:
+        """A total derivative through every definition, as an equation; ``dX`` is that of the part's scalar."""
+        if name not in self._derivatives:
+            whole = name
+            if isinstance(name, str):
+                whole = Partial(self.loss(name[1:]), 0, ((name[1:], self.program.ranks[name[1:]]),))
+            assert isinstance(whole, Partial)
+            self._derivatives[name] = self._total(whole)
+        return self._derivatives[name]
+
+    def loss(self, tensor: Name) -> str:
+        """The scalar that ``d tensor`` is the gradient of: the one that rests on the tensor and on which no other does."""
+        scalars = [name for name in self.program.defined if not self.program[name].indices]
+        over = [s for s in scalars if s == tensor or tensor in self._reached(s)]
+        top = [s for s in over if not any(s in self._reached(other) for other in over if other != s)]
+        if len(top) != 1:
+            which = f"several scalars depend on it: {', '.join(map(str, top))}" if top else "no scalar depends on it"
+            raise DifferentiationError(
+                f"d{tensor} is the gradient of a scalar with respect to {tensor}, and {which}",
+                repair=f"name the scalar: dL/d{tensor}[...]",
+            )
+        return str(top[0])
+
+    def _reached(self, name: Name) -> set[Name]:
+        return {inner for root in self.behind(self.definition(name).rhs) for inner in self._reads(root)} | self._reads(name)
+
+    def _reads(self, name: Name) -> set[Name]:
+        return set(tensors(self.definition(name).rhs))
+
+    def _total(self, name: Partial) -> Equation:
+        numerator, above = self._numerator(name)
+        value, indices = numerator, above
+        for number, (wrt, rank) in enumerate(name.wrt):
+            below = tuple(
+                Index(f"{wrt}.{k}'{number}", self.program.dims.find(axis(wrt, k))) for k in range(rank)
+            )  # no name of the language has a dash, so nothing meets these
+            value = self._differentiated(value, name, number, wrt, below)
+            indices = (*indices, *below)
+        return Equation(name, indices, value)
+
+    def _numerator(self, name: Partial) -> tuple[Expr, tuple[Index, ...]]:
+        if name.of not in self.program.defined:
+            if name.of not in self.program.ranks or name.of != name.wrt[0][0]:
+                raise DifferentiationError(f"nothing defines {name.of}", repair=f"define it, or write: given {name.of}(...)")
+            above = tuple(
+                Index(f"{name.of}.{k}'", self.program.dims.find(axis(name.of, k))) for k in range(name.rank)
+            )
+            return Indexed(name.of, tuple(map(slot, above))), above
+        equation = self.definition(name.of)
+        if len(equation.indices) != name.rank:
+            raise DifferentiationError(f"{name.of} has {len(equation.indices)} slots, not {name.rank}")
+        above = tuple(Index(f"{index.name}'", index.dim) for index in equation.indices)
+        rhs = substitute(equation.rhs, dict(zip(equation.indices, above, strict=True)))
+        if name.of == name.wrt[0][0]:
+            rhs = Indexed(name.of, tuple(map(slot, above)))
+        return rhs, above  # type: ignore[return-value]
+
+    def _differentiated(self, expr: Expr, name: Partial, order: int, wrt: Name, below: tuple[Index, ...]) -> Expr:
+        behind = self.behind(expr)
+        definitions = {other: e for other, e in behind.items() if other != wrt}
+        if self.program.ranks.get(wrt) != len(below):
+            raise DifferentiationError(f"there is no tensor {wrt} with {len(below)} slots")
+        read = set(tensors(expr, *(e.rhs for e in definitions.values())))
+        if wrt not in read:
+            raise DifferentiationError(f"{name.of} does not depend on {wrt}: its derivative is not derived, as zero or else")
+        curved = [e.rhs for other, e in definitions.items() if other not in self.given]
+        if name.of not in self.given or order:
+            curved.append(expr)
+        if self.opaque & set(tensors(*curved)):
+            raise DifferentiationError(f"{name} needs a second derivative of a function that has no formula")
+        terms = Differentiator(wrt, below, definitions, kinks=self.kinks).terms(simplify(expr))
+        if not terms:
+            raise DifferentiationError(f"{name.of} depends on {wrt} only through comparisons, which have no derivative")
+        return simplify_sum(term.with_in_place(()) for term in terms)
+
+    # ---- programs for a claim ------------------------------------------------------------------------------------
+
+    def assumptions_on(self, program: Program, names: Iterable[Name]) -> list[Assumption]:
+        """The assumptions that speak of one of the tensors."""
+        known = set(names)
+        return [rule for rule in program.resolved_assumptions() if known & set(tensors(rule.lhs, rule.rhs))]
+
+
+def stand_in(given: Given) -> Equation:
+    """The equation for a tensor that has no formula; see the top of this page."""
+    name, slots = str(given.lhs.tensor), given.lhs.slots
+    terms: list[Expr] = [Indexed(f"{name}(0)", slots)]
+    for argument in given.arguments:
+        bound = [i for form in argument.slots if (i := form.index) in given.capitals and i is not None]
+        own: Sequence[Index] = list(dict.fromkeys(bound))
+        weight: Name = f"∂{name}/∂{argument.tensor}"
+        if len(own) == len(argument.slots):  # no letter is shared, so this is the whole derivative and has its name
+            weight = Partial(name, len(slots), ((str(argument.tensor), len(own)),))
+        terms.append(sum_over(own, mul((Indexed(weight, (*slots, *map(slot, own))), argument))))
+    indices = tuple(form.index for form in slots if form.index is not None)
+    return Equation(given.lhs.tensor, indices, add(terms))
+
+
+def chosen_partial(convention: Convention) -> str:
+    """A convention in the letter of the function's row."""
+    (parameter,) = FUNCTIONS[convention.function].parameters
+    renamed = replace(convention.partial, {Indexed(convention.parameter): Indexed(parameter)})
+    return str(renamed)
+
+

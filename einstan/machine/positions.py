@@ -1,0 +1,140 @@
+"""Reads, diagonals and their transposes as NumPy: views, gathers, scatters, zeros with a diagonal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from einstan.machine.contraction import Contractions
+from einstan.machine.lower import window
+from einstan.machine.operations import Form, Labels, Operation, Ref
+from einstan.machine.spelling import letters, plain_text
+from einstan.machine.writer import Variable
+
+
+class Positions(Contractions):
+    """Rules for ``read``, ``form``, ``iota``, ``diagonal``, ``embed``, ``scatter`` and ``expand``."""
+
+    def do_read(self, value: int, operation: Operation, constant: bool) -> Variable:
+        if any(form.values for form in operation.detail.slots):
+            return self.gather(value, operation, constant)
+        view = window(operation, self.extents)
+        ref = operation.operands[0]
+        text = self.variables[ref.value].text
+        if view.pads:
+            self.helpers["padded"] = None
+            text = f"padded({text}, {view.before}, {view.after}, {operation.detail.fill})"
+        if self.variables[ref.value].type == "number":
+            raise AssertionError("a number has no axes to read")
+        self.helpers["window"] = None
+        text = f"window({text}, {view.start}, {view.shape}, {view.steps})"
+        return self.assign(value, operation, text, constant, owned=False)
+
+    def gather(self, value: int, operation: Operation, constant: bool) -> Variable:
+        reading, whole, out = operation.detail, operation.operands[0], operation.out
+        text = self.variables[whole.value].text
+        where = plain_text(f"{reading.access} in {operation.equation}")
+        if not reading.guards:
+            simple = self.take(operation, text, where)
+            if simple is not None:
+                return self.assign(value, operation, simple, constant)
+        at = [self.form(form, operation, out, operation.operands, constant) for form in reading.slots]
+        if not reading.guards:
+            self.helpers["inside"] = None
+            sizes = [self.size(operation.dims[x], constant) for x in whole.labels]
+            index = ", ".join(f"inside({a}, {n}, {where})" for a, n in zip(at, sizes, strict=True))
+            return self.assign(value, operation, f"{text}[{index}]", constant)
+        self.helpers["guarded"] = None
+        known = [f for f in reading.guards if all(x in out for x, _ in f.labels)]
+        allowed = " & ".join(f"({self.form(f, operation, out, operation.operands, constant)} >= 0)" for f in known)
+        index = ", ".join(at) + ("," if len(at) == 1 else "")
+        return self.assign(
+            value, operation, f"guarded({text}, ({index}), {allowed or 'True'}, {reading.fill}, {where})", constant
+        )
+
+    def take(self, operation: Operation, text: str, where: str) -> str | None:
+        """``E[T[n],d]``: one slot is an integer tensor and nothing else, the others are plain and distinct."""
+        slots = operation.detail.slots
+        gathers = [k for k, form in enumerate(slots) if form.values]
+        plain = [form.label for form in slots if not form.values]
+        if len(gathers) != 1 or None in plain or len(set(plain)) < len(plain):
+            return None
+        form = slots[gathers[0]]
+        ref = operation.operands[form.values[0][0]]
+        if form != Form((), ((form.values[0][0], 1),), (), 0) or set(ref.labels) & set(plain):
+            return None
+        self.helpers["inside"] = None
+        axis = gathers[0]
+        natural = [x for k, f in enumerate(slots) for x in (ref.labels if k == axis else (f.label,))]
+        index = f"inside({self.whole(ref, operation)}, {text}.shape[{axis}], {where})"
+        taken = f"{text}[{index}]" if axis == 0 else f"np.take({text}, {index}, axis={axis})"
+        return self.reordered(taken, natural, operation.out)
+
+    def do_iota(self, value: int, operation: Operation, constant: bool) -> Variable:
+        return self.assign(value, operation, f"np.arange({self.size(operation.dims[0], constant)})", constant)
+
+    def do_form(self, value: int, operation: Operation, constant: bool) -> Variable:
+        text = self.form(operation.detail, operation, operation.out, operation.operands, constant)
+        return self.assign(value, operation, text, constant)
+
+    def form(self, form: Form, operation: Operation, out: Labels, values: Sequence[Ref], constant: bool) -> str:
+        """A form as text: an array of integers whose axes line up with ``out``."""
+        parts: list[str] = []
+        for label, k in form.labels:
+            place = self.aligned(Ref(-1, (label,)), out, f"np.arange({self.size(operation.dims[label], constant)})")
+            parts.append(place if k == 1 else f"{k} * {place}")
+        for number, k in form.values:
+            place = self.aligned(values[number], out, self.whole(values[number], operation))
+            parts.append(place if k == 1 else f"{k} * {place}")
+        parts += [f"{k} * {self.size(dim, constant)}" for dim, k in form.extents]
+        if form.constant or not parts:
+            parts.append(str(form.constant))
+        return " + ".join(parts).replace("+ -", "- ")
+
+    def whole(self, ref: Ref, operation: Operation) -> str:
+        variable = self.variables[ref.value]
+        if variable.type == "int":
+            return variable.text
+        self.helpers["positions"] = None
+        return f"positions({variable.text}, {plain_text(operation.equation)})"
+
+    def do_diagonal(self, value: int, operation: Operation, constant: bool) -> Variable:
+        (ref,) = operation.operands
+        text = f'np.einsum("{letters(ref.labels)}->{letters(operation.out)}", {self.variables[ref.value].text})'
+        return self.assign(value, operation, text, constant, owned=False)
+
+    def do_embed(self, value: int, operation: Operation, constant: bool) -> Variable:
+        """Zeros, and the result on their diagonal, which is a view that can be written."""
+        (ref,) = operation.operands
+        extra = len(operation.detail)
+        names = list(operation.out)
+        for position, same in enumerate(operation.detail, len(names) - extra):
+            names[position] = names[same]
+        kept = tuple(operation.out[: len(names) - extra])
+        shape = self.shape([operation.dims[x] for x in operation.out], constant)
+        made = self.assign(value, operation, f"np.zeros({shape}, np.{self.precision_of(operation)})", constant)
+        core = self.aligned(ref, kept, self.floating(ref))
+        line = f'np.einsum("{letters(tuple(names))}->{letters(kept)}", {made.text})[...] = {core}'
+        if constant:
+            self.constants.say(operation.equation, line, "")
+        else:
+            self.body.say(operation.equation, line, "    ")
+        return made
+
+    def do_scatter(self, value: int, operation: Operation, constant: bool) -> Variable:
+        at, core = operation.operands
+        self.helpers["scatter_add"] = None
+        rest = tuple(label for label in core.labels if label not in at.labels)
+        full = (*at.labels, *rest)
+        text = self.aligned(core, full, self.floating(core))
+        if set(core.labels) != set(full):
+            kind = f"np.{self.precision}({text})" if self.variables[core.value].type == "number" else text
+            text = f"np.broadcast_to({kind}, {self.shape([operation.dims[x] for x in full], constant)})"
+        target = self.size(operation.dims[operation.out[0]], constant)
+        text = f"scatter_add({self.whole(at, operation)}, {text}, {target})"
+        return self.assign(value, operation, self.reordered(text, (operation.out[0], *rest), operation.out), constant)
+
+    def do_expand(self, value: int, operation: Operation, constant: bool) -> Variable:
+        (ref,) = operation.operands
+        shape = self.shape(operation.out_dims, constant)
+        text = f"np.broadcast_to({self.aligned(ref, operation.out, self.floating(ref))}, {shape})"
+        return self.assign(value, operation, text, constant, owned=False)

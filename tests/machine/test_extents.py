@@ -1,0 +1,124 @@
+"""Extents from shapes, from names, and from index arithmetic."""
+
+import pytest
+
+from einstan.calculus.program import Program
+from einstan.language import parse
+from einstan.language.errors import ExtentError
+from einstan.machine.extents import infer
+
+
+def extents(texts, shapes=None, sizes=None, **options):
+    program = Program([parse(text) for text in texts.split(";")])
+    found = infer(program, shapes or {}, sizes, **options)
+    return {index.name: found.of(e, index) for e in program.equations for index in e.indices}
+
+
+@pytest.mark.parametrize(
+    ("text", "shapes", "expected"),
+    [
+        ("Z[n,j] = X[n,K] W[K,j]", {"X": (3, 4), "W": (4, 5)}, {"n": 3, "j": 5}),
+        ("y[i] = X[i+J] W[J]", {"X": (9,), "W": (3,)}, {"i": 7}),
+        ("y[i] = X[2i+R] W[R]", {"X": (9,), "W": (3,)}, {"i": 4}),
+        ("y[i] = X[2i+R] W[R]", {"X": (8,), "W": (3,)}, {"i": 3}),
+        ("y[i] = X[i+2R] W[R]", {"X": (9,), "W": (3,)}, {"i": 5}),
+        ("y[i] = X[3i+2]", {"X": (9,)}, {"i": 3}),
+        ("y[i] = X[i+1] + Z[i+3]", {"X": (9,), "Z": (9,)}, {"i": 6}),  # the smallest over all reads
+        ("y[i] = X[|i|-1-i]", {"X": (9,)}, {"i": 9}),
+        ("y[i] = X[i+J] W[J]", {"X": (3,), "W": (3,)}, {"i": 1}),
+        ("y[i] = X[i+J] W[J]", {"X": (3,), "W": (0,)}, {"i": 4}),
+        ("y[i] = X[i+J] W[J]", {"X": (0,), "W": (1,)}, {"i": 0}),
+        ("y[i] = X[i+R]; z[j] = y[j+S] w[S]".replace("X[i+R]", "X[i+R] v[R]"),
+         {"X": (9,), "v": (3,), "w": (2,)}, {"i": 7, "j": 6}),
+        ("y[p] = 1[0 <= p-I < |w.0|] w[p-I] X[I] where |p| = |w.0| + |X.0| - 1", {"X": (4,), "w": (3,)}, {"p": 6}),
+        ("y[i] = 1[0 <= i-1] X[i-1]", {"X": (4,)}, {"i": 5}),  # guarded below, so the end of X determines i
+        ("y[a,c] = X[a+R,c+S] W[R,S]", {"X": (5, 6), "W": (2, 3)}, {"a": 4, "c": 4}),
+    ],
+)  # fmt: skip
+def test_from_shapes(text, shapes, expected):
+    assert extents(text, shapes) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "sizes", "expected"),
+    [
+        ("Z[n,j] = X[n,K] W[K,j]", {"n": 3, "K": 4, "j": 5}, {"n": 3, "j": 5}),
+        ("Z[n,j] = X[n,K] W[K,j]", {"X.0": 3, "k": 4, "W.1": 5}, {"n": 3, "j": 5}),
+        ("y[i] = X[i+J] W[J]", {"X.0": 9, "J": 3}, {"i": 7}),
+        ("y[i] = X[i+J] W[J]", {"i": 7, "J": 3}, {"i": 7}),  # |X.0| follows
+        ("y[i] = a[i]; z[i] = b[i]", {"i": 3}, {"i": 3}),  # one letter for two dimensions
+    ],
+)
+def test_from_sizes(text, sizes, expected):
+    assert extents(text, sizes=sizes) == expected
+
+
+def test_an_axis_is_more_specific_than_a_letter():
+    program = Program([parse("y[i] = a[i]"), parse("z[i] = b[i]")])
+    found = infer(program, {}, {"i": 3, "a.0": 5})
+    assert (found.shape("y"), found.shape("z")) == ((5,), (3,))
+
+
+def test_the_axis_of_a_tensor_follows_from_its_reads():
+    program = Program([parse("y[i] = X[2i+J] W[J]")])
+    assert infer(program, {}, {"i": 4, "J": 3}).shape("X") == (9,)
+
+
+def test_nominal_sizes_fill_what_is_open():
+    assert extents("Z[n,j] = X[n,K] W[K,j]", sizes={"n": 7}, nominal=4) == {"n": 7, "j": 4}
+    assert extents("y[i] = X[i+J] W[J]", nominal=4)["i"] > 0
+
+
+def text_of(texts, shapes=None, sizes=None):
+    with pytest.raises(ExtentError) as error:
+        extents(texts, shapes, sizes)
+    return str(error.value)
+
+
+def test_sizes_that_disagree():
+    assert text_of("Z[n,j] = X[n,K] W[K,j]", {"X": (3, 4), "W": (5, 2)}) == (
+        "K has two sizes: 4 from X.1 and 5 from W.0\n"
+        "  Z[n,j] = X[n,K] W[K,j]\n"
+        "  repair:   give arrays of which these axes have one size"
+    )
+
+
+def test_a_stated_size_that_disagrees():
+    assert text_of("Z[n,j] = X[n,K] W[K,j]", {"X": (3, 4), "W": (4, 2)}, {"n": 5}) == (
+        "n has two sizes: 3 from X.0 and 5 from sizes['n']\n"
+        "  Z[n,j] = X[n,K] W[K,j]\n"
+        "  repair:   give arrays of which these axes have one size"
+    )
+
+
+def test_an_extent_that_is_not_known():
+    assert text_of("y[i,j] = b[j]", {"b": (3,)}) == (
+        "the extent of i is not known\n  y[i,j] = b[j]\n  inferred: |j| = 3\n  repair:   give sizes={'i': ...}"
+    )
+
+
+def test_an_extent_that_arithmetic_does_not_determine():
+    assert text_of("y[p] = 1[0 <= p-I < |w.0|] w[p-I] X[I]", {"X": (4,), "w": (3,)}).splitlines()[-1] == (
+        "  repair:   give sizes={'p': ...}, or state the extent: "
+        f"{parse('y[p] = 1[0 <= p-I < |w.0|] w[p-I] X[I]')} where |p| = ..."
+    )
+
+
+def test_a_window_that_does_not_fit():
+    assert text_of("y[i] = X[i+J] W[J]", {"X": (2,), "W": (3,)}) == (
+        "no value of i keeps X[i+J] inside: X.0 has size 2\n"
+        "  y[i] = X[i+J] W[J]\n"
+        "  inferred: |i| would be 0\n"
+        "  repair:   give a longer X, or say that it is zero outside with a guard 1[...]"
+    )
+
+
+def test_an_index_that_does_not_exist():
+    assert text_of("y[row] = a[row]", sizes={"rwo": 3}) == (
+        "there is no index rwo\n  inferred: the indices are row\n  repair:   did you mean row?"
+    )
+
+
+@pytest.mark.parametrize("size", [-1, 2.0, True, "3"])
+def test_a_size_is_a_whole_number(size):
+    assert "give a whole number that is not negative" in text_of("y[i] = a[i]", sizes={"i": size})

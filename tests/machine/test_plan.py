@@ -1,0 +1,116 @@
+"""Plans: paths, costs, the table, and what is refused."""
+
+import numpy as np
+import opt_einsum
+import pytest
+
+from einstan.calculus.program import Program
+from einstan.language import parse
+from einstan.language.errors import DataError, ProgramError
+from einstan.machine.compile import compile
+from einstan.machine.pairs import pair_order
+from einstan.machine.plan import available_memory, human_bytes, plan
+
+CHAIN = "Z[i,l] = A[i,J] B[J,K] C[K,l]"
+SIZES = {"i": 2, "j": 30, "k": 40, "l": 50}
+
+
+def test_the_table():
+    made = plan(parse("Z[n,j] = X[n,K] W[K,j] + b[j]"), {"n": 256, "k": 64, "j": 10})
+    assert str(made) == (
+        "result  einsum     call    FLOPs  scaling  shape     equation\n"
+        "----------------------------------------------------------------------------------\n"
+        "t3      nK,Kj->nj  dot   327,680        3  256 x 10  Z[n,j] = X[n,K] W[K,j] + b[j]\n"
+        "Z       nj,j->nj   add     2,560        2  256 x 10  Z[n,j] = X[n,K] W[K,j] + b[j]\n"
+        "----------------------------------------------------------------------------------\n"
+        "FLOPs 330,240 (naive 330,240)   largest intermediate 2,560   peak memory 177 kB"
+    )
+
+
+def test_as_data():
+    made = plan(parse(CHAIN), SIZES).to_dict()
+    assert [step["einsum"] for step in made["steps"]] == ["iJ,JK->iK", "iK,Kl->il"]
+    assert made["flops"] == 2 * (2 * 30 * 40 + 2 * 40 * 50)
+    assert made["naive_flops"] == 3 * 2 * 30 * 40 * 50
+    assert made["largest_intermediate"] == 100
+    assert made["peak_memory"] == 8 * (2 * 30 + 30 * 40 + 40 * 50 + 2 * 40 + 2 * 50)
+
+
+@pytest.mark.parametrize("optimize", ["auto", "optimal", "dp", "greedy", "random-greedy", opt_einsum.RandomGreedy()])
+def test_every_optimizer(optimize):
+    made = plan(parse(CHAIN), SIZES, optimize=optimize)
+    assert 12_800 <= made.flops < made.naive_flops
+    data = {"A": np.ones((2, 3)), "B": np.ones((3, 4)), "C": np.ones((4, 5))}
+    assert compile(parse(CHAIN), optimize=optimize)(data)["Z"].tolist() == [[12.0] * 5] * 2
+
+
+def test_a_path_by_hand():
+    equations = [parse(CHAIN), parse("Q[i,l] = A[i,J] B[J,K] D[K,l]")]
+    made = plan(Program(equations), SIZES, optimize={"Z": [(1, 2), (0, 1)]})
+    assert next(step.einsum for step in made.steps if step.equation.startswith("Z")) == "JK,Kl->Jl"
+    assert next(step.einsum for step in made.steps if step.equation.startswith("Q")) == "iJ,JK->iK"
+    one = plan(parse(CHAIN), SIZES, optimize=[(0, 1, 2)])
+    assert len(one.steps) == 2
+
+
+@pytest.mark.parametrize("path", [[(0, 1)], [(0, 3), (0, 1)], [(0, 0), (0, 1)], [()]])
+def test_a_path_by_hand_that_does_not_fit(path):
+    with pytest.raises(ProgramError) as error:
+        plan(parse(CHAIN), SIZES, optimize={"Z": path})
+    assert str(error.value) == (
+        f"the path {path} does not contract 3 operands\n"
+        f"  {CHAIN}\n"
+        "  repair:   give pairs of positions; each step removes its operands and appends its result"
+    )
+
+
+def test_gradients_share_intermediates():
+    made = plan(
+        Program([parse("Z[i,l] = A[i,J] B[J,K] C[K,l]"), parse("Q[i,m] = A[i,J] B[J,K] D[K,m]")]), {**SIZES, "m": 60}
+    )
+    assert [step.einsum for step in made.steps] == ["iJ,JK->iK", "iK,Kl->il", "iK,Km->im"]
+
+
+def test_more_letters_than_the_alphabet():
+    factors = " ".join(f"A{k}[I{k},I{k + 1}]" for k in range(1, 71))
+    made = plan(parse(f"y = {factors}"), {f"i{k}": 2 for k in range(1, 72)})
+    assert len(made.steps) > 60
+    data = {f"A{k}": np.full((2, 2), 0.5) for k in range(1, 71)}
+    assert compile(parse(f"y = {factors}"))(data)["y"] == 2
+
+
+def test_a_tensor_train_of_sixteen():
+    factors = " ".join(f"A{k}[R{k},n{k},R{k + 1}]" for k in range(1, 7))
+    equation = parse(f"y[{','.join(f'n{k}' for k in range(1, 7))}] = {factors}")
+    made = plan(equation, {**{f"n{k}": 2 for k in range(1, 7)}, **{f"r{k}": 3 for k in range(1, 8)}})
+    assert made.flops < made.naive_flops
+
+
+def test_what_does_not_fit_is_refused_before_it_is_allocated():
+    equation = parse("H[n,j,m,p] = δ[n,m] W[p,j]")
+    with pytest.raises(DataError) as error:
+        plan(equation, {"n": 100_000, "W.0": 1000, "j": 1000})
+    message = str(error.value)
+    assert "would take 80 PB" in message
+    assert "factored form" in message
+    with pytest.raises(DataError):
+        compile(equation, sizes={"n": 100_000})(W=np.ones((1000, 1000)))
+
+
+def test_a_memory_limit():
+    equation = parse("y[i,j] = a[i] b[j]")
+    plan(equation, {"i": 10, "j": 10}, memory_limit=800)
+    with pytest.raises(DataError, match="would take 800 bytes, and 799 bytes are available"):
+        plan(equation, {"i": 10, "j": 10}, memory_limit=799)
+
+
+def test_memory_is_measured():
+    assert available_memory() > 2**20
+    assert [human_bytes(n) for n in (5, 5000, 551e9)] == ["5 bytes", "5 kB", "551 GB"]
+
+
+def test_the_order_of_a_product():
+    assert pair_order((0, 1), (1, 2), {0, 2}, None) == (0, 2)
+    assert pair_order((0, 1), (1, 2), {0, 2}, (2, 0)) == (2, 0)
+    assert pair_order((3, 0, 1), (3, 1, 2), {0, 2, 3}, (3, 0, 2)) == (3, 0, 2)
+    assert pair_order((0,), (0, 1), {0, 1}, None) == (0, 1)

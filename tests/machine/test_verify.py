@@ -1,0 +1,98 @@
+"""Numeric evidence: what agrees, what differs and where, what cannot be decided."""
+
+from fractions import Fraction
+
+import pytest
+
+from einstan.calculus.program import Program
+from einstan.language import parse, parse_document
+from einstan.machine.verify import compare
+
+
+def verdict(left, right, definitions="", **options):
+    document = parse_document(definitions)
+    program = Program(document.equations, document.assumptions) if definitions else None
+    return compare(parse(left), parse(right), program, **options)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "definitions"),
+    [
+        ("y[i] = (x[i] + z[i])^2", "y[i] = x[i]^2 + 2 x[i] z[i] + z[i]^2", ""),
+        ("y[i] = tanh(x[i])", "y[i] = 2 sigmoid(2 x[i]) - 1", ""),
+        ("y[i] = log(x[i]^2)", "y[i] = 2 log(x[i])", ""),  # where both have a value
+        ("y[i] = sqrt(x[i])^2", "y[i] = x[i]", ""),
+        ("y = logsumexp[K](x[K] + c)", "y = c + logsumexp[K](x[K])", ""),
+        ("y[i,l] = A[i,J] B[J,K] C[K,l]", "y[i,l] = C[K,l] A[i,J] B[J,K]", ""),
+        ("dZ[n,j]/dX[m,p] = δ[n,m] W[p,j]", "dZ[n,j]/dX[m,p] = W[p,j] δ[m,n]", "Z[n,j] = X[n,K] W[K,j]"),
+        ("q[n,j] = Z[n,j]", "q[n,j] = X[n,I] W[I,j]", "Z[n,j] = X[n,K] W[K,j]"),
+        ("y[n,d] = E[T[n],d]", "y[n,d] = δ[T[n],V] E[V,d]", ""),
+        ("y[i] = X[i+J] W[J]", "y[i] = W[K] X[i+K]", ""),
+        ("y[n] = sum[J](Y[n,J]) a[n]", "y[n] = a[n]", "q[n,j] = Y[n,j]\nassume sum[J](Y[n,J]) = 1"),
+        ("y[n] = sum[J](Y[n,J] + 1)", "y[n] = 2 + |Y.1|", "q[n,j] = Y[n,j]\nassume sum[J](Y[n,J]) = 2"),
+    ],
+)  # fmt: skip
+def test_agreement(left, right, definitions):
+    found = verdict(left, right, definitions)
+    assert found.verdict == "agree", str(found)
+    assert found
+    assert found.points == 20
+    assert str(found).startswith("agrees at 20 random points (")
+
+
+def test_the_arithmetic_is_said():
+    assert verdict("y[i] = x[i] + x[i]", "y[i] = 2 x[i]").arithmetic == "exact rationals"
+    assert verdict("y[i] = exp(2 x[i])", "y[i] = exp(x[i])^2").arithmetic == "50-digit decimals"
+
+
+def test_a_small_counterexample():
+    found = verdict("y[i] = (x[i] + z[i])^2", "y[i] = x[i]^2 + x[i] z[i] + z[i]^2")
+    assert str(found) == "x = [1]\nz = [1]\nat i = 0: left 4, right 3"
+    assert not found
+    assert (found.left, found.right) == (Fraction(4), Fraction(3))
+
+
+def test_a_counterexample_that_needs_two():
+    found = verdict("dZ[n,j]/dX[m,p] = δ[n,m] W[p,j]", "dZ[n,j]/dX[m,p] = W[p,j]", "Z[n,j] = X[n,K] W[K,j]")
+    assert found.arrays["W"] == [[1]]
+    assert found.at["n"] != found.at["m"]
+    assert (found.left, found.right) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("y = sum[J](x[J])^2", "y = sum[J](x[J]^2)"),
+        ("y[i] = softplus(x[i])", "y[i] = relu(x[i])"),
+        ("y[i] = mean[J](A[i,J])", "y[i] = sum[J](A[i,J])"),
+        ("y[i,j] = A[i,j]", "y[i,j] = A[j,i]"),
+        ("y[i] = sin(x[i])", "y[i] = x[i] - 1/6 x[i]^3"),
+    ],
+)
+def test_difference(left, right):
+    found = verdict(left, right)
+    assert found.verdict == "differ"
+    assert abs(float(found.left) - float(found.right)) > 0
+
+
+def test_what_has_no_value_is_undecided():
+    found = verdict("y[i] = log(-x[i]^2)", "y[i] = 1")
+    assert found.verdict == "undecided"
+    assert str(found).startswith("undecided: log has no value at -")
+    assert not found
+
+
+def test_an_assumption_that_no_point_satisfies_is_undecided():
+    found = verdict("y[n] = a[n]", "y[n] = a[n]", "q[n] = a[n]\nassume a[n]^2 = 2")
+    assert found.verdict == "undecided"
+    assert str(found) == "undecided: no point was found at which the assumptions hold"
+
+
+def test_the_same_seed_gives_the_same_points():
+    texts = ("y[i,j] = A[i,J] A[J,j]", "y[i,j] = A[J,i] A[J,j]")
+    assert str(verdict(*texts, seed=3)) == str(verdict(*texts, seed=3))
+
+
+def test_expressions_are_matched_by_letters():
+    left, right = parse("y[i,j] = A[i,j] + b[j]").rhs, parse("y[i,j] = b[j] + A[i,j]").rhs
+    assert compare(left, right)
