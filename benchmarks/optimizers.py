@@ -26,14 +26,7 @@ def optimizers() -> dict[str, Any]:
     for name in ("greedy", "optimal", "dp", "random-greedy", "random-greedy-128", "auto"):
         searches[name] = (opt_einsum.paths.get_path_fn(name), limits.get(name))
     if common.installed("cotengra"):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it recommends further packages
-            import cotengra
-
-        def hyper(*arguments: Any) -> Any:
-            return cotengra.HyperOptimizer(max_repeats=32, parallel=False, progbar=False)(*arguments)
-
-        searches["cotengra, 32 trials"] = (hyper, None)
+        searches["cotengra, 32 trials"] = (cotengra_search(), None)
 
     class Remembered(opt_einsum.paths.PathOptimizer):
         """A search that is done once for each contraction."""
@@ -58,6 +51,20 @@ def optimizers() -> dict[str, Any]:
             return self.found[key]
 
     return {name: Remembered(name, *how) for name, how in searches.items()}
+
+
+def cotengra_search() -> Callable[..., Any]:
+    """Its hyper-optimizer; what it recommends to install beside it is not repeated."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import cotengra
+
+    def search(*arguments: Any) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return cotengra.HyperOptimizer(max_repeats=32, parallel=False, progbar=False)(*arguments)
+
+    return search
 
 
 def left_to_right(inputs: Any, output: Any, size_dict: Any, memory_limit: Any = None) -> list[tuple[int, int]]:

@@ -17,6 +17,8 @@ _HOMES = {
     "Equation": "einstan.library.api",
     "Program": "einstan.library.api",
     "parse": "einstan.library.api",
+    "check": "einstan.library.check",
+    "Report": "einstan.library.check",
     "Layer": "einstan.library.layer",
     "Network": "einstan.library.network",
     "fit": "einstan.library.training",
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from einstan.language.errors import EinstanError
     from einstan.library.api import Equation, Program, parse
     from einstan.library.callbacks import Callback
+    from einstan.library.check import Report, check
     from einstan.library.layer import Layer
     from einstan.library.metrics import Metric, accuracy
     from einstan.library.network import Network
@@ -56,10 +59,12 @@ __all__ = [
     "Momentum",
     "Network",
     "Program",
+    "Report",
     "State",
     "TrainingError",
     "__version__",
     "accuracy",
+    "check",
     "fit",
     "load",
     "parse",

@@ -90,7 +90,7 @@ def decimal(value: Fraction) -> bool:
     for prime in (2, 5):
         while rest % prime == 0:
             rest //= prime
-    return rest == 1 and value.denominator > 64
+    return rest == 1 and value.denominator > 16
 
 
 class Layout:

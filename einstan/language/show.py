@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 
-from einstan.language.dims import is_axis
+from einstan.language.dims import UnionFind, axis, is_axis, localised
 from einstan.language.errors import ScopeError, Span
-from einstan.language.index import Affine, Index
+from einstan.language.index import Affine, Index, capitalised, lowered
 from einstan.language.layout import decimal, surface_of
 from einstan.language.naming import erased, extents_named, named, normalised, visible_indices
-from einstan.language.node import Node
+from einstan.language.node import Node, preorder
 from einstan.language.scope import parse
 from einstan.language.surface import (
     Binder,
@@ -32,7 +33,7 @@ from einstan.language.surface import (
     looks_like_derivative,
     run,
 )  # fmt: skip
-from einstan.language.term import Equation, Extent, Partial
+from einstan.language.term import Delta, Equation, Extent, Indexed, Partial, Reduce, Sum
 
 
 def show(node: Node) -> str:
@@ -56,8 +57,10 @@ def well_named(equation: Equation) -> Equation:
     """
     rhs = named(normalised(equation.rhs), {index.name for index in equation.indices}, small=False)
     plain = Equation(equation.name, equation.indices, rhs, equation.where)
+    spelled = extents_named(plain, letters=True)
+    if all_tied(spelled):  # then the text says all there is to say about axes, and need not be read to know
+        return localised(spelled)
     try:
-        spelled = extents_named(plain, letters=True)
         read = parse(show(spelled))
     except ScopeError:  # a letter that stands for several axes in the text
         spelled = extents_named(plain, letters=False)
@@ -76,6 +79,54 @@ def well_named(equation: Equation) -> Equation:
         return read
     where = tuple((loose[name], form) for name, form in forms.items())
     return parse(show(Equation(read.name, read.indices, read.rhs, (*read.where, *where))))
+
+
+def all_tied(equation: Equation) -> bool:
+    """Whether the text alone ties every index to an axis and indices to each other just as their dimensions do, and
+    every extent's letter stands for one axis."""
+    if equation.where:
+        return False
+    ties = UnionFind()
+    members: dict[str, dict[str, Index]] = {}
+    bound: set[Index] = set()
+
+    def tie(index: Index, place: str) -> None:
+        ties.union(place, f"{index.name} {index.dim}")
+        members.setdefault(index.dim, {})[f"{index.name} {index.dim}"] = index
+
+    for position, index in enumerate(equation.indices):
+        tie(index, axis(equation.name, position))
+    extents: list[Index] = []
+    for node in preorder(equation.rhs):
+        if isinstance(node, Indexed):
+            for position, form in enumerate(node.slots):
+                if form.index is not None:
+                    tie(form.index, axis(node.tensor, position))
+        elif isinstance(node, Delta) and node.left.index is not None and node.right.index is not None:
+            tie(node.left.index, f"{node.right.index.name} {node.right.index.dim}")
+        elif isinstance(node, Sum | Reduce):
+            if not bound.isdisjoint(node.indices):
+                return False
+            bound.update(node.indices)
+        elif isinstance(node, Extent):
+            extents.append(node.index)
+    spelled = {index.name: index.dim for group in members.values() for index in group.values()}
+    for dim, group in members.items():
+        if len({ties.find(key) for key in group}) > 1 or any(spelled[index.name] != dim for index in group.values()):
+            return False
+    if any(f"{index.name} {index.dim}" not in members.get(index.dim, ()) for index in visible_indices(equation)):
+        return False
+    return all(
+        index.dim in members and (is_axis(index.name) or spelled.get(_seen_as(index.name, spelled)) == index.dim)
+        for index in extents
+    )
+
+
+def _seen_as(letter: str, meanings: Mapping[str, str]) -> str:
+    """The index that ``|letter|`` speaks of: its own, else the one of the other case."""
+    if letter in meanings:
+        return letter
+    return lowered(letter) if letter[:1].isupper() else capitalised(letter)
 
 
 def number(value: Fraction) -> str:

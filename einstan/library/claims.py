@@ -17,11 +17,12 @@ from einstan.calculus.program import Assumption, Program
 from einstan.calculus.proof import Proof, prove
 from einstan.calculus.simplify import simplify, simplify_sum
 from einstan.calculus.windows import opened
-from einstan.language.dims import axis, qualified
+from einstan.language.dims import redimensioned
 from einstan.language.document import Claim
 from einstan.language.errors import EinstanError
 from einstan.language.node import preorder
 from einstan.language.term import Apply, Equation, Expr, Indexed, Iverson, Name, Reduce, tensors
+from einstan.library.declared import readable
 from einstan.library.part import Part
 from einstan.machine.verify import Comparison, compare, pasted, short
 
@@ -110,8 +111,6 @@ def _asked(claim: Claim, part: Part) -> _Question:
 
 
 def _moved(equation: Equation, dims: Mapping[str, str]) -> Equation:
-    from einstan.language.dims import redimensioned
-
     return redimensioned(equation, dict(dims))  # type: ignore[return-value]
 
 
@@ -175,7 +174,7 @@ def _sides(asked: _Question) -> dict[str, str]:
 
 def _shown(expr: Expr, asked: _Question) -> str:
     """An expression in its shortest form, with forward values and letters to read."""
-    short_form = shortest(asked.names(simplify(expr)))
+    short_form = readable(shortest(asked.names(simplify(expr))))
     try:
         text = str(derived_equation("side", tuple(short_form.free), short_form)).split(" = ", 1)[1]
     except EinstanError:  # a name that cannot be read again, such as that of ∂X/∂Z with a shared letter

@@ -49,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_train(commands)
     _add_derive(commands)
+    _add_check(commands)
     return whole
 
 
@@ -111,6 +112,22 @@ def _add_derive(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     derive.set_defaults(run=_run_derive)
 
 
+def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    check = _command(
+        commands,
+        "check",
+        "check claimed formulas line by line: proved, verified, or refuted with a counterexample",
+        "  einstan check paper.ein\n  einstan check docs/papers/*.ein --html papers.html",
+    )
+    check.add_argument("files", metavar="FILE", nargs="+", help="a document of definitions, assumptions and claims")
+    shown = check.add_mutually_exclusive_group()
+    shown.add_argument("--json", action="store_true", help="print the report as JSON")
+    shown.add_argument("--table", action="store_true", help="print one row for each document, in Markdown")
+    check.add_argument("--latex", metavar="FILE", help="write the report as a LaTeX document")
+    check.add_argument("--html", metavar="FILE", help="write the report as one page that needs no network")
+    check.set_defaults(run=_run_check)
+
+
 # What a command needs is imported when it runs, so that --help is quick.
 
 
@@ -122,6 +139,12 @@ def _run_train(options: argparse.Namespace, console: Console) -> int:
 
 def _run_derive(options: argparse.Namespace, console: Console) -> int:
     from einstan.library.command_derive import run
+
+    return run(options, console)
+
+
+def _run_check(options: argparse.Namespace, console: Console) -> int:
+    from einstan.library.command_check import run
 
     return run(options, console)
 

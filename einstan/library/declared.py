@@ -50,7 +50,7 @@ def judge(claim: Equation, program: Program) -> Verdict:
             repair="declare it in the form in which it is derived, or leave it out",
         )
     *arrays, numbers = str(found).splitlines()
-    difference = _readable(shortest(simplify_sum(proof.difference)))
+    difference = readable(shortest(simplify_sum(proof.difference)))
     raise ClaimError(
         "this is not the derivative",
         text=str(claim),
@@ -76,7 +76,7 @@ def derived_like(claim: Equation, program: Program) -> Equation:
     return partial(numerator, claim.name.wrt[0][0], letters, others)
 
 
-def _readable(expr: Expr) -> Expr:
+def readable(expr: Expr) -> Expr:
     """The expression with capitals for the bound indices that a canonical form has numbered."""
     taken = {index.name for index in (*expr.free, *bound_indices(expr))}
     letters: dict[Index, Index] = {}

@@ -80,6 +80,11 @@ class Oracle:
         self.sizes = sizes
         self.arrays = {name: np.asarray(array) for name, array in arrays.items()}
         self.wrt = wrt
+        self.slopes: dict[str, np.ndarray] = {}  # of tensors that an equation defines
+
+    def define(self, equation: Equation) -> None:
+        """Let what follows read the left side of an equation."""
+        self.arrays[str(equation.name)], self.slopes[str(equation.name)] = self.tensor(equation)
 
     def tensor(self, equation: Equation) -> tuple[np.ndarray, np.ndarray]:
         """All entries of the left side, and their derivatives in the axes that follow."""
@@ -155,6 +160,8 @@ class Oracle:
         at = tuple(self.whole(slot, env) for slot in node.slots)
         if not all(0 <= k < size for k, size in zip(at, array.shape, strict=True)):
             raise IndexError(f"{node} reads outside")
+        if node.tensor in self.slopes:
+            return float(array[at]), self.slopes[node.tensor][at].ravel()
         if node.tensor != self.wrt:
             return float(array[at]), 0.0
         slope = np.zeros(array.shape)

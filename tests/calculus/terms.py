@@ -16,6 +16,7 @@ from einstan.language import (
     Apply,
     Const,
     Delta,
+    Equation,
     Expr,
     Extent,
     Index,
@@ -63,6 +64,7 @@ class Terms:
 
     def __init__(self, random: Random, smooth: bool = False, rational: bool = False) -> None:
         self.random, self.smooth, self.rational = random, smooth, rational
+        self.shapes = {name: SHAPES[name] for name in VALUES}  # what a term may read
 
     def pick(self, choices: Sequence[object]) -> object:
         return choices[self.random.randrange(len(choices))]
@@ -77,8 +79,8 @@ class Terms:
     # ---- leaves --------------------------------------------------------------------------------------------------
 
     def access(self, scope: Sequence[Index]) -> Expr:
-        name = str(self.pick(VALUES))
-        slots = [self.index(scope, dim) for dim in SHAPES[name]]
+        name = str(self.pick(tuple(self.shapes)))
+        slots = [self.index(scope, dim) for dim in self.shapes[name]]
         if name == "X":
             return self.window(scope)
         if any(index is None for index in slots):
@@ -190,3 +192,47 @@ class Terms:
             operations += ["max", "min"]
         operation = str(self.pick(operations))
         return Sum(tuple(bound), body) if operation == "sum" else Reduce(operation, tuple(bound), body)
+
+
+# ---- equations and graphs --------------------------------------------------------------------------------------------
+
+FREE = (Index("i", "a"), Index("j", "a"), Index("p", "b"))
+ANCHORS = {"a": "u", "b": "v", "w": "w"}
+
+
+def free_indices(random: Random) -> list[Index]:
+    return [index for index in FREE if random.randrange(2)]
+
+
+def anchored(term: Expr, indices: Sequence[Index]) -> Expr:
+    """With a plain access for every index, so that its extent is known."""
+    return add((term, *(Indexed(ANCHORS[index.dim], (slot(index),)) for index in indices)))
+
+
+def graph(random: Random, length: int, depth: int, smooth: bool = True) -> list[Equation]:
+    """Equations that read inputs and each other, some several times; the last one, L, is a scalar that reads most."""
+    maker = Terms(random, smooth)
+    inputs = dict(maker.shapes)
+    made: list[Equation] = []
+    for number in range(length):
+        free = free_indices(random)
+        term = maker.term(depth, free)
+        for _ in range(random.randrange(3)):
+            access = maker.access(free)
+            term = add((term, access)) if random.randrange(2) else mul((term, access))
+        equation = Equation(f"Z{number}", tuple(free), anchored(term, free))
+        made.append(equation)
+        defined = {str(e.name): tuple(index.dim for index in e.indices) for e in made}
+        maker.shapes = {**inputs, **defined}
+        if random.randrange(2):  # read what was made rather than the inputs
+            maker.shapes = {"s": (), "u": ("a",), **defined}
+    parts: list[Expr] = []
+    for equation in made[-3:]:
+        access = Indexed(equation.name, tuple(slot(index) for index in equation.indices))
+        body = mul((Const(weight(random)), power(access, 2))) if random.randrange(2) else access
+        parts.append(Sum(equation.indices, body) if equation.indices else body)
+    return [*made, Equation("L", (), add(parts))]
+
+
+def weight(random: Random) -> Fraction:
+    return Fraction(1 + random.randrange(3), 2)

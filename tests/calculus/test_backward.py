@@ -96,7 +96,7 @@ ROWS = {
         "X W",
         """
         dY[n,o,i] = Y[n,o,i]
-        dX[n,c,p] = dY[n,O,I] 1[0 <= p-I < |W.2|] W[O,c,p-I]
+        dX[n,c,p] = dY[n,O,I] pad(W[O,c,p-I])
         dW[o,c,r] = X[N,c,I+r] dY[N,o,I]
         """,
     ),

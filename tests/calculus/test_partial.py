@@ -20,7 +20,7 @@ ROWS = [
     ("D[i] = A[i,i]", "A", "dD[i]/dA[p,q] = δ[i,p] δ[i,q]"),
     ("q = x[I] A[I,J] x[J]", "x", "dq/dx[i] = A[i,J] x[J] + x[I] A[I,i]"),
     ("Y[i] = X[i+J] W[J]", "W", "dY[i]/dW[j] = X[i+j]"),
-    ("Y[i] = X[i+J] W[J]", "X", "dY[i]/dX[p] = 1[0 <= p-i < |W.0|] W[p-i]"),
+    ("Y[i] = X[i+J] W[J]", "X", "dY[i]/dX[p] = pad(W[p-i])"),
     ("Y[n,d] = E[T[n],d]", "E", "dY[n,d]/dE[p,q] = δ[T[n],p] δ[d,q]"),
     ("m[i] = mean[K](X[i,K])", "X", "dm[i]/dX[p,k] = δ[i,p] / |k|"),
     ("y = sum[K](exp(x[K]))", "x", "dy/dx[k] = exp(x[k])"),

@@ -1,0 +1,210 @@
+"""``es.check(text)``: a document of definitions and claims, judged line by line.
+
+>>> print(check("Z[n,j] = X[n,K] W[K,j]\\ndZ[n,j]/dW[p,q] = X[n,p] δ[j,q]"))
+   2  ✓ proved    dZ[n,j]/dW[p,q] = X[n,p] δ[j,q]
+1 claim: 1 proved
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from einstan.language import parse_document
+from einstan.language.document import Claim, Convention, Document, Statement, at_line
+from einstan.language.errors import ClaimError, EinstanError
+from einstan.language.functions import FUNCTIONS
+from einstan.language.scope import parse_expression
+from einstan.library.claims import Outcome, judge
+from einstan.library.part import Part, chosen_partial
+from einstan.machine.verify import compare
+
+MARKS = {"proved": "✓", "verified": "✓", "refuted": "✗", "undecided": "?"}
+NOT_EXPRESSIBLE = "not expressible: "
+
+
+@dataclass(frozen=True)
+class Line:
+    """A statement, and for a claim what became of it."""
+
+    statement: Statement
+    outcome: Outcome | None = None
+
+    @property
+    def number(self) -> int:
+        return self.statement.line
+
+    @property
+    def mark(self) -> str:
+        return MARKS[self.outcome.verdict] if self.outcome else ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether a claim is true, or refuted where the document says that it is wrong; other lines hold."""
+        if self.outcome is None:
+            return True
+        wanted = ("refuted",) if self.statement.kind == "refute" else ("proved", "verified")
+        return self.outcome.verdict in wanted
+
+    def __str__(self) -> str:
+        if self.outcome is None:
+            return f"{self.number:4}    {'':9} {self.statement}"
+        code = " ".join(self.statement.text.removeprefix(f"{self.statement.kind} ").split())
+        comment = f"  # {self.statement.comment}" if self.statement.comment else ""
+        word = self.outcome.verdict
+        lines = [f"{self.number:4}  {self.mark} {word:9} {code}{comment}"]
+        if not self.holds:
+            wanted = "it was expected to be wrong" if self.statement.kind == "refute" else ""
+            lines += [f"{'':18}{wanted}"] if wanted else []
+        return "\n".join(lines + [f"{'':18}{detail}" for detail in self.details()])
+
+    def details(self) -> list[str]:
+        """What a report says below a claim that is not proved."""
+        outcome = self.outcome
+        if outcome is None or outcome.verdict == "proved":
+            return []
+        if outcome.verdict in ("undecided", "verified"):
+            return [outcome.reason]
+        found = [f"left:          {outcome.left}", f"right:         {outcome.right}"]
+        found += [f"left - right:  {' + '.join(outcome.difference)}"] if outcome.difference else []
+        example = str(outcome.counterexample).splitlines()
+        return found + [f"{'for example:' if k == 0 else '':14} {text}" for k, text in enumerate(example)]
+
+
+@dataclass(frozen=True)
+class Report:
+    """The lines of a document with their outcomes.  It is true where every claim holds."""
+
+    lines: tuple[Line, ...]
+    name: str = ""
+
+    @property
+    def claims(self) -> tuple[Line, ...]:
+        return tuple(line for line in self.lines if line.outcome is not None)
+
+    @property
+    def ok(self) -> bool:
+        return all(line.holds for line in self.lines)
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many claims are proved, verified, refuted, undecided."""
+        found = Counter(line.outcome.verdict for line in self.claims if line.outcome)
+        return {verdict: found[verdict] for verdict in MARKS}
+
+    @property
+    def not_expressible(self) -> tuple[str, ...]:
+        """The formulas that the document says it leaves out, each with its reason."""
+        comments = [line.statement.comment for line in self.lines if line.statement.kind == "note"]
+        return tuple(c.removeprefix(NOT_EXPRESSIBLE) for c in comments if c.startswith(NOT_EXPRESSIBLE))
+
+    @property
+    def definitions(self) -> int:
+        """How many lines define a tensor."""
+        return sum(line.statement.kind in ("equation", "given") for line in self.lines)
+
+    def summary(self) -> str:
+        total = len(self.claims)
+        expected = sum(line.holds and line.statement.kind == "refute" for line in self.claims)
+        parts = [f"{count} {verdict}" for verdict, count in self.counts.items() if count]
+        text = f"{total} claim{'s' * (total != 1)}: {', '.join(parts)}" if total else "no claims"
+        if expected:
+            text += f" ({expected} as expected)"
+        failing = [str(line.number) for line in self.lines if not line.holds]
+        return text + (f"; line{'s' * (len(failing) > 1)} {', '.join(failing)} should not be so" if failing else "")
+
+    def __str__(self) -> str:
+        head = [f"{self.name}"] if self.name else []
+        return "\n".join([*head, *map(str, self.claims), self.summary()])
+
+    def json(self) -> dict[str, Any]:
+        """The report as plain data."""
+        return {
+            "name": self.name, "ok": self.ok, "counts": self.counts, "lines": [_json(line) for line in self.lines],
+            "not_expressible": list(self.not_expressible),
+        }  # fmt: skip
+
+    def latex(self) -> str:
+        """A document of LaTeX with every line typeset."""
+        from einstan.library.report_latex import document
+
+        return document([self])
+
+    def html(self) -> str:
+        """One page, typeset in MathML, that needs no network."""
+        from einstan.library.report_html import page
+
+        return page([self])
+
+    def _repr_html_(self) -> str:
+        from einstan.library.report_html import body, style
+
+        return f"<style>{style()}</style>{body(self)}"
+
+
+def check(text: str, name: str = "") -> Report:
+    """Judge every claim of a document.
+
+    A claim is a derivative (``dZ[n,j]/dX[m,p] = ...``, the total derivative through the definitions), a gradient
+    (``claim dW[p,q] = ...``), or any equality of two expressions.  A line that begins with ``refute`` is expected to be
+    wrong.  Raises an `EinstanError` where the text is not a document.
+    """
+    document = parse_document(text)
+    lines: list[Line] = []
+    for part in document.parts:
+        lines += _checked(part)
+    return Report(tuple(lines), name)
+
+
+def _checked(document: Document) -> Iterable[Line]:
+    part = Part(document)
+    for statement in document.statements:
+        content = statement.content
+        if isinstance(content, Convention):
+            _check_convention(statement, content)
+        judged = isinstance(content, Claim) and statement.kind in ("claim", "refute")
+        yield Line(statement, judge(content, part) if judged and isinstance(content, Claim) else None)
+
+
+def _check_convention(statement: Statement, convention: Convention) -> None:
+    """A convention may choose a value where there is no derivative, and nowhere else."""
+    (parameter,) = FUNCTIONS[convention.function].parameters
+    derived = FUNCTIONS[convention.function].partials[0]
+    chosen = chosen_partial(convention)
+    try:
+        agree = compare(*(parse_expression(f"{text} + 0 {parameter}") for text in (derived, chosen)))
+    except EinstanError as error:
+        raise at_line(error, statement.line) from None
+    if not agree:
+        problem = ClaimError(
+            "a convention agrees with the derivative wherever there is one", text=statement.text,
+            inferred=f"{convention.function}'({parameter}) = {derived}",
+        )  # fmt: skip
+        raise at_line(problem, statement.line)
+
+
+def _json(line: Line) -> dict[str, Any]:
+    statement, outcome = line.statement, line.outcome
+    found: dict[str, Any] = {"line": statement.line, "kind": statement.kind, "text": statement.text}
+    if statement.comment:
+        found["comment"] = statement.comment
+    if outcome is not None:
+        found |= {"verdict": outcome.verdict, "holds": line.holds, "left": outcome.left, "right": outcome.right}
+        if outcome.reason:
+            found["how" if outcome.verdict == "proved" else "reason"] = outcome.reason
+        if outcome.verdict == "verified":
+            found |= {"points": outcome.points, "arithmetic": outcome.arithmetic}
+        if outcome.difference:
+            found["difference"] = list(outcome.difference)
+        if outcome.counterexample is not None:
+            example = outcome.counterexample
+            found["counterexample"] = {
+                "sizes": dict(example.sizes), "arrays": dict(example.arrays), "at": dict(example.at),
+                "left": example.left, "right": example.right,
+            }  # fmt: skip
+    return found

@@ -1,0 +1,55 @@
+"""``einstan check``: the claims of documents, judged line by line; 0 where all hold, 1 where one does not."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from rich.console import Console
+
+from einstan.language.errors import DataError
+from einstan.library.check import check
+
+
+def run(options: argparse.Namespace, console: Console) -> int:
+    reports = [check(read(name), name) for name in options.files]
+    if options.latex:
+        from einstan.library.report_latex import document
+
+        write(options.latex, document(reports))
+    if options.html:
+        from einstan.library.report_html import page
+
+        write(options.html, page(reports))
+    if options.json:
+        console.out(json.dumps([report.json() for report in reports], ensure_ascii=False, indent=1), highlight=False)
+    elif options.table:
+        from einstan.library.report_table import table
+
+        console.out(table(reports), highlight=False)
+    else:
+        console.out("\n\n".join(map(str, reports)), highlight=False)
+        if len(reports) > 1:
+            claims = sum(len(report.claims) for report in reports)
+            holding = sum(line.holds for report in reports for line in report.claims)
+            console.out(f"\n{len(reports)} documents: {holding} of {claims} claims are as expected", highlight=False)
+    return 0 if all(reports) else 1
+
+
+def read(name: str) -> str:
+    try:
+        return Path(name).read_text(encoding="utf-8")
+    except UnicodeDecodeError as problem:
+        raise DataError(f"{name} is not a text in UTF-8") from problem
+    except OSError as problem:
+        raise DataError(f"{name} cannot be read: {problem.strerror}", repair="name a document of equations") from problem
+
+
+def write(name: str, text: str) -> None:
+    try:
+        Path(name).write_text(text, encoding="utf-8")
+    except OSError as problem:
+        raise DataError(f"{name} cannot be written: {problem.strerror}") from problem
+
+

@@ -1,0 +1,333 @@
+"""The properties that every rule of the calculus keeps, each as a function of a random source.
+
+`test_properties` checks them on what Hypothesis draws; `test_tester` plants errors and expects them to go red.
+A point at which the term itself has no value tells nothing and is rejected with `Rejected`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+import numpy as np
+
+from einstan.calculus import backward as contractor
+from einstan.calculus import canonical as forms
+from einstan.calculus import partial as partials
+from einstan.calculus import simplify as simplifier
+from einstan.calculus.alpha import alpha
+from einstan.calculus.naming import ForwardNames
+from einstan.calculus.program import Program
+from einstan.calculus.stable import runnable
+from einstan.language import Add, Equation, Expr, Index, Mul, Node, parse, slot, well_named
+from einstan.language.errors import DataError, DifferentiationError, ExtentError
+from einstan.language.node import fold
+from einstan.language.term import Indexed, rename_bound, tensors
+from einstan.machine.loops import evaluate
+from einstan.machine.numbers import FLOATS
+from tests.calculus.oracle import NoValueError, Oracle
+from tests.calculus.terms import SHAPES, SIZES, Terms, anchored, arrays, free_indices, graph
+
+LARGEST = 1e6
+
+
+class Rejected(Exception):
+    """The example tells nothing."""
+
+
+def sizes_for(random: Random) -> dict[str, int]:
+    """The usual extents; sometimes an axis of one value, or of none."""
+    sizes = dict(SIZES)
+    if random.randrange(5) == 0:
+        sizes[random.choice("abw")] = random.randrange(2)
+    return sizes
+
+
+def of_value(expr: Expr, indices: tuple[Index, ...], oracle: Oracle) -> tuple[np.ndarray, np.ndarray]:
+    """The values and slopes of a term at a point that tells something."""
+    try:
+        values, slopes = oracle.tensor(Equation("Z", indices, expr))
+    except (NoValueError, IndexError) as error:
+        raise Rejected from error
+    if values.size and (np.abs(values).max() > LARGEST or (slopes.size and np.abs(slopes).max() > LARGEST)):
+        raise Rejected
+    return values, slopes
+
+
+def assert_close(expected: np.ndarray, found: np.ndarray, *terms: object) -> None:
+    scale = 1 + (np.abs(expected).max() if expected.size else 0.0)
+    assert expected.shape == found.shape, terms
+    assert np.all(np.abs(expected - found) <= 1e-7 * scale), "\n".join(map(str, terms))
+
+
+def a_term(random: Random, depth: int = 3) -> tuple[Expr, tuple[Index, ...], dict[str, int]]:
+    """A term, its free indices, and extents; a function of nothing (the mean of no values) is not asked about."""
+    maker = Terms(random, smooth=random.randrange(2) == 0, rational=random.randrange(4) == 0)
+    term = maker.term(depth, free_indices(random))
+    return term, term.free, sizes_for(random)
+
+
+# ---- (a) every form has the same value -------------------------------------------------------------------------------
+
+FORMS: dict[str, Callable[[Expr], Expr]] = {
+    "simplify": lambda e: simplifier.simplify(e),
+    "alpha": lambda e: alpha(e),
+    "expanded": lambda e: forms.expanded(simplifier.simplify(e)),
+    "expanded for people": lambda e: forms.expanded(simplifier.simplify(e), merge=False),
+    "collected": lambda e: forms.collected(simplifier.simplify(e)),
+    "canonical": lambda e: forms.canonical(e),
+    "shortest": lambda e: forms.shortest(e),
+}
+
+
+def forms_keep_the_value(random: Random) -> None:
+    term, indices, sizes = a_term(random)
+    given = arrays(random, sizes)
+    oracle = Oracle(sizes, given)
+    values, _ = of_value(term, indices, oracle)
+    for name, form in FORMS.items():
+        changed = form(term)
+        assert set(changed.free) <= set(indices), f"{name}\n{term}\n{changed}"
+        found = valued(changed, indices, oracle, sizes)
+        assert_close(values, found, name, term, changed)
+
+
+def valued(expr: Expr, indices: tuple[Index, ...], oracle: Oracle, sizes: dict[str, int]) -> np.ndarray:
+    """A derived form has a value wherever the term has one; where an axis is empty it may want one more."""
+    try:
+        return oracle.tensor(Equation("Z", indices, expr))[0]
+    except (NoValueError, IndexError) as error:
+        if 0 in sizes.values() or "δ" in str(expr):
+            raise Rejected from error
+        raise AssertionError(f"{expr} has no value") from error
+
+
+def simplifying_twice_changes_nothing(random: Random) -> None:
+    once = simplifier.simplify(a_term(random)[0])
+    assert simplifier.simplify(once) is once, f"{once}\n{simplifier.simplify(once)}"
+
+
+# ---- (f) canonical forms ---------------------------------------------------------------------------------------------
+
+
+def shuffled(expr: Expr, random: Random) -> Expr:
+    """The same term with its factors and terms in another order and its bound indices renamed."""
+
+    def rule(node: Node, children: tuple[Node, ...]) -> Node:
+        if isinstance(node, Add | Mul):
+            order = list(children)
+            random.shuffle(order)
+            return node.rebuilt(tuple(order))
+        return node.rebuilt(children) if children != node.children else node
+
+    result = rename_bound(fold(expr, rule), {"K", "M", "R"})
+    assert isinstance(result, Expr)
+    return result
+
+
+def canonical_ignores_letters_and_order(random: Random) -> None:
+    term = anchored(a_term(random)[0], ())
+    other = shuffled(term, random)
+    assert forms.canonical(term) is forms.canonical(other), f"{term}\n{other}"
+
+
+# ---- (b) partials ----------------------------------------------------------------------------------------------------
+
+
+def partial_is_the_derivative(random: Random) -> None:
+    term, indices, sizes = a_term(random)
+    given = arrays(random, sizes)
+    names = [str(name) for name in tensors(term) if name != "T"]
+    if not names:
+        raise Rejected
+    wrt = random.choice(names)
+    _, slopes = of_value(term, indices, Oracle(sizes, given, wrt))
+    below = tuple(Index(f"z{k}'", dim) for k, dim in enumerate(SHAPES[wrt]))
+    oracle = Oracle(sizes, given)
+    for expr in (term, simplifier.simplify(term)):
+        terms = partials.Differentiator(wrt, below).terms(expr)
+        total = simplifier.simplify_sum(t.with_in_place(()) for t in terms)
+        for derived in (total, forms.shortest(total)):
+            found = valued(derived, indices + below, oracle, sizes)
+            assert_close(slopes, found, f"with respect to {wrt}", term, derived)
+
+
+def an_equation(random: Random, smooth: bool = True, scalar: bool = False) -> Equation:
+    free = [] if scalar else free_indices(random)
+    term = Terms(random, smooth).term(3, free)
+    return Equation("Z", tuple(free), anchored(term, free))
+
+
+def derived_equations_print_and_mean_what_they_say(random: Random) -> None:
+    """`partial` of a readable equation parses back to itself, and the loops give it the derivative of the oracle."""
+    raw = an_equation(random)
+    given = arrays(random)
+    names = [str(name) for name in tensors(raw.rhs) if name != "T"]
+    if not names:
+        raise Rejected
+    wrt = random.choice(names)
+    _, slopes = of_value(raw.rhs, raw.indices, Oracle(SIZES, given, wrt))
+    equation = well_named(raw)
+    assert parse(str(equation)) is equation
+    try:
+        loops(equation, given)
+    except (ExtentError, DataError) as error:
+        raise Rejected from error  # the text alone does not say how far an index runs
+    try:
+        derived = partials.partial(equation, wrt)
+    except DifferentiationError as error:
+        assert not np.any(slopes), f"{equation} by {wrt}: {error}"
+        return
+    assert parse(str(derived)) is derived
+    assert_close(slopes, loops(derived, given, equation), equation, derived)
+
+
+def loops(equation: Equation, given: dict[str, object], source: Equation | None = None) -> np.ndarray:
+    """The values that the reference loops give; ``source`` fixes the extents of what a derivative no longer reads."""
+    program = Program([equation] if source is None else [source, equation])
+    reads = {name: given[str(name)] for name in program.inputs if str(name) in given}
+    tensor = evaluate(program, reads, numbers=FLOATS)[equation.name]
+    return np.array(tensor.flat, dtype=float).reshape(tensor.shape)
+
+
+# ---- (d) second derivatives ------------------------------------------------------------------------------------------
+
+
+def second_derivatives_are_right_and_symmetric(random: Random) -> None:
+    raw = an_equation(random, scalar=True)
+    given = arrays(random)
+    names = [str(name) for name in tensors(raw.rhs) if name != "T"]
+    if not names:
+        raise Rejected
+    one, other = random.choice(names), random.choice(names)
+    of_value(raw.rhs, (), Oracle(SIZES, given, one))
+    equation = well_named(raw)
+    try:
+        loops(equation, given)
+        first = partials.partial(equation, one)
+        here = loops(partials.partial(first, other), given, equation)
+        there = loops(partials.partial(partials.partial(equation, other), one), given, equation)
+    except (ExtentError, DataError, DifferentiationError) as error:
+        raise Rejected from error
+    if not np.all(np.isfinite(here)):
+        raise Rejected
+    rank = len(SHAPES[one])
+    assert_close(here, np.moveaxis(there, range(-rank, 0), range(rank)) if there.ndim else there, equation, one, other)
+    step = 1e-5
+    array = np.asarray(given[other], dtype=float)
+    numeric = np.zeros(here.shape)
+    for at in np.ndindex(array.shape):
+        sides = []
+        for sign in (1, -1):
+            moved = array.copy()
+            moved[at] += sign * step
+            sides.append(loops(first, {**given, other: moved}, equation))
+        numeric[(..., *at)] = (sides[0] - sides[1]) / (2 * step)
+    scale = 1 + (np.abs(here).max() if here.size else 0.0)
+    assert np.all(np.abs(here - numeric) <= 1e-4 * scale), f"{equation}\n{first}\n{one} {other}"
+
+
+# ---- (c) the contractor ----------------------------------------------------------------------------------------------
+
+
+def backward_is_the_gradient(random: Random) -> None:
+    equations = graph(random, 2 + random.randrange(3), 2)
+    given = arrays(random)
+    behind = {str(name) for equation in equations for name in tensors(equation.rhs)}
+    wanted = [name for name in ("A", "B", "C", "u", "v", "w", "s", "X") if name in behind]
+    program = Program([well_named(equation) for equation in equations])
+    reached = contractor.dependencies(program, "L")
+    wanted = [name for name in wanted if name in reached]
+    if not wanted:
+        raise Rejected
+    gradients: dict[str, np.ndarray] = {}
+    for wrt in wanted:
+        oracle = Oracle(SIZES, given, wrt)
+        try:
+            for equation in equations:
+                oracle.define(equation)
+        except (NoValueError, IndexError) as error:
+            raise Rejected from error
+        gradients[wrt] = oracle.slopes["L"]
+        if not abs(oracle.arrays["L"]) < LARGEST or np.abs(gradients[wrt]).max(initial=0) > LARGEST:
+            raise Rejected
+    reads = {name: given[str(name)] for name in program.inputs}
+    try:
+        forward = evaluate(program, reads, numbers=FLOATS)
+    except (ExtentError, DataError) as error:
+        raise Rejected from error
+    again = evaluate(runnable(program), {n: given[str(n)] for n in runnable(program).inputs}, numbers=FLOATS)
+    for name, tensor in forward.items():
+        assert_close(np.array(tensor.flat), np.array(again[name].flat), name, program, runnable(program))
+    try:
+        derived = contractor.backward(program, "L", wanted)
+    except DifferentiationError as error:
+        name = str(error).split(" depends on ")[-1].split()[0]
+        assert not np.any(gradients[name]), f"{program}\n{error}"
+        raise Rejected from error
+    for equation in derived:
+        assert parse(str(equation)) is equation
+    both = contractor.joined(program, derived)
+    values = evaluate(both, {name: given[str(name)] for name in both.inputs}, numbers=FLOATS)
+    for wrt, gradient in gradients.items():
+        found = values[f"d{wrt}"]
+        assert_close(gradient, np.array(found.flat, dtype=float).reshape(found.shape), wrt, program, derived)
+
+
+# ---- (h) naming ------------------------------------------------------------------------------------------------------
+
+
+def forward_names_are_equal(random: Random) -> None:
+    """What is named has the value of its name: definitions are taken from terms of the expression and near them."""
+    term, indices, sizes = a_term(random)
+    given = arrays(random, sizes)
+    oracle = Oracle(sizes, given)
+    values, _ = of_value(term, indices, oracle)
+    simple = simplifier.simplify(term)
+    inner = [node for node in below(simple) if not isinstance(node, Indexed)]
+    if not inner:
+        raise Rejected
+    definitions = []
+    for number in range(3):
+        body = random.choice(inner)
+        free = list(body.free)
+        random.shuffle(free)
+        letters = {old: slot(Index(f"f{k}", old.dim)) for k, old in enumerate(free)}
+        renamed = partials.substitute(body, letters)
+        assert isinstance(renamed, Expr)
+        left = tuple(Index(f"f{k}", old.dim) for k, old in enumerate(free))
+        definitions.append(Equation(f"F{number}", left, renamed))
+    named = ForwardNames(definitions)(simple)
+    try:
+        for definition in definitions:
+            oracle.define(definition)
+        found = oracle.tensor(Equation("Z", indices, named))[0]
+    except (NoValueError, IndexError) as error:
+        raise Rejected from error
+    assert_close(values, found, simple, named, *definitions)
+
+
+def below(expr: Expr) -> list[Expr]:
+    found: list[Expr] = []
+    stack: list[Node] = [expr]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Expr):
+            found.append(node)
+            stack.extend(node.children)
+    return found
+
+
+PROPERTIES = {
+    check.__name__: check
+    for check in (
+        forms_keep_the_value,
+        simplifying_twice_changes_nothing,
+        canonical_ignores_letters_and_order,
+        partial_is_the_derivative,
+        derived_equations_print_and_mean_what_they_say,
+        second_derivatives_are_right_and_symmetric,
+        backward_is_the_gradient,
+        forward_names_are_equal,
+    )
+}
