@@ -20,7 +20,7 @@ from einstan.calculus.stable import stabilised
 from einstan.language.dims import is_axis
 from einstan.language.errors import DifferentiationError, ProgramError, nearest
 from einstan.language.index import Index
-from einstan.language.term import Const, Equation, Expr, Indexed, Name, substitute, tensors
+from einstan.language.term import ZERO, Const, Equation, Expr, Indexed, Name, substitute, tensors
 
 
 def backward(
@@ -88,6 +88,11 @@ def backward(
         cotangents[tensor] = value
         if not isinstance(value, Const) or tensor in wanted:
             equations.append(derived_equation(f"d{tensor}", indices, value, stated))
+    made = {equation.name for equation in equations}
+    for tensor in wanted:
+        if f"d{tensor}" not in made:  # it cancels, as in x - x
+            reader = next(e for e in program.resolved_all() if tensor in tensors(e.rhs))
+            equations.append(derived_equation(f"d{tensor}", denominator_indices(reader, tensor, set()), ZERO))
     return Program(_needed(equations, wanted), ())
 
 

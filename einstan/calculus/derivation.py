@@ -90,6 +90,19 @@ class Derivation:
         return "\n".join(lines)
 
 
+class Derivations(tuple[Derivation, ...]):
+    """Several derivations, each of which the next may use: those of all cotangents on the way to a gradient."""
+
+    __slots__ = ()
+
+    def check(self) -> tuple[Proof, ...]:
+        """The proofs of all steps, one derivation after the other."""
+        return tuple(proof for part in self for proof in part.check())
+
+    def __str__(self) -> str:
+        return "\n\n".join(map(str, self))
+
+
 # ---- deriving --------------------------------------------------------------------------------------------------------
 
 
@@ -108,7 +121,7 @@ def derivation_of_partial(program: Program, of: Name, wrt: Name) -> Derivation:
     return _derivation(program, name, (*equation.indices, *below), _apart(below), below, stages, result.rhs)
 
 
-def derivation(program: Program, loss: Name, wrt: Name) -> tuple[Derivation, ...]:
+def derivation(program: Program, loss: Name, wrt: Name) -> Derivations:
     """The steps to the gradient of a scalar: one derivation for each cotangent on the way to ``wrt``."""
     gradients = backward(program, loss, [wrt])
     forward = stabilised(program, keep=[wrt])
@@ -138,7 +151,7 @@ def derivation(program: Program, loss: Name, wrt: Name) -> tuple[Derivation, ...
         stages.append(("the assumption used", assumed(named, assumptions)))
         last = shortest(stages[-1][1])
         result.append(_derivation(whole, equation.name, indices, apart, indices, stages, last, equation))
-    return tuple(result)
+    return Derivations(result)
 
 
 def _stages(

@@ -75,11 +75,13 @@ def _is_worth_naming(node: Node) -> bool:
     return isinstance(node, Apply | Reduce | Add | Mul | Sum)
 
 
-def derived_equation(name: Name, indices: tuple[Index, ...], rhs: Expr, where: Iterable[Stated] = ()) -> Equation:
+def derived_equation(name: Name, indices: tuple[Index, ...], rhs: Expr, where: Sequence[Stated] = ()) -> Equation:
     """A derived equation with letters to read: its extents speak of its own indices, ``/ |n|`` where n is on the left.
 
     ``where`` are the extents that the equations behind it state; those that it needs are stated again.
     """
+    if not where and not any(isinstance(node, Extent) for node in preorder(rhs)):
+        return well_named(Equation(name, indices, rhs))
     letters = {index.dim: index.name for index in reversed((*indices, *map(_capital, bound_indices(rhs))))}
 
     def rule(node: Node) -> Node:

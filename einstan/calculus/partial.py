@@ -377,8 +377,10 @@ def partial(
     # The letters of the answer must not meet the bound ones of the question while both are there.
     apart = tuple(Index(f"{i.name}'", i.dim) for i in denominators)
     assert not names & {i.name for i in apart}
-    terms = Differentiator(wrt, apart, definitions, rename, kinks).terms(simplify(equation.rhs))
-    if not terms and not isinstance(equation.name, Partial):
+    rhs = simplify(equation.rhs)
+    terms = Differentiator(wrt, apart, definitions, rename, kinks).terms(rhs)
+    # What cancels before it is differentiated, x - x, has the derivative zero.
+    if not terms and wrt in _behind(rhs, definitions or {}) and not isinstance(equation.name, Partial):
         raise only_compared(equation, wrt)
     stated = [pair for e in (equation, *(definitions or {}).values()) for pair in e.where]
     sum_of_terms = stated_extents(simplify_sum(term.with_in_place(()) for term in terms), stated)

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from einstan.calculus.partial import inlined
-from einstan.calculus.program import Program
+from einstan.calculus.program import Program, stated_extents
 from einstan.calculus.simplify import simplify
 from einstan.language import well_named
 from einstan.language.node import Node, postorder, replace, rewrite
-from einstan.language.term import Apply, Equation, Expr, Indexed, Name
+from einstan.language.term import Apply, Equation, Expr, Indexed, Name, bound_indices
 
 
 def stabilised(program: Program, keep: Collection[Name] = ()) -> tuple[Equation, ...]:
@@ -24,9 +24,14 @@ def stabilised(program: Program, keep: Collection[Name] = ()) -> tuple[Equation,
     """
     resolved = {equation.name: equation for equation in program.resolved_all()}
     known = {name: equation for name, equation in resolved.items() if name not in keep}
-    return tuple(
-        Equation(e.name, e.indices, _logarithms_taken(simplify(e.rhs), known), e.where) for e in resolved.values()
-    )
+    stated = {index.dim: (index, form) for equation in resolved.values() for index, form in equation.where}
+
+    def made(equation: Equation) -> Equation:
+        rhs = stated_extents(_logarithms_taken(simplify(equation.rhs), known), stated.values())
+        used = {index.dim for index in (*equation.indices, *bound_indices(rhs))}
+        return Equation(equation.name, equation.indices, rhs, tuple(stated[dim] for dim in stated if dim in used))
+
+    return tuple(made(equation) for equation in resolved.values())
 
 
 def runnable(program: Program) -> Program:

@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from einstan.language.dims import localised
-from einstan.language.errors import EinstanError, NotationError, ProgramError
+from einstan.language.errors import EinstanError, NotationError, ProgramError, ScopeError
 from einstan.language.functions import FUNCTIONS, SPELLINGS
 from einstan.language.index import Index
 from einstan.language.scope import bind_equation, parse_expression, parse_sides
@@ -215,19 +215,26 @@ def read_statement(code: str, line: int, comment: str, known: Collection[str]) -
     if tree.where:
         raise NotationError(f"only an equation has 'where', not {_a(kind)}", text=text, span=tree.where[0][0].span)
     if kind in ("claim", "refute") and _is_definition(left, tree):
-        equation = bind_equation(text, tree)
-        return Statement(kind, Claim(equation.lhs, equation.rhs), line, code, comment)
+        try:
+            equation = bind_equation(text, tree)
+        except ScopeError:
+            if kind == "claim":
+                raise
+        else:
+            return Statement(kind, Claim(equation.lhs, equation.rhs), line, code, comment)
     return Statement(kind, Claim(*parse_sides(body, known)), line, code, comment)
 
 
 def read_given(text: str, known: Collection[str]) -> Given:
     """``Z[i,j](X[i,K], b[j])``.  The arguments are read as the factors of one product, in which every capital is bound."""
-    name = re.match(r"\s*[^\s(\[]+", text)
-    start = name.end() if name else 0
-    if text[start : start + 1] == "[" and "]" in text:
-        start = text.index("]", start) + 1
     repair = "given Z[i,j](X[i,K], b[j])"
-    if text[start : start + 1] != "(" or not text.rstrip().endswith(")"):
+    start, depth = len(text.rstrip()), 0
+    while start:  # back to the bracket that the last one closes: a name may have a label in brackets, X^(2)
+        start -= 1
+        depth += (text[start] == ")") - (text[start] == "(")
+        if not depth:
+            break
+    if text[start : start + 1] != "(" or start == 0:
         raise NotationError("'given' names a tensor and, in brackets, what it depends on", text=text, repair=repair)
     inside = text[start + 1 : text.rindex(")")]
     product = re.sub(r",(?![^\[]*\])", " *", inside)

@@ -15,8 +15,11 @@ from einstan.language.sugar import as_softmax, chain, softmax
 from einstan.language.term import Equation, Expr, Extent, Indexed, Iverson, Reduce, Sum, bound_indices, rebound
 
 
-def named(root: Expr, avoid: set[str], small: bool) -> Expr:
-    """Rename bound indices, inner ones first, to capitals (or to small letters, for a printer of sum signs)."""
+def named(root: Expr, avoid: set[str], small: bool, distinct: bool = False) -> Expr:
+    """Rename bound indices, inner ones first, to capitals (or to small letters, for a printer of sum signs).
+
+    With ``distinct``, side by side too no two binders share a letter, so that ``where`` can speak of each.
+    """
     letter = lowered if small else capitalised
     scalars = {str(node.tensor) for node in preorder(root) if isinstance(node, Indexed) and not node.slots}
     spelled = {index.name for index in bound_indices(root)} | avoid
@@ -28,6 +31,7 @@ def named(root: Expr, avoid: set[str], small: bool) -> Expr:
             softmaxes[node] = found
 
     memo: dict[Node, Node] = {}
+    given: set[str] = set()
     stack: list[tuple[Node, bool]] = [(root, False)]
     while stack:
         node, ready = stack.pop()
@@ -48,12 +52,15 @@ def named(root: Expr, avoid: set[str], small: bool) -> Expr:
         elif isinstance(node, Sum | Reduce):
             body = done[0]
             taken = {index.name for index in body.free if index not in node.indices} | names | avoid | scalars
+            if distinct:
+                taken |= given
             new: dict[Index, Index] = {}
             for index in node.indices:
                 name = fresh_name(letter(_stem(index.name, spelled)), taken)
                 taken.add(name)
                 new[index] = Index(name, index.dim)
             made = rebound(node, tuple(new.values()), renamed(body, new))
+            given.update(index.name for index in new.values())
             names |= {index.name for index in new.values()}
         else:
             made = node.rebuilt(done) if done != node.children else node
@@ -108,6 +115,8 @@ def _stem(name: str, spelled: set[str]) -> str:
 def extents_named(equation: Equation, letters: bool) -> Equation:
     """Spell every extent by what leads back to its axis: an index of the left side, with ``letters`` also one that is
     bound, else the axis itself."""
+    if not any(isinstance(node, Extent) for node in preorder(equation.rhs)) and not equation.where:
+        return equation
     classes = relate(equation)
     visible = visible_indices(equation)
     meanings: dict[str, set[str]] = {}

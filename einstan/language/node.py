@@ -90,19 +90,18 @@ class Node:
 
 
 def _digest(name: str, fields: tuple[Any, ...]) -> bytes:
-    digest = blake2b(name.encode(), digest_size=12)
+    parts: list[bytes] = [name.encode()]
     stack: list[Any] = [fields]
     while stack:
         part = stack.pop()
         if isinstance(part, Node):
-            digest.update(part.digest)
+            parts.append(part.digest)
         elif type(part) is tuple:  # the (atom, coefficient) pairs of a form are tuples in a tuple
-            digest.update(b"(%d)" % len(part))
-            stack.extend(reversed(part))
+            parts.append(b"(%d" % len(part))
+            stack.extend(part)
         else:
-            digest.update(repr(part).encode())
-        digest.update(b",")
-    return digest.digest()
+            parts.append(repr(part).encode())
+    return blake2b(b",".join(parts), digest_size=12).digest()
 
 
 def union_of_free(nodes: tuple[Node, ...]) -> tuple[Index, ...]:

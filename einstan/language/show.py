@@ -55,7 +55,14 @@ def well_named(equation: Equation) -> Equation:
     their names, which are small letters.  Where a bound index runs over an axis that nothing in the text ties it to,
     the text says so: ``where |K| = |X.0|``.
     """
-    rhs = named(normalised(equation.rhs), {index.name for index in equation.indices}, small=False)
+    try:
+        return _named_and_read(equation, distinct=False)
+    except ScopeError:  # one letter of several axes, one of which must be stated
+        return _named_and_read(equation, distinct=True)
+
+
+def _named_and_read(equation: Equation, distinct: bool) -> Equation:
+    rhs = named(normalised(equation.rhs), {index.name for index in equation.indices}, small=False, distinct=distinct)
     plain = Equation(equation.name, equation.indices, rhs, equation.where)
     spelled = extents_named(plain, letters=True)
     if all_tied(spelled):  # then the text says all there is to say about axes, and need not be read to know
@@ -77,6 +84,9 @@ def well_named(equation: Equation) -> Equation:
     }
     if not forms:
         return read
+    for name in forms:
+        if len({index.dim for index in visible_indices(spelled) if index.name == name}) > 1:
+            raise ScopeError(f"|{name}| is ambiguous", text=show(spelled))
     where = tuple((loose[name], form) for name, form in forms.items())
     return parse(show(Equation(read.name, read.indices, read.rhs, (*read.where, *where))))
 

@@ -29,7 +29,7 @@ Task = Generator[Any, Any, Value]
 BINDERS = ("sum", *REDUCTIONS, "softmax")
 # Names that cannot be tensors.  ``σ`` is a function only where it is applied: papers use it for a deviation too.
 RESERVED = frozenset(
-    {*FUNCTIONS, *SPELLINGS, *BINDERS, "delta", "δ", "pad", "where", "claim", "assume"} - {"σ"},
+    {*FUNCTIONS, *SPELLINGS, *BINDERS, "delta", "δ", "pad", "where", "claim", "refute", "assume", "given", "convention"} - {"σ"},
 )
 NOWHERE = (0, 0)
 

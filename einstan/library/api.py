@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from einstan.calculus import program as calculus
 from einstan.calculus.backward import backward, dependencies
+from einstan.calculus.derivation import Derivations, derivation, derivation_of_partial
 from einstan.calculus.naming import ForwardNames
 from einstan.calculus.partial import Kinks, partial
 from einstan.calculus.program import Assumption
@@ -49,6 +50,10 @@ class Equation(term.Equation):
         `DifferentiationError` where ``wrt`` does not enter by its values.
         """
         return Equation.of(partial(self, wrt, indices, kinks=kinks))
+
+    def derivation(self, wrt: str) -> Derivations:
+        """The steps to the partial with respect to ``wrt``, as on paper; ``check()`` proves every step."""
+        return self.program.derivation(str(self.name), wrt)
 
     @property
     def einsum(self) -> Einsum:
@@ -143,6 +148,16 @@ class Program(calculus.Program):
     def backward(self, loss: str, wrt: Iterable[str] | None = None, **options: Any) -> Program:
         """The backward pass of a scalar, one equation per tensor; see `einstan.calculus.backward.backward`."""
         return Program(backward(self, loss, wrt, **options), forward=self)
+
+    def derivation(self, of: str, wrt: str) -> Derivations:
+        """The steps to ``d of / d wrt``, as on paper.
+
+        For a scalar that depends on ``wrt`` through other tensors there is one derivation per cotangent on the way; for
+        an equation that reads ``wrt`` itself, one alone.  ``check()`` proves every step.
+        """
+        if of in self.defined and wrt in self.reads[of]:
+            return Derivations((derivation_of_partial(self, of, wrt),))
+        return derivation(self, of, wrt)
 
     def latex(self, sums: bool = False) -> str:
         """The equations as the rows of an ``aligned`` environment."""

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from einstan.calculus.backward import joined
+from einstan.calculus.derivation import Derivations
 from einstan.calculus.program import Assumption, Program
 from einstan.calculus.stable import runnable
 from einstan.language import parse_document
@@ -102,6 +103,14 @@ class Network:
     def backward(self, loss: str, wrt: Iterable[str] | None = None, **options: Any) -> api.Program:
         """The backward pass of a scalar, as equations; with respect to the parameters unless told otherwise."""
         return self.program.backward(loss, self.params if wrt is None else wrt, **options)
+
+    def partial(self, of: str, wrt: str, **options: Any) -> api.Program:
+        """The total derivative of a tensor with respect to another, through every layer between them."""
+        return self.program.partial(of, wrt, **options)
+
+    def derivation(self, of: str, wrt: str) -> Derivations:
+        """The steps to a gradient or partial, as on paper; ``check()`` proves every one of them."""
+        return self.program.derivation(of, wrt)
 
     def latex(self, sums: bool = False) -> str:
         """The equations of the forward pass in LaTeX."""

@@ -56,10 +56,12 @@ class Part:
             if name in self._open:
                 raise ProgramError(f"the definition of {name} reads a derivative of {name}")
             self._open.add(name)
-            equation = self.program.resolved(self.program[name])
-            rhs = equation.rhs if name in self.given else self.with_derivatives(equation.rhs)
+            try:
+                equation = self.program.resolved(self.program[name])
+                rhs = equation.rhs if name in self.given else self.with_derivatives(equation.rhs)
+            finally:
+                self._open.discard(name)
             self._definitions[name] = Equation(name, equation.indices, rhs, equation.where)
-            self._open.discard(name)
         return self._definitions[name]
 
     def behind(self, *roots: Expr) -> dict[Name, Equation]:

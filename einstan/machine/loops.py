@@ -205,9 +205,11 @@ class _Loops:
             case Mul():
                 return self.product(node, below)
             case Sum(indices=indices):
-                return lambda env: self.total(below[0](inner) for inner in self.loop(indices, env))
+                return _remembered(node, lambda env: self.total(below[0](inner) for inner in self.loop(indices, env)))
             case Reduce(operation=operation, indices=indices):
-                return lambda env: self.reduce(node, operation, [below[0](e) for e in self.loop(indices, env)])
+                return _remembered(
+                    node, lambda env: self.reduce(node, operation, [below[0](e) for e in self.loop(indices, env)])
+                )
             case _:
                 raise AssertionError(f"no meaning for {type(node).__name__}")
 
@@ -308,6 +310,19 @@ class _Loops:
         below = numbers.mul(numbers.of(-1), top)
         total = self.total(numbers.apply("exp", numbers.add(value, below)) for value in values)
         return numbers.add(top, numbers.apply("log", total))
+
+
+def _remembered(node: Expr, value: Closure) -> Closure:
+    """An inner loop's value for each value of its free indices, so that an outer loop does not run it again."""
+    known: dict[tuple[int, ...], Number] = {}
+
+    def remembered(env: Environment) -> Number:
+        key = tuple(env[index] for index in node.free)
+        if key not in known:
+            known[key] = value(env)
+        return known[key]
+
+    return remembered
 
 
 def _holds(left: Number, relation: str, right: Number) -> bool:

@@ -26,7 +26,7 @@ from einstan.language.term import Indexed, rename_bound, tensors
 from einstan.machine.loops import evaluate
 from einstan.machine.numbers import FLOATS
 from tests.calculus.oracle import NoValueError, Oracle
-from tests.calculus.terms import SHAPES, SIZES, Terms, anchored, arrays, free_indices, graph
+from tests.calculus.terms import AX_A, AX_B, AX_W, SHAPES, SIZES, Terms, anchored, arrays, free_indices, graph
 
 LARGEST = 1e6
 
@@ -39,7 +39,7 @@ def sizes_for(random: Random) -> dict[str, int]:
     """The usual extents; sometimes an axis of one value, or of none."""
     sizes = dict(SIZES)
     if random.randrange(5) == 0:
-        sizes[random.choice("abw")] = random.randrange(2)
+        sizes[random.choice((AX_A, AX_B, AX_W))] = random.randrange(2)
     return sizes
 
 
@@ -49,6 +49,7 @@ def of_value(expr: Expr, indices: tuple[Index, ...], oracle: Oracle) -> tuple[np
         values, slopes = oracle.tensor(Equation("Z", indices, expr))
     except (NoValueError, IndexError) as error:
         raise Rejected from error
+    slopes[np.abs(slopes) < 1e-12] = 0.0
     if values.size and (np.abs(values).max() > LARGEST or (slopes.size and np.abs(slopes).max() > LARGEST)):
         raise Rejected
     return values, slopes

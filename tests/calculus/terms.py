@@ -30,13 +30,14 @@ from einstan.language import (
 from einstan.language.term import add, mul, neg, power, reciprocal
 
 # Dimensions by name, and tensors by the dimensions of their axes; T holds integers that index b.
-SIZES = {"a": 3, "b": 2, "w": 2, "l": 9}
+AX_A, AX_B, AX_W, AX_L = "u.0", "v.0", "w.0", "X.0"
+SIZES = {AX_A: 3, AX_B: 2, AX_W: 2, AX_L: 9}
 SHAPES: dict[str, tuple[str, ...]] = {
-    "A": ("a", "b"), "B": ("b", "a"), "C": ("a", "a"), "u": ("a",), "v": ("b",), "w": ("w",), "s": (), "X": ("l",),
-    "T": ("a",),
+    "A": (AX_A, AX_B), "B": (AX_B, AX_A), "C": (AX_A, AX_A), "u": (AX_A,), "v": (AX_B,), "w": (AX_W,), "s": (),
+    "X": (AX_L,), "T": (AX_A,),
 }  # fmt: skip
 VALUES = ("A", "B", "C", "u", "v", "w", "s", "X")  # what may be differentiated by
-LETTERS = {"a": ("i", "j", "K"), "b": ("p", "M"), "w": ("R",)}
+LETTERS = {AX_A: ("i", "j", "K"), AX_B: ("p", "M"), AX_W: ("R",)}
 SMOOTH = ("exp", "sin", "tanh", "sigmoid", "softplus", "cos", "arctan", "erf")
 ROUGH = ("relu", "abs", "sign")
 NUMBERS = (Fraction(2), Fraction(-1), Fraction(3), Fraction(1, 2), Fraction(-1, 3), Fraction(0), Fraction(1))
@@ -51,7 +52,7 @@ def arrays(random: Random, sizes: dict[str, int] = SIZES) -> dict[str, object]:
         shape = tuple(sizes[dim] for dim in dims)
         count = int(np.prod(shape))
         if name == "T":
-            entries = [random.randrange(max(sizes["b"], 1)) for _ in range(count)]
+            entries = [random.randrange(max(sizes[AX_B], 1)) for _ in range(count)]
             made[name] = np.array(entries, dtype=int).reshape(shape)
         else:
             entries = [random.choice((-1, 1)) * (0.2 + random.randrange(10**6) / 10**6) for _ in range(count)]
@@ -99,9 +100,9 @@ class Terms:
         if not guarded:
             return Indexed("X", (form,))
         if self.chance(4):
-            parts.append((Indexed("T", (slot(self.index(scope, "a")),)), 1) if self.index(scope, "a") else parts[0])
+            parts.append((Indexed("T", (slot(self.index(scope, AX_A)),)), 1) if self.index(scope, AX_A) else parts[0])
             form = affine(*parts)  # type: ignore[arg-type]
-        top = affine((Extent(Index("x", "l")), 1))
+        top = affine((Extent(Index("X.0", AX_L)), 1))
         return mul((Iverson((Affine(()), form, top), ("<=", "<")), Indexed("X", (form,))))
 
     def leaf(self, scope: Sequence[Index]) -> Expr:
@@ -117,10 +118,10 @@ class Terms:
                 return Iverson((left, right), (self.pick(("<", "<=", "==", "!=")),))  # type: ignore[arg-type]
             case 3 if scope:
                 return Extent(self.pick(scope))  # type: ignore[arg-type]
-            case 4 if self.index(scope, "a") is not None:
-                taken = Affine(((Indexed("T", (slot(self.index(scope, "a")),)), 1),))  # type: ignore[arg-type]
-                if self.index(scope, "b") is not None and self.chance(2):
-                    return Delta(taken, slot(self.index(scope, "b")))  # type: ignore[arg-type]
+            case 4 if self.index(scope, AX_A) is not None:
+                taken = Affine(((Indexed("T", (slot(self.index(scope, AX_A)),)), 1),))  # type: ignore[arg-type]
+                if self.index(scope, AX_B) is not None and self.chance(2):
+                    return Delta(taken, slot(self.index(scope, AX_B)))  # type: ignore[arg-type]
                 return Indexed("v", (taken,))
             case 5 if not self.smooth and not self.rational:
                 return Iverson((self.access(scope), Const(0)), (self.pick((">", "<=")),))  # type: ignore[arg-type]
@@ -196,8 +197,8 @@ class Terms:
 
 # ---- equations and graphs --------------------------------------------------------------------------------------------
 
-FREE = (Index("i", "a"), Index("j", "a"), Index("p", "b"))
-ANCHORS = {"a": "u", "b": "v", "w": "w"}
+FREE = (Index("i", AX_A), Index("j", AX_A), Index("p", AX_B))
+ANCHORS = {AX_A: "u", AX_B: "v", AX_W: "w"}
 
 
 def free_indices(random: Random) -> list[Index]:
@@ -225,7 +226,7 @@ def graph(random: Random, length: int, depth: int, smooth: bool = True) -> list[
         defined = {str(e.name): tuple(index.dim for index in e.indices) for e in made}
         maker.shapes = {**inputs, **defined}
         if random.randrange(2):  # read what was made rather than the inputs
-            maker.shapes = {"s": (), "u": ("a",), **defined}
+            maker.shapes = {"s": (), "u": (AX_A,), **defined}
     parts: list[Expr] = []
     for equation in made[-3:]:
         access = Indexed(equation.name, tuple(slot(index) for index in equation.indices))
