@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from einstan.language.index import Affine, Index, affine, slot
+from einstan.language.node import preorder
 from einstan.language.term import ONE, ZERO, Delta, Expr, Extent, Indexed, Iverson, substitute
 
 
@@ -103,6 +104,8 @@ def _solved(factors: list[Expr], bound: list[Index]) -> tuple[list[Expr], list[I
             coefficient = difference.coefficient(index)
             if abs(coefficient) != 1 or any(index in atom.free for atom, _ in difference.terms if atom is not index):
                 continue
+            if _chooses_in_a_bracket(index, (*factors[:position], *factors[position + 1 :])):
+                continue
             rest = affine((difference, 1), (index, -coefficient))
             solution = _positive_first(affine((rest, -coefficient)))
             guard = ONE if _is_gather(solution) else range_guard(solution, index)
@@ -112,6 +115,12 @@ def _solved(factors: list[Expr], bound: list[Index]) -> tuple[list[Expr], list[I
                 kept.insert(position, guard)
             return kept, [b for b in bound if b is not index]
     return None
+
+
+def _chooses_in_a_bracket(index: Index, factors: Sequence[Expr]) -> bool:
+    """Whether some bracket reads ``T[index]``: the guard of a solution is a bracket too, and guards no other."""
+    brackets = [factor for factor in factors if isinstance(factor, Delta | Iverson) and index in factor.free]
+    return any(isinstance(node, Indexed) and index in node.free for node in preorder(*brackets))
 
 
 def _positive_first(form: Affine) -> Affine:

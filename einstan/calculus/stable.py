@@ -27,7 +27,7 @@ def stabilised(program: Program, keep: Collection[Name] = ()) -> tuple[Equation,
     stated = {index.dim: (index, form) for equation in resolved.values() for index, form in equation.where}
 
     def made(equation: Equation) -> Equation:
-        rhs = stated_extents(_logarithms_taken(simplify(equation.rhs), known), stated.values())
+        rhs = simplify(stated_extents(_logarithms_taken(simplify(equation.rhs), known), stated.values()))
         used = {index.dim for index in (*equation.indices, *bound_indices(rhs))}
         return Equation(equation.name, equation.indices, rhs, tuple(stated[dim] for dim in stated if dim in used))
 

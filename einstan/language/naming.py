@@ -132,6 +132,8 @@ def extents_named(equation: Equation, letters: bool) -> Equation:
         fitting = [i for i in candidates if classes.find(i.dim) == root and len(meanings[i.name]) == 1]
         for index in sorted(fitting, key=lambda index: (index not in equation.indices, index.name != old.name)):
             return Index(old.name if _same_letter(old.name, index.name, meanings) else index.name, old.dim)
+        if is_axis(old.name) and old.name not in classes:
+            return old  # an axis that nothing here runs over: the user's, or that of a stated extent
         if is_axis(old.dim):
             return Index(old.dim)
         return next((Index(name) for name in axes if classes.find(name) == root), old)

@@ -121,7 +121,10 @@ def all_tied(equation: Equation) -> bool:
         elif isinstance(node, Extent):
             extents.append(node.index)
     spelled = {index.name: index.dim for group in members.values() for index in group.values()}
+    at_axes = {ties.find(name) for name in ties.members() if " " not in name}
     for dim, group in members.items():
+        if not at_axes.issuperset(ties.find(key) for key in group):
+            return False
         if len({ties.find(key) for key in group}) > 1 or any(spelled[index.name] != dim for index in group.values()):
             return False
     if any(f"{index.name} {index.dim}" not in members.get(index.dim, ()) for index in visible_indices(equation)):

@@ -97,6 +97,8 @@ class Terms:
         steps = (1, 1, 2, -1) if guarded else (1, 2)
         parts = [(self.pick(scope), self.pick(steps)) for _ in range(count)]
         form = affine(*parts, constant=self.random.randrange(-1, 3) if guarded else 0)  # type: ignore[arg-type]
+        if form.index is not None:  # in a plain slot an index would run over all of X
+            form = affine((form, 2))
         if not guarded:
             return Indexed("X", (form,))
         if self.chance(4):
