@@ -19,6 +19,7 @@ from einstan.calculus.simplify import simplify_sum
 from einstan.calculus.stable import stabilised
 from einstan.language.dims import is_axis
 from einstan.language.errors import DifferentiationError, ProgramError, nearest
+from einstan.language.place import at
 from einstan.language.index import Index
 from einstan.language.term import ZERO, Const, Equation, Expr, Indexed, Name, substitute, tensors
 
@@ -184,7 +185,8 @@ def _check_loss(program: Program, loss: Name) -> None:
         capitals = ",".join(i.name.capitalize() for i in equation.indices)
         raise ProgramError(
             f"{loss} is not a scalar, so it has no gradient; it has {len(equation.indices)} slots",
-            text=str(equation),
+            **at(equation, loss),
+            inferred="a gradient is that of one number",
             repair=f"add an equation that sums it, such as total = {loss}[{capitals}], or ask for a partial",
         )
 
@@ -194,7 +196,8 @@ def _check_names(program: Program, live: Iterable[Name]) -> None:
         if f"d{name}" in program.ranks:
             raise ProgramError(
                 f"d{name} is the gradient with respect to {name}, and a tensor of the program has that name",
-                text=str(program.defined.get(f"d{name}", "")),
+                **at(program.defined.get(f"d{name}"), f"d{name}"),
+                inferred=f"{name} is a tensor of the program too",
                 repair=f"give the tensor d{name} another name",
             )
 
@@ -210,7 +213,7 @@ def _check_wrt(program: Program, loss: Name, name: Name, behind: set[Name]) -> N
     if name not in behind:
         raise DifferentiationError(
             f"{loss} does not depend on {name}, so it has no gradient with respect to it",
-            text=str(program[loss]),
+            **at(program[loss], loss),
             inferred=f"{loss} depends on " + ", ".join(str(n) for n in program.ranks if n in behind),
             repair=f"leave {name} out of wrt",
         )

@@ -118,8 +118,10 @@ def _solved(factors: list[Expr], bound: list[Index]) -> tuple[list[Expr], list[I
 
 
 def _chooses_in_a_bracket(index: Index, factors: Sequence[Expr]) -> bool:
-    """Whether some bracket reads ``T[index]``: the guard of a solution is a bracket too, and guards no other."""
-    brackets = [factor for factor in factors if isinstance(factor, Delta | Iverson) and index in factor.free]
+    """Whether some bracket reads ``T[index]``: the guard of a solution is a bracket too, and brackets of one product
+    do not guard each other."""
+    holding = [factor for factor in factors if index in factor.free]
+    brackets = [node for node in preorder(*holding) if isinstance(node, Delta | Iverson) and index in node.free]
     return any(isinstance(node, Indexed) and index in node.free for node in preorder(*brackets))
 
 

@@ -25,6 +25,7 @@ from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.language import parse_expression
 from einstan.language.dims import axis
 from einstan.language.errors import DifferentiationError, ScopeError, nearest
+from einstan.language.place import at
 from einstan.language.functions import FUNCTIONS
 from einstan.language.index import Affine, Index, fresh_name, lowered, slot
 from einstan.language.node import Node, preorder, replace
@@ -327,7 +328,8 @@ def only_compared(equation: Equation, wrt: Name) -> DifferentiationError:
     """The error for a tensor that enters through comparisons alone: not even its zero derivative is meant."""
     return DifferentiationError(
         f"{equation.name} depends on {wrt} only through comparisons, which have no derivative",
-        text=str(equation),
+        **at(equation, wrt),
+        inferred="an indicator is constant on both sides of its jump",
         repair="multiply the indicator by what varies, or use a smooth function such as sigmoid",
     )
 
@@ -360,7 +362,7 @@ def partial(
     if wrt not in reached:
         raise DifferentiationError(
             f"{equation.name} does not depend on {wrt}",
-            text=str(equation),
+            **at(equation, equation.name),
             inferred="it reads " + (", ".join(str(name) for name in reached) or "no tensor"),
             repair=nearest(str(wrt), [str(name) for name in reached]) or "differentiate with respect to one of these",
         )

@@ -13,6 +13,7 @@ from einstan.language.dims import UnionFind, axis, is_axis, qualified, redimensi
 from einstan.language.errors import ProgramError
 from einstan.language.index import Affine, Index, affine
 from einstan.language.node import Node, fold, preorder
+from einstan.language.place import at
 from einstan.language.term import (
     Const,
     Equation,
@@ -69,7 +70,7 @@ class Program:
             if equation.name in self.defined:
                 raise ProgramError(
                     f"{equation.name} is defined twice",
-                    text=str(equation),
+                    **at(equation, None),
                     inferred=f"first defined by {self.defined[equation.name]}",
                     repair="give one of the two another name",
                 )
@@ -209,10 +210,20 @@ def _ranks(equations: tuple[Equation, ...]) -> dict[Name, int]:
             if ranks.setdefault(name, rank) != rank:
                 raise ProgramError(
                     f"{name} has {rank} slots here and {ranks[name]} elsewhere",
-                    text=str(equation),
+                    **at(equation, name),
+                    inferred=f"elsewhere: {_other_reader(equations, name, ranks[name])}",
                     repair=f"write {name} with the same number of indices everywhere",
                 )
     return ranks
+
+
+def _other_reader(equations: tuple[Equation, ...], name: Name, rank: int) -> Equation:
+    def has(equation: Equation) -> bool:
+        accesses = [(equation.name, len(equation.indices))]
+        accesses += [(n.tensor, len(n.slots)) for n in preorder(equation.rhs) if isinstance(n, Indexed)]
+        return (name, rank) in accesses
+
+    return next(equation for equation in equations if has(equation))
 
 
 def _in_order(
@@ -234,7 +245,8 @@ def _in_order(
                 around = [*list(open_now)[list(open_now).index(name) :], name]
                 raise ProgramError(
                     "the equations form a cycle: " + " reads ".join(str(n) for n in around),
-                    text=str(defined[name]),
+                    **at(defined[name], around[1]),
+                    inferred=[str(defined[n]) for n in around[:-1] if n != name],
                     repair="give the result another name than the tensor it is computed from",
                 )
             elif name not in done:

@@ -13,8 +13,10 @@ from einstan.calculus.partial import inlined
 from einstan.calculus.program import Program, stated_extents
 from einstan.calculus.simplify import simplify
 from einstan.language import well_named
+from einstan.language.dims import axis
+from einstan.language.index import Affine, Index
 from einstan.language.node import Node, postorder, replace, rewrite
-from einstan.language.term import Apply, Equation, Expr, Indexed, Name, bound_indices
+from einstan.language.term import Apply, Equation, Expr, Extent, Indexed, Name, bound_indices
 
 
 def stabilised(program: Program, keep: Collection[Name] = ()) -> tuple[Equation, ...]:
@@ -29,7 +31,12 @@ def stabilised(program: Program, keep: Collection[Name] = ()) -> tuple[Equation,
     def made(equation: Equation) -> Equation:
         rhs = simplify(stated_extents(_logarithms_taken(simplify(equation.rhs), known), stated.values()))
         used = {index.dim for index in (*equation.indices, *bound_indices(rhs))}
-        return Equation(equation.name, equation.indices, rhs, tuple(stated[dim] for dim in stated if dim in used))
+        where = {dim: stated[dim] for dim in stated if dim in used}
+        before, after = _plain_axes(equation.rhs), _plain_axes(rhs)
+        for index in equation.indices:  # what cancelled may have been all that told how far an index runs
+            if index.dim in before and index.dim not in after:
+                where.setdefault(index.dim, (index, Affine(((Extent(Index(before[index.dim])), 1),))))
+        return Equation(equation.name, equation.indices, rhs, tuple(where.values()))
 
     return tuple(made(equation) for equation in resolved.values())
 
@@ -37,6 +44,17 @@ def stabilised(program: Program, keep: Collection[Name] = ()) -> tuple[Equation,
 def runnable(program: Program) -> Program:
     """The program in the form in which it is evaluated: the same values, without overflow on the way."""
     return Program((well_named(equation) for equation in stabilised(program)), program.assumptions)
+
+
+def _plain_axes(rhs: Expr) -> dict[str, str]:
+    """An axis for every dimension that an index in a plain slot runs over."""
+    return {
+        form.index.dim: axis(node.tensor, position)
+        for node in postorder(rhs)
+        if isinstance(node, Indexed)
+        for position, form in enumerate(node.slots)
+        if form.index is not None
+    }
 
 
 def _logarithms_taken(expr: Expr, definitions: Mapping[Name, Equation]) -> Expr:

@@ -10,14 +10,14 @@ access of a tensor that no text can name, once for each sign of the form, since 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from einstan.calculus.canonical import expanded
 from einstan.calculus.proof import with_definitions
 from einstan.calculus.simplify import simplify
 from einstan.language.index import Affine, Index, affine, fresh_name, slot
-from einstan.language.node import Node, preorder, rewrite
-from einstan.language.term import Equation, Expr, Extent, Indexed, Iverson, Mul, Name, bound_indices, mul, sum_over
+from einstan.language.node import Node, fold, preorder, rewrite
+from einstan.language.term import Const, Equation, Expr, Extent, Indexed, Iverson, Mul, Name, bound_indices, mul, sum_over
 
 IS_ZERO = "= 0"
 
@@ -70,3 +70,35 @@ def _read_at(node: Node, form: Affine, index: Index) -> Node:
     if isinstance(node, Indexed) and form in node.slots:
         return Indexed(node.tensor, tuple(slot(index) if own is form else own for own in node.slots))
     return node
+
+
+# ---- extents that are stated as numbers ------------------------------------------------------------------------------
+
+
+def stated_extents(equations: Iterable[Equation]) -> dict[str, int]:
+    """The dimensions whose extent is a number: ``where |i| = 3``."""
+    return {index.dim: form.constant for equation in equations for index, form in equation.where if not form.terms}
+
+
+def sized(expr: Expr, definitions: Mapping[Name, Equation], sizes: Mapping[str, int]) -> Expr:
+    """The expression with its definitions put in and the extents that are known as numbers, so that the guard of a used
+    delta, ``1[0 <= 0 < |i|]``, is decided."""
+
+    def rule(node: Node) -> Node:
+        if isinstance(node, Extent) and node.index.dim in sizes:
+            return Const(sizes[node.index.dim])
+        if isinstance(node, Affine):
+            known = [(a, k) for a, k in node.terms if isinstance(a, Extent) and a.index.dim in sizes]
+            others = [pair for pair in node.terms if pair not in known]
+            return affine(*others, constant=node.constant + sum(k * sizes[a.index.dim] for a, k in known))
+        return node
+
+    whole = expanded(simplify(with_definitions(expr, definitions)))
+    return fold(whole, lambda node, children: _rebuilt(node, children, rule))  # type: ignore[no-any-return]
+
+
+def _rebuilt(node: Node, children: tuple[Node, ...], rule: Callable[[Node], Node]) -> Node:
+    """The node over its new children; what stands in a slot stays in the form of a slot."""
+    if isinstance(node, Affine):
+        return rule(node)
+    return rule(node.rebuilt(children) if children != node.children else node)

@@ -1,10 +1,12 @@
 """Errors that show the equation, a caret under the place, what was inferred, and the repair.
 
-    index k is free on the right but is not on the left
+    the index k is free on the right but is not on the left
       Z[n,j] = X[n,k] W[k,j]
                    ^
-      inferred: the left side has n, j
-      repair:   write K to sum over it: Z[n,j] = X[n,K] W[K,j]
+      inferred: the left side has n, j; a capital is summed
+      repair:   Z[n,j] = X[n,K] W[K,j]
+
+A repair is something to paste: where one equation is meant, the whole of it.
 """
 
 from __future__ import annotations
@@ -110,6 +112,6 @@ def labelled(label: str, lines: Iterable[str]) -> list[str]:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """``; did you mean W1?`` where a known name is close, else nothing."""
+    """``did you mean W1?`` where a known name is close, else nothing."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"did you mean {close[0]}?" if close else ""

@@ -3,7 +3,7 @@
 """Terms to surface trees: how a term is spelled so that parsing it gives the same object.
 
 A sum is left out of the spelling exactly where the scope rule puts it back.  `Layout` first leaves every sum over
-capitals out, asks `einstan.language.scope.placements` where the rule would put them, and writes those that would land
+capitals out, asks `einstan.language.capitals` where the rule would put them, and writes those that would land
 elsewhere as ``sum[K](..)``; it repeats until nothing moves, which it does because sums only ever become explicit.
 """
 
@@ -13,9 +13,9 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import TypeVar
 
+from einstan.language.capitals import evidence, placements
 from einstan.language.index import Affine, Index
 from einstan.language.node import Node
-from einstan.language.scope import evidence, placements
 from einstan.language.sugar import as_softmax, guards_before
 from einstan.language.surface import (
     NOWHERE,

@@ -127,13 +127,11 @@ def extents_named(equation: Equation, letters: bool) -> Equation:
 
     def spelled(old: Index) -> Index:
         root = classes.find(old.dim)
-        if is_axis(old.name) and classes.find(old.name) == root:
-            return old
+        if is_axis(old.name) and (old.name not in axes or classes.find(old.name) == root):
+            return old  # its own axis, or one that nothing here runs over: the user's, or that of a stated extent
         fitting = [i for i in candidates if classes.find(i.dim) == root and len(meanings[i.name]) == 1]
         for index in sorted(fitting, key=lambda index: (index not in equation.indices, index.name != old.name)):
             return Index(old.name if _same_letter(old.name, index.name, meanings) else index.name, old.dim)
-        if is_axis(old.name) and old.name not in classes:
-            return old  # an axis that nothing here runs over: the user's, or that of a stated extent
         if is_axis(old.dim):
             return Index(old.dim)
         return next((Index(name) for name in axes if classes.find(name) == root), old)

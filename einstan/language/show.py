@@ -125,6 +125,8 @@ def all_tied(equation: Equation) -> bool:
     for dim, group in members.items():
         if not at_axes.issuperset(ties.find(key) for key in group):
             return False
+        if dim in ties and any(ties.find(key) != ties.find(dim) for key in group):
+            return False  # named by an axis that the text reads, and does not tie to it
         if len({ties.find(key) for key in group}) > 1 or any(spelled[index.name] != dim for index in group.values()):
             return False
     if any(f"{index.name} {index.dim}" not in members.get(index.dim, ()) for index in visible_indices(equation)):

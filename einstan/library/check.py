@@ -194,7 +194,9 @@ def _json(line: Line) -> dict[str, Any]:
     if statement.comment:
         found["comment"] = statement.comment
     if outcome is not None:
-        found |= {"verdict": outcome.verdict, "holds": line.holds, "left": outcome.left, "right": outcome.right}
+        found |= {"verdict": outcome.verdict, "holds": line.holds}
+        if outcome.left:
+            found |= {"left": outcome.left, "right": outcome.right}
         if outcome.reason:
             found["how" if outcome.verdict == "proved" else "reason"] = outcome.reason
         if outcome.verdict == "verified":

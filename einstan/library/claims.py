@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from einstan.calculus.canonical import shortest
+from einstan.calculus.indicators import one_name
 from einstan.calculus.naming import ForwardNames, derived_equation
 from einstan.calculus.program import Assumption, Program
 from einstan.calculus.proof import Proof, prove
 from einstan.calculus.simplify import simplify, simplify_sum
-from einstan.calculus.windows import opened
+from einstan.calculus.windows import opened, sized, stated_extents
 from einstan.language.dims import redimensioned
 from einstan.language.document import Claim
 from einstan.language.errors import EinstanError
@@ -52,7 +53,7 @@ class Counterexample:
 @dataclass(frozen=True)
 class Outcome:
     """What became of a claim.  ``verdict`` is ``proved``, ``verified``, ``refuted`` or ``undecided``; ``left`` and
-    ``right`` are both sides worked out and short, ``difference`` the terms of left minus right."""
+    ``right`` are both sides worked out and short, unless it is proved, ``difference`` the terms of left minus right."""
 
     verdict: str
     reason: str = ""
@@ -72,6 +73,7 @@ class _Question:
     right: Expr
     definitions: dict[Name, Equation]
     assumptions: list[Assumption]
+    sizes: dict[str, int]
     names: ForwardNames = field(init=False)
 
     def __post_init__(self) -> None:
@@ -91,7 +93,7 @@ def judge(claim: Claim, part: Part) -> Outcome:
             return Outcome("undecided", "the proof and the numbers disagree", **_sides(asked))
         return _refuted(asked, numbers, difference)
     if found:
-        return Outcome("proved", found, **_sides(asked))
+        return Outcome("proved", found)
     if numbers.verdict == "agree":
         return Outcome("verified", str(numbers), numbers.points, numbers.arithmetic, **_sides(asked), difference=difference)
     return Outcome("undecided", numbers.reason, **_sides(asked), difference=difference)
@@ -104,10 +106,11 @@ def _asked(claim: Claim, part: Part) -> _Question:
     whole = Program((*part.program.equations, line), part.program.assumptions)
     resolved = whole.resolved(line).rhs
     dims = {dim: whole.dims.find(dim) for dim in part.program.dims.members()}
-    left, right = (part.with_derivatives(side, dims) for side in resolved.children)  # type: ignore[arg-type]
+    left, right = (one_name(part.with_derivatives(side, dims)) for side in resolved.children)  # type: ignore[arg-type]
     definitions = {name: _moved(e, dims) for name, e in part.behind(left, right).items()}
     read = tensors(left, right, *(e.rhs for e in definitions.values()))
-    return _Question(left, right, definitions, part.assumptions_on(whole, read))
+    sizes = stated_extents(whole.resolved_all())
+    return _Question(left, right, definitions, part.assumptions_on(whole, read), sizes)
 
 
 def _moved(equation: Equation, dims: Mapping[str, str]) -> Equation:
@@ -124,6 +127,9 @@ def _proved(asked: _Question) -> tuple[str, tuple[str, ...]]:
         ("definitions put in", lambda: prove(asked.left, asked.right, asked.definitions, asked.assumptions)),
         ("ranges as deltas", lambda: prove(*opened(asked.left, asked.right, asked.definitions), {}, asked.assumptions)),
     ]
+    if asked.sizes:
+        left, right = (sized(side, asked.definitions, asked.sizes) for side in (asked.left, asked.right))
+        attempts.append(("extents as numbers", lambda: prove(left, right, {}, asked.assumptions)))
     difference: tuple[str, ...] = ()
     for how, attempt in attempts:
         if how == "definitions put in" and not asked.definitions:

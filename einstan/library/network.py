@@ -247,11 +247,10 @@ class ValueAndGrad:
     def outputs(self) -> tuple[str, ...]:
         return (self.loss, *(f"d{name}" for name in self.wrt))
 
-    def compile(self, check: bool | str = True, **options: Any) -> Step:
+    def compile(self, check: bool = True, **options: Any) -> Step:
         """``step(params, **data) -> loss, {name: gradient}``.
 
-        The network's assumptions are checked on the data of the first call with new shapes; with ``check="always"`` on
-        those of every call, with False never.  The other options are those of `einstan.machine.compile.compile`.
+        The network's assumptions are checked on the data of every call; with ``check=False`` never.  The other options are those of `einstan.machine.compile.compile`.
         """
         return Step(self, compile_program(runnable(self.program), self.outputs, **options), check)
 
@@ -266,17 +265,13 @@ class ValueAndGrad:
 class Step:
     """A compiled scalar with its gradients: ``loss, grads = step(params, X=X, Y=Y)``."""
 
-    def __init__(self, made: ValueAndGrad, compiled: Compiled, check: bool | str) -> None:
+    def __init__(self, made: ValueAndGrad, compiled: Compiled, check: bool) -> None:
         self.made, self.compiled, self.check = made, compiled, check
         self.wrt = made.wrt
-        self._checked: set[tuple[tuple[int, ...], ...]] = set()
 
     def __call__(self, params: Mapping[str, np.ndarray], **data: np.ndarray) -> tuple[Any, Arrays]:
         if self.check:
-            shapes = tuple([np.shape(array) for array in data.values()])
-            if self.check == "always" or shapes not in self._checked:
-                self.made.network.check_assumptions(data)
-                self._checked.add(shapes)
+            self.made.network.check_assumptions(data)
         loss, *gradients = self.compiled.call(params, data)
         return loss, dict(zip(self.wrt, gradients, strict=True))
 

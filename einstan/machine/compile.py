@@ -16,6 +16,7 @@ import numpy as np
 
 from einstan.calculus.program import Program
 from einstan.language.errors import DataError, EinstanError
+from einstan.language.place import at
 from einstan.language.term import Equation, Name
 from einstan.machine.emit import Source, emit
 from einstan.machine.extents import as_program, infer, missing, unknown_tensor, wrong_rank
@@ -211,7 +212,8 @@ def _array(program: Program, name: Name, data: Array) -> Array:
         equation = next((e for e in program.equations if name in program.reads[e.name]), None)
         raise DataError(
             f"{name} is not an array: {error}",
-            text=str(equation) if equation is not None else "",
+            **at(equation, name),
+            inferred=f"{name} has {program.ranks[name]} axes",
             repair="give nested lists with rows of one length",
         ) from error
 
@@ -224,6 +226,7 @@ def _wrong_dtype(program: Program, name: Name, dtype: Any, index: bool) -> Einst
         repair = f"give {name}.real, or its real and imaginary parts as two tensors"
     return DataError(
         f"{name} has dtype {dtype}, but it must hold {want}",
-        text=str(equation) if equation is not None else "",
+        **at(equation, name),
+        inferred=f"{name} stands in a slot of another tensor" if index else f"{name} is computed with",
         repair=repair,
     )

@@ -14,6 +14,7 @@ from einstan.language.dims import axis, qualified
 from einstan.language.errors import DataError, ExtentError, nearest
 from einstan.language.index import Affine, Index, lowered
 from einstan.language.node import preorder
+from einstan.language.place import at
 from einstan.language.term import Equation, Extent, Indexed, Name, Reduce, Sum
 from einstan.machine.guards import Read, bounds_above, reads
 
@@ -66,12 +67,20 @@ class Extents:
         if old == size:
             self.source.setdefault(dim, source)
             return
-        shown, letter = _witness(self.program, dim, self.source[dim], source, equation)
+        first = self.source[dim]
+        shown, letter = _witness(self.program, dim, first, source, equation)
+        tensor = next((name for name in self.program.ranks if f"{source}.".startswith(f"{name}.")), None)
         raise ExtentError(
-            f"{letter} has two sizes: {old} from {self.source[dim]} and {size} from {source}",
-            text=str(shown) if shown is not None else "",
+            f"{letter} has two sizes: {old} from {first} and {size} from {source}",
+            **at(shown, tensor),
+            inferred=[f"{place} is read in {reader}" for place in (first, source) if (reader := self._reader(place))],
             repair="give arrays of which these axes have one size",
         )
+
+    def _reader(self, place: str) -> Equation | None:
+        """The first equation that reads an axis, where a size came from one."""
+        name = place.rpartition(".")[0]
+        return next((e for e in self.program.equations if name in map(str, self.program.reads[e.name])), None)
 
 
 def infer(
@@ -236,7 +245,7 @@ def _solve_reads(extents: Extents, equation: Equation) -> bool:
         if extent < 0 or (extent == 0 and length > 0):
             raise ExtentError(
                 f"no value of {index.name} keeps {access} inside: {name} has size {length}",
-                text=str(equation),
+                **at(equation, access),
                 inferred=f"|{index.name}| would be {extent}",
                 repair=f"give a longer {access.tensor}, or say that it is zero outside with a guard 1[...]",
             )
@@ -326,20 +335,23 @@ def _unknown(extents: Extents, equation: Equation, index: Index) -> ExtentError:
     if in_slot and on_left:
         repair += f", or state the extent: {equation} where |{letter}| = ..."
     return ExtentError(
-        f"the extent of {index.name} is not known", text=str(equation), inferred=", ".join(known), repair=repair
+        f"the extent of {index.name} is not known",
+        **at(equation, index),
+        inferred=("known: " + ", ".join(known)) if known else "no array, size or arithmetic gives it",
+        repair=repair,
     )
 
 
 def wrong_rank(program: Program, name: Name, shape: Shape) -> DataError:
     rank = program.ranks[name]
     equation = next((e for e in program.equations if name in (e.name, *program.reads[e.name])), None)
-    axes = "no axes" if not shape else f"{len(shape)} {'axis' if len(shape) == 1 else 'axes'}"
+    axes = f"{rank} {'axis' if rank == 1 else 'axes'}"
+    has = f"{len(shape)} {'axis' if len(shape) == 1 else 'axes'} {shape}" if shape else "no axes: it is a scalar"
     return DataError(
-        f"{name} has {axes} {shape}, but the equation reads {rank}"
-        if shape
-        else f"{name} is a scalar, but the equation reads {rank} {'axis' if rank == 1 else 'axes'}",
-        text=str(equation) if equation is not None else "",
-        repair=f"give {name} {rank} {'axis' if rank == 1 else 'axes'}" if rank else f"give {name} as a scalar",
+        f"{name} has {has}, but the equation reads {axes}",
+        **at(equation, name),
+        inferred=f"{name} has {rank} {'slot' if rank == 1 else 'slots'} here",
+        repair=f"give {name} {axes}" if rank else f"give {name} as a scalar",
     )
 
 
@@ -347,12 +359,12 @@ def missing(program: Program, name: Name, given: Iterable[str]) -> DataError:
     """A tensor that the program reads and nobody gave."""
     given = list(given)
     equation = next((e for e in program.equations if name in program.reads[e.name]), None)
+    close = nearest(str(name), [g for g in given if g not in {str(n) for n in program.inputs}])
     return DataError(
         f"{name} is not given",
-        text=str(equation) if equation is not None else "",
+        **at(equation, name),
         inferred="given: " + ", ".join(given) if given else "nothing is given",
-        repair=nearest(str(name), [g for g in given if g not in {str(n) for n in program.inputs}])
-        or f"give {name}=...",
+        repair=f"give {name}=..." + (f"; {close}" if close else ""),
     )
 
 

@@ -11,11 +11,13 @@ from collections.abc import Iterable
 from einstan.calculus.program import Program
 from einstan.language.dims import axis
 from einstan.language.errors import ProgramError, nearest
+from einstan.language.node import postorder
 from einstan.language.term import (
     MINUS_ONE,
     ONE,
     Add,
     Apply,
+    Const,
     Delta,
     Equation,
     Expr,
@@ -28,7 +30,7 @@ from einstan.language.term import (
     add,
     power,
 )
-from einstan.machine.builder import Guards, Scope, Term, product_of
+from einstan.machine.builder import Guards, Scope, Term, extents_in, product_of
 from einstan.machine.extents import as_program
 from einstan.machine.guards import is_static
 from einstan.machine.loops import NO_VALUE, deep
@@ -69,6 +71,7 @@ class _Flattener(Products):
         scope = {index: self.label(self.dim_of(index), index.name) for index in equation.indices}
         labels = [scope[index] for index in equation.indices]
         dims = tuple(self.spaces[label][0] for label in labels)
+        self.refuse_division_by_nothing(equation, set(dims))
         term = self.lower(equation.rhs, scope, ())
         if term.ref is None:
             self.tensors[equation.name] = Stored(term.coefficient, None, (None,) * len(labels), dims)
@@ -76,6 +79,16 @@ class _Flattener(Products):
         ref = self.scaled(term)
         slots = tuple(ref.labels.index(label) if label in ref.labels else None for label in labels)
         self.tensors[equation.name] = Stored(None, ref.value, slots, dims)
+
+    def refuse_division_by_nothing(self, equation: Equation, own: set[str]) -> None:
+        """``1/|N|`` of an empty axis has no value, unless the result is empty along that axis too."""
+        for node in postorder(equation.rhs):
+            if isinstance(node, Apply) and node.function == "pow" and _is_negative(node.arguments[1]):
+                for extent in extents_in(node.arguments[0]):
+                    dim = self.dim_of(extent.index)
+                    if dim not in own:
+                        message = f"{equation.name} divides by |{extent.index.name}|, which is 0"
+                        self.nonempty.append((dim, f"{message}\0{extent.index.name}", self.text))
 
     # ---- rules, one per kind of node ---------------------------------------------------------------------------------
 
@@ -173,3 +186,7 @@ def _reachable(program: Program, outputs: Iterable[Name]) -> set[Name]:
             found.add(name)
             stack.extend(program.reads.get(name, ()))
     return found
+
+
+def _is_negative(exponent: Expr) -> bool:
+    return isinstance(exponent, Const) and exponent.value < 0

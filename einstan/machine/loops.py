@@ -199,7 +199,7 @@ class _Loops:
             case Iverson():
                 return self.bracket(node, below)
             case Apply(function=function):
-                return lambda env: numbers.apply(function, *(part(env) for part in below))
+                return _remembered(node, lambda env: numbers.apply(function, *(part(env) for part in below)))
             case Add():
                 return lambda env: self.total(part(env) for part in below)
             case Mul():
@@ -313,7 +313,7 @@ class _Loops:
 
 
 def _remembered(node: Expr, value: Closure) -> Closure:
-    """An inner loop's value for each value of its free indices, so that an outer loop does not run it again."""
+    """A value for each value of its free indices, so that a loop around it does not work it out again."""
     known: dict[tuple[int, ...], Number] = {}
 
     def remembered(env: Environment) -> Number:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 from fractions import Fraction
+from itertools import combinations
 from typing import Any
 
 from einstan.calculus.program import Assumption, Program
@@ -324,9 +325,11 @@ def _smallest(
     sizes: dict[str, int],
 ) -> Comparison:
     """A counterexample with the smallest extents found, and the simplest entries that still tell the sides apart."""
-    for dim in sizes:
-        while sizes[dim] > 1:
-            smaller = {**sizes, dim: sizes[dim] - 1}
+    # All at once, then two, since extents may be tied to each other, then one.
+    groups = [tuple(sizes), *combinations(sizes, 2), *((dim,) for dim in sizes)]
+    for group in groups:
+        while any(sizes[dim] > 1 for dim in group):
+            smaller = {dim: max(1, size - (dim in group)) for dim, size in sizes.items()}
             found = _differing(program, sampler, smaller)
             if found is None:
                 break

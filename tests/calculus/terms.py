@@ -114,7 +114,9 @@ class Terms:
             case 1 if scope:
                 one: Index = self.pick(scope)  # type: ignore[assignment]
                 other = self.index(scope, one.dim) if not self.chance(3) else self.pick(scope)
-                return Delta(slot(one), affine((other, 1), constant=self.pick((0, 0, 0, 1, -1))))  # type: ignore[arg-type]
+                # A delta of two plain indices says that they run over one dimension.
+                shifts = (0, 0, 0, 1, -1) if other.dim == one.dim else (1, -1)  # type: ignore[union-attr]
+                return Delta(slot(one), affine((other, 1), constant=self.pick(shifts)))  # type: ignore[arg-type]
             case 2 if scope:
                 left, right = slot(self.pick(scope)), slot(self.pick(scope))  # type: ignore[arg-type]
                 return Iverson((left, right), (self.pick(("<", "<=", "==", "!=")),))  # type: ignore[arg-type]

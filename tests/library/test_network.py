@@ -148,7 +148,7 @@ def test_assumptions_are_checked_on_data():
         network.value_and_grad("L").compile()(params, **arrays)
     assert str(caught.value) == message
     network.value_and_grad("L").compile(check=False)(params, **arrays)
-    step = network.value_and_grad("L").compile(check="always")
+    step = network.value_and_grad("L").compile()
     step(params, **data())
     with pytest.raises(EinstanError):
         step(params, **arrays)

@@ -1,0 +1,28 @@
+"""Values that have two names: ``1[i == j]`` is ``δ[i,j]``, and ``max(0, x)`` is ``relu(x)``.
+
+They are the same numbers, so that a claim about values may use either; what is *derived* at a kink depends on the name
+(relu'(0) = 0, and the two arguments of max share), so these rules come after differentiation, never before.
+"""
+
+from __future__ import annotations
+
+from einstan.language.index import Affine
+from einstan.language.node import Node, rewrite
+from einstan.language.term import ONE, ZERO, Apply, Delta, Expr, Iverson, add, neg
+
+
+def one_name(expr: Expr) -> Expr:
+    """The expression with one name for each such value."""
+    return rewrite(expr, _rule)  # type: ignore[no-any-return]
+
+
+def _rule(node: Node) -> Node:
+    match node:
+        case Iverson(operands=(Affine() as left, Affine() as right), relations=("==",)):
+            return Delta(left, right)
+        case Iverson(operands=(Affine() as left, Affine() as right), relations=("!=",)):
+            return add((ONE, neg(Delta(left, right))))
+        case Apply(function="maximum", arguments=(first, second)) if ZERO in (first, second):
+            return Apply("relu", (second if first is ZERO else first,))
+        case _:
+            return node

@@ -1,0 +1,235 @@
+# What a task waits for comes back as Any.
+# mypy: disable-error-code="no-any-return"
+r"""Atoms: what can be a factor by itself, apart from tensors and derivatives.
+
+    atom        number | tensor [ slots ] | f(x, y) | sum[K](x) | |n| | 1[i <= j] | δ[i,p] | (expression)
+                dZ[i]/dX[p] | \sqrt{x} | \sum_K term
+
+A word that is no function is refused where a bracket follows it directly: ``rleu(x)`` is a slip, ``b (x)`` a product.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from typing import NoReturn
+
+from einstan.language.derivatives import Derivatives
+from einstan.language.errors import nearest
+from einstan.language.functions import FUNCTIONS, SPELLINGS
+from einstan.language.surface import (
+    BINDERS,
+    RESERVED,
+    Binder,
+    Bracket,
+    Call,
+    Expression,
+    Kronecker,
+    Letter,
+    Number,
+    Pad,
+    Ref,
+    Size,
+    Surface,
+    Task,
+    only_part,
+)  # fmt: skip
+from einstan.language.term import RELATIONS, Partial
+from einstan.language.tokens import Token, is_name
+
+
+class Atoms(Derivatives):
+    """The rules for one atom."""
+
+    def atom(self) -> Task[Surface]:
+        token = self.token
+        if token.kind == "number":
+            return (yield self.number())
+        if self.at("("):
+            return (yield self.parenthesised())
+        if self.at("|"):
+            return self.size()
+        if self.at("\\left|"):
+            return (yield self.absolute())
+        if token.kind == "command" and token.text == "sqrt":
+            self.advance()
+            if not self.at("{"):
+                self.fail("a root is written \\sqrt{x} or sqrt(x)", repair="sqrt(x)")
+            self.enter()
+            argument = yield self.expression()
+            return Call((token.start, self.close()), "sqrt", (argument,))
+        if token.kind == "command" and token.text == "partial":
+            return (yield self.derivative())
+        if token.kind == "name":
+            return (yield self.named())
+        self.unexpected()
+
+    def number(self) -> Task[Surface]:
+        token = self.advance()
+        opens_slots = self.at("[") or (self.at("_") and self.ahead(1).text == "{")
+        if opens_slots and token.text == "1" and self.token.glued:
+            return (yield self.iverson(token.start))
+        if opens_slots and self.token.glued:
+            self.fail("an indicator is written 1[...]", (token.start, self.token.end))
+        return Number((token.start, token.end), Fraction(token.text))
+
+    def parenthesised(self) -> Task[Expression]:
+        start = self.enter().start
+        if self.at(")"):
+            self.fail("there is nothing between the brackets", (start, self.token.end))
+        inside: Expression = yield self.expression()
+        return Expression((start, self.close()), inside.terms)
+
+    def size(self) -> Size:
+        start = self.advance().start
+        name = ""
+        while self.token.kind in ("name", "number") or self.at(".", "/", "^", "(", ")"):
+            name += self.advance().text
+        label, _, axis = name.partition(".") if "." in name else (name, "", "")
+        good = axis.isdigit() if axis else is_name(name)
+        if not name or not good or not all(is_name(_unlabelled(part)) for part in label.split("/")):
+            problem = "an extent is written |n|, or |X.0| for an axis; an absolute value is abs(x)"
+            self.fail(problem, (start, self.token.end), "abs(x)")
+        if not self.take("|", "\\right|"):
+            self.fail("the bar | is not closed: |n| is an extent, abs(x) an absolute value", (start, self.token.end))
+        return Size((start, self.last_end), name)
+
+    def absolute(self) -> Task[Surface]:
+        if self.ahead(1).kind == "name" and self.ahead(2).text in ("\\right|", "."):
+            return self.size()
+        start = self.enter().start
+        argument = yield self.expression()
+        return Call((start, self.close()), "abs", (argument,))
+
+    def iverson(self, start: int) -> Task[Surface]:
+        self.take("_")
+        self.enter()
+        if self.at("]", "}"):
+            self.fail("there is nothing in the brackets", (start, self.token.end), ("1[K]", "1[i <= j]"))
+        operands = [(yield self.expression())]
+        relations = []
+        while self.at("=", *RELATIONS):
+            relations.append("==" if self.token.text == "=" else self.token.text)
+            self.advance()
+            operands.append((yield self.expression()))
+        while self.at(","):
+            if relations:
+                inside = self.text[operands[0].span[0] : self.last_end]
+                self.fail("a comma between relations: write a product of indicators", None, f"1[{inside}] 1[j <= k]")
+            self.advance()
+            operands.append((yield self.expression()))
+            if self.at(*RELATIONS):
+                self.fail("a comma between relations: write a product of indicators", None, "1[i <= j] 1[j <= k]")
+        return Bracket((start, self.close()), tuple(operands), tuple(relations))
+
+    # ---- what begins with a name -------------------------------------------------------------------------------------
+
+    def named(self) -> Task[Surface]:
+        token = self.token
+        name = token.text
+        start = token.start
+        if name in ("δ", "delta"):
+            return (yield self.kronecker())
+        if name in BINDERS:
+            return (yield self.binder())
+        if name == "pad":
+            return (yield self.pad())
+        function = SPELLINGS.get(name, name)
+        following = self.ahead(1)
+        applied = following.text == "(" and following.kind == "mark"
+        if function in FUNCTIONS and (name != "σ" or applied):
+            self.advance()
+            if not FUNCTIONS[function].parameters:
+                return Call((start, token.end), function, ())
+            if not applied:
+                self.refuse_function(token, function)
+            arguments = yield self.arguments()
+            expected = len(FUNCTIONS[function].parameters)
+            if len(arguments) != expected:
+                word = "argument" if expected == 1 else "arguments"
+                problem = f"{name} takes {expected} {word}, not {len(arguments)}"
+                self.fail(problem, (start, self.last_end), f"{name}({', '.join(FUNCTIONS[function].parameters)})")
+            return Call((start, self.last_end), function, arguments)
+        if name in RESERVED:
+            self.fail(f"{name} is a word of the notation and cannot be a tensor", (start, token.end))
+        if applied and following.glued:
+            self.refuse_unknown(token)
+        return (yield self.derivative()) if self.is_derivative() else (yield self.reference())
+
+    def arguments(self) -> Task[tuple[Expression, ...]]:
+        opening = self.enter()
+        if self.at(")"):
+            self.fail("there is nothing between the brackets", (opening.start, self.token.end))
+        found = [(yield self.expression())]
+        while self.take(","):
+            found.append((yield self.expression()))
+        self.close()
+        return tuple(found)
+
+    def refuse_function(self, token: Token, function: str) -> NoReturn:
+        example = f"{token.text}({', '.join(FUNCTIONS[function].parameters)})"
+        if self.at("[", "_"):
+            self.fail(f"{token.text} is a function and cannot be a tensor", (token.start, token.end), example)
+        self.fail(f"the function {token.text} needs brackets around its argument", (token.start, token.end), example)
+
+    def refuse_unknown(self, token: Token) -> NoReturn:
+        words = [*FUNCTIONS, *SPELLINGS, *BINDERS]
+        guess = nearest(token.text, words)
+        repair = [guess] if guess else []
+        repair.append(f"a product is written with a blank: {token.text} (...)")
+        self.fail(f"{token.text} is not a function", (token.start, token.end), tuple(repair))
+
+    def kronecker(self) -> Task[Surface]:
+        token = self.advance()
+        slots = yield self.slots()
+        if len(slots) != 2:
+            problem = f"{token.text} is the Kronecker delta and has two slots, not {len(slots)}"
+            self.fail(problem, (token.start, self.last_end), "δ[i,p]; a tensor needs another name")
+        return Kronecker((token.start, self.last_end), *slots)
+
+    def pad(self) -> Task[Surface]:
+        token = self.advance()
+        problem = "pad holds one access and reads zero outside of its tensor"
+        if not self.at("("):
+            self.fail(problem, (token.start, token.end), "pad(X[i+J-1])")
+        (argument, *more) = yield self.arguments()
+        access = only_part(argument)
+        if more or not isinstance(access, Ref) or not access.slots or isinstance(access.name, Partial):
+            self.fail(problem, (token.start, self.last_end), "pad(X[i+J-1])")
+        return Pad((token.start, self.last_end), access)
+
+    def binder(self) -> Task[Surface]:
+        token = self.advance()
+        if token.text in ("max", "min") and self.at("("):
+            function = {"max": "maximum", "min": "minimum"}[token.text]
+            arguments = yield self.arguments()
+            if len(arguments) != 2:
+                problem = f"{token.text}(x, y) takes two arguments"
+                self.fail(problem, (token.start, self.last_end), f"{token.text}[K](x)")
+            return Call((token.start, self.last_end), function, arguments)
+        slots = yield self.slots()
+        letters = []
+        for slot in slots:
+            part = only_part(slot)
+            if not isinstance(part, Ref) or part.slots or not isinstance(part.name, str):
+                problem = f"{token.text} runs over whole axes, and {self.text[slice(*slot.span)]} is not an index"
+                self.fail(problem, slot.span, f"{token.text}[K](x)")
+            letters.append(Letter(part.span, part.name))
+        if not letters:
+            self.fail(f"{token.text} of which index?", (token.start, token.end), f"{token.text}[K](x)")
+        if token.text == "softmax" and len(letters) > 1:
+            self.fail("softmax runs over one index", (token.start, self.last_end), "softmax[k](x)")
+        if token.big and self.starts_factor():
+            term = yield self.term()
+            body = Expression(term.span, (term,))
+        elif self.at("("):
+            body = yield self.parenthesised()
+        else:
+            spelled = self.text[token.start : self.last_end]
+            problem = f"{token.text} needs brackets around what it runs over"
+            self.fail(problem, (token.start, self.last_end), f"{spelled}(x)")
+        return Binder((token.start, self.last_end), token.text, tuple(letters), body)
+
+
+def _unlabelled(name: str) -> str:
+    return re.sub(r"\^\([A-Za-z0-9]+\)", "", name)

@@ -1,0 +1,220 @@
+# What a task waits for comes back as Any.
+# mypy: disable-error-code="no-any-return"
+"""Binding: a surface tree becomes a term in which every capital is bound, with a sum where `placements` puts it."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from einstan.language.capitals import Placement, is_form, placements
+from einstan.language.environment import Environment, Names
+from einstan.language.errors import NotationError
+from einstan.language.index import Affine, affine
+from einstan.language.refusals import ambiguous, bound_again, not_affine
+from einstan.language.sugar import chain, padded, softmax
+from einstan.language.surface import (
+    Binder,
+    Bracket,
+    Call,
+    Expression,
+    Kronecker,
+    Minus,
+    Number,
+    Pad,
+    Power,
+    Ref,
+    Size,
+    Surface,
+    Task,
+    Term,
+    every,
+    run,
+)  # fmt: skip
+from einstan.language.term import (
+    MINUS_ONE,
+    Apply,
+    Const,
+    Delta,
+    Expr,
+    Indexed,
+    Iverson,
+    Mul,
+    Reduce,
+    add,
+    mul,
+    neg,
+    power,
+    reciprocal,
+    sum_over,
+)  # fmt: skip
+
+
+class Scope(Names):
+    """The binding of one text."""
+
+    def __init__(self, text: str, roots: tuple[Surface, ...], *, any_free: bool) -> None:
+        super().__init__(text, roots, any_free=any_free)
+        self.placed: Placement = {}
+
+    # ---- sums and products -------------------------------------------------------------------------------------------
+
+    def top(self, expression: Expression) -> Expr:
+        """A whole side of a relation: the rule is applied to each of its terms."""
+        for term in expression.terms:
+            placed, refused = placements(term, self.indices)
+            for case in refused:
+                raise ambiguous(self.text, case)
+            self.placed.update(placed)
+        return run(self.expression(expression, dict(self.free)))
+
+    def expression(self, node: Expression, env: Environment) -> Task[Expr]:
+        terms = yield every(self.term(term, env) for term in node.terms)
+        return add(terms)
+
+    def term(self, node: Term, env: Environment) -> Task[Expr]:
+        names = self.placed.get(node, ())
+        if names:
+            env = {**env, **{name: self.new_index(name) for name in names}}
+        factors: list[Expr] = []
+        literal = bare_one = False  # whether the last factor is a number as it is written, and whether it is a lone 1
+        for part, divides in node.parts:
+            if isinstance(part, Number):
+                if divides and part.value == 0:
+                    raise NotationError("division by zero", text=self.text, span=part.span)
+                if divides and literal:
+                    factors[-1] = Const(_value(factors[-1]) / part.value)
+                    bare_one = False
+                elif divides:
+                    factors.append(reciprocal(Const(part.value)))
+                else:
+                    factors.append(Const(part.value))
+                    literal, bare_one = True, part.value == 1
+                continue
+            factor = yield self.atom(part, env)
+            if divides:
+                if bare_one:
+                    factors.pop()
+                factors.append(reciprocal(factor))
+            else:
+                factors.extend(factor.factors if isinstance(factor, Mul) else (factor,))
+            literal = bare_one = False
+        if node.sign < 0:
+            if isinstance(node.parts[0][0], Number) and isinstance(factors[0], Const):
+                factors[0] = Const(-factors[0].value)
+            else:
+                factors.insert(0, MINUS_ONE)
+        return sum_over((env[name] for name in names), mul(factors))
+
+    # ---- factors -----------------------------------------------------------------------------------------------------
+
+    def atom(self, node: Surface, env: Environment) -> Task[Expr]:
+        match node:
+            case Expression():
+                return (yield self.expression(node, env))
+            case Number():
+                return Const(node.value)
+            case Ref():
+                return (yield self.access(node, env))
+            case Pad():
+                return padded((yield self.access(node.access, env)))
+            case Size():
+                return self.extent(node)
+            case Call():
+                arguments = yield every(self.expression(argument, env) for argument in node.arguments)
+                return Apply(node.function, tuple(arguments))
+            case Power():
+                base = yield self.atom(node.base, env)
+                return power(base, (yield self.atom(node.exponent, env)))
+            case Minus():
+                if isinstance(node.operand, Number):
+                    return Const(-node.operand.value)
+                return neg((yield self.atom(node.operand, env)))
+            case Kronecker():
+                left = yield self.form(node.left, env)
+                return Delta(left, (yield self.form(node.right, env)))
+            case Bracket():
+                return (yield self.bracket(node, env))
+            case Binder():
+                return (yield self.binder(node, env))
+        raise AssertionError(node)
+
+    def access(self, node: Ref, env: Environment) -> Task[Indexed]:
+        if not node.slots and node.name in self.indices:
+            raise self.fail(f"the index {node.name} is used as a number", node.span, "1[i < j] compares indices")
+        slots = yield every(self.form(slot, env) for slot in node.slots)
+        return Indexed(node.name, tuple(slots))
+
+    def bracket(self, node: Bracket, env: Environment) -> Task[Expr]:
+        operands = []
+        for operand in node.operands:
+            if not node.relations or is_form(operand, self.indices):
+                operands.append((yield self.form(operand, env)))
+            else:
+                operands.append((yield self.expression(operand, env)))
+        if node.relations:
+            return chain(operands, node.relations)
+        return Iverson(tuple(operands))
+
+    def binder(self, node: Binder, env: Environment) -> Task[Expr]:
+        names = tuple(letter.name for letter in node.letters)
+        if node.operation == "softmax":
+            (letter,) = node.letters
+            index = self.index(letter.name, letter.span, env)
+            body = yield self.expression(node.body, env)
+            if index not in body.free:
+                raise self.fail(f"softmax[{index.name}] of what does not depend on {index.name}", node.span)
+            return softmax(body, index)
+        self.check_shadow(node, env)
+        if len(set(names)) < len(names):
+            raise self.fail(f"{node.operation} binds an index twice", node.letters[-1].span)
+        indices = tuple(self.new_index(name) for name in names)
+        body = yield self.expression(node.body, {**env, **dict(zip(names, indices, strict=True))})
+        return sum_over(indices, body) if node.operation == "sum" else Reduce(node.operation, indices, body)
+
+    def check_shadow(self, node: Binder, env: Environment) -> None:
+        for letter in node.letters:
+            if letter.name in env:
+                raise bound_again(self.text, node, letter, self.indices)
+
+    # ---- slots -------------------------------------------------------------------------------------------------------
+
+    def form(self, node: Expression, env: Environment) -> Task[Affine]:
+        """An integer-affine form."""
+        parts: list[tuple[Affine, int]] = []
+        for term in node.terms:
+            coefficient, atom = term.sign, None
+            for part, divides in term.parts:
+                factor = yield self.form_part(part, env)
+                if divides or factor is None:
+                    raise not_affine(self.text, node)
+                if not factor.terms:
+                    coefficient *= factor.constant
+                elif atom is None:
+                    atom = factor
+                else:
+                    raise not_affine(self.text, node)
+            parts.append((Affine((), 1) if atom is None else atom, coefficient))
+        return affine(*parts)
+
+    def form_part(self, part: Surface, env: Environment) -> Task[Affine | None]:
+        match part:
+            case Number() if part.value.denominator == 1:
+                return Affine((), int(part.value))
+            case Ref() if not part.slots and isinstance(part.name, str):
+                return Affine(((self.index(part.name, part.span, env), 1),))
+            case Ref():
+                return Affine((((yield self.access(part, env)), 1),))
+            case Size():
+                return Affine(((self.extent(part), 1),))
+            case Minus():
+                inner = yield self.form_part(part.operand, env)
+                return None if inner is None else affine((inner, -1))
+            case Expression():
+                return (yield self.form(part, env))
+            case _:
+                return None
+
+
+def _value(expr: Expr) -> Fraction:
+    assert isinstance(expr, Const)
+    return expr.value

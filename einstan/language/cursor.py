@@ -1,0 +1,96 @@
+"""A place in the tokens of a text, and what every rule of the grammar asks of it.
+
+The grammar is one recursive descent in storeys, each a class on top of the one below: `Cursor`; `References`, a tensor
+with its label and slots; `Derivatives`; `Atoms`, all else that can be a factor; `Parser`, products, sums and relations
+(in `einstan.language.syntax`).  Each rule is a task, so that brackets may nest as deep as memory allows.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import NoReturn
+
+from einstan.language.errors import NotationError, Span
+from einstan.language.surface import Expression, Task, Term
+from einstan.language.tokens import Token, tokens
+
+CLOSING = {"(": ")", "[": "]", "{": "}", "|": "|", "\\left|": "\\right|"}
+
+
+class Cursor:
+    """The tokens of a text, the position among them, and the brackets that are open there."""
+
+    def __init__(self, text: str) -> None:
+        self.text = unicodedata.normalize("NFC", text)
+        self.tokens = tokens(self.text)
+        self.position = 0
+        self.open: list[Token] = []
+
+    # ---- rules of a storey above, which the ones below need -------------------------------------------------------
+
+    def expression(self) -> Task[Expression]:
+        raise NotImplementedError
+
+    def term(self) -> Task[Term]:
+        raise NotImplementedError
+
+    def starts_factor(self) -> bool:
+        raise NotImplementedError
+
+    # ---- looking at tokens -------------------------------------------------------------------------------------------
+
+    @property
+    def token(self) -> Token:
+        return self.tokens[self.position]
+
+    def ahead(self, distance: int) -> Token:
+        return self.tokens[min(self.position + distance, len(self.tokens) - 1)]
+
+    def advance(self) -> Token:
+        token = self.token
+        self.position += token.kind != "end"
+        return token
+
+    def at(self, *marks: str) -> bool:
+        return self.token.kind == "mark" and self.token.text in marks
+
+    def take(self, *marks: str) -> bool:
+        if self.at(*marks):
+            self.position += 1
+            return True
+        return False
+
+    @property
+    def last_end(self) -> int:
+        return self.tokens[self.position - 1].end
+
+    # ---- brackets ----------------------------------------------------------------------------------------------------
+
+    def enter(self) -> Token:
+        self.open.append(self.advance())
+        return self.open[-1]
+
+    def close(self) -> int:
+        opening = self.open.pop()
+        if not self.take(CLOSING[opening.text]):
+            if self.token.kind == "end" or self.at(")", "]", "}", "\\right|", "="):
+                self.fail(f"the bracket {opening.text} is not closed", (opening.start, opening.end))
+            self.unexpected()
+        return self.last_end
+
+    # ---- refusals ----------------------------------------------------------------------------------------------------
+
+    def fail(self, problem: str, span: Span | None = None, repair: str | tuple[str, ...] = ()) -> NoReturn:
+        span = (self.token.start, self.token.end) if span is None else span
+        raise NotationError(problem, text=self.text, span=span, repair=repair)
+
+    def unexpected(self) -> NoReturn:
+        if self.token.kind == "end":
+            self.fail("the equation ends too early", (len(self.text), len(self.text) + 1))
+        if self.at(")", "]", "}"):
+            self.fail(f"the bracket {self.token.text} was never opened")
+        self.fail(f"{self.token.text!r} is not expected here")
+
+    def finish(self) -> None:
+        if self.token.kind != "end":
+            self.unexpected()

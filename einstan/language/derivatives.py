@@ -1,0 +1,140 @@
+# What a task waits for comes back as Any.
+# mypy: disable-error-code="no-any-return"
+r"""Derivatives as they are spelled: ``dZ[n,j]/dX[m,p]``, ``∂Z[n,j]/∂X[m,p]``, ``\frac{\partial Z}{\partial X}``.
+
+``dA/dB`` may also be a quotient of two tensors called dA and dB, and has to be told apart before anything is bound: on
+the left side of a relation it is a derivative, elsewhere the names decide (`looks_like_derivative`), or the tensors
+that are known.  ``∂`` leaves no doubt.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from einstan.language.references import References
+from einstan.language.surface import Ref, Surface, Task, looks_like_derivative
+from einstan.language.term import Partial
+from einstan.language.tokens import is_name
+
+_ORDER = re.compile(r"d([2-9])(.+)")
+
+
+class Derivatives(References):
+    """The rules for one derivative; ``known`` are the tensors that the text and the program around it name."""
+
+    def __init__(self, text: str, known: Collection[str] = ()) -> None:
+        super().__init__(text)
+        self.known = frozenset(known) | {token.text for token in self.tokens if token.kind == "name"}
+        self.on_left = False
+
+    def is_derivative(self) -> bool:
+        """Whether a derivative begins here, seen from the names around the slash alone."""
+        numerator = self.token.text
+        if not numerator.startswith("d") or len(numerator) < 2 or not is_name(_order(numerator)[1]):
+            return False
+        before = self.position
+        depth = 0
+        self.position += 1
+        while self.token.kind != "end":
+            if self.at("[", "(", "{"):
+                depth += 1
+            elif self.at("]", ")", "}"):
+                depth -= 1
+                if depth < 0:
+                    break
+            elif depth == 0 and not self.at("_", "^") and self.tokens[self.position - 1].text not in ("_", "^"):
+                break
+            self.position += 1
+        divided = self.at("/") and self.ahead(1).kind == "name"
+        denominator = self.ahead(1).text if divided else ""
+        self.position = before
+        if not denominator.startswith("d") or len(denominator) < 2 or not is_name(denominator[1:]):
+            return False
+        if self.on_left:
+            return True
+        names = _order(numerator)[1], denominator[1:]
+        return looks_like_derivative(names[0], (names[1],), self.known)
+
+    def derivative(self) -> Task[Surface]:
+        """``dZ[n,j]/dX[m,p]``, ``∂Z[n,j]/∂X[m,p]``, ``dL/dW[p,q]dW[r,s]``."""
+        start = self.token.start
+        order, above = yield self.differential(numerator=True)
+        if not self.take("/"):
+            self.fail("a derivative is written ∂Z[i]/∂X[p]", (start, self.last_end))
+        below = yield self.differentials(order)
+        return self.partial(start, above, below)
+
+    def differential(self, numerator: bool = False) -> Task[tuple[int, Ref]]:
+        """``dZ[n,j]`` or ``∂Z[n,j]``: the order of the derivative and Z with its slots."""
+        if self.token.kind == "command":
+            self.advance()
+            order = 0
+            if self.at("^") and numerator:
+                braced = self.ahead(1).text == "{"
+                order = int(self.ahead(2 if braced else 1).text or 0)
+                self.position += 4 if braced else 2
+            elif self.token.kind == "power" and numerator:
+                order = int(self.advance().text)
+            if self.token.kind != "name":
+                self.unexpected()
+            return order, (yield self.reference())
+        spelled = self.token.text
+        order, name = _order(spelled) if numerator else (0, spelled[1:])
+        ref: Ref = yield self.reference()
+        return order, Ref(ref.span, name + str(ref.name)[len(spelled) :], ref.slots)
+
+    def differentials(self, order: int) -> Task[list[Ref]]:
+        found = [(yield self.differential())[1]]
+        while True:
+            token = self.token
+            if token.kind == "command" and token.text == "partial":
+                pass
+            elif token.kind == "name" and token.text.startswith("d") and is_name(token.text[1:]):
+                if not token.glued and not (order and len(found) < order):
+                    break
+            else:
+                break
+            found.append((yield self.differential())[1])
+        if order and len(found) != order:
+            self.fail(f"a derivative of order {order} has {order} denominators, not {len(found)}", found[0].span)
+        return found
+
+    def partial(self, start: int, above: Ref, below: list[Ref]) -> Ref:
+        assert isinstance(above.name, str)
+        wrt = tuple((str(ref.name), len(ref.slots)) for ref in below)
+        slots = above.slots + tuple(slot for ref in below for slot in ref.slots)
+        return Ref((start, self.last_end), Partial(above.name, len(above.slots), wrt), slots)
+
+    # ---- LaTeX's fractions -------------------------------------------------------------------------------------------
+
+    def is_differential(self) -> bool:
+        r"""Whether the fraction that opens here is ``\frac{\partial Z}{\partial X}`` or ``\frac{dZ}{dX}``."""
+        if self.token.kind == "command":
+            if self.token.text != "partial":
+                return False
+            depth, position = 1, self.position
+            while depth and self.tokens[position].kind != "end":
+                depth += {"{": 1, "}": -1}.get(self.tokens[position].text, 0)
+                position += 1
+            return self.tokens[min(position + 1, len(self.tokens) - 1)].text == "partial"
+        names = self.token.text, self.ahead(3).text
+        simple = self.ahead(1).text == "}" and self.token.raw and all(n.startswith("d") and n[1:] for n in names)
+        return simple and looks_like_derivative(names[0][1:], (names[1][1:],), self.known)
+
+    def partial_fraction(self, start: int) -> Task[Ref]:
+        r"""The two braces of ``\frac{\partial Z}{\partial X}``, behind the first of which the cursor stands."""
+        order, above = yield self.differential(numerator=True)
+        self.close()
+        if not self.at("{"):
+            self.fail("a fraction is written \\frac{a}{b}", (start, self.last_end))
+        self.enter()
+        below = yield self.differentials(order)
+        self.close()
+        return self.partial(start, above, below)
+
+
+def _order(name: str) -> tuple[int, str]:
+    """``d2L`` as (2, L), ``dL`` as (0, L)."""
+    matched = _ORDER.fullmatch(name)
+    return (int(matched.group(1)), matched.group(2)) if matched else (0, name[1:])

@@ -1,0 +1,95 @@
+"""What the names of one text stand for: indices with a dimension each, tensors with a rank, extents.
+
+Every index of the left side and of a binder gets a dimension of its own (``K#3``): which of them are equal is not known
+before the whole term is bound.  `Names.resolved` then gives ``|N|`` the dimension of N, and `localised` names each
+dimension by its first axis.
+"""
+
+from __future__ import annotations
+
+from einstan.language.capitals import evidence
+from einstan.language.dims import redimensioned, relate
+from einstan.language.errors import ScopeError, Span
+from einstan.language.index import Index, capitalised, is_capital, lowered
+from einstan.language.refusals import not_bound, ranks_differ, several_axes
+from einstan.language.surface import RESERVED, Ref, Size, Surface, walk
+from einstan.language.term import Equation, Extent, Name
+
+Environment = dict[str, Index]
+
+
+class Names:
+    """The names of one text; with ``any_free`` a lower-case index need not be on a left side."""
+
+    def __init__(self, text: str, roots: tuple[Surface, ...], *, any_free: bool) -> None:
+        self.text = text
+        self.roots = roots
+        self.any_free = any_free
+        self.indices = evidence(*roots)
+        self.spelled: dict[str, list[Index]] = {}
+        self.free: Environment = {}
+        self.left_names: tuple[str, ...] = ()
+        self.ranks: dict[Name, int] = {}
+        self._count = 0
+        self.check_tensors()
+
+    def fail(self, problem: str, span: Span, repair: str | tuple[str, ...] = (), inferred: str = "") -> ScopeError:
+        return ScopeError(problem, text=self.text, span=span, repair=repair, inferred=inferred or ())
+
+    def check_tensors(self) -> None:
+        for node in walk(*self.roots):
+            if isinstance(node, Ref) and (node.slots or node.name not in self.indices):
+                rank = self.ranks.setdefault(node.name, len(node.slots))
+                if rank != len(node.slots):
+                    raise ranks_differ(self.text, node, rank)
+
+    # ---- indices -----------------------------------------------------------------------------------------------------
+
+    def new_index(self, name: str) -> Index:
+        self._count += 1
+        index = Index(name, f"{name}#{self._count}")
+        self.spelled.setdefault(name, []).append(index)
+        return index
+
+    def index(self, name: str, span: Span, env: Environment) -> Index:
+        """The index that a name in a slot stands for."""
+        if name in env:
+            return env[name]
+        if name in RESERVED:
+            raise self.fail(f"{name} is a word of the notation and cannot be an index", span)
+        if self.any_free and not is_capital(name):
+            env[name] = self.free.setdefault(name, self.free.get(name) or self.new_index(name))
+            return env[name]
+        raise not_bound(self.text, name, span, self.left_names, self.indices)
+
+    # ---- extents -----------------------------------------------------------------------------------------------------
+
+    def extent(self, node: Size) -> Extent:
+        name = node.name
+        if "." in name:
+            return Extent(Index(name))
+        letters = {name, lowered(name), capitalised(name)}
+        if not letters & self.indices and self.ranks.get(name) == 1:
+            return Extent(Index(f"{name}.0"))
+        return Extent(Index(name, f"|{name}"))
+
+    def resolved(self, equation: Equation) -> Equation:
+        """Give every ``|N|`` the dimension of the index N, or of n where there is no N."""
+        classes = relate(equation)
+        new_dim: dict[str, str] = {}
+        for node in walk(*self.roots):
+            if not isinstance(node, Size) or "." in node.name:
+                continue
+            swapped = lowered(node.name) if is_capital(node.name) else capitalised(node.name)
+            found = self.spelled.get(node.name) or self.spelled.get(swapped) or []
+            dims = {classes.find(index.dim): index.dim for index in found}
+            if len(dims) > 1:
+                axes = [axis for axis in classes.members() if classes.find(axis) in dims and "." in axis]
+                if axes:
+                    raise several_axes(self.text, node, len(dims), axes)
+                new_dim.update((index.dim, node.name) for index in found)  # one letter without an axis is one dimension
+                dims = {node.name: node.name}
+            new_dim[f"|{node.name}"] = next(iter(dims.values()), node.name)
+        resolved = redimensioned(equation, new_dim) if new_dim else equation
+        assert isinstance(resolved, Equation)
+        return resolved

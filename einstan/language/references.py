@@ -1,0 +1,90 @@
+# What a task waits for comes back as Any.
+# mypy: disable-error-code="no-any-return"
+r"""Tensors as they are spelled: a name, its label and its slots, in brackets or as LaTeX's subscript.
+
+    reference   name [ label ] slots [ label ]
+    label       ^(2) | ^{(2)}
+    slots       [ expression , ... ]  |  _{ expression , ... }  |  _i
+
+A label belongs to the name of a tensor: ``Z^(2)[i,j]`` (no blanks, a slot bracket behind it) and ``Z^{(2)}_{i,j}``;
+``x^(2)`` without slots stays a power, ``x^{(2)}`` in LaTeX's braces is always a label.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from einstan.language.cursor import Cursor
+from einstan.language.surface import Expression, Number, Ref, Task, alone
+
+
+class References(Cursor):
+    """The rules for one tensor."""
+
+    def reference(self) -> Task[Ref]:
+        token = self.advance()
+        name = token.text + self.label(slots_follow=True)
+        slots = yield self.slots()
+        if self.at("^") and self.ahead(1).text == "{":
+            name += self.label(slots_follow=False)
+        return Ref((token.start, self.last_end), name, slots)
+
+    def label(self, slots_follow: bool) -> str:
+        """``^(2)`` directly behind a name and before its slots, or LaTeX's ``^{(2)}``."""
+        first, second = self.ahead(1), self.ahead(2)
+        if not self.at("^"):
+            return ""
+        if slots_follow and self.token.glued and first.text == "(" and second.kind in ("name", "number"):
+            closing, behind = self.ahead(3), self.ahead(4)
+            glued = all(token.glued for token in (first, second, closing, behind))
+            if glued and closing.text == ")" and behind.text in ("[", "_") and behind.kind == "mark":
+                self.position += 4
+                return f"^({second.text})"
+        inside = self.ahead(3)
+        brackets = first.text, second.text, self.ahead(4).text, self.ahead(5).text
+        if brackets == ("{", "(", ")", "}") and inside.kind in ("name", "number"):
+            self.position += 6
+            return f"^({inside.text})"
+        return ""
+
+    def slots(self) -> Task[tuple[Expression, ...]]:
+        """What stands in ``[...]``, ``_{...}`` or ``_i``; nothing where there is no bracket."""
+        if self.take("_"):
+            if not self.at("{"):
+                token = self.advance()
+                span = (token.start, token.end)
+                if token.kind == "name":
+                    return (alone(Ref(span, token.text)),)
+                if token.kind == "number":
+                    return (alone(Number(span, Fraction(token.text))),)
+                self.position -= token.kind != "end"
+                self.unexpected()
+            opening = self.enter()
+            subscript = True
+        elif self.at("["):
+            opening = self.enter()
+            subscript = False
+        else:
+            return ()
+        found = []
+        while True:
+            if self.at("]", "}", ","):
+                self.fail("a slot is empty", (opening.start, self.token.end), "a scalar is written without brackets: L")
+            token = self.token
+            if subscript and self.is_run_of_letters():
+                commas = ",".join(token.text)
+                readings = (f"several indices are written {commas}", f"one index is written \\mathrm{{{token.text}}}")
+                self.fail(f"the subscript {token.text} is one index or several", None, readings)
+            found.append((yield self.expression()))
+            if subscript and self.at("="):
+                self.fail("a sum runs over the whole axis and has no limits", None, "\\sum_{k} x_{k}")
+            if not self.take(","):
+                break
+        self.close()
+        return tuple(found)
+
+    def is_run_of_letters(self) -> bool:
+        """Whether a subscript is spelled like ``ij``, which is one name here and two indices in papers."""
+        token = self.token
+        written = token.kind == "name" and token.raw and token.text.isascii()
+        return written and sum(map(str.isalpha, token.text)) > 1 and self.ahead(1).text in (",", "}")

@@ -1,0 +1,109 @@
+"""What the scope of an equation refuses: each error with the place, what was inferred, and a repair to paste.
+
+A repair is made from the user's own text, with a letter changed or a sum written out, so that the rest of it stays as
+it was spelled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from einstan.language.capitals import Ambiguity
+from einstan.language.errors import NotationError, ScopeError, Span
+from einstan.language.index import capitalised, fresh_name, lowered
+from einstan.language.surface import Binder, Expression, Letter, Ref, Relation, Size, Term
+from einstan.language.tokens import respelled
+
+LETTERS = "jklmnpqrstuv"  # for a second index on the left
+
+# ---- sums ------------------------------------------------------------------------------------------------------------
+
+
+def ambiguous(text: str, case: Ambiguity) -> ScopeError:
+    def wrapped(term: Term) -> str:
+        start, end = term.span
+        if term.sign < 0:
+            start = term.parts[0][0].span[0]
+        return f"{text[:start]}sum[{case.name}]({text[start:end]}){text[end:]}"
+
+    return ScopeError(
+        f"the sum over {case.name} may stand inside or outside", text=text, span=case.inner.span,
+        inferred=f"{case.name} occurs once, inside a function or a power",
+        repair=(wrapped(case.outer), wrapped(case.inner)),
+    )  # fmt: skip
+
+
+def bound_again(text: str, node: Binder, letter: Letter, indices: set[str]) -> ScopeError:
+    """A binder shadows an index that it cannot mean: ``sum[K](A[i,K] sum[K](B[K]))``."""
+    start, end = node.span
+    inner = respelled(text[start:end], letter.name, fresh_name(letter.name, indices))
+    return ScopeError(
+        f"the index {letter.name} is bound again inside its own scope", text=text, span=letter.span,
+        repair=text[:start] + inner + text[end:],
+    )  # fmt: skip
+
+
+def not_bound(text: str, name: str, span: Span, left: Sequence[str], indices: set[str]) -> ScopeError:
+    """An index of the right side that neither the left side has nor a sum binds."""
+    names = ", ".join(left)
+    inferred = f"the left side has {names}" if names else "the left side has no indices"
+    capital = fresh_name(capitalised(name), indices - {name})
+    if capital == name:
+        return ScopeError(f"the index {name} is not bound here", text=text, span=span, inferred=inferred)
+    return ScopeError(
+        f"the index {name} is free on the right but is not on the left", text=text, span=span,
+        inferred=f"{inferred}; a capital is summed", repair=respelled(text, name, capital),
+    )  # fmt: skip
+
+
+# ---- tensors, slots and extents --------------------------------------------------------------------------------------
+
+
+def ranks_differ(text: str, node: Ref, elsewhere: int) -> ScopeError:
+    here = _slots(len(node.slots))
+    problem = f"{node.name} has {here} here and {_slots(elsewhere)} elsewhere in the equation"
+    return ScopeError(problem, text=text, span=node.span)
+
+
+def not_affine(text: str, node: Expression) -> NotationError:
+    return NotationError(
+        f"{text[slice(*node.span)]} is not a sum of indices with whole-number coefficients",
+        text=text, span=node.span, repair="X[2i+R-1]; an integer tensor may stand in a slot too: X[T[n]]",
+    )  # fmt: skip
+
+
+def several_axes(text: str, node: Size, count: int, axes: Sequence[str]) -> ScopeError:
+    return ScopeError(
+        f"|{node.name}| is ambiguous: {node.name} stands for {count} different axes", text=text, span=node.span,
+        repair=" or ".join(f"|{axis}|" for axis in axes[:4]),
+    )  # fmt: skip
+
+
+def _slots(count: int) -> str:
+    return f"{count} slot{'s' * (count != 1)}"
+
+
+# ---- left sides ------------------------------------------------------------------------------------------------------
+
+
+def left_not_plain(text: str, slot: Expression) -> ScopeError:
+    form = text[slice(*slot.span)]
+    return ScopeError(
+        f"a slot on the left is a plain index, and {form} is none", text=text, span=slot.span,
+        repair=f"name the slot j and put δ[j, {form}] on the right",
+    )  # fmt: skip
+
+
+def capital_on_left(text: str, name: str, span: Span, indices: set[str]) -> ScopeError:
+    small = fresh_name(lowered(name), indices)
+    problem = f"the capital {name} is summed and cannot stand on the left"
+    return ScopeError(problem, text=text, span=span, repair=respelled(text, name, small))
+
+
+def twice_on_left(text: str, name: str, span: Span, relation: Relation, indices: set[str]) -> ScopeError:
+    """``D[i,i] = x[i]`` gives a diagonal, which ``D[i,j] = δ[i,j] x[i]`` says for all of D."""
+    other = next((letter for letter in LETTERS if letter not in indices), fresh_name(name, indices))
+    middle = relation.right.span[0]
+    right = text[middle:] if len(relation.right.terms) == 1 else f"({text[middle:]})"
+    repaired = f"{text[: span[0]]}{other}{text[span[1] : middle]}δ[{name},{other}] {right}"
+    return ScopeError(f"the index {name} stands twice on the left", text=text, span=span, repair=repaired)

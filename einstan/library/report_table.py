@@ -1,0 +1,75 @@
+"""Reports as a table in Markdown: one row for each document, then what was found wrong and what was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import PurePath
+
+from einstan.library.check import Line, Report
+
+
+def table(reports: Iterable[Report]) -> str:
+    """The table and its lists.  Every formula of a document is a definition, a claim or listed as not expressible."""
+    given = list(reports)
+    return "\n".join([*_rows(given), "", *_refuted(given), *_verified(given), *_left_out(given)]).rstrip() + "\n"
+
+
+def _rows(reports: list[Report]) -> list[str]:
+    head = ("text", "formulas", "definitions", "proved", "verified", "refuted as printed", "undecided", "not expressible")
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    totals = [0] * 7
+    for report in reports:
+        counts = report.counts
+        cells = [
+            report.definitions, counts["proved"], counts["verified"], counts["refuted"], counts["undecided"],
+            len(report.not_expressible),
+        ]  # fmt: skip
+        numbers = [sum(cells), *cells]
+        totals = [a + b for a, b in zip(totals, numbers, strict=True)]
+        name = PurePath(report.name)
+        lines.append(f"| [{name.stem}]({name.name}) | " + " | ".join(map(str, numbers)) + " |")
+    return [*lines, "| all | " + " | ".join(map(str, totals)) + " |"]
+
+
+def _refuted(reports: list[Report]) -> list[str]:
+    lines = ["## Refuted as printed", ""]
+    for report in reports:
+        for line in report.claims:
+            outcome = line.outcome
+            if outcome is None or outcome.verdict != "refuted" or outcome.counterexample is None:
+                continue
+            example = outcome.counterexample
+            values = [f"`{name} = {value}`" for name, value in example.arrays.items()]
+            at = [f"`{name} = {value}`" for name, value in example.at.items()]
+            where = ", ".join([*values, *(["at " + ", ".join(at)] if at else [])])
+            lines.append(f"- {_place(report, line)}: {line.statement.comment}\\")
+            lines.append(f"  `{_code(line)}`\\")
+            lines.append(f"  for example {where}: left `{example.left}`, right `{example.right}`.")
+    return [*lines, ""] if len(lines) > 2 else []
+
+
+def _verified(reports: list[Report]) -> list[str]:
+    lines = ["## Verified by numbers alone", ""]
+    for report in reports:
+        for line in report.claims:
+            if line.outcome and line.outcome.verdict == "verified":
+                reason = f"{line.outcome.points} points, {line.outcome.arithmetic}; the calculus leaves a difference"
+                lines.append(f"- {_place(report, line)}: `{_code(line)}` ({reason})")
+    return [*lines, ""] if len(lines) > 2 else []
+
+
+def _left_out(reports: list[Report]) -> list[str]:
+    lines = ["## Not expressible", ""]
+    for report in reports:
+        for text in report.not_expressible:
+            formula, _, reason = text.partition(" | ")
+            lines.append(f"- {PurePath(report.name).stem}, {formula.strip()}: {reason.strip()}")
+    return [*lines, ""] if len(lines) > 2 else []
+
+
+def _place(report: Report, line: Line) -> str:
+    return f"{PurePath(report.name).stem}, line {line.number}"
+
+
+def _code(line: Line) -> str:
+    return " ".join(line.statement.text.removeprefix(f"{line.statement.kind} ").split())
