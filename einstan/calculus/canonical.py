@@ -54,6 +54,8 @@ from einstan.language.term import (
 # Products with more terms than this stay factored: two such expressions are then compared by numbers.
 TERMS = 4096
 POWER = 6
+# Nobody reads on beyond this: the shortest form is not looked for by multiplying out more.
+READABLE = 64
 # Longer sums are not searched for groups of terms that share a factor.
 GROUPING = 12
 
@@ -129,7 +131,7 @@ def _multiplied_out(factors: Sequence[Expr], merge: bool) -> Expr:
     count = 1
     for factor in factors:
         count *= len(_terms(factor))
-    if count > TERMS:
+    if count > (TERMS if merge else READABLE):
         return simplify_product(factors)
     products: list[tuple[Expr, ...]] = [()]
     for factor in factors:
@@ -178,7 +180,7 @@ def _distributed(indices: tuple[Index, ...], body: Expr, merge: bool) -> Expr:
 def _power_multiplied_out(base: Expr, exponent: Expr, merge: bool) -> Expr:
     if isinstance(exponent, Const) and isinstance(base, Add):
         k = exponent.value
-        if k.denominator == 1 and 2 <= k <= POWER and len(base.terms) ** int(k) <= TERMS:
+        if k.denominator == 1 and 2 <= k <= POWER and len(base.terms) ** int(k) <= (TERMS if merge else READABLE):
             return _multiplied_out((base,) * int(k), merge)
         number = coefficient_of(base.terms[0])[0]
         if number != 1 and k.denominator == 1:

@@ -122,7 +122,7 @@ class Atoms(Derivatives):
                 self.fail("a comma between relations: write a product of indicators", None, "1[i <= j] 1[j <= k]")
         return Bracket((start, self.close()), tuple(operands), tuple(relations))
 
-    # ---- what begins with a name -------------------------------------------------------------------------------------
+    # ---- what begins with a name ---------------------------------------------------------------------------------
 
     def named(self) -> Task[Surface]:
         token = self.token

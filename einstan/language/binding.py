@@ -56,7 +56,7 @@ class Scope(Names):
         super().__init__(text, roots, any_free=any_free)
         self.placed: Placement = {}
 
-    # ---- sums and products -------------------------------------------------------------------------------------------
+    # ---- sums and products ---------------------------------------------------------------------------------------
 
     def top(self, expression: Expression) -> Expr:
         """A whole side of a relation: the rule is applied to each of its terms."""
@@ -105,7 +105,7 @@ class Scope(Names):
                 factors.insert(0, MINUS_ONE)
         return sum_over((env[name] for name in names), mul(factors))
 
-    # ---- factors -----------------------------------------------------------------------------------------------------
+    # ---- factors -------------------------------------------------------------------------------------------------
 
     def atom(self, node: Surface, env: Environment) -> Task[Expr]:
         match node:
@@ -176,7 +176,7 @@ class Scope(Names):
             if letter.name in env:
                 raise bound_again(self.text, node, letter, self.indices)
 
-    # ---- slots -------------------------------------------------------------------------------------------------------
+    # ---- slots ---------------------------------------------------------------------------------------------------
 
     def form(self, node: Expression, env: Environment) -> Task[Affine]:
         """An integer-affine form."""

@@ -26,7 +26,7 @@ class Cursor:
         self.position = 0
         self.open: list[Token] = []
 
-    # ---- rules of a storey above, which the ones below need -------------------------------------------------------
+    # ---- rules of a storey above, which the ones below need ------------------------------------------------------
 
     def expression(self) -> Task[Expression]:
         raise NotImplementedError
@@ -37,7 +37,7 @@ class Cursor:
     def starts_factor(self) -> bool:
         raise NotImplementedError
 
-    # ---- looking at tokens -------------------------------------------------------------------------------------------
+    # ---- looking at tokens ---------------------------------------------------------------------------------------
 
     @property
     def token(self) -> Token:
@@ -64,7 +64,7 @@ class Cursor:
     def last_end(self) -> int:
         return self.tokens[self.position - 1].end
 
-    # ---- brackets ----------------------------------------------------------------------------------------------------
+    # ---- brackets ------------------------------------------------------------------------------------------------
 
     def enter(self) -> Token:
         self.open.append(self.advance())
@@ -78,7 +78,7 @@ class Cursor:
             self.unexpected()
         return self.last_end
 
-    # ---- refusals ----------------------------------------------------------------------------------------------------
+    # ---- refusals ------------------------------------------------------------------------------------------------
 
     def fail(self, problem: str, span: Span | None = None, repair: str | tuple[str, ...] = ()) -> NoReturn:
         span = (self.token.start, self.token.end) if span is None else span

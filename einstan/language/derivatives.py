@@ -106,7 +106,7 @@ class Derivatives(References):
         slots = above.slots + tuple(slot for ref in below for slot in ref.slots)
         return Ref((start, self.last_end), Partial(above.name, len(above.slots), wrt), slots)
 
-    # ---- LaTeX's fractions -------------------------------------------------------------------------------------------
+    # ---- LaTeX's fractions ---------------------------------------------------------------------------------------
 
     def is_differential(self) -> bool:
         r"""Whether the fraction that opens here is ``\frac{\partial Z}{\partial X}`` or ``\frac{dZ}{dX}``."""

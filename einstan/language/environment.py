@@ -43,7 +43,7 @@ class Names:
                 if rank != len(node.slots):
                     raise ranks_differ(self.text, node, rank)
 
-    # ---- indices -----------------------------------------------------------------------------------------------------
+    # ---- indices -------------------------------------------------------------------------------------------------
 
     def new_index(self, name: str) -> Index:
         self._count += 1
@@ -62,7 +62,7 @@ class Names:
             return env[name]
         raise not_bound(self.text, name, span, self.left_names, self.indices)
 
-    # ---- extents -----------------------------------------------------------------------------------------------------
+    # ---- extents -------------------------------------------------------------------------------------------------
 
     def extent(self, node: Size) -> Extent:
         name = node.name

@@ -13,7 +13,6 @@ from einstan.language.index import Index, lowered
 from einstan.language.layout import surface_of
 from einstan.language.naming import named
 from einstan.language.node import Node, preorder, rewrite
-from einstan.language.show import Writer, number
 from einstan.language.surface import (
     Binder,
     Bracket,
@@ -35,6 +34,7 @@ from einstan.language.surface import (
 )  # fmt: skip
 from einstan.language.term import Apply, Const, Equation, Expr, Extent, Mul, Partial, Sum, mul
 from einstan.language.tokens import ACCENTS, LETTERS_IN_LATEX
+from einstan.language.writer import Writer, number
 
 RELATIONS = {"<": "<", "<=": r"\le", ">": ">", ">=": r"\ge", "==": "=", "!=": r"\ne"}
 BIG = {"sum": r"\sum", "prod": r"\prod"}

@@ -52,7 +52,6 @@ class Node:
         object.__setattr__(node, "children", node._children())
         object.__setattr__(node, "free", node._free())
         object.__setattr__(node, "binds", cls.is_binder or any(child.binds for child in node.children))
-        object.__setattr__(node, "digest", _digest(cls.__name__, fields))
         with _lock:
             return _interned.setdefault(key, node)
 
@@ -66,6 +65,17 @@ class Node:
     def rebuilt(self, children: tuple[Node, ...]) -> Node:
         """The same node over other children."""
         return self
+
+    def __getattr__(self, name: str) -> Any:
+        # Reached only while the slot is empty: few nodes are ever asked for their digest.
+        if name != "digest":
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        for node in postorder(self):
+            try:
+                Node.digest.__get__(node)  # type: ignore[attr-defined]
+            except AttributeError:
+                object.__setattr__(node, "digest", _digest(type(node).__name__, node.fields))
+        return self.digest
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__} is frozen: {name!r} cannot be set")

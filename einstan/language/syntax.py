@@ -53,7 +53,7 @@ def read_expression(text: str, known: Collection[str] = ()) -> tuple[str, Expres
 class Parser(Atoms):
     """The whole grammar."""
 
-    # ---- relations ---------------------------------------------------------------------------------------------------
+    # ---- relations -----------------------------------------------------------------------------------------------
 
     def relation(self) -> Task[Relation]:
         self.on_left = True
@@ -88,7 +88,7 @@ class Parser(Atoms):
             if not self.take(","):
                 return tuple(found)
 
-    # ---- sums and products -------------------------------------------------------------------------------------------
+    # ---- sums and products ---------------------------------------------------------------------------------------
 
     def expression(self) -> Task[Expression]:
         terms = [(yield self.term())]
@@ -146,7 +146,7 @@ class Parser(Atoms):
             (f"{above}({below} {after}){rest}", f"{above[:start]}({above[start:]}{below}) {after}{rest}"),
         )
 
-    # ---- powers and fractions ----------------------------------------------------------------------------------------
+    # ---- powers and fractions ------------------------------------------------------------------------------------
 
     def factor(self, spliced: bool) -> Task[list[tuple[Surface, bool]]]:
         """One factor as parts of a product: a fraction that is not raised to a power has several."""

@@ -1,0 +1,96 @@
+"""A report as one page: MathML, which browsers typeset, and a few rules of style.  It needs no network and no script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+
+from einstan.language.document import Claim, Convention, Given, Statement
+from einstan.language.mathml import mathml, operator, row_of, wrapped
+from einstan.language.term import Equation
+from einstan.library.check import Line, Report
+
+STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #1d2330; }
+h1 { font-size: 1.5rem; margin: 2.5rem 0 0.25rem; } h2 { font-size: 1rem; margin: 1.75rem 0 0.5rem; color: #44506a; }
+p { margin: 0.25rem 0; } p.summary { color: #44506a; margin-bottom: 1.25rem; }
+.line { display: grid; grid-template-columns: 2.5rem 6.5rem 1fr; gap: 0.75rem; padding: 0.35rem 0; align-items: baseline; }
+.line > * { min-width: 0; } .line .number { color: #8a93a6; text-align: right; font-size: 0.8rem; }
+.line .mark { font-size: 0.8rem; font-weight: 600; } .proved { color: #12703f; } .verified { color: #2b6b8f; }
+.refuted { color: #b3261e; } .undecided { color: #8a6100; } .kind { color: #8a93a6; font-weight: 400; }
+.formula { overflow-x: auto; overflow-y: hidden; padding: 0.1rem 0; } math { font-size: 1.1rem; }
+.comment { color: #5b6579; font-size: 0.85rem; } .wrong { background: #fdf0ef; border-radius: 6px; }
+.details { grid-column: 3; font-size: 0.85rem; } .details pre { margin: 0.15rem 0; white-space: pre-wrap; }
+pre { font: 0.82rem/1.45 ui-monospace, monospace; } hr { border: 0; border-top: 1px solid #dfe3ea; margin: 1rem 0; }
+"""
+
+
+def style() -> str:
+    return STYLE
+
+
+def page(reports: Iterable[Report]) -> str:
+    """A whole page for several reports."""
+    parts = [body(report) for report in reports]
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Einstan: claims checked</title>\n'
+        f"<style>{style()}</style>\n</head>\n<body>\n" + "\n".join(parts) + "\n</body>\n</html>\n"
+    )
+
+
+def body(report: Report) -> str:
+    """The lines of one report."""
+    head = f"<h1>{escape(report.name)}</h1>" if report.name else ""
+    lines = [head, f'<p class="summary">{escape(report.summary())}</p>']
+    return "\n".join([*lines, *filter(None, map(_line, report.lines))])
+
+
+def _line(line: Line) -> str:
+    statement = line.statement
+    if statement.kind == "note":
+        return _note(statement.comment)
+    if statement.kind == "rule":
+        return "<hr>"
+    outcome = line.outcome
+    if outcome is None:
+        mark = f'<span class="kind">{escape({"equation": "definition"}.get(statement.kind, statement.kind))}</span>'
+    else:
+        mark = f'<span class="{outcome.verdict}">{line.mark} {outcome.verdict}</span>'
+    comment = f'<div class="comment">{escape(statement.comment)}</div>' if statement.comment else ""
+    wrong = " wrong" if outcome is not None and outcome.verdict == "refuted" else ""
+    return (
+        f'<div class="line{wrong}"><span class="number">{line.number}</span><span class="mark">{mark}</span>'
+        f'<div><div class="formula">{typeset(statement)}</div>{comment}</div>{_details(line)}</div>'
+    )
+
+
+def _note(comment: str) -> str:
+    if not comment:
+        return ""
+    if comment.startswith("----"):
+        return f"<h2>{escape(comment.strip('- '))}</h2>"
+    return f'<p class="comment">{escape(comment)}</p>'
+
+
+def _details(line: Line) -> str:
+    details = line.details()
+    return f'<div class="details"><pre>{escape(chr(10).join(details))}</pre></div>' if details else ""
+
+
+def typeset(statement: Statement) -> str:
+    """The statement in MathML."""
+    content = statement.content
+    match content:
+        case Equation():
+            return mathml(content)
+        case Claim(lhs=lhs, rhs=rhs):
+            return wrapped(row_of(lhs) + operator("=") + row_of(rhs))
+        case Given(lhs=lhs, arguments=arguments):
+            inside = operator(",").join(row_of(argument) for argument in arguments)
+            return wrapped(f"{row_of(lhs)}{operator('=')}{row_of(lhs)}{operator('(')}{inside}{operator(')')}")
+        case Convention(function=function, parameter=parameter, partial=partial):
+            name = f"<msup><mi>{function}</mi><mo>′</mo></msup>"
+            argument = f"{operator('(')}<mi>{escape(parameter)}</mi>{operator(')')}"
+            return wrapped(f"{name}{argument}{operator('=')}{row_of(partial)}")
+        case _:
+            return f"<code>{escape(statement.text)}</code>"

@@ -1,0 +1,66 @@
+"""A report as a LaTeX document, for LuaLaTeX or XeLaTeX (comments may hold any letter)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from einstan.language import latex
+from einstan.language.document import Claim, Convention, Given, Statement
+from einstan.language.term import Equation
+from einstan.library.check import Line, Report
+
+HEAD = r"""\documentclass{article}
+\usepackage{amsmath,amssymb,fontspec,bbm}
+\usepackage[margin=2.5cm]{geometry}
+\setlength{\parindent}{0pt}
+\begin{document}
+"""
+MARKS = {"proved": r"\checkmark", "verified": r"\checkmark", "refuted": r"\times", "undecided": "?"}
+_ESCAPED = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
+    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
+}  # fmt: skip
+
+
+def document(reports: Iterable[Report]) -> str:
+    """A document of several reports."""
+    body = "\n".join(_report(report) for report in reports)
+    return f"{HEAD}{body}\n\\end{{document}}\n"
+
+
+def _report(report: Report) -> str:
+    head = [rf"\section*{{{escaped(report.name)}}}"] if report.name else []
+    return "\n".join([*head, escaped(report.summary()), "", *(text for line in report.lines if (text := _line(line)))])
+
+
+def _line(line: Line) -> str:
+    statement = line.statement
+    if statement.kind == "note":
+        title = statement.comment.startswith("----")
+        return rf"\subsection*{{{escaped(statement.comment.strip('- '))}}}" if title else escaped(statement.comment)
+    if statement.kind == "rule":
+        return r"\medskip\hrule\medskip"
+    mark = f"\\tag*{{${MARKS[line.outcome.verdict]}$ {line.outcome.verdict}}}" if line.outcome else ""
+    comment = f"{escaped(statement.comment)}\n" if statement.comment else ""
+    details = line.details()
+    below = "\n" + "\\\\\n".join(rf"{{\small\ttfamily {escaped(text)}}}" for text in details) + "\n" if details else ""
+    return f"{comment}\\[ {typeset(statement)} {mark} \\]{below}"
+
+
+def typeset(statement: Statement) -> str:
+    """The statement in LaTeX, without dollar signs."""
+    match statement.content:
+        case Equation() as equation:
+            return latex(equation)
+        case Claim(lhs=lhs, rhs=rhs):
+            return f"{latex(lhs)} = {latex(rhs)}"
+        case Given(lhs=lhs, arguments=arguments):
+            return f"{latex(lhs)} = {latex(lhs)}({', '.join(map(latex, arguments))})"
+        case Convention(function=function, parameter=parameter, partial=partial):
+            return rf"\operatorname{{{function}}}'({parameter}) = {latex(partial)}"
+        case _:
+            return rf"\text{{{escaped(statement.text)}}}"
+
+
+def escaped(text: str) -> str:
+    return "".join(_ESCAPED.get(letter, letter) for letter in text)
