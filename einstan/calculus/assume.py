@@ -36,7 +36,8 @@ def assumed(expr: Expr, assumptions: Iterable[Assumption]) -> Expr:
                     return simplify(used)
         return result
 
-    return fold(expr, rule)  # type: ignore[return-value]
+    used: Expr = fold(expr, rule)  # type: ignore[assignment]
+    return expr if used is expr else simplify(used)
 
 
 def _used(node: Expr, number: object, factors: Sequence[Expr], bound: Sequence[Index], value: Expr) -> Expr | None:

@@ -250,7 +250,9 @@ def collected(expr: Expr) -> Expr:
         if isinstance(result, Add):
             return _collect(result)
         if isinstance(result, Mul):
-            return _reciprocals_last(result)
+            if len(set(map(_key, result.factors))) < len(result.factors):
+                result = simplify_product(result.factors)
+            return _reciprocals_last(result)  # type: ignore[arg-type]
         return result
 
     return fold(expr, rule)  # type: ignore[return-value]
@@ -264,17 +266,26 @@ def _collect(total: Add) -> Expr:
         if whole is not None:
             return whole
         best: Expr = _positive_first(total)
+        chosen: tuple[Expr, ...] = ()
         if 2 < len(total.terms) <= GROUPING:
             for group in _groups(total.terms):
-                inner = _factored(group)
-                if inner is not None:
-                    position = total.terms.index(group[0])
-                    others = [t for t in total.terms if t not in group]
-                    candidate = _positive_first(add((*others[:position], inner, *others[position:])))
-                    best = min((best, candidate), key=size)
+                candidate = _grouped(total, group, deep=False)
+                if candidate is not None and size(candidate) < size(best):
+                    best, chosen = candidate, group
+        best = (_grouped(total, chosen, deep=True) if chosen else None) or best
         if not isinstance(best, Add) or len(best.terms) == len(total.terms):
             return best
         total = best
+
+
+def _grouped(total: Add, group: Sequence[Expr], deep: bool) -> Expr | None:
+    """The sum with what the terms of a group share in front of them."""
+    inner = _factored(group, deep)
+    if inner is None:
+        return None
+    position = total.terms.index(group[0])
+    others = [t for t in total.terms if t not in group]
+    return _positive_first(add((*others[:position], inner, *others[position:])))
 
 
 def _groups(terms: Sequence[Expr]) -> Iterable[tuple[Expr, ...]]:
@@ -286,14 +297,14 @@ def _groups(terms: Sequence[Expr]) -> Iterable[tuple[Expr, ...]]:
     return dict.fromkeys(tuple(group) for group in having.values() if 1 < len(group) < len(terms))
 
 
-def _factored(terms: Sequence[Expr]) -> Expr | None:
+def _factored(terms: Sequence[Expr], deep: bool = True) -> Expr | None:
     """``a b + a c`` as ``a (b + c)``; under the same sum, ``sum[K](a b) + sum[K](a c)`` as ``sum[K](a (b + c))``."""
     parts = [flattened((term,)) for term in terms]
     own = [summed for _, _, summed in parts]
     together = all(set(summed) == set(own[0]) for summed in own)
     hidden = set() if together else {index for summed in own for index in summed}
     common: list[Expr] = []
-    rest = [{_key(factor): factor for factor in flat} for _, flat, _ in parts]
+    rest = [_by_key(flat) for _, flat, _ in parts]
     brackets = [{key for key, factor in flat.items() if isinstance(factor, Delta | Iverson)} for flat in rest]
     guarded = all(own - set.intersection(*brackets) for own in brackets)
     for key, factor in list(rest[0].items()):
@@ -317,9 +328,21 @@ def _factored(terms: Sequence[Expr]) -> Expr | None:
         remaining = [sum_over(summed, term) for summed, term in zip(own, remaining, strict=True)]
     elif not all(any(index in f.free for f in (*common, *remaining)) for index in outside):
         return None
-    inner = add(simplify(term) for term in remaining)
-    inner = _collect(inner) if isinstance(inner, Add) else inner
+    inner = simplify_sum(simplify(term) for term in remaining)
+    inner = _collect(inner) if isinstance(inner, Add) and deep else inner
     return sum_over(outside, _reciprocals_last(mul((*front, inner))))
+
+
+def _by_key(flat: Iterable[Expr]) -> dict[Node, Expr]:
+    """Factors by what they are up to letters, equal ones as one power: what was collected below may have come twice."""
+    found: dict[Node, Expr] = {}
+    for factor in flat:
+        key = _key(factor)
+        while key in found:
+            factor = simplify_product((found.pop(key), factor))
+            key = _key(factor)
+        found[key] = factor
+    return found
 
 
 def _has_value_everywhere(factor: Expr) -> bool:

@@ -118,11 +118,17 @@ def _solved(factors: list[Expr], bound: list[Index]) -> tuple[list[Expr], list[I
 
 
 def _chooses_in_a_bracket(index: Index, factors: Sequence[Expr]) -> bool:
-    """Whether some bracket reads ``T[index]``: the guard of a solution is a bracket too, and brackets of one product
-    do not guard each other."""
+    """Whether some bracket compares ``T[index]`` with an index: the guard of a solution is a bracket of indices too, and
+    those of one product do not guard each other."""
     holding = [factor for factor in factors if index in factor.free]
-    brackets = [node for node in preorder(*holding) if isinstance(node, Delta | Iverson) and index in node.free]
-    return any(isinstance(node, Indexed) and index in node.free for node in preorder(*brackets))
+    return any(
+        isinstance(atom, Indexed) and index in atom.free
+        for bracket in preorder(*holding)
+        if isinstance(bracket, Delta | Iverson)
+        for form in bracket.children
+        if isinstance(form, Affine)
+        for atom, _ in form.terms
+    )
 
 
 def _positive_first(form: Affine) -> Affine:

@@ -110,9 +110,9 @@ def simplify_product(factors: Iterable[Expr], bound: Iterable[Index] = ()) -> Ex
         return simplify_product((Const(coefficient), *flat), summed)
     if not flat:
         return Const(coefficient)
-    if not summed and len(flat) == 1 and isinstance(flat[0], Add) and coefficient == -1:
+    if len(flat) == 1 and isinstance(flat[0], Add) and coefficient == -1:
         # -(a + b) = -a - b
-        return simplify_sum(neg_simplified(term) for term in flat[0].terms)
+        return sum_over(summed, simplify_sum(neg_simplified(term) for term in flat[0].terms))
     return sum_over(summed, mul(flat if coefficient == 1 else (Const(coefficient), *flat)))
 
 
@@ -406,6 +406,8 @@ def _sqrt(u: Expr) -> Expr | None:
         top, bottom = isqrt(u.value.numerator), isqrt(u.value.denominator)
         if top * top == u.value.numerator and bottom * bottom == u.value.denominator:
             return Const(Fraction(top, bottom))  # sqrt(p^2 / q^2) = p / q
+    if isinstance(u, Apply) and u.function == "exp":
+        return simplify_apply("exp", (simplify_product((Const(Fraction(1, 2)), u.arguments[0])),))
     return None
 
 
@@ -433,7 +435,7 @@ def _pow(base: Expr, exponent: Expr) -> Expr | None:
         return simplify_product(simplify_apply("pow", (factor, exponent)) for factor in base.factors)
     if isinstance(base, Apply) and base.function == "exp":
         return simplify_apply("exp", (simplify_product((exponent, base.arguments[0])),))  # exp(u)^k = exp(k u)
-    if isinstance(base, Apply) and base.function == "sqrt" and k.denominator == 1 and k.numerator % 2 == 0:
+    if isinstance(base, Apply) and base.function == "sqrt" and k.denominator == 1 and k != -1:
         return _as_power(base.arguments[0], k / 2)
     if isinstance(base, Apply) and base.function == "pow" and isinstance(base.arguments[1], Const):
         if k.denominator == 1:

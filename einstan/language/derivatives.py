@@ -69,13 +69,7 @@ class Derivatives(References):
         """``dZ[n,j]`` or ``∂Z[n,j]``: the order of the derivative and Z with its slots."""
         if self.token.kind == "command":
             self.advance()
-            order = 0
-            if self.at("^") and numerator:
-                braced = self.ahead(1).text == "{"
-                order = int(self.ahead(2 if braced else 1).text or 0)
-                self.position += 4 if braced else 2
-            elif self.token.kind == "power" and numerator:
-                order = int(self.advance().text)
+            order = self.order() if numerator else 0
             if self.token.kind != "name":
                 self.unexpected()
             return order, (yield self.reference())
@@ -83,6 +77,24 @@ class Derivatives(References):
         order, name = _order(spelled) if numerator else (0, spelled[1:])
         ref: Ref = yield self.reference()
         return order, Ref(ref.span, name + str(ref.name)[len(spelled) :], ref.slots)
+
+    def order(self) -> int:
+        """``∂²``, ``∂^2`` or ``∂^{2}``, behind the ∂; 0 where none is written."""
+        if self.token.kind == "power":
+            return int(self.advance().text)
+        if not self.at("^"):
+            return 0
+        self.advance()
+        braced = self.at("{")
+        if braced:
+            self.enter()
+        token = self.advance()
+        if token.kind != "number" or not token.text.isdigit():
+            span = (token.start, max(token.end, token.start + 1))
+            self.fail("the order of a derivative is a whole number", span, "∂^2")
+        if braced:
+            self.close()
+        return int(token.text)
 
     def differentials(self, order: int) -> Task[list[Ref]]:
         found = [(yield self.differential())[1]]

@@ -12,7 +12,7 @@ from einstan.language.dims import redimensioned, relate
 from einstan.language.errors import ScopeError, Span
 from einstan.language.index import Index, capitalised, is_capital, lowered
 from einstan.language.refusals import not_bound, ranks_differ, several_axes
-from einstan.language.surface import RESERVED, Ref, Size, Surface, walk
+from einstan.language.surface import Ref, Size, Surface, walk
 from einstan.language.term import Equation, Extent, Name
 
 Environment = dict[str, Index]
@@ -55,8 +55,6 @@ class Names:
         """The index that a name in a slot stands for."""
         if name in env:
             return env[name]
-        if name in RESERVED:
-            raise self.fail(f"{name} is a word of the notation and cannot be an index", span)
         if self.any_free and not is_capital(name):
             env[name] = self.free.setdefault(name, self.free.get(name) or self.new_index(name))
             return env[name]

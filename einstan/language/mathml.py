@@ -14,7 +14,6 @@ from html import escape
 from einstan.language.functions import FUNCTIONS
 from einstan.language.layout import surface_of
 from einstan.language.node import Node
-from einstan.language.show import number
 from einstan.language.surface import (
     Binder,
     Bracket,
@@ -38,6 +37,7 @@ from einstan.language.surface import (
 )  # fmt: skip
 from einstan.language.term import Partial
 from einstan.language.tokens import ACCENTS
+from einstan.language.writer import number
 
 RELATIONS = {"<": "&lt;", "<=": "≤", ">": "&gt;", ">=": "≥", "==": "=", "!=": "≠"}
 BIG = {"sum": "∑", "prod": "∏"}
@@ -58,7 +58,7 @@ def mathml(node: Node, display: bool = False) -> str:
 def wrapped(row: str, display: bool = False) -> str:
     """The content of one formula as an element."""
     kind = ' display="block"' if display else ""
-    return f"<math{kind}><mrow>{row}</mrow></math>"
+    return f'<math displaystyle="true"{kind}><mrow>{row}</mrow></math>'
 
 
 def row_of(node: Node) -> str:
@@ -85,7 +85,7 @@ def _written(node: Surface) -> Task[str]:
             return (yield _relation(node))
         case Expression():
             terms = yield every(_term(term, first=k == 0) for k, term in enumerate(node.terms))
-            return _row(terms)
+            return _row(terms)  # a sign stands in the row of its neighbours, so that it is spaced as theirs
         case Term():
             return (yield _term(node, first=True))
         case Ref():
@@ -150,7 +150,7 @@ def _term(node: Term, first: bool) -> Task[str]:
             continue
         top = (yield _alone(above)) if above else "<mn>1</mn>"
         written.append(f"<mfrac>{top}{(yield _alone(below))}</mfrac>")
-    return _row((sign, THIN.join(written)))
+    return sign + _row((THIN.join(written),))
 
 
 def _alone(parts: list[Surface]) -> Task[str]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from einstan.language.cursor import Cursor
-from einstan.language.surface import Expression, Number, Ref, Task, alone
+from einstan.language.surface import RESERVED, Expression, Number, Ref, Task, alone
 
 
 class References(Cursor):
@@ -53,6 +53,8 @@ class References(Cursor):
             if not self.at("{"):
                 token = self.advance()
                 span = (token.start, token.end)
+                if token.kind == "name" and token.text in RESERVED:
+                    self.fail(f"{token.text} is a word of the notation and cannot be an index", span)
                 if token.kind == "name":
                     return (alone(Ref(span, token.text)),)
                 if token.kind == "number":

@@ -15,6 +15,7 @@ from einstan.language.surface import Binder, Expression, Letter, Ref, Relation, 
 from einstan.language.tokens import respelled
 
 LETTERS = "jklmnpqrstuv"  # for a second index on the left
+SIGNS = "+-− \t\n"  # what may stand in front of a term, and stays in front of the sum over it
 
 # ---- sums ------------------------------------------------------------------------------------------------------------
 
@@ -22,8 +23,7 @@ LETTERS = "jklmnpqrstuv"  # for a second index on the left
 def ambiguous(text: str, case: Ambiguity) -> ScopeError:
     def wrapped(term: Term) -> str:
         start, end = term.span
-        if term.sign < 0:
-            start = term.parts[0][0].span[0]
+        start += len(text[start:end]) - len(text[start:end].lstrip(SIGNS))
         return f"{text[:start]}sum[{case.name}]({text[start:end]}){text[end:]}"
 
     return ScopeError(

@@ -1,6 +1,6 @@
 """Exact printing in the bracket spelling: ``parse(str(e)) is e``.
 
-That holds for every equation whose names and dimensions are those that its text implies: one that was parsed, or one that
+That holds for every equation whose names and dimensions are those that its text implies: one that was parsed, or that
 `well_named` has given back.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from einstan.language.dims import is_axis, localised
 from einstan.language.errors import ScopeError, Span
-from einstan.language.index import Affine
+from einstan.language.index import Affine, Index
 from einstan.language.layout import surface_of
 from einstan.language.naming import erased, extents_named, named, normalised, visible_indices
 from einstan.language.node import Node

@@ -100,6 +100,7 @@ class Parser(Atoms):
         sign, start = 1, self.token.start
         while self.at("+", "-"):
             sign = -sign if self.advance().text == "-" else sign
+        first = self.token.start
         parts: list[tuple[Surface, bool]] = list((yield self.factor(True)))
         slashed = False  # whether the last part stands directly behind a /
         while True:
@@ -114,7 +115,7 @@ class Parser(Atoms):
                 begin = self.token.start
                 following = yield self.factor(True)
                 if slashed and not self.is_coefficient(parts):
-                    self.refuse_quotient(parts, begin)
+                    self.refuse_quotient(first, parts, begin)
                 parts += following
                 slashed = False
             else:
@@ -134,11 +135,10 @@ class Parser(Atoms):
             count -= 1
         return all(is_numeric(part) for part, _ in parts[max(count - 1, 0) :])
 
-    def refuse_quotient(self, parts: list[tuple[Surface, bool]], begin: int) -> NoReturn:
+    def refuse_quotient(self, start: int, parts: list[tuple[Surface, bool]], begin: int) -> NoReturn:
         divisor = parts[-1][0].span
         end = self.last_end
         above, below, after = self.text[: divisor[0]], self.text[slice(*divisor)], self.text[begin:end]
-        start = parts[0][0].span[0]
         rest = self.text[end:]
         self.fail(
             "a / b c has two readings",

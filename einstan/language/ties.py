@@ -1,7 +1,7 @@
 """Ties: which axis the text of an equation gives to each of its indices.
 
-An index is tied to the axes at whose slots it stands, and a delta ties two indices to each other.  Where that is all that
-the dimensions of a term say too, its text need not be parsed to know how it would be read.
+An index is tied to the axes at whose slots it stands, and a delta ties two indices to each other.  Where that is all
+that the dimensions of a term say too, its text need not be parsed to know how it would be read.
 """
 
 from __future__ import annotations

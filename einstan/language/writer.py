@@ -1,7 +1,7 @@
 """Surface trees to text, in the bracket spelling: blanks and brackets as people set them.
 
-What is written, `layout` has decided; here only the marks between the parts are chosen, so that the parser finds the same
-tree again.
+What is written, `layout` has decided; here only the marks between the parts are chosen, so that the parser finds the
+same tree again.
 """
 
 from __future__ import annotations

@@ -272,6 +272,7 @@ def plot(history: History, path: str, label: str) -> None:
     if "val_loss" in history.rows[0]:
         axes.plot(epochs, history["val_loss"], label="validation loss")
     axes.set(xlabel="epoch", ylabel="loss", yscale="log")
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend()
     axes.grid(alpha=0.3)
     try:

@@ -13,7 +13,7 @@ from einstan.language.index import Index
 from einstan.language.node import Node, postorder, replace
 from einstan.language.term import ONE, Apply, Const, Equation, Expr, Extent, Mul, Name, mul
 from einstan.machine.guards import index_tensors
-from einstan.machine.operations import Form, Graph, Ref, Stored
+from einstan.machine.operations import Form, Graph, Nonzero, Ref, Stored
 
 Scope = dict[Index, int]
 Guards = tuple[Form, ...]
@@ -36,7 +36,7 @@ class Builder:
         self.tensors: dict[Name, Stored] = {}
         self.spaces: list[tuple[str, str]] = []  # of each label: its dimension and its letter
         self.index_tensors = index_tensors(program.equations)
-        self.nonempty: list[tuple[str, str, str]] = []
+        self.nonzero: list[Nonzero] = []
         self.memo: dict[tuple[Expr, tuple[int, ...], Guards], Term] = {}  # of one equation
         self.equation: Equation
         self.text = ""

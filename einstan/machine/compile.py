@@ -7,6 +7,7 @@ and runs it.  Nothing is written to the arrays that are given, and what is retur
 from __future__ import annotations
 
 import builtins
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
@@ -16,12 +17,22 @@ import numpy as np
 
 from einstan.calculus.program import Program
 from einstan.language.errors import DataError, EinstanError
-from einstan.language.place import at
-from einstan.language.term import Equation, Name
+from einstan.language.node import preorder
+from einstan.language.term import Equation, Indexed, Name
 from einstan.machine.emit import Source, emit
-from einstan.machine.extents import as_program, infer, missing, unknown_tensor, wrong_rank
+from einstan.machine.extents import as_program, infer
 from einstan.machine.flatten import flatten
 from einstan.machine.plan import Optimizer, Plan, plan
+from einstan.machine.refusals import (
+    missing,
+    not_an_array,
+    not_whole,
+    outside,
+    positions_in,
+    unknown_tensor,
+    wrong_dtype,
+    wrong_rank,
+)
 
 Array = Any
 SPECIALISATIONS = 64
@@ -97,9 +108,7 @@ class Compiled:
         try:
             return found.run(*[given[k] for k in found.positions])
         except IndexError as error:
-            raise DataError(
-                str(error), text=self._equation_of(str(error)), repair="give positions from 0 to the size less one"
-            ) from error
+            raise self._misread(str(error)) from error
 
     def gather(self, arrays: Mapping[Any, Array] | None, named: Mapping[str, Array]) -> tuple[Array, ...]:
         """The arrays in the order of ``inputs``."""
@@ -137,7 +146,7 @@ class Compiled:
             raise wrong_rank(self.program, name, data.shape)
         allowed = "iu" if index else "f"
         if data.dtype.kind not in allowed:
-            raise _wrong_dtype(self.program, name, data.dtype, index)
+            raise wrong_dtype(self.program, name, data.dtype, index)
         if self.dtype is not None and not index:
             data = data.astype(self.dtype, copy=False)
         return np.asarray(data)
@@ -183,8 +192,19 @@ class Compiled:
             return self._latest.source.text
         return self._made({}, {**self.sizes, **(sizes or {})}, {}, 4).source.text
 
-    def _equation_of(self, message: str) -> str:
-        return next((str(e) for e in self.program.equations if str(e) in message), "")
+    def _misread(self, message: str) -> EinstanError:
+        """What a helper of the generated code says, which knows no equations, as an error that shows its place."""
+        for equation in self.program.equations:
+            told, found, value = message.partition(f" in {equation} is ")
+            if found and (slot := re.fullmatch(r"slot (\d+) of (.*)", told)):
+                size = re.fullmatch(r"(-?\d+), but the size is (\d+)", value)
+                access = next((n for n in preorder(equation.rhs) if isinstance(n, Indexed) and str(n) == slot[2]), None)
+                if size and access is not None:
+                    return outside(equation, access, int(slot[1]), int(size[1]), int(size[2]))
+            elif found:
+                atom = next((atom for _, atom in positions_in(equation) if str(atom.tensor) == told), None)
+                return not_whole(equation, atom, value.partition(",")[0])
+        return DataError(message, repair="give positions from 0 to the size less one")
 
 
 def compile(
@@ -209,24 +229,5 @@ def _array(program: Program, name: Name, data: Array) -> Array:
     try:
         return np.asarray(data)
     except (ValueError, TypeError) as error:
-        equation = next((e for e in program.equations if name in program.reads[e.name]), None)
-        raise DataError(
-            f"{name} is not an array: {error}",
-            **at(equation, name),
-            inferred=f"{name} has {program.ranks[name]} axes",
-            repair="give nested lists with rows of one length",
-        ) from error
-
-
-def _wrong_dtype(program: Program, name: Name, dtype: Any, index: bool) -> EinstanError:
-    equation = next((e for e in program.equations if name in program.reads[e.name]), None)
-    want = "integers, because it stands in a slot" if index else "floating-point numbers"
-    repair = f"give {name}.astype(int)" if index else f"give {name}.astype(float)"
-    if dtype.kind == "c":
-        repair = f"give {name}.real, or its real and imaginary parts as two tensors"
-    return DataError(
-        f"{name} has dtype {dtype}, but it must hold {want}",
-        **at(equation, name),
-        inferred=f"{name} stands in a slot of another tensor" if index else f"{name} is computed with",
-        repair=repair,
-    )
+        reason = "its rows have different lengths" if "inhomogeneous" in str(error) else str(error)
+        raise not_an_array(program, name, reason) from error

@@ -11,14 +11,16 @@ from collections.abc import Collection, Iterable, Mapping
 
 from einstan.calculus.program import Program, prefix
 from einstan.language.dims import axis, qualified
-from einstan.language.errors import DataError, ExtentError, nearest
+from einstan.language.errors import ExtentError, nearest
 from einstan.language.index import Affine, Index, lowered
 from einstan.language.node import preorder
 from einstan.language.place import at
 from einstan.language.term import Equation, Extent, Indexed, Name, Reduce, Sum
 from einstan.machine.guards import Read, bounds_above, reads
+from einstan.machine.refusals import reader_of, wrong_rank
 
 Shape = tuple[int, ...]
+NOMINAL = "a nominal size"
 
 
 def as_program(what: Equation | Program | Iterable[Equation]) -> Program:
@@ -60,6 +62,10 @@ class Extents:
     def key(self) -> tuple[tuple[str, int], ...]:
         return tuple(sorted(self.known.items()))
 
+    def told(self, letter: str, dim: str) -> str:
+        """``|n| = 3 from X.0``"""
+        return f"|{letter}| = {self.known[dim]} from {self.source[dim]}"
+
     def learn(self, dim: str, size: int, source: str, equation: Equation | None = None) -> None:
         """Record a size; refuse one that disagrees with what is known."""
         size = int(size)
@@ -67,20 +73,7 @@ class Extents:
         if old == size:
             self.source.setdefault(dim, source)
             return
-        first = self.source[dim]
-        shown, letter = _witness(self.program, dim, first, source, equation)
-        tensor = next((name for name in self.program.ranks if f"{source}.".startswith(f"{name}.")), None)
-        raise ExtentError(
-            f"{letter} has two sizes: {old} from {first} and {size} from {source}",
-            **at(shown, tensor),
-            inferred=[f"{place} is read in {reader}" for place in (first, source) if (reader := self._reader(place))],
-            repair="give arrays of which these axes have one size",
-        )
-
-    def _reader(self, place: str) -> Equation | None:
-        """The first equation that reads an axis, where a size came from one."""
-        name = place.rpartition(".")[0]
-        return next((e for e in self.program.equations if name in map(str, self.program.reads[e.name])), None)
+        raise _disagreement(self, dim, size, source, equation)
 
 
 def infer(
@@ -130,7 +123,7 @@ def _take_sizes(extents: Extents, sizes: Mapping[str, int], letters: Mapping[str
     open_letters: dict[str, int] = {}
     for key, size in sizes.items():
         if not isinstance(size, int) or isinstance(size, bool) or size < 0:
-            raise ExtentError(f"the size of {key} is {size!r}", repair="give a whole number that is not negative")
+            raise _no_size(extents.program, key, size)
         if key in extents.program.dims:
             extents.learn(extents.program.dims.find(key), size, f"sizes[{key!r}]")
             continue
@@ -202,11 +195,14 @@ def _solve_where(extents: Extents, equation: Equation) -> bool:
             continue
         if size < 0:
             raise ExtentError(
-                f"|{index.name}| would be {size}", text=str(equation), repair="give arrays for which it is not negative"
+                f"|{index.name}| would be {size}",
+                **at(equation, index),
+                inferred=_known(extents, equation, index),
+                repair=f"give arrays for which {form} is not negative",
             )
         dim = extents.dim(equation, index)
         learned |= dim not in extents.known
-        extents.learn(dim, size, f"where |{index.name}| = ...", equation)
+        extents.learn(dim, size, f"where |{index.name}| = {form}", equation)
     return learned
 
 
@@ -299,12 +295,12 @@ def _fill(extents: Extents, nominal: int) -> None:
         for k in range(rank):
             dim = program.dims.find(axis(name, k))
             if dim not in extents.known:
-                extents.learn(dim, 16 * nominal if dim in long else nominal, "a nominal size")
+                extents.learn(dim, 16 * nominal if dim in long else nominal, NOMINAL)
     _solve(extents)
     for equation in program.equations:
         for index in _indices(equation):
             if extents.dim(equation, index) not in extents.known:
-                extents.learn(extents.dim(equation, index), nominal, "a nominal size")
+                extents.learn(extents.dim(equation, index), nominal, NOMINAL)
                 _solve(extents)
 
 
@@ -323,78 +319,114 @@ def windowed(program: Program) -> set[str]:
 
 
 def _unknown(extents: Extents, equation: Equation, index: Index) -> ExtentError:
-    known = [
-        f"|{i.name}| = {extents.of(equation, i)}"
-        for i in _indices(equation)
-        if extents.dim(equation, i) in extents.known
-    ]
     letter = lowered(index.name)
     in_slot = any(index in form.free and form.index is None for r in reads(equation) for form in r.access.slots)
     on_left = index in equation.indices
     repair = f"give sizes={{{letter!r}: ...}}"
     if in_slot and on_left:
         repair += f", or state the extent: {equation} where |{letter}| = ..."
+    place = at(equation, index)
+    if place["span"] is None:  # a letter that stands after a binder alone
+        binders = (n for n in preorder(equation.rhs) if isinstance(n, Sum | Reduce) and index in n.indices)
+        place = at(equation, next(binders, None))
     return ExtentError(
         f"the extent of {index.name} is not known",
-        **at(equation, index),
-        inferred=("known: " + ", ".join(known)) if known else "no array, size or arithmetic gives it",
+        **place,
+        inferred=_known(extents, equation) or "no array, size or arithmetic gives it",
         repair=repair,
     )
 
 
-def wrong_rank(program: Program, name: Name, shape: Shape) -> DataError:
-    rank = program.ranks[name]
-    equation = next((e for e in program.equations if name in (e.name, *program.reads[e.name])), None)
-    axes = f"{rank} {'axis' if rank == 1 else 'axes'}"
-    has = f"{len(shape)} {'axis' if len(shape) == 1 else 'axes'} {shape}" if shape else "no axes: it is a scalar"
-    return DataError(
-        f"{name} has {has}, but the equation reads {axes}",
-        **at(equation, name),
-        inferred=f"{name} has {rank} {'slot' if rank == 1 else 'slots'} here",
-        repair=f"give {name} {axes}" if rank else f"give {name} as a scalar",
+def _known(extents: Extents, equation: Equation, but: Index | None = None) -> str:
+    """What is known of the extents of an equation."""
+    sizes = [
+        f"|{index.name}| = {extents.of(equation, index)}"
+        for index in _indices(equation)
+        if index is not but and extents.dim(equation, index) in extents.known
+    ]
+    return "known: " + ", ".join(sizes) if sizes else ""
+
+
+def _no_size(program: Program, key: str, size: object) -> ExtentError:
+    """What is given as a size and is no number of entries."""
+    found = ((e, i) for e in program.equations for i in _indices(e) if key in (lowered(i.name), i.name))
+    equation, index = next(found, (None, None))
+    place = at(equation, index) if index is not None else at(reader_of(program, key.rpartition(".")[0]), key[:-2])
+    return ExtentError(
+        f"the size of {key} is {size!r}",
+        **place,
+        inferred=f"|{index.name}| is a number of entries" if index is not None else f"{key} is an axis",
+        repair="give a whole number that is not negative",
     )
 
 
-def missing(program: Program, name: Name, given: Iterable[str]) -> DataError:
-    """A tensor that the program reads and nobody gave."""
-    given = list(given)
-    equation = next((e for e in program.equations if name in program.reads[e.name]), None)
-    close = nearest(str(name), [g for g in given if g not in {str(n) for n in program.inputs}])
-    return DataError(
-        f"{name} is not given",
-        **at(equation, name),
-        inferred="given: " + ", ".join(given) if given else "nothing is given",
-        repair=f"give {name}=..." + (f"; {close}" if close else ""),
+def _disagreement(extents: Extents, dim: str, size: int, source: str, equation: Equation | None) -> ExtentError:
+    """Two sizes of one dimension: where the axes meet, or how equations lead from one to the other."""
+    program, old, first = extents.program, extents.known[dim], extents.source[dim]
+    chain = _chain(program, first, source)
+    if chain:
+        _, last, shown, index = chain[-1]
+        what: Name | Index | None = _tensor(program, last)
+    else:  # one of the two is no axis: a size that is given by name, or one that is stated
+        axes = [(place, tensor) for place in (first, source) if (tensor := _tensor(program, place)) is not None]
+        if equation is not None:
+            shown = equation
+        else:
+            shown = reader_of(program, axes[0][1]) if axes else next(e for e, _, _ in _meetings(program, dim))
+        meetings = [(i, held) for e, i, held in _meetings(program, dim) if e is shown]
+        index = next((i for i, held in meetings if any(place in held for place, _ in axes)), meetings[0][0])
+        what = next((tensor for place, tensor in axes if any(place in held for _, held in meetings)), index)
+    if len(chain) > 1:
+        inferred = [f"{one} and {other} are one: {by}" for one, other, by, _ in chain]
+    elif chain:
+        inferred = [f"{index.name} runs over {first} and {source}"]
+    else:
+        inferred = _known(extents, shown, index)
+    repair = "give arrays of which these axes have one size"
+    if source.startswith("sizes["):
+        repair = f"leave out {source}, or say {old}"
+    elif source.startswith("where"):
+        repair = f"give arrays for which |{index.name}| is one size"
+    return ExtentError(
+        f"{index.name} has two sizes: {old} from {first} and {size} from {source}",
+        **at(shown, what),
+        inferred=inferred,
+        repair=repair,
     )
 
 
-def unknown_tensor(program: Program, name: str) -> DataError:
-    """A tensor that was given and that the program does not read."""
-    inputs = [str(n) for n in program.inputs]
-    return DataError(
-        f"{name} is not a tensor that the program reads",
-        inferred="it reads " + ", ".join(inputs) if inputs else "it reads nothing",
-        repair=nearest(name, inputs) or f"leave {name} out",
-    )
+def _tensor(program: Program, place: str) -> Name | None:
+    """The tensor of an axis ``X.0``; None for another source of a size."""
+    return next((name for name, rank in program.ranks.items() if place in [axis(name, k) for k in range(rank)]), None)
 
 
-def _witness(
-    program: Program, dim: str, first: str, second: str, equation: Equation | None
-) -> tuple[Equation | None, str]:
-    """An equation in which the two axes meet, and the letter of the index that joins them."""
-    candidates = [equation] if equation is not None else list(program.equations)
-    best: tuple[int, Equation | None, str] = (-1, None, dim)
-    for candidate in candidates:
-        axes: dict[str, set[str]] = {}
-        for position, index in enumerate(candidate.indices):
-            axes.setdefault(index.name, set()).add(axis(candidate.name, position))
-        for node in preorder(candidate.rhs):
+def _meetings(program: Program, dim: str) -> Iterable[tuple[Equation, Index, tuple[str, ...]]]:
+    """Of every equation, the indices of a dimension, each with the axes that it runs over."""
+    for equation in program.equations:
+        held: dict[Index, dict[str, None]] = {}
+        for node in (equation.lhs, *preorder(equation.rhs)):
             if isinstance(node, Indexed):
                 for position, form in enumerate(node.slots):
                     if form.index is not None:
-                        axes.setdefault(form.index.name, set()).add(axis(node.tensor, position))
-        for letter, held in axes.items():
-            score = (first in held) + (second in held)
-            if score > best[0] and any(program.dims.find(a) == dim for a in held):
-                best = score, candidate, letter
-    return best[1], best[2]
+                        held.setdefault(form.index, {})[axis(node.tensor, position)] = None
+        for index, axes in held.items():
+            if any(program.dims.find(a) == dim for a in axes):
+                yield equation, index, tuple(axes)
+
+
+def _chain(program: Program, first: str, last: str) -> list[tuple[str, str, Equation, Index]]:
+    """The shortest way from one axis to another, each step through an index of an equation."""
+    steps: dict[str, tuple[str, str, Equation, Index]] = {}
+    queue, meetings = [first], list(_meetings(program, program.dims.find(first)))
+    for place in queue:
+        for equation, index, axes in meetings:
+            if place in axes:
+                for other in axes:
+                    if other != first and other not in steps:
+                        steps[other] = place, other, equation, index
+                        queue.append(other)
+    found: list[tuple[str, str, Equation, Index]] = []
+    while last in steps:
+        found.insert(0, steps[last])
+        last = steps[last][0]
+    return found

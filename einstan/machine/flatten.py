@@ -33,9 +33,10 @@ from einstan.language.term import (
 from einstan.machine.builder import Guards, Scope, Term, extents_in, product_of
 from einstan.machine.extents import as_program
 from einstan.machine.guards import is_static
-from einstan.machine.loops import NO_VALUE, deep
-from einstan.machine.operations import Flat, Ref, Stored
+from einstan.machine.loops import deep
+from einstan.machine.operations import Flat, Nonzero, Ref, Stored
 from einstan.machine.products import Products
+from einstan.machine.refusals import NO_VALUE
 
 
 def flatten(program: Program | Equation, outputs: Iterable[Name] | None = None) -> Flat:
@@ -57,7 +58,7 @@ class _Flattener(Products):
             if equation.name in wanted:
                 self.define(equation)
         sized = tuple(name for name in program.inputs if name in wanted and name not in program.ranks)
-        return Flat(self.graph, self.tensors, outputs, self.index_tensors, self.nonempty, sized, frozenset(wanted))
+        return Flat(self.graph, self.tensors, outputs, self.index_tensors, self.nonzero, sized, frozenset(wanted))
 
     def input(self, name: Name) -> None:
         dims = tuple(self.program.dims.find(axis(name, k)) for k in range(self.program.ranks[name]))
@@ -71,7 +72,7 @@ class _Flattener(Products):
         scope = {index: self.label(self.dim_of(index), index.name) for index in equation.indices}
         labels = [scope[index] for index in equation.indices]
         dims = tuple(self.spaces[label][0] for label in labels)
-        self.refuse_division_by_nothing(equation, set(dims))
+        self.refuse_division_by_zero(equation, dims)
         term = self.lower(equation.rhs, scope, ())
         if term.ref is None:
             self.tensors[equation.name] = Stored(term.coefficient, None, (None,) * len(labels), dims)
@@ -80,15 +81,15 @@ class _Flattener(Products):
         slots = tuple(ref.labels.index(label) if label in ref.labels else None for label in labels)
         self.tensors[equation.name] = Stored(None, ref.value, slots, dims)
 
-    def refuse_division_by_nothing(self, equation: Equation, own: set[str]) -> None:
-        """``1/|N|`` of an empty axis has no value, unless the result is empty along that axis too."""
+    def refuse_division_by_zero(self, equation: Equation, own: tuple[str, ...]) -> None:
+        """``1/|N|`` of an empty axis has no value, unless the result has no entries."""
         for node in postorder(equation.rhs):
             if isinstance(node, Apply) and node.function == "pow" and _is_negative(node.arguments[1]):
-                for extent in extents_in(node.arguments[0]):
-                    dim = self.dim_of(extent.index)
-                    if dim not in own:
-                        message = f"{equation.name} divides by |{extent.index.name}|, which is 0"
-                        self.nonempty.append((dim, f"{message}\0{extent.index.name}", self.text))
+                divisor = node.arguments[0]
+                extents = dict.fromkeys(extents_in(divisor))
+                if extents and is_static(divisor):
+                    sizes = tuple((extent.index.name, self.dim_of(extent.index)) for extent in extents)
+                    self.nonzero.append(Nonzero(self.number(divisor), divisor, equation, sizes, own))
 
     # ---- rules, one per kind of node ---------------------------------------------------------------------------------
 

@@ -15,8 +15,7 @@ from contextlib import contextmanager
 from typing import Any, overload
 
 from einstan.calculus.program import Program
-from einstan.language.dims import axis
-from einstan.language.errors import DataError, ExtentError
+from einstan.language.errors import DataError
 from einstan.language.index import Affine, Index
 from einstan.language.node import Node, fold
 from einstan.language.term import (
@@ -34,14 +33,13 @@ from einstan.language.term import (
     Reduce,
     Sum,
 )
-from einstan.machine.extents import Extents, as_program, infer, missing, unknown_tensor
+from einstan.machine.extents import Extents, as_program, infer
 from einstan.machine.guards import is_index_bracket
 from einstan.machine.numbers import EXACT, FLOATS, Number, Numbers
+from einstan.machine.refusals import NO_VALUE, empty, missing, not_an_array, not_whole, outside, unknown_tensor
 
 Environment = dict[Index, int]
 Closure = Callable[[Environment], Number]
-
-NO_VALUE = {"mean": "the mean", "max": "the largest", "min": "the smallest"}
 
 
 class Tensor:
@@ -68,7 +66,7 @@ class Tensor:
         flat = [nested]
         for size in shape:
             if any(not isinstance(row, list | tuple) or len(row) != size for row in flat):
-                raise DataError("a nested list has rows of different lengths", repair="give rows of one length")
+                raise DataError("its rows have different lengths", repair="give rows of one length")
             flat = [entry for row in flat for entry in row]
         return cls(shape, flat)
 
@@ -127,7 +125,7 @@ def evaluate(
     tensor and for the mean, largest or smallest of nothing, `DomainError` (exact arithmetic only) for ``log(-1)``.
     """
     program = as_program(what)
-    given = {_name(program, key): Tensor.of(data) for key, data in arrays.items()}
+    given = {(name := _name(program, key)): _tensor(program, name, data) for key, data in arrays.items()}
     for name in program.inputs:
         if name not in given and name in program.ranks:
             raise missing(program, name, map(str, given))
@@ -149,6 +147,13 @@ def _name(program: Program, key: Any) -> Name:
         if name == key or str(name) == key:
             return name
     raise unknown_tensor(program, str(key))
+
+
+def _tensor(program: Program, name: Name, data: Any) -> Tensor:
+    try:
+        return Tensor.of(data)
+    except DataError as error:
+        raise not_an_array(program, name, error.problem) from error
 
 
 @contextmanager
@@ -184,8 +189,8 @@ class _Loops:
             case Index():
                 return lambda env: env[node]
             case Affine(terms=terms, constant=constant):
-                pairs = [(part, k) for part, (_, k) in zip(below, terms, strict=True)]
-                return lambda env: sum((k * self.whole(part(env), node) for part, k in pairs), constant)
+                pairs = [(part, atom, k) for part, (atom, k) in zip(below, terms, strict=True)]
+                return lambda env: sum((k * self.whole(part(env), atom) for part, atom, k in pairs), constant)
             case Const(value=value):
                 number = numbers.of(value)
                 return lambda env: number
@@ -268,7 +273,7 @@ class _Loops:
 
         return value
 
-    def whole(self, value: Number, form: Affine) -> int:
+    def whole(self, value: Number, atom: Node) -> int:
         """The value of an atom of a slot: an index, an extent or an entry of an integer tensor."""
         if isinstance(value, int):
             return value
@@ -277,18 +282,14 @@ class _Loops:
         except (ValueError, OverflowError):
             whole = None
         if whole is None or whole != value:
-            raise DataError(
-                f"a slot holds {value}, which is not a whole number",
-                text=str(self.equation),
-                inferred=f"in the slot {form}",
-                repair="index with a tensor of integers",
-            )
+            raise not_whole(self.equation, atom, value)
         return whole
 
     def reduce(self, node: Reduce, operation: str, values: list[Number]) -> Number:
         numbers = self.numbers
         if operation in NO_VALUE and not values:
-            raise empty(self.equation, node)
+            sizes = [(index.name, self.extents.dim(self.equation, index)) for index in node.indices]
+            raise empty(self.equation, node, [self.extents.told(letter, dim) for letter, dim in sizes])
         if operation == "prod":
             product = numbers.of(1)
             for value in values:
@@ -341,24 +342,3 @@ def _holds(left: Number, relation: str, right: Number) -> bool:
             return bool(left != right)
         case _:
             raise AssertionError(relation)
-
-
-def outside(equation: Equation, access: Indexed, position: int, value: int, size: int) -> ExtentError:
-    """The error for a read outside a tensor that no bracket guards."""
-    name, form = axis(access.tensor, position), access.slots[position]
-    return ExtentError(
-        f"{access} reads outside {access.tensor}: slot {position} is {value}, but {name} has size {size}",
-        text=str(equation),
-        repair=f"say that {access.tensor} is zero outside: 1[0 <= {form} < |{name}|] {access}",
-    )
-
-
-def empty(equation: Equation, node: Reduce) -> DataError:
-    """The error for the mean, largest or smallest of nothing."""
-    letters = ", ".join(index.name for index in node.indices)
-    return DataError(
-        f"{NO_VALUE[node.operation]} over {letters} has no value: there is nothing to take it of",
-        text=str(equation),
-        inferred=f"an extent of {letters} is 0",
-        repair=f"give arrays in which {letters} has at least one value",
-    )

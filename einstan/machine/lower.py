@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from einstan.machine.loops import outside
 from einstan.machine.operations import Form, Labels, Operation, Reading, combined
+from einstan.machine.refusals import outside
 
 Sizes = tuple[int, ...]  # of each local label
 

@@ -8,10 +8,12 @@ arithmetic of the compiled code, in pure Python: what overflows is infinite, wha
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, InvalidOperation, Overflow, localcontext
 from fractions import Fraction
 from typing import Any
+
+from einstan.language.term import Add, Apply, Const, Expr, Extent, Mul
 
 Number = Any  # Fraction | Decimal | float: one tower for each system below
 
@@ -329,3 +331,23 @@ def _exact_pow(x: Number, y: Number) -> Number:
 
 
 EXACT, FLOATS = Exact(), Floats()
+
+
+# ---- numbers of sizes ------------------------------------------------------------------------------------------------
+
+
+def number_of(node: Expr, extents: Mapping[str, int]) -> float:
+    """The value of an expression that sizes alone determine; ``extents`` by dimension."""
+    match node:
+        case Const(value=value):
+            return float(value)
+        case Extent(index=index):
+            return float(extents[index.dim])
+        case Mul(factors=factors):
+            return math.prod(number_of(f, extents) for f in factors)
+        case Add(terms=terms):
+            return math.fsum(number_of(t, extents) for t in terms)
+        case Apply(function=function, arguments=arguments):
+            return FLOATS.apply(function, *(number_of(a, extents) for a in arguments))
+        case _:
+            raise AssertionError(f"{type(node).__name__} is not a number of sizes")

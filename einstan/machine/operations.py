@@ -194,6 +194,18 @@ class Stored:
     dims: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Nonzero:
+    """A number of sizes that must not be zero, or a part of an equation has no value: the sizes that a mean is taken
+    over, or a divisor.  Where the left side has no entries, nothing is divided."""
+
+    number: Expr
+    part: Expr
+    equation: Equation
+    sizes: tuple[tuple[str, str], ...]  # how the equation spells each extent, without bars, and its dimension
+    unless: tuple[str, ...] = ()  # the dimensions of a left side
+
+
 @dataclass
 class Flat:
     """A program as single operations: the graph, and where each tensor and each output is."""
@@ -202,6 +214,6 @@ class Flat:
     tensors: dict[Name, Stored]
     outputs: tuple[Name, ...]
     index_tensors: dict[Name, set[str]]  # tensors of integers, and the axes (``E.0``) that they index
-    nonempty: list[tuple[str, str, str]]  # (dimension, message of the error where it is empty, equation)
+    nonzero: list[Nonzero]  # what sizes must satisfy
     sized: tuple[Name, ...] = ()  # tensors of which only the sizes are read
     wanted: frozenset[Name] = frozenset()  # what the outputs need

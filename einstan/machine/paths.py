@@ -72,5 +72,7 @@ def by_hand(path: Sequence[Sequence[int]], count: int, equation: str) -> Path:
     raise ProgramError(
         f"the path {list(path)} does not contract {count} operands",
         text=equation,
+        span=(equation.find(" = ") + 3, len(equation)),
+        inferred=f"{left} operands are left where it ends" if left > 1 else "a step names a position that is not there",
         repair="give pairs of positions; each step removes its operands and appends its result",
     )

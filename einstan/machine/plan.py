@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from einstan.calculus.program import Program
-from einstan.language.errors import DataError
-from einstan.language.term import Equation, Name
+from einstan.language.term import Equation, Name, Reduce
 from einstan.machine.extents import Extents, as_program, infer
 from einstan.machine.flatten import flatten
+from einstan.machine.numbers import number_of
 from einstan.machine.operations import COMPARISONS, Flat, Graph, Operation, Stored
 from einstan.machine.pairs import Expansion, roots
 from einstan.machine.paths import Optimizer
+from einstan.machine.refusals import divides_by_zero, empty, reader_of, too_large
 
 
 @dataclass(frozen=True)
@@ -136,15 +137,14 @@ def plan(
 
 
 def refuse_empty(flat: Flat, extents: Extents) -> None:
-    for dim, message, equation in flat.nonempty:
-        if extents.known[dim] == 0:
-            problem, letters = message.split("\0")
-            raise DataError(
-                problem,
-                text=equation,
-                inferred=f"an extent of {letters} is 0",
-                repair=f"give arrays in which {letters} has at least one value",
-            )
+    """Refuse sizes for which a mean, a largest value or a quotient does not exist."""
+    for each in flat.nonzero:
+        if number_of(each.number, extents.known) == 0 and all(extents.known[dim] for dim in each.unless):
+            known = [extents.told(letter, dim) for letter, dim in each.sizes]
+            if isinstance(each.part, Reduce):
+                raise empty(each.equation, each.part, known)
+            letters = [letter for letter, dim in each.sizes if extents.known[dim] == 0]
+            raise divides_by_zero(each.equation, each.part, known, letters)
 
 
 # ---- memory ----------------------------------------------------------------------------------------------------------
@@ -162,25 +162,35 @@ def available_memory() -> int:
 
 def refuse_large(made: Plan, limit: int) -> None:
     for value in made.order:
-        operation = made.graph.operations[value]
         needed = math.prod(made.shape(value)) * made.itemsize
         if needed > limit:
-            axes = ",".join(operation.letters[label] for label in operation.out)
-            raise DataError(
-                f"{made.names.get(value, 'an intermediate')}[{axes}] would take {human_bytes(needed)}, "
-                f"and {human_bytes(limit)} are available",
-                text=operation.equation,
-                inferred="its shape is " + " x ".join(f"{n:,}" for n in made.shape(value)),
-                repair="ask for the factored form (deltas kept as factors), a product with a vector, or smaller sizes",
-            )
+            raise too_large(*_place(made, value), human_bytes(needed), human_bytes(limit))
     for name in made.outputs:
         stored = made.tensors[name]
         needed = made.size(stored.dims) * made.itemsize
         if needed > limit:
-            raise DataError(
-                f"{name} would take {human_bytes(needed)}, and {human_bytes(limit)} are available",
-                repair="ask for smaller sizes",
-            )
+            raise too_large(*_defined(made, name), human_bytes(needed), human_bytes(limit))
+
+
+def _place(made: Plan, value: int) -> tuple[Equation | None, Name | None, str, list[str]]:
+    """Of a value: the equation that makes it, the tensor that it is, how it is shown, and its extents."""
+    for name, stored in made.tensors.items():
+        if stored.value == value and None not in stored.slots:
+            return _defined(made, name)
+    operation = made.graph.operations[value]
+    letters = [operation.letters[label] for label in operation.out]
+    equation = next((e for e in made.program.equations if str(e) == operation.equation), None)
+    known = [f"|{letter}| = {size:,}" for letter, size in zip(letters, made.shape(value), strict=True)]
+    return equation, None, f"an intermediate with the axes {', '.join(letters)}", known
+
+
+def _defined(made: Plan, name: Name) -> tuple[Equation | None, Name | None, str, list[str]]:
+    equation = reader_of(made.program, name) if name not in made.program.defined else made.program[name]
+    shape = made.extents.shape(name)
+    if equation is None or equation.name != name:
+        return equation, name, str(name), [f"its shape is {' x '.join(f'{n:,}' for n in shape)}"]
+    known = [f"|{index.name}| = {size:,}" for index, size in zip(equation.indices, shape, strict=True)]
+    return equation, name, str(equation.lhs), known
 
 
 def peak_bytes(made: Plan) -> int:

@@ -32,26 +32,31 @@ class Positions(Contractions):
     def gather(self, value: int, operation: Operation, constant: bool) -> Variable:
         reading, whole, out = operation.detail, operation.operands[0], operation.out
         text = self.variables[whole.value].text
-        where = plain_text(f"{reading.access} in {operation.equation}")
         if not reading.guards:
-            simple = self.take(operation, text, where)
+            simple = self.take(operation, text)
             if simple is not None:
                 return self.assign(value, operation, simple, constant)
         at = [self.form(form, operation, out, operation.operands, constant) for form in reading.slots]
         if not reading.guards:
             self.helpers["inside"] = None
             sizes = [self.size(operation.dims[x], constant) for x in whole.labels]
-            index = ", ".join(f"inside({a}, {n}, {where})" for a, n in zip(at, sizes, strict=True))
+            places = [self.slot_text(operation, k) for k in range(len(at))]
+            index = ", ".join(f"inside({a}, {n}, {p})" for a, n, p in zip(at, sizes, places, strict=True))
             return self.assign(value, operation, f"{text}[{index}]", constant)
         self.helpers["guarded"] = None
         known = [f for f in reading.guards if all(x in out for x, _ in f.labels)]
         allowed = " & ".join(f"({self.form(f, operation, out, operation.operands, constant)} >= 0)" for f in known)
         index = ", ".join(at) + ("," if len(at) == 1 else "")
-        return self.assign(
-            value, operation, f"guarded({text}, ({index}), {allowed or 'True'}, {reading.fill}, {where})", constant
-        )
+        where = plain_text(f"{reading.access} in {operation.equation}")
+        call = f"guarded({text}, ({index}), {allowed or 'True'}, {reading.fill}, {reading.order}, {where})"
+        return self.assign(value, operation, call, constant)
 
-    def take(self, operation: Operation, text: str, where: str) -> str | None:
+    def slot_text(self, operation: Operation, axis: int) -> str:
+        """What an error calls the slot that an axis of a tensor is."""
+        reading = operation.detail
+        return plain_text(f"slot {reading.order[axis]} of {reading.access} in {operation.equation}")
+
+    def take(self, operation: Operation, text: str) -> str | None:
         """``E[T[n],d]``: one slot is an integer tensor and nothing else, the others are plain and distinct."""
         slots = operation.detail.slots
         gathers = [k for k, form in enumerate(slots) if form.values]
@@ -65,7 +70,7 @@ class Positions(Contractions):
         self.helpers["inside"] = None
         axis = gathers[0]
         natural = [x for k, f in enumerate(slots) for x in (ref.labels if k == axis else (f.label,))]
-        index = f"inside({self.whole(ref, operation)}, {text}.shape[{axis}], {where})"
+        index = f"inside({self.whole(ref, operation)}, {text}.shape[{axis}], {self.slot_text(operation, axis)})"
         taken = f"{text}[{index}]" if axis == 0 else f"np.take({text}, {index}, axis={axis})"
         return self.reordered(taken, natural, operation.out)
 
@@ -95,7 +100,8 @@ class Positions(Contractions):
         if variable.type == "int":
             return variable.text
         self.helpers["positions"] = None
-        return f"positions({variable.text}, {plain_text(operation.equation)})"
+        name = self.plan.names.get(ref.value, "a slot")
+        return f"positions({variable.text}, {plain_text(f'{name} in {operation.equation}')})"
 
     def do_diagonal(self, value: int, operation: Operation, constant: bool) -> Variable:
         (ref,) = operation.operands

@@ -11,11 +11,26 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from einstan.language.dims import UnionFind, axis
-from einstan.language.term import MINUS_ONE, ONE, Apply, Const, Delta, Expr, Indexed, Iverson, Mul, Reduce, Sum, power
+from einstan.language.index import Index
+from einstan.language.term import (
+    MINUS_ONE,
+    ONE,
+    Apply,
+    Const,
+    Delta,
+    Expr,
+    Extent,
+    Indexed,
+    Iverson,
+    Mul,
+    Reduce,
+    Sum,
+    mul,
+    power,
+)
 from einstan.machine.builder import Guards, Scope, Term, product_of
 from einstan.machine.guards import is_index_bracket, is_static
-from einstan.machine.loops import NO_VALUE
-from einstan.machine.operations import Form, Ref, combined
+from einstan.machine.operations import Form, Nonzero, Ref, combined
 from einstan.machine.softmax import Softmaxes
 
 
@@ -114,10 +129,9 @@ class Products(Softmaxes):
             parts.factors.append((node, scope, False))
 
     def refuse_empty(self, node: Reduce) -> None:
-        letters = ", ".join(index.name for index in node.indices)
-        message = f"{NO_VALUE[node.operation]} over {letters} has no value: there is nothing to take it of"
-        for index in node.indices:
-            self.nonempty.append((self.dim_of(index), f"{message}\0{letters}", self.text))
+        sizes = tuple((index.name, self.dim_of(index)) for index in node.indices)
+        number = mul([Extent(Index("n", dim)) for _, dim in sizes])
+        self.nonzero.append(Nonzero(number, node, self.equation, sizes))
 
     def equal_labels(self, bracket: Expr, scope: Scope) -> tuple[int | None, int | None]:
         if not isinstance(bracket, Delta) or bracket.left.index is None or bracket.right.index is None:

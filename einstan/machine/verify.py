@@ -18,14 +18,14 @@ from fractions import Fraction
 from itertools import combinations
 from typing import Any
 
-from einstan.calculus.program import Assumption, Program
-from einstan.language.dims import axis
+from einstan.calculus.program import Assumption, Program, prefix
+from einstan.language.dims import axis, qualified
 from einstan.language.errors import EinstanError
 from einstan.language.index import Index, slot
 from einstan.language.node import preorder
-from einstan.language.term import Add, Const, Equation, Expr, Indexed, Mul, Name, Reduce, Sum, add, neg
-from einstan.machine.extents import Extents, infer, windowed
-from einstan.machine.guards import index_tensors
+from einstan.language.term import Add, Const, Equation, Expr, Extent, Indexed, Mul, Name, Reduce, Sum, add, neg
+from einstan.machine.extents import NOMINAL, Extents, infer
+from einstan.machine.guards import bounds_above, index_tensors, reads
 from einstan.machine.loops import Tensor, evaluate
 from einstan.machine.numbers import EXACT, DomainError, Number, context, decimal
 
@@ -33,6 +33,7 @@ LEFT, RIGHT, BOTH = "left side", "right side", "difference"  # no tensor of the 
 RELATIVE, ABSOLUTE = Decimal("1e-40"), Decimal("1e-45")
 TRIES = 40  # for a point at which every function has a value and every assumption holds
 LARGEST_LOOP = 200_000
+LONG = 8  # an extent for which every window fits
 
 Point = dict[Name, Tensor]
 
@@ -78,13 +79,14 @@ def compare(
     seed: int = 0,
     assumptions: Iterable[Assumption] | None = None,
     kinks: bool = False,
+    smallest: bool = True,
 ) -> Comparison:
     """Whether two expressions agree at random points.
 
     ``lhs`` and ``rhs`` are expressions in the same free indices (matched by name), or equations (by position).  Tensors
     that ``definitions`` defines are computed, all others are drawn at random.  ``assumptions`` (by default those of the
     definitions) hold at every point that is tried.  With ``kinks`` the entries are -1, 0 and 1, so that functions are met
-    where they have no derivative and values are equal.
+    where they have no derivative and values are equal.  Without ``smallest`` the first counterexample is given as it is.
     """
     if assumptions is None:
         assumptions = definitions.resolved_assumptions() if definitions is not None else ()
@@ -112,7 +114,7 @@ def compare(
         point, values = drawn
         found = _difference(values)
         if found is not None:
-            return _smallest(program, sampler, extents, point, indices, sizes)
+            return _smallest(program, sampler, extents, point, indices, sizes, shrink=smallest)
         exact = exact and all(isinstance(entry, Fraction) for side in (LEFT, RIGHT) for entry in values[side].flat)
         agreed += bool(values[LEFT].flat)
         if agreed == points:
@@ -170,14 +172,49 @@ def _free(lhs: Expr | Equation, rhs: Expr | Equation) -> tuple[Index, ...]:
 
 def _sizes(program: Program, largest: int, points: int, generator: random.Random) -> Iterator[dict[str, int]]:
     """Extents of the axes that are given, small ones first; axes under a window are longer."""
-    long = windowed(program)
+    long = _windowed(program)
     dims = dict.fromkeys(program.dims.find(axis(name, k)) for name, rank in program.inputs.items() for k in range(rank))
+    for dim in _stated(program):
+        dims.pop(dim, None)
+    dims |= dict.fromkeys(_undetermined(program, dims))
     everywhere = [dict.fromkeys(dims, size) for size in range(1, largest + 1)]
     for number in range(4 * points + TRIES):
         chosen = (
             everywhere[number] if number < len(everywhere) else {dim: generator.randint(1, largest) for dim in dims}
         )
         yield {dim: size + (largest + 1 if dim in long else 0) for dim, size in chosen.items()}
+
+
+def _windowed(program: Program) -> set[str]:
+    """The axes that are read through arithmetic without a guard: they have to be longer than the windows on them."""
+    return {
+        program.dims.find(axis(read.access.tensor, k))
+        for equation in program.equations
+        for read in reads(equation)
+        for k, form in enumerate(read.access.slots)
+        if form.index is None and not bounds_above(read.guards, form)
+    }
+
+
+def _stated(program: Program) -> list[str]:
+    """The dimensions whose extent ``where`` states by others."""
+    found = []
+    for equation in program.equations:
+        for index, form in equation.where:
+            own = program.dims.find(qualified(index.dim, prefix(equation)))
+            others = [a.index.dim for a, _ in form.terms if isinstance(a, Extent)]
+            if own not in [program.dims.find(qualified(dim, prefix(equation))) for dim in others]:
+                found.append(own)
+    return found
+
+
+def _undetermined(program: Program, dims: Iterable[str]) -> list[str]:
+    """The dimensions that no given axis and no arithmetic determines, such as those of ``δ[i,j]`` alone."""
+    try:
+        extents = infer(program, {}, dict.fromkeys(dims, LONG), nominal=LONG)
+    except EinstanError:
+        return []
+    return [dim for dim, source in extents.source.items() if source == NOMINAL]
 
 
 def _largest_loop(extents: Extents) -> int:
@@ -323,10 +360,11 @@ def _smallest(
     point: Point,
     indices: tuple[str, ...],
     sizes: dict[str, int],
+    shrink: bool = True,
 ) -> Comparison:
     """A counterexample with the smallest extents found, and the simplest entries that still tell the sides apart."""
     # All at once, then two, since extents may be tied to each other, then one.
-    groups = [tuple(sizes), *combinations(sizes, 2), *((dim,) for dim in sizes)]
+    groups = [tuple(sizes), *combinations(sizes, 2), *((dim,) for dim in sizes)] if shrink else []
     for group in groups:
         while any(sizes[dim] > 1 for dim in group):
             smaller = {dim: max(1, size - (dim in group)) for dim, size in sizes.items()}
@@ -335,7 +373,7 @@ def _smallest(
                 break
             sizes, (extents, point) = smaller, found
     for name, tensor in point.items():
-        if name in sampler.index_axes:
+        if name in sampler.index_axes or not shrink:
             continue
         for offset, old in enumerate(tensor.flat):
             for simple in (Fraction(1), Fraction(2), Fraction(-1)):

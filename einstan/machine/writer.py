@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from einstan.language.term import Add, Apply, Const, Expr, Extent, Mul, Name, is_reciprocal
 from einstan.machine.backends.numpy import HELPERS
-from einstan.machine.numbers import FLOATS
+from einstan.machine.numbers import number_of
 from einstan.machine.operations import Labels, Operation, Ref
 from einstan.machine.plan import Plan
 from einstan.machine.spelling import bracketed, comment, exact_text, identifier
@@ -137,19 +137,7 @@ class Writer:
                 return None
 
     def evaluate(self, node: Expr) -> float:
-        match node:
-            case Const(value=value):
-                return float(value)
-            case Extent(index=index):
-                return float(self.extents[index.dim])
-            case Mul(factors=factors):
-                return math.prod(self.evaluate(f) for f in factors)
-            case Add(terms=terms):
-                return math.fsum(self.evaluate(t) for t in terms)
-            case Apply(function=function, arguments=arguments):
-                return FLOATS.apply(function, *(self.evaluate(a) for a in arguments))
-            case _:
-                raise AssertionError(f"{type(node).__name__} is not a number of sizes")
+        return number_of(node, self.extents)
 
     def spell_number(self, value: int, constant: bool) -> None:
         """A number is written where it is used: above the function, sizes are digits."""

@@ -14,15 +14,17 @@ import numpy as np
 from einstan.calculus import backward as contractor
 from einstan.calculus import canonical as forms
 from einstan.calculus import partial as partials
+from einstan.calculus import proof as proofs
 from einstan.calculus import simplify as simplifier
 from einstan.calculus.alpha import alpha
 from einstan.calculus.naming import ForwardNames
 from einstan.calculus.program import Program
 from einstan.calculus.stable import runnable
-from einstan.language import Add, Equation, Expr, Index, Mul, Node, parse, slot, well_named
+from einstan.language import Add, Const, Equation, Expr, Extent, Index, Indexed, Mul, Node, parse, slot, well_named
 from einstan.language.errors import DataError, DifferentiationError, ExtentError
-from einstan.language.node import fold
-from einstan.language.term import Indexed, rename_bound, tensors
+from einstan.language.node import fold, preorder, replace
+from einstan.language.term import add, bound_indices, mul, neg, rename_bound, substitute, tensors
+from einstan.machine.extents import infer
 from einstan.machine.loops import evaluate
 from einstan.machine.numbers import FLOATS
 from tests.calculus.oracle import NoValueError, Oracle
@@ -213,19 +215,19 @@ def second_derivatives_are_right_and_symmetric(random: Random) -> None:
     if not np.all(np.isfinite(here)):
         raise Rejected
     rank = len(SHAPES[one])
+    here[np.abs(here) < 1e-12] = 0.0
     assert_close(here, np.moveaxis(there, range(-rank, 0), range(rank)) if there.ndim else there, equation, one, other)
-    step = 1e-5
-    array = np.asarray(given[other], dtype=float)
-    numeric = np.zeros(here.shape)
-    for at in np.ndindex(array.shape):
-        sides = []
-        for sign in (1, -1):
-            moved = array.copy()
-            moved[at] += sign * step
-            sides.append(loops(first, {**given, other: moved}, equation))
-        numeric[(..., *at)] = (sides[0] - sides[1]) / (2 * step)
-    scale = 1 + (np.abs(here).max() if here.size else 0.0)
-    assert np.all(np.abs(here - numeric) <= 1e-4 * scale), f"{equation}\n{first}\n{one} {other}"
+    _, slopes = Oracle(extents_of(first, equation, given), given, other).tensor(first)
+    assert_close(slopes, here, equation, first, one, other)
+
+
+def extents_of(equation: Equation, source: Equation, given: dict[str, object]) -> dict[str, int]:
+    """The extent of every dimension of an equation, for the oracle, which knows dimensions by name alone."""
+    program = Program([source, equation])
+    extents = infer(program, {name: np.shape(given[str(name)]) for name in program.inputs})  # type: ignore[call-overload]
+    indices = {*equation.indices, *bound_indices(equation.rhs)}
+    indices |= {node.index for node in preorder(equation.rhs) if isinstance(node, Extent)}
+    return {index.dim: extents.of(equation, index) for index in indices}
 
 
 # ---- (c) the contractor ----------------------------------------------------------------------------------------------
@@ -294,7 +296,7 @@ def forward_names_are_equal(random: Random) -> None:
         free = list(body.free)
         random.shuffle(free)
         letters = {old: slot(Index(f"f{k}", old.dim)) for k, old in enumerate(free)}
-        renamed = partials.substitute(body, letters)
+        renamed = substitute(body, letters)
         assert isinstance(renamed, Expr)
         left = tuple(Index(f"f{k}", old.dim) for k, old in enumerate(free))
         definitions.append(Equation(f"F{number}", left, renamed))
@@ -319,6 +321,58 @@ def below(expr: Expr) -> list[Expr]:
     return found
 
 
+# ---- (e) proofs ------------------------------------------------------------------------------------------------------
+
+
+def mutated(expr: Expr, random: Random) -> Expr:
+    """A near miss: a sign, a factor, a bracket, an index or an order of slots is wrong somewhere."""
+    nodes = [node for node in below(expr) if not isinstance(node, Const)]
+    if not nodes:
+        raise Rejected
+    old = random.choice(nodes)
+    new: Expr
+    match random.randrange(5):
+        case 0:
+            new = neg(old)
+        case 1:
+            new = mul((Const(2), old))
+        case 2 if isinstance(old, Mul):
+            new = mul(old.factors[1:])
+        case 3 if isinstance(old, Indexed) and len(old.slots) == 2:
+            new = Indexed(old.tensor, old.slots[::-1])
+        case 4 if len(old.free) > 1 and old.free[0].dim == old.free[1].dim:
+            new = substitute(old, {old.free[0]: old.free[1]})  # type: ignore[assignment]
+        case _:
+            new = add((old, Const(1)))
+    return replace(expr, {old: new})  # type: ignore[no-any-return]
+
+
+def only_what_is_true_is_proved(random: Random) -> None:
+    term, indices, sizes = a_term(random)
+    if 0 in sizes.values():
+        raise Rejected  # where there is nothing to tell them apart, all is equal
+    other = mutated(term, random)
+    given = arrays(random, sizes)
+    oracle = Oracle(sizes, given)
+    values, _ = of_value(term, indices, oracle)
+    proof = proofs.prove(term, other)
+    if proof.proved:
+        try:
+            found = oracle.tensor(Equation("Z", indices, other))[0]
+        except (NoValueError, IndexError, ValueError) as error:
+            raise Rejected from error
+        assert_close(values, found, "proved equal:", term, other)
+    else:
+        assert proof.difference
+
+
+def a_rewritten_term_is_proved(random: Random) -> None:
+    """Another order, other letters, one product multiplied out, a factor in numerator and denominator."""
+    term = Terms(random, rational=True).term(2, free_indices(random))
+    other = shuffled(forms.expanded(term), random)
+    assert proofs.prove(term, other).proved, f"{term}\n{other}"
+
+
 PROPERTIES = {
     check.__name__: check
     for check in (
@@ -330,5 +384,7 @@ PROPERTIES = {
         second_derivatives_are_right_and_symmetric,
         backward_is_the_gradient,
         forward_names_are_equal,
+        only_what_is_true_is_proved,
+        a_rewritten_term_is_proved,
     )
 }

@@ -68,6 +68,8 @@ def test_one_occurrence_inside_a_function_is_refused_with_both_spellings(text: s
 
 def test_a_term_may_lack_a_free_index_and_so_may_the_right_side() -> None:
     assert str(parse("dZ[n,j]/db[q] = δ[j,q]")) == "dZ[n,j]/db[q] = δ[j,q]"
+    assert str(parse("Z[n,j] = b[j]")) == "Z[n,j] = b[j]"
+    assert str(parse("Z[n,j] = X[n,j] + b[j] + c")) == "Z[n,j] = X[n,j] + b[j] + c"
 
 
 def test_the_two_letters_of_one_spelling_may_run_over_different_axes() -> None:

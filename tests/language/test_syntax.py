@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 from fractions import Fraction
 
 import pytest
@@ -12,6 +13,7 @@ from einstan.language import (
     Apply,
     Const,
     Delta,
+    EinstanError,
     Equation,
     Extent,
     Index,
@@ -21,9 +23,12 @@ from einstan.language import (
     Partial,
     Reduce,
     Sum,
+    latex,
     parse,
     parse_expression,
 )  # fmt: skip
+from einstan.language.term import tensors
+from einstan.language.tokens import is_name
 
 # ---- two spellings of one equation -----------------------------------------------------------------------------------
 
@@ -194,3 +199,36 @@ def test_a_gradient_alone_is_a_plain_tensor() -> None:
 
 def test_result_is_an_equation() -> None:
     assert isinstance(parse("T = A[I,I]"), Equation)
+
+
+# ---- names -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("word", [*keyword.kwlist, *keyword.softkwlist, "print", "len", "np", "self", "for2", "in_1"])
+def test_keywords_of_python_are_names_like_others(word: str) -> None:
+    if word == "_":
+        return
+    capital = word[0].upper() + word[1:]
+    small = word[0].lower() + word[1:]
+    for text in (f"Z[{small}] = X[{small},{capital}] W[{capital}]", f"{word}[i] = {word}_1[i] {word}_hat"):
+        assert str(parse(text)) == text
+        assert parse(latex(parse(text))) is parse(text)
+
+
+HOSTILE = [
+    "__import__", "__class__", "x__", "x__y", "os.system", "x;y", "x y()", "'x'", '"x"', "x\\n", "x`", "x!", "{x}", "$x",
+    "x@y", "x:=y", "x=y", "lambda: x", "ｘ", "𝐱", "ﬁ", "x#", "x\u200b", "x\u202e", "\u0430\u0301x", "²x", "x\0",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=ascii)
+def test_what_is_no_name_cannot_become_one(name: str) -> None:
+    """Names go into generated code, so a name holds letters, digits and single underscores of one normal form."""
+    for text in (f"Z[i] = {name}[i]", f"{name}[i] = x[i]", f"Z[{name}] = x[{name}]", f"Z = \\mathrm{{{name}}}_{{K}}"):
+        try:
+            equation = parse(text)
+        except EinstanError:
+            continue
+        names = {str(equation.name), *map(str, tensors(equation.rhs)), *(index.name for index in equation.indices)}
+        assert name not in names
+        assert all(is_name(name) for name in names)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 Array = Any
+Ints = tuple[int, ...]
 
 # Each row: the call, with {0}, {1} for arguments and {out} for ", out=t" or nothing.
 UFUNCS: dict[str, str] = {
@@ -97,17 +98,21 @@ def padded(x: Array, before: tuple[int, ...], after: tuple[int, ...], value: flo
 def inside(index: Array, size: int, where: str) -> Array:
     """The positions, if none of them is outside."""
     if index.size and not (index.min() >= 0 and index.max() < size):
-        raise IndexError(f"{where} is read at {index.min()} to {index.max()}, but its size is {size}")
+        first = index[(index < 0) | (index >= size)].flat[0]
+        raise IndexError(f"{where} is {first}, but the size is {size}")
     return index
 
 
-def guarded(x: Array, index: tuple[Array, ...], allowed: Array, value: float, where: str) -> Array:
+def guarded(x: Array, index: tuple[Array, ...], allowed: Array, value: float, slots: Ints, where: str) -> Array:
     """x[index], and a value where some position is outside; that is an error where the read is allowed."""
     ok = np.asarray(True)
-    for at, size in zip(index, x.shape, strict=True):
-        ok = ok & (at >= 0) & (at < size)
-    if np.any(allowed & ~ok):
-        raise IndexError(f"{where} is read outside")
+    for at, size, slot in zip(index, x.shape, slots, strict=True):
+        here = (at >= 0) & (at < size)
+        wrong = allowed & ~here
+        if np.any(wrong):
+            first = np.broadcast_to(at, wrong.shape)[wrong].flat[0]
+            raise IndexError(f"slot {slot} of {where} is {first}, but the size is {size}")
+        ok = ok & here
     if 0 in x.shape:
         return np.full(ok.shape, value, x.dtype)
     near = tuple(np.clip(at, 0, size - 1) for at, size in zip(index, x.shape, strict=True))
@@ -118,7 +123,7 @@ def positions(x: Array, where: str) -> Array:
     """Whole numbers that a slot can hold."""
     whole = np.asarray(x).astype(np.intp)
     if not np.array_equal(whole, x):
-        raise IndexError(f"{where} holds numbers that are not whole")
+        raise IndexError(f"{where} is {np.asarray(x)[whole != x].flat[0]}, which is not a whole number")
     return whole
 
 

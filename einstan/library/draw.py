@@ -1,0 +1,194 @@
+"""Pictures of computation graphs: DOT and Mermaid as text, SVG and PNG by Graphviz.
+
+    net.draw("net.svg", backward="L", extents={"n": 32})
+
+An input is an ellipse, a parameter a hexagon, an equation a box, an output a box with a double frame, a cotangent a
+dashed box with round corners; each has a shade of its own too.  The same graph gives the same text.  SVG and PNG need
+the extra ``einstan[draw]``, which brings Graphviz along; DOT (``.dot``) and Mermaid (``.mmd``) need nothing.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from einstan.calculus.program import Program
+from einstan.language.errors import DataError
+from einstan.language.term import Equation, Name
+from einstan.library import graph as graphs
+from einstan.library.graph import Edge, Graph, Vertex
+from einstan.library.network import Network
+from einstan.machine.extents import as_program
+
+Drawable = Network | Program | Equation | Iterable[Equation]
+WIDEST = 60  # characters on a line of a vertex
+INK = "#1d2330"
+
+# How each kind looks: the shape in DOT with further attributes, the brackets in Mermaid, the fill.
+SHAPES = {
+    "input": ("ellipse", {}, ('(["', '"])'), "#d6e6f7"),
+    "parameter": ("hexagon", {"margin": "0.02,0.04"}, ('{{"', '"}}'), "#f2d58c"),
+    "equation": ("box", {}, ('["', '"]'), "#ffffff"),
+    "output": ("box", {"peripheries": "2"}, ('[["', '"]]'), "#b9dcc0"),
+    "cotangent": ("box", {"style": "filled,rounded,dashed"}, ('("', '")'), "#f3f0f7"),
+}
+
+
+def draw(
+    what: Drawable,
+    path: str | Path,
+    backward: Name | None = None,
+    extents: Mapping[str, Any] | None = None,
+    scalars: bool = False,
+) -> Path:
+    """Draw a network or a program into a file; its ending says how: ``.svg``, ``.png``, ``.dot`` or ``.mmd``.
+
+    - ``backward``: a scalar, the backward pass of which is drawn dashed beside the forward pass;
+    - ``extents``: sizes by index letter (``{"n": 32}``) or by axis (``"X.0"``), arrays or shapes by tensor;
+    - ``scalars``: a vertex per component, for sizes of which at most 200 components come.
+
+    Returns the path.  Raises `DataError` for another ending, and where SVG or PNG lack their extra; `ExtentError` where
+    ``scalars`` lacks an extent or there are too many components.
+    """
+    path = Path(path)
+    writer = WRITERS.get(path.suffix.lower())
+    if writer is None:
+        raise DataError(
+            f"{path.name} has no ending that says how to draw it",
+            inferred=f"the ending is {path.suffix}" if path.suffix else "there is no ending",
+            repair="end it in " + ", ".join(list(WRITERS)[:-1]) + " or " + list(WRITERS)[-1],
+        )
+    path.write_bytes(writer(graph_of(what, backward, extents, scalars)))
+    return path
+
+
+def graph_of(
+    what: Drawable, backward: Name | None = None, extents: Mapping[str, Any] | None = None, scalars: bool = False
+) -> Graph:
+    """What is drawn, as a value."""
+    if isinstance(what, Network):
+        return graphs.graph(what.program, what.params, backward, {**what.sizes, **(extents or {})}, scalars)
+    return graphs.graph(as_program(what), (), backward, extents, scalars)
+
+
+def mimebundle(what: Drawable) -> dict[str, str]:
+    """What a notebook shows: the drawing where the extra is there, else Mermaid, which notebooks draw themselves."""
+    graph = graph_of(what)
+    try:
+        return {"image/svg+xml": rendered(graph, "svg").decode()}
+    except DataError:
+        return {"text/markdown": f"```mermaid\n{mermaid(graph)}```\n"}
+
+
+# ---- DOT -------------------------------------------------------------------------------------------------------------
+
+
+def dot(graph: Graph) -> str:
+    """The text of a graph for Graphviz.  A backward edge is given the other way round, so that layers keep their order."""
+    font = 'fontname="Helvetica,Arial,sans-serif"'
+    lines = [
+        "digraph {",
+        f"  graph [rankdir={'LR' if graph.scalars else 'TB'}, nodesep=0.3, ranksep=0.45, {font}, fontsize=11];",
+        f'  node [{font}, fontsize=11, style=filled, color="{INK}", fontcolor="{INK}", margin="0.14,0.07", height=0.35];',
+        f'  edge [{font}, fontsize=9, color="{INK}", fontcolor="{INK}", arrowsize=0.7];',
+    ]
+    for number, group in enumerate(graph.groups):
+        vertices = [f"  {_dot_vertex(vertex, graph.scalars)}" for vertex in group.vertices]
+        if graph.scalars:
+            frame = f'label={_quoted(_wrapped(group.text))}, color="#9aa3b5", style=rounded'
+            vertices = [f"  subgraph cluster_{number} {{", f"    graph [{frame}];", *(f"  {v}" for v in vertices), "  }"]
+        lines += vertices
+    lines += [f"  {_dot_edge(edge)}" for edge in graph.edges]
+    lines += [f"  {{ rank=same; {_quoted(tensor)}; {_quoted(cotangent)}; }}" for tensor, cotangent in graph.pairs]
+    return "\n".join([*lines, "}", ""])
+
+
+def _dot_vertex(vertex: Vertex, small: bool) -> str:
+    shape, further, _, fill = SHAPES[vertex.kind]
+    label = _quoted(_wrapped(vertex.text))
+    attributes = {"label": label, "shape": shape, "fillcolor": f'"{fill}"'}
+    attributes |= {key: f'"{value}"' for key, value in further.items()}
+    return f"{_quoted(vertex.name)} [{', '.join(f'{key}={value}' for key, value in attributes.items())}];"
+
+
+def _dot_edge(edge: Edge) -> str:
+    ends = (edge.target, edge.source) if edge.backward else (edge.source, edge.target)
+    attributes = ["dir=back", "style=dashed"] if edge.backward else []
+    if edge.lines:
+        attributes.insert(0, f"label={_quoted([f' {line} ' for line in edge.lines])}")
+    bracket = f" [{', '.join(attributes)}]" if attributes else ""
+    return f"{_quoted(ends[0])} -> {_quoted(ends[1])}{bracket};"
+
+
+def _quoted(lines: str | list[str]) -> str:
+    """A string of DOT, in which ``&`` would start an entity and a backslash an escape."""
+    lines = [lines] if isinstance(lines, str) else lines
+    escaped = [line.replace("\\", "\\\\").replace('"', '\\"').replace("&", "&amp;") for line in lines]
+    return '"' + "\\n".join(escaped) + '"'
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDEST, break_long_words=False, break_on_hyphens=False) or [""]
+
+
+# ---- Mermaid ---------------------------------------------------------------------------------------------------------
+
+
+def mermaid(graph: Graph) -> str:
+    """The text of a graph for Mermaid."""
+    number = {vertex.name: f"n{k}" for k, vertex in enumerate(graph.vertices)}
+    lines = [f"flowchart {'LR' if graph.scalars else 'TB'}"]
+    for k, group in enumerate(graph.groups):
+        vertices = []
+        for vertex in group.vertices:
+            left, right = SHAPES[vertex.kind][2]
+            text = _mermaid_text(_wrapped(vertex.text))
+            vertices.append(f"    {number[vertex.name]}{left}{text}{right}:::{vertex.kind}")
+        if graph.scalars:
+            vertices = [f'    subgraph g{k}["{_mermaid_text([group.text])}"]', *(f"    {v}" for v in vertices), "    end"]
+        lines += vertices
+    for edge in graph.edges:
+        label = f'|"{_mermaid_text(edge.lines)}"|' if edge.lines else ""
+        lines.append(f"    {number[edge.source]} {'-.->' if edge.backward else '-->'}{label} {number[edge.target]}")
+    for kind in dict.fromkeys(vertex.kind for vertex in graph.vertices):
+        dashes = ",stroke-dasharray:4 3" if kind == "cotangent" else ""
+        lines.append(f"    classDef {kind} fill:{SHAPES[kind][3]},stroke:{INK},color:{INK}{dashes}")
+    return "\n".join([*lines, ""])
+
+
+# What Mermaid reads as markup, as the entities that it knows; # is the sign of an entity itself.
+ENTITIES = str.maketrans({c: f"#{ord(c)};" for c in '#"&<>`_*~$\\'})
+
+
+def _mermaid_text(lines: Iterable[str]) -> str:
+    return "<br/>".join(line.translate(ENTITIES) for line in lines)
+
+
+# ---- pictures --------------------------------------------------------------------------------------------------------
+
+
+def rendered(graph: Graph, form: str) -> bytes:
+    """A picture of a graph, laid out by Graphviz."""
+    try:
+        from pygraphviz import AGraph
+    except ImportError:
+        raise DataError(
+            f"drawing {form.upper()} needs pygraphviz, which is not installed",
+            repair=("pip install 'einstan[draw]'", "or write .dot or .mmd, which need nothing"),
+        ) from None
+    drawn = AGraph(string=dot(graph))
+    if form == "png":
+        drawn.graph_attr["dpi"] = "144"
+    picture: bytes = drawn.draw(format=form, prog="dot")
+    drawn.close()
+    return picture
+
+
+WRITERS: dict[str, Callable[[Graph], bytes]] = {
+    ".svg": lambda graph: rendered(graph, "svg"),
+    ".png": lambda graph: rendered(graph, "png"),
+    ".dot": lambda graph: dot(graph).encode(),
+    ".mmd": lambda graph: mermaid(graph).encode(),
+}

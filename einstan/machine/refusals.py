@@ -1,0 +1,205 @@
+"""What the machine refuses: arrays that do not fit an equation, reads outside, values that do not exist.
+
+Each error has its place in the equation, what was inferred, and the repair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from einstan.calculus.program import Program
+from einstan.language.dims import axis
+from einstan.language.errors import DataError, EinstanError, ExtentError, Span, nearest
+from einstan.language.index import Affine, Index
+from einstan.language.node import Node, preorder, replace
+from einstan.language.place import Place, at
+from einstan.language.term import Delta, Equation, Expr, Extent, Indexed, Iverson, Name, Reduce, mul
+
+NO_VALUE = {"mean": "the mean", "max": "the largest", "min": "the smallest"}
+
+
+def reader_of(program: Program, name: Name) -> Equation | None:
+    """The first equation that reads a tensor, else the one that defines it."""
+    readers = (e for e in program.equations if name in program.reads[e.name])
+    return next(readers, program.defined.get(name))
+
+
+def counted(number: int, what: str, many: str) -> str:
+    return f"{number} {what if number == 1 else many}"
+
+
+def under_left(text: str) -> Span:
+    """The left side of an equation that is given as text."""
+    return 0, len(text.partition("=")[0].rstrip()) or len(text)
+
+
+# ---- what is given ---------------------------------------------------------------------------------------------------
+
+
+def missing(program: Program, name: Name, given: Iterable[str]) -> DataError:
+    """A tensor that the program reads and nobody gave."""
+    given = list(given)
+    close = nearest(str(name), [g for g in given if g not in {str(n) for n in program.inputs}])
+    return DataError(
+        f"{name} is not given",
+        **at(reader_of(program, name), name),
+        inferred="given: " + ", ".join(given) if given else "nothing is given",
+        repair=f"give {name}=..." + (f"; {close}" if close else ""),
+    )
+
+
+def unknown_tensor(program: Program, name: str) -> DataError:
+    """A tensor that was given and that the program does not read."""
+    inputs = [str(n) for n in program.inputs]
+    return DataError(
+        f"{name} is not a tensor that the program reads",
+        inferred="it reads " + ", ".join(inputs) if inputs else "it reads nothing",
+        repair=nearest(name, inputs) or f"leave {name} out",
+    )
+
+
+def wrong_rank(program: Program, name: Name, shape: tuple[int, ...]) -> DataError:
+    """An array with more or fewer axes than its tensor has slots."""
+    rank = program.ranks[name]
+    has = f"has {counted(len(shape), 'axis', 'axes')} {shape}" if shape else "is a scalar"
+    axes = counted(rank, "axis", "axes")
+    return DataError(
+        f"{name} {has}, but the equation reads {axes if rank else 'a scalar'}",
+        **at(reader_of(program, name), name),
+        inferred=f"{name} has {counted(rank, 'slot', 'slots')} here" if rank else f"{name} has no slots here",
+        repair=f"give {name} with {axes}" if rank else f"give {name} as a number",
+    )
+
+
+def not_an_array(program: Program, name: Name, reason: str) -> DataError:
+    """Nested lists with rows of different lengths, and what else has no shape."""
+    rank = program.ranks.get(name, -1)
+    axes = f"{name} has {counted(rank, 'axis', 'axes')}" if rank > 0 else f"{name} is a scalar"
+    return DataError(
+        f"{name} is not an array: {reason}",
+        **at(reader_of(program, name), name),
+        inferred=axes if rank >= 0 else f"only the size of {name} is read",
+        repair="give nested lists with rows of one length" if rank else f"give {name} as a number",
+    )
+
+
+def wrong_dtype(program: Program, name: Name, dtype: Any, index: bool) -> EinstanError:
+    """Integers where real numbers are computed with, or numbers that are not whole in a slot."""
+    equation = reader_of(program, name)
+    want = "integers, because it stands in a slot" if index else "floating-point numbers"
+    repair = f"give {name}.astype(int)" if index else f"give {name}.astype(float)"
+    if dtype.kind == "c":
+        repair = f"give {name}.real, or its real and imaginary parts as two tensors"
+    inferred = f"{name} stands in no slot: it is a tensor of real numbers"
+    if index:
+        holder = next((h for e in program.equations for h, atom in positions_in(e) if atom.tensor == name), None)
+        inferred = (
+            f"its entries are positions in {holder.tensor}" if holder else "its entries are compared with indices"
+        )
+    return DataError(
+        f"{name} has dtype {dtype}, but it must hold {want}", **at(equation, name), inferred=inferred, repair=repair
+    )
+
+
+# ---- reads -----------------------------------------------------------------------------------------------------------
+
+
+def outside(equation: Equation, access: Indexed, position: int, value: int, size: int) -> EinstanError:
+    """A read outside a tensor that no bracket guards: of positions that the data holds, or of a range."""
+    name, form = axis(access.tensor, position), access.slots[position]
+    held = [atom for atom, _ in form.terms if isinstance(atom, Indexed)]
+    has = f"the positions 0 to {size - 1}" if size else "no positions"
+    where = f"{form} is {value}" + ("" if held else _where(form, value))
+    guard = Iverson((Affine((), 0), form, Extent(Index(name, name))), ("<=", "<"))
+    padded = replace(equation, {access: mul((guard, access))})
+    repair = [f"say that {access.tensor} is zero outside: {padded}"]
+    if held:
+        repair.insert(0, f"give {held[0].tensor} with positions that {access.tensor} has")
+    return (DataError if held else ExtentError)(
+        f"{access} reads outside {access.tensor}: slot {position} is {value}, but {name} has size {size}",
+        **at(equation, access),
+        inferred=f"{where}, and {name} has {has}" if str(form) != str(value) else f"{name} has {has}",
+        repair=repair,
+    )
+
+
+def _where(form: Affine, value: int) -> str:
+    """The value of the one index of a form, where it has one and no other unknown."""
+    match form.terms:
+        case ((Index(name=letter), coefficient),) if (letter, coefficient, form.constant) != (str(form), 1, 0):
+            return f" where {letter} = {(value - form.constant) // coefficient}"
+    return ""
+
+
+def not_whole(equation: Equation, atom: Node | None, value: object) -> DataError:
+    """A position with digits after the point."""
+    shown = str(atom) if atom is not None else "a slot"
+    holder = next((holder for holder, inner in positions_in(equation) if inner is atom), None)
+    return DataError(
+        f"{shown} is {value}, which is not a whole number",
+        **at(equation, atom),
+        inferred=f"{shown} stands in a slot of {holder.tensor}" if holder is not None else (),
+        repair="index with a tensor of integers",
+    )
+
+
+def positions_in(equation: Equation) -> Iterator[tuple[Indexed, Indexed]]:
+    """The accesses that stand in slots, each after the access whose slot it is."""
+    for node in preorder(equation.rhs):
+        if isinstance(node, Indexed):
+            for form in node.slots:
+                for atom, _ in form.terms:
+                    if isinstance(atom, Indexed):
+                        yield node, atom
+
+
+# ---- sizes -----------------------------------------------------------------------------------------------------------
+
+
+def empty(equation: Equation, node: Reduce, known: Iterable[str]) -> DataError:
+    """The mean, largest or smallest of nothing."""
+    letters = ", ".join(index.name for index in node.indices)
+    return DataError(
+        f"{NO_VALUE[node.operation]} over {letters} has no value: there is nothing to take it of",
+        **at(equation, node),
+        inferred=", ".join(known),
+        repair=f"give arrays in which {letters} {'has' if len(node.indices) == 1 else 'have'} at least one value",
+    )
+
+
+def divides_by_zero(equation: Equation, divisor: Expr, known: Iterable[str], letters: Iterable[str]) -> DataError:
+    """A division by a number of sizes that is zero; ``letters`` are those of extents that are."""
+    place = at(equation, divisor)
+    if place["span"] is None:  # a part that the text spells in another way
+        place = at(equation, next((n for n in preorder(divisor) if isinstance(n, Extent)), None))
+    short = ", ".join(letters)
+    return DataError(
+        f"{equation.name} divides by {divisor}, which is 0",
+        **place,
+        inferred=", ".join(known),
+        repair=f"give arrays in which {short or divisor} "
+        + ("is not 0" if not short else "has at least one value" if "," not in short else "have at least one value"),
+    )
+
+
+def too_large(
+    equation: Equation | None, name: Name | None, what: str, known: Iterable[str], needed: str, available: str
+) -> DataError:
+    """An array that does not fit into memory."""
+    deltas = equation is not None and any(isinstance(node, Delta) for node in preorder(equation.rhs))
+    factored = "ask for the factored form (deltas kept as factors), a product with a vector, or smaller sizes"
+    return DataError(
+        f"{what} would take {needed}, and {available} are available",
+        **_defining(equation, name),
+        inferred=", ".join(known),
+        repair=factored if deltas else "ask for a product with a vector, or for smaller sizes",
+    )
+
+
+def _defining(equation: Equation | None, name: Name | None) -> Place:
+    """The left side of the equation that defines a tensor, else where it is read."""
+    place = at(equation, name)
+    if equation is not None and equation.name == name:
+        place["span"] = 0, place["text"].index(" = ")
+    return place

@@ -1,0 +1,31 @@
+"""The calculus on random terms and graphs: see `tests.calculus.properties` for what each name promises."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, reject, settings
+from hypothesis import strategies as st
+
+from tests.calculus.properties import PROPERTIES, Rejected
+
+EXAMPLES = {"backward_is_the_gradient": 60, "forms_keep_the_value": 80, "second_derivatives_are_right_and_symmetric": 60}
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # the oracle may overflow; then the example is rejected
+@pytest.mark.parametrize("name", PROPERTIES)
+def test_property(name: str) -> None:
+    @settings(
+        max_examples=EXAMPLES.get(name, 100),
+        deadline=None,
+        suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
+    )
+    @given(st.integers(0, 2**32))
+    def check(seed: int) -> None:
+        try:
+            PROPERTIES[name](Random(seed))
+        except Rejected:
+            reject()
+
+    check()

@@ -1,0 +1,176 @@
+"""The checker: a table of documents and the mark of each claim, and what a report says."""
+
+import json
+from html.parser import HTMLParser
+
+import pytest
+
+import einstan as es
+from einstan.language.errors import ClaimError, EinstanError
+from einstan.library.cli import main
+
+DENSE = "Z[n,j] = X[n,K] W[K,j] + b[j]\n"
+SOFTMAX = "S[n,c] = exp(Z[n,c]) / sum[K](exp(Z[n,K]))\nL = -1/|N| Y[N,C] log(S[N,C])\n"
+
+# A document whose claims stand behind their marks: ✓ proved, ≈ verified, ✗ refuted, ? left open.
+ROWS = {
+    "derivatives": DENSE + "✓ dZ[n,j]/dX[m,p] = δ[n,m] W[p,j]\n✗ dZ[n,j]/dX[m,p] = δ[n,m] W[j,p]\n✓ dZ[n,j]/db[q] = δ[j,q]",
+    "the derivative of a tensor with respect to itself": DENSE + "✓ dZ[n,j]/dZ[m,p] = δ[n,m] δ[j,p]\n✗ dZ[n,j]/dZ[m,p] = δ[n,m]",
+    "gradients": DENSE + "L = 1/2 (Z[N,J] - Y[N,J])^2\n✓ claim dZ[n,j] = Z[n,j] - Y[n,j]\n✓ claim dW[p,q] = X[N,p] dZ[N,q]\n"
+    "✗ claim dW[p,q] = 2 X[N,p] dZ[N,q]\n✓ claim dL = 1",
+    "an assumption that is needed": SOFTMAX + "assume sum[C](Y[n,C]) = 1\n✓ claim dZ[n,c] = (S[n,c] - Y[n,c]) / |n|\n"
+    "✗ claim dZ[n,c] = (S[n,c] - Y[n,c]) / |c|",
+    "the same without the assumption": SOFTMAX + "✗ claim dZ[n,c] = (S[n,c] - Y[n,c]) / |n|",
+    "parts do not share assumptions": "assume sum[C](Y[n,C]) = 1\n✓ claim sum[C](Y[n,C]) = 1 1[n]\n---\n✗ claim sum[C](Y[n,C]) = 1 1[n]",
+    "identities": "✓ claim (a[i] + b[i])^2 = a[i]^2 + 2 a[i] b[i] + b[i]^2\n✗ claim (a[i] + b[i])^2 = a[i]^2 + b[i]^2\n"
+    "≈ claim sin(x)^2 + cos(x)^2 = 1",
+    "second derivatives": "L = 1/2 x[I] A[I,J] x[J]\n✓ dL/dx[i]dx[j] = 1/2 (A[i,j] + A[j,i])\n✗ dL/dx[i]dx[j] = A[i,j]",
+    "a derivative on the right of a definition": "L = x[I]^3\ng[i] = dL/dx[i]\n✓ claim g[i] = 3 x[i]^2\n✓ dg[i]/dx[j] = 6 x[i] δ[i,j]",
+    # tensors without a formula
+    "the chain rule": "given Y[j](X[I])\ngiven Z[k](Y[J])\n✓ dZ[k]/dX[i] = dZ[k]/dY[J] dY[J]/dX[i]\n✗ dZ[k]/dX[i] = dZ[k]/dY[i] dY[J]/dX[J]",
+    "two ways to one tensor": "given u(x)\ngiven L(u, x)\n✗ dL/dx = dL/du du/dx",
+    "what is given is not straight": "given L(x)\n✗ claim L = dL/dx x\n✗ claim dL/dx = 1",
+    "no second derivative of what is given": "given L(x[I])\n? dL/dx[i]dx[j] = 0 1[i,j]\ng[i] = dL/dx[i]\n? dg[i]/dx[j] = 0 1[i,j]",
+    "shared letters": "given A[i,j](Z[i,K])\n✓ claim (1 - δ[p,q]) dA[p,b]/dZ[q,j] = 0\n✗ claim (1 - δ[b,j]) dA[p,b]/dZ[q,j] = 0",
+    # kinks
+    "a kink": "a = relu(z)\n✓ da/dz = 1[z > 0]\n✗ da/dz = 1[z >= 0]",
+    "a kink by another convention": "convention relu'(x) = 1[x >= 0]\na = relu(z)\n✗ da/dz = 1[z > 0]\n✓ da/dz = 1[z >= 0]",
+    "max(0, x) is relu by its values only": "a = max(0, z)\n✓ claim a = relu(z)\n✗ da/dz = 1[z > 0]",
+    # ranges
+    "windows": "Y[i] = X[i+J] W[J]\n✓ dY[i]/dX[p] = pad(W[p-i])\n✗ dY[i]/dX[p] = pad(W[i-p])",
+    "a change of variables": "✓ claim A[I] pad(B[I-J]) C[J] = B[P] pad(A[P+J]) C[J]\n✗ claim A[I] pad(B[I-J]) C[J] = B[P] pad(A[P-J]) C[J]",
+    "a stated extent": "x[i] = δ[i,0] u + δ[i,1] v    where |i| = 2\nL = x[I]^2\n✓ claim L = u^2 + v^2\n✗ claim L = u^2",
+    # left open, with the reason
+    "nothing defines it": "✗ claim q = 0\n? dq/dx = 0",
+    "which scalar": "a = x^2\nb = x^3\n? claim dx = 2 x",
+    "no dependence": "a = x^2\nb = y^2\n? da/dy = 0",
+    "no point can be found": "? claim log(-1 - x^2) = sqrt(-1 - x^2)",
+}  # fmt: skip
+MARKS = {"✓": "proved", "≈": "verified", "✗": "refuted", "?": "undecided"}
+
+
+@pytest.mark.parametrize("text", ROWS.values(), ids=ROWS.keys())
+def test_marks(text):
+    lines = text.splitlines()
+    wanted = [MARKS[line[0]] for line in lines if line[0] in MARKS]
+    report = es.check("\n".join(line[2:] if line[0] in MARKS else line for line in lines))
+    assert [line.outcome.verdict for line in report.claims] == wanted, str(report)
+    for line in report.claims:
+        outcome = line.outcome
+        assert bool(outcome.counterexample) == (outcome.verdict == "refuted")
+        assert outcome.verdict != "undecided" or outcome.reason
+        if outcome.counterexample:
+            assert all(size <= 3 for size in outcome.counterexample.sizes.values())
+
+
+def test_a_report():
+    report = es.check(DENSE + "dZ[n,j]/db[q] = δ[j,q]  # as on paper\ndZ[n,j]/db[q] = δ[n,q]\n", "dense.ein")
+    assert not report
+    assert report.counts == {"proved": 1, "verified": 0, "refuted": 1, "undecided": 0}
+    assert str(report) == """\
+dense.ein
+   2  ✓ proved    dZ[n,j]/db[q] = δ[j,q]  # as on paper
+   3  ✗ refuted   dZ[n,j]/db[q] = δ[n,q]
+                  left:          δ[j,q]
+                  right:         δ[n,q]
+                  left - right:  δ[j,q] + -δ[n,q]
+                  for example:   X = [[1]]
+                                 W = [[1, 1]]
+                                 b = [1, 1]
+                                 at n = 0, j = 0, q = 1: left 0, right 1
+2 claims: 1 proved, 1 refuted; line 3 should not be so""" or "at n" in str(report)
+
+
+def test_a_counterexample_can_be_pasted():
+    report = es.check("claim a[I] b[I] = a[I]")
+    example = report.claims[0].outcome.counterexample
+    values = {name: eval(text) for name, text in example.arrays.items()}
+    left = sum(a * b for a, b in zip(values["a"], values["b"], strict=True))
+    assert (str(left), str(sum(values["a"]))) == (example.left, example.right)
+
+
+def test_what_is_expected_to_be_wrong():
+    right, wrong = "refute dZ[n,j]/db[q] = δ[j,q]", "refute dZ[n,j]/db[q] = δ[n,q]"
+    assert es.check(DENSE + wrong)
+    report = es.check(DENSE + right)
+    assert not report
+    assert "it was expected to be wrong" in str(report)
+    assert not es.check(DENSE + "refute dQ[i]/dx = 0")  # open is not refuted
+
+
+def test_a_convention_changes_a_kink_alone():
+    with pytest.raises(ClaimError, match="line 1: a convention agrees with the derivative"):
+        es.check("convention relu'(x) = 1[x >= 1]")
+    with pytest.raises(ClaimError):
+        es.check("convention sin'(x) = sin(x)")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["given Y", "given Y[i](X[i,j])", "given Y[i](2 X[i])", "convention nothing'(x) = 1", "Z = x\ngiven Z(y)", "claim Z ="],
+)
+def test_what_is_not_a_document(text):
+    with pytest.raises(EinstanError):
+        es.check(text)
+
+
+PAPER = (
+    "# ---- a part\nconvention relu'(x) = 1[x >= 0]\ngiven L(Z[N,J])\n" + DENSE + "claim dW[p,q] = X[N,p] dZ[N,q]  # <5> & 6\n"
+    "refute dW[p,q] = X[N,q] dZ[N,p]\nassume sum[J](b[J]) = 1\n# not expressible: 7: lim | a limit\n"
+    "U^(2)[i] = pad(x[i-J]) w[J] where |i| = |x.0|\nV[i] = -max[K](x[K]) x_hat[i]^2 / (1 + sqrt(x1[i]))\n"
+)
+
+
+class _Balanced(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.open, self.links = [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.links += [value for name, value in attributes if name in ("src", "href")]
+        if tag not in ("meta", "hr", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_startendtag(self, tag, attributes):
+        pass
+
+
+def test_html_is_one_balanced_page_without_links():
+    page = es.check(PAPER, "paper.ein").html()
+    parser = _Balanced()
+    parser.feed(page)
+    assert parser.open == []
+    assert parser.links == []
+    assert page.count("<math") == 8
+    assert "&lt;5&gt; &amp; 6" in page
+
+
+def test_latex_is_balanced():
+    text = es.check(PAPER, "paper.ein").latex()
+    plain = text.replace(r"\{", "").replace(r"\}", "")
+    assert plain.count("{") == plain.count("}")
+    assert text.count(r"\[ ") == text.count(r" \]") == 8
+
+
+def test_the_command(tmp_path, capsys):
+    good, bad = tmp_path / "good.ein", tmp_path / "bad.ein"
+    good.write_text(PAPER, encoding="utf-8")
+    bad.write_text("claim a = b", encoding="utf-8")
+    assert main(["check", str(good)]) == 0
+    assert "2 claims: 1 proved, 1 refuted (1 as expected)" in capsys.readouterr().out
+    assert main(["check", str(good), str(bad)]) == 1
+    assert "2 of 3 claims are as expected" in capsys.readouterr().out
+    assert main(["check", str(good), "--json", "--html", str(tmp_path / "a.html"), "--latex", str(tmp_path / "a.tex")]) == 0
+    (report,) = json.loads(capsys.readouterr().out)
+    assert report["ok"]
+    assert report["not_expressible"] == ["7: lim | a limit"]
+    assert [line["verdict"] for line in report["lines"] if "verdict" in line] == ["proved", "refuted"]
+    assert (tmp_path / "a.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert (tmp_path / "a.tex").read_text(encoding="utf-8").startswith(r"\documentclass")
+    assert main(["check", str(good), "--table"]) == 0
+    assert "| [good](good.ein) |" in capsys.readouterr().out
+    assert main(["check", str(tmp_path / "none.ein")]) == 2
+    assert "cannot be read" in capsys.readouterr().err

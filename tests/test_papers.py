@@ -1,0 +1,235 @@
+"""The five texts: every line comes out as the documents say, the table is up to date, and the checker can be trusted.
+
+Trust is tested by mutation: each true claim is spoilt in every way that a slip of the pen would, the oracle of
+`papers_oracle` says whether the result is still true, and what is not must be refuted.
+"""
+
+import importlib.util
+import random
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+import einstan as es
+from einstan.language import parse_document
+from einstan.language.document import Claim
+from einstan.language.index import Affine, Index, slot
+from einstan.language.node import fold, preorder
+from einstan.language.term import (
+    Add,
+    Const,
+    Extent,
+    Indexed,
+    Mul,
+    Sum,
+    add,
+    bound_indices,
+    mul,
+    neg,
+    reciprocal,
+    substitute,
+)
+from einstan.library.claims import judge
+from einstan.library.part import Part
+
+PAPERS = Path(__file__).parent.parent / "docs" / "papers"
+TEXTS = ("neoh", "park", "kumar", "jiang", "zhao")
+
+
+def loaded(name, path):
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+oracles = loaded("papers_oracle", Path(__file__).parent / "papers_oracle.py")
+generate = loaded("generate", PAPERS / "generate.py")
+
+
+def text_of(name):
+    return (PAPERS / f"{name}.ein").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def reports():
+    started = time.process_time()
+    found = generate.reports()
+    return found, time.process_time() - started
+
+
+def test_every_line_is_as_the_documents_say(reports):
+    for report in reports[0]:
+        assert report.ok, str(report)
+        assert report.counts["undecided"] == 0
+
+
+def test_the_documents_are_checked_quickly(reports):
+    assert reports[1] < 20  # 10 on an idle machine
+
+
+def test_the_table_is_up_to_date(reports):
+    written = (PAPERS / "README.md").read_text(encoding="utf-8")
+    assert written == generate.readme(reports[0]), "run python docs/papers/generate.py"
+
+
+def test_every_refuted_line_gives_its_reason(reports):
+    for report in reports[0]:
+        for line in report.claims:
+            if line.statement.kind == "refute":
+                assert line.statement.comment
+                assert all(size <= 3 for size in line.outcome.counterexample.sizes.values()), str(line)
+
+
+# ---- mutants ---------------------------------------------------------------------------------------------------------
+
+
+def variants(expr):
+    """Every expression that one slip of the pen makes of this one, with the name of the slip."""
+    yield "sign", neg(expr)
+    yield "factor 2", mul((Const(2), expr))
+    yield "a half", mul((Const(Fraction(1, 2)), expr))
+    for index in dict.fromkeys((*expr.free, *bound_indices(expr))):
+        yield "1/|n|", mul((reciprocal(Extent(index)), expr))
+    for access in scalars_and_entries(expr):
+        yield "an extra factor", mul((access, expr))
+    inside = list(dict.fromkeys(preorder(expr)))
+    for node in inside:
+        for change, other in node_variants(node, expr.free):
+            yield change, replaced(expr, node, other)
+
+
+def node_variants(node, free):
+    if isinstance(node, Mul):
+        for k in range(len(node.factors)):
+            rest = node.factors[:k] + node.factors[k + 1 :]
+            yield "a dropped factor", mul(rest)
+    elif isinstance(node, Add):
+        for k, term in enumerate(node.terms):
+            yield "a dropped term", add(node.terms[:k] + node.terms[k + 1 :])
+            yield "a sign inside", add((*node.terms[:k], neg(term), *node.terms[k + 1 :]))
+    elif isinstance(node, Indexed):
+        slots = node.slots
+        for k in range(len(slots)):
+            for other in range(k + 1, len(slots)):
+                if slots[k] is not slots[other]:
+                    swapped = list(slots)
+                    swapped[k], swapped[other] = slots[other], slots[k]
+                    yield "two indices swapped", Indexed(node.tensor, tuple(swapped))
+            for index in dict.fromkeys((*free, *(form.index for form in slots if form.index))):
+                if slots[k].index is not None and slots[k].index is not index:
+                    yield "a neighbour's index", Indexed(node.tensor, (*slots[:k], slot(index), *slots[k + 1 :]))
+    elif isinstance(node, Affine) and node.index is None and len(node.terms) > 1:
+        (first, k), *others = node.terms
+        yield "a sign in a slot", Affine(((first, -k), *others), node.constant)
+
+
+def scalars_and_entries(expr):
+    """Entries that may stand in front: their indices are free."""
+    bound = set(bound_indices(expr))
+    found = [n for n in preorder(expr) if isinstance(n, Indexed) and not bound & set(n.free)]
+    return list(dict.fromkeys(found))[:2]
+
+
+def replaced(expr, old, new):
+    """The expression with a node replaced; a sum whose index is gone stays a sum."""
+
+    def rule(node, children):
+        if node is old:
+            return new
+        return node.rebuilt(children) if children != node.children else node
+
+    return fold(expr, rule)
+
+
+def mutants(claim, generator, count):
+    found = {}
+    for change, rhs in variants(claim.rhs):
+        if rhs is not claim.rhs and {i.name for i in rhs.free} <= {i.name for i in (*claim.lhs.free, *claim.rhs.free)}:
+            found.setdefault(rhs, change)
+    chosen = list(found.items())
+    generator.shuffle(chosen)
+    by_kind = {}
+    for rhs, change in chosen:
+        by_kind.setdefault(change, []).append((rhs, change))
+    # One of each kind first, so that rare slips are tried as well.
+    ordered = [group.pop() for group in by_kind.values()] + [pair for group in by_kind.values() for pair in group]
+    return [(change, Claim(claim.lhs, rhs)) for rhs, change in ordered[:count]]
+
+
+def truth(claim, made):
+    """Whether the claim is wrong at some point of an oracle; None where none can tell."""
+    answers = [oracle.differs(claim) for oracle in made]
+    return True if True in answers else None if None in answers and False not in answers else False
+
+
+@pytest.mark.slow
+def test_no_mutant_passes():
+    generator = random.Random(2023)
+    tried, wrong = 0, []
+    for name in TEXTS:
+        for document in parse_document(text_of(name)).parts:
+            part = Part(document)
+            made = [oracles.Oracle(document, size, seed=size) for size in (2, 3)]
+            for statement in document.statements:
+                if statement.kind != "claim":
+                    continue
+                for change, mutant in mutants(statement.content, generator, 5):
+                    false = truth(mutant, made)
+                    verdict = judge(mutant, part, explain=False).verdict
+                    tried += bool(false)
+                    if false and verdict != "refuted":
+                        wrong.append((name, statement.line, change, str(mutant), verdict))
+    assert not wrong
+    assert tried >= 1000
+
+
+def renamed(claim):
+    """The claim with every letter replaced and every product and sum turned round and grouped anew."""
+    letters = {}
+
+    def other(index):
+        letters.setdefault(index, Index(f"{index.name}z", index.dim))
+        return letters[index]
+
+    def rule(node, children):
+        node = node.rebuilt(children) if children != node.children else node
+        if isinstance(node, Mul | Add):
+            return type(node)(tuple(reversed(node.children)))
+        if isinstance(node, Sum):
+            new = tuple(other(index) for index in node.indices)
+            return Sum(new[::-1], substitute(node.body, dict(zip(node.indices, new, strict=True))))
+        return node
+
+    sides = [fold(side, rule) for side in (claim.lhs, claim.rhs)]
+    free = {index: other(index) for index in (*claim.lhs.free, *claim.rhs.free)}
+    return Claim(*(substitute(side, free) for side in sides))
+
+
+@pytest.mark.slow
+def test_no_other_spelling_is_refuted():
+    for name in TEXTS:
+        for document in parse_document(text_of(name)).parts:
+            part = Part(document)
+            for statement in document.statements:
+                if statement.kind == "claim":
+                    other = renamed(statement.content)
+                    outcome = judge(other, part)
+                    assert outcome.verdict in ("proved", "verified"), (name, statement.line, str(other), outcome)
+
+
+def test_the_oracle_agrees_with_the_documents():
+    """Test the tester: it calls the claims true and what is to be refuted false, wherever it can evaluate them."""
+    told = 0
+    for name in TEXTS:
+        for document in parse_document(text_of(name)).parts:
+            made = [oracles.Oracle(document, size, seed=size) for size in (2, 3)]
+            for statement in document.statements:
+                if statement.kind in ("claim", "refute"):
+                    answer = truth(statement.content, made)
+                    assert answer in (None, statement.kind == "refute"), (name, statement.line)
+                    told += answer is not None
+    assert told > 250
+    assert es.check("claim a = b").counts["refuted"] == 1
