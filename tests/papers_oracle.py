@@ -66,7 +66,11 @@ class Oracle:
             tensor = point[name]
             positions = positions_of(tensor.shape)
             for offset, at in enumerate(positions):
-                row = [o for o, other in enumerate(positions) if all(other[k] == at[k] for k in range(len(at)) if k not in axes)]
+                row = [
+                    o
+                    for o, other in enumerate(positions)
+                    if all(other[k] == at[k] for k in range(len(at)) if k not in axes)
+                ]
                 if offset == row[0]:
                     total = sum(tensor.flat[o] for o in row)
                     for o in row:
@@ -86,7 +90,9 @@ class Oracle:
         needed = self.behind(name, changed)
         program = Program(e for e in self.equations if e.name in needed)
         arrays = {n: self.get(n, changed) for n, rank in program.inputs.items() if rank >= 0}
-        sizes = self.open_sizes(program, arrays, [d for d in program.dims.members() if d.rpartition(".")[0] in self.point])
+        sizes = self.open_sizes(
+            program, arrays, [d for d in program.dims.members() if d.rpartition(".")[0] in self.point]
+        )
         return evaluate(program, arrays, sizes, EXACT)[name]
 
     def behind(self, name, changed):
@@ -111,7 +117,7 @@ class Oracle:
     def derivative(self, name, changed):
         if isinstance(name, str):
             name = Partial(self.loss(name[1:]), 0, ((name[1:], self.whole.ranks[name[1:]]),))
-        (wrt, rank), before = name.wrt[-1], name.wrt[:-1]
+        (wrt, _), before = name.wrt[-1], name.wrt[:-1]
         inner = Partial(name.of, name.rank, before) if before else name.of
         base = self.value(wrt, changed)
         columns = []
@@ -145,7 +151,10 @@ class Oracle:
         indices = tuple({i.name: i for i in (*claim.lhs.free, *claim.rhs.free)}.values())
         try:
             needed = [n for n in tensors(claim.lhs, claim.rhs)]
-            arrays = {n: self.new(n, claim) if n not in self.whole.ranks and not self.is_derivative(n) else self.get(n) for n in needed}
+            arrays = {
+                n: self.new(n, claim) if n not in self.whole.ranks and not self.is_derivative(n) else self.get(n)
+                for n in needed
+            }
             left, right = self.sides(claim, indices, arrays)
         except (EinstanError, DomainError, ZeroDivisionError):
             return None
@@ -156,7 +165,9 @@ class Oracle:
         if name not in self.point:
             access = next(n for n in preorder(claim.lhs, claim.rhs) if isinstance(n, Indexed) and n.tensor == name)
             count = self.size ** len(access.slots)
-            self.point[name] = Tensor((self.size,) * len(access.slots), [Fraction(self.random.randint(1, 40), 16) for _ in range(count)])
+            self.point[name] = Tensor(
+                (self.size,) * len(access.slots), [Fraction(self.random.randint(1, 40), 16) for _ in range(count)]
+            )
         return self.point[name]
 
     def sides(self, claim, indices, arrays):
@@ -164,7 +175,8 @@ class Oracle:
         slots = tuple(slot(index) for index in indices)
         both = add((Indexed("left", slots), Indexed("right", slots)))
         program = Program([
-            Equation("left", indices, claim.lhs), Equation("right", indices, claim.rhs), Equation("both", indices, both),
+            Equation("left", indices, claim.lhs), Equation("right", indices, claim.rhs),
+            Equation("both", indices, both),
         ])  # fmt: skip
         own = {n: array for n, array in arrays.items() if n in program.inputs}
         values = evaluate(program, own, self.open_sizes(program, own, program.dims.members()), EXACT)

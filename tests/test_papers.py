@@ -75,6 +75,11 @@ def test_the_table_is_up_to_date(reports):
     assert written == generate.readme(reports[0]), "run python docs/papers/generate.py"
 
 
+def test_the_derivations_are_up_to_date():
+    written = (PAPERS / "derivations.md").read_text(encoding="utf-8")
+    assert written == generate.derivations(), "run python docs/papers/generate.py"
+
+
 def test_every_refuted_line_gives_its_reason(reports):
     for report in reports[0]:
         for line in report.claims:
@@ -220,6 +225,7 @@ def test_no_other_spelling_is_refuted():
                     assert outcome.verdict in ("proved", "verified"), (name, statement.line, str(other), outcome)
 
 
+@pytest.mark.slow
 def test_the_oracle_agrees_with_the_documents():
     """Test the tester: it calls the claims true and what is to be refuted false, wherever it can evaluate them."""
     told = 0

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
-from typing import TypeVar
+from typing import Literal, TypeVar
 from weakref import WeakKeyDictionary
 
 from einstan.language.index import Affine, Index
@@ -24,15 +24,17 @@ from einstan.language.term import Add, Apply, Delta, Expr, Extent, Iverson, Mul,
 Item = TypeVar("Item")
 TRIES = 120
 
-_alpha: WeakKeyDictionary[Node, Node] = WeakKeyDictionary()
+# The representative; True where a node is its own, so that the cache keeps no node alive.
+_alpha: WeakKeyDictionary[Node, Node | Literal[True]] = WeakKeyDictionary()
 
 
 def alpha(expr: Expr) -> Expr:
     """The representative of all expressions that differ from this one in bound letters and order alone."""
     found = _alpha.get(expr)
     if found is None:
-        found = _alpha[expr] = _arrange(expr, 0)
-    return found  # type: ignore[return-value]
+        result = _arrange(expr, 0)
+        found = _alpha[expr] = True if result is expr else result
+    return expr if found is True else found  # type: ignore[return-value]
 
 
 def pattern(expr: Expr) -> tuple[Node, tuple[Index, ...]]:

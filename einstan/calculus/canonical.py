@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from typing import Literal
 from weakref import WeakKeyDictionary
 
 from einstan.calculus.alpha import alpha, signature
@@ -59,15 +60,17 @@ READABLE = 64
 # Longer sums are not searched for groups of terms that share a factor.
 GROUPING = 12
 
-_canonical: WeakKeyDictionary[Node, Node] = WeakKeyDictionary()
+# True where an expression is its own canonical form, so that the cache keeps no node alive.
+_canonical: WeakKeyDictionary[Node, Node | Literal[True]] = WeakKeyDictionary()
 
 
 def canonical(expr: Expr) -> Expr:
     """One representative for all expressions that the rules of the calculus make equal."""
     found = _canonical.get(expr)
     if found is None:
-        found = _canonical[expr] = alpha(expanded(simplify(expr)))
-    return found  # type: ignore[return-value]
+        result = alpha(expanded(simplify(expr)))
+        found = _canonical[expr] = True if result is expr else result
+    return expr if found is True else found  # type: ignore[return-value]
 
 
 # ---- multiplying out -------------------------------------------------------------------------------------------------

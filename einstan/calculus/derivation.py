@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
+from itertools import pairwise
 
 from einstan.calculus.assume import assumed
 from einstan.calculus.backward import backward, dependencies
@@ -24,6 +26,8 @@ from einstan.calculus.proof import Proof, prove
 from einstan.calculus.simplify import simplify, simplify_sum
 from einstan.calculus.stable import stabilised
 from einstan.language.index import Index, slot
+from einstan.language.latex import latex
+from einstan.language.mathml import row_of
 from einstan.language.node import preorder
 from einstan.language.term import (
     Add,
@@ -69,7 +73,7 @@ class Derivation:
     def check(self) -> tuple[Proof, ...]:
         """One proof for each step after the first: that its right side equals the one before."""
         equations = [step.equation for step in self.steps]
-        return tuple(self._follows(a, b) for a, b in zip(equations, equations[1:], strict=False))
+        return tuple(self._follows(a, b) for a, b in pairwise(equations))
 
     def _follows(self, before: Equation, after: Equation) -> Proof:
         names = {name for equation in (before, after) for name in tensors(equation.rhs)}
@@ -89,6 +93,32 @@ class Derivation:
                  for k, (side, step) in enumerate(zip(sides, self.steps, strict=True))]  # fmt: skip
         return "\n".join(lines)
 
+    def latex(self) -> str:
+        """The steps as the rows of an ``aligned`` environment, each with its reason."""
+        left, _ = _latex_sides(self.steps[0].equation)
+        sides = [_latex_sides(step.equation)[1] for step in self.steps]
+        rows = [rf"{left if k == 0 else ''} &= {side} && \text{{{step.reason}}}"
+                for k, (side, step) in enumerate(zip(sides, self.steps, strict=True))]  # fmt: skip
+        return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
+
+    def html(self) -> str:
+        """The steps as a table of MathML."""
+        left = row_of(self.steps[0].equation.lhs)
+        rows = []
+        for k, step in enumerate(self.steps):
+            cells = (
+                left if k == 0 else "",
+                "<mo>=</mo>",
+                row_of(step.equation.rhs),
+                f"<mtext>{escape(step.reason)}</mtext>",
+            )
+            rows.append(f"<mtr>{''.join(f'<mtd>{cell}</mtd>' for cell in cells)}</mtr>")
+        table = f'<mtable columnalign="right center left left" columnspacing="0.3em 0.3em 2em">{"".join(rows)}</mtable>'
+        return f'<math displaystyle="true" display="block">{table}</math>'
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex()}$"
+
 
 class Derivations(tuple[Derivation, ...]):
     """Several derivations, each of which the next may use: those of all cotangents on the way to a gradient."""
@@ -101,6 +131,14 @@ class Derivations(tuple[Derivation, ...]):
 
     def __str__(self) -> str:
         return "\n\n".join(map(str, self))
+
+    def latex(self) -> str:
+        """One ``aligned`` environment after the other."""
+        return "\n\n".join(part.latex() for part in self)
+
+    def html(self) -> str:
+        """One table after the other."""
+        return "\n".join(part.html() for part in self)
 
 
 # ---- deriving --------------------------------------------------------------------------------------------------------
@@ -262,3 +300,7 @@ def _what_is(name: Name, program: Program) -> Equation | None:
 def _as_line(equation: Equation, name: str) -> Equation:
     """The equation under another name, so that two lines for one tensor stand in one program."""
     return Equation(name, equation.indices, equation.rhs)
+
+
+def _latex_sides(equation: Equation) -> tuple[str, str]:
+    return latex(equation.lhs), latex(equation.rhs)

@@ -30,6 +30,7 @@ class ForwardNames:
         # Grouped by what is cheap to compare; patterns are made only where a candidate turns up.
         self._by_head: dict[object, list[tuple[Equation, Expr]]] = {}
         self._by_signature: dict[object, dict[bytes, list[tuple[Equation, Expr]]]] = {}
+        self._patterns: dict[Name, tuple[Node, tuple[Index, ...]]] = {}
         for equation in equations:
             value = simplify(equation.rhs)
             if _is_worth_naming(value) and set(value.free) == set(equation.indices):
@@ -47,10 +48,14 @@ class ForwardNames:
     def _access(self, node: Expr) -> Indexed | None:
         for equation, value in self._candidates(node):
             key, order = pattern(node)
-            own_key, own_order = pattern(value)
+            own_key, own_order = self._patterns.get(equation.name) or self._pattern(equation.name, value)
             if key is own_key:
                 return Indexed(equation.name, tuple(slot(order[own_order.index(i)]) for i in equation.indices))
         return None
+
+    def _pattern(self, name: Name, value: Expr) -> tuple[Node, tuple[Index, ...]]:
+        found = self._patterns[name] = pattern(value)
+        return found
 
     def _candidates(self, node: Expr) -> Sequence[tuple[Equation, Expr]]:
         head = _head(node)

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from math import isqrt
+from typing import Literal
 from weakref import WeakKeyDictionary
 
 from einstan.calculus.alpha import alpha, signature
@@ -27,6 +28,7 @@ from einstan.language.term import (
     Delta,
     Expr,
     Extent,
+    Indexed,
     Iverson,
     Mul,
     Reduce,
@@ -39,21 +41,28 @@ from einstan.language.term import (
     sum_over,
 )
 
-_known: WeakKeyDictionary[Node, Node] = WeakKeyDictionary()
+# What a node became; True where it stayed itself, so that the cache keeps no node alive.
+_known: WeakKeyDictionary[Node, Node | Literal[True]] = WeakKeyDictionary()
+# Nodes that simplification only rebuilds.
+_PLAIN = (Index, Affine, Indexed, Const, Extent)
 
 
 def simplify(expr: Expr) -> Expr:
     """The same value with fewer parts: constants folded, deltas used up, like terms and reciprocals merged."""
     found = _known.get(expr)
     if found is None:
-        found = _known[expr] = fold(expr, _rule)
-    return found  # type: ignore[return-value]
+        result: Expr = fold(expr, _rule)  # type: ignore[assignment]
+        _known[expr] = True if result is expr else result
+        return result
+    return expr if found is True else found  # type: ignore[return-value]
 
 
 def _rule(node: Node, children: tuple[Node, ...]) -> Node:
+    if isinstance(node, _PLAIN):
+        return node.rebuilt(children) if children != node.children else node
     known = _known.get(node)
     if known is not None:
-        return known
+        return node if known is True else known
     result: Node
     match node:
         case Add():
@@ -72,7 +81,7 @@ def _rule(node: Node, children: tuple[Node, ...]) -> Node:
             result = simplify_product((node.rebuilt(children),))
         case _:
             result = node.rebuilt(children) if children != node.children else node
-    _known[node] = result
+    _known[node] = True if result is node else result
     return result
 
 

@@ -11,13 +11,26 @@ access of a tensor that no text can name, once for each sign of the form, since 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 from einstan.calculus.canonical import expanded
 from einstan.calculus.proof import with_definitions
 from einstan.calculus.simplify import simplify
 from einstan.language.index import Affine, Index, affine, fresh_name, slot
 from einstan.language.node import Node, fold, preorder, rewrite
-from einstan.language.term import Const, Equation, Expr, Extent, Indexed, Iverson, Mul, Name, bound_indices, mul, sum_over
+from einstan.language.term import (
+    Const,
+    Equation,
+    Expr,
+    Extent,
+    Indexed,
+    Iverson,
+    Mul,
+    Name,
+    bound_indices,
+    mul,
+    sum_over,
+)
 
 IS_ZERO = "= 0"
 
@@ -46,11 +59,15 @@ def _opened(expr: Expr, definitions: Mapping[Name, Equation]) -> Expr:
             taken.add(new.name)
             difference = affine((form, 1), (new, -1))
             zero = (Indexed(IS_ZERO, (difference,)), Indexed(IS_ZERO, (affine((difference, -1)),)))
-            read = [rewrite(factor, lambda inner, f=form, n=new: _read_at(inner, f, n)) for factor in others]
-            return sum_over((new,), rule(mul((*zero, *read))))  # type: ignore[arg-type]
+            read = [rewrite(factor, partial(_read_at, form, new)) for factor in others]
+            inner_sum = rule(mul((*zero, *read)))
+            assert isinstance(inner_sum, Expr)
+            return sum_over((new,), inner_sum)
         return node
 
-    return rewrite(whole, rule)  # type: ignore[return-value]
+    result = rewrite(whole, rule)
+    assert isinstance(result, Expr)
+    return result
 
 
 def _range(guard: Expr) -> tuple[Affine, Extent] | None:
@@ -65,7 +82,7 @@ def _range(guard: Expr) -> tuple[Affine, Extent] | None:
     return (form, high) if isinstance(high, Extent) and form.index is None else None
 
 
-def _read_at(node: Node, form: Affine, index: Index) -> Node:
+def _read_at(form: Affine, index: Index, node: Node) -> Node:
     """An access with the form replaced by the index where it fills a slot."""
     if isinstance(node, Indexed) and form in node.slots:
         return Indexed(node.tensor, tuple(slot(index) if own is form else own for own in node.slots))
@@ -94,7 +111,9 @@ def sized(expr: Expr, definitions: Mapping[Name, Equation], sizes: Mapping[str, 
         return node
 
     whole = expanded(simplify(with_definitions(expr, definitions)))
-    return fold(whole, lambda node, children: _rebuilt(node, children, rule))  # type: ignore[no-any-return]
+    result = fold(whole, lambda node, children: _rebuilt(node, children, rule))
+    assert isinstance(result, Expr)
+    return result
 
 
 def _rebuilt(node: Node, children: tuple[Node, ...], rule: Callable[[Node], Node]) -> Node:

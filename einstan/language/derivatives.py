@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from functools import cached_property
 
 from einstan.language.references import References
 from einstan.language.surface import Ref, Surface, Task, looks_like_derivative
@@ -21,12 +22,17 @@ _ORDER = re.compile(r"d([2-9])(.+)")
 
 
 class Derivatives(References):
-    """The rules for one derivative; ``known`` are the tensors that the text and the program around it name."""
+    """The rules for one derivative; ``around`` are the tensors of the program around the text."""
 
-    def __init__(self, text: str, known: Collection[str] = ()) -> None:
+    def __init__(self, text: str, around: Collection[str] = ()) -> None:
         super().__init__(text)
-        self.known = frozenset(known) | {token.text for token in self.tokens if token.kind == "name"}
+        self.around = around
         self.on_left = False
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """The names of the program and of the text; many in a long program, so they are joined only when asked for."""
+        return frozenset(self.around) | {token.text for token in self.tokens if token.kind == "name"}
 
     def is_derivative(self) -> bool:
         """Whether a derivative begins here, seen from the names around the slash alone."""

@@ -226,7 +226,7 @@ def read_statement(code: str, line: int, comment: str, known: Collection[str]) -
 
 
 def read_given(text: str, known: Collection[str]) -> Given:
-    """``Z[i,j](X[i,K], b[j])``.  The arguments are read as the factors of one product, in which every capital is bound."""
+    """``Z[i,j](X[i,K], b[j])``, the arguments read as the factors of one product, in which every capital is bound."""
     repair = "given Z[i,j](X[i,K], b[j])"
     start, depth = len(text.rstrip()), 0
     while start:  # back to the bracket that the last one closes: a name may have a label in brackets, X^(2)

@@ -120,7 +120,7 @@ def _relation(node: Relation) -> Task[str]:
     where = []
     for size, expression in node.where:
         where += [(yield _written(size)), operator("="), (yield _written(expression)), operator(",")]
-    tail = f'<mspace width="1.5em"/><mtext>where </mtext>{"".join(where[:-1])}' if where else ""
+    tail = f'<mspace width="1.5em"/><mtext>where</mtext><mspace width="0.4em"/>{"".join(where[:-1])}' if where else ""
     return f"{left}{operator('=')}{right}{tail}"
 
 
@@ -132,7 +132,12 @@ def _bare(node: Surface) -> Task[str]:
 def _part(node: Surface, tight: bool = False) -> Task[str]:
     content = yield _written(node)
     loose = isinstance(node, Expression) or (isinstance(node, Binder) and node.operation in BIG)
-    return _fenced(content) if loose or (tight and isinstance(node, Power | Minus)) else content
+    return (
+        _fenced(content)
+        if loose
+        or (tight and (isinstance(node, Power | Minus) or (isinstance(node, Call) and node.function == "sqrt")))
+        else content
+    )
 
 
 def _term(node: Term, first: bool) -> Task[str]:

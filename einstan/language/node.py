@@ -72,7 +72,7 @@ class Node:
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
         for node in postorder(self):
             try:
-                Node.digest.__get__(node)  # type: ignore[attr-defined]
+                Node.digest.__get__(node)  # type: ignore[attr-defined, misc]
             except AttributeError:
                 object.__setattr__(node, "digest", _digest(type(node).__name__, node.fields))
         return self.digest

@@ -13,7 +13,7 @@ from einstan.language.layout import surface_of
 from einstan.language.naming import erased, extents_named, named, normalised, visible_indices
 from einstan.language.node import Node
 from einstan.language.scope import parse
-from einstan.language.term import Equation, Extent
+from einstan.language.term import Equation, Expr, Extent, bound_indices
 from einstan.language.ties import all_tied
 from einstan.language.writer import Writer
 
@@ -43,8 +43,18 @@ def well_named(equation: Equation) -> Equation:
         return _named_and_read(equation, distinct=True)
 
 
+def _settled(rhs: Expr, avoid: set[str], distinct: bool) -> Expr:
+    """Named, and where a letter got a number named again: inner indices are first, so they avoid outer letters that
+    change only afterwards, and a number may turn out to be free."""
+    for _ in range(4):  # one round is enough in nearly all cases; no case is known that takes three
+        before, rhs = rhs, named(rhs, avoid, small=False, distinct=distinct)
+        if rhs is before or not any(index.name[-1:].isdigit() for index in bound_indices(rhs)):
+            break
+    return rhs
+
+
 def _named_and_read(equation: Equation, distinct: bool) -> Equation:
-    rhs = named(normalised(equation.rhs), {index.name for index in equation.indices}, small=False, distinct=distinct)
+    rhs = _settled(normalised(equation.rhs), {index.name for index in equation.indices}, distinct)
     plain = Equation(equation.name, equation.indices, rhs, equation.where)
     spelled = extents_named(plain, letters=True)
     if all_tied(spelled):  # then the text says all there is to say about axes, and need not be read to know

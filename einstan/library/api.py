@@ -7,6 +7,7 @@ program of several, and a derivative of either is again one of them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ class Equation(term.Equation):
 
     @classmethod
     def of(cls, equation: term.Equation) -> Equation:
-        return cls(equation.name, equation.indices, equation.rhs, equation.where)  # type: ignore[return-value]
+        return cls(equation.name, equation.indices, equation.rhs, equation.where)
 
     @property
     def program(self) -> Program:
@@ -166,6 +167,18 @@ class Program(calculus.Program):
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex(sums=True)}$"
+
+    def draw(
+        self,
+        path: str | Path,
+        backward: str | None = None,
+        extents: Mapping[str, Any] | None = None,
+        scalars: bool = False,
+    ) -> Path:
+        """The computation graph in a file, by its ending; see `einstan.library.draw.draw`."""
+        from einstan.library.draw import draw
+
+        return draw(self, path, backward, extents, scalars)
 
     def plan(self, sizes: Mapping[str, int], **options: Any) -> Plan:
         """Contraction paths, forward and backward together; see `einstan.machine.plan.plan`."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from einstan.calculus.program import Assumption, Program
 from einstan.language.errors import DataError
-from einstan.language.term import Equation, Expr, tensors
+from einstan.language.term import Equation, Expr, Sum, tensors
 from einstan.machine.compile import Compiled
 from einstan.machine.compile import compile as compile_program
 
@@ -35,13 +35,21 @@ def check_assumption(assumption: Assumption, arrays: Mapping[str, np.ndarray]) -
     place = f"at {place} " if place else ""
     raise DataError(
         "the data breaks an assumption",
-        text=str(assumption),
+        text=f"assume {(shown := _shown(assumption.lhs))} = {_shown(assumption.rhs)}",
+        span=(len("assume "), len("assume ") + len(shown)),
         inferred=(
             f"{place}the left side is {left[first]:.6g} and the right side {right[first]:.6g}",
             f"{int(wrong.sum())} of {wrong.size} places are wrong",
         ),
         repair=f"correct {', '.join(needed)}, or leave the assumption out: the gradients then hold for any values",
     )
+
+
+def _shown(side: Expr) -> str:
+    """One side of an assumption; a sum that is not written otherwise is spelled out."""
+    if isinstance(side, Sum):
+        return f"sum[{','.join(index.name for index in side.indices)}]({side.body})"
+    return str(side)
 
 
 def _floats(array: np.ndarray) -> np.ndarray:

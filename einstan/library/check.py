@@ -177,7 +177,7 @@ def _check_convention(statement: Statement, convention: Convention) -> None:
     derived = FUNCTIONS[convention.function].partials[0]
     chosen = chosen_partial(convention)
     try:
-        agree = compare(*(parse_expression(f"{text} + 0 {parameter}") for text in (derived, chosen)))
+        agree = compare(parse_expression(f"{derived} + 0 {parameter}"), parse_expression(f"{chosen} + 0 {parameter}"))
     except EinstanError as error:
         raise at_line(error, statement.line) from None
     if not agree:

@@ -77,7 +77,9 @@ def load_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], di
         with open(path, "rb") as file:
             raw = file.read()
     except OSError as problem:
-        raise DataError(f"{path} cannot be read: {problem.strerror}") from problem
+        raise DataError(
+            f"{path} cannot be read: {problem.strerror}", repair="give a file that --save or einstan.save wrote"
+        ) from problem
     if not raw.startswith(b"PK"):
         raise DataError(
             f"{path} is not a checkpoint",

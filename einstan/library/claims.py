@@ -8,21 +8,21 @@ and so a part of what is claimed.  Nothing is proved that the same numbers contr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from einstan.calculus.canonical import shortest
 from einstan.calculus.indicators import one_name
 from einstan.calculus.naming import ForwardNames, derived_equation
 from einstan.calculus.program import Assumption, Program
 from einstan.calculus.proof import Proof, prove
-from einstan.calculus.simplify import simplify, simplify_sum
+from einstan.calculus.simplify import simplify
 from einstan.calculus.windows import opened, sized, stated_extents
 from einstan.language.dims import redimensioned
 from einstan.language.document import Claim
 from einstan.language.errors import EinstanError
 from einstan.language.node import preorder
-from einstan.language.term import Apply, Equation, Expr, Indexed, Iverson, Name, Reduce, tensors
+from einstan.language.term import Apply, Equation, Expr, Iverson, Name, Reduce, tensors
 from einstan.library.declared import readable
 from einstan.library.part import Part
 from einstan.machine.verify import Comparison, compare, pasted, short
@@ -82,7 +82,7 @@ class _Question:
 
 
 def judge(claim: Claim, part: Part, explain: bool = True) -> Outcome:
-    """Decide one claim of a part.  Without ``explain`` numbers come first and a refutation says only where it is found."""
+    """Decide one claim.  Without ``explain`` numbers come first, and a refutation says only where it was found."""
     try:
         asked = _asked(claim, part)
         if not explain:
@@ -95,13 +95,14 @@ def judge(claim: Claim, part: Part, explain: bool = True) -> Outcome:
         return Outcome("undecided", " ".join([error.problem, *error.inferred]))
     if numbers.verdict == "differ":
         if found:
-            return Outcome("undecided", "the proof and the numbers disagree", **_sides(asked))
+            return _with_sides(asked, Outcome("undecided", "the proof and the numbers disagree"))
         return _refuted(asked, numbers, difference)
     if found:
         return Outcome("proved", found)
     if numbers.verdict == "agree":
-        return Outcome("verified", str(numbers), numbers.points, numbers.arithmetic, **_sides(asked), difference=difference)
-    return Outcome("undecided", numbers.reason, **_sides(asked), difference=difference)
+        verified = Outcome("verified", str(numbers), numbers.points, numbers.arithmetic, difference=difference)
+        return _with_sides(asked, verified)
+    return _with_sides(asked, Outcome("undecided", numbers.reason, difference=difference))
 
 
 def _asked(claim: Claim, part: Part) -> _Question:
@@ -110,13 +111,20 @@ def _asked(claim: Claim, part: Part) -> _Question:
     line = Equation(THE_CLAIM, indices, Apply("=", (claim.lhs, claim.rhs)))
     whole = Program((*part.program.equations, line), part.program.assumptions)
     resolved = whole.resolved(line).rhs
+    assert isinstance(resolved, Apply)
     dims = {dim: whole.dims.find(dim) for dim in part.program.dims.members()}
-    left, right = (one_name(part.with_derivatives(side, dims)) for side in resolved.children)  # type: ignore[arg-type]
-    definitions = {name: one_name(redimensioned(e, dims)) for name, e in part.behind(left, right).items()}
+    left, right = (one_name(part.with_derivatives(side, dims)) for side in resolved.arguments)
+    definitions = {name: _moved(e, dims) for name, e in part.behind(left, right).items()}
     read = tensors(left, right, *(e.rhs for e in definitions.values()))
     sizes = stated_extents(whole.resolved_all())
     names = tuple(index.name for index in indices)
     return _Question(left, right, definitions, part.assumptions_on(whole, read), sizes, names)
+
+
+def _moved(equation: Equation, dims: dict[str, str]) -> Equation:
+    moved = redimensioned(equation, dims)
+    assert isinstance(moved, Equation)
+    return Equation(moved.name, moved.indices, one_name(moved.rhs), moved.where)
 
 
 # ---- proof -----------------------------------------------------------------------------------------------------------
@@ -132,19 +140,17 @@ def _proved(asked: _Question) -> tuple[str, tuple[str, ...]]:
     if asked.sizes:
         left, right = (sized(side, asked.definitions, asked.sizes) for side in (asked.left, asked.right))
         attempts.append(("extents as numbers", lambda: prove(left, right, {}, asked.assumptions)))
-    difference: tuple[str, ...] = ()
+    open_terms: list[tuple[Expr, ...]] = []
     for how, attempt in attempts:
         if how == "definitions put in" and not asked.definitions:
             continue
         proof = attempt()
         if proof.proved:
             return how, ()
-        if how == "ranges as deltas":
-            continue  # its terms are not in the notation
-        terms = tuple(_shown(asked.names(term), asked) for term in proof.difference)
-        if not difference or len("".join(terms)) < len("".join(difference)):
-            difference = terms
-    return "", difference
+        if how != "ranges as deltas":  # whose terms are not in the notation
+            open_terms.append(proof.difference)
+    shown = [tuple(_shown(asked.names(term), asked) for term in terms) for terms in open_terms]
+    return "", min(shown, key=lambda terms: len("".join(terms)), default=())
 
 
 # ---- numbers ---------------------------------------------------------------------------------------------------------
@@ -173,14 +179,14 @@ def _refuted(asked: _Question, numbers: Comparison, difference: tuple[str, ...])
     arrays = {name: pasted(value) for name, value in numbers.arrays.items()}
     at = {index: numbers.at[index] for index in asked.indices if index in numbers.at}
     example = Counterexample(numbers.sizes, arrays, at, short(numbers.left), short(numbers.right))
-    return Outcome("refuted", **_sides(asked), difference=difference, counterexample=example)
+    return _with_sides(asked, Outcome("refuted", difference=difference, counterexample=example))
 
 
 # ---- printing --------------------------------------------------------------------------------------------------------
 
 
-def _sides(asked: _Question) -> dict[str, str]:
-    return {"left": _shown(asked.left, asked), "right": _shown(asked.right, asked)}
+def _with_sides(asked: _Question, outcome: Outcome) -> Outcome:
+    return replace(outcome, left=_shown(asked.left, asked), right=_shown(asked.right, asked))
 
 
 def _shown(expr: Expr, asked: _Question) -> str:

@@ -43,7 +43,9 @@ def read(name: str) -> str:
     except UnicodeDecodeError as problem:
         raise DataError(f"{name} is not a text in UTF-8") from problem
     except OSError as problem:
-        raise DataError(f"{name} cannot be read: {problem.strerror}", repair="name a document of equations") from problem
+        raise DataError(
+            f"{name} cannot be read: {problem.strerror}", repair="name a document of equations"
+        ) from problem
 
 
 def write(name: str, text: str) -> None:
@@ -51,5 +53,3 @@ def write(name: str, text: str) -> None:
         Path(name).write_text(text, encoding="utf-8")
     except OSError as problem:
         raise DataError(f"{name} cannot be written: {problem.strerror}") from problem
-
-

@@ -13,7 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from einstan.calculus.program import Program
 from einstan.language.errors import DataError, nearest
+from einstan.language.place import at
+from einstan.machine.refusals import reader_of
 
 # ---- checks ----------------------------------------------------------------------------------------------------------
 
@@ -57,10 +60,14 @@ def one_hot(labels: np.ndarray, classes: int, dtype: np.typing.DTypeLike = np.fl
     """``Y[n,c] = 1[labels[n] = c]``"""
     labels = np.asarray(labels)
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
-        raise DataError(f"labels are a list of class numbers, not an array of {labels.dtype} with shape {labels.shape}")
+        raise DataError(
+            f"labels are a list of class numbers, not an array of {labels.dtype} with shape {labels.shape}",
+            repair="give one whole number per row",
+        )
     if len(labels) and (labels.min() < 0 or labels.max() >= classes):
         raise DataError(
-            f"labels run from {labels.min()} to {labels.max()}, and there are {classes} classes, 0 to {classes - 1}"
+            f"labels run from {labels.min()} to {labels.max()}, and there are {classes} classes, 0 to {classes - 1}",
+            repair="number the classes from 0 on: np.unique(labels, return_inverse=True)[1]",
         )
     return (labels[:, None] == np.arange(classes)).astype(dtype)
 
@@ -152,7 +159,8 @@ def read_table(path: str | os.PathLike[str]) -> Table:
     try:
         return read_npz(path) if suffix == ".npz" else read_csv(path)
     except OSError as problem:
-        raise DataError(f"{path} cannot be read: {problem.strerror or problem}") from problem
+        reason = problem.strerror or problem
+        raise DataError(f"{path} cannot be read: {reason}", repair="give the path of a .npz or .csv file") from problem
 
 
 def read_npz(path: str | os.PathLike[str]) -> Table:
@@ -171,7 +179,8 @@ def read_npz(path: str | os.PathLike[str]) -> Table:
         parts = [(_features(path, found[f"X_{part}"]), _labels(path, found[f"y_{part}"])) for part in ("train", "test")]
         if parts[0][0].shape[1] != parts[1][0].shape[1]:
             raise DataError(
-                f"{path}: X_train has {parts[0][0].shape[1]} features and X_test has {parts[1][0].shape[1]}"
+                f"{path}: X_train has {parts[0][0].shape[1]} features and X_test has {parts[1][0].shape[1]}",
+                repair="save both with the same features",
             )
         features = np.concatenate([part[0] for part in parts])
         labels = np.concatenate([part[1] for part in parts])
@@ -210,14 +219,18 @@ def _labels(path: str | os.PathLike[str], array: np.ndarray) -> np.ndarray:
             )
         return array.argmax(axis=1)
     if array.ndim != 1:
-        raise DataError(f"{path}: y has shape {array.shape}, where one label per row is needed")
+        raise DataError(
+            f"{path}: y has shape {array.shape}, where one label per row is needed", repair="save y with one axis"
+        )
     if array.dtype.kind == "f" and not (np.isfinite(array).all() and (array == np.round(array)).all()):
         raise DataError(
             f"{path}: y holds numbers that are not whole, so they are not classes",
             repair="this command trains a classifier; write a network with mean_squared_error for a regression",
         )
     if array.dtype.kind not in "biufUS":
-        raise DataError(f"{path}: y holds {array.dtype}, where labels are whole numbers or strings")
+        raise DataError(
+            f"{path}: y holds {array.dtype}, where labels are whole numbers or strings", repair="save y.astype(str)"
+        )
     return array.astype(int) if array.dtype.kind in "bf" else array
 
 
@@ -226,7 +239,9 @@ def read_csv(path: str | os.PathLike[str]) -> Table:
         with open(path, newline="", encoding="utf-8-sig") as file:
             numbered = [(number, row) for number, row in enumerate(csv.reader(file), 1) if any(c.strip() for c in row)]
     except (UnicodeDecodeError, csv.Error) as problem:
-        raise DataError(f"{path} is not a text file in UTF-8 with values between commas") from problem
+        raise DataError(
+            f"{path} is not a text file in UTF-8 with values between commas", repair="save it as CSV, UTF-8"
+        ) from problem
     header = numbered[0][1] if numbered and not all(_is_number(cell) for cell in numbered[0][1][:-1]) else None
     rows = numbered[1:] if header else numbered
     if not rows:
@@ -239,7 +254,10 @@ def read_csv(path: str | os.PathLike[str]) -> Table:
     features = np.empty((len(rows), width - 1))
     for position, (number, row) in enumerate(rows):
         if len(row) != width:
-            raise DataError(f"{path}, line {number}: {len(row)} values, where the first row has {width}")
+            raise DataError(
+                f"{path}, line {number}: {len(row)} values, where the first row has {width}",
+                repair="give every row the same columns",
+            )
         for column, cell in enumerate(row[:-1]):
             if not _is_number(cell):
                 name = f" ({header[column].strip()})" if header and column < len(header) else ""
@@ -264,23 +282,37 @@ def _is_number(cell: str) -> bool:
 
 def _table(path: str | os.PathLike[str], features: np.ndarray, labels: np.ndarray, test: np.ndarray | None) -> Table:
     if len(features) != len(labels):
-        raise DataError(f"{path}: X has {len(features)} rows and y has {len(labels)} labels")
+        raise DataError(
+            f"{path}: X has {len(features)} rows and y has {len(labels)} labels", repair="save one label per row"
+        )
     if not features.size:
-        raise DataError(f"{path} holds no data: X has shape {features.shape}")
+        raise DataError(f"{path} holds no data: X has shape {features.shape}", repair="save rows with features")
     require_finite("X", features)
     names, numbers = np.unique(labels, return_inverse=True)
     if len(names) < 2:
-        raise DataError(f"{path}: all labels are {names[0]}, and a classifier needs at least two classes")
+        raise DataError(
+            f"{path}: all labels are {names[0]}, and a classifier needs at least two classes",
+            repair="give rows of another class; the label is the last column of a .csv file",
+        )
     return Table(features, numbers.reshape(-1), tuple(str(name) for name in names), test, str(path))
 
 
-def require_names(given: Mapping[str, object], needed: tuple[str, ...], what: str, all_needed: bool = True) -> None:
-    """Refuse unknown tensors by name, and missing ones where all are needed."""
+def require_names(
+    given: Mapping[str, object], needed: tuple[str, ...], what: str, program: Program | None = None
+) -> None:
+    """Refuse unknown tensors by name, and missing ones where a program needs all."""
     for name in given:
         if name not in needed:
             raise DataError(
-                f"{name} is not {what}", inferred=f"known: {', '.join(needed)}", repair=nearest(name, needed)
+                f"{name} is not {what}",
+                inferred=f"known: {', '.join(needed)}",
+                repair=nearest(name, needed) or f"leave {name} out",
             )
-    for name in needed if all_needed else ():
-        if name not in given:
-            raise DataError(f"{name} is missing: {what}", inferred=f"given: {', '.join(given) or 'nothing'}")
+    for name in needed:
+        if program is not None and name not in given:
+            raise DataError(
+                f"{name} is missing: {what}",
+                **at(reader_of(program, name), name),
+                inferred=f"given: {', '.join(given) or 'nothing'}",
+                repair=f"give {name} as well",
+            )

@@ -12,6 +12,7 @@ from einstan.calculus.simplify import simplify_sum
 from einstan.language.errors import ClaimError
 from einstan.language.index import Index, fresh_name
 from einstan.language.node import Node, fold
+from einstan.language.place import Place
 from einstan.language.term import Equation, Expr, Partial, Reduce, Sum, bound_indices, rebound, substitute
 
 
@@ -45,7 +46,7 @@ def judge(claim: Equation, program: Program) -> Verdict:
     if found.verdict == "undecided":
         raise ClaimError(
             "this could neither be proved nor compared with the derived partial",
-            text=str(claim),
+            **_right_side(claim),
             inferred=[*inferred, str(found)],
             repair="declare it in the form in which it is derived, or leave it out",
         )
@@ -53,7 +54,7 @@ def judge(claim: Equation, program: Program) -> Verdict:
     difference = readable(shortest(simplify_sum(proof.difference)))
     raise ClaimError(
         "this is not the derivative",
-        text=str(claim),
+        **_right_side(claim),
         inferred=[
             *inferred,
             f"derived minus declared:  {difference}",
@@ -62,6 +63,12 @@ def judge(claim: Equation, program: Program) -> Verdict:
         ],
         repair="declare the derived partial, or leave it out",
     )
+
+
+def _right_side(claim: Equation) -> Place:
+    text = str(claim)
+    start = text.index(" = ") + len(" = ")
+    return Place(text=text, span=(start, start + len(text[start:].partition(" where ")[0])))
 
 
 def derived_like(claim: Equation, program: Program) -> Equation:

@@ -86,26 +86,26 @@ def mimebundle(what: Drawable) -> dict[str, str]:
 
 
 def dot(graph: Graph) -> str:
-    """The text of a graph for Graphviz.  A backward edge is given the other way round, so that layers keep their order."""
+    """The text of a graph for Graphviz.  Backward edges are written the other way round, to keep the ranks."""
     font = 'fontname="Helvetica,Arial,sans-serif"'
-    lines = [
-        "digraph {",
-        f"  graph [rankdir={'LR' if graph.scalars else 'TB'}, nodesep=0.3, ranksep=0.45, {font}, fontsize=11];",
-        f'  node [{font}, fontsize=11, style=filled, color="{INK}", fontcolor="{INK}", margin="0.14,0.07", height=0.35];',
-        f'  edge [{font}, fontsize=9, color="{INK}", fontcolor="{INK}", arrowsize=0.7];',
+    looks = [
+        f"graph [{font}, fontsize=11, rankdir=TB, nodesep=0.3, ranksep=0.45];",
+        f'node [{font}, fontsize=11, style=filled, color="{INK}", fontcolor="{INK}", margin="0.14,0.07", height=0.35];',
+        f'edge [{font}, fontsize=9, color="{INK}", fontcolor="{INK}", arrowsize=0.7];',
     ]
-    for number, group in enumerate(graph.groups):
-        vertices = [f"  {_dot_vertex(vertex, graph.scalars)}" for vertex in group.vertices]
-        if graph.scalars:
-            frame = f'label={_quoted(_wrapped(group.text))}, color="#9aa3b5", style=rounded'
-            vertices = [f"  subgraph cluster_{number} {{", f"    graph [{frame}];", *(f"  {v}" for v in vertices), "  }"]
-        lines += vertices
+    lines = [f"  {line}" for line in looks]
+    if graph.scalars:
+        lines += ["  graph [rankdir=LR, ranksep=1.6, nodesep=0.2];", "  edge [headport=w, tailport=e];"]
+    if graph.caption:
+        caption = "".join(f"{_escaped(line)}\\l" for line in graph.caption)  # \l ends a line that is flush left
+        lines.append(f'  graph [labelloc=b, label="\\l{caption}"];')
+    lines += [f"  {_dot_vertex(vertex)}" for vertex in graph.vertices]
     lines += [f"  {_dot_edge(edge)}" for edge in graph.edges]
-    lines += [f"  {{ rank=same; {_quoted(tensor)}; {_quoted(cotangent)}; }}" for tensor, cotangent in graph.pairs]
-    return "\n".join([*lines, "}", ""])
+    lines += [f"  {{ rank=same; {' -> '.join(map(_quoted, row))} [style=invis]; }}" for row in graph.rows]
+    return "\n".join(["digraph {", *lines, "}", ""])
 
 
-def _dot_vertex(vertex: Vertex, small: bool) -> str:
+def _dot_vertex(vertex: Vertex) -> str:
     shape, further, _, fill = SHAPES[vertex.kind]
     label = _quoted(_wrapped(vertex.text))
     attributes = {"label": label, "shape": shape, "fillcolor": f'"{fill}"'}
@@ -122,11 +122,14 @@ def _dot_edge(edge: Edge) -> str:
     return f"{_quoted(ends[0])} -> {_quoted(ends[1])}{bracket};"
 
 
-def _quoted(lines: str | list[str]) -> str:
-    """A string of DOT, in which ``&`` would start an entity and a backslash an escape."""
-    lines = [lines] if isinstance(lines, str) else lines
-    escaped = [line.replace("\\", "\\\\").replace('"', '\\"').replace("&", "&amp;") for line in lines]
-    return '"' + "\\n".join(escaped) + '"'
+def _escaped(text: str) -> str:
+    """Text inside a string of DOT, in which ``&`` would start an entity and a backslash an escape."""
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("&", "&amp;")
+
+
+def _quoted(lines: str | Iterable[str]) -> str:
+    """A string of DOT, its lines centred."""
+    return '"' + "\\n".join(map(_escaped, [lines] if isinstance(lines, str) else lines)) + '"'
 
 
 def _wrapped(text: str) -> list[str]:
@@ -139,16 +142,13 @@ def _wrapped(text: str) -> list[str]:
 def mermaid(graph: Graph) -> str:
     """The text of a graph for Mermaid."""
     number = {vertex.name: f"n{k}" for k, vertex in enumerate(graph.vertices)}
-    lines = [f"flowchart {'LR' if graph.scalars else 'TB'}"]
-    for k, group in enumerate(graph.groups):
-        vertices = []
-        for vertex in group.vertices:
-            left, right = SHAPES[vertex.kind][2]
-            text = _mermaid_text(_wrapped(vertex.text))
-            vertices.append(f"    {number[vertex.name]}{left}{text}{right}:::{vertex.kind}")
-        if graph.scalars:
-            vertices = [f'    subgraph g{k}["{_mermaid_text([group.text])}"]', *(f"    {v}" for v in vertices), "    end"]
-        lines += vertices
+    lines = ['%%{init: {"flowchart": {"wrappingWidth": 480}}}%%', f"flowchart {'LR' if graph.scalars else 'TB'}"]
+    for vertex in graph.vertices:
+        left, right = SHAPES[vertex.kind][2]
+        lines.append(f"    {number[vertex.name]}{left}{_mermaid_text(_wrapped(vertex.text))}{right}:::{vertex.kind}")
+    if graph.caption:
+        lines.append(f'    caption["{_mermaid_text(graph.caption)}"]')
+        lines.append("    style caption fill:none,stroke:none,text-align:left")
     for edge in graph.edges:
         label = f'|"{_mermaid_text(edge.lines)}"|' if edge.lines else ""
         lines.append(f"    {number[edge.source]} {'-.->' if edge.backward else '-->'}{label} {number[edge.target]}")

@@ -13,9 +13,11 @@ import itertools
 import operator
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
+from numbers import Integral
 from typing import Any, Literal
 
-from einstan.calculus.backward import backward, joined
+from einstan.calculus.backward import backward, dependencies, joined
 from einstan.calculus.program import Program
 from einstan.language.dims import axis
 from einstan.language.errors import ExtentError
@@ -23,8 +25,10 @@ from einstan.language.index import Affine, Index, lowered
 from einstan.language.node import Node, preorder
 from einstan.language.show import show, show_with_spans
 from einstan.language.term import Delta, Equation, Extent, Indexed, Iverson, Mul, Name, Reduce, Sum
+from einstan.machine import extents as extents_of
 from einstan.machine.extents import Extents, infer
-from einstan.machine.guards import as_affine, is_index_bracket
+from einstan.machine.guards import as_affine
+from einstan.machine.refusals import unknown_tensor, wrong_rank
 
 Kind = Literal["input", "parameter", "equation", "output", "cotangent"]
 MOST_COMPONENTS = 200
@@ -50,28 +54,18 @@ class Edge:
 
 
 @dataclass(frozen=True)
-class Group:
-    """The components of one tensor, and the equation that defines it."""
-
-    text: str
-    vertices: tuple[Vertex, ...]
-
-
-@dataclass(frozen=True)
 class Graph:
-    """Vertices in groups of one, or on the scalar level of one tensor each, in the order of evaluation.
+    """Vertices in the order of evaluation, and edges.
 
-    ``pairs`` are tensors with their cotangents, which a drawing may put side by side.
+    ``rows`` are vertices that a drawing should put side by side, in this order; ``caption`` is what is written below,
+    the equations of a graph of which the vertices have no room for them.
     """
 
-    groups: tuple[Group, ...]
+    vertices: tuple[Vertex, ...]
     edges: tuple[Edge, ...]
-    pairs: tuple[tuple[str, str], ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    caption: tuple[str, ...] = ()
     scalars: bool = False
-
-    @property
-    def vertices(self) -> tuple[Vertex, ...]:
-        return tuple(vertex for group in self.groups for vertex in group.vertices)
 
 
 def graph(
@@ -86,36 +80,62 @@ def graph(
     ``params`` are the inputs that are learned; the backward pass goes to them, or to all inputs where there are none.
     ``extents`` has sizes by index letter (``n``) or by axis (``X.0``), and arrays or shapes by tensor.
     """
+    behind = set() if loss is None else dependencies(program, loss)
     learned = [name for name in params if name in program.inputs]
-    passed = Program(()) if loss is None else backward(program, loss, learned or None)
+    passed = Program(()) if loss is None else backward(program, loss, [n for n in learned if n in behind] or None)
     whole = joined(program, passed)
-    given = dict(extents or {})
-    shapes: dict[Name, tuple[int, ...]] = {
-        name: tuple(getattr(what, "shape", what)) for name, what in given.items() if not isinstance(what, int)
-    }
-    sizes = {name: what for name, what in given.items() if isinstance(what, int)}
-    known = infer(whole, shapes, sizes, only=None if scalars else ())
+    sizes: dict[str, int] = {}
+    shapes: dict[Name, tuple[int, ...]] = {}
+    for name, what in (extents or {}).items():
+        if isinstance(what, Integral):
+            sizes[name] = int(what)
+        elif name in whole.ranks:
+            shapes[name] = tuple(getattr(what, "shape", what))
+        else:
+            raise unknown_tensor(whole, name)
+    known = infer(whole, shapes, sizes) if scalars else _certain(whole, shapes, sizes)
     build = _Components if scalars else _Tensors
     return build(program, passed, set(learned), loss, known).graph()
+
+
+def _certain(program: Program, shapes: Mapping[Name, tuple[int, ...]], sizes: Mapping[str, int]) -> Extents:
+    """The extents that follow from those given.  `infer` would make a tensor that nobody gave as small as its reads
+    allow, which serves to run it, but is not to be told in a picture: ``X[n,0,d]`` does not make ``X.1`` 1."""
+    known = Extents(program)
+    for name, shape in shapes.items():
+        if len(shape) != program.ranks[name]:
+            raise wrong_rank(program, name, shape)
+        for position, size in enumerate(shape):
+            known.learn(program.dims.find(axis(name, position)), size, axis(name, position))
+    letters = extents_of._letters(program, known)
+    several = extents_of._take_sizes(known, sizes, letters)
+    extents_of._solve(known)
+    for letter, size in several.items():
+        for dim in letters[letter]:
+            if dim not in known.known:
+                known.learn(dim, size, f"sizes[{letter!r}]")
+                extents_of._solve(known)
+    return known
 
 
 class _Tensors:
     """The vertices and edges of whole tensors."""
 
-    def __init__(
-        self, program: Program, passed: Program, learned: set[str], loss: Name | None, known: Extents
-    ) -> None:
+    def __init__(self, program: Program, passed: Program, learned: set[str], loss: Name | None, known: Extents) -> None:
         self.program, self.passed, self.learned, self.loss, self.known = program, passed, learned, loss, known
         read = {name for names in program.reads.values() for name in names}
         self.outputs = {name for name in program.defined if name not in read}
 
     def graph(self) -> Graph:
-        named = {str(name): f"d{name}" for name in self.program.ranks if f"d{name}" in self.passed.defined}
-        groups = [self.group(name) for name in self.order()]
-        edges = [edge for equation in self.program for edge in self.edges_of(equation, self.program.reads[equation.name])]
+        vertices = (Vertex(str(name), self.kind(name), self.text(name)) for name in self.order())
+        pairs = ((str(name), f"d{name}") for name in self.order() if f"d{name}" in self.passed.defined)
+        return Graph(tuple(vertices), tuple(self.edges()), tuple(pairs))
+
+    def edges(self) -> Iterator[Edge]:
+        for equation in self.program:
+            yield from self.edges_of(equation, self.program.reads[equation.name])
         for equation in self.passed:
-            edges += self.edges_of(equation, self.cotangents_read(equation), backward=True)
-        return Graph(tuple(groups), tuple(edges), tuple(named.items()))
+            yield from self.edges_of(equation, self.cotangents_read(equation), backward=True)
 
     def order(self) -> Iterator[Name]:
         """Every tensor, an input just before the first equation that reads it; then the cotangents."""
@@ -138,9 +158,6 @@ class _Tensors:
         defined = self.passed.defined.get(name) or self.program.defined.get(name)
         return str(name) if defined is None else show(defined)
 
-    def group(self, name: Name) -> Group:
-        return Group("", (Vertex(str(name), self.kind(name), self.text(name)),))
-
     def cotangents_read(self, equation: Equation) -> tuple[Name, ...]:
         """The cotangents from which this one comes; where there is none, it comes from the scalar itself."""
         read = tuple(name for name in self.passed.reads[equation.name] if name in self.passed.defined)
@@ -150,37 +167,61 @@ class _Tensors:
         _, shown = show_with_spans(equation)
         accesses = [node for node in preorder(equation.rhs) if isinstance(node, Indexed) and node in shown]
         for name in read:
-            own = [access.slots for access in accesses if access.tensor == name]
-            lines = dict.fromkeys(",".join(map(show, slots)) for slots in own if slots)
-            yield Edge(str(name), str(equation.name), (*lines, *self.shape(name, own)), backward)
+            own = [access for access in accesses if access.tensor == name]
+            lines = dict.fromkeys(_slots(access) for access in own if access.slots)
+            shape = self.shape(name, own[0].slots) if own else ()
+            yield Edge(str(name), str(equation.name), (*lines, *shape), backward)
 
-    def shape(self, name: Name, slots: list[tuple[Affine, ...]]) -> tuple[str, ...]:
+    def shape(self, name: Name, slots: tuple[Affine, ...]) -> tuple[str, ...]:
         """``32×j``: the extents of a tensor where one is known, the letter of an axis where not."""
-        if not slots or not slots[0]:
+        known, dims = self.known.known, self.known.program.dims
+        found = [known.get(dims.find(axis(name, position))) for position in range(len(slots))]
+        if all(extent is None for extent in found):
             return ()
-        dims = [self.known.program.dims.find(axis(name, k)) for k in range(len(slots[0]))]
-        if not any(dim in self.known.known for dim in dims):
-            return ()
-        letters = [lowered(form.index.name) if form.index is not None else "?" for form in slots[0]]
-        return ("×".join(str(self.known.known.get(*pair)) for pair in zip(dims, letters, strict=True)),)
+        letters = [lowered(form.index.name) if form.index is not None else "?" for form in slots]
+        return ("×".join(letter if n is None else str(n) for n, letter in zip(found, letters, strict=True)),)
+
+
+def _slots(access: Indexed) -> str:
+    """What stands in the brackets; all of it for a partial derivative, ``dZ[n,j]/dX[m,p]``."""
+    text = show(access)
+    return text[len(access.tensor) + 1 : -1] if isinstance(access.tensor, str) else text
 
 
 class _Components(_Tensors):
     """The vertices and edges of single components, for sizes that can be looked at."""
 
     def graph(self) -> Graph:
-        count = sum(len(self.components(name)) for name in self.order())
+        shapes = {name: self.known.shape(name) for name in self.order() if self.known.program.ranks.get(name, -1) >= 0}
+        count = sum(map(prod, shapes.values()))
         if count > MOST_COMPONENTS:
             raise ExtentError(
-                f"the graph would have {count} components, more than {MOST_COMPONENTS}",
-                inferred=[f"{name} has {'×'.join(map(str, self.known.shape(name)))}" for name in self.order() if self.known.shape(name)],
+                f"the graph would have {count} components; more than {MOST_COMPONENTS} cannot be read",
+                inferred=", ".join(
+                    f"{name} has {'×'.join(map(str, shape))}" for name, shape in shapes.items() if shape
+                ),
                 repair=("give smaller extents", "or draw whole tensors, without scalars=True"),
             )
-        groups = [self.group(name) for name in self.order() if self.components(name)]
-        edges = [edge for e in self.program for edge in self.edges_of(e, self.program.reads[e.name])]
-        for equation in self.passed:
-            edges += self.edges_of(equation, self.cotangents_read(equation), backward=True)
-        return Graph(tuple(groups), tuple(edges), scalars=True)
+        vertices = [Vertex(entry, self.kind(name), entry) for name in self.order() for entry in self.names(name)]
+        caption = tuple(map(show, (*self.program, *self.passed)))
+        return Graph(tuple(vertices), tuple(self.edges()), self.rows(), caption, scalars=True)
+
+    def rows(self) -> tuple[tuple[str, ...], ...]:
+        """The components of the tensors that are as many steps from the inputs, and of their cotangents.
+
+        An input stands one step before the first equation that reads it.
+        """
+        level: dict[Name, int] = {}
+        for equation in self.program:
+            read = self.program.reads[equation.name]
+            level[equation.name] = 1 + max((level.get(name, 0) for name in read), default=0)
+            for name in read:
+                if name in self.program.inputs:
+                    level[name] = min(level.get(name, level[equation.name] - 1), level[equation.name] - 1)
+        rows: dict[int, list[str]] = {}
+        for name in self.order():
+            rows.setdefault(level[name if name in level else str(name)[1:]], []).extend(self.names(name))
+        return tuple(tuple(row) for row in rows.values() if len(row) > 1)
 
     def components(self, name: Name) -> list[tuple[int, ...]]:
         """The positions in a tensor; none in one of which sizes alone are read."""
@@ -188,24 +229,18 @@ class _Components(_Tensors):
             return []
         return list(itertools.product(*map(range, self.known.shape(name))))
 
-    def group(self, name: Name) -> Group:
-        kind = self.kind(name)
-        return Group(self.text(name), tuple(Vertex(n, kind, n) for n in self.names(name, self.components(name))))
-
-    def names(self, name: Name, positions: Iterable[tuple[int, ...]]) -> Iterator[str]:
-        for position in positions:
-            yield f"{name}[{','.join(map(str, position))}]" if position else str(name)
+    def names(self, name: Name, positions: Iterable[tuple[int, ...]] | None = None) -> list[str]:
+        """The names of components, ``X[0,1]``; of all where no positions are given."""
+        positions = self.components(name) if positions is None else positions
+        return [f"{name}[{','.join(map(str, position))}]" if position else str(name) for position in positions]
 
     def edges_of(self, equation: Equation, read: Iterable[Name], backward: bool = False) -> Iterator[Edge]:
-        wanted = set(read)
-        for position, target in zip(
-            self.components(equation.name), self.names(equation.name, self.components(equation.name)), strict=True
-        ):
+        read = tuple(read)
+        for position, target in zip(self.components(equation.name), self.names(equation.name), strict=True):
             found = sources(equation, position, self.known)
-            if backward and self.loss in wanted:
-                found = {self.loss: {(): None}}
-            for name in sorted(wanted & set(found), key=str):
-                for source in self.names(name, sorted(found[name])):
+            for name in read:
+                entries = [()] if backward and name == self.loss else sorted(found.get(name, ()))
+                for source in self.names(name, entries):
                     yield Edge(source, target, backward=backward)
 
 
@@ -221,23 +256,33 @@ def sources(equation: Equation, position: tuple[int, ...], extents: Extents) -> 
     They are what the nested loop reads: a product with a bracket of indices that does not hold reads nothing.
     """
 
-    def value(form: Affine, env: Environment) -> int | None:
-        """The value of a slot; None where it holds an entry of a tensor."""
+    def value(form: Affine | None, env: Environment) -> int | None:
+        """The value of a form; None where it holds an entry of a tensor."""
+        if form is None:
+            return None
         total = form.constant
         for atom, k in form.terms:
-            if isinstance(atom, Indexed):
-                return None
-            total += k * (env[atom] if isinstance(atom, Index) else extents.of(equation, atom.index))  # type: ignore[attr-defined]
+            match atom:
+                case Index():
+                    total += k * env[atom]
+                case Extent(index=index):
+                    total += k * extents.of(equation, index)
+                case _:
+                    return None
         return total
 
     def holds(bracket: Node, env: Environment) -> bool:
-        """Whether a bracket of indices holds, as far as no tensor is read in it."""
-        operands = (bracket.left, bracket.right) if isinstance(bracket, Delta) else bracket.operands  # type: ignore[attr-defined]
-        relations = ("==",) if isinstance(bracket, Delta) else bracket.relations  # type: ignore[attr-defined]
-        forms = [as_affine(operand) for operand in operands]
-        values = [None if form is None else value(form, env) for form in forms]
-        chain = zip(values, relations, values[1:], strict=False)
-        return all(a is None or b is None or RELATIONS[relation](a, b) for a, relation, b in chain)
+        """Whether a bracket holds, as far as that depends on indices."""
+        match bracket:
+            case Delta(left=left, right=right):
+                chain: tuple[tuple[Node, ...], tuple[str, ...]] = (left, right), ("==",)
+            case Iverson(operands=operands, relations=relations):
+                chain = operands, relations
+            case _:
+                return True
+        values = [value(as_affine(operand), env) for operand in chain[0]]
+        compared = zip(values, chain[1], values[1:], strict=False)
+        return all(a is None or b is None or RELATIONS[relation](a, b) for a, relation, b in compared)
 
     found: dict[Name, dict[tuple[int, ...], None]] = {}
     stack: list[tuple[Node, Environment]] = [(equation.rhs, dict(zip(equation.indices, position, strict=True)))]
@@ -251,18 +296,18 @@ def sources(equation: Equation, position: tuple[int, ...], extents: Extents) -> 
         match node:
             case Index() | Extent():
                 continue
-            case Mul(factors=factors) if not all(holds(f, env) for f in factors if is_index_bracket(f)):
-                continue
-            case Delta() | Iverson() if is_index_bracket(node) and not holds(node, env):
+            case Mul(factors=factors) if not all(holds(factor, env) for factor in factors):
                 continue
             case Sum(indices=indices, body=body) | Reduce(indices=indices, body=body):
                 ranges = [range(extents.of(equation, index)) for index in indices]
-                stack += [(body, {**env, **dict(zip(indices, values, strict=True))}) for values in itertools.product(*ranges)]
+                bound = (dict(zip(indices, values, strict=True)) for values in itertools.product(*ranges))
+                stack += [(body, {**env, **values}) for values in bound]
                 continue
             case Indexed(tensor=tensor, slots=slots):
-                values = [value(form, env) for form in slots]
-                whole = extents.shape(tensor)
-                ranges = [range(n) if v is None else range(max(v, 0), min(v + 1, n)) for v, n in zip(values, whole, strict=True)]
+                ranges = []
+                for form, size in zip(slots, extents.shape(tensor), strict=True):
+                    at = value(form, env)  # an entry of a tensor may be any position
+                    ranges.append(range(size) if at is None else range(max(at, 0), min(at + 1, size)))
                 found.setdefault(tensor, {}).update(dict.fromkeys(itertools.product(*ranges)))
         stack += [(child, env) for child in node.children]
     return found

@@ -82,5 +82,8 @@ def draw(name: str, shape: Shape, choice: str | Initialiser, seed: int, dtype: n
     generator = np.random.default_rng([seed, *name.encode()])
     value = np.asarray(initialiser(choice)(shape, generator))
     if value.shape != shape:
-        raise DataError(f"the initialiser of {name} gave shape {value.shape}, where {shape} is needed")
+        raise DataError(
+            f"the initialiser of {name} gave shape {value.shape}, where {shape} is needed",
+            repair="return an array of the shape that it is called with",
+        )
     return value.astype(dtype)

@@ -23,12 +23,14 @@ from einstan.language import parse, parse_document
 from einstan.language.errors import ClaimError, ProgramError, nearest
 from einstan.language.index import Index, lowered
 from einstan.language.node import preorder
+from einstan.language.place import Place, at
 from einstan.language.term import Equation, Indexed, Partial
 from einstan.library import api
 from einstan.library.declared import Verdict, judge
 from einstan.library.einsum import Einsum, einsum
 from einstan.library.initialise import Initialiser, initialiser
 from einstan.library.rename import renamed, renamed_assumption, renamed_axis, require_name
+from einstan.machine.refusals import reader_of
 
 
 class Layer:
@@ -65,6 +67,7 @@ class Layer:
                 raise ProgramError(
                     f"the layer reads no parameter {parameter}",
                     text=str(self.program),
+                    inferred=f"it reads {', '.join(map(str, self.program.inputs))}",
                     repair=nearest(parameter, map(str, self.program.inputs)) or "name a tensor that the layer reads",
                 )
             self.parameters[parameter] = initialiser(choice)
@@ -78,12 +81,18 @@ class Layer:
         if not isinstance(name, Partial) or len(name.wrt) != 1 or name.of != self.output:
             raise ClaimError(
                 f"{claim.lhs} is not a partial derivative of {self.output}",
-                text=line,
+                **at(claim, name),
+                inferred=f"the output of this layer is {self.output}, its last equation",
                 repair=f"declare d{self.output}[...]/dX[...] = ..., with X a tensor that the layer reads",
             )
         wrt = name.wrt[0][0]
         if wrt in self.declared:
-            raise ClaimError(f"the partial derivative with respect to {wrt} is declared twice", text=line)
+            raise ClaimError(
+                f"the partial derivative with respect to {wrt} is declared twice",
+                **at(claim, name),
+                inferred=f"it was declared as {self.declared[wrt]}",
+                repair="leave out one of the two",
+            )
         verdict = judge(claim, self.program)
         self.declared[wrt] = claim
         return verdict
@@ -177,7 +186,12 @@ class Layer:
         known = [*map(str, self.program.ranks), *indices]
         if keyword in known:
             wanted = "a name, as a string" if keyword in self.program.ranks else "an extent, as a whole number"
-            return ProgramError(f"{keyword}={value!r}: {keyword} takes {wanted}", text=str(self))
+            return ProgramError(
+                f"{keyword}={value!r}: {keyword} takes {wanted}",
+                **self._place(keyword),
+                inferred=f"{keyword} is {'a tensor' if keyword in self.program.ranks else 'an index'} of this layer",
+                repair=f'{keyword}="{keyword}1"' if keyword in self.program.ranks else f"{keyword}=64",
+            )
         return ProgramError(
             f"the layer has no {keyword}",
             text=str(self),
@@ -185,6 +199,14 @@ class Layer:
             + (f"; its indices are {', '.join(indices)}" if indices else ""),
             repair=nearest(keyword, known) or "name one of these",
         )
+
+    def _place(self, keyword: str) -> Place:
+        """Where a tensor or an index of the layer stands."""
+        if keyword in self.program.ranks:
+            return at(reader_of(self.program, keyword), keyword)
+        found = ((e, node) for e in self.program.equations for node in preorder(e.lhs, e.rhs))
+        indices = ((e, i) for e, i in found if isinstance(i, Index) and lowered(i.name) == keyword)
+        return at(*next(indices, (None, None)))
 
 
 @dataclass(frozen=True)

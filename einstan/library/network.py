@@ -12,6 +12,7 @@ that name one parameter share it.  Nothing here knows any layer.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
@@ -23,6 +24,7 @@ from einstan.calculus.program import Assumption, Program
 from einstan.calculus.stable import runnable
 from einstan.language import parse_document
 from einstan.language.errors import DataError, ExtentError, ProgramError, nearest
+from einstan.language.place import at
 from einstan.language.term import Equation
 from einstan.library import api
 from einstan.library.assumptions import check_assumption
@@ -32,6 +34,7 @@ from einstan.library.layer import Instance
 from einstan.machine.compile import Compiled
 from einstan.machine.compile import compile as compile_program
 from einstan.machine.extents import infer
+from einstan.machine.refusals import reader_of
 
 Arrays = dict[str, np.ndarray]
 NOMINAL = "a nominal size"
@@ -78,6 +81,7 @@ class Network:
             if name not in self.program.inputs:
                 raise ProgramError(
                     f"no equation reads the parameter {name}",
+                    inferred=f"they read {', '.join(map(str, self.program.inputs))}",
                     repair=nearest(name, map(str, self.program.inputs)) or "leave it out",
                 )
             self.initialisers[name] = initialiser(choice)
@@ -88,9 +92,11 @@ class Network:
     def _fix(self, member: Instance) -> None:
         for axis, size in member.sizes.items():
             if self.sizes.setdefault(axis, size) != size:
+                tensor = axis.rpartition(".")[0]
                 raise ExtentError(
                     f"{axis} is fixed at {self.sizes[axis]} and at {size}",
-                    text=str(member),
+                    **at(reader_of(Program(member.equations), tensor), tensor),
+                    inferred=f"two layers share {tensor}",
                     repair="fix it once, or give the same size",
                 )
 
@@ -116,6 +122,23 @@ class Network:
         """The equations of the forward pass in LaTeX."""
         return self.program.latex(sums)
 
+    def draw(
+        self,
+        path: str | Path,
+        backward: str | None = None,
+        extents: Mapping[str, Any] | None = None,
+        scalars: bool = False,
+    ) -> Path:
+        """The computation graph in a file: ``net.draw("net.svg", backward="L")``; see `einstan.library.draw.draw`."""
+        from einstan.library.draw import draw
+
+        return draw(self, path, backward, extents, scalars)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        from einstan.library.draw import mimebundle
+
+        return mimebundle(self)
+
     def __str__(self) -> str:
         return str(self.program)
 
@@ -130,7 +153,7 @@ class Network:
         ``given``: for any tensor an array or a shape (with None for what is not known), from which extents are learned;
         for a parameter an array is taken as its value, and an initialiser, or its name, replaces its own.
         """
-        require_names(given, (*self.params, *self.inputs), "a parameter or an input of the network", all_needed=False)
+        require_names(given, (*self.params, *self.inputs), "a parameter or an input of the network")
         choices = dict(self.initialisers)
         values: Arrays = {}
         shapes: dict[Any, tuple[int, ...]] = {}
@@ -141,7 +164,12 @@ class Network:
             elif isinstance(what, tuple) and None in what:
                 for k, size in enumerate(what):
                     if size is not None and sizes.setdefault(f"{name}.{k}", size) != size:
-                        raise ExtentError(f"axis {k} of {name} is fixed at {sizes[f'{name}.{k}']} and given as {size}")
+                        raise ExtentError(
+                            f"axis {k} of {name} is fixed at {sizes[f'{name}.{k}']} and given as {size}",
+                            **at(reader_of(self.program, name), name),
+                            inferred=f"a layer fixes {name}.{k} = {sizes[f'{name}.{k}']}",
+                            repair=f"give {name} a shape that has it, or None there",
+                        )
             elif isinstance(what, tuple):
                 shapes[name] = what
             else:
@@ -159,10 +187,9 @@ class Network:
     def _extent(self, extents: Any, name: str, position: int) -> int:
         dim = self.program.dims.find(f"{name}.{position}")
         if extents.source[dim] == NOMINAL:
-            reader = next(e for e in self.program if name in self.program.reads[e.name])
             raise ExtentError(
                 f"the extent of axis {position} of {name} is not known",
-                text=str(reader),
+                **at(reader_of(self.program, name), name),
                 inferred=f"{name} is a parameter, and nothing given fixes this axis",
                 repair=(
                     "fix it in the layer, dense(..., j=64)",
@@ -250,7 +277,8 @@ class ValueAndGrad:
     def compile(self, check: bool = True, **options: Any) -> Step:
         """``step(params, **data) -> loss, {name: gradient}``.
 
-        The network's assumptions are checked on the data of every call; with ``check=False`` never.  The other options are those of `einstan.machine.compile.compile`.
+        The network's assumptions are checked on the data of every call; with ``check=False`` never.  The other options
+        are those of `einstan.machine.compile.compile`.
         """
         return Step(self, compile_program(runnable(self.program), self.outputs, **options), check)
 
@@ -300,7 +328,7 @@ def _refuse_accidents(instances: list[Instance], program: Program) -> None:
                 if other not in instance.equations:
                     raise ProgramError(
                         f"{name} is made up by one layer and used by another",
-                        text=str(other),
+                        **at(other, name),
                         inferred=f"made up by {instance.equations[-1]}",
                         repair="name this tensor in both layers, if they are to share it, or in neither",
                     )

@@ -82,11 +82,13 @@ class Part:
             if isinstance(node, Indexed) and self.is_derivative(node.tensor):
                 derivative = self.derivative(node.tensor)
                 if len(node.slots) != len(derivative.indices):
-                    raise DifferentiationError(f"{node.tensor} has {len(derivative.indices)} slots, not {len(node.slots)}")
+                    raise DifferentiationError(
+                        f"{node.tensor} has {len(derivative.indices)} slots, not {len(node.slots)}"
+                    )
                 if dims is not None:
                     derivative = redimensioned(derivative, dict(dims))  # type: ignore[assignment]
                 accesses[node] = inlined(node, derivative)
-        return replace(expr, accesses) if accesses else expr  # type: ignore[arg-type, return-value]
+        return replace(expr, accesses) if accesses else expr  # type: ignore[arg-type]
 
     def derivative(self, name: Name) -> Equation:
         """A total derivative through every definition, as an equation; ``dX`` is that of the part's scalar."""
@@ -99,7 +101,7 @@ class Part:
         return self._derivatives[name]
 
     def loss(self, tensor: Name) -> str:
-        """The scalar that ``d tensor`` is the gradient of: the one that rests on the tensor and on which no other does."""
+        """The scalar that ``d tensor`` is the gradient of: it rests on the tensor, and no other such scalar on it."""
         scalars = [name for name in self.program.defined if not self.program[name].indices]
         over = [s for s in scalars if s == tensor or tensor in self._reached(s)]
         top = [s for s in over if not any(s in self._reached(other) for other in over if other != s)]
@@ -112,7 +114,9 @@ class Part:
         return str(top[0])
 
     def _reached(self, name: Name) -> set[Name]:
-        return {inner for root in self.behind(self.definition(name).rhs) for inner in self._reads(root)} | self._reads(name)
+        return {inner for root in self.behind(self.definition(name).rhs) for inner in self._reads(root)} | self._reads(
+            name
+        )
 
     def _reads(self, name: Name) -> set[Name]:
         return set(tensors(self.definition(name).rhs))
@@ -131,10 +135,10 @@ class Part:
     def _numerator(self, name: Partial) -> tuple[Expr, tuple[Index, ...]]:
         if name.of not in self.program.defined:
             if name.of not in self.program.ranks or name.of != name.wrt[0][0]:
-                raise DifferentiationError(f"nothing defines {name.of}", repair=f"define it, or write: given {name.of}(...)")
-            above = tuple(
-                Index(f"{name.of}.{k}'", self.program.dims.find(axis(name.of, k))) for k in range(name.rank)
-            )
+                raise DifferentiationError(
+                    f"nothing defines {name.of}", repair=f"define it, or write: given {name.of}(...)"
+                )
+            above = tuple(Index(f"{name.of}.{k}'", self.program.dims.find(axis(name.of, k))) for k in range(name.rank))
             return Indexed(name.of, tuple(map(slot, above))), above
         equation = self.definition(name.of)
         if len(equation.indices) != name.rank:
@@ -152,7 +156,9 @@ class Part:
             raise DifferentiationError(f"there is no tensor {wrt} with {len(below)} slots")
         read = set(tensors(expr, *(e.rhs for e in definitions.values())))
         if wrt not in read:
-            raise DifferentiationError(f"{name.of} does not depend on {wrt}: its derivative is not derived, as zero or else")
+            raise DifferentiationError(
+                f"{name.of} does not depend on {wrt}: its derivative is not derived, as zero or else"
+            )
         curved = [e.rhs for other, e in definitions.items() if other not in self.given]
         if name.of not in self.given or order:
             curved.append(expr)
@@ -191,5 +197,3 @@ def chosen_partial(convention: Convention) -> str:
     (parameter,) = FUNCTIONS[convention.function].parameters
     renamed = replace(convention.partial, {Indexed(convention.parameter): Indexed(parameter)})
     return str(renamed)
-
-

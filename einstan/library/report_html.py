@@ -1,4 +1,4 @@
-"""A report as one page: MathML, which browsers typeset, and a few rules of style.  It needs no network and no script."""
+"""A report as one page: MathML, which browsers typeset, and a few rules of style; no network and no script."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #1d2330; }
 h1 { font-size: 1.5rem; margin: 2.5rem 0 0.25rem; } h2 { font-size: 1rem; margin: 1.75rem 0 0.5rem; color: #44506a; }
 p { margin: 0.25rem 0; } p.summary { color: #44506a; margin-bottom: 1.25rem; }
-.line { display: grid; grid-template-columns: 2.5rem 6.5rem 1fr; gap: 0.75rem; padding: 0.35rem 0; align-items: baseline; }
+.line { display: grid; grid-template-columns: 2.5rem 6.5rem 1fr; gap: 0.75rem; padding: 0.35rem 0; }
+.line { align-items: baseline; }
 .line > * { min-width: 0; } .line .number { color: #8a93a6; text-align: right; font-size: 0.8rem; }
 .line .mark { font-size: 0.8rem; font-weight: 600; } .proved { color: #12703f; } .verified { color: #2b6b8f; }
 .refuted { color: #b3261e; } .undecided { color: #8a6100; } .kind { color: #8a93a6; font-weight: 400; }

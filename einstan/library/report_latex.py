@@ -10,7 +10,7 @@ from einstan.language.term import Equation
 from einstan.library.check import Line, Report
 
 HEAD = r"""\documentclass{article}
-\usepackage{amsmath,amssymb,fontspec,bbm}
+\usepackage{amsmath,unicode-math}
 \usepackage[margin=2.5cm]{geometry}
 \setlength{\parindent}{0pt}
 \begin{document}

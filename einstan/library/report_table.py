@@ -15,7 +15,7 @@ def table(reports: Iterable[Report]) -> str:
 
 
 def _rows(reports: list[Report]) -> list[str]:
-    head = ("text", "formulas", "definitions", "proved", "verified", "refuted as printed", "undecided", "not expressible")
+    head = ("text", "formulas", "definitions", "proved", "verified", "refuted", "undecided", "not expressible")
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     totals = [0] * 7
     for report in reports:
@@ -32,7 +32,7 @@ def _rows(reports: list[Report]) -> list[str]:
 
 
 def _refuted(reports: list[Report]) -> list[str]:
-    lines = ["## Refuted as printed", ""]
+    lines = ["## Refuted", ""]
     for report in reports:
         for line in report.claims:
             outcome = line.outcome

@@ -76,7 +76,9 @@ class State:
             )  # fmt: skip
         except (KeyError, TypeError, AttributeError, ValueError) as problem:
             raise DataError(
-                f"{path} is a checkpoint without a training run", inferred=f"{type(problem).__name__}: {problem}"
+                f"{path} is a checkpoint without a training run",
+                inferred=f"{type(problem).__name__}: {problem}",
+                repair="give one that fit or --save wrote; load() reads its parameters",
             ) from problem
 
 

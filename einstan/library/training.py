@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from einstan.language.errors import DataError, EinstanError
+from einstan.language.place import at
 from einstan.library.callbacks import Callback, callback
 from einstan.library.data import batches, require_finite, require_names, require_numbers
 from einstan.library.metrics import Metric
 from einstan.library.optimisers import Adam, Optimiser
 from einstan.library.state import Arrays, History, Row, State
+from einstan.machine.refusals import reader_of
 
 if TYPE_CHECKING:
     from einstan.library.network import Network
@@ -73,9 +75,12 @@ def fit(
     """
     metrics, optimiser = tuple(metrics), optimiser or Adam()
     if epochs < 0 or batch < 1:
-        raise DataError(f"epochs = {epochs} and batch = {batch}: at least 0 epochs of at least 1 row are needed")
+        raise DataError(
+            f"epochs = {epochs} and batch = {batch}: at least 0 epochs of at least 1 row are needed",
+            repair=f"epochs={max(epochs, 0)}, batch={max(batch, 1)}",
+        )
     if patience is not None and patience < 1:
-        raise DataError(f"patience = {patience}: at least 1 epoch is needed")
+        raise DataError(f"patience = {patience}: at least 1 epoch is needed", repair="patience=1, or leave it out")
     data = _checked(network, data)
     validation = None if validation is None else _checked(network, validation)
     cut = _Cutter(network, data)
@@ -175,7 +180,11 @@ class _Goal:
         columns = {**larger, **({"val_loss": False} if validated else {}), "loss": False}
         self.column = monitor or next(iter(columns))
         if self.column not in columns:
-            raise DataError(f"there is no {self.column} to go by", inferred=f"there is {', '.join(columns)}")
+            raise DataError(
+                f"there is no {self.column} to go by",
+                inferred=f"there is {', '.join(columns)}",
+                repair="give validation data" if "val" in self.column and not validated else "name one of these",
+            )
         self.larger = columns[self.column]
 
     def judge(self, state: State) -> None:
@@ -192,7 +201,7 @@ class _Goal:
 
 def _checked(network: Network, data: Mapping[str, np.ndarray]) -> Arrays:
     arrays = {name: np.asarray(array) for name, array in data.items()}
-    require_names(arrays, network.inputs, "an input of the network")
+    require_names(arrays, network.inputs, "an input of the network", network.program)
     for name, array in arrays.items():
         require_numbers(name, array)
         require_finite(name, array)
@@ -219,7 +228,7 @@ def _first_state(
         values = {name: np.asarray(array) for name, array in params.items()}
         return State(values, optimiser.init(values), np.random.default_rng(seed))
     state = resume.snapshot() if isinstance(resume, State) else State.load(resume)
-    require_names(state.params, network.params, "a parameter of the network")
+    require_names(state.params, network.params, "a parameter of the network", network.program)
     if not state.optimiser:  # a file of parameters alone
         state.optimiser = optimiser.init(state.params)
     elif state.optimiser.keys() != optimiser.init(state.params).keys():
@@ -251,7 +260,9 @@ class _Cutter:
                 if data[name].shape[k] != self.rows:
                     raise DataError(
                         f"{first} has {self.rows} rows and {name} has {data[name].shape[k]}",
+                        **at(reader_of(network.program, name), name),
                         inferred=f"the equations say that the first axis of {first} and axis {k} of {name} are equal",
+                        repair=f"give {name} one row for each row of {first}",
                     )
 
     def __call__(self, rows: np.ndarray) -> Arrays:

@@ -57,7 +57,7 @@ class Elementwise(Writer):
         if coefficient is MINUS_ONE:
             return f"np.negative({text}{out})"
         if is_reciprocal(coefficient):
-            below = coefficient.arguments[0]  # type: ignore[attr-defined]
+            below = coefficient.arguments[0]
             if self.evaluate(below) != 0:
                 return f"np.divide({text}, {self.number(below, constant)}{out})"
         return f"np.multiply({text}, {self.number(coefficient, constant)}{out})"

@@ -14,7 +14,7 @@ from einstan.language.dims import axis, qualified
 from einstan.language.errors import ExtentError, nearest
 from einstan.language.index import Affine, Index, lowered
 from einstan.language.node import preorder
-from einstan.language.place import at
+from einstan.language.place import Place, at
 from einstan.language.term import Equation, Extent, Indexed, Name, Reduce, Sum
 from einstan.machine.guards import Read, bounds_above, reads
 from einstan.machine.refusals import reader_of, wrong_rank
@@ -325,16 +325,21 @@ def _unknown(extents: Extents, equation: Equation, index: Index) -> ExtentError:
     repair = f"give sizes={{{letter!r}: ...}}"
     if in_slot and on_left:
         repair += f", or state the extent: {equation} where |{letter}| = ..."
-    place = at(equation, index)
-    if place["span"] is None:  # a letter that stands after a binder alone
-        binders = (n for n in preorder(equation.rhs) if isinstance(n, Sum | Reduce) and index in n.indices)
-        place = at(equation, next(binders, None))
     return ExtentError(
         f"the extent of {index.name} is not known",
-        **place,
+        **_place(equation, index),
         inferred=_known(extents, equation) or "no array, size or arithmetic gives it",
         repair=repair,
     )
+
+
+def _place(equation: Equation, index: Index) -> Place:
+    """Where an index first stands; one that stands after a binder alone has the binder's place."""
+    place = at(equation, index)
+    if place["span"] is None:
+        binders = (n for n in preorder(equation.rhs) if isinstance(n, Sum | Reduce) and index in n.indices)
+        place = at(equation, next(binders, None))
+    return place
 
 
 def _known(extents: Extents, equation: Equation, but: Index | None = None) -> str:
@@ -351,11 +356,12 @@ def _no_size(program: Program, key: str, size: object) -> ExtentError:
     """What is given as a size and is no number of entries."""
     found = ((e, i) for e in program.equations for i in _indices(e) if key in (lowered(i.name), i.name))
     equation, index = next(found, (None, None))
-    place = at(equation, index) if index is not None else at(reader_of(program, key.rpartition(".")[0]), key[:-2])
+    tensor = key.rpartition(".")[0]
+    place = _place(equation, index) if equation and index else at(reader_of(program, tensor), tensor)
     return ExtentError(
         f"the size of {key} is {size!r}",
         **place,
-        inferred=f"|{index.name}| is a number of entries" if index is not None else f"{key} is an axis",
+        inferred="a size is how many entries there are along an axis",
         repair="give a whole number that is not negative",
     )
 
@@ -363,25 +369,21 @@ def _no_size(program: Program, key: str, size: object) -> ExtentError:
 def _disagreement(extents: Extents, dim: str, size: int, source: str, equation: Equation | None) -> ExtentError:
     """Two sizes of one dimension: where the axes meet, or how equations lead from one to the other."""
     program, old, first = extents.program, extents.known[dim], extents.source[dim]
-    chain = _chain(program, first, source)
+    chain = _chain(extents, first, source)
     if chain:
         _, last, shown, index = chain[-1]
-        what: Name | Index | None = _tensor(program, last)
+        what = _tensor(program, last)
     else:  # one of the two is no axis: a size that is given by name, or one that is stated
-        axes = [(place, tensor) for place in (first, source) if (tensor := _tensor(program, place)) is not None]
-        if equation is not None:
-            shown = equation
-        else:
-            shown = reader_of(program, axes[0][1]) if axes else next(e for e, _, _ in _meetings(program, dim))
-        meetings = [(i, held) for e, i, held in _meetings(program, dim) if e is shown]
-        index = next((i for i, held in meetings if any(place in held for place, _ in axes)), meetings[0][0])
-        what = next((tensor for place, tensor in axes if any(place in held for _, held in meetings)), index)
-    if len(chain) > 1:
-        inferred = [f"{one} and {other} are one: {by}" for one, other, by, _ in chain]
-    elif chain:
+        axes = [place for place in (first, source) if _tensor(program, place) is not None]
+        meetings = [m for m in _meetings(extents, dim) if equation is None or m[0] is equation]
+        shown, index, held = next((m for m in meetings if any(place in m[2] for place in axes)), meetings[0])
+        what = next((_tensor(program, place) for place in axes if place in held), None)
+    inferred = [f"{one} and {other} are one: {by}" for one, other, by, _ in chain]
+    if len(chain) == 1:
         inferred = [f"{index.name} runs over {first} and {source}"]
-    else:
-        inferred = _known(extents, shown, index)
+    elif not chain:
+        runs = [f"{index.name} runs over {', '.join(held)}"] if held else []
+        inferred = [*runs, *([known] if (known := _known(extents, shown, index)) else [])]
     repair = "give arrays of which these axes have one size"
     if source.startswith("sizes["):
         repair = f"leave out {source}, or say {old}"
@@ -389,7 +391,7 @@ def _disagreement(extents: Extents, dim: str, size: int, source: str, equation: 
         repair = f"give arrays for which |{index.name}| is one size"
     return ExtentError(
         f"{index.name} has two sizes: {old} from {first} and {size} from {source}",
-        **at(shown, what),
+        **(at(shown, what) if what is not None else _place(shown, index)),
         inferred=inferred,
         repair=repair,
     )
@@ -400,24 +402,24 @@ def _tensor(program: Program, place: str) -> Name | None:
     return next((name for name, rank in program.ranks.items() if place in [axis(name, k) for k in range(rank)]), None)
 
 
-def _meetings(program: Program, dim: str) -> Iterable[tuple[Equation, Index, tuple[str, ...]]]:
+def _meetings(extents: Extents, dim: str) -> Iterable[tuple[Equation, Index, tuple[str, ...]]]:
     """Of every equation, the indices of a dimension, each with the axes that it runs over."""
-    for equation in program.equations:
-        held: dict[Index, dict[str, None]] = {}
+    for equation in extents.program.equations:
+        held: dict[Index, dict[str, None]] = {index: {} for index in _indices(equation)}
         for node in (equation.lhs, *preorder(equation.rhs)):
             if isinstance(node, Indexed):
                 for position, form in enumerate(node.slots):
                     if form.index is not None:
-                        held.setdefault(form.index, {})[axis(node.tensor, position)] = None
+                        held[form.index][axis(node.tensor, position)] = None
         for index, axes in held.items():
-            if any(program.dims.find(a) == dim for a in axes):
+            if extents.dim(equation, index) == dim:
                 yield equation, index, tuple(axes)
 
 
-def _chain(program: Program, first: str, last: str) -> list[tuple[str, str, Equation, Index]]:
+def _chain(extents: Extents, first: str, last: str) -> list[tuple[str, str, Equation, Index]]:
     """The shortest way from one axis to another, each step through an index of an equation."""
     steps: dict[str, tuple[str, str, Equation, Index]] = {}
-    queue, meetings = [first], list(_meetings(program, program.dims.find(first)))
+    queue, meetings = [first], list(_meetings(extents, extents.program.dims.find(first)))
     for place in queue:
         for equation, index, axes in meetings:
             if place in axes:

@@ -61,9 +61,10 @@ class _Shaped:
 
 def by_hand(path: Sequence[Sequence[int]], count: int, equation: str) -> Path:
     """A path that the user wrote, checked."""
-    left = count
+    left, wrong = count, ""
     for step in path:
         if not step or len(set(step)) != len(step) or not all(0 <= k < left for k in step):
+            wrong = f"the step {step} does not name different positions below {left}"
             break
         left -= len(step) - 1
     else:
@@ -73,6 +74,6 @@ def by_hand(path: Sequence[Sequence[int]], count: int, equation: str) -> Path:
         f"the path {list(path)} does not contract {count} operands",
         text=equation,
         span=(equation.find(" = ") + 3, len(equation)),
-        inferred=f"{left} operands are left where it ends" if left > 1 else "a step names a position that is not there",
+        inferred=wrong or f"{left} operands are left where it ends",
         repair="give pairs of positions; each step removes its operands and appends its result",
     )

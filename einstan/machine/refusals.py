@@ -112,8 +112,10 @@ def outside(equation: Equation, access: Indexed, position: int, value: int, size
     has = f"the positions 0 to {size - 1}" if size else "no positions"
     where = f"{form} is {value}" + ("" if held else _where(form, value))
     guard = Iverson((Affine((), 0), form, Extent(Index(name, name))), ("<=", "<"))
-    padded = replace(equation, {access: mul((guard, access))})
-    repair = [f"say that {access.tensor} is zero outside: {padded}"]
+    repair = [f"read it only where {guard} holds"]  # in a slot there are no zeros to pad with
+    if all(atom is not access for _, atom in positions_in(equation)):
+        padded = replace(equation, {access: mul((guard, access))})
+        repair = [f"say that {access.tensor} is zero outside: {padded}"]
     if held:
         repair.insert(0, f"give {held[0].tensor} with positions that {access.tensor} has")
     return (DataError if held else ExtentError)(

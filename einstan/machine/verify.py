@@ -85,8 +85,9 @@ def compare(
 
     ``lhs`` and ``rhs`` are expressions in the same free indices (matched by name), or equations (by position).  Tensors
     that ``definitions`` defines are computed, all others are drawn at random.  ``assumptions`` (by default those of the
-    definitions) hold at every point that is tried.  With ``kinks`` the entries are -1, 0 and 1, so that functions are met
-    where they have no derivative and values are equal.  Without ``smallest`` the first counterexample is given as it is.
+    definitions) hold at every point that is tried.  With ``kinks`` the entries are -1, 0 and 1, so that functions are
+    met where they have no derivative and values are equal.  Without ``smallest`` the first counterexample is not made
+    smaller.
     """
     if assumptions is None:
         assumptions = definitions.resolved_assumptions() if definitions is not None else ()

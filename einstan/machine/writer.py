@@ -113,7 +113,7 @@ class Writer:
                 return self.size(index.dim, constant)
             case Mul(factors=factors):
                 top = [f for f in factors if not is_reciprocal(f)]
-                bottom = [f.arguments[0] for f in factors if is_reciprocal(f)]  # type: ignore[attr-defined]
+                bottom = [f.arguments[0] for f in factors if is_reciprocal(f)]
                 above = [self.number_text(f, constant) for f in top]
                 below = [self.number_text(f, constant) for f in bottom]
                 if None in above or None in below:

@@ -20,8 +20,23 @@ from einstan.calculus.alpha import alpha
 from einstan.calculus.naming import ForwardNames
 from einstan.calculus.program import Program
 from einstan.calculus.stable import runnable
-from einstan.language import Add, Const, Equation, Expr, Extent, Index, Indexed, Mul, Node, parse, slot, well_named
+from einstan.language import (
+    Add,
+    Apply,
+    Const,
+    Equation,
+    Expr,
+    Extent,
+    Index,
+    Indexed,
+    Mul,
+    Node,
+    parse,
+    slot,
+    well_named,
+)
 from einstan.language.errors import DataError, DifferentiationError, ExtentError
+from einstan.language.functions import FUNCTIONS
 from einstan.language.node import fold, preorder, replace
 from einstan.language.term import add, bound_indices, mul, neg, rename_bound, substitute, tensors
 from einstan.machine.extents import infer
@@ -153,6 +168,19 @@ def partial_is_the_derivative(random: Random) -> None:
         for derived in (total, forms.shortest(total)):
             found = valued(derived, indices + below, oracle, sizes)
             assert_close(slopes, found, f"with respect to {wrt}", term, derived)
+
+
+def every_function_has_its_derivative() -> None:
+    """Each row of the table of functions, by each of its arguments, where it has one value on both sides."""
+    index = Index("i", AX_A)
+    points = {"u": [0.3, 0.7, 1.9], "t": [0.4, 2.0, 0.6]}
+    for name, row in FUNCTIONS.items():
+        arguments = tuple(Indexed(tensor, (slot(index),)) for tensor in ("u", "t"))[: len(row.parameters)]
+        for position, argument in enumerate(arguments):
+            equation = Equation("Z", (index,), Apply(name, arguments))
+            _, slopes = Oracle({AX_A: 3}, points, argument.tensor).tensor(equation)
+            derived = partials.partial(equation, argument.tensor)
+            assert_close(slopes, loops(derived, dict(points), equation), name, position, derived)
 
 
 def an_equation(random: Random, smooth: bool = True, scalar: bool = False) -> Equation:

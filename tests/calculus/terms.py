@@ -97,13 +97,14 @@ class Terms:
         steps = (1, 1, 2, -1) if guarded else (1, 2)
         parts = [(self.pick(scope), self.pick(steps)) for _ in range(count)]
         form = affine(*parts, constant=self.random.randrange(-1, 3) if guarded else 0)  # type: ignore[arg-type]
-        if form.index is not None:  # in a plain slot an index would run over all of X
-            form = affine((form, 2))
         if not guarded:
+            form = affine((form, 2)) if form.index is not None else form
             return Indexed("X", (form,))
         if self.chance(4):
             parts.append((Indexed("T", (slot(self.index(scope, AX_A)),)), 1) if self.index(scope, AX_A) else parts[0])
             form = affine(*parts)  # type: ignore[arg-type]
+        if form.index is not None:  # in a plain slot an index would run over all of X
+            form = affine((form, 2))
         top = affine((Extent(Index("X.0", AX_L)), 1))
         return mul((Iverson((Affine(()), form, top), ("<=", "<")), Indexed("X", (form,))))
 

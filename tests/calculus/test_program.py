@@ -15,22 +15,23 @@ REFUSED = [
     ),
     (
         ["A[i] = B[i]", "B[i] = C[i]", "C[i] = A[i]"],
-        "the equations form a cycle: A reads B reads C reads A\n  A[i] = B[i]\n"
-        "  repair:   give the result another name than the tensor it is computed from",
+        "the equations form a cycle: A reads B reads C reads A\n  A[i] = B[i]\n         ^^^^\n"
+        "  inferred: B[i] = C[i]\n            C[i] = A[i]\n  repair:   give the result another name than the tensor it is computed from",
     ),
     (
         ["W[i] = W[i] + x[i]"],
-        "the equations form a cycle: W reads W\n  W[i] = W[i] + x[i]\n"
+        "the equations form a cycle: W reads W\n  W[i] = W[i] + x[i]\n         ^^^^\n"
         "  repair:   give the result another name than the tensor it is computed from",
     ),
     (
         ["A[i] = x[i,K]", "B[i] = x[i] A[i]"],
-        "x has 1 slots here and 2 elsewhere\n  B[i] = x[i] A[i]\n"
+        "x has 1 slots here and 2 elsewhere\n  B[i] = x[i] A[i]\n         ^^^^\n"
+        "  inferred: elsewhere: A[i] = x[i,K]\n"
         "  repair:   write x with the same number of indices everywhere",
     ),
     (
         ["A[i] = x[i]", "L = A"],
-        "A has 0 slots here and 1 elsewhere\n  L = A\n  repair:   write A with the same number of indices everywhere",
+        "A has 0 slots here and 1 elsewhere\n  L = A\n      ^\n  inferred: elsewhere: A[i] = x[i]\n  repair:   write A with the same number of indices everywhere",
     ),
 ]
 

@@ -8,9 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
-from tests.calculus.properties import PROPERTIES, Rejected
+from tests.calculus.properties import PROPERTIES, Rejected, every_function_has_its_derivative
 
-EXAMPLES = {"backward_is_the_gradient": 60, "forms_keep_the_value": 80, "second_derivatives_are_right_and_symmetric": 60}
+EXAMPLES = {
+    "backward_is_the_gradient": 60,
+    "forms_keep_the_value": 80,
+    "second_derivatives_are_right_and_symmetric": 60,
+}
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # the oracle may overflow; then the example is rejected
@@ -29,3 +33,7 @@ def test_property(name: str) -> None:
             reject()
 
     check()
+
+
+def test_every_function_has_its_derivative() -> None:
+    every_function_has_its_derivative()

@@ -69,7 +69,7 @@ ROWS = [
     ("y = logsumexp[K](x[K] + c)", "y = c + logsumexp[K](x[K])"),
     ("y[i] = mean[K](x[i] 1[K] + 0 u[K])", "y[i] = x[i]"),
     ("y[i] = sum[K](δ[i,K] x[K])", "y[i] = x[i]"),
-    ("y[i] = x[i] - sum[K](δ[i,K] x[K])", "y[i] = 0"),
+    ("y[i] = x[i] + sum[K](δ[i,K] x[K])", "y[i] = 2 x[i]"),
     ("y[i] = sum[K](x[K] (1 - δ[i,K]) u[i])", "y[i] = x[K] u[i] - x[i] u[i]"),
 ]
 

@@ -140,6 +140,15 @@ def test_names_that_collide_are_numbered() -> None:
     assert printed == "Z = A[K2,K2] exp(sum[K](B[K]))"
 
 
+def test_naming_twice_changes_nothing() -> None:
+    n, other, inner, k = Index("N", "D.1"), Index("N", "D.0"), Index("N", "A.1"), Index("K", "A.0")
+    below = Sum((inner, k), add((matrix("A", k, inner), matrix("A", k, other))))
+    body = add((matrix("D", n, n), matrix("D", other, n), below))
+    equation = well_named(Equation("Z", (), Apply("exp", (Sum((n, other), body),))))
+    assert str(equation) == "Z = exp((D[N2,N2] + D[N3,N2] + sum[N,K](A[K,N] + A[K,N3])))"
+    assert well_named(equation) is equation
+
+
 def test_a_scalar_keeps_its_name_from_a_bound_index() -> None:
     k = Index("k", "A.0")
     equation = Equation("Z", (), Mul((Indexed("K"), Sum((k,), matrix("A", k)))))

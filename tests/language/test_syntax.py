@@ -216,15 +216,16 @@ def test_keywords_of_python_are_names_like_others(word: str) -> None:
 
 
 HOSTILE = [
-    "__import__", "__class__", "x__", "x__y", "os.system", "x;y", "x y()", "'x'", '"x"', "x\\n", "x`", "x!", "{x}", "$x",
-    "x@y", "x:=y", "x=y", "lambda: x", "ｘ", "𝐱", "ﬁ", "x#", "x\u200b", "x\u202e", "\u0430\u0301x", "²x", "x\0",
+    "__import__", "__class__", "x__", "x__y", "os.system", "x;y", "x y()", "'x'", '"x"', "x\\n", "x`", "x!", "{x}",
+    "$x", "x@y", "x:=y", "x=y", "lambda: x", "ｘ", "𝐱", "ﬁ", "x#", "x\u200b", "x\u202e", "²x", "x\0",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=ascii)
 def test_what_is_no_name_cannot_become_one(name: str) -> None:
     """Names go into generated code, so a name holds letters, digits and single underscores of one normal form."""
-    for text in (f"Z[i] = {name}[i]", f"{name}[i] = x[i]", f"Z[{name}] = x[{name}]", f"Z = \\mathrm{{{name}}}_{{K}}"):
+    places = ("Z[i] = {}[i]", "{}[i] = x[i]", "Z[{}] = x[{}]", r"Z = \mathrm{{{}}}_{{K}}")
+    for text in (place.replace("{}", name).replace("{{", "{").replace("}}", "}") for place in places):
         try:
             equation = parse(text)
         except EinstanError:

@@ -191,7 +191,9 @@ def test_a_wrong_declaration_is_refused(text, wrong):
     with pytest.raises(ClaimError) as caught:
         Layer(text, partials=(wrong,))
     message = str(caught.value)
-    assert message.startswith(f"this is not the derivative\n  {wrong}\n  inferred: derived:  d")
+    start = wrong.index(" = ") + 3
+    caret = " " * start + "^" * (len(wrong) - start)
+    assert message.startswith(f"this is not the derivative\n  {wrong}\n  {caret}\n  inferred: derived:  d")
     assert "derived minus declared:  " in message
     assert "for example, with " in message
     assert "_" not in message
@@ -203,6 +205,7 @@ def test_the_message_of_a_wrong_declaration():
     assert str(caught.value) == (
         "this is not the derivative\n"
         "  dZ[n,j]/dW[p,q] = 2 δ[j,q] X[n,p]\n"
+        "                    ^^^^^^^^^^^^^^^\n"
         "  inferred: derived:  dZ[n,j]/dW[p,q] = X[n,p] δ[j,q]\n"
         "            derived minus declared:  -δ[j,q] X[n,p]\n"
         "            for example, with X = [[1]]\n"

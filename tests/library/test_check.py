@@ -14,32 +14,44 @@ SOFTMAX = "S[n,c] = exp(Z[n,c]) / sum[K](exp(Z[n,K]))\nL = -1/|N| Y[N,C] log(S[N
 
 # A document whose claims stand behind their marks: ✓ proved, ≈ verified, ✗ refuted, ? left open.
 ROWS = {
-    "derivatives": DENSE + "✓ dZ[n,j]/dX[m,p] = δ[n,m] W[p,j]\n✗ dZ[n,j]/dX[m,p] = δ[n,m] W[j,p]\n✓ dZ[n,j]/db[q] = δ[j,q]",
-    "the derivative of a tensor with respect to itself": DENSE + "✓ dZ[n,j]/dZ[m,p] = δ[n,m] δ[j,p]\n✗ dZ[n,j]/dZ[m,p] = δ[n,m]",
-    "gradients": DENSE + "L = 1/2 (Z[N,J] - Y[N,J])^2\n✓ claim dZ[n,j] = Z[n,j] - Y[n,j]\n✓ claim dW[p,q] = X[N,p] dZ[N,q]\n"
+    "derivatives": DENSE + "✓ dZ[n,j]/dX[m,p] = δ[n,m] W[p,j]\n✗ dZ[n,j]/dX[m,p] = δ[n,m] W[j,p]\n"
+    "✓ dZ[n,j]/db[q] = δ[j,q]",
+    "the derivative of a tensor with respect to itself": DENSE + "✓ dZ[n,j]/dZ[m,p] = δ[n,m] δ[j,p]\n"
+    "✗ dZ[n,j]/dZ[m,p] = δ[n,m]",
+    "gradients": DENSE + "L = 1/2 (Z[N,J] - Y[N,J])^2\n✓ claim dZ[n,j] = Z[n,j] - Y[n,j]\n"
+    "✓ claim dW[p,q] = X[N,p] dZ[N,q]\n"
     "✗ claim dW[p,q] = 2 X[N,p] dZ[N,q]\n✓ claim dL = 1",
     "an assumption that is needed": SOFTMAX + "assume sum[C](Y[n,C]) = 1\n✓ claim dZ[n,c] = (S[n,c] - Y[n,c]) / |n|\n"
     "✗ claim dZ[n,c] = (S[n,c] - Y[n,c]) / |c|",
     "the same without the assumption": SOFTMAX + "✗ claim dZ[n,c] = (S[n,c] - Y[n,c]) / |n|",
-    "parts do not share assumptions": "assume sum[C](Y[n,C]) = 1\n✓ claim sum[C](Y[n,C]) = 1 1[n]\n---\n✗ claim sum[C](Y[n,C]) = 1 1[n]",
-    "identities": "✓ claim (a[i] + b[i])^2 = a[i]^2 + 2 a[i] b[i] + b[i]^2\n✗ claim (a[i] + b[i])^2 = a[i]^2 + b[i]^2\n"
+    "parts do not share assumptions": "assume sum[C](Y[n,C]) = 1\n✓ claim sum[C](Y[n,C]) = 1 1[n]\n---\n"
+    "✗ claim sum[C](Y[n,C]) = 1 1[n]",
+    "identities": "✓ claim (a[i] + b[i])^2 = a[i]^2 + 2 a[i] b[i] + b[i]^2\n"
+    "✗ claim (a[i] + b[i])^2 = a[i]^2 + b[i]^2\n"
     "≈ claim sin(x)^2 + cos(x)^2 = 1",
     "second derivatives": "L = 1/2 x[I] A[I,J] x[J]\n✓ dL/dx[i]dx[j] = 1/2 (A[i,j] + A[j,i])\n✗ dL/dx[i]dx[j] = A[i,j]",
-    "a derivative on the right of a definition": "L = x[I]^3\ng[i] = dL/dx[i]\n✓ claim g[i] = 3 x[i]^2\n✓ dg[i]/dx[j] = 6 x[i] δ[i,j]",
+    "a derivative on the right of a definition": "L = x[I]^3\ng[i] = dL/dx[i]\n"
+    "✓ claim g[i] = 3 x[i]^2\n✓ dg[i]/dx[j] = 6 x[i] δ[i,j]",
     # tensors without a formula
-    "the chain rule": "given Y[j](X[I])\ngiven Z[k](Y[J])\n✓ dZ[k]/dX[i] = dZ[k]/dY[J] dY[J]/dX[i]\n✗ dZ[k]/dX[i] = dZ[k]/dY[i] dY[J]/dX[J]",
+    "the chain rule": "given Y[j](X[I])\ngiven Z[k](Y[J])\n✓ dZ[k]/dX[i] = dZ[k]/dY[J] dY[J]/dX[i]\n"
+    "✗ dZ[k]/dX[i] = dZ[k]/dY[i] dY[J]/dX[J]",
     "two ways to one tensor": "given u(x)\ngiven L(u, x)\n✗ dL/dx = dL/du du/dx",
     "what is given is not straight": "given L(x)\n✗ claim L = dL/dx x\n✗ claim dL/dx = 1",
-    "no second derivative of what is given": "given L(x[I])\n? dL/dx[i]dx[j] = 0 1[i,j]\ng[i] = dL/dx[i]\n? dg[i]/dx[j] = 0 1[i,j]",
-    "shared letters": "given A[i,j](Z[i,K])\n✓ claim (1 - δ[p,q]) dA[p,b]/dZ[q,j] = 0\n✗ claim (1 - δ[b,j]) dA[p,b]/dZ[q,j] = 0",
+    "no second derivative of what is given": "given L(x[I])\n? dL/dx[i]dx[j] = 0 1[i,j]\n"
+    "g[i] = dL/dx[i]\n? dg[i]/dx[j] = 0 1[i,j]",
+    "shared letters": "given A[i,j](Z[i,K])\n✓ claim (1 - δ[p,q]) dA[p,b]/dZ[q,j] = 0\n"
+    "✗ claim (1 - δ[b,j]) dA[p,b]/dZ[q,j] = 0",
     # kinks
     "a kink": "a = relu(z)\n✓ da/dz = 1[z > 0]\n✗ da/dz = 1[z >= 0]",
-    "a kink by another convention": "convention relu'(x) = 1[x >= 0]\na = relu(z)\n✗ da/dz = 1[z > 0]\n✓ da/dz = 1[z >= 0]",
+    "a kink by another convention": "convention relu'(x) = 1[x >= 0]\na = relu(z)\n"
+    "✗ da/dz = 1[z > 0]\n✓ da/dz = 1[z >= 0]",
     "max(0, x) is relu by its values only": "a = max(0, z)\n✓ claim a = relu(z)\n✗ da/dz = 1[z > 0]",
     # ranges
     "windows": "Y[i] = X[i+J] W[J]\n✓ dY[i]/dX[p] = pad(W[p-i])\n✗ dY[i]/dX[p] = pad(W[i-p])",
-    "a change of variables": "✓ claim A[I] pad(B[I-J]) C[J] = B[P] pad(A[P+J]) C[J]\n✗ claim A[I] pad(B[I-J]) C[J] = B[P] pad(A[P-J]) C[J]",
-    "a stated extent": "x[i] = δ[i,0] u + δ[i,1] v    where |i| = 2\nL = x[I]^2\n✓ claim L = u^2 + v^2\n✗ claim L = u^2",
+    "a change of variables": "✓ claim A[I] pad(B[I-J]) C[J] = B[P] pad(A[P+J]) C[J]\n"
+    "✗ claim A[I] pad(B[I-J]) C[J] = B[P] pad(A[P-J]) C[J]",
+    "a stated extent": "x[i] = δ[i,0] u + δ[i,1] v    where |i| = 2\nL = x[I]^2\n✓ claim L = u^2 + v^2\n"
+    "✗ claim L = u^2",
     # left open, with the reason
     "nothing defines it": "✗ claim q = 0\n? dq/dx = 0",
     "which scalar": "a = x^2\nb = x^3\n? claim dx = 2 x",
@@ -67,18 +79,18 @@ def test_a_report():
     report = es.check(DENSE + "dZ[n,j]/db[q] = δ[j,q]  # as on paper\ndZ[n,j]/db[q] = δ[n,q]\n", "dense.ein")
     assert not report
     assert report.counts == {"proved": 1, "verified": 0, "refuted": 1, "undecided": 0}
-    assert str(report) == """\
+    assert (
+        str(report)
+        == """\
 dense.ein
    2  ✓ proved    dZ[n,j]/db[q] = δ[j,q]  # as on paper
    3  ✗ refuted   dZ[n,j]/db[q] = δ[n,q]
                   left:          δ[j,q]
                   right:         δ[n,q]
                   left - right:  δ[j,q] + -δ[n,q]
-                  for example:   X = [[1]]
-                                 W = [[1, 1]]
-                                 b = [1, 1]
-                                 at n = 0, j = 0, q = 1: left 0, right 1
-2 claims: 1 proved, 1 refuted; line 3 should not be so""" or "at n" in str(report)
+                  for example:   at n = 1, j = 0, q = 0: left 1, right 0
+2 claims: 1 proved, 1 refuted; line 3 should not be so"""
+    )
 
 
 def test_a_counterexample_can_be_pasted():
@@ -107,7 +119,14 @@ def test_a_convention_changes_a_kink_alone():
 
 @pytest.mark.parametrize(
     "text",
-    ["given Y", "given Y[i](X[i,j])", "given Y[i](2 X[i])", "convention nothing'(x) = 1", "Z = x\ngiven Z(y)", "claim Z ="],
+    [
+        "given Y",
+        "given Y[i](X[i,j])",
+        "given Y[i](2 X[i])",
+        "convention nothing'(x) = 1",
+        "Z = x\ngiven Z(y)",
+        "claim Z =",
+    ],
 )
 def test_what_is_not_a_document(text):
     with pytest.raises(EinstanError):
@@ -115,7 +134,9 @@ def test_what_is_not_a_document(text):
 
 
 PAPER = (
-    "# ---- a part\nconvention relu'(x) = 1[x >= 0]\ngiven L(Z[N,J])\n" + DENSE + "claim dW[p,q] = X[N,p] dZ[N,q]  # <5> & 6\n"
+    "# ---- a part\nconvention relu'(x) = 1[x >= 0]\ngiven L(Z[N,J])\n"
+    + DENSE
+    + "claim dW[p,q] = X[N,p] dZ[N,q]  # <5> & 6\n"
     "refute dW[p,q] = X[N,q] dZ[N,p]\nassume sum[J](b[J]) = 1\n# not expressible: 7: lim | a limit\n"
     "U^(2)[i] = pad(x[i-J]) w[J] where |i| = |x.0|\nV[i] = -max[K](x[K]) x_hat[i]^2 / (1 + sqrt(x1[i]))\n"
 )
@@ -163,7 +184,10 @@ def test_the_command(tmp_path, capsys):
     assert "2 claims: 1 proved, 1 refuted (1 as expected)" in capsys.readouterr().out
     assert main(["check", str(good), str(bad)]) == 1
     assert "2 of 3 claims are as expected" in capsys.readouterr().out
-    assert main(["check", str(good), "--json", "--html", str(tmp_path / "a.html"), "--latex", str(tmp_path / "a.tex")]) == 0
+    assert (
+        main(["check", str(good), "--json", "--html", str(tmp_path / "a.html"), "--latex", str(tmp_path / "a.tex")])
+        == 0
+    )
     (report,) = json.loads(capsys.readouterr().out)
     assert report["ok"]
     assert report["not_expressible"] == ["7: lim | a limit"]

@@ -123,11 +123,19 @@ ERRORS = [
     ),
     (
         lambda: layers.dense("H", X=3),
-        "X=3: X takes a name, as a string\n  Z[n,j] = X[n,K] W[K,j] + b[j]",
+        "X=3: X takes a name, as a string\n"
+        "  Z[n,j] = X[n,K] W[K,j] + b[j]\n"
+        "           ^^^^^^\n"
+        "  inferred: X is a tensor of this layer\n"
+        '  repair:   X="X1"',
     ),
     (
         lambda: layers.dense("H", j="W"),
-        "j='W': j takes an extent, as a whole number\n  Z[n,j] = X[n,K] W[K,j] + b[j]",
+        "j='W': j takes an extent, as a whole number\n"
+        "  Z[n,j] = X[n,K] W[K,j] + b[j]\n"
+        "      ^\n"
+        "  inferred: j is an index of this layer\n"
+        "  repair:   j=64",
     ),
     (
         lambda: layers.dense("import os"),
@@ -147,7 +155,26 @@ ERRORS = [
     ),
     (
         lambda: Layer("A[n,j] = relu(Zed[n,j])", parameters={"Zd": "he"}),
-        "the layer reads no parameter Zd\n  A[n,j] = relu(Zed[n,j])\n  repair:   did you mean Zed?",
+        "the layer reads no parameter Zd\n"
+        "  A[n,j] = relu(Zed[n,j])\n"
+        "  inferred: it reads Zed\n"
+        "  repair:   did you mean Zed?",
+    ),
+    (
+        lambda: Layer("A[n] = relu(Z[n])", partials=("dZ[n]/dA[m] = δ[n,m]",)),
+        "dZ[n]/dA[m] is not a partial derivative of A\n"
+        "  dZ[n]/dA[m] = δ[n,m]\n"
+        "  ^^^^^^^^^^^\n"
+        "  inferred: the output of this layer is A, its last equation\n"
+        "  repair:   declare dA[...]/dX[...] = ..., with X a tensor that the layer reads",
+    ),
+    (
+        lambda: Layer("A[n] = 2 Z[n]", partials=("dA[n]/dZ[m] = 2 δ[n,m]", "dA[i]/dZ[k] = 2 δ[i,k]")),
+        "the partial derivative with respect to Z is declared twice\n"
+        "  dA[i]/dZ[k] = 2 δ[i,k]\n"
+        "  ^^^^^^^^^^^\n"
+        "  inferred: it was declared as dA[n]/dZ[m] = 2 δ[n,m]\n"
+        "  repair:   leave out one of the two",
     ),
 ]
 

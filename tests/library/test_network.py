@@ -137,7 +137,8 @@ def test_assumptions_are_checked_on_data():
     arrays["Y"][3, 1] += 0.5
     message = (
         "the data breaks an assumption\n"
-        "  Y[n,C] = 1\n"
+        "  assume sum[C](Y[n,C]) = 1\n"
+        "         ^^^^^^^^^^^^^^\n"
         "  inferred: at n = 3 the left side is 1.5 and the right side 1\n"
         "            1 of 5 places are wrong\n"
         "  repair:   correct Y, or leave the assumption out: the gradients then hold for any values"
@@ -155,6 +156,23 @@ def test_assumptions_are_checked_on_data():
     rounded = {name: array.astype(np.float32) for name, array in data().items()}
     rounded["Y"] = np.full((5, 3), 1 / 3, dtype=np.float32)
     network.check_assumptions(rounded)
+
+
+def test_an_empty_batch():
+    network, arrays = classifier(), data()
+    params = network.init(0, **arrays)
+    none = {name: array[:0] for name, array in arrays.items()}
+    with pytest.raises(EinstanError) as caught:
+        network.value_and_grad("L").compile()(params, **none)
+    text = str(network.program["L"])
+    assert str(caught.value) == (
+        "L divides by |N|, which is 0\n"
+        f"  {text}\n"
+        f"  {' ' * text.index('|N|')}^^^\n"
+        "  inferred: |N| = 0 from X.0\n"
+        "  repair:   give arrays in which N has at least one value"
+    )
+    assert network.evaluate("S", params, X=none["X"]).shape == (0, 3)  # nothing is divided here
 
 
 def test_source():

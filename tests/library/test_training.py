@@ -177,6 +177,35 @@ def test_data_that_is_refused(problem):
     with pytest.raises(EinstanError) as caught:
         fit(network(), "L", REFUSED[problem](), epochs=1)
     assert caught.value.problem == problem
+    assert caught.value.repair
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda arrays: {"X": arrays["X"]},
+            "Y is missing: an input of the network\n"
+            "  L = -1/|N| Y[N,C] log(S[N,C])\n"
+            "             ^^^^^^\n"
+            "  inferred: given: X\n"
+            "  repair:   give Y as well",
+        ),
+        (
+            lambda arrays: {"X": arrays["X"], "Y": arrays["Y"][:-1]},
+            "X has 90 rows and Y has 89\n"
+            "  L = -1/|N| Y[N,C] log(S[N,C])\n"
+            "             ^^^^^^\n"
+            "  inferred: the equations say that the first axis of X and axis 0 of Y are equal\n"
+            "  repair:   give Y one row for each row of X",
+        ),
+    ],
+    ids=["missing", "rows"],
+)
+def test_a_refusal_shows_its_place(change, message):
+    with pytest.raises(DataError) as caught:
+        fit(network(), "L", change(data()), epochs=1)
+    assert str(caught.value) == message
 
 
 def test_resuming_what_does_not_fit():

@@ -7,6 +7,7 @@ from einstan.calculus.program import Program
 from einstan.language import parse
 from einstan.language.errors import DataError, EinstanError, ExtentError, ProgramError
 from einstan.machine.compile import compile
+from einstan.machine.loops import evaluate
 
 DENSE = "Z[n,j] = X[n,K] W1[K,j] + b[j]"
 X, W, B = np.ones((3, 4)), np.ones((4, 5)), np.ones(5)
@@ -20,13 +21,17 @@ def refusal(text, data, error=EinstanError, **options):
 
 def test_a_missing_tensor_and_its_misspelling():
     assert refusal(DENSE, {"X": X, "W": W, "b": B}, DataError) == (
-        "W1 is not given\n  Z[n,j] = X[n,K] W1[K,j] + b[j]\n  inferred: given: X, W, b\n  repair:   did you mean W?"
+        "W1 is not given\n"
+        "  Z[n,j] = X[n,K] W1[K,j] + b[j]\n"
+        "                  ^^^^^^^\n"
+        "  inferred: given: X, W, b\n"
+        "  repair:   give W1=...; did you mean W?"
     )
 
 
 def test_nothing_given():
     assert refusal("y[i] = 2 x[i]", {}, DataError) == (
-        "x is not given\n  y[i] = 2 x[i]\n  inferred: nothing is given\n  repair:   give x=..."
+        "x is not given\n  y[i] = 2 x[i]\n           ^^^^\n  inferred: nothing is given\n  repair:   give x=..."
     )
 
 
@@ -39,14 +44,28 @@ def test_an_unknown_tensor():
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (np.ones(3), "X has 1 axis (3,), but the equation reads 2"),
-        (np.ones((3, 4, 1)), "X has 3 axes (3, 4, 1), but the equation reads 2"),
+        (np.ones(3), "X has 1 axis (3,), but the equation reads 2 axes"),
+        (np.ones((3, 4, 1)), "X has 3 axes (3, 4, 1), but the equation reads 2 axes"),
         (np.float64(1), "X is a scalar, but the equation reads 2 axes"),
     ],
 )
 def test_the_wrong_number_of_axes(array, message):
     assert refusal(DENSE, {"X": array, "W1": W, "b": B}, DataError) == (
-        f"{message}\n  Z[n,j] = X[n,K] W1[K,j] + b[j]\n  repair:   give X 2 axes"
+        f"{message}\n"
+        "  Z[n,j] = X[n,K] W1[K,j] + b[j]\n"
+        "           ^^^^^^\n"
+        "  inferred: X has 2 slots here\n"
+        "  repair:   give X with 2 axes"
+    )
+
+
+def test_axes_where_the_equation_reads_a_scalar():
+    assert refusal("y[i] = a x[i]", {"a": B, "x": B}, DataError) == (
+        "a has 1 axis (5,), but the equation reads a scalar\n"
+        "  y[i] = a x[i]\n"
+        "         ^\n"
+        "  inferred: a has no slots here\n"
+        "  repair:   give a as a number"
     )
 
 
@@ -54,6 +73,22 @@ def test_sizes_that_disagree():
     assert refusal(DENSE, {"X": X, "W1": np.ones((6, 5)), "b": B}, ExtentError) == (
         "K has two sizes: 4 from X.1 and 6 from W1.0\n"
         "  Z[n,j] = X[n,K] W1[K,j] + b[j]\n"
+        "                  ^^^^^^^\n"
+        "  inferred: K runs over X.1 and W1.0\n"
+        "  repair:   give arrays of which these axes have one size"
+    )
+
+
+def test_sizes_that_disagree_over_three_equations():
+    with pytest.raises(ExtentError) as found:
+        compile(Program([parse("a[i] = x[i]"), parse("b[i] = y[i]"), parse("c = a[I] b[I]")]))(x=B, y=np.ones(4))
+    assert str(found.value) == (
+        "i has two sizes: 5 from x.0 and 4 from y.0\n"
+        "  b[i] = y[i]\n"
+        "         ^^^^\n"
+        "  inferred: x.0 and a.0 are one: a[i] = x[i]\n"
+        "            a.0 and b.0 are one: c = a[I] b[I]\n"
+        "            b.0 and y.0 are one: b[i] = y[i]\n"
         "  repair:   give arrays of which these axes have one size"
     )
 
@@ -72,6 +107,8 @@ def test_dtypes_that_are_not_floats(array, repair):
     assert refusal(DENSE, {"X": array, "W1": W, "b": B}, DataError) == (
         f"X has dtype {array.dtype}, but it must hold floating-point numbers\n"
         "  Z[n,j] = X[n,K] W1[K,j] + b[j]\n"
+        "           ^^^^^^\n"
+        "  inferred: X stands in no slot: it is a tensor of real numbers\n"
         f"  repair:   {repair}"
     )
 
@@ -80,17 +117,58 @@ def test_an_index_tensor_of_floats():
     assert refusal("y[n,d] = E[T[n],d]", {"E": X, "T": np.zeros(2)}, DataError) == (
         "T has dtype float64, but it must hold integers, because it stands in a slot\n"
         "  y[n,d] = E[T[n],d]\n"
+        "             ^^^^\n"
+        "  inferred: its entries are positions in E\n"
         "  repair:   give T.astype(int)"
     )
 
 
 @pytest.mark.parametrize("entry", [3, -1])
 def test_a_gather_outside(entry):
-    low, high = min(entry, 0), max(entry, 0)
-    assert refusal("y[n,d] = E[T[n],d]", {"E": X, "T": np.array([0, entry])}, DataError) == (
-        f"E[T[n],d] in y[n,d] = E[T[n],d] is read at {low} to {high}, but its size is 3\n"
+    data = {"E": X, "T": np.array([0, entry])}
+    message = (
+        f"E[T[n],d] reads outside E: slot 0 is {entry}, but E.0 has size 3\n"
+        "  y[n,d] = 2 E[T[n],d]\n"
+        "             ^^^^^^^^^\n"
+        f"  inferred: T[n] is {entry}, and E.0 has the positions 0 to 2\n"
+        "  repair:   give T with positions that E has\n"
+        "            say that E is zero outside: y[n,d] = 2 1[0 <= T[n] < |E.0|] E[T[n],d]"
+    )
+    assert refusal("y[n,d] = 2 E[T[n],d]", data, DataError) == message
+    with pytest.raises(DataError) as found:
+        evaluate(parse("y[n,d] = 2 E[T[n],d]"), data)
+    assert str(found.value) == message
+    compile(parse("y[n,d] = 2 1[0 <= T[n] < |E.0|] E[T[n],d]"))(data)  # what is proposed runs
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("y[n,d] = E[d,T[n]+1]", "E[d,T[n]+1] reads outside E: slot 1 is 10, but E.1 has size 4"),
+        ("y[n,m] = E[U[m],T[n]]", "E[U[m],T[n]] reads outside E: slot 1 is 9, but E.1 has size 4"),
+        ("y[n,d] = 1[T[n] > 0] E[d,T[n]]", "E[d,T[n]] reads outside E: slot 1 is 9, but E.1 has size 4"),
+        ("y[n,d] = A[n,d] + E[d,V[T[n]]]", "V[T[n]] reads outside V: slot 0 is 9, but V.0 has size 2"),
+    ],
+)
+def test_gathers_of_other_forms(text, first):
+    data = {"E": X, "T": np.array([0, 9]), "U": np.array([0, 1]), "V": np.array([0, 1]), "A": np.ones((2, 3))}
+    read = {name: array for name, array in data.items() if f"{name}[" in text}
+    message = refusal(text, read, DataError)
+    assert message.startswith(f"{first}\n  {text}\n")
+    with pytest.raises(DataError) as found:
+        evaluate(parse(text), read)
+    assert str(found.value) == message
+
+
+def test_positions_that_are_computed_and_not_whole():
+    with pytest.raises(DataError) as found:
+        compile(Program([parse("T[n] = U[n] / 2"), parse("y[n,d] = E[T[n],d]")]))(E=X, U=np.ones(2))
+    assert str(found.value) == (
+        "T[n] is 0.5, which is not a whole number\n"
         "  y[n,d] = E[T[n],d]\n"
-        "  repair:   give positions from 0 to the size less one"
+        "             ^^^^\n"
+        "  inferred: T[n] stands in a slot of E\n"
+        "  repair:   index with a tensor of integers"
     )
 
 
@@ -98,8 +176,11 @@ def test_a_read_outside():
     assert refusal("y[i] = X[i] + X[i-1]", {"X": B}, ExtentError) == (
         "X[i-1] reads outside X: slot 0 is -1, but X.0 has size 5\n"
         "  y[i] = X[i] + X[i-1]\n"
-        "  repair:   say that X is zero outside: 1[0 <= i - 1 < |X.0|] X[i-1]"
+        "                ^^^^^^\n"
+        "  inferred: i - 1 is -1 where i = 0, and X.0 has the positions 0 to 4\n"
+        "  repair:   say that X is zero outside: y[i] = X[i] + 1[0 <= i-1 < |X.0|] X[i-1]"
     )
+    compile(parse("y[i] = X[i] + 1[0 <= i-1 < |X.0|] X[i-1]"))(X=B)
 
 
 def test_a_guard_that_does_not_reach():
@@ -109,18 +190,85 @@ def test_a_guard_that_does_not_reach():
 
 @pytest.mark.parametrize(("operation", "what"), [("mean", "the mean"), ("max", "the largest"), ("min", "the smallest")])
 def test_what_nothing_does_not_have(operation, what):
-    assert refusal(f"y[i] = {operation}[J](A[i,J])", {"A": np.ones((2, 0))}, DataError) == (
+    text, data = f"y[i] = 2 {operation}[J](A[i,J])", {"A": np.ones((2, 0))}
+    message = (
         f"{what} over J has no value: there is nothing to take it of\n"
-        f"  y[i] = {operation}[J](A[i,J])\n"
-        "  inferred: an extent of J is 0\n"
+        f"  {text}\n"
+        f"           {'^' * len(f'{operation}[J](A[i,J])')}\n"
+        "  inferred: |J| = 0 from A.1\n"
         "  repair:   give arrays in which J has at least one value"
     )
+    assert refusal(text, data, DataError) == message
+    with pytest.raises(DataError) as found:
+        evaluate(parse(text), data)
+    assert str(found.value) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "shape", "message"),
+    [
+        (
+            "L = 1/|N| sum[N,C]((P[N,C] - 1)^2)",
+            (0, 3),
+            "L divides by |N|, which is 0\n"
+            "  L = 1/|N| sum[N,C]((P[N,C] - 1)^2)\n"
+            "        ^^^\n"
+            "  inferred: |N| = 0 from P.0\n"
+            "  repair:   give arrays in which N has at least one value",
+        ),
+        (
+            "L = P[N,C]^2 / (|N| |C|)",
+            (2, 0),
+            "L divides by |N| |C|, which is 0\n"
+            "  L = P[N,C]^2 / (|N| |C|)\n"
+            "                  ^^^^^^^\n"
+            "  inferred: |N| = 2 from P.0, |C| = 0 from P.1\n"
+            "  repair:   give arrays in which C has at least one value",
+        ),
+        (
+            "v[c] = P[N,c]^2 / (|N| - 1)",
+            (1, 3),
+            "v divides by |N| - 1, which is 0\n"
+            "  v[c] = P[N,c]^2 / (|N| - 1)\n"
+            "                     ^^^^^^^\n"
+            "  inferred: |N| = 1 from P.0\n"
+            "  repair:   give arrays in which |N| - 1 is not 0",
+        ),
+    ],
+)
+def test_a_division_by_no_values(text, shape, message):
+    assert refusal(text, {"P": np.ones(shape)}, DataError) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "shape", "expected"),
+    [
+        ("L = P[N,C]^2", (0, 3), 0.0),  # a sum of nothing
+        ("L = P[N,C]^2 / (1 + |N|)", (0, 3), 0.0),
+        ("L = P[N,C]^2 / |C|", (0, 3), 0.0),  # the empty axis is another
+        ("y[n] = P[n,C] / |n|", (0, 3), []),  # nothing is divided
+        ("y[n] = P[n,C] / |C|", (0, 0), []),
+        ("v[c] = P[N,c]", (0, 3), [0.0, 0.0, 0.0]),
+        ("S[n,c] = softmax[c](P[n,c])", (0, 3), np.zeros((0, 3))),
+    ],
+)
+def test_empty_axes_that_nothing_divides_by(text, shape, expected):
+    (found,) = compile(parse(text))(P=np.ones(shape)).values()
+    assert np.array_equal(found, expected)
 
 
 def test_rows_of_different_lengths():
     message = refusal("y[i] = A[i,J]", {"A": [[1, 2], [3]]}, DataError)
-    assert message.startswith("A is not an array: ")
-    assert message.endswith("repair:   give nested lists with rows of one length")
+    assert message == (
+        "A is not an array: its rows have different lengths\n"
+        "  y[i] = A[i,J]\n"
+        "         ^^^^^^\n"
+        "  inferred: A has 2 axes\n"
+        "  repair:   give nested lists with rows of one length"
+    )
+    with pytest.raises(DataError) as found:
+        evaluate(parse("y[i] = A[i,J]"), {"A": [[1, 2], [3]]})
+    assert str(found.value) == message
 
 
 def test_an_output_that_is_not_there():

@@ -79,6 +79,8 @@ def test_sizes_that_disagree():
     assert text_of("Z[n,j] = X[n,K] W[K,j]", {"X": (3, 4), "W": (5, 2)}) == (
         "K has two sizes: 4 from X.1 and 5 from W.0\n"
         "  Z[n,j] = X[n,K] W[K,j]\n"
+        "                  ^^^^^^\n"
+        "  inferred: K runs over X.1 and W.0\n"
         "  repair:   give arrays of which these axes have one size"
     )
 
@@ -87,13 +89,59 @@ def test_a_stated_size_that_disagrees():
     assert text_of("Z[n,j] = X[n,K] W[K,j]", {"X": (3, 4), "W": (4, 2)}, {"n": 5}) == (
         "n has two sizes: 3 from X.0 and 5 from sizes['n']\n"
         "  Z[n,j] = X[n,K] W[K,j]\n"
-        "  repair:   give arrays of which these axes have one size"
+        "           ^^^^^^\n"
+        "  inferred: n runs over Z.0, X.0\n"
+        "            known: |j| = 2, |K| = 4\n"
+        "  repair:   leave out sizes['n'], or say 3"
+    )
+
+
+def test_a_size_given_twice():
+    assert text_of("y[i] = b[i] sum[K](1)", {"b": (3,)}, {"k": 3, "K": 4}) == (
+        "K has two sizes: 3 from sizes['k'] and 4 from sizes['K']\n"
+        "  y[i] = b[i] sum[K](1)\n"
+        "              ^^^^^^^^^\n"
+        "  inferred: known: |i| = 3\n"
+        "  repair:   leave out sizes['K'], or say 3"
+    )
+
+
+def test_an_extent_that_disagrees_with_an_array():
+    text = "y[p] = X[p] + w[K] where |p| = |w.0| + 1"
+    assert text_of(text, {"X": (4,), "w": (2,)}) == (
+        "p has two sizes: 4 from X.0 and 3 from where |p| = |w.0| + 1\n"
+        f"  {text}\n"
+        "         ^^^^\n"
+        "  inferred: p runs over y.0, X.0\n"
+        "            known: |K| = 2\n"
+        "  repair:   give arrays for which |p| is one size"
+    )
+
+
+def test_an_extent_below_zero():
+    assert text_of("y[p] = x[p] + w[K] where |p| = |w.0| - 5", {"w": (3,)}) == (
+        "|p| would be -2\n"
+        "  y[p] = x[p] + w[K] where |p| = |w.0| - 5\n"
+        "    ^\n"
+        "  inferred: known: |K| = 3\n"
+        "  repair:   give arrays for which |w.0| - 5 is not negative"
     )
 
 
 def test_an_extent_that_is_not_known():
     assert text_of("y[i,j] = b[j]", {"b": (3,)}) == (
-        "the extent of i is not known\n  y[i,j] = b[j]\n  inferred: |j| = 3\n  repair:   give sizes={'i': ...}"
+        "the extent of i is not known\n"
+        "  y[i,j] = b[j]\n"
+        "    ^\n"
+        "  inferred: known: |j| = 3\n"
+        "  repair:   give sizes={'i': ...}"
+    )
+    assert text_of("y[i] = b[i] sum[K](1)", {"b": (3,)}) == (
+        "the extent of K is not known\n"
+        "  y[i] = b[i] sum[K](1)\n"
+        "              ^^^^^^^^^\n"
+        "  inferred: known: |i| = 3\n"
+        "  repair:   give sizes={'k': ...}"
     )
 
 
@@ -108,6 +156,7 @@ def test_a_window_that_does_not_fit():
     assert text_of("y[i] = X[i+J] W[J]", {"X": (2,), "W": (3,)}) == (
         "no value of i keeps X[i+J] inside: X.0 has size 2\n"
         "  y[i] = X[i+J] W[J]\n"
+        "         ^^^^^^\n"
         "  inferred: |i| would be 0\n"
         "  repair:   give a longer X, or say that it is zero outside with a guard 1[...]"
     )
@@ -121,4 +170,10 @@ def test_an_index_that_does_not_exist():
 
 @pytest.mark.parametrize("size", [-1, 2.0, True, "3"])
 def test_a_size_is_a_whole_number(size):
-    assert "give a whole number that is not negative" in text_of("y[i] = a[i]", sizes={"i": size})
+    assert text_of("y[i] = a[i]", sizes={"i": size}) == (
+        f"the size of i is {size!r}\n"
+        "  y[i] = a[i]\n"
+        "    ^\n"
+        "  inferred: a size is how many entries there are along an axis\n"
+        "  repair:   give a whole number that is not negative"
+    )

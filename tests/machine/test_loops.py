@@ -126,13 +126,22 @@ def test_a_read_outside_is_an_error():
     assert str(error.value) == (
         "X[i-1] reads outside X: slot 0 is -1, but X.0 has size 3\n"
         "  y[i] = X[i] + X[i-1]\n"
-        "  repair:   say that X is zero outside: 1[0 <= i - 1 < |X.0|] X[i-1]"
+        "                ^^^^^^\n"
+        "  inferred: i - 1 is -1 where i = 0, and X.0 has the positions 0 to 2\n"
+        "  repair:   say that X is zero outside: y[i] = X[i] + 1[0 <= i-1 < |X.0|] X[i-1]"
     )
 
 
 def test_a_slot_must_hold_whole_numbers():
-    with pytest.raises(DataError, match="which is not a whole number"):
+    with pytest.raises(DataError) as error:
         evaluate(parse("y[n] = E[T[n]]"), {"E": [1, 2], "T": [0.5]})
+    assert str(error.value) == (
+        "T[n] is 0.5, which is not a whole number\n"
+        "  y[n] = E[T[n]]\n"
+        "           ^^^^\n"
+        "  inferred: T[n] stands in a slot of E\n"
+        "  repair:   index with a tensor of integers"
+    )
 
 
 # ---- nothing ---------------------------------------------------------------------------------------------------------

@@ -53,13 +53,24 @@ def test_a_path_by_hand():
     assert len(one.steps) == 2
 
 
-@pytest.mark.parametrize("path", [[(0, 1)], [(0, 3), (0, 1)], [(0, 0), (0, 1)], [()]])
-def test_a_path_by_hand_that_does_not_fit(path):
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ([(0, 1)], "2 operands are left where it ends"),
+        ([(0, 1, 2), (0, 1)], "the step (0, 1) does not name different positions below 1"),
+        ([(0, 3), (0, 1)], "the step (0, 3) does not name different positions below 3"),
+        ([(0, 0), (0, 1)], "the step (0, 0) does not name different positions below 3"),
+        ([()], "the step () does not name different positions below 3"),
+    ],
+)
+def test_a_path_by_hand_that_does_not_fit(path, why):
     with pytest.raises(ProgramError) as error:
         plan(parse(CHAIN), SIZES, optimize={"Z": path})
     assert str(error.value) == (
         f"the path {path} does not contract 3 operands\n"
         f"  {CHAIN}\n"
+        f"  {' ' * CHAIN.index('A[')}{'^' * len(CHAIN[CHAIN.index('A[') :])}\n"
+        f"  inferred: {why}\n"
         "  repair:   give pairs of positions; each step removes its operands and appends its result"
     )
 
@@ -90,9 +101,15 @@ def test_what_does_not_fit_is_refused_before_it_is_allocated():
     equation = parse("H[n,j,m,p] = δ[n,m] W[p,j]")
     with pytest.raises(DataError) as error:
         plan(equation, {"n": 100_000, "W.0": 1000, "j": 1000})
-    message = str(error.value)
-    assert "would take 80 PB" in message
-    assert "factored form" in message
+    taken, available = str(error.value).splitlines()[0].split(", and ")
+    assert taken == "H[n,j,m,p] would take 80 PB"
+    assert available.endswith(" are available")
+    assert str(error.value).splitlines()[1:] == [
+        "  H[n,j,m,p] = δ[n,m] W[p,j]",
+        "  ^^^^^^^^^^",
+        "  inferred: |n| = 100,000, |j| = 1,000, |m| = 100,000, |p| = 1,000",
+        "  repair:   ask for the factored form (deltas kept as factors), a product with a vector, or smaller sizes",
+    ]
     with pytest.raises(DataError):
         compile(equation, sizes={"n": 100_000})(W=np.ones((1000, 1000)))
 
@@ -100,8 +117,15 @@ def test_what_does_not_fit_is_refused_before_it_is_allocated():
 def test_a_memory_limit():
     equation = parse("y[i,j] = a[i] b[j]")
     plan(equation, {"i": 10, "j": 10}, memory_limit=800)
-    with pytest.raises(DataError, match="would take 800 bytes, and 799 bytes are available"):
+    with pytest.raises(DataError) as error:
         plan(equation, {"i": 10, "j": 10}, memory_limit=799)
+    assert str(error.value) == (
+        "y[i,j] would take 800 bytes, and 799 bytes are available\n"
+        "  y[i,j] = a[i] b[j]\n"
+        "  ^^^^^^\n"
+        "  inferred: |i| = 10, |j| = 10\n"
+        "  repair:   ask for a product with a vector, or for smaller sizes"
+    )
 
 
 def test_memory_is_measured():

@@ -1,0 +1,301 @@
+"""Test the tester: errors are planted one at a time, and the checks of the suite must go red.
+
+Each plant names what it breaks and the check that has to notice; the check is the function that the suite itself
+calls, and it is green before the plant.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Any
+
+import pytest
+
+from einstan.calculus import alpha, backward, canonical, delta, naming, partial, proof, simplify, stable
+from einstan.language import Const, Delta, Equation, Index, Indexed, Mul, functions, parse
+from einstan.language.errors import ClaimError
+from einstan.language.term import ONE, neg, sum_over
+from einstan.library.layer import Layer
+from einstan.machine import loops
+from tests.calculus.properties import PROPERTIES, Rejected, every_function_has_its_derivative
+
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+CACHES: tuple[tuple[Any, str], ...] = ((alpha, "_alpha"), (simplify, "_known"), (canonical, "_canonical"))
+
+
+@pytest.fixture(autouse=True)
+def clean() -> Iterator[None]:
+    """What was computed before a plant hides it, and what is computed under it must not stay."""
+    _forget()
+    yield
+    _forget()
+
+
+def _forget() -> None:
+    for module, cache in CACHES:
+        getattr(module, cache, {}).clear()
+    partial.parsed_partial.cache_clear()
+
+
+def red(check: Callable[[], object]) -> bool:
+    try:
+        check()
+    except Exception:
+        return True
+    return False
+
+
+def over_seeds(name: str, count: int = 80) -> Callable[[], None]:
+    """A property of `tests.calculus.test_properties` on some of its examples."""
+
+    def check() -> None:
+        told = 0
+        for seed in range(count):
+            try:
+                PROPERTIES[name](Random(seed))
+                told += 1
+            except Rejected:
+                continue
+        assert told > count // 10
+
+    return check
+
+
+def rows(path: str, test: str, argnames: int = 2) -> Callable[[], None]:
+    """A parametrised test of the suite, on all its rows."""
+    import importlib
+
+    function = getattr(importlib.import_module(path), test)
+
+    def check() -> None:
+        (mark,) = [mark for mark in function.pytestmark if mark.name == "parametrize"]
+        for row in mark.args[1]:
+            function(*row)
+
+    return check
+
+
+def goes_red(monkeypatch: pytest.MonkeyPatch, check: Callable[[], object], *plants: tuple[Any, str, Any]) -> None:
+    assert not red(check), "the check is red without a plant"
+    _forget()
+    for where, name, wrong in plants:
+        monkeypatch.setitem(where, name, wrong) if isinstance(where, dict) else monkeypatch.setattr(where, name, wrong)
+    assert red(check), "the plant was not noticed"
+
+
+# ---- the table of functions ------------------------------------------------------------------------------------------
+
+WRONG_ROWS = [
+    ("tanh", ("1 - tanh(x)",)),
+    ("exp", ("x exp(x)",)),
+    ("sigmoid", ("sigmoid(x) (1 + sigmoid(x))",)),
+    ("sin", ("-cos(x)",)),
+    ("softplus", ("tanh(x)",)),
+    ("pow", ("y x^y", "x^y log(x)")),
+]
+
+
+@pytest.mark.parametrize(("function", "partials"), WRONG_ROWS)
+def test_a_wrong_partial_of_a_function(
+    monkeypatch: pytest.MonkeyPatch, function: str, partials: tuple[str, ...]
+) -> None:
+    wrong = dataclasses.replace(functions.FUNCTIONS[function], partials=partials)
+    goes_red(monkeypatch, every_function_has_its_derivative, (functions.FUNCTIONS, function, wrong))
+
+
+# ---- passes of the calculus ------------------------------------------------------------------------------------------
+
+
+def test_deltas_solved_without_their_guard(monkeypatch: pytest.MonkeyPatch) -> None:
+    plant = (delta, "range_guard", lambda form, index: ONE)
+    goes_red(monkeypatch, over_seeds("partial_is_the_derivative", 100), plant)
+
+
+def test_deltas_forgotten_between_free_indices(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = delta.eliminate
+
+    def wrong(factors: Any, bound: Any) -> Any:
+        rest, summed, changed = right(factors, bound)
+        kept = [factor for factor in rest if not isinstance(factor, Delta)]
+        return kept, summed, changed or len(kept) < len(rest)
+
+    goes_red(monkeypatch, over_seeds("partial_is_the_derivative"), (simplify, "eliminate", wrong))
+
+
+def test_a_sign_flipped_in_a_sum(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = simplify.neg_simplified
+    plant = (simplify, "neg_simplified", lambda term: term if isinstance(term, Indexed) else right(term))
+    goes_red(monkeypatch, over_seeds("forms_keep_the_value", 200), plant)
+
+
+def test_the_extent_of_an_unused_index_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = simplify.simplify_product
+
+    def wrong(factors: Any, bound: Any = ()) -> Any:
+        listed = list(factors)
+        used = {index for factor in listed for index in factor.free}
+        return right(listed, [index for index in bound if index in used])
+
+    goes_red(monkeypatch, over_seeds("forms_keep_the_value", 300), (simplify, "simplify_product", wrong))
+
+
+def test_a_sum_flattened_without_renaming(monkeypatch: pytest.MonkeyPatch) -> None:
+    goes_red(
+        monkeypatch, over_seeds("forms_keep_the_value", 80), (simplify, "rename_bound", lambda root, names: root)
+    )
+
+
+def test_a_derivative_term_captured(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.calculus.test_regressions import test_a_definition_that_binds_a_letter_of_its_reader as check
+
+    goes_red(monkeypatch, check, (partial.Term, "apart_from", lambda self, indices: self))
+
+
+def test_a_factor_lost_while_collecting(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = canonical._key
+
+    def wrong(factor: Any) -> Any:  # two entries of one tensor are taken for one
+        return Indexed(factor.tensor) if isinstance(factor, Indexed) else right(factor)
+
+    goes_red(monkeypatch, over_seeds("forms_keep_the_value"), (canonical, "_key", wrong))
+
+
+def test_a_product_rule_without_its_second_half(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = partial.Differentiator._rule
+
+    def wrong(self: Any, node: Any) -> Any:
+        return right(self, node)[:1] if isinstance(node, Mul) else right(self, node)
+
+    goes_red(monkeypatch, over_seeds("partial_is_the_derivative"), (partial.Differentiator, "_rule", wrong))
+
+
+def test_letters_merged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A printer that gives two bound indices one letter."""
+    right = naming.well_named
+
+    def wrong(equation: Equation) -> Equation:
+        made = right(equation)
+        text = str(made).replace("J", "I").replace("M", "K")
+        return parse(text) if text != str(made) else made
+
+    check = over_seeds("backward_is_the_gradient", 25)
+    goes_red(monkeypatch, check, (naming, "well_named", wrong), (stable, "well_named", wrong))
+
+
+def test_a_name_for_what_is_not_equal(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = naming.pattern
+
+    def wrong(expr: Any) -> Any:  # the order of the free indices is forgotten
+        key, order = right(expr)
+        return key, tuple(sorted(order, key=lambda index: index.name))
+
+    goes_red(monkeypatch, over_seeds("forward_names_are_equal", 400), (naming, "pattern", wrong))
+
+
+# ---- the contractor --------------------------------------------------------------------------------------------------
+
+
+def test_one_of_two_readers_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = backward._terms
+
+    def wrong(tensor: Any, indices: Any, rhs: Any, names: Any, kinks: Any) -> Any:
+        return right(tensor, indices, rhs, names, kinks)[:1]
+
+    from tests.calculus.test_backward import ROWS, test_backward
+
+    def check() -> None:
+        test_backward(*ROWS["shared weights"])
+        test_backward(*ROWS["a tensor used twice in one product"])
+
+    goes_red(monkeypatch, check, (backward, "_terms", wrong))
+    _forget()
+    assert red(over_seeds("backward_is_the_gradient", 25))
+
+
+def test_a_seed_that_is_not_transposed(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = backward._seed
+
+    def wrong(equation: Equation, cotangent: Any) -> Any:
+        (seed,) = right(equation, cotangent)
+        return (Indexed(seed.tensor, seed.slots[::-1]),) if isinstance(seed, Indexed) else (seed,)
+
+    goes_red(monkeypatch, over_seeds("backward_is_the_gradient", 25), (backward, "_seed", wrong))
+
+
+# ---- proofs ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_prover_that_believes(monkeypatch: pytest.MonkeyPatch) -> None:
+    plant = (proof, "canonical", lambda expr: ONE)
+    goes_red(monkeypatch, over_seeds("only_what_is_true_is_proved"), plant)
+    _forget()
+    assert red(rows("tests.calculus.test_proof", "test_claimed_partial"))
+
+
+def test_a_prover_that_ignores_signs(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = proof.canonical
+    plant = (proof, "canonical", lambda expr: min(right(expr), right(neg(expr)), key=lambda e: e.digest))
+    goes_red(monkeypatch, over_seeds("only_what_is_true_is_proved", 80), plant)
+
+
+def test_an_assumption_used_where_its_index_is_used_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    from einstan.calculus import assume
+
+    def wrong(node: Any, number: Any, factors: Any, bound: Any, value: Any) -> Any:
+        coefficient, flat, summed = simplify.flattened((node,))
+        for chosen, _ in assume._matches(factors, flat, {}):
+            others = [f for k, f in enumerate(flat) if k not in chosen]
+            return sum_over(summed, simplify.mul((Const(coefficient), *others, value)))
+        return None
+
+    check = rows("tests.calculus.test_assume", "test_not_used")
+    goes_red(monkeypatch, check, (assume, "_used", wrong))
+
+
+WRONG_PARTIALS = [
+    "dZ[n,j]/dX[m,p] = δ[n,m] W[j,p]",
+    "dZ[n,j]/dX[m,p] = W[p,j]",
+    "dZ[n,j]/dX[m,p] = -δ[n,m] W[p,j]",
+    "dZ[n,j]/dX[m,p] = 1/|n| δ[n,m] W[p,j]",
+    "dZ[n,j]/dX[m,p] = δ[n,m] W[p,j] + b[j]",
+]
+
+
+@pytest.mark.parametrize("claim", WRONG_PARTIALS)
+def test_a_wrong_declared_partial(claim: str) -> None:
+    with pytest.raises(ClaimError):
+        Layer("Z[n,j] = X[n,K] W[K,j] + b[j]", partials=[claim])
+
+
+# ---- the machine -----------------------------------------------------------------------------------------------------
+
+
+def test_loops_that_ignore_an_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = loops._Loops.loop
+
+    def wrong(self: Any, indices: tuple[Index, ...], env: Any) -> Iterator[Any]:
+        for inner in right(self, indices, env):
+            yield {**inner, indices[0]: 0}
+
+    check = over_seeds("derived_equations_print_and_mean_what_they_say", 25)
+    goes_red(monkeypatch, check, (loops._Loops, "loop", wrong))
+
+
+def test_a_compiled_function_with_a_swapped_transpose(monkeypatch: pytest.MonkeyPatch) -> None:
+    from einstan.machine import writer
+    from tests.machine.rows import ROWS, arrays
+    from tests.machine.test_compile import check
+
+    right = writer.Writer.aligned
+
+    def wrong(self: Any, *arguments: Any) -> str:
+        return right(self, *arguments).replace(".T", "")
+
+    def every_row() -> None:
+        for row in ROWS:
+            data = arrays(row)
+            check(row, data, data)
+
+    goes_red(monkeypatch, every_row, (writer.Writer, "aligned", wrong))
