@@ -203,8 +203,8 @@ def _check_names(program: Program, live: Iterable[Name]) -> None:
 
 
 def _check_wrt(program: Program, loss: Name, name: Name, behind: set[Name]) -> None:
-    known = [str(n) for n in program.ranks]
     if name not in program.ranks:
+        known = [str(n) for n in program.ranks]
         raise ProgramError(
             f"there is no tensor {name}",
             inferred="the tensors are " + ", ".join(known),

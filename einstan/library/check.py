@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from textwrap import dedent
 from typing import Any
 
 from einstan.language import parse_document
@@ -154,7 +155,7 @@ def check(text: str, name: str = "") -> Report:
     (``claim dW[p,q] = ...``), or any equality of two expressions.  A line that begins with ``refute`` is expected to be
     wrong.  Raises an `EinstanError` where the text is not a document.
     """
-    document = parse_document(text)
+    document = parse_document(dedent(text))
     lines: list[Line] = []
     for part in document.parts:
         lines += _checked(part)
