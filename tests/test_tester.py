@@ -19,7 +19,7 @@ from einstan.language.errors import ClaimError
 from einstan.language.term import ONE, neg, sum_over
 from einstan.library.layer import Layer
 from einstan.machine import loops
-from tests.calculus.properties import PROPERTIES, Rejected, every_function_has_its_derivative
+from tests.calculus.properties import PROPERTIES, RejectedError, every_function_has_its_derivative
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 CACHES: tuple[tuple[Any, str], ...] = ((alpha, "_alpha"), (simplify, "_known"), (canonical, "_canonical"))
@@ -56,7 +56,7 @@ def over_seeds(name: str, count: int = 80) -> Callable[[], None]:
             try:
                 PROPERTIES[name](Random(seed))
                 told += 1
-            except Rejected:
+            except RejectedError:
                 continue
         assert told > count // 10
 

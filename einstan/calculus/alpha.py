@@ -19,7 +19,21 @@ from weakref import WeakKeyDictionary
 
 from einstan.language.index import Affine, Index
 from einstan.language.node import Node, postorder
-from einstan.language.term import Add, Apply, Delta, Expr, Extent, Iverson, Mul, Reduce, Sum, add, mul, substitute
+from einstan.language.term import (
+    Add,
+    Apply,
+    Delta,
+    Expr,
+    Extent,
+    Iverson,
+    Mul,
+    Reduce,
+    Sum,
+    add,
+    mul,
+    rebound,
+    substitute,
+)
 
 Item = TypeVar("Item")
 TRIES = 120
@@ -65,7 +79,7 @@ def _arrange(root: Node, depth: int) -> Node:
             body, order = _labelled(node.indices, node.body, {}, f"_{depth}_")
             names = {old: Index(f"_{depth}_{rank}", old.dim) for rank, old in enumerate(order)}
             bound = tuple(names[old] for old in order)
-            memo[node] = type(node)(*node.fields[:-2], bound, _arrange(body, depth + 1))
+            memo[node] = rebound(node, bound, _arrange(body, depth + 1))
         else:
             children = tuple(memo[child] for child in node.children)
             memo[node] = _sorted(node, children)
@@ -99,7 +113,7 @@ def _sorted(node: Node, children: tuple[Node, ...]) -> Node:
     if isinstance(node, Delta) or _is_symmetric(node):
         return node.rebuilt(tuple(sorted(children, key=_by_digest)))
     if isinstance(node, Iverson):
-        return Iverson(*_directed(children, node.relations, _by_digest))  # type: ignore[arg-type]
+        return Iverson(*_directed(children, node.relations, _by_digest))
     if isinstance(node, Extent):
         return Extent(Index(node.index.dim, node.index.dim))
     return node.rebuilt(children) if children != node.children else node
@@ -158,10 +172,12 @@ def _ordered(
 
 def _refined(indices: tuple[Index, ...], body: Node, colours: dict[Index, bytes]) -> dict[Index, bytes]:
     """What the body says about each index, and what was known: an index that it lacks keeps its own colour."""
-    return {
-        index: blake2b(colours[index] + _colour(body, {**colours, index: b"*" + colours[index]}), digest_size=12).digest()
-        for index in indices
-    }
+
+    def colour(index: Index) -> bytes:
+        said = _colour(body, {**colours, index: b"*" + colours[index]})
+        return blake2b(colours[index] + said, digest_size=12).digest()
+
+    return {index: colour(index) for index in indices}
 
 
 def _colour(root: Node, colours: dict[Index, bytes], letters: bool = True) -> bytes:
@@ -188,8 +204,8 @@ def _colour(root: Node, colours: dict[Index, bytes], letters: bool = True) -> by
         elif isinstance(node, Sum | Reduce):
             label = f"{node.fields[:-2]}{len(node.indices)}"
         elif isinstance(node, Iverson):
-            below, relations = _directed(below, node.relations, bytes)  # type: ignore[assignment, arg-type]
-            label = str(relations)
+            directed, relations = _directed(below, node.relations, bytes)
+            below, label = list(directed), str(relations)
         else:
             label = str(node.fields[0])
         memo[node] = blake2b(f"{type(node).__name__} {label}".encode() + b"".join(below), digest_size=12).digest()

@@ -104,7 +104,7 @@ def _unified(pattern: Node, target: Node, mapping: Mapping) -> Mapping | None:
         elif isinstance(left, Node):
             if type(left) is not type(right):
                 return None
-            stack.extend(zip(left.fields, right.fields, strict=True))  # type: ignore[union-attr]
+            stack.extend(zip(left.fields, right.fields, strict=True))
         elif left != right:
             return None
     return mapping

@@ -19,8 +19,8 @@ from einstan.calculus.simplify import simplify_sum
 from einstan.calculus.stable import stabilised
 from einstan.language.dims import is_axis
 from einstan.language.errors import DifferentiationError, ProgramError, nearest
-from einstan.language.place import at
 from einstan.language.index import Index
+from einstan.language.place import at
 from einstan.language.term import ZERO, Const, Equation, Expr, Indexed, Name, substitute, tensors
 
 

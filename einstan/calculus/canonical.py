@@ -92,9 +92,11 @@ def expanded(expr: Expr, merge: bool = True) -> Expr:
             case Sum(indices=indices):
                 return _distributed(indices, children[0], merge)  # type: ignore[arg-type]
             case Apply(function=function):
-                arguments: tuple[Expr, ...] = tuple(map(_led, children)) if merge else children  # type: ignore[arg-type]
+                arguments: tuple[Expr, ...] = children  # type: ignore[assignment]
+                if merge:
+                    arguments = tuple(map(_led, arguments))
                 if function == "pow":
-                    return _power_multiplied_out(*arguments, merge)
+                    return _power_multiplied_out(arguments[0], arguments[1], merge)
                 if function == "softplus":
                     return _softplus(*arguments)
                 return simplify_apply(function, arguments)
@@ -229,7 +231,8 @@ def shortest(expr: Expr) -> Expr:
 
 def _may_shorten(expr: Expr) -> bool:
     """Whether multiplying out could bring terms together: there is a product of sums, and something occurs twice."""
-    if not any(isinstance(node, Mul | Sum) and any(isinstance(c, Add) for c in node.children) for node in postorder(expr)):
+    products = (node for node in postorder(expr) if isinstance(node, Mul | Sum))
+    if not any(isinstance(child, Add) for product in products for child in product.children):
         return False
     read: set[object] = set()
     stack: list[Node] = [expr]
@@ -255,7 +258,7 @@ def collected(expr: Expr) -> Expr:
         if isinstance(result, Mul):
             if len(set(map(_key, result.factors))) < len(result.factors):
                 result = simplify_product(result.factors)
-            return _reciprocals_last(result)  # type: ignore[arg-type]
+            return _reciprocals_last(result)
         return result
 
     return fold(expr, rule)  # type: ignore[return-value]
@@ -308,8 +311,10 @@ def _factored(terms: Sequence[Expr], deep: bool = True) -> Expr | None:
     hidden = set() if together else {index for summed in own for index in summed}
     common: list[Expr] = []
     rest = [_by_key(flat) for _, flat, _ in parts]
-    brackets = [{key for key, factor in flat.items() if isinstance(factor, Delta | Iverson)} for flat in rest]
-    guarded = all(own - set.intersection(*brackets) for own in brackets)
+    brackets: list[set[object]] = [
+        {key for key, factor in flat.items() if isinstance(factor, Delta | Iverson)} for flat in rest
+    ]
+    guarded = all(mine - set.intersection(*brackets) for mine in brackets)
     for key, factor in list(rest[0].items()):
         if guarded and not _has_value_everywhere(factor):
             continue  # it stays behind the bracket of its term: 1[a] log(x) b + 1[c] log(x) d
@@ -389,7 +394,7 @@ def _reciprocals_last(product: Expr) -> Expr:
     above = [factor for factor in product.factors if not is_reciprocal(factor)]
     if not below or not any(not isinstance(factor, Const) for factor in above):
         return product
-    denominators = [factor.arguments[0] for factor in below]  # type: ignore[attr-defined]
+    denominators = [factor.arguments[0] for factor in below]
     return mul((*above, reciprocal(mul(denominators))))
 
 

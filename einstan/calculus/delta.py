@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from einstan.language.index import Affine, Index, affine, slot
-from einstan.language.node import preorder
+from einstan.language.node import Node, preorder
 from einstan.language.term import ONE, ZERO, Delta, Expr, Extent, Indexed, Iverson, substitute
 
 
@@ -118,8 +118,8 @@ def _solved(factors: list[Expr], bound: list[Index]) -> tuple[list[Expr], list[I
 
 
 def _chooses_in_a_bracket(index: Index, factors: Sequence[Expr]) -> bool:
-    """Whether some bracket compares ``T[index]`` with an index: the guard of a solution is a bracket of indices too, and
-    those of one product do not guard each other."""
+    """Whether some bracket compares ``T[index]`` with an index: the guard of a solution is a bracket of indices too,
+    and those of one product do not guard each other."""
     holding = [factor for factor in factors if index in factor.free]
     return any(
         isinstance(atom, Indexed) and index in atom.free
@@ -138,7 +138,11 @@ def _positive_first(form: Affine) -> Affine:
 
 def _is_gather(form: Affine) -> bool:
     """``T[n]`` alone: reading outside is refused where it happens, as for any gather."""
-    return form.constant == 0 and len(form.terms) == 1 and form.terms[0][1] == 1 and isinstance(form.terms[0][0], Indexed)
+    return form.constant == 0 and len(form.terms) == 1 and _is_read(*form.terms[0])
+
+
+def _is_read(atom: Node, coefficient: int) -> bool:
+    return coefficient == 1 and isinstance(atom, Indexed)
 
 
 def range_guard(form: Affine, index: Index) -> Iverson:

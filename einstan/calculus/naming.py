@@ -16,7 +16,6 @@ from einstan.language.index import Affine, Index, capitalised, slot
 from einstan.language.node import Node, preorder, replace, rewrite
 from einstan.language.term import Add, Apply, Equation, Expr, Extent, Indexed, Mul, Name, Reduce, Sum, bound_indices
 
-
 Stated = tuple[Index, Affine]
 
 
@@ -43,7 +42,7 @@ class ForwardNames:
                 access = self._access(node)
                 if access is not None:
                     found[node] = access
-        return replace(expr, found) if found else expr  # type: ignore[no-any-return]
+        return replace(expr, found) if found else expr
 
     def _access(self, node: Expr) -> Indexed | None:
         for equation, value in self._candidates(node):

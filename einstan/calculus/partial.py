@@ -25,10 +25,10 @@ from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.language import parse_expression
 from einstan.language.dims import axis
 from einstan.language.errors import DifferentiationError, ScopeError, nearest
-from einstan.language.place import at
 from einstan.language.functions import FUNCTIONS
 from einstan.language.index import Affine, Index, fresh_name, lowered, slot
 from einstan.language.node import Node, preorder, replace
+from einstan.language.place import at
 from einstan.language.term import (
     ONE,
     Add,
@@ -218,14 +218,13 @@ class Differentiator:
     def _refuse_in_slots(self, node: Node) -> None:
         slots = [child for child in node.children if isinstance(child, Affine)]
         for inner in preorder(*slots):
-            if isinstance(inner, Indexed) and (inner.tensor == self.tensor or inner.tensor in self.definitions):
-                if inner.tensor == self.tensor or self.tensor in _behind(inner, self.definitions):
-                    raise DifferentiationError(
-                        f"{self.tensor} is read as an integer in a slot and has no derivative there",
-                        text=str(node),
-                        inferred=f"{inner} chooses which entry is read",
-                        repair="differentiate with respect to a tensor that enters by its values",
-                    )
+            if isinstance(inner, Indexed) and self.tensor in _behind(inner, self.definitions):
+                raise DifferentiationError(
+                    f"{self.tensor} is read as an integer in a slot and has no derivative there",
+                    text=str(node),
+                    inferred=f"{inner} chooses which entry is read",
+                    repair="differentiate with respect to a tensor that enters by its values",
+                )
 
 
 def _behind(node: Node, definitions: Mapping[Name, Equation]) -> set[Name]:
@@ -388,9 +387,7 @@ def partial(
     sum_of_terms = stated_extents(simplify_sum(term.with_in_place(()) for term in terms), stated)
     total = shortest(assumed(sum_of_terms, assumptions))
     named = substitute(total, dict(zip(apart, denominators, strict=True)))
-    of, rank, before = equation.name, len(equation.indices), ()
-    if isinstance(of, Partial):
-        of, rank, before = of.of, of.rank, of.wrt
-    name = Partial(of, rank, (*before, (str(wrt), len(denominators))))
+    before = equation.name if isinstance(equation.name, Partial) else Partial(equation.name, len(equation.indices), ())
+    name = Partial(before.of, before.rank, (*before.wrt, (str(wrt), len(denominators))))
     return derived_equation(name, (*equation.indices, *denominators), named, stated)  # type: ignore[arg-type]
 

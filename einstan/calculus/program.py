@@ -55,8 +55,9 @@ class Program:
     ``Program(equations, assumptions)`` sorts the equations by what they read, keeping the given order where it can.
 
     - ``equations``: in evaluation order, each with its own local dimensions;
-    - ``defined``: tensor name to equation; ``inputs``: the tensors that are read and not defined, with their rank (-1 where
-      only a size is read and nothing tells);
+    - ``defined``: tensor name to equation;
+    - ``inputs``: the tensors that are read and not defined, with their rank (-1 where only a size is read and nothing
+      tells);
     - ``dims``: the classes of equal axes over the whole program.
 
     Raises `ProgramError` for a tensor defined twice, a cycle, and a tensor used with two ranks.

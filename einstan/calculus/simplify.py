@@ -100,7 +100,7 @@ def simplify_product(factors: Iterable[Expr], bound: Iterable[Index] = ()) -> Ex
     waiting = _delta_waiting_in_a_sum(flat, summed)
     if waiting is not None:
         # a (b + δ c) = a b + a δ c, where δ holds a summed index
-        before, terms, after = flat[:waiting], flat[waiting].terms, flat[waiting + 1 :]  # type: ignore[attr-defined]
+        before, terms, after = flat[:waiting], flat[waiting].terms, flat[waiting + 1 :]
         return simplify_sum(
             simplify_product((Const(coefficient), *before, term, *after), summed) for term in terms
         )
@@ -404,8 +404,8 @@ def _log(u: Expr) -> Expr | None:
         exponents = [(b, k) for b, k in powers if isinstance(b, Apply) and b.function == "exp"]
         if exponents:
             # log(exp(u) a) = u + log(a)
-            rest = simplify_product(_as_power(b, k) for b, k in powers if not (b, k) in exponents)
-            moved = [simplify_product((Const(k), b.arguments[0])) for b, k in exponents]  # type: ignore[attr-defined]
+            rest = simplify_product(_as_power(b, k) for b, k in powers if (b, k) not in exponents)
+            moved = [simplify_product((Const(k), b.arguments[0])) for b, k in exponents]
             return simplify_sum((*moved, simplify_apply("log", (rest,))))
     return None
 
@@ -446,9 +446,9 @@ def _pow(base: Expr, exponent: Expr) -> Expr | None:
         return simplify_apply("exp", (simplify_product((exponent, base.arguments[0])),))  # exp(u)^k = exp(k u)
     if isinstance(base, Apply) and base.function == "sqrt" and k.denominator == 1 and k != -1:
         return _as_power(base.arguments[0], k / 2)
-    if isinstance(base, Apply) and base.function == "pow" and isinstance(base.arguments[1], Const):
-        if k.denominator == 1:
-            return _as_power(base.arguments[0], base.arguments[1].value * k)  # (x^a)^k = x^(a k)
+    if isinstance(base, Apply) and base.function == "pow" and k.denominator == 1:
+        inner, power_inside = base.arguments
+        return _as_power(inner, power_inside.value * k) if isinstance(power_inside, Const) else None  # (x^a)^k = x^(a k)
     if k == -1 and isinstance(base, Add) and len(base.terms) == 2 and ONE in base.terms:
         other = base.terms[1] if base.terms[0] is ONE else base.terms[0]
         if isinstance(other, Apply) and other.function == "exp":

@@ -31,12 +31,14 @@ def stabilised(program: Program, keep: Collection[Name] = ()) -> tuple[Equation,
     def made(equation: Equation) -> Equation:
         rhs = simplify(stated_extents(_logarithms_taken(simplify(equation.rhs), known), stated.values()))
         used = {index.dim for index in (*equation.indices, *bound_indices(rhs))}
-        where = {dim: stated[dim] for dim in stated if dim in used}
+        where = [stated[dim] for dim in stated if dim in used]
         before, after = _plain_axes(equation.rhs), _plain_axes(rhs)
-        for index in equation.indices:  # what cancelled may have been all that told how far an index runs
-            if index.dim in before and index.dim not in after:
-                where.setdefault(index.dim, (index, Affine(((Extent(Index(before[index.dim])), 1),))))
-        return Equation(equation.name, equation.indices, rhs, tuple(where.values()))
+        where += [  # what cancelled may have been all that told how far an index runs
+            (index, Affine(((Extent(Index(before[index])), 1),)))
+            for index in equation.indices
+            if index in before and index not in after and index.dim not in stated
+        ]
+        return Equation(equation.name, equation.indices, rhs, tuple(where))
 
     return tuple(made(equation) for equation in resolved.values())
 
@@ -46,10 +48,10 @@ def runnable(program: Program) -> Program:
     return Program((well_named(equation) for equation in stabilised(program)), program.assumptions)
 
 
-def _plain_axes(rhs: Expr) -> dict[str, str]:
-    """An axis for every dimension that an index in a plain slot runs over."""
+def _plain_axes(rhs: Expr) -> dict[Index, str]:
+    """The axis that an index in a plain slot runs over."""
     return {
-        form.index.dim: axis(node.tensor, position)
+        form.index: axis(node.tensor, position)
         for node in postorder(rhs)
         if isinstance(node, Indexed)
         for position, form in enumerate(node.slots)

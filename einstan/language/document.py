@@ -22,7 +22,7 @@ from einstan.language.dims import localised
 from einstan.language.errors import EinstanError, NotationError, ProgramError, ScopeError
 from einstan.language.functions import FUNCTIONS, SPELLINGS
 from einstan.language.index import Index
-from einstan.language.scope import bind_equation, parse_expression, parse_sides
+from einstan.language.scope import bind_equation, parse_expression, parse_sides, with_left_read
 from einstan.language.show import show
 from einstan.language.surface import Ref, Relation, only_part
 from einstan.language.syntax import read_relation
@@ -211,7 +211,7 @@ def read_statement(code: str, line: int, comment: str, known: Collection[str]) -
     if kind == "equation" and isinstance(left, Ref) and isinstance(left.name, Partial):
         kind = "claim"
     if kind == "equation":
-        return Statement(kind, bind_equation(text, tree), line, code, comment)
+        return Statement(kind, with_left_read(text, bind_equation(text, tree)), line, code, comment)
     if tree.where:
         raise NotationError(f"only an equation has 'where', not {_a(kind)}", text=text, span=tree.where[0][0].span)
     if kind in ("claim", "refute") and _is_definition(left, tree):

@@ -141,7 +141,8 @@ def extents_named(equation: Equation, letters: bool) -> Equation:
 
     where = []
     for index, form in equation.where:
-        speaker = next((other for other in visible if classes.find(other.dim) == classes.find(index.dim)), index)
+        others = (other for other in visible if classes.find(other.dim) == classes.find(index.dim))
+        speaker = index if index in visible else next(others, index)
         where.append((speaker, rewrite(form, rule)))
     return Equation(equation.name, equation.indices, rewrite(equation.rhs, rule), tuple(where))
 

@@ -86,6 +86,17 @@ def _slots(count: int) -> str:
 # ---- left sides ------------------------------------------------------------------------------------------------------
 
 
+def left_not_read(text: str, name: str, right: Sequence[str]) -> ScopeError:
+    """An index of the left side that no term of the right side has."""
+    start = text.index(name, min(k for k in (text.find("["), text.find("_"), text.find("=")) if k >= 0))
+    left, _, rest = text.partition("=")
+    has = f"the right side has {', '.join(right)}" if right else "the right side has no free index"
+    return ScopeError(
+        f"the index {name} is on the left but not on the right", text=text, span=(start, start + len(name)),
+        inferred=has, repair=f"{left.rstrip()} = ({rest.strip()}) 1[{name}]",
+    )  # fmt: skip
+
+
 def left_not_plain(text: str, slot: Expression) -> ScopeError:
     form = text[slice(*slot.span)]
     return ScopeError(

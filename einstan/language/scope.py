@@ -8,10 +8,10 @@ from einstan.language.binding import Scope
 from einstan.language.dims import localised
 from einstan.language.errors import NotationError
 from einstan.language.index import Index, is_capital
-from einstan.language.refusals import capital_on_left, left_not_plain, twice_on_left
+from einstan.language.refusals import capital_on_left, left_not_plain, left_not_read, twice_on_left
 from einstan.language.surface import RESERVED, Ref, Relation, only_part, run
 from einstan.language.syntax import read_expression, read_relation
-from einstan.language.term import Apply, Equation, Expr
+from einstan.language.term import Apply, Equation, Expr, Partial
 
 PAIR = "="  # holds the two sides of a relation together while dimensions are found
 
@@ -46,6 +46,30 @@ def bind_equation(text: str, relation: Relation) -> Equation:
             raise scope.fail(f"the equation has no index {size.name}", size.span)
         where.append((found[0], run(scope.form(expression, {}))))
     return localised(scope.resolved(Equation(left.name, indices, rhs, tuple(where))))
+
+
+def written(text: str, known: Collection[str] = ()) -> Equation:
+    """`parse` for an equation that a person wrote: what stands on its left must stand on its right.
+
+    The calculus may well derive ``dX[n,c] = 1``; but where a person leaves an index out on the right, a slip is more
+    likely than a constant, which ``1[j]`` says openly.
+    """
+    return with_left_read(text, parse(text, known))
+
+
+def with_left_read(text: str, equation: Equation) -> Equation:
+    """The equation, unless one of its left indices is neither on the right nor given an extent.
+
+    A term may lack an index, not all terms.  A derivative has the shape of its tensors and is not looked at.
+    """
+    name = equation.name
+    if isinstance(name, Partial) or (len(name) > 1 and name[0] in "d∂"):
+        return equation
+    read = {*equation.rhs.free, *(index for index, _ in equation.where)}
+    for index in equation.indices:
+        if index not in read:
+            raise left_not_read(text, index.name, [i.name for i in equation.rhs.free])
+    return equation
 
 
 def left_indices(scope: Scope, left: Ref, relation: Relation) -> Iterator[Index]:
@@ -88,4 +112,4 @@ def parse_sides(text: str, known: Collection[str] = ()) -> tuple[Expr, Expr]:
     return pair.arguments[0], pair.arguments[1]
 
 
-__all__ = ["bind_equation", "parse", "parse_expression", "parse_sides"]
+__all__ = ["bind_equation", "parse", "parse_expression", "parse_sides", "with_left_read", "written"]

@@ -28,9 +28,8 @@ Task = Generator[Any, Any, Value]
 
 BINDERS = ("sum", *REDUCTIONS, "softmax")
 # Names that cannot be tensors.  ``σ`` is a function only where it is applied: papers use it for a deviation too.
-RESERVED = frozenset(
-    {*FUNCTIONS, *SPELLINGS, *BINDERS, "delta", "δ", "pad", "where", "claim", "refute", "assume", "given", "convention"} - {"σ"},
-)
+WORDS = ("delta", "δ", "pad", "where", "claim", "refute", "assume", "given", "convention")
+RESERVED = frozenset({*FUNCTIONS, *SPELLINGS, *BINDERS, *WORDS} - {"σ"})
 NOWHERE = (0, 0)
 
 

@@ -18,8 +18,7 @@ from einstan.calculus.naming import ForwardNames
 from einstan.calculus.partial import Kinks, partial
 from einstan.calculus.program import Assumption
 from einstan.calculus.stable import runnable, stabilised
-from einstan.language import latex, parse_document, term
-from einstan.language import parse as parse_equation
+from einstan.language import latex, parse_document, term, written
 from einstan.language.errors import ProgramError, nearest
 from einstan.language.term import Name
 
@@ -206,4 +205,4 @@ def parse(text: str, known: Iterable[str] = ()) -> Equation:
 
     ``known`` names tensors outside the equation, so that ``dA[i]/dB[j]`` is read as a derivative.
     """
-    return Equation.of(parse_equation(text, known=list(known)))
+    return Equation.of(written(text, known=list(known)))

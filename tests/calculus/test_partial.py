@@ -4,7 +4,6 @@ import pytest
 
 from einstan.calculus.partial import partial
 from einstan.language import parse
-from einstan.language.errors import DifferentiationError
 
 ROWS = [
     # equation, with respect to, the partial

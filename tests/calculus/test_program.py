@@ -16,7 +16,8 @@ REFUSED = [
     (
         ["A[i] = B[i]", "B[i] = C[i]", "C[i] = A[i]"],
         "the equations form a cycle: A reads B reads C reads A\n  A[i] = B[i]\n         ^^^^\n"
-        "  inferred: B[i] = C[i]\n            C[i] = A[i]\n  repair:   give the result another name than the tensor it is computed from",
+        "  inferred: B[i] = C[i]\n            C[i] = A[i]\n"
+        "  repair:   give the result another name than the tensor it is computed from",
     ),
     (
         ["W[i] = W[i] + x[i]"],
@@ -31,7 +32,8 @@ REFUSED = [
     ),
     (
         ["A[i] = x[i]", "L = A"],
-        "A has 0 slots here and 1 elsewhere\n  L = A\n      ^\n  inferred: elsewhere: A[i] = x[i]\n  repair:   write A with the same number of indices everywhere",
+        "A has 0 slots here and 1 elsewhere\n  L = A\n      ^\n  inferred: elsewhere: A[i] = x[i]\n"
+        "  repair:   write A with the same number of indices everywhere",
     ),
 ]
 

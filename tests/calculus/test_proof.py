@@ -1,4 +1,4 @@
-"""Claims about partials and identities: a true row is proved, a false one is not, and the term that differs is shown."""
+"""Claims about partials and identities: a true row is proved, a false one not, and the terms that differ are shown."""
 
 import pytest
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
-from tests.calculus.properties import PROPERTIES, Rejected, every_function_has_its_derivative
+from tests.calculus.properties import PROPERTIES, RejectedError, every_function_has_its_derivative
 
 EXAMPLES = {
     "backward_is_the_gradient": 60,
@@ -29,7 +29,7 @@ def test_property(name: str) -> None:
     def check(seed: int) -> None:
         try:
             PROPERTIES[name](Random(seed))
-        except Rejected:
+        except RejectedError:
             reject()
 
     check()

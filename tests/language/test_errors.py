@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import einstan.language as language
-from einstan.language import EinstanError, ScopeError, parse, parse_document, parse_expression
+from einstan.language import EinstanError, ScopeError, parse, parse_document, parse_expression, written
 from einstan.language.errors import nearest, underlined
 
 TABLE = Path(__file__).with_name("messages.txt").read_text(encoding="utf-8")
@@ -25,7 +25,7 @@ TEXTS = [row.splitlines()[1][2:] for row in ROWS]
 def test_message(row: str) -> None:
     kind, message = row.split(": ", 1)
     with pytest.raises(EinstanError) as caught:
-        parse(row.splitlines()[1][2:])
+        written(row.splitlines()[1][2:])
     assert str(caught.value) == message
     assert type(caught.value) is getattr(language, kind)
     assert str(pickle.loads(pickle.dumps(caught.value))) == message
@@ -34,7 +34,7 @@ def test_message(row: str) -> None:
 @pytest.mark.parametrize("text", TEXTS)
 def test_a_repair_that_is_an_equation_parses(text: str) -> None:
     with pytest.raises(EinstanError) as caught:
-        parse(text)
+        written(text)
     for repair in caught.value.repair:
         if " = " in repair and not repair.startswith("claim ") and "softmax[i](X[J])" not in text:
             parse(repair)
@@ -57,13 +57,13 @@ DOCUMENTS = [
   repair:   claim Z = y""",
     ),
     (
-        "given Z[i](X[i])\nZ[i] = 2",
+        "given Z[i](X[i])\nZ[i] = X[i]",
         "ProgramError: line 2: Z is defined twice",
         """
-  Z[i] = 2
+  Z[i] = X[i]
   ^
   inferred: the first definition is in line 1
-  repair:   claim Z[i] = 2""",
+  repair:   claim Z[i] = X[i]""",
     ),
     (
         "Z[i] = W[i]\ndW[i] = Z[i]",
