@@ -447,8 +447,8 @@ def _pow(base: Expr, exponent: Expr) -> Expr | None:
     if isinstance(base, Apply) and base.function == "sqrt" and k.denominator == 1 and k != -1:
         return _as_power(base.arguments[0], k / 2)
     if isinstance(base, Apply) and base.function == "pow" and k.denominator == 1:
-        inner, power_inside = base.arguments
-        return _as_power(inner, power_inside.value * k) if isinstance(power_inside, Const) else None  # (x^a)^k = x^(a k)
+        inner, a = base.arguments
+        return _as_power(inner, a.value * k) if isinstance(a, Const) else None  # (x^a)^k = x^(a k)
     if k == -1 and isinstance(base, Add) and len(base.terms) == 2 and ONE in base.terms:
         other = base.terms[1] if base.terms[0] is ONE else base.terms[0]
         if isinstance(other, Apply) and other.function == "exp":

@@ -135,9 +135,10 @@ class Layout:
         for term, total in wanted.items():
             if term not in placed:
                 wrong.update(index.name for index in total.indices)
-        before = len(self.explicit)
-        self.explicit.update(total for total in wanted.values() if any(index.name in wrong for index in total.indices))
-        return len(self.explicit) > before
+        # One of them may be explicit already, for the sake of another term that has it too.
+        moved = [total for total in wanted.values() if any(index.name in wrong for index in total.indices)]
+        self.explicit.update(moved)
+        return bool(moved)
 
     # ---- sums and products ---------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from weakref import WeakValueDictionary
@@ -83,8 +84,8 @@ class Node:
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"{type(self).__name__} is frozen: {name!r} cannot be deleted")
 
-    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
-        return type(self), self.fields
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, (_pickled(self),)
 
     def __copy__(self) -> Node:
         return self
@@ -112,6 +113,58 @@ def _digest(name: str, fields: tuple[Any, ...]) -> bytes:
         else:
             parts.append(repr(part).encode())
     return blake2b(b",".join(parts), digest_size=12).digest()
+
+
+# ---- pickling: a list of nodes, children first, so that depth does not matter ----------------------------------------
+
+
+@dataclass(frozen=True)
+class _Place:
+    """The position of a node in the list, where it stands in the fields of a later one."""
+
+    position: int
+
+
+def _pickled(root: Node) -> tuple[tuple[type, tuple[Any, ...]], ...]:
+    places: dict[Node, _Place] = {}
+    listed: list[tuple[type, tuple[Any, ...]]] = []
+    stack = [root]
+    while stack:
+        node = stack[-1]
+        waiting = [part for part in _parts(node.fields) if isinstance(part, Node) and part not in places]
+        if waiting:
+            stack.extend(waiting)
+            continue
+        stack.pop()
+        if node not in places:
+            places[node] = _Place(len(listed))
+            listed.append((type(node), _mapped(node.fields, places)))
+    return tuple(listed)
+
+
+def _unpickled(listed: tuple[tuple[type, tuple[Any, ...]], ...]) -> Node:
+    made: list[Any] = []
+    for kind, fields in listed:
+        made.append(kind(*_mapped(fields, made)))
+    return made[-1]  # type: ignore[no-any-return]
+
+
+def _parts(fields: tuple[Any, ...]) -> Iterator[Any]:
+    """What the fields hold, looking into tuples (the pairs of a form, the extents of an equation)."""
+    for field in fields:
+        if type(field) is tuple:
+            yield from _parts(field)
+        else:
+            yield field
+
+
+def _mapped(field: Any, known: Any) -> Any:
+    """The fields with nodes as places, or with places as nodes."""
+    if type(field) is tuple:
+        return tuple(_mapped(part, known) for part in field)
+    if isinstance(field, Node):
+        return known[field]
+    return known[field.position] if isinstance(field, _Place) else field
 
 
 def union_of_free(nodes: tuple[Node, ...]) -> tuple[Index, ...]:

@@ -169,6 +169,14 @@ def test_a_solved_delta_does_not_read_a_gather_outside() -> None:
     np.testing.assert_allclose(values["dX"].tolist(), numeric, atol=1e-6)
 
 
+# ---- printing --------------------------------------------------------------------------------------------------------
+
+
+def test_a_sum_in_two_terms_is_explicit_in_both() -> None:
+    text = "y = w[R2] tanh(sum[R](w[R] s)) + s (tanh(sum[R](w[R] s)) - tanh(sum[R](w[R] s))^2)"
+    assert str(parse(text)) == text
+
+
 # ---- speed -----------------------------------------------------------------------------------------------------------
 
 

@@ -116,3 +116,10 @@ def test_long_and_deep_texts(text: str) -> None:
 def test_deep_unbalanced_text_is_an_error_and_not_a_crash(opening: str) -> None:
     with short_stack(), pytest.raises(NotationError):
         parse("Z = " + opening * DEPTH)
+
+
+def test_a_deep_chain_pickles() -> None:
+    chain: Expr = Indexed("x")
+    for _ in range(5000):
+        chain = Apply("tanh", (chain,))
+    assert pickle.loads(pickle.dumps(chain)) is chain
