@@ -236,4 +236,3 @@ def _by_value(equation: Equation, name: Name) -> bool:
             return True
         stack.extend(child for child in node.children if isinstance(child, Expr))
     return False
-

@@ -390,4 +390,3 @@ def partial(
     before = equation.name if isinstance(equation.name, Partial) else Partial(equation.name, len(equation.indices), ())
     name = Partial(before.of, before.rank, (*before.wrt, (str(wrt), len(denominators))))
     return derived_equation(name, (*equation.indices, *denominators), named, stated)  # type: ignore[arg-type]
-

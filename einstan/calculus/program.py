@@ -113,9 +113,7 @@ class Program:
 
     def _assumption_equations(self) -> tuple[Equation, ...]:
         # The difference of the two sides stands for an assumption wherever only its dimensions matter.
-        return tuple(
-            Equation(f"assumption {k}", (), add((a.lhs, neg(a.rhs)))) for k, a in enumerate(self.assumptions)
-        )
+        return tuple(Equation(f"assumption {k}", (), add((a.lhs, neg(a.rhs)))) for k, a in enumerate(self.assumptions))
 
     def resolved_assumptions(self) -> tuple[Assumption, ...]:
         """The assumptions with their dimensions named as the whole program names them."""

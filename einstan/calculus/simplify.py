@@ -101,9 +101,7 @@ def simplify_product(factors: Iterable[Expr], bound: Iterable[Index] = ()) -> Ex
     if waiting is not None:
         # a (b + δ c) = a b + a δ c, where δ holds a summed index
         before, terms, after = flat[:waiting], flat[waiting].terms, flat[waiting + 1 :]
-        return simplify_sum(
-            simplify_product((Const(coefficient), *before, term, *after), summed) for term in terms
-        )
+        return simplify_sum(simplify_product((Const(coefficient), *before, term, *after), summed) for term in terms)
     flat, number = _merged(flat)
     coefficient *= number
     if coefficient == 0:
@@ -167,9 +165,7 @@ def _delta_waiting_in_a_sum(flat: Sequence[Expr], summed: Sequence[Index]) -> in
     bound = set(summed)
     for position, factor in enumerate(flat):
         if isinstance(factor, Add) and any(
-            isinstance(part, Delta) and bound.intersection(part.free)
-            for term in factor.terms
-            for part in _parts(term)
+            isinstance(part, Delta) and bound.intersection(part.free) for term in factor.terms for part in _parts(term)
         ):
             return position
     return None
@@ -207,15 +203,15 @@ def _merged(flat: Sequence[Expr]) -> tuple[list[Expr], Fraction]:
                     exponents[key] = exponent
                     order.append((key, base))
     result: list[Expr] = []
-    for position, (key, base) in enumerate(order):
+    for position, (kept, base) in enumerate(order):
         if position == place:
             for merged in _merged_exponentials(exponentials):
                 if isinstance(merged, Const):
                     number *= merged.value
                 else:
                     result.append(merged)
-        elif exponents[key] != 0:
-            rebuilt = _as_power(base, exponents[key])
+        elif exponents[kept] != 0:
+            rebuilt = _as_power(base, exponents[kept])
             if isinstance(rebuilt, Const):
                 number *= rebuilt.value
             else:
@@ -279,9 +275,7 @@ def length(expr: Expr) -> int:
     return len(expr.terms) if isinstance(expr, Add) else 0 if expr is ZERO else 1
 
 
-def _exponentials_summed(
-    flat: Sequence[Expr], summed: Sequence[Index]
-) -> tuple[list[Expr], list[Index], bool]:
+def _exponentials_summed(flat: Sequence[Expr], summed: Sequence[Index]) -> tuple[list[Expr], list[Index], bool]:
     """sum[K](exp(u)) = exp(logsumexp[K](u)), where nothing else in the product holds K."""
     for position, factor in enumerate(flat):
         if not (isinstance(factor, Apply) and factor.function == "exp"):
@@ -307,8 +301,11 @@ def simplify_sum(terms: Iterable[Expr]) -> Expr:
         term = queue.pop()
         if isinstance(term, Add):
             queue.extend(reversed(term.terms))
-        elif isinstance(term, Mul) and len(term.factors) == 2 and isinstance(term.factors[0], Const) and isinstance(
-            term.factors[1], Add
+        elif (
+            isinstance(term, Mul)
+            and len(term.factors) == 2
+            and isinstance(term.factors[0], Const)
+            and isinstance(term.factors[1], Add)
         ):
             # c (a + b) = c a + c b among other terms, so that they can meet
             queue.extend(simplify_product((term.factors[0], t)) for t in reversed(term.factors[1].terms))
@@ -555,5 +552,3 @@ _COMPARE: dict[str, Callable[..., bool]] = {
     "==": lambda a, b: a == b,
     "!=": lambda a, b: a != b,
 }
-
-

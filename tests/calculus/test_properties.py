@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.calculus.properties import PROPERTIES, RejectedError, every_function_has_its_derivative
 
 EXAMPLES = {
-    "backward_is_the_gradient": 60,
+    "backward_is_the_gradient": 40,
     "forms_keep_the_value": 80,
     "second_derivatives_are_right_and_symmetric": 60,
 }

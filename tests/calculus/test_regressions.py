@@ -59,9 +59,7 @@ def test_two_extents_of_one_dimension_are_one_number() -> None:
 
 def test_collecting_what_comes_twice_keeps_both() -> None:
     """A factor that was collected inside a product, and stood there already, was lost."""
-    equation = parse(
-        "y = exp(s) (a + s) - (c + s) (exp(s) c + 1/2 exp(s) s) + a (b s + s) (d s + s c)"
-    )
+    equation = parse("y = exp(s) (a + s) - (c + s) (exp(s) c + 1/2 exp(s) s) + a (b s + s) (d s + s c)")
     given = {"a": 2.0, "b": 3.0, "c": 5.0, "d": 0.5, "s": 0.7}
     before = evaluate(equation, given).tolist()
     for form in (collected, shortest):
