@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from einstan.calculus import alpha, backward, canonical, delta, naming, partial, proof, simplify, stable
+from einstan.calculus import alpha, backward, canonical, collect, delta, naming, partial, proof, simplify, stable
 from einstan.language import Const, Delta, Equation, Index, Indexed, Mul, functions, parse
 from einstan.language.errors import ClaimError
 from einstan.language.term import ONE, neg, sum_over
@@ -152,12 +152,12 @@ def test_a_derivative_term_captured(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_factor_lost_while_collecting(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = canonical._key
+    right = collect._key
 
     def wrong(factor: Any) -> Any:  # two entries of one tensor are taken for one
         return Indexed(factor.tensor) if isinstance(factor, Indexed) else right(factor)
 
-    goes_red(monkeypatch, over_seeds("forms_keep_the_value", 140), (canonical, "_key", wrong))
+    goes_red(monkeypatch, over_seeds("forms_keep_the_value", 140), (collect, "_key", wrong))
 
 
 def test_a_product_rule_without_its_second_half(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from einstan.calculus.assume import assumed
-from einstan.calculus.canonical import shortest
+from einstan.calculus.collect import shortest
 from einstan.calculus.naming import ForwardNames, derived_equation
 from einstan.calculus.partial import Differentiator, Kinks, Term, denominator_indices, only_compared
 from einstan.calculus.program import Program, stated_extents

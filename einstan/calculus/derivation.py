@@ -18,7 +18,7 @@ from itertools import pairwise
 
 from einstan.calculus.assume import assumed
 from einstan.calculus.backward import backward, dependencies
-from einstan.calculus.canonical import shortest
+from einstan.calculus.collect import shortest
 from einstan.calculus.naming import ForwardNames, derived_equation
 from einstan.calculus.partial import Differentiator, Term, denominator_indices, partial
 from einstan.calculus.program import Assumption, Program

@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import Any
 
 from einstan.calculus.assume import assumed
-from einstan.calculus.canonical import shortest
+from einstan.calculus.collect import shortest
 from einstan.calculus.naming import derived_equation
 from einstan.calculus.program import Assumption, stated_extents
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from einstan.calculus.canonical import shortest
+from einstan.calculus.collect import shortest
 from einstan.calculus.indicators import one_name
 from einstan.calculus.naming import ForwardNames, derived_equation
 from einstan.calculus.program import Assumption, Program

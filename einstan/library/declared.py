@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from einstan.calculus.canonical import shortest
+from einstan.calculus.collect import shortest
 from einstan.calculus.partial import partial
 from einstan.calculus.program import Program
 from einstan.calculus.proof import prove_partial

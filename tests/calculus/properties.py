@@ -14,6 +14,7 @@ import numpy as np
 
 from einstan.calculus import backward as contractor
 from einstan.calculus import canonical as forms
+from einstan.calculus import collect as readable
 from einstan.calculus import partial as partials
 from einstan.calculus import proof as proofs
 from einstan.calculus import simplify as simplifier
@@ -93,9 +94,9 @@ FORMS: dict[str, Callable[[Expr], Expr]] = {
     "alpha": lambda e: alpha(e),
     "expanded": lambda e: forms.expanded(simplifier.simplify(e)),
     "expanded for people": lambda e: forms.expanded(simplifier.simplify(e), merge=False),
-    "collected": lambda e: forms.collected(simplifier.simplify(e)),
+    "collected": lambda e: readable.collected(simplifier.simplify(e)),
     "canonical": lambda e: forms.canonical(e),
-    "shortest": lambda e: forms.shortest(e),
+    "shortest": lambda e: readable.shortest(e),
 }
 
 
@@ -166,7 +167,7 @@ def partial_is_the_derivative(random: Random) -> None:
     for expr in (term, simplifier.simplify(term)):
         terms = partials.Differentiator(wrt, below).terms(expr)
         total = simplifier.simplify_sum(t.with_in_place(()) for t in terms)
-        for derived in (total, forms.shortest(total)):
+        for derived in (total, readable.shortest(total)):
             found = valued(derived, indices + below, oracle, sizes)
             assert_close(slopes, found, f"with respect to {wrt}", term, derived)
 

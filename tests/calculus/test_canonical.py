@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from einstan.calculus.canonical import canonical, expanded, shortest
+from einstan.calculus.canonical import canonical, expanded
+from einstan.calculus.collect import shortest
 from einstan.calculus.program import Program
 from einstan.calculus.simplify import simplify
 from einstan.language import Equation, Expr, parse, well_named

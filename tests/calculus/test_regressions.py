@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from einstan.calculus.backward import backward, joined
-from einstan.calculus.canonical import canonical, collected, shortest
+from einstan.calculus.canonical import canonical
+from einstan.calculus.collect import collected, shortest
 from einstan.calculus.partial import partial
 from einstan.calculus.program import Program
 from einstan.calculus.proof import prove_partial
