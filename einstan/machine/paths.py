@@ -5,6 +5,7 @@ opt_einsum is given labels as integers, never letters: there are more than 52 of
 
 from __future__ import annotations
 
+import random
 from collections import OrderedDict
 from collections.abc import Sequence
 from copy import deepcopy
@@ -37,7 +38,14 @@ def contraction_path(
 
     def search(name: Optimizer) -> tuple[Path, float]:
         # An optimizer object remembers the contraction that it was called with: each gets a copy of its own.
-        path, info = contract_path(*arguments, optimize=deepcopy(name))
+        # The random optimizers draw from Python's generator: one path for one contraction, in every process, because
+        # another order of sums is another last digit, and a run that is resumed would differ.
+        state = random.getstate()
+        random.seed(0)
+        try:
+            path, info = contract_path(*arguments, optimize=deepcopy(name))
+        finally:
+            random.setstate(state)
         return [tuple(step) for step in path], float(info.opt_cost)
 
     count = len(labels)

@@ -1,5 +1,7 @@
 """Plans: paths, costs, the table, and what is refused."""
 
+import random
+
 import numpy as np
 import opt_einsum
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from einstan.calculus.program import Program
 from einstan.language import parse
 from einstan.language.errors import DataError, ProgramError
+from einstan.machine import paths
 from einstan.machine.compile import compile
 from einstan.machine.pairs import pair_order
 from einstan.machine.plan import available_memory, human_bytes, plan
@@ -138,3 +141,15 @@ def test_the_order_of_a_product():
     assert pair_order((0, 1), (1, 2), {0, 2}, (2, 0)) == (2, 0)
     assert pair_order((3, 0, 1), (3, 1, 2), {0, 2, 3}, (3, 0, 2)) == (3, 0, 2)
     assert pair_order((0,), (0, 1), {0, 1}, None) == (0, 1)
+
+
+def test_random_paths_are_the_same_in_every_search_and_leave_the_generator_alone() -> None:
+    labels = tuple((k, k + 1) for k in range(20))
+    shapes = tuple((2 + k % 5, 2 + (k + 1) % 5) for k in range(20))
+    found = []
+    for _ in range(3):
+        paths._paths.clear()
+        random.seed(7)
+        found.append(paths.contraction_path(labels, shapes, (0, 20), "random-greedy"))
+        assert random.random() == random.Random(7).random()
+    assert found[0] == found[1] == found[2]
