@@ -40,8 +40,11 @@ def _forget() -> None:
 
 
 def red(check: Callable[[], object]) -> bool:
+    """Whether a check fails.  A plant that does not fit the code any more must not pass for one that was noticed."""
     try:
         check()
+    except (AttributeError, NameError, TypeError):
+        raise
     except Exception:
         return True
     return False
