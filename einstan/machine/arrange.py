@@ -19,10 +19,11 @@ from typing import Any
 from einstan.language.term import Equation, Indexed
 from einstan.machine.extents import Extents
 from einstan.machine.lower import bounds
-from einstan.machine.operations import Form, Graph, Labels, Operation, Reading, Ref, combined, plain
+from einstan.machine.operations import Form, Graph, Labels, Operation, Reading, Ref, combined, plain, put
 
 SMALLEST_BATCH = 2048  # multiplications of one matrix product of a batch, from which the batch is worth its calls
 SMALLEST_BLOCK = 32  # entries of a block
+MOST_SLICES = 16  # entries of a window of which the largest is found slice by slice
 LONG = 1 << 16  # terms of a sum over a window, from which blocks are worth their copies
 
 
@@ -91,9 +92,7 @@ class Arrangement:
         wide = [axis for axis, slot in enumerate(slots) if len(slot.labels) > 1]
         if not wide:
             return ref
-        outer = dict(zip(operation.out, ref.labels, strict=True))
-        for label in (x for guard in operation.detail.guards for x, _ in guard.labels if x not in outer):
-            outer[label] = self.fresh(operation.dims[label])
+        outer = self.outer(operation, ref)
         names = [[outer[label] for label, _ in slot.labels] for slot in slots]
         positions = [max(names[axis], key=self.size) for axis in wide]
         offsets = [label for axis in wide for label in names[axis] if label not in positions]
@@ -139,6 +138,38 @@ class Arrangement:
                 wide = self.add("expand", None, (other,), (*leading, *other.labels))
                 return self.add("contract", 2, (mine, wide), out)
         return self.add("contract", 2, (left, right), out)
+
+    def pooled(self, ref: Ref, operation: Operation) -> Ref | None:
+        """The largest or smallest entry of every window, one entry of all windows after the other: strided slices, of
+        which NumPy takes the larger faster than it goes through many short windows.  None where that is not it."""
+        read = self.graph.operations[ref.value]
+        choose = {"max": "maximum", "min": "minimum"}.get(operation.detail)
+        if choose is None or read.kind != "read" or any(slot.values for slot in read.detail.slots):
+            return None
+        offsets = [label for label in ref.labels if label not in operation.out]
+        if self.entries(offsets) > MOST_SLICES or self.entries(operation.out) < self.entries(offsets):
+            return None
+        detail = read.detail.renamed(self.outer(read, ref))
+        found: Ref | None = None
+        for values in itertools.product(*(range(self.size(label)) for label in offsets)):
+            forms, guards = detail.slots, detail.guards
+            for label, value in zip(offsets, values, strict=True):
+                forms, guards = (
+                    tuple(put(form, label, Form((), (), (), value)) for form in held) for held in (forms, guards)
+                )
+            whole = Ref(read.operands[0].value, tuple(map(self.fresh, self.graph.dims(read.operands[0].value))))
+            slice_ = self.read(replace(detail, slots=forms, guards=guards), [whole], operation.out)
+            found = slice_ if found is None else self.add("map", (choose,), (found, slice_), operation.out)
+        return found
+
+    def outer(self, operation: Operation, ref: Ref) -> dict[int, int]:
+        """The labels of the source for those of an operation whose value it reads, fresh ones for all others."""
+        names = dict(zip(operation.out, ref.labels, strict=True))
+        for form in operation.detail.forms:
+            for label, _ in form.labels:
+                if label not in names:
+                    names[label] = self.fresh(operation.dims[label])
+        return names
 
     # ---- blocks ------------------------------------------------------------------------------------------------------
 

@@ -81,6 +81,8 @@ class _Solver(Arrangement):
                     ref = self.product(operands, operation.detail, operation.out)
                 case "read":
                     ref = self.read(operation.detail, operands, operation.out)
+                case "reduce" if (pooled := self.pooled(operands[0], operation)) is not None:
+                    ref = pooled
                 case _:
                     ref = self.add(operation.kind, operation.detail, operands, operation.out)
             self.value[number] = ref.value
