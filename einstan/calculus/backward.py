@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from einstan.calculus.assume import assumed
-from einstan.calculus.collect import shortest
 from einstan.calculus.naming import ForwardNames, derived_equation
 from einstan.calculus.partial import Differentiator, Kinks, Term, denominator_indices, only_compared
+from einstan.calculus.parts import shortest_named
 from einstan.calculus.program import Program, stated_extents
 from einstan.calculus.simplify import simplify_sum
 from einstan.calculus.stable import stabilised
@@ -83,7 +83,7 @@ def backward(
                 raise only_compared(program[consumers[0].name], tensor)
             continue
         total = stated_extents(simplify_sum(contributions), stated)
-        total = shortest(assumed(names(total), assumptions))
+        total = shortest_named(assumed(names(total), assumptions), names.parts)
         value: Expr = substitute(total, dict(zip(apart, indices, strict=True)))  # type: ignore[assignment]
         # A cotangent that is a number is used as the number.
         cotangents[tensor] = value

@@ -155,7 +155,7 @@ def derivation_of_partial(program: Program, of: Name, wrt: Name) -> Derivation:
     terms = Differentiator(wrt, _apart(below)).terms(simplify(equation.rhs))
     stages = _stages(terms, (), (), wrt, _apart(below), _rule_names(equation.rhs, wrt))
     names = ForwardNames(resolved.values())
-    result = partial(equation, wrt, [i.name for i in below], rename=names)
+    result = partial(equation, wrt, [i.name for i in below], names=names)
     return _derivation(program, name, (*equation.indices, *below), _apart(below), below, stages, result.rhs)
 
 

@@ -18,8 +18,8 @@ from functools import lru_cache
 from typing import Any
 
 from einstan.calculus.assume import assumed
-from einstan.calculus.collect import shortest
-from einstan.calculus.naming import derived_equation
+from einstan.calculus.naming import ForwardNames, derived_equation
+from einstan.calculus.parts import shortest_named
 from einstan.calculus.program import Assumption, stated_extents
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.language import parse_expression
@@ -348,13 +348,14 @@ def partial(
     wrt: Name,
     indices: Sequence[str] | None = None,
     definitions: Mapping[Name, Equation] | None = None,
-    rename: Callable[[Expr], Expr] = lambda expr: expr,
+    names: ForwardNames | None = None,
     kinks: Kinks | None = None,
     assumptions: Iterable[Assumption] = (),
 ) -> Equation:
     """The partial-derivative tensor of an equation, as an equation: ``dZ[n,j]/dX[m,p] = δ[n,m] W[p,j]``.
 
-    Its slots are those of the numerator, then those of the denominator; ``indices`` names the latter.  Raises
+    Its slots are those of the numerator, then those of the denominator; ``indices`` names the latter, and ``names``
+    are the forward values that it may name.  Raises
     `DifferentiationError` where ``wrt`` does not enter, or enters as an integer.
     """
     reached = _behind(equation.rhs, definitions or {})
@@ -365,7 +366,7 @@ def partial(
             inferred="it reads " + (", ".join(str(name) for name in reached) or "no tensor"),
             repair=nearest(str(wrt), [str(name) for name in reached]) or "differentiate with respect to one of these",
         )
-    names = {i.name for i in (*equation.indices, *equation.rhs.free, *bound_indices(equation.rhs))}
+    letters = {i.name for i in (*equation.indices, *equation.rhs.free, *bound_indices(equation.rhs))}
     source = equation
     if wrt not in tensors(equation.rhs):
         source = next(e for e in (definitions or {}).values() if wrt in tensors(e.rhs))
@@ -377,15 +378,16 @@ def partial(
         denominators = tuple(Index(name, old.dim) for name, old in zip(indices, denominators, strict=True))
     # The letters of the answer must not meet the bound ones of the question while both are there.
     apart = tuple(Index(f"{i.name}'", i.dim) for i in denominators)
-    assert not names & {i.name for i in apart}
+    assert not letters & {i.name for i in apart}
     rhs = simplify(equation.rhs)
-    terms = Differentiator(wrt, apart, definitions, rename, kinks).terms(rhs)
+    names = names or ForwardNames(())
+    terms = Differentiator(wrt, apart, definitions, names, kinks).terms(rhs)
     # What cancels before it is differentiated, x - x, has the derivative zero.
     if not terms and wrt in _behind(rhs, definitions or {}) and not isinstance(equation.name, Partial):
         raise only_compared(equation, wrt)
     stated = [pair for e in (equation, *(definitions or {}).values()) for pair in e.where]
     sum_of_terms = stated_extents(simplify_sum(term.with_in_place(()) for term in terms), stated)
-    total = shortest(assumed(sum_of_terms, assumptions))
+    total = shortest_named(assumed(sum_of_terms, assumptions), names.parts)
     named = substitute(total, dict(zip(apart, denominators, strict=True)))
     before = equation.name if isinstance(equation.name, Partial) else Partial(equation.name, len(equation.indices), ())
     name = Partial(before.of, before.rank, (*before.wrt, (str(wrt), len(denominators))))
