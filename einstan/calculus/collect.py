@@ -83,6 +83,10 @@ def collected(expr: Expr) -> Expr:
         if isinstance(result, Mul):
             if any(isinstance(factor, Add) and all(map(is_negative, factor.terms)) for factor in result.factors):
                 result = mul(factor for own in result.factors for factor in _sign_in_front(own))
+            if isinstance(result, Mul) and sum(isinstance(factor, Const) for factor in result.factors) > 1:
+                result = simplify_product(result.factors)  # 1/2 (2 a + 2 b) = a + b: the numbers met only now
+                if not isinstance(result, Mul):
+                    return collected(result)
             if isinstance(result, Mul) and len(set(map(_key, result.factors))) < len(result.factors):
                 result = simplify_product(result.factors)
             return _reciprocals_last(result)
@@ -166,8 +170,10 @@ def _factored(terms: Sequence[Expr], deep: bool = True) -> Expr | None:
     inner = simplify_sum(simplify(term) for term in remaining)
     inner = _collect(inner) if isinstance(inner, Add) and deep else inner
     if isinstance(inner, Add) and all(map(is_negative, inner.terms)):
-        _, inner = _sign_in_front(inner)
-        front = (Const(-shared), *common)
+        front, inner = (Const(-shared), *common), _sign_in_front(inner)[1]
+    elif isinstance(inner, Mul) and isinstance(inner.factors[0], Const):  # a number that the rest had in common
+        whole = shared * inner.factors[0].value
+        front, inner = (*((Const(whole),) if whole != 1 else ()), *common), mul(inner.factors[1:])
     return sum_over(outside, _reciprocals_last(mul((*front, inner))))
 
 

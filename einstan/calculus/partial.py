@@ -323,6 +323,12 @@ def denominator_indices(equation: Equation, tensor: Name, taken: set[str]) -> tu
     return tuple(found)
 
 
+def scalars(*equations: Equation) -> set[str]:
+    """The names of the tensors without slots that equations define or read."""
+    read = (node for e in equations for node in preorder(e.rhs) if isinstance(node, Indexed) and not node.slots)
+    return {str(node.tensor) for node in read} | {str(e.name) for e in equations if not e.indices}
+
+
 def only_compared(equation: Equation, wrt: Name) -> DifferentiationError:
     """The error for a tensor that enters through comparisons alone: not even its zero derivative is meant."""
     return DifferentiationError(
@@ -370,7 +376,8 @@ def partial(
     source = equation
     if wrt not in tensors(equation.rhs):
         source = next(e for e in (definitions or {}).values() if wrt in tensors(e.rhs))
-    unbound = {i.name for i in equation.indices}
+    # A scalar's name is not a letter for an index: x^p and dx[p] cannot stand in one equation.
+    unbound = {i.name for i in equation.indices} | scalars(equation, *(definitions or {}).values())
     denominators = denominator_indices(source, wrt, unbound)
     if indices is not None:
         if len(indices) != len(denominators):

@@ -459,6 +459,8 @@ def _pow(base: Expr, exponent: Expr) -> Expr | None:
         return base
     if isinstance(base, Mul) and k.denominator == 1:
         return simplify_product(simplify_apply("pow", (factor, exponent)) for factor in base.factors)
+    if isinstance(base, Apply) and base.function == "abs" and k.denominator == 1 and k % 2 == 0:
+        return simplify_apply("pow", (base.arguments[0], exponent))  # abs(x)^2 = x^2
     if isinstance(base, Apply) and base.function == "exp":
         return simplify_apply("exp", (simplify_product((exponent, base.arguments[0])),))  # exp(u)^k = exp(k u)
     if isinstance(base, Apply) and base.function == "sqrt" and k.denominator == 1 and k != -1:
