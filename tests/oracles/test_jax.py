@@ -50,7 +50,7 @@ def test_forward_and_backward(row):
     (gradients,) = pull(jnp.asarray(cotangent))
     slots = ",".join("NJ"[: cotangent.ndim])
     access = f"[{slots}]" if slots else ""
-    network = Network(getattr(layers, row.name)(), f"total = C{access} {row.output}{access}")
+    network = Network(row.layer()(), f"total = C{access} {row.output}{access}")
     np.testing.assert_allclose(network.evaluate(row.output, {}, **arrays), expected, rtol=1e-12, atol=1e-14)
     _, grads = network.value_and_grad("total", wrt=tuple(arrays)).compile()({}, **arrays, C=cotangent)
     for name in arrays:
@@ -59,7 +59,7 @@ def test_forward_and_backward(row):
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_declared_partials_are_jacobians(row):
-    layer, arrays = getattr(layers, row.name), row.arrays()
+    layer, arrays = row.layer(), row.arrays()
     for name in layer.inputs:
         for equation in (layer.declared[name], layer.derived(name)):
             found = evaluate(Program((*layer.program.equations, equation)), arrays)[equation.name]
@@ -70,7 +70,7 @@ def test_declared_partials_are_jacobians(row):
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.output == "L"], ids=str)
 def test_hessians_of_losses(row):
-    layer, arrays = getattr(layers, row.name), row.arrays()
+    layer, arrays = row.layer(), row.arrays()
     name = layer.inputs[-1] if row.name == "cross_entropy" else layer.inputs[0]
     first = partial(layer.equation, name)
     if name not in {str(read) for read in Program((first,)).inputs}:

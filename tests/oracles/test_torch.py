@@ -34,7 +34,7 @@ def test_every_layer(row):
     tensors = leaves(arrays)
     expected = BY_TORCH[row.name](**tensors)
     expected.backward(torch.tensor(cotangent))
-    layer = getattr(layers, row.name)
+    layer = row.layer()
     slots = ",".join("NJ"[: cotangent.ndim])
     access = f"[{slots}]" if slots else ""
     network = Network(layer(), f"total = C{access} {row.output}{access}")
