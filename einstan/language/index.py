@@ -82,7 +82,7 @@ class Affine(Node):
 
 
 class Quotient(Node):
-    """``Quotient(form, divisor)``: a form of extents divided by a whole number and rounded down, an atom of an `Affine`.
+    """``Quotient(form, divisor)``: a form of extents, divided by a whole number and rounded down; an `Affine` atom.
 
     An extent may be stated so: ``where |i| = floor((|X.0| - |W.0|) / 2) + 1``.
     """

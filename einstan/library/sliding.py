@@ -122,10 +122,10 @@ def along(
 
 def each(name: str, value: Sizes, axes: int, least: int = 1) -> tuple[int, ...]:
     """One whole number for every axis, none of them smaller than the least."""
-    numbers = (value,) * axes if isinstance(value, int) else tuple(value)
+    numbers: tuple[Any, ...] = tuple(value) if isinstance(value, list | tuple) else (value,) * axes
     if len(numbers) != axes or not all(_is_whole(number) and number >= least for number in numbers):
         raise ProgramError(
-            f"{name}={value!r} is not {'a' if axes == 1 else f'one or {axes}'} whole number{'s' * (axes > 1)} >= {least}",
+            f"{name}={value!r}: {name} takes one whole number{f' or {axes}' * (axes > 1)}, {least} at least",
             repair=f"{name}=2" if axes == 1 else f"{name}=2 or {name}={(2,) * axes}",
         )
     return numbers
