@@ -15,10 +15,10 @@ from weakref import WeakKeyDictionary
 from einstan.calculus.alpha import alpha, signature
 from einstan.calculus.delta import plain_pair
 from einstan.calculus.simplify import (
+    as_power,
     coefficient_of,
     flattened,
     is_negative,
-    as_power,
     neg_simplified,
     powers,
     scaled,
@@ -246,9 +246,9 @@ def _power_multiplied_out(base: Expr, exponent: Expr, merge: bool) -> Expr:
 
 def _root_of_number(base: Expr | Fraction, k: Fraction) -> tuple[Expr, ...]:
     """2^(-3/2) = 1/4 sqrt(2), sqrt(1/2) = 1/2 sqrt(2): whole numbers with exponents below one."""
-    number = base.value if isinstance(base, Const) else base
-    if not isinstance(number, Fraction) or number <= 0:
-        return (as_power(base, k) if isinstance(base, Expr) else Const(number),)
+    number = base if isinstance(base, Fraction) else base.value if isinstance(base, Const) else Fraction(0)
+    if number <= 0:
+        return (as_power(base if isinstance(base, Expr) else Const(base), k),)
     rational, roots = Fraction(1), []
     for value, exponent in ((number.numerator, k), (number.denominator, -k)):
         whole = exponent.numerator // exponent.denominator

@@ -18,7 +18,7 @@ from einstan.calculus.simplify import (
     simplify_product,
     simplify_sum,
 )
-from einstan.language.index import Affine
+from einstan.language.index import Affine, Index
 from einstan.language.node import Node, fold, postorder
 from einstan.language.term import (
     MINUS_ONE,
@@ -42,6 +42,8 @@ from einstan.language.term import (
 
 # Longer sums are not searched for groups of terms that share a factor.
 GROUPING = 12
+
+Flat = tuple[Fraction, list[Expr], list[Index]]  # a product: its number, its factors, its summed indices
 
 
 def shortest(expr: Expr) -> Expr:
@@ -177,10 +179,10 @@ def _factored(terms: Sequence[Expr], deep: bool = True) -> Expr | None:
     return sum_over(outside, _reciprocals_last(mul((*front, inner))))
 
 
-def _under_the_same_letters(parts: list[tuple[Fraction, list[Expr], list[Index]]]) -> list:
+def _under_the_same_letters(parts: Sequence[Flat]) -> list[Flat]:
     """sum[K](a[K]) + sum[C](b[C]) as sums over K, where only the letters differ."""
     first = parts[0][2]
-    result = []
+    result: list[Flat] = []
     for number, flat, summed in parts:
         own = [index for index in summed if index not in first]
         wanted = [index for index in first if index not in summed]

@@ -72,7 +72,7 @@ def uniform(low: float = 0.0, high: float = 1.0) -> Initialiser:
 
 
 NAMED: dict[str, Initialiser] = {
-    "zeros": zeros, "ones": ones, "normal": normal, "he": he, "lecun": lecun, "glorot": glorot,
+    "zeros": zeros, "ones": ones, "normal": normal(), "he": he, "lecun": lecun, "glorot": glorot,
 }  # fmt: skip
 
 

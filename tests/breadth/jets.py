@@ -161,7 +161,8 @@ def contract(text, a, b):
     left, right = inputs.split(",")
     if not isinstance(a, Jet):
         return contract(f"{right},{left}->{out}", b, a)
-    a, b = a, b if isinstance(b, Jet) else (a[(0,) * a.value.ndim] * 0.0 + b)
+    if not isinstance(b, Jet):
+        b = a[(0,) * a.value.ndim] * 0.0 + b
     cross = np.einsum(f"{left}Y,{right}Z->{out}YZ", a.first, b.first)
     return Jet(
         np.einsum(text, a.value, b.value),

@@ -14,7 +14,7 @@ import numpy as np
 
 from tests.breadth.jets import absolute, contract, erf, exp, log, power, sqrt, tanh, where
 
-LINE = 120  # one line of an editor
+LINE = 120  # one line of an editor; a row that needs more says how much
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ ROWS = [
         lambda x: power(power(absolute(x), 3).sum(), 1 / 3),
     ),
     row(
-        "p-norm", "s = sum[I](abs(x[I])^p)\nf = s^(1/p)", "f", {"x": (3,), "p": ()}, p_norm, positive="p",
+        "p-norm", "s = sum[I](abs(x[I])^p)\nf = s^(1/p)", "f", {"x": (3,), "p": ()}, p_norm, positive="p", length=210,
     ),
     row(
         "Hadamard product", "H[i,j] = A[i,j] B[i,j]", "H", {"A": (2, 3), "B": (2, 3)}, lambda A, B: A * B,
@@ -127,11 +127,11 @@ ROWS = [
     row("outer product", "O[i,j] = x[i] y[j]", "O", {"x": (2,), "y": (3,)}, lambda x, y: x[:, None] * y[None, :]),
     row(
         "matrix cube", "P[i,l] = A[i,J] A[J,K] A[K,l]", "P", {"A": (3, 3)},
-        lambda A: contract("ij,jk->ik", contract("ij,jk->ik", A, A), A),
+        lambda A: contract("ij,jk->ik", contract("ij,jk->ik", A, A), A), length=160,
     ),
     row(
         "fourth power by squaring", "S[i,k] = A[i,J] A[J,k]\nP[i,l] = S[i,J] S[J,l]", "P", {"A": (2, 2)},
-        lambda A: contract("ij,jk->ik", *[contract("ij,jk->ik", A, A)] * 2),
+        lambda A: contract("ij,jk->ik", *[contract("ij,jk->ik", A, A)] * 2), length=275,
     ),
     row(
         "row normalisation", "s[n] = sum[J](X[n,J])\nR[n,j] = X[n,j] / s[n]", "R", {"X": (2, 3)},
@@ -150,14 +150,14 @@ ROWS = [
         H[n,j] = (X[n,j] - m[n]) / s[n]
         Y[n,j] = g[j] H[n,j] + b[j]
         """,
-        "Y", {"X": (2, 3), "g": (3,), "b": (3,)}, layer_norm,
+        "Y", {"X": (2, 3), "g": (3,), "b": (3,)}, layer_norm, length=180,
     ),
     row(
         "log-sum-exp", "l[n] = logsumexp[K](Z[n,K])", "l", {"Z": (2, 3)}, lambda Z: log(exp(Z).sum(1)),
     ),
     row(
         "softmax at a temperature", "S[n,c] = softmax[c](Z[n,c] / t)", "S", {"Z": (2, 3), "t": ()},
-        lambda Z, t: softmax(Z / t), positive="t",
+        lambda Z, t: softmax(Z / t), positive="t", length=160,
     ),
     row(
         "KL divergence", "D = P[N] log(P[N] / Q[N])", "D", {"P": (4,), "Q": (4,)},
@@ -170,7 +170,7 @@ ROWS = [
         Q[n,c] = softmax[c](V[n,c])
         D = 1/|N| P[N,C] (log(P[N,C]) - log(Q[N,C]))
         """,
-        "D", {"U": (2, 3), "V": (2, 3)}, kl_divergence,
+        "D", {"U": (2, 3), "V": (2, 3)}, kl_divergence, length=180,
     ),
     row(
         "Huber",
@@ -186,7 +186,7 @@ ROWS = [
     ),
     row(
         "GELU (tanh)", "t[n] = tanh(sqrt(2/pi) (x[n] + 0.044715 x[n]^3))\nA[n] = 1/2 x[n] (1 + t[n])", "A", {"x": (4,)},
-        lambda x: 0.5 * x * (1 + tanh(np.sqrt(2 / pi) * (x + 0.044715 * x * x * x))),
+        lambda x: 0.5 * x * (1 + tanh(np.sqrt(2 / pi) * (x + 0.044715 * x * x * x))), length=130,
     ),
     row("softplus", "A[n] = log(1 + exp(x[n]))", "A", {"x": (4,)}, lambda x: log(1 + exp(x))),
     row(
@@ -228,7 +228,7 @@ ROWS = [
         P[q,k] = softmax[k](S[q,k] + log(1[k <= q]))
         O[q,d] = P[q,K] V[K,d]
         """,
-        "O", {"Q": (3, 2), "M": (3, 2), "V": (3, 2)}, attention,
+        "O", {"Q": (3, 2), "M": (3, 2), "V": (3, 2)}, attention, length=165,
     ),
     row(
         "embedding", "H[n,d] = E[T[n],d]", "H", {"E": (3, 2)}, lambda E: E[TOKENS], integers={"T": TOKENS},

@@ -1,11 +1,11 @@
-"""The breadth of the calculus: every formula of the table derives, agrees with the oracle by hand in its value, its first
-and its second derivatives, and prints as one readable line that parses again."""
+"""The breadth of the calculus: every formula of the table derives, agrees with the oracle by hand in its value and its
+first and second derivatives, and prints as one equation of a few readable lines that parses again."""
 
 import numpy as np
 import pytest
 
 import einstan as es
-from einstan.language import written
+from einstan.language import DifferentiationError, written
 from tests.breadth import jets
 from tests.breadth.rows import ROWS
 
@@ -37,8 +37,9 @@ def derivatives(row):
         for b in row.wrt:
             try:
                 second[a, b] = first[a].partial(str(first[a].equations[0].name), b)
-            except es.EinstanError as error:
-                assert "does not depend on" in str(error)
+            except DifferentiationError as error:
+                if "does not depend on" not in str(error):
+                    raise
                 second[a, b] = None
     return first, second
 

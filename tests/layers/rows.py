@@ -30,9 +30,7 @@ class Row:
 
     def arrays(self, seed=0, dtype=np.float64):
         generator = np.random.default_rng(seed)
-        arrays = {
-            name: draw(self.domains.get(name, "real"), shape, generator) for name, shape in self.shapes.items()
-        }
+        arrays = {name: draw(self.domains.get(name, "real"), shape, generator) for name, shape in self.shapes.items()}
         return {name: array.astype(dtype) if name in self.wrt else array for name, array in arrays.items()}
 
     @property
@@ -169,6 +167,7 @@ WINDOWS = [
     sliding("average_pool_2d", {"X": (2, 2, 5, 6)}, {"window": (3, 2), "stride": 1}, ((1, 1, 0, 0), (1, 1, 0, 0)),
             windows.pool, windows.pool_gradients, window=(3, 2), best=False),
 ]  # fmt: skip
+
 
 def softplus(Z):
     return np.logaddexp(0, Z)

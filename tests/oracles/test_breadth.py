@@ -1,4 +1,4 @@
-"""PyTorch as an oracle for the breadth of the calculus: values, Jacobians and Hessians of every formula of the table."""
+"""PyTorch as an oracle for the breadth of the calculus: values, Jacobians and Hessians of every formula."""
 
 import numpy as np
 import pytest
