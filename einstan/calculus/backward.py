@@ -70,7 +70,7 @@ def backward(
         consumers = [e for e in readers.get(tensor, ()) if e.name in cotangents]
         if not consumers:
             continue
-        indices = denominator_indices(consumers[0], tensor, taken)
+        indices = denominator_indices(consumers[0], tensor, set(), taken)
         apart = tuple(Index(f"{i.name}'", i.dim) for i in indices)
         contributions: list[Expr] = []
         reached = False
@@ -94,7 +94,7 @@ def backward(
     for tensor in wanted:
         if f"d{tensor}" not in made:  # it cancels, as in x - x
             reader = next(e for e in program.resolved_all() if tensor in tensors(e.rhs))
-            equations.append(derived_equation(f"d{tensor}", denominator_indices(reader, tensor, taken), ZERO))
+            equations.append(derived_equation(f"d{tensor}", denominator_indices(reader, tensor, set(), taken), ZERO))
     return Program(_needed(equations, wanted), ())
 
 

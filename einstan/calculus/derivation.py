@@ -148,8 +148,8 @@ def derivation_of_partial(program: Program, of: Name, wrt: Name) -> Derivation:
     """The steps to ``d of / d wrt`` for an equation that reads ``wrt`` itself."""
     resolved = {e.name: program.resolved(e) for e in program}
     equation = resolved[of]
-    taken = {index.name for index in equation.indices} | scalars(*resolved.values())
-    below = denominator_indices(equation, wrt, taken)
+    taken = {index.name for index in equation.indices}
+    below = denominator_indices(equation, wrt, taken, scalars(*resolved.values()))
     rank = len(equation.indices)
     name = Partial(str(of), rank, ((str(wrt), len(below)),))
     terms = Differentiator(wrt, _apart(below)).terms(simplify(equation.rhs))
@@ -173,7 +173,7 @@ def derivation(program: Program, loss: Name, wrt: Name) -> Derivations:
         if tensor not in behind:
             continue
         readers = [e for e in forward if tensor in tensors(e.rhs) and (e.name == loss or str(e.name) in cotangents)]
-        indices = denominator_indices(readers[0], tensor, scalars(*forward))
+        indices = denominator_indices(readers[0], tensor, set(), scalars(*forward))
         apart = _apart(indices)
         stages: list[tuple[str, Expr]] = [("chain rule", add(_chain(e, tensor, apart, loss) for e in readers))]
         parts: list[list[tuple[str, Expr]]] = []

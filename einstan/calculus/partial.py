@@ -12,7 +12,7 @@ the jump is the stated convention of the function that it came from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -309,14 +309,19 @@ def inlined(access: Indexed, definition: Equation) -> Expr:
     return substitute(expr, dict(zip(definition.indices, access.slots, strict=True)))  # type: ignore[return-value]
 
 
-def denominator_indices(equation: Equation, tensor: Name, taken: set[str]) -> tuple[Index, ...]:
-    """Fresh lower-case indices for the slots of ``tensor``: its own letters where they are free, else the next ones."""
+def denominator_indices(
+    equation: Equation, tensor: Name, taken: set[str], scalars: Collection[str] = ()
+) -> tuple[Index, ...]:
+    """Fresh lower-case indices for the slots of ``tensor``: its own letters where they are free, else the next ones.
+
+    No letter is the name of a scalar: x^p and dx[p] cannot stand in one equation.
+    """
     access = next(n for n in preorder(equation.rhs) if isinstance(n, Indexed) and n.tensor == tensor)
     names = set(taken)
     found: list[Index] = []
     for position, form in enumerate(access.slots):
         letter = lowered(form.index.name) if form.index is not None else "p"
-        name = _next_letter(letter, names)
+        name = _next_letter(letter, names, scalars)
         names.add(name)
         dim = form.index.dim if form.index is not None else axis(tensor, position)
         found.append(Index(name, dim))
@@ -339,14 +344,14 @@ def only_compared(equation: Equation, wrt: Name) -> DifferentiationError:
     )
 
 
-def _next_letter(letter: str, taken: set[str]) -> str:
+def _next_letter(letter: str, taken: set[str], scalars: Collection[str] = ()) -> str:
     """The letter itself, or for a single letter the next free one in the alphabet: n, then m; j, then p, q, ..."""
-    if letter not in taken:
+    if letter not in taken and letter not in scalars:
         return letter
     for other in {"n": "m", "m": "n", "i": "pqrs", "j": "qprs", "k": "lqrs"}.get(letter, "pqrst"):
-        if other not in taken and other.upper() not in taken:
+        if other not in scalars and other not in taken and other.upper() not in taken:
             return other
-    return fresh_name(letter, taken)
+    return fresh_name(letter, taken | set(scalars))
 
 
 def partial(
@@ -376,9 +381,8 @@ def partial(
     source = equation
     if wrt not in tensors(equation.rhs):
         source = next(e for e in (definitions or {}).values() if wrt in tensors(e.rhs))
-    # A scalar's name is not a letter for an index: x^p and dx[p] cannot stand in one equation.
-    unbound = {i.name for i in equation.indices} | scalars(equation, *(definitions or {}).values())
-    denominators = denominator_indices(source, wrt, unbound)
+    unbound = {i.name for i in equation.indices}
+    denominators = denominator_indices(source, wrt, unbound, scalars(equation, *(definitions or {}).values()))
     if indices is not None:
         if len(indices) != len(denominators):
             raise ScopeError(f"{wrt} has {len(denominators)} slots, and {len(indices)} letters were given")

@@ -88,13 +88,10 @@ class Parts:
         elif isinstance(value, Apply) and value.function == "exp" and isinstance(value.arguments[0], Add):
             self._add_sum(Apply("log", (access,)), equation.indices, value.arguments[0])
         elif isinstance(value, Mul | Sum | Apply):
-            number, factors, bound = self._factors(value)
+            number, factors, bound = _factors(value)
             sizes = [as_power(base, k) for base, k in factors if isinstance(base, Extent)]
             parts = [(base, k) for base, k in factors if not isinstance(base, Extent)]
-            # A whole of one factor needs no search for its parts, but s^(1/p) may be a part of s^(1/p - 1).
-            plain = len(parts) == 1 and parts[0][1] == 1 and not bound
-            symbolic = plain and isinstance(parts[0][0], Apply) and parts[0][0].function == "pow"
-            if number != 0 and parts and (symbolic or not plain):
+            if number != 0 and parts and not (len(parts) == 1 and parts[0][1] == 1 and not bound):
                 whole = simplify_product((Const(number), *sizes))
                 found = Definition(access, equation.indices, whole, parts, tuple(bound))
                 self.products.setdefault(_longest(parts), []).append(found)
@@ -126,7 +123,7 @@ class Parts:
                 if any(signature(term) in self.sums for term, _ in _terms(node)):
                     return True
             elif isinstance(node, Mul | Sum | Apply):
-                for base, _ in self._factors(node)[1]:
+                for base, _ in _factors(node)[1]:
                     if signature(base) in self.products:
                         return True
                     if isinstance(node, Sum) and isinstance(base, Indexed) and base.tensor in self.values:
@@ -149,38 +146,9 @@ class Parts:
 
         return fold(expr, rule)  # type: ignore[return-value]
 
-    def _factors(self, node: Expr) -> tuple[Fraction, Weights, list[Index]]:
-        """A product as its number, its bases with exponents and its summed indices; bases that are sums have one order
-        and sign."""
-        number, flat, summed = flattened((node,))
-        found: dict[Node, tuple[Expr, Fraction]] = {}
-        for factor in flat:
-            for base, exponent in self._powers(factor):
-                if isinstance(base, Add):
-                    base, sign = _arranged(base) if exponent.denominator == 1 else (_sorted(base), 1)
-                    number *= sign**exponent.numerator
-                key = alpha(base) if base.binds or isinstance(base, Extent) else base
-                before = found.get(key, (base, Fraction(0)))
-                found[key] = before[0], before[1] + exponent
-        return number, [(base, k) for base, k in found.values() if k != 0], summed
-
-    def _powers(self, factor: Expr) -> Iterable[tuple[Expr, Fraction]]:
-        """Bases with exponents, s^(1/p - 1) as s^(1/p) s^-1 where s^(1/p) is defined."""
-        for base, k in powers(factor):
-            exponent = base.arguments[1] if isinstance(base, Apply) and base.function == "pow" else None
-            terms = exponent.terms if isinstance(exponent, Add) else ()
-            number = next((term for term in terms if isinstance(term, Const)), None)
-            if number is not None:
-                rest = simplify_sum(term for term in terms if term is not number)
-                known = simplify_apply("pow", (base.arguments[0], rest))
-                if signature(known) in self.products:
-                    yield from ((known, k), (base.arguments[0], number.value * k))
-                    continue
-            yield base, k
-
     def _in_product(self, node: Expr) -> Expr | None:
         """a^2 b c = v a c, where v = a b is defined."""
-        number, parts, summed = self._factors(node)
+        number, parts, summed = _factors(node)
         best = self._summed_up(number, parts, summed)
         for definition in _candidates(self.products, parts):
             bases = [base for base, _ in definition.parts]
@@ -268,6 +236,22 @@ def _cost(expr: Expr, saved: Sequence[Index] = ()) -> tuple[int, Fraction]:
 
 def _terms(total: Add) -> Weights:
     return [(rest, number) for number, rest in map(coefficient_of, total.terms)]
+
+
+def _factors(node: Expr) -> tuple[Fraction, Weights, list[Index]]:
+    """A product as its number, its bases with exponents and its summed indices; bases that are sums have one order
+    and sign."""
+    number, flat, summed = flattened((node,))
+    found: dict[Node, tuple[Expr, Fraction]] = {}
+    for factor in flat:
+        for base, exponent in powers(factor):
+            if isinstance(base, Add):
+                base, sign = _arranged(base) if exponent.denominator == 1 else (_sorted(base), 1)
+                number *= sign**exponent.numerator
+            key = alpha(base) if base.binds or isinstance(base, Extent) else base
+            before = found.get(key, (base, Fraction(0)))
+            found[key] = before[0], before[1] + exponent
+    return number, [(base, k) for base, k in found.values() if k != 0], summed
 
 
 def _arranged(total: Add) -> tuple[Expr, int]:
