@@ -1,6 +1,9 @@
 """The breadth of the calculus: every formula of the table derives, agrees with the oracle by hand in its value and its
 first and second derivatives, and prints as one equation of a few readable lines that parses again."""
 
+import importlib.util
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -10,7 +13,6 @@ from tests.breadth import jets
 from tests.breadth.rows import ROWS
 
 CLOSE = 1e-9
-LETTERS = "αβγη"
 
 
 def close(found, expected, where):
@@ -96,3 +98,44 @@ def test_derived_equations_are_one_readable_line_that_parses_again(case):
         text = str(equation)
         assert written(text) is equation
         assert len(text) <= row.length, f"{len(text)}: {text}"
+
+
+def test_the_page_is_up_to_date():
+    root = Path(__file__).resolve().parents[2]
+    spec = importlib.util.spec_from_file_location("breadth_page", root / "docs" / "breadth.py")
+    generate = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generate)
+    assert (root / "docs" / "breadth.md").read_text(encoding="utf-8") == generate.page(), "run python docs/breadth.py"
+
+
+def test_jets_are_derivatives():
+    """Test the tester: the first derivative of every function by complex steps, the second by those of the first."""
+    x = np.array([0.3, 0.7, 1.9])
+    smooth = {
+        jets.exp: np.exp, jets.log: np.log, jets.sqrt: np.sqrt, jets.tanh: np.tanh,
+        (lambda j: jets.power(j, 3)): lambda z: z**3,
+        (lambda j: j / (1 + j * j)): lambda z: z / (1 + z * z),
+        (lambda j: 2 - jets.contract("i,i->i", j, j)): lambda z: 2 - z * z,
+    }  # fmt: skip
+    step = 1e-30
+    for on_jets, on_numbers in smooth.items():
+        jet = on_jets(jets.variables({"x": x})["x"])
+        np.testing.assert_allclose(jet.value, on_numbers(x), rtol=1e-15)
+        np.testing.assert_allclose(np.diag(jet.first), on_numbers(x + 1j * step).imag / step, rtol=1e-13)
+        # f(x + d) - 2 f(x) + f(x - d) with d = i h has no second order in its real part but f''
+        h = 1e-4
+        second = 2 * (on_numbers(x) - on_numbers(x + 1j * h).real) / h**2
+        np.testing.assert_allclose(np.einsum("iii->i", jet.second), second, rtol=1e-6)
+        assert np.count_nonzero(jet.second) == len(x)
+
+
+def test_a_wrong_second_derivative_is_noticed():
+    """Test the tester: another partial of tanh' is far from the oracle."""
+    row = next(row for row in ROWS if row.name == "GELU (tanh)")
+    arrays = row.arrays()
+    _, second = jets.blocks(row.by_hand(**jets.variables(arrays)), arrays)
+    program = es.Program(row.text).partial("A", "x")
+    (right,) = program.partial("dA/dx", "x").equations
+    wrong = written(str(right).replace("t[n]^2", "t[n]", 1))
+    with pytest.raises(AssertionError):
+        close(value_of(es.Program((wrong,)), row, arrays), second["x", "x"], "")
