@@ -9,7 +9,7 @@ its own are, with one choice of indices for all of them.  Nothing here knows any
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -123,11 +123,11 @@ class Parts:
                 if any(signature(term) in self.sums for term, _ in _terms(node)):
                     return True
             elif isinstance(node, Mul | Sum | Apply):
-                for base, _ in _factors(node)[1]:
-                    if signature(base) in self.products:
-                        return True
-                    if isinstance(node, Sum) and isinstance(base, Indexed) and base.tensor in self.values:
-                        return True
+                _, factors, summed = _factors(node)
+                if any(signature(base) in self.products for base, _ in factors):
+                    return True
+                if next(self._alone(factors, summed), None) is not None:
+                    return True
         return False
 
     def __call__(self, expr: Expr) -> Expr:
@@ -171,20 +171,22 @@ class Parts:
 
     def _summed_up(self, number: Fraction, parts: Weights, summed: Sequence[Index]) -> Expr | None:
         """sum[C](P[n,C]) = 1, where P is a softmax over c."""
-        for base, k in parts:
-            if not (isinstance(base, Indexed) and k == 1 and base.tensor in self.values):
-                continue
-            for axis, form in enumerate(base.slots):
-                index = form.index
-                readers = [b for b, _ in parts if index in b.free] + [s for s in base.slots if index in s.free]
-                if index not in summed or len(readers) != 2:  # the factor, and its slot
-                    continue
-                total = self.total(base.tensor, axis)
-                if total is not None:
-                    others = [as_power(other, e) for other, e in parts if other is not base]
-                    rest = [other for other in summed if other is not index]
-                    return simplify_product((Const(number), *others, total), rest)
+        for base, axis in self._alone(parts, summed):
+            total = self.total(base.tensor, axis)
+            if total is not None:
+                others = [as_power(other, k) for other, k in parts if other is not base]
+                rest = [index for index in summed if index is not base.slots[axis].index]
+                return simplify_product((Const(number), *others, total), rest)
         return None
+
+    def _alone(self, parts: Weights, summed: Sequence[Index]) -> Iterator[tuple[Indexed, int]]:
+        """Defined tensors with an axis that is summed and that nothing else in the product has."""
+        for base, k in parts if summed else ():
+            if isinstance(base, Indexed) and k == 1 and base.tensor in self.values:
+                for axis, form in enumerate(base.slots):
+                    readers = (*(b for b, _ in parts), *base.slots)
+                    if form.index in summed and sum(form.index in reader.free for reader in readers) == 2:
+                        yield base, axis
 
     def _in_sum(self, node: Expr) -> Expr | None:
         """2 a - 2 b + c = 2 v + c, where v = a - b is defined."""
@@ -231,7 +233,7 @@ def shortest_named(expr: Expr, parts: Parts) -> Expr:
 def _cost(expr: Expr, saved: Sequence[Index] = ()) -> tuple[int, Fraction]:
     """How much there is to read, and how high the exponents are; a sum that was saved is worth a little more."""
     exponents = (node.arguments[1] for node in postorder(expr) if isinstance(node, Apply) and node.function == "pow")
-    return size(expr) - bool(saved), sum((abs(k.value) for k in exponents if isinstance(k, Const)), Fraction(0))
+    return size(expr) - 2 * bool(saved), sum((abs(k.value) for k in exponents if isinstance(k, Const)), Fraction(0))
 
 
 def _terms(total: Add) -> Weights:
@@ -282,7 +284,12 @@ def _candidates(known: dict[bytes, list[Definition]], parts: Weights) -> Iterabl
 
 
 def _times(own: Sequence[Fraction], there: Sequence[Fraction]) -> int:
-    """How often a definition is in a product: once of several parts, any whole power of a single one."""
+    """How often a definition is in a product: once of several parts, any whole power of a single one.
+
+    Its name must have a value where the product has: no root of what has none there, no reciprocal of a factor.
+    """
+    if any((a.denominator != 1 and b.denominator == 1) or a < 0 < b for a, b in zip(own, there, strict=True)):
+        return 0
     ratios = [b / a for a, b in zip(own, there, strict=True)]
     if len(ratios) == 1:
         return int(ratios[0]) if ratios[0].denominator == 1 else 0
