@@ -68,6 +68,17 @@ def combined(parts: Iterable[tuple[Form, int]], constant: int = 0) -> Form:
     return Form(groups[0], groups[1], groups[2], constant)
 
 
+def plain(label: int) -> Form:
+    """The form that is a label and nothing else."""
+    return Form(((label, 1),), (), (), 0)
+
+
+def put(form: Form, label: int, value: Form) -> Form:
+    """A form with another form in the place of a label."""
+    k = dict(form.labels).get(label, 0)
+    return combined(((form, 1), (plain(label), -k), (value, k))) if k else form
+
+
 @dataclass(frozen=True)
 class Reading:
     """What a read needs besides its operands: a form per axis, what is known not to be negative, and what stands
@@ -189,7 +200,8 @@ class Graph:
         if operation.kind == "map":
             return "bool" if operation.detail[0] in COMPARISONS else "float"
         if operation.kind in ("diagonal", "expand", "copy"):
-            return self.type(operation.operands[0].value)
+            held = self.type(operation.operands[0].value)
+            return "float" if held == "number" else held
         return {"iota": "int", "form": "int", "number": "number"}.get(operation.kind, "float")
 
     def needed(self, roots: Iterable[int]) -> set[int]:

@@ -31,7 +31,7 @@ class Overlaps(Contractions):
     """Rules for ``overlap`` and ``copy``."""
 
     def do_copy(self, value: int, operation: Operation, constant: bool) -> Variable:
-        text = f"np.ascontiguousarray({self.aligned(operation.operands[0], operation.out)})"
+        text = f"{self.aligned(operation.operands[0], operation.out)}.copy()"
         return self.assign(value, operation, text, constant)
 
     def do_overlap(self, value: int, operation: Operation, constant: bool) -> Variable:

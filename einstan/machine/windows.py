@@ -32,6 +32,8 @@ from einstan.machine.operations import (
     Reading,
     Ref,
     combined,
+    plain,
+    put,
 )
 
 ENTRY = 32  # what moving an entry costs, in multiplications of a matrix product
@@ -121,7 +123,10 @@ class _Solver:
     def linked(self, operation: Operation, operands: list[Ref]) -> Ref:
         detail: Linked = operation.detail
         best = min(self.solutions(operation, operands), key=lambda made: self.cost(made, operation))
-        refs = [self.window(ref, slots, detail.equation) for ref, slots in zip(operands, best.slots, strict=True)]
+        refs = [
+            self.window(ref, slots, detail.equation, fill=int(number >= detail.numerators))
+            for number, (ref, slots) in enumerate(zip(operands, best.slots, strict=True))
+        ]
         factors, divisors = refs[: detail.numerators], refs[detail.numerators :]
         factors += [self.mask(form) for form in best.masks]
         factors += [self.in_range(form, label) for form, label in best.ranges]
@@ -170,7 +175,7 @@ class _Solver:
                 return None
             value = combined(((form, -k), (plain(label), 1)))
             if choice.kind == "overlap":
-                if label not in operation.out or not self.apart(operation, operands, label):
+                if label not in operation.out:
                     return None
                 if any(label in dict(other.labels) for other in (*pending[number + 1 :], *made.placed.values())):
                     return None
@@ -178,7 +183,8 @@ class _Solver:
                 continue
             if label in operation.out:
                 return None
-            if not any(label in dict(slot.labels) for slots in made.slots for slot in slots):
+            # A factor that is read plainly is zero outside, which keeps the label in its range; nothing else does.
+            if not any(plain(label) in slots for slots in made.slots[: operation.detail.numerators]):
                 made.ranges.append((value, label))
             made.slots = [tuple(put(slot, label, value) for slot in slots) for slots in made.slots]
             pending = [put(other, label, value) for other in pending]
@@ -187,11 +193,12 @@ class _Solver:
             made.placed = {own: put(other, label, value) for own, other in made.placed.items()}
         if any(label in dict(form.labels) for form in made.placed.values() for label in made.placed):
             return None
+        # What reads a placed label comes after the sum, so it can have no other labels than the result.
+        parts = [*made.slots, *((form,) for form in made.masks), *((form,) for form, _ in made.ranges)]
+        for own in ({label for form in forms for label, _ in form.labels} for forms in parts):
+            if own & set(made.placed) and not own <= set(operation.out):
+                return None
         return made
-
-    def apart(self, operation: Operation, operands: list[Ref], label: int) -> bool:
-        """Whether what reads a label of the result has no other labels than the result: it can come after the sum."""
-        return all(label not in ref.labels or set(ref.labels) <= set(operation.out) for ref in operands)
 
     def core_labels(self, made: Solution, refs: Sequence[Ref], out: Labels) -> Labels:
         """The labels of what is added up: those of the result, and those that say where."""
@@ -230,9 +237,10 @@ class _Solver:
 
     # ---- what is made ------------------------------------------------------------------------------------------------
 
-    def window(self, ref: Ref, slots: tuple[Form, ...], equation: Equation) -> Ref:
-        """An operand read at forms, zero outside."""
-        if all(slot.label is not None for slot in slots):
+    def window(self, ref: Ref, slots: tuple[Form, ...], equation: Equation, fill: int) -> Ref:
+        """An operand read at forms: zero outside for a factor, one for a divisor."""
+        whole = [self.extents.known[dim] for dim in self.graph.dims(ref.value)]
+        if all(slot.label is not None and self.size(slot.label) == n for slot, n in zip(slots, whole, strict=True)):
             return Ref(ref.value, tuple(slot.label for slot in slots if slot.label is not None))
         own = [self.fresh(dim) for dim in self.graph.dims(ref.value)]
         guards: list[Form] = []
@@ -240,7 +248,7 @@ class _Solver:
             size = Form((), (), ((self.dims[label], 1),), 0)
             guards += [slot, combined(((size, 1), (slot, -1)), -1)]
         out = tuple(dict.fromkeys(label for slot in slots for label, _ in slot.labels))
-        detail = Reading(slots, tuple(guards), 0, Indexed(""), equation, tuple(range(len(slots))))
+        detail = Reading(slots, tuple(guards), fill, Indexed(""), equation, tuple(range(len(slots))))
         return self.read(detail, [Ref(ref.value, tuple(own))], out)
 
     def mask(self, form: Form) -> Ref:
@@ -282,6 +290,8 @@ class _Solver:
         if not wide:
             return ref
         outer = dict(zip(operation.out, ref.labels, strict=True))
+        for label in (x for guard in operation.detail.guards for x, _ in guard.labels if x not in outer):
+            outer[label] = self.fresh(operation.dims[label])
         names = [[outer[label] for label, _ in slot.labels] for slot in slots]
         positions = [max(names[axis], key=self.size) for axis in wide]
         offsets = [label for axis in wide for label in names[axis] if label not in positions]
@@ -327,16 +337,6 @@ class _Solver:
                 wide = self.add("expand", None, (other,), (*leading, *other.labels))
                 return self.add("contract", 2, (mine, wide), out)
         return self.add("contract", 2, (left, right), out)
-
-
-def plain(label: int) -> Form:
-    return Form(((label, 1),), (), (), 0)
-
-
-def put(form: Form, label: int, value: Form) -> Form:
-    """A form with another form in the place of a label."""
-    k = dict(form.labels).get(label, 0)
-    return combined(((form, 1), (plain(label), -k), (value, k))) if k else form
 
 
 def _adjacent(ref: Ref, group: Sequence[int]) -> bool:
