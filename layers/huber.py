@@ -12,14 +12,15 @@ def huber(threshold: float = 1) -> Layer:
     h = Fraction(str(threshold))
     if h <= 0:
         raise ValueError(f"the threshold of a Huber loss is positive, not {threshold}")
+    times = "" if h == 1 else f"{h} "
     return Layer(
         f"""
         r[n,j] = O[n,j] - Y[n,j]
-        L = 1/(|N| |J|) (1/2 1[abs(r[N,J]) <= {h}] r[N,J]^2 + {h} 1[abs(r[N,J]) > {h}] (abs(r[N,J]) - {h / 2}))
+        L = 1/(|N| |J|) (1/2 1[abs(r[N,J]) <= {h}] r[N,J]^2 + {times}1[abs(r[N,J]) > {h}] (abs(r[N,J]) - {h / 2}))
         """,
         partials=(
-            f"dL/dO[n,j] = (1[abs(r[n,j]) <= {h}] r[n,j] + {h} 1[abs(r[n,j]) > {h}] sign(r[n,j])) / (|n| |j|)",
-            f"dL/dY[n,j] = -(1[abs(r[n,j]) <= {h}] r[n,j] + {h} 1[abs(r[n,j]) > {h}] sign(r[n,j])) / (|n| |j|)",
+            f"dL/dO[n,j] = (1[abs(r[n,j]) <= {h}] r[n,j] + {times}1[abs(r[n,j]) > {h}] sign(r[n,j])) / (|n| |j|)",
+            f"dL/dY[n,j] = -(1[abs(r[n,j]) <= {h}] r[n,j] + {times}1[abs(r[n,j]) > {h}] sign(r[n,j])) / (|n| |j|)",
         ),
         source="Huber (1964), Robust estimation of a location parameter, section 4, as a mean",
         name="huber",
