@@ -11,9 +11,9 @@ from einstan.language.errors import ScopeError, Span
 from einstan.language.index import Affine, Index
 from einstan.language.layout import surface_of
 from einstan.language.naming import erased, extents_named, named, normalised, visible_indices
-from einstan.language.node import Node, preorder
+from einstan.language.node import Node, postorder, preorder
 from einstan.language.scope import parse
-from einstan.language.term import Equation, Expr, Extent, bound_indices
+from einstan.language.term import Equation, Expr, Extent, Sum, bound_indices
 from einstan.language.ties import all_tied
 from einstan.language.writer import Writer
 
@@ -38,9 +38,21 @@ def well_named(equation: Equation) -> Equation:
     the text says so: ``where |K| = |X.0|``.
     """
     try:
-        return _named_and_read(equation, distinct=False)
+        result = _named_and_read(equation, distinct=False)
     except ScopeError:  # one letter of several axes, one of which must be stated
         return _named_and_read(equation, distinct=True)
+    if _shares_letters(result.rhs):  # then letters of their own may save a sum[K](...), which is hard to read
+        try:
+            other = _named_and_read(equation, distinct=True)
+        except ScopeError:
+            return result
+        return min((result, other), key=lambda one: len(show(one)))
+    return result
+
+
+def _shares_letters(rhs: Expr) -> bool:
+    letters = [index.name for node in postorder(rhs) if isinstance(node, Sum) for index in node.indices]
+    return len(set(letters)) < len(letters)
 
 
 def _settled(rhs: Expr, avoid: set[str], distinct: bool) -> Expr:
