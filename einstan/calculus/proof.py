@@ -18,9 +18,12 @@ from einstan.calculus.program import Assumption, Program, stated_extents
 from einstan.calculus.simplify import simplify, simplify_sum
 from einstan.language.dims import is_axis, redimensioned
 from einstan.language.errors import ClaimError
-from einstan.language.index import Index
+from einstan.language.index import Affine, Index
 from einstan.language.node import preorder, replace
-from einstan.language.term import ZERO, Add, Equation, Expr, Indexed, Name, Partial, neg, substitute
+from einstan.language.term import ZERO, Add, Equation, Expr, Extent, Indexed, Name, Partial, neg, substitute
+
+
+RANGE = "range "  # and a number: the dimension of indices of which equations state how many values they take
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,8 @@ def prove(
     """Whether ``left = right`` follows from the definitions and assumptions, whose dimensions must agree already."""
     known = definitions or {}
     rules = tuple(assumptions)
-    a = simplify(with_definitions(left, known))
-    b = simplify(with_definitions(right, known))
+    a = _with_ranges(simplify(with_definitions(left, known)))
+    b = _with_ranges(simplify(with_definitions(right, known)))
     if canonical(a) is canonical(b):
         return Proof(True, a, b)
     difference = expanded(assumed(expanded(simplify_sum((a, neg(b)))), rules))
@@ -74,20 +77,20 @@ def prove_partial(claim: Equation, program: Program, kinks: Kinks | None = None)
     resolved = whole.resolved(claim)
     wrt = name.wrt[0][0]
     derived = derived_partial(resolved, definitions, wrt, kinks)
-    declared = stated_extents(simplify(resolved.rhs), resolved.where)
-    known = _ranges(*definitions.values(), resolved)
-    return prove(
-        redimensioned(derived, known),  # type: ignore[arg-type]
-        redimensioned(declared, known),  # type: ignore[arg-type]
-        {n: redimensioned(e, known) for n, e in definitions.items()},  # type: ignore[misc]
-        whole.resolved_assumptions(),
-    )
+    sides = (Equation(name, resolved.indices, side, resolved.where) for side in (derived, resolved.rhs))
+    left, right, *known = on_stated_ranges(*sides, *definitions.values())
+    return prove(left.rhs, right.rhs, {e.name: e for e in known}, whole.resolved_assumptions())
 
 
-def _ranges(*equations: Equation) -> dict[str, str]:
-    """Indices of which two equations state the same number of values run over one dimension."""
-    stated = [pair for equation in equations for pair in equation.where]
-    return {i.dim: f"range {form.constant}" for i, form in stated if not form.terms and not is_axis(i.dim)}
+def on_stated_ranges(*equations: Equation) -> list[Equation]:
+    """The equations with stated extents put in, and one dimension for all indices of which they state the same number
+    of values."""
+    stated = [pair for equation in equations for pair in equation.where if not is_axis(pair[0].dim)]
+    if not stated:
+        return list(equations)
+    dims = {index.dim: f"{RANGE}{form.constant}" for index, form in stated if not form.terms}
+    told = (Equation(e.name, e.indices, stated_extents(simplify(e.rhs), stated), e.where) for e in equations)
+    return [redimensioned(equation, dims) for equation in told]  # type: ignore[misc]
 
 
 def derived_partial(
@@ -104,6 +107,12 @@ def derived_partial(
     total = simplify_sum(term.with_in_place(()) for term in terms)
     total = stated_extents(total, [pair for equation in definitions.values() for pair in equation.where])
     return substitute(total, dict(zip(apart, below, strict=True)))  # type: ignore[return-value]
+
+
+def _with_ranges(expr: Expr) -> Expr:
+    """The expression with extents of stated ranges as numbers; a used delta leaves them in its guard."""
+    found = [node.index for node in preorder(expr) if isinstance(node, Extent) and node.index.dim.startswith(RANGE)]
+    return stated_extents(expr, [(index, Affine((), int(index.dim.removeprefix(RANGE)))) for index in found])
 
 
 def with_definitions(expr: Expr, definitions: Mapping[Name, Equation]) -> Expr:
