@@ -22,7 +22,6 @@ from einstan.language.index import Affine, Index
 from einstan.language.node import preorder, replace
 from einstan.language.term import ZERO, Add, Equation, Expr, Extent, Indexed, Name, Partial, neg, substitute
 
-
 RANGE = "range "  # and a number: the dimension of indices of which equations state how many values they take
 
 
