@@ -47,11 +47,7 @@ _colours: WeakKeyDictionary[Node, bytes] = WeakKeyDictionary()
 
 def alpha(expr: Expr) -> Expr:
     """The representative of all expressions that differ from this one in bound letters and order alone."""
-    found = _alpha.get(expr)
-    if found is None:
-        result = _arrange(expr, 0)
-        found = _alpha[expr] = True if result is expr else result
-    return expr if found is True else found  # type: ignore[return-value]
+    return _arrange(expr, 0)  # type: ignore[return-value]
 
 
 def pattern(expr: Expr) -> tuple[Node, tuple[Index, ...]]:
@@ -82,34 +78,34 @@ def _arrange(root: Node, depth: int) -> Node:
     Nested binders recurse (their number is small); everything between two binders is traversed iteratively.
     """
     memo: dict[Node, Node] = {}
-    for node in _postorder_to_binders(root):
+    stack = [root]
+    while stack:
+        node = stack[-1]
         if node in memo:
+            stack.pop()
             continue
-        if isinstance(node, Sum | Reduce):
-            body, order = _labelled(node.indices, node.body, {}, f"_{depth}_")
-            names = {old: Index(f"_{depth}_{rank}", old.dim) for rank, old in enumerate(order)}
-            bound = tuple(names[old] for old in order)
-            memo[node] = rebound(node, bound, _arrange(body, depth + 1))
-        else:
-            children = tuple(memo[child] for child in node.children)
-            memo[node] = _sorted(node, children)
+        kept = depth == 0 or not node.binds  # what binds nothing is arranged alike at every level
+        found = _alpha.get(node) if kept and node.children else None
+        if found is None:
+            if isinstance(node, Sum | Reduce):
+                found = _renamed(node, depth)
+            else:
+                waiting = [child for child in node.children if child not in memo]
+                if waiting:
+                    stack.extend(waiting)
+                    continue
+                found = _sorted(node, tuple([memo[child] for child in node.children]))
+            if kept and node.children:
+                _alpha[node] = True if found is node else found
+        stack.pop()
+        memo[node] = node if found is True else found
     return memo[root]
 
 
-def _postorder_to_binders(root: Node) -> list[Node]:
-    order: list[Node] = []
-    seen: set[Node] = set()
-    stack: list[tuple[Node, bool]] = [(root, False)]
-    while stack:
-        node, expanded = stack.pop()
-        if expanded:
-            order.append(node)
-        elif node not in seen:
-            seen.add(node)
-            stack.append((node, True))
-            if not isinstance(node, Sum | Reduce):
-                stack.extend((child, False) for child in node.children)
-    return order
+def _renamed(node: Sum | Reduce, depth: int) -> Node:
+    body, order = _labelled(node.indices, node.body, {}, f"_{depth}_")
+    names = {old: Index(f"_{depth}_{rank}", old.dim) for rank, old in enumerate(order)}
+    return rebound(node, tuple(names[old] for old in order), _arrange(body, depth + 1))
 
 
 def _sorted(node: Node, children: tuple[Node, ...]) -> Node:

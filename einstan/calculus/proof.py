@@ -41,21 +41,34 @@ def prove(
     """Whether ``left = right`` follows from the definitions and assumptions, whose dimensions must agree already."""
     known = definitions or {}
     rules = tuple(assumptions)
-    a = simplify(with_definitions(left, known))
-    b = simplify(with_definitions(right, known))
-    if canonical(a) is canonical(b):
+    a, b, same = same_form(left, right, known)
+    if same:
         return Proof(True, a, b)
-    difference = expanded(assumed(expanded(simplify_sum((a, neg(b)))), rules))
-    if difference is not ZERO:
-        difference = expanded(assumed(canonical(difference), rules))
+    found = expanded(assumed(expanded(simplify_sum((a, neg(b)))), rules))
+    difference = expanded(assumed(canonical(found), rules)) if found is not ZERO else found
     if difference is ZERO:
         return Proof(True, a, b)
-    terms = difference.terms if isinstance(difference, Add) else (difference,)
+    terms = _terms(difference)
     numerator, _ = common_denominator(terms)
     if expanded(assumed(expanded(numerator), rules)) is ZERO:
         return Proof(True, a, b)
+    if len(_terms(found)) == len(terms):
+        terms = _terms(found)  # the same, in the order and the letters in which they were written
     named = ForwardNames(known.values())
     return Proof(False, a, b, tuple(named(term) for term in terms))
+
+
+def same_form(
+    left: Expr, right: Expr, definitions: Mapping[Name, Equation] | None = None
+) -> tuple[Expr, Expr, bool]:
+    """Both sides with the definitions put in, and whether their canonical forms are one: what is cheap of a proof."""
+    a = simplify(with_definitions(left, definitions or {}))
+    b = simplify(with_definitions(right, definitions or {}))
+    return a, b, a is b or canonical(a) is canonical(b)
+
+
+def _terms(total: Expr) -> tuple[Expr, ...]:
+    return total.terms if isinstance(total, Add) else (total,)
 
 
 def prove_partial(claim: Equation, program: Program, kinks: Kinks | None = None) -> Proof:
