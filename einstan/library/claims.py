@@ -1,21 +1,22 @@
 """One claim: proved by the calculus, or verified at random points, or refuted, or left open with the reason.
 
-The order is that of what is cheap.  A claim is proved with its forward values as names, which holds whatever they are;
-then with their definitions put in; what is left open is compared at random points, where one difference settles it.
+The order is that of what is cheap.  Both sides are compared at two random points, where one difference settles it.  A
+claim that holds there is proved with its forward values as names, which holds whatever they are; then with their
+definitions put in; what is left open is compared at more points.
 A claim that speaks of a function with a kink is also compared there, since what is derived at a kink is a convention
 and so a part of what is claimed.  Nothing is proved that the same numbers contradict: such a claim stays open.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from einstan.calculus.collect import shortest
+from einstan.calculus.collect import shortest, size
 from einstan.calculus.indicators import one_name
 from einstan.calculus.naming import ForwardNames, derived_equation
 from einstan.calculus.program import Assumption, Program
-from einstan.calculus.proof import Proof, prove, same_form
+from einstan.calculus.proof import Proof, prove, same_form, with_definitions
 from einstan.calculus.simplify import simplify
 from einstan.calculus.windows import opened, sized, stated_extents
 from einstan.language.dims import redimensioned
@@ -31,7 +32,11 @@ POINTS = 20  # where a claim that is not proved has to hold
 WITNESSES = 2  # where one that is proved is looked at all the same
 THE_CLAIM = "the claim"  # no tensor of the language has a blank in its name
 KINKED = ("relu", "abs", "sign", "maximum", "minimum")
-LONGEST = 400
+LONGEST = 400  # characters of a side
+MOST = 12  # terms of a difference that are shown
+SMALL = 300  # names and numbers of a wrong claim with its definitions put in, above which they stay names
+NAMES, DEFINITIONS = "forward values as names", "definitions put in"
+RANGES, EXTENTS = "ranges as deltas", "extents as numbers"
 
 
 @dataclass(frozen=True)
@@ -82,15 +87,16 @@ class _Question:
 
 
 def judge(claim: Claim, part: Part, explain: bool = True) -> Outcome:
-    """Decide one claim.  Without ``explain`` numbers come first, and a refutation says only where it was found."""
+    """Decide one claim.  Without ``explain`` a refutation says only where it was found."""
     try:
         asked = _asked(claim, part)
-        if not explain:
-            numbers = _compared(asked, WITNESSES, smallest=False)
-            if numbers.verdict == "differ":
-                return _refuted(asked, numbers, ())
-        found, difference = _proved(asked)
-        numbers = _compared(asked, WITNESSES if found else POINTS)
+        numbers = _compared(asked, WITNESSES, smallest=explain)
+        if numbers.verdict == "differ":
+            found, difference = _difference(asked) if explain else ("", ())
+        else:
+            found, difference = _proved(asked)
+            if not found:
+                numbers = _compared(asked, POINTS)
     except EinstanError as error:
         return Outcome("undecided", " ".join([error.problem, *error.inferred]))
     if numbers.verdict == "differ":
@@ -132,29 +138,52 @@ def _moved(equation: Equation, dims: dict[str, str]) -> Equation:
 
 def _proved(asked: _Question) -> tuple[str, tuple[str, ...]]:
     """How the claim is proved, or else nothing and the terms by which the sides differ."""
-    quick = {"forward values as names": {}, "definitions put in": asked.definitions}
+    quick: dict[str, dict[Name, Equation]] = {NAMES: {}, DEFINITIONS: asked.definitions}
     for how, definitions in quick.items():
         if same_form(asked.left, asked.right, definitions)[2]:
             return how, ()
-    attempts: list[tuple[str, Callable[[], Proof]]] = [
-        ("forward values as names", lambda: prove(asked.left, asked.right, {}, asked.assumptions)),
-        ("definitions put in", lambda: prove(asked.left, asked.right, asked.definitions, asked.assumptions)),
-        ("ranges as deltas", lambda: prove(*opened(asked.left, asked.right, asked.definitions), {}, asked.assumptions)),
-    ]
+    return _attempted(asked, _attempts(asked))
+
+
+def _difference(asked: _Question) -> tuple[str, tuple[str, ...]]:
+    """The terms by which the sides of a wrong claim differ, without what would take long to work out."""
+    attempts = _attempts(asked)
+    attempts.pop(RANGES)
+    if DEFINITIONS in attempts:
+        defined = [simplify(with_definitions(side, asked.definitions)) for side in (asked.left, asked.right)]
+        if sum(map(size, defined)) > SMALL:
+            attempts.pop(DEFINITIONS)
+    return _attempted(asked, attempts)
+
+
+def _attempts(asked: _Question) -> dict[str, Callable[[], Proof]]:
+    """The ways to a proof, in the order of what is cheap."""
+    rules = asked.assumptions
+    found: dict[str, Callable[[], Proof]] = {NAMES: lambda: prove(asked.left, asked.right, {}, rules)}
+    if asked.definitions:
+        found[DEFINITIONS] = lambda: prove(asked.left, asked.right, asked.definitions, rules)
+    found[RANGES] = lambda: prove(*opened(asked.left, asked.right, asked.definitions), {}, rules)
     if asked.sizes:
         left, right = (sized(side, asked.definitions, asked.sizes) for side in (asked.left, asked.right))
-        attempts.append(("extents as numbers", lambda: prove(left, right, {}, asked.assumptions)))
+        found[EXTENTS] = lambda: prove(left, right, {}, rules)
+    return found
+
+
+def _attempted(asked: _Question, attempts: Mapping[str, Callable[[], Proof]]) -> tuple[str, tuple[str, ...]]:
     open_terms: list[tuple[Expr, ...]] = []
-    for how, attempt in attempts:
-        if how == "definitions put in" and not asked.definitions:
-            continue
+    for how, attempt in attempts.items():
         proof = attempt()
         if proof.proved:
             return how, ()
-        if how != "ranges as deltas":  # whose terms are not in the notation
+        if how != RANGES:  # whose terms are not in the notation
             open_terms.append(proof.difference)
-    shown = [tuple(_shown(asked.names(term), asked) for term in terms) for terms in open_terms]
+    shown = [_listed(terms, asked) for terms in open_terms]
     return "", min(shown, key=lambda terms: len("".join(terms)), default=())
+
+
+def _listed(terms: Sequence[Expr], asked: _Question) -> tuple[str, ...]:
+    more = (f"{len(terms) - MOST} more terms",) if len(terms) > MOST else ()
+    return (*(_shown(asked.names(term), asked) for term in terms[:MOST]), *more)
 
 
 # ---- numbers ---------------------------------------------------------------------------------------------------------
