@@ -77,8 +77,8 @@ def activation(n: str, j: str, k: str, number: int, draw: random.Random) -> Part
 
 
 def chain(n: str, j: str, k: str, number: int, draw: random.Random) -> Part:
-    """A network of two to four layers in columns, and its backward pass."""
-    depth = draw.randint(2, 4)
+    """A network of two or three layers in columns, and its backward pass."""
+    depth = draw.randint(2, 3)
     N, J, K = n.upper(), j.upper(), k.upper()
     lines, rows = [], []
     for layer in range(1, depth + 1):

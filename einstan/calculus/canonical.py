@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from math import prod
 from typing import Literal
 from weakref import WeakKeyDictionary
 
@@ -138,6 +139,25 @@ def _led(argument: Expr) -> Expr:
 
 def terms_of(expr: Expr) -> tuple[Expr, ...]:
     return expr.terms if isinstance(expr, Add) else (expr,)
+
+
+def term_count(expr: Expr) -> int:
+    """How many terms an expression would have multiplied out, before any of them merge."""
+
+    def rule(node: Node, children: tuple[int, ...]) -> int:
+        match node:
+            case Add():
+                return sum(children)
+            case Mul():
+                return prod(children)
+            case Apply(function="pow", arguments=(_, Const(value=k))) if k.denominator == 1 and 2 <= k <= POWER:
+                return int(children[0] ** k.numerator)
+            case Sum() | Reduce(operation="mean"):
+                return children[0]
+            case _:
+                return 1
+
+    return fold(expr, rule)
 
 
 def _multiplied_out(factors: Sequence[Expr], merge: bool) -> Expr:

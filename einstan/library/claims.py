@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from einstan.calculus.canonical import READABLE, term_count, terms_of
 from einstan.calculus.collect import shortest, size
 from einstan.calculus.indicators import one_name
 from einstan.calculus.naming import ForwardNames, derived_equation
 from einstan.calculus.program import Assumption, Program
-from einstan.calculus.proof import Proof, prove, same_form, with_definitions
-from einstan.calculus.simplify import simplify
+from einstan.calculus.proof import Proof, differing_terms, prove, same_form, with_definitions
+from einstan.calculus.simplify import neg_simplified, simplify, simplify_sum
 from einstan.calculus.windows import opened, sized, stated_extents
 from einstan.language.dims import redimensioned
 from einstan.language.document import Claim
@@ -92,16 +93,16 @@ def judge(claim: Claim, part: Part, explain: bool = True) -> Outcome:
         asked = _asked(claim, part)
         numbers = _compared(asked, WITNESSES, smallest=explain)
         if numbers.verdict == "differ":
-            found, difference = _difference(asked) if explain else ("", ())
-        else:
-            found, difference = _proved(asked)
-            if not found:
-                numbers = _compared(asked, POINTS)
+            difference = _difference(asked) if explain else ()
+            if explain and not difference:
+                return _with_sides(asked, Outcome("undecided", "the proof and the numbers disagree"))
+            return _refuted(asked, numbers, difference)
+        found, difference = _proved(asked)
+        if not found:
+            numbers = _compared(asked, POINTS)
     except EinstanError as error:
         return Outcome("undecided", " ".join([error.problem, *error.inferred]))
     if numbers.verdict == "differ":
-        if found:
-            return _with_sides(asked, Outcome("undecided", "the proof and the numbers disagree"))
         return _refuted(asked, numbers, difference)
     if found:
         return Outcome("proved", found)
@@ -142,18 +143,33 @@ def _proved(asked: _Question) -> tuple[str, tuple[str, ...]]:
     for how, definitions in quick.items():
         if same_form(asked.left, asked.right, definitions)[2]:
             return how, ()
-    return _attempted(asked, _attempts(asked))
+    open_terms: list[tuple[Expr, ...]] = []
+    for how, attempt in _attempts(asked).items():
+        proof = attempt()
+        if proof.proved:
+            return how, ()
+        if how != RANGES:  # whose terms are not in the notation
+            open_terms.append(proof.difference)
+    return "", _listed(min(open_terms, key=lambda terms: sum(map(size, terms)), default=()), asked)
 
 
-def _difference(asked: _Question) -> tuple[str, tuple[str, ...]]:
-    """The terms by which the sides of a wrong claim differ, without what would take long to work out."""
-    attempts = _attempts(asked)
-    attempts.pop(RANGES)
-    if DEFINITIONS in attempts:
-        defined = [simplify(with_definitions(side, asked.definitions)) for side in (asked.left, asked.right)]
-        if sum(map(size, defined)) > SMALL:
-            attempts.pop(DEFINITIONS)
-    return _attempted(asked, attempts)
+def _difference(asked: _Question) -> tuple[str, ...]:
+    """The terms by which the sides of a wrong claim differ, without what would take long to work out; none where the
+    calculus finds no difference."""
+    sides, rules = (asked.left, asked.right), asked.assumptions
+    if sum(map(term_count, sides)) > MOST:  # nobody reads it multiplied out
+        left, right = map(simplify, sides)
+        best = terms_of(simplify_sum((left, neg_simplified(right))))
+    else:
+        best = differing_terms(*sides, {}, rules)
+    if any(name in asked.definitions for name in tensors(*best)):
+        defined = [with_definitions(side, asked.definitions) for side in sides]
+        if sum(map(size, defined)) <= SMALL and sum(map(term_count, defined)) <= READABLE:
+            best = min(best, differing_terms(*defined, {}, rules), key=lambda terms: sum(map(size, terms)))
+    if best and asked.sizes:
+        left, right = (sized(side, asked.definitions, asked.sizes) for side in sides)
+        best = min(best, differing_terms(left, right, {}, rules), key=lambda terms: sum(map(size, terms)))
+    return _listed(best, asked)
 
 
 def _attempts(asked: _Question) -> dict[str, Callable[[], Proof]]:
@@ -167,18 +183,6 @@ def _attempts(asked: _Question) -> dict[str, Callable[[], Proof]]:
         left, right = (sized(side, asked.definitions, asked.sizes) for side in (asked.left, asked.right))
         found[EXTENTS] = lambda: prove(left, right, {}, rules)
     return found
-
-
-def _attempted(asked: _Question, attempts: Mapping[str, Callable[[], Proof]]) -> tuple[str, tuple[str, ...]]:
-    open_terms: list[tuple[Expr, ...]] = []
-    for how, attempt in attempts.items():
-        proof = attempt()
-        if proof.proved:
-            return how, ()
-        if how != RANGES:  # whose terms are not in the notation
-            open_terms.append(proof.difference)
-    shown = [_listed(terms, asked) for terms in open_terms]
-    return "", min(shown, key=lambda terms: len("".join(terms)), default=())
 
 
 def _listed(terms: Sequence[Expr], asked: _Question) -> tuple[str, ...]:
