@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from math import prod
 from typing import Literal
 from weakref import WeakKeyDictionary
 
@@ -57,6 +58,11 @@ READABLE = 64
 
 # True where an expression is its own canonical form, so that the cache keeps no node alive.
 _canonical: WeakKeyDictionary[Node, Node | Literal[True]] = WeakKeyDictionary()
+# What one pass of `expanded` makes of a node, with exponentials merged and without.
+_expansions: dict[bool, WeakKeyDictionary[Node, Node | Literal[True]]] = {
+    True: WeakKeyDictionary(),
+    False: WeakKeyDictionary(),
+}
 
 
 def canonical(expr: Expr) -> Expr:
@@ -78,43 +84,55 @@ def expanded(expr: Expr, merge: bool = True) -> Expr:
     apart where they are worth keeping, as S[n,c] S[n,k] is.
     """
 
+    passed = _expansions[merge]
+
+    def known(node: Node) -> Node | None:
+        found = passed.get(node)
+        return node if found is True else found
+
     def rule(node: Node, children: tuple[Node, ...]) -> Node:
-        match node:
-            case Add():
-                return simplify_sum(children)  # type: ignore[arg-type]
-            case Mul():
-                return _multiplied_out(children, merge)  # type: ignore[arg-type]
-            case Sum(indices=indices):
-                return _distributed(indices, children[0], merge)  # type: ignore[arg-type]
-            case Apply(function=function):
-                arguments: tuple[Expr, ...] = children  # type: ignore[assignment]
-                if merge:
-                    arguments = tuple(map(_led, arguments))
-                if function == "pow":
-                    return _power_multiplied_out(arguments[0], arguments[1], merge)
-                if function == "sqrt" and merge:
-                    return _power_multiplied_out(arguments[0], Const(Fraction(1, 2)), merge)
-                if function == "softplus":
-                    return _softplus(*arguments)
-                return simplify_apply(function, arguments)
-            case Reduce(operation="mean", indices=indices):
-                # mean[K](u) = sum[K](u) / |K|
-                counts = tuple(reciprocal(Extent(index)) for index in indices)
-                return _multiplied_out((_distributed(indices, children[0], merge), *counts), merge)  # type: ignore[arg-type]
-            case Reduce(operation=operation, indices=indices):
-                return simplify_reduce(operation, indices, children[0])  # type: ignore[arg-type]
-            case Delta() if merge and plain_pair(node) is None:
-                return _two_sides(node.rebuilt(children) if children != node.children else node)
-            case _:
-                return node.rebuilt(children) if children != node.children else node
+        result = _expanded(node, children, merge)
+        passed[node] = True if result is node else result
+        return result
 
     before = expr
     for _ in range(4):
-        after: Expr = fold(before, rule)  # type: ignore[assignment]
+        after: Expr = fold(before, rule, known=known)  # type: ignore[assignment]
         if after is before:
             break
         before = after
     return before
+
+
+def _expanded(node: Node, children: tuple[Node, ...], merge: bool) -> Node:
+    match node:
+        case Add():
+            return simplify_sum(children)  # type: ignore[arg-type]
+        case Mul():
+            return _multiplied_out(children, merge)  # type: ignore[arg-type]
+        case Sum(indices=indices):
+            return _distributed(indices, children[0], merge)  # type: ignore[arg-type]
+        case Apply(function=function):
+            arguments: tuple[Expr, ...] = children  # type: ignore[assignment]
+            if merge:
+                arguments = tuple(map(_led, arguments))
+            if function == "pow":
+                return _power_multiplied_out(arguments[0], arguments[1], merge)
+            if function == "sqrt" and merge:
+                return _power_multiplied_out(arguments[0], Const(Fraction(1, 2)), merge)
+            if function == "softplus":
+                return _softplus(*arguments)
+            return simplify_apply(function, arguments)
+        case Reduce(operation="mean", indices=indices):
+            # mean[K](u) = sum[K](u) / |K|
+            counts = tuple(reciprocal(Extent(index)) for index in indices)
+            return _multiplied_out((_distributed(indices, children[0], merge), *counts), merge)  # type: ignore[arg-type]
+        case Reduce(operation=operation, indices=indices):
+            return simplify_reduce(operation, indices, children[0])  # type: ignore[arg-type]
+        case Delta() if merge and plain_pair(node) is None:
+            return _two_sides(node.rebuilt(children) if children != node.children else node)
+        case _:
+            return node.rebuilt(children) if children != node.children else node
 
 
 def _led(argument: Expr) -> Expr:
@@ -128,6 +146,25 @@ def _led(argument: Expr) -> Expr:
 
 def terms_of(expr: Expr) -> tuple[Expr, ...]:
     return expr.terms if isinstance(expr, Add) else (expr,)
+
+
+def term_count(expr: Expr) -> int:
+    """How many terms an expression would have multiplied out, before any of them merge."""
+
+    def rule(node: Node, children: tuple[int, ...]) -> int:
+        match node:
+            case Add():
+                return sum(children)
+            case Mul():
+                return prod(children)
+            case Apply(function="pow", arguments=(_, Const(value=k))) if k.denominator == 1 and 2 <= k <= POWER:
+                return int(children[0] ** k.numerator)
+            case Sum() | Reduce(operation="mean"):
+                return children[0]
+            case _:
+                return 1
+
+    return fold(expr, rule)
 
 
 def _multiplied_out(factors: Sequence[Expr], merge: bool) -> Expr:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from einstan.calculus.alpha import alpha
 from einstan.calculus.assume import assumed
 from einstan.calculus.canonical import canonical, common_denominator, expanded
 from einstan.calculus.naming import ForwardNames
@@ -44,21 +45,47 @@ def prove(
     """Whether ``left = right`` follows from the definitions and assumptions, whose dimensions must agree already."""
     known = definitions or {}
     rules = tuple(assumptions)
-    a = _with_ranges(simplify(with_definitions(left, known)))
-    b = _with_ranges(simplify(with_definitions(right, known)))
-    if canonical(a) is canonical(b):
+    a, b, same = same_form(left, right, known)
+    if same:
         return Proof(True, a, b)
-    difference = expanded(assumed(expanded(simplify_sum((a, neg(b)))), rules))
-    if difference is not ZERO:
-        difference = expanded(assumed(canonical(difference), rules))
+    found = _multiplied_out(a, b, rules)
+    difference = expanded(assumed(canonical(found), rules)) if found is not ZERO else found
     if difference is ZERO:
         return Proof(True, a, b)
-    terms = difference.terms if isinstance(difference, Add) else (difference,)
+    terms = _terms(difference)
     numerator, _ = common_denominator(terms)
     if expanded(assumed(expanded(numerator), rules)) is ZERO:
         return Proof(True, a, b)
+    if len(_terms(found)) == len(terms):
+        terms = _terms(found)  # the same, in the order and the letters in which they were written
     named = ForwardNames(known.values())
     return Proof(False, a, b, tuple(named(term) for term in terms))
+
+
+def differing_terms(
+    left: Expr, right: Expr, definitions: Mapping[Name, Equation] | None = None, assumptions: Iterable[Assumption] = ()
+) -> tuple[Expr, ...]:
+    """The terms of left minus right, multiplied out; none where nothing is left.  This is what is cheap of a proof, for
+    sides that are known to differ."""
+    a, b = (simplify(with_definitions(side, definitions or {})) for side in (left, right))
+    found = _multiplied_out(a, b, tuple(assumptions))
+    return () if found is ZERO else _terms(found)
+
+
+def _multiplied_out(a: Expr, b: Expr, rules: tuple[Assumption, ...]) -> Expr:
+    return expanded(assumed(expanded(simplify_sum((a, neg(b)))), rules))
+
+
+def same_form(left: Expr, right: Expr, definitions: Mapping[Name, Equation] | None = None) -> tuple[Expr, Expr, bool]:
+    """Both sides with the definitions put in, and whether their canonical forms are one: what is cheap of a proof."""
+    a = _with_ranges(simplify(with_definitions(left, definitions or {})))
+    b = _with_ranges(simplify(with_definitions(right, definitions or {})))
+    # Most true claims are one but for letters and order, and need not be multiplied out.
+    return a, b, a is b or alpha(a) is alpha(b) or canonical(a) is canonical(b)
+
+
+def _terms(total: Expr) -> tuple[Expr, ...]:
+    return total.terms if isinstance(total, Add) else (total,)
 
 
 def prove_partial(claim: Equation, program: Program, kinks: Kinks | None = None) -> Proof:

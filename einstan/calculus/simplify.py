@@ -49,20 +49,18 @@ _PLAIN = (Index, Affine, Indexed, Const, Extent)
 
 def simplify(expr: Expr) -> Expr:
     """The same value with fewer parts: constants folded, deltas used up, like terms and reciprocals merged."""
-    found = _known.get(expr)
-    if found is None:
-        result: Expr = fold(expr, _rule)  # type: ignore[assignment]
-        _known[expr] = True if result is expr else result
-        return result
-    return expr if found is True else found  # type: ignore[return-value]
+    found = _remembered(expr)
+    return fold(expr, _rule, known=_remembered) if found is None else found  # type: ignore[return-value]
+
+
+def _remembered(node: Node) -> Node | None:
+    found = _known.get(node)
+    return node if found is True else found
 
 
 def _rule(node: Node, children: tuple[Node, ...]) -> Node:
     if isinstance(node, _PLAIN):
         return node.rebuilt(children) if children != node.children else node
-    known = _known.get(node)
-    if known is not None:
-        return node if known is True else known
     result: Node
     match node:
         case Add():

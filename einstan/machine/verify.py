@@ -22,7 +22,7 @@ from einstan.calculus.program import Assumption, Program, prefix
 from einstan.language.dims import axis, qualified
 from einstan.language.errors import EinstanError
 from einstan.language.index import Index, slot
-from einstan.language.node import preorder
+from einstan.language.node import preorder, remembered
 from einstan.language.term import Add, Const, Equation, Expr, Extent, Indexed, Mul, Name, Reduce, Sum, add, neg
 from einstan.machine.extents import NOMINAL, Extents, infer
 from einstan.machine.guards import bounds_above, index_tensors, reads
@@ -223,12 +223,13 @@ def _largest_loop(extents: Extents) -> int:
     return max(math.prod(extents.of(e, i) for i in _all_indices(e)) for e in extents.program.equations)
 
 
-def _all_indices(equation: Equation) -> dict[Index, None]:
+@remembered
+def _all_indices(equation: Equation) -> tuple[Index, ...]:
     found = dict.fromkeys(equation.indices)
     for node in preorder(equation.rhs):
         if isinstance(node, Sum | Reduce):
             found.update(dict.fromkeys(node.indices))
-    return found
+    return tuple(found)
 
 
 # ---- points ----------------------------------------------------------------------------------------------------------
@@ -254,9 +255,8 @@ class _Sampler:
 
     def values(self, point: Point, extents: Extents) -> dict[Name, Tensor] | None:
         """All tensors at a point, unless a function has no value or an assumption fails there."""
-        sizes = {dim: size for dim, size in extents.known.items() if dim in self.program.dims}
         try:
-            values = evaluate(self.program, point, sizes, EXACT)
+            values = evaluate(self.program, point, numbers=EXACT, extents=extents)
         except (DomainError, EinstanError) as error:
             self.reason = str(error).splitlines()[0]
             return None
