@@ -82,6 +82,11 @@ class Term:
         deltas = (Delta(a, b) for a, b in apart.pairs)
         return simplify_product((*apart.left, *seed, *deltas, *apart.right), indices + apart.bound)
 
+    def along(self, tangent: Name, batch: tuple[Index, ...] = ()) -> Expr:
+        """The term with the tangent of the access where the access stood: ``tX[n,K] W[K,j]``; no delta arises."""
+        access = Indexed(tangent, (*map(slot, batch), *(read for read, _ in self.pairs)))
+        return simplify_product((*self.left, access, *self.right), self.bound)
+
     def apart_from(self, indices: Iterable[Index]) -> Term:
         """The same term, binding none of the given indices: what comes to stand inside its sum is not captured."""
         if not self.bound:

@@ -12,10 +12,11 @@ from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 from einstan.calculus import program as calculus
-from einstan.calculus.backward import backward, dependencies
+from einstan.calculus.backward import backward
 from einstan.calculus.derivation import Derivations, derivation, derivation_of_partial
 from einstan.calculus.naming import ForwardNames
 from einstan.calculus.partial import Kinks, partial
+from einstan.calculus.passes import dependencies
 from einstan.calculus.program import Assumption
 from einstan.calculus.stable import runnable, stabilised
 from einstan.language import latex, parse_document, term, written
