@@ -43,18 +43,20 @@ def backward(
     assume: bool = True,
     kinks: Kinks | None = None,
     letter: str = "d",
+    zeros: bool = False,
 ) -> Program:
     """The backward pass of a scalar: one equation ``dU[u] = ...`` for each tensor in ``wrt`` and all on the way.
 
     ``wrt`` defaults to the inputs that the loss depends on.  With ``assume=False`` the program's assumptions are not
     used.  The equations read forward values and each other; run them with the forward program (`joined`).  ``letter``
-    stands before a tensor's name in that of its cotangent.
+    stands before a tensor's name in that of its cotangent.  With ``zeros``, which is for the derivatives of
+    derivatives, a tensor that the scalar does not depend on has the gradient zero.
 
     Raises `ProgramError` for an unknown or non-scalar loss, `DifferentiationError` where the loss does not depend on
     a tensor, or depends on it only as an integer or through comparisons.
     """
     _check_loss(program, loss)
-    return _pulled_back(program, {loss: Const(1)}, wrt, (), assume, kinks, letter)
+    return _pulled_back(program, {loss: Const(1)}, wrt, (), assume, kinks, letter, zeros)
 
 
 def vjp(
@@ -66,6 +68,7 @@ def vjp(
     assume: bool = True,
     kinks: Kinks | None = None,
     letter: str = "d",
+    zeros: bool = False,
 ) -> Program:
     """The vector-Jacobian product: ``dU[u] = sum[z](C[z] ∂Z[z]/∂U[u])`` for ``cotangents={"Z": "C"}``, by one pass.
 
@@ -78,7 +81,7 @@ def vjp(
         refuse_given(program, name, cotangent, "cotangent of")
     index = batch_index(batch, cotangents)
     seeds: dict[Name, Expr] = {name: Indexed(cotangent, ()) for name, cotangent in cotangents.items()}
-    return _pulled_back(program, seeds, wrt, index, assume, kinks, letter)
+    return _pulled_back(program, seeds, wrt, index, assume, kinks, letter, zeros)
 
 
 def _pulled_back(
@@ -89,6 +92,7 @@ def _pulled_back(
     assume: bool,
     kinks: Kinks | None,
     letter: str,
+    zeros: bool,
 ) -> Program:
     """One cotangent for every tensor between; ``seeds`` are the number, or the tensor, that each output begins with."""
     behind = reached(program.reads, *seeds)
@@ -98,7 +102,9 @@ def _pulled_back(
     else:
         wanted = list(dict.fromkeys(wrt))
         for name in wanted:
-            _check_wrt(program, next(iter(seeds)), name, ends)
+            require_tensor(program, name)
+            if name not in ends and not zeros:
+                raise _independent(program, next(iter(seeds)), name, ends)
     forward = stabilised(program, keep=wanted)
     reads = {equation.name: tuple(tensors(equation.rhs)) for equation in forward}
     live = between(forward, reads, wanted, seeds)
@@ -135,7 +141,7 @@ def _pulled_back(
             above = _access(cotangents[equation.name], batch, equation.lhs.slots)
             contributions += [term.with_in_place((above,), equation.indices) for term in terms]
         if not reached_by_value:
-            if tensor in wanted:
+            if tensor in wanted and not zeros:
                 raise only_compared(program[consumers[0].name], tensor)
             continue
         total = stated_extents(simplify_sum(contributions), stated)
@@ -208,15 +214,13 @@ def _check_loss(program: Program, loss: Name) -> None:
         )
 
 
-def _check_wrt(program: Program, loss: Name, name: Name, behind: set[Name]) -> None:
-    require_tensor(program, name)
-    if name not in behind:
-        raise DifferentiationError(
-            f"{loss} does not depend on {name}, so it has no gradient with respect to it",
-            **at(program.defined.get(loss), loss),
-            inferred=f"{loss} depends on " + ", ".join(str(n) for n in program.ranks if n in behind),
-            repair=f"leave {name} out of wrt",
-        )
+def _independent(program: Program, of: Name, wrt: Name, behind: set[Name]) -> DifferentiationError:
+    return DifferentiationError(
+        f"{of} does not depend on {wrt}, so it has no gradient with respect to it",
+        **at(program.defined.get(of), of),
+        inferred=f"{of} depends on " + ", ".join(str(n) for n in program.ranks if n in behind),
+        repair=f"leave {wrt} out of wrt",
+    )
 
 
 def _only_in_slots(program: Program, name: Name) -> bool:

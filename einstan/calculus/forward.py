@@ -26,7 +26,7 @@ from einstan.calculus.passes import (
     require_tensor,
 )
 from einstan.calculus.program import Assumption, Program, stated_extents
-from einstan.calculus.simplify import simplify_sum
+from einstan.calculus.simplify import simplify, simplify_sum
 from einstan.calculus.stable import stabilised
 from einstan.language.dims import axis, is_axis
 from einstan.language.errors import DifferentiationError
@@ -44,6 +44,7 @@ def jvp(
     assume: bool = True,
     kinks: Kinks | None = None,
     letter: str = "t",
+    zeros: bool = False,
 ) -> Program:
     """The Jacobian-vector product: ``tZ[z] = sum[u](∂Z[z]/∂U[u] V[u])`` for ``directions={"U": "V"}``, by one pass.
 
@@ -55,6 +56,7 @@ def jvp(
 
     Raises `ProgramError` for a tensor that there is not, or whose name is taken, and `DifferentiationError` where a
     tensor of ``of`` does not depend on any direction, or a direction enters as an integer or through comparisons alone.
+    With ``zeros``, which is for the derivatives of derivatives, what does not depend has the tangent zero.
     """
     wanted = list(dict.fromkeys(of))
     behind = {name: reached(program.reads, name) for name in wanted}
@@ -63,7 +65,7 @@ def jvp(
     for name, direction in directions.items():
         require_tensor(program, name)
         refuse_given(program, name, direction, "direction of")
-        if not any(name in below for below in behind.values()):
+        if not zeros and not any(name in below for below in behind.values()):
             raise _independent(program, wanted[0], name, behind[wanted[0]])
         _refuse_nested(program, directions, name)
     forward = stabilised(program, keep=list(directions))
@@ -86,19 +88,22 @@ def jvp(
         for read in moving:
             apart = tuple(Index(f"{k}'", program.dims.find(axis(str(read), k))) for k in range(program.ranks[read]))
             terms = Differentiator(read, apart, rename=names, kinks=kinks).terms(equation.rhs)
-            parts += [term.along(tangents[read], index) for term in terms]
+            parts += [term.along(read, tangents[read], index) for term in terms]
             used.update([read] if terms else [])
         if parts:
             name = tangents[equation.name] = f"{letter}{equation.name}"
             value = _total(parts, stated, names, assumptions)
             equations.append(pass_equation(name, equation.name, index, equation.indices, value, stated))
     for name in directions:
-        if name not in used:
+        if name not in used and not zeros:
             reader = next(e for e in program if name in tensors(e.rhs) and e.name in live)
             raise only_compared(reader, name)
     for name in wanted:
         if name not in directions and name not in tangents:
-            equations.append(_still(program, name, directions, live, letter, index))
+            if not zeros:
+                _refuse_still(program, name, directions, live)
+            indices = program.resolved(program[name]).indices
+            equations.append(pass_equation(f"{letter}{name}", name, index, indices, ZERO))
     return Program(needed(equations, [f"{letter}{name}" for name in wanted]), ())
 
 
@@ -112,21 +117,14 @@ def _total(
     return shortest(assumed(names(total), assumptions))
 
 
-def _still(
-    program: Program,
-    name: Name,
-    directions: Mapping[Name, Name],
-    live: set[Name],
-    letter: str,
-    batch: tuple[Index, ...],
-) -> Equation:
+def _refuse_still(program: Program, name: Name, directions: Mapping[Name, Name], live: set[Name]) -> None:
     """A wanted tensor that no direction moves: an error, unless what moved it has cancelled, as in ``x - x``."""
     below = reached(program.reads, name)
-    if name not in live and not below & set(directions):
+    if not below & set(directions):
         raise _independent(program, name, next(iter(directions)), below)
-    if any(read in live for read in tensors(program[name].rhs)):
-        raise only_compared(program[name], next(read for read in tensors(program[name].rhs) if read in live))
-    return pass_equation(f"{letter}{name}", name, batch, program.resolved(program[name]).indices, ZERO)
+    for read in tensors(simplify(program[name].rhs)):
+        if read in live:
+            raise only_compared(program[name], read)
 
 
 def _independent(program: Program, of: Name, wrt: Name, behind: set[Name]) -> DifferentiationError:
