@@ -13,7 +13,20 @@ from typing import Any
 
 import pytest
 
-from einstan.calculus import alpha, backward, canonical, collect, delta, naming, partial, proof, simplify, stable
+from einstan.calculus import (
+    alpha,
+    backward,
+    canonical,
+    collect,
+    delta,
+    forward,
+    naming,
+    partial,
+    passes,
+    proof,
+    simplify,
+    stable,
+)
 from einstan.language import Const, Delta, Equation, Index, Indexed, Mul, functions, parse
 from einstan.language.errors import ClaimError
 from einstan.language.term import ONE, neg, sum_over
@@ -216,13 +229,32 @@ def test_one_of_two_readers_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_seed_that_is_not_transposed(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = backward._seed
+    right = backward._access
 
-    def wrong(equation: Equation, cotangent: Any) -> Any:
-        (seed,) = right(equation, cotangent)
-        return (Indexed(seed.tensor, seed.slots[::-1]),) if isinstance(seed, Indexed) else (seed,)
+    def wrong(cotangent: Any, batch: Any, slots: Any) -> Any:
+        return right(cotangent, batch, tuple(slots)[::-1])
 
-    goes_red(monkeypatch, over_seeds("backward_is_the_gradient", 25), (backward, "_seed", wrong))
+    goes_red(monkeypatch, over_seeds("backward_is_the_gradient", 25), (backward, "_access", wrong))
+
+
+def test_one_of_two_accesses_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = partial.Differentiator.terms
+    check = over_seeds("passes_are_products_with_the_jacobian", 25)
+    goes_red(monkeypatch, check, (partial.Differentiator, "terms", lambda self, expr: right(self, expr)[:1]))
+
+
+def test_a_tangent_with_the_size_of_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = passes.pass_equation
+
+    def wrong(*given: Any, sized: bool = True) -> Any:
+        return right(*given, sized=False)
+
+    from tests.calculus.test_forward import ROWS, test_tangents
+
+    def check() -> None:
+        test_tangents(*ROWS["a bias alone"])
+
+    goes_red(monkeypatch, check, (forward, "pass_equation", wrong))
 
 
 # ---- proofs ----------------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from einstan.calculus.passes import (
     between,
     needed,
     pass_equation,
+    pass_name,
     reached,
     refuse_collisions,
     refuse_given,
@@ -148,16 +149,16 @@ def _pulled_back(
         total = shortest(assumed(names(total), assumptions))
         value: Expr = substitute(total, dict(zip(apart, indices, strict=True)))  # type: ignore[assignment]
         # A cotangent that is a number is used as the number.
-        name = f"{letter}{tensor}"
+        name = pass_name(letter, tensor)
         cotangents[tensor] = value if isinstance(value, Const) else Indexed(name)
         if not isinstance(value, Const) or tensor in wanted:
             equations.append(pass_equation(name, tensor, batch, indices, value, stated, sized=not tied))
     made = {equation.name for equation in equations}
     for tensor in wanted:
-        if f"{letter}{tensor}" not in made:  # it cancels, as in x - x
+        if pass_name(letter, tensor) not in made:  # it cancels, as in x - x
             indices = _indices(program, tensor, [e for e in program.resolved_all() if tensor in tensors(e.rhs)])
-            equations.append(pass_equation(f"{letter}{tensor}", tensor, batch, indices, ZERO, sized=not tied))
-    return Program(needed(equations, [f"{letter}{name}" for name in wanted]), ())
+            equations.append(pass_equation(pass_name(letter, tensor), tensor, batch, indices, ZERO, sized=not tied))
+    return Program(needed(equations, [pass_name(letter, name) for name in wanted]), ())
 
 
 def joined(*programs: Program) -> Program:

@@ -19,6 +19,7 @@ from einstan.calculus.passes import (
     between,
     needed,
     pass_equation,
+    pass_name,
     reached,
     refuse_collisions,
     refuse_given,
@@ -91,20 +92,20 @@ def jvp(
             parts += [term.along(read, tangents[read], index) for term in terms]
             used.update([read] if terms else [])
         if parts:
-            name = tangents[equation.name] = f"{letter}{equation.name}"
+            name = tangents[equation.name] = pass_name(letter, equation.name)
             value = _total(parts, stated, names, assumptions)
             equations.append(pass_equation(name, equation.name, index, equation.indices, value, stated))
-    for name in directions:
-        if name not in used and not zeros:
-            reader = next(e for e in program if name in tensors(e.rhs) and e.name in live)
-            raise only_compared(reader, name)
+    for name in () if zeros else directions:
+        readers = [e.name for e in forward if name in reads[e.name] and e.name in live]
+        if readers and name not in used:
+            raise only_compared(program[readers[0]], name)
     for name in wanted:
         if name not in directions and name not in tangents:
             if not zeros:
                 _refuse_still(program, name, directions, live)
             indices = program.resolved(program[name]).indices
-            equations.append(pass_equation(f"{letter}{name}", name, index, indices, ZERO))
-    return Program(needed(equations, [f"{letter}{name}" for name in wanted]), ())
+            equations.append(pass_equation(pass_name(letter, name), name, index, indices, ZERO))
+    return Program(needed(equations, [pass_name(letter, name) for name in wanted]), ())
 
 
 # ---- pieces ----------------------------------------------------------------------------------------------------------

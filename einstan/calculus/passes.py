@@ -74,6 +74,11 @@ def batch_index(letter: str | None, given: Mapping[Name, Name]) -> tuple[Index, 
     return (Index(f"{letter}'", axis(str(next(iter(given.values()))), 0)),)
 
 
+def pass_name(letter: str, tensor: Name) -> str:
+    """``tZ`` for the tangent of ``Z``, and ``tdLdW`` for that of ``dL/dW``."""
+    return letter + str(tensor).replace("/", "")
+
+
 def pass_equation(
     name: Name,
     tensor: Name,
@@ -93,7 +98,7 @@ def pass_equation(
     value: Expr = substitute(rhs, dict(zip(batch, letters, strict=True)))  # type: ignore[assignment]
     plain = {form.index for node in preorder(value) if isinstance(node, Indexed) for form in node.slots}
     where = [
-        (index, Affine(((Extent(Index(axis(str(tensor), position))), 1),)))
+        (index, Affine(((Extent(Index(_axis(tensor, position, index))), 1),)))
         for position, index in enumerate(indices)
         if sized and index not in plain
     ]
@@ -101,15 +106,21 @@ def pass_equation(
     return derived_equation(name, (*letters, *indices), value, (*stated, *where))
 
 
+def _axis(tensor: Name, position: int, index: Index) -> str:
+    """The axis that an index runs over; those of a derivative are those of other tensors, which have names to print."""
+    return axis(tensor, position) if isinstance(tensor, str) else index.dim
+
+
 def refuse_collisions(program: Program, letter: str, kind: str, names: Iterable[Name]) -> None:
     """A tensor of the program that has the name of a tangent or cotangent is refused."""
     for name in names:
-        if f"{letter}{name}" in program.ranks:
+        made = pass_name(letter, name)
+        if made in program.ranks:
             raise ProgramError(
-                f"{letter}{name} is the {kind} {name}, and a tensor of the program has that name",
-                **at(program.defined.get(f"{letter}{name}"), f"{letter}{name}"),
+                f"{made} is the {kind} {name}, and a tensor of the program has that name",
+                **at(program.defined.get(made), made),
                 inferred=f"{name} is a tensor of the program too",
-                repair=f"give the tensor {letter}{name} another name",
+                repair=f"give the tensor {made} another name",
             )
 
 

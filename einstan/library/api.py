@@ -17,7 +17,7 @@ from einstan.calculus.derivation import Derivations, derivation, derivation_of_p
 from einstan.calculus.forward import jvp
 from einstan.calculus.naming import ForwardNames
 from einstan.calculus.partial import Kinks, partial
-from einstan.calculus.passes import dependencies
+from einstan.calculus.passes import dependencies, pass_name
 from einstan.calculus.program import Assumption
 from einstan.calculus.stable import runnable, stabilised
 from einstan.language import latex, parse_document, term, written
@@ -171,10 +171,9 @@ class Program(calculus.Program):
         `einstan.calculus.forward.jvp`.
         """
         letter = options.setdefault("letter", self._letter("t"))
-        given, wanted = named(directions, letter), _several(of)
-        return self._pass(
-            letter, jvp(self.known, wanted, given, batch=batch, zeros=self.forward is not None, **options)
-        )
+        given, wanted = self._named(directions, letter), [self._name(name) for name in _several(of)]
+        made = jvp(self.known, wanted, given, batch=batch, zeros=self.forward is not None, **options)
+        return self._pass(letter, made)
 
     def vjp(
         self,
@@ -189,10 +188,9 @@ class Program(calculus.Program):
         ``batch="r"`` every cotangent has one more index in front.  See `einstan.calculus.backward.vjp`.
         """
         letter = options.setdefault("letter", self._letter("d"))
-        given, wanted = named(of, letter), None if wrt is None else _several(wrt)
-        return self._pass(
-            letter, vjp(self.known, given, wanted, batch=batch, zeros=self.forward is not None, **options)
-        )
+        given, wanted = self._named(of, letter), None if wrt is None else _several(wrt)
+        made = vjp(self.known, given, wanted, batch=batch, zeros=self.forward is not None, **options)
+        return self._pass(letter, made)
 
     def hvp(
         self,
@@ -208,7 +206,7 @@ class Program(calculus.Program):
         tensors that have a direction.  The Hessian is never made; with ``batch="r"`` one more index runs over the
         directions.
         """
-        rows = [str(name) for name in named(directions, "")] if wrt is None else _several(wrt)
+        rows = [str(name) for name in self._named(directions, "")] if wrt is None else _several(wrt)
         gradient = self.backward(loss, rows, **options)
         return gradient.jvp([f"{gradient.letters[-1]}{name}" for name in rows], directions, batch, **options)
 
@@ -224,6 +222,15 @@ class Program(calculus.Program):
         from einstan.library.gauss_newton import gauss_newton
 
         return gauss_newton(self, loss, _several(outputs), directions, batch, **options)
+
+    def _name(self, text: Any) -> Name:
+        """The name that is spelled so: ``dL/dW`` is that of a derivative."""
+        return next((name for name in self.known.ranks if str(name) == str(text)), str(text))
+
+    def _named(self, given: Directions, letter: str) -> dict[Name, Name]:
+        """Tensor to direction or cotangent; a name alone gets the letter of the pass."""
+        pairs = given if isinstance(given, Mapping) else {name: pass_name(letter, name) for name in _several(given)}
+        return {self._name(name): str(other) for name, other in pairs.items()}
 
     def _letter(self, letter: str) -> str:
         """The letter, numbered where an earlier pass has it: t, then t2."""
@@ -285,13 +292,6 @@ class Program(calculus.Program):
 
 def _several(names: str | Iterable[str]) -> list[str]:
     return [names] if isinstance(names, str) else list(names)
-
-
-def named(given: Directions, letter: str) -> dict[Name, Name]:
-    """Tensor to direction or cotangent; a name alone gets the letter of the pass."""
-    if isinstance(given, Mapping):
-        return {name: str(other) for name, other in given.items()}
-    return {name: f"{letter}{name}" for name in _several(given)}
 
 
 def parse(text: str, known: Iterable[str] = ()) -> Equation:

@@ -40,7 +40,7 @@ def gauss_newton(
     for name in outputs:
         require_tensor(known, name)
     tangent, cotangent = known._letter("t"), known._letter("d")
-    given = api.named(directions, tangent)
+    given = known._named(directions, tangent)
     head = api.Program(
         needed([e for e in known if e.name not in outputs], [loss]), known.assumptions, letters=program.letters
     )
