@@ -7,7 +7,7 @@ network would make them long, products with unit vectors give the columns.  This
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,8 @@ from einstan.optimize.layout import Arrays
 from einstan.optimize.objective import Objective, function_of
 from einstan.optimize.structure import Block, Part, parts
 
-LARGEST = 400  # nodes of a first derivative above which products with unit vectors take its place
+FIRST = 60  # nodes of a first derivative, above which the second is not derived
+SECOND = 45  # nodes of a second derivative without deltas, above which products with unit vectors take its place
 TOGETHER = 64  # unit vectors in one product
 
 Params = Mapping[str, np.ndarray]
@@ -54,18 +55,25 @@ def hessian(objective: Objective) -> Curvature:
 
 
 def second_derivatives(program: api.Program, loss: str, names: Sequence[str]) -> list[Block] | None:
-    """The blocks of the Hessian as equations with their deltas; None where they would be too long."""
+    """The blocks of the Hessian as equations with their deltas; None where products with unit vectors cost less."""
     found: list[Block] = []
     for row in names:
         first = program.partial(loss, row)
-        if sum(1 for _ in preorder(*(equation.rhs for equation in first))) > LARGEST:
+        if _nodes(first) > FIRST:
             return None
         rank = program.ranks[row]
         for column in names:
             if column in dependencies(first.known, next(iter(first.defined))):
                 (second,) = first.partial(f"d{loss}/d{row}", column)
                 found.append(Block(row, column, second, rank))
+    divided = any(axes for part in parts(found, names, names, symmetric=True) for axes in part.row_axes.values())
+    if not divided and any(_nodes([block.equation]) > SECOND for block in found):
+        return None
     return found
+
+
+def _nodes(equations: Iterable[Equation]) -> int:
+    return sum(1 for _ in preorder(*(equation.rhs for equation in equations)))
 
 
 def by_products(objective: Objective, products: Callable[[Params, Params], Arrays]) -> Curvature:
@@ -177,7 +185,8 @@ class _Side:
     def gather(self, arrays: Params) -> np.ndarray:
         count = math.prod(self.batch)
         parts = [np.moveaxis(arrays[name], self.axes[name], range(len(self.axes[name]))) for name in self.names]
-        return np.concatenate([part.reshape(count, -1) for part in parts] or [np.zeros((count, 0))], axis=1)
+        flat = [part.reshape(count, math.prod(part.shape[len(self.batch) :])) for part in parts]
+        return np.concatenate(flat or [np.zeros((count, 0))], axis=1)
 
     def scatter(self, vectors: np.ndarray) -> Arrays:
         found: Arrays = {}

@@ -28,7 +28,7 @@ class Layout:
 
     def pack_rows(self, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
         """Arrays with one more axis in front as the rows of a matrix."""
-        parts = [np.asarray(arrays[name]).reshape(len(arrays[name]), -1) for name in self.shapes]
+        parts = [np.reshape(arrays[name], (len(arrays[name]), math.prod(shape))) for name, shape in self.shapes.items()]
         return np.concatenate(parts, axis=1)
 
     def unpack(self, vector: np.ndarray) -> Arrays:
@@ -37,7 +37,7 @@ class Layout:
 
     def unpack_rows(self, matrix: np.ndarray) -> Arrays:
         """The rows of a matrix as arrays with one more axis in front."""
-        return {name: part.reshape(-1, *self.shapes[name]) for name, part in self._cut(matrix, 1)}
+        return {name: part.reshape(len(matrix), *self.shapes[name]) for name, part in self._cut(matrix, 1)}
 
     def _cut(self, array: np.ndarray, axis: int) -> list[tuple[str, np.ndarray]]:
         ends = np.cumsum([math.prod(shape) for shape in self.shapes.values()])[:-1]

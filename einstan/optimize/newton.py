@@ -20,7 +20,7 @@ from einstan.optimize.layout import Arrays
 from einstan.optimize.objective import Objective, Source
 from einstan.optimize.report import Report, Result
 from einstan.optimize.search import backtracked
-from einstan.optimize.systems import descent
+from einstan.optimize.systems import bends_down, descent
 
 ROUNDING = 8 * float(np.finfo(float).eps)
 
@@ -46,12 +46,16 @@ def newton(
     - ``tol``: it has converged when ``‖g‖ ≤ tol max(1, ‖g₀‖)``;
     - ``damping``: λ, added to every diagonal entry of the Hessian.
 
-    Where the Hessian is indefinite or singular, a step that leads down is taken and a note says so.  The result is
-    never a maximum or saddle that it was not begun at; what has not converged says why.  Raises `DataError` where the
-    value at the start is not finite.
+    Where the Hessian is indefinite or singular, a step that leads down is taken and a note says so.  What has not
+    converged says why; a point where the gradient vanishes and the Hessian has negative eigenvalues, a saddle or a
+    maximum, has not.  Raises `DataError` where the value at the start is not finite.
     """
     objective = Objective(source, loss, params, data, wrt)
-    return minimised(objective, newton_step(hessian(objective), damping), tol, max_iterations, progress)
+    curvature = hessian(objective)
+    return minimised(
+        objective, newton_step(curvature, damping), tol, max_iterations, progress,
+        at_end=lambda here: bends_down(curvature(here)),
+    )  # fmt: skip
 
 
 def newton_step(curvature: Curvature, damping: float) -> Step:
@@ -62,8 +66,15 @@ def newton_step(curvature: Curvature, damping: float) -> Step:
     return step
 
 
-def minimised(objective: Objective, step: Step, tol: float, max_iterations: int, progress: bool | None) -> Result:
-    """Steps, each with a line search, until the gradient vanishes."""
+def minimised(
+    objective: Objective,
+    step: Step,
+    tol: float,
+    max_iterations: int,
+    progress: bool | None,
+    at_end: Callable[[Arrays], str | None] = lambda here: None,
+) -> Result:
+    """Steps, each with a line search, until the gradient vanishes; ``at_end`` says what is wrong with a point then."""
     params = objective.start
     loss, gradient = started(objective)
     norm = norm_of(gradient)
@@ -90,6 +101,10 @@ def minimised(objective: Objective, step: Step, tol: float, max_iterations: int,
                 reason = f"the loss changes within its rounding alone, and the gradient stays at {norm:.2g}"
                 return report.result(params, loss, norm, False, reason)
         if norm <= goal:
+            wrong = at_end(params)
+            if wrong is not None:
+                reason = f"the gradient is {norm:.2g}, but this is no minimum: {wrong}"
+                return report.result(params, loss, norm, False, reason)
             return report.result(params, loss, norm, True, f"the gradient is {norm:.2g}, at most {goal:.2g}")
         return report.result(params, loss, norm, False, f"{max_iterations} iterations were not enough")
 

@@ -16,6 +16,8 @@ from einstan.optimize.newton import minimised
 from einstan.optimize.objective import Objective, Source
 from einstan.optimize.report import Result
 
+BENT = "the curvature along a direction was not positive: the step ended before it"
+
 
 def newton_cg(
     source: Source,
@@ -62,8 +64,7 @@ def conjugate_gradients(
         bent = product(direction)
         curvature = direction @ bent
         if curvature <= np.finfo(float).eps * (direction @ direction):
-            note = f"curvature {curvature / (direction @ direction):.2g} along a direction: the step ends before it"
-            return (step if used > 1 else direction), used, [note]
+            return (step if used > 1 else direction), used, [BENT]
         length = square / curvature
         step = step + length * direction
         residual = residual + length * bent

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -67,7 +66,7 @@ class Report:
 
     def __init__(self, progress: bool | None = None) -> None:
         self.rows: list[Row] = []
-        self.notes: list[str] = []
+        self.told: dict[str, list[int]] = {}
         self.progress = progress
         self.began = time.monotonic()
         self.line: Status | None = None
@@ -88,11 +87,13 @@ class Report:
 
     def note(self, texts: list[str]) -> None:
         """What was done in the iteration that is being made."""
-        self.notes += [f"iteration {len(self.rows)}: {text}" for text in texts]
+        for text in texts:
+            self.told.setdefault(text, []).append(len(self.rows))
 
     def result(self, params: Mapping[str, Any], loss: float, norm: float, converged: bool, reason: str) -> Result:
         iterations = max(len(self.rows) - 1, 0)
-        return Result(dict(params), loss, norm, iterations, converged, reason, self.rows, self.notes)
+        notes = [f"{_spans(numbers)}: {text}" for text, numbers in self.told.items()]
+        return Result(dict(params), loss, norm, iterations, converged, reason, self.rows, notes)
 
     def _show(self) -> None:
         if self.progress is False or (self.progress is None and time.monotonic() - self.began < PATIENCE):
@@ -107,8 +108,16 @@ class Report:
             self.line = console.status("")
             self.line.start()
         row = self.rows[-1]
-        self.line.update("  ".join(f"{name} {_cell(value)}" for name, value in row.items() if not _is_nan(value)))
+        self.line.update("  ".join(f"{name} {_cell(value)}" for name, value in row.items()))
 
 
-def _is_nan(value: float) -> bool:
-    return isinstance(value, float) and math.isnan(value)
+def _spans(numbers: list[int]) -> str:
+    """``iteration 3``, ``iterations 1-6, 9``."""
+    spans: list[list[int]] = []
+    for number in dict.fromkeys(numbers):
+        if spans and number == spans[-1][-1] + 1:
+            spans[-1] = [spans[-1][0], number]
+        else:
+            spans.append([number])
+    word = "iteration" if len(spans) == 1 == len(spans[0]) else "iterations"
+    return f"{word} " + ", ".join("-".join(map(str, span)) for span in spans)

@@ -36,6 +36,20 @@ def descent(
     return step, notes
 
 
+def bends_down(pieces: Sequence[Piece]) -> str | None:
+    """What is wrong with a symmetric matrix as the Hessian at a minimum: its negative eigenvalues; None for nothing."""
+    for piece in pieces:
+        try:
+            np.linalg.cholesky(piece.matrix)
+        except np.linalg.LinAlgError:
+            values = np.linalg.eigvalsh(piece.matrix)
+            size = np.abs(values).max(axis=1, keepdims=True, initial=0.0)
+            negative = values < -1e3 * SMALL * values.shape[1] * size
+            if negative.any():
+                return f"{int(negative.sum())} of {values.size} eigenvalues of its Hessian are negative"
+    return None
+
+
 def solve(pieces: Sequence[Piece], right: Mapping[str, np.ndarray]) -> tuple[Arrays, float, list[str]]:
     """The step ``J⁻¹ b`` of square systems, ``b · J step``, and notes; of least squares where J is singular."""
     step: Arrays = {}
@@ -72,7 +86,7 @@ def _by_eigenvalues(matrix: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, 
     vanishing = size <= SMALL * matrix.shape[-1] * np.maximum(largest, np.finfo(float).tiny)
     negative = (values < 0) & ~vanishing
     along = np.einsum("bji,bj->bi", vectors, right)
-    pulled = vanishing & (np.abs(along) > 1e-10 * np.linalg.norm(right, axis=1, keepdims=True))
+    pulled = vanishing & (np.abs(along) > 1e-6 * np.linalg.norm(right, axis=1, keepdims=True))
     curvature = np.where(vanishing, np.where(largest > 0, largest, 1.0), size)
     solved = np.einsum("bij,bj->bi", vectors, np.where(vanishing & ~pulled, 0.0, along / curvature))
     notes = []
