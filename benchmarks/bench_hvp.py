@@ -92,7 +92,7 @@ def by_jax(params: dict[str, Any], X: Any, Y: Any, V: dict[str, Any]) -> Product
     if len(V["W1"]) == 1:
         first = jax.tree.map(lambda v: v[0], along)
         return lambda: {n: a[None] for n, a in jax.block_until_ready(single(given, first)).items()}
-    return lambda: jax.block_until_ready(several(given, along))  # type: ignore[no-any-return]
+    return lambda: jax.block_until_ready(several(given, along))
 
 
 def by_torch(params: dict[str, Any], X: Any, Y: Any, V: dict[str, Any]) -> Product:

@@ -8,7 +8,7 @@ differentiated by is its direction.  A backward pass is a program too: its tange
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from einstan.calculus.assume import assumed
 from einstan.calculus.collect import shortest
@@ -27,13 +27,13 @@ from einstan.calculus.passes import (
     require_tensor,
 )
 from einstan.calculus.program import Assumption, Program, stated_extents
-from einstan.calculus.simplify import simplify, simplify_sum
+from einstan.calculus.simplify import flattened, simplify, simplify_product, simplify_sum
 from einstan.calculus.stable import stabilised
 from einstan.language.dims import axis, is_axis
 from einstan.language.errors import DifferentiationError
 from einstan.language.index import Index
 from einstan.language.place import at
-from einstan.language.term import ZERO, Equation, Expr, Name, tensors
+from einstan.language.term import ZERO, Add, Const, Equation, Expr, Indexed, Name, substitute, tensors
 
 
 def jvp(
@@ -93,7 +93,7 @@ def jvp(
             used.update([read] if terms else [])
         if parts:
             name = tangents[equation.name] = pass_name(letter, equation.name)
-            value = _total(parts, stated, names, assumptions)
+            value = _total(parts, set(tangents.values()), stated, names, assumptions)
             equations.append(pass_equation(name, equation.name, index, equation.indices, value, stated))
     for name in () if zeros else directions:
         readers = [e.name for e in forward if name in reads[e.name] and e.name in live]
@@ -112,10 +112,41 @@ def jvp(
 
 
 def _total(
-    parts: Sequence[Expr], stated: Sequence[Stated], names: ForwardNames, assumptions: Sequence[Assumption]
+    parts: Sequence[Expr],
+    tangents: Collection[Name],
+    stated: Sequence[Stated],
+    names: ForwardNames,
+    assumptions: Sequence[Assumption],
 ) -> Expr:
-    total = stated_extents(simplify_sum(parts), stated)
-    return shortest(assumed(names(total), assumptions))
+    total = assumed(names(stated_extents(simplify_sum(parts), stated)), assumptions)
+    return shortest(_aligned(total, tangents))
+
+
+def _aligned(total: Expr, tangents: Collection[Name]) -> Expr:
+    """The terms with the same letters where they sum over a tangent's slots, so that they can be collected.
+
+    ``S[N,K] tZ[N,K] - Y[N,C] tZ[N,C]`` is ``(S[N,C] - Y[N,C]) tZ[N,C]``.
+    """
+    if not isinstance(total, Add):
+        return total
+    letters: dict[tuple[Name, int], Index] = {}
+    return simplify_sum(_with_letters(term, tangents, letters) for term in total.terms)
+
+
+def _with_letters(term: Expr, tangents: Collection[Name], letters: dict[tuple[Name, int], Index]) -> Expr:
+    coefficient, flat, summed = flattened((term,))
+    new: dict[Index, Index] = {}
+    for factor in flat:
+        if isinstance(factor, Indexed) and factor.tensor in tangents:
+            for position, form in enumerate(factor.slots):
+                if form.index in summed and form.index not in new:
+                    new[form.index] = letters.setdefault((factor.tensor, position), form.index)
+    kept = {index.name for factor in flat for index in factor.free if index not in new}
+    kept |= {index.name for index in summed if index not in new}
+    if len(set(new.values())) < len(new) or kept & {index.name for index in new.values()}:
+        return term
+    renamed: list[Expr] = [substitute(factor, new) for factor in flat]  # type: ignore[misc]
+    return simplify_product((Const(coefficient), *renamed), [new.get(index, index) for index in summed])
 
 
 def _refuse_still(program: Program, name: Name, directions: Mapping[Name, Name], live: set[Name]) -> None:
