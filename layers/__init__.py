@@ -9,25 +9,45 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from einstan.layers.average_pool_1d import average_pool_1d
+    from einstan.layers.average_pool_2d import average_pool_2d
     from einstan.layers.binary_cross_entropy import binary_cross_entropy
+    from einstan.layers.convolution_1d import convolution_1d
+    from einstan.layers.convolution_2d import convolution_2d
+    from einstan.layers.correlation_1d import correlation_1d
+    from einstan.layers.correlation_2d import correlation_2d
     from einstan.layers.cross_entropy import cross_entropy
     from einstan.layers.dense import dense
+    from einstan.layers.max_pool_1d import max_pool_1d
+    from einstan.layers.max_pool_2d import max_pool_2d
     from einstan.layers.mean_squared_error import mean_squared_error
     from einstan.layers.relu import relu
     from einstan.layers.sigmoid import sigmoid
     from einstan.layers.softmax import softmax
     from einstan.layers.tanh import tanh
+    from einstan.layers.transposed_convolution_1d import transposed_convolution_1d
+    from einstan.layers.transposed_convolution_2d import transposed_convolution_2d
     from einstan.library.layer import Layer
 
 __all__ = [
+    "average_pool_1d",
+    "average_pool_2d",
     "binary_cross_entropy",
+    "convolution_1d",
+    "convolution_2d",
+    "correlation_1d",
+    "correlation_2d",
     "cross_entropy",
     "dense",
+    "max_pool_1d",
+    "max_pool_2d",
     "mean_squared_error",
     "relu",
     "sigmoid",
     "softmax",
     "tanh",
+    "transposed_convolution_1d",
+    "transposed_convolution_2d",
 ]
 
 

@@ -25,7 +25,7 @@ from einstan.calculus.simplify import (
     simplify_reduce,
     simplify_sum,
 )
-from einstan.language.index import Index, slot
+from einstan.language.index import Affine, Index, affine, slot
 from einstan.language.node import Node, fold
 from einstan.language.term import (
     ONE,
@@ -98,6 +98,8 @@ def expanded(expr: Expr, merge: bool = True) -> Expr:
                 return _multiplied_out((_distributed(indices, children[0], merge), *counts), merge)  # type: ignore[arg-type]
             case Reduce(operation=operation, indices=indices):
                 return simplify_reduce(operation, indices, children[0])  # type: ignore[arg-type]
+            case Delta() if merge and plain_pair(node) is None:
+                return _two_sides(node.rebuilt(children) if children != node.children else node)
             case _:
                 return node.rebuilt(children) if children != node.children else node
 
@@ -137,7 +139,7 @@ def _multiplied_out(factors: Sequence[Expr], merge: bool) -> Expr:
 
 
 def _normal_term(term: Expr, merge: bool) -> Expr:
-    """exp(a) exp(b) = exp(a + b); δ[n,m] a[m] = δ[n,m] a[n]."""
+    """exp(a) exp(b) = exp(a + b); δ[n,m] a[m] = δ[n,m] a[n]; δ[2p+R,u] a[u] = δ[2p+R,u] a[2p+R]."""
     if not merge:
         return term
     number, flat, summed = flattened((term,))
@@ -150,12 +152,44 @@ def _normal_term(term: Expr, merge: bool) -> Expr:
         number, flat, inner = flattened((term,))
         flat, summed = [*deltas, *flat], [*summed, *inner]
         term = sum_over(summed, mul((Const(number), *flat) if number != 1 else flat))
+    for position, factor in enumerate(flat):
+        solved = _free_solution(factor, summed)
+        if solved is not None and any(solved[0] in other.free for k, other in enumerate(flat) if k != position):
+            index, value = solved
+            moved = [f if k == position else substitute(f, {index: value}) for k, f in enumerate(flat)]
+            return _normal_term(simplify_product((Const(number), *map(simplify, moved)), summed), merge)  # type: ignore[arg-type]
     exponentials = [f for f in flat if isinstance(f, Apply) and f.function == "exp"]
     if len(exponentials) < 2:
         return term
     merged = simplify_apply("exp", (simplify_sum(f.arguments[0] for f in exponentials),))
     others = [f for f in flat if f not in exponentials]
     return simplify_product((Const(number), *others, merged), summed)
+
+
+def _free_solution(factor: Expr, summed: Sequence[Index]) -> tuple[Index, Affine] | None:
+    """The first free index that a delta of forms can be solved for, with its value."""
+    if not isinstance(factor, Delta) or plain_pair(factor) is not None:
+        return None
+    difference = affine((factor.left, 1), (factor.right, -1))
+    held = [
+        (atom, k)
+        for atom, k in difference.terms
+        if isinstance(atom, Index) and abs(k) == 1 and atom not in summed
+        and not any(atom in other.free for other, _ in difference.terms if other is not atom)
+    ]  # fmt: skip
+    if len(difference.terms) < 2 or not held:
+        return None
+    index, k = min(held, key=lambda pair: pair[0].fields)
+    return index, affine((affine((difference, 1), (index, -k)), -k))
+
+
+def _two_sides(delta: Delta) -> Delta:
+    """δ[a-b,c-1] = δ[a+1,b+c]: every term on the side where it is positive."""
+    difference = affine((delta.left, 1), (delta.right, -1))
+    sides = ([(a, k) for a, k in difference.terms if k > 0], [(a, -k) for a, k in difference.terms if k < 0])
+    constant = difference.constant
+    left, right = affine(*sides[0], constant=max(constant, 0)), affine(*sides[1], constant=max(-constant, 0))
+    return delta if (left, right) == (delta.left, delta.right) else Delta(left, right)
 
 
 def _speakers(pairs: Iterable[tuple[Index, Index]]) -> dict[Index, Index]:

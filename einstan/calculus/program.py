@@ -11,7 +11,7 @@ from typing import Protocol
 
 from einstan.language.dims import UnionFind, axis, is_axis, qualified, redimensioned, relate
 from einstan.language.errors import ProgramError
-from einstan.language.index import Affine, Index, affine
+from einstan.language.index import Affine, Index, Quotient, affine
 from einstan.language.node import Node, fold, preorder
 from einstan.language.place import at
 from einstan.language.term import (
@@ -170,7 +170,8 @@ def dims_in(equation: Equation) -> set[str]:
 
 def stated_extents(expr: Expr, where: Iterable[tuple[Index, Affine]]) -> Expr:
     """The expression with the extents that no axis has as what ``where |R| = 2`` states."""
-    forms = {index.dim: form for index, form in where if not is_axis(index.dim)}
+    plain = [(i, form) for i, form in where if not any(isinstance(atom, Quotient) for atom, _ in form.terms)]
+    forms = {index.dim: form for index, form in plain if not is_axis(index.dim)}
     if not forms:
         return expr
 

@@ -16,6 +16,7 @@ from einstan.calculus.naming import ForwardNames
 from einstan.calculus.partial import Differentiator, Kinks, inlined
 from einstan.calculus.program import Assumption, Program, stated_extents
 from einstan.calculus.simplify import simplify, simplify_sum
+from einstan.language.dims import is_axis, redimensioned
 from einstan.language.errors import ClaimError
 from einstan.language.index import Index
 from einstan.language.node import preorder, replace
@@ -73,7 +74,20 @@ def prove_partial(claim: Equation, program: Program, kinks: Kinks | None = None)
     resolved = whole.resolved(claim)
     wrt = name.wrt[0][0]
     derived = derived_partial(resolved, definitions, wrt, kinks)
-    return prove(derived, resolved.rhs, definitions, whole.resolved_assumptions())
+    declared = stated_extents(simplify(resolved.rhs), resolved.where)
+    known = _ranges(*definitions.values(), resolved)
+    return prove(
+        redimensioned(derived, known),  # type: ignore[arg-type]
+        redimensioned(declared, known),  # type: ignore[arg-type]
+        {n: redimensioned(e, known) for n, e in definitions.items()},  # type: ignore[misc]
+        whole.resolved_assumptions(),
+    )
+
+
+def _ranges(*equations: Equation) -> dict[str, str]:
+    """Indices of which two equations state the same number of values run over one dimension."""
+    stated = [pair for equation in equations for pair in equation.where]
+    return {i.dim: f"range {form.constant}" for i, form in stated if not form.terms and not is_axis(i.dim)}
 
 
 def derived_partial(

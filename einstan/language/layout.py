@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import TypeVar
 
 from einstan.language.capitals import evidence, placements
-from einstan.language.index import Affine, Index
+from einstan.language.index import Affine, Index, Quotient
 from einstan.language.node import Node
 from einstan.language.sugar import as_softmax, guards_before
 from einstan.language.surface import (
@@ -286,6 +286,8 @@ class Layout:
                 spelled: Surface = Ref(NOWHERE, atom.name)
             elif isinstance(atom, Extent):
                 spelled = Size(NOWHERE, atom.index.name)
+            elif isinstance(atom, Quotient):
+                spelled = yield self.quotient(atom)
             else:
                 assert isinstance(atom, Indexed)
                 spelled = yield self.access(atom)
@@ -296,3 +298,9 @@ class Layout:
             number = Number(NOWHERE, Fraction(abs(node.constant)))
             terms.append(Term(NOWHERE, -1 if node.constant < 0 else 1, ((number, False),)))
         return Expression(NOWHERE, tuple(terms))
+
+    def quotient(self, node: Quotient) -> Task[Surface]:
+        form = yield self.form(node.form)
+        above = form.terms[0].parts if len(form.terms) == 1 and form.terms[0].sign > 0 else ((form, False),)
+        parts = (*above, (Number(NOWHERE, Fraction(node.divisor)), True))
+        return Call(NOWHERE, "floor", (Expression(NOWHERE, (Term(NOWHERE, 1, parts),)),))

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from einstan.calculus.program import Program, prefix
 from einstan.language.dims import axis, qualified
 from einstan.language.errors import ExtentError, nearest
-from einstan.language.index import Affine, Index, lowered
+from einstan.language.index import Affine, Index, Quotient, lowered
 from einstan.language.node import preorder
 from einstan.language.place import Place, at
 from einstan.language.term import Equation, Extent, Indexed, Name, Reduce, Sum
@@ -210,9 +210,12 @@ def value_of(extents: Extents, equation: Equation, form: Affine) -> int | None:
     """The value of a form of extents, if all of them are known."""
     total = form.constant
     for atom, coefficient in form.terms:
-        if not isinstance(atom, Extent):
-            return None
-        size = extents.known.get(extents.dim(equation, atom.index))
+        size: int | None = None
+        if isinstance(atom, Quotient):
+            above = value_of(extents, equation, atom.form)
+            size = None if above is None else above // atom.divisor
+        elif isinstance(atom, Extent):
+            size = extents.known.get(extents.dim(equation, atom.index))
         if size is None:
             return None
         total += coefficient * size

@@ -21,6 +21,7 @@ from einstan.machine.operations import COMPARISONS, Flat, Graph, Operation, Stor
 from einstan.machine.pairs import Expansion, roots
 from einstan.machine.paths import Optimizer
 from einstan.machine.refusals import divides_by_zero, empty, reader_of, too_large
+from einstan.machine.windows import solved
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,7 @@ def plan(
     flat = flatten(program, outputs) if flat is None else flat
     extents = sizes if isinstance(sizes, Extents) else infer(program, shapes or {}, sizes, only=flat.wanted)
     refuse_empty(flat, extents)
+    flat = solved(flat, extents)
     expanded = Expansion(flat, extents, optimize).run()
     made = Plan(
         program,
@@ -246,7 +248,7 @@ def flops_of(made: Plan, operation: Operation) -> int:
         return every * (2 if operation.summed and len(operation.operands) > 1 else 1)
     if operation.kind == "map":
         return made.size(operation.out_dims) * max(len(operation.operands) - 1, 1)
-    if operation.kind == "reduce":
+    if operation.kind in ("reduce", "overlap"):
         return every
     if operation.kind == "scatter":
         return made.size(made.graph.dims(operation.operands[1].value))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from einstan.machine.contraction import Contractions
 from einstan.machine.lower import window
 from einstan.machine.operations import Form, Labels, Operation, Ref
+from einstan.machine.overlaps import Overlaps
 from einstan.machine.spelling import letters, plain_text
 from einstan.machine.writer import Variable
 
 
-class Positions(Contractions):
+class Positions(Overlaps):
     """Rules for ``read``, ``form``, ``iota``, ``diagonal``, ``embed``, ``scatter`` and ``expand``."""
 
     def do_read(self, value: int, operation: Operation, constant: bool) -> Variable:
@@ -142,5 +142,8 @@ class Positions(Contractions):
     def do_expand(self, value: int, operation: Operation, constant: bool) -> Variable:
         (ref,) = operation.operands
         shape = self.shape(operation.out_dims, constant)
-        text = f"np.broadcast_to({self.aligned(ref, operation.out, self.floating(ref))}, {shape})"
+        text = self.floating(ref)
+        if self.variables[ref.value].type == "number":
+            text = f"np.{self.precision}({text})"
+        text = f"np.broadcast_to({self.aligned(ref, operation.out, text)}, {shape})"
         return self.assign(value, operation, text, constant, owned=False)

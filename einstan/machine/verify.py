@@ -140,8 +140,8 @@ def _question(
         if isinstance(rhs, Equation)
         else tuple(next((own for own in rhs.free if own.name == index.name), index) for index in left_indices)
     )
-    left = Equation(LEFT, left_indices, lhs.rhs if isinstance(lhs, Equation) else lhs)
-    right = Equation(RIGHT, right_indices, rhs.rhs if isinstance(rhs, Equation) else rhs)
+    left = Equation(LEFT, left_indices, *((lhs.rhs, lhs.where) if isinstance(lhs, Equation) else (lhs,)))
+    right = Equation(RIGHT, right_indices, *((rhs.rhs, rhs.where) if isinstance(rhs, Equation) else (rhs,)))
     common = tuple(Index(name, axis(BOTH, k)) for k, name in enumerate(names))
     slots = tuple(slot(index) for index in common)
     sides: list[Expr] = [Indexed(LEFT, slots), neg(Indexed(RIGHT, slots))]
@@ -203,7 +203,7 @@ def _stated(program: Program) -> list[str]:
     for equation in program.equations:
         for index, form in equation.where:
             own = program.dims.find(qualified(index.dim, prefix(equation)))
-            others = [a.index.dim for a, _ in form.terms if isinstance(a, Extent)]
+            others = [node.index.dim for node in preorder(form) if isinstance(node, Extent)]
             if own not in [program.dims.find(qualified(dim, prefix(equation))) for dim in others]:
                 found.append(own)
     return found

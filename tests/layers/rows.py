@@ -6,8 +6,12 @@ Nothing here uses the library: a finite-difference check of one's own program pr
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
+
+from einstan import layers
+from tests.layers import windows_by_hand as windows
 
 N, K, J = 5, 4, 3
 
@@ -20,6 +24,8 @@ class Row:
     forward: Callable
     gradients: Callable
     domains: dict = field(default_factory=dict)  # where inputs live: real, share, rows that sum to one
+    options: dict | None = None  # of a layer that is made by a function
+    axes: tuple = ()  # of a window: stride, dilation, zeros before and after
 
     def arrays(self, seed=0, dtype=np.float64):
         generator = np.random.default_rng(seed)
@@ -31,6 +37,15 @@ class Row:
     def cotangent(self, seed=1, dtype=np.float64):
         shape = np.shape(self.forward(**self.arrays()))
         return np.random.default_rng(seed).standard_normal(shape).astype(dtype) if shape else np.ones((), dtype)
+
+    def layer(self):
+        made = getattr(layers, self.name)
+        return made if self.options is None else made(**self.options)
+
+    @property
+    def slots(self):
+        """Summed letters for the axes of the output."""
+        return ",".join("NJPQ"[: self.cotangent().ndim])
 
     def __str__(self):
         return self.name
@@ -114,6 +129,39 @@ def binary_cross_entropy_gradients(C, P, Y):
     return {"P": C * (-Y / P + (1 - Y) / (1 - P)) / P.size, "Y": C * (np.log(1 - P) - np.log(P)) / P.size}
 
 
+def sliding(name, shapes, options, axes, forward, gradients, **more):
+    return Row(
+        name, "Y", shapes, partial(forward, axes=axes, **more), partial(gradients, axes=axes, **more),
+        options=options, axes=axes,
+    )  # fmt: skip
+
+
+IMAGE = {"X": (2, 2, 5, 4), "W": (2, 2, 2, 3), "b": (2,)}
+SIGNAL = {"X": (2, 3, 7), "W": (2, 3, 3), "b": (2,)}
+WINDOWS = [
+    sliding("correlation_1d", SIGNAL, {"stride": 2, "padding": [(1, 2)]}, ((2, 1, 1, 2),),
+            windows.correlate, windows.correlate_gradients),
+    sliding("convolution_1d", SIGNAL, {"dilation": 2, "padding": "full"}, ((1, 2, 4, 4),),
+            windows.convolve, windows.convolve_gradients),
+    sliding("correlation_2d", IMAGE, {"stride": (1, 2)}, ((1, 1, 0, 0), (2, 1, 0, 0)),
+            windows.correlate, windows.correlate_gradients),
+    sliding("convolution_2d", IMAGE, {"padding": "same", "kernel": (2, 3)}, ((1, 1, 0, 1), (1, 1, 1, 1)),
+            windows.convolve, windows.convolve_gradients),
+    sliding("transposed_convolution_1d", {"X": (2, 3, 4), "W": (3, 2, 3), "b": (2,)},
+            {"stride": 3, "dilation": 2, "padding": 1, "more": 1}, ((3, 2, 1, 1),),
+            windows.transposed, windows.transposed_gradients, more=(1,)),
+    sliding("transposed_convolution_2d", {"X": (2, 2, 3, 2), "W": (2, 2, 2, 3), "b": (2,)}, {"stride": (2, 1)},
+            ((2, 1, 0, 0), (1, 1, 0, 0)), windows.transposed, windows.transposed_gradients, more=(0, 0)),
+    sliding("max_pool_1d", {"X": (2, 3, 8)}, {"window": 3, "stride": 2, "dilation": 2}, ((2, 2, 0, 0),),
+            windows.pool, windows.pool_gradients, window=(3,), best=True),
+    sliding("max_pool_2d", {"X": (2, 2, 5, 6)}, {"window": (2, 3)}, ((2, 1, 0, 0), (3, 1, 0, 0)),
+            windows.pool, windows.pool_gradients, window=(2, 3), best=True),
+    sliding("average_pool_1d", {"X": (2, 3, 7)}, {"window": 3, "stride": 2, "padding": 1}, ((2, 1, 1, 1),),
+            windows.pool, windows.pool_gradients, window=(3,), best=False),
+    sliding("average_pool_2d", {"X": (2, 2, 5, 6)}, {"window": (3, 2), "stride": 1}, ((1, 1, 0, 0), (1, 1, 0, 0)),
+            windows.pool, windows.pool_gradients, window=(3, 2), best=False),
+]  # fmt: skip
+
 ROWS = [
     Row("dense", "Z", {"X": (N, K), "W": (K, J), "b": (J,)}, dense, dense_gradients),
     Row("relu", "A", {"Z": (N, J)}, relu, relu_gradients),
@@ -129,6 +177,7 @@ ROWS = [
         "binary_cross_entropy", "L", {"P": (N, J), "Y": (N, J)}, binary_cross_entropy, binary_cross_entropy_gradients,
         domains={"P": "share", "Y": "share"},
     ),
+    *WINDOWS,
 ]  # fmt: skip
 
 

@@ -8,26 +8,27 @@ from einstan import layers, parse
 from einstan.calculus.backward import backward, joined
 from einstan.calculus.partial import partial
 from einstan.language import ClaimError, DifferentiationError
+from einstan.language.index import Index, lowered
+from einstan.language.node import preorder
 from einstan.library.api import Program
 from einstan.library.layer import Layer
 from einstan.library.network import Network
+from einstan.machine.extents import infer
 from einstan.machine.loops import evaluate
 from tests.layers.rows import ROWS, central_differences
 
 CLOSE = {"rtol": 1e-12, "atol": 1e-13}
-LETTERS = "NJ"
 
 
 def layer_of(row):
-    return getattr(layers, row.name)
+    return row.layer()
 
 
 def network_of(row, assumptions=True):
     """The layer and, where its output is no scalar, a weighted sum of it: then gradients are those of a cotangent."""
     layer = layer_of(row)
-    rank = len(layer.equation.indices)
-    slots = ",".join(LETTERS[:rank])
-    total = f"total = C[{slots}] {row.output}[{slots}]" if rank else f"total = C {row.output}"
+    slots = row.slots
+    total = f"total = C[{slots}] {row.output}[{slots}]" if slots else f"total = C {row.output}"
     network = Network(layer(), total)
     if not assumptions:
         network.program = Program(network.program.equations)
@@ -116,14 +117,18 @@ def run_einsum(equation, program, arrays):
     from einstan.library.einsum import einsum
 
     total = 0
+    whole = Program((*program.equations, equation))
+    extents = infer(whole, {name: array.shape for name, array in arrays.items()})
+    indices = [node for node in preorder(equation.lhs, equation.rhs) if isinstance(node, Index)]
+    sizes = {lowered(index.name): extents.of(equation, index) for index in indices}  # an operand alone may not tell
     for term in einsum(equation).terms:
         operands = []
         for operand, subscripts in zip(term.operands, term.subscripts, strict=True):
             indices = tuple(dict.fromkeys(subscripts))
             whole = Program((*program.equations, equation, Equation("operand", indices, operand)))
-            operands.append(as_array(evaluate(whole, arrays)["operand"]))
+            operands.append(as_array(evaluate(whole, arrays, sizes)["operand"]))
         whole = Program((*program.equations, equation, Equation("factor", (), term.factor)))
-        factor = as_array(evaluate(whole, arrays)["factor"])
+        factor = as_array(evaluate(whole, arrays, sizes)["factor"])
         total = total + factor * np.einsum(term.string, *operands)
     return total
 

@@ -34,9 +34,62 @@ BY_JAX = {
 }
 
 
+def correlate(row, X, W, b):
+    spatial = "HW"[: len(row.axes)]
+    zeros = [axis[2:] for axis in row.axes]
+    found = jax.lax.conv_general_dilated(
+        X, W, [axis[0] for axis in row.axes], zeros, rhs_dilation=[axis[1] for axis in row.axes],
+        dimension_numbers=(f"NC{spatial}", f"OI{spatial}", f"NC{spatial}"),
+    )  # fmt: skip
+    return found + b.reshape(-1, *[1] * len(row.axes))
+
+
+def transpose(row, X, W, b):
+    """A correlation of the stretched input with the kernel turned round."""
+    spatial = "HW"[: len(row.axes)]
+    more = row.options.get("more", 0)
+    zeros = [
+        (d * (k - 1) - before, d * (k - 1) - after + more)
+        for k, (_, d, before, after) in zip(W.shape[2:], row.axes, strict=True)
+    ]
+    found = jax.lax.conv_general_dilated(
+        X, jnp.flip(W, range(2, W.ndim)), [1] * len(row.axes), zeros, lhs_dilation=[axis[0] for axis in row.axes],
+        rhs_dilation=[axis[1] for axis in row.axes], dimension_numbers=(f"NC{spatial}", f"IO{spatial}", f"NC{spatial}"),
+    )  # fmt: skip
+    return found + b.reshape(-1, *[1] * len(row.axes))
+
+
+def pool(row, X, best):
+    """Every window gathered, since JAX cannot differentiate its own when it is dilated."""
+    window = row.options["window"]
+    window = (window,) * len(row.axes) if isinstance(window, int) else window
+    X = jnp.pad(X, [(0, 0), (0, 0), *(axis[2:] for axis in row.axes)])
+    for k, (size, (stride, dilation, _, _)) in enumerate(zip(window, row.axes, strict=True)):
+        count = (X.shape[2 + k] - dilation * (size - 1) - 1) // stride + 1
+        at = stride * np.arange(count) + dilation * np.arange(size)[:, None]
+        X = jnp.moveaxis(jnp.take(X, at, axis=2 + k), 2 + k, -1)
+    offsets = tuple(range(-len(window), 0))
+    return X.max(axis=offsets) if best else X.mean(axis=offsets)
+
+
+WINDOWS_BY_JAX = {
+    "correlation": correlate,
+    "convolution": lambda row, X, W, b: correlate(row, X, jnp.flip(W, range(2, W.ndim)), b),
+    "transposed_convolution": transpose,
+    "max_pool": lambda row, X: pool(row, X, True),
+    "average_pool": lambda row, X: pool(row, X, False),
+}
+
+
+def by_jax(row, arrays):
+    if row.options is None:
+        return BY_JAX[row.name](**arrays)
+    return WINDOWS_BY_JAX[row.name[: -len("_1d")]](row, **arrays)
+
+
 def jacobian(row, name, arrays):
     others = {other: array for other, array in arrays.items() if other != name}
-    return np.asarray(jax.jacobian(lambda value: BY_JAX[row.name](**others, **{name: value}))(arrays[name]))
+    return np.asarray(jax.jacobian(lambda value: by_jax(row, {**others, name: value}))(arrays[name]))
 
 
 def as_array(tensor):
@@ -46,11 +99,10 @@ def as_array(tensor):
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_forward_and_backward(row):
     arrays, cotangent = row.arrays(), row.cotangent()
-    expected, pull = jax.vjp(lambda given: BY_JAX[row.name](**given), arrays)
+    expected, pull = jax.vjp(lambda given: by_jax(row, given), arrays)
     (gradients,) = pull(jnp.asarray(cotangent))
-    slots = ",".join("NJ"[: cotangent.ndim])
-    access = f"[{slots}]" if slots else ""
-    network = Network(getattr(layers, row.name)(), f"total = C{access} {row.output}{access}")
+    access = f"[{row.slots}]" if row.slots else ""
+    network = Network(row.layer()(), f"total = C{access} {row.output}{access}")
     np.testing.assert_allclose(network.evaluate(row.output, {}, **arrays), expected, rtol=1e-12, atol=1e-14)
     _, grads = network.value_and_grad("total", wrt=tuple(arrays)).compile()({}, **arrays, C=cotangent)
     for name in arrays:
@@ -59,7 +111,7 @@ def test_forward_and_backward(row):
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_declared_partials_are_jacobians(row):
-    layer, arrays = getattr(layers, row.name), row.arrays()
+    layer, arrays = row.layer(), row.arrays()
     for name in layer.inputs:
         for equation in (layer.declared[name], layer.derived(name)):
             found = evaluate(Program((*layer.program.equations, equation)), arrays)[equation.name]
@@ -70,7 +122,7 @@ def test_declared_partials_are_jacobians(row):
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.output == "L"], ids=str)
 def test_hessians_of_losses(row):
-    layer, arrays = getattr(layers, row.name), row.arrays()
+    layer, arrays = row.layer(), row.arrays()
     name = layer.inputs[-1] if row.name == "cross_entropy" else layer.inputs[0]
     first = partial(layer.equation, name)
     if name not in {str(read) for read in Program((first,)).inputs}:
@@ -79,9 +131,10 @@ def test_hessians_of_losses(row):
     second = partial(first, name)
     found = evaluate(Program((*layer.program.equations, second)), arrays)[second.name]
     others = {other: array for other, array in arrays.items() if other != name}
-    expected = jax.hessian(lambda value: BY_JAX[row.name](**others, **{name: value}))(arrays[name])
+    expected = jax.hessian(lambda value: by_jax(row, {**others, name: value}))(arrays[name])
     np.testing.assert_allclose(as_array(found), expected, rtol=1e-10, atol=1e-12)
 
 
 def test_there_is_an_oracle_for_every_layer():
-    assert sorted(BY_JAX) == sorted(layers.__all__)
+    windows = [f"{kind}_{axes}d" for kind in WINDOWS_BY_JAX for axes in (1, 2)]
+    assert sorted([*BY_JAX, *windows]) == sorted(layers.__all__)
