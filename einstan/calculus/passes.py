@@ -103,7 +103,7 @@ def pass_equation(
         if sized and index not in plain
     ]
     where += [(index, Affine(((Extent(Index(index.dim)), 1),))) for index in letters if index not in plain]
-    return derived_equation(name, (*letters, *indices), value, (*stated, *where))
+    return derived_equation(name, (*letters, *indices), value, stated, where)
 
 
 def _axis(tensor: Name, position: int, index: Index) -> str:

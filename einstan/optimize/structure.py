@@ -69,8 +69,8 @@ class Part:
         indices = (*(above[p] for p, _ in joined), *rest)
         plain = {form.index for node in preorder(value) if isinstance(node, Indexed) for form in node.slots}
         stated = [(once.get(index, index), form) for index, form in block.equation.where]
-        stated += [(i, Affine(((Extent(Index(axes[i])), 1),))) for i in indices if i not in plain]
-        return derived_equation(name, indices, value, stated)
+        sized = [(i, Affine(((Extent(Index(axes[i])), 1),))) for i in indices if i not in plain]
+        return derived_equation(name, indices, value, stated, sized)
 
 
 def parts(blocks: Iterable[Block], rows: Sequence[str], columns: Sequence[str], symmetric: bool) -> list[Part]:
