@@ -146,7 +146,8 @@ def _pulled_back(
                 raise only_compared(program[consumers[0].name], tensor)
             continue
         total = stated_extents(simplify_sum(contributions), stated)
-        total = shortest(assumed(names(total), assumptions))
+        # Collecting may open a mean, and so bring a stated extent to light.
+        total = stated_extents(shortest(assumed(names(total), assumptions)), stated)
         value: Expr = substitute(total, dict(zip(apart, indices, strict=True)))  # type: ignore[assignment]
         # A cotangent that is a number is used as the number.
         name = pass_name(letter, tensor)

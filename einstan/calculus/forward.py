@@ -119,7 +119,7 @@ def _total(
     assumptions: Sequence[Assumption],
 ) -> Expr:
     total = assumed(names(stated_extents(simplify_sum(parts), stated)), assumptions)
-    return shortest(_aligned(total, tangents))
+    return stated_extents(shortest(_aligned(total, tangents)), stated)
 
 
 def _aligned(total: Expr, tangents: Collection[Name]) -> Expr:

@@ -96,7 +96,7 @@ def pass_equation(
     taken = {index.name for index in indices}
     letters = tuple(Index(fresh_name(index.name.rstrip("'"), taken), index.dim) for index in batch)
     value: Expr = substitute(rhs, dict(zip(batch, letters, strict=True)))  # type: ignore[assignment]
-    plain = {form.index for node in preorder(value) if isinstance(node, Indexed) for form in node.slots}
+    plain = plainly_read(value)
     where = [
         (index, Affine(((Extent(Index(_axis(tensor, position, index))), 1),)))
         for position, index in enumerate(indices)
@@ -104,6 +104,12 @@ def pass_equation(
     ]
     where += [(index, Affine(((Extent(Index(index.dim)), 1),))) for index in letters if index not in plain]
     return derived_equation(name, (*letters, *indices), value, stated, where)
+
+
+def plainly_read(expr: Expr) -> set[Index | None]:
+    """The free indices that stand by themselves in a slot, so that its tensor tells how far they run."""
+    read = {form.index for node in preorder(expr) if isinstance(node, Indexed) for form in node.slots}
+    return read & set(expr.free)
 
 
 def _axis(tensor: Name, position: int, index: Index) -> str:

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from einstan.calculus.naming import derived_equation
+from einstan.calculus.passes import plainly_read
 from einstan.calculus.simplify import simplify
 from einstan.language.dims import UnionFind, axis
 from einstan.language.index import Affine, Index
-from einstan.language.node import preorder
-from einstan.language.term import ZERO, Add, Const, Delta, Equation, Expr, Extent, Indexed, Mul, Sum, substitute
+from einstan.language.term import ZERO, Add, Const, Delta, Equation, Expr, Extent, Mul, Sum, substitute
 
 Pair = tuple[int, int]  # an axis of the row's tensor, and one of the column's
 
@@ -67,7 +67,7 @@ class Part:
         rest = [i for k, i in enumerate(above) if k not in self.row_axes[block.row]]
         rest += [i for k, i in enumerate(below) if k not in self.column_axes[block.column]]
         indices = (*(above[p] for p, _ in joined), *rest)
-        plain = {form.index for node in preorder(value) if isinstance(node, Indexed) for form in node.slots}
+        plain = plainly_read(value)
         stated = [(once.get(index, index), form) for index, form in block.equation.where]
         sized = [(i, Affine(((Extent(Index(axes[i])), 1),))) for i in indices if i not in plain]
         return derived_equation(name, indices, value, stated, sized)
