@@ -1,9 +1,9 @@
 """How fast are sliding windows: correlation along one and two axes, pooling; forward, backward and gradient pass?
 
-The value, the gradient for the input and the gradient for the kernel, from equations with index arithmetic, beside NumPy
-by hand (the window copied for one matrix product per image), SciPy, PyTorch eager and jitted JAX where they are installed.
-Every answer is checked against sums over the entries of the kernel in float64 before it is timed; contenders run
-interleaved on one thread.
+The value, the gradient for the input and the gradient for the kernel, from equations with index arithmetic, beside
+NumPy by hand (the window copied for one matrix product per image), SciPy, PyTorch eager and jitted JAX where they are
+installed.  Every answer is checked against sums over the entries of the kernel in float64 before it is timed;
+contenders run interleaved on one thread.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ def reference(case: Case, X: Any, W: Any, C: Any) -> tuple[Any, ...]:
 
     axes = len(case.W or case.X) - 2 if len(case.X) > 1 else 1
     plain = len(case.X) == 1
+    wide: Any
     X = X[None, None] if plain else X
     kernel = (2,) * axes if W is None else W.shape[-axes:]
     s, z = case.stride, case.zeros

@@ -40,6 +40,7 @@ TRIES = 120
 
 # The representative; True where a node is its own, so that the cache keeps no node alive.
 _alpha: WeakKeyDictionary[Node, Node | Literal[True]] = WeakKeyDictionary()
+_signatures: WeakKeyDictionary[Node, bytes] = WeakKeyDictionary()
 
 
 def alpha(expr: Expr) -> Expr:
@@ -60,7 +61,10 @@ def pattern(expr: Expr) -> tuple[Node, tuple[Index, ...]]:
 
 def signature(expr: Expr) -> bytes:
     """A cheap digest that equal expressions share whatever their letters: what may be compared in full."""
-    return _colour(expr, {}, letters=False)
+    found = _signatures.get(expr)
+    if found is None:
+        found = _signatures[expr] = _colour(expr, {}, letters=False)
+    return found
 
 
 # ---- arranging -------------------------------------------------------------------------------------------------------

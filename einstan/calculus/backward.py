@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from einstan.calculus.assume import assumed
-from einstan.calculus.collect import shortest
 from einstan.calculus.naming import ForwardNames
-from einstan.calculus.partial import Differentiator, Kinks, Term, denominator_indices, only_compared
+from einstan.calculus.partial import Differentiator, Kinks, Term, denominator_indices, only_compared, scalars
+from einstan.calculus.parts import shortest_named
 from einstan.calculus.passes import (
     batch_index,
     between,
@@ -80,7 +80,7 @@ def vjp(
     for name, cotangent in cotangents.items():
         require_tensor(program, name)
         refuse_given(program, name, cotangent, "cotangent of")
-    index = batch_index(batch, cotangents)
+    index = batch_index(batch, cotangents, scalars(*program))
     seeds: dict[Name, Expr] = {name: Indexed(cotangent, ()) for name, cotangent in cotangents.items()}
     return _pulled_back(program, seeds, wrt, index, assume, kinks, letter, zeros)
 
@@ -116,6 +116,7 @@ def _pulled_back(
     stated = [(index, form) for equation in forward for index, form in equation.where if not is_axis(index.dim)]
     tied = letter == "d" and not batch  # dU has the axes of U in every program
     readers: dict[Name, list[Equation]] = {}
+    taken = scalars(*forward)
     for equation in forward:
         for read in reads[equation.name]:
             readers.setdefault(read, []).append(equation)
@@ -132,7 +133,7 @@ def _pulled_back(
             continue
         if not consumers and seed is None:
             continue
-        indices = _indices(program, tensor, consumers or readers.get(tensor, ()))
+        indices = _indices(program, tensor, consumers or readers.get(tensor, ()), taken)
         apart = tuple(Index(f"{i.name}'", i.dim) for i in indices)
         contributions: list[Expr] = [] if seed is None else [_access(seed, batch, map(slot, apart))]
         reached_by_value = seed is not None
@@ -147,7 +148,7 @@ def _pulled_back(
             continue
         total = stated_extents(simplify_sum(contributions), stated)
         # Collecting may open a mean, and so bring a stated extent to light.
-        total = stated_extents(shortest(assumed(names(total), assumptions)), stated)
+        total = stated_extents(shortest_named(assumed(names(total), assumptions), names.parts), stated)
         value: Expr = substitute(total, dict(zip(apart, indices, strict=True)))  # type: ignore[assignment]
         # A cotangent that is a number is used as the number.
         name = pass_name(letter, tensor)
@@ -157,7 +158,8 @@ def _pulled_back(
     made = {equation.name for equation in equations}
     for tensor in wanted:
         if pass_name(letter, tensor) not in made:  # it cancels, as in x - x
-            indices = _indices(program, tensor, [e for e in program.resolved_all() if tensor in tensors(e.rhs)])
+            reading = [e for e in program.resolved_all() if tensor in tensors(e.rhs)]
+            indices = _indices(program, tensor, reading, taken)
             equations.append(pass_equation(pass_name(letter, tensor), tensor, batch, indices, ZERO, sized=not tied))
     return Program(needed(equations, [pass_name(letter, name) for name in wanted]), ())
 
@@ -184,10 +186,10 @@ def _access(cotangent: Expr, batch: tuple[Index, ...], slots: Iterable[Affine]) 
     return cotangent
 
 
-def _indices(program: Program, tensor: Name, readers: Sequence[Equation]) -> tuple[Index, ...]:
+def _indices(program: Program, tensor: Name, readers: Sequence[Equation], taken: set[str]) -> tuple[Index, ...]:
     """The letters of the first equation that reads a tensor; where none does, those of its own equation."""
     if readers:
-        return denominator_indices(readers[0], tensor, set())
+        return denominator_indices(readers[0], tensor, set(), taken)
     return program.resolved(program[tensor]).indices
 
 

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
 from typing import Literal
 from weakref import WeakKeyDictionary
 
 from einstan.calculus.alpha import alpha, signature
 from einstan.calculus.delta import plain_pair
 from einstan.calculus.simplify import (
+    as_power,
     coefficient_of,
     flattened,
     is_negative,
     neg_simplified,
+    powers,
     scaled,
     simplify,
     simplify_apply,
@@ -89,6 +92,8 @@ def expanded(expr: Expr, merge: bool = True) -> Expr:
                     arguments = tuple(map(_led, arguments))
                 if function == "pow":
                     return _power_multiplied_out(arguments[0], arguments[1], merge)
+                if function == "sqrt" and merge:
+                    return _power_multiplied_out(arguments[0], Const(Fraction(1, 2)), merge)
                 if function == "softplus":
                     return _softplus(*arguments)
                 return simplify_apply(function, arguments)
@@ -158,6 +163,10 @@ def _normal_term(term: Expr, merge: bool) -> Expr:
             index, value = solved
             moved = [f if k == position else substitute(f, {index: value}) for k, f in enumerate(flat)]
             return _normal_term(simplify_product((Const(number), *map(simplify, moved)), summed), merge)  # type: ignore[arg-type]
+    roots = [f for f in flat if any(isinstance(base, Const) for base, _ in powers(f))]
+    settled = [part for f in roots for base, k in powers(f) for part in _root_of_number(base, k)]
+    if any(isinstance(part, Const) for part in settled):
+        return simplify_product((Const(number), *(f for f in flat if f not in roots), *settled), summed)
     exponentials = [f for f in flat if isinstance(f, Apply) and f.function == "exp"]
     if len(exponentials) < 2:
         return term
@@ -214,6 +223,11 @@ def _power_multiplied_out(base: Expr, exponent: Expr, merge: bool) -> Expr:
         if k.denominator == 1 and 2 <= k <= POWER and len(base.terms) ** int(k) <= (TERMS if merge else READABLE):
             return _multiplied_out((base,) * int(k), merge)
         number = coefficient_of(base.terms[0])[0]
+        if number not in (0, 1) and number > 0 and k.denominator != 1 and merge:
+            # sqrt(2 a + 2 b) = sqrt(2) sqrt(a + b)
+            monic = simplify_sum(scaled(c / number, rest) for c, rest in map(coefficient_of, base.terms))
+            root = _root_of_number(number, k)
+            return simplify_product((*root, simplify_apply("pow", (monic, exponent))))
         if number != 1 and k.denominator == 1:
             # (2 a + 2 b)^-1 = 1/2 (a + b)^-1: the first coefficient of a power's base is one
             monic = simplify_sum(scaled(c / number, rest) for c, rest in map(coefficient_of, base.terms))
@@ -228,6 +242,19 @@ def _power_multiplied_out(base: Expr, exponent: Expr, merge: bool) -> Expr:
             k = exponent.value
             return simplify_product((Const(number**k.numerator), simplify_apply("pow", (rest, exponent))))
     return simplify_apply("pow", (base, exponent))
+
+
+def _root_of_number(base: Expr | Fraction, k: Fraction) -> tuple[Expr, ...]:
+    """2^(-3/2) = 1/4 sqrt(2), sqrt(1/2) = 1/2 sqrt(2): whole numbers with exponents below one."""
+    number = base if isinstance(base, Fraction) else base.value if isinstance(base, Const) else Fraction(0)
+    if number <= 0:
+        return (as_power(base if isinstance(base, Expr) else Const(base), k),)
+    rational, roots = Fraction(1), []
+    for value, exponent in ((number.numerator, k), (number.denominator, -k)):
+        whole = exponent.numerator // exponent.denominator
+        rational *= Fraction(value) ** whole
+        roots.append(as_power(Const(value), exponent - whole))
+    return tuple(part for part in (Const(rational), *roots) if part is not ONE)
 
 
 def _softplus(u: Expr) -> Expr:

@@ -20,7 +20,7 @@ from einstan.calculus.assume import assumed
 from einstan.calculus.backward import backward
 from einstan.calculus.collect import shortest
 from einstan.calculus.naming import ForwardNames, derived_equation
-from einstan.calculus.partial import Differentiator, Term, denominator_indices, partial
+from einstan.calculus.partial import Differentiator, Term, denominator_indices, partial, scalars
 from einstan.calculus.passes import dependencies
 from einstan.calculus.program import Assumption, Program
 from einstan.calculus.proof import Proof, prove
@@ -150,13 +150,13 @@ def derivation_of_partial(program: Program, of: Name, wrt: Name) -> Derivation:
     resolved = {e.name: program.resolved(e) for e in program}
     equation = resolved[of]
     taken = {index.name for index in equation.indices}
-    below = denominator_indices(equation, wrt, taken)
+    below = denominator_indices(equation, wrt, taken, scalars(*resolved.values()))
     rank = len(equation.indices)
     name = Partial(str(of), rank, ((str(wrt), len(below)),))
     terms = Differentiator(wrt, _apart(below)).terms(simplify(equation.rhs))
     stages = _stages(terms, (), (), wrt, _apart(below), _rule_names(equation.rhs, wrt))
     names = ForwardNames(resolved.values())
-    result = partial(equation, wrt, [i.name for i in below], rename=names)
+    result = partial(equation, wrt, [i.name for i in below], names=names)
     return _derivation(program, name, (*equation.indices, *below), _apart(below), below, stages, result.rhs)
 
 
@@ -174,7 +174,7 @@ def derivation(program: Program, loss: Name, wrt: Name) -> Derivations:
         if tensor not in behind:
             continue
         readers = [e for e in forward if tensor in tensors(e.rhs) and (e.name == loss or str(e.name) in cotangents)]
-        indices = denominator_indices(readers[0], tensor, set())
+        indices = denominator_indices(readers[0], tensor, set(), scalars(*forward))
         apart = _apart(indices)
         stages: list[tuple[str, Expr]] = [("chain rule", add(_chain(e, tensor, apart, loss) for e in readers))]
         parts: list[list[tuple[str, Expr]]] = []

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from einstan.calculus.assume import assumed
-from einstan.calculus.collect import shortest
 from einstan.calculus.naming import ForwardNames, Stated
-from einstan.calculus.partial import Differentiator, Kinks, only_compared
+from einstan.calculus.partial import Differentiator, Kinks, only_compared, scalars
+from einstan.calculus.parts import shortest_named
 from einstan.calculus.passes import (
     batch_index,
     between,
@@ -76,7 +76,7 @@ def jvp(
     names = ForwardNames(forward)
     assumptions = program.resolved_assumptions() if assume else ()
     stated = [(index, form) for equation in forward for index, form in equation.where if not is_axis(index.dim)]
-    index = batch_index(batch, directions)
+    index = batch_index(batch, directions, scalars(*program))
 
     tangents: dict[Name, Name] = dict(directions)
     equations: list[Equation] = []
@@ -119,7 +119,7 @@ def _total(
     assumptions: Sequence[Assumption],
 ) -> Expr:
     total = assumed(names(stated_extents(simplify_sum(parts), stated)), assumptions)
-    return stated_extents(shortest(_aligned(total, tangents)), stated)
+    return stated_extents(shortest_named(_aligned(total, tangents), names.parts), stated)
 
 
 def _aligned(total: Expr, tangents: Collection[Name]) -> Expr:

@@ -66,12 +66,12 @@ def needed(equations: Sequence[Equation], wanted: Iterable[Name]) -> list[Equati
 # ---- what they define ------------------------------------------------------------------------------------------------
 
 
-def batch_index(letter: str | None, given: Mapping[Name, Name]) -> tuple[Index, ...]:
+def batch_index(letter: str | None, given: Mapping[Name, Name], scalars: set[str]) -> tuple[Index, ...]:
     """The index over directions or cotangents, or none; its dimension is the first axis of those that are given."""
     if letter is None:
         return ()
     # No name of the language has a dash, so nothing captures it on the way.
-    return (Index(f"{letter}'", axis(str(next(iter(given.values()))), 0)),)
+    return (Index(f"{fresh_name(letter, scalars)}'", axis(str(next(iter(given.values()))), 0)),)
 
 
 def pass_name(letter: str, tensor: Name) -> str:

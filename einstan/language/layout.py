@@ -68,7 +68,8 @@ def surface_of(node: Node, *, every_sum: bool = False) -> tuple[Surface, dict[Su
     if isinstance(node, Equation):
         left = layout.lay(layout.access(node.lhs))
         where = [(Size(NOWHERE, index.name), layout.lay(layout.form(form))) for index, form in node.where]
-        right = layout.top(node.rhs, (left, *(form for _, form in where)))
+        stated = (Letter(NOWHERE, index.name) for index, _ in node.where)
+        right = layout.top(node.rhs, (left, *(form for _, form in where), *stated))
         spelled: Surface = Relation(NOWHERE, alone(left), right, tuple(where))
     elif isinstance(node, Affine):
         spelled = layout.lay(layout.form(node))

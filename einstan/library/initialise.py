@@ -71,7 +71,9 @@ def uniform(low: float = 0.0, high: float = 1.0) -> Initialiser:
     return lambda shape, generator: generator.uniform(low, high, shape)
 
 
-NAMED: dict[str, Initialiser] = {"zeros": zeros, "ones": ones, "he": he, "lecun": lecun, "glorot": glorot}
+NAMED: dict[str, Initialiser] = {
+    "zeros": zeros, "ones": ones, "normal": normal(), "he": he, "lecun": lecun, "glorot": glorot,
+}  # fmt: skip
 
 
 def initialiser(choice: str | Initialiser) -> Initialiser:

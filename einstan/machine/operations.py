@@ -12,6 +12,7 @@ An operation reads earlier values and makes one.  Its axes carry *labels*, small
     scatter    the transpose of a gather                   expand    broadcast along labels that the operand lacks
     linked     a contraction whose labels are also tied by index arithmetic, ``p = 2h + r``; sizes decide how it is done
     overlap    the transpose of an affine read: entries added where a form says           copy      contiguous memory
+    split      an axis in blocks, zeros behind the last    join      blocks as one axis, cut at its end
 """
 
 from __future__ import annotations

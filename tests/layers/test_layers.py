@@ -63,7 +63,8 @@ def test_backward(row):
     expected = row.gradients(cotangent, **arrays)
     network = network_of(row)
     wrt = tuple(expected)
-    assert set(wrt) == set(layer_of(row).inputs)
+    assert set(wrt) == set(row.wrt)
+    assert set(row.shapes) == set(layer_of(row).inputs)
     _, found = network.value_and_grad("total", wrt=wrt).compile()({}, **arrays, C=cotangent)
     loops = looped(joined(network.program, network.backward("total", wrt)), {**arrays, "C": cotangent})
     for name in wrt:
@@ -75,7 +76,7 @@ def test_backward(row):
 def test_the_oracle_itself_against_central_differences(row):
     arrays, cotangent = row.arrays(), row.cotangent()
     by_hand = row.gradients(cotangent, **arrays)
-    for name in arrays:
+    for name in row.wrt:
         jacobian = central_differences(row.forward, arrays, name)
         expected = np.tensordot(cotangent, jacobian, axes=cotangent.ndim)
         np.testing.assert_allclose(by_hand[name], expected, rtol=1e-6, atol=1e-8)
@@ -84,7 +85,7 @@ def test_the_oracle_itself_against_central_differences(row):
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_every_partial_is_declared_and_proved(row):
     layer = layer_of(row)
-    assert set(layer.declared) == set(layer.inputs)
+    assert set(layer.declared) == set(row.wrt)
     assert all(verdict.proved for verdict in layer.report)
     assert layer.source
 
@@ -92,7 +93,7 @@ def test_every_partial_is_declared_and_proved(row):
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_declared_and_derived_partials_against_central_differences(row):
     layer, arrays = layer_of(row), row.arrays()
-    for name in layer.inputs:
+    for name in row.wrt:
         expected = central_differences(row.forward, arrays, name)
         for equation in (layer.declared[name], layer.derived(name)):
             # A partial may name the output; extents of axes that only the equation has come with the program.
@@ -105,7 +106,7 @@ def test_declared_and_derived_partials_against_central_differences(row):
 def test_einsum_strings_of_partials_give_the_partials(row):
     """The strings, run by NumPy on operands evaluated by the loops, are the central differences."""
     layer, arrays = layer_of(row), row.arrays()
-    for name in layer.inputs:
+    for name in row.wrt:
         equation = layer.partial(name)
         found = run_einsum(layer.partial(name), layer.program, arrays)
         expected = central_differences(row.forward, arrays, name)
@@ -136,8 +137,8 @@ def run_einsum(equation, program, arrays):
 SECOND = [
     (row, left, right)
     for row in ROWS
-    for left in row.shapes
-    for right in row.shapes
+    for left in row.wrt
+    for right in row.wrt
     if row.name not in ("relu",) and left <= right
 ]
 
@@ -297,7 +298,7 @@ def test_softmax_and_cross_entropy_cancel_and_have_a_general_form():
 def test_parse_of_what_a_layer_prints():
     for row in ROWS:
         layer = layer_of(row)
-        for equation in (layer.equation, *map(layer.partial, layer.inputs), *map(layer.derived, layer.inputs)):
+        for equation in (layer.equation, *map(layer.partial, row.wrt), *map(layer.derived, row.wrt)):
             assert parse(str(equation)) is equation
 
 

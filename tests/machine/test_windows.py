@@ -134,3 +134,36 @@ def test_a_window_is_copied_once_for_all_its_uses():
 def test_what_would_not_fit_is_refused_before_it_is_allocated():
     with pytest.raises(EinstanError, match="would take"):
         compile(parse("Y[i] = X[i+R] W[R]"), memory_limit=20_000)(X=np.ones(2000), W=np.ones(100))
+
+
+# ---- blocks ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("Y[p] = X[p+R] W[R]", lambda p, r, k: p + r),
+        ("Y[p] = X[3p+R] W[R]", lambda p, r, k: 3 * p + r),
+        ("Y[p] = X[p-R+|R|-1] W[R]", lambda p, r, k: p - r + k - 1),
+        ("Y[p] = pad(X[p+R-20]) W[R] where |p| = |X.0|", lambda p, r, k: p + r - 20),
+        ("Y[p] = X[p+2R] W[R]", lambda p, r, k: p + 2 * r),  # not cut: the short index has no unit coefficient
+    ],
+    ids=lambda part: part if isinstance(part, str) else "",
+)
+@pytest.mark.parametrize("length", [6000, 6001])
+def test_a_long_sum_over_a_short_window_is_cut_into_blocks(text, at, length):
+    generator = np.random.default_rng(0)
+    X, W = generator.standard_normal(length), generator.standard_normal(40)
+    program = with_gradients(text)
+    Y = compile(parse(text))(X=X, W=W)["Y"]
+    C = generator.standard_normal(len(Y))
+    positions = np.stack([at(np.arange(len(Y)), r, len(W)) for r in range(len(W))])
+    inside = (positions >= 0) & (positions < length)
+    window = np.where(inside, X[np.clip(positions, 0, length - 1)], 0)
+    dX = np.zeros(length)
+    np.add.at(dX, positions[inside], (W[:, None] * C)[inside])
+    run = compile(program, ["Y", "dX", "dW"])
+    found = run(X=X, W=W, Cot=C)
+    for name, expected in (("Y", W @ window), ("dX", dX), ("dW", window @ C)):
+        np.testing.assert_allclose(found[name], expected, rtol=1e-11, atol=1e-11, err_msg=name)
+    assert ("reshape(-1)[:" in run.source()) == ("2R" not in text)
