@@ -114,7 +114,7 @@ def _pulled_back(
     assumptions = program.resolved_assumptions() if assume else ()
     # The forward tensors that a backward pass reads have the extents of their axes; others must be stated again.
     stated = [(index, form) for equation in forward for index, form in equation.where if not is_axis(index.dim)]
-    tied = letter == "d" and not batch  # dU has the axes of U in every program
+    tied = letter == "d" and not batch and not zeros  # dU has the axes of U, which the forward pass reads
     readers: dict[Name, list[Equation]] = {}
     taken = scalars(*forward)
     for equation in forward:
