@@ -75,7 +75,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         value = getattr(import_module(_HOMES[name]), name)
-    elif name in ("language", "calculus", "machine", "library", "layers"):
+    elif name in ("language", "calculus", "machine", "library", "optimize", "layers"):
         return import_module(f"{__name__}.{name}")
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

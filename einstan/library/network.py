@@ -114,6 +114,41 @@ class Network:
         """The total derivative of a tensor with respect to another, through every layer between them."""
         return self.program.partial(of, wrt, **options)
 
+    def jvp(
+        self,
+        of: str | Iterable[str],
+        directions: api.Directions | None = None,
+        batch: str | None = None,
+        **options: Any,
+    ) -> api.Program:
+        """A Jacobian-vector product, as equations; along all parameters unless told otherwise (`api.Program.jvp`)."""
+        return self.program.jvp(of, self.params if directions is None else directions, batch, **options)
+
+    def vjp(
+        self, of: api.Directions, wrt: Iterable[str] | None = None, batch: str | None = None, **options: Any
+    ) -> api.Program:
+        """A vector-Jacobian product, as equations; with respect to the parameters unless told otherwise."""
+        return self.program.vjp(of, self.params if wrt is None else wrt, batch, **options)
+
+    def hvp(
+        self, loss: str, directions: api.Directions | None = None, batch: str | None = None, **options: Any
+    ) -> api.Program:
+        """A Hessian-vector product of a scalar, as equations; along all parameters unless told otherwise."""
+        return self.program.hvp(loss, self.params if directions is None else directions, batch, **options)
+
+    def gauss_newton(
+        self,
+        loss: str,
+        outputs: str | Iterable[str],
+        directions: api.Directions | None = None,
+        batch: str | None = None,
+        **options: Any,
+    ) -> api.Program:
+        """A Gauss-Newton product ``Jᵀ H J V``, as equations; along all parameters unless told otherwise."""
+        return self.program.gauss_newton(
+            loss, outputs, self.params if directions is None else directions, batch, **options
+        )
+
     def derivation(self, of: str, wrt: str) -> Derivations:
         """The steps to a gradient or partial, as on paper; ``check()`` proves every one of them."""
         return self.program.derivation(of, wrt)
