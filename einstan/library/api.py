@@ -21,6 +21,7 @@ from einstan.calculus.stable import runnable, stabilised
 from einstan.language import latex, parse_document, term, written
 from einstan.language.errors import ProgramError, nearest
 from einstan.language.term import Name
+from einstan.library.composable import Composable
 
 if TYPE_CHECKING:
     from einstan.library.einsum import Einsum
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from einstan.machine.plan import Plan
 
 
-class Equation(term.Equation):
+class Equation(term.Equation, Composable):
     """One equation: ``Z[n,j] = X[n,K] W[K,j] + b[j]``.  Two equations with one text are one object."""
 
     __slots__ = ()
