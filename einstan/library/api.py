@@ -24,6 +24,7 @@ from einstan.language import latex, parse_document, term, written
 from einstan.language.errors import ProgramError, nearest
 from einstan.language.index import fresh_name
 from einstan.language.term import Name
+from einstan.library.composable import Composable
 
 if TYPE_CHECKING:
     from einstan.library.einsum import Einsum
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 Directions = str | Iterable[str] | Mapping[Any, Any]  # tensor names, or tensor name to that of its direction
 
 
-class Equation(term.Equation):
+class Equation(term.Equation, Composable):
     """One equation: ``Z[n,j] = X[n,K] W[K,j] + b[j]``.  Two equations with one text are one object."""
 
     __slots__ = ()
