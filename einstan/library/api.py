@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from einstan.calculus import program as calculus
 from einstan.calculus.backward import backward, vjp
-from einstan.calculus.derivation import Derivations, derivation, derivation_of_partial
+from einstan.calculus.derivation import Derivations
+from einstan.calculus.deriving import derivation
 from einstan.calculus.forward import jvp
 from einstan.calculus.naming import ForwardNames
 from einstan.calculus.partial import Kinks, partial
@@ -241,14 +242,20 @@ class Program(calculus.Program):
         return Program(derived, forward=self.known, letters=(*self.letters, letter))
 
     def derivation(self, of: str, wrt: str) -> Derivations:
-        """The steps to ``d of / d wrt``, as on paper.
+        """The steps to ``d of / d wrt``, as on paper, through every equation between them; ``check()`` proves each.
 
-        For a scalar that depends on ``wrt`` through other tensors there is one derivation per cotangent on the way; for
-        an equation that reads ``wrt`` itself, one alone.  ``check()`` proves every step.
+        The gradient of a scalar that depends on ``wrt`` through other tensors is derived from its end, one derivation
+        per cotangent on the way; any other derivative from its start, one per tensor on the way.
         """
-        if of in self.defined and wrt in self.reads[of]:
-            return Derivations((derivation_of_partial(self, of, wrt),))
-        return derivation(self, of, wrt)
+        numerator = self._name(of)
+        if numerator not in self.known.defined:
+            known = [str(name) for name in self.known.defined]
+            raise ProgramError(
+                f"no equation defines {of}",
+                inferred="defined are " + ", ".join(known),
+                repair=nearest(of, known) or "differentiate one of these",
+            )
+        return derivation(self.known, numerator, self._name(wrt))
 
     def latex(self, sums: bool = False) -> str:
         """The equations as the rows of an ``aligned`` environment."""
