@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from einstan.calculus.backward import dependencies
+from einstan.calculus.passes import dependencies
 from einstan.calculus.program import Program
 from einstan.language.errors import ProgramError, nearest
 from einstan.language.place import at
