@@ -42,7 +42,7 @@ def flops_of(graph: Graph, operation: Operation, known: Mapping[str, int]) -> in
         return size(operation.dims) * (2 if operation.summed and len(operation.operands) > 1 else 1)
     if operation.kind == "map":
         return size(operation.out_dims) * max(len(operation.operands) - 1, 1)
-    if operation.kind == "reduce":
+    if operation.kind in ("reduce", "overlap"):
         return size(operation.dims)
     if operation.kind == "scatter":
         return size(graph.dims(operation.operands[1].value))

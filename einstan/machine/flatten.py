@@ -58,7 +58,9 @@ class _Flattener(Products):
             if equation.name in wanted:
                 self.define(equation)
         sized = tuple(name for name in program.inputs if name in wanted and name not in program.ranks)
-        return Flat(self.graph, self.tensors, outputs, self.index_tensors, self.nonzero, sized, frozenset(wanted))
+        return Flat(
+            self.graph, self.tensors, outputs, self.index_tensors, self.nonzero, sized, frozenset(wanted), self.ranges
+        )
 
     def input(self, name: Name) -> None:
         dims = tuple(self.program.dims.find(axis(name, k)) for k in range(self.program.ranks[name]))

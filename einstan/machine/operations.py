@@ -10,6 +10,8 @@ An operation reads earlier values and makes one.  Its axes carry *labels*, small
     form       an integer-affine form of labels and values  read      affine reads and gathers
     diagonal   a repeated label                            embed     zeros with a diagonal
     scatter    the transpose of a gather                   expand    broadcast along labels that the operand lacks
+    linked     a contraction whose labels are also tied by index arithmetic, ``p = 2h + r``; sizes decide how it is done
+    overlap    the transpose of an affine read: entries added where a form says           copy      contiguous memory
 """
 
 from __future__ import annotations
@@ -79,6 +81,10 @@ class Reading:
     equation: Equation = field(compare=False)
     order: tuple[int, ...] = field(compare=False)  # the slot that each axis of the value is
 
+    @property
+    def forms(self) -> tuple[Form, ...]:
+        return (*self.slots, *self.guards)
+
     def renamed(self, names: dict[int, int]) -> Reading:
         return Reading(
             tuple(f.renamed(names) for f in self.slots),
@@ -88,6 +94,28 @@ class Reading:
             self.equation,
             self.order,
         )
+
+
+@dataclass(frozen=True)
+class Linked:
+    """A product of which only the terms count where every form is zero; the first ``numerators`` operands multiply."""
+
+    numerators: int
+    forms: tuple[Form, ...]
+    equation: Equation = field(compare=False)
+
+    def renamed(self, names: dict[int, int]) -> Linked:
+        return Linked(self.numerators, tuple(form.renamed(names) for form in self.forms), self.equation)
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Where entries are added: a form over the labels of the operand for every axis of the result."""
+
+    forms: tuple[Form, ...]
+
+    def renamed(self, names: dict[int, int]) -> Overlap:
+        return Overlap(tuple(form.renamed(names) for form in self.forms))
 
 
 @dataclass(frozen=True)
@@ -133,9 +161,8 @@ class Graph:
         names: dict[int, int] = {}
         for label in (*(label for operand in operands for label in operand.labels), *out):
             names.setdefault(label, len(names))
-        if isinstance(detail, Form | Reading):
-            forms = (detail,) if isinstance(detail, Form) else (*detail.slots, *detail.guards)
-            for form in forms:
+        if isinstance(detail, Form | Reading | Linked | Overlap):
+            for form in (detail,) if isinstance(detail, Form) else detail.forms:
                 for label, _ in form.labels:
                     names.setdefault(label, len(names))
             detail = detail.renamed(names)
@@ -161,7 +188,7 @@ class Graph:
         operation = self.operations[value]
         if operation.kind == "map":
             return "bool" if operation.detail[0] in COMPARISONS else "float"
-        if operation.kind in ("diagonal", "expand"):
+        if operation.kind in ("diagonal", "expand", "copy"):
             return self.type(operation.operands[0].value)
         return {"iota": "int", "form": "int", "number": "number"}.get(operation.kind, "float")
 
@@ -217,3 +244,4 @@ class Flat:
     nonzero: list[Nonzero]  # what sizes must satisfy
     sized: tuple[Name, ...] = ()  # tensors of which only the sizes are read
     wanted: frozenset[Name] = frozenset()  # what the outputs need
+    ranges: dict[str, Form] = field(default_factory=dict)  # dimensions of our own: the range of a guarded form

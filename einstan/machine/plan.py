@@ -28,6 +28,7 @@ from einstan.machine.refusals import divides_by_zero, empty
 from einstan.machine.recompute import fitted
 from einstan.machine.table import as_data, as_json, as_text
 from einstan.machine.trees import Shape
+from einstan.machine.windows import solved
 
 SMALL_FAMILY = 6  # members above which separate paths cannot win over one tree: each costs as much as the whole
 BEST_SECONDS = 2.0  # after so long, optimize="best" starts no further search
@@ -171,6 +172,7 @@ def plan(
     flat = flatten(program, outputs) if flat is None else flat
     extents = sizes if isinstance(sizes, Extents) else infer(program, shapes or {}, sizes, only=flat.wanted)
     refuse_empty(flat, extents)
+    flat = solved(flat, extents)
     if isinstance(optimize, str) and optimize == "best":
         made = best(program, flat, extents, itemsize, share)
     else:

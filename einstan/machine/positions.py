@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from einstan.machine.contraction import Contractions
 from einstan.machine.lower import window
 from einstan.machine.operations import Form, Labels, Operation, Ref
+from einstan.machine.overlaps import Overlaps
 from einstan.machine.spelling import letters, plain_text
 from einstan.machine.writer import Variable
 
 
-class Positions(Contractions):
+class Positions(Overlaps):
     """Rules for ``read``, ``form``, ``iota``, ``diagonal``, ``embed``, ``scatter`` and ``expand``."""
 
     def do_read(self, value: int, operation: Operation, constant: bool) -> Variable:

@@ -7,7 +7,6 @@ is dropped: the read gives zeros outside.  ``δ[T[N],v]`` with N summed adds to 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from einstan.language.dims import UnionFind, axis
@@ -30,8 +29,8 @@ from einstan.language.term import (
 )
 from einstan.machine.builder import Guards, Scope, Term, product_of
 from einstan.machine.guards import is_index_bracket, is_static
-from einstan.machine.operations import Form, Nonzero, Ref, combined
-from einstan.machine.softmax import Softmaxes
+from einstan.machine.links import Links, Part
+from einstan.machine.operations import Form, Linked, Nonzero, Ref, combined
 
 
 @dataclass
@@ -44,7 +43,7 @@ class Product:
     summed: list[int] = field(default_factory=list)
 
 
-class Products(Softmaxes):
+class Products(Links):
     """Rules for products, sums, deltas and brackets."""
 
     def product(self, node: Expr, scope: Scope, guards: Guards) -> Term:
@@ -64,44 +63,59 @@ class Products(Softmaxes):
             return {index: names.get(label, label) for index, label in inner.items()} if names else inner
 
         around = tuple(g.renamed(_with_default(names, g)) for g in guards) if names else guards
-        others = [(bracket, renamed(inner)) for bracket, inner in others]
-        inside = around
-        for bracket, inner in others:
-            if is_index_bracket(bracket, self.index_tensors):
-                inside += tuple(self.guard_forms(bracket, inner, around))
         summed = [label for label in parts.summed if label not in names]
+        everything = [Part(factor, renamed(inner), divides) for factor, inner, divides in parts.factors]
+        everything += [Part(bracket, renamed(inner), is_bracket=True) for bracket, inner in others]
+        links, everything, known = self.links(everything, summed)
+        factors = [part for part in everything if not part.is_bracket]
+        brackets = [part for part in everything if part.is_bracket]
+        inside = around + known
+        for part in brackets:
+            if is_index_bracket(part.node, self.index_tensors):
+                inside += tuple(self.guard_forms(part.node, part.scope, around))
         coefficients = list(parts.coefficients)
         operands: list[Ref] = []
         divisors: list[Ref] = []
-        dropped = self.redundant(others, parts, renamed, around)
-        for factor, inner, divides in parts.factors:
-            scope_here = renamed(inner)
-            if isinstance(factor, Indexed) and not divides:
-                coefficient, ref = self.read(factor, scope_here, inside, 0 if dropped else 1)
+        dropped = self.redundant(brackets, factors, around)
+        for part in factors:
+            if isinstance(part.node, Indexed) and not part.divides:
+                coefficient, ref = self.read(part.node, part.scope, inside, 0 if dropped else 1)
                 term = Term(coefficient, ref)
             else:
-                term = self.lower(factor, scope_here, inside)
-            coefficients.append(power(term.coefficient, -1) if divides else term.coefficient)
+                term = self.lower(part.node, part.scope, inside)
+            coefficients.append(power(term.coefficient, -1) if part.divides else term.coefficient)
             if term.ref is not None:
-                (divisors if divides else operands).append(term.ref)
-        live = [entry for number, entry in enumerate(others) if number not in dropped]
-        gathers = [entry for entry in live if _is_gather_delta(entry[0])]
-        for bracket, inner in live:
-            if len(gathers) != 1 or bracket is not gathers[0][0]:
-                known = around if is_index_bracket(bracket, self.index_tensors) else inside
-                operands.append(self.compare(bracket, inner, known))
+                (divisors if part.divides else operands).append(term.ref)
+        live = [part for number, part in enumerate(brackets) if number not in dropped]
+        gathers = [part for part in live if _is_gather_delta(part.node)]
+        for part in live:
+            if len(gathers) != 1 or part is not gathers[0]:
+                held = around + known if is_index_bracket(part.node, self.index_tensors) else inside
+                operands.append(self.compare(part.node, part.scope, held))
         scatter: tuple[Ref, int] | None = None
         if len(gathers) == 1:
-            scatter = self.scatter_target(*gathers[0], summed, operands + divisors)
+            scatter = self.scatter_target(gathers[0], summed, operands + divisors)
             if scatter is None:
-                operands.append(self.compare(*gathers[0], around))
+                operands.append(self.compare(gathers[0].node, gathers[0].scope, around))
         coefficient = product_of(coefficients)
+        tied = {label for form in links for label, _ in form.labels}
         for label in summed:
-            used = any(label in ref.labels for ref in operands + divisors)
+            used = label in tied or any(label in ref.labels for ref in operands + divisors)
             if not used and not (scatter is not None and label in scatter[0].labels):
                 coefficient = product_of([coefficient, self.extent(label)])
-        ref = self.contract(operands, divisors, [] if scatter is not None else summed, scatter, summed)
+        if links:
+            ref = self.linked(operands, divisors, summed, links)
+        else:
+            ref = self.contract(operands, divisors, [] if scatter is not None else summed, scatter, summed)
         return Term(coefficient, self.embed(ref, names, parts.summed))
+
+    def linked(self, operands: list[Ref], divisors: list[Ref], summed: list[int], links: list[Form]) -> Ref:
+        """A contraction under links; their own labels, which the range guards brought, are summed as well."""
+        everything = operands + divisors
+        own = {label for form in links for label, _ in form.labels if label in self.range_labels}
+        labels = (*(x for ref in everything for x in ref.labels), *(x for form in links for x, _ in form.labels))
+        out = tuple(label for label in dict.fromkeys(labels) if label not in summed and label not in own)
+        return self.add("linked", Linked(len(operands), tuple(links), self.equation), everything, out)
 
     def collect(self, node: Expr, scope: Scope, parts: Product) -> None:
         """The factors of a product, of the sums around it and of the sums inside it."""
@@ -151,31 +165,28 @@ class Products(Softmaxes):
             names.update({label: chosen for label in members if label != chosen})
         return names
 
-    def redundant(
-        self, brackets: list[tuple[Expr, Scope]], parts: Product, renamed: Callable[[Scope], Scope], guards: Guards
-    ) -> set[int]:
+    def redundant(self, brackets: list[Part], factors: list[Part], guards: Guards) -> set[int]:
         """The brackets that only say that factors of this product are read inside."""
         zero_outside: set[Form] = set()
-        for factor, inner, divides in parts.factors:
-            if isinstance(factor, Indexed) and not divides:
-                for k, form in enumerate(factor.slots):
+        for part in factors:
+            if isinstance(part.node, Indexed) and not part.divides:
+                for k, form in enumerate(part.node.slots):
                     if form.index is None:
-                        at = self.guard_form(form, renamed(inner), guards)
-                        size = Form((), (), ((self.program.dims.find(axis(factor.tensor, k)), 1),), 0)
+                        at = self.guard_form(form, part.scope, guards)
+                        size = Form((), (), ((self.program.dims.find(axis(part.node.tensor, k)), 1),), 0)
                         zero_outside |= {at, combined(((size, 1), (at, -1)), -1)}
         found: set[int] = set()
         if zero_outside:
-            for number, (bracket, inner) in enumerate(brackets):
-                if is_index_bracket(bracket, self.index_tensors) and "!=" not in getattr(bracket, "relations", ()):
-                    forms = self.guard_forms(bracket, inner, guards)
+            for number, part in enumerate(brackets):
+                if is_index_bracket(part.node, self.index_tensors) and "!=" not in getattr(part.node, "relations", ()):
+                    forms = self.guard_forms(part.node, part.scope, guards)
                     if forms and all(form in zero_outside for form in forms):
                         found.add(number)
         return found
 
-    def scatter_target(
-        self, bracket: Expr, scope: Scope, summed: list[int], operands: list[Ref]
-    ) -> tuple[Ref, int] | None:
+    def scatter_target(self, part: Part, summed: list[int], operands: list[Ref]) -> tuple[Ref, int] | None:
         """``δ[T[N],v]`` with v free and every index of T summed: where to add, and v."""
+        bracket, scope = part.node, part.scope
         if not isinstance(bracket, Delta):
             return None
         for gather, plain in ((bracket.left, bracket.right), (bracket.right, bracket.left)):

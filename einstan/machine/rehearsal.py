@@ -208,6 +208,7 @@ for _name, _ufunc in {
 }.items():  # fmt: skip
     setattr(Ghost, f"__{_name}__", _operator(_ufunc))
     setattr(Ghost, f"__r{_name}__", _operator(_ufunc, swap=True))
+    setattr(Ghost, f"__i{_name}__", lambda self, other, _ufunc=_ufunc: elementwise(_ufunc, (self, other), self))
 for _name, _ufunc in {"neg": np.negative, "abs": np.absolute, "invert": np.invert}.items():
     setattr(Ghost, f"__{_name}__", _operator(_ufunc, unary=True))
 for _name, _ufunc in {

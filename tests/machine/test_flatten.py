@@ -39,8 +39,10 @@ def operations(*texts, outputs=None):
         (["y[i,p] = δ[i,p] x[i]"], ["embed"]),
         (["y[i,p] = δ[i,p] A[i,p]"], ["diagonal", "embed"]),
         (["y = A[I,I]"], ["diagonal", "contract"]),
+        # index arithmetic in a product is left to the sizes
+        (["y[p] = 1[0 <= p-I < |w.0|] w[p-I] X[I] where |p| = |X.0|"], ["linked"]),
+        (["y[p] = X[I] δ[2I+3J,p] w[J] where |p| = 2 |X.0| + 3 |w.0|"], ["linked"]),
         # brackets that only say that a read is inside
-        (["y[p] = 1[0 <= p-I < |w.0|] w[p-I] X[I] where |p| = |X.0|"], ["read", "contract"]),
         (["y[i] = 1[1 <= i] X[i-1]"], ["read"]),
         (["y[i] = 1[2 <= i] X[i-1]"], ["read", "iota", "map <=", "contract"]),
         # gathers and their transposes

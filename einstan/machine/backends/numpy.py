@@ -80,12 +80,12 @@ def erf(x: Array) -> Array:
     return np.where(y <= 0.46875, near, np.where(np.isnan(x), x, far))[()]
 
 
-def window(x: Array, start: tuple[int, ...], shape: tuple[int, ...], steps: tuple[tuple[int, ...], ...]) -> Array:
+def window(x: Array, start: Ints, shape: Ints, steps: tuple[Ints, ...], write: bool = False) -> Array:
     """A view: entry (i, j, ...) is x[start + i steps[0] + j steps[1] + ...], which the caller knows to be inside."""
     if 0 in shape:
         return np.zeros(shape, x.dtype)
     strides = [sum(step * stride for step, stride in zip(along, x.strides, strict=True)) for along in steps]
-    return np.lib.stride_tricks.as_strided(x[tuple(slice(s, None) for s in start)], shape, strides, writeable=False)
+    return np.lib.stride_tricks.as_strided(x[tuple(slice(s, None) for s in start)], shape, strides, writeable=write)
 
 
 def padded(x: Array, before: tuple[int, ...], after: tuple[int, ...], value: float) -> Array:
@@ -139,13 +139,29 @@ def scatter_add(index: Array, values: Array, size: int) -> Array:
     return out
 
 
+def overlap_add(core: Array, taps: int, shape: Ints, start: Ints, steps: tuple[Ints, ...]) -> Array:
+    """out[start + i steps[0] + j steps[1] + ...] += core[i, j, ...], of which the first axes shift the others.
+
+    Every combination of shifts has zeros of its own, so that one strided view takes the core and one sum adds them up.
+    """
+    shifts = core.shape[:taps]
+    rows = np.zeros((*shifts, *shape), core.dtype)
+    own = tuple(tuple(int(axis == k) for axis in range(taps)) for k in range(core.ndim))
+    window(rows, (0,) * taps + start, core.shape, tuple(o + s for o, s in zip(own, steps, strict=True)), True)[...] = (
+        core
+    )
+    return np.add.reduce(rows.reshape(-1, *shape), axis=0)
+
+
 HELPERS: dict[str, Callable[..., Any]] = {
-    f.__name__: f for f in (sigmoid, softplus, erf, window, padded, inside, guarded, positions, scatter_add)
+    f.__name__: f
+    for f in (sigmoid, softplus, erf, window, padded, inside, guarded, positions, scatter_add, overlap_add)
 }
 
 
 def helper_source(name: str) -> str:
     """The text of a helper, without annotations, for generated code."""
     lines = inspect.getsource(HELPERS[name]).splitlines()
-    parameters = ", ".join(inspect.signature(HELPERS[name]).parameters)
+    held = inspect.signature(HELPERS[name]).parameters.values()
+    parameters = ", ".join(p.name if p.default is p.empty else f"{p.name}={p.default!r}" for p in held)
     return "\n".join([f"def {name}({parameters}):", *lines[1:]])
