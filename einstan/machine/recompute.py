@@ -29,6 +29,7 @@ def fitted(made: Plan, limit: int) -> Plan:
                 return made
         chosen = candidate(made)
         if chosen is None:
+            least = min(least, made, key=lambda each: each.peak_memory)
             break
         made = again(made, *chosen)
     raise too_much(made.program, human_bytes(least.peak_memory), human_bytes(limit), made.outputs)

@@ -383,7 +383,15 @@ class Numpy:
         self.lib = SimpleNamespace(stride_tricks=SimpleNamespace(as_strided=as_strided))
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(np, name)
+        ours = FUNCTIONS.get(name)
+        if ours is None:
+            return getattr(np, name)  # a ufunc finds the ghosts by itself
+
+        def either(*arguments: Any, **options: Any) -> Any:
+            held = any(isinstance(x, Ghost) for part in arguments for x in (part if isinstance(part, list) else (part,)))
+            return (ours if held else getattr(np, name))(*arguments, **options)
+
+        return either
 
     def zeros(self, shape: Any, dtype: Any = float, **_: Any) -> Ghost:
         return self.ledger.allocate((shape,) if isinstance(shape, int) else tuple(shape), dtype)
