@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
+from math import erf, prod
 from typing import Any
 
 import numpy as np
@@ -181,6 +181,69 @@ def attention(arrays: Mapping[str, np.ndarray]) -> Arrays:
     dA = G @ V.T
     dZ = A * (dA - np.sum(dA * A, axis=1, keepdims=True)) / scale
     return {"L": np.sum(G * (A @ V)), "dQ": dZ @ M, "dM": dZ.T @ Q, "dV": A.T @ G}
+
+
+def causal_attention(arrays: Mapping[str, np.ndarray]) -> Arrays:
+    Q, M, V, G = (arrays[name] for name in ("Q", "M", "V", "G"))
+    scale = np.sqrt(Q.shape[1])
+    A = _softmax(np.where(np.tri(len(Q), len(M)) > 0, Q @ M.T / scale, -np.inf))
+    dA = G @ V.T
+    dZ = A * (dA - np.sum(dA * A, axis=1, keepdims=True)) / scale
+    return {"L": np.sum(G * (A @ V)), "dQ": dZ @ M, "dM": dZ.T @ Q, "dV": A.T @ G}
+
+
+def softplus(arrays: Mapping[str, np.ndarray]) -> Arrays:
+    Z, G = arrays["Z"], arrays["G"]
+    return {"L": np.sum(G * np.logaddexp(0, Z)), "dZ": G / (1 + np.exp(-Z))}
+
+
+def gelu(arrays: Mapping[str, np.ndarray]) -> Arrays:
+    Z, G = arrays["Z"], arrays["G"]
+    below = (1 + np.vectorize(erf)(Z / np.sqrt(2))) / 2
+    return {"L": np.sum(G * Z * below), "dZ": G * (below + Z * np.exp(-(Z**2) / 2) / np.sqrt(2 * np.pi))}
+
+
+def gelu_tanh(arrays: Mapping[str, np.ndarray]) -> Arrays:
+    Z, G = arrays["Z"], arrays["G"]
+    t = np.tanh(np.sqrt(2 / np.pi) * (Z + 0.044715 * Z**3))
+    slope = (1 - t**2) * np.sqrt(2 / np.pi) * (1 + 3 * 0.044715 * Z**2)
+    return {"L": np.sum(G * Z * (1 + t) / 2), "dZ": G * (1 + t + Z * slope) / 2}
+
+
+def log_softmax(arrays: Mapping[str, np.ndarray]) -> Arrays:
+    S, G = _softmax(arrays["Z"]), arrays["G"]
+    return {"L": np.sum(G * np.log(S)), "dZ": G - S * np.sum(G, axis=1, keepdims=True)}
+
+
+def layer_norm(arrays: Mapping[str, np.ndarray]) -> Arrays:
+    X, g, b, G = (arrays[name] for name in ("X", "g", "b", "G"))
+    s = np.sqrt(X.var(axis=1, keepdims=True) + 1e-5)
+    H, D = (X - X.mean(axis=1, keepdims=True)) / s, G * g
+    dX = (D - D.mean(axis=1, keepdims=True) - H * (D * H).mean(axis=1, keepdims=True)) / s
+    return {"L": np.sum(G * (g * H + b)), "dX": dX, "dg": np.sum(G * H, axis=0), "db": np.sum(G, axis=0)}
+
+
+def cosine_similarity(arrays: Mapping[str, np.ndarray]) -> Arrays:
+    X, Y, G = arrays["X"], arrays["Y"], arrays["G"][:, None]
+    a, b = (np.linalg.norm(Z, axis=1, keepdims=True) for Z in (X, Y))
+    c = np.sum(X * Y, axis=1, keepdims=True) / (a * b)
+    return {"L": np.sum(G * c), "dX": G * (Y / b - c * X / a) / a, "dY": G * (X / a - c * Y / b) / b}
+
+
+def embedding(arrays: Mapping[str, np.ndarray]) -> Arrays:
+    E, T, G = arrays["E"], arrays["T"], arrays["G"]
+    return {"L": np.sum(G * E[T]), "dE": np.eye(len(E))[T].T @ G}
+
+
+def huber(arrays: Mapping[str, np.ndarray]) -> Arrays:
+    r = arrays["O"] - arrays["Y"]
+    loss = np.mean(np.where(np.abs(r) <= 1, r**2 / 2, np.abs(r) - 1 / 2))
+    return {"L": loss, "dO": np.clip(r, -1, 1) / r.size}
+
+
+def kl_divergence(arrays: Mapping[str, np.ndarray]) -> Arrays:
+    P, Q = arrays["P"], arrays["Q"]
+    return {"L": np.sum(P * np.log(P / Q)) / len(P), "dQ": -P / Q / len(P)}
 
 
 def digits(arrays: Mapping[str, np.ndarray]) -> Arrays:

@@ -246,7 +246,7 @@ def test_an_assumption_used_where_its_index_is_used_elsewhere(monkeypatch: pytes
 
     def wrong(node: Any, number: Any, factors: Any, bound: Any, value: Any) -> Any:
         coefficient, flat, summed = simplify.flattened((node,))
-        for chosen, _ in assume._matches(factors, flat, {}):
+        for chosen, _ in assume.matches(factors, flat, {}):
             others = [f for k, f in enumerate(flat) if k not in chosen]
             return sum_over(summed, simplify.mul((Const(coefficient), *others, value)))
         return None

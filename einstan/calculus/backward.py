@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from einstan.calculus.assume import assumed
-from einstan.calculus.collect import shortest
 from einstan.calculus.naming import ForwardNames, derived_equation
-from einstan.calculus.partial import Differentiator, Kinks, Term, denominator_indices, only_compared
+from einstan.calculus.partial import Differentiator, Kinks, Term, denominator_indices, only_compared, scalars
+from einstan.calculus.parts import shortest_named
 from einstan.calculus.program import Program, stated_extents
 from einstan.calculus.simplify import simplify_sum
 from einstan.calculus.stable import stabilised
@@ -57,6 +57,7 @@ def backward(
     # The forward tensors that a backward pass reads have the extents of their axes; others must be stated again.
     stated = [(index, form) for equation in forward for index, form in equation.where if not is_axis(index.dim)]
     readers: dict[Name, list[Equation]] = {}
+    taken = scalars(*forward)
     for equation in forward:
         for read in reads[equation.name]:
             readers.setdefault(read, []).append(equation)
@@ -69,7 +70,7 @@ def backward(
         consumers = [e for e in readers.get(tensor, ()) if e.name in cotangents]
         if not consumers:
             continue
-        indices = denominator_indices(consumers[0], tensor, set())
+        indices = denominator_indices(consumers[0], tensor, set(), taken)
         apart = tuple(Index(f"{i.name}'", i.dim) for i in indices)
         contributions: list[Expr] = []
         reached = False
@@ -83,7 +84,7 @@ def backward(
                 raise only_compared(program[consumers[0].name], tensor)
             continue
         total = stated_extents(simplify_sum(contributions), stated)
-        total = shortest(assumed(names(total), assumptions))
+        total = shortest_named(assumed(names(total), assumptions), names.parts)
         value: Expr = substitute(total, dict(zip(apart, indices, strict=True)))  # type: ignore[assignment]
         # A cotangent that is a number is used as the number.
         cotangents[tensor] = value
@@ -93,7 +94,7 @@ def backward(
     for tensor in wanted:
         if f"d{tensor}" not in made:  # it cancels, as in x - x
             reader = next(e for e in program.resolved_all() if tensor in tensors(e.rhs))
-            equations.append(derived_equation(f"d{tensor}", denominator_indices(reader, tensor, set()), ZERO))
+            equations.append(derived_equation(f"d{tensor}", denominator_indices(reader, tensor, set(), taken), ZERO))
     return Program(_needed(equations, wanted), ())
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from einstan.calculus.alpha import pattern, signature
+from einstan.calculus.parts import Parts
 from einstan.calculus.simplify import simplify
 from einstan.language import well_named
 from einstan.language.index import Affine, Index, capitalised, slot
@@ -22,6 +23,8 @@ Stated = tuple[Index, Affine]
 class ForwardNames:
     """Recognises the right sides of equations: ``names(expr)`` is ``expr`` with each of them named.
 
+    ``parts`` does the same where a right side is only a part of a product or a sum.
+
     An equation whose left side has an index that the right side lacks is not used: its entry could not be chosen.
     """
 
@@ -30,10 +33,12 @@ class ForwardNames:
         self._by_head: dict[object, list[tuple[Equation, Expr]]] = {}
         self._by_signature: dict[object, dict[bytes, list[tuple[Equation, Expr]]]] = {}
         self._patterns: dict[Name, tuple[Node, tuple[Index, ...]]] = {}
+        self.parts = Parts()
         for equation in equations:
             value = simplify(equation.rhs)
             if _is_worth_naming(value) and set(value.free) == set(equation.indices):
                 self._by_head.setdefault(_head(value), []).append((equation, value))
+                self.parts.add(equation, value)
 
     def __call__(self, expr: Expr) -> Expr:
         found: dict[Node, Node] = {}

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from textwrap import dedent
 
+from einstan.calculus.naming import ForwardNames
 from einstan.calculus.partial import partial
 from einstan.calculus.program import Assumption
 from einstan.language import parse, parse_document
@@ -113,9 +114,12 @@ class Layer:
         return api.Equation.of(self.declared[wrt]) if wrt in self.declared else self.derived(wrt)
 
     def derived(self, wrt: str) -> api.Equation:
-        """The derived partial, declared or not; it passes through what the layer computes on the way."""
-        definitions = {name: e for name, e in self.program.defined.items() if name != self.output}
-        return api.Equation.of(partial(self.equation, wrt, definitions=definitions))
+        """The derived partial, declared or not; it passes through what the layer computes on the way, and
+        names it."""
+        resolved = {equation.name: equation for equation in self.program.resolved_all()}
+        names = ForwardNames(resolved.values())
+        output = resolved.pop(self.output)
+        return api.Equation.of(partial(output, wrt, definitions=resolved, names=names))
 
     @property
     def einsum(self) -> Einsum:
