@@ -110,6 +110,37 @@ def dense_softmax_cross_entropy(params: Mapping[str, np.ndarray], X: np.ndarray,
     return loss, gradients
 
 
+def dense_softmax_hessian_product(
+    params: Mapping[str, np.ndarray], X: np.ndarray, Y: np.ndarray, V: Mapping[str, np.ndarray]
+) -> Arrays:
+    """The Hessian of the loss of `dense_softmax_cross_entropy` times one direction, forward over reverse."""
+    depth = len(params) // 2
+    kept, moved = [X], [np.zeros_like(X)]
+    for layer in range(1, depth):
+        W, b = params[f"W{layer}"], params[f"b{layer}"]
+        H = kept[-1] @ W + b
+        tH = moved[-1] @ W + kept[-1] @ V[f"W{layer}"] + V[f"b{layer}"] if layer > 1 else X @ V["W1"] + V["b1"]
+        kept.append(np.maximum(H, 0))
+        moved.append(tH * (H > 0))
+    W = params[f"W{depth}"]
+    Z = kept[-1] @ W + params[f"b{depth}"]
+    tZ = moved[-1] @ W + kept[-1] @ V[f"W{depth}"] + V[f"b{depth}"]
+    S = np.exp(Z - Z.max(axis=1, keepdims=True))
+    S /= S.sum(axis=1, keepdims=True)
+    cotangent, tangent = (S - Y) / len(X), S * (tZ - (S * tZ).sum(axis=1, keepdims=True)) / len(X)
+    product: Arrays = {}
+    for layer in range(depth, 0, -1):
+        product[f"W{layer}"] = kept[layer - 1].T @ tangent
+        if layer > 1:
+            product[f"W{layer}"] += moved[layer - 1].T @ cotangent
+        product[f"b{layer}"] = tangent.sum(axis=0)
+        if layer > 1:
+            W, mask = params[f"W{layer}"], kept[layer - 1] > 0
+            tangent = (tangent @ W.T + cotangent @ V[f"W{layer}"].T) * mask
+            cotangent = (cotangent @ W.T) * mask
+    return product
+
+
 def tanh_chain(params: Mapping[str, np.ndarray], X: np.ndarray, Y: np.ndarray, depth: int) -> tuple[Any, Arrays]:
     """``depth`` layers dense–tanh and a mean squared error, parameters W0001, b0001, ...: the loss, the gradients."""
     kept = [X]

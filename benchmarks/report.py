@@ -86,6 +86,22 @@ def step(results: Any) -> Iterable[str]:
     yield from lost(results["lost"], ("case", "contender", "by"))
 
 
+def hvp(results: Any) -> Iterable[str]:
+    rows = [
+        (
+            row["case"],
+            row["contender"],
+            seconds(row["time"]["median"]),
+            f"{seconds(row['time']['low'])} to {seconds(row['time']['high'])}",
+            f"{row['ratio']:.2f}",
+        )
+        for row in results["rows"]
+    ]
+    yield from markdown(("case", "contender", "median", "quartiles", "einstan's share"), rows)
+    yield ""
+    yield from lost(results["lost"], ("case", "contender", "by"))
+
+
 def lost(rows: Sequence[Sequence[str]], head: Sequence[str]) -> Iterable[str]:
     if not rows:
         yield "No row is lost."
@@ -102,7 +118,7 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterable[str
         yield "| " + " | ".join(row) + " |"
 
 
-TABLES: dict[str, Callable[[Any], Iterable[str]]] = {"paths": paths, "derive": derive, "step": step}
+TABLES: dict[str, Callable[[Any], Iterable[str]]] = {"paths": paths, "derive": derive, "step": step, "hvp": hvp}
 
 
 def page(text: str) -> str:

@@ -17,10 +17,11 @@ from html import escape
 from itertools import pairwise
 
 from einstan.calculus.assume import assumed
-from einstan.calculus.backward import backward, dependencies
+from einstan.calculus.backward import backward
 from einstan.calculus.collect import shortest
 from einstan.calculus.naming import ForwardNames, derived_equation
 from einstan.calculus.partial import Differentiator, Term, denominator_indices, partial, scalars
+from einstan.calculus.passes import dependencies
 from einstan.calculus.program import Assumption, Program, stated_extents
 from einstan.calculus.proof import Proof, on_stated_ranges, prove
 from einstan.calculus.simplify import simplify, simplify_sum

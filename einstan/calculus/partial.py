@@ -82,6 +82,21 @@ class Term:
         deltas = (Delta(a, b) for a, b in apart.pairs)
         return simplify_product((*apart.left, *seed, *deltas, *apart.right), indices + apart.bound)
 
+    def along(self, tensor: Name, tangent: Name, batch: tuple[Index, ...] = ()) -> Expr:
+        """The term with the tangent of the access where the access stood: ``tX[n,K] W[K,j]``; no delta arises.
+
+        Range guards of the access guard its tangent, which is as large: ``pad(tX[i+J])``.
+        """
+        access = Indexed(tangent, (*map(slot, batch), *(read for read, _ in self.pairs)))
+        own = {f"{tensor}.{k}": Extent(Index(f"{tangent}.{k + len(batch)}")) for k in range(len(self.pairs))}
+
+        def guarded(factor: Expr) -> Expr:
+            found = [n for n in preorder(factor) if isinstance(n, Extent) and n.index.name in own]
+            return replace(factor, {n: own[n.index.name] for n in found}) if isinstance(factor, Iverson) else factor
+
+        factors = (*map(guarded, self.left), access, *map(guarded, self.right))
+        return simplify_product(factors, self.bound)
+
     def apart_from(self, indices: Iterable[Index]) -> Term:
         """The same term, binding none of the given indices: what comes to stand inside its sum is not captured."""
         if not self.bound:
