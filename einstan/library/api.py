@@ -28,8 +28,8 @@ from einstan.library.composable import Composable
 
 if TYPE_CHECKING:
     from einstan.library.einsum import Einsum
-    from einstan.machine.compile import Compiled
     from einstan.library.plan import Plan
+    from einstan.machine.compile import Compiled
 
 
 Directions = str | Iterable[str] | Mapping[Any, Any]  # tensor names, or tensor name to that of its direction

@@ -38,9 +38,11 @@ def run(options: argparse.Namespace, console: Console) -> int:
     with progress(sum(counts)) as done:
         for number, (equation, sizes) in enumerate(instances, 1):
             where = f"{number} of {len(instances)}, " if len(instances) > 1 else ""
-            tables.append(
-                compare(equation, sizes, options.optimizers, not options.no_run, lambda name, w=where: done(w + name))
-            )
+
+            def told(name: str, where: str = where) -> None:
+                done(where + name)
+
+            tables.append(compare(equation, sizes, options.optimizers, not options.no_run, told))
     if options.plot:
         plot(tables, options.plot)
     if options.json:
