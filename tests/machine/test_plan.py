@@ -12,7 +12,8 @@ from einstan.language.errors import DataError, ProgramError
 from einstan.machine import paths
 from einstan.machine.compile import compile
 from einstan.machine.pairs import pair_order
-from einstan.machine.plan import available_memory, human_bytes, plan
+from einstan.machine.memory import available_memory, human_bytes
+from einstan.machine.plan import plan
 
 CHAIN = "Z[i,l] = A[i,J] B[J,K] C[K,l]"
 SIZES = {"i": 2, "j": 30, "k": 40, "l": 50}
