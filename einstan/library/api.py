@@ -29,8 +29,8 @@ from einstan.library.composable import Composable
 
 if TYPE_CHECKING:
     from einstan.library.einsum import Einsum
+    from einstan.library.plan import Plan
     from einstan.machine.compile import Compiled
-    from einstan.machine.plan import Plan
 
 
 Directions = str | Iterable[str] | Mapping[Any, Any]  # tensor names, or tensor name to that of its direction
@@ -279,9 +279,10 @@ class Program(calculus.Program):
 
     def plan(self, sizes: Mapping[str, int], **options: Any) -> Plan:
         """Contraction paths, forward and backward together; see `einstan.machine.plan.plan`."""
+        from einstan.library.plan import Plan
         from einstan.machine.plan import plan
 
-        return plan(runnable(self.whole), sizes, self._outputs(options), **options)
+        return Plan.of(plan(runnable(self.whole), sizes, self._outputs(options), **options))
 
     def compile(self, **options: Any) -> Compiled:
         """A function of NumPy arrays; see `einstan.machine.compile.compile`."""
