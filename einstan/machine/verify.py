@@ -417,7 +417,12 @@ def pasted(value: Any) -> str:
 
 
 def short(value: Number) -> str:
-    """A number for a report: a fraction where it is short, else twelve digits."""
+    """A number for a report: a fraction where it is short, else twelve digits; what 50 digits cannot tell from 0 is 0."""
     if isinstance(value, Fraction) and len(str(value)) <= 12:
         return str(value)
-    return f"{decimal(value):.12g}"
+    with localcontext(context()) as digits:
+        digits.prec = 12
+        rounded = decimal(value).normalize()
+    if abs(rounded) <= ABSOLUTE:
+        return "0"
+    return f"{rounded:f}" if -6 <= rounded.adjusted() <= 15 else f"{rounded:e}"
