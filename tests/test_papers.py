@@ -240,6 +240,8 @@ def test_no_mutant_passes():
                     continue
                 for change, mutant in mutants(statement.content, generator, 5):
                     false = truth(mutant, made)
+                    if false is None and change == GUARD:
+                        false = made[0].differs_where_inside(mutant)
                     if false is None and change != GUARD:
                         continue
                     verdict = judge(mutant, part, explain=False).verdict

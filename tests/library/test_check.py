@@ -63,6 +63,8 @@ ROWS = {
     "a stated extent": "x[i] = δ[i,0] u + δ[i,1] v    where |i| = 2\nL = x[I]^2\n✓ claim L = u^2 + v^2\n"
     "✗ claim L = u^2",
     # left open, with the reason
+    "a read outside": "y[i] = pad(x[i+J]) w[J] where |i| = |x.0|\nL = y[I] u[I]\n✓ claim L = u[I] pad(x[I+J]) w[J]\n"
+    "? claim L = u[I] x[I+J] w[J]\n✓ claim dx[p] = pad(u[p-J]) w[J]\n? claim dx[p] = u[p-J] w[J]",
     "nothing defines it": "✗ claim q = 0\n? dq/dx = 0",
     "which scalar": "a = x^2\nb = x^3\n? claim dx = 2 x",
     "no dependence": "a = x^2\nb = y^2\n? da/dy = 0",
