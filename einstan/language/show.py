@@ -6,6 +6,8 @@ That holds for every equation whose names and dimensions are those that its text
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 from einstan.language.dims import is_axis, localised
 from einstan.language.errors import ScopeError, Span
 from einstan.language.index import Affine, Index
@@ -17,10 +19,17 @@ from einstan.language.term import Equation, Expr, Extent, Sum, bound_indices
 from einstan.language.ties import all_tied
 from einstan.language.writer import Writer
 
+_texts: WeakKeyDictionary[Node, str] = WeakKeyDictionary()  # of equations, which are printed again and again
+
 
 def show(node: Node) -> str:
     """The text of an equation, an expression, an index or a form."""
-    return Writer().text_of(surface_of(node)[0])
+    text = _texts.get(node)
+    if text is None:
+        text = Writer().text_of(surface_of(node)[0])
+        if isinstance(node, Equation):
+            _texts[node] = text
+    return text
 
 
 def show_with_spans(node: Node) -> tuple[str, dict[Node, Span]]:

@@ -24,17 +24,18 @@ from einstan.language import latex, parse_document, term, written
 from einstan.language.errors import ProgramError, nearest
 from einstan.language.index import fresh_name
 from einstan.language.term import Name
+from einstan.library.composable import Composable
 
 if TYPE_CHECKING:
     from einstan.library.einsum import Einsum
+    from einstan.library.plan import Plan
     from einstan.machine.compile import Compiled
-    from einstan.machine.plan import Plan
 
 
 Directions = str | Iterable[str] | Mapping[Any, Any]  # tensor names, or tensor name to that of its direction
 
 
-class Equation(term.Equation):
+class Equation(term.Equation, Composable):
     """One equation: ``Z[n,j] = X[n,K] W[K,j] + b[j]``.  Two equations with one text are one object."""
 
     __slots__ = ()
@@ -271,9 +272,10 @@ class Program(calculus.Program):
 
     def plan(self, sizes: Mapping[str, int], **options: Any) -> Plan:
         """Contraction paths, forward and backward together; see `einstan.machine.plan.plan`."""
+        from einstan.library.plan import Plan
         from einstan.machine.plan import plan
 
-        return plan(runnable(self.whole), sizes, self._outputs(options), **options)
+        return Plan.of(plan(runnable(self.whole), sizes, self._outputs(options), **options))
 
     def compile(self, **options: Any) -> Compiled:
         """A function of NumPy arrays; see `einstan.machine.compile.compile`."""

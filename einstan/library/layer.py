@@ -14,7 +14,7 @@ refused.  Nothing here knows any layer.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from textwrap import dedent
 
 from einstan.calculus.naming import ForwardNames
@@ -27,6 +27,7 @@ from einstan.language.node import preorder
 from einstan.language.place import Place, at
 from einstan.language.term import Equation, Indexed, Partial
 from einstan.library import api
+from einstan.library.composable import Composable
 from einstan.library.declared import Verdict, judge
 from einstan.library.einsum import Einsum, einsum
 from einstan.library.initialise import Initialiser, initialiser
@@ -34,7 +35,7 @@ from einstan.library.rename import renamed, renamed_assumption, renamed_axis, re
 from einstan.machine.refusals import reader_of
 
 
-class Layer:
+class Layer(Composable):
     """``Layer(text, partials, parameters, source, name)``
 
     - ``text``: one equation, or several of which the last is the output, and ``assume`` lines;
@@ -163,6 +164,8 @@ class Layer:
             names |= {name: f"{name}{output}" for name in made_up}
         for name in names.values():
             require_name(name)
+        given = {*keywords, self.output} if output is not None else set(keywords)
+        letters = {name for name in names if name not in given and (output is None or name not in made_up)}
         return Instance(
             self,
             tuple(renamed(equation, names) for equation in self.program.equations),
@@ -171,6 +174,7 @@ class Layer:
             {names[parameter]: first for parameter, first in self.parameters.items()},
             {renamed_axis(axis, names): size for axis, size in sizes.items()},
             frozenset(names[name] for name in made_up if output is not None),
+            frozenset(names[name] for name in letters),
         )
 
     def _axis_of(self, keyword: str) -> str:
@@ -214,7 +218,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Instance:
+class Instance(Composable):
     """One use of a layer: its equations in the names of the network, first values, and the extents that it fixes."""
 
     layer: Layer
@@ -224,6 +228,24 @@ class Instance:
     parameters: dict[str, Initialiser]
     sizes: dict[str, int]  # axis, such as W1.1, to its extent
     private: frozenset[str]  # names that this use made up, which no other may have
+    letters: frozenset[str] = frozenset()  # names that nobody gave, which are the layer's own
+
+    def renamed(self, names: Mapping[str, str]) -> Instance:
+        """The same use with other names for tensors."""
+
+        def new(name: str) -> str:
+            return names.get(name, name)
+
+        return replace(
+            self,
+            equations=tuple(renamed(equation, names) for equation in self.equations),
+            assumptions=tuple(renamed_assumption(a, names) for a in self.assumptions),
+            output=new(self.output),
+            parameters={new(name): first for name, first in self.parameters.items()},
+            sizes={renamed_axis(axis, names): size for axis, size in self.sizes.items()},
+            private=frozenset(map(new, self.private)),
+            letters=frozenset(map(new, self.letters)),
+        )
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.equations))

@@ -92,6 +92,8 @@ class Elementwise(Writer):
         if scale is not ONE or not terms:
             held = self.assign(value, operation, self.scaled_text(text, scale, into, constant), constant, full)
             text = held.text
+            if not constant:
+                self.names.setdefault(value, text)  # one name: another would keep the memory from being given back
             into = text if full and precision == final else ""
         for scale, ref in terms:
             verb, other = "np.add", self.aligned(ref, operation.out, self.floating(ref))
@@ -105,6 +107,8 @@ class Elementwise(Writer):
             out = f", out={into}" if into else ""
             held = self.assign(value, operation, f"{verb}({text}, {other}{out})", constant)
             text = held.text
+            if not constant:
+                self.names.setdefault(value, text)
             into = text if full and precision == final else ""
         assert held is not None
         return held

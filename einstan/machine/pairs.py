@@ -6,14 +6,16 @@ So gradients share intermediates with each other and with the forward pass where
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from einstan.language.term import MINUS_ONE, Name
 from einstan.machine.extents import Extents
+from einstan.machine.families import families
 from einstan.machine.operations import Flat, Graph, Operation, Ref, Stored
-from einstan.machine.paths import Optimizer, Path, by_hand, contraction_path
+from einstan.machine.paths import Clock, Optimizer, by_hand, contraction_steps
+from einstan.machine.trees import Shape, Steps, turned
 
 
 @dataclass
@@ -22,24 +24,37 @@ class Operand:
     divides: bool = False
 
 
-class Expansion:
-    """The graph again, with contractions in pairs; results may have their axes in another order."""
+Holders = dict[int, int]  # of a label: how many operands that are left have it, the result included
 
-    def __init__(self, flat: Flat, extents: Extents, optimize: Optimizer) -> None:
-        self.flat, self.extents, self.optimize = flat, extents, optimize
+
+class Expansion:
+    """The graph again, with contractions in pairs; results may have their axes in another order.
+
+    ``share`` says of a family of contractions (by its reference) whether all its members follow one tree.
+    """
+
+    def __init__(self, flat: Flat, extents: Extents, optimize: Optimizer, share: Callable[[int], bool]) -> None:
+        self.flat, self.extents, self.optimize, self.share = flat, extents, optimize, share
         self.graph = Graph()
         self.where: dict[int, Ref] = {}  # old value: new value, and which old axis each new axis is
         self.tensors: dict[Name, Stored] = {}
         self.naive = 0
+        self.clock = Clock()
+        self.families: list[tuple[int, int]] = []  # the reference of each, and how many belong to it
+        self.shapes: list[Shape] = []  # the contractions, before they are taken apart
         self.contractions: set[int] = set()  # the values that contractions make on their way
         self.wanted_order: dict[int, tuple[int, ...]] = {}
+        self.trees: dict[int, Steps] = {}  # of a contraction, by its old value
+        self.pairs: dict[Any, tuple[int, tuple[int, ...]]] = {}  # products of two that exist, whatever their order
 
     def run(self) -> Expansion:
         old = self.flat.graph
         for stored in self.flat.tensors.values():
             if stored.value is not None and stored.value not in self.wanted_order:
                 self.wanted_order[stored.value] = tuple(axis for axis in stored.slots if axis is not None)
-        for value in sorted(old.needed(roots(self.flat.tensors, self.flat.outputs))):
+        needed = sorted(old.needed(roots(self.flat.tensors, self.flat.outputs)))
+        self.plant(needed)
+        for value in needed:
             operation = old.operations[value]
             operands = [self.moved(ref) for ref in operation.operands]
             if operation.kind == "contract":
@@ -55,6 +70,52 @@ class Expansion:
                 slots = tuple(new.labels.index(axis) if axis is not None else None for axis in stored.slots)
                 self.tensors[name] = Stored(None, new.value, slots, stored.dims)
         return self
+
+    # ---- trees -------------------------------------------------------------------------------------------------------
+
+    def plant(self, needed: Iterable[int]) -> None:
+        """A tree for every contraction: its own, or that of its family turned round."""
+        operations = self.flat.graph.operations
+        contractions = {v: op for v in needed if (op := operations[v]).kind == "contract" and len(op.operands) > 1}
+        for family in families(contractions):
+            self.families.append((family.reference, len(family.members) + 1))
+            if not self.share(family.reference):
+                continue
+            reference = contractions[family.reference]
+            steps = self.trees[family.reference] = self.searched(reference)
+            for value, match in family.members.items():
+                member = contractions[value]
+                if self.asked(member) is self.optimize:
+                    self.trees[value] = turned(steps, match.places, match.extras, len(member.operands))
+        for value, operation in contractions.items():
+            if value not in self.trees:
+                self.trees[value] = self.searched(operation)
+
+    def asked(self, operation: Operation) -> Optimizer:
+        """What is to find the path of an equation."""
+        if isinstance(self.optimize, Mapping):
+            name = operation.equation.split("=")[0].split("[")[0].strip()
+            return self.optimize.get(name, self.optimize)
+        return self.optimize
+
+    def searched(self, operation: Operation) -> Steps:
+        optimize, count = self.asked(operation), len(operation.operands)
+        if isinstance(optimize, Mapping):
+            optimize = "auto"
+        if isinstance(optimize, list | tuple):
+            return by_hand(optimize, count, operation.equation)
+        if count == 2:
+            return [(0, 1)]
+        labels = tuple(ref.labels for ref in operation.operands)
+        shapes = tuple(tuple(self.extents.known[operation.dims[x]] for x in own) for own in labels)
+        with self.clock:
+            return contraction_steps(labels, shapes, operation.out, optimize)
+
+    def shape(self, operation: Operation) -> Shape:
+        labels = tuple(frozenset(ref.labels) for ref in operation.operands)
+        return Shape(labels, frozenset(operation.out), dict(enumerate(self.extents.known[d] for d in operation.dims)))
+
+    # ---- operations --------------------------------------------------------------------------------------------------
 
     def moved(self, ref: Ref) -> Ref:
         new = self.where[ref.value]
@@ -94,48 +155,50 @@ class Expansion:
             self.contractions.add(ref.value)
         return ref
 
-    def size(self, operation: Operation, labels: Iterable[int]) -> int:
-        return math.prod(self.extents.known[operation.dims[label]] for label in labels)
+    # ---- contractions ------------------------------------------------------------------------------------------------
 
     def contract(self, operation: Operation, operands: list[Ref], value: int) -> Ref:
-        live = [Operand(ref, number >= operation.detail) for number, ref in enumerate(operands)]
+        self.shapes.append(self.shape(operation))
         every = dict.fromkeys(label for ref in operands for label in ref.labels)
-        factors = len(live) - 1 + bool(operation.summed)
-        self.naive += self.size(operation, every) * max(factors, 1)
+        factors = len(operands) - 1 + bool(operation.summed)
+        self.naive += math.prod(self.extents.known[operation.dims[x]] for x in every) * max(factors, 1)
         wanted = tuple(operation.out[axis] for axis in self.wanted_order.get(value, range(len(operation.out))))
-        for step in self.path(operation, operands) if len(live) > 1 else [(0,)]:
-            chosen = [live[k] for k in sorted(step)]
-            for k in sorted(step, reverse=True):
-                del live[k]
-            result = chosen[0]
-            for number, other in enumerate(chosen[1:], 2):
-                later = chosen[number:] + live
-                result = self.pair(operation, result, other, later, wanted)
-            live.append(result)
-        last = live[0]
+        holders: Holders = dict.fromkeys(operation.out, 1)
+        for ref in operands:
+            for label in ref.labels:
+                holders[label] = holders.get(label, 0) + 1
+        live = {number: Operand(ref, number >= operation.detail) for number, ref in enumerate(operands)}
+        left = len(operands)
+        for number, step in enumerate(self.trees.get(value, ()), len(operands)):
+            result = live.pop(step[0])
+            for other in step[1:]:
+                left -= 1
+                result = self.pair(operation, result, live.pop(other), holders, wanted if left == 1 else None)
+            live[number] = result
+        last = next(iter(live.values()))
         if last.divides:
             last = Operand(self.reciprocal(operation, last.ref))
-        return self.summed(operation, last, [], wanted).ref
+        return self.summed(operation, last, holders).ref
 
-    def needed_later(self, operation: Operation, later: Iterable[Operand]) -> set[int]:
-        return set(operation.out).union(*(operand.ref.labels for operand in later))
-
-    def summed(self, operation: Operation, operand: Operand, later: list[Operand], wanted: tuple[int, ...]) -> Operand:
+    def summed(self, operation: Operation, operand: Operand, holders: Holders) -> Operand:
         """Sum over the labels that nothing else has."""
-        needed = self.needed_later(operation, later)
-        out = tuple(label for label in operand.ref.labels if label in needed)
+        out = tuple(label for label in operand.ref.labels if holders[label] > 1)
         if out == operand.ref.labels:
             return operand
+        for label in operand.ref.labels:
+            if holders[label] == 1:
+                holders[label] = 0
         ref = self.reciprocal(operation, operand.ref) if operand.divides else operand.ref
         return Operand(self.add(operation, "contract", 1, (ref,), out))
 
     def pair(
-        self, operation: Operation, left: Operand, right: Operand, later: list[Operand], wanted: tuple[int, ...]
+        self, operation: Operation, left: Operand, right: Operand, holders: Holders, wanted: tuple[int, ...] | None
     ) -> Operand:
-        left = self.summed(operation, left, [right, *later], wanted)
-        right = self.summed(operation, right, [left, *later], wanted)
-        needed = self.needed_later(operation, later)
-        contracted = [x for x in left.ref.labels if x in right.ref.labels and x not in needed]
+        left, right = self.summed(operation, left, holders), self.summed(operation, right, holders)
+        for label in left.ref.labels:
+            if label in right.ref.labels:
+                holders[label] -= 1
+        contracted = [x for x in left.ref.labels if x in right.ref.labels and holders[x] == 1]
         if left.divides and right.divides:
             if contracted:
                 left = Operand(self.reciprocal(operation, left.ref))
@@ -144,31 +207,41 @@ class Expansion:
             left, right = right, left
         if contracted and right.divides:
             right = Operand(self.reciprocal(operation, right.ref))
-        final = not later
-        out = pair_order(left.ref.labels, right.ref.labels, needed, wanted if final else None)
+        needed = {x for x in (*left.ref.labels, *right.ref.labels) if x not in contracted}
+        out = pair_order(left.ref.labels, right.ref.labels, needed, wanted)
         numerators = 1 if right.divides and not left.divides else 2
         first, second = left.ref, right.ref
         if contracted and out and out[-1] in first.labels and out[-1] not in second.labels:
             first, second = second, first  # so that the result of the matrix product is in order
-        ref = self.add(operation, "contract", numerators, (first, second), out)
+        ref = self.product(operation, numerators, first, second, out)
         return Operand(ref, left.divides and right.divides)
+
+    def product(self, operation: Operation, numerators: int, first: Ref, second: Ref, out: tuple[int, ...]) -> Ref:
+        """A product of two; one that exists is found, whatever the order of its factors and of its axes."""
+        for one, other in ((first, second), (second, first))[:numerators]:
+            names: dict[int, int] = {}
+            for label in (*one.labels, *other.labels):
+                names.setdefault(label, len(names))
+            key = (
+                numerators,
+                one.value,
+                other.value,
+                tuple(names[x] for x in other.labels),
+                frozenset(names[x] for x in out),
+            )
+            found = self.pairs.get(key)
+            if found is not None:
+                labels = tuple(names)
+                self.contractions.add(found[0])
+                return Ref(found[0], tuple(labels[k] for k in found[1]))
+            if one is first:
+                mine = key, tuple(names[x] for x in out)
+        ref = self.add(operation, "contract", numerators, (first, second), out)
+        self.pairs[mine[0]] = ref.value, mine[1]
+        return ref
 
     def reciprocal(self, operation: Operation, ref: Ref) -> Ref:
         return self.add(operation, "map", ("pow", MINUS_ONE), (ref,), ref.labels)
-
-    def path(self, operation: Operation, operands: list[Ref]) -> Path:
-        if len(operands) == 2 and not isinstance(self.optimize, Mapping):
-            return [(0, 1)]
-        labels = tuple(ref.labels for ref in operands)
-        shapes = tuple(tuple(self.extents.known[operation.dims[x]] for x in ref.labels) for ref in operands)
-        optimize = self.optimize
-        if isinstance(optimize, Mapping):
-            optimize = optimize.get(operation.equation.split("=")[0].split("[")[0].strip(), "auto")
-        if isinstance(optimize, list | tuple):
-            return by_hand(optimize, len(operands), operation.equation)
-        if len(operands) == 2:
-            return [(0, 1)]
-        return contraction_path(labels, shapes, operation.out, optimize)
 
 
 def pair_order(

@@ -1,73 +1,129 @@
-"""The order in which a product of several operands is contracted: opt_einsum's, or one that a person wrote.
+"""The order in which a product of several operands is contracted: found by a search, or written by a person.
 
-opt_einsum is given labels as integers, never letters: there are more than 52 of them, and NumPy sorts capitals first.
+Searches are given labels as integers, never letters: there are more than 52 of them.
 """
 
 from __future__ import annotations
 
 import random
+import time
+import warnings
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
-from einstan.language.errors import ProgramError
+from einstan.language.errors import ProgramError, nearest
+from einstan.machine.operations import Labels
+from einstan.machine.trees import OUTER, WIDE, Shape, Steps, exact, flops, from_path, improved
 
-Path = list[tuple[int, ...]]
-Optimizer = Any  # a name or a PathOptimizer of opt_einsum, a path, or a mapping from equation names to these
+Optimizer = Any  # a name, a PathOptimizer of opt_einsum or cotengra, a path, or a mapping from equation names to these
+
+# What opt_einsum has is called by its own name, but for its "auto".
+NAMES = ("auto", "best", "exact", "optimal", "branch-all", "branch-2", "branch-1", "greedy", "random-greedy",
+         "random-greedy-128", "dp", "opt_einsum-auto", "opt_einsum-auto-hq", "cotengra")  # fmt: skip
+TRIALS = 32  # that "cotengra" makes, as many as opt_einsum's random-greedy
+SEEDS = 3  # searches by random-greedy that "auto" starts from
+RANDOM = 200  # above so many operands random trials take longer than they gain
 
 PATHS_KEPT = 4096
-_paths: OrderedDict[Any, Path] = OrderedDict()
+_paths: OrderedDict[Any, Steps] = OrderedDict()
 
 
-def contraction_path(
-    labels: tuple[tuple[int, ...], ...], shapes: tuple[tuple[int, ...], ...], out: tuple[int, ...], optimize: Optimizer
-) -> Path:
-    """A path from opt_einsum, remembered where the optimizer is a name."""
+def contraction_steps(
+    labels: tuple[Labels, ...], shapes: tuple[tuple[int, ...], ...], out: Labels, optimize: Optimizer
+) -> Steps:
+    """The steps of one contraction, remembered where the optimizer is a name."""
     key = (labels, shapes, out, optimize) if isinstance(optimize, str) else None
     if key in _paths:
         _paths.move_to_end(key)
         return _paths[key]
-    from opt_einsum import contract_path  # a search library: not needed until three factors meet
-
-    arguments: list[Any] = []
-    for shape, inputs in zip(shapes, labels, strict=True):
-        arguments += [_Shaped(shape), list(inputs)]
-    arguments.append(list(out))
-
-    def search(name: Optimizer) -> tuple[Path, float]:
-        # An optimizer object remembers the contraction that it was called with: each gets a copy of its own.
-        # The random optimizers draw from Python's generator: one path for one contraction, in every process, because
-        # another order of sums is another last digit, and a run that is resumed would differ.
-        state = random.getstate()
-        random.seed(0)
-        try:
-            path, info = contract_path(*arguments, optimize=deepcopy(name))
-        finally:
-            random.setstate(state)
-        return [tuple(step) for step in path], float(info.opt_cost)
-
-    count = len(labels)
-    names: tuple[Optimizer, ...] = (optimize,)
-    if optimize == "auto":
-        names = ("optimal",) if count <= 4 else ("dp",) if count <= 16 else ("greedy", "random-greedy-128")
-    best = min((search(name) for name in names), key=lambda found: found[1])[0]
+    sizes = {x: n for own, shape in zip(labels, shapes, strict=True) for x, n in zip(own, shape, strict=True)}
+    shape = Shape(tuple(map(frozenset, labels)), frozenset(out), sizes)
+    found = automatic(shape) if optimize == "auto" else search(shape, optimize)
     if key is not None:
-        _paths[key] = best
+        _paths[key] = found
         while len(_paths) > PATHS_KEPT:
             _paths.popitem(last=False)
-    return best
+    return found
 
 
-@dataclass(frozen=True)
-class _Shaped:
-    """An array for a path search, which looks at shapes alone."""
+def automatic(shape: Shape) -> Steps:
+    """Exact for few operands; else the best of several greedy trees, each improved where neighbouring nodes can be
+    arranged better, and of dynamic programming as far as a fixed amount of work goes."""
+    count = len(shape.operands)
+    if count <= OUTER:
+        steps = exact(shape)
+        assert steps is not None
+        return steps
+    starts = [search(shape, "greedy")]
+    if count <= RANDOM:
+        starts += [search(shape, "random-greedy", seed) for seed in range(SEEDS)]
+    candidates = [improved(shape, improved(shape, steps), WIDE) for steps in starts]
+    best = min(candidates, key=lambda steps: flops(shape, steps))
+    return exact(shape, flops(shape, best)) or best
 
-    shape: tuple[int, ...]
+
+def search(shape: Shape, optimize: Optimizer, seed: int = 0) -> Steps:
+    """The steps that one search finds."""
+    count = len(shape.operands)
+    if optimize == "exact":
+        return exact(shape, work=2**62) or automatic(shape)
+    find = function_of(optimize) if isinstance(optimize, str) else deepcopy(optimize)
+    # An optimizer object remembers the contraction that it was called with: each gets a copy of its own.
+    # The random optimizers draw from Python's generator: one path for one contraction, in every process, because
+    # another order of sums is another last digit, and a run that is resumed would differ.
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # cotengra recommends what could be installed beside it
+            path = find(list(shape.operands), shape.out, dict(shape.sizes), None)
+    finally:
+        random.setstate(state)
+    return from_path(path, count)
 
 
-def by_hand(path: Sequence[Sequence[int]], count: int, equation: str) -> Path:
+def function_of(name: str) -> Callable[..., Any]:
+    """The search that a name stands for."""
+    from opt_einsum import paths  # a search library: not needed until many factors meet
+
+    if name == "cotengra":
+        if find_spec("cotengra") is None:
+            raise ProgramError("cotengra is not installed", repair=("pip install cotengra", 'or optimize="auto"'))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import cotengra
+
+            return cotengra.HyperOptimizer(max_repeats=TRIALS, parallel=False, progbar=False)
+    try:
+        return paths.get_path_fn(name.removeprefix("opt_einsum-"))
+    except KeyError:
+        raise ProgramError(
+            f"there is no optimizer {name!r}",
+            inferred="known are " + ", ".join(NAMES) + ", and what opt_einsum has besides",
+            repair=nearest(name, NAMES) or 'take optimize="auto"',
+        ) from None
+
+
+def cheap(most: int) -> list[str]:
+    """The searches that are worth trying on contractions of at most so many operands, the quickest first."""
+    names = ["auto", "greedy", "random-greedy-128"]
+    if 3 <= most <= 8:
+        names.append("optimal")
+    if most <= 16:
+        names.append("dp")
+    return names + (["cotengra"] if find_spec("cotengra") is not None and most > OUTER else [])
+
+
+def separate(shape: Shape) -> int:
+    """The FLOPs of a contraction by itself, with opt_einsum's ``auto``."""
+    count = len(shape.operands)
+    return flops(shape, [] if count < 2 else [(0, 1)] if count == 2 else search(shape, "opt_einsum-auto"))
+
+
+def by_hand(path: Sequence[Sequence[int]], count: int, equation: str) -> Steps:
     """A path that the user wrote, checked."""
     left, wrong = count, ""
     for step in path:
@@ -77,7 +133,7 @@ def by_hand(path: Sequence[Sequence[int]], count: int, equation: str) -> Path:
         left -= len(step) - 1
     else:
         if left == 1:
-            return [tuple(step) for step in path]
+            return from_path(path, count)
     raise ProgramError(
         f"the path {list(path)} does not contract {count} operands",
         text=equation,
@@ -85,3 +141,17 @@ def by_hand(path: Sequence[Sequence[int]], count: int, equation: str) -> Path:
         inferred=wrong or f"{left} operands are left where it ends",
         repair="give pairs of positions; each step removes its operands and appends its result",
     )
+
+
+class Clock:
+    """Seconds spent in searches, for what reports them."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __enter__(self) -> Clock:
+        self.start = time.perf_counter()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds += time.perf_counter() - self.start

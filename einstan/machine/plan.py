@@ -7,38 +7,31 @@ anything is allocated.
 from __future__ import annotations
 
 import math
-import os
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from einstan.calculus.program import Program
 from einstan.language.term import Equation, Name, Reduce
+from einstan.machine.buffers import Buffers, buffers, bytes_of
+from einstan.machine.costs import FREE, Step, call_of, einsum_of, flops_of, total_flops
 from einstan.machine.extents import Extents, as_program, infer
 from einstan.machine.flatten import flatten
+from einstan.machine.memory import available_memory, measured, peak_of, refuse_large
 from einstan.machine.numbers import number_of
-from einstan.machine.operations import COMPARISONS, Flat, Graph, Operation, Stored
+from einstan.machine.operations import Flat, Graph, Stored
 from einstan.machine.pairs import Expansion, roots
-from einstan.machine.paths import Optimizer
-from einstan.machine.refusals import divides_by_zero, empty, reader_of, too_large
+from einstan.machine.paths import Optimizer, cheap, separate
+from einstan.machine.recompute import fitted
+from einstan.machine.refusals import divides_by_zero, empty
+from einstan.machine.table import as_data, as_json, as_text
+from einstan.machine.trees import Shape
 from einstan.machine.windows import solved
 
-
-@dataclass(frozen=True)
-class Step:
-    """One row of the table."""
-
-    result: str
-    equation: str
-    einsum: str
-    call: str
-    flops: int
-    scaling: int  # how many indices the loops of this step run over
-    shape: tuple[int, ...]
-
-    @property
-    def size(self) -> int:
-        return math.prod(self.shape)
+SMALL_FAMILY = 6  # members above which separate paths cannot win over one tree: each costs as much as the whole
+BEST_SECONDS = 2.0  # after so long, optimize="best" starts no further search
 
 
 @dataclass
@@ -54,22 +47,54 @@ class Plan:
     index_tensors: dict[Name, set[str]]
     itemsize: int = 8
     naive_flops: int = 0
-    steps: tuple[Step, ...] = ()
     names: dict[int, str] = field(default_factory=dict)
+    optimizer: str = ""  # what found the paths; of "best", what won
+    search_seconds: float = 0.0  # spent in searches for paths
+    recomputed: tuple[str, ...] = ()  # the values that are made twice rather than kept, to fit a memory limit
+    products: tuple[Shape, ...] = field(default=(), repr=False)  # the contractions, before they were taken apart
+    elementwise_flops: int = 0  # of everything that is no contraction
+    measured_memory: int | None = None  # bytes, see `measure`
+
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        return tuple(self._step(value) for value in self.order if self.graph.operations[value].kind not in FREE)
 
     @property
     def flops(self) -> int:
-        return sum(step.flops for step in self.steps)
+        return total_flops(self.graph, self.order, self.extents.known)
+
+    @cached_property
+    def separate_flops(self) -> int:
+        """FLOPs if every contraction followed a path of its own, found by opt_einsum's ``auto``, and shared nothing."""
+        return self.elementwise_flops + sum(separate(shape) for shape in self.products)
 
     @property
     def largest_intermediate(self) -> int:
         """Entries of the largest array that a step makes."""
-        return max((step.size for step in self.steps), default=0)
+        return max(
+            (math.prod(self.shape(v)) for v in self.order if self.graph.operations[v].kind not in FREE), default=0
+        )
+
+    @cached_property
+    def buffers(self) -> Buffers:
+        """Which memory every value lives in, if memory is used again as soon as it is free."""
+        return buffers(self.graph, self.order, self.extents.known, self.kept, self.itemsize)
+
+    @cached_property
+    def peak_memory(self) -> int:
+        """Bytes that a call of the generated code holds at its peak, results included, the arrays given to it not."""
+        return peak_of(self)
 
     @property
-    def peak_memory(self) -> int:
-        """An estimate in bytes: inputs, and results from where they are made to where they are last read."""
-        return peak_bytes(self)
+    def input_memory(self) -> int:
+        """Bytes of the arrays that a call is given."""
+        inputs = (v for v in self.order if self.graph.operations[v].kind == "input")
+        return sum(map(self.bytes, inputs))
+
+    @property
+    def kept(self) -> set[int]:
+        """The values that are returned."""
+        return set(roots(self.tensors, self.outputs))
 
     def size(self, dims: Iterable[str]) -> int:
         return math.prod(self.extents.known[dim] for dim in dims)
@@ -77,19 +102,40 @@ class Plan:
     def shape(self, value: int) -> tuple[int, ...]:
         return tuple(self.extents.known[dim] for dim in self.graph.dims(value))
 
+    def bytes(self, value: int) -> int:
+        return bytes_of(self.graph, value, self.extents.known, self.itemsize)
+
     def to_dict(self) -> dict[str, Any]:
         """The table and the totals as plain data."""
-        steps = [
-            {**{name: getattr(step, name) for name in Step.__dataclass_fields__}, "shape": list(step.shape)}
-            for step in self.steps
-        ]
-        return {"steps": steps, **{name: getattr(self, name) for name in TOTALS}}
+        return as_data(self)
+
+    def to_json(self, indent: int | None = 1) -> str:
+        """The same as JSON."""
+        return as_json(self, indent)
 
     def __str__(self) -> str:
-        return table(self)
+        return as_text(self)
 
+    def measure(self, arrays: Mapping[Any, Any]) -> int:
+        """Run the plan's code once on arrays, and return the bytes that it held at its peak; the table shows them."""
+        self.measured_memory = measured(self, arrays)
+        return self.measured_memory
 
-TOTALS = ("flops", "naive_flops", "largest_intermediate", "peak_memory")
+    def _step(self, value: int) -> Step:
+        operation = self.graph.operations[value]
+        read = sum(self.bytes(v) for v in dict.fromkeys(o.value for o in operation.operands))
+        return Step(
+            self.names[value],
+            operation.equation,
+            einsum_of(operation),
+            call_of(operation),
+            flops_of(self.graph, operation, self.extents.known),
+            read,
+            0 if value in self.buffers.views else self.bytes(value),
+            len(operation.dims) if operation.kind != "read" else len(operation.out),
+            self.shape(value),
+            self.buffers.told(value),
+        )
 
 
 def plan(
@@ -102,40 +148,112 @@ def plan(
     itemsize: int = 8,
     memory_limit: int | None = None,
     flat: Flat | None = None,
+    share: bool = True,
 ) -> Plan:
     """The steps that compute the outputs.
 
-    ``sizes`` names extents by index letter or axis; ``shapes`` gives whole shapes.  ``optimize`` is ``"auto"`` (optimal
-    up to 4 operands, dynamic programming up to 16, above that the better of greedy and 128 random greedy trials), the
-    name of an opt_einsum optimizer or an instance of one, or a mapping from equation names to an optimizer or to a path
-    written by hand, ``{"Z": [(0, 1), (0, 1)]}``.
+    ``sizes`` names extents by index letter or axis; ``shapes`` gives whole shapes.  ``optimize`` is
 
-    Raises `DataError` where a single array would not fit into ``memory_limit`` bytes (by default, the memory of this
-    machine).
+    - ``"auto"``: exact for few operands, else greedy trees improved, and dynamic programming as far as a fixed amount
+      of work goes: one contraction has one path, in every process;
+    - the name of an opt_einsum optimizer (``"dp"``, ``"greedy"``, ...; its own ``auto`` is ``"opt_einsum-auto"``), or
+      ``"cotengra"``; or an optimizer object of either;
+    - ``"best"``: the cheap ones of these over the whole program, as many as start within two seconds; the one with the
+      fewest FLOPs wins, and ``plan.optimizer`` names it;
+    - a path written by hand, ``[(0, 1), (0, 1)]``, or a mapping from equation names to any of these.
+
+    Contractions of almost the same operands, as the gradients of one product are, follow one tree turned round for
+    each, where that takes fewer FLOPs than a path for each (``share=False``: never).
+
+    Raises `DataError` where the call would hold more than ``memory_limit`` bytes at its peak, even with cheap values
+    computed twice rather than kept; without a limit, where a single array would not fit into this machine's memory.
     """
     program = as_program(program)
     flat = flatten(program, outputs) if flat is None else flat
     extents = sizes if isinstance(sizes, Extents) else infer(program, shapes or {}, sizes, only=flat.wanted)
     refuse_empty(flat, extents)
     flat = solved(flat, extents)
-    expanded = Expansion(flat, extents, optimize).run()
+    if isinstance(optimize, str) and optimize == "best":
+        made = best(program, flat, extents, itemsize, share)
+    else:
+        made = planned(program, flat, extents, optimize, itemsize, share)
+    refuse_large(made, available_memory() if memory_limit is None else memory_limit)
+    return made if memory_limit is None else fitted(made, memory_limit)
+
+
+def best(program: Program, flat: Flat, extents: Extents, itemsize: int, share: bool) -> Plan:
+    """The plan with the fewest FLOPs of those that the cheap optimizers give."""
+    operations = flat.graph.operations
+    most = max((len(op.operands) for op in operations if op.kind == "contract"), default=0)
+    begin = time.perf_counter()
+    found: list[Plan] = []
+    for name in cheap(most):
+        if found and time.perf_counter() - begin > BEST_SECONDS:
+            break
+        found.append(planned(program, flat, extents, name, itemsize, share))
+    won = min(found, key=lambda made: made.flops)
+    won.search_seconds = sum(made.search_seconds for made in found)
+    won.optimizer = f"{won.optimizer}, the best of {', '.join(made.optimizer for made in found)}"
+    return won
+
+
+def planned(
+    program: Program, flat: Flat, extents: Extents, optimize: Optimizer, itemsize: int, share: bool = True
+) -> Plan:
+    """A plan by one optimizer: every family of contractions by one tree, or the small ones by paths of their own."""
+
+    def expand(alone: set[int]) -> tuple[int, Expansion]:
+        expansion = Expansion(flat, extents, optimize, lambda reference: share and reference not in alone).run()
+        values = expansion.graph.needed(roots(expansion.tensors, flat.outputs))
+        return total_flops(expansion.graph, values, extents.known), expansion
+
+    alone: set[int] = set()
+    flops, expansion = expand(alone)
+    seconds = expansion.clock.seconds
+    for reference, members in expansion.families:
+        if members <= SMALL_FAMILY and share:
+            fewer, other = expand(alone | {reference})
+            seconds += other.clock.seconds
+            if fewer < flops:
+                flops, expansion = fewer, other
+                alone.add(reference)
     made = Plan(
         program,
         extents,
-        expanded.graph,
-        tuple(sorted(expanded.graph.needed(roots(expanded.tensors, flat.outputs)))),
-        expanded.tensors,
+        expansion.graph,
+        tuple(sorted(expansion.graph.needed(roots(expansion.tensors, flat.outputs)))),
+        expansion.tensors,
         flat.outputs,
         flat.index_tensors,
         itemsize,
-        expanded.naive,
+        expansion.naive,
+        optimizer=described(optimize),
+        search_seconds=seconds,
+        products=tuple(expansion.shapes),
     )
-    made.names = _names(made)
-    refuse_large(made, available_memory() if memory_limit is None else memory_limit)
-    made.steps = tuple(_step(made, value) for value in made.order if _is_step(made.graph.operations[value]))
-    others = (value for value in made.order if value not in expanded.contractions)
-    made.naive_flops += sum(flops_of(made, made.graph.operations[value]) for value in others)
+    made.names = names_of(made)
+    others = [value for value in made.order if value not in expansion.contractions]
+    made.elementwise_flops = total_flops(made.graph, others, extents.known)
+    made.naive_flops += made.elementwise_flops
     return made
+
+
+def described(optimize: Optimizer) -> str:
+    """An optimizer in a word."""
+    if isinstance(optimize, str):
+        return optimize
+    return "by hand" if isinstance(optimize, list | tuple | Mapping) else type(optimize).__name__
+
+
+def names_of(made: Plan) -> dict[int, str]:
+    """A tensor's name for its value; a value that several tensors share has the first name."""
+    names: dict[int, str] = {}
+    for name, stored in made.tensors.items():
+        if stored.value is not None:
+            names.setdefault(stored.value, str(name))
+    for value in made.order:
+        names.setdefault(value, f"t{value}")
+    return names
 
 
 def refuse_empty(flat: Flat, extents: Extents) -> None:
@@ -147,193 +265,3 @@ def refuse_empty(flat: Flat, extents: Extents) -> None:
                 raise empty(each.equation, each.part, known)
             letters = [letter for letter, dim in each.sizes if extents.known[dim] == 0]
             raise divides_by_zero(each.equation, each.part, known, letters)
-
-
-# ---- memory ----------------------------------------------------------------------------------------------------------
-
-
-def available_memory() -> int:
-    """Bytes of memory that the machine has free, or all that it has where that is not known."""
-    for name in ("SC_AVPHYS_PAGES", "SC_PHYS_PAGES"):
-        try:
-            return os.sysconf(name) * os.sysconf("SC_PAGE_SIZE")
-        except (AttributeError, ValueError, OSError):
-            continue
-    return 2**63
-
-
-def refuse_large(made: Plan, limit: int) -> None:
-    for value in made.order:
-        needed = math.prod(made.shape(value)) * made.itemsize
-        if needed > limit:
-            raise too_large(*_place(made, value), human_bytes(needed), human_bytes(limit))
-    for name in made.outputs:
-        stored = made.tensors[name]
-        needed = made.size(stored.dims) * made.itemsize
-        if needed > limit:
-            raise too_large(*_defined(made, name), human_bytes(needed), human_bytes(limit))
-
-
-def _place(made: Plan, value: int) -> tuple[Equation | None, Name | None, str, list[str]]:
-    """Of a value: the equation that makes it, the tensor that it is, how it is shown, and its extents."""
-    for name, stored in made.tensors.items():
-        if stored.value == value and None not in stored.slots:
-            return _defined(made, name)
-    operation = made.graph.operations[value]
-    letters = [operation.letters[label] for label in operation.out]
-    equation = next((e for e in made.program.equations if str(e) == operation.equation), None)
-    known = [f"|{letter}| = {size:,}" for letter, size in zip(letters, made.shape(value), strict=True)]
-    return equation, None, f"an intermediate with the axes {', '.join(letters)}", known
-
-
-def _defined(made: Plan, name: Name) -> tuple[Equation | None, Name | None, str, list[str]]:
-    equation = reader_of(made.program, name) if name not in made.program.defined else made.program[name]
-    shape = made.extents.shape(name)
-    if equation is None or equation.name != name:
-        return equation, name, str(name), [f"its shape is {' x '.join(f'{n:,}' for n in shape)}"]
-    known = [f"|{index.name}| = {size:,}" for index, size in zip(equation.indices, shape, strict=True)]
-    return equation, name, str(equation.lhs), known
-
-
-def peak_bytes(made: Plan) -> int:
-    last: dict[int, int] = {}
-    for position, value in enumerate(made.order):
-        for operand in made.graph.operations[value].operands:
-            last[operand.value] = position
-    kept = set(roots(made.tensors, made.outputs))
-    size = {value: math.prod(made.shape(value)) * made.itemsize for value in made.order}
-    held = peak = 0
-    dying: dict[int, list[int]] = {}
-    for value, position in last.items():
-        dying.setdefault(position, []).append(value)
-    for position, value in enumerate(made.order):
-        held += size[value]
-        peak = max(peak, held)
-        for gone in dying.get(position, ()):
-            if gone not in kept and made.graph.operations[gone].kind != "input":
-                held -= size[gone]
-    return peak
-
-
-def human_bytes(count: float) -> str:
-    for unit in ("bytes", "kB", "MB", "GB", "TB", "PB"):
-        if count < 1000 or unit == "PB":
-            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.3g} {unit}"
-        count /= 1000
-    raise AssertionError
-
-
-# ---- the table -------------------------------------------------------------------------------------------------------
-
-
-def _names(made: Plan) -> dict[int, str]:
-    """A tensor's name for its value; a value that several tensors share has the first name."""
-    names: dict[int, str] = {}
-    for name, stored in made.tensors.items():
-        if stored.value is not None:
-            names.setdefault(stored.value, str(name))
-    for value in made.order:
-        names.setdefault(value, f"t{value}")
-    return names
-
-
-def _is_step(operation: Operation) -> bool:
-    return operation.kind not in ("input", "number", "iota")
-
-
-def flops_of(made: Plan, operation: Operation) -> int:
-    """Multiplications and additions, as opt_einsum counts them: two per term of a sum of products."""
-    every = made.size(operation.dims)
-    if operation.kind == "contract":
-        return every * (2 if operation.summed and len(operation.operands) > 1 else 1)
-    if operation.kind == "map":
-        return made.size(operation.out_dims) * max(len(operation.operands) - 1, 1)
-    if operation.kind in ("reduce", "overlap"):
-        return every
-    if operation.kind == "scatter":
-        return made.size(made.graph.dims(operation.operands[1].value))
-    return 0
-
-
-def einsum_of(operation: Operation) -> str:
-    """``nk,kj->nj``, in the user's letters where they are single and tell the labels apart."""
-    letters = list(operation.letters)
-    if len(set(letters)) < len(letters) or any(len(letter) != 1 for letter in letters):
-        letters = [symbol(label) for label in range(len(letters))]
-    inputs = ",".join("".join(letters[x] for x in operand.labels) for operand in operation.operands)
-    return inputs + "->" + "".join(letters[x] for x in operation.out)
-
-
-def symbol(label: int) -> str:
-    return chr(ord("a") + label) if label < 26 else chr(ord("A") + label - 26) if label < 52 else chr(140 + label)
-
-
-def call_of(operation: Operation) -> str:
-    """What computes it, in a word."""
-    if operation.kind == "map":
-        return COMPARISONS.get(operation.detail[0], operation.detail[0])
-    if operation.kind == "reduce":
-        return "max" if operation.detail == "max of all" else str(operation.detail)
-    if operation.kind != "contract":
-        return operation.kind
-    if len(operation.operands) == 1:
-        return "sum"
-    if not operation.summed:
-        return "multiply" if operation.detail == 2 else "divide"
-    left, right = (set(operand.labels) for operand in operation.operands)
-    batch = left & right & set(operation.out)
-    if batch:
-        return "matmul" if (left | right) - (left & right) else "einsum"
-    return "dot"
-
-
-def _step(made: Plan, value: int) -> Step:
-    operation = made.graph.operations[value]
-    return Step(
-        made.names[value],
-        operation.equation,
-        einsum_of(operation),
-        call_of(operation),
-        flops_of(made, operation),
-        len(operation.dims) if operation.kind != "read" else len(operation.out),
-        made.shape(value),
-    )
-
-
-def table(made: Plan) -> str:
-    head = ("result", "einsum", "call", "FLOPs", "scaling", "shape", "equation")
-    rows = [
-        head,
-        *(
-            (
-                s.result,
-                s.einsum,
-                s.call,
-                f"{s.flops:,}",
-                str(s.scaling),
-                " x ".join(map(str, s.shape)) or "1",
-                s.equation,
-            )
-            for s in made.steps
-        ),
-    ]
-    widths = [max(len(row[k]) for row in rows) for k in range(len(head) - 1)]
-    numeric = {3, 4}
-    lines = [
-        "  ".join(
-            [
-                *(
-                    c.rjust(w) if k in numeric else c.ljust(w)
-                    for k, (c, w) in enumerate(zip(row, widths, strict=False))
-                ),
-                row[-1],
-            ]
-        ).rstrip()
-        for row in rows
-    ]
-    lines.insert(1, "-" * max(map(len, lines)))
-    totals = (
-        f"FLOPs {made.flops:,} (naive {made.naive_flops:,})   largest intermediate {made.largest_intermediate:,}   "
-        f"peak memory {human_bytes(made.peak_memory)}"
-    )
-    return "\n".join([*lines, lines[1], totals])

@@ -199,6 +199,18 @@ def too_large(
     )
 
 
+def too_much(program: Program, needed: str, available: str, outputs: Iterable[Name]) -> DataError:
+    """A call that holds more than it may, even with values computed twice."""
+    names = ", ".join(map(str, outputs))
+    equation = next((e for e in reversed(program.equations) if str(e.name) in names.split(", ")), None)
+    return DataError(
+        f"computing {names} would take {needed}, and {available} are allowed",
+        **at(equation, None if equation is None else equation.name),
+        inferred="values that are cheap to compute again are not kept already",
+        repair="allow more, ask for fewer results at once, or for smaller sizes",
+    )
+
+
 def _defining(equation: Equation | None, name: Name | None) -> Place:
     """The left side of the equation that defines a tensor, else where it is read."""
     place = at(equation, name)

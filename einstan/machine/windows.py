@@ -197,8 +197,8 @@ class _Solver(Arrangement):
             if labels & set(made.placed):
                 continue
             every |= labels
-            if any(slot.label is None for slot in slots):
-                total += ENTRY * self.entries(labels)
+            if any(slot.label is None for slot in slots):  # beside an overlap, a window also comes in a wrong order
+                total += ENTRY * self.entries(labels) * (2 if made.placed else 1)
         for form in (*made.masks, *(form for form, _ in made.ranges)):
             labels = {label for label, _ in form.labels}
             total += ENTRY * self.entries(labels)

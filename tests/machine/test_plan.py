@@ -12,7 +12,8 @@ from einstan.language.errors import DataError, ProgramError
 from einstan.machine import paths
 from einstan.machine.compile import compile
 from einstan.machine.pairs import pair_order
-from einstan.machine.plan import available_memory, human_bytes, plan
+from einstan.machine.memory import available_memory, human_bytes
+from einstan.machine.plan import plan
 
 CHAIN = "Z[i,l] = A[i,J] B[J,K] C[K,l]"
 SIZES = {"i": 2, "j": 30, "k": 40, "l": 50}
@@ -20,13 +21,15 @@ SIZES = {"i": 2, "j": 30, "k": 40, "l": 50}
 
 def test_the_table():
     made = plan(parse("Z[n,j] = X[n,K] W[K,j] + b[j]"), {"n": 256, "k": 64, "j": 10})
+    equation, rule = "Z[n,j] = X[n,K] W[K,j] + b[j]", "-" * 118
     assert str(made) == (
-        "result  einsum     call    FLOPs  scaling  shape     equation\n"
-        "----------------------------------------------------------------------------------\n"
-        "t3      nK,Kj->nj  dot   327,680        3  256 x 10  Z[n,j] = X[n,K] W[K,j] + b[j]\n"
-        "Z       nj,j->nj   add     2,560        2  256 x 10  Z[n,j] = X[n,K] W[K,j] + b[j]\n"
-        "----------------------------------------------------------------------------------\n"
-        "FLOPs 330,240 (naive 330,240)   largest intermediate 2,560   peak memory 177 kB"
+        "result  einsum     call         FLOPs     read  written  scaling  shape     buffer       equation\n"
+        f"{rule}\n"
+        f"t3      nK,Kj->nj  matmul     327,680   136 kB  20.5 kB        3  256 x 10  m0           {equation}\n"
+        f"Z       nj,j->nj   ufunc add    2,560  20.6 kB  20.5 kB        2  256 x 10  in place m0  {equation}\n"
+        f"{rule}\n"
+        "FLOPs 330,240 (naive 330,240, separate paths 330,240)   paths by auto\n"
+        "largest intermediate 2,560   peak memory 41 kB (with every buffer used again 20.5 kB, inputs 136 kB)"
     )
 
 
@@ -36,7 +39,8 @@ def test_as_data():
     assert made["flops"] == 2 * (2 * 30 * 40 + 2 * 40 * 50)
     assert made["naive_flops"] == 3 * 2 * 30 * 40 * 50
     assert made["largest_intermediate"] == 100
-    assert made["peak_memory"] == 8 * (2 * 30 + 30 * 40 + 40 * 50 + 2 * 40 + 2 * 50)
+    assert made["input_memory"] == 8 * (2 * 30 + 30 * 40 + 40 * 50)
+    assert made["peak_memory"] == 8 * (2 * 40 + 2 * 50)
 
 
 @pytest.mark.parametrize("optimize", ["auto", "optimal", "dp", "greedy", "random-greedy", opt_einsum.RandomGreedy()])
@@ -119,7 +123,17 @@ def test_what_does_not_fit_is_refused_before_it_is_allocated():
 
 def test_a_memory_limit():
     equation = parse("y[i,j] = a[i] b[j]")
-    plan(equation, {"i": 10, "j": 10}, memory_limit=800)
+    made = plan(equation, {"i": 10, "j": 10}, memory_limit=2400)
+    assert made.peak_memory == 2400  # NumPy buffers both operands, because neither has a single stride
+    with pytest.raises(DataError) as error:
+        plan(equation, {"i": 10, "j": 10}, memory_limit=2399)
+    assert str(error.value) == (
+        "computing y would take 2.4 kB, and 2.4 kB are allowed\n"
+        "  y[i,j] = a[i] b[j]\n"
+        "  ^^^^^^\n"
+        "  inferred: values that are cheap to compute again are not kept already\n"
+        "  repair:   allow more, ask for fewer results at once, or for smaller sizes"
+    )
     with pytest.raises(DataError) as error:
         plan(equation, {"i": 10, "j": 10}, memory_limit=799)
     assert str(error.value) == (
@@ -150,6 +164,6 @@ def test_random_paths_are_the_same_in_every_search_and_leave_the_generator_alone
     for _ in range(3):
         paths._paths.clear()
         random.seed(7)
-        found.append(paths.contraction_path(labels, shapes, (0, 20), "random-greedy"))
+        found.append(paths.contraction_steps(labels, shapes, (0, 20), "random-greedy"))
         assert random.random() == random.Random(7).random()
     assert found[0] == found[1] == found[2]

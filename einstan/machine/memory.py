@@ -1,0 +1,112 @@
+"""Memory: what the machine has, what a plan takes, and what is refused."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from einstan.language.term import Equation, Name
+from einstan.machine.refusals import reader_of, too_large
+
+if TYPE_CHECKING:
+    from einstan.machine.plan import Plan
+
+
+def available_memory() -> int:
+    """Bytes of memory that the machine has free, or all that it has where that is not known."""
+    for name in ("SC_AVPHYS_PAGES", "SC_PHYS_PAGES"):
+        try:
+            return os.sysconf(name) * os.sysconf("SC_PAGE_SIZE")
+        except (AttributeError, ValueError, OSError):
+            continue
+    return 2**63
+
+
+def peak_of(made: Plan) -> int:
+    """The bytes that a call of the generated code holds at its peak: the code is run on arrays without entries.
+
+    Where the code calls what has no rehearsal, the bytes that are needed if every buffer is used again.
+    """
+    from einstan.machine.emit import emit
+    from einstan.machine.rehearsal import peak_bytes
+
+    precision = f"float{8 * made.itemsize}"
+    precisions = {name: "int64" if name in made.index_tensors else precision for name in made.program.inputs}
+    try:
+        return peak_bytes(emit(made, precisions, precision=precision), made)
+    except NotImplementedError:
+        return made.buffers.peak
+
+
+def measured(made: Plan, arrays: Mapping[Any, Any]) -> int:
+    """The same, of a call with these arrays, as Python's own accounting of memory tells it."""
+    import tracemalloc
+
+    import numpy as np
+
+    from einstan.machine.emit import emit
+
+    given = {str(name): np.asarray(array) for name, array in arrays.items()}
+    precisions = {name: str(given[str(name)].dtype) for name in made.program.inputs if str(name) in given}
+    source = emit(made, precisions)
+    space: dict[str, Any] = {}
+    exec(compile(source.text, "<einstan>", "exec"), space)
+    inputs = [given[str(name)] for name in source.arguments]
+    function = space[source.function]
+    function(*inputs)  # what a first call allocates for good is not the step's
+    running = tracemalloc.is_tracing()
+    tracemalloc.start()
+    try:
+        tracemalloc.reset_peak()
+        before = tracemalloc.get_traced_memory()[0]
+        results = function(*inputs)
+        peak = tracemalloc.get_traced_memory()[1]
+        del results
+    finally:
+        if not running:
+            tracemalloc.stop()
+    return peak - before
+
+
+def refuse_large(made: Plan, limit: int) -> None:
+    """Refuse a single array that would not fit."""
+    for value in made.order:
+        needed = math.prod(made.shape(value)) * made.itemsize
+        if needed > limit:
+            raise too_large(*_place(made, value), human_bytes(needed), human_bytes(limit))
+    for name in made.outputs:
+        stored = made.tensors[name]
+        needed = made.size(stored.dims) * made.itemsize
+        if needed > limit:
+            raise too_large(*_defined(made, name), human_bytes(needed), human_bytes(limit))
+
+
+def _place(made: Plan, value: int) -> tuple[Equation | None, Name | None, str, list[str]]:
+    """Of a value: the equation that makes it, the tensor that it is, how it is shown, and its extents."""
+    for name, stored in made.tensors.items():
+        if stored.value == value and None not in stored.slots:
+            return _defined(made, name)
+    operation = made.graph.operations[value]
+    letters = [operation.letters[label] for label in operation.out]
+    equation = next((e for e in made.program.equations if str(e) == operation.equation), None)
+    known = [f"|{letter}| = {size:,}" for letter, size in zip(letters, made.shape(value), strict=True)]
+    return equation, None, f"an intermediate with the axes {', '.join(letters)}", known
+
+
+def _defined(made: Plan, name: Name) -> tuple[Equation | None, Name | None, str, list[str]]:
+    equation = reader_of(made.program, name) if name not in made.program.defined else made.program[name]
+    shape = made.extents.shape(name)
+    if equation is None or equation.name != name:
+        return equation, name, str(name), [f"its shape is {' x '.join(f'{n:,}' for n in shape)}"]
+    known = [f"|{index.name}| = {size:,}" for index, size in zip(equation.indices, shape, strict=True)]
+    return equation, name, str(equation.lhs), known
+
+
+def human_bytes(count: float) -> str:
+    for unit in ("bytes", "kB", "MB", "GB", "TB", "PB"):
+        if count < 1000 or unit == "PB":
+            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.3g} {unit}"
+        count /= 1000
+    raise AssertionError
