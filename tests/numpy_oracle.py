@@ -1,4 +1,4 @@
-"""The value of a claim's sides at a counterexample, by NumPy: what a person who pastes the printed arrays would compute.
+"""A claim's sides at a counterexample, by NumPy: what a person who pastes the printed arrays would compute.
 
 Nothing here uses the calculus or the loops of the library: definitions are evaluated entry by entry with floats, and a
 derivative is a central difference of the definitions.

@@ -1,4 +1,4 @@
-"""Brackets of one product that decide it: ``1[z >= 0] 1[z < 0] = 0``, and ``1[z <= a] 1[z >= a] f(z)`` is ``f(a)`` there.
+"""Brackets that decide their product: ``1[z >= 0] 1[z < 0] = 0``, and ``1[z <= a] 1[z >= a] f(z)`` is ``f(a)`` there.
 
 A product counts only where all its brackets hold.  Each of their comparisons says that a difference is positive or not
 negative; where two or three of the differences add up to a number, that number must be so too.  If it is not, the

@@ -108,7 +108,7 @@ def stated_extents(equations: Iterable[Equation]) -> dict[str, int]:
 
 def sized(expr: Expr, definitions: Mapping[Name, Equation], sizes: Mapping[str, int]) -> Expr:
     """The expression with its definitions put in and the extents that are known as numbers, so that the guard of a used
-    delta, ``1[0 <= 0 < |i|]``, is decided, and with short sums over them written out: ``sum[K](a[K]) = a[0] + a[1]``."""
+    delta, ``1[0 <= 0 < |i|]``, is decided, and with short sums written out: ``sum[K](a[K]) = a[0] + a[1]``."""
 
     def rule(node: Node) -> Node:
         if isinstance(node, Sum | Reduce) and all(index.dim in sizes for index in node.indices):

@@ -233,5 +233,8 @@ def _shown(expr: Expr, asked: _Question) -> str:
     if any(str(name).startswith("∂") or str(name).endswith("(0)") for name in tensors(short_form)):
         text = str(short_form)  # the name of a part of a stand-in, which cannot be read again
     else:
-        text = str(derived_equation("side", tuple(short_form.free), short_form)).split(" = ", 1)[1]
+        try:
+            text = str(derived_equation("side", tuple(short_form.free), short_form)).split(" = ", 1)[1]
+        except EinstanError:  # an extent that no axis of this side has
+            text = str(short_form)
     return text if len(text) <= LONGEST else text[:LONGEST] + " ..."

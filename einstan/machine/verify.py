@@ -425,7 +425,7 @@ def pasted(value: Any) -> str:
 
 
 def short(value: Number) -> str:
-    """A number for a report: a fraction where it is short, else twelve digits; what 50 digits cannot tell from 0 is 0."""
+    """A number for a report: a fraction where it is short, else twelve digits; 0 where 50 digits cannot tell."""
     if isinstance(value, Fraction) and len(str(value)) <= 12:
         return str(value)
     with localcontext(context()) as digits:
