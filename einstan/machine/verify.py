@@ -26,7 +26,7 @@ from einstan.language.node import preorder, remembered
 from einstan.language.term import Add, Const, Equation, Expr, Extent, Indexed, Mul, Name, Reduce, Sum, add, neg
 from einstan.machine.extents import NOMINAL, Extents, infer
 from einstan.machine.guards import bounds_above, index_tensors, reads
-from einstan.machine.loops import Tensor, evaluate
+from einstan.machine.loops import Evaluation, Tensor
 from einstan.machine.numbers import EXACT, DomainError, Number, context, decimal
 
 LEFT, RIGHT, BOTH = "left side", "right side", "difference"  # no tensor of the language has a blank in its name
@@ -246,6 +246,7 @@ class _Sampler:
     ) -> None:
         self.program, self.checks, self.generator, self.kinks = program, checks, generator, kinks
         self.index_axes = index_tensors(program.equations)
+        self.ready: tuple[Extents, Evaluation] | None = None
         self.reason = ""
         self.outside = ""  # the problem, where something has been read outside
 
@@ -262,7 +263,9 @@ class _Sampler:
     def values(self, point: Point, extents: Extents) -> dict[Name, Tensor] | None:
         """All tensors at a point, unless a function has no value or an assumption fails there."""
         try:
-            values = evaluate(self.program, point, numbers=EXACT, extents=extents)
+            if self.ready is None or self.ready[0] is not extents:
+                self.ready = extents, Evaluation(self.program, extents, EXACT)
+            values = self.ready[1](point)
         except (DomainError, EinstanError) as error:
             self.reason = str(error).splitlines()[0]
             if isinstance(error, ExtentError):
