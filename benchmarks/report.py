@@ -102,6 +102,20 @@ def hvp(results: Any) -> Iterable[str]:
     yield from lost(results["lost"], ("case", "contender", "by"))
 
 
+def check(results: Any) -> Iterable[str]:
+    """Seconds to check documents of so many claims, and the five papers."""
+    rows = [
+        (
+            row["case"], str(row["claims"]), str(row["proved"] + row["verified"]), str(row["refuted"]),
+            seconds(row["time"]["median"]), f"{seconds(row['time']['low'])} to {seconds(row['time']['high'])}",
+            seconds(row["each"]),
+            "" if row["wanted"] is None else f"under {row['wanted']:g} s: {'met' if row['met'] else 'missed'}",
+        )
+        for row in results["rows"]
+    ]  # fmt: skip
+    yield from markdown(("document", "claims", "true", "refuted", "median", "quartiles", "a claim", "wanted"), rows)
+
+
 def lost(rows: Sequence[Sequence[str]], head: Sequence[str]) -> Iterable[str]:
     if not rows:
         yield "No row is lost."
@@ -118,7 +132,13 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterable[str
         yield "| " + " | ".join(row) + " |"
 
 
-TABLES: dict[str, Callable[[Any], Iterable[str]]] = {"paths": paths, "derive": derive, "step": step, "hvp": hvp}
+TABLES: dict[str, Callable[[Any], Iterable[str]]] = {
+    "check": check,
+    "derive": derive,
+    "hvp": hvp,
+    "paths": paths,
+    "step": step,
+}
 
 
 def page(text: str) -> str:

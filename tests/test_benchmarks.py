@@ -20,6 +20,7 @@ SCRIPTS = [
     ("bench_step", (), "einstan"),
     ("bench_hvp", (), "einstan"),
     ("bench_conv", (), "einstan"),
+    ("bench_check", (), "einstan"),
 ]
 
 

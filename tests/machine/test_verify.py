@@ -1,12 +1,13 @@
 """Numeric evidence: what agrees, what differs and where, what cannot be decided."""
 
+from decimal import Decimal
 from fractions import Fraction
 
 import pytest
 
 from einstan.calculus.program import Program
 from einstan.language import parse, parse_document
-from einstan.machine.verify import compare
+from einstan.machine.verify import compare, short
 
 
 def verdict(left, right, definitions="", **options):
@@ -96,3 +97,21 @@ def test_the_same_seed_gives_the_same_points():
 def test_expressions_are_matched_by_letters():
     left, right = parse("y[i,j] = A[i,j] + b[j]").rhs, parse("y[i,j] = b[j] + A[i,j]").rhs
     assert compare(left, right)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (Decimal("0e-60"), "0"),
+        (Decimal("-1e-60"), "0"),
+        (Decimal("1.00000000000000000000000000000000000000000000000001"), "1"),
+        (Decimal("-0.5000000000000000000000000000000000000000"), "-0.5"),
+        (Decimal("1234567.8901234567"), "1234567.89012"),
+        (Decimal("1.5e-20"), "1.5e-20"),
+        (Decimal("2e30"), "2e+30"),
+        (Fraction(-3, 7), "-3/7"),
+        (Fraction(1, 3**40), "8.22526333997e-20"),
+    ],
+)
+def test_numbers_are_short(value, text):
+    assert short(value) == text
