@@ -19,7 +19,6 @@ from einstan.language.term import Equation, Expr, Extent, bound_indices
 from einstan.language.ties import all_tied
 from einstan.language.writer import Writer
 
-
 _texts: WeakKeyDictionary[Node, str] = WeakKeyDictionary()  # of equations, which are printed again and again
 
 

@@ -24,8 +24,8 @@ from einstan.language.term import Name
 
 if TYPE_CHECKING:
     from einstan.library.einsum import Einsum
+    from einstan.library.plan import Plan
     from einstan.machine.compile import Compiled
-    from einstan.machine.plan import Plan
 
 
 class Equation(term.Equation):
@@ -181,9 +181,10 @@ class Program(calculus.Program):
 
     def plan(self, sizes: Mapping[str, int], **options: Any) -> Plan:
         """Contraction paths, forward and backward together; see `einstan.machine.plan.plan`."""
+        from einstan.library.plan import Plan
         from einstan.machine.plan import plan
 
-        return plan(runnable(self.whole), sizes, self._outputs(options), **options)
+        return Plan.of(plan(runnable(self.whole), sizes, self._outputs(options), **options))
 
     def compile(self, **options: Any) -> Compiled:
         """A function of NumPy arrays; see `einstan.machine.compile.compile`."""

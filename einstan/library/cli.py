@@ -50,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     _add_train(commands)
     _add_derive(commands)
     _add_check(commands)
+    _add_paths(commands)
     return whole
 
 
@@ -128,6 +129,25 @@ def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     check.set_defaults(run=_run_check)
 
 
+def _add_paths(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    paths = _command(
+        commands,
+        "paths",
+        "compare contraction paths: FLOPs, memory and time of every optimizer, forward and for all gradients",
+        '  einstan paths "Z[i,l] = A[i,J] B[J,K] C[K,l]" --sizes i=64,j=512,k=64,l=512\n'
+        '  einstan paths "ij,jk,kl->il" --sizes i=64,j=512,k=64,l=512 --plot paths.png\n'
+        "  einstan paths networks.txt --json          # a line each: ij,jk->ik with i=64, j=512, k=64",
+    )
+    paths.add_argument("text", metavar="TEXT|FILE", help="an equation, an einsum string, or a file of them, one a line")
+    paths.add_argument("--sizes", type=_sizes, metavar="I=N,J=N", default={}, help="the size of every index")
+    paths.add_argument("--optimizers", type=_names, metavar="A,B", default=(), help="only these: auto, dp, greedy, "
+                       "optimal, random-greedy-128, best, cotengra, ... (default: all that fit)")  # fmt: skip
+    paths.add_argument("--no-run", action="store_true", help="plan only; nothing is allocated")
+    paths.add_argument("--plot", metavar="FILE", help="draw the comparison (needs matplotlib)")
+    paths.add_argument("--json", action="store_true", help="print the comparison as JSON")
+    paths.set_defaults(run=_run_paths)
+
+
 # What a command needs is imported when it runs, so that --help is quick.
 
 
@@ -145,6 +165,12 @@ def _run_derive(options: argparse.Namespace, console: Console) -> int:
 
 def _run_check(options: argparse.Namespace, console: Console) -> int:
     from einstan.library.command_check import run
+
+    return run(options, console)
+
+
+def _run_paths(options: argparse.Namespace, console: Console) -> int:
+    from einstan.library.command_paths import run
 
     return run(options, console)
 
@@ -189,6 +215,16 @@ def _share(text: str) -> float:
     if not 0 <= value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a share from 0 up to 1")
     return value
+
+
+def _sizes(text: str) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for part in text.replace(" ", "").split(","):
+        name, _, size = part.partition("=")
+        if not (name and size.isascii() and size.isdigit()):
+            raise argparse.ArgumentTypeError(f"{part!r} is not a size, such as i=64")
+        found[name] = int(size)
+    return found
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -52,6 +52,11 @@ def draw(
     Returns the path.  Raises `DataError` for another ending, and where SVG or PNG lack their extra; `ExtentError` where
     ``scalars`` lacks an extent or there are too many components.
     """
+    return write(graph_of(what, backward, extents, scalars), path)
+
+
+def write(graph: Graph, path: str | Path) -> Path:
+    """A graph into a file, as the ending of its name says."""
     path = Path(path)
     writer = WRITERS.get(path.suffix.lower())
     if writer is None:
@@ -60,7 +65,7 @@ def draw(
             inferred=f"the ending is {path.suffix}" if path.suffix else "there is no ending",
             repair="end it in " + ", ".join(list(WRITERS)[:-1]) + " or " + list(WRITERS)[-1],
         )
-    path.write_bytes(writer(graph_of(what, backward, extents, scalars)))
+    path.write_bytes(writer(graph))
     return path
 
 

@@ -305,8 +305,10 @@ class Step:
 
     @property
     def plan(self) -> Any:
-        """The contraction paths of the shapes that came last."""
-        return self.compiled.plan
+        """The contraction paths of the shapes that came last; see `einstan.library.plan.Plan`."""
+        from einstan.library.plan import Plan
+
+        return Plan.of(self.compiled.plan)
 
     def source(self) -> str:
         """The code of the shapes that came last."""

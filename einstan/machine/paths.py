@@ -95,7 +95,8 @@ def function_of(name: str) -> Callable[..., Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             import cotengra
-        return cotengra.HyperOptimizer(max_repeats=TRIALS, parallel=False, progbar=False)  # type: ignore[no-any-return]
+
+            return cotengra.HyperOptimizer(max_repeats=TRIALS, parallel=False, progbar=False)  # type: ignore[no-any-return]
     try:
         return paths.get_path_fn(name.removeprefix("opt_einsum-"))  # type: ignore[no-any-return]
     except KeyError:

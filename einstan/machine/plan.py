@@ -19,13 +19,13 @@ from einstan.machine.buffers import Buffers, buffers, bytes_of
 from einstan.machine.costs import FREE, Step, call_of, einsum_of, flops_of, total_flops
 from einstan.machine.extents import Extents, as_program, infer
 from einstan.machine.flatten import flatten
-from einstan.machine.memory import available_memory, human_bytes, measured, peak_of, refuse_large
+from einstan.machine.memory import available_memory, measured, peak_of, refuse_large
 from einstan.machine.numbers import number_of
 from einstan.machine.operations import Flat, Graph, Stored
 from einstan.machine.pairs import Expansion, roots
 from einstan.machine.paths import Optimizer, cheap, separate
-from einstan.machine.refusals import divides_by_zero, empty
 from einstan.machine.recompute import fitted
+from einstan.machine.refusals import divides_by_zero, empty
 from einstan.machine.table import as_data, as_json, as_text
 from einstan.machine.trees import Shape
 from einstan.machine.windows import solved

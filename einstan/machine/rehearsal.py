@@ -12,8 +12,8 @@ import builtins
 import itertools
 import math
 import sys
-from types import SimpleNamespace
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -388,7 +388,9 @@ class Numpy:
             return getattr(np, name)  # a ufunc finds the ghosts by itself
 
         def either(*arguments: Any, **options: Any) -> Any:
-            held = any(isinstance(x, Ghost) for part in arguments for x in (part if isinstance(part, list) else (part,)))
+            held = any(
+                isinstance(x, Ghost) for part in arguments for x in (part if isinstance(part, list) else (part,))
+            )
             return (ours if held else getattr(np, name))(*arguments, **options)
 
         return either

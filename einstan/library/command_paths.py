@@ -1,0 +1,227 @@
+"""``einstan paths``: an equation under every optimizer, forward and for its gradients, side by side."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from einstan.language import parse
+from einstan.language.errors import DataError, NotationError
+from einstan.language.term import Equation
+from einstan.library.comparison import Comparison, Cost, compare, names_for, operands_of
+from einstan.library.einsum_text import equation_of, is_einsum
+from einstan.library.plan import figure_of, save_figure, short
+from einstan.machine.extents import as_program
+from einstan.machine.memory import human_bytes
+
+Instance = tuple[Equation, dict[str, int]]
+
+
+def run(options: argparse.Namespace, console: Console) -> int:
+    if options.plot and not Path(options.plot).parent.is_dir():
+        raise DataError(f"--plot {options.plot} cannot be written: there is no directory {Path(options.plot).parent}")
+    instances = list(instances_of(options.text, options.sizes))
+    tables = []
+    counts = [len(options.optimizers or names_for(operands_of(as_program(e)))) for e, _ in instances]
+    with progress(sum(counts)) as done:
+        for number, (equation, sizes) in enumerate(instances, 1):
+            where = f"{number} of {len(instances)}, " if len(instances) > 1 else ""
+            tables.append(
+                compare(equation, sizes, options.optimizers, not options.no_run, lambda name, w=where: done(w + name))
+            )
+    if options.plot:
+        plot(tables, options.plot)
+    if options.json:
+        console.out(json.dumps([table.data() for table in tables], ensure_ascii=False, indent=1), highlight=False)
+    else:
+        for table in tables:
+            show(table, console)
+    return 0
+
+
+# ---- what is asked for -----------------------------------------------------------------------------------------------
+
+
+def instances_of(given: str, sizes: Mapping[str, int]) -> Iterator[Instance]:
+    """The argument, or every line of the file that it names: an equation or an einsum string, and behind ``with`` its
+    sizes.  Sizes of the command line hold for every line that does not say otherwise."""
+    if not os.path.exists(given) and ("=" in given or is_einsum(given)):
+        yield instance(given, sizes)
+        return
+    try:
+        lines = Path(given).read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as problem:
+        raise DataError(f"{given} is not a text in UTF-8") from problem
+    except OSError as problem:
+        raise DataError(
+            f"{given} is neither an equation, nor an einsum string, nor a file that can be read: {problem.strerror}",
+            repair="write an equation, \"Z[i,j] = X[i,K] W[K,j]\", or an einsum string, 'ik,kj->ij'",
+        ) from problem
+    found = False
+    for line in lines:
+        text, _, own = line.partition("#")[0].partition(" with ")
+        if text.strip():
+            found = True
+            yield instance(text.strip(), {**sizes, **sizes_of(own)})
+    if not found:
+        raise NotationError(f"{given} has no equation", repair='write one a line, "ik,kj->ij with i=64, j=512, k=64"')
+
+
+def instance(text: str, sizes: Mapping[str, int]) -> Instance:
+    if not is_einsum(text):
+        equation = parse(text)
+        return equation, known(sizes, {i.name.lower() for i in _letters(equation)}, text)
+    written = equation_of(text)
+    chosen = known(sizes, written.names, text)
+    return parse(written.equation), {written.names[letter]: size for letter, size in chosen.items()}
+
+
+def _letters(equation: Equation) -> list[Any]:
+    from einstan.machine.extents import _indices
+
+    return list(_indices(equation))
+
+
+def known(sizes: Mapping[str, int], letters: Any, text: str) -> dict[str, int]:
+    """The sizes that an equation can use: of its letters, or of axes such as X.0."""
+    missing = sorted(letter for letter in letters if letter not in sizes and letter.upper() not in sizes)
+    if missing and not any("." in key for key in sizes) and "+" not in text:
+        raise DataError(
+            f"there is no size for {', '.join(missing)}",
+            text=text,
+            inferred=f"given are {', '.join(f'{k}={n}' for k, n in sizes.items())}" if sizes else "no size is given",
+            repair="give --sizes " + ",".join(f"{letter}=64" for letter in missing),
+        )
+    return {key: size for key, size in sizes.items() if key in letters or key.lower() in letters or "." in key}
+
+
+def sizes_of(text: str) -> dict[str, int]:
+    """``i=64, j=512`` as a mapping."""
+    found: dict[str, int] = {}
+    for part in text.replace(",", " ").split():
+        name, _, size = part.partition("=")
+        if not (name and size.isascii() and size.isdigit()):
+            raise DataError(f"{part!r} is not a size", repair="write --sizes i=64,j=512")
+        found[name] = int(size)
+    return found
+
+
+@contextmanager
+def progress(total: int) -> Iterator[Callable[[str], None]]:
+    """A bar on standard error, where that is a terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda name: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("paths", total=total)
+        yield lambda name: bar.update(task, advance=1, description=name)
+
+
+# ---- what is shown ---------------------------------------------------------------------------------------------------
+
+
+def show(comparison: Comparison, console: Console) -> None:
+    """Two tables: the contraction, and the contraction with all its gradients."""
+    console.print(comparison.equation, markup=False)
+    console.print(", ".join(f"{letter}={size}" for letter, size in comparison.sizes.items()), markup=False)
+    console.print()
+    costs = [(row.optimizer, row.forward) for row in comparison.rows]
+    table_of("forward", costs, comparison.naive, console)
+    gradients = [(row.optimizer, row.gradients) for row in comparison.rows if row.gradients is not None]
+    if gradients:
+        note = f"; a path for each gradient, {comparison.separate_gradients:,}"
+        best = min(cost.flops or 0 for _, cost in costs)
+        table_of("forward and all gradients", gradients, comparison.naive_gradients or 0, console, note, best)
+    if comparison.note:
+        console.print(comparison.note, markup=False)
+
+
+def table_of(
+    title: str, costs: list[tuple[str, Cost]], naive: int, console: Console, note: str = "", forward: int | None = None
+) -> None:
+    best = min((cost.flops for _, cost in costs if cost.flops), default=1)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left", title_style="bold")
+    table.add_column("optimizer")
+    last = "over the best forward" if forward else "over the best"
+    for head in ("FLOPs", last, "largest", "peak memory", "planning", "run"):
+        table.add_column(head, justify="right")
+    for name, cost in costs:
+        ratio = (cost.flops or 0) / max(forward or best, 1)
+        table.add_row(
+            name,
+            f"{cost.flops:,}" if cost.flops is not None else "",
+            f"{ratio:.3g}",
+            f"{cost.largest:,}",
+            human_bytes(cost.peak or 0),
+            seconds(cost.planning),
+            seconds(cost.running) if cost.running is not None else cost.skipped,
+        )
+    wide = (
+        Console(file=console.file, width=max(console.width, 120), highlight=False)
+        if not console.is_terminal
+        else console
+    )
+    wide.print(table)
+    wide.print(f"  all at once, without an order: {naive:,} FLOPs{note}", markup=False)
+    wide.print()
+
+
+def seconds(value: float | None) -> str:
+    if value is None:
+        return ""
+    for scale, unit in ((1e-6, "µs"), (1e-3, "ms"), (1.0, "s")):
+        if value < 1000 * scale or unit == "s":
+            return f"{value / scale:.3g} {unit}"
+    raise AssertionError
+
+
+def plot(tables: list[Comparison], path: str) -> None:
+    """Bars: FLOPs, peak memory, planning and run time of every optimizer, forward and with gradients."""
+    wanted = (("flops", "FLOPs"), ("peak", "peak memory, bytes"), ("planning", "planning, s"), ("running", "run, s"))
+    figure = figure_of(14, 1.2 + 2.8 * len(tables))
+    grid = figure.subplots(len(tables), len(wanted), squeeze=False)
+    for line, comparison in zip(grid, tables, strict=True):
+        names = [row.optimizer for row in comparison.rows]
+        for axes, (attribute, label) in zip(line, wanted, strict=True):
+            for offset, which, colour in ((-0.2, "forward", "#3b6ea8"), (0.2, "gradients", "#c98a2b")):
+                costs = [getattr(row, which) for row in comparison.rows]
+                values = [getattr(cost, attribute) if cost else None for cost in costs]
+                places = [k + offset for k, value in enumerate(values) if value]
+                shown = [value for value in values if value]
+                bars = axes.barh(places, shown, height=0.38, color=colour,
+                                 label="forward" if which == "forward" else "with gradients")  # fmt: skip
+                texts = [seconds(v) if attribute in ("planning", "running") else short(v) for v in shown]
+                axes.bar_label(bars, texts, fontsize=6, padding=2)
+            axes.set(xscale="log", title=label)
+            axes.xaxis.set_minor_formatter("")
+            axes.title.set_fontsize(9)
+            everything = [getattr(c, attribute) for row in comparison.rows for c in (row.forward, row.gradients) if c]
+            everything = [value for value in everything if value]
+            if everything:  # from a power of ten to where the labels have room
+                low = 10 ** math.floor(math.log10(min(everything)))
+                axes.set_xlim(low, max(everything) * (max(everything) / low) ** 0.25)
+            axes.set_yticks(range(len(names)), names if axes is line[0] else [""] * len(names), fontsize=8)
+            axes.invert_yaxis()
+            axes.tick_params(axis="x", labelsize=7)
+        text = comparison.equation if len(comparison.equation) < 90 else comparison.equation[:87] + "..."
+        line[0].set_ylabel(text if len(text) < 40 else "", fontsize=7)
+    grid[0][0].legend(fontsize=7, frameon=False)
+    if len(tables) == 1:
+        text = tables[0].equation
+        figure.suptitle(text if len(text) < 120 else text[:117] + "...", fontsize=10)
+    save_figure(figure, path)
+    sys.stderr.flush()

@@ -1,0 +1,125 @@
+"""What a user holds as a plan: the machine's, and pictures of it.
+
+plan = program.plan({"i": 64, "j": 512})
+plan.draw("plan.svg")     the steps as a graph: what reads what, and what it costs
+plan.plot("plan.png")     bars of FLOPs and memory over the steps
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+from einstan.language.errors import DataError
+from einstan.library.draw import write
+from einstan.library.graph import Edge, Graph, Vertex
+from einstan.machine import plan as machine
+from einstan.machine.costs import FREE
+from einstan.machine.memory import human_bytes
+
+NARROW, WIDE = 5.0, 16.0  # inches
+
+
+class Plan(machine.Plan):
+    """A plan that can be drawn."""
+
+    @classmethod
+    def of(cls, made: machine.Plan) -> Plan:
+        return cls(**{field.name: getattr(made, field.name) for field in dataclasses.fields(made)})
+
+    def draw(self, path: str | Path) -> Path:
+        """Draw the steps as a graph, in the order in which they can be done; the ending says how: ``.svg``, ``.png``,
+        ``.dot`` or ``.mmd``.  A box has a step's einsum string or call, its FLOPs and its buffer; an edge has the shape
+        of what is read."""
+        return write(self.graph_of_steps(), path)
+
+    def graph_of_steps(self) -> Graph:
+        kept = self.kept
+        rows = {value: step for value, step in zip(self.step_values, self.steps, strict=True)}
+        vertices, edges = [], []
+        for value in self.order:
+            operation = self.graph.operations[value]
+            if operation.kind == "number":
+                continue
+            step = rows.get(value)
+            text = self.names[value]
+            if step is not None:
+                what = step.einsum if operation.kind == "contract" and step.einsum else step.call
+                text = f"{step.result}:  {what}  {short(step.flops)} FLOPs  {step.buffer}"
+            kind = "input" if step is None else "output" if value in kept else "equation"
+            vertices.append(Vertex(str(value), kind, text))  # type: ignore[arg-type]
+            for operand in dict.fromkeys(ref.value for ref in operation.operands):
+                if self.graph.operations[operand].kind != "number":
+                    shape = "×".join(map(str, self.shape(operand)))
+                    edges.append(Edge(str(operand), str(value), (shape,) if shape else ()))
+        return Graph(tuple(vertices), tuple(edges))
+
+    @property
+    def step_values(self) -> tuple[int, ...]:
+        return tuple(value for value in self.order if self.graph.operations[value].kind not in FREE)
+
+    def plot(self, path: str | Path) -> Path:
+        """Bars of FLOPs, and of the memory in use, over the steps (needs matplotlib, ``einstan[plot]``)."""
+        figure = figure_of(min(max(NARROW, 1.5 + 0.28 * len(self.steps)), WIDE), 6)
+        above, below = figure.subplots(2, 1, sharex=True)
+        places = range(len(self.steps))
+        kinds = {"matmul": "#3b6ea8", "tensordot": "#3b6ea8", "batched": "#3b6ea8", "matvec": "#3b6ea8", "dot": "#3b6ea8",
+                 "ufunc": "#c98a2b", "reduction": "#6f9a5b"}  # fmt: skip
+        colours = [kinds.get(step.call.split()[0], "#8a8f98") for step in self.steps]
+        above.bar(places, [step.flops for step in self.steps], color=colours)
+        above.set_ylabel("FLOPs")
+        counted = [step.flops for step in self.steps if step.flops]
+        if counted:
+            above.set(yscale="log", ylim=(10 ** math.floor(math.log10(min(counted))), 2 * max(counted)))
+        above.set_title(f"{self.flops:,} FLOPs; at most {human_bytes(self.peak_memory)} held", fontsize=10)
+        handles = [("products", "#3b6ea8"), ("elementwise", "#c98a2b"), ("reductions", "#6f9a5b"), ("other", "#8a8f98")]
+        present = [(label, colour) for label, colour in handles if colour in colours]
+        for label, colour in present:
+            above.bar([0], [0], color=colour, label=label)
+        above.legend(fontsize=8, frameon=False)
+        at = {value: position for position, value in enumerate(self.order)}
+        scale, unit = (1e9, "GB") if self.peak_memory > 3e9 else (1e6, "MB") if self.peak_memory > 3e6 else (1e3, "kB")
+        live = [self.buffers.live[at[value]] / scale for value in self.step_values]
+        own = [step.bytes_written / scale for step in self.steps]
+        below.bar(places, live, color="#b9c7d8", label="buffers in use")
+        below.bar(places, own, color="#3b6ea8", width=0.5, label="written by the step")
+        below.set_ylabel(unit)
+        below.legend(fontsize=8, frameon=False)
+        names = [step.result for step in self.steps]
+        every = math.ceil(len(names) / 60)
+        below.set_xticks(list(places)[::every], names[::every], rotation=90, fontsize=7)
+        below.margins(x=0.01)
+        return save_figure(figure, path)
+
+
+def short(count: float) -> str:
+    """``1.23 M``: three digits."""
+    for unit in ("", " k", " M", " G", " T"):
+        if count < 1000 or unit == " T":
+            return f"{count:.3g}{unit}"
+        count /= 1000
+    raise AssertionError
+
+
+def figure_of(width: float, height: float) -> Any:
+    """An empty figure that no window shows."""
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise DataError(
+            "plotting needs matplotlib, which is not installed", repair="pip install 'einstan[plot]'"
+        ) from None
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save_figure(figure: Any, path: str | Path) -> Path:
+    try:
+        figure.savefig(path, dpi=150)
+    except (OSError, ValueError) as problem:
+        raise DataError(f"{path} cannot be drawn: {problem}", repair="give a name ending in .png or .svg") from problem
+    return Path(path)
