@@ -1,7 +1,7 @@
 """An einsum string as an equation: ``ij,jk->ik`` is ``T[i,k] = A[i,J] B[J,k]``.
 
-A letter that the result lacks is summed, so it becomes a capital; a letter that the notation cannot have as an index, or
-that would collide with another, becomes ``x1``, ``x2``, ...  Any letters will do, so there may be more than 52.
+A letter that the result lacks is summed, so it becomes a capital; a letter that the notation cannot have as an index,
+or that would collide with another, becomes ``x1``, ``x2``, ...  Any letters will do, so there may be more than 52.
 """
 
 from __future__ import annotations

@@ -65,8 +65,8 @@ class Plan(machine.Plan):
         figure = figure_of(min(max(NARROW, 1.5 + 0.28 * len(self.steps)), WIDE), 6)
         above, below = figure.subplots(2, 1, sharex=True)
         places = range(len(self.steps))
-        kinds = {"matmul": "#3b6ea8", "tensordot": "#3b6ea8", "batched": "#3b6ea8", "matvec": "#3b6ea8", "dot": "#3b6ea8",
-                 "ufunc": "#c98a2b", "reduction": "#6f9a5b"}  # fmt: skip
+        products = dict.fromkeys(("matmul", "tensordot", "batched", "matvec", "dot"), "#3b6ea8")
+        kinds = {**products, "ufunc": "#c98a2b", "reduction": "#6f9a5b"}
         colours = [kinds.get(step.call.split()[0], "#8a8f98") for step in self.steps]
         above.bar(places, [step.flops for step in self.steps], color=colours)
         above.set_ylabel("FLOPs")

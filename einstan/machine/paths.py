@@ -96,9 +96,9 @@ def function_of(name: str) -> Callable[..., Any]:
             warnings.simplefilter("ignore")
             import cotengra
 
-            return cotengra.HyperOptimizer(max_repeats=TRIALS, parallel=False, progbar=False)  # type: ignore[no-any-return]
+            return cotengra.HyperOptimizer(max_repeats=TRIALS, parallel=False, progbar=False)
     try:
-        return paths.get_path_fn(name.removeprefix("opt_einsum-"))  # type: ignore[no-any-return]
+        return paths.get_path_fn(name.removeprefix("opt_einsum-"))
     except KeyError:
         raise ProgramError(
             f"there is no optimizer {name!r}",

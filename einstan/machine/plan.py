@@ -185,7 +185,8 @@ def best(program: Program, flat: Flat, extents: Extents, itemsize: int, share: b
     """The plan with the fewest FLOPs of those that the cheap optimizers give."""
     operations = flat.graph.operations
     most = max((len(op.operands) for op in operations if op.kind == "contract"), default=0)
-    begin, found = time.perf_counter(), []
+    begin = time.perf_counter()
+    found: list[Plan] = []
     for name in cheap(most):
         if found and time.perf_counter() - begin > BEST_SECONDS:
             break
