@@ -86,6 +86,13 @@ def step(results: Any) -> Iterable[str]:
     yield from lost(results["lost"], ("case", "contender", "by"))
 
 
+def memory(results: Any) -> Iterable[str]:
+    rows = [(r["case"], f"{r['predicted']:,}", f"{r['measured']:,}", f"{r['ratio']:.3f}") for r in results["rows"]]
+    yield from markdown(("case", "predicted, bytes", "measured", "ratio"), rows)
+    yield ""
+    yield from lost(results["lost"], ("case", "what", "by"))
+
+
 def lost(rows: Sequence[Sequence[str]], head: Sequence[str]) -> Iterable[str]:
     if not rows:
         yield "No row is lost."
@@ -102,7 +109,7 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterable[str
         yield "| " + " | ".join(row) + " |"
 
 
-TABLES: dict[str, Callable[[Any], Iterable[str]]] = {"paths": paths, "derive": derive, "step": step}
+TABLES: dict[str, Callable[[Any], Iterable[str]]] = {"paths": paths, "derive": derive, "step": step, "memory": memory}
 
 
 def page(text: str) -> str:
