@@ -262,6 +262,46 @@ def verified(case: Case, name: str, found: Any) -> float:
     )
 
 
+# ---- gradients, counted ----------------------------------------------------------------------------------------------
+
+
+def shared_trees(quick: bool) -> list[dict[str, Any]]:
+    """FLOPs of all gradients on one shared tree, over the forward path, and of separate ``auto`` paths over those.
+    Nothing is run: the result of a train of 40 operands would not fit into any memory."""
+    from by_hand import Text
+    from networks import contractions, tensor_train
+
+    from einstan.calculus.backward import backward, joined
+    from einstan.calculus.program import Program
+    from einstan.language import parse
+    from einstan.machine.extents import infer
+    from einstan.machine.flatten import flatten
+    from einstan.machine.plan import planned as plan_of
+
+    def counted_plan(program: Program, outputs: tuple[Any, ...], shapes: Any) -> Any:
+        flat = flatten(program, outputs)
+        return plan_of(program, flat, infer(program, shapes, only=flat.wanted), "auto", 8)
+
+    lengths = (8,) if quick else (8, 16, 24, 32, 40)
+    trains = [tensor_train(length, 2, 8, f"tensor train of {length}") for length in lengths]
+    rows = []
+    for contraction in [*contractions(quick), *trains]:
+        text = Text.read(contraction.text)
+        shapes: dict[Any, Any] = dict(text.shapes(contraction.sizes))
+        names, equations, loss = tuple(shapes), [parse(contraction.text)], text.output
+        forward = counted_plan(Program(equations), (text.output,), shapes)
+        if text.indices:
+            slots = ",".join(index.capitalize() for index in text.indices)
+            equations.append(parse(f"loss = cotangent[{slots}] {text.output}[{slots}]"))
+            shapes["cotangent"] = tuple(contraction.sizes[index] for index in text.indices)
+            loss = "loss"
+        whole = joined(Program(equations), backward(Program(equations), loss, names))
+        made = counted_plan(whole, (text.output, *(f"d{name}" for name in names)), shapes)
+        over, separate = made.flops / forward.flops, made.separate_flops / made.flops
+        rows.append({"case": contraction.name, "forward": forward.flops, "over_forward": over, "separate": separate})
+    return rows
+
+
 # ---- what is shown ---------------------------------------------------------------------------------------------------
 
 
@@ -289,7 +329,7 @@ def lost(case: Case, rows: list[Row]) -> list[tuple[str, str, str]]:
     found = []
     naive = [row for row in rows if row.optimizer in NAIVE and row.time is not None]
     for row in rows:
-        if row.optimizer in NAIVE or row.time is None:
+        if row.optimizer in NAIVE or row.time is None or row.flops is None:
             continue
         for other in naive:
             if row.time.slower_than(other.time):  # type: ignore[arg-type]
@@ -298,7 +338,7 @@ def lost(case: Case, rows: list[Row]) -> list[tuple[str, str, str]]:
     default = next((row for row in rows if row.optimizer == DEFAULT), None)
     if default is not None and default.time is not None and default.flops is not None:
         ran = [row for row in rows if row.time is not None]
-        fewest = min(ran, key=lambda row: row.flops or 0)
+        fewest = min((row for row in ran if row.flops is not None), key=lambda row: row.flops or 0)
         fastest = min(ran, key=lambda row: row.time.median)  # type: ignore[union-attr]
         if default.flops > (fewest.flops or 0):
             more = default.flops / (fewest.flops or 1)
@@ -333,7 +373,15 @@ def run() -> int:
         common.table("rows lost", ("case", "optimizer", "by"), losses)
     else:
         print("no row is lost")
-    common.write_json(options.json, "paths", record, {"cases": results, "lost": losses})
+    counted = [] if options.only else shared_trees(options.quick)
+    if counted:
+        lines = [
+            (row["case"], common.count(row["forward"]), f"{row['over_forward']:.2f}", f"{row['separate']:.1f}")
+            for row in counted
+        ]
+        columns = ("network", "forward FLOPs", "with gradients, over forward", "separate paths, over shared")
+        common.table("all gradients on one tree", columns, lines)
+    common.write_json(options.json, "paths", record, {"cases": results, "gradients": counted, "lost": losses})
     return 0
 
 
