@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
+from math import erf, prod
 from typing import Any
 
 import numpy as np
@@ -110,6 +110,37 @@ def dense_softmax_cross_entropy(params: Mapping[str, np.ndarray], X: np.ndarray,
     return loss, gradients
 
 
+def dense_softmax_hessian_product(
+    params: Mapping[str, np.ndarray], X: np.ndarray, Y: np.ndarray, V: Mapping[str, np.ndarray]
+) -> Arrays:
+    """The Hessian of the loss of `dense_softmax_cross_entropy` times one direction, forward over reverse."""
+    depth = len(params) // 2
+    kept, moved = [X], [np.zeros_like(X)]
+    for layer in range(1, depth):
+        W, b = params[f"W{layer}"], params[f"b{layer}"]
+        H = kept[-1] @ W + b
+        tH = moved[-1] @ W + kept[-1] @ V[f"W{layer}"] + V[f"b{layer}"] if layer > 1 else X @ V["W1"] + V["b1"]
+        kept.append(np.maximum(H, 0))
+        moved.append(tH * (H > 0))
+    W = params[f"W{depth}"]
+    Z = kept[-1] @ W + params[f"b{depth}"]
+    tZ = moved[-1] @ W + kept[-1] @ V[f"W{depth}"] + V[f"b{depth}"]
+    S = np.exp(Z - Z.max(axis=1, keepdims=True))
+    S /= S.sum(axis=1, keepdims=True)
+    cotangent, tangent = (S - Y) / len(X), S * (tZ - (S * tZ).sum(axis=1, keepdims=True)) / len(X)
+    product: Arrays = {}
+    for layer in range(depth, 0, -1):
+        product[f"W{layer}"] = kept[layer - 1].T @ tangent
+        if layer > 1:
+            product[f"W{layer}"] += moved[layer - 1].T @ cotangent
+        product[f"b{layer}"] = tangent.sum(axis=0)
+        if layer > 1:
+            W, mask = params[f"W{layer}"], kept[layer - 1] > 0
+            tangent = (tangent @ W.T + cotangent @ V[f"W{layer}"].T) * mask
+            cotangent = (cotangent @ W.T) * mask
+    return product
+
+
 def tanh_chain(params: Mapping[str, np.ndarray], X: np.ndarray, Y: np.ndarray, depth: int) -> tuple[Any, Arrays]:
     """``depth`` layers dense–tanh and a mean squared error, parameters W0001, b0001, ...: the loss, the gradients."""
     kept = [X]
@@ -181,6 +212,69 @@ def attention(arrays: Mapping[str, np.ndarray]) -> Arrays:
     dA = G @ V.T
     dZ = A * (dA - np.sum(dA * A, axis=1, keepdims=True)) / scale
     return {"L": np.sum(G * (A @ V)), "dQ": dZ @ M, "dM": dZ.T @ Q, "dV": A.T @ G}
+
+
+def causal_attention(arrays: Mapping[str, np.ndarray]) -> Arrays:
+    Q, M, V, G = (arrays[name] for name in ("Q", "M", "V", "G"))
+    scale = np.sqrt(Q.shape[1])
+    A = _softmax(np.where(np.tri(len(Q), len(M)) > 0, Q @ M.T / scale, -np.inf))
+    dA = G @ V.T
+    dZ = A * (dA - np.sum(dA * A, axis=1, keepdims=True)) / scale
+    return {"L": np.sum(G * (A @ V)), "dQ": dZ @ M, "dM": dZ.T @ Q, "dV": A.T @ G}
+
+
+def softplus(arrays: Mapping[str, np.ndarray]) -> Arrays:
+    Z, G = arrays["Z"], arrays["G"]
+    return {"L": np.sum(G * np.logaddexp(0, Z)), "dZ": G / (1 + np.exp(-Z))}
+
+
+def gelu(arrays: Mapping[str, np.ndarray]) -> Arrays:
+    Z, G = arrays["Z"], arrays["G"]
+    below = (1 + np.vectorize(erf)(Z / np.sqrt(2))) / 2
+    return {"L": np.sum(G * Z * below), "dZ": G * (below + Z * np.exp(-(Z**2) / 2) / np.sqrt(2 * np.pi))}
+
+
+def gelu_tanh(arrays: Mapping[str, np.ndarray]) -> Arrays:
+    Z, G = arrays["Z"], arrays["G"]
+    t = np.tanh(np.sqrt(2 / np.pi) * (Z + 0.044715 * Z**3))
+    slope = (1 - t**2) * np.sqrt(2 / np.pi) * (1 + 3 * 0.044715 * Z**2)
+    return {"L": np.sum(G * Z * (1 + t) / 2), "dZ": G * (1 + t + Z * slope) / 2}
+
+
+def log_softmax(arrays: Mapping[str, np.ndarray]) -> Arrays:
+    S, G = _softmax(arrays["Z"]), arrays["G"]
+    return {"L": np.sum(G * np.log(S)), "dZ": G - S * np.sum(G, axis=1, keepdims=True)}
+
+
+def layer_norm(arrays: Mapping[str, np.ndarray]) -> Arrays:
+    X, g, b, G = (arrays[name] for name in ("X", "g", "b", "G"))
+    s = np.sqrt(X.var(axis=1, keepdims=True) + 1e-5)
+    H, D = (X - X.mean(axis=1, keepdims=True)) / s, G * g
+    dX = (D - D.mean(axis=1, keepdims=True) - H * (D * H).mean(axis=1, keepdims=True)) / s
+    return {"L": np.sum(G * (g * H + b)), "dX": dX, "dg": np.sum(G * H, axis=0), "db": np.sum(G, axis=0)}
+
+
+def cosine_similarity(arrays: Mapping[str, np.ndarray]) -> Arrays:
+    X, Y, G = arrays["X"], arrays["Y"], arrays["G"][:, None]
+    a, b = (np.linalg.norm(Z, axis=1, keepdims=True) for Z in (X, Y))
+    c = np.sum(X * Y, axis=1, keepdims=True) / (a * b)
+    return {"L": np.sum(G * c), "dX": G * (Y / b - c * X / a) / a, "dY": G * (X / a - c * Y / b) / b}
+
+
+def embedding(arrays: Mapping[str, np.ndarray]) -> Arrays:
+    E, T, G = arrays["E"], arrays["T"], arrays["G"]
+    return {"L": np.sum(G * E[T]), "dE": np.eye(len(E))[T].T @ G}
+
+
+def huber(arrays: Mapping[str, np.ndarray]) -> Arrays:
+    r = arrays["O"] - arrays["Y"]
+    loss = np.mean(np.where(np.abs(r) <= 1, r**2 / 2, np.abs(r) - 1 / 2))
+    return {"L": loss, "dO": np.clip(r, -1, 1) / r.size}
+
+
+def kl_divergence(arrays: Mapping[str, np.ndarray]) -> Arrays:
+    P, Q = arrays["P"], arrays["Q"]
+    return {"L": np.sum(P * np.log(P / Q)) / len(P), "dQ": -P / Q / len(P)}
 
 
 def digits(arrays: Mapping[str, np.ndarray]) -> Arrays:

@@ -190,7 +190,7 @@ def small_networks(quick: bool) -> list[Small]:
                 ("Z",),
                 getattr(by_hand, name),
             )
-            for name in ("relu", "sigmoid", "tanh")
+            for name in ("relu", "sigmoid", "tanh", "softplus", "gelu", "gelu_tanh")
         ),
         Small(
             "softmax",
@@ -228,6 +228,49 @@ def small_networks(quick: bool) -> list[Small]:
             by_hand.attention,
         ),
         Small(
+            "causal attention",
+            network("causal_attention", scalar="L = G[N,D] O[N,D]"),
+            {"Q": normal(n, j), "M": normal(n, j), "V": normal(n, j), "G": normal(n, j)},
+            ("Q", "M", "V"),
+            by_hand.causal_attention,
+        ),
+        Small(
+            "log-softmax",
+            network("log_softmax", scalar="L = G[N,C] A[N,C]"),
+            {"Z": normal(n, j), "G": normal(n, j)},
+            ("Z",),
+            by_hand.log_softmax,
+        ),
+        Small(
+            "layer norm",
+            network("layer_norm", scalar="L = G[N,J] Y[N,J]"),
+            {"X": normal(n, j), "g": normal(j), "b": normal(j), "G": normal(n, j)},
+            ("X", "g", "b"),
+            by_hand.layer_norm,
+        ),
+        Small(
+            "cosine similarity",
+            network("cosine_similarity", scalar="L = G[N] c[N]"),
+            {"X": normal(n, j), "Y": normal(n, j), "G": normal(n)},
+            ("X", "Y"),
+            by_hand.cosine_similarity,
+        ),
+        Small(
+            "embedding",
+            network("embedding", scalar="L = G[N,D] H[N,D]"),
+            {"E": normal(k, j), "T": rng.integers(k, size=n), "G": normal(n, j)},
+            ("E",),
+            by_hand.embedding,
+        ),
+        Small("huber", huber_members, {"O": normal(n, j), "Y": normal(n, j)}, ("O",), by_hand.huber),
+        Small(
+            "kl divergence",
+            network("kl_divergence", scalar="L = D"),
+            {"P": rng.dirichlet(np.ones(j), n), "Q": rng.dirichlet(np.ones(j), n)},
+            ("Q",),
+            by_hand.kl_divergence,
+        ),
+        Small(
             "digits 64-64-32-10",
             digits_members,
             digits,
@@ -235,6 +278,12 @@ def small_networks(quick: bool) -> list[Small]:
             by_hand.digits,
         ),
     ]
+
+
+def huber_members() -> tuple[object, ...]:
+    from einstan import layers
+
+    return (layers.huber()(),)
 
 
 def digits_members() -> tuple[object, ...]:

@@ -93,6 +93,22 @@ def memory(results: Any) -> Iterable[str]:
     yield from lost(results["lost"], ("case", "what", "by"))
 
 
+def hvp(results: Any) -> Iterable[str]:
+    rows = [
+        (
+            row["case"],
+            row["contender"],
+            seconds(row["time"]["median"]),
+            f"{seconds(row['time']['low'])} to {seconds(row['time']['high'])}",
+            f"{row['ratio']:.2f}",
+        )
+        for row in results["rows"]
+    ]
+    yield from markdown(("case", "contender", "median", "quartiles", "einstan's share"), rows)
+    yield ""
+    yield from lost(results["lost"], ("case", "contender", "by"))
+
+
 def lost(rows: Sequence[Sequence[str]], head: Sequence[str]) -> Iterable[str]:
     if not rows:
         yield "No row is lost."
@@ -109,7 +125,13 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterable[str
         yield "| " + " | ".join(row) + " |"
 
 
-TABLES: dict[str, Callable[[Any], Iterable[str]]] = {"paths": paths, "derive": derive, "step": step, "memory": memory}
+TABLES: dict[str, Callable[[Any], Iterable[str]]] = {
+    "paths": paths,
+    "derive": derive,
+    "step": step,
+    "hvp": hvp,
+    "memory": memory,
+}
 
 
 def page(text: str) -> str:

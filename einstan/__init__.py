@@ -18,6 +18,7 @@ _HOMES = {
     "Program": "einstan.library.api",
     "parse": "einstan.library.api",
     "check": "einstan.library.check",
+    "compose": "einstan.library.compose",
     "Report": "einstan.library.check",
     "Layer": "einstan.library.layer",
     "Network": "einstan.library.network",
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from einstan.library.api import Equation, Program, parse
     from einstan.library.callbacks import Callback
     from einstan.library.check import Report, check
+    from einstan.library.compose import compose
     from einstan.library.layer import Layer
     from einstan.library.metrics import Metric, accuracy
     from einstan.library.network import Network
@@ -65,6 +67,7 @@ __all__ = [
     "__version__",
     "accuracy",
     "check",
+    "compose",
     "fit",
     "load",
     "parse",
@@ -75,7 +78,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         value = getattr(import_module(_HOMES[name]), name)
-    elif name in ("language", "calculus", "machine", "library", "layers"):
+    elif name in ("language", "calculus", "machine", "library", "optimize", "layers"):
         return import_module(f"{__name__}.{name}")
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,25 +9,67 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from einstan.layers.attention import attention
+    from einstan.layers.average_pool_1d import average_pool_1d
+    from einstan.layers.average_pool_2d import average_pool_2d
     from einstan.layers.binary_cross_entropy import binary_cross_entropy
+    from einstan.layers.causal_attention import causal_attention
+    from einstan.layers.convolution_1d import convolution_1d
+    from einstan.layers.convolution_2d import convolution_2d
+    from einstan.layers.correlation_1d import correlation_1d
+    from einstan.layers.correlation_2d import correlation_2d
+    from einstan.layers.cosine_similarity import cosine_similarity
     from einstan.layers.cross_entropy import cross_entropy
     from einstan.layers.dense import dense
+    from einstan.layers.embedding import embedding
+    from einstan.layers.gelu import gelu
+    from einstan.layers.gelu_tanh import gelu_tanh
+    from einstan.layers.huber import huber
+    from einstan.layers.kl_divergence import kl_divergence
+    from einstan.layers.layer_norm import layer_norm
+    from einstan.layers.log_softmax import log_softmax
+    from einstan.layers.max_pool_1d import max_pool_1d
+    from einstan.layers.max_pool_2d import max_pool_2d
     from einstan.layers.mean_squared_error import mean_squared_error
     from einstan.layers.relu import relu
     from einstan.layers.sigmoid import sigmoid
     from einstan.layers.softmax import softmax
+    from einstan.layers.softplus import softplus
     from einstan.layers.tanh import tanh
+    from einstan.layers.transposed_convolution_1d import transposed_convolution_1d
+    from einstan.layers.transposed_convolution_2d import transposed_convolution_2d
     from einstan.library.layer import Layer
 
 __all__ = [
+    "attention",
+    "average_pool_1d",
+    "average_pool_2d",
     "binary_cross_entropy",
+    "causal_attention",
+    "convolution_1d",
+    "convolution_2d",
+    "correlation_1d",
+    "correlation_2d",
+    "cosine_similarity",
     "cross_entropy",
     "dense",
+    "embedding",
+    "gelu",
+    "gelu_tanh",
+    "huber",
+    "kl_divergence",
+    "layer_norm",
+    "log_softmax",
+    "max_pool_1d",
+    "max_pool_2d",
     "mean_squared_error",
     "relu",
     "sigmoid",
     "softmax",
+    "softplus",
     "tanh",
+    "transposed_convolution_1d",
+    "transposed_convolution_2d",
 ]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FLOORS = ("language", "calculus", "machine", "library", "layers")  # from the ground up
+FLOORS = ("language", "calculus", "machine", "library", "optimize", "layers")  # from the ground up
 
 
 def modules():
@@ -85,7 +85,8 @@ def test_the_package_loads_no_optional_library():
         "import sys, einstan, einstan.layers\n"
         "for name in einstan.__all__: getattr(einstan, name)\n"
         "for name in einstan.layers.__all__: getattr(einstan.layers, name)\n"
-        "print(sorted({'sklearn', 'matplotlib', 'torch', 'jax', 'cotengra', 'rich'} & set(sys.modules)))"
+        "for name in einstan.optimize.__all__: getattr(einstan.optimize, name)\n"
+        "print(sorted({'sklearn', 'scipy', 'matplotlib', 'torch', 'jax', 'cotengra', 'rich'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.strip() == "[]"

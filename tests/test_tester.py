@@ -13,7 +13,20 @@ from typing import Any
 
 import pytest
 
-from einstan.calculus import alpha, backward, canonical, collect, delta, naming, partial, proof, simplify, stable
+from einstan.calculus import (
+    alpha,
+    backward,
+    canonical,
+    collect,
+    delta,
+    forward,
+    naming,
+    partial,
+    passes,
+    proof,
+    simplify,
+    stable,
+)
 from einstan.language import Const, Delta, Equation, Index, Indexed, Mul, functions, parse
 from einstan.language.errors import ClaimError
 from einstan.language.term import ONE, neg, sum_over
@@ -216,13 +229,48 @@ def test_one_of_two_readers_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_seed_that_is_not_transposed(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = backward._seed
+    right = backward._access
 
-    def wrong(equation: Equation, cotangent: Any) -> Any:
-        (seed,) = right(equation, cotangent)
-        return (Indexed(seed.tensor, seed.slots[::-1]),) if isinstance(seed, Indexed) else (seed,)
+    def wrong(cotangent: Any, batch: Any, slots: Any) -> Any:
+        return right(cotangent, batch, tuple(slots)[::-1])
 
-    goes_red(monkeypatch, over_seeds("backward_is_the_gradient", 25), (backward, "_seed", wrong))
+    goes_red(monkeypatch, over_seeds("backward_is_the_gradient", 25), (backward, "_access", wrong))
+
+
+def test_one_of_two_accesses_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = partial.Differentiator.terms
+
+    from tests.calculus.test_forward import ROWS, test_tangents
+
+    def check() -> None:
+        test_tangents(*ROWS["a tensor used twice"])
+
+    goes_red(monkeypatch, check, (partial.Differentiator, "terms", lambda self, expr: right(self, expr)[:1]))
+
+
+def test_a_tangent_read_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = partial.Term.along
+
+    def wrong(self: Any, tensor: Any, tangent: Any, batch: Any = ()) -> Any:
+        pairs = tuple((read, own) for (read, _), (_, own) in zip(self.pairs[::-1], self.pairs, strict=True))
+        return right(dataclasses.replace(self, pairs=pairs), tensor, tangent, batch)
+
+    check = over_seeds("passes_are_products_with_the_jacobian", 25)
+    goes_red(monkeypatch, check, (partial.Term, "along", wrong))
+
+
+def test_a_tangent_with_the_size_of_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = passes.pass_equation
+
+    def wrong(*given: Any, sized: bool = True) -> Any:
+        return right(*given, sized=False)
+
+    from tests.calculus.test_forward import ROWS, test_tangents
+
+    def check() -> None:
+        test_tangents(*ROWS["a bias alone"])
+
+    goes_red(monkeypatch, check, (forward, "pass_equation", wrong))
 
 
 # ---- proofs ----------------------------------------------------------------------------------------------------------
@@ -246,7 +294,7 @@ def test_an_assumption_used_where_its_index_is_used_elsewhere(monkeypatch: pytes
 
     def wrong(node: Any, number: Any, factors: Any, bound: Any, value: Any) -> Any:
         coefficient, flat, summed = simplify.flattened((node,))
-        for chosen, _ in assume._matches(factors, flat, {}):
+        for chosen, _ in assume.matches(factors, flat, {}):
             others = [f for k, f in enumerate(flat) if k not in chosen]
             return sum_over(summed, simplify.mul((Const(coefficient), *others, value)))
         return None
@@ -300,3 +348,32 @@ def test_a_compiled_function_with_a_swapped_transpose(monkeypatch: pytest.Monkey
             check(row, data, data)
 
     goes_red(monkeypatch, every_row, (writer.Writer, "aligned", wrong))
+
+
+# ---- optimisation ----------------------------------------------------------------------------------------------------
+
+
+def test_a_delta_of_one_term_taken_for_one_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    from einstan.language.term import Add
+    from einstan.optimize import structure
+
+    right = structure._deltas
+
+    def wrong(expr: Any) -> Any:
+        found = [right(term) for term in expr.terms] if isinstance(expr, Add) else [right(expr)]
+        return set().union(*(each for each in found if each))
+
+    check = rows("tests.optimize.test_curvature", "test_equations_and_products_agree")
+    goes_red(monkeypatch, check, (structure, "_deltas", wrong))
+
+
+def test_a_step_that_leads_up_along_negative_curvature(monkeypatch: pytest.MonkeyPatch) -> None:
+    import numpy as np
+
+    from einstan.optimize import systems
+
+    def wrong(matrix: Any, right: Any) -> Any:
+        return np.linalg.solve(matrix, right[..., None])[..., 0], []
+
+    check = rows("tests.optimize.test_systems", "test_descent")
+    goes_red(monkeypatch, check, (systems, "_by_eigenvalues", wrong))

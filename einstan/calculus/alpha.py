@@ -12,13 +12,13 @@ other way round), and whoever asks falls back on numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Literal, TypeVar
 from weakref import WeakKeyDictionary
 
 from einstan.language.index import Affine, Index
-from einstan.language.node import Node, postorder
+from einstan.language.node import Node, fold
 from einstan.language.term import (
     Add,
     Apply,
@@ -30,6 +30,7 @@ from einstan.language.term import (
     Reduce,
     Sum,
     add,
+    bound_indices,
     mul,
     rebound,
     substitute,
@@ -40,15 +41,13 @@ TRIES = 120
 
 # The representative; True where a node is its own, so that the cache keeps no node alive.
 _alpha: WeakKeyDictionary[Node, Node | Literal[True]] = WeakKeyDictionary()
+_signatures: WeakKeyDictionary[Node, bytes] = WeakKeyDictionary()
+_colours: WeakKeyDictionary[Node, bytes] = WeakKeyDictionary()
 
 
 def alpha(expr: Expr) -> Expr:
     """The representative of all expressions that differ from this one in bound letters and order alone."""
-    found = _alpha.get(expr)
-    if found is None:
-        result = _arrange(expr, 0)
-        found = _alpha[expr] = True if result is expr else result
-    return expr if found is True else found  # type: ignore[return-value]
+    return _arrange(expr, 0)  # type: ignore[return-value]
 
 
 def pattern(expr: Expr) -> tuple[Node, tuple[Index, ...]]:
@@ -60,7 +59,14 @@ def pattern(expr: Expr) -> tuple[Node, tuple[Index, ...]]:
 
 def signature(expr: Expr) -> bytes:
     """A cheap digest that equal expressions share whatever their letters: what may be compared in full."""
-    return _colour(expr, {}, letters=False)
+    return fold(expr, _signature, known=_signatures.get)
+
+
+def _signature(node: Node, below: tuple[bytes, ...]) -> bytes:
+    if isinstance(node, Index | Extent):
+        return type(node).__name__.encode()
+    found = _signatures[node] = _mixed(node, below)
+    return found
 
 
 # ---- arranging -------------------------------------------------------------------------------------------------------
@@ -72,34 +78,34 @@ def _arrange(root: Node, depth: int) -> Node:
     Nested binders recurse (their number is small); everything between two binders is traversed iteratively.
     """
     memo: dict[Node, Node] = {}
-    for node in _postorder_to_binders(root):
+    stack = [root]
+    while stack:
+        node = stack[-1]
         if node in memo:
+            stack.pop()
             continue
-        if isinstance(node, Sum | Reduce):
-            body, order = _labelled(node.indices, node.body, {}, f"_{depth}_")
-            names = {old: Index(f"_{depth}_{rank}", old.dim) for rank, old in enumerate(order)}
-            bound = tuple(names[old] for old in order)
-            memo[node] = rebound(node, bound, _arrange(body, depth + 1))
-        else:
-            children = tuple(memo[child] for child in node.children)
-            memo[node] = _sorted(node, children)
+        kept = depth == 0 or not node.binds  # what binds nothing is arranged alike at every level
+        found = _alpha.get(node) if kept and node.children else None
+        if found is None:
+            if isinstance(node, Sum | Reduce):
+                found = _renamed(node, depth)
+            else:
+                waiting = [child for child in node.children if child not in memo]
+                if waiting:
+                    stack.extend(waiting)
+                    continue
+                found = _sorted(node, tuple([memo[child] for child in node.children]))
+            if kept and node.children:
+                _alpha[node] = True if found is node else found
+        stack.pop()
+        memo[node] = node if found is True else found
     return memo[root]
 
 
-def _postorder_to_binders(root: Node) -> list[Node]:
-    order: list[Node] = []
-    seen: set[Node] = set()
-    stack: list[tuple[Node, bool]] = [(root, False)]
-    while stack:
-        node, expanded = stack.pop()
-        if expanded:
-            order.append(node)
-        elif node not in seen:
-            seen.add(node)
-            stack.append((node, True))
-            if not isinstance(node, Sum | Reduce):
-                stack.extend((child, False) for child in node.children)
-    return order
+def _renamed(node: Sum | Reduce, depth: int) -> Node:
+    body, order = _labelled(node.indices, node.body, {}, f"_{depth}_")
+    names = {old: Index(f"_{depth}_{rank}", old.dim) for rank, old in enumerate(order)}
+    return rebound(node, tuple(names[old] for old in order), _arrange(body, depth + 1))
 
 
 def _sorted(node: Node, children: tuple[Node, ...]) -> Node:
@@ -180,36 +186,46 @@ def _refined(indices: tuple[Index, ...], body: Node, colours: dict[Index, bytes]
     return {index: colour(index) for index in indices}
 
 
-def _colour(root: Node, colours: dict[Index, bytes], letters: bool = True) -> bytes:
+def _colour(root: Node, colours: Mapping[Index, bytes]) -> bytes:
     """A digest of an expression under colours for some indices, blind to the order of terms and factors."""
-    inner: dict[Index, bytes] = dict(colours)
-    memo: dict[Node, bytes] = {}
-    for node in postorder(root):
-        if isinstance(node, Sum | Reduce):
-            for index in node.indices:
-                inner.setdefault(index, b"inner" + index.dim.encode())
-    for node in postorder(root):
-        below = [memo[child] for child in node.children]
-        label = ""
+    bound = bound_indices(root)
+    marked = {index: b"inner" + index.dim.encode() for index in bound} | dict(colours)
+    scoped = marked.keys() if colours.keys().isdisjoint(bound) else None
+
+    # What holds no marked index looks the same under all colours, and is remembered.
+    def known(node: Node) -> bytes | None:
+        return _colours.get(node) if scoped is not None and scoped.isdisjoint(node.free) else None
+
+    def rule(node: Node, below: tuple[bytes, ...]) -> bytes:
         if isinstance(node, Index):
-            below = [inner.get(node, node.digest) if letters else b"index"]
-        elif isinstance(node, Extent):
-            label = node.index.dim if letters else ""
-        elif isinstance(node, Affine):
-            below = sorted(c + str(k).encode() for c, (_, k) in zip(below, node.terms, strict=True))
-            label = str(node.constant)
-        elif isinstance(node, Add | Mul | Delta) or _is_symmetric(node):
-            below.sort()
-            label = node.function if isinstance(node, Apply) else ""
-        elif isinstance(node, Sum | Reduce):
-            label = f"{node.fields[:-2]}{len(node.indices)}"
-        elif isinstance(node, Iverson):
-            directed, relations = _directed(below, node.relations, bytes)
-            below, label = list(directed), str(relations)
-        else:
-            label = str(node.fields[0])
-        memo[node] = blake2b(f"{type(node).__name__} {label}".encode() + b"".join(below), digest_size=12).digest()
-    return memo[root]
+            return marked.get(node) or node.digest
+        if isinstance(node, Extent):
+            return b"Extent " + node.index.dim.encode()
+        found = _mixed(node, below)
+        if scoped is not None and scoped.isdisjoint(node.free):
+            _colours[node] = found
+        return found
+
+    return fold(root, rule, known=known)
+
+
+def _mixed(node: Node, below: Sequence[bytes]) -> bytes:
+    """The digest of a node from those of its children, which are sorted where their order means nothing."""
+    label = ""
+    if isinstance(node, Affine):
+        below = sorted(c + str(k).encode() for c, (_, k) in zip(below, node.terms, strict=True))
+        label = str(node.constant)
+    elif isinstance(node, Add | Mul | Delta) or _is_symmetric(node):
+        below = sorted(below)
+        label = node.function if isinstance(node, Apply) else ""
+    elif isinstance(node, Sum | Reduce):
+        label = f"{node.fields[:-2]}{len(node.indices)}"
+    elif isinstance(node, Iverson):
+        below, relations = _directed(below, node.relations, bytes)
+        label = str(relations)
+    else:
+        label = str(node.fields[0])
+    return blake2b(f"{type(node).__name__} {label} ".encode() + b",".join(below), digest_size=12).digest()
 
 
 _MIRROR = {">": "<", ">=": "<=", "<": ">", "<=": ">=", "==": "==", "!=": "!="}

@@ -47,7 +47,7 @@ def _used(node: Expr, number: object, factors: Sequence[Expr], bound: Sequence[I
     if not bound and not (isinstance(node, Mul | Sum | Reduce) or len(factors) == 1):
         return None
     coefficient, flat, summed = flattened((node,))
-    for chosen, mapping in _matches(factors, flat, {}):
+    for chosen, mapping in matches(factors, flat, {}):
         images = [mapping.get(index) for index in bound]
         others = [factor for position, factor in enumerate(flat) if position not in chosen]
         if any(image not in summed for image in images) or len(set(images)) != len(images):
@@ -71,7 +71,7 @@ def _used(node: Expr, number: object, factors: Sequence[Expr], bound: Sequence[I
     return None
 
 
-def _matches(
+def matches(
     factors: Sequence[Expr], targets: Sequence[Expr], mapping: Mapping, taken: tuple[int, ...] = ()
 ) -> Iterator[tuple[tuple[int, ...], Mapping]]:
     """Every way to lay the factors on different targets."""
@@ -80,12 +80,12 @@ def _matches(
         return
     for position, target in enumerate(targets):
         if position not in taken:
-            extended = _unified(factors[0], target, mapping)
+            extended = unified(factors[0], target, mapping)
             if extended is not None:
-                yield from _matches(factors[1:], targets, extended, (*taken, position))
+                yield from matches(factors[1:], targets, extended, (*taken, position))
 
 
-def _unified(pattern: Node, target: Node, mapping: Mapping) -> Mapping | None:
+def unified(pattern: Node, target: Node, mapping: Mapping) -> Mapping | None:
     """The mapping from the pattern's indices that makes it the target, extending the given one; None without one."""
     mapping = dict(mapping)
     stack: list[tuple[object, object]] = [(pattern, target)]

@@ -11,15 +11,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from einstan.calculus.assume import assumed
-from einstan.calculus.collect import shortest
-from einstan.calculus.naming import ForwardNames, derived_equation
-from einstan.calculus.partial import Differentiator, Kinks, Term, denominator_indices, only_compared
+from einstan.calculus.naming import ForwardNames
+from einstan.calculus.partial import Differentiator, Kinks, Term, denominator_indices, only_compared, scalars
+from einstan.calculus.parts import shortest_named
+from einstan.calculus.passes import (
+    batch_index,
+    between,
+    needed,
+    pass_equation,
+    pass_name,
+    reached,
+    refuse_collisions,
+    refuse_given,
+    require_defined,
+    require_tensor,
+)
 from einstan.calculus.program import Program, stated_extents
 from einstan.calculus.simplify import simplify_sum
 from einstan.calculus.stable import stabilised
 from einstan.language.dims import is_axis
-from einstan.language.errors import DifferentiationError, ProgramError, nearest
-from einstan.language.index import Index
+from einstan.language.errors import DifferentiationError, ProgramError
+from einstan.language.index import Affine, Index, slot
 from einstan.language.place import at
 from einstan.language.term import ZERO, Const, Equation, Expr, Indexed, Name, substitute, tensors
 
@@ -31,70 +43,125 @@ def backward(
     *,
     assume: bool = True,
     kinks: Kinks | None = None,
+    letter: str = "d",
+    zeros: bool = False,
 ) -> Program:
     """The backward pass of a scalar: one equation ``dU[u] = ...`` for each tensor in ``wrt`` and all on the way.
 
     ``wrt`` defaults to the inputs that the loss depends on.  With ``assume=False`` the program's assumptions are not
-    used.  The equations read forward values and each other; run them with the forward program (`joined`).
+    used.  The equations read forward values and each other; run them with the forward program (`joined`).  ``letter``
+    stands before a tensor's name in that of its cotangent.  With ``zeros``, which is for the derivatives of
+    derivatives, a tensor that the scalar does not depend on has the gradient zero.
 
     Raises `ProgramError` for an unknown or non-scalar loss, `DifferentiationError` where the loss does not depend on
     a tensor, or depends on it only as an integer or through comparisons.
     """
     _check_loss(program, loss)
-    behind = dependencies(program, loss)
+    return _pulled_back(program, {loss: Const(1)}, wrt, (), assume, kinks, letter, zeros)
+
+
+def vjp(
+    program: Program,
+    cotangents: Mapping[Name, Name],
+    wrt: Iterable[Name] | None = None,
+    *,
+    batch: str | None = None,
+    assume: bool = True,
+    kinks: Kinks | None = None,
+    letter: str = "d",
+    zeros: bool = False,
+) -> Program:
+    """The vector-Jacobian product: ``dU[u] = sum[z](C[z] ∂Z[z]/∂U[u])`` for ``cotangents={"Z": "C"}``, by one pass.
+
+    A cotangent is a new tensor of the shape of what it belongs to; with ``batch="r"`` it has one more index in front,
+    ``C[r,n,j]``, and so has every result: one equation for all of them.  Several tensors may have cotangents, and their
+    products are added.  The rest, and the errors, as for `backward`.
+    """
+    for name, cotangent in cotangents.items():
+        require_tensor(program, name)
+        refuse_given(program, name, cotangent, "cotangent of")
+    index = batch_index(batch, cotangents, scalars(*program))
+    seeds: dict[Name, Expr] = {name: Indexed(cotangent, ()) for name, cotangent in cotangents.items()}
+    return _pulled_back(program, seeds, wrt, index, assume, kinks, letter, zeros)
+
+
+def _pulled_back(
+    program: Program,
+    seeds: Mapping[Name, Expr],
+    wrt: Iterable[Name] | None,
+    batch: tuple[Index, ...],
+    assume: bool,
+    kinks: Kinks | None,
+    letter: str,
+    zeros: bool,
+) -> Program:
+    """One cotangent for every tensor between; ``seeds`` are the number, or the tensor, that each output begins with."""
+    behind = reached(program.reads, *seeds)
+    ends = behind | {name for name, seed in seeds.items() if not isinstance(seed, Const)}
     if wrt is None:
-        wanted = [name for name in program.inputs if name in behind and not _only_in_slots(program, name)]
+        wanted = [name for name in program.inputs if name in ends and not _only_in_slots(program, name)]
     else:
         wanted = list(dict.fromkeys(wrt))
         for name in wanted:
-            _check_wrt(program, loss, name, behind)
+            require_tensor(program, name)
+            if name not in ends and not zeros:
+                raise _independent(program, next(iter(seeds)), name, ends)
     forward = stabilised(program, keep=wanted)
     reads = {equation.name: tuple(tensors(equation.rhs)) for equation in forward}
-    live = _between(forward, reads, wanted, loss)
-    _check_names(program, live)
-    names = ForwardNames(equation for equation in forward if equation.name != loss)
+    live = between(forward, reads, wanted, seeds)
+    refuse_collisions(program, letter, "gradient with respect to", live)
+    names = ForwardNames(equation for equation in forward if not isinstance(seeds.get(equation.name), Const))
     assumptions = program.resolved_assumptions() if assume else ()
     # The forward tensors that a backward pass reads have the extents of their axes; others must be stated again.
     stated = [(index, form) for equation in forward for index, form in equation.where if not is_axis(index.dim)]
+    tied = letter == "d" and not batch and not zeros  # dU has the axes of U, which the forward pass reads
     readers: dict[Name, list[Equation]] = {}
+    taken = scalars(*forward)
     for equation in forward:
         for read in reads[equation.name]:
             readers.setdefault(read, []).append(equation)
 
-    cotangents: dict[Name, Expr] = {loss: Const(1)}
+    cotangents: dict[Name, Expr] = {name: seed for name, seed in seeds.items() if isinstance(seed, Const)}
     equations: list[Equation] = []
     for tensor in _reverse_order(forward, reads):
-        if tensor not in live or tensor == loss:
+        if tensor not in live or tensor in cotangents:
             continue
         consumers = [e for e in readers.get(tensor, ()) if e.name in cotangents]
-        if not consumers:
+        seed = seeds.get(tensor)
+        if seed is not None and not consumers and tensor not in wanted:
+            cotangents[tensor] = seed
             continue
-        indices = denominator_indices(consumers[0], tensor, set())
+        if not consumers and seed is None:
+            continue
+        indices = _indices(program, tensor, consumers or readers.get(tensor, ()), taken)
         apart = tuple(Index(f"{i.name}'", i.dim) for i in indices)
-        contributions: list[Expr] = []
-        reached = False
+        contributions: list[Expr] = [] if seed is None else [_access(seed, batch, map(slot, apart))]
+        reached_by_value = seed is not None
         for equation in consumers:
             terms = _terms(tensor, apart, equation.rhs, names, kinks)
-            reached = reached or bool(terms)
-            seed = _seed(equation, cotangents[equation.name])
-            contributions += [term.with_in_place(seed, equation.indices) for term in terms]
-        if not reached:
-            if tensor in wanted:
+            reached_by_value = reached_by_value or bool(terms)
+            above = _access(cotangents[equation.name], batch, equation.lhs.slots)
+            contributions += [term.with_in_place((above,), equation.indices) for term in terms]
+        if not reached_by_value:
+            if tensor in wanted and not zeros:
                 raise only_compared(program[consumers[0].name], tensor)
             continue
         total = stated_extents(simplify_sum(contributions), stated)
-        total = shortest(assumed(names(total), assumptions))
+        # Collecting may open a mean, and so bring a stated extent to light.
+        total = stated_extents(shortest_named(assumed(names(total), assumptions), names.parts), stated)
         value: Expr = substitute(total, dict(zip(apart, indices, strict=True)))  # type: ignore[assignment]
         # A cotangent that is a number is used as the number.
-        cotangents[tensor] = value
+        name = pass_name(letter, tensor)
+        cotangents[tensor] = value if isinstance(value, Const) else Indexed(name)
         if not isinstance(value, Const) or tensor in wanted:
-            equations.append(derived_equation(f"d{tensor}", indices, value, stated))
+            equations.append(pass_equation(name, tensor, batch, indices, value, stated, sized=not tied))
     made = {equation.name for equation in equations}
     for tensor in wanted:
-        if f"d{tensor}" not in made:  # it cancels, as in x - x
-            reader = next(e for e in program.resolved_all() if tensor in tensors(e.rhs))
-            equations.append(derived_equation(f"d{tensor}", denominator_indices(reader, tensor, set()), ZERO))
-    return Program(_needed(equations, wanted), ())
+        if pass_name(letter, tensor) not in made:  # it cancels, as in x - x
+            reading = [e for e in program.resolved_all() if tensor in tensors(e.rhs)]
+            indices = _indices(program, tensor, reading, taken)
+            equations.append(pass_equation(pass_name(letter, tensor), tensor, batch, indices, ZERO, sized=not tied))
+    return Program(needed(equations, [pass_name(letter, name) for name in wanted]), ())
 
 
 def joined(*programs: Program) -> Program:
@@ -112,38 +179,18 @@ def _terms(
     return Differentiator(tensor, indices, rename=names, kinks=kinks).terms(rhs)
 
 
-def _seed(equation: Equation, cotangent: Expr) -> tuple[Expr, ...]:
-    """What stands in the place of the access: the reader's cotangent, by name unless it is a number."""
-    if isinstance(cotangent, Const):
-        return (cotangent,)
-    return (Indexed(f"d{equation.name}", equation.lhs.slots),)
+def _access(cotangent: Expr, batch: tuple[Index, ...], slots: Iterable[Affine]) -> Expr:
+    """What stands in the place of an access: the reader's cotangent, by name unless it is a number."""
+    if isinstance(cotangent, Indexed):
+        return Indexed(cotangent.tensor, (*map(slot, batch), *slots))
+    return cotangent
 
 
-def dependencies(program: Program, name: Name) -> set[Name]:
-    """Every tensor that a tensor depends on."""
-    return _reached(program.reads, name)
-
-
-def _reached(reads: Mapping[Name, Sequence[Name]], name: Name) -> set[Name]:
-    found: set[Name] = set()
-    queue = [name]
-    while queue:
-        for read in reads.get(queue.pop(), ()):
-            if read not in found:
-                found.add(read)
-                queue.append(read)
-    return found
-
-
-def _between(
-    forward: Sequence[Equation], reads: Mapping[Name, Sequence[Name]], wanted: Sequence[Name], loss: Name
-) -> set[Name]:
-    """The tensors that depend on a wanted one and that the loss depends on, wanted ones included."""
-    depends = set(wanted)
-    for equation in forward:
-        if any(read in depends for read in reads[equation.name]):
-            depends.add(equation.name)
-    return depends & (_reached(reads, loss) | {loss})
+def _indices(program: Program, tensor: Name, readers: Sequence[Equation], taken: set[str]) -> tuple[Index, ...]:
+    """The letters of the first equation that reads a tensor; where none does, those of its own equation."""
+    if readers:
+        return denominator_indices(readers[0], tensor, set(), taken)
+    return program.resolved(program[tensor]).indices
 
 
 def _reverse_order(forward: Sequence[Equation], reads: Mapping[Name, Sequence[Name]]) -> list[Name]:
@@ -158,28 +205,8 @@ def _reverse_order(forward: Sequence[Equation], reads: Mapping[Name, Sequence[Na
     return order[::-1]
 
 
-def _needed(equations: Sequence[Equation], wanted: Sequence[Name]) -> list[Equation]:
-    """The equations that the wanted cotangents read."""
-    by_name = {e.name: e for e in equations}
-    keep: set[Name] = set()
-    queue: list[Name] = [f"d{name}" for name in wanted]
-    reads = Program(equations).reads
-    while queue:
-        name = queue.pop()
-        if name in by_name and name not in keep:
-            keep.add(name)
-            queue.extend(reads[name])
-    return [e for e in equations if e.name in keep]
-
-
 def _check_loss(program: Program, loss: Name) -> None:
-    if loss not in program.defined:
-        known = [str(name) for name in program.defined]
-        raise ProgramError(
-            f"no equation defines {loss}",
-            inferred="defined are " + ", ".join(known),
-            repair=nearest(str(loss), known) or "differentiate one of these",
-        )
+    require_defined(program, loss)
     equation = program[loss]
     if equation.indices:
         capitals = ",".join(i.name.capitalize() for i in equation.indices)
@@ -191,32 +218,13 @@ def _check_loss(program: Program, loss: Name) -> None:
         )
 
 
-def _check_names(program: Program, live: Iterable[Name]) -> None:
-    for name in live:
-        if f"d{name}" in program.ranks:
-            raise ProgramError(
-                f"d{name} is the gradient with respect to {name}, and a tensor of the program has that name",
-                **at(program.defined.get(f"d{name}"), f"d{name}"),
-                inferred=f"{name} is a tensor of the program too",
-                repair=f"give the tensor d{name} another name",
-            )
-
-
-def _check_wrt(program: Program, loss: Name, name: Name, behind: set[Name]) -> None:
-    if name not in program.ranks:
-        known = [str(n) for n in program.ranks]
-        raise ProgramError(
-            f"there is no tensor {name}",
-            inferred="the tensors are " + ", ".join(known),
-            repair=nearest(str(name), known) or "differentiate with respect to one of these",
-        )
-    if name not in behind:
-        raise DifferentiationError(
-            f"{loss} does not depend on {name}, so it has no gradient with respect to it",
-            **at(program[loss], loss),
-            inferred=f"{loss} depends on " + ", ".join(str(n) for n in program.ranks if n in behind),
-            repair=f"leave {name} out of wrt",
-        )
+def _independent(program: Program, of: Name, wrt: Name, behind: set[Name]) -> DifferentiationError:
+    return DifferentiationError(
+        f"{of} does not depend on {wrt}, so it has no gradient with respect to it",
+        **at(program.defined.get(of), of),
+        inferred=f"{of} depends on " + ", ".join(str(n) for n in program.ranks if n in behind),
+        repair=f"leave {wrt} out of wrt",
+    )
 
 
 def _only_in_slots(program: Program, name: Name) -> bool:

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from math import prod
 from typing import Literal
 from weakref import WeakKeyDictionary
 
 from einstan.calculus.alpha import alpha, signature
 from einstan.calculus.delta import plain_pair
 from einstan.calculus.simplify import (
+    as_power,
     coefficient_of,
     flattened,
     is_negative,
     neg_simplified,
+    powers,
     scaled,
     simplify,
     simplify_apply,
@@ -25,7 +29,7 @@ from einstan.calculus.simplify import (
     simplify_reduce,
     simplify_sum,
 )
-from einstan.language.index import Index, slot
+from einstan.language.index import Affine, Index, affine, slot
 from einstan.language.node import Node, fold
 from einstan.language.term import (
     ONE,
@@ -54,6 +58,11 @@ READABLE = 64
 
 # True where an expression is its own canonical form, so that the cache keeps no node alive.
 _canonical: WeakKeyDictionary[Node, Node | Literal[True]] = WeakKeyDictionary()
+# What one pass of `expanded` makes of a node, with exponentials merged and without.
+_expansions: dict[bool, WeakKeyDictionary[Node, Node | Literal[True]]] = {
+    True: WeakKeyDictionary(),
+    False: WeakKeyDictionary(),
+}
 
 
 def canonical(expr: Expr) -> Expr:
@@ -75,39 +84,55 @@ def expanded(expr: Expr, merge: bool = True) -> Expr:
     apart where they are worth keeping, as S[n,c] S[n,k] is.
     """
 
+    passed = _expansions[merge]
+
+    def known(node: Node) -> Node | None:
+        found = passed.get(node)
+        return node if found is True else found
+
     def rule(node: Node, children: tuple[Node, ...]) -> Node:
-        match node:
-            case Add():
-                return simplify_sum(children)  # type: ignore[arg-type]
-            case Mul():
-                return _multiplied_out(children, merge)  # type: ignore[arg-type]
-            case Sum(indices=indices):
-                return _distributed(indices, children[0], merge)  # type: ignore[arg-type]
-            case Apply(function=function):
-                arguments: tuple[Expr, ...] = children  # type: ignore[assignment]
-                if merge:
-                    arguments = tuple(map(_led, arguments))
-                if function == "pow":
-                    return _power_multiplied_out(arguments[0], arguments[1], merge)
-                if function == "softplus":
-                    return _softplus(*arguments)
-                return simplify_apply(function, arguments)
-            case Reduce(operation="mean", indices=indices):
-                # mean[K](u) = sum[K](u) / |K|
-                counts = tuple(reciprocal(Extent(index)) for index in indices)
-                return _multiplied_out((_distributed(indices, children[0], merge), *counts), merge)  # type: ignore[arg-type]
-            case Reduce(operation=operation, indices=indices):
-                return simplify_reduce(operation, indices, children[0])  # type: ignore[arg-type]
-            case _:
-                return node.rebuilt(children) if children != node.children else node
+        result = _expanded(node, children, merge)
+        passed[node] = True if result is node else result
+        return result
 
     before = expr
     for _ in range(4):
-        after: Expr = fold(before, rule)  # type: ignore[assignment]
+        after: Expr = fold(before, rule, known=known)  # type: ignore[assignment]
         if after is before:
             break
         before = after
     return before
+
+
+def _expanded(node: Node, children: tuple[Node, ...], merge: bool) -> Node:
+    match node:
+        case Add():
+            return simplify_sum(children)  # type: ignore[arg-type]
+        case Mul():
+            return _multiplied_out(children, merge)  # type: ignore[arg-type]
+        case Sum(indices=indices):
+            return _distributed(indices, children[0], merge)  # type: ignore[arg-type]
+        case Apply(function=function):
+            arguments: tuple[Expr, ...] = children  # type: ignore[assignment]
+            if merge:
+                arguments = tuple(map(_led, arguments))
+            if function == "pow":
+                return _power_multiplied_out(arguments[0], arguments[1], merge)
+            if function == "sqrt" and merge:
+                return _power_multiplied_out(arguments[0], Const(Fraction(1, 2)), merge)
+            if function == "softplus":
+                return _softplus(*arguments)
+            return simplify_apply(function, arguments)
+        case Reduce(operation="mean", indices=indices):
+            # mean[K](u) = sum[K](u) / |K|
+            counts = tuple(reciprocal(Extent(index)) for index in indices)
+            return _multiplied_out((_distributed(indices, children[0], merge), *counts), merge)  # type: ignore[arg-type]
+        case Reduce(operation=operation, indices=indices):
+            return simplify_reduce(operation, indices, children[0])  # type: ignore[arg-type]
+        case Delta() if merge and plain_pair(node) is None:
+            return _two_sides(node.rebuilt(children) if children != node.children else node)
+        case _:
+            return node.rebuilt(children) if children != node.children else node
 
 
 def _led(argument: Expr) -> Expr:
@@ -121,6 +146,25 @@ def _led(argument: Expr) -> Expr:
 
 def terms_of(expr: Expr) -> tuple[Expr, ...]:
     return expr.terms if isinstance(expr, Add) else (expr,)
+
+
+def term_count(expr: Expr) -> int:
+    """How many terms an expression would have multiplied out, before any of them merge."""
+
+    def rule(node: Node, children: tuple[int, ...]) -> int:
+        match node:
+            case Add():
+                return sum(children)
+            case Mul():
+                return prod(children)
+            case Apply(function="pow", arguments=(_, Const(value=k))) if k.denominator == 1 and 2 <= k <= POWER:
+                return int(children[0] ** k.numerator)
+            case Sum() | Reduce(operation="mean"):
+                return children[0]
+            case _:
+                return 1
+
+    return fold(expr, rule)
 
 
 def _multiplied_out(factors: Sequence[Expr], merge: bool) -> Expr:
@@ -137,7 +181,7 @@ def _multiplied_out(factors: Sequence[Expr], merge: bool) -> Expr:
 
 
 def _normal_term(term: Expr, merge: bool) -> Expr:
-    """exp(a) exp(b) = exp(a + b); δ[n,m] a[m] = δ[n,m] a[n]."""
+    """exp(a) exp(b) = exp(a + b); δ[n,m] a[m] = δ[n,m] a[n]; δ[2p+R,u] a[u] = δ[2p+R,u] a[2p+R]."""
     if not merge:
         return term
     number, flat, summed = flattened((term,))
@@ -150,12 +194,48 @@ def _normal_term(term: Expr, merge: bool) -> Expr:
         number, flat, inner = flattened((term,))
         flat, summed = [*deltas, *flat], [*summed, *inner]
         term = sum_over(summed, mul((Const(number), *flat) if number != 1 else flat))
+    for position, factor in enumerate(flat):
+        solved = _free_solution(factor, summed)
+        if solved is not None and any(solved[0] in other.free for k, other in enumerate(flat) if k != position):
+            index, value = solved
+            moved = [f if k == position else substitute(f, {index: value}) for k, f in enumerate(flat)]
+            return _normal_term(simplify_product((Const(number), *map(simplify, moved)), summed), merge)  # type: ignore[arg-type]
+    roots = [f for f in flat if any(isinstance(base, Const) for base, _ in powers(f))]
+    settled = [part for f in roots for base, k in powers(f) for part in _root_of_number(base, k)]
+    if any(isinstance(part, Const) for part in settled):
+        return simplify_product((Const(number), *(f for f in flat if f not in roots), *settled), summed)
     exponentials = [f for f in flat if isinstance(f, Apply) and f.function == "exp"]
     if len(exponentials) < 2:
         return term
     merged = simplify_apply("exp", (simplify_sum(f.arguments[0] for f in exponentials),))
     others = [f for f in flat if f not in exponentials]
     return simplify_product((Const(number), *others, merged), summed)
+
+
+def _free_solution(factor: Expr, summed: Sequence[Index]) -> tuple[Index, Affine] | None:
+    """The first free index that a delta of forms can be solved for, with its value."""
+    if not isinstance(factor, Delta) or plain_pair(factor) is not None:
+        return None
+    difference = affine((factor.left, 1), (factor.right, -1))
+    held = [
+        (atom, k)
+        for atom, k in difference.terms
+        if isinstance(atom, Index) and abs(k) == 1 and atom not in summed
+        and not any(atom in other.free for other, _ in difference.terms if other is not atom)
+    ]  # fmt: skip
+    if len(difference.terms) < 2 or not held:
+        return None
+    index, k = min(held, key=lambda pair: pair[0].fields)
+    return index, affine((affine((difference, 1), (index, -k)), -k))
+
+
+def _two_sides(delta: Delta) -> Delta:
+    """δ[a-b,c-1] = δ[a+1,b+c]: every term on the side where it is positive."""
+    difference = affine((delta.left, 1), (delta.right, -1))
+    sides = ([(a, k) for a, k in difference.terms if k > 0], [(a, -k) for a, k in difference.terms if k < 0])
+    constant = difference.constant
+    left, right = affine(*sides[0], constant=max(constant, 0)), affine(*sides[1], constant=max(-constant, 0))
+    return delta if (left, right) == (delta.left, delta.right) else Delta(left, right)
 
 
 def _speakers(pairs: Iterable[tuple[Index, Index]]) -> dict[Index, Index]:
@@ -180,6 +260,11 @@ def _power_multiplied_out(base: Expr, exponent: Expr, merge: bool) -> Expr:
         if k.denominator == 1 and 2 <= k <= POWER and len(base.terms) ** int(k) <= (TERMS if merge else READABLE):
             return _multiplied_out((base,) * int(k), merge)
         number = coefficient_of(base.terms[0])[0]
+        if number not in (0, 1) and number > 0 and k.denominator != 1 and merge:
+            # sqrt(2 a + 2 b) = sqrt(2) sqrt(a + b)
+            monic = simplify_sum(scaled(c / number, rest) for c, rest in map(coefficient_of, base.terms))
+            root = _root_of_number(number, k)
+            return simplify_product((*root, simplify_apply("pow", (monic, exponent))))
         if number != 1 and k.denominator == 1:
             # (2 a + 2 b)^-1 = 1/2 (a + b)^-1: the first coefficient of a power's base is one
             monic = simplify_sum(scaled(c / number, rest) for c, rest in map(coefficient_of, base.terms))
@@ -194,6 +279,19 @@ def _power_multiplied_out(base: Expr, exponent: Expr, merge: bool) -> Expr:
             k = exponent.value
             return simplify_product((Const(number**k.numerator), simplify_apply("pow", (rest, exponent))))
     return simplify_apply("pow", (base, exponent))
+
+
+def _root_of_number(base: Expr | Fraction, k: Fraction) -> tuple[Expr, ...]:
+    """2^(-3/2) = 1/4 sqrt(2), sqrt(1/2) = 1/2 sqrt(2): whole numbers with exponents below one."""
+    number = base if isinstance(base, Fraction) else base.value if isinstance(base, Const) else Fraction(0)
+    if number <= 0:
+        return (as_power(base if isinstance(base, Expr) else Const(base), k),)
+    rational, roots = Fraction(1), []
+    for value, exponent in ((number.numerator, k), (number.denominator, -k)):
+        whole = exponent.numerator // exponent.denominator
+        rational *= Fraction(value) ** whole
+        roots.append(as_power(Const(value), exponent - whole))
+    return tuple(part for part in (Const(rational), *roots) if part is not ONE)
 
 
 def _softplus(u: Expr) -> Expr:

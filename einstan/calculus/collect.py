@@ -13,13 +13,15 @@ from einstan.calculus.canonical import expanded
 from einstan.calculus.simplify import (
     flattened,
     is_negative,
+    neg_simplified,
     simplify,
     simplify_product,
     simplify_sum,
 )
-from einstan.language.index import Affine
+from einstan.language.index import Affine, Index
 from einstan.language.node import Node, fold, postorder
 from einstan.language.term import (
+    MINUS_ONE,
     Add,
     Apply,
     Const,
@@ -31,14 +33,17 @@ from einstan.language.term import (
     Mul,
     Sum,
     add,
-    is_reciprocal,
     mul,
+    power,
     reciprocal,
+    substitute,
     sum_over,
 )
 
 # Longer sums are not searched for groups of terms that share a factor.
 GROUPING = 12
+
+Flat = tuple[Fraction, list[Expr], list[Index]]  # a product: its number, its factors, its summed indices
 
 
 def shortest(expr: Expr) -> Expr:
@@ -78,7 +83,13 @@ def collected(expr: Expr) -> Expr:
         if isinstance(result, Add):
             return _collect(result)
         if isinstance(result, Mul):
-            if len(set(map(_key, result.factors))) < len(result.factors):
+            if any(isinstance(factor, Add) and all(map(is_negative, factor.terms)) for factor in result.factors):
+                result = mul(factor for own in result.factors for factor in _sign_in_front(own))
+            if isinstance(result, Mul) and sum(isinstance(factor, Const) for factor in result.factors) > 1:
+                result = simplify_product(result.factors)  # 1/2 (2 a + 2 b) = a + b: the numbers met only now
+                if not isinstance(result, Mul):
+                    return collected(result)
+            if isinstance(result, Mul) and len(set(map(_key, result.factors))) < len(result.factors):
                 result = simplify_product(result.factors)
             return _reciprocals_last(result)
         return result
@@ -127,7 +138,7 @@ def _groups(terms: Sequence[Expr]) -> Iterable[tuple[Expr, ...]]:
 
 def _factored(terms: Sequence[Expr], deep: bool = True) -> Expr | None:
     """``a b + a c`` as ``a (b + c)``; under the same sum, ``sum[K](a b) + sum[K](a c)`` as ``sum[K](a (b + c))``."""
-    parts = [flattened((term,)) for term in terms]
+    parts = _under_the_same_letters([flattened((term,)) for term in terms])
     own = [summed for _, _, summed in parts]
     together = all(set(summed) == set(own[0]) for summed in own)
     hidden = set() if together else {index for summed in own for index in summed}
@@ -160,7 +171,36 @@ def _factored(terms: Sequence[Expr], deep: bool = True) -> Expr | None:
         return None
     inner = simplify_sum(simplify(term) for term in remaining)
     inner = _collect(inner) if isinstance(inner, Add) and deep else inner
+    if isinstance(inner, Add) and all(map(is_negative, inner.terms)):
+        front, inner = (Const(-shared), *common), _sign_in_front(inner)[1]
+    elif isinstance(inner, Mul) and isinstance(inner.factors[0], Const):  # a number that the rest had in common
+        whole = shared * inner.factors[0].value
+        front, inner = (*((Const(whole),) if whole != 1 else ()), *common), mul(inner.factors[1:])
     return sum_over(outside, _reciprocals_last(mul((*front, inner))))
+
+
+def _under_the_same_letters(parts: Sequence[Flat]) -> list[Flat]:
+    """sum[K](a[K]) + sum[C](b[C]) as sums over K, where only the letters differ."""
+    first = parts[0][2]
+    result: list[Flat] = []
+    for number, flat, summed in parts:
+        own = [index for index in summed if index not in first]
+        wanted = [index for index in first if index not in summed]
+        if own and sorted(i.dim for i in own) == sorted(i.dim for i in wanted):
+            own.sort(key=lambda index: index.dim)
+            wanted.sort(key=lambda index: index.dim)
+            if not any(index in factor.free for factor in flat for index in wanted):
+                new = dict(zip(own, wanted, strict=True))
+                flat, summed = [substitute(factor, new) for factor in flat], first  # type: ignore[misc]
+        result.append((number, flat, summed))
+    return result
+
+
+def _sign_in_front(factor: Expr) -> tuple[Expr, ...]:
+    """-a - b as -1 and a + b."""
+    if isinstance(factor, Add) and all(map(is_negative, factor.terms)):
+        return MINUS_ONE, add(map(neg_simplified, factor.terms))
+    return (factor,)
 
 
 def _by_key(flat: Iterable[Expr]) -> dict[Node, Expr]:
@@ -209,15 +249,28 @@ def _positive_first(total: Expr) -> Expr:
 
 
 def _reciprocals_last(product: Expr) -> Expr:
-    """``2 / |n| (a + b)`` as ``2 (a + b) / |n|``; several denominators as one."""
+    """``2 / |n| (a + b)`` as ``2 (a + b) / |n|``, ``a s^-3 b`` as ``a b / s^3``; several denominators as one."""
     if not isinstance(product, Mul):
         return product
-    below = [factor for factor in product.factors if is_reciprocal(factor)]
-    above = [factor for factor in product.factors if not is_reciprocal(factor)]
+    above: list[Expr] = []
+    below: list[Expr] = []
+    for factor in product.factors:
+        k = _exponent(factor)
+        if k < 0:
+            assert isinstance(factor, Apply)
+            below.append(factor.arguments[0] if k == -1 else power(factor.arguments[0], -k))
+        else:
+            above.append(factor)
     if not below or not any(not isinstance(factor, Const) for factor in above):
         return product
-    denominators = [factor.arguments[0] for factor in below]
-    return mul((*above, reciprocal(mul(denominators))))
+    return mul((*above, reciprocal(mul(below))))
+
+
+def _exponent(factor: Expr) -> Fraction:
+    """The exponent of a power, where it is a number; one for everything else."""
+    if isinstance(factor, Apply) and factor.function == "pow" and isinstance(factor.arguments[1], Const):
+        return factor.arguments[1].value
+    return Fraction(1)
 
 
 def size(expr: Node) -> int:
@@ -227,6 +280,8 @@ def size(expr: Node) -> int:
         if isinstance(node, Affine):
             return 0
         own = 2 if isinstance(node, Indexed) else 1
+        if isinstance(node, Apply) and _exponent(node) < 0:  # a slash reads better than a negative exponent
+            return own + children[0] + (3 if _exponent(node) != -1 else 0)
         return own + sum(children)
 
     return fold(expr, rule)

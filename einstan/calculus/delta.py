@@ -32,7 +32,8 @@ def eliminate(factors: Sequence[Expr], bound: Sequence[Index]) -> tuple[list[Exp
     while True:
         step = _solved(rest, summed)
         if step is None:
-            return rest, summed, changed
+            kept = _without_implied_guards(rest)
+            return kept, summed, changed or len(kept) < len(rest)
         rest, summed = step
         changed = True
 
@@ -112,7 +113,8 @@ def _solved(factors: list[Expr], bound: list[Index]) -> tuple[list[Expr], list[I
             others = [substitute(f, {index: solution}) for f in (*factors[:position], *factors[position + 1 :])]
             kept: list[Expr] = list(others)  # type: ignore[arg-type]
             if guard is not ONE:
-                kept.insert(position, guard)
+                readers = (k for k, f in enumerate(kept) if isinstance(f, Indexed) and solution in f.slots)
+                kept.insert(next(readers, position), guard)
             return kept, [b for b in bound if b is not index]
     return None
 
@@ -143,6 +145,31 @@ def _is_gather(form: Affine) -> bool:
 
 def _is_read(atom: Node, coefficient: int) -> bool:
     return coefficient == 1 and isinstance(atom, Indexed)
+
+
+def _without_implied_guards(factors: list[Expr]) -> list[Expr]:
+    """``δ[f,p] 1[0 <= f < |p|] = δ[f,p]``: where a form is the value of an index, it is in its range."""
+    deltas = [factor for factor in factors if isinstance(factor, Delta)]
+    if not deltas:
+        return factors
+    return [factor for factor in factors if not any(_implies(delta, factor) for delta in deltas)]
+
+
+def _implies(delta: Delta, guard: Expr) -> bool:
+    if not (isinstance(guard, Iverson) and guard.relations == ("<=", "<")):
+        return False
+    low, form, high = guard.operands
+    if not (isinstance(low, Affine) and isinstance(form, Affine) and isinstance(high, Affine)):
+        return False
+    extent = high.terms[0] if len(high.terms) == 1 and high.constant == 0 else None
+    if low.terms or low.constant or extent is None or extent[1] != 1 or not isinstance(extent[0], Extent):
+        return False
+    difference = affine((delta.left, 1), (delta.right, -1))
+    for atom, k in difference.terms:
+        ranges = isinstance(atom, Index) and abs(k) == 1 and atom.dim == extent[0].index.dim
+        if ranges and affine((form, 1), (atom, -1), (difference, k)) == Affine(()):
+            return True
+    return False
 
 
 def range_guard(form: Affine, index: Index) -> Iverson:

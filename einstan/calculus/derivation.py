@@ -17,14 +17,16 @@ from html import escape
 from itertools import pairwise
 
 from einstan.calculus.assume import assumed
-from einstan.calculus.backward import backward, dependencies
+from einstan.calculus.backward import backward
 from einstan.calculus.collect import shortest
 from einstan.calculus.naming import ForwardNames, derived_equation
-from einstan.calculus.partial import Differentiator, Term, denominator_indices, partial
-from einstan.calculus.program import Assumption, Program
-from einstan.calculus.proof import Proof, prove
+from einstan.calculus.partial import Differentiator, Term, denominator_indices, partial, scalars
+from einstan.calculus.passes import dependencies
+from einstan.calculus.program import Assumption, Program, stated_extents
+from einstan.calculus.proof import Proof, on_stated_ranges, prove
 from einstan.calculus.simplify import simplify, simplify_sum
 from einstan.calculus.stable import stabilised
+from einstan.language.dims import is_axis
 from einstan.language.index import Index, slot
 from einstan.language.latex import latex
 from einstan.language.mathml import row_of
@@ -83,7 +85,9 @@ class Derivation:
         definitions = {e.name: whole.resolved(e) for e in (*known, *unfolded)}
         left, right = whole.resolved(whole["before"]), whole.resolved(whole["after"])
         moved = dict(zip(right.indices, (slot(index) for index in left.indices), strict=True))
-        return prove(left.rhs, substitute(right.rhs, moved), definitions, whole.resolved_assumptions())  # type: ignore[arg-type]
+        right = Equation(right.name, left.indices, substitute(right.rhs, moved), right.where)  # type: ignore[arg-type]
+        left, right, *known = on_stated_ranges(left, right, *definitions.values())
+        return prove(left.rhs, right.rhs, {e.name: e for e in known}, whole.resolved_assumptions())
 
     def __str__(self) -> str:
         left = str(self.steps[0].equation).split(" = ")[0]
@@ -149,13 +153,13 @@ def derivation_of_partial(program: Program, of: Name, wrt: Name) -> Derivation:
     resolved = {e.name: program.resolved(e) for e in program}
     equation = resolved[of]
     taken = {index.name for index in equation.indices}
-    below = denominator_indices(equation, wrt, taken)
+    below = denominator_indices(equation, wrt, taken, scalars(*resolved.values()))
     rank = len(equation.indices)
     name = Partial(str(of), rank, ((str(wrt), len(below)),))
     terms = Differentiator(wrt, _apart(below)).terms(simplify(equation.rhs))
     stages = _stages(terms, (), (), wrt, _apart(below), _rule_names(equation.rhs, wrt))
     names = ForwardNames(resolved.values())
-    result = partial(equation, wrt, [i.name for i in below], rename=names)
+    result = partial(equation, wrt, [i.name for i in below], names=names)
     return _derivation(program, name, (*equation.indices, *below), _apart(below), below, stages, result.rhs)
 
 
@@ -173,7 +177,7 @@ def derivation(program: Program, loss: Name, wrt: Name) -> Derivations:
         if tensor not in behind:
             continue
         readers = [e for e in forward if tensor in tensors(e.rhs) and (e.name == loss or str(e.name) in cotangents)]
-        indices = denominator_indices(readers[0], tensor, set())
+        indices = denominator_indices(readers[0], tensor, set(), scalars(*forward))
         apart = _apart(indices)
         stages: list[tuple[str, Expr]] = [("chain rule", add(_chain(e, tensor, apart, loss) for e in readers))]
         parts: list[list[tuple[str, Expr]]] = []
@@ -242,9 +246,11 @@ def _derivation(
     final: Equation | None = None,
 ) -> Derivation:
     moved = dict(zip(apart, letters, strict=True))
+    stated = [(i, form) for e in program for i, form in program.resolved(e).where if not is_axis(i.dim)]
     steps: list[Step] = []
     for reason, expr in (*stages, ("collected", last)):
-        equation = derived_equation(name, indices, substitute(expr, moved))  # type: ignore[arg-type]
+        side = stated_extents(substitute(expr, moved), stated)  # type: ignore[arg-type]
+        equation = derived_equation(name, indices, side, stated)
         if not steps or equation is not steps[-1].equation:
             steps.append(Step(equation, reason))
     if final is not None and steps[-1].equation is not final:
@@ -299,7 +305,7 @@ def _what_is(name: Name, program: Program) -> Equation | None:
 
 def _as_line(equation: Equation, name: str) -> Equation:
     """The equation under another name, so that two lines for one tensor stand in one program."""
-    return Equation(name, equation.indices, equation.rhs)
+    return Equation(name, equation.indices, equation.rhs, equation.where)
 
 
 def _latex_sides(equation: Equation) -> tuple[str, str]:

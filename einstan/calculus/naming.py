@@ -10,8 +10,10 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from einstan.calculus.alpha import pattern, signature
+from einstan.calculus.parts import Parts
 from einstan.calculus.simplify import simplify
 from einstan.language import well_named
+from einstan.language.dims import is_axis
 from einstan.language.index import Affine, Index, capitalised, slot
 from einstan.language.node import Node, preorder, replace, rewrite
 from einstan.language.term import Add, Apply, Equation, Expr, Extent, Indexed, Mul, Name, Reduce, Sum, bound_indices
@@ -22,6 +24,8 @@ Stated = tuple[Index, Affine]
 class ForwardNames:
     """Recognises the right sides of equations: ``names(expr)`` is ``expr`` with each of them named.
 
+    ``parts`` does the same where a right side is only a part of a product or a sum.
+
     An equation whose left side has an index that the right side lacks is not used: its entry could not be chosen.
     """
 
@@ -30,10 +34,12 @@ class ForwardNames:
         self._by_head: dict[object, list[tuple[Equation, Expr]]] = {}
         self._by_signature: dict[object, dict[bytes, list[tuple[Equation, Expr]]]] = {}
         self._patterns: dict[Name, tuple[Node, tuple[Index, ...]]] = {}
+        self.parts = Parts()
         for equation in equations:
             value = simplify(equation.rhs)
             if _is_worth_naming(value) and set(value.free) == set(equation.indices):
                 self._by_head.setdefault(_head(value), []).append((equation, value))
+                self.parts.add(equation, value)
 
     def __call__(self, expr: Expr) -> Expr:
         found: dict[Node, Node] = {}
@@ -79,24 +85,30 @@ def _is_worth_naming(node: Node) -> bool:
     return isinstance(node, Apply | Reduce | Add | Mul | Sum)
 
 
-def derived_equation(name: Name, indices: tuple[Index, ...], rhs: Expr, where: Sequence[Stated] = ()) -> Equation:
+def derived_equation(
+    name: Name, indices: tuple[Index, ...], rhs: Expr, where: Sequence[Stated] = (), sized: Sequence[Stated] = ()
+) -> Equation:
     """A derived equation with letters to read: its extents speak of its own indices, ``/ |n|`` where n is on the left.
 
-    ``where`` are the extents that the equations behind it state; those that it needs are stated again.
+    ``where`` are the extents that the equations behind it state; those that it needs are stated again.  ``sized`` are
+    extents that it states itself, of its own indices.
     """
-    if not where and not any(isinstance(node, Extent) for node in preorder(rhs)):
+    if not where and not sized and not any(isinstance(node, Extent) for node in preorder(rhs)):
         return well_named(Equation(name, indices, rhs))
     letters = {index.dim: index.name for index in reversed((*indices, *map(_capital, bound_indices(rhs))))}
 
     def rule(node: Node) -> Node:
         if isinstance(node, Extent) and node.index.dim in letters:
             return Extent(Index(letters[node.index.dim], node.index.dim))
+        if isinstance(node, Extent) and is_axis(node.index.dim) and not is_axis(node.index.name):
+            return Extent(Index(node.index.dim))  # no index here runs over that axis any more
         return node
 
     plain = Equation(name, indices, rewrite(rhs, rule))
     used = {index.dim for index in (*indices, *bound_indices(plain.rhs))}
-    stated = {index.dim: (index, form) for index, form in where if index.dim in used}
-    return well_named(Equation(name, indices, plain.rhs, tuple(stated.values())))
+    own = {index for index, _ in sized}
+    stated = {index.dim: (index, form) for index, form in where if index.dim in used and index not in own}
+    return well_named(Equation(name, indices, plain.rhs, (*stated.values(), *sized)))
 
 
 def _capital(index: Index) -> Index:

@@ -12,14 +12,14 @@ the jump is the stated convention of the function that it came from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from einstan.calculus.assume import assumed
-from einstan.calculus.collect import shortest
-from einstan.calculus.naming import derived_equation
+from einstan.calculus.naming import ForwardNames, derived_equation
+from einstan.calculus.parts import shortest_named
 from einstan.calculus.program import Assumption, stated_extents
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.language import parse_expression
@@ -81,6 +81,21 @@ class Term:
         apart = self.apart_from((*indices, *(index for factor in seed for index in factor.free)))
         deltas = (Delta(a, b) for a, b in apart.pairs)
         return simplify_product((*apart.left, *seed, *deltas, *apart.right), indices + apart.bound)
+
+    def along(self, tensor: Name, tangent: Name, batch: tuple[Index, ...] = ()) -> Expr:
+        """The term with the tangent of the access where the access stood: ``tX[n,K] W[K,j]``; no delta arises.
+
+        Range guards of the access guard its tangent, which is as large: ``pad(tX[i+J])``.
+        """
+        access = Indexed(tangent, (*map(slot, batch), *(read for read, _ in self.pairs)))
+        own = {f"{tensor}.{k}": Extent(Index(f"{tangent}.{k + len(batch)}")) for k in range(len(self.pairs))}
+
+        def guarded(factor: Expr) -> Expr:
+            found = [n for n in preorder(factor) if isinstance(n, Extent) and n.index.name in own]
+            return replace(factor, {n: own[n.index.name] for n in found}) if isinstance(factor, Iverson) else factor
+
+        factors = (*map(guarded, self.left), access, *map(guarded, self.right))
+        return simplify_product(factors, self.bound)
 
     def apart_from(self, indices: Iterable[Index]) -> Term:
         """The same term, binding none of the given indices: what comes to stand inside its sum is not captured."""
@@ -309,18 +324,29 @@ def inlined(access: Indexed, definition: Equation) -> Expr:
     return substitute(expr, dict(zip(definition.indices, access.slots, strict=True)))  # type: ignore[return-value]
 
 
-def denominator_indices(equation: Equation, tensor: Name, taken: set[str]) -> tuple[Index, ...]:
-    """Fresh lower-case indices for the slots of ``tensor``: its own letters where they are free, else the next ones."""
+def denominator_indices(
+    equation: Equation, tensor: Name, taken: set[str], scalars: Collection[str] = ()
+) -> tuple[Index, ...]:
+    """Fresh lower-case indices for the slots of ``tensor``: its own letters where they are free, else the next ones.
+
+    No letter is the name of a scalar: x^p and dx[p] cannot stand in one equation.
+    """
     access = next(n for n in preorder(equation.rhs) if isinstance(n, Indexed) and n.tensor == tensor)
     names = set(taken)
     found: list[Index] = []
     for position, form in enumerate(access.slots):
         letter = lowered(form.index.name) if form.index is not None else "p"
-        name = _next_letter(letter, names)
+        name = _next_letter(letter, names, scalars)
         names.add(name)
         dim = form.index.dim if form.index is not None else axis(tensor, position)
         found.append(Index(name, dim))
     return tuple(found)
+
+
+def scalars(*equations: Equation) -> set[str]:
+    """The names of the tensors without slots that equations define or read."""
+    read = (node for e in equations for node in preorder(e.rhs) if isinstance(node, Indexed) and not node.slots)
+    return {str(node.tensor) for node in read} | {str(e.name) for e in equations if not e.indices}
 
 
 def only_compared(equation: Equation, wrt: Name) -> DifferentiationError:
@@ -333,14 +359,14 @@ def only_compared(equation: Equation, wrt: Name) -> DifferentiationError:
     )
 
 
-def _next_letter(letter: str, taken: set[str]) -> str:
+def _next_letter(letter: str, taken: set[str], scalars: Collection[str] = ()) -> str:
     """The letter itself, or for a single letter the next free one in the alphabet: n, then m; j, then p, q, ..."""
-    if letter not in taken:
+    if letter not in taken and letter not in scalars:
         return letter
     for other in {"n": "m", "m": "n", "i": "pqrs", "j": "qprs", "k": "lqrs"}.get(letter, "pqrst"):
-        if other not in taken and other.upper() not in taken:
+        if other not in scalars and other not in taken and other.upper() not in taken:
             return other
-    return fresh_name(letter, taken)
+    return fresh_name(letter, taken | set(scalars))
 
 
 def partial(
@@ -348,13 +374,14 @@ def partial(
     wrt: Name,
     indices: Sequence[str] | None = None,
     definitions: Mapping[Name, Equation] | None = None,
-    rename: Callable[[Expr], Expr] = lambda expr: expr,
+    names: ForwardNames | None = None,
     kinks: Kinks | None = None,
     assumptions: Iterable[Assumption] = (),
 ) -> Equation:
     """The partial-derivative tensor of an equation, as an equation: ``dZ[n,j]/dX[m,p] = δ[n,m] W[p,j]``.
 
-    Its slots are those of the numerator, then those of the denominator; ``indices`` names the latter.  Raises
+    Its slots are those of the numerator, then those of the denominator; ``indices`` names the latter, and ``names``
+    are the forward values that it may name.  Raises
     `DifferentiationError` where ``wrt`` does not enter, or enters as an integer.
     """
     reached = _behind(equation.rhs, definitions or {})
@@ -365,27 +392,28 @@ def partial(
             inferred="it reads " + (", ".join(str(name) for name in reached) or "no tensor"),
             repair=nearest(str(wrt), [str(name) for name in reached]) or "differentiate with respect to one of these",
         )
-    names = {i.name for i in (*equation.indices, *equation.rhs.free, *bound_indices(equation.rhs))}
+    letters = {i.name for i in (*equation.indices, *equation.rhs.free, *bound_indices(equation.rhs))}
     source = equation
     if wrt not in tensors(equation.rhs):
         source = next(e for e in (definitions or {}).values() if wrt in tensors(e.rhs))
     unbound = {i.name for i in equation.indices}
-    denominators = denominator_indices(source, wrt, unbound)
+    denominators = denominator_indices(source, wrt, unbound, scalars(equation, *(definitions or {}).values()))
     if indices is not None:
         if len(indices) != len(denominators):
             raise ScopeError(f"{wrt} has {len(denominators)} slots, and {len(indices)} letters were given")
         denominators = tuple(Index(name, old.dim) for name, old in zip(indices, denominators, strict=True))
     # The letters of the answer must not meet the bound ones of the question while both are there.
     apart = tuple(Index(f"{i.name}'", i.dim) for i in denominators)
-    assert not names & {i.name for i in apart}
+    assert not letters & {i.name for i in apart}
     rhs = simplify(equation.rhs)
-    terms = Differentiator(wrt, apart, definitions, rename, kinks).terms(rhs)
+    names = names or ForwardNames(())
+    terms = Differentiator(wrt, apart, definitions, names, kinks).terms(rhs)
     # What cancels before it is differentiated, x - x, has the derivative zero.
     if not terms and wrt in _behind(rhs, definitions or {}) and not isinstance(equation.name, Partial):
         raise only_compared(equation, wrt)
     stated = [pair for e in (equation, *(definitions or {}).values()) for pair in e.where]
     sum_of_terms = stated_extents(simplify_sum(term.with_in_place(()) for term in terms), stated)
-    total = shortest(assumed(sum_of_terms, assumptions))
+    total = shortest_named(assumed(sum_of_terms, assumptions), names.parts)
     named = substitute(total, dict(zip(apart, denominators, strict=True)))
     before = equation.name if isinstance(equation.name, Partial) else Partial(equation.name, len(equation.indices), ())
     name = Partial(before.of, before.rank, (*before.wrt, (str(wrt), len(denominators))))

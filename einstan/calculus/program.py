@@ -11,19 +11,19 @@ from typing import Protocol
 
 from einstan.language.dims import UnionFind, axis, is_axis, qualified, redimensioned, relate
 from einstan.language.errors import ProgramError
-from einstan.language.index import Affine, Index, affine
-from einstan.language.node import Node, fold, preorder
+from einstan.language.index import Affine, Index, Quotient, affine
+from einstan.language.node import Node, fold, preorder, remembered
 from einstan.language.place import at
 from einstan.language.term import (
     Const,
     Equation,
     Expr,
     Extent,
-    Indexed,
     Name,
     Partial,
     Reduce,
     Sum,
+    accesses,
     add,
     mul,
     neg,
@@ -76,7 +76,7 @@ class Program:
                     repair="give one of the two another name",
                 )
             self.defined[equation.name] = equation
-        self.reads: dict[Name, tuple[Name, ...]] = {e.name: tuple(reads(e)) for e in given}
+        self.reads: dict[Name, tuple[Name, ...]] = {e.name: reads(e) for e in given}
         self.equations = _in_order(given, self.defined, self.reads)
         self.ranks = _ranks(given)
         self.inputs: dict[Name, int] = {
@@ -86,6 +86,7 @@ class Program:
             if name not in self.defined
         }
         self._dims: UnionFind | None = None
+        self._dim_of: dict[tuple[Equation, Index], str] = {}
 
     @property
     def dims(self) -> UnionFind:
@@ -101,6 +102,13 @@ class Program:
                     classes.union(known, axis(name, position))
             self._dims = classes
         return self._dims
+
+    def dim(self, equation: Equation, index: Index) -> str:
+        """The program's name for the dimension of an index of an equation."""
+        found = self._dim_of.get((equation, index))
+        if found is None:
+            found = self._dim_of[equation, index] = self.dims.find(qualified(index.dim, prefix(equation)))
+        return found
 
     def resolved(self, equation: Equation) -> Equation:
         """The equation with its dimensions named as the whole program names them."""
@@ -146,16 +154,18 @@ def prefix(equation: Equation) -> str:
     return f"{equation.name}:"
 
 
-def reads(equation: Equation) -> list[Name]:
+@remembered
+def reads(equation: Equation) -> tuple[Name, ...]:
     """The tensors whose values or sizes the right side reads; ``|X.0|`` reads a size."""
     found: dict[Name, None] = dict.fromkeys(tensors(equation.rhs))
     for node in preorder(equation.rhs, *(form for _, form in equation.where)):
         if isinstance(node, Extent) and is_axis(node.index.name):
             found.setdefault(node.index.name.rpartition(".")[0])
-    return list(found)
+    return tuple(found)
 
 
-def dims_in(equation: Equation) -> set[str]:
+@remembered
+def dims_in(equation: Equation) -> frozenset[str]:
     """Every dimension that the equation mentions."""
     found = {index.dim for index in (*equation.indices, *(index for index, _ in equation.where))}
     for node in preorder(equation.rhs, *(form for _, form in equation.where)):
@@ -165,12 +175,13 @@ def dims_in(equation: Equation) -> set[str]:
             found.add(node.index.dim)
         elif isinstance(node, Sum | Reduce):
             found.update(index.dim for index in node.indices)
-    return found
+    return frozenset(found)
 
 
 def stated_extents(expr: Expr, where: Iterable[tuple[Index, Affine]]) -> Expr:
     """The expression with the extents that no axis has as what ``where |R| = 2`` states."""
-    forms = {index.dim: form for index, form in where if not is_axis(index.dim)}
+    plain = [(i, form) for i, form in where if not any(isinstance(atom, Quotient) for atom, _ in form.terms)]
+    forms = {index.dim: form for index, form in plain if not is_axis(index.dim)}
     if not forms:
         return expr
 
@@ -203,9 +214,7 @@ def axes_of_derivative(name: Name, rank: int, ranks: dict[Name, int]) -> tuple[s
 def _ranks(equations: tuple[Equation, ...]) -> dict[Name, int]:
     ranks: dict[Name, int] = {}
     for equation in equations:
-        accesses: list[tuple[Name, int]] = [(equation.name, len(equation.indices))]
-        accesses += [(n.tensor, len(n.slots)) for n in preorder(equation.rhs) if isinstance(n, Indexed)]
-        for name, rank in accesses:
+        for name, rank in ((equation.name, len(equation.indices)), *accesses(equation.rhs)):
             if ranks.setdefault(name, rank) != rank:
                 raise ProgramError(
                     f"{name} has {rank} slots here and {ranks[name]} elsewhere",
@@ -217,12 +226,7 @@ def _ranks(equations: tuple[Equation, ...]) -> dict[Name, int]:
 
 
 def _other_reader(equations: tuple[Equation, ...], name: Name, rank: int) -> Equation:
-    def has(equation: Equation) -> bool:
-        accesses = [(equation.name, len(equation.indices))]
-        accesses += [(n.tensor, len(n.slots)) for n in preorder(equation.rhs) if isinstance(n, Indexed)]
-        return (name, rank) in accesses
-
-    return next(equation for equation in equations if has(equation))
+    return next(e for e in equations if (name, rank) in ((e.name, len(e.indices)), *accesses(e.rhs)))
 
 
 def _in_order(

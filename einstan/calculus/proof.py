@@ -10,16 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from einstan.calculus.alpha import alpha
 from einstan.calculus.assume import assumed
 from einstan.calculus.canonical import canonical, common_denominator, expanded
 from einstan.calculus.naming import ForwardNames
 from einstan.calculus.partial import Differentiator, Kinks, inlined
 from einstan.calculus.program import Assumption, Program, stated_extents
 from einstan.calculus.simplify import simplify, simplify_sum
+from einstan.language.dims import is_axis, redimensioned
 from einstan.language.errors import ClaimError
-from einstan.language.index import Index
+from einstan.language.index import Affine, Index
 from einstan.language.node import preorder, replace
-from einstan.language.term import ZERO, Add, Equation, Expr, Indexed, Name, Partial, neg, substitute
+from einstan.language.term import ZERO, Add, Equation, Expr, Extent, Indexed, Name, Partial, neg, substitute
+
+RANGE = "range "  # and a number: the dimension of indices of which equations state how many values they take
 
 
 @dataclass(frozen=True)
@@ -41,21 +45,47 @@ def prove(
     """Whether ``left = right`` follows from the definitions and assumptions, whose dimensions must agree already."""
     known = definitions or {}
     rules = tuple(assumptions)
-    a = simplify(with_definitions(left, known))
-    b = simplify(with_definitions(right, known))
-    if canonical(a) is canonical(b):
+    a, b, same = same_form(left, right, known)
+    if same:
         return Proof(True, a, b)
-    difference = expanded(assumed(expanded(simplify_sum((a, neg(b)))), rules))
-    if difference is not ZERO:
-        difference = expanded(assumed(canonical(difference), rules))
+    found = _multiplied_out(a, b, rules)
+    difference = expanded(assumed(canonical(found), rules)) if found is not ZERO else found
     if difference is ZERO:
         return Proof(True, a, b)
-    terms = difference.terms if isinstance(difference, Add) else (difference,)
+    terms = _terms(difference)
     numerator, _ = common_denominator(terms)
     if expanded(assumed(expanded(numerator), rules)) is ZERO:
         return Proof(True, a, b)
+    if len(_terms(found)) == len(terms):
+        terms = _terms(found)  # the same, in the order and the letters in which they were written
     named = ForwardNames(known.values())
     return Proof(False, a, b, tuple(named(term) for term in terms))
+
+
+def differing_terms(
+    left: Expr, right: Expr, definitions: Mapping[Name, Equation] | None = None, assumptions: Iterable[Assumption] = ()
+) -> tuple[Expr, ...]:
+    """The terms of left minus right, multiplied out; none where nothing is left.  This is what is cheap of a proof, for
+    sides that are known to differ."""
+    a, b = (simplify(with_definitions(side, definitions or {})) for side in (left, right))
+    found = _multiplied_out(a, b, tuple(assumptions))
+    return () if found is ZERO else _terms(found)
+
+
+def _multiplied_out(a: Expr, b: Expr, rules: tuple[Assumption, ...]) -> Expr:
+    return expanded(assumed(expanded(simplify_sum((a, neg(b)))), rules))
+
+
+def same_form(left: Expr, right: Expr, definitions: Mapping[Name, Equation] | None = None) -> tuple[Expr, Expr, bool]:
+    """Both sides with the definitions put in, and whether their canonical forms are one: what is cheap of a proof."""
+    a = _with_ranges(simplify(with_definitions(left, definitions or {})))
+    b = _with_ranges(simplify(with_definitions(right, definitions or {})))
+    # Most true claims are one but for letters and order, and need not be multiplied out.
+    return a, b, a is b or alpha(a) is alpha(b) or canonical(a) is canonical(b)
+
+
+def _terms(total: Expr) -> tuple[Expr, ...]:
+    return total.terms if isinstance(total, Add) else (total,)
 
 
 def prove_partial(claim: Equation, program: Program, kinks: Kinks | None = None) -> Proof:
@@ -73,7 +103,20 @@ def prove_partial(claim: Equation, program: Program, kinks: Kinks | None = None)
     resolved = whole.resolved(claim)
     wrt = name.wrt[0][0]
     derived = derived_partial(resolved, definitions, wrt, kinks)
-    return prove(derived, resolved.rhs, definitions, whole.resolved_assumptions())
+    sides = (Equation(name, resolved.indices, side, resolved.where) for side in (derived, resolved.rhs))
+    left, right, *known = on_stated_ranges(*sides, *definitions.values())
+    return prove(left.rhs, right.rhs, {e.name: e for e in known}, whole.resolved_assumptions())
+
+
+def on_stated_ranges(*equations: Equation) -> list[Equation]:
+    """The equations with stated extents put in, and one dimension for all indices of which they state the same number
+    of values."""
+    stated = [pair for equation in equations for pair in equation.where if not is_axis(pair[0].dim)]
+    if not stated:
+        return list(equations)
+    dims = {index.dim: f"{RANGE}{form.constant}" for index, form in stated if not form.terms}
+    told = (Equation(e.name, e.indices, stated_extents(simplify(e.rhs), stated), e.where) for e in equations)
+    return [redimensioned(equation, dims) for equation in told]  # type: ignore[misc]
 
 
 def derived_partial(
@@ -90,6 +133,12 @@ def derived_partial(
     total = simplify_sum(term.with_in_place(()) for term in terms)
     total = stated_extents(total, [pair for equation in definitions.values() for pair in equation.where])
     return substitute(total, dict(zip(apart, below, strict=True)))  # type: ignore[return-value]
+
+
+def _with_ranges(expr: Expr) -> Expr:
+    """The expression with extents of stated ranges as numbers; a used delta leaves them in its guard."""
+    found = [node.index for node in preorder(expr) if isinstance(node, Extent) and node.index.dim.startswith(RANGE)]
+    return stated_extents(expr, [(index, Affine((), int(index.dim.removeprefix(RANGE)))) for index in found])
 
 
 def with_definitions(expr: Expr, definitions: Mapping[Name, Equation]) -> Expr:

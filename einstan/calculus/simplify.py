@@ -49,20 +49,18 @@ _PLAIN = (Index, Affine, Indexed, Const, Extent)
 
 def simplify(expr: Expr) -> Expr:
     """The same value with fewer parts: constants folded, deltas used up, like terms and reciprocals merged."""
-    found = _known.get(expr)
-    if found is None:
-        result: Expr = fold(expr, _rule)  # type: ignore[assignment]
-        _known[expr] = True if result is expr else result
-        return result
-    return expr if found is True else found  # type: ignore[return-value]
+    found = _remembered(expr)
+    return fold(expr, _rule, known=_remembered) if found is None else found  # type: ignore[return-value]
+
+
+def _remembered(node: Node) -> Node | None:
+    found = _known.get(node)
+    return node if found is True else found
 
 
 def _rule(node: Node, children: tuple[Node, ...]) -> Node:
     if isinstance(node, _PLAIN):
         return node.rebuilt(children) if children != node.children else node
-    known = _known.get(node)
-    if known is not None:
-        return node if known is True else known
     result: Node
     match node:
         case Add():
@@ -185,7 +183,7 @@ def _merged(flat: Sequence[Expr]) -> tuple[list[Expr], Fraction]:
     exponentials: list[tuple[Expr, Fraction]] = []
     place = None
     for factor in flat:
-        for base, exponent in _powers(factor):
+        for base, exponent in powers(factor):
             if isinstance(base, Const) and exponent.denominator == 1 and (base.value or exponent > 0):
                 number *= base.value**exponent.numerator
             elif isinstance(base, Apply) and base.function == "exp":
@@ -202,6 +200,7 @@ def _merged(flat: Sequence[Expr]) -> tuple[list[Expr], Fraction]:
                 else:
                     exponents[key] = exponent
                     order.append((key, base))
+    _signs_settled(order, exponents)
     result: list[Expr] = []
     for position, (kept, base) in enumerate(order):
         if position == place:
@@ -211,7 +210,7 @@ def _merged(flat: Sequence[Expr]) -> tuple[list[Expr], Fraction]:
                 else:
                     result.append(merged)
         elif exponents[kept] != 0:
-            rebuilt = _as_power(base, exponents[kept])
+            rebuilt = as_power(base, exponents[kept])
             if isinstance(rebuilt, Const):
                 number *= rebuilt.value
             else:
@@ -219,7 +218,26 @@ def _merged(flat: Sequence[Expr]) -> tuple[list[Expr], Fraction]:
     return result, number
 
 
-def _powers(factor: Expr) -> Iterable[tuple[Expr, Fraction]]:
+def _signs_settled(order: list[tuple[Node, Expr]], exponents: dict[Node, Fraction]) -> None:
+    """abs(x)^2 = x^2, abs(x) sign(x) = x, x sign(x) = abs(x), for every real x: what has a size needs no sign."""
+    for _, base in list(order):
+        if not (isinstance(base, Apply) and base.function in ("abs", "sign")):
+            continue
+        x = base.arguments[0]
+        absolute, sign = Apply("abs", (x,)), Apply("sign", (x,))
+        counts = [exponents.get(key, Fraction(0)) for key in (x, absolute, sign)]
+        size = counts[0] + counts[1]
+        if any(k.denominator != 1 or k < 0 for k in counts) or size < 1 or (counts[1] < 2 and counts[2] < 1):
+            continue
+        plain = (counts[0] + counts[2] - size) % 2 == 0
+        for key, k in ((sign, 0), (absolute, 0 if plain else 1), (x, size if plain else size - 1)):
+            if key not in exponents and k:
+                order.append((key, key))
+            if key in exponents or k:
+                exponents[key] = Fraction(k)
+
+
+def powers(factor: Expr) -> Iterable[tuple[Expr, Fraction]]:
     """A factor as bases with rational exponents: (a b)^-1 = a^-1 b^-1, sqrt(x) = x^(1/2)."""
     stack: list[tuple[Expr, Fraction]] = [(factor, Fraction(1))]
     while stack:
@@ -237,7 +255,7 @@ def _powers(factor: Expr) -> Iterable[tuple[Expr, Fraction]]:
             yield base, exponent
 
 
-def _as_power(base: Expr, exponent: Fraction) -> Expr:
+def as_power(base: Expr, exponent: Fraction) -> Expr:
     if exponent == 1:
         return base
     if exponent == Fraction(1, 2):
@@ -397,11 +415,11 @@ def _log(u: Expr) -> Expr | None:
         if number == -1 and isinstance(rest, Apply) and rest.function == "sigmoid":
             return neg_simplified(simplify_apply("softplus", rest.arguments))  # log(1 - sigmoid(u)) = -softplus(u)
     if isinstance(u, Mul):
-        powers = [part for factor in u.factors for part in _powers(factor)]
-        exponents = [(b, k) for b, k in powers if isinstance(b, Apply) and b.function == "exp"]
+        bases = [part for factor in u.factors for part in powers(factor)]
+        exponents = [(b, k) for b, k in bases if isinstance(b, Apply) and b.function == "exp"]
         if exponents:
             # log(exp(u) a) = u + log(a)
-            rest = simplify_product(_as_power(b, k) for b, k in powers if (b, k) not in exponents)
+            rest = simplify_product(as_power(b, k) for b, k in bases if (b, k) not in exponents)
             moved = [simplify_product((Const(k), b.arguments[0])) for b, k in exponents]
             return simplify_sum((*moved, simplify_apply("log", (rest,))))
     return None
@@ -439,13 +457,15 @@ def _pow(base: Expr, exponent: Expr) -> Expr | None:
         return base
     if isinstance(base, Mul) and k.denominator == 1:
         return simplify_product(simplify_apply("pow", (factor, exponent)) for factor in base.factors)
+    if isinstance(base, Apply) and base.function == "abs" and k.denominator == 1 and k % 2 == 0:
+        return simplify_apply("pow", (base.arguments[0], exponent))  # abs(x)^2 = x^2
     if isinstance(base, Apply) and base.function == "exp":
         return simplify_apply("exp", (simplify_product((exponent, base.arguments[0])),))  # exp(u)^k = exp(k u)
     if isinstance(base, Apply) and base.function == "sqrt" and k.denominator == 1 and k != -1:
-        return _as_power(base.arguments[0], k / 2)
+        return as_power(base.arguments[0], k / 2)
     if isinstance(base, Apply) and base.function == "pow" and k.denominator == 1:
         inner, a = base.arguments
-        return _as_power(inner, a.value * k) if isinstance(a, Const) else None  # (x^a)^k = x^(a k)
+        return as_power(inner, a.value * k) if isinstance(a, Const) else None  # (x^a)^k = x^(a k)
     if k == -1 and isinstance(base, Add) and len(base.terms) == 2 and ONE in base.terms:
         other = base.terms[1] if base.terms[0] is ONE else base.terms[0]
         if isinstance(other, Apply) and other.function == "exp":

@@ -26,7 +26,12 @@ def stabilised(program: Program, keep: Collection[Name] = ()) -> tuple[Equation,
     """
     resolved = {equation.name: equation for equation in program.resolved_all()}
     known = {name: equation for name, equation in resolved.items() if name not in keep}
-    stated = {index.dim: (index, form) for equation in resolved.values() for index, form in equation.where}
+    stated = {
+        index.dim: (index, form)
+        for equation in resolved.values()
+        for index, form in equation.where
+        if not _says_nothing(index, form)
+    }
 
     def made(equation: Equation) -> Equation:
         rhs = simplify(stated_extents(_logarithms_taken(simplify(equation.rhs), known), stated.values()))
@@ -46,6 +51,12 @@ def stabilised(program: Program, keep: Collection[Name] = ()) -> tuple[Equation,
 def runnable(program: Program) -> Program:
     """The program in the form in which it is evaluated: the same values, without overflow on the way."""
     return Program((well_named(equation) for equation in stabilised(program)), program.assumptions)
+
+
+def _says_nothing(index: Index, form: Affine) -> bool:
+    """Whether ``where |n| = |Z.0|`` speaks of an axis that the program knows to be equal to that of n."""
+    atoms = [atom for atom, k in form.terms if k == 1 and isinstance(atom, Extent)]
+    return form.constant == 0 and len(form.terms) == 1 == len(atoms) and atoms[0].index.dim == index.dim
 
 
 def _plain_axes(rhs: Expr) -> dict[Index, str]:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from einstan.language.capitals import Placement, is_form, placements
 from einstan.language.environment import Environment, Names
 from einstan.language.errors import NotationError
-from einstan.language.index import Affine, affine
+from einstan.language.index import Affine, Quotient, affine
 from einstan.language.refusals import ambiguous, bound_again, not_affine
 from einstan.language.sugar import chain, padded, softmax
 from einstan.language.surface import (
@@ -55,6 +55,7 @@ class Scope(Names):
     def __init__(self, text: str, roots: tuple[Surface, ...], *, any_free: bool) -> None:
         super().__init__(text, roots, any_free=any_free)
         self.placed: Placement = {}
+        self.states_extents = False
 
     # ---- sums and products ---------------------------------------------------------------------------------------
 
@@ -178,6 +179,11 @@ class Scope(Names):
 
     # ---- slots ---------------------------------------------------------------------------------------------------
 
+    def stated(self, node: Expression) -> Affine:
+        """An extent that a ``where`` states, in which a division may be rounded down."""
+        self.states_extents = True
+        return run(self.form(node, {}))
+
     def form(self, node: Expression, env: Environment) -> Task[Affine]:
         """An integer-affine form."""
         parts: list[tuple[Affine, int]] = []
@@ -206,11 +212,23 @@ class Scope(Names):
                 return Affine((((yield self.access(part, env)), 1),))
             case Size():
                 return Affine(((self.extent(part), 1),))
+            case Call(function="floor", arguments=(argument,)) if self.states_extents:
+                return (yield self.quotient(argument, env))
             case Minus():
                 inner = yield self.form_part(part.operand, env)
                 return None if inner is None else affine((inner, -1))
             case Expression():
                 return (yield self.form(part, env))
+            case _:
+                return None
+
+    def quotient(self, node: Surface, env: Environment) -> Task[Affine | None]:
+        """``floor(form / number)`` in the extent that a ``where`` states."""
+        match node:
+            case Expression(terms=(Term(sign=1, parts=(*above, (Number(value=divisor), True))),)) if above:
+                form = yield self.form(Expression(node.span, (Term(node.span, 1, tuple(above)),)), env)
+                whole = divisor.denominator == 1 and divisor > 0
+                return Affine(((Quotient(form, int(divisor)), 1),)) if whole else None
             case _:
                 return None
 

@@ -26,6 +26,7 @@ from einstan.language.surface import (
     Pad,
     Power,
     Ref,
+    Relation,
     Surface,
     Term,
     walk,
@@ -167,7 +168,8 @@ def is_form(operand: Expression, indices: Collection[str]) -> bool:
 
 
 def evidence(*roots: Surface) -> set[str]:
-    """The names that are indices: they stand in a slot, or a binder binds them.  Other bare names are scalars."""
+    """The names that are indices: they stand in a slot, a binder binds them, or a ``where`` states how far they run.
+    Other bare names are scalars."""
     found: set[str] = set()
     for node in walk(*roots):
         match node:
@@ -179,6 +181,8 @@ def evidence(*roots: Surface) -> set[str]:
                 found.update(names_in(node.operands))
             case Letter():
                 found.add(node.name)
+            case Relation():
+                found.update(size.name for size, _ in node.where)
             case _:
                 pass
     return found

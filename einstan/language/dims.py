@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from einstan.language.index import Index
-from einstan.language.node import Node, fold, preorder
+from einstan.language.node import Node, fold, preorder, remembered
 from einstan.language.term import Delta, Equation, Extent, Indexed, Name, Reduce, Sum, rebound
 
 
@@ -62,23 +62,31 @@ def relate(equation: Equation, classes: UnionFind | None = None, prefix: str = "
     """Join what the equation says is equal.  A dimension without an axis gets ``prefix`` so that equations that are
     related together do not share it by accident."""
     classes = UnionFind() if classes is None else classes
+    for left, right in _related(equation):
+        if right is None:
+            classes.find(qualified(left, prefix))
+        else:
+            classes.union(qualified(left, prefix), qualified(right, prefix))
+    return classes
+
+
+@remembered
+def _related(equation: Equation) -> tuple[tuple[str, str | None], ...]:
+    """The pairs of dimensions that are equal, and those that only occur, in reading order."""
+    found: dict[tuple[str, str | None], None] = {}
     for position, index in enumerate(equation.indices):
-        classes.union(axis(equation.name, position), qualified(index.dim, prefix))
+        found[axis(equation.name, position), index.dim] = None
     for node in preorder(equation.rhs):
         if isinstance(node, Indexed):
             for position, form in enumerate(node.slots):
-                name = axis(node.tensor, position)
-                if form.index is None:
-                    classes.find(name)
-                else:
-                    classes.union(name, qualified(form.index.dim, prefix))
+                found[axis(node.tensor, position), None if form.index is None else form.index.dim] = None
         elif isinstance(node, Delta):
             left, right = node.left.index, node.right.index
             if left is not None and right is not None:
-                classes.union(qualified(left.dim, prefix), qualified(right.dim, prefix))
+                found[left.dim, right.dim] = None
         elif isinstance(node, Index):
-            classes.find(qualified(node.dim, prefix))
-    return classes
+            found[node.dim, None] = None
+    return tuple(found)
 
 
 def qualified(dim: str, prefix: str) -> str:
@@ -87,6 +95,9 @@ def qualified(dim: str, prefix: str) -> str:
 
 def redimensioned(root: Node, new_dim: dict[str, str]) -> Node:
     """Rename dimensions everywhere, in binders, extents and left sides too."""
+    new_dim = {old: new for old, new in new_dim.items() if old != new}
+    if not new_dim:
+        return root
 
     def index(old: Index) -> Index:
         return Index(old.name, new_dim.get(old.dim, old.dim))

@@ -39,6 +39,7 @@ ROWS = (
     Function("relu", ("x",), ("1[x > 0]",), r"\operatorname{{relu}}({0})", "relu'(0) = 0"),
     Function("abs", ("x",), ("sign(x)",), r"\left|{0}\right|", "abs'(0) = 0"),
     Function("sign", ("x",), ("0",), r"\operatorname{{sign}}({0})", "constant on both sides of its jump"),
+    Function("floor", ("x",), ("0",), r"\operatorname{{floor}}({0})", "constant between its jumps"),
     Function(
         "maximum",
         ("x", "y"),

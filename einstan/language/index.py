@@ -41,8 +41,9 @@ class Index(Node):
 class Affine(Node):
     """An integer-affine form ``2 i + R - 1``: ``Affine(((atom, coefficient), ...), constant)``.
 
-    An atom is an `Index`, an `Extent` (as in the range guard ``p - i < |W.0|``), or an `Indexed` integer tensor (a
-    gather, ``E[T[n],d]``).  Coefficients are non-zero integers and every atom occurs once; the order is the user's.
+    An atom is an `Index`, an `Extent` (as in the range guard ``p - i < |W.0|``), an `Indexed` integer tensor (a gather,
+    ``E[T[n],d]``), or in the extent that a ``where`` states a `Quotient`.  Coefficients are non-zero integers and every
+    atom occurs once; the order is the user's.
     """
 
     __slots__ = ()
@@ -78,6 +79,34 @@ class Affine(Node):
     def coefficient(self, atom: Node) -> int:
         """The coefficient of an atom, 0 where it does not occur."""
         return next((k for a, k in self.terms if a is atom), 0)
+
+
+class Quotient(Node):
+    """``Quotient(form, divisor)``: a form of extents, divided by a whole number and rounded down; an `Affine` atom.
+
+    An extent may be stated so: ``where |i| = floor((|X.0| - |W.0|) / 2) + 1``.
+    """
+
+    __slots__ = ()
+    field_names = ("form", "divisor")
+
+    def __new__(cls, form: Affine, divisor: int) -> Quotient:
+        assert divisor > 0
+        return super().__new__(cls, form, divisor)  # type: ignore[no-any-return]
+
+    @property
+    def form(self) -> Affine:
+        return self.fields[0]  # type: ignore[no-any-return]
+
+    @property
+    def divisor(self) -> int:
+        return self.fields[1]  # type: ignore[no-any-return]
+
+    def _children(self) -> tuple[Node, ...]:
+        return (self.form,)
+
+    def rebuilt(self, children: tuple[Node, ...]) -> Quotient:
+        return Quotient(children[0], self.divisor)  # type: ignore[arg-type]
 
 
 def slot(index: Index) -> Affine:

@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import TypeVar
 
 from einstan.language.capitals import evidence, placements
-from einstan.language.index import Affine, Index
+from einstan.language.index import Affine, Index, Quotient
 from einstan.language.node import Node
 from einstan.language.sugar import as_softmax, guards_before
 from einstan.language.surface import (
@@ -68,7 +68,8 @@ def surface_of(node: Node, *, every_sum: bool = False) -> tuple[Surface, dict[Su
     if isinstance(node, Equation):
         left = layout.lay(layout.access(node.lhs))
         where = [(Size(NOWHERE, index.name), layout.lay(layout.form(form))) for index, form in node.where]
-        right = layout.top(node.rhs, (left, *(form for _, form in where)))
+        stated = (Letter(NOWHERE, index.name) for index, _ in node.where)
+        right = layout.top(node.rhs, (left, *(form for _, form in where), *stated))
         spelled: Surface = Relation(NOWHERE, alone(left), right, tuple(where))
     elif isinstance(node, Affine):
         spelled = layout.lay(layout.form(node))
@@ -286,6 +287,8 @@ class Layout:
                 spelled: Surface = Ref(NOWHERE, atom.name)
             elif isinstance(atom, Extent):
                 spelled = Size(NOWHERE, atom.index.name)
+            elif isinstance(atom, Quotient):
+                spelled = yield self.quotient(atom)
             else:
                 assert isinstance(atom, Indexed)
                 spelled = yield self.access(atom)
@@ -296,3 +299,9 @@ class Layout:
             number = Number(NOWHERE, Fraction(abs(node.constant)))
             terms.append(Term(NOWHERE, -1 if node.constant < 0 else 1, ((number, False),)))
         return Expression(NOWHERE, tuple(terms))
+
+    def quotient(self, node: Quotient) -> Task[Surface]:
+        form = yield self.form(node.form)
+        above = form.terms[0].parts if len(form.terms) == 1 and form.terms[0].sign > 0 else ((form, False),)
+        parts = (*above, (Number(NOWHERE, Fraction(node.divisor)), True))
+        return Call(NOWHERE, "floor", (Expression(NOWHERE, (Term(NOWHERE, 1, parts),)),))

@@ -40,7 +40,7 @@ def named(root: Expr, avoid: set[str], small: bool, distinct: bool = False) -> E
         children = (softmaxes[node][0],) if node in softmaxes else node.children
         if not ready:
             stack.append((node, True))
-            stack.extend((child, False) for child in children)
+            stack.extend((child, False) for child in reversed(children))
             continue
         done = tuple(memo[child] for child in children)
         names: frozenset[str] = frozenset().union(*(below.get(child, frozenset()) for child in done))

@@ -10,17 +10,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import wraps
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 if TYPE_CHECKING:
     from einstan.language.index import Index
 
 Value = TypeVar("Value")
+Kind = TypeVar("Kind", bound="Node")
 
 _interned: WeakValueDictionary[tuple[Any, ...], Node] = WeakValueDictionary()
 _lock = threading.Lock()
+_set = object.__setattr__  # what a frozen node lets nobody else do
 _printer: Callable[[Any], str] = object.__repr__
 
 
@@ -49,10 +52,11 @@ class Node:
         if found is not None:
             return found
         node = object.__new__(cls)
-        object.__setattr__(node, "fields", fields)
-        object.__setattr__(node, "children", node._children())
-        object.__setattr__(node, "free", node._free())
-        object.__setattr__(node, "binds", cls.is_binder or any(child.binds for child in node.children))
+        _set(node, "fields", fields)
+        children = node._children()
+        _set(node, "children", children)
+        _set(node, "free", node._free())
+        _set(node, "binds", cls.is_binder or True in [child.binds for child in children])
         with _lock:
             return _interned.setdefault(key, node)
 
@@ -208,13 +212,50 @@ def preorder(*roots: Node) -> Iterator[Node]:
             stack.extend(reversed(node.children))
 
 
-def fold(root: Node, rule: Callable[[Node, tuple[Value, ...]], Value], memo: dict[Node, Value] | None = None) -> Value:
-    """Combine bottom-up: ``rule(node, values of its children)``, once per distinct node."""
+def fold(
+    root: Node,
+    rule: Callable[[Node, tuple[Value, ...]], Value],
+    memo: dict[Node, Value] | None = None,
+    known: Callable[[Node], Value | None] | None = None,
+) -> Value:
+    """Combine bottom-up: ``rule(node, values of its children)``, once per distinct node.
+
+    Nothing below a node is visited where its value is in ``memo``, or where ``known`` remembers it.
+    """
     memo = {} if memo is None else memo
-    for node in postorder(root):
-        if node not in memo:
-            memo[node] = rule(node, tuple(memo[child] for child in node.children))
+    stack = [root]
+    while stack:
+        node = stack[-1]
+        if node in memo:
+            stack.pop()
+            continue
+        children = node.children
+        if known is not None and children and (found := known(node)) is not None:
+            memo[node] = found
+            stack.pop()
+            continue
+        waiting = [child for child in children if child not in memo]
+        if waiting:
+            stack.extend(waiting[::-1])
+            continue
+        stack.pop()
+        memo[node] = rule(node, tuple([memo[child] for child in children]))
     return memo[root]
+
+
+def remembered(function: Callable[[Kind], Value]) -> Callable[[Kind], Value]:
+    """A function of one node that is worked out once, for as long as the node lives; its value must not hold the node,
+    and nobody may change it."""
+    known: WeakKeyDictionary[Kind, Value] = WeakKeyDictionary()
+
+    @wraps(function)
+    def once(node: Kind) -> Value:
+        found = known.get(node)
+        if found is None:
+            found = known[node] = function(node)
+        return found
+
+    return once
 
 
 def rewrite(root: Node, rule: Callable[[Node], Node], memo: dict[Node, Node] | None = None) -> Any:

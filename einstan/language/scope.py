@@ -9,7 +9,7 @@ from einstan.language.dims import localised
 from einstan.language.errors import NotationError
 from einstan.language.index import Index, is_capital
 from einstan.language.refusals import capital_on_left, left_not_plain, left_not_read, twice_on_left
-from einstan.language.surface import RESERVED, Ref, Relation, only_part, run
+from einstan.language.surface import RESERVED, Ref, Relation, only_part
 from einstan.language.syntax import read_expression, read_relation
 from einstan.language.term import Apply, Equation, Expr, Partial
 
@@ -44,7 +44,7 @@ def bind_equation(text: str, relation: Relation) -> Equation:
         found = scope.spelled.get(size.name, ())
         if not found:
             raise scope.fail(f"the equation has no index {size.name}", size.span)
-        where.append((found[0], run(scope.form(expression, {}))))
+        where.append((found[0], scope.stated(expression)))
     return localised(scope.resolved(Equation(left.name, indices, rhs, tuple(where))))
 
 

@@ -13,9 +13,9 @@ from einstan.language.errors import ScopeError, Span
 from einstan.language.index import Affine, Index
 from einstan.language.layout import surface_of
 from einstan.language.naming import erased, extents_named, named, normalised, visible_indices
-from einstan.language.node import Node
+from einstan.language.node import Node, postorder, preorder
 from einstan.language.scope import parse
-from einstan.language.term import Equation, Expr, Extent, bound_indices
+from einstan.language.term import Equation, Expr, Extent, Sum, bound_indices
 from einstan.language.ties import all_tied
 from einstan.language.writer import Writer
 
@@ -47,9 +47,21 @@ def well_named(equation: Equation) -> Equation:
     the text says so: ``where |K| = |X.0|``.
     """
     try:
-        return _named_and_read(equation, distinct=False)
+        result = _named_and_read(equation, distinct=False)
     except ScopeError:  # one letter of several axes, one of which must be stated
         return _named_and_read(equation, distinct=True)
+    if _shares_letters(result.rhs):  # then letters of their own may save a sum[K](...), which is hard to read
+        try:
+            other = _named_and_read(equation, distinct=True)
+        except ScopeError:
+            return result
+        return min((result, other), key=lambda one: len(show(one)))
+    return result
+
+
+def _shares_letters(rhs: Expr) -> bool:
+    letters = [index.name for node in postorder(rhs) if isinstance(node, Sum) for index in node.indices]
+    return len(set(letters)) < len(letters)
 
 
 def _settled(rhs: Expr, avoid: set[str], distinct: bool) -> Expr:
@@ -73,7 +85,8 @@ def _named_and_read(equation: Equation, distinct: bool) -> Equation:
     except ScopeError:  # a letter that stands for several axes in the text
         spelled = extents_named(plain, letters=False)
         read = parse(show(spelled))
-    assert erased(read.rhs) is erased(spelled.rhs), f"{show(spelled)} does not parse to itself"
+    if erased(read.rhs) is not erased(spelled.rhs):
+        raise _not_spelled(spelled)
     stated = {index.name for index, _ in read.where}
     meant = {index.name: index.dim for index in visible_indices(spelled)}
     loose = {index.name: index for index in visible_indices(read) if not is_axis(index.dim)}
@@ -90,6 +103,19 @@ def _named_and_read(equation: Equation, distinct: bool) -> Equation:
             raise ScopeError(f"|{name}| is ambiguous", text=show(spelled))
     where = tuple((loose[name], form) for name, form in forms.items())
     return parse(show(Equation(read.name, read.indices, read.rhs, (*read.where, *where))))
+
+
+def _not_spelled(equation: Equation) -> ScopeError:
+    """An extent of which only a sum told, over an index that the equation has no more."""
+    lost = [node for node in preorder(equation.rhs) if isinstance(node, Extent) and not is_axis(node.index.dim)]
+    names = list(dict.fromkeys(node.index.name for node in lost))
+    return ScopeError(
+        "this equation cannot be written so that it can be read again",
+        text=show(equation),
+        inferred="no axis has the extent " + ", ".join(f"|{name}|" for name in names) if names else "",
+        repair=[f"state it in the equation that sums over {name}: where |{name}| = 3" for name in names]
+        or "state the extents of the indices that stand in no slot alone: where |r| = 3",
+    )
 
 
 __all__ = ["show", "show_with_spans", "well_named"]

@@ -20,8 +20,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from einstan.language.index import Affine, Index, affine, fresh_name, slot
-from einstan.language.node import Node, fold, postorder, preorder
+from einstan.language.index import Affine, Index, fresh_name, slot
+from einstan.language.node import Node, fold, preorder, remembered
 
 # ---- names -----------------------------------------------------------------------------------------------------------
 
@@ -64,7 +64,9 @@ class Const(Expr):
     field_names = ("value",)
 
     def __new__(cls, value: Fraction | int | str | float) -> Const:
-        exact = Fraction(repr(value)) if isinstance(value, float) else Fraction(value)
+        exact = value
+        if type(value) is not Fraction:
+            exact = Fraction(repr(value)) if isinstance(value, float) else Fraction(value)
         return super().__new__(cls, exact)  # type: ignore[no-any-return]
 
     @property
@@ -399,18 +401,33 @@ def is_reciprocal(term: Node) -> bool:
 def tensors(*roots: Node) -> dict[Name, int]:
     """The tensors that occur below, with their rank, in reading order."""
     found: dict[Name, int] = {}
-    for node in preorder(*roots):
-        if isinstance(node, Indexed):
-            found.setdefault(node.tensor, len(node.slots))
+    for root in roots:
+        for name, rank in accesses(root):
+            found.setdefault(name, rank)
     return found
+
+
+@remembered
+def accesses(root: Node) -> tuple[tuple[Name, int], ...]:
+    """Every tensor that occurs below, with each number of slots that it has, in reading order."""
+    found = {(node.tensor, len(node.slots)): None for node in preorder(root) if isinstance(node, Indexed)}
+    return tuple(found)
 
 
 def bound_indices(*roots: Node) -> tuple[Index, ...]:
     """Every index that is bound somewhere below."""
     found: dict[Index, None] = {}
-    for node in postorder(*roots):
-        if isinstance(node, Sum | Reduce):
-            found.update(dict.fromkeys(node.indices))
+    done: set[Node] = set()
+    stack = [(root, False) for root in reversed(roots) if root.binds]
+    while stack:
+        node, below = stack.pop()
+        if below:
+            if isinstance(node, Sum | Reduce):
+                found.update(dict.fromkeys(node.indices))
+        elif node not in done:
+            done.add(node)
+            stack.append((node, True))
+            stack.extend([(child, False) for child in reversed(node.children) if child.binds])
     return tuple(found)
 
 
@@ -425,17 +442,18 @@ def substitute(root: Node, mapping: Mapping[Index, Index | Affine]) -> Node:
     names = {index.name for index in live}
     names.update(index.name for new in live.values() for index in new.free)
     root = rename_bound(root, names)
-    memo: dict[Node, Node] = {old: new for old, new in live.items()}
+    return _substituted(root, dict(live.items()))
 
-    def step(node: Node, children: tuple[Node, ...]) -> Node:
-        return node.rebuilt(children) if children != node.children else node
 
-    for node in postorder(root):
-        if isinstance(node, Affine) and node not in memo:
-            memo[node] = affine(*((memo[atom], k) for atom, k in node.terms), constant=node.constant)
-        elif node not in memo:
-            memo[node] = step(node, tuple(memo[child] for child in node.children))
-    return memo[root]
+def _substituted(root: Node, mapping: dict[Node, Node]) -> Node:
+    """Nothing is visited that does not hold one of the nodes."""
+    indices = frozenset(mapping)
+    return fold(
+        root,
+        lambda node, children: node.rebuilt(children) if children != node.children else node,
+        mapping,
+        lambda node: node if indices.isdisjoint(node.free) else None,
+    )
 
 
 def rename_bound(root: Node, names: set[str]) -> Node:
@@ -455,21 +473,9 @@ def rename_bound(root: Node, names: set[str]) -> Node:
     def step(node: Node, children: tuple[Node, ...]) -> Node:
         if isinstance(node, Sum | Reduce) and any(index in fresh for index in node.indices):
             inside = {index: fresh[index] for index in node.indices if index in fresh}
-            body = _plain_substitution(children[0], inside)
+            body = _substituted(children[0], dict(inside.items()))
             indices = tuple(inside.get(index, index) for index in node.indices)
             return rebound(node, indices, body)
         return node.rebuilt(children) if children != node.children else node
 
     return fold(root, step)
-
-
-def _plain_substitution(root: Node, mapping: Mapping[Index, Index]) -> Node:
-    memo: dict[Node, Node] = {old: new for old, new in mapping.items()}
-    for node in postorder(root):
-        if node in memo:
-            continue
-        if not any(index in mapping for index in node.free):
-            memo[node] = node
-        else:
-            memo[node] = node.rebuilt(tuple(memo[child] for child in node.children))
-    return memo[root]

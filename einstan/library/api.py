@@ -12,15 +12,19 @@ from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 from einstan.calculus import program as calculus
-from einstan.calculus.backward import backward, dependencies
+from einstan.calculus.backward import backward, vjp
 from einstan.calculus.derivation import Derivations, derivation, derivation_of_partial
+from einstan.calculus.forward import jvp
 from einstan.calculus.naming import ForwardNames
 from einstan.calculus.partial import Kinks, partial
+from einstan.calculus.passes import dependencies, pass_name
 from einstan.calculus.program import Assumption
 from einstan.calculus.stable import runnable, stabilised
 from einstan.language import latex, parse_document, term, written
 from einstan.language.errors import ProgramError, nearest
+from einstan.language.index import fresh_name
 from einstan.language.term import Name
+from einstan.library.composable import Composable
 
 if TYPE_CHECKING:
     from einstan.library.einsum import Einsum
@@ -28,7 +32,10 @@ if TYPE_CHECKING:
     from einstan.machine.compile import Compiled
 
 
-class Equation(term.Equation):
+Directions = str | Iterable[str] | Mapping[Any, Any]  # tensor names, or tensor name to that of its direction
+
+
+class Equation(term.Equation, Composable):
     """One equation: ``Z[n,j] = X[n,K] W[K,j] + b[j]``.  Two equations with one text are one object."""
 
     __slots__ = ()
@@ -96,7 +103,8 @@ class Program(calculus.Program):
     """Several equations, from their text or one by one: ``Program("Z[n,j] = ...\\nL = ...")``.
 
     The text may hold ``assume`` lines and comments.  A backward pass is a program too; it reads forward values, so it
-    is planned and compiled together with the part of ``forward`` that it needs.
+    is planned and compiled together with the part of ``forward`` that it needs.  ``letters`` are those that its passes
+    have put before the names of tensors, so that the next pass takes another.
     """
 
     def __init__(
@@ -104,12 +112,14 @@ class Program(calculus.Program):
         equations: str | Iterable[term.Equation],
         assumptions: Iterable[Assumption] = (),
         forward: calculus.Program | None = None,
+        letters: Iterable[str] = (),
     ) -> None:
         if isinstance(equations, str):
             document = parse_document(dedent(equations).strip())
             equations, assumptions = document.equations, (*document.assumptions, *assumptions)
         super().__init__(equations, assumptions)
         self.forward = forward
+        self.letters = tuple(letters)
 
     @property
     def whole(self) -> calculus.Program:
@@ -120,16 +130,20 @@ class Program(calculus.Program):
         needed = read | {other for name in read for other in dependencies(self.forward, name)}
         return calculus.Program((*(e for e in self.forward if e.name in needed), *self.equations))
 
+    @property
+    def known(self) -> calculus.Program:
+        """These equations and all forward equations: what a derivative of a derivative passes through."""
+        if self.forward is None:
+            return self
+        own = (e for e in self.equations if e.name not in self.forward.defined)
+        return calculus.Program((*self.forward.equations, *own), self.forward.assumptions)
+
     def __getitem__(self, name: Name) -> Equation:
         return Equation.of(self.defined[name])
 
     def partial(self, of: str, wrt: str, indices: Sequence[str] | None = None, kinks: Kinks | None = None) -> Program:
         """The total derivative ``d of / d wrt`` through every equation between them, naming forward values."""
-        forward = self.forward or self
-        known = calculus.Program(
-            (*forward.equations, *(e for e in self.equations if e.name not in forward.defined)),
-            forward.assumptions,
-        )
+        known = self.known
         definitions = {e.name: e for e in stabilised(known)}
         numerator = next((name for name in definitions if str(name) == of), None)
         if numerator is None:
@@ -143,11 +157,88 @@ class Program(calculus.Program):
         names = ForwardNames(e for e in definitions.values() if isinstance(e.name, str))
         assumptions = known.resolved_assumptions()
         derived = partial(definitions[numerator], wrt, indices, inner, names, kinks, assumptions)
-        return Program((derived,), known.assumptions, forward=known)
+        return Program((derived,), known.assumptions, forward=known, letters=self.letters)
 
     def backward(self, loss: str, wrt: Iterable[str] | None = None, **options: Any) -> Program:
         """The backward pass of a scalar, one equation per tensor; see `einstan.calculus.backward.backward`."""
-        return Program(backward(self, loss, wrt, **options), forward=self)
+        letter = options.setdefault("letter", self._letter("d"))
+        return self._pass(letter, backward(self.known, loss, wrt, zeros=self.forward is not None, **options))
+
+    def jvp(self, of: str | Iterable[str], directions: Directions, batch: str | None = None, **options: Any) -> Program:
+        """The Jacobian-vector product ``tZ = dZ/dW V`` for ``jvp("Z", {"W": "V"})``, as equations.
+
+        ``directions`` names the direction of each tensor, of its shape; for names alone, ``["W"]``, they are ``tW``.
+        With ``batch="r"`` every direction and tangent has one more index in front.  See
+        `einstan.calculus.forward.jvp`.
+        """
+        letter = options.setdefault("letter", self._letter("t"))
+        given, wanted = self._named(directions, letter), [self._name(name) for name in _several(of)]
+        made = jvp(self.known, wanted, given, batch=batch, zeros=self.forward is not None, **options)
+        return self._pass(letter, made)
+
+    def vjp(
+        self,
+        of: Directions,
+        wrt: str | Iterable[str] | None = None,
+        batch: str | None = None,
+        **options: Any,
+    ) -> Program:
+        """The vector-Jacobian product ``dW = C dZ/dW`` for ``vjp({"Z": "C"}, "W")``, as equations.
+
+        ``of`` names the cotangent of each tensor, of its shape; for a name alone, ``"Z"``, it is ``dZ``.  With
+        ``batch="r"`` every cotangent has one more index in front.  See `einstan.calculus.backward.vjp`.
+        """
+        letter = options.setdefault("letter", self._letter("d"))
+        given, wanted = self._named(of, letter), None if wrt is None else _several(wrt)
+        made = vjp(self.known, given, wanted, batch=batch, zeros=self.forward is not None, **options)
+        return self._pass(letter, made)
+
+    def hvp(
+        self,
+        loss: str,
+        directions: Directions,
+        batch: str | None = None,
+        wrt: str | Iterable[str] | None = None,
+        **options: Any,
+    ) -> Program:
+        """The Hessian-vector product of a scalar, ``tdW = d²L/dWdW V`` for ``hvp("L", {"W": "V"})``, as equations.
+
+        It is the `jvp` of the backward pass: the tangents of the gradients with respect to ``wrt``, by default the
+        tensors that have a direction.  The Hessian is never made; with ``batch="r"`` one more index runs over the
+        directions.
+        """
+        rows = [str(name) for name in self._named(directions, "")] if wrt is None else _several(wrt)
+        gradient = self.backward(loss, rows, **options)
+        return gradient.jvp([f"{gradient.letters[-1]}{name}" for name in rows], directions, batch, **options)
+
+    def gauss_newton(
+        self,
+        loss: str,
+        outputs: str | Iterable[str],
+        directions: Directions,
+        batch: str | None = None,
+        **options: Any,
+    ) -> Program:
+        """The Gauss-Newton product ``gW = Jᵀ H J V``, as equations: see `einstan.library.gauss_newton.gauss_newton`."""
+        from einstan.library.gauss_newton import gauss_newton
+
+        return gauss_newton(self, loss, _several(outputs), directions, batch, **options)
+
+    def _name(self, text: Any) -> Name:
+        """The name that is spelled so: ``dL/dW`` is that of a derivative."""
+        return next((name for name in self.known.ranks if str(name) == str(text)), str(text))
+
+    def _named(self, given: Directions, letter: str) -> dict[Name, Name]:
+        """Tensor to direction or cotangent; a name alone gets the letter of the pass."""
+        pairs = given if isinstance(given, Mapping) else {name: pass_name(letter, name) for name in _several(given)}
+        return {self._name(name): str(other) for name, other in pairs.items()}
+
+    def _letter(self, letter: str) -> str:
+        """The letter, numbered where an earlier pass has it: t, then t2."""
+        return fresh_name(letter, set(self.letters))
+
+    def _pass(self, letter: str, derived: calculus.Program) -> Program:
+        return Program(derived, forward=self.known, letters=(*self.letters, letter))
 
     def derivation(self, of: str, wrt: str) -> Derivations:
         """The steps to ``d of / d wrt``, as on paper.
@@ -199,6 +290,10 @@ class Program(calculus.Program):
     def _outputs(self, options: dict[str, Any]) -> Iterable[Name]:
         chosen: Iterable[Name] | None = options.pop("outputs", None)
         return [equation.name for equation in self.equations] if chosen is None else chosen
+
+
+def _several(names: str | Iterable[str]) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)
 
 
 def parse(text: str, known: Iterable[str] = ()) -> Equation:

@@ -1,22 +1,24 @@
 """One claim: proved by the calculus, or verified at random points, or refuted, or left open with the reason.
 
-The order is that of what is cheap.  A claim is proved with its forward values as names, which holds whatever they are;
-then with their definitions put in; what is left open is compared at random points, where one difference settles it.
+The order is that of what is cheap.  Both sides are compared at two random points, where one difference settles it.  A
+claim that holds there is proved with its forward values as names, which holds whatever they are; then with their
+definitions put in; what is left open is compared at more points.
 A claim that speaks of a function with a kink is also compared there, since what is derived at a kink is a convention
 and so a part of what is claimed.  Nothing is proved that the same numbers contradict: such a claim stays open.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from einstan.calculus.collect import shortest
+from einstan.calculus.canonical import READABLE, term_count, terms_of
+from einstan.calculus.collect import shortest, size
 from einstan.calculus.indicators import one_name
 from einstan.calculus.naming import ForwardNames, derived_equation
 from einstan.calculus.program import Assumption, Program
-from einstan.calculus.proof import Proof, prove
-from einstan.calculus.simplify import simplify
+from einstan.calculus.proof import Proof, differing_terms, prove, same_form, with_definitions
+from einstan.calculus.simplify import neg_simplified, simplify, simplify_sum
 from einstan.calculus.windows import opened, sized, stated_extents
 from einstan.language.dims import redimensioned
 from einstan.language.document import Claim
@@ -31,7 +33,11 @@ POINTS = 20  # where a claim that is not proved has to hold
 WITNESSES = 2  # where one that is proved is looked at all the same
 THE_CLAIM = "the claim"  # no tensor of the language has a blank in its name
 KINKED = ("relu", "abs", "sign", "maximum", "minimum")
-LONGEST = 400
+LONGEST = 400  # characters of a side
+MOST = 12  # terms of a difference that are shown
+SMALL = 300  # names and numbers of a wrong claim with its definitions put in, above which they stay names
+NAMES, DEFINITIONS = "forward values as names", "definitions put in"
+RANGES, EXTENTS = "ranges as deltas", "extents as numbers"
 
 
 @dataclass(frozen=True)
@@ -82,20 +88,21 @@ class _Question:
 
 
 def judge(claim: Claim, part: Part, explain: bool = True) -> Outcome:
-    """Decide one claim.  Without ``explain`` numbers come first, and a refutation says only where it was found."""
+    """Decide one claim.  Without ``explain`` a refutation says only where it was found."""
     try:
         asked = _asked(claim, part)
-        if not explain:
-            numbers = _compared(asked, WITNESSES, smallest=False)
-            if numbers.verdict == "differ":
-                return _refuted(asked, numbers, ())
+        numbers = _compared(asked, WITNESSES, smallest=explain)
+        if numbers.verdict == "differ":
+            difference = _difference(asked) if explain else ()
+            if explain and not difference:
+                return _with_sides(asked, Outcome("undecided", "the proof and the numbers disagree"))
+            return _refuted(asked, numbers, difference)
         found, difference = _proved(asked)
-        numbers = _compared(asked, WITNESSES if found else POINTS)
+        if not found:
+            numbers = _compared(asked, POINTS)
     except EinstanError as error:
         return Outcome("undecided", " ".join([error.problem, *error.inferred]))
     if numbers.verdict == "differ":
-        if found:
-            return _with_sides(asked, Outcome("undecided", "the proof and the numbers disagree"))
         return _refuted(asked, numbers, difference)
     if found:
         return Outcome("proved", found)
@@ -116,7 +123,7 @@ def _asked(claim: Claim, part: Part) -> _Question:
     left, right = (one_name(part.with_derivatives(side, dims)) for side in resolved.arguments)
     definitions = {name: _moved(e, dims) for name, e in part.behind(left, right).items()}
     read = tensors(left, right, *(e.rhs for e in definitions.values()))
-    sizes = stated_extents(whole.resolved_all())
+    sizes = stated_extents(whole.resolved(e) for e in whole if e.where)
     names = tuple(index.name for index in indices)
     return _Question(left, right, definitions, part.assumptions_on(whole, read), sizes, names)
 
@@ -132,25 +139,55 @@ def _moved(equation: Equation, dims: dict[str, str]) -> Equation:
 
 def _proved(asked: _Question) -> tuple[str, tuple[str, ...]]:
     """How the claim is proved, or else nothing and the terms by which the sides differ."""
-    attempts: list[tuple[str, Callable[[], Proof]]] = [
-        ("forward values as names", lambda: prove(asked.left, asked.right, {}, asked.assumptions)),
-        ("definitions put in", lambda: prove(asked.left, asked.right, asked.definitions, asked.assumptions)),
-        ("ranges as deltas", lambda: prove(*opened(asked.left, asked.right, asked.definitions), {}, asked.assumptions)),
-    ]
-    if asked.sizes:
-        left, right = (sized(side, asked.definitions, asked.sizes) for side in (asked.left, asked.right))
-        attempts.append(("extents as numbers", lambda: prove(left, right, {}, asked.assumptions)))
+    quick: dict[str, dict[Name, Equation]] = {NAMES: {}, DEFINITIONS: asked.definitions}
+    for how, definitions in quick.items():
+        if same_form(asked.left, asked.right, definitions)[2]:
+            return how, ()
     open_terms: list[tuple[Expr, ...]] = []
-    for how, attempt in attempts:
-        if how == "definitions put in" and not asked.definitions:
-            continue
+    for how, attempt in _attempts(asked).items():
         proof = attempt()
         if proof.proved:
             return how, ()
-        if how != "ranges as deltas":  # whose terms are not in the notation
+        if how != RANGES:  # whose terms are not in the notation
             open_terms.append(proof.difference)
-    shown = [tuple(_shown(asked.names(term), asked) for term in terms) for terms in open_terms]
-    return "", min(shown, key=lambda terms: len("".join(terms)), default=())
+    return "", _listed(min(open_terms, key=lambda terms: sum(map(size, terms)), default=()), asked)
+
+
+def _difference(asked: _Question) -> tuple[str, ...]:
+    """The terms by which the sides of a wrong claim differ, without what would take long to work out; none where the
+    calculus finds no difference."""
+    sides, rules = (asked.left, asked.right), asked.assumptions
+    if sum(map(term_count, sides)) > MOST:  # nobody reads it multiplied out
+        left, right = map(simplify, sides)
+        best = terms_of(simplify_sum((left, neg_simplified(right))))
+    else:
+        best = differing_terms(*sides, {}, rules)
+    if any(name in asked.definitions for name in tensors(*best)):
+        left, right = (with_definitions(side, asked.definitions) for side in sides)
+        if size(left) + size(right) <= SMALL and term_count(left) + term_count(right) <= READABLE:
+            best = min(best, differing_terms(left, right, {}, rules), key=lambda terms: sum(map(size, terms)))
+    if best and asked.sizes:
+        left, right = (sized(side, asked.definitions, asked.sizes) for side in sides)
+        best = min(best, differing_terms(left, right, {}, rules), key=lambda terms: sum(map(size, terms)))
+    return _listed(best, asked)
+
+
+def _attempts(asked: _Question) -> dict[str, Callable[[], Proof]]:
+    """The ways to a proof, in the order of what is cheap."""
+    rules = asked.assumptions
+    found: dict[str, Callable[[], Proof]] = {NAMES: lambda: prove(asked.left, asked.right, {}, rules)}
+    if asked.definitions:
+        found[DEFINITIONS] = lambda: prove(asked.left, asked.right, asked.definitions, rules)
+    found[RANGES] = lambda: prove(*opened(asked.left, asked.right, asked.definitions), {}, rules)
+    if asked.sizes:
+        left, right = (sized(side, asked.definitions, asked.sizes) for side in (asked.left, asked.right))
+        found[EXTENTS] = lambda: prove(left, right, {}, rules)
+    return found
+
+
+def _listed(terms: Sequence[Expr], asked: _Question) -> tuple[str, ...]:
+    more = (f"{len(terms) - MOST} more terms",) if len(terms) > MOST else ()
+    return (*(_shown(asked.names(term), asked) for term in terms[:MOST]), *more)
 
 
 # ---- numbers ---------------------------------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +38,11 @@ def run(options: argparse.Namespace, console: Console) -> int:
     with progress(sum(counts)) as done:
         for number, (equation, sizes) in enumerate(instances, 1):
             where = f"{number} of {len(instances)}, " if len(instances) > 1 else ""
-            tables.append(compare(equation, sizes, options.optimizers, not options.no_run, partial(_told, done, where)))
+
+            def told(name: str, where: str = where) -> None:
+                done(where + name)
+
+            tables.append(compare(equation, sizes, options.optimizers, not options.no_run, told))
     if options.plot:
         plot(tables, options.plot)
     if options.json:
@@ -48,10 +51,6 @@ def run(options: argparse.Namespace, console: Console) -> int:
         for table in tables:
             show(table, console)
     return 0
-
-
-def _told(done: Callable[[str], None], where: str, name: str) -> None:
-    done(where + name)
 
 
 # ---- what is asked for -----------------------------------------------------------------------------------------------

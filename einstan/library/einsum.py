@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from einstan.language.index import Index, slot
 from einstan.language.node import preorder
+from einstan.language.sugar import guards_before
 from einstan.language.term import (
     Add,
     Delta,
@@ -132,7 +133,12 @@ def _holds_delta(expr: Expr) -> bool:
 
 
 def _contraction(factors: tuple[Expr, ...], output: tuple[Index, ...]) -> Contraction:
-    operands = [factor for factor in factors if factor.free]
+    operands: list[Expr] = []
+    for factor in factors:
+        if factor.free:
+            guarding = guards_before(operands, factor) if isinstance(factor, Indexed) else 0
+            held = operands[len(operands) - guarding :]  # pad(X[2p+r]) is one operand: it cannot be read without
+            operands[len(operands) - guarding :] = [mul((*held, factor))]
     covered = {index for operand in operands for index in operand.free}
     missing = tuple(index for index in output if index not in covered)
     if missing:  # an axis along which nothing varies: ones

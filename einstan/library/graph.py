@@ -17,7 +17,8 @@ from math import prod
 from numbers import Integral
 from typing import Any, Literal
 
-from einstan.calculus.backward import backward, dependencies, joined
+from einstan.calculus.backward import backward, joined
+from einstan.calculus.passes import dependencies
 from einstan.calculus.program import Program
 from einstan.language.dims import axis
 from einstan.language.errors import ExtentError

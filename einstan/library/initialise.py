@@ -38,6 +38,16 @@ def he(shape: Shape, generator: np.random.Generator) -> np.ndarray:
     return generator.standard_normal(shape) * math.sqrt(2 / fans(shape)[0])
 
 
+def he_first(shape: Shape, generator: np.random.Generator) -> np.ndarray:
+    """`he` for a weight whose first axis is its output, as in ``Y[n,j,p] = X[n,I,p+R] W[j,I,R]``."""
+    return np.moveaxis(he((*shape[1:], shape[0]), generator), -1, 0)
+
+
+def he_second(shape: Shape, generator: np.random.Generator) -> np.ndarray:
+    """`he` for a weight whose second axis is its output, as in a transposed convolution."""
+    return np.moveaxis(he((shape[0], *shape[2:], shape[1]), generator), -1, 1)
+
+
 def lecun(shape: Shape, generator: np.random.Generator) -> np.ndarray:
     """Normal with variance 1 / inputs (LeCun, Bottou, Orr and Müller, 1998)."""
     return generator.standard_normal(shape) * math.sqrt(1 / fans(shape)[0])
@@ -61,7 +71,9 @@ def uniform(low: float = 0.0, high: float = 1.0) -> Initialiser:
     return lambda shape, generator: generator.uniform(low, high, shape)
 
 
-NAMED: dict[str, Initialiser] = {"zeros": zeros, "ones": ones, "he": he, "lecun": lecun, "glorot": glorot}
+NAMED: dict[str, Initialiser] = {
+    "zeros": zeros, "ones": ones, "normal": normal(), "he": he, "lecun": lecun, "glorot": glorot,
+}  # fmt: skip
 
 
 def initialiser(choice: str | Initialiser) -> Initialiser:

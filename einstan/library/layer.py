@@ -14,9 +14,10 @@ refused.  Nothing here knows any layer.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from textwrap import dedent
 
+from einstan.calculus.naming import ForwardNames
 from einstan.calculus.partial import partial
 from einstan.calculus.program import Assumption
 from einstan.language import parse, parse_document
@@ -26,6 +27,7 @@ from einstan.language.node import preorder
 from einstan.language.place import Place, at
 from einstan.language.term import Equation, Indexed, Partial
 from einstan.library import api
+from einstan.library.composable import Composable
 from einstan.library.declared import Verdict, judge
 from einstan.library.einsum import Einsum, einsum
 from einstan.library.initialise import Initialiser, initialiser
@@ -33,7 +35,7 @@ from einstan.library.rename import renamed, renamed_assumption, renamed_axis, re
 from einstan.machine.refusals import reader_of
 
 
-class Layer:
+class Layer(Composable):
     """``Layer(text, partials, parameters, source, name)``
 
     - ``text``: one equation, or several of which the last is the output, and ``assume`` lines;
@@ -113,9 +115,12 @@ class Layer:
         return api.Equation.of(self.declared[wrt]) if wrt in self.declared else self.derived(wrt)
 
     def derived(self, wrt: str) -> api.Equation:
-        """The derived partial, declared or not; it passes through what the layer computes on the way."""
-        definitions = {name: e for name, e in self.program.defined.items() if name != self.output}
-        return api.Equation.of(partial(self.equation, wrt, definitions=definitions))
+        """The derived partial, declared or not; it passes through what the layer computes on the way, and
+        names it."""
+        resolved = {equation.name: equation for equation in self.program.resolved_all()}
+        names = ForwardNames(resolved.values())
+        output = resolved.pop(self.output)
+        return api.Equation.of(partial(output, wrt, definitions=resolved, names=names))
 
     @property
     def einsum(self) -> Einsum:
@@ -159,6 +164,8 @@ class Layer:
             names |= {name: f"{name}{output}" for name in made_up}
         for name in names.values():
             require_name(name)
+        given = {*keywords, self.output} if output is not None else set(keywords)
+        letters = {name for name in names if name not in given and (output is None or name not in made_up)}
         return Instance(
             self,
             tuple(renamed(equation, names) for equation in self.program.equations),
@@ -167,6 +174,7 @@ class Layer:
             {names[parameter]: first for parameter, first in self.parameters.items()},
             {renamed_axis(axis, names): size for axis, size in sizes.items()},
             frozenset(names[name] for name in made_up if output is not None),
+            frozenset(names[name] for name in letters),
         )
 
     def _axis_of(self, keyword: str) -> str:
@@ -210,7 +218,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Instance:
+class Instance(Composable):
     """One use of a layer: its equations in the names of the network, first values, and the extents that it fixes."""
 
     layer: Layer
@@ -220,6 +228,24 @@ class Instance:
     parameters: dict[str, Initialiser]
     sizes: dict[str, int]  # axis, such as W1.1, to its extent
     private: frozenset[str]  # names that this use made up, which no other may have
+    letters: frozenset[str] = frozenset()  # names that nobody gave, which are the layer's own
+
+    def renamed(self, names: Mapping[str, str]) -> Instance:
+        """The same use with other names for tensors."""
+
+        def new(name: str) -> str:
+            return names.get(name, name)
+
+        return replace(
+            self,
+            equations=tuple(renamed(equation, names) for equation in self.equations),
+            assumptions=tuple(renamed_assumption(a, names) for a in self.assumptions),
+            output=new(self.output),
+            parameters={new(name): first for name, first in self.parameters.items()},
+            sizes={renamed_axis(axis, names): size for axis, size in self.sizes.items()},
+            private=frozenset(map(new, self.private)),
+            letters=frozenset(map(new, self.letters)),
+        )
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.equations))

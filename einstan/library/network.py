@@ -28,6 +28,7 @@ from einstan.language.place import at
 from einstan.language.term import Equation
 from einstan.library import api
 from einstan.library.assumptions import check_assumption
+from einstan.library.composable import Composable
 from einstan.library.data import require_names
 from einstan.library.initialise import Initialiser, draw, initialiser
 from einstan.library.layer import Instance
@@ -40,43 +41,53 @@ Arrays = dict[str, np.ndarray]
 NOMINAL = "a nominal size"
 
 
-class Network:
-    """``Network(*members, parameters={})``
+class Network(Composable):
+    """``Network(*members, parameters={}, assumptions=())``
 
-    ``parameters`` are the learned tensors that plain equations read, with their initialiser; those of layers are known.
+    A member may be a network too; equal names are one tensor.  ``parameters`` are the learned tensors that plain
+    equations read, with their initialiser; those of layers are known.
 
     - ``params``: the names of the parameters, in reading order; ``inputs``: those of the other tensors that are read;
-    - ``program``: the forward pass.
+    - ``output``: the tensor that composition passes on;
+    - ``program``: the forward pass; ``members``: the uses of layers and the equations that it consists of.
 
     Raises `ProgramError` for a tensor defined twice, a cycle, or a tensor used with two ranks.
     """
 
     def __init__(
-        self, *members: Instance | Equation | str, parameters: Mapping[str, str | Initialiser] | None = None
+        self,
+        *members: Instance | Equation | str | Network,
+        parameters: Mapping[str, str | Initialiser] | None = None,
+        assumptions: Iterable[Assumption] = (),
     ) -> None:
-        equations: list[Equation] = []
-        assumptions: list[Assumption] = []
+        self.members: tuple[Instance | Equation, ...] = ()
+        self.stated = tuple(assumptions)  # those that no layer states
+        self.chain: tuple[Any, ...] = ()  # the parts that were composed, where `>>` made it
+        self._output = ""
         self.initialisers: dict[str, Initialiser] = {}
         self.sizes: dict[str, int] = {}
-        instances = [member for member in members if isinstance(member, Instance)]
         for member in members:
-            if isinstance(member, Instance):
-                equations += member.equations
-                assumptions += member.assumptions
-                self.initialisers = {**member.parameters, **self.initialisers}
-                self._fix(member)
-            elif isinstance(member, Equation):
-                equations.append(member)
+            if isinstance(member, Instance | Equation):
+                self.members += (member,)
+            elif isinstance(member, Network):
+                self.members += member.members
+                self.stated += member.stated
+                self.initialisers = {**member.initialisers, **self.initialisers}
             elif isinstance(member, str):
                 document = parse_document(dedent(member).strip())
-                equations += document.equations
-                assumptions += document.assumptions
+                self.members += document.equations
+                self.stated += document.assumptions
             else:
                 raise ProgramError(
                     f"{member!r} is neither a use of a layer nor an equation",
                     repair='use a layer by calling it, dense("H", X="X"), or write "L = L1 + L2"',
                 )
-        self.program = api.Program(equations, assumptions)
+        instances = [member for member in self.members if isinstance(member, Instance)]
+        for instance in instances:
+            self.initialisers = {**instance.parameters, **self.initialisers}
+            self._fix(instance)
+        equations = (e for m in self.members for e in (m.equations if isinstance(m, Instance) else (m,)))
+        self.program = api.Program(equations, (*(a for m in instances for a in m.assumptions), *self.stated))
         for name, choice in (parameters or {}).items():
             if name not in self.program.inputs:
                 raise ProgramError(
@@ -100,6 +111,41 @@ class Network:
                     repair="fix it once, or give the same size",
                 )
 
+    # ---- its parts ---------------------------------------------------------------------------------------------------
+
+    @property
+    def output(self) -> str:
+        """The tensor that no other is computed from; after composing, the output of the last part."""
+        if self.chain:
+            return str(self._output)
+        read = {name for names in self.program.reads.values() for name in names}
+        ends = [str(name) for name in self.program.defined if name not in read]
+        if len(ends) != 1:
+            raise ProgramError(
+                f"the network has {len(ends)} outputs" if ends else "the network has no equation",
+                inferred=f"nothing reads {' and '.join(ends)}" if ends else (),
+                repair=f'take the part that leads to one of them: net.part(to="{ends[-1]}")' if ends else (),
+            )
+        return ends[0]
+
+    def replace(self, name: str, member: Any, inputs: Iterable[str] = ()) -> Network:
+        """The network with another member in the place of the one that defines ``name``: a layer, a use of one, an
+        equation or its text; see `einstan.library.surgery.replace`."""
+        return surgery().replace(self, name, member, inputs)
+
+    def without(self, *names: str) -> Network:
+        """The network without the members that define ``names``: what reads such a tensor reads what that member
+        read; see `einstan.library.surgery.without`."""
+        return surgery().without(self, *names)
+
+    def part(self, start: str | Iterable[str] = (), to: str | Iterable[str] | None = None) -> Network:
+        """The sub-network that computes ``to`` from the tensors ``start``; see `einstan.library.surgery.part`."""
+        return surgery().part(self, start, to)
+
+    def renamed(self, names: Mapping[str, str]) -> Network:
+        """The network with other names for tensors, all at once; see `einstan.library.surgery.renamed`."""
+        return surgery().renamed(self, names)
+
     # ---- what it says ------------------------------------------------------------------------------------------------
 
     def has(self, name: str) -> bool:
@@ -113,6 +159,41 @@ class Network:
     def partial(self, of: str, wrt: str, **options: Any) -> api.Program:
         """The total derivative of a tensor with respect to another, through every layer between them."""
         return self.program.partial(of, wrt, **options)
+
+    def jvp(
+        self,
+        of: str | Iterable[str],
+        directions: api.Directions | None = None,
+        batch: str | None = None,
+        **options: Any,
+    ) -> api.Program:
+        """A Jacobian-vector product, as equations; along all parameters unless told otherwise (`api.Program.jvp`)."""
+        return self.program.jvp(of, self.params if directions is None else directions, batch, **options)
+
+    def vjp(
+        self, of: api.Directions, wrt: Iterable[str] | None = None, batch: str | None = None, **options: Any
+    ) -> api.Program:
+        """A vector-Jacobian product, as equations; with respect to the parameters unless told otherwise."""
+        return self.program.vjp(of, self.params if wrt is None else wrt, batch, **options)
+
+    def hvp(
+        self, loss: str, directions: api.Directions | None = None, batch: str | None = None, **options: Any
+    ) -> api.Program:
+        """A Hessian-vector product of a scalar, as equations; along all parameters unless told otherwise."""
+        return self.program.hvp(loss, self.params if directions is None else directions, batch, **options)
+
+    def gauss_newton(
+        self,
+        loss: str,
+        outputs: str | Iterable[str],
+        directions: api.Directions | None = None,
+        batch: str | None = None,
+        **options: Any,
+    ) -> api.Program:
+        """A Gauss-Newton product ``Jᵀ H J V``, as equations; along all parameters unless told otherwise."""
+        return self.program.gauss_newton(
+            loss, outputs, self.params if directions is None else directions, batch, **options
+        )
 
     def derivation(self, of: str, wrt: str) -> Derivations:
         """The steps to a gradient or partial, as on paper; ``check()`` proves every one of them."""
@@ -316,6 +397,13 @@ class Step:
 
     def __repr__(self) -> str:
         return f"<Step: {self.made.loss} and its gradients with respect to {', '.join(self.wrt)}>"
+
+
+def surgery() -> Any:
+    """What changes the graph; it stands above this module, which it makes anew."""
+    from einstan.library import surgery
+
+    return surgery
 
 
 def _refuse_accidents(instances: list[Instance], program: Program) -> None:

@@ -78,7 +78,7 @@ class Accesses(Builder):
             parts = list(guard.values)
             if not all(any(o.value == v for o in operands[1:]) for v, _ in parts):
                 continue
-            if guard.labels and not parts and not any(label in labels for label, _ in guard.labels):
+            if labels and guard.labels and not parts and not any(label in labels for label, _ in guard.labels):
                 continue
             numbered = ((next(n for n, o in enumerate(operands) if n and o.value == v), k) for v, k in parts)
             kept.append(guard._replace(values=tuple(sorted(numbered))))

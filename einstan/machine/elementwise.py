@@ -25,6 +25,11 @@ class Elementwise(Writer):
         if function in COMPARISONS:
             plain = [self.aligned(ref, operation.out) for ref in operation.operands]
             return self.assign(value, operation, f"np.{COMPARISONS[function]}({plain[0]}, {plain[1]})", constant)
+        if function == "log" and self.variables[operation.operands[0].value].type == "bool":
+            # the logarithm of an indicator is 0 or minus infinity: a mask, of which NumPy would warn
+            seen = self.aligned(operation.operands[0], operation.out)
+            number = f"np.{self.precision}"
+            return self.assign(value, operation, f"np.where({seen}, {number}(0), {number}(-np.inf))", constant)
         out = "" if constant else self.target(operation)
         if function == "pow" and details:
             return self.assign(value, operation, self.power(texts[0], details[0], out, constant), constant)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from einstan.calculus.program import Program, prefix
-from einstan.language.dims import axis, qualified
+from einstan.calculus.program import Program
+from einstan.language.dims import axis
 from einstan.language.errors import ExtentError, nearest
-from einstan.language.index import Affine, Index, lowered
-from einstan.language.node import preorder
+from einstan.language.index import Affine, Index, Quotient, lowered
+from einstan.language.node import preorder, remembered
 from einstan.language.place import Place, at
 from einstan.language.term import Equation, Extent, Indexed, Name, Reduce, Sum
 from einstan.machine.guards import Read, bounds_above, reads
@@ -41,14 +41,12 @@ class Extents:
         self.known: dict[str, int] = {}
         self.source: dict[str, str] = {}
         self.arithmetic = {
-            equation: forms
-            for equation in program.equations
-            if (forms := tuple(_arithmetic(equation))) or equation.where
+            equation: forms for equation in program.equations if (forms := _arithmetic(equation)) or equation.where
         }
 
     def dim(self, equation: Equation, index: Index) -> str:
         """The program's name for the dimension of an index of an equation."""
-        return self.program.dims.find(qualified(index.dim, prefix(equation)))
+        return self.program.dim(equation, index)
 
     def of(self, equation: Equation, index: Index) -> int:
         return self.known[self.dim(equation, index)]
@@ -98,11 +96,11 @@ def infer(
         for position, size in enumerate(shape):
             where = axis(name, position)
             extents.learn(program.dims.find(where), size, where)
-    letters = _letters(program, extents)
-    by_letter = _take_sizes(extents, sizes or {}, letters)
+    named = {} if all(key in program.dims for key in sizes or {}) else _letters(program, extents)
+    by_letter = _take_sizes(extents, sizes or {}, named)
     _solve(extents)
     for letter, size in by_letter.items():
-        for dim in letters[letter]:
+        for dim in named[letter]:
             if dim not in extents.known:
                 extents.learn(dim, size, f"sizes[{letter!r}]")
                 _solve(extents)
@@ -154,7 +152,8 @@ def _letters(program: Program, extents: Extents) -> dict[str, list[str]]:
     return found
 
 
-def _indices(equation: Equation) -> Iterable[Index]:
+@remembered
+def _indices(equation: Equation) -> tuple[Index, ...]:
     found: dict[Index, None] = dict.fromkeys(equation.indices)
     for node in preorder(equation.rhs):
         if isinstance(node, Index):
@@ -163,7 +162,7 @@ def _indices(equation: Equation) -> Iterable[Index]:
             found[node.index] = None
         elif isinstance(node, Sum | Reduce):
             found.update(dict.fromkeys(node.indices))
-    return found
+    return tuple(found)
 
 
 # ---- arithmetic ------------------------------------------------------------------------------------------------------
@@ -179,12 +178,15 @@ def _solve(extents: Extents, backwards: bool = False) -> None:
             learned |= backwards and not learned and _solve_tensors(extents, equation)
 
 
-def _arithmetic(equation: Equation) -> Iterable[tuple[Read, int, Affine]]:
+@remembered
+def _arithmetic(equation: Equation) -> tuple[tuple[Read, int, Affine], ...]:
     """The slots with arithmetic that no guard bounds above: what can determine an extent."""
-    for read in reads(equation):
-        for position, form in enumerate(read.access.slots):
-            if form.index is None and not bounds_above(read.guards, form):
-                yield read, position, form
+    return tuple(
+        (read, position, form)
+        for read in reads(equation)
+        for position, form in enumerate(read.access.slots)
+        if form.index is None and not bounds_above(read.guards, form)
+    )
 
 
 def _solve_where(extents: Extents, equation: Equation) -> bool:
@@ -210,9 +212,12 @@ def value_of(extents: Extents, equation: Equation, form: Affine) -> int | None:
     """The value of a form of extents, if all of them are known."""
     total = form.constant
     for atom, coefficient in form.terms:
-        if not isinstance(atom, Extent):
-            return None
-        size = extents.known.get(extents.dim(equation, atom.index))
+        size: int | None = None
+        if isinstance(atom, Quotient):
+            above = value_of(extents, equation, atom.form)
+            size = None if above is None else above // atom.divisor
+        elif isinstance(atom, Extent):
+            size = extents.known.get(extents.dim(equation, atom.index))
         if size is None:
             return None
         total += coefficient * size

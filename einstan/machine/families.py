@@ -1,7 +1,7 @@
 """Contractions that are one network but for a tensor or two: a product and its derivatives, whatever made them.
 
-``Z[i,l] = A[i,J] B[J,K] C[K,l]`` and ``dB[j,k] = A[I,j] dZ[I,L] C[k,L]`` hold the same operands, except that ``dZ``
-stands for the result and the result for ``B``.  Such contractions can follow one tree, turned round for each
+``Z[i,l] = A[i,J] B[J,K] C[K,l]`` and ``dB[j,k] = A[I,j] dZ[I,L] C[k,L]`` hold the same operands, except that ``dZ`` and
+the result have changed places with the result and ``B``.  Such contractions can follow one tree, turned round for each
 (`einstan.machine.trees.turned`): then the subtrees they share are computed once, and all of them together cost about
 three times the first.  Nothing here depends on how they came about.
 """

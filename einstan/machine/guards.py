@@ -7,12 +7,12 @@ as a form that is known to be non-negative: ``0 <= f`` is ``f``, and ``f < |W.0|
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from einstan.language.dims import axis
 from einstan.language.index import Affine, affine
-from einstan.language.node import Node, preorder
+from einstan.language.node import Node, preorder, remembered
 from einstan.language.term import (
     Add,
     Const,
@@ -39,8 +39,10 @@ class Read:
     guards: Guards
 
 
-def reads(equation: Equation) -> Iterator[Read]:
+@remembered
+def reads(equation: Equation) -> tuple[Read, ...]:
     """Every access of the right side, also those inside slots, with what guards it."""
+    found: list[Read] = []
     stack: list[tuple[Node, Guards]] = [(equation.rhs, ())]
     seen: set[tuple[Node, Guards]] = set()
     while stack:
@@ -49,11 +51,12 @@ def reads(equation: Equation) -> Iterator[Read]:
             continue
         seen.add(entry)
         if isinstance(node, Indexed):
-            yield Read(node, guards)
+            found.append(Read(node, guards))
         if isinstance(node, Mul):
             stack.extend((part, around) for part, around in reversed(guarded_factors(node.factors, guards)))
         else:
             stack.extend((child, guards) for child in reversed(node.children))
+    return tuple(found)
 
 
 def guarded_factors(factors: tuple[Expr, ...], guards: Guards) -> list[tuple[Expr, Guards]]:

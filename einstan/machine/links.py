@@ -9,7 +9,7 @@ are one thing, and which label is solved for is left to the sizes (`einstan.mach
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from einstan.calculus.program import Program
 from einstan.language.dims import axis, is_axis
@@ -17,7 +17,8 @@ from einstan.language.index import Affine, Index, affine, slot
 from einstan.language.node import Node, preorder
 from einstan.language.term import Delta, Expr, Extent, Indexed, Iverson, substitute
 from einstan.machine.builder import Guards, Scope
-from einstan.machine.operations import Form, combined
+from einstan.machine.guards import is_index_bracket
+from einstan.machine.operations import Form, combined, plain, put
 from einstan.machine.softmax import Softmaxes
 
 
@@ -31,6 +32,17 @@ class Part:
     is_bracket: bool = False
 
 
+@dataclass
+class Linking:
+    """The links of a product, the labels that its range guards brought, the parts that are left, and what is known not
+    to be negative where the links hold."""
+
+    parts: list[Part]
+    forms: list[Form] = field(default_factory=list)
+    labels: set[int] = field(default_factory=set)
+    known: Guards = ()
+
+
 class Links(Softmaxes):
     """Which brackets of a product are links, and the other parts once they are."""
 
@@ -39,30 +51,34 @@ class Links(Softmaxes):
         self.ranges: dict[str, Form] = {}  # of the dimensions that range guards made
         self.range_labels: set[int] = set()  # the labels that stand for guarded forms
 
-    def links(self, parts: list[Part], summed: Sequence[int]) -> tuple[list[Form], list[Part], Guards]:
-        """The links among the parts of a product, the parts that are left, and what is known not to be negative where
-        the links hold."""
+    def links(self, parts: list[Part], summed: Sequence[int]) -> Linking:
+        """Which parts of a product are links, and the others once they are."""
+        made = Linking(parts)
+        before = len(self.spaces)
         if any(_gathers(part.node) for part in parts if part.is_bracket):
-            return [], parts, ()  # what a gather reads is not known before it is read
-        found: list[Form] = []
-        known: Guards = ()
+            return made  # what a gather reads is not known before it is read
         for part in [part for part in parts if part.is_bracket]:
-            others = [other for other in parts if other is not part]
+            others = [other for other in made.parts if other is not part]
             form = self.equality(part) if isinstance(part.node, Delta) else self.guard_as_link(part, others, summed)
-            if form is None:
-                continue
-            known += tuple(self.guard_forms(part.node, part.scope, ()))
-            found.append(form)
-            parts = others
-        for number, form in enumerate(found):
-            solved = self.solved(form, parts, summed)
+            if form is not None:
+                made.known += tuple(self.guard_forms(part.node, part.scope, ()))
+                made.forms.append(form)
+                made.parts = others
+        if not made.forms:
+            return made
+        made.labels = {label for label in self.range_labels if label >= before}
+        held = [part for part in made.parts if part.is_bracket and is_index_bracket(part.node, self.index_tensors)]
+        made.known += tuple(guard for part in held for guard in self.guard_forms(part.node, part.scope, ()))
+        for form in made.forms:
+            solved = self.solved(form, made.parts, summed)
             if solved is not None:
                 label, solution = solved
-                known += self.range_of(solution, self.spaces[label][0])
-                for part in parts:
+                made.known += tuple(put(guard, label, solution) for guard in made.known)
+                made.known += self.range_of(solution, self.spaces[label][0])
+                for part in made.parts:
                     self.put(part, label, form, solution)
-                found[number] = form
-        return found, parts, known
+        made.known = tuple(dict.fromkeys(made.known))
+        return made
 
     def equality(self, part: Part) -> Form | None:
         """``δ[f,g]`` as ``f - g``, if at least two labels stand in it."""
@@ -94,7 +110,7 @@ class Links(Softmaxes):
         self.range_labels.add(label)
         for other in fills:
             self.refill(other, inner, dim, label)
-        return combined(((form, 1), (Form(((label, 1),), (), (), 0), -1)))
+        return combined(((form, 1), (plain(label), -1)))
 
     def dimension(self, size: Form) -> str:
         """The dimension of an extent; the range of a guard may have no axis, and is a dimension of its own then."""
@@ -141,13 +157,14 @@ class Links(Softmaxes):
         as p does in ``1[X[p] == Y[H]]``: it is put in there, so that the part depends on the summed labels alone."""
         tied = {label for label, _ in form.labels if label in summed}
         for label, k in form.labels:
-            if label in summed or abs(k) != 1 or not all(is_axis(dim) for dim, _ in form.extents):
+            if label in summed or label in self.range_labels or abs(k) != 1:
+                continue
+            if not all(is_axis(dim) for dim, _ in form.extents):
                 continue
             for part in parts:
                 have = {part.scope[index] for index in part.node.free}
                 if label in have and have & tied:
-                    rest = combined(((form, 1), (Form(((label, k),), (), (), 0), -1)))
-                    return label, combined(((rest, -k),))
+                    return label, combined(((form, -k), (plain(label), 1)))
         return None
 
     def put(self, part: Part, label: int, form: Form, solution: Form) -> None:

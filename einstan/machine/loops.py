@@ -104,22 +104,32 @@ def _product(sizes: Iterable[int]) -> int:
 
 @overload
 def evaluate(
-    what: Equation, arrays: Mapping[Any, Any], sizes: Mapping[str, int] | None = None, numbers: Numbers | None = None
+    what: Equation,
+    arrays: Mapping[Any, Any],
+    sizes: Mapping[str, int] | None = None,
+    numbers: Numbers | None = None,
+    extents: Extents | None = None,
 ) -> Tensor: ...
 @overload
 def evaluate(
-    what: Program, arrays: Mapping[Any, Any], sizes: Mapping[str, int] | None = None, numbers: Numbers | None = None
+    what: Program,
+    arrays: Mapping[Any, Any],
+    sizes: Mapping[str, int] | None = None,
+    numbers: Numbers | None = None,
+    extents: Extents | None = None,
 ) -> dict[Name, Tensor]: ...
 def evaluate(
     what: Equation | Program,
     arrays: Mapping[Any, Any],
     sizes: Mapping[str, int] | None = None,
     numbers: Numbers | None = None,
+    extents: Extents | None = None,
 ) -> Tensor | dict[Name, Tensor]:
     """The tensor that an equation defines, or all tensors that a program defines.
 
     ``arrays`` maps tensor names to nested lists, numbers, `Tensor`s or arrays.  ``numbers`` is `EXACT` or `FLOATS`;
-    without it, floats where any entry is a float and exact arithmetic otherwise.
+    without it, floats where any entry is a float and exact arithmetic otherwise.  ``extents`` are what is known of the
+    program and arrays of these shapes, where that has been inferred already.
 
     Raises `ExtentError` for sizes that disagree or are not known and for a read outside, `DataError` for a missing
     tensor and for the mean, largest or smallest of nothing, `DomainError` (exact arithmetic only) for ``log(-1)``.
@@ -132,7 +142,8 @@ def evaluate(
     if numbers is None:
         inexact = any(isinstance(entry, float) for tensor in given.values() for entry in tensor.flat)
         numbers = FLOATS if inexact else EXACT
-    extents = infer(program, {name: tensor.shape for name, tensor in given.items()}, sizes)
+    if extents is None:
+        extents = infer(program, {name: tensor.shape for name, tensor in given.items()}, sizes)
     tensors = {name: Tensor(t.shape, [numbers.of(entry) for entry in t.flat]) for name, t in given.items()}
     with deep():
         for equation in program.equations:

@@ -104,6 +104,7 @@ FLOAT_FUNCTIONS: dict[str, Callable[..., float]] = {
     "relu": lambda x: x if x > 0 or x != x else 0.0,
     "abs": abs,
     "sign": lambda x: x if x != x else float(_sign(x)),
+    "floor": lambda x: float(math.floor(x)) if math.isfinite(x) else x,
     "maximum": _keeping_nan(max),
     "minimum": _keeping_nan(min),
     "pow": _float_pow,
@@ -247,6 +248,7 @@ RATIONAL: dict[str, Callable[..., Number]] = {
     "relu": lambda x: max(x, type(x)(0)),
     "abs": abs,
     "sign": lambda x: Fraction(_sign(x)),
+    "floor": lambda x: Fraction(math.floor(x)),
     "maximum": max,
     "minimum": min,
 }

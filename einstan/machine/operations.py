@@ -12,6 +12,7 @@ An operation reads earlier values and makes one.  Its axes carry *labels*, small
     scatter    the transpose of a gather                   expand    broadcast along labels that the operand lacks
     linked     a contraction whose labels are also tied by index arithmetic, ``p = 2h + r``; sizes decide how it is done
     overlap    the transpose of an affine read: entries added where a form says           copy      contiguous memory
+    split      an axis in blocks, zeros behind the last    join      blocks as one axis, cut at its end
 """
 
 from __future__ import annotations
@@ -66,6 +67,17 @@ def combined(parts: Iterable[tuple[Form, int]], constant: int = 0) -> Form:
                 total[atom] = total.get(atom, 0) + k * c
     groups = [tuple(sorted((atom, k) for atom, k in total.items() if k)) for total in totals]
     return Form(groups[0], groups[1], groups[2], constant)
+
+
+def plain(label: int) -> Form:
+    """The form that is a label and nothing else."""
+    return Form(((label, 1),), (), (), 0)
+
+
+def put(form: Form, label: int, value: Form) -> Form:
+    """A form with another form in the place of a label."""
+    k = dict(form.labels).get(label, 0)
+    return combined(((form, 1), (plain(label), -k), (value, k))) if k else form
 
 
 @dataclass(frozen=True)
@@ -189,7 +201,8 @@ class Graph:
         if operation.kind == "map":
             return "bool" if operation.detail[0] in COMPARISONS else "float"
         if operation.kind in ("diagonal", "expand", "copy"):
-            return self.type(operation.operands[0].value)
+            held = self.type(operation.operands[0].value)
+            return "float" if held == "number" else held
         return {"iota": "int", "form": "int", "number": "number"}.get(operation.kind, "float")
 
     def needed(self, roots: Iterable[int]) -> set[int]:

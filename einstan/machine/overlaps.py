@@ -28,11 +28,26 @@ class Layout:
 
 
 class Overlaps(Contractions):
-    """Rules for ``overlap`` and ``copy``."""
+    """Rules for ``overlap``, ``copy``, ``split`` and ``join``."""
 
     def do_copy(self, value: int, operation: Operation, constant: bool) -> Variable:
-        text = f"np.ascontiguousarray({self.aligned(operation.operands[0], operation.out)})"
+        text = f"{self.aligned(operation.operands[0], operation.out)}.copy()"
         return self.assign(value, operation, text, constant)
+
+    def do_split(self, value: int, operation: Operation, constant: bool) -> Variable:
+        (ref,) = operation.operands
+        count, width, length = (self.extents[operation.dims[label]] for label in (*operation.out, *ref.labels))
+        text = self.variables[ref.value].text
+        if count * width > length:
+            self.helpers["padded"] = None
+            text = f"padded({text}, (0,), ({count * width - length},), 0)"
+        return self.assign(value, operation, f"{text}.reshape({count}, {width})", constant, owned=False)
+
+    def do_join(self, value: int, operation: Operation, constant: bool) -> Variable:
+        (ref,) = operation.operands
+        length = self.extents[operation.dims[operation.out[0]]]
+        text = f"{self.aligned(ref, ref.labels)}.reshape(-1)[:{length}]"
+        return self.assign(value, operation, text, constant, owned=False)
 
     def do_overlap(self, value: int, operation: Operation, constant: bool) -> Variable:
         (core,) = operation.operands

@@ -142,5 +142,8 @@ class Positions(Overlaps):
     def do_expand(self, value: int, operation: Operation, constant: bool) -> Variable:
         (ref,) = operation.operands
         shape = self.shape(operation.out_dims, constant)
-        text = f"np.broadcast_to({self.aligned(ref, operation.out, self.floating(ref))}, {shape})"
+        text = self.floating(ref)
+        if self.variables[ref.value].type == "number":
+            text = f"np.{self.precision}({text})"
+        text = f"np.broadcast_to({self.aligned(ref, operation.out, text)}, {shape})"
         return self.assign(value, operation, text, constant, owned=False)

@@ -29,7 +29,7 @@ from einstan.language.term import (
 )
 from einstan.machine.builder import Guards, Scope, Term, product_of
 from einstan.machine.guards import is_index_bracket, is_static
-from einstan.machine.links import Links, Part
+from einstan.machine.links import Linking, Links, Part
 from einstan.machine.operations import Form, Linked, Nonzero, Ref, combined
 
 
@@ -66,10 +66,10 @@ class Products(Links):
         summed = [label for label in parts.summed if label not in names]
         everything = [Part(factor, renamed(inner), divides) for factor, inner, divides in parts.factors]
         everything += [Part(bracket, renamed(inner), is_bracket=True) for bracket, inner in others]
-        links, everything, known = self.links(everything, summed)
-        factors = [part for part in everything if not part.is_bracket]
-        brackets = [part for part in everything if part.is_bracket]
-        inside = around + known
+        links = self.links(everything, summed)
+        factors = [part for part in links.parts if not part.is_bracket]
+        brackets = [part for part in links.parts if part.is_bracket]
+        inside = around + links.known
         for part in brackets:
             if is_index_bracket(part.node, self.index_tensors):
                 inside += tuple(self.guard_forms(part.node, part.scope, around))
@@ -90,7 +90,7 @@ class Products(Links):
         gathers = [part for part in live if _is_gather_delta(part.node)]
         for part in live:
             if len(gathers) != 1 or part is not gathers[0]:
-                held = around + known if is_index_bracket(part.node, self.index_tensors) else inside
+                held = around + links.known if is_index_bracket(part.node, self.index_tensors) else inside
                 operands.append(self.compare(part.node, part.scope, held))
         scatter: tuple[Ref, int] | None = None
         if len(gathers) == 1:
@@ -98,24 +98,23 @@ class Products(Links):
             if scatter is None:
                 operands.append(self.compare(gathers[0].node, gathers[0].scope, around))
         coefficient = product_of(coefficients)
-        tied = {label for form in links for label, _ in form.labels}
+        tied = {label for form in links.forms for label, _ in form.labels}
         for label in summed:
             used = label in tied or any(label in ref.labels for ref in operands + divisors)
             if not used and not (scatter is not None and label in scatter[0].labels):
                 coefficient = product_of([coefficient, self.extent(label)])
-        if links:
+        if links.forms:
             ref = self.linked(operands, divisors, summed, links)
         else:
             ref = self.contract(operands, divisors, [] if scatter is not None else summed, scatter, summed)
         return Term(coefficient, self.embed(ref, names, parts.summed))
 
-    def linked(self, operands: list[Ref], divisors: list[Ref], summed: list[int], links: list[Form]) -> Ref:
+    def linked(self, operands: list[Ref], divisors: list[Ref], summed: list[int], links: Linking) -> Ref:
         """A contraction under links; their own labels, which the range guards brought, are summed as well."""
         everything = operands + divisors
-        own = {label for form in links for label, _ in form.labels if label in self.range_labels}
-        labels = (*(x for ref in everything for x in ref.labels), *(x for form in links for x, _ in form.labels))
-        out = tuple(label for label in dict.fromkeys(labels) if label not in summed and label not in own)
-        return self.add("linked", Linked(len(operands), tuple(links), self.equation), everything, out)
+        labels = (*(x for ref in everything for x in ref.labels), *(x for form in links.forms for x, _ in form.labels))
+        out = tuple(label for label in dict.fromkeys(labels) if label not in summed and label not in links.labels)
+        return self.add("linked", Linked(len(operands), tuple(links.forms), self.equation), everything, out)
 
     def collect(self, node: Expr, scope: Scope, parts: Product) -> None:
         """The factors of a product, of the sums around it and of the sums inside it."""

@@ -163,7 +163,8 @@ class Ghost:
         out = options.get("out", (None,))[0]
         if method == "__call__":
             if ufunc is np.matmul:
-                return matmul(inputs[0], inputs[1], out)
+                left, right = inputs
+                return matmul(left, right, out)
             return elementwise(ufunc, inputs, out, options.get("dtype"))
         if method == "reduce":
             keep = options.get("keepdims", False)
@@ -209,8 +210,8 @@ for _name, _ufunc in {
     setattr(Ghost, f"__{_name}__", _operator(_ufunc))
     setattr(Ghost, f"__r{_name}__", _operator(_ufunc, swap=True))
     setattr(Ghost, f"__i{_name}__", lambda self, other, _ufunc=_ufunc: elementwise(_ufunc, (self, other), self))
-for _name, _unary in {"neg": np.negative, "abs": np.absolute, "invert": np.invert}.items():
-    setattr(Ghost, f"__{_name}__", _operator(_unary, unary=True))
+for _name, _single in {"neg": np.negative, "abs": np.absolute, "invert": np.invert}.items():
+    setattr(Ghost, f"__{_name}__", _operator(_single, unary=True))
 for _name, _ufunc in {
     "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal, "eq": np.equal, "ne": np.not_equal,
 }.items():  # fmt: skip

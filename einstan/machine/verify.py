@@ -22,7 +22,7 @@ from einstan.calculus.program import Assumption, Program, prefix
 from einstan.language.dims import axis, qualified
 from einstan.language.errors import EinstanError
 from einstan.language.index import Index, slot
-from einstan.language.node import preorder
+from einstan.language.node import preorder, remembered
 from einstan.language.term import Add, Const, Equation, Expr, Extent, Indexed, Mul, Name, Reduce, Sum, add, neg
 from einstan.machine.extents import NOMINAL, Extents, infer
 from einstan.machine.guards import bounds_above, index_tensors, reads
@@ -140,8 +140,8 @@ def _question(
         if isinstance(rhs, Equation)
         else tuple(next((own for own in rhs.free if own.name == index.name), index) for index in left_indices)
     )
-    left = Equation(LEFT, left_indices, lhs.rhs if isinstance(lhs, Equation) else lhs)
-    right = Equation(RIGHT, right_indices, rhs.rhs if isinstance(rhs, Equation) else rhs)
+    left = Equation(LEFT, left_indices, *((lhs.rhs, lhs.where) if isinstance(lhs, Equation) else (lhs,)))
+    right = Equation(RIGHT, right_indices, *((rhs.rhs, rhs.where) if isinstance(rhs, Equation) else (rhs,)))
     common = tuple(Index(name, axis(BOTH, k)) for k, name in enumerate(names))
     slots = tuple(slot(index) for index in common)
     sides: list[Expr] = [Indexed(LEFT, slots), neg(Indexed(RIGHT, slots))]
@@ -203,7 +203,7 @@ def _stated(program: Program) -> list[str]:
     for equation in program.equations:
         for index, form in equation.where:
             own = program.dims.find(qualified(index.dim, prefix(equation)))
-            others = [a.index.dim for a, _ in form.terms if isinstance(a, Extent)]
+            others = [node.index.dim for node in preorder(form) if isinstance(node, Extent)]
             if own not in [program.dims.find(qualified(dim, prefix(equation))) for dim in others]:
                 found.append(own)
     return found
@@ -223,12 +223,13 @@ def _largest_loop(extents: Extents) -> int:
     return max(math.prod(extents.of(e, i) for i in _all_indices(e)) for e in extents.program.equations)
 
 
-def _all_indices(equation: Equation) -> dict[Index, None]:
+@remembered
+def _all_indices(equation: Equation) -> tuple[Index, ...]:
     found = dict.fromkeys(equation.indices)
     for node in preorder(equation.rhs):
         if isinstance(node, Sum | Reduce):
             found.update(dict.fromkeys(node.indices))
-    return found
+    return tuple(found)
 
 
 # ---- points ----------------------------------------------------------------------------------------------------------
@@ -254,9 +255,8 @@ class _Sampler:
 
     def values(self, point: Point, extents: Extents) -> dict[Name, Tensor] | None:
         """All tensors at a point, unless a function has no value or an assumption fails there."""
-        sizes = {dim: size for dim, size in extents.known.items() if dim in self.program.dims}
         try:
-            values = evaluate(self.program, point, sizes, EXACT)
+            values = evaluate(self.program, point, numbers=EXACT, extents=extents)
         except (DomainError, EinstanError) as error:
             self.reason = str(error).splitlines()[0]
             return None

@@ -6,36 +6,32 @@ A link ``p = 2h + r`` of a product (`einstan.machine.links`) can be used up in t
     an overlap   a label of the result that no operand has: what the other labels give is added up where the form says
     a mask       the comparison itself, one entry for each of its labels, where nothing else is possible
 
-The cheapest combination for the sizes at hand is taken.  What is then a product of two is arranged for matrix products:
-a window is copied once, into an order that its uses share, and axes that would force another copy become a batch.
+The cheapest combination for the sizes at hand is taken.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from einstan.language.term import ONE, Const, Equation, Indexed
+from einstan.language.term import ONE, Const, Equation
+from einstan.machine.arrange import Arrangement
 from einstan.machine.extents import Extents
-from einstan.machine.lower import bounds
 from einstan.machine.operations import (
     Flat,
     Form,
-    Graph,
     Labels,
     Linked,
     Operation,
     Overlap,
-    Reading,
     Ref,
     combined,
+    plain,
+    put,
 )
 
 ENTRY = 32  # what moving an entry costs, in multiplications of a matrix product
-SMALLEST_BATCH = 2048  # multiplications of one matrix product of a batch, from which the batch is worth its calls
 
 
 @dataclass(frozen=True)
@@ -66,21 +62,17 @@ def solved(flat: Flat, extents: Extents) -> Flat:
     return _Solver(flat, extents).run()
 
 
-class _Solver:
+class _Solver(Arrangement):
     """The graph again, operation by operation; every value keeps the order of its axes."""
 
     def __init__(self, flat: Flat, extents: Extents) -> None:
-        self.flat, self.extents = flat, extents
-        self.graph = Graph()
+        super().__init__(extents)
+        self.flat = flat
         self.value: dict[int, int] = {}
-        self.source: Operation
-        self.dims: list[str] = []
-        self.letters: list[str] = []
 
     def run(self) -> Flat:
         for number, operation in enumerate(self.flat.graph.operations):
-            self.source = operation
-            self.dims, self.letters = list(operation.dims), list(operation.letters)
+            self.begin(operation)
             operands = [Ref(self.value[ref.value], ref.labels) for ref in operation.operands]
             match operation.kind:
                 case "linked":
@@ -89,6 +81,8 @@ class _Solver:
                     ref = self.product(operands, operation.detail, operation.out)
                 case "read":
                     ref = self.read(operation.detail, operands, operation.out)
+                case "reduce" if (pooled := self.pooled(operands[0], operation)) is not None:
+                    ref = pooled
                 case _:
                     ref = self.add(operation.kind, operation.detail, operands, operation.out)
             self.value[number] = ref.value
@@ -98,30 +92,15 @@ class _Solver:
         }
         return replace(self.flat, graph=self.graph, tensors=moved)
 
-    def add(self, kind: str, detail: Any, operands: Sequence[Ref], out: Sequence[int]) -> Ref:
-        return self.graph.add(kind, detail, operands, out, self.space, self.source.equation)
-
-    def space(self, label: int) -> tuple[str, str]:
-        return self.dims[label], self.letters[label]
-
-    def fresh(self, dim: str) -> int:
-        """A label that the operation does not have."""
-        self.dims.append(dim)
-        self.letters.append("x")
-        return len(self.dims) - 1
-
-    def size(self, label: int) -> int:
-        return self.extents.known[self.dims[label]]
-
-    def entries(self, labels: Iterable[int]) -> int:
-        return math.prod(self.size(label) for label in labels)
-
     # ---- links -------------------------------------------------------------------------------------------------------
 
     def linked(self, operation: Operation, operands: list[Ref]) -> Ref:
         detail: Linked = operation.detail
         best = min(self.solutions(operation, operands), key=lambda made: self.cost(made, operation))
-        refs = [self.window(ref, slots, detail.equation) for ref, slots in zip(operands, best.slots, strict=True)]
+        refs = [
+            self.window(ref, slots, detail.equation, fill=int(number >= detail.numerators))
+            for number, (ref, slots) in enumerate(zip(operands, best.slots, strict=True))
+        ]
         factors, divisors = refs[: detail.numerators], refs[detail.numerators :]
         factors += [self.mask(form) for form in best.masks]
         factors += [self.in_range(form, label) for form, label in best.ranges]
@@ -170,7 +149,7 @@ class _Solver:
                 return None
             value = combined(((form, -k), (plain(label), 1)))
             if choice.kind == "overlap":
-                if label not in operation.out or not self.apart(operation, operands, label):
+                if label not in operation.out:
                     return None
                 if any(label in dict(other.labels) for other in (*pending[number + 1 :], *made.placed.values())):
                     return None
@@ -178,7 +157,8 @@ class _Solver:
                 continue
             if label in operation.out:
                 return None
-            if not any(label in dict(slot.labels) for slots in made.slots for slot in slots):
+            # A factor that is read plainly is zero outside, which keeps the label in its range; nothing else does.
+            if not any(plain(label) in slots for slots in made.slots[: operation.detail.numerators]):
                 made.ranges.append((value, label))
             made.slots = [tuple(put(slot, label, value) for slot in slots) for slots in made.slots]
             pending = [put(other, label, value) for other in pending]
@@ -187,11 +167,12 @@ class _Solver:
             made.placed = {own: put(other, label, value) for own, other in made.placed.items()}
         if any(label in dict(form.labels) for form in made.placed.values() for label in made.placed):
             return None
+        # What reads a placed label comes after the sum, so it can have no other labels than the result.
+        parts = [*made.slots, *((form,) for form in made.masks), *((form,) for form, _ in made.ranges)]
+        for own in ({label for form in forms for label, _ in form.labels} for forms in parts):
+            if own & set(made.placed) and not own <= set(operation.out):
+                return None
         return made
-
-    def apart(self, operation: Operation, operands: list[Ref], label: int) -> bool:
-        """Whether what reads a label of the result has no other labels than the result: it can come after the sum."""
-        return all(label not in ref.labels or set(ref.labels) <= set(operation.out) for ref in operands)
 
     def core_labels(self, made: Solution, refs: Sequence[Ref], out: Labels) -> Labels:
         """The labels of what is added up: those of the result, and those that say where."""
@@ -216,8 +197,8 @@ class _Solver:
             if labels & set(made.placed):
                 continue
             every |= labels
-            if any(slot.label is None for slot in slots):
-                total += ENTRY * self.entries(labels)
+            if any(slot.label is None for slot in slots):  # beside an overlap, a window also comes in a wrong order
+                total += ENTRY * self.entries(labels) * (2 if made.placed else 1)
         for form in (*made.masks, *(form for form, _ in made.ranges)):
             labels = {label for label, _ in form.labels}
             total += ENTRY * self.entries(labels)
@@ -225,23 +206,18 @@ class _Solver:
         if made.placed:
             core = {x for x in (every | set(operation.out)) - set(made.placed) if x in operation.out}
             core |= {label for form in made.placed.values() for label, _ in form.labels}
-            total += ENTRY * self.entries(core)
+            total += ENTRY * self.entries(core) * 5 // 4  # it is made and then read again
         return total + 2 * self.entries(every)
 
     # ---- what is made ------------------------------------------------------------------------------------------------
 
-    def window(self, ref: Ref, slots: tuple[Form, ...], equation: Equation) -> Ref:
-        """An operand read at forms, zero outside."""
-        if all(slot.label is not None for slot in slots):
+    def window(self, ref: Ref, slots: tuple[Form, ...], equation: Equation, fill: int) -> Ref:
+        """An operand read at forms: zero outside for a factor, one for a divisor."""
+        whole = [self.extents.known[dim] for dim in self.graph.dims(ref.value)]
+        if all(slot.label is not None and self.size(slot.label) == n for slot, n in zip(slots, whole, strict=True)):
             return Ref(ref.value, tuple(slot.label for slot in slots if slot.label is not None))
-        own = [self.fresh(dim) for dim in self.graph.dims(ref.value)]
-        guards: list[Form] = []
-        for slot, label in zip(slots, own, strict=True):
-            size = Form((), (), ((self.dims[label], 1),), 0)
-            guards += [slot, combined(((size, 1), (slot, -1)), -1)]
         out = tuple(dict.fromkeys(label for slot in slots for label, _ in slot.labels))
-        detail = Reading(slots, tuple(guards), 0, Indexed(""), equation, tuple(range(len(slots))))
-        return self.read(detail, [Ref(ref.value, tuple(own))], out)
+        return self.guarded_read(ref.value, slots, out, equation, fill)
 
     def mask(self, form: Form) -> Ref:
         """1 where a form is zero."""
@@ -256,90 +232,3 @@ class _Solver:
         labels = tuple(label for label, _ in form.labels)
         value = self.add("form", form, (), labels)
         return self.add("map", (relation,), (value, self.add("number", Const(number), (), ())), labels)
-
-    # ---- products ----------------------------------------------------------------------------------------------------
-
-    def product(self, operands: list[Ref], numerators: int, out: Labels) -> Ref:
-        """A contraction; windows are copied for it, and a product of two is arranged for matrices."""
-        summed = {label for ref in operands for label in ref.labels} - set(out)
-        if len(operands) == 1 and numerators == 1 and operands[0].labels == out:
-            return operands[0]
-        if not summed or len(operands) == 1:
-            return self.add("contract", numerators, operands, out)
-        operands = [self.copied(ref) for ref in operands]
-        if len(operands) == 2 and numerators == 2:
-            return self.pair(operands, summed, out)
-        return self.add("contract", numerators, operands, out)
-
-    def copied(self, ref: Ref) -> Ref:
-        """A window in memory of its own: what is read at one place, the offsets, the positions, so that offsets and
-        positions are one axis each of a matrix; or with the offsets last, where more is read at one place."""
-        operation = self.graph.operations[ref.value]
-        if operation.kind != "read" or any(slot.values for slot in operation.detail.slots):
-            return ref
-        slots = operation.detail.slots
-        wide = [axis for axis, slot in enumerate(slots) if len(slot.labels) > 1]
-        if not wide:
-            return ref
-        outer = dict(zip(operation.out, ref.labels, strict=True))
-        names = [[outer[label] for label, _ in slot.labels] for slot in slots]
-        positions = [max(names[axis], key=self.size) for axis in wide]
-        offsets = [label for axis in wide for label in names[axis] if label not in positions]
-        before = [label for axis, own in enumerate(names) if axis < wide[-1] and axis not in wide for label in own]
-        behind = [label for axis, own in enumerate(names) if axis > wide[-1] for label in own]
-        middle = [*positions, *offsets] if behind else [*offsets, *positions]
-        order = tuple(dict.fromkeys((*before, *middle, *behind)))
-        # The same window in this order from the start, so that all its uses are one.
-        (whole,) = operation.operands
-        own = Ref(whole.value, tuple(self.fresh(dim) for dim in self.graph.dims(whole.value)))
-        view = self.read(operation.detail.renamed(outer), [own], order)
-        return self.add("copy", None, (view,), order)
-
-    def read(self, detail: Reading, operands: list[Ref], out: Labels) -> Ref:
-        """A read; what is inside for these sizes needs no guard, so that reads which only differ in theirs are one."""
-        whole = operands[0]
-        sizes = tuple(map(self.size, range(len(self.dims))))
-        if not any(slot.values for slot in detail.slots):
-            reach = [bounds(slot, sizes, self.extents.known) for slot in detail.slots]
-            if all(low >= 0 and high < self.size(x) for (low, high), x in zip(reach, whole.labels, strict=True)):
-                detail = replace(detail, guards=(), fill=1)
-        return self.add("read", detail, operands, out)
-
-    def pair(self, operands: list[Ref], summed: set[int], out: Labels) -> Ref:
-        left, right = operands
-        shared = [label for label in left.labels if label in right.labels]
-        contracted = [label for label in shared if label in summed]
-        # Both begin with what is summed over, and the rest is in one piece: a batch of products, added up at the end.
-        first = next(iter(contracted), None)
-        if first is not None and left.labels[0] == right.labels[0] == first:
-            rest = [label for label in contracted if label != first]
-            whole = self.size(first) * self.entries(out) <= max(self.entries(left.labels), self.entries(right.labels))
-            if rest and whole and not (_adjacent(left, contracted) and _adjacent(right, contracted)):
-                batched = self.pair(operands, summed - {first}, (first, *out))
-                return self.add("contract", 1, (batched,), out)
-        for mine, other in ((left, right), (right, left)):
-            kept = [label for label in mine.labels if label in out and label not in shared]
-            if not contracted or _adjacent(mine, kept):
-                continue
-            leading = list(itertools.takewhile(lambda label, kept=kept: label in kept, mine.labels))  # type: ignore[misc]
-            each = self.entries([*(x for x in mine.labels if x not in leading), *(x for x in other.labels if x in out)])
-            if leading and each >= SMALLEST_BATCH and not any(label in other.labels for label in leading):
-                wide = self.add("expand", None, (other,), (*leading, *other.labels))
-                return self.add("contract", 2, (mine, wide), out)
-        return self.add("contract", 2, (left, right), out)
-
-
-def plain(label: int) -> Form:
-    return Form(((label, 1),), (), (), 0)
-
-
-def put(form: Form, label: int, value: Form) -> Form:
-    """A form with another form in the place of a label."""
-    k = dict(form.labels).get(label, 0)
-    return combined(((form, 1), (plain(label), -k), (value, k))) if k else form
-
-
-def _adjacent(ref: Ref, group: Sequence[int]) -> bool:
-    """Whether the labels stand side by side."""
-    places = [position for position, label in enumerate(ref.labels) if label in group]
-    return not places or places[-1] - places[0] == len(places) - 1

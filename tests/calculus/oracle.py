@@ -59,6 +59,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., float], tuple[Callable[..., float], ...
     "relu": (lambda x: max(x, 0.0), (lambda x: float(x > 0),)),
     "abs": (abs, (lambda x: float((x > 0) - (x < 0)),)),
     "sign": (lambda x: float((x > 0) - (x < 0)), (lambda x: 0.0,)),
+    "floor": (lambda x: float(math.floor(x)), (lambda x: 0.0,)),
     "maximum": (max, (lambda x, y: (x > y) + 0.5 * (x == y), lambda x, y: (y > x) + 0.5 * (x == y))),
     "minimum": (min, (lambda x, y: (x < y) + 0.5 * (x == y), lambda x, y: (y < x) + 0.5 * (x == y))),
 }

@@ -58,7 +58,7 @@ ROWS = {
         dW[k,j] = (1 - A[N,j]^2) X[N,k] dA[N,j] + (1 - B[N,j]^2) A[N,k] dB[N,j]
         """,
     ),
-    "a tensor used twice in one product": ("q = x[I] A[I,J] x[J]", "x", "dx[i] = A[i,J] x[J] + x[I] A[I,i]"),
+    "a tensor used twice in one product": ("q = x[I] A[I,J] x[J]", "x", "dx[i] = x[J] (A[i,J] + A[J,i])"),
     "a residual sum": (
         """
         H[n,j] = X[n,K] W[K,j]
@@ -121,7 +121,7 @@ ROWS = {
         """
         dF[n,c] = F[n,c]
         dg[c] = dF[N,c] M[N,c] / sqrt(V[N] + 1e-5)
-        dV[n] = -1/2 g[C] M[n,C] (V[n] + 1e-5)^(-3/2) dF[n,C]
+        dV[n] = -1/2 dF[n,C] F[n,C] / (V[n] + 1e-5)
         dM[n,k] = 2 M[n,k] dV[n] / |k| + g[k] dF[n,k] / sqrt(V[n] + 1e-5)
         dX[n,c] = dM[n,c] - dM[n,C] / |c|
         """,

@@ -17,7 +17,7 @@ ROWS = [
     ("L = 1/(|I| |J|) (O[I,J] - Y[I,J])^2", "O", "dL/dO[i,j] = 2 (O[i,j] - Y[i,j]) / (|i| |j|)"),
     ("T = A[I,I]", "A", "dT/dA[i,p] = δ[i,p]"),
     ("D[i] = A[i,i]", "A", "dD[i]/dA[p,q] = δ[i,p] δ[i,q]"),
-    ("q = x[I] A[I,J] x[J]", "x", "dq/dx[i] = A[i,J] x[J] + x[I] A[I,i]"),
+    ("q = x[I] A[I,J] x[J]", "x", "dq/dx[i] = x[J] (A[i,J] + A[J,i])"),
     ("Y[i] = X[i+J] W[J]", "W", "dY[i]/dW[j] = X[i+j]"),
     ("Y[i] = X[i+J] W[J]", "X", "dY[i]/dX[p] = pad(W[p-i])"),
     ("Y[n,d] = E[T[n],d]", "E", "dY[n,d]/dE[p,q] = δ[T[n],p] δ[d,q]"),

@@ -12,6 +12,8 @@ from tests.calculus.properties import PROPERTIES, RejectedError, every_function_
 
 EXAMPLES = {
     "backward_is_the_gradient": 40,
+    "passes_are_products_with_the_jacobian": 40,
+    "orders_of_composition_agree": 30,
     "forms_keep_the_value": 80,
     "second_derivatives_are_right_and_symmetric": 60,
 }

@@ -178,5 +178,5 @@ def test_a_softmax_whose_hidden_index_has_the_new_name_of_the_outer_one() -> Non
 def test_an_axis_that_nothing_names_is_stated() -> None:
     i, k = Index("i", "X.0"), Index("K", "X.0")
     equation = well_named(Equation("Z", (i,), Sum((k,), Iverson((slot(k), slot(i)), ("<=",)))))
-    assert str(equation) == "Z[i] = sum[K](1[K <= i]) where |K| = |X.0|"
+    assert str(equation) == "Z[i] = 1[K <= i] where |K| = |X.0|"
     assert parse(str(equation)) is equation

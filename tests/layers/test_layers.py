@@ -8,26 +8,27 @@ from einstan import layers, parse
 from einstan.calculus.backward import backward, joined
 from einstan.calculus.partial import partial
 from einstan.language import ClaimError, DifferentiationError
+from einstan.language.index import Index, lowered
+from einstan.language.node import preorder
 from einstan.library.api import Program
 from einstan.library.layer import Layer
 from einstan.library.network import Network
+from einstan.machine.extents import infer
 from einstan.machine.loops import evaluate
 from tests.layers.rows import ROWS, central_differences
 
 CLOSE = {"rtol": 1e-12, "atol": 1e-13}
-LETTERS = "NJ"
 
 
 def layer_of(row):
-    return getattr(layers, row.name)
+    return row.layer()
 
 
 def network_of(row, assumptions=True):
     """The layer and, where its output is no scalar, a weighted sum of it: then gradients are those of a cotangent."""
     layer = layer_of(row)
-    rank = len(layer.equation.indices)
-    slots = ",".join(LETTERS[:rank])
-    total = f"total = C[{slots}] {row.output}[{slots}]" if rank else f"total = C {row.output}"
+    slots = row.slots
+    total = f"total = C[{slots}] {row.output}[{slots}]" if slots else f"total = C {row.output}"
     network = Network(layer(), total)
     if not assumptions:
         network.program = Program(network.program.equations)
@@ -62,7 +63,8 @@ def test_backward(row):
     expected = row.gradients(cotangent, **arrays)
     network = network_of(row)
     wrt = tuple(expected)
-    assert set(wrt) == set(layer_of(row).inputs)
+    assert set(wrt) == set(row.wrt)
+    assert set(row.shapes) == set(layer_of(row).inputs)
     _, found = network.value_and_grad("total", wrt=wrt).compile()({}, **arrays, C=cotangent)
     loops = looped(joined(network.program, network.backward("total", wrt)), {**arrays, "C": cotangent})
     for name in wrt:
@@ -74,7 +76,7 @@ def test_backward(row):
 def test_the_oracle_itself_against_central_differences(row):
     arrays, cotangent = row.arrays(), row.cotangent()
     by_hand = row.gradients(cotangent, **arrays)
-    for name in arrays:
+    for name in row.wrt:
         jacobian = central_differences(row.forward, arrays, name)
         expected = np.tensordot(cotangent, jacobian, axes=cotangent.ndim)
         np.testing.assert_allclose(by_hand[name], expected, rtol=1e-6, atol=1e-8)
@@ -83,7 +85,7 @@ def test_the_oracle_itself_against_central_differences(row):
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_every_partial_is_declared_and_proved(row):
     layer = layer_of(row)
-    assert set(layer.declared) == set(layer.inputs)
+    assert set(layer.declared) == set(row.wrt)
     assert all(verdict.proved for verdict in layer.report)
     assert layer.source
 
@@ -91,7 +93,7 @@ def test_every_partial_is_declared_and_proved(row):
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_declared_and_derived_partials_against_central_differences(row):
     layer, arrays = layer_of(row), row.arrays()
-    for name in layer.inputs:
+    for name in row.wrt:
         expected = central_differences(row.forward, arrays, name)
         for equation in (layer.declared[name], layer.derived(name)):
             # A partial may name the output; extents of axes that only the equation has come with the program.
@@ -104,7 +106,7 @@ def test_declared_and_derived_partials_against_central_differences(row):
 def test_einsum_strings_of_partials_give_the_partials(row):
     """The strings, run by NumPy on operands evaluated by the loops, are the central differences."""
     layer, arrays = layer_of(row), row.arrays()
-    for name in layer.inputs:
+    for name in row.wrt:
         equation = layer.partial(name)
         found = run_einsum(layer.partial(name), layer.program, arrays)
         expected = central_differences(row.forward, arrays, name)
@@ -116,14 +118,18 @@ def run_einsum(equation, program, arrays):
     from einstan.library.einsum import einsum
 
     total = 0
+    whole = Program((*program.equations, equation))
+    extents = infer(whole, {name: array.shape for name, array in arrays.items()})
+    indices = [node for node in preorder(equation.lhs, equation.rhs) if isinstance(node, Index)]
+    sizes = {lowered(index.name): extents.of(equation, index) for index in indices}  # an operand alone may not tell
     for term in einsum(equation).terms:
         operands = []
         for operand, subscripts in zip(term.operands, term.subscripts, strict=True):
             indices = tuple(dict.fromkeys(subscripts))
             whole = Program((*program.equations, equation, Equation("operand", indices, operand)))
-            operands.append(as_array(evaluate(whole, arrays)["operand"]))
+            operands.append(as_array(evaluate(whole, arrays, sizes)["operand"]))
         whole = Program((*program.equations, equation, Equation("factor", (), term.factor)))
-        factor = as_array(evaluate(whole, arrays)["factor"])
+        factor = as_array(evaluate(whole, arrays, sizes)["factor"])
         total = total + factor * np.einsum(term.string, *operands)
     return total
 
@@ -131,8 +137,8 @@ def run_einsum(equation, program, arrays):
 SECOND = [
     (row, left, right)
     for row in ROWS
-    for left in row.shapes
-    for right in row.shapes
+    for left in row.wrt
+    for right in row.wrt
     if row.name not in ("relu",) and left <= right
 ]
 
@@ -292,7 +298,7 @@ def test_softmax_and_cross_entropy_cancel_and_have_a_general_form():
 def test_parse_of_what_a_layer_prints():
     for row in ROWS:
         layer = layer_of(row)
-        for equation in (layer.equation, *map(layer.partial, layer.inputs), *map(layer.derived, layer.inputs)):
+        for equation in (layer.equation, *map(layer.partial, row.wrt), *map(layer.derived, row.wrt)):
             assert parse(str(equation)) is equation
 
 

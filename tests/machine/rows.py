@@ -200,7 +200,7 @@ ROWS = [
 UNARY = {
     "exp": np.exp, "sin": np.sin, "cos": np.cos, "tan": np.tan, "arctan": np.arctan, "sinh": np.sinh, "cosh": np.cosh,
     "tanh": np.tanh, "sigmoid": lambda x: 1 / (1 + np.exp(-x)), "softplus": lambda x: np.log(1 + np.exp(x)),
-    "erf": ERF, "relu": lambda x: np.where(x > 0, x, 0), "abs": np.abs, "sign": np.sign,
+    "erf": ERF, "relu": lambda x: np.where(x > 0, x, 0), "abs": np.abs, "sign": np.sign, "floor": np.floor,
 }  # fmt: skip
 ROWS += [Row(name, f"y[i,j] = {name}(x[i,j])", {"x": (3, 4)}, oracle) for name, oracle in UNARY.items()]
 ROWS += [

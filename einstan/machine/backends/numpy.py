@@ -32,6 +32,7 @@ UFUNCS: dict[str, str] = {
     "relu": "np.maximum({0}, 0{out})",
     "abs": "np.abs({0}{out})",
     "sign": "np.sign({0}{out})",
+    "floor": "np.floor({0}{out})",
     "maximum": "np.maximum({0}, {1}{out})",
     "minimum": "np.minimum({0}, {1}{out})",
     "pow": "np.power({0}, {1}{out})",

@@ -1,0 +1,163 @@
+"""What the two passes over a program share: which equations matter, and the names and sizes of what they define.
+
+The backward pass names a cotangent ``dU`` for a tensor ``U``, the tangent pass a tangent ``tU``.  A second pass over
+the equations of a first one has a number in its letter, ``t2U``.  Several directions at once stand in one more index,
+which comes first: ``tU[r,u]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from einstan.calculus.naming import Stated, derived_equation
+from einstan.calculus.program import Program
+from einstan.language.dims import axis
+from einstan.language.errors import ProgramError, nearest
+from einstan.language.index import Affine, Index, fresh_name
+from einstan.language.node import preorder
+from einstan.language.place import at
+from einstan.language.term import Equation, Expr, Extent, Indexed, Name, substitute
+
+# ---- which equations matter ------------------------------------------------------------------------------------------
+
+
+def dependencies(program: Program, name: Name) -> set[Name]:
+    """Every tensor that a tensor depends on."""
+    return reached(program.reads, name)
+
+
+def reached(reads: Mapping[Name, Sequence[Name]], *names: Name) -> set[Name]:
+    found: set[Name] = set()
+    queue = list(names)
+    while queue:
+        for read in reads.get(queue.pop(), ()):
+            if read not in found:
+                found.add(read)
+                queue.append(read)
+    return found
+
+
+def between(
+    forward: Sequence[Equation], reads: Mapping[Name, Sequence[Name]], wrt: Iterable[Name], of: Iterable[Name]
+) -> set[Name]:
+    """The tensors that depend on one of ``wrt`` and that one of ``of`` depends on, both ends included."""
+    depends = set(wrt)
+    for equation in forward:
+        if any(read in depends for read in reads[equation.name]):
+            depends.add(equation.name)
+    ends = tuple(of)
+    return depends & (reached(reads, *ends) | set(ends))
+
+
+def needed(equations: Sequence[Equation], wanted: Iterable[Name]) -> list[Equation]:
+    """The equations that define the wanted tensors, and those that these read."""
+    by_name = {e.name: e for e in equations}
+    keep: set[Name] = set()
+    queue = list(wanted)
+    reads = Program(equations).reads
+    while queue:
+        name = queue.pop()
+        if name in by_name and name not in keep:
+            keep.add(name)
+            queue.extend(reads[name])
+    return [e for e in equations if e.name in keep]
+
+
+# ---- what they define ------------------------------------------------------------------------------------------------
+
+
+def batch_index(letter: str | None, given: Mapping[Name, Name], scalars: set[str]) -> tuple[Index, ...]:
+    """The index over directions or cotangents, or none; its dimension is the first axis of those that are given."""
+    if letter is None:
+        return ()
+    # No name of the language has a dash, so nothing captures it on the way.
+    return (Index(f"{fresh_name(letter, scalars)}'", axis(str(next(iter(given.values()))), 0)),)
+
+
+def pass_name(letter: str, tensor: Name) -> str:
+    """``tZ`` for the tangent of ``Z``, and ``tdLdW`` for that of ``dL/dW``."""
+    return letter + str(tensor).replace("/", "")
+
+
+def pass_equation(
+    name: Name,
+    tensor: Name,
+    batch: tuple[Index, ...],
+    indices: tuple[Index, ...],
+    rhs: Expr,
+    stated: Sequence[Stated] = (),
+    sized: bool = True,
+) -> Equation:
+    """The equation of a tangent or cotangent of ``tensor``, with letters to read.
+
+    With ``sized`` an index that no plain slot of the right side has runs as far as in the tensor, and says so:
+    ``tZ[n,j] = tb[j] where |n| = |Z.0|``.
+    """
+    taken = {index.name for index in indices}
+    letters = tuple(Index(fresh_name(index.name.rstrip("'"), taken), index.dim) for index in batch)
+    value: Expr = substitute(rhs, dict(zip(batch, letters, strict=True)))  # type: ignore[assignment]
+    plain = plainly_read(value)
+    where = [
+        (index, Affine(((Extent(Index(_axis(tensor, position, index))), 1),)))
+        for position, index in enumerate(indices)
+        if sized and index not in plain
+    ]
+    where += [(index, Affine(((Extent(Index(index.dim)), 1),))) for index in letters if index not in plain]
+    return derived_equation(name, (*letters, *indices), value, stated, where)
+
+
+def plainly_read(expr: Expr) -> set[Index | None]:
+    """The free indices that stand by themselves in a slot, so that its tensor tells how far they run."""
+    read = {form.index for node in preorder(expr) if isinstance(node, Indexed) for form in node.slots}
+    return read & set(expr.free)
+
+
+def _axis(tensor: Name, position: int, index: Index) -> str:
+    """The axis that an index runs over; those of a derivative are those of other tensors, which have names to print."""
+    return axis(tensor, position) if isinstance(tensor, str) else index.dim
+
+
+def refuse_collisions(program: Program, letter: str, kind: str, names: Iterable[Name]) -> None:
+    """A tensor of the program that has the name of a tangent or cotangent is refused."""
+    for name in names:
+        made = pass_name(letter, name)
+        if made in program.ranks:
+            raise ProgramError(
+                f"{made} is the {kind} {name}, and a tensor of the program has that name",
+                **at(program.defined.get(made), made),
+                inferred=f"{name} is a tensor of the program too",
+                repair=f"give the tensor {made} another name",
+            )
+
+
+def refuse_given(program: Program, tensor: Name, given: Name, kind: str) -> None:
+    """A direction or cotangent is a new tensor: one of the program would be captured."""
+    if given in program.ranks:
+        raise ProgramError(
+            f"{given} is to be the {kind} {tensor}, and a tensor of the program has that name",
+            **at(program.defined.get(given), given),
+            inferred=f"the program has {', '.join(map(str, program.ranks))}",
+            repair=f"name it otherwise, and give the values of {given} to it at the call",
+        )
+
+
+def require_tensor(program: Program, name: Name) -> None:
+    """A tensor that the program reads or defines."""
+    if name not in program.ranks:
+        known = [str(n) for n in program.ranks]
+        raise ProgramError(
+            f"there is no tensor {name}",
+            inferred="the tensors are " + ", ".join(known),
+            repair=nearest(str(name), known) or "differentiate with respect to one of these",
+        )
+
+
+def require_defined(program: Program, name: Name) -> None:
+    """A tensor that an equation defines."""
+    if name not in program.defined:
+        known = [str(defined) for defined in program.defined]
+        raise ProgramError(
+            f"no equation defines {name}",
+            inferred="defined are " + ", ".join(known),
+            repair=nearest(str(name), known) or "differentiate one of these",
+        )

@@ -1,0 +1,25 @@
+"""What can be composed: ``f >> g`` is the function that does f first and then g."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from einstan.library.network import Network
+
+
+class Composable:
+    """Equations, layers, their uses and networks: ``dense(j=64) >> relu >> dense(j=10)`` is a network."""
+
+    __slots__ = ()
+
+    def __rshift__(self, other: Any) -> Network:
+        """This, then ``other``, which reads what this defines; see `einstan.library.compose.compose`."""
+        from einstan.library.compose import compose
+
+        return compose(self, other)
+
+    def __rrshift__(self, other: Any) -> Network:
+        from einstan.library.compose import compose
+
+        return compose(other, self)

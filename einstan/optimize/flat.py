@@ -1,0 +1,130 @@
+"""Functions of one flat vector, as `scipy.optimize` and its like want them; all from the same equations.
+
+f = flat(network, "L", params, data)
+found = scipy.optimize.minimize(f.fun, f.x0, jac=f.jac, hessp=f.hessp, method="trust-krylov")
+params = f.unpack(found.x)
+
+F = flat_system(program, "F", params, data)
+found = scipy.optimize.root(F.fun, F.x0, jac=F.jac)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from einstan.calculus.passes import require_defined
+from einstan.optimize.curvature import Curvature, Piece, evaluated, first_derivatives, hessian
+from einstan.optimize.layout import Arrays, Layout
+from einstan.optimize.objective import Objective, Source, as_floats, as_program, function_of, names_of
+
+
+class Flat:
+    """A scalar of one vector: ``fun(x)``, ``jac(x)``, ``fun_and_jac(x)``, ``hess(x)``, ``hessp(x, v)``.
+
+    ``x0`` is where the parameters begin; ``unpack(x)`` gives them by name, ``pack(params)`` the vector again.
+    """
+
+    def __init__(self, objective: Objective) -> None:
+        self.objective, self.layout = objective, objective.layout
+        self.x0 = self.layout.pack(objective.start)
+        self.pack, self.unpack = self.layout.pack, self.layout.unpack
+        self._hessian: Curvature | None = None
+
+    def fun(self, x: np.ndarray) -> float:
+        """The value."""
+        return self.objective.value(self.unpack(x))
+
+    def jac(self, x: np.ndarray) -> np.ndarray:
+        """The gradient, as long as ``x``."""
+        return self.fun_and_jac(x)[1]
+
+    def fun_and_jac(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        """Both at once, for ``jac=True``."""
+        value, gradient = self.objective.value_and_gradient(self.unpack(x))
+        return value, self.pack(gradient)
+
+    def hess(self, x: np.ndarray) -> np.ndarray:
+        """The Hessian, dense."""
+        if self._hessian is None:
+            self._hessian = hessian(self.objective)
+        return dense(self._hessian(self.unpack(x)), self.layout, self.layout)
+
+    def hessp(self, x: np.ndarray, v: np.ndarray) -> np.ndarray:
+        """The Hessian times a vector; the Hessian is not made."""
+        return self.pack(self.objective.product(self.unpack(x), self.unpack(v)))
+
+
+class FlatSystem:
+    """Several tensors as one vector of another: ``fun(x)`` and its Jacobian ``jac(x)``; the rest as for `Flat`."""
+
+    def __init__(
+        self,
+        source: Source,
+        equations: Sequence[str],
+        params: Mapping[str, np.ndarray],
+        data: Mapping[str, np.ndarray],
+        wrt: Iterable[str] | None,
+    ) -> None:
+        program = as_program(source)
+        names = names_of(program, params, wrt)
+        for name in equations:
+            require_defined(program, name)
+        start: Arrays = {name: as_floats(name, params[name]) for name in names}
+        rest = {**{name: array for name, array in params.items() if name not in start}, **data}
+        self.layout = Layout.of(start)
+        self.x0 = self.layout.pack(start)
+        self.pack, self.unpack = self.layout.pack, self.layout.unpack
+        self._values = function_of(program, equations, rest)
+        self._names = tuple(equations)
+        self._rows = Layout.of(self._residual(self.x0))
+        shapes = self._rows.shapes, self.layout.shapes
+        blocks = first_derivatives(program, equations, names)
+        self._jacobian = evaluated(blocks, program, equations, names, *shapes, rest, False)
+
+    def _residual(self, x: np.ndarray) -> Arrays:
+        return dict(zip(self._names, self._values(self.unpack(x)), strict=True))
+
+    def fun(self, x: np.ndarray) -> np.ndarray:
+        """The values, in one vector."""
+        return self._rows.pack(self._residual(x))
+
+    def jac(self, x: np.ndarray) -> np.ndarray:
+        """The Jacobian, dense: a row per value, a column per unknown."""
+        return dense(self._jacobian(self.unpack(x)), self._rows, self.layout)
+
+
+def flat(
+    source: Source,
+    loss: str,
+    params: Mapping[str, np.ndarray],
+    data: Mapping[str, np.ndarray] | None = None,
+    *,
+    wrt: Iterable[str] | None = None,
+) -> Flat:
+    """A scalar of a network, a program or an equation as functions of one vector; see `Flat`."""
+    return Flat(Objective(source, loss, params, data, wrt))
+
+
+def flat_system(
+    source: Source,
+    equations: str | Sequence[str],
+    params: Mapping[str, np.ndarray],
+    data: Mapping[str, np.ndarray] | None = None,
+    *,
+    wrt: Iterable[str] | None = None,
+) -> FlatSystem:
+    """Tensors of a network, a program or an equation as one vector of another; see `FlatSystem`."""
+    return FlatSystem(source, [equations] if isinstance(equations, str) else list(equations), params, data or {}, wrt)
+
+
+def dense(pieces: Sequence[Piece], rows: Layout, columns: Layout) -> np.ndarray:
+    """The whole matrix of a system, its zeros written out."""
+    matrix = np.zeros((rows.size, columns.size))
+    numbers = rows.unpack(np.arange(rows.size)), columns.unpack(np.arange(columns.size))
+    for piece in pieces:
+        above = piece.gather(numbers[0]).astype(int)
+        below = piece.columns(numbers[1]).astype(int)
+        matrix[above[:, :, None], below[:, None, :]] = piece.matrix
+    return matrix

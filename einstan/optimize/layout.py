@@ -1,0 +1,44 @@
+"""Named arrays as one vector and back: what linear algebra and SciPy work on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+Arrays = dict[str, np.ndarray]
+
+
+class Layout:
+    """Where every entry of every array stands in the vector: in the order of the names, each array row by row."""
+
+    def __init__(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        self.shapes = dict(shapes)
+        self.size = sum(math.prod(shape) for shape in self.shapes.values())
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, np.ndarray]) -> Layout:
+        return cls({name: np.shape(array) for name, array in arrays.items()})
+
+    def pack(self, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The arrays as one vector."""
+        parts = [np.asarray(arrays[name], dtype=float).reshape(-1) for name in self.shapes]
+        return np.concatenate(parts) if parts else np.zeros(0)
+
+    def pack_rows(self, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Arrays with one more axis in front as the rows of a matrix."""
+        parts = [np.reshape(arrays[name], (len(arrays[name]), math.prod(shape))) for name, shape in self.shapes.items()]
+        return np.concatenate(parts, axis=1)
+
+    def unpack(self, vector: np.ndarray) -> Arrays:
+        """The vector as arrays; those are views where they can be."""
+        return {name: part.reshape(self.shapes[name]) for name, part in self._cut(np.asarray(vector), 0)}
+
+    def unpack_rows(self, matrix: np.ndarray) -> Arrays:
+        """The rows of a matrix as arrays with one more axis in front."""
+        return {name: part.reshape(len(matrix), *self.shapes[name]) for name, part in self._cut(matrix, 1)}
+
+    def _cut(self, array: np.ndarray, axis: int) -> list[tuple[str, np.ndarray]]:
+        ends = np.cumsum([math.prod(shape) for shape in self.shapes.values()])[:-1]
+        return list(zip(self.shapes, np.split(array, ends, axis=axis), strict=True))

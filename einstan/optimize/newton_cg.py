@@ -1,0 +1,76 @@
+"""Newton-CG: Newton's method where the Hessian is never made, only its products with directions.
+
+The system ``H s = -g`` is solved by conjugate gradients, as far as the gradient's size makes it worth while, and left
+where a direction of negative curvature turns up (Dembo and Steihaug, "Truncated-Newton algorithms", 1983).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+
+from einstan.optimize.layout import Arrays
+from einstan.optimize.newton import minimised
+from einstan.optimize.objective import Objective, Source
+from einstan.optimize.report import Result
+
+BENT = "the curvature along a direction was not positive: the step ended before it"
+
+
+def newton_cg(
+    source: Source,
+    loss: str,
+    params: Mapping[str, np.ndarray],
+    data: Mapping[str, np.ndarray] | None = None,
+    *,
+    wrt: Iterable[str] | None = None,
+    tol: float = 1e-7,
+    max_iterations: int = 200,
+    products: int | None = None,
+    damping: float = 0.0,
+    progress: bool | None = None,
+) -> Result:
+    """Minimise a scalar over many parameters by conjugate gradients on Hessian-vector products, with a line search.
+
+    ``products`` is the most that one iteration may use (by default twice the number of unknowns, at most 250); the
+    report counts them.  The rest, and what is told and raised, as for `einstan.optimize.newton.newton`.
+    """
+    objective = Objective(source, loss, params, data, wrt)
+    layout = objective.layout
+    most = min(2 * layout.size, 250) if products is None else products
+
+    def step(here: Arrays, gradient: Arrays) -> tuple[Arrays, list[str], dict[str, float]]:
+        def product(vector: np.ndarray) -> np.ndarray:
+            return layout.pack(objective.product(here, layout.unpack(vector))) + damping * vector
+
+        found, used, note = conjugate_gradients(product, layout.pack(gradient), most)
+        return layout.unpack(found), note, {"products": used, "damping": damping}
+
+    return minimised(objective, step, tol, max_iterations, progress)
+
+
+def conjugate_gradients(
+    product: Callable[[np.ndarray], np.ndarray], gradient: np.ndarray, most: int
+) -> tuple[np.ndarray, int, list[str]]:
+    """A step that leads down, the number of products it took, and a note where the curvature was not positive."""
+    norm = math.sqrt(gradient @ gradient)
+    enough = min(0.5, math.sqrt(norm)) * norm
+    step, residual = np.zeros_like(gradient), gradient.copy()
+    direction = -residual
+    square = residual @ residual
+    for used in range(1, most + 1):
+        bent = product(direction)
+        curvature = direction @ bent
+        if curvature <= np.finfo(float).eps * (direction @ direction):
+            return (step if used > 1 else direction), used, [BENT]
+        length = square / curvature
+        step = step + length * direction
+        residual = residual + length * bent
+        next_square = residual @ residual
+        if math.sqrt(next_square) <= enough:
+            return step, used, []
+        direction = -residual + next_square / square * direction
+        square = next_square
+    return step, most, []

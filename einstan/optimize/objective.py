@@ -1,0 +1,156 @@
+"""A scalar as a function of its parameters: its value, its gradient, and products with its curvature.
+
+Everything is an index equation first: the gradient a backward pass, a product with the Hessian the tangent pass over
+it.  Each is compiled when it is first asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import numpy as np
+
+from einstan.calculus.passes import require_tensor
+from einstan.language.errors import DataError, nearest
+from einstan.language.term import Equation
+from einstan.library import api
+from einstan.library.assumptions import check_assumption
+from einstan.library.network import Network
+from einstan.optimize.layout import Arrays, Layout
+
+Source = Network | api.Program | Equation
+
+DIRECTION = "t"  # a direction of W is called tW
+
+
+class Objective:
+    """``Objective(source, loss, params, data)``: a scalar of a network, a program or an equation.
+
+    - ``params``: tensor name to array, where to begin; they are computed with in float64;
+    - ``data``: the arrays of all other inputs;
+    - ``wrt``: the names of those parameters that vary, all of them unless told otherwise; the others are data.
+
+    Raises `DataError` for arrays that are not finite and names that there are not, and where the data break an
+    assumption of the program; `ProgramError` for a loss that is not a scalar.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        loss: str,
+        params: Mapping[str, np.ndarray],
+        data: Mapping[str, np.ndarray] | None = None,
+        wrt: Iterable[str] | None = None,
+    ) -> None:
+        self.program, self.loss = as_program(source), loss
+        self.names = names_of(self.program, params, wrt)
+        self.start: Arrays = {name: as_floats(name, params[name]) for name in self.names}
+        rest = {name: array for name, array in params.items() if name not in self.start}
+        self.data = {**rest, **(data or {})}
+        for name in self.data:
+            require_tensor(self.program, name)
+        for assumption in self.program.assumptions:
+            check_assumption(assumption, self.data)
+        self.layout = Layout.of(self.start)
+        self._functions: dict[object, Callable[[Mapping[str, np.ndarray]], tuple[np.ndarray, ...]]] = {}
+
+    def value(self, params: Mapping[str, np.ndarray]) -> float:
+        (value,) = self.function("value", lambda: self.program, (self.loss,))(params)
+        return float(value)
+
+    def value_and_gradient(self, params: Mapping[str, np.ndarray]) -> tuple[float, Arrays]:
+        names = (self.loss, *(f"d{name}" for name in self.names))
+        value, *gradients = self.function("gradient", self._with_gradient, names)(params)
+        return float(value), dict(zip(self.names, gradients, strict=True))
+
+    def product(self, params: Mapping[str, np.ndarray], directions: Mapping[str, np.ndarray]) -> Arrays:
+        """The Hessian times a direction, given and returned as one array per parameter."""
+        names = [f"td{name}" for name in self.names]
+        return self._along("product", lambda: self.program.hvp(self.loss, self.names), names, params, directions)
+
+    def products(self, params: Mapping[str, np.ndarray], directions: Mapping[str, np.ndarray]) -> Arrays:
+        """The Hessian times several directions, which stand along the first axis."""
+        names = [f"td{name}" for name in self.names]
+
+        def made() -> api.Program:
+            return self.program.hvp(self.loss, self.names, batch="r")
+
+        return self._along("products", made, names, params, directions)
+
+    def gauss_newton_products(
+        self, outputs: Sequence[str], params: Mapping[str, np.ndarray], directions: Mapping[str, np.ndarray]
+    ) -> Arrays:
+        """The Gauss-Newton matrix times several directions, which stand along the first axis."""
+        names = [f"g{name}" for name in self.names]
+
+        def made() -> api.Program:
+            return self.program.gauss_newton(self.loss, outputs, self.names, batch="r")
+
+        return self._along(("gauss-newton", *outputs), made, names, params, directions)
+
+    def _along(
+        self,
+        key: object,
+        made: Callable[[], api.Program],
+        names: Sequence[str],
+        params: Mapping[str, np.ndarray],
+        directions: Mapping[str, np.ndarray],
+    ) -> Arrays:
+        function = self.function(key, made, names)
+        found = function({**params, **{f"{DIRECTION}{name}": array for name, array in directions.items()}})
+        return dict(zip(self.names, found, strict=True))
+
+    def _with_gradient(self) -> api.Program:
+        gradient = self.program.backward(self.loss, self.names)
+        return api.Program(gradient.known)
+
+    def function(
+        self, key: object, made: Callable[[], api.Program], outputs: Sequence[str]
+    ) -> Callable[[Mapping[str, np.ndarray]], tuple[np.ndarray, ...]]:
+        """The outputs of a program as a function of the parameters, compiled once per key."""
+        if key not in self._functions:
+            self._functions[key] = function_of(made(), outputs, self.data)
+        return self._functions[key]
+
+
+def function_of(
+    program: api.Program, outputs: Sequence[object], data: Mapping[str, np.ndarray]
+) -> Callable[[Mapping[str, np.ndarray]], tuple[np.ndarray, ...]]:
+    """``f(arrays) -> outputs``, compiled, with the data bound."""
+    compiled = program.compile(outputs=outputs)
+    bound = {name: data[name] for name in compiled.texts if name in data}
+    read = set(compiled.texts)
+
+    def function(arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, ...]:
+        return compiled.call({**bound, **{name: array for name, array in arrays.items() if name in read}}, {})
+
+    return function
+
+
+def as_program(source: Source) -> api.Program:
+    if isinstance(source, Network):
+        return source.program
+    return source if isinstance(source, api.Program) else api.Program((source,))
+
+
+def names_of(program: api.Program, params: Mapping[str, np.ndarray], wrt: Iterable[str] | None) -> tuple[str, ...]:
+    """The parameters that vary, all of which have a first value."""
+    names = tuple(params) if wrt is None else tuple(dict.fromkeys(wrt))
+    for name in names:
+        require_tensor(program, name)
+        if name not in params:
+            raise DataError(
+                f"{name} has no first value",
+                inferred=f"params has {', '.join(params) or 'nothing'}",
+                repair=nearest(name, params) or f"params={{{name!r}: array}}",
+            )
+    if not names:
+        raise DataError("there is no parameter to vary", repair="params={name: array}")
+    return names
+
+
+def as_floats(name: str, given: np.ndarray) -> np.ndarray:
+    array = np.array(given, dtype=float)
+    if not np.isfinite(array).all():
+        raise DataError(f"the first value of {name} is not finite", repair=f"begin with finite numbers in {name}")
+    return array

@@ -1,0 +1,123 @@
+"""What an iteration tells: a row for every step, one line on a terminal while it runs, and the result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from einstan.optimize.layout import Arrays
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+Row = dict[str, float]
+PATIENCE = 1.0  # seconds before the line appears
+
+
+@dataclass
+class Result:
+    """Where an iteration ended.
+
+    - ``params``: the arrays that it found; ``loss``: the value there (of a root, half the square of the residual);
+    - ``gradient_norm``: the Euclidean norm of the gradient (of a root, of the residual);
+    - ``iterations``, ``converged``, and the ``reason`` that it ended;
+    - ``rows``: one dictionary per iteration, from 0, where it began; ``notes``: what was done about systems that were
+      indefinite or singular, with the iteration.
+
+    Printed, it is a table.
+    """
+
+    params: Arrays
+    loss: float
+    gradient_norm: float
+    iterations: int
+    converged: bool
+    reason: str
+    rows: list[Row] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        word = "converged" if self.converged else "not converged"
+        return "\n".join([*table(self.rows), *self.notes, f"{word}: {self.reason}"])
+
+
+def table(rows: list[Row]) -> list[str]:
+    """The rows under their names, in columns."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    cells = [names, *([_cell(row.get(name)) for name in names] for row in rows)]
+    widths = [max(len(line[k]) for line in cells) for k in range(len(names))]
+    return ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+
+
+def _cell(value: float | None) -> str:
+    if value is None:
+        return ""
+    return str(value) if isinstance(value, int) else f"{value:.6g}"
+
+
+class Report:
+    """The rows of one run, and its line on a terminal.
+
+    ``progress``: True shows the line at once, False never; None shows it on a terminal when the run takes long.
+    """
+
+    def __init__(self, progress: bool | None = None) -> None:
+        self.rows: list[Row] = []
+        self.told: dict[str, list[int]] = {}
+        self.progress = progress
+        self.began = time.monotonic()
+        self.line: Status | None = None
+
+    def __enter__(self) -> Report:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.line is not None:
+            self.line.stop()
+
+    def add(self, **values: float) -> None:
+        """One iteration."""
+        self.rows.append({name.replace("_", " "): value for name, value in values.items()})
+        self._show()
+
+    def note(self, texts: list[str]) -> None:
+        """What was done in the iteration that is being made."""
+        for text in texts:
+            self.told.setdefault(text, []).append(len(self.rows))
+
+    def result(self, params: Mapping[str, Any], loss: float, norm: float, converged: bool, reason: str) -> Result:
+        iterations = max(len(self.rows) - 1, 0)
+        notes = [f"{_spans(numbers)}: {text}" for text, numbers in self.told.items()]
+        return Result(dict(params), loss, norm, iterations, converged, reason, self.rows, notes)
+
+    def _show(self) -> None:
+        if self.progress is False or (self.progress is None and time.monotonic() - self.began < PATIENCE):
+            return
+        if self.line is None:
+            from rich.console import Console
+
+            console = Console(stderr=True)
+            if not console.is_terminal:
+                self.progress = False
+                return
+            self.line = console.status("")
+            self.line.start()
+        row = self.rows[-1]
+        self.line.update("  ".join(f"{name} {_cell(value)}" for name, value in row.items()))
+
+
+def _spans(numbers: list[int]) -> str:
+    """``iteration 3``, ``iterations 1-6, 9``."""
+    spans: list[list[int]] = []
+    for number in dict.fromkeys(numbers):
+        if spans and number == spans[-1][-1] + 1:
+            spans[-1] = [spans[-1][0], number]
+        else:
+            spans.append([number])
+    word = "iteration" if len(spans) == 1 == len(spans[0]) else "iterations"
+    return f"{word} " + ", ".join("-".join(map(str, span)) for span in spans)

@@ -1,0 +1,195 @@
+"""Products with Jacobians and Hessians as programs: against NumPy by hand, and in every order of composition."""
+
+import numpy as np
+import pytest
+
+import einstan as es
+from einstan.language.errors import EinstanError
+from einstan.layers import cross_entropy, dense, mean_squared_error, softmax, tanh
+
+N, K, J, C, R = 7, 5, 4, 3, 2
+RNG = np.random.default_rng(0)
+X, W1, b1 = RNG.normal(size=(N, K)), RNG.normal(size=(K, J)), RNG.normal(size=J)
+W2, b2 = RNG.normal(size=(J, C)), RNG.normal(size=C)
+Y = np.eye(C)[RNG.integers(0, C, N)]
+V1, v1, V2, v2 = (RNG.normal(size=(R, *a.shape)) for a in (W1, b1, W2, b2))
+PARAMS = {"W1": W1, "b1": b1, "W2": W2, "b2": b2}
+DIRECTIONS = {"W1": V1, "b1": v1, "W2": V2, "b2": v2}
+
+
+def network():
+    return es.Network(
+        dense("H", X="X", W="W1", b="b1", j=J),
+        tanh("A", Z="H"),
+        dense("Z", X="A", W="W2", b="b2", j=C),
+        softmax("S", Z="Z"),
+        cross_entropy("L", S="S", Y="Y"),
+    )
+
+
+# ---- by hand ---------------------------------------------------------------------------------------------------------
+
+
+def forward(p=PARAMS):
+    A = np.tanh(X @ p["W1"] + p["b1"])
+    Z = A @ p["W2"] + p["b2"]
+    e = np.exp(Z - Z.max(axis=1, keepdims=True))
+    return A, Z, e / e.sum(axis=1, keepdims=True)
+
+
+def gradient(p=PARAMS):
+    A, _, S = forward(p)
+    dZ = (S - Y) / N
+    dH = dZ @ p["W2"].T * (1 - A**2)
+    return {"W1": X.T @ dH, "b1": dH.sum(axis=0), "W2": A.T @ dZ, "b2": dZ.sum(axis=0)}
+
+
+def pushed(r):
+    A, _, _ = forward()
+    tA = (X @ V1[r] + v1[r]) * (1 - A**2)
+    return tA, tA @ W2 + A @ V2[r] + v2[r]
+
+
+def hessian_product(r):
+    A, _, S = forward()
+    tA, tZ = pushed(r)
+    dZ, tdZ = (S - Y) / N, S * (tZ - (S * tZ).sum(axis=1, keepdims=True)) / N
+    dA, tdA = dZ @ W2.T, tdZ @ W2.T + dZ @ V2[r].T
+    tdH = tdA * (1 - A**2) - dA * 2 * A * tA
+    return {
+        "W1": X.T @ tdH, "b1": tdH.sum(axis=0), "W2": tA.T @ dZ + A.T @ tdZ, "b2": tdZ.sum(axis=0),
+    }  # fmt: skip
+
+
+def gauss_newton_product(r):
+    A, _, S = forward()
+    _, tZ = pushed(r)
+    c = S * (tZ - (S * tZ).sum(axis=1, keepdims=True)) / N
+    cH = c @ W2.T * (1 - A**2)
+    return {"W1": X.T @ cH, "b1": cH.sum(axis=0), "W2": A.T @ c, "b2": c.sum(axis=0)}
+
+
+def values(program, names, arrays=None):
+    arrays = arrays or {**PARAMS, "X": X, "Y": Y, **{f"t{name}": v for name, v in DIRECTIONS.items()}}
+    compiled = program.compile(outputs=names)
+    return compiled({name: arrays[name] for name in compiled.texts})
+
+
+# ---- one pass or two -------------------------------------------------------------------------------------------------
+
+
+def test_the_oracle_is_the_derivative_of_the_loss():
+    step = 1e-6
+    for r in range(R):
+        up, down = (gradient({n: p + s * step * DIRECTIONS[n][r] for n, p in PARAMS.items()}) for s in (1, -1))
+        for name, value in hessian_product(r).items():
+            np.testing.assert_allclose(value, (up[name] - down[name]) / (2 * step), rtol=1e-6, atol=1e-8)
+
+
+def test_jvp():
+    found = values(network().jvp(["Z", "A"], batch="r"), ["tZ", "tA"])
+    for r in range(R):
+        tA, tZ = pushed(r)
+        np.testing.assert_allclose(found["tA"][r], tA, rtol=1e-12)
+        np.testing.assert_allclose(found["tZ"][r], tZ, rtol=1e-12)
+
+
+def test_vjp_with_a_named_cotangent():
+    cotangent = RNG.normal(size=(N, C))
+    program = network().vjp({"Z": "M"}, ["W1", "b2"])
+    found = values(program, ["dW1", "db2"], {**PARAMS, "X": X, "M": cotangent})
+    A, _, _ = forward()
+    np.testing.assert_allclose(found["dW1"], X.T @ (cotangent @ W2.T * (1 - A**2)), rtol=1e-12)
+    np.testing.assert_allclose(found["db2"], cotangent.sum(axis=0), rtol=1e-12)
+
+
+def test_hvp():
+    found = values(network().hvp("L", batch="r"), [f"td{name}" for name in PARAMS])
+    for r in range(R):
+        for name, value in hessian_product(r).items():
+            np.testing.assert_allclose(found[f"td{name}"][r], value, rtol=1e-11, atol=1e-14)
+
+
+def test_gauss_newton():
+    program = network().gauss_newton("L", "Z", batch="r")
+    found = values(program, [f"g{name}" for name in PARAMS])
+    for r in range(R):
+        for name, value in gauss_newton_product(r).items():
+            np.testing.assert_allclose(found[f"g{name}"][r], value, rtol=1e-11, atol=1e-14)
+
+
+def test_gauss_newton_of_a_loss_with_a_penalty_has_the_curvature_of_both():
+    program = es.Program("Z[n] = tanh(X[n,K] w[K])\nL = 1/2 (Z[N] - y[N])^2 + 1/2 a w[K]^2")
+    arrays = {"X": X, "w": b1[:1].repeat(K), "y": X[:, 0], "a": np.array(0.3), "tw": np.arange(float(K))}
+    found = values(program.gauss_newton("L", ["Z", "w"], "w"), ["gw"], arrays)["gw"]
+    JX = (1 - np.tanh(X @ arrays["w"]) ** 2)[:, None] * X
+    np.testing.assert_allclose(found, JX.T @ (JX @ arrays["tw"]) + 0.3 * arrays["tw"], rtol=1e-12)
+    with pytest.raises(EinstanError, match=r"L depends on w not only through Z") as caught:
+        program.gauss_newton("L", "Z", "w")
+    assert "outputs=['Z', 'w'] counts it with its own Hessian" in str(caught.value)
+
+
+# ---- orders of composition -------------------------------------------------------------------------------------------
+
+ORDERS = {
+    "forward over reverse": lambda p: (p.backward("L", ["W1"]).jvp("dW1", {"W1": "V"}), "tdW1"),
+    "reverse over forward": lambda p: (p.jvp("L", {"W1": "V"}).backward("tL", ["W1"]), "dW1"),
+    "reverse over reverse": lambda p: (p.backward("L", ["W1"]).vjp({"dW1": "V"}, ["W1"]), "d2W1"),
+    "the partial of a partial": lambda p: (p.partial("L", "W1").jvp("dL/dW1", {"W1": "V"}), "tdLdW1"),
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_every_order_gives_the_hessian_product(order):
+    program, name = ORDERS[order](network().program)
+    for equation in program:
+        assert es.parse(str(equation), known=program.ranks) is es.Equation.of(equation)
+    arrays = {**PARAMS, "X": X, "Y": Y, "V": V1[0]}
+    direction = {n: np.zeros_like(p) for n, p in PARAMS.items()} | {"W1": V1[0]}
+    A, _, S = forward()
+    tA = X @ direction["W1"] * (1 - A**2)
+    dZ, tZ = (S - Y) / N, tA @ W2
+    tdZ = S * (tZ - (S * tZ).sum(axis=1, keepdims=True)) / N
+    expected = X.T @ (tdZ @ W2.T * (1 - A**2) - dZ @ W2.T * 2 * A * tA)
+    np.testing.assert_allclose(values(program, [name], arrays)[name], expected, rtol=1e-10, atol=1e-13)
+
+
+def test_third_derivatives():
+    """Three directions in sin(w x): the third derivative is -x³ cos(w x)."""
+    program = es.Program("L = sum[N](sin(w x[N]))")
+    third = program.jvp("L", {"w": "a"}).jvp("tL", {"w": "b"}).jvp("t2tL", {"w": "c"})
+    x = RNG.normal(size=N)
+    arrays = {"w": np.array(0.7), "x": x, "a": np.array(2.0), "b": np.array(3.0), "c": np.array(0.5)}
+    expected = -3 * (x**3 * np.cos(0.7 * x)).sum()
+    np.testing.assert_allclose(values(third, ["t3t2tL"], arrays)["t3t2tL"], expected, rtol=1e-12)
+
+
+def test_names_of_passes_do_not_meet():
+    program = network().hvp("L", ["W1"]).vjp({"tdW1": "U"}, ["W1"])
+    assert program.letters == ("d", "t", "d2")
+    assert {"d2W1", "d2tdW1"} & {str(e.name) for e in program} == {"d2W1"}
+
+
+def test_a_hessian_that_is_zero_is_zero():
+    program = es.Program("L = X[N,K] w[K]")
+    found = values(program.hvp("L", {"w": "v"}), ["tdw"], {"X": X, "v": np.ones(K), "w": np.ones(K)})
+    np.testing.assert_array_equal(found["tdw"], np.zeros(K))
+    with pytest.raises(EinstanError, match="L does not depend on u"):
+        es.Program("L = X[N,K] w[K]\nM = u").jvp("L", {"u": "v"})
+
+
+def test_they_plan_and_show_their_source():
+    program = network().hvp("L", {"W1": "V"}, batch="r")
+    plan = program.plan({"n": 16, "K": 5, "j": 4, "c": 3, "r": 2}, outputs=["tdW1"])
+    assert "tdW1" in str(plan)
+    source = program.source(outputs=["tdW1"])
+    assert "# tdW1[r,k,j] = X[N,k] tdH[r,N,j]" in source
+    assert "\\\\" in program.latex()
+
+
+def test_a_mean_squared_error():
+    net = es.Network(dense("Z", X="X", W="W", b="b", j=C), mean_squared_error("L", O="Z", Y="Y"))
+    found = values(
+        net.hvp("L", ["W"]), ["tdW"], {"X": X, "W": RNG.normal(size=(K, C)), "b": b2, "Y": Y, "tW": X[:K, :C]}
+    )
+    np.testing.assert_allclose(found["tdW"], 2 / Y.size * X.T @ (X @ X[:K, :C]), rtol=1e-12)
