@@ -86,6 +86,13 @@ def step(results: Any) -> Iterable[str]:
     yield from lost(results["lost"], ("case", "contender", "by"))
 
 
+def memory(results: Any) -> Iterable[str]:
+    rows = [(r["case"], f"{r['predicted']:,}", f"{r['measured']:,}", f"{r['ratio']:.3f}") for r in results["rows"]]
+    yield from markdown(("case", "predicted, bytes", "measured", "ratio"), rows)
+    yield ""
+    yield from lost(results["lost"], ("case", "what", "by"))
+
+
 def hvp(results: Any) -> Iterable[str]:
     rows = [
         (
@@ -136,6 +143,7 @@ TABLES: dict[str, Callable[[Any], Iterable[str]]] = {
     "check": check,
     "derive": derive,
     "hvp": hvp,
+    "memory": memory,
     "paths": paths,
     "step": step,
 }
