@@ -10,7 +10,7 @@ import builtins
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -33,21 +33,61 @@ from einstan.machine.refusals import (
     wrong_dtype,
     wrong_rank,
 )
+from einstan.machine.specialised import specialised
 
 Array = Any
 SPECIALISATIONS = 64
+WARM = 4  # specialisations that keep their memory between calls
 
 
 class Specialisation:
-    """The code for one tuple of shapes and dtypes."""
+    """The code for one tuple of shapes and dtypes, and functions with memory of their own that no call is using."""
 
-    def __init__(self, made: Plan, source: Source, inputs: tuple[Name, ...]) -> None:
-        self.plan, self.source = made, source
+    def __init__(self, made: Plan, source: Source, inputs: tuple[Name, ...], key: Any = None) -> None:
+        self.plan, self.source, self.key = made, source, key
         self.positions = tuple(inputs.index(name) for name in source.arguments)
         space: dict[str, Any] = {}
         # The names and texts in the source are ours alone, see emit.identifier and emit.plain_text.
         exec(builtins.compile(source.text, "<einstan>", "exec"), space)
-        self.run = space[source.function]
+        self.prepare: Any = space.get("prepare")
+        self.free = [space[source.function]]
+        self.run: Callable[..., tuple[Array, ...]] = self.run_in_turn
+        if not source.prepares:
+            self.run = space[source.function]
+        elif hasattr(self.free[0], "results"):
+            self.run = self.run_apart
+
+    def run_in_turn(self, *arrays: Array) -> tuple[Array, ...]:
+        """Call a function whose memory nobody uses: taking it from the list and putting it back are atomic."""
+        try:
+            function = self.free.pop()
+        except IndexError:
+            function = self.prepare()
+        try:
+            return function(*arrays)
+        finally:
+            self.free.append(function)
+
+    def run_apart(self, *arrays: Array) -> tuple[Array, ...]:
+        """The same where results stay in memory that is used again: never in that which the inputs lie in."""
+        aside = []
+        function = None
+        while function is None:
+            try:
+                function = self.free.pop()
+            except IndexError:
+                function = self.prepare()
+            results = function.results
+            for array in arrays:
+                if array.base is results:
+                    aside.append(function)
+                    function = None
+                    break
+        try:
+            return function(*arrays)
+        finally:
+            self.free.extend(aside)
+            self.free.insert(0, function)  # the results that came last stay as they are for longest
 
 
 class Compiled:
@@ -70,11 +110,18 @@ class Compiled:
         sizes: Mapping[str, int] | None = None,
         memory_limit: int | None = None,
         function: str = "step",
+        any_size: bool = False,
+        reuse_buffers: bool = False,
     ) -> None:
         self.program = as_program(program)
         self.flat = flatten(self.program, outputs)
         self.outputs = self.flat.outputs
         self.optimize, self.memory_limit, self.function = optimize, memory_limit, function
+        self.any_size, self.reuse_buffers = any_size, reuse_buffers
+        if any_size and reuse_buffers:
+            raise DataError(
+                "code for any size has no memory laid out beforehand", repair="leave out any_size, or reuse_buffers"
+            )
         self.sizes = dict(sizes or {})
         self.dtype = None if dtype is None else np.dtype(dtype)
         if self.dtype is not None and self.dtype.kind != "f":
@@ -99,12 +146,14 @@ class Compiled:
     def call(self, arrays: Mapping[Any, Array] | None, named: Mapping[str, Array]) -> tuple[Array, ...]:
         """The results in the order of ``outputs``."""
         given = self.gather(arrays, named)
-        key = tuple([(a.shape, a.dtype) if type(a) is np.ndarray else None for a in given])
-        found = self._known.get(key)
-        if found is None:
-            given = tuple(self.prepared(name, a) for name, a in zip(self.inputs, given, strict=True))
-            key = tuple((a.shape, a.dtype) for a in given)
-            found = self.specialise(key)
+        found = self._latest
+        if found is None or not fits(given, found.key):
+            key = tuple([(a.shape, a.dtype) if type(a) is np.ndarray else None for a in given])
+            found = self._known.get(key)
+            if found is None:
+                given = tuple(self.prepared(name, a) for name, a in zip(self.inputs, given, strict=True))
+                key = tuple((a.shape, a.dtype) for a in given)
+                found = self.specialise(key)
         try:
             return found.run(*[given[k] for k in found.positions])
         except IndexError as error:
@@ -161,11 +210,14 @@ class Compiled:
                     for name, (_, dtype) in zip(self.inputs, key, strict=True)
                     if name not in self.flat.sized
                 }
-                found = self._made(shapes, self.sizes, precisions, None)
+                found = self._made(shapes, self.sizes, precisions, None, key)
                 self._known[key] = found
                 while len(self._known) > SPECIALISATIONS:
                     self._known.popitem(last=False)
             self._latest = found
+            for older in list(self._known.values())[:-WARM]:
+                if older is not found and older.source.prepares:
+                    older.free.clear()  # memory is made again when it is needed
             return found
 
     def _made(
@@ -174,12 +226,18 @@ class Compiled:
         sizes: Mapping[str, int],
         precisions: dict[Name, str],
         nominal: int | None,
+        key: Any = None,
     ) -> Specialisation:
         extents = infer(self.program, shapes, sizes, nominal, self.flat.wanted)
         widest = max((np.dtype(p).itemsize for p in precisions.values() if p.startswith("float")), default=8)
         limit = self.memory_limit
         made = plan(self.program, extents, optimize=self.optimize, itemsize=widest, memory_limit=limit, flat=self.flat)
-        return Specialisation(made, emit(made, precisions, self.function, str(self.dtype or "float64")), self.inputs)
+        precision = str(self.dtype or "float64")
+        if nominal is not None or self.any_size:
+            source = emit(made, precisions, self.function, precision)
+        else:
+            source = specialised(made, precisions, self.function, precision, reuse_buffers=self.reuse_buffers)
+        return Specialisation(made, source, self.inputs, key)
 
     @property
     def plan(self) -> Plan:
@@ -216,13 +274,30 @@ def compile(
     sizes: Mapping[str, int] | None = None,
     memory_limit: int | None = None,
     function: str = "step",
+    any_size: bool = False,
+    reuse_buffers: bool = False,
 ) -> Compiled:
     """A program as a function of NumPy arrays; see `Compiled`.
 
     ``outputs`` are the tensors to return (by default all that the program defines), ``optimize`` as in `plan`,
     ``dtype`` a floating-point type that all inputs are converted to, ``sizes`` extents that no array gives.
+
+    Every tuple of shapes and dtypes has code of its own, with its memory laid out; ``any_size=True`` makes code that
+    reads sizes from the arrays.  With ``reuse_buffers=True`` results lie in memory that a later call writes again, though
+    never one that is given them.  Several threads may call one compiled program.
     """
-    return Compiled(program, outputs, optimize, dtype, sizes=sizes, memory_limit=memory_limit, function=function)
+    return Compiled(
+        program, outputs, optimize, dtype, sizes=sizes, memory_limit=memory_limit, function=function,
+        any_size=any_size, reuse_buffers=reuse_buffers,
+    )  # fmt: skip
+
+
+def fits(given: tuple[Array, ...], key: Any) -> bool:
+    """Whether arrays have these shapes and dtypes; the dtypes of NumPy itself are one object each."""
+    for array, (shape, dtype) in zip(given, key, strict=True):
+        if type(array) is not np.ndarray or array.dtype is not dtype or array.shape != shape:
+            return False
+    return True
 
 
 def _array(program: Program, name: Name, data: Array) -> Array:

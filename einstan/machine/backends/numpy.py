@@ -52,6 +52,27 @@ def softplus(x: Array) -> Array:
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
+def sigmoid_into(x: Array, z: Array, out: Array) -> None:
+    """The same, written to out, which may be x; z is memory of the same shape."""
+    np.abs(x, out=z)
+    np.negative(z, out=z)
+    np.exp(z, out=z)
+    np.greater_equal(x, 0, out=out)
+    np.maximum(z, out, out=out)
+    np.add(z, 1, out=z)
+    np.divide(out, z, out=out)
+
+
+def softplus_into(x: Array, z: Array, out: Array) -> None:
+    """The same, written to out, which may be x; z is memory of the same shape."""
+    np.abs(x, out=z)
+    np.negative(z, out=z)
+    np.exp(z, out=z)
+    np.log1p(z, out=z)
+    np.maximum(x, 0, out=out)
+    np.add(out, z, out=out)
+
+
 def erf(x: Array) -> Array:
     """The error function, by the rational approximations of W. J. Cody, Math. Comp. 23 (1969) 631-637."""
     x = np.asarray(x)
@@ -139,8 +160,25 @@ def scatter_add(index: Array, values: Array, size: int) -> Array:
     return out
 
 
+def block(size: int) -> Array:
+    """Memory that begins at a cache line."""
+    memory = np.empty(size + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + size]
+
+
+def part(memory: Array, start: int, shape: tuple[int, ...], dtype: str) -> Array:
+    """An array in a block of memory."""
+    return np.ndarray(shape, dtype, memory, start)
+
+
 HELPERS: dict[str, Callable[..., Any]] = {
-    f.__name__: f for f in (sigmoid, softplus, erf, window, padded, inside, guarded, positions, scatter_add)
+    f.__name__: f
+    for f in (
+        *(sigmoid, softplus, erf, sigmoid_into, softplus_into),
+        *(window, padded, inside, guarded, positions, scatter_add),
+        *(block, part),
+    )
 }
 
 
