@@ -33,6 +33,7 @@ from einstan.machine.refusals import (
     wrong_dtype,
     wrong_rank,
 )
+from einstan.machine.seeds import folded
 from einstan.machine.specialised import specialised
 
 Array = Any
@@ -231,7 +232,8 @@ class Compiled:
         extents = infer(self.program, shapes, sizes, nominal, self.flat.wanted)
         widest = max((np.dtype(p).itemsize for p in precisions.values() if p.startswith("float")), default=8)
         limit = self.memory_limit
-        made = plan(self.program, extents, optimize=self.optimize, itemsize=widest, memory_limit=limit, flat=self.flat)
+        flat = self.flat if nominal is not None else folded(self.flat, extents)
+        made = plan(self.program, extents, optimize=self.optimize, itemsize=widest, memory_limit=limit, flat=flat)
         precision = str(self.dtype or "float64")
         if nominal is not None or self.any_size:
             source = emit(made, precisions, self.function, precision)
@@ -283,7 +285,7 @@ def compile(
     ``dtype`` a floating-point type that all inputs are converted to, ``sizes`` extents that no array gives.
 
     Every tuple of shapes and dtypes has code of its own, with its memory laid out; ``any_size=True`` makes code that
-    reads sizes from the arrays.  With ``reuse_buffers=True`` results lie in memory that a later call writes again, though
+    reads sizes from the arrays.  With ``reuse_buffers=True`` results lie in memory that a later call writes again, but
     never one that is given them.  Several threads may call one compiled program.
     """
     return Compiled(

@@ -1,7 +1,7 @@
 """From a plan to source for one set of sizes and precisions: memory laid out beforehand, each call with its ``out=``.
 
-``prepare()`` makes the memory and all views of it, and returns the function that works in it; two calls at one time need
-two of them.  Results are arrays of their own, unless they are asked for in memory that a later call writes again.
+``prepare()`` makes the memory and all views of it, and returns the function that works in it; two calls at one time
+need two of them.  Results are arrays of their own, unless they are asked for in memory that a later call writes again.
 """
 
 from __future__ import annotations
@@ -60,6 +60,11 @@ class _Specialised(InPlace, Emitter):
         if stored is not None:
             self.touch(self.variables[stored].buffers)
         return super().result(name)
+
+    def input(self, value: int, name: Name) -> None:
+        super().input(value, name)
+        if not self.graph.operations[value].out and self.variables[value].type == "float":
+            self.body.lines.append(f"    {self.names[value]} = {self.names[value]}[()]")  # scalars are faster
 
     def buffer(self, name: str, shape: Sequence[int], dtype: str, kept: bool = False) -> Buffer:
         made = (self.kept_arena if kept else self.arena).new(name, shape, dtype, self.now)
