@@ -315,6 +315,8 @@ class Step:
     ) -> None:
         self.made, self.compiled, self.checked, self.update = made, compiled, checked, update
         self.wrt = made.wrt
+        self._counts: tuple[int, ...] = ()
+        self._places: tuple[tuple[Any, str], ...] = ()
 
     def __call__(
         self,
@@ -325,20 +327,10 @@ class Step:
         **data: Any,
     ) -> tuple[Any, ...]:
         update = self.update
-        if update is None:
-            if state is not None:
-                raise DataError(
-                    "this step updates no parameters, so it takes no state",
-                    repair="compile it with an optimiser, compile(update=SGD(0.1)), or give the parameters alone",
-                )
-            loss, *found = self.compiled.call(params, data)
-        else:
-            if state is None:
-                raise DataError(
-                    "a step that updates its parameters takes the state of its optimiser",
-                    repair="state = optimiser.init(params); loss, params, state = step(params, state, ...)",
-                )
-            loss, *found = self.compiled.call(update.given(params, state, scale), data)
+        if (update is None) != (state is None):
+            raise _state_mismatch(update is not None)
+        extra = update.given(params, state, scale) if update is not None and state is not None else {}
+        loss, *found = self.compiled.called(self._ordered(params, extra, data))
         if self.checked:
             for assumption, far in zip(self.checked, found[-len(self.checked) :], strict=True):
                 if not holds(far):
@@ -348,6 +340,22 @@ class Step:
             return loss, dict(zip(self.wrt, found, strict=True))
         assert state is not None
         return loss, *update.taken(found, params, state)
+
+    def _ordered(self, *given: Mapping[Any, Any]) -> list[Any]:
+        """The arrays in the order in which the code takes them; where each is, is remembered from the call before."""
+        counts = tuple(map(len, given))
+        if counts == self._counts:
+            try:
+                return [given[place][name] for place, name in self._places]
+            except KeyError:
+                pass
+        params, extra, data = given
+        ordered = self.compiled.gather({**params, **extra}, data)
+        places = [next((n for n in (2, 1, 0) if name in given[n]), None) for name in self.compiled.texts]
+        if None not in places and sum(counts) == len(places):
+            self._counts = counts
+            self._places = tuple(zip(places, self.compiled.texts, strict=True))
+        return ordered
 
     @property
     def plan(self) -> Any:
@@ -360,6 +368,18 @@ class Step:
 
     def __repr__(self) -> str:
         return f"<Step: {self.made.loss} and its gradients with respect to {', '.join(self.wrt)}>"
+
+
+def _state_mismatch(updates: bool) -> DataError:
+    if updates:
+        return DataError(
+            "a step that updates its parameters takes the state of its optimiser",
+            repair="state = optimiser.init(params); loss, params, state = step(params, state, ...)",
+        )
+    return DataError(
+        "this step updates no parameters, so it takes no state",
+        repair="compile it with an optimiser, compile(update=SGD(0.1)), or give the parameters alone",
+    )
 
 
 def _refuse_accidents(instances: list[Instance], program: Program) -> None:

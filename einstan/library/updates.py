@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -27,18 +27,13 @@ class Rule:
     """An update of one parameter: equations in which ``P`` is the parameter, ``G`` its gradient, and other capitals are
     parts of the optimiser's state; each of them but ``G`` has a ``^(new)`` one.  ``[i]`` stands for all their indices.
 
-    ``states`` has the prefix under which the state holds each capital, ``scalars(t, scale)`` the numbers that change from
-    update to update; ``t`` counts them from 1.
+    ``states`` has the prefix under which the state holds each capital, ``scalars(t, scale)`` the numbers that change
+    from update to update; ``t`` counts them from 1.
     """
 
     equations: tuple[str, ...]
     states: Mapping[str, str]
     scalars: Callable[[int, float], dict[str, float]]
-
-
-class HasRule(Protocol):
-    @property
-    def rule(self) -> Rule: ...
 
 
 def rule_of(optimiser: Any) -> Rule:
@@ -55,7 +50,7 @@ def rule_of(optimiser: Any) -> Rule:
 class Update:
     """The update of some parameters of a program: equations, and what a call needs besides parameters and data."""
 
-    def __init__(self, program: Program, optimiser: HasRule, params: Iterable[str]) -> None:
+    def __init__(self, program: Program, optimiser: Any, params: Iterable[str]) -> None:
         self.rule, self.params = rule_of(optimiser), tuple(params)
         self.scalars = {name: _free(name, program) for name in self.rule.scalars(1, 1.0)}
         self.states = {f"{prefix}.{p}": f"{prefix}^({p})" for p in self.params for prefix in self.rule.states.values()}
@@ -79,13 +74,15 @@ class Update:
         return Program(equations, program.assumptions)
 
     def given(self, params: Mapping[str, Any], state: Mapping[str, Any], scale: float) -> dict[str, Any]:
-        """The tensors of a call that are not data."""
+        """The tensors of a call that are neither parameters nor data."""
         dtype = params[self.params[0]].dtype if self.params else np.dtype(float)
-        numbers = self.rule.scalars(int(state["step"]) + 1, scale)
-        found = {**params, **{tensor: state[key] for key, tensor in self.states.items()}}
-        for name, number in numbers.items():
-            found[self.scalars[name]] = self._number(number, dtype)
+        found = {self.scalars[name]: self._number(x, dtype) for name, x in self._numbers(state["step"], scale)}
+        for key, tensor in self.states.items():
+            found[tensor] = state[key]
         return found
+
+    def _numbers(self, step: Any, scale: float) -> Iterable[tuple[str, float]]:
+        return self.rule.scalars(int(step) + 1, scale).items()
 
     def _number(self, number: float, dtype: Any) -> np.ndarray:
         """A number in the precision of the parameters; those that do not change are made once."""

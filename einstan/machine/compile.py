@@ -10,7 +10,7 @@ import builtins
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,8 @@ class Specialisation:
     def __init__(self, made: Plan, source: Source, inputs: tuple[Name, ...], key: Any = None) -> None:
         self.plan, self.source, self.key = made, source, key
         self.positions = tuple(inputs.index(name) for name in source.arguments)
+        self.in_order = self.positions == tuple(range(len(inputs)))
+        self.fits = _fits(key or ())
         space: dict[str, Any] = {}
         # The names and texts in the source are ours alone, see emit.identifier and emit.plain_text.
         exec(builtins.compile(source.text, "<einstan>", "exec"), space)
@@ -146,21 +148,24 @@ class Compiled:
 
     def call(self, arrays: Mapping[Any, Array] | None, named: Mapping[str, Array]) -> tuple[Array, ...]:
         """The results in the order of ``outputs``."""
-        given = self.gather(arrays, named)
+        return self.called(self.gather(arrays, named))
+
+    def called(self, given: Sequence[Array]) -> tuple[Array, ...]:
+        """The results of arrays in the order of ``inputs``."""
         found = self._latest
-        if found is None or not fits(given, found.key):
+        if found is None or not found.fits(*given):
             key = tuple([(a.shape, a.dtype) if type(a) is np.ndarray else None for a in given])
             found = self._known.get(key)
             if found is None:
-                given = tuple(self.prepared(name, a) for name, a in zip(self.inputs, given, strict=True))
+                given = [self.prepared(name, a) for name, a in zip(self.inputs, given, strict=True)]
                 key = tuple((a.shape, a.dtype) for a in given)
                 found = self.specialise(key)
         try:
-            return found.run(*[given[k] for k in found.positions])
+            return found.run(*given) if found.in_order else found.run(*[given[k] for k in found.positions])
         except IndexError as error:
             raise self._misread(str(error)) from error
 
-    def gather(self, arrays: Mapping[Any, Array] | None, named: Mapping[str, Array]) -> tuple[Array, ...]:
+    def gather(self, arrays: Mapping[Any, Array] | None, named: Mapping[str, Array]) -> list[Array]:
         """The arrays in the order of ``inputs``."""
         if arrays is None:
             given: Mapping[Any, Array] = named
@@ -169,7 +174,7 @@ class Compiled:
             if named:
                 given = {**given, **named}
         try:
-            ordered = tuple([given[text] for text in self.texts])
+            ordered = [given[text] for text in self.texts]
         except KeyError as error:
             name = self.inputs[self.texts.index(error.args[0])]
             raise missing(self.program, name, given) from None
@@ -294,12 +299,16 @@ def compile(
     )  # fmt: skip
 
 
-def fits(given: tuple[Array, ...], key: Any) -> bool:
-    """Whether arrays have these shapes and dtypes; the dtypes of NumPy itself are one object each."""
-    for array, (shape, dtype) in zip(given, key, strict=True):
-        if type(array) is not np.ndarray or array.dtype is not dtype or array.shape != shape:
-            return False
-    return True
+def _fits(key: Sequence[tuple[tuple[int, ...], Any]]) -> Callable[..., bool]:
+    """A function that says whether arrays have these shapes and dtypes.
+
+    Code without a loop, because it runs at every call; the dtypes of NumPy itself are one object each.
+    """
+    names = [f"a{n}" for n in range(len(key))]
+    tests = [f"type({a}) is ndarray and {a}.dtype is d{n} and {a}.shape == {key[n][0]}" for n, a in enumerate(names)]
+    space = {"ndarray": np.ndarray, **{f"d{n}": dtype for n, (_, dtype) in enumerate(key)}}
+    made: Callable[..., bool] = eval(f"lambda {', '.join(names)}: {' and '.join(tests) or True}", space)
+    return made
 
 
 def _array(program: Program, name: Name, data: Array) -> Array:

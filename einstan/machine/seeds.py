@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
-from einstan.language.term import ONE, Expr
+from einstan.language.term import ONE, Expr, Name
 from einstan.machine.builder import product_of
 from einstan.machine.extents import Extents
 from einstan.machine.operations import Flat, Graph, Operation, Ref, Stored
@@ -158,7 +158,7 @@ def _rebuilt(flat: Flat, folds: dict[int, Fold]) -> Flat:
         else:
             made = _seeded(new, operation, operands, fold.factor, where)
         where[value] = Ref(made.value, tuple(operation.out.index(label) for label in made.labels))
-    tensors: dict[object, Stored] = {}
+    tensors: dict[Name, Stored] = {}
     for name, stored in flat.tensors.items():
         if stored.value is None:
             tensors[name] = stored
