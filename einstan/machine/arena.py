@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 ALIGNMENT = 64  # bytes: a cache line, and what vector instructions like
 
 
-@dataclass
+@dataclass(eq=False)
 class Buffer:
     """Memory for an array, or for several of one shape, each written over the one before."""
 

@@ -11,6 +11,8 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.util import find_spec
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,7 @@ from einstan.language.term import Equation, Indexed, Name
 from einstan.machine.emit import Source, emit
 from einstan.machine.extents import as_program, infer
 from einstan.machine.flatten import flatten
+from einstan.machine.fused import fused
 from einstan.machine.plan import Optimizer, Plan, plan
 from einstan.machine.refusals import (
     missing,
@@ -38,17 +41,21 @@ from einstan.machine.specialised import specialised
 
 Array = Any
 SPECIALISATIONS = 64
+PATIENCE = 2.0  # seconds, about what numba takes for a small step
 WARM = 4  # specialisations that keep their memory between calls
 
 
 class Specialisation:
     """The code for one tuple of shapes and dtypes, and functions with memory of their own that no call is using."""
 
-    def __init__(self, made: Plan, source: Source, inputs: tuple[Name, ...], key: Any = None) -> None:
+    def __init__(
+        self, made: Plan, source: Source, inputs: tuple[Name, ...], key: Any = None, contiguous: bool = False
+    ) -> None:
         self.plan, self.source, self.key = made, source, key
         self.positions = tuple(inputs.index(name) for name in source.arguments)
         self.in_order = self.positions == tuple(range(len(inputs)))
-        self.fits = _fits(key or ())
+        self.fits = _fits(key or (), contiguous)
+        self.spent = 0.0
         space: dict[str, Any] = {}
         # The names and texts in the source are ours alone, see emit.identifier and emit.plain_text.
         exec(builtins.compile(source.text, "<einstan>", "exec"), space)
@@ -59,6 +66,12 @@ class Specialisation:
             self.run = space[source.function]
         elif hasattr(self.free[0], "results"):
             self.run = self.run_apart
+        self.contiguous = contiguous
+
+    def watch(self, faster: Callable[[], None]) -> None:
+        """Call this once the code has run for as long as compiling it would take."""
+        self.faster, self.quiet_run = faster, self.run
+        self.run = self.run_watched
 
     def run_in_turn(self, *arrays: Array) -> tuple[Array, ...]:
         """Call a function whose memory nobody uses: taking it from the list and putting it back are atomic."""
@@ -70,6 +83,16 @@ class Specialisation:
             return function(*arrays)
         finally:
             self.free.append(function)
+
+    def run_watched(self, *arrays: Array) -> tuple[Array, ...]:
+        """The same, until it has run for as long as it takes to compile it."""
+        start = perf_counter()
+        results = self.quiet_run(*arrays)
+        self.spent += perf_counter() - start
+        if self.spent > PATIENCE:
+            self.run = self.quiet_run
+            self.faster()
+        return results
 
     def run_apart(self, *arrays: Array) -> tuple[Array, ...]:
         """The same where results stay in memory that is used again: never in that which the inputs lie in."""
@@ -115,12 +138,18 @@ class Compiled:
         function: str = "step",
         any_size: bool = False,
         reuse_buffers: bool = False,
+        fast: bool | None = None,
     ) -> None:
         self.program = as_program(program)
         self.flat = flatten(self.program, outputs)
         self.outputs = self.flat.outputs
         self.optimize, self.memory_limit, self.function = optimize, memory_limit, function
         self.any_size, self.reuse_buffers = any_size, reuse_buffers
+        installed = find_spec("numba") is not None
+        if fast and not installed:
+            raise DataError("fast=True needs numba", repair="pip install 'einstan[fast]', or leave fast out")
+        self.fast = bool(fast)
+        self.patient = fast is None and installed and not any_size  # numba after a while
         if any_size and reuse_buffers:
             raise DataError(
                 "code for any size has no memory laid out beforehand", repair="leave out any_size, or reuse_buffers"
@@ -160,6 +189,8 @@ class Compiled:
                 given = [self.prepared(name, a) for name, a in zip(self.inputs, given, strict=True)]
                 key = tuple((a.shape, a.dtype) for a in given)
                 found = self.specialise(key)
+            if found.contiguous:
+                given = [np.ascontiguousarray(a) if a.ndim else a for a in given]
         try:
             return found.run(*given) if found.in_order else found.run(*[given[k] for k in found.positions])
         except IndexError as error:
@@ -216,7 +247,7 @@ class Compiled:
                     for name, (_, dtype) in zip(self.inputs, key, strict=True)
                     if name not in self.flat.sized
                 }
-                found = self._made(shapes, self.sizes, precisions, None, key)
+                found = self._made(shapes, self.sizes, precisions, None, key, self.fast)
                 self._known[key] = found
                 while len(self._known) > SPECIALISATIONS:
                     self._known.popitem(last=False)
@@ -233,6 +264,7 @@ class Compiled:
         precisions: dict[Name, str],
         nominal: int | None,
         key: Any = None,
+        fast: bool = False,
     ) -> Specialisation:
         extents = infer(self.program, shapes, sizes, nominal, self.flat.wanted)
         widest = max((np.dtype(p).itemsize for p in precisions.values() if p.startswith("float")), default=8)
@@ -243,8 +275,21 @@ class Compiled:
         if nominal is not None or self.any_size:
             source = emit(made, precisions, self.function, precision)
         else:
+            native = all(dtype.isnative for _, dtype in key or ())
+            quick = fast and native and fused(made, precisions, self.function, precision, self.reuse_buffers)
+            if quick:
+                return Specialisation(made, quick, self.inputs, key, True)
             source = specialised(made, precisions, self.function, precision, reuse_buffers=self.reuse_buffers)
-        return Specialisation(made, source, self.inputs, key)
+        found = Specialisation(made, source, self.inputs, key)
+        if key is not None and self.patient and not fast:
+            found.watch(lambda: self._faster(shapes, precisions, key))
+        return found
+
+    def _faster(self, shapes: Mapping[Name, tuple[int, ...]], precisions: dict[Name, str], key: Any) -> None:
+        """Put compiled loops in the place of a specialisation that has proved to be used."""
+        made = self._made(shapes, self.sizes, precisions, None, key, True)
+        with self._lock:
+            self._known[key] = self._latest = made
 
     @property
     def plan(self) -> Plan:
@@ -283,6 +328,7 @@ def compile(
     function: str = "step",
     any_size: bool = False,
     reuse_buffers: bool = False,
+    fast: bool | None = None,
 ) -> Compiled:
     """A program as a function of NumPy arrays; see `Compiled`.
 
@@ -292,20 +338,26 @@ def compile(
     Every tuple of shapes and dtypes has code of its own, with its memory laid out; ``any_size=True`` makes code that
     reads sizes from the arrays.  With ``reuse_buffers=True`` results lie in memory that a later call writes again, but
     never one that is given them.  Several threads may call one compiled program.
+
+    ``fast=True`` compiles loops with numba (`einstan.machine.fused`) at the first call of each specialisation; by
+    default this is done where numba is installed, once a specialisation has run for as long as that takes (so results
+    may change by a few ulps then); ``fast=False`` never does it.
     """
     return Compiled(
         program, outputs, optimize, dtype, sizes=sizes, memory_limit=memory_limit, function=function,
-        any_size=any_size, reuse_buffers=reuse_buffers,
+        any_size=any_size, reuse_buffers=reuse_buffers, fast=fast,
     )  # fmt: skip
 
 
-def _fits(key: Sequence[tuple[tuple[int, ...], Any]]) -> Callable[..., bool]:
+def _fits(key: Sequence[tuple[tuple[int, ...], Any]], contiguous: bool) -> Callable[..., bool]:
     """A function that says whether arrays have these shapes and dtypes.
 
     Code without a loop, because it runs at every call; the dtypes of NumPy itself are one object each.
     """
     names = [f"a{n}" for n in range(len(key))]
     tests = [f"type({a}) is ndarray and {a}.dtype is d{n} and {a}.shape == {key[n][0]}" for n, a in enumerate(names)]
+    if contiguous:
+        tests += [f"{a}.flags.c_contiguous" for a, (shape, _) in zip(names, key, strict=True) if shape]
     space = {"ndarray": np.ndarray, **{f"d{n}": dtype for n, (_, dtype) in enumerate(key)}}
     made: Callable[..., bool] = eval(f"lambda {', '.join(names)}: {' and '.join(tests) or True}", space)
     return made

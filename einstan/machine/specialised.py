@@ -25,10 +25,10 @@ def specialised(
     reuse_buffers: bool = False,
 ) -> Source:
     """The source of a plan for arrays of these dtypes; see `einstan.machine.emit.emit` for one that takes any sizes."""
-    return _Specialised(made, precisions, function, precision, reuse_buffers).run()
+    return Specialised(made, precisions, function, precision, reuse_buffers).run()
 
 
-class _Specialised(InPlace, Emitter):
+class Specialised(InPlace, Emitter):
     def __init__(
         self, made: Plan, precisions: dict[Name, str], function: str, precision: str, reuse_buffers: bool
     ) -> None:

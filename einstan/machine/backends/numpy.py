@@ -172,12 +172,32 @@ def part(memory: Array, start: int, shape: tuple[int, ...], dtype: str) -> Array
     return np.ndarray(shape, dtype, memory, start)
 
 
+def blas_gemm(kind: str) -> Any:
+    """The matrix product of the OpenBLAS that NumPy has loaded, C := alpha A B + beta C; None where there is none."""
+    import ctypes
+    from pathlib import Path
+
+    real = ctypes.c_float if kind == "float32" else ctypes.c_double
+    number, size, pointer = ctypes.c_int, ctypes.c_int64, ctypes.c_void_p
+    places = (number, number, number, size, size, size, real, pointer, size, pointer, size, real, pointer, size)
+    root = Path(np.__file__).parent
+    for folder in (root.parent / "numpy.libs", root / ".dylibs"):
+        for library in sorted(folder.glob("libscipy_openblas64_*")):
+            try:
+                found = ctypes.CDLL(str(library))[f"scipy_cblas_{'s' if kind == 'float32' else 'd'}gemm64_"]
+            except (OSError, AttributeError):
+                continue
+            found.argtypes, found.restype = places, None
+            return found
+    return None
+
+
 HELPERS: dict[str, Callable[..., Any]] = {
     f.__name__: f
     for f in (
         *(sigmoid, softplus, erf, sigmoid_into, softplus_into),
         *(window, padded, inside, guarded, positions, scatter_add),
-        *(block, part),
+        *(block, part, blas_gemm),
     )
 }
 
