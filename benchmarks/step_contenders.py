@@ -150,7 +150,7 @@ def by_einsum(case: Case) -> Made:
 def by_opt_einsum(case: Case) -> Made:
     import opt_einsum
 
-    return contracted(case, lambda text, *shapes: opt_einsum.contract_expression(text, *shapes))
+    return contracted(case, opt_einsum.contract_expression)
 
 
 def products(case: Case) -> Made:
@@ -254,7 +254,7 @@ def by_torch_hand(case: Case) -> Made:
     A = [X, *(torch.empty(n, w.shape[1], dtype=w.dtype) for w in W)]
     D = [torch.empty_like(a) for a in A]
 
-    @torch.no_grad()  # type: ignore[untyped-decorator]
+    @torch.no_grad()
     def step() -> Any:
         for k in range(depth):
             torch.addmm(b[k], A[k], W[k], out=A[k + 1])

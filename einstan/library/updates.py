@@ -102,7 +102,7 @@ class Update:
         new = dict(zip(self.params, results[:count], strict=True))
         if len(params) > count:
             new = {**params, **new}
-        return new, {"step": state["step"] + 1, **dict(zip(self.states, results[count:], strict=True))}
+        return new, {"step": np.int64(int(state["step"]) + 1), **dict(zip(self.states, results[count:], strict=True))}
 
 
 def _new(name: str) -> str:

@@ -134,7 +134,9 @@ class Fused(Specialised):
                 if not math.isfinite(self.evaluate(self.graph.operations[ref.value].detail)):
                     return False
                 continue
-            whole = variable.home is not None or not ref.labels or self.plan_input(ref.value) or ref.value in self.filled
+            whole = (
+                variable.home is not None or ref.value in self.filled or self.plan_input(ref.value) or not ref.labels
+            )
             if variable.type != "float" or variable.precision != self.precision or not whole:
                 return False
         size = math.prod(self.plan.shape(value))

@@ -26,6 +26,7 @@ from einstan.machine.writer import Variable
 LONGEST_DOT = 4096  # entries up to which a sum is a product with ones: beyond, pairwise summation is more exact
 SHORTEST_ROW = 32  # up to which a maximum along rows is slower than copying and one along columns
 BLAS = ("float32", "float64")
+NAMED = {"0": "zero", "1": "one"}  # numbers that read better as words
 POWERS = {
     Fraction(3): ("np.square({x}, out={out})", "np.multiply({out}, {x}, out={out})"),
     Fraction(-1, 2): ("np.sqrt({x}, out={out})", "np.divide({one}, {out}, out={out})"),
@@ -49,6 +50,7 @@ class InPlace(Contractions):
         self.literals: dict[str, str] = {}
         self.literal_lines: list[str] = []
         self.pending: Variable | None = None
+        self.taken |= set(NAMED.values())
 
     @abstractmethod
     def buffer(self, name: str, shape: Sequence[int], dtype: str, kept: bool = False) -> Buffer:
@@ -140,8 +142,8 @@ class InPlace(Contractions):
             return bracketed(text)
         if text not in self.literals:
             self.count += 1
-            self.literals[text] = f"c{self.count}"
-            self.literal_lines.append(f"c{self.count} = np.{self.precision}({text})")
+            name = self.literals[text] = NAMED.get(text, f"c{self.count}")
+            self.literal_lines.append(f"{name} = np.{self.precision}({text})")
         return self.literals[text]
 
     def floating(self, ref: Ref) -> str:
@@ -401,6 +403,16 @@ class InPlace(Contractions):
         """Row-by-row inner products."""
         left, right = operation.operands
         texts = [self.floating(ref) for ref in (left, right)]
+        precision, size = self.precision_of(operation), math.prod(self.extents[operation.dims[x]] for x in contracted)
+        columns = left.labels == right.labels == (*contracted, *batch) and batch == operation.out
+        if columns and precision in BLAS and size <= LONGEST_DOT and (made := self.destination(operation, ())):
+            shape = [self.extents[operation.dims[x]] for x in left.labels]
+            own, count = self.scratch(shape, precision), math.prod(shape) // max(size, 1)
+            self.say(operation, f"np.multiply({texts[0]}, {texts[1]}, out={own})")
+            flat = own if len(shape) == 2 else self.hoisted(f"{own}.reshape({size}, {count})", own)
+            out = made.text if len(batch) == 1 else self.hoisted(f"{made.text}.reshape({count})", made.text)
+            self.say(operation, f"np.dot({self.ones(size, precision)}, {flat}, out={out})")
+            return made
         if hasattr(np, "vecdot") and len(contracted) == 1 and left.labels[-1:] == right.labels[-1:] == contracted:
             texts = [self.aligned(r, (*batch, *contracted), t) for r, t in zip((left, right), texts, strict=True)]
             call = f"np.vecdot({texts[0]}, {texts[1]}"
