@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 import re
 import threading
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.util import find_spec
@@ -68,7 +69,7 @@ class Specialisation:
             self.run = self.run_apart
         self.contiguous = contiguous
 
-    def watch(self, faster: Callable[[], None]) -> None:
+    def watch(self, faster: Callable[[Sequence[Array]], None]) -> None:
         """Call this once the code has run for as long as compiling it would take."""
         self.faster, self.quiet_run = faster, self.run
         self.run = self.run_watched
@@ -91,7 +92,7 @@ class Specialisation:
         self.spent += perf_counter() - start
         if self.spent > PATIENCE:
             self.run = self.quiet_run
-            self.faster()
+            self.faster(arrays)
         return results
 
     def run_apart(self, *arrays: Array) -> tuple[Array, ...]:
@@ -200,6 +201,8 @@ class Compiled:
         """The arrays in the order of ``inputs``."""
         if arrays is None:
             given: Mapping[Any, Array] = named
+        elif not named and len(arrays) == len(self.texts) and all(text in arrays for text in self.texts):
+            given = arrays
         else:
             given = {str(key): value for key, value in arrays.items()}
             if named:
@@ -282,12 +285,23 @@ class Compiled:
             source = specialised(made, precisions, self.function, precision, reuse_buffers=self.reuse_buffers)
         found = Specialisation(made, source, self.inputs, key)
         if key is not None and self.patient and not fast:
-            found.watch(lambda: self._faster(shapes, precisions, key))
+            found.watch(lambda given: self._faster(shapes, precisions, key, given))
         return found
 
-    def _faster(self, shapes: Mapping[Name, tuple[int, ...]], precisions: dict[Name, str], key: Any) -> None:
-        """Put compiled loops in the place of a specialisation that has proved to be used."""
-        made = self._made(shapes, self.sizes, precisions, None, key, True)
+    def _faster(
+        self,
+        shapes: Mapping[Name, tuple[int, ...]],
+        precisions: dict[Name, str],
+        key: Any,
+        given: Sequence[Array],
+    ) -> None:
+        """Put compiled loops in the place of a specialisation that has proved to be used, once they have run."""
+        try:
+            made = self._made(shapes, self.sizes, precisions, None, key, True)
+            made.run(*[np.ascontiguousarray(a) if a.ndim else a for a in given])
+        except Exception as error:
+            warnings.warn(f"numba did not compile this program, NumPy goes on: {error}", RuntimeWarning, stacklevel=4)
+            return
         with self._lock:
             self._known[key] = self._latest = made
 

@@ -231,3 +231,16 @@ def test_sums_at_positions(rest):
     found = scatter_add(index, values, 5)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, out, rtol=1e-6)
+
+
+@needs_numba
+def test_a_program_that_numba_refuses_goes_on_with_numpy(monkeypatch):
+    def refuse(*arguments):
+        raise TypeError("no such loop")
+
+    monkeypatch.setattr("einstan.machine.compile.PATIENCE", 1e-9)
+    monkeypatch.setattr("einstan.machine.compile.fused", refuse)
+    step = compile(parse("y[i] = 2 x[i]"))
+    with pytest.warns(RuntimeWarning, match="no such loop"):
+        assert step(x=np.ones(3))["y"].tolist() == [2, 2, 2]
+    assert step(x=np.ones(3))["y"].tolist() == [2, 2, 2]
