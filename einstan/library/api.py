@@ -23,6 +23,7 @@ from einstan.language.errors import ProgramError, nearest
 from einstan.language.term import Name
 
 if TYPE_CHECKING:
+    from einstan.library.derivative import Derivative
     from einstan.library.einsum import Einsum
     from einstan.machine.compile import Compiled
     from einstan.machine.plan import Plan
@@ -125,11 +126,7 @@ class Program(calculus.Program):
 
     def partial(self, of: str, wrt: str, indices: Sequence[str] | None = None, kinks: Kinks | None = None) -> Program:
         """The total derivative ``d of / d wrt`` through every equation between them, naming forward values."""
-        forward = self.forward or self
-        known = calculus.Program(
-            (*forward.equations, *(e for e in self.equations if e.name not in forward.defined)),
-            forward.assumptions,
-        )
+        known = self._known()
         definitions = {e.name: e for e in stabilised(known)}
         numerator = next((name for name in definitions if str(name) == of), None)
         if numerator is None:
@@ -144,6 +141,32 @@ class Program(calculus.Program):
         assumptions = known.resolved_assumptions()
         derived = partial(definitions[numerator], wrt, indices, inner, names, kinks, assumptions)
         return Program((derived,), known.assumptions, forward=known)
+
+    def derivative(self, of: str, *wrt: str, **options: Any) -> Derivative:
+        """The derivative of a tensor with respect to one tensor after another, its deltas kept.
+
+        It is an equation, and a function of arrays whose value keeps the deltas too: see
+        `einstan.library.derivative.Derivative`.
+        """
+        from einstan.library.derivative import Derivative
+
+        return Derivative(self._known(), of, wrt, **options)
+
+    def jacobian(self, of: str, wrt: str, **options: Any) -> Derivative:
+        """``d of / d wrt`` through every equation between them; see `derivative`."""
+        return self.derivative(of, wrt, **options)
+
+    def hessian(self, of: str, wrt: str, wrt2: str | None = None, **options: Any) -> Derivative:
+        """``d of / d wrt d wrt2``, with respect to one tensor twice unless another is named; see `derivative`."""
+        return self.derivative(of, wrt, wrt if wrt2 is None else wrt2, **options)
+
+    def _known(self) -> calculus.Program:
+        """The forward equations, and those of this program."""
+        forward = self.forward or self
+        return calculus.Program(
+            (*forward.equations, *(e for e in self.equations if e.name not in forward.defined)),
+            forward.assumptions,
+        )
 
     def backward(self, loss: str, wrt: Iterable[str] | None = None, **options: Any) -> Program:
         """The backward pass of a scalar, one equation per tensor; see `einstan.calculus.backward.backward`."""

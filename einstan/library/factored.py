@@ -169,6 +169,11 @@ class FactoredTensor:
         Raises `DataError` where that needs more than ``limit`` bytes (by default, the free memory of this machine).
         ``out`` is overwritten and returned.
         """
+        self.refuse_large(limit, out)
+        return written(self, out)
+
+    def refuse_large(self, limit: int | None = None, out: np.ndarray | None = None) -> None:
+        """The error for a dense form that would not fit."""
         allowed = available_memory() if limit is None else limit
         if out is None and self.dense_nbytes > allowed:
             raise DataError(
@@ -183,7 +188,6 @@ class FactoredTensor:
             raise DataError(
                 f"out has shape {out.shape} and dtype {out.dtype}", repair=f"give {self.shape} {self.dtype}"
             )
-        return written(self, out)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:
@@ -436,12 +440,15 @@ def _collected(parts: Iterable[Part], shape: Sequence[int]) -> list[Part]:
     return [*cores.values(), *rest]
 
 
-def written(tensor: FactoredTensor, out: np.ndarray | None) -> np.ndarray:
-    """The dense form: the first part that has no deltas is the array that the others are added to."""
+def written(tensor: FactoredTensor, out: np.ndarray | None, owned: bool = False) -> np.ndarray:
+    """The dense form: the first part that has no deltas is the array that the others are added to.
+
+    Where the factors are ``owned`` that array may be one of them.
+    """
     parts = sorted(tensor.parts, key=lambda part: part.has_deltas)
     if parts and not parts[0].has_deltas:
         core = parts[0].core(tensor.shape)
-        if out is None and not any(np.may_share_memory(core, array) for array, _ in parts[0].factors):
+        if out is None and (owned or not any(np.may_share_memory(core, a) for a, _ in parts[0].factors)):
             out = core if core.flags.writeable else core.copy()
         else:
             out = np.empty(tensor.shape, tensor.dtype) if out is None else out

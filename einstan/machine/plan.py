@@ -55,6 +55,7 @@ class Plan:
     naive_flops: int = 0
     steps: tuple[Step, ...] = ()
     names: dict[int, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()  # lines below the table: what was chosen before it was planned
 
     @property
     def flops(self) -> int:
@@ -334,4 +335,4 @@ def table(made: Plan) -> str:
         f"FLOPs {made.flops:,} (naive {made.naive_flops:,})   largest intermediate {made.largest_intermediate:,}   "
         f"peak memory {human_bytes(made.peak_memory)}"
     )
-    return "\n".join([*lines, lines[1], totals])
+    return "\n".join([*lines, lines[1], totals, *made.notes])

@@ -1,0 +1,188 @@
+"""Derivatives as functions of arrays: the order chosen for the sizes, the cores computed, their structure kept."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from einstan.calculus.elimination import ORDERS
+from einstan.language.errors import DataError, nearest
+from einstan.library.derivative import Cores, Derivative, cores
+from einstan.library.factored import FactoredTensor, Part, written
+from einstan.library.symmetric import symmetrised
+from einstan.machine.compile import SPECIALISATIONS, Compiled
+from einstan.machine.extents import infer
+from einstan.machine.plan import Plan
+
+
+@dataclass(frozen=True)
+class Specialised:
+    """The code for one tuple of shapes, and how its results are put together."""
+
+    order: str
+    costs: Mapping[str, int]
+    cores: Cores
+    compiled: Compiled
+    shape: tuple[int, ...]
+    symmetric: bool
+
+    def assemble(self, arrays: tuple[np.ndarray, ...]) -> FactoredTensor:
+        parts = []
+        position = 0
+        for term in self.cores.terms:
+            found = arrays[position : position + len(term.factors)]
+            position += len(term.factors)
+            factors = tuple(
+                (np.asarray(array), labels) for array, (_, labels) in zip(found, term.factors, strict=True)
+            )
+            parts.append(Part(term.axes, factors))
+        name: Any = self.cores.equation.name
+        rows = name.rank + sum(rank for _, rank in name.wrt[:-1])
+        names = [index.name for index in self.cores.equation.indices]
+        tensor = FactoredTensor(names, self.shape, parts, rows)
+        return symmetrised(tensor) if self.symmetric else tensor
+
+
+class CompiledDerivative:
+    """``compiled(X=X, W=W)`` or ``compiled(params, X=X)`` gives a `FactoredTensor`; ``compiled.dense(...)`` an array.
+
+    The first call with new shapes derives the candidates, plans them and keeps the cheapest; later calls run its code.
+    ``plan`` is the plan of the latest shapes, ``source()`` its code, ``order`` the order that was chosen.
+    """
+
+    def __init__(self, derivative: Derivative, sizes: Mapping[str, int] | None = None, **options: Any) -> None:
+        self.derivative, self.options = derivative, options
+        self.sizes = dict(sizes or {})
+        self.program = derivative.jacobian(_first(derivative.order)).program
+        self.inputs = tuple(str(name) for name in self.program.inputs)
+        self._known: OrderedDict[Any, Specialised] = OrderedDict()
+        self._lock = threading.Lock()
+        self._latest: Specialised | None = None
+
+    def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> FactoredTensor:
+        given = self._given(arrays, named)
+        special = self._specialised(given)
+        return special.assemble(special.compiled.call(given, {}))
+
+    def dense(
+        self, arrays: Mapping[str, Any] | None = None, /, *, limit: int | None = None, out: Any = None, **named: Any
+    ) -> np.ndarray:
+        """The same with its zeros written out; see `FactoredTensor.dense`."""
+        tensor = self(arrays, **named)
+        tensor.refuse_large(limit, out)
+        return written(tensor, out, owned=True)
+
+    def _given(self, arrays: Mapping[str, Any] | None, named: Mapping[str, Any]) -> dict[str, Any]:
+        given = {**(arrays or {}), **named}
+        if len(given) != len(self.inputs):
+            known = [str(name) for name in self.derivative.base.inputs]
+            for name in given:
+                if name not in known and name not in self.inputs:
+                    raise DataError(
+                        f"the program has no input {name}",
+                        inferred=f"its inputs are {', '.join(known)}",
+                        repair=nearest(name, known) or "leave it out",
+                    )
+            given = {name: given[name] for name in self.inputs if name in given}
+        return given
+
+    def _specialised(self, given: Mapping[str, Any]) -> Specialised:
+        key = tuple([getattr(given.get(name), "shape", None) for name in self.inputs])
+        found = self._known.get(key)
+        if found is None:
+            with self._lock:
+                shapes = {name: np.shape(given[name]) for name in self.inputs if name in given}
+                found = self._known[key] = self._chosen(shapes, self.sizes, None)
+                while len(self._known) > SPECIALISATIONS:
+                    self._known.popitem(last=False)
+        self._latest = found
+        return found
+
+    def _chosen(
+        self, shapes: Mapping[Any, tuple[int, ...]], sizes: Mapping[str, int], nominal: int | None
+    ) -> Specialised:
+        """The order whose plan has the fewest operations, each order derived for these sizes."""
+        base = self.derivative.base
+        shapes = {name: shape for name, shape in shapes.items() if name in base.ranks}
+        known = infer(base, shapes, sizes, nominal if nominal is not None else 1).known
+        asked = self.derivative.order
+        candidates = [asked] if asked != "auto" else [ORDERS[-1], *ORDERS[:-1]]
+        found: list[Specialised] = []
+        seen: set[Any] = set()
+        for order in candidates:
+            made = self.derivative.jacobian(order, known if order == ORDERS[-1] else None)
+            if made.program.equations in seen:
+                continue
+            seen.add(made.program.equations)
+            apart = cores(made.program, made.name)
+            compiled = Compiled(apart.program, apart.outputs, sizes=sizes, function="cores", **self.options)
+            special = self._planned(order, apart, compiled, shapes, sizes, nominal)
+            found.append(special)
+        best = min(found, key=lambda each: each.costs[each.order])
+        return replace(best, costs={each.order: each.costs[each.order] for each in found})
+
+    def _planned(
+        self,
+        order: str,
+        apart: Cores,
+        compiled: Compiled,
+        shapes: Mapping[Any, tuple[int, ...]],
+        sizes: Mapping[str, int],
+        nominal: int | None,
+    ) -> Specialised:
+        wanted = apart.program
+        extents = infer(wanted, {n: s for n, s in shapes.items() if n in wanted.ranks}, sizes, nominal)
+        from einstan.machine.plan import plan
+
+        made = plan(wanted, extents, outputs=apart.outputs, optimize=self.options.get("optimize", "auto"))
+        shape = tuple(extents.known[dim] for dim in apart.dims())
+        symmetric = self.derivative.is_symmetric
+        return Specialised(order, {order: made.flops}, apart, compiled, shape, symmetric)
+
+    # ---- what it is --------------------------------------------------------------------------------------------------
+
+    @property
+    def order(self) -> str:
+        """The order of the latest call."""
+        return self._current().order
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of the latest call, with the orders that were compared; before the first call, of nominal sizes."""
+        special = self._current()
+        return noted(special.compiled.plan, special)
+
+    def planned(self, sizes: Mapping[str, int]) -> Plan:
+        """The plan for these sizes."""
+        special = self._chosen({}, {**self.sizes, **sizes}, None)
+        from einstan.machine.plan import plan
+
+        options = {k: v for k, v in self.options.items() if k in ("optimize", "memory_limit")}
+        made = plan(special.cores.program, {**self.sizes, **sizes}, outputs=special.cores.outputs, **options)
+        return noted(made, special)
+
+    def source(self) -> str:
+        """The code of the cores for the latest call."""
+        return self._current().compiled.source()
+
+    def _current(self) -> Specialised:
+        return self._latest if self._latest is not None else self._chosen({}, self.sizes, 4)
+
+    def __repr__(self) -> str:
+        return f"<CompiledDerivative {self.derivative!r}>"
+
+
+def noted(made: Plan, special: Specialised) -> Plan:
+    """The plan with a line that says which order was chosen, and what the others would have cost."""
+    others = ", ".join(f"{order} {cost:,}" for order, cost in special.costs.items() if order != special.order)
+    line = f"order {special.order}: {special.costs[special.order]:,} FLOPs" + (f" ({others})" if others else "")
+    return replace(made, notes=(line,))
+
+
+def _first(order: str) -> str:
+    return ORDERS[-1] if order == "auto" else order

@@ -1,0 +1,68 @@
+"""Hessians are symmetric, and here they are so to the last digit: rounding is shared between the two halves."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from einstan.library.factored import FactoredTensor, Part
+from einstan.library.labelled import lined_up
+
+
+def symmetrised(tensor: FactoredTensor) -> FactoredTensor:
+    """``(H + H') / 2``, a structure and its mirror image at a time; what is symmetric already is left as it is."""
+    cores: dict[tuple[int, ...], Part] = {}
+    rest: list[Part] = []
+    for part in tensor.parts:
+        if is_symmetric(part, tensor.rows):
+            rest.append(part)
+        else:
+            part = _as_core(part.numbered(), tensor.shape)
+            known = cores.get(part.axes)
+            cores[part.axes] = part if known is None else _sum(known, part, 1.0)
+    done: set[tuple[int, ...]] = set()
+    made: list[Part] = []
+    for axes, part in cores.items():
+        if axes in done:
+            continue
+        other = mirrored(part, tensor.rows)
+        done |= {axes, other.axes}
+        twin = cores.get(other.axes)
+        half = Part(part.axes, part.factors, 0.5) if twin is None else _sum(part, mirrored(twin, tensor.rows), 0.5)
+        if other.axes == axes:
+            made.append(half)
+        else:
+            made += [half, mirrored(half, tensor.rows)]
+    return tensor.like([*made, *rest])
+
+
+def mirrored(part: Part, rows: int) -> Part:
+    """The part of the transpose, its labels numbered again, and its core's axes in their order."""
+    turned = Part(part.axes[rows:] + part.axes[:rows], part.factors, part.scale).numbered()
+    return Part(
+        turned.axes,
+        tuple((lined_up((a, x), tuple(sorted(x)), None), tuple(sorted(x))) for a, x in turned.factors),
+        turned.scale,
+    )
+
+
+def is_symmetric(part: Part, rows: int) -> bool:
+    """Whether changing rows and columns gives the same factors: then even its rounding is symmetric."""
+    turned = Part(part.axes[rows:] + part.axes[:rows], part.factors, part.scale)
+    names = dict(zip(turned.axes, part.axes, strict=True))
+    if len(set(names.values())) < len(names) or turned.renamed(names).axes != part.axes:
+        return False
+    ours = sorted((id(array), labels) for array, labels in part.factors)
+    theirs = sorted((id(array), labels) for array, labels in turned.renamed(names).factors)
+    return ours == theirs and len(ours) < 3  # a product of three depends on which two come first
+
+
+def _as_core(part: Part, shape: tuple[int, ...]) -> Part:
+    return Part(part.axes, ((part.core(shape), part.labels),))
+
+
+def _sum(left: Part, right: Part, scale: float) -> Part:
+    (a, labels), (b, other) = left.factors[0], right.factors[0]
+    total = np.asarray(a + lined_up((b, other), labels, None))
+    if scale != 1:
+        total *= scale
+    return Part(left.axes, ((total, labels),))
