@@ -3,7 +3,8 @@
 Every equation ``Y[y] = ...`` that reads ``U`` is an edge, its local partial ``∂Y[y]/∂U[u]``, deltas as factors.
 Eliminating a vertex ``U`` multiplies each edge into it with each edge out of it, deltas used up; when only the edge
 from the denominator to the numerator is left, it is the Jacobian.  From the denominator on that is forward mode, from
-the numerator back reverse mode, and any other order is cross-country: vectors first, deltas last.
+the numerator back reverse mode.  Cross-country leaves the two ends, which are wide, to the last (vectors first, deltas
+last) and takes the cheapest vertex between them; greedy takes the cheapest wherever it is.
 
 Where an edge that holds a contraction is about to be multiplied again, its core gets a name and an equation of its
 own, ``dZdA[n,j,k]``, and the edge becomes ``δ[n,m] dZdA[n,j,k]``.  So no equation grows with depth, and no core is
@@ -42,7 +43,7 @@ from einstan.language.term import (
     tensors,
 )
 
-ORDERS = ("forward", "reverse", "cross-country")
+ORDERS = ("cross-country", "greedy", "reverse", "forward")
 LONG = 40  # an edge that is longer to read than this gets a name, contraction or not
 NOMINAL = 16  # what an extent is taken for where no size is given
 
@@ -75,8 +76,8 @@ def jacobian(
 ) -> Jacobian:
     """The total derivative of a tensor as a program: what it reads, the cores on the way, and the Jacobian last.
 
-    ``order`` is one of ``forward``, ``reverse``, ``cross-country``; the last eliminates at every step the vertex that
-    costs least for ``sizes``, extents by dimension (16 where none is given).  ``indices`` names the slots of the
+    ``order`` is one of `ORDERS`; costs are those for ``sizes``, extents by dimension (16 where none is given).
+    ``indices`` names the slots of the
     denominator, ``name`` the result.  Raises `DifferentiationError` where ``of`` does not depend on ``wrt``, or only
     as an integer or through comparisons.
     """
@@ -164,8 +165,10 @@ class _Graph:
         costs: dict[Name, int] = {}
         while waiting:
             chosen = waiting[0]
-            if order == "cross-country":
+            if order in ORDERS[:2]:
                 costs.update((v, self._cost(v)) for v in waiting if v not in costs)
+                chosen = min(waiting, key=lambda v: (self._at_an_end(v), costs[v]))
+            elif order == "greedy":
                 chosen = min(waiting, key=lambda v: (costs[v], self._at_an_end(v)))
             waiting.remove(chosen)
             for neighbour in (*self.edges.get(chosen, ()), *self.readers.get(chosen, ())):
@@ -368,4 +371,3 @@ def _check(program: Program, of: Name, wrt: Name) -> None:
             inferred="it depends on " + (", ".join(reached) or "no tensor"),
             repair=nearest(str(wrt), reached) or "differentiate with respect to one of these",
         )
-

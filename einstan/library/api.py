@@ -25,6 +25,7 @@ from einstan.language.term import Name
 if TYPE_CHECKING:
     from einstan.library.derivative import Derivative
     from einstan.library.einsum import Einsum
+    from einstan.library.per_example import PerExample
     from einstan.machine.compile import Compiled
     from einstan.machine.plan import Plan
 
@@ -159,6 +160,15 @@ class Program(calculus.Program):
     def hessian(self, of: str, wrt: str, wrt2: str | None = None, **options: Any) -> Derivative:
         """``d of / d wrt d wrt2``, with respect to one tensor twice unless another is named; see `derivative`."""
         return self.derivative(of, wrt, wrt if wrt2 is None else wrt2, **options)
+
+    def per_example(self, loss: str, over: str = "n") -> PerExample:
+        """The loss of each example, its gradients and their norms; see `einstan.library.per_example.PerExample`.
+
+        ``over`` is the index of the loss that counts the examples.
+        """
+        from einstan.library.per_example import PerExample
+
+        return PerExample(self._known(), loss, over)
 
     def _known(self) -> calculus.Program:
         """The forward equations, and those of this program."""

@@ -37,9 +37,7 @@ class Specialised:
         for term in self.cores.terms:
             found = arrays[position : position + len(term.factors)]
             position += len(term.factors)
-            factors = tuple(
-                (np.asarray(array), labels) for array, (_, labels) in zip(found, term.factors, strict=True)
-            )
+            factors = tuple((np.asarray(array), labels) for array, (_, labels) in zip(found, term.factors, strict=True))
             parts.append(Part(term.axes, factors))
         name: Any = self.cores.equation.name
         rows = name.rank + sum(rank for _, rank in name.wrt[:-1])
@@ -111,11 +109,11 @@ class CompiledDerivative:
         shapes = {name: shape for name, shape in shapes.items() if name in base.ranks}
         known = infer(base, shapes, sizes, nominal if nominal is not None else 1).known
         asked = self.derivative.order
-        candidates = [asked] if asked != "auto" else [ORDERS[-1], *ORDERS[:-1]]
+        candidates = (asked,) if asked != "auto" else ORDERS
         found: list[Specialised] = []
         seen: set[Any] = set()
         for order in candidates:
-            made = self.derivative.jacobian(order, known if order == ORDERS[-1] else None)
+            made = self.derivative.jacobian(order, known if order in ORDERS[:2] else None)
             if made.program.equations in seen:
                 continue
             seen.add(made.program.equations)
@@ -185,4 +183,4 @@ def noted(made: Plan, special: Specialised) -> Plan:
 
 
 def _first(order: str) -> str:
-    return ORDERS[-1] if order == "auto" else order
+    return ORDERS[0] if order == "auto" else order

@@ -38,6 +38,7 @@ from einstan.machine.refusals import reader_of
 
 if TYPE_CHECKING:
     from einstan.library.derivative import Derivative
+    from einstan.library.per_example import PerExample
 
 Arrays = dict[str, np.ndarray]
 NOMINAL = "a nominal size"
@@ -129,6 +130,10 @@ class Network:
     def hessian(self, of: str, wrt: str, wrt2: str | None = None, **options: Any) -> Derivative:
         """``d of / d wrt d wrt2``: ``net.hessian("L", "W")(params, X=X, Y=Y)`` is a factored tensor."""
         return self.program.hessian(of, wrt, wrt2, **options)
+
+    def per_example(self, loss: str, over: str = "n") -> PerExample:
+        """The loss of each example, its gradients and their norms; see `einstan.library.per_example.PerExample`."""
+        return self.program.per_example(loss, over)
 
     def derivation(self, of: str, wrt: str) -> Derivations:
         """The steps to a gradient or partial, as on paper; ``check()`` proves every one of them."""
