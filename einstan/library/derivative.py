@@ -21,8 +21,8 @@ from einstan.calculus.structure import outer_factors, structured
 from einstan.language import latex
 from einstan.language.dims import axis
 from einstan.language.errors import ProgramError
-from einstan.language.index import fresh_name
-from einstan.language.term import Equation, Expr, Name, Partial
+from einstan.language.index import Index, fresh_name
+from einstan.language.term import Equation, Expr, Name, Partial, bound_indices, substitute
 
 if TYPE_CHECKING:
     from einstan.library.einsum import Einsum
@@ -176,7 +176,7 @@ class Term:
 
 @dataclass(frozen=True)
 class Cores:
-    """The program that computes the cores of an equation, and what they are the cores of."""
+    """What computes the cores of an equation: ``program``, which several equations may share."""
 
     program: calculus.Program
     equation: Equation
@@ -184,36 +184,43 @@ class Cores:
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        return tuple(name for term in self.terms for name, _ in term.factors)
+        """Each core once."""
+        return tuple(dict.fromkeys(name for term in self.terms for name, _ in term.factors))
 
     def dims(self) -> tuple[str, ...]:
         """The dimensions of the derivative's axes."""
         return tuple(self.program.dims.find(axis(self.equation.name, k)) for k in range(len(self.equation.indices)))
 
 
-def cores(program: calculus.Program, name: Name) -> Cores:
-    """The last equation of a program taken apart: an equation for each factor of each of its cores."""
+def cores(program: calculus.Program, *names: Name) -> list[Cores]:
+    """Equations of a program taken apart: an equation for each factor of each of their cores."""
     program = runnable(program)
-    equation = program.resolved(program[name])
-    taken = {str(known) for known in program.ranks}
+    taken = {str(tensor) for tensor in program.ranks}
+    known: dict[Expr, str] = {}  # factors that differ in letters alone are one array
     made: list[Equation] = []
-    terms: list[Term] = []
-    for each in structured(equation.rhs, equation.indices):
-        label = {index: k for k, index in enumerate(dict.fromkeys(each.axes))}
-        factors: list[tuple[str, tuple[int, ...]]] = []
-        for factor in outer_factors(each.core):
-            own = tuple(index for index in label if index in factor.free)
-            core = fresh_name("core", taken)
-            taken.add(core)
-            made.append(Equation(core, own, factor, _stated(equation, own, factor)))
-            factors.append((core, tuple(label[index] for index in own)))
-        terms.append(Term(tuple(label[index] for index in each.axes), tuple(factors)))
-    return Cores(calculus.Program([*program.equations, *made]), equation, tuple(terms))
+    found: list[tuple[Equation, tuple[Term, ...]]] = []
+    for name in names:
+        equation = program.resolved(program[name])
+        terms: list[Term] = []
+        for each in structured(equation.rhs, equation.indices):
+            label = {index: k for k, index in enumerate(dict.fromkeys(each.axes))}
+            factors: list[tuple[str, tuple[int, ...]]] = []
+            for factor in outer_factors(each.core):
+                own = tuple(index for index in label if index in factor.free)
+                plain = tuple(Index(f"x{k}", index.dim) for k, index in enumerate(own))
+                key: Expr = substitute(factor, dict(zip(own, plain, strict=True)))  # type: ignore[assignment]
+                if key not in known:
+                    known[key] = fresh_name("core", taken)
+                    taken.add(known[key])
+                    made.append(Equation(known[key], own, factor, _stated(equation, own, factor)))
+                factors.append((known[key], tuple(label[index] for index in own)))
+            terms.append(Term(tuple(label[index] for index in each.axes), tuple(factors)))
+        found.append((equation, tuple(terms)))
+    whole = calculus.Program([*program.equations, *made])
+    return [Cores(whole, equation, terms) for equation, terms in found]
 
 
 def _stated(equation: Equation, own: Iterable[Any], factor: Expr) -> tuple[Any, ...]:
-    from einstan.language.term import bound_indices
-
     used = {index.dim for index in (*own, *bound_indices(factor))}
     return tuple((index, form) for index, form in equation.where if index.dim in used)
 

@@ -4,20 +4,44 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from einstan.calculus.elimination import ORDERS
+from einstan.calculus.program import Program
 from einstan.language.errors import DataError, nearest
+from einstan.language.term import Name
 from einstan.library.derivative import Cores, Derivative, cores
 from einstan.library.factored import FactoredTensor, Part, written
 from einstan.library.symmetric import symmetrised
 from einstan.machine.compile import SPECIALISATIONS, Compiled
 from einstan.machine.extents import infer
-from einstan.machine.plan import Plan
+from einstan.machine.plan import Plan, plan
+
+
+class Assembly:
+    """How the arrays of the cores become a `FactoredTensor`; made once for the shapes of a call."""
+
+    def __init__(self, apart: Cores, outputs: Sequence[str], shape: tuple[int, ...], symmetric: bool) -> None:
+        name: Any = apart.equation.name
+        self.rows = name.rank + sum(rank for _, rank in name.wrt[:-1])
+        self.names = tuple(index.name for index in apart.equation.indices)
+        self.shape, self.symmetric = shape, symmetric
+        at = {core: k for k, core in enumerate(outputs)}
+        self.parts = [(term.axes, [(at[core], labels) for core, labels in term.factors]) for term in apart.terms]
+
+    def __call__(self, arrays: tuple[Any, ...]) -> FactoredTensor:
+        parts = tuple(
+            [
+                Part(axes, tuple([(np.asarray(arrays[k]), labels) for k, labels in factors]))
+                for axes, factors in self.parts
+            ]
+        )
+        tensor = FactoredTensor.of_cores(self.names, self.shape, parts, self.rows)
+        return symmetrised(tensor) if self.symmetric else tensor
 
 
 @dataclass(frozen=True)
@@ -28,22 +52,64 @@ class Specialised:
     costs: Mapping[str, int]
     cores: Cores
     compiled: Compiled
-    shape: tuple[int, ...]
-    symmetric: bool
+    assemble: Assembly
 
-    def assemble(self, arrays: tuple[np.ndarray, ...]) -> FactoredTensor:
-        parts = []
-        position = 0
-        for term in self.cores.terms:
-            found = arrays[position : position + len(term.factors)]
-            position += len(term.factors)
-            factors = tuple((np.asarray(array), labels) for array, (_, labels) in zip(found, term.factors, strict=True))
-            parts.append(Part(term.axes, factors))
-        name: Any = self.cores.equation.name
-        rows = name.rank + sum(rank for _, rank in name.wrt[:-1])
-        names = [index.name for index in self.cores.equation.indices]
-        tensor = FactoredTensor(names, self.shape, parts, rows)
-        return symmetrised(tensor) if self.symmetric else tensor
+
+class CompiledGradients:
+    """Several derivatives of one program, computed together: ``compiled(params, X=X)`` gives ``{name: FactoredTensor}``
+    by the tensors that they are with respect to."""
+
+    def __init__(self, program: Program, names: Mapping[str, Name], **options: Any) -> None:
+        self.apart = dict(zip(names, cores(program, *names.values()), strict=True))
+        self.program = program
+        self.outputs = tuple(dict.fromkeys(core for each in self.apart.values() for core in each.outputs))
+        self.compiled = Compiled(next(iter(self.apart.values())).program, self.outputs, function="cores", **options)
+        self.inputs = tuple(str(name) for name in self.compiled.inputs)
+        self._known: dict[Any, dict[str, Assembly]] = {}
+
+    def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> dict[str, FactoredTensor]:
+        given = selected({**(arrays or {}), **named}, self.inputs, self.program)
+        results = self.compiled.call(given, {})
+        key = tuple([np.shape(given[name]) for name in self.inputs])
+        found = self._known.get(key)
+        if found is None:
+            extents = self.compiled.plan.extents
+            found = self._known[key] = {
+                name: Assembly(each, self.outputs, tuple(extents.known[d] for d in each.dims()), False)
+                for name, each in self.apart.items()
+            }
+        return {name: assemble(results) for name, assemble in found.items()}
+
+    def dense(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> dict[str, np.ndarray]:
+        """The same as arrays; one that does not fit is refused before it is allocated."""
+        found = self(arrays, **named)
+        for tensor in found.values():
+            tensor.refuse_large()
+        return {name: written(tensor, None) for name, tensor in found.items()}
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of the latest call."""
+        return self.compiled.plan
+
+    def source(self) -> str:
+        """The code that computes the cores."""
+        return self.compiled.source()
+
+
+def selected(given: Mapping[str, Any], inputs: Sequence[str], program: Program) -> dict[str, Any]:
+    """The arrays that are needed, of those that are given; a name that the program does not know is an error."""
+    if len(given) == len(inputs):
+        return dict(given)
+    known = [str(name) for name in program.inputs]
+    for name in given:
+        if name not in known and name not in inputs:
+            raise DataError(
+                f"the program has no input {name}",
+                inferred=f"its inputs are {', '.join(known)}",
+                repair=nearest(name, known) or "leave it out",
+            )
+    return {name: given[name] for name in inputs if name in given}
 
 
 class CompiledDerivative:
@@ -63,7 +129,7 @@ class CompiledDerivative:
         self._latest: Specialised | None = None
 
     def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> FactoredTensor:
-        given = self._given(arrays, named)
+        given = selected({**(arrays or {}), **named}, self.inputs, self.derivative.base)
         special = self._specialised(given)
         return special.assemble(special.compiled.call(given, {}))
 
@@ -74,20 +140,6 @@ class CompiledDerivative:
         tensor = self(arrays, **named)
         tensor.refuse_large(limit, out)
         return written(tensor, out, owned=True)
-
-    def _given(self, arrays: Mapping[str, Any] | None, named: Mapping[str, Any]) -> dict[str, Any]:
-        given = {**(arrays or {}), **named}
-        if len(given) != len(self.inputs):
-            known = [str(name) for name in self.derivative.base.inputs]
-            for name in given:
-                if name not in known and name not in self.inputs:
-                    raise DataError(
-                        f"the program has no input {name}",
-                        inferred=f"its inputs are {', '.join(known)}",
-                        repair=nearest(name, known) or "leave it out",
-                    )
-            given = {name: given[name] for name in self.inputs if name in given}
-        return given
 
     def _specialised(self, given: Mapping[str, Any]) -> Specialised:
         key = tuple([getattr(given.get(name), "shape", None) for name in self.inputs])
@@ -117,7 +169,7 @@ class CompiledDerivative:
             if made.program.equations in seen:
                 continue
             seen.add(made.program.equations)
-            apart = cores(made.program, made.name)
+            (apart,) = cores(made.program, made.name)
             compiled = Compiled(apart.program, apart.outputs, sizes=sizes, function="cores", **self.options)
             special = self._planned(order, apart, compiled, shapes, sizes, nominal)
             found.append(special)
@@ -135,12 +187,10 @@ class CompiledDerivative:
     ) -> Specialised:
         wanted = apart.program
         extents = infer(wanted, {n: s for n, s in shapes.items() if n in wanted.ranks}, sizes, nominal)
-        from einstan.machine.plan import plan
-
         made = plan(wanted, extents, outputs=apart.outputs, optimize=self.options.get("optimize", "auto"))
         shape = tuple(extents.known[dim] for dim in apart.dims())
-        symmetric = self.derivative.is_symmetric
-        return Specialised(order, {order: made.flops}, apart, compiled, shape, symmetric)
+        assembly = Assembly(apart, apart.outputs, shape, self.derivative.is_symmetric)
+        return Specialised(order, {order: made.flops}, apart, compiled, assembly)
 
     # ---- what it is --------------------------------------------------------------------------------------------------
 
@@ -158,8 +208,6 @@ class CompiledDerivative:
     def planned(self, sizes: Mapping[str, int]) -> Plan:
         """The plan for these sizes."""
         special = self._chosen({}, {**self.sizes, **sizes}, None)
-        from einstan.machine.plan import plan
-
         options = {k: v for k, v in self.options.items() if k in ("optimize", "memory_limit")}
         made = plan(special.cores.program, {**self.sizes, **sizes}, outputs=special.cores.outputs, **options)
         return noted(made, special)

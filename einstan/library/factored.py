@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 
 from einstan.language.errors import DataError, nearest
-from einstan.library.labelled import Factor, Labels, lined_up, once_each, product
+from einstan.library.labelled import Factor, Labels, product
 from einstan.machine.plan import available_memory, human_bytes
 
 
@@ -42,7 +42,10 @@ class Part:
 
     def core(self, shape: Sequence[int]) -> np.ndarray:
         """The product of the factors, one axis for each label; it may be a view of a factor."""
-        found = product(self.factors, self.labels, self.sizes(shape))
+        if len(self.factors) == 1 and self.factors[0][1] == self.labels:
+            found = self.factors[0][0]
+        else:
+            found = product(self.factors, self.labels, self.sizes(shape))
         return found if self.scale == 1 else np.asarray(found * self.scale)
 
     def renamed(self, names: Mapping[int, int]) -> Part:
@@ -81,6 +84,15 @@ class FactoredTensor:
             )
         for part in self.parts:
             self._check(part)
+
+    @classmethod
+    def of_cores(
+        cls, names: tuple[str, ...], shape: tuple[int, ...], parts: tuple[Part, ...], rows: int
+    ) -> FactoredTensor:
+        """The same without looking at it: for parts whose labels are numbered, as the cores of a derivative are."""
+        made = cls.__new__(cls)
+        made.names, made.shape, made.parts, made.rows = names, shape, parts, rows
+        return made
 
     def _check(self, part: Part) -> None:
         known: dict[int, int] = {}
@@ -460,17 +472,57 @@ def written(tensor: FactoredTensor, out: np.ndarray | None, owned: bool = False)
         out = np.zeros(tensor.shape, tensor.dtype)
     else:
         out[...] = 0
-    filled: set[Labels] = {tuple(range(tensor.ndim))} if len(parts) < len(tensor.parts) else set()
+    filled = len(parts) < len(tensor.parts)
     for part in parts:
-        view, labels = once_each((out, part.axes))
-        core = part.core(tensor.shape)
-        core = lined_up((core, part.labels), labels, None)
-        if filled:
-            np.add(view, core, out=view)
+        view, places = _recipe(part.axes, tuple(labels for _, labels in part.factors))
+        on_diagonal = np.einsum(view, out) if view else out
+        if places is None:
+            core = part.core(tensor.shape)
+        elif len(places) == 2 and not filled and part.scale == 1:  # straight to where it belongs
+            (a, _), (b, _) = part.factors
+            np.multiply(_placed(a, *places[0]), _placed(b, *places[1]), out=on_diagonal, casting="same_kind")
+            filled = True
+            continue
         else:
-            view[...] = core
-        filled.add(part.axes)
+            core = _placed(part.factors[0][0], *places[0])
+            for (array, _), place in zip(part.factors[1:], places[1:], strict=True):
+                core = core * _placed(array, *place)
+            core = core if part.scale == 1 else core * part.scale
+        if filled:
+            np.add(on_diagonal, core, out=on_diagonal)
+        else:
+            on_diagonal[...] = core
+        filled = True
     return out
+
+
+Place = tuple[tuple[int, ...] | None, tuple[Any, ...] | None]
+
+
+@lru_cache(maxsize=4096)
+def _recipe(axes: Labels, factors: tuple[Labels, ...]) -> tuple[str, tuple[Place, ...] | None]:
+    """Of a part: the einsum string of the view on its diagonal, and how each factor lines up with it; None for factors
+    that have to be contracted first."""
+    labels = tuple(dict.fromkeys(axes))
+    letters = {x: chr(97 + k) for k, x in enumerate(labels)}
+    view = "".join(letters[x] for x in axes) + "->" + "".join(letters.values()) if len(labels) < len(axes) else ""
+    places: list[Place] = []
+    for own in factors:
+        if len(set(own)) < len(own) or not set(own) <= set(labels):
+            return view, None
+        order = [x for x in labels if x in own]
+        moved = tuple(own.index(x) for x in order)
+        marks = tuple(slice(None) if x in own else None for x in labels)
+        places.append((
+            moved if moved != tuple(range(len(own))) else None,
+            marks if None in marks else None,
+        ))  # fmt: skip
+    return view, tuple(places) if places else None
+
+
+def _placed(array: np.ndarray, order: tuple[int, ...] | None, marks: tuple[Any, ...] | None) -> np.ndarray:
+    array = array if order is None else array.transpose(order)
+    return array if marks is None else array[marks]
 
 
 def _unused(letters: Mapping[int, str]) -> str:

@@ -6,8 +6,9 @@ squareW[n] = sum[P](X[n,P]^2) sum[Q](deachLdZ[n,Q]^2)            its squared nor
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
 
 from einstan.calculus import program as calculus
 from einstan.calculus.backward import dependencies
@@ -25,6 +26,7 @@ from einstan.language.term import (
     Expr,
     Extent,
     Indexed,
+    Name,
     Reduce,
     bound_indices,
     power,
@@ -32,6 +34,9 @@ from einstan.language.term import (
     sum_over,
 )
 from einstan.library.derivative import Derivative
+
+if TYPE_CHECKING:
+    from einstan.library.evaluated import CompiledGradients
 
 
 class PerExample:
@@ -52,28 +57,30 @@ class PerExample:
         kept = (e for e in base if e.name in needed)
         self.program = calculus.Program((*kept, self.equation), base.assumptions)
 
-    def gradients(self, wrt: str, **options: Any) -> Derivative:
+    def gradient(self, wrt: str, **options: Any) -> Derivative:
         """``d eachL[n] / d wrt[...]``, one gradient for each example: `Derivative` says how it is evaluated."""
         return Derivative(self.program, self.name, (wrt,), **options)
+
+    def gradients(self, wrt: str | Iterable[str]) -> Gradients:
+        """The gradients with respect to several tensors, computed together in reverse order."""
+        return Gradients(self, (wrt,) if isinstance(wrt, str) else tuple(wrt))
 
     def norms(self, wrt: str | Iterable[str]) -> Any:
         """A program of the norms of the gradients of every example: ``squareW[n]`` for each tensor, and of all of them
         together ``norm[n]``, its root."""
         from einstan.library.api import Program
 
-        names = [wrt] if isinstance(wrt, str) else list(wrt)
-        program = self.program
+        found = self.gradients(wrt)
         squares: list[Equation] = []
-        for tensor in names:
-            found = jacobian(program, self.name, tensor, order="reverse")
-            made = [e for e in found.program if e.name not in program.defined and e.name != found.name]
-            program = calculus.Program((*program.equations, *made), program.assumptions)
-            squares.append(_square(program, found.equation, fresh_name(f"square{tensor}", _taken(program))))
+        taken = {str(name) for name in found.program.ranks}
+        for tensor, name in found.names.items():
+            square = fresh_name(f"square{tensor}", taken)
+            squares.append(_square(found.program, found.program[name], square))
         n = self.equation.indices[0]
         total = simplify_sum(Indexed(e.name, (slot(Index(n.name, f"{e.name}.0")),)) for e in squares)
-        whole = Equation("norm", tuple(total.free[:1]), power(total, Const("1/2")))
-        norm = derived_equation(fresh_name("norm", _taken(program)), whole.indices, simplify(whole.rhs))
-        return Program((*squares, norm), self.base.assumptions, forward=program)
+        rhs = simplify(power(total, Fraction(1, 2)))
+        norm = derived_equation(fresh_name("norm", taken), total.free[:1], rhs)
+        return Program((*squares, norm), self.base.assumptions, forward=found.program)
 
     def __str__(self) -> str:
         return str(self.equation)
@@ -82,13 +89,38 @@ class PerExample:
         return f"<PerExample {self.equation}>"
 
 
-def _taken(program: calculus.Program) -> set[str]:
-    return {str(name) for name in program.ranks}
+class Gradients:
+    """``{W: d eachL[n] / dW}``: the equations of all of them, sharing what they have in common."""
+
+    def __init__(self, each: PerExample, wrt: tuple[str, ...]) -> None:
+        program = each.program
+        self.base = each.base
+        self.names: dict[str, Name] = {}
+        made: list[Equation] = []
+        for tensor in wrt:
+            found = jacobian(program, each.name, tensor, order="reverse")
+            made += [e for e in found.program if e.name not in program.defined]
+            cores = [e for e in made if isinstance(e.name, str)]
+            program = calculus.Program(dict.fromkeys((*program.equations, *cores)), program.assumptions)
+            self.names[tensor] = found.name
+        self.program = calculus.Program(dict.fromkeys((*each.program.equations, *made)), program.assumptions)
+
+    def compile(self, **options: Any) -> CompiledGradients:
+        """``{name: FactoredTensor}`` for arrays; see `einstan.library.evaluated.CompiledGradients`."""
+        from einstan.library.evaluated import CompiledGradients
+
+        return CompiledGradients(self.program, self.names, **options)
+
+    def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
+        return self.compile()(arrays, **named)
+
+    def __str__(self) -> str:
+        return "\n".join(str(e) for e in self.program if e.name not in self.base.defined)
 
 
 def _square(program: calculus.Program, derivative: Equation, name: str) -> Equation:
     """The sum of the squares of a derivative's entries over the slots of its denominator."""
-    equation = calculus.Program((*program.equations, derivative)).resolved(derivative)
+    equation = program.resolved(derivative)
     kept, summed = equation.indices[:1], equation.indices[1:]
     square = simplify_product((power(equation.rhs, 2),), summed)
     return derived_equation(name, kept, square, equation.where)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from einstan.library.factored import FactoredTensor, Part
@@ -10,6 +12,15 @@ from einstan.library.labelled import lined_up
 
 def symmetrised(tensor: FactoredTensor) -> FactoredTensor:
     """``(H + H') / 2``, a structure and its mirror image at a time; what is symmetric already is left as it is."""
+    if len(tensor.parts) == 1:  # the usual case, without the search
+        part = tensor.parts[0]
+        order = _own_mirror(part.axes, tensor.rows)
+        if order is not None and len(part.factors) == 1 and part.factors[0][1] == part.labels:
+            core = part.factors[0][0]
+            total = np.asarray(core + core.transpose(order))
+            np.multiply(total, part.scale / 2, out=total)
+            half = Part(part.axes, ((total, part.labels),))
+            return FactoredTensor.of_cores(tensor.names, tensor.shape, (half,), tensor.rows)
     cores: dict[tuple[int, ...], Part] = {}
     rest: list[Part] = []
     for part in tensor.parts:
@@ -33,6 +44,16 @@ def symmetrised(tensor: FactoredTensor) -> FactoredTensor:
         else:
             made += [half, mirrored(half, tensor.rows)]
     return tensor.like([*made, *rest])
+
+
+@lru_cache(maxsize=1024)
+def _own_mirror(axes: tuple[int, ...], rows: int) -> tuple[int, ...] | None:
+    """Where the transpose has the same structure: how the axes of the core change places."""
+    names = dict(zip(axes, axes[rows:] + axes[:rows], strict=True))
+    if tuple(names[x] for x in axes) != axes[rows:] + axes[:rows]:
+        return None
+    labels = tuple(dict.fromkeys(axes))
+    return tuple(labels.index(names[x]) for x in labels)
 
 
 def mirrored(part: Part, rows: int) -> Part:
