@@ -42,7 +42,10 @@ def contenders(problem: Any, size: tuple[int, ...]) -> tuple[dict[str, Call], di
     if common.installed("jax"):
         calls.update(by_jax(problem, given))
         dense[BATCHED] = lambda found: problem.batched_expanded(found)
-    if common.installed("torch") and float(given[problem.wrt].size) * max(a.nbytes for a in given.values()) < RIVAL_BYTES:
+    if (
+        common.installed("torch")
+        and float(given[problem.wrt].size) * max(a.nbytes for a in given.values()) < RIVAL_BYTES
+    ):
         calls[TORCH] = by_torch(problem, given)
     if common.installed("autograd") and given[problem.wrt].size <= AUTOGRAD_LIMIT:
         calls[AUTOGRAD] = by_autograd(problem, given)
@@ -244,7 +247,9 @@ def rows_of(case: str, times: dict[str, Timing], targets: dict[str, dict[str, fl
             if rival in times:
                 reached = times[rival].median / time.median
                 met = reached >= wanted
-                row["verdict"] += f"{reached:.3g} times as fast as {rival}, wanted {wanted:g}: {'met' if met else 'missed'}; "
+                row["verdict"] += (
+                    f"{reached:.3g} times as fast as {rival}, wanted {wanted:g}: {'met' if met else 'missed'}; "
+                )
                 if not met:
                     lost.append((case, name, f"{reached:.3g} times as fast as {rival}, wanted {wanted:g}"))
         hand = {OURS: HAND, FACTORED: HAND_FACTORED}.get(name)
@@ -308,7 +313,9 @@ def run() -> int:
             batch, widths = (32 if options.quick else 256), WIDTHS[options.quick]
             for question, (calls, wanted) in per_example(batch, widths).items():
                 case = f"{question}, {'-'.join(map(str, widths))}, batch {batch}, float32"
-                found, missed = rows_of(case, measured(calls, options.quick), {OURS: wanted} if not options.quick else {})
+                found, missed = rows_of(
+                    case, measured(calls, options.quick), {OURS: wanted} if not options.quick else {}
+                )
                 show(case, found)
                 rows += found
                 lost += missed

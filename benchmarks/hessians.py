@@ -194,7 +194,11 @@ def network_dense(a: Arrays) -> Any:
 
 def logistic_data(n: int, m: int) -> Arrays:
     rng = np.random.default_rng(0)
-    return {"X": rng.normal(size=(m, n)) / np.sqrt(n), "w": rng.normal(size=n), "y": (rng.random(m) < 0.5).astype(float)}
+    return {
+        "X": rng.normal(size=(m, n)) / np.sqrt(n),
+        "w": rng.normal(size=n),
+        "y": (rng.random(m) < 0.5).astype(float),
+    }
 
 
 def logistic_dense(a: Arrays) -> Any:

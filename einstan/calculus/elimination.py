@@ -216,12 +216,17 @@ class _Graph:
         return simplify_sum(terms)
 
     def _core(self, wanted: str, own: tuple[Index, ...], core: Expr) -> Indexed:
-        name = fresh_name(wanted, self.taken)
-        self.taken.add(name)
         letters = _letters(own)
         rhs = shortest(_renamed(core, own, letters))
+        access = tuple(map(slot, own))
+        for known in (*self.program.equations, *self.cores):  # perhaps an earlier derivative has it
+            if str(known.name).rstrip("0123456789") == wanted.rstrip("0123456789") and len(known.indices) == len(own):
+                if derived_equation(known.name, letters, rhs, self.stated) is known:
+                    return Indexed(known.name, access)
+        name = fresh_name(wanted, self.taken)
+        self.taken.add(name)
         self.cores.append(derived_equation(name, letters, rhs, self.stated))
-        return Indexed(name, tuple(map(slot, own)))
+        return Indexed(name, access)
 
     def _at_an_end(self, vertex: Name) -> bool:
         """Whether a vertex lies next to the denominator or the numerator, which tend to be wide."""

@@ -16,10 +16,11 @@ from einstan.language.errors import DataError, nearest
 from einstan.language.term import Name
 from einstan.library.derivative import Cores, Derivative, cores
 from einstan.library.factored import FactoredTensor, Part, written
-from einstan.library.symmetric import symmetrised
+from einstan.library.symmetric import own_mirror, symmetrised
 from einstan.machine.compile import SPECIALISATIONS, Compiled
 from einstan.machine.extents import infer
 from einstan.machine.plan import Plan, plan
+from einstan.machine.symmetric import is_symmetric
 
 
 class Assembly:
@@ -31,6 +32,7 @@ class Assembly:
         self.names = tuple(index.name for index in apart.equation.indices)
         self.shape, self.symmetric = shape, symmetric
         at = {core: k for k, core in enumerate(outputs)}
+        self.exact: frozenset[int] = frozenset()
         self.parts = [(term.axes, [(at[core], labels) for core, labels in term.factors]) for term in apart.terms]
 
     def __call__(self, arrays: tuple[Any, ...]) -> FactoredTensor:
@@ -41,7 +43,26 @@ class Assembly:
             ]
         )
         tensor = FactoredTensor.of_cores(self.names, self.shape, parts, self.rows)
-        return symmetrised(tensor) if self.symmetric else tensor
+        return symmetrised(tensor, self.exact) if self.symmetric else tensor
+
+    def know(self, apart: Cores, made: Plan) -> None:
+        """Which parts the code computes symmetric to the last bit, so that nothing need be averaged."""
+        exact: set[int] = set()
+        for number, term in enumerate(apart.terms if self.symmetric else ()):
+            order = own_mirror(term.axes, self.rows)
+            if order is None or len({name for name, _ in term.factors}) != 1:
+                continue
+            stored = made.tensors[term.factors[0][0]]
+            labels = [own for _, own in term.factors]
+            if len(labels) == 2:  # an outer product with itself
+                turned = tuple(order[x] for x in labels[0])
+                exact |= {number} if turned == labels[1] else set()
+            elif len(labels) == 1 and stored.value is not None and None not in stored.slots:
+                axes = [axis for axis in stored.slots if axis is not None]
+                back = [axes.index(k) for k in range(len(axes))]  # of each axis of the value, its slot
+                turned = tuple(axes[labels[0].index(order[labels[0][slot]])] for slot in back)
+                exact |= {number} if is_symmetric(made.graph, stored.value, turned) else set()
+        self.exact = frozenset(exact)
 
 
 @dataclass(frozen=True)
@@ -190,6 +211,7 @@ class CompiledDerivative:
         made = plan(wanted, extents, outputs=apart.outputs, optimize=self.options.get("optimize", "auto"))
         shape = tuple(extents.known[dim] for dim in apart.dims())
         assembly = Assembly(apart, apart.outputs, shape, self.derivative.is_symmetric)
+        assembly.know(apart, made)
         return Specialised(order, {order: made.flops}, apart, compiled, assembly)
 
     # ---- what it is --------------------------------------------------------------------------------------------------

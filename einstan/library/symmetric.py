@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import lru_cache
 
 import numpy as np
@@ -10,11 +11,16 @@ from einstan.library.factored import FactoredTensor, Part
 from einstan.library.labelled import lined_up
 
 
-def symmetrised(tensor: FactoredTensor) -> FactoredTensor:
-    """``(H + H') / 2``, a structure and its mirror image at a time; what is symmetric already is left as it is."""
+def symmetrised(tensor: FactoredTensor, exact: Collection[int] = ()) -> FactoredTensor:
+    """``(H + H') / 2``, a structure and its mirror image at a time.
+
+    What is symmetric already is left as it is: parts whose factors say so, and those whose numbers are in ``exact``.
+    """
+    if all(number in exact for number in range(len(tensor.parts))):
+        return tensor
     if len(tensor.parts) == 1:  # the usual case, without the search
         part = tensor.parts[0]
-        order = _own_mirror(part.axes, tensor.rows)
+        order = own_mirror(part.axes, tensor.rows)
         if order is not None and len(part.factors) == 1 and part.factors[0][1] == part.labels:
             core = part.factors[0][0]
             total = np.asarray(core + core.transpose(order))
@@ -23,8 +29,8 @@ def symmetrised(tensor: FactoredTensor) -> FactoredTensor:
             return FactoredTensor.of_cores(tensor.names, tensor.shape, (half,), tensor.rows)
     cores: dict[tuple[int, ...], Part] = {}
     rest: list[Part] = []
-    for part in tensor.parts:
-        if is_symmetric(part, tensor.rows):
+    for number, part in enumerate(tensor.parts):
+        if number in exact or is_symmetric(part, tensor.rows):
             rest.append(part)
         else:
             part = _as_core(part.numbered(), tensor.shape)
@@ -47,7 +53,7 @@ def symmetrised(tensor: FactoredTensor) -> FactoredTensor:
 
 
 @lru_cache(maxsize=1024)
-def _own_mirror(axes: tuple[int, ...], rows: int) -> tuple[int, ...] | None:
+def own_mirror(axes: tuple[int, ...], rows: int) -> tuple[int, ...] | None:
     """Where the transpose has the same structure: how the axes of the core change places."""
     names = dict(zip(axes, axes[rows:] + axes[:rows], strict=True))
     if tuple(names[x] for x in axes) != axes[rows:] + axes[:rows]:

@@ -14,6 +14,9 @@ from einstan.language.term import MINUS_ONE, Name
 from einstan.machine.extents import Extents
 from einstan.machine.operations import Flat, Graph, Operation, Ref, Stored
 from einstan.machine.paths import Optimizer, Path, by_hand, contraction_path
+from einstan.machine.symmetric import halves
+
+GRAM_FROM = 16  # columns from which a symmetric product is worth its copy of the other half
 
 
 @dataclass
@@ -103,6 +106,9 @@ class Expansion:
         factors = len(live) - 1 + bool(operation.summed)
         self.naive += self.size(operation, every) * max(factors, 1)
         wanted = tuple(operation.out[axis] for axis in self.wanted_order.get(value, range(len(operation.out))))
+        gram = self.gram(operation, operands)
+        if gram is not None:
+            return gram
         for step in self.path(operation, operands) if len(live) > 1 else [(0,)]:
             chosen = [live[k] for k in sorted(step)]
             for k in sorted(step, reverse=True):
@@ -116,6 +122,37 @@ class Expansion:
         if last.divides:
             last = Operand(self.reciprocal(operation, last.ref))
         return self.summed(operation, last, [], wanted).ref
+
+    def gram(self, operation: Operation, operands: list[Ref]) -> Ref | None:
+        """A symmetric product as one of its half with itself, where that is large enough to pay."""
+        if len(operands) < 2 or operation.detail < len(operands) or isinstance(self.optimize, Mapping | list | tuple):
+            return None
+        found = halves(operands, operation.out, operation.summed)
+        if found is None:
+            return None
+        rows = tuple(dict.fromkeys(x for ref in found.half for x in ref.labels if x in operation.summed))
+        moved = [x for ref in found.half for x in ref.labels if x in operation.out]
+        columns = tuple(x for x in operation.out if x in moved)
+        if self.size(operation, columns) < GRAM_FROM or self.size(operation, rows) < 2:
+            return None
+        half = self.part(operation, found.half, (*rows, *columns))
+        mirrored = half.renamed(found.mirror)
+        parts = [half, mirrored]
+        if found.shared:
+            parts.append(self.part(operation, found.shared, rows))
+        out = columns + tuple(found.mirror[x] for x in columns)
+        return self.add(operation, "gram", None, parts, out)
+
+    def part(self, operation: Operation, operands: Sequence[Ref], out: tuple[int, ...]) -> Ref:
+        """Some factors of a contraction by themselves."""
+        held = self.naive
+        inner = Operation(
+            "contract", len(operands), tuple(operands), out, operation.dims, operation.equation, operation.letters
+        )
+        result = operands[0] if len(operands) == 1 and set(operands[0].labels) == set(out) else None
+        result = self.contract(inner, list(operands), -1) if result is None else result
+        self.naive = held
+        return result
 
     def needed_later(self, operation: Operation, later: Iterable[Operand]) -> set[int]:
         return set(operation.out).union(*(operand.ref.labels for operand in later))

@@ -52,6 +52,8 @@ def contraction_path(
     names: tuple[Optimizer, ...] = (optimize,)
     if optimize == "auto":
         names = ("optimal",) if count <= 4 else ("dp",) if count <= 16 else ("greedy", "random-greedy-128")
+        if count <= 4 and len(set(map(frozenset, labels))) < count:
+            names = ("optimal", "dp")  # opt_einsum's "optimal" takes two operands with the same indices for one
     best = min((search(name) for name in names), key=lambda found: found[1])[0]
     if key is not None:
         _paths[key] = best

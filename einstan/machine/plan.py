@@ -245,6 +245,8 @@ def flops_of(made: Plan, operation: Operation) -> int:
     every = made.size(operation.dims)
     if operation.kind == "contract":
         return every * (2 if operation.summed and len(operation.operands) > 1 else 1)
+    if operation.kind == "gram":  # half of the products, and both halves of each
+        return every + made.size(operation.out_dims) // 2
     if operation.kind == "map":
         return made.size(operation.out_dims) * max(len(operation.operands) - 1, 1)
     if operation.kind == "reduce":
@@ -271,6 +273,8 @@ def call_of(operation: Operation) -> str:
     """What computes it, in a word."""
     if operation.kind == "map":
         return COMPARISONS.get(operation.detail[0], operation.detail[0])
+    if operation.kind == "gram":
+        return "syrk"
     if operation.kind == "reduce":
         return "max" if operation.detail == "max of all" else str(operation.detail)
     if operation.kind != "contract":
