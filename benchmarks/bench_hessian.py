@@ -41,7 +41,8 @@ def contenders(problem: Any, size: tuple[int, ...]) -> tuple[dict[str, Call], di
         dense[HAND_FACTORED] = problem.expanded
     if common.installed("jax"):
         calls.update(by_jax(problem, given))
-        dense[BATCHED] = lambda found: problem.batched_expanded(found)
+        if problem.batched is not None:
+            dense[BATCHED] = problem.batched_expanded
     if (
         common.installed("torch")
         and float(given[problem.wrt].size) * max(a.nbytes for a in given.values()) < RIVAL_BYTES
@@ -265,11 +266,13 @@ def rows_of(case: str, times: dict[str, Timing], targets: dict[str, dict[str, fl
 
 def show(title: str, rows: list[Any]) -> None:
     columns = ("contender", "median", "quartiles", "jax / this", "this / by hand", "target")
-    common.table(title, columns, [
-        (r["contender"], common.seconds(r["time"].median), f"{common.seconds(r['time'].low)} to {common.seconds(r['time'].high)}",
-         f"{r['speedup']:.3g}" if "speedup" in r else "", f"{r['by_hand']:.2f}" if "by_hand" in r else "", r["verdict"])
-        for r in rows
-    ])  # fmt: skip
+    lines = []
+    for row in rows:
+        time = row["time"]
+        quartiles = f"{common.seconds(time.low)} to {common.seconds(time.high)}"
+        ratios = [f"{row[key]:.3g}" if key in row else "" for key in ("speedup", "by_hand")]
+        lines.append((row["contender"], common.seconds(time.median), quartiles, *ratios, row["verdict"]))
+    common.table(title, columns, lines)
 
 
 def run() -> int:
@@ -286,6 +289,7 @@ def run() -> int:
     chosen = [p for p in PROBLEMS if (options.only or "") in p.name]
     rows: list[Any] = []
     lost: list[Any] = []
+    targets: dict[str, dict[str, float]]
     with common.progress(len(chosen) + 1, "hessian") as done:
         for problem in chosen:
             sizes = problem.sizes[:1] if options.quick else problem.sizes
@@ -298,7 +302,7 @@ def run() -> int:
                     answer = call()
                     answer = dense[name](answer) if name in dense else answer
                     common.check(name, problem.name, answer, reference, TOLERANCE["float64"])
-                targets: dict[str, dict[str, float]] = {}
+                targets = {}
                 if at_target:
                     targets[OURS] = {JAX: problem.target_dense}
                     if problem.target_factored is not None:

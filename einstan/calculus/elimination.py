@@ -220,9 +220,9 @@ class _Graph:
         rhs = shortest(_renamed(core, own, letters))
         access = tuple(map(slot, own))
         for known in (*self.program.equations, *self.cores):  # perhaps an earlier derivative has it
-            if str(known.name).rstrip("0123456789") == wanted.rstrip("0123456789") and len(known.indices) == len(own):
-                if derived_equation(known.name, letters, rhs, self.stated) is known:
-                    return Indexed(known.name, access)
+            alike = str(known.name).rstrip("0123456789") == wanted.rstrip("0123456789")
+            if alike and derived_equation(known.name, letters, rhs, self.stated) is known:
+                return Indexed(known.name, access)
         name = fresh_name(wanted, self.taken)
         self.taken.add(name)
         self.cores.append(derived_equation(name, letters, rhs, self.stated))

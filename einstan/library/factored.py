@@ -361,7 +361,7 @@ class FactoredTensor:
         return cholesky(self)
 
     def to_scipy(self, form: str = "operator") -> Any:
-        """A ``LinearOperator``, or with ``"csr"``, ``"csc"``, ``"coo"`` a sparse array; see `einstan.library.sparse`."""
+        """A ``LinearOperator``, or with ``"csr"``, ``"csc"`` or ``"coo"`` a sparse array."""
         from einstan.library.sparse import to_scipy
 
         return to_scipy(self, form)

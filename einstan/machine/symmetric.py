@@ -1,7 +1,7 @@
 """Products that are symmetric, ``sum[N](w[N] X[N,k] X[N,l])``: half of them computed, and both halves equal exactly.
 
 A contraction whose factors change places in pairs when its free indices do is a Gram matrix of one half,
-``F[N,k]`` with weights ``w[N]``.  NumPy sends ``F'F`` to the symmetric product of BLAS, which costs half of a general one.
+``F[N,k]`` with weights ``w[N]``.  NumPy sends ``F'F`` to the symmetric product of BLAS, half of a general one.
 """
 
 from __future__ import annotations
