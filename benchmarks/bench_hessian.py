@@ -241,7 +241,7 @@ def rows_of(case: str, times: dict[str, Timing], targets: dict[str, dict[str, fl
     rows: list[Any] = []
     lost: list[Any] = []
     for name, time in times.items():
-        row = {"case": case, "contender": name, "time": time, "verdict": ""}
+        row: dict[str, Any] = {"case": case, "contender": name, "time": time, "verdict": ""}
         if JAX in times:
             row["speedup"] = times[JAX].median / time.median
         for rival, wanted in targets.get(name, {}).items():

@@ -13,7 +13,7 @@ computed twice.  Nothing here knows a layer, or whether an equation is a forward
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from einstan.calculus.assume import assumed
@@ -83,6 +83,8 @@ def jacobian(
     """
     if order not in ORDERS:
         raise ProgramError(f"there is no order {order!r}", repair=f"choose one of {', '.join(ORDERS)}")
+    if isinstance(name or of, Partial) and wrt in program.ranks and wrt not in dependencies(program, of):
+        return _zero(program, of, wrt, indices, name, order)  # as of a quadratic form, the third time
     graph = _Graph(program, of, wrt, kinks, assume, sizes or {})
     eliminated = graph.eliminate(order)
     final = graph.result(indices, name)
@@ -283,18 +285,11 @@ class _Graph:
 
     def result(self, indices: Sequence[str] | None, name: Partial | None) -> Equation:
         numerator = self.forward[self.of].indices
-        source = next(e for e in self.forward.values() if self.wrt in tensors(e.rhs))
-        denominator = denominator_indices(source, self.wrt, {i.name for i in numerator})
-        if indices is not None:
-            if len(indices) != len(denominator):
-                raise ScopeError(f"{self.wrt} has {len(denominator)} slots, and {len(indices)} letters were given")
-            denominator = tuple(Index(new, old.dim) for new, old in zip(indices, denominator, strict=True))
+        denominator = _denominator(self.forward.values(), self.wrt, numerator, indices)
         total = self.edges.get(self.of, {}).get(self.wrt, ZERO)
         total = shortest(assumed(self.names(total), self.assumptions))
         total = _renamed(total, (*self.outer[self.of], *self.inner[self.wrt]), (*numerator, *denominator))
-        if name is None:
-            before = self.of if isinstance(self.of, Partial) else Partial(self.of, len(numerator), ())
-            name = Partial(before.of, before.rank, (*before.wrt, (str(self.wrt), len(denominator))))
+        name = name or _extended(self.of, len(numerator), self.wrt, len(denominator))
         return derived_equation(name, (*numerator, *denominator), total, self.stated)
 
     def needed(self, final: Equation) -> list[Equation]:
@@ -313,6 +308,37 @@ class _Graph:
 
 
 # ---- pieces ----------------------------------------------------------------------------------------------------------
+
+
+def _zero(
+    program: Program, of: Name, wrt: Name, indices: Sequence[str] | None, name: Partial | None, order: str
+) -> Jacobian:
+    """The derivative of a derivative that does not depend on the tensor any more."""
+    equations = {e.name: e for e in program.resolved_all()}
+    numerator = equations[of].indices
+    denominator = _denominator(equations.values(), wrt, numerator, indices)
+    name = name or _extended(of, len(numerator), wrt, len(denominator))
+    final = derived_equation(name, (*numerator, *denominator), ZERO)
+    return Jacobian(Program((*program.equations, final)), name, order, ())
+
+
+def _denominator(
+    equations: Iterable[Equation], wrt: Name, numerator: Sequence[Index], indices: Sequence[str] | None
+) -> tuple[Index, ...]:
+    """The slots of the denominator, by letters that are given or by the next ones that are free."""
+    source = next(e for e in equations if wrt in tensors(e.rhs))
+    found = denominator_indices(source, wrt, {i.name for i in numerator})
+    if indices is None:
+        return found
+    if len(indices) != len(found):
+        raise ScopeError(f"{wrt} has {len(found)} slots, and {len(indices)} letters were given")
+    return tuple(Index(new, old.dim) for new, old in zip(indices, found, strict=True))
+
+
+def _extended(of: Name, rank: int, wrt: Name, slots: int) -> Partial:
+    """The name of the derivative of a tensor or of another derivative."""
+    before = of if isinstance(of, Partial) else Partial(of, rank, ())
+    return Partial(before.of, before.rank, (*before.wrt, (str(wrt), slots)))
 
 
 def _is_worth_naming(core: Expr) -> bool:

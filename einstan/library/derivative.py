@@ -89,12 +89,17 @@ class Derivative:
                 rank = program.ranks[tensor]
                 name = Partial(name.of, name.rank, (*name.wrt, (tensor, rank)))
             found = jacobian(program, of, tensor, letters, name=name, **options)
-            program, of, name = calculus.Program(found.program, self.base.assumptions), found.name, found.name
+            equations = dict.fromkeys((*program.equations, *found.program))
+            program, of, name = calculus.Program(equations, self.base.assumptions), found.name, found.name
         return found
 
     @property
     def _shown(self) -> Jacobian:
-        return self.jacobian("cross-country" if self.order == "auto" else self.order)
+        order = self.order
+        if order == "auto":  # for sizes that are not known; one number is best differentiated backwards
+            of = self.base.defined.get(_named(self.base, self.of))
+            order = "reverse" if len(self.wrt) == 1 and of is not None and not of.indices else ORDERS[0]
+        return self.jacobian(order)
 
     @property
     def program(self) -> Any:

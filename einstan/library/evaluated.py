@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,14 +12,16 @@ import numpy as np
 
 from einstan.calculus.elimination import ORDERS
 from einstan.calculus.program import Program
+from einstan.language.dims import axis
 from einstan.language.errors import DataError, nearest
 from einstan.language.term import Name
 from einstan.library.derivative import Cores, Derivative, cores
 from einstan.library.factored import FactoredTensor, Part, written
 from einstan.library.symmetric import own_mirror, symmetrised
 from einstan.machine.compile import SPECIALISATIONS, Compiled
-from einstan.machine.extents import infer
+from einstan.machine.extents import Extents, infer
 from einstan.machine.plan import Plan, plan
+from einstan.machine.refusals import missing
 from einstan.machine.symmetric import is_symmetric
 
 
@@ -58,7 +60,7 @@ class Assembly:
                 turned = tuple(order[x] for x in labels[0])
                 exact |= {number} if turned == labels[1] else set()
             elif len(labels) == 1 and stored.value is not None and None not in stored.slots:
-                axes = [axis for axis in stored.slots if axis is not None]
+                axes = [k for k in stored.slots if k is not None]
                 back = [axes.index(k) for k in range(len(axes))]  # of each axis of the value, its slot
                 turned = tuple(axes[labels[0].index(order[labels[0][slot]])] for slot in back)
                 exact |= {number} if is_symmetric(made.graph, stored.value, turned) else set()
@@ -91,10 +93,11 @@ class CompiledGradients:
     def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> dict[str, FactoredTensor]:
         given = selected({**(arrays or {}), **named}, self.inputs, self.program)
         results = self.compiled.call(given, {})
-        key = tuple([np.shape(given[name]) for name in self.inputs])
+        key = shapes_of(given, self.inputs)
         found = self._known.get(key)
         if found is None:
-            extents = self.compiled.plan.extents
+            shapes = dict(zip(self.inputs, key, strict=True))
+            extents = extents_of(self.apart.values(), self.compiled, shapes, {})
             found = self._known[key] = {
                 name: Assembly(each, self.outputs, tuple(extents.known[d] for d in each.dims()), False)
                 for name, each in self.apart.items()
@@ -118,19 +121,39 @@ class CompiledGradients:
         return self.compiled.source()
 
 
+def extents_of(
+    apart: Iterable[Cores],
+    compiled: Compiled,
+    shapes: Mapping[Any, tuple[int, ...]],
+    sizes: Mapping[str, int],
+    nominal: int | None = None,
+) -> Extents:
+    """The extents of the cores and of the axes of what they are the cores of."""
+    program = compiled.program
+    only = {*compiled.flat.wanted, *(each.equation.name for each in apart)}
+    return infer(program, {n: s for n, s in shapes.items() if n in program.ranks}, sizes, nominal, only)
+
+
 def selected(given: Mapping[str, Any], inputs: Sequence[str], program: Program) -> dict[str, Any]:
-    """The arrays that are needed, of those that are given; a name that the program does not know is an error."""
-    if len(given) == len(inputs):
-        return dict(given)
-    known = [str(name) for name in program.inputs]
-    for name in given:
-        if name not in known and name not in inputs:
-            raise DataError(
-                f"the program has no input {name}",
-                inferred=f"its inputs are {', '.join(known)}",
-                repair=nearest(name, known) or "leave it out",
-            )
-    return {name: given[name] for name in inputs if name in given}
+    """The arrays among those that are given which are used; a name that the program does not know is an error."""
+    found = {name: given[name] for name in inputs if name in given}
+    if len(found) < len(given):
+        known = [str(name) for name in program.inputs]
+        for name in given:
+            if name not in known and name not in inputs:
+                raise DataError(
+                    f"the program has no input {name}",
+                    inferred=f"its inputs are {', '.join(known)}",
+                    repair=nearest(name, known) or "leave it out",
+                )
+    return found
+
+
+def shapes_of(given: Mapping[str, Any], inputs: Sequence[str]) -> tuple[Any, ...]:
+    """The shape of each input, None where it is not given: an array of which only the shape matters need not be."""
+    return tuple(
+        [(a.shape if type(a := given[n]) is np.ndarray else np.shape(a)) if n in given else None for n in inputs]
+    )
 
 
 class CompiledDerivative:
@@ -144,7 +167,8 @@ class CompiledDerivative:
         self.derivative, self.options = derivative, options
         self.sizes = dict(sizes or {})
         self.program = derivative.jacobian(_first(derivative.order)).program
-        self.inputs = tuple(str(name) for name in self.program.inputs)
+        self.needed = tuple(str(name) for name in self.program.inputs)
+        self.inputs = tuple(dict.fromkeys((*self.needed, *map(str, derivative.base.inputs))))
         self._known: OrderedDict[Any, Specialised] = OrderedDict()
         self._lock = threading.Lock()
         self._latest: Specialised | None = None
@@ -152,7 +176,8 @@ class CompiledDerivative:
     def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> FactoredTensor:
         given = selected({**(arrays or {}), **named}, self.inputs, self.derivative.base)
         special = self._specialised(given)
-        return special.assemble(special.compiled.call(given, {}))
+        used = given if len(given) == len(special.compiled.texts) else {n: given[n] for n in special.compiled.texts}
+        return special.assemble(special.compiled.call(used, {}))
 
     def dense(
         self, arrays: Mapping[str, Any] | None = None, /, *, limit: int | None = None, out: Any = None, **named: Any
@@ -163,11 +188,14 @@ class CompiledDerivative:
         return written(tensor, out, owned=True)
 
     def _specialised(self, given: Mapping[str, Any]) -> Specialised:
-        key = tuple([getattr(given.get(name), "shape", None) for name in self.inputs])
+        key = shapes_of(given, self.inputs)
         found = self._known.get(key)
         if found is None:
             with self._lock:
-                shapes = {name: np.shape(given[name]) for name in self.inputs if name in given}
+                for name in self.needed:
+                    if name not in given:
+                        raise missing(self.program, name, given)
+                shapes = {name: shape for name, shape in zip(self.inputs, key, strict=True) if shape is not None}
                 found = self._known[key] = self._chosen(shapes, self.sizes, None)
                 while len(self._known) > SPECIALISATIONS:
                     self._known.popitem(last=False)
@@ -190,7 +218,8 @@ class CompiledDerivative:
             if made.program.equations in seen:
                 continue
             seen.add(made.program.equations)
-            (apart,) = cores(made.program, made.name)
+            whole = Program(dict.fromkeys((*base.equations, *made.program)), base.assumptions)
+            (apart,) = cores(whole, made.name)
             compiled = Compiled(apart.program, apart.outputs, sizes=sizes, function="cores", **self.options)
             special = self._planned(order, apart, compiled, shapes, sizes, nominal)
             found.append(special)
@@ -206,9 +235,12 @@ class CompiledDerivative:
         sizes: Mapping[str, int],
         nominal: int | None,
     ) -> Specialised:
-        wanted = apart.program
-        extents = infer(wanted, {n: s for n, s in shapes.items() if n in wanted.ranks}, sizes, nominal)
-        made = plan(wanted, extents, outputs=apart.outputs, optimize=self.options.get("optimize", "auto"))
+        extents = extents_of([apart], compiled, shapes, sizes, nominal)
+        # What only the shape of an array told, an array that the cores do not read.
+        for name in apart.outputs:
+            compiled.sizes.update((axis(name, k), size) for k, size in enumerate(extents.shape(name)))
+        optimize = self.options.get("optimize", "auto")
+        made = plan(apart.program, extents, optimize=optimize, flat=compiled.flat, memory_limit=1 << 62)
         shape = tuple(extents.known[dim] for dim in apart.dims())
         assembly = Assembly(apart, apart.outputs, shape, self.derivative.is_symmetric)
         assembly.know(apart, made)

@@ -96,7 +96,7 @@ def _matrix(array: np.ndarray, labels: Labels, groups: tuple[list[int], ...], si
 
 
 def lined_up(factor: Factor, out: Labels, sizes: Mapping[int, int] | None) -> np.ndarray:
-    """The array with its axes in the order of ``out``; those that it lacks have extent 1, or the sizes that are given."""
+    """The array with its axes in the order of ``out``; those that it lacks get extent 1, or the sizes given."""
     array, labels = factor
     have = [x for x in out if x in labels]
     if have != list(labels):
