@@ -155,6 +155,9 @@ class _Graph:
         if value is not ZERO:
             self.edges.setdefault(target, {})[source] = value
             self.readers.setdefault(source, set()).add(target)
+        elif source in self.edges.get(target, ()):  # two ways that cancel
+            del self.edges[target][source]
+            self.readers[source].discard(target)
 
     # ---- elimination -------------------------------------------------------------------------------------------------
 

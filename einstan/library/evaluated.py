@@ -30,6 +30,7 @@ class Assembly:
 
     def __init__(self, apart: Cores, outputs: Sequence[str], shape: tuple[int, ...], symmetric: bool) -> None:
         name: Any = apart.equation.name
+        self.lead = name.rank
         self.rows = name.rank + sum(rank for _, rank in name.wrt[:-1])
         self.names = tuple(index.name for index in apart.equation.indices)
         self.shape, self.symmetric = shape, symmetric
@@ -45,13 +46,13 @@ class Assembly:
             ]
         )
         tensor = FactoredTensor.of_cores(self.names, self.shape, parts, self.rows)
-        return symmetrised(tensor, self.exact) if self.symmetric else tensor
+        return symmetrised(tensor, self.exact, self.lead) if self.symmetric else tensor
 
     def know(self, apart: Cores, made: Plan) -> None:
         """Which parts the code computes symmetric to the last bit, so that nothing need be averaged."""
         exact: set[int] = set()
         for number, term in enumerate(apart.terms if self.symmetric else ()):
-            order = own_mirror(term.axes, self.rows)
+            order = own_mirror(term.axes, self.lead)
             if order is None or len({name for name, _ in term.factors}) != 1:
                 continue
             stored = made.tensors[term.factors[0][0]]
@@ -237,8 +238,8 @@ class CompiledDerivative:
     ) -> Specialised:
         extents = extents_of([apart], compiled, shapes, sizes, nominal)
         # What only the shape of an array told, an array that the cores do not read.
-        for name in apart.outputs:
-            compiled.sizes.update((axis(name, k), size) for k, size in enumerate(extents.shape(name)))
+        told = {**shapes, **{name: extents.shape(name) for name in apart.outputs}}
+        compiled.sizes.update((axis(name, k), size) for name, shape in told.items() for k, size in enumerate(shape))
         optimize = self.options.get("optimize", "auto")
         made = plan(apart.program, extents, optimize=optimize, flat=compiled.flat, memory_limit=1 << 62)
         shape = tuple(extents.known[dim] for dim in apart.dims())
