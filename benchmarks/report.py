@@ -86,6 +86,24 @@ def step(results: Any) -> Iterable[str]:
     yield from lost(results["lost"], ("case", "contender", "by"))
 
 
+def hessian(results: Any) -> Iterable[str]:
+    """Every size: its time, against jitted JAX and against the closed form by hand."""
+    rows = [
+        (
+            row["case"],
+            row["contender"],
+            seconds(row["time"]["median"]),
+            f"{row['speedup']:.3g}" if "speedup" in row else "",
+            f"{row['by_hand']:.2f}" if "by_hand" in row else "",
+            row["verdict"],
+        )
+        for row in results["rows"]
+    ]
+    yield from markdown(("case", "contender", "median", "jax / this", "this / by hand", "target"), rows)
+    yield ""
+    yield from lost(results["lost"], ("case", "contender", "by"))
+
+
 def lost(rows: Sequence[Sequence[str]], head: Sequence[str]) -> Iterable[str]:
     if not rows:
         yield "No row is lost."
@@ -102,7 +120,7 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterable[str
         yield "| " + " | ".join(row) + " |"
 
 
-TABLES: dict[str, Callable[[Any], Iterable[str]]] = {"paths": paths, "derive": derive, "step": step}
+TABLES: dict[str, Callable[[Any], Iterable[str]]] = {"paths": paths, "derive": derive, "step": step, "hessian": hessian}
 
 
 def page(text: str) -> str:

@@ -18,6 +18,7 @@ SCRIPTS = [
     ("bench_paths", ("--only", "bilinear form"), "left to right"),
     ("bench_derive", (), "einstan"),
     ("bench_step", (), "einstan"),
+    ("bench_hessian", ("--only", "x'Ax"), "einstan"),
 ]
 
 

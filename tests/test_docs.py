@@ -9,10 +9,17 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = re.compile(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", re.DOTALL)
-DOCUMENTS = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md"]
+DOCUMENTS = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "benchmarks/README.md",
+    "docs/hessians.md",
+]
 
 
-@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md"])
+@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "docs/hessians.md"])
 def test_examples_print_what_the_document_says(name: str) -> None:
     """The examples of one document run in order, in one namespace."""
     space: dict[str, object] = {}
@@ -23,7 +30,7 @@ def test_examples_print_what_the_document_says(name: str) -> None:
             exec(compile(code, f"{name}, example {count + 1}", "exec"), space)
         assert printed.getvalue() == expected
         count += 1
-    assert count > 0 or name != "README.md"
+    assert count > 0 or name == "ARCHITECTURE.md"
 
 
 FLOORS = ["einstan/language", "einstan/calculus", "einstan/machine", "einstan/library", "layers"]

@@ -85,7 +85,7 @@ def jacobian(
         raise ProgramError(f"there is no order {order!r}", repair=f"choose one of {', '.join(ORDERS)}")
     if isinstance(name or of, Partial) and wrt in program.ranks and wrt not in dependencies(program, of):
         return _zero(program, of, wrt, indices, name, order)  # as of a quadratic form, the third time
-    graph = _Graph(program, of, wrt, kinks, assume, sizes or {})
+    graph = _Graph(program, of, wrt, kinks, assume, sizes or {}, higher=isinstance(name or of, Partial))
     eliminated = graph.eliminate(order)
     final = graph.result(indices, name)
     return Jacobian(Program(graph.needed(final), ()), final.name, order, tuple(eliminated))  # type: ignore[arg-type]
@@ -95,7 +95,14 @@ class _Graph:
     """Edges by target and source: terms with the free indices of the target as it is read, and of the source."""
 
     def __init__(
-        self, program: Program, of: Name, wrt: Name, kinks: Kinks | None, assume: bool, sizes: Mapping[str, int]
+        self,
+        program: Program,
+        of: Name,
+        wrt: Name,
+        kinks: Kinks | None,
+        assume: bool,
+        sizes: Mapping[str, int],
+        higher: bool,
     ) -> None:
         self.program, self.of, self.wrt, self.sizes = program, of, wrt, sizes
         self.forward = {e.name: e for e in stabilised(program, keep=(wrt,))}
@@ -117,7 +124,7 @@ class _Graph:
             for source in (wrt, *self.live):
                 if source in tensors(self.forward[each].rhs):
                     self._edge(each, source, self._local(self.forward[each], source, kinks))
-        if not any(wrt in sources for sources in self.edges.values()) and not isinstance(self.of, Partial):
+        if not any(wrt in sources for sources in self.edges.values()) and not higher:
             raise only_compared(program[next(e.name for e in program if wrt in program.reads[e.name])], wrt)
 
     # ---- the graph ---------------------------------------------------------------------------------------------------

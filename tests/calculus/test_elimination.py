@@ -94,11 +94,13 @@ def test_the_name_of_the_result_and_the_letters_of_the_denominator():
 REFUSED = [
     (lambda: es.Program(CLASSIFIER).hessian("Q", "W").equation, ProgramError, "no equation defines Q"),
     (lambda: es.Program(CLASSIFIER).jacobian("Z", "Y").equation, DifferentiationError, "Z does not depend on Y"),
-    (lambda: es.Program("E = sum[I](1[x[I] > 0])").jacobian("E", "x").equation, DifferentiationError, "E depends on x only"),
+    (lambda: es.Program("E = sum[I](1[x[I] > 0])").jacobian("E", "x").equation, DifferentiationError,
+     "E depends on x only"),
     (lambda: es.Program(CLASSIFIER).jacobian("S", "W", order="up"), ProgramError, "there is no order 'up'"),
     (lambda: es.Program(CLASSIFIER).derivative("S"), ProgramError, "a derivative of S with respect to nothing"),
     (lambda: es.Program(CLASSIFIER).jacobian("S", "W", indices=[["a"]]).equation, EinstanError, "W has 2 slots"),
-    (lambda: es.Program("G[n,d] = E[T[n],d]").jacobian("G", "T").equation, DifferentiationError, "T is read as an integer"),
+    (lambda: es.Program("G[n,d] = E[T[n],d]").jacobian("G", "T").equation, DifferentiationError,
+     "T is read as an integer"),
 ]  # fmt: skip
 
 

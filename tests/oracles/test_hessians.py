@@ -88,7 +88,9 @@ def attention(Q, M, V, C):
 
 
 def layer_norm(X, C):
-    return (C * torch.nn.functional.layer_norm(X, X.shape[1:], eps=0.0)).sum()
+    """Written out: the third derivative of torch.nn.functional.layer_norm is not that of its second (torch 2.13)."""
+    apart = X - X.mean(1, keepdim=True)
+    return (C * apart / torch.sqrt((apart**2).mean(1, keepdim=True))).sum()
 
 
 def network(X, W1, W2, Y):
