@@ -20,8 +20,8 @@ def _turned(axes: tuple[int, ...], lead: int) -> tuple[int, ...]:
 def symmetrised(tensor: FactoredTensor, exact: Collection[int] = (), lead: int = 0) -> FactoredTensor:
     """``(H + H') / 2``, a structure and its mirror image at a time.
 
-    ``lead`` is the number of axes of the numerator.  What is symmetric already is left as it is: parts whose factors say
-    so, and those whose numbers are in ``exact``.
+    ``lead`` is the number of axes of the numerator.  What is symmetric already is left as it is: parts whose factors
+    say so, and those whose numbers are in ``exact``.
     """
     if all(number in exact for number in range(len(tensor.parts))):
         return tensor
