@@ -22,6 +22,7 @@ SCRIPTS = [
     ("bench_hvp", (), "einstan"),
     ("bench_conv", (), "einstan"),
     ("bench_check", (), "einstan"),
+    ("bench_hessian", ("--only", "x'Ax"), "einstan"),
 ]
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from textwrap import dedent
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -38,6 +38,10 @@ from einstan.machine.compile import Compiled
 from einstan.machine.compile import compile as compile_program
 from einstan.machine.extents import infer
 from einstan.machine.refusals import reader_of
+
+if TYPE_CHECKING:
+    from einstan.library.derivative import Derivative
+    from einstan.library.per_example import PerExample
 
 Arrays = dict[str, np.ndarray]
 NOMINAL = "a nominal size"
@@ -196,6 +200,23 @@ class Network(Composable):
         return self.program.gauss_newton(
             loss, outputs, self.params if directions is None else directions, batch, **options
         )
+
+    def derivative(self, of: str, *wrt: str, **options: Any) -> Derivative:
+        """The derivative with respect to one tensor after another, its deltas kept: see
+        `einstan.library.derivative.Derivative`."""
+        return self.program.derivative(of, *wrt, **options)
+
+    def jacobian(self, of: str, wrt: str, **options: Any) -> Derivative:
+        """``d of / d wrt`` through every layer between them: ``net.jacobian("S", "X")(params, X=X)``."""
+        return self.program.jacobian(of, wrt, **options)
+
+    def hessian(self, of: str, wrt: str, wrt2: str | None = None, **options: Any) -> Derivative:
+        """``d of / d wrt d wrt2``: ``net.hessian("L", "W")(params, X=X, Y=Y)`` is a factored tensor."""
+        return self.program.hessian(of, wrt, wrt2, **options)
+
+    def per_example(self, loss: str, over: str = "n") -> PerExample:
+        """The loss of each example, its gradients and their norms; see `einstan.library.per_example.PerExample`."""
+        return self.program.per_example(loss, over)
 
     def derivation(self, of: str, wrt: str) -> Derivations:
         """The steps to a gradient or partial, as on paper; ``check()`` proves every one of them."""

@@ -121,10 +121,10 @@ class Emitter(Positions):
         if not made.owned:  # a view: what it looks at must not be overwritten
             for ref in operation.operands[:1]:
                 self.variables[ref.value].owned = False
-        for ref in dict.fromkeys(operation.operands):
-            old = self.variables[ref.value]
-            large = math.prod(self.plan.shape(ref.value)) >= DELETE_FROM
-            if self.uses[ref.value] == 0 and large and old.owned and not old.buffers and old.text != made.text:
+        for gone in dict.fromkeys(ref.value for ref in operation.operands):
+            old = self.variables[gone]
+            large = math.prod(self.plan.shape(gone)) >= DELETE_FROM
+            if self.uses[gone] == 0 and large and old.owned and not old.buffers and old.text != made.text:
                 self.body.lines.append(f"    del {old.text}")
 
     def result(self, name: Name) -> str:
