@@ -417,7 +417,11 @@ def pasted(value: Any) -> str:
 
 
 def short(value: Number) -> str:
-    """A number for a report: a fraction where it is short, else twelve digits."""
+    """A number for a report: a fraction where it is short, else twelve digits; 0 where 50 digits leave nothing else."""
     if isinstance(value, Fraction) and len(str(value)) <= 12:
         return str(value)
-    return f"{decimal(value):.12g}"
+    exact = decimal(value)
+    if isinstance(value, Decimal) and abs(exact) < ABSOLUTE:
+        return "0"
+    digits, e, exponent = f"{exact:.12g}".partition("e")
+    return (digits.rstrip("0").rstrip(".") if "." in digits else digits) + e + exponent

@@ -1,12 +1,13 @@
 """Numeric evidence: what agrees, what differs and where, what cannot be decided."""
 
+from decimal import Decimal
 from fractions import Fraction
 
 import pytest
 
 from einstan.calculus.program import Program
 from einstan.language import parse, parse_document
-from einstan.machine.verify import compare
+from einstan.machine.verify import compare, short
 
 
 def verdict(left, right, definitions="", **options):
@@ -96,3 +97,20 @@ def test_the_same_seed_gives_the_same_points():
 def test_expressions_are_matched_by_letters():
     left, right = parse("y[i,j] = A[i,j] + b[j]").rhs, parse("y[i,j] = b[j] + A[i,j]").rhs
     assert compare(left, right)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (Fraction(1, 3), "1/3"),
+        (Decimal("0.500000000000"), "0.5"),
+        (Decimal("-1.0000000000000000000001"), "-1"),
+        (Decimal("1e-55"), "0"),
+        (Decimal(0), "0"),
+        (Decimal("120"), "120"),
+        (Decimal("1.5e-20"), "1.5e-20"),
+        (Fraction(10**15 + 1, 7), "1.42857142857e+14"),
+    ],
+)
+def test_numbers_of_a_report_are_short(value, text):
+    assert short(value) == text
