@@ -86,6 +86,31 @@ def step(results: Any) -> Iterable[str]:
     yield from lost(results["lost"], ("case", "contender", "by"))
 
 
+def hessian(results: Any) -> Iterable[str]:
+    """Every size: its time, against jitted JAX and against the closed form by hand."""
+    rows = [
+        (
+            row["case"],
+            row["contender"],
+            seconds(row["time"]["median"]),
+            f"{row['speedup']:.3g}" if "speedup" in row else "",
+            f"{row['by_hand']:.2f}" if "by_hand" in row else "",
+            row["verdict"],
+        )
+        for row in results["rows"]
+    ]
+    yield from markdown(("case", "contender", "median", "jax / this", "this / by hand", "target"), rows)
+    yield ""
+    yield from lost(results["lost"], ("case", "contender", "by"))
+
+
+def memory(results: Any) -> Iterable[str]:
+    rows = [(r["case"], f"{r['predicted']:,}", f"{r['measured']:,}", f"{r['ratio']:.3f}") for r in results["rows"]]
+    yield from markdown(("case", "predicted, bytes", "measured", "ratio"), rows)
+    yield ""
+    yield from lost(results["lost"], ("case", "what", "by"))
+
+
 def hvp(results: Any) -> Iterable[str]:
     rows = [
         (
@@ -100,6 +125,20 @@ def hvp(results: Any) -> Iterable[str]:
     yield from markdown(("case", "contender", "median", "quartiles", "einstan's share"), rows)
     yield ""
     yield from lost(results["lost"], ("case", "contender", "by"))
+
+
+def check(results: Any) -> Iterable[str]:
+    """Seconds to check documents of so many claims, and the five papers."""
+    rows = [
+        (
+            row["case"], str(row["claims"]), str(row["proved"] + row["verified"]), str(row["refuted"]),
+            seconds(row["time"]["median"]), f"{seconds(row['time']['low'])} to {seconds(row['time']['high'])}",
+            seconds(row["each"]),
+            "" if row["wanted"] is None else f"under {row['wanted']:g} s: {'met' if row['met'] else 'missed'}",
+        )
+        for row in results["rows"]
+    ]  # fmt: skip
+    yield from markdown(("document", "claims", "true", "refuted", "median", "quartiles", "a claim", "wanted"), rows)
 
 
 def lost(rows: Sequence[Sequence[str]], head: Sequence[str]) -> Iterable[str]:
@@ -118,7 +157,15 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterable[str
         yield "| " + " | ".join(row) + " |"
 
 
-TABLES: dict[str, Callable[[Any], Iterable[str]]] = {"paths": paths, "derive": derive, "step": step, "hvp": hvp}
+TABLES: dict[str, Callable[[Any], Iterable[str]]] = {
+    "check": check,
+    "derive": derive,
+    "hessian": hessian,
+    "hvp": hvp,
+    "memory": memory,
+    "paths": paths,
+    "step": step,
+}
 
 
 def page(text: str) -> str:

@@ -7,6 +7,7 @@ determines have one size, so that any claim whose letters run over them can be e
 
 from decimal import Decimal
 from fractions import Fraction
+from math import prod
 from random import Random
 
 from einstan.calculus.program import Program
@@ -181,6 +182,30 @@ class Oracle:
         own = {n: array for n, array in arrays.items() if n in program.inputs}
         values = evaluate(program, own, self.open_sizes(program, own, program.dims.members()), EXACT)
         return values["left"], values["right"]
+
+    def differs_where_inside(self, claim, tries=80):
+        """Whether the sides of a claim about given tensors alone differ, at sizes for which every read is inside."""
+        names = tensors(claim.lhs, claim.rhs)
+        if any(n in self.whole.defined or self.is_derivative(n) for n in names):
+            return None
+        indices = tuple({i.name: i for i in (*claim.lhs.free, *claim.rhs.free)}.values())
+        sides = [Equation("left", indices, claim.lhs), Equation("right", indices, claim.rhs)]
+        dims = Program(sides).dims
+        told = None
+        for _ in range(tries):
+            size_of = {dim: self.random.randint(1, 6) for dim in dict.fromkeys(map(dims.find, dims.members()))}
+            arrays = {}
+            for name, rank in names.items():
+                shape = tuple(size_of[dims.find(f"{name}.{k}")] for k in range(rank))
+                arrays[name] = Tensor(shape, [Fraction(self.random.randint(1, 40), 16) for _ in range(prod(shape))])
+            try:
+                left, right = self.sides(claim, indices, arrays)
+            except (EinstanError, DomainError, ZeroDivisionError):
+                continue
+            if any(not close(a, b) for a, b in zip(left.flat, right.flat, strict=True)):
+                return True
+            told = False
+        return told
 
     def open_sizes(self, program, arrays, dims):
         """The one size for axes that no array has."""

@@ -8,6 +8,7 @@ import importlib.util
 import random
 import time
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,15 +16,19 @@ import numpy as np
 import pytest
 
 import einstan as es
+from einstan.calculus.program import Program
 from einstan.language import parse_document
 from einstan.language.document import Claim
 from einstan.language.index import Affine, Index, slot
 from einstan.language.node import fold, preorder
 from einstan.language.term import (
     Add,
+    Apply,
     Const,
+    Equation,
     Extent,
     Indexed,
+    Iverson,
     Mul,
     Sum,
     add,
@@ -32,6 +37,7 @@ from einstan.language.term import (
     neg,
     reciprocal,
     substitute,
+    tensors,
 )
 from einstan.library.claims import judge
 from einstan.library.draw import graph_of
@@ -49,6 +55,7 @@ def loaded(name, path):
 
 
 oracles = loaded("papers_oracle", Path(__file__).parent / "papers_oracle.py")
+numpy_oracle = loaded("numpy_oracle", Path(__file__).parent / "numpy_oracle.py")
 generate = loaded("generate", PAPERS / "generate.py")
 listings = loaded("park_listings", PAPERS / "park_listings.py")
 
@@ -139,7 +146,56 @@ def test_every_refuted_line_gives_its_reason(reports):
                 assert all(size <= 3 for size in line.outcome.counterexample.sizes.values()), str(line)
 
 
+def pasted(claim, part, example):
+    """The printed arrays, evaluated as Python, with what the part defines on top of them."""
+    arrays = {name: eval(text, {"__builtins__": {}}) for name, text in example.arrays.items()}
+    indices = tuple({index.name: index for index in (*claim.lhs.free, *claim.rhs.free)}.values())
+    line = Equation("the claim", indices, Apply("=", (claim.lhs, claim.rhs)))
+    whole = Program((*part.program.equations, line))
+    dims = {whole.dims.find(f"{name}.{k}"): size for name, v in arrays.items() for k, size in enumerate(np.shape(v))}
+    for index in indices:  # what no array tells is as long as the place that is looked at needs
+        others = [i for i in indices if whole.dim(line, i) == whole.dim(line, index)]
+        dims.setdefault(whole.dim(line, index), 1 + max(example.at[i.name] for i in others))
+    for equation in whole:
+        for index, form in equation.where:
+            (extent, _), *_ = form.terms or ((None, 0),)
+            dims[whole.dim(equation, index)] = dims[whole.dim(equation, extent.index)] if extent else form.constant
+    for name, rank in part.program.inputs.items():  # what the two sides do not depend on can be anything
+        weight = any(name in tensors(part.program[given].rhs) for given in part.given)
+        if str(name) not in arrays and (weight or not part.is_derivative(name)):
+            shape = [dims.get(whole.dims.find(f"{name}.{k}"), 1) for k in range(rank)]
+            arrays[str(name)] = np.random.default_rng(0).random(shape)
+    made = numpy_oracle.Pasted(
+        arrays, part.program.equations, lambda e, i: dims.get(whole.dim(e, i), 1), part.is_derivative, part.loss
+    )
+    at = {index: example.at[index.name] for index in indices}
+    return [made.value(side, at, line, {}) for side in (claim.lhs, claim.rhs)]
+
+
+def test_printed_counterexamples_give_the_printed_values():
+    seen = 0
+    for name in TEXTS:
+        for document in parse_document(text_of(name)).parts:
+            part = Part(document)
+            for statement in document.statements:
+                if statement.kind == "refute":
+                    example = judge(statement.content, part).counterexample
+                    printed = [float(Fraction(text)) for text in (example.left, example.right)]
+                    found = pasted(statement.content, part, example)
+                    assert found == pytest.approx(printed, rel=1e-6, abs=1e-6), (name, statement.line)
+                    assert printed[0] != printed[1]
+                    seen += 1
+    assert seen >= 22
+
+
 # ---- mutants ---------------------------------------------------------------------------------------------------------
+
+
+GUARD = "a dropped range guard"
+KINDS = {
+    "sign", "factor 2", "a half", "1/|n|", "an extra factor", "a dropped factor", "a dropped term", "a sign inside",
+    "two indices swapped", "a neighbour's index", "a sign in a slot", GUARD,
+}  # fmt: skip
 
 
 def variants(expr):
@@ -159,9 +215,9 @@ def variants(expr):
 
 def node_variants(node, free):
     if isinstance(node, Mul):
-        for k in range(len(node.factors)):
-            rest = node.factors[:k] + node.factors[k + 1 :]
-            yield "a dropped factor", mul(rest)
+        for k, factor in enumerate(node.factors):
+            guard = isinstance(factor, Iverson) and len(factor.relations) == 2
+            yield (GUARD if guard else "a dropped factor"), mul(node.factors[:k] + node.factors[k + 1 :])
     elif isinstance(node, Add):
         for k, term in enumerate(node.terms):
             yield "a dropped term", add(node.terms[:k] + node.terms[k + 1 :])
@@ -224,7 +280,7 @@ def truth(claim, made):
 @pytest.mark.slow
 def test_no_mutant_passes():
     generator = random.Random(2023)
-    tried, wrong = 0, []
+    tried, wrong, unguarded = Counter(), [], []
     for name in TEXTS:
         for document in parse_document(text_of(name)).parts:
             part = Part(document)
@@ -234,16 +290,24 @@ def test_no_mutant_passes():
                     continue
                 for change, mutant in mutants(statement.content, generator, 5):
                     false = truth(mutant, made)
+                    if false is None and change == GUARD:
+                        false = made[0].differs_where_inside(mutant)
+                    if false is None and change != GUARD:
+                        continue
                     verdict = judge(mutant, part, explain=False).verdict
-                    tried += bool(false)
                     if false and verdict != "refuted":
                         wrong.append((name, statement.line, change, str(mutant), verdict))
+                    if false is None and verdict in ("proved", "verified"):
+                        unguarded.append((name, statement.line, str(mutant)))  # a read outside has no value
+                    tried[change] += bool(false) or change == GUARD
     assert not wrong
-    assert tried >= 1000
+    assert not unguarded
+    assert tried.total() >= 1000
+    assert set(tried) == KINDS
 
 
 def renamed(claim):
-    """The claim with every letter replaced and every product and sum turned round and grouped anew."""
+    """The claim with every letter replaced, products and sums turned round, and sums over indices one in another."""
     letters = {}
 
     def other(index):
@@ -256,7 +320,10 @@ def renamed(claim):
             return type(node)(tuple(reversed(node.children)))
         if isinstance(node, Sum):
             new = tuple(other(index) for index in node.indices)
-            return Sum(new[::-1], substitute(node.body, dict(zip(node.indices, new, strict=True))))
+            body = substitute(node.body, dict(zip(node.indices, new, strict=True)))
+            for index in new:
+                body = Sum((index,), body)
+            return body
         return node
 
     sides = [fold(side, rule) for side in (claim.lhs, claim.rhs)]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from einstan.calculus.alpha import alpha
 from einstan.calculus.assume import assumed
+from einstan.calculus.brackets import decided
 from einstan.calculus.canonical import canonical, common_denominator, expanded
 from einstan.calculus.naming import ForwardNames
 from einstan.calculus.partial import Differentiator, Kinks, inlined
@@ -50,7 +51,7 @@ def prove(
         return Proof(True, a, b)
     found = _multiplied_out(a, b, rules)
     difference = expanded(assumed(canonical(found), rules)) if found is not ZERO else found
-    if difference is ZERO:
+    if difference is ZERO or decided(difference) is ZERO:
         return Proof(True, a, b)
     terms = _terms(difference)
     numerator, _ = common_denominator(terms)

@@ -396,6 +396,14 @@ def _exp(u: Expr) -> Expr | None:
         return ONE  # exp(0) = 1
     if isinstance(u, Apply) and u.function == "log":
         return u.arguments[0]  # exp(log(x)) = x
+    number, rest = coefficient_of(u)
+    if number == -1 and isinstance(rest, Apply) and rest.function == "softplus":
+        return simplify_sum((ONE, neg(simplify_apply("sigmoid", rest.arguments))))  # exp(-softplus(u)) = 1 - sigmoid(u)
+    if isinstance(u, Add) and len(u.terms) == 2:
+        for term, other in (u.terms, u.terms[::-1]):
+            number, rest = coefficient_of(other)
+            if number == -1 and isinstance(rest, Apply) and rest.function == "softplus" and rest.arguments[0] is term:
+                return simplify_apply("sigmoid", (term,))  # exp(u - softplus(u)) = sigmoid(u)
     return None
 
 

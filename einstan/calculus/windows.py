@@ -10,8 +10,11 @@ access of a tensor that no text can name, once for each sign of the form, since 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fractions import Fraction
 from functools import partial
+from itertools import product
+from math import prod
 
 from einstan.calculus.canonical import expanded
 from einstan.calculus.proof import with_definitions
@@ -19,6 +22,7 @@ from einstan.calculus.simplify import simplify
 from einstan.language.index import Affine, Index, affine, fresh_name, slot
 from einstan.language.node import Node, fold, preorder, rewrite
 from einstan.language.term import (
+    Apply,
     Const,
     Equation,
     Expr,
@@ -27,12 +31,17 @@ from einstan.language.term import (
     Iverson,
     Mul,
     Name,
+    Reduce,
+    Sum,
+    add,
     bound_indices,
     mul,
+    substitute,
     sum_over,
 )
 
 IS_ZERO = "= 0"
+TERMS = 9  # a sum over stated extents of at most so many terms is written out
 
 
 def opened(left: Expr, right: Expr, definitions: Mapping[Name, Equation]) -> tuple[Expr, Expr]:
@@ -99,9 +108,11 @@ def stated_extents(equations: Iterable[Equation]) -> dict[str, int]:
 
 def sized(expr: Expr, definitions: Mapping[Name, Equation], sizes: Mapping[str, int]) -> Expr:
     """The expression with its definitions put in and the extents that are known as numbers, so that the guard of a used
-    delta, ``1[0 <= 0 < |i|]``, is decided."""
+    delta, ``1[0 <= 0 < |i|]``, is decided, and with short sums written out: ``sum[K](a[K]) = a[0] + a[1]``."""
 
     def rule(node: Node) -> Node:
+        if isinstance(node, Sum | Reduce) and all(index.dim in sizes for index in node.indices):
+            return _written_out(node, [sizes[index.dim] for index in node.indices])
         if isinstance(node, Extent) and node.index.dim in sizes:
             return Const(sizes[node.index.dim])
         if isinstance(node, Affine):
@@ -114,6 +125,28 @@ def sized(expr: Expr, definitions: Mapping[Name, Equation], sizes: Mapping[str, 
     result = fold(whole, lambda node, children: _rebuilt(node, children, rule))
     assert isinstance(result, Expr)
     return result
+
+
+def _written_out(node: Sum | Reduce, lengths: Sequence[int]) -> Node:
+    """The terms of a short sum side by side; a long one, and what has no sign between its terms, as it is."""
+    if not 0 < prod(lengths) <= TERMS:
+        return node
+    places = product(*map(range, lengths))
+    terms: list[Expr] = [
+        substitute(node.body, {index: Affine((), k) for index, k in zip(node.indices, place, strict=True)})  # type: ignore[misc]
+        for place in places
+    ]
+    match node:
+        case Sum():
+            return add(terms)
+        case Reduce(operation="mean"):
+            return mul((Const(Fraction(1, len(terms))), add(terms)))
+        case Reduce(operation="prod"):
+            return mul(terms)
+        case Reduce(operation="logsumexp"):
+            return Apply("log", (add(Apply("exp", (term,)) for term in terms),))
+        case _:
+            return node
 
 
 def _rebuilt(node: Node, children: tuple[Node, ...], rule: Callable[[Node], Node]) -> Node:

@@ -28,7 +28,9 @@ from einstan.language.term import Name
 from einstan.library.composable import Composable
 
 if TYPE_CHECKING:
+    from einstan.library.derivative import Derivative
     from einstan.library.einsum import Einsum
+    from einstan.library.per_example import PerExample
     from einstan.library.plan import Plan
     from einstan.machine.compile import Compiled
 
@@ -159,6 +161,33 @@ class Program(calculus.Program):
         assumptions = known.resolved_assumptions()
         derived = partial(definitions[numerator], wrt, indices, inner, names, kinks, assumptions)
         return Program((derived,), known.assumptions, forward=known, letters=self.letters)
+
+    def derivative(self, of: str, *wrt: str, **options: Any) -> Derivative:
+        """The derivative of a tensor with respect to one tensor after another, its deltas kept.
+
+        It is an equation, and a function of arrays whose value keeps the deltas too: see
+        `einstan.library.derivative.Derivative`.
+        """
+        from einstan.library.derivative import Derivative
+
+        return Derivative(self.known, of, wrt, **options)
+
+    def jacobian(self, of: str, wrt: str, **options: Any) -> Derivative:
+        """``d of / d wrt`` through every equation between them; see `derivative`."""
+        return self.derivative(of, wrt, **options)
+
+    def hessian(self, of: str, wrt: str, wrt2: str | None = None, **options: Any) -> Derivative:
+        """``d of / d wrt d wrt2``, with respect to one tensor twice unless another is named; see `derivative`."""
+        return self.derivative(of, wrt, wrt if wrt2 is None else wrt2, **options)
+
+    def per_example(self, loss: str, over: str = "n") -> PerExample:
+        """The loss of each example, its gradients and their norms; see `einstan.library.per_example.PerExample`.
+
+        ``over`` is the index of the loss that counts the examples.
+        """
+        from einstan.library.per_example import PerExample
+
+        return PerExample(self.known, loss, over)
 
     def backward(self, loss: str, wrt: Iterable[str] | None = None, **options: Any) -> Program:
         """The backward pass of a scalar, one equation per tensor; see `einstan.calculus.backward.backward`."""

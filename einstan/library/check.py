@@ -7,8 +7,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from textwrap import dedent
 from typing import Any
@@ -157,9 +159,23 @@ def check(text: str, name: str = "") -> Report:
     """
     document = parse_document(dedent(text))
     lines: list[Line] = []
-    for part in document.parts:
-        lines += _checked(part)
+    with _collecting_seldom():
+        for part in document.parts:
+            lines += _checked(part)
     return Report(tuple(lines), name)
+
+
+@contextmanager
+def _collecting_seldom() -> Iterator[None]:
+    """Nodes hold each other in no cycles, so looking for garbage among them finds next to none, and a quarter of the
+    time went into it."""
+    before = gc.get_threshold()
+    if gc.isenabled():
+        gc.set_threshold(max(before[0], 50_000), *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _checked(document: Document) -> Iterable[Line]:

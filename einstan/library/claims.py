@@ -30,6 +30,7 @@ from einstan.library.part import Part
 from einstan.machine.verify import Comparison, compare, pasted, short
 
 POINTS = 20  # where a claim that is not proved has to hold
+AT_KINKS = 100  # more of them where entries are equal by chance, which is one in nine for two
 WITNESSES = 2  # where one that is proved is looked at all the same
 THE_CLAIM = "the claim"  # no tensor of the language has a blank in its name
 KINKED = ("relu", "abs", "sign", "maximum", "minimum")
@@ -198,7 +199,7 @@ def _compared(asked: _Question, points: int, smallest: bool = True) -> Compariso
     sides = asked.left, asked.right
     found = compare(*sides, program, points=points, assumptions=asked.assumptions, smallest=smallest)
     if found and points == POINTS and _has_kinks(*sides, *(e.rhs for e in asked.definitions.values())):
-        there = compare(*sides, program, points=points, assumptions=asked.assumptions, kinks=True)
+        there = compare(*sides, program, points=AT_KINKS, assumptions=asked.assumptions, kinks=True)
         return there if there.verdict == "differ" else found
     return found
 
@@ -232,5 +233,8 @@ def _shown(expr: Expr, asked: _Question) -> str:
     if any(str(name).startswith("∂") or str(name).endswith("(0)") for name in tensors(short_form)):
         text = str(short_form)  # the name of a part of a stand-in, which cannot be read again
     else:
-        text = str(derived_equation("side", tuple(short_form.free), short_form)).split(" = ", 1)[1]
+        try:
+            text = str(derived_equation("side", tuple(short_form.free), short_form)).split(" = ", 1)[1]
+        except EinstanError:  # an extent that no axis of this side has
+            text = str(short_form)
     return text if len(text) <= LONGEST else text[:LONGEST] + " ..."

@@ -104,32 +104,22 @@ def _product(sizes: Iterable[int]) -> int:
 
 @overload
 def evaluate(
-    what: Equation,
-    arrays: Mapping[Any, Any],
-    sizes: Mapping[str, int] | None = None,
-    numbers: Numbers | None = None,
-    extents: Extents | None = None,
+    what: Equation, arrays: Mapping[Any, Any], sizes: Mapping[str, int] | None = None, numbers: Numbers | None = None
 ) -> Tensor: ...
 @overload
 def evaluate(
-    what: Program,
-    arrays: Mapping[Any, Any],
-    sizes: Mapping[str, int] | None = None,
-    numbers: Numbers | None = None,
-    extents: Extents | None = None,
+    what: Program, arrays: Mapping[Any, Any], sizes: Mapping[str, int] | None = None, numbers: Numbers | None = None
 ) -> dict[Name, Tensor]: ...
 def evaluate(
     what: Equation | Program,
     arrays: Mapping[Any, Any],
     sizes: Mapping[str, int] | None = None,
     numbers: Numbers | None = None,
-    extents: Extents | None = None,
 ) -> Tensor | dict[Name, Tensor]:
     """The tensor that an equation defines, or all tensors that a program defines.
 
     ``arrays`` maps tensor names to nested lists, numbers, `Tensor`s or arrays.  ``numbers`` is `EXACT` or `FLOATS`;
-    without it, floats where any entry is a float and exact arithmetic otherwise.  ``extents`` are what is known of the
-    program and arrays of these shapes, where that has been inferred already.
+    without it, floats where any entry is a float and exact arithmetic otherwise.
 
     Raises `ExtentError` for sizes that disagree or are not known and for a read outside, `DataError` for a missing
     tensor and for the mean, largest or smallest of nothing, `DomainError` (exact arithmetic only) for ``log(-1)``.
@@ -142,15 +132,44 @@ def evaluate(
     if numbers is None:
         inexact = any(isinstance(entry, float) for tensor in given.values() for entry in tensor.flat)
         numbers = FLOATS if inexact else EXACT
-    if extents is None:
-        extents = infer(program, {name: tensor.shape for name, tensor in given.items()}, sizes)
-    tensors = {name: Tensor(t.shape, [numbers.of(entry) for entry in t.flat]) for name, t in given.items()}
-    with deep():
-        for equation in program.equations:
-            tensors[equation.name] = _Loops(extents, equation, tensors, numbers).run()
+    extents = infer(program, {name: tensor.shape for name, tensor in given.items()}, sizes)
+    tensors = Evaluation(program, extents, numbers)(given)
     if isinstance(what, Equation):
         return tensors[what.name]
     return {name: tensors[name] for name in program.defined}
+
+
+class Evaluation:
+    """The loops of a program, ready for tensors of the shapes that its extents say: called again, it works out again
+    only what rests on a tensor whose entries have changed."""
+
+    def __init__(self, program: Program, extents: Extents, numbers: Numbers) -> None:
+        self.numbers = numbers
+        self.tensors: dict[Name, Tensor] = {}
+        self.given: dict[Name, list[Number]] = {}
+        self.loops = [_Loops(extents, equation, self.tensors, numbers) for equation in program.equations]
+        self.behind: dict[Name, set[Name]] = {}
+        for name in (equation.name for equation in program.equations):
+            read = program.reads[name]
+            self.behind[name] = {*read, *(inner for other in read for inner in self.behind.get(other, ()))}
+
+    def __call__(self, given: Mapping[Name, Tensor]) -> dict[Name, Tensor]:
+        """All tensors, those that are given among them; raises as `evaluate` does."""
+        changed = {name for name, tensor in given.items() if self.given.get(name) != tensor.flat}
+        for name in changed:
+            tensor = given[name]
+            self.given[name] = list(tensor.flat)
+            self.tensors[name] = Tensor(tensor.shape, [self.numbers.of(entry) for entry in tensor.flat])
+        names = [loops.equation.name for loops in self.loops]
+        stale = [name not in self.tensors or not changed.isdisjoint(self.behind[name]) for name in names]
+        for name, old in zip(names, stale, strict=True):
+            if old:
+                self.tensors.pop(name, None)  # and it stays away where a loop raises
+        with deep():
+            for loops, old in zip(self.loops, stale, strict=True):
+                if old:
+                    self.tensors[loops.equation.name] = loops.run()
+        return dict(self.tensors)
 
 
 def _name(program: Program, key: Any) -> Name:
@@ -183,10 +202,13 @@ class _Loops:
 
     def __init__(self, extents: Extents, equation: Equation, tensors: Mapping[Name, Tensor], numbers: Numbers) -> None:
         self.extents, self.equation, self.tensors, self.numbers = extents, equation, tensors, numbers
+        self.known: list[dict[tuple[int, ...], Number]] = []  # what the closures remember within one run
+        self.value = fold(equation.rhs, self.closure)
 
     def run(self) -> Tensor:
-        value = fold(self.equation.rhs, self.closure)
-        indices = self.equation.indices
+        for known in self.known:
+            known.clear()
+        value, indices = self.value, self.equation.indices
         shape = tuple(self.size(index) for index in indices)
         entries = [value(dict(zip(indices, v, strict=True))) for v in itertools.product(*map(range, shape))]
         return Tensor(shape, entries)
@@ -215,15 +237,17 @@ class _Loops:
             case Iverson():
                 return self.bracket(node, below)
             case Apply(function=function):
-                return _remembered(node, lambda env: numbers.apply(function, *(part(env) for part in below)))
+                return self.remembered(node, lambda env: numbers.apply(function, *(part(env) for part in below)))
             case Add():
                 return lambda env: self.total(part(env) for part in below)
             case Mul():
                 return self.product(node, below)
             case Sum(indices=indices):
-                return _remembered(node, lambda env: self.total(below[0](inner) for inner in self.loop(indices, env)))
+                return self.remembered(
+                    node, lambda env: self.total(below[0](inner) for inner in self.loop(indices, env))
+                )
             case Reduce(operation=operation, indices=indices):
-                return _remembered(
+                return self.remembered(
                     node, lambda env: self.reduce(node, operation, [below[0](e) for e in self.loop(indices, env)])
                 )
             case _:
@@ -269,13 +293,25 @@ class _Loops:
 
         return value
 
+    def remembered(self, node: Expr, value: Closure) -> Closure:
+        """A value for each value of its free indices, so that a loop around it does not work it out again."""
+        known: dict[tuple[int, ...], Number] = {}
+        self.known.append(known)
+
+        def remembered(env: Environment) -> Number:
+            key = tuple([env[index] for index in node.free])
+            if key not in known:
+                known[key] = value(env)
+            return known[key]
+
+        return remembered
+
     def read(self, node: Indexed, below: tuple[Closure, ...]) -> Closure:
-        tensor = self.tensors[node.tensor]
-        slots = list(zip(below, tensor.shape, strict=True))
+        tensors, name = self.tensors, node.tensor
 
         def value(env: Environment) -> Number:
-            offset = 0
-            for position, (part, size) in enumerate(slots):
+            offset, tensor = 0, tensors[name]
+            for position, (part, size) in enumerate(zip(below, tensor.shape, strict=True)):
                 at = part(env)
                 if not 0 <= at < size:
                     raise outside(self.equation, node, position, at, size)
@@ -322,19 +358,6 @@ class _Loops:
         below = numbers.mul(numbers.of(-1), top)
         total = self.total(numbers.apply("exp", numbers.add(value, below)) for value in values)
         return numbers.add(top, numbers.apply("log", total))
-
-
-def _remembered(node: Expr, value: Closure) -> Closure:
-    """A value for each value of its free indices, so that a loop around it does not work it out again."""
-    known: dict[tuple[int, ...], Number] = {}
-
-    def remembered(env: Environment) -> Number:
-        key = tuple(env[index] for index in node.free)
-        if key not in known:
-            known[key] = value(env)
-        return known[key]
-
-    return remembered
 
 
 def _holds(left: Number, relation: str, right: Number) -> bool:

@@ -20,13 +20,13 @@ from typing import Any
 
 from einstan.calculus.program import Assumption, Program, prefix
 from einstan.language.dims import axis, qualified
-from einstan.language.errors import EinstanError
+from einstan.language.errors import EinstanError, ExtentError
 from einstan.language.index import Index, slot
 from einstan.language.node import preorder, remembered
 from einstan.language.term import Add, Const, Equation, Expr, Extent, Indexed, Mul, Name, Reduce, Sum, add, neg
 from einstan.machine.extents import NOMINAL, Extents, infer
 from einstan.machine.guards import bounds_above, index_tensors, reads
-from einstan.machine.loops import Tensor, evaluate
+from einstan.machine.loops import Evaluation, Tensor
 from einstan.machine.numbers import EXACT, DomainError, Number, context, decimal
 
 LEFT, RIGHT, BOTH = "left side", "right side", "difference"  # no tensor of the language has a blank in its name
@@ -95,7 +95,7 @@ def compare(
     program, indices, checks = _question(lhs, rhs, definitions, rules)
     generator = random.Random(seed)
     sampler = _Sampler(program, checks, generator, kinks)
-    agreed, failures, exact, reason = 0, 0, True, ""
+    agreed, failures, exact, wide, reason = 0, 0, True, False, ""
     for sizes in _sizes(program, sizes_up_to, points, generator):
         try:
             extents = infer(program, {}, sizes, nominal=max(sizes.values(), default=1))
@@ -118,8 +118,11 @@ def compare(
             return _smallest(program, sampler, extents, point, indices, sizes, shrink=smallest)
         exact = exact and all(isinstance(entry, Fraction) for side in (LEFT, RIGHT) for entry in values[side].flat)
         agreed += bool(values[LEFT].flat)
+        wide = wide or min(sizes.values(), default=2) > 1
         if agreed == points:
             break
+    if sampler.outside and not wide:  # it has a value only where an axis of one entry hides what is read outside
+        return Comparison("undecided", reason=sampler.outside)
     if agreed == 0:
         return Comparison("undecided", reason=reason or "no point was found at which both sides have a value")
     return Comparison("agree", agreed, "exact rationals" if exact else "50-digit decimals")
@@ -243,7 +246,9 @@ class _Sampler:
     ) -> None:
         self.program, self.checks, self.generator, self.kinks = program, checks, generator, kinks
         self.index_axes = index_tensors(program.equations)
+        self.ready: tuple[Extents, Evaluation] | None = None
         self.reason = ""
+        self.outside = ""  # the problem, where something has been read outside
 
     def point(self, extents: Extents) -> tuple[Point, dict[Name, Tensor]] | None:
         for number in range(TRIES):
@@ -251,14 +256,20 @@ class _Sampler:
             values = self.values(point, extents)
             if values is not None:
                 return point, values
+            if self.outside:
+                break
         return None
 
     def values(self, point: Point, extents: Extents) -> dict[Name, Tensor] | None:
         """All tensors at a point, unless a function has no value or an assumption fails there."""
         try:
-            values = evaluate(self.program, point, numbers=EXACT, extents=extents)
+            if self.ready is None or self.ready[0] is not extents:
+                self.ready = extents, Evaluation(self.program, extents, EXACT)
+            values = self.ready[1](point)
         except (DomainError, EinstanError) as error:
             self.reason = str(error).splitlines()[0]
+            if isinstance(error, ExtentError):
+                self.outside = self.reason
             return None
         for check in self.checks:
             if any(abs(entry) > ABSOLUTE for entry in values[check].flat):
@@ -417,11 +428,12 @@ def pasted(value: Any) -> str:
 
 
 def short(value: Number) -> str:
-    """A number for a report: a fraction where it is short, else twelve digits; 0 where 50 digits leave nothing else."""
+    """A number for a report: a fraction where it is short, else twelve digits; 0 where 50 digits cannot tell."""
     if isinstance(value, Fraction) and len(str(value)) <= 12:
         return str(value)
-    exact = decimal(value)
-    if isinstance(value, Decimal) and abs(exact) < ABSOLUTE:
+    with localcontext(context()) as digits:
+        digits.prec = 12
+        rounded = decimal(value).normalize()
+    if abs(rounded) <= ABSOLUTE:
         return "0"
-    digits, e, exponent = f"{exact:.12g}".partition("e")
-    return (digits.rstrip("0").rstrip(".") if "." in digits else digits) + e + exponent
+    return f"{rounded:f}" if -6 <= rounded.adjusted() <= 15 else f"{rounded:e}"

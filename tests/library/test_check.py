@@ -32,6 +32,18 @@ ROWS = {
     "second derivatives": "L = 1/2 x[I] A[I,J] x[J]\n✓ dL/dx[i]dx[j] = 1/2 (A[i,j] + A[j,i])\n✗ dL/dx[i]dx[j] = A[i,j]",
     "a derivative on the right of a definition": "L = x[I]^3\ng[i] = dL/dx[i]\n"
     "✓ claim g[i] = 3 x[i]^2\n✓ dg[i]/dx[j] = 6 x[i] δ[i,j]",
+    "brackets that decide a product": "r = p 1[-a <= z < 0] + q 1[z >= 0]\n✓ claim 1[z >= 0] r = 1[z >= 0] q\n"
+    "✗ claim 1[z >= 0] r = 1[z >= 0] p\n✗ claim 1[z > -1] r = 1[z > -1] q\n✓ claim 1[z < -a] 1[a > 0] r = 0\n"
+    "✗ claim 1[z < -a] r = 0\n✗ claim 1[z <= 0] 1[z >= 0] q = 0",
+    "brackets that leave one value": "✓ claim 1[x <= a] 1[x >= a] x^2 = 1[x <= a] 1[x >= a] a^2\n"
+    "✗ claim 1[x <= a] 1[x >= a] x^2 = 1[x <= a] 1[x >= a] a\n✗ claim 1[x <= a] x^2 = 1[x <= a] a^2",
+    "sums over stated extents": "z[i] = δ[i,0] u + δ[i,1] v   where |i| = 2\n"
+    "✓ claim logsumexp[I](z[I]) = log(exp(u) + exp(v))\n"
+    "✗ claim logsumexp[I](z[I]) = log(exp(u) + 1)\n✓ claim mean[I](z[I]^2) = (u^2 + v^2) / 2\n"
+    "✓ claim prod[I](z[I]) = u v\n✗ claim prod[I](z[I]) = u",
+    "softplus in an exponent": "✓ claim exp(x - log(1 + exp(x))) = sigmoid(x)\n"
+    "✓ claim exp(-log(1 + exp(x))) = 1 - sigmoid(x)\n"
+    "✗ claim exp(-log(1 + exp(x))) = sigmoid(x)",
     # tensors without a formula
     "the chain rule": "given Y[j](X[I])\ngiven Z[k](Y[J])\n✓ dZ[k]/dX[i] = dZ[k]/dY[J] dY[J]/dX[i]\n"
     "✗ dZ[k]/dX[i] = dZ[k]/dY[i] dY[J]/dX[J]",
@@ -52,7 +64,11 @@ ROWS = {
     "✗ claim A[I] pad(B[I-J]) C[J] = B[P] pad(A[P-J]) C[J]",
     "a stated extent": "x[i] = δ[i,0] u + δ[i,1] v    where |i| = 2\nL = x[I]^2\n✓ claim L = u^2 + v^2\n"
     "✗ claim L = u^2",
+    "a side that cannot be written": "✓ claim sum[K](a[K] / a[K]) 2 = 2 sum[J](a[J] / a[J])\n"
+    "✗ claim sum[K](a[K] / a[K]) 2 + s = 2 sum[J](a[J] / a[J])",
     # left open, with the reason
+    "a read outside": "y[i] = pad(x[i+J]) w[J] where |i| = |x.0|\nL = y[I] u[I]\n✓ claim L = u[I] pad(x[I+J]) w[J]\n"
+    "? claim L = u[I] x[I+J] w[J]\n✓ claim dx[p] = pad(u[p-J]) w[J]\n? claim dx[p] = u[p-J] w[J]",
     "nothing defines it": "✗ claim q = 0\n? dq/dx = 0",
     "which scalar": "a = x^2\nb = x^3\n? claim dx = 2 x",
     "no dependence": "a = x^2\nb = y^2\n? da/dy = 0",

@@ -1,0 +1,80 @@
+"""Brackets that decide their product: ``1[z >= 0] 1[z < 0] = 0``, and ``1[z <= a] 1[z >= a] f(z)`` is ``f(a)`` there.
+
+A product counts only where all its brackets hold.  Each of their comparisons says that a difference is positive or not
+negative; where two or three of the differences add up to a number, that number must be so too.  If it is not, the
+product is zero; if two that are not negative add up to zero, both are zero, and what is equal is put in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+from einstan.calculus.canonical import expanded, terms_of
+from einstan.calculus.simplify import (
+    coefficient_of,
+    flattened,
+    neg_simplified,
+    scaled,
+    simplify,
+    simplify_product,
+    simplify_sum,
+)
+from einstan.language.node import replace
+from einstan.language.term import ZERO, Const, Expr, Indexed, Iverson, neg, tensors
+
+Fact = tuple[Expr, bool]  # an expression that is not negative, and whether it is positive
+FACTS = 8  # more comparisons than these in one product are not combined
+
+
+def decided(total: Expr) -> Expr:
+    """A sum with every term that its own brackets decide worked out."""
+    terms = terms_of(total)
+    if not any(isinstance(factor, Iverson) for term in terms for factor in flattened((term,))[1]):
+        return total
+    return expanded(simplify_sum(map(_decided, terms)))
+
+
+def _decided(term: Expr) -> Expr:
+    number, flat, summed = flattened((term,))
+    facts = [fact for factor in flat if isinstance(factor, Iverson) for fact in _facts(factor)]
+    if len(facts) > FACTS:
+        return term
+    for count in (1, 2, 3):
+        for chosen in combinations(facts, count):
+            total = expanded(simplify_sum(form for form, _ in chosen))
+            if not isinstance(total, Const):
+                continue
+            if total.value < 0 or (total.value == 0 and any(strict for _, strict in chosen)):
+                return ZERO
+            if total.value == 0 and count == 2 and (equal := _solved(chosen[0][0])) is not None:
+                # Nothing is put in below a binder, whose index could be one of the entry's.
+                put_in = [f if isinstance(f, Iverson) or f.binds else simplify(replace(f, dict([equal]))) for f in flat]
+                if put_in != flat:
+                    return simplify_product((Const(number), *put_in), summed)
+    return term
+
+
+def _facts(bracket: Iverson) -> Sequence[Fact]:
+    """What holds where a bracket of values is 1."""
+    found: list[Fact] = []
+    pairs = zip(bracket.operands, bracket.relations, bracket.operands[1:], strict=False)
+    for left, relation, right in pairs if bracket.relations else ():
+        if not (isinstance(left, Expr) and isinstance(right, Expr)):
+            continue
+        if relation in ("<", "<=", "=="):
+            found.append((expanded(simplify_sum(map(simplify, (right, neg(left))))), relation == "<"))
+        if relation in (">", ">=", "=="):
+            found.append((expanded(simplify_sum(map(simplify, (left, neg(right))))), relation == ">"))
+    return found
+
+
+def _solved(form: Expr) -> tuple[Expr, Expr] | None:
+    """An entry and its value, from a sum that is zero and holds the entry once."""
+    for term in terms_of(form):
+        number, entry = coefficient_of(term)
+        others = [other for other in terms_of(form) if other is not term]
+        if isinstance(entry, Indexed) and entry.tensor not in tensors(*others):
+            rest = simplify_sum(map(neg_simplified, others))
+            return entry, simplify_sum(scaled(c / number, r) for c, r in map(coefficient_of, terms_of(rest)))
+    return None
