@@ -7,6 +7,7 @@ Trust is tested by mutation: each true claim is spoilt in every way that a slip 
 import importlib.util
 import random
 import time
+import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from fractions import Fraction
 from pathlib import Path
@@ -39,6 +40,7 @@ from einstan.language.term import (
     tensors,
 )
 from einstan.library.claims import judge
+from einstan.library.draw import graph_of
 from einstan.library.part import Part
 
 PAPERS = Path(__file__).parent.parent / "docs" / "papers"
@@ -55,6 +57,7 @@ def loaded(name, path):
 oracles = loaded("papers_oracle", Path(__file__).parent / "papers_oracle.py")
 numpy_oracle = loaded("numpy_oracle", Path(__file__).parent / "numpy_oracle.py")
 generate = loaded("generate", PAPERS / "generate.py")
+listings = loaded("park_listings", PAPERS / "park_listings.py")
 
 
 def text_of(name):
@@ -86,6 +89,53 @@ def test_the_table_is_up_to_date(reports):
 def test_the_derivations_are_up_to_date():
     written = (PAPERS / "derivations.md").read_text(encoding="utf-8")
     assert written == generate.derivations(), "run python docs/papers/generate.py"
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("pygraphviz") is None, reason="pygraphviz is not installed: pip install 'einstan[draw]'"
+)
+def test_the_figures_are_up_to_date():
+    """Their nodes and arrows; where Graphviz puts them may change with its version and with the fonts."""
+    drawn = generate.figures()
+    assert sorted(f"{name}.svg" for name in drawn) == sorted(path.name for path in (PAPERS / "figures").iterdir())
+    for name, picture in drawn.items():
+        written = (PAPERS / "figures" / f"{name}.svg").read_bytes()
+        assert parts_of(written) == parts_of(picture), f"run python docs/papers/generate.py ({name})"
+
+
+def parts_of(svg):
+    """The titles of the nodes and edges, and all that is written."""
+    root = ElementTree.fromstring(svg)
+    space = "{http://www.w3.org/2000/svg}"
+    titles = [node.text for node in root.iter(f"{space}title")]
+    return sorted(titles), sorted(node.text for node in root.iter(f"{space}text"))
+
+
+def test_zhaos_figures_have_his_nodes_and_arrows():
+    """One to one, one to one, one to three, three to one, and the last two joined."""
+    graphs = {
+        name: graph_of(what, extents=extents, scalars=True) for name, (_, what, extents) in generate.FIGURES.items()
+    }
+    arrows = {name: [(edge.source, edge.target) for edge in graph.edges] for name, graph in graphs.items()}
+    spread, gather = [("t", f"x[{k}]") for k in range(3)], [(f"x[{k}]", "z") for k in range(3)]
+    assert arrows["zhao-1"] == [("z", "f")]
+    assert arrows["zhao-2"] == [("z", "df/dz")]
+    assert arrows["zhao-3"] == spread
+    assert arrows["zhao-4"] == gather
+    assert arrows["zhao-5"] == spread + gather
+
+
+def test_parks_listings_are_what_the_networks_compute():
+    found = listings.differences()
+    assert len(found) == 20
+    assert max(found.values()) < 1e-12, found
+
+
+def test_parks_softmax_as_printed_is_wrong_for_samples_in_columns():
+    Z = np.array([[1.0, 2.0], [3.0, 5.0]])
+    np.testing.assert_allclose(listings.np_softmax(Z).sum(axis=0), 1)
+    assert not np.allclose(listings.np_softmax_as_printed(Z).sum(axis=0), 1)
+    np.testing.assert_allclose(listings.np_softmax_as_printed(Z.T).T, listings.np_softmax(Z))  # it is right for rows
 
 
 def test_every_refuted_line_gives_its_reason(reports):

@@ -1,10 +1,12 @@
-"""Writes README.md (the table) and derivations.md beside it: ``python docs/papers/generate.py``."""
+"""Writes README.md (the table), derivations.md and figures/ beside it: ``python docs/papers/generate.py``."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import einstan as es
+from einstan.library.draw import graph_of, rendered
 from einstan.library.report_table import table
 
 HERE = Path(__file__).parent
@@ -28,7 +30,9 @@ are the lines that claims rest on.
     python -m einstan check docs/papers/*.ein
     python -m einstan check docs/papers/*.ein --html papers.html
 
-[derivations.md](derivations.md) has the steps of the proofs that Jiang's text leaves "TO DO".
+[derivations.md](derivations.md) has the steps of the proofs that Jiang's text leaves "TO DO", and of the theorems of
+Park, Kumar and Neoh. [park_listings.py](park_listings.py) has Park's four Python listings, beside networks of layers in
+his convention that compute the same. Zhao's figures, drawn from the functions that they show, are at the end.
 
 *This page is written by `python docs/papers/generate.py`; a test keeps it true.*
 
@@ -41,12 +45,32 @@ def reports() -> list[es.Report]:
 
 def readme(checked: list[es.Report]) -> str:
     texts = "".join(f"- {name}: {text}\n" for name, text in TEXTS.items())
-    return f"{HEAD}{texts}\n{table(checked)}"
+    pictures = "\n".join(f"![{title}](figures/{name}.svg)\n\n{title}.\n" for name, (title, _, _) in FIGURES.items())
+    return f"{HEAD}{texts}\n{table(checked)}\n## Zhao's figures\n\n{pictures}"
+
+
+# ---- figures ---------------------------------------------------------------------------------------------------------
+
+SINE = es.parse("f = sin(z)")
+HELIX = es.parse("x[i] = δ[i,0] cos(t) + δ[i,1] sin(t) + δ[i,2] t    where |i| = 3")
+NORM = es.parse("z = sqrt(sum[I](x[I]^2))")
+FIGURES: dict[str, tuple[str, Any, dict[str, int]]] = {
+    "zhao-1": ("Figure 1: f(z), a function of one number", SINE, {}),
+    "zhao-2": ("Figure 2: its derivative, again a function of one number", SINE.partial("z"), {}),
+    "zhao-3": ("Figure 3: a vector-valued function, one node for each component", HELIX, {}),
+    "zhao-4": ("Figure 4: a real-valued function of several variables", NORM, {"x.0": 3}),
+    "zhao-5": ("Figure 5: the composition of both, their graphs joined: `helix >> norm`", HELIX >> NORM, {}),
+}
+
+
+def figures() -> dict[str, bytes]:
+    """The pictures, by name, as SVG."""
+    return {name: rendered(graph_of(what, extents=e, scalars=True), "svg") for name, (_, what, e) in FIGURES.items()}
 
 
 # ---- derivations -----------------------------------------------------------------------------------------------------
 
-DERIVED = (
+JIANG = (
     ("3, the Jacobian of ReLU", "R[j] = relu(z[j])", "R", "z"),
     ("3, the Jacobian of SoftMax", "S[j] = exp(z[j]) / sum[K](exp(z[K]))", "S", "z"),
     ("3, the gradient of cross-entropy", "E = -h[J] log(y[J])", "E", "y"),
@@ -69,24 +93,83 @@ LEFT_OPEN = (
     "2, D(R^m) ⊂ D_pw(R^m) ⊂ C(R^m): a statement about sets of functions, not a formula",
     "2, the derivative of g ∘ f: the chain rule, which the calculus uses and does not derive; see jiang.ein",
 )
+FLOW = "z[i] = W[i,J] x[J] + b[i]"
+LAYER = "Z[i,k] = W[i,J] A[J,k] + b[i]\nJ = 1/|K| G[I,K] Z[I,K]"
+PARK = (
+    ("Theorem 4.1, (7): ∂z/∂x = W", FLOW, "z", "x"),
+    ("Theorem 4.1, (8): ∂z/∂b = I", FLOW, "z", "b"),
+    ("Theorem 4.1, (9): ∂a/∂z = diag(g'(z)), for the sigmoid", "a[i] = sigmoid(z[i])", "a", "z"),
+    ("Theorem 4.1, (10): ∇_W S = (∇_z S) x^T, for an S with the slope g", FLOW + "\nS = g[I] z[I]", "S", "W"),
+    (
+        "Theorem 5.1: δ of the layer before, for an S with the slope g",
+        "a[i] = sigmoid(u[i])\nz[i] = W[i,J] a[J] + b[i]\nS = g[I] z[I]", "S", "u",
+    ),
+    ("Theorem 5.4, (21) and (22): dZ = 1/N Δ, dA = W^T dZ, where Δ is G", LAYER, "J", "A"),
+    ("Theorem 5.4, (24): dW = dZ A^T", LAYER, "J", "W"),
+    ("Theorem 5.4, (25): db is the sum of the columns of dZ", LAYER, "J", "b"),
+    ("Theorem 6.1, 1: identity and L² loss", "L = 1/2 (z[I] - y[I])^2", "L", "z"),
+    (
+        "Theorem 6.1, 2: sigmoid and binary cross-entropy",
+        "a = sigmoid(z)\nL = -(y log(a) + (1 - y) log(1 - a))", "L", "z",
+    ),
+    (
+        "Theorem 6.1, 3: softmax and cross-entropy, with Σ y_i = 1",
+        "o[i] = exp(z[i]) / sum[K](exp(z[K]))\nL = -y[I] log(o[I])\nassume y[I] = 1", "L", "z",
+    ),
+    ("(36): dZ = 1/N (A - Y)", "A[i,k] = exp(Z[i,k]) / sum[M](exp(Z[M,k]))\nJ = -1/|K| Y[I,K] log(A[I,K])\n"
+     "assume sum[I](Y[I,k]) = 1", "J", "Z"),
+)  # fmt: skip
+SLIDE = "y[i] = pad(x[i+J]) w[J]    where |i| = |x.0|\nL = g[I] y[I]"
+KUMAR = (
+    ("3.1: dL/dx = dy (x - y*)", "y = 1/2 (x[I] - s[I])^2", "y", "x"),
+    ("4.2: dL/dx = w^T dL/dy, for an L with the slope g", "y[i] = w[i,J] x[J]\nL = g[I] y[I]", "L", "x"),
+    ("4.3: dL/dw = dL/dy x^T", "y[i] = w[i,J] x[J]\nL = g[I] y[I]", "L", "w"),
+    ("5: dL/dx = dL/dy", "y[i] = x[i] + w[i]\nL = g[I] y[I]", "L", "x"),
+    ("7.2: dL/dx = dL/dy ⊗ w", SLIDE, "L", "x"),
+    ("7.3: dL/dw = x ⊙ dL/dy", SLIDE, "L", "w"),
+)
+NEOH = (
+    ("6, the layer before: ∂L/∂Z", "X[a,j] = tanh(U[a,j])\nZ[a,i] = X[a,J] W[J,i] + b[i]\nL = G[A,I] Z[A,I]", "L", "U"),
+    ("7, the second derivatives of least squares", "Z[a,i] = X[a,J] W[J,i]\nL = 1/2 (Z[A,I] - Y[A,I])^2", "L", "W"),
+)  # fmt: skip
+DERIVED = {
+    'Jiang: every "Proof: TO DO" about a formula': JIANG,
+    "Park: Theorems 4.1, 5.1, 5.4, 6.1": PARK,
+    "Kumar: backward and gradient passes": KUMAR,
+    "Neoh: a layer, and the Hessian": NEOH,
+}
 
 
 def derivations() -> str:
-    """The steps of every proof that Jiang leaves to do, about a formula."""
+    """The steps of every proof that Jiang leaves to do, about a formula, and of the theorems of the others."""
     lines = [
-        "# Derivations for Jiang's \"Proof: TO DO\"", "",
-        "Each step follows from the one before, by the same calculus that checks claims (`Derivation.check`).",
+        "# Derivations", "",
+        "Each line follows from the one before, by the same calculus that checks claims (`Derivation.check`).",
         "", "*This page is written by `python docs/papers/generate.py`; a test keeps it true.*", "",
     ]  # fmt: skip
-    for title, text, of, wrt in DERIVED:
-        made = es.Program(text).derivation(of, wrt)
-        assert all(made.check()), title
-        lines += [f"## {title}", "", "```", text, "", str(made), "```", ""]
-        lines += [f"$$\n{part.latex()}\n$$\n" for part in made]
-    lines += ["## Not derived", "", *(f"- {text}" for text in LEFT_OPEN)]
+    for text, derived in DERIVED.items():
+        lines += [f"## {text}", ""]
+        for title, program, of, wrt in derived:
+            lines += _derivation(title, es.Program(program), of, wrt)
+        if derived is JIANG:
+            lines += ["### Not derived", "", *(f"- {reason}" for reason in LEFT_OPEN), ""]
     return "\n".join(line.rstrip() for line in "\n".join(lines).splitlines()) + "\n"
+
+
+def _derivation(title: str, program: es.Program, of: str, wrt: str) -> list[str]:
+    if title.startswith("7, the second"):
+        gradient = program.partial(of, wrt)
+        made = gradient.derivation(str(gradient.equations[0].name), wrt)
+    else:
+        made = program.derivation(of, wrt)
+    assert all(made.check()), title
+    assumed = [f"assume {assumption}" for assumption in program.assumptions]
+    block = [*assumed, *([""] if assumed else []), str(made)]
+    return [f"### {title}", "", "```", *block, "```", "", *(f"$$\n{part.latex()}\n$$\n" for part in made)]
 
 
 if __name__ == "__main__":
     (HERE / "derivations.md").write_text(derivations(), encoding="utf-8")
     (HERE / "README.md").write_text(readme(reports()), encoding="utf-8")
+    for figure, picture in figures().items():
+        (HERE / "figures" / f"{figure}.svg").write_bytes(picture)

@@ -288,8 +288,7 @@ class Program(calculus.Program):
 
     def latex(self, sums: bool = False) -> str:
         """The equations as the rows of an ``aligned`` environment."""
-        rows = (latex(equation, sums=sums).replace(" = ", " &= ", 1) for equation in self.equations)
-        return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
+        return aligned(self.equations, sums)
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex(sums=True)}$"
@@ -330,6 +329,12 @@ class Program(calculus.Program):
 
 def _several(names: str | Iterable[str]) -> list[str]:
     return [names] if isinstance(names, str) else list(names)
+
+
+def aligned(equations: Iterable[term.Equation], sums: bool = False) -> str:
+    """Equations as the rows of an ``aligned`` environment."""
+    rows = (latex(equation, sums=sums).replace(" = ", " &= ", 1) for equation in equations)
+    return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
 
 
 def parse(text: str, known: Iterable[str] = ()) -> Equation:

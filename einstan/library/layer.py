@@ -131,6 +131,13 @@ class Layer(Composable):
         lines = [*map(str, self.program.equations), *(f"assume {a}" for a in self.program.assumptions)]
         return "\n".join(lines)
 
+    def latex(self, sums: bool = False) -> str:
+        """Its equations, and below them the partials that it declares, as the rows of an ``aligned`` environment."""
+        return api.aligned((*self.program.equations, *self.declared.values()), sums)
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex(sums=True)}$"
+
     def __repr__(self) -> str:
         return f"<Layer {self.equation}>"
 
@@ -246,6 +253,9 @@ class Instance(Composable):
             private=frozenset(map(new, self.private)),
             letters=frozenset(map(new, self.letters)),
         )
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {api.aligned(self.equations, sums=True)}$"
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.equations))

@@ -10,25 +10,39 @@ from einstan.language.mathml import FONTS, mathml, operator, row_of, wrapped
 from einstan.language.term import Equation
 from einstan.library.check import Line, Report
 
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #1d2330; }
-h1 { font-size: 1.5rem; margin: 2.5rem 0 0.25rem; } h2 { font-size: 1rem; margin: 1.75rem 0 0.5rem; color: #44506a; }
-p { margin: 0.25rem 0; } p.summary { color: #44506a; margin-bottom: 1.25rem; }
-.line { display: grid; grid-template-columns: 2.5rem 6.5rem 1fr; gap: 0.75rem; padding: 0.35rem 0; }
-.line { align-items: baseline; }
-.line > * { min-width: 0; } .line .number { color: #8a93a6; text-align: right; font-size: 0.8rem; }
-.line .mark { font-size: 0.8rem; font-weight: 600; } .proved { color: #12703f; } .verified { color: #2b6b8f; }
-.refuted { color: #b3261e; } .undecided { color: #8a6100; } .kind { color: #8a93a6; font-weight: 400; }
-.formula { overflow-x: auto; overflow-y: hidden; padding: 0.1rem 0; } math { font-size: 1.1rem; }
-math { font-family: FONTS; }
-.comment { color: #5b6579; font-size: 0.85rem; } .wrong { background: #fdf0ef; border-radius: 6px; }
-.details { grid-column: 3; font-size: 0.85rem; } .details pre { margin: 0.15rem 0; white-space: pre-wrap; }
-pre { font: 0.82rem/1.45 ui-monospace, monospace; } hr { border: 0; border-top: 1px solid #dfe3ea; margin: 1rem 0; }
-""".replace("FONTS", FONTS)
+INK = "#1d2330"
+
+# Every rule is about what stands inside, so that a report in a notebook leaves the notebook as it is.
+RULES = {
+    "": f"font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 0 auto; padding: 1rem; color: {INK}; "
+    "background: #fff",
+    "h1": "font-size: 1.5rem; margin: 2.5rem 0 0.25rem",
+    "h2": "font-size: 1rem; margin: 1.75rem 0 0.5rem; color: #44506a",
+    "p": "margin: 0.25rem 0",
+    "p.summary": "color: #44506a; margin-bottom: 1.25rem",
+    "hr": "border: 0; border-top: 1px solid #dfe3ea; margin: 1rem 0",
+    ".line": "display: grid; grid-template-columns: 2.5rem 6.5rem 1fr; gap: 0.75rem; padding: 0.35rem 0; "
+    "align-items: baseline",
+    ".line > *": "min-width: 0",
+    ".number": "color: #8a93a6; text-align: right; font-size: 0.8rem",
+    ".mark": "font-size: 0.8rem; font-weight: 600",
+    ".proved": "color: #12703f",
+    ".verified": "color: #2b6b8f",
+    ".refuted": "color: #b3261e",
+    ".undecided": "color: #8a6100",
+    ".kind": "color: #8a93a6; font-weight: 400",
+    ".formula": "overflow-x: auto; overflow-y: hidden; padding: 0.1rem 0",
+    "math": f"font-family: {FONTS}; font-size: 1.1rem",
+    ".comment": "color: #5b6579; font-size: 0.85rem",
+    ".wrong": "background: #fdf0ef; border-radius: 6px",
+    ".details": "grid-column: 3; font-size: 0.85rem",
+    "pre": "font: 0.82rem/1.45 ui-monospace, monospace; margin: 0.15rem 0; white-space: pre-wrap; background: none; "
+    "color: inherit; padding: 0",
+}
 
 
 def style() -> str:
-    return STYLE
+    return "\n" + "".join(f".einstan {selector} {{ {rule}; }}\n".replace("  ", " ") for selector, rule in RULES.items())
 
 
 def page(reports: Iterable[Report]) -> str:
@@ -44,7 +58,8 @@ def body(report: Report) -> str:
     """The lines of one report."""
     head = f"<h1>{escape(report.name)}</h1>" if report.name else ""
     lines = [head, f'<p class="summary">{escape(report.summary())}</p>']
-    return "\n".join([*lines, *filter(None, map(_line, report.lines))])
+    inside = "\n".join([*filter(None, lines), *filter(None, map(_line, report.lines))])
+    return f'<div class="einstan">\n{inside}\n</div>'
 
 
 def _line(line: Line) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterable
 
 from einstan.language import latex
@@ -13,6 +15,7 @@ HEAD = r"""\documentclass{article}
 \usepackage{amsmath,unicode-math}
 \usepackage[margin=2.5cm]{geometry}
 \setlength{\parindent}{0pt}
+\newenvironment{details}{\par\small\ttfamily\raggedright\hangindent=8em}{\par}
 \begin{document}
 """
 MARKS = {"proved": r"\checkmark", "verified": r"\checkmark", "refuted": r"\times", "undecided": "?"}
@@ -43,7 +46,8 @@ def _line(line: Line) -> str:
     mark = f"\\tag*{{${MARKS[line.outcome.verdict]}$ {line.outcome.verdict}}}" if line.outcome else ""
     comment = f"{escaped(statement.comment)}\n" if statement.comment else ""
     details = line.details()
-    below = "\n" + "\\\\\n".join(rf"{{\small\ttfamily {escaped(text)}}}" for text in details) + "\n" if details else ""
+    below = "".join(f"\n\\begin{{details}}{_spaced(escaped(text))}\\end{{details}}" for text in details)
+    below += "\n\n\\medskip\n" if details else ""
     return f"{comment}\\[ {typeset(statement)} {mark} \\]{below}"
 
 
@@ -63,4 +67,17 @@ def typeset(statement: Statement) -> str:
 
 
 def escaped(text: str) -> str:
-    return "".join(_ESCAPED.get(letter, letter) for letter in text)
+    """Text of any letters: what fonts for text lack is set in the font for mathematics."""
+    text = unicodedata.normalize("NFC", text)
+    return "".join(
+        _ESCAPED.get(letter) or (letter if is_latin(letter) else rf"\ensuremath{{{letter}}}") for letter in text
+    )
+
+
+def is_latin(letter: str) -> bool:
+    return letter.isascii() or unicodedata.name(letter, "").startswith("LATIN")
+
+
+def _spaced(text: str) -> str:
+    """Blanks that stand in a row are kept, since they line up what is below each other."""
+    return re.sub(r"  +", lambda found: r"\ " * len(found.group()), text)

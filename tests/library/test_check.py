@@ -214,3 +214,16 @@ def test_the_command(tmp_path, capsys):
     assert "| [good](good.ein) |" in capsys.readouterr().out
     assert main(["check", str(tmp_path / "none.ein")]) == 2
     assert "cannot be read" in capsys.readouterr().err
+
+
+def test_text_in_latex_needs_only_latin_letters_outside_of_mathematics():
+    text = es.check("a = x  # ∂a/∂x, ŷ_1 & 100%\nrefute a = 2 x").latex()
+    assert r"\ensuremath{∂}a/\ensuremath{∂}x, ŷ\_1 \& 100\%" in text
+    assert r"\begin{details}left:\ \ \ " in text
+
+
+def test_a_report_in_a_notebook_styles_itself_alone():
+    shown = es.check("a = x\nclaim a = x")._repr_html_()
+    rules = shown.partition("<style>")[2].partition("</style>")[0].split("}")
+    assert all(rule.strip().startswith(".einstan") for rule in rules if rule.strip())
+    assert '<div class="einstan">' in shown

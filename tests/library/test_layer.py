@@ -184,3 +184,11 @@ def test_errors(build, message):
     with pytest.raises(EinstanError) as caught:
         build()
     assert str(caught.value) == message
+
+
+def test_a_layer_and_a_use_of_it_are_typeset_in_notebooks():
+    shown = layers.relu._repr_latex_()
+    assert shown.startswith(r"$\displaystyle \begin{aligned}")
+    assert r"A_{n,j} &= \operatorname{relu}(Z_{n,j})" in shown
+    assert r"\frac{\partial A_{n,j}}{\partial Z_{m,q}}" in shown
+    assert r"H_{n,j} &= \operatorname{relu}(Z_{n,j})" in layers.relu("H")._repr_latex_()
