@@ -243,7 +243,9 @@ class _Loops:
             case Mul():
                 return self.product(node, below)
             case Sum(indices=indices):
-                return self.remembered(node, lambda env: self.total(below[0](inner) for inner in self.loop(indices, env)))
+                return self.remembered(
+                    node, lambda env: self.total(below[0](inner) for inner in self.loop(indices, env))
+                )
             case Reduce(operation=operation, indices=indices):
                 return self.remembered(
                     node, lambda env: self.reduce(node, operation, [below[0](e) for e in self.loop(indices, env)])
