@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import common
@@ -28,10 +29,26 @@ def directions(params: dict[str, Any], count: int) -> dict[str, Any]:
     return {name: rng.standard_normal((count, *array.shape)) for name, array in params.items()}
 
 
+WIDTHS = (64, 64, 32, 10)
+
+
+def data(batch: int, dtype: str) -> tuple[dict[str, Any], Any, Any]:
+    """Parameters, images, one-hot labels."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    params: dict[str, Any] = {}
+    for layer, (rows, columns) in enumerate(pairwise(WIDTHS), 1):
+        params[f"W{layer}"] = (rng.standard_normal((rows, columns)) * np.sqrt(2 / rows)).astype(dtype)
+        params[f"b{layer}"] = (rng.standard_normal(columns) * 0.1).astype(dtype)
+    images = rng.random((batch, WIDTHS[0])).astype(dtype)
+    labels = np.eye(WIDTHS[-1], dtype=dtype)[rng.integers(WIDTHS[-1], size=batch)]
+    return params, images, labels
+
+
 def contenders(batch: int, count: int, threads: int) -> dict[str, Product]:
     """Each gives the products by parameter, the directions along the first axis."""
     import numpy as np
-    from bench_step import data
     from by_hand import dense_softmax_hessian_product
 
     params, X, Y = data(batch, "float64")
@@ -125,7 +142,6 @@ def by_torch(params: dict[str, Any], X: Any, Y: Any, V: dict[str, Any]) -> Produ
 def verify(products: dict[str, Product], batch: int, count: int) -> dict[str, float]:
     """The largest error of each contender against the product by hand, itself checked by a difference of gradients."""
     import numpy as np
-    from bench_step import data
     from by_hand import dense_softmax_cross_entropy
 
     params, X, Y = data(batch, "float64")

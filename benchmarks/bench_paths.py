@@ -16,7 +16,7 @@ from typing import Any
 
 import common
 from common import Timing
-from optimizers import TooManyOperandsError, clocked_search, optimizers
+from optimizers import TooManyOperandsError, optimizers
 
 MOST_FLOPS, MOST_FLOPS_QUICK = 1e10, 1e8  # a naive order that takes more is not run
 MOST_ENTRIES = 5e7
@@ -24,6 +24,7 @@ ONE_EINSUM_SHARE = 0.05  # of these for one einsum, whose loop is not a matrix p
 QUICK_BACKWARD = ("bilinear form", "Tucker", "hyperedge")
 TOLERANCE = 1e-9
 DEFAULT = "einstan (default)"
+SEPARATE = "separate paths"
 NAIVE = ("one einsum", "left to right")
 
 
@@ -155,6 +156,10 @@ def measure(case: Case, quick: bool) -> list[Row]:
             break
     else:
         rows.append(planned(case, DEFAULT, "auto", limit))
+        if case.one_einsum is None:
+            rows.append(separate(case))
+        else:
+            rows += libraries(case, rows[-1])
     first: dict[Any, Row] = {}
     contenders: dict[str, Callable[[], object]] = {}
     for row in rows:
@@ -187,6 +192,41 @@ def at_once(case: Case, limit: float) -> Row:
     return row
 
 
+def separate(case: Case) -> Row:
+    """Every contraction by itself, each on the path of opt_einsum's auto: counted, and not run."""
+    from einstan.machine.plan import plan
+
+    shapes: dict[Any, Any] = {tensor: array.shape for tensor, array in case.arrays.items()}
+    made = plan(case.program, outputs=case.outputs, shapes=shapes)
+    return Row(SEPARATE, made.separate_flops, skipped="counted only")
+
+
+def libraries(case: Case, ours: Row) -> list[Row]:
+    """What a user would call instead, for a contraction of at most 52 letters."""
+    import numpy as np
+    import opt_einsum
+    from by_hand import Text
+
+    text = Text.read(str(case.program.equations[0]))
+    letters: dict[str, str] = {}
+    for _, indices in text.operands:
+        for index in indices:
+            letters.setdefault(index, opt_einsum.get_symbol(len(letters)))
+    if len(letters) > 52 or ours.skipped:
+        return []
+    spec = ",".join("".join(letters[x] for x in own) for _, own in text.operands)
+    spec += "->" + "".join(letters[x] for x in text.indices)
+    arrays = [case.arrays[name] for name, _ in text.operands]
+    found = [Row("opt_einsum.contract_expression", steps=("contract_expression",))]
+    expression = opt_einsum.contract_expression(spec, *(array.shape for array in arrays))
+    found[0].make = lambda: lambda: {case.outputs[0]: expression(*arrays)}
+    if len(arrays) <= 9:
+        path = np.einsum_path(spec, *arrays, optimize="optimal")[0]
+        found.append(Row("np.einsum, optimal path", steps=("np.einsum",)))
+        found[1].make = lambda: lambda: {case.outputs[0]: np.einsum(spec, *arrays, optimize=path)}
+    return found
+
+
 def planned(case: Case, name: str, optimize: Any, limit: float) -> Row:
     """A plan by one optimizer, and the compiled code that follows it."""
     from einstan.language.errors import DataError
@@ -195,14 +235,13 @@ def planned(case: Case, name: str, optimize: Any, limit: float) -> Row:
 
     shapes: dict[Any, Any] = {tensor: array.shape for tensor, array in case.arrays.items()}
     try:
-        with clocked_search() as spent:
-            made = plan(case.program, outputs=case.outputs, optimize=optimize, shapes=shapes)
+        made = plan(case.program, outputs=case.outputs, optimize=optimize, shapes=shapes)
     except TooManyOperandsError as reason:
         return Row(name, skipped=str(reason))
     except DataError as reason:
         return Row(name, skipped=reason.problem)
     steps = tuple((step.einsum, step.shape) for step in made.steps) or (name,)
-    row = Row(name, made.flops, made.largest_intermediate, sum(spent), steps=steps)
+    row = Row(name, made.flops, made.largest_intermediate, made.search_seconds, steps=steps)
     if name in NAIVE and (made.flops > limit or made.largest_intermediate > MOST_ENTRIES):
         row.skipped = f"more than {limit:.0g} FLOPs, or an array of more than {MOST_ENTRIES:.0g} entries"
         return row
@@ -221,6 +260,46 @@ def verified(case: Case, name: str, found: Any) -> float:
         common.check(name, f"{output} of {case.name}", found[output], case.expected[output], TOLERANCE)
         for output in case.outputs
     )
+
+
+# ---- gradients, counted ----------------------------------------------------------------------------------------------
+
+
+def shared_trees(quick: bool) -> list[dict[str, Any]]:
+    """FLOPs of all gradients on one shared tree, over the forward path, and of separate ``auto`` paths over those.
+    Nothing is run: the result of a train of 40 operands would not fit into any memory."""
+    from by_hand import Text
+    from networks import contractions, tensor_train
+
+    from einstan.calculus.backward import backward, joined
+    from einstan.calculus.program import Program
+    from einstan.language import parse
+    from einstan.machine.extents import infer
+    from einstan.machine.flatten import flatten
+    from einstan.machine.plan import planned as plan_of
+
+    def counted_plan(program: Program, outputs: tuple[Any, ...], shapes: Any) -> Any:
+        flat = flatten(program, outputs)
+        return plan_of(program, flat, infer(program, shapes, only=flat.wanted), "auto", 8)
+
+    lengths = (8,) if quick else (8, 16, 24, 32, 40)
+    trains = [tensor_train(length, 2, 8, f"tensor train of {length}") for length in lengths]
+    rows = []
+    for contraction in [*contractions(quick), *trains]:
+        text = Text.read(contraction.text)
+        shapes: dict[Any, Any] = dict(text.shapes(contraction.sizes))
+        names, equations, loss = tuple(shapes), [parse(contraction.text)], text.output
+        forward = counted_plan(Program(equations), (text.output,), shapes)
+        if text.indices:
+            slots = ",".join(index.capitalize() for index in text.indices)
+            equations.append(parse(f"loss = cotangent[{slots}] {text.output}[{slots}]"))
+            shapes["cotangent"] = tuple(contraction.sizes[index] for index in text.indices)
+            loss = "loss"
+        whole = joined(Program(equations), backward(Program(equations), loss, names))
+        made = counted_plan(whole, (text.output, *(f"d{name}" for name in names)), shapes)
+        over, separate = made.flops / forward.flops, made.separate_flops / made.flops
+        rows.append({"case": contraction.name, "forward": forward.flops, "over_forward": over, "separate": separate})
+    return rows
 
 
 # ---- what is shown ---------------------------------------------------------------------------------------------------
@@ -250,7 +329,7 @@ def lost(case: Case, rows: list[Row]) -> list[tuple[str, str, str]]:
     found = []
     naive = [row for row in rows if row.optimizer in NAIVE and row.time is not None]
     for row in rows:
-        if row.optimizer in NAIVE or row.time is None:
+        if row.optimizer in NAIVE or row.time is None or row.flops is None:
             continue
         for other in naive:
             if row.time.slower_than(other.time):  # type: ignore[arg-type]
@@ -259,7 +338,7 @@ def lost(case: Case, rows: list[Row]) -> list[tuple[str, str, str]]:
     default = next((row for row in rows if row.optimizer == DEFAULT), None)
     if default is not None and default.time is not None and default.flops is not None:
         ran = [row for row in rows if row.time is not None]
-        fewest = min(ran, key=lambda row: row.flops or 0)
+        fewest = min((row for row in ran if row.flops is not None), key=lambda row: row.flops or 0)
         fastest = min(ran, key=lambda row: row.time.median)  # type: ignore[union-attr]
         if default.flops > (fewest.flops or 0):
             more = default.flops / (fewest.flops or 1)
@@ -294,7 +373,15 @@ def run() -> int:
         common.table("rows lost", ("case", "optimizer", "by"), losses)
     else:
         print("no row is lost")
-    common.write_json(options.json, "paths", record, {"cases": results, "lost": losses})
+    counted = [] if options.only else shared_trees(options.quick)
+    if counted:
+        lines = [
+            (row["case"], common.count(row["forward"]), f"{row['over_forward']:.2f}", f"{row['separate']:.1f}")
+            for row in counted
+        ]
+        columns = ("network", "forward FLOPs", "with gradients, over forward", "separate paths, over shared")
+        common.table("all gradients on one tree", columns, lines)
+    common.write_json(options.json, "paths", record, {"cases": results, "gradients": counted, "lost": losses})
     return 0
 
 

@@ -88,12 +88,12 @@ def contractions(quick: bool) -> list[Contraction]:
     ]
 
 
-def tensor_train(length: int, physical: int, bond: int) -> Contraction:
+def tensor_train(length: int, physical: int, bond: int, name: str = "tensor train") -> Contraction:
     """The full tensor of a train: one core per axis."""
     cores = [_access(f"G{k}", [f"L{k}"] * (k > 1) + [f"p{k}"] + [f"L{k + 1}"] * (k < length)) for k in _count(length)]
     left = _access("T", [f"p{k}" for k in _count(length)])
     sizes = {f"p{k}": physical for k in _count(length)} | {f"l{k}": bond for k in _count(length + 1)}
-    return Contraction("tensor train", f"{left} = {' '.join(cores)}", sizes)
+    return Contraction(name, f"{left} = {' '.join(cores)}", sizes, backward=True)
 
 
 def matrix_product_overlap(length: int, physical: int, bond: int) -> Contraction:
@@ -118,7 +118,7 @@ def lattice(side: int, bond: int) -> Contraction:
             legs += [f"V{row - 1}x{column}"] * (row > 1) + [f"V{row}x{column}"] * (row < side)
             sites.append(_access(f"T{row}x{column}", legs))
             sizes |= {leg.lower(): bond for leg in legs}
-    return Contraction("PEPS patch", f"s = {' '.join(sites)}", sizes)
+    return Contraction("PEPS patch", f"s = {' '.join(sites)}", sizes, backward=True)
 
 
 def regular_graph(vertices: int, bond: int, degree: int = 3, seed: int = 0) -> Contraction:
@@ -135,7 +135,7 @@ def regular_graph(vertices: int, bond: int, degree: int = 3, seed: int = 0) -> C
         for vertex in range(vertices)
     ]
     sizes = {f"e{number}": bond for number in range(len(edges))}
-    return Contraction(f"random {degree}-regular graph", f"s = {' '.join(tensors)}", sizes)
+    return Contraction(f"random {degree}-regular graph", f"s = {' '.join(tensors)}", sizes, backward=True)
 
 
 def _count(length: int) -> range:

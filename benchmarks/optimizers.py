@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import common
@@ -71,23 +70,3 @@ def left_to_right(inputs: Any, output: Any, size_dict: Any, memory_limit: Any = 
     """The order in which the operands are written; a result goes to the end of the list."""
     count = len(inputs)
     return [(0, 1)] + [(0, left - 1) for left in range(count - 1, 1, -1)]
-
-
-@contextmanager
-def clocked_search() -> Iterator[list[float]]:
-    """The seconds of each call of opt_einsum's ``contract_path``, through which every search goes."""
-    import opt_einsum
-
-    spent: list[float] = []
-    search = opt_einsum.contract_path
-
-    def clocked(*arguments: Any, **options: Any) -> Any:
-        found, seconds = common.timed(lambda: search(*arguments, **options))
-        spent.append(seconds)
-        return found
-
-    opt_einsum.contract_path = clocked
-    try:
-        yield spent
-    finally:
-        opt_einsum.contract_path = search

@@ -86,6 +86,31 @@ def step(results: Any) -> Iterable[str]:
     yield from lost(results["lost"], ("case", "contender", "by"))
 
 
+def hessian(results: Any) -> Iterable[str]:
+    """Every size: its time, against jitted JAX and against the closed form by hand."""
+    rows = [
+        (
+            row["case"],
+            row["contender"],
+            seconds(row["time"]["median"]),
+            f"{row['speedup']:.3g}" if "speedup" in row else "",
+            f"{row['by_hand']:.2f}" if "by_hand" in row else "",
+            row["verdict"],
+        )
+        for row in results["rows"]
+    ]
+    yield from markdown(("case", "contender", "median", "jax / this", "this / by hand", "target"), rows)
+    yield ""
+    yield from lost(results["lost"], ("case", "contender", "by"))
+
+
+def memory(results: Any) -> Iterable[str]:
+    rows = [(r["case"], f"{r['predicted']:,}", f"{r['measured']:,}", f"{r['ratio']:.3f}") for r in results["rows"]]
+    yield from markdown(("case", "predicted, bytes", "measured", "ratio"), rows)
+    yield ""
+    yield from lost(results["lost"], ("case", "what", "by"))
+
+
 def hvp(results: Any) -> Iterable[str]:
     rows = [
         (
@@ -135,7 +160,9 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterable[str
 TABLES: dict[str, Callable[[Any], Iterable[str]]] = {
     "check": check,
     "derive": derive,
+    "hessian": hessian,
     "hvp": hvp,
+    "memory": memory,
     "paths": paths,
     "step": step,
 }

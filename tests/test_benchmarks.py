@@ -18,9 +18,11 @@ SCRIPTS = [
     ("bench_paths", ("--only", "bilinear form"), "left to right"),
     ("bench_derive", (), "einstan"),
     ("bench_step", (), "einstan"),
+    ("bench_memory", ("--only", "bilinear form"), "einstan"),
     ("bench_hvp", (), "einstan"),
     ("bench_conv", (), "einstan"),
     ("bench_check", (), "einstan"),
+    ("bench_hessian", ("--only", "x'Ax"), "einstan"),
 ]
 
 

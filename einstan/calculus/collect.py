@@ -91,7 +91,7 @@ def collected(expr: Expr) -> Expr:
                     return collected(result)
             if isinstance(result, Mul) and len(set(map(_key, result.factors))) < len(result.factors):
                 result = simplify_product(result.factors)
-            return _reciprocals_last(result)
+            return reciprocals_last(result)
         return result
 
     return fold(expr, rule)  # type: ignore[return-value]
@@ -176,7 +176,7 @@ def _factored(terms: Sequence[Expr], deep: bool = True) -> Expr | None:
     elif isinstance(inner, Mul) and isinstance(inner.factors[0], Const):  # a number that the rest had in common
         whole = shared * inner.factors[0].value
         front, inner = (*((Const(whole),) if whole != 1 else ()), *common), mul(inner.factors[1:])
-    return sum_over(outside, _reciprocals_last(mul((*front, inner))))
+    return sum_over(outside, reciprocals_last(mul((*front, inner))))
 
 
 def _under_the_same_letters(parts: Sequence[Flat]) -> list[Flat]:
@@ -248,7 +248,7 @@ def _positive_first(total: Expr) -> Expr:
     return add((lead, *(term for term in total.terms if term is not lead)))
 
 
-def _reciprocals_last(product: Expr) -> Expr:
+def reciprocals_last(product: Expr) -> Expr:
     """``2 / |n| (a + b)`` as ``2 (a + b) / |n|``, ``a s^-3 b`` as ``a b / s^3``; several denominators as one."""
     if not isinstance(product, Mul):
         return product

@@ -465,6 +465,13 @@ def _pow(base: Expr, exponent: Expr) -> Expr | None:
         return base
     if isinstance(base, Mul) and k.denominator == 1:
         return simplify_product(simplify_apply("pow", (factor, exponent)) for factor in base.factors)
+    if isinstance(base, Sum) and isinstance(base.body, Mul) and k.denominator == 1:
+        bound = set(base.indices)
+        outside = [factor for factor in base.body.factors if not bound & set(factor.free)]
+        if outside:  # sum[K](c u[K])^k = c^k sum[K](u[K])^k
+            inside = [factor for factor in base.body.factors if bound & set(factor.free)]
+            parts = (*outside, simplify_product(inside, base.indices))
+            return simplify_product(simplify_apply("pow", (factor, exponent)) for factor in parts)
     if isinstance(base, Apply) and base.function == "abs" and k.denominator == 1 and k % 2 == 0:
         return simplify_apply("pow", (base.arguments[0], exponent))  # abs(x)^2 = x^2
     if isinstance(base, Apply) and base.function == "exp":

@@ -46,6 +46,8 @@ _LABELLED = re.compile(r"(.+)\^\((\w+)\)")
 _NUMBERED = re.compile(r"(\D)_?(\d+)")
 TIMES = "<mo>&#x2062;</mo>"  # a product without a sign
 APPLY = "<mo>&#x2061;</mo>"
+# Fonts with the measures that formulas need; a browser that has none of them takes its own.
+FONTS = "'Latin Modern Math', 'STIX Two Math', 'Cambria Math', 'STIX Math', 'DejaVu Math TeX Gyre', math"
 THIN = '<mspace width="0.17em"/>'
 
 
@@ -91,8 +93,7 @@ def _written(node: Surface) -> Task[str]:
         case Ref():
             return (yield _reference(node))
         case Number():
-            top, slash, bottom = number(node.value).partition("/")
-            return f"<mfrac><mn>{top}</mn><mn>{bottom}</mn></mfrac>" if slash else f"<mn>{top}</mn>"
+            return _number(number(node.value))
         case Letter():
             return symbol(node.name)
         case Size():
@@ -112,6 +113,18 @@ def _written(node: Surface) -> Task[str]:
         case Pad():
             return f"<mi>pad</mi>{APPLY}{_fenced((yield _reference(node.access)))}"
     raise AssertionError(node)
+
+
+def _number(text: str) -> str:
+    top, slash, bottom = text.partition("/")
+    if slash:
+        return f"<mfrac><mn>{top}</mn><mn>{bottom}</mn></mfrac>"
+    digits, e, exponent = text.partition("e")
+    if not e:
+        return f"<mn>{text}</mn>"
+    front = "" if digits == "1" else f"<mn>{digits}</mn><mo>·</mo>"
+    sign, power = (operator("−") if exponent.startswith("-") else ""), exponent.lstrip("+-")
+    return _row((front, f"<msup><mn>10</mn>{_row((sign, f'<mn>{power}</mn>'))}</msup>"))
 
 
 def _relation(node: Relation) -> Task[str]:

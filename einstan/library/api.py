@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from einstan.calculus import program as calculus
 from einstan.calculus.backward import backward, vjp
-from einstan.calculus.derivation import Derivations, derivation, derivation_of_partial
+from einstan.calculus.derivation import Derivations
+from einstan.calculus.deriving import derivation
 from einstan.calculus.forward import jvp
 from einstan.calculus.naming import ForwardNames
 from einstan.calculus.partial import Kinks, partial
@@ -27,7 +28,9 @@ from einstan.language.term import Name
 from einstan.library.composable import Composable
 
 if TYPE_CHECKING:
+    from einstan.library.derivative import Derivative
     from einstan.library.einsum import Einsum
+    from einstan.library.per_example import PerExample
     from einstan.library.plan import Plan
     from einstan.machine.compile import Compiled
 
@@ -159,6 +162,33 @@ class Program(calculus.Program):
         derived = partial(definitions[numerator], wrt, indices, inner, names, kinks, assumptions)
         return Program((derived,), known.assumptions, forward=known, letters=self.letters)
 
+    def derivative(self, of: str, *wrt: str, **options: Any) -> Derivative:
+        """The derivative of a tensor with respect to one tensor after another, its deltas kept.
+
+        It is an equation, and a function of arrays whose value keeps the deltas too: see
+        `einstan.library.derivative.Derivative`.
+        """
+        from einstan.library.derivative import Derivative
+
+        return Derivative(self.known, of, wrt, **options)
+
+    def jacobian(self, of: str, wrt: str, **options: Any) -> Derivative:
+        """``d of / d wrt`` through every equation between them; see `derivative`."""
+        return self.derivative(of, wrt, **options)
+
+    def hessian(self, of: str, wrt: str, wrt2: str | None = None, **options: Any) -> Derivative:
+        """``d of / d wrt d wrt2``, with respect to one tensor twice unless another is named; see `derivative`."""
+        return self.derivative(of, wrt, wrt if wrt2 is None else wrt2, **options)
+
+    def per_example(self, loss: str, over: str = "n") -> PerExample:
+        """The loss of each example, its gradients and their norms; see `einstan.library.per_example.PerExample`.
+
+        ``over`` is the index of the loss that counts the examples.
+        """
+        from einstan.library.per_example import PerExample
+
+        return PerExample(self.known, loss, over)
+
     def backward(self, loss: str, wrt: Iterable[str] | None = None, **options: Any) -> Program:
         """The backward pass of a scalar, one equation per tensor; see `einstan.calculus.backward.backward`."""
         letter = options.setdefault("letter", self._letter("d"))
@@ -241,14 +271,20 @@ class Program(calculus.Program):
         return Program(derived, forward=self.known, letters=(*self.letters, letter))
 
     def derivation(self, of: str, wrt: str) -> Derivations:
-        """The steps to ``d of / d wrt``, as on paper.
+        """The steps to ``d of / d wrt``, as on paper, through every equation between them; ``check()`` proves each.
 
-        For a scalar that depends on ``wrt`` through other tensors there is one derivation per cotangent on the way; for
-        an equation that reads ``wrt`` itself, one alone.  ``check()`` proves every step.
+        The gradient of a scalar that depends on ``wrt`` through other tensors is derived from its end, one derivation
+        per cotangent on the way; any other derivative from its start, one per tensor on the way.
         """
-        if of in self.defined and wrt in self.reads[of]:
-            return Derivations((derivation_of_partial(self, of, wrt),))
-        return derivation(self, of, wrt)
+        numerator = self._name(of)
+        if numerator not in self.known.defined:
+            known = [str(name) for name in self.known.defined]
+            raise ProgramError(
+                f"no equation defines {of}",
+                inferred="defined are " + ", ".join(known),
+                repair=nearest(of, known) or "differentiate one of these",
+            )
+        return derivation(self.known, numerator, self._name(wrt))
 
     def latex(self, sums: bool = False) -> str:
         """The equations as the rows of an ``aligned`` environment."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from einstan.calculus.program import Assumption, Program
 from einstan.language.errors import DataError
-from einstan.language.term import Equation, Expr, Sum, tensors
+from einstan.language.term import MINUS_ONE, Equation, Expr, Sum, add, mul, power, tensors
 from einstan.machine.compile import Compiled
 from einstan.machine.compile import compile as compile_program
 
@@ -43,6 +43,19 @@ def check_assumption(assumption: Assumption, arrays: Mapping[str, np.ndarray]) -
         ),
         repair=f"correct {', '.join(needed)}, or leave the assumption out: the gradients then hold for any values",
     )
+
+
+def excess(assumption: Assumption, name: str) -> Equation:
+    """How far an assumption is from true, as an equation: the sum of the squares of left minus right."""
+    difference = add((assumption.lhs, mul((MINUS_ONE, assumption.rhs))))
+    square = power(difference, 2)
+    free = _free(assumption)
+    return Equation(name, (), Sum(free, square) if free else square)
+
+
+def holds(found: Any) -> bool:
+    """Whether what `excess` gives is no more than rounding; if not, `check_assumption` has the last word."""
+    return bool(found <= _tolerance(found.dtype) ** 2)
 
 
 def _shown(side: Expr) -> str:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from textwrap import dedent
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,17 +25,23 @@ from einstan.calculus.stable import runnable
 from einstan.language import parse_document
 from einstan.language.errors import DataError, ExtentError, ProgramError, nearest
 from einstan.language.place import at
-from einstan.language.term import Equation
+from einstan.language.term import Equation, tensors
 from einstan.library import api
-from einstan.library.assumptions import check_assumption
+from einstan.library.assumptions import check_assumption, excess, holds
 from einstan.library.composable import Composable
 from einstan.library.data import require_names
 from einstan.library.initialise import Initialiser, draw, initialiser
 from einstan.library.layer import Instance
+from einstan.library.optimisers import Optimiser
+from einstan.library.updates import Update
 from einstan.machine.compile import Compiled
 from einstan.machine.compile import compile as compile_program
 from einstan.machine.extents import infer
 from einstan.machine.refusals import reader_of
+
+if TYPE_CHECKING:
+    from einstan.library.derivative import Derivative
+    from einstan.library.per_example import PerExample
 
 Arrays = dict[str, np.ndarray]
 NOMINAL = "a nominal size"
@@ -194,6 +200,23 @@ class Network(Composable):
         return self.program.gauss_newton(
             loss, outputs, self.params if directions is None else directions, batch, **options
         )
+
+    def derivative(self, of: str, *wrt: str, **options: Any) -> Derivative:
+        """The derivative with respect to one tensor after another, its deltas kept: see
+        `einstan.library.derivative.Derivative`."""
+        return self.program.derivative(of, *wrt, **options)
+
+    def jacobian(self, of: str, wrt: str, **options: Any) -> Derivative:
+        """``d of / d wrt`` through every layer between them: ``net.jacobian("S", "X")(params, X=X)``."""
+        return self.program.jacobian(of, wrt, **options)
+
+    def hessian(self, of: str, wrt: str, wrt2: str | None = None, **options: Any) -> Derivative:
+        """``d of / d wrt d wrt2``: ``net.hessian("L", "W")(params, X=X, Y=Y)`` is a factored tensor."""
+        return self.program.hessian(of, wrt, wrt2, **options)
+
+    def per_example(self, loss: str, over: str = "n") -> PerExample:
+        """The loss of each example, its gradients and their norms; see `einstan.library.per_example.PerExample`."""
+        return self.program.per_example(loss, over)
 
     def derivation(self, of: str, wrt: str) -> Derivations:
         """The steps to a gradient or partial, as on paper; ``check()`` proves every one of them."""
@@ -355,13 +378,27 @@ class ValueAndGrad:
     def outputs(self) -> tuple[str, ...]:
         return (self.loss, *(f"d{name}" for name in self.wrt))
 
-    def compile(self, check: bool = True, **options: Any) -> Step:
+    def compile(self, check: bool = True, update: Optimiser | None = None, **options: Any) -> Step:
         """``step(params, **data) -> loss, {name: gradient}``.
+
+        With an optimiser, ``update=SGD(0.1)``, the step ends with the update of the parameters:
+        ``step(params, state, **data) -> loss, params, state``, as ``state = optimiser.init(params)`` begins it; a third
+        argument is a factor on the optimiser's rate.  No array that is given is written to.
 
         The network's assumptions are checked on the data of every call; with ``check=False`` never.  The other options
         are those of `einstan.machine.compile.compile`.
         """
-        return Step(self, compile_program(runnable(self.program), self.outputs, **options), check)
+        made = None if update is None else Update(self.program, update, self.wrt)
+        outputs = self.outputs if made is None else (self.loss, *made.outputs)
+        program = self.program if made is None else made.behind(self.program)
+        inputs = {str(name) for name in program.inputs}
+        checked: dict[str, Assumption] = {}
+        for number, assumption in enumerate(self.network.program.assumptions if check else ()):
+            if {str(name) for name in tensors(assumption.lhs, assumption.rhs)} <= inputs:
+                checked[f"excess^({number + 1})"] = assumption
+        program = joined(program, Program(excess(assumption, name) for name, assumption in checked.items()))
+        compiled = compile_program(runnable(program), (*outputs, *checked), **options)
+        return Step(self, compiled, tuple(checked.values()), made)
 
     def source(self, **options: Any) -> str:
         """The code that `compile` makes, for nominal sizes; it runs on its own."""
@@ -372,17 +409,55 @@ class ValueAndGrad:
 
 
 class Step:
-    """A compiled scalar with its gradients: ``loss, grads = step(params, X=X, Y=Y)``."""
+    """A compiled scalar with its gradients, ``loss, grads = step(params, X=X, Y=Y)``, or with the update of its
+    parameters, ``loss, params, state = step(params, state, X=X, Y=Y)``."""
 
-    def __init__(self, made: ValueAndGrad, compiled: Compiled, check: bool) -> None:
-        self.made, self.compiled, self.check = made, compiled, check
+    def __init__(
+        self, made: ValueAndGrad, compiled: Compiled, checked: tuple[Assumption, ...], update: Update | None
+    ) -> None:
+        self.made, self.compiled, self.checked, self.update = made, compiled, checked, update
         self.wrt = made.wrt
+        self._counts: tuple[int, ...] = ()
+        self._places: tuple[tuple[Any, str], ...] = ()
 
-    def __call__(self, params: Mapping[str, np.ndarray], **data: np.ndarray) -> tuple[Any, Arrays]:
-        if self.check:
-            self.made.network.check_assumptions(data)
-        loss, *gradients = self.compiled.call(params, data)
-        return loss, dict(zip(self.wrt, gradients, strict=True))
+    def __call__(
+        self,
+        params: Mapping[str, np.ndarray],
+        state: Mapping[str, Any] | None = None,
+        scale: float = 1.0,
+        /,
+        **data: Any,
+    ) -> tuple[Any, ...]:
+        update = self.update
+        if (update is None) != (state is None):
+            raise _state_mismatch(update is not None)
+        extra = update.given(params, state, scale) if update is not None and state is not None else {}
+        loss, *found = self.compiled.called(self._ordered(params, extra, data))
+        if self.checked:
+            for assumption, far in zip(self.checked, found[-len(self.checked) :], strict=True):
+                if not holds(far):
+                    check_assumption(assumption, {**params, **data})
+            del found[-len(self.checked) :]
+        if update is None:
+            return loss, dict(zip(self.wrt, found, strict=True))
+        assert state is not None
+        return loss, *update.taken(found, params, state)
+
+    def _ordered(self, *given: Mapping[Any, Any]) -> list[Any]:
+        """The arrays in the order in which the code takes them; where each is, is remembered from the call before."""
+        counts = tuple(map(len, given))
+        if counts == self._counts:
+            try:
+                return [given[place][name] for place, name in self._places]
+            except KeyError:
+                pass
+        params, extra, data = given
+        ordered = self.compiled.gather({**params, **extra}, data)
+        places = [next((n for n in (2, 1, 0) if name in given[n]), None) for name in self.compiled.texts]
+        if None not in places and sum(counts) == len(places):
+            self._counts = counts
+            self._places = tuple(zip(places, self.compiled.texts, strict=True))
+        return ordered
 
     @property
     def plan(self) -> Any:
@@ -404,6 +479,18 @@ def surgery() -> Any:
     from einstan.library import surgery
 
     return surgery
+
+
+def _state_mismatch(updates: bool) -> DataError:
+    if updates:
+        return DataError(
+            "a step that updates its parameters takes the state of its optimiser",
+            repair="state = optimiser.init(params); loss, params, state = step(params, state, ...)",
+        )
+    return DataError(
+        "this step updates no parameters, so it takes no state",
+        repair="compile it with an optimiser, compile(update=SGD(0.1)), or give the parameters alone",
+    )
 
 
 def _refuse_accidents(instances: list[Instance], program: Program) -> None:

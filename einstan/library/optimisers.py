@@ -8,17 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Protocol
 
 import numpy as np
 
 from einstan.language.errors import DataError, nearest
+from einstan.library.updates import Rule
 
 Arrays = dict[str, np.ndarray]
 
 
 class Optimiser(Protocol):
-    """What `fit` asks of an optimiser; a class of one's own needs these three names."""
+    """What `fit` asks of an optimiser; a class of one's own needs these three names.
+
+    With a ``rule`` besides (`einstan.library.updates.Rule`), it can be compiled into a step.
+    """
 
     @property
     def rate(self) -> float: ...
@@ -36,6 +41,10 @@ class SGD:
     """``p ← p - rate g``"""
 
     rate: float = 0.1
+
+    @property
+    def rule(self) -> Rule:
+        return Rule(("P^(new)[i] = P[i] - rate G[i]",), {}, lambda t, scale: {"rate": self.rate * scale})
 
     def init(self, params: Mapping[str, np.ndarray]) -> Arrays:
         return {"step": np.array(0)}
@@ -55,6 +64,13 @@ class Momentum:
     rate: float = 0.05
     beta: float = 0.9
     nesterov: bool = False
+
+    @property
+    def rule(self) -> Rule:
+        beta = _decimal(self.beta)
+        step = f"rate (G[i] + {beta} V^(new)[i])" if self.nesterov else "rate V^(new)[i]"
+        equations = (f"V^(new)[i] = {beta} V[i] + G[i]", f"P^(new)[i] = P[i] - {step}")
+        return Rule(equations, {"V": "v"}, lambda t, scale: {"rate": self.rate * scale})
 
     def init(self, params: Mapping[str, np.ndarray]) -> Arrays:
         return {"step": np.array(0)} | {f"v.{name}": np.zeros_like(p) for name, p in params.items()}
@@ -83,6 +99,20 @@ class Adam:
     beta2: float = 0.999
     epsilon: float = 1e-8
 
+    @property
+    def rule(self) -> Rule:
+        beta1, beta2, epsilon = _decimal(self.beta1), _decimal(self.beta2), _decimal(self.epsilon)
+        equations = (
+            f"M^(new)[i] = {beta1} M[i] + {_decimal(1 - self.beta1)} G[i]",
+            f"V^(new)[i] = {beta2} V[i] + {_decimal(1 - self.beta2)} G[i]^2",
+            f"P^(new)[i] = P[i] - rate M^(new)[i] / (sqrt(V^(new)[i] / second) + {epsilon})",
+        )
+
+        def scalars(t: int, scale: float) -> dict[str, float]:
+            return {"rate": self.rate * scale / (1 - self.beta1**t), "second": 1 - self.beta2**t}
+
+        return Rule(equations, {"M": "m", "V": "v"}, scalars)
+
     def init(self, params: Mapping[str, np.ndarray]) -> Arrays:
         state = {"step": np.array(0)}
         for name, p in params.items():
@@ -106,6 +136,11 @@ class Adam:
             new_params[name] = p - rate * m / (np.sqrt(v / second) + self.epsilon)
             new_state[f"m.{name}"], new_state[f"v.{name}"] = m, v
         return new_params, new_state
+
+
+def _decimal(number: float) -> str:
+    """A number as the notation spells it."""
+    return format(Decimal(repr(float(number))), "f")
 
 
 NAMED: dict[str, Callable[[float], Optimiser]] = {

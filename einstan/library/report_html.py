@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from html import escape
 
 from einstan.language.document import Claim, Convention, Given, Statement
-from einstan.language.mathml import mathml, operator, row_of, wrapped
+from einstan.language.mathml import FONTS, mathml, operator, row_of, wrapped
 from einstan.language.term import Equation
 from einstan.library.check import Line, Report
 
@@ -20,10 +20,11 @@ p { margin: 0.25rem 0; } p.summary { color: #44506a; margin-bottom: 1.25rem; }
 .line .mark { font-size: 0.8rem; font-weight: 600; } .proved { color: #12703f; } .verified { color: #2b6b8f; }
 .refuted { color: #b3261e; } .undecided { color: #8a6100; } .kind { color: #8a93a6; font-weight: 400; }
 .formula { overflow-x: auto; overflow-y: hidden; padding: 0.1rem 0; } math { font-size: 1.1rem; }
+math { font-family: FONTS; }
 .comment { color: #5b6579; font-size: 0.85rem; } .wrong { background: #fdf0ef; border-radius: 6px; }
 .details { grid-column: 3; font-size: 0.85rem; } .details pre { margin: 0.15rem 0; white-space: pre-wrap; }
 pre { font: 0.82rem/1.45 ui-monospace, monospace; } hr { border: 0; border-top: 1px solid #dfe3ea; margin: 1rem 0; }
-"""
+""".replace("FONTS", FONTS)
 
 
 def style() -> str:

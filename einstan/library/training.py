@@ -85,7 +85,8 @@ def fit(
     validation = None if validation is None else _checked(network, validation)
     cut = _Cutter(network, data)
     state = _first_state(network, data, params, optimiser, seed, resume)
-    step = network.value_and_grad(loss, wrt=tuple(state.params)).compile(check=False, **(compile_options or {}))
+    options = {"fast": False, **(compile_options or {})}  # numba would come in at a moment that nobody can repeat
+    step = network.value_and_grad(loss, wrt=tuple(state.params)).compile(check=False, **options)
     evaluate = network.evaluator(*dict.fromkeys((loss, *(t for m in metrics for t in m.tensors if network.has(t)))))
     goal = _Goal(monitor, metrics, validation is not None)
     told = [callback(each) for each in callbacks]

@@ -6,11 +6,12 @@ and runs it.  Nothing is written to the arrays that are given, and what is retur
 
 from __future__ import annotations
 
-import builtins
 import re
 import threading
+import warnings
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,10 @@ from einstan.calculus.program import Program
 from einstan.language.errors import DataError, EinstanError
 from einstan.language.node import preorder
 from einstan.language.term import Equation, Indexed, Name
-from einstan.machine.emit import Source, emit
+from einstan.machine.emit import emit
 from einstan.machine.extents import as_program, infer
 from einstan.machine.flatten import flatten
+from einstan.machine.fused import fused
 from einstan.machine.plan import Optimizer, Plan, plan
 from einstan.machine.refusals import (
     missing,
@@ -33,21 +35,13 @@ from einstan.machine.refusals import (
     wrong_dtype,
     wrong_rank,
 )
+from einstan.machine.seeds import folded
+from einstan.machine.specialisation import Specialisation
+from einstan.machine.specialised import specialised
 
 Array = Any
 SPECIALISATIONS = 64
-
-
-class Specialisation:
-    """The code for one tuple of shapes and dtypes."""
-
-    def __init__(self, made: Plan, source: Source, inputs: tuple[Name, ...]) -> None:
-        self.plan, self.source = made, source
-        self.positions = tuple(inputs.index(name) for name in source.arguments)
-        space: dict[str, Any] = {}
-        # The names and texts in the source are ours alone, see emit.identifier and emit.plain_text.
-        exec(builtins.compile(source.text, "<einstan>", "exec"), space)
-        self.run = space[source.function]
+WARM = 4  # specialisations that keep their memory between calls
 
 
 class Compiled:
@@ -70,11 +64,24 @@ class Compiled:
         sizes: Mapping[str, int] | None = None,
         memory_limit: int | None = None,
         function: str = "step",
+        any_size: bool = False,
+        reuse_buffers: bool = False,
+        fast: bool | None = None,
     ) -> None:
         self.program = as_program(program)
         self.flat = flatten(self.program, outputs)
         self.outputs = self.flat.outputs
         self.optimize, self.memory_limit, self.function = optimize, memory_limit, function
+        self.any_size, self.reuse_buffers = any_size, reuse_buffers
+        installed = find_spec("numba") is not None
+        if fast and not installed:
+            raise DataError("fast=True needs numba", repair="pip install 'einstan[fast]', or leave fast out")
+        self.fast = bool(fast)
+        self.patient = fast is None and installed and not any_size  # numba after a while
+        if any_size and reuse_buffers:
+            raise DataError(
+                "code for any size has no memory laid out beforehand", repair="leave out any_size, or reuse_buffers"
+            )
         self.sizes = dict(sizes or {})
         self.dtype = None if dtype is None else np.dtype(dtype)
         if self.dtype is not None and self.dtype.kind != "f":
@@ -98,28 +105,37 @@ class Compiled:
 
     def call(self, arrays: Mapping[Any, Array] | None, named: Mapping[str, Array]) -> tuple[Array, ...]:
         """The results in the order of ``outputs``."""
-        given = self.gather(arrays, named)
-        key = tuple([(a.shape, a.dtype) if type(a) is np.ndarray else None for a in given])
-        found = self._known.get(key)
-        if found is None:
-            given = tuple(self.prepared(name, a) for name, a in zip(self.inputs, given, strict=True))
-            key = tuple((a.shape, a.dtype) for a in given)
-            found = self.specialise(key)
+        return self.called(self.gather(arrays, named))
+
+    def called(self, given: Sequence[Array]) -> tuple[Array, ...]:
+        """The results of arrays in the order of ``inputs``."""
+        found = self._latest
+        if found is None or not found.fits(*given):
+            key = tuple([(a.shape, a.dtype) if type(a) is np.ndarray else None for a in given])
+            found = self._known.get(key)
+            if found is None:
+                given = [self.prepared(name, a) for name, a in zip(self.inputs, given, strict=True)]
+                key = tuple((a.shape, a.dtype) for a in given)
+                found = self.specialise(key)
+            if found.contiguous:
+                given = [np.ascontiguousarray(a) if a.ndim else a for a in given]
         try:
-            return found.run(*[given[k] for k in found.positions])
+            return found.run(*given) if found.in_order else found.run(*[given[k] for k in found.positions])
         except IndexError as error:
             raise self._misread(str(error)) from error
 
-    def gather(self, arrays: Mapping[Any, Array] | None, named: Mapping[str, Array]) -> tuple[Array, ...]:
+    def gather(self, arrays: Mapping[Any, Array] | None, named: Mapping[str, Array]) -> list[Array]:
         """The arrays in the order of ``inputs``."""
         if arrays is None:
             given: Mapping[Any, Array] = named
+        elif not named and len(arrays) == len(self.texts) and all(text in arrays for text in self.texts):
+            given = arrays
         else:
             given = {str(key): value for key, value in arrays.items()}
             if named:
                 given = {**given, **named}
         try:
-            ordered = tuple([given[text] for text in self.texts])
+            ordered = [given[text] for text in self.texts]
         except KeyError as error:
             name = self.inputs[self.texts.index(error.args[0])]
             raise missing(self.program, name, given) from None
@@ -161,11 +177,14 @@ class Compiled:
                     for name, (_, dtype) in zip(self.inputs, key, strict=True)
                     if name not in self.flat.sized
                 }
-                found = self._made(shapes, self.sizes, precisions, None)
+                found = self._made(shapes, self.sizes, precisions, None, key, self.fast)
                 self._known[key] = found
                 while len(self._known) > SPECIALISATIONS:
                     self._known.popitem(last=False)
             self._latest = found
+            for older in list(self._known.values())[:-WARM]:
+                if older is not found and older.source.prepares:
+                    older.free.clear()  # memory is made again when it is needed
             return found
 
     def _made(
@@ -174,12 +193,44 @@ class Compiled:
         sizes: Mapping[str, int],
         precisions: dict[Name, str],
         nominal: int | None,
+        key: Any = None,
+        fast: bool = False,
     ) -> Specialisation:
         extents = infer(self.program, shapes, sizes, nominal, self.flat.wanted)
         widest = max((np.dtype(p).itemsize for p in precisions.values() if p.startswith("float")), default=8)
         limit = self.memory_limit
-        made = plan(self.program, extents, optimize=self.optimize, itemsize=widest, memory_limit=limit, flat=self.flat)
-        return Specialisation(made, emit(made, precisions, self.function, str(self.dtype or "float64")), self.inputs)
+        flat = self.flat if nominal is not None else folded(self.flat, extents)
+        made = plan(self.program, extents, optimize=self.optimize, itemsize=widest, memory_limit=limit, flat=flat)
+        precision = str(self.dtype or "float64")
+        if nominal is not None or self.any_size:
+            source = emit(made, precisions, self.function, precision)
+        else:
+            native = all(dtype.isnative for _, dtype in key or ())
+            quick = fast and native and fused(made, precisions, self.function, precision, self.reuse_buffers)
+            if quick:
+                return Specialisation(made, quick, self.inputs, key, True)
+            source = specialised(made, precisions, self.function, precision, reuse_buffers=self.reuse_buffers)
+        found = Specialisation(made, source, self.inputs, key)
+        if key is not None and self.patient and not fast:
+            found.watch(lambda given: self._faster(shapes, precisions, key, given))
+        return found
+
+    def _faster(
+        self,
+        shapes: Mapping[Name, tuple[int, ...]],
+        precisions: dict[Name, str],
+        key: Any,
+        given: Sequence[Array],
+    ) -> None:
+        """Put compiled loops in the place of a specialisation that has proved to be used, once they have run."""
+        try:
+            made = self._made(shapes, self.sizes, precisions, None, key, True)
+            made.run(*[np.ascontiguousarray(a) if a.ndim else a for a in given])
+        except Exception as error:
+            warnings.warn(f"numba did not compile this program, NumPy goes on: {error}", RuntimeWarning, stacklevel=4)
+            return
+        with self._lock:
+            self._known[key] = self._latest = made
 
     @property
     def plan(self) -> Plan:
@@ -216,13 +267,27 @@ def compile(
     sizes: Mapping[str, int] | None = None,
     memory_limit: int | None = None,
     function: str = "step",
+    any_size: bool = False,
+    reuse_buffers: bool = False,
+    fast: bool | None = None,
 ) -> Compiled:
     """A program as a function of NumPy arrays; see `Compiled`.
 
     ``outputs`` are the tensors to return (by default all that the program defines), ``optimize`` as in `plan`,
     ``dtype`` a floating-point type that all inputs are converted to, ``sizes`` extents that no array gives.
+
+    Every tuple of shapes and dtypes has code of its own, with its memory laid out; ``any_size=True`` makes code that
+    reads sizes from the arrays.  With ``reuse_buffers=True`` results lie in memory that a later call writes again, but
+    never one that is given them.  Several threads may call one compiled program.
+
+    ``fast=True`` compiles loops with numba (`einstan.machine.fused`) at the first call of each specialisation; by
+    default this is done where numba is installed, once a specialisation has run for as long as that takes (so results
+    may change by a few ulps then); ``fast=False`` never does it.
     """
-    return Compiled(program, outputs, optimize, dtype, sizes=sizes, memory_limit=memory_limit, function=function)
+    return Compiled(
+        program, outputs, optimize, dtype, sizes=sizes, memory_limit=memory_limit, function=function,
+        any_size=any_size, reuse_buffers=reuse_buffers, fast=fast,
+    )  # fmt: skip
 
 
 def _array(program: Program, name: Name, data: Array) -> Array:

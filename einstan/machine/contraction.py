@@ -13,7 +13,7 @@ from einstan.machine.writer import Variable
 
 
 class Contractions(Elementwise):
-    """Rules for ``contract`` and ``reduce``."""
+    """Rules for ``contract``, ``gram`` and ``reduce``."""
 
     def do_contract(self, value: int, operation: Operation, constant: bool) -> Variable:
         if len(operation.operands) == 1:
@@ -71,6 +71,25 @@ class Contractions(Elementwise):
         if len(groups.left) > 1 or len(groups.right) > 1:
             text += f".reshape({', '.join(self.size(operation.dims[x], constant) for x in natural)})"
         return self.reordered(text, natural, operation.out)
+
+    def do_gram(self, value: int, operation: Operation, constant: bool) -> Variable:
+        """``F' diag(w) F``: the second operand is the first under other labels."""
+        half, _, *weights = operation.operands
+        columns = operation.out[: len(operation.out) // 2]
+        rows = tuple(x for x in half.labels if x not in columns)
+        order = (*rows, *columns)
+        text = self.aligned(half, order, self.floating(half))
+        if len(rows) > 1 or len(columns) > 1:
+            sizes = [" * ".join(self.size(operation.dims[x], constant) for x in group) for group in (rows, columns)]
+            text += f".reshape({', '.join(sizes)})"
+        weight = self.aligned(weights[0], rows, self.floating(weights[0])) if weights else "None"
+        if weights and len(rows) > 1:
+            weight += ".reshape(-1)"
+        self.helpers["gram"] = None
+        made = f"gram({text}, {weight})"
+        if len(columns) > 1:
+            made += f".reshape({', '.join(self.size(operation.dims[x], constant) for x in operation.out)})"
+        return self.assign(value, operation, made, constant)
 
     def matrix(
         self, ref: Ref, text: str, groups: tuple[Labels, Labels, Labels], operation: Operation, constant: bool

@@ -40,6 +40,8 @@ def flops_of(graph: Graph, operation: Operation, known: Mapping[str, int]) -> in
 
     if operation.kind == "contract":
         return size(operation.dims) * (2 if operation.summed and len(operation.operands) > 1 else 1)
+    if operation.kind == "gram":  # half of the products, and both halves of each
+        return size(operation.dims) + size(operation.out_dims) // 2
     if operation.kind == "map":
         return size(operation.out_dims) * max(len(operation.operands) - 1, 1)
     if operation.kind in ("reduce", "overlap"):
@@ -79,6 +81,8 @@ def call_of(operation: Operation) -> str:
         return "gather" if any(form.values for form in operation.detail.slots) else "strided view"
     if kind in ("diagonal", "expand"):
         return "strided view"
+    if kind == "gram":
+        return "syrk"
     if kind != "contract":
         return kind
     if len(operation.operands) == 1:

@@ -28,6 +28,8 @@ class Source:
     function: str
     arguments: tuple[Name, ...]
     results: tuple[Name, ...]
+    memory: int = 0  # bytes that a call writes to beside its results; prepare() makes them
+    prepares: bool = False
 
 
 def emit(
@@ -35,12 +37,18 @@ def emit(
 ) -> Source:
     """The source of a plan.  ``precisions`` has the dtype of each input; ``precision`` is that of everything else where
     no input is of floats."""
-    return _Emitter(made, precisions or {}, function, precision).run()
+    return Emitter(made, precisions or {}, function, precision).run()
 
 
-class _Emitter(Positions):
+class Emitter(Positions):
     def run(self) -> Source:
         self.count_uses()
+        self.name_values()
+        for value in self.plan.order:
+            self.operation(value)
+        return self.assembled([self.result(name) for name in self.plan.outputs])
+
+    def name_values(self) -> None:
         own: dict[int, str] = {}
         for name in self.arguments:
             value = self._input(name)
@@ -52,20 +60,26 @@ class _Emitter(Positions):
         self.names = own
         for dim in self.extents:
             self.name_size(dim)
-        for value in self.plan.order:
-            self.operation(value)
-        results = [self.result(name) for name in self.plan.outputs]
-        parameters = ", ".join(own[self._input(name)] for name in self.arguments)  # type: ignore[index]
-        returned = ", ".join(results) + ("," if len(results) == 1 else "")
-        body = [*self.size_lines, *self.body.lines, f"    return {returned}"]
+
+    def assembled(self, results: list[str]) -> Source:
+        function = self.signature()
+        function += [*self.size_lines, *self.body.lines, f"    return {returned(results)}"]
+        parts = [*self.head(), "\n\n" + "\n".join(function)]
+        return Source("\n".join(parts) + "\n", self.function, self.arguments, self.plan.outputs)
+
+    def head(self) -> list[str]:
+        """What stands above the function."""
         parts = ["import numpy as np"]
         parts += ["\n\n" + helper_source(name) for name in self.helpers]
         if self.constants.lines:
             parts.append("\n\n# what does not depend on the arrays\n" + "\n".join(self.constants.lines))
+        return parts
+
+    def signature(self) -> list[str]:
+        parameters = ", ".join(self.names[self._input(name)] for name in self.arguments)  # type: ignore[index]
         shown = ", ".join(str(name) for name in self.plan.outputs)
         doc = comment(f"Returns ({shown}).").replace('"', "'").replace("\\", "/")
-        parts.append(f'\n\ndef {self.function}({parameters}):\n    """{doc}"""\n' + "\n".join(body))
-        return Source("\n".join(parts) + "\n", self.function, self.arguments, self.plan.outputs)
+        return [f"def {self.function}({parameters}):", f'    """{doc}"""']
 
     def count_uses(self) -> None:
         for value in self.plan.order:
@@ -107,10 +121,10 @@ class _Emitter(Positions):
         if not made.owned:  # a view: what it looks at must not be overwritten
             for ref in operation.operands[:1]:
                 self.variables[ref.value].owned = False
-        for ref in dict.fromkeys(operation.operands):
-            old = self.variables[ref.value]
-            large = math.prod(self.plan.shape(ref.value)) >= DELETE_FROM
-            if self.uses[ref.value] == 0 and large and old.owned and old.text != made.text:
+        for gone in dict.fromkeys(ref.value for ref in operation.operands):
+            old = self.variables[gone]
+            large = math.prod(self.plan.shape(gone)) >= DELETE_FROM
+            if self.uses[gone] == 0 and large and old.owned and not old.buffers and old.text != made.text:
                 self.body.lines.append(f"    del {old.text}")
 
     def result(self, name: Name) -> str:
@@ -138,3 +152,7 @@ class _Emitter(Positions):
         if len(present) < len(stored.dims):
             return f"np.broadcast_to({text}, {self.shape(stored.dims)}).copy()"
         return f"{text}.copy()" if shared and variable.type == "float" else text
+
+
+def returned(results: list[str]) -> str:
+    return ", ".join(results) + ("," if len(results) == 1 else "")

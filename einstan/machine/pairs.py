@@ -15,7 +15,11 @@ from einstan.machine.extents import Extents
 from einstan.machine.families import families
 from einstan.machine.operations import Flat, Graph, Operation, Ref, Stored
 from einstan.machine.paths import Clock, Optimizer, by_hand, contraction_steps
+from einstan.machine.symmetric import halves
 from einstan.machine.trees import Shape, Steps, turned
+
+GRAM_FROM = 16  # columns from which a symmetric product is worth its copy of the other half
+PART = -1  # in the place of the old value of a contraction that is only a part of one
 
 
 @dataclass
@@ -163,6 +167,9 @@ class Expansion:
         factors = len(operands) - 1 + bool(operation.summed)
         self.naive += math.prod(self.extents.known[operation.dims[x]] for x in every) * max(factors, 1)
         wanted = tuple(operation.out[axis] for axis in self.wanted_order.get(value, range(len(operation.out))))
+        gram = self.gram(operation, operands)
+        if gram is not None:
+            return gram
         holders: Holders = dict.fromkeys(operation.out, 1)
         for ref in operands:
             for label in ref.labels:
@@ -179,6 +186,40 @@ class Expansion:
         if last.divides:
             last = Operand(self.reciprocal(operation, last.ref))
         return self.summed(operation, last, holders).ref
+
+    def gram(self, operation: Operation, operands: list[Ref]) -> Ref | None:
+        """A symmetric product as one of its half with itself, where that is large enough to pay."""
+        if len(operands) < 2 or operation.detail < len(operands) or isinstance(self.optimize, Mapping | list | tuple):
+            return None
+        found = halves(operands, operation.out, operation.summed)
+        if found is None:
+            return None
+        rows = tuple(dict.fromkeys(x for ref in found.half for x in ref.labels if x in operation.summed))
+        moved = [x for ref in found.half for x in ref.labels if x in operation.out]
+        columns = tuple(x for x in operation.out if x in moved)
+        entries = {x: self.extents.known[operation.dims[x]] for x in (*rows, *columns)}
+        if math.prod(entries[x] for x in columns) < GRAM_FROM or math.prod(entries[x] for x in rows) < 2:
+            return None
+        half = self.part(operation, found.half, (*rows, *columns))
+        mirrored = half.renamed(found.mirror)
+        parts = [half, mirrored]
+        if found.shared:
+            parts.append(self.part(operation, found.shared, rows))
+        out = columns + tuple(found.mirror[x] for x in columns)
+        return self.add(operation, "gram", None, parts, out)
+
+    def part(self, operation: Operation, operands: Sequence[Ref], out: tuple[int, ...]) -> Ref:
+        """Some factors of a contraction by themselves."""
+        if len(operands) == 1 and set(operands[0].labels) == set(out):
+            return operands[0]
+        inner = Operation(
+            "contract", len(operands), tuple(operands), out, operation.dims, operation.equation, operation.letters
+        )
+        held, shapes = self.naive, list(self.shapes)
+        self.trees[PART] = self.searched(inner) if len(operands) > 1 else []
+        result = self.contract(inner, list(operands), PART)
+        self.naive, self.shapes = held, shapes
+        return result
 
     def summed(self, operation: Operation, operand: Operand, holders: Holders) -> Operand:
         """Sum over the labels that nothing else has."""

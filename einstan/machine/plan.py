@@ -54,6 +54,7 @@ class Plan:
     products: tuple[Shape, ...] = field(default=(), repr=False)  # the contractions, before they were taken apart
     elementwise_flops: int = 0  # of everything that is no contraction
     measured_memory: int | None = None  # bytes, see `measure`
+    notes: tuple[str, ...] = ()  # lines below the table: what was chosen before it was planned
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:

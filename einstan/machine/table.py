@@ -79,4 +79,4 @@ def totals(made: Plan) -> list[str]:
     ]
     if made.recomputed:
         lines.append("computed twice, not kept: " + ", ".join(made.recomputed))
-    return lines
+    return [*lines, *made.notes]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from einstan.language.term import Add, Apply, Const, Expr, Extent, Mul, Name, is_reciprocal
+from einstan.machine.arena import Buffer
 from einstan.machine.backends.numpy import HELPERS
 from einstan.machine.numbers import number_of
 from einstan.machine.operations import Labels, Operation, Ref
@@ -25,6 +26,8 @@ class Variable:
     precision: str = ""  # float32, ...
     owned: bool = False
     constant: bool = False
+    home: Buffer | None = None  # the memory that it fills from one end to the other
+    buffers: tuple[Buffer, ...] = ()  # all that must stay as it is while the variable is read
 
 
 @dataclass

@@ -11,8 +11,8 @@ from einstan.language import parse
 from einstan.language.errors import DataError, ProgramError
 from einstan.machine import paths
 from einstan.machine.compile import compile
-from einstan.machine.pairs import pair_order
 from einstan.machine.memory import available_memory, human_bytes
+from einstan.machine.pairs import pair_order
 from einstan.machine.plan import plan
 
 CHAIN = "Z[i,l] = A[i,J] B[J,K] C[K,l]"

@@ -1,0 +1,235 @@
+"""Jacobians, Hessians and higher derivatives as one object: an equation that can be read, and evaluated factored.
+
+``program.hessian("L", "W")`` is a program whose last equation has its deltas as factors.  What is compiled are the
+cores of that equation alone (`einstan.calculus.structure`); a call gives them with their structure, as a
+`einstan.library.factored.FactoredTensor`.  The order in which the chain rule is multiplied out, forward, reverse or
+cross-country, is chosen for the sizes of the arrays, by the cost of the whole plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from einstan.calculus import program as calculus
+from einstan.calculus.backward import backward, joined
+from einstan.calculus.elimination import ORDERS, Jacobian, jacobian
+from einstan.calculus.partial import Kinks
+from einstan.calculus.passes import dependencies
+from einstan.calculus.stable import runnable
+from einstan.calculus.structure import outer_factors, structured
+from einstan.language import latex
+from einstan.language.dims import axis
+from einstan.language.errors import ProgramError
+from einstan.language.index import Index, fresh_name
+from einstan.language.term import Equation, Expr, Name, Partial, bound_indices, substitute
+
+if TYPE_CHECKING:
+    from einstan.library.einsum import Einsum
+    from einstan.library.evaluated import CompiledDerivative
+    from einstan.library.factored import FactoredTensor
+    from einstan.machine.plan import Plan
+
+
+class Derivative:
+    """``d of / d wrt1 d wrt2 ...`` of a program, through every equation between them.
+
+    - ``equation``: the derivative, one line, deltas as factors; it parses again;
+    - ``program``: that equation after all that it reads: forward values, cotangents, named cores;
+    - ``einsum``: the contraction of each term, surviving deltas among the operands;
+    - call it with arrays, or ``compile()`` it once, for a `FactoredTensor`.
+
+    ``order`` is ``"auto"``, or ``"forward"``, ``"reverse"`` or ``"cross-country"``.
+    """
+
+    def __init__(
+        self,
+        base: calculus.Program,
+        of: str,
+        wrt: Sequence[str],
+        indices: Sequence[Sequence[str] | None] | None = None,
+        *,
+        order: str = "auto",
+        kinks: Kinks | None = None,
+        assume: bool = True,
+    ) -> None:
+        if not wrt:
+            raise ProgramError(f"a derivative of {of} with respect to nothing", repair="name at least one tensor")
+        if order != "auto" and order not in ORDERS:
+            raise ProgramError(f"there is no order {order!r}", repair=f"choose one of auto, {', '.join(ORDERS)}")
+        self.base, self.of, self.wrt, self.order = base, of, tuple(wrt), order
+        self.indices = tuple(indices) if indices is not None else (None,) * len(self.wrt)
+        self.kinks, self.assume = kinks, assume
+        self._made: dict[Any, Jacobian] = {}
+        self._compiled: CompiledDerivative | None = None
+
+    # ---- the equations -----------------------------------------------------------------------------------------------
+
+    def jacobian(self, order: str, sizes: Mapping[str, int] | None = None) -> Jacobian:
+        """The last step as the calculus gives it: earlier derivatives first, the innermost of a scalar in reverse."""
+        key = order, tuple(sorted((sizes or {}).items()))
+        if key not in self._made:
+            self._made[key] = self._derived(order, sizes)
+        return self._made[key]
+
+    def _derived(self, order: str, sizes: Mapping[str, int] | None) -> Jacobian:
+        program, of = self.base, _named(self.base, self.of)
+        options: dict[str, Any] = {"order": order, "sizes": sizes, "kinks": self.kinks, "assume": self.assume}
+        wrt = list(zip(self.wrt, self.indices, strict=True))
+        name: Partial | None = None
+        if len(wrt) > 1 and of in program.defined and not program[of].indices:
+            first = wrt.pop(0)[0]  # the gradient of a scalar has named cotangents: nothing is cheaper
+            gradient = backward(program, of, [first], assume=self.assume, kinks=self.kinks)
+            needed = {of, *dependencies(program, of)}
+            program = joined(calculus.Program((e for e in program if e.name in needed), program.assumptions), gradient)
+            name = Partial(str(of), 0, ((first, len(program[f"d{first}"].indices)),))
+            of = f"d{first}"
+        for tensor, letters in wrt:
+            if name is not None:
+                rank = program.ranks[tensor]
+                name = Partial(name.of, name.rank, (*name.wrt, (tensor, rank)))
+            found = jacobian(program, of, tensor, letters, name=name, **options)
+            equations = dict.fromkeys((*program.equations, *found.program))
+            program, of, name = calculus.Program(equations, self.base.assumptions), found.name, found.name
+        return found
+
+    @property
+    def _shown(self) -> Jacobian:
+        order = self.order
+        if order == "auto":  # for sizes that are not known; one number is best differentiated backwards
+            of = self.base.defined.get(_named(self.base, self.of))
+            order = "reverse" if len(self.wrt) == 1 and of is not None and not of.indices else ORDERS[0]
+        return self.jacobian(order)
+
+    @property
+    def program(self) -> Any:
+        """All equations that the derivative needs, the derivative last."""
+        from einstan.library.api import Program
+
+        return Program(self._shown.program, self.base.assumptions)
+
+    @property
+    def equation(self) -> Any:
+        """The derivative as one equation; it may read cores that `program` defines."""
+        from einstan.library.api import Equation as UserEquation
+
+        return UserEquation.of(self._shown.equation)
+
+    @property
+    def einsum(self) -> Einsum:
+        """The einsum string of every term of the equation, with its operands."""
+        found: Einsum = self.equation.einsum
+        return found
+
+    def latex(self, sums: bool = False) -> str:
+        """The equation in LaTeX."""
+        return latex(self._shown.equation, sums=sums)
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex(sums=True)}$"
+
+    def __str__(self) -> str:
+        return "\n".join(str(e) for e in self._shown.program if e.name not in self.base.defined)
+
+    def __repr__(self) -> str:
+        return f"<Derivative {self._shown.name}: {self._shown.equation}>"
+
+    # ---- evaluating --------------------------------------------------------------------------------------------------
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether rows and columns may change places: a Hessian with respect to one tensor twice."""
+        return len(self.wrt) == 2 and self.wrt[0] == self.wrt[1]
+
+    def plan(self, sizes: Mapping[str, int], **options: Any) -> Plan:
+        """The contractions of the cheapest order for these sizes; the other orders and their costs stand below it."""
+        return self.compile(sizes=sizes, **options).planned(sizes)
+
+    def compile(self, **options: Any) -> CompiledDerivative:
+        """A function of arrays that gives a `FactoredTensor`; see `einstan.library.evaluated.CompiledDerivative`."""
+        from einstan.library.evaluated import CompiledDerivative
+
+        return CompiledDerivative(self, **options)
+
+    def source(self, **options: Any) -> str:
+        """The NumPy code that computes the cores."""
+        return self.compile(**options).source()
+
+    def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> FactoredTensor:
+        """The derivative for these arrays; it is compiled at the first call."""
+        if self._compiled is None:
+            self._compiled = self.compile()
+        return self._compiled(arrays, **named)
+
+    def dense(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
+        """The derivative for these arrays with its zeros written out."""
+        if self._compiled is None:
+            self._compiled = self.compile()
+        return self._compiled.dense(arrays, **named)
+
+
+# ---- cores -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Term:
+    """One structure of a derivative: a label for each axis, and the factors of its core with theirs."""
+
+    axes: tuple[int, ...]
+    factors: tuple[tuple[str, tuple[int, ...]], ...]
+
+
+@dataclass(frozen=True)
+class Cores:
+    """What computes the cores of an equation: ``program``, which several equations may share."""
+
+    program: calculus.Program
+    equation: Equation
+    terms: tuple[Term, ...]
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Each core once."""
+        return tuple(dict.fromkeys(name for term in self.terms for name, _ in term.factors))
+
+    def dims(self) -> tuple[str, ...]:
+        """The dimensions of the derivative's axes."""
+        return tuple(self.program.dims.find(axis(self.equation.name, k)) for k in range(len(self.equation.indices)))
+
+
+def cores(program: calculus.Program, *names: Name) -> list[Cores]:
+    """Equations of a program taken apart: an equation for each factor of each of their cores."""
+    program = runnable(program)
+    taken = {str(tensor) for tensor in program.ranks}
+    known: dict[Expr, str] = {}  # factors that differ in letters alone are one array
+    made: list[Equation] = []
+    found: list[tuple[Equation, tuple[Term, ...]]] = []
+    for name in names:
+        equation = program.resolved(program[name])
+        terms: list[Term] = []
+        for each in structured(equation.rhs, equation.indices):
+            label = {index: k for k, index in enumerate(dict.fromkeys(each.axes))}
+            factors: list[tuple[str, tuple[int, ...]]] = []
+            for factor in outer_factors(each.core):
+                own = tuple(index for index in label if index in factor.free)
+                plain = tuple(Index(f"x{k}", index.dim) for k, index in enumerate(own))
+                key: Expr = substitute(factor, dict(zip(own, plain, strict=True)))  # type: ignore[assignment]
+                if key not in known:
+                    known[key] = fresh_name("core", taken)
+                    taken.add(known[key])
+                    made.append(Equation(known[key], own, factor, _stated(equation, own, factor)))
+                factors.append((known[key], tuple(label[index] for index in own)))
+            terms.append(Term(tuple(label[index] for index in each.axes), tuple(factors)))
+        found.append((equation, tuple(terms)))
+    whole = calculus.Program([*program.equations, *made])
+    return [Cores(whole, equation, terms) for equation, terms in found]
+
+
+def _stated(equation: Equation, own: Iterable[Any], factor: Expr) -> tuple[Any, ...]:
+    used = {index.dim for index in (*own, *bound_indices(factor))}
+    return tuple((index, form) for index, form in equation.where if index.dim in used)
+
+
+def _named(program: calculus.Program, of: str) -> Name:
+    return next((name for name in program.defined if str(name) == of), of)

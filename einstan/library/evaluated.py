@@ -1,0 +1,289 @@
+"""Derivatives as functions of arrays: the order chosen for the sizes, the cores computed, their structure kept."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from einstan.calculus.elimination import ORDERS
+from einstan.calculus.program import Program
+from einstan.language.dims import axis
+from einstan.language.errors import DataError, nearest
+from einstan.language.term import Name
+from einstan.library.derivative import Cores, Derivative, cores
+from einstan.library.factored import FactoredTensor, Part, written
+from einstan.library.symmetric import own_mirror, symmetrised
+from einstan.machine.compile import SPECIALISATIONS, Compiled
+from einstan.machine.extents import Extents, infer
+from einstan.machine.plan import Plan, plan
+from einstan.machine.refusals import missing
+from einstan.machine.symmetric import is_symmetric
+
+
+class Assembly:
+    """How the arrays of the cores become a `FactoredTensor`; made once for the shapes of a call."""
+
+    def __init__(self, apart: Cores, outputs: Sequence[str], shape: tuple[int, ...], symmetric: bool) -> None:
+        name: Any = apart.equation.name
+        self.lead = name.rank
+        self.rows = name.rank + sum(rank for _, rank in name.wrt[:-1])
+        self.names = tuple(index.name for index in apart.equation.indices)
+        self.shape, self.symmetric = shape, symmetric
+        at = {core: k for k, core in enumerate(outputs)}
+        self.exact: frozenset[int] = frozenset()
+        self.parts = [(term.axes, [(at[core], labels) for core, labels in term.factors]) for term in apart.terms]
+
+    def __call__(self, arrays: tuple[Any, ...]) -> FactoredTensor:
+        parts = tuple(
+            [
+                Part(axes, tuple([(np.asarray(arrays[k]), labels) for k, labels in factors]))
+                for axes, factors in self.parts
+            ]
+        )
+        tensor = FactoredTensor.of_cores(self.names, self.shape, parts, self.rows)
+        return symmetrised(tensor, self.exact, self.lead) if self.symmetric else tensor
+
+    def know(self, apart: Cores, made: Plan) -> None:
+        """Which parts the code computes symmetric to the last bit, so that nothing need be averaged."""
+        exact: set[int] = set()
+        for number, term in enumerate(apart.terms if self.symmetric else ()):
+            order = own_mirror(term.axes, self.lead)
+            if order is None or len({name for name, _ in term.factors}) != 1:
+                continue
+            stored = made.tensors[term.factors[0][0]]
+            labels = [own for _, own in term.factors]
+            if len(labels) == 2:  # an outer product with itself
+                turned = tuple(order[x] for x in labels[0])
+                exact |= {number} if turned == labels[1] else set()
+            elif len(labels) == 1 and stored.value is not None and None not in stored.slots:
+                axes = [k for k in stored.slots if k is not None]
+                back = [axes.index(k) for k in range(len(axes))]  # of each axis of the value, its slot
+                turned = tuple(axes[labels[0].index(order[labels[0][slot]])] for slot in back)
+                exact |= {number} if is_symmetric(made.graph, stored.value, turned) else set()
+        self.exact = frozenset(exact)
+
+
+@dataclass(frozen=True)
+class Specialised:
+    """The code for one tuple of shapes, and how its results are put together."""
+
+    order: str
+    costs: Mapping[str, int]
+    cores: Cores
+    compiled: Compiled
+    assemble: Assembly
+
+
+class CompiledGradients:
+    """Several derivatives of one program, computed together: ``compiled(params, X=X)`` gives ``{name: FactoredTensor}``
+    by the tensors that they are with respect to."""
+
+    def __init__(self, program: Program, names: Mapping[str, Name], **options: Any) -> None:
+        self.apart = dict(zip(names, cores(program, *names.values()), strict=True))
+        self.program = program
+        self.outputs = tuple(dict.fromkeys(core for each in self.apart.values() for core in each.outputs))
+        self.compiled = Compiled(next(iter(self.apart.values())).program, self.outputs, function="cores", **options)
+        self.inputs = tuple(str(name) for name in self.compiled.inputs)
+        self._known: dict[Any, dict[str, Assembly]] = {}
+
+    def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> dict[str, FactoredTensor]:
+        given = selected({**(arrays or {}), **named}, self.inputs, self.program)
+        results = self.compiled.call(given, {})
+        key = shapes_of(given, self.inputs)
+        found = self._known.get(key)
+        if found is None:
+            shapes = dict(zip(self.inputs, key, strict=True))
+            extents = extents_of(self.apart.values(), self.compiled, shapes, {})
+            found = self._known[key] = {
+                name: Assembly(each, self.outputs, tuple(extents.known[d] for d in each.dims()), False)
+                for name, each in self.apart.items()
+            }
+        return {name: assemble(results) for name, assemble in found.items()}
+
+    def dense(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> dict[str, np.ndarray]:
+        """The same as arrays; one that does not fit is refused before it is allocated."""
+        found = self(arrays, **named)
+        for tensor in found.values():
+            tensor.refuse_large()
+        return {name: written(tensor, None) for name, tensor in found.items()}
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of the latest call."""
+        return self.compiled.plan
+
+    def source(self) -> str:
+        """The code that computes the cores."""
+        return self.compiled.source()
+
+
+def extents_of(
+    apart: Iterable[Cores],
+    compiled: Compiled,
+    shapes: Mapping[Any, tuple[int, ...]],
+    sizes: Mapping[str, int],
+    nominal: int | None = None,
+) -> Extents:
+    """The extents of the cores and of the axes of what they are the cores of."""
+    program = compiled.program
+    only = {*compiled.flat.wanted, *(each.equation.name for each in apart)}
+    return infer(program, {n: s for n, s in shapes.items() if n in program.ranks}, sizes, nominal, only)
+
+
+def selected(given: Mapping[str, Any], inputs: Sequence[str], program: Program) -> dict[str, Any]:
+    """The arrays among those that are given which are used; a name that the program does not know is an error."""
+    found = {name: given[name] for name in inputs if name in given}
+    if len(found) < len(given):
+        known = [str(name) for name in program.inputs]
+        for name in given:
+            if name not in known and name not in inputs:
+                raise DataError(
+                    f"the program has no input {name}",
+                    inferred=f"its inputs are {', '.join(known)}",
+                    repair=nearest(name, known) or "leave it out",
+                )
+    return found
+
+
+def shapes_of(given: Mapping[str, Any], inputs: Sequence[str]) -> tuple[Any, ...]:
+    """The shape of each input, None where it is not given: an array of which only the shape matters need not be."""
+    return tuple(
+        [(a.shape if type(a := given[n]) is np.ndarray else np.shape(a)) if n in given else None for n in inputs]
+    )
+
+
+class CompiledDerivative:
+    """``compiled(X=X, W=W)`` or ``compiled(params, X=X)`` gives a `FactoredTensor`; ``compiled.dense(...)`` an array.
+
+    The first call with new shapes derives the candidates, plans them and keeps the cheapest; later calls run its code.
+    ``plan`` is the plan of the latest shapes, ``source()`` its code, ``order`` the order that was chosen.
+    """
+
+    def __init__(self, derivative: Derivative, sizes: Mapping[str, int] | None = None, **options: Any) -> None:
+        self.derivative, self.options = derivative, options
+        self.sizes = dict(sizes or {})
+        self.program = derivative.jacobian(_first(derivative.order)).program
+        self.needed = tuple(str(name) for name in self.program.inputs)
+        self.inputs = tuple(dict.fromkeys((*self.needed, *map(str, derivative.base.inputs))))
+        self._known: OrderedDict[Any, Specialised] = OrderedDict()
+        self._lock = threading.Lock()
+        self._latest: Specialised | None = None
+
+    def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> FactoredTensor:
+        given = selected({**(arrays or {}), **named}, self.inputs, self.derivative.base)
+        special = self._specialised(given)
+        used = given if len(given) == len(special.compiled.texts) else {n: given[n] for n in special.compiled.texts}
+        return special.assemble(special.compiled.call(used, {}))
+
+    def dense(
+        self, arrays: Mapping[str, Any] | None = None, /, *, limit: int | None = None, out: Any = None, **named: Any
+    ) -> np.ndarray:
+        """The same with its zeros written out; see `FactoredTensor.dense`."""
+        tensor = self(arrays, **named)
+        tensor.refuse_large(limit, out)
+        return written(tensor, out, owned=True)
+
+    def _specialised(self, given: Mapping[str, Any]) -> Specialised:
+        key = shapes_of(given, self.inputs)
+        found = self._known.get(key)
+        if found is None:
+            with self._lock:
+                for name in self.needed:
+                    if name not in given:
+                        raise missing(self.program, name, given)
+                shapes = {name: shape for name, shape in zip(self.inputs, key, strict=True) if shape is not None}
+                found = self._known[key] = self._chosen(shapes, self.sizes, None)
+                while len(self._known) > SPECIALISATIONS:
+                    self._known.popitem(last=False)
+        self._latest = found
+        return found
+
+    def _chosen(
+        self, shapes: Mapping[Any, tuple[int, ...]], sizes: Mapping[str, int], nominal: int | None
+    ) -> Specialised:
+        """The order whose plan has the fewest operations, each order derived for these sizes."""
+        base = self.derivative.base
+        shapes = {name: shape for name, shape in shapes.items() if name in base.ranks}
+        known = infer(base, shapes, sizes, nominal if nominal is not None else 1).known
+        asked = self.derivative.order
+        candidates = (asked,) if asked != "auto" else ORDERS
+        found: list[Specialised] = []
+        seen: set[Any] = set()
+        for order in candidates:
+            made = self.derivative.jacobian(order, known if order in ORDERS[:2] else None)
+            if made.program.equations in seen:
+                continue
+            seen.add(made.program.equations)
+            whole = Program(dict.fromkeys((*base.equations, *made.program)), base.assumptions)
+            (apart,) = cores(whole, made.name)
+            compiled = Compiled(apart.program, apart.outputs, sizes=sizes, function="cores", **self.options)
+            special = self._planned(order, apart, compiled, shapes, sizes, nominal)
+            found.append(special)
+        best = min(found, key=lambda each: each.costs[each.order])
+        return replace(best, costs={each.order: each.costs[each.order] for each in found})
+
+    def _planned(
+        self,
+        order: str,
+        apart: Cores,
+        compiled: Compiled,
+        shapes: Mapping[Any, tuple[int, ...]],
+        sizes: Mapping[str, int],
+        nominal: int | None,
+    ) -> Specialised:
+        extents = extents_of([apart], compiled, shapes, sizes, nominal)
+        # What only the shape of an array told, an array that the cores do not read.
+        told = {**shapes, **{name: extents.shape(name) for name in apart.outputs}}
+        compiled.sizes.update((axis(name, k), size) for name, shape in told.items() for k, size in enumerate(shape))
+        optimize = self.options.get("optimize", "auto")
+        made = plan(apart.program, extents, optimize=optimize, flat=compiled.flat, memory_limit=1 << 62)
+        shape = tuple(extents.known[dim] for dim in apart.dims())
+        assembly = Assembly(apart, apart.outputs, shape, self.derivative.is_symmetric)
+        assembly.know(apart, made)
+        return Specialised(order, {order: made.flops}, apart, compiled, assembly)
+
+    # ---- what it is --------------------------------------------------------------------------------------------------
+
+    @property
+    def order(self) -> str:
+        """The order of the latest call."""
+        return self._current().order
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of the latest call, with the orders that were compared; before the first call, of nominal sizes."""
+        special = self._current()
+        return noted(special.compiled.plan, special)
+
+    def planned(self, sizes: Mapping[str, int]) -> Plan:
+        """The plan for these sizes."""
+        special = self._chosen({}, {**self.sizes, **sizes}, None)
+        options = {k: v for k, v in self.options.items() if k in ("optimize", "memory_limit")}
+        made = plan(special.cores.program, {**self.sizes, **sizes}, outputs=special.cores.outputs, **options)
+        return noted(made, special)
+
+    def source(self) -> str:
+        """The code of the cores for the latest call."""
+        return self._current().compiled.source()
+
+    def _current(self) -> Specialised:
+        return self._latest if self._latest is not None else self._chosen({}, self.sizes, 4)
+
+    def __repr__(self) -> str:
+        return f"<CompiledDerivative {self.derivative!r}>"
+
+
+def noted(made: Plan, special: Specialised) -> Plan:
+    """The plan with a line that says which order was chosen, and what the others would have cost."""
+    others = ", ".join(f"{order} {cost:,}" for order, cost in special.costs.items() if order != special.order)
+    line = f"order {special.order}: {special.costs[special.order]:,} FLOPs" + (f" ({others})" if others else "")
+    return replace(made, notes=(line,))
+
+
+def _first(order: str) -> str:
+    return ORDERS[0] if order == "auto" else order

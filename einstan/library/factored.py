@@ -1,0 +1,531 @@
+"""A tensor that keeps its deltas: a sum of products, each with a structure of equal indices.
+
+``ddL[i,j,p,q] = δ[i,p] C[i,j,q]`` is stored as the core C and the fact that axes 0 and 2 are one: as an einsum whose
+output repeats a letter, ``ijq->ijiq``.  Axes that carry one label are joined by deltas, two or three or more of them;
+a label that only factors have is summed.  Zeros are never stored, and nothing is multiplied by an identity.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+
+from einstan.language.errors import DataError, nearest
+from einstan.library.labelled import Factor, Labels, product
+from einstan.machine.memory import available_memory, human_bytes
+
+
+@dataclass(frozen=True)
+class Part:
+    """``scale × einsum(factors)``: a label for each axis of the tensor, where one label on two axes is a delta."""
+
+    axes: Labels
+    factors: tuple[Factor, ...]
+    scale: float = 1.0
+
+    @cached_property
+    def labels(self) -> Labels:
+        """The labels of the axes, each once: the axes of the core."""
+        return tuple(dict.fromkeys(self.axes))
+
+    @property
+    def has_deltas(self) -> bool:
+        return len(self.labels) < len(self.axes)
+
+    def sizes(self, shape: Sequence[int]) -> dict[int, int]:
+        return dict(zip(self.axes, shape, strict=True))
+
+    def core(self, shape: Sequence[int]) -> np.ndarray:
+        """The product of the factors, one axis for each label; it may be a view of a factor."""
+        if len(self.factors) == 1 and self.factors[0][1] == self.labels:
+            found = self.factors[0][0]
+        else:
+            found = product(self.factors, self.labels, self.sizes(shape))
+        return found if self.scale == 1 else np.asarray(found * self.scale)
+
+    def renamed(self, names: Mapping[int, int]) -> Part:
+        def new(labels: Labels) -> Labels:
+            return tuple(names.get(x, x) for x in labels)
+
+        return Part(new(self.axes), tuple((array, new(labels)) for array, labels in self.factors), self.scale)
+
+    def numbered(self, start: int = 0) -> Part:
+        """The same with its labels counted from ``start``, those of the axes first."""
+        every = dict.fromkeys((*self.axes, *(x for _, labels in self.factors for x in labels)))
+        return self.renamed({x: start + k for k, x in enumerate(every)})
+
+
+class FactoredTensor:
+    """``FactoredTensor(names, shape, parts, rows)``: a sum of parts over axes that have names.
+
+    The first ``rows`` axes are those of the numerator; ``H @ v`` contracts the others.  Evaluating a Jacobian or
+    Hessian of `einstan.library.derivative` makes one; ``dense()`` or ``numpy.asarray`` writes the zeros too.
+    """
+
+    __array_ufunc__ = None  # so that ``array @ H`` and ``2.0 * H`` come here
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(
+        self, names: Sequence[str], shape: Sequence[int], parts: Iterable[Part], rows: int | None = None
+    ) -> None:
+        self.names, self.shape = tuple(names), tuple(int(n) for n in shape)
+        self.parts = tuple(part.numbered() for part in parts)
+        self.rows = len(self.shape) // 2 if rows is None else rows
+        if len(self.names) != len(self.shape) or len(set(self.names)) < len(self.names):
+            raise DataError(
+                f"{len(self.shape)} axes need as many different names",
+                inferred=f"given are {', '.join(self.names)}",
+                repair="name every axis once",
+            )
+        for part in self.parts:
+            self._check(part)
+
+    @classmethod
+    def of_cores(
+        cls, names: tuple[str, ...], shape: tuple[int, ...], parts: tuple[Part, ...], rows: int
+    ) -> FactoredTensor:
+        """The same without looking at it: for parts whose labels are numbered, as the cores of a derivative are."""
+        made = cls.__new__(cls)
+        made.names, made.shape, made.parts, made.rows = names, shape, parts, rows
+        return made
+
+    def _check(self, part: Part) -> None:
+        known: dict[int, int] = {}
+        sized = ((part.axes, self.shape), *((labels, array.shape) for array, labels in part.factors))
+        for labels, shape in sized:
+            if len(labels) != len(shape):
+                raise DataError(
+                    f"a part has {len(labels)} labels for {len(shape)} axes", repair="give each axis a label"
+                )
+            for label, size in zip(labels, shape, strict=True):
+                if known.setdefault(label, size) != size:
+                    raise DataError(
+                        f"axes that are joined have the extents {known[label]} and {size}",
+                        inferred=self.subscripts(part),
+                        repair="join axes of one extent",
+                    )
+
+    # ---- what it is --------------------------------------------------------------------------------------------------
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Entries of the dense form."""
+        return math.prod(self.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        held = [array.dtype for part in self.parts for array, _ in part.factors]
+        return np.result_type(*held) if held else np.dtype(np.float64)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are held: those of the factors, each array once."""
+        held = {id(array): array.nbytes for part in self.parts for array, _ in part.factors}
+        return sum(held.values())
+
+    @property
+    def dense_nbytes(self) -> int:
+        """Bytes that `dense` would need."""
+        return self.size * self.dtype.itemsize
+
+    def subscripts(self, part: Part) -> str:
+        """The einsum of a part, in the names of the axes: ``'ijq->ijiq'``."""
+        letters: dict[int, str] = {}
+        for label, name in zip(part.axes, self.names, strict=True):
+            letters.setdefault(label, name)
+        plain = all(len(name) == 1 for name in letters.values())
+        for label in (x for _, labels in part.factors for x in labels):
+            letters.setdefault(label, f"{'' if plain else 's'}{len(letters)}" if not plain else _unused(letters))
+        sep = "" if plain else " "
+        inputs = ",".join(sep.join(letters[x] for x in labels) for _, labels in part.factors)
+        return f"{inputs}->{sep.join(letters[x] for x in part.axes)}"
+
+    def __repr__(self) -> str:
+        shown = " + ".join(self.subscripts(part) for part in self.parts) or "zero"
+        shape = " x ".join(map(str, self.shape)) or "a scalar"
+        sizes = f"{human_bytes(self.nbytes)}, dense {human_bytes(self.dense_nbytes)}"
+        return f"<FactoredTensor [{','.join(self.names)}] {shape}: {shown}; {sizes}>"
+
+    def axis(self, which: str | int) -> int:
+        """The position of an axis, by its name or by itself."""
+        if isinstance(which, int):
+            if not -self.ndim <= which < self.ndim:
+                raise DataError(f"there is no axis {which}", inferred=f"the axes are {', '.join(self.names)}")
+            return which % self.ndim
+        if which not in self.names:
+            raise DataError(
+                f"no axis is named {which}",
+                inferred=f"the axes are {', '.join(self.names)}",
+                repair=nearest(which, self.names) or "name one of these",
+            )
+        return self.names.index(which)
+
+    def like(self, parts: Iterable[Part]) -> FactoredTensor:
+        """Other parts with the same axes."""
+        return FactoredTensor(self.names, self.shape, parts, self.rows)
+
+    # ---- dense -------------------------------------------------------------------------------------------------------
+
+    def dense(self, limit: int | None = None, out: np.ndarray | None = None) -> np.ndarray:
+        """All entries: zeros, on whose strided diagonals the cores are written.
+
+        Raises `DataError` where that needs more than ``limit`` bytes (by default, the free memory of this machine).
+        ``out`` is overwritten and returned.
+        """
+        self.refuse_large(limit, out)
+        return written(self, out)
+
+    def refuse_large(self, limit: int | None = None, out: np.ndarray | None = None) -> None:
+        """The error for a dense form that would not fit."""
+        allowed = available_memory() if limit is None else limit
+        if out is None and self.dense_nbytes > allowed:
+            raise DataError(
+                f"the dense form needs {human_bytes(self.dense_nbytes)}, and {human_bytes(allowed)} are free",
+                inferred=f"factored it is held in {human_bytes(self.nbytes)}: {self!r}",
+                repair=(
+                    "use it as it is: H @ v, H.solve(g), H.diagonal(), H.blocks(), H.to_scipy()",
+                    f"or allow it: dense(limit={self.dense_nbytes})",
+                ),
+            )
+        if out is not None and (out.shape != self.shape or out.dtype != self.dtype):
+            raise DataError(
+                f"out has shape {out.shape} and dtype {out.dtype}", repair=f"give {self.shape} {self.dtype}"
+            )
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if copy is False:
+            raise ValueError("a factored tensor has no dense array that could be shared; ask for a copy")
+        found = self.dense()
+        return found if dtype is None else found.astype(dtype, copy=False)
+
+    # ---- linear operations -------------------------------------------------------------------------------------------
+
+    def scaled(self, number: float) -> FactoredTensor:
+        return self.like(Part(p.axes, p.factors, p.scale * number) for p in self.parts)
+
+    def __mul__(self, number: Any) -> FactoredTensor:
+        return self.scaled(float(number)) if np.ndim(number) == 0 else NotImplemented
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, number: Any) -> FactoredTensor:
+        return self.scaled(1 / float(number)) if np.ndim(number) == 0 else NotImplemented
+
+    def __neg__(self) -> FactoredTensor:
+        return self.scaled(-1.0)
+
+    def __add__(self, other: Any) -> FactoredTensor:
+        """The sum of tensors of one shape; parts of one structure that are cores become one core."""
+        if isinstance(other, np.ndarray):
+            other = self.like([Part(tuple(range(self.ndim)), ((other, tuple(range(self.ndim))),))])
+        if not isinstance(other, FactoredTensor):
+            return NotImplemented
+        if other.shape != self.shape:
+            raise DataError(f"shapes {self.shape} and {other.shape} cannot be added", repair="add tensors of one shape")
+        return self.like(_collected((*self.parts, *other.parts), self.shape))
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Any) -> FactoredTensor:
+        return self + (-other)
+
+    def __rsub__(self, other: Any) -> FactoredTensor:
+        return -self + other
+
+    def transpose(self, *order: str | int) -> FactoredTensor:
+        """The axes in another order, by names or positions; without any, those of rows and columns change places."""
+        if not order:
+            order = (*range(self.rows, self.ndim), *range(self.rows))
+            rows = self.ndim - self.rows
+        else:
+            rows = self.rows
+        axes = [self.axis(which) for which in order]
+        if sorted(axes) != list(range(self.ndim)):
+            raise DataError("a transposition names every axis once", inferred=f"the axes are {', '.join(self.names)}")
+        parts = (Part(tuple(p.axes[k] for k in axes), p.factors, p.scale) for p in self.parts)
+        return FactoredTensor([self.names[k] for k in axes], [self.shape[k] for k in axes], parts, rows)
+
+    @property
+    def T(self) -> FactoredTensor:
+        return self.transpose()
+
+    def joined(self, *pairs: tuple[str | int, str | int]) -> FactoredTensor:
+        """The diagonal along pairs of axes: the second axis of each pair goes, and the first stands for both."""
+        axes = [(self.axis(a), self.axis(b)) for a, b in pairs]
+        gone = {b for _, b in axes}
+        keep = [k for k in range(self.ndim) if k not in gone]
+        parts = []
+        for part in self.parts:
+            same = merged([(part.axes[a], part.axes[b]) for a, b in axes])
+            part = part.renamed(same)
+            parts.append(Part(tuple(part.axes[k] for k in keep), part.factors, part.scale))
+        rows = sum(k < self.rows for k in keep)
+        return FactoredTensor([self.names[k] for k in keep], [self.shape[k] for k in keep], parts, rows)
+
+    def sum(self, *axes: str | int) -> FactoredTensor:
+        """The sum along axes."""
+        positions = {self.axis(a) for a in axes}
+        keep = [k for k in range(self.ndim) if k not in positions]
+        parts = []
+        for part in self.parts:
+            left = tuple(part.axes[k] for k in keep)
+            held = {x for _, labels in part.factors for x in labels}.union(left)
+            free = {part.axes[k]: self.shape[k] for k in positions if part.axes[k] not in held}
+            parts.append(Part(left, part.factors, part.scale * math.prod(free.values())))
+        rows = sum(k < self.rows for k in keep)
+        return FactoredTensor([self.names[k] for k in keep], [self.shape[k] for k in keep], parts, rows)
+
+    # ---- products ----------------------------------------------------------------------------------------------------
+
+    def dot(self, other: Any, over: Sequence[str | int], into: Sequence[str | int] | None = None) -> FactoredTensor:
+        """Contracted with an array or a factored tensor over axes of this one.
+
+        ``over`` are axes of this tensor; they meet the axes ``into`` of the other, by default its first ones.  The
+        result has the axes that are left, of this one and then of the other.
+        """
+        if not isinstance(other, FactoredTensor):
+            other = as_factored(np.asarray(other), self.names)
+        mine = [self.axis(a) for a in over]
+        yours = [other.axis(a) for a in into] if into is not None else list(range(len(mine)))
+        if [self.shape[k] for k in mine] != [other.shape[k] for k in yours if k < other.ndim]:
+            raise DataError(
+                f"axes of the extents {[self.shape[k] for k in mine]} meet an array of shape {other.shape}",
+                inferred=f"contracted are {', '.join(self.names[k] for k in mine)}",
+                repair="give an array whose first axes are these, or name the axes that meet",
+            )
+        kept = [k for k in range(self.ndim) if k not in mine]
+        rest = [k for k in range(other.ndim) if k not in yours]
+        parts = [_contracted(p, q, (mine, yours), (kept, rest), self.shape) for p in self.parts for q in other.parts]
+        names = [self.names[k] for k in kept]
+        for k in rest:
+            name = other.names[k]
+            while name in names:
+                name += "'"
+            names.append(name)
+        shape = [self.shape[k] for k in kept] + [other.shape[k] for k in rest]
+        return FactoredTensor(names, shape, parts, len([k for k in kept if k < self.rows]))
+
+    def __matmul__(self, other: Any) -> Any:
+        """Columns of this one with rows of the other.  With an array the result is an array; axes of the array beyond
+        the columns are carried along, so that ``H @ V`` is a product with many vectors."""
+        columns = range(self.rows, self.ndim)
+        if isinstance(other, FactoredTensor):
+            return self.dot(other, tuple(columns), tuple(range(other.rows)))
+        return self.dot(other, tuple(columns)).dense()
+
+    def __rmatmul__(self, other: Any) -> Any:
+        """``v @ H``: the last axes of an array with the rows."""
+        array = np.asarray(other)
+        first = array.ndim - self.rows
+        left = as_factored(array, self.names)
+        return left.dot(self, tuple(range(first, array.ndim)), tuple(range(self.rows))).dense()
+
+    def diagonal(self) -> np.ndarray:
+        """The entries whose rows and columns are equal, in the shape of the rows."""
+        square(self, "diagonal")
+        return self.joined(*((k, self.rows + k) for k in range(self.rows))).dense()
+
+    def trace(self) -> Any:
+        """The sum of the diagonal; what the deltas say is counted, not added up."""
+        square(self, "trace")
+        whole = self.joined(*((k, self.rows + k) for k in range(self.rows)))
+        return whole.sum(*range(whole.ndim)).dense()[()]
+
+    # ---- what stands in other modules --------------------------------------------------------------------------------
+
+    def blocks(self) -> Any:
+        """The blocks of a block-diagonal matrix, as one array; see `einstan.library.blocks.blocks`."""
+        from einstan.library.blocks import blocks
+
+        return blocks(self)
+
+    def solve(self, g: Any) -> np.ndarray:
+        """The x with ``H @ x = g``, block by block; see `einstan.library.blocks.solve`."""
+        from einstan.library.blocks import solve
+
+        return solve(self, g)
+
+    def cholesky(self) -> FactoredTensor:
+        """The lower triangular L with ``L L' = H``, block by block; see `einstan.library.blocks.cholesky`."""
+        from einstan.library.blocks import cholesky
+
+        return cholesky(self)
+
+    def to_scipy(self, form: str = "operator") -> Any:
+        """A ``LinearOperator``, or with ``"csr"``, ``"csc"`` or ``"coo"`` a sparse array."""
+        from einstan.library.sparse import to_scipy
+
+        return to_scipy(self, form)
+
+    def __getitem__(self, key: Any) -> FactoredTensor:
+        from einstan.library.indexing import indexed
+
+        return indexed(self, key)
+
+
+# ---- pieces ----------------------------------------------------------------------------------------------------------
+
+
+def as_factored(array: np.ndarray, taken: Sequence[str] = ()) -> FactoredTensor:
+    """An array as a tensor of one part, its axes named apart from those that are taken."""
+    names: list[str] = []
+    for k in range(array.ndim):
+        name = f"x{k}"
+        while name in taken:
+            name += "'"
+        names.append(name)
+    axes = tuple(range(array.ndim))
+    return FactoredTensor(names, array.shape, [Part(axes, ((array, axes),))])
+
+
+def square(tensor: FactoredTensor, what: str) -> None:
+    rows, columns = tensor.shape[: tensor.rows], tensor.shape[tensor.rows :]
+    if rows != columns:
+        raise DataError(
+            f"a {what} needs as many columns as rows",
+            inferred=f"the rows are {','.join(tensor.names[: tensor.rows])} of extents {rows}, the columns "
+            f"{','.join(tensor.names[tensor.rows :])} of extents {columns}",
+            repair="put the axes in order with transpose",
+        )
+
+
+def merged(pairs: Iterable[tuple[int, int]]) -> dict[int, int]:
+    """Labels that become equal, each with the label that speaks for its class."""
+    names: dict[int, int] = {}
+
+    def find(x: int) -> int:
+        while names.get(x, x) != x:
+            x = names[x]
+        return x
+
+    for a, b in pairs:
+        first, second = sorted((find(a), find(b)))
+        names[second] = first
+    return {x: find(x) for x in names}
+
+
+def _contracted(
+    left: Part, right: Part, meet: tuple[list[int], list[int]], kept: tuple[list[int], list[int]], shape: Sequence[int]
+) -> Part:
+    """The product of two parts: labels that meet are one, and what no axis has any more is summed."""
+    left = left.numbered()
+    count = 1 + max((x for labels in (left.axes, *(f[1] for f in left.factors)) for x in labels), default=-1)
+    right = right.numbered(count)
+    met = [(left.axes[a], right.axes[b]) for a, b in zip(*meet, strict=True)]
+    same = merged(met)
+    size = {same.get(left.axes[k], left.axes[k]): shape[k] for k in meet[0]}
+    left, right = left.renamed(same), right.renamed(same)
+    axes = tuple(left.axes[k] for k in kept[0]) + tuple(right.axes[k] for k in kept[1])
+    factors = left.factors + right.factors
+    held = {x for _, labels in factors for x in labels}.union(axes)
+    free = math.prod(n for label, n in size.items() if label not in held)
+    return Part(axes, factors, left.scale * right.scale * free)
+
+
+def _structure(part: Part) -> Labels:
+    return part.numbered().axes
+
+
+def _collected(parts: Iterable[Part], shape: Sequence[int]) -> list[Part]:
+    """Parts whose core is one array over the same labels are added; products of smaller factors stay as they are."""
+    cores: dict[Labels, Part] = {}
+    rest: list[Part] = []
+    for part in parts:
+        part = part.numbered()
+        is_core = len(part.factors) == 1 and set(part.factors[0][1]) == set(part.axes)
+        if not is_core:
+            rest.append(part)
+        elif part.axes in cores:
+            total = np.asarray(cores[part.axes].core(shape) + part.core(shape))
+            cores[part.axes] = Part(part.axes, ((total, part.labels),))
+        else:
+            cores[part.axes] = part
+    return [*cores.values(), *rest]
+
+
+def written(tensor: FactoredTensor, out: np.ndarray | None, owned: bool = False) -> np.ndarray:
+    """The dense form: the first part that has no deltas is the array that the others are added to.
+
+    Where the factors are ``owned`` that array may be one of them.
+    """
+    parts = sorted(tensor.parts, key=lambda part: part.has_deltas)
+    if parts and not parts[0].has_deltas:
+        core = parts[0].core(tensor.shape)
+        if out is None and (owned or not any(np.may_share_memory(core, a) for a, _ in parts[0].factors)):
+            out = core if core.flags.writeable else core.copy()
+        else:
+            out = np.empty(tensor.shape, tensor.dtype) if out is None else out
+            out[...] = core
+        if out.dtype != tensor.dtype:
+            out = out.astype(tensor.dtype)
+        parts = parts[1:]
+    elif out is None:
+        out = np.zeros(tensor.shape, tensor.dtype)
+    else:
+        out[...] = 0
+    filled = len(parts) < len(tensor.parts)
+    for part in parts:
+        view, places = _recipe(part.axes, tuple(labels for _, labels in part.factors))
+        on_diagonal = np.einsum(view, out) if view else out
+        if places is None:
+            core = part.core(tensor.shape)
+        elif len(places) == 2 and not filled and part.scale == 1:  # straight to where it belongs
+            (a, _), (b, _) = part.factors
+            np.multiply(_placed(a, *places[0]), _placed(b, *places[1]), out=on_diagonal, casting="same_kind")
+            filled = True
+            continue
+        else:
+            core = _placed(part.factors[0][0], *places[0])
+            for (array, _), place in zip(part.factors[1:], places[1:], strict=True):
+                core = core * _placed(array, *place)
+            core = core if part.scale == 1 else core * part.scale
+        if filled:
+            np.add(on_diagonal, core, out=on_diagonal)
+        else:
+            on_diagonal[...] = core
+        filled = True
+    return out
+
+
+Place = tuple[tuple[int, ...] | None, tuple[Any, ...] | None]
+
+
+@lru_cache(maxsize=4096)
+def _recipe(axes: Labels, factors: tuple[Labels, ...]) -> tuple[str, tuple[Place, ...] | None]:
+    """Of a part: the einsum string of the view on its diagonal, and how each factor lines up with it; None for factors
+    that have to be contracted first."""
+    labels = tuple(dict.fromkeys(axes))
+    letters = {x: chr(97 + k) for k, x in enumerate(labels)}
+    view = "".join(letters[x] for x in axes) + "->" + "".join(letters.values()) if len(labels) < len(axes) else ""
+    places: list[Place] = []
+    for own in factors:
+        if len(set(own)) < len(own) or not set(own) <= set(labels):
+            return view, None
+        order = [x for x in labels if x in own]
+        moved = tuple(own.index(x) for x in order)
+        marks = tuple(slice(None) if x in own else None for x in labels)
+        places.append((
+            moved if moved != tuple(range(len(own))) else None,
+            marks if None in marks else None,
+        ))  # fmt: skip
+    return view, tuple(places) if places else None
+
+
+def _placed(array: np.ndarray, order: tuple[int, ...] | None, marks: tuple[Any, ...] | None) -> np.ndarray:
+    array = array if order is None else array.transpose(order)
+    return array if marks is None else array[marks]
+
+
+def _unused(letters: Mapping[int, str]) -> str:
+    taken = set(letters.values())
+    every: Callable[[int], str] = lambda k: chr(ord("A") + k) if k < 26 else f"s{k}"  # noqa: E731
+    return next(every(k) for k in range(len(taken) + 27) if every(k) not in taken)

@@ -1,0 +1,75 @@
+"""Parts of a factored tensor by index: integers and slices, as for arrays, without writing the zeros."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from einstan.language.errors import DataError
+from einstan.library.factored import FactoredTensor, Part
+from einstan.library.labelled import Factor
+
+
+def indexed(tensor: FactoredTensor, key: Any) -> FactoredTensor:
+    """``tensor[2, :, 1:5, ...]``: an integer takes its axis away, a slice keeps it.
+
+    Where a label's axes are all taken alike, its factors are; otherwise what is left of the delta is a vector of one
+    1, or for slices a small matrix of zeros and ones.
+    """
+    keys = _completed(tensor, key)
+    chosen = [np.arange(n)[k] for k, n in zip(keys, tensor.shape, strict=True)]
+    keep = [k for k, at in enumerate(chosen) if at.ndim]
+    names = [tensor.names[k] for k in keep]
+    shape = [len(chosen[k]) for k in keep]
+    parts = [_part(tensor, part.numbered(), keys, chosen, keep) for part in tensor.parts]
+    rows = sum(k < tensor.rows for k in keep)
+    return FactoredTensor(names, shape, parts, rows)
+
+
+def _completed(tensor: FactoredTensor, key: Any) -> list[int | slice]:
+    given = list(key) if isinstance(key, tuple) else [key]
+    if sum(k is Ellipsis for k in given) > 1:
+        raise DataError("an index has at most one ...", repair="write : for the other axes")
+    if Ellipsis not in given:
+        given.append(Ellipsis)
+    at = next(n for n, k in enumerate(given) if k is Ellipsis)
+    given[at : at + 1] = [slice(None)] * (tensor.ndim - len(given) + 1)
+    if len(given) != tensor.ndim or not all(isinstance(k, int | np.integer | slice) for k in given):
+        raise DataError(
+            f"a factored tensor of {tensor.ndim} axes is indexed by as many integers and slices",
+            inferred=f"the axes are {', '.join(tensor.names)}",
+            repair="index the dense form: H.dense()[...]",
+        )
+    return given
+
+
+def _part(
+    tensor: FactoredTensor, part: Part, keys: list[int | slice], chosen: list[np.ndarray], keep: list[int]
+) -> Part:
+    factors = list(part.factors)
+    axes = list(part.axes)
+    fresh = 1 + max((x for labels in (part.axes, *(labels for _, labels in factors)) for x in labels), default=-1)
+    for label in part.labels:
+        here = [k for k, x in enumerate(part.axes) if x == label]
+        if all(keys[k] == slice(None) for k in here):
+            continue
+        if all(keys[k] == keys[here[0]] for k in here):
+            factors = [_taken(factor, label, keys[here[0]]) for factor in factors]
+            continue
+        for k in here:  # each axis by itself: 1 where the label has the value that this place stands for
+            own = np.arange(tensor.shape[k])
+            selector = (chosen[k][..., None] == own).astype(tensor.dtype)
+            factors.append((selector, (label,) if selector.ndim == 1 else (fresh, label)))
+            axes[k] = fresh
+            fresh += 1
+    return Part(tuple(axes[k] for k in keep), tuple(factors), part.scale)
+
+
+def _taken(factor: Factor, label: int, key: int | slice) -> Factor:
+    array, labels = factor
+    if label not in labels:
+        return factor
+    where = tuple(key if x == label else slice(None) for x in labels)
+    left = labels if isinstance(key, slice) else tuple(x for x in labels if x != label)
+    return np.asarray(array[where]), left

@@ -1,0 +1,166 @@
+"""Per-example gradients without a loop: an index that a derivative keeps is a delta, so each is one einsum.
+
+deachL[n]/dW[p,q] = X[n,p] deachLdZ[n,q]                          held as the two factors, never multiplied out
+squareW[n] = sum[P](X[n,P]^2) sum[Q](deachLdZ[n,Q]^2)            its squared norm, without building the gradients
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from einstan.calculus import program as calculus
+from einstan.calculus.elimination import jacobian
+from einstan.calculus.naming import derived_equation
+from einstan.calculus.passes import dependencies
+from einstan.calculus.simplify import flattened, simplify, simplify_product, simplify_sum
+from einstan.calculus.stable import stabilised
+from einstan.language.errors import ProgramError
+from einstan.language.index import Index, capitalised, fresh_name, lowered, slot
+from einstan.language.place import at
+from einstan.language.term import (
+    Add,
+    Const,
+    Equation,
+    Expr,
+    Extent,
+    Indexed,
+    Name,
+    Reduce,
+    bound_indices,
+    power,
+    substitute,
+    sum_over,
+)
+from einstan.library.derivative import Derivative
+
+if TYPE_CHECKING:
+    from einstan.library.evaluated import CompiledGradients
+
+
+class PerExample:
+    """The loss of every example, ``eachL[n]``, whose mean over the examples is the loss, and its derivatives.
+
+    ``over`` is the index of the loss that counts the examples.
+    """
+
+    def __init__(self, base: calculus.Program, loss: str, over: str) -> None:
+        self.base, self.loss = base, loss
+        if loss not in base.defined:
+            raise ProgramError(
+                f"no equation defines {loss}", inferred=f"defined are {', '.join(map(str, base.defined))}"
+            )
+        self.name = fresh_name(f"each{loss}", {str(name) for name in base.ranks})
+        self.equation = _each(base, loss, over, self.name)
+        needed = dependencies(base, loss)
+        kept = (e for e in base if e.name in needed)
+        self.program = calculus.Program((*kept, self.equation), base.assumptions)
+
+    def gradient(self, wrt: str, **options: Any) -> Derivative:
+        """``d eachL[n] / d wrt[...]``, one gradient for each example: `Derivative` says how it is evaluated."""
+        return Derivative(self.program, self.name, (wrt,), **options)
+
+    def gradients(self, wrt: str | Iterable[str]) -> Gradients:
+        """The gradients with respect to several tensors, computed together in reverse order."""
+        return Gradients(self, (wrt,) if isinstance(wrt, str) else tuple(wrt))
+
+    def norms(self, wrt: str | Iterable[str]) -> Any:
+        """A program of the norms of the gradients of every example: ``squareW[n]`` for each tensor, and of all of them
+        together ``norm[n]``, its root."""
+        from einstan.library.api import Program
+
+        found = self.gradients(wrt)
+        squares: list[Equation] = []
+        taken = {str(name) for name in found.program.ranks}
+        for tensor, name in found.names.items():
+            square = fresh_name(f"square{tensor}", taken)
+            squares.append(_square(found.program, found.program[name], square))
+        n = self.equation.indices[0]
+        total = simplify_sum(Indexed(e.name, (slot(Index(n.name, f"{e.name}.0")),)) for e in squares)
+        rhs = simplify(power(total, Fraction(1, 2)))
+        norm = derived_equation(fresh_name("norm", taken), total.free[:1], rhs)
+        return Program((*squares, norm), self.base.assumptions, forward=found.program)
+
+    def __str__(self) -> str:
+        return str(self.equation)
+
+    def __repr__(self) -> str:
+        return f"<PerExample {self.equation}>"
+
+
+class Gradients:
+    """``{W: d eachL[n] / dW}``: the equations of all of them, sharing what they have in common."""
+
+    def __init__(self, each: PerExample, wrt: tuple[str, ...]) -> None:
+        program = each.program
+        self.base = each.base
+        self.names: dict[str, Name] = {}
+        made: list[Equation] = []
+        for tensor in wrt:
+            found = jacobian(program, each.name, tensor, order="reverse")
+            made += [e for e in found.program if e.name not in program.defined]
+            cores = [e for e in made if isinstance(e.name, str)]
+            program = calculus.Program(dict.fromkeys((*program.equations, *cores)), program.assumptions)
+            self.names[tensor] = found.name
+        self.program = calculus.Program(dict.fromkeys((*each.program.equations, *made)), program.assumptions)
+
+    def compile(self, **options: Any) -> CompiledGradients:
+        """``{name: FactoredTensor}`` for arrays; see `einstan.library.evaluated.CompiledGradients`."""
+        from einstan.library.evaluated import CompiledGradients
+
+        return CompiledGradients(self.program, self.names, **options)
+
+    def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
+        return self.compile()(arrays, **named)
+
+    def __str__(self) -> str:
+        return "\n".join(str(e) for e in self.program if e.name not in self.base.defined)
+
+
+def _square(program: calculus.Program, derivative: Equation, name: str) -> Equation:
+    """The sum of the squares of a derivative's entries over the slots of its denominator."""
+    equation = program.resolved(derivative)
+    kept, summed = equation.indices[:1], equation.indices[1:]
+    square = simplify_product((power(equation.rhs, 2),), summed)
+    return derived_equation(name, kept, square, equation.where)
+
+
+def _each(base: calculus.Program, loss: str, over: str, name: str) -> Equation:
+    """The loss without its sum over the examples, times their number."""
+    equation = next(e for e in stabilised(base) if e.name == loss)
+    own = base.resolved(base[loss])
+    letter = capitalised(over)
+    dims = {i.dim for term in (own.rhs, equation.rhs) for i in bound_indices(term) if i.name in (letter, over)}
+    terms: list[Expr] = []
+    number = None
+    for term in equation.rhs.terms if isinstance(equation.rhs, Add) else (equation.rhs,):
+        coefficient, flat, summed = flattened((term,))
+        if not any(i.dim in dims for i in summed):
+            flat, summed = _means_opened(flat, summed)
+        mine = [i for i in summed if i.dim in dims]
+        if len(mine) != 1:
+            raise ProgramError(
+                f"{loss} is not a sum over {letter}, so it has no loss for each of its values",
+                **at(base[loss], None),
+                inferred=f"the term {term} has {len(mine)} such sums",
+                repair=f"name the index of {loss} that counts the examples",
+            )
+        number = Index(lowered(letter), mine[0].dim)
+        body = simplify_product((Const(coefficient), *flat, Extent(mine[0])), [i for i in summed if i is not mine[0]])
+        terms.append(substitute(body, {mine[0]: number}))  # type: ignore[arg-type]
+    assert number is not None
+    return derived_equation(name, (number,), simplify_sum(terms), equation.where)
+
+
+def _means_opened(flat: list[Expr], summed: list[Index]) -> tuple[list[Expr], list[Index]]:
+    """Means as sums over their numbers."""
+    opened: list[Expr] = []
+    for factor in flat:
+        if isinstance(factor, Reduce) and factor.operation == "mean":
+            count = [power(Extent(index), -1) for index in factor.indices]
+            opened.append(simplify_product((*count, sum_over(factor.indices, factor.body))))
+        else:
+            opened.append(factor)
+    coefficient, again, more = flattened(opened, summed)
+    return [Const(coefficient), *again], more

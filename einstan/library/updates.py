@@ -1,0 +1,115 @@
+"""Optimisers as equations: a step that ends with the update of its parameters.
+
+``W^(new)[k,j] = W[k,j] - rate dW[k,j]`` stands behind the backward pass like any other equation, so that it is planned,
+its scalar factors are moved and its memory is laid out together with everything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from einstan.calculus.program import Program
+from einstan.language import parse
+from einstan.language.errors import DataError
+from einstan.language.term import Equation
+from einstan.library.rename import renamed
+
+Arrays = dict[str, np.ndarray]
+LETTERS = "ijklmnopqrstuvw"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """An update of one parameter: equations in which ``P`` is the parameter, ``G`` its gradient, and other capitals are
+    parts of the optimiser's state; each of them but ``G`` has a ``^(new)`` one.  ``[i]`` stands for all their indices.
+
+    ``states`` has the prefix under which the state holds each capital, ``scalars(t, scale)`` the numbers that change
+    from update to update; ``t`` counts them from 1.
+    """
+
+    equations: tuple[str, ...]
+    states: Mapping[str, str]
+    scalars: Callable[[int, float], dict[str, float]]
+
+
+def rule_of(optimiser: Any) -> Rule:
+    rule = getattr(optimiser, "rule", None)
+    if not isinstance(rule, Rule):
+        raise DataError(
+            f"{type(optimiser).__name__} does not say its update as equations",
+            inferred="a step can be compiled with an optimiser that has a rule, see einstan.library.updates.Rule",
+            repair="give it one, or compile without update= and call its update() on the gradients",
+        )
+    return rule
+
+
+class Update:
+    """The update of some parameters of a program: equations, and what a call needs besides parameters and data."""
+
+    def __init__(self, program: Program, optimiser: Any, params: Iterable[str]) -> None:
+        self.rule, self.params = rule_of(optimiser), tuple(params)
+        self.scalars = {name: _free(name, program) for name in self.rule.scalars(1, 1.0)}
+        self.states = {f"{prefix}.{p}": f"{prefix}^({p})" for p in self.params for prefix in self.rule.states.values()}
+        self.equations = {f"d{name}": self._equations(name, program.ranks[name]) for name in self.params}  # by gradient
+        self.outputs = (*map(_new, self.params), *map(_new, self.states.values()))
+        self._known: dict[Any, np.ndarray] = {}
+
+    def _equations(self, name: str, rank: int) -> list[Equation]:
+        slots = f"[{','.join(LETTERS[:rank])}]" if rank else ""
+        names = {"P": name, "G": f"d{name}", "P^(new)": _new(name), **self.scalars}
+        for letter, prefix in self.rule.states.items():
+            names |= {letter: f"{prefix}^({name})", f"{letter}^(new)": _new(f"{prefix}^({name})")}
+        return [renamed(parse(text.replace("[i]", slots)), names) for text in self.rule.equations]
+
+    def behind(self, program: Program) -> Program:
+        """The program with every update as soon as its gradient is there."""
+        equations: list[Equation] = []
+        for equation in program:
+            equations.append(equation)
+            equations += self.equations.get(str(equation.name), ())
+        return Program(equations, program.assumptions)
+
+    def given(self, params: Mapping[str, Any], state: Mapping[str, Any], scale: float) -> dict[str, Any]:
+        """The tensors of a call that are neither parameters nor data."""
+        dtype = params[self.params[0]].dtype if self.params else np.dtype(float)
+        found = {self.scalars[name]: self._number(x, dtype) for name, x in self._numbers(state["step"], scale)}
+        for key, tensor in self.states.items():
+            found[tensor] = state[key]
+        return found
+
+    def _numbers(self, step: Any, scale: float) -> Iterable[tuple[str, float]]:
+        return self.rule.scalars(int(step) + 1, scale).items()
+
+    def _number(self, number: float, dtype: Any) -> np.ndarray:
+        """A number in the precision of the parameters; those that do not change are made once."""
+        known = self._known.get((number, dtype))
+        if known is None:
+            if len(self._known) > 8:
+                self._known.clear()
+            known = self._known[number, dtype] = np.array(number, dtype)
+        return known
+
+    def taken(
+        self, found: Iterable[Any], params: Mapping[str, Any], state: Mapping[str, Any]
+    ) -> tuple[Arrays, dict[str, Any]]:
+        """New parameters and new state from the outputs of a call."""
+        results = list(found)
+        count = len(self.params)
+        new = dict(zip(self.params, results[:count], strict=True))
+        if len(params) > count:
+            new = {**params, **new}
+        return new, {"step": np.int64(int(state["step"]) + 1), **dict(zip(self.states, results[count:], strict=True))}
+
+
+def _new(name: str) -> str:
+    return f"{name}^(new)"
+
+
+def _free(name: str, program: Program) -> str:
+    while name in program.ranks:
+        name += "_"
+    return name

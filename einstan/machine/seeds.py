@@ -1,0 +1,191 @@
+"""Scalar factors moved to where they cost least: from all the ends of a linear chain to its beginning.
+
+``W[k,j] - rate X[N,k] dH[N,j]`` multiplies an array as large as W.  Every gradient is linear in the cotangent that the
+backward pass begins with; where all that is made of it is multiplied by the same scalar at last, the scalar is folded
+into that seed, which divides by the number of rows anyway.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+
+from einstan.language.term import ONE, Expr, Name
+from einstan.machine.builder import product_of
+from einstan.machine.extents import Extents
+from einstan.machine.operations import Flat, Graph, Operation, Ref, Stored
+from einstan.machine.pairs import roots
+
+LINEAR = ("contract", "scatter", "expand", "embed", "diagonal")
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A number of sizes times scalar values."""
+
+    coefficient: Expr
+    values: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A value that takes a factor, and the operations at the ends that no longer apply it."""
+
+    seed: int
+    factor: Factor
+    ends: frozenset[int]
+
+
+def folded(flat: Flat, extents: Extents) -> Flat:
+    """The same program with factors at the beginnings of linear chains, where fewer entries are multiplied there."""
+    folds = _Search(flat, extents).run()
+    return _rebuilt(flat, {fold.seed: fold for fold in folds}) if folds else flat
+
+
+class _Search:
+    def __init__(self, flat: Flat, extents: Extents) -> None:
+        self.operations, self.known = flat.graph.operations, extents.known
+        self.graph = flat.graph
+        self.kept = set(roots(flat.tensors, flat.outputs))
+        self.needed = sorted(self.graph.needed(self.kept))
+        self.readers: dict[int, list[int]] = {}
+        for value in self.needed:
+            for operand in dict.fromkeys(ref.value for ref in self.operations[value].operands):
+                self.readers.setdefault(operand, []).append(value)
+
+    def run(self) -> list[Fold]:
+        found: list[Fold] = []
+        taken: set[int] = set()
+        for value in self.needed:
+            if value in taken or value in self.kept or (end := self.end(value)) is None:
+                continue
+            for seed in self.chain(end[0]):
+                fold = self.fold(seed)
+                if fold is not None and value in fold.ends and not taken & fold.ends:
+                    found.append(fold)
+                    taken |= fold.ends
+                    break
+        return found
+
+    def end(self, value: int) -> tuple[int, Factor] | None:
+        """What a value is a multiple of, if it does no more than multiply by a scalar."""
+        operation = self.operations[value]
+        if operation.kind == "map" and operation.detail[0] == "scale" and operation.out:
+            return operation.operands[0].value, Factor(operation.detail[1], ())
+        if operation.kind == "contract" and operation.detail == len(operation.operands) > 1 and not operation.summed:
+            arrays = [ref for ref in operation.operands if ref.labels]
+            scalars = tuple(sorted(ref.value for ref in operation.operands if not ref.labels))
+            if len(arrays) == 1 and scalars:
+                return arrays[0].value, Factor(ONE, scalars)
+        return None
+
+    def chain(self, value: int) -> list[int]:
+        """The values that lead to this one by linear operations, the first of them first."""
+        found = [value]
+        while (operation := self.operations[found[-1]]).kind in LINEAR:
+            floats = [ref.value for ref in operation.operands if ref.labels and self.graph.type(ref.value) == "float"]
+            made = [v for v in floats if self.operations[v].kind != "input"]
+            if not made:
+                break
+            found.append(max(made))
+        return found[::-1]
+
+    def fold(self, seed: int) -> Fold | None:
+        """The ends of all chains from a value, if they have one factor and nothing else is made of it."""
+        if seed in self.kept or self.operations[seed].kind == "input":
+            return None
+        reached, queue, ends = {seed}, [seed], set()
+        factor: Factor | None = None
+        while queue:
+            value = queue.pop()
+            for reader in self.readers.get(value, ()):
+                end = self.end(reader)
+                if end is not None and reader not in self.kept:
+                    if factor is not None and end[1] != factor:
+                        return None
+                    factor = end[1]
+                    ends.add(reader)
+                elif reader in self.kept or not self.linear(reader, value, reached):
+                    return None
+                elif reader not in reached:
+                    reached.add(reader)
+                    queue.append(reader)
+        if factor is None or any(value in reached for value in factor.values):
+            return None
+        before = any(self.graph.needed([scalar]) & reached for scalar in factor.values)
+        operation = self.operations[seed]
+        scales = operation.kind == "map" and operation.detail[0] == "scale"
+        cost = 0 if scales else self.size(seed)
+        if before or cost >= sum(map(self.size, ends)):
+            return None
+        return Fold(seed, factor, frozenset(ends))
+
+    def linear(self, reader: int, value: int, reached: Collection[int]) -> bool:
+        operation = self.operations[reader]
+        if operation.kind not in LINEAR:
+            return False
+        places = [n for n, ref in enumerate(operation.operands) if ref.value in reached]
+        if len(places) != 1:
+            return False
+        numerators = operation.detail if operation.kind == "contract" else len(operation.operands)
+        return places[0] < numerators and not (operation.kind == "scatter" and places[0] == 0)
+
+    def size(self, value: int) -> int:
+        return math.prod(self.known[dim] for dim in self.graph.dims(value))
+
+
+def _rebuilt(flat: Flat, folds: dict[int, Fold]) -> Flat:
+    old, new = flat.graph.operations, Graph()
+    where: dict[int, Ref] = {}  # old value: the new one, and which old axis each of its axes is
+    ends = {value for fold in folds.values() for value in fold.ends}
+
+    def moved(ref: Ref) -> Ref:
+        there = where[ref.value]
+        return Ref(there.value, tuple(ref.labels[axis] for axis in there.labels))
+
+    for value in sorted(flat.graph.needed(roots(flat.tensors, flat.outputs))):
+        operation = old[value]
+        space = _space(operation)
+        operands = [moved(ref) for ref in operation.operands]
+        if value in ends:
+            same = next(ref for ref in operands if ref.labels)
+            where[value] = Ref(same.value, tuple(operation.out.index(label) for label in same.labels))
+            continue
+        fold = folds.get(value)
+        if fold is None:
+            made = new.add(operation.kind, operation.detail, operands, operation.out, space, operation.equation)
+        else:
+            made = _seeded(new, operation, operands, fold.factor, where)
+        where[value] = Ref(made.value, tuple(operation.out.index(label) for label in made.labels))
+    tensors: dict[Name, Stored] = {}
+    for name, stored in flat.tensors.items():
+        if stored.value is None:
+            tensors[name] = stored
+        elif stored.value in where:
+            there = where[stored.value]
+            slots = tuple(there.labels.index(axis) if axis is not None else None for axis in stored.slots)
+            tensors[name] = replace(stored, value=there.value, slots=slots)
+    return replace(flat, graph=new, tensors=tensors)
+
+
+def _space(operation: Operation) -> Callable[[int], tuple[str, str]]:
+    return lambda label: (operation.dims[label], operation.letters[label])
+
+
+def _seeded(new: Graph, operation: Operation, operands: list[Ref], factor: Factor, where: dict[int, Ref]) -> Ref:
+    """An operation, and its result times the factor; one number where it multiplies by one already."""
+    space, text = _space(operation), f"{operation.equation}, times what all that is made of it is multiplied by"
+    coefficient = factor.coefficient
+    if operation.kind == "map" and operation.detail[0] == "scale":
+        coefficient = product_of([coefficient, operation.detail[1]])
+        array = operands[0]
+    else:
+        array = new.add(operation.kind, operation.detail, operands, operation.out, space, operation.equation)
+    scalars = [Ref(where[value].value, ()) for value in factor.values]
+    if not scalars:
+        return new.add("map", ("scale", coefficient), (array,), array.labels, space, text)
+    scalar = scalars[0] if len(scalars) == 1 else new.add("contract", len(scalars), scalars, (), space, text)
+    if coefficient is not ONE:
+        scalar = new.add("map", ("scale", coefficient), (scalar,), (), space, text)
+    return new.add("contract", 2, (array, scalar), array.labels, space, text)

@@ -1,0 +1,102 @@
+"""Code that is called: functions with memory of their own that no call is using, and which arrays they are for."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from einstan.language.term import Name
+from einstan.machine.emit import Source
+from einstan.machine.plan import Plan
+
+Array = Any
+PATIENCE = 2.0  # seconds, about what numba takes for a small step
+
+
+class Specialisation:
+    """The code for one tuple of shapes and dtypes, and functions with memory of their own that no call is using."""
+
+    def __init__(
+        self, made: Plan, source: Source, inputs: tuple[Name, ...], key: Any = None, contiguous: bool = False
+    ) -> None:
+        self.plan, self.source, self.key = made, source, key
+        self.positions = tuple(inputs.index(name) for name in source.arguments)
+        self.in_order = self.positions == tuple(range(len(inputs)))
+        self.fits = _fits(key or (), contiguous)
+        self.spent = 0.0
+        space: dict[str, Any] = {}
+        # The names and texts in the source are ours alone, see emit.identifier and emit.plain_text.
+        exec(builtins.compile(source.text, "<einstan>", "exec"), space)
+        self.prepare: Any = space.get("prepare")
+        self.free = [space[source.function]]
+        self.run: Callable[..., tuple[Array, ...]] = self.run_in_turn
+        if not source.prepares:
+            self.run = space[source.function]
+        elif hasattr(self.free[0], "results"):
+            self.run = self.run_apart
+        self.contiguous = contiguous
+
+    def watch(self, faster: Callable[[Sequence[Array]], None]) -> None:
+        """Call this once the code has run for as long as compiling it would take."""
+        self.faster, self.quiet_run = faster, self.run
+        self.run = self.run_watched
+
+    def run_in_turn(self, *arrays: Array) -> tuple[Array, ...]:
+        """Call a function whose memory nobody uses: taking it from the list and putting it back are atomic."""
+        try:
+            function = self.free.pop()
+        except IndexError:
+            function = self.prepare()
+        try:
+            return function(*arrays)
+        finally:
+            self.free.append(function)
+
+    def run_watched(self, *arrays: Array) -> tuple[Array, ...]:
+        """The same, until it has run for as long as it takes to compile it."""
+        start = perf_counter()
+        results = self.quiet_run(*arrays)
+        self.spent += perf_counter() - start
+        if self.spent > PATIENCE:
+            self.run = self.quiet_run
+            self.faster(arrays)
+        return results
+
+    def run_apart(self, *arrays: Array) -> tuple[Array, ...]:
+        """The same where results stay in memory that is used again: never in that which the inputs lie in."""
+        aside = []
+        function = None
+        while function is None:
+            try:
+                function = self.free.pop()
+            except IndexError:
+                function = self.prepare()
+            results = function.results
+            for array in arrays:
+                if array.base is results:
+                    aside.append(function)
+                    function = None
+                    break
+        try:
+            return function(*arrays)
+        finally:
+            self.free.extend(aside)
+            self.free.insert(0, function)  # the results that came last stay as they are for longest
+
+
+def _fits(key: Sequence[tuple[tuple[int, ...], Any]], contiguous: bool) -> Callable[..., bool]:
+    """A function that says whether arrays have these shapes and dtypes.
+
+    Code without a loop, because it runs at every call; the dtypes of NumPy itself are one object each.
+    """
+    names = [f"a{n}" for n in range(len(key))]
+    tests = [f"type({a}) is ndarray and {a}.dtype is d{n} and {a}.shape == {key[n][0]}" for n, a in enumerate(names)]
+    if contiguous:
+        tests += [f"{a}.flags.c_contiguous" for a, (shape, _) in zip(names, key, strict=True) if shape]
+    space = {"ndarray": np.ndarray, **{f"d{n}": dtype for n, (_, dtype) in enumerate(key)}}
+    made: Callable[..., bool] = eval(f"lambda {', '.join(names)}: {' and '.join(tests) or True}", space)
+    return made

@@ -1,0 +1,85 @@
+"""``einstan paths`` as a user runs it, and pictures of plans."""
+
+import json
+
+import pytest
+
+import einstan as es
+from einstan.library.cli import main
+from einstan.library.einsum_text import equation_of
+
+
+@pytest.fixture
+def run(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as ended:
+            code = ended.code
+        return code, *capsys.readouterr()
+
+    return call
+
+
+def test_an_einsum_string(run):
+    code, out, err = run("paths", "ij,jk,kl->il", "--sizes", "i=6,j=40,k=6,l=40", "--optimizers", "auto,greedy")
+    assert (code, err) == (0, "")
+    assert "T[i,l] = A[i,J] B[J,K] C[K,l]" in out
+    assert out.count("auto") == 2
+    assert "forward and all gradients" in out
+
+
+def test_json_and_plot(run, tmp_path):
+    pytest.importorskip("matplotlib")
+    arguments = ("Z[b,k] = X[b,I] W[k,I,J] Y[b,J]", "--sizes", "b=8,i=9,j=10,k=4", "--optimizers", "auto,dp")
+    code, out, _ = run("paths", *arguments, "--json", "--plot", "paths.png")
+    (found,) = json.loads(out)
+    assert code == 0
+    assert [row["optimizer"] for row in found["optimizers"]] == ["auto", "dp"]
+    forward, gradients = found["optimizers"][0]["forward"], found["optimizers"][0]["gradients"]
+    assert (
+        forward["flops"] == 2 * 8 * 4 * 9 * 10 + 2 * 8 * 4 * 10
+        or forward["flops"] == 2 * 8 * 4 * 9 * 10 + 2 * 8 * 4 * 9
+    )
+    assert gradients["flops"] <= 3.1 * forward["flops"]
+    assert (tmp_path / "paths.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_file_of_instances(run, tmp_path):
+    (tmp_path / "nets.txt").write_text("# two\nij,jk->ik with i=2, j=3, k=4\nZ[i] = A[i,J] x[J] with i=2, j=3\n")
+    code, out, _ = run("paths", "nets.txt", "--json", "--no-run")
+    assert code == 0
+    assert [entry["equation"] for entry in json.loads(out)] == ["T[i,k] = A[i,J] B[J,k]", "Z[i] = A[i,J] x[J]"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("ij,jk->ik", "--sizes", "i=2,j=3"), "there is no size for k"),
+        (("ij,jk->iz", "--sizes", "i=2,j=3,k=4"), "z cannot stand behind the arrow: no operand has it"),
+        (("nofile.txt",), "neither an equation, nor an einsum string, nor a file"),
+        (("ij,jk,kl->il", "--sizes", "i=2,j=3,k=4,l=5", "--optimizers", "dq"), "there is no optimizer 'dq'"),
+    ],
+)
+def test_refusals(run, arguments, message):
+    code, out, err = run("paths", *arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+
+
+def test_letters_of_an_einsum_string():
+    assert equation_of("iI,Ij->j").equation == "T[j] = A[I,X1] B[X1,j]"
+    assert equation_of("ij,jk").equation == "T[i,k] = A[i,J] B[J,k]"
+    assert equation_of("ii->").equation == "T = A[I,I]"
+
+
+def test_pictures_of_a_plan(tmp_path):
+    pytest.importorskip("matplotlib")
+    made = es.parse("Z[i,l] = A[i,J] B[J,K] C[K,l]").plan({"i": 2, "j": 3, "k": 4, "l": 5})
+    text = made.draw(tmp_path / "plan.dot").read_text()
+    assert text.count(" -> ") == 4
+    assert "peripheries=" in text
+    assert made.plot(tmp_path / "plan.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads(made.to_json())["flops"] == made.flops

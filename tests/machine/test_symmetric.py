@@ -1,0 +1,70 @@
+"""Symmetric products: half of the work, exact symmetry, and the same numbers as any other way."""
+
+import numpy as np
+import pytest
+
+import einstan as es
+from einstan.machine.backends.numpy import gram
+from einstan.machine.plan import plan
+
+RNG = np.random.default_rng(0)
+
+GRAMS = [  # text, shapes, the same by einsum
+    ("H[k,l] = X[N,k] X[N,l]", {"X": (7, 20)}, "nk,nl->kl", "XX"),
+    ("H[k,l] = X[N,k] w[N] X[N,l]", {"X": (7, 20), "w": (7,)}, "nk,n,nl->kl", "XwX"),
+    ("H[k,l] = w[N] v[N] X[N,k] X[N,l]", {"X": (30, 20), "w": (30,), "v": (30,)}, "n,n,nk,nl->kl", "wvXX"),
+    ("H[k,c,l,p] = X[N,k] S[N,c] X[N,l] S[N,p]", {"X": (9, 5), "S": (9, 4)}, "nk,nc,nl,np->kclp", "XSXS"),
+    ("H[k,l] = A[N,M,k] B[N,M] A[N,M,l]", {"A": (3, 4, 20), "B": (3, 4)}, "nmk,nm,nml->kl", "ABA"),
+]
+
+
+@pytest.mark.parametrize(("text", "shapes", "spec", "order"), GRAMS)
+def test_a_gram_matrix(text, shapes, spec, order):
+    arrays = {name: RNG.normal(size=shape) for name, shape in shapes.items()}  # weights of both signs
+    compiled = es.parse(text).compile()
+    found = compiled(**arrays)["H"]
+    assert "gram(" in compiled.source()
+    assert "syrk" in str(compiled.plan)
+    np.testing.assert_allclose(found, np.einsum(spec, *(arrays[name] for name in order)), rtol=1e-12, atol=1e-12)
+    half = found.ndim // 2
+    assert (found == found.transpose(*range(half, 2 * half), *range(half))).all()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "H[k,l] = X[N,k] V[N,l]",  # two arrays
+        "H[c,k,l] = S[N,c] X[N,k] X[N,l]",  # a batch of them
+        "H[k,l] = X[N,k] X[N,l] / w[N]",
+        "H = X[N,K] X[N,K]",
+        "H[k,l] = X[k,N] C[N,M] X[l,M]",  # C need not be symmetric
+    ],
+)
+def test_what_is_not_one(text):
+    sizes = dict.fromkeys("kl", 20) | {"C.0": 20, "X.0": 20, "X.1": 20, "V.1": 20, "S.1": 3, "V.0": 20}
+    equation = es.parse(text)
+    known = {k: v for k, v in sizes.items() if len(k) == 1 or k.split(".")[0] in map(str, equation.program.inputs)}
+    known = {k: v for k, v in known.items() if len(k) > 1 or k in text}
+    assert "syrk" not in str(plan(equation, known))
+
+
+def test_weights_that_are_not_numbers_are_not_lost():
+    rows = np.ones((3, 2))
+    assert np.isnan(gram(rows, np.array([1.0, np.nan, -1.0]))).all()
+    assert np.isnan(gram(rows, np.array([1.0, np.nan, 1.0]))).all()
+    with np.errstate(invalid="ignore"):
+        assert not np.isfinite(gram(rows, np.array([1.0, np.inf, -np.inf]))).any()
+
+
+def test_a_large_value_that_several_operands_read_is_deleted_once():
+    """The memory of a dead temporary is given back once, also where one operation reads it twice."""
+    program = es.Program("F[n,k,c] = X[n,k] S[n,c]\nH[k,c,l,p] = F[N,k,c] F[N,l,p]\nG[k,c,l] = F[N,k,c] X[N,l]")
+    X, S = RNG.normal(size=(200, 64)), RNG.normal(size=(200, 12))
+    found = program.compile(outputs=["G", "H"])(X=X, S=S)
+    np.testing.assert_allclose(found["G"], np.einsum("nk,nc,nl->kcl", X, S, X), rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(found["H"][0, 0], np.einsum("n,n,nl,np->lp", X[:, 0], S[:, 0], X, S), atol=1e-10)
+
+
+def test_two_operands_with_the_same_indices_do_not_mislead_the_path():
+    made = plan(es.parse("H[k,l] = X[N,k] u[N] v[N] V[N,l]"), {"X.0": 100, "k": 50, "l": 50})
+    assert made.flops < 520_000
