@@ -126,6 +126,7 @@ def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     shown.add_argument("--table", action="store_true", help="print one row for each document, in Markdown")
     check.add_argument("--latex", metavar="FILE", help="write the report as a LaTeX document")
     check.add_argument("--html", metavar="FILE", help="write the report as one page that needs no network")
+    check.add_argument("--jobs", metavar="N", type=_whole, default=1, help="documents judged at once (default: 1)")
     check.set_defaults(run=_run_check)
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 from rich.console import Console
 
 from einstan.language.errors import DataError
-from einstan.library.check import check
+from einstan.library.check import Report, check
 
 
 def run(options: argparse.Namespace, console: Console) -> int:
-    reports = [check(read(name), name) for name in options.files]
+    reports = judged([read(name) for name in options.files], options.files, options.jobs)
     if options.latex:
         from einstan.library.report_latex import document
 
@@ -35,6 +37,16 @@ def run(options: argparse.Namespace, console: Console) -> int:
             holding = sum(line.holds for report in reports for line in report.claims)
             console.out(f"\n{len(reports)} documents: {holding} of {claims} claims are as expected", highlight=False)
     return 0 if all(reports) else 1
+
+
+def judged(texts: list[str], names: list[str], jobs: int = 1) -> list[Report]:
+    """The reports in the order of the documents, whichever of so many processes judges them."""
+    jobs = min(jobs, len(texts))
+    if jobs < 2:
+        return list(map(check, texts, names))
+    # Fresh processes: a copy of this one could inherit locks that its threads hold.
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        return list(pool.map(check, texts, names))
 
 
 def read(name: str) -> str:

@@ -8,6 +8,7 @@ import pytest
 import einstan as es
 from einstan.language.errors import ClaimError, EinstanError
 from einstan.library.cli import main
+from einstan.library.command_check import judged
 
 DENSE = "Z[n,j] = X[n,K] W[K,j] + b[j]\n"
 SOFTMAX = "S[n,c] = exp(Z[n,c]) / sum[K](exp(Z[n,K]))\nL = -1/|N| Y[N,C] log(S[N,C])\n"
@@ -227,3 +228,12 @@ def test_a_report_in_a_notebook_styles_itself_alone():
     rules = shown.partition("<style>")[2].partition("</style>")[0].split("}")
     assert all(rule.strip().startswith(".einstan") for rule in rules if rule.strip())
     assert '<div class="einstan">' in shown
+
+
+def test_documents_judged_at_once_give_the_same_reports():
+    texts, names = [DENSE + "dZ[n,j]/db[q] = δ[j,q]", SOFTMAX + "claim dZ[n,c] = S[n,c] - Y[n,c]"], ["one", "two"]
+    together = judged(texts, names, jobs=2)
+    assert [report.name for report in together] == names
+    assert [report.json() for report in together] == [es.check(t, n).json() for t, n in zip(texts, names, strict=True)]
+    with pytest.raises(EinstanError, match="is defined twice"):
+        judged([*texts, "a = b\na = c"], [*names, "three"], jobs=2)
