@@ -44,7 +44,8 @@ def newton(
     - ``source``: a network, a program or an equation; ``loss``: the scalar; ``params``: where to begin;
     - ``data``: the arrays of all other inputs; ``wrt``: the parameters that vary, by default all of ``params``;
     - ``tol``: it has converged when ``‖g‖ ≤ tol max(1, ‖g₀‖)``;
-    - ``damping``: λ, added to every diagonal entry of the Hessian.
+    - ``damping``: λ, added to every diagonal entry of the Hessian;
+    - ``progress``: True shows one live line at once, False never; None on a terminal, when the run takes long.
 
     Where the Hessian is indefinite or singular, a step that leads down is taken and a note says so.  What has not
     converged says why; a point where the gradient vanishes and the Hessian has negative eigenvalues, a saddle or a
