@@ -57,7 +57,8 @@ class Step:
         if (update is None) != (state is None):
             raise _state_mismatch(update is not None)
         if update is None or state is None:
-            state, numbers = NO_STATE, ()
+            numbers: Sequence[np.ndarray] = ()
+            state = NO_STATE
         else:
             numbers = update.numbers(params, state, scale)
         if (len(params), len(data)) == self._counts:
