@@ -41,6 +41,8 @@ class Step:
         self._counts: tuple[int, int] | None = None
         self._in_order: Callable[..., Sequence[Any]] = self._found_out
         first = 1 + len(self.wrt)
+        last = first + (0 if update is None else len(update.states))
+        self._checks = tuple(enumerate(checked, last))  # with the place of each among the results
         self._gradients = _packing({name: 1 + k for k, name in enumerate(self.wrt)})
         if update is not None:
             self._new_state = _packing({name: first + k for k, name in enumerate(update.states)})
@@ -69,7 +71,7 @@ class Step:
         else:
             given = self._found_out(params, state, numbers, data)
         found = self.compiled.called(given)
-        for k, assumption in enumerate(self.checked, len(found) - len(self.checked)):
+        for k, assumption in self._checks:
             if not holds(found[k]):
                 check_assumption(assumption, {**params, **data})
         new = self._gradients(found)
