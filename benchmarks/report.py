@@ -84,8 +84,9 @@ def step(results: Any) -> Iterable[str]:
             rows.append((name, *cells))
         yield from markdown((dtype, *(case.rpartition(", ")[0] for case in sizes)), rows)
         yield ""
-    missed = [t for t in results.get("targets", []) if not t["held"]]
-    yield f"Of {len(results['targets'])} targets {len(results['targets']) - len(missed)} are met."
+    targets = results.get("targets", [])
+    missed = [target for target in targets if not target["held"]]
+    yield f"Of {len(targets)} targets {len(targets) - len(missed)} are met."
     yield ""
     if missed:
         shown = [(t["case"], t["what"], f"{t['ratio']:.2f}", f"{t['most']:g}") for t in missed]
