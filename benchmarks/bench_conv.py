@@ -100,6 +100,12 @@ def reference(case: Case, X: Any, W: Any, C: Any) -> tuple[Any, ...]:
 
 
 def ours(case: Case, X: Any, W: Any, C: Any) -> Call:
+    run, arrays = compiled(case, X, W, C)
+    return lambda: tuple(run(arrays).values())
+
+
+def compiled(case: Case, X: Any, W: Any, C: Any, **options: Any) -> tuple[Any, dict[str, Any]]:
+    """The compiled program of Einstan, and the arrays that it takes."""
     from einstan.calculus.backward import backward, joined
     from einstan.calculus.program import Program
     from einstan.language import parse
@@ -109,9 +115,9 @@ def ours(case: Case, X: Any, W: Any, C: Any) -> Call:
     slots = ",".join(index.name.upper() for index in equation.indices)
     program = Program((equation, parse(f"total = C[{slots}] Y[{slots}]")))
     wrt = ("X",) if W is None else ("X", "W")
-    run = compile(joined(program, backward(program, "total", wrt)), ("Y", *(f"d{name}" for name in wrt)))
+    run = compile(joined(program, backward(program, "total", wrt)), ("Y", *(f"d{name}" for name in wrt)), **options)
     arrays = {"X": X, "C": C} if W is None else {"X": X, "W": W, "C": C}
-    return lambda: tuple(run(arrays).values())
+    return run, arrays
 
 
 def by_hand(case: Case, X: Any, W: Any, C: Any) -> Call | None:

@@ -114,10 +114,13 @@ def hessian(results: Any) -> Iterable[str]:
 
 
 def memory(results: Any) -> Iterable[str]:
-    rows = [(r["case"], f"{r['predicted']:,}", f"{r['measured']:,}", f"{r['ratio']:.3f}") for r in results["rows"]]
-    yield from markdown(("case", "predicted, bytes", "measured", "ratio"), rows)
+    rows = [
+        (r["kind"], r["case"], f"{r['laid_out']:,}", f"{r['predicted']:,}", f"{r['measured']:,}", f"{r['ratio']:.3f}")
+        for r in results["rows"]
+    ]
+    yield from markdown(("kind", "program", "laid out, bytes", "predicted", "measured", "ratio"), rows)
     yield ""
-    yield from lost(results["lost"], ("case", "what", "by"))
+    yield from lost(results["lost"], ("program", "what", "by"))
 
 
 def hvp(results: Any) -> Iterable[str]:
@@ -182,6 +185,8 @@ def page(text: str) -> str:
 
     def part(match: re.Match[str]) -> str:
         file = match[1]
+        if not (HERE / "results" / f"{file}.json").exists():
+            return f"<!-- {file} -->\n\nNothing is recorded yet; the command stands above.\n\n<!-- end -->"
         written = json.loads((HERE / "results" / f"{file}.json").read_text("utf-8"))
         lines = [f"Measured on {one_line(written['machine'])} ({written['machine']['date']}).", ""]
         lines += TABLES[written["benchmark"]](written["results"])

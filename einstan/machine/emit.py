@@ -30,6 +30,8 @@ class Source:
     results: tuple[Name, ...]
     memory: int = 0  # bytes that a call writes to beside its results; prepare() makes them
     prepares: bool = False
+    contiguous: bool = False  # whether it takes arrays that lie in one piece alone
+    measured: int | None = None  # bytes that a call of it was seen to hold at its peak
 
 
 def emit(
