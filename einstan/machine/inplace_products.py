@@ -104,8 +104,10 @@ class InPlaceProducts(InPlace):
         if not groups.left and not groups.right and not groups.batch:
             return self.assign(value, operation, self.matrix_product(operation, False), False)
         natural = (*groups.batch, *groups.left, *groups.right)
-        turned = not groups.batch and operation.out == (*groups.right, *groups.left) != natural
-        if operation.out != natural and not turned and self.value in self.kept:
+        if operation.out == (*groups.batch, *groups.right, *groups.left) != natural:  # the product of the transposed
+            left, right, natural = right, left, operation.out
+            groups = Product(groups.batch, groups.right, groups.left, groups.contracted)
+        if operation.out != natural and self.value in self.kept:
             return self.assign(value, operation, self.matrix_product(operation, False), False)
         if not groups.left and not groups.right:
             return self.rows(value, operation, groups.batch, groups.contracted)
@@ -118,23 +120,16 @@ class InPlaceProducts(InPlace):
             a = self.lengthened(a, "[..., None, :]")
         if groups.batch and not groups.right:
             b = self.lengthened(b, "[..., None]")
-        first, second = groups.left, groups.right
-        if turned:
-            a, b = self.lengthened(b, ".T"), self.lengthened(a, ".T")
-            first, second = second, first
         sizes = [self.extents[operation.dims[x]] for x in groups.batch]
-        sides = [math.prod(self.extents[operation.dims[x]] for x in side) for side in (first, second)]
-        if groups.batch:
-            sizes += sides
-        else:
-            sizes += [size for size, side in zip(sides, (first, second), strict=True) if side]
-        order = operation.out if turned else natural
-        shape = [self.extents[operation.dims[x]] for x in order]
+        sides = (groups.left, groups.right)
+        extents = [math.prod(self.extents[operation.dims[x]] for x in side) for side in sides]
+        sizes += [extent for extent, side in zip(extents, sides, strict=True) if side or groups.batch]
+        shape = [self.extents[operation.dims[x]] for x in natural]
         if self.value in self.kept and not self.reuse:
             call = f"np.matmul({a}, {b})" if groups.batch else self.dot(a, b)
             text = call + (f".reshape({', '.join(map(str, shape))})" if shape != sizes else "")
             return self.assign(value, operation, text, False)
-        if order == operation.out:
+        if natural == operation.out:
             made = self.destination(operation, ())
             assert made is not None
         else:  # computed in its natural order, and looked at in the order that is wanted
@@ -143,7 +138,7 @@ class InPlaceProducts(InPlace):
             home = self.fixed[name][0]
             view = self.hoisted(self.reordered(name, natural, operation.out), name, self.names.get(value))
             made = Variable(view, "float", precision, True, buffers=(home,))
-        whole = made.text if order == operation.out else name
+        whole = made.text if natural == operation.out else name
         out = whole if shape == sizes else self.hoisted(f"{whole}.reshape({', '.join(map(str, sizes))})", whole)
         self.say(operation, f"np.matmul({a}, {b}, {out})" if groups.batch else self.dot(a, b, out))
         return made
