@@ -23,6 +23,10 @@ SHORTEST_ROW = 32  # up to which a maximum along rows is slower than copying and
 class InPlaceProducts(InPlace):
     """Rules for ``contract`` and ``reduce``."""
 
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*arguments)
+        self.packed: dict[str, str] = {}  # expression: the copy of it
+
     def do_contract(self, value: int, operation: Operation, constant: bool) -> Variable:
         if constant:
             return super().do_contract(value, operation, constant)
@@ -195,8 +199,13 @@ class InPlaceProducts(InPlace):
         looked_at = self.aligned(ref, order, text)
         if adjacent and (variable.home is not None or text not in self.fixed or variable.constant):
             return self.hoisted(looked_at + reshaped, looked_at)
-        packed = self.scratch([self.extents[operation.dims[x]] for x in order], self.precision_of_one(ref))
-        self.say(operation, f"{packed}[...] = {looked_at}")
+        packed = self.packed.get(looked_at)
+        if packed is None:
+            packed = self.scratch([self.extents[operation.dims[x]] for x in order], self.precision_of_one(ref))
+            self.packed[looked_at] = packed
+            self.say(operation, f"{packed}[...] = {looked_at}")
+        for buffer in self.fixed[packed]:
+            buffer.last = self.now
         return self.hoisted(packed + reshaped, packed)
 
     def precision_of_one(self, ref: Ref) -> str:

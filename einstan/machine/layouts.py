@@ -2,7 +2,8 @@
 
 A matrix product reads an operand without a copy where each of its groups (batch, kept, summed) stands side by side, and
 a batched one where its innermost axis is none of the batch.  Only products that nothing but products read are free; the
-search goes through them backwards and forwards, one at a time, as long as entries copied become fewer.
+search goes through them forwards and backwards, one at a time, as long as entries copied become fewer; the first time
+it looks one product ahead.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ class Layouts:
                 self.readers[ref].append(value)
         self.results = {s.value: tuple(axis for axis in s.slots if axis is not None) for s in wanted}
         self.orders: dict[int, Order] = {}
+        self.costs: dict[tuple[object, ...], float] = {}
         self.free = [value for value in self.needed if self.is_free(value)]
+        self.movable = set(self.free)
 
     def is_free(self, value: int) -> bool:
         operation = self.graph.operations[value]
@@ -48,11 +51,17 @@ class Layouts:
 
     def run(self) -> tuple[Graph, dict[Name, Stored]]:
         """The graph and where its tensors are, the same but for the order of axes."""
-        touched = [v for v in self.free if self.cost(v) or any(self.cost(reader) for reader in self.readers[v])]
-        for sweep in range(MOST_SWEEPS if touched else 0):
-            moved = [self.improve(value) for value in (reversed(self.free) if sweep % 2 == 0 else self.free)]
-            if not any(moved):
+        concerned = {value: None for v in self.free for value in (v, *self.readers[v])}
+        best, orders = sum(map(self.cost, concerned)), dict(self.orders)
+        for sweep in range(MOST_SWEEPS if best else 0):
+            for value in self.free if sweep % 2 == 0 else reversed(self.free):
+                self.improve(value, ahead=sweep == 0)
+            found = sum(map(self.cost, concerned))
+            if found < best:
+                best, orders = found, dict(self.orders)
+            elif sweep:
                 break
+        self.orders = orders
         graph = Graph()
         graph.operations = [
             self.seen(value) if value in self.readers else operation
@@ -66,23 +75,24 @@ class Layouts:
                 tensors[name] = Stored(stored.coefficient, stored.value, slots, stored.dims)
         return graph, tensors
 
-    def improve(self, value: int) -> bool:
-        """Give a product the best of its orders, its readers staying as they are."""
-        concerned = (value, *self.readers[value])
-        held = self.orders.get(value)
-        best = start = sum(map(self.cost, concerned))
-        chosen = held
-        if start:
-            for order in self.candidates(value):
-                self.orders[value] = order
-                found = sum(map(self.cost, concerned))
-                if found < best:
-                    best, chosen = found, order
+    def improve(self, value: int, ahead: bool) -> None:
+        """Give a product the best of its orders; its readers stay as they are, or may follow it (``ahead``)."""
+
+        def total() -> float:
+            return self.cost(value) + sum(self.cost(reader, ahead and reader in self.movable) for reader in readers)
+
+        readers = self.readers[value]
+        chosen = self.orders.get(value)
+        best = total()
+        for order in self.candidates(value) if best else ():
+            self.orders[value] = order
+            found = total()
+            if found < best:
+                best, chosen = found, order
         if chosen is None:
             self.orders.pop(value, None)
         else:
             self.orders[value] = chosen
-        return best < start
 
     # ---- which orders there are --------------------------------------------------------------------------------------
 
@@ -137,23 +147,34 @@ class Layouts:
 
     # ---- what they cost ----------------------------------------------------------------------------------------------
 
-    def cost(self, value: int) -> float:
-        """Entries that are copied to compute a value, and a little for what is read or returned out of order."""
+    def cost(self, value: int, anyhow: bool = False) -> float:
+        """`counted`, remembered: the search comes back to the same orders."""
+        orders = self.orders
+        key = value, anyhow, orders.get(value), *[orders.get(ref.value) for ref in self.graph.operations[value].operands]
+        found = self.costs.get(key)
+        if found is None:
+            found = self.costs[key] = self.counted(value, anyhow)
+        return found
+
+    def counted(self, value: int, anyhow: bool) -> float:
+        """Entries that are copied to compute a value, and a little for what is read or returned out of order;
+        ``anyhow``: if its own order could be any."""
         operation = self.seen(value)
         cost = 0.0
         if value in self.results and value in self.orders:
             order = self.orders[value]
-            cost += UNTIDY * self.size(operation, operation.out) * (order != self.results[value])
+            cost += UNTIDY * self.size(operation, operation.out) * (not anyhow and order != self.results[value])
         if operation.kind != "contract" or len(operation.operands) != 2:
             return cost + self.scattered(operation)
         if not operation.summed:
             last = sum(ref.labels[-1:] == operation.out[-1:] for ref in operation.operands)
-            return cost + (2 - last) * UNTIDY * self.size(operation, operation.out)
+            return cost + (0 if anyhow else 2 - last) * UNTIDY * self.size(operation, operation.out)
         groups = classified(operation)
         batch, left, right = groups.batch, groups.left, groups.right
-        if operation.out not in ((*batch, *left, *right), (*batch, *right, *left)):
+        if not anyhow and operation.out not in ((*batch, *left, *right), (*batch, *right, *left)):
             cost += COPY * self.size(operation, operation.out)
         for ref, kept in zip(operation.operands, (left, right), strict=True):
+            kept = arranged(kept, ref.labels) if anyhow else kept
             if not (beside(ref.labels, kept) and beside(ref.labels, groups.contracted)):
                 cost += COPY * self.size(operation, ref.labels)
             elif batch and ref.labels[-1] in batch and (left or right) and len(ref.labels) > len(batch):
