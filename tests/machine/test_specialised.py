@@ -107,6 +107,7 @@ def test_compiled_loops_take_every_layout():
 @needs_numba
 def test_loops_are_compiled_once_the_code_has_run_for_long(monkeypatch):
     monkeypatch.setattr("einstan.machine.specialisation.PATIENCE", 1e-9)
+    monkeypatch.setattr("einstan.machine.specialisation.SAMPLED", 1)
     step = compile(parse("y[i] = relu(x[i]) + 2 x[i]"))
     x = np.arange(-3.0, 3)
     first, second = step(x=x)["y"], step(x=x)["y"]
@@ -251,6 +252,7 @@ def test_a_program_that_numba_refuses_goes_on_with_numpy(monkeypatch):
         raise TypeError("no such loop")
 
     monkeypatch.setattr("einstan.machine.specialisation.PATIENCE", 1e-9)
+    monkeypatch.setattr("einstan.machine.specialisation.SAMPLED", 1)
     monkeypatch.setattr("einstan.machine.compile.fused", refuse)
     step = compile(parse("y[i] = 2 x[i]"))
     with pytest.warns(RuntimeWarning, match="no such loop"):
