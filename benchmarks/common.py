@@ -50,9 +50,14 @@ def arguments(description: str, example: str) -> argparse.ArgumentParser:
 
 
 def limit_threads(count: int) -> None:
-    """Start this script again with the thread pools limited, unless they are: the libraries read it when loaded."""
+    """Start this script again with the thread pools limited, unless they are: the libraries read it when loaded.
+
+    XLA has no variable for it: its pool has as many threads as the process may use processors, so that is limited too.
+    """
     if count < 1:
         sys.exit("--threads must be at least 1")
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-count:])
     wanted = dict.fromkeys(POOLS, str(count))
     if any(os.environ.get(pool) != value for pool, value in wanted.items()):
         sys.stdout.flush()
