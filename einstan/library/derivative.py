@@ -137,11 +137,6 @@ class Derivative:
 
     # ---- evaluating --------------------------------------------------------------------------------------------------
 
-    @property
-    def is_symmetric(self) -> bool:
-        """Whether rows and columns may change places: a Hessian with respect to one tensor twice."""
-        return len(self.wrt) == 2 and self.wrt[0] == self.wrt[1]
-
     def plan(self, sizes: Mapping[str, int], **options: Any) -> Plan:
         """The contractions of the cheapest order for these sizes; the other orders and their costs stand below it."""
         return self.compile(sizes=sizes, **options).planned(sizes)
