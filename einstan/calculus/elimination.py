@@ -13,10 +13,12 @@ computed twice.  Nothing here knows a layer, or whether an equation is a forward
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from einstan.calculus.assume import assumed
+from einstan.calculus.canonical import canonical
 from einstan.calculus.collect import shortest, size
 from einstan.calculus.naming import ForwardNames, derived_equation
 from einstan.calculus.partial import Differentiator, Kinks, denominator_indices, only_compared
@@ -71,22 +73,25 @@ def jacobian(
     order: str = "cross-country",
     sizes: Mapping[str, int] | None = None,
     name: Partial | None = None,
+    mirror: Mapping[Name, Name] | None = None,
     kinks: Kinks | None = None,
     assume: bool = True,
 ) -> Jacobian:
     """The total derivative of a tensor as a program: what it reads, the cores on the way, and the Jacobian last.
 
     ``order`` is one of `ORDERS`; costs are those for ``sizes``, extents by dimension (16 where none is given).
-    ``indices`` names the slots of the
-    denominator, ``name`` the result.  Raises `DifferentiationError` where ``of`` does not depend on ``wrt``, or only
-    as an integer or through comparisons.
+    ``indices`` names the slots of the denominator, ``name`` the result.  ``mirror`` names the cotangent of each tensor,
+    where the program is a gradient's: the graph is then its own mirror image, what is eliminated on one side is
+    eliminated on the other (Gower and Mello, "A new framework for the computation of Hessians", 2012), and cores that
+    are transposes of each other are one.  Raises `DifferentiationError` where ``of`` does not depend on ``wrt``, or
+    only as an integer or through comparisons.
     """
     if order not in ORDERS:
         raise ProgramError(f"there is no order {order!r}", repair=f"choose one of {', '.join(ORDERS)}")
     if isinstance(name or of, Partial) and wrt in program.ranks and wrt not in dependencies(program, of):
         return _zero(program, of, wrt, indices, name, order)  # as of a quadratic form, the third time
     graph = _Graph(program, of, wrt, kinks, assume, sizes or {}, higher=isinstance(name or of, Partial))
-    eliminated = graph.eliminate(order)
+    eliminated = graph.eliminate(order, mirror or {})
     final = graph.result(indices, name)
     return Jacobian(Program(graph.needed(final), ()), final.name, order, tuple(eliminated))  # type: ignore[arg-type]
 
@@ -112,6 +117,7 @@ class _Graph:
         self.stated = [pair for e in self.forward.values() for pair in e.where if not is_axis(pair[0].dim)]
         self.taken = {str(n) for n in program.ranks}
         self.cores: list[Equation] = []
+        self.made: dict[Expr, tuple[str, tuple[int, ...]]] = {}  # cores by what they are, and the order of their axes
         self.live = self._live()
         self.widest = max(program.ranks.values(), default=0)
         self.inner: dict[Name, tuple[Index, ...]] = {}  # the indices of a tensor where it is read
@@ -168,8 +174,9 @@ class _Graph:
 
     # ---- elimination -------------------------------------------------------------------------------------------------
 
-    def eliminate(self, order: str) -> list[Name]:
+    def eliminate(self, order: str, mirror: Mapping[Name, Name]) -> list[Name]:
         """Every vertex but the last, in the order that is asked for."""
+        partner = {**mirror, **{cotangent: name for name, cotangent in mirror.items()}}
         waiting = [name for name in self.live if name != self.of]
         if order == "reverse":
             waiting.reverse()
@@ -182,11 +189,14 @@ class _Graph:
                 chosen = min(waiting, key=lambda v: (self._at_an_end(v), costs[v]))
             elif order == "greedy":
                 chosen = min(waiting, key=lambda v: (costs[v], self._at_an_end(v)))
-            waiting.remove(chosen)
-            for neighbour in (*self.edges.get(chosen, ()), *self.readers.get(chosen, ())):
-                costs.pop(neighbour, None)
-            self._remove(chosen)
-            done.append(chosen)
+            other = partner.get(chosen)
+            both = other in waiting and order in ORDERS[:2]
+            for vertex in (chosen, other) if both else (chosen,):
+                waiting.remove(vertex)
+                for neighbour in (*self.edges.get(vertex, ()), *self.readers.get(vertex, ())):
+                    costs.pop(neighbour, None)
+                self._remove(vertex)
+                done.append(vertex)
         return done
 
     def _remove(self, vertex: Name) -> None:
@@ -235,8 +245,15 @@ class _Graph:
             alike = str(known.name).rstrip("0123456789") == wanted.rstrip("0123456789")
             if alike and derived_equation(known.name, letters, rhs, self.stated) is known:
                 return Indexed(known.name, access)
+        for arranged in _arrangements(own):
+            if (known_as := self.made.get(_plainly(core, arranged))) is not None:  # perhaps with its axes turned
+                name, positions = known_as
+                slots = dict(zip(positions, arranged, strict=True))
+                return Indexed(name, tuple(slot(slots[k]) for k in range(len(own))))
         name = fresh_name(wanted, self.taken)
         self.taken.add(name)
+        arranged = _arrangements(own)[0]
+        self.made[_plainly(core, arranged)] = name, tuple(own.index(i) for i in arranged)
         self.cores.append(derived_equation(name, letters, rhs, self.stated))
         return Indexed(name, access)
 
@@ -367,6 +384,22 @@ def _stem(index: Index) -> str:
 def _plain(name: Name) -> str:
     """A tensor's name as part of another: that of a derivative has no strokes."""
     return str(name).replace("/", "")
+
+
+def _arrangements(own: Sequence[Index]) -> list[tuple[Index, ...]]:
+    """Orders of indices in which two cores may be the same: by dimension, those of one dimension in every order."""
+    by_dimension: dict[str, list[Index]] = {}
+    for index in sorted(own, key=lambda i: i.dim):
+        by_dimension.setdefault(index.dim, []).append(index)
+    if any(len(alike) > 3 for alike in by_dimension.values()):
+        return [tuple(i for alike in by_dimension.values() for i in alike)]
+    orders = itertools.product(*(itertools.permutations(alike) for alike in by_dimension.values()))
+    return [tuple(i for alike in order for i in alike) for order in orders]
+
+
+def _plainly(core: Expr, own: Sequence[Index]) -> Expr:
+    """A core without letters of its own."""
+    return canonical(_renamed(core, own, [Index(f"x{k}", i.dim) for k, i in enumerate(own)]))
 
 
 def _letters(own: Sequence[Index]) -> tuple[Index, ...]:
