@@ -21,7 +21,7 @@ from einstan.library.symmetric import mended
 from einstan.machine.memory import available_memory, human_bytes
 
 Order = Labels
-SMALL = 1 << 20  # bytes of a dense form that is written without asking how much memory is free
+SMALL = 1 << 26  # bytes of a dense form that is written without asking how much memory is free
 
 
 class FactoredTensor:

@@ -2,8 +2,8 @@
 
 A tensor is averaged over all exchanges of the tensors that are equal: an exchange turns a structure of deltas into a
 structure, so the average is taken core by core, ``(C + C') / 2`` for a Hessian.  The sum of two is the same in either
-order; of six, as in a third derivative, it is not, and there one entry of each class of equal ones speaks for all.
-Which cores meet is known from the structures alone, once for all calls.
+order; of six, as in a third derivative, it is not, and there the least of the values that are equal but for rounding is
+taken.  Which cores meet is known from the structures alone, once for all calls.
 """
 
 from __future__ import annotations
@@ -105,15 +105,14 @@ def numbered(axes: Labels, order: Order) -> tuple[Labels, Order]:
 
 
 def settled(array: np.ndarray, closed: Sequence[Order]) -> np.ndarray:
-    """The array with one value where the orders of axes say that values are equal: that of the least position.
+    """The array with one value where the orders of axes say that values are equal but for rounding: the least.
 
     ``closed`` are all the orders but the plain one.
     """
-    places = np.arange(array.size).reshape(array.shape)
-    least = places.copy()
+    least = array.copy()
     for order in closed:
-        np.minimum(least, places.transpose(order), out=least)
-    return np.asarray(np.take(array, least))
+        np.minimum(least, array.transpose(order), out=least)
+    return least
 
 
 def same_factors(axes: Labels, factors: Sequence[tuple[int, Labels]], order: Order) -> bool:
