@@ -127,6 +127,14 @@ class Compiled:
                 found = self.specialise(key)
             if found.contiguous:
                 given = [np.ascontiguousarray(a) if a.ndim else a for a in given]
+        return self._run(found, given)
+
+    def repeated(self, given: Sequence[Array]) -> tuple[Array, ...] | None:
+        """The same if the arrays have the shapes and dtypes of the latest call; else None."""
+        found = self._latest
+        return self._run(found, given) if found is not None and found.fits(*given) else None
+
+    def _run(self, found: Specialisation, given: Sequence[Array]) -> tuple[Array, ...]:
         try:
             return found.run(*given)
         except IndexError as error:
