@@ -81,8 +81,7 @@ class Derivative:
         if len(wrt) > 1 and of in program.defined and not program[of].indices:
             first = wrt.pop(0)[0]  # the gradient of a scalar has named cotangents: nothing is cheaper
             gradient = backward(program, of, [first], assume=self.assume, kinks=self.kinks)
-            needed = {of, *dependencies(program, of)}
-            program = joined(calculus.Program((e for e in program if e.name in needed), program.assumptions), gradient)
+            program = with_gradient(program, of, gradient)
             name = Partial(str(of), 0, ((first, len(program[f"d{first}"].indices)),))
             options["mirror"] = {x: f"d{x}" for x in program.ranks if f"d{x}" in gradient.defined}
             of = f"d{first}"
@@ -166,6 +165,15 @@ class Derivative:
         return self._compiled.dense(arrays, **named)
 
 
+def with_gradient(program: calculus.Program, of: Name, gradient: calculus.Program) -> calculus.Program:
+    """The equations that a scalar and its gradient need; the gradient may name values that the scalar does not read."""
+    whole = joined(program, gradient)
+    needed = {of, *gradient.defined}
+    for name in tuple(needed):
+        needed |= set(dependencies(whole, name))
+    return calculus.Program((e for e in whole if e.name in needed), program.assumptions)
+
+
 # ---- cores -----------------------------------------------------------------------------------------------------------
 
 
@@ -189,6 +197,15 @@ class Cores:
     def outputs(self) -> tuple[str, ...]:
         """Each core once."""
         return tuple(dict.fromkeys(name for term in self.terms for name, _ in term.factors))
+
+    def sizes(self, shape: Sequence[int]) -> dict[str, int]:
+        """The extents of the cores' axes, where the derivative has this shape."""
+        found: dict[str, int] = {}
+        for term in self.terms:
+            size = dict(zip(term.axes, shape, strict=True))
+            for name, labels in term.factors:
+                found.update((axis(name, k), size[label]) for k, label in enumerate(labels))
+        return found
 
     def dims(self) -> tuple[str, ...]:
         """The dimensions of the derivative's axes."""
