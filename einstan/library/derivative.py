@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from einstan.calculus import program as calculus
@@ -74,26 +75,33 @@ class Derivative:
         return self._made[key]
 
     def _derived(self, order: str, sizes: Mapping[str, int] | None) -> Jacobian:
-        program, of = self.base, _named(self.base, self.of)
+        program, of, name, mirror = self._start
         options: dict[str, Any] = {"order": order, "sizes": sizes, "kinks": self.kinks, "assume": self.assume}
-        wrt = list(zip(self.wrt, self.indices, strict=True))
-        name: Partial | None = None
-        if len(wrt) > 1 and of in program.defined and not program[of].indices:
-            first = wrt.pop(0)[0]  # the gradient of a scalar has named cotangents: nothing is cheaper
-            gradient = backward(program, of, [first], assume=self.assume, kinks=self.kinks)
-            program = with_gradient(program, of, gradient)
-            name = Partial(str(of), 0, ((first, len(program[f"d{first}"].indices)),))
-            options["mirror"] = {x: f"d{x}" for x in program.ranks if f"d{x}" in gradient.defined}
-            of = f"d{first}"
+        wrt = list(zip(self.wrt, self.indices, strict=True))[1 if name is not None else 0 :]
         for tensor, letters in wrt:
             if name is not None:
                 rank = program.ranks[tensor]
                 name = Partial(name.of, name.rank, (*name.wrt, (tensor, rank)))
-            found = jacobian(program, of, tensor, letters, name=name, **options)
+            found = jacobian(program, of, tensor, letters, name=name, mirror=mirror, **options)
             equations = dict.fromkeys((*program.equations, *found.program))
             program, of, name = calculus.Program(equations, self.base.assumptions), found.name, found.name
-            options.pop("mirror", None)
+            mirror = {}
         return found
+
+    @cached_property
+    def _start(self) -> tuple[calculus.Program, Name, Partial | None, Mapping[Name, Name]]:
+        """What is differentiated by elimination: the program and its tensor, or the gradient of a scalar.
+
+        The gradient of a scalar has named cotangents: nothing is cheaper.  They are the mirror image of the program.
+        """
+        program, of = self.base, _named(self.base, self.of)
+        if len(self.wrt) == 1 or of not in program.defined or program[of].indices:
+            return program, of, None, {}
+        first = self.wrt[0]
+        gradient = backward(program, of, [first], assume=self.assume, kinks=self.kinks)
+        program = with_gradient(program, of, gradient)
+        name = Partial(str(of), 0, ((first, len(program[f"d{first}"].indices)),))
+        return program, f"d{first}", name, {x: f"d{x}" for x in program.ranks if f"d{x}" in gradient.defined}
 
     @property
     def _shown(self) -> Jacobian:
