@@ -10,6 +10,7 @@ contenders run interleaved; rows that miss their target or lose to a rival are p
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -92,7 +93,7 @@ def by_autograd(problem: Any, given: Any) -> Call:
 WIDTHS = {False: (784, 128, 64, 10), True: (64, 32, 16, 10)}
 
 
-def per_example(batch: int, widths: tuple[int, ...]) -> dict[str, tuple[dict[str, Call], dict[str, Any]]]:
+def per_example(batch: int, widths: tuple[int, ...]) -> dict[str, tuple[dict[str, Call], dict[str, Any], int]]:
     """Three questions: all gradients as arrays, as factored values, and their norms alone."""
     import numpy as np
 
@@ -152,10 +153,11 @@ def per_example(batch: int, widths: tuple[int, ...]) -> dict[str, tuple[dict[str
                 common.check(name, f"per-example {question}, {parameter}", got, expected, TOLERANCE["float32"])
     for name, call in short.items():
         common.check(name, "per-example norms", call(), lengths, TOLERANCE["float32"])
+    entries = sum(gradient.size for gradient in exact.values())
     return {
-        "per-example gradients": (arrays, {JAX: 1.0, TORCH: 1.0}),
-        "per-example gradients, factored": (kept, {JAX: 50.0, TORCH: 50.0}),
-        "per-example norms": (short, {JAX: 50.0}),
+        "per-example gradients": (arrays, {JAX: 1.0, TORCH: 1.0}, entries),
+        "per-example gradients, factored": (kept, {JAX: 50.0, TORCH: 50.0}, entries),
+        "per-example norms": (short, {JAX: 50.0}, batch),
     }
 
 
@@ -229,24 +231,30 @@ def measured(calls: dict[str, Call], quick: bool) -> dict[str, Timing]:
     """Interleaved; those that take over half a second a call get three turns of their own."""
     slow = {name: call for name, call in calls.items() if common.timed(call)[1] > 0.5}
     fast = {name: call for name, call in calls.items() if name not in slow}
-    budget, rounds = (0.3, 5) if quick else (6.0, 300)
+    budget, rounds = (0.3, 5) if quick else (4.0, 300)
     times = common.interleaved(fast, budget=budget, rounds=rounds)
     if slow:
         times |= common.interleaved(slow, budget=0.0, rounds=3, least=1 if quick else 3, calibration=1)
     return {name: times[name] for name in calls}
 
 
-def rows_of(case: str, times: dict[str, Timing], targets: dict[str, dict[str, float]]) -> tuple[list[Any], list[Any]]:
-    """Result rows, and what is lost: a target, or more than 1.3 times the closed form by hand."""
+def rows_of(
+    case: str, entries: int, times: dict[str, Timing], targets: dict[str, dict[str, float]]
+) -> tuple[list[Any], list[Any]]:
+    """Result rows, and what is lost: a target, or more than 1.3 times the closed form by hand.
+
+    ``entries`` are those of the dense answer: the time of one of them is what a problem costs against its size.
+    """
     rows: list[Any] = []
     lost: list[Any] = []
-    for name, time in times.items():
-        row: dict[str, Any] = {"case": case, "contender": name, "time": time, "verdict": ""}
+    for name, taken in times.items():
+        row: dict[str, Any] = {"case": case, "contender": name, "time": taken, "verdict": ""}
+        row["entries"], row["ns_per_entry"] = entries, 1e9 * taken.median / max(entries, 1)
         if JAX in times:
-            row["speedup"] = times[JAX].median / time.median
+            row["speedup"] = times[JAX].median / taken.median
         for rival, wanted in targets.get(name, {}).items():
             if rival in times:
-                reached = times[rival].median / time.median
+                reached = times[rival].median / taken.median
                 met = reached >= wanted
                 row["verdict"] += (
                     f"{reached:.3g} times as fast as {rival}, wanted {wanted:g}: {'met' if met else 'missed'}; "
@@ -255,7 +263,7 @@ def rows_of(case: str, times: dict[str, Timing], targets: dict[str, dict[str, fl
                     lost.append((case, name, f"{reached:.3g} times as fast as {rival}, wanted {wanted:g}"))
         hand = {OURS: HAND, FACTORED: HAND_FACTORED}.get(name)
         if hand in times:
-            ratio = time.median / times[hand].median
+            ratio = taken.median / times[hand].median
             row["by_hand"] = ratio
             if ratio > HAND_LIMIT:
                 lost.append((case, name, f"{ratio:.2f} times as slow as {hand}"))
@@ -265,14 +273,15 @@ def rows_of(case: str, times: dict[str, Timing], targets: dict[str, dict[str, fl
 
 
 def show(title: str, rows: list[Any]) -> None:
-    columns = ("contender", "median", "quartiles", "jax / this", "this / by hand", "target")
+    columns = ("contender", "median", "quartiles", "ns / entry", "jax / this", "this / by hand", "target")
     lines = []
     for row in rows:
-        time = row["time"]
-        quartiles = f"{common.seconds(time.low)} to {common.seconds(time.high)}"
+        taken = row["time"]
+        quartiles = f"{common.seconds(taken.low)} to {common.seconds(taken.high)}"
         ratios = [f"{row[key]:.3g}" if key in row else "" for key in ("speedup", "by_hand")]
-        lines.append((row["contender"], common.seconds(time.median), quartiles, *ratios, row["verdict"]))
-    common.table(title, columns, lines)
+        cost = f"{row['ns_per_entry']:.3g}"
+        lines.append((row["contender"], common.seconds(taken.median), quartiles, cost, *ratios, row["verdict"]))
+    common.table(f"{title}: {rows[0]['entries']:,} entries", columns, lines)
 
 
 def run() -> int:
@@ -286,6 +295,7 @@ def run() -> int:
 
     record = common.machine()
     print(common.one_line(record))
+    start = time.perf_counter()
     chosen = [p for p in PROBLEMS if (options.only or "") in p.name]
     rows: list[Any] = []
     lost: list[Any] = []
@@ -308,18 +318,17 @@ def run() -> int:
                     if problem.target_factored is not None:
                         targets[FACTORED] = {problem.factored_against: problem.target_factored}
                 case = f"{problem.name}, {' x '.join(map(str, size))}"
-                found, missed = rows_of(case, measured(calls, options.quick), targets)
+                found, missed = rows_of(case, reference.size, measured(calls, options.quick), targets)
                 show(case, found)
                 rows += found
                 lost += missed
             done(problem.name)
         if (options.only or "") in "per-example":
             batch, widths = (32 if options.quick else 256), WIDTHS[options.quick]
-            for question, (calls, wanted) in per_example(batch, widths).items():
+            for question, (calls, wanted, entries) in per_example(batch, widths).items():
                 case = f"{question}, {'-'.join(map(str, widths))}, batch {batch}, float32"
-                found, missed = rows_of(
-                    case, measured(calls, options.quick), {OURS: wanted} if not options.quick else {}
-                )
+                wanted = wanted if not options.quick else {}
+                found, missed = rows_of(case, entries, measured(calls, options.quick), {OURS: wanted})
                 show(case, found)
                 rows += found
                 lost += missed
@@ -328,7 +337,9 @@ def run() -> int:
         common.table("rows lost", ("case", "contender", "by"), lost)
     else:
         print("no row is lost")
-    common.write_json(options.json, "hessian", record, {"rows": rows, "lost": lost})
+    seconds = time.perf_counter() - start
+    print(f"in {seconds:.0f} s")
+    common.write_json(options.json, "hessian", record, {"rows": rows, "lost": lost, "seconds": seconds})
     return 0
 
 

@@ -102,13 +102,14 @@ def hessian(results: Any) -> Iterable[str]:
             row["case"],
             row["contender"],
             seconds(row["time"]["median"]),
+            f"{row['ns_per_entry']:.3g}" if "ns_per_entry" in row else "",
             f"{row['speedup']:.3g}" if "speedup" in row else "",
             f"{row['by_hand']:.2f}" if "by_hand" in row else "",
             row["verdict"],
         )
         for row in results["rows"]
     ]
-    yield from markdown(("case", "contender", "median", "jax / this", "this / by hand", "target"), rows)
+    yield from markdown(("case", "contender", "median", "ns / entry", "jax / this", "this / by hand", "target"), rows)
     yield ""
     yield from lost(results["lost"], ("case", "contender", "by"))
 

@@ -31,7 +31,7 @@ class NamedCores:
         """The core by its name, which is ``wanted`` or that with a number where the core is new."""
         chosen = letters(own)
         rhs = shortest(renamed(core, own, chosen))
-        for known in (*self.known, *self.equations):  # perhaps an earlier derivative has it
+        for known in self.known:  # perhaps an earlier derivative has it
             alike = str(known.name).rstrip("0123456789") == wanted.rstrip("0123456789")
             if alike and derived_equation(known.name, chosen, rhs, self.stated) is known:
                 return Indexed(known.name, tuple(map(slot, own)))

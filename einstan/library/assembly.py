@@ -63,7 +63,7 @@ class Assembly:
             self._average(frozenset(exact))
 
     def __call__(self, arrays: Sequence[Any]) -> FactoredTensor:
-        parts = [self._part(k, arrays) for k in self.kept]
+        parts: list[Part] = []
         if self.averages:
             cores = {k: self._core(k, arrays) for k in self.averaged}
             for average in self.averages:
@@ -72,6 +72,7 @@ class Assembly:
                 parts.append(Part(average.axes, ((core, labels),)))
                 for axes, order in average.images:
                     parts.append(Part(axes, ((core.transpose(order), labels),)))
+        parts += [self._part(k, arrays) for k in self.kept]
         return FactoredTensor.of_cores(self.names, self.shape, tuple(parts), self.rows, self.mirrors)
 
     def _part(self, number: int, arrays: Sequence[Any]) -> Part:

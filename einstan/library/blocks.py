@@ -8,6 +8,7 @@ m k^3 operations instead of (m k)^3.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,13 +50,19 @@ def block_pairs(tensor: FactoredTensor) -> dict[int, int]:
 def blocks(tensor: FactoredTensor) -> Blocks:
     """The blocks as one array, those axes first that count the blocks."""
     pairs = block_pairs(tensor)
-    rows = [k for k in range(tensor.rows) if k not in pairs]
-    columns = [k for k in range(tensor.rows, tensor.ndim) if k not in pairs.values()]
-    order = [tensor.names[k] for k in (*pairs, *rows, *columns)]
-    whole = tensor.joined(*pairs.items()).transpose(*order).dense()
-    names = tuple(order)
-    cut = len(pairs), len(pairs) + len(rows)
-    return Blocks(whole, names[: cut[0]], names[cut[0] : cut[1]], names[cut[1] :])
+    names = tuple(tensor.names[k] for k in _order(tensor, pairs))
+    cut = len(pairs), tensor.rows
+    return Blocks(along(tensor, pairs), names[: cut[0]], names[cut[0] : cut[1]], names[cut[1] :])
+
+
+def along(tensor: FactoredTensor, pairs: Mapping[int, int]) -> np.ndarray:
+    """The blocks as one array: row axes that are joined with column axes first, then the other rows, the columns."""
+    order = [tensor.names[k] for k in _order(tensor, pairs)]
+    return tensor.joined(*pairs.items()).transpose(*order).dense()
+
+
+def _order(tensor: FactoredTensor, pairs: Mapping[int, int]) -> list[int]:
+    return [*pairs, *(k for k in range(tensor.ndim) if k not in pairs and k not in pairs.values())]
 
 
 def solve(tensor: FactoredTensor, g: object) -> np.ndarray:

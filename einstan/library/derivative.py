@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from einstan.calculus import program as calculus
@@ -74,27 +75,33 @@ class Derivative:
         return self._made[key]
 
     def _derived(self, order: str, sizes: Mapping[str, int] | None) -> Jacobian:
-        program, of = self.base, _named(self.base, self.of)
+        program, of, name, mirror = self._start
         options: dict[str, Any] = {"order": order, "sizes": sizes, "kinks": self.kinks, "assume": self.assume}
-        wrt = list(zip(self.wrt, self.indices, strict=True))
-        name: Partial | None = None
-        if len(wrt) > 1 and of in program.defined and not program[of].indices:
-            first = wrt.pop(0)[0]  # the gradient of a scalar has named cotangents: nothing is cheaper
-            gradient = backward(program, of, [first], assume=self.assume, kinks=self.kinks)
-            needed = {of, *dependencies(program, of)}
-            program = joined(calculus.Program((e for e in program if e.name in needed), program.assumptions), gradient)
-            name = Partial(str(of), 0, ((first, len(program[f"d{first}"].indices)),))
-            options["mirror"] = {x: f"d{x}" for x in program.ranks if f"d{x}" in gradient.defined}
-            of = f"d{first}"
+        wrt = list(zip(self.wrt, self.indices, strict=True))[1 if name is not None else 0 :]
         for tensor, letters in wrt:
             if name is not None:
                 rank = program.ranks[tensor]
                 name = Partial(name.of, name.rank, (*name.wrt, (tensor, rank)))
-            found = jacobian(program, of, tensor, letters, name=name, **options)
+            found = jacobian(program, of, tensor, letters, name=name, mirror=mirror, **options)
             equations = dict.fromkeys((*program.equations, *found.program))
             program, of, name = calculus.Program(equations, self.base.assumptions), found.name, found.name
-            options.pop("mirror", None)
+            mirror = {}
         return found
+
+    @cached_property
+    def _start(self) -> tuple[calculus.Program, Name, Partial | None, Mapping[Name, Name]]:
+        """What is differentiated by elimination: the program and its tensor, or the gradient of a scalar.
+
+        The gradient of a scalar has named cotangents: nothing is cheaper.  They are the mirror image of the program.
+        """
+        program, of = self.base, _named(self.base, self.of)
+        if len(self.wrt) == 1 or of not in program.defined or program[of].indices:
+            return program, of, None, {}
+        first = self.wrt[0]
+        gradient = backward(program, of, [first], assume=self.assume, kinks=self.kinks)
+        program = with_gradient(program, of, gradient)
+        name = Partial(str(of), 0, ((first, len(program[f"d{first}"].indices)),))
+        return program, f"d{first}", name, {x: f"d{x}" for x in program.ranks if f"d{x}" in gradient.defined}
 
     @property
     def _shown(self) -> Jacobian:
@@ -166,6 +173,15 @@ class Derivative:
         return self._compiled.dense(arrays, **named)
 
 
+def with_gradient(program: calculus.Program, of: Name, gradient: calculus.Program) -> calculus.Program:
+    """The equations that a scalar and its gradient need; the gradient may name values that the scalar does not read."""
+    whole = joined(program, gradient)
+    needed = {of, *gradient.defined}
+    for name in tuple(needed):
+        needed |= set(dependencies(whole, name))
+    return calculus.Program((e for e in whole if e.name in needed), program.assumptions)
+
+
 # ---- cores -----------------------------------------------------------------------------------------------------------
 
 
@@ -189,6 +205,15 @@ class Cores:
     def outputs(self) -> tuple[str, ...]:
         """Each core once."""
         return tuple(dict.fromkeys(name for term in self.terms for name, _ in term.factors))
+
+    def sizes(self, shape: Sequence[int]) -> dict[str, int]:
+        """The extents of the cores' axes, where the derivative has this shape."""
+        found: dict[str, int] = {}
+        for term in self.terms:
+            size = dict(zip(term.axes, shape, strict=True))
+            for name, labels in term.factors:
+                found.update((axis(name, k), size[label]) for k, label in enumerate(labels))
+        return found
 
     def dims(self) -> tuple[str, ...]:
         """The dimensions of the derivative's axes."""

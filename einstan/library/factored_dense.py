@@ -17,12 +17,14 @@ Place = tuple[tuple[int, ...] | None, tuple[Any, ...] | None]
 def written(
     parts: Sequence[Part], shape: tuple[int, ...], dtype: np.dtype[Any], out: np.ndarray | None, owned: bool = False
 ) -> np.ndarray:
-    """The dense form: the first part that has no deltas is the array that the others are added to.
+    """The dense form: a part that has no deltas is the array that the others are added to.
 
     Where the factors are ``owned`` that array may be one of them.
     """
+    if len(parts) > 1:  # the largest first: it is written, and the others are added on fewer entries
+        parts = sorted(parts, key=lambda part: -len(set(part.axes)))
     recipes = [recipe(part.axes, tuple([labels for _, labels in part.factors])) for part in parts]
-    plain = next((number for number, (view, _) in enumerate(recipes) if not view), None)
+    plain = 0 if parts and not recipes[0][0] else None
     filled = plain is not None
     if plain is not None:
         core = parts[plain].core(shape)

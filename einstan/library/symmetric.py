@@ -8,8 +8,10 @@ taken.  Which cores meet is known from the structures alone, once for all calls.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import permutations, product
 
 import numpy as np
@@ -17,6 +19,7 @@ import numpy as np
 from einstan.library.labelled import Labels
 
 Order = tuple[int, ...]
+NARROW = 8  # a last axis below which NumPy adds a transpose faster as a matrix than by axes
 
 
 def exchanges(lead: int, tensors: Sequence[tuple[str, int]]) -> tuple[Order, ...]:
@@ -53,9 +56,21 @@ class Average:
     images: tuple[tuple[Labels, Order], ...]
     labels: Labels  # of the core
 
+    @cached_property
+    def is_matrix(self) -> bool:
+        """Whether it is the mean of a core and the same with the first half of its axes behind the second."""
+        half, odd = divmod(len(self.labels), 2)
+        plain, turned = self.labels, self.labels[half:] + self.labels[:half]
+        numbers = {number for number, _ in self.sources}
+        return half > 1 and not odd and len(numbers) == 1 and [o for _, o in self.sources] == [plain, turned]
+
     def of(self, cores: Mapping[int, np.ndarray]) -> np.ndarray:
         """The core, from those of the parts."""
         first, *others = [cores[number].transpose(order) for number, order in self.sources]
+        if self.is_matrix and first.shape[-1] < NARROW:
+            matrix = np.ascontiguousarray(first).reshape((math.isqrt(first.size),) * 2)
+            total = matrix + matrix.T
+            return np.multiply(total, self.scale, out=total).reshape(first.shape)
         total = np.add(first, others[0]) if others else first
         for other in others[1:]:
             total += other

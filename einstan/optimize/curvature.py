@@ -1,29 +1,34 @@
 """Matrices of second derivatives, and Jacobians, as numbers: one stack of small matrices per part of the system.
 
-Where the second derivatives are short equations they are evaluated as such, block by block (`structure`); where a deep
-network would make them long, products with unit vectors give the columns.  This is the one place that decides.
+The second derivatives are those of `einstan.library.derivative`, factored, and evaluated block by block (`structure`);
+where many parameters of a deep network would make too many of them, products with unit vectors give the columns.  This
+is the one place that decides.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from einstan.calculus import program as calculus
+from einstan.calculus.backward import backward
+from einstan.calculus.elimination import jacobian
 from einstan.calculus.passes import dependencies
-from einstan.calculus.program import Program
-from einstan.language.index import fresh_name
-from einstan.language.node import preorder
-from einstan.language.term import Equation
+from einstan.language.dims import axis
+from einstan.language.term import Name, Partial
 from einstan.library import api
+from einstan.library.assembly import Assembly
+from einstan.library.blocks import along
+from einstan.library.derivative import cores, with_gradient
+from einstan.library.factored import FactoredTensor
 from einstan.optimize.layout import Arrays
 from einstan.optimize.objective import Objective, function_of
 from einstan.optimize.structure import Block, Part, parts
 
-FIRST = 60  # nodes of a first derivative, above which the second is not derived
-SECOND = 45  # nodes of a second derivative without deltas, above which products with unit vectors take its place
+DERIVED = 120  # equations of the gradient times blocks, above which products with unit vectors take their place
 TOGETHER = 64  # unit vectors in one product
 
 Params = Mapping[str, np.ndarray]
@@ -51,29 +56,33 @@ def hessian(objective: Objective) -> Curvature:
     if blocks is None:
         return by_products(objective, objective.products)
     shapes = objective.layout.shapes
-    return evaluated(blocks, objective.program, objective.names, objective.names, shapes, shapes, objective.data, True)
+    return evaluated(blocks, objective.names, objective.names, shapes, shapes, objective.data, True)
 
 
 def second_derivatives(program: api.Program, loss: str, names: Sequence[str]) -> list[Block] | None:
-    """The blocks of the Hessian as equations with their deltas; None where products with unit vectors cost less."""
-    found: list[Block] = []
-    for row in names:
-        first = program.partial(loss, row)
-        if _nodes(first) > FIRST:
-            return None
-        rank = program.ranks[row]
-        for column in names:
-            if column in dependencies(first.known, next(iter(first.defined))):
-                (second,) = first.partial(f"d{loss}/d{row}", column)
-                found.append(Block(row, column, second, rank))
-    divided = any(axes for part in parts(found, names, names, symmetric=True) for axes in part.row_axes.values())
-    if not divided and any(_nodes([block.equation]) > SECOND for block in found):
+    """The blocks of the Hessian; None where there is so much to derive that products with unit vectors take its place.
+
+    Of two blocks that are each other's transpose one is derived.
+    """
+    whole = with_gradient(program.known, loss, backward(program.known, loss, names))
+    pairs = len(names) * (len(names) + 1) // 2
+    if pairs * len(whole.equations) > DERIVED:
         return None
-    return found
-
-
-def _nodes(equations: Iterable[Equation]) -> int:
-    return sum(1 for _ in preorder(*(equation.rhs for equation in equations)))
+    mirror: dict[Name, Name] = {x: f"d{x}" for x in whole.ranks if f"d{x}" in whole.defined}
+    found: dict[tuple[str, str], Name] = {}
+    for number, row in enumerate(names):
+        for column in names[number:]:
+            if column in dependencies(whole, f"d{row}"):
+                name = Partial(loss, 0, ((row, program.ranks[row]), (column, program.ranks[column])))
+                made = jacobian(whole, f"d{row}", column, name=name, mirror=mirror)
+                whole = calculus.Program(dict.fromkeys((*whole.equations, *made.program)), program.known.assumptions)
+                found[row, column] = name
+    blocks = []
+    for (row, column), apart in zip(found, cores(whole, *found.values()), strict=True):
+        blocks.append(Block(row, column, apart, program.ranks[row]))
+        if row != column:
+            blocks.append(Block(column, row, apart, program.ranks[column], turned=True))
+    return blocks
 
 
 def by_products(objective: Objective, products: Callable[[Params, Params], Arrays]) -> Curvature:
@@ -98,13 +107,17 @@ def by_products(objective: Objective, products: Callable[[Params, Params], Array
 
 
 def first_derivatives(program: api.Program, rows: Sequence[str], columns: Sequence[str]) -> list[Block]:
-    """The blocks of the Jacobian of several tensors as equations with their deltas."""
-    return [
-        Block(row, column, next(iter(program.partial(row, column))), program.ranks[row])
-        for row in rows
-        for column in columns
-        if column in dependencies(program, row)
-    ]
+    """The blocks of the Jacobian of several tensors."""
+    whole = calculus.Program(program.known, program.known.assumptions)
+    found: dict[tuple[str, str], Name] = {}
+    for row in rows:
+        for column in columns:
+            if column in dependencies(whole, row):
+                made = jacobian(whole, row, column)
+                whole = calculus.Program(dict.fromkeys((*whole.equations, *made.program)), whole.assumptions)
+                found[row, column] = made.name
+    apart = cores(whole, *found.values())
+    return [Block(*key, each, program.ranks[key[0]]) for key, each in zip(found, apart, strict=True)]
 
 
 # ---- from equations to numbers ---------------------------------------------------------------------------------------
@@ -112,7 +125,6 @@ def first_derivatives(program: api.Program, rows: Sequence[str], columns: Sequen
 
 def evaluated(
     blocks: Sequence[Block],
-    program: api.Program,
     rows: Sequence[str],
     columns: Sequence[str],
     row_shapes: Mapping[str, tuple[int, ...]],
@@ -122,19 +134,23 @@ def evaluated(
 ) -> Curvature:
     """The blocks at given parameters, stacked along the axes that deltas join."""
     systems = [_System(part, row_shapes, column_shapes) for part in parts(blocks, rows, columns, symmetric)]
-    cores: dict[Block, Equation] = {}
-    taken = set(map(str, program.ranks))
-    for part, block in [(system.part, block) for system in systems for block in system.part.blocks]:
-        name = fresh_name("core", taken)
-        taken.add(name)
-        cores[block] = part.core(block, name)
+    wanted = {block.apart.equation.name: block for system in systems for block in system.part.blocks}
+    outputs = tuple(dict.fromkeys(core for block in wanted.values() for core in block.apart.outputs))
+    full = {name: (*row_shapes[block.above], *column_shapes[block.below]) for name, block in wanted.items()}
     function: Callable[[Params], tuple[np.ndarray, ...]] = lambda params: ()  # noqa: E731
-    if cores:
-        whole = api.Program(Program(cores.values()), forward=program)
-        function = function_of(whole, [core.name for core in cores.values()], data)
+    if outputs:
+        shapes = {**row_shapes, **column_shapes, **{name: np.shape(array) for name, array in data.items()}}
+        whole = api.Program(next(iter(wanted.values())).apart.program)
+        known = {str(name) for name in whole.ranks}
+        sizes = {axis(n, k): size for n, shape in shapes.items() if n in known for k, size in enumerate(shape)}
+        for name, block in wanted.items():
+            sizes.update(block.apart.sizes(full[name]))
+        function = function_of(whole, outputs, data, sizes=sizes)
+    assemblies = {name: Assembly(block.apart, outputs, full[name], True) for name, block in wanted.items()}
 
     def made(params: Params) -> list[Piece]:
-        values = dict(zip(cores, function(params), strict=True))
+        arrays = function(params)
+        values = {name: assemble(arrays) for name, assemble in assemblies.items()}
         return [system.piece(values, symmetric) for system in systems]
 
     return made
@@ -151,13 +167,14 @@ class _System:
         self.columns = _Side(part.columns, column_shapes, part.column_axes)
         self.batch = self.rows.batch or self.columns.batch
 
-    def piece(self, values: Mapping[Block, np.ndarray], symmetric: bool) -> Piece:
+    def piece(self, values: Mapping[Name, FactoredTensor], symmetric: bool) -> Piece:
         count = math.prod(self.batch)
         matrix = np.zeros((count, self.rows.size, self.columns.size))
         for block in self.part.blocks:
             above, below = self.rows.places[block.row], self.columns.places[block.column]
-            core = values[block].reshape(count, above.stop - above.start, below.stop - below.start)
-            matrix[:, above, below] = core
+            tensor = block.of(values[block.apart.equation.name])
+            core = along(tensor, self.part.joined(block))
+            matrix[:, above, below] = core.reshape(count, above.stop - above.start, below.stop - below.start)
         return Piece(
             _symmetric(matrix) if symmetric else matrix, self.rows.gather, self.columns.gather, self.columns.scatter
         )

@@ -81,7 +81,7 @@ class FlatSystem:
         self._rows = Layout.of(self._residual(self.x0))
         shapes = self._rows.shapes, self.layout.shapes
         blocks = first_derivatives(program, equations, names)
-        self._jacobian = evaluated(blocks, program, equations, names, *shapes, rest, False)
+        self._jacobian = evaluated(blocks, equations, names, *shapes, rest, False)
 
     def _residual(self, x: np.ndarray) -> Arrays:
         return dict(zip(self._names, self._values(self.unpack(x)), strict=True))

@@ -7,6 +7,7 @@ it.  Each is compiled when it is first asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -114,10 +115,10 @@ class Objective:
 
 
 def function_of(
-    program: api.Program, outputs: Sequence[object], data: Mapping[str, np.ndarray]
+    program: api.Program, outputs: Sequence[object], data: Mapping[str, np.ndarray], **options: Any
 ) -> Callable[[Mapping[str, np.ndarray]], tuple[np.ndarray, ...]]:
     """``f(arrays) -> outputs``, compiled, with the data bound."""
-    compiled = program.compile(outputs=outputs)
+    compiled = program.compile(outputs=outputs, **options)
     bound = {name: data[name] for name in compiled.texts if name in data}
     read = set(compiled.texts)
 

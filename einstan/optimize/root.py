@@ -75,9 +75,7 @@ def root(
     values = residual(here)
     above, below = Layout.of(values), Layout.of(here)
     _require_square(program, rows, above, names, below)
-    jacobian = evaluated(
-        first_derivatives(program, rows, names), program, rows, names, above.shapes, below.shapes, rest, False
-    )
+    jacobian = evaluated(first_derivatives(program, rows, names), rows, names, above.shapes, below.shapes, rest, False)
     norm = norm_of(values)
     if not math.isfinite(norm):
         raise DataError(

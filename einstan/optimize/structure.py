@@ -1,8 +1,7 @@
-"""Structure read off deltas: which axes make a matrix of derivatives block-diagonal, and the equations of its blocks.
+"""Structure read off deltas: which axes make a matrix of derivatives block-diagonal.
 
 A derivative ``∂F[i,j]/∂U[p,q] = 2 δ[i,p] V[K,j] V[K,q]`` is zero unless ``i = p``.  Where every block of a system has
-such a delta, the system falls apart along those axes into one small system for each value of the index:
-``core[i,j,q] = 2 V[K,j] V[K,q]``.
+such a delta, the system falls apart along those axes into one small system for each value of the index.
 Nothing here knows any sizes.
 """
 
@@ -10,39 +9,56 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from einstan.calculus.naming import derived_equation
-from einstan.calculus.passes import plainly_read
-from einstan.calculus.simplify import simplify
-from einstan.language.dims import UnionFind, axis
-from einstan.language.index import Affine, Index
-from einstan.language.term import ZERO, Add, Const, Delta, Equation, Expr, Extent, Mul, Sum, substitute
+from einstan.language.dims import UnionFind
+from einstan.library.derivative import Cores
+from einstan.library.factored import FactoredTensor
 
 Pair = tuple[int, int]  # an axis of the row's tensor, and one of the column's
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Block:
-    """The derivative of one row tensor by one column tensor; ``rank`` is the number of the row's axes."""
+    """The derivative of one row tensor by one column tensor, by its cores; ``rank`` is the number of the row's axes.
+
+    ``turned`` is the same with rows and columns changed: half of a symmetric matrix is enough.
+    """
 
     row: str
     column: str
-    equation: Equation
+    apart: Cores
     rank: int
+    turned: bool = False
 
-    @property
+    @cached_property
     def pairs(self) -> set[Pair] | None:
         """The axes that a delta joins in every term; None where the whole block is zero."""
-        found = _deltas(self.equation.rhs)
-        if found is None:
+        terms = [term.axes for term in self.apart.terms]
+        if not terms:
             return None
-        place = {index: position for position, index in enumerate(self.equation.indices)}
-        pairs: set[Pair] = set()
-        for delta in found:
-            ends = sorted(place[i] for i in delta if i in place)
-            if len(ends) == 2 and ends[0] < self.rank <= ends[1]:
-                pairs.add((ends[0], ends[1] - self.rank))
-        return pairs
+        rank = len(terms[0]) - self.rank if self.turned else self.rank
+        found = {
+            (p, q)
+            for p in range(rank)
+            for q in range(len(terms[0]) - rank)
+            if all(axes[p] == axes[rank + q] for axes in terms)
+        }
+        return {(q, p) for p, q in found} if self.turned else found
+
+    @property
+    def above(self) -> str:
+        """The tensor of the derivative's rows."""
+        return self.column if self.turned else self.row
+
+    @property
+    def below(self) -> str:
+        """The tensor of the derivative's columns."""
+        return self.row if self.turned else self.column
+
+    def of(self, tensor: FactoredTensor) -> FactoredTensor:
+        """The value of the block, from that of the derivative."""
+        return tensor.T if self.turned else tensor
 
 
 @dataclass(frozen=True)
@@ -55,22 +71,10 @@ class Part:
     row_axes: Mapping[str, tuple[int, ...]]
     column_axes: Mapping[str, tuple[int, ...]]
 
-    def core(self, block: Block, name: str) -> Equation:
-        """The equation ``name[...]`` of the block: its joined axes once, then the row's others, then the column's."""
-        indices = block.equation.indices
-        above, below = indices[: block.rank], indices[block.rank :]
-        joined = list(zip(self.row_axes[block.row], self.column_axes[block.column], strict=True))
-        once = {below[q]: above[p] for p, q in joined}
-        value: Expr = simplify(substitute(block.equation.rhs, once))  # type: ignore[arg-type]
-        axes = {index: axis(block.row, k) for k, index in enumerate(above)}
-        axes |= {index: axis(block.column, k) for k, index in enumerate(below) if index not in once}
-        rest = [i for k, i in enumerate(above) if k not in self.row_axes[block.row]]
-        rest += [i for k, i in enumerate(below) if k not in self.column_axes[block.column]]
-        indices = (*(above[p] for p, _ in joined), *rest)
-        plain = plainly_read(value)
-        stated = [(once.get(index, index), form) for index, form in block.equation.where]
-        sized = [(i, Affine(((Extent(Index(axes[i])), 1),))) for i in indices if i not in plain]
-        return derived_equation(name, indices, value, stated, sized)
+    def joined(self, block: Block) -> dict[int, int]:
+        """The axes of the block that count the small systems: each row's with the column's, as axes of its tensor."""
+        columns = (block.rank + q for q in self.column_axes[block.column])
+        return dict(zip(self.row_axes[block.row], columns, strict=True))
 
 
 def parts(blocks: Iterable[Block], rows: Sequence[str], columns: Sequence[str], symmetric: bool) -> list[Part]:
@@ -86,26 +90,6 @@ def parts(blocks: Iterable[Block], rows: Sequence[str], columns: Sequence[str], 
 
 
 # ---- pieces ----------------------------------------------------------------------------------------------------------
-
-
-def _deltas(expr: Expr) -> set[frozenset[Index]] | None:
-    """The deltas that are factors of the whole expression; None for zero, of which everything is a factor."""
-    match expr:
-        case Const():
-            return None if expr is ZERO else set()
-        case Delta(left=left, right=right):
-            return {frozenset((left.index, right.index))} if left.index and right.index else set()
-        case Mul(factors=factors):
-            found = [_deltas(factor) for factor in factors]
-            return None if None in found else {delta for each in found if each for delta in each}
-        case Sum(indices=indices, body=body):
-            inner = _deltas(body)
-            return None if inner is None else {delta for delta in inner if not delta & set(indices)}
-        case Add(terms=terms):
-            known = [each for each in map(_deltas, terms) if each is not None]
-            return set.intersection(*known) if known else None
-        case _:
-            return set()
 
 
 def _components(

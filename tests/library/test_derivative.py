@@ -111,6 +111,25 @@ def test_against_formulas_by_hand(row):
         np.testing.assert_allclose(found @ v, (expected.reshape(n, n) @ v.ravel()).reshape(v.shape), atol=1e-10)
 
 
+def test_a_value_that_only_the_gradient_names():
+    """P is no part of the loss, but the gradient says P[n] where it means sigmoid(Z[n])."""
+    text = "Z[n] = X[n,K] w[K] + b\nP[n] = sigmoid(Z[n])\nL = sum[N](softplus(Z[N]) - y[N] Z[N]) + 1/2 w[K]^2"
+    program = es.Program(text)
+    w, b, y = W[:, 0], np.array(0.3), Y[:, 0]
+    p = 1 / (1 + np.exp(-(X @ w + b)))
+    d, dd = p * (1 - p), p * (1 - p) * (1 - 2 * p)
+    given = {"X": X, "w": w, "b": b, "y": y}
+    V = RNG.normal(size=4)
+    expected = X.T @ (d[:, None] * X) + np.eye(4)
+    np.testing.assert_allclose(program.hessian("L", "w")(given).dense(), expected, rtol=1e-12)
+    np.testing.assert_allclose(program.hessian("L", "w", "b")(given).dense(), X.T @ d, rtol=1e-12)
+    third = program.derivative("L", "w", "w", "w")(given).dense()
+    np.testing.assert_allclose(third, np.einsum("nk,nl,nm,n->klm", X, X, X, dd), rtol=1e-10, atol=1e-12)
+    product = program.hvp("L", {"w": "V"})
+    del given["y"]
+    np.testing.assert_allclose(product.compile(outputs=["tdw"])(V=V, **given)["tdw"], expected @ V, rtol=1e-12)
+
+
 def network():
     net = es.Network(
         dense("H", X="X", W="W1", b="b1", j=5),

@@ -20,7 +20,7 @@ def relabelled(axes):
 def sums_of_structures(draw):
     """The group of a derivative, its shape, and parts with random deltas."""
     lead = draw(st.lists(st.sampled_from([0, 1, 2]), max_size=1))
-    own = draw(st.lists(st.sampled_from([1, 2, 2, 3]), min_size=1, max_size=2))
+    own = draw(st.lists(st.sampled_from([0, 1, 2, 2, 3, 3]), min_size=1, max_size=2))
     others = draw(st.lists(st.sampled_from([1, 2]), max_size=1))
     order = draw(st.integers(2, 3))
     tensors, shape = [], [*lead]

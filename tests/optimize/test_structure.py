@@ -1,4 +1,4 @@
-"""Block structure read off deltas: which axes, and which equations the blocks have."""
+"""Block structure read off deltas: which axes, and by which equations."""
 
 import pytest
 
@@ -8,28 +8,28 @@ from einstan.optimize.structure import parts
 
 FACTORISATION = "L = M[I,J] (A[I,J] - U[I,R] V[J,R])^2"
 
-# text, parameters, expected: for every part its parameters and their axes, and its cores
+# text, parameters, expected: for every part its parameters and their axes, and the derivatives that it is made of
 HESSIANS = {
     "one factor of a masked factorisation": (
-        FACTORISATION, ["U"], [({"U": (0,)}, ["core[i,r,q] = 2 M[i,J] V[J,q] V[J,r]"])],
+        FACTORISATION, ["U"], [({"U": (0,)}, ["dL/dU[i,r]dU[p,q] = 2 M[i,J] δ[i,p] V[J,q] V[J,r]"])],
     ),
     "both factors hang together": (FACTORISATION, ["U", "V"], [({"U": (), "V": ()}, None)]),
     "a regression for each output, with its bias": (
         "Z[n,j] = X[n,K] W[K,j] + b[j]\nL = 1/2 (Z[N,J] - Y[N,J])^2", ["W", "b"],
         [({"W": (1,), "b": (0,)}, [
-            "core[j,k,l] = X[N,l] X[N,k] where |j| = |W.1|", "core[j,k] = X[N,k] where |j| = |W.1|",
-            "core[j,k] = X[N,k] where |j| = |b.0|", "core[j] = |Z.0| where |j| = |b.0|",
+            "dL/dW[k,j]dW[l,q] = δ[j,q] X[N,k] X[N,l]", "dL/dW[k,j]db[q] = δ[j,q] X[N,k]",
+            "dL/dW[k,j]db[q] = δ[j,q] X[N,k]", "dL/db[j]db[q] = δ[j,q] |Z.0|",
         ])],
     ),
     "no delta": ("L = 1/2 x[I] A[I,J] x[J]", ["x"], [({"x": ()}, None)]),
     "parameters that do not meet": (
         "L = 1/2 u[I]^2 + v[J]^4", ["u", "v"],
-        [({"u": (0,)}, ["core[i] = 1 where |i| = |u.0|"]), ({"v": (0,)}, ["core[j] = 12 v[j]^2"])],
+        [({"u": (0,)}, ["dL/du[i]du[p] = δ[i,p]"]), ({"v": (0,)}, ["dL/dv[j]dv[q] = 12 v[j]^2 δ[j,q]"])],
     ),
     "every axis": (
-        "L = sum[I,J](sin(W[I,J]))", ["W"], [({"W": (0, 1)}, ["core[i,j] = -sin(W[i,j])"])],
+        "L = sum[I,J](sin(W[I,J]))", ["W"], [({"W": (0, 1)}, ["dL/dW[i,j]dW[p,q] = -sin(W[i,j]) δ[i,p] δ[j,q]"])],
     ),
-    "no curvature at all": ("L = c[I] x[I] + y^2", ["x", "y"], [({"x": ()}, []), ({"y": ()}, ["core = 2"])]),
+    "no curvature at all": ("L = c[I] x[I] + y^2", ["x", "y"], [({"x": ()}, []), ({"y": ()}, ["∂L/∂y∂y = 2"])]),
     "softmax: a row by itself": (
         "L = sum[N](logsumexp[K](Z[N,K]))", ["Z"], [({"Z": (0,)}, None)],
     ),
@@ -44,7 +44,7 @@ def test_hessians(text, names, expected):
     for part, (axes, cores) in zip(found, expected, strict=True):
         assert dict(part.column_axes) == axes
         if cores is not None:
-            assert [str(part.core(block, "core")) for block in part.blocks] == cores
+            assert [str(block.apart.equation) for block in part.blocks] == cores
 
 
 def test_the_axes_of_a_jacobian_need_not_be_the_same():
@@ -52,7 +52,7 @@ def test_the_axes_of_a_jacobian_need_not_be_the_same():
     (part,) = parts(first_derivatives(program, ["F"], ["x"]), ["F"], ["x"], symmetric=False)
     assert dict(part.row_axes) == {"F": (0, 1)}
     assert dict(part.column_axes) == {"x": (1, 0)}
-    assert str(part.core(part.blocks[0], "core")) == "core[i,j] = 3 x[j,i]^2"
+    assert part.joined(part.blocks[0]) == {0: 3, 1: 2}
 
 
 def test_a_delta_of_one_axis_alone_does_not_divide_what_another_block_joins():
