@@ -1,8 +1,8 @@
 """Overlaps as NumPy: the transpose of a strided read, entries added up where a form says.
 
-``out[2h + r] += core[r, h]`` is one addition of strided slices for each r, written out one after the other; where steps
-are wide enough that nothing overlaps, it is one assignment to a strided view; and where there are many r, the core is
-laid into zeros with every row shifted to its place, and one sum adds the rows up.
+``out[2h + r] += core[r, h]`` is one addition of strided slices for each r, written out one after the other, or an
+assignment where steps are wide enough that nothing overlaps.  Where there are many r, one strided view takes them all if
+nothing overlaps; else the core is laid into zeros with every row shifted to its place, and one sum adds the rows up.
 """
 
 from __future__ import annotations
@@ -65,9 +65,12 @@ class Overlaps(Contractions):
         inside = all(_is_inside(form, sizes, self.extents, extent) for form, extent in zip(forms, extents, strict=True))
         if 0 in sizes:
             return self.assign(value, operation, zeros, constant)
-        if inside and all(map(lambda form, run: _is_apart(form, run, sizes), forms, layout.runs)):
-            return self.placed(value, operation, zeros, aligned, order, constant)
+        apart = inside and all(map(lambda form, run: _is_apart(form, run, sizes), forms, layout.runs))
+        if apart and math.prod(sizes[label] for label in order) == math.prod(extents):  # every entry is written once
+            zeros = zeros.replace("zeros", "empty")
         if math.prod(sizes[label] for label in layout.taps) > WRITTEN_OUT:
+            if apart:
+                return self.placed(value, operation, zeros, aligned, order, constant)
             return self.shifted(value, operation, aligned, order, sizes, constant)
         if not aligned.isidentifier():
             name = self.fresh(-1, constant)
@@ -87,7 +90,7 @@ class Overlaps(Contractions):
                 while read and read[-1] == ":":
                     read.pop()
                 index = f"[{', '.join(read)}]" if read else ""
-                self.line(operation, f"{made.text}[{target}] += {aligned}{index}", constant)
+                self.line(operation, f"{made.text}[{target}] {'' if apart else '+'}= {aligned}{index}", constant)
         return made
 
     def line(self, operation: Operation, text: str, constant: bool) -> None:
