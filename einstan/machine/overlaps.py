@@ -53,7 +53,7 @@ class Overlaps(Contractions):
         (core,) = operation.operands
         forms = operation.detail.forms
         sizes = tuple(self.extents[dim] for dim in operation.dims)
-        layout = _layout(operation, sizes)
+        layout = layout_of(operation, sizes)
         shape = self.shape(operation.out_dims, constant)
         text = self.floating(core)
         if self.variables[core.value].type == "number":
@@ -121,13 +121,13 @@ class Overlaps(Contractions):
         wide = tuple(b + max(extent, top + 1) for b, extent, top in zip(before, extents, high, strict=True))
         start = tuple(constant_of(form, self.extents) + b for form, b in zip(forms, before, strict=True))
         steps = tuple(tuple(dict(form.labels).get(label, 0) for form in forms) for label in order)
-        count = len(order) - sum(run is not None for run in _layout(operation, sizes).runs)
+        count = len(order) - sum(run is not None for run in layout_of(operation, sizes).runs)
         keep = ", ".join(f"{b}:{b + extent}" for b, extent in zip(before, extents, strict=True))
         text = f"overlap_add({aligned}, {count}, {wide}, {start}, {steps})[{keep}]"
         return self.assign(value, operation, text, constant)
 
 
-def _layout(operation: Operation, sizes: tuple[int, ...]) -> Layout:
+def layout_of(operation: Operation, sizes: tuple[int, ...]) -> Layout:
     """Along every axis of the result runs its longest label, unless another axis has it too; the others are shifts."""
     count: dict[int, int] = {}
     for form in operation.detail.forms:
