@@ -6,6 +6,8 @@ that part lies in the cache.
 
 from __future__ import annotations
 
+import math
+
 from einstan.machine.fused_products import FusedProducts
 from einstan.machine.lower import bounds, constant_of
 from einstan.machine.operations import Form, Labels, Operation
@@ -14,14 +16,14 @@ from einstan.machine.spelling import comment
 from einstan.machine.writer import Variable
 
 SCATTER = '''@compiled
-def scatter_rows(index, values, out):
+def {name}(index, values, out):
+    # {comment}
     out[...] = F(0)
-    for n in range(index.size):
+    for n in range({count}):
         row = index[n]
-        if 0 <= row < out.shape[0]:
-            into, entries = out[row], values[n]
-            for d in range(out.shape[1]):
-                into[d] += entries[d]'''
+        if 0 <= row < {size}:
+            for d in range({width}):
+                out[row, d] += values[n, d]'''
 
 
 class FusedWindows(FusedProducts):
@@ -35,11 +37,9 @@ class FusedWindows(FusedProducts):
         alike = core.type == "float" and core.precision == self.precision and not core.constant
         return alike and all(self.extents[dim] for dim in operation.dims)
 
-    def kernel(self, name: str, text: str) -> str:
-        if text not in self.kernels:
-            self.kernels.append(text)
+    def kernel(self, name: str, text: str) -> None:
+        self.kernels.append(text)
         self.taken.add(name)
-        return name
 
     def do_scatter(self, value: int, operation: Operation, constant: bool) -> Variable:
         at, core = operation.operands
@@ -48,13 +48,11 @@ class FusedWindows(FusedProducts):
         if constant or not whole or not self.taken_over(operation):
             return super().do_scatter(value, operation, constant)
         made = self.storage(value)
-        name = self.kernel("scatter_rows", SCATTER)
-        width = 1
-        for label in rest:
-            width *= self.extents[operation.dims[label]]
-        size, count = self.extents[operation.dims[operation.out[0]]], 1
-        for label in at.labels:
-            count *= self.extents[operation.dims[label]]
+        size = self.extents[operation.dims[operation.out[0]]]
+        count, width = (math.prod(self.extents[operation.dims[x]] for x in group) for group in (at.labels, rest))
+        name = f"scatter_{value}"
+        told = comment(operation.equation)
+        self.kernel(name, SCATTER.format(name=name, comment=told, count=count, size=size, width=width))
         index = f"{self.whole(at, operation)}.reshape(-1)"
         entries = f"{self.aligned(core, (*at.labels, *rest))}.reshape({count}, {width})"
         self.say(operation, f"{name}({index}, {entries}, {made.text}.reshape({size}, {width}))")

@@ -66,4 +66,4 @@ def test_the_gradient_of_an_embedding_adds_the_rows_of_equal_tokens(fast, width,
     tolerance = 1e-12 if dtype == np.float64 else 1e-4
     np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
     assert not found[11].any()  # a row that no token names
-    assert ("scatter_rows(" in step.source()) == fast
+    assert ("scatter_add(" in step.source().partition("def step")[2]) != fast

@@ -153,14 +153,14 @@ def scatter_add(index: Array, values: Array, size: int) -> Array:
     """out[index[n], ...] += values[n, ...]; positions outside add nothing."""
     rest = values.shape[index.ndim :]
     index, values = index.reshape(-1), values.reshape((index.size, *rest))
-    ok = (index >= 0) & (index < size)
-    if not ok.all():
+    if index.size and (index.min() < 0 or index.max() >= size):
+        ok = (index >= 0) & (index < size)
         index, values = index[ok], values[ok]
     width = 1
     for extent in rest:
         width *= extent
     values = values.reshape(index.size, width)
-    if width <= 8:  # column by column, which np.add.at is fastest along
+    if width <= 8:  # column by column, each an axis along which np.add.at is fastest
         columns = np.zeros((width, size), values.dtype)
         for column, entries in zip(columns, values.T, strict=True):
             np.add.at(column, index, entries)
