@@ -12,12 +12,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import common
 import workers
 
 TOLERANCE = {"float64": 1e-10, "float32": 2e-4}
+TURN = 0.03  # seconds of one contender before the next has its turn
 OURS, FAST, ALONE = "einstan", "einstan, numba", "einstan, one thread"
 HAND, SCIPY, TORCH, JAX = "NumPy by hand", "SciPy", "PyTorch eager", "JAX, jitted"
 
@@ -112,7 +114,18 @@ def reference(case: Case, X: Any, W: Any, C: Any) -> tuple[Any, ...]:
 # ---- contenders ------------------------------------------------------------------------------------------------------
 
 
-def ours(case: Case, X: Any, W: Any, C: Any, fast: bool = False) -> Call:
+def ours(case: Case, X: Any, W: Any, C: Any) -> Call:
+    run, arrays = compiled(case, X, W, C, fast=False)
+    return lambda: tuple(run(arrays).values())
+
+
+def ours_fast(case: Case, X: Any, W: Any, C: Any) -> Call:
+    run, arrays = compiled(case, X, W, C, fast=True)
+    return lambda: tuple(run(arrays).values())
+
+
+def compiled(case: Case, X: Any, W: Any, C: Any, **options: Any) -> tuple[Any, dict[str, Any]]:
+    """The compiled program of Einstan, and the arrays that it takes."""
     from einstan.calculus.backward import backward, joined
     from einstan.calculus.program import Program
     from einstan.language import parse
@@ -122,21 +135,15 @@ def ours(case: Case, X: Any, W: Any, C: Any, fast: bool = False) -> Call:
     slots = ",".join(index.name.upper() for index in equation.indices)
     program = Program((equation, parse(f"total = C[{slots}] Y[{slots}]")))
     wrt = ("X",) if W is None else ("X", "W")
-    run = compile(joined(program, backward(program, "total", wrt)), ("Y", *(f"d{name}" for name in wrt)), fast=fast)
+    run = compile(joined(program, backward(program, "total", wrt)), ("Y", *(f"d{name}" for name in wrt)), **options)
     arrays = {"X": X, "C": C} if W is None else {"X": X, "W": W, "C": C}
-    return lambda: tuple(run(arrays).values())
+    return run, arrays
 
 
-def ours_fast(case: Case, X: Any, W: Any, C: Any) -> Call:
-    return ours(case, X, W, C, fast=True)
-
-
-def by_hand(case: Case, X: Any, W: Any, C: Any) -> Call | None:
+def by_hand(case: Case, X: Any, W: Any, C: Any) -> Call:
     """Two axes: the window copied as (image, channel and offset, position), one matrix product per image."""
     import numpy as np
 
-    if W is None or len(case.W) != 4:
-        return None
     s, z = case.stride, case.zeros
     (N, I, _, _), (J, _, R, S), (P, Q) = X.shape, W.shape, C.shape[2:]
 
@@ -158,9 +165,7 @@ def by_hand(case: Case, X: Any, W: Any, C: Any) -> Call | None:
     return run
 
 
-def by_scipy(case: Case, X: Any, W: Any, C: Any) -> Call | None:
-    if len(case.X) != 1:
-        return None
+def by_scipy(case: Case, X: Any, W: Any, C: Any) -> Call:
     from scipy import signal
 
     def run() -> tuple[Any, ...]:
@@ -218,7 +223,7 @@ def by_jax(case: Case, X: Any, W: Any, C: Any) -> Call:
     return lambda: tuple(jax.block_until_ready(both(x, w, c)))
 
 
-MAKERS: dict[str, Callable[[Case, Any, Any, Any], Call | None]] = {
+MAKERS: dict[str, Callable[[Case, Any, Any, Any], Call]] = {
     OURS: ours,
     FAST: ours_fast,
     ALONE: ours,
@@ -230,21 +235,24 @@ MAKERS: dict[str, Callable[[Case, Any, Any, Any], Call | None]] = {
 NEEDS = {FAST: "numba", SCIPY: "scipy", TORCH: "torch", JAX: "jax"}
 
 
-def prepare(name: str, asked: Any) -> Call | None:
-    """The call of a contender, once its answer is right."""
+def takes_part(name: str, case: Case) -> bool:
+    return {HAND: len(case.W) == 4, SCIPY: len(case.X) == 1}.get(name, True)
+
+
+def make(name: str, request: Any) -> workers.Made:
+    """The call of a contender, once its answer is right, and the error of that."""
     import numpy as np
 
-    case, dtype = CASES[asked["number"]], asked["dtype"]
+    case, dtype = CASES[request["number"]], request["dtype"]
     X, W, C = data(case, dtype)
     call = MAKERS[name](case, X, W, C)
-    if call is None:
-        return None
     expected = reference(case, *(None if a is None else a.astype(np.float64) for a in (X, W, C)))
+    largest = 0.0
     for what, answer, exact in zip(("Y", "dX", "dW"), call(), expected, strict=False):
         if np.asarray(answer).dtype != dtype:
             raise common.WrongAnswerError(f"{name}: {what} is {np.asarray(answer).dtype}, the data {dtype}")
-        common.check(name, what, answer, exact, TOLERANCE[dtype])
-    return call
+        largest = max(largest, common.check(name, what, answer, exact, TOLERANCE[dtype]))
+    return call, largest
 
 
 def verdicts(case: Case, dtype: str, times: dict[str, common.Timing]) -> Iterator[dict[str, Any]]:
@@ -263,9 +271,8 @@ def run() -> int:
     parser.add_argument("--only", metavar="TEXT", default="", help="the cases whose name holds this")
     options = parser.parse_args()
     common.limit_threads(options.threads)
-    contender = workers.asked()
-    if contender is not None:
-        return workers.serve(contender, prepare)
+    if (contender := os.environ.get(workers.WORKER)) is not None:
+        return workers.answer_requests(partial(make, contender))
     record = common.machine()
     record["versions"] |= {name: common.installed(name) for name in ("jax", "numba") if common.installed(name)}
     print(common.one_line(record))
@@ -275,7 +282,7 @@ def run() -> int:
     names = [name for name in names if name != ALONE or options.threads > 1]
     if options.quick:
         names = [name for name in names if name in (OURS, ALONE, HAND)]
-    started = [workers.Worker(name, __file__, 1 if name == ALONE else options.threads) for name in names]
+    started = [workers.Worker(__file__, name, 1 if name == ALONE else options.threads) for name in names]
     results: list[dict[str, Any]] = []
     losses: list[tuple[str, str, str]] = []
     targets: list[dict[str, Any]] = []
@@ -283,9 +290,10 @@ def run() -> int:
         with common.progress(2 * len(numbers), "conv") as done:
             for number, dtype in ((number, dtype) for number in numbers for dtype in ("float32", "float64")):
                 case = CASES[number]
-                budget, rounds = (0.5, 5) if options.quick else (9.0, 60)
-                request = {"number": number, "dtype": dtype}
-                times, failed = workers.measured(started, request, budget=budget, rounds=rounds)
+                running = [worker for worker in started if takes_part(worker.name, case)]
+                request = {"number": number, "dtype": dtype, "turn": TURN}
+                found, failed = workers.in_turns(running, request, rounds=5 if options.quick else 30)
+                times = {name: time for name, (time, _) in found.items()}
                 what = f"{case.name}, {dtype}"
                 rows = []
                 for name, time in times.items():
@@ -302,7 +310,7 @@ def run() -> int:
                 columns = ("contender", "median", "quartiles", "einstan over it", "with numba over it")
                 common.table(what, columns, rows)
                 targets += verdicts(case, dtype, times)
-                for name, reason in failed:
+                for name, reason in failed.items():
                     print(f"{name} did not run: {reason}")
                 done(what)
     finally:

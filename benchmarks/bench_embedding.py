@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import common
 import workers
 
 TOLERANCE = {"float64": 1e-10, "float32": 1e-4}
-OURS, FAST = "einstan", "einstan, numba"
+OURS, FAST, ONE_HOT = "einstan", "einstan, numba", "one-hot product"
 TORCH, INDEX_ADD, JAX = "PyTorch, embedding", "PyTorch, index_add_", "JAX, .at[].add"
 CASES = (  # tokens, rows of the table, entries of a row
     (512, 1_000, 1),
@@ -27,6 +28,7 @@ CASES = (  # tokens, rows of the table, entries of a row
     (65_536, 1_000, 16),
     (16_384, 30_000, 256),
 )
+TURN = 0.01  # seconds of one contender before the next has its turn
 MOST_ONE_HOT = 20_000_000  # entries of a one-hot matrix that is tried
 
 Call = Callable[[], Any]
@@ -118,11 +120,8 @@ def bincount(T: Any, C: Any, rows: int) -> Call:
     return run
 
 
-def one_hot(T: Any, C: Any, rows: int) -> Call | None:
+def one_hot(T: Any, C: Any, rows: int) -> Call:
     import numpy as np
-
-    if T.size * rows > MOST_ONE_HOT:
-        return None
 
     def run() -> Any:
         matrix = np.zeros((rows, T.size), C.dtype)
@@ -166,14 +165,14 @@ def by_jax(T: Any, C: Any, rows: int) -> Call:
     return lambda: jax.block_until_ready(step(t, c))
 
 
-MAKERS: dict[str, tuple[Callable[[Any, Any, int], Call | None], str]] = {
+MAKERS: dict[str, tuple[Callable[[Any, Any, int], Call], str]] = {
     OURS: (ours, ""),
     FAST: (ours_fast, "numba"),
     "np.add.at, rows": (add_at, ""),
     "np.add.at, entries": (add_at_entries, ""),
     "segment sums": (segments, ""),
     "np.bincount": (bincount, ""),
-    "one-hot product": (one_hot, ""),
+    ONE_HOT: (one_hot, ""),
     "SciPy, sparse": (sparse, "scipy"),
     TORCH: (torch_embedding, "torch"),
     INDEX_ADD: (torch_index_add, "torch"),
@@ -181,29 +180,25 @@ MAKERS: dict[str, tuple[Callable[[Any, Any, int], Call | None], str]] = {
 }
 
 
-def prepare(name: str, asked: Any) -> Call | None:
-    """The call of a contender, once its answer is right."""
+def make(name: str, request: Any) -> workers.Made:
+    """The call of a contender, once its answer is right, and the error of that."""
     import numpy as np
 
-    T, C = data(asked["case"], asked["dtype"])
-    rows = asked["case"][1]
+    T, C = data(request["case"], request["dtype"])
+    rows = request["case"][1]
     call = MAKERS[name][0](T, C, rows)
-    if call is None:
-        return None
     answer = np.asarray(call())
     if answer.dtype != C.dtype:
         raise common.WrongAnswerError(f"{name}: dE is {answer.dtype}, the data {C.dtype}")
-    common.check(name, "dE", answer, reference(T, C, rows), TOLERANCE[asked["dtype"]])
-    return call
+    return call, common.check(name, "dE", answer, reference(T, C, rows), TOLERANCE[request["dtype"]])
 
 
 def run() -> int:
     parser = common.arguments(__doc__ or "", "python benchmarks/bench_embedding.py --json embedding.json")
     options = parser.parse_args()
     common.limit_threads(options.threads)
-    contender = workers.asked()
-    if contender is not None:
-        return workers.serve(contender, prepare)
+    if (contender := os.environ.get(workers.WORKER)) is not None:
+        return workers.answer_requests(partial(make, contender))
     record = common.machine()
     record["versions"] |= {name: common.installed(name) for name in ("jax", "numba") if common.installed(name)}
     print(common.one_line(record))
@@ -211,16 +206,18 @@ def run() -> int:
     if options.quick:
         names = [name for name in names if not MAKERS[name][1]]
     cases = CASES[: 2 if options.quick else len(CASES)]
-    started = [workers.Worker(name, __file__, options.threads) for name in names]
+    started = [workers.Worker(__file__, name, options.threads) for name in names]
     results: list[dict[str, Any]] = []
     losses: list[tuple[str, str, str]] = []
     try:
         with common.progress(2 * len(cases), "embedding") as done:
             for case, dtype in ((case, dtype) for case in cases for dtype in ("float32", "float64")):
-                budget, rounds = (0.3, 5) if options.quick else (5.0, 40)
-                request = {"case": case, "dtype": dtype}
-                times, failed = workers.measured(started, request, budget=budget, rounds=rounds, turn=0.01)
                 tokens, height, width = case
+                fits = tokens * height <= MOST_ONE_HOT
+                running = [worker for worker in started if worker.name != ONE_HOT or fits]
+                request = {"case": case, "dtype": dtype, "turn": TURN}
+                found, failed = workers.in_turns(running, request, rounds=5 if options.quick else 20)
+                times = {name: time for name, (time, _) in found.items()}
                 what = f"{tokens:,} tokens, table {height:,} x {width}, {dtype}"
                 rows = []
                 for name, time in times.items():
@@ -236,7 +233,7 @@ def run() -> int:
                     ]
                 columns = ("contender", "median", "quartiles", "einstan over it", "with numba over it")
                 common.table(what, columns, rows)
-                for name, reason in failed:
+                for name, reason in failed.items():
                     print(f"{name} did not run: {reason}")
                 done(what)
     finally:

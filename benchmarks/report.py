@@ -71,18 +71,27 @@ def derive(results: Any) -> Iterable[str]:
 
 
 def step(results: Any) -> Iterable[str]:
-    rows = [
-        (
-            row["case"],
-            row["contender"],
-            seconds(row["time"]["median"]),
-            f"{seconds(row['time']['low'])} to {seconds(row['time']['high'])}",
-            f"{row['ratio']:.2f}",
-        )
-        for row in results["rows"]
-    ]
-    yield from markdown(("case", "contender", "median", "quartiles", "ratio"), rows)
+    """The median of every contender at every size, over that of the expert; and what is to be reached."""
+    cases = list(dict.fromkeys(row["case"] for row in results["rows"]))
+    by_case = {(row["case"], row["contender"]): row for row in results["rows"]}
+    for dtype in dict.fromkeys(case.rpartition(", ")[2] for case in cases):
+        sizes = [case for case in cases if case.endswith(dtype)]
+        contenders = dict.fromkeys(row["contender"] for row in results["rows"] if row["case"] in sizes)
+        rows = []
+        for name in contenders:
+            found = [by_case.get((case, name)) for case in sizes]
+            cells = [f"{row['ratio']:.2f} ({seconds(row['time']['median'])})" if row else "" for row in found]
+            rows.append((name, *cells))
+        yield from markdown((dtype, *(case.rpartition(", ")[0] for case in sizes)), rows)
+        yield ""
+    targets = results.get("targets", [])
+    missed = [target for target in targets if not target["held"]]
+    yield f"Of {len(targets)} targets {len(targets) - len(missed)} are met."
     yield ""
+    if missed:
+        shown = [(t["case"], t["what"], f"{t['ratio']:.2f}", f"{t['most']:g}") for t in missed]
+        yield from markdown(("target missed", "ratio", "measured", "at most"), shown)
+        yield ""
     yield from lost(results["lost"], ("case", "contender", "by"))
 
 
@@ -105,10 +114,13 @@ def hessian(results: Any) -> Iterable[str]:
 
 
 def memory(results: Any) -> Iterable[str]:
-    rows = [(r["case"], f"{r['predicted']:,}", f"{r['measured']:,}", f"{r['ratio']:.3f}") for r in results["rows"]]
-    yield from markdown(("case", "predicted, bytes", "measured", "ratio"), rows)
+    rows = [
+        (r["kind"], r["case"], f"{r['laid_out']:,}", f"{r['predicted']:,}", f"{r['measured']:,}", f"{r['ratio']:.3f}")
+        for r in results["rows"]
+    ]
+    yield from markdown(("kind", "program", "laid out, bytes", "predicted", "measured", "ratio"), rows)
     yield ""
-    yield from lost(results["lost"], ("case", "what", "by"))
+    yield from lost(results["lost"], ("program", "what", "by"))
 
 
 def hvp(results: Any) -> Iterable[str]:
@@ -135,8 +147,9 @@ def conv(results: Any) -> Iterable[str]:
         (each["what"], f"{each['measured']:.2f}", f"at most {each['wanted']:g}", "met" if each["met"] else "**missed**")
         for each in results["targets"]
     ]
-    yield from markdown(("target", "measured", "wanted", "verdict"), wanted)
-    yield ""
+    if wanted:
+        yield from markdown(("target", "measured", "wanted", "verdict"), wanted)
+        yield ""
     yield from lost(results["lost"], ("case", "contender", "by"))
 
 
@@ -210,6 +223,8 @@ def page(text: str) -> str:
 
     def part(match: re.Match[str]) -> str:
         file = match[1]
+        if not (HERE / "results" / f"{file}.json").exists():
+            return f"<!-- {file} -->\n\nNothing is recorded yet; the command stands above.\n\n<!-- end -->"
         written = json.loads((HERE / "results" / f"{file}.json").read_text("utf-8"))
         lines = [f"Measured on {one_line(written['machine'])} ({written['machine']['date']}).", ""]
         lines += TABLES[written["benchmark"]](written["results"])

@@ -307,10 +307,10 @@ def by_jax(case: Case) -> Made:
 # ---- einstan ---------------------------------------------------------------------------------------------------------
 
 
-def einstan_step(case: Case, **options: Any) -> Made:
+def network(case: Case) -> Any:
+    """The perceptron, of Einstan's layers."""
     from einstan.layers import cross_entropy, dense, relu, softmax
     from einstan.library.network import Network
-    from einstan.library.optimisers import SGD
 
     members, source = [], "X"
     for layer in range(1, case.depth + 1):
@@ -319,9 +319,14 @@ def einstan_step(case: Case, **options: Any) -> Made:
         if not last:
             members.append(relu(f"A{layer}", Z=f"H{layer}"))
             source = f"A{layer}"
-    network = Network(*members, softmax("S", Z="Z"), cross_entropy("L", S="S", Y="Y"))
+    return Network(*members, softmax("S", Z="Z"), cross_entropy("L", S="S", Y="Y"))
+
+
+def einstan_step(case: Case, **options: Any) -> Made:
+    from einstan.library.optimisers import SGD
+
     optimiser = SGD(RATE)
-    compiled = network.value_and_grad("L").compile(update=optimiser, **options)
+    compiled = network(case).value_and_grad("L").compile(update=optimiser, **options)
     held, state, X, Y = case.params, optimiser.init(case.params), case.X, case.Y
 
     def step() -> Any:

@@ -86,6 +86,7 @@ class Program:
             if name not in self.defined
         }
         self._dims: UnionFind | None = None
+        self._resolved: tuple[Equation, ...] | None = None
         self._dim_of: dict[tuple[Equation, Index], str] = {}
 
     @property
@@ -117,7 +118,9 @@ class Program:
         return redimensioned(equation, renamed)  # type: ignore[return-value]
 
     def resolved_all(self) -> tuple[Equation, ...]:
-        return tuple(self.resolved(equation) for equation in self.equations)
+        if self._resolved is None:
+            self._resolved = tuple(self.resolved(equation) for equation in self.equations)
+        return self._resolved
 
     def _assumption_equations(self) -> tuple[Equation, ...]:
         # The difference of the two sides stands for an assumption wherever only its dimensions matter.

@@ -34,7 +34,11 @@ def stabilised(program: Program, keep: Collection[Name] = ()) -> tuple[Equation,
     }
 
     def made(equation: Equation) -> Equation:
-        rhs = simplify(stated_extents(_logarithms_taken(simplify(equation.rhs), known), stated.values()))
+        taken = _logarithms_taken(simplify(equation.rhs), known)
+        rhs = stated_extents(taken, stated.values())
+        rhs = rhs if rhs is taken else simplify(rhs)
+        if rhs is equation.rhs and not equation.where and not stated:
+            return equation
         used = {index.dim for index in (*equation.indices, *bound_indices(rhs))}
         where = [stated[dim] for dim in stated if dim in used]
         before, after = _plain_axes(equation.rhs), _plain_axes(rhs)
@@ -50,7 +54,8 @@ def stabilised(program: Program, keep: Collection[Name] = ()) -> tuple[Equation,
 
 def runnable(program: Program) -> Program:
     """The program in the form in which it is evaluated: the same values, without overflow on the way."""
-    return Program((well_named(equation) for equation in stabilised(program)), program.assumptions)
+    pairs = zip(program.equations, program.resolved_all(), stabilised(program), strict=True)
+    return Program((e if old is new else well_named(new) for e, old, new in pairs), program.assumptions)
 
 
 def _says_nothing(index: Index, form: Affine) -> bool:

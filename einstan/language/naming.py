@@ -10,7 +10,7 @@ from collections.abc import Collection
 
 from einstan.language.dims import is_axis, relate
 from einstan.language.index import Index, capitalised, fresh_name, lowered
-from einstan.language.node import Node, fold, postorder, preorder, rewrite
+from einstan.language.node import Node, fold, preorder, rewrite
 from einstan.language.sugar import as_softmax, chain, softmax
 from einstan.language.term import Equation, Expr, Extent, Indexed, Iverson, Reduce, Sum, bound_indices, rebound
 
@@ -20,6 +20,8 @@ def named(root: Expr, avoid: set[str], small: bool, distinct: bool = False) -> E
 
     With ``distinct``, side by side too no two binders share a letter, so that ``where`` can speak of each.
     """
+    if not root.binds:
+        return root
     letter = lowered if small else capitalised
     scalars = {str(node.tensor) for node in preorder(root) if isinstance(node, Indexed) and not node.slots}
     spelled = {index.name for index in bound_indices(root)} | avoid
@@ -67,7 +69,9 @@ def named(root: Expr, avoid: set[str], small: bool, distinct: bool = False) -> E
         memo[node] = made
         if names:
             below[made] = below.get(made, frozenset()) | names
-    return hidden_renamed(memo[root])
+    made = memo[root]
+    assert isinstance(made, Expr)
+    return hidden_renamed(made) if softmaxes else made
 
 
 def renamed(root: Node, names: dict[Index, Index]) -> Node:
@@ -75,17 +79,23 @@ def renamed(root: Node, names: dict[Index, Index]) -> Node:
 
     One index after the other, by way of names that are nobody's, so that two may swap.
     """
+    names = {old: new for old, new in names.items() if old is not new and old in root.free}
+    steps = [names]
+    if not names.keys().isdisjoint(names.values()):
+        away = {old: Index(f"#{k}", old.dim) for k, old in enumerate(names)}
+        steps = [away, {away[old]: new for old, new in names.items()}]
     result: Node = root
-    away = {old: Index(f"#{k}", old.dim) for k, old in enumerate(names)}
-    for mapping in (away, {away[old]: new for old, new in names.items()}):
+    for mapping in steps:
         for old, new in mapping.items():
-            memo: dict[Node, Node] = {old: new}
-            for node in postorder(result):
-                if node not in memo:
-                    kept = old not in node.free
-                    memo[node] = node if kept else node.rebuilt(tuple(memo[child] for child in node.children))
-            result = memo[result]
+            result = _with(result, old, new)
     return result
+
+
+def _with(root: Node, old: Index, new: Index) -> Node:
+    def rule(node: Node, children: tuple[Node, ...]) -> Node:
+        return node.rebuilt(children) if children != node.children else node
+
+    return fold(root, rule, {old: new}, lambda node: None if old in node.free else node)
 
 
 def hidden_renamed(root: Node) -> Expr:
@@ -192,6 +202,8 @@ def erased(root: Node) -> Node:
 
 def normalised(root: Expr) -> Expr:
     """Iverson operands in the form that their spelling has."""
+    if not any(isinstance(node, Iverson) for node in preorder(root)):
+        return root
 
     def rule(node: Node) -> Node:
         return chain(node.operands, node.relations) if isinstance(node, Iverson) and node.relations else node

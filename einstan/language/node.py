@@ -22,6 +22,7 @@ Value = TypeVar("Value")
 Kind = TypeVar("Kind", bound="Node")
 
 _interned: WeakValueDictionary[tuple[Any, ...], Node] = WeakValueDictionary()
+_table = _interned.data  # the same table of weak references, read without a call of Python's
 _lock = threading.Lock()
 _set = object.__setattr__  # what a frozen node lets nobody else do
 _printer: Callable[[Any], str] = object.__repr__
@@ -48,7 +49,8 @@ class Node:
 
     def __new__(cls, *fields: Any) -> Any:
         key = (cls, *fields)
-        found = _interned.get(key)
+        held = _table.get(key)
+        found = None if held is None else held()
         if found is not None:
             return found
         node = object.__new__(cls)
@@ -230,7 +232,11 @@ def fold(
             stack.pop()
             continue
         children = node.children
-        if known is not None and children and (found := known(node)) is not None:
+        if not children:
+            stack.pop()
+            memo[node] = rule(node, ())
+            continue
+        if known is not None and (found := known(node)) is not None:
             memo[node] = found
             stack.pop()
             continue

@@ -60,6 +60,8 @@ def well_named(equation: Equation) -> Equation:
 
 
 def _shares_letters(rhs: Expr) -> bool:
+    if not rhs.binds:
+        return False
     letters = [index.name for node in postorder(rhs) if isinstance(node, Sum) for index in node.indices]
     return len(set(letters)) < len(letters)
 

@@ -14,7 +14,7 @@ allows, because everything that walks it is a `Task`, run without Python's stack
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeVar
@@ -150,33 +150,25 @@ class Relation(Surface):
     where: tuple[tuple[Size, Expression], ...]
 
 
+_BELOW: dict[type, Callable[[Any], tuple[Surface, ...]]] = {
+    Ref: lambda node: node.slots,
+    Call: lambda node: node.arguments,
+    Power: lambda node: (node.base, node.exponent),
+    Minus: lambda node: (node.operand,),
+    Binder: lambda node: (*node.letters, node.body),
+    Bracket: lambda node: node.operands,
+    Kronecker: lambda node: (node.left, node.right),
+    Pad: lambda node: (node.access,),
+    Term: lambda node: tuple([part for part, _ in node.parts]),
+    Expression: lambda node: node.terms,
+    Relation: lambda node: (node.left, node.right, *(part for pair in node.where for part in pair)),
+    **dict.fromkeys((Number, Letter, Size), lambda node: ()),
+}
+
+
 def below(node: Surface) -> tuple[Surface, ...]:
     """The nodes directly below, in reading order."""
-    match node:
-        case Ref():
-            return node.slots
-        case Call():
-            return node.arguments
-        case Power():
-            return node.base, node.exponent
-        case Minus():
-            return (node.operand,)
-        case Binder():
-            return (*node.letters, node.body)
-        case Bracket():
-            return node.operands
-        case Kronecker():
-            return node.left, node.right
-        case Pad():
-            return (node.access,)
-        case Term():
-            return tuple(part for part, _ in node.parts)
-        case Expression():
-            return node.terms
-        case Relation():
-            return (node.left, node.right, *(part for pair in node.where for part in pair))
-        case _:
-            return ()
+    return _BELOW[type(node)](node)
 
 
 def walk(*roots: Surface) -> Iterator[Surface]:
@@ -185,7 +177,7 @@ def walk(*roots: Surface) -> Iterator[Surface]:
     while stack:
         node = stack.pop()
         yield node
-        stack.extend(reversed(below(node)))
+        stack.extend(_BELOW[type(node)](node)[::-1])
 
 
 def only_part(expression: Expression) -> Surface | None:

@@ -27,7 +27,11 @@ class Plan(machine.Plan):
 
     @classmethod
     def of(cls, made: machine.Plan) -> Plan:
-        return cls(**{field.name: getattr(made, field.name) for field in dataclasses.fields(made)})
+        plan = cls(**{field.name: getattr(made, field.name) for field in dataclasses.fields(made)})
+        for known in ("code", "peak_memory"):  # which are the same, and what was measured of the code with them
+            if known in vars(made):
+                vars(plan)[known] = vars(made)[known]
+        return plan
 
     def draw(self, path: str | Path) -> Path:
         """Draw the steps as a graph, in the order in which they can be done; the ending says how: ``.svg``, ``.png``,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,7 @@ class Update:
         names = {"P": name, "G": f"d{name}", "P^(new)": _new(name), **self.scalars}
         for letter, prefix in self.rule.states.items():
             names |= {letter: f"{prefix}^({name})", f"{letter}^(new)": _new(f"{prefix}^({name})")}
-        return [renamed(parse(text.replace("[i]", slots)), names) for text in self.rule.equations]
+        return [renamed(_parsed(text.replace("[i]", slots)), names) for text in self.rule.equations]
 
     def behind(self, program: Program) -> Program:
         """The program with every update as soon as its gradient is there."""
@@ -96,6 +97,9 @@ def held(state: Mapping[str, Any], key: str) -> Any:
             repair="state = optimiser.init(params), and the state that each step returns",
         )
     return state[key]
+
+
+_parsed = cache(parse)  # parameters of as many axes have one rule
 
 
 def _new(name: str) -> str:

@@ -7,9 +7,10 @@ they are never needed at once.
 from __future__ import annotations
 
 import math
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 
 ALIGNMENT = 64  # bytes: a cache line, and what vector instructions like
 
@@ -24,15 +25,49 @@ class Buffer:
     first: int
     last: int
     start: int = 0
+    bytes: int = field(init=False)
 
-    @property
-    def bytes(self) -> int:
+    def __post_init__(self) -> None:
         size = math.prod(self.shape) * (1 if self.dtype == "bool" else int(self.dtype.lstrip("float")) // 8)
-        return -(-size // ALIGNMENT) * ALIGNMENT
+        self.bytes = -(-size // ALIGNMENT) * ALIGNMENT
 
     @property
     def end(self) -> int:
         return self.start + self.bytes
+
+
+class Gaps:
+    """What is free of one block: spans between those that are taken, and everything from ``top`` on."""
+
+    def __init__(self) -> None:
+        self.spans: list[tuple[int, int]] = []  # in order, never side by side
+        self.top = 0
+
+    def take(self, size: int) -> int:
+        """The start of the tightest span that has so many bytes."""
+        fitting = [(end - start, start) for start, end in self.spans if end - start >= size]
+        if not size or not fitting:
+            start, self.top = (self.top, self.top + size) if size else (0, self.top)
+            return start
+        room, start = min(fitting)
+        self.spans.remove((start, start + room))
+        if room > size:
+            insort(self.spans, (start + size, start + room))
+        return start
+
+    def free(self, start: int, end: int) -> None:
+        if start == end:
+            return
+        at = bisect_left(self.spans, (start, end))
+        if at < len(self.spans) and self.spans[at][0] == end:
+            end = self.spans.pop(at)[1]
+        if at and self.spans[at - 1][1] == start:
+            at -= 1
+            start = self.spans.pop(at)[0]
+        if end == self.top:
+            self.top = start
+        else:
+            self.spans.insert(at, (start, end))
 
 
 @dataclass
@@ -48,17 +83,13 @@ class Arena:
 
     def place(self) -> int:
         """Give every buffer its start: the tightest gap between those that are needed then.  The bytes of the whole."""
-        live: list[Buffer] = []
+        live: list[tuple[int, int, int]] = []  # a heap: when it ends, and the bytes
+        gaps = Gaps()
         for buffer in sorted(self.buffers, key=lambda b: b.first):
-            live = [other for other in live if other.last >= buffer.first]
-            at, best, start = 0, math.inf, 0
-            for other in live:
-                gap = other.start - at
-                if buffer.bytes <= gap < best:
-                    best, start = gap, at
-                at = max(at, other.end)
-            buffer.start = start if best < math.inf else at
-            insort(live, buffer, key=lambda b: (b.start, b.end))
+            while live and live[0][0] < buffer.first:
+                gaps.free(*heappop(live)[1:])
+            buffer.start = gaps.take(buffer.bytes)
+            heappush(live, (buffer.last, buffer.start, buffer.end))
         return max((buffer.end for buffer in self.buffers), default=0)
 
     def lines(self) -> list[str]:

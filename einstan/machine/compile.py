@@ -20,7 +20,7 @@ from einstan.calculus.program import Program
 from einstan.language.errors import DataError, EinstanError
 from einstan.language.node import preorder
 from einstan.language.term import Equation, Indexed, Name
-from einstan.machine.emit import emit
+from einstan.machine.emit import Source, emit
 from einstan.machine.extents import as_program, infer
 from einstan.machine.flatten import flatten
 from einstan.machine.fused import fused
@@ -101,6 +101,14 @@ class Compiled:
         return any(key.rpartition(".")[0] == str(name) for key in self.sizes)
 
     def __call__(self, arrays: Mapping[Any, Array] | None = None, /, **named: Array) -> dict[str, Array]:
+        found = self._latest
+        if found is not None and (arrays is None or (type(arrays) is dict and not named)):
+            try:
+                results = found.enter(named if arrays is None else arrays)
+            except IndexError as error:
+                raise self._misread(str(error)) from error
+            if results is not None:
+                return results
         return dict(zip(self.results, self.call(arrays, named), strict=True))
 
     def call(self, arrays: Mapping[Any, Array] | None, named: Mapping[str, Array]) -> tuple[Array, ...]:
@@ -119,8 +127,16 @@ class Compiled:
                 found = self.specialise(key)
             if found.contiguous:
                 given = [np.ascontiguousarray(a) if a.ndim else a for a in given]
+        return self._run(found, given)
+
+    def repeated(self, given: Sequence[Array]) -> tuple[Array, ...] | None:
+        """The same if the arrays have the shapes and dtypes of the latest call; else None."""
+        found = self._latest
+        return self._run(found, given) if found is not None and found.fits(*given) else None
+
+    def _run(self, found: Specialisation, given: Sequence[Array]) -> tuple[Array, ...]:
         try:
-            return found.run(*given) if found.in_order else found.run(*[given[k] for k in found.positions])
+            return found.run(*given)
         except IndexError as error:
             raise self._misread(str(error)) from error
 
@@ -198,19 +214,26 @@ class Compiled:
     ) -> Specialisation:
         extents = infer(self.program, shapes, sizes, nominal, self.flat.wanted)
         widest = max((np.dtype(p).itemsize for p in precisions.values() if p.startswith("float")), default=8)
-        limit = self.memory_limit
         flat = self.flat if nominal is not None else folded(self.flat, extents)
-        made = plan(self.program, extents, optimize=self.optimize, itemsize=widest, memory_limit=limit, flat=flat)
         precision = str(self.dtype or "float64")
-        if nominal is not None or self.any_size:
-            source = emit(made, precisions, self.function, precision)
-        else:
-            native = all(dtype.isnative for _, dtype in key or ())
-            quick = fast and native and fused(made, precisions, self.function, precision, self.reuse_buffers)
-            if quick:
-                return Specialisation(made, quick, self.inputs, key, True)
-            source = specialised(made, precisions, self.function, precision, reuse_buffers=self.reuse_buffers)
-        found = Specialisation(made, source, self.inputs, key)
+        native = all(dtype.isnative for _, dtype in key or ())
+
+        def code(made: Plan) -> Source:
+            if nominal is not None or self.any_size:
+                return emit(made, precisions, self.function, precision)
+            quick = fused(made, precisions, self.function, precision, self.reuse_buffers) if fast and native else None
+            if quick is not None:
+                quick.contiguous = True
+                return quick
+            return specialised(made, precisions, self.function, precision, reuse_buffers=self.reuse_buffers)
+
+        made = plan(
+            self.program, extents, optimize=self.optimize, itemsize=widest, memory_limit=self.memory_limit,
+            flat=flat, coder=code, dtypes=precisions,
+        )  # fmt: skip
+        found = Specialisation(made, made.code, self.inputs, key, made.code.contiguous)
+        if made.code.contiguous:
+            return found
         if key is not None and self.patient and not fast:
             found.watch(lambda given: self._faster(shapes, precisions, key, given))
         return found

@@ -30,6 +30,8 @@ class Source:
     results: tuple[Name, ...]
     memory: int = 0  # bytes that a call writes to beside its results; prepare() makes them
     prepares: bool = False
+    contiguous: bool = False  # whether it takes arrays that lie in one piece alone
+    measured: int | None = None  # bytes that a call of it was seen to hold at its peak
 
 
 def emit(
@@ -144,6 +146,8 @@ class Emitter(Positions):
                 if stored.dims
                 else f"{kind}({variable.text})"
             )
+        if not stored.dims and variable.scalar:
+            return variable.text
         if not stored.dims:
             return f"{variable.text}[()]" if variable.type == "float" else f"{kind}({variable.text})"
         self.uses[stored.value] -= 1

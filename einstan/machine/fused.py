@@ -226,7 +226,14 @@ class Fused(FusedWindows):
         """Whether anything reads a value from memory: a later loop, or a later call."""
         return value in self.loaded or value in self.kept or self.uses[value] > 0
 
+    def drop_unused(self, results: list[str]) -> None:
+        """What lives in variables of a loop alone needs no memory."""
+        lines = [line for line in (*self.body.lines, *self.view_lines, *results) if not line.lstrip().startswith("#")]
+        used = set(re.findall(r"@(\w+)@", "\n".join(self.kernels))) | set(re.findall(r"\w+", "\n".join(lines)))
+        self.arena.buffers = [buffer for buffer in self.arena.buffers if used.intersection(buffer.names)]
+
     def assembled(self, results: list[str]) -> Source:
+        self.drop_unused(results)
         source = super().assembled(results)
         if not self.kernels:
             return source

@@ -25,49 +25,64 @@ def available_memory() -> int:
 
 
 def peak_of(made: Plan) -> int:
-    """The bytes that a call of the generated code holds at its peak: the code is run on arrays without entries.
+    """The bytes that the plan's code holds at the peak of a call: the code is run on arrays without entries.
 
     Where the code calls what has no rehearsal, the bytes that are needed if every buffer is used again.
     """
-    from einstan.machine.emit import emit
     from einstan.machine.rehearsal import peak_bytes
 
-    precision = f"float{8 * made.itemsize}"
-    precisions = {name: "int64" if name in made.index_tensors else precision for name in made.program.inputs}
     try:
-        return peak_bytes(emit(made, precisions, precision=precision), made)
+        return peak_bytes(made.code, made)
     except NotImplementedError:
         return made.buffers.peak
 
 
-def measured(made: Plan, arrays: Mapping[Any, Any]) -> int:
-    """The same, of a call with these arrays, as Python's own accounting of memory tells it."""
+def measured(made: Plan, arrays: Mapping[Any, Any] | None = None) -> int:
+    """The same, as Python's own accounting of memory tells it: the plan's code is made anew and called once.
+
+    Memory depends on shapes and dtypes alone, so that arrays of ones will do where none are given.
+    """
     import tracemalloc
 
     import numpy as np
 
-    from einstan.machine.emit import emit
-
-    given = {str(name): np.asarray(array) for name, array in arrays.items()}
-    precisions = {name: str(given[str(name)].dtype) for name in made.program.inputs if str(name) in given}
-    source = emit(made, precisions)
+    if arrays is None:
+        given = {str(n): np.ones(made.extents.shape(n), made.precisions[n]) for n in made.code.arguments}
+        for name in made.index_tensors:
+            if str(name) in given:
+                given[str(name)][...] = 0
+    else:
+        given = {str(name): np.asarray(array) for name, array in arrays.items()}
+    inputs = [given[str(name)] for name in made.code.arguments]
+    code = compile(made.code.text, "<einstan>", "exec")
     space: dict[str, Any] = {}
-    exec(compile(source.text, "<einstan>", "exec"), space)
-    inputs = [given[str(name)] for name in source.arguments]
-    function = space[source.function]
-    function(*inputs)  # what a first call allocates for good is not the step's
     running = tracemalloc.is_tracing()
     tracemalloc.start()
     try:
-        tracemalloc.reset_peak()
-        before = tracemalloc.get_traced_memory()[0]
-        results = function(*inputs)
-        peak = tracemalloc.get_traced_memory()[1]
+        old = _of_arrays()
+        exec(code, space)
+        laid_out = _of_arrays() - old
+        with np.errstate(all="ignore"):
+            space[made.code.function](*inputs)  # what a first call allocates for good is not the step's
+            before = tracemalloc.get_traced_memory()[0]
+            tracemalloc.reset_peak()
+            results = space[made.code.function](*inputs)
+        peak = tracemalloc.get_traced_memory()[1] - before
         del results
     finally:
         if not running:
             tracemalloc.stop()
-    return peak - before
+    return laid_out + peak
+
+
+def _of_arrays() -> int:
+    """Bytes of arrays that are held now."""
+    import tracemalloc
+
+    import numpy as np
+
+    domain = tracemalloc.DomainFilter(True, np.lib.tracemalloc_domain)
+    return sum(trace.size for trace in tracemalloc.take_snapshot().filter_traces([domain]).traces)
 
 
 def refuse_large(made: Plan, limit: int) -> None:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from einstan.language.term import Equation, Expr, Indexed, Name
@@ -145,7 +146,7 @@ class Operation:
     def out_dims(self) -> tuple[str, ...]:
         return tuple(self.dims[label] for label in self.out)
 
-    @property
+    @cached_property
     def summed(self) -> Labels:
         seen = dict.fromkeys(label for operand in self.operands for label in operand.labels)
         return tuple(label for label in seen if label not in self.out)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from einstan.calculus.program import Program
 from einstan.language.term import Equation, Name, Reduce
@@ -19,6 +19,7 @@ from einstan.machine.buffers import Buffers, buffers, bytes_of
 from einstan.machine.costs import FREE, Step, call_of, einsum_of, flops_of, total_flops
 from einstan.machine.extents import Extents, as_program, infer
 from einstan.machine.flatten import flatten
+from einstan.machine.layouts import Layouts
 from einstan.machine.memory import available_memory, measured, peak_of, refuse_large
 from einstan.machine.numbers import number_of
 from einstan.machine.operations import Flat, Graph, Stored
@@ -29,6 +30,11 @@ from einstan.machine.refusals import divides_by_zero, empty
 from einstan.machine.table import as_data, as_json, as_text
 from einstan.machine.trees import Shape
 from einstan.machine.windows import solved
+
+if TYPE_CHECKING:
+    from einstan.machine.emit import Source
+
+    Coder = Callable[["Plan"], Source]
 
 SMALL_FAMILY = 6  # members above which separate paths cannot win over one tree: each costs as much as the whole
 BEST_SECONDS = 2.0  # after so long, optimize="best" starts no further search
@@ -53,8 +59,26 @@ class Plan:
     recomputed: tuple[str, ...] = ()  # the values that are made twice rather than kept, to fit a memory limit
     products: tuple[Shape, ...] = field(default=(), repr=False)  # the contractions, before they were taken apart
     elementwise_flops: int = 0  # of everything that is no contraction
-    measured_memory: int | None = None  # bytes, see `measure`
     notes: tuple[str, ...] = ()  # lines below the table: what was chosen before it was planned
+    coder: Coder | None = field(default=None, repr=False)  # what makes its code; that of these sizes, if nothing else
+    dtypes: Mapping[Name, str] = field(default_factory=dict, repr=False)  # of inputs, where they are known
+
+    @property
+    def precisions(self) -> dict[Name, str]:
+        """The dtype of every input."""
+        inputs = {name: "int64" if name in self.index_tensors else self.precision for name in self.program.inputs}
+        return {**inputs, **self.dtypes}
+
+    @property
+    def precision(self) -> str:
+        return f"float{8 * self.itemsize}"
+
+    @cached_property
+    def code(self) -> Source:
+        """The source that this is the plan of: what a compiled program runs, or would run at these sizes."""
+        from einstan.machine.specialised import specialised
+
+        return self.coder(self) if self.coder else specialised(self, self.precisions, precision=self.precision)
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:
@@ -83,7 +107,8 @@ class Plan:
 
     @cached_property
     def peak_memory(self) -> int:
-        """Bytes that a call of the generated code holds at its peak, results included, the arrays given to it not."""
+        """Bytes that the code holds at the peak of a call: memory laid out beforehand and what the call makes, results
+        included, the arrays given to it not."""
         return peak_of(self)
 
     @property
@@ -117,10 +142,16 @@ class Plan:
     def __str__(self) -> str:
         return as_text(self)
 
-    def measure(self, arrays: Mapping[Any, Any]) -> int:
-        """Run the plan's code once on arrays, and return the bytes that it held at its peak; the table shows them."""
-        self.measured_memory = measured(self, arrays)
-        return self.measured_memory
+    @property
+    def measured_memory(self) -> int | None:
+        """Bytes that were held at the peak of a call, see `measure`; None before."""
+        return self.code.measured
+
+    def measure(self, arrays: Mapping[Any, Any] | None = None) -> int:
+        """Call the plan's code on arrays, or on arrays of ones, and return the bytes that it held at its peak; the
+        table shows them beside those that were predicted."""
+        self.code.measured = measured(self, arrays)
+        return self.code.measured
 
     def _step(self, value: int) -> Step:
         operation = self.graph.operations[value]
@@ -150,6 +181,8 @@ def plan(
     memory_limit: int | None = None,
     flat: Flat | None = None,
     share: bool = True,
+    coder: Coder | None = None,
+    dtypes: Mapping[Name, str] | None = None,
 ) -> Plan:
     """The steps that compute the outputs.
 
@@ -166,6 +199,9 @@ def plan(
     Contractions of almost the same operands, as the gradients of one product are, follow one tree turned round for
     each, where that takes fewer FLOPs than a path for each (``share=False``: never).
 
+    ``coder`` makes the code that the plan speaks of, from the plan, and ``dtypes`` are those of the inputs; by default
+    what `einstan.machine.compile.compile` makes for floats of ``itemsize`` bytes.
+
     Raises `DataError` where the call would hold more than ``memory_limit`` bytes at its peak, even with cheap values
     computed twice rather than kept; without a limit, where a single array would not fit into this machine's memory.
     """
@@ -178,6 +214,7 @@ def plan(
         made = best(program, flat, extents, itemsize, share)
     else:
         made = planned(program, flat, extents, optimize, itemsize, share)
+    made.coder, made.dtypes = coder, dtypes or {}
     refuse_large(made, available_memory() if memory_limit is None else memory_limit)
     return made if memory_limit is None else fitted(made, memory_limit)
 
@@ -218,12 +255,13 @@ def planned(
             if fewer < flops:
                 flops, expansion = fewer, other
                 alone.add(reference)
+    graph, tensors = Layouts(expansion.graph, expansion.tensors, flat.outputs, extents.known).run()
     made = Plan(
         program,
         extents,
-        expansion.graph,
-        tuple(sorted(expansion.graph.needed(roots(expansion.tensors, flat.outputs)))),
-        expansion.tensors,
+        graph,
+        tuple(sorted(graph.needed(roots(tensors, flat.outputs)))),
+        tensors,
         flat.outputs,
         flat.index_tensors,
         itemsize,
@@ -243,7 +281,7 @@ def described(optimize: Optimizer) -> str:
     """An optimizer in a word."""
     if isinstance(optimize, str):
         return optimize
-    return "by hand" if isinstance(optimize, list | tuple | Mapping) else type(optimize).__name__
+    return "hand" if isinstance(optimize, list | tuple | Mapping) else type(optimize).__name__
 
 
 def names_of(made: Plan) -> dict[int, str]:

@@ -36,11 +36,7 @@ class Ledger:
     def allocate(self, shape: Sequence[int], dtype: Any, order: Sequence[int] | None = None) -> Ghost:
         """A new array; ``order`` has the axes from the slowest to the fastest."""
         dtype = np.dtype(dtype)
-        strides, step = [0] * len(shape), dtype.itemsize
-        for axis in reversed(range(len(shape)) if order is None else order):
-            strides[axis] = step
-            step *= max(shape[axis], 1)
-        return Ghost(seen(shape, dtype, strides), Block(self, math.prod(shape) * dtype.itemsize), self)
+        return Ghost(contiguous(shape, dtype, order), Block(self, math.prod(shape) * dtype.itemsize), self)
 
 
 class Block:
@@ -62,6 +58,20 @@ def seen(shape: Sequence[int], dtype: Any, strides: Sequence[int]) -> np.ndarray
     return np.lib.stride_tricks.as_strided(np.zeros(1, dtype), tuple(shape), tuple(strides), writeable=True)
 
 
+def contiguous(shape: Sequence[int], dtype: np.dtype[Any], order: Sequence[int] | None = None) -> np.ndarray:
+    """The same, of entries side by side; ``order`` has the axes from the slowest to the fastest."""
+    strides, step = [0] * len(shape), dtype.itemsize
+    for axis in reversed(range(len(shape)) if order is None else order):
+        strides[axis] = step
+        step *= max(shape[axis], 1)
+    return seen(shape, dtype, strides)
+
+
+def _reread(shown: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    """Contiguous entries as those of another type."""
+    return contiguous((*shown.shape[:-1], shown.shape[-1] * shown.itemsize // dtype.itemsize), dtype)
+
+
 class Within:
     """The smallest or largest of positions: inside, whatever it is compared with."""
 
@@ -75,38 +85,46 @@ class Ghost:
     """An array without entries."""
 
     __array_priority__ = 1000
-    __slots__ = ("block", "ledger", "view")
+    __slots__ = ("block", "ledger", "shown")
 
-    def __init__(self, view: np.ndarray, block: Block | None, ledger: Ledger) -> None:
-        self.view, self.block, self.ledger = view, block, ledger
+    def __init__(self, shown: np.ndarray, block: Block | None, ledger: Ledger) -> None:
+        self.shown, self.block, self.ledger = shown, block, ledger
 
     def look(self, view: Any) -> Ghost:
         return Ghost(view, self.block, self.ledger)
 
-    shape = property(lambda self: self.view.shape)
-    ndim = property(lambda self: self.view.ndim)
-    size = property(lambda self: self.view.size)
-    dtype = property(lambda self: self.view.dtype)
-    strides = property(lambda self: self.view.strides)
-    itemsize = property(lambda self: self.view.itemsize)
-    flags = property(lambda self: self.view.flags)
-    T = property(lambda self: self.look(self.view.T))
+    shape = property(lambda self: self.shown.shape)
+    ndim = property(lambda self: self.shown.ndim)
+    size = property(lambda self: self.shown.size)
+    dtype = property(lambda self: self.shown.dtype)
+    strides = property(lambda self: self.shown.strides)
+    itemsize = property(lambda self: self.shown.itemsize)
+    flags = property(lambda self: self.shown.flags)
+    T = property(lambda self: self.look(self.shown.T))
+    base = property(lambda self: self)
+    ctypes = SimpleNamespace(data=0)
 
     def __len__(self) -> int:
-        return len(self.view)
+        return len(self.shown)
+
+    def view(self, dtype: Any) -> Ghost:
+        return self.look(self.shown.view(dtype) if self.ndim == 0 else _reread(self.shown, np.dtype(dtype)))
 
     def transpose(self, *axes: Any) -> Ghost:
-        return self.look(self.view.transpose(*axes))
+        return self.look(self.shown.transpose(*axes))
 
     def swapaxes(self, one: int, other: int) -> Ghost:
-        return self.look(self.view.swapaxes(one, other))
+        return self.look(self.shown.swapaxes(one, other))
+
+    def diagonal(self, *axes: int) -> Ghost:
+        return self.look(self.view.diagonal(*axes))
 
     def reshape(self, *shape: Any) -> Ghost:
         shape = tuple(shape[0]) if len(shape) == 1 and not isinstance(shape[0], int) else shape
         if -1 in shape:
             rest = math.prod(n for n in shape if n != -1)
             shape = tuple(self.size // max(rest, 1) if n == -1 else n for n in shape)
-        strides = strides_of(self.view, shape)
+        strides = strides_of(self.shown, shape)
         if strides is None:
             return self.ledger.allocate(shape, self.dtype)
         return self.look(seen(shape, self.dtype, strides))
@@ -125,7 +143,7 @@ class Ghost:
         arrays = [part for part in parts if isinstance(part, Ghost)]
         if not arrays:
             whole = () if any(part is ... for part in parts) else (...,)  # so that no entry is read
-            return self.look(self.view[(*parts, *whole)])
+            return self.look(self.shown[(*parts, *whole)])
         if len(arrays) == 1 and arrays[0].dtype == bool:
             return self.ledger.allocate(self.shape, self.dtype)  # at most everything
         near = np.broadcast_shapes(*(part.shape for part in arrays))
@@ -165,6 +183,8 @@ class Ghost:
             if ufunc is np.matmul:
                 left, right = inputs
                 return matmul(left, right, out)
+            if ufunc.signature is not None:
+                return rowwise(ufunc, inputs, out)
             return elementwise(ufunc, inputs, out, options.get("dtype"))
         if method == "reduce":
             keep = options.get("keepdims", False)
@@ -188,7 +208,7 @@ def _operator(ufunc: Any, swap: bool = False, unary: bool = False) -> Callable[.
         into = next((g for g in (self, other) if isinstance(g, Ghost) and _temporary(g, g.dtype)), None)
         inputs = (other, self) if swap else (self, other)
         if into is not None:
-            shape = np.broadcast_shapes(*(np.shape(x.view if isinstance(x, Ghost) else x) for x in inputs))
+            shape = np.broadcast_shapes(*(np.shape(x.shown if isinstance(x, Ghost) else x) for x in inputs))
             into = into if into.shape == shape and result_type(ufunc, inputs) == into.dtype else None
         return elementwise(ufunc, inputs, into)
 
@@ -241,7 +261,7 @@ def elementwise(ufunc: Any, inputs: Sequence[Any], out: Any = None, dtype: Any =
     held = [
         ledger.allocate((min(math.prod(shape), BUFFERED),), max(read, x.dtype, key=lambda d: d.itemsize))
         for x in ghosts
-        if x.ndim and (not evenly(np.broadcast_to(x.view, shape), order) or (x.dtype != read and x is not out))
+        if x.ndim and (not evenly(np.broadcast_to(x.shown, shape), order) or (x.dtype != read and x is not out))
     ]
     del held  # NumPy's buffers, for operands that it must cast or that have no single stride
     return made
@@ -256,7 +276,7 @@ def evenly(view: np.ndarray, order: Sequence[int]) -> bool:
 def axis_order(ghosts: Sequence[Ghost], shape: tuple[int, ...]) -> list[int]:
     """The axes of an elementwise result from the slowest to the fastest: NumPy sorts them by the strides of the
     operands, and keeps their order where the operands say nothing or contradict each other."""
-    strides = [np.broadcast_to(ghost.view, shape).strides for ghost in ghosts]
+    strides = [np.broadcast_to(ghost.shown, shape).strides for ghost in ghosts]
     order = list(reversed(range(len(shape))))  # the fastest first
     for number in range(1, len(order)):
         place = number
@@ -319,10 +339,18 @@ def matmul(a: Any, b: Any, out: Any = None) -> Any:
     return made
 
 
+def rowwise(ufunc: Any, inputs: Sequence[Ghost], out: Any = None) -> Any:
+    """A function of whole rows, `np.vecdot`: their axis is used up."""
+    if ufunc is not np.vecdot:
+        raise NotImplementedError(ufunc.__name__)
+    shape = np.broadcast_shapes(*(x.shape for x in inputs))[:-1]
+    return out if out is not None else inputs[0].ledger.allocate(shape, np.result_type(*(x.dtype for x in inputs)))
+
+
 def einsum(spec: str, *operands: Any, out: Any = None, **_: Any) -> Any:
     inputs, _arrow, result = spec.partition("->")
     if len(operands) == 1 and set(result) == set(inputs):
-        return operands[0].look(np.einsum(spec, operands[0].view))  # a view: nothing is read
+        return operands[0].look(np.einsum(spec, operands[0].shown))  # a view: nothing is read
     if out is not None:
         return out
     size = {
@@ -355,7 +383,7 @@ def concatenate(parts: Sequence[Ghost], axis: int = 0, out: Any = None, **_: Any
 
 
 def broadcast_to(x: Any, shape: Any, **_: Any) -> Ghost:
-    return x.look(np.broadcast_to(x.view, shape))
+    return x.look(np.broadcast_to(x.shown, shape))
 
 
 def as_strided(x: Ghost, shape: Any = None, strides: Any = None, **_: Any) -> Ghost:
@@ -403,6 +431,9 @@ class Numpy:
 
     empty = ones = zeros
 
+    def ndarray(self, shape: Any, dtype: Any, memory: Ghost, start: int = 0) -> Ghost:
+        return memory.look(np.zeros((), dtype) if shape == () else contiguous(tuple(shape), np.dtype(dtype)))
+
     def full(self, shape: Any, value: Any, dtype: Any = None, **_: Any) -> Ghost:
         return self.zeros(shape, dtype or np.result_type(type(value)))
 
@@ -417,28 +448,39 @@ class Numpy:
 
 
 def peak_bytes(source: Source, made: Plan) -> int:
-    """The bytes that a call of the code holds at its peak, its results included and its arguments not."""
+    """The bytes that the code holds at the peak of a call: what stands above the function and what is laid out
+    beforehand, and what the call makes, its results included; the arrays that it is given not."""
     ledger = Ledger()
-    fake = Numpy(ledger)
+    modules = {"numpy": Numpy(ledger), "numba": SimpleNamespace(njit=lambda **_: _Kernels(source.text))}
 
     def imported(name: str, *arguments: Any, **options: Any) -> Any:
-        return fake if name == "numpy" else _IMPORT(name, *arguments, **options)
+        return modules.get(name) or _IMPORT(name, *arguments, **options)
 
-    space: dict[str, Any] = {"__builtins__": {**vars(builtins), "__import__": imported}}
-    exec(compile(source.text, "<rehearsal>", "exec"), space)
-    precision = f"float{8 * made.itemsize}"
     arguments = []
     for name in source.arguments:
-        dtype = np.dtype("int64" if name in made.index_tensors else precision)
-        shape = made.extents.shape(name)
-        ghost = ledger.allocate(shape, dtype)
+        ghost = ledger.allocate(made.extents.shape(name), made.precisions[name])
         ghost.block = None
         arguments.append(ghost)
-    before, ledger.peak = ledger.held, ledger.held
+    ledger.peak = ledger.held
+    space: dict[str, Any] = {"__builtins__": {**vars(builtins), "__import__": imported}}
+    exec(compile(source.text, "<rehearsal>", "exec"), space)
     results = space[source.function](*arguments)
     peak = ledger.peak
     del results
-    return peak - before
+    return peak
+
+
+class _Kernels:
+    """What decorates compiled loops: they make no arrays, and return as many numbers as their last line says."""
+
+    def __init__(self, text: str) -> None:
+        self.lines = text.splitlines()
+
+    def __call__(self, kernel: Any) -> Callable[..., Any]:
+        body = itertools.takewhile(lambda line: line[:1] in ("", " "), self.lines[kernel.__code__.co_firstlineno + 1 :])
+        last = next((line for line in body if line.startswith("    return ")), "")
+        count = last.count(",") + bool(last)
+        return lambda *_: 0.0 if count == 1 else (0.0,) * count
 
 
 def strides_of(view: np.ndarray, shape: Sequence[int]) -> tuple[int, ...] | None:

@@ -10,6 +10,8 @@ from fractions import Fraction
 
 def comment(text: str) -> str:
     """Text that stays inside its comment, whatever a tensor is called."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text.replace("\\\n", " "))
 
 

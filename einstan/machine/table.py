@@ -68,14 +68,15 @@ def cells(step: Step) -> tuple[str, ...]:
 
 
 def totals(made: Plan) -> list[str]:
-    memory = f"peak memory {human_bytes(made.peak_memory)}"
+    memory = f"peak memory {human_bytes(made.peak_memory)} predicted"
     if made.measured_memory is not None:
-        memory += f", measured {human_bytes(made.measured_memory)}"
+        memory += f", {human_bytes(made.measured_memory)} measured"
+    laid_out = f"{human_bytes(made.code.memory)} laid out beforehand, " if made.code.prepares else ""
     lines = [
         f"FLOPs {made.flops:,} (naive {made.naive_flops:,}, separate paths {made.separate_flops:,})   "
         f"paths by {made.optimizer}",
         f"largest intermediate {made.largest_intermediate:,}   {memory} "
-        f"(with every buffer used again {human_bytes(made.buffers.peak)}, inputs {human_bytes(made.input_memory)})",
+        f"({laid_out}inputs {human_bytes(made.input_memory)})",
     ]
     if made.recomputed:
         lines.append("computed twice, not kept: " + ", ".join(made.recomputed))

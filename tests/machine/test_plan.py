@@ -29,7 +29,8 @@ def test_the_table():
         f"Z       nj,j->nj   ufunc add    2,560  20.6 kB  20.5 kB        2  256 x 10  in place m0  {equation}\n"
         f"{rule}\n"
         "FLOPs 330,240 (naive 330,240, separate paths 330,240)   paths by auto\n"
-        "largest intermediate 2,560   peak memory 41 kB (with every buffer used again 20.5 kB, inputs 136 kB)"
+        "largest intermediate 2,560   peak memory 41 kB predicted "
+        "(20.5 kB laid out beforehand, inputs 136 kB)"
     )
 
 

@@ -6,7 +6,9 @@ The helpers are copied into the generated source as text, so that it runs with `
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -227,11 +229,11 @@ def gram(rows: Array, weight: Array) -> Array:
     """rows' diag(weight) rows by the symmetric product of BLAS: half the work, and symmetric to the last bit."""
     if weight is None:
         return np.dot(rows.T, rows)
+    if not weight.min(initial=0) < 0:
+        scaled = rows * np.sqrt(weight)[:, None]
+        return np.dot(scaled.T, scaled)
     root = np.sqrt(np.abs(weight))
     below = weight < 0
-    if not below.any():
-        scaled = rows * root[:, None]
-        return np.dot(scaled.T, scaled)
     above, under = (rows[chosen] * root[chosen, None] for chosen in (~below, below))
     return np.dot(above.T, above) - np.dot(under.T, under)
 
@@ -248,7 +250,17 @@ HELPERS: dict[str, Callable[..., Any]] = {
 
 def helper_source(name: str) -> str:
     """The text of a helper, without annotations, for generated code."""
-    lines = inspect.getsource(HELPERS[name]).splitlines()
+    first = HELPERS[name].__code__.co_firstlineno
+    lines = _lines()[first:]
+    lines = lines[: next((k for k, line in enumerate(lines) if line and line[0] != " "), len(lines))]
+    while not lines[-1]:
+        lines.pop()
     held = inspect.signature(HELPERS[name]).parameters.values()
     parameters = ", ".join(p.name if p.default is p.empty else f"{p.name}={p.default!r}" for p in held)
-    return "\n".join([f"def {name}({parameters}):", *lines[1:]])
+    return "\n".join([f"def {name}({parameters}):", *lines])
+
+
+@cache
+def _lines() -> list[str]:
+    """The lines of this module: finding a function in them is cheaper than `inspect.getsource`, which reads tokens."""
+    return inspect.getsource(sys.modules[__name__]).splitlines()
