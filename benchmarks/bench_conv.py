@@ -3,8 +3,8 @@
 The value, the gradient for the input and the gradient for the kernel, from equations with index arithmetic, beside
 NumPy by hand (the window copied for one matrix product per image), SciPy, PyTorch eager and jitted JAX where they are
 installed; einstan with NumPy alone, and with loops compiled by numba.  Every answer is checked against sums over the
-entries of the kernel in float64 before it is timed.  Contenders run in processes of their own, interleaved; on more than
-one thread, einstan on one thread takes part, which no row may be slower than.
+entries of the kernel in float64 before it is timed.  Contenders run in processes of their own, interleaved; on more
+than one thread, einstan on one thread takes part, which no row may be slower than.
 """
 
 from __future__ import annotations
@@ -99,7 +99,9 @@ def reference(case: Case, X: Any, W: Any, C: Any) -> tuple[Any, ...]:
         return Y, dX
     W = W[None, None] if plain else W
     letters = "pq"[:axes]
-    Y = sum(np.einsum(f"ni{letters},ji->nj{letters}", wide[(..., *at)], W[(..., *r)], optimize=True) for r, at in places())
+    Y = sum(
+        np.einsum(f"ni{letters},ji->nj{letters}", wide[(..., *at)], W[(..., *r)], optimize=True) for r, at in places()
+    )
     if C is None:
         return (Y[0, 0] if plain else Y,)
     C = C[None, None] if plain else C

@@ -2,8 +2,8 @@
 
 Tables and batches of many shapes; only the gradient is computed, in einstan from its equation,
 ``dE[p,d] = C[N,d] δ[T[N],p]``.  Beside it stand the ways there are in NumPy (`np.add.at` by rows and entry by entry,
-sorted segment sums, `np.bincount`, a one-hot product), SciPy's sparse product, PyTorch (the backward of an embedding, and
-`index_add_`) and jitted JAX (`.at[].add`).  Every answer is checked against sums in float64 before it is timed.
+sorted segment sums, `np.bincount`, a one-hot product), SciPy's sparse product, PyTorch (the backward of an embedding,
+and `index_add_`) and jitted JAX (`.at[].add`).  Every answer is checked against sums in float64 before it is timed.
 Contenders run in processes of their own, interleaved.
 """
 

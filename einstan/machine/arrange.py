@@ -49,7 +49,9 @@ class Arrangement:
     def space(self, label: int) -> tuple[str, str]:
         """A dimension that no tensor has is told by its size alone, so that equal windows are one."""
         dim = self.dims[label]
-        return self.sized(self.size(label)) if not is_axis(dim) and dim in self.extents.known else dim, self.letters[label]
+        return self.sized(self.size(label)) if not is_axis(dim) and dim in self.extents.known else dim, self.letters[
+            label
+        ]
 
     def fresh(self, dim: str) -> int:
         """A label that the operation does not have."""

@@ -15,7 +15,7 @@ from einstan.machine.overlaps import layout_of
 from einstan.machine.spelling import comment
 from einstan.machine.writer import Variable
 
-SCATTER = '''@compiled
+SCATTER = """@compiled
 def {name}(index, values, out):
     # {comment}
     out[...] = F(0)
@@ -23,7 +23,7 @@ def {name}(index, values, out):
         row = index[n]
         if 0 <= row < {size}:
             for d in range({width}):
-                out[row, d] += values[n, d]'''
+                out[row, d] += values[n, d]"""
 
 
 class FusedWindows(FusedProducts):

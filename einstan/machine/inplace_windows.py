@@ -31,7 +31,9 @@ class InPlaceWindows(InPlaceProducts, Positions):
         view = window(operation, self.extents)
         shape = self.plan.shape(ref.value)
         sizes = [b + n + a for b, n, a in zip(view.before, shape, view.after, strict=True)]
-        inner = ", ".join(":" if n == size else f"{b}:{b + n}" for b, n, size in zip(view.before, shape, sizes, strict=True))
+        inner = ", ".join(
+            ":" if n == size else f"{b}:{b + n}" for b, n, size in zip(view.before, shape, sizes, strict=True)
+        )
         wide = self.scratch(sizes, variable.precision)
         self.say(operation, f"{wide}.fill({operation.detail.fill})")
         self.say(operation, f"np.copyto({self.hoisted(f'{wide}[{inner}]', wide)}, {variable.text})")

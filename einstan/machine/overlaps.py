@@ -1,8 +1,8 @@
 """Overlaps as NumPy: the transpose of a strided read, entries added up where a form says.
 
 ``out[2h + r] += core[r, h]`` is one addition of strided slices for each r, written out one after the other, or an
-assignment where steps are wide enough that nothing overlaps.  Where there are many r, one strided view takes them all if
-nothing overlaps; else the core is laid into zeros with every row shifted to its place, and one sum adds the rows up.
+assignment where steps are wide enough that nothing overlaps.  Where there are many r, one strided view takes them all
+if nothing overlaps; else the core is laid into zeros with every row shifted to its place, and one sum adds the rows up.
 """
 
 from __future__ import annotations

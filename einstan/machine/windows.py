@@ -122,7 +122,7 @@ class _Solver(Arrangement):
     def as_now(self, detail: Reading, operation: Operation) -> Reading:
         """A read of a value whose axes have another order now."""
         axes = self.axes[operation.operands[0].value]
-        slots, order = (tuple(held[axis] for axis in axes) for held in (detail.slots, detail.order))
+        slots, order = tuple(detail.slots[axis] for axis in axes), tuple(detail.order[axis] for axis in axes)
         return replace(detail, slots=slots, order=order)
 
     def moved(self, stored: Stored, value: int) -> Stored:

@@ -12,8 +12,8 @@ from einstan.machine.numbers import FLOATS
 
 pytest.importorskip("numba")
 
-# An equation and the shapes of its tensors: overlaps with steps both ways, clipped at both ends, with many shifts, along
-# two axes, beside axes that stay; poolings whose windows touch, overlap, and leave entries out.
+# An equation and the shapes of its tensors: overlaps with steps both ways, clipped at both ends, with many shifts,
+# along two axes, beside axes that stay; poolings whose windows touch, overlap, and leave entries out.
 EQUATIONS = [
     ("Y[p] = X[I] W[J] δ[2I+3J-2,p] where |p| = 9", {"X": (5,), "W": (3,)}),
     ("Y[p] = X[I] W[J] δ[p,4-I-J] where |p| = 5", {"X": (4,), "W": (3,)}),
