@@ -155,7 +155,7 @@ def scatter_add(index: Array, values: Array, size: int) -> Array:
     """out[index[n], ...] += values[n, ...]; positions outside add nothing."""
     rest = values.shape[index.ndim :]
     index, values = index.reshape(-1), values.reshape((index.size, *rest))
-    if index.size and (index.min() < 0 or index.max() >= size):
+    if index.size and not (index.min() >= 0 and index.max() < size):
         ok = (index >= 0) & (index < size)
         index, values = index[ok], values[ok]
     width = 1
@@ -168,7 +168,8 @@ def scatter_add(index: Array, values: Array, size: int) -> Array:
             np.add.at(column, index, entries)
         return np.ascontiguousarray(columns.T).reshape((size, *rest))
     # Entry by entry along one axis, or pair by pair: a complex number is two floats that are added at once.
-    pairs = {"f4": "c8", "f8": "c16"}.get(values.dtype.str[1:]) if width % 2 == 0 else None
+    kind = values.dtype
+    pairs = {"f4": "c8", "f8": "c16"}.get(kind.str[1:]) if width % 2 == 0 else None
     if pairs:
         values, width = np.ascontiguousarray(values).view(pairs), width // 2
     out = np.zeros(size * width, values.dtype)
@@ -176,7 +177,7 @@ def scatter_add(index: Array, values: Array, size: int) -> Array:
     for start in range(0, index.size, rows):
         places = index[start : start + rows, None] * width + along
         np.add.at(out, places.reshape(-1), values[start : start + rows].reshape(-1))
-    return out.view(values.real.dtype).reshape((size, *rest))
+    return out.view(kind).reshape((size, *rest))
 
 
 def block(size: int) -> Array:
