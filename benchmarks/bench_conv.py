@@ -2,20 +2,26 @@
 
 The value, the gradient for the input and the gradient for the kernel, from equations with index arithmetic, beside
 NumPy by hand (the window copied for one matrix product per image), SciPy, PyTorch eager and jitted JAX where they are
-installed.  Every answer is checked against sums over the entries of the kernel in float64 before it is timed;
-contenders run interleaved on one thread.
+installed; einstan with NumPy alone, and with loops compiled by numba.  Every answer is checked against sums over the
+entries of the kernel in float64 before it is timed.  Contenders run in processes of their own, interleaved; on more
+than one thread, einstan on one thread takes part, which no row may be slower than.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import common
+import workers
 
 TOLERANCE = {"float64": 1e-10, "float32": 2e-4}
-OURS, HAND, SCIPY, TORCH, JAX = "einstan", "NumPy by hand", "SciPy", "PyTorch eager", "JAX, jitted"
+TURN = 0.03  # seconds of one contender before the next has its turn
+OURS, FAST, ALONE = "einstan", "einstan, numba", "einstan, one thread"
+HAND, SCIPY, TORCH, JAX = "NumPy by hand", "SciPy", "PyTorch eager", "JAX, jitted"
 
 Call = Callable[[], tuple[Any, ...]]
 
@@ -46,6 +52,15 @@ CASES = (
     Case("max pooling, 32x16x32x32, 2x2", "Y[n,i,p,q] = max[R,S](X[n,i,2p+R,2q+S]) where |R| = 2, |S| = 2",
          (32, 16, 32, 32), stride=2),
 )  # fmt: skip
+
+TARGETS = (  # a case, the rival, and how much of its time einstan may take
+    (CASES[0].name, "float32", TORCH, 1.0),
+    (CASES[0].name, "float32", JAX, 1.0),
+    (CASES[0].name, "float64", TORCH, 1.2),
+    (CASES[3].name, "float32", SCIPY, 1.0),
+    (CASES[3].name, "float32", TORCH, 1.0),
+    (CASES[3].name, "float32", JAX, 1.0),
+)
 
 
 def data(case: Case, dtype: str) -> tuple[Any, Any, Any]:
@@ -84,14 +99,16 @@ def reference(case: Case, X: Any, W: Any, C: Any) -> tuple[Any, ...]:
         return Y, dX
     W = W[None, None] if plain else W
     letters = "pq"[:axes]
-    Y = sum(np.einsum(f"ni{letters},ji->nj{letters}", wide[(..., *at)], W[(..., *r)]) for r, at in places())
+    Y = sum(
+        np.einsum(f"ni{letters},ji->nj{letters}", wide[(..., *at)], W[(..., *r)], optimize=True) for r, at in places()
+    )
     if C is None:
         return (Y[0, 0] if plain else Y,)
     C = C[None, None] if plain else C
     dX, dW = np.zeros_like(wide), np.zeros_like(W)
     for r, at in places():
-        dX[(..., *at)] += np.einsum(f"nj{letters},ji->ni{letters}", C, W[(..., *r)])
-        dW[(..., *r)] = np.einsum(f"ni{letters},nj{letters}->ji", wide[(..., *at)], C)
+        dX[(..., *at)] += np.einsum(f"nj{letters},ji->ni{letters}", C, W[(..., *r)], optimize=True)
+        dW[(..., *r)] = np.einsum(f"ni{letters},nj{letters}->ji", wide[(..., *at)], C, optimize=True)
     dX = dX[(..., *[slice(z, n - z) for n in wide.shape[2:]])]
     return (Y[0, 0], dX[0, 0], dW[0, 0]) if plain else (Y, dX, dW)
 
@@ -100,7 +117,12 @@ def reference(case: Case, X: Any, W: Any, C: Any) -> tuple[Any, ...]:
 
 
 def ours(case: Case, X: Any, W: Any, C: Any) -> Call:
-    run, arrays = compiled(case, X, W, C)
+    run, arrays = compiled(case, X, W, C, fast=False)
+    return lambda: tuple(run(arrays).values())
+
+
+def ours_fast(case: Case, X: Any, W: Any, C: Any) -> Call:
+    run, arrays = compiled(case, X, W, C, fast=True)
     return lambda: tuple(run(arrays).values())
 
 
@@ -120,12 +142,10 @@ def compiled(case: Case, X: Any, W: Any, C: Any, **options: Any) -> tuple[Any, d
     return run, arrays
 
 
-def by_hand(case: Case, X: Any, W: Any, C: Any) -> Call | None:
+def by_hand(case: Case, X: Any, W: Any, C: Any) -> Call:
     """Two axes: the window copied as (image, channel and offset, position), one matrix product per image."""
     import numpy as np
 
-    if W is None or len(case.W) != 4:
-        return None
     s, z = case.stride, case.zeros
     (N, I, _, _), (J, _, R, S), (P, Q) = X.shape, W.shape, C.shape[2:]
 
@@ -147,9 +167,7 @@ def by_hand(case: Case, X: Any, W: Any, C: Any) -> Call | None:
     return run
 
 
-def by_scipy(case: Case, X: Any, W: Any, C: Any) -> Call | None:
-    if len(case.X) != 1 or not common.installed("scipy"):
-        return None
+def by_scipy(case: Case, X: Any, W: Any, C: Any) -> Call:
     from scipy import signal
 
     def run() -> tuple[Any, ...]:
@@ -158,13 +176,11 @@ def by_scipy(case: Case, X: Any, W: Any, C: Any) -> Call | None:
     return run
 
 
-def by_torch(case: Case, X: Any, W: Any, C: Any) -> Call | None:
-    if not common.installed("torch"):
-        return None
+def by_torch(case: Case, X: Any, W: Any, C: Any) -> Call:
     import torch
     from torch.nn import functional
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(int(os.environ[common.POOLS[0]]))
     x, c = torch.tensor(X, requires_grad=True), torch.tensor(C)
     if W is None:
 
@@ -185,9 +201,7 @@ def by_torch(case: Case, X: Any, W: Any, C: Any) -> Call | None:
     return run
 
 
-def by_jax(case: Case, X: Any, W: Any, C: Any) -> Call | None:
-    if not common.installed("jax"):
-        return None
+def by_jax(case: Case, X: Any, W: Any, C: Any) -> Call:
     import jax
 
     jax.config.update("jax_enable_x64", True)
@@ -211,7 +225,47 @@ def by_jax(case: Case, X: Any, W: Any, C: Any) -> Call | None:
     return lambda: tuple(jax.block_until_ready(both(x, w, c)))
 
 
-MAKERS = {OURS: ours, HAND: by_hand, SCIPY: by_scipy, TORCH: by_torch, JAX: by_jax}
+MAKERS: dict[str, Callable[[Case, Any, Any, Any], Call]] = {
+    OURS: ours,
+    FAST: ours_fast,
+    ALONE: ours,
+    HAND: by_hand,
+    SCIPY: by_scipy,
+    TORCH: by_torch,
+    JAX: by_jax,
+}
+NEEDS = {FAST: "numba", SCIPY: "scipy", TORCH: "torch", JAX: "jax"}
+
+
+def takes_part(name: str, case: Case) -> bool:
+    return {HAND: len(case.W) == 4, SCIPY: len(case.X) == 1}.get(name, True)
+
+
+def make(name: str, request: Any) -> workers.Made:
+    """The call of a contender, once its answer is right, and the error of that."""
+    import numpy as np
+
+    case, dtype = CASES[request["number"]], request["dtype"]
+    X, W, C = data(case, dtype)
+    call = MAKERS[name](case, X, W, C)
+    expected = reference(case, *(None if a is None else a.astype(np.float64) for a in (X, W, C)))
+    largest = 0.0
+    for what, answer, exact in zip(("Y", "dX", "dW"), call(), expected, strict=False):
+        if np.asarray(answer).dtype != dtype:
+            raise common.WrongAnswerError(f"{name}: {what} is {np.asarray(answer).dtype}, the data {dtype}")
+        largest = max(largest, common.check(name, what, answer, exact, TOLERANCE[dtype]))
+    return call, largest
+
+
+def verdicts(case: Case, dtype: str, times: dict[str, common.Timing]) -> Iterator[dict[str, Any]]:
+    """What was wanted of this row, and what came out."""
+    for name, kind, rival, limit in TARGETS:
+        if (name, kind) == (case.name, dtype) and rival in times:
+            for mine in (OURS, FAST):
+                if mine in times:
+                    ratio = times[mine].median / times[rival].median
+                    what = f"{case.name}, {dtype}: {mine} over {rival}"
+                    yield {"what": what, "measured": ratio, "wanted": limit, "met": ratio <= limit}
 
 
 def run() -> int:
@@ -219,43 +273,62 @@ def run() -> int:
     parser.add_argument("--only", metavar="TEXT", default="", help="the cases whose name holds this")
     options = parser.parse_args()
     common.limit_threads(options.threads)
+    if (contender := os.environ.get(workers.WORKER)) is not None:
+        return workers.answer_requests(partial(make, contender))
     record = common.machine()
+    record["versions"] |= {name: common.installed(name) for name in ("jax", "numba") if common.installed(name)}
     print(common.one_line(record))
-    import numpy as np
-
-    cases = [case for case in CASES if options.only in case.name]
-    cases = cases[:1] if options.quick else cases
+    numbers = [number for number, case in enumerate(CASES) if options.only in case.name]
+    numbers = numbers[:1] if options.quick else numbers
+    names = [name for name in MAKERS if name not in NEEDS or common.installed(NEEDS[name])]
+    names = [name for name in names if name != ALONE or options.threads > 1]
+    if options.quick:
+        names = [name for name in names if name in (OURS, ALONE, HAND)]
+    started = [workers.Worker(__file__, name, 1 if name == ALONE else options.threads) for name in names]
     results: list[dict[str, Any]] = []
     losses: list[tuple[str, str, str]] = []
-    with common.progress(2 * len(cases), "conv") as done:
-        for case, dtype in ((case, dtype) for case in cases for dtype in ("float32", "float64")):
-            X, W, C = data(case, dtype)
-            given = (None if a is None else a.astype(np.float64) for a in (X, W, C))
-            expected = reference(case, *given)
-            calls = {name: call for name, make in MAKERS.items() if (call := make(case, X, W, C)) is not None}
-            if options.threads > 1:  # two pools of threads in one process slow each other manyfold
-                calls.pop(TORCH, None)
-            for name, call in calls.items():
-                for what, answer, exact in zip(("Y", "dX", "dW"), call(), expected, strict=False):
-                    common.check(name, what, answer, exact, TOLERANCE[dtype])
-            budget, rounds = (0.5, 5) if options.quick else (6.0, 60)
-            times = common.interleaved(calls, budget=budget, rounds=rounds)
-            what = f"{case.name}, {dtype}"
-            rows = []
-            for name, time in times.items():
-                ratio = times[OURS].median / time.median
-                quartiles = f"{common.seconds(time.low)} to {common.seconds(time.high)}"
-                rows.append((name, common.seconds(time.median), quartiles, f"{ratio:.2f}"))
-                results.append({"case": what, "contender": name, "time": time, "ratio": ratio})
-                if name != OURS and times[OURS].slower_than(time):
-                    losses.append((what, OURS, f"{ratio:.2f} times as slow as {name}"))
-            common.table(what, ("contender", "median", "quartiles", "einstan over it"), rows)
-            done(what)
+    targets: list[dict[str, Any]] = []
+    try:
+        with common.progress(2 * len(numbers), "conv") as done:
+            for number, dtype in ((number, dtype) for number in numbers for dtype in ("float32", "float64")):
+                case = CASES[number]
+                running = [worker for worker in started if takes_part(worker.name, case)]
+                request = {"number": number, "dtype": dtype, "turn": TURN}
+                found, failed = workers.in_turns(running, request, rounds=5 if options.quick else 30)
+                times = {name: time for name, (time, _) in found.items()}
+                what = f"{case.name}, {dtype}"
+                rows = []
+                for name, time in times.items():
+                    quartiles = f"{common.seconds(time.low)} to {common.seconds(time.high)}"
+                    ratios = {mine: times[mine].median / time.median for mine in (OURS, FAST) if mine in times}
+                    shown = [f"{ratios[mine]:.2f}" if mine in ratios else "" for mine in (OURS, FAST)]
+                    rows.append((name, common.seconds(time.median), quartiles, *shown))
+                    results.append({"case": what, "contender": name, "time": time, "ratios": ratios})
+                    losses += [
+                        (what, mine, f"{times[mine].median / time.median:.2f} times as slow as {name}")
+                        for mine in (OURS, FAST)
+                        if mine in times and name not in (OURS, FAST) and times[mine].slower_than(time)
+                    ]
+                columns = ("contender", "median", "quartiles", "einstan over it", "with numba over it")
+                common.table(what, columns, rows)
+                targets += verdicts(case, dtype, times)
+                for name, reason in failed.items():
+                    print(f"{name} did not run: {reason}")
+                done(what)
+    finally:
+        for worker in started:
+            worker.close()
+    shown_targets = [
+        (each["what"], f"{each['measured']:.2f}", f"at most {each['wanted']:g}", "met" if each["met"] else "missed")
+        for each in targets
+    ]
+    if targets:
+        common.table("targets", ("what", "measured", "wanted", "verdict"), shown_targets)
     if losses:
         common.table("rows lost", ("case", "contender", "by"), losses)
     else:
         print("no row is lost")
-    common.write_json(options.json, "conv", record, {"rows": results, "lost": losses})
+    common.write_json(options.json, "conv", record, {"rows": results, "targets": targets, "lost": losses})
     return 0
 
 

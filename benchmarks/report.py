@@ -140,6 +140,42 @@ def hvp(results: Any) -> Iterable[str]:
     yield from lost(results["lost"], ("case", "contender", "by"))
 
 
+def conv(results: Any) -> Iterable[str]:
+    """Every contender's time, and what einstan takes over it; what was wanted."""
+    yield from beside(results["rows"])
+    yield ""
+    wanted = [
+        (each["what"], f"{each['measured']:.2f}", f"at most {each['wanted']:g}", "met" if each["met"] else "**missed**")
+        for each in results["targets"]
+    ]
+    if wanted:
+        yield from markdown(("target", "measured", "wanted", "verdict"), wanted)
+        yield ""
+    yield from lost(results["lost"], ("case", "contender", "by"))
+
+
+def embedding(results: Any) -> Iterable[str]:
+    yield from beside(results["rows"])
+    yield ""
+    yield from lost(results["lost"], ("case", "contender", "by"))
+
+
+def beside(rows: Any) -> Iterable[str]:
+    """Contenders, with what einstan takes over each, by NumPy alone and by loops that numba compiles."""
+    ours = ("einstan", "einstan, numba")
+    lines = [
+        (
+            row["case"],
+            row["contender"],
+            seconds(row["time"]["median"]),
+            f"{seconds(row['time']['low'])} to {seconds(row['time']['high'])}",
+            *(f"{row['ratios'][mine]:.2f}" if mine in row["ratios"] else "" for mine in ours),
+        )
+        for row in rows
+    ]
+    yield from markdown(("case", "contender", "median", "quartiles", "einstan over it", "with numba over it"), lines)
+
+
 def check(results: Any) -> Iterable[str]:
     """Seconds to check documents of so many claims, and the five papers."""
     rows = [
@@ -172,7 +208,9 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterable[str
 
 TABLES: dict[str, Callable[[Any], Iterable[str]]] = {
     "check": check,
+    "conv": conv,
     "derive": derive,
+    "embedding": embedding,
     "hessian": hessian,
     "hvp": hvp,
     "memory": memory,

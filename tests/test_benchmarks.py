@@ -21,6 +21,7 @@ SCRIPTS = [
     ("bench_memory", ("--only", "bilinear form"), "einstan"),
     ("bench_hvp", (), "einstan"),
     ("bench_conv", (), "einstan"),
+    ("bench_embedding", (), "einstan"),
     ("bench_check", (), "einstan"),
     ("bench_hessian", ("--only", "x'Ax"), "einstan"),
 ]

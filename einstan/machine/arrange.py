@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from einstan.language.dims import is_axis
 from einstan.language.term import Equation, Indexed
 from einstan.machine.extents import Extents
 from einstan.machine.lower import bounds
@@ -46,7 +47,11 @@ class Arrangement:
         return self.graph.add(kind, detail, operands, out, self.space, self.source.equation)
 
     def space(self, label: int) -> tuple[str, str]:
-        return self.dims[label], self.letters[label]
+        """A dimension that no tensor has is told by its size alone, so that equal windows are one."""
+        dim = self.dims[label]
+        return self.sized(self.size(label)) if not is_axis(dim) and dim in self.extents.known else dim, self.letters[
+            label
+        ]
 
     def fresh(self, dim: str) -> int:
         """A label that the operation does not have."""
@@ -62,9 +67,12 @@ class Arrangement:
 
     def fresh_of(self, size: int) -> int:
         """A label that the operation does not have, of any size."""
+        return self.fresh(self.sized(size))
+
+    def sized(self, size: int) -> str:
         dim = f"{size} entries"
         self.extents.known[dim] = size
-        return self.fresh(dim)
+        return dim
 
     # ---- products ----------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ import re
 from einstan.language.term import Name
 from einstan.machine.backends.numpy import blas_gemm
 from einstan.machine.emit import Source
-from einstan.machine.fused_products import FusedProducts
+from einstan.machine.fused_windows import FusedWindows
 from einstan.machine.inplace import BLAS
 from einstan.machine.loop_nest import Part, Rows, loop_lines
 from einstan.machine.operations import COMPARISONS, Labels, Operation, Ref
@@ -22,7 +22,7 @@ from einstan.machine.plan import Plan
 from einstan.machine.writer import Variable
 
 
-class Fused(FusedProducts):
+class Fused(FusedWindows):
     """The rules for operations in loops; all others are those of `Specialised`."""
 
     def start(self, gemm: bool) -> None:

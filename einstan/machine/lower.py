@@ -64,6 +64,25 @@ def window(operation: Operation, extents: Mapping[str, int]) -> Window:
     return Window(tuple(before), tuple(after), tuple(start), tuple(sizes[x] for x in operation.out), steps)
 
 
+def sliced(view: Window) -> str | None:
+    """A view as slices, where the labels of the result run along one axis each, in their order; else None."""
+    runs = [[k for k, along in enumerate(view.steps) if along[axis]] for axis in range(len(view.start))]
+    if [own[0] for own in runs if len(own) == 1] != list(range(len(view.shape))) or 0 in view.shape:
+        return None
+    parts: list[str] = []
+    for axis, own in enumerate(runs):
+        start = view.start[axis]
+        if not own:
+            parts.append(str(start))
+            continue
+        step, last = view.steps[own[0]][axis], view.start[axis] + view.steps[own[0]][axis] * (view.shape[own[0]] - 1)
+        if step > 0:
+            parts.append(f"{start}:{last + 1}" + (f":{step}" if step > 1 else ""))
+        else:
+            parts.append(f"{start}:{last - 1 if last else ''}:{step}")
+    return ", ".join(parts)
+
+
 def refuse_unguarded(
     reading: Reading, axis: int, form: Form, size: int, sizes: Sizes, extents: Mapping[str, int]
 ) -> None:

@@ -1,8 +1,8 @@
 """Overlaps as NumPy: the transpose of a strided read, entries added up where a form says.
 
-``out[2h + r] += core[r, h]`` is one addition of strided slices for each r, written out one after the other; where steps
-are wide enough that nothing overlaps, it is one assignment to a strided view; and where there are many r, the core is
-laid into zeros with every row shifted to its place, and one sum adds the rows up.
+``out[2h + r] += core[r, h]`` is one addition of strided slices for each r, written out one after the other, or an
+assignment where steps are wide enough that nothing overlaps.  Where there are many r, one strided view takes them all
+if nothing overlaps; else the core is laid into zeros with every row shifted to its place, and one sum adds the rows up.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Overlaps(Contractions):
         (core,) = operation.operands
         forms = operation.detail.forms
         sizes = tuple(self.extents[dim] for dim in operation.dims)
-        layout = _layout(operation, sizes)
+        layout = layout_of(operation, sizes)
         shape = self.shape(operation.out_dims, constant)
         text = self.floating(core)
         if self.variables[core.value].type == "number":
@@ -65,9 +65,12 @@ class Overlaps(Contractions):
         inside = all(_is_inside(form, sizes, self.extents, extent) for form, extent in zip(forms, extents, strict=True))
         if 0 in sizes:
             return self.assign(value, operation, zeros, constant)
-        if inside and all(map(lambda form, run: _is_apart(form, run, sizes), forms, layout.runs)):
-            return self.placed(value, operation, zeros, aligned, order, constant)
+        apart = inside and all(map(lambda form, run: _is_apart(form, run, sizes), forms, layout.runs))
+        if apart and math.prod(sizes[label] for label in order) == math.prod(extents):  # every entry is written once
+            zeros = zeros.replace("zeros", "empty")
         if math.prod(sizes[label] for label in layout.taps) > WRITTEN_OUT:
+            if apart:
+                return self.placed(value, operation, zeros, aligned, order, constant)
             return self.shifted(value, operation, aligned, order, sizes, constant)
         if not aligned.isidentifier():
             name = self.fresh(-1, constant)
@@ -87,7 +90,7 @@ class Overlaps(Contractions):
                 while read and read[-1] == ":":
                     read.pop()
                 index = f"[{', '.join(read)}]" if read else ""
-                self.line(operation, f"{made.text}[{target}] += {aligned}{index}", constant)
+                self.line(operation, f"{made.text}[{target}] {'' if apart else '+'}= {aligned}{index}", constant)
         return made
 
     def line(self, operation: Operation, text: str, constant: bool) -> None:
@@ -118,13 +121,13 @@ class Overlaps(Contractions):
         wide = tuple(b + max(extent, top + 1) for b, extent, top in zip(before, extents, high, strict=True))
         start = tuple(constant_of(form, self.extents) + b for form, b in zip(forms, before, strict=True))
         steps = tuple(tuple(dict(form.labels).get(label, 0) for form in forms) for label in order)
-        count = len(order) - sum(run is not None for run in _layout(operation, sizes).runs)
+        count = len(order) - sum(run is not None for run in layout_of(operation, sizes).runs)
         keep = ", ".join(f"{b}:{b + extent}" for b, extent in zip(before, extents, strict=True))
         text = f"overlap_add({aligned}, {count}, {wide}, {start}, {steps})[{keep}]"
         return self.assign(value, operation, text, constant)
 
 
-def _layout(operation: Operation, sizes: tuple[int, ...]) -> Layout:
+def layout_of(operation: Operation, sizes: tuple[int, ...]) -> Layout:
     """Along every axis of the result runs its longest label, unless another axis has it too; the others are shifts."""
     count: dict[int, int] = {}
     for form in operation.detail.forms:

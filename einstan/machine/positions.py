@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from einstan.machine.lower import window
+from einstan.machine.lower import Window, sliced, window
 from einstan.machine.operations import Form, Labels, Operation, Ref
 from einstan.machine.overlaps import Overlaps
 from einstan.machine.spelling import letters, plain_text
@@ -25,9 +25,15 @@ class Positions(Overlaps):
             text = f"padded({text}, {view.before}, {view.after}, {operation.detail.fill})"
         if self.variables[ref.value].type == "number":
             raise AssertionError("a number has no axes to read")
+        return self.assign(value, operation, self.view(text, view), constant, owned=False)
+
+    def view(self, text: str, view: Window) -> str:
+        """A strided view of an array; slices where every axis is read by one label."""
+        index = sliced(view)
+        if index is not None:
+            return f"{text}[{index}]" if index else text
         self.helpers["window"] = None
-        text = f"window({text}, {view.start}, {view.shape}, {view.steps})"
-        return self.assign(value, operation, text, constant, owned=False)
+        return f"window({text}, {view.start}, {view.shape}, {view.steps})"
 
     def gather(self, value: int, operation: Operation, constant: bool) -> Variable:
         reading, whole, out = operation.detail, operation.operands[0], operation.out

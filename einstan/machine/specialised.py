@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from einstan.language.term import Name
 from einstan.machine.arena import Arena, Buffer
 from einstan.machine.emit import Emitter, Source, returned
-from einstan.machine.inplace_products import InPlaceProducts
+from einstan.machine.inplace_windows import InPlaceWindows
 from einstan.machine.plan import Plan
 from einstan.machine.spelling import comment
 
@@ -28,7 +28,7 @@ def specialised(
     return Specialised(made, precisions, function, precision, reuse_buffers).run()
 
 
-class Specialised(InPlaceProducts, Emitter):
+class Specialised(InPlaceWindows, Emitter):
     def __init__(
         self, made: Plan, precisions: dict[Name, str], function: str, precision: str, reuse_buffers: bool
     ) -> None:

@@ -25,7 +25,9 @@ from einstan.machine.operations import (
     Linked,
     Operation,
     Overlap,
+    Reading,
     Ref,
+    Stored,
     combined,
     plain,
     put,
@@ -63,34 +65,70 @@ def solved(flat: Flat, extents: Extents) -> Flat:
 
 
 class _Solver(Arrangement):
-    """The graph again, operation by operation; every value keeps the order of its axes."""
+    """The graph again, operation by operation."""
 
     def __init__(self, flat: Flat, extents: Extents) -> None:
         super().__init__(extents)
         self.flat = flat
         self.value: dict[int, int] = {}
+        self.axes: dict[int, tuple[int, ...]] = {}  # which axis of the value that was each axis of what it is now
+        self.elementwise = self.read_elementwise()
 
     def run(self) -> Flat:
         for number, operation in enumerate(self.flat.graph.operations):
             self.begin(operation)
-            operands = [Ref(self.value[ref.value], ref.labels) for ref in operation.operands]
+            operands = [self.now(ref) for ref in operation.operands]
             match operation.kind:
                 case "linked":
                     ref = self.linked(operation, operands)
                 case "contract":
                     ref = self.product(operands, operation.detail, operation.out)
                 case "read":
-                    ref = self.read(operation.detail, operands, operation.out)
+                    out = self.offsets_first(operation) if number in self.elementwise else operation.out
+                    ref = self.read(self.as_now(operation.detail, operation), operands, out)
                 case "reduce" if (pooled := self.pooled(operands[0], operation)) is not None:
                     ref = pooled
                 case _:
                     ref = self.add(operation.kind, operation.detail, operands, operation.out)
             self.value[number] = ref.value
+            self.axes[number] = tuple(map(operation.out.index, ref.labels))
         moved = {
-            name: stored if stored.value is None else replace(stored, value=self.value[stored.value])
+            name: stored if stored.value is None else self.moved(stored, stored.value)
             for name, stored in self.flat.tensors.items()
         }
         return replace(self.flat, graph=self.graph, tensors=moved)
+
+    def read_elementwise(self) -> set[int]:
+        """The values that are only read entry by entry, and not for a result."""
+        graph = self.flat.graph
+        outputs = {self.flat.tensors[name].value for name in self.flat.outputs}
+        other = set(outputs)
+        for number, operation in enumerate(graph.operations):
+            if operation.kind != "map" or number in outputs:
+                other |= {ref.value for ref in operation.operands}
+        return set(range(len(graph.operations))) - other
+
+    def offsets_first(self, operation: Operation) -> Labels:
+        """The axes of a window with those of its offsets first: loops go along the positions, which are many."""
+        slots = [[label for label, _ in slot.labels if label in operation.out] for slot in operation.detail.slots]
+        positions = {max(own, key=self.size) for own in slots if own}
+        offsets = [label for own in slots for label in own if label not in positions]
+        return tuple(dict.fromkeys((*offsets, *operation.out)))
+
+    def now(self, ref: Ref) -> Ref:
+        """A value of the program as it is now."""
+        return Ref(self.value[ref.value], tuple(ref.labels[axis] for axis in self.axes[ref.value]))
+
+    def as_now(self, detail: Reading, operation: Operation) -> Reading:
+        """A read of a value whose axes have another order now."""
+        axes = self.axes[operation.operands[0].value]
+        slots, order = tuple(detail.slots[axis] for axis in axes), tuple(detail.order[axis] for axis in axes)
+        return replace(detail, slots=slots, order=order)
+
+    def moved(self, stored: Stored, value: int) -> Stored:
+        axes = self.axes[value]
+        slots = tuple(None if slot is None else axes.index(slot) for slot in stored.slots)
+        return replace(stored, value=self.value[value], slots=slots)
 
     # ---- links -------------------------------------------------------------------------------------------------------
 
