@@ -476,8 +476,8 @@ class _Kernels:
     def __call__(self, kernel: Any) -> Callable[..., Any]:
         body = itertools.takewhile(lambda line: line[:1] in ("", " "), self.lines[kernel.__code__.co_firstlineno + 1 :])
         last = next((line for line in body if line.startswith("    return ")), "")
-        count = last.count(",") + bool(last)
-        return lambda *_: 0.0 if count == 1 else (0.0,) * count
+        numbers = (0.0,) * sum(bool(name.strip("() ")) for name in last.removeprefix("    return").split(","))
+        return lambda *_: numbers if "," in last else 0.0
 
 
 def strides_of(view: np.ndarray, shape: Sequence[int]) -> tuple[int, ...] | None:
