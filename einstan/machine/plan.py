@@ -33,7 +33,7 @@ from einstan.machine.windows import solved
 if TYPE_CHECKING:
     from einstan.machine.emit import Source
 
-    Coder = Callable[["Plan"], Source]
+Coder = Callable[["Plan"], "Source"]
 
 SMALL_FAMILY = 6  # members above which separate paths cannot win over one tree: each costs as much as the whole
 BEST_SECONDS = 2.0  # after so long, optimize="best" starts no further search

@@ -429,7 +429,7 @@ class Numpy:
     empty = ones = zeros
 
     def ndarray(self, shape: Any, dtype: Any, memory: Ghost, start: int = 0) -> Ghost:
-        return memory.look(np.zeros((), dtype) if () == shape else contiguous(tuple(shape), np.dtype(dtype)))
+        return memory.look(np.zeros((), dtype) if shape == () else contiguous(tuple(shape), np.dtype(dtype)))
 
     def full(self, shape: Any, value: Any, dtype: Any = None, **_: Any) -> Ghost:
         return self.zeros(shape, dtype or np.result_type(type(value)))

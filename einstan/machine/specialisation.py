@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import builtins
+import math
 from collections.abc import Callable, Sequence
+from copy import copy
 from time import perf_counter
 from typing import Any
 
@@ -11,9 +13,12 @@ import numpy as np
 
 from einstan.language.term import Name
 from einstan.machine.emit import Source
+from einstan.machine.extents import Extents
+from einstan.machine.memory import available_memory
 from einstan.machine.plan import Plan
 
 Array = Any
+Key = Sequence[tuple[tuple[int, ...], Any]]  # shapes and dtypes
 PATIENCE = 2.0  # seconds, about what numba takes for a small step
 
 
@@ -23,7 +28,8 @@ class Specialisation:
     def __init__(
         self, made: Plan, source: Source, inputs: tuple[Name, ...], key: Any = None, contiguous: bool = False
     ) -> None:
-        self.plan, self.source, self.key = made, source, key
+        self._plan: Plan | Callable[[], Plan] = made
+        self.source, self.key = source, key
         self.positions = tuple(inputs.index(name) for name in source.arguments)
         self.in_order = self.positions == tuple(range(len(inputs)))
         self.fits = _fits(key or (), contiguous)
@@ -39,6 +45,29 @@ class Specialisation:
         elif hasattr(self.free[0], "results"):
             self.run = self.run_apart
         self.contiguous = contiguous
+
+    @property
+    def plan(self) -> Plan:
+        """The plan for these shapes; of code that takes any, it is made when somebody asks."""
+        if not isinstance(self._plan, Plan):
+            self._plan = self._plan()
+        return self._plan
+
+    def takes(self, key: Key, extents: Extents) -> bool:
+        """Whether the code, which takes any sizes, is that of arrays of these dtypes, and what it makes would fit."""
+        old, new = self.plan.extents.known, extents.known
+        if [dtype for _, dtype in key] != [dtype for _, dtype in self.key]:
+            return False
+        if old.keys() - new.keys() or any((old[dim] == 0) != (new[dim] == 0) for dim in old):
+            return False
+        graph, most = self.plan.graph, available_memory() // self.plan.itemsize
+        return all(math.prod(new[dim] for dim in graph.dims(value)) <= most for value in self.plan.order)
+
+    def for_key(self, key: Key, made: Callable[[], Plan]) -> Specialisation:
+        """The same function for arrays of other shapes."""
+        other = copy(self)
+        other.key, other._plan, other.fits = key, made, _fits(key, False)
+        return other
 
     def watch(self, faster: Callable[[Sequence[Array]], None]) -> None:
         """Call this once the code has run for as long as compiling it would take."""
