@@ -5,16 +5,24 @@ each, a row per optimizer, with FLOPs, the largest array, the time to plan and t
 compared with an independent reference before it is timed.  All rows run through the library's own compiled code, so
 that they differ in the order alone; "one einsum" is a single call of np.einsum.  Plans that come out the same are run
 once.
+
+Then every network beside what a user would call instead (opt_einsum, np.einsum), and with the gradients of all its
+operands beside a path for each gradient, opt_einsum's shared intermediates, PyTorch and jitted JAX: each contender in a
+process of its own, float64 and float32.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import common
+import contract_contenders
+import gradients
+import workers
 from common import Timing
 from optimizers import TooManyOperandsError, optimizers
 
@@ -158,8 +166,6 @@ def measure(case: Case, quick: bool) -> list[Row]:
         rows.append(planned(case, DEFAULT, "auto", limit))
         if case.one_einsum is None:
             rows.append(separate(case))
-        else:
-            rows += libraries(case, rows[-1])
     first: dict[Any, Row] = {}
     contenders: dict[str, Callable[[], object]] = {}
     for row in rows:
@@ -201,32 +207,6 @@ def separate(case: Case) -> Row:
     return Row(SEPARATE, made.separate_flops, skipped="counted only")
 
 
-def libraries(case: Case, ours: Row) -> list[Row]:
-    """What a user would call instead, for a contraction of at most 52 letters."""
-    import numpy as np
-    import opt_einsum
-    from by_hand import Text
-
-    text = Text.read(str(case.program.equations[0]))
-    letters: dict[str, str] = {}
-    for _, indices in text.operands:
-        for index in indices:
-            letters.setdefault(index, opt_einsum.get_symbol(len(letters)))
-    if len(letters) > 52 or ours.skipped:
-        return []
-    spec = ",".join("".join(letters[x] for x in own) for _, own in text.operands)
-    spec += "->" + "".join(letters[x] for x in text.indices)
-    arrays = [case.arrays[name] for name, _ in text.operands]
-    found = [Row("opt_einsum.contract_expression", steps=("contract_expression",))]
-    expression = opt_einsum.contract_expression(spec, *(array.shape for array in arrays))
-    found[0].make = lambda: lambda: {case.outputs[0]: expression(*arrays)}
-    if len(arrays) <= 9:
-        path = np.einsum_path(spec, *arrays, optimize="optimal")[0]
-        found.append(Row("np.einsum, optimal path", steps=("np.einsum",)))
-        found[1].make = lambda: lambda: {case.outputs[0]: np.einsum(spec, *arrays, optimize=path)}
-    return found
-
-
 def planned(case: Case, name: str, optimize: Any, limit: float) -> Row:
     """A plan by one optimizer, and the compiled code that follows it."""
     from einstan.language.errors import DataError
@@ -260,46 +240,6 @@ def verified(case: Case, name: str, found: Any) -> float:
         common.check(name, f"{output} of {case.name}", found[output], case.expected[output], TOLERANCE)
         for output in case.outputs
     )
-
-
-# ---- gradients, counted ----------------------------------------------------------------------------------------------
-
-
-def shared_trees(quick: bool) -> list[dict[str, Any]]:
-    """FLOPs of all gradients on one shared tree, over the forward path, and of separate ``auto`` paths over those.
-    Nothing is run: the result of a train of 40 operands would not fit into any memory."""
-    from by_hand import Text
-    from networks import contractions, tensor_train
-
-    from einstan.calculus.backward import backward, joined
-    from einstan.calculus.program import Program
-    from einstan.language import parse
-    from einstan.machine.extents import infer
-    from einstan.machine.flatten import flatten
-    from einstan.machine.plan import planned as plan_of
-
-    def counted_plan(program: Program, outputs: tuple[Any, ...], shapes: Any) -> Any:
-        flat = flatten(program, outputs)
-        return plan_of(program, flat, infer(program, shapes, only=flat.wanted), "auto", 8)
-
-    lengths = (8,) if quick else (8, 16, 24, 32, 40)
-    trains = [tensor_train(length, 2, 8, f"tensor train of {length}") for length in lengths]
-    rows = []
-    for contraction in [*contractions(quick), *trains]:
-        text = Text.read(contraction.text)
-        shapes: dict[Any, Any] = dict(text.shapes(contraction.sizes))
-        names, equations, loss = tuple(shapes), [parse(contraction.text)], text.output
-        forward = counted_plan(Program(equations), (text.output,), shapes)
-        if text.indices:
-            slots = ",".join(index.capitalize() for index in text.indices)
-            equations.append(parse(f"loss = cotangent[{slots}] {text.output}[{slots}]"))
-            shapes["cotangent"] = tuple(contraction.sizes[index] for index in text.indices)
-            loss = "loss"
-        whole = joined(Program(equations), backward(Program(equations), loss, names))
-        made = counted_plan(whole, (text.output, *(f"d{name}" for name in names)), shapes)
-        over, separate = made.flops / forward.flops, made.separate_flops / made.flops
-        rows.append({"case": contraction.name, "forward": forward.flops, "over_forward": over, "separate": separate})
-    return rows
 
 
 # ---- what is shown ---------------------------------------------------------------------------------------------------
@@ -354,7 +294,12 @@ def run() -> int:
     parser.add_argument("--only", metavar="NAME", help="the cases whose name contains this")
     options = parser.parse_args()
     common.limit_threads(options.threads)
+    if workers.WORKER in os.environ:
+        name = os.environ[workers.WORKER]
+        return workers.answer_requests(lambda request: contract_contenders.make(name, request, options.threads))
     record = common.machine()
+    packages = {"jax": common.installed("jax")}
+    record["versions"] |= {name: version for name, version in packages.items() if version}
     print(common.one_line(record))
     chosen = [case for case in cases(options.quick) if (options.only or "").lower() in case.name.lower()]
     if not chosen:
@@ -369,19 +314,20 @@ def run() -> int:
             losses += lost(case, rows)
             results.append({"case": case.name, "equations": case.text, "rows": [row.to_dict(best) for row in rows]})
             done(case.name)
+    flops = [] if options.only else gradients.counted(options.quick)
+    times, missing = gradients.timed(options.quick, options.threads, (options.only or "").lower())
+    gradients.show(times, missing, flops)
+    losses += [*gradients.flops_lost(flops), *gradients.time_lost(times)]
     if losses:
-        common.table("rows lost", ("case", "optimizer", "by"), losses)
+        common.table("rows lost", ("case", "contender", "by"), losses)
     else:
         print("no row is lost")
-    counted = [] if options.only else shared_trees(options.quick)
-    if counted:
-        lines = [
-            (row["case"], common.count(row["forward"]), f"{row['over_forward']:.2f}", f"{row['separate']:.1f}")
-            for row in counted
-        ]
-        columns = ("network", "forward FLOPs", "with gradients, over forward", "separate paths, over shared")
-        common.table("all gradients on one tree", columns, lines)
-    common.write_json(options.json, "paths", record, {"cases": results, "gradients": counted, "lost": losses})
+    common.write_json(
+        options.json,
+        "paths",
+        record,
+        {"cases": results, "gradients": flops, "times": times, "not_run": missing, "lost": losses},
+    )
     return 0
 
 

@@ -142,6 +142,31 @@ def measured(workers: list[Worker], case: dict[str, Any], budget: float, rounds:
     return {name: (common.timing(found), errors[name]) for name, found in times.items()}, failed
 
 
+def targets(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the step is to reach, from the medians of every case that was measured."""
+    from step_contenders import EXPERT, FAST, NUMPY, PRODUCTS
+
+    cases: dict[str, dict[str, float]] = {}
+    for row in rows:
+        cases.setdefault(row["case"], {})[row["contender"]] = row["time"].median
+    names = {f"batch {batch}, {'-'.join(map(str, widths))}": place for place, (batch, widths) in enumerate(CASES)}
+    found: list[dict[str, Any]] = []
+    for case, medians in cases.items():
+        place = names[case.rpartition(", ")[0]]
+        wanted = [(NUMPY, EXPERT, 0.6 if place == 0 else 1.0)]
+        wanted += [(FAST, other, 1.0) for other in ("PyTorch eager", "torch.compile", "JAX, jitted")]
+        if place == 0:
+            wanted += [(FAST, "PyTorch eager", 0.1), (FAST, "JAX, jitted", 0.5)]
+        if place >= 2:
+            wanted.append((FAST, PRODUCTS, 1.1))
+        for mine, other, most in wanted:
+            if mine in medians and other in medians:
+                ratio = medians[mine] / medians[other]
+                found.append({"case": case, "what": f"{mine} / {other}", "ratio": ratio, "most": most,
+                              "held": ratio <= most})  # fmt: skip
+    return found
+
+
 def run() -> int:
     parser = common.arguments(__doc__ or "", "python benchmarks/bench_step.py --threads 2 --json step.json")
     parser.add_argument("--sizes", metavar="N", type=int, default=len(CASES), help="the N smallest sizes alone")
@@ -195,11 +220,16 @@ def run() -> int:
     finally:
         for worker in workers:
             worker.close()
+    wanted = targets(results)
+    shown = [
+        (t["case"], t["what"], f"{t['ratio']:.2f}", f"{t['most']:g}", "met" if t["held"] else "missed") for t in wanted
+    ]
+    common.table("targets", ("case", "ratio", "measured", "at most", "verdict"), shown)
     if losses:
         common.table("rows lost", ("case", "contender", "by"), losses)
     else:
         print("no row is lost")
-    common.write_json(options.json, "step", record, {"rows": results, "lost": losses})
+    common.write_json(options.json, "step", record, {"rows": results, "targets": wanted, "lost": losses})
     return 0
 
 

@@ -88,6 +88,25 @@ def contractions(quick: bool) -> list[Contraction]:
     ]
 
 
+def small_contractions() -> list[Contraction]:
+    """Operands of a few entries, of which a call takes as long as the library needs to decide what to do."""
+    eight = dict.fromkeys("abcdefgijkq", 8)
+
+    def small(name: str, text: str) -> Contraction:
+        return Contraction(f"small {name}", text, eight, backward=True)
+
+    return [
+        small("matrix chain of six", "Z[a,g] = A[a,B] B[B,C] C[C,D] D[D,E] E[E,F] F[F,g]"),
+        tensor_train(8, physical=2, bond=4, name="small tensor train of 8"),
+        small("bilinear form", "Z[b,k] = X[b,I] W[k,I,J] Y[b,J]"),
+        small("batched products", "O[b,q,d] = Q[b,q,E] M[b,K,E] V[b,K,d]"),
+        small("matrix product", "Z[i,j] = X[i,K] W[K,j]"),
+        small("row times matrix", "z[j] = x[K] W[K,j]"),
+        small("outer product", "Z[i,j] = x[i] y[j]"),
+        small("inner product", "z = x[I] y[I]"),
+    ]
+
+
 def tensor_train(length: int, physical: int, bond: int, name: str = "tensor train") -> Contraction:
     """The full tensor of a train: one core per axis."""
     cores = [_access(f"G{k}", [f"L{k}"] * (k > 1) + [f"p{k}"] + [f"L{k + 1}"] * (k < length)) for k in _count(length)]

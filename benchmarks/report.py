@@ -71,18 +71,27 @@ def derive(results: Any) -> Iterable[str]:
 
 
 def step(results: Any) -> Iterable[str]:
-    rows = [
-        (
-            row["case"],
-            row["contender"],
-            seconds(row["time"]["median"]),
-            f"{seconds(row['time']['low'])} to {seconds(row['time']['high'])}",
-            f"{row['ratio']:.2f}",
-        )
-        for row in results["rows"]
-    ]
-    yield from markdown(("case", "contender", "median", "quartiles", "ratio"), rows)
+    """The median of every contender at every size, over that of the expert; and what is to be reached."""
+    cases = list(dict.fromkeys(row["case"] for row in results["rows"]))
+    by_case = {(row["case"], row["contender"]): row for row in results["rows"]}
+    for dtype in dict.fromkeys(case.rpartition(", ")[2] for case in cases):
+        sizes = [case for case in cases if case.endswith(dtype)]
+        contenders = dict.fromkeys(row["contender"] for row in results["rows"] if row["case"] in sizes)
+        rows = []
+        for name in contenders:
+            found = [by_case.get((case, name)) for case in sizes]
+            cells = [f"{row['ratio']:.2f} ({seconds(row['time']['median'])})" if row else "" for row in found]
+            rows.append((name, *cells))
+        yield from markdown((dtype, *(case.rpartition(", ")[0] for case in sizes)), rows)
+        yield ""
+    targets = results.get("targets", [])
+    missed = [target for target in targets if not target["held"]]
+    yield f"Of {len(targets)} targets {len(targets) - len(missed)} are met."
     yield ""
+    if missed:
+        shown = [(t["case"], t["what"], f"{t['ratio']:.2f}", f"{t['most']:g}") for t in missed]
+        yield from markdown(("target missed", "ratio", "measured", "at most"), shown)
+        yield ""
     yield from lost(results["lost"], ("case", "contender", "by"))
 
 

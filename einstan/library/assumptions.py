@@ -71,6 +71,7 @@ def _floats(array: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
+@lru_cache
 def _tolerance(dtype: np.dtype) -> float:
     """Sums of values that were one before rounding must pass: 2e-10 in float64, 4e-4 in float32."""
     return 64 * float(np.finfo(dtype).eps) ** 0.75

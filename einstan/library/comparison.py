@@ -190,7 +190,7 @@ class _Runner:
 
     def clocked(self, made: Plan, optimizer: str) -> float:
         compiled = Specialisation(made, made.code, self.program_inputs)
-        given = [self.arrays[self.program_inputs[k]] for k in compiled.positions]
+        given = [self.arrays[name] for name in self.program_inputs]
         results = compiled.run(*given)
         if not self.results:
             self.results = results

@@ -84,6 +84,7 @@ class Derivative:
             needed = {of, *dependencies(program, of)}
             program = joined(calculus.Program((e for e in program if e.name in needed), program.assumptions), gradient)
             name = Partial(str(of), 0, ((first, len(program[f"d{first}"].indices)),))
+            options["mirror"] = {x: f"d{x}" for x in program.ranks if f"d{x}" in gradient.defined}
             of = f"d{first}"
         for tensor, letters in wrt:
             if name is not None:
@@ -92,6 +93,7 @@ class Derivative:
             found = jacobian(program, of, tensor, letters, name=name, **options)
             equations = dict.fromkeys((*program.equations, *found.program))
             program, of, name = calculus.Program(equations, self.base.assumptions), found.name, found.name
+            options.pop("mirror", None)
         return found
 
     @property
@@ -136,11 +138,6 @@ class Derivative:
         return f"<Derivative {self._shown.name}: {self._shown.equation}>"
 
     # ---- evaluating --------------------------------------------------------------------------------------------------
-
-    @property
-    def is_symmetric(self) -> bool:
-        """Whether rows and columns may change places: a Hessian with respect to one tensor twice."""
-        return len(self.wrt) == 2 and self.wrt[0] == self.wrt[1]
 
     def plan(self, sizes: Mapping[str, int], **options: Any) -> Plan:
         """The contractions of the cheapest order for these sizes; the other orders and their costs stand below it."""

@@ -8,56 +8,20 @@ a label that only factors have is summed.  Zeros are never stored, and nothing i
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from einstan.language.errors import DataError, nearest
-from einstan.library.labelled import Factor, Labels, product
+from einstan.library.factored_dense import written
+from einstan.library.factored_parts import Part, collected, contracted, merged, subscripts
+from einstan.library.labelled import Labels
+from einstan.library.symmetric import mended
 from einstan.machine.memory import available_memory, human_bytes
 
-
-@dataclass(frozen=True)
-class Part:
-    """``scale × einsum(factors)``: a label for each axis of the tensor, where one label on two axes is a delta."""
-
-    axes: Labels
-    factors: tuple[Factor, ...]
-    scale: float = 1.0
-
-    @cached_property
-    def labels(self) -> Labels:
-        """The labels of the axes, each once: the axes of the core."""
-        return tuple(dict.fromkeys(self.axes))
-
-    @property
-    def has_deltas(self) -> bool:
-        return len(self.labels) < len(self.axes)
-
-    def sizes(self, shape: Sequence[int]) -> dict[int, int]:
-        return dict(zip(self.axes, shape, strict=True))
-
-    def core(self, shape: Sequence[int]) -> np.ndarray:
-        """The product of the factors, one axis for each label; it may be a view of a factor."""
-        if len(self.factors) == 1 and self.factors[0][1] == self.labels:
-            found = self.factors[0][0]
-        else:
-            found = product(self.factors, self.labels, self.sizes(shape))
-        return found if self.scale == 1 else np.asarray(found * self.scale)
-
-    def renamed(self, names: Mapping[int, int]) -> Part:
-        def new(labels: Labels) -> Labels:
-            return tuple(names.get(x, x) for x in labels)
-
-        return Part(new(self.axes), tuple((array, new(labels)) for array, labels in self.factors), self.scale)
-
-    def numbered(self, start: int = 0) -> Part:
-        """The same with its labels counted from ``start``, those of the axes first."""
-        every = dict.fromkeys((*self.axes, *(x for _, labels in self.factors for x in labels)))
-        return self.renamed({x: start + k for k, x in enumerate(every)})
+Order = Labels
+SMALL = 1 << 26  # bytes of a dense form that is written without asking how much memory is free
 
 
 class FactoredTensor:
@@ -76,6 +40,7 @@ class FactoredTensor:
         self.names, self.shape = tuple(names), tuple(int(n) for n in shape)
         self.parts = tuple(part.numbered() for part in parts)
         self.rows = len(self.shape) // 2 if rows is None else rows
+        self.mirrors: tuple[Order, ...] = ()
         if len(self.names) != len(self.shape) or len(set(self.names)) < len(self.names):
             raise DataError(
                 f"{len(self.shape)} axes need as many different names",
@@ -87,11 +52,19 @@ class FactoredTensor:
 
     @classmethod
     def of_cores(
-        cls, names: tuple[str, ...], shape: tuple[int, ...], parts: tuple[Part, ...], rows: int
+        cls,
+        names: tuple[str, ...],
+        shape: tuple[int, ...],
+        parts: tuple[Part, ...],
+        rows: int,
+        mirrors: tuple[Order, ...] = (),
     ) -> FactoredTensor:
-        """The same without looking at it: for parts whose labels are numbered, as the cores of a derivative are."""
+        """The same without looking at it: for parts whose labels are numbered, as the cores of a derivative are.
+
+        ``mirrors`` are orders of the axes under which it is symmetric, where adding up its parts may not be exactly.
+        """
         made = cls.__new__(cls)
-        made.names, made.shape, made.parts, made.rows = names, shape, parts, rows
+        made.names, made.shape, made.parts, made.rows, made.mirrors = names, shape, parts, rows, mirrors
         return made
 
     def _check(self, part: Part) -> None:
@@ -123,8 +96,8 @@ class FactoredTensor:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        held = [array.dtype for part in self.parts for array, _ in part.factors]
-        return np.result_type(*held) if held else np.dtype(np.float64)
+        held = {array.dtype for part in self.parts for array, _ in part.factors}
+        return held.pop() if len(held) == 1 else np.result_type(*held) if held else np.dtype(np.float64)
 
     @property
     def nbytes(self) -> int:
@@ -139,15 +112,7 @@ class FactoredTensor:
 
     def subscripts(self, part: Part) -> str:
         """The einsum of a part, in the names of the axes: ``'ijq->ijiq'``."""
-        letters: dict[int, str] = {}
-        for label, name in zip(part.axes, self.names, strict=True):
-            letters.setdefault(label, name)
-        plain = all(len(name) == 1 for name in letters.values())
-        for label in (x for _, labels in part.factors for x in labels):
-            letters.setdefault(label, f"{'' if plain else 's'}{len(letters)}" if not plain else _unused(letters))
-        sep = "" if plain else " "
-        inputs = ",".join(sep.join(letters[x] for x in labels) for _, labels in part.factors)
-        return f"{inputs}->{sep.join(letters[x] for x in part.axes)}"
+        return subscripts(part, self.names)
 
     def __repr__(self) -> str:
         shown = " + ".join(self.subscripts(part) for part in self.parts) or "zero"
@@ -181,8 +146,18 @@ class FactoredTensor:
         Raises `DataError` where that needs more than ``limit`` bytes (by default, the free memory of this machine).
         ``out`` is overwritten and returned.
         """
-        self.refuse_large(limit, out)
-        return written(self, out)
+        return self._written(limit, out)
+
+    def taken(self, limit: int | None = None, out: np.ndarray | None = None) -> np.ndarray:
+        """The same where nobody else has this tensor: one of its arrays may become the dense form."""
+        return self._written(limit, out, owned=True)
+
+    def _written(self, limit: int | None, out: np.ndarray | None, owned: bool = False) -> np.ndarray:
+        dtype = self.dtype
+        if out is not None or limit is not None or self.size * dtype.itemsize > SMALL:
+            self.refuse_large(limit, out)
+        found = written(self.parts, self.shape, dtype, out, owned)
+        return mended(found, self.mirrors) if self.mirrors else found
 
     def refuse_large(self, limit: int | None = None, out: np.ndarray | None = None) -> None:
         """The error for a dense form that would not fit."""
@@ -210,7 +185,9 @@ class FactoredTensor:
     # ---- linear operations -------------------------------------------------------------------------------------------
 
     def scaled(self, number: float) -> FactoredTensor:
-        return self.like(Part(p.axes, p.factors, p.scale * number) for p in self.parts)
+        scaled = self.like(Part(p.axes, p.factors, p.scale * number) for p in self.parts)
+        scaled.mirrors = self.mirrors
+        return scaled
 
     def __mul__(self, number: Any) -> FactoredTensor:
         return self.scaled(float(number)) if np.ndim(number) == 0 else NotImplemented
@@ -231,7 +208,7 @@ class FactoredTensor:
             return NotImplemented
         if other.shape != self.shape:
             raise DataError(f"shapes {self.shape} and {other.shape} cannot be added", repair="add tensors of one shape")
-        return self.like(_collected((*self.parts, *other.parts), self.shape))
+        return self.like(collected((*self.parts, *other.parts), self.shape))
 
     __radd__ = __add__
 
@@ -252,7 +229,9 @@ class FactoredTensor:
         if sorted(axes) != list(range(self.ndim)):
             raise DataError("a transposition names every axis once", inferred=f"the axes are {', '.join(self.names)}")
         parts = (Part(tuple(p.axes[k] for k in axes), p.factors, p.scale) for p in self.parts)
-        return FactoredTensor([self.names[k] for k in axes], [self.shape[k] for k in axes], parts, rows)
+        turned = FactoredTensor([self.names[k] for k in axes], [self.shape[k] for k in axes], parts, rows)
+        turned.mirrors = tuple(tuple(axes.index(mirror[k]) for k in axes) for mirror in self.mirrors)
+        return turned
 
     @property
     def T(self) -> FactoredTensor:
@@ -304,7 +283,7 @@ class FactoredTensor:
             )
         kept = [k for k in range(self.ndim) if k not in mine]
         rest = [k for k in range(other.ndim) if k not in yours]
-        parts = [_contracted(p, q, (mine, yours), (kept, rest), self.shape) for p in self.parts for q in other.parts]
+        parts = [contracted(p, q, (mine, yours), (kept, rest), self.shape) for p in self.parts for q in other.parts]
         names = [self.names[k] for k in kept]
         for k in rest:
             name = other.names[k]
@@ -396,136 +375,3 @@ def square(tensor: FactoredTensor, what: str) -> None:
             f"{','.join(tensor.names[tensor.rows :])} of extents {columns}",
             repair="put the axes in order with transpose",
         )
-
-
-def merged(pairs: Iterable[tuple[int, int]]) -> dict[int, int]:
-    """Labels that become equal, each with the label that speaks for its class."""
-    names: dict[int, int] = {}
-
-    def find(x: int) -> int:
-        while names.get(x, x) != x:
-            x = names[x]
-        return x
-
-    for a, b in pairs:
-        first, second = sorted((find(a), find(b)))
-        names[second] = first
-    return {x: find(x) for x in names}
-
-
-def _contracted(
-    left: Part, right: Part, meet: tuple[list[int], list[int]], kept: tuple[list[int], list[int]], shape: Sequence[int]
-) -> Part:
-    """The product of two parts: labels that meet are one, and what no axis has any more is summed."""
-    left = left.numbered()
-    count = 1 + max((x for labels in (left.axes, *(f[1] for f in left.factors)) for x in labels), default=-1)
-    right = right.numbered(count)
-    met = [(left.axes[a], right.axes[b]) for a, b in zip(*meet, strict=True)]
-    same = merged(met)
-    size = {same.get(left.axes[k], left.axes[k]): shape[k] for k in meet[0]}
-    left, right = left.renamed(same), right.renamed(same)
-    axes = tuple(left.axes[k] for k in kept[0]) + tuple(right.axes[k] for k in kept[1])
-    factors = left.factors + right.factors
-    held = {x for _, labels in factors for x in labels}.union(axes)
-    free = math.prod(n for label, n in size.items() if label not in held)
-    return Part(axes, factors, left.scale * right.scale * free)
-
-
-def _structure(part: Part) -> Labels:
-    return part.numbered().axes
-
-
-def _collected(parts: Iterable[Part], shape: Sequence[int]) -> list[Part]:
-    """Parts whose core is one array over the same labels are added; products of smaller factors stay as they are."""
-    cores: dict[Labels, Part] = {}
-    rest: list[Part] = []
-    for part in parts:
-        part = part.numbered()
-        is_core = len(part.factors) == 1 and set(part.factors[0][1]) == set(part.axes)
-        if not is_core:
-            rest.append(part)
-        elif part.axes in cores:
-            total = np.asarray(cores[part.axes].core(shape) + part.core(shape))
-            cores[part.axes] = Part(part.axes, ((total, part.labels),))
-        else:
-            cores[part.axes] = part
-    return [*cores.values(), *rest]
-
-
-def written(tensor: FactoredTensor, out: np.ndarray | None, owned: bool = False) -> np.ndarray:
-    """The dense form: the first part that has no deltas is the array that the others are added to.
-
-    Where the factors are ``owned`` that array may be one of them.
-    """
-    parts = sorted(tensor.parts, key=lambda part: part.has_deltas)
-    if parts and not parts[0].has_deltas:
-        core = parts[0].core(tensor.shape)
-        if out is None and (owned or not any(np.may_share_memory(core, a) for a, _ in parts[0].factors)):
-            out = core if core.flags.writeable else core.copy()
-        else:
-            out = np.empty(tensor.shape, tensor.dtype) if out is None else out
-            out[...] = core
-        if out.dtype != tensor.dtype:
-            out = out.astype(tensor.dtype)
-        parts = parts[1:]
-    elif out is None:
-        out = np.zeros(tensor.shape, tensor.dtype)
-    else:
-        out[...] = 0
-    filled = len(parts) < len(tensor.parts)
-    for part in parts:
-        view, places = _recipe(part.axes, tuple(labels for _, labels in part.factors))
-        on_diagonal = np.einsum(view, out) if view else out
-        if places is None:
-            core = part.core(tensor.shape)
-        elif len(places) == 2 and not filled and part.scale == 1:  # straight to where it belongs
-            (a, _), (b, _) = part.factors
-            np.multiply(_placed(a, *places[0]), _placed(b, *places[1]), out=on_diagonal, casting="same_kind")
-            filled = True
-            continue
-        else:
-            core = _placed(part.factors[0][0], *places[0])
-            for (array, _), place in zip(part.factors[1:], places[1:], strict=True):
-                core = core * _placed(array, *place)
-            core = core if part.scale == 1 else core * part.scale
-        if filled:
-            np.add(on_diagonal, core, out=on_diagonal)
-        else:
-            on_diagonal[...] = core
-        filled = True
-    return out
-
-
-Place = tuple[tuple[int, ...] | None, tuple[Any, ...] | None]
-
-
-@lru_cache(maxsize=4096)
-def _recipe(axes: Labels, factors: tuple[Labels, ...]) -> tuple[str, tuple[Place, ...] | None]:
-    """Of a part: the einsum string of the view on its diagonal, and how each factor lines up with it; None for factors
-    that have to be contracted first."""
-    labels = tuple(dict.fromkeys(axes))
-    letters = {x: chr(97 + k) for k, x in enumerate(labels)}
-    view = "".join(letters[x] for x in axes) + "->" + "".join(letters.values()) if len(labels) < len(axes) else ""
-    places: list[Place] = []
-    for own in factors:
-        if len(set(own)) < len(own) or not set(own) <= set(labels):
-            return view, None
-        order = [x for x in labels if x in own]
-        moved = tuple(own.index(x) for x in order)
-        marks = tuple(slice(None) if x in own else None for x in labels)
-        places.append((
-            moved if moved != tuple(range(len(own))) else None,
-            marks if None in marks else None,
-        ))  # fmt: skip
-    return view, tuple(places) if places else None
-
-
-def _placed(array: np.ndarray, order: tuple[int, ...] | None, marks: tuple[Any, ...] | None) -> np.ndarray:
-    array = array if order is None else array.transpose(order)
-    return array if marks is None else array[marks]
-
-
-def _unused(letters: Mapping[int, str]) -> str:
-    taken = set(letters.values())
-    every: Callable[[int], str] = lambda k: chr(ord("A") + k) if k < 26 else f"s{k}"  # noqa: E731
-    return next(every(k) for k in range(len(taken) + 27) if every(k) not in taken)

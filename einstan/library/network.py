@@ -27,14 +27,14 @@ from einstan.language.errors import DataError, ExtentError, ProgramError, neares
 from einstan.language.place import at
 from einstan.language.term import Equation, tensors
 from einstan.library import api
-from einstan.library.assumptions import check_assumption, excess, holds
+from einstan.library.assumptions import check_assumption, excess
 from einstan.library.composable import Composable
 from einstan.library.data import require_names
 from einstan.library.initialise import Initialiser, draw, initialiser
 from einstan.library.layer import Instance
 from einstan.library.optimisers import Optimiser
+from einstan.library.step import Step
 from einstan.library.updates import Update
-from einstan.machine.compile import Compiled
 from einstan.machine.compile import compile as compile_program
 from einstan.machine.extents import infer
 from einstan.machine.refusals import reader_of
@@ -408,89 +408,11 @@ class ValueAndGrad:
         return str(self.program)
 
 
-class Step:
-    """A compiled scalar with its gradients, ``loss, grads = step(params, X=X, Y=Y)``, or with the update of its
-    parameters, ``loss, params, state = step(params, state, X=X, Y=Y)``."""
-
-    def __init__(
-        self, made: ValueAndGrad, compiled: Compiled, checked: tuple[Assumption, ...], update: Update | None
-    ) -> None:
-        self.made, self.compiled, self.checked, self.update = made, compiled, checked, update
-        self.wrt = made.wrt
-        self._counts: tuple[int, ...] = ()
-        self._places: tuple[tuple[Any, str], ...] = ()
-
-    def __call__(
-        self,
-        params: Mapping[str, np.ndarray],
-        state: Mapping[str, Any] | None = None,
-        scale: float = 1.0,
-        /,
-        **data: Any,
-    ) -> tuple[Any, ...]:
-        update = self.update
-        if (update is None) != (state is None):
-            raise _state_mismatch(update is not None)
-        extra = update.given(params, state, scale) if update is not None and state is not None else {}
-        loss, *found = self.compiled.called(self._ordered(params, extra, data))
-        if self.checked:
-            for assumption, far in zip(self.checked, found[-len(self.checked) :], strict=True):
-                if not holds(far):
-                    check_assumption(assumption, {**params, **data})
-            del found[-len(self.checked) :]
-        if update is None:
-            return loss, dict(zip(self.wrt, found, strict=True))
-        assert state is not None
-        return loss, *update.taken(found, params, state)
-
-    def _ordered(self, *given: Mapping[Any, Any]) -> list[Any]:
-        """The arrays in the order in which the code takes them; where each is, is remembered from the call before."""
-        counts = tuple(map(len, given))
-        if counts == self._counts:
-            try:
-                return [given[place][name] for place, name in self._places]
-            except KeyError:
-                pass
-        params, extra, data = given
-        ordered = self.compiled.gather({**params, **extra}, data)
-        places = [next((n for n in (2, 1, 0) if name in given[n]), None) for name in self.compiled.texts]
-        if None not in places and sum(counts) == len(places):
-            self._counts = counts
-            self._places = tuple(zip(places, self.compiled.texts, strict=True))
-        return ordered
-
-    @property
-    def plan(self) -> Any:
-        """The contraction paths of the shapes that came last; see `einstan.library.plan.Plan`."""
-        from einstan.library.plan import Plan
-
-        return Plan.of(self.compiled.plan)
-
-    def source(self) -> str:
-        """The code of the shapes that came last."""
-        return self.compiled.source()
-
-    def __repr__(self) -> str:
-        return f"<Step: {self.made.loss} and its gradients with respect to {', '.join(self.wrt)}>"
-
-
 def surgery() -> Any:
     """What changes the graph; it stands above this module, which it makes anew."""
     from einstan.library import surgery
 
     return surgery
-
-
-def _state_mismatch(updates: bool) -> DataError:
-    if updates:
-        return DataError(
-            "a step that updates its parameters takes the state of its optimiser",
-            repair="state = optimiser.init(params); loss, params, state = step(params, state, ...)",
-        )
-    return DataError(
-        "this step updates no parameters, so it takes no state",
-        repair="compile it with an optimiser, compile(update=SGD(0.1)), or give the parameters alone",
-    )
 
 
 def _refuse_accidents(instances: list[Instance], program: Program) -> None:

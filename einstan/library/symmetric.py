@@ -1,102 +1,141 @@
-"""Hessians are symmetric, and here they are so to the last digit: rounding is shared between the two halves."""
+"""Derivatives with respect to one tensor twice or more are symmetric, and here they are so to the last bit.
+
+A tensor is averaged over all exchanges of the tensors that are equal: an exchange turns a structure of deltas into a
+structure, so the average is taken core by core, ``(C + C') / 2`` for a Hessian.  The sum of two is the same in either
+order; of six, as in a third derivative, it is not, and there the least of the values that are equal but for rounding is
+taken.  Which cores meet is known from the structures alone, once for all calls.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from functools import lru_cache
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import permutations, product
 
 import numpy as np
 
-from einstan.library.factored import FactoredTensor, Part
-from einstan.library.labelled import lined_up
+from einstan.library.labelled import Labels
+
+Order = tuple[int, ...]
 
 
-def _turned(axes: tuple[int, ...], lead: int) -> tuple[int, ...]:
-    """Axes with the two denominators changed; the first ``lead`` are those of the numerator and stay."""
-    half = (len(axes) - lead) // 2
-    return axes[:lead] + axes[lead + half :] + axes[lead : lead + half]
+def exchanges(lead: int, tensors: Sequence[tuple[str, int]]) -> tuple[Order, ...]:
+    """The orders of the axes that leave a derivative as it is, the plain one first.
 
-
-def symmetrised(tensor: FactoredTensor, exact: Collection[int] = (), lead: int = 0) -> FactoredTensor:
-    """``(H + H') / 2``, a structure and its mirror image at a time.
-
-    ``lead`` is the number of axes of the numerator.  What is symmetric already is left as it is: parts whose factors
-    say so, and those whose numbers are in ``exact``.
+    ``lead`` axes are those of the numerator; ``tensors`` are those of the denominator, each with its number of axes.
     """
-    if all(number in exact for number in range(len(tensor.parts))):
-        return tensor
-    if len(tensor.parts) == 1:  # the usual case, without the search
-        part = tensor.parts[0]
-        order = own_mirror(part.axes, lead)
-        if order is not None and len(part.factors) == 1 and part.factors[0][1] == part.labels:
-            core = part.factors[0][0]
-            total = np.asarray(core + core.transpose(order))
-            np.multiply(total, part.scale / 2, out=total)
-            half = Part(part.axes, ((total, part.labels),))
-            return FactoredTensor.of_cores(tensor.names, tensor.shape, (half,), tensor.rows)
-    cores: dict[tuple[int, ...], Part] = {}
-    rest: list[Part] = []
-    for number, part in enumerate(tensor.parts):
-        if number in exact or is_symmetric(part, lead):
-            rest.append(part)
-        else:
-            part = _as_core(part.numbered(), tensor.shape)
-            known = cores.get(part.axes)
-            cores[part.axes] = part if known is None else _sum(known, part, 1.0)
-    done: set[tuple[int, ...]] = set()
-    made: list[Part] = []
-    for axes, part in cores.items():
+    starts = [lead + sum(rank for _, rank in tensors[:k]) for k in range(len(tensors))]
+    places: dict[str, list[int]] = {}
+    for place, (name, _) in enumerate(tensors):
+        places.setdefault(name, []).append(place)
+    found = []
+    for choice in product(*(permutations(own) for own in places.values())):
+        goes = dict(zip((p for own in places.values() for p in own), (p for own in choice for p in own), strict=True))
+        axes = list(range(lead))
+        for place in range(len(tensors)):
+            start = starts[goes[place]]
+            axes += range(start, start + tensors[place][1])
+        found.append(tuple(axes))
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Average:
+    """One structure, whose core is the mean of cores with their axes in certain orders.
+
+    ``closed`` are the orders that must not change the core; ``images`` the structures that it also stands for.
+    """
+
+    axes: Labels
+    sources: tuple[tuple[int, Order], ...]
+    scale: float
+    closed: tuple[Order, ...]
+    images: tuple[tuple[Labels, Order], ...]
+    labels: Labels  # of the core
+
+    def of(self, cores: Mapping[int, np.ndarray]) -> np.ndarray:
+        """The core, from those of the parts."""
+        first, *others = [cores[number].transpose(order) for number, order in self.sources]
+        total = np.add(first, others[0]) if others else first
+        for other in others[1:]:
+            total += other
+        total = total * self.scale if not others or total.ndim == 0 else np.multiply(total, self.scale, out=total)
+        return settled(total, self.closed) if self.closed else total
+
+
+def averages(structures: Sequence[Labels], skip: Collection[int], group: Sequence[Order]) -> list[Average]:
+    """How the parts with these structures, but for those to skip, become the parts of a symmetric tensor."""
+    meeting: dict[Labels, dict[tuple[int, Order], int]] = {}
+    for number, axes in enumerate(structures):
+        if number not in skip:
+            for order in group:
+                turned, moved = numbered(axes, order)
+                sources = meeting.setdefault(turned, {})
+                sources[number, moved] = sources.get((number, moved), 0) + 1
+    found: list[Average] = []
+    done: set[Labels] = set()
+    for axes, sources in meeting.items():
         if axes in done:
             continue
-        other = mirrored(part, lead)
-        done |= {axes, other.axes}
-        twin = cores.get(other.axes)
-        half = Part(part.axes, part.factors, 0.5) if twin is None else _sum(part, mirrored(twin, lead), 0.5)
-        if other.axes == axes:
-            made.append(half)
-        else:
-            made += [half, mirrored(half, lead)]
-    return tensor.like([*made, *rest])
+        closed: set[Order] = set()
+        images: dict[Labels, Order] = {}
+        for order in group:
+            turned, moved = numbered(axes, order)
+            if turned == axes:
+                closed.add(moved)
+            else:
+                images.setdefault(turned, moved)
+        done |= {axes, *images}
+        plain = tuple(range(len(set(axes))))
+        times = max(sources.values())  # of all of them: parts of one orbit are left alone by as many exchanges
+        exactly = len(closed) == len(sources) == 2 and len({number for number, _ in sources}) == 1
+        needed = () if exactly else tuple(sorted(closed - {plain}))
+        found.append(Average(axes, tuple(sources), times / len(group), needed, tuple(images.items()), plain))
+    return found
 
 
-@lru_cache(maxsize=1024)
-def own_mirror(axes: tuple[int, ...], lead: int) -> tuple[int, ...] | None:
-    """Where the transpose has the same structure: how the axes of the core change places."""
-    names = dict(zip(axes, _turned(axes, lead), strict=True))
-    if tuple(names[x] for x in axes) != _turned(axes, lead):
-        return None
-    labels = tuple(dict.fromkeys(axes))
-    return tuple(labels.index(names[x]) for x in labels)
+def numbered(axes: Labels, order: Order) -> tuple[Labels, Order]:
+    """The structure with its axes in an order, labels counted again, and the axes of its core in their order.
+
+    ``axes`` are numbered in order of appearance.
+    """
+    names: dict[int, int] = {}
+    turned = tuple(names.setdefault(axes[k], len(names)) for k in order)
+    return turned, tuple(names)
 
 
-def mirrored(part: Part, lead: int) -> Part:
-    """The part of the transpose, its labels numbered again, and its core's axes in their order."""
-    turned = Part(_turned(part.axes, lead), part.factors, part.scale).numbered()
-    return Part(
-        turned.axes,
-        tuple((lined_up((a, x), tuple(sorted(x)), None), tuple(sorted(x))) for a, x in turned.factors),
-        turned.scale,
-    )
+def settled(array: np.ndarray, closed: Sequence[Order]) -> np.ndarray:
+    """The array with one value where the orders of axes say that values are equal but for rounding: the least.
+
+    ``closed`` are all the orders but the plain one.
+    """
+    least = array.copy()
+    for order in closed:
+        np.minimum(least, array.transpose(order), out=least)
+    return least
 
 
-def is_symmetric(part: Part, lead: int) -> bool:
-    """Whether changing rows and columns gives the same factors: then even its rounding is symmetric."""
-    turned = Part(_turned(part.axes, lead), part.factors, part.scale)
-    names = dict(zip(turned.axes, part.axes, strict=True))
-    if len(set(names.values())) < len(names) or turned.renamed(names).axes != part.axes:
+def same_factors(axes: Labels, factors: Sequence[tuple[int, Labels]], order: Order) -> bool:
+    """Whether a part whose arrays are numbered has the same factors after an exchange: then so has its rounding."""
+    names = dict(zip((axes[k] for k in order), axes, strict=True))
+    if tuple(names[axes[k]] for k in order) != axes or len(set(names.values())) < len(names):
         return False
-    ours = sorted((id(array), labels) for array, labels in part.factors)
-    theirs = sorted((id(array), labels) for array, labels in turned.renamed(names).factors)
-    return ours == theirs and len(ours) < 3  # a product of three depends on which two come first
+    if all(old == new for old, new in names.items()):
+        return True
+    turned = sorted((number, tuple(names[x] for x in labels)) for number, labels in factors)
+    return turned == sorted(factors) and len(factors) < 3  # a product of three depends on which two come first
 
 
-def _as_core(part: Part, shape: tuple[int, ...]) -> Part:
-    return Part(part.axes, ((part.core(shape), part.labels),))
+def overlapping(structures: int, found: Sequence[Average]) -> bool:
+    """Whether sums of parts may be taken in another order on the other side of the diagonal."""
+    images = sum(len(average.images) for average in found)
+    return images > 0 and structures + images > 2
 
 
-def _sum(left: Part, right: Part, scale: float) -> Part:
-    (a, labels), (b, other) = left.factors[0], right.factors[0]
-    total = np.asarray(a + lined_up((b, other), labels, None))
-    if scale != 1:
-        total *= scale
-    return Part(left.axes, ((total, labels),))
+def mended(array: np.ndarray, group: Sequence[Order]) -> np.ndarray:
+    """A whole array made symmetric in place, where its parts are and sums of them may differ in the last bit."""
+    if len(group) == 2:
+        total = array + array.transpose(group[1])
+        return np.multiply(total, 0.5, out=array)
+    array[...] = settled(array, group[1:])
+    return array

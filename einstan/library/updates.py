@@ -57,7 +57,7 @@ class Update:
         self.states = {f"{prefix}.{p}": f"{prefix}^({p})" for p in self.params for prefix in self.rule.states.values()}
         self.equations = {f"d{name}": self._equations(name, program.ranks[name]) for name in self.params}  # by gradient
         self.outputs = (*map(_new, self.params), *map(_new, self.states.values()))
-        self._known: dict[Any, np.ndarray] = {}
+        self._latest: tuple[Any, Any, tuple[np.ndarray, ...]] = ((), None, ())
 
     def _equations(self, name: str, rank: int) -> list[Equation]:
         slots = f"[{','.join(LETTERS[:rank])}]" if rank else ""
@@ -74,36 +74,29 @@ class Update:
             equations += self.equations.get(str(equation.name), ())
         return Program(equations, program.assumptions)
 
-    def given(self, params: Mapping[str, Any], state: Mapping[str, Any], scale: float) -> dict[str, Any]:
-        """The tensors of a call that are neither parameters nor data."""
-        dtype = params[self.params[0]].dtype if self.params else np.dtype(float)
-        found = {self.scalars[name]: self._number(x, dtype) for name, x in self._numbers(state["step"], scale)}
-        for key, tensor in self.states.items():
-            found[tensor] = state[key]
-        return found
+    def numbers(self, params: Mapping[str, Any], state: Mapping[str, Any], scale: float) -> tuple[np.ndarray, ...]:
+        """The numbers of a call, in the order of ``scalars`` and in the precision of the parameters.
 
-    def _numbers(self, step: Any, scale: float) -> Iterable[tuple[str, float]]:
-        return self.rule.scalars(int(step) + 1, scale).items()
+        Those of most optimisers are the same in every update: then they are made once.
+        """
+        found = tuple(self.rule.scalars(int(held(state, "step")) + 1, scale).values())
+        dtype = getattr(params.get(self.params[0]), "dtype", None) if self.params else None
+        known, precision, arrays = self._latest
+        if known != found or precision is not dtype:
+            arrays = tuple(np.array(number, dtype or float) for number in found)
+            self._latest = found, dtype, arrays
+        return arrays
 
-    def _number(self, number: float, dtype: Any) -> np.ndarray:
-        """A number in the precision of the parameters; those that do not change are made once."""
-        known = self._known.get((number, dtype))
-        if known is None:
-            if len(self._known) > 8:
-                self._known.clear()
-            known = self._known[number, dtype] = np.array(number, dtype)
-        return known
 
-    def taken(
-        self, found: Iterable[Any], params: Mapping[str, Any], state: Mapping[str, Any]
-    ) -> tuple[Arrays, dict[str, Any]]:
-        """New parameters and new state from the outputs of a call."""
-        results = list(found)
-        count = len(self.params)
-        new = dict(zip(self.params, results[:count], strict=True))
-        if len(params) > count:
-            new = {**params, **new}
-        return new, {"step": np.int64(int(state["step"]) + 1), **dict(zip(self.states, results[count:], strict=True))}
+def held(state: Mapping[str, Any], key: str) -> Any:
+    """A part of an optimiser's state."""
+    if key not in state:
+        raise DataError(
+            f"the state of the optimiser has no {key}",
+            inferred=f"it has {', '.join(state) or 'nothing'}",
+            repair="state = optimiser.init(params), and the state that each step returns",
+        )
+    return state[key]
 
 
 _parsed = cache(parse)  # parameters of as many axes have one rule

@@ -54,11 +54,11 @@ class Contractions(Elementwise):
             return f'np.einsum("{spec}->{"".join(letters[x] for x in operation.out)}", {a}, {b})'
         if not groups.batch and not groups.left and not groups.right:
             other = self.aligned(right, left.labels, b)
-            return f"np.dot({a}, {other})" if len(left.labels) == 1 else f"np.vdot({a}, {other})"
+            return self.dot(a, other) if len(left.labels) == 1 else f"np.vdot({a}, {other})"
         a = self.matrix(left, a, (groups.batch, groups.left, groups.contracted), operation, constant)
         b = self.matrix(right, b, (groups.batch, groups.contracted, groups.right), operation, constant)
         if not groups.batch:
-            text = f"np.dot({a}, {b})"
+            text = self.dot(a, b)
         else:
             if not groups.left:
                 a += "[..., None, :]"
@@ -71,6 +71,10 @@ class Contractions(Elementwise):
         if len(groups.left) > 1 or len(groups.right) > 1:
             text += f".reshape({', '.join(self.size(operation.dims[x], constant) for x in natural)})"
         return self.reordered(text, natural, operation.out)
+
+    def dot(self, a: str, b: str, out: str = "") -> str:
+        """A product of arrays of one or two axes."""
+        return f"np.dot({a}, {b}{', out=' if out else ''}{out})"
 
     def do_gram(self, value: int, operation: Operation, constant: bool) -> Variable:
         """``F' diag(w) F``: the second operand is the first under other labels."""

@@ -150,6 +150,8 @@ class Emitter(Positions):
                 if stored.dims
                 else f"{kind}({variable.text})"
             )
+        if not stored.dims and variable.scalar:
+            return variable.text
         if not stored.dims:
             return f"{variable.text}[()]" if variable.type == "float" else f"{kind}({variable.text})"
         self.uses[stored.value] -= 1

@@ -130,14 +130,20 @@ class InPlace(Contractions):
         return self.hoisted(super().aligned(ref, out, text), base)
 
     def literal(self, text: str) -> str:
-        """A number in the precision of the arrays: a Python number is converted again at every call."""
+        """A number in the precision of the arrays: a Python number is converted again at every call.
+
+        A ufunc takes an array without axes faster than a scalar; arithmetic of scalars is the other way round.
+        """
         if not self.uniform or self.precision not in BLAS or self.above:
             return bracketed(text)
-        if text not in self.literals:
+        scalar = not self.graph.operations[self.value].out
+        kind = f"np.{self.precision}({text})" if scalar else f"np.array({text}, np.{self.precision})"
+        if kind not in self.literals:
             self.count += 1
-            name = self.literals[text] = NAMED.get(text, f"c{self.count}")
-            self.literal_lines.append(f"{name} = np.{self.precision}({text})")
-        return self.literals[text]
+            named = NAMED.get(text) if not scalar else None
+            self.literals[kind] = named or f"c{self.count}"
+            self.literal_lines.append(f"{self.literals[kind]} = {kind}")
+        return self.literals[kind]
 
     def floating(self, ref: Ref) -> str:
         if self.variables[ref.value].type == "number":

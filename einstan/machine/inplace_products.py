@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from einstan.machine.inplace import BLAS, InPlace
-from einstan.machine.lower import classified
+from einstan.machine.lower import Product, classified
 from einstan.machine.operations import Labels, Operation, Ref
 from einstan.machine.spelling import bracketed
 from einstan.machine.writer import Variable
@@ -22,6 +22,10 @@ SHORTEST_ROW = 32  # up to which a maximum along rows is slower than copying and
 
 class InPlaceProducts(InPlace):
     """Rules for ``contract`` and ``reduce``."""
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*arguments)
+        self.packed: dict[str, str] = {}  # expression: the copy of it
 
     def do_contract(self, value: int, operation: Operation, constant: bool) -> Variable:
         if constant:
@@ -43,9 +47,13 @@ class InPlaceProducts(InPlace):
         kept = tuple(x for x in ref.labels if x in operation.out)
         size = math.prod(self.extents[operation.dims[x]] for x in operation.summed)
         at_end, at_start = ref.labels[: len(kept)] == kept, ref.labels[len(operation.summed) :] == kept
-        plain = variable.type == "float" and variable.precision in BLAS and kept == operation.out and bool(kept)
+        floats = variable.type == "float" and variable.precision in BLAS and size <= LONGEST_DOT
+        if floats and not kept and ref.labels:
+            text = variable.text if len(ref.labels) == 1 else f"{variable.text}.ravel()"
+            return self.assign(value, operation, self.dot(text, self.ones(size, variable.precision)), False)
+        plain = floats and kept == operation.out and bool(kept)
         matrix = len(ref.labels) == 2 or (variable.home is not None and variable.text in self.fixed)
-        if not (plain and matrix and (at_end or at_start) and size <= LONGEST_DOT):
+        if not (plain and matrix and (at_end or at_start)):
             return self.reduced(value, operation, "add")
         text, count = variable.text, math.prod(self.extents[operation.dims[x]] for x in kept)
         if len(ref.labels) > 2:
@@ -53,13 +61,17 @@ class InPlaceProducts(InPlace):
             text = self.hoisted(f"{text}.reshape{shape}", text)
         ones = self.ones(size, variable.precision)
         made = self.destination(operation, ())
-        call = f"np.dot({text}, {ones}" if at_end else f"np.dot({ones}, {text}"
+        factors = (text, ones) if at_end else (ones, text)
         if made is None:
             shaped = f".reshape{self.plan.shape(value)}" if len(kept) > 1 else ""
-            return self.assign(value, operation, f"{call}){shaped}", False)
+            return self.assign(value, operation, f"{self.dot(*factors)}{shaped}", False)
         out = made.text if len(kept) == 1 else self.hoisted(f"{made.text}.reshape({count})", made.text)
-        self.say(operation, f"{call}, out={out})")
+        self.say(operation, self.dot(*factors, out))
         return made
+
+    def dot(self, a: str, b: str, out: str = "") -> str:
+        """A product of arrays of one or two axes: the method is called with less ado than the function."""
+        return f"{a}.dot({b}{', ' if out else ''}{out})"
 
     def reduced(self, value: int, operation: Operation, verb: str, lowest: str = "") -> Variable:
         """A reduction by a ufunc."""
@@ -73,7 +85,7 @@ class InPlaceProducts(InPlace):
         shape = [self.extents[operation.dims[x]] for x in ref.labels]
         if verb != "add" and len(shape) == 2 and axes == [1] and 1 < shape[1] <= SHORTEST_ROW and shape[0] > 4:
             columns = self.scratch(shape[::-1], self.precision_of(operation))
-            self.say(operation, f"np.copyto({columns}, {self.hoisted(text + '.T', text)})")
+            self.say(operation, f"{columns}[...] = {self.hoisted(text + '.T', text)}")
             text, axis = columns, 0
         call = f"np.{verb}.reduce({text}, axis={axis}{dtype}{lowest}"
         made = self.destination(operation, ()) if kept == operation.out else None
@@ -96,34 +108,32 @@ class InPlaceProducts(InPlace):
         if not groups.left and not groups.right and not groups.batch:
             return self.assign(value, operation, self.matrix_product(operation, False), False)
         natural = (*groups.batch, *groups.left, *groups.right)
-        turned = not groups.batch and operation.out == (*groups.right, *groups.left) != natural
-        if operation.out != natural and not turned and self.value in self.kept:
+        if operation.out == (*groups.batch, *groups.right, *groups.left) != natural:  # the product of the transposed
+            left, right, natural = right, left, operation.out
+            groups = Product(groups.batch, groups.right, groups.left, groups.contracted)
+        if operation.out != natural and self.value in self.kept:
             return self.assign(value, operation, self.matrix_product(operation, False), False)
         if not groups.left and not groups.right:
             return self.rows(value, operation, groups.batch, groups.contracted)
+        if not groups.batch and self.reads_across(groups, left, right):  # a vector stands on the side that needs no .T
+            left, right = right, left
+            groups = Product((), groups.right, groups.left, groups.contracted)
         a = self.matrix(left, self.floating(left), (groups.batch, groups.left, groups.contracted), operation, False)
         b = self.matrix(right, self.floating(right), (groups.batch, groups.contracted, groups.right), operation, False)
         if groups.batch and not groups.left:
             a = self.lengthened(a, "[..., None, :]")
         if groups.batch and not groups.right:
             b = self.lengthened(b, "[..., None]")
-        first, second = groups.left, groups.right
-        if turned:
-            a, b = self.lengthened(b, ".T"), self.lengthened(a, ".T")
-            first, second = second, first
         sizes = [self.extents[operation.dims[x]] for x in groups.batch]
-        sides = [math.prod(self.extents[operation.dims[x]] for x in side) for side in (first, second)]
-        if groups.batch:
-            sizes += sides
-        else:
-            sizes += [size for size, side in zip(sides, (first, second), strict=True) if side]
-        order = operation.out if turned else natural
-        shape = [self.extents[operation.dims[x]] for x in order]
-        call = f"np.matmul({a}, {b}" if groups.batch else f"np.dot({a}, {b}"
+        sides = (groups.left, groups.right)
+        extents = [math.prod(self.extents[operation.dims[x]] for x in side) for side in sides]
+        sizes += [extent for extent, side in zip(extents, sides, strict=True) if side or groups.batch]
+        shape = [self.extents[operation.dims[x]] for x in natural]
         if self.value in self.kept and not self.reuse:
-            text = f"{call})" + (f".reshape({', '.join(map(str, shape))})" if shape != sizes else "")
+            call = f"np.matmul({a}, {b})" if groups.batch else self.dot(a, b)
+            text = call + (f".reshape({', '.join(map(str, shape))})" if shape != sizes else "")
             return self.assign(value, operation, text, False)
-        if order == operation.out:
+        if natural == operation.out:
             made = self.destination(operation, ())
             assert made is not None
         else:  # computed in its natural order, and looked at in the order that is wanted
@@ -132,10 +142,16 @@ class InPlaceProducts(InPlace):
             home = self.fixed[name][0]
             view = self.hoisted(self.reordered(name, natural, operation.out), name, self.names.get(value))
             made = Variable(view, "float", precision, True, buffers=(home,))
-        whole = made.text if order == operation.out else name
+        whole = made.text if natural == operation.out else name
         out = whole if shape == sizes else self.hoisted(f"{whole}.reshape({', '.join(map(str, sizes))})", whole)
-        self.say(operation, f"{call}, out={out})")
+        self.say(operation, f"np.matmul({a}, {b}, {out})" if groups.batch else self.dot(a, b, out))
         return made
+
+    def reads_across(self, groups: Product, left: Ref, right: Ref) -> bool:
+        """Whether one operand is a vector, and the other has the axis of the sum on the far side."""
+        if not groups.left:
+            return right.labels[len(groups.right) :] == groups.contracted
+        return not groups.right and left.labels[: len(groups.contracted)] == groups.contracted
 
     def lengthened(self, text: str, suffix: str) -> str:
         return self.hoisted(text + suffix, text)
@@ -152,7 +168,7 @@ class InPlaceProducts(InPlace):
             self.say(operation, f"np.multiply({texts[0]}, {texts[1]}, out={own})")
             flat = own if len(shape) == 2 else self.hoisted(f"{own}.reshape({size}, {count})", own)
             out = made.text if len(batch) == 1 else self.hoisted(f"{made.text}.reshape({count})", made.text)
-            self.say(operation, f"np.dot({self.ones(size, precision)}, {flat}, out={out})")
+            self.say(operation, self.dot(self.ones(size, precision), flat, out))
             return made
         if hasattr(np, "vecdot") and len(contracted) == 1 and left.labels[-1:] == right.labels[-1:] == contracted:
             texts = [self.aligned(r, (*batch, *contracted), t) for r, t in zip((left, right), texts, strict=True)]
@@ -183,8 +199,13 @@ class InPlaceProducts(InPlace):
         looked_at = self.aligned(ref, order, text)
         if adjacent and (variable.home is not None or text not in self.fixed or variable.constant):
             return self.hoisted(looked_at + reshaped, looked_at)
-        packed = self.scratch([self.extents[operation.dims[x]] for x in order], self.precision_of_one(ref))
-        self.say(operation, f"np.copyto({packed}, {looked_at})")
+        packed = self.packed.get(looked_at)
+        if packed is None:
+            packed = self.scratch([self.extents[operation.dims[x]] for x in order], self.precision_of_one(ref))
+            self.packed[looked_at] = packed
+            self.say(operation, f"{packed}[...] = {looked_at}")
+        for buffer in self.fixed[packed]:
+            buffer.last = self.now
         return self.hoisted(packed + reshaped, packed)
 
     def precision_of_one(self, ref: Ref) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from einstan.machine.operations import Form, Labels, Operation, Reading, combined
+from einstan.machine.operations import Form, Labels, Operation, Reading, Ref, combined
 from einstan.machine.refusals import outside
 
 Sizes = tuple[int, ...]  # of each local label
@@ -124,3 +125,26 @@ def _adjacent(labels: Labels, group: list[int]) -> bool:
         return True
     first = labels.index(group[0])
     return labels[first : first + len(group)] == tuple(group)
+
+
+def as_matrices(operation: Operation, extents: Mapping[str, int]) -> tuple[Ref, bool, Ref, bool, int, int, int] | None:
+    """The two factors, whether each is transposed, and the sizes, so that the result is in the order wanted."""
+    groups = classified(operation)
+    if groups.batch or not groups.contracted:
+        return None
+    first, second = operation.operands
+    sides = groups.left, groups.right
+    if operation.out != (*sides[0], *sides[1]):
+        if operation.out != (*sides[1], *sides[0]):
+            return None
+        first, second, sides = second, first, (sides[1], sides[0])
+    inner = groups.contracted
+    if first.labels not in ((*sides[0], *inner), (*inner, *sides[0])):
+        return None
+    if second.labels not in ((*inner, *sides[1]), (*sides[1], *inner)):
+        return None
+    rows, columns, depth = (
+        math.prod(extents[operation.dims[x]] for x in group) for group in (sides[0], sides[1], inner)
+    )
+    turned = first.labels != (*sides[0], *inner), second.labels != (*inner, *sides[1])
+    return first, turned[0], second, turned[1], rows, columns, depth

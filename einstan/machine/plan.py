@@ -19,6 +19,7 @@ from einstan.machine.buffers import Buffers, buffers, bytes_of
 from einstan.machine.costs import FREE, Step, call_of, einsum_of, flops_of, total_flops
 from einstan.machine.extents import Extents, as_program, infer
 from einstan.machine.flatten import flatten
+from einstan.machine.layouts import Layouts
 from einstan.machine.memory import available_memory, measured, peak_of, refuse_large
 from einstan.machine.numbers import number_of
 from einstan.machine.operations import Flat, Graph, Stored
@@ -254,12 +255,13 @@ def planned(
             if fewer < flops:
                 flops, expansion = fewer, other
                 alone.add(reference)
+    graph, tensors = Layouts(expansion.graph, expansion.tensors, flat.outputs, extents.known).run()
     made = Plan(
         program,
         extents,
-        expansion.graph,
-        tuple(sorted(expansion.graph.needed(roots(expansion.tensors, flat.outputs)))),
-        expansion.tensors,
+        graph,
+        tuple(sorted(graph.needed(roots(tensors, flat.outputs)))),
+        tensors,
         flat.outputs,
         flat.index_tensors,
         itemsize,

@@ -105,6 +105,13 @@ class Positions(Overlaps):
 
     def do_diagonal(self, value: int, operation: Operation, constant: bool) -> Variable:
         (ref,) = operation.operands
+        (same, *more) = [label for label in dict.fromkeys(ref.labels) if ref.labels.count(label) > 1]
+        if not more and ref.labels.count(same) == 2:
+            one = ref.labels.index(same)
+            axes = "" if len(ref.labels) == 2 else f"0, {one}, {ref.labels.index(same, one + 1)}"
+            text = f"{self.variables[ref.value].text}.diagonal({axes})"
+            natural = (*(label for label in ref.labels if label != same), same)
+            return self.assign(value, operation, self.reordered(text, natural, operation.out), constant, owned=False)
         text = f'np.einsum("{letters(ref.labels)}->{letters(operation.out)}", {self.variables[ref.value].text})'
         return self.assign(value, operation, text, constant, owned=False)
 

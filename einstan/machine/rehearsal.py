@@ -116,6 +116,9 @@ class Ghost:
     def swapaxes(self, one: int, other: int) -> Ghost:
         return self.look(self.shown.swapaxes(one, other))
 
+    def diagonal(self, *axes: int) -> Ghost:
+        return self.look(self.view.diagonal(*axes))
+
     def reshape(self, *shape: Any) -> Ghost:
         shape = tuple(shape[0]) if len(shape) == 1 and not isinstance(shape[0], int) else shape
         if -1 in shape:

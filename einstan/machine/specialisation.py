@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import builtins
+import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from time import perf_counter
 from typing import Any
@@ -20,31 +21,54 @@ from einstan.machine.plan import Plan
 Array = Any
 Key = Sequence[tuple[tuple[int, ...], Any]]  # shapes and dtypes
 PATIENCE = 2.0  # seconds, about what numba takes for a small step
+SAMPLED = 8  # calls of which one is timed
 
 
 class Specialisation:
-    """The code for one tuple of shapes and dtypes, and functions with memory of their own that no call is using."""
+    """The code for one tuple of shapes and dtypes, and functions with memory of their own that no call is using.
+
+    ``run(*arrays)`` takes arrays in the order of ``inputs`` and returns the results in theirs.  ``enter(arrays)`` takes
+    a dictionary and returns one, or None where the arrays are not those that this code is for.
+    """
 
     def __init__(
-        self, made: Plan, source: Source, inputs: tuple[Name, ...], key: Any = None, contiguous: bool = False
+        self,
+        made: Plan,
+        source: Source,
+        inputs: tuple[Name, ...],
+        key: Any = None,
+        contiguous: bool = False,
     ) -> None:
         self._plan: Plan | Callable[[], Plan] = made
-        self.source, self.key = source, key
-        self.positions = tuple(inputs.index(name) for name in source.arguments)
-        self.in_order = self.positions == tuple(range(len(inputs)))
-        self.fits = _fits(key or (), contiguous)
+        self.source, self.inputs = source, inputs
+        self.contiguous = contiguous
         self.spent = 0.0
         space: dict[str, Any] = {}
         # The names and texts in the source are ours alone, see emit.identifier and emit.plain_text.
         exec(builtins.compile(source.text, "<einstan>", "exec"), space)
         self.prepare: Any = space.get("prepare")
         self.free = [space[source.function]]
-        self.run: Callable[..., tuple[Array, ...]] = self.run_in_turn
-        if not source.prepares:
-            self.run = space[source.function]
-        elif hasattr(self.free[0], "results"):
-            self.run = self.run_apart
-        self.contiguous = contiguous
+        self.ready(key)
+
+    def ready(self, key: Any) -> None:
+        """Make what is called, for arrays of these shapes and dtypes."""
+        self.key, source = key, self.source
+        calls = _calls(source, self.inputs, key, self.contiguous, bool(source.prepares and source.memory))
+        self.space = {
+            "ndarray": np.ndarray,
+            "function": self.free[0],
+            "take": self.free.pop,
+            "put": self.free.append,
+            "prepare": self.prepare,
+            **{f"d{n}": dtype for n, (_, dtype) in enumerate(key or ())},
+        }
+        exec(builtins.compile(calls, "<einstan call>", "exec"), self.space)
+        self.fits: Callable[..., bool] = self.space["fits"]
+        self.run: Callable[..., tuple[Array, ...]] = self.space["run"]
+        self.enter: Callable[[Mapping[str, Array]], dict[str, Array] | None] = self.space["enter"]
+        if hasattr(self.free[0], "results"):
+            positions = tuple(self.inputs.index(name) for name in source.arguments)
+            self.run = self.space["run"] = lambda *arrays: self.run_apart(*[arrays[k] for k in positions])
 
     @property
     def plan(self) -> Plan:
@@ -66,34 +90,27 @@ class Specialisation:
     def for_key(self, key: Key, made: Callable[[], Plan]) -> Specialisation:
         """The same function for arrays of other shapes."""
         other = copy(self)
-        other.key, other._plan, other.fits = key, made, _fits(key, False)
+        other._plan = made
+        other.ready(key)
         return other
 
     def watch(self, faster: Callable[[Sequence[Array]], None]) -> None:
-        """Call this once the code has run for as long as compiling it would take."""
-        self.faster, self.quiet_run = faster, self.run
-        self.run = self.run_watched
+        """Call this once the code has run for as long as compiling it would take.  One call in a few is timed, for
+        all of them."""
+        quiet, turns = self.run, itertools.cycle((False,) * (SAMPLED - 1) + (True,))
 
-    def run_in_turn(self, *arrays: Array) -> tuple[Array, ...]:
-        """Call a function whose memory nobody uses: taking it from the list and putting it back are atomic."""
-        try:
-            function = self.free.pop()
-        except IndexError:
-            function = self.prepare()
-        try:
-            return function(*arrays)
-        finally:
-            self.free.append(function)
+        def watched(*arrays: Array) -> tuple[Array, ...]:
+            if not next(turns):
+                return quiet(*arrays)
+            start = perf_counter()
+            results = quiet(*arrays)
+            self.spent += (perf_counter() - start) * SAMPLED
+            if self.spent > PATIENCE:
+                self.run = self.space["run"] = quiet
+                faster(arrays)
+            return results
 
-    def run_watched(self, *arrays: Array) -> tuple[Array, ...]:
-        """The same, until it has run for as long as it takes to compile it."""
-        start = perf_counter()
-        results = self.quiet_run(*arrays)
-        self.spent += perf_counter() - start
-        if self.spent > PATIENCE:
-            self.run = self.quiet_run
-            self.faster(arrays)
-        return results
+        self.run = self.space["run"] = watched
 
     def run_apart(self, *arrays: Array) -> tuple[Array, ...]:
         """The same where results stay in memory that is used again: never in that which the inputs lie in."""
@@ -117,15 +134,44 @@ class Specialisation:
             self.free.insert(0, function)  # the results that came last stay as they are for longest
 
 
-def _fits(key: Sequence[tuple[tuple[int, ...], Any]], contiguous: bool) -> Callable[..., bool]:
-    """A function that says whether arrays have these shapes and dtypes.
+def _calls(source: Source, inputs: Sequence[Name], key: Any, contiguous: bool, memory: bool) -> str:
+    """Three functions without a loop, because they run at every call: ``fits``, ``run`` and ``enter``.
 
-    Code without a loop, because it runs at every call; the dtypes of NumPy itself are one object each.
+    The dtypes of NumPy itself are one object each.  Taking a function from the list of those that nobody uses, and
+    putting it back, are atomic.
     """
-    names = [f"a{n}" for n in range(len(key))]
-    tests = [f"type({a}) is ndarray and {a}.dtype is d{n} and {a}.shape == {key[n][0]}" for n, a in enumerate(names)]
+    names = [f"a{n}" for n in range(len(inputs))]
+    given = ", ".join(names)
+    tests = [
+        f"type({a}) is ndarray and {a}.dtype is d{n} and {a}.shape == {shape}"
+        for n, (a, (shape, _)) in enumerate(zip(names, key or (), strict=False))
+    ]
     if contiguous:
         tests += [f"{a}.flags.c_contiguous" for a, (shape, _) in zip(names, key, strict=True) if shape]
-    space = {"ndarray": np.ndarray, **{f"d{n}": dtype for n, (_, dtype) in enumerate(key)}}
-    made: Callable[..., bool] = eval(f"lambda {', '.join(names)}: {' and '.join(tests) or True}", space)
-    return made
+    fits = " and ".join(tests) or "True"
+    texts = [str(name) for name in inputs]
+    taken = ", ".join(names[inputs.index(name)] for name in source.arguments)
+    found = [f"r{n}" for n in range(len(source.results))]
+    results = ", ".join(f"{str(name)!r}: {r}" for name, r in zip(source.results, found, strict=True))
+    lines = [f"def fits({given}):", f"    return {fits}", "", f"def run({given}):"]
+    if memory:
+        lines += [
+            "    try:",
+            "        function = take()",
+            "    except IndexError:",
+            "        function = prepare()",
+            "    try:",
+            f"        return function({taken})",
+            "    finally:",
+            "        put(function)",
+        ]
+    else:
+        lines.append(f"    return function({taken})")
+    lines += ["", "def enter(given):"]
+    if names:
+        lines += ["    try:", *(f"        {a} = given[{text!r}]" for a, text in zip(names, texts, strict=True))]
+        lines += ["    except KeyError:", "        return None"]
+    lines += [f"    if len(given) == {len(names)} and {fits}:"]
+    received = f"{', '.join(found)}{',' * (len(found) == 1)} = " if found else ""
+    lines += [f"        {received}run({given})", f"        return {{{results}}}"]
+    return "\n".join([*lines, "    return None", ""])

@@ -48,7 +48,12 @@ class Specialised(InPlaceProducts, Emitter):
         for variable in operands:
             self.touch(variable.buffers)
         super().operation(value)
-        self.touch(self.variables[value].buffers)
+        made = self.variables[value]
+        made.scalar = made.type == "float" and not self.above and not operation.out and (
+            operation.kind in ("contract", "reduce")
+            or (operation.kind == "map" and operation.detail[0] == "scale" and operands[0].scalar)
+        )  # fmt: skip
+        self.touch(made.buffers)
 
     def touch(self, buffers: Sequence[Buffer]) -> None:
         for buffer in buffers:

@@ -26,6 +26,7 @@ class Variable:
     precision: str = ""  # float32, ...
     owned: bool = False
     constant: bool = False
+    scalar: bool = False  # a NumPy scalar, rather than an array without axes
     home: Buffer | None = None  # the memory that it fills from one end to the other
     buffers: tuple[Buffer, ...] = ()  # all that must stay as it is while the variable is read
 

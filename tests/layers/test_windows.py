@@ -172,7 +172,7 @@ def test_a_correlation_is_matrix_products_on_strided_views(stride):
     arrays = {name: generator.standard_normal(shape) for name, shape in shapes.items()}
     step({}, **arrays, C=np.ones_like(network.evaluate("Y", {}, **arrays)))
     source = step.source().partition("def step")[2]
-    products = [line for line in source.splitlines() if "np.matmul(" in line or "np.dot(" in line]
+    products = [line for line in source.splitlines() if "np.matmul(" in line or ".dot(" in line]
     assert 3 <= len(products) <= 4  # forward, backward, gradient, and perhaps the total
     assert source.count("window(") == 1  # the same window for the forward pass and for the gradient of the kernel
     for slow in ("for ", "np.einsum", "np.add.at", "arange", "=="):

@@ -86,6 +86,18 @@ def test_rows_with_compiled_loops(row):
 
 @needs_numba
 @pytest.mark.slow
+def test_what_lives_in_variables_of_a_loop_takes_no_memory():
+    chain = compile(Program([parse("H[n,j] = 2 X[n,j] + 1"), parse("A[n,j] = H[n,j]^2 + X[n,j]"),
+                             parse("L = relu(A[N,J]) A[N,J]")]), ["L"], fast=True)  # fmt: skip
+    X = np.linspace(-1, 1, 12).reshape(3, 4)
+    H = 2 * X + 1
+    A = H**2 + X
+    assert np.isclose(chain(X=X)["L"], (np.maximum(A, 0) * A).sum())
+    assert "with 0 bytes of memory" in chain.source()
+
+
+@needs_numba
+@pytest.mark.slow
 def test_compiled_loops_take_every_layout():
     step = compile(Program([parse("H[n,j] = relu(X[n,K] W[K,j])")]), fast=True)
     X, W = np.random.default_rng(0).normal(size=(2, 8, 8))
@@ -97,6 +109,7 @@ def test_compiled_loops_take_every_layout():
 @needs_numba
 def test_loops_are_compiled_once_the_code_has_run_for_long(monkeypatch):
     monkeypatch.setattr("einstan.machine.specialisation.PATIENCE", 1e-9)
+    monkeypatch.setattr("einstan.machine.specialisation.SAMPLED", 1)
     step = compile(parse("y[i] = relu(x[i]) + 2 x[i]"))
     x = np.arange(-3.0, 3)
     first, second = step(x=x)["y"], step(x=x)["y"]
@@ -276,6 +289,7 @@ def test_a_program_that_numba_refuses_goes_on_with_numpy(monkeypatch):
         raise TypeError("no such loop")
 
     monkeypatch.setattr("einstan.machine.specialisation.PATIENCE", 1e-9)
+    monkeypatch.setattr("einstan.machine.specialisation.SAMPLED", 1)
     monkeypatch.setattr("einstan.machine.compile.fused", refuse)
     step = compile(parse("y[i] = 2 x[i]"))
     with pytest.warns(RuntimeWarning, match="no such loop"):

@@ -1,0 +1,104 @@
+"""Contenders in processes of their own, which take turns: no two pools of threads meet, and none runs beside another.
+
+A script starts itself once for each contender.  A process answers requests, a line of JSON each: to prepare a case and
+check its answer, to run for a while, to stop.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import common
+
+WORKER = "EINSTAN_BENCH_WORKER"
+Made = tuple[Callable[[], object], float]  # one call, and the error of its answer
+
+
+class Worker:
+    """A contender in a process of its own."""
+
+    def __init__(self, script: str, name: str, threads: int) -> None:
+        self.name = name
+        self.process = subprocess.Popen(
+            [sys.executable, script, "--threads", str(threads)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, WORKER: name},
+        )  # fmt: skip
+
+    def ask(self, **request: Any) -> dict[str, Any]:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        try:
+            self.process.stdin.write(json.dumps(request) + "\n")
+            self.process.stdin.flush()
+            answer = self.process.stdout.readline()
+        except BrokenPipeError:
+            answer = ""
+        return json.loads(answer) if answer else {"failed": "the process ended"}
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        try:
+            self.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+
+
+def answer_requests(make: Callable[[Mapping[str, Any]], Made]) -> int:
+    """The life of a worker: ``make`` prepares a case and checks it."""
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # whatever libraries print is no answer
+    call: Callable[[], object] | None = None
+    repeats = 1
+    for line in sys.stdin:
+        request = json.loads(line)
+        if request["do"] == "prepare":
+            call = None
+            try:
+                call, error = make(request)
+                quickest = min(common.timed(call)[1] for _ in range(3))
+                repeats = max(1, round(request["turn"] / max(quickest, 1e-7)))
+                answer: dict[str, Any] = {"error": error}
+            except common.WrongAnswerError as wrong:
+                answer = {"wrong": str(wrong)}
+            except Exception as failed:
+                answer = {"failed": f"{type(failed).__name__}: {failed}".splitlines()[0]}
+        else:
+            assert call is not None
+            start = time.perf_counter()
+            for _ in range(repeats):
+                call()
+            answer = {"seconds": (time.perf_counter() - start) / repeats}
+        print(json.dumps(answer), file=answers, flush=True)
+    return 0
+
+
+def in_turns(
+    workers: Sequence[Worker], request: Mapping[str, Any], rounds: int
+) -> tuple[dict[str, tuple[common.Timing, float]], dict[str, str]]:
+    """Times and errors by contender, A B A B, and why others did not run."""
+    errors: dict[str, float] = {}
+    failed: dict[str, str] = {}
+    for worker in workers:
+        answer = worker.ask(do="prepare", **request)
+        if "wrong" in answer:
+            raise common.WrongAnswerError(answer["wrong"])
+        if "failed" in answer:
+            failed[worker.name] = answer["failed"]
+        else:
+            errors[worker.name] = answer["error"]
+    running = [worker for worker in workers if worker.name in errors]
+    times: dict[str, list[float]] = {worker.name: [] for worker in running}
+    for _ in range(rounds):
+        for worker in running:
+            times[worker.name].append(worker.ask(do="run")["seconds"])
+    return {name: (common.timing(found), errors[name]) for name, found in times.items()}, failed

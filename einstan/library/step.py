@@ -1,0 +1,136 @@
+"""A compiled step: a scalar with its gradients, or with the update of its parameters, called on dicts of arrays.
+
+The code that runs takes arrays in an order of its own and returns them in another.  Which dict holds which array is
+found out at the first call and written down as a function without a loop, because a step of small layers takes no
+longer than a few dozen calls of NumPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from einstan.calculus.program import Assumption
+from einstan.language.errors import DataError
+from einstan.library.assumptions import check_assumption, holds
+from einstan.library.updates import Update, held
+from einstan.machine.compile import Compiled
+
+if TYPE_CHECKING:
+    from einstan.library.network import ValueAndGrad
+
+Arrays = dict[str, np.ndarray]
+NO_STATE: Mapping[str, Any] = {}
+
+
+class Step:
+    """A compiled scalar with its gradients, ``loss, grads = step(params, X=X, Y=Y)``, or with the update of its
+    parameters, ``loss, params, state = step(params, state, X=X, Y=Y)``.
+
+    Raises `DataError` for an array that is missing, unknown, or of a wrong rank or dtype, `ExtentError` for one of a
+    wrong size, and `DataError` where the data breaks an assumption of the network.
+    """
+
+    def __init__(
+        self, made: ValueAndGrad, compiled: Compiled, checked: tuple[Assumption, ...], update: Update | None
+    ) -> None:
+        self.made, self.compiled, self.checked, self.update = made, compiled, checked, update
+        self.wrt = made.wrt
+        self._counts: tuple[int, int] | None = None
+        self._in_order: Callable[..., Sequence[Any]] = self._found_out
+        first = 1 + len(self.wrt)
+        last = first + (0 if update is None else len(update.states))
+        self._checks = tuple(enumerate(checked, last))  # with the place of each among the results
+        self._gradients = _packing({name: 1 + k for k, name in enumerate(self.wrt)})
+        if update is not None:
+            self._new_state = _packing({name: first + k for k, name in enumerate(update.states)})
+
+    def __call__(
+        self,
+        params: Mapping[str, np.ndarray],
+        state: Mapping[str, Any] | None = None,
+        scale: float = 1.0,
+        /,
+        **data: Any,
+    ) -> tuple[Any, ...]:
+        update = self.update
+        if (update is None) != (state is None):
+            raise _state_mismatch(update is not None)
+        if update is None or state is None:
+            numbers: Sequence[np.ndarray] = ()
+            state = NO_STATE
+        else:
+            numbers = update.numbers(params, state, scale)
+        if (len(params), len(data)) == self._counts:
+            try:
+                given = self._in_order(params, state, numbers, data)
+            except KeyError:
+                given = self._found_out(params, state, numbers, data)
+        else:
+            given = self._found_out(params, state, numbers, data)
+        found = self.compiled.called(given)
+        for k, assumption in self._checks:
+            if not holds(found[k]):
+                check_assumption(assumption, {**params, **data})
+        new = self._gradients(found)
+        if update is None:
+            return found[0], new
+        if len(params) > len(new):
+            new = {**params, **new}
+        state_after = self._new_state(found)
+        state_after["step"] = state["step"] + 1
+        return found[0], new, state_after
+
+    def _found_out(
+        self, params: Mapping[str, Any], state: Mapping[str, Any], numbers: Sequence[Any], data: Mapping[str, Any]
+    ) -> Sequence[Any]:
+        """The arrays in the order in which the code takes them; where each is, is remembered for the next call."""
+        update = self.update
+        extra: dict[str, tuple[str, Any]] = {}
+        if update is not None:
+            extra = {name: (f"numbers[{k}]", numbers[k]) for k, name in enumerate(update.scalars.values())}
+            extra |= {tensor: (f"state[{key!r}]", held(state, key)) for key, tensor in update.states.items()}
+        ordered = self.compiled.gather({**params, **{name: array for name, (_, array) in extra.items()}}, data)
+        places = []
+        for name in self.compiled.texts:
+            named = "data" if name in data else "" if name in extra else "params"
+            places.append(f"{named}[{name!r}]" if named else extra[name][0])
+        if len(params) + len(extra) + len(data) == len(places):  # no array is without a use, or given twice
+            self._counts = len(params), len(data)
+            self._in_order = eval(f"lambda params, state, numbers, data: [{', '.join(places)}]")  # names as literals
+        return ordered
+
+    @property
+    def plan(self) -> Any:
+        """The contraction paths of the shapes that came last; see `einstan.library.plan.Plan`."""
+        from einstan.library.plan import Plan
+
+        return Plan.of(self.compiled.plan)
+
+    def source(self) -> str:
+        """The code of the shapes that came last."""
+        return self.compiled.source()
+
+    def __repr__(self) -> str:
+        return f"<Step: {self.made.loss} and its gradients with respect to {', '.join(self.wrt)}>"
+
+
+def _packing(places: Mapping[str, int]) -> Callable[[Sequence[Any]], dict[str, Any]]:
+    """A function that makes a dict of some of the results."""
+    entries = ", ".join(f"{name!r}: found[{k}]" for name, k in places.items())
+    made: Callable[[Sequence[Any]], dict[str, Any]] = eval(f"lambda found: {{{entries}}}")
+    return made
+
+
+def _state_mismatch(updates: bool) -> DataError:
+    if updates:
+        return DataError(
+            "a step that updates its parameters takes the state of its optimiser",
+            repair="state = optimiser.init(params); loss, params, state = step(params, state, ...)",
+        )
+    return DataError(
+        "this step updates no parameters, so it takes no state",
+        repair="compile it with an optimiser, compile(update=SGD(0.1)), or give the parameters alone",
+    )
