@@ -138,12 +138,18 @@ def test_a_memory_limit():
     with pytest.raises(DataError) as error:
         plan(equation, {"i": 10, "j": 10}, memory_limit=799)
     assert str(error.value) == (
-        "y[i,j] would take 800 bytes, and 799 bytes are available\n"
+        "y[i,j] would take 800 bytes, and 799 bytes are allowed\n"
         "  y[i,j] = a[i] b[j]\n"
         "  ^^^^^^\n"
         "  inferred: |i| = 10, |j| = 10\n"
         "  repair:   ask for a product with a vector, or for smaller sizes"
     )
+
+
+def test_a_limit_is_for_what_a_call_makes_not_for_what_it_is_given():
+    made = plan(parse("y[i] = A[i,J] x[J]"), {"i": 10, "j": 1000}, memory_limit=1000)
+    assert made.input_memory > 80_000
+    assert made.peak_memory <= 1000
 
 
 def test_memory_is_measured():
