@@ -127,9 +127,14 @@ class Program(calculus.Program):
     @property
     def whole(self) -> calculus.Program:
         """These equations and the forward equations that they read."""
+        return self._with(())
+
+    def _with(self, names: Iterable[Name]) -> calculus.Program:
+        """These equations and the forward equations that they, or the tensors of these names, need."""
         if self.forward is None:
             return self
         read = {name for names in self.reads.values() for name in names}
+        read |= {name for name in map(self._name, names) if name in self.forward.defined}
         needed = read | {other for name in read for other in dependencies(self.forward, name)}
         return calculus.Program((*(e for e in self.forward if e.name in needed), *self.equations))
 
@@ -310,13 +315,15 @@ class Program(calculus.Program):
         from einstan.library.plan import Plan
         from einstan.machine.plan import plan
 
-        return Plan.of(plan(runnable(self.whole), sizes, self._outputs(options), **options))
+        outputs = self._outputs(options)
+        return Plan.of(plan(runnable(self._with(outputs)), sizes, outputs, **options))
 
     def compile(self, **options: Any) -> Compiled:
         """A function of NumPy arrays; see `einstan.machine.compile.compile`."""
         from einstan.machine.compile import compile
 
-        return compile(runnable(self.whole), self._outputs(options), **options)
+        outputs = self._outputs(options)
+        return compile(runnable(self._with(outputs)), outputs, **options)
 
     def source(self, sizes: Mapping[str, int] | None = None, **options: Any) -> str:
         """The NumPy code that `compile` makes; it runs on its own."""

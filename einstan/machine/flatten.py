@@ -176,7 +176,7 @@ def resolve(program: Program, name: Name) -> Name:
     raise ProgramError(
         f"the program has no tensor {name}",
         inferred="it defines " + ", ".join(map(str, program.defined)),
-        repair=nearest(str(name), map(str, program.ranks)),
+        repair=nearest(str(name), map(str, program.ranks)) or "ask for one of these",
     )
 
 

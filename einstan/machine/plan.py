@@ -281,7 +281,7 @@ def described(optimize: Optimizer) -> str:
     """An optimizer in a word."""
     if isinstance(optimize, str):
         return optimize
-    return "by hand" if isinstance(optimize, list | tuple | Mapping) else type(optimize).__name__
+    return "hand" if isinstance(optimize, list | tuple | Mapping) else type(optimize).__name__
 
 
 def names_of(made: Plan) -> dict[int, str]:

@@ -20,16 +20,15 @@ CHAIN = 6  # operations that are repeated at most for one value
 
 def fitted(made: Plan, limit: int) -> Plan:
     """The plan, or one that computes values twice, so that a call holds at most ``limit`` bytes; else `DataError`."""
-    least = made
+    least, live = made, max(made.buffers.live, default=0)
     for _ in range(ROUNDS):
-        if max(made.buffers.live, default=0) <= limit:
-            if made.peak_memory < least.peak_memory:
-                least = made
-            if made.peak_memory <= limit:
-                return made
+        now = max(made.buffers.live, default=0)
+        if now < live:
+            least, live = made, now
+        if now <= limit and made.peak_memory <= limit:
+            return made
         chosen = candidate(made)
         if chosen is None:
-            least = min(least, made, key=lambda each: each.peak_memory)
             break
         made = again(made, *chosen)
     raise too_much(made.program, human_bytes(least.peak_memory), human_bytes(limit), made.outputs)
