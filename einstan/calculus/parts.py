@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from fractions import Fraction
 
 from einstan.calculus.alpha import alpha, signature
@@ -65,6 +66,11 @@ class Definition:
     number: Expr
     parts: Weights
     bound: tuple[Index, ...] = ()
+
+    @cached_property
+    def signatures(self) -> frozenset[bytes]:
+        """Those of all parts, which a product or sum must have before anything is laid on it."""
+        return frozenset(signature(part) for part, _ in self.parts)
 
 
 class Parts:
@@ -275,11 +281,12 @@ def _longest(parts: Weights) -> bytes:
 def _candidates(known: dict[bytes, list[Definition]], parts: Weights) -> Iterable[Definition]:
     if not known:
         return ()
+    there = dict.fromkeys(signature(part) for part, _ in parts)
     return [
         definition
-        for key in dict.fromkeys(signature(part) for part, _ in parts)
+        for key in there
         for definition in known.get(key, ())
-        if len(definition.parts) <= len(parts)
+        if len(definition.parts) <= len(parts) and definition.signatures <= there.keys()
     ]
 
 
