@@ -124,8 +124,9 @@ def proved(program: Any, derived: Any, size: int) -> None:
         claim = parse(f"C[n,j] = {above}[n,j] - tanh(Z{k:04}[n,j])^2 {above}[n,j]")
         line = Equation("C", claim.indices, Apply("=", (found.rhs, claim.rhs)))
         whole = Program((program[f"A{k:04}"], line))
-        sides: Any = whole.resolved(line).rhs
-        if not prove(*sides.arguments, {f"A{k:04}": whole.resolved(program[f"A{k:04}"])}).proved:
+        claimed: Any = whole.resolved(line).rhs
+        left, right = claimed.arguments
+        if not prove(left, right, {f"A{k:04}": whole.resolved(program[f"A{k:04}"])}).proved:
             raise WrongAnswerError(f"einstan: {found} is not proved")
 
 
