@@ -57,7 +57,8 @@ class Update:
         self.states = {f"{prefix}.{p}": f"{prefix}^({p})" for p in self.params for prefix in self.rule.states.values()}
         self.equations = {f"d{name}": self._equations(name, program.ranks[name]) for name in self.params}  # by gradient
         self.outputs = (*map(_new, self.params), *map(_new, self.states.values()))
-        self._latest: tuple[Any, Any, tuple[np.ndarray, ...]] = ((), None, ())
+        self.first = self.params[0] if self.params else ""  # its precision is that of the numbers
+        self._latest: tuple[dict[str, float], Any, tuple[np.ndarray, ...]] = ({}, None, ())
 
     def _equations(self, name: str, rank: int) -> list[Equation]:
         slots = f"[{','.join(LETTERS[:rank])}]" if rank else ""
@@ -79,11 +80,15 @@ class Update:
 
         Those of most optimisers are the same in every update: then they are made once.
         """
-        found = tuple(self.rule.scalars(int(held(state, "step")) + 1, scale).values())
-        dtype = getattr(params.get(self.params[0]), "dtype", None) if self.params else None
+        try:
+            step = int(state["step"])
+        except KeyError:
+            step = int(held(state, "step"))
+        found = self.rule.scalars(step + 1, scale)
+        dtype = getattr(params.get(self.first), "dtype", None)
         known, precision, arrays = self._latest
         if known != found or precision is not dtype:
-            arrays = tuple(np.array(number, dtype or float) for number in found)
+            arrays = tuple([np.array(number, dtype or float) for number in found.values()])
             self._latest = found, dtype, arrays
         return arrays
 
