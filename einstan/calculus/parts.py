@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from fractions import Fraction
+from functools import cached_property
 
 from einstan.calculus.alpha import alpha, signature
 from einstan.calculus.assume import matches
@@ -47,6 +47,7 @@ from einstan.language.term import (
     Reduce,
     Sum,
     add,
+    leaf,
     reciprocal,
     substitute,
 )
@@ -150,7 +151,7 @@ class Parts:
                 result = shorter
             return result
 
-        return fold(expr, rule)  # type: ignore[return-value]
+        return fold(expr, rule, known=leaf)  # type: ignore[return-value]
 
     def _in_product(self, node: Expr) -> Expr | None:
         """a^2 b c = v a c, where v = a b is defined."""

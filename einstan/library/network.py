@@ -406,7 +406,7 @@ class ValueAndGrad:
         return Step(self, compiled, tuple(checked.values()), made)
 
     def plan(self, sizes: Mapping[str, int], **options: Any) -> Plan:
-        """Contraction paths and costs, forward and backward together: ``net.value_and_grad("L").plan({"n": 256, ...})``;
+        """Contraction paths and costs of both passes together, as in ``net.value_and_grad("L").plan({"n": 256})``;
         see `einstan.machine.plan.plan`."""
         from einstan.library.plan import Plan
         from einstan.machine.plan import plan
