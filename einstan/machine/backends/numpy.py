@@ -218,7 +218,7 @@ def gram(rows: Array, weight: Array) -> Array:
     """rows' diag(weight) rows by the symmetric product of BLAS: half the work, and symmetric to the last bit."""
     if weight is None:
         return np.dot(rows.T, rows)
-    if not weight.min(initial=0) < 0:
+    if weight.min(initial=0) >= 0:
         scaled = rows * np.sqrt(weight)[:, None]
         return np.dot(scaled.T, scaled)
     root = np.sqrt(np.abs(weight))
