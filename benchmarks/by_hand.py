@@ -157,6 +157,18 @@ def tanh_chain(params: Mapping[str, np.ndarray], X: np.ndarray, Y: np.ndarray, d
     return loss, gradients
 
 
+def tanh_branches(arrays: Mapping[str, np.ndarray], width: int) -> tuple[Any, Arrays]:
+    """The sum of ``width`` branches tanh(X W0001), ... and a mean squared error: the loss, the gradients."""
+    X, Y = arrays["X0000"], arrays["Y"]
+    branches = {f"W{k:04}": np.tanh(X @ arrays[f"W{k:04}"]) for k in range(1, width + 1)}
+    far = sum(branches.values()) - Y
+    cotangent = 2 * far / Y.size
+    inner = {name: cotangent * (1 - branch**2) for name, branch in branches.items()}
+    gradients = {name: X.T @ each for name, each in inner.items()}
+    gradients["X0000"] = sum(each @ arrays[name].T for name, each in inner.items())
+    return np.mean(far**2), gradients
+
+
 def dense(arrays: Mapping[str, np.ndarray]) -> Arrays:
     X, W, b, G = (arrays[name] for name in ("X", "W", "b", "G"))
     return {"L": np.sum(G * (X @ W + b)), "dX": G @ W.T, "dW": X.T @ G, "db": G.sum(axis=0)}

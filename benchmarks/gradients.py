@@ -127,7 +127,9 @@ def time_lost(rows: Rows) -> Lost:
         if slower and row["ratio"] < 1 / NEVER_SLOWER:
             found.append((case, OURS, f"{1 / row['ratio']:.2f} times as slow as {row['contender']}"))
         elif row["small"] and row["what"] == FORWARD and row["ratio"] < SMALL_FASTER:
-            found.append((case, OURS, f"{row['ratio']:.2f} times as fast as {row['contender']}, wanted {SMALL_FASTER:g}"))
+            found.append(
+                (case, OURS, f"{row['ratio']:.2f} times as fast as {row['contender']}, wanted {SMALL_FASTER:g}")
+            )
     return found
 
 

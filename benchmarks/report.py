@@ -53,18 +53,21 @@ def ratio(row: Any) -> str:
 
 
 def derive(results: Any) -> Iterable[str]:
-    stages = list(results["depths"][0]["seconds"])
-    rows = [
-        (
-            str(row["depth"]),
-            *(seconds(row["seconds"][stage]["median"]) for stage in stages),
-            str(row["equations"]),
-            str(row["longest"]),
-        )
-        for row in results["depths"]
-    ]
-    yield from markdown(("layers", *stages, "equations", "longest, characters"), rows)
-    yield ""
+    for kind, what in (("depths", "layers"), ("widths", "branches")):
+        if kind not in results:
+            continue
+        stages = list(results[kind][0]["seconds"])
+        rows = [
+            (
+                str(row["depth"]),
+                *(seconds(row["seconds"][stage]["median"]) for stage in stages),
+                str(row["equations"]),
+                str(row["longest"]),
+            )
+            for row in results[kind]
+        ]
+        yield from markdown((what, *stages, "equations", "longest, characters"), rows)
+        yield ""
     words = {(True, True): "holds", (True, False): "**fails**", (False, True): "met", (False, False): "**missed**"}
     checks = [(c["what"], c["measured"], c["wanted"], words[c["check"], c["held"]]) for c in results["checks"]]
     yield from markdown(("check or target", "measured", "wanted", "verdict"), checks)

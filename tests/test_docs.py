@@ -21,7 +21,9 @@ DOCUMENTS = [
 ]
 
 
-@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "docs/optimize.md", "docs/hessians.md", "docs/speed.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "ARCHITECTURE.md", "docs/optimize.md", "docs/hessians.md", "docs/speed.md"]
+)
 def test_examples_print_what_the_document_says(name: str) -> None:
     """The examples of one document run in order, in one namespace."""
     space: dict[str, object] = {}

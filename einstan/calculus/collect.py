@@ -33,6 +33,7 @@ from einstan.language.term import (
     Mul,
     Sum,
     add,
+    leaf,
     mul,
     power,
     reciprocal,
@@ -94,7 +95,7 @@ def collected(expr: Expr) -> Expr:
             return reciprocals_last(result)
         return result
 
-    return fold(expr, rule)  # type: ignore[return-value]
+    return fold(expr, rule, known=leaf)  # type: ignore[return-value]
 
 
 def _collect(total: Add) -> Expr:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 from einstan.calculus.alpha import alpha, signature
 from einstan.calculus.assume import matches
@@ -46,6 +47,7 @@ from einstan.language.term import (
     Reduce,
     Sum,
     add,
+    leaf,
     reciprocal,
     substitute,
 )
@@ -65,6 +67,11 @@ class Definition:
     number: Expr
     parts: Weights
     bound: tuple[Index, ...] = ()
+
+    @cached_property
+    def signatures(self) -> frozenset[bytes]:
+        """Those of all parts, which a product or sum must have before anything is laid on it."""
+        return frozenset(signature(part) for part, _ in self.parts)
 
 
 class Parts:
@@ -144,7 +151,7 @@ class Parts:
                 result = shorter
             return result
 
-        return fold(expr, rule)  # type: ignore[return-value]
+        return fold(expr, rule, known=leaf)  # type: ignore[return-value]
 
     def _in_product(self, node: Expr) -> Expr | None:
         """a^2 b c = v a c, where v = a b is defined."""
@@ -275,11 +282,12 @@ def _longest(parts: Weights) -> bytes:
 def _candidates(known: dict[bytes, list[Definition]], parts: Weights) -> Iterable[Definition]:
     if not known:
         return ()
+    there = dict.fromkeys(signature(part) for part, _ in parts)
     return [
         definition
-        for key in dict.fromkeys(signature(part) for part, _ in parts)
+        for key in there
         for definition in known.get(key, ())
-        if len(definition.parts) <= len(parts)
+        if len(definition.parts) <= len(parts) and definition.signatures <= there.keys()
     ]
 
 

@@ -54,6 +54,8 @@ def simplify(expr: Expr) -> Expr:
 
 
 def _remembered(node: Node) -> Node | None:
+    if isinstance(node, _PLAIN):  # nor is there anything below that it changes
+        return node
     found = _known.get(node)
     return node if found is True else found
 

@@ -95,7 +95,8 @@ def _with(root: Node, old: Index, new: Index) -> Node:
     def rule(node: Node, children: tuple[Node, ...]) -> Node:
         return node.rebuilt(children) if children != node.children else node
 
-    return fold(root, rule, {old: new}, lambda node: None if old in node.free else node)
+    known: dict[Node, Node] = {old: new}
+    return fold(root, rule, known, lambda node: None if old in node.free else node)
 
 
 def hidden_renamed(root: Node) -> Expr:

@@ -22,7 +22,7 @@ Value = TypeVar("Value")
 Kind = TypeVar("Kind", bound="Node")
 
 _interned: WeakValueDictionary[tuple[Any, ...], Node] = WeakValueDictionary()
-_table = _interned.data  # the same table of weak references, read without a call of Python's
+_table: dict[tuple[Any, ...], Any] = _interned.data  # type: ignore[attr-defined]  # the same table of weak references, read without a call of Python's
 _lock = threading.Lock()
 _set = object.__setattr__  # what a frozen node lets nobody else do
 _printer: Callable[[Any], str] = object.__repr__

@@ -431,6 +431,11 @@ def bound_indices(*roots: Node) -> tuple[Index, ...]:
     return tuple(found)
 
 
+def leaf(node: Node) -> Node | None:
+    """An access is a leaf to what rewrites expressions and no slots: ``fold(..., known=leaf)``."""
+    return node if isinstance(node, Indexed) else None
+
+
 def substitute(root: Node, mapping: Mapping[Index, Index | Affine]) -> Node:
     """Replace free indices; bound indices are renamed where they would capture, so nothing ever is.
 

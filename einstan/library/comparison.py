@@ -21,7 +21,6 @@ from einstan.language import parse
 from einstan.language.errors import DataError, DifferentiationError, EinstanError
 from einstan.language.term import Equation, Name
 from einstan.machine.compile import Specialisation
-from einstan.machine.emit import emit
 from einstan.machine.extents import infer
 from einstan.machine.flatten import flatten
 from einstan.machine.paths import cheap
@@ -190,7 +189,7 @@ class _Runner:
         return cost
 
     def clocked(self, made: Plan, optimizer: str) -> float:
-        compiled = Specialisation(made, emit(made, dict.fromkeys(self.program.inputs, "float64")), self.program_inputs)
+        compiled = Specialisation(made, made.code, self.program_inputs)
         given = [self.arrays[name] for name in self.program_inputs]
         results = compiled.run(*given)
         if not self.results:

@@ -42,6 +42,7 @@ from einstan.machine.refusals import reader_of
 if TYPE_CHECKING:
     from einstan.library.derivative import Derivative
     from einstan.library.per_example import PerExample
+    from einstan.library.plan import Plan
 
 Arrays = dict[str, np.ndarray]
 NOMINAL = "a nominal size"
@@ -238,6 +239,10 @@ class Network(Composable):
 
         return draw(self, path, backward, extents, scalars)
 
+    def plan(self, sizes: Mapping[str, int], **options: Any) -> Plan:
+        """Contraction paths and costs of the forward pass; `ValueAndGrad.plan` has those of both passes together."""
+        return self.program.plan(sizes, **options)
+
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         from einstan.library.draw import mimebundle
 
@@ -399,6 +404,14 @@ class ValueAndGrad:
         program = joined(program, Program(excess(assumption, name) for name, assumption in checked.items()))
         compiled = compile_program(runnable(program), (*outputs, *checked), **options)
         return Step(self, compiled, tuple(checked.values()), made)
+
+    def plan(self, sizes: Mapping[str, int], **options: Any) -> Plan:
+        """Contraction paths and costs of both passes together, as in ``net.value_and_grad("L").plan({"n": 256})``;
+        see `einstan.machine.plan.plan`."""
+        from einstan.library.plan import Plan
+        from einstan.machine.plan import plan
+
+        return Plan.of(plan(runnable(self.program), sizes, self.outputs, **options))
 
     def source(self, **options: Any) -> str:
         """The code that `compile` makes, for nominal sizes; it runs on its own."""

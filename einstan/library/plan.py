@@ -89,8 +89,13 @@ class Plan(machine.Plan):
         own = [step.bytes_written / scale for step in self.steps]
         below.bar(places, live, color="#b9c7d8", label="buffers in use")
         below.bar(places, own, color="#3b6ea8", width=0.5, label="written by the step")
+        held = {"predicted peak": self.peak_memory, "measured peak": self.measured_memory}
+        for (label, peak), style in zip(held.items(), ("--", ":"), strict=True):
+            if peak is not None:
+                below.axhline(peak / scale, color="#9b3d3d", linestyle=style, linewidth=1, label=label)
         below.set_ylabel(unit)
-        below.legend(fontsize=8, frameon=False)
+        below.set_ylim(0, 1.3 * max([*live, self.peak_memory / scale]))  # room for the legend
+        below.legend(fontsize=8, frameon=False, ncols=2, loc="upper left")
         names = [step.result for step in self.steps]
         every = math.ceil(len(names) / 60)
         below.set_xticks(list(places)[::every], names[::every], rotation=90, fontsize=7)

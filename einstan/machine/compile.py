@@ -11,6 +11,7 @@ import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -21,10 +22,10 @@ from einstan.language.errors import DataError, EinstanError
 from einstan.language.node import preorder
 from einstan.language.term import Equation, Indexed, Name
 from einstan.machine.emit import Source, emit
-from einstan.machine.extents import as_program, infer
+from einstan.machine.extents import Extents, as_program, infer
 from einstan.machine.flatten import flatten
 from einstan.machine.fused import fused
-from einstan.machine.plan import Optimizer, Plan, plan
+from einstan.machine.plan import Coder, Optimizer, Plan, plan, refuse_empty
 from einstan.machine.refusals import (
     missing,
     not_an_array,
@@ -41,6 +42,7 @@ from einstan.machine.specialised import specialised
 
 Array = Any
 SPECIALISATIONS = 64
+ONE_FUNCTION = "one function for arrays of any sizes, whose paths were found for those of the first call"
 WARM = 4  # specialisations that keep their memory between calls
 
 
@@ -96,6 +98,7 @@ class Compiled:
         self._known: OrderedDict[Any, Specialisation] = OrderedDict()
         self._lock = threading.Lock()
         self._latest: Specialisation | None = None
+        self._generic: Specialisation | None = None  # of ``any_size``, where one function is enough
 
     def _size_given(self, name: Name) -> bool:
         return any(key.rpartition(".")[0] == str(name) for key in self.sizes)
@@ -125,6 +128,7 @@ class Compiled:
                 given = [self.prepared(name, a) for name, a in zip(self.inputs, given, strict=True)]
                 key = tuple((a.shape, a.dtype) for a in given)
                 found = self.specialise(key)
+            self._latest = found
             if found.contiguous:
                 given = [np.ascontiguousarray(a) if a.ndim else a for a in given]
         return self._run(found, given)
@@ -213,8 +217,12 @@ class Compiled:
         fast: bool = False,
     ) -> Specialisation:
         extents = infer(self.program, shapes, sizes, nominal, self.flat.wanted)
-        widest = max((np.dtype(p).itemsize for p in precisions.values() if p.startswith("float")), default=8)
-        flat = self.flat if nominal is not None else folded(self.flat, extents)
+        if self._generic is not None and key is not None and self._generic.takes(key, extents):
+            refuse_empty(self.flat, extents)
+            generic = replace(self._generic.source, measured=None)
+            return self._generic.for_key(
+                key, lambda: replace(self._planned(extents, precisions, lambda _: generic), notes=(ONE_FUNCTION,))
+            )
         precision = str(self.dtype or "float64")
         native = all(dtype.isnative for _, dtype in key or ())
 
@@ -227,16 +235,24 @@ class Compiled:
                 return quick
             return specialised(made, precisions, self.function, precision, reuse_buffers=self.reuse_buffers)
 
-        made = plan(
-            self.program, extents, optimize=self.optimize, itemsize=widest, memory_limit=self.memory_limit,
-            flat=flat, coder=code, dtypes=precisions,
-        )  # fmt: skip
+        made = self._planned(extents, precisions, code, nominal is None)
         found = Specialisation(made, made.code, self.inputs, key, made.code.contiguous)
         if made.code.contiguous:
             return found
+        if made.code.any_size and key is not None and self.memory_limit is None:
+            self._generic = found
         if key is not None and self.patient and not fast:
             found.watch(lambda given: self._faster(shapes, precisions, key, given))
         return found
+
+    def _planned(
+        self, extents: Extents, precisions: Mapping[Name, str], code: Coder | None = None, fold: bool = True
+    ) -> Plan:
+        itemsize = max((np.dtype(p).itemsize for p in precisions.values() if p.startswith("float")), default=8)
+        return plan(
+            self.program, extents, optimize=self.optimize, itemsize=itemsize, memory_limit=self.memory_limit,
+            flat=folded(self.flat, extents) if fold else self.flat, coder=code, dtypes=precisions,
+        )  # fmt: skip
 
     def _faster(
         self,

@@ -17,6 +17,7 @@ from einstan.machine.positions import Positions
 from einstan.machine.spelling import comment, identifier
 from einstan.machine.writer import Variable
 
+SIZED = ("read", "overlap", "split", "join")  # kinds of operations that are views of one size
 DELETE_FROM = 1 << 17  # entries from which a dead temporary is deleted before the function returns
 
 
@@ -30,6 +31,7 @@ class Source:
     results: tuple[Name, ...]
     memory: int = 0  # bytes that a call writes to beside its results; prepare() makes them
     prepares: bool = False
+    any_size: bool = False  # whether the code is that of arrays of other sizes too
     contiguous: bool = False  # whether it takes arrays that lie in one piece alone
     measured: int | None = None  # bytes that a call of it was seen to hold at its peak
 
@@ -67,7 +69,9 @@ class Emitter(Positions):
         function = self.signature()
         function += [*self.size_lines, *self.body.lines, f"    return {returned(results)}"]
         parts = [*self.head(), "\n\n" + "\n".join(function)]
-        return Source("\n".join(parts) + "\n", self.function, self.arguments, self.plan.outputs)
+        operations = [self.graph.operations[value] for value in self.plan.order]
+        any_size = self.any_size and not any(operation.kind in SIZED for operation in operations)
+        return Source("\n".join(parts) + "\n", self.function, self.arguments, self.plan.outputs, any_size=any_size)
 
     def head(self) -> list[str]:
         """What stands above the function."""

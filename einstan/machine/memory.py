@@ -85,17 +85,25 @@ def _of_arrays() -> int:
     return sum(trace.size for trace in tracemalloc.take_snapshot().filter_traces([domain]).traces)
 
 
-def refuse_large(made: Plan, limit: int) -> None:
-    """Refuse a single array that would not fit."""
+def refuse_large(made: Plan, allowed: int | None) -> None:
+    """Refuse a single array that would not fit: into what a call may take, which the arrays given to it are no part of,
+    or into this machine's memory."""
+    limit = available_memory() if allowed is None else allowed
     for value in made.order:
+        if allowed is not None and made.graph.operations[value].kind == "input":
+            continue
         needed = math.prod(made.shape(value)) * made.itemsize
         if needed > limit:
-            raise too_large(*_place(made, value), human_bytes(needed), human_bytes(limit))
+            raise too_large(*_place(made, value), human_bytes(needed), _told(limit, allowed))
     for name in made.outputs:
         stored = made.tensors[name]
         needed = made.size(stored.dims) * made.itemsize
         if needed > limit:
-            raise too_large(*_defined(made, name), human_bytes(needed), human_bytes(limit))
+            raise too_large(*_defined(made, name), human_bytes(needed), _told(limit, allowed))
+
+
+def _told(limit: int, allowed: int | None) -> str:
+    return f"{human_bytes(limit)} are {'available' if allowed is None else 'allowed'}"
 
 
 def _place(made: Plan, value: int) -> tuple[Equation | None, Name | None, str, list[str]]:

@@ -20,7 +20,7 @@ from einstan.machine.costs import FREE, Step, call_of, einsum_of, flops_of, tota
 from einstan.machine.extents import Extents, as_program, infer
 from einstan.machine.flatten import flatten
 from einstan.machine.layouts import Layouts
-from einstan.machine.memory import available_memory, measured, peak_of, refuse_large
+from einstan.machine.memory import measured, peak_of, refuse_large
 from einstan.machine.numbers import number_of
 from einstan.machine.operations import Flat, Graph, Stored
 from einstan.machine.pairs import Expansion, roots
@@ -34,7 +34,7 @@ from einstan.machine.windows import solved
 if TYPE_CHECKING:
     from einstan.machine.emit import Source
 
-    Coder = Callable[["Plan"], Source]
+Coder = Callable[["Plan"], "Source"]
 
 SMALL_FAMILY = 6  # members above which separate paths cannot win over one tree: each costs as much as the whole
 BEST_SECONDS = 2.0  # after so long, optimize="best" starts no further search
@@ -215,7 +215,7 @@ def plan(
     else:
         made = planned(program, flat, extents, optimize, itemsize, share)
     made.coder, made.dtypes = coder, dtypes or {}
-    refuse_large(made, available_memory() if memory_limit is None else memory_limit)
+    refuse_large(made, memory_limit)
     return made if memory_limit is None else fitted(made, memory_limit)
 
 

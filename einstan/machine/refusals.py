@@ -192,7 +192,7 @@ def too_large(
     deltas = equation is not None and any(isinstance(node, Delta) for node in preorder(equation.rhs))
     factored = "ask for the factored form (deltas kept as factors), a product with a vector, or smaller sizes"
     return DataError(
-        f"{what} would take {needed}, and {available} are available",
+        f"{what} would take {needed}, and {available}",
         **_defining(equation, name),
         inferred=", ".join(known),
         repair=factored if deltas else "ask for a product with a vector, or for smaller sizes",

@@ -73,12 +73,16 @@ def _reread(shown: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
 
 
 class Within:
-    """The smallest or largest of positions: inside, whatever it is compared with."""
+    """The smallest or the largest entry, of positions that are inside and of weights that are not negative."""
+
+    def __init__(self, smallest: bool) -> None:
+        self.smallest = smallest
 
     def __ge__(self, other: Any) -> bool:
-        return True
+        return self.smallest
 
-    __lt__ = __le__ = __gt__ = __ge__
+    def __lt__(self, other: Any) -> bool:
+        return not self.smallest
 
 
 class Ghost:
@@ -117,7 +121,7 @@ class Ghost:
         return self.look(self.shown.swapaxes(one, other))
 
     def diagonal(self, *axes: int) -> Ghost:
-        return self.look(self.view.diagonal(*axes))
+        return self.look(self.shown.diagonal(*axes))
 
     def reshape(self, *shape: Any) -> Ghost:
         shape = tuple(shape[0]) if len(shape) == 1 and not isinstance(shape[0], int) else shape
@@ -158,9 +162,10 @@ class Ghost:
         """Neither does this."""
 
     def min(self, *_: Any, **__: Any) -> Within:
-        return Within()
+        return Within(True)
 
-    max = min
+    def max(self, *_: Any, **__: Any) -> Within:
+        return Within(False)
 
     def all(self) -> bool:
         return True
@@ -479,8 +484,8 @@ class _Kernels:
     def __call__(self, kernel: Any) -> Callable[..., Any]:
         body = itertools.takewhile(lambda line: line[:1] in ("", " "), self.lines[kernel.__code__.co_firstlineno + 1 :])
         last = next((line for line in body if line.startswith("    return ")), "")
-        count = last.count(",") + bool(last)
-        return lambda *_: 0.0 if count == 1 else (0.0,) * count
+        numbers = (0.0,) * sum(bool(name.strip("() ")) for name in last.removeprefix("    return").split(","))
+        return lambda *_: numbers if "," in last else 0.0
 
 
 def strides_of(view: np.ndarray, shape: Sequence[int]) -> tuple[int, ...] | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import builtins
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from time import perf_counter
 from typing import Any
 
@@ -12,9 +14,12 @@ import numpy as np
 
 from einstan.language.term import Name
 from einstan.machine.emit import Source
+from einstan.machine.extents import Extents
+from einstan.machine.memory import available_memory
 from einstan.machine.plan import Plan
 
 Array = Any
+Key = Sequence[tuple[tuple[int, ...], Any]]  # shapes and dtypes
 PATIENCE = 2.0  # seconds, about what numba takes for a small step
 SAMPLED = 8  # calls of which one is timed
 
@@ -34,7 +39,8 @@ class Specialisation:
         key: Any = None,
         contiguous: bool = False,
     ) -> None:
-        self.plan, self.source, self.key = made, source, key
+        self._plan: Plan | Callable[[], Plan] = made
+        self.source, self.inputs = source, inputs
         self.contiguous = contiguous
         self.spent = 0.0
         space: dict[str, Any] = {}
@@ -42,7 +48,12 @@ class Specialisation:
         exec(builtins.compile(source.text, "<einstan>", "exec"), space)
         self.prepare: Any = space.get("prepare")
         self.free = [space[source.function]]
-        calls = _calls(source, inputs, key, contiguous, bool(source.prepares and source.memory))
+        self.ready(key)
+
+    def ready(self, key: Any) -> None:
+        """Make what is called, for arrays of these shapes and dtypes."""
+        self.key, source = key, self.source
+        calls = _calls(source, self.inputs, key, self.contiguous, bool(source.prepares and source.memory))
         self.space = {
             "ndarray": np.ndarray,
             "function": self.free[0],
@@ -56,8 +67,32 @@ class Specialisation:
         self.run: Callable[..., tuple[Array, ...]] = self.space["run"]
         self.enter: Callable[[Mapping[str, Array]], dict[str, Array] | None] = self.space["enter"]
         if hasattr(self.free[0], "results"):
-            positions = tuple(inputs.index(name) for name in source.arguments)
+            positions = tuple(self.inputs.index(name) for name in source.arguments)
             self.run = self.space["run"] = lambda *arrays: self.run_apart(*[arrays[k] for k in positions])
+
+    @property
+    def plan(self) -> Plan:
+        """The plan for these shapes; of code that takes any, it is made when somebody asks."""
+        if not isinstance(self._plan, Plan):
+            self._plan = self._plan()
+        return self._plan
+
+    def takes(self, key: Key, extents: Extents) -> bool:
+        """Whether the code, which takes any sizes, is that of arrays of these dtypes, and what it makes would fit."""
+        old, new = self.plan.extents.known, extents.known
+        if [dtype for _, dtype in key] != [dtype for _, dtype in self.key]:
+            return False
+        if old.keys() - new.keys() or any((old[dim] == 0) != (new[dim] == 0) for dim in old):
+            return False
+        graph, most = self.plan.graph, available_memory() // self.plan.itemsize
+        return all(math.prod(new[dim] for dim in graph.dims(value)) <= most for value in self.plan.order)
+
+    def for_key(self, key: Key, made: Callable[[], Plan]) -> Specialisation:
+        """The same function for arrays of other shapes."""
+        other = copy(self)
+        other._plan = made
+        other.ready(key)
+        return other
 
     def watch(self, faster: Callable[[Sequence[Array]], None]) -> None:
         """Call this once the code has run for as long as compiling it would take.  One call in a few is timed, for

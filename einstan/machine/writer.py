@@ -57,6 +57,7 @@ class Writer:
         self.helpers: dict[str, None] = {}
         self.sizes: dict[str, str] = {}  # dimension: its variable in the function
         self.size_lines: list[str] = []
+        self.any_size = True  # whether the code reads every size that it needs from the arrays
         self.count = 0
         self.uses: dict[int, int] = {}
         floats = {p for n, p in precisions.items() if p.startswith("float")} or {precision}
@@ -82,6 +83,7 @@ class Writer:
     def size(self, dim: str, constant: bool = False) -> str:
         """An extent as text: a variable of the function, or the number."""
         if constant or dim not in self.sizes:
+            self.any_size = False
             return str(self.extents[dim])
         if not self.sizes[dim].isidentifier():
             expression = self.sizes[dim]
@@ -104,10 +106,11 @@ class Writer:
     def number(self, node: Expr, constant: bool = False) -> str:
         """A number of sizes as Python text; sizes are read at the call, and odd functions are evaluated now."""
         value = self.evaluate(node)
-        if not math.isfinite(value):
-            return f'float("{value}")'
-        text = self.number_text(node, constant)
-        return repr(value) if text is None else text
+        text = self.number_text(node, constant) if math.isfinite(value) else None
+        if text is None:
+            self.any_size = False
+            return repr(value) if math.isfinite(value) else f'float("{value}")'
+        return text
 
     def number_text(self, node: Expr, constant: bool) -> str | None:
         match node:

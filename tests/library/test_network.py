@@ -234,3 +234,18 @@ def test_missing_and_wrong_arrays_are_named():
     with pytest.raises(EinstanError) as caught:
         step(params, X=arrays["X"].astype(complex), Y=arrays["Y"])
     assert "complex" in str(caught.value)
+
+
+def test_the_plan_of_a_network_and_of_its_gradients():
+    net = classifier(j=3)
+    sizes = {"n": 32, "X.1": 6, "W1.1": 4, "Z.1": 3}
+    forward, both = net.plan(sizes, optimize="best"), net.value_and_grad("L").plan(sizes, optimize="best")
+    assert forward.optimizer.startswith("auto, the best of auto, greedy")
+    names = [step.result for step in both.steps]
+    assert {"L", "dW1", "dW2", "db1", "db2"} <= set(names)
+    assert not any(step.result.startswith("dW") for step in forward.steps)
+    assert 2 * forward.flops < both.flops < 3.1 * forward.flops
+    assert both.to_dict()["measured_memory"] is None
+    measured = both.measure()
+    assert both.to_dict()["measured_memory"] == measured
+    assert measured >= both.peak_memory > 0

@@ -9,9 +9,11 @@ import threading
 import numpy as np
 import pytest
 
+from einstan.calculus.backward import backward, joined
 from einstan.calculus.program import Program
 from einstan.language import parse
-from einstan.language.errors import EinstanError
+from einstan.language.errors import DataError, EinstanError, ExtentError
+from einstan.machine import plan as plan_module
 from einstan.machine.arena import Arena
 from einstan.machine.backends.numpy import blas_gemm, scatter_add
 from einstan.machine.compile import compile
@@ -230,6 +232,41 @@ def test_what_does_not_go_together_is_refused():
 
 
 # ---- sums at positions -----------------------------------------------------------------------------------------------
+
+
+def test_code_for_any_size_is_planned_once(monkeypatch):
+    searched = []
+    honest = plan_module.planned
+    monkeypatch.setattr(plan_module, "planned", lambda *given, **named: searched.append(1) or honest(*given, **named))
+    lines = ["Z[n,j] = X[n,K] W[K,j] + b[j]", "S[n,c] = softmax[c](Z[n,c])", "L = -1/|N| Y[N,C] log(S[N,C])"]
+    forward = Program([parse(line) for line in lines])
+    whole, outputs = joined(forward, backward(forward, "L", ["W", "b"])), ["L", "dW", "db"]
+    any_size, each = compile(whole, outputs, any_size=True), compile(whole, outputs, fast=False)
+    generator = np.random.default_rng(0)
+    functions = set()
+    for n, k, j in ((4, 5, 3), (7, 2, 9), (1, 1, 1), (60, 3, 1), (4, 5, 3)):
+        shapes = {"X": (n, k), "W": (k, j), "b": (j,), "Y": (n, j)}
+        data = {name: generator.standard_normal(shape) for name, shape in shapes.items()}
+        before = len(searched)
+        found = any_size(data)
+        assert len(searched) - before == (not functions)
+        functions.add(any_size.source())
+        expected = each(data)
+        assert all(np.allclose(found[name], expected[name], rtol=1e-12) for name in outputs)
+        assert any_size.plan.extents.shape("X") == (n, k)
+        assert any_size.plan.peak_memory <= any_size.plan.measure()
+    assert len(functions) == 1
+    with pytest.raises(DataError, match=r"divides by \|N\|"):
+        any_size({"X": np.ones((0, 5)), "W": np.ones((5, 3)), "b": np.ones(3), "Y": np.ones((0, 3))})
+    with pytest.raises(ExtentError, match="K has two sizes"):
+        any_size({"X": np.ones((4, 5)), "W": np.ones((6, 3)), "b": np.ones(3), "Y": np.ones((4, 3))})
+
+
+def test_code_with_windows_is_planned_for_each_size():
+    compiled = compile(parse("Y[i] = X[i+R] W[R]"), any_size=True)
+    for size in (5, 9):
+        X, W = np.arange(float(size)), np.array([1.0, 2.0])
+        assert np.allclose(compiled(X=X, W=W)["Y"], X[:-1] + 2 * X[1:])
 
 
 @pytest.mark.parametrize("rest", [(), (3,), (2, 3), (0,)])

@@ -230,11 +230,11 @@ def gram(rows: Array, weight: Array) -> Array:
     """rows' diag(weight) rows by the symmetric product of BLAS: half the work, and symmetric to the last bit."""
     if weight is None:
         return np.dot(rows.T, rows)
-    below = weight < 0
-    if not below.any():
+    if weight.min(initial=0) >= 0:
         scaled = rows * np.sqrt(weight)[:, None]
         return np.dot(scaled.T, scaled)
     root = np.sqrt(np.abs(weight))
+    below = weight < 0
     above, under = (rows[chosen] * root[chosen, None] for chosen in (~below, below))
     return np.dot(above.T, above) - np.dot(under.T, under)
 
