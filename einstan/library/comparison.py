@@ -21,11 +21,11 @@ from einstan.language import parse
 from einstan.language.errors import DataError, DifferentiationError, EinstanError
 from einstan.language.term import Equation, Name
 from einstan.machine.compile import Specialisation
-from einstan.machine.emit import emit
 from einstan.machine.extents import infer
 from einstan.machine.flatten import flatten
 from einstan.machine.paths import cheap
 from einstan.machine.plan import Plan, plan
+from einstan.machine.specialised import specialised
 
 DP = 20  # operands up to which dynamic programming over all of them comes back soon
 MOST_FLOPS = 2e10  # a plan that takes more is not run
@@ -190,7 +190,9 @@ class _Runner:
         return cost
 
     def clocked(self, made: Plan, optimizer: str) -> float:
-        compiled = Specialisation(made, emit(made, dict.fromkeys(self.program.inputs, "float64")), self.program_inputs)
+        compiled = Specialisation(
+            made, specialised(made, dict.fromkeys(self.program.inputs, "float64")), self.program_inputs
+        )
         given = [self.arrays[name] for name in self.program_inputs]
         results = compiled.run(*given)
         if not self.results:

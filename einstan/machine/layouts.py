@@ -150,7 +150,12 @@ class Layouts:
     def cost(self, value: int, anyhow: bool = False) -> float:
         """`counted`, remembered: the search comes back to the same orders."""
         orders = self.orders
-        key = value, anyhow, orders.get(value), *[orders.get(ref.value) for ref in self.graph.operations[value].operands]
+        key = (
+            value,
+            anyhow,
+            orders.get(value),
+            *[orders.get(ref.value) for ref in self.graph.operations[value].operands],
+        )
         found = self.costs.get(key)
         if found is None:
             found = self.costs[key] = self.counted(value, anyhow)
