@@ -41,9 +41,59 @@ def paths(results: Any) -> Iterable[str]:
         rows.append((case["case"], count(best), *ratios, *times, f"{seconds(fastest['time']['median'])}, {name}"))
     yield from markdown(head, rows)
     yield ""
-    yield "Cases in which every product has two factors, so that all optimizers agree: " + "; ".join(alike) + "."
-    yield ""
-    yield from lost(results["lost"], ("case", "optimizer", "by"))
+    if alike:
+        yield "Cases in which every product has two factors, so that all optimizers agree: " + "; ".join(alike) + "."
+        yield ""
+    yield from gradients(results)
+    yield from lost(results["lost"], ("case", "contender", "by"))
+
+
+def gradients(results: Any) -> Iterable[str]:
+    """What networks and their gradients cost: FLOPs counted, and time beside other libraries."""
+    counted = [
+        (row["case"], count(row["forward"]), f"{row['over_forward']:.2f}", f"{row['separate']:.3g}")
+        for row in results.get("gradients", ())
+    ]
+    if counted:
+        yield "### The gradients of all operands, FLOPs"
+        yield ""
+        columns = ("network", "forward", "forward and gradients, over forward", "a path for each, over one tree")
+        yield from markdown(columns, counted)
+        yield ""
+    times = results.get("times", ())
+    for what, title in (("forward", "One contraction"), ("gradients", "The gradients of all operands")):
+        cases: dict[str, dict[str, Any]] = {}
+        for row in times:
+            if row["what"] == what:
+                cases.setdefault(row["case"], {})[row["contender"]] = row
+        if not cases:
+            continue
+        names = list(dict.fromkeys(name for held in cases.values() for name in held if name != "einstan"))
+        over = ("over forward",) if what == "gradients" else ()
+        yield f"### {title}, time"
+        yield ""
+        yield from markdown(
+            ("network", "einstan", "quartiles", *over, *(f"{name} / einstan" for name in names)),
+            [timed(case, held, names, bool(over)) for case, held in cases.items()],
+        )
+        yield ""
+    missing = sorted({(row["contender"], row["reason"]) for row in results.get("not_run", ())})
+    for contender, reason in missing:
+        cases_ = [row["case"] for row in results["not_run"] if (row["contender"], row["reason"]) == (contender, reason)]
+        yield f"- {contender}, not run for {', '.join(cases_)}: {reason}."
+    if missing:
+        yield ""
+
+
+def timed(case: str, held: Any, names: Sequence[str], over: bool) -> tuple[str, ...]:
+    """One network: what it takes, and how many times as long the others take, with their median."""
+    ours = held["einstan"]
+    time = ours["time"]
+    mine = (seconds(time["median"]), f"{seconds(time['low'])} to {seconds(time['high'])}")
+    ratios = [
+        f"{held[name]['ratio']:.2f} ({seconds(held[name]['time']['median'])})" if name in held else "" for name in names
+    ]
+    return (case, *mine, *((f"{ours['over_forward']:.2f}",) if over else ()), *ratios)
 
 
 def ratio(row: Any) -> str:

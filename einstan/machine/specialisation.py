@@ -48,25 +48,27 @@ class Specialisation:
         exec(builtins.compile(source.text, "<einstan>", "exec"), space)
         self.prepare: Any = space.get("prepare")
         self.free = [space[source.function]]
+        self.apart = hasattr(self.free[0], "results")
         self.ready(key)
 
     def ready(self, key: Any) -> None:
         """Make what is called, for arrays of these shapes and dtypes."""
         self.key, source = key, self.source
-        calls = _calls(source, self.inputs, key, self.contiguous, bool(source.prepares and source.memory))
+        calls = _calls(source, self.inputs, key, self.contiguous, self.apart)
         self.space = {
             "ndarray": np.ndarray,
             "function": self.free[0],
             "take": self.free.pop,
             "put": self.free.append,
             "prepare": self.prepare,
+            "tick": int,  # whether this call goes by ``run``, which is timed: 0, never
             **{f"d{n}": dtype for n, (_, dtype) in enumerate(key or ())},
         }
         exec(builtins.compile(calls, "<einstan call>", "exec"), self.space)
         self.fits: Callable[..., bool] = self.space["fits"]
         self.run: Callable[..., tuple[Array, ...]] = self.space["run"]
         self.enter: Callable[[Mapping[str, Array]], dict[str, Array] | None] = self.space["enter"]
-        if hasattr(self.free[0], "results"):
+        if self.apart:
             positions = tuple(self.inputs.index(name) for name in source.arguments)
             self.run = self.space["run"] = lambda *arrays: self.run_apart(*[arrays[k] for k in positions])
 
@@ -97,20 +99,25 @@ class Specialisation:
     def watch(self, faster: Callable[[Sequence[Array]], None]) -> None:
         """Call this once the code has run for as long as compiling it would take.  One call in a few is timed, for
         all of them."""
-        quiet, turns = self.run, itertools.cycle((False,) * (SAMPLED - 1) + (True,))
+        quiet = self.run
 
-        def watched(*arrays: Array) -> tuple[Array, ...]:
-            if not next(turns):
-                return quiet(*arrays)
+        def finished(seconds: float, arrays: Sequence[Array]) -> None:
+            self.spent += seconds
+            if self.spent > PATIENCE:
+                self.run, self.space["run"], self.space["tick"] = quiet, quiet, int
+                faster(arrays)
+
+        def timed(*arrays: Array) -> tuple[Array, ...]:
             start = perf_counter()
             results = quiet(*arrays)
-            self.spent += (perf_counter() - start) * SAMPLED
-            if self.spent > PATIENCE:
-                self.run = self.space["run"] = quiet
-                faster(arrays)
+            finished((perf_counter() - start) * SAMPLED, arrays)
             return results
 
-        self.run = self.space["run"] = watched
+        def watched(*arrays: Array) -> tuple[Array, ...]:
+            return timed(*arrays) if tick() else quiet(*arrays)
+
+        tick = self.space["tick"] = itertools.cycle((False,) * (SAMPLED - 1) + (True,)).__next__
+        self.run, self.space["run"] = watched, watched if self.apart else timed
 
     def run_apart(self, *arrays: Array) -> tuple[Array, ...]:
         """The same where results stay in memory that is used again: never in that which the inputs lie in."""
@@ -134,7 +141,7 @@ class Specialisation:
             self.free.insert(0, function)  # the results that came last stay as they are for longest
 
 
-def _calls(source: Source, inputs: Sequence[Name], key: Any, contiguous: bool, memory: bool) -> str:
+def _calls(source: Source, inputs: Sequence[Name], key: Any, contiguous: bool, apart: bool) -> str:
     """Three functions without a loop, because they run at every call: ``fits``, ``run`` and ``enter``.
 
     The dtypes of NumPy itself are one object each.  Taking a function from the list of those that nobody uses, and
@@ -153,25 +160,20 @@ def _calls(source: Source, inputs: Sequence[Name], key: Any, contiguous: bool, m
     taken = ", ".join(names[inputs.index(name)] for name in source.arguments)
     found = [f"r{n}" for n in range(len(source.results))]
     results = ", ".join(f"{str(name)!r}: {r}" for name, r in zip(source.results, found, strict=True))
-    lines = [f"def fits({given}):", f"    return {fits}", "", f"def run({given}):"]
-    if memory:
-        lines += [
-            "    try:",
-            "        function = take()",
-            "    except IndexError:",
-            "        function = prepare()",
-            "    try:",
-            f"        return function({taken})",
-            "    finally:",
-            "        put(function)",
-        ]
-    else:
-        lines.append(f"    return function({taken})")
+    call = [f"return function({taken})"]
+    if source.prepares and source.memory:
+        call = ["try:", "    function = take()", "except IndexError:", "    function = prepare()"]
+        call += ["try:", f"    return function({taken})", "finally:", "    put(function)"]
+    lines = [f"def fits({given}):", f"    return {fits}", "", f"def run({given}):", *(f"    {line}" for line in call)]
     lines += ["", "def enter(given):"]
     if names:
         lines += ["    try:", *(f"        {a} = given[{text!r}]" for a, text in zip(names, texts, strict=True))]
         lines += ["    except KeyError:", "        return None"]
-    lines += [f"    if len(given) == {len(names)} and {fits}:"]
-    received = f"{', '.join(found)}{',' * (len(found) == 1)} = " if found else ""
-    lines += [f"        {received}run({given})", f"        return {{{results}}}"]
-    return "\n".join([*lines, "    return None", ""])
+    received = f"{', '.join(found)}{',' * (len(found) == 1)} =" if found else "_ ="
+    lines += [f"    if not (len(given) == {len(names)} and {fits}):", "        return None"]
+    if apart:
+        lines.append(f"    {received} run({given})")
+    else:
+        lines += ["    if tick():", f"        {received} run({given})", "    else:"]
+        lines += [f"        {line.replace('return', received)}" for line in call]
+    return "\n".join([*lines, f"    return {{{results}}}", ""])
