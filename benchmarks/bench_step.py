@@ -8,15 +8,14 @@ float64 before anything is timed.  Ratios are to the expert's NumPy.
 
 from __future__ import annotations
 
-import json
+import math
 import os
-import subprocess
-import sys
-import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import common
+import workers
 
 CASES = (
     (32, (64, 32, 10)),
@@ -26,42 +25,19 @@ CASES = (
 )
 TOLERANCE = {"float64": 1e-10, "float32": 1e-4}
 TURN = 0.03  # seconds of one contender before the next has its turn
-WORKER = "EINSTAN_BENCH_WORKER"
 
 
 # ---- one contender ---------------------------------------------------------------------------------------------------
 
 
-def work(name: str, threads: int) -> int:
-    """Answer requests, a line of JSON each: to prepare a case and check it, to run for a while, to stop."""
+def make(name: str, request: Mapping[str, Any], threads: int) -> workers.Made:
+    """A step of a contender, and the error of its first one."""
     from step_contenders import CONTENDERS, Case
 
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # whatever libraries print is no answer
-    step: Any = None
-    for line in sys.stdin:
-        request = json.loads(line)
-        if request["do"] == "prepare":
-            step = None
-            case = Case(request["batch"], tuple(request["widths"]), request["dtype"], threads)
-            try:
-                step, params = CONTENDERS[name][0](case)
-                loss = step()
-                answer: dict[str, Any] = {"error": verified(name, case, loss, params()) if loss is not None else None}
-            except common.WrongAnswerError as error:
-                answer = {"wrong": str(error)}
-            except Exception as error:
-                answer = {"failed": f"{type(error).__name__}: {error}".splitlines()[0]}
-            if "error" in answer:
-                quickest = min(common.timed(step)[1] for _ in range(3))
-                repeats = max(1, round(TURN / max(quickest, 1e-7)))
-        else:
-            start = time.perf_counter()
-            for _ in range(repeats):
-                step()
-            answer = {"seconds": (time.perf_counter() - start) / repeats}
-        print(json.dumps(answer), file=answers, flush=True)
-    return 0
+    case = Case(request["batch"], tuple(request["widths"]), request["dtype"], threads)
+    step, params = CONTENDERS[name][0](case)
+    loss = step()
+    return step, math.nan if loss is None else verified(name, case, loss, params())
 
 
 def verified(name: str, case: Any, loss: Any, params: Mapping[str, Any]) -> float:
@@ -85,61 +61,6 @@ def verified(name: str, case: Any, loss: Any, params: Mapping[str, Any]) -> floa
 
 
 # ---- all of them -----------------------------------------------------------------------------------------------------
-
-
-class Worker:
-    """A contender in a process of its own."""
-
-    def __init__(self, name: str, threads: int) -> None:
-        self.name = name
-        environment = {**os.environ, WORKER: name}
-        # One wheel's threads must not wait for the other's in the same core: pools are limited like everywhere.
-        self.process = subprocess.Popen(
-            [sys.executable, __file__, "--threads", str(threads)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
-        )  # fmt: skip
-
-    def ask(self, **request: Any) -> dict[str, Any]:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-        answer = self.process.stdout.readline()
-        return json.loads(answer) if answer else {"failed": "the process ended"}
-
-    def close(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        try:
-            self.process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        if self.process.stdout is not None:
-            self.process.stdout.close()
-
-
-def measured(workers: list[Worker], case: dict[str, Any], budget: float, rounds: int) -> tuple[dict[str, Any], Any]:
-    """Times and errors by contender, and what could not run."""
-    errors: dict[str, Any] = {}
-    failed: list[tuple[str, str]] = []
-    for worker in workers:
-        answer = worker.ask(do="prepare", **case)
-        if "wrong" in answer:
-            raise common.WrongAnswerError(answer["wrong"])
-        if "failed" in answer:
-            failed.append((worker.name, answer["failed"]))
-        else:
-            errors[worker.name] = answer["error"]
-    running = [worker for worker in workers if worker.name in errors]
-    times: dict[str, list[float]] = {worker.name: [] for worker in running}
-    begin = time.perf_counter()
-    for turn in range(rounds):
-        if turn >= 3 and time.perf_counter() - begin > budget:
-            break
-        for worker in running:
-            times[worker.name].append(worker.ask(do="run")["seconds"])
-    return {name: (common.timing(found), errors[name]) for name, found in times.items()}, failed
 
 
 def targets(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -173,8 +94,8 @@ def run() -> int:
     parser.add_argument("--only", metavar="NAME", action="append", help="time these contenders beside the expert")
     options = parser.parse_args()
     common.limit_threads(options.threads)
-    if WORKER in os.environ:
-        return work(os.environ[WORKER], options.threads)
+    if workers.WORKER in os.environ:
+        return workers.answer_requests(partial(make, os.environ[workers.WORKER], threads=options.threads))
     from step_contenders import EXPERT, FAST, FRESH, NUMPY, PRODUCTS, available
 
     record = common.machine()
@@ -189,24 +110,24 @@ def run() -> int:
         names = [name for name in available() if name == EXPERT or name in options.only]
     sizes = CASES[: 1 if options.quick else options.sizes]
     cases = [(batch, widths, dtype) for dtype in ("float32", "float64") for batch, widths in sizes]
-    workers = [Worker(name, options.threads) for name in names]
+    started = [workers.Worker(__file__, name, options.threads) for name in names]
     results: list[dict[str, Any]] = []
     losses: list[tuple[str, str, str]] = []
     try:
         with common.progress(len(cases), "step") as done:
             for batch, widths, dtype in cases:
                 label = f"batch {batch}, {'-'.join(map(str, widths))}, {dtype}"
-                request = {"batch": batch, "widths": widths, "dtype": dtype}
+                request = {"batch": batch, "widths": widths, "dtype": dtype, "turn": TURN}
                 budget, rounds = (1.0, 10) if options.quick else (15.0, 60)
-                found, failed = measured(workers, request, budget, rounds)
+                found, failed = workers.in_turns(started, request, rounds, budget)
                 base = found[EXPERT][0].median
                 rows = []
                 for name, (timed, error) in found.items():
                     ratio = timed.median / base
                     quartiles = f"{common.seconds(timed.low)} to {common.seconds(timed.high)}"
-                    shown = "" if error is None else f"{error:.0e}"
+                    shown = "" if math.isnan(error) else f"{error:.0e}"
                     rows.append((name, common.seconds(timed.median), quartiles, f"{ratio:.2f}", shown))
-                    results.append({"case": label, "contender": name, "time": timed, "ratio": ratio, "error": error})
+                    results.append({"case": label, "contender": name, "time": timed, "ratio": ratio})
                     if name in (NUMPY, FRESH, FAST):
                         losses += [
                             (label, name, f"{timed.median / other.median:.2f} times as slow as {beside}")
@@ -214,17 +135,17 @@ def run() -> int:
                             if beside not in (NUMPY, FRESH, FAST, PRODUCTS) and timed.slower_than(other)
                         ]
                 common.table(f"step, {label}", ("contender", "median", "quartiles", "ratio", "error"), rows)
-                for name, reason in failed:
+                for name, reason in failed.items():
                     print(f"{name} did not run: {reason}")
                 done(label)
     finally:
-        for worker in workers:
+        for worker in started:
             worker.close()
     wanted = targets(results)
-    shown = [
+    verdicts = [
         (t["case"], t["what"], f"{t['ratio']:.2f}", f"{t['most']:g}", "met" if t["held"] else "missed") for t in wanted
     ]
-    common.table("targets", ("case", "ratio", "measured", "at most", "verdict"), shown)
+    common.table("targets", ("case", "ratio", "measured", "at most", "verdict"), verdicts)
     if losses:
         common.table("rows lost", ("case", "contender", "by"), losses)
     else:

@@ -146,7 +146,7 @@ def show(rows: Rows, missing: Rows, flops: Rows) -> None:
         columns = ("network", "forward FLOPs", "with gradients, over forward", "separate paths, over shared")
         common.table("all gradients on one tree", columns, lines)
     for what in (FORWARD, GRADIENTS):
-        lines = [
+        timed = [
             (
                 row["case"], row["contender"], common.seconds(row["time"].median),
                 f"{common.seconds(row['time'].low)} to {common.seconds(row['time'].high)}",
@@ -155,8 +155,8 @@ def show(rows: Rows, missing: Rows, flops: Rows) -> None:
             )
             for row in rows if row["what"] == what
         ]  # fmt: skip
-        columns = ("network", "contender", "median", "quartiles", "over einstan", "over forward", "error")
-        if lines:
-            common.table("one contraction" if what == FORWARD else "with the gradients of all operands", columns, lines)
+        heads = ("network", "contender", "median", "quartiles", "over einstan", "over forward", "error")
+        if timed:
+            common.table("one contraction" if what == FORWARD else "with the gradients of all operands", heads, timed)
     for row in missing:
         print(f"{row['case']}, {row['contender']}: not run, {row['reason']}")

@@ -7,6 +7,7 @@ check its answer, to run for a while, to stop.
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -84,9 +85,12 @@ def answer_requests(make: Callable[[Mapping[str, Any]], Made]) -> int:
 
 
 def in_turns(
-    workers: Sequence[Worker], request: Mapping[str, Any], rounds: int
+    workers: Sequence[Worker], request: Mapping[str, Any], rounds: int, budget: float = math.inf
 ) -> tuple[dict[str, tuple[common.Timing, float]], dict[str, str]]:
-    """Times and errors by contender, A B A B, and why others did not run."""
+    """Times and errors by contender, A B A B, and why others did not run.
+
+    ``rounds`` of turns, or as many, but at least three, as begin within ``budget`` seconds.
+    """
     errors: dict[str, float] = {}
     failed: dict[str, str] = {}
     for worker in workers:
@@ -99,7 +103,10 @@ def in_turns(
             errors[worker.name] = answer["error"]
     running = [worker for worker in workers if worker.name in errors]
     times: dict[str, list[float]] = {worker.name: [] for worker in running}
-    for _ in range(rounds):
+    begin = time.perf_counter()
+    for turn in range(rounds):
+        if turn >= 3 and time.perf_counter() - begin > budget:
+            break
         for worker in running:
             times[worker.name].append(worker.ask(do="run")["seconds"])
     return {name: (common.timing(found), errors[name]) for name, found in times.items()}, failed
