@@ -138,6 +138,8 @@ def time_lost(rows: Rows) -> Lost:
 
 
 def show(rows: Rows, missing: Rows, flops: Rows) -> None:
+    lines: list[tuple[str, ...]]
+    columns: tuple[str, ...]
     if flops:
         lines = [
             (row["case"], common.count(row["forward"]), f"{row['over_forward']:.2f}", f"{row['separate']:.3g}")
