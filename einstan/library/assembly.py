@@ -34,6 +34,7 @@ class Assembly:
         self.places = [_places(axes, factors) for axes, factors in self.parts]
         self.kept = list(range(len(self.parts)))
         self.averages: list[Average] = []
+        self.free: list[dict[int, np.ndarray]] = []
         self.mirrors: tuple[Order, ...] = ()
         if len(self.group) > 1:
             self._average(frozenset())
@@ -65,13 +66,18 @@ class Assembly:
     def __call__(self, arrays: Sequence[Any]) -> FactoredTensor:
         parts: list[Part] = []
         if self.averages:
-            cores = {k: self._core(k, arrays) for k in self.averaged}
+            try:
+                memory = self.free.pop()  # that no other call is using: taking it from the list is atomic
+            except IndexError:
+                memory = {}
+            cores = {k: self._core(k, arrays, memory) for k in self.averaged}
             for average in self.averages:
                 core = average.of(cores)
                 labels = average.labels
                 parts.append(Part(average.axes, ((core, labels),)))
                 for axes, order in average.images:
                     parts.append(Part(axes, ((core.transpose(order), labels),)))
+            self.free.append(memory)
         parts += [self._part(k, arrays) for k in self.kept]
         return FactoredTensor.of_cores(self.names, self.shape, tuple(parts), self.rows, self.mirrors)
 
@@ -79,15 +85,23 @@ class Assembly:
         axes, factors = self.parts[number]
         return Part(axes, tuple([(np.asarray(arrays[k]), labels) for k, labels in factors]))
 
-    def _core(self, number: int, arrays: Sequence[Any]) -> np.ndarray:
+    def _core(self, number: int, arrays: Sequence[Any], memory: dict[int, np.ndarray]) -> np.ndarray:
+        """The core of a part that is averaged; a product lies in memory that the next call writes again."""
         places = self.places[number]
         if places is None:
             return self._part(number, arrays).core(self.shape)
-        (first, _), *others = self.parts[number][1]
-        core = placed(arrays[first], *places[0])
-        for (k, _), place in zip(others, places[1:], strict=True):
-            core = core * placed(arrays[k], *place)
-        return core
+        axes, factors = self.parts[number]
+        *lined_up, last = [placed(arrays[k], *place) for (k, _), place in zip(factors, places, strict=True)]
+        if not lined_up:
+            return last
+        core = lined_up[0]
+        for other in lined_up[1:]:
+            core = core * other
+        out, dtype = memory.get(number), np.result_type(core, last)
+        if out is None or out.dtype != dtype:
+            sizes = dict(zip(axes, self.shape, strict=True))
+            out = memory[number] = np.empty([sizes[label] for label in range(len(sizes))], dtype)
+        return np.multiply(core, last, out=out)
 
 
 def _places(axes: Labels, factors: Sequence[tuple[int, Labels]]) -> Sequence[Place] | None:
