@@ -28,6 +28,8 @@ from einstan.machine.memory import human_bytes
 
 Instance = tuple[Equation, dict[str, int]]
 
+LONG = 400  # characters of an equation that are shown
+
 
 def run(options: argparse.Namespace, console: Console) -> int:
     if options.plot and not Path(options.plot).parent.is_dir():
@@ -138,22 +140,34 @@ def progress(total: int) -> Iterator[Callable[[str], None]]:
 
 def show(comparison: Comparison, console: Console) -> None:
     """Two tables: the contraction, and the contraction with all its gradients."""
-    console.print(comparison.equation, markup=False)
-    console.print(", ".join(f"{letter}={size}" for letter, size in comparison.sizes.items()), markup=False)
+    console.print(shortened(comparison.equation), markup=False)
+    sizes = ", ".join(f"{letter}={size}" for letter, size in comparison.sizes.items())
+    console.print(shortened(sizes), markup=False)
     console.print()
     costs = [(row.optimizer, row.forward) for row in comparison.rows]
     table_of("forward", costs, comparison.naive, console)
     gradients = [(row.optimizer, row.gradients) for row in comparison.rows if row.gradients is not None]
     if gradients:
-        note = f"; a path for each gradient, {comparison.separate_gradients:,}"
+        separate = comparison.separate_gradients
+        note = f"; a path for each gradient, {separate:,}" if separate is not None else ""
         best = min(cost.flops or 0 for _, cost in costs)
-        table_of("forward and all gradients", gradients, comparison.naive_gradients or 0, console, note, best)
+        table_of("forward and all gradients", gradients, comparison.naive_gradients, console, note, best)
     if comparison.note:
         console.print(comparison.note, markup=False)
 
 
+def shortened(text: str) -> str:
+    """Of an equation of thousands of factors, its beginning and its end."""
+    return text if len(text) <= LONG else f"{text[: LONG // 2]} ... {text[-LONG // 2 :]}"
+
+
 def table_of(
-    title: str, costs: list[tuple[str, Cost]], naive: int, console: Console, note: str = "", forward: int | None = None
+    title: str,
+    costs: list[tuple[str, Cost]],
+    naive: int | None,
+    console: Console,
+    note: str = "",
+    forward: int | None = None,
 ) -> None:
     best = min((cost.flops for _, cost in costs if cost.flops), default=1)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left", title_style="bold")
@@ -178,7 +192,9 @@ def table_of(
         else console
     )
     wide.print(table)
-    wide.print(f"  all at once, without an order: {naive:,} FLOPs{note}", markup=False)
+    if naive is not None:
+        count = f"{naive:,}" if naive < 10**18 else f"10^{math.log10(naive):.0f}"
+        wide.print(f"  all at once, without an order: {count} FLOPs{note}", markup=False)
     wide.print()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from math import prod
 from statistics import median
 from typing import Any
 
@@ -20,6 +21,7 @@ from einstan.calculus.stable import runnable
 from einstan.language import parse
 from einstan.language.errors import DataError, DifferentiationError, EinstanError
 from einstan.language.term import Equation, Name
+from einstan.library.staged import staged
 from einstan.machine.compile import Specialisation
 from einstan.machine.extents import infer
 from einstan.machine.flatten import flatten
@@ -27,6 +29,9 @@ from einstan.machine.paths import cheap
 from einstan.machine.plan import Plan, plan
 
 DP = 20  # operands up to which dynamic programming over all of them comes back soon
+WRITTEN_OUT = 40  # operands up to which every gradient is a product of all others, planned as it stands
+MANY = 200  # operands above which only the quickest searches are tried, unless others are asked for
+COTANGENT = "the_cotangent"
 MOST_FLOPS = 2e10  # a plan that takes more is not run
 SECONDS = 0.2  # of timing, for each plan
 TOLERANCE = 1e-8
@@ -71,8 +76,8 @@ class Comparison:
         return {
             "equation": self.equation,
             "sizes": self.sizes,
-            "naive_flops": self.naive,
-            "naive_flops_gradients": self.naive_gradients,
+            "naive_flops": _printable(self.naive),
+            "naive_flops_gradients": _printable(self.naive_gradients),
             "separate_flops_gradients": self.separate_gradients,
             "note": self.note,
             "optimizers": [
@@ -83,10 +88,17 @@ class Comparison:
         }
 
 
+def _printable(count: int | None) -> int | None:
+    """A count with few enough digits for JSON."""
+    return count if count is not None and count < 10**300 else None
+
+
 def names_for(count: int) -> list[str]:
     """The optimizers that can be tried on a product of so many operands."""
     if count < 3:
         return ["auto"]
+    if count > MANY:
+        return ["auto", "greedy", "opt_einsum-auto"]
     more = ["dp"] if count <= DP else []
     return list(dict.fromkeys([*cheap(count), *more, "opt_einsum-auto"]))
 
@@ -105,32 +117,61 @@ def compare(
     program = runnable(Program((equation,)))
     extents = infer(program, {}, sizes)
     shapes = {name: extents.shape(name) for name in program.inputs if name in program.ranks}
-    whole, outputs, note = with_gradients(program, equation)
+    count = operands_of(program)
+    whole, outputs, note = (None, (), "") if count > WRITTEN_OUT else with_gradients(program, equation)
     generator = np.random.default_rng(0)
-    arrays = {name: generator.standard_normal(shape) for name, shape in shapes.items()}
+    arrays = {name: random(generator, shape) for name, shape in shapes.items()}
+    if count > WRITTEN_OUT:
+        arrays[COTANGENT] = random(generator, tuple(extents.of(equation, index) for index in equation.indices))
     if whole is not None:
         total = infer(whole, shapes, sizes)
         shapes = {name: total.shape(name) for name in whole.inputs if name in whole.ranks}
-        arrays |= {n: generator.standard_normal(shape) for n, shape in shapes.items() if n not in arrays}
-    chosen = list(optimizers) or names_for(operands_of(program))
+        arrays |= {n: random(generator, shape) for n, shape in shapes.items() if n not in arrays}
+    chosen = list(optimizers) or names_for(count)
     forward, gradients = _Runner(program, (equation.name,), arrays, run), None
     if whole is not None:
         gradients = _Runner(whole, outputs, arrays, run)
     rows = []
     for name in chosen:
-        rows.append(Row(name, forward.cost(name), gradients.cost(name) if gradients else None))
+        row = Row(name, forward.cost(name))
+        if count > WRITTEN_OUT and forward.latest is not None:
+            gradients, note = along(forward.latest, equation, arrays, run, gradients)
+        row.gradients = gradients.cost(name) if gradients else None
+        rows.append(row)
         done(name)
     found = forward.first
+    written = gradients.first if gradients and count <= WRITTEN_OUT else None
     known = {letter: extents.of(equation, index) for index in _indices(equation) for letter in [index.name.lower()]}
     return Comparison(
         str(equation),
         known,
         rows,
         found.naive_flops if found else 0,
-        gradients.first.naive_flops if gradients and gradients.first else None,
-        gradients.first.separate_flops if gradients and gradients.first else None,
+        written.naive_flops if written else None,
+        written.separate_flops if written else None,
         note,
     )
+
+
+def random(generator: np.random.Generator, shape: tuple[int, ...]) -> Any:
+    """Entries of a size that keeps products of thousands of such arrays within the range of floats: an index of
+    extent n that two of them share multiplies the result by about sqrt(n)."""
+    return generator.standard_normal(shape) / max(prod(shape), 1) ** 0.25
+
+
+def along(
+    made: Plan, equation: Equation, arrays: Mapping[Name, Any], run: bool, before: _Runner | None
+) -> tuple[_Runner | None, str]:
+    """The gradients of a long product along the tree of one of its plans; results are compared with those before."""
+    steps = staged(made, equation)
+    if steps is None:
+        return None, f"no gradients: more than {WRITTEN_OUT} factors, and not a product alone"
+    whole, outputs, note = with_gradients(steps, equation)
+    if whole is None:
+        return None, note
+    runner = _Runner(whole, outputs, arrays, run)
+    runner.results = before.results if before else {}
+    return runner, "the gradients are those of the steps of each path"
 
 
 def operands_of(program: Program) -> int:
@@ -146,7 +187,7 @@ def with_gradients(program: Program, equation: Equation) -> tuple[Program | None
     if equation.indices:
         slots = ",".join(f"X{k}" for k in range(len(equation.indices)))
         loss = "the_scalar"
-        equations.append(parse(f"{loss} = the_cotangent[{slots}] {name}[{slots}]"))
+        equations.append(parse(f"{loss} = {COTANGENT}[{slots}] {name}[{slots}]"))
     try:
         wrt = [tensor for tensor in program.inputs if program.ranks.get(tensor) is not None]
         derived = backward(Program(equations), loss, wrt)
@@ -167,7 +208,8 @@ class _Runner:
     def __init__(self, program: Program, outputs: tuple[Name, ...], arrays: Mapping[Name, Any], run: bool) -> None:
         self.program, self.outputs, self.arrays, self.run = program, outputs, arrays, run
         self.first: Plan | None = None
-        self.results: tuple[Any, ...] = ()
+        self.latest: Plan | None = None
+        self.results: dict[Name, Any] = {}
         self.timed: dict[Any, float] = {}
 
     def cost(self, optimizer: str) -> Cost:
@@ -176,7 +218,7 @@ class _Runner:
         made = plan(self.program, None, self.outputs, optimizer, shapes=shapes)
         planning = time.perf_counter() - begin
         cost = Cost(made.flops, made.largest_intermediate, made.peak_memory, planning)
-        self.first = self.first or made
+        self.first, self.latest = self.first or made, made
         cost.steps = tuple((step.einsum, step.shape) for step in made.steps)
         if not self.run:
             cost.skipped = "not run"
@@ -192,9 +234,8 @@ class _Runner:
         compiled = Specialisation(made, made.code, self.program_inputs)
         given = [self.arrays[name] for name in self.program_inputs]
         results = compiled.run(*given)
-        if not self.results:
-            self.results = results
-        for name, found, expected in zip(self.outputs, results, self.results, strict=True):
+        for name, found in zip(self.outputs, results, strict=True):
+            expected = self.results.setdefault(name, found)
             scale = float(np.max(np.abs(expected), initial=0.0)) or 1.0
             error = float(np.max(np.abs(found - expected), initial=0.0)) / scale
             if not error <= TOLERANCE:

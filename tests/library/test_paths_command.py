@@ -2,11 +2,15 @@
 
 import json
 
+import numpy as np
 import pytest
 
 import einstan as es
 from einstan.library.cli import main
+from einstan.library.comparison import COTANGENT, with_gradients
 from einstan.library.einsum_text import equation_of
+from einstan.library.staged import staged
+from einstan.machine.compile import compile
 
 
 @pytest.fixture
@@ -83,3 +87,46 @@ def test_pictures_of_a_plan(tmp_path):
     assert "peripheries=" in text
     assert made.plot(tmp_path / "plan.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads(made.to_json())["flops"] == made.flops
+
+
+def chain(count):
+    """A product of matrices of extents 2, 3, 2, 3, ...: its FLOPs from the left, and its sizes."""
+    factors = [f"A{k}[{'i' if k == 0 else 'I'}{k},{'I' if k + 1 < count else 'i'}{k + 1}]" for k in range(count)]
+    sizes = {f"i{k}": 2 + k % 2 for k in range(count + 1)}
+    return f"Z[i0,i{count}] = {' '.join(factors)}", sizes
+
+
+def test_more_operands_than_there_are_letters(run, tmp_path):
+    text, sizes = chain(90)
+    (tmp_path / "long.txt").write_text(f"{text} with {', '.join(f'{k}={v}' for k, v in sizes.items())}\n")
+    code, out, err = run("paths", "long.txt", "--optimizers", "auto,greedy", "--json")
+    assert (code, err) == (0, "")
+    (found,) = json.loads(out)
+    assert found["note"] == "the gradients are those of the steps of each path"
+    for row in found["optimizers"]:
+        assert row["gradients"]["flops"] == 3 * row["forward"]["flops"]
+
+
+def test_the_steps_of_a_long_product_are_its_value_and_its_gradients():
+    text, sizes = chain(50)
+    equation = es.parse(text)
+    rng = np.random.default_rng(0)
+    arrays = {f"A{k}": rng.standard_normal((sizes[f"i{k}"], sizes[f"i{k + 1}"])) for k in range(50)}
+    steps = staged(equation.plan(sizes), equation)
+    assert len(steps.equations) == 49
+    product = np.linalg.multi_dot([arrays[f"A{k}"] for k in range(50)])
+    np.testing.assert_allclose(es.Program(steps.equations).compile()(arrays)["Z"], product, rtol=1e-9)
+    whole, outputs, _ = with_gradients(steps, equation)
+    cotangent = rng.standard_normal(product.shape)
+    found = compile(whole, outputs)({**arrays, COTANGENT: cotangent})
+    left, right = np.eye(2), [np.eye(product.shape[1])]
+    for k in range(49, 0, -1):
+        right.append(arrays[f"A{k}"] @ right[-1])
+    for k in range(50):
+        np.testing.assert_allclose(found[f"dA{k}"], left.T @ cotangent @ right[49 - k].T, rtol=1e-8)
+        left = left @ arrays[f"A{k}"]
+
+
+def test_what_is_no_product_has_no_steps():
+    equation = es.parse("Z[i] = exp(A[i,J] B[J])")
+    assert staged(equation.plan({"i": 2, "j": 3}), equation) is None
