@@ -354,17 +354,18 @@ def test_a_compiled_function_with_a_swapped_transpose(monkeypatch: pytest.Monkey
 
 
 def test_a_delta_of_one_term_taken_for_one_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    from einstan.language.term import Add
     from einstan.optimize import structure
 
-    right = structure._deltas
-
-    def wrong(expr: Any) -> Any:
-        found = [right(term) for term in expr.terms] if isinstance(expr, Add) else [right(expr)]
-        return set().union(*(each for each in found if each))
+    def wrong(block: Any) -> Any:
+        found = [term.axes for term in block.apart.terms]
+        rank = len(found[0]) - block.rank if block.turned else block.rank
+        joined = {
+            (p, q) for axes in found for p in range(rank) for q in range(len(axes) - rank) if axes[p] == axes[rank + q]
+        }
+        return {(q, p) for p, q in joined} if block.turned else joined
 
     check = rows("tests.optimize.test_curvature", "test_equations_and_products_agree")
-    goes_red(monkeypatch, check, (structure, "_deltas", wrong))
+    goes_red(monkeypatch, check, (structure.Block, "pairs", property(wrong)))
 
 
 def test_a_step_that_leads_up_along_negative_curvature(monkeypatch: pytest.MonkeyPatch) -> None:
