@@ -258,7 +258,8 @@ def kinds_of(inputs: Sequence[Any]) -> list[Any]:
 
 def elementwise(ufunc: Any, inputs: Sequence[Any], out: Any = None, dtype: Any = None) -> Any:
     ghosts = list({id(x): x for x in (*inputs, out) if isinstance(x, Ghost)}.values())
-    shape = np.broadcast_shapes(*(x.shape if isinstance(x, Ghost) else np.shape(x) for x in inputs))
+    given = inputs if out is None else (*inputs, out)  # operands are stretched to what is written to
+    shape = np.broadcast_shapes(*(x.shape if isinstance(x, Ghost) else np.shape(x) for x in given))
     kind = dtype or result_type(ufunc, inputs)
     ledger, order = ghosts[0].ledger, axis_order(ghosts, shape)
     made = out if out is not None else ledger.allocate(shape, kind, order)
