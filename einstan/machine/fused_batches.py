@@ -1,12 +1,9 @@
-"""Products over a batch, windows and overlaps as parts of a loop over rows that numba compiles.
+"""Products over a batch as parts of a loop over rows that numba compiles.
 
     Y[n,j,p] = W[j,K] X[n,K,p]        one call of the BLAS for each n
     G[j,k] = D[N,j,P] X[N,k,P]        one call for each N, each of which adds to what is there
-    K[n,k,p] = X[n,p+k]               a copy of one row of the window
-    D[n,p+k] += K[n,k,p]              what overlaps in one row
 
-Neighbours that go over one batch share the loop.  What lives only in one row then has memory for one row, which is
-still in the cache when it is read.
+Neighbours that go over one batch share the loop.
 """
 
 from __future__ import annotations
@@ -15,10 +12,10 @@ import math
 from abc import abstractmethod
 from dataclasses import dataclass, replace
 
-from einstan.machine.fused_windows import FusedWindows
+from einstan.machine.fused_rows import FusedRows
 from einstan.machine.loop_nest import Part, Rows
-from einstan.machine.lower import as_matrices, bounds, constant_of
-from einstan.machine.operations import Form, Labels, Operation, Ref
+from einstan.machine.lower import as_matrices
+from einstan.machine.operations import Labels, Operation, Ref
 from einstan.machine.writer import Variable
 
 
@@ -31,12 +28,8 @@ class Batched:
     operands: tuple[Ref, ...]  # as they are read: without the labels along which they are only repeated
 
 
-class FusedBatches(FusedWindows):
-    """The rules for ``contract`` with a batch, ``copy`` of a window, and ``overlap``, one row after the other."""
-
-    @abstractmethod
-    def rows_for(self, operation: Operation, labels: Labels, size: int) -> Rows:
-        """The loop over rows that is open, if all that this operation reads of it is in the same row; or a new one."""
+class FusedBatches(FusedRows):
+    """The rule for ``contract`` with a batch, and for windows and repetitions that are read where they are used."""
 
     @abstractmethod
     def read_through(self, refs: tuple[Ref, ...]) -> list[Ref]:
@@ -46,7 +39,6 @@ class FusedBatches(FusedWindows):
         super().start(gemm)
         self.views_read: set[int] = set()  # windows and repetitions that are read where they are used
         self.parts_of: dict[int, Part] = {}  # of products over a batch
-        self.single_rows: set[str] = set()  # buffers with memory for one row
 
     # ---- what is read where it is used -------------------------------------------------------------------------------
 
@@ -82,13 +74,6 @@ class FusedBatches(FusedWindows):
         forms = operation.detail.slots
         return Ref(base.value, tuple(names.get(form.label, -1) if form.label is not None else -1 for form in forms))
 
-    def lies_whole(self, value: int) -> bool:
-        """Whether floats of the precision of the loops lie in order, in an array or in the block."""
-        variable = self.variables[value]
-        if variable.type != "float" or variable.precision != self.precision or not self.plan.shape(value):
-            return False
-        return variable.home is not None or value in self.filled or self.plan_input(value)
-
     # ---- which -------------------------------------------------------------------------------------------------------
 
     def has_rule(self, value: int, operation: Operation) -> bool:
@@ -122,10 +107,27 @@ class FusedBatches(FusedWindows):
                 return None
             left = replace(operation, operands=tuple(single), out=operation.out[count:])
             found = as_matrices(left, self.extents)
+            if found is None:
+                left = self.in_order(
+                    left, [ref.labels == own.labels for ref, own in zip(operands, single, strict=True)]
+                )
+                found = as_matrices(left, self.extents)
             if found is not None:
                 *_, rows, columns, _ = found
                 return Batched(batch, left, operands) if rows > 1 and columns > 1 else None
         return None
+
+    def in_order(self, single: Operation, shared: list[bool]) -> Operation:
+        """The product with a factor that has no batch in the order of axes that the other one needs."""
+        if sum(shared) != 1:
+            return single
+        at = shared.index(True)
+        own, other = single.operands[at].labels, single.operands[1 - at].labels
+        order = (*(x for x in single.out if x in own), *(x for x in other if x in own and x not in single.out))
+        if sorted(order) != sorted(own):
+            return single
+        operands = [Ref(ref.value, order if k == at else ref.labels) for k, ref in enumerate(single.operands)]
+        return replace(single, operands=tuple(operands))
 
     def without_repetition(self, ref: Ref) -> Ref:
         """The operand of an ``expand``, whether it is made or not."""
@@ -134,31 +136,6 @@ class FusedBatches(FusedWindows):
             return ref
         (base,) = made.operands
         return base.renamed(dict(zip(made.out, ref.labels, strict=True)))
-
-    def window_of(self, operation: Operation) -> Operation | None:
-        """The window that a copy reads, if it goes along the rows of what it looks at."""
-        (ref,) = operation.operands
-        window = self.graph.operations[ref.value]
-        if window.kind != "read" or len(window.operands) != 1 or len(operation.out) < 2:
-            return None
-        names = dict(zip(window.out, ref.labels, strict=True))
-        first, *others = window.detail.slots
-        if first.values or any(form.values for form in others) or first.label is None:
-            return None
-        alone = all(first.label not in dict(form.labels) for form in others)
-        return window if alone and names[first.label] == operation.out[0] else None
-
-    def overlap_rows(self, operation: Operation) -> tuple[list[int], Labels, list[int | None]] | None:
-        """The labels that the core has as they are, the shifts, and the runs, if the core lies in this order."""
-        if not self.taken_over(operation):
-            return None
-        sizes = tuple(self.extents[dim] for dim in operation.dims)
-        found = self.overlap_order(operation, sizes)
-        if found is None:
-            return None
-        kept, taps, runs = found
-        order = (*kept, *taps, *(run for run in runs if run is not None))
-        return found if kept and operation.operands[0].labels == order else None
 
     # ---- parts of a loop ---------------------------------------------------------------------------------------------
 
@@ -181,25 +158,17 @@ class FusedBatches(FusedWindows):
             self.parts_of[value].first += self.product_lines(operation, made, target, "0")
         return True
 
-    def rows_of(self, value: int, operation: Operation, labels: Labels) -> Rows:
-        rows = self.rows_for(operation, labels, self.plan.shape(value)[0])
-        said = [f"# {self.comment_of(operation)}"]
-        rows.parts.append(Part((), first=said if said != rows.before else []))
-        rows.made.add(value)
-        self.loaded.add(value)
-        return rows
-
-    def last_part(self) -> Part:
-        part = self.part
-        assert part is not None
-        return part
-
     def product_lines(self, operation: Operation, made: Batched, target: str, beta: str) -> list[str]:
         """One call of the BLAS, in loops over what else is a batch."""
         found = as_matrices(made.single, self.extents)
         assert found is not None
         first, turned, second, turned_too, rows, columns, depth = found
-        a, b = (self.matrix_at(made.operands[ref.value], made.batch) for ref in (first, second))
+        a, b = (
+            self.matrix_at(made.operands[ref.value], made.batch)
+            if ref.labels == made.operands[ref.value].labels[-len(ref.labels) :]
+            else self.pack(made.operands[ref.value], ref.labels)
+            for ref in (first, second)
+        )
         lengths = rows if turned else depth, depth if turned_too else columns
         sides = f"{112 if turned else 111}, {112 if turned_too else 111}, {rows}, {columns}, {depth}"
         lines, indent = [], ""
@@ -224,21 +193,23 @@ class FusedBatches(FusedWindows):
         terms += [f"{at} * {math.prod(shape[k + 1 :])}" for k, at in enumerate(index) if k]
         return f"m[{' + '.join(terms)}:].ctypes"
 
-    def row_start(self, value: int) -> str:
-        """Where a row of a value begins in the block, which may have memory for one row alone."""
-        home, shape = self.variables[value].home, self.plan.shape(value)
-        assert home is not None
-        return f"@{home.names[0]}@ + @row:{home.names[0]}:{math.prod(shape[1:])}@"
-
-    def row_array(self, value: int) -> str:
-        """One row of a value as an array."""
-        variable, shape = self.variables[value], self.plan.shape(value)
-        self.loaded.add(value)
-        if variable.home is None or self.is_kept(variable.home):
-            self.passed[variable.text] = None
-            return f"{variable.text}[i0]"
-        start = self.row_start(value)
-        return f"m[{start} : {start} + {math.prod(shape[1:])}].reshape({shape[1:]})"
+    def pack(self, ref: Ref, order: Labels) -> str:
+        """The address of a copy with another order of axes, made before the loop."""
+        rows = self.blocks[-1]
+        assert isinstance(rows, Rows)
+        axes, shape = tuple(map(ref.labels.index, order)), self.plan.shape(ref.value)
+        name = rows.packed.get((ref.value, axes))
+        if name is None:
+            lengths = [shape[axis] for axis in axes]
+            name = rows.packed[ref.value, axes] = self.scratch(lengths, self.precision)
+            rows.buffers |= dict.fromkeys(self.fixed[name])
+            self.loaded.add(ref.value)
+            index = {axis: f"k{number}" for number, axis in enumerate(axes)}
+            loops = [f"{'    ' * number}for k{number} in range({n}):" for number, n in enumerate(lengths)]
+            place = " + ".join(f"k{number} * {math.prod(lengths[number + 1 :])}" for number in range(len(lengths)))
+            source = self.place(ref.value, [index[axis] for axis in range(len(axes))])
+            rows.before += [*loops, f"{'    ' * len(lengths)}m[@{name}@ + {place}] = {source}"]
+        return f"m[@{name}@:].ctypes"
 
     def sums_batch(self, value: int, operation: Operation) -> bool:
         """The sum over the batch of a product that nothing else reads: each entry of the batch is added to it."""
@@ -266,79 +237,3 @@ class FusedBatches(FusedWindows):
     @abstractmethod
     def zeros(self, value: int) -> str:
         """The lines that fill a value with zeros."""
-
-    def copy_rows(self, value: int, operation: Operation) -> None:
-        """A window, row by row: zero outside, or what else stands there."""
-        window = self.window_of(operation)
-        assert window is not None
-        (ref,), (base,) = operation.operands, window.operands
-        self.variables[value] = self.storage(value)
-        self.rows_of(value, operation, operation.out)
-        names = dict(zip(window.out, ref.labels, strict=True))
-        forms = [form.renamed(names) for form in window.detail.slots]
-        sizes = tuple(self.extents[dim] for dim in operation.dims)
-        extents = self.plan.shape(base.value)
-        reach = [bounds(form, sizes, self.extents) for form in forms]
-        outside = [low < 0 or high >= n for (low, high), n in zip(reach, extents, strict=True)]
-        name = f"window_{value}"
-        lines = ["@compiled", f"def {name}(row, window):", f"    # {self.comment_of(operation)}"]
-        if any(outside):
-            lines.append(f"    window[...] = F({window.detail.fill})")
-        *loops, run = operation.out[1:]
-        at = {label: f"i{k}" for k, label in enumerate(operation.out)}
-        indent, index = "    ", []
-        for label in loops:
-            lines.append(f"{indent}for {at[label]} in range({sizes[label]}):")
-            indent += "    "
-        low, high = "0", str(sizes[run])
-        limits = []
-        for k, form in enumerate(forms[1:], 1):
-            step = dict(form.labels).get(run, 0)
-            index.append(self.form_text(form, at))
-            if not outside[k]:
-                continue
-            if not step:
-                lines.append(f"{indent}if 0 <= {index[-1]} < {extents[k]}:")
-                indent += "    "
-                continue
-            rest = form._replace(labels=tuple((x, c) for x, c in form.labels if x != run))
-            lines.append(f"{indent}first{k} = {self.form_text(rest, at)}")
-            limits.append(self.range_of_run(form, sizes, k, step, sizes[run], extents[k]))
-        if limits:
-            low = limits[0][0] if len(limits) == 1 else f"max({', '.join(low for low, _ in limits)})"
-            high = limits[0][1] if len(limits) == 1 else f"min({', '.join(high for _, high in limits)})"
-        lines.append(f"{indent}for {at[run]} in range({low}, {high}):")
-        place = ", ".join(at[label] for label in operation.out[1:])
-        lines.append(f"{indent}    window[{place}] = row[{', '.join(index)}]")
-        self.kernel(name, "\n".join(lines))
-        self.last_part().first.append(f"{name}({self.row_array(base.value)}, {self.row_array(value)})")
-
-    def form_text(self, form: Form, at: dict[int, str]) -> str:
-        terms = [at[x] if c == 1 else f"{c} * {at[x]}" for x, c in form.labels]
-        constant = constant_of(form, self.extents)
-        return " + ".join([*terms, *([str(constant)] if constant or not terms else [])])
-
-    def add_rows(self, value: int, operation: Operation) -> None:
-        found = self.overlap_rows(operation)
-        assert found is not None
-        kept, taps, runs = found
-        (core,) = operation.operands
-        self.variables[value] = self.storage(value)
-        self.rows_of(value, operation, core.labels)
-        name = f"overlap_{value}"
-        sizes = tuple(self.extents[dim] for dim in operation.dims)
-        lines = self.overlap_lines(operation, kept, taps, runs, sizes, one_row=True)
-        self.kernel(name, "\n".join([f"@compiled\ndef {name}(core, out):", *lines]))
-        self.last_part().first.append(f"{name}({self.row_array(core.value)}, {self.row_array(value)})")
-
-    # ---- memory for one row ------------------------------------------------------------------------------------------
-
-    def shrink(self, rows: Rows) -> None:
-        """What is read in the loop alone that makes it needs memory for one row."""
-        for value in rows.made - rows.closed - self.kept:
-            home, shape = self.variables[value].home, self.plan.shape(value)
-            if home is None or len(shape) < 2 or self.is_kept(home) or len(home.names) > 1:
-                continue
-            if all(reader in rows.values for reader in self.readers.get(value, ())):
-                self.single_rows.add(home.names[0])
-                home.resize((1, *shape[1:]))
