@@ -37,7 +37,6 @@ class FusedBatches(FusedRows):
 
     def start(self, gemm: bool) -> None:
         super().start(gemm)
-        self.views_read: set[int] = set()  # windows and repetitions that are read where they are used
         self.parts_of: dict[int, Part] = {}  # of products over a batch
 
     # ---- what is read where it is used -------------------------------------------------------------------------------

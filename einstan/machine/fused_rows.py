@@ -22,6 +22,7 @@ class FusedRows(FusedWindows):
 
     def start(self, gemm: bool) -> None:
         super().start(gemm)
+        self.views_read: set[int] = set()  # windows and repetitions that are read where they are used
         self.single_rows: set[str] = set()  # buffers with memory for one row
 
     @abstractmethod
@@ -66,13 +67,21 @@ class FusedRows(FusedWindows):
         start = self.row_start(value)
         return f"m[{start} : {start} + {math.prod(shape[1:])}].reshape({shape[1:]})"
 
+    def read_within(self, rows: Rows, value: int) -> bool:
+        """Whether a loop has all operations that read a value, or what is computed from it where it is read."""
+        return all(
+            reader in rows.values
+            or (reader in self.masks | self.views_read and reader not in self.kept and self.read_within(rows, reader))
+            for reader in self.readers.get(value, ())
+        )
+
     def shrink(self, rows: Rows) -> None:
         """What is read in the loop alone that makes it needs memory for one row."""
         for value in rows.made - rows.closed - self.kept:
             home, shape = self.variables[value].home, self.plan.shape(value)
             if home is None or len(shape) < 2 or self.is_kept(home) or len(home.names) > 1:
                 continue
-            if all(reader in rows.values for reader in self.readers.get(value, ())):
+            if self.read_within(rows, value):
                 self.single_rows.add(home.names[0])
                 home.resize((1, *shape[1:]))
 

@@ -179,3 +179,27 @@ def test_a_kernel_in_the_wrong_order_is_copied_once_before_the_loop():
     flat = correlation(X[:, :, None], W[:, :, None], C[:, :, None])
     for name, expected in zip(("Y", "dX", "dW"), flat, strict=True):
         np.testing.assert_allclose(found[name], expected.reshape(found[name].shape), **close(np.float64), err_msg=name)
+
+
+def test_attention_without_softmax_and_its_gradients_are_one_loop_over_the_batch():
+    program = Program(
+        (
+            parse("A[b,i,j] = Q[b,i,D] K[b,j,D]"),
+            parse("O[b,i,d] = relu(A[b,i,T]) V[b,T,d]"),
+            parse("total = C[B,I,D] O[B,I,D]"),
+        )
+    )
+    generator = np.random.default_rng(7)
+    Q, K, V, C = generator.standard_normal((4, 5, 9, 6))
+    step = compile(joined(program, backward(program, "total", ("Q", "K", "V"))), ("O", "dQ", "dK", "dV"), fast=True)
+    step(Q=Q, K=K, V=V, C=C)
+    found = step(Q=Q, K=K, V=V, C=C)
+    for b in range(5):
+        scores = Q[b] @ K[b].T
+        back = (C[b] @ V[b].T) * (scores > 0)
+        weights = np.maximum(scores, 0)
+        expected = {"O": weights @ V[b], "dQ": back @ K[b], "dK": back.T @ Q[b], "dV": weights.T @ C[b]}
+        for name, entries in expected.items():
+            np.testing.assert_allclose(found[name][b], entries, **close(np.float64), err_msg=name)
+    assert step.source().count("for i0") == 1
+    assert step.plan.code.memory <= 4 * 704  # of four matrices 9 x 9, each for one entry of the batch
