@@ -28,6 +28,10 @@ class Buffer:
     bytes: int = field(init=False)
 
     def __post_init__(self) -> None:
+        self.resize(self.shape)
+
+    def resize(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
         size = math.prod(self.shape) * (1 if self.dtype == "bool" else int(self.dtype.lstrip("float")) // 8)
         self.bytes = -(-size // ALIGNMENT) * ALIGNMENT
 

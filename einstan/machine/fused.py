@@ -14,7 +14,7 @@ import re
 from einstan.language.term import Name
 from einstan.machine.backends.numpy import blas_gemm
 from einstan.machine.emit import Source
-from einstan.machine.fused_windows import FusedWindows
+from einstan.machine.fused_batches import FusedBatches
 from einstan.machine.inplace import BLAS
 from einstan.machine.loop_nest import Part, Rows, loop_lines
 from einstan.machine.operations import COMPARISONS, Labels, Operation, Ref
@@ -22,7 +22,7 @@ from einstan.machine.plan import Plan
 from einstan.machine.writer import Variable
 
 
-class Fused(FusedWindows):
+class Fused(FusedBatches):
     """The rules for operations in loops; all others are those of `Specialised`."""
 
     def start(self, gemm: bool) -> None:
@@ -38,8 +38,17 @@ class Fused(FusedWindows):
         if operation.kind in ("input", "number") or all(self.variables[o.value].constant for o in operation.operands):
             super().operation(value)
             return
+        if self.is_view_read(value, operation):
+            self.view_read(value, operation)
+            self.touch_inside(value)
+            self.release(value, operation)
+            return
         if not self.has_rule(value, operation):
             self.flush()
+            for ref in operation.operands:
+                if ref.value in self.views_read:
+                    self.views_read.remove(ref.value)
+                    super().operation(ref.value)
             super().operation(value)
             return
         self.value, self.now, self.above = value, self.now + 1, False
@@ -51,6 +60,7 @@ class Fused(FusedWindows):
         self.touch_inside(value)
         block = self.blocks[-1] if self.blocks else None
         if isinstance(block, Rows) and value not in self.masks:
+            block.values.add(value)
             for ref in (*operation.operands, Ref(value, ())):
                 self.held_by(block, ref.value)
         self.latest = value
@@ -82,6 +92,8 @@ class Fused(FusedWindows):
             for ref in operation.operands:
                 self.variables[ref.value].owned = False
                 self.uses[ref.value] += len(self.readers.get(value, ()))
+            return
+        if self.write_row(value, operation):
             return
         if operation.kind == "contract" and operation.summed and len(operation.operands) == 2 and operation.out:
             self.variables[value] = self.storage(value)
@@ -142,14 +154,15 @@ class Fused(FusedWindows):
             self.loaded.add(value)
         else:
             target = self.place(value, [at[x] for x in operation.out])
-            count = math.prod(self.plan.shape(value))
-            held = self.variables[value]
-            flat = f"m[@{held.home.names[0]}@ + k]" if held.home and not self.is_kept(held.home) else ""
-            zero = f"for k in range({count}):\n            {flat} = F(0)" if flat else f"{held.text}[...] = F(0)"
-            rows.before.append(zero)
+            rows.before.append(self.zeros(value))
             part.lines.append((f"{target} += {expression}", -1))
             rows.closed.add(value)
             self.loaded.add(value)
+
+    def zeros(self, value: int) -> str:
+        count, held = math.prod(self.plan.shape(value)), self.variables[value]
+        flat = f"m[@{held.home.names[0]}@ + k]" if held.home and not self.is_kept(held.home) else ""
+        return f"for k in range({count}):\n            {flat} = F(0)" if flat else f"{held.text}[...] = F(0)"
 
     def expression_in(self, operation: Operation, at: dict[int, str]) -> str:
         return self.entry(operation.operands[0], at) if operation.kind == "reduce" else self.expression(operation, at)
@@ -182,7 +195,7 @@ class Fused(FusedWindows):
                 names = dict(zip(mask.out, ref.labels, strict=True))
                 found += self.read_through(tuple(operand.renamed(names) for operand in mask.operands))
             else:
-                found.append(ref)
+                found.append(self.behind(ref))
         return found
 
     def part_for(self, rows: Rows, operation: Operation, labels: Labels, shape: tuple[int, ...]) -> Part:
@@ -210,6 +223,8 @@ class Fused(FusedWindows):
         name = f"kernel_{len(self.kernels) + 1}"
         lines: list[str] = []
         for block in blocks:
+            if isinstance(block, Rows):
+                self.shrink(block)
             lines += [block] if isinstance(block, str) else loop_lines(block, self.stored)
         scalars = [self.variables[v].text for v in dict.fromkeys(self.scalars) if v in self.kept or self.uses[v] > 0]
         arguments = ", ".join(["m", *self.passed])
@@ -232,6 +247,9 @@ class Fused(FusedWindows):
         used = set(re.findall(r"@(\w+)@", "\n".join(self.kernels))) | set(re.findall(r"\w+", "\n".join(lines)))
         self.arena.buffers = [buffer for buffer in self.arena.buffers if used.intersection(buffer.names)]
 
+    def row_offset(self, name: str, stride: int) -> str:
+        return "0" if name in self.single_rows else f"i0 * {stride}" if stride != 1 else "i0"
+
     def assembled(self, results: list[str]) -> Source:
         self.drop_unused(results)
         source = super().assembled(results)
@@ -240,6 +258,7 @@ class Fused(FusedWindows):
         size = {"float32": 4, "float64": 8}[self.precision]
         starts = {name: b.start // size for b in self.arena.buffers for name in b.names}
         text = "\n\n\n".join(self.kernels)
+        text = re.sub(r"@row:(\w+):(\d+)@", lambda found: self.row_offset(found[1], int(found[2])), text)
         text = re.sub(r"@(\w+)@", lambda found: str(starts[found[1]]), text)
         head = (
             "from math import exp, log, sqrt, tanh\n\n"

@@ -134,6 +134,8 @@ class FusedRules(Specialised):
             for k, text in enumerate(index)
             if (stride := math.prod(shape[k + 1 :])) and text != "0"
         ]
+        if index[:1] == ["i0"]:
+            terms[0] = f"@row:{variable.home.names[0]}:{math.prod(shape[1:])}@"
         return f"m[{' + '.join([f'@{variable.home.names[0]}@', *terms])}]"
 
     def is_kept(self, home: Buffer) -> bool:

@@ -62,9 +62,24 @@ class FusedWindows(FusedProducts):
         if constant or not self.taken_over(operation):
             return super().do_overlap(value, operation, constant)
         sizes = tuple(self.extents[dim] for dim in operation.dims)
-        layout = layout_of(operation, sizes)
+        found = self.overlap_order(operation, sizes)
+        if found is None:
+            return super().do_overlap(value, operation, constant)
+        kept, taps, runs = found
         (core,) = operation.operands
-        forms = operation.detail.forms
+        order = (*kept, *taps, *(run for run in runs if run is not None))
+        made = self.storage(value)
+        name = f"overlap_{value}"
+        lines = self.overlap_lines(operation, kept, taps, runs, sizes)
+        self.kernel(name, "\n".join([f"@compiled\ndef {name}(core, out):", *lines]))
+        self.say(operation, f"{name}({self.aligned(core, order)}, {made.text})")
+        return made
+
+    def overlap_order(
+        self, operation: Operation, sizes: tuple[int, ...]
+    ) -> tuple[list[int], Labels, list[int | None]] | None:
+        """The labels that the result has as the core has them, those that shift, and what runs along the other axes."""
+        layout, forms = layout_of(operation, sizes), operation.detail.forms
         # Axes that the core has as they are: each of their entries has a part of the result for itself.
         kept: list[int] = []
         for form, label in zip(forms, operation.out, strict=True):
@@ -74,20 +89,21 @@ class FusedWindows(FusedProducts):
         rest = [label for form in forms[len(kept) :] for label, _ in form.labels]
         runs = list(layout.runs[len(kept) :])
         if set(kept) & set(rest) or not runs or runs[-1] is None:
-            return super().do_overlap(value, operation, constant)
-        order = (*kept, *layout.taps, *(run for run in runs if run is not None))
-        made = self.storage(value)
-        name = f"overlap_{value}"
-        lines = self.overlap_lines(operation, kept, layout.taps, runs, sizes)
-        self.kernel(name, "\n".join([f"@compiled\ndef {name}(core, out):", *lines]))
-        self.say(operation, f"{name}({self.aligned(core, order)}, {made.text})")
-        return made
+            return None
+        return kept, layout.taps, runs
 
     def overlap_lines(
-        self, operation: Operation, kept: list[int], taps: Labels, runs: list[int | None], sizes: tuple[int, ...]
+        self,
+        operation: Operation,
+        kept: list[int],
+        taps: Labels,
+        runs: list[int | None],
+        sizes: tuple[int, ...],
+        one_row: bool = False,
     ) -> list[str]:
-        """Loops over what is kept, over the shifts, and along the axes of the result."""
+        """Loops over what is kept, over the shifts, and along the axes of the result; or those for one row of it."""
         forms, out = operation.detail.forms[len(kept) :], operation.out[len(kept) :]
+        kept = kept[one_row:]
         at = {label: f"i{number}" for number, label in enumerate((*kept, *taps))}
         lines = [f"    # {comment(operation.equation)}"]
         indent = "    "

@@ -18,6 +18,8 @@ class Rows:
     after: list[str] = field(default_factory=list)
     made: set[int] = field(default_factory=set)
     closed: set[int] = field(default_factory=set)  # known only after the loop
+    values: set[int] = field(default_factory=set)  # all operations of the loop
+    packed: dict[tuple[int, tuple[int, ...]], str] = field(default_factory=dict)  # copies with other orders of axes
     start: int = 0
     buffers: dict[Buffer, None] = field(default_factory=dict)  # what it reads and writes: all needed throughout
 
