@@ -120,7 +120,7 @@ def run() -> int:
             for batch, widths, dtype in cases:
                 label = f"batch {batch}, {'-'.join(map(str, widths))}, {dtype}"
                 request = {"batch": batch, "widths": widths, "dtype": dtype, "turn": TURN}
-                budget, rounds = (1.0, 10) if options.quick else (15.0, 60)
+                budget, rounds = (1.0, 10) if options.quick else (20.0, 60)
                 found, failed = workers.in_turns(started, request, rounds, budget)
                 base = found[EXPERT][0].median
                 rows = []

@@ -18,6 +18,7 @@ from typing import Any
 import common
 
 WORKER = "EINSTAN_BENCH_WORKER"
+SPIN = 0.13  # seconds: the threads of OpenBLAS look for work for 2^28 cycles, on a processor that the next one needs
 Made = tuple[Callable[[], object], float]  # one call, and the error of its answer
 
 
@@ -89,7 +90,8 @@ def in_turns(
 ) -> tuple[dict[str, tuple[common.Timing, float]], dict[str, str]]:
     """Times and errors by contender, A B A B, and why others did not run.
 
-    ``rounds`` of turns, or as many, but at least three, as begin within ``budget`` seconds.
+    ``rounds`` of turns, or as many, but at least three, as begin within ``budget`` seconds.  On more than one thread
+    each waits until the threads of the one before have gone to sleep.
     """
     errors: dict[str, float] = {}
     failed: dict[str, str] = {}
@@ -103,10 +105,13 @@ def in_turns(
             errors[worker.name] = answer["error"]
     running = [worker for worker in workers if worker.name in errors]
     times: dict[str, list[float]] = {worker.name: [] for worker in running}
+    spins = int(os.environ.get(common.POOLS[0], "1")) > 1
     begin = time.perf_counter()
     for turn in range(rounds):
         if turn >= 3 and time.perf_counter() - begin > budget:
             break
         for worker in running:
+            if spins:
+                time.sleep(SPIN)
             times[worker.name].append(worker.ask(do="run")["seconds"])
     return {name: (common.timing(found), errors[name]) for name, found in times.items()}, failed
