@@ -294,7 +294,7 @@ def run() -> int:
                 case = CASES[number]
                 running = [worker for worker in started if takes_part(worker.name, case)]
                 request = {"number": number, "dtype": dtype, "turn": TURN}
-                found, failed = workers.in_turns(running, request, rounds=5 if options.quick else 30)
+                found, failed = workers.in_turns(running, request, rounds=5 if options.quick else 30 if options.threads == 1 else 10)
                 times = {name: time for name, (time, _) in found.items()}
                 what = f"{case.name}, {dtype}"
                 rows = []

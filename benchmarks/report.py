@@ -137,7 +137,7 @@ def step(results: Any) -> Iterable[str]:
             rows.append((name, *cells))
         yield from markdown((dtype, *(case.rpartition(", ")[0] for case in sizes)), rows)
         yield ""
-    targets = results.get("targets", [])
+    targets = results["targets"]
     missed = [target for target in targets if not target["held"]]
     yield f"Of {len(targets)} targets {len(targets) - len(missed)} are met."
     yield ""
