@@ -284,6 +284,7 @@ def run() -> int:
     names = [name for name in names if name != ALONE or options.threads > 1]
     if options.quick:
         names = [name for name in names if name in (OURS, ALONE, HAND)]
+    rounds = 5 if options.quick else 30 if options.threads == 1 else 10
     started = [workers.Worker(__file__, name, 1 if name == ALONE else options.threads) for name in names]
     results: list[dict[str, Any]] = []
     losses: list[tuple[str, str, str]] = []
@@ -294,7 +295,7 @@ def run() -> int:
                 case = CASES[number]
                 running = [worker for worker in started if takes_part(worker.name, case)]
                 request = {"number": number, "dtype": dtype, "turn": TURN}
-                found, failed = workers.in_turns(running, request, rounds=5 if options.quick else 30 if options.threads == 1 else 10)
+                found, failed = workers.in_turns(running, request, rounds)
                 times = {name: time for name, (time, _) in found.items()}
                 what = f"{case.name}, {dtype}"
                 rows = []
