@@ -14,6 +14,7 @@ from einstan.language.errors import DataError
 from einstan.layers import cross_entropy, dense, relu, softmax
 from einstan.machine.compile import compile
 from einstan.machine.plan import plan
+from einstan.machine.rehearsal import Ledger
 
 WAYS = [{}, {"reuse_buffers": True}, {"any_size": True}]
 
@@ -128,3 +129,10 @@ def test_the_plan_of_sizes_is_that_of_the_compiled_program():
     compiled(data)
     made = plan(program, outputs=outputs, shapes={name: array.shape for name, array in data.items()})
     assert made.peak_memory == pytest.approx(compiled.plan.peak_memory, rel=0.02)  # factors are moved, not memory
+
+
+def test_a_rehearsed_operation_stretches_its_operands_to_what_it_writes_to():
+    ledger = Ledger()
+    narrow, wide = (ledger.allocate(shape, np.dtype(float)) for shape in ((3, 4, 1), (3, 4, 4)))
+    assert np.add(narrow, narrow, out=wide) is wide
+    assert np.add(narrow, wide).shape == (3, 4, 4)
