@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from einstan.library.derivative import Cores
-from einstan.library.factored import FactoredTensor
-from einstan.library.factored_dense import Place, placed, recipe
+from einstan.library.factored import SMALL, FactoredTensor
+from einstan.library.factored_dense import Place, Structure, Writer, dtype_of, placed, places, writer
 from einstan.library.factored_parts import Part
 from einstan.library.labelled import Labels
-from einstan.library.symmetric import Average, Order, averages, exchanges, numbered, overlapping, same_factors
+from einstan.library.symmetric import Average, Order, averages, exchanges, mended, numbered, overlapping, same_factors
 from einstan.machine.plan import Plan
 from einstan.machine.symmetric import is_symmetric
 
@@ -27,7 +29,7 @@ class Assembly:
         name: Any = apart.equation.name
         self.rows = name.rank + sum(rank for _, rank in name.wrt[:-1])
         self.names = tuple(index.name for index in apart.equation.indices)
-        self.shape = shape
+        self.shape, self.size = shape, math.prod(shape)
         self.group: tuple[Order, ...] = exchanges(name.rank, name.wrt) if symmetric else ()
         at = {core: k for k, core in enumerate(outputs)}
         self.parts = [(term.axes, [(at[core], labels) for core, labels in term.factors]) for term in apart.terms]
@@ -36,6 +38,9 @@ class Assembly:
         self.averages: list[Average] = []
         self.free: list[dict[int, np.ndarray]] = []
         self.mirrors: tuple[Order, ...] = ()
+        self.equation = apart.equation
+        self._writers: dict[Any, Writer] = {}
+        self.kept_parts = _maker(self.parts, self.kept)
         if len(self.group) > 1:
             self._average(frozenset())
 
@@ -45,6 +50,7 @@ class Assembly:
         self.averages = averages([axes for axes, _ in self.parts], self.kept, self.group)
         self.averaged = [k for k in range(len(self.parts)) if k not in self.kept]
         self.mirrors = self.group if overlapping(len(self.kept) + len(self.averages), self.averages) else ()
+        self.kept_parts = _maker(self.parts, self.kept)
 
     def know(self, apart: Cores, made: Plan) -> None:
         """Leave alone what the code computes symmetric to the last bit."""
@@ -63,33 +69,61 @@ class Assembly:
         if len(self.group) > 1:
             self._average(frozenset(exact))
 
-    def __call__(self, arrays: Sequence[Any]) -> FactoredTensor:
-        parts: list[Part] = []
-        if self.averages:
-            try:
-                memory = self.free.pop()  # that no other call is using: taking it from the list is atomic
-            except IndexError:
-                memory = {}
-            cores = {k: self._core(k, arrays, memory) for k in self.averaged}
-            for average in self.averages:
-                core = average.of(cores)
-                labels = average.labels
-                parts.append(Part(average.axes, ((core, labels),)))
-                for axes, order in average.images:
-                    parts.append(Part(axes, ((core.transpose(order), labels),)))
-            self.free.append(memory)
-        parts += [self._part(k, arrays) for k in self.kept]
-        return FactoredTensor.of_cores(self.names, self.shape, tuple(parts), self.rows, self.mirrors)
+    @cached_property
+    def whole(self) -> int | None:
+        """The core that is the whole tensor, if one is."""
+        if self.averages or len(self.kept) != 1:
+            return None
+        axes, factors = self.parts[self.kept[0]]
+        plain = tuple(range(len(self.shape)))
+        return factors[0][0] if len(factors) == 1 and axes == factors[0][1] == plain != () else None
 
-    def _part(self, number: int, arrays: Sequence[Any]) -> Part:
-        axes, factors = self.parts[number]
-        return Part(axes, tuple([(np.asarray(arrays[k]), labels) for k, labels in factors]))
+    def __call__(self, arrays: Sequence[Any]) -> FactoredTensor:
+        return self._tensor(self._parts(arrays))
+
+    def _tensor(self, parts: tuple[Part, ...]) -> FactoredTensor:
+        return FactoredTensor.of_cores(self.names, self.shape, parts, self.rows, self.mirrors, self.equation)
+
+    def dense(self, arrays: Sequence[Any]) -> np.ndarray:
+        """The dense form, refused where it does not fit; one of the arrays may become it."""
+        if self.whole is not None and arrays[self.whole].flags.writeable:
+            found: np.ndarray = arrays[self.whole]
+            return found
+        parts = self._parts(arrays)
+        if self.size > SMALL:
+            self._tensor(parts).refuse_large()
+        dtype = dtype_of(parts)
+        write = self._writers.get(dtype)
+        if write is None:
+            structures = tuple(Structure(axes, tuple(labels for _, labels in factors)) for axes, factors, _ in parts)
+            write = self._writers[dtype] = writer(structures, self.shape, dtype)
+        written = write(parts, None, True)
+        return mended(written, self.mirrors) if self.mirrors else written
+
+    def _parts(self, arrays: Sequence[Any]) -> tuple[Part, ...]:
+        if not self.averages:
+            return self.kept_parts(arrays)
+        try:
+            memory = self.free.pop()  # that no other call is using: taking it from the list is atomic
+        except IndexError:
+            memory = {}
+        cores = {k: self._core(k, arrays, memory) for k in self.averaged}
+        found: list[Part] = []
+        for average in self.averages:
+            core = average.of(cores)
+            labels = average.labels
+            found.append(Part(average.axes, ((core, labels),)))
+            for axes, order in average.images:
+                found.append(Part(axes, ((core.transpose(order), labels),)))
+        self.free.append(memory)
+        return (*found, *self.kept_parts(arrays))
 
     def _core(self, number: int, arrays: Sequence[Any], memory: dict[int, np.ndarray]) -> np.ndarray:
         """The core of a part that is averaged; a product lies in memory that the next call writes again."""
         places = self.places[number]
         if places is None:
-            return self._part(number, arrays).core(self.shape)
+            axes, factors = self.parts[number]
+            return Part(axes, tuple([(arrays[k], labels) for k, labels in factors])).core(self.shape)
         axes, factors = self.parts[number]
         *lined_up, last = [placed(arrays[k], *place) for (k, _), place in zip(factors, places, strict=True)]
         if not lined_up:
@@ -104,7 +138,24 @@ class Assembly:
         return np.multiply(core, last, out=out)
 
 
+def _maker(parts: Sequence[Any], chosen: Sequence[int]) -> Callable[[Sequence[Any]], tuple[Part, ...]]:
+    """A function of the cores' arrays that makes these parts; it is written down, since it runs at every call."""
+    written: list[str] = []
+    constants: dict[str, Any] = {"Part": Part, "asarray": np.asarray}
+    for number in chosen:
+        axes, factors = parts[number]
+        constants[f"axes{number}"] = axes
+        pairs = []
+        for place, (k, labels) in enumerate(factors):
+            constants[f"labels{number}_{place}"] = labels
+            array = f"arrays[{k}]" if labels else f"asarray(arrays[{k}])"  # which may be a scalar
+            pairs.append(f"({array}, labels{number}_{place}), ")
+        written.append(f"Part(axes{number}, ({''.join(pairs)})), ")
+    made: Callable[[Sequence[Any]], tuple[Part, ...]] = eval(f"lambda arrays: ({''.join(written)})", constants)
+    return made
+
+
 def _places(axes: Labels, factors: Sequence[tuple[int, Labels]]) -> Sequence[Place] | None:
     """How factors line up with their core; None where that is not all, because an axis is in no factor."""
     whole = set(axes) == {label for _, labels in factors for label in labels}
-    return recipe(axes, tuple(labels for _, labels in factors))[1] if whole else None
+    return places(axes, tuple(labels for _, labels in factors)) if whole else None

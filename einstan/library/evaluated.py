@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -35,18 +36,26 @@ class Specialised:
     assemble: Assembly
     unread: tuple[tuple[str, tuple[int, ...]], ...]  # arrays that only told sizes, with their shapes
 
-    def again(self, given: Mapping[str, Any]) -> tuple[Any, ...] | None:
+    def again(self, given: Mapping[str, Any]) -> Sequence[Any] | None:
         """The results for arrays of the shapes and dtypes of the latest call, and no others; else None."""
-        texts = self.compiled.texts
-        if len(given) != len(texts) + len(self.unread):
-            return None
         try:
-            for name, shape in self.unread:
-                if given[name].shape != shape:
-                    return None
-            return self.compiled.repeated([given[text] for text in texts])
+            read = self._read(given) if self.unread else given
         except (KeyError, AttributeError):
             return None
+        results = None if read is None else self.compiled.entered(read)
+        return None if results is None else list(results.values())
+
+    @cached_property
+    def _read(self) -> Callable[[Mapping[str, Any]], dict[str, Any] | None]:
+        """The arrays that the code reads, where the others have their shapes: a function without a loop, since it runs
+        at every call."""
+        texts = self.compiled.texts
+        tests = [f"len(given) == {len(texts) + len(self.unread)}"]
+        tests += [f"given[{name!r}].shape == {shape}" for name, shape in self.unread]
+        entries = ", ".join(f"{text!r}: given[{text!r}]" for text in texts)
+        made: Callable[[Mapping[str, Any]], dict[str, Any] | None]
+        made = eval(f"lambda given: {{{entries}}} if {' and '.join(tests)} else None")  # names as literals
+        return made
 
 
 class CompiledGradients:
@@ -145,20 +154,28 @@ class CompiledDerivative:
         self._latest: Specialised | None = None
 
     def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> FactoredTensor:
-        latest = self._latest
-        if latest is not None and not (arrays and named):
-            results = latest.again(arrays or named)
-            if results is not None:
-                return latest.assemble(results)
-        given = selected({**(arrays or {}), **named}, self.inputs, self.derivative.base)
-        special = self._specialised(given)
-        return special.assemble(special.compiled.called([given[name] for name in special.compiled.texts]))
+        special, results = self._results(arrays, named)
+        return special.assemble(results)
 
     def dense(
         self, arrays: Mapping[str, Any] | None = None, /, *, limit: int | None = None, out: Any = None, **named: Any
     ) -> np.ndarray:
         """The same with its zeros written out; see `FactoredTensor.dense`."""
-        return self(arrays, **named).taken(limit, out)
+        special, results = self._results(arrays, named)
+        if out is not None or limit is not None:
+            return special.assemble(results).dense(limit, out)
+        return special.assemble.dense(results)
+
+    def _results(self, arrays: Mapping[str, Any] | None, named: Mapping[str, Any]) -> tuple[Specialised, Sequence[Any]]:
+        """The code for these arrays, and what it gives."""
+        latest = self._latest
+        if latest is not None and not (arrays and named):
+            results = latest.again(arrays or named)
+            if results is not None:
+                return latest, results
+        given = selected({**(arrays or {}), **named}, self.inputs, self.derivative.base)
+        special = self._specialised(given)
+        return special, special.compiled.called([given[name] for name in special.compiled.texts])
 
     def _specialised(self, given: Mapping[str, Any]) -> Specialised:
         key = shapes_of(given, self.inputs)

@@ -9,19 +9,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from einstan.language.errors import DataError, nearest
-from einstan.library.factored_dense import written
+from einstan.library.factored_dense import dense, dtype_of
 from einstan.library.factored_parts import Part, collected, contracted, merged, subscripts
 from einstan.library.labelled import Labels
 from einstan.library.symmetric import mended
 from einstan.machine.memory import available_memory, human_bytes
 
+if TYPE_CHECKING:
+    from einstan.language.term import Equation as TermEquation
+    from einstan.library.api import Equation
+    from einstan.library.einsum import Einsum
+
 Order = Labels
-SMALL = 1 << 26  # bytes of a dense form that is written without asking how much memory is free
+SMALL = 1 << 23  # entries of a dense form that is written without asking how much memory is free
 
 
 class FactoredTensor:
@@ -41,6 +46,7 @@ class FactoredTensor:
         self.parts = tuple(part.numbered() for part in parts)
         self.rows = len(self.shape) // 2 if rows is None else rows
         self.mirrors: tuple[Order, ...] = ()
+        self.origin: TermEquation | None = None
         if len(self.names) != len(self.shape) or len(set(self.names)) < len(self.names):
             raise DataError(
                 f"{len(self.shape)} axes need as many different names",
@@ -58,13 +64,16 @@ class FactoredTensor:
         parts: tuple[Part, ...],
         rows: int,
         mirrors: tuple[Order, ...] = (),
+        origin: TermEquation | None = None,
     ) -> FactoredTensor:
         """The same without looking at it: for parts whose labels are numbered, as the cores of a derivative are.
 
-        ``mirrors`` are orders of the axes under which it is symmetric, where adding up its parts may not be exactly.
+        ``mirrors`` are orders of the axes under which it is symmetric, where adding up its parts may not be exactly;
+        ``origin`` is the equation that it is a value of.
         """
         made = cls.__new__(cls)
         made.names, made.shape, made.parts, made.rows, made.mirrors = names, shape, parts, rows, mirrors
+        made.origin = origin
         return made
 
     def _check(self, part: Part) -> None:
@@ -96,8 +105,7 @@ class FactoredTensor:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        held = {array.dtype for part in self.parts for array, _ in part.factors}
-        return held.pop() if len(held) == 1 else np.result_type(*held) if held else np.dtype(np.float64)
+        return dtype_of(self.parts)
 
     @property
     def nbytes(self) -> int:
@@ -109,6 +117,19 @@ class FactoredTensor:
     def dense_nbytes(self) -> int:
         """Bytes that `dense` would need."""
         return self.size * self.dtype.itemsize
+
+    @property
+    def equation(self) -> Equation | None:
+        """The equation that it is a value of; None where it was made by operations on other tensors."""
+        from einstan.library.api import Equation
+
+        return None if self.origin is None else Equation.of(self.origin)
+
+    @property
+    def einsum(self) -> Einsum | None:
+        """The einsum string of every term of `equation`, with its operands."""
+        equation = self.equation
+        return None if equation is None else equation.einsum
 
     def subscripts(self, part: Part) -> str:
         """The einsum of a part, in the names of the axes: ``'ijq->ijiq'``."""
@@ -146,23 +167,9 @@ class FactoredTensor:
         Raises `DataError` where that needs more than ``limit`` bytes (by default, the free memory of this machine).
         ``out`` is overwritten and returned.
         """
-        return self._written(limit, out)
-
-    def taken(self, limit: int | None = None, out: np.ndarray | None = None) -> np.ndarray:
-        """The same where nobody else has this tensor: one of its arrays may become the dense form."""
-        if len(self.parts) == 1 and out is None and limit is None:
-            axes, factors, scale = self.parts[0]
-            if len(factors) == 1 and scale == 1 and factors[0][1] == axes == tuple(range(len(axes))):
-                whole = factors[0][0]  # it is the dense form
-                if whole.flags.writeable:
-                    return whole
-        return self._written(limit, out, owned=True)
-
-    def _written(self, limit: int | None, out: np.ndarray | None, owned: bool = False) -> np.ndarray:
-        dtype = self.dtype
-        if out is not None or limit is not None or self.size * dtype.itemsize > SMALL:
+        if out is not None or limit is not None or self.size > SMALL:
             self.refuse_large(limit, out)
-        found = written(self.parts, self.shape, dtype, out, owned)
+        found: np.ndarray = dense(self.parts, self.shape, out)
         return mended(found, self.mirrors) if self.mirrors else found
 
     def refuse_large(self, limit: int | None = None, out: np.ndarray | None = None) -> None:

@@ -1,10 +1,14 @@
-"""Factored tensors written out: zeros, on whose strided diagonals the cores are put."""
+"""Factored tensors written out: zeros, on whose strided diagonals the cores are put.
+
+What the structures say about that, which views and in which order, is worked out once for all tensors that have them,
+and written down as a function without a loop.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,71 +18,159 @@ from einstan.library.labelled import Labels
 Place = tuple[tuple[int, ...] | None, tuple[Any, ...] | None]
 
 
-def written(
-    parts: Sequence[Part], shape: tuple[int, ...], dtype: np.dtype[Any], out: np.ndarray | None, owned: bool = False
-) -> np.ndarray:
-    """The dense form: a part that has no deltas is the array that the others are added to.
+class Structure(NamedTuple):
+    """What does not change from call to call of a part: the labels of its axes and factors, whether its scale is 1."""
 
-    Where the factors are ``owned`` that array may be one of them.
+    axes: Labels
+    factors: tuple[Labels, ...]
+    unscaled: bool = True
+
+
+def dense(parts: Sequence[Part], shape: tuple[int, ...], out: np.ndarray | None = None, owned: bool = False) -> Any:
+    """The sum of parts as an array, written to ``out`` if it is given; where factors are ``owned`` one of them may
+    become it."""
+    structures = tuple([
+        Structure(axes, tuple([labels for _, labels in factors]), scale == 1) for axes, factors, scale in parts
+    ])  # fmt: skip
+    return writer(structures, shape, dtype_of(parts))(parts, out, owned)
+
+
+def dtype_of(parts: Sequence[Part]) -> np.dtype[Any]:
+    held = [array.dtype for _, factors, _ in parts for array, _ in factors]
+    if not held:
+        return np.dtype(np.float64)
+    return held[0] if held.count(held[0]) == len(held) else np.result_type(*held)
+
+
+class Writer:
+    """``writer(parts)`` is the dense form of parts that have these structures.
+
+    The part with most axes is written first, and the others are added on fewer entries.  If it has no deltas, its core
+    is the array that they are added to.
     """
-    if len(parts) > 1:  # the largest first: it is written, and the others are added on fewer entries
-        parts = sorted(parts, key=lambda part: -len(set(part.axes)))
-    recipes = [recipe(part.axes, tuple([labels for _, labels in part.factors])) for part in parts]
-    plain = 0 if parts and not recipes[0][0] else None
-    filled = plain is not None
-    if plain is not None:
-        core = parts[plain].core(shape)
-        if out is None and (owned or not any(np.may_share_memory(core, a) for a, _ in parts[plain].factors)):
-            out = core if core.flags.writeable else core.copy()
+
+    def __init__(self, structures: Sequence[Structure], shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self.structures, self.shape, self.dtype = structures, shape, dtype
+        self.order = sorted(range(len(structures)), key=lambda k: -len(set(structures[k].axes)))
+        self.whole = bool(self.order) and not _has_deltas(structures[self.order[0]].axes)
+
+    def __call__(self, parts: Sequence[Part], out: np.ndarray | None = None, owned: bool = False) -> np.ndarray:
+        if self.whole:
+            out = self._begun(parts[self.order[0]], out, owned)
+        elif out is None:
+            return self._fresh(parts, np.zeros(self.shape, self.dtype))
         else:
-            out = np.empty(shape, dtype) if out is None else out
+            out[...] = 0
+        return self._into(parts, out)
+
+    def _begun(self, part: Part, out: np.ndarray | None, owned: bool) -> np.ndarray:
+        core = part.core(self.shape)
+        if out is not None:
             out[...] = core
-        if out.dtype != dtype:
-            out = out.astype(dtype)
-    elif out is None:
-        out = np.zeros(shape, dtype)
-    else:
-        out[...] = 0
-    for number, (part, (view, places)) in enumerate(zip(parts, recipes, strict=True)):
-        if number == plain:
-            continue
-        on_diagonal = np.einsum(view, out) if view else out
-        if places is None:
-            core = part.core(shape)
-        elif len(places) == 2 and not filled and part.scale == 1:  # straight to where it belongs
-            (a, _), (b, _) = part.factors
-            np.multiply(placed(a, *places[0]), placed(b, *places[1]), out=on_diagonal, casting="same_kind")
+            return out
+        if owned or not any(np.may_share_memory(core, array) for array, _ in part.factors):
+            out = core if core.flags.writeable else core.copy()
+            return out.astype(self.dtype, copy=False)
+        return core.astype(self.dtype, order="C")
+
+    @cached_property
+    def _fresh(self) -> Callable[[Sequence[Part], np.ndarray], np.ndarray]:
+        """For zeros of our own, whose strides are known."""
+        return self._written(0 not in self.shape)
+
+    @cached_property
+    def _into(self) -> Callable[[Sequence[Part], np.ndarray], np.ndarray]:
+        return self._written(False)
+
+    def _written(self, plain: bool) -> Callable[[Sequence[Part], np.ndarray], np.ndarray]:
+        """The function that adds the parts to an array, which is zero but for the part that it began with."""
+        constants: dict[str, Any] = {
+            "shape": self.shape, "dtype": self.dtype, "ndarray": np.ndarray, "einsum": np.einsum,
+            "multiply": np.multiply, "add": np.add,
+        }  # fmt: skip
+        lines = []
+        filled = self.whole
+        for number in self.order[1 if self.whole else 0 :]:
+            structure = self.structures[number]
+            there = "out"
+            if _has_deltas(structure.axes):
+                lines.append(f"there = {_diagonal(structure.axes, self.shape, self.dtype.itemsize, plain)}")
+                there = "there"
+            lined_up = places(structure.axes, structure.factors)
+            factors = [f"f{k}" for k in range(len(structure.factors))]
+            if lined_up is None:
+                product = f"parts[{number}].core(shape)"
+            else:
+                lines.append(f"{', '.join(f'({f}, _)' for f in factors)}, = parts[{number}].factors")
+                factors = [placed_text(f, place) for f, place in zip(factors, lined_up, strict=True)]
+                product = " * ".join(factors)
+                if not structure.unscaled:
+                    product = f"parts[{number}].scale * ({product})"
+            if filled:
+                lines.append(f"add({there}, {product}, out={there})")
+            elif lined_up is None or len(factors) == 1 or not structure.unscaled:
+                lines.append(f"{there}[...] = {product}")
+            else:  # straight to where it belongs, from the factor on with which every axis has come
+                first = _covered(structure.axes, structure.factors)
+                product = " * ".join(factors[:first])
+                for factor in factors[first:]:
+                    lines.append(f'multiply({product}, {factor}, out={there}, casting="same_kind")')
+                    product = there
             filled = True
-            continue
-        else:
-            core = multiplied(part, places)
-        if filled:
-            np.add(on_diagonal, core, out=on_diagonal)
-        else:
-            on_diagonal[...] = core
-        filled = True
-    return out
+        space: dict[str, Any] = {}
+        exec("\n    ".join(["def write(parts, out):", *lines, "return out"]), constants, space)  # labels are numbers
+        made: Callable[[Sequence[Part], np.ndarray], np.ndarray] = space["write"]
+        return made
 
 
 @lru_cache(maxsize=4096)
-def recipe(axes: Labels, factors: tuple[Labels, ...]) -> tuple[str, tuple[Place, ...] | None]:
-    """Of a part: the einsum string of the view on its diagonal, and how each factor lines up with it; None for factors
-    that have to be contracted first."""
+def writer(structures: tuple[Structure, ...], shape: tuple[int, ...], dtype: np.dtype[Any]) -> Writer:
+    return Writer(structures, shape, dtype)
+
+
+def _has_deltas(axes: Labels) -> bool:
+    return len(set(axes)) < len(axes)
+
+
+def _diagonal(axes: Labels, shape: tuple[int, ...], itemsize: int, plain: bool) -> str:
+    """The view on the entries whose joined axes are equal; ``plain`` if the array is in C order."""
     labels = tuple(dict.fromkeys(axes))
+    if plain:
+        steps = [itemsize]
+        for n in shape[:0:-1]:
+            steps.insert(0, steps[0] * n)
+        sizes = dict(zip(axes, shape, strict=True))
+        strides = tuple(sum(step for x, step in zip(axes, steps, strict=True) if x == label) for label in labels)
+        return f"ndarray({tuple(sizes[label] for label in labels)}, dtype, out, 0, {strides})"
     letters = {x: chr(97 + k) for k, x in enumerate(labels)}
-    view = "".join(letters[x] for x in axes) + "->" + "".join(letters.values()) if len(labels) < len(axes) else ""
-    places: list[Place] = []
+    return f"einsum('{''.join(letters[x] for x in axes)}->{''.join(letters.values())}', out)"
+
+
+def _covered(axes: Labels, factors: tuple[Labels, ...]) -> int:
+    """The first factor, but the first, with which all labels have come; the last where some never do."""
+    left = set(axes)
+    for number, own in enumerate(factors):
+        left -= set(own)
+        if not left:
+            return max(number, 1)
+    return len(factors) - 1
+
+
+def places(axes: Labels, factors: Sequence[Labels]) -> tuple[Place, ...] | None:
+    """How each factor of a part lines up with its core; None for factors that have to be contracted first."""
+    labels = tuple(dict.fromkeys(axes))
+    found: list[Place] = []
     for own in factors:
         if len(set(own)) < len(own) or not set(own) <= set(labels):
-            return view, None
+            return None
         order = [x for x in labels if x in own]
         moved = tuple(own.index(x) for x in order)
         marks = tuple(slice(None) if x in own else None for x in labels)
-        places.append((
+        found.append((
             moved if moved != tuple(range(len(own))) else None,
             marks if None in marks else None,
         ))  # fmt: skip
-    return view, tuple(places) if places else None
+    return tuple(found) if found else None
 
 
 def placed(array: np.ndarray, order: tuple[int, ...] | None, marks: tuple[Any, ...] | None) -> np.ndarray:
@@ -87,9 +179,8 @@ def placed(array: np.ndarray, order: tuple[int, ...] | None, marks: tuple[Any, .
     return array if marks is None else array[marks]
 
 
-def multiplied(part: Part, places: Sequence[Place]) -> np.ndarray:
-    """The core of a part whose factors only need to be lined up; an axis that none of them has, has extent 1."""
-    core = placed(part.factors[0][0], *places[0])
-    for (array, _), place in zip(part.factors[1:], places[1:], strict=True):
-        core = core * placed(array, *place)
-    return core if part.scale == 1 else np.asarray(core * part.scale)
+def placed_text(name: str, place: Place) -> str:
+    """The same as code."""
+    order, marks = place
+    turned = name if order is None else f"{name}.transpose({order})"
+    return turned if marks is None else f"{turned}[{', '.join('None' if m is None else ':' for m in marks)}]"

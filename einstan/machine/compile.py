@@ -104,15 +104,21 @@ class Compiled:
         return any(key.rpartition(".")[0] == str(name) for key in self.sizes)
 
     def __call__(self, arrays: Mapping[Any, Array] | None = None, /, **named: Array) -> dict[str, Array]:
-        found = self._latest
-        if found is not None and (arrays is None or (type(arrays) is dict and not named)):
-            try:
-                results = found.enter(named if arrays is None else arrays)
-            except IndexError as error:
-                raise self._misread(str(error)) from error
+        if arrays is None or (type(arrays) is dict and not named):
+            results = self.entered(named if arrays is None else arrays)
             if results is not None:
                 return results
         return dict(zip(self.results, self.call(arrays, named), strict=True))
+
+    def entered(self, given: Mapping[str, Array]) -> dict[str, Array] | None:
+        """The results if these arrays, and no others, have the shapes and dtypes of the latest call; else None."""
+        found = self._latest
+        if found is None:
+            return None
+        try:
+            return found.enter(given)
+        except IndexError as error:
+            raise self._misread(str(error)) from error
 
     def call(self, arrays: Mapping[Any, Array] | None, named: Mapping[str, Array]) -> tuple[Array, ...]:
         """The results in the order of ``outputs``."""
@@ -132,11 +138,6 @@ class Compiled:
             if found.contiguous:
                 given = [np.ascontiguousarray(a) if a.ndim else a for a in given]
         return self._run(found, given)
-
-    def repeated(self, given: Sequence[Array]) -> tuple[Array, ...] | None:
-        """The same if the arrays have the shapes and dtypes of the latest call; else None."""
-        found = self._latest
-        return self._run(found, given) if found is not None and found.fits(*given) else None
 
     def _run(self, found: Specialisation, given: Sequence[Array]) -> tuple[Array, ...]:
         try:

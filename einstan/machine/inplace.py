@@ -177,8 +177,10 @@ class InPlace(Contractions):
             made = self.destination(operation)
             if made is not None:
                 z = self.scratch(self.plan.shape(value), made.precision)
+                numbers = [self.literal(n) for n in ("0", "1")[: 2 if function == "sigmoid" else 1]]
                 self.helpers[f"{function}_into"] = None
-                self.say(operation, f"{function}_into({self.variables[ref.value].text}, {z}, {made.text})")
+                arguments = (self.variables[ref.value].text, z, *numbers, made.text)
+                self.say(operation, f"{function}_into({', '.join(arguments)})")
                 return made
         if function == "pow" and details and isinstance(details[0], Const) and details[0].value in POWERS and full:
             return self.power_in_steps(value, operation, POWERS[details[0].value])
@@ -242,6 +244,9 @@ class InPlace(Contractions):
 
         terms.sort(key=lambda t: (not full(t), not lends(t) or t[0] is not ONE, t[0] is not ONE))
         scaled = terms[0][0] is not ONE or len(terms) == 1
+        minuend = next((t for t in terms[1:] if t[0] is ONE), None) if terms[0][0] is MINUS_ONE else None
+        if minuend is not None:
+            terms.remove(minuend)
         over = [ref for _, ref in terms[: 1 if scaled else 2] if once(ref)]
         made = self.destination(operation, over)
         if made is None and len(terms) - 1 + scaled > 1:
@@ -250,7 +255,9 @@ class InPlace(Contractions):
         out = f", out={made.text}" if made else ""
         so_far = self.aligned(terms[0][1], operation.out, self.floating(terms[0][1]))
         call = ""
-        if scaled:
+        if minuend is not None:  # 1 - x in one call
+            call = f"np.subtract({self.aligned(minuend[1], operation.out, self.floating(minuend[1]))}, {so_far}{out})"
+        elif scaled:
             call = self.scaled_text(so_far, terms[0][0], made.text if made else "", False)
         for scale, ref in terms[1:]:
             if call:

@@ -293,3 +293,28 @@ def test_a_loss_without_examples_is_refused(text, over, problem):
     with pytest.raises(EinstanError) as refused:
         es.Program(text).per_example("L", over)
     assert refused.value.problem == problem
+
+
+def test_a_value_knows_the_equation_that_it_came_from():
+    program = es.Program("L = 1/2 M[I,J] (X[I,J] - U[I,K] V[J,K])^2")
+    H = program.hessian("L", "U")(M=M, X=T, U=U, V=V)
+    assert str(H.equation) == "dL/dU[i,k]dU[p,l] = M[i,J] δ[i,p] V[J,l] V[J,k]"
+    assert H.einsum.string == program.hessian("L", "U").einsum.string == "iJ,ip,Jl,Jk->ikpl"
+    assert (2 * H).equation is None
+    assert (2 * H).einsum is None
+
+
+def test_a_dense_form_is_the_callers_own():
+    """The array that a call gives is no input, and no later call writes to it."""
+    quadratic = es.Program("f = x[I] A[I,J] x[J]").hessian("f", "x").compile()
+    A, x = T[:, :5].copy(), U[:, 0]
+    first = quadratic.dense(A=A, x=x)
+    kept = first.copy()
+    first[...] = 0
+    np.testing.assert_array_equal(quadratic.dense(A=A, x=x), kept)
+    np.testing.assert_array_equal(A, T[:, :5])
+    jacobian = es.Program("Z[n,j] = X[n,K] W[K,j]").jacobian("Z", "X").compile()
+    J = jacobian.dense(X=X, W=W)
+    again = jacobian.dense(X=X, W=W)
+    J[...] = 7
+    np.testing.assert_array_equal(again, np.einsum("nm,kj->njmk", np.eye(7), W))

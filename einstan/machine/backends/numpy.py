@@ -55,24 +55,24 @@ def softplus(x: Array) -> Array:
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
-def sigmoid_into(x: Array, z: Array, out: Array) -> None:
-    """The same, written to out, which may be x; z is memory of the same shape."""
+def sigmoid_into(x: Array, z: Array, zero: Array, one: Array, out: Array) -> None:
+    """The same, written to out, which may be x; z is memory of the same shape, and the numbers are arrays."""
     np.abs(x, out=z)
     np.negative(z, out=z)
     np.exp(z, out=z)
-    np.greater_equal(x, 0, out=out)
+    np.greater_equal(x, zero, out=out)
     np.maximum(z, out, out=out)
-    np.add(z, 1, out=z)
+    np.add(z, one, out=z)
     np.divide(out, z, out=out)
 
 
-def softplus_into(x: Array, z: Array, out: Array) -> None:
-    """The same, written to out, which may be x; z is memory of the same shape."""
+def softplus_into(x: Array, z: Array, zero: Array, out: Array) -> None:
+    """The same, written to out, which may be x; z is memory of the same shape, and zero an array."""
     np.abs(x, out=z)
     np.negative(z, out=z)
     np.exp(z, out=z)
     np.log1p(z, out=z)
-    np.maximum(x, 0, out=out)
+    np.maximum(x, zero, out=out)
     np.add(out, z, out=out)
 
 
