@@ -4,31 +4,22 @@ The digits network, 64-64-32-10, dense and relu, softmax with cross-entropy: the
 parameters times one direction, and times sixteen at once, for batches of 32, 128 and 1024, in float64.  Contenders: the
 product compiled from equations (the tangent pass over the backward pass), plain NumPy written by hand (a loop over the
 directions), `jax.jit` of `jax.jvp` of `jax.grad` with `vmap` over the directions, and `torch.func.jvp` of `grad` with
-`vmap`.  Every answer is checked before it is timed; contenders run interleaved, each library on one thread.
+`vmap`.  Every answer is checked before it is timed; contenders run in processes of their own, interleaved.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 import common
+import workers
+from contest import Case, Contest, Lost, Row, error, medians
 
 TOLERANCE = 1e-9
 BASE, OURS, JAX, TORCH = "NumPy by hand", "einstan", "JAX, jitted", "PyTorch"
 Product = Callable[[], dict[str, Any]]
-
-
-def directions(params: dict[str, Any], count: int) -> dict[str, Any]:
-    """``count`` directions along the first axis."""
-    import numpy as np
-
-    rng = np.random.default_rng(1)
-    return {name: rng.standard_normal((count, *array.shape)) for name, array in params.items()}
-
-
 WIDTHS = (64, 64, 32, 10)
 
 
@@ -46,24 +37,28 @@ def data(batch: int, dtype: str) -> tuple[dict[str, Any], Any, Any]:
     return params, images, labels
 
 
-def contenders(batch: int, count: int, threads: int) -> dict[str, Product]:
-    """Each gives the products by parameter, the directions along the first axis."""
+def directions(params: dict[str, Any], count: int) -> dict[str, Any]:
+    """``count`` directions along the first axis."""
+    import numpy as np
+
+    rng = np.random.default_rng(1)
+    return {name: rng.standard_normal((count, *array.shape)) for name, array in params.items()}
+
+
+# ---- contenders: the products by parameter, the directions along the first axis --------------------------------------
+
+
+def by_hand(params: dict[str, Any], X: Any, Y: Any, V: dict[str, Any]) -> Product:
     import numpy as np
     from by_hand import dense_softmax_hessian_product
 
-    params, X, Y = data(batch, "float64")
-    V = directions(params, count)
+    count = len(V["W1"])
 
-    def by_hand() -> dict[str, Any]:
+    def run() -> dict[str, Any]:
         each = [dense_softmax_hessian_product(params, X, Y, {n: v[r] for n, v in V.items()}) for r in range(count)]
         return {name: np.stack([product[name] for product in each]) for name in params}
 
-    found: dict[str, Product] = {BASE: by_hand, OURS: ours(params, X, Y, V)}
-    if common.installed("jax"):
-        found[JAX] = by_jax(params, X, Y, V)
-    if common.installed("torch") and threads == 1:
-        found[TORCH] = by_torch(params, X, Y, V)
-    return found
+    return run
 
 
 def ours(params: dict[str, Any], X: Any, Y: Any, V: dict[str, Any]) -> Product:
@@ -72,7 +67,7 @@ def ours(params: dict[str, Any], X: Any, Y: Any, V: dict[str, Any]) -> Product:
     from einstan.library.network import Network
 
     batch = "r" if len(V["W1"]) > 1 else None
-    product = Network(*digits_members()).hvp("L", list(params), batch)  # type: ignore[arg-type]
+    product = Network(*digits_members()).hvp("L", list(params), batch)
     compiled = product.compile(outputs=[f"td{name}" for name in params])
     along = {f"t{name}": array if batch else array[0] for name, array in V.items()}
     arrays = {**params, **along, "X": X, "Y": Y}
@@ -85,13 +80,8 @@ def ours(params: dict[str, Any], X: Any, Y: Any, V: dict[str, Any]) -> Product:
 
 
 def by_jax(params: dict[str, Any], X: Any, Y: Any, V: dict[str, Any]) -> Product:
-    os.environ.setdefault("JAX_PLATFORMS", "cpu")
-    flags = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()
-    import jax
-    import jax.numpy as jnp
-
-    jax.config.update("jax_enable_x64", True)
+    jax = common.jax()
+    jnp = jax.numpy
     given, images, labels, along = jax.tree.map(jnp.asarray, (params, X, Y, V))
 
     def loss(p: Any) -> Any:
@@ -115,10 +105,8 @@ def by_jax(params: dict[str, Any], X: Any, Y: Any, V: dict[str, Any]) -> Product
 def by_torch(params: dict[str, Any], X: Any, Y: Any, V: dict[str, Any]) -> Product:
     import warnings
 
-    import torch
-
+    torch = common.torch()
     warnings.filterwarnings("ignore", category=DeprecationWarning)
-    torch.set_num_threads(1)
     given = {name: torch.tensor(array) for name, array in params.items()}
     along = {name: torch.tensor(array) for name, array in V.items()}
     images, labels = torch.tensor(X), torch.tensor(Y)
@@ -139,67 +127,72 @@ def by_torch(params: dict[str, Any], X: Any, Y: Any, V: dict[str, Any]) -> Produ
     return lambda: {name: array.numpy() for name, array in several(along).items()}
 
 
-def verify(products: dict[str, Product], batch: int, count: int) -> dict[str, float]:
-    """The largest error of each contender against the product by hand, itself checked by a difference of gradients."""
-    import numpy as np
+MAKERS: dict[str, Callable[[dict[str, Any], Any, Any, dict[str, Any]], Product]] = {
+    BASE: by_hand,
+    OURS: ours,
+    JAX: by_jax,
+    TORCH: by_torch,
+}
+NEEDS = {JAX: "jax", TORCH: "torch"}
+
+
+# ---- the script ------------------------------------------------------------------------------------------------------
+
+
+def reference(params: dict[str, Any], X: Any, Y: Any, V: dict[str, Any]) -> dict[str, Any]:
+    """The product by hand, the first direction of it checked by a difference of gradients."""
     from by_hand import dense_softmax_cross_entropy
 
-    params, X, Y = data(batch, "float64")
-    reference = products[BASE]()
+    found = by_hand(params, X, Y, V)()
     step = 1e-7
-    V = {name: array[0] for name, array in directions(params, count).items()}
     up, down = (
-        dense_softmax_cross_entropy({n: p + s * step * V[n] for n, p in params.items()}, X, Y)[1] for s in (1, -1)
+        dense_softmax_cross_entropy({n: p + s * step * V[n][0] for n, p in params.items()}, X, Y)[1] for s in (1, -1)
     )
     for name in params:
-        common.check("a difference of gradients", name, (up[name] - down[name]) / (2 * step), reference[name][0], 1e-4)
-    errors = {}
-    for contender, product in products.items():
-        found = product()
-        errors[contender] = max(
-            common.check(contender, f"the product for {name}", np.asarray(found[name]), reference[name], TOLERANCE)
-            for name in params
+        common.check("a difference of gradients", name, (up[name] - down[name]) / (2 * step), found[name][0], 1e-4)
+    return found
+
+
+class Products(Contest):
+    columns = ("einstan's share", "error")
+    needs = NEEDS
+    ours = (OURS,)
+    quick_needs = True
+    rounds, budget = 300, 8.0
+
+    def cases(self) -> Sequence[Case]:
+        sizes = [(32, 1), (32, 4)] if self.options.quick else [(b, r) for r in (1, 16) for b in (32, 128, 1024)]
+        return [
+            Case(
+                f"batch {batch}, {count} direction{'s' if count > 1 else ''}",
+                {"batch": batch, "count": count},
+                self.available(MAKERS),
+                f"Hessian-vector product, batch {batch}, directions: {count}",
+            )
+            for batch, count in sizes
+        ]
+
+    def make(self, name: str, request: Mapping[str, Any]) -> workers.Made:
+        import numpy as np
+
+        params, X, Y = data(request["batch"], "float64")
+        V = directions(params, request["count"])
+        product = MAKERS[name](params, X, Y, V)
+        found, exact = product(), reference(params, X, Y, V)
+        return product, max(
+            common.check(name, f"the product for {each}", np.asarray(found[each]), exact[each], TOLERANCE)
+            for each in params
         )
-    return errors
 
+    def judge(self, case: Case, rows: Sequence[Row]) -> list[Lost]:
+        times = medians(rows)
+        for row in rows:
+            row["ratio"] = times[OURS] / times[row["contender"]]
+        return super().judge(case, rows)
 
-def run() -> int:
-    parser = common.arguments(__doc__ or "", "python benchmarks/bench_hvp.py --json benchmarks/results/hvp.json")
-    options = parser.parse_args()
-    common.limit_threads(options.threads)
-    record = common.machine()
-    if version := common.installed("jax"):
-        record["versions"]["jax"] = version
-    print(common.one_line(record))
-    cases = [(32, 1), (32, 4)] if options.quick else [(b, r) for r in (1, 16) for b in (32, 128, 1024)]
-    results: list[dict[str, Any]] = []
-    losses: list[tuple[str, str, str]] = []
-    with common.progress(len(cases), "hvp") as done:
-        for batch, count in cases:
-            case = f"batch {batch}, {count} direction{'s' if count > 1 else ''}"
-            products = contenders(batch, count, options.threads)
-            errors = verify(products, batch, count)
-            budget, rounds = (0.3, 10) if options.quick else (8.0, 1000)
-            times = common.interleaved(products, budget=budget, rounds=rounds)
-            own = times[OURS]
-            rows = []
-            for name, time in times.items():
-                ratio = own.median / time.median
-                quartiles = f"{common.seconds(time.low)} to {common.seconds(time.high)}"
-                rows.append((name, common.seconds(time.median), quartiles, f"{ratio:.2f}", f"{errors[name]:.0e}"))
-                results.append({"case": case, "contender": name, "time": time, "ratio": ratio, "error": errors[name]})
-                if name != OURS and own.slower_than(time):
-                    losses.append((case, OURS, f"{ratio:.2f} times as slow as {name}"))
-            columns = ("contender", "median", "quartiles", "einstan's share", "error")
-            common.table(f"Hessian-vector product, {case}", columns, rows)
-            done(case)
-    if losses:
-        common.table("rows lost", ("case", "contender", "by"), losses)
-    else:
-        print("no row is lost")
-    common.write_json(options.json, "hvp", record, {"rows": results, "lost": losses})
-    return 0
+    def cells(self, row: Row) -> Sequence[str]:
+        return f"{row['ratio']:.2f}", error(row)
 
 
 if __name__ == "__main__":
-    common.main_guard(run)
+    common.main_guard(Products(__file__, __doc__).run)

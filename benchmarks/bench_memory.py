@@ -69,7 +69,7 @@ def step(batch: int, widths: tuple[int, ...], dtype: str, update: bool, **option
 
     from einstan.library.optimisers import SGD
 
-    case = Case(batch, widths, dtype, 1)
+    case = Case(batch, widths, dtype)
     gradients = network(case).value_and_grad("L")
     options = {"fast": False, **options}
     if update:

@@ -17,6 +17,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import common
@@ -119,7 +120,7 @@ def cases(quick: bool) -> Iterator[Case]:
                 _first_lines(str(derived)),
             )
     for small in small_networks(quick):
-        step = Network(*small.members()).value_and_grad("L", wrt=small.wrt)  # type: ignore[arg-type]
+        step = Network(*small.members()).value_and_grad("L", wrt=small.wrt)
         outputs = ("L", *(f"d{name}" for name in small.wrt))
         yield Case(
             f"layer: {small.name}",
@@ -295,8 +296,7 @@ def run() -> int:
     options = parser.parse_args()
     common.limit_threads(options.threads)
     if workers.WORKER in os.environ:
-        name = os.environ[workers.WORKER]
-        return workers.answer_requests(lambda request: contract_contenders.make(name, request, options.threads))
+        return workers.answer_requests(partial(contract_contenders.make, os.environ[workers.WORKER]))
     record = common.machine()
     packages = {"jax": common.installed("jax")}
     record["versions"] |= {name: version for name, version in packages.items() if version}

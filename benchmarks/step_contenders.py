@@ -25,7 +25,6 @@ class Case:
     batch: int
     widths: tuple[int, ...]
     dtype: str
-    threads: int
 
     def __post_init__(self) -> None:
         rng = np.random.default_rng(0)
@@ -204,9 +203,7 @@ def by_autograd(case: Case) -> Made:
 
 
 def torch_parts(case: Case) -> Any:
-    import torch
-
-    torch.set_num_threads(case.threads)
+    torch = common.torch()
     params = {name: torch.tensor(array, requires_grad=True) for name, array in case.params.items()}
     return torch, params, torch.tensor(case.X), torch.tensor(case.Y)
 
@@ -276,9 +273,7 @@ def by_torch_hand(case: Case) -> Made:
 
 
 def by_jax(case: Case) -> Made:
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
+    jax = common.jax()
     jnp = jax.numpy
     depth, n = case.depth, case.batch
 
@@ -367,7 +362,3 @@ CONTENDERS: dict[str, tuple[Callable[[Case], Made], str]] = {  # with the packag
     FRESH: (einstan_fresh, "numpy"),
     FAST: (einstan_fast, "numba"),
 }
-
-
-def available() -> list[str]:
-    return [name for name, (_, package) in CONTENDERS.items() if common.installed(package)]
