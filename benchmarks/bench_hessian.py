@@ -130,7 +130,6 @@ def written_out(name: str, problem: Problem, answer: Any) -> Any:
 class Hessians(Contest):
     columns = ("ns / entry", "jax / this", "this / by hand", "target")
     needs = NEEDS
-    quick_needs = True
     turn, rounds, budget = 0.01, 300, 4.0
 
     def cases(self) -> Sequence[Case]:

@@ -10,31 +10,17 @@ directions), `jax.jit` of `jax.jvp` of `jax.grad` with `vmap` over the direction
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 import common
 import workers
 from contest import Case, Contest, Lost, Row, error, medians
+from perceptron import Perceptron, network
 
 TOLERANCE = 1e-9
 BASE, OURS, JAX, TORCH = "NumPy by hand", "einstan", "JAX, jitted", "PyTorch"
 Product = Callable[[], dict[str, Any]]
 WIDTHS = (64, 64, 32, 10)
-
-
-def data(batch: int, dtype: str) -> tuple[dict[str, Any], Any, Any]:
-    """Parameters, images, one-hot labels."""
-    import numpy as np
-
-    rng = np.random.default_rng(0)
-    params: dict[str, Any] = {}
-    for layer, (rows, columns) in enumerate(pairwise(WIDTHS), 1):
-        params[f"W{layer}"] = (rng.standard_normal((rows, columns)) * np.sqrt(2 / rows)).astype(dtype)
-        params[f"b{layer}"] = (rng.standard_normal(columns) * 0.1).astype(dtype)
-    images = rng.random((batch, WIDTHS[0])).astype(dtype)
-    labels = np.eye(WIDTHS[-1], dtype=dtype)[rng.integers(WIDTHS[-1], size=batch)]
-    return params, images, labels
 
 
 def directions(params: dict[str, Any], count: int) -> dict[str, Any]:
@@ -48,11 +34,11 @@ def directions(params: dict[str, Any], count: int) -> dict[str, Any]:
 # ---- contenders: the products by parameter, the directions along the first axis --------------------------------------
 
 
-def by_hand(params: dict[str, Any], X: Any, Y: Any, V: dict[str, Any]) -> Product:
+def by_hand(net: Perceptron, V: dict[str, Any]) -> Product:
     import numpy as np
     from by_hand import dense_softmax_hessian_product
 
-    count = len(V["W1"])
+    params, X, Y, count = net.params, net.X, net.Y, len(V["W1"])
 
     def run() -> dict[str, Any]:
         each = [dense_softmax_hessian_product(params, X, Y, {n: v[r] for n, v in V.items()}) for r in range(count)]
@@ -61,16 +47,12 @@ def by_hand(params: dict[str, Any], X: Any, Y: Any, V: dict[str, Any]) -> Produc
     return run
 
 
-def ours(params: dict[str, Any], X: Any, Y: Any, V: dict[str, Any]) -> Product:
-    from networks import digits_members
-
-    from einstan.library.network import Network
-
-    batch = "r" if len(V["W1"]) > 1 else None
-    product = Network(*digits_members()).hvp("L", list(params), batch)
+def ours(net: Perceptron, V: dict[str, Any]) -> Product:
+    params, batch = net.params, "r" if len(V["W1"]) > 1 else None
+    product = network(net).hvp("L", list(params), batch)
     compiled = product.compile(outputs=[f"td{name}" for name in params])
     along = {f"t{name}": array if batch else array[0] for name, array in V.items()}
-    arrays = {**params, **along, "X": X, "Y": Y}
+    arrays = {**params, **along, "X": net.X, "Y": net.Y}
     given = {name: arrays[name] for name in compiled.texts}
 
     def run() -> dict[str, Any]:
@@ -79,10 +61,10 @@ def ours(params: dict[str, Any], X: Any, Y: Any, V: dict[str, Any]) -> Product:
     return run if batch else lambda: {name: array[None] for name, array in run().items()}
 
 
-def by_jax(params: dict[str, Any], X: Any, Y: Any, V: dict[str, Any]) -> Product:
+def by_jax(net: Perceptron, V: dict[str, Any]) -> Product:
     jax = common.jax()
     jnp = jax.numpy
-    given, images, labels, along = jax.tree.map(jnp.asarray, (params, X, Y, V))
+    given, images, labels, along = jax.tree.map(jnp.asarray, (net.params, net.X, net.Y, V))
 
     def loss(p: Any) -> Any:
         hidden = images
@@ -102,14 +84,14 @@ def by_jax(params: dict[str, Any], X: Any, Y: Any, V: dict[str, Any]) -> Product
     return lambda: jax.block_until_ready(several(given, along))
 
 
-def by_torch(params: dict[str, Any], X: Any, Y: Any, V: dict[str, Any]) -> Product:
+def by_torch(net: Perceptron, V: dict[str, Any]) -> Product:
     import warnings
 
     torch = common.torch()
     warnings.filterwarnings("ignore", category=DeprecationWarning)
-    given = {name: torch.tensor(array) for name, array in params.items()}
+    given = {name: torch.tensor(array) for name, array in net.params.items()}
     along = {name: torch.tensor(array) for name, array in V.items()}
-    images, labels = torch.tensor(X), torch.tensor(Y)
+    images, labels = torch.tensor(net.X), torch.tensor(net.Y)
 
     def loss(p: Any) -> Any:
         hidden = images
@@ -127,7 +109,7 @@ def by_torch(params: dict[str, Any], X: Any, Y: Any, V: dict[str, Any]) -> Produ
     return lambda: {name: array.numpy() for name, array in several(along).items()}
 
 
-MAKERS: dict[str, Callable[[dict[str, Any], Any, Any, dict[str, Any]], Product]] = {
+MAKERS: dict[str, Callable[[Perceptron, dict[str, Any]], Product]] = {
     BASE: by_hand,
     OURS: ours,
     JAX: by_jax,
@@ -139,14 +121,15 @@ NEEDS = {JAX: "jax", TORCH: "torch"}
 # ---- the script ------------------------------------------------------------------------------------------------------
 
 
-def reference(params: dict[str, Any], X: Any, Y: Any, V: dict[str, Any]) -> dict[str, Any]:
+def reference(net: Perceptron, V: dict[str, Any]) -> dict[str, Any]:
     """The product by hand, the first direction of it checked by a difference of gradients."""
     from by_hand import dense_softmax_cross_entropy
 
-    found = by_hand(params, X, Y, V)()
+    params, found = net.params, by_hand(net, V)()
     step = 1e-7
     up, down = (
-        dense_softmax_cross_entropy({n: p + s * step * V[n][0] for n, p in params.items()}, X, Y)[1] for s in (1, -1)
+        dense_softmax_cross_entropy({n: p + s * step * V[n][0] for n, p in params.items()}, net.X, net.Y)[1]
+        for s in (1, -1)
     )
     for name in params:
         common.check("a difference of gradients", name, (up[name] - down[name]) / (2 * step), found[name][0], 1e-4)
@@ -157,7 +140,6 @@ class Products(Contest):
     columns = ("einstan's share", "error")
     needs = NEEDS
     ours = (OURS,)
-    quick_needs = True
     rounds, budget = 300, 8.0
 
     def cases(self) -> Sequence[Case]:
@@ -175,13 +157,13 @@ class Products(Contest):
     def make(self, name: str, request: Mapping[str, Any]) -> workers.Made:
         import numpy as np
 
-        params, X, Y = data(request["batch"], "float64")
-        V = directions(params, request["count"])
-        product = MAKERS[name](params, X, Y, V)
-        found, exact = product(), reference(params, X, Y, V)
+        net = Perceptron(request["batch"], WIDTHS, "float64")
+        V = directions(net.params, request["count"])
+        product = MAKERS[name](net, V)
+        found, exact = product(), reference(net, V)
         return product, max(
             common.check(name, f"the product for {each}", np.asarray(found[each]), exact[each], TOLERANCE)
-            for each in params
+            for each in net.params
         )
 
     def judge(self, case: Case, rows: Sequence[Row]) -> list[Lost]:

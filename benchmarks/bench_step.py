@@ -15,9 +15,9 @@ from typing import Any
 
 import common
 import workers
-from contest import Case, Contest, Row, error, medians
+from contest import Case, Contest, Lost, Row, error, medians
+from perceptron import Perceptron
 from step_contenders import CONTENDERS, EXPERT, FAST, FRESH, NUMPY, PRODUCTS
-from step_contenders import Case as Step
 
 CASES = (
     (32, (64, 32, 10)),
@@ -29,23 +29,23 @@ TOLERANCE = {"float64": 1e-10, "float32": 1e-4}
 NEEDS = {name: package for name, (_, package) in CONTENDERS.items() if package != "numpy"}
 
 
-def verified(name: str, case: Any, loss: Any, params: Mapping[str, Any]) -> float:
+def verified(name: str, net: Perceptron, loss: Any, params: Mapping[str, Any]) -> float:
     """The largest error of the loss and the new parameters, and of what was added to them."""
     import numpy as np
     from by_hand import dense_softmax_cross_entropy
 
-    exact = {key: array.astype(np.float64) for key, array in case.params.items()}
-    wanted, gradients = dense_softmax_cross_entropy(exact, case.X.astype(np.float64), case.Y.astype(np.float64))
-    tolerance = TOLERANCE[case.dtype]
+    exact = {key: array.astype(np.float64) for key, array in net.params.items()}
+    wanted, gradients = dense_softmax_cross_entropy(exact, net.X.astype(np.float64), net.Y.astype(np.float64))
+    tolerance = TOLERANCE[net.dtype]
     largest = common.check(name, "the loss", loss, wanted, tolerance)
     for key, gradient in gradients.items():
         found = np.asarray(params[key])
-        if found.dtype != case.dtype:
-            raise common.WrongAnswerError(f"{name}: {key} is {found.dtype}, the data {case.dtype}")
+        if found.dtype != net.dtype:
+            raise common.WrongAnswerError(f"{name}: {key} is {found.dtype}, the data {net.dtype}")
         largest = max(largest, common.check(name, key, found, exact[key] - 1e-3 * gradient, tolerance))
         change = (exact[key] - found.astype(np.float64)) / 1e-3
         # Rounding of the parameter is most of its error, as often as there are examples where products are added to it.
-        roundings = (4 + math.sqrt(case.batch)) * np.finfo(case.dtype).eps / 1e-3
+        roundings = (4 + math.sqrt(net.batch)) * np.finfo(net.dtype).eps / 1e-3
         slack = tolerance + roundings * np.abs(exact[key]).max() / np.abs(gradient).max()
         common.check(name, f"d{key}", change, gradient, float(slack))
     return largest
@@ -76,12 +76,12 @@ class Steps(Contest):
         ]
 
     def make(self, name: str, request: Mapping[str, Any]) -> workers.Made:
-        case = Step(request["batch"], tuple(request["widths"]), request["dtype"])
-        step, params = CONTENDERS[name][0](case)
+        net = Perceptron(request["batch"], tuple(request["widths"]), request["dtype"])
+        step, params = CONTENDERS[name][0](net)
         loss = step()
-        return step, None if loss is None else verified(name, case, loss, params())
+        return step, None if loss is None else verified(name, net, loss, params())
 
-    def judge(self, case: Case, rows: Sequence[Row]) -> Any:
+    def judge(self, case: Case, rows: Sequence[Row]) -> list[Lost]:
         base = medians(rows)[EXPERT]
         for row in rows:
             row["ratio"] = row["time"].median / base

@@ -42,7 +42,6 @@ class Contest:
     needs: Mapping[str, str] = {}  # the package that a contender needs beside NumPy
     ours: Sequence[str] = ()  # the contenders whose rows can be lost
     no_rivals: Sequence[str] = ()  # contenders that do less than the others, and cannot win a row
-    quick_needs = False  # whether a quick run has contenders that need a package
     turn = 0.01  # seconds of one contender before the next has its turn
     rounds, budget = 30, 20.0  # of turns for a case, and seconds
 
@@ -83,8 +82,7 @@ class Contest:
     def available(self, names: Iterable[str]) -> list[str]:
         """Those of the contenders that are installed; a quick run starts no framework."""
         needs = {name: self.needs.get(name) for name in names}
-        quick = self.options.quick and not self.quick_needs
-        return [name for name, need in needs.items() if not need or (not quick and common.installed(need))]
+        return [name for name, need in needs.items() if not need or (common.installed(need) and not self.options.quick)]
 
     def run(self) -> int:
         parser = common.arguments(self.question, f"python benchmarks/bench_{self.name}.py --json {self.name}.json")

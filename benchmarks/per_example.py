@@ -12,6 +12,7 @@ from typing import Any
 
 import common
 import numpy as np
+from perceptron import Perceptron, network
 
 TOLERANCE = 2e-4
 GRADIENTS, FACTORED, NORMS = "gradients", "gradients, factored", "norms"
@@ -23,29 +24,6 @@ WANTED: dict[str, dict[str, float]] = {  # how many times as fast as a rival
 }
 
 Call = Callable[[], Any]
-Arrays = dict[str, Any]
-
-
-def data(batch: int, widths: tuple[int, ...]) -> tuple[Arrays, Any, Any]:
-    """Parameters, examples, one-hot labels."""
-    rng = np.random.default_rng(0)
-    X = rng.random((batch, widths[0])).astype("float32")
-    Y = np.eye(widths[-1], dtype="float32")[rng.integers(widths[-1], size=batch)]
-    return network(widths).init(seed=0, dtype="float32", X=X, Y=Y), X, Y
-
-
-def network(widths: tuple[int, ...]) -> Any:
-    import einstan as es
-    from einstan.layers import cross_entropy, dense, relu, softmax
-
-    members: list[Any] = []
-    read, last = "X", len(widths) - 1
-    for k in range(1, last + 1):
-        members.append(dense(f"Z{k}", X=read, W=f"W{k}", b=f"b{k}", j=widths[k]))
-        if k < last:
-            members.append(relu(f"A{k}", Z=f"Z{k}"))
-            read = f"A{k}"
-    return es.Network(*members, softmax("S", Z=f"Z{last}"), cross_entropy("L", S="S", Y="Y"))
 
 
 def entries(question: str, batch: int, widths: tuple[int, ...]) -> int:
@@ -61,15 +39,15 @@ def takes_part(name: str, question: str) -> bool:
 # ---- contenders ------------------------------------------------------------------------------------------------------
 
 
-def by_hand(question: str, P: Arrays, X: Any, Y: Any) -> Call:
+def by_hand(question: str, net: Perceptron) -> Call:
     if question == FACTORED:
-        return lambda: by_hand_gradients(P, X, Y)
+        return lambda: by_hand_gradients(net)
     if question == GRADIENTS:
-        return lambda: {name: written_out(found) for name, found in by_hand_gradients(P, X, Y).items()}
+        return lambda: {name: written_out(found) for name, found in by_hand_gradients(net).items()}
 
     def norms() -> Any:
         total: Any = 0.0
-        for found in by_hand_gradients(P, X, Y).values():
+        for found in by_hand_gradients(net).values():
             parts = found if isinstance(found, tuple) else (found,)
             total = total + np.prod([np.einsum("np,np->n", part, part) for part in parts], axis=0)
         return np.sqrt(total)
@@ -77,13 +55,11 @@ def by_hand(question: str, P: Arrays, X: Any, Y: Any) -> Call:
     return norms
 
 
-def by_hand_gradients(P: Any, X: Any, Y: Any, dtype: Any = None) -> dict[str, Any]:
+def by_hand_gradients(net: Perceptron, dtype: str = "float32") -> dict[str, Any]:
     """Of every example: for a weight the two factors of its gradient, for a bias the gradient."""
-    import numpy as np
-
-    if dtype is not None:
+    P, X, Y, layers = net.params, net.X, net.Y, net.depth
+    if dtype != net.dtype:
         P, X, Y = {n: a.astype(dtype) for n, a in P.items()}, X.astype(dtype), Y.astype(dtype)
-    layers = len(P) // 2
     read = [X]
     for k in range(1, layers):
         read.append(np.maximum(read[-1] @ P[f"W{k}"] + P[f"b{k}"], 0))
@@ -103,8 +79,9 @@ def written_out(gradient: Any) -> Any:
     return np.einsum("np,nq->npq", *gradient) if isinstance(gradient, tuple) else gradient
 
 
-def ours(question: str, P: Arrays, X: Any, Y: Any) -> Call:
-    each = network((X.shape[1], *(P[f"b{k}"].size for k in range(1, len(P) // 2 + 1)))).per_example("L")
+def ours(question: str, net: Perceptron) -> Call:
+    P, X, Y = net.params, net.X, net.Y
+    each = network(net).per_example("L")
     if question == NORMS:
         norms = each.norms(list(P)).compile(outputs=["norm"])
         return lambda: norms(**P, X=X, Y=Y)["norm"]
@@ -114,11 +91,11 @@ def ours(question: str, P: Arrays, X: Any, Y: Any) -> Call:
     return lambda: gradients.dense(P, X=X, Y=Y)
 
 
-def by_jax(question: str, P: Arrays, X: Any, Y: Any) -> Call:
+def by_jax(question: str, net: Perceptron) -> Call:
     jax = common.jax()
     jnp = jax.numpy
-    params, images, labels = {n: jnp.asarray(a) for n, a in P.items()}, jnp.asarray(X), jnp.asarray(Y)
-    layers = len(P) // 2
+    params, images, labels = jax.tree.map(jnp.asarray, (net.params, net.X, net.Y))
+    layers = net.depth
 
     def loss(p: Any, x: Any, y: Any) -> Any:
         for k in range(1, layers):
@@ -137,10 +114,14 @@ def by_jax(question: str, P: Arrays, X: Any, Y: Any) -> Call:
     return lambda: jax.block_until_ready(call(params, images, labels))
 
 
-def by_torch(question: str, P: Arrays, X: Any, Y: Any) -> Call:
+def by_torch(question: str, net: Perceptron) -> Call:
     torch = common.torch()
-    params, images, labels = {n: torch.tensor(a) for n, a in P.items()}, torch.tensor(X), torch.tensor(Y)
-    layers = len(P) // 2
+    params, images, labels = (
+        {n: torch.tensor(a) for n, a in net.params.items()},
+        torch.tensor(net.X),
+        torch.tensor(net.Y),
+    )
+    layers = net.depth
 
     def loss(p: Any, x: Any, y: Any) -> Any:
         for k in range(1, layers):
@@ -151,16 +132,16 @@ def by_torch(question: str, P: Arrays, X: Any, Y: Any) -> Call:
     return lambda: each(params, images, labels)
 
 
-MAKERS: dict[str, Callable[[str, Arrays, Any, Any], Call]] = {HAND: by_hand, OURS: ours, JAX: by_jax, TORCH: by_torch}
+MAKERS: dict[str, Callable[[str, Perceptron], Call]] = {HAND: by_hand, OURS: ours, JAX: by_jax, TORCH: by_torch}
 
 
 def make(name: str, request: Mapping[str, Any]) -> tuple[Call, float]:
     """The call of a contender, once its answer is the closed form's in float64, and the error of that."""
     question, batch = request["question"], request["batch"]
-    P, X, Y = data(batch, tuple(request["widths"]))
-    call = MAKERS[name](question, P, X, Y)
+    net = Perceptron(batch, tuple(request["widths"]), "float32")
+    call = MAKERS[name](question, net)
     answer = call()
-    exact = {each: written_out(found) for each, found in by_hand_gradients(P, X, Y, np.float64).items()}
+    exact = {each: written_out(found) for each, found in by_hand_gradients(net, "float64").items()}
     if question == NORMS:
         lengths = np.sqrt(sum((g.reshape(batch, -1) ** 2).sum(axis=1) for g in exact.values()))
         return call, common.check(name, "per-example norms", answer, lengths, TOLERANCE)
