@@ -130,7 +130,7 @@ def written_out(name: str, problem: Problem, answer: Any) -> Any:
 class Hessians(Contest):
     columns = ("ns / entry", "jax / this", "this / by hand", "target")
     needs = NEEDS
-    turn, rounds, budget = 0.01, 300, 4.0
+    turn, rounds, budget = 0.02, 300, 4.0
 
     def cases(self) -> Sequence[Case]:
         return [*self.problems(), *self.examples()]

@@ -140,7 +140,7 @@ class Products(Contest):
     columns = ("einstan's share", "error")
     needs = NEEDS
     ours = (OURS,)
-    rounds, budget = 300, 8.0
+    turn, rounds, budget = 0.02, 300, 8.0
 
     def cases(self) -> Sequence[Case]:
         sizes = [(32, 1), (32, 4)] if self.options.quick else [(b, r) for r in (1, 16) for b in (32, 128, 1024)]

@@ -23,6 +23,13 @@ WORKER = "EINSTAN_BENCH_WORKER"
 SPIN = 0.13  # seconds: the threads of OpenBLAS look for work for 2^28 cycles, on a processor that the next one needs
 SLOW = 0.5  # seconds of a call: such a contender has the fewest turns
 FEWEST = 3  # turns
+SURROUNDINGS = {
+    "JAX_PLATFORMS": "cpu",
+    # glibc gives freed memory back or keeps it, depending on what a process did before, and asking for it anew can take
+    # half of the time: here it is kept, but for blocks of more than 32 MB.
+    "MALLOC_MMAP_THRESHOLD_": str(2**25),
+    "MALLOC_TRIM_THRESHOLD_": str(2**30),
+}
 Made = tuple[Callable[[], object], float | None]  # one call, and the error of its answer where there is one
 
 
@@ -37,7 +44,7 @@ class Worker:
         self.process = subprocess.Popen(
             [sys.executable, script, "--threads", str(threads)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env={**os.environ, WORKER: name, "JAX_PLATFORMS": "cpu"},
+            env={**os.environ, **SURROUNDINGS, WORKER: name},
         )  # fmt: skip
 
     def ask(self, **request: Any) -> dict[str, Any]:
@@ -82,7 +89,7 @@ def answer_requests(make: Callable[[Mapping[str, Any]], Made]) -> int:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # whatever libraries print is no answer
     call: Callable[[], object] | None = None
-    repeats, slow = 1, False
+    repeats = 1
     for line in sys.stdin:
         request = json.loads(line)
         if request["do"] == "prepare":
@@ -101,8 +108,8 @@ def answer_requests(make: Callable[[Mapping[str, Any]], Made]) -> int:
                 answer = {"failed": f"{type(failed).__name__}: {failed}".splitlines()[0]}
         else:
             assert call is not None
-            if not slow:
-                call()  # the others had the caches in between
+            for _ in range(math.ceil(repeats / 4) if repeats > 1 else 0):
+                call()  # the others had the caches in between, and few calls do not fill them
             start = time.perf_counter()
             for _ in range(repeats):
                 call()
