@@ -9,25 +9,23 @@ than one thread, einstan on one thread takes part, which no row may be slower th
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import common
 import workers
+from contest import FAST, OURS, Beside, Case, Row, medians
 
 TOLERANCE = {"float64": 1e-10, "float32": 2e-4}
-TURN = 0.03  # seconds of one contender before the next has its turn
-OURS, FAST, ALONE = "einstan", "einstan, numba", "einstan, one thread"
+ALONE = "einstan, one thread"
 HAND, SCIPY, TORCH, JAX = "NumPy by hand", "SciPy", "PyTorch eager", "JAX, jitted"
 
 Call = Callable[[], tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
-class Case:
+class Window:
     """A window over ``X`` with the kernel ``W``, or a pooling without one."""
 
     name: str
@@ -39,17 +37,17 @@ class Case:
 
 
 CASES = (
-    Case("2-D, 32x3x32x32, 16 of 3x3", "Y[n,j,p,q] = X[n,I,p+R,q+S] W[j,I,R,S]", (32, 3, 32, 32), (16, 3, 3, 3)),
-    Case(
+    Window("2-D, 32x3x32x32, 16 of 3x3", "Y[n,j,p,q] = X[n,I,p+R,q+S] W[j,I,R,S]", (32, 3, 32, 32), (16, 3, 3, 3)),
+    Window(
         "2-D, 16x32x28x28, 64 of 3x3, zeros around",
         "Y[n,j,p,q] = pad(X[n,I,p+R-1,q+S-1]) W[j,I,R,S] where |p| = |X.2|, |q| = |X.3|",
         (16, 32, 28, 28), (64, 32, 3, 3), zeros=1,
     ),
-    Case("2-D, 32x16x32x32, 32 of 3x3, stride 2", "Y[n,j,p,q] = X[n,I,2p+R,2q+S] W[j,I,R,S]",
+    Window("2-D, 32x16x32x32, 32 of 3x3, stride 2", "Y[n,j,p,q] = X[n,I,2p+R,2q+S] W[j,I,R,S]",
          (32, 16, 32, 32), (32, 16, 3, 3), stride=2),
-    Case("1-D, 100,000 by 64", "Y[p] = X[p+R] W[R]", (100_000,), (64,)),
-    Case("1-D, 8x16x4,096, 16 of 9", "Y[n,j,p] = X[n,I,p+R] W[j,I,R]", (8, 16, 4096), (16, 16, 9)),
-    Case("max pooling, 32x16x32x32, 2x2", "Y[n,i,p,q] = max[R,S](X[n,i,2p+R,2q+S]) where |R| = 2, |S| = 2",
+    Window("1-D, 100,000 by 64", "Y[p] = X[p+R] W[R]", (100_000,), (64,)),
+    Window("1-D, 8x16x4,096, 16 of 9", "Y[n,j,p] = X[n,I,p+R] W[j,I,R]", (8, 16, 4096), (16, 16, 9)),
+    Window("max pooling, 32x16x32x32, 2x2", "Y[n,i,p,q] = max[R,S](X[n,i,2p+R,2q+S]) where |R| = 2, |S| = 2",
          (32, 16, 32, 32), stride=2),
 )  # fmt: skip
 
@@ -63,7 +61,7 @@ TARGETS = (  # a case, the rival, and how much of its time einstan may take
 )
 
 
-def data(case: Case, dtype: str) -> tuple[Any, Any, Any]:
+def data(case: Window, dtype: str) -> tuple[Any, Any, Any]:
     """The input, the kernel, and the cotangent of the result."""
     import numpy as np
 
@@ -74,7 +72,7 @@ def data(case: Case, dtype: str) -> tuple[Any, Any, Any]:
     return X, W, rng.standard_normal(Y.shape).astype(dtype)
 
 
-def reference(case: Case, X: Any, W: Any, C: Any) -> tuple[Any, ...]:
+def reference(case: Window, X: Any, W: Any, C: Any) -> tuple[Any, ...]:
     """One entry of the kernel after the other, in float64."""
     import numpy as np
 
@@ -116,17 +114,17 @@ def reference(case: Case, X: Any, W: Any, C: Any) -> tuple[Any, ...]:
 # ---- contenders ------------------------------------------------------------------------------------------------------
 
 
-def ours(case: Case, X: Any, W: Any, C: Any) -> Call:
+def ours(case: Window, X: Any, W: Any, C: Any) -> Call:
     run, arrays = compiled(case, X, W, C, fast=False)
     return lambda: tuple(run(arrays).values())
 
 
-def ours_fast(case: Case, X: Any, W: Any, C: Any) -> Call:
+def ours_fast(case: Window, X: Any, W: Any, C: Any) -> Call:
     run, arrays = compiled(case, X, W, C, fast=True)
     return lambda: tuple(run(arrays).values())
 
 
-def compiled(case: Case, X: Any, W: Any, C: Any, **options: Any) -> tuple[Any, dict[str, Any]]:
+def compiled(case: Window, X: Any, W: Any, C: Any, **options: Any) -> tuple[Any, dict[str, Any]]:
     """The compiled program of Einstan, and the arrays that it takes."""
     from einstan.calculus.backward import backward, joined
     from einstan.calculus.program import Program
@@ -142,7 +140,7 @@ def compiled(case: Case, X: Any, W: Any, C: Any, **options: Any) -> tuple[Any, d
     return run, arrays
 
 
-def by_hand(case: Case, X: Any, W: Any, C: Any) -> Call:
+def by_hand(case: Window, X: Any, W: Any, C: Any) -> Call:
     """Two axes: the window copied as (image, channel and offset, position), one matrix product per image."""
     import numpy as np
 
@@ -167,7 +165,7 @@ def by_hand(case: Case, X: Any, W: Any, C: Any) -> Call:
     return run
 
 
-def by_scipy(case: Case, X: Any, W: Any, C: Any) -> Call:
+def by_scipy(case: Window, X: Any, W: Any, C: Any) -> Call:
     from scipy import signal
 
     def run() -> tuple[Any, ...]:
@@ -176,11 +174,10 @@ def by_scipy(case: Case, X: Any, W: Any, C: Any) -> Call:
     return run
 
 
-def by_torch(case: Case, X: Any, W: Any, C: Any) -> Call:
-    import torch
+def by_torch(case: Window, X: Any, W: Any, C: Any) -> Call:
     from torch.nn import functional
 
-    torch.set_num_threads(int(os.environ[common.POOLS[0]]))
+    torch = common.torch()
     x, c = torch.tensor(X, requires_grad=True), torch.tensor(C)
     if W is None:
 
@@ -201,10 +198,8 @@ def by_torch(case: Case, X: Any, W: Any, C: Any) -> Call:
     return run
 
 
-def by_jax(case: Case, X: Any, W: Any, C: Any) -> Call:
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
+def by_jax(case: Window, X: Any, W: Any, C: Any) -> Call:
+    jax = common.jax()
     x, c = jax.numpy.asarray(X), jax.numpy.asarray(C)
     if W is None:
 
@@ -225,7 +220,7 @@ def by_jax(case: Case, X: Any, W: Any, C: Any) -> Call:
     return lambda: tuple(jax.block_until_ready(both(x, w, c)))
 
 
-MAKERS: dict[str, Callable[[Case, Any, Any, Any], Call]] = {
+MAKERS: dict[str, Callable[[Window, Any, Any, Any], Call]] = {
     OURS: ours,
     FAST: ours_fast,
     ALONE: ours,
@@ -237,101 +232,59 @@ MAKERS: dict[str, Callable[[Case, Any, Any, Any], Call]] = {
 NEEDS = {FAST: "numba", SCIPY: "scipy", TORCH: "torch", JAX: "jax"}
 
 
-def takes_part(name: str, case: Case) -> bool:
-    return {HAND: len(case.W) == 4, SCIPY: len(case.X) == 1}.get(name, True)
+class Windows(Beside):
+    needs = NEEDS
+    turn, rounds = 0.03, 30
 
+    def cases(self) -> Sequence[Case]:
+        quick = self.options.quick
+        names = [name for name in self.available(MAKERS) if name != ALONE or self.options.threads > 1]
+        return [
+            Case(f"{window.name}, {dtype}", {"number": number, "dtype": dtype},
+                 [name for name in names if takes_part(name, window)])
+            for number, window in enumerate(CASES[:1] if quick else CASES) for dtype in ("float32", "float64")
+        ]  # fmt: skip
 
-def make(name: str, request: Any) -> workers.Made:
-    """The call of a contender, once its answer is right, and the error of that."""
-    import numpy as np
+    def threads(self, name: str) -> int:
+        return 1 if name == ALONE else super().threads(name)
 
-    case, dtype = CASES[request["number"]], request["dtype"]
-    X, W, C = data(case, dtype)
-    call = MAKERS[name](case, X, W, C)
-    expected = reference(case, *(None if a is None else a.astype(np.float64) for a in (X, W, C)))
-    largest = 0.0
-    for what, answer, exact in zip(("Y", "dX", "dW"), call(), expected, strict=False):
-        if np.asarray(answer).dtype != dtype:
-            raise common.WrongAnswerError(f"{name}: {what} is {np.asarray(answer).dtype}, the data {dtype}")
-        largest = max(largest, common.check(name, what, answer, exact, TOLERANCE[dtype]))
-    return call, largest
+    def make(self, name: str, request: Mapping[str, Any]) -> workers.Made:
+        import numpy as np
 
+        window, dtype = CASES[request["number"]], request["dtype"]
+        X, W, C = data(window, dtype)
+        call = MAKERS[name](window, X, W, C)
+        expected = reference(window, *(None if a is None else a.astype(np.float64) for a in (X, W, C)))
+        largest = 0.0
+        for what, answer, exact in zip(("Y", "dX", "dW"), call(), expected, strict=False):
+            if np.asarray(answer).dtype != dtype:
+                raise common.WrongAnswerError(f"{name}: {what} is {np.asarray(answer).dtype}, the data {dtype}")
+            largest = max(largest, common.check(name, what, answer, exact, TOLERANCE[dtype]))
+        return call, largest
 
-def verdicts(case: Case, dtype: str, times: dict[str, common.Timing]) -> Iterator[dict[str, Any]]:
-    """What was wanted of this row, and what came out."""
-    for name, kind, rival, limit in TARGETS:
-        if (name, kind) == (case.name, dtype) and rival in times:
-            for mine in (OURS, FAST):
+    def closing(self, rows: Sequence[Row]) -> Mapping[str, Any]:
+        """What was wanted of these rows, and what came out."""
+        found: list[dict[str, Any]] = []
+        for name, dtype, rival, limit in TARGETS:
+            case = f"{name}, {dtype}"
+            times = medians(row for row in rows if row["case"] == case)
+            for mine in self.ours if rival in times else ():
                 if mine in times:
-                    ratio = times[mine].median / times[rival].median
-                    what = f"{case.name}, {dtype}: {mine} over {rival}"
-                    yield {"what": what, "measured": ratio, "wanted": limit, "met": ratio <= limit}
+                    ratio = times[mine] / times[rival]
+                    what = f"{case}: {mine} over {rival}"
+                    found.append({"what": what, "measured": ratio, "wanted": limit, "met": ratio <= limit})
+        lines = [
+            (each["what"], f"{each['measured']:.2f}", f"at most {each['wanted']:g}", "met" if each["met"] else "missed")
+            for each in found
+        ]
+        if found:
+            common.table("targets", ("what", "measured", "wanted", "verdict"), lines)
+        return {"targets": found}
 
 
-def run() -> int:
-    parser = common.arguments(__doc__ or "", "python benchmarks/bench_conv.py --json conv.json")
-    parser.add_argument("--only", metavar="TEXT", default="", help="the cases whose name holds this")
-    options = parser.parse_args()
-    common.limit_threads(options.threads)
-    if (contender := os.environ.get(workers.WORKER)) is not None:
-        return workers.answer_requests(partial(make, contender))
-    record = common.machine()
-    record["versions"] |= {name: common.installed(name) for name in ("jax", "numba") if common.installed(name)}
-    print(common.one_line(record))
-    numbers = [number for number, case in enumerate(CASES) if options.only in case.name]
-    numbers = numbers[:1] if options.quick else numbers
-    names = [name for name in MAKERS if name not in NEEDS or common.installed(NEEDS[name])]
-    names = [name for name in names if name != ALONE or options.threads > 1]
-    if options.quick:
-        names = [name for name in names if name in (OURS, ALONE, HAND)]
-    rounds = 5 if options.quick else 30 if options.threads == 1 else 10
-    started = [workers.Worker(__file__, name, 1 if name == ALONE else options.threads) for name in names]
-    results: list[dict[str, Any]] = []
-    losses: list[tuple[str, str, str]] = []
-    targets: list[dict[str, Any]] = []
-    try:
-        with common.progress(2 * len(numbers), "conv") as done:
-            for number, dtype in ((number, dtype) for number in numbers for dtype in ("float32", "float64")):
-                case = CASES[number]
-                running = [worker for worker in started if takes_part(worker.name, case)]
-                request = {"number": number, "dtype": dtype, "turn": TURN}
-                found, failed = workers.in_turns(running, request, rounds)
-                times = {name: time for name, (time, _) in found.items()}
-                what = f"{case.name}, {dtype}"
-                rows = []
-                for name, time in times.items():
-                    quartiles = f"{common.seconds(time.low)} to {common.seconds(time.high)}"
-                    ratios = {mine: times[mine].median / time.median for mine in (OURS, FAST) if mine in times}
-                    shown = [f"{ratios[mine]:.2f}" if mine in ratios else "" for mine in (OURS, FAST)]
-                    rows.append((name, common.seconds(time.median), quartiles, *shown))
-                    results.append({"case": what, "contender": name, "time": time, "ratios": ratios})
-                    losses += [
-                        (what, mine, f"{times[mine].median / time.median:.2f} times as slow as {name}")
-                        for mine in (OURS, FAST)
-                        if mine in times and name not in (OURS, FAST) and times[mine].slower_than(time)
-                    ]
-                columns = ("contender", "median", "quartiles", "einstan over it", "with numba over it")
-                common.table(what, columns, rows)
-                targets += verdicts(case, dtype, times)
-                for name, reason in failed.items():
-                    print(f"{name} did not run: {reason}")
-                done(what)
-    finally:
-        for worker in started:
-            worker.close()
-    shown_targets = [
-        (each["what"], f"{each['measured']:.2f}", f"at most {each['wanted']:g}", "met" if each["met"] else "missed")
-        for each in targets
-    ]
-    if targets:
-        common.table("targets", ("what", "measured", "wanted", "verdict"), shown_targets)
-    if losses:
-        common.table("rows lost", ("case", "contender", "by"), losses)
-    else:
-        print("no row is lost")
-    common.write_json(options.json, "conv", record, {"rows": results, "targets": targets, "lost": losses})
-    return 0
+def takes_part(name: str, window: Window) -> bool:
+    return {HAND: len(window.W) == 4, SCIPY: len(window.X) == 1}.get(name, True)
 
 
 if __name__ == "__main__":
-    common.main_guard(run)
+    common.main_guard(Windows(__file__, __doc__).run)

@@ -9,16 +9,15 @@ Contenders run in processes of their own, interleaved.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import common
 import workers
+from contest import FAST, OURS, Beside, Case
 
 TOLERANCE = {"float64": 1e-10, "float32": 1e-4}
-OURS, FAST, ONE_HOT = "einstan", "einstan, numba", "one-hot product"
+ONE_HOT, SCIPY = "one-hot product", "SciPy, sparse"
 TORCH, INDEX_ADD, JAX = "PyTorch, embedding", "PyTorch, index_add_", "JAX, .at[].add"
 CASES = (  # tokens, rows of the table, entries of a row
     (512, 1_000, 1),
@@ -28,7 +27,6 @@ CASES = (  # tokens, rows of the table, entries of a row
     (65_536, 1_000, 16),
     (16_384, 30_000, 256),
 )
-TURN = 0.01  # seconds of one contender before the next has its turn
 MOST_ONE_HOT = 20_000_000  # entries of a one-hot matrix that is tried
 
 Call = Callable[[], Any]
@@ -140,9 +138,7 @@ def sparse(T: Any, C: Any, rows: int) -> Call:
 
 
 def torch_parts(T: Any, C: Any) -> tuple[Any, Any, Any]:
-    import torch
-
-    torch.set_num_threads(int(os.environ[common.POOLS[0]]))
+    torch = common.torch()
     return torch, torch.tensor(T), torch.tensor(C)
 
 
@@ -157,95 +153,52 @@ def torch_index_add(T: Any, C: Any, rows: int) -> Call:
 
 
 def by_jax(T: Any, C: Any, rows: int) -> Call:
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
+    jax = common.jax()
     t, c = jax.numpy.asarray(T), jax.numpy.asarray(C)
     step = jax.jit(lambda t, c: jax.numpy.zeros((rows, c.shape[1]), c.dtype).at[t].add(c))
     return lambda: jax.block_until_ready(step(t, c))
 
 
-MAKERS: dict[str, tuple[Callable[[Any, Any, int], Call], str]] = {
-    OURS: (ours, ""),
-    FAST: (ours_fast, "numba"),
-    "np.add.at, rows": (add_at, ""),
-    "np.add.at, entries": (add_at_entries, ""),
-    "segment sums": (segments, ""),
-    "np.bincount": (bincount, ""),
-    ONE_HOT: (one_hot, ""),
-    "SciPy, sparse": (sparse, "scipy"),
-    TORCH: (torch_embedding, "torch"),
-    INDEX_ADD: (torch_index_add, "torch"),
-    JAX: (by_jax, "jax"),
+MAKERS: dict[str, Callable[[Any, Any, int], Call]] = {
+    OURS: ours,
+    FAST: ours_fast,
+    "np.add.at, rows": add_at,
+    "np.add.at, entries": add_at_entries,
+    "segment sums": segments,
+    "np.bincount": bincount,
+    ONE_HOT: one_hot,
+    SCIPY: sparse,
+    TORCH: torch_embedding,
+    INDEX_ADD: torch_index_add,
+    JAX: by_jax,
 }
+NEEDS = {FAST: "numba", SCIPY: "scipy", TORCH: "torch", INDEX_ADD: "torch", JAX: "jax"}
 
 
-def make(name: str, request: Any) -> workers.Made:
-    """The call of a contender, once its answer is right, and the error of that."""
-    import numpy as np
+class Embeddings(Beside):
+    needs = NEEDS
+    turn, rounds = 0.01, 20
 
-    T, C = data(request["case"], request["dtype"])
-    rows = request["case"][1]
-    call = MAKERS[name][0](T, C, rows)
-    answer = np.asarray(call())
-    if answer.dtype != C.dtype:
-        raise common.WrongAnswerError(f"{name}: dE is {answer.dtype}, the data {C.dtype}")
-    return call, common.check(name, "dE", answer, reference(T, C, rows), TOLERANCE[request["dtype"]])
+    def cases(self) -> Sequence[Case]:
+        return [
+            Case(f"{tokens:,} tokens, table {rows:,} x {width}, {dtype}",
+                 {"case": (tokens, rows, width), "dtype": dtype},
+                 [name for name in self.available(MAKERS) if name != ONE_HOT or tokens * rows <= MOST_ONE_HOT])
+            for tokens, rows, width in CASES[: 2 if self.options.quick else len(CASES)]
+            for dtype in ("float32", "float64")
+        ]  # fmt: skip
 
+    def make(self, name: str, request: Mapping[str, Any]) -> workers.Made:
+        import numpy as np
 
-def run() -> int:
-    parser = common.arguments(__doc__ or "", "python benchmarks/bench_embedding.py --json embedding.json")
-    options = parser.parse_args()
-    common.limit_threads(options.threads)
-    if (contender := os.environ.get(workers.WORKER)) is not None:
-        return workers.answer_requests(partial(make, contender))
-    record = common.machine()
-    record["versions"] |= {name: common.installed(name) for name in ("jax", "numba") if common.installed(name)}
-    print(common.one_line(record))
-    names = [name for name, (_, package) in MAKERS.items() if not package or common.installed(package)]
-    if options.quick:
-        names = [name for name in names if not MAKERS[name][1]]
-    cases = CASES[: 2 if options.quick else len(CASES)]
-    started = [workers.Worker(__file__, name, options.threads) for name in names]
-    results: list[dict[str, Any]] = []
-    losses: list[tuple[str, str, str]] = []
-    try:
-        with common.progress(2 * len(cases), "embedding") as done:
-            for case, dtype in ((case, dtype) for case in cases for dtype in ("float32", "float64")):
-                tokens, height, width = case
-                fits = tokens * height <= MOST_ONE_HOT
-                running = [worker for worker in started if worker.name != ONE_HOT or fits]
-                request = {"case": case, "dtype": dtype, "turn": TURN}
-                found, failed = workers.in_turns(running, request, rounds=5 if options.quick else 20)
-                times = {name: time for name, (time, _) in found.items()}
-                what = f"{tokens:,} tokens, table {height:,} x {width}, {dtype}"
-                rows = []
-                for name, time in times.items():
-                    quartiles = f"{common.seconds(time.low)} to {common.seconds(time.high)}"
-                    ratios = {mine: times[mine].median / time.median for mine in (OURS, FAST) if mine in times}
-                    shown = [f"{ratios[mine]:.2f}" if mine in ratios else "" for mine in (OURS, FAST)]
-                    rows.append((name, common.seconds(time.median), quartiles, *shown))
-                    results.append({"case": what, "contender": name, "time": time, "ratios": ratios})
-                    losses += [
-                        (what, mine, f"{ratios[mine]:.2f} times as slow as {name}")
-                        for mine in ratios
-                        if name not in (OURS, FAST) and times[mine].slower_than(time)
-                    ]
-                columns = ("contender", "median", "quartiles", "einstan over it", "with numba over it")
-                common.table(what, columns, rows)
-                for name, reason in failed.items():
-                    print(f"{name} did not run: {reason}")
-                done(what)
-    finally:
-        for worker in started:
-            worker.close()
-    if losses:
-        common.table("rows lost", ("case", "contender", "by"), losses)
-    else:
-        print("no row is lost")
-    common.write_json(options.json, "embedding", record, {"rows": results, "lost": losses})
-    return 0
+        T, C = data(request["case"], request["dtype"])
+        rows = request["case"][1]
+        call = MAKERS[name](T, C, rows)
+        answer = np.asarray(call())
+        if answer.dtype != C.dtype:
+            raise common.WrongAnswerError(f"{name}: dE is {answer.dtype}, the data {C.dtype}")
+        return call, common.check(name, "dE", answer, reference(T, C, rows), TOLERANCE[request["dtype"]])
 
 
 if __name__ == "__main__":
-    common.main_guard(run)
+    common.main_guard(Embeddings(__file__, __doc__).run)

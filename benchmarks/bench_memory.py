@@ -16,6 +16,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import common
@@ -58,18 +59,19 @@ def steps(quick: bool) -> Iterator[Program]:
                 continue
             for dtype in ("float32",) if quick or batch > 512 else ("float32", "float64"):
                 name = f"batch {batch}, {'-'.join(map(str, widths))}, {dtype}: {way}"
-                yield Program("step", name, lambda b=batch, w=widths, t=dtype, o=options: step(b, w, t, **o))  # type: ignore[misc]
+                yield Program("step", name, partial(step, batch, widths, dtype, **options))
 
 
 def step(batch: int, widths: tuple[int, ...], dtype: str, update: bool, **options: Any) -> tuple[Any, None]:
     import numpy as np
     from bench_step import verified
     from by_hand import dense_softmax_cross_entropy
-    from step_contenders import RATE, Case, network
+    from perceptron import Perceptron, network
+    from step_contenders import RATE
 
     from einstan.library.optimisers import SGD
 
-    case = Case(batch, widths, dtype, 1)
+    case = Perceptron(batch, widths, dtype)
     gradients = network(case).value_and_grad("L")
     options = {"fast": False, **options}
     if update:
@@ -101,7 +103,7 @@ def networks(quick: bool) -> Iterator[Program]:
         return compiled.plan, case.arrays
 
     for case in cases(quick):
-        yield Program("network", case.name, lambda case=case: made(case))  # type: ignore[misc]
+        yield Program("network", case.name, partial(made, case))
 
 
 def sliding(quick: bool) -> Iterator[Program]:
@@ -118,7 +120,7 @@ def sliding(quick: bool) -> Iterator[Program]:
 
     for case in CASES[: 1 if quick else len(CASES)]:
         for dtype in ("float32", "float64"):
-            yield Program("windows", f"{case.name}, {dtype}", lambda c=case, d=dtype: made(c, d))  # type: ignore[misc]
+            yield Program("windows", f"{case.name}, {dtype}", partial(made, case, dtype))
 
 
 def hessians(quick: bool) -> Iterator[Program]:
@@ -137,7 +139,7 @@ def hessians(quick: bool) -> Iterator[Program]:
     for problem in PROBLEMS:
         for size in problem.sizes[:1] if quick else problem.sizes[-2:]:
             name = f"{problem.name}, {' x '.join(map(str, size))}"
-            yield Program("Hessian", name, lambda p=problem, s=size: made(p, s))  # type: ignore[misc]
+            yield Program("Hessian", name, partial(made, problem, size))
 
 
 def run() -> int:

@@ -17,6 +17,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import common
@@ -119,7 +120,7 @@ def cases(quick: bool) -> Iterator[Case]:
                 _first_lines(str(derived)),
             )
     for small in small_networks(quick):
-        step = Network(*small.members()).value_and_grad("L", wrt=small.wrt)  # type: ignore[arg-type]
+        step = Network(*small.members()).value_and_grad("L", wrt=small.wrt)
         outputs = ("L", *(f"d{name}" for name in small.wrt))
         yield Case(
             f"layer: {small.name}",
@@ -172,12 +173,12 @@ def measure(case: Case, quick: bool) -> list[Row]:
         if row.make is not None and first.setdefault(row.steps, row) is row:
             contenders[row.optimizer] = call = row.make()
             row.error = verified(case, row.optimizer, call())
-    effort = (
+    effort: dict[str, Any] = (
         {"budget": 0.03, "rounds": 3, "least": 1, "turn_seconds": 2e-4, "calibration": 1}
         if quick
         else {"budget": 2.0, "rounds": 100, "least": 5}
     )
-    times = common.interleaved(contenders, **effort)  # type: ignore[arg-type]
+    times = common.interleaved(contenders, **effort)
     for row in rows:
         if row.make is not None:  # plans that are the same are run once
             same = first[row.steps]
@@ -267,25 +268,21 @@ def show(case: Case, rows: list[Row]) -> float:
 def lost(case: Case, rows: list[Row]) -> list[tuple[str, str, str]]:
     """Rows that are slower than a naive order, and a default that is not the best."""
     found = []
-    naive = [row for row in rows if row.optimizer in NAIVE and row.time is not None]
-    for row in rows:
-        if row.optimizer in NAIVE or row.time is None or row.flops is None:
-            continue
-        for other in naive:
-            if row.time.slower_than(other.time):  # type: ignore[arg-type]
-                times = row.time.median / other.time.median  # type: ignore[union-attr]
-                found.append((case.name, row.optimizer, f"{times:.2f} times as slow as {other.optimizer}"))
-    default = next((row for row in rows if row.optimizer == DEFAULT), None)
-    if default is not None and default.time is not None and default.flops is not None:
-        ran = [row for row in rows if row.time is not None]
-        fewest = min((row for row in ran if row.flops is not None), key=lambda row: row.flops or 0)
-        fastest = min(ran, key=lambda row: row.time.median)  # type: ignore[union-attr]
-        if default.flops > (fewest.flops or 0):
-            more = default.flops / (fewest.flops or 1)
-            found.append((case.name, DEFAULT, f"{more:.3g} times the FLOPs of {fewest.optimizer}"))
-        if default.time.slower_than(fastest.time):  # type: ignore[arg-type]
-            times = default.time.median / fastest.time.median  # type: ignore[union-attr]
-            found.append((case.name, DEFAULT, f"{times:.2f} times as slow as {fastest.optimizer}"))
+    ran = [(row.optimizer, row.time, row.flops) for row in rows if row.time is not None and row.flops is not None]
+    for name, time, flops in ran:
+        if name not in NAIVE:
+            found += [
+                (case.name, name, f"{time.median / other.median:.2f} times as slow as {naive}")
+                for naive, other, _ in ran
+                if naive in NAIVE and time.slower_than(other)
+            ]
+        if name == DEFAULT:
+            fewest, _, least = min(ran, key=lambda each: each[2])
+            fastest, best, _ = min(ran, key=lambda each: each[1].median)
+            if flops > least:
+                found.append((case.name, name, f"{flops / (least or 1):.3g} times the FLOPs of {fewest}"))
+            if time.slower_than(best):
+                found.append((case.name, name, f"{time.median / best.median:.2f} times as slow as {fastest}"))
     return found
 
 
@@ -295,8 +292,7 @@ def run() -> int:
     options = parser.parse_args()
     common.limit_threads(options.threads)
     if workers.WORKER in os.environ:
-        name = os.environ[workers.WORKER]
-        return workers.answer_requests(lambda request: contract_contenders.make(name, request, options.threads))
+        return workers.answer_requests(partial(contract_contenders.make, os.environ[workers.WORKER]))
     record = common.machine()
     packages = {"jax": common.installed("jax")}
     record["versions"] |= {name: version for name, version in packages.items() if version}

@@ -64,6 +64,22 @@ def limit_threads(count: int) -> None:
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **wanted})
 
 
+def torch() -> Any:
+    """PyTorch, on as many threads as the BLAS library."""
+    import torch
+
+    torch.set_num_threads(int(os.environ.get(POOLS[0], "1")))
+    return torch
+
+
+def jax() -> Any:
+    """JAX, which keeps float64; its threads share the processors that `limit_threads` left."""
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    return jax
+
+
 def main_guard(run: Callable[[], int]) -> None:
     """Run a script: its exit status, 1 with one line for a wrong answer, 130 when it is interrupted."""
     try:
@@ -95,8 +111,9 @@ def check(contender: str, what: str, answer: Any, reference: Any, tolerance: flo
     found, expected = np.asarray(spoilt(contender, answer)), np.asarray(reference)
     if found.shape != expected.shape:
         raise WrongAnswerError(f"{contender}: {what} has the shape {found.shape}, the reference {expected.shape}")
-    scale = float(np.max(np.abs(expected), initial=0.0)) or 1.0
-    error = float(np.max(np.abs(found.astype(np.float64) - expected.astype(np.float64)), initial=0.0)) / scale
+    scale = float(max(np.max(expected, initial=0.0), -np.min(expected, initial=0.0))) or 1.0
+    apart = np.asarray(np.subtract(found, expected, dtype=np.float64))  # of half a gigabyte: one copy, and no more
+    error = float(np.max(np.abs(apart, out=apart), initial=0.0)) / scale
     if not error <= tolerance:  # NaN is refused too
         raise WrongAnswerError(
             f"{contender}: {what} differs from the reference by {error:.2g}, allowed is {tolerance:.2g}"

@@ -22,8 +22,8 @@ OURS = "einstan"
 class Contract:
     """A network as text, with its arrays and its cotangent: the same for all contenders."""
 
-    def __init__(self, text: str, sizes: Mapping[str, int], dtype: str, threads: int) -> None:
-        self.text, self.sizes, self.dtype, self.threads = text, sizes, dtype, threads
+    def __init__(self, text: str, sizes: Mapping[str, int], dtype: str) -> None:
+        self.text, self.sizes, self.dtype = text, sizes, dtype
         self.read = Text.read(text)
         rng = np.random.default_rng(0)
         shapes = self.read.shapes(sizes)
@@ -154,9 +154,7 @@ def opt_einsum_gradients(case: Contract, shared: bool) -> Call:
 
 
 def torch_gradients(case: Contract) -> Call:
-    import torch
-
-    torch.set_num_threads(case.threads)
+    torch = common.torch()
     spec, cotangent = case.spec, torch.from_numpy(case.cotangent)
     operands = [torch.from_numpy(array).requires_grad_() for array in case.operands]
 
@@ -168,10 +166,8 @@ def torch_gradients(case: Contract) -> Call:
 
 
 def jax_gradients(case: Contract) -> Call:
-    import jax
-    import jax.numpy as jnp
-
-    jax.config.update("jax_enable_x64", case.dtype == "float64")
+    jax = common.jax()
+    jnp = jax.numpy
     spec, operands, cotangent = case.spec, [jnp.asarray(a) for a in case.operands], jnp.asarray(case.cotangent)
 
     @jax.jit
@@ -203,8 +199,8 @@ def available(quick: bool) -> list[str]:
     ]  # fmt: skip
 
 
-def make(name: str, request: Mapping[str, Any], threads: int) -> tuple[Call, float]:
+def make(name: str, request: Mapping[str, Any]) -> tuple[Call, float]:
     """A contender prepared for a case, and its error."""
-    case = Contract(request["text"], request["sizes"], request["dtype"], threads)
+    case = Contract(request["text"], request["sizes"], request["dtype"])
     call = MAKERS[name](case)
     return call, case.verified(name, call(), name.startswith(GRADIENTS))

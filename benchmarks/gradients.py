@@ -7,6 +7,7 @@ Time is measured, every contender in a process of its own.  The targets that are
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def bound(case: str) -> str:
 def timed(quick: bool, threads: int, only: str) -> tuple[Rows, Rows]:
     """Every contender on every network in both precisions, and what did not run."""
     from networks import contractions, small_contractions
-    from workers import Worker, in_turns
+    from workers import in_turns, processes
 
     cases = [(c, small) for small, held in ((True, small_contractions()), (False, contractions(quick))) for c in held]
     cases = [(c, small) for c, small in cases if only in c.name.lower()]
@@ -89,29 +90,27 @@ def timed(quick: bool, threads: int, only: str) -> tuple[Rows, Rows]:
     rounds, turn = (3, 1e-3) if quick else (9, 1.5e-2)
     rows: Rows = []
     missing: Rows = []
-    workers = [Worker(SCRIPT, name, threads) for name in available(quick)] if cases else []
-    try:
-        with common.progress(len(cases) * len(dtypes), "contractions") as done:
-            for contraction, small in cases:
-                for dtype in dtypes:
-                    label = f"{contraction.name}, {dtype}"
-                    request = {"text": contraction.text, "sizes": contraction.sizes, "dtype": dtype, "turn": turn}
-                    asked = [w for w in workers if contraction.backward or not w.name.startswith(GRADIENTS)]
-                    found, failed = in_turns(asked, request, rounds)
-                    ours = found.get(f"{FORWARD}: {OURS}")
-                    for name, (time, error) in found.items():
-                        what, _, contender = name.partition(": ")
-                        mine = found.get(f"{what}: {OURS}")
-                        row = {"case": label, "small": small, "what": what, "contender": contender, "time": time}
-                        row |= {"error": error, "ratio": time.median / mine[0].median if mine else None}
-                        if name == f"{GRADIENTS}: {OURS}" and ours:
-                            row["over_forward"] = time.median / ours[0].median
-                        rows.append(row)
-                    missing += [{"case": label, "contender": name, "reason": why} for name, why in failed.items()]
-                    done(label)
-    finally:
-        for worker in workers:
-            worker.close()
+    names = dict.fromkeys(available(quick), threads) if cases else {}
+    with (
+        common.progress(len(cases) * len(dtypes), "contractions") as done,
+        processes(SCRIPT, names) as started,
+    ):
+        for (contraction, small), dtype in product(cases, dtypes):
+            label = f"{contraction.name}, {dtype}"
+            request = {"text": contraction.text, "sizes": contraction.sizes, "dtype": dtype, "turn": turn}
+            asked = [w for w in started if contraction.backward or not w.name.startswith(GRADIENTS)]
+            found, failed = in_turns(asked, request, rounds)
+            ours = found.get(f"{FORWARD}: {OURS}")
+            for name, (time, error) in found.items():
+                what, _, contender = name.partition(": ")
+                mine = found.get(f"{what}: {OURS}")
+                row = {"case": label, "small": small, "what": what, "contender": contender, "time": time}
+                row |= {"error": error, "ratio": time.median / mine[0].median if mine else None}
+                if name == f"{GRADIENTS}: {OURS}" and ours:
+                    row["over_forward"] = time.median / ours[0].median
+                rows.append(row)
+            missing += [{"case": label, "contender": name, "reason": why} for name, why in failed.items()]
+            done(label)
     return rows, missing
 
 

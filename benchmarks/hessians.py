@@ -36,6 +36,11 @@ class Problem:
     target_factored: float | None = None
     factored_against: str = "jax"
 
+    def entries(self, given: Arrays) -> int:
+        """Of the dense derivative."""
+        w = given[self.wrt]
+        return int(np.size(self.function(np, w, given)) * w.size**self.order)
+
 
 # ---- masked matrix factorisation -------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import by_hand
 import numpy as np
@@ -27,7 +28,7 @@ class Small:
     """Members of a network with the scalar L, the arrays that it reads, and what they give, written by hand."""
 
     name: str
-    members: Callable[[], tuple[object, ...]]
+    members: Callable[[], tuple[Any, ...]]
     arrays: Arrays
     wrt: tuple[str, ...]
     answer: Callable[[Arrays], Arrays]
@@ -179,8 +180,8 @@ def small_networks(quick: bool) -> list[Small]:
     def labels(rows: int, classes: int) -> np.ndarray:
         return np.eye(classes)[rng.integers(classes, size=rows)]
 
-    def network(*names: str, scalar: str = "") -> Callable[[], tuple[object, ...]]:
-        def members() -> tuple[object, ...]:
+    def network(*names: str, scalar: str = "") -> Callable[[], tuple[Any, ...]]:
+        def members() -> tuple[Any, ...]:
             from einstan import layers
 
             return (*(getattr(layers, name)() for name in names), *((scalar,) if scalar else ()))
@@ -299,13 +300,13 @@ def small_networks(quick: bool) -> list[Small]:
     ]
 
 
-def huber_members() -> tuple[object, ...]:
+def huber_members() -> tuple[Any, ...]:
     from einstan import layers
 
     return (layers.huber()(),)
 
 
-def digits_members() -> tuple[object, ...]:
+def digits_members() -> tuple[Any, ...]:
     """dense–relu–dense–relu–dense–softmax–cross-entropy, as the command line trains it."""
     from einstan.layers import cross_entropy, dense, relu, softmax
 

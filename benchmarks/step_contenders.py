@@ -1,50 +1,34 @@
 """The contenders of bench_step.py: one training step of a multilayer perceptron, in every way that one writes it.
 
-Each maker takes a `Case` and gives a function that makes one step, from the parameters that the step before left, and
-returns the loss; and one that gives the parameters as arrays.  What is not installed is not in the table.
+Each maker takes a `Perceptron` and gives a function that makes one step, from the parameters that the step before left,
+and returns the loss; and one that gives the parameters as arrays.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import common
 import numpy as np
+from perceptron import Perceptron, network
 
 RATE = 1e-3
 Made = tuple[Callable[[], Any], Callable[[], dict[str, Any]]]
 
 
-@dataclass
-class Case:
-    """A batch and the widths of the layers; the data are the same for all contenders."""
-
-    batch: int
-    widths: tuple[int, ...]
-    dtype: str
-    threads: int
-
-    def __post_init__(self) -> None:
-        rng = np.random.default_rng(0)
-        self.params: dict[str, Any] = {}
-        for layer, (rows, columns) in enumerate(pairwise(self.widths), 1):
-            self.params[f"W{layer}"] = (rng.standard_normal((rows, columns)) * np.sqrt(2 / rows)).astype(self.dtype)
-            self.params[f"b{layer}"] = (rng.standard_normal(columns) * 0.1).astype(self.dtype)
-        self.X = rng.random((self.batch, self.widths[0])).astype(self.dtype)
-        self.Y = np.eye(self.widths[-1], dtype=self.dtype)[rng.integers(self.widths[-1], size=self.batch)]
-        self.depth = len(self.widths) - 1
-        self.rate = np.dtype(self.dtype).type(RATE)
+def rate_of(case: Perceptron) -> Any:
+    """As a number of the data's own precision."""
+    return np.dtype(case.dtype).type(RATE)
 
 
 # ---- NumPy -----------------------------------------------------------------------------------------------------------
 
 
-def plain(case: Case) -> Made:
+def plain(case: Perceptron) -> Made:
     """As one writes it in an afternoon."""
-    params, X, Y, depth = dict(case.params), case.X, case.Y, case.depth
+    params, X, Y, depth, rate = dict(case.params), case.X, case.Y, case.depth, rate_of(case)
 
     def step() -> Any:
         kept = [X]
@@ -58,8 +42,8 @@ def plain(case: Case) -> Made:
         cotangent = (exponential / total - Y) / len(X)
         for layer in range(depth, 0, -1):
             W, b = params[f"W{layer}"], params[f"b{layer}"]
-            params[f"W{layer}"] = W - case.rate * (kept[layer - 1].T @ cotangent)
-            params[f"b{layer}"] = b - case.rate * cotangent.sum(axis=0)
+            params[f"W{layer}"] = W - rate * (kept[layer - 1].T @ cotangent)
+            params[f"b{layer}"] = b - rate * cotangent.sum(axis=0)
             if layer > 1:
                 cotangent = (cotangent @ W.T) * (kept[layer - 1] > 0)
         return loss
@@ -67,7 +51,7 @@ def plain(case: Case) -> Made:
     return step, lambda: params
 
 
-def expert(case: Case) -> Made:
+def expert(case: Perceptron) -> Made:
     """All arrays allocated beforehand, everything in place, the rate folded into the cotangent."""
     X, Y, depth, n, dtype = case.X, case.Y, case.depth, case.batch, case.dtype
     W = [case.params[f"W{k + 1}"].copy() for k in range(depth)]
@@ -77,7 +61,7 @@ def expert(case: Case) -> Made:
     masks = [np.empty(a.shape, bool) for a in A]
     gW, gb = [np.empty_like(w) for w in W], [np.empty_like(x) for x in b]
     top, total = np.empty((n, 1), dtype), np.empty((n, 1), dtype)
-    seed = case.rate / n
+    seed = rate_of(case) / n
 
     def step() -> Any:
         for k in range(depth):
@@ -110,9 +94,10 @@ def expert(case: Case) -> Made:
     return step, lambda: {f"{a}{k + 1}": v[k] for k in range(depth) for a, v in (("W", W), ("b", b))}
 
 
-def contracted(case: Case, contract: Callable[..., Callable[..., Any]]) -> Made:
+def contracted(case: Perceptron, contract: Callable[..., Callable[..., Any]]) -> Made:
     """Every product and sum by an einsum, the rest in NumPy; ``contract(equation, *shapes)`` prepares a call."""
     params, X, Y, depth, n = dict(case.params), case.X, case.Y, case.depth, case.batch
+    seed = rate_of(case) / n
     sizes = list(pairwise(case.widths))
     forward = [contract("nk,kj->nj", (n, k), (k, j)) for k, j in sizes]
     weights = [contract("nk,nj->kj", (n, k), (n, j)) for k, j in sizes]
@@ -131,7 +116,7 @@ def contracted(case: Case, contract: Callable[..., Callable[..., Any]]) -> Made:
         exponential = np.exp(Z)
         sums = rows(exponential)[:, None]
         loss = -total(Y, Z - np.log(sums)) / n
-        cotangent = (exponential / sums - Y) * (case.rate / n)
+        cotangent = (exponential / sums - Y) * seed
         for k in range(depth - 1, -1, -1):
             W, b = params[f"W{k + 1}"], params[f"b{k + 1}"]
             params[f"W{k + 1}"] = W - weights[k](kept[k], cotangent)
@@ -143,17 +128,17 @@ def contracted(case: Case, contract: Callable[..., Callable[..., Any]]) -> Made:
     return step, lambda: params
 
 
-def by_einsum(case: Case) -> Made:
+def by_einsum(case: Perceptron) -> Made:
     return contracted(case, lambda text, *shapes: lambda *arrays: np.einsum(text, *arrays, optimize=len(arrays) > 1))
 
 
-def by_opt_einsum(case: Case) -> Made:
+def by_opt_einsum(case: Perceptron) -> Made:
     import opt_einsum
 
     return contracted(case, opt_einsum.contract_expression)
 
 
-def products(case: Case) -> Made:
+def products(case: Perceptron) -> Made:
     """The matrix products of the step and nothing else: what no NumPy code can undercut."""
     depth, n = case.depth, case.batch
     W = [case.params[f"W{k + 1}"] for k in range(depth)]
@@ -175,11 +160,12 @@ def products(case: Case) -> Made:
     return step, dict
 
 
-def by_autograd(case: Case) -> Made:
+def by_autograd(case: Perceptron) -> Made:
     import autograd.numpy as anp
     from autograd import value_and_grad
 
     params, X, Y, depth, n = dict(case.params), case.X, case.Y, case.depth, case.batch
+    rate = rate_of(case)
 
     def loss_of(parameters: dict[str, Any]) -> Any:
         A = X
@@ -194,7 +180,7 @@ def by_autograd(case: Case) -> Made:
     def step() -> Any:
         loss, grads = gradient(params)
         for name, array in grads.items():
-            params[name] = params[name] - case.rate * array
+            params[name] = params[name] - rate * array
         return loss
 
     return step, lambda: params
@@ -203,10 +189,8 @@ def by_autograd(case: Case) -> Made:
 # ---- frameworks ------------------------------------------------------------------------------------------------------
 
 
-def torch_parts(case: Case) -> Any:
-    import torch
-
-    torch.set_num_threads(case.threads)
+def torch_parts(case: Perceptron) -> Any:
+    torch = common.torch()
     params = {name: torch.tensor(array, requires_grad=True) for name, array in case.params.items()}
     return torch, params, torch.tensor(case.X), torch.tensor(case.Y)
 
@@ -221,7 +205,7 @@ def torch_loss(torch: Any, depth: int) -> Callable[..., Any]:
     return loss_of
 
 
-def torch_step(case: Case, wrapped: bool) -> Made:
+def torch_step(case: Perceptron, wrapped: bool) -> Made:
     torch, params, X, Y = torch_parts(case)
     loss_of, given = torch_loss(torch, case.depth), list(params.values())
     if wrapped:
@@ -237,15 +221,15 @@ def torch_step(case: Case, wrapped: bool) -> Made:
     return step, lambda: {name: tensor.detach().numpy() for name, tensor in params.items()}
 
 
-def by_torch(case: Case) -> Made:
+def by_torch(case: Perceptron) -> Made:
     return torch_step(case, False)
 
 
-def by_torch_compile(case: Case) -> Made:
+def by_torch_compile(case: Perceptron) -> Made:
     return torch_step(case, True)
 
 
-def by_torch_hand(case: Case) -> Made:
+def by_torch_hand(case: Perceptron) -> Made:
     """The backward pass written by hand, without autograd, everything in place."""
     torch, params, X, Y = torch_parts(case)
     depth, n = case.depth, case.batch
@@ -275,10 +259,8 @@ def by_torch_hand(case: Case) -> Made:
     return step, lambda: {f"{a}{k + 1}": v[k].numpy() for k in range(depth) for a, v in (("W", W), ("b", b))}
 
 
-def by_jax(case: Case) -> Made:
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
+def by_jax(case: Perceptron) -> Made:
+    jax = common.jax()
     jnp = jax.numpy
     depth, n = case.depth, case.batch
 
@@ -307,22 +289,7 @@ def by_jax(case: Case) -> Made:
 # ---- einstan ---------------------------------------------------------------------------------------------------------
 
 
-def network(case: Case) -> Any:
-    """The perceptron, of Einstan's layers."""
-    from einstan.layers import cross_entropy, dense, relu, softmax
-    from einstan.library.network import Network
-
-    members, source = [], "X"
-    for layer in range(1, case.depth + 1):
-        last = layer == case.depth
-        members.append(dense("Z" if last else f"H{layer}", X=source, W=f"W{layer}", b=f"b{layer}"))
-        if not last:
-            members.append(relu(f"A{layer}", Z=f"H{layer}"))
-            source = f"A{layer}"
-    return Network(*members, softmax("S", Z="Z"), cross_entropy("L", S="S", Y="Y"))
-
-
-def einstan_step(case: Case, **options: Any) -> Made:
+def einstan_step(case: Perceptron, **options: Any) -> Made:
     from einstan.library.optimisers import SGD
 
     optimiser = SGD(RATE)
@@ -337,22 +304,22 @@ def einstan_step(case: Case, **options: Any) -> Made:
     return step, lambda: held
 
 
-def einstan_fresh(case: Case) -> Made:
+def einstan_fresh(case: Perceptron) -> Made:
     return einstan_step(case, fast=False)
 
 
-def einstan_numpy(case: Case) -> Made:
+def einstan_numpy(case: Perceptron) -> Made:
     return einstan_step(case, fast=False, reuse_buffers=True)
 
 
-def einstan_fast(case: Case) -> Made:
+def einstan_fast(case: Perceptron) -> Made:
     return einstan_step(case, fast=True, reuse_buffers=True)
 
 
 EXPERT, PRODUCTS, NUMPY, FAST = "NumPy, expert", "matrix products alone", "einstan", "einstan [fast]"
 FRESH = "einstan, fresh results"
 
-CONTENDERS: dict[str, tuple[Callable[[Case], Made], str]] = {  # with the package that it needs
+CONTENDERS: dict[str, tuple[Callable[[Perceptron], Made], str]] = {  # with the package that it needs
     EXPERT: (expert, "numpy"),
     PRODUCTS: (products, "numpy"),
     "NumPy, plain": (plain, "numpy"),
@@ -367,7 +334,3 @@ CONTENDERS: dict[str, tuple[Callable[[Case], Made], str]] = {  # with the packag
     FRESH: (einstan_fresh, "numpy"),
     FAST: (einstan_fast, "numba"),
 }
-
-
-def available() -> list[str]:
-    return [name for name, (_, package) in CONTENDERS.items() if common.installed(package)]

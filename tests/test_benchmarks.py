@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -26,13 +27,20 @@ SCRIPTS = [
     ("bench_hessian", ("--only", "x'Ax"), "einstan"),
 ]
 
+# script, one of its cases, and the contender that is asked last: the frameworks before it are checked too
+FRAMEWORKS = [
+    ("bench_hessian", "x'Ax, 64", "autograd"),
+    ("bench_hessian", "per-example norms", "jax"),
+    ("bench_hvp", "batch 32, 16 directions", "PyTorch"),
+]
+
 
 def run(script: str, *options: str, plant: str = "") -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if name != "EINSTAN_BENCH_PLANT"}
     if plant:
         environment["EINSTAN_BENCH_PLANT"] = plant
     return subprocess.run(
-        [sys.executable, str(BENCHMARKS / f"{script}.py"), "--quick", *options],
+        [sys.executable, str(BENCHMARKS / f"{script}.py"), *options],
         capture_output=True,
         text=True,
         env=environment,
@@ -44,7 +52,7 @@ def run(script: str, *options: str, plant: str = "") -> subprocess.CompletedProc
 @pytest.mark.slow
 @pytest.mark.parametrize("script", [script for script, _, _ in SCRIPTS])
 def test_runs_and_writes_json(script, tmp_path):
-    answer = run(script, "--json", str(tmp_path / "results.json"))
+    answer = run(script, "--quick", "--json", str(tmp_path / "results.json"))
     assert answer.returncode == 0, answer.stderr + answer.stdout
     written = json.loads((tmp_path / "results.json").read_text("utf-8"))
     assert written["benchmark"] == script.removeprefix("bench_")
@@ -56,15 +64,66 @@ def test_runs_and_writes_json(script, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize(("script", "options", "contender"), SCRIPTS)
 def test_a_wrong_answer_is_refused(script, options, contender, tmp_path):
-    answer = run(script, *options, "--json", str(tmp_path / "results.json"), plant=contender)
+    answer = run(script, "--quick", *options, "--json", str(tmp_path / "results.json"), plant=contender)
     assert answer.returncode == 1
     assert answer.stderr.startswith(f"refused: {contender}: "), answer.stderr
     assert "differs from the reference by" in answer.stderr
     assert not list(tmp_path.iterdir()), "nothing is written for a wrong answer"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("script", "case", "contender"), FRAMEWORKS)
+def test_a_wrong_answer_of_a_framework_is_refused(script, case, contender):
+    if missing := [package for package in ("autograd", "jax", "torch") if find_spec(package) is None]:
+        pytest.skip(f"no {', '.join(missing)}")
+    answer = run(script, "--only", case, plant=contender)
+    assert answer.returncode == 1
+    assert answer.stderr.splitlines()[-1].startswith(f"refused: {contender}: "), answer.stderr
+
+
+class Scripted:
+    """A worker that answers as it is told, and writes down what it was asked."""
+
+    def __init__(self, name, prepared, seconds):
+        self.name, self.prepared, self.seconds, self.turns = name, prepared, list(seconds), 0
+
+    def ask(self, do, **_):
+        if do == "prepare":
+            return self.prepared
+        self.turns += 1
+        return {"seconds": self.seconds.pop(0)} if self.seconds else {"failed": "the process ended"}
+
+
+def test_slow_contenders_have_three_turns_and_the_failed_a_reason(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    workers = importlib.import_module("workers")
+    quick = Scripted("quick", {"error": 1e-9, "slow": False}, [3.0, 1.0, 2.0, 5.0, 4.0])
+    slow = Scripted("slow", {"error": None, "slow": True}, [9.0] * 5)
+    dies = Scripted("dies", {"error": 0.0, "slow": False}, [1.0])
+    refuses = Scripted("refuses", {"failed": "ValueError: too many operands"}, ())
+    found, failed = workers.in_turns([quick, slow, dies, refuses], {}, rounds=5)
+    assert {name: (time.median, time.runs, error) for name, (time, error) in found.items()} == {
+        "quick": (3.0, 5, 1e-9),
+        "slow": (9.0, 3, None),
+    }
+    assert failed == {"dies": "the process ended", "refuses": "ValueError: too many operands"}
+    assert (quick.turns, slow.turns, dies.turns, refuses.turns) == (5, 3, 2, 0)
+    wrong = Scripted("wrong", {"wrong": "wrong: x differs"}, ())
+    with pytest.raises(workers.common.WrongAnswerError, match="wrong: x differs"):
+        workers.in_turns([wrong], {}, rounds=5)
+
+
+def test_rows_are_lost_to_rivals_alone(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    contest, timing = importlib.import_module("contest"), importlib.import_module("common").timing
+    times = {"ours": [2.0, 2.1, 2.2], "ours, fast": [1.0, 1.1, 1.2], "rival": [1.0, 1.05, 1.1], "less": [0.1, 0.1, 0.1]}
+    rows = [{"case": "A", "contender": name, "time": timing(found), "error": None} for name, found in times.items()]
+    lost = contest.slower(rows, ("ours", "ours, fast"), no_rivals=("less",))
+    assert lost == [("A", "ours", "2.00 times as slow as rival")]
+
+
 def test_paths_are_compared_on_every_network_and_layer(tmp_path):
-    answer = run("bench_paths", "--only", "no such case")
+    answer = run("bench_paths", "--quick", "--only", "no such case")
     assert answer.returncode == 2
     cases = [line.strip() for line in answer.stderr.splitlines()[1:]]
     assert len([case for case in cases if not case.startswith("layer:") and "backward" not in case]) == 12
