@@ -86,10 +86,20 @@ def outer_factors(core: Expr) -> tuple[Expr, ...]:
     kept: list[list[Expr]] = []
     for part in parts:
         homes = [group for group in kept if set(part.free) <= set(group[0].free)]
-        homes[-1].append(part) if homes else kept.append([part])  # the last is the smallest
+        # The last is the smallest.  What could go to either of two that are one array stands between them, so that
+        # a product that is symmetric stays so.
+        between = len(homes) > 1 and homes[-1][0].free and _alike(homes[-1][0], homes[-2][0])
+        homes[-1].append(part) if homes and not between else kept.append([part])
     if coefficient != 1 and kept:
         kept[-1].insert(0, Const(coefficient))
     return tuple(simplify_product(group) for group in kept) if len(kept) > 1 else (core,)
+
+
+def _alike(left: Expr, right: Expr) -> bool:
+    """Whether they differ in their letters alone."""
+    if len(left.free) != len(right.free):
+        return False
+    return substitute(left, dict(zip(left.free, right.free, strict=True))) is right
 
 
 def _joins(factor: Expr, free: Sequence[Index], summed: Sequence[Index]) -> bool:

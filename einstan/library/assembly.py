@@ -14,7 +14,18 @@ from einstan.library.factored import SMALL, FactoredTensor
 from einstan.library.factored_dense import Place, Structure, Writer, dtype_of, placed, places, writer
 from einstan.library.factored_parts import Part
 from einstan.library.labelled import Labels
-from einstan.library.symmetric import Average, Order, averages, exchanges, mended, numbered, overlapping, same_factors
+from einstan.library.symmetric import (
+    LARGE,
+    Average,
+    Order,
+    averages,
+    exchanges,
+    mended,
+    mirror,
+    overlapping,
+    same_factors,
+    strips,
+)
 from einstan.machine.plan import Plan
 from einstan.machine.symmetric import is_symmetric
 
@@ -35,39 +46,36 @@ class Assembly:
         self.parts = [(term.axes, [(at[core], labels) for core, labels in term.factors]) for term in apart.terms]
         self.places = [_places(axes, factors) for axes, factors in self.parts]
         self.kept = list(range(len(self.parts)))
-        self.averages: list[Average] = []
-        self.free: list[dict[int, np.ndarray]] = []
+        self.averages: list[tuple[Average, int | None]] = []
         self.mirrors: tuple[Order, ...] = ()
         self.equation = apart.equation
         self._writers: dict[Any, Writer] = {}
         self.kept_parts = _maker(self.parts, self.kept)
         if len(self.group) > 1:
-            self._average(frozenset())
+            self._average(lambda *_: False)
 
-    def _average(self, exact: frozenset[int]) -> None:
-        alike = {k for k, (a, f) in enumerate(self.parts) if all(same_factors(a, f, g) for g in self.group)}
-        self.kept = sorted(exact | alike)
-        self.averages = averages([axes for axes, _ in self.parts], self.kept, self.group)
+    def _average(self, exact: Callable[[int, Labels], bool]) -> None:
+        alike = [k for k, (a, f) in enumerate(self.parts) if all(same_factors(a, f, g, exact) for g in self.group)]
+        self.kept = alike
+        found = averages([axes for axes, _ in self.parts], self.kept, self.group)
+        self.averages = [(average, self._mirrored(average)) for average in found]
         self.averaged = [k for k in range(len(self.parts)) if k not in self.kept]
-        self.mirrors = self.group if overlapping(len(self.kept) + len(self.averages), self.averages) else ()
+        self.mirrors = self.group if overlapping(len(self.kept) + len(found), found) else ()
         self.kept_parts = _maker(self.parts, self.kept)
 
     def know(self, apart: Cores, made: Plan) -> None:
         """Leave alone what the code computes symmetric to the last bit."""
-        exact: set[int] = set()
-        for number, term in enumerate(apart.terms if len(self.group) == 2 else ()):
-            turned, order = numbered(term.axes, self.group[1])
-            if turned != term.axes or len(term.factors) != 1:
-                continue
-            ((core, labels),) = term.factors
-            stored = made.tensors[core]
-            if stored.value is not None and None not in stored.slots:
-                axes = [k for k in stored.slots if k is not None]
-                back = [axes.index(k) for k in range(len(axes))]  # of each axis of the value, its slot
-                moved = tuple(axes[labels.index(order[labels[slot]])] for slot in back)
-                exact |= {number} if is_symmetric(made.graph, stored.value, moved) else set()
-        if len(self.group) > 1:
-            self._average(frozenset(exact))
+
+        def exact(number: int, order: Labels) -> bool:
+            stored = made.tensors[apart.outputs[number]]
+            if stored.value is None or None in stored.slots:
+                return False
+            axes = [k for k in stored.slots if k is not None]
+            back = [axes.index(k) for k in range(len(axes))]  # of each axis of the value, its slot
+            return is_symmetric(made.graph, stored.value, tuple(axes[order[slot]] for slot in back))
+
+        if len(self.group) == 2:  # an exchange that undoes itself
+            self._average(exact)
 
     @cached_property
     def whole(self) -> int | None:
@@ -103,39 +111,43 @@ class Assembly:
     def _parts(self, arrays: Sequence[Any]) -> tuple[Part, ...]:
         if not self.averages:
             return self.kept_parts(arrays)
-        try:
-            memory = self.free.pop()  # that no other call is using: taking it from the list is atomic
-        except IndexError:
-            memory = {}
-        cores = {k: self._core(k, arrays, memory) for k in self.averaged}
+        cores = {k: self._core(k, arrays) for k in self.averaged}
         found: list[Part] = []
-        for average in self.averages:
-            core = average.of(cores)
+        for average, number in self.averages:
+            if number is None:
+                core = average.of(cores)
+            else:
+                core = cores[number] if cores[number].flags.writeable else cores[number].copy()
+                mirror(core)
             labels = average.labels
             found.append(Part(average.axes, ((core, labels),)))
             for axes, order in average.images:
                 found.append(Part(axes, ((core.transpose(order), labels),)))
-        self.free.append(memory)
         return (*found, *self.kept_parts(arrays))
 
-    def _core(self, number: int, arrays: Sequence[Any], memory: dict[int, np.ndarray]) -> np.ndarray:
-        """The core of a part that is averaged; a product lies in memory that the next call writes again."""
-        places = self.places[number]
-        if places is None:
-            axes, factors = self.parts[number]
-            return Part(axes, tuple([(arrays[k], labels) for k, labels in factors])).core(self.shape)
+    def _core(self, number: int, arrays: Sequence[Any]) -> np.ndarray:
+        """The core of a part that is averaged."""
         axes, factors = self.parts[number]
-        *lined_up, last = [placed(arrays[k], *place) for (k, _), place in zip(factors, places, strict=True)]
-        if not lined_up:
-            return last
-        core = lined_up[0]
-        for other in lined_up[1:]:
-            core = core * other
-        out, dtype = memory.get(number), np.result_type(core, last)
-        if out is None or out.dtype != dtype:
-            sizes = dict(zip(axes, self.shape, strict=True))
-            out = memory[number] = np.empty([sizes[label] for label in range(len(sizes))], dtype)
-        return np.multiply(core, last, out=out)
+        lined_up = self.places[number]
+        if lined_up is None:
+            return Part(axes, tuple([(arrays[k], labels) for k, labels in factors])).core(self.shape)
+        core = placed(arrays[factors[0][0]], *lined_up[0])
+        for (k, _), place in zip(factors[1:], lined_up[1:], strict=True):
+            core = core * placed(arrays[k], *place)
+        return core
+
+    def _mirrored(self, average: Average) -> int | None:
+        """The part whose core is made symmetric where it lies: a large one, of its own."""
+        number = average.sources[0][0]
+        sizes = dict(zip(average.axes, self.shape, strict=True))
+        shape = [sizes[label] for label in average.labels]
+        _, factors = self.parts[number]
+        if not average.is_matrix or 0 in shape or math.prod(shape) < LARGE * len(strips(shape)):
+            return None
+        if len(factors) == 1:
+            uses = sum(core == factors[0][0] for _, others in self.parts for core, _ in others)
+            return number if uses == 1 else None
+        return number if self.places[number] is not None else None
 
 
 def _maker(parts: Sequence[Any], chosen: Sequence[int]) -> Callable[[Sequence[Any]], tuple[Part, ...]]:

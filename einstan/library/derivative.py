@@ -224,7 +224,7 @@ def cores(program: calculus.Program, *names: Name) -> list[Cores]:
     """Equations of a program taken apart: an equation for each factor of each of their cores."""
     program = runnable(program)
     taken = {str(tensor) for tensor in program.ranks}
-    known: dict[Expr, str] = {}  # factors that differ in letters alone are one array
+    known: dict[Expr, tuple[str, tuple[int, ...]]] = {}  # factors that differ in letters alone are one array
     made: list[Equation] = []
     found: list[tuple[Equation, tuple[Term, ...]]] = []
     for name in names:
@@ -234,14 +234,16 @@ def cores(program: calculus.Program, *names: Name) -> list[Cores]:
             label = {index: k for k, index in enumerate(dict.fromkeys(each.axes))}
             factors: list[tuple[str, tuple[int, ...]]] = []
             for factor in outer_factors(each.core):
-                own = tuple(index for index in label if index in factor.free)
-                plain = tuple(Index(f"x{k}", index.dim) for k, index in enumerate(own))
-                key: Expr = substitute(factor, dict(zip(own, plain, strict=True)))  # type: ignore[assignment]
+                free = tuple(index for index in factor.free if index in label)  # as they come in it, whatever they are
+                plain = tuple(Index(f"x{k}", index.dim) for k, index in enumerate(free))
+                key: Expr = substitute(factor, dict(zip(free, plain, strict=True)))  # type: ignore[assignment]
                 if key not in known:
-                    known[key] = fresh_name("core", taken)
-                    taken.add(known[key])
-                    made.append(Equation(known[key], own, factor, _stated(equation, own, factor)))
-                factors.append((known[key], tuple(label[index] for index in own)))
+                    own = tuple(index for index in label if index in free)
+                    known[key] = fresh_name("core", taken), tuple(free.index(index) for index in own)
+                    taken.add(known[key][0])
+                    made.append(Equation(known[key][0], own, factor, _stated(equation, own, factor)))
+                core, order = known[key]
+                factors.append((core, tuple(label[free[k]] for k in order)))
             terms.append(Term(tuple(label[index] for index in each.axes), tuple(factors)))
         found.append((equation, tuple(terms)))
     whole = calculus.Program([*program.equations, *made])

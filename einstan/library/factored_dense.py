@@ -25,6 +25,11 @@ class Structure(NamedTuple):
     factors: tuple[Labels, ...]
     unscaled: bool = True
 
+    @property
+    def is_product(self) -> bool:
+        """Whether it can be multiplied straight to where it belongs: no sum, no number, two factors or more."""
+        return self.unscaled and len(self.factors) > 1 and places(self.axes, self.factors) is not None
+
 
 def dense(parts: Sequence[Part], shape: tuple[int, ...], out: np.ndarray | None = None, owned: bool = False) -> Any:
     """The sum of parts as an array, written to ``out`` if it is given; where factors are ``owned`` one of them may
@@ -45,21 +50,25 @@ def dtype_of(parts: Sequence[Part]) -> np.dtype[Any]:
 class Writer:
     """``writer(parts)`` is the dense form of parts that have these structures.
 
-    The part with most axes is written first, and the others are added on fewer entries.  If it has no deltas, its core
-    is the array that they are added to.
+    The part with most axes is written first, and the others are added on fewer entries.  If it has no deltas, nothing
+    need be zero before: its core is the array that the others are added to, or its product is written there.
     """
 
     def __init__(self, structures: Sequence[Structure], shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         self.structures, self.shape, self.dtype = structures, shape, dtype
         self.order = sorted(range(len(structures)), key=lambda k: -len(set(structures[k].axes)))
-        self.whole = bool(self.order) and not _has_deltas(structures[self.order[0]].axes)
+        first = structures[self.order[0]] if self.order else None
+        everywhere = first is not None and not _has_deltas(first.axes)
+        product = everywhere and first is not None and first.is_product
+        self.whole = everywhere and not product
+        self.blank = np.empty if product else np.zeros
 
     def __call__(self, parts: Sequence[Part], out: np.ndarray | None = None, owned: bool = False) -> np.ndarray:
         if self.whole:
             out = self._begun(parts[self.order[0]], out, owned)
         elif out is None:
-            return self._fresh(parts, np.zeros(self.shape, self.dtype))
-        else:
+            return self._fresh(parts, self.blank(self.shape, self.dtype))
+        elif self.blank is np.zeros:
             out[...] = 0
         return self._into(parts, out)
 
@@ -75,7 +84,7 @@ class Writer:
 
     @cached_property
     def _fresh(self) -> Callable[[Sequence[Part], np.ndarray], np.ndarray]:
-        """For zeros of our own, whose strides are known."""
+        """For an array of our own, whose strides are known."""
         return self._written(0 not in self.shape)
 
     @cached_property
@@ -83,7 +92,8 @@ class Writer:
         return self._written(False)
 
     def _written(self, plain: bool) -> Callable[[Sequence[Part], np.ndarray], np.ndarray]:
-        """The function that adds the parts to an array, which is zero but for the part that it began with."""
+        """The function that adds the parts to an array: zeros, or the core that it begins with, or whatever lies there
+        if the first part is a product that is written everywhere."""
         constants: dict[str, Any] = {
             "shape": self.shape, "dtype": self.dtype, "ndarray": np.ndarray, "einsum": np.einsum,
             "multiply": np.multiply, "add": np.add,
@@ -108,7 +118,7 @@ class Writer:
                     product = f"parts[{number}].scale * ({product})"
             if filled:
                 lines.append(f"add({there}, {product}, out={there})")
-            elif lined_up is None or len(factors) == 1 or not structure.unscaled:
+            elif not structure.is_product:
                 lines.append(f"{there}[...] = {product}")
             else:  # straight to where it belongs, from the factor on with which every axis has come
                 first = _covered(structure.axes, structure.factors)

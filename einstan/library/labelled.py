@@ -7,6 +7,7 @@ multiplication or one ``matmul``; the order of more than two is opt_einsum's.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -40,8 +41,9 @@ def _steps(live: list[Factor], out: Labels) -> Iterable[tuple[int, ...]]:
     if len(live) < 3:
         return [tuple(range(len(live)))]
     every = {x for _, labels in live for x in labels}
-    if every <= set(out):  # nothing is summed: small ones first
-        order = sorted(range(len(live)), key=lambda k: live[k][0].size)
+    if every <= set(out):  # nothing is summed: first what is one array, so that both ways round are equal; small ones
+        times = Counter(id(array) for array, _ in live)
+        order = sorted(range(len(live)), key=lambda k: (-times[id(live[k][0])], live[k][0].size))
         return [tuple(order)]
     optimize = "auto" if len(live) < 5 else "greedy"
     present = tuple(x for x in out if x in every)

@@ -9,7 +9,7 @@ taken.  Which cores meet is known from the structures alone, once for all calls.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import permutations, product
@@ -19,6 +19,8 @@ import numpy as np
 from einstan.library.labelled import Labels
 
 Order = tuple[int, ...]
+LARGE = 1 << 12  # entries of each strip from which copying half of them in turn is faster than adding all
+STRIP = 64  # rows of a strip, of a core as a matrix
 NARROW = 8  # a last axis below which NumPy adds a transpose faster as a matrix than by axes
 
 
@@ -62,12 +64,12 @@ class Average:
         half, odd = divmod(len(self.labels), 2)
         plain, turned = self.labels, self.labels[half:] + self.labels[:half]
         numbers = {number for number, _ in self.sources}
-        return half > 1 and not odd and len(numbers) == 1 and [o for _, o in self.sources] == [plain, turned]
+        return half > 0 and not odd and len(numbers) == 1 and [o for _, o in self.sources] == [plain, turned]
 
     def of(self, cores: Mapping[int, np.ndarray]) -> np.ndarray:
         """The core, from those of the parts."""
         first, *others = [cores[number].transpose(order) for number, order in self.sources]
-        if self.is_matrix and first.shape[-1] < NARROW:
+        if self.is_matrix and first.ndim > 2 and first.shape[-1] < NARROW:
             matrix = np.ascontiguousarray(first).reshape((math.isqrt(first.size),) * 2)
             total = matrix + matrix.T
             return np.multiply(total, self.scale, out=total).reshape(first.shape)
@@ -119,6 +121,27 @@ def numbered(axes: Labels, order: Order) -> tuple[Labels, Order]:
     return turned, tuple(names)
 
 
+def strips(shape: Sequence[int]) -> list[slice]:
+    """The first axis in pieces, for `mirror`."""
+    rows = max(1, STRIP // max(1, math.prod(shape[1 : len(shape) // 2])))
+    return [slice(k, k + rows) for k in range(0, shape[0], rows)]
+
+
+def mirror(array: np.ndarray) -> None:
+    """Make an array symmetric in place that is so but for rounding, under exchange of the two halves of its axes.
+
+    What is right of the diagonal is copied below it, strip by strip, and the squares on it are averaged.
+    """
+    half = array.ndim // 2
+    every = (slice(None),) * (half - 1)
+    order = (*range(half, 2 * half), *range(half))
+    for strip in strips(array.shape):
+        later = slice(strip.stop, None)
+        array[(later, *every, strip)] = array[(strip, *every, later)].transpose(order)
+        square = array[(strip, *every, strip)]
+        square[...] = (square + square.transpose(order)) * 0.5
+
+
 def settled(array: np.ndarray, closed: Sequence[Order]) -> np.ndarray:
     """The array with one value where the orders of axes say that values are equal but for rounding: the least.
 
@@ -130,15 +153,34 @@ def settled(array: np.ndarray, closed: Sequence[Order]) -> np.ndarray:
     return least
 
 
-def same_factors(axes: Labels, factors: Sequence[tuple[int, Labels]], order: Order) -> bool:
-    """Whether a part whose arrays are numbered has the same factors after an exchange: then so has its rounding."""
+def same_factors(
+    axes: Labels, factors: Sequence[tuple[int, Labels]], order: Order, exact: Callable[[int, Labels], bool]
+) -> bool:
+    """Whether a part whose arrays are numbered has the same factors after an exchange: then so has its rounding.
+
+    ``exact`` says whether an array is equal, to the last bit, to itself with its axes in an order.
+    """
     names = dict(zip((axes[k] for k in order), axes, strict=True))
     if tuple(names[axes[k]] for k in order) != axes or len(set(names.values())) < len(names):
         return False
     if all(old == new for old, new in names.items()):
         return True
-    turned = sorted((number, tuple(names[x] for x in labels)) for number, labels in factors)
-    return turned == sorted(factors) and len(factors) < 3  # a product of three depends on which two come first
+    goes: list[int] = []  # where each factor goes
+    for number, labels in factors:
+        turned = tuple(names[x] for x in labels)
+        places = (k for k in range(len(factors)) if k not in goes and factors[k][0] == number)
+        place = next((k for k in places if _same_array(number, turned, factors[k][1], exact)), None)
+        if place is None:
+            return False
+        goes.append(place)
+    # A product of two may be taken in either order; what is multiplied to it afterwards has to stay where it is.
+    return all(k == place or {k, place} == {0, 1} for k, place in enumerate(goes))
+
+
+def _same_array(number: int, turned: Labels, labels: Labels, exact: Callable[[int, Labels], bool]) -> bool:
+    if turned == labels:
+        return True
+    return sorted(turned) == sorted(labels) and exact(number, tuple(labels.index(x) for x in turned))
 
 
 def overlapping(structures: int, found: Sequence[Average]) -> bool:

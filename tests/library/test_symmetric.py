@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from einstan.library.factored import FactoredTensor
 from einstan.library.factored_parts import Part
-from einstan.library.symmetric import averages, exchanges, numbered, overlapping
+from einstan.library.symmetric import averages, exchanges, mirror, numbered, overlapping, same_factors
 
 
 def relabelled(axes):
@@ -82,3 +82,36 @@ def test_the_exchanges_are_a_group():
 def test_a_structure_turned():
     assert numbered((0, 1, 0, 2), (2, 3, 0, 1)) == ((0, 1, 0, 2), (0, 2, 1))
     assert numbered((0, 0, 1), (2, 0, 1)) == ((0, 1, 1), (1, 0))
+
+
+@given(
+    st.sampled_from([(1, 1), (2, 2), (65, 65), (130, 130), (3, 2, 3, 2), (40, 3, 40, 3), (70, 2, 1, 70, 2, 1)]),
+    st.booleans(),
+)
+def test_mirror(shape, turned):
+    """Symmetric to the last bit, and what was symmetric but for rounding is changed by rounding alone."""
+    half = len(shape) // 2
+    n = int(np.prod(shape[:half]))
+    rng = np.random.default_rng(0)
+    matrix = rng.normal(size=(n, n))
+    matrix = (matrix + matrix.T) * (1 + 1e-14 * rng.random((n, n)))
+    array = matrix.reshape(shape)
+    if turned:  # not in C order
+        order = range(2 * half - 1, -1, -1)
+        array = np.ascontiguousarray(array.transpose(*order)).transpose(*order)
+    before = array.copy()
+    mirror(array)
+    found = array.reshape(n, n)
+    assert (found == found.T).all()
+    np.testing.assert_allclose(array, before, rtol=1e-13)
+
+
+def test_factors_that_change_places():
+    """Two that are one array may change places; what is multiplied to their product must be symmetric itself."""
+    axes, order = (0, 1, 2, 3), (2, 3, 0, 1)
+    pair = [(0, (0, 1, 2)), (0, (2, 3, 0))]
+    assert same_factors(axes, pair, order, lambda *_: False)
+    assert not same_factors(axes, [*pair, (1, (0, 2))], order, lambda *_: False)
+    assert same_factors(axes, [*pair, (1, (0, 2))], order, lambda number, way: (number, way) == (1, (1, 0)))
+    assert not same_factors(axes, [pair[0], (1, (0, 2)), pair[1]], order, lambda *_: True)  # (a w) b is not (b w) a
+    assert not same_factors(axes, [(0, (0, 1, 2)), (1, (2, 3, 0))], order, lambda *_: True)
