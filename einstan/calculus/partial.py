@@ -27,7 +27,7 @@ from einstan.language.dims import axis
 from einstan.language.errors import DifferentiationError, ScopeError, nearest
 from einstan.language.functions import FUNCTIONS
 from einstan.language.index import Affine, Index, fresh_name, lowered, slot
-from einstan.language.node import Node, preorder, replace
+from einstan.language.node import Node, holds, preorder, replace
 from einstan.language.place import at
 from einstan.language.term import (
     ONE,
@@ -231,8 +231,8 @@ class Differentiator:
         return self.rename(simplify(partial))
 
     def _refuse_in_slots(self, node: Node) -> None:
-        slots = [child for child in node.children if isinstance(child, Affine)]
-        for inner in preorder(*slots):
+        slots = [child for child in node.children if isinstance(child, Affine) and holds(child, Indexed)]
+        for inner in preorder(*slots) if slots else ():
             if isinstance(inner, Indexed) and self.tensor in _behind(inner, self.definitions):
                 raise DifferentiationError(
                     f"{self.tensor} is read as an integer in a slot and has no derivative there",

@@ -41,6 +41,7 @@ from einstan.language.term import (
     sum_over,
 )
 
+ONCE = Fraction(1)  # made once, as fractions take long to make
 # What a node became; True where it stayed itself, so that the cache keeps no node alive.
 _known: WeakKeyDictionary[Node, Node | Literal[True]] = WeakKeyDictionary()
 # Nodes that simplification only rebuilds.
@@ -128,7 +129,7 @@ def flattened(factors: Iterable[Expr], bound: Iterable[Index] = ()) -> tuple[Fra
 
     (sum[K](a)) b = sum[K](a b), K renamed where b has it.
     """
-    coefficient = Fraction(1)
+    coefficient = ONCE
     flat: list[Expr] = []
     summed: list[Index] = list(bound)
     queue: list[Expr] = list(factors)
@@ -179,7 +180,7 @@ def _parts(term: Expr) -> tuple[Expr, ...]:
 
 def _merged(flat: Sequence[Expr]) -> tuple[list[Expr], Fraction]:
     """Equal bases merged: x^a x^b = x^(a+b), exp(a) exp(b)^-1 = exp(a - b); with the number that comes loose."""
-    number = Fraction(1)
+    number = ONCE
     order: list[tuple[Node, Expr]] = []
     exponents: dict[Node, Fraction] = {}
     exponentials: list[tuple[Expr, Fraction]] = []
@@ -239,9 +240,12 @@ def _signs_settled(order: list[tuple[Node, Expr]], exponents: dict[Node, Fractio
                 exponents[key] = Fraction(k)
 
 
-def powers(factor: Expr) -> Iterable[tuple[Expr, Fraction]]:
+def powers(factor: Expr) -> Sequence[tuple[Expr, Fraction]]:
     """A factor as bases with rational exponents: (a b)^-1 = a^-1 b^-1, sqrt(x) = x^(1/2)."""
-    stack: list[tuple[Expr, Fraction]] = [(factor, Fraction(1))]
+    if not isinstance(factor, Apply | Mul):
+        return ((factor, ONCE),)
+    found: list[tuple[Expr, Fraction]] = []
+    stack: list[tuple[Expr, Fraction]] = [(factor, ONCE)]
     while stack:
         base, exponent = stack.pop()
         if isinstance(base, Apply) and base.function == "pow" and isinstance(base.arguments[1], Const):
@@ -254,7 +258,8 @@ def powers(factor: Expr) -> Iterable[tuple[Expr, Fraction]]:
         elif isinstance(base, Mul) and exponent.denominator == 1:
             stack.extend((part, exponent) for part in reversed(base.factors))
         else:
-            yield base, exponent
+            found.append((base, exponent))
+    return found
 
 
 def as_power(base: Expr, exponent: Fraction) -> Expr:
@@ -338,7 +343,7 @@ def simplify_sum(terms: Iterable[Expr]) -> Expr:
     totals: dict[Node, Fraction] = {}
     first: dict[Node, Expr] = {}
     for (coefficient, rest), key in zip(split, keys, strict=True):
-        totals[key] = totals.get(key, Fraction(0)) + coefficient
+        totals[key] = totals[key] + coefficient if key in totals else coefficient
         first.setdefault(key, rest)
     return add(scaled(totals[key], rest) for key, rest in first.items() if totals[key] != 0)
 
@@ -359,7 +364,7 @@ def coefficient_of(term: Expr) -> tuple[Fraction, Expr]:
         return number, sum_over(term.indices, rest)
     if isinstance(term, Mul) and isinstance(term.factors[0], Const):
         return term.factors[0].value, mul(term.factors[1:])
-    return Fraction(1), term
+    return ONCE, term
 
 
 def scaled(number: Fraction, rest: Expr) -> Expr:

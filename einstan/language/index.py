@@ -64,6 +64,8 @@ class Affine(Node):
         return tuple(atom for atom, _ in self.terms)
 
     def rebuilt(self, children: tuple[Node, ...]) -> Affine:
+        if len(children) == 1 and not isinstance(children[0], Affine):
+            return Affine(((children[0], self.terms[0][1]),), self.constant)
         parts = [(child, k) for child, (_, k) in zip(children, self.terms, strict=True)]
         return affine(*parts, constant=self.constant)
 

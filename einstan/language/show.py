@@ -13,7 +13,7 @@ from einstan.language.errors import ScopeError, Span
 from einstan.language.index import Affine, Index
 from einstan.language.layout import surface_of
 from einstan.language.naming import erased, extents_named, named, normalised, visible_indices
-from einstan.language.node import Node, postorder, preorder
+from einstan.language.node import Node, holds, preorder
 from einstan.language.scope import parse
 from einstan.language.term import Equation, Expr, Extent, Sum, bound_indices
 from einstan.language.ties import all_tied
@@ -60,9 +60,9 @@ def well_named(equation: Equation) -> Equation:
 
 
 def _shares_letters(rhs: Expr) -> bool:
-    if not rhs.binds:
+    if not holds(rhs, Sum):
         return False
-    letters = [index.name for node in postorder(rhs) if isinstance(node, Sum) for index in node.indices]
+    letters = [index.name for node in preorder(rhs) if isinstance(node, Sum) for index in node.indices]
     return len(set(letters)) < len(letters)
 
 
