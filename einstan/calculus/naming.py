@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from einstan.calculus.alpha import pattern, signature
+from einstan.calculus.assume import unified
 from einstan.calculus.parts import Parts
 from einstan.calculus.simplify import simplify
 from einstan.language import well_named
@@ -51,6 +52,9 @@ class ForwardNames:
 
     def _access(self, node: Expr) -> Indexed | None:
         for equation, value in self._candidates(node):
+            mapping = unified(value, node, {}) if not node.binds else None
+            if mapping is not None:  # letter by letter, and as many of them: nearly always
+                return Indexed(equation.name, tuple(slot(mapping[i]) for i in equation.indices))
             key, order = pattern(node)
             own_key, own_order = self._patterns.get(equation.name) or self._pattern(equation.name, value)
             if key is own_key:

@@ -32,7 +32,7 @@ from einstan.calculus.simplify import (
     simplify_sum,
 )
 from einstan.language.index import Index, slot
-from einstan.language.node import Node, fold, postorder
+from einstan.language.node import Node, fold, holds, postorder
 from einstan.language.term import (
     ONE,
     Add,
@@ -130,6 +130,8 @@ class Parts:
                 if any(signature(term) in self.sums for term, _ in _terms(node)):
                     return True
             elif isinstance(node, Mul | Sum | Apply):
+                if not self.products and (isinstance(node, Apply) or not holds(node, Sum)):
+                    continue  # neither a product to be found nor a sum over an axis
                 _, factors, summed = _factors(node)
                 if any(signature(base) in self.products for base, _ in factors):
                     return True

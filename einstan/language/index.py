@@ -72,8 +72,9 @@ class Affine(Node):
     @property
     def index(self) -> Index | None:
         """The index, if this slot is one plain index and nothing else."""
-        if self.constant == 0 and len(self.terms) == 1:
-            atom, coefficient = self.terms[0]
+        terms, constant = self.fields
+        if constant == 0 and len(terms) == 1:
+            atom, coefficient = terms[0]
             if coefficient == 1 and isinstance(atom, Index):
                 return atom
         return None

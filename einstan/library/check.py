@@ -7,15 +7,14 @@
 
 from __future__ import annotations
 
-import gc
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from textwrap import dedent
 from typing import Any
 
 from einstan.language import parse_document
+from einstan.language.collecting import collecting_seldom
 from einstan.language.document import Claim, Convention, Document, Statement, at_line
 from einstan.language.errors import ClaimError, EinstanError
 from einstan.language.functions import FUNCTIONS
@@ -159,23 +158,10 @@ def check(text: str, name: str = "") -> Report:
     """
     document = parse_document(dedent(text))
     lines: list[Line] = []
-    with _collecting_seldom():
+    with collecting_seldom():
         for part in document.parts:
             lines += _checked(part)
     return Report(tuple(lines), name)
-
-
-@contextmanager
-def _collecting_seldom() -> Iterator[None]:
-    """Nodes hold each other in no cycles, so looking for garbage among them finds next to none, and a quarter of the
-    time went into it."""
-    before = gc.get_threshold()
-    if gc.isenabled():
-        gc.set_threshold(max(before[0], 50_000), *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 def _checked(document: Document) -> Iterable[Line]:
