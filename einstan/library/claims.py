@@ -92,7 +92,7 @@ def judge(claim: Claim, part: Part, explain: bool = True) -> Outcome:
     """Decide one claim.  Without ``explain`` a refutation says only where it was found."""
     try:
         asked = _asked(claim, part)
-        numbers = _compared(asked, WITNESSES, smallest=explain)
+        numbers = _compared(asked, WITNESSES, shrink=explain)
         if numbers.verdict == "differ":
             difference = _difference(asked) if explain else ()
             if explain and not difference:
@@ -194,10 +194,11 @@ def _listed(terms: Sequence[Expr], asked: _Question) -> tuple[str, ...]:
 # ---- numbers ---------------------------------------------------------------------------------------------------------
 
 
-def _compared(asked: _Question, points: int, smallest: bool = True) -> Comparison:
+def _compared(asked: _Question, points: int, shrink: bool = True) -> Comparison:
     program = Program(asked.definitions.values(), asked.assumptions)
     sides = asked.left, asked.right
-    found = compare(*sides, program, points=points, assumptions=asked.assumptions, smallest=smallest)
+    rules, quick = asked.assumptions, points == WITNESSES
+    found = compare(*sides, program, points=points, assumptions=rules, shrink=shrink, quick=quick)
     if found and points == POINTS and _has_kinks(*sides, *(e.rhs for e in asked.definitions.values())):
         there = compare(*sides, program, points=AT_KINKS, assumptions=asked.assumptions, kinks=True)
         return there if there.verdict == "differ" else found
