@@ -19,7 +19,8 @@ from einstan.language.document import Claim, Convention, Document, Statement, at
 from einstan.language.errors import ClaimError, EinstanError
 from einstan.language.functions import FUNCTIONS
 from einstan.language.scope import parse_expression
-from einstan.library.claims import Outcome, judge
+from einstan.library.alike import Alike, Setting
+from einstan.library.claims import Outcome
 from einstan.library.part import Part, chosen_partial
 from einstan.machine.verify import compare
 
@@ -158,20 +159,21 @@ def check(text: str, name: str = "") -> Report:
     """
     document = parse_document(dedent(text))
     lines: list[Line] = []
+    known = Alike()
     with collecting_seldom():
         for part in document.parts:
-            lines += _checked(part)
+            lines += _checked(part, known)
     return Report(tuple(lines), name)
 
 
-def _checked(document: Document) -> Iterable[Line]:
-    part = Part(document)
+def _checked(document: Document, known: Alike) -> Iterable[Line]:
+    part, setting = Part(document), Setting(document)
     for statement in document.statements:
         content = statement.content
         if isinstance(content, Convention):
             _check_convention(statement, content)
         judged = isinstance(content, Claim) and statement.kind in ("claim", "refute")
-        yield Line(statement, judge(content, part) if judged and isinstance(content, Claim) else None)
+        yield Line(statement, known.judge(content, part, setting) if judged and isinstance(content, Claim) else None)
 
 
 def _check_convention(statement: Statement, convention: Convention) -> None:
