@@ -205,7 +205,18 @@ def test_a_name_for_what_is_not_equal(monkeypatch: pytest.MonkeyPatch) -> None:
         key, order = right(expr)
         return key, tuple(sorted(order, key=lambda index: index.name))
 
-    goes_red(monkeypatch, over_seeds("forward_names_are_equal", 400), (naming, "pattern", wrong))
+    unlike = naming, "unified", lambda *_: None  # what is laid on letter by letter is not asked for its pattern
+    goes_red(monkeypatch, over_seeds("forward_names_are_equal", 400), (naming, "pattern", wrong), unlike)
+
+
+def test_a_name_laid_on_the_wrong_letters(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = naming.unified
+
+    def wrong(*arguments: Any) -> Any:  # as many letters, in another order
+        found = right(*arguments)
+        return found and dict(zip(found, sorted(found.values(), key=lambda index: index.name), strict=True))
+
+    goes_red(monkeypatch, over_seeds("forward_names_are_equal", 400), (naming, "unified", wrong))
 
 
 # ---- the contractor --------------------------------------------------------------------------------------------------

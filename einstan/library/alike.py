@@ -146,6 +146,8 @@ class Renaming:
     def _tensor(self, old: str) -> str:
         if old in self.tensors:
             return self.tensors[old]
+        if " " in old:  # of a question about a claim, and of nobody's tensor
+            return old
         if old.startswith("d") and len(old) > 1:  # a gradient, where the rest is a tensor
             return "d" + self._tensor(old[1:])
         if old.startswith("∂"):  # the parts of a stand-in for what is given
@@ -168,10 +170,8 @@ class Renaming:
         if is_axis(old):
             tensor, _, position = old.rpartition(".")
             return f"{self.spelled(tensor)}.{position}"
-        where, colon, letter = old.rpartition(":")
-        if " " in where or (" " in letter and not colon):
-            return f"{where}{colon}{self.letter(letter)}" if colon else old
-        return f"{self.spelled(where)}:{self.letter(letter)}" if colon else self.letter(old)
+        equation, colon, letter = old.rpartition(":")
+        return f"{self.spelled(equation)}:{self.letter(letter)}" if colon else self.letter(old)
 
     def letter(self, old: str) -> str:
         """One base for ``k``, ``K`` and ``K2``."""
