@@ -10,14 +10,9 @@ from fractions import Fraction
 
 from einstan.calculus.alpha import alpha
 from einstan.calculus.canonical import expanded
-from einstan.calculus.simplify import (
-    flattened,
-    is_negative,
-    neg_simplified,
-    simplify,
-    simplify_product,
-    simplify_sum,
-)
+from einstan.calculus.coefficients import is_negative, neg_simplified
+from einstan.calculus.factors import flattened
+from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.language.index import Affine, Index
 from einstan.language.node import Node, fold, holds, postorder, preorder
 from einstan.language.term import (

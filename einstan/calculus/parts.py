@@ -17,20 +17,10 @@ from functools import cached_property
 from einstan.calculus.alpha import alpha, signature
 from einstan.calculus.assume import matches
 from einstan.calculus.canonical import expanded
+from einstan.calculus.coefficients import coefficient_of, is_negative, neg_simplified, scaled
 from einstan.calculus.collect import collected, shortest, size
-from einstan.calculus.simplify import (
-    as_power,
-    coefficient_of,
-    flattened,
-    is_negative,
-    neg_simplified,
-    powers,
-    scaled,
-    simplify,
-    simplify_apply,
-    simplify_product,
-    simplify_sum,
-)
+from einstan.calculus.factors import flattened, powers
+from einstan.calculus.simplify import as_power, simplify, simplify_apply, simplify_product, simplify_sum
 from einstan.language.index import Index, slot
 from einstan.language.node import Node, fold, holds, postorder
 from einstan.language.term import (

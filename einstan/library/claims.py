@@ -13,12 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from einstan.calculus.canonical import READABLE, term_count, terms_of
+from einstan.calculus.coefficients import neg_simplified
 from einstan.calculus.collect import shortest, size
 from einstan.calculus.indicators import one_name
 from einstan.calculus.naming import ForwardNames, derived_equation
 from einstan.calculus.program import Assumption, Program
 from einstan.calculus.proof import Proof, differing_terms, prove, same_form, with_definitions
-from einstan.calculus.simplify import neg_simplified, simplify, simplify_sum
+from einstan.calculus.simplify import simplify, simplify_sum
 from einstan.calculus.windows import opened, sized, stated_extents
 from einstan.language.dims import redimensioned
 from einstan.language.document import Claim
