@@ -19,6 +19,7 @@ from einstan.calculus import (
     canonical,
     collect,
     delta,
+    factors,
     forward,
     naming,
     partial,
@@ -158,7 +159,7 @@ def test_the_extent_of_an_unused_index_forgotten(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_sum_flattened_without_renaming(monkeypatch: pytest.MonkeyPatch) -> None:
-    goes_red(monkeypatch, over_seeds("forms_keep_the_value", 80), (simplify, "rename_bound", lambda root, names: root))
+    goes_red(monkeypatch, over_seeds("forms_keep_the_value", 80), (factors, "rename_bound", lambda root, names: root))
 
 
 def test_a_derivative_term_captured(monkeypatch: pytest.MonkeyPatch) -> None:
