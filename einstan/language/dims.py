@@ -90,7 +90,7 @@ def _related(equation: Equation) -> tuple[tuple[str, str | None], ...]:
 
 
 def qualified(dim: str, prefix: str) -> str:
-    return dim if is_axis(dim) else prefix + dim
+    return dim if not prefix or is_axis(dim) else prefix + dim
 
 
 def redimensioned(root: Node, new_dim: dict[str, str]) -> Node:
@@ -134,14 +134,10 @@ def localised(equation: Equation) -> Equation:
 
     A dimension without an axis is named by its letter; in one equation, one such letter is one dimension."""
     classes = relate(equation)
-    visible = {axis(equation.name, k) for k in range(len(equation.indices))}
-    order: list[str] = [axis(equation.name, k) for k in range(len(equation.indices))]
+    order = dict.fromkeys(axis(equation.name, k) for k in range(len(equation.indices)))
     for node in preorder(equation.rhs):
         if isinstance(node, Indexed):
-            for k in range(len(node.slots)):
-                if axis(node.tensor, k) not in visible:
-                    visible.add(axis(node.tensor, k))
-                    order.append(axis(node.tensor, k))
+            order.update(dict.fromkeys([axis(node.tensor, k) for k in range(len(node.slots))]))
     name_of: dict[str, str] = {}
     for name in order:
         name_of.setdefault(classes.find(name), name)

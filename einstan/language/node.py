@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 Kind = TypeVar("Kind", bound="Node")
 
-_interned: WeakValueDictionary[tuple[Any, ...], Node] = WeakValueDictionary()
-# The same table of weak references, read and written without a call of Python's; `_forget` takes a dead one out.
-_table: dict[tuple[Any, ...], Any] = _interned.data  # type: ignore[attr-defined]
-_forget: Callable[[Any], None] = _interned._remove  # type: ignore[attr-defined]
 _lock = threading.RLock()  # making an entry may set off a collection, in which nodes may be made
 _new, _set = object.__new__, object.__setattr__  # what a frozen node lets nobody else do
 _bits = count()
@@ -33,7 +29,7 @@ _printer: Callable[[Any], str] = object.__repr__
 
 
 class _Held(ref):  # type: ignore[type-arg]
-    """An entry of the table: a weak reference that knows its key, which `_forget` asks for."""
+    """An entry of a table: a weak reference that knows its key, which is asked for when the node dies."""
 
     __slots__ = ("key",)
     key: tuple[Any, ...]
@@ -61,12 +57,18 @@ class Node:
     below: tuple[Node, ...] | None  # what `preorder` finds below, once it has been asked, where that is little
     digest: bytes  # of the content, the same in every process: an order on nodes that needs no recursion
 
+    # All nodes of a class by their fields, and the table's own dictionary, read and written without a call of Python's.
+    interned: ClassVar[WeakValueDictionary[tuple[Any, ...], Node]]
+    table: ClassVar[dict[tuple[Any, ...], Any]]
+
     def __init_subclass__(cls) -> None:
         cls.kind = 1 << next(_bits)
+        cls.interned = WeakValueDictionary()
+        cls.table = cls.interned.data  # type: ignore[attr-defined]
 
     def __new__(cls, *fields: Any) -> Any:
-        key = (cls, *fields)
-        held = _table.get(key)
+        table = cls.table
+        held = table.get(fields)
         found = None if held is None else held()
         if found is not None:
             return found
@@ -82,15 +84,15 @@ class Node:
         _set(node, "kinds", kinds)
         _set(node, "binds", binds)
         _set(node, "below", None)
-        own = _Held(node, _forget)
-        own.key = key
+        own = _Held(node, cls.interned._remove)  # type: ignore[attr-defined]
+        own.key = fields
         with _lock:
-            held = _table.setdefault(key, own)
+            held = table.setdefault(fields, own)
             if held is not own:
                 found = held()
                 if found is not None:
                     return found
-                _table[key] = own
+                table[fields] = own
         return node
 
     def _free(self) -> tuple[Index, ...]:

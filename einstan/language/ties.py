@@ -24,9 +24,13 @@ def all_tied(equation: Equation) -> bool:
     members: dict[str, dict[str, Index]] = {}
     bound: set[Index] = set()
 
+    keys: dict[Index, str] = {}
+
     def tie(index: Index, place: str) -> None:
-        ties.union(place, f"{index.name} {index.dim}")
-        members.setdefault(index.dim, {})[f"{index.name} {index.dim}"] = index
+        if index not in keys:
+            keys[index] = f"{index.name} {index.dim}"
+            members.setdefault(index.dim, {})[keys[index]] = index
+        ties.union(place, keys[index])
 
     for position, index in enumerate(equation.indices):
         tie(index, axis(equation.name, position))
