@@ -2,7 +2,8 @@
 
 The order is that of what is cheap.  Both sides are compared at two random points, in floats and, where these do not
 agree, in exact numbers, of which one difference settles it.  A claim that holds there is proved with its forward values
-as names, which holds whatever they are; then with their definitions put in; what is left open is compared at more points.
+as names, which holds whatever they are; then with their definitions put in; what is left open is compared at more
+points.
 A claim that speaks of a function with a kink is also compared there, since what is derived at a kink is a convention
 and so a part of what is claimed.  Nothing is proved that the same numbers contradict: such a claim stays open.
 """
