@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from einstan.calculus.alpha import alpha
+from einstan.calculus.factors import flattened
 from einstan.calculus.program import Assumption
-from einstan.calculus.simplify import flattened, simplify, simplify_product, simplify_sum
+from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.language.index import Index
 from einstan.language.node import Node, fold
 from einstan.language.term import Add, Const, Expr, Extent, Mul, Reduce, Sum, substitute

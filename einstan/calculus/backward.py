@@ -29,6 +29,7 @@ from einstan.calculus.passes import (
 from einstan.calculus.program import Program, stated_extents
 from einstan.calculus.simplify import simplify_sum
 from einstan.calculus.stable import stabilised
+from einstan.language.collecting import collecting_seldom
 from einstan.language.dims import is_axis
 from einstan.language.errors import DifferentiationError, ProgramError
 from einstan.language.index import Affine, Index, slot
@@ -106,6 +107,21 @@ def _pulled_back(
             require_tensor(program, name)
             if name not in ends and not zeros:
                 raise _independent(program, next(iter(seeds)), name, ends)
+    with collecting_seldom():
+        return _contracted(program, seeds, wanted, batch, assume, kinks, letter, zeros)
+
+
+def _contracted(
+    program: Program,
+    seeds: Mapping[Name, Expr],
+    wanted: Sequence[Name],
+    batch: tuple[Index, ...],
+    assume: bool,
+    kinks: Kinks | None,
+    letter: str,
+    zeros: bool,
+) -> Program:
+    """The cotangents, from the outputs to the inputs."""
     forward = stabilised(program, keep=wanted)
     reads = {equation.name: tuple(tensors(equation.rhs)) for equation in forward}
     live = between(forward, reads, wanted, seeds)

@@ -11,15 +11,9 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from einstan.calculus.canonical import expanded, terms_of
-from einstan.calculus.simplify import (
-    coefficient_of,
-    flattened,
-    neg_simplified,
-    scaled,
-    simplify,
-    simplify_product,
-    simplify_sum,
-)
+from einstan.calculus.coefficients import coefficient_of, neg_simplified, scaled
+from einstan.calculus.factors import flattened
+from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.language.node import replace
 from einstan.language.term import ZERO, Const, Expr, Indexed, Iverson, neg, tensors
 

@@ -14,15 +14,11 @@ from typing import Literal
 from weakref import WeakKeyDictionary
 
 from einstan.calculus.alpha import alpha, signature
+from einstan.calculus.coefficients import coefficient_of, is_negative, neg_simplified, scaled
 from einstan.calculus.delta import plain_pair
+from einstan.calculus.factors import flattened, powers
 from einstan.calculus.simplify import (
     as_power,
-    coefficient_of,
-    flattened,
-    is_negative,
-    neg_simplified,
-    powers,
-    scaled,
     simplify,
     simplify_apply,
     simplify_product,

@@ -10,16 +10,11 @@ from fractions import Fraction
 
 from einstan.calculus.alpha import alpha
 from einstan.calculus.canonical import expanded
-from einstan.calculus.simplify import (
-    flattened,
-    is_negative,
-    neg_simplified,
-    simplify,
-    simplify_product,
-    simplify_sum,
-)
+from einstan.calculus.coefficients import is_negative, neg_simplified
+from einstan.calculus.factors import flattened
+from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.language.index import Affine, Index
-from einstan.language.node import Node, fold, postorder
+from einstan.language.node import Node, fold, holds, postorder, preorder
 from einstan.language.term import (
     MINUS_ONE,
     Add,
@@ -59,7 +54,9 @@ def shortest(expr: Expr) -> Expr:
 
 def _may_shorten(expr: Expr) -> bool:
     """Whether multiplying out could bring terms together: there is a product of sums, and something occurs twice."""
-    products = (node for node in postorder(expr) if isinstance(node, Mul | Sum))
+    if not holds(expr, Add):
+        return False
+    products = (node for node in preorder(expr) if isinstance(node, Mul | Sum))
     if not any(isinstance(child, Add) for product in products for child in product.children):
         return False
     read: set[object] = set()

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from einstan.calculus.assume import assumed
+from einstan.calculus.factors import flattened
 from einstan.calculus.naming import ForwardNames, Stated
 from einstan.calculus.partial import Differentiator, Kinks, only_compared, scalars
 from einstan.calculus.parts import shortest_named
@@ -27,7 +28,7 @@ from einstan.calculus.passes import (
     require_tensor,
 )
 from einstan.calculus.program import Assumption, Program, stated_extents
-from einstan.calculus.simplify import flattened, simplify, simplify_product, simplify_sum
+from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.calculus.stable import stabilised
 from einstan.language.dims import axis, is_axis
 from einstan.language.errors import DifferentiationError

@@ -7,15 +7,15 @@ matter, and nothing here knows any particular layer.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import islice
 
 from einstan.calculus.alpha import pattern, signature
+from einstan.calculus.assume import unified
 from einstan.calculus.parts import Parts
 from einstan.calculus.simplify import simplify
 from einstan.language import well_named
 from einstan.language.dims import is_axis
 from einstan.language.index import Affine, Index, capitalised, slot
-from einstan.language.node import Node, preorder, replace, rewrite
+from einstan.language.node import Node, holds, preorder, replace, rewrite
 from einstan.language.term import Add, Apply, Equation, Expr, Extent, Indexed, Mul, Name, Reduce, Sum, bound_indices
 
 Stated = tuple[Index, Affine]
@@ -52,6 +52,9 @@ class ForwardNames:
 
     def _access(self, node: Expr) -> Indexed | None:
         for equation, value in self._candidates(node):
+            mapping = unified(value, node, {}) if not node.binds else None
+            if mapping is not None:  # letter by letter, and as many of them: nearly always
+                return Indexed(equation.name, tuple(slot(mapping[i]) for i in equation.indices))
             key, order = pattern(node)
             own_key, own_order = self._patterns.get(equation.name) or self._pattern(equation.name, value)
             if key is own_key:
@@ -76,9 +79,11 @@ class ForwardNames:
 def _head(node: Expr) -> object:
     """What is cheap to compare first: the node, its function, and the first tensors below."""
     function = node.fields[0] if isinstance(node, Apply | Reduce) else None
-    first = [inner.tensor for inner in islice(preorder(node), 12) if isinstance(inner, Indexed)]
-    several = isinstance(node, Add | Mul) or len(first) > 1
-    return type(node), len(node.children), function, len(node.free), None if several else tuple(first)
+    first: tuple[Name, ...] | None = None
+    if not isinstance(node, Add | Mul):
+        first = tuple([inner.tensor for inner in preorder(node)[:12] if isinstance(inner, Indexed)])
+    several = first is None or len(first) > 1
+    return type(node), len(node.children), function, len(node.free), None if several else first
 
 
 def _is_worth_naming(node: Node) -> bool:
@@ -93,7 +98,7 @@ def derived_equation(
     ``where`` are the extents that the equations behind it state; those that it needs are stated again.  ``sized`` are
     extents that it states itself, of its own indices.
     """
-    if not where and not sized and not any(isinstance(node, Extent) for node in preorder(rhs)):
+    if not where and not sized and not holds(rhs, Extent):
         return well_named(Equation(name, indices, rhs))
     letters = {index.dim: index.name for index in reversed((*indices, *map(_capital, bound_indices(rhs))))}
 

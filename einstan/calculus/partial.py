@@ -27,7 +27,7 @@ from einstan.language.dims import axis
 from einstan.language.errors import DifferentiationError, ScopeError, nearest
 from einstan.language.functions import FUNCTIONS
 from einstan.language.index import Affine, Index, fresh_name, lowered, slot
-from einstan.language.node import Node, preorder, replace
+from einstan.language.node import Node, holds, preorder, replace
 from einstan.language.place import at
 from einstan.language.term import (
     ONE,
@@ -224,15 +224,17 @@ class Differentiator:
                 text=str(Apply(function, arguments)),
                 repair="give the function's row a partial, or write the function by others",
             )
-        partial = replace(
+        partial: Expr = replace(
             parsed_partial(texts[position], row.parameters),
             {Indexed(name): value for name, value in zip(row.parameters, arguments, strict=True)},
         )
-        return self.rename(simplify(partial))
+        # What is simplified with a name in it is so with any access in its place.
+        plain = all(isinstance(argument, Indexed) for argument in arguments) and len(set(arguments)) == len(arguments)
+        return self.rename(partial if plain else simplify(partial))
 
     def _refuse_in_slots(self, node: Node) -> None:
-        slots = [child for child in node.children if isinstance(child, Affine)]
-        for inner in preorder(*slots):
+        slots = [child for child in node.children if isinstance(child, Affine) and holds(child, Indexed)]
+        for inner in preorder(*slots) if slots else ():
             if isinstance(inner, Indexed) and self.tensor in _behind(inner, self.definitions):
                 raise DifferentiationError(
                     f"{self.tensor} is read as an integer in a slot and has no derivative there",
@@ -276,8 +278,8 @@ def _merged(terms: tuple[Term, ...]) -> tuple[Term, ...]:
 
 @lru_cache(maxsize=256)
 def parsed_partial(text: str, parameters: tuple[str, ...]) -> Expr:
-    """A partial from the table of functions."""
-    return parse_expression(text)
+    """A partial from the table of functions, simplified."""
+    return simplify(parse_expression(text))
 
 
 # ---- reductions ------------------------------------------------------------------------------------------------------

@@ -17,22 +17,12 @@ from functools import cached_property
 from einstan.calculus.alpha import alpha, signature
 from einstan.calculus.assume import matches
 from einstan.calculus.canonical import expanded
+from einstan.calculus.coefficients import coefficient_of, is_negative, neg_simplified, scaled
 from einstan.calculus.collect import collected, shortest, size
-from einstan.calculus.simplify import (
-    as_power,
-    coefficient_of,
-    flattened,
-    is_negative,
-    neg_simplified,
-    powers,
-    scaled,
-    simplify,
-    simplify_apply,
-    simplify_product,
-    simplify_sum,
-)
+from einstan.calculus.factors import flattened, powers
+from einstan.calculus.simplify import as_power, simplify, simplify_apply, simplify_product, simplify_sum
 from einstan.language.index import Index, slot
-from einstan.language.node import Node, fold, postorder
+from einstan.language.node import Node, fold, holds, postorder
 from einstan.language.term import (
     ONE,
     Add,
@@ -130,6 +120,8 @@ class Parts:
                 if any(signature(term) in self.sums for term, _ in _terms(node)):
                     return True
             elif isinstance(node, Mul | Sum | Apply):
+                if not self.products and (isinstance(node, Apply) or not holds(node, Sum)):
+                    continue  # neither a product to be found nor a sum over an axis
                 _, factors, summed = _factors(node)
                 if any(signature(base) in self.products for base, _ in factors):
                     return True

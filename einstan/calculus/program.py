@@ -12,7 +12,7 @@ from typing import Protocol
 from einstan.language.dims import UnionFind, axis, is_axis, qualified, redimensioned, relate
 from einstan.language.errors import ProgramError
 from einstan.language.index import Affine, Index, Quotient, affine
-from einstan.language.node import Node, fold, preorder, remembered
+from einstan.language.node import Node, fold, holds, preorder, remembered
 from einstan.language.place import at
 from einstan.language.term import (
     Const,
@@ -161,6 +161,8 @@ def prefix(equation: Equation) -> str:
 def reads(equation: Equation) -> tuple[Name, ...]:
     """The tensors whose values or sizes the right side reads; ``|X.0|`` reads a size."""
     found: dict[Name, None] = dict.fromkeys(tensors(equation.rhs))
+    if not equation.where and not holds(equation.rhs, Extent):
+        return tuple(found)
     for node in preorder(equation.rhs, *(form for _, form in equation.where)):
         if isinstance(node, Extent) and is_axis(node.index.name):
             found.setdefault(node.index.name.rpartition(".")[0])

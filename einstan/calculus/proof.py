@@ -21,7 +21,7 @@ from einstan.calculus.simplify import simplify, simplify_sum
 from einstan.language.dims import is_axis, redimensioned
 from einstan.language.errors import ClaimError
 from einstan.language.index import Affine, Index
-from einstan.language.node import preorder, replace
+from einstan.language.node import holds, preorder, replace
 from einstan.language.term import ZERO, Add, Equation, Expr, Extent, Indexed, Name, Partial, neg, substitute
 
 RANGE = "range "  # and a number: the dimension of indices of which equations state how many values they take
@@ -138,6 +138,8 @@ def derived_partial(
 
 def _with_ranges(expr: Expr) -> Expr:
     """The expression with extents of stated ranges as numbers; a used delta leaves them in its guard."""
+    if not holds(expr, Extent):
+        return expr
     found = [node.index for node in preorder(expr) if isinstance(node, Extent) and node.index.dim.startswith(RANGE)]
     return stated_extents(expr, [(index, Affine((), int(index.dim.removeprefix(RANGE)))) for index in found])
 

@@ -10,17 +10,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
-from math import isqrt
 from typing import Literal
 from weakref import WeakKeyDictionary
 
 from einstan.calculus.alpha import alpha, signature
+from einstan.calculus.coefficients import ONCE, coefficient_of, is_negative, length, neg_simplified, scaled
+from einstan.calculus.comparisons import decided_bracket
 from einstan.calculus.delta import eliminate
+from einstan.calculus.factors import flattened, parts_of, powers
 from einstan.language.index import Affine, Index
 from einstan.language.node import Node, fold
 from einstan.language.term import (
-    MINUS_ONE,
-    ONE,
     ZERO,
     Add,
     Apply,
@@ -35,12 +35,12 @@ from einstan.language.term import (
     Sum,
     add,
     mul,
-    neg,
     power,
-    rename_bound,
     sum_over,
 )
 
+# The identities of functions, by name; `einstan.calculus.identities` fills it in, and needs what is here.
+RULES: dict[str, Callable[..., Expr | None]] = {}
 # What a node became; True where it stayed itself, so that the cache keeps no node alive.
 _known: WeakKeyDictionary[Node, Node | Literal[True]] = WeakKeyDictionary()
 # Nodes that simplification only rebuilds.
@@ -76,7 +76,7 @@ def _rule(node: Node, children: tuple[Node, ...]) -> Node:
         case Reduce(operation=operation, indices=indices):
             result = simplify_reduce(operation, indices, children[0])  # type: ignore[arg-type]
         case Iverson():
-            result = _simplify_iverson(node, children)
+            result = decided_bracket(node, children)
         case Delta():
             result = simplify_product((node.rebuilt(children),))
         case _:
@@ -123,63 +123,23 @@ def simplify_product(factors: Iterable[Expr], bound: Iterable[Index] = ()) -> Ex
     return sum_over(summed, mul(flat if coefficient == 1 else (Const(coefficient), *flat)))
 
 
-def flattened(factors: Iterable[Expr], bound: Iterable[Index] = ()) -> tuple[Fraction, list[Expr], list[Index]]:
-    """Coefficient, factors and bound indices of a product, with the sums inside it moved to the outside.
-
-    (sum[K](a)) b = sum[K](a b), K renamed where b has it.
-    """
-    coefficient = Fraction(1)
-    flat: list[Expr] = []
-    summed: list[Index] = list(bound)
-    queue: list[Expr] = list(factors)
-    names: set[str] | None = None
-    position = 0
-    while position < len(queue):
-        factor = queue[position]
-        if isinstance(factor, Const):
-            coefficient *= factor.value
-        elif isinstance(factor, Mul):
-            queue[position : position + 1] = factor.factors
-            continue
-        elif isinstance(factor, Sum):
-            if names is None:
-                names = {index.name for index in summed}
-                names.update(index.name for other in queue for index in other.free)
-            inner: Expr = rename_bound(factor, names)  # type: ignore[assignment]
-            assert isinstance(inner, Sum)
-            summed.extend(inner.indices)
-            names.update(index.name for index in inner.indices)
-            queue[position] = inner.body
-            continue
-        elif isinstance(factor, Iverson) and factor.is_ones:
-            pass
-        else:
-            flat.append(factor)
-        position += 1
-    return coefficient, flat, summed
-
-
 def _delta_waiting_in_a_sum(flat: Sequence[Expr], summed: Sequence[Index]) -> int | None:
     if not summed:
         return None
     bound = set(summed)
     for position, factor in enumerate(flat):
         if isinstance(factor, Add) and any(
-            isinstance(part, Delta) and bound.intersection(part.free) for term in factor.terms for part in _parts(term)
+            isinstance(part, Delta) and bound.intersection(part.free)
+            for term in factor.terms
+            for part in parts_of(term)
         ):
             return position
     return None
 
 
-def _parts(term: Expr) -> tuple[Expr, ...]:
-    """The factors of one term, looking through its own sum."""
-    body = term.body if isinstance(term, Sum) else term
-    return body.factors if isinstance(body, Mul) else (body,)
-
-
 def _merged(flat: Sequence[Expr]) -> tuple[list[Expr], Fraction]:
     """Equal bases merged: x^a x^b = x^(a+b), exp(a) exp(b)^-1 = exp(a - b); with the number that comes loose."""
-    number = Fraction(1)
+    number = ONCE
     order: list[tuple[Node, Expr]] = []
     exponents: dict[Node, Fraction] = {}
     exponentials: list[tuple[Expr, Fraction]] = []
@@ -239,24 +199,6 @@ def _signs_settled(order: list[tuple[Node, Expr]], exponents: dict[Node, Fractio
                 exponents[key] = Fraction(k)
 
 
-def powers(factor: Expr) -> Iterable[tuple[Expr, Fraction]]:
-    """A factor as bases with rational exponents: (a b)^-1 = a^-1 b^-1, sqrt(x) = x^(1/2)."""
-    stack: list[tuple[Expr, Fraction]] = [(factor, Fraction(1))]
-    while stack:
-        base, exponent = stack.pop()
-        if isinstance(base, Apply) and base.function == "pow" and isinstance(base.arguments[1], Const):
-            inner, k = base.arguments[0], base.arguments[1].value
-            if exponent.denominator == 1 or k.numerator % 2:
-                stack.append((inner, exponent * k))
-                continue
-        if isinstance(base, Apply) and base.function == "sqrt":
-            stack.append((base.arguments[0], exponent / 2))
-        elif isinstance(base, Mul) and exponent.denominator == 1:
-            stack.extend((part, exponent) for part in reversed(base.factors))
-        else:
-            yield base, exponent
-
-
 def as_power(base: Expr, exponent: Fraction) -> Expr:
     if exponent == 1:
         return base
@@ -288,11 +230,6 @@ def _merged_exponentials(parts: Sequence[tuple[Expr, Fraction]]) -> list[Expr]:
         else:
             break
     return [simplify_apply("exp", (u,)) for u in exponents]
-
-
-def length(expr: Expr) -> int:
-    """How many terms, 0 for zero."""
-    return len(expr.terms) if isinstance(expr, Add) else 0 if expr is ZERO else 1
 
 
 def _exponentials_summed(flat: Sequence[Expr], summed: Sequence[Index]) -> tuple[list[Expr], list[Index], bool]:
@@ -338,7 +275,7 @@ def simplify_sum(terms: Iterable[Expr]) -> Expr:
     totals: dict[Node, Fraction] = {}
     first: dict[Node, Expr] = {}
     for (coefficient, rest), key in zip(split, keys, strict=True):
-        totals[key] = totals.get(key, Fraction(0)) + coefficient
+        totals[key] = totals[key] + coefficient if key in totals else coefficient
         first.setdefault(key, rest)
     return add(scaled(totals[key], rest) for key, rest in first.items() if totals[key] != 0)
 
@@ -350,179 +287,14 @@ def like_term_keys(terms: Sequence[Expr]) -> list[Node]:
     return [term if count[own] == 1 else alpha(term) for term, own in zip(terms, signatures, strict=True)]
 
 
-def coefficient_of(term: Expr) -> tuple[Fraction, Expr]:
-    """A term as its number and the rest: ``2 x`` as 2 and ``x``, inside a sum over indices too."""
-    if isinstance(term, Const):
-        return term.value, ONE
-    if isinstance(term, Sum):
-        number, rest = coefficient_of(term.body)
-        return number, sum_over(term.indices, rest)
-    if isinstance(term, Mul) and isinstance(term.factors[0], Const):
-        return term.factors[0].value, mul(term.factors[1:])
-    return Fraction(1), term
-
-
-def scaled(number: Fraction, rest: Expr) -> Expr:
-    """``number`` times a simplified term that has no number of its own."""
-    if number == 1:
-        return rest
-    if rest is ONE:
-        return Const(number)
-    if isinstance(rest, Sum):
-        return sum_over(rest.indices, scaled(number, rest.body))
-    return mul((Const(number), rest))
-
-
-def neg_simplified(term: Expr) -> Expr:
-    number, rest = coefficient_of(term)
-    return scaled(-number, rest)
-
-
-def is_negative(term: Expr) -> bool:
-    """Whether a term (the first one of a sum) carries a minus sign."""
-    return coefficient_of(term.terms[0] if isinstance(term, Add) else term)[0] < 0
-
-
 # ---- functions -------------------------------------------------------------------------------------------------------
 
 
 def simplify_apply(function: str, arguments: tuple[Expr, ...]) -> Expr:
     """An elementwise function of simplified arguments, by the identities of that function."""
-    rule = _FUNCTION_RULES.get(function)
+    rule = RULES.get(function)
     result = rule(*arguments) if rule is not None else None
     return Apply(function, arguments) if result is None else result
-
-
-def _exp(u: Expr) -> Expr | None:
-    if u is ZERO:
-        return ONE  # exp(0) = 1
-    if isinstance(u, Apply) and u.function == "log":
-        return u.arguments[0]  # exp(log(x)) = x
-    number, rest = coefficient_of(u)
-    if number == -1 and isinstance(rest, Apply) and rest.function == "softplus":
-        return simplify_sum((ONE, neg(simplify_apply("sigmoid", rest.arguments))))  # exp(-softplus(u)) = 1 - sigmoid(u)
-    if isinstance(u, Add) and len(u.terms) == 2:
-        for term, other in (u.terms, u.terms[::-1]):
-            number, rest = coefficient_of(other)
-            if number == -1 and isinstance(rest, Apply) and rest.function == "softplus" and rest.arguments[0] is term:
-                return simplify_apply("sigmoid", (term,))  # exp(u - softplus(u)) = sigmoid(u)
-    return None
-
-
-def _log(u: Expr) -> Expr | None:
-    if u is ONE:
-        return ZERO  # log(1) = 0
-    if isinstance(u, Apply) and u.function == "exp":
-        return u.arguments[0]  # log(exp(u)) = u
-    if isinstance(u, Apply) and u.function == "sigmoid":
-        # log(sigmoid(u)) = -softplus(-u)
-        return neg_simplified(simplify_apply("softplus", (simplify_product((MINUS_ONE, u.arguments[0])),)))
-    if isinstance(u, Add) and len(u.terms) == 2 and ONE in u.terms:
-        other = u.terms[1] if u.terms[0] is ONE else u.terms[0]
-        if isinstance(other, Apply) and other.function == "exp":
-            return simplify_apply("softplus", other.arguments)  # log(1 + exp(u)) = softplus(u)
-        number, rest = coefficient_of(other)
-        if number == -1 and isinstance(rest, Apply) and rest.function == "sigmoid":
-            return neg_simplified(simplify_apply("softplus", rest.arguments))  # log(1 - sigmoid(u)) = -softplus(u)
-    if isinstance(u, Mul):
-        bases = [part for factor in u.factors for part in powers(factor)]
-        exponents = [(b, k) for b, k in bases if isinstance(b, Apply) and b.function == "exp"]
-        if exponents:
-            # log(exp(u) a) = u + log(a)
-            rest = simplify_product(as_power(b, k) for b, k in bases if (b, k) not in exponents)
-            moved = [simplify_product((Const(k), b.arguments[0])) for b, k in exponents]
-            return simplify_sum((*moved, simplify_apply("log", (rest,))))
-    return None
-
-
-def _sqrt(u: Expr) -> Expr | None:
-    if isinstance(u, Const) and u.value >= 0:
-        top, bottom = isqrt(u.value.numerator), isqrt(u.value.denominator)
-        if top * top == u.value.numerator and bottom * bottom == u.value.denominator:
-            return Const(Fraction(top, bottom))  # sqrt(p^2 / q^2) = p / q
-    if isinstance(u, Apply) and u.function == "exp":
-        return simplify_apply("exp", (simplify_product((Const(Fraction(1, 2)), u.arguments[0])),))
-    return None
-
-
-def _sigmoid(u: Expr) -> Expr | None:
-    if is_negative(u):  # sigmoid(-u) = 1 - sigmoid(u)
-        return simplify_sum((ONE, neg(simplify_apply("sigmoid", (simplify_product((MINUS_ONE, u)),)))))
-    return None
-
-
-def _pow(base: Expr, exponent: Expr) -> Expr | None:
-    if exponent is ZERO:
-        return ONE
-    if exponent is ONE or base is ONE:
-        return base
-    if not isinstance(exponent, Const):
-        return None
-    k = exponent.value
-    if k == Fraction(1, 2):
-        return simplify_apply("sqrt", (base,))
-    if isinstance(base, Const) and k.denominator == 1 and (base.value or k > 0):
-        return Const(base.value**k.numerator)
-    if isinstance(base, Delta | Iverson) and k > 0:
-        return base
-    if isinstance(base, Mul) and k.denominator == 1:
-        return simplify_product(simplify_apply("pow", (factor, exponent)) for factor in base.factors)
-    if isinstance(base, Sum) and isinstance(base.body, Mul) and k.denominator == 1:
-        bound = set(base.indices)
-        outside = [factor for factor in base.body.factors if not bound & set(factor.free)]
-        if outside:  # sum[K](c u[K])^k = c^k sum[K](u[K])^k
-            inside = [factor for factor in base.body.factors if bound & set(factor.free)]
-            parts = (*outside, simplify_product(inside, base.indices))
-            return simplify_product(simplify_apply("pow", (factor, exponent)) for factor in parts)
-    if isinstance(base, Apply) and base.function == "abs" and k.denominator == 1 and k % 2 == 0:
-        return simplify_apply("pow", (base.arguments[0], exponent))  # abs(x)^2 = x^2
-    if isinstance(base, Apply) and base.function == "exp":
-        return simplify_apply("exp", (simplify_product((exponent, base.arguments[0])),))  # exp(u)^k = exp(k u)
-    if isinstance(base, Apply) and base.function == "sqrt" and k.denominator == 1 and k != -1:
-        return as_power(base.arguments[0], k / 2)
-    if isinstance(base, Apply) and base.function == "pow" and k.denominator == 1:
-        inner, a = base.arguments
-        return as_power(inner, a.value * k) if isinstance(a, Const) else None  # (x^a)^k = x^(a k)
-    if k == -1 and isinstance(base, Add) and len(base.terms) == 2 and ONE in base.terms:
-        other = base.terms[1] if base.terms[0] is ONE else base.terms[0]
-        if isinstance(other, Apply) and other.function == "exp":
-            # 1 / (1 + exp(-u)) = sigmoid(u)
-            return simplify_apply("sigmoid", (simplify_product((MINUS_ONE, other.arguments[0])),))
-    return None
-
-
-def _odd(function: str) -> Callable[[Expr], Expr | None]:
-    def rule(u: Expr) -> Expr | None:
-        if u is ZERO:
-            return ZERO
-        if is_negative(u):  # f(-u) = -f(u)
-            return neg_simplified(simplify_apply(function, (simplify_product((MINUS_ONE, u)),)))
-        return None
-
-    return rule
-
-
-def _even(function: str) -> Callable[[Expr], Expr | None]:
-    def rule(u: Expr) -> Expr | None:
-        if is_negative(u):  # f(-u) = f(u)
-            return simplify_apply(function, (simplify_product((MINUS_ONE, u)),))
-        return None
-
-    return rule
-
-
-_FUNCTION_RULES: dict[str, Callable[..., Expr | None]] = {
-    "exp": _exp,
-    "log": _log,
-    "sqrt": _sqrt,
-    "sigmoid": _sigmoid,
-    "pow": _pow,
-    **{name: _odd(name) for name in ("sin", "tan", "arctan", "sinh", "tanh", "erf", "sign")},
-    **{name: _even(name) for name in ("cos", "cosh", "abs")},
-    "relu": lambda u: Const(max(u.value, Fraction(0))) if isinstance(u, Const) else None,
-    "maximum": lambda a, b: a if a is b else None,
-    "minimum": lambda a, b: a if a is b else None,
-}
 
 
 # ---- reductions ------------------------------------------------------------------------------------------------------
@@ -546,46 +318,3 @@ def simplify_reduce(operation: str, indices: tuple[Index, ...], body: Expr) -> E
         extents = simplify_product(Extent(index) for index in indices)
         return simplify_apply("pow", (body, extents))
     return Reduce(operation, indices, body)
-
-
-def _simplify_iverson(node: Iverson, children: tuple[Node, ...]) -> Expr:
-    if node.is_ones:
-        return ONE
-    numbers = [_number(child) for child in children]
-    if all(number is not None for number in numbers):
-        holds = all(_COMPARE[r](numbers[k], numbers[k + 1]) for k, r in enumerate(node.relations))
-        return ONE if holds else ZERO
-    if all(map(_always, children, node.relations, children[1:])):
-        return ONE  # 1[0 <= i < |i|] = 1
-    if len(children) == 2 and children[0] is children[1]:
-        return ONE if node.relations[0] in ("<=", ">=", "==") else ZERO
-    return Iverson(children, node.relations)
-
-
-def _always(left: Node, relation: str, right: Node) -> bool:
-    """Whether ``0 <= i`` or ``i < |i|``, which every value of an index fulfils."""
-    a, b = (side.index if isinstance(side, Affine) else None for side in (left, right))
-    if relation == "<=":
-        return _number(left) == 0 and b is not None
-    if relation == "<" and a is not None and isinstance(right, Affine):
-        (atom, k), constant = right.terms[0] if len(right.terms) == 1 else (right, 0), right.constant
-        return isinstance(atom, Extent) and k == 1 and constant == 0 and atom.index.dim == a.dim
-    return False
-
-
-def _number(operand: Node) -> Fraction | None:
-    if isinstance(operand, Const):
-        return operand.value
-    if isinstance(operand, Affine) and not operand.terms:
-        return Fraction(operand.constant)
-    return None
-
-
-_COMPARE: dict[str, Callable[..., bool]] = {
-    "<": lambda a, b: a < b,
-    "<=": lambda a, b: a <= b,
-    ">": lambda a, b: a > b,
-    ">=": lambda a, b: a >= b,
-    "==": lambda a, b: a == b,
-    "!=": lambda a, b: a != b,
-}

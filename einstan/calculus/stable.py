@@ -15,7 +15,7 @@ from einstan.calculus.simplify import simplify
 from einstan.language import well_named
 from einstan.language.dims import axis
 from einstan.language.index import Affine, Index
-from einstan.language.node import Node, postorder, replace, rewrite
+from einstan.language.node import Node, postorder, preorder, replace, rewrite
 from einstan.language.term import Apply, Equation, Expr, Extent, Indexed, Name, bound_indices
 
 
@@ -76,7 +76,7 @@ def _plain_axes(rhs: Expr) -> dict[Index, str]:
 
 
 def _logarithms_taken(expr: Expr, definitions: Mapping[Name, Equation]) -> Expr:
-    if not any(isinstance(node, Apply) and node.function == "log" for node in postorder(expr)):
+    if not any(isinstance(node, Apply) and node.function == "log" for node in preorder(expr)):
         return expr
 
     def rule(node: Node) -> Node:

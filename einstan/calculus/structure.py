@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from einstan.calculus.delta import plain_pair
-from einstan.calculus.simplify import flattened, simplify, simplify_product, simplify_sum
+from einstan.calculus.factors import flattened
+from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.language.index import Index, slot
 from einstan.language.term import ZERO, Add, Const, Delta, Expr, Mul, Sum, substitute
 

@@ -29,6 +29,8 @@ from einstan.language.surface import (
     Relation,
     Surface,
     Term,
+    below,
+    only_part,
     walk,
 )  # fmt: skip
 
@@ -143,9 +145,14 @@ def names_in(slots: Iterable[Expression]) -> Iterator[str]:
     return (str(ref.name) for ref in index_refs(slots))
 
 
-def index_refs(slots: Iterable[Expression]) -> Iterator[Ref]:
+def index_refs(slots: Iterable[Expression]) -> list[Ref]:
     """The indices in slots: the bare names, also in the slots of a gather."""
-    return (node for node in walk(*slots) if isinstance(node, Ref) and not node.slots and isinstance(node.name, str))
+    found: list[Ref] = []
+    for slot in slots:
+        part = only_part(slot)
+        inside = (part,) if isinstance(part, Ref) and not part.slots else walk(slot)  # nearly always one index
+        found += [node for node in inside if isinstance(node, Ref) and not node.slots and isinstance(node.name, str)]
+    return found
 
 
 def is_form(operand: Expression, indices: Collection[str]) -> bool:
@@ -171,12 +178,16 @@ def evidence(*roots: Surface) -> set[str]:
     """The names that are indices: they stand in a slot, a binder binds them, or a ``where`` states how far they run.
     Other bare names are scalars."""
     found: set[str] = set()
-    for node in walk(*roots):
+    stack = list(roots)
+    while stack:
+        node = stack.pop()
         match node:
-            case Ref():
+            case Ref():  # and there is nothing else in slots
                 found.update(names_in(node.slots))
+                continue
             case Kronecker():
                 found.update(names_in((node.left, node.right)))
+                continue
             case Bracket() if not node.relations:
                 found.update(names_in(node.operands))
             case Letter():
@@ -185,4 +196,5 @@ def evidence(*roots: Surface) -> set[str]:
                 found.update(size.name for size, _ in node.where)
             case _:
                 pass
+        stack.extend(below(node))
     return found

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from einstan.language.index import Index
+from einstan.language.index import Index, slot
 from einstan.language.node import Node, fold, preorder, remembered
 from einstan.language.term import Delta, Equation, Extent, Indexed, Name, Reduce, Sum, rebound
 
@@ -90,7 +90,7 @@ def _related(equation: Equation) -> tuple[tuple[str, str | None], ...]:
 
 
 def qualified(dim: str, prefix: str) -> str:
-    return dim if is_axis(dim) else prefix + dim
+    return dim if not prefix or is_axis(dim) else prefix + dim
 
 
 def redimensioned(root: Node, new_dim: dict[str, str]) -> Node:
@@ -99,8 +99,19 @@ def redimensioned(root: Node, new_dim: dict[str, str]) -> Node:
     if not new_dim:
         return root
 
+    made: dict[Index, Index] = {}
+
     def index(old: Index) -> Index:
-        return Index(old.name, new_dim.get(old.dim, old.dim))
+        if old not in made:
+            made[old] = Index(old.name, new_dim.get(old.dim, old.dim))
+        return made[old]
+
+    def known(node: Node) -> Node | None:
+        """An access whose slots are plain indices, at once: nearly all are."""
+        if not isinstance(node, Indexed):
+            return None
+        own = [form.index for form in node.slots]
+        return None if None in own else Indexed(node.tensor, tuple([slot(index(i)) for i in own if i is not None]))
 
     def rule(node: Node, children: tuple[Node, ...]) -> Node:
         if isinstance(node, Index):
@@ -110,11 +121,11 @@ def redimensioned(root: Node, new_dim: dict[str, str]) -> Node:
         if isinstance(node, Sum | Reduce):
             return rebound(node, tuple(index(i) for i in node.indices), children[0])
         if isinstance(node, Equation):
-            where = tuple((index(i), fold(form, rule)) for i, form in node.where)
+            where = tuple((index(i), fold(form, rule, known=known)) for i, form in node.where)
             return Equation(node.name, tuple(index(i) for i in node.indices), children[0], where)  # type: ignore[arg-type]
         return node.rebuilt(children) if children != node.children else node
 
-    return fold(root, rule)
+    return fold(root, rule, known=known)
 
 
 def localised(equation: Equation) -> Equation:
@@ -123,14 +134,10 @@ def localised(equation: Equation) -> Equation:
 
     A dimension without an axis is named by its letter; in one equation, one such letter is one dimension."""
     classes = relate(equation)
-    visible = {axis(equation.name, k) for k in range(len(equation.indices))}
-    order: list[str] = [axis(equation.name, k) for k in range(len(equation.indices))]
+    order = dict.fromkeys(axis(equation.name, k) for k in range(len(equation.indices)))
     for node in preorder(equation.rhs):
         if isinstance(node, Indexed):
-            for k in range(len(node.slots)):
-                if axis(node.tensor, k) not in visible:
-                    visible.add(axis(node.tensor, k))
-                    order.append(axis(node.tensor, k))
+            order.update(dict.fromkeys([axis(node.tensor, k) for k in range(len(node.slots))]))
     name_of: dict[str, str] = {}
     for name in order:
         name_of.setdefault(classes.find(name), name)

@@ -64,14 +64,17 @@ class Affine(Node):
         return tuple(atom for atom, _ in self.terms)
 
     def rebuilt(self, children: tuple[Node, ...]) -> Affine:
+        if len(children) == 1 and not isinstance(children[0], Affine):
+            return Affine(((children[0], self.terms[0][1]),), self.constant)
         parts = [(child, k) for child, (_, k) in zip(children, self.terms, strict=True)]
         return affine(*parts, constant=self.constant)
 
     @property
     def index(self) -> Index | None:
         """The index, if this slot is one plain index and nothing else."""
-        if self.constant == 0 and len(self.terms) == 1:
-            atom, coefficient = self.terms[0]
+        terms, constant = self.fields
+        if constant == 0 and len(terms) == 1:
+            atom, coefficient = terms[0]
             if coefficient == 1 and isinstance(atom, Index):
                 return atom
         return None

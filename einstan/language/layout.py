@@ -277,7 +277,15 @@ class Layout:
         return Power(NOWHERE, base, exponent)
 
     def access(self, node: Indexed) -> Task[Ref]:
-        slots = yield every(self.form(slot) for slot in node.slots)
+        slots = []
+        for slot in node.slots:
+            index = slot.index
+            if index is None:
+                slots.append((yield self.form(slot)))
+            else:
+                letter = Ref(NOWHERE, index.name)
+                self.origin[letter] = index
+                slots.append(Expression(NOWHERE, (Term(NOWHERE, 1, ((letter, False),)),)))
         return Ref(NOWHERE, node.tensor, tuple(slots))
 
     def form(self, node: Affine) -> Task[Expression]:

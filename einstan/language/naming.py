@@ -10,7 +10,7 @@ from collections.abc import Collection
 
 from einstan.language.dims import is_axis, relate
 from einstan.language.index import Index, capitalised, fresh_name, lowered
-from einstan.language.node import Node, fold, preorder, rewrite
+from einstan.language.node import Node, fold, holds, preorder, rewrite
 from einstan.language.sugar import as_softmax, chain, softmax
 from einstan.language.term import Equation, Expr, Extent, Indexed, Iverson, Reduce, Sum, bound_indices, rebound
 
@@ -27,7 +27,7 @@ def named(root: Expr, avoid: set[str], small: bool, distinct: bool = False) -> E
     spelled = {index.name for index in bound_indices(root)} | avoid
     below: dict[Node, frozenset[str]] = {}  # names bound below a renamed node
     softmaxes: dict[Node, tuple[Expr, Index]] = {}
-    for node in preorder(root):
+    for node in preorder(root) if holds(root, Reduce) else ():
         found = as_softmax(node, exactly=False)
         if found is not None:
             softmaxes[node] = found
@@ -38,6 +38,9 @@ def named(root: Expr, avoid: set[str], small: bool, distinct: bool = False) -> E
     while stack:
         node, ready = stack.pop()
         if node in memo:
+            continue
+        if not node.binds:  # nothing is named here
+            memo[node] = node
             continue
         children = (softmaxes[node][0],) if node in softmaxes else node.children
         if not ready:
@@ -126,7 +129,7 @@ def _stem(name: str, spelled: set[str]) -> str:
 def extents_named(equation: Equation, letters: bool) -> Equation:
     """Spell every extent by what leads back to its axis: an index of the left side, with ``letters`` also one that is
     bound, else the axis itself."""
-    if not any(isinstance(node, Extent) for node in preorder(equation.rhs)) and not equation.where:
+    if not holds(equation.rhs, Extent) and not equation.where:
         return equation
     classes = relate(equation)
     visible = visible_indices(equation)
@@ -166,6 +169,10 @@ def _same_letter(spelled: str, name: str, taken: Collection[str]) -> bool:
 def visible_indices(equation: Equation) -> list[Index]:
     """The indices that the printed equation names, left side first; the hidden one of a softmax is not among them."""
     found: dict[Index, None] = dict.fromkeys(equation.indices)
+    if not holds(equation.rhs, Reduce):  # nor a softmax
+        sums = (node.indices for node in preorder(equation.rhs) if isinstance(node, Sum))
+        found.update(dict.fromkeys(index for indices in sums for index in indices))
+        return list(found)
     stack: list[Node] = [equation.rhs]
     seen: set[Node] = set()
     while stack:
@@ -203,7 +210,7 @@ def erased(root: Node) -> Node:
 
 def normalised(root: Expr) -> Expr:
     """Iverson operands in the form that their spelling has."""
-    if not any(isinstance(node, Iverson) for node in preorder(root)):
+    if not holds(root, Iverson):
         return root
 
     def rule(node: Node) -> Node:

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from hashlib import blake2b
+from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
 if TYPE_CHECKING:
     from einstan.language.index import Index
@@ -21,11 +22,17 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 Kind = TypeVar("Kind", bound="Node")
 
-_interned: WeakValueDictionary[tuple[Any, ...], Node] = WeakValueDictionary()
-_table: dict[tuple[Any, ...], Any] = _interned.data  # type: ignore[attr-defined]  # the same table of weak references, read without a call of Python's
-_lock = threading.Lock()
-_set = object.__setattr__  # what a frozen node lets nobody else do
+_lock = threading.RLock()  # making an entry may set off a collection, in which nodes may be made
+_new, _set = object.__new__, object.__setattr__  # what a frozen node lets nobody else do
+_bits = count()
 _printer: Callable[[Any], str] = object.__repr__
+
+
+class _Held(ref):  # type: ignore[type-arg]
+    """An entry of a table: a weak reference that knows its key, which is asked for when the node dies."""
+
+    __slots__ = ("key",)
+    key: tuple[Any, ...]
 
 
 def install_printer(printer: Callable[[Any], str]) -> None:
@@ -37,30 +44,56 @@ def install_printer(printer: Callable[[Any], str]) -> None:
 class Node:
     """The base of all nodes.  A subclass names its fields; ``Subclass(*fields)`` finds or makes the one object."""
 
-    __slots__ = ("__weakref__", "binds", "children", "digest", "fields", "free")
+    __slots__ = ("__weakref__", "below", "binds", "children", "digest", "fields", "free", "kinds")
 
     field_names: ClassVar[tuple[str, ...]] = ()
     is_binder: ClassVar[bool] = False
+    kind: ClassVar[int] = 0  # a bit of its own for each class of nodes
     fields: tuple[Any, ...]
     children: tuple[Node, ...]  # the nodes directly below, in reading order; an index bound here is not one
     free: tuple[Index, ...]
     binds: bool  # whether an index is bound here or somewhere below
+    kinds: int  # the bits of the classes of this node and of all below: what is not there need not be looked for
+    below: tuple[Node, ...] | None  # what `preorder` finds below, once it has been asked, where that is little
     digest: bytes  # of the content, the same in every process: an order on nodes that needs no recursion
 
+    # All nodes of a class by their fields, and the table's own dictionary, read and written without a call of Python's.
+    interned: ClassVar[WeakValueDictionary[tuple[Any, ...], Node]]
+    table: ClassVar[dict[tuple[Any, ...], Any]]
+
+    def __init_subclass__(cls) -> None:
+        cls.kind = 1 << next(_bits)
+        cls.interned = WeakValueDictionary()
+        cls.table = cls.interned.data  # type: ignore[attr-defined]
+
     def __new__(cls, *fields: Any) -> Any:
-        key = (cls, *fields)
-        held = _table.get(key)
+        table = cls.table
+        held = table.get(fields)
         found = None if held is None else held()
         if found is not None:
             return found
-        node = object.__new__(cls)
+        node = _new(cls)
         _set(node, "fields", fields)
         children = node._children()
         _set(node, "children", children)
         _set(node, "free", node._free())
-        _set(node, "binds", cls.is_binder or True in [child.binds for child in children])
+        kinds, binds = cls.kind, cls.is_binder
+        for child in children:
+            kinds |= child.kinds
+            binds = binds or child.binds
+        _set(node, "kinds", kinds)
+        _set(node, "binds", binds)
+        _set(node, "below", None)
+        own = _Held(node, cls.interned._remove)  # type: ignore[attr-defined]
+        own.key = fields
         with _lock:
-            return _interned.setdefault(key, node)
+            held = table.setdefault(fields, own)
+            if held is not own:
+                found = held()
+                if found is not None:
+                    return found
+                table[fields] = own
+        return node
 
     def _free(self) -> tuple[Index, ...]:
         """The free indices, in the order in which they first occur."""
@@ -176,9 +209,11 @@ def _mapped(field: Any, known: Any) -> Any:
 def union_of_free(nodes: tuple[Node, ...]) -> tuple[Index, ...]:
     if not nodes:
         return ()
-    if len(nodes) == 1:
-        return nodes[0].free
-    return tuple(dict.fromkeys(index for node in nodes for index in node.free))
+    first = nodes[0].free
+    for node in nodes:
+        if node.free and node.free != first:
+            return tuple(dict.fromkeys([index for node in nodes for index in node.free]))
+    return first
 
 
 # ---- traversal -------------------------------------------------------------------------------------------------------
@@ -202,16 +237,33 @@ def postorder(*roots: Node) -> Iterator[Node]:
             stack.extend([child for child in reversed(node.children) if child not in done])
 
 
-def preorder(*roots: Node) -> Iterator[Node]:
+FEW = 64  # as many nodes are remembered, so that a chain of nodes does not remember the square of its length
+
+
+def preorder(*roots: Node) -> tuple[Node, ...]:
     """Every distinct node below the roots, each once, in reading order."""
-    seen: set[Node] = set()
+    if len(roots) == 1 and roots[0].below is not None:
+        return (roots[0], *roots[0].below)
+    seen: dict[Node, None] = {}
     stack = list(reversed(roots))
     while stack:
         node = stack.pop()
         if node not in seen:
-            seen.add(node)
-            yield node
-            stack.extend(reversed(node.children))
+            seen[node] = None
+            if node.children:
+                stack.extend(node.children[::-1])
+    found = tuple(seen)
+    if len(roots) == 1 and len(found) <= FEW:
+        _set(roots[0], "below", found[1:])
+    return found
+
+
+def holds(node: Node, *kinds: type[Node]) -> bool:
+    """Whether a node of one of these classes is here or somewhere below."""
+    for kind in kinds:  # noqa: SIM110  asked too often for a generator
+        if node.kinds & kind.kind:
+            return True
+    return False
 
 
 def fold(

@@ -72,7 +72,14 @@ class References(Cursor):
         while True:
             if self.at("]", "}", ","):
                 self.fail("a slot is empty", (opening.start, self.token.end), "a scalar is written without brackets: L")
-            token = self.token
+            token, behind = self.token, self.ahead(1)
+            ends = behind.kind == "mark" and behind.text in (",", "]")
+            if ends and not subscript and token.kind == "name" and token.text not in RESERVED:
+                self.position += 1  # an index alone, as nearly all slots are
+                found.append(alone(Ref((token.start, token.end), token.text)))
+                if not self.take(","):
+                    break
+                continue
             if subscript and self.is_run_of_letters():
                 commas = ",".join(token.text)
                 readings = (f"several indices are written {commas}", f"one index is written \\mathrm{{{token.text}}}")

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from weakref import WeakKeyDictionary
 
-from einstan.language.dims import is_axis, localised
+from einstan.language.dims import is_axis, redimensioned
 from einstan.language.errors import ScopeError, Span
 from einstan.language.index import Affine, Index
 from einstan.language.layout import surface_of
 from einstan.language.naming import erased, extents_named, named, normalised, visible_indices
-from einstan.language.node import Node, postorder, preorder
+from einstan.language.node import Node, holds, preorder
 from einstan.language.scope import parse
 from einstan.language.term import Equation, Expr, Extent, Sum, bound_indices
-from einstan.language.ties import all_tied
+from einstan.language.ties import tied
 from einstan.language.writer import Writer
 
 _texts: WeakKeyDictionary[Node, str] = WeakKeyDictionary()  # of equations, which are printed again and again
@@ -60,9 +60,9 @@ def well_named(equation: Equation) -> Equation:
 
 
 def _shares_letters(rhs: Expr) -> bool:
-    if not rhs.binds:
+    if not holds(rhs, Sum):
         return False
-    letters = [index.name for node in postorder(rhs) if isinstance(node, Sum) for index in node.indices]
+    letters = [index.name for node in preorder(rhs) if isinstance(node, Sum) for index in node.indices]
     return len(set(letters)) < len(letters)
 
 
@@ -80,8 +80,9 @@ def _named_and_read(equation: Equation, distinct: bool) -> Equation:
     rhs = _settled(normalised(equation.rhs), {index.name for index in equation.indices}, distinct)
     plain = Equation(equation.name, equation.indices, rhs, equation.where)
     spelled = extents_named(plain, letters=True)
-    if all_tied(spelled):  # then the text says all there is to say about axes, and need not be read to know
-        return localised(spelled)
+    dims = tied(spelled)
+    if dims is not None:  # then the text says all there is to say about axes, and need not be read to know
+        return redimensioned(spelled, dims)  # type: ignore[return-value]
     try:
         read = parse(show(spelled))
     except ScopeError:  # a letter that stands for several axes in the text

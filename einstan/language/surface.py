@@ -35,16 +35,19 @@ NOWHERE = (0, 0)
 
 def run(task: Task[Value]) -> Value:
     """Run a task whose every ``yield`` waits for another task: recursion that the stack does not limit."""
-    stack: list[Task[Any]] = [task]
-    value: Any = None
-    while stack:
+    waiting: list[Callable[[Any], Any]] = []
+    send, value = task.send, None
+    while True:
         try:
-            stack.append(stack[-1].send(value))
-            value = None
+            inner = send(value)
         except StopIteration as finished:
-            stack.pop()
             value = finished.value
-    return value  # type: ignore[no-any-return]
+            if not waiting:
+                return value  # type: ignore[no-any-return]
+            send = waiting.pop()
+        else:
+            waiting.append(send)
+            send, value = inner.send, None
 
 
 def every(tasks: Iterable[Task[Value]]) -> Task[list[Value]]:

@@ -453,11 +453,23 @@ def substitute(root: Node, mapping: Mapping[Index, Index | Affine]) -> Node:
 def _substituted(root: Node, mapping: dict[Node, Node]) -> Node:
     """Nothing is visited that does not hold one of the nodes."""
     indices = frozenset(mapping)
+
+    def known(node: Node) -> Node | None:
+        if indices.isdisjoint(node.free):
+            return node
+        if not isinstance(node, Indexed):
+            return None
+        slots = []  # plain ones are replaced at once: nearly all are
+        for form in node.slots:
+            index = form.index
+            if index is None:
+                return None
+            new = mapping.get(index, form)
+            slots.append(slot(new) if isinstance(new, Index) else new)
+        return Indexed(node.tensor, tuple(slots))  # type: ignore[arg-type]
+
     return fold(
-        root,
-        lambda node, children: node.rebuilt(children) if children != node.children else node,
-        mapping,
-        lambda node: node if indices.isdisjoint(node.free) else None,
+        root, lambda node, children: node.rebuilt(children) if children != node.children else node, mapping, known
     )
 
 

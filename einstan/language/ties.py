@@ -15,18 +15,21 @@ from einstan.language.node import preorder
 from einstan.language.term import Delta, Equation, Extent, Indexed, Reduce, Sum
 
 
-def all_tied(equation: Equation) -> bool:
-    """Whether the text alone ties every index to an axis and indices to each other just as their dimensions do, and
-    every extent's letter stands for one axis."""
+def tied(equation: Equation) -> dict[str, str] | None:
+    """The first axis of every dimension, where the text ties every index to an axis and indices to each other just
+    as their dimensions do, and every extent's letter stands for one axis; None where it does not."""
     if equation.where:
-        return False
+        return None
     ties = UnionFind()
     members: dict[str, dict[str, Index]] = {}
     bound: set[Index] = set()
+    keys: dict[Index, str] = {}
 
     def tie(index: Index, place: str) -> None:
-        ties.union(place, f"{index.name} {index.dim}")
-        members.setdefault(index.dim, {})[f"{index.name} {index.dim}"] = index
+        if index not in keys:
+            keys[index] = f"{index.name} {index.dim}"
+            members.setdefault(index.dim, {})[keys[index]] = index
+        ties.union(place, keys[index])
 
     for position, index in enumerate(equation.indices):
         tie(index, axis(equation.name, position))
@@ -40,26 +43,33 @@ def all_tied(equation: Equation) -> bool:
             tie(node.left.index, f"{node.right.index.name} {node.right.index.dim}")
         elif isinstance(node, Sum | Reduce):
             if not bound.isdisjoint(node.indices):
-                return False
+                return None
             bound.update(node.indices)
         elif isinstance(node, Extent):
             extents.append(node.index)
     spelled = {index.name: index.dim for group in members.values() for index in group.values()}
-    read = {axis(n.tensor, k) for n in preorder(equation.rhs) if isinstance(n, Indexed) for k in range(len(n.slots))}
+    accesses = (node for node in preorder(equation.rhs) if isinstance(node, Indexed))
+    axes = dict.fromkeys(axis(equation.name, k) for k in range(len(equation.indices)))
+    axes.update(dict.fromkeys(axis(node.tensor, k) for node in accesses for k in range(len(node.slots))))
     at_axes = {ties.find(name) for name in ties.members() if " " not in name}
     for dim, group in members.items():
         if not at_axes.issuperset(ties.find(key) for key in group):
-            return False
-        if dim in read and any(ties.find(key) != ties.find(dim) for key in group):
-            return False  # named by an axis that the text reads, and does not tie to it
+            return None
+        if dim in axes and any(ties.find(key) != ties.find(dim) for key in group):
+            return None  # named by an axis that the text has, and does not tie to it
         if len({ties.find(key) for key in group}) > 1 or any(spelled[index.name] != dim for index in group.values()):
-            return False
-    if any(f"{index.name} {index.dim}" not in members.get(index.dim, ()) for index in visible_indices(equation)):
-        return False
-    return all(
-        index.dim in members and (is_axis(index.name) or spelled.get(_seen_as(index.name, spelled)) == index.dim)
-        for index in extents
-    )
+            return None
+    if any(index not in keys for index in visible_indices(equation)):
+        return None
+    for index in extents:
+        if index.dim not in members:
+            return None
+        if not is_axis(index.name) and spelled.get(_seen_as(index.name, spelled)) != index.dim:
+            return None
+    first: dict[str, str] = {}
+    for name in axes:
+        first.setdefault(ties.find(name), name)
+    return {dim: first[ties.find(next(iter(group)))] for dim, group in members.items()}
 
 
 def _seen_as(letter: str, meanings: Mapping[str, str]) -> str:

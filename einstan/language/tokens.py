@@ -62,6 +62,7 @@ _FONT = re.compile(r"\s*\{((?:[^{}\\]|\\_|\\[A-Za-z]+)*)\}")
 _AXIS = re.compile(r"\.[0-9]")
 _LONG_MARKS = ("**", "<=", ">=", "==", "!=")
 _SHORT_MARKS = "[](){},|.=<>+-*/^_"
+_ALONE = frozenset("[](){},|+-/")  # with which no longer mark begins
 
 
 def tokens(text: str) -> list[Token]:
@@ -69,7 +70,13 @@ def tokens(text: str) -> list[Token]:
     found: list[Token] = []
     position = 0
     while position < len(text):
-        if text[position].isspace() or text[position] == "&":
+        letter = text[position]
+        if letter in _ALONE:  # nearly half of all tokens
+            glued = bool(found) and found[-1].end == position
+            found.append(Token("mark", letter, position, position + 1, glued))
+            position += 1
+            continue
+        if letter.isspace() or letter == "&":
             position += 1
             continue
         glued = bool(found) and found[-1].end == position

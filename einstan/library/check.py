@@ -7,20 +7,20 @@
 
 from __future__ import annotations
 
-import gc
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from textwrap import dedent
 from typing import Any
 
 from einstan.language import parse_document
+from einstan.language.collecting import collecting_seldom
 from einstan.language.document import Claim, Convention, Document, Statement, at_line
 from einstan.language.errors import ClaimError, EinstanError
 from einstan.language.functions import FUNCTIONS
 from einstan.language.scope import parse_expression
-from einstan.library.claims import Outcome, judge
+from einstan.library.alike import Alike, Setting
+from einstan.library.claims import Outcome
 from einstan.library.part import Part, chosen_partial
 from einstan.machine.verify import compare
 
@@ -159,33 +159,21 @@ def check(text: str, name: str = "") -> Report:
     """
     document = parse_document(dedent(text))
     lines: list[Line] = []
-    with _collecting_seldom():
+    known = Alike()
+    with collecting_seldom():
         for part in document.parts:
-            lines += _checked(part)
+            lines += _checked(part, known)
     return Report(tuple(lines), name)
 
 
-@contextmanager
-def _collecting_seldom() -> Iterator[None]:
-    """Nodes hold each other in no cycles, so looking for garbage among them finds next to none, and a quarter of the
-    time went into it."""
-    before = gc.get_threshold()
-    if gc.isenabled():
-        gc.set_threshold(max(before[0], 50_000), *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-
-
-def _checked(document: Document) -> Iterable[Line]:
-    part = Part(document)
+def _checked(document: Document, known: Alike) -> Iterable[Line]:
+    part, setting = Part(document), Setting(document)
     for statement in document.statements:
         content = statement.content
         if isinstance(content, Convention):
             _check_convention(statement, content)
         judged = isinstance(content, Claim) and statement.kind in ("claim", "refute")
-        yield Line(statement, judge(content, part) if judged and isinstance(content, Claim) else None)
+        yield Line(statement, known.judge(content, part, setting) if judged and isinstance(content, Claim) else None)
 
 
 def _check_convention(statement: Statement, convention: Convention) -> None:

@@ -1,8 +1,9 @@
 """One claim: proved by the calculus, or verified at random points, or refuted, or left open with the reason.
 
-The order is that of what is cheap.  Both sides are compared at two random points, where one difference settles it.  A
-claim that holds there is proved with its forward values as names, which holds whatever they are; then with their
-definitions put in; what is left open is compared at more points.
+The order is that of what is cheap.  Both sides are compared at two random points, in floats and, where these do not
+agree, in exact numbers, of which one difference settles it.  A claim that holds there is proved with its forward values
+as names, which holds whatever they are; then with their definitions put in; what is left open is compared at more
+points.
 A claim that speaks of a function with a kink is also compared there, since what is derived at a kink is a convention
 and so a part of what is claimed.  Nothing is proved that the same numbers contradict: such a claim stays open.
 """
@@ -13,12 +14,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from einstan.calculus.canonical import READABLE, term_count, terms_of
+from einstan.calculus.coefficients import neg_simplified
 from einstan.calculus.collect import shortest, size
 from einstan.calculus.indicators import one_name
 from einstan.calculus.naming import ForwardNames, derived_equation
 from einstan.calculus.program import Assumption, Program
 from einstan.calculus.proof import Proof, differing_terms, prove, same_form, with_definitions
-from einstan.calculus.simplify import neg_simplified, simplify, simplify_sum
+from einstan.calculus.simplify import simplify, simplify_sum
 from einstan.calculus.windows import opened, sized, stated_extents
 from einstan.language.dims import redimensioned
 from einstan.language.document import Claim
@@ -88,29 +90,60 @@ class _Question:
         self.names = ForwardNames(self.definitions.values())
 
 
+@dataclass(frozen=True)
+class Judgement:
+    """An outcome before it is put into words: ``difference`` are the first terms of left minus right and ``more`` how
+    many others there are; all expressions are short, ``left`` and ``right`` unless the claim is proved."""
+
+    verdict: str
+    reason: str = ""
+    numbers: Comparison | None = None
+    difference: tuple[Expr, ...] = ()
+    more: int = 0
+    left: Expr | None = None
+    right: Expr | None = None
+
+
 def judge(claim: Claim, part: Part, explain: bool = True) -> Outcome:
     """Decide one claim.  Without ``explain`` a refutation says only where it was found."""
+    return worded(decided(claim, part, explain))
+
+
+def decided(claim: Claim, part: Part, explain: bool = True) -> Judgement:
+    """Decide one claim, without words."""
+    terms: Sequence[Expr] = ()
     try:
         asked = _asked(claim, part)
-        numbers = _compared(asked, WITNESSES, smallest=explain)
+        numbers = _compared(asked, WITNESSES, shrink=explain)
         if numbers.verdict == "differ":
-            difference = _difference(asked) if explain else ()
-            if explain and not difference:
-                return _with_sides(asked, Outcome("undecided", "the proof and the numbers disagree"))
-            return _refuted(asked, numbers, difference)
-        found, difference = _proved(asked)
+            terms = _difference(asked) if explain else ()
+            if explain and not terms:
+                return _judged(asked, "undecided", "the proof and the numbers disagree")
+            return _judged(asked, "refuted", numbers=numbers, terms=terms)
+        found, terms = _proved(asked)
         if not found:
             numbers = _compared(asked, POINTS)
     except EinstanError as error:
-        return Outcome("undecided", " ".join([error.problem, *error.inferred]))
+        return Judgement("undecided", " ".join([error.problem, *error.inferred]))
     if numbers.verdict == "differ":
-        return _refuted(asked, numbers, difference)
+        return _judged(asked, "refuted", numbers=numbers, terms=terms)
     if found:
-        return Outcome("proved", found)
+        return Judgement("proved", found)
     if numbers.verdict == "agree":
-        verified = Outcome("verified", str(numbers), numbers.points, numbers.arithmetic, difference=difference)
-        return _with_sides(asked, verified)
-    return _with_sides(asked, Outcome("undecided", numbers.reason, difference=difference))
+        return _judged(asked, "verified", str(numbers), numbers, terms)
+    return _judged(asked, "undecided", numbers.reason, terms=terms)
+
+
+def _judged(
+    asked: _Question, verdict: str, reason: str = "", numbers: Comparison | None = None, terms: Sequence[Expr] = ()
+) -> Judgement:
+    if numbers is not None:
+        numbers = replace(numbers, at={index: numbers.at[index] for index in asked.indices if index in numbers.at})
+    left, right, *shown = (
+        shortest(asked.names(simplify(expr)))
+        for expr in (asked.left, asked.right, *(asked.names(term) for term in terms[:MOST]))
+    )
+    return Judgement(verdict, reason, numbers, tuple(shown), max(0, len(terms) - MOST), left, right)
 
 
 def _asked(claim: Claim, part: Part) -> _Question:
@@ -138,7 +171,7 @@ def _moved(equation: Equation, dims: dict[str, str]) -> Equation:
 # ---- proof -----------------------------------------------------------------------------------------------------------
 
 
-def _proved(asked: _Question) -> tuple[str, tuple[str, ...]]:
+def _proved(asked: _Question) -> tuple[str, tuple[Expr, ...]]:
     """How the claim is proved, or else nothing and the terms by which the sides differ."""
     quick: dict[str, dict[Name, Equation]] = {NAMES: {}, DEFINITIONS: asked.definitions}
     for how, definitions in quick.items():
@@ -151,10 +184,10 @@ def _proved(asked: _Question) -> tuple[str, tuple[str, ...]]:
             return how, ()
         if how != RANGES:  # whose terms are not in the notation
             open_terms.append(proof.difference)
-    return "", _listed(min(open_terms, key=lambda terms: sum(map(size, terms)), default=()), asked)
+    return "", min(open_terms, key=lambda terms: sum(map(size, terms)), default=())
 
 
-def _difference(asked: _Question) -> tuple[str, ...]:
+def _difference(asked: _Question) -> tuple[Expr, ...]:
     """The terms by which the sides of a wrong claim differ, without what would take long to work out; none where the
     calculus finds no difference."""
     sides, rules = (asked.left, asked.right), asked.assumptions
@@ -170,7 +203,7 @@ def _difference(asked: _Question) -> tuple[str, ...]:
     if best and asked.sizes:
         left, right = (sized(side, asked.definitions, asked.sizes) for side in sides)
         best = min(best, differing_terms(left, right, {}, rules), key=lambda terms: sum(map(size, terms)))
-    return _listed(best, asked)
+    return best
 
 
 def _attempts(asked: _Question) -> dict[str, Callable[[], Proof]]:
@@ -186,18 +219,14 @@ def _attempts(asked: _Question) -> dict[str, Callable[[], Proof]]:
     return found
 
 
-def _listed(terms: Sequence[Expr], asked: _Question) -> tuple[str, ...]:
-    more = (f"{len(terms) - MOST} more terms",) if len(terms) > MOST else ()
-    return (*(_shown(asked.names(term), asked) for term in terms[:MOST]), *more)
-
-
 # ---- numbers ---------------------------------------------------------------------------------------------------------
 
 
-def _compared(asked: _Question, points: int, smallest: bool = True) -> Comparison:
+def _compared(asked: _Question, points: int, shrink: bool = True) -> Comparison:
     program = Program(asked.definitions.values(), asked.assumptions)
     sides = asked.left, asked.right
-    found = compare(*sides, program, points=points, assumptions=asked.assumptions, smallest=smallest)
+    rules, quick = asked.assumptions, points == WITNESSES
+    found = compare(*sides, program, points=points, assumptions=rules, shrink=shrink, quick=quick)
     if found and points == POINTS and _has_kinks(*sides, *(e.rhs for e in asked.definitions.values())):
         there = compare(*sides, program, points=AT_KINKS, assumptions=asked.assumptions, kinks=True)
         return there if there.verdict == "differ" else found
@@ -213,28 +242,33 @@ def _has_kinks(*exprs: Expr) -> bool:
     )
 
 
-def _refuted(asked: _Question, numbers: Comparison, difference: tuple[str, ...]) -> Outcome:
-    arrays = {name: pasted(value) for name, value in numbers.arrays.items()}
-    at = {index: numbers.at[index] for index in asked.indices if index in numbers.at}
-    example = Counterexample(numbers.sizes, arrays, at, short(numbers.left), short(numbers.right))
-    return _with_sides(asked, Outcome("refuted", difference=difference, counterexample=example))
-
-
 # ---- printing --------------------------------------------------------------------------------------------------------
 
 
-def _with_sides(asked: _Question, outcome: Outcome) -> Outcome:
-    return replace(outcome, left=_shown(asked.left, asked), right=_shown(asked.right, asked))
+def worded(found: Judgement) -> Outcome:
+    """A judgement as text."""
+    more = (f"{found.more} more terms",) if found.more else ()
+    left, right = ("" if side is None else _shown(side) for side in (found.left, found.right))
+    difference = (*map(_shown, found.difference), *more)
+    outcome = Outcome(found.verdict, found.reason, left=left, right=right, difference=difference)
+    numbers = found.numbers
+    if found.verdict == "verified" and numbers is not None:
+        return replace(outcome, points=numbers.points, arithmetic=numbers.arithmetic)
+    if found.verdict == "refuted" and numbers is not None:
+        arrays = {name: pasted(value) for name, value in numbers.arrays.items()}
+        example = Counterexample(numbers.sizes, arrays, numbers.at, short(numbers.left), short(numbers.right))
+        return replace(outcome, counterexample=example)
+    return outcome
 
 
-def _shown(expr: Expr, asked: _Question) -> str:
-    """An expression in its shortest form, with forward values and letters to read."""
-    short_form = readable(shortest(asked.names(simplify(expr))))
-    if any(str(name).startswith("∂") or str(name).endswith("(0)") for name in tensors(short_form)):
-        text = str(short_form)  # the name of a part of a stand-in, which cannot be read again
+def _shown(short_form: Expr) -> str:
+    """An expression in its shortest form, with letters to read."""
+    expr = readable(short_form)
+    if any(str(name).startswith("∂") or str(name).endswith("(0)") for name in tensors(expr)):
+        text = str(expr)  # the name of a part of a stand-in, which cannot be read again
     else:
         try:
-            text = str(derived_equation("side", tuple(short_form.free), short_form)).split(" = ", 1)[1]
+            text = str(derived_equation("side", tuple(expr.free), expr)).split(" = ", 1)[1]
         except EinstanError:  # an extent that no axis of this side has
-            text = str(short_form)
+            text = str(expr)
     return text if len(text) <= LONGEST else text[:LONGEST] + " ..."

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from einstan.calculus import program as calculus
 from einstan.calculus.elimination import jacobian
+from einstan.calculus.factors import flattened
 from einstan.calculus.naming import derived_equation
 from einstan.calculus.passes import dependencies
-from einstan.calculus.simplify import flattened, simplify, simplify_product, simplify_sum
+from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.calculus.stable import stabilised
 from einstan.language.errors import ProgramError
 from einstan.language.index import Index, capitalised, fresh_name, lowered, slot

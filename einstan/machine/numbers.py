@@ -135,6 +135,16 @@ def context(digits: int = DIGITS) -> Context:
     return Context(prec=digits, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 
+_CARRIED = context()  # its methods leave the current context alone, and need not make one
+
+
+def digits_of(value: Number) -> Decimal:
+    """A number in as many digits as are carried."""
+    if isinstance(value, Decimal):
+        return value
+    return _CARRIED.divide(Decimal(value.numerator), Decimal(value.denominator))
+
+
 def decimal(value: Number) -> Decimal:
     """A rational, rounded to the current precision."""
     return Decimal(value.numerator) / Decimal(value.denominator) if isinstance(value, Fraction | int) else value
@@ -263,16 +273,14 @@ class Exact(Numbers):
     def add(self, left: Number, right: Number) -> Number:
         if isinstance(left, Fraction) and isinstance(right, Fraction):
             return left + right
-        with localcontext(context()):
-            return decimal(left) + decimal(right)
+        return _CARRIED.add(digits_of(left), digits_of(right))
 
     def mul(self, left: Number, right: Number) -> Number:
         if isinstance(left, Fraction) and isinstance(right, Fraction):
             return left * right
         if left == 0 or right == 0:
             return Fraction(0)
-        with localcontext(context()):
-            return decimal(left) * decimal(right)
+        return _CARRIED.multiply(digits_of(left), digits_of(right))
 
     def apply(self, function: str, *arguments: Number) -> Number:
         if function in RATIONAL:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import gc
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -14,6 +16,7 @@ from einstan.language import (
     Const,
     Delta,
     Equation,
+    Extent,
     Index,
     Indexed,
     Iverson,
@@ -21,8 +24,11 @@ from einstan.language import (
     Reduce,
     Sum,
     affine,
+    parse,
     slot,
 )  # fmt: skip
+from einstan.language.collecting import collecting_seldom
+from einstan.language.node import Node, holds, preorder
 from einstan.language.term import mul, substitute
 
 i, j, k = Index("i", "X.0"), Index("j", "X.1"), Index("K", "X.1")
@@ -88,3 +94,57 @@ def test_substitution_of_a_form_is_collected() -> None:
 
 def test_swapping_two_indices() -> None:
     assert substitute(x(i, j), {i: j, j: i}) is x(j, i)
+
+
+def test_a_node_knows_what_kinds_are_below() -> None:
+    equation = parse("Z[i] = exp(X[i,K] W[K]) + |i|")
+    assert holds(equation, Sum, Apply, Delta)
+    assert holds(equation.rhs, Extent)
+    assert not holds(equation.rhs, Delta, Reduce)
+    assert not holds(equation.lhs, Sum)
+
+
+def test_reading_order_is_that_of_a_walk() -> None:
+    def walk(node: Node, seen: dict[Node, None]) -> dict[Node, None]:
+        if node not in seen:
+            seen[node] = None
+            for child in node.children:
+                walk(child, seen)
+        return seen
+
+    for text in ("Z[i] = X[i,K] W[K] + exp(X[i,K] W[K])", "y = sum[K](x[K] (x[K] + z)) z", "q = x[2I+J-1] w[J] |x.0|"):
+        rhs = parse(text).rhs
+        for _ in range(2):  # the second time it is remembered
+            assert preorder(rhs) == tuple(walk(rhs, {}))
+    parts = " + ".join(f"x{k}[i]" for k in range(100))
+    rhs = parse(f"y[i] = {parts}").rhs
+    assert preorder(rhs) == preorder(rhs) == tuple(walk(rhs, {}))
+    assert rhs.below is None  # too many to be remembered
+
+
+def test_threads_make_one_object() -> None:
+    def make(_: int) -> list[Node]:
+        return [Index(f"thread{k}") for k in range(2000)]
+
+    with ThreadPoolExecutor(4) as pool:
+        first, *others = pool.map(make, range(4))
+    assert all(one is other for made in others for one, other in zip(first, made, strict=True))
+
+
+def test_the_collector_is_as_it_was() -> None:
+    before = gc.get_threshold()
+    with collecting_seldom():
+        assert gc.get_threshold()[0] >= before[0]
+        with collecting_seldom():
+            pass
+        assert gc.get_threshold()[0] >= 50_000
+    assert gc.get_threshold() == before
+    with pytest.raises(ZeroDivisionError), collecting_seldom():
+        raise ZeroDivisionError
+    assert gc.get_threshold() == before
+    gc.set_threshold(0)
+    try:
+        with collecting_seldom():
+            assert gc.get_threshold()[0] == 0
+    finally:
+        gc.set_threshold(*before)

@@ -7,6 +7,8 @@ import pytest
 
 from einstan.calculus.program import Program
 from einstan.language import parse, parse_document
+from einstan.language.scope import parse_expression
+from einstan.machine import counterexamples
 from einstan.machine.verify import compare, short
 
 
@@ -115,3 +117,36 @@ def test_expressions_are_matched_by_letters():
 )
 def test_numbers_are_short(value, text):
     assert short(value) == text
+
+
+def test_floats_that_agree_are_believed_only_where_that_is_asked() -> None:
+    """What floats cannot tell apart: the proof has to be tried, and where it fails exact numbers are asked."""
+    left, right = parse_expression("x[i]"), parse_expression("x[i] + 1e-30 x[i]")
+    assert compare(left, right, quick=True).verdict == "agree"
+    assert compare(left, right).verdict == "differ"
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("log(x[i])", "2 log(x[i])"),  # has no value at half of the points
+        ("exp(1000 x[i]) - exp(1000 x[i])", "x[i] - x[i] + 1"),  # floats overflow
+        ("1e-200 (1/(x[i] - x[i] + 1e-200))", "2"),
+        ("sum[K](x[K]) + y[i]", "y[i]"),
+    ],
+)
+def test_a_quick_refutation_is_an_exact_one(left: str, right: str) -> None:
+    sides = parse_expression(left), parse_expression(right)
+    found = compare(*sides, quick=True)
+    assert found.verdict == "differ"
+    assert found.left != found.right
+    assert not isinstance(found.left, float)
+
+
+def test_what_floats_find_smaller_is_looked_at_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Floats that are wrong about every point do not change what is found."""
+    right = compare(parse_expression("x[i] y[i]"), parse_expression("x[i]"))
+    monkeypatch.setattr(counterexamples, "_clearly_differ", lambda a, b: True)
+    found = compare(parse_expression("x[i] y[i]"), parse_expression("x[i]"))
+    assert found.verdict == right.verdict == "differ"
+    assert found.left != found.right

@@ -1,0 +1,53 @@
+"""Brackets that what they compare decides: ``1[2 < 3] = 1``, ``1[x < x] = 0``, ``1[0 <= i < |i|] = 1``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+from einstan.language.index import Affine
+from einstan.language.node import Node
+from einstan.language.term import ONE, ZERO, Const, Expr, Extent, Iverson
+
+
+def decided_bracket(node: Iverson, children: tuple[Node, ...]) -> Expr:
+    if node.is_ones:
+        return ONE
+    numbers = [_number(child) for child in children]
+    if all(number is not None for number in numbers):
+        holds = all(_COMPARE[r](numbers[k], numbers[k + 1]) for k, r in enumerate(node.relations))
+        return ONE if holds else ZERO
+    if all(map(_always, children, node.relations, children[1:])):
+        return ONE  # 1[0 <= i < |i|] = 1
+    if len(children) == 2 and children[0] is children[1]:
+        return ONE if node.relations[0] in ("<=", ">=", "==") else ZERO
+    return Iverson(children, node.relations)
+
+
+def _always(left: Node, relation: str, right: Node) -> bool:
+    """Whether ``0 <= i`` or ``i < |i|``, which every value of an index fulfils."""
+    a, b = (side.index if isinstance(side, Affine) else None for side in (left, right))
+    if relation == "<=":
+        return _number(left) == 0 and b is not None
+    if relation == "<" and a is not None and isinstance(right, Affine):
+        (atom, k), constant = right.terms[0] if len(right.terms) == 1 else (right, 0), right.constant
+        return isinstance(atom, Extent) and k == 1 and constant == 0 and atom.index.dim == a.dim
+    return False
+
+
+def _number(operand: Node) -> Fraction | None:
+    if isinstance(operand, Const):
+        return operand.value
+    if isinstance(operand, Affine) and not operand.terms:
+        return Fraction(operand.constant)
+    return None
+
+
+_COMPARE: dict[str, Callable[..., bool]] = {
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+    ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b,
+    "==": lambda a, b: a == b,
+    "!=": lambda a, b: a != b,
+}

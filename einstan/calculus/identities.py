@@ -1,0 +1,150 @@
+"""The identities of the elementwise functions: ``exp(log(x)) = x``, ``log(exp(u) a) = u + log(a)``, ``f(-u) = -f(u)``.
+
+Each rule gets simplified arguments and returns the simpler value, or None where it has nothing to say.  `simplify` asks
+for them by the name of the function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from math import isqrt
+
+from einstan.calculus.coefficients import coefficient_of, is_negative, neg_simplified
+from einstan.calculus.factors import powers
+from einstan.calculus.simplify import RULES, as_power, simplify_apply, simplify_product, simplify_sum
+from einstan.language.term import MINUS_ONE, ONE, ZERO, Add, Apply, Const, Delta, Expr, Iverson, Mul, Sum, neg
+
+
+def _exp(u: Expr) -> Expr | None:
+    if u is ZERO:
+        return ONE  # exp(0) = 1
+    if isinstance(u, Apply) and u.function == "log":
+        return u.arguments[0]  # exp(log(x)) = x
+    number, rest = coefficient_of(u)
+    if number == -1 and isinstance(rest, Apply) and rest.function == "softplus":
+        return simplify_sum((ONE, neg(simplify_apply("sigmoid", rest.arguments))))  # exp(-softplus(u)) = 1 - sigmoid(u)
+    if isinstance(u, Add) and len(u.terms) == 2:
+        for term, other in (u.terms, u.terms[::-1]):
+            number, rest = coefficient_of(other)
+            if number == -1 and isinstance(rest, Apply) and rest.function == "softplus" and rest.arguments[0] is term:
+                return simplify_apply("sigmoid", (term,))  # exp(u - softplus(u)) = sigmoid(u)
+    return None
+
+
+def _log(u: Expr) -> Expr | None:
+    if u is ONE:
+        return ZERO  # log(1) = 0
+    if isinstance(u, Apply) and u.function == "exp":
+        return u.arguments[0]  # log(exp(u)) = u
+    if isinstance(u, Apply) and u.function == "sigmoid":
+        # log(sigmoid(u)) = -softplus(-u)
+        return neg_simplified(simplify_apply("softplus", (simplify_product((MINUS_ONE, u.arguments[0])),)))
+    if isinstance(u, Add) and len(u.terms) == 2 and ONE in u.terms:
+        other = u.terms[1] if u.terms[0] is ONE else u.terms[0]
+        if isinstance(other, Apply) and other.function == "exp":
+            return simplify_apply("softplus", other.arguments)  # log(1 + exp(u)) = softplus(u)
+        number, rest = coefficient_of(other)
+        if number == -1 and isinstance(rest, Apply) and rest.function == "sigmoid":
+            return neg_simplified(simplify_apply("softplus", rest.arguments))  # log(1 - sigmoid(u)) = -softplus(u)
+    if isinstance(u, Mul):
+        bases = [part for factor in u.factors for part in powers(factor)]
+        exponents = [(b, k) for b, k in bases if isinstance(b, Apply) and b.function == "exp"]
+        if exponents:
+            # log(exp(u) a) = u + log(a)
+            rest = simplify_product(as_power(b, k) for b, k in bases if (b, k) not in exponents)
+            moved = [simplify_product((Const(k), b.arguments[0])) for b, k in exponents]
+            return simplify_sum((*moved, simplify_apply("log", (rest,))))
+    return None
+
+
+def _sqrt(u: Expr) -> Expr | None:
+    if isinstance(u, Const) and u.value >= 0:
+        top, bottom = isqrt(u.value.numerator), isqrt(u.value.denominator)
+        if top * top == u.value.numerator and bottom * bottom == u.value.denominator:
+            return Const(Fraction(top, bottom))  # sqrt(p^2 / q^2) = p / q
+    if isinstance(u, Apply) and u.function == "exp":
+        return simplify_apply("exp", (simplify_product((Const(Fraction(1, 2)), u.arguments[0])),))
+    return None
+
+
+def _sigmoid(u: Expr) -> Expr | None:
+    if is_negative(u):  # sigmoid(-u) = 1 - sigmoid(u)
+        return simplify_sum((ONE, neg(simplify_apply("sigmoid", (simplify_product((MINUS_ONE, u)),)))))
+    return None
+
+
+def _pow(base: Expr, exponent: Expr) -> Expr | None:
+    if exponent is ZERO:
+        return ONE
+    if exponent is ONE or base is ONE:
+        return base
+    if not isinstance(exponent, Const):
+        return None
+    k = exponent.value
+    if k == Fraction(1, 2):
+        return simplify_apply("sqrt", (base,))
+    if isinstance(base, Const) and k.denominator == 1 and (base.value or k > 0):
+        return Const(base.value**k.numerator)
+    if isinstance(base, Delta | Iverson) and k > 0:
+        return base
+    if isinstance(base, Mul) and k.denominator == 1:
+        return simplify_product(simplify_apply("pow", (factor, exponent)) for factor in base.factors)
+    if isinstance(base, Sum) and isinstance(base.body, Mul) and k.denominator == 1:
+        bound = set(base.indices)
+        outside = [factor for factor in base.body.factors if not bound & set(factor.free)]
+        if outside:  # sum[K](c u[K])^k = c^k sum[K](u[K])^k
+            inside = [factor for factor in base.body.factors if bound & set(factor.free)]
+            parts = (*outside, simplify_product(inside, base.indices))
+            return simplify_product(simplify_apply("pow", (factor, exponent)) for factor in parts)
+    if isinstance(base, Apply) and base.function == "abs" and k.denominator == 1 and k % 2 == 0:
+        return simplify_apply("pow", (base.arguments[0], exponent))  # abs(x)^2 = x^2
+    if isinstance(base, Apply) and base.function == "exp":
+        return simplify_apply("exp", (simplify_product((exponent, base.arguments[0])),))  # exp(u)^k = exp(k u)
+    if isinstance(base, Apply) and base.function == "sqrt" and k.denominator == 1 and k != -1:
+        return as_power(base.arguments[0], k / 2)
+    if isinstance(base, Apply) and base.function == "pow" and k.denominator == 1:
+        inner, a = base.arguments
+        return as_power(inner, a.value * k) if isinstance(a, Const) else None  # (x^a)^k = x^(a k)
+    if k == -1 and isinstance(base, Add) and len(base.terms) == 2 and ONE in base.terms:
+        other = base.terms[1] if base.terms[0] is ONE else base.terms[0]
+        if isinstance(other, Apply) and other.function == "exp":
+            # 1 / (1 + exp(-u)) = sigmoid(u)
+            return simplify_apply("sigmoid", (simplify_product((MINUS_ONE, other.arguments[0])),))
+    return None
+
+
+def _odd(function: str) -> Callable[[Expr], Expr | None]:
+    def rule(u: Expr) -> Expr | None:
+        if u is ZERO:
+            return ZERO
+        if is_negative(u):  # f(-u) = -f(u)
+            return neg_simplified(simplify_apply(function, (simplify_product((MINUS_ONE, u)),)))
+        return None
+
+    return rule
+
+
+def _even(function: str) -> Callable[[Expr], Expr | None]:
+    def rule(u: Expr) -> Expr | None:
+        if is_negative(u):  # f(-u) = f(u)
+            return simplify_apply(function, (simplify_product((MINUS_ONE, u)),))
+        return None
+
+    return rule
+
+
+RULES.update(
+    {
+        "exp": _exp,
+        "log": _log,
+        "sqrt": _sqrt,
+        "sigmoid": _sigmoid,
+        "pow": _pow,
+        **{name: _odd(name) for name in ("sin", "tan", "arctan", "sinh", "tanh", "erf", "sign")},
+        **{name: _even(name) for name in ("cos", "cosh", "abs")},
+        "relu": lambda u: Const(max(u.value, Fraction(0))) if isinstance(u, Const) else None,
+        "maximum": lambda a, b: a if a is b else None,
+        "minimum": lambda a, b: a if a is b else None,
+    }
+)

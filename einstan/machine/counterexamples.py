@@ -1,0 +1,118 @@
+"""Counterexamples: where the two sides of a claim differ, and the smallest point at which they still do.
+
+Whether a smaller point will do is asked of floats, which are quick; what they find is looked at once in exact numbers,
+and where these disagree the search is made with them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+from fractions import Fraction
+from itertools import combinations
+
+from einstan.calculus.program import Program
+from einstan.language.errors import EinstanError
+from einstan.machine.extents import Extents, infer
+from einstan.machine.loops import Tensor
+from einstan.machine.numbers import EXACT, FLOATS, Number, Numbers, context, digits_of
+from einstan.machine.points import ABSOLUTE, LEFT, RIGHT, Point, Sampler, Values
+
+RELATIVE = Decimal("1e-40")
+CLEAR = 1e-6  # by as much, relatively, floats must differ to be believed
+
+
+@dataclass(frozen=True)
+class Found:
+    """A point at which two sides differ, and the position of the first entries that do."""
+
+    sizes: Mapping[str, int]
+    extents: Extents
+    point: Point
+    values: Values
+    where: int
+
+
+def difference(values: Values, numbers: Numbers = EXACT) -> int | None:
+    """The first position at which the two sides differ."""
+    differ = _clearly_differ if numbers is FLOATS else _differ
+    pairs = enumerate(zip(values[LEFT].flat, values[RIGHT].flat, strict=True))
+    return next((offset for offset, (a, b) in pairs if differ(a, b)), None)
+
+
+def nearly_equal(values: Values) -> bool:
+    """Whether the two sides agree in as many digits as floats have."""
+    pairs = zip(values[LEFT].flat, values[RIGHT].flat, strict=True)
+    return all(math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12) for a, b in pairs)
+
+
+def _differ(a: Number, b: Number) -> bool:
+    if isinstance(a, Fraction) and isinstance(b, Fraction):
+        return a != b
+    a, b = digits_of(a), digits_of(b)
+    with localcontext(context()):
+        return bool(abs(a - b) > max(ABSOLUTE, RELATIVE * max(abs(a), abs(b))))
+
+
+def _clearly_differ(a: float, b: float) -> bool:
+    return abs(a - b) > CLEAR * max(abs(a), abs(b), CLEAR)
+
+
+def smallest(program: Program, sampler: Sampler, sizes: dict[str, int], extents: Extents, point: Point) -> Found:
+    """A counterexample with the smallest extents found, and the simplest entries that still tell the sides apart."""
+    given = {name: Tensor(tensor.shape, list(tensor.flat)) for name, tensor in point.items()}
+    quick = _shrunk(program, sampler, dict(sizes), extents, given, FLOATS)
+    found = counterexample(sampler, *quick)
+    if found is None:  # floats were wrong about it
+        found = counterexample(sampler, *_shrunk(program, sampler, dict(sizes), extents, point, EXACT))
+    assert found is not None, "a counterexample is only made smaller while it remains one"
+    return found
+
+
+def counterexample(sampler: Sampler, sizes: Mapping[str, int], extents: Extents, point: Point) -> Found | None:
+    """The point, if the sides have exact values there that differ."""
+    values = sampler.values(point, extents)
+    where = None if values is None else difference(values)
+    return None if values is None or where is None else Found(sizes, extents, point, values, where)
+
+
+def _shrunk(
+    program: Program, sampler: Sampler, sizes: dict[str, int], extents: Extents, point: Point, numbers: Numbers
+) -> tuple[dict[str, int], Extents, Point]:
+    # All at once, then two, since extents may be tied to each other, then one.
+    for group in (tuple(sizes), *combinations(sizes, 2), *((dim,) for dim in sizes)):
+        while any(sizes[dim] > 1 for dim in group):
+            smaller = {dim: max(1, size - (dim in group)) for dim, size in sizes.items()}
+            found = _differing(program, sampler, smaller, numbers)
+            if found is None:
+                break
+            sizes, (extents, point) = smaller, found
+    for name, tensor in point.items():
+        if name in sampler.index_axes:
+            continue
+        for offset, old in enumerate(tensor.flat):
+            for simple in (Fraction(1), Fraction(2), Fraction(-1)):
+                if old == simple:
+                    break
+                tensor.flat[offset] = simple
+                values = sampler.values(point, extents, numbers)
+                if values is not None and difference(values, numbers) is not None:
+                    break
+                tensor.flat[offset] = old
+    return sizes, extents, point
+
+
+def _differing(
+    program: Program, sampler: Sampler, sizes: dict[str, int], numbers: Numbers
+) -> tuple[Extents, Point] | None:
+    try:
+        extents = infer(program, {}, sizes, nominal=max(sizes.values(), default=1))
+    except EinstanError:
+        return None
+    for _ in range(3):
+        drawn = sampler.point(extents, numbers)
+        if drawn is not None and difference(drawn[1], numbers) is not None:
+            return extents, drawn[0]
+    return None
