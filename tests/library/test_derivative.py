@@ -141,7 +141,7 @@ def test_what_cancels_has_the_derivative_zero(text, of, expected):
 
 @pytest.mark.parametrize("text", ["y[i] = |X.0| u[i]", "y[i] = 1[X[i] > 0] u[i]", "y[i] = u[i]\nz[i] = X[i]"])
 def test_what_is_not_read_is_an_error_and_no_zero(text):
-    with pytest.raises(DifferentiationError, match=r"y (does not depend|depends) on X( only|$)"):
+    with pytest.raises(DifferentiationError, match=r"^y depends on X only through|^y does not depend on X"):
         _ = es.Program(text).jacobian("y", "X").equation
 
 
