@@ -45,7 +45,9 @@ class NamedCores:
                 name, positions = found
                 slots = dict(zip(positions, arranged, strict=True))
                 return Indexed(name, tuple(slot(slots[k]) for k in range(len(own))))
-        name = fresh_name(wanted, self.taken)
+        # `dU` has the axes of `U`: a core of another shape must not look like the gradient of another tensor.
+        gradients = {f"d{name}" for name in self.taken} | {name[1:] for name in self.taken if name[0] == "d"}
+        name = fresh_name(wanted, self.taken | gradients)
         self.taken.add(name)
         self._made[_plainly(core, arrangements[0])] = name, tuple(own.index(i) for i in arrangements[0])
         self.equations.append(derived_equation(name, chosen, rhs, self.stated))

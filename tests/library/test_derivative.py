@@ -198,6 +198,19 @@ def es_identity():
     return Part((0, 1, 0, 1), ())
 
 
+def test_no_core_has_the_name_of_the_gradient_of_another():
+    """In forward order d(dF)/dv and the gradient of dF/dv would both be ddFdv, of other axes."""
+    text = "G[n] = v[Q] Y[n,Q]\nF[i,p] = v[p] sum[Q](B[i,Q]^2)\nH = exp(sum[I,P](F[I,P]))\nL = H G[N]^2"
+    v, Y, B = U[:3, 0], X[:, :3], T[:2, :4]
+    b = (B**2).sum()
+    H, g, G = np.exp(b * v.sum()), 2 * Y.T @ (Y @ v), ((Y @ v) ** 2).sum()
+    one = np.ones(3)
+    expected = H * (b**2 * G * np.outer(one, one) + b * (np.outer(one, g) + np.outer(g, one)) + 2 * Y.T @ Y)
+    for order in ("forward", "reverse", "cross-country", "auto"):
+        found = es.Program(text).hessian("L", "v", order=order)(v=v, Y=Y, B=B)
+        np.testing.assert_allclose(found.dense(), expected, rtol=1e-10)
+
+
 def test_the_order_is_chosen_by_cost_and_shown():
     net, params = network()
     compiled = net.hessian("L", "W1").compile()
