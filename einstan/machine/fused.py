@@ -46,9 +46,10 @@ class Fused(FusedBatches):
         if not self.has_rule(value, operation):
             self.flush()
             for ref in operation.operands:
-                if ref.value in self.views_read:
-                    self.views_read.remove(ref.value)
-                    super().operation(ref.value)
+                for unmade in (self.views_read, self.masks):  # what loops compute where they read it
+                    if ref.value in unmade:
+                        unmade.remove(ref.value)
+                        super().operation(ref.value)
             super().operation(value)
             return
         self.value, self.now, self.above = value, self.now + 1, False

@@ -250,3 +250,31 @@ def test_attention_with_scores_of_any_size(program, dtype, scale):
         for name, value in expected.items():
             close = 1e-9 if dtype == np.float64 else 2e-4
             np.testing.assert_allclose(found[name], value, rtol=close, atol=close * max(1.0, abs(value).max()))
+
+
+@pytest.mark.parametrize("s", [-1.0, 2.0])
+def test_a_comparison_that_only_numpy_reads(s):
+    """A loop computes a comparison where it reads it; what no loop computes needs it as a value."""
+    program = Program(
+        (
+            parse("F[j] = 2 s + 1[s > 0] C[j,j]"),
+            parse("G[i,j] = F[i] (F[M] F[M] - δ[j,i] / (1 + F[j]^2))"),
+            parse("total = G[I,J]"),
+        )
+    )
+    C = np.array([[0.5, 1.0], [2.0, -0.3]])
+    step = compile(joined(program, backward(program, "total", ("s", "C"))), ("total", "ds", "dC"), fast=True)
+    found = step(s=np.array(s), C=C)
+
+    def total(s, C):
+        F = 2 * s + (s > 0) * np.diagonal(C)
+        return 2 * F.sum() * (F @ F) - (F / (1 + F**2)).sum()
+
+    h = 1e-6
+    np.testing.assert_allclose(found["total"], total(s, C), rtol=1e-12)
+    np.testing.assert_allclose(found["ds"], (total(s + h, C) - total(s - h, C)) / (2 * h), rtol=1e-7)
+    for at in np.ndindex(2, 2):
+        step_at = np.zeros((2, 2))
+        step_at[at] = h
+        expected = (total(s, C + step_at) - total(s, C - step_at)) / (2 * h)
+        np.testing.assert_allclose(found["dC"][at], expected, rtol=1e-7, atol=1e-8)
