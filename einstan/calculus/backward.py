@@ -30,11 +30,23 @@ from einstan.calculus.program import Program, stated_extents
 from einstan.calculus.simplify import simplify_sum
 from einstan.calculus.stable import stabilised
 from einstan.language.collecting import collecting_seldom
-from einstan.language.dims import is_axis
+from einstan.language.dims import axis, is_axis
 from einstan.language.errors import DifferentiationError, ProgramError
 from einstan.language.index import Affine, Index, slot
+from einstan.language.node import preorder
 from einstan.language.place import at
-from einstan.language.term import ZERO, Const, Equation, Expr, Indexed, Name, substitute, tensors
+from einstan.language.term import (
+    ZERO,
+    Const,
+    Equation,
+    Expr,
+    Extent,
+    Indexed,
+    Iverson,
+    Name,
+    substitute,
+    tensors,
+)
 
 
 def backward(
@@ -177,7 +189,40 @@ def _contracted(
             reading = [e for e in program.resolved_all() if tensor in tensors(e.rhs)]
             indices = _indices(program, tensor, reading, taken)
             equations.append(pass_equation(pass_name(letter, tensor), tensor, batch, indices, ZERO, sized=not tied))
-    return Program(needed(equations, [pass_name(letter, name) for name in wanted]), ())
+    kept = needed(equations, [pass_name(letter, name) for name in wanted])
+    return Program(
+        _with_extents(kept, program, {pass_name(letter, name): name for name in (*live, *wanted)}) if tied else kept, ()
+    )
+
+
+def _with_extents(equations: list[Equation], program: Program, tensors_of: Mapping[Name, Name]) -> list[Equation]:
+    """The backward pass with the extents that no tensor which it reads can tell: ``dZ[n] = s where |n| = |Z.0|``.
+
+    A cotangent has the extents of its tensor, and needs no word of it where that, or another of its extents, is read.
+    """
+    made = {e.name for e in equations}
+    whole = Program(needed([*program.equations, *equations], made))
+    known = {whole.dims.find(axis(n, k)) for n, rank in whole.ranks.items() if n not in made for k in range(rank)}
+    found: list[Equation] = []
+    for equation in equations:
+        tensor = tensors_of[equation.name]
+        where = list(equation.where)
+        for position, index in enumerate(equation.indices):
+            dim = whole.dim(equation, index)
+            if dim not in known and isinstance(tensor, str) and index not in dict(where) and not _told(equation, index):
+                where.append((index, Affine(((Extent(Index(axis(tensor, position))), 1),))))
+                known.add(dim)
+        if len(where) > len(equation.where):
+            equation = Equation(equation.name, equation.indices, equation.rhs, tuple(where))
+        found.append(equation)
+    return found
+
+
+def _told(equation: Equation, index: Index) -> bool:
+    """Whether arithmetic tells how far an index runs: it stands in a slot with others, and no range guard bounds it."""
+    nodes = list(preorder(equation.rhs))
+    read = any(index in form.free for n in nodes if isinstance(n, Indexed) for form in n.slots if form.index is None)
+    return read and not any(isinstance(n, Iverson) and index in n.free for n in nodes)
 
 
 def joined(*programs: Program) -> Program:

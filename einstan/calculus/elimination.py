@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from einstan.calculus.linearised import Linearised, denominator, extended
+from einstan.calculus.linearised import Linearised, denominator, extended, refuse_independent
 from einstan.calculus.naming import derived_equation
 from einstan.calculus.partial import Kinks
-from einstan.calculus.passes import dependencies
 from einstan.calculus.program import Program
 from einstan.calculus.structure import Structured, structured
 from einstan.language.errors import ProgramError
@@ -63,9 +62,12 @@ def jacobian(
     """
     if order not in ORDERS:
         raise ProgramError(f"there is no order {order!r}", repair=f"choose one of {', '.join(ORDERS)}")
-    if isinstance(name or of, Partial) and wrt in program.ranks and wrt not in dependencies(program, of):
-        return _zero(program, of, wrt, indices, name, order)  # as of a quadratic form, the third time
-    graph = Linearised(program, of, wrt, kinks, assume, higher=isinstance(name or of, Partial))
+    higher = isinstance(name or of, Partial)
+    if not higher or wrt not in program.ranks:
+        refuse_independent(program, of, wrt)
+    graph = Linearised(program, of, wrt, kinks, assume, higher)
+    if not graph.live:  # as of a quadratic form, the third time, or of x - x
+        return _zero(program, of, wrt, indices, name, order)
     eliminated = _eliminated(graph, order, sizes or {}, mirror or {})
     final = graph.result(indices, name)
     return Jacobian(Program(graph.needed(final), ()), final.name, order, tuple(eliminated))  # type: ignore[arg-type]

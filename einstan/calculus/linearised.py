@@ -14,21 +14,25 @@ from einstan.calculus.assume import assumed
 from einstan.calculus.collect import shortest
 from einstan.calculus.named_cores import NamedCores, is_worth_naming, renamed, stem
 from einstan.calculus.naming import ForwardNames, derived_equation
-from einstan.calculus.partial import Differentiator, Kinks, denominator_indices, only_compared
-from einstan.calculus.passes import dependencies
+from einstan.calculus.partial import Differentiator, Kinks, denominator_indices, only_compared, scalars
+from einstan.calculus.passes import reached
 from einstan.calculus.program import Program, stated_extents
 from einstan.calculus.simplify import simplify_product, simplify_sum
 from einstan.calculus.stable import stabilised
 from einstan.calculus.structure import structured
 from einstan.language.dims import is_axis
 from einstan.language.errors import DifferentiationError, ProgramError, ScopeError, nearest
-from einstan.language.index import Index
+from einstan.language.index import Index, slot
 from einstan.language.place import at
-from einstan.language.term import ZERO, Equation, Expr, Name, Partial, tensors
+from einstan.language.term import ZERO, Equation, Expr, Indexed, Name, Partial, tensors
 
 
 class Linearised:
-    """Edges by target and source: terms with the free indices of the target as it is read, and of the source."""
+    """Edges by target and source: terms with the free indices of the target as it is read, and of the source.
+
+    Where the numerator does not depend on the denominator, or no longer once it is simplified, ``live`` is empty and
+    there are no edges.
+    """
 
     def __init__(
         self,
@@ -41,24 +45,23 @@ class Linearised:
     ) -> None:
         self.program, self.of, self.wrt = program, of, wrt
         self.forward = {e.name: e for e in stabilised(program, keep=(wrt,))}
-        _check(program, of, wrt)
         self.names = ForwardNames(e for e in self.forward.values() if isinstance(e.name, str) and e.name != of)
         self.assumptions = program.resolved_assumptions() if assume else ()
         self.stated = [pair for e in self.forward.values() for pair in e.where if not is_axis(pair[0].dim)]
-        self.cores = NamedCores(program.equations, map(str, program.ranks), self.stated)
+        self.cores = NamedCores(program, self.stated)
         self.live = self._live()
         self.widest = max(program.ranks.values(), default=0)
         self.inner: dict[Name, tuple[Index, ...]] = {}  # the indices of a tensor where it is read
         self.outer: dict[Name, tuple[Index, ...]] = {}  # the indices of a tensor where it is made
         self.edges: dict[Name, dict[Name, Expr]] = {}
         self.readers: dict[Name, set[Name]] = {}
-        for number, each in enumerate((wrt, *self.live)):
+        for number, each in enumerate((wrt, *self.live) if self.live else ()):
             self._number(each, number)
         for each in self.live:
             for source in (wrt, *self.live):
                 if source in tensors(self.forward[each].rhs):
                     self._edge(each, source, self._local(self.forward[each], source, kinks))
-        if not any(wrt in sources for sources in self.edges.values()) and not higher:
+        if self.live and not any(wrt in sources for sources in self.edges.values()) and not higher:
             raise only_compared(program[next(e.name for e in program if wrt in program.reads[e.name])], wrt)
 
     # ---- the graph ---------------------------------------------------------------------------------------------------
@@ -66,6 +69,8 @@ class Linearised:
     def _live(self) -> list[Name]:
         """What depends on the denominator and what the numerator depends on, in order; the numerator is the last."""
         behind = _dependencies(self.forward, self.of)
+        if self.wrt not in behind:
+            return []
         depends: dict[Name, None] = {self.wrt: None}
         for equation in self.forward.values():
             if equation.name != self.wrt and any(read in depends for read in tensors(equation.rhs)):
@@ -174,9 +179,16 @@ class Linearised:
 def denominator(
     equations: Iterable[Equation], wrt: Name, numerator: Sequence[Index], indices: Sequence[str] | None
 ) -> tuple[Index, ...]:
-    """The slots of the denominator, by letters that are given or by the next ones that are free."""
-    source = next(e for e in equations if wrt in tensors(e.rhs))
-    found = denominator_indices(source, wrt, {i.name for i in numerator})
+    """The slots of the denominator, by letters that are given or by the next ones that are free.
+
+    The equations read or define it.
+    """
+    equations = tuple(equations)
+    source = next((e for e in equations if wrt in tensors(e.rhs)), None)
+    if source is None:
+        own = next(e for e in equations if e.name == wrt)
+        source = Equation(own.name, own.indices, Indexed(own.name, tuple(map(slot, own.indices))))
+    found = denominator_indices(source, wrt, {i.name for i in numerator}, scalars(*equations))
     if indices is None:
         return found
     if len(indices) != len(found):
@@ -196,18 +208,12 @@ def _plain(name: Name) -> str:
 
 
 def _dependencies(forward: Mapping[Name, Equation], name: Name) -> set[Name]:
-    found: set[Name] = set()
-    queue = [name]
-    while queue:
-        equation = forward.get(queue.pop())
-        for read in tensors(equation.rhs) if equation is not None else ():
-            if read not in found:
-                found.add(read)
-                queue.append(read)
-    return found
+    """The tensors whose values, and not only sizes, a tensor depends on."""
+    return reached({each: tuple(tensors(e.rhs)) for each, e in forward.items()}, name)
 
 
-def _check(program: Program, of: Name, wrt: Name) -> None:
+def refuse_independent(program: Program, of: Name, wrt: Name) -> None:
+    """The error for a tensor whose values no equation behind the numerator reads."""
     if of not in program.defined:
         known = [str(name) for name in program.defined]
         raise ProgramError(
@@ -215,7 +221,7 @@ def _check(program: Program, of: Name, wrt: Name) -> None:
             inferred="defined are " + ", ".join(known),
             repair=nearest(str(of), known) or "differentiate one of these",
         )
-    behind = dependencies(program, of)
+    behind = _dependencies(program.defined, of)
     if wrt not in behind:
         reached = [str(name) for name in program.ranks if name in behind]
         raise DifferentiationError(

@@ -6,11 +6,13 @@ A core that is another one with its axes turned is that one: ``dHdA[n,j,k]`` als
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 from einstan.calculus.canonical import canonical
 from einstan.calculus.collect import shortest, size
 from einstan.calculus.naming import Stated, derived_equation
+from einstan.calculus.partial import scalars
+from einstan.calculus.program import Program
 from einstan.language.index import Index, fresh_name, lowered, slot
 from einstan.language.node import postorder
 from einstan.language.term import Equation, Expr, Indexed, Reduce, Sum, substitute
@@ -21,15 +23,16 @@ LONG = 40  # a core that is longer to read than this gets a name, contraction or
 class NamedCores:
     """The cores that have names, behind the equations that are there already."""
 
-    def __init__(self, equations: Iterable[Equation], taken: Iterable[str], stated: Sequence[Stated]) -> None:
-        self.known = list(equations)
-        self.taken, self.stated = set(taken), stated
+    def __init__(self, program: Program, stated: Sequence[Stated]) -> None:
+        self.known = list(program.equations)
+        self.taken, self.stated = set(map(str, program.ranks)), stated
+        self.scalars = scalars(*program.equations)
         self.equations: list[Equation] = []
         self._made: dict[Expr, tuple[str, tuple[int, ...]]] = {}  # by what they are; the order of their axes
 
     def access(self, wanted: str, own: tuple[Index, ...], core: Expr) -> Indexed:
         """The core by its name, which is ``wanted`` or that with a number where the core is new."""
-        chosen = letters(own)
+        chosen = letters(own, self.scalars)
         rhs = shortest(renamed(core, own, chosen))
         for known in self.known:  # perhaps an earlier derivative has it
             alike = str(known.name).rstrip("0123456789") == wanted.rstrip("0123456789")
@@ -42,7 +45,9 @@ class NamedCores:
                 name, positions = found
                 slots = dict(zip(positions, arranged, strict=True))
                 return Indexed(name, tuple(slot(slots[k]) for k in range(len(own))))
-        name = fresh_name(wanted, self.taken)
+        # `dU` has the axes of `U`: a core of another shape must not look like the gradient of another tensor.
+        gradients = {f"d{name}" for name in self.taken} | {name[1:] for name in self.taken if name[0] == "d"}
+        name = fresh_name(wanted, self.taken | gradients)
         self.taken.add(name)
         self._made[_plainly(core, arrangements[0])] = name, tuple(own.index(i) for i in arrangements[0])
         self.equations.append(derived_equation(name, chosen, rhs, self.stated))
@@ -70,9 +75,9 @@ def _plainly(core: Expr, own: Sequence[Index]) -> Expr:
     return canonical(renamed(core, own, [Index(f"x{k}", i.dim) for k, i in enumerate(own)]))
 
 
-def letters(own: Sequence[Index]) -> tuple[Index, ...]:
-    """Readable letters for the indices of a core: their own, or the next ones that are free."""
-    taken: set[str] = set()
+def letters(own: Sequence[Index], scalars: Collection[str] = ()) -> tuple[Index, ...]:
+    """Readable letters for the indices of a core: their own, or the next ones that are free; none names a scalar."""
+    taken = set(scalars)
     found: list[Index] = []
     for index in own:
         letter = lowered(stem(index))

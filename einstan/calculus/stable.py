@@ -41,6 +41,7 @@ def stabilised(program: Program, keep: Collection[Name] = ()) -> tuple[Equation,
             return equation
         used = {index.dim for index in (*equation.indices, *bound_indices(rhs))}
         where = [stated[dim] for dim in stated if dim in used]
+        where += [pair for pair in equation.where if _says_nothing(*pair)]  # but which tensor to look at
         before, after = _plain_axes(equation.rhs), _plain_axes(rhs)
         where += [  # what cancelled may have been all that told how far an index runs
             (index, Affine(((Extent(Index(before[index])), 1),)))

@@ -18,7 +18,7 @@ from einstan.calculus.deriving import derivation
 from einstan.calculus.forward import jvp
 from einstan.calculus.naming import ForwardNames
 from einstan.calculus.partial import Kinks, partial
-from einstan.calculus.passes import dependencies, pass_name
+from einstan.calculus.passes import dependencies, pass_name, reached
 from einstan.calculus.program import Assumption
 from einstan.calculus.stable import runnable, stabilised
 from einstan.language import latex, parse_document, term, written
@@ -161,6 +161,8 @@ class Program(calculus.Program):
                 inferred="defined are " + ", ".join(names_known),
                 repair=nearest(of, names_known) or "differentiate one of these",
             )
+        if wrt not in _behind(definitions, numerator) and wrt in _behind(known.defined, numerator):
+            definitions = {e.name: e for e in known.resolved_all()}  # it cancels, and the derivative is zero
         inner = {name: e for name, e in definitions.items() if name != numerator}
         names = ForwardNames(e for e in definitions.values() if isinstance(e.name, str))
         assumptions = known.resolved_assumptions()
@@ -332,6 +334,11 @@ class Program(calculus.Program):
     def _outputs(self, options: dict[str, Any]) -> Iterable[Name]:
         chosen: Iterable[Name] | None = options.pop("outputs", None)
         return [equation.name for equation in self.equations] if chosen is None else chosen
+
+
+def _behind(definitions: Mapping[Name, term.Equation], name: Name) -> set[Name]:
+    """The tensors whose values a definition reads, directly or not."""
+    return reached({each: tuple(term.tensors(e.rhs)) for each, e in definitions.items()}, name)
 
 
 def _several(names: str | Iterable[str]) -> list[str]:

@@ -79,7 +79,9 @@ class Derivative:
         options: dict[str, Any] = {"order": order, "sizes": sizes, "kinks": self.kinks, "assume": self.assume}
         wrt = list(zip(self.wrt, self.indices, strict=True))[1 if name is not None else 0 :]
         for tensor, letters in wrt:
-            if name is not None:
+            if tensor not in program.ranks and tensor in self.base.ranks:
+                program = self._speaking_of(program, tensor)
+            if name is not None and tensor in program.ranks:
                 rank = program.ranks[tensor]
                 name = Partial(name.of, name.rank, (*name.wrt, (tensor, rank)))
             found = jacobian(program, of, tensor, letters, name=name, mirror=mirror, **options)
@@ -87,6 +89,13 @@ class Derivative:
             program, of, name = calculus.Program(equations, self.base.assumptions), found.name, found.name
             mirror = {}
         return found
+
+    def _speaking_of(self, program: calculus.Program, tensor: str) -> calculus.Program:
+        """The program, with an equation that reads (or defines) a tensor which it does not depend on any more."""
+        reader: Name = next((e.name for e in self.base if tensor in self.base.reads[e.name]), tensor)
+        needed = {reader, *dependencies(self.base, reader)}
+        equations = dict.fromkeys((*(e for e in self.base if e.name in needed), *program.equations))
+        return calculus.Program(equations, program.assumptions)
 
     @cached_property
     def _start(self) -> tuple[calculus.Program, Name, Partial | None, Mapping[Name, Name]]:

@@ -29,19 +29,22 @@ def indexed(tensor: FactoredTensor, key: Any) -> FactoredTensor:
 
 def _completed(tensor: FactoredTensor, key: Any) -> list[int | slice]:
     given = list(key) if isinstance(key, tuple) else [key]
-    if sum(k is Ellipsis for k in given) > 1:
+    dots = [n for n, k in enumerate(given) if k is Ellipsis]  # `in` would ask arrays for their truth
+    if len(dots) > 1:
         raise DataError("an index has at most one ...", repair="write : for the other axes")
-    if Ellipsis not in given:
-        given.append(Ellipsis)
-    at = next(n for n, k in enumerate(given) if k is Ellipsis)
-    given[at : at + 1] = [slice(None)] * (tensor.ndim - len(given) + 1)
-    if len(given) != tensor.ndim or not all(isinstance(k, int | np.integer | slice) for k in given):
+    at = dots[0] if dots else len(given)
+    given[at : at + len(dots)] = [slice(None)] * (tensor.ndim - len(given) + len(dots))
+    if len(given) != tensor.ndim or not all(_is_plain(k) for k in given):
         raise DataError(
             f"a factored tensor of {tensor.ndim} axes is indexed by as many integers and slices",
             inferred=f"the axes are {', '.join(tensor.names)}",
             repair="index the dense form: H.dense()[...]",
         )
     return given
+
+
+def _is_plain(key: Any) -> bool:
+    return isinstance(key, int | np.integer | slice) and not isinstance(key, bool)
 
 
 def _part(

@@ -46,9 +46,10 @@ class Fused(FusedBatches):
         if not self.has_rule(value, operation):
             self.flush()
             for ref in operation.operands:
-                if ref.value in self.views_read:
-                    self.views_read.remove(ref.value)
-                    super().operation(ref.value)
+                for unmade in (self.views_read, self.masks):  # what loops compute where they read it
+                    if ref.value in unmade:
+                        unmade.remove(ref.value)
+                        super().operation(ref.value)
             super().operation(value)
             return
         self.value, self.now, self.above = value, self.now + 1, False
@@ -131,6 +132,7 @@ class Fused(FusedBatches):
             part.local.add(value)
             return
         biggest = operation.kind == "reduce"
+        start = "F(-LARGEST)" if biggest else "F(0)"
         if not operation.out:
             name = self.variables[value].text
             rows.before.append(f"{name} = F(0)")
@@ -140,13 +142,9 @@ class Fused(FusedBatches):
             rows.closed.add(value)
             self.scalars.append(value)
         elif operation.out[0] == labels[0] and len(operation.out) == 1:
-            start = f"F({'-' if biggest else ''}{'LARGEST' if biggest else '0'})"
             part.first.append(f"s{value} = {start}")
             if biggest:
-                part.lines.append((f"w{value} = {expression}", -1))
-                part.lines.append(
-                    (f"s{value} = w{value} if w{value} > s{value} or w{value} != w{value} else s{value}", -1)
-                )
+                part.lines += self.larger(value, f"s{value}", expression)
             else:
                 part.lines.append((f"s{value} += {expression}", -1))
             part.last.append(f"{self.place(value, ['i0'])} = s{value}")
@@ -154,15 +152,28 @@ class Fused(FusedBatches):
             self.loaded.add(value)
         else:
             target = self.place(value, [at[x] for x in operation.out])
-            rows.before.append(self.zeros(value))
-            part.lines.append((f"{target} += {expression}", -1))
+            rows.before.append(self.set_to(value, start))
+            if biggest:
+                part.lines += self.larger(value, target, expression)
+            else:
+                part.lines.append((f"{target} += {expression}", -1))
             rows.closed.add(value)
             self.loaded.add(value)
 
+    def larger(self, value: int, target: str, expression: str) -> list[tuple[str, int]]:
+        """The lines that take an entry into a maximum; NaN is kept."""
+        new = f"w{value}"
+        chosen = f"{new} if {new} > {target} or {new} != {new} else {target}"
+        return [(f"{new} = {expression}", -1), (f"{target} = {chosen}", -1)]
+
     def zeros(self, value: int) -> str:
+        return self.set_to(value, "F(0)")
+
+    def set_to(self, value: int, start: str) -> str:
+        """The lines that fill a value with one number."""
         count, held = math.prod(self.plan.shape(value)), self.variables[value]
         flat = f"m[@{held.home.names[0]}@ + k]" if held.home and not self.is_kept(held.home) else ""
-        return f"for k in range({count}):\n            {flat} = F(0)" if flat else f"{held.text}[...] = F(0)"
+        return f"for k in range({count}):\n            {flat} = {start}" if flat else f"{held.text}[...] = {start}"
 
     def expression_in(self, operation: Operation, at: dict[int, str]) -> str:
         return self.entry(operation.operands[0], at) if operation.kind == "reduce" else self.expression(operation, at)

@@ -111,7 +111,8 @@ class _Search:
                 elif reader not in reached:
                     reached.add(reader)
                     queue.append(reader)
-        if factor is None or any(value in reached for value in factor.values):
+        # A scalar among what is made of the seed, or computed after it, comes too late to be folded into it.
+        if factor is None or any(value in reached or value > seed for value in factor.values):
             return None
         before = any(self.graph.needed([scalar]) & reached for scalar in factor.values)
         operation = self.operations[seed]

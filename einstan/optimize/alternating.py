@@ -14,7 +14,7 @@ from einstan.language.errors import DataError
 from einstan.optimize.curvature import hessian
 from einstan.optimize.newton import norm_of, started
 from einstan.optimize.objective import Objective, Source
-from einstan.optimize.report import Report, Result
+from einstan.optimize.report import Report, Result, not_enough
 from einstan.optimize.search import backtracked
 from einstan.optimize.systems import descent
 
@@ -76,4 +76,4 @@ def alternating(
                 return report.result(here, value, norm, norm <= goal, "no block can lower the loss any more")
         if norm <= goal:
             return report.result(here, value, norm, True, f"the gradient is {norm:.2g}, at most {goal:.2g}")
-        return report.result(here, value, norm, False, f"{max_iterations} iterations were not enough")
+        return report.result(here, value, norm, False, not_enough(max_iterations))

@@ -17,7 +17,7 @@ import numpy as np
 from einstan.calculus.passes import require_defined
 from einstan.optimize.curvature import Curvature, Piece, evaluated, first_derivatives, hessian
 from einstan.optimize.layout import Arrays, Layout
-from einstan.optimize.objective import Objective, Source, as_floats, as_program, function_of, names_of
+from einstan.optimize.objective import Objective, Source, as_program, function_of, held, names_of, starting
 
 
 class Flat:
@@ -71,8 +71,8 @@ class FlatSystem:
         names = names_of(program, params, wrt)
         for name in equations:
             require_defined(program, name)
-        start: Arrays = {name: as_floats(name, params[name]) for name in names}
-        rest = {**{name: array for name, array in params.items() if name not in start}, **data}
+        start = starting(program, names, params)
+        rest = held(program, start, params, data)
         self.layout = Layout.of(start)
         self.x0 = self.layout.pack(start)
         self.pack, self.unpack = self.layout.pack, self.layout.unpack

@@ -13,13 +13,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from einstan.language.errors import DataError
 from einstan.optimize.curvature import Curvature, by_products
-from einstan.optimize.newton import minimised, newton_step, norm_of, started
+from einstan.optimize.newton import BROKEN, minimised, newton_step, norm_of, started
 from einstan.optimize.objective import Objective, Source
-from einstan.optimize.report import Report, Result
+from einstan.optimize.report import Report, Result, not_enough
 from einstan.optimize.systems import descent
 
 HIGHEST = 1e20  # of the damping: no step is left
+LOWEST = 1e-12  # of a damping that has to grow, as a share of the largest diagonal entry: none cannot grow
 
 
 def gauss_newton(
@@ -38,7 +40,9 @@ def gauss_newton(
     """Minimise a scalar of a model's ``outputs`` by Gauss-Newton steps with a line search.
 
     The loss depends on the parameters through the outputs alone; a parameter with a penalty of its own is one of them
-    (``outputs=["Z", "w"]``).  The rest, and what is told and raised, as for `einstan.optimize.newton.newton`.
+    (``outputs=["Z", "w"]``).  Second derivatives of the model are never looked at, so a point where the gradient
+    vanishes counts as converged, be it a minimum or not.  The rest, and what is told and raised, as for
+    `einstan.optimize.newton.newton`.
     """
     objective = Objective(source, loss, params, data, wrt)
     return minimised(objective, newton_step(_matrix(objective, outputs), damping), tol, max_iterations, progress)
@@ -62,6 +66,8 @@ def levenberg_marquardt(
     A step that does not lower the loss is not taken, and the damping grows; ``damping`` is where it begins, as a share
     of the largest diagonal entry.  ``backtracks`` counts the refused steps.  The rest as for `gauss_newton`.
     """
+    if not 0 <= damping < HIGHEST:
+        raise DataError(f"the damping is {damping}", repair="begin with a number from 0 on, such as 1e-3")
     objective = Objective(source, loss, params, data, wrt)
     matrix = _matrix(objective, outputs)
     here = objective.start
@@ -73,7 +79,8 @@ def levenberg_marquardt(
         report.add(iteration=0, loss=value, gradient=norm)
         pieces = matrix(here)
         diagonals = [np.diagonal(piece.matrix, axis1=1, axis2=2).max(initial=0.0) for piece in pieces]
-        weight = damping * (max(diagonals, default=0.0) or 1.0)
+        scale = max(diagonals, default=0.0) or 1.0
+        weight = damping * scale
         for iteration in range(1, max_iterations + 1):
             if norm <= goal:
                 break
@@ -81,6 +88,8 @@ def levenberg_marquardt(
             while True:
                 step, notes = descent(pieces, gradient, weight)
                 slope = sum(float(np.vdot(gradient[name], step[name])) for name in step)
+                if math.isnan(slope):
+                    return report.result(here, value, norm, False, BROKEN)
                 there = {name: array + step[name] for name, array in here.items()}
                 with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                     found = objective.value(there)
@@ -89,7 +98,7 @@ def levenberg_marquardt(
                 if math.isfinite(found) and value - found + rounding >= 1e-4 * promised:
                     break
                 refused += 1
-                weight, factor = weight * factor, 2 * factor
+                weight, factor = max(weight * factor, LOWEST * scale), 2 * factor
                 if weight > HIGHEST:
                     return report.result(here, value, norm, False, "no shorter step lowers the loss any more")
             report.note(notes)
@@ -104,7 +113,7 @@ def levenberg_marquardt(
             pieces = matrix(here)
         if norm <= goal:
             return report.result(here, value, norm, True, f"the gradient is {norm:.2g}, at most {goal:.2g}")
-        return report.result(here, value, norm, False, f"{max_iterations} iterations were not enough")
+        return report.result(here, value, norm, False, not_enough(max_iterations))
 
 
 def _matrix(objective: Objective, outputs: str | Sequence[str]) -> Curvature:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from einstan.language.errors import DataError
+
 Arrays = dict[str, np.ndarray]
 
 
@@ -32,8 +34,16 @@ class Layout:
         return np.concatenate(parts, axis=1)
 
     def unpack(self, vector: np.ndarray) -> Arrays:
-        """The vector as arrays; those are views where they can be."""
-        return {name: part.reshape(self.shapes[name]) for name, part in self._cut(np.asarray(vector), 0)}
+        """The vector as arrays of floats; those are views where they can be."""
+        given = np.asarray(vector, dtype=float)
+        if given.shape != (self.size,):
+            shapes = ", ".join(f"{name} {shape}" for name, shape in self.shapes.items())
+            raise DataError(
+                f"the vector has the shape {given.shape}",
+                inferred=f"it stands for {shapes}",
+                repair=f"give a vector of {self.size} numbers",
+            )
+        return {name: part.reshape(self.shapes[name]) for name, part in self._cut(given, 0)}
 
     def unpack_rows(self, matrix: np.ndarray) -> Arrays:
         """The rows of a matrix as arrays with one more axis in front."""

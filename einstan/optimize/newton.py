@@ -18,10 +18,11 @@ from einstan.language.place import at
 from einstan.optimize.curvature import Curvature, hessian
 from einstan.optimize.layout import Arrays
 from einstan.optimize.objective import Objective, Source
-from einstan.optimize.report import Report, Result
+from einstan.optimize.report import Report, Result, not_enough
 from einstan.optimize.search import backtracked
 from einstan.optimize.systems import bends_down, descent
 
+BROKEN = "the second derivatives are not finite here, so there is no step"
 ROUNDING = 8 * float(np.finfo(float).eps)
 
 Step = Callable[[Arrays, Arrays], tuple[Arrays, list[str], dict[str, float]]]
@@ -88,6 +89,8 @@ def minimised(
             towards, notes, columns = step(params, gradient)
             report.note(notes)
             slope = sum(float(np.vdot(gradient[name], towards[name])) for name in towards)
+            if math.isnan(slope):
+                return report.result(params, loss, norm, False, BROKEN)
             found = backtracked(objective.value, params, towards, loss, slope) if slope < 0 else None
             if found is None:
                 return report.result(params, loss, norm, False, "no shorter step lowers the loss any more")
@@ -107,13 +110,13 @@ def minimised(
                 reason = f"the gradient is {norm:.2g}, but this is no minimum: {wrong}"
                 return report.result(params, loss, norm, False, reason)
             return report.result(params, loss, norm, True, f"the gradient is {norm:.2g}, at most {goal:.2g}")
-        return report.result(params, loss, norm, False, f"{max_iterations} iterations were not enough")
+        return report.result(params, loss, norm, False, not_enough(max_iterations))
 
 
 def started(objective: Objective) -> tuple[float, Arrays]:
-    """The value and gradient at the start, which must be finite."""
+    """The value and gradient at the start, which must be finite, and so must the gradient's length."""
     loss, gradient = objective.value_and_gradient(objective.start)
-    if not (math.isfinite(loss) and all(np.isfinite(array).all() for array in gradient.values())):
+    if not (math.isfinite(loss) and math.isfinite(norm_of(gradient))):
         raise DataError(
             f"{objective.loss} or its gradient is not finite at the start",
             **at(objective.program[objective.loss], objective.loss),

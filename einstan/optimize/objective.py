@@ -13,10 +13,12 @@ import numpy as np
 
 from einstan.calculus.passes import require_tensor
 from einstan.language.errors import DataError, nearest
+from einstan.language.place import at
 from einstan.language.term import Equation
 from einstan.library import api
 from einstan.library.assumptions import check_assumption
 from einstan.library.network import Network
+from einstan.machine.refusals import wrong_rank
 from einstan.optimize.layout import Arrays, Layout
 
 Source = Network | api.Program | Equation
@@ -31,8 +33,8 @@ class Objective:
     - ``data``: the arrays of all other inputs;
     - ``wrt``: the names of those parameters that vary, all of them unless told otherwise; the others are data.
 
-    Raises `DataError` for arrays that are not finite and names that there are not, and where the data break an
-    assumption of the program; `ProgramError` for a loss that is not a scalar.
+    Raises `DataError` for arrays that are not finite or have other axes than their tensors and names that there are
+    not, and where the data break an assumption of the program; `ProgramError` for a loss that is not a scalar.
     """
 
     def __init__(
@@ -45,11 +47,8 @@ class Objective:
     ) -> None:
         self.program, self.loss = as_program(source), loss
         self.names = names_of(self.program, params, wrt)
-        self.start: Arrays = {name: as_floats(name, params[name]) for name in self.names}
-        rest = {name: array for name, array in params.items() if name not in self.start}
-        self.data = {**rest, **(data or {})}
-        for name in self.data:
-            require_tensor(self.program, name)
+        self.start = starting(self.program, self.names, params)
+        self.data = held(self.program, self.start, params, data or {})
         for assumption in self.program.assumptions:
             check_assumption(assumption, self.data)
         self.layout = Layout.of(self.start)
@@ -139,6 +138,12 @@ def names_of(program: api.Program, params: Mapping[str, np.ndarray], wrt: Iterab
     names = tuple(params) if wrt is None else tuple(dict.fromkeys(wrt))
     for name in names:
         require_tensor(program, name)
+        if name in program.defined:
+            raise DataError(
+                f"{name} is what an equation defines, so it cannot vary by itself",
+                **at(program[name], name),
+                repair="vary what it is made of, or leave its equation out of the program",
+            )
         if name not in params:
             raise DataError(
                 f"{name} has no first value",
@@ -150,8 +155,46 @@ def names_of(program: api.Program, params: Mapping[str, np.ndarray], wrt: Iterab
     return names
 
 
-def as_floats(name: str, given: np.ndarray) -> np.ndarray:
-    array = np.array(given, dtype=float)
+def starting(program: api.Program, names: Iterable[str], params: Mapping[str, np.ndarray]) -> Arrays:
+    """The first values of the parameters that vary: finite floats, with as many axes as their tensors have slots."""
+    return {name: _as_floats(program, name, params[name]) for name in names}
+
+
+def held(
+    program: api.Program, start: Arrays, params: Mapping[str, np.ndarray], data: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """The arrays of what does not vary: those parameters, and the data."""
+    for name in data:
+        require_tensor(program, name)
+        if name in params:
+            raise DataError(
+                f"{name} is among the parameters and among the data",
+                inferred=f"the parameters are {', '.join(params)}",
+                repair=f"give {name} once",
+            )
+    found = {**{name: array for name, array in params.items() if name not in start}, **data}
+    for name, array in found.items():
+        require_tensor(program, name)
+        if isinstance(array, np.ndarray):  # lists are arrays, or refused, when they are evaluated
+            _require_rank(program, name, array.shape)
+    return found
+
+
+def _as_floats(program: api.Program, name: str, given: np.ndarray) -> np.ndarray:
+    try:
+        if np.iscomplexobj(given):
+            raise TypeError("it has complex numbers")
+        array = np.array(given, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"the first value of {name} is no array of real numbers", inferred=str(error), repair="begin with floats"
+        ) from None
+    _require_rank(program, name, array.shape)
     if not np.isfinite(array).all():
         raise DataError(f"the first value of {name} is not finite", repair=f"begin with finite numbers in {name}")
     return array
+
+
+def _require_rank(program: api.Program, name: str, shape: tuple[int, ...]) -> None:
+    if len(shape) != program.ranks.get(name, len(shape)):
+        raise wrong_rank(program, name, shape)

@@ -44,6 +44,11 @@ class Result:
         return "\n".join([*table(self.rows), *self.notes, f"{word}: {self.reason}"])
 
 
+def not_enough(iterations: int) -> str:
+    """The reason for an end without convergence."""
+    return "1 iteration was not enough" if iterations == 1 else f"{iterations} iterations were not enough"
+
+
 def table(rows: list[Row]) -> list[str]:
     """The rows under their names, in columns."""
     names = list(dict.fromkeys(name for row in rows for name in row))

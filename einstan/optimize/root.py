@@ -19,8 +19,8 @@ from einstan.language.place import at
 from einstan.optimize.curvature import evaluated, first_derivatives
 from einstan.optimize.layout import Arrays, Layout
 from einstan.optimize.newton import norm_of
-from einstan.optimize.objective import Source, as_floats, as_program, function_of, names_of
-from einstan.optimize.report import Report, Result
+from einstan.optimize.objective import Source, as_program, function_of, held, names_of, starting
+from einstan.optimize.report import Report, Result, not_enough
 from einstan.optimize.search import backtracked
 from einstan.optimize.systems import solve
 
@@ -62,8 +62,8 @@ def root(
                 inferred=f"the equations are {', '.join(rows)}",
                 repair=f"leave {name} out of wrt",
             )
-    here: Arrays = {name: as_floats(name, params[name]) for name in names}
-    rest = {**{name: array for name, array in params.items() if name not in here}, **(data or {})}
+    here = starting(program, names, params)
+    rest = held(program, here, params, data or {})
     residuals = function_of(program, rows, rest)
 
     def residual(at_params: Mapping[str, np.ndarray]) -> Arrays:
@@ -103,7 +103,7 @@ def root(
             report.add(iteration=iteration, residual=norm, step=length * norm_of(step), backtracks=halvings)
         if norm <= goal:
             return report.result(here, 0.5 * norm**2, norm, True, f"the residual is {norm:.2g}, at most {goal:.2g}")
-        return report.result(here, 0.5 * norm**2, norm, False, f"{max_iterations} iterations were not enough")
+        return report.result(here, 0.5 * norm**2, norm, False, not_enough(max_iterations))
 
 
 def _require_square(program: object, rows: Sequence[str], above: Layout, names: Sequence[str], below: Layout) -> None:

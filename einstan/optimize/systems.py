@@ -21,11 +21,17 @@ SMALL = 1e-13  # an eigenvalue below this share of the largest vanishes
 def descent(
     pieces: Sequence[Piece], gradient: Mapping[str, np.ndarray], damping: float = 0.0
 ) -> tuple[Arrays, list[str]]:
-    """The step ``-(H + damping I)⁻¹ g``, made one that leads down, with notes on what had to be done for that."""
+    """The step ``-(H + damping I)⁻¹ g``, made one that leads down, with notes on what had to be done for that.
+
+    Where H has entries that are not finite there is no step: it is NaN.
+    """
     step: Arrays = {}
     notes: list[str] = []
     for piece in pieces:
         matrix, right = piece.matrix, -piece.gather(gradient)
+        if not np.isfinite(matrix).all():
+            step.update(piece.scatter(np.full(right.shape, np.nan)))
+            continue
         if damping:
             matrix = matrix + damping * np.eye(matrix.shape[-1])
         solved = _by_cholesky(matrix, right)
@@ -39,6 +45,8 @@ def descent(
 def bends_down(pieces: Sequence[Piece]) -> str | None:
     """What is wrong with a symmetric matrix as the Hessian at a minimum: its negative eigenvalues; None for nothing."""
     for piece in pieces:
+        if not np.isfinite(piece.matrix).all():
+            return "its second derivatives are not finite there"
         try:
             np.linalg.cholesky(piece.matrix)
         except np.linalg.LinAlgError:

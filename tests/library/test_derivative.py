@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import einstan as es
-from einstan.language.errors import DataError, EinstanError
+from einstan.language.errors import DataError, DifferentiationError, EinstanError
 from einstan.layers import cross_entropy, dense, relu, softmax
 from einstan.library.factored import FactoredTensor
 
@@ -86,6 +86,16 @@ ROWS = [  # name, program, of, wrt, arrays, expected, structure
      lambda X, W: np.array([np.convolve(np.eye(6)[p], W[::-1], "valid") for p in range(6)]).T, None),
     ("of a quadratic form, third", "f = x[I] A[I,J] x[J]", "f", ("x", "x", "x"), {"A": T[:, :5], "x": U[:, 0]},
      lambda A, x: np.zeros((5, 5, 5)), []),
+    ("of a sum, second", "L = u[I] s", "L", ("u", "u"), {"u": U[:, 0], "s": np.array(2.0)},
+     lambda u, s: np.zeros((5, 5)), []),
+    ("of a window, second", "G[j] = X[j+R] w[R]\nL = G[J]", "L", ("w", "w"), {"X": T[0], "w": V[:2, 0]},
+     lambda X, w: np.zeros((2, 2)), []),
+    ("two that do not meet", "G[n,i] = X[n,i] + v[H]^2 softplus(u[i])\nL = G[N,I]", "L", ("v", "X"),
+     {"X": X, "v": U[:, 0], "u": W[:, 0]}, lambda X, v, u: np.zeros((5, 7, 4)), []),
+    ("a value that the loss does not read", "L = s^3\nF[j] = C[j,j]", "L", ("s", "F"),
+     {"s": np.array(2.0), "C": T[:, :5]}, lambda s, C: np.zeros(5), []),
+    ("a number with the name of an index", "F[p] = v[p] s\nL = F[P]^3 s", "L", ("v", "v", "s"),
+     {"v": U[:, 0], "s": np.array(2.0)}, lambda v, s: np.diag(24 * v * s**3), ["p->pp"]),
     ("an empty batch", CLASSIFIER, "S", ("W",), {"X": np.zeros((0, 4)), "W": W},
      lambda X, W: np.zeros((0, 3, 4, 3)), None),
 ]  # fmt: skip
@@ -109,6 +119,30 @@ def test_against_formulas_by_hand(row):
         n = int(np.prod(found.shape[: found.rows]))
         v = RNG.normal(size=found.shape[found.rows :])
         np.testing.assert_allclose(found @ v, (expected.reshape(n, n) @ v.ravel()).reshape(v.shape), atol=1e-10)
+
+
+CANCELLED = [
+    ("y[i] = x[i] - x[i]", ("y", "x"), "dy[i]/dx[p] = 0"),
+    ("y[i] = x[i] - x[i]", ("y", "x", "x"), "dy[i]/dx[p]dx[q] = 0"),
+    ("z[i] = x[i] - x[i]\ny[i] = exp(z[i])", ("y", "x"), "dy[i]/dx[p] = 0"),
+    ("z[i] = x[i]^2\ny[i] = z[i] - z[i]", ("y", "x"), "dy[i]/dx[p] = 0"),
+    ("G[i] = softmax[Q](W[i,Q] + u[i]) v[Q]", ("G", "u"), "dG[i]/du[p] = 0"),  # softmax does not see a constant
+    ("G[i] = softmax[Q](W[i,Q] + u[i]) v[Q]", ("G", "v", "u"), "dG[i]/dv[q]du[p] = 0"),
+]
+
+
+@pytest.mark.parametrize(("text", "of", "expected"), CANCELLED)
+def test_what_cancels_has_the_derivative_zero(text, of, expected):
+    program = es.Program(text)
+    assert str(program.derivative(*of).equation) == expected
+    if len(of) == 2:
+        assert str(program.partial(*of)).splitlines()[-1] == expected
+
+
+@pytest.mark.parametrize("text", ["y[i] = |X.0| u[i]", "y[i] = 1[X[i] > 0] u[i]", "y[i] = u[i]\nz[i] = X[i]"])
+def test_what_is_not_read_is_an_error_and_no_zero(text):
+    with pytest.raises(DifferentiationError, match=r"^y depends on X only through|^y does not depend on X"):
+        _ = es.Program(text).jacobian("y", "X").equation
 
 
 def test_a_value_that_only_the_gradient_names():
@@ -162,6 +196,19 @@ def es_identity():
     from einstan.library.factored import Part
 
     return Part((0, 1, 0, 1), ())
+
+
+def test_no_core_has_the_name_of_the_gradient_of_another():
+    """In forward order d(dF)/dv and the gradient of dF/dv would both be ddFdv, of other axes."""
+    text = "G[n] = v[Q] Y[n,Q]\nF[i,p] = v[p] sum[Q](B[i,Q]^2)\nH = exp(sum[I,P](F[I,P]))\nL = H G[N]^2"
+    v, Y, B = U[:3, 0], X[:, :3], T[:2, :4]
+    b = (B**2).sum()
+    H, g, G = np.exp(b * v.sum()), 2 * Y.T @ (Y @ v), ((Y @ v) ** 2).sum()
+    one = np.ones(3)
+    expected = H * (b**2 * G * np.outer(one, one) + b * (np.outer(one, g) + np.outer(g, one)) + 2 * Y.T @ Y)
+    for order in ("forward", "reverse", "cross-country", "auto"):
+        found = es.Program(text).hessian("L", "v", order=order)(v=v, Y=Y, B=B)
+        np.testing.assert_allclose(found.dense(), expected, rtol=1e-10)
 
 
 def test_the_order_is_chosen_by_cost_and_shown():

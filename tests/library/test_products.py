@@ -193,3 +193,36 @@ def test_a_mean_squared_error():
         net.hvp("L", ["W"]), ["tdW"], {"X": X, "W": RNG.normal(size=(K, C)), "b": b2, "Y": Y, "tW": X[:K, :C]}
     )
     np.testing.assert_allclose(found["tdW"], 2 / Y.size * X.T @ (X @ X[:K, :C]), rtol=1e-12)
+
+
+SIZES = [  # a backward pass that reads no tensor of the shape of what it makes
+    ("G[n,c] = X[n,K] W[K,c]\nL = s G[N,C]", "W", {"X": X, "W": W1, "s": 2.0},
+     lambda X, W, s: s * np.outer(X.sum(axis=0), np.ones(J))),
+    ("G[n,c] = X[n,K] W[K,c] + b[c]\nL = 1/|N| s G[N,C]", "b", {"X": X, "W": W1, "b": b1, "s": 3.0},
+     lambda X, W, b, s: np.full(J, s)),
+    ("Y[i] = X[i+J] w[J]\nL = s Y[I]", "w", {"X": X[:, 0], "w": b1[:3], "s": 2.0},
+     lambda X, w, s: s * np.array([X[:5].sum(), X[1:6].sum(), X[2:].sum()])),
+    ("Y[i] = X[i+J] w[J]\nL = s Y[I]", "X", {"X": X[:, 0], "w": b1[:3], "s": 2.0},
+     lambda X, w, s: s * np.convolve(np.ones(5), w)),
+    ("u[i] = x[i]^2\nL = s u[I]", "u", {"x": b1, "s": 2.0}, lambda x, s: np.full(J, s)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "wrt", "arrays", "expected"), SIZES)
+def test_sizes_that_only_the_forward_pass_tells(text, wrt, arrays, expected):
+    program = es.Program(text)
+    found = values(program.backward("L", [wrt]), [f"d{wrt}"], arrays)
+    np.testing.assert_allclose(found[f"d{wrt}"], expected(**arrays), rtol=1e-12)
+    pulled = values(program.vjp({"L": "T"}, [wrt]), [f"d{wrt}"], {**arrays, "T": 3.0})
+    np.testing.assert_allclose(pulled[f"d{wrt}"], 3 * expected(**arrays), rtol=1e-12)
+
+
+def test_a_factor_that_is_known_after_the_cotangent():
+    """The scalar s / F is computed after dF2, so it cannot be folded into it."""
+    text = "F = sqrt(2 + s^2)\nE = softmax[Q](v[Q] F) v[Q]\nL = sum[K](C[K,K] + E) + s"
+    v, s, T = np.array([1.0, 2.0, 4.0]), 0.4, np.array([1.0, 2.0])
+    F = np.sqrt(2 + s**2)
+    p = np.exp(v * F) / np.exp(v * F).sum()
+    expected = T * (3 * (p @ v**2 - (p @ v) ** 2) * s / F + 1)
+    found = values(es.Program(text).vjp({"L": "T"}, "s", batch="r"), ["ds"], {"v": v, "s": s, "T": T, "C": np.eye(3)})
+    np.testing.assert_allclose(found["ds"], expected, rtol=1e-12)

@@ -203,3 +203,78 @@ def test_attention_without_softmax_and_its_gradients_are_one_loop_over_the_batch
             np.testing.assert_allclose(found[name][b], entries, **close(np.float64), err_msg=name)
     assert step.source().count("for i0") == 1
     assert step.plan.code.memory <= 4 * 704  # of four matrices 9 x 9, each for one entry of the batch
+
+
+ATTENTION = Program(
+    (
+        parse("Z[b,h,q,k] = Q[b,q,h,E] M[b,k,h,E]"),
+        parse("S[b,h,q,k] = softmax[k](Z[b,h,q,k])"),
+        parse("O[b,q,h,d] = S[b,h,q,K] V[b,K,h,D] A[D,d]"),
+        parse("total = C[B,P,H,D] O[B,P,H,D]"),
+    )
+)
+CAUSAL = Program((parse("Z[b,h,q,k] = Q[b,q,h,E] M[b,k,h,E] + log(1[k <= q])"), *ATTENTION.equations[1:]))
+
+
+def attention(Q, M, V, A, C, causal):
+    """The outputs and the gradients with respect to Q and V, head by head."""
+    O, dQ, dV = np.zeros(C.shape), np.zeros(Q.shape), np.zeros(V.shape)
+    for b, h in np.ndindex(len(Q), Q.shape[2]):
+        Z = Q[b, :, h] @ M[b, :, h].T
+        if causal:
+            Z[np.triu_indices(len(Z), 1)] = -np.inf
+        S = np.exp(Z - Z.max(axis=1, keepdims=True))
+        S /= S.sum(axis=1, keepdims=True)
+        O[b, :, h] = S @ V[b, :, h] @ A
+        dS = C[b, :, h] @ A.T @ V[b, :, h].T
+        dV[b, :, h] = S.T @ C[b, :, h] @ A.T
+        dZ = S * (dS - (S * dS).sum(axis=1, keepdims=True))
+        dQ[b, :, h] = dZ @ M[b, :, h]
+    return {"O": O, "dQ": dQ, "dV": dV}
+
+
+@pytest.mark.parametrize("scale", [1.0, 30.0, 1000.0])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("program", [ATTENTION, CAUSAL], ids=["plain", "causal"])
+def test_attention_with_scores_of_any_size(program, dtype, scale):
+    """The largest score of every row is taken away: their sum would overflow exp, in both directions."""
+    generator = np.random.default_rng(0)
+    whole = joined(program, backward(program, "total", ("Q", "V")))
+    step = compile(whole, ("O", "dQ", "dV"), fast=True)
+    Q, M = (np.round(generator.normal(size=(2, 9, 3, 4)) * scale).astype(dtype) for _ in range(2))
+    V, C = (generator.normal(size=(2, 9, 3, 4)).astype(dtype) for _ in range(2))
+    A = generator.normal(size=(4, 4)).astype(dtype)
+    expected = attention(*(array.astype(float) for array in (Q, M, V, A, C)), program is CAUSAL)
+    for _ in range(2):
+        found = step(Q=Q, M=M, V=V, A=A, C=C)
+        for name, value in expected.items():
+            close = 1e-9 if dtype == np.float64 else 2e-4
+            np.testing.assert_allclose(found[name], value, rtol=close, atol=close * max(1.0, abs(value).max()))
+
+
+@pytest.mark.parametrize("s", [-1.0, 2.0])
+def test_a_comparison_that_only_numpy_reads(s):
+    """A loop computes a comparison where it reads it; what no loop computes needs it as a value."""
+    program = Program(
+        (
+            parse("F[j] = 2 s + 1[s > 0] C[j,j]"),
+            parse("G[i,j] = F[i] (F[M] F[M] - δ[j,i] / (1 + F[j]^2))"),
+            parse("total = G[I,J]"),
+        )
+    )
+    C = np.array([[0.5, 1.0], [2.0, -0.3]])
+    step = compile(joined(program, backward(program, "total", ("s", "C"))), ("total", "ds", "dC"), fast=True)
+    found = step(s=np.array(s), C=C)
+
+    def total(s, C):
+        F = 2 * s + (s > 0) * np.diagonal(C)
+        return 2 * F.sum() * (F @ F) - (F / (1 + F**2)).sum()
+
+    h = 1e-6
+    np.testing.assert_allclose(found["total"], total(s, C), rtol=1e-12)
+    np.testing.assert_allclose(found["ds"], (total(s + h, C) - total(s - h, C)) / (2 * h), rtol=1e-7)
+    for at in np.ndindex(2, 2):
+        step_at = np.zeros((2, 2))
+        step_at[at] = h
+        expected = (total(s, C + step_at) - total(s, C - step_at)) / (2 * h)
+        np.testing.assert_allclose(found["dC"][at], expected, rtol=1e-7, atol=1e-8)

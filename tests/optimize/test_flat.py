@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import einstan as es
+from einstan.language.errors import EinstanError
 from einstan.layers import cross_entropy, dense, softmax, tanh
 from einstan.optimize import flat, flat_system, newton
 
@@ -60,3 +61,11 @@ def test_least_squares():
     found = optimize.least_squares(R.fun, R.x0, jac=R.jac)
     np.testing.assert_allclose(found.x, [2, 0.5], rtol=1e-8)
     assert R.jac(R.x0).shape == (20, 2)
+
+
+def test_vectors_of_whole_numbers_and_of_other_lengths():
+    f = flat(es.Program("L = (1 - x)^2 + 100 (y - x^2)^2"), "L", {"x": np.array(-1.2), "y": np.array(1.0)})
+    assert f.fun(np.array([2, 3])) == 101.0
+    np.testing.assert_allclose(f.jac(np.array([2, 3])), [802, -200])
+    with pytest.raises(EinstanError, match=r"the vector has the shape \(3,\)"):
+        f.fun(np.zeros(3))

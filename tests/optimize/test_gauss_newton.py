@@ -64,3 +64,21 @@ def test_a_way_around_the_outputs_is_refused():
 def test_iterations_may_not_be_enough(method):
     found = method(DECAY, "L", "R", START, DATA, max_iterations=2)
     assert (found.converged, found.iterations, found.reason) == (False, 2, "2 iterations were not enough")
+
+
+def test_a_damping_that_begins_at_nothing_can_grow():
+    program = es.Program("R[n] = exp(k x[n]) - y[n]\nL = R[N]^2")
+    data = {"x": np.arange(4.0), "y": np.exp(np.arange(4.0))}
+    found = levenberg_marquardt(program, "L", "R", {"k": np.array(-2.0)}, data, damping=0.0)
+    assert found.converged
+    assert float(found.params["k"]) == pytest.approx(1.0)
+    assert max(row.get("backtracks", 0) for row in found.rows) > 0
+    with pytest.raises(EinstanError, match="the damping is -1"):
+        levenberg_marquardt(program, "L", "R", {"k": np.array(0.0)}, data, damping=-1)
+
+
+def test_a_gradient_too_long_to_measure_is_no_convergence():
+    program = es.Program("R[n] = exp(k x[n]) - y[n]\nL = R[N]^2")
+    data = {"x": np.arange(4.0), "y": np.exp(np.arange(4.0))}
+    with np.errstate(all="ignore"), pytest.raises(EinstanError, match="L or its gradient is not finite at the start"):
+        levenberg_marquardt(program, "L", "R", {"k": np.array(100.0)}, data)

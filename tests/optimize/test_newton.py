@@ -116,6 +116,19 @@ def test_steps_that_leave_the_domain_are_halved():
     assert max(row.get("backtracks", 0) for row in found.rows) > 0
 
 
+def test_second_derivatives_that_are_not_finite_are_told():
+    with np.errstate(all="ignore"):
+        found = newton(es.Program("L = sum[I](abs(x[I])^1.5)"), "L", {"x": np.array([1.0, 0.0])})
+    assert not found.converged
+    assert found.reason == "the second derivatives are not finite here, so there is no step"
+
+
+def test_one_iteration_is_singular():
+    assert newton(es.Program("L = x^4"), "L", {"x": np.array(1.0)}, max_iterations=1).reason == (
+        "1 iteration was not enough"
+    )
+
+
 # ---- what is refused -------------------------------------------------------------------------------------------------
 
 L = "L = (X[N,K] w[K] - y[N])^2"
@@ -128,6 +141,13 @@ REFUSED = [
     (L, {"w": np.ones(2)}, {**DATA, "Z": np.ones(2)}, {}, "there is no tensor Z"),
     (L, {"w": np.ones(2)}, {"X": DATA["X"]}, {}, "y is not given"),
     ("L = log(x)", {"x": np.array(-1.0)}, {}, {}, "L or its gradient is not finite at the start"),
+    ("L = sum[I](exp(x[I])^2)", {"x": np.full(3, 350.0)}, {}, {}, "L or its gradient is not finite at the start"),
+    (L, {"w": np.ones((2, 1))}, DATA, {}, "w has 2 axes (2, 1), but the equation reads 1 axis"),
+    (L, {"w": np.ones(2)}, {**DATA, "y": np.ones((3, 1))}, {}, "y has 2 axes (3, 1), but the equation reads 1 axis"),
+    (L, {"w": "ab"}, DATA, {}, "the first value of w is no array of real numbers"),
+    (L, {"w": np.ones(2) * 1j}, DATA, {}, "the first value of w is no array of real numbers"),
+    (L, {"w": np.ones(2)}, {**DATA, "w": np.zeros(2)}, {}, "w is among the parameters and among the data"),
+    ("z = x^2\nL = z^2", {"z": np.array(1.0)}, {"x": np.array(2.0)}, {}, "z is what an equation defines, so it cannot"),
     ("L[i] = x[i]^2", {"x": np.ones(2)}, {}, {}, "L is not a scalar"),
 ]
 

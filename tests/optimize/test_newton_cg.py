@@ -59,3 +59,20 @@ def test_a_saddle_is_left_downwards():
     found = newton_cg(es.Program("L = x^4 - x^2 + y^2"), "L", {"x": np.array(0.1), "y": np.array(1.0)})
     assert found.converged
     assert float(found.params["x"]) == pytest.approx(np.sqrt(0.5), rel=1e-6)
+
+
+SADDLES = [
+    ("L = -x[I]^2", {"x": np.zeros(3)}, False),
+    ("L = c[I] x[I]^2", {"x": np.zeros(40)}, False),
+    ("L = x[I]^2", {"x": np.zeros(40)}, True),
+    ("L = x[I]^4", {"x": np.zeros(3)}, True),
+    ("L = (x[I] c[I])^2", {"x": np.zeros(40)}, True),  # singular, and a minimum
+]
+
+
+@pytest.mark.parametrize(("text", "start", "minimum"), SADDLES)
+def test_a_stationary_point_that_is_no_minimum(text, start, minimum):
+    data = {"c": np.array([1.0, -0.5] * 20)} if "c[" in text else {}
+    found = newton_cg(es.Program(text), "L", start, data)
+    assert found.converged == minimum
+    assert ("this is no minimum: along a direction its curvature is negative" in found.reason) != minimum
