@@ -253,6 +253,7 @@ def _exponentials_summed(flat: Sequence[Expr], summed: Sequence[Index]) -> tuple
 def simplify_sum(terms: Iterable[Expr]) -> Expr:
     """Like terms collected: 2 a b + b a = 3 a b, whatever the letters of their bound indices."""
     flat: list[Expr] = []
+    scaled_sums: list[tuple[Expr, int, int]] = []  # c (a + b), and where its terms stand
     queue = list(terms)[::-1]
     while queue:
         term = queue.pop()
@@ -265,13 +266,22 @@ def simplify_sum(terms: Iterable[Expr]) -> Expr:
             and isinstance(term.factors[1], Add)
         ):
             # c (a + b) = c a + c b among other terms, so that they can meet
-            queue.extend(simplify_product((term.factors[0], t)) for t in reversed(term.factors[1].terms))
+            own = [simplify_product((term.factors[0], t)) for t in term.factors[1].terms]
+            scaled_sums.append((term, len(flat), len(flat) + len(own)))
+            flat += own
         elif term is not ZERO:
             flat.append(term)
     if len(flat) < 2:
         return add(flat)
     split = [coefficient_of(term) for term in flat]
     keys = like_term_keys([rest for _, rest in split])
+    count = Counter(keys)
+    for term, start, end in reversed(scaled_sums):  # where none met another it stays: 1e9 (a - 1) must not cancel later
+        if all(count[key] == 1 for key in keys[start:end]):
+            number, rest = coefficient_of(term)
+            split[start:end], keys[start:end] = [(number, rest)], [rest]
+    if len(split) == 1:
+        return scaled(*split[0])
     totals: dict[Node, Fraction] = {}
     first: dict[Node, Expr] = {}
     for (coefficient, rest), key in zip(split, keys, strict=True):

@@ -111,7 +111,13 @@ def extents_of(
     """The extents of the cores and of the axes of what they are the cores of."""
     program = compiled.program
     only = {*compiled.flat.wanted, *(each.equation.name for each in apart)}
-    return infer(program, {n: s for n, s in shapes.items() if n in program.ranks}, sizes, nominal, only)
+    return infer(program, spoken_of(program, shapes), sizes, nominal, only)
+
+
+def spoken_of(program: Program, shapes: Mapping[Any, tuple[int, ...]]) -> dict[Any, tuple[int, ...]]:
+    """The shapes of the tensors that a program reads, be it a size alone, or of which it at least knows an axis."""
+    known = {*program.ranks, *program.inputs}
+    return {n: s for n, s in shapes.items() if n in known or any(axis(n, k) in program.dims for k in range(len(s)))}
 
 
 def selected(given: Mapping[str, Any], inputs: Sequence[str], program: Program) -> dict[str, Any]:
@@ -228,7 +234,8 @@ class CompiledDerivative:
         extents = extents_of([apart], compiled, shapes, sizes, nominal)
         # What only the shape of an array told, an array that the cores do not read.
         told = {**shapes, **{name: extents.shape(name) for name in apart.outputs}}
-        compiled.sizes.update((axis(name, k), size) for name, shape in told.items() for k, size in enumerate(shape))
+        sized = ((axis(name, k), size) for name, shape in told.items() for k, size in enumerate(shape))
+        compiled.sizes.update((each, size) for each, size in sized if each in compiled.program.dims)
         optimize = self.options.get("optimize", "auto")
         made = plan(apart.program, extents, optimize=optimize, flat=compiled.flat, memory_limit=1 << 62)
         shape = tuple(extents.known[dim] for dim in apart.dims())

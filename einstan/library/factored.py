@@ -43,7 +43,7 @@ class FactoredTensor:
         self, names: Sequence[str], shape: Sequence[int], parts: Iterable[Part], rows: int | None = None
     ) -> None:
         self.names, self.shape = tuple(names), tuple(int(n) for n in shape)
-        self.parts = tuple(part.numbered() for part in parts)
+        self.parts = tuple(_in_floats(part.numbered()) for part in parts)
         self.rows = len(self.shape) // 2 if rows is None else rows
         self.mirrors: tuple[Order, ...] = ()
         self.origin: TermEquation | None = None
@@ -143,7 +143,8 @@ class FactoredTensor:
 
     def axis(self, which: str | int) -> int:
         """The position of an axis, by its name or by itself."""
-        if isinstance(which, int):
+        if isinstance(which, int | np.integer):
+            which = int(which)
             if not -self.ndim <= which < self.ndim:
                 raise DataError(f"there is no axis {which}", inferred=f"the axes are {', '.join(self.names)}")
             return which % self.ndim
@@ -216,7 +217,7 @@ class FactoredTensor:
     def __add__(self, other: Any) -> FactoredTensor:
         """The sum of tensors of one shape; parts of one structure that are cores become one core."""
         if isinstance(other, np.ndarray):
-            other = self.like([Part(tuple(range(self.ndim)), ((other, tuple(range(self.ndim))),))])
+            other = as_factored(other)
         if not isinstance(other, FactoredTensor):
             return NotImplemented
         if other.shape != self.shape:
@@ -254,6 +255,10 @@ class FactoredTensor:
         """The diagonal along pairs of axes: the second axis of each pair goes, and the first stands for both."""
         axes = [(self.axis(a), self.axis(b)) for a, b in pairs]
         gone = {b for _, b in axes}
+        if len(gone) < len(axes) or any(a == b for a, b in merged(axes).items()):  # twice, or in a circle
+            raise DataError(
+                "a pair names an axis that stands and another one that goes", repair="joined(('i', 'p'), ...)"
+            )
         keep = [k for k in range(self.ndim) if k not in gone]
         parts = []
         for part in self.parts:
@@ -288,6 +293,8 @@ class FactoredTensor:
             other = as_factored(np.asarray(other), self.names)
         mine = [self.axis(a) for a in over]
         yours = [other.axis(a) for a in into] if into is not None else list(range(len(mine)))
+        if len(set(mine)) < len(mine) or len(set(yours)) < len(yours):
+            raise DataError("an axis is contracted twice", repair="name every axis once; joined() takes a diagonal")
         if [self.shape[k] for k in mine] != [other.shape[k] for k in yours if k < other.ndim]:
             raise DataError(
                 f"axes of the extents {[self.shape[k] for k in mine]} meet an array of shape {other.shape}",
@@ -318,6 +325,12 @@ class FactoredTensor:
         """``v @ H``: the last axes of an array with the rows."""
         array = np.asarray(other)
         first = array.ndim - self.rows
+        if first < 0:
+            raise DataError(
+                f"an array of shape {array.shape} meets rows of the extents {list(self.shape[: self.rows])}",
+                inferred=f"the rows are {', '.join(self.names[: self.rows])}",
+                repair="give an array whose last axes are these",
+            )
         left = as_factored(array, self.names)
         return left.dot(self, tuple(range(first, array.ndim)), tuple(range(self.rows))).dense()
 
@@ -377,6 +390,14 @@ def as_factored(array: np.ndarray, taken: Sequence[str] = ()) -> FactoredTensor:
         names.append(name)
     axes = tuple(range(array.ndim))
     return FactoredTensor(names, array.shape, [Part(axes, ((array, axes),))])
+
+
+def _in_floats(part: Part) -> Part:
+    """The part with factors of whole numbers and truths as floats: a scale would be lost in them."""
+    if all(array.dtype.kind in "fc" for array, _ in part.factors):
+        return part
+    factors = tuple((a if a.dtype.kind in "fc" else a.astype(float), labels) for a, labels in part.factors)
+    return Part(part.axes, factors, part.scale)
 
 
 def square(tensor: FactoredTensor, what: str) -> None:

@@ -260,6 +260,10 @@ REFUSED = [
     ("trace of rows by fewer", lambda H: H[0].trace(), "a trace needs as many columns as rows"),
     ("join two extents", lambda H: H.joined((0, 1)), "axes that are joined have the extents 50 and 4"),
     ("multiply a wrong shape", lambda H: H @ np.ones((4, 50)), "axes of the extents [50, 4] meet"),
+    ("a vector before many rows", lambda H: np.ones(50) @ H, "an array of shape (50,) meets rows of the extents"),
+    ("contract an axis twice", lambda H: H.dot(np.ones((50, 50)), ["i", "i"]), "an axis is contracted twice"),
+    ("join an axis with itself", lambda H: H.joined(("i", "i")), "a pair names an axis that stands and another one"),
+    ("add a row", lambda H: H + np.ones(4), "shapes (50, 4, 50, 4) and (4,) cannot be added"),
     ("an unknown form", lambda H: H.to_scipy("bsr"), "there is no form 'bsr'"),
 ]  # fmt: skip
 
@@ -282,3 +286,12 @@ def test_precision_is_kept():
 def test_an_array_is_a_tensor_of_one_part():
     X = np.arange(6.0).reshape(2, 3)
     assert (as_factored(X).dense() == X).all()
+
+
+def test_whole_numbers_are_scaled_as_floats():
+    numbers = np.arange(4).reshape(2, 2)
+    half = as_factored(numbers) / 2
+    close(half, numbers / 2)
+    close(half @ np.array([1, 1]), numbers @ [1, 1] / 2)
+    assert half.trace() == 1.5
+    close(as_factored(numbers > 0) + as_factored(numbers > 0), 2.0 * (numbers > 0))
