@@ -13,7 +13,7 @@ from einstan.machine.writer import Variable
 
 
 class Contractions(Elementwise):
-    """Rules for ``contract``, ``gram`` and ``reduce``."""
+    """Rules for ``contract``, ``gram``, ``grams`` and ``reduce``."""
 
     def do_contract(self, value: int, operation: Operation, constant: bool) -> Variable:
         if len(operation.operands) == 1:
@@ -94,6 +94,24 @@ class Contractions(Elementwise):
         if len(columns) > 1:
             made += f".reshape({', '.join(self.size(operation.dims[x], constant) for x in operation.out)})"
         return self.assign(value, operation, made, constant)
+
+    def do_grams(self, value: int, operation: Operation, constant: bool) -> Variable:
+        """``w F ⊗ F``: a symmetric product for each of the leading axes of the weights."""
+        half, _, weights = operation.operands
+        batch = tuple(x for x in operation.out if x in weights.labels)
+        columns = operation.out[len(batch) : (len(operation.out) + len(batch)) // 2]
+        rows = tuple(x for x in half.labels if x not in columns)
+        sides = ((half, ((), rows, columns)), (weights, ((), batch, rows)))
+        texts = [self.matrix(ref, self.floating(ref), groups, operation, constant) for ref, groups in sides]
+        self.helpers |= {"column_pairs": None, "grams": None}
+        count = " * ".join(self.size(operation.dims[x], constant) for x in columns)
+        made = f"grams({texts[0]}, {texts[1]}, {self.column_pairs(count)})"
+        if len(operation.out) > 3:
+            made += f".reshape({', '.join(self.size(operation.dims[x], constant) for x in operation.out)})"
+        return self.assign(value, operation, made, constant)
+
+    def column_pairs(self, count: str) -> str:
+        return f"*column_pairs({count})"
 
     def matrix(
         self, ref: Ref, text: str, groups: tuple[Labels, Labels, Labels], operation: Operation, constant: bool

@@ -42,6 +42,11 @@ def flops_of(graph: Graph, operation: Operation, known: Mapping[str, int]) -> in
         return size(operation.dims) * (2 if operation.summed and len(operation.operands) > 1 else 1)
     if operation.kind == "gram":  # half of the products, and both halves of each
         return size(operation.dims) + size(operation.out_dims) // 2
+    if operation.kind == "grams":  # every two columns once, and then a product with the weights
+        half, _, weights = operation.operands
+        columns = size(operation.dims[x] for x in half.labels if x not in weights.labels)
+        rows = size(operation.dims[x] for x in half.labels if x in weights.labels)
+        return (2 * size(operation.dims[x] for x in weights.labels) + rows) * (columns * (columns + 1) // 2)
     if operation.kind == "map":
         return size(operation.out_dims) * max(len(operation.operands) - 1, 1)
     if operation.kind in ("reduce", "overlap"):
@@ -81,8 +86,8 @@ def call_of(operation: Operation) -> str:
         return "gather" if any(form.values for form in operation.detail.slots) else "strided view"
     if kind in ("diagonal", "expand"):
         return "strided view"
-    if kind == "gram":
-        return "syrk"
+    if kind in ("gram", "grams"):
+        return "syrk" if kind == "gram" else "matmul, half"
     if kind != "contract":
         return kind
     if len(operation.operands) == 1:

@@ -147,6 +147,17 @@ class InPlaceProducts(InPlace):
         self.say(operation, f"np.matmul({a}, {b}, {out})" if groups.batch else self.dot(a, b, out))
         return made
 
+    def column_pairs(self, count: str) -> str:
+        """The same, numbered once."""
+        number = math.prod(int(n) for n in count.split(" * "))
+        line = f"pairs_{number} = column_pairs({number})"
+        if line not in self.literal_lines:
+            self.literal_lines.append(line)
+        name = line.split()[0]
+        self.taken.add(name)
+        self.fixed[name] = ()
+        return f"*{name}"
+
     def reads_across(self, groups: Product, left: Ref, right: Ref) -> bool:
         """Whether one operand is a vector, and the other has the axis of the sum on the far side."""
         if not groups.left:

@@ -10,6 +10,7 @@ An operation reads earlier values and makes one.  Its axes carry *labels*, small
     form       an integer-affine form of labels and values  read      affine reads and gathers
     diagonal   a repeated label                            embed     zeros with a diagonal
     gram       a symmetric product: a half, its mirror image, and perhaps weights
+    grams      a symmetric product for each leading index of the weights
     scatter    the transpose of a gather                   expand    broadcast along labels that the operand lacks
     linked     a contraction whose labels are also tied by index arithmetic, ``p = 2h + r``; sizes decide how it is done
     overlap    the transpose of an affine read: entries added where a form says           copy      contiguous memory

@@ -19,6 +19,8 @@ from einstan.machine.symmetric import halves
 from einstan.machine.trees import Shape, Steps, turned
 
 GRAM_FROM = 16  # columns from which a symmetric product is worth its copy of the other half
+GRAMS_FROM = 16, 128  # rows from which many symmetric products are, whose entries fit into a cache or do not
+CACHED = 1 << 14  # entries
 PART = -1  # in the place of the old value of a contraction that is only a part of one
 
 
@@ -198,15 +200,20 @@ class Expansion:
         moved = [x for ref in found.half for x in ref.labels if x in operation.out]
         columns = tuple(x for x in operation.out if x in moved)
         entries = {x: self.extents.known[operation.dims[x]] for x in (*rows, *columns)}
-        if math.prod(entries[x] for x in columns) < GRAM_FROM or math.prod(entries[x] for x in rows) < 2:
+        many, deep = (math.prod(entries[x] for x in labels) for labels in (columns, rows))
+        if found.batch:  # the products of columns are made once; with few weights, weighted columns cost less
+            count = math.prod(self.extents.known[operation.dims[x]] for x in found.batch)
+            if deep < GRAMS_FROM[count * many**2 > CACHED] or not 2 < many <= 2 * count:
+                return None
+        elif many < GRAM_FROM or deep < 2:
             return None
         half = self.part(operation, found.half, (*rows, *columns))
         mirrored = half.renamed(found.mirror)
         parts = [half, mirrored]
         if found.shared:
-            parts.append(self.part(operation, found.shared, rows))
-        out = columns + tuple(found.mirror[x] for x in columns)
-        return self.add(operation, "gram", None, parts, out)
+            parts.append(self.part(operation, found.shared, (*found.batch, *rows)))
+        out = (*found.batch, *columns, *(found.mirror[x] for x in columns))
+        return self.add(operation, "grams" if found.batch else "gram", None, parts, out)
 
     def part(self, operation: Operation, operands: Sequence[Ref], out: tuple[int, ...]) -> Ref:
         """Some factors of a contraction by themselves."""

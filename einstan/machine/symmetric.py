@@ -2,6 +2,8 @@
 
 A contraction whose factors change places in pairs when its free indices do is a Gram matrix of one half,
 ``F[N,k]`` with weights ``w[N]``.  NumPy sends ``F'F`` to the symmetric product of BLAS, half of a general one.
+Where the weights have free indices, ``M[i,N] F[N,k] F[N,l]``, there is a Gram matrix for each of their values: all of
+them are one product of matrices, of M with the products of every two columns of F.
 """
 
 from __future__ import annotations
@@ -14,15 +16,18 @@ from einstan.machine.operations import Graph, Operation, Ref
 
 @dataclass(frozen=True)
 class Halves:
-    """The factors of one half, those that both halves share, and which label each label becomes in the other half."""
+    """The factors of one half, those that both halves share, which label each label becomes in the other half, and the
+    free labels of what is shared."""
 
     half: tuple[Ref, ...]
     shared: tuple[Ref, ...]
     mirror: dict[int, int]
+    batch: tuple[int, ...]
 
 
 def halves(operands: Sequence[Ref], out: Sequence[int], summed: Sequence[int]) -> Halves | None:
-    """How a product is symmetric, or None: every free label must change places with another, and no summed one."""
+    """How a product is symmetric, or None: free labels change places with one another, or only what is shared has
+    them; summed ones stay where they are."""
     mirror: dict[int, int] = {}
     half: list[Ref] = []
     taken: set[int] = set()
@@ -41,14 +46,16 @@ def halves(operands: Sequence[Ref], out: Sequence[int], summed: Sequence[int]) -
     shared = tuple(ref for number, ref in enumerate(operands) if number not in taken)
     moved = {label for label, image in mirror.items() if label != image}
     mine = {label for ref in half for label in ref.labels} & moved
-    if not half or not summed or moved != set(out) or moved.intersection(summed) or 2 * len(mine) != len(moved):
+    if not half or not summed or not moved <= set(out) or moved.intersection(summed) or 2 * len(mine) != len(moved):
         return None
     rows = {label for ref in half for label in ref.labels} - mine
-    if not rows or any(set(ref.labels) - set(summed) for ref in shared):
-        return None  # what is shared has free labels of its own: a batch of such products
-    if shared and not rows <= {label for ref in shared for label in ref.labels}:
+    batch = tuple(label for label in out if label not in moved)
+    of_shared = {label for ref in shared for label in ref.labels}
+    if not rows or not rows <= set(summed) or not of_shared <= {*summed, *batch}:
         return None
-    return Halves(tuple(half), shared, mirror)
+    if shared and not rows <= of_shared:
+        return None
+    return Halves(tuple(half), shared, mirror, batch)
 
 
 def _extended(mirror: dict[int, int], left: Sequence[int], right: Sequence[int]) -> dict[int, int] | None:
@@ -79,6 +86,11 @@ def _same(graph: Graph, left: Ref, right: Ref, depth: int = 12) -> bool:
     if one.kind == "gram":
         half = len(one.out) // 2
         turned = right.labels[half:] + right.labels[:half]
+        return left.value == right.value and left.labels == turned
+    if one.kind == "grams":
+        batch = sum(label in one.operands[2].labels for label in one.out)
+        half = (len(one.out) + batch) // 2
+        turned = right.labels[:batch] + right.labels[half:] + right.labels[batch:half]
         return left.value == right.value and left.labels == turned
     ours, theirs = _operands(one, left), _operands(two, right)
     if one.kind == "contract" and one.summed:

@@ -30,6 +30,42 @@ def test_a_gram_matrix(text, shapes, spec, order):
     assert (found == found.transpose(*range(half, 2 * half), *range(half))).all()
 
 
+MANY = [  # with weights that have free indices: a symmetric product for each of their values
+    ("H[i,k,l] = M[i,N] X[N,k] X[N,l]", {"M": (9, 20), "X": (20, 4)}, "in,nk,nl->ikl", "MXX", (0, 2, 1)),
+    ("H[k,i,l] = M[N,i] X[N,k] X[N,l] v[N]", {"M": (20, 9), "X": (20, 4), "v": (20,)},
+     "ni,nk,nl,n->kil", "MXXv", (2, 1, 0)),
+    ("H[k,i,l,j] = M[i,N,j] X[N,k] X[N,l]", {"M": (3, 20, 4), "X": (20, 5)}, "inj,nk,nl->kilj", "MXX", (2, 1, 0, 3)),
+    ("H[i,k,c,l,p] = M[i,N] X[N,k] S[N,c] X[N,l] S[N,p]", {"M": (30, 17), "X": (17, 3), "S": (17, 2)},
+     "in,nk,nc,nl,np->ikclp", "MXSXS", (0, 3, 4, 1, 2)),
+    ("H[i,k,l] = M[i,N,Q] A[N,Q,k] A[N,Q,l]", {"M": (9, 4, 5), "A": (4, 5, 3)}, "inq,nqk,nql->ikl", "MAA", (0, 2, 1)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("options", [{}, {"any_size": True}, {"reuse_buffers": True}, {"fast": True}])
+@pytest.mark.parametrize(("text", "shapes", "spec", "order", "turned"), MANY)
+def test_many_gram_matrices(text, shapes, spec, order, turned, options, dtype):
+    if options.get("fast"):
+        pytest.importorskip("numba")
+    arrays = {name: RNG.normal(size=shape).astype(dtype) for name, shape in shapes.items()}
+    compiled = es.parse(text).compile(**options)
+    found = compiled(**arrays)["H"]
+    if not options.get("fast"):
+        assert "grams(" in compiled.source()
+    tolerance = 1e-12 if dtype == "float64" else 1e-4
+    expected = np.einsum(spec, *(arrays[name].astype(float) for name in order))
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
+    assert (found == found.transpose(turned)).all()
+    assert "matmul, half" in str(compiled.plan)
+
+
+def test_many_gram_matrices_cost_half():
+    """Of k (k + 1) / 2 pairs of columns: a product for each row, and two operations for each row and weight."""
+    made = plan(es.parse("H[i,k,l] = M[i,N] X[N,k] X[N,l]"), {"i": 50, "X.0": 40, "k": 6})
+    assert made.flops == 21 * (40 + 2 * 50 * 40)
+
+
 @pytest.mark.parametrize(
     "text",
     [
