@@ -3,20 +3,44 @@
 Evaluated as written, the logarithm of a softmax that has underflowed is minus infinity, and its derivative divides by
 zero.  Here a definition is put in place of its name inside a logarithm whenever the calculus can then take the
 logarithm away.  It is a rule about ``log`` and definitions and knows no layer.
+
+Where exponentials are divided by their sum over what a bracket leaves, the bracket is taken into the exponent,
+``exp(Z[q,k] + log(1[k <= q]))``: then neither they nor what the bracket leaves out can overflow.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from typing import TypeGuard, cast
 
 from einstan.calculus.partial import inlined
 from einstan.calculus.program import Program, stated_extents
-from einstan.calculus.simplify import simplify
+from einstan.calculus.simplify import (
+    flattened,
+    simplify,
+    simplify_product,
+    simplify_reduce,
+    simplify_sum,
+)
 from einstan.language import well_named
 from einstan.language.dims import axis
 from einstan.language.index import Affine, Index
 from einstan.language.node import Node, postorder, preorder, replace, rewrite
-from einstan.language.term import Apply, Equation, Expr, Extent, Indexed, Name, bound_indices
+from einstan.language.term import (
+    MINUS_ONE,
+    Apply,
+    Equation,
+    Expr,
+    Extent,
+    Indexed,
+    Iverson,
+    Mul,
+    Name,
+    Sum,
+    bound_indices,
+    is_reciprocal,
+    mul,
+)
 
 
 def stabilised(program: Program, keep: Collection[Name] = ()) -> tuple[Equation, ...]:
@@ -34,7 +58,7 @@ def stabilised(program: Program, keep: Collection[Name] = ()) -> tuple[Equation,
     }
 
     def made(equation: Equation) -> Equation:
-        taken = _logarithms_taken(simplify(equation.rhs), known)
+        taken = _masks_taken(_logarithms_taken(simplify(equation.rhs), known))
         rhs = stated_extents(taken, stated.values())
         rhs = rhs if rhs is taken else simplify(rhs)
         if rhs is equation.rhs and not equation.where and not stated:
@@ -94,3 +118,38 @@ def _logarithms_taken(expr: Expr, definitions: Mapping[Name, Equation]) -> Expr:
         return node
 
     return simplify(rewrite(expr, rule))
+
+
+def _masks_taken(expr: Expr) -> Expr:
+    """1[..] exp(v) / sum[K](1[..] exp(u)) = exp(v + log(1[..]) - logsumexp[K](u + log(1[..]))).
+
+    A sum that divides nothing stays: it is zero where its bracket leaves out everything.
+    """
+
+    def rule(node: Node) -> Node:
+        if not isinstance(node, Mul):
+            return node
+        total = next((f for f in node.factors if is_reciprocal(f) and isinstance(f.arguments[0], Sum)), None)
+        exponential = next((f for f in node.factors if _is_exponential(f)), None)
+        if total is None or exponential is None:
+            return node
+        coefficient, flat, indices = flattened(total.arguments[:1])
+        inner = [f for f in flat if _is_exponential(f)]
+        masks = [f for f in flat if isinstance(f, Iverson)]
+        if coefficient != 1 or len(inner) != 1 or not masks or len(flat) > 1 + len(masks):
+            return node
+        outer = [f for f in node.factors if isinstance(f, Iverson)]
+        below = simplify_reduce("logsumexp", tuple(indices), _masked(inner[0], masks))
+        quotient = simplify_sum((_masked(exponential, outer), simplify_product((MINUS_ONE, below))))
+        others = [f for f in node.factors if f not in (total, exponential, *outer)]
+        return mul([*others, Apply("exp", (quotient,))])
+
+    return cast(Expr, rewrite(expr, rule)) if any(isinstance(node, Iverson) for node in preorder(expr)) else expr
+
+
+def _is_exponential(node: Node) -> TypeGuard[Apply]:
+    return isinstance(node, Apply) and node.function == "exp"
+
+
+def _masked(exponential: Apply, masks: Sequence[Expr]) -> Expr:
+    return simplify_sum((exponential.arguments[0], *(Apply("log", (mask,)) for mask in masks)))

@@ -110,6 +110,13 @@ def cholesky(tensor: FactoredTensor) -> FactoredTensor:
         raise DataError(
             "a Cholesky factor needs a symmetric matrix", inferred=f"its blocks are not on the diagonal: {tensor!r}"
         )
+    finite = np.isfinite(matrices).all(axis=(1, 2))
+    if not finite.all():
+        raise DataError(
+            "a Cholesky factor needs finite numbers",
+            inferred=f"{_block(tensor, int(np.argmin(finite)))} has others",
+            repair="look for NaN or infinity in the arrays that the tensor was made of",
+        )
     scale = np.abs(matrices).max(axis=(1, 2), initial=0.0)
     apart = np.abs(matrices - matrices.transpose(0, 2, 1)).max(axis=(1, 2), initial=0.0)
     if np.any(apart > 1e-8 * scale):

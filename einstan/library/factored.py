@@ -269,8 +269,8 @@ class FactoredTensor:
         return FactoredTensor([self.names[k] for k in keep], [self.shape[k] for k in keep], parts, rows)
 
     def sum(self, *axes: str | int) -> FactoredTensor:
-        """The sum along axes."""
-        positions = {self.axis(a) for a in axes}
+        """The sum along axes, or of all entries, as a tensor of the axes that are left."""
+        positions = {self.axis(a) for a in axes} if axes else set(range(self.ndim))
         keep = [k for k in range(self.ndim) if k not in positions]
         parts = []
         for part in self.parts:

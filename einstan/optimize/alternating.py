@@ -35,7 +35,8 @@ def alternating(
 
     ``blocks`` are names, or lists of names that move together: ``[["U"], ["V"]]``.  One iteration goes over all of
     them; ``step`` is the length of what it moved, and ``gradient`` that over all blocks.  It has converged when
-    ``‖g‖ ≤ tol max(1, ‖g₀‖)``.  The rest, and what is told and raised, as for `einstan.optimize.newton.newton`.
+    ``‖g‖ ≤ tol max(1, ‖g₀‖)``; whether that is a minimum of all blocks together is not looked at, since no Hessian of
+    all of them is made.  The rest, and what is told and raised, as for `einstan.optimize.newton.newton`.
     """
     groups = [[block] if isinstance(block, str) else list(block) for block in blocks]
     names = [name for group in groups for name in group]

@@ -133,6 +133,21 @@ def test_products_of_two_factored_tensors(data):
     close(left @ right, np.tensordot(by_loops(left), by_loops(right), len(columns)))
 
 
+@given(tensors())
+def test_the_sum_of_all_entries(tensor):
+    close(tensor.sum(), by_loops(tensor).sum())
+    assert tensor.sum().shape == ()
+
+
+def test_a_cholesky_factor_of_what_is_no_number_is_refused():
+    blocks = np.stack([np.eye(2), np.eye(2)])
+    blocks[1, 0, 0] = np.nan
+    tensor = FactoredTensor("ikjl", (2, 2, 2, 2), [Part((0, 1, 0, 2), ((blocks, (0, 1, 2)),))])
+    with pytest.raises(DataError, match="finite") as error:
+        tensor.cholesky()
+    assert "i = 1" in str(error.value)
+
+
 @given(squares())
 def test_diagonal_and_trace(tensor):
     n = math.prod(tensor.shape[: tensor.rows])
@@ -160,7 +175,7 @@ def test_indexing(data):
 def test_sums_along_axes(data):
     tensor = data.draw(tensors())
     axes = data.draw(st.lists(st.sampled_from(range(tensor.ndim)), unique=True)) if tensor.ndim else []
-    close(tensor.sum(*axes), by_loops(tensor).sum(axis=tuple(axes)))
+    close(tensor.sum(*axes), by_loops(tensor).sum(axis=tuple(axes) or None))  # none named: all
 
 
 @given(squares(), st.booleans())
