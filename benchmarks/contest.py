@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -35,7 +36,7 @@ class Case:
     about: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Contest:
+class Contest(ABC):
     """A script; what differs from one to another is said by a class below this one."""
 
     columns: Sequence[str] = ()  # of its tables, behind contender, median and quartiles
@@ -52,15 +53,16 @@ class Contest:
 
     # ---- what a script says ------------------------------------------------------------------------------------------
 
-    def arguments(self, parser: argparse.ArgumentParser) -> None:
+    def arguments(self, parser: argparse.ArgumentParser) -> None:  # noqa: B027  a script may have none
         """Options of its own."""
 
+    @abstractmethod
     def cases(self) -> Sequence[Case]:
-        raise NotImplementedError
+        """What is measured, in order."""
 
+    @abstractmethod
     def make(self, name: str, request: Mapping[str, Any]) -> workers.Made:
         """In the process of a contender: its call, once its answer is right, and the error of that."""
-        raise NotImplementedError
 
     def threads(self, name: str) -> int:
         return int(self.options.threads)

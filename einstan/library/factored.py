@@ -256,8 +256,11 @@ class FactoredTensor:
         axes = [(self.axis(a), self.axis(b)) for a, b in pairs]
         gone = {b for _, b in axes}
         if len(gone) < len(axes) or any(a == b for a, b in merged(axes).items()):  # twice, or in a circle
+            named = ", ".join(f"({self.names[a]}, {self.names[b]})" for a, b in axes)
             raise DataError(
-                "a pair names an axis that stands and another one that goes", repair="joined(('i', 'p'), ...)"
+                "of every pair the first axis stays and the second goes, once",
+                inferred=f"the pairs are {named}",
+                repair="leave out a pair that follows from the others, or that joins an axis with itself",
             )
         keep = [k for k in range(self.ndim) if k not in gone]
         parts = []
@@ -294,7 +297,12 @@ class FactoredTensor:
         mine = [self.axis(a) for a in over]
         yours = [other.axis(a) for a in into] if into is not None else list(range(len(mine)))
         if len(set(mine)) < len(mine) or len(set(yours)) < len(yours):
-            raise DataError("an axis is contracted twice", repair="name every axis once; joined() takes a diagonal")
+            raise DataError(
+                "an axis is contracted twice",
+                inferred=f"named are {', '.join(self.names[k] for k in mine)} of this tensor, and "
+                f"{', '.join(other.names[k] for k in yours)} of the other",
+                repair="name every axis once; joined() takes a diagonal",
+            )
         if [self.shape[k] for k in mine] != [other.shape[k] for k in yours if k < other.ndim]:
             raise DataError(
                 f"axes of the extents {[self.shape[k] for k in mine]} meet an array of shape {other.shape}",

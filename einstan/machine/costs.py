@@ -62,7 +62,7 @@ def total_flops(graph: Graph, values: Iterable[int], known: Mapping[str, int]) -
 
 def einsum_of(operation: Operation) -> str:
     """``nk,kj->nj``, in the user's letters where they are single and tell the labels apart."""
-    if operation.kind not in ("contract", "map", "reduce"):
+    if operation.kind not in ("contract", "gram", "grams", "map", "reduce"):
         return ""
     letters = operation.letters
     if any(len(letter) != 1 for letter in letters) or len(set(letters)) < len(letters):

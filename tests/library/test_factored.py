@@ -277,7 +277,7 @@ REFUSED = [
     ("multiply a wrong shape", lambda H: H @ np.ones((4, 50)), "axes of the extents [50, 4] meet"),
     ("a vector before many rows", lambda H: np.ones(50) @ H, "an array of shape (50,) meets rows of the extents"),
     ("contract an axis twice", lambda H: H.dot(np.ones((50, 50)), ["i", "i"]), "an axis is contracted twice"),
-    ("join an axis with itself", lambda H: H.joined(("i", "i")), "a pair names an axis that stands and another one"),
+    ("join an axis with itself", lambda H: H.joined(("i", "i")), "of every pair the first axis stays"),
     ("add a row", lambda H: H + np.ones(4), "shapes (50, 4, 50, 4) and (4,) cannot be added"),
     ("an unknown form", lambda H: H.to_scipy("bsr"), "there is no form 'bsr'"),
 ]  # fmt: skip
