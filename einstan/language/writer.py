@@ -203,8 +203,10 @@ class Writer:
         for position, term in enumerate(slot.terms):
             self.put("-" if term.sign < 0 else "+" if position else "")
             for place, (part, _) in enumerate(term.parts):
-                if place and isinstance(part, Ref) and str(part.name)[0] in "eE":
-                    self.put(" ")  # 2e1 would be a number
+                # 2e1 would be a number, and two names side by side a third
+                glued = isinstance(term.parts[place - 1][0], Number) and not isinstance(part, Number)
+                if place and (not glued or (isinstance(part, Ref) and str(part.name)[0] in "eE")):
+                    self.put(" ")
                 yield self.write(part)
 
     def reference(self, node: Ref) -> Task[None]:
@@ -232,9 +234,15 @@ class Writer:
 
 
 def _is_form(operand: Expression) -> bool:
-    """Whether an operand of an Iverson bracket is written without blanks: it is a sum of bare names and extents."""
-    return all(
-        isinstance(part, Number | Size | Ref) and not divides and not (isinstance(part, Number) and len(term.parts) > 2)
-        for term in operand.terms
-        for part, divides in term.parts
-    )
+    """Whether an operand of an Iverson bracket is written without blanks: a sum of bare names, extents and whole
+    numbers, a number before a name."""
+
+    def kinds(term: Term) -> list[type[Surface]]:
+        return [type(part) for part, divides in term.parts if not divides and not _is_fraction(part)]
+
+    forms: list[list[type[Surface]]] = [[Number], [Ref], [Size], [Number, Ref], [Number, Size]]
+    return all(kinds(term) in forms and len(kinds(term)) == len(term.parts) for term in operand.terms)
+
+
+def _is_fraction(part: Surface) -> bool:
+    return isinstance(part, Number) and part.value.denominator != 1
