@@ -3,6 +3,9 @@
 ``W[k,j] - rate X[N,k] dH[N,j]`` multiplies an array as large as W.  Every gradient is linear in the cotangent that the
 backward pass begins with; where all that is made of it is multiplied by the same scalar at last, the scalar is folded
 into that seed, which divides by the number of rows anyway.
+
+What is folded once may be folded again: an end of one chain may be the beginning of another, and a seed may get a
+factor for each of two of its uses.  So one fold is made at a time, and the next is looked for in what it has left.
 """
 
 from __future__ import annotations
@@ -38,9 +41,13 @@ class Fold:
 
 
 def folded(flat: Flat, extents: Extents) -> Flat:
-    """The same program with factors at the beginnings of linear chains, where fewer entries are multiplied there."""
-    folds = _Search(flat, extents).run()
-    return _rebuilt(flat, {fold.seed: fold for fold in folds}) if folds else flat
+    """The same program with factors at the beginnings of linear chains, where fewer entries are multiplied there.
+
+    It ends, since every fold leaves fewer entries to multiply by scalars.
+    """
+    while (fold := _Search(flat, extents).run()) is not None:
+        flat = _rebuilt(flat, fold)
+    return flat
 
 
 class _Search:
@@ -54,19 +61,16 @@ class _Search:
             for operand in dict.fromkeys(ref.value for ref in self.operations[value].operands):
                 self.readers.setdefault(operand, []).append(value)
 
-    def run(self) -> list[Fold]:
-        found: list[Fold] = []
-        taken: set[int] = set()
+    def run(self) -> Fold | None:
+        """A fold that saves multiplications."""
         for value in self.needed:
-            if value in taken or value in self.kept or (end := self.end(value)) is None:
+            if value in self.kept or (end := self.end(value)) is None:
                 continue
             for seed in self.chain(end[0]):
                 fold = self.fold(seed)
-                if fold is not None and value in fold.ends and not taken & fold.ends:
-                    found.append(fold)
-                    taken |= fold.ends
-                    break
-        return found
+                if fold is not None and value in fold.ends:
+                    return fold
+        return None
 
     def end(self, value: int) -> tuple[int, Factor] | None:
         """What a value is a multiple of, if it does no more than multiply by a scalar."""
@@ -76,7 +80,8 @@ class _Search:
         if operation.kind == "contract" and operation.detail == len(operation.operands) > 1 and not operation.summed:
             arrays = [ref for ref in operation.operands if ref.labels]
             scalars = tuple(sorted(ref.value for ref in operation.operands if not ref.labels))
-            if len(arrays) == 1 and scalars:
+            # A bracket is no number to be moved about: what it multiplies is zero where it does not hold.
+            if len(arrays) == 1 and scalars and all(self.graph.type(value) != "bool" for value in scalars):
                 return arrays[0].value, Factor(ONE, scalars)
         return None
 
@@ -93,7 +98,7 @@ class _Search:
 
     def fold(self, seed: int) -> Fold | None:
         """The ends of all chains from a value, if they have one factor and nothing else is made of it."""
-        if seed in self.kept or self.operations[seed].kind == "input":
+        if seed in self.kept or self.operations[seed].kind == "input" or self.graph.type(seed) != "float":
             return None
         reached, queue, ends = {seed}, [seed], set()
         factor: Factor | None = None
@@ -136,10 +141,9 @@ class _Search:
         return math.prod(self.known[dim] for dim in self.graph.dims(value))
 
 
-def _rebuilt(flat: Flat, folds: dict[int, Fold]) -> Flat:
+def _rebuilt(flat: Flat, fold: Fold) -> Flat:
     old, new = flat.graph.operations, Graph()
     where: dict[int, Ref] = {}  # old value: the new one, and which old axis each of its axes is
-    ends = {value for fold in folds.values() for value in fold.ends}
 
     def moved(ref: Ref) -> Ref:
         there = where[ref.value]
@@ -149,15 +153,14 @@ def _rebuilt(flat: Flat, folds: dict[int, Fold]) -> Flat:
         operation = old[value]
         space = _space(operation)
         operands = [moved(ref) for ref in operation.operands]
-        if value in ends:
+        if value in fold.ends:
             same = next(ref for ref in operands if ref.labels)
             where[value] = Ref(same.value, tuple(operation.out.index(label) for label in same.labels))
             continue
-        fold = folds.get(value)
-        if fold is None:
-            made = new.add(operation.kind, operation.detail, operands, operation.out, space, operation.equation)
-        else:
+        if value == fold.seed:
             made = _seeded(new, operation, operands, fold.factor, where)
+        else:
+            made = new.add(operation.kind, operation.detail, operands, operation.out, space, operation.equation)
         where[value] = Ref(made.value, tuple(operation.out.index(label) for label in made.labels))
     tensors: dict[Name, Stored] = {}
     for name, stored in flat.tensors.items():
