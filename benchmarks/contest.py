@@ -12,7 +12,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ import workers
 Row = dict[str, Any]  # a contender on a case, as it is written: case, contender, time, error, and what the script adds
 Lost = tuple[str, str, str]  # case, contender, by how much
 QUICK_ROUNDS, QUICK_BUDGET = 5, 1.0
+BEFORE = ", before"  # behind a contender's name: the same from another checkout
 
 
 @dataclass(frozen=True)
@@ -89,15 +90,20 @@ class Contest(ABC):
     def run(self) -> int:
         parser = common.arguments(self.question, f"python benchmarks/bench_{self.name}.py --json {self.name}.json")
         parser.add_argument("--only", metavar="TEXT", default="", help="the cases whose name contains this")
+        parser.add_argument(
+            "--against", metavar="CHECKOUT", type=Path, help="time einstan beside that of another checkout, and no other"
+        )
         self.arguments(parser)
         self.options = parser.parse_args()
         common.limit_threads(self.options.threads)
         if (contender := os.environ.get(workers.WORKER)) is not None:
-            return workers.answer_requests(partial(self.make, contender))
+            return workers.answer_requests(partial(self.make, contender.removesuffix(BEFORE)))
         record = common.machine()
         record["versions"] |= {need: common.installed(need) for need in self.needs.values() if common.installed(need)}
         print(common.one_line(record))
         known = self.cases()
+        if self.options.against:
+            known = [replace(case, contenders=self.twice(case.contenders)) for case in known]
         cases = [case for case in known if self.options.only.lower() in case.name.lower()]
         if not cases:
             names = [case.name for case in known]
@@ -105,7 +111,8 @@ class Contest(ABC):
             return 2
         begin = time.perf_counter()
         rows, lost = self.measure(cases)
-        results: dict[str, Any] = {"rows": rows, **self.closing(rows), "lost": lost}
+        closing = {} if self.options.against else self.closing(rows)
+        results: dict[str, Any] = {"rows": rows, **closing, "lost": lost}
         if lost:
             common.table("rows lost", ("case", "contender", "by"), lost)
         else:
@@ -124,7 +131,9 @@ class Contest(ABC):
         lost: list[Lost] = []
         with (
             common.progress(len(cases), self.name) as done,
-            workers.processes(self.script, {name: self.threads(name) for name in names}) as started,
+            workers.processes(
+                self.script, {name: self.threads(name) for name in names}, {n: self.source(n) for n in names}
+            ) as started,
         ):
             for case in cases:
                 running = [worker for worker in started if worker.name in case.contenders]
@@ -133,7 +142,7 @@ class Contest(ABC):
                     {"case": case.name, "contender": name, "time": timing, "error": error}
                     for name, (timing, error) in found.items()
                 ]
-                lost += self.judge(case, held)
+                lost += self.compared(held) if self.options.against else self.judge(case, held)
                 rows += held
                 self.show(case, held)
                 for name, reason in failed.items():
@@ -146,8 +155,31 @@ class Contest(ABC):
         for row in rows:
             timing = row["time"]
             quartiles = f"{common.seconds(timing.low)} to {common.seconds(timing.high)}"
-            lines.append((row["contender"], common.seconds(timing.median), quartiles, *self.cells(row)))
-        common.table(case.title or case.name, ("contender", "median", "quartiles", *self.columns), lines)
+            cells = (row["over before"],) if self.options.against else self.cells(row)
+            lines.append((row["contender"], common.seconds(timing.median), quartiles, *cells))
+        columns = ("over before",) if self.options.against else self.columns
+        common.table(case.title or case.name, ("contender", "median", "quartiles", *columns), lines)
+
+    # ---- one checkout beside another ---------------------------------------------------------------------------------
+
+    def twice(self, contenders: Iterable[str]) -> list[str]:
+        """Each of ours, and the same from the other checkout."""
+        return [name for mine in contenders if mine in self.ours for name in (mine, mine + BEFORE)]
+
+    def source(self, name: str) -> Path | None:
+        """The checkout from which a contender takes einstan, where it is not this one."""
+        return self.options.against.resolve() if self.options.against and name.endswith(BEFORE) else None
+
+    def compared(self, rows: Sequence[Row]) -> list[Lost]:
+        """The rows that have become slower than in the other checkout."""
+        before = {row["contender"].removesuffix(BEFORE): row for row in rows if row["contender"].endswith(BEFORE)}
+        lost: list[Lost] = []
+        for row in rows:
+            other = before.get(row["contender"])
+            row["over before"] = f"{row['time'].median / other['time'].median:.2f}" if other else ""
+            if other and row["time"].slower_than(other["time"]):
+                lost.append((row["case"], row["contender"], f"{row['over before']} times as slow as before"))
+        return lost
 
 
 OURS, FAST = "einstan", "einstan, numba"

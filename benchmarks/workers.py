@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import common
@@ -39,12 +40,13 @@ Made = tuple[Callable[[], object], float | None]  # one call, and the error of i
 class Worker:
     """A contender in a process of its own."""
 
-    def __init__(self, script: str, name: str, threads: int) -> None:
+    def __init__(self, script: str, name: str, threads: int, source: Path | None = None) -> None:
         self.name = name
+        path = {} if source is None else {"PYTHONPATH": str(source)}
         self.process = subprocess.Popen(
             [sys.executable, script, "--threads", str(threads)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env={**os.environ, **SURROUNDINGS, WORKER: name},
+            env={**os.environ, **SURROUNDINGS, **path, WORKER: name},
         )  # fmt: skip
 
     def ask(self, **request: Any) -> dict[str, Any]:
@@ -72,11 +74,14 @@ class Worker:
 
 
 @contextmanager
-def processes(script: str, threads: Mapping[str, int]) -> Iterator[list[Worker]]:
-    """A process for each contender, by name with its threads; all have ended when the block does."""
+def processes(
+    script: str, threads: Mapping[str, int], sources: Mapping[str, Path | None]
+) -> Iterator[list[Worker]]:
+    """A process for each contender, by name with its threads and the checkout whose einstan it takes, if not this one;
+    all have ended when the block does."""
     started: list[Worker] = []
     try:
-        started += (Worker(script, name, count) for name, count in threads.items())
+        started += (Worker(script, name, count, sources[name]) for name, count in threads.items())
         yield started
     finally:
         for worker in started:
