@@ -91,7 +91,10 @@ class Contest(ABC):
         parser = common.arguments(self.question, f"python benchmarks/bench_{self.name}.py --json {self.name}.json")
         parser.add_argument("--only", metavar="TEXT", default="", help="the cases whose name contains this")
         parser.add_argument(
-            "--against", metavar="CHECKOUT", type=Path, help="time einstan beside that of another checkout, and no other"
+            "--against",
+            metavar="CHECKOUT",
+            type=Path,
+            help="time einstan beside that of another checkout, and no other",
         )
         self.arguments(parser)
         self.options = parser.parse_args()

@@ -209,8 +209,9 @@ def _with_extents(equations: list[Equation], program: Program, tensors_of: Mappi
         where = list(equation.where)
         for position, index in enumerate(equation.indices):
             dim = whole.dim(equation, index)
-            if dim not in known and isinstance(tensor, str) and index not in dict(where) and not _told(equation, index):
-                where.append((index, Affine(((Extent(Index(axis(tensor, position))), 1),))))
+            if dim not in known and isinstance(tensor, str) and index not in dict(where):
+                if not (_told(equation, index) and _invertible(program, axis(tensor, position))):
+                    where.append((index, Affine(((Extent(Index(axis(tensor, position))), 1),))))
                 known.add(dim)
         if len(where) > len(equation.where):
             equation = Equation(equation.name, equation.indices, equation.rhs, tuple(where))
@@ -223,6 +224,24 @@ def _told(equation: Equation, index: Index) -> bool:
     nodes = list(preorder(equation.rhs))
     read = any(index in form.free for n in nodes if isinstance(n, Indexed) for form in n.slots if form.index is None)
     return read and not any(isinstance(n, Iverson) and index in n.free for n in nodes)
+
+
+def _invertible(program: Program, place: str) -> bool:
+    """Whether what the forward pass infers from an axis gives the size of that axis again: ``|i| = |X.0| - |R| + 1``
+    does, ``floor((|X.0| - |R|) / 2) + 1`` does not, and neither does an extent that something else tells too."""
+    for equation in program.equations:
+        resolved = program.resolved(equation)
+        stated = {index for index, _ in resolved.where}
+        forms = [form for n in preorder(resolved.rhs) if isinstance(n, Indexed) for form in n.slots]
+        plain = {form.index for form in forms} - {None}
+        for form in forms:
+            if form.index is not None or not any(i.dim == program.dims.find(place) for i in form.free):
+                continue
+            inferred = [i for i in form.free if i not in plain and i not in stated]
+            once = [i for i in inferred if sum(i in other.free for other in forms) == 1]
+            if len(inferred) == len(once) == 1 and abs(form.coefficient(once[0])) == 1:
+                return True
+    return False
 
 
 def joined(*programs: Program) -> Program:

@@ -107,7 +107,8 @@ class Program(calculus.Program):
 
     The text may hold ``assume`` lines and comments.  A backward pass is a program too; it reads forward values, so it
     is planned and compiled together with the part of ``forward`` that it needs.  ``letters`` are those that its passes
-    have put before the names of tensors, so that the next pass takes another.
+    have put before the names of tensors, so that the next pass takes another, and ``given`` the directions and
+    cotangents that they take.
     """
 
     def __init__(
@@ -116,6 +117,7 @@ class Program(calculus.Program):
         assumptions: Iterable[Assumption] = (),
         forward: calculus.Program | None = None,
         letters: Iterable[str] = (),
+        given: Iterable[Name] = (),
     ) -> None:
         if isinstance(equations, str):
             document = parse_document(dedent(equations).strip())
@@ -123,6 +125,7 @@ class Program(calculus.Program):
         super().__init__(equations, assumptions)
         self.forward = forward
         self.letters = tuple(letters)
+        self.given = tuple(given)
 
     @property
     def whole(self) -> calculus.Program:
@@ -211,7 +214,7 @@ class Program(calculus.Program):
         letter = options.setdefault("letter", self._letter("t"))
         given, wanted = self._named(directions, letter), [self._name(name) for name in _several(of)]
         made = jvp(self.known, wanted, given, batch=batch, zeros=self.forward is not None, **options)
-        return self._pass(letter, made)
+        return self._pass(letter, made, given.values())
 
     def vjp(
         self,
@@ -228,7 +231,7 @@ class Program(calculus.Program):
         letter = options.setdefault("letter", self._letter("d"))
         given, wanted = self._named(of, letter), None if wrt is None else _several(wrt)
         made = vjp(self.known, given, wanted, batch=batch, zeros=self.forward is not None, **options)
-        return self._pass(letter, made)
+        return self._pass(letter, made, given.values())
 
     def hvp(
         self,
@@ -274,8 +277,8 @@ class Program(calculus.Program):
         """The letter, numbered where an earlier pass has it: t, then t2."""
         return fresh_name(letter, set(self.letters))
 
-    def _pass(self, letter: str, derived: calculus.Program) -> Program:
-        return Program(derived, forward=self.known, letters=(*self.letters, letter))
+    def _pass(self, letter: str, derived: calculus.Program, given: Iterable[Name] = ()) -> Program:
+        return Program(derived, forward=self.known, letters=(*self.letters, letter), given=(*self.given, *given))
 
     def derivation(self, of: str, wrt: str) -> Derivations:
         """The steps to ``d of / d wrt``, as on paper, through every equation between them; ``check()`` proves each.
@@ -325,7 +328,7 @@ class Program(calculus.Program):
         from einstan.machine.compile import compile
 
         outputs = self._outputs(options)
-        return compile(runnable(self._with(outputs)), outputs, **options)
+        return compile(runnable(self._with(outputs)), outputs, context=self.known, given=self.given, **options)
 
     def source(self, sizes: Mapping[str, int] | None = None, **options: Any) -> str:
         """The NumPy code that `compile` makes; it runs on its own."""

@@ -377,7 +377,8 @@ class ValueAndGrad:
     def __init__(self, network: Network, loss: str, wrt: tuple[str, ...], options: Mapping[str, Any]) -> None:
         self.network, self.loss, self.wrt = network, loss, wrt
         self.backward = network.backward(loss, wrt, **options)
-        self.program = joined(network._needed((loss,)), self.backward)
+        behind = {name for names in self.backward.reads.values() for name in names if name in network.program.defined}
+        self.program = joined(network._needed((loss, *behind)), self.backward)
 
     @property
     def outputs(self) -> tuple[str, ...]:

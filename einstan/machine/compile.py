@@ -11,6 +11,7 @@ import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
@@ -39,6 +40,7 @@ from einstan.machine.refusals import (
 from einstan.machine.seeds import folded
 from einstan.machine.specialisation import Specialisation
 from einstan.machine.specialised import specialised
+from einstan.machine.told import told, understood, unread
 
 Array = Any
 SPECIALISATIONS = 64
@@ -69,8 +71,12 @@ class Compiled:
         any_size: bool = False,
         reuse_buffers: bool = False,
         fast: bool | None = None,
+        context: Program | None = None,
+        given: Iterable[Name] = (),
     ) -> None:
         self.program = as_program(program)
+        self.unread = unread(self.program, context, given)
+        self.context = context
         self.flat = flatten(self.program, outputs)
         self.outputs = self.flat.outputs
         self.optimize, self.memory_limit, self.function = optimize, memory_limit, function
@@ -84,7 +90,7 @@ class Compiled:
             raise DataError(
                 "code for any size has no memory laid out beforehand", repair="leave out any_size, or reuse_buffers"
             )
-        self.sizes = dict(sizes or {})
+        self.sizes = understood(self.program, context, sizes)
         self.dtype = None if dtype is None else np.dtype(dtype)
         if self.dtype is not None and self.dtype.kind != "f":
             raise DataError(f"dtype {self.dtype} is not a floating-point type", repair="use float32 or float64")
@@ -99,6 +105,8 @@ class Compiled:
         self._lock = threading.Lock()
         self._latest: Specialisation | None = None
         self._generic: Specialisation | None = None  # of ``any_size``, where one function is enough
+        self._informed: OrderedDict[Any, Compiled] = OrderedDict()  # by shapes: the same, told sizes by arrays not read
+        self._shown = self  # what was called last: this, or the same told sizes
 
     def _size_given(self, name: Name) -> bool:
         return any(key.rpartition(".")[0] == str(name) for key in self.sizes)
@@ -122,7 +130,25 @@ class Compiled:
 
     def call(self, arrays: Mapping[Any, Array] | None, named: Mapping[str, Array]) -> tuple[Array, ...]:
         """The results in the order of ``outputs``."""
-        return self.called(self.gather(arrays, named))
+        self._shown = self._told(arrays, named) if self.unread else self
+        return self._shown.called(self.gather(arrays, named))
+
+    def _told(self, arrays: Mapping[Any, Array] | None, named: Mapping[str, Array]) -> Compiled:
+        """The same with the sizes that arrays tell which only the forward program reads."""
+        given = {**{str(name): array for name, array in (arrays or {}).items()}, **named}
+        if self.unread.isdisjoint(given):
+            return self
+        shapes = {name: np.shape(given[name]) for name in (*self.unread, *self.texts) if name in given}
+        key = tuple(shapes.items())
+        found = self._informed.get(key)
+        if found is None:
+            found = self._informed[key] = copy(self)
+            context = self.program if self.context is None else self.context
+            found.sizes = {**told(self.program, context, shapes, self.sizes), **self.sizes}
+            found._known, found._lock, found._latest, found._generic = OrderedDict(), threading.Lock(), None, None
+            while len(self._informed) > SPECIALISATIONS:
+                self._informed.popitem(last=False)
+        return found
 
     def called(self, given: Sequence[Array]) -> tuple[Array, ...]:
         """The results of arrays in the order of ``inputs``."""
@@ -161,7 +187,7 @@ class Compiled:
             name = self.inputs[self.texts.index(error.args[0])]
             raise missing(self.program, name, given) from None
         if len(given) != len(self.texts):
-            known = {str(name) for name in self.program.inputs}
+            known = {*self.unread, *map(str, self.program.inputs)}
             for name in given:
                 if name not in known:
                     raise unknown_tensor(self.program, name)
@@ -275,13 +301,15 @@ class Compiled:
     @property
     def plan(self) -> Plan:
         """The plan of the shapes that were specialised last; before the first call, of nominal sizes."""
-        return self._latest.plan if self._latest is not None else self._made({}, self.sizes, {}, 4).plan
+        latest = self._shown._latest
+        return latest.plan if latest is not None else self._made({}, self.sizes, {}, 4).plan
 
     def source(self, sizes: Mapping[str, int] | None = None) -> str:
         """The code as text; it runs on its own.  Without sizes, that of the latest call, or of nominal sizes."""
-        if sizes is None and self._latest is not None:
-            return self._latest.source.text
-        return self._made({}, {**self.sizes, **(sizes or {})}, {}, 4).source.text
+        latest = self._shown._latest
+        if sizes is None and latest is not None:
+            return latest.source.text
+        return self._made({}, {**self.sizes, **understood(self.program, self.context, sizes)}, {}, 4).source.text
 
     def _misread(self, message: str) -> EinstanError:
         """What a helper of the generated code says, which knows no equations, as an error that shows its place."""
@@ -310,6 +338,8 @@ def compile(
     any_size: bool = False,
     reuse_buffers: bool = False,
     fast: bool | None = None,
+    context: Program | None = None,
+    given: Iterable[Name] = (),
 ) -> Compiled:
     """A program as a function of NumPy arrays; see `Compiled`.
 
@@ -323,10 +353,14 @@ def compile(
     ``fast=True`` compiles loops with numba (`einstan.machine.fused`) at the first call of each specialisation; by
     default this is done where numba is installed, once a specialisation has run for as long as that takes (so results
     may change by a few ulps then); ``fast=False`` never does it.
+
+    ``context`` is the program that this one is derived from: its arrays may be given too, for the sizes that they tell,
+    and those of the names in ``given``.
     """
     return Compiled(
         program, outputs, optimize, dtype, sizes=sizes, memory_limit=memory_limit, function=function,
-        any_size=any_size, reuse_buffers=reuse_buffers, fast=fast,
+        any_size=any_size, reuse_buffers=reuse_buffers, fast=fast, context=context,
+        given=given,
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from einstan.calculus.program import Program
-from einstan.language.dims import axis
+from einstan.language.dims import axis, is_axis
 from einstan.language.errors import ExtentError, nearest
 from einstan.language.index import Affine, Index, Quotient, lowered
 from einstan.language.node import preorder, remembered
@@ -80,12 +80,14 @@ def infer(
     sizes: Mapping[str, int] | None = None,
     nominal: int | None = None,
     only: Collection[Name] | None = None,
+    guess: bool = True,
 ) -> Extents:
     """One extent per dimension, at least for the equations of the tensors in ``only``.
 
     ``shapes`` has the shape of each input that is known; ``sizes`` names extents by index letter (``n``) or by axis
     (``X.0``); a letter gives the extent of every dimension that has this letter and that nothing else determines.
-    ``nominal`` fills what is still open, to show source code before any array is seen.
+    ``nominal`` fills what is still open, to show source code before any array is seen.  With ``guess`` an array that is
+    read through arithmetic alone, and not given, is as long as its reads need.
 
     Raises `ExtentError` where sizes disagree or an extent stays unknown, `DataError` for a wrong number of axes.
     """
@@ -96,7 +98,7 @@ def infer(
         for position, size in enumerate(shape):
             where = axis(name, position)
             extents.learn(program.dims.find(where), size, where)
-    named = {} if all(key in program.dims for key in sizes or {}) else _letters(program, extents)
+    named = {} if all(speaks_of(program, key) for key in sizes or {}) else _letters(program, extents)
     by_letter = _take_sizes(extents, sizes or {}, named)
     _solve(extents)
     for letter, size in by_letter.items():
@@ -106,7 +108,7 @@ def infer(
                 _solve(extents)
     if nominal is not None:
         _fill(extents, nominal)
-    _solve(extents, backwards=True)
+    _solve(extents, backwards=guess)
     for equation in program.equations:
         if only is not None and equation.name not in only:
             continue
@@ -122,7 +124,7 @@ def _take_sizes(extents: Extents, sizes: Mapping[str, int], letters: Mapping[str
     for key, size in sizes.items():
         if not isinstance(size, int) or isinstance(size, bool) or size < 0:
             raise _no_size(extents.program, key, size)
-        if key in extents.program.dims:
+        if speaks_of(extents.program, key):
             extents.learn(extents.program.dims.find(key), size, f"sizes[{key!r}]")
             continue
         letter = lowered(key)
@@ -138,6 +140,16 @@ def _take_sizes(extents: Extents, sizes: Mapping[str, int], letters: Mapping[str
         else:
             open_letters[letter] = size
     return open_letters
+
+
+def speaks_of(program: Program, place: str) -> bool:
+    """Whether an axis is one of the program, if only its size is read."""
+    return place in program.dims or (is_axis(place) and place.rpartition(".")[0] in map(str, program.inputs))
+
+
+def letters_of(program: Program) -> set[str]:
+    """The letters that stand for the sizes of a program."""
+    return {lowered(index.name) for equation in program.equations for index in _indices(equation)}
 
 
 def _letters(program: Program, extents: Extents) -> dict[str, list[str]]:

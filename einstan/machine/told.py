@@ -1,0 +1,58 @@
+"""What arrays tell of sizes that a derived program does not read: those of the program that it is derived from.
+
+``dQ[k] = v[2J+k] df[J]`` reads no Q, but a caller has it, and ``|k|`` is its size.  Such an array is accepted, and what
+it tells of the extents of the derived program, by way of the forward equations, is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from einstan.calculus.program import Program, axes_of_derivative
+from einstan.language.dims import axis, is_axis
+from einstan.language.index import lowered
+from einstan.language.term import Name
+from einstan.machine.extents import Shape, infer, letters_of, speaks_of
+
+
+def told(program: Program, context: Program, shapes: Mapping[str, Shape], sizes: Mapping[str, int]) -> dict[str, int]:
+    """The sizes of axes of ``program`` that these shapes tell, by way of the forward program, ``context``.
+
+    Raises `ExtentError` where the shapes do not fit the forward equations, or sizes that were given.
+    """
+    read = {name: shapes[str(name)] for name in context.inputs if str(name) in shapes}
+    given = {key: size for key, size in sizes.items() if key in context.dims}
+    extents = infer(context, read, given, only=(), guess=False)
+    found = {axis(name, k): size for name, shape in shapes.items() for k, size in enumerate(shape)}
+    found |= {
+        place: extents.known[dim]
+        for place in context.dims.members()
+        if (dim := context.dims.find(place)) in extents.known
+    }
+    ranks = {**context.ranks, **program.ranks}
+    for name, rank in program.ranks.items():  # dX has the axes of X, whether or not X is read
+        pairs = zip((axis(name, k) for k in range(rank)), axes_of_derivative(name, rank, ranks), strict=False)
+        found |= {own: found[known] for own, known in pairs if known in found}
+    return {place: size for place, size in found.items() if place in program.dims or speaks_of(program, place)}
+
+
+def unread(program: Program, context: Program | None, given: Iterable[Name] = ()) -> frozenset[str]:
+    """The arrays that may be given although the program does not read them: those of the forward program, those
+    whose axes it has, and directions and cotangents (``given``) that had no effect."""
+    inputs = () if context is None else context.inputs
+    axes = [place.rpartition(".")[0] for place in program.dims.members() if is_axis(place)]
+    return frozenset(map(str, (*inputs, *axes, *given))) - {str(name) for name in (*program.ranks, *program.inputs)}
+
+
+def understood(program: Program, context: Program | None, sizes: Mapping[str, int] | None) -> dict[str, int]:
+    """The sizes without those that are of the forward program alone: of what has cancelled, say."""
+    if not sizes or context is None:
+        return dict(sizes or {})
+    own, others = letters_of(program), letters_of(context)
+
+    def foreign(key: str) -> bool:
+        if key in context.dims:
+            return not (key in program.dims or speaks_of(program, key))
+        return lowered(key) in others and lowered(key) not in own
+
+    return {key: size for key, size in sizes.items() if not foreign(key)}

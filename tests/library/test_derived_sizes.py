@@ -1,0 +1,66 @@
+"""Derived programs know how large their results are: from what they read, or from what their lines state."""
+
+import numpy as np
+import pytest
+
+import einstan as es
+
+V, C = np.arange(4.0), np.ones(2)
+STRIDED = "f[j] = sum[K](v[2j+K] Q[K])\nL = sum[J](f[J] c[J])"
+DILATED = "f[j] = sum[K](v[j+2K] Q[K])\nL = sum[J](f[J] c[J])"
+PLAIN = "f[j] = v[j+K] Q[K]\nL = f[J] c[J]"
+BIASED = "f[j] = c[j] + sum[K](v[j+K] Q[K])\nL = f[J]^2"  # v may be longer than the window on it needs
+
+# program, what is differentiated, arrays, the gradient by hand
+GRADIENTS = {
+    "stride, a kernel of one": (STRIDED, "Q", {"v": V, "c": C, "Q": np.ones(1)}, [2.0]),
+    "stride, a kernel of two": (STRIDED, "Q", {"v": V, "c": C, "Q": np.ones(2)}, [2.0, 4.0]),
+    "stride, one place": (STRIDED, "Q", {"v": V, "c": C[:1], "Q": np.ones(3)}, [0.0, 1.0, 2.0]),
+    "dilation": (DILATED, "Q", {"v": V, "c": C, "Q": np.ones(2)}, [1.0, 5.0]),
+    "no stride": (PLAIN, "Q", {"v": V, "c": np.ones(3), "Q": np.ones(2)}, [3.0, 6.0]),
+    "no entry of a kernel": (STRIDED, "Q", {"v": V[:0], "c": C[:0], "Q": np.ones(0)}, []),
+    "a bias that tells": (BIASED, "Q", {"v": V, "c": np.zeros(2), "Q": np.ones(2)}, [2 * (0 * 1 + 1 * 3), 2 * (1 + 6)]),
+}
+
+
+@pytest.mark.parametrize(("text", "wrt", "arrays", "expected"), GRADIENTS.values(), ids=GRADIENTS)
+def test_a_gradient_has_the_shape_of_its_tensor(text, wrt, arrays, expected):
+    program = es.Program(text)
+    found = program.backward("L", [wrt]).compile()(arrays)[f"d{wrt}"]
+    assert found.tolist() == expected
+    again = program.derivative("L", wrt).dense(arrays)
+    assert again.tolist() == expected
+
+
+def test_a_derived_program_takes_the_arrays_of_its_original():
+    program = es.Program(STRIDED)
+    arrays = {"v": V, "c": C, "Q": np.ones(1)}
+    jacobian = [[0.0], [2.0]]
+    assert program.partial("f", "Q").compile()(arrays)["df/dQ"].tolist() == jacobian
+    assert es.parse(STRIDED.split("\n")[0]).partial("Q").compile()(v=V, Q=np.ones(1))["df/dQ"].tolist() == jacobian
+    assert program.jvp("f", ["Q"]).compile()({**arrays, "tQ": np.ones(1)})["tf"].tolist() == [0, 2]
+    assert program.vjp("f", ["Q"]).compile()({**arrays, "df": C})["dQ"].tolist() == [2]
+    assert program.hvp("L", ["Q"]).compile()({**arrays, "tQ": np.ones(1)})["tdQ"].tolist() == [0]
+    assert es.Program("S = sum[J,N](G[J,N] - G[J,N])").compile()(G=np.ones((2, 3)))["S"] == 0
+
+
+def test_other_arrays_are_refused_as_before():
+    derived = es.Program(STRIDED).backward("L", ["Q"]).compile()
+    with pytest.raises(es.EinstanError, match="R is not a tensor that the program reads"):
+        derived(v=V, c=C, Q=np.ones(1), R=np.ones(1))
+    with pytest.raises(es.EinstanError, match="Q is not given"):
+        derived(v=V, c=C)
+    with pytest.raises(es.EinstanError, match="two sizes"):
+        es.Program("f[j] = v[j] Q[j]").partial("f", "Q").compile()(v=np.ones(3), Q=np.ones(2))
+
+
+def test_extents_that_a_derived_line_speaks_of_are_known():
+    net = es.Network("h[i] = y[i]^2\nL = sum[I,N](y[I] - v[N])", parameters={"v": "zeros"})
+    value, gradients = net.value_and_grad("L", ["v"]).compile()({"v": np.ones(3)}, y=np.arange(4.0))
+    assert value == 3 * 6 - 4 * 3
+    assert gradients["v"].tolist() == [-4, -4, -4]
+    pooled = es.Program("h[i] = max[J](y[2i+J]) where |J| = 2\nL = h[I]")
+    assert pooled.backward("L").compile()(y=np.arange(5.0))["dy"].tolist() == [0, 1, 0, 1, 0]
+    for text in ("S[j,n] = G[j,n] - G[j,n]", "S = sum[J,N](G[J,N] - G[J,N])"):
+        assert "def step" in es.Program(text).source({"G.0": 1, "G.1": 2})
+        assert "def step" in es.Program(text).source({"j": 1, "n": 2})
