@@ -1,0 +1,182 @@
+"""Every way to the derivatives of a program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+import einstan as es
+from einstan.machine.loops import evaluate
+from einstan.machine.numbers import FLOATS
+from tests.routes.case import Case
+from tests.routes.forward import NUMBA, executed, nested, other_sizes, resized, sensible
+from tests.routes.run import Compared, Run, route
+
+
+def gradients(run: Run, found: Any, case: Case | None = None) -> Iterator[Compared]:
+    """The gradients among these results."""
+    case = case or run.case
+    for name in case.wrt:
+        if f"d{name}" in found:
+            yield f"d{name}", found[f"d{name}"], case.gradient(name)
+
+
+def entries(case: Case, limit: int = 400) -> bool:
+    return sum(case.data[name].size for name in case.wrt) <= limit
+
+
+@route("backward.compile")
+def backward(run: Run) -> Iterator[Compared]:
+    yield from gradients(run, run.backward.compile()(run.data_of(run.backward)))
+
+
+@route("backward.compile(outputs)", share=0.4)
+def backward_some(run: Run) -> Iterator[Compared]:
+    names = [*(f"d{name}" for name in run.case.wrt), run.case.loss]
+    wanted = run.rng.sample(names, run.rng.randint(1, len(names)))
+    made = run.backward.compile(outputs=wanted)
+    found = made(run.needed(made))
+    yield "outputs", sorted(found) == sorted(wanted), True
+    yield from gradients(run, found)
+    if run.case.loss in found:
+        yield run.case.loss, found[run.case.loss], run.case.values[run.case.loss]
+
+
+@route("backward by loops", share=0.1)
+def backward_by_loops(run: Run) -> Iterator[Compared]:
+    whole = run.backward.whole
+    found = evaluate(whole, run.data_of(run.backward), None, FLOATS)
+    yield from gradients(run, {str(name): nested(tensor) for name, tensor in found.items()})
+
+
+@route("backward.compile(any_size=True)", share=0.2)
+def backward_any_size(run: Run) -> Iterator[Compared]:
+    made = run.backward.compile(any_size=True)
+    yield from gradients(run, made(run.needed(made)))
+    other = other_sizes(run.case)
+    if resized(other) and sensible(other) and other.derivable:
+        yield from gradients(run, made(run.needed(made, other.data)), other)
+
+
+@route("backward.compile(reuse_buffers=True)", share=0.1)
+def backward_reuse(run: Run) -> Iterator[Compared]:
+    made = run.backward.compile(reuse_buffers=True)
+    first = run.needed(made)
+    made(first)
+    other = run.case.with_sizes(run.case.sizes, run.case.data_seed + 1)
+    if sensible(other) and other.derivable:
+        yield from gradients(run, made(run.needed(made, other.data)), other)
+    yield from gradients(run, made(first))
+
+
+@route("backward.compile(fast=True)", share=0.003, when=lambda case: NUMBA)
+def backward_numba(run: Run) -> Iterator[Compared]:
+    made = run.backward.compile(fast=True)
+    yield from gradients(run, made(run.needed(made)))
+
+
+@route("backward.source()", share=0.1)
+def backward_source(run: Run) -> Iterator[Compared]:
+    text = run.backward.source(dtype=run.case.dtype)
+    yield from gradients(run, executed(text, run.data))
+    other = other_sizes(run.case)
+    if resized(other) and sensible(other) and other.derivable:
+        yield from gradients(run, executed(text, other.data), other)
+
+
+@route("str(backward.whole) again", share=0.2)
+def backward_printed(run: Run) -> Iterator[Compared]:
+    again = es.Program(str(run.backward.whole))
+    made = again.compile(outputs=[f"d{name}" for name in run.case.wrt])
+    yield from gradients(run, made(run.needed(made)))
+
+
+@route("str(backward) with forward", share=0.2)
+def backward_with_forward(run: Run) -> Iterator[Compared]:
+    """What is printed below what was written is one program."""
+    again = es.Program(f"{run.case.text}\n{run.backward}")
+    made = again.compile(outputs=[f"d{name}" for name in run.case.wrt])
+    yield from gradients(run, made(run.needed(made)))
+
+
+@route("partial", share=0.3)
+def partial(run: Run) -> Iterator[Compared]:
+    made = run.program.partial(run.case.loss, run.one).compile()
+    (found,) = made(run.needed(made)).values()
+    yield f"d{run.case.loss}/d{run.one}", found, run.case.gradient(run.one)
+
+
+@route("partial of a tensor", share=0.2)
+def partial_of_a_tensor(run: Run) -> Iterator[Compared]:
+    of, wrt = inner(run)
+    made = run.program.partial(of, wrt).compile()
+    (found,) = made(run.needed(made)).values()
+    yield f"d{of}/d{wrt}", found, run.case.jacobians[of][wrt]
+
+
+def inner(run: Run) -> tuple[str, str]:
+    """A tensor of the program and an input that it rests on."""
+    pairs = [(line.name, name) for line in run.case.lines for name in sorted(run.case.behind(line.name))
+             if name in run.case.floats and np.isfinite(run.case.jacobians[line.name][name]).all()]  # fmt: skip
+    return run.rng.choice(pairs)
+
+
+@route("derivative", share=0.1)
+def derivative(run: Run) -> Iterator[Compared]:
+    of, wrt = inner(run)
+    want = run.case.jacobians[of][wrt]
+    made = run.program.derivative(of, wrt)
+    found = made(run.data)
+    yield "dense()", found.dense(), want
+    v = run.direction(wrt)
+    yield "H @ v", found @ v, np.tensordot(want, v, v.ndim)
+    yield "compile().dense", made.compile().dense(run.data), want
+    if want.size:
+        place = tuple(run.rng.randrange(size) for size in want.shape)
+        yield f"entry {place}", np.asarray(found[place].dense()), want[place]
+
+
+@route("hessian", share=0.05, when=entries, second=True)
+def hessian(run: Run) -> Iterator[Compared]:
+    found = run.program.hessian(run.case.loss, run.one)(run.data)
+    v = run.direction(run.one)
+    want = run.case.hessian_product({run.one: v})[run.one]
+    yield "H @ v", found @ v, want
+    yield "dense", np.tensordot(found.dense(), v, v.ndim), want
+
+
+@route("jvp", share=0.15)
+def jvp(run: Run) -> Iterator[Compared]:
+    wrt = run.rng.sample(run.case.wrt, run.rng.randint(1, len(run.case.wrt)))
+    directions = {name: run.direction(name) for name in wrt}
+    made = run.program.jvp(run.case.loss, {name: f"V{name}" for name in wrt}).compile()
+    found = made(run.needed(made, {**run.data, **{f"V{name}": v for name, v in directions.items()}}))
+    want = sum(np.vdot(run.case.gradient(name), v) for name, v in directions.items())
+    yield f"t{run.case.loss}", found[f"t{run.case.loss}"], want
+
+
+@route("vjp", share=0.15)
+def vjp(run: Run) -> Iterator[Compared]:
+    of, wrt = inner(run)
+    cotangent = run.like(run.case.values[of], of)
+    made = run.program.vjp({of: "Cot"}, [wrt]).compile()
+    found = made(run.needed(made, {**run.data, "Cot": cotangent}))
+    yield f"d{wrt}", found[f"d{wrt}"], np.tensordot(cotangent, run.case.jacobians[of][wrt], cotangent.ndim)
+
+
+@route("hvp", share=0.1, when=entries, second=True)
+def hvp(run: Run) -> Iterator[Compared]:
+    v = run.direction(run.one)
+    made = run.program.hvp(run.case.loss, {run.one: f"V{run.one}"}).compile()
+    found = made(run.needed(made, {**run.data, f"V{run.one}": v}))
+    yield f"td{run.one}", found[f"td{run.one}"], run.case.hessian_product({run.one: v})[run.one]
+
+
+@route("claims", share=0.03, when=lambda case: "empty" not in case.features)
+def claims(run: Run) -> Iterator[Compared]:
+    """What is derived is not refuted."""
+    lines = [*map(str, run.backward), str(run.program.partial(run.case.loss, run.one))]
+    report = es.check("\n".join([run.case.text, *(f"claim {line}" for line in lines)]))
+    yield "verdicts", "\n".join(str(line) for line in report.claims if line.mark == "✗"), ""

@@ -1,0 +1,31 @@
+"""Random programs: every way to a number gives the same number, the one that the program means.
+
+The seed is fresh in every run, stands in the header, and ``EINSTAN_SEED`` repeats it.  A failure prints the program's
+own seed, its text and its data; ``python tests/routes/explore.py --seed N --programs 1`` runs it alone, made small.
+"""
+
+import os
+
+import pytest
+
+from tests.routes.generator import made
+from tests.routes.pending import known, pending
+from tests.routes.routes import ROUTES
+from tests.routes.run import Run, chosen, on
+from tests.routes.shrink import shrunk
+
+SEED = int(os.environ["EINSTAN_SEED"])
+CHUNKS, PROGRAMS = 40, 50
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_every_route_gives_what_the_program_means(chunk):
+    for seed in range(SEED + chunk * PROGRAMS, SEED + (chunk + 1) * PROGRAMS):
+        case = made(seed)
+        run = Run(case)
+        for each in chosen(case, ROUTES.values()):
+            if not pending(case, each):
+                finding, _ = on(run, each)
+                if finding is not None and not known(finding):
+                    small = shrunk(finding, each, seconds=5)
+                    raise AssertionError(f"seed {seed} (EINSTAN_SEED={SEED})\n{small}\n\nmade from\n{case.text}")
