@@ -212,7 +212,10 @@ class Expressions:
         self.features.add("pad")
         fitting = [name for name, dims in self.tensors().items() if len(dims) == 1 and self.sizes[dims[0]]]
         name = self.rng.choice(fitting) if fitting and self.chance(0.7) else self.given((index[1],))
-        return Ref(name, (Slot(((index[0], self.pick(1, 1, 1, 2, -1)),), self.pick(-1, 1, 0, 2)),), True)
+        stride, offset = self.pick(
+            (1, -1), (1, 1), (1, -2), (2, 0), (2, 1), (-1, 2), (-1, 0)
+        )  # no plain slot, which ties
+        return Ref(name, (Slot(((index[0], stride),), offset),), True)
 
     # ---- expressions -------------------------------------------------------------------------------------------------
 
