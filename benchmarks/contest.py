@@ -94,7 +94,7 @@ class Contest(ABC):
             "--against",
             metavar="CHECKOUT",
             type=Path,
-            help="time einstan beside that of another checkout, and no other",
+            help="time einstan beside that of another checkout alone",
         )
         self.arguments(parser)
         self.options = parser.parse_args()

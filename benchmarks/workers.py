@@ -79,7 +79,7 @@ def processes(script: str, threads: Mapping[str, int], sources: Mapping[str, Pat
     all have ended when the block does."""
     started: list[Worker] = []
     try:
-        started += (Worker(script, name, count, sources[name]) for name, count in threads.items())
+        started += (Worker(script, name, count, (sources or {}).get(name)) for name, count in threads.items())
         yield started
     finally:
         for worker in started:
