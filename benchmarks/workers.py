@@ -74,7 +74,9 @@ class Worker:
 
 
 @contextmanager
-def processes(script: str, threads: Mapping[str, int], sources: Mapping[str, Path | None]) -> Iterator[list[Worker]]:
+def processes(
+    script: str, threads: Mapping[str, int], sources: Mapping[str, Path | None] | None = None
+) -> Iterator[list[Worker]]:
     """A process for each contender, by name with its threads and the checkout whose einstan it takes, if not this one;
     all have ended when the block does."""
     started: list[Worker] = []
