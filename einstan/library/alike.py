@@ -73,6 +73,7 @@ def told(found: Judgement, names: Renaming) -> Judgement:
     if numbers is not None:
         numbers = replace(
             numbers,
+            extents={names.dim(letter): pair for letter, pair in numbers.extents.items()},
             sizes={names.dim(dim): size for dim, size in numbers.sizes.items()},
             arrays={names.spelled(name): value for name, value in numbers.arrays.items()},
             at={names.letter(index): value for index, value in numbers.at.items()},

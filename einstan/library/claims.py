@@ -130,7 +130,7 @@ def decided(claim: Claim, part: Part, explain: bool = True) -> Judgement:
     if found:
         return Judgement("proved", found)
     if numbers.verdict == "agree":
-        return _judged(asked, "verified", str(numbers), numbers, terms)
+        return _judged(asked, "verified", "", numbers, terms)
     return _judged(asked, "undecided", numbers.reason, terms=terms)
 
 
@@ -253,7 +253,7 @@ def worded(found: Judgement) -> Outcome:
     outcome = Outcome(found.verdict, found.reason, left=left, right=right, difference=difference)
     numbers = found.numbers
     if found.verdict == "verified" and numbers is not None:
-        return replace(outcome, points=numbers.points, arithmetic=numbers.arithmetic)
+        return replace(outcome, reason=str(numbers), points=numbers.points, arithmetic=numbers.arithmetic)
     if found.verdict == "refuted" and numbers is not None:
         arrays = {name: pasted(value) for name, value in numbers.arrays.items()}
         example = Counterexample(numbers.sizes, arrays, numbers.at, short(numbers.left), short(numbers.right))

@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from einstan.calculus.partial import Differentiator, inlined
-from einstan.calculus.program import Assumption, Program
+from einstan.calculus.program import Assumption, Identity, Program
 from einstan.calculus.simplify import simplify, simplify_sum
-from einstan.language.dims import axis, redimensioned
+from einstan.language.dims import axis, is_axis, redimensioned
 from einstan.language.document import Convention, Document, Given
 from einstan.language.errors import DifferentiationError, ProgramError
 from einstan.language.functions import FUNCTIONS
-from einstan.language.index import Index, slot
+from einstan.language.index import Index, lowered, slot
 from einstan.language.node import preorder, replace
 from einstan.language.term import Equation, Expr, Indexed, Name, Partial, add, mul, substitute, sum_over, tensors
 
@@ -172,9 +172,39 @@ class Part:
     # ---- programs for a claim ------------------------------------------------------------------------------------
 
     def assumptions_on(self, program: Program, names: Iterable[Name]) -> list[Assumption]:
-        """The assumptions that speak of one of the tensors."""
-        known = set(names)
-        return [rule for rule in program.resolved_assumptions() if known & set(tensors(rule.lhs, rule.rhs))]
+        """The assumptions that speak of one of the tensors, or of one that another of them ties to these."""
+        rules = [(rule, set(tensors(rule.lhs, rule.rhs))) for rule in _lettered(program)]
+        known, before = set(names), -1
+        while len(known) > before:
+            before = len(known)
+            for _, read in rules:
+                if read & known:
+                    known |= read | set(
+                        self.behind(*(self.definition(n).rhs for n in read if n in self.program.defined))
+                    )
+        return [rule for rule, read in rules if read & known]
+
+
+def _lettered(program: Program) -> list[Assumption]:
+    """The assumptions, an index that stands in no slot of a tensor on the axis that its letter has elsewhere: the K of
+    ``sum[K](1[y[i] == K]) = 1`` is that of ``p[i,K]``."""
+    rules = program.resolved_assumptions()
+    loose = {
+        dim
+        for rule in rules
+        for node in preorder(rule.lhs, rule.rhs)
+        if isinstance(node, Index) and not is_axis(dim := node.dim)
+    }
+    if not loose:
+        return list(rules)
+    found: dict[str, set[str]] = {}
+    for equation in program:
+        for node in preorder(equation.rhs, *equation.indices):
+            if isinstance(node, Index):
+                found.setdefault(lowered(node.name), set()).add(program.dim(equation, node))
+    letters = {dim: found.get(lowered(dim.rpartition(":")[2]), set()) for dim in loose}
+    moved = {dim: next(iter(dims)) for dim, dims in letters.items() if len(dims) == 1}
+    return [Identity(*(redimensioned(side, moved) for side in (rule.lhs, rule.rhs))) for rule in rules]  # type: ignore[arg-type]
 
 
 def stand_in(given: Given) -> Equation:

@@ -18,7 +18,8 @@ from einstan.language.errors import EinstanError
 from einstan.machine.extents import Extents, infer
 from einstan.machine.loops import Tensor
 from einstan.machine.numbers import EXACT, FLOATS, Number, Numbers, context, digits_of
-from einstan.machine.points import ABSOLUTE, LEFT, RIGHT, Point, Sampler, Values
+from einstan.machine.points import LEFT, RIGHT
+from einstan.machine.sampling import ABSOLUTE, Point, Sampler, Values
 
 RELATIVE = Decimal("1e-40")
 CLEAR = 1e-6  # by as much, relatively, floats must differ to be believed

@@ -246,10 +246,10 @@ def _solve_reads(extents: Extents, equation: Equation) -> bool:
         unknown = [dim for dim in dims if dim not in extents.known]
         if size is None or len(unknown) != 1 or unknown[0] in stated:
             continue
-        highest = _highest(extents, equation, form, unknown[0])
-        if highest is None or highest[0] <= 0:
+        top = highest(extents, equation, form, unknown[0])
+        if top is None or top[0] <= 0:
             continue  # the largest value does not grow with the extent: the read says nothing about it
-        extent = (size - 1 - highest[1]) // highest[0]
+        extent = (size - 1 - top[1]) // top[0]
         if unknown[0] not in largest or extent < largest[unknown[0]][0]:
             largest[unknown[0]] = extent, dims[unknown[0]], read.access, position
     for dim, (extent, index, access, position) in largest.items():
@@ -271,9 +271,9 @@ def _solve_tensors(extents: Extents, equation: Equation) -> bool:
     smallest: dict[str, tuple[int, Indexed]] = {}
     for read, position, form in extents.arithmetic[equation]:
         dim = extents.program.dims.find(axis(read.access.tensor, position))
-        highest = _highest(extents, equation, form)
-        if highest is not None and dim not in extents.known:
-            smallest[dim] = max((highest[1] + 1, read.access), smallest.get(dim, (0, read.access)), key=lambda e: e[0])
+        top = highest(extents, equation, form)
+        if top is not None and dim not in extents.known:
+            smallest[dim] = max((top[1] + 1, read.access), smallest.get(dim, (0, read.access)), key=lambda e: e[0])
     for dim, (extent, access) in smallest.items():
         extents.learn(dim, max(extent, 0), f"{access}", equation)
     return bool(smallest)
@@ -284,7 +284,7 @@ def _sized(form: Affine) -> list[Index]:
     return [a if isinstance(a, Index) else a.index for a, _ in form.terms if isinstance(a, Index | Extent)]
 
 
-def _highest(extents: Extents, equation: Equation, form: Affine, unknown: str = "") -> tuple[int, int] | None:
+def highest(extents: Extents, equation: Equation, form: Affine, unknown: str = "") -> tuple[int, int] | None:
     """The largest value of a form is ``slope |unknown| + rest``; None where something else in it is not known."""
     slope, rest = 0, form.constant
     for atom, k in form.terms:

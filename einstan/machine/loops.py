@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, overload
 
@@ -141,13 +141,16 @@ def evaluate(
 
 class Evaluation:
     """The loops of a program, ready for tensors of the shapes that its extents say: called again, it works out again
-    only what rests on a tensor whose entries have changed."""
+    only what rests on a tensor whose entries have changed.  With ``only``, of the tensors that it names alone."""
 
-    def __init__(self, program: Program, extents: Extents, numbers: Numbers) -> None:
+    def __init__(
+        self, program: Program, extents: Extents, numbers: Numbers, only: Collection[Name] | None = None
+    ) -> None:
         self.numbers = numbers
         self.tensors: dict[Name, Tensor] = {}
         self.given: dict[Name, list[Number]] = {}
-        self.loops = [_Loops(extents, equation, self.tensors, numbers) for equation in program.equations]
+        wanted = (e for e in program.equations if only is None or e.name in only)
+        self.loops = [_Loops(extents, equation, self.tensors, numbers) for equation in wanted]
         self.behind: dict[Name, set[Name]] = {}
         for name in (equation.name for equation in program.equations):
             read = program.reads[name]

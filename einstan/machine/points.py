@@ -1,37 +1,28 @@
-"""Small random points for a claim: arrays of small extents at which every function has a value and every assumption
-holds.
+"""The question whether two sides are equal as a program, and the small extents at which it is asked.
 
-Points avoid zeros and equal entries, so what is compared is the mathematics away from kinks and ties; what a function
-does there is a convention of its table.
+No extent is 1, where a matrix is its own transpose, and most differ from each other: what is true of a square, of two
+or of three entries alone shows at one of the others.
 """
 
 from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from decimal import Decimal
-from fractions import Fraction
 
 from einstan.calculus.program import Assumption, Program, prefix
 from einstan.language.dims import axis, qualified
-from einstan.language.errors import EinstanError, ExtentError
-from einstan.language.index import Index, slot
+from einstan.language.errors import EinstanError
+from einstan.language.index import Index, lowered, slot
 from einstan.language.node import preorder, remembered
-from einstan.language.term import Add, Const, Equation, Expr, Extent, Indexed, Mul, Name, Reduce, Sum, add, neg
-from einstan.machine.extents import NOMINAL, Extents, infer
-from einstan.machine.guards import bounds_above, index_tensors, reads
-from einstan.machine.loops import Evaluation, Tensor
-from einstan.machine.numbers import EXACT, FLOATS, DomainError, Numbers
+from einstan.language.term import Equation, Expr, Extent, Indexed, Reduce, Sum, add, neg
+from einstan.machine.extents import NOMINAL, Extents, highest, infer
+from einstan.machine.guards import bounds_above, reads
 
 LEFT, RIGHT, BOTH = "left side", "right side", "difference"  # no tensor of the language has a blank in its name
-ABSOLUTE, QUICK = Decimal("1e-45"), 1e-9  # what counts as nothing, in exact numbers and in floats
 TRIES = 40  # for a point at which every function has a value and every assumption holds
-LARGEST_LOOP = 200_000
 LONG = 8  # an extent for which every window fits
-
-Point = dict[Name, Tensor]
-Values = Mapping[Name, Tensor]
 
 
 # ---- the question as a program ---------------------------------------------------------------------------------------
@@ -81,18 +72,58 @@ def _free(lhs: Expr | Equation, rhs: Expr | Equation) -> tuple[Index, ...]:
 
 
 def small_sizes(program: Program, largest: int, points: int, generator: random.Random) -> Iterator[dict[str, int]]:
-    """Extents of the axes that are given, small ones first; axes under a window are longer."""
+    """Extents of the axes that are given: two and three in turn, all alike, then drawn, different where they can be.
+
+    Axes under a window are longer, so that every window fits.
+    """
     long = _windowed(program)
     dims = dict.fromkeys(program.dims.find(axis(name, k)) for name, rank in program.inputs.items() for k in range(rank))
     for dim in _stated(program):
         dims.pop(dim, None)
     dims |= dict.fromkeys(_undetermined(program, dims))
-    everywhere = [dict.fromkeys(dims, size) for size in range(1, largest + 1)]
+    names = list(dims)
     for number in range(4 * points + TRIES):
-        chosen = (
-            everywhere[number] if number < len(everywhere) else {dim: generator.randint(1, largest) for dim in dims}
-        )
-        yield {dim: size + (largest + 1 if dim in long else 0) for dim, size in chosen.items()}
+        if number == 0:
+            chosen = {dim: min(2 + k % 2, largest) for k, dim in enumerate(names)}
+        elif number < largest:
+            chosen = dict.fromkeys(names, number + 1)
+        elif number % 3 == 0:  # some assumptions hold of squares alone
+            chosen = dict.fromkeys(names, generator.randint(2, largest))
+        else:
+            chosen = _different(names, largest, generator)
+        yield _long_enough(program, chosen, long, largest)
+
+
+def _different(names: Sequence[str], largest: int, generator: random.Random) -> dict[str, int]:
+    pool: list[int] = []
+    while len(pool) < len(names):
+        pool += generator.sample(range(2, largest + 1), largest - 1)
+    return dict(zip(names, pool, strict=False))
+
+
+def smaller(program: Program, sizes: Mapping[str, int]) -> dict[str, int] | None:
+    """The largest of the extents made less by one; None where all are two."""
+    long = _windowed(program)
+    open_to = [dim for dim, size in sizes.items() if size > 2 and dim not in long]
+    if not open_to:
+        return None
+    most = max(sizes[dim] for dim in open_to)
+    return {dim: size - (size == most and dim in open_to) for dim, size in sizes.items()}
+
+
+def _long_enough(program: Program, chosen: Mapping[str, int], long: set[str], largest: int) -> dict[str, int]:
+    """The sizes, with room on the axes under a window for every window that they fix."""
+    known = Extents(program)
+    known.known = {dim: size for dim, size in chosen.items() if dim not in long}
+    needed = {dim: size + largest + 1 for dim, size in chosen.items() if dim in long}
+    for equation in program.equations if needed else ():
+        for read in reads(equation):
+            for k, form in enumerate(read.access.slots):
+                dim = program.dims.find(axis(read.access.tensor, k))
+                top = highest(known, equation, form) if dim in needed and form.index is None else None
+                if top is not None:
+                    needed[dim] = max(needed[dim], top[1] + 1)
+    return {dim: needed.get(dim, size) for dim, size in chosen.items()}
 
 
 def _windowed(program: Program) -> set[str]:
@@ -119,17 +150,30 @@ def _stated(program: Program) -> list[str]:
 
 
 def _undetermined(program: Program, dims: Iterable[str]) -> list[str]:
-    """The dimensions that no given axis and no arithmetic determines, such as those of ``δ[i,j]`` alone."""
+    """The dimensions that no given axis and no arithmetic determines, such as those of ``δ[i,j]`` alone, and of all
+    that arithmetic leaves open where it ties several to one axis, as ``X[2i+j]`` does."""
     try:
         extents = infer(program, {}, dict.fromkeys(dims, LONG), nominal=LONG)
     except EinstanError:
-        return []
+        found = (program.dim(e, index) for e in program.equations for index in _all_indices(e))
+        return [dim for dim in dict.fromkeys(found) if dim not in dims and dim not in _stated(program)]
     return [dim for dim, source in extents.source.items() if source == NOMINAL]
 
 
 def largest_loop(extents: Extents) -> int:
     """Steps of the longest nest of loops, counting every index of an equation: an upper bound."""
     return max(math.prod(extents.of(e, i) for i in _all_indices(e)) for e in extents.program.equations)
+
+
+def letters_of(program: Program, dims: Iterable[str]) -> dict[str, str]:
+    """The letter of each dimension; the dimension itself where it has none, or shares it with another."""
+    found: dict[str, str] = {}
+    for equation in (program[LEFT], program[RIGHT], *program.equations):
+        for index in _all_indices(equation):
+            if index.name.isalnum():
+                found.setdefault(program.dim(equation, index), lowered(index.name))
+    shared = Counter(found.get(dim, dim) for dim in dims)
+    return {dim: found[dim] if dim in found and shared[found[dim]] == 1 else dim for dim in dims}
 
 
 @remembered
@@ -139,116 +183,6 @@ def _all_indices(equation: Equation) -> tuple[Index, ...]:
         if isinstance(node, Sum | Reduce):
             found.update(dict.fromkeys(node.indices))
     return tuple(found)
-
-
-# ---- points ----------------------------------------------------------------------------------------------------------
-
-
-class Sampler:
-    """Draws points at which every function has a value and every assumption holds.
-
-    ``exact`` numbers decide.  In ``floats`` a point is looked at quickly: what overflows or has no value there is none.
-    """
-
-    def __init__(
-        self, program: Program, checks: tuple[str, ...], generator: random.Random, kinks: bool = False
-    ) -> None:
-        self.program, self.checks, self.generator, self.kinks = program, checks, generator, kinks
-        self.index_axes = index_tensors(program.equations)
-        self.ready: dict[Numbers, tuple[Extents, Evaluation]] = {}
-        self.reason = ""
-        self.outside = ""  # the problem, where something has been read outside
-
-    def point(self, extents: Extents, numbers: Numbers = EXACT) -> tuple[Point, Values] | None:
-        for number in range(TRIES):
-            point = self.draw(extents, positive=number % 2 == 1, one_hot=number % 4 > 1)
-            values = self.values(point, extents, numbers)
-            if values is not None:
-                return point, values
-            if self.outside:
-                break
-        return None
-
-    def values(self, point: Point, extents: Extents, numbers: Numbers = EXACT) -> Values | None:
-        """All tensors at a point, unless a function has no value or an assumption fails there."""
-        try:
-            if numbers not in self.ready or self.ready[numbers][0] is not extents:
-                self.ready[numbers] = extents, Evaluation(self.program, extents, numbers)
-            values = self.ready[numbers][1](point)
-        except (DomainError, EinstanError) as error:
-            self.reason = str(error).splitlines()[0]
-            if isinstance(error, ExtentError):
-                self.outside = self.reason
-            return None
-        if numbers is FLOATS and not all(math.isfinite(entry) for tensor in values.values() for entry in tensor.flat):
-            return None
-        for check in self.checks:
-            if any(abs(entry) > (QUICK if numbers is FLOATS else ABSOLUTE) for entry in values[check].flat):
-                self.reason = "no point was found at which the assumptions hold"
-                return None
-        return values
-
-    def draw(self, extents: Extents, positive: bool, one_hot: bool) -> Point:
-        shapes = {name: extents.shape(name) for name in self.program.inputs if name in self.program.ranks}
-        count = sum(math.prod(shape) for shape in shapes.values())
-        if self.kinks:
-            pool = iter(self.generator.choices((Fraction(-1), Fraction(0), Fraction(1)), k=count))
-        else:
-            pool = iter(self.generator.sample(_entries(count, positive), count))
-        point: Point = {}
-        for name, shape in shapes.items():
-            size = math.prod(shape)
-            if name in self.index_axes:
-                axes = self.index_axes[name]
-                top = min((extents.known[self.program.dims.find(a)] for a in axes), default=2)
-                point[name] = Tensor(shape, [Fraction(self.generator.randrange(max(top, 1))) for _ in range(size)])
-            else:
-                point[name] = Tensor(shape, [next(pool) for _ in range(size)])
-        for check in self.checks:
-            self.repair(self.program.defined[check].rhs, self.program.defined[check], point, extents, one_hot)
-        return point
-
-    def repair(self, rhs: Expr, equation: Equation, point: Point, extents: Extents, one_hot: bool) -> None:
-        """Make ``sum[J](Y[n,J]) = c`` true by scaling Y along J, or by making it one-hot times c."""
-        linear = _linear(rhs)
-        if linear is None or linear[0].tensor not in point or linear[0].tensor in self.index_axes:
-            return
-        access, summed, constant = linear
-        tensor = point[access.tensor]
-        positions = [k for k, form in enumerate(access.slots) if form.index in summed]
-        rows: dict[tuple[int, ...], list[int]] = {}
-        for offset in range(len(tensor.flat)):
-            at = unravel(offset, tensor.shape)
-            rows.setdefault(tuple(v for k, v in enumerate(at) if k not in positions), []).append(offset)
-        for offsets in rows.values():
-            total = sum(tensor.flat[o] for o in offsets)
-            hot = self.generator.choice(offsets)
-            for o in offsets:
-                if one_hot or total == 0:
-                    tensor.flat[o] = constant if o == hot else Fraction(0)
-                else:
-                    tensor.flat[o] = tensor.flat[o] * constant / total
-
-
-def _linear(rhs: Expr) -> tuple[Indexed, tuple[Index, ...], Fraction] | None:
-    """``sum[J](Y[n,J]) - c`` as its parts."""
-    match rhs:
-        case Add(terms=(Sum(indices=indices, body=Indexed() as access), Mul(factors=(Const(), Const(value=constant))))):
-            if all(form.index is not None for form in access.slots):
-                return access, indices, constant
-    return None
-
-
-def _entries(count: int, positive: bool) -> list[Fraction]:
-    """Distinct small rationals, none of them 0: halves and thirds first, finer ones where more are needed."""
-    found: dict[Fraction, None] = {}
-    denominator = 1
-    while len(found) < max(2 * count, 8):
-        for numerator in range(1, 2 * denominator + 1):
-            for sign in (1,) if positive else (1, -1):
-                found[Fraction(sign * numerator, denominator)] = None
-        denominator += 1
-    return list(found)
 
 
 def unravel(offset: int, shape: Sequence[int]) -> tuple[int, ...]:

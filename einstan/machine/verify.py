@@ -7,7 +7,7 @@ counterexample is made small (extents first, then entries) and printed so that i
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import localcontext
 from fractions import Fraction
@@ -15,37 +15,40 @@ from typing import Any
 
 from einstan.calculus.program import Assumption, Program
 from einstan.language.errors import EinstanError
-from einstan.language.term import Equation, Expr
+from einstan.language.term import Equation, Expr, Name
 from einstan.machine.counterexamples import Found, difference, nearly_equal, smallest
 from einstan.machine.extents import Extents, infer
 from einstan.machine.numbers import FLOATS, Number, context, decimal
 from einstan.machine.points import (
-    ABSOLUTE,
-    LARGEST_LOOP,
     LEFT,
     RIGHT,
-    Point,
-    Sampler,
-    Values,
     largest_loop,
+    letters_of,
     question,
     small_sizes,
+    smaller,
     unravel,
 )
+from einstan.machine.sampling import ABSOLUTE, Point, Sampler, Values
+
+LARGEST_LOOP, LONG_LOOP = 200_000, 20_000  # steps: beyond the second, smaller extents are preferred
+FAILURES = 8  # sizes without a point, before any with one, after which nothing more is tried
 
 
 @dataclass(frozen=True)
 class Comparison:
     """The outcome of `compare`.
 
-    ``verdict`` is ``"agree"``, ``"differ"`` or ``"undecided"``.  After ``"differ"``, ``sizes`` and ``arrays`` are the
-    counterexample, ``at`` the values of the free indices, ``left`` and ``right`` the two numbers there.
+    ``verdict`` is ``"agree"``, ``"differ"`` or ``"undecided"``.  After ``"agree"``, ``extents`` are the smallest and
+    the largest that each index has had, by its letter or its axis.  After ``"differ"``, ``sizes`` and ``arrays`` are
+    the counterexample, ``at`` the values of the free indices, ``left`` and ``right`` the two numbers there.
     """
 
     verdict: str
     points: int = 0
     arithmetic: str = ""
     reason: str = ""
+    extents: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     sizes: Mapping[str, int] = field(default_factory=dict)
     arrays: Mapping[str, Any] = field(default_factory=dict)
     at: Mapping[str, int] = field(default_factory=dict)
@@ -57,7 +60,7 @@ class Comparison:
 
     def __str__(self) -> str:
         if self.verdict == "agree":
-            return f"agrees at {self.points} random points ({self.arithmetic})"
+            return f"agrees at {self.points} random points{_ranges(self.extents)} ({self.arithmetic})"
         if self.verdict == "undecided":
             return f"undecided: {self.reason}"
         lines = [f"{name} = {pasted(value)}" for name, value in self.arrays.items()]
@@ -66,17 +69,28 @@ class Comparison:
         return "\n".join(lines)
 
 
+def _ranges(extents: Mapping[str, tuple[int, int]]) -> str:
+    """`` with |i|, |j| = 2..5 and |k| = 2``"""
+    groups: dict[tuple[int, int], list[str]] = {}
+    for letter, pair in extents.items():
+        groups.setdefault(pair, []).append(f"|{letter}|")
+    said = [f"{', '.join(names)} = {low}..{top}" if low < top else f"{', '.join(names)} = {low}"
+            for (low, top), names in groups.items()]  # fmt: skip
+    return f" with {' and '.join(said)}" if said else ""
+
+
 def compare(
     lhs: Expr | Equation,
     rhs: Expr | Equation,
     definitions: Program | None = None,
-    sizes_up_to: int = 3,
+    sizes_up_to: int = 5,
     points: int = 20,
     seed: int = 0,
     assumptions: Iterable[Assumption] | None = None,
     kinks: bool = False,
     shrink: bool = True,
     quick: bool = False,
+    special: Mapping[Name, Sequence[Fraction]] | None = None,
 ) -> Comparison:
     """Whether two expressions agree at random points.
 
@@ -85,17 +99,22 @@ def compare(
     definitions) hold at every point that is tried.  With ``kinks`` the entries are -1, 0 and 1, so that functions are
     met where they have no derivative and values are equal.  Without ``shrink`` the first counterexample is not made
     smaller.  With ``quick`` floats that agree are believed, and exact numbers are asked only where they do not.
+    ``special`` are values that entries of a tensor have at times, since ``1[t[n] == 1]`` is about them.
+
+    No extent of an axis is 1 at a point that counts: there the mathematics of matrices is that of numbers.
     """
     if assumptions is None:
         assumptions = definitions.resolved_assumptions() if definitions is not None else ()
     rules = tuple(assumptions)
     program, indices, checks = question(lhs, rhs, definitions, rules)
     generator = random.Random(seed)
-    sampler = Sampler(program, checks, generator, kinks)
-    agreed, failures, exact, wide, reason = 0, 0, True, False, ""
-    for sizes in small_sizes(program, sizes_up_to, points, generator):
+    sampler = Sampler(program, checks, rules, generator, kinks, special)
+    agreed, failures, exact, reason = 0, 0, True, ""
+    seen: dict[str, tuple[int, int]] = {}
+    alive: set[Name] = set()
+    for drawn_sizes in small_sizes(program, sizes_up_to, points, generator):
         try:
-            extents = infer(program, {}, sizes, nominal=max(sizes.values(), default=1))
+            sizes, extents = _sized(program, drawn_sizes)
         except EinstanError as error:
             reason = reason or error.problem
             continue
@@ -106,7 +125,7 @@ def compare(
         if drawn is None:
             reason = reason or sampler.reason
             failures += 1
-            if failures > 4 and agreed == 0:
+            if failures > FAILURES and agreed == 0:
                 break
             continue
         point, values, where = drawn
@@ -115,15 +134,31 @@ def compare(
             return _refuted(smallest(program, sampler, sizes, extents, point) if shrink else found, indices)
         exact = exact and all(isinstance(entry, Fraction) for side in (LEFT, RIGHT) for entry in values[side].flat)
         agreed += bool(values[LEFT].flat)
-        wide = wide or min(sizes.values(), default=2) > 1
+        alive.update(name for name, tensor in point.items() if any(entry != 0 for entry in tensor.flat))
+        for dim in sizes:
+            low, top = seen.get(dim, (sizes[dim], sizes[dim]))
+            seen[dim] = min(low, sizes[dim]), max(top, sizes[dim])
         if agreed == points:
             break
-    if sampler.outside and not wide:  # it has a value only where an axis of one entry hides what is read outside
-        return Comparison("undecided", reason=sampler.outside)
     if agreed == 0:
-        return Comparison("undecided", reason=reason or "no point was found at which both sides have a value")
+        nothing = "no point was found at which both sides have a value"
+        return Comparison("undecided", reason=sampler.outside or reason or nothing)
+    dead = [name for name in program.inputs if name not in alive and name not in sampler.index_axes and checks]
+    if dead and not quick and not kinks:
+        return Comparison("undecided", reason=f"the assumptions leave {dead[0]} nothing but zeros")
     arithmetic = "floats" if quick else "exact rationals" if exact else "50-digit decimals"
-    return Comparison("agree", agreed, arithmetic)
+    letters = letters_of(program, seen)
+    return Comparison("agree", agreed, arithmetic, extents={letters[dim]: pair for dim, pair in seen.items()})
+
+
+def _sized(program: Program, sizes: dict[str, int]) -> tuple[dict[str, int], Extents]:
+    """The extents that sizes lead to, and these; smaller ones where the loops would be long."""
+    while True:
+        extents = infer(program, {}, sizes, nominal=max(sizes.values(), default=2))
+        less = smaller(program, sizes) if largest_loop(extents) > LONG_LOOP else None
+        if less is None:
+            return sizes, extents
+        sizes = less
 
 
 def _looked_at(sampler: Sampler, extents: Extents, quick: bool) -> tuple[Point, Values, int | None] | None:

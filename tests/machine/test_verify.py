@@ -40,7 +40,16 @@ def test_agreement(left, right, definitions):
     assert found.verdict == "agree", str(found)
     assert found
     assert found.points == 20
-    assert str(found).startswith("agrees at 20 random points (")
+    assert str(found).startswith("agrees at 20 random points")
+    assert all(low >= 2 and top <= 11 for low, top in found.extents.values())
+
+
+def test_the_extents_are_said():
+    """None is 1, and they differ: a vector of one entry, and a square, are no evidence for what is said of all."""
+    found = verdict("y[i] = A[i,J] x[J]", "y[i] = x[K] A[i,K]")
+    assert found.extents == {"i": (2, 5), "j": (2, 5)}
+    assert str(found) == "agrees at 20 random points with |i|, |j| = 2..5 (exact rationals)"
+    assert str(verdict("y = a b", "y = b a")) == "agrees at 20 random points (exact rationals)"
 
 
 def test_the_arithmetic_is_said():
@@ -70,6 +79,10 @@ def test_a_counterexample_that_needs_two():
         ("y[i] = mean[J](A[i,J])", "y[i] = sum[J](A[i,J])"),
         ("y[i,j] = A[i,j]", "y[i,j] = A[j,i]"),
         ("y[i] = sin(x[i])", "y[i] = x[i] - 1/6 x[i]^3"),
+        # of three entries there are no four that differ
+        ("y = prod[I](1 + x[I])", "y = 1 + x[I] + 1[I < J] x[I] x[J] + 1[I < J] 1[J < K] x[I] x[J] x[K]"),
+        ("y = 1[I < J] 1[J < K] 1[K < L] x[I] x[J] x[K] x[L]", "y = x[I] - x[J]"),
+        ("y[i,j] = 2 X[2i+j]", "y[i,j] = X[2i+j]"),  # an axis that two indices share
     ],
 )
 def test_difference(left, right):
@@ -86,7 +99,7 @@ def test_what_has_no_value_is_undecided():
 
 
 def test_an_assumption_that_no_point_satisfies_is_undecided():
-    found = verdict("y[n] = a[n]", "y[n] = a[n]", "q[n] = a[n]\nassume a[n]^2 = 2")
+    found = verdict("y[n] = a[n]", "y[n] = a[n]", "q[n] = a[n]\nassume a[n]^2 = -2")
     assert found.verdict == "undecided"
     assert str(found) == "undecided: no point was found at which the assumptions hold"
 

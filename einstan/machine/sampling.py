@@ -1,0 +1,274 @@
+"""Points for a claim: arrays at which every function has a value and every assumption holds.
+
+Points avoid zeros and equal entries, so what is compared is the mathematics away from kinks and ties; what a function
+does there is a convention of its table.  Assumptions hold by construction: what they say about one tensor is built
+(`einstan.machine.structures`), and all else is solved for, tensor by tensor (`einstan.machine.solving`).
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from fractions import Fraction
+
+from einstan.calculus.program import Assumption, Program, prefix
+from einstan.language.dims import qualified
+from einstan.language.errors import EinstanError, ExtentError
+from einstan.language.index import Affine
+from einstan.language.node import preorder
+from einstan.language.term import Delta, Indexed, Iverson, Name
+from einstan.machine.duals import Dual, Duals
+from einstan.machine.extents import Extents
+from einstan.machine.guards import index_tensors
+from einstan.machine.loops import Evaluation, Tensor
+from einstan.machine.numbers import EXACT, FLOATS, DomainError, Number, Numbers
+from einstan.machine.points import TRIES
+from einstan.machine.solving import Entries, solved
+from einstan.machine.structures import Fact, builder, fact
+
+ABSOLUTE, QUICK = Decimal("1e-45"), 1e-9  # what counts as nothing, in exact numbers and in floats
+SOLVED_TRIES = 6  # where every try has to be solved for
+EFFORT = 4_000  # entries that are solved for, before it is given up
+DRAWN = ("range", "labels")  # what is met as entries are drawn
+
+Point = dict[Name, Tensor]
+Values = Mapping[Name, Tensor]
+
+
+@dataclass(frozen=True)
+class Relation:
+    """An assumption: the equation that says how far it is from holding, the inputs that it rests on, and what it says
+    where it is about one of them; ``defines`` is a tensor that it gives by others, if it does."""
+
+    check: Name
+    inputs: frozenset[Name]
+    known: Fact | None
+    defines: Name | None
+
+
+class Sampler:
+    """Draws points at which every function has a value and every assumption holds.
+
+    ``exact`` numbers decide.  In ``floats`` a point is looked at quickly: what overflows or has no value there is none.
+    ``special`` are values that a tensor is compared with by ``==``, and so has to have at times.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        checks: Sequence[Name],
+        rules: Sequence[Assumption],
+        generator: random.Random,
+        kinks: bool = False,
+        special: Mapping[Name, Sequence[Fraction]] | None = None,
+    ) -> None:
+        self.program, self.checks, self.generator, self.kinks = program, checks, generator, kinks
+        self.special = special or {}
+        self.compared = _compared_with_indices(program)
+        self.index_axes = {**{name: set() for name in self.compared}, **index_tensors(program.equations)}
+        self.behind = _behind(program)
+        self.relations = [self._relation(check, rule) for check, rule in zip(checks, rules, strict=True)]
+        self.facts: dict[Name, list[Fact]] = {}
+        for relation in self.relations:
+            if relation.known is not None:
+                (name,) = relation.inputs
+                self.facts.setdefault(name, []).append(relation.known)
+        self.open = [r for r in self.relations if r.known is None or r.known.kind not in DRAWN]
+        self.ready: dict[object, tuple[Extents, Evaluation]] = {}
+        self.effort = EFFORT
+        self.reason = ""
+        self.outside = ""  # the problem, where something has been read outside
+
+    def _relation(self, check: Name, rule: Assumption) -> Relation:
+        inputs = frozenset(name for name in self.behind[check] if name in self.program.inputs)
+        real = inputs - self.index_axes.keys()
+        found = fact(rule.lhs, rule.rhs)
+        known = found[1] if found is not None and inputs == {found[0]} else None
+        if known is not None and known.dim:
+            known = replace(known, dim=self.program.dims.find(qualified(known.dim, f"{check}:")))
+        given = [
+            side.tensor
+            for side, other in ((rule.lhs, rule.rhs), (rule.rhs, rule.lhs))
+            if isinstance(side, Indexed) and side.tensor in real and not _reads(other, side.tensor)
+        ]
+        return Relation(check, inputs if known else real, known, given[0] if given else None)
+
+    def point(self, extents: Extents, numbers: Numbers = EXACT) -> tuple[Point, Values] | None:
+        for number in range(SOLVED_TRIES if self.open else TRIES):
+            point = self.draw(extents, positive=number % 2 == 1)
+            values = None if point is None else self.values(point, extents, numbers)
+            if point is not None and values is not None:
+                return point, values
+            if self.outside:
+                break
+        return None
+
+    def values(self, point: Point, extents: Extents, numbers: Numbers = EXACT) -> Values | None:
+        """All tensors at a point, unless a function has no value or an assumption fails there."""
+        try:
+            values = self._evaluation(numbers, extents, numbers)(point)
+        except (DomainError, EinstanError) as error:
+            self.reason = str(error).splitlines()[0]
+            if isinstance(error, ExtentError):
+                self.outside = self.reason
+            return None
+        if numbers is FLOATS and not all(math.isfinite(entry) for tensor in values.values() for entry in tensor.flat):
+            return None
+        for check in self.checks:
+            if any(abs(entry) > (QUICK if numbers is FLOATS else ABSOLUTE) for entry in values[check].flat):
+                self.reason = "no point was found at which the assumptions hold"
+                return None
+        return values
+
+    def _evaluation(
+        self, key: object, extents: Extents, numbers: Numbers, only: frozenset[Name] | None = None
+    ) -> Evaluation:
+        if key not in self.ready or self.ready[key][0] is not extents:
+            self.ready[key] = extents, Evaluation(self.program, extents, numbers, only)
+        return self.ready[key][1]
+
+    # ---- drawing -------------------------------------------------------------------------------------------------
+
+    def draw(self, extents: Extents, positive: bool) -> Point | None:
+        """Random entries, then those that the assumptions ask for; None where they cannot be had from these."""
+        shapes = {name: extents.shape(name) for name in self.program.inputs if name in self.program.ranks}
+        count = sum(math.prod(shape) for shape in shapes.values())
+        if self.kinks:
+            pool = iter(self.generator.choices((Fraction(-1), Fraction(0), Fraction(1)), k=count))
+        else:
+            pool = iter(self.generator.sample(_entries(count, positive), count))
+        point: Point = {}
+        for name, shape in shapes.items():
+            drawn = [next(pool) for _ in range(math.prod(shape))]
+            if name in self.index_axes:
+                top = self._labels(name, extents)
+                drawn = [Fraction(self.generator.randrange(top)) for _ in drawn]
+            elif name in self.special:
+                drawn = [self.generator.choice((*self.special[name], entry)) for entry in drawn]
+            point[name] = Tensor(shape, self._within(name, drawn))
+        return point if not self.open or self._met(point, extents) else None
+
+    def _labels(self, name: Name, extents: Extents) -> int:
+        """How many labels there are: those of the axes that are read there, else one more than the indices that they
+        are compared with take, unless an assumption keeps them inside."""
+        slots = [extents.known[self.program.dims.find(axis)] for axis in self.index_axes[name]]
+        inside = [extents.known[own.dim] for own in self.facts.get(name, ()) if own.dim in extents.known]
+        compared = [extents.known[dim] + 1 for dim in self.compared.get(name, ()) if dim in extents.known]
+        return max(1, min([*slots, *inside] or compared or [2]))
+
+    def _within(self, name: Name, drawn: list[Fraction]) -> list[Number]:
+        """The entries, those outside of the ranges that are assumed drawn again."""
+        found: list[Number] = list(drawn)
+        for own in self.facts.get(name, ()):
+            if own.kind == "range":
+                low, high = own.numbers
+                for k, entry in enumerate(found):
+                    if (low is not None and entry <= low) or (high is not None and entry >= high):
+                        found[k] = _between(low, high, self.generator)
+        return found
+
+    def _met(self, point: Point, extents: Extents) -> bool:
+        """Make the assumptions true, tensor by tensor in an order that is drawn: each is asked of the last that it
+        rests on, and of that tensor alone."""
+        names = list(dict.fromkeys(name for relation in self.open for name in sorted(relation.inputs, key=str)))
+        self.generator.shuffle(names)
+        names.sort(key=lambda name: any(relation.defines == name for relation in self.open))
+        fixed: set[Name] = set()
+        for name in names:
+            fixed.add(name)
+            own = [relation for relation in self.open if name in relation.inputs and relation.inputs <= fixed]
+            if own and not self._meets(name, own, point, extents):
+                self.reason = "no point was found at which the assumptions hold"
+                return False
+        return True
+
+    def _meets(self, name: Name, own: Sequence[Relation], point: Point, extents: Extents) -> bool:
+        facts = [relation.known for relation in own if relation.known is not None]
+        build = builder((*facts, *self._ranges(name))) if len(facts) == len(own) else None
+        if build is not None:
+            made = build(point[name], self.generator)
+            if made is not None:
+                point[name] = made
+            return made is not None
+        checks = tuple(relation.check for relation in own)
+        only = frozenset(inner for check in checks for inner in (check, *self.behind[check]))
+
+        def residuals(entries: Entries, numbers: Numbers) -> list[Number]:
+            evaluation = self._evaluation((name, checks, numbers), extents, Duals(numbers), only)
+            moving = [Dual(value, {key: numbers.of(1)}) for key, value in entries.items()]
+            found = evaluation({**point, name: Tensor(point[name].shape, moving)})
+            return [entry for check in checks for entry in found[check].flat]
+
+        self.effort -= len(point[name].flat)
+        if self.effort < 0:
+            return False
+        try:
+            entries = solved(dict(enumerate(point[name].flat)), residuals)
+        except (DomainError, EinstanError) as error:
+            self.reason = str(error).splitlines()[0]
+            return False
+        if entries is None:
+            return False
+        point[name] = Tensor(point[name].shape, list(entries.values()))
+        return True
+
+    def _ranges(self, name: Name) -> list[Fact]:
+        return [own for own in self.facts.get(name, ()) if own.kind == "range"]
+
+
+def _behind(program: Program) -> dict[Name, dict[Name, None]]:
+    """Every tensor that a definition rests on, through the others."""
+    found: dict[Name, dict[Name, None]] = {}
+    for equation in program.equations:
+        read = program.reads[equation.name]
+        found[equation.name] = dict.fromkeys((*read, *(inner for name in read for inner in found.get(name, ()))))
+    return found
+
+
+def _reads(side: object, tensor: Name) -> bool:
+    return any(isinstance(node, Indexed) and node.tensor == tensor for node in preorder(side))  # type: ignore[arg-type]
+
+
+def _compared_with_indices(program: Program) -> dict[Name, list[str]]:
+    """For tensors in ``1[y[n] == K]`` the dimensions of the indices that they are compared with."""
+    found: dict[Name, list[str]] = {}
+    for equation in program.equations:
+        for node in preorder(equation.rhs):
+            if not isinstance(node, Delta | Iverson):
+                continue
+            forms = [form for form in node.children if isinstance(form, Affine)]
+            read = [
+                node.tensor
+                for node in (*node.children, *(a for f in forms for a, _ in f.terms))
+                if isinstance(node, Indexed)
+            ]
+            for form in forms:
+                if form.index is not None:
+                    dim = program.dims.find(qualified(form.index.dim, prefix(equation)))
+                    for name in read:
+                        found.setdefault(name, []).append(dim)
+    return found
+
+
+def _between(low: Fraction | None, high: Fraction | None, generator: random.Random) -> Fraction:
+    """A fraction within a range that may be open to one side."""
+    if low is None and high is None:
+        return Fraction(generator.randint(1, 9), 4)
+    bottom = low if low is not None else high - 2  # type: ignore[operator]
+    top = high if high is not None else bottom + 2
+    return bottom + (top - bottom) * Fraction(generator.randint(1, 60), 61)
+
+
+def _entries(count: int, positive: bool) -> list[Fraction]:
+    """Distinct small rationals, none of them 0: halves and thirds first, finer ones where more are needed."""
+    found: dict[Fraction, None] = {}
+    denominator = 1
+    while len(found) < max(2 * count, 8):
+        for numerator in range(1, 2 * denominator + 1):
+            for sign in (1,) if positive else (1, -1):
+                found[Fraction(sign * numerator, denominator)] = None
+        denominator += 1
+    return list(found)

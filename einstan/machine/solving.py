@@ -1,0 +1,130 @@
+"""Relations between entries of tensors, solved: exactly where they are linear in what may move, else to 50 digits.
+
+Newton's method, begun in exact numbers at a random point: what is linear holds after one step, with every entry a
+fraction and every free entry as it was drawn.  What is not linear is approached in floats, by the smallest step that
+solves the linearised relations, and then in decimals until no more digits are carried.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from decimal import Decimal
+from fractions import Fraction
+
+from einstan.machine.duals import slopes_of, value_of
+from einstan.machine.numbers import EXACT, FLOATS, DomainError, Number, Numbers
+
+Entries = dict[Hashable, Number]
+Residuals = Callable[[Entries, Numbers], "list[Number]"]
+
+STEPS, POLISH = 25, 6  # of Newton's method, in floats and in decimals
+NEAR, THERE = 1e-11, Decimal("1e-55")
+SMALL = Decimal("1e-8")  # a slope that is left where relations say the same twice, before they hold
+FAR = 1e3  # entries beyond this are no point to look at
+
+
+def solved(start: Entries, residuals: Residuals) -> Entries | None:
+    """Entries at which all residuals vanish, near the given ones; None where they were not found.
+
+    ``residuals(entries, numbers)`` gives duals whose slopes are in the entries.
+    """
+    found = residuals(start, EXACT)
+    if not any(value_of(r) != 0 for r in found):
+        return start
+    if not any(slopes_of(r) for r in found):
+        return None
+    exact = _moved(start, moves(found))
+    if exact is not None and all_fractions(exact) and not any(value_of(r) != 0 for r in residuals(exact, EXACT)):
+        return exact
+    try:
+        near = _approached({key: float(value) for key, value in start.items()}, residuals)
+        return None if near is None else _polished({key: Decimal(value) for key, value in near.items()}, residuals)
+    except (DomainError, OverflowError, ValueError):
+        return None
+
+
+def all_fractions(entries: Mapping[Hashable, Number]) -> bool:
+    return all(isinstance(value, Fraction) for value in entries.values())
+
+
+def _approached(entries: dict[Hashable, float], residuals: Residuals) -> dict[Hashable, float] | None:
+    import numpy as np  # a document in which nothing is solved for does not load it
+
+    keys = list(entries)
+    place = {key: k for k, key in enumerate(keys)}
+    for _ in range(STEPS):
+        found = residuals(entries, FLOATS)
+        values = np.array([value_of(r) for r in found])
+        largest = np.abs(values).max(initial=0.0)
+        if largest <= NEAR:
+            return entries
+        if not math.isfinite(largest) or max(map(abs, entries.values())) > FAR:
+            return None
+        slopes = np.zeros((len(found), len(keys)))
+        for row, residual in enumerate(found):
+            for key, slope in slopes_of(residual).items():
+                slopes[row, place[key]] = slope
+        step = np.linalg.lstsq(slopes, -values, rcond=1e-8)[0].tolist()
+        entries = {key: entries[key] + own for key, own in zip(keys, step, strict=True)}
+    return None
+
+
+def _polished(entries: Entries, residuals: Residuals) -> Entries | None:
+    for _ in range(POLISH):
+        found = residuals(entries, EXACT)
+        if all(abs(value_of(r)) <= THERE for r in found):
+            return entries
+        moved = _moved(entries, moves(found, consistent=False))
+        assert moved is not None
+        entries = moved
+    return None
+
+
+def _moved(entries: Entries, step: Entries | None) -> Entries | None:
+    if step is None:
+        return None
+    return {key: EXACT.add(value, step[key]) if key in step else value for key, value in entries.items()}
+
+
+def moves(residuals: Iterable[Number], consistent: bool = True) -> Entries | None:
+    """A step that makes the linearised residuals vanish; None where, to be ``consistent``, there is none."""
+    pivots: dict[Hashable, tuple[dict[Hashable, Number], Number]] = {}
+    for residual in residuals:
+        row, value = dict(slopes_of(residual)), EXACT.mul(EXACT.of(-1), value_of(residual))
+        for key in [key for key in row if key in pivots]:
+            factor = row.pop(key)
+            other, known = pivots[key]
+            value = EXACT.add(value, EXACT.mul(-factor, known))
+            _subtract(row, other, factor)
+        row = {key: slope for key, slope in row.items() if not _is_nothing(slope)}
+        if not row:
+            if consistent and not _is_nothing(value):
+                return None
+            continue
+        pivot = max(row, key=lambda key: abs(row[key]))
+        scale = EXACT.apply("pow", row.pop(pivot), EXACT.of(-1))
+        row = {key: EXACT.mul(scale, slope) for key, slope in row.items()}
+        value = EXACT.mul(scale, value)
+        for key, (other, known) in list(pivots.items()):
+            if pivot in other:
+                factor = other.pop(pivot)
+                _subtract(other, row, factor)
+                pivots[key] = other, EXACT.add(known, EXACT.mul(-factor, value))
+        pivots[pivot] = row, value
+    return {key: value for key, (_, value) in pivots.items()}
+
+
+def _subtract(row: dict[Hashable, Number], other: Mapping[Hashable, Number], factor: Number) -> None:
+    for key, slope in other.items():
+        change = EXACT.mul(-factor, slope)
+        total = EXACT.add(row[key], change) if key in row else change
+        if total == 0:
+            row.pop(key, None)
+        else:
+            row[key] = total
+
+
+def _is_nothing(number: Number) -> bool:
+    """Zero, or what rounding has left of it."""
+    return bool(number == 0) if isinstance(number, Fraction) else abs(number) <= SMALL
