@@ -6,7 +6,7 @@ squareW[n] = sum[P](X[n,P]^2) sum[Q](deachLdZ[n,Q]^2)            its squared nor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -128,18 +128,20 @@ def _square(program: calculus.Program, derivative: Equation, name: str) -> Equat
 
 
 def _each(base: calculus.Program, loss: str, over: str, name: str) -> Equation:
-    """The loss without its sum over the examples, times their number."""
+    """The loss without its sum over the examples, times their number.
+
+    It is read as it is evaluated, or else as it is written: a sum of exponentials is evaluated as one of a logsumexp.
+    """
     equation = next(e for e in stabilised(base) if e.name == loss)
     own = base.resolved(base[loss])
     letter = capitalised(over)
     dims = {i.dim for term in (own.rhs, equation.rhs) for i in bound_indices(term) if i.name in (letter, over)}
+    evaluated = _terms(equation.rhs)
+    counted = all(len(_examples(term, dims)[2]) == 1 for term in evaluated)
     terms: list[Expr] = []
     number = None
-    for term in equation.rhs.terms if isinstance(equation.rhs, Add) else (equation.rhs,):
-        coefficient, flat, summed = flattened((term,))
-        if not any(i.dim in dims for i in summed):
-            flat, summed = _means_opened(flat, summed)
-        mine = [i for i in summed if i.dim in dims]
+    for term in evaluated if counted else _terms(own.rhs):
+        factors, summed, mine = _examples(term, dims)
         if len(mine) != 1:
             raise ProgramError(
                 f"{loss} is not a sum over {letter}, so it has no loss for each of its values",
@@ -148,10 +150,22 @@ def _each(base: calculus.Program, loss: str, over: str, name: str) -> Equation:
                 repair=f"name the index of {loss} that counts the examples",
             )
         number = Index(lowered(letter), mine[0].dim)
-        body = simplify_product((Const(coefficient), *flat, Extent(mine[0])), [i for i in summed if i is not mine[0]])
+        body = simplify_product((*factors, Extent(mine[0])), [i for i in summed if i is not mine[0]])
         terms.append(substitute(body, {mine[0]: number}))  # type: ignore[arg-type]
     assert number is not None
     return derived_equation(name, (number,), simplify_sum(terms), equation.where)
+
+
+def _terms(rhs: Expr) -> tuple[Expr, ...]:
+    return rhs.terms if isinstance(rhs, Add) else (rhs,)
+
+
+def _examples(term: Expr, dims: Collection[str]) -> tuple[list[Expr], list[Index], list[Index]]:
+    """The factors of a term, the indices that it sums, and those among them that count examples."""
+    coefficient, flat, summed = flattened((term,))
+    if not any(i.dim in dims for i in summed):
+        flat, summed = _means_opened(flat, summed)
+    return [Const(coefficient), *flat], summed, [i for i in summed if i.dim in dims]
 
 
 def _means_opened(flat: list[Expr], summed: list[Index]) -> tuple[list[Expr], list[Index]]:

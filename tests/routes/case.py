@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from tests.routes.meaning import STEP, Meaning
+from tests.routes.meaning import Meaning
+from tests.routes.meant import Meant
 from tests.routes.tree import Delta, Ext, Line, Ref, Test, children, nodes
 
 Array = Any
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
+class Case(Meant):
     """``inputs`` has the dimensions of each tensor that is given, ``integers`` what the entries of some of them index.
 
     ``wrt`` are the inputs that ``loss`` is differentiated by.
@@ -106,89 +107,10 @@ class Case:
             found |= {size.strip("|").partition(".")[0] for _, size in line.where if "." in size}
         return found
 
-    # ---- the meaning -------------------------------------------------------------------------------------------------
-
-    def meaning(self) -> Meaning:
-        return Meaning(self.lines, self.sizes, {})
-
-    @cached_property
-    def _entries(self) -> list[tuple[str, tuple[int, ...]]]:
-        return [(name, place) for name in self.floats for place in np.ndindex(self.data[name].shape)]
-
-    @cached_property
-    def plain(self) -> Meaning:
-        """The values by themselves; their imaginary parts are zero."""
-        found = self.meaning()
-        found({name: np.asarray(a)[None] + (0 if name in self.integers else 0j) for name, a in self.data.items()})
-        return found
-
-    @cached_property
-    def values(self) -> dict[str, Array]:
-        return {line.name: self.plain.tensors[line.name].real[0] for line in self.lines}
-
-    def slopes(self, data: Mapping[str, Array]) -> tuple[dict[str, dict[str, Array]], Meaning]:
-        """``{of: {wrt: array}}``: every tensor by every entry of every input that is a float."""
-        entries, count = self._entries, max(len(self._entries), 1)
-        given = {}
-        for name, array in data.items():
-            lead = 1 if name in self.integers else count
-            given[name] = np.repeat(np.asarray(array)[None], lead, axis=0) + (0 if name in self.integers else 0j)
-        for row, (name, place) in enumerate(entries):
-            given[name][(row, *place)] += 1j * STEP
-        found = self.meaning()
+    def evaluated(self, given: Mapping[str, Array]) -> Meaning:
+        found = Meaning(self.lines, self.sizes)
         found(given)
-        result: dict[str, dict[str, Array]] = {}
-        for line in self.lines:
-            value = found.tensors[line.name]
-            value = np.broadcast_to(value, (count, *value.shape[1:])).imag / STEP
-            result[line.name], row = {}, 0
-            for name in self.floats:
-                shape = np.shape(data[name])
-                size = int(np.prod(shape))
-                block = np.moveaxis(value[row : row + size], 0, -1)
-                result[line.name][name] = block.reshape((*value.shape[1:], *shape))
-                row += size
-        return result, found
-
-    @cached_property
-    def jacobians(self) -> dict[str, dict[str, Array]]:
-        return self.slopes(self.data)[0]
-
-    def gradient(self, wrt: str, loss: str | None = None) -> Array:
-        return self.jacobians[loss or self.loss][wrt]
-
-    def gradients_at(self, params: Mapping[str, Array]) -> dict[str, Array]:
-        """The gradients of the loss where some inputs are others."""
-        return self.slopes({**self.data, **params})[0][self.loss]
-
-    def hessian_product(self, directions: Mapping[str, Array]) -> dict[str, Array]:
-        """Central differences of exact gradients, four of them, so that the error is of the order h^4."""
-        total: dict[str, Array] = dict.fromkeys(directions, 0.0)
-        h = 2e-3
-        for factor, weight in ((1, 8), (-1, -8), (2, -1), (-2, 1)):
-            there = {n: np.asarray(self.data[n], float) + factor * h * v for n, v in directions.items()}
-            found = self.gradients_at(there)
-            for name in total:
-                total[name] = total[name] + weight * found[name] / (12 * h)
-        return total
-
-    @cached_property
-    def magnitude(self) -> float:
-        """The largest number on the way to a value or to a derivative."""
-        tops = [self.plain.largest]
-        tops += [float(np.abs(a).max()) for of in self.jacobians.values() for a in of.values() if a.size]
-        return max(tops)
-
-    @cached_property
-    def finite(self) -> bool:
-        return all(np.isfinite(value).all() for value in self.values.values())
-
-    @cached_property
-    def derivable(self) -> bool:
-        """Whether the loss and its gradient are finite."""
-        return bool(np.isfinite(self.values[self.loss]).all()) and all(
-            np.isfinite(self.gradient(name)).all() for name in self.wrt
-        )
+        return found
 
     def __repr__(self) -> str:
         return f"Case({', '.join(f'{each.name}={getattr(self, each.name)!r}' for each in fields(self))})"

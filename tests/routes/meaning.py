@@ -53,8 +53,8 @@ class OutsideError(Exception):
 class Meaning:
     """The values of all tensors of a program along some directions; ``closest`` is how near a kink it came."""
 
-    def __init__(self, lines: tuple[Line, ...], sizes: Mapping[str, int], shapes: Mapping[str, tuple[int, ...]]):
-        self.lines, self.sizes, self.shapes = lines, sizes, shapes
+    def __init__(self, lines: tuple[Line, ...], sizes: Mapping[str, int]) -> None:
+        self.lines, self.sizes = lines, sizes
         self.closest, self.tied = math.inf, False
         self.tensors: dict[str, Array] = {}
         self.largest = 1.0

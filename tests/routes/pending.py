@@ -34,9 +34,6 @@ PENDING = [
     Pending(
         "an update of a scalar parameter", ("compile(update",), lambda case: any(not case.ranks[n] for n in case.wrt)
     ),
-    Pending("a size that only an array tells that is not read", words="the extent of"),
-    Pending("a size that only an array tells that is not read", ("newton",), words="there is no tensor"),
-    Pending("a sum of exponentials counts no examples", ("per example",), words="is not a sum over"),
     Pending("an array whose values cancel", words="is not a tensor that the program reads"),
     Pending(
         "a cotangent that names a value that the scalar does not rest on",

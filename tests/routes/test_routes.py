@@ -11,6 +11,7 @@ import pytest
 from tests.routes.generator import made
 from tests.routes.pending import known, pending
 from tests.routes.routes import ROUTES
+from tests.routes.rows import ROWS
 from tests.routes.run import Run, chosen, on
 from tests.routes.shrink import shrunk
 
@@ -29,3 +30,11 @@ def test_every_route_gives_what_the_program_means(chunk):
                 if finding is not None and not known(finding):
                     small = shrunk(finding, each, seconds=5)
                     raise AssertionError(f"seed {seed} (EINSTAN_SEED={SEED})\n{small}\n\nmade from\n{case.text}")
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize("route", [r for r in ROUTES.values() if "fast" not in r.name], ids=lambda each: each.name)
+def test_rows(row, route):
+    if not pending(row, route) and route.when(row):
+        finding, _ = on(Run(row), route)
+        assert finding is None or known(finding), str(finding)

@@ -1,0 +1,172 @@
+"""Programs that failed once, with their data and what they mean in plain NumPy: run on every route.
+
+The functions take arrays of complex numbers, and imaginary parts give their derivatives (`tests.routes.meant`).  They
+share no code with the package.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from tests.routes.meaning import FUNCTIONS, Meaning
+from tests.routes.meant import Meant
+
+Array = Any
+
+
+@dataclass(frozen=True)
+class RowLine:
+    text: str
+
+    @property
+    def name(self) -> str:
+        return re.match(r"\w+", self.text)[0]
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        slots = re.match(r"\w+\[(.*?)\]", self.text)
+        return tuple(slots[1].split(",")) if slots else ()
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, eq=False)
+class Row(Meant):
+    """``meaning(**arrays)`` gives every tensor that a line defines."""
+
+    name: str
+    text: str
+    arrays: Mapping[str, Any]
+    meaning: Callable[..., dict[str, Array]]
+    by: str = ""  # the inputs to differentiate by
+    loss: str = "L"
+    features: frozenset[str] = frozenset()
+    dtype: str = "float64"
+    data_seed: int = 0
+    sizes: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys("abcd", 0))
+
+    @cached_property
+    def lines(self) -> tuple[RowLine, ...]:
+        return tuple(RowLine(line.strip()) for line in self.text.strip().splitlines())
+
+    @cached_property
+    def by_name(self) -> dict[str, RowLine]:
+        return {line.name: line for line in self.lines}
+
+    @cached_property
+    def data(self) -> dict[str, Array]:
+        return {name: np.asarray(a) if np.asarray(a).dtype.kind == "i" else np.asarray(a, self.dtype)
+                for name, a in self.arrays.items()}  # fmt: skip
+
+    @cached_property
+    def integers(self) -> set[str]:
+        return {name for name, a in self.data.items() if a.dtype.kind == "i"}
+
+    @cached_property
+    def floats(self) -> tuple[str, ...]:
+        return tuple(name for name in self.data if name not in self.integers)
+
+    @cached_property
+    def wrt(self) -> tuple[str, ...]:
+        return tuple(self.by.split())
+
+    @cached_property
+    def ranks(self) -> dict[str, int]:
+        return {**{n: a.ndim for n, a in self.data.items()}, **{line.name: len(line.free) for line in self.lines}}
+
+    def with_sizes(self, sizes: Mapping[str, int], seed: int) -> Row:
+        return self
+
+    def behind(self, name: str) -> set[str]:
+        """Those whose values it varies with, here."""
+        return {wrt for wrt in self.wrt if np.any(self.jacobians[name][wrt])}
+
+    def evaluated(self, given: Mapping[str, Array]) -> Meaning:
+        found = Meaning((), {})
+        count = max([1, *(len(given[name]) for name in self.floats)])
+        with np.errstate(all="ignore"):
+            rows = [
+                self.meaning(**{n: a[0 if n in self.integers else k] for n, a in given.items()}) for k in range(count)
+            ]
+        found.tensors = {line.name: np.array([row[line.name] for row in rows]) + 0j for line in self.lines}
+        finite = [np.abs(a[np.isfinite(a)]).max(initial=0) for a in found.tensors.values()]
+        found.largest = max(1.0, *finite)
+        return found
+
+    def __repr__(self) -> str:
+        return f"row {self.name!r}"
+
+
+def absolute(z: Array) -> Array:
+    return FUNCTIONS["abs"](np.asarray(z))
+
+
+def regression(X: Array, w: Array, y: Array) -> dict[str, Array]:
+    Z = X @ w
+    return {"Z": Z, "e": y - Z, "L": ((y - Z) ** 2).mean()}
+
+
+def bell(b: Array, y: Array) -> dict[str, Array]:
+    Z = np.exp(-(b**2))
+    return {"U": b**2, "Z": Z, "e": y - Z, "L": ((y - Z) ** 2).sum()}
+
+
+def shifted(x: Array) -> dict[str, Array]:
+    y = np.concatenate([[0], x[:-1]])
+    return {"y": y, "L": (y**2).sum()}
+
+
+def repulsion(x: Array) -> dict[str, Array]:
+    total = sum(1 / absolute(x[i] - x[j]) for i in range(len(x)) for j in range(len(x)) if i != j)
+    return {"L": total}
+
+
+def repulsion_by_name(x: Array) -> dict[str, Array]:
+    return {"V": 1 / absolute(x[:, None] - x[None, :]), "L": repulsion(x)["L"] / 2}
+
+
+def windows(v: Array, Q: Array, c: Array) -> dict[str, Array]:
+    f = np.array([sum(v[2 * j + k] * Q[k] for k in range(len(Q))) for j in range(len(c))])
+    return {"f": f, "L": (f * c).sum()}
+
+
+def entry(p: Array) -> dict[str, Array]:
+    return {"e": 2 * p, "L": np.exp(2 * p[0])}
+
+
+def difference_of_squares(x: Array, s: Array) -> dict[str, Array]:
+    products = (x - s) * (x + s)
+    return {"L": products[np.argmax(products.real)]}
+
+
+def scaled_maximum(a: Array, x: Array) -> dict[str, Array]:
+    return {"L": (a * x)[np.argmax((a * x).real)]}
+
+
+ROWS = [
+    Row("regression", "Z[n] = X[n,K] w[K]\ne[n] = y[n] - Z[n]\nL = e[N]^2 / |N|",
+        {"X": [[1, 2], [0.5, -1], [2, 0.25]], "w": [0.5, -1], "y": [1, 2, -0.5]}, regression, "w"),
+    Row("a bell fitted", "U[i] = b[i]^2\nZ[i] = exp(-U[i])\ne[i] = y[i] - Z[i]\nL = e[I]^2",
+        {"b": [0.5, -1, 0.25], "y": [1, 2, -0.5]}, bell, "b"),
+    Row("shifted by padding", "y[i] = pad(x[i-1])\nL = y[I]^2", {"x": np.arange(6.0)}, shifted, "x"),
+    Row("repulsion", "L = sum[I,J](1[I != J] / abs(x[I] - x[J]))", {"x": [0.0, 1, 3]}, repulsion, "x",
+        features=frozenset({"guard"})),
+    Row("repulsion by a name", "V[i,j] = 1 / abs(x[i] - x[j])\nL = 1/2 sum[I,J](1[I != J] V[I,J])", {"x": [0.0, 1, 3]},
+        repulsion_by_name, "x", features=frozenset({"guard"})),
+    Row("windows with a stride", "f[j] = sum[K](v[2j+K] Q[K])\nL = sum[J](f[J] c[J])",
+        {"v": [0.0, 1, 2, 3], "Q": [0.5], "c": [1.0, 1.0]}, windows, "Q v c",
+        features=frozenset({"window"})),
+    Row("one entry", "e[n] = 2 p[n]\nL = exp(e[0])", {"p": [1.0, 2, 3]}, entry, "p", features=frozenset({"entry"})),
+    Row("a maximum of products", "L = max[I]((x[I] - s) (x[I] + s))", {"x": [0.3, -1.7, 0.9], "s": 0.7},
+        difference_of_squares, "x s"),
+    Row("a maximum of products again", "L = max[I]((x[I] - s) (x[I] + s))", {"x": [1.3, 0.7, -0.9], "s": 0.35},
+        difference_of_squares, "x s"),
+    Row("a maximum of a scaled vector", "L = max[N](a x[N])", {"a": 0.7, "x": [0.3, 1.1, -0.2]}, scaled_maximum, "a x"),
+]  # fmt: skip
