@@ -29,7 +29,7 @@ def entries(case: Case, limit: int = 400) -> bool:
 
 @route("backward.compile")
 def backward(run: Run) -> Iterator[Compared]:
-    yield from gradients(run, run.backward.compile()(run.data_of(run.backward)))
+    yield from gradients(run, run.backward.compile()(run.data))
 
 
 @route("backward.compile(outputs)", share=0.4)
@@ -37,7 +37,7 @@ def backward_some(run: Run) -> Iterator[Compared]:
     names = [*(f"d{name}" for name in run.case.wrt), run.case.loss]
     wanted = run.rng.sample(names, run.rng.randint(1, len(names)))
     made = run.backward.compile(outputs=wanted)
-    found = made(run.needed(made))
+    found = made(run.data)
     yield "outputs", sorted(found) == sorted(wanted), True
     yield from gradients(run, found)
     if run.case.loss in found:
@@ -47,34 +47,34 @@ def backward_some(run: Run) -> Iterator[Compared]:
 @route("backward by loops", share=0.1)
 def backward_by_loops(run: Run) -> Iterator[Compared]:
     whole = run.backward.whole
-    found = evaluate(whole, run.data_of(run.backward), None, FLOATS)
+    found = evaluate(whole, run.data, None, FLOATS)
     yield from gradients(run, {str(name): nested(tensor) for name, tensor in found.items()})
 
 
 @route("backward.compile(any_size=True)", share=0.2)
 def backward_any_size(run: Run) -> Iterator[Compared]:
     made = run.backward.compile(any_size=True)
-    yield from gradients(run, made(run.needed(made)))
+    yield from gradients(run, made(run.data))
     other = other_sizes(run.case)
     if resized(other) and sensible(other) and other.derivable:
-        yield from gradients(run, made(run.needed(made, other.data)), other)
+        yield from gradients(run, made(other.data), other)
 
 
 @route("backward.compile(reuse_buffers=True)", share=0.1)
 def backward_reuse(run: Run) -> Iterator[Compared]:
     made = run.backward.compile(reuse_buffers=True)
-    first = run.needed(made)
+    first = run.data
     made(first)
     other = run.case.with_sizes(run.case.sizes, run.case.data_seed + 1)
     if sensible(other) and other.derivable:
-        yield from gradients(run, made(run.needed(made, other.data)), other)
+        yield from gradients(run, made(other.data), other)
     yield from gradients(run, made(first))
 
 
 @route("backward.compile(fast=True)", share=0.003, when=lambda case: NUMBA)
 def backward_numba(run: Run) -> Iterator[Compared]:
     made = run.backward.compile(fast=True)
-    yield from gradients(run, made(run.needed(made)))
+    yield from gradients(run, made(run.data))
 
 
 @route("backward.source()", share=0.1)
@@ -90,7 +90,7 @@ def backward_source(run: Run) -> Iterator[Compared]:
 def backward_printed(run: Run) -> Iterator[Compared]:
     again = es.Program(str(run.backward.whole))
     made = again.compile(outputs=[f"d{name}" for name in run.case.wrt])
-    yield from gradients(run, made(run.needed(made)))
+    yield from gradients(run, made(run.data))
 
 
 @route("str(backward) with forward", share=0.2)
@@ -98,13 +98,13 @@ def backward_with_forward(run: Run) -> Iterator[Compared]:
     """What is printed below what was written is one program."""
     again = es.Program(f"{run.case.text}\n{run.backward}")
     made = again.compile(outputs=[f"d{name}" for name in run.case.wrt])
-    yield from gradients(run, made(run.needed(made)))
+    yield from gradients(run, made(run.data))
 
 
 @route("partial", share=0.3)
 def partial(run: Run) -> Iterator[Compared]:
     made = run.program.partial(run.case.loss, run.one).compile()
-    (found,) = made(run.needed(made)).values()
+    (found,) = made(run.data).values()
     yield f"d{run.case.loss}/d{run.one}", found, run.case.gradient(run.one)
 
 
@@ -112,7 +112,7 @@ def partial(run: Run) -> Iterator[Compared]:
 def partial_of_a_tensor(run: Run) -> Iterator[Compared]:
     of, wrt = inner(run)
     made = run.program.partial(of, wrt).compile()
-    (found,) = made(run.needed(made)).values()
+    (found,) = made(run.data).values()
     yield f"d{of}/d{wrt}", found, run.case.jacobians[of][wrt]
 
 
@@ -152,7 +152,7 @@ def jvp(run: Run) -> Iterator[Compared]:
     wrt = run.rng.sample(run.case.wrt, run.rng.randint(1, len(run.case.wrt)))
     directions = {name: run.direction(name) for name in wrt}
     made = run.program.jvp(run.case.loss, {name: f"V{name}" for name in wrt}).compile()
-    found = made(run.needed(made, {**run.data, **{f"V{name}": v for name, v in directions.items()}}))
+    found = made({**run.data, **{f"V{name}": v for name, v in directions.items()}})
     want = sum(np.vdot(run.case.gradient(name), v) for name, v in directions.items())
     yield f"t{run.case.loss}", found[f"t{run.case.loss}"], want
 
@@ -162,7 +162,7 @@ def vjp(run: Run) -> Iterator[Compared]:
     of, wrt = inner(run)
     cotangent = run.like(run.case.values[of], of)
     made = run.program.vjp({of: "Cot"}, [wrt]).compile()
-    found = made(run.needed(made, {**run.data, "Cot": cotangent}))
+    found = made({**run.data, "Cot": cotangent})
     yield f"d{wrt}", found[f"d{wrt}"], np.tensordot(cotangent, run.case.jacobians[of][wrt], cotangent.ndim)
 
 
@@ -170,7 +170,7 @@ def vjp(run: Run) -> Iterator[Compared]:
 def hvp(run: Run) -> Iterator[Compared]:
     v = run.direction(run.one)
     made = run.program.hvp(run.case.loss, {run.one: f"V{run.one}"}).compile()
-    found = made(run.needed(made, {**run.data, f"V{run.one}": v}))
+    found = made({**run.data, f"V{run.one}": v})
     yield f"td{run.one}", found[f"td{run.one}"], run.case.hessian_product({run.one: v})[run.one]
 
 

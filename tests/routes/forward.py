@@ -72,7 +72,7 @@ def some_outputs(run: Run) -> Iterator[Compared]:
     names = [line.name for line in run.case.lines]
     wanted = run.rng.sample(names, run.rng.randint(1, len(names)))
     made = run.program.compile(outputs=wanted, fast=False)
-    yield from values(run, made(run.needed(made)))
+    yield from values(run, made(run.data))
 
 
 @route("compile(any_size=True)", share=0.5)
@@ -131,7 +131,7 @@ def printed(run: Run) -> Iterator[Compared]:
     again = es.Program(str(run.program))
     yield "equations", again.equations == run.program.equations, True
     made = again.compile(outputs=[run.case.loss])
-    yield from values(run, made(run.needed(made)))
+    yield from values(run, made(run.data))
 
 
 @route("latex again", share=0.2)

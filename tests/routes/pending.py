@@ -29,6 +29,11 @@ def has(feature: str) -> Callable[[Case], bool]:
 PENDING = [
     Pending("a single entry of an inner tensor is read from memory never written", when=has("entry")),
     Pending("a bracket does not guard everywhere", when=has("guard")),
+    Pending(
+        "a size that only an array tells", ("derivative", "hessian", "per example", "newton"), words="the extent of"
+    ),
+    Pending("a size that only an array tells", ("newton",), words="there is no tensor"),
+    Pending("an extent is told by the result itself", words="the equations form a cycle"),
     Pending("source without sizes holds made-up sizes", ("source", "backward.source")),
     Pending("a printed backward pass is no program yet", ("str(backward",)),
     Pending(

@@ -71,17 +71,6 @@ class Run:
         known = {str(name) for name in self.network.value_and_grad(self.case.loss).program.inputs}
         return {name: array for name, array in self.others.items() if name in known}
 
-    def data_of(self, program: Any) -> dict[str, Array]:
-        """The arrays that a program or a pass over one reads."""
-        known = {str(name) for name in getattr(program, "whole", program).inputs}
-        return {name: array for name, array in self.data.items() if name in known}
-
-    def needed(self, compiled: Any, given: Mapping[str, Array] | None = None) -> dict[str, Array]:
-        """The arrays that a compiled program takes, and no others."""
-        given = self.data if given is None else given
-        known = {str(name) for name in compiled.program.inputs}
-        return {name: array for name, array in given.items() if name in known}
-
 
 @dataclass(frozen=True)
 class Route:

@@ -138,7 +138,7 @@ def a_newton_step(run: Run) -> Iterator[Compared]:
     hessian = np.array(columns)
     damping = 2 * float(np.abs(hessian).sum()) + 1
     found = newton(
-        run.program, case.loss, {name: start}, {n: a for n, a in run.data_of(run.program).items() if n != name},
+        run.program, case.loss, {name: start}, {n: a for n, a in run.data.items() if n != name},
         max_iterations=1, damping=damping, tol=1e-12, progress=False,
     )  # fmt: skip
     if len(found.rows) > 1:
