@@ -155,7 +155,7 @@ ROWS = [
         {"X": [[1, 2], [0.5, -1], [2, 0.25]], "w": [0.5, -1], "y": [1, 2, -0.5]}, regression, "w"),
     Row("a bell fitted", "U[i] = b[i]^2\nZ[i] = exp(-U[i])\ne[i] = y[i] - Z[i]\nL = e[I]^2",
         {"b": [0.5, -1, 0.25], "y": [1, 2, -0.5]}, bell, "b"),
-    Row("shifted by padding", "y[i] = pad(x[i-1])\nL = y[I]^2", {"x": np.arange(6.0)}, shifted, "x"),
+    Row("shifted by padding", "y[i] = pad(x[i-1]) where |i| = |x.0|\nL = y[I]^2", {"x": np.arange(6.0)}, shifted, "x"),
     Row("repulsion", "L = sum[I,J](1[I != J] / abs(x[I] - x[J]))", {"x": [0.0, 1, 3]}, repulsion, "x",
         features=frozenset({"guard"})),
     Row("repulsion by a name", "V[i,j] = 1 / abs(x[i] - x[j])\nL = 1/2 sum[I,J](1[I != J] V[I,J])", {"x": [0.0, 1, 3]},
