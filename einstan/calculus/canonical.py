@@ -118,6 +118,8 @@ def _expanded(node: Node, children: tuple[Node, ...], merge: bool) -> Node:
                 return _power_multiplied_out(arguments[0], Const(Fraction(1, 2)), merge)
             if function == "softplus":
                 return _softplus(*arguments)
+            if function == "sigmoid" and is_negative(arguments[0]):  # sigmoid(-u) = 1 - sigmoid(u)
+                return simplify_sum((ONE, neg_simplified(simplify_apply("sigmoid", (neg_all(arguments[0]),)))))
             return simplify_apply(function, arguments)
         case Reduce(operation="mean", indices=indices):
             # mean[K](u) = sum[K](u) / |K|

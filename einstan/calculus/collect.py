@@ -9,12 +9,12 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from einstan.calculus.alpha import alpha
-from einstan.calculus.canonical import expanded
+from einstan.calculus.cancelling import cancelled, opened
 from einstan.calculus.coefficients import is_negative, neg_simplified
 from einstan.calculus.factors import flattened
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.language.index import Affine, Index
-from einstan.language.node import Node, fold, holds, postorder, preorder
+from einstan.language.node import Node, fold, holds, postorder, preorder, rewrite
 from einstan.language.term import (
     MINUS_ONE,
     Add,
@@ -48,8 +48,10 @@ def shortest(expr: Expr) -> Expr:
     first = collected(simple)
     if not _may_shorten(simple):
         return first
-    second = collected(expanded(simple, merge=False))
-    return min((first, second), key=size)
+    found = [first, collected(cancelled(simple))]
+    if (other := opened(simple)) is not simple:
+        found.append(collected(cancelled(other)))
+    return min(found, key=size)
 
 
 def _may_shorten(expr: Expr) -> bool:
@@ -92,7 +94,7 @@ def collected(expr: Expr) -> Expr:
             return reciprocals_last(result)
         return result
 
-    return fold(expr, rule, known=leaf)  # type: ignore[return-value]
+    return rewrite(fold(expr, rule, known=leaf), _turned)  # type: ignore[no-any-return]
 
 
 def _collect(total: Add) -> Expr:
@@ -129,14 +131,14 @@ def _groups(terms: Sequence[Expr]) -> Iterable[tuple[Expr, ...]]:
     """For every factor that some but not all terms have, those terms."""
     having: dict[Node, list[Expr]] = {}
     for term in terms:
-        for key in dict.fromkeys(map(_key, flattened((term,))[1])):
+        for key in dict.fromkeys(map(_key, _flat(term)[1])):
             having.setdefault(key, []).append(term)
     return dict.fromkeys(tuple(group) for group in having.values() if 1 < len(group) < len(terms))
 
 
 def _factored(terms: Sequence[Expr], deep: bool = True) -> Expr | None:
     """``a b + a c`` as ``a (b + c)``; under the same sum, ``sum[K](a b) + sum[K](a c)`` as ``sum[K](a (b + c))``."""
-    parts = _under_the_same_letters([flattened((term,)) for term in terms])
+    parts = _under_the_same_letters([_flat(term) for term in terms])
     own = [summed for _, _, summed in parts]
     together = all(set(summed) == set(own[0]) for summed in own)
     hidden = set() if together else {index for summed in own for index in summed}
@@ -177,6 +179,17 @@ def _factored(terms: Sequence[Expr], deep: bool = True) -> Expr | None:
     return sum_over(outside, reciprocals_last(mul((*front, inner))))
 
 
+def _flat(term: Expr) -> Flat:
+    """A term as its factors, each divisor by itself: 1 / (s |j|) as 1/s and 1/|j|."""
+    number, flat, summed = flattened((term,))
+    divisors: list[Expr] = []
+    for factor in flat:
+        k = _exponent(factor)
+        below = factor.arguments[0] if k < 0 and k.denominator == 1 else None  # type: ignore[attr-defined]
+        divisors += [power(base, k) for base in below.factors] if isinstance(below, Mul) else [factor]
+    return number, divisors, summed
+
+
 def _under_the_same_letters(parts: Sequence[Flat]) -> list[Flat]:
     """sum[K](a[K]) + sum[C](b[C]) as sums over K, where only the letters differ."""
     first = parts[0][2]
@@ -199,6 +212,17 @@ def _sign_in_front(factor: Expr) -> tuple[Expr, ...]:
     if isinstance(factor, Add) and all(map(is_negative, factor.terms)):
         return MINUS_ONE, add(map(neg_simplified, factor.terms))
     return (factor,)
+
+
+def _turned(product: Node) -> Node:
+    """-(a - b) c as (b - a) c, once all that are alike have met."""
+    if not isinstance(product, Mul) or product.factors[0] is not MINUS_ONE:
+        return product
+    for k, factor in enumerate(product.factors):
+        if isinstance(factor, Add) and any(map(is_negative, factor.terms)):
+            other = _positive_first(add(map(neg_simplified, factor.terms)))
+            return mul((*product.factors[1:k], other, *product.factors[k + 1 :]))
+    return product
 
 
 def _by_key(flat: Iterable[Expr]) -> dict[Node, Expr]:

@@ -119,7 +119,7 @@ class _Deriving:
                     rank = self._rank(read)
                     own = tuple(Index(f"{k}'", self.program.dims.find(axis(str(read), k))) for k in range(rank))
                     below_own = apart if read == self.wrt else own
-                    terms = Differentiator(read, below_own).terms(equation.rhs)
+                    terms = Differentiator(read, below_own, on_paper=True).terms(equation.rhs)
                     entry = derivative_name(read, rank, str(self.wrt), len(below))
                     readings.append(Reading(terms, (), (), entry, apart))
             steps = [(rules_of(equation.rhs, {*self.inner, self.wrt}), _sum(readings))]
@@ -146,7 +146,7 @@ class _Deriving:
             readings = []
             for reader in readers:
                 seed = () if reader.name == self.of else (Indexed(f"d{reader.name}", reader.lhs.slots),)
-                terms = Differentiator(tensor, apart).terms(reader.rhs)
+                terms = Differentiator(tensor, apart, on_paper=True).terms(reader.rhs)
                 readings.append(Reading(terms, seed, reader.indices if seed else (), own, apart))
             if not any(reading.terms for reading in readings):
                 continue  # it is read in comparisons alone

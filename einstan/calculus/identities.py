@@ -13,7 +13,7 @@ from math import isqrt
 from einstan.calculus.coefficients import coefficient_of, is_negative, neg_simplified
 from einstan.calculus.factors import powers
 from einstan.calculus.simplify import RULES, as_power, simplify_apply, simplify_product, simplify_sum
-from einstan.language.term import MINUS_ONE, ONE, ZERO, Add, Apply, Const, Delta, Expr, Iverson, Mul, Sum, neg
+from einstan.language.term import MINUS_ONE, ONE, ZERO, Add, Apply, Const, Delta, Expr, Iverson, Mul, Sum
 
 
 def _exp(u: Expr) -> Expr | None:
@@ -23,7 +23,8 @@ def _exp(u: Expr) -> Expr | None:
         return u.arguments[0]  # exp(log(x)) = x
     number, rest = coefficient_of(u)
     if number == -1 and isinstance(rest, Apply) and rest.function == "softplus":
-        return simplify_sum((ONE, neg(simplify_apply("sigmoid", rest.arguments))))  # exp(-softplus(u)) = 1 - sigmoid(u)
+        # exp(-softplus(u)) = sigmoid(-u), and not 1 - sigmoid(u), which has no digits left where u is large
+        return simplify_apply("sigmoid", (simplify_product((MINUS_ONE, rest.arguments[0])),))
     if isinstance(u, Add) and len(u.terms) == 2:
         for term, other in (u.terms, u.terms[::-1]):
             number, rest = coefficient_of(other)
@@ -65,12 +66,6 @@ def _sqrt(u: Expr) -> Expr | None:
             return Const(Fraction(top, bottom))  # sqrt(p^2 / q^2) = p / q
     if isinstance(u, Apply) and u.function == "exp":
         return simplify_apply("exp", (simplify_product((Const(Fraction(1, 2)), u.arguments[0])),))
-    return None
-
-
-def _sigmoid(u: Expr) -> Expr | None:
-    if is_negative(u):  # sigmoid(-u) = 1 - sigmoid(u)
-        return simplify_sum((ONE, neg(simplify_apply("sigmoid", (simplify_product((MINUS_ONE, u)),)))))
     return None
 
 
@@ -139,7 +134,6 @@ RULES.update(
         "exp": _exp,
         "log": _log,
         "sqrt": _sqrt,
-        "sigmoid": _sigmoid,
         "pow": _pow,
         **{name: _odd(name) for name in ("sin", "tan", "arctan", "sinh", "tanh", "erf", "sign")},
         **{name: _even(name) for name in ("cos", "cosh", "abs")},

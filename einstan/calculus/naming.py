@@ -34,7 +34,7 @@ class ForwardNames:
         self._by_head: dict[object, list[tuple[Equation, Expr]]] = {}
         self._by_signature: dict[object, dict[bytes, list[tuple[Equation, Expr]]]] = {}
         self._patterns: dict[Name, tuple[Node, tuple[Index, ...]]] = {}
-        self.parts = Parts()
+        self.parts = Parts(self)
         for equation in equations:
             value = simplify(equation.rhs)
             if _is_worth_naming(value) and set(value.free) == set(equation.indices):

@@ -133,7 +133,8 @@ class Differentiator:
     ``definitions`` are equations that other tensors stand for: a derivative passes through them (that is how the
     derivative of a derivative that names forward values is taken).  ``rename`` is applied to every coefficient when it
     arises; the contractor passes what recognises forward values.  ``kinks`` replaces partials of functions, to select
-    another convention: ``{"relu": ["1[x >= 0]"]}``.
+    another convention: ``{"relu": ["1[x >= 0]"]}``.  With ``on_paper`` the terms of one rule stay apart, as people
+    write them, where a program that runs them would lose digits.
     """
 
     def __init__(
@@ -143,12 +144,14 @@ class Differentiator:
         definitions: Mapping[Name, Equation] | None = None,
         rename: Callable[[Expr], Expr] = lambda expr: expr,
         kinks: Kinks | None = None,
+        on_paper: bool = False,
     ) -> None:
         self.tensor = tensor
         self.indices = indices
         self.definitions = definitions or {}
         self.rename = rename
         self.kinks = kinks or {}
+        self.on_paper = on_paper
         self._memo: dict[Node, tuple[Term, ...]] = {}
 
     def terms(self, expr: Expr) -> tuple[Term, ...]:
@@ -160,7 +163,7 @@ class Differentiator:
                 continue
             below = self._below(node)
             if expanded or not below:
-                self._memo[node] = _merged(self._rule(node))
+                self._memo[node] = _merged(self._rule(node), self.on_paper)
             else:
                 stack.append((node, True))
                 stack.extend((child, False) for child in below if child not in self._memo)
@@ -257,13 +260,17 @@ def _behind(node: Node, definitions: Mapping[Name, Equation]) -> set[Name]:
     return found
 
 
-def _merged(terms: tuple[Term, ...]) -> tuple[Term, ...]:
-    """Accesses under the same deltas become one term, so that a shared graph stays small: x x gives (x + x) δ."""
+def _merged(terms: tuple[Term, ...], by_letter: bool = False) -> tuple[Term, ...]:
+    """Accesses under the same deltas become one term: x x gives (x + x) δ, and u - mean(u) one bracket to multiply.
+
+    So a shared graph stays small, and a difference stays one: no factor is multiplied into its parts.  ``by_letter``
+    merges only what has the same bound letters too.
+    """
     if len(terms) < 2:
         return terms
     groups: dict[tuple[object, ...], list[Term]] = {}
     for term in terms:
-        groups.setdefault((term.bound, term.pairs), []).append(term)
+        groups.setdefault((term.bound, term.pairs) if by_letter else _deltas(term), []).append(term)
     if len(groups) == len(terms):
         return terms
     merged: list[Term] = []
@@ -271,9 +278,32 @@ def _merged(terms: tuple[Term, ...]) -> tuple[Term, ...]:
         if len(group) == 1:
             merged += group
         else:
-            coefficient = simplify_sum(simplify_product((*t.left, *t.right)) for t in group)
-            merged.append(Term(group[0].bound, (coefficient,), group[0].pairs, ()))
+            own, *others = map(_closed, group)
+            own = own.apart_from(index for t in others for index in t.left[0].free if index not in t.bound)
+            coefficients = [substitute(t.left[0], dict(zip(t.bound, own.bound, strict=True))) for t in (own, *others)]
+            merged.append(Term(own.bound, (simplify_sum(coefficients),), own.pairs, ()))  # type: ignore[arg-type]
     return tuple(merged)
+
+
+def _deltas(term: Term) -> tuple[object, ...]:
+    """The deltas of a term, whatever the letters of its bound indices are."""
+    if not term.bound:
+        return term.pairs
+    inside = _in_order_of_deltas(term)
+    letters = {index: Index(f"#{k}", index.dim) for k, index in enumerate(inside)}
+    return tuple((substitute(a, letters), substitute(b, letters)) for a, b in term.pairs)
+
+
+def _closed(term: Term) -> Term:
+    """The term with a sum over what no delta holds: what is left is bound in the order of the deltas."""
+    inside = _in_order_of_deltas(term)
+    loose = [index for index in term.bound if index not in inside]
+    return Term(inside, (simplify_product((*term.left, *term.right), loose),), term.pairs, ())
+
+
+def _in_order_of_deltas(term: Term) -> tuple[Index, ...]:
+    held = dict.fromkeys(index for pair in term.pairs for form in pair for index in form.free)
+    return tuple(index for index in held if index in term.bound)
 
 
 @lru_cache(maxsize=256)
@@ -337,12 +367,18 @@ def denominator_indices(
     names = set(taken)
     found: list[Index] = []
     for position, form in enumerate(access.slots):
-        letter = lowered(form.index.name) if form.index is not None else "p"
+        letter = lowered(_unnumbered(form.index.name, names | set(scalars))) if form.index is not None else "p"
         name = _next_letter(letter, names, scalars)
         names.add(name)
         dim = form.index.dim if form.index is not None else axis(tensor, position)
         found.append(Index(name, dim))
     return tuple(found)
+
+
+def _unnumbered(name: str, taken: Collection[str]) -> str:
+    """``K`` for ``K2``, which the calculus made, where that is free."""
+    stem = name.rstrip("0123456789")
+    return stem if stem and name[len(stem) :] not in ("", "0", "1") and lowered(stem) not in taken else name
 
 
 def scalars(*equations: Equation) -> set[str]:

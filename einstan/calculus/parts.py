@@ -9,13 +9,14 @@ its own are, with one choice of indices for all of them.  Nothing here knows any
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 
 from einstan.calculus.alpha import alpha, signature
 from einstan.calculus.assume import matches
+from einstan.calculus.cancelling import cancelled, opened
 from einstan.calculus.canonical import expanded
 from einstan.calculus.coefficients import coefficient_of, is_negative, neg_simplified, scaled
 from einstan.calculus.collect import collected, shortest, size
@@ -67,7 +68,8 @@ class Definition:
 class Parts:
     """What definitions are made of: ``parts(expr)`` is the expression with each of them named where it shortens it."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Callable[[Expr], Expr] = lambda expr: expr) -> None:
+        self.names = names  # what names whole definitions
         # By the signature of the longest part, which a product or sum must have before anything else is compared.
         self.products: dict[bytes, list[Definition]] = {}
         self.sums: dict[bytes, list[Definition]] = {}
@@ -168,6 +170,11 @@ class Parts:
                     best = whole
         return best
 
+    def summed_up(self, node: Expr) -> Expr:
+        """A product without the definitions in it that sum up to a number."""
+        number, parts, summed = _factors(node)
+        return self._summed_up(number, parts, summed) or node
+
     def _summed_up(self, number: Fraction, parts: Weights, summed: Sequence[Index]) -> Expr | None:
         """sum[C](P[n,C]) = 1, where P is a softmax over c."""
         for base, axis in self._alone(parts, summed):
@@ -214,13 +221,15 @@ def shortest_named(expr: Expr, parts: Parts) -> Expr:
     """The shortest form of a simplified expression, with forward values named where they are parts of it too."""
     plain = shortest(expr)
     if not parts.occur_in(expr):
-        return plain
+        other = parts.names(opened(expr))
+        return plain if other is expr else min((plain, shortest(other)), key=size)
     found = [plain]
-    for form in (simplify(expr), expanded(simplify(expr), merge=False), plain):
-        for _ in range(3):  # what is named and multiplied out may show the next one
+    simple = simplify(expr)
+    for form in dict.fromkeys((simple, cancelled(simple, parts.summed_up), plain, parts.names(opened(simple)))):
+        for _ in range(3):  # what is named and has cancelled may show the next one
             named = simplify(parts(form))
             found += (collected(named), collected(simplify(parts(collected(named)))))
-            before, form = form, expanded(named, merge=False)
+            before, form = form, cancelled(named, parts.summed_up)
             if form is before:
                 break
     return min(found, key=_cost)

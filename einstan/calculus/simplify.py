@@ -99,9 +99,10 @@ def simplify_product(factors: Iterable[Expr], bound: Iterable[Index] = ()) -> Ex
             return simplify_product((Const(coefficient), *(simplify(factor) for factor in flat)), summed)
     waiting = _delta_waiting_in_a_sum(flat, summed)
     if waiting is not None:
-        # a (b + δ c) = a b + a δ c, where δ holds a summed index
+        # a (b + c + δ d) = a (b + c) + a δ d, where δ holds a summed index
         before, terms, after = flat[:waiting], flat[waiting].terms, flat[waiting + 1 :]
-        return simplify_sum(simplify_product((Const(coefficient), *before, term, *after), summed) for term in terms)
+        parts = taken_out(terms, [term for term in terms if _holds_delta_of(term, summed)])
+        return simplify_sum(simplify_product((Const(coefficient), *before, part, *after), summed) for part in parts)
     flat, number = _merged(flat)
     coefficient *= number
     if coefficient == 0:
@@ -124,17 +125,21 @@ def simplify_product(factors: Iterable[Expr], bound: Iterable[Index] = ()) -> Ex
 
 
 def _delta_waiting_in_a_sum(flat: Sequence[Expr], summed: Sequence[Index]) -> int | None:
-    if not summed:
-        return None
-    bound = set(summed)
-    for position, factor in enumerate(flat):
-        if isinstance(factor, Add) and any(
-            isinstance(part, Delta) and bound.intersection(part.free)
-            for term in factor.terms
-            for part in parts_of(term)
-        ):
+    for position, factor in enumerate(flat if summed else ()):
+        if isinstance(factor, Add) and any(_holds_delta_of(term, summed) for term in factor.terms):
             return position
     return None
+
+
+def _holds_delta_of(term: Expr, summed: Sequence[Index]) -> bool:
+    return any(isinstance(part, Delta) and not set(summed).isdisjoint(part.free) for part in parts_of(term))
+
+
+def taken_out(terms: Sequence[Expr], chosen: Sequence[Expr]) -> list[Expr]:
+    """The chosen terms of a sum each by itself, and the others, which stay one bracket, where the first of them was."""
+    others = [term for term in terms if term not in chosen]
+    kept = add(others)
+    return [kept if others and term is others[0] else term for term in terms if term in chosen or term is others[0]]
 
 
 def _merged(flat: Sequence[Expr]) -> tuple[list[Expr], Fraction]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from einstan.calculus.delta import plain_pair
 from einstan.calculus.factors import flattened
-from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
+from einstan.calculus.simplify import simplify, simplify_product, simplify_sum, taken_out
 from einstan.language.index import Index, slot
 from einstan.language.term import ZERO, Add, Const, Delta, Expr, Mul, Sum, substitute
 
@@ -64,7 +64,8 @@ def opened(expr: Expr) -> list[Expr]:
         waiting = flat[at]
         assert isinstance(waiting, Add)
         before, after = (Const(coefficient), *flat[:at]), flat[at + 1 :]
-        stack.extend(simplify_product((*before, part, *after), summed) for part in reversed(waiting.terms))
+        parts = taken_out(waiting.terms, [part for part in waiting.terms if _holds_delta(part)])
+        stack.extend(simplify_product((*before, part, *after), summed) for part in reversed(parts))
     return [term for term in found if term is not ZERO]
 
 

@@ -108,7 +108,7 @@ def test_a_tensor_between_is_derived_first_and_put_in() -> None:
     assert [str(step.equation).split(" = ")[1] for step in variance.steps[2:]] == [
         "2 (X[n,J] - m[n]) δ[n,m] δ[J,j] / |j| + sum[J](-2 (X[n,J] - m[n]) δ[n,m] / (|j| |j|))",
         "2 (X[n,j] - m[n]) δ[n,m] / |j| + sum[J](-2 (X[n,J] - m[n]) δ[n,m] / |j|^2)",
-        "2 δ[n,m] (X[n,j] - m[n]) / |j|",
+        "2 (X[n,j] - m[n]) δ[n,m] / |j|",
     ]
     assert [str(made.steps[0].equation.name) for made in (mean, deviation, normal, result)] == [
         "dm/dX",
@@ -116,7 +116,7 @@ def test_a_tensor_between_is_derived_first_and_put_in() -> None:
         "dH/dX",
         "dY/dX",
     ]
-    assert str(result.result) == "dY[n,j]/dX[m,q] = g[j] δ[n,m] (δ[j,q] - (1 + H[n,j] H[n,q]) / |j|) / s[n]"
+    assert str(result.result) == "dY[n,j]/dX[m,q] = g[j] δ[n,m] (δ[j,q] - (H[n,j] H[n,q] + 1) / |j|) / s[n]"
 
 
 def test_a_delta_that_is_solved_says_where_it_holds() -> None:

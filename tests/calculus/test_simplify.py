@@ -53,7 +53,7 @@ ROWS = [
     ("y = x sign(x)", "y = abs(x)"),
     ("y = x^2 sign(x)", "y = x abs(x)"),
     ("y = tanh(-a + b)", "y = -tanh(a - b)"),
-    ("y = sigmoid(-x)", "y = 1 - sigmoid(x)"),
+    ("y = sigmoid(-x)", "y = sigmoid(-x)"),
     ("y = 1 / (1 + exp(-x))", "y = sigmoid(x)"),
     ("y = log(1 + exp(x))", "y = softplus(x)"),
     ("y = log(sigmoid(x))", "y = -softplus(-x)"),

@@ -1,0 +1,108 @@
+"""What cancels across brackets goes, every other bracket stays, and derivatives far from zero keep their digits."""
+
+import numpy as np
+import pytest
+from mpmath import mp, mpf
+
+import einstan as es
+from einstan.calculus.cancelling import cancelled
+from einstan.calculus.simplify import simplify
+from einstan.language import parse
+
+ROWS = [
+    ("y = a (b + c) - a b", "y = a c"),
+    ("y = a (b + c (d + e)) - a b - a c e", "y = a c d"),
+    ("y = sum[K](x[K] - mean[J](x[J]))", "y = 0"),
+    ("y = x - (x - m) c / c", "y = m"),
+    ("y = (x - m)^2 - x^2", "y = (x - m)^2 - x^2"),  # a square is not multiplied out
+    ("y = (a + b) (c + d) - a c", "y = (a + b) (c + d) - a c"),  # nor is a product of two sums
+    ("y = a (x - m)", "y = a (x - m)"),
+    ("y = sum[K](x[K] - c)", "y = sum[K](x[K] - c)"),
+    ("y = a (b + c) + a b", "y = a (b + c) + a b"),  # alike is no opposite
+    ("y = sum[K](a[K] (b + c[K])) - sum[J](a[J]) b", "y = a[K] c[K]"),
+    ("y = (sum[K](a[K] - b) + c)^2 - c", "y = (sum[K](a[K] - b) + c)^2 - c"),
+    ("y = (b + c - c (1 + d)) / (c + d)", "y = (b - c d) / (c + d)"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), ROWS)
+def test_cancelled(text, expected):
+    equation = parse(text)
+    assert str(type(equation)(equation.name, (), cancelled(simplify(equation.rhs)))) == expected
+
+
+# ---- derivatives keep their digits -----------------------------------------------------------------------------------
+
+N = 4
+RNG = np.random.default_rng(0)
+BASE = RNG.normal(size=N)
+
+
+def by_digits(function, x, order):
+    """The gradient or the Hessian, by differences of the function in 120 digits."""
+    mp.dps = 120
+    h, at = mpf(10) ** -30, [mpf(float(v)) for v in x]
+
+    def moved(*steps):
+        point = list(at)
+        for i, sign in steps:
+            point[i] += sign * h
+        return function(point)
+
+    if order == 1:
+        found = [(moved((i, 1)) - moved((i, -1))) / (2 * h) for i in range(len(x))]
+        return np.array([float(v) for v in found])
+    corners = [(1, 1), (1, -1), (-1, 1), (-1, -1)]
+    found = [
+        [sum(a * b * moved((i, a), (j, b)) for a, b in corners) / (4 * h * h) for j in range(len(x))]
+        for i in range(len(x))
+    ]
+    return np.array([[float(v) for v in row] for row in found])
+
+
+def variance(x):
+    m = sum(x) / len(x)
+    return sum((v - m) ** 2 for v in x) / len(x)
+
+
+FUNCTIONS = {
+    "variance": ("L = mean[I]((x[I] - mean[J](x[J]))^2)", variance),
+    "log of a variance": ("L = log(mean[I]((x[I] - mean[J](x[J]))^2))", lambda x: mp.log(variance(x))),
+    "its square": ("L = sum[I]((x[I] - mean[J](x[J]))^2)^2", lambda x: (variance(x) * len(x)) ** 2),
+    "through names": (
+        "m = mean[I](x[I])\nv = mean[I]((x[I] - m)^2)\nz[i] = (x[i] - m) / sqrt(v)\nL = sum[I](z[I]^3)",
+        lambda x: sum(((v - sum(x) / len(x)) / mp.sqrt(variance(x))) ** 3 for v in x),
+    ),
+    "a product of differences": (
+        "L = sum[I,J]((x[I] - x[J])^2) (x[0] - x[1])",
+        lambda x: sum((v - w) ** 2 for v in x for w in x) * (x[0] - x[1]),
+    ),
+    "a temperature": (
+        "L = -log(sum[I](exp(-(x[I] - mean[J](x[J]))^2 / 2)))",
+        lambda x: -mp.log(sum(mp.exp(-((v - sum(x) / len(x)) ** 2) / 2) for v in x)),
+    ),
+}
+
+
+@pytest.mark.parametrize("shift", [0, 1e6, 1e8])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_derivatives_far_from_zero(name, shift):
+    """Rounding the mean costs ``eps shift``; multiplied out, squares would cost ``eps shift^2``."""
+    text, function = FUNCTIONS[name]
+    x = BASE + shift
+    program = es.Program(text)
+    allowed = 1e-13 + 100 * np.finfo(float).eps * shift
+    gradient, hessian = by_digits(function, x, 1), by_digits(function, x, 2)
+    tangent = program.hvp("L", ["x"]).compile()
+    given = {str(k): {"x": x, "tx": np.eye(N)[0]}[str(k)] for k in tangent.inputs}
+    found = {
+        "backward": (program.backward("L", ["x"]).compile()(x=x)["dx"], gradient),
+        "partial": (program.partial("L", "x").compile()(x=x)["dL/dx"], gradient),
+        "derivative": (np.asarray(program.derivative("L", "x")(x=x)), gradient),
+        "jvp": (program.jvp("L", ["x"]).compile()(x=x, tx=np.eye(N)[0])["tL"], gradient[0]),
+        "Hessian": (program.hessian("L", "x")(x=x).dense(), hessian),
+        "hvp": (tangent(given)["tdx"], hessian[0]),
+    }
+    for route, (value, expected) in found.items():
+        error = np.abs(value - expected).max() / np.abs(expected).max()
+        assert error < allowed * (20 if expected.ndim > 1 else 1), (route, error)
