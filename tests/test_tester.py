@@ -225,15 +225,18 @@ def test_a_name_laid_on_the_wrong_letters(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_one_of_two_readers_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     right = backward._terms
+    seen: list[Any] = []  # of one pass, which has names of its own
 
     def wrong(tensor: Any, indices: Any, rhs: Any, names: Any, kinks: Any) -> Any:
-        return right(tensor, indices, rhs, names, kinks)[:1]
+        if (names, tensor) in seen:
+            return ()
+        seen.append((names, tensor))
+        return right(tensor, indices, rhs, names, kinks)
 
     from tests.calculus.test_backward import ROWS, test_backward
 
     def check() -> None:
         test_backward(*ROWS["shared weights"])
-        test_backward(*ROWS["a tensor used twice in one product"])
 
     goes_red(monkeypatch, check, (backward, "_terms", wrong))
     _forget()
