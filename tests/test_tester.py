@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from functools import cache
 from random import Random
 from typing import Any
 
@@ -32,8 +33,9 @@ from einstan.language import Const, Delta, Equation, Index, Indexed, Mul, functi
 from einstan.language.errors import ClaimError
 from einstan.language.term import ONE, neg, sum_over
 from einstan.library.layer import Layer
-from einstan.machine import loops
+from einstan.machine import arrange, layouts, loops, operations, pairs, products, recompute, seeds, windows
 from tests.calculus.properties import PROPERTIES, RejectedError, every_function_has_its_derivative
+from tests.machine import validation
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 CACHES: tuple[tuple[Any, str], ...] = ((alpha, "_alpha"), (simplify, "_known"), (canonical, "_canonical"))
@@ -48,8 +50,8 @@ def clean() -> Iterator[None]:
 
 
 def _forget() -> None:
-    for module, cache in CACHES:
-        getattr(module, cache, {}).clear()
+    for module, name in CACHES:
+        getattr(module, name, {}).clear()
     partial.parsed_partial.cache_clear()
 
 
@@ -363,6 +365,153 @@ def test_a_compiled_function_with_a_swapped_transpose(monkeypatch: pytest.Monkey
             check(row, data, data)
 
     goes_red(monkeypatch, every_row, (writer.Writer, "aligned", wrong))
+
+
+# ---- passes over graphs ----------------------------------------------------------------------------------------------
+
+
+def noticed(
+    monkeypatch: pytest.MonkeyPatch, where: Any, name: str, wrong: Any, made: Any = validation.of_graph
+) -> None:
+    """Whether the comparison of graphs before and after every pass goes red."""
+    green(made)
+    monkeypatch.setattr(where, name, wrong)
+    assert red(lambda: validation.validated(made, 0, range(COUNTS[made]))), "the plant was not noticed"
+
+
+COUNTS = {validation.of_graph: 600, validation.of_program: 60}
+
+
+@cache
+def green(made: Any) -> None:
+    assert not red(lambda: validation.validated(made, 0, range(COUNTS[made]))), "the check is red without a plant"
+
+
+def test_folds_that_do_not_know_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two factors, of which one is at the end of the other's chain: both ends are dropped, and one factor is made."""
+
+    def wrong(flat: Any, extents: Any) -> Any:
+        folds = seeds._Search(flat, extents).run()
+        for fold in folds:
+            for other in folds:
+                if other.seed in fold.ends:
+                    reached = fold.reached | other.reached | {other.seed}
+                    both = dataclasses.replace(fold, ends=(fold.ends | other.ends) - reached, reached=reached)
+                    return seeds._rebuilt(flat, [both])
+        return seeds._rebuilt(flat, folds) if folds else flat
+
+    noticed(monkeypatch, seeds, "folded", wrong)
+
+
+def test_a_factor_moved_through_a_divisor(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = lambda self, reader, value, reached: self.operations[reader].kind in seeds.LINEAR  # noqa: E731
+    noticed(monkeypatch, seeds._Search, "linear", wrong)
+
+
+def test_a_scalar_lost_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = seeds._times
+
+    def wrong(new: Any, operation: Any, array: Any, coefficient: Any, factor: Any, where: Any) -> Any:
+        return right(new, operation, array, coefficient, seeds.Factor(factor.coefficient, factor.values[:1]), where)
+
+    noticed(monkeypatch, seeds, "_times", wrong)
+
+
+def test_a_read_of_the_wrong_axes(monkeypatch: pytest.MonkeyPatch) -> None:
+    noticed(monkeypatch, operations.Reading, "turned", lambda self, axes: self)
+
+
+def test_a_window_with_another_stride(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(form: Any, label: int, value: Any) -> Any:
+        held = dict(form.labels).get(label, 0)
+        return operations.combined(((form, 1), (operations.plain(label), -held), (value, 1))) if held else form
+
+    noticed(monkeypatch, windows, "put", wrong)
+
+
+def test_an_overlap_without_its_range(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = lambda self, form, label: self.add("number", ONE, (), ())  # noqa: E731
+    noticed(monkeypatch, windows._Solver, "in_range", wrong)
+
+
+def test_a_block_that_begins_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = arrange.Arrangement.vector_window
+
+    def wrong(self: Any, ref: Any) -> Any:
+        found = right(self, ref)
+        return found and dataclasses.replace(found, form=found.form._replace(constant=0))
+
+    noticed(monkeypatch, arrange.Arrangement, "vector_window", wrong)
+
+
+def test_a_divisor_that_multiplies(monkeypatch: pytest.MonkeyPatch) -> None:
+    noticed(monkeypatch, pairs.Expansion, "reciprocal", lambda self, operation, ref: ref)
+
+
+def test_a_product_taken_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = pairs.Expansion.product
+
+    def wrong(self: Any, operation: Any, numerators: int, first: Any, second: Any, out: Any) -> Any:
+        """One that has the same factors, whatever axes they share."""
+        for (count, one, other, *_), (value, order) in self.pairs.items():
+            same = (count, one, other, len(order)) == (numerators, first.value, second.value, len(out))
+            if same and self.graph.dims(value) == tuple(operation.dims[x] for x in out):
+                return operations.Ref(value, out)
+        return right(self, operation, numerators, first, second, out)
+
+    noticed(monkeypatch, pairs.Expansion, "product", wrong)
+
+
+def test_a_tree_turned_round_without_its_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = pairs.turned
+    noticed(monkeypatch, pairs, "turned", lambda *given: right(*given)[:-1], made=validation.of_program)
+
+
+def test_a_product_that_is_not_symmetric(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = pairs.halves
+
+    def wrong(operands: Any, out: Any, summed: Any) -> Any:
+        found = right(operands, out, summed)
+        return found and dataclasses.replace(found, shared=found.shared[1:])
+
+    noticed(monkeypatch, pairs, "halves", wrong)
+
+
+def test_axes_in_an_order_that_nobody_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = layouts.Layouts.seen
+
+    def wrong(self: Any, value: int) -> Any:
+        seen, old = right(self, value), self.graph.operations[value]
+        return dataclasses.replace(seen, operands=old.operands)
+
+    noticed(monkeypatch, layouts.Layouts, "seen", wrong)
+
+
+def test_a_result_in_an_order_that_nobody_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = layouts.Layouts.run
+
+    def wrong(self: Any) -> Any:
+        return right(self)[0], dict(self.tensors)
+
+    noticed(monkeypatch, layouts.Layouts, "run", wrong)
+
+
+def test_a_value_made_again_that_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = recompute.again
+
+    def wrong(made: Any, value: int, later: int, chain: Any) -> Any:
+        found = right(made, value, later, chain)
+        made_again = found.graph.operations[later]
+        kept = dataclasses.replace(made_again, detail=("scale", Const(2))) if made_again.kind == "map" else made_again
+        found.graph.operations[later] = kept if len(kept.operands) == 1 else made_again
+        return found
+
+    noticed(monkeypatch, recompute, "again", wrong)
+
+
+def test_a_mask_taken_for_a_range(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = lambda self, brackets, factors, guards: set(range(len(brackets)))  # noqa: E731
+    noticed(monkeypatch, products.Products, "redundant", wrong, made=validation.of_program)
 
 
 # ---- optimisation ----------------------------------------------------------------------------------------------------

@@ -2,31 +2,41 @@
 
 An operation reads earlier values and makes one.  Its axes carry *labels*, small integers that are local to it, so that
 ``exp(X[n,k])`` in one equation and ``exp(X[i,j])`` in another are one operation.
-
-    input      a tensor that is given                      number    a number that sizes determine
-    map        an elementwise function, operands aligned by label (and "add" with a coefficient per operand)
-    contract   a product of operands summed over the labels that the result does not have; an operand may be a divisor
-    reduce     max, min, prod along labels                 iota      0, 1, 2, ... along a label
-    form       an integer-affine form of labels and values  read      affine reads and gathers
-    diagonal   a repeated label                            embed     zeros with a diagonal
-    gram       a symmetric product: a half, its mirror image, and perhaps weights
-    grams      a symmetric product for each leading index of the weights
-    scatter    the transpose of a gather                   expand    broadcast along labels that the operand lacks
-    linked     a contraction whose labels are also tied by index arithmetic, ``p = 2h + r``; sizes decide how it is done
-    overlap    the transpose of an affine read: entries added where a form says           copy      contiguous memory
-    split      an axis in blocks, zeros behind the last    join      blocks as one axis, cut at its end
+What there are is the table `KINDS`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from einstan.language.term import Equation, Expr, Indexed, Name
 
 Labels = tuple[int, ...]
+
+KINDS = {
+    "input": "a tensor that is given",
+    "number": "a number that sizes determine",
+    "map": "an elementwise function, operands aligned by label (and `add` with a coefficient per operand)",
+    "contract": "a product of operands summed over the labels that the result does not have; some may be divisors",
+    "reduce": "max, min, prod along labels",
+    "iota": "0, 1, 2, ... along a label",
+    "form": "an integer-affine form of labels and values",
+    "read": "affine reads and gathers",
+    "diagonal": "a repeated label",
+    "embed": "zeros with a diagonal",
+    "gram": "a symmetric product: a half, its mirror image, and perhaps weights",
+    "grams": "a symmetric product for each leading index of the weights",
+    "scatter": "the transpose of a gather",
+    "expand": "broadcast along labels that the operand lacks",
+    "linked": "a contraction whose labels are also tied by index arithmetic, `p = 2h + r`; sizes decide how it is done",
+    "overlap": "the transpose of an affine read: entries added where a form says",
+    "copy": "contiguous memory",
+    "split": "an axis in blocks, zeros behind the last",
+    "join": "blocks as one axis, cut at its end",
+}
 
 
 class Ref(NamedTuple):
@@ -99,6 +109,10 @@ class Reading:
     @property
     def forms(self) -> tuple[Form, ...]:
         return (*self.slots, *self.guards)
+
+    def turned(self, axes: Sequence[int]) -> Reading:
+        """The same read of a value whose axes have another order: each is what this one of them was."""
+        return replace(self, slots=tuple(self.slots[a] for a in axes), order=tuple(self.order[a] for a in axes))
 
     def renamed(self, names: dict[int, int]) -> Reading:
         return Reading(

@@ -140,16 +140,7 @@ class Expansion:
 
     def read(self, operation: Operation, operands: list[Ref]) -> Ref:
         """The forms of a read stand in the order of the axes of its tensor, which may have changed."""
-        axes = self.where[operation.operands[0].value].labels
-        detail = operation.detail
-        detail = type(detail)(
-            tuple(detail.slots[a] for a in axes),
-            detail.guards,
-            detail.fill,
-            detail.access,
-            detail.equation,
-            tuple(detail.order[a] for a in axes),
-        )
+        detail = operation.detail.turned(self.where[operation.operands[0].value].labels)
         return self.add(operation, "read", detail, operands, operation.out)
 
     def add(self, source: Operation, kind: str, detail: Any, operands: Sequence[Ref], out: Sequence[int]) -> Ref:

@@ -4,8 +4,8 @@
 backward pass begins with; where all that is made of it is multiplied by the same scalar at last, the scalar is folded
 into that seed, which divides by the number of rows anyway.
 
-What is folded once may be folded again: an end of one chain may be the beginning of another, and a seed may get a
-factor for each of two of its uses.  So one fold is made at a time, and the next is looked for in what it has left.
+An end of one chain may be the beginning of another.  So what is built says of every value which fold's factor it
+carries, and takes nothing that carries one for what it was: an end uses the factor up, a seed takes a new one.
 """
 
 from __future__ import annotations
@@ -33,10 +33,12 @@ class Factor:
 
 @dataclass(frozen=True)
 class Fold:
-    """A value that takes a factor, and the operations at the ends that no longer apply it."""
+    """A value that takes a factor, what is made of it on the way, and the operations at the ends that no longer apply
+    the factor."""
 
     seed: int
     factor: Factor
+    reached: frozenset[int]
     ends: frozenset[int]
 
 
@@ -45,8 +47,8 @@ def folded(flat: Flat, extents: Extents) -> Flat:
 
     It ends, since every fold leaves fewer entries to multiply by scalars.
     """
-    while (fold := _Search(flat, extents).run()) is not None:
-        flat = _rebuilt(flat, fold)
+    while folds := _Search(flat, extents).run():
+        flat = _rebuilt(flat, folds)
     return flat
 
 
@@ -60,17 +62,25 @@ class _Search:
         for value in self.needed:
             for operand in dict.fromkeys(ref.value for ref in self.operations[value].operands):
                 self.readers.setdefault(operand, []).append(value)
+        self.folds: dict[int, Fold | None] = {}  # by seed
 
-    def run(self) -> Fold | None:
-        """A fold that saves multiplications."""
+    def run(self) -> list[Fold]:
+        """Folds that save multiplications, no two of which have an end in common: what a fold reaches leads to its ends
+        alone, so none reaches what another does either."""
+        found: list[Fold] = []
+        taken: set[int] = set()
         for value in self.needed:
-            if value in self.kept or (end := self.end(value)) is None:
+            if value in taken or value in self.kept or (end := self.end(value)) is None:
                 continue
             for seed in self.chain(end[0]):
-                fold = self.fold(seed)
-                if fold is not None and value in fold.ends:
-                    return fold
-        return None
+                if seed not in self.folds:
+                    self.folds[seed] = self.fold(seed)
+                fold = self.folds[seed]
+                if fold is not None and value in fold.ends and not taken & fold.ends:
+                    found.append(fold)
+                    taken |= fold.ends
+                    break
+        return found
 
     def end(self, value: int) -> tuple[int, Factor] | None:
         """What a value is a multiple of, if it does no more than multiply by a scalar."""
@@ -125,7 +135,7 @@ class _Search:
         cost = 0 if scales else self.size(seed)
         if before or cost >= sum(map(self.size, ends)):
             return None
-        return Fold(seed, factor, frozenset(ends))
+        return Fold(seed, factor, frozenset(reached - {seed}), frozenset(ends))
 
     def linear(self, reader: int, value: int, reached: Collection[int]) -> bool:
         operation = self.operations[reader]
@@ -141,27 +151,41 @@ class _Search:
         return math.prod(self.known[dim] for dim in self.graph.dims(value))
 
 
-def _rebuilt(flat: Flat, fold: Fold) -> Flat:
+def _rebuilt(flat: Flat, folds: list[Fold]) -> Flat:
     old, new = flat.graph.operations, Graph()
     where: dict[int, Ref] = {}  # old value: the new one, and which old axis each of its axes is
+    carries: dict[int, Fold] = {}  # old value: the fold whose factor the new one has and the old one had not
+    needed = flat.graph.needed(kept := roots(flat.tensors, flat.outputs))
+    seeds = {fold.seed: fold for fold in folds}
+    ends = {value: fold for fold in folds for value in fold.ends}
 
     def moved(ref: Ref) -> Ref:
         there = where[ref.value]
         return Ref(there.value, tuple(ref.labels[axis] for axis in there.labels))
 
-    for value in sorted(flat.graph.needed(roots(flat.tensors, flat.outputs))):
+    for value in sorted(needed):
         operation = old[value]
-        space = _space(operation)
         operands = [moved(ref) for ref in operation.operands]
-        if value in fold.ends:
-            same = next(ref for ref in operands if ref.labels)
-            where[value] = Ref(same.value, tuple(operation.out.index(label) for label in same.labels))
-            continue
-        if value == fold.seed:
-            made = _seeded(new, operation, operands, fold.factor, where)
+        carried = [carries[ref.value] for ref in operation.operands if ref.value in carries]
+        if value in ends:
+            assert carried == [ends[value]], "an end without the factor of its fold"
+            made = next(ref for ref in operands if ref.labels)
+            if value in seeds:
+                made = _times(new, operation, made, ONE, seeds[value].factor, where)
         else:
-            made = new.add(operation.kind, operation.detail, operands, operation.out, space, operation.equation)
+            assert all(value in fold.reached for fold in carried), "a factor where none belongs"
+            assert len(carried) < 2, "a factor twice"
+            if value in seeds:
+                made = _seeded(new, operation, operands, seeds[value].factor, where)
+            else:
+                made = _added(new, operation, operands, where)
+            if carried:
+                carries[value] = carried[0]
+        if value in seeds:
+            carries[value] = seeds[value]
         where[value] = Ref(made.value, tuple(operation.out.index(label) for label in made.labels))
+    used = {*kept, *(value for fold in folds for value in fold.factor.values)}
+    assert not carries.keys() & used, "a result, or a factor, with the factor of a fold"
     tensors: dict[Name, Stored] = {}
     for name, stored in flat.tensors.items():
         if stored.value is None:
@@ -177,15 +201,25 @@ def _space(operation: Operation) -> Callable[[int], tuple[str, str]]:
     return lambda label: (operation.dims[label], operation.letters[label])
 
 
+def _added(new: Graph, operation: Operation, operands: list[Ref], where: dict[int, Ref]) -> Ref:
+    detail = operation.detail
+    if operation.kind == "read":
+        detail = detail.turned(where[operation.operands[0].value].labels)
+    return new.add(operation.kind, detail, operands, operation.out, _space(operation), operation.equation)
+
+
 def _seeded(new: Graph, operation: Operation, operands: list[Ref], factor: Factor, where: dict[int, Ref]) -> Ref:
     """An operation, and its result times the factor; one number where it multiplies by one already."""
-    space, text = _space(operation), f"{operation.equation}, times what all that is made of it is multiplied by"
-    coefficient = factor.coefficient
     if operation.kind == "map" and operation.detail[0] == "scale":
-        coefficient = product_of([coefficient, operation.detail[1]])
-        array = operands[0]
-    else:
-        array = new.add(operation.kind, operation.detail, operands, operation.out, space, operation.equation)
+        return _times(new, operation, operands[0], operation.detail[1], factor, where)
+    return _times(new, operation, _added(new, operation, operands, where), ONE, factor, where)
+
+
+def _times(
+    new: Graph, operation: Operation, array: Ref, coefficient: Expr, factor: Factor, where: dict[int, Ref]
+) -> Ref:
+    space, text = _space(operation), f"{operation.equation}, times what all that is made of it is multiplied by"
+    coefficient = product_of([coefficient, factor.coefficient])
     scalars = [Ref(where[value].value, ()) for value in factor.values]
     if not scalars:
         return new.add("map", ("scale", coefficient), (array,), array.labels, space, text)

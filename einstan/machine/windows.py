@@ -25,7 +25,6 @@ from einstan.machine.operations import (
     Linked,
     Operation,
     Overlap,
-    Reading,
     Ref,
     Stored,
     combined,
@@ -85,7 +84,7 @@ class _Solver(Arrangement):
                     ref = self.product(operands, operation.detail, operation.out)
                 case "read":
                     out = self.offsets_first(operation) if number in self.elementwise else operation.out
-                    ref = self.read(self.as_now(operation.detail, operation), operands, out)
+                    ref = self.read(operation.detail.turned(self.axes[operation.operands[0].value]), operands, out)
                 case "reduce" if (pooled := self.pooled(operands[0], operation)) is not None:
                     ref = pooled
                 case _:
@@ -118,12 +117,6 @@ class _Solver(Arrangement):
     def now(self, ref: Ref) -> Ref:
         """A value of the program as it is now."""
         return Ref(self.value[ref.value], tuple(ref.labels[axis] for axis in self.axes[ref.value]))
-
-    def as_now(self, detail: Reading, operation: Operation) -> Reading:
-        """A read of a value whose axes have another order now."""
-        axes = self.axes[operation.operands[0].value]
-        slots, order = tuple(detail.slots[axis] for axis in axes), tuple(detail.order[axis] for axis in axes)
-        return replace(detail, slots=slots, order=order)
 
     def moved(self, stored: Stored, value: int) -> Stored:
         axes = self.axes[value]
@@ -253,7 +246,10 @@ class _Solver(Arrangement):
         """An operand read at forms: zero outside for a factor, one for a divisor."""
         whole = [self.extents.known[dim] for dim in self.graph.dims(ref.value)]
         if all(slot.label is not None and self.size(slot.label) == n for slot, n in zip(slots, whole, strict=True)):
-            return Ref(ref.value, tuple(slot.label for slot in slots if slot.label is not None))
+            labels = tuple(slot.label for slot in slots if slot.label is not None)
+            once = tuple(dict.fromkeys(labels))
+            plainly = Ref(ref.value, labels)
+            return plainly if once == labels else self.add("diagonal", None, (plainly,), once)
         out = tuple(dict.fromkeys(label for slot in slots for label, _ in slot.labels))
         return self.guarded_read(ref.value, slots, out, equation, fill)
 

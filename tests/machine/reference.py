@@ -1,0 +1,314 @@
+"""What graphs of operations mean: a few lines of NumPy for every kind, all labels of an operation laid out in full.
+
+An operation is its nested loop over all its labels.  Here every label is an axis of one large array, an operand is read
+at the places that its own labels say, and what the result does not have is summed.  That is slow, wasteful and plain,
+and shares nothing with what turns operations into code: graphs before and after a pass are compared by it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from einstan.language.term import Add, Apply, Const, Expr, Extent, Mul, Name
+from einstan.machine.operations import COMPARISONS, Form, Graph, Operation, Stored
+
+Array = Any
+
+
+class OutsideError(Exception):
+    """A read outside that nothing forbids."""
+
+
+FUNCTIONS: dict[str, Callable[..., Array]] = {
+    "exp": np.exp,
+    "log": np.log,
+    "sqrt": np.sqrt,
+    "sin": np.sin,
+    "cos": np.cos,
+    "tan": np.tan,
+    "arctan": np.arctan,
+    "sinh": np.sinh,
+    "cosh": np.cosh,
+    "tanh": np.tanh,
+    "sigmoid": lambda x: (1 + np.tanh(np.divide(x, 2))) / 2,
+    "softplus": lambda x: np.logaddexp(0, x),
+    "erf": np.vectorize(math.erf, otypes=[float]),
+    "relu": lambda x: np.where(x > 0, x, 0 * x),
+    "abs": np.abs,
+    "sign": np.sign,
+    "floor": np.floor,
+    "maximum": np.maximum,
+    "minimum": np.minimum,
+    "pow": lambda x, y: x**y,
+    "pi": lambda: math.pi,
+    "<": np.less,
+    "<=": np.less_equal,
+    ">": np.greater,
+    ">=": np.greater_equal,
+    "==": np.equal,
+    "!=": np.not_equal,
+    "and": np.logical_and,
+}  # fmt: skip
+
+
+JUMPS = ("<", "<=", ">", ">=", "==", "!=", "sign", "floor")
+
+
+def number(node: Expr, known: Mapping[str, int]) -> float:
+    """A number of sizes."""
+    match node:
+        case Const(value=value):
+            return float(value)
+        case Extent(index=index):
+            return float(known[index.dim])
+        case Add(terms=terms):
+            return sum(number(term, known) for term in terms)
+        case Mul(factors=factors):
+            return math.prod(number(factor, known) for factor in factors)
+        case Apply(function=function, arguments=arguments):
+            with np.errstate(all="ignore"):
+                return float(FUNCTIONS[function](*(np.float64(number(each, known)) for each in arguments)))
+    raise AssertionError(f"no number: {node}")
+
+
+class Space:
+    """An operation with an axis for each of its labels."""
+
+    def __init__(self, operation: Operation, values: Mapping[int, Array], known: Mapping[str, int]) -> None:
+        self.operation, self.known = operation, known
+        self.detail = operation.detail
+        self.sizes = [known[dim] for dim in operation.dims]
+        count = len(self.sizes)
+        self.at = [
+            np.arange(n).reshape([-1 if k == axis else 1 for k in range(count)]) for axis, n in enumerate(self.sizes)
+        ]
+        self.whole = [values[ref.value] for ref in operation.operands]
+        self.labels = [ref.labels for ref in operation.operands]
+
+    def operand(self, position: int) -> Array:
+        """The entries of an operand at the places that its labels say."""
+        return self.whole[position][tuple(self.at[label] for label in self.labels[position])]
+
+    @property
+    def operands(self) -> list[Array]:
+        return [self.operand(position) for position in range(len(self.whole))]
+
+    def form(self, form: Form) -> Array:
+        total: Array = form.constant + sum(k * self.known[dim] for dim, k in form.extents)
+        for label, k in form.labels:
+            total = total + k * self.at[label]
+        for position, k in form.values:
+            total = total + k * self.operand(position)
+        return np.asarray(total)
+
+    def product(self, numerators: int) -> Array:
+        made: Array = np.float64(1)
+        for position, entries in enumerate(self.operands):
+            made = made * entries if position < numerators else made / entries
+        return made
+
+    def result(self, entries: Array, total: Callable[..., Array] = np.sum) -> Array:
+        """Entries over all labels, what the result lacks taken together, in the order of its axes."""
+        out = self.operation.out
+        full = np.broadcast_to(entries, self.sizes)
+        gone = tuple(label for label in range(len(self.sizes)) if label not in out)
+        kept = [label for label in range(len(self.sizes)) if label in out]
+        held = total(full, axis=gone) if gone else np.array(full)
+        return np.asarray(held).transpose([kept.index(label) for label in out])
+
+
+def _map(space: Space) -> Array:
+    function, *details = space.detail
+    operands = space.operands
+    if function == "scale":
+        return space.result(number(details[0], space.known) * operands[0])
+    if function == "add":
+        scaled = [number(c, space.known) * x for c, x in zip(details[0], operands, strict=True)]
+        return space.result(sum(scaled[1:], scaled[0]))
+    if function == "pow" and details:
+        operands = [*operands, number(details[0], space.known)]
+    if function not in COMPARISONS:
+        operands = [np.asarray(entries, float) for entries in operands]
+    return space.result(FUNCTIONS[function](*operands))
+
+
+def _reduce(space: Space) -> Array:
+    (entries,) = space.operands
+    match space.detail:
+        case "max of all":
+            return space.result(entries, lambda x, axis: np.max(x, axis=axis, initial=np.finfo(float).min))
+        case "max":
+            return space.result(entries, np.max)
+        case "min":
+            return space.result(entries, np.min)
+        case "prod":
+            return space.result(entries, np.prod)
+    raise AssertionError(f"no reduction {space.detail}")
+
+
+def _read(space: Space) -> Array:
+    """What stands where the slots say; outside, where some guard is negative, the fill."""
+    whole, reading, size = space.whole[0], space.detail, [space.sizes[x] for x in space.labels[0]]
+    own = set(space.labels[0])  # the axes of the tensor itself are no labels of the loop
+    at = [space.form(slot) for slot in reading.slots]
+    inside = np.asarray(True)
+    for place, n in zip(at, size, strict=True):
+        inside = inside & (place >= 0) & (place < n)
+    allowed = np.asarray(True)
+    for guard in reading.guards:
+        allowed = allowed & (space.form(guard) >= 0)
+    loop = [1 if label in own else n for label, n in enumerate(space.sizes)]
+    if np.any(np.broadcast_to(~inside & allowed, loop)):
+        raise OutsideError(f"{reading.access} in {reading.equation}")
+    if 0 in size:
+        read = np.asarray(reading.fill, whole.dtype)
+    else:
+        places = [np.clip(place, 0, n - 1) for place, n in zip(at, size, strict=True)]
+        read = np.where(inside, whole[tuple(places)] if places else whole, reading.fill)
+    out = space.operation.out
+    here = [label for label in range(len(space.sizes)) if label in out]
+    full = np.broadcast_to(read, [n if label in here else 1 for label, n in enumerate(space.sizes)])
+    return (
+        np.array(full).reshape([space.sizes[label] for label in here]).transpose([here.index(label) for label in out])
+    )
+
+
+def _embed(space: Space) -> Array:
+    out, extra = space.operation.out, space.detail
+    entries = space.operand(0)
+    for position, same in enumerate(extra, len(out) - len(extra)):
+        entries = np.where(space.at[out[position]] == space.at[out[same]], entries, 0)
+    return space.result(entries)
+
+
+def _scatter(space: Space) -> Array:
+    positions, core = space.operands
+    return space.result(np.where(positions == space.at[space.operation.out[0]], core, 0))
+
+
+def _linked(space: Space) -> Array:
+    entries = space.product(space.detail.numerators)
+    for form in space.detail.forms:
+        entries = np.where(space.form(form) == 0, entries, 0)
+    return space.result(entries)
+
+
+def _overlap(space: Space) -> Array:
+    """Entry by entry: an axis of the result and a label of the operand may share their number, and are not one."""
+    (core,), (labels,) = space.whole, space.labels
+    made = np.zeros([space.sizes[label] for label in space.operation.out])
+    for at in np.ndindex(*core.shape):
+        place = dict(zip(labels, at, strict=True))
+        target = tuple(
+            form.constant
+            + sum(k * space.known[dim] for dim, k in form.extents)
+            + sum(k * place[x] for x, k in form.labels)
+            for form in space.detail.forms
+        )
+        if all(0 <= p < n for p, n in zip(target, made.shape, strict=True)):
+            made[target] += core[at]
+    return made
+
+
+def _split(space: Space) -> Array:
+    (vector,) = space.whole
+    count, width = (space.sizes[label] for label in space.operation.out)
+    entries = [
+        [vector[b * width + k] if b * width + k < len(vector) else 0 for k in range(width)] for b in range(count)
+    ]
+    return np.array(entries, float).reshape(count, width)
+
+
+def _join(space: Space) -> Array:
+    (blocks,) = space.whole
+    width = blocks.shape[1]
+    return np.array([blocks[k // width, k % width] for k in range(space.sizes[space.operation.out[0]])], float)
+
+
+MEANINGS: dict[str, Callable[[Space], Array]] = {
+    "number": lambda space: np.float64(number(space.detail, space.known)),
+    "map": _map,
+    "contract": lambda space: space.result(space.product(space.detail)),
+    "reduce": _reduce,
+    "iota": lambda space: space.result(space.at[space.operation.out[0]]),
+    "form": lambda space: space.result(space.form(space.detail)),
+    "read": _read,
+    "diagonal": lambda space: space.result(space.operand(0)),
+    "embed": _embed,
+    "gram": lambda space: space.result(space.product(len(space.whole))),
+    "grams": lambda space: space.result(space.product(len(space.whole))),
+    "scatter": _scatter,
+    "expand": lambda space: space.result(space.operand(0)),
+    "linked": _linked,
+    "overlap": _overlap,
+    "copy": lambda space: space.result(space.operand(0)),
+    "split": _split,
+    "join": _join,
+}
+
+
+@dataclass
+class Evaluation:
+    """The values of a graph that were asked for; how large they get, and whether some comparison could as well have
+    come out otherwise, because its sides are equal but for their last digits."""
+
+    graph: Graph
+    known: Mapping[str, int]
+    arrays: Mapping[str, Array]
+    values: dict[int, Array] = field(default_factory=dict)
+    largest: float = 0.0
+    unsure: bool = False
+
+    def run(self, wanted: Iterable[int]) -> Evaluation:
+        with np.errstate(all="ignore"):
+            for value in sorted(self.graph.needed(wanted)):
+                operation = self.graph.operations[value]
+                assert all(ref.value < value for ref in operation.operands), "a value is read before it is made"
+                if operation.kind == "input":
+                    made = np.asarray(self.arrays[str(operation.detail)])
+                else:
+                    space = Space(operation, self.values, self.known)
+                    made = MEANINGS[operation.kind](space)
+                    self.unsure = self.unsure or (operation.kind == "map" and _is_unsure(space))
+                assert made.shape == tuple(self.known[dim] for dim in operation.out_dims), operation
+                self.values[value] = made
+                self.largest = float(np.maximum(self.largest, np.abs(made).max(initial=0)))
+        return self
+
+    def tensor(self, stored: Stored) -> Array:
+        """A tensor with all its axes."""
+        shape = tuple(self.known[dim] for dim in stored.dims)
+        if stored.value is None:
+            return np.full(shape, 1.0 if stored.coefficient is None else number(stored.coefficient, self.known))
+        present = [slot for slot, axis in enumerate(stored.slots) if axis is not None]
+        ordered = self.values[stored.value].transpose([stored.slots[slot] for slot in present])
+        ordered = ordered.reshape([shape[slot] if slot in present else 1 for slot in range(len(shape))])
+        return np.array(np.broadcast_to(ordered, shape), float)
+
+
+def _is_unsure(space: Space) -> bool:
+    if space.detail[0] not in JUMPS:
+        return False
+    one, other = (*space.operands, 0)[:2]
+    if space.detail[0] == "floor":
+        other = np.round(one)
+    gap = np.abs(np.subtract(one, other, dtype=float))
+    return bool(np.any((gap > 0) & (gap < 1e-9 * (1 + np.abs(one)))))
+
+
+def evaluation(
+    graph: Graph,
+    tensors: Mapping[Name, Stored],
+    names: Iterable[Name],
+    known: Mapping[str, int],
+    arrays: Mapping[str, Array],
+) -> tuple[dict[str, Array], Evaluation]:
+    """The tensors of these names, and how they were found."""
+    wanted = {name: tensors[name] for name in names}
+    done = Evaluation(graph, known, arrays).run([s.value for s in wanted.values() if s.value is not None])
+    return {str(name): done.tensor(stored) for name, stored in wanted.items()}, done
