@@ -41,6 +41,7 @@ from einstan.language.term import (
     add,
     mul,
     power,
+    rational_power,
     reciprocal,
     substitute,
     sum_over,
@@ -263,19 +264,20 @@ def _power_multiplied_out(base: Expr, exponent: Expr, merge: bool) -> Expr:
             monic = simplify_sum(scaled(c / number, rest) for c, rest in map(coefficient_of, base.terms))
             root = _root_of_number(number, k)
             return simplify_product((*root, simplify_apply("pow", (monic, exponent))))
-        if number != 1 and k.denominator == 1:
+        outside = rational_power(number, k.numerator) if k.denominator == 1 else None
+        if number != 1 and outside is not None:
             # (2 a + 2 b)^-1 = 1/2 (a + b)^-1: the first coefficient of a power's base is one
             monic = simplify_sum(scaled(c / number, rest) for c, rest in map(coefficient_of, base.terms))
-            return simplify_product((Const(number**k.numerator), simplify_apply("pow", (monic, exponent))))
+            return simplify_product((Const(outside), simplify_apply("pow", (monic, exponent))))
     if isinstance(base, Sum) and isinstance(exponent, Const):
         k = exponent.value
         if k.denominator == 1 and 2 <= k <= POWER:
             return _multiplied_out((base,) * int(k), merge)
     if isinstance(base, Sum | Mul) and isinstance(exponent, Const) and exponent.value.denominator == 1:
         number, rest = coefficient_of(base)
-        if number not in (0, 1):
-            k = exponent.value
-            return simplify_product((Const(number**k.numerator), simplify_apply("pow", (rest, exponent))))
+        outside = rational_power(number, exponent.value.numerator)
+        if number not in (0, 1) and outside is not None:
+            return simplify_product((Const(outside), simplify_apply("pow", (rest, exponent))))
     return simplify_apply("pow", (base, exponent))
 
 
@@ -287,7 +289,10 @@ def _root_of_number(base: Expr | Fraction, k: Fraction) -> tuple[Expr, ...]:
     rational, roots = Fraction(1), []
     for value, exponent in ((number.numerator, k), (number.denominator, -k)):
         whole = exponent.numerator // exponent.denominator
-        rational *= Fraction(value) ** whole
+        power_of = rational_power(Fraction(value), whole)
+        if power_of is None:
+            return (as_power(Const(number), k),)
+        rational *= power_of
         roots.append(as_power(Const(value), exponent - whole))
     return tuple(part for part in (Const(rational), *roots) if part is not ONE)
 

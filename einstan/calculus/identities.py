@@ -13,7 +13,20 @@ from math import isqrt
 from einstan.calculus.coefficients import coefficient_of, is_negative, neg_simplified
 from einstan.calculus.factors import powers
 from einstan.calculus.simplify import RULES, as_power, simplify_apply, simplify_product, simplify_sum
-from einstan.language.term import MINUS_ONE, ONE, ZERO, Add, Apply, Const, Delta, Expr, Iverson, Mul, Sum
+from einstan.language.term import (
+    MINUS_ONE,
+    ONE,
+    ZERO,
+    Add,
+    Apply,
+    Const,
+    Delta,
+    Expr,
+    Iverson,
+    Mul,
+    Sum,
+    rational_power,
+)  # fmt: skip
 
 
 def _exp(u: Expr) -> Expr | None:
@@ -80,7 +93,8 @@ def _pow(base: Expr, exponent: Expr) -> Expr | None:
     if k == Fraction(1, 2):
         return simplify_apply("sqrt", (base,))
     if isinstance(base, Const) and k.denominator == 1 and (base.value or k > 0):
-        return Const(base.value**k.numerator)
+        number = rational_power(base.value, k.numerator)
+        return None if number is None else Const(number)
     if isinstance(base, Delta | Iverson) and k > 0:
         return base
     if isinstance(base, Mul) and k.denominator == 1:

@@ -18,6 +18,7 @@ from einstan.calculus.coefficients import ONCE, coefficient_of, is_negative, len
 from einstan.calculus.comparisons import decided_bracket
 from einstan.calculus.delta import eliminate
 from einstan.calculus.factors import flattened, parts_of, powers
+from einstan.language.effort import spend
 from einstan.language.index import Affine, Index
 from einstan.language.node import Node, fold
 from einstan.language.term import (
@@ -36,6 +37,7 @@ from einstan.language.term import (
     add,
     mul,
     power,
+    rational_power,
     sum_over,
 )
 
@@ -91,6 +93,7 @@ def _rule(node: Node, children: tuple[Node, ...]) -> Node:
 def simplify_product(factors: Iterable[Expr], bound: Iterable[Index] = ()) -> Expr:
     """``sum[bound](product of the factors)``, whose factors are simplified already."""
     coefficient, flat, summed = flattened(factors, bound)
+    spend(1 + len(flat))
     if coefficient == 0:
         return ZERO
     if any(isinstance(factor, Delta) for factor in flat):
@@ -142,6 +145,12 @@ def taken_out(terms: Sequence[Expr], chosen: Sequence[Expr]) -> list[Expr]:
     return [kept if others and term is others[0] else term for term in terms if term in chosen or term is others[0]]
 
 
+def _number_of(base: Expr, exponent: Fraction) -> Fraction | None:
+    """``2^3`` as a number, where that is one and floats hold it."""
+    whole = isinstance(base, Const) and exponent.denominator == 1
+    return rational_power(base.value, exponent.numerator) if whole else None  # type: ignore[union-attr, attr-defined]
+
+
 def _merged(flat: Sequence[Expr]) -> tuple[list[Expr], Fraction]:
     """Equal bases merged: x^a x^b = x^(a+b), exp(a) exp(b)^-1 = exp(a - b); with the number that comes loose."""
     number = ONCE
@@ -151,8 +160,9 @@ def _merged(flat: Sequence[Expr]) -> tuple[list[Expr], Fraction]:
     place = None
     for factor in flat:
         for base, exponent in powers(factor):
-            if isinstance(base, Const) and exponent.denominator == 1 and (base.value or exponent > 0):
-                number *= base.value**exponent.numerator
+            whole = _number_of(base, exponent)
+            if whole is not None:
+                number *= whole
             elif isinstance(base, Apply) and base.function == "exp":
                 if place is None:
                     place = len(order)
@@ -278,6 +288,7 @@ def simplify_sum(terms: Iterable[Expr]) -> Expr:
             flat.append(term)
     if len(flat) < 2:
         return add(flat)
+    spend(len(flat))
     split = [coefficient_of(term) for term in flat]
     keys = like_term_keys([rest for _, rest in split])
     count = Counter(keys)

@@ -10,7 +10,9 @@ A word that is no function is refused where a bracket follows it directly: ``rle
 
 from __future__ import annotations
 
+import keyword
 import re
+from decimal import Decimal
 from fractions import Fraction
 from typing import NoReturn
 
@@ -36,6 +38,9 @@ from einstan.language.surface import (
 )  # fmt: skip
 from einstan.language.term import RELATIONS, Partial
 from einstan.language.tokens import Token, is_name
+
+SHORT = 4  # characters of a number that need no look
+DIGITS = 300
 
 
 class Atoms(Derivatives):
@@ -71,7 +76,15 @@ class Atoms(Derivatives):
             return (yield self.iverson(token.start))
         if opens_slots and self.token.glued:
             self.fail("an indicator is written 1[...]", (token.start, self.token.end))
-        return Number((token.start, token.end), Fraction(token.text))
+        return Number((token.start, token.end), self.value(token))
+
+    def value(self, token: Token) -> Fraction:
+        """The value of a number, if a float can hold it: what is larger would be worked out in vain."""
+        text = token.text
+        if len(text) > SHORT and not (len(text) <= DIGITS and -DIGITS <= Decimal(text).adjusted() <= DIGITS):
+            problem = f"a number has at most {DIGITS} digits and lies between 1e-{DIGITS} and 1e{DIGITS}"
+            self.fail(problem, (token.start, token.end), "scale what it multiplies, or use the logarithm")
+        return Fraction(text)
 
     def parenthesised(self) -> Task[Expression]:
         start = self.enter().start
@@ -84,6 +97,8 @@ class Atoms(Derivatives):
         start = self.advance().start
         name = ""
         while self.token.kind in ("name", "number") or self.at(".", "/", "^", "(", ")"):
+            if self.token.kind == "name" and self.token.text in keyword.kwlist:
+                self.refuse_word(self.token, "an index")
             name += self.advance().text
         label, _, axis = name.partition(".") if "." in name else (name, "", "")
         good = axis.isdigit() if axis else is_name(name)
@@ -151,7 +166,7 @@ class Atoms(Derivatives):
                 self.fail(problem, (start, self.last_end), f"{name}({', '.join(FUNCTIONS[function].parameters)})")
             return Call((start, self.last_end), function, arguments)
         if name in RESERVED:
-            self.fail(f"{name} is a word of the notation and cannot be a tensor", (start, token.end))
+            self.refuse_word(token, "a tensor")
         if applied and following.glued:
             self.refuse_unknown(token)
         return (yield self.derivative()) if self.is_derivative() else (yield self.reference())

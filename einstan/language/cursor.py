@@ -7,13 +7,14 @@ with its label and slots; `Derivatives`; `Atoms`, all else that can be a factor;
 
 from __future__ import annotations
 
-import unicodedata
 from typing import NoReturn
 
-from einstan.language.errors import NotationError, Span
-from einstan.language.surface import Expression, Task, Term
+from einstan.language.errors import NotationError, Span, too_deep
+from einstan.language.letters import normal
+from einstan.language.surface import Expression, Task, Term, instead_of
 from einstan.language.tokens import Token, tokens
 
+DEEPEST = 2000  # levels of brackets, signs and exponents; what is made of a term may be some times as deep
 CLOSING = {"(": ")", "[": "]", "{": "}", "|": "|", "\\left|": "\\right|"}
 
 
@@ -21,10 +22,11 @@ class Cursor:
     """The tokens of a text, the position among them, and the brackets that are open there."""
 
     def __init__(self, text: str) -> None:
-        self.text = unicodedata.normalize("NFC", text)
+        self.text = normal(text)
         self.tokens = tokens(self.text)
         self.position = 0
         self.open: list[Token] = []
+        self.tower = 0  # signs and exponents that are open, which nest without a bracket
 
     # ---- rules of a storey above, which the ones below need ------------------------------------------------------
 
@@ -67,8 +69,20 @@ class Cursor:
     # ---- brackets ------------------------------------------------------------------------------------------------
 
     def enter(self) -> Token:
-        self.open.append(self.advance())
-        return self.open[-1]
+        opening = self.advance()
+        self.open.append(opening)
+        if len(self.open) + self.tower > DEEPEST:
+            self.refuse_depth(opening)
+        return opening
+
+    def climb(self, token: Token) -> None:
+        """One more sign or exponent is open."""
+        self.tower += 1
+        if len(self.open) + self.tower > DEEPEST:
+            self.refuse_depth(token)
+
+    def refuse_depth(self, token: Token) -> NoReturn:
+        raise too_deep(self.text, (token.start, token.end), DEEPEST)
 
     def close(self) -> int:
         opening = self.open.pop()
@@ -90,6 +104,10 @@ class Cursor:
         if self.at(")", "]", "}"):
             self.fail(f"the bracket {self.token.text} was never opened")
         self.fail(f"{self.token.text!r} is not expected here")
+
+    def refuse_word(self, token: Token, wanted: str) -> NoReturn:
+        problem = f"{token.text} is a word of the notation and cannot be {wanted}"
+        self.fail(problem, (token.start, token.end), instead_of(token.text) or ())
 
     def finish(self) -> None:
         if self.token.kind != "end":

@@ -22,6 +22,7 @@ from einstan.language.dims import localised
 from einstan.language.errors import EinstanError, NotationError, ProgramError, ScopeError
 from einstan.language.functions import FUNCTIONS, SPELLINGS
 from einstan.language.index import Index
+from einstan.language.letters import normal
 from einstan.language.scope import bind_equation, parse_expression, parse_sides, with_left_read
 from einstan.language.show import show
 from einstan.language.surface import Ref, Relation, only_part
@@ -147,6 +148,9 @@ def parse_document(text: str, known: Collection[str] = ()) -> Document:
     statements: list[Statement] = []
     first: dict[str, int] = {}
     lines = list(logical_lines(text))
+    if not text.isascii():  # letters of one line are compared with those of the others
+        normal("\n".join(code for _, code, _ in lines))
+        lines = [(line, normal(code), comment) for line, code, comment in lines]
     names = set(known) | {name for _, code, _ in lines for name in _defined(code)}
     for line, code, comment in lines:
         if not code:

@@ -93,6 +93,17 @@ class DataError(EinstanError):
     """Arrays that cannot be used: wrong rank or dtype, missing, not finite, too large."""
 
 
+def too_deep(text: str, span: Span, levels: int) -> NotationError:
+    """What is nested too deep is shown at the level at which it is too much: the whole of such a text says nothing."""
+    begin = max(span[0] - 30, 0)
+    return NotationError(
+        f"nested deeper than {levels} levels",
+        text=text[begin : span[1] + 30].replace("\n", " "),
+        span=(span[0] - begin, span[1] - begin),
+        repair="name a part of it: an equation each",
+    )
+
+
 def underlined(text: str, span: Span | None) -> list[str]:
     """The line of ``text`` that holds the span, with carets below it; the whole text without a span."""
     if span is None:

@@ -16,6 +16,8 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
+from einstan.language.effort import spend
+
 if TYPE_CHECKING:
     from einstan.language.index import Index
 
@@ -253,7 +255,9 @@ def preorder(*roots: Node) -> tuple[Node, ...]:
             if node.children:
                 stack.extend(node.children[::-1])
     found = tuple(seen)
-    if len(roots) == 1 and len(found) <= FEW:
+    if len(found) > FEW:
+        spend(len(found))
+    elif len(roots) == 1:
         _set(roots[0], "below", found[1:])
     return found
 
@@ -298,6 +302,8 @@ def fold(
             continue
         stack.pop()
         memo[node] = rule(node, tuple([memo[child] for child in children]))
+    if len(memo) > FEW:
+        spend(len(memo))
     return memo[root]
 
 

@@ -54,7 +54,7 @@ class References(Cursor):
                 token = self.advance()
                 span = (token.start, token.end)
                 if token.kind == "name" and token.text in RESERVED:
-                    self.fail(f"{token.text} is a word of the notation and cannot be an index", span)
+                    self.refuse_word(token, "an index")
                 if token.kind == "name":
                     return (alone(Ref(span, token.text)),)
                 if token.kind == "number":

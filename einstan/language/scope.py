@@ -9,7 +9,7 @@ from einstan.language.dims import localised
 from einstan.language.errors import NotationError
 from einstan.language.index import Index, is_capital
 from einstan.language.refusals import capital_on_left, left_not_plain, left_not_read, twice_on_left
-from einstan.language.surface import RESERVED, Ref, Relation, only_part
+from einstan.language.surface import RESERVED, Ref, Relation, instead_of, only_part
 from einstan.language.syntax import read_expression, read_relation
 from einstan.language.term import Apply, Equation, Expr, Partial
 
@@ -75,7 +75,8 @@ def with_left_read(text: str, equation: Equation) -> Equation:
 def left_indices(scope: Scope, left: Ref, relation: Relation) -> Iterator[Index]:
     """The indices of a left side: plain, lower-case, each once."""
     if isinstance(left.name, str) and left.name in RESERVED:
-        raise scope.fail(f"{left.name} is a word of the notation and cannot be a tensor", left.span)
+        problem = f"{left.name} is a word of the notation and cannot be a tensor"
+        raise scope.fail(problem, left.span, instead_of(left.name) or ())
     seen: set[str] = set()
     for slot in left.slots:
         ref = only_part(slot)

@@ -14,6 +14,7 @@ allows, because everything that walks it is a `Task`, run without Python's stack
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -28,9 +29,24 @@ Task = Generator[Any, Any, Value]
 
 BINDERS = ("sum", *REDUCTIONS, "softmax")
 # Names that cannot be tensors.  ``σ`` is a function only where it is applied: papers use it for a deviation too.
+# Words of Python and of mathematics read as prose are none either: ``X[i] if 1 else 0`` is no product of four tensors.
 WORDS = ("delta", "δ", "pad", "where", "claim", "refute", "assume", "given", "convention")
-RESERVED = frozenset({*FUNCTIONS, *SPELLINGS, *BINDERS, *WORDS} - {"σ"})
+RESERVED = frozenset({*FUNCTIONS, *SPELLINGS, *BINDERS, *WORDS, *keyword.kwlist} - {"σ"})
 NOWHERE = (0, 0)
+
+# What is written instead of a word that is no name.
+INSTEAD = {
+    **dict.fromkeys(("if", "else", "elif"), "a condition is a factor: 1[x > 0] y + 1[x <= 0] z"),
+    **dict.fromkeys(("and", "or", "not"), "a product of brackets holds where all hold: 1[x > 0] 1[y > 0]"),
+    **dict.fromkeys(("is", "in"), "brackets compare: 1[i == j], 1[0 <= i < 3]"),
+    **dict.fromkeys(("True", "False", "None"), "a number: 1 or 0"),
+    "lambda": "λ, or lam",
+}
+
+
+def instead_of(word: str) -> str:
+    """What to write where a word of Python stands as a name; nothing for the other reserved words."""
+    return INSTEAD.get(word, f"another name, such as {word}1") if word in keyword.kwlist else ""
 
 
 def run(task: Task[Value]) -> Value:

@@ -150,12 +150,14 @@ class Parser(Atoms):
 
     def factor(self, spliced: bool) -> Task[list[tuple[Surface, bool]]]:
         """One factor as parts of a product: a fraction that is not raised to a power has several."""
+        while self.take("+"):
+            pass
         start = self.token.start
-        if self.take("-"):
+        if self.at("-"):
+            self.climb(self.advance())
             (operand, _), *_ = yield self.factor(False)
+            self.tower -= 1
             return [(Minus((start, self.last_end), operand), False)]
-        if self.take("+"):
-            return (yield self.factor(spliced))
         if self.token.kind == "command" and self.token.text == "frac":
             parts = yield self.fraction()
             raised = self.at("^") or self.token.kind == "power"
@@ -172,8 +174,9 @@ class Parser(Atoms):
             if isinstance(base, Ref) and isinstance(base.name, Partial):
                 spelled = self.text[start : self.last_end]
                 self.fail("a power of a derivative needs brackets", None, f"({spelled})^2")
-            self.advance()
+            self.climb(self.advance())
             exponent = yield self.exponent()
+            self.tower -= 1
             base = Power((start, self.last_end), base, exponent)
         return [(base, False)]
 

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
+from einstan.language.errors import NotationError
 from einstan.language.index import Affine, Index, fresh_name, slot
 from einstan.language.node import Node, fold, preorder, remembered
 
@@ -57,8 +58,14 @@ class Expr(Node):
     __slots__ = ()
 
 
+BITS = 1023  # of a numerator or a denominator: what every float64 can hold, about 300 digits
+
+
 class Const(Expr):
-    """``Const(value)``: an exact rational number.  Floats are taken at their shortest decimal spelling."""
+    """``Const(value)``: an exact rational number.  Floats are taken at their shortest decimal spelling.
+
+    Raises `NotationError` for a number that no float holds: what it stands in could not be computed.
+    """
 
     __slots__ = ()
     field_names = ("value",)
@@ -67,6 +74,11 @@ class Const(Expr):
         exact = value
         if type(value) is not Fraction:
             exact = Fraction(repr(value)) if isinstance(value, float) else Fraction(value)
+        if exact.numerator.bit_length() > BITS or exact.denominator.bit_length() > BITS:  # type: ignore[union-attr]
+            raise NotationError(
+                f"a number of {_digits(exact)} digits arises, and floats hold about 308",
+                repair="write smaller numbers, or the logarithm",
+            )
         return super().__new__(cls, exact)  # type: ignore[no-any-return]
 
     @property
@@ -393,6 +405,21 @@ def sum_over(indices: Iterable[Index], body: Expr) -> Expr:
 def is_reciprocal(term: Node) -> bool:
     """Whether this is ``base ^ -1``, which prints as a quotient."""
     return isinstance(term, Apply) and term.function == "pow" and term.arguments[1] is MINUS_ONE
+
+
+def rational_power(base: Fraction, exponent: int) -> Fraction | None:
+    """``base ^ exponent`` as a number; None where no float would hold it."""
+    if not base:
+        return base**exponent if exponent >= 0 else None
+    largest = max(base.numerator.bit_length(), base.denominator.bit_length())
+    if (largest - 1) * abs(exponent) > BITS:
+        return None
+    value = base**exponent
+    return value if max(value.numerator.bit_length(), value.denominator.bit_length()) <= BITS else None
+
+
+def _digits(value: Fraction) -> int:
+    return int(max(value.numerator.bit_length(), value.denominator.bit_length()) * 0.30103) + 1
 
 
 # ---- looking and replacing -------------------------------------------------------------------------------------------

@@ -183,7 +183,7 @@ class Renaming:
                 return old  # of a canonical form, and of nobody
             if self.closed:
                 raise KeyError(old)
-            self.letters[base] = "i" + _word(len(self.letters))
+            self.letters[base] = "ix" + _word(len(self.letters))
         new = self.letters[base]
         return (capitalised(new) if is_capital(stem) else new) + old[len(stem) :]
 

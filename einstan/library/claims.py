@@ -24,6 +24,7 @@ from einstan.calculus.simplify import simplify, simplify_sum
 from einstan.calculus.windows import opened, sized, stated_extents
 from einstan.language.dims import redimensioned
 from einstan.language.document import Claim
+from einstan.language.effort import EffortError, effort
 from einstan.language.errors import EinstanError
 from einstan.language.node import preorder
 from einstan.language.term import Apply, Equation, Expr, Iverson, Name, Reduce, tensors
@@ -38,6 +39,8 @@ THE_CLAIM = "the claim"  # no tensor of the language has a blank in its name
 KINKED = ("relu", "abs", "sign", "maximum", "minimum")
 LONGEST = 400  # characters of a side
 MOST = 12  # terms of a difference that are shown
+STEPS = 150_000  # of the calculus, for one claim
+UNREADABLE = 5000  # names and numbers, above which nothing is printed
 SMALL = 300  # names and numbers of a wrong claim with its definitions put in, above which they stay names
 NAMES, DEFINITIONS = "forward values as names", "definitions put in"
 RANGES, EXTENTS = "ranges as deltas", "extents as numbers"
@@ -110,7 +113,15 @@ def judge(claim: Claim, part: Part, explain: bool = True) -> Outcome:
 
 
 def decided(claim: Claim, part: Part, explain: bool = True) -> Judgement:
-    """Decide one claim, without words."""
+    """Decide one claim, without words; one that takes too many steps is left open."""
+    try:
+        with effort(STEPS):
+            return _decided(claim, part, explain)
+    except EffortError as error:
+        return Judgement("undecided", " ".join([error.problem, *error.repair]))
+
+
+def _decided(claim: Claim, part: Part, explain: bool) -> Judgement:
     terms: Sequence[Expr] = ()
     try:
         asked = _asked(claim, part)
@@ -263,6 +274,8 @@ def worded(found: Judgement) -> Outcome:
 
 def _shown(short_form: Expr) -> str:
     """An expression in its shortest form, with letters to read."""
+    if (parts := size(short_form)) > UNREADABLE:  # a shared graph is far longer as a text
+        return f"an expression of {short_number(parts)} parts"
     expr = readable(short_form)
     if any(str(name).startswith("∂") or str(name).endswith("(0)") for name in tensors(expr)):
         text = str(expr)  # the name of a part of a stand-in, which cannot be read again
@@ -272,3 +285,7 @@ def _shown(short_form: Expr) -> str:
         except EinstanError:  # an extent that no axis of this side has
             text = str(expr)
     return text if len(text) <= LONGEST else text[:LONGEST] + " ..."
+
+
+def short_number(count: int) -> str:
+    return f"{count:,}" if count < 10**12 else "more than 10^12"

@@ -11,7 +11,7 @@ from einstan.calculus.program import Program, prefix
 from einstan.language.dims import qualified, redimensioned
 from einstan.language.index import Index
 from einstan.language.node import Node, postorder, replace
-from einstan.language.term import ONE, Apply, Const, Equation, Expr, Extent, Mul, Name, mul
+from einstan.language.term import ONE, Apply, Const, Equation, Expr, Extent, Mul, Name, mul, rational_power
 from einstan.machine.guards import index_tensors
 from einstan.machine.operations import Form, Graph, Nonzero, Ref, Stored
 
@@ -118,5 +118,5 @@ def _rational_power(node: Expr) -> Fraction | None:
     match node:
         case Apply(function="pow", arguments=(Const(value=base), Const(value=exponent))):
             if exponent.denominator == 1 and (base or exponent > 0):
-                return Fraction(base ** int(exponent))
+                return rational_power(base, int(exponent))
     return None

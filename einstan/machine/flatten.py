@@ -36,7 +36,7 @@ from einstan.machine.guards import is_static
 from einstan.machine.loops import deep
 from einstan.machine.operations import Flat, Nonzero, Ref, Stored
 from einstan.machine.products import Products
-from einstan.machine.refusals import NO_VALUE
+from einstan.machine.refusals import NO_VALUE, require_shallow
 
 
 def flatten(program: Program | Equation, outputs: Iterable[Name] | None = None) -> Flat:
@@ -69,6 +69,7 @@ class _Flattener(Products):
         self.tensors[name] = Stored(None, ref.value, tuple(range(len(dims))), dims)
 
     def define(self, equation: Equation) -> None:
+        require_shallow(equation)
         self.equation, self.text = equation, str(equation)
         self.memo.clear()
         scope = {index: self.label(self.dim_of(index), index.name) for index in equation.indices}

@@ -17,7 +17,7 @@ from typing import Any, overload
 from einstan.calculus.program import Program
 from einstan.language.errors import DataError
 from einstan.language.index import Affine, Index
-from einstan.language.node import Node, fold
+from einstan.language.node import Node, fold, preorder
 from einstan.language.term import (
     Add,
     Apply,
@@ -36,7 +36,16 @@ from einstan.language.term import (
 from einstan.machine.extents import Extents, as_program, infer
 from einstan.machine.guards import is_index_bracket
 from einstan.machine.numbers import EXACT, FLOATS, Number, Numbers
-from einstan.machine.refusals import NO_VALUE, empty, missing, not_an_array, not_whole, outside, unknown_tensor
+from einstan.machine.refusals import (
+    NO_VALUE,
+    empty,
+    missing,
+    not_an_array,
+    not_whole,
+    outside,
+    require_shallow,
+    unknown_tensor,
+)
 
 Environment = dict[Index, int]
 Closure = Callable[[Environment], Number]
@@ -200,13 +209,31 @@ def deep(limit: int = 100_000) -> Iterator[None]:
         sys.setrecursionlimit(old)
 
 
+def shared(root: Node) -> set[Node]:
+    """The nodes that stand in more than one place."""
+    once: set[Node] = set()
+    more: set[Node] = set()
+    for node in preorder(root):
+        for child in node.children:
+            (more if child in once else once).add(child)
+    return more
+
+
 class _Loops:
     """One equation as closures: each node becomes a function of the values of the indices."""
 
     def __init__(self, extents: Extents, equation: Equation, tensors: Mapping[Name, Tensor], numbers: Numbers) -> None:
         self.extents, self.equation, self.tensors, self.numbers = extents, equation, tensors, numbers
         self.known: list[dict[tuple[int, ...], Number]] = []  # what the closures remember within one run
-        self.value = fold(equation.rhs, self.closure)
+        require_shallow(equation)
+        self.shared = shared(equation.rhs)
+        self.value = fold(equation.rhs, self.kept)
+
+    def kept(self, node: Node, below: tuple[Closure, ...]) -> Closure:
+        """The closure of a node, which remembers its values where several nodes read it: a chain of twenty squares is
+        then twenty products, and not a million."""
+        value = self.closure(node, below)
+        return self.remembered(node, value) if isinstance(node, Add | Mul) and node in self.shared else value
 
     def run(self) -> Tensor:
         for known in self.known:

@@ -19,6 +19,7 @@ Number = Any  # Fraction | Decimal | float: one tower for each system below
 
 DIGITS = 60  # carried, so that 50 are right after a few hundred operations
 GUARD = 20  # more while a series is summed
+LONG = 20_000  # bits of a rational that is still kept exactly
 
 
 class DomainError(ArithmeticError):
@@ -264,6 +265,11 @@ RATIONAL: dict[str, Callable[..., Number]] = {
 }
 
 
+def _short(value: Fraction) -> Number:
+    """A rational as it is, or in 50 digits where it has become so long that every operation on it takes longer."""
+    return value if value.numerator.bit_length() + value.denominator.bit_length() <= LONG else digits_of(value)
+
+
 class Exact(Numbers):
     name = "exact rationals and 50-digit decimals"
 
@@ -272,12 +278,12 @@ class Exact(Numbers):
 
     def add(self, left: Number, right: Number) -> Number:
         if isinstance(left, Fraction) and isinstance(right, Fraction):
-            return left + right
+            return _short(left + right)
         return _CARRIED.add(digits_of(left), digits_of(right))
 
     def mul(self, left: Number, right: Number) -> Number:
         if isinstance(left, Fraction) and isinstance(right, Fraction):
-            return left * right
+            return _short(left * right)
         if left == 0 or right == 0:
             return Fraction(0)
         return _CARRIED.multiply(digits_of(left), digits_of(right))
@@ -319,8 +325,9 @@ def _exact_pow(x: Number, y: Number) -> Number:
     if isinstance(y, Fraction) and y.denominator == 1 and abs(y) < 10**6:
         if x == 0 and y < 0:
             raise DomainError("0 has no reciprocal")
-        if isinstance(x, Fraction):
+        if isinstance(x, Fraction) and max(x.numerator.bit_length(), x.denominator.bit_length()) * abs(y) <= LONG:
             return Fraction(x ** int(y))
+        x = digits_of(x)
         with localcontext(context(DIGITS + GUARD)):
             power: Decimal = x ** int(y)
         with localcontext(context()):

@@ -10,9 +10,9 @@ from typing import Any
 
 from einstan.calculus.program import Program
 from einstan.language.dims import axis
-from einstan.language.errors import DataError, EinstanError, ExtentError, Span, nearest
+from einstan.language.errors import DataError, EinstanError, ExtentError, ProgramError, Span, nearest
 from einstan.language.index import Affine, Index
-from einstan.language.node import Node, preorder, replace
+from einstan.language.node import Node, fold, preorder, replace
 from einstan.language.place import Place, at
 from einstan.language.term import Delta, Equation, Expr, Extent, Indexed, Iverson, Name, Reduce, mul
 
@@ -217,3 +217,19 @@ def _defining(equation: Equation | None, name: Name | None) -> Place:
     if equation is not None and equation.name == name:
         place["span"] = 0, place["text"].index(" = ")
     return place
+
+
+# ---- depth -----------------------------------------------------------------------------------------------------------
+
+DEEPEST = 6000  # levels of a term, for what goes down it by calls
+
+
+def require_shallow(equation: Equation) -> None:
+    """Refuse a term that is deeper than the stack of the interpreter allows."""
+    levels = fold(equation.rhs, lambda node, below: 1 + max(below, default=0))
+    if levels > DEEPEST:
+        raise ProgramError(
+            f"{equation.name} is nested deeper than {DEEPEST} levels",
+            inferred=f"its right side has {levels:,} levels",
+            repair="name a part of it: an equation each",
+        )

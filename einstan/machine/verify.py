@@ -198,6 +198,6 @@ def short(value: Number) -> str:
     with localcontext(context()) as digits:
         digits.prec = 12
         rounded = decimal(value).normalize()
-    if abs(rounded) <= ABSOLUTE:
+    if rounded.copy_abs() <= ABSOLUTE:
         return "0"
     return f"{rounded:f}" if -6 <= rounded.adjusted() <= 15 else f"{rounded:e}"

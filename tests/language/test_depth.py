@@ -11,9 +11,11 @@ import pytest
 
 from einstan.language import Apply, Equation, Expr, Index, Indexed, Mul, latex, parse, parse_document, slot
 from einstan.language.dims import localised
-from einstan.language.errors import NotationError
+from einstan.language.errors import EinstanError, NotationError, ProgramError
 from einstan.language.node import fold, postorder, rewrite
 from einstan.language.term import substitute
+from einstan.machine.flatten import flatten
+from einstan.machine.loops import evaluate
 
 DEPTH = 1000
 
@@ -116,6 +118,68 @@ def test_long_and_deep_texts(text: str) -> None:
 def test_deep_unbalanced_text_is_an_error_and_not_a_crash(opening: str) -> None:
     with short_stack(), pytest.raises(NotationError):
         parse("Z = " + opening * DEPTH)
+
+
+TOO_DEEP = 50_000
+
+
+@pytest.mark.parametrize(
+    ("opening", "inside", "closing"),
+    [
+        ("(", "x[i]", ")"),
+        ("(1 + x[i] ", "y", ")"),
+        ("sin(", "x[i]", ")"),
+        ("-(", "x[i]", ")"),
+        ("x[i]^", "2", ""),
+        ("x[i]^-", "2", ""),
+        ("x^{", "2", "}"),
+        (r"\frac{1}{1+", "x_i", "}"),
+        (r"\sqrt{", "x_i", "}"),
+        (r"\left(", "x_i", r"\right)"),
+        (r"\left|", "x_i + 1", r"\right|"),
+        ("1[0 < ", "x[i]", "]"),
+        ("T[", "i", "]"),
+        ("softmax[i](", "x[i]", ")"),
+        ("max[K](A[i,K] + ", "y", ")"),
+        ("maximum(x[i], ", "y", ")"),
+        ("pad(", "x[i]", ")"),
+        ("δ[i,", "i", "]"),
+    ],
+    ids=repr,
+)
+def test_what_is_nested_too_deep_is_refused(opening: str, inside: str, closing: str) -> None:
+    text = "Z[i] = x[i] " + opening * TOO_DEEP + inside + closing * TOO_DEEP
+    with short_stack(), pytest.raises(EinstanError) as caught:
+        parse(text)
+    assert len(str(caught.value)) < 400
+    if opening != "pad(":
+        assert caught.value.problem == "nested deeper than 2000 levels"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Z[i] = " + "-" * TOO_DEEP + "x[i]",
+        "Z[i] = x[i]^" + "+" * TOO_DEEP + "2",
+        "Z[i] = " + " + ".join(["x[i]"] * TOO_DEEP),
+        "Z[i] = " + " ".join(["x[i]"] * TOO_DEEP),
+        "Z[i] = " + "2 * -" * 5000 + "x[i]",
+    ],
+    ids=["signs", "plus", "terms", "factors", "negative factors"],
+)
+def test_what_is_wide_is_read(text: str) -> None:
+    assert parse(text).indices[0].name == "i"
+
+
+def test_a_term_too_deep_for_the_stack_is_refused_by_what_goes_down_it() -> None:
+    x: Expr = Indexed("x")
+    term = x
+    for _ in range(TOO_DEEP):
+        term = Apply("exp", (term,))
+    equation = Equation("Z", (), term)
+    for attempt in (lambda: flatten(equation), lambda: evaluate(equation, {"x": 0.5})):
+        with pytest.raises(ProgramError, match="nested deeper than 6000 levels"):
+            attempt()
 
 
 def test_a_deep_chain_pickles() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import keyword
+import re
+import unicodedata
 from fractions import Fraction
 
 import pytest
@@ -20,11 +22,13 @@ from einstan.language import (
     Indexed,
     Iverson,
     Mul,
+    NotationError,
     Partial,
     Reduce,
     Sum,
     latex,
     parse,
+    parse_document,
     parse_expression,
 )  # fmt: skip
 from einstan.language.term import tensors
@@ -44,7 +48,6 @@ SAME = [
     ("y = y_hat W", r"y = \hat{y} \mathbf{W}"),
     ("y = 2 pi x", r"y = 2 \pi x"),
     ("y = 2 pi x", "y = 2 π x"),
-    ("for[in] = lambda[in] X[in]", "for[in] = lambda[in] * X[in]"),
     # 2. products, quotients, powers
     ("y = a b", "y = a * b"),
     ("y = a b", r"y = a \cdot b"),
@@ -204,15 +207,65 @@ def test_result_is_an_equation() -> None:
 # ---- names -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("word", [*keyword.kwlist, *keyword.softkwlist, "print", "len", "np", "self", "for2", "in_1"])
-def test_keywords_of_python_are_names_like_others(word: str) -> None:
-    if word == "_":
-        return
+@pytest.mark.parametrize("word", ["match", "case", "type", "print", "len", "np", "self", "for2", "in_1", "if_not"])
+def test_words_of_python_that_are_no_keywords_are_names_like_others(word: str) -> None:
     capital = word[0].upper() + word[1:]
     small = word[0].lower() + word[1:]
     for text in (f"Z[{small}] = X[{small},{capital}] W[{capital}]", f"{word}[i] = {word}_1[i] {word}_hat"):
         assert str(parse(text)) == text
         assert parse(latex(parse(text))) is parse(text)
+
+
+@pytest.mark.parametrize("word", keyword.kwlist)
+def test_keywords_are_no_names(word: str) -> None:
+    """``X[i] if 1 else 0`` is no product with tensors called if and else."""
+    places = ("{}[i] = X[i]", "Z[i] = {} X[i]", "Z[i] = {}[i]", "Z[{}] = X[{}]", "Z[i] = X[i] |{}|",
+              "Z = sum[{}](x[{}])", "Z = x + \\mathrm{{{}}}")  # fmt: skip
+    for text in (place.replace("{{{}}}", f"{{{word}}}").replace("{}", word) for place in places):
+        with pytest.raises(EinstanError, match=f"{word} is a word of the notation"):
+            parse(text)
+
+
+@pytest.mark.parametrize(
+    ("spelled", "name"),
+    [("\u212a", "K"), ("ｘ", "x"), ("𝐱", "x"), ("ﬁ", "fi"), ("e\u0301", "é"), ("µ", "μ"), ("ϕ", "φ")],
+)
+def test_names_are_read_in_the_normal_form_of_python(spelled: str, name: str) -> None:
+    assert parse(f"Z[i] = {spelled}1[i]") is parse(f"Z[i] = {name}1[i]")
+    assert unicodedata.normalize("NFKC", spelled) == name
+    if not unicodedata.combining(spelled[-1]):
+        with pytest.raises(NotationError, match="are one name, spelled in two ways"):
+            parse(f"Z[i] = {spelled}1[i] {name}1[i]")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("K", "Κ"),
+        ("K", "К"),
+        ("Κ", "К"),
+        ("A", "Α"),
+        ("o", "ο"),
+        ("a", "а"),
+        ("x", "х"),
+        ("Φ", "Ф"),
+        ("X", "Χ"),
+        ("T", "Т"),
+    ],
+)
+def test_letters_that_look_the_same_are_refused(one: str, other: str) -> None:
+    for text in (f"Z[i] = A[i,{one}] B[{other},i]", f"{one}[i] = {other}[i]", f"Z = {one}{other}"):
+        with pytest.raises(NotationError) as caught:
+            parse(text)
+        assert {f"U+{ord(one):04X}", f"U+{ord(other):04X}"} <= set(re.findall("U\\+[0-9A-F]{4}", str(caught.value)))
+    with pytest.raises(NotationError, match="looks like another"):
+        parse_document(f"Z[i] = {one}[i]\nY[i] = {other}[i]")
+    assert str(parse(f"Z[i] = {other}[i] b[i]")) == f"Z[i] = {other}[i] b[i]"
+
+
+def test_greek_beside_latin_that_looks_different_is_welcome() -> None:
+    text = "Z[i] = α[i] a[i] + ν[i] v[i] + Σ[i,K] S[K] + ρ p + κ k1 + ω w + η n1"
+    assert str(parse(text)) == text
 
 
 HOSTILE = [

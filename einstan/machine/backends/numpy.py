@@ -121,6 +121,7 @@ def padded(x: Array, before: tuple[int, ...], after: tuple[int, ...], value: flo
 
 def inside(index: Array, size: int, where: str) -> Array:
     """The positions, if none of them is outside."""
+    index = np.asarray(index)  # V[0,T[n]]: a number among arrays
     if index.size and not (index.min() >= 0 and index.max() < size):
         first = index[(index < 0) | (index >= size)].flat[0]
         raise IndexError(f"{where} is {first}, but the size is {size}")

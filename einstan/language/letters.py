@@ -1,0 +1,88 @@
+"""Letters: names in the normal form that Python gives them, and letters that look like others.
+
+A name is read in Unicode's form NFKC, as Python reads identifiers: the Kelvin sign is K, a bold 𝐱 is x.  Two spellings
+that become one name, and letters of two scripts that look the same (a Greek Κ beside a Latin K), are refused where one
+text has both: nobody who reads it could tell what is summed.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from einstan.language.errors import NotationError
+
+# Latin, Greek and Cyrillic letters of one shape, a group each.
+ALIKE = (
+    "AΑА", "BΒВ", "CС", "EΕЕ", "HΗН", "IΙІӀ", "JЈ", "KΚК", "MΜМ", "NΝ", "OΟО", "PΡР", "QԚ", "SЅ", "TΤТ", "WԜ", "XΧХ",
+    "YΥУҮ", "ZΖ", "ΓГ", "ΠП", "ΦФ", "aа", "cсϲ", "dԁ", "eе", "hһ", "iі", "jјϳ", "oοо", "pр", "qԛ", "sѕ", "wԝ", "xх",
+    "yу", "κк", "φф",
+)  # fmt: skip
+SHAPE = {letter: group[0] for group in ALIKE for letter in group}
+
+_RUN = re.compile(r"[^\W\d_]+")  # letters, and numerals such as ², which are none
+_COMPOSED = re.compile(r"\w[\u0300-\u036f]+")
+
+
+def normal(text: str) -> str:
+    """The text with every name in its normal form; refuses what would merge two spellings, or look like another."""
+    if text.isascii():
+        return text
+    text = _COMPOSED.sub(lambda found: unicodedata.normalize("NFC", found.group()), text)
+    found = _RUN.sub(lambda run: "".join(map(_normal, run.group())), text)
+    refuse_merged(text)
+    refuse_alike(found)
+    return found
+
+
+def _normal(letter: str) -> str:
+    return unicodedata.normalize("NFKC", letter) if letter.isalpha() else letter
+
+
+def refuse_merged(text: str) -> None:
+    """Two spellings of which the normal form makes one name."""
+    first: dict[str, str] = {}
+    for run in _RUN.finditer(text):
+        spelled = run.group()
+        name = "".join(map(_normal, spelled))
+        other = first.setdefault(name, spelled)
+        if other != spelled:
+            mine, theirs = _difference(spelled, other)
+            raise NotationError(
+                f"{spelled} and {other} are one name, spelled in two ways",
+                text=text,
+                span=run.span(),
+                inferred=f"{points(mine)} here and {points(theirs)} before; names are read in their normal form (NFKC)",
+                repair=f"write {name} throughout, or take two letters that differ in print",
+            )
+
+
+def refuse_alike(text: str) -> None:
+    """Two letters of one shape from different scripts."""
+    first: dict[str, str] = {}
+    for run in _RUN.finditer(text):
+        for position, letter in enumerate(run.group(), run.start()):
+            shape = SHAPE.get(letter)
+            if shape is None:
+                continue
+            other = first.setdefault(shape, letter)
+            if other != letter:
+                raise NotationError(
+                    f"{letter} looks like another letter of this text and is a different one",
+                    text=text,
+                    span=(position, position + 1),
+                    inferred=f"{points(letter)} beside {points(other)}",
+                    repair="write one of them throughout, or take a letter that looks different",
+                )
+
+
+def _difference(one: str, other: str) -> tuple[str, str]:
+    """The first letters at which two spellings differ."""
+    pairs: Iterable[tuple[str, str]] = zip(one, other, strict=False)
+    return next(((a, b) for a, b in pairs if a != b), (one, other))
+
+
+def points(letters: str) -> str:
+    """``U+039A GREEK CAPITAL LETTER KAPPA``"""
+    return ", ".join(f"U+{ord(x):04X} {unicodedata.name(x, '')}".rstrip() for x in letters)
