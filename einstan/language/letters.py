@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 
 from einstan.language.errors import NotationError
 
@@ -27,13 +28,21 @@ _COMPOSED = re.compile(r"\w[\u0300-\u036f]+")
 
 def normal(text: str) -> str:
     """The text with every name in its normal form; refuses what would merge two spellings, or look like another."""
-    if text.isascii():
+    if text.isascii() or _harmless(frozenset(text)):
         return text
     text = _COMPOSED.sub(lambda found: unicodedata.normalize("NFC", found.group()), text)
     found = _RUN.sub(lambda run: "".join(map(_normal, run.group())), text)
     refuse_merged(text)
     refuse_alike(found)
     return found
+
+
+@lru_cache(maxsize=256)
+def _harmless(letters: frozenset[str]) -> bool:
+    """Whether nothing can be merged or mixed up: all in normal form, and no letter that looks like a Latin one."""
+    odd = [x for x in letters if not x.isascii()]
+    stable = all(_normal(x) == x and not unicodedata.combining(x) for x in odd)
+    return stable and not any(x in SHAPE for x in odd)
 
 
 def _normal(letter: str) -> str:
