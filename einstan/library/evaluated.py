@@ -235,7 +235,8 @@ class CompiledDerivative:
         # What only the shape of an array told, an array that the cores do not read.
         told = {**shapes, **{name: extents.shape(name) for name in apart.outputs}}
         sized = ((axis(name, k), size) for name, shape in told.items() for k, size in enumerate(shape))
-        compiled.sizes.update((each, size) for each, size in sized if each in compiled.program.dims)
+        if nominal is None:
+            compiled.sizes.update((each, size) for each, size in sized if each in compiled.program.dims)
         optimize = self.options.get("optimize", "auto")
         made = plan(apart.program, extents, optimize=optimize, flat=compiled.flat, memory_limit=1 << 62)
         shape = tuple(extents.known[dim] for dim in apart.dims())

@@ -31,8 +31,8 @@ LONG = 1 << 16  # terms of a sum over a window, from which blocks are worth thei
 class Arrangement:
     """A graph that is built again, operation by operation."""
 
-    def __init__(self, extents: Extents) -> None:
-        self.extents = extents
+    def __init__(self, extents: Extents, general: bool = False) -> None:
+        self.extents, self.general = extents, general
         self.graph = Graph()
         self.source: Operation
         self.dims: list[str] = []
@@ -49,9 +49,13 @@ class Arrangement:
     def space(self, label: int) -> tuple[str, str]:
         """A dimension that no tensor has is told by its size alone, so that equal windows are one."""
         dim = self.dims[label]
-        return self.sized(self.size(label)) if not is_axis(dim) and dim in self.extents.known else dim, self.letters[
-            label
-        ]
+        if not (self.general or is_axis(dim)) and dim in self.extents.known:
+            dim = self.sized(self.size(label))
+        return dim, self.letters[label]
+
+    def same(self, label: int, dim: str) -> bool:
+        """Whether a label runs over as many entries as a dimension has."""
+        return self.dims[label] == dim or (not self.general and self.size(label) == self.extents.known[dim])
 
     def fresh(self, dim: str) -> int:
         """A label that the operation does not have."""
@@ -83,10 +87,11 @@ class Arrangement:
             return operands[0]
         if not summed or len(operands) == 1:
             return self.add("contract", numerators, operands, out)
-        if len(operands) == 2 and numerators == 2 and (long := self.in_blocks(operands, out)) is not None:
+        two = len(operands) == 2 and numerators == 2
+        if two and not self.general and (long := self.in_blocks(operands, out)) is not None:
             return long
         operands = [self.copied(ref) for ref in operands]
-        if len(operands) == 2 and numerators == 2:
+        if two:
             return self.pair(operands, summed, out)
         return self.add("contract", numerators, operands, out)
 
@@ -118,7 +123,7 @@ class Arrangement:
         """A read; what is inside for these sizes needs no guard, so that reads which only differ in theirs are one."""
         whole = operands[0]
         sizes = tuple(map(self.size, range(len(self.dims))))
-        if not any(slot.values for slot in detail.slots):
+        if not self.general and not any(slot.values for slot in detail.slots):
             reach = [bounds(slot, sizes, self.extents.known) for slot in detail.slots]
             if all(low >= 0 and high < self.size(x) for (low, high), x in zip(reach, whole.labels, strict=True)):
                 detail = replace(detail, guards=(), fill=1)
@@ -152,7 +157,7 @@ class Arrangement:
         which NumPy takes the larger faster than it goes through many short windows.  None where that is not it."""
         read = self.graph.operations[ref.value]
         choose = {"max": "maximum", "min": "minimum"}.get(operation.detail)
-        if choose is None or read.kind != "read" or any(slot.values for slot in read.detail.slots):
+        if self.general or choose is None or read.kind != "read" or any(slot.values for slot in read.detail.slots):
             return None
         offsets = [label for label in ref.labels if label not in operation.out]
         if self.entries(offsets) > MOST_SLICES or self.entries(operation.out) < self.entries(offsets):

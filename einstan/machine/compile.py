@@ -19,13 +19,15 @@ from typing import Any
 import numpy as np
 
 from einstan.calculus.program import Program
-from einstan.language.errors import DataError, EinstanError
+from einstan.language.errors import DataError, EinstanError, ExtentError
 from einstan.language.node import preorder
 from einstan.language.term import Equation, Indexed, Name
 from einstan.machine.emit import Source, emit
-from einstan.machine.extents import Extents, as_program, infer
+from einstan.machine.extents import NOMINAL, Extents, as_program, infer
 from einstan.machine.flatten import flatten
 from einstan.machine.fused import fused
+from einstan.machine.general import emit_general
+from einstan.machine.lower import refuse_outside
 from einstan.machine.plan import Coder, Optimizer, Plan, plan, refuse_empty
 from einstan.machine.refusals import (
     missing,
@@ -41,10 +43,13 @@ from einstan.machine.seeds import folded
 from einstan.machine.specialisation import Specialisation
 from einstan.machine.specialised import specialised
 from einstan.machine.told import told, understood, unread
+from einstan.machine.windows import know_ranges
 
 Array = Any
 SPECIALISATIONS = 64
 ONE_FUNCTION = "one function for arrays of any sizes, whose paths were found for those of the first call"
+MADE_UP = "sizes are made up, since no array has been seen: give sizes, or call it first"
+NOMINAL_SIZES = (4, 64)  # of axes that are not read through arithmetic; where windows do not fit, larger ones are tried
 WARM = 4  # specialisations that keep their memory between calls
 
 
@@ -244,25 +249,31 @@ class Compiled:
         fast: bool = False,
     ) -> Specialisation:
         extents = infer(self.program, shapes, sizes, nominal, self.flat.wanted)
+        general = self.any_size or NOMINAL in extents.source.values()
+        know_ranges(self.flat, extents)
         if self._generic is not None and key is not None and self._generic.takes(key, extents):
             refuse_empty(self.flat, extents)
+            refuse_outside(self._generic.plan.graph, extents.known)
             generic = replace(self._generic.source, measured=None)
-            return self._generic.for_key(
-                key, lambda: replace(self._planned(extents, precisions, lambda _: generic), notes=(ONE_FUNCTION,))
-            )
+
+            def again() -> Plan:
+                made = self._planned(extents, precisions, lambda _: generic, general=True)
+                return replace(made, notes=(ONE_FUNCTION,))
+
+            return self._generic.for_key(key, again)
         precision = str(self.dtype or "float64")
         native = all(dtype.isnative for _, dtype in key or ())
 
         def code(made: Plan) -> Source:
-            if nominal is not None or self.any_size:
-                return emit(made, precisions, self.function, precision)
+            if general or nominal is not None:
+                return (emit_general if general else emit)(made, precisions, self.function, precision)
             quick = fused(made, precisions, self.function, precision, self.reuse_buffers) if fast and native else None
             if quick is not None:
                 quick.contiguous = True
                 return quick
             return specialised(made, precisions, self.function, precision, reuse_buffers=self.reuse_buffers)
 
-        made = self._planned(extents, precisions, code, nominal is None)
+        made = self._planned(extents, precisions, code, nominal is None, general)
         found = Specialisation(made, made.code, self.inputs, key, made.code.contiguous)
         if made.code.contiguous:
             return found
@@ -273,12 +284,18 @@ class Compiled:
         return found
 
     def _planned(
-        self, extents: Extents, precisions: Mapping[Name, str], code: Coder | None = None, fold: bool = True
+        self,
+        extents: Extents,
+        precisions: Mapping[Name, str],
+        code: Coder | None = None,
+        fold: bool = True,
+        general: bool = False,
     ) -> Plan:
         itemsize = max((np.dtype(p).itemsize for p in precisions.values() if p.startswith("float")), default=8)
         return plan(
             self.program, extents, optimize=self.optimize, itemsize=itemsize, memory_limit=self.memory_limit,
             flat=folded(self.flat, extents) if fold else self.flat, coder=code, dtypes=precisions,
+            general=general,
         )  # fmt: skip
 
     def _faster(
@@ -302,14 +319,33 @@ class Compiled:
     def plan(self) -> Plan:
         """The plan of the shapes that were specialised last; before the first call, of nominal sizes."""
         latest = self._shown._latest
-        return latest.plan if latest is not None else self._made({}, self.sizes, {}, 4).plan
+        return latest.plan if latest is not None else self._nominal(self.sizes).plan
 
     def source(self, sizes: Mapping[str, int] | None = None) -> str:
-        """The code as text; it runs on its own.  Without sizes, that of the latest call, or of nominal sizes."""
+        """The code as text; it runs on its own, and refuses arrays that it was not made for.
+
+        Without sizes it is that of the latest call, for arrays of its shapes and dtypes; before the first call it takes
+        arrays of all sizes, but for those that were given.
+        """
         latest = self._shown._latest
         if sizes is None and latest is not None:
-            return latest.source.text
-        return self._made({}, {**self.sizes, **understood(self.program, self.context, sizes)}, {}, 4).source.text
+            return latest.source.exported()
+        return self._nominal({**self.sizes, **understood(self.program, self.context, sizes)}).source.exported()
+
+    def _nominal(self, sizes: Mapping[str, int]) -> Specialisation:
+        """The code before any array is seen; its plan says which sizes are made up."""
+        refused: ExtentError | None = None
+        for nominal in NOMINAL_SIZES:
+            try:
+                found = self._made({}, sizes, {}, nominal)
+            except ExtentError as error:  # a window that does not fit, or two sizes that do not agree
+                refused = refused or error
+                continue
+            made_up = NOMINAL in found.plan.extents.source.values()
+            found.plan.notes = (MADE_UP,) if made_up else ()
+            return found
+        assert refused is not None
+        raise refused
 
     def _misread(self, message: str) -> EinstanError:
         """What a helper of the generated code says, which knows no equations, as an error that shows its place."""

@@ -14,10 +14,9 @@ from einstan.machine.backends.numpy import helper_source
 from einstan.machine.operations import Operation, Ref
 from einstan.machine.plan import Plan
 from einstan.machine.positions import Positions
-from einstan.machine.spelling import comment, identifier
+from einstan.machine.spelling import comment, identifier, plain_text
 from einstan.machine.writer import Variable
 
-SIZED = ("read", "overlap", "split", "join")  # kinds of operations that are views of one size
 DELETE_FROM = 1 << 17  # entries from which a dead temporary is deleted before the function returns
 
 
@@ -34,17 +33,32 @@ class Source:
     any_size: bool = False  # whether the code is that of arrays of other sizes too
     contiguous: bool = False  # whether it takes arrays that lie in one piece alone
     measured: int | None = None  # bytes that a call of it was seen to hold at its peak
+    signature: tuple[str, ...] = ()  # the lines that begin the function
+    checks: tuple[str, ...] = ()  # lines that refuse arrays which the code was not made for
+
+    def exported(self) -> str:
+        """The code for somebody else to run: it refuses arrays that it was not made for."""
+        lines = self.text.split("\n")
+        at = next(k for k, line in enumerate(lines) if line.strip() == self.signature[0])
+        indent = lines[at][: -len(self.signature[0])] + "    "
+        behind = at + len(self.signature)
+        lines[behind:behind] = [indent + check for check in self.checks]
+        top = next(k for k, line in enumerate(lines) if line in ("def prepare():", self.signature[0]))
+        lines[top:top] = [*helper_source("fits").split("\n"), "", ""] if self.checks else []
+        return "\n".join(lines)
 
 
 def emit(
     made: Plan, precisions: dict[Name, str] | None = None, function: str = "step", precision: str = "float64"
 ) -> Source:
     """The source of a plan.  ``precisions`` has the dtype of each input; ``precision`` is that of everything else where
-    no input is of floats."""
+    no input is of floats.  The sizes of the plan stand in it as digits, where no array tells them."""
     return Emitter(made, precisions or {}, function, precision).run()
 
 
 class Emitter(Positions):
+    exact = False  # whether the code is for arrays of these dtypes alone
+
     def run(self) -> Source:
         self.count_uses()
         self.name_values()
@@ -55,9 +69,10 @@ class Emitter(Positions):
     def name_values(self) -> None:
         own: dict[int, str] = {}
         for name in self.arguments:
+            text = self.argument_names[name] = identifier(str(name), self.taken)
             value = self._input(name)
-            assert value is not None
-            own[value] = identifier(str(name), self.taken)
+            if value is not None:
+                own[value] = text
         for name, stored in self.plan.tensors.items():
             if stored.value is not None and stored.value not in own and stored.value in self.plan.order:
                 own[stored.value] = identifier(str(name), self.taken)
@@ -66,12 +81,24 @@ class Emitter(Positions):
             self.name_size(dim)
 
     def assembled(self, results: list[str]) -> Source:
-        function = self.signature()
-        function += [*self.size_lines, *self.body.lines, f"    return {returned(results)}"]
-        parts = [*self.head(), "\n\n" + "\n".join(function)]
-        operations = [self.graph.operations[value] for value in self.plan.order]
-        any_size = self.any_size and not any(operation.kind in SIZED for operation in operations)
-        return Source("\n".join(parts) + "\n", self.function, self.arguments, self.plan.outputs, any_size=any_size)
+        function = [*self.signature(), *self.size_lines, *self.body.lines, f"    return {returned(results)}"]
+        return self.source([*self.head(), "\n\n" + "\n".join(function)])
+
+    def source(self, parts: list[str], memory: int = 0, prepares: bool = False) -> Source:
+        return Source(
+            "\n".join(parts) + "\n", self.function, self.arguments, self.plan.outputs, memory, prepares,
+            signature=tuple(self.signature()), checks=tuple(self.checks()),
+        )  # fmt: skip
+
+    def checks(self) -> list[str]:
+        """Lines that refuse arrays of other shapes than those of the plan."""
+        shapes = {name: repr(tuple(self.extents[dim] for dim in self.dims_of(name))) for name in self.arguments}
+        return [self.check(name, shape, "{}") for name, shape in shapes.items()]
+
+    def check(self, name: Name, shape: str, sizes: str) -> str:
+        kind = "iu" if name in self.plan.index_tensors else "f"
+        kind = self.precisions.get(name, kind) if self.exact else kind
+        return f"fits({self.argument(name)}, {plain_text(str(name))}, {shape}, {sizes}, {kind!r})"
 
     def head(self) -> list[str]:
         """What stands above the function."""
@@ -82,7 +109,7 @@ class Emitter(Positions):
         return parts
 
     def signature(self) -> list[str]:
-        parameters = ", ".join(self.names[self._input(name)] for name in self.arguments)  # type: ignore[index]
+        parameters = ", ".join(map(self.argument, self.arguments))
         shown = ", ".join(str(name) for name in self.plan.outputs)
         doc = comment(f"Returns ({shown}).").replace('"', "'").replace("\\", "/")
         return [f"def {self.function}({parameters}):", f'    """{doc}"""']
@@ -102,7 +129,7 @@ class Emitter(Positions):
         if kind == "input":
             self.input(value, operation.detail)
             return
-        constant = all(self.variables[o.value].constant for o in operation.operands) and kind != "number"
+        constant = kind != "number" and self.is_constant(operation)
         if kind == "number":
             self.variables[value] = Variable("", "number", constant=True)
             return
@@ -112,6 +139,10 @@ class Emitter(Positions):
         self.variables[value] = made
         made.constant = constant
         self.release(value, operation)
+
+    def is_constant(self, operation: Operation) -> bool:
+        """What no array has a part in is computed once, above the function."""
+        return all(self.variables[ref.value].constant for ref in operation.operands)
 
     def input(self, value: int, name: Name) -> None:
         precision = self.precisions.get(name, "")

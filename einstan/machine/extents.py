@@ -7,7 +7,8 @@ inside, ``|X.0| - |R| + 1``; a guarded read infers nothing, and ``where |i| = ..
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 
 from einstan.calculus.program import Program
 from einstan.language.dims import axis, is_axis
@@ -17,10 +18,13 @@ from einstan.language.node import preorder, remembered
 from einstan.language.place import Place, at
 from einstan.language.term import Equation, Extent, Indexed, Name, Reduce, Sum
 from einstan.machine.guards import Read, bounds_above, reads
+from einstan.machine.operations import Form
 from einstan.machine.refusals import reader_of, wrong_rank
 
 Shape = tuple[int, ...]
+Spell = Callable[[str], str]
 NOMINAL = "a nominal size"
+GIVEN = "sizes["  # what begins the source of a size that the caller names
 
 
 def as_program(what: Equation | Program | Iterable[Equation]) -> Program:
@@ -28,6 +32,16 @@ def as_program(what: Equation | Program | Iterable[Equation]) -> Program:
     if isinstance(what, Program):
         return what
     return Program((what,) if isinstance(what, Equation) else what)
+
+
+@dataclass(frozen=True)
+class Formula:
+    """How an extent follows from others, as Python text: ``text(size)`` is the extent, where ``size`` gives the text of
+    a dimension, and ``bad(own, size)`` is true where it makes no sense, which ``problem`` says."""
+
+    text: Callable[[Spell], str]
+    bad: Callable[[str, Spell], str]
+    problem: str
 
 
 class Extents:
@@ -40,6 +54,7 @@ class Extents:
         self.program = program
         self.known: dict[str, int] = {}
         self.source: dict[str, str] = {}
+        self.formulas: dict[str, Formula] = {}
         self.arithmetic = {
             equation: forms for equation in program.equations if (forms := _arithmetic(equation)) or equation.where
         }
@@ -64,12 +79,15 @@ class Extents:
         """``|n| = 3 from X.0``"""
         return f"|{letter}| = {self.known[dim]} from {self.source[dim]}"
 
-    def learn(self, dim: str, size: int, source: str, equation: Equation | None = None) -> None:
+    def learn(
+        self, dim: str, size: int, source: str, equation: Equation | None = None, formula: Formula | None = None
+    ) -> None:
         """Record a size; refuse one that disagrees with what is known."""
         size = int(size)
         old = self.known.setdefault(dim, size)
         if old == size:
-            self.source.setdefault(dim, source)
+            if self.source.setdefault(dim, source) == source and formula is not None:
+                self.formulas.setdefault(dim, formula)
             return
         raise _disagreement(self, dim, size, source, equation)
 
@@ -101,10 +119,12 @@ def infer(
     named = {} if all(speaks_of(program, key) for key in sizes or {}) else _letters(program, extents)
     by_letter = _take_sizes(extents, sizes or {}, named)
     _solve(extents)
+    # A letter of several dimensions says nothing against an array, which may come when code is made without any.
+    open_axes = {program.dims.find(axis(n, k)) for n, r in program.inputs.items() for k in range(r) if nominal}
     for letter, size in by_letter.items():
         for dim in named[letter]:
             if dim not in extents.known:
-                extents.learn(dim, size, f"sizes[{letter!r}]")
+                extents.learn(dim, size, NOMINAL if dim in open_axes else f"sizes[{letter!r}]")
                 _solve(extents)
     if nominal is not None:
         _fill(extents, nominal)
@@ -206,6 +226,7 @@ def _solve_where(extents: Extents, equation: Equation) -> bool:
     for index, form in equation.where:
         size = value_of(extents, equation, form)
         if size is None:
+            learned |= _solve_backwards(extents, equation, index, form)
             continue
         if size < 0:
             raise ExtentError(
@@ -216,8 +237,21 @@ def _solve_where(extents: Extents, equation: Equation) -> bool:
             )
         dim = extents.dim(equation, index)
         learned |= dim not in extents.known
-        extents.learn(dim, size, f"where |{index.name}| = {form}", equation)
+        formula = stated_formula(extents, equation, index, form)
+        extents.learn(dim, size, f"where |{index.name}| = {form}", equation, formula)
     return learned
+
+
+def _solve_backwards(extents: Extents, equation: Equation, index: Index, form: Affine) -> bool:
+    """``where |j| = |G.0|`` tells the size of G where that of j is given."""
+    own = extents.dim(equation, index)
+    if own not in extents.known or len(form.terms) != 1 or form.terms[0][1] != 1:
+        return False
+    atom = form.terms[0][0]
+    if not isinstance(atom, Extent) or extents.known[own] < form.constant:
+        return False
+    extents.learn(extents.dim(equation, atom.index), extents.known[own] - form.constant, f"|{index.name}| = {form}")
+    return True
 
 
 def value_of(extents: Extents, equation: Equation, form: Affine) -> int | None:
@@ -240,6 +274,7 @@ def _solve_reads(extents: Extents, equation: Equation) -> bool:
     """The largest range for which every unguarded read is inside: the smallest over the reads that determine it."""
     stated = {extents.dim(equation, index) for index, _ in equation.where}
     largest: dict[str, tuple[int, Index, Indexed, int]] = {}
+    told: dict[str, list[tuple[str, Affine]]] = {}
     for read, position, form in extents.arithmetic[equation]:
         size = extents.known.get(extents.program.dims.find(axis(read.access.tensor, position)))
         dims = {extents.dim(equation, index): index for index in _sized(form)}
@@ -250,6 +285,7 @@ def _solve_reads(extents: Extents, equation: Equation) -> bool:
         if top is None or top[0] <= 0:
             continue  # the largest value does not grow with the extent: the read says nothing about it
         extent = (size - 1 - top[1]) // top[0]
+        told.setdefault(unknown[0], []).append((extents.program.dims.find(axis(read.access.tensor, position)), form))
         if unknown[0] not in largest or extent < largest[unknown[0]][0]:
             largest[unknown[0]] = extent, dims[unknown[0]], read.access, position
     for dim, (extent, index, access, position) in largest.items():
@@ -262,8 +298,79 @@ def _solve_reads(extents: Extents, equation: Equation) -> bool:
                 inferred=f"|{index.name}| would be {extent}",
                 repair=f"give a longer {access.tensor}, or say that it is zero outside with a guard 1[...]",
             )
-        extents.learn(dim, extent, f"{access}", equation)
+        extents.learn(dim, extent, f"{access}", equation, _read_formula(extents, equation, dim, told[dim], access))
     return bool(largest)
+
+
+def stated_formula(extents: Extents, equation: Equation, index: Index, form: Affine) -> Formula:
+    """The extent that ``where`` states."""
+    falls = form.constant < 0 or any(k < 0 or isinstance(atom, Quotient) for atom, k in form.terms)
+    return Formula(
+        lambda size: form_text(extents, equation, form, size),
+        lambda own, _: f"{own} < 0" if falls else "",
+        f"|{index.name}| = {form} is negative in {equation}",
+    )
+
+
+def _read_formula(
+    extents: Extents, equation: Equation, dim: str, told: list[tuple[str, Affine]], access: Indexed
+) -> Formula:
+    """The smallest of the extents for which each read is inside."""
+
+    def one(size: Spell, length: str, form: Affine) -> str:
+        slope, terms, constant = 0, [size(length)], -1 - form.constant
+        for atom, k in form.terms:
+            assert isinstance(atom, Index | Extent)
+            own = extents.dim(equation, atom if isinstance(atom, Index) else atom.index)
+            if isinstance(atom, Index):
+                if k < 0:
+                    continue
+                constant += k
+            if own == dim:
+                slope += k
+            else:
+                terms.append(f"{'-' if k > 0 else '+'} {'' if abs(k) == 1 else f'{abs(k)} * '}{size(own)}")
+        if constant:
+            terms.append(f"{'-' if constant < 0 else '+'} {abs(constant)}")
+        text = " ".join(terms)
+        return f"({text}) // {slope}" if slope > 1 else text
+
+    def text(size: Spell) -> str:
+        parts = list(dict.fromkeys(one(size, length, form) for length, form in told))
+        return parts[0] if len(parts) == 1 else f"min({', '.join(parts)})"
+
+    def bad(own: str, size: Spell) -> str:
+        lengths = list(dict.fromkeys(size(length) for length, _ in told))
+        longest = lengths[0] if len(lengths) == 1 else f"max({', '.join(lengths)})"
+        return f"{own} < 0 or {own} == 0 < {longest}"
+
+    return Formula(text, bad, f"no range keeps {access} inside in {equation}")
+
+
+def range_formula(form: Form) -> Formula:
+    """The extent of the range of a guarded form, which is no axis."""
+
+    def text(size: Spell) -> str:
+        parts = [size(dim) if k == 1 else f"{k} * {size(dim)}" for dim, k in form.extents]
+        parts += [str(form.constant)] if form.constant or not parts else []
+        return f"max(0, {' + '.join(parts).replace('+ -', '- ')})"
+
+    return Formula(text, lambda own, _: "", "")
+
+
+def form_text(extents: Extents, equation: Equation, form: Affine, size: Spell) -> str:
+    """A form of extents as Python text."""
+    parts: list[str] = []
+    for atom, k in form.terms:
+        if isinstance(atom, Quotient):
+            text = f"(({form_text(extents, equation, atom.form, size)}) // {atom.divisor})"
+        else:
+            assert isinstance(atom, Extent)
+            text = size(extents.dim(equation, atom.index))
+        parts.append(text if k == 1 else f"{k} * {text}")
+    if form.constant or not parts:
+        parts.append(str(form.constant))
+    return " + ".join(parts).replace("+ -", "- ")
 
 
 def _solve_tensors(extents: Extents, equation: Equation) -> bool:
@@ -275,8 +382,34 @@ def _solve_tensors(extents: Extents, equation: Equation) -> bool:
         if top is not None and dim not in extents.known:
             smallest[dim] = max((top[1] + 1, read.access), smallest.get(dim, (0, read.access)), key=lambda e: e[0])
     for dim, (extent, access) in smallest.items():
-        extents.learn(dim, max(extent, 0), f"{access}", equation)
+        extents.learn(dim, max(extent, 0), f"{access}", equation, _needed_formula(extents, equation, dim))
     return bool(smallest)
+
+
+def _needed_formula(extents: Extents, equation: Equation, dim: str) -> Formula:
+    """The smallest axis for which every read is inside."""
+
+    def one(size: Spell, form: Affine) -> str:
+        terms, constant = [], form.constant + 1
+        for atom, k in form.terms:
+            assert isinstance(atom, Index | Extent)
+            if isinstance(atom, Index):
+                if k < 0:
+                    continue
+                constant -= k
+            own = size(extents.dim(equation, atom if isinstance(atom, Index) else atom.index))
+            terms.append(own if k == 1 else f"{k} * {own}")
+        return " + ".join([*terms, str(constant)]).replace("+ -", "- ")
+
+    def text(size: Spell) -> str:
+        held = [
+            form
+            for read, position, form in extents.arithmetic[equation]
+            if extents.program.dims.find(axis(read.access.tensor, position)) == dim
+        ]
+        return f"max(0, {', '.join(dict.fromkeys(one(size, form) for form in held))})"
+
+    return Formula(text, lambda own, _: f"{own} < 0", "")
 
 
 def _sized(form: Affine) -> list[Index]:
@@ -305,20 +438,31 @@ def highest(extents: Extents, equation: Equation, form: Affine, unknown: str = "
 
 
 def _fill(extents: Extents, nominal: int) -> None:
-    """Nominal sizes: an axis that is read through arithmetic is made long, so that windows fit."""
+    """Nominal sizes: an axis that is read through arithmetic is made long, so that windows fit, and what ``where``
+    states comes of what it speaks of."""
     program = extents.program
     long = windowed(program)
-    for name, rank in program.inputs.items():
-        for k in range(rank):
-            dim = program.dims.find(axis(name, k))
-            if dim not in extents.known:
-                extents.learn(dim, 16 * nominal if dim in long else nominal, NOMINAL)
+    stated = {extents.dim(equation, index) for equation in program.equations for index, _ in equation.where}
+    own = [program.dims.find(axis(name, k)) for name, rank in program.inputs.items() for k in range(rank)]
+    inputs = set(map(str, program.inputs))
+    read = ((e, n.index) for e in program.equations for n in _sizes_read(e))
+    spoken = [extents.dim(e, index) for e, index in read if index.name.rpartition(".")[0] in inputs]
+    for dim in sorted(dict.fromkeys((*own, *spoken)), key=stated.__contains__):
+        if dim not in extents.known:
+            extents.learn(dim, 16 * nominal if dim in long else nominal, NOMINAL)
+            _solve(extents)
     _solve(extents)
     for equation in program.equations:
         for index in _indices(equation):
             if extents.dim(equation, index) not in extents.known:
                 extents.learn(extents.dim(equation, index), nominal, NOMINAL)
                 _solve(extents)
+
+
+def _sizes_read(equation: Equation) -> list[Extent]:
+    """The extents that an equation speaks of by their axes, ``|X.0|``."""
+    nodes = preorder(equation.rhs, *(form for _, form in equation.where))
+    return [node for node in nodes if isinstance(node, Extent) and is_axis(node.index.name)]
 
 
 def windowed(program: Program) -> set[str]:

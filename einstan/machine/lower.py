@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from einstan.machine.operations import Form, Labels, Operation, Reading, Ref, combined
+from einstan.machine.operations import Form, Graph, Labels, Operation, Reading, Ref, combined
 from einstan.machine.refusals import outside
 
 Sizes = tuple[int, ...]  # of each local label
@@ -64,6 +64,13 @@ def window(operation: Operation, extents: Mapping[str, int]) -> Window:
     return Window(tuple(before), tuple(after), tuple(start), tuple(sizes[x] for x in operation.out), steps)
 
 
+def refuse_outside(graph: Graph, extents: Mapping[str, int]) -> None:
+    """Raise where a read of a graph is outside for these sizes and no bracket forbids it."""
+    for operation in graph.operations:
+        if operation.kind == "read" and not any(form.values for form in operation.detail.slots):
+            window(operation, extents)
+
+
 def sliced(view: Window) -> str | None:
     """A view as slices, where the labels of the result run along one axis each, in their order; else None."""
     runs = [[k for k, along in enumerate(view.steps) if along[axis]] for axis in range(len(view.start))]
@@ -105,6 +112,20 @@ def refuse_unguarded(
 def _implies(guard: Form, bound: Form, sizes: Sizes, extents: Mapping[str, int]) -> bool:
     """Whether guard >= 0 gives bound >= 0: their difference is never negative."""
     return bounds(combined(((bound, 1), (guard, -1))), sizes, extents)[0] >= 0
+
+
+def never_negative(form: Form, dims: Sequence[str]) -> bool:
+    """Whether a form without operands is at least 0 whatever the sizes: labels run from 0 to an extent less one, and an
+    extent over which a label runs is at least 1."""
+    least: dict[str, int] = dict(form.extents)
+    constant = form.constant
+    running = {dims[label] for label, _ in form.labels}
+    for label, k in form.labels:
+        if k < 0:
+            least[dims[label]] = least.get(dims[label], 0) + k
+            constant -= k
+    constant += sum(k for dim, k in least.items() if dim in running)  # extents, each from its smallest value
+    return constant >= 0 and all(k >= 0 for k in least.values())
 
 
 def value_at(form: Form, at: Mapping[int, int], extents: Mapping[str, int]) -> int:

@@ -22,7 +22,7 @@ from einstan.machine.flatten import flatten
 from einstan.machine.layouts import Layouts
 from einstan.machine.memory import measured, peak_of, refuse_large
 from einstan.machine.numbers import number_of
-from einstan.machine.operations import Flat, Graph, Stored
+from einstan.machine.operations import Flat, Graph, Nonzero, Stored
 from einstan.machine.pairs import Expansion, roots
 from einstan.machine.paths import Optimizer, cheap, separate
 from einstan.machine.recompute import fitted
@@ -62,6 +62,7 @@ class Plan:
     notes: tuple[str, ...] = ()  # lines below the table: what was chosen before it was planned
     coder: Coder | None = field(default=None, repr=False)  # what makes its code; that of these sizes, if nothing else
     dtypes: Mapping[Name, str] = field(default_factory=dict, repr=False)  # of inputs, where they are known
+    nonzero: tuple[Nonzero, ...] = field(default=(), repr=False)  # what sizes must satisfy
 
     @property
     def precisions(self) -> dict[Name, str]:
@@ -183,6 +184,7 @@ def plan(
     share: bool = True,
     coder: Coder | None = None,
     dtypes: Mapping[Name, str] | None = None,
+    general: bool = False,
 ) -> Plan:
     """The steps that compute the outputs.
 
@@ -199,6 +201,8 @@ def plan(
     Contractions of almost the same operands, as the gradients of one product are, follow one tree turned round for
     each, where that takes fewer FLOPs than a path for each (``share=False``: never).
 
+    With ``general`` the steps are right for arrays of all sizes, and the given sizes only say what is cheap.
+
     ``coder`` makes the code that the plan speaks of, from the plan, and ``dtypes`` are those of the inputs; by default
     what `einstan.machine.compile.compile` makes for floats of ``itemsize`` bytes.
 
@@ -209,7 +213,7 @@ def plan(
     flat = flatten(program, outputs) if flat is None else flat
     extents = sizes if isinstance(sizes, Extents) else infer(program, shapes or {}, sizes, only=flat.wanted)
     refuse_empty(flat, extents)
-    flat = solved(flat, extents)
+    flat = solved(flat, extents, general)
     if isinstance(optimize, str) and optimize == "best":
         made = best(program, flat, extents, itemsize, share)
     else:
@@ -269,6 +273,7 @@ def planned(
         optimizer=described(optimize),
         search_seconds=seconds,
         products=tuple(expansion.shapes),
+        nonzero=tuple(flat.nonzero),
     )
     made.names = names_of(made)
     others = [value for value in made.order if value not in expansion.contractions]

@@ -29,6 +29,8 @@ def specialised(
 
 
 class Specialised(InPlaceWindows, Emitter):
+    exact = True
+
     def __init__(
         self, made: Plan, precisions: dict[Name, str], function: str, precision: str, reuse_buffers: bool
     ) -> None:
@@ -106,7 +108,7 @@ class Specialised(InPlaceWindows, Emitter):
             f"    return {self.function}",
         ]
         parts = [*self.head(), "\n\n" + "\n".join(text), f"\n\n{self.function} = prepare()"]
-        return Source("\n".join(parts) + "\n", self.function, self.arguments, self.plan.outputs, total, True)
+        return self.source(parts, total, True)
 
     def head(self) -> list[str]:
         parts = super().head()

@@ -15,9 +15,10 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from einstan.language.term import ONE, Const, Equation
+from einstan.language.index import Index
+from einstan.language.term import ONE, Const, Equation, Expr, Extent
 from einstan.machine.arrange import Arrangement
-from einstan.machine.extents import Extents
+from einstan.machine.extents import Extents, range_formula
 from einstan.machine.operations import (
     Flat,
     Form,
@@ -53,21 +54,27 @@ class Solution:
     ranges: list[tuple[Form, int]] = field(default_factory=list)  # forms that must be values of a label
 
 
-def solved(flat: Flat, extents: Extents) -> Flat:
-    """The same operations without links, for these sizes."""
-    for dim, size in flat.ranges.items():
-        extents.known[dim] = size.constant + sum(k * extents.known[d] for d, k in size.extents)
+def know_ranges(flat: Flat, extents: Extents) -> None:
+    """The extents of the ranges of guarded forms, which are no axis."""
+    for dim, form in flat.ranges.items():
+        extents.known[dim] = form.constant + sum(k * extents.known[d] for d, k in form.extents)
+        extents.formulas[dim] = range_formula(form)
+
+
+def solved(flat: Flat, extents: Extents, general: bool = False) -> Flat:
+    """The same operations without links, for these sizes; in a way that is right for all sizes, if that is asked."""
+    know_ranges(flat, extents)
     kinds = {operation.kind for operation in flat.graph.operations}
     if not kinds & {"linked", "read"}:
         return flat
-    return _Solver(flat, extents).run()
+    return _Solver(flat, extents, general).run()
 
 
 class _Solver(Arrangement):
     """The graph again, operation by operation."""
 
-    def __init__(self, flat: Flat, extents: Extents) -> None:
-        super().__init__(extents)
+    def __init__(self, flat: Flat, extents: Extents, general: bool) -> None:
+        super().__init__(extents, general)
         self.flat = flat
         self.value: dict[int, int] = {}
         self.axes: dict[int, tuple[int, ...]] = {}  # which axis of the value that was each axis of what it is now
@@ -244,8 +251,8 @@ class _Solver(Arrangement):
 
     def window(self, ref: Ref, slots: tuple[Form, ...], equation: Equation, fill: int) -> Ref:
         """An operand read at forms: zero outside for a factor, one for a divisor."""
-        whole = [self.extents.known[dim] for dim in self.graph.dims(ref.value)]
-        if all(slot.label is not None and self.size(slot.label) == n for slot, n in zip(slots, whole, strict=True)):
+        whole = self.graph.dims(ref.value)
+        if all(slot.label is not None and self.same(slot.label, dim) for slot, dim in zip(slots, whole, strict=True)):
             labels = tuple(slot.label for slot in slots if slot.label is not None)
             once = tuple(dict.fromkeys(labels))
             plainly = Ref(ref.value, labels)
@@ -255,14 +262,15 @@ class _Solver(Arrangement):
 
     def mask(self, form: Form) -> Ref:
         """1 where a form is zero."""
-        return self.compared("==", form, 0)
+        return self.compared("==", form, Const(0))
 
     def in_range(self, form: Form, label: int) -> Ref:
         """1 where a form is a value of a label."""
-        low, high = self.compared(">=", form, 0), self.compared("<", form, self.size(label))
+        size = Extent(Index("n", self.dims[label])) if self.general else Const(self.size(label))
+        low, high = self.compared(">=", form, Const(0)), self.compared("<", form, size)
         return self.add("map", ("and",), (low, high), low.labels)
 
-    def compared(self, relation: str, form: Form, number: int) -> Ref:
+    def compared(self, relation: str, form: Form, number: Expr) -> Ref:
         labels = tuple(label for label, _ in form.labels)
         value = self.add("form", form, (), labels)
-        return self.add("map", (relation,), (value, self.add("number", Const(number), (), ())), labels)
+        return self.add("map", (relation,), (value, self.add("number", number, (), ())), labels)

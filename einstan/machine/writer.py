@@ -57,7 +57,7 @@ class Writer:
         self.helpers: dict[str, None] = {}
         self.sizes: dict[str, str] = {}  # dimension: its variable in the function
         self.size_lines: list[str] = []
-        self.any_size = True  # whether the code reads every size that it needs from the arrays
+        self.argument_names: dict[Name, str] = {}
         self.count = 0
         self.uses: dict[int, int] = {}
         floats = {p for n, p in precisions.items() if p.startswith("float")} or {precision}
@@ -68,22 +68,27 @@ class Writer:
         stored = self.plan.tensors.get(name)
         return stored.value if stored is not None and stored.value in self.plan.order else None
 
+    def argument(self, name: Name) -> str:
+        """The variable that holds an argument."""
+        return self.argument_names[name]
+
+    def dims_of(self, name: Name) -> tuple[str, ...]:
+        """The dimensions of the axes of an argument."""
+        return self.plan.tensors[name].dims
+
     # ---- sizes and numbers -------------------------------------------------------------------------------------------
 
     def name_size(self, dim: str) -> None:
         """Where a dimension's extent can be read from: the first input that has it."""
         for name in self.arguments:
-            stored = self.plan.tensors[name]
-            if dim in stored.dims:
-                value = self._input(name)
-                assert value is not None
-                self.sizes[dim] = f"{self.names[value]}.shape[{stored.dims.index(dim)}]"
+            dims = self.dims_of(name)
+            if dim in dims:
+                self.sizes[dim] = f"{self.argument(name)}.shape[{dims.index(dim)}]"
                 return
 
     def size(self, dim: str, constant: bool = False) -> str:
         """An extent as text: a variable of the function, or the number."""
         if constant or dim not in self.sizes:
-            self.any_size = False
             return str(self.extents[dim])
         if not self.sizes[dim].isidentifier():
             expression = self.sizes[dim]
@@ -108,7 +113,6 @@ class Writer:
         value = self.evaluate(node)
         text = self.number_text(node, constant) if math.isfinite(value) else None
         if text is None:
-            self.any_size = False
             return repr(value) if math.isfinite(value) else f'float("{value}")'
         return text
 

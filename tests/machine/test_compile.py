@@ -294,10 +294,15 @@ def test_many_threads():
 
 
 def test_the_source_before_the_first_call():
-    assert compile(parse("Z[n,j] = X[n,K] W[K,j] + b[j]")).source() == (
-        "import numpy as np\n\n\n"
+    source = compile(parse("Z[n,j] = X[n,K] W[K,j] + b[j]")).source()
+    assert source.startswith("import numpy as np\n\n\ndef fits(")
+    assert source[source.index("def step") :] == (
         "def step(X, W, b):\n"
         '    """Returns (Z)."""\n'
+        "    sizes = {}\n"
+        "    fits(X, 'X', ('n', 'k'), sizes, 'f')\n"
+        "    fits(W, 'W', ('k', 'j'), sizes, 'f')\n"
+        "    fits(b, 'b', ('j',), sizes, 'f')\n"
         "    # Z[n,j] = X[n,K] W[K,j] + b[j]\n"
         "    t1 = np.dot(X, W)\n"
         "    Z = np.add(t1, b, out=t1)\n"
@@ -354,7 +359,9 @@ def test_a_name_cannot_inject_code():
 
 
 def test_masks_of_indices_are_made_once():
-    source = compile(parse("y[i,k] = 1[i >= J] A[i,J] B[J,k]")).source()
+    made = compile(parse("y[i,k] = 1[i >= J] A[i,J] B[J,k]"))
+    made(A=np.ones((3, 4)), B=np.ones((4, 2)))
+    source = made.source()
     assert "np.arange" not in source[source.index("def step") :]
 
 

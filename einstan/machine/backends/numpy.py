@@ -119,6 +119,73 @@ def padded(x: Array, before: tuple[int, ...], after: tuple[int, ...], value: flo
     return wide
 
 
+def reach(x: Array, start: Ints, shape: Ints, steps: tuple[Ints, ...], where: str = "", fill: float = 0) -> Array:
+    """Entry (i, j, ...) is x[start + i steps[0] + j steps[1] + ...]; outside of x it is a value, or an error that says
+    where."""
+    if 0 in shape:
+        return np.zeros(shape, x.dtype)
+    reaches = [[step * (n - 1) for step, n in zip(along, shape, strict=True)] for along in zip(*steps, strict=True)]
+    reaches = reaches or [[]] * len(start)
+    low = [s + sum(min(r, 0) for r in own) for s, own in zip(start, reaches, strict=True)]
+    high = [s + sum(max(r, 0) for r in own) for s, own in zip(start, reaches, strict=True)]
+    before = [max(0, -a) for a in low]
+    after = [max(0, b - n + 1) for b, n in zip(high, x.shape, strict=True)]
+    if any(before) or any(after):
+        if where:
+            raise ValueError(f"{where} reads from {tuple(low)} to {tuple(high)}, outside of {x.shape}")
+        x = padded(x, tuple(before), tuple(after), fill)
+    return window(x, tuple(s + b for s, b in zip(start, before, strict=True)), shape, steps)
+
+
+def overlap(core: Array, shape: Ints, start: Ints, steps: tuple[Ints, ...]) -> Array:
+    """out[start + i steps[0] + j steps[1] + ...] += core[i, j, ...]; what falls outside adds nothing.
+
+    Along every axis of the result runs the longest axis of the core that moves along no other; the others shift it.
+    """
+    out = np.zeros(shape, core.dtype)
+    runs = []
+    for axis in range(len(shape)):
+        own = [k for k, along in enumerate(steps) if along[axis] and sum(map(bool, along)) == 1]
+        runs.append(max(own, key=lambda k: core.shape[k]) if own else None)
+    taps = [k for k in range(core.ndim) if k not in runs]
+    core = core.transpose(taps + [k for k in runs if k is not None])
+    lengths = core.shape[len(taps) :]
+    for at in np.ndindex(*core.shape[: len(taps)]):
+        target, source, left = [], list(at), list(lengths)
+        for axis, size in enumerate(shape):
+            first = start[axis] + sum(h * steps[k][axis] for h, k in zip(at, taps, strict=True))
+            if runs[axis] is None:
+                low, high, step = 0, 1 if 0 <= first < size else 0, 1
+            else:
+                step, length = steps[runs[axis]][axis], left.pop(0)
+                a, b = (-first, size - 1 - first) if step > 0 else (first - size + 1, first)
+                low, high = max(0, -(-a // abs(step))), min(length, b // abs(step) + 1)
+                source.append(slice(low, max(low, high)))
+            if low >= high:
+                break
+            begin, end = first + step * low, first + step * high
+            target.append(begin if runs[axis] is None else slice(begin, None if end < 0 else end, step))
+        else:
+            out[tuple(target)] += core[tuple(source)]
+    return out
+
+
+def fits(x: Array, name: str, shape: tuple[str | int, ...], sizes: dict[str, int], kind: str) -> None:
+    """Refuses an array that this code was not made for; a letter is any size, but one size for all that have it."""
+    have = np.shape(x)
+    if len(have) != len(shape):
+        raise ValueError(f"{name} has the shape {have}, but {len(shape)} axes are read: {shape}")
+    for axis, (size, want) in enumerate(zip(have, shape, strict=True)):
+        known = want if isinstance(want, int) else sizes.setdefault(want, size)
+        if size != known:
+            which = f"|{want}| is {known} in another array" if known is not want else f"this code was made for {known}"
+            raise ValueError(
+                f"{name} has {size} entries along axis {axis}, and {which}; call source(sizes=...) for others"
+            )
+    if isinstance(x, np.ndarray) and not (x.dtype.kind in kind if len(kind) < 3 else x.dtype.name == kind):
+        raise ValueError(f"{name} has dtype {x.dtype}, and this code was made for {kind}")
+
+
 def inside(index: Array, size: int, where: str) -> Array:
     """The positions, if none of them is outside."""
     index = np.asarray(index)  # V[0,T[n]]: a number among arrays
@@ -259,7 +326,7 @@ HELPERS: dict[str, Callable[..., Any]] = {
     f.__name__: f
     for f in (
         *(sigmoid, softplus, erf, sigmoid_into, softplus_into, column_pairs, grams),
-        *(window, padded, inside, guarded, positions, scatter_add, overlap_add, gram),
+        *(window, padded, reach, overlap, fits, inside, guarded, positions, scatter_add, overlap_add, gram),
         *(block, part, blas_gemm),
     )
 }

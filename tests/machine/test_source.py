@@ -1,0 +1,242 @@
+"""Exported code, run by itself on arrays of sizes that it has not seen, gives what compiled code gives for them, and
+refuses what that refuses; where no code is right for all sizes, `source` says so and asks for sizes."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import einstan as es
+from einstan import Program
+from einstan.calculus import program as calculus
+from einstan.language import parse
+from einstan.language.errors import EinstanError
+from einstan.library.network import Network
+from einstan.machine.compile import Compiled
+from einstan.machine.extents import infer
+from einstan.machine.guards import index_tensors
+from einstan.machine.spelling import identifier
+from tests.breadth.rows import ROWS as BREADTH
+from tests.layers.rows import ROWS as LAYERS
+from tests.machine.rows import ROWS, arrays
+from tests.strategies import INTEGER_TENSORS, SIGNATURES, SIZES, equations
+
+# How three other size tuples come of those of a row: the k-th dimension grows by so much.
+CHANGES = (lambda k, n: n + 1, lambda k, n: n + 2 + k % 3, lambda k, n: max(n - 1 + k % 2, 1))
+
+
+def function_of(text, name="step"):
+    """What exported code defines; it sees nothing but itself."""
+    space = {"__name__": "exported"}
+    exec(compile(text, "<exported>", "exec"), space)
+    return space[name]
+
+
+def called(function, data):
+    """The results of exported code for arrays by name."""
+    names = {identifier(str(name), set()): array for name, array in data.items()}
+    code = function.__code__
+    return function(*[names[text] for text in code.co_varnames[: code.co_argcount]])
+
+
+def grown(program, data, change, seed=0, follows=None):
+    """Arrays of other sizes: every dimension of the program changes, and those of integers point inside.  The array
+    called ``follows`` has the sizes that the others give."""
+    generator = np.random.default_rng(seed)
+    place = {}
+    sizes = {}
+    for name, array in data.items():
+        for axis, size in enumerate(np.shape(array)):
+            dim = program.dims.find(f"{name}.{axis}")
+            if name != follows:
+                sizes.setdefault(dim, change(place.setdefault(dim, len(place)), size))
+    if follows in data:
+        axes = {n: [program.dims.find(f"{n}.{k}") for k in range(np.ndim(a))] for n, a in data.items() if n != follows}
+        shapes = {n: tuple(sizes[dim] for dim in dims) for n, dims in axes.items()}
+        try:
+            sizes = infer(program, shapes, only=()).known
+        except EinstanError:
+            return None
+    integers = {str(name): axes for name, axes in index_tensors(program).items()}
+    made = {}
+    for name, array in data.items():
+        shape = tuple(sizes[program.dims.find(f"{name}.{k}")] for k in range(np.ndim(array)))
+        if name in integers:
+            top = min((sizes.get(program.dims.find(axis), 2) for axis in integers[name]), default=2)
+            made[name] = generator.integers(0, top, size=shape)
+        else:
+            made[name] = np.asarray(generator.uniform(0.2, 0.9, size=shape))
+    return made
+
+
+def compare(compiled, program, data, sizes=None, follows=None):
+    """Exported code against compiled code at the sizes of the data and at three others; how many it computed."""
+    function = function_of(Compiled.source(compiled, sizes))
+    computed = 0
+    for number, change in enumerate((lambda k, n: n, *CHANGES)):
+        other = grown(program, data, change, number, follows)
+        if other is None:
+            continue
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                expected = compiled(other)
+            except EinstanError:
+                with pytest.raises((ValueError, IndexError)):
+                    called(function, other)
+                continue
+            found = called(function, other)
+        computed += 1
+        for text, one in zip(compiled.results, found, strict=True):
+            want = expected[text]
+            assert np.shape(one) == np.shape(want), text
+            scale = max(1.0, float(np.abs(want[np.isfinite(want)]).max(initial=0)))
+            np.testing.assert_allclose(one, want, rtol=1e-10, atol=1e-12 * scale, err_msg=text)
+    return computed
+
+
+# ---- the tables ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_rows(row):
+    equation = parse(row.text)
+    compiled = Compiled(equation, sizes=row.sizes)
+    assert compare(compiled, calculus.Program((equation,)), arrays(row)) >= (2 if not row.sizes else 1)
+
+
+@pytest.mark.parametrize("row", LAYERS, ids=str)
+def test_layers_and_their_backward_passes(row):
+    slots = row.slots
+    total = f"total = C[{slots}] {row.output}[{slots}]" if slots else f"total = C {row.output}"
+    network = Network(row.layer()(), total)
+    data = {**row.arrays(), "C": row.cotangent()}
+    made = network.value_and_grad("total", wrt=row.wrt)
+    compiled = made.compile(check=False).compiled
+    assert compare(compiled, compiled.program, data, follows="C") >= 2
+
+
+@pytest.mark.parametrize("row", BREADTH, ids=str)
+def test_breadth(row):
+    program = Program(row.text)
+    data = {**row.arrays(), **row.integers}
+    compiled = program.compile(outputs=[row.of])
+    assert compare(compiled, program, {k: v for k, v in data.items() if k in compiled.texts}) >= 2
+    if not program[row.of].indices:
+        gradient = program.backward(row.of)
+        compiled = gradient.compile()
+        assert compare(compiled, compiled.program, {k: v for k, v in data.items() if k in compiled.texts}) >= 2
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(equation=equations(), seed=st.integers(0, 2**16))
+def test_random_equations(equation, seed):
+    shapes = {name: tuple(SIZES[k] for k in kinds) for name, kinds in SIGNATURES.items()} | {"X1": (5,), "X2": (4, 3)}
+    shapes |= {name: (SIZES[over],) for name, (over, _) in INTEGER_TENSORS.items()}
+    program = calculus.Program((equation,))
+    data = {name: np.zeros(shapes[name]) for name in program.inputs}
+    compiled = Compiled(equation)
+    try:
+        infer(program, {name: array.shape for name, array in data.items()})
+        Compiled.source(compiled)
+    except EinstanError:
+        return
+    compare(compiled, program, data)
+
+
+# ---- what is refused -------------------------------------------------------------------------------------------------
+
+# program, and why no code is right for arrays of all sizes: nothing tells the extent of this letter
+REFUSED = {
+    "zeros in front": ("y[i] = pad(x[i-1])", "i"),
+    "a delta of a form": ("y[p] = x[I] δ[2I,p]", "p"),
+    "nothing but a number": ("y[i] = 1[i]", "i"),
+}
+
+
+@pytest.mark.parametrize(("text", "letter"), REFUSED.values(), ids=REFUSED)
+def test_what_arrays_do_not_tell_is_asked_for(text, letter):
+    with pytest.raises(EinstanError, match=rf"the extent of {letter} is not known") as refusal:
+        Program(text).source()
+    assert f"source(sizes={{'{letter}': ...}})" in str(refusal.value)
+    function = function_of(Program(text).source(sizes={letter: 6}))
+    data = {"x": np.arange(3.0)}
+    expected = Program(text).compile(sizes={letter: 6})({k: v for k, v in data.items() if "x" in text})
+    np.testing.assert_array_equal(called(function, data)[0], next(iter(expected.values())))
+
+
+def test_code_for_sizes_that_were_given_refuses_others():
+    text = Program("Z[n,j] = X[n,K] W[K,j]").source(sizes={"n": 2, "k": 3})
+    function = function_of(text)
+    assert function(np.ones((2, 3)), np.ones((3, 5)))[0].shape == (2, 5)
+    for shapes, said in {
+        ((4, 3), (3, 5)): "X has 4 entries along axis 0, and this code was made for 2",
+        ((2, 3), (4, 5)): "W has 4 entries along axis 0, and this code was made for 3",
+        ((2,), (3, 5)): "X has the shape",
+        ((2, 3, 1), (3, 5)): "X has the shape",
+    }.items():
+        with pytest.raises(ValueError, match=said):
+            function(*map(np.ones, shapes))
+
+
+def test_the_code_of_a_call_refuses_other_shapes_and_dtypes():
+    compiled = Program("y[i] = x[i+J] w[J]").compile()
+    compiled(x=np.arange(6.0), w=np.ones(2))
+    function = function_of(compiled.source())
+    assert function(np.arange(6.0), np.ones(2))[0].tolist() == [1, 3, 5, 7, 9]
+    with pytest.raises(ValueError, match="made for 6"):
+        function(np.arange(7.0), np.ones(2))
+    with pytest.raises(ValueError, match="dtype"):
+        function(np.arange(6, dtype=np.float32), np.ones(2))
+
+
+def test_arrays_that_disagree_are_refused():
+    function = function_of(Program("Z[n,j] = X[n,K] W[K,j] + b[j]").source())
+    with pytest.raises(ValueError, match=r"\|k\| is 3"):
+        function(np.ones((2, 3)), np.ones((1, 5)), np.ones(5))
+    with pytest.raises(ValueError, match=r"\|j\| is 5"):
+        function(np.ones((2, 3)), np.ones((3, 5)), np.ones(1))
+    with pytest.raises(ValueError, match="dtype"):
+        function(np.ones((2, 3), int), np.ones((3, 5)), np.ones(5))
+
+
+def test_what_has_no_value_is_refused():
+    mean = function_of(Program("m = mean[I](x[I])").source())
+    with pytest.raises(ValueError, match="no value"):
+        mean(np.ones(0))
+    window = function_of(Program("y[i] = x[i+J] w[J]").source())
+    with pytest.raises(ValueError, match="keeps"):
+        window(np.ones(2), np.ones(3))
+    stated = function_of(Program("y[i] = x[i+1] z[i] where |i| = |x.0| - 1").source())
+    assert stated(np.arange(3.0), np.ones(2))[0].tolist() == [1, 2]
+    with pytest.raises(ValueError, match=r"\|i\| is not"):
+        stated(np.arange(3.0), np.ones(3))
+
+
+# ---- everything that has a source ------------------------------------------------------------------------------------
+
+TEXT = "h[i] = x[i+J] w[J]\nL = h[I]^2"
+X, W = np.arange(7.0), np.array([1.0, -2.0, 0.5])
+H = np.correlate(X, W)
+DW = np.array([2 * H @ X[k : k + 5] for k in range(3)])
+SOURCES = {
+    "equation": lambda: (es.parse("h[i] = x[i+J] w[J]").source(), {}, 0, H),
+    "outputs": lambda: (Program(TEXT).source(outputs=["L"]), {}, 0, H @ H),
+    "backward": lambda: (Program(TEXT).backward("L", ["w"]).source(outputs=["dw"]), {}, 0, DW),
+    "value_and_grad": lambda: (Network(TEXT, parameters={"w": "zeros"}).value_and_grad("L").source(), {}, 1, DW),
+    "step": lambda: (Network(TEXT, parameters={"w": "zeros"}).value_and_grad("L").compile().source(), {}, 1, DW),
+    "any size": lambda: (Program(TEXT).compile(any_size=True, outputs=["h"]).source(), {}, 0, H),
+    "jvp": lambda: (Program(TEXT).jvp("L", ["w"]).source(outputs=["tL"]), {"tw": W}, 0, DW @ W),
+    "partial": lambda: (
+        Program(TEXT).derivative("L", "w").source(), {}, 0, DW,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("made", SOURCES.values(), ids=SOURCES)
+def test_every_source_is_right_for_sizes_that_it_has_not_seen(made):
+    text, more, position, expected = made()
+    function = function_of(text, "cores" if "def cores" in text else "step")
+    np.testing.assert_allclose(called(function, {"x": X, "w": W, **more})[position], expected, rtol=1e-12)
