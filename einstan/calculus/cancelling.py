@@ -24,10 +24,12 @@ from einstan.language.term import (
     Apply,
     Expr,
     Extent,
+    Iverson,
     Mul,
     Reduce,
     Sum,
     add,
+    kept,
     mul,
     neg,
     reciprocal,
@@ -70,7 +72,7 @@ def cancelled(expr: Expr, value: Callable[[Expr], Expr] | None = None) -> Expr:
         return result
 
     def known(node: Node) -> Node | None:
-        if not holds(node, Add):
+        if not holds(node, Add) or isinstance(node, Iverson):
             return node
         found = _known.get(node) if value is None else None
         return node if found is True else found or None  # type: ignore[return-value]
@@ -82,7 +84,11 @@ def opened(expr: Expr) -> Expr:
     """sigmoid(-u) as 1 - sigmoid(u), which has fewer digits: worth it only where what comes out then cancels."""
     if not any(_is_turned(node) for node in postorder(expr)):
         return expr
-    return simplify(rewrite(expr, lambda node: _difference(node) if _is_turned(node) else node))  # type: ignore[arg-type]
+
+    def rule(node: Node, children: tuple[Node, ...]) -> Node:
+        return _difference(node) if _is_turned(node) else node.rebuilt(children) if children != node.children else node
+
+    return simplify(fold(expr, rule, known=kept))  # type: ignore[arg-type]
 
 
 def _is_turned(node: Node) -> bool:

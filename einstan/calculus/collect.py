@@ -14,7 +14,7 @@ from einstan.calculus.coefficients import is_negative, neg_simplified
 from einstan.calculus.factors import flattened
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.language.index import Affine, Index
-from einstan.language.node import Node, fold, holds, postorder, preorder, rewrite
+from einstan.language.node import Node, fold, holds, postorder, preorder
 from einstan.language.term import (
     MINUS_ONE,
     Add,
@@ -28,7 +28,7 @@ from einstan.language.term import (
     Mul,
     Sum,
     add,
-    leaf,
+    kept,
     mul,
     power,
     reciprocal,
@@ -94,7 +94,10 @@ def collected(expr: Expr) -> Expr:
             return reciprocals_last(result)
         return result
 
-    return rewrite(fold(expr, rule, known=leaf), _turned)  # type: ignore[no-any-return]
+    def turned(node: Node, children: tuple[Node, ...]) -> Node:
+        return _turned(node.rebuilt(children) if children != node.children else node)
+
+    return fold(fold(expr, rule, known=kept), turned, known=kept)  # type: ignore[return-value]
 
 
 def _collect(total: Add) -> Expr:

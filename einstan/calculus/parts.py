@@ -38,7 +38,7 @@ from einstan.language.term import (
     Reduce,
     Sum,
     add,
-    leaf,
+    kept,
     reciprocal,
     substitute,
 )
@@ -145,7 +145,7 @@ class Parts:
                 result = shorter
             return result
 
-        return fold(expr, rule, known=leaf)  # type: ignore[return-value]
+        return fold(expr, rule, known=kept)  # type: ignore[return-value]
 
     def _in_product(self, node: Expr) -> Expr | None:
         """a^2 b c = v a c, where v = a b is defined."""

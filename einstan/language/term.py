@@ -458,9 +458,10 @@ def bound_indices(*roots: Node) -> tuple[Index, ...]:
     return tuple(found)
 
 
-def leaf(node: Node) -> Node | None:
-    """An access is a leaf to what rewrites expressions and no slots: ``fold(..., known=leaf)``."""
-    return node if isinstance(node, Indexed) else None
+def kept(node: Node) -> Node | None:
+    """Accesses and brackets are leaves to what rewrites for people, ``fold(..., known=kept)``: what the bracket
+    ``1[u[k] == max[K](u[K])]`` compares must be computed in one order, that of the program, or rounding decides."""
+    return node if isinstance(node, Indexed | Iverson) else None
 
 
 def substitute(root: Node, mapping: Mapping[Index, Index | Affine]) -> Node:
