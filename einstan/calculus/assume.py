@@ -2,36 +2,86 @@
 
 The left side of an assumption is a product under a sum; wherever its factors occur in a product, with a consistent
 choice of indices and its summed indices summed there and used nowhere else, they are replaced by the right side.
+Tensors that the assumptions make symmetric match in every order of their slots.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+from functools import lru_cache
 
 from einstan.calculus.alpha import alpha
+from einstan.calculus.delta import plain_pair
 from einstan.calculus.factors import flattened
 from einstan.calculus.program import Assumption
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
+from einstan.calculus.symmetries import exchange, spelled_alike, symmetries
 from einstan.language.index import Index
-from einstan.language.node import Node, fold
-from einstan.language.term import Add, Const, Expr, Extent, Mul, Reduce, Sum, substitute
+from einstan.language.node import Node, fold, preorder
+from einstan.language.term import Add, Const, Expr, Extent, Indexed, Mul, Reduce, Sum, substitute
 
 Mapping = dict[Index, Index]
 
 
+Rule = tuple[Fraction, "list[Expr]", "list[Index]", Expr]  # number × sum[indices](factors) = value
+
+PASSES = 6  # what one use makes may be of use to another
+
+
 def assumed(expr: Expr, assumptions: Iterable[Assumption]) -> Expr:
     """The expression with the assumptions used wherever they apply."""
-    rules = [(flattened((simplify(a.lhs),)), simplify(a.rhs)) for a in assumptions]
-    rules = [(rule, value) for rule, value in rules if rule[0] != 0 and rule[1]]
-    if not rules:
-        return expr
+    rules = _rules(tuple(assumptions))
+    for _ in range(PASSES if rules else 0):
+        before, length = expr, len(list(preorder(expr)))
+        expr = _once(before, rules)
+        if expr is before or len(list(preorder(expr))) > length:
+            break
+    return expr
 
+
+@lru_cache(maxsize=256)
+def _rules(assumptions: tuple[Assumption, ...]) -> tuple[Rule, ...]:
+    """The assumptions as rules, one that only exchanges slots left to `einstan.calculus.symmetries`."""
+    groups = symmetries(assumptions)
+    found: list[Rule] = []
+    for assumption in assumptions:
+        if exchange(assumption) is not None:
+            continue
+        number, factors, bound = flattened((simplify(assumption.lhs),))
+        value = simplify(assumption.rhs)
+        if number == 0 or not factors:
+            continue
+        for own in (factors, *_turned(factors, bound, value)):
+            found += [(number * sign, list(spelled), bound, value) for sign, spelled in spelled_alike(own, groups)]
+    return tuple(found)
+
+
+def _turned(factors: Sequence[Expr], bound: Sequence[Index], value: Expr) -> Iterator[list[Expr]]:
+    """A square matrix with an inverse has it on both sides: of ``A[i,K] B[K,j] = δ[i,j]`` the factors of
+    ``B[i,K] A[K,j]``."""
+    pair = plain_pair(value)
+    if pair is None or len(bound) != 1 or len(factors) != 2 or len({index.dim for index in (*pair, *bound)}) > 1:
+        return
+    (summed,) = bound
+    for first, second in (pair, pair[::-1]):
+        one, other = factors
+        apart = first in one.free and second in other.free and first not in other.free and second not in one.free
+        if apart and all(isinstance(factor, Indexed) and summed in factor.free for factor in factors):
+            yield [
+                substitute(one, {first: summed, summed: first}),  # type: ignore[list-item]
+                substitute(other, {second: summed, summed: second}),  # type: ignore[list-item]
+            ]
+            return
+
+
+def _once(expr: Expr, rules: Sequence[Rule]) -> Expr:
     def rule(node: Node, children: tuple[Node, ...]) -> Node:
         result = node.rebuilt(children) if children != node.children else node
         if isinstance(result, Add):
             return simplify_sum(result.terms)
         if isinstance(result, Expr) and not isinstance(result, Const):
-            for (number, factors, bound), value in rules:
+            for number, factors, bound, value in rules:
                 used = _used(result, number, factors, bound, value)
                 if used is not None:
                     return simplify(used)
@@ -41,7 +91,7 @@ def assumed(expr: Expr, assumptions: Iterable[Assumption]) -> Expr:
     return expr if used is expr else simplify(used)
 
 
-def _used(node: Expr, number: object, factors: Sequence[Expr], bound: Sequence[Index], value: Expr) -> Expr | None:
+def _used(node: Expr, number: Fraction, factors: Sequence[Expr], bound: Sequence[Index], value: Expr) -> Expr | None:
     """One use of ``number × sum[bound](factors) = value`` in a product, or None."""
     if bound and not isinstance(node, Sum):
         return None
@@ -68,7 +118,7 @@ def _used(node: Expr, number: object, factors: Sequence[Expr], bound: Sequence[I
         here: Expr = substitute(value, free)  # type: ignore[assignment]
         if any(index in rest for index in value.free if index not in free):
             continue
-        return simplify_product((Const(coefficient), *others, here, Const(1 / number)), rest)  # type: ignore[operator]
+        return simplify_product((Const(coefficient), *others, here, Const(1 / number)), rest)
     return None
 
 

@@ -31,6 +31,7 @@ from einstan.language.node import Node, holds, preorder, replace
 from einstan.language.place import at
 from einstan.language.term import (
     ONE,
+    ZERO,
     Add,
     Apply,
     Const,
@@ -219,6 +220,9 @@ class Differentiator:
                 raise AssertionError(f"no derivative rule for {type(node).__name__}")
 
     def _partial_of_function(self, function: str, position: int, arguments: tuple[Expr, ...]) -> Expr:
+        if function in ("maximum", "minimum") and ZERO in arguments:  # max(0, u) = relu(u), min(0, u) = -relu(-u)
+            u = arguments[position]
+            return self._partial_of_function("relu", 0, (u if function == "maximum" else simplify(neg(u)),))
         row = FUNCTIONS[function]
         texts = self.kinks.get(function, row.partials)
         if position >= len(texts):

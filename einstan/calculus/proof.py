@@ -18,6 +18,7 @@ from einstan.calculus.naming import ForwardNames
 from einstan.calculus.partial import Differentiator, Kinks, inlined
 from einstan.calculus.program import Assumption, Program, stated_extents
 from einstan.calculus.simplify import simplify, simplify_sum
+from einstan.calculus.symmetries import averaged, symmetries
 from einstan.language.dims import is_axis, redimensioned
 from einstan.language.errors import ClaimError
 from einstan.language.index import Affine, Index
@@ -55,12 +56,21 @@ def prove(
         return Proof(True, a, b)
     terms = _terms(difference)
     numerator, _ = common_denominator(terms)
-    if expanded(assumed(expanded(numerator), rules)) is ZERO:
+    if expanded(assumed(expanded(numerator), rules)) is ZERO or _zero_by_symmetry(difference, rules):
         return Proof(True, a, b)
     if len(_terms(found)) == len(terms):
         terms = _terms(found)  # the same, in the order and the letters in which they were written
     named = ForwardNames(known.values())
     return Proof(False, a, b, tuple(named(term) for term in terms))
+
+
+def _zero_by_symmetry(difference: Expr, rules: tuple[Assumption, ...]) -> bool:
+    """Whether a difference vanishes once every symmetric tensor is written as the mean over its symmetry."""
+    groups = symmetries(rules)
+    if not any(isinstance(node, Indexed) and node.tensor in groups for node in preorder(difference)):
+        return False
+    free = expanded(simplify(averaged(difference, groups)))
+    return free is ZERO or decided(free) is ZERO or expanded(common_denominator(_terms(free))[0]) is ZERO
 
 
 def differing_terms(

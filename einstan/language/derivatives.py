@@ -59,8 +59,14 @@ class Derivatives(References):
             return False
         if self.on_left:
             return True
-        names = _order(numerator)[1], denominator[1:]
-        return looks_like_derivative(names[0], (names[1],), self.known)
+        return self.means_derivative(_order(numerator)[1], denominator[1:])
+
+    def means_derivative(self, above: str, below: str) -> bool:
+        """Whether the names leave no other reading.  Where T is a tensor of the program, ``dT`` is none of its own, so
+        that ``dT/dspeed[i]`` is a derivative unless something else is called dspeed."""
+        if looks_like_derivative(above, (below,), self.known):
+            return True
+        return above in self.around and f"d{below}" not in self.around
 
     def derivative(self) -> Task[Surface]:
         """``dZ[n,j]/dX[m,p]``, ``∂Z[n,j]/∂X[m,p]``, ``dL/dW[p,q]dW[r,s]``."""
@@ -138,7 +144,7 @@ class Derivatives(References):
             return self.tokens[min(position + 1, len(self.tokens) - 1)].text == "partial"
         names = self.token.text, self.ahead(3).text
         simple = self.ahead(1).text == "}" and self.token.raw and all(n.startswith("d") and n[1:] for n in names)
-        return simple and looks_like_derivative(names[0][1:], (names[1][1:],), self.known)
+        return simple and self.means_derivative(names[0][1:], names[1][1:])
 
     def partial_fraction(self, start: int) -> Task[Ref]:
         r"""The two braces of ``\frac{\partial Z}{\partial X}``, behind the first of which the cursor stands."""

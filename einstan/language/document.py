@@ -31,6 +31,7 @@ from einstan.language.term import Equation, Expr, Indexed, Mul, Partial, Sum, te
 
 WORDS = ("claim", "refute", "assume", "given", "convention")
 _WORD = re.compile(rf"({'|'.join(WORDS)})\s+")
+_NAME = re.compile(r"(?<![/\w.])(?<!/ )[^\W\d_]\w*")  # what stands behind a slash may be part of a derivative
 _RULE = re.compile(r"-{3,}")
 _CONVENTION = re.compile(r"(\w+)'\s*\(([^()]*)\)\s*=\s*(.+)", re.DOTALL)
 
@@ -151,7 +152,7 @@ def parse_document(text: str, known: Collection[str] = ()) -> Document:
     if not text.isascii():  # letters of one line are compared with those of the others
         normal("\n".join(code for _, code, _ in lines))
         lines = [(line, normal(code), comment) for line, code, comment in lines]
-    names = set(known) | {name for _, code, _ in lines for name in _defined(code)}
+    names = set(known) | {name for _, code, _ in lines for name in _NAME.findall(code)}
     for line, code, comment in lines:
         if not code:
             statements.append(Statement("note", None, line, "", comment))
@@ -299,12 +300,6 @@ def at_line(error: EinstanError, line: int) -> EinstanError:
     """The error with its line in front."""
     problem = f"line {line}: {error.problem}"
     return type(error)(problem, text=error.text, span=error.span, inferred=error.inferred, repair=error.repair)
-
-
-def _defined(code: str) -> Iterator[str]:
-    matched = re.match(r"\s*(?:given\s+)?([^\W\d_]\w*)", code)
-    if matched and matched.group(1) not in WORDS:
-        yield matched.group(1)
 
 
 def _name_of(statement: Statement) -> str:

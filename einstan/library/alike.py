@@ -79,9 +79,11 @@ def told(found: Judgement, names: Renaming) -> Judgement:
             at={names.letter(index): value for index, value in numbers.at.items()},
         )
     left, right = (None if side is None else names.renamed(side) for side in (found.left, found.right))
-    return replace(
-        found, numbers=numbers, left=left, right=right, difference=tuple(map(names.renamed, found.difference))
-    )
+    kink = found.kink
+    if kink is not None:
+        kink = replace(kink, left=names.renamed(kink.left), right=names.renamed(kink.right))
+    difference = tuple(map(names.renamed, found.difference))
+    return replace(found, numbers=numbers, left=left, right=right, difference=difference, kink=kink)
 
 
 class Renaming:
@@ -153,7 +155,10 @@ class Renaming:
             return "d" + self._tensor(old[1:])
         if old.startswith("∂"):  # the parts of a stand-in for what is given
             of, _, wrt = old[1:].partition("/∂")
-            return f"∂{self._tensor(of)}/∂{self._tensor(wrt)}"
+            wrt, bar, held = wrt.partition("|")
+            return f"∂{self._tensor(of)}/∂{self._tensor(wrt)}{bar}" + ",".join(
+                map(self._tensor, held.split(",") if bar else ())
+            )
         if old.endswith("(0)") and not old.endswith("^(0)"):
             return self._tensor(old.removesuffix("(0)")) + "(0)"
         if self.closed or "/" in old:

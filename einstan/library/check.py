@@ -24,7 +24,8 @@ from einstan.library.claims import Outcome
 from einstan.library.part import Part, chosen_partial
 from einstan.machine.verify import compare
 
-MARKS = {"proved": "✓", "verified": "✓", "refuted": "✗", "undecided": "?"}
+MARKS = {"proved": "✓", "verified": "✓", "kink": "≈", "refuted": "✗", "undecided": "?"}
+SAID = {"kink": "equal but at kinks"}
 NOT_EXPRESSIBLE = "not expressible: "
 
 
@@ -45,10 +46,11 @@ class Line:
 
     @property
     def holds(self) -> bool:
-        """Whether a claim is true, or refuted where the document says that it is wrong; other lines hold."""
+        """Whether a claim is true, or refuted where the document says that it is wrong; other lines hold.  One that is
+        true but at a kink is neither without the other, and its note says which is where."""
         if self.outcome is None:
             return True
-        wanted = ("refuted",) if self.statement.kind == "refute" else ("proved", "verified")
+        wanted = ("refuted", "kink") if self.statement.kind == "refute" else ("proved", "verified", "kink")
         return self.outcome.verdict in wanted
 
     def __str__(self) -> str:
@@ -70,10 +72,16 @@ class Line:
             return []
         if outcome.verdict in ("undecided", "verified"):
             return [outcome.reason]
+        if outcome.verdict == "kink":
+            return [outcome.reason, *_example(outcome)]
         found = [f"left:          {outcome.left}", f"right:         {outcome.right}"]
         found += [f"left - right:  {' + '.join(outcome.difference)}"] if outcome.difference else []
-        example = str(outcome.counterexample).splitlines()
-        return found + [f"{'for example:' if k == 0 else '':14} {text}" for k, text in enumerate(example)]
+        return found + _example(outcome)
+
+
+def _example(outcome: Outcome) -> list[str]:
+    lines = str(outcome.counterexample).splitlines()
+    return [f"{'for example:' if k == 0 else '':14} {text}" for k, text in enumerate(lines)]
 
 
 @dataclass(frozen=True)
@@ -96,9 +104,9 @@ class Report:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many claims are proved, verified, refuted, undecided."""
+        """How many claims are proved, verified, refuted, undecided, and if there are any, true but at a kink."""
         found = Counter(line.outcome.verdict for line in self.claims if line.outcome)
-        return {verdict: found[verdict] for verdict in MARKS}
+        return {verdict: found[verdict] for verdict in MARKS if verdict != "kink" or found[verdict]}
 
     @property
     def not_expressible(self) -> tuple[str, ...]:
@@ -114,7 +122,7 @@ class Report:
     def summary(self) -> str:
         total = len(self.claims)
         expected = sum(line.holds and line.statement.kind == "refute" for line in self.claims)
-        parts = [f"{count} {verdict}" for verdict, count in self.counts.items() if count]
+        parts = [f"{count} {SAID.get(verdict, verdict)}" for verdict, count in self.counts.items() if count]
         text = f"{total} claim{'s' * (total != 1)}: {', '.join(parts)}" if total else "no claims"
         if expected:
             text += f" ({expected} as expected)"

@@ -3,15 +3,16 @@
 The order is that of what is cheap.  Both sides are compared at two random points, in floats and, where these do not
 agree, in exact numbers, of which one difference settles it.  A claim that holds there is proved with its forward values
 as names, which holds whatever they are; then with their definitions put in; what is left open is compared at more
-points.
-A claim that speaks of a function with a kink is also compared there, since what is derived at a kink is a convention
-and so a part of what is claimed.  Nothing is proved that the same numbers contradict: such a claim stays open.
+points.  A claim that speaks of a function with a kink is also compared there, since what is derived at a kink is a
+convention and so a part of what is claimed; where it differs there and nowhere else, the verdict says so.  Nothing is
+proved that the same numbers contradict: such a claim stays open.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 
 from einstan.calculus.canonical import READABLE, term_count, terms_of
 from einstan.calculus.coefficients import neg_simplified
@@ -26,17 +27,16 @@ from einstan.language.dims import redimensioned
 from einstan.language.document import Claim
 from einstan.language.effort import EffortError, effort
 from einstan.language.errors import EinstanError
-from einstan.language.node import preorder
-from einstan.language.term import Apply, Equation, Expr, Iverson, Name, Reduce, tensors
+from einstan.language.term import Apply, Equation, Expr, Name, tensors
 from einstan.library.declared import readable
-from einstan.library.part import Part
+from einstan.library.kinks import Kink, compared_by_equality, convention_at_zero, has_kinks, kinks_of, met
+from einstan.library.part import Part, chosen_partial
 from einstan.machine.verify import Comparison, compare, pasted, short
 
 POINTS = 20  # where a claim that is not proved has to hold
 AT_KINKS = 100  # more of them where entries are equal by chance, which is one in nine for two
 WITNESSES = 2  # where one that is proved is looked at all the same
 THE_CLAIM = "the claim"  # no tensor of the language has a blank in its name
-KINKED = ("relu", "abs", "sign", "maximum", "minimum")
 LONGEST = 400  # characters of a side
 MOST = 12  # terms of a difference that are shown
 STEPS = 150_000  # of the calculus, for one claim
@@ -64,8 +64,9 @@ class Counterexample:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a claim.  ``verdict`` is ``proved``, ``verified``, ``refuted`` or ``undecided``; ``left`` and
-    ``right`` are both sides worked out and short, unless it is proved, ``difference`` the terms of left minus right."""
+    """What became of a claim.  ``verdict`` is ``proved``, ``verified``, ``kink`` (equal but at a kink), ``refuted`` or
+    ``undecided``; ``left`` and ``right`` are both sides worked out and short, unless it is proved, ``difference`` the
+    terms of left minus right."""
 
     verdict: str
     reason: str = ""
@@ -87,6 +88,8 @@ class _Question:
     assumptions: list[Assumption]
     sizes: dict[str, int]
     indices: tuple[str, ...]
+    special: dict[Name, tuple[Fraction, ...]]
+    derived: bool
     names: ForwardNames = field(init=False)
 
     def __post_init__(self) -> None:
@@ -105,6 +108,7 @@ class Judgement:
     more: int = 0
     left: Expr | None = None
     right: Expr | None = None
+    kink: Kink | None = None
 
 
 def judge(claim: Claim, part: Part, explain: bool = True) -> Outcome:
@@ -126,7 +130,7 @@ def _decided(claim: Claim, part: Part, explain: bool) -> Judgement:
     try:
         asked = _asked(claim, part)
         numbers = _compared(asked, WITNESSES, shrink=explain)
-        if numbers.verdict == "differ":
+        if numbers.verdict == "differ" and not numbers.isolated:
             terms = _difference(asked) if explain else ()
             if explain and not terms:
                 return _judged(asked, "undecided", "the proof and the numbers disagree")
@@ -137,6 +141,9 @@ def _decided(claim: Claim, part: Part, explain: bool) -> Judgement:
     except EinstanError as error:
         return Judgement("undecided", " ".join([error.problem, *error.inferred]))
     if numbers.verdict == "differ":
+        kink = _excuse(asked, part, numbers)
+        if kink is not None:
+            return replace(_judged(asked, "kink", numbers=numbers, terms=terms), kink=kink)
         return _judged(asked, "refuted", numbers=numbers, terms=terms)
     if found:
         return Judgement("proved", found)
@@ -170,7 +177,10 @@ def _asked(claim: Claim, part: Part) -> _Question:
     read = tensors(left, right, *(e.rhs for e in definitions.values()))
     sizes = stated_extents(whole.resolved(e) for e in whole if e.where)
     names = tuple(index.name for index in indices)
-    return _Question(left, right, definitions, part.assumptions_on(whole, read), sizes, names)
+    written = tensors(claim.lhs, claim.rhs, *(part.program[name].rhs for name in definitions))
+    derived = any(map(part.is_derivative, written))
+    special = {**part.special, **compared_by_equality((claim.lhs, claim.rhs), part.extremes)}
+    return _Question(left, right, definitions, part.assumptions_on(whole, read), sizes, names, special, derived)
 
 
 def _moved(equation: Equation, dims: dict[str, str]) -> Equation:
@@ -237,20 +247,25 @@ def _compared(asked: _Question, points: int, shrink: bool = True) -> Comparison:
     program = Program(asked.definitions.values(), asked.assumptions)
     sides = asked.left, asked.right
     rules, quick = asked.assumptions, points == WITNESSES
-    found = compare(*sides, program, points=points, assumptions=rules, shrink=shrink, quick=quick)
-    if found and points == POINTS and _has_kinks(*sides, *(e.rhs for e in asked.definitions.values())):
+    special = {name: values for name, values in asked.special.items() if values}
+    found = compare(*sides, program, points=points, assumptions=rules, shrink=shrink, quick=quick, special=special)
+    if found and points == POINTS and has_kinks(*sides, *(e.rhs for e in asked.definitions.values())):
         there = compare(*sides, program, points=AT_KINKS, assumptions=asked.assumptions, kinks=True)
         return there if there.verdict == "differ" else found
     return found
 
 
-def _has_kinks(*exprs: Expr) -> bool:
-    return any(
-        (isinstance(node, Apply) and node.function in KINKED)
-        or (isinstance(node, Reduce) and node.operation in ("max", "min"))
-        or (isinstance(node, Iverson) and any(isinstance(operand, Expr) for operand in node.operands))
-        for node in preorder(*exprs)
-    )
+def _excuse(asked: _Question, part: Part, numbers: Comparison) -> Kink | None:
+    """The kink at which alone the sides differ; None where they differ elsewhere too, or nobody knows."""
+    read = tensors(asked.left, asked.right, *(e.rhs for e in asked.definitions.values()))
+    if not numbers.isolated or any(name in read for name in asked.special):
+        return None
+    program = Program(asked.definitions.values())
+    around = [e.rhs for e in (*asked.definitions.values(), *part.program.resolved_all())]
+    conventions = {c.function: convention_at_zero(c.function, chosen_partial(c)) for c in part.conventions}
+    exprs = map(one_name, (*around, asked.left, asked.right))
+    found = met(kinks_of(exprs, conventions, jumps=asked.derived), program, numbers.arrays)
+    return None if found is None else replace(found, left=asked.names(found.left), right=asked.names(found.right))
 
 
 # ---- printing --------------------------------------------------------------------------------------------------------
@@ -265,7 +280,9 @@ def worded(found: Judgement) -> Outcome:
     numbers = found.numbers
     if found.verdict == "verified" and numbers is not None:
         return replace(outcome, reason=str(numbers), points=numbers.points, arithmetic=numbers.arithmetic)
-    if found.verdict == "refuted" and numbers is not None:
+    if found.kink is not None:
+        outcome = replace(outcome, reason=str(found.kink))
+    if found.verdict in ("refuted", "kink") and numbers is not None:
         arrays = {name: pasted(value) for name, value in numbers.arrays.items()}
         example = Counterexample(numbers.sizes, arrays, numbers.at, short(numbers.left), short(numbers.right))
         return replace(outcome, counterexample=example)

@@ -12,14 +12,29 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from einstan.calculus.partial import Differentiator, inlined
 from einstan.calculus.program import Assumption, Identity, Program
+from einstan.calculus.proof import prove
 from einstan.calculus.simplify import simplify, simplify_sum
 from einstan.language.dims import axis, is_axis, redimensioned
-from einstan.language.document import Convention, Document, Given
+from einstan.language.document import Claim, Convention, Document, Given
 from einstan.language.errors import DifferentiationError, ProgramError
 from einstan.language.functions import FUNCTIONS
 from einstan.language.index import Index, lowered, slot
 from einstan.language.node import preorder, replace
-from einstan.language.term import Equation, Expr, Indexed, Name, Partial, add, mul, substitute, sum_over, tensors
+from einstan.language.term import (
+    ZERO,
+    Equation,
+    Expr,
+    Indexed,
+    Iverson,
+    Name,
+    Partial,
+    add,
+    mul,
+    substitute,
+    sum_over,
+    tensors,
+)
+from einstan.library.kinks import compared_by_equality, extremes
 
 
 class Part:
@@ -32,13 +47,20 @@ class Part:
     def __init__(self, document: Document) -> None:
         given = [s.content for s in document.statements if isinstance(s.content, Given)]
         self.conventions = [s.content for s in document.statements if isinstance(s.content, Convention)]
-        stand_ins = [stand_in(g) for g in given]
+        self._ties = [
+            claim
+            for claim in document.assumptions
+            if not any(isinstance(side, Iverson) for side in (claim.lhs, claim.rhs))
+        ]
+        stand_ins = [stand_in(g, _behind(document)) for g in given]
         self.given = {str(equation.name) for equation in stand_ins}
         self.opaque = {name for e in stand_ins for name in tensors(e.rhs)} - {
             argument.tensor for g in given for argument in g.arguments
         }
         self.program = Program((*document.equations, *stand_ins), document.assumptions)
         self.kinks = {c.function: [chosen_partial(c)] for c in self.conventions}
+        self.extremes = extremes(document.equations)
+        self.special = compared_by_equality((e.rhs for e in document.equations), self.extremes)
         self._definitions: dict[Name, Equation] = {}
         self._derivatives: dict[Name, Equation] = {}
         self._open: set[Name] = set()
@@ -122,6 +144,8 @@ class Part:
         return set(tensors(self.definition(name).rhs))
 
     def _total(self, name: Partial) -> Equation:
+        for wrt, _ in name.wrt:
+            self._refuse_tied(wrt)
         numerator, above = self._numerator(name)
         value, indices = numerator, above
         for number, (wrt, rank) in enumerate(name.wrt):
@@ -131,6 +155,27 @@ class Part:
             value = self._differentiated(value, name, number, wrt, below)
             indices = (*indices, *below)
         return Equation(name, indices, value)
+
+    def _refuse_tied(self, wrt: Name) -> None:
+        """What changes with a tensor that an assumption ties is not said: one entry of a symmetric matrix alone?  The
+        matrix that is its inverse?"""
+        for claim in self._ties:
+            named, defined = tensors(claim.lhs, claim.rhs), self.behind(claim.lhs, claim.rhs)
+            if wrt not in {*named, *defined, *tensors(*(e.rhs for e in defined.values()))}:
+                continue
+            if defined and self._follows(claim):
+                continue
+            others = [str(name) for name in named if name != wrt]
+            how = f"{wrt} is tied to {', '.join(others)} by" if others else f"the entries of {wrt} are tied by"
+            raise DifferentiationError(f"out of reach: {how} the assumption {claim}")
+
+    def _follows(self, claim: Claim) -> bool:
+        """Whether an assumption about what is defined follows from the definitions, and so ties nothing."""
+        (rule,) = (
+            r for a, r in zip(self.program.assumptions, self.program.resolved_assumptions(), strict=True) if a is claim
+        )
+        definitions = self.behind(rule.lhs, rule.rhs)
+        return bool(definitions) and prove(rule.lhs, rule.rhs, definitions).proved
 
     def _numerator(self, name: Partial) -> tuple[Expr, tuple[Index, ...]]:
         if name.of not in self.program.defined:
@@ -155,15 +200,13 @@ class Part:
         if self.program.ranks.get(wrt) != len(below):
             raise DifferentiationError(f"there is no tensor {wrt} with {len(below)} slots")
         read = set(tensors(expr, *(e.rhs for e in definitions.values())))
-        if wrt not in read:
-            raise DifferentiationError(
-                f"{name.of} does not depend on {wrt}: its derivative is not derived, as zero or else"
-            )
         curved = [e.rhs for other, e in definitions.items() if other not in self.given]
         if name.of not in self.given or order:
             curved.append(expr)
         if self.opaque & set(tensors(*curved)):
             raise DifferentiationError(f"{name} needs a second derivative of a function that has no formula")
+        if wrt not in read:
+            return ZERO  # a claim says so, and means it
         terms = Differentiator(wrt, below, definitions, kinks=self.kinks).terms(simplify(expr))
         if not terms:
             raise DifferentiationError(f"{name.of} depends on {wrt} only through comparisons, which have no derivative")
@@ -207,19 +250,45 @@ def _lettered(program: Program) -> list[Assumption]:
     return [Identity(*(redimensioned(side, moved) for side in (rule.lhs, rule.rhs))) for rule in rules]  # type: ignore[arg-type]
 
 
-def stand_in(given: Given) -> Equation:
-    """The equation for a tensor that has no formula; see the top of this page."""
+def stand_in(given: Given, behind: Mapping[str, set[str]]) -> Equation:
+    """The equation for a tensor that has no formula; see the top of this page.
+
+    ``behind`` says what a defined tensor rests on.  Of ``L(h, c)`` where h rests on c, the part of c in the derivative
+    with h held has a name of its own, ``∂L/∂c|h``: ``dL/dc`` is the whole.
+    """
     name, slots = str(given.lhs.tensor), given.lhs.slots
     terms: list[Expr] = [Indexed(f"{name}(0)", slots)]
     for argument in given.arguments:
         bound = [i for form in argument.slots if (i := form.index) in given.capitals and i is not None]
         own: Sequence[Index] = list(dict.fromkeys(bound))
-        weight: Name = f"∂{name}/∂{argument.tensor}"
-        if len(own) == len(argument.slots):  # no letter is shared, so this is the whole derivative and has its name
-            weight = Partial(name, len(slots), ((str(argument.tensor), len(own)),))
+        wrt = str(argument.tensor)
+        held = [str(a.tensor) for a in given.arguments if wrt in behind.get(str(a.tensor), ())]
+        weight: Name = f"∂{name}/∂{wrt}"
+        if held:
+            weight = f"∂{name}/∂{wrt}|{','.join(held)}"
+        elif len(own) == len(argument.slots):  # no letter is shared, so this is the whole derivative and has its name
+            weight = Partial(name, len(slots), ((wrt, len(own)),))
         terms.append(sum_over(own, mul((Indexed(weight, (*slots, *map(slot, own))), argument))))
     indices = tuple(form.index for form in slots if form.index is not None)
     return Equation(given.lhs.tensor, indices, add(terms))
+
+
+def _behind(document: Document) -> dict[str, set[str]]:
+    """What every defined tensor rests on, through the others."""
+    reads = {str(e.name): set(map(str, tensors(e.rhs))) for e in document.equations}
+    reads |= {
+        str(g.lhs.tensor): {str(a.tensor) for a in g.arguments}
+        for g in (s.content for s in document.statements)
+        if isinstance(g, Given)
+    }
+    changed = True
+    while changed:
+        changed = False
+        for own in reads.values():
+            more = {inner for name in own for inner in reads.get(name, ())} - own
+            own |= more
+            changed |= bool(more)
+    return reads
 
 
 def chosen_partial(convention: Convention) -> str:

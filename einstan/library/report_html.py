@@ -28,6 +28,7 @@ RULES = {
     ".mark": "font-size: 0.8rem; font-weight: 600",
     ".proved": "color: #12703f",
     ".verified": "color: #2b6b8f",
+    ".kink": "color: #6a5b00",
     ".refuted": "color: #b3261e",
     ".undecided": "color: #8a6100",
     ".kind": "color: #8a93a6; font-weight: 400",

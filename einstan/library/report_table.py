@@ -5,25 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import PurePath
 
-from einstan.library.check import Line, Report
+from einstan.library.check import MARKS, SAID, Line, Report
 
 
 def table(reports: Iterable[Report]) -> str:
     """The table and its lists.  Every formula of a document is a definition, a claim or listed as not expressible."""
     given = list(reports)
-    return "\n".join([*_rows(given), "", *_refuted(given), *_verified(given), *_left_out(given)]).rstrip() + "\n"
+    lists = (*_refuted(given), *_at_kinks(given), *_verified(given), *_left_out(given))
+    return "\n".join([*_rows(given), "", *lists]).rstrip() + "\n"
 
 
 def _rows(reports: list[Report]) -> list[str]:
-    head = ("text", "formulas", "definitions", "proved", "verified", "refuted", "undecided", "not expressible")
+    verdicts = [verdict for verdict in MARKS if verdict != "kink" or any("kink" in report.counts for report in reports)]
+    head = ("text", "formulas", "definitions", *(SAID.get(v, v) for v in verdicts), "not expressible")
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    totals = [0] * 7
+    totals = [0] * (len(verdicts) + 3)
     for report in reports:
-        counts = report.counts
-        cells = [
-            report.definitions, counts["proved"], counts["verified"], counts["refuted"], counts["undecided"],
-            len(report.not_expressible),
-        ]  # fmt: skip
+        counts = (report.counts.get(verdict, 0) for verdict in verdicts)
+        cells = [report.definitions, *counts, len(report.not_expressible)]
         numbers = [sum(cells), *cells]
         totals = [a + b for a, b in zip(totals, numbers, strict=True)]
         name = PurePath(report.name)
@@ -45,6 +44,14 @@ def _refuted(reports: list[Report]) -> list[str]:
             lines.append(f"- {_place(report, line)}: {line.statement.comment}\\")
             lines.append(f"  `{_code(line)}`\\")
             lines.append(f"  for example {where}: left `{example.left}`, right `{example.right}`.")
+    return [*lines, ""] if len(lines) > 2 else []
+
+
+def _at_kinks(reports: list[Report]) -> list[str]:
+    lines = ["## Equal but at kinks", ""]
+    for report in reports:
+        found = [(line, line.outcome) for line in report.claims if line.outcome and line.outcome.verdict == "kink"]
+        lines += [f"- {_place(report, line)}: `{_code(line)}`: {outcome.reason}" for line, outcome in found]
     return [*lines, ""] if len(lines) > 2 else []
 
 

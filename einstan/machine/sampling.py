@@ -25,7 +25,7 @@ from einstan.machine.extents import Extents
 from einstan.machine.guards import index_tensors
 from einstan.machine.loops import Evaluation, Tensor
 from einstan.machine.numbers import EXACT, FLOATS, DomainError, Number, Numbers
-from einstan.machine.points import TRIES
+from einstan.machine.points import LEFT, RIGHT, TRIES
 from einstan.machine.solving import Entries, solved
 from einstan.machine.structures import Fact, builder, fact
 
@@ -122,6 +122,22 @@ class Sampler:
                 self.reason = "no point was found at which the assumptions hold"
                 return None
         return values
+
+    def isolated(self, point: Point, extents: Extents) -> bool:
+        """Whether the two sides agree as soon as the entries move by a little, those that no assumption ties."""
+        near = dict(point)
+        tied = {name for relation in self.relations for name in relation.inputs}
+        for name, tensor in point.items():
+            if name not in self.index_axes and name not in tied:
+                near[name] = Tensor(tensor.shape, [self._beside(entry) for entry in tensor.flat])
+        values = self.values(near, extents)
+        return values is not None and all(
+            abs(EXACT.add(left, EXACT.mul(EXACT.of(-1), right))) <= ABSOLUTE
+            for left, right in zip(values[LEFT].flat, values[RIGHT].flat, strict=True)
+        )
+
+    def _beside(self, entry: Number) -> Number:
+        return entry + Fraction(self.generator.choice((1, -1)) * self.generator.randint(1, 10**6), 10**9)
 
     def _evaluation(
         self, key: object, extents: Extents, numbers: Numbers, only: frozenset[Name] | None = None

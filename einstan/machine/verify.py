@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import localcontext
 from fractions import Fraction
 from typing import Any
@@ -54,6 +54,7 @@ class Comparison:
     at: Mapping[str, int] = field(default_factory=dict)
     left: Number = None
     right: Number = None
+    isolated: bool = False
 
     def __bool__(self) -> bool:
         return self.verdict == "agree"
@@ -110,6 +111,7 @@ def compare(
     generator = random.Random(seed)
     sampler = Sampler(program, checks, rules, generator, kinks, special)
     agreed, failures, exact, reason = 0, 0, True, ""
+    kink: Found | None = None
     seen: dict[str, tuple[int, int]] = {}
     alive: set[Name] = set()
     for drawn_sizes in small_sizes(program, sizes_up_to, points, generator):
@@ -131,6 +133,9 @@ def compare(
         point, values, where = drawn
         if where is not None:
             found = Found(sizes, extents, point, values, where)
+            if sampler.isolated(point, extents):
+                kink = kink or found
+                continue
             return _refuted(smallest(program, sampler, sizes, extents, point) if shrink else found, indices)
         exact = exact and all(isinstance(entry, Fraction) for side in (LEFT, RIGHT) for entry in values[side].flat)
         agreed += bool(values[LEFT].flat)
@@ -140,6 +145,9 @@ def compare(
             seen[dim] = min(low, sizes[dim]), max(top, sizes[dim])
         if agreed == points:
             break
+    if kink is not None and agreed:
+        found = smallest(program, sampler, dict(kink.sizes), kink.extents, kink.point) if shrink else kink
+        return replace(_refuted(found, indices), isolated=True)
     if agreed == 0:
         nothing = "no point was found at which both sides have a value"
         return Comparison("undecided", reason=sampler.outside or reason or nothing)

@@ -13,7 +13,8 @@ from einstan.library.command_check import judged
 DENSE = "Z[n,j] = X[n,K] W[K,j] + b[j]\n"
 SOFTMAX = "S[n,c] = exp(Z[n,c]) / sum[K](exp(Z[n,K]))\nL = -1/|N| Y[N,C] log(S[N,C])\n"
 
-# A document whose claims stand behind their marks: ✓ proved, ≈ verified, ✗ refuted, ? left open.
+# A document whose claims stand behind their marks: ✓ proved, ≈ verified, + one of the two, ~ equal but at a kink,
+# ✗ refuted, ? left open.
 ROWS = {
     "derivatives": DENSE + "✓ dZ[n,j]/dX[m,p] = δ[n,m] W[p,j]\n✗ dZ[n,j]/dX[m,p] = δ[n,m] W[j,p]\n"
     "✓ dZ[n,j]/db[q] = δ[j,q]",
@@ -47,15 +48,15 @@ ROWS = {
     "✗ claim exp(-log(1 + exp(x))) = sigmoid(x)",
     # assumptions hold at every point that is looked at, and no extent of a point is 1
     "a symmetric matrix is no other": "y[i] = P[i,J] H[J,K] x[K]\nassume P[i,j] = P[j,i]\n"
-    "✗ claim y[i] = P[i,J] H[K,J] x[K]\n≈ claim y[i] = P[J,i] H[J,K] x[K]",
+    "✗ claim y[i] = P[i,J] H[K,J] x[K]\n✓ claim y[i] = P[J,i] H[J,K] x[K]",
     "a symmetric matrix is not diagonal": "assume A[i,j] = A[j,i]\n✗ claim A[i,j] = δ[i,j] A[i,i]",
     "a symmetric matrix in a derivative": "y[i] = A[i,J] exp(x[J])\nassume A[i,j] = A[j,i]\n"
-    "✗ dy[i]/dx[j] = A[i,j] exp(x[i])\n≈ dy[i]/dx[j] = A[j,i] exp(x[j])",
+    "✗ dy[i]/dx[j] = A[i,j] exp(x[i])\n✓ dy[i]/dx[j] = A[j,i] exp(x[j])",
     "an orthogonal matrix is not symmetric": "assume A[i,J] A[j,J] = δ[i,j]\n✗ claim A[i,j] = A[j,i]",
     "a quadratic form of a symmetric matrix": "f = x[I] P[I,J] x[J]\nassume P[i,j] = P[j,i]\n"
-    "≈ claim dx[i] = 2 P[i,J] x[J]\n✗ claim dx[i] = P[i,J] x[J]",
-    "a quadratic form of an antisymmetric matrix": "f = x[I] A[I,J] x[J]\nassume A[i,j] = -A[j,i]\n≈ claim f = 0\n"
-    "≈ claim A[i,i] = 0 1[i]\n✗ claim f = 1\n✗ claim dx[i] = 2 A[i,J] x[J]",
+    "✓ claim dx[i] = 2 P[i,J] x[J]\n✗ claim dx[i] = P[i,J] x[J]",
+    "a quadratic form of an antisymmetric matrix": "f = x[I] A[I,J] x[J]\nassume A[i,j] = -A[j,i]\n✓ claim f = 0\n"
+    "✓ claim A[i,i] = 0 1[i]\n✗ claim f = 1\n✗ claim dx[i] = 2 A[i,J] x[J]",
     "what is true of three entries": "y = prod[I](1 + x[I])\n"
     "✗ claim y = 1 + x[I] + sum[I,J](1[I < J] x[I] x[J]) + sum[I,J,K](1[I < J] 1[J < K] x[I] x[J] x[K])",
     "labels are inside": "p[i,k] = exp(z[i,k]) / sum[K](exp(z[i,K]))\nL = -sum[I,K](1[y[I] == K] log(p[I,K]))\n"
@@ -66,7 +67,7 @@ ROWS = {
     "an assumption about another tensor": "assume P[i,j] = δ[i,j] - n[i] n[j]\nassume n[I]^2 = 1\n"
     "✓ claim P[i,K] P[K,j] = P[i,j]\n✗ claim P[i,j] = δ[i,j]",
     "assumptions that nothing meets": "assume a[i]^2 = -2\n? claim a[i] = 1 1[i]",
-    "assumptions that leave nothing": "assume A[i,j] = A[j,i]\nassume A[i,j] = -A[j,i]\n? claim A[i,j] = 2 A[i,j] 1[A[0,0] > 1]",
+    "assumptions that leave nothing": "assume A[i,j] = A[j,i]\nassume A[i,j] = -A[j,i]\n✓ claim A[i,j] = 0 1[i,j]",
     # tensors without a formula
     "the chain rule": "given Y[j](X[I])\ngiven Z[k](Y[J])\n✓ dZ[k]/dX[i] = dZ[k]/dY[J] dY[J]/dX[i]\n"
     "✗ dZ[k]/dX[i] = dZ[k]/dY[i] dY[J]/dX[J]",
@@ -77,10 +78,29 @@ ROWS = {
     "shared letters": "given A[i,j](Z[i,K])\n✓ claim (1 - δ[p,q]) dA[p,b]/dZ[q,j] = 0\n"
     "✗ claim (1 - δ[b,j]) dA[p,b]/dZ[q,j] = 0",
     # kinks
-    "a kink": "a = relu(z)\n✓ da/dz = 1[z > 0]\n✗ da/dz = 1[z >= 0]",
+    "a kink": "a = relu(z)\n✓ da/dz = 1[z > 0]\n~ da/dz = 1[z >= 0]\n✗ da/dz = 1[z > 1]",
     "a kink by another convention": "convention relu'(x) = 1[x >= 0]\na = relu(z)\n"
-    "✗ da/dz = 1[z > 0]\n✓ da/dz = 1[z >= 0]",
-    "max(0, x) is relu by its values only": "a = max(0, z)\n✓ claim a = relu(z)\n✗ da/dz = 1[z > 0]",
+    "~ da/dz = 1[z > 0]\n✓ da/dz = 1[z >= 0]",
+    "max(0, x) is relu": "a = max(0, z)\n✓ claim a = relu(z)\n✓ da/dz = 1[z > 0]\n~ da/dz = 1[z >= 0]\n"
+    "+ claim a = 1[z > 0] z\n+ claim a = 1[z >= 0] z\nq = 1[z > 0] z\n✓ dq/dz = da/dz",
+    "max(0, x) by another convention": "convention relu'(x) = 1[x >= 0]\na = max(0, z)\n✓ da/dz = 1[z >= 0]",
+    "min(0, x) is -relu(-x)": "a = min(0, z)\n+ claim a = -relu(-z)\n+ da/dz = 1[z < 0]\n~ da/dz = 1[z <= 0]",
+    "abs at zero": "a = abs(z)\n+ da/dz = 1[z > 0] - 1[z < 0]\n~ da/dz = 2 1[z >= 0] - 1\n✗ da/dz = 1[z > 0]",
+    "ties": "m = max(a, b)\n~ dm/da = 1[a > b]\n✓ dm/da = 1[a > b] + 1/2 1[a == b]\n✗ dm/da = 1[b > a]\n"
+    "M[n] = max[K](x[n,K])\n~ dM[n]/dx[p,q] = δ[n,p] 1[x[n,q] == M[n]]\n✗ dM[n]/dx[p,q] = δ[n,p]",
+    "half of x and its size": "g = (x + abs(x)) / 2\n+ claim g = max(0, x)\n~ dg/dx = 1[x > 0]",
+    "a hinge loss": "m[n,c] = max(0, s[n,c] - s[n,y[n]] + 1)\nL = 1/|N| sum[N,C](1[C != y[N]] m[N,C])\n"
+    "+ claim ds[n,c] = 1/|n| (1[c != y[n]] 1[m[n,c] > 0] - 1[c == y[n]] sum[K](1[K != y[n]] 1[m[n,K] > 0]))\n"
+    "~ claim ds[n,c] = 1/|n| (1[c != y[n]] 1[s[n,c] - s[n,y[n]] + 1 >= 0]"
+    " - 1[c == y[n]] sum[K](1[K != y[n]] 1[m[n,K] > 0]))\n"
+    "✗ claim ds[n,c] = 1/|n| (1[m[n,c] > 0] - 1[c == y[n]] sum[K](1[K != y[n]] 1[m[n,K] > 0]))",
+    "a hinge loss of two classes": "h[i] = max(0, 1 - y[i] f[i])\nL = h[I]\n+ claim df[i] = -y[i] 1[y[i] f[i] < 1]\n"
+    "~ claim df[i] = -y[i] 1[y[i] f[i] <= 1]\n✗ claim df[i] = -y[i] 1[f[i] < 1]",
+    "a place, not a kink": "✗ claim 1[t > 0] = 1[t >= 0]\n✗ claim 1[t > 0] = 1[t > 1]",
+    "labels are compared by ==, and are no kinks": "L = 1[t == 1] log(p) + 1[t == 0] log(1 - p)\n✗ claim L = 0\n"
+    "✓ dL/dp = 1[t == 1] / p - 1[t == 0] / (1 - p)\n✗ dL/dp = 1[t == 1] / p\n"
+    "✗ claim 1[t == 1] = 0\n✗ claim 1[t != 0] = 1",
+    "entries that are equal are no kinks": "C = sum[I,J](1[y[I] == y[J]] D[I,J])\n✗ claim C = D[I,I]",
     # ranges
     "windows": "Y[i] = X[i+J] W[J]\n✓ dY[i]/dX[p] = pad(W[p-i])\n✗ dY[i]/dX[p] = pad(W[i-p])",
     "a change of variables": "✓ claim A[I] pad(B[I-J]) C[J] = B[P] pad(A[P+J]) C[J]\n"
@@ -94,24 +114,41 @@ ROWS = {
     "? claim L = u[I] x[I+J] w[J]\n✓ claim dx[p] = pad(u[p-J]) w[J]\n? claim dx[p] = u[p-J] w[J]",
     "nothing defines it": "✗ claim q = 0\n? dq/dx = 0",
     "which scalar": "a = x^2\nb = x^3\n? claim dx = 2 x",
-    "no dependence": "a = x^2\nb = y^2\n? da/dy = 0",
+    "no dependence": "a = x^2\nb = y^2\n✓ da/dy = 0\n✗ da/dy = 1\n? da/du = 0",
+    "a second derivative that vanishes": "y = a[I] x[I]\n✓ dy/dx[i]dx[j] = 0\n✗ dy/dx[i]dx[j] = a[i] 1[j]",
+    # a derivative by what an assumption ties
+    "an inverse": "assume K[i,J] A[J,j] = δ[i,j]\n? dA[i,j]/dK[p,q] = -A[i,p] A[q,j]",
+    "a quadratic form in a symmetric matrix": "f = P[I,J] S[I,J]\nassume P[i,j] = P[j,i]\n? claim dP[i,j] = S[i,j]\n"
+    "? df/dP[i,j] = 1/2 (S[i,j] + S[j,i])\n✓ df/dS[i,j] = P[j,i]",
+    "through what is tied": "K[i,j] = x M[i,j]\nassume K[i,J] A[J,j] = δ[i,j]\nL = A[I,I]\n? dL/dx = 0",
+    "what follows from the definitions ties nothing": "S[n,c] = exp(Z[n,c]) / sum[K](exp(Z[n,K]))\n"
+    "assume sum[C](S[n,C]) = 1\n✓ dS[n,c]/dZ[m,k] = δ[n,m] S[n,c] (δ[c,k] - S[n,k])",
+    "a range ties nothing": "assume 1[x[i] > 0] = 1\ny[i] = log(x[i])\n✓ dy[i]/dx[j] = δ[i,j] / x[i]",
+    # names
+    "one spelling, one meaning": "h1 = c1 x\nc1 = w x\ngiven L(h1, c1)\n✗ dL/dc1 = dL/dh1 x\n✓ dL/dh1 = dL/dh1\n"
+    "✗ dL/dc1 = dL/dh1 x + dL/dc1\n✓ dL/dw = dL/dc1 x",
+    "names with underscores": "T = 1/2 m q_dot[I]^2\np[i] = dT/dq_dot[i]\n✓ claim p[i] = m q_dot[i]",
+    "names that are words": "energy = 1/2 m speed[I]^2\np[i] = denergy/dspeed[i]\n✓ claim p[i] = m speed[i]",
+    "a derivative by nothing": "T = 1/2 m v[I]^2\np[i] = dT/dspeed[i]\n? claim p[i] = m v[i]",
+    "a quotient of two tensors": "y[i] = data[i] / dist[i]\n✓ claim y[i] dist[i] = data[i]",
     "no point can be found": "? claim log(-1 - x^2) = sqrt(-1 - x^2)",
 }  # fmt: skip
-MARKS = {"✓": "proved", "≈": "verified", "✗": "refuted", "?": "undecided"}
+MARKS = {"✓": "proved", "≈": "verified", "~": "kink", "✗": "refuted", "?": "undecided"}
 WORDS = {word: mark for mark, word in MARKS.items()}
 
 
 @pytest.mark.parametrize("text", ROWS.values(), ids=ROWS.keys())
 def test_marks(text):
     lines = text.splitlines()
-    wanted = [line[0] for line in lines if line[0] in MARKS]
-    report = es.check("\n".join(line[2:] if line[0] in MARKS else line for line in lines))
-    assert [WORDS[line.outcome.verdict] for line in report.claims] == wanted, str(report)
+    wanted = [line[0] for line in lines if line[0] in "+" or line[0] in MARKS]
+    report = es.check("\n".join(line[2:] if line[1] == " " and line[0] in ("+", *MARKS) else line for line in lines))
+    found = [WORDS[line.outcome.verdict] for line in report.claims]
+    assert ["+" if m == "+" and f in "✓≈" else f for f, m in zip(found, wanted, strict=True)] == wanted, str(report)
     for line in report.claims:
         outcome = line.outcome
-        assert bool(outcome.counterexample) == (outcome.verdict == "refuted")
+        assert bool(outcome.counterexample) == (outcome.verdict in ("refuted", "kink"))
         assert outcome.verdict != "undecided" or outcome.reason
-        if outcome.counterexample:
+        if outcome.verdict == "refuted":
             assert all(size <= 4 for size in outcome.counterexample.sizes.values())
 
 
