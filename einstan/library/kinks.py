@@ -1,8 +1,8 @@
 """Kinks: where two sides that are equal everywhere else may differ, since what is derived there is a convention.
 
-A claim is excused where a function that has no derivative there, or in a derivative a bracket that jumps, stands exactly
-at that place, and the sides agree again as soon as the entries move by a little.  Nothing that a document compares by ``==`` is
-excused: a label that is 1 is no set of measure zero.
+A claim is excused where a function that has no derivative there, or in a derivative a bracket that jumps, stands
+exactly at that place, and the sides agree again as soon as the entries move by a little.  Nothing that a document
+compares by ``==`` is excused: a label that is 1 is no set of measure zero.
 """
 
 from __future__ import annotations
