@@ -88,9 +88,8 @@ def kinks_of(exprs: Iterable[Expr], conventions: Mapping[str, str], jumps: bool)
             case Iverson(operands=operands, relations=relations) if relations and jumps:
                 for left, right in pairwise(operands):
                     if any(isinstance(side, Expr) for side in (left, right)):
-                        places.append(
-                            Kink(*sorted((_expr(left), _expr(right)), key=lambda side: isinstance(side, Const)))
-                        )
+                        one, other = sorted((_expr(left), _expr(right)), key=lambda side: isinstance(side, Const))
+                        places.append(Kink(one, other))
     yield from places
 
 
