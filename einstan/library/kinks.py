@@ -88,8 +88,8 @@ def kinks_of(exprs: Iterable[Expr], conventions: Mapping[str, str], jumps: bool)
             case Iverson(operands=operands, relations=relations) if relations and jumps:
                 for left, right in pairwise(operands):
                     if any(isinstance(side, Expr) for side in (left, right)):
-                        one, other = sorted((_expr(left), _expr(right)), key=lambda side: isinstance(side, Const))
-                        places.append(Kink(one, other))
+                        first, second = sorted((_expr(left), _expr(right)), key=lambda side: isinstance(side, Const))
+                        places.append(Kink(first, second))
     yield from places
 
 
