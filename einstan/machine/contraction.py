@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from einstan.machine.elementwise import Elementwise
 from einstan.machine.lower import classified
-from einstan.machine.operations import Labels, Operation, Ref
+from einstan.machine.operations import OTHERS, Labels, Operation, Ref
 from einstan.machine.writer import Variable
+
+# What a scan has where there is no entry.
+STARTS = {"add": "0", "multiply": "1", "maximum": "-np.inf", "minimum": "np.inf", "logaddexp": "-np.inf"}
 
 
 class Contractions(Elementwise):
-    """Rules for ``contract``, ``gram``, ``grams`` and ``reduce``."""
+    """Rules for ``contract``, ``gram``, ``grams``, ``reduce`` and ``scan``."""
 
     def do_contract(self, value: int, operation: Operation, constant: bool) -> Variable:
         if len(operation.operands) == 1:
@@ -134,6 +137,20 @@ class Contractions(Elementwise):
         text = f"np.{verb}.reduce({self.floating(ref)}, axis={axis}{lowest})"
         have = [x for x in ref.labels if x in operation.out]
         return self.assign(value, operation, self.reordered(text, have, operation.out), constant)
+
+    def do_scan(self, value: int, operation: Operation, constant: bool) -> Variable:
+        (ref,) = operation.operands
+        target = next(label for label in operation.out if label not in ref.labels)
+        along = Ref(ref.value, tuple(label if label in operation.out else target for label in ref.labels))
+        text, axis = self.aligned(along, operation.out, self.floating(ref)), operation.out.index(target)
+        scan = operation.detail
+        self.helpers["others" if scan == OTHERS else "running"] = None
+        if scan == OTHERS:
+            return self.assign(value, operation, f"others({text}, {axis})", constant)
+        size = self.size(operation.dims[target], constant)
+        arguments = f"np.{scan.ufunc}, {text}, {axis}, {size}, {STARTS[scan.ufunc]}, {int(scan.strict)}"
+        made = f"running({arguments}{', True' if scan.backwards else ''})"
+        return self.assign(value, operation, made, constant)
 
     def lowest(self, precision: str) -> str:
         """The smallest finite number: below every logit, so that the largest of nothing, or of -inf, is finite."""

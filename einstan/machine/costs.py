@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from einstan.machine.lower import classified
-from einstan.machine.operations import COMPARISONS, Graph, Operation
+from einstan.machine.operations import COMPARISONS, OTHERS, Graph, Operation
 
 FREE = ("input", "number", "iota")  # kinds that are no step of a plan
 
@@ -51,6 +51,8 @@ def flops_of(graph: Graph, operation: Operation, known: Mapping[str, int]) -> in
         return size(operation.out_dims) * max(len(operation.operands) - 1, 1)
     if operation.kind in ("reduce", "overlap"):
         return size(operation.dims)
+    if operation.kind == "scan":
+        return size(operation.out_dims) * (3 if operation.detail == OTHERS else 1)
     if operation.kind == "scatter":
         return size(graph.dims(operation.operands[1].value))
     return 0
@@ -82,6 +84,8 @@ def call_of(operation: Operation) -> str:
         return f"ufunc {COMPARISONS.get(operation.detail[0], operation.detail[0])}"
     if kind == "reduce":
         return f"reduction {'max' if operation.detail == 'max of all' else operation.detail}"
+    if kind == "scan":
+        return "products of all others" if operation.detail == OTHERS else f"running {operation.detail.ufunc}"
     if kind == "read":
         return "gather" if any(form.values for form in operation.detail.slots) else "strided view"
     if kind in ("diagonal", "expand"):

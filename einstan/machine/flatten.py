@@ -34,7 +34,8 @@ from einstan.machine.builder import Guards, Scope, Term, extents_in, product_of
 from einstan.machine.extents import as_program
 from einstan.machine.guards import is_static
 from einstan.machine.loops import deep
-from einstan.machine.operations import Flat, Nonzero, Ref, Stored
+from einstan.machine.operations import OTHERS, Flat, Nonzero, Ref, Stored
+from einstan.machine.others import LeftOut, left_out
 from einstan.machine.products import Products
 from einstan.machine.refusals import NO_VALUE, require_shallow
 
@@ -149,6 +150,8 @@ class _Flattener(Products):
     def reduce(self, node: Reduce, scope: Scope, guards: Guards) -> Term:
         if node.operation == "mean":
             return self.product(node, scope, guards)
+        if (found := left_out(node)) is not None and self.dim_of(found.of) == self.dim_of(node.indices[0]):
+            return self.all_others(node, found, scope, guards)
         inner, labels = self.bound(node.indices, scope)
         if node.operation in NO_VALUE:
             self.refuse_empty(node)
@@ -165,6 +168,16 @@ class _Flattener(Products):
         if node.operation == "prod" and absent is not ONE:
             ref = self.map(("pow", absent), (ref,))
         return Term(ONE, ref)
+
+    def all_others(self, node: Reduce, found: LeftOut, scope: Scope, guards: Guards) -> Term:
+        """A product from which one entry is left out, times what stands in its place."""
+        inner, (label,) = self.bound(node.indices, scope)
+        ref = self.scaled(self.lower(found.others, inner, guards))
+        target = scope[found.of]
+        out = tuple(target if own == label else own for own in ref.labels)
+        ref = self.add("scan", OTHERS, (ref,), out)
+        at = self.lower(found.at, scope, guards)
+        return Term(at.coefficient, ref if at.ref is None else self.contract([ref, at.ref], [], [], None, []))
 
 
 def resolve(program: Program, name: Name) -> Name:

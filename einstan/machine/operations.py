@@ -22,6 +22,7 @@ KINDS = {
     "map": "an elementwise function, operands aligned by label (and `add` with a coefficient per operand)",
     "contract": "a product of operands summed over the labels that the result does not have; some may be divisors",
     "reduce": "max, min, prod along labels",
+    "scan": "sums, products or the largest of all entries up to each, or products of all others: a label for another",
     "iota": "0, 1, 2, ... along a label",
     "form": "an integer-affine form of labels and values",
     "read": "affine reads and gathers",
@@ -233,6 +234,17 @@ class Graph:
                 stack.extend(operand.value for operand in self.operations[value].operands)
         return found
 
+
+class Scan(NamedTuple):
+    """What a scan makes at each position: a ufunc of all entries up to there, or from there on (``backwards``); with
+    ``strict`` that one is left out."""
+
+    ufunc: str
+    backwards: bool = False
+    strict: bool = False
+
+
+OTHERS = Scan("others")  # the product of all entries but that one
 
 COMPARISONS = {"<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_equal", "==": "equal", "!=": "not_equal",
                "and": "logical_and"}  # fmt: skip

@@ -134,6 +134,9 @@ class Expansion:
             out = tuple(dict.fromkeys((*largest.labels, *out)))
         elif operation.kind == "reduce":
             out = tuple(label for label in operands[0].labels if label in out)
+        elif operation.kind == "scan":
+            target = next(label for label in out if label not in operands[0].labels)
+            out = tuple(label if label in out else target for label in operands[0].labels)
         elif operation.kind == "read":
             return self.read(operation, operands)
         return self.add(operation, operation.kind, operation.detail, operands, out)

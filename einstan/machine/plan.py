@@ -27,6 +27,7 @@ from einstan.machine.pairs import Expansion, roots
 from einstan.machine.paths import Optimizer, cheap, separate
 from einstan.machine.recompute import fitted
 from einstan.machine.refusals import divides_by_zero, empty
+from einstan.machine.scans import scanned
 from einstan.machine.table import as_data, as_json, as_text
 from einstan.machine.trees import Shape
 from einstan.machine.windows import solved
@@ -213,7 +214,7 @@ def plan(
     flat = flatten(program, outputs) if flat is None else flat
     extents = sizes if isinstance(sizes, Extents) else infer(program, shapes or {}, sizes, only=flat.wanted)
     refuse_empty(flat, extents)
-    flat = solved(flat, extents, general)
+    flat = scanned(solved(flat, extents, general), extents)
     if isinstance(optimize, str) and optimize == "best":
         made = best(program, flat, extents, itemsize, share)
     else:

@@ -196,6 +196,8 @@ class Ghost:
             return reduced(inputs[0], options.get("axis", 0), options.get("dtype"), out, keep, ufunc)
         if method == "at":
             return None
+        if method == "accumulate":
+            return out if out is not None else like(inputs[0])
         raise NotImplementedError(f"{ufunc.__name__}.{method}")
 
     def __array_function__(self, function: Any, types: Any, arguments: Any, options: Any) -> Any:

@@ -16,7 +16,7 @@ from einstan.calculus.program import Program
 from einstan.language import Const, Extent, Index, Indexed, parse
 from einstan.language.term import MINUS_ONE, ONE, reciprocal
 from einstan.machine.extents import Extents
-from einstan.machine.operations import Flat, Form, Graph, Linked, Reading, Ref, Stored, combined
+from einstan.machine.operations import OTHERS, Flat, Form, Graph, Linked, Reading, Ref, Scan, Stored, combined
 
 DIMS = ("a", "a", "b", "b", "c")  # of the labels 0 to 4
 INPUTS = {"X": (0, 2), "Y": (2, 0), "S": (0, 1), "u": (0,), "v": (2,), "w": (4,), "s": (), "t": (), "T": (0,)}
@@ -24,7 +24,7 @@ COEFFICIENTS = (MINUS_ONE, Const(2), Const(Fraction(-1, 2)), Const(3), Const(0),
 EQUATION = parse("O[i] = u[i]")
 LINEAR = ("scale", "scale", "scale", "scalar", "scalar", "product", "product", "sum", "expand", "embed", "scatter")
 OTHER = ("linked", "linked", "window", "fork", "fork", "function", "add", "square", "bracket",
-         "reduce", "ratio", "ratio", "diagonal", "twice")  # fmt: skip
+         "reduce", "ratio", "ratio", "diagonal", "twice", "scan", "running", "running")  # fmt: skip
 
 
 class Chain:
@@ -98,6 +98,35 @@ class Chain:
         out = [x for x in every if self.random.randrange(2)][:3]
         detail = Linked(len(factors) - divides, tuple(forms), EQUATION)
         return self.add("linked", detail, factors, self.shuffled(out))
+
+    def scan(self, one: Ref, own: int, target: int) -> Ref:
+        flags = self.random.randrange(2) > 0, self.random.randrange(2) > 0
+        scan = OTHERS if DIMS[own] == DIMS[target] else Scan(self.pick(("add", "multiply")), *flags)
+        return self.add("scan", scan, (one,), self.shuffled([target if x == own else x for x in one.labels]))
+
+    def running(self, one: Ref, own: int, target: int) -> Ref:
+        """A sum, product or extreme of the entries that a comparison of two positions keeps, and what is nearly one."""
+        places = [self.add("iota", None, (), (label,)) for label in (own, target)]
+        self.random.shuffle(places)
+        relation = self.pick(("<", "<=", ">", ">=", "<", "!="))
+        held = self.add("map", (relation,), places, [place.labels[0] for place in places])
+        out = [target if x == own else x for x in one.labels]
+        way = self.pick(("sum", "sum", "prod", "max", "min"))
+        if way == "sum":
+            factors = [one, held, *(self.relabelled(self.pick(self.refs[: self.begin])) for _ in self.pick(((), (), (1,))))]
+            every = dict.fromkeys(x for ref in factors for x in ref.labels if x != own)
+            self.random.shuffle(factors)
+            return self.add("contract", len(factors), factors, self.shuffled(tuple(every)[:3]))
+        if way == "prod":
+            other = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}.get(relation, "==")
+            other = other if self.random.randrange(4) else "=="
+            rest = self.add("map", (other,), places, [place.labels[0] for place in places])
+            terms = [self.add("contract", 2, (one, held), (*one.labels, target)), rest]
+        else:
+            terms = [one, self.add("map", ("log",), (held,), held.labels)]
+        coefficients = (ONE, MINUS_ONE if way == "min" else ONE)
+        body = self.add("map", ("add", coefficients), terms, (*one.labels, target))
+        return self.add("reduce", way, (body,), self.shuffled(out))
 
     def gram(self, weighted: bool) -> Ref:
         """A matrix times itself under other labels, perhaps with weights, some of them for each of a batch."""
@@ -185,6 +214,12 @@ class Chain:
                 return self.add("contract", 2, (one, held), labels)
             case "reduce" if labels:
                 return self.add("reduce", self.pick(("max", "min", "prod")), (one,), labels[1:])
+            case "scan" if labels:
+                own = self.pick(labels)
+                return self.scan(one, own, self.pick([x for x in range(len(DIMS)) if x not in labels]))
+            case "running" if labels:
+                own = self.pick(labels)
+                return self.running(one, own, self.pick([x for x in range(len(DIMS)) if x not in labels]))
             case "ratio":
                 below = self.pick(self.refs[: self.begin])
                 every = dict.fromkeys((*labels, *below.labels))

@@ -151,6 +151,25 @@ def _reduce(space: Space) -> Array:
     raise AssertionError(f"no reduction {space.detail}")
 
 
+def _scan(space: Space) -> Array:
+    """All entries that stand where the scan looks from each position."""
+    (entries,), (labels,), scan = space.operands, space.labels, space.detail
+    (target,) = (label for label in space.operation.out if label not in labels)
+    (own,) = (label for label in labels if label not in space.operation.out)
+    here, there = space.at[own], space.at[target]
+    if scan.ufunc == "others":
+        return space.result(np.where(here != there, entries, 1), np.prod)
+    seen = here > there if scan.backwards else here < there
+    seen = seen if scan.strict else seen | (here == there)
+    start, total = {
+        "add": (0, np.sum),
+        "multiply": (1, np.prod),
+        "maximum": (-np.inf, lambda x, axis: np.max(x, axis=axis, initial=-np.inf)),
+        "minimum": (np.inf, lambda x, axis: np.min(x, axis=axis, initial=np.inf)),
+    }[scan.ufunc]
+    return space.result(np.where(seen, entries, start), total)
+
+
 def _read(space: Space) -> Array:
     """What stands where the slots say; outside, where some guard is negative, the fill."""
     whole, reading, size = space.whole[0], space.detail, [space.sizes[x] for x in space.labels[0]]
@@ -235,6 +254,7 @@ MEANINGS: dict[str, Callable[[Space], Array]] = {
     "map": _map,
     "contract": lambda space: space.result(space.product(space.detail)),
     "reduce": _reduce,
+    "scan": _scan,
     "iota": lambda space: space.result(space.at[space.operation.out[0]]),
     "form": lambda space: space.result(space.form(space.detail)),
     "read": _read,

@@ -17,7 +17,7 @@ from tests.machine import graphs, reference
 from tests.machine.validation import Walk, of_graph, of_program, validated
 
 SEED = int(os.environ.get("EINSTAN_SEED") or SystemRandom().randrange(10**9))
-PASSES = {"flatten", "seeds", "windows", "pairs", "layouts", "planned", "recompute"}
+PASSES = {"flatten", "seeds", "windows", "scans", "pairs", "layouts", "planned", "recompute"}
 
 
 @pytest.mark.parametrize("part", range(6))
@@ -64,4 +64,4 @@ def test_random_graphs_have_every_kind():
         flat, extents, _ = (graphs.chain if number % 10 else graphs.blocks)(random)
         for stage in Walk(None, flat, extents, random).stages():
             kinds.update(operation.kind for operation in stage.graph.operations)
-    assert kinds >= set(KINDS) - {"iota", "join", "split", "gram", "grams"}
+    assert kinds >= set(KINDS) - {"join", "split", "gram", "grams"}

@@ -21,7 +21,7 @@ import opt_einsum
 from einstan.calculus.program import Program
 from einstan.language.errors import EinstanError
 from einstan.language.term import Name
-from einstan.machine import arrange, flatten, layouts, loops, pairs, plan, recompute, seeds, windows
+from einstan.machine import arrange, flatten, layouts, loops, pairs, plan, recompute, scans, seeds, windows
 from einstan.machine.extents import Extents, infer
 from einstan.machine.numbers import FLOATS
 from einstan.machine.operations import Flat, Graph, Stored
@@ -34,7 +34,8 @@ TOLERANCE = 1e-7
 OPTIMIZERS = ("auto", "greedy", "dp", "optimal", "random-greedy", "opt_einsum-auto", "exact")
 # Sizes from which something pays: with these it pays at once.
 SMALL = ((pairs, "GRAM_FROM", 1), (pairs, "GRAMS_FROM", (1, 1)), (arrange, "SMALLEST_BATCH", 1), (arrange, "LONG", 64),
-         (arrange, "SMALLEST_BLOCK", 4), (windows, "ENTRY", 1), (plan, "SMALL_FAMILY", 0))  # fmt: skip
+         (arrange, "SMALLEST_BLOCK", 4), (windows, "ENTRY", 1), (plan, "SMALL_FAMILY", 0),
+         (scans, "PAIRS", 1))  # fmt: skip
 
 
 class UninformativeError(Exception):
@@ -95,6 +96,8 @@ class Walk:
             yield Stage("seeds", flat.graph, flat.tensors)
         flat = windows.solved(flat, extents)
         yield Stage("windows", flat.graph, flat.tensors)
+        flat = scans.scanned(flat, extents)
+        yield Stage("scans", flat.graph, flat.tensors)
         optimize: Any = random.choice((*OPTIMIZERS, RandomPath(random), RandomPath(random)))
         expansion = pairs.Expansion(flat, extents, optimize, lambda _: random.randrange(4) > 0).run()
         yield Stage("pairs", expansion.graph, expansion.tensors)

@@ -322,12 +322,37 @@ def grams(rows: Array, weights: Array, first: Array, second: Array, numbers: Arr
     return np.take(np.dot(weights, products), numbers, axis=1)
 
 
+def running(ufunc: Any, x: Array, axis: int, size: int, start: float, strict: int, backwards: bool = False) -> Array:
+    """ufunc of all entries along an axis up to each of so many positions, or before it; backwards: from there on."""
+    x = x.swapaxes(0, axis)
+    made = np.full((size, *x.shape[1:]), start, x.dtype)
+    if backwards:
+        tails = ufunc.accumulate(x[::-1], axis=0)[::-1][strict : strict + size]
+        made[: len(tails)] = tails
+    else:
+        count = min(size - strict, len(x))
+        if count > 0:
+            ufunc.accumulate(x[:count], axis=0, out=made[strict : strict + count])
+            made[strict + count :] = made[strict + count - 1]
+    return made.swapaxes(0, axis)
+
+
+def others(x: Array, axis: int) -> Array:
+    """The product of all other entries along an axis, without a division: those before, times those behind."""
+    x = x.swapaxes(0, axis)
+    made = np.empty(x.shape, x.dtype)
+    made[:1] = 1
+    np.multiply.accumulate(x[:-1], axis=0, out=made[1:])
+    made[:-1] *= np.multiply.accumulate(x[:0:-1], axis=0)[::-1]
+    return made.swapaxes(0, axis)
+
+
 HELPERS: dict[str, Callable[..., Any]] = {
     f.__name__: f
     for f in (
         *(sigmoid, softplus, erf, sigmoid_into, softplus_into, column_pairs, grams),
         *(window, padded, reach, overlap, fits, inside, guarded, positions, scatter_add, overlap_add, gram),
-        *(block, part, blas_gemm),
+        *(block, part, blas_gemm, running, others),
     )
 }
 

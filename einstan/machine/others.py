@@ -1,0 +1,47 @@
+"""Products of all others: what ``prod[J]`` of a body with a delta means.
+
+``prod[J](u[J] (1 - δ[J,j]) + δ[J,j] v[J])`` is ``v[j]`` times the product of all ``u`` but the one at j, however it is
+written: a delta is 0 or 1, so the body is ``u`` where it is put to 0 and ``v`` where it is put to 1.  This is what the
+derivative of a product holds.  The products of all others are those of the entries before times those of the entries
+behind, without a division, so that they are right where an entry is zero.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from einstan.calculus.simplify import simplify
+from einstan.language.index import Index
+from einstan.language.node import Node, postorder, replace
+from einstan.language.term import ONE, ZERO, Delta, Expr, Reduce, substitute
+
+
+class LeftOut(NamedTuple):
+    """``at`` times the product of ``others`` over all positions but that of the index ``of``."""
+
+    others: Expr
+    at: Expr
+    of: Index
+
+
+def left_out(node: Reduce) -> LeftOut | None:
+    """A product over one index from which an entry is left out, if it is one."""
+    if node.operation != "prod" or len(node.indices) != 1:
+        return None
+    (index,) = node.indices
+    deltas = {part: other for part in postorder(node.body) if (other := partner(part, index)) in node.free}
+    for other in dict.fromkeys(deltas.values()):
+        here = [part for part in deltas if deltas[part] == other]
+        others = simplify(replace(node.body, dict.fromkeys(here, ZERO)))
+        at = simplify(substitute(replace(node.body, dict.fromkeys(here, ONE)), {index: other}))  # type: ignore[arg-type]
+        if index in others.free and other not in others.free:
+            return LeftOut(others, at, other)
+    return None
+
+
+def partner(part: Node, index: Index) -> Index | None:
+    """What a delta sets an index equal to, where that is another index."""
+    if not isinstance(part, Delta):
+        return None
+    left, right = part.left.index, part.right.index
+    return right if left == index else left if right == index else None
