@@ -21,6 +21,7 @@ from einstan.library.rename import renamed
 
 Arrays = dict[str, np.ndarray]
 LETTERS = "ijklmnopqrstuvw"
+NEW = "Afterwards"  # in the place of ^(new), which is a power where no slots follow: a parameter may be a scalar
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,11 @@ class Update:
 
     def _equations(self, name: str, rank: int) -> list[Equation]:
         slots = f"[{','.join(LETTERS[:rank])}]" if rank else ""
-        names = {"P": name, "G": f"d{name}", "P^(new)": _new(name), **self.scalars}
+        names = {"P": name, "G": f"d{name}", f"P{NEW}": _new(name), **self.scalars}
         for letter, prefix in self.rule.states.items():
-            names |= {letter: f"{prefix}^({name})", f"{letter}^(new)": _new(f"{prefix}^({name})")}
-        return [renamed(_parsed(text.replace("[i]", slots)), names) for text in self.rule.equations]
+            names |= {letter: f"{prefix}^({name})", f"{letter}{NEW}": _new(f"{prefix}^({name})")}
+        texts = [text.replace("^(new)", NEW).replace("[i]", slots) for text in self.rule.equations]
+        return [renamed(_parsed(text), names) for text in texts]
 
     def behind(self, program: Program) -> Program:
         """The program with every update as soon as its gradient is there."""
