@@ -41,12 +41,38 @@ def contraction_steps(
         return _paths[key]
     sizes = {x: n for own, shape in zip(labels, shapes, strict=True) for x, n in zip(own, shape, strict=True)}
     shape = Shape(tuple(map(frozenset, labels)), frozenset(out), sizes)
-    found = automatic(shape) if optimize == "auto" else search(shape, optimize)
+    found = merged(shape, automatic) if optimize == "auto" else search(shape, optimize)
     if key is not None:
         _paths[key] = found
         while len(_paths) > PATHS_KEPT:
             _paths.popitem(last=False)
     return found
+
+
+def merged(shape: Shape, find: Callable[[Shape], Steps]) -> Steps:
+    """The steps that a search finds once operands of the same labels are one: to multiply these first costs nothing, as
+    none of their labels can be summed before all of them have met."""
+    count = len(shape.operands)
+    alike: dict[frozenset[int], list[int]] = {}
+    for number, labels in enumerate(shape.operands):
+        alike.setdefault(labels, []).append(number)
+    if len(alike) == count:
+        return find(shape)
+    steps: Steps = []
+    nodes = []
+    for members in alike.values():
+        node = members[0]
+        for other in members[1:]:
+            steps.append((node, other))
+            node = count + len(steps) - 1
+        nodes.append(node)
+    if len(alike) == 1:
+        return steps
+    names, made = dict(enumerate(nodes)), len(steps)
+    for number, step in enumerate(find(Shape(tuple(alike), shape.out, shape.sizes))):
+        steps.append(tuple(names[node] for node in step))
+        names[len(alike) + number] = count + made + number
+    return steps
 
 
 def automatic(shape: Shape) -> Steps:
