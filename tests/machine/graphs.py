@@ -105,28 +105,24 @@ class Chain:
         return self.add("scan", scan, (one,), self.shuffled([target if x == own else x for x in one.labels]))
 
     def running(self, one: Ref, own: int, target: int) -> Ref:
-        """A sum, product or extreme of the entries that a comparison of two positions keeps, and what is nearly one."""
+        """A sum or a product of the entries that a comparison of two positions keeps, and what is nearly one."""
         places = [self.add("iota", None, (), (label,)) for label in (own, target)]
         self.random.shuffle(places)
         relation = self.pick(("<", "<=", ">", ">=", "<", "!="))
         held = self.add("map", (relation,), places, [place.labels[0] for place in places])
         out = [target if x == own else x for x in one.labels]
-        way = self.pick(("sum", "sum", "prod", "max", "min"))
-        if way == "sum":
-            factors = [one, held, *(self.relabelled(self.pick(self.refs[: self.begin])) for _ in self.pick(((), (), (1,))))]
+        if self.random.randrange(2):
+            further = [self.relabelled(self.pick(self.refs[: self.begin])) for _ in range(self.random.randrange(2))]
+            factors = [one, held, *further]
             every = dict.fromkeys(x for ref in factors for x in ref.labels if x != own)
             self.random.shuffle(factors)
             return self.add("contract", len(factors), factors, self.shuffled(tuple(every)[:3]))
-        if way == "prod":
-            other = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}.get(relation, "==")
-            other = other if self.random.randrange(4) else "=="
-            rest = self.add("map", (other,), places, [place.labels[0] for place in places])
-            terms = [self.add("contract", 2, (one, held), (*one.labels, target)), rest]
-        else:
-            terms = [one, self.add("map", ("log",), (held,), held.labels)]
-        coefficients = (ONE, MINUS_ONE if way == "min" else ONE)
-        body = self.add("map", ("add", coefficients), terms, (*one.labels, target))
-        return self.add("reduce", way, (body,), self.shuffled(out))
+        other = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}.get(relation, "==")
+        rest = self.add("map", (self.pick((other, other, "==")),), places, [place.labels[0] for place in places])
+        terms = [self.add("contract", 2, (one, held), (*one.labels, target)), rest]
+        self.random.shuffle(terms)
+        body = self.add("map", ("add", (ONE, ONE)), terms, (*one.labels, target))
+        return self.add("reduce", "prod", (body,), self.shuffled(out))
 
     def gram(self, weighted: bool) -> Ref:
         """A matrix times itself under other labels, perhaps with weights, some of them for each of a batch."""

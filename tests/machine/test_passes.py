@@ -59,7 +59,7 @@ def test_every_kind_that_is_made_is_one():
 
 def test_random_graphs_have_every_kind():
     kinds = set()
-    for number in range(200):
+    for number in range(300):
         random = Random(number)
         flat, extents, _ = (graphs.chain if number % 10 else graphs.blocks)(random)
         for stage in Walk(None, flat, extents, random).stages():
