@@ -170,7 +170,11 @@ class FactoredTensor:
         """
         if out is not None or limit is not None or self.size > SMALL:
             self.refuse_large(limit, out)
-        found: np.ndarray = dense(self.parts, self.shape, out)
+        try:
+            found: np.ndarray = dense(self.parts, self.shape, out)
+        except MemoryError:  # more than the machine has was allowed
+            self.refuse_large(min(available_memory(), self.dense_nbytes - 1))
+            raise
         return mended(found, self.mirrors) if self.mirrors else found
 
     def refuse_large(self, limit: int | None = None, out: np.ndarray | None = None) -> None:

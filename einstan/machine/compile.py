@@ -28,6 +28,7 @@ from einstan.machine.flatten import flatten
 from einstan.machine.fused import fused
 from einstan.machine.general import emit_general
 from einstan.machine.lower import refuse_outside
+from einstan.machine.memory import available_memory, human_bytes
 from einstan.machine.plan import Coder, Optimizer, Plan, plan, refuse_empty
 from einstan.machine.refusals import (
     missing,
@@ -132,6 +133,8 @@ class Compiled:
             return found.enter(given)
         except IndexError as error:
             raise self._misread(str(error)) from error
+        except MemoryError as error:
+            raise self._too_large(found) from error
 
     def call(self, arrays: Mapping[Any, Array] | None, named: Mapping[str, Array]) -> tuple[Array, ...]:
         """The results in the order of ``outputs``."""
@@ -175,6 +178,8 @@ class Compiled:
             return found.run(*given)
         except IndexError as error:
             raise self._misread(str(error)) from error
+        except MemoryError as error:
+            raise self._too_large(found) from error
 
     def gather(self, arrays: Mapping[Any, Array] | None, named: Mapping[str, Array]) -> list[Array]:
         """The arrays in the order of ``inputs``."""
@@ -346,6 +351,15 @@ class Compiled:
             return found
         assert refused is not None
         raise refused
+
+    def _too_large(self, found: Specialisation) -> DataError:
+        """What the machine could not allocate, although no single array is too large for what was free."""
+        return DataError(
+            f"a call holds {human_bytes(found.plan.peak_memory)} at its peak, which could not be had",
+            text=str(self.program.equations[-1]),
+            inferred=f"{human_bytes(available_memory())} are free now",
+            repair="ask for a product with a vector, for smaller sizes, or for memory_limit=...",
+        )
 
     def _misread(self, message: str) -> EinstanError:
         """What a helper of the generated code says, which knows no equations, as an error that shows its place."""

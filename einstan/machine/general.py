@@ -8,8 +8,6 @@ What exported code was not made for, it refuses: a shape that disagrees with ano
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from einstan.calculus.program import Program
 from einstan.language.dims import axis, is_axis
 from einstan.language.errors import ExtentError
@@ -20,6 +18,7 @@ from einstan.machine.emit import Emitter, Source
 from einstan.machine.extents import GIVEN, form_text
 from einstan.machine.lower import never_negative
 from einstan.machine.operations import Form, Operation, combined
+from einstan.machine.overlaps import tuple_of
 from einstan.machine.plan import Plan
 from einstan.machine.spelling import bracketed, exact_text, identifier, plain_text
 from einstan.machine.writer import Variable
@@ -145,7 +144,7 @@ class General(Emitter):
         if guards and not all(any(self.implies(g, end, operation) for g in guards) for end in ends):
             return self.gather(value, operation, constant)
         self.helpers |= {"padded": None, "window": None, "reach": None}
-        start = self.tuple_of([self.start(form) for form in reading.slots])
+        start = tuple_of([self.start(form) for form in reading.slots])
         shape = self.shape([operation.dims[x] for x in operation.out])
         steps = tuple(tuple(dict(f.labels).get(label, 0) for f in reading.slots) for label in operation.out)
         outside = f"fill={reading.fill}" if guards else plain_text(f"{reading.access} in {operation.equation}")
@@ -172,24 +171,11 @@ class General(Emitter):
             parts.pop()
         return ", ".join(parts) if parts and tuple(kept) == operation.out else None
 
-    def start(self, form: Form) -> str:
-        """Where a form begins: its value at zero."""
-        return self.form(form._replace(labels=()), None, (), (), False)  # type: ignore[arg-type]
-
-    def tuple_of(self, texts: Sequence[str]) -> str:
-        return "(" + ", ".join(texts) + ("," if len(texts) == 1 else "") + ")"
-
     def do_overlap(self, value: int, operation: Operation, constant: bool) -> Variable:
-        (core,) = operation.operands
-        forms = operation.detail.forms
-        text = self.floating(core)
-        if self.variables[core.value].type == "number":
+        text = self.floating(operation.operands[0])
+        if self.variables[operation.operands[0].value].type == "number":
             text = f"np.{self.precision}({text})"
-        self.helpers["overlap"] = None
-        start = self.tuple_of([self.start(form) for form in forms])
-        steps = tuple(tuple(dict(form.labels).get(label, 0) for form in forms) for label in core.labels)
-        made = f"overlap({text}, {self.shape(operation.out_dims)}, {start}, {steps})"
-        return self.assign(value, operation, made, constant)
+        return self.one_by_one(value, operation, text, constant)
 
     # ---- what is refused at the call ---------------------------------------------------------------------------------
 
@@ -219,7 +205,7 @@ class General(Emitter):
                 if dim not in letters:
                     letters[dim] = identifier(self.letter(dim).lower(), taken)
                 shape.append(str(self.extents[dim]) if self.is_given(dim) else repr(letters[dim]))
-            lines.append(self.check(name, self.tuple_of(shape), "sizes"))
+            lines.append(self.check(name, tuple_of(shape), "sizes"))
         return lines if len(lines) > 1 else []
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from einstan.machine.contraction import Contractions
@@ -16,6 +17,10 @@ from einstan.machine.lower import bounds, constant_of
 from einstan.machine.operations import Form, Labels, Operation
 from einstan.machine.writer import Variable
 
+MOST_ROWS, SPARSE = (
+    1 << 23,
+    16,
+)  # entries of rows of zeros, in all and for one of the core, that are too many
 WRITTEN_OUT = 36  # additions of slices that are written one after the other, for as many entries of a window
 
 
@@ -71,6 +76,9 @@ class Overlaps(Contractions):
         if math.prod(sizes[label] for label in layout.taps) > WRITTEN_OUT:
             if apart:
                 return self.placed(value, operation, zeros, aligned, order, constant)
+            rows = math.prod(sizes[label] for label in layout.taps) * math.prod(extents)
+            if rows > MOST_ROWS and rows > SPARSE * math.prod(sizes[label] for label in core.labels):
+                return self.one_by_one(value, operation, text, constant)
             return self.shifted(value, operation, aligned, order, sizes, constant)
         if not aligned.isidentifier():
             name = self.fresh(-1, constant)
@@ -92,6 +100,22 @@ class Overlaps(Contractions):
                 index = f"[{', '.join(read)}]" if read else ""
                 self.line(operation, f"{made.text}[{target}] {'' if apart else '+'}= {aligned}{index}", constant)
         return made
+
+    def one_by_one(self, value: int, operation: Operation, text: str, constant: bool) -> Variable:
+        """One addition for each shift, in a loop: right for all sizes, and little memory."""
+        (core,), forms = operation.operands, operation.detail.forms
+        self.helpers["overlap"] = None
+        start = [self.start(form, constant) for form in forms]
+        steps = tuple(tuple(dict(form.labels).get(label, 0) for form in forms) for label in core.labels)
+        made = f"overlap({text}, {self.shape(operation.out_dims, constant)}, {tuple_of(start)}, {steps})"
+        return self.assign(value, operation, made, constant)
+
+    def start(self, form: Form, constant: bool = False) -> str:
+        """Where a form begins: its value at zero."""
+        parts = [f"{k} * {self.size(dim, constant)}" for dim, k in form.extents]
+        if form.constant or not parts:
+            parts.append(str(form.constant))
+        return " + ".join(parts).replace("+ -", "- ")
 
     def line(self, operation: Operation, text: str, constant: bool) -> None:
         section, indent = (self.constants, "") if constant else (self.body, "    ")
@@ -125,6 +149,10 @@ class Overlaps(Contractions):
         keep = ", ".join(f"{b}:{b + extent}" for b, extent in zip(before, extents, strict=True))
         text = f"overlap_add({aligned}, {count}, {wide}, {start}, {steps})[{keep}]"
         return self.assign(value, operation, text, constant)
+
+
+def tuple_of(texts: Sequence[str]) -> str:
+    return "(" + ", ".join(texts) + ("," if len(texts) == 1 else "") + ")"
 
 
 def layout_of(operation: Operation, sizes: tuple[int, ...]) -> Layout:

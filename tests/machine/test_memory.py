@@ -136,3 +136,23 @@ def test_a_rehearsed_operation_stretches_its_operands_to_what_it_writes_to():
     narrow, wide = (ledger.allocate(shape, np.dtype(float)) for shape in ((3, 4, 1), (3, 4, 4)))
     assert np.add(narrow, narrow, out=wide) is wide
     assert np.add(narrow, wide).shape == (3, 4, 4)
+
+
+def test_a_jacobian_of_a_window_needs_no_rows_of_zeros():
+    partial = es.parse("Y[o,h,w] = X[C,h+R,w+S] F[o,C,R,S]").partial("X")
+    sizes = {"Y.0": 8, "Y.1": 38, "Y.2": 38, "X.0": 3, "X.1": 40, "X.2": 40, "F.2": 3, "F.3": 3}
+    text = compile(partial).source(sizes)
+    assert "overlap_add(" not in text
+    assert " overlap(" in text
+
+
+def test_what_cannot_be_allocated_is_refused_with_its_size(monkeypatch):
+    compiled = compile(es.parse("y[i] = exp(x[i])"))
+    compiled(x=np.ones(3))
+
+    def refused(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(compiled._latest, "enter", refused)
+    with pytest.raises(es.EinstanError, match="at its peak, which could not be had"):
+        compiled(x=np.ones(3))
