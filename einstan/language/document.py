@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from einstan.language.dims import localised
 from einstan.language.errors import EinstanError, NotationError, ProgramError, ScopeError
 from einstan.language.functions import FUNCTIONS, SPELLINGS
-from einstan.language.index import Index
+from einstan.language.index import Affine, Index
 from einstan.language.letters import normal
 from einstan.language.scope import bind_equation, parse_expression, parse_sides, with_left_read
 from einstan.language.show import show
@@ -38,10 +38,11 @@ _CONVENTION = re.compile(r"(\w+)'\s*\(([^()]*)\)\s*=\s*(.+)", re.DOTALL)
 
 @dataclass(frozen=True)
 class Claim:
-    """``lhs = rhs`` for every value of the free indices of both sides."""
+    """``lhs = rhs`` for every value of the free indices of both sides, and the extents that the line states."""
 
     lhs: Expr
     rhs: Expr
+    where: tuple[tuple[Index, Affine], ...] = ()
 
     @property
     def equation(self) -> Equation | None:
@@ -54,9 +55,11 @@ class Claim:
             return None
         if any(index not in plain for index in self.rhs.free):
             return None
-        return localised(Equation(self.lhs.tensor, plain, self.rhs))
+        return localised(Equation(self.lhs.tensor, plain, self.rhs, self.where))
 
     def __str__(self) -> str:
+        if self.where and self.equation is not None:
+            return str(self.equation)
         return f"{show(self.lhs)} = {show(self.rhs)}"
 
 
@@ -144,8 +147,12 @@ class Document:
         return tuple(s.content for s in self.statements if s.kind == kind and isinstance(s.content, Claim))
 
 
-def parse_document(text: str, known: Collection[str] = ()) -> Document:
-    """The statements of a text.  Errors are those of its statements, with the line in front."""
+def parse_document(text: str, known: Collection[str] = (), gradients: bool = False) -> Document:
+    """The statements of a text.  Errors are those of its statements, with the line in front.
+
+    With ``gradients`` equations may define them, ``dX`` where there is an X; whoever asks checks that they are what
+    they are called (`collisions`).
+    """
     statements: list[Statement] = []
     first: dict[str, int] = {}
     lines = list(logical_lines(text))
@@ -169,12 +176,21 @@ def parse_document(text: str, known: Collection[str] = ()) -> Document:
             raise at_line(error, line) from None
         statements.append(statement)
     document = Document(tuple(statements))
-    for part in document.parts:
-        tensors_here = {*known, *_tensors(part.statements)}
-        for statement in part.statements:
-            if isinstance(statement.content, Equation | Given):
-                check_collision(statement, tensors_here)
+    if not gradients:
+        for part in document.parts:
+            for statement in collisions(part, known):
+                refuse_collision(statement)
     return document
+
+
+def collisions(part: Document, known: Collection[str] = ()) -> Iterator[Statement]:
+    """The equations that define the gradient with respect to a tensor of the same part: ``dW`` where there is a W."""
+    names = {*known, *_tensors(part.statements)}
+    for statement in part.statements:
+        if isinstance(statement.content, Equation | Given):
+            name = _name_of(statement)
+            if name.startswith("d") and name[1:] in names:
+                yield statement
 
 
 def logical_lines(text: str) -> Iterator[tuple[int, str, str]]:
@@ -217,16 +233,17 @@ def read_statement(code: str, line: int, comment: str, known: Collection[str]) -
         kind = "claim"
     if kind == "equation":
         return Statement(kind, with_left_read(text, bind_equation(text, tree)), line, code, comment)
-    if tree.where:
+    defines = kind in ("claim", "refute") and _is_definition(left, tree)
+    if tree.where and not defines:
         raise NotationError(f"only an equation has 'where', not {_a(kind)}", text=text, span=tree.where[0][0].span)
-    if kind in ("claim", "refute") and _is_definition(left, tree):
+    if defines:
         try:
             equation = bind_equation(text, tree)
         except ScopeError:
-            if kind == "claim":
+            if kind == "claim" or tree.where:
                 raise
         else:
-            return Statement(kind, Claim(equation.lhs, equation.rhs), line, code, comment)
+            return Statement(kind, Claim(equation.lhs, equation.rhs, equation.where), line, code, comment)
     return Statement(kind, Claim(*parse_sides(body, known)), line, code, comment)
 
 
@@ -285,15 +302,14 @@ def check_definition(statement: Statement, first: dict[str, int]) -> None:
     first[name] = statement.line
 
 
-def check_collision(statement: Statement, names: set[str]) -> None:
+def refuse_collision(statement: Statement) -> None:
     """``dW`` is the gradient with respect to W where there is a W, so no equation may define it."""
     name = _name_of(statement)
-    if name.startswith("d") and name[1:] in names:
-        error = ProgramError(
-            f"{name} is the gradient with respect to {name[1:]} and cannot be defined", text=statement.text,
-            span=(0, len(name)), repair=(f"claim {statement.text}", "or give the tensor another name"),
-        )  # fmt: skip
-        raise at_line(error, statement.line)
+    error = ProgramError(
+        f"{name} is the gradient with respect to {name[1:]} and cannot be defined", text=statement.text,
+        span=(0, len(name)), repair=(f"claim {statement.text}", "or give the tensor another name"),
+    )  # fmt: skip
+    raise at_line(error, statement.line)
 
 
 def at_line(error: EinstanError, line: int) -> EinstanError:

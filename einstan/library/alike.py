@@ -29,6 +29,8 @@ class Alike:
 
     def judge(self, claim: Claim, part: Part, setting: Setting) -> Outcome:
         """Decide one claim of a part whose setting is given."""
+        if claim.where:  # extents have no standard names
+            return judge(claim, part)
         names = setting.names.copy()
         key = names.renamed(claim.lhs), names.renamed(claim.rhs)
         if setting.document not in self._parts:

@@ -22,7 +22,8 @@ from einstan.calculus.passes import dependencies, pass_name, reached
 from einstan.calculus.program import Assumption
 from einstan.calculus.stable import runnable, stabilised
 from einstan.language import latex, parse_document, term, written
-from einstan.language.errors import ProgramError, nearest
+from einstan.language.document import Claim, Document, collisions, refuse_collision
+from einstan.language.errors import EinstanError, ProgramError, nearest
 from einstan.language.index import fresh_name
 from einstan.language.term import Name
 from einstan.library.composable import Composable
@@ -119,10 +120,14 @@ class Program(calculus.Program):
         letters: Iterable[str] = (),
         given: Iterable[Name] = (),
     ) -> None:
+        document = None
         if isinstance(equations, str):
-            document = parse_document(dedent(equations).strip())
-            equations, assumptions = document.equations, (*document.assumptions, *assumptions)
+            document = parse_document(dedent(equations).strip(), gradients=True)
+            equations, assumptions = _defining(document), (*document.assumptions, *assumptions)
         super().__init__(equations, assumptions)
+        for statement in collisions(document) if document is not None else ():
+            if not is_gradient(self, str(statement.content.name)):  # type: ignore[union-attr]
+                refuse_collision(statement)
         self.forward = forward
         self.letters = tuple(letters)
         self.given = tuple(given)
@@ -337,6 +342,37 @@ class Program(calculus.Program):
     def _outputs(self, options: dict[str, Any]) -> Iterable[Name]:
         chosen: Iterable[Name] | None = options.pop("outputs", None)
         return [equation.name for equation in self.equations] if chosen is None else chosen
+
+
+def _defining(document: Document) -> tuple[term.Equation, ...]:
+    """The equations of a text; a derivative of what the text does not define is one too, as it is printed alone."""
+    defined = {equation.name for equation in document.equations}
+    written = (s for s in document.statements if s.kind == "claim" and not s.text.startswith("claim"))
+    lines = [s.content for s in written if isinstance(s.content, Claim)]
+    made = (line.equation for line in lines)
+    own = (e for e in made if e is not None and isinstance(e.name, term.Partial) and e.name.of not in defined)
+    return (*document.equations, *own)
+
+
+def is_gradient(program: calculus.Program, name: str) -> bool:
+    """Whether what is called ``dX`` is the gradient with respect to X: no scalar of the program rests on X, as in a
+    backward pass by itself, which reads forward values; or the equation is what the calculus derives."""
+    tensor = name[1:]
+    gradients = [n for n in program.defined if str(n).startswith("d") and str(n)[1:] in program.ranks]
+    # A scalar that has a cotangent is no end of the pass.
+    over = [n for n, e in program.defined.items() if not e.indices and n not in gradients and f"d{n}" not in gradients]
+    losses = [n for n in over if tensor in reached(program.reads, n)]
+    forward = calculus.Program((e for e in program if e.name not in gradients), program.assumptions)
+    if not losses:
+        return True
+    if len(losses) > 1 or any(n in reached(program.reads, losses[0]) for n in gradients):
+        return False
+    read = {other for n in gradients for other in program.reads[n]}
+    leaves = [str(n)[1:] for n in gradients if n not in read]
+    try:
+        return str(backward(forward, losses[0], leaves).defined.get(name)) == str(program[name])
+    except EinstanError:
+        return False
 
 
 def _behind(definitions: Mapping[Name, term.Equation], name: Name) -> set[Name]:

@@ -18,7 +18,7 @@ from einstan.calculus.canonical import READABLE, term_count, terms_of
 from einstan.calculus.coefficients import neg_simplified
 from einstan.calculus.collect import shortest, size
 from einstan.calculus.indicators import one_name
-from einstan.calculus.naming import ForwardNames, derived_equation
+from einstan.calculus.naming import ForwardNames, derived_equation, Stated
 from einstan.calculus.program import Assumption, Program
 from einstan.calculus.proof import Proof, differing_terms, prove, same_form, with_definitions
 from einstan.calculus.simplify import simplify, simplify_sum
@@ -90,6 +90,7 @@ class _Question:
     indices: tuple[str, ...]
     special: dict[Name, tuple[Fraction, ...]]
     derived: bool
+    where: tuple[Stated, ...]  # the extents that the claim states
     names: ForwardNames = field(init=False)
 
     def __post_init__(self) -> None:
@@ -167,9 +168,9 @@ def _judged(
 def _asked(claim: Claim, part: Part) -> _Question:
     # Both sides stand in one equation, so that a letter has one dimension.
     indices = tuple({index.name: index for index in (*claim.lhs.free, *claim.rhs.free)}.values())
-    line = Equation(THE_CLAIM, indices, Apply("=", (claim.lhs, claim.rhs)))
+    line = Equation(THE_CLAIM, indices, Apply("=", (claim.lhs, claim.rhs)), claim.where)
     whole = Program((*part.program.equations, line), part.program.assumptions)
-    resolved = whole.resolved(line).rhs
+    resolved, where = whole.resolved(line).rhs, whole.resolved(line).where
     assert isinstance(resolved, Apply)
     dims = {dim: whole.dims.find(dim) for dim in part.program.dims.members()}
     left, right = (one_name(part.with_derivatives(side, dims)) for side in resolved.arguments)
@@ -180,7 +181,7 @@ def _asked(claim: Claim, part: Part) -> _Question:
     written = tensors(claim.lhs, claim.rhs, *(part.program[name].rhs for name in definitions))
     derived = any(map(part.is_derivative, written))
     special = {**part.special, **compared_by_equality((claim.lhs, claim.rhs), part.extremes)}
-    return _Question(left, right, definitions, part.assumptions_on(whole, read), sizes, names, special, derived)
+    return _Question(left, right, definitions, part.assumptions_on(whole, read), sizes, names, special, derived, where)
 
 
 def _moved(equation: Equation, dims: dict[str, str]) -> Equation:
@@ -245,14 +246,23 @@ def _attempts(asked: _Question) -> dict[str, Callable[[], Proof]]:
 
 def _compared(asked: _Question, points: int, shrink: bool = True) -> Comparison:
     program = Program(asked.definitions.values(), asked.assumptions)
-    sides = asked.left, asked.right
+    sides = _sides(asked)
     rules, quick = asked.assumptions, points == WITNESSES
     special = {name: values for name, values in asked.special.items() if values}
     found = compare(*sides, program, points=points, assumptions=rules, shrink=shrink, quick=quick, special=special)
-    if found and points == POINTS and has_kinks(*sides, *(e.rhs for e in asked.definitions.values())):
+    if found and points == POINTS and has_kinks(asked.left, asked.right, *(e.rhs for e in asked.definitions.values())):
         there = compare(*sides, program, points=AT_KINKS, assumptions=asked.assumptions, kinks=True)
         return there if there.verdict == "differ" else found
     return found
+
+
+def _sides(asked: _Question) -> tuple[Expr | Equation, Expr | Equation]:
+    """What is compared: expressions, or equations that state extents."""
+    if not asked.where:
+        return asked.left, asked.right
+    free = {index.name: index for side in (asked.left, asked.right) for index in side.free}
+    indices = tuple(free[name] for name in asked.indices if name in free)
+    return Equation(THE_CLAIM, indices, asked.left, asked.where), Equation(THE_CLAIM, indices, asked.right, asked.where)
 
 
 def _excuse(asked: _Question, part: Part, numbers: Comparison) -> Kink | None:

@@ -1,0 +1,103 @@
+"""What is printed is read again: the text of every derived program is a program, which gives the same numbers where
+it is given the forward values that it reads."""
+
+import numpy as np
+import pytest
+
+import einstan as es
+from einstan.language.errors import EinstanError
+from einstan.library.network import Network
+from tests.breadth.rows import ROWS as BREADTH
+from tests.layers.rows import ROWS as LAYERS
+
+
+def of_layer(row):
+    slots = row.slots
+    total = f"total = C[{slots}] {row.output}[{slots}]" if slots else f"total = C {row.output}"
+    program = Network(row.layer()(), total).program
+    return program, "total", list(row.wrt), {**row.arrays(), "C": row.cotangent()}
+
+
+def of_formula(row):
+    return es.Program(row.text), row.of, list(row.wrt), {**row.arrays(), **row.integers}
+
+
+CASES = [pytest.param(of_layer, row, id=row.name) for row in LAYERS]
+SCALARS = [row for row in BREADTH if not es.Program(row.text)[row.of].indices]
+CASES += [pytest.param(of_formula, row, id=row.name) for row in SCALARS]
+
+
+def values(program, outputs, arrays):
+    """What a program computes from the arrays that it reads, and those that only tell it sizes."""
+    compiled = program.compile(outputs=outputs, fast=False)
+    return compiled({name: arrays[name] for name in (*compiled.texts, *compiled.unread) if name in arrays})
+
+
+def agree(found, expected):
+    assert found.keys() == expected.keys()
+    for name, one in expected.items():
+        np.testing.assert_allclose(found[name], one, rtol=1e-10, atol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize(("made", "row"), CASES)
+def test_a_backward_pass_that_is_printed_is_a_program(made, row):
+    program, loss, wrt, arrays = made(row)
+    arrays = {**arrays, **program.compile(fast=False)({k: v for k, v in arrays.items() if k in program.inputs})}
+    derived = program.backward(loss, wrt)
+    outputs = [f"d{name}" for name in wrt]
+    expected = values(derived, outputs, arrays)
+    for text in (str(derived), str(derived.whole)):
+        again = es.Program(text)
+        assert str(again) == text
+        agree(values(again, outputs, arrays), expected)
+
+
+@pytest.mark.parametrize(("made", "row"), CASES)
+def test_a_partial_and_a_tangent_pass_that_are_printed_are_programs(made, row):
+    program, loss, wrt, arrays = made(row)
+    arrays = {**arrays, **program.compile(fast=False)({k: v for k, v in arrays.items() if k in program.inputs})}
+    partial = program.partial(loss, wrt[0])
+    agree(values(es.Program(str(partial)), None, arrays), values(partial, None, arrays))
+    arrays[f"t{wrt[0]}"] = np.ones_like(arrays[wrt[0]])
+    tangent = program.jvp(loss, [wrt[0]])
+    agree(values(es.Program(str(tangent)), None, arrays), values(tangent, None, arrays))
+
+
+# text, and whether the gradient that it defines is that of its scalar
+DEFINED = {
+    "the gradient itself": ("L = x[I]^2\ndx[i] = 2 x[i]", True),
+    "a wrong gradient": ("L = x[I]^2\ndx[i] = 3 x[i]", False),
+    "a step that is called dx": ("dx[i] = x[i] - m[i]\nL = dx[I]^2", False),
+    "a pass by itself": ("dh[i] = 2 h[i]\ndx[i] = 2 x[i] dh[i]", True),
+    "the whole": ("h[i] = x[i]^2\nL = h[I]^2\ndh[i] = 2 h[i]\ndx[i] = 2 x[i] dh[i]", True),
+}
+
+
+@pytest.mark.parametrize(("text", "right"), DEFINED.values(), ids=DEFINED)
+def test_a_line_that_defines_a_gradient_defines_the_gradient(text, right):
+    if right:
+        assert str(es.Program(text)) == text
+        return
+    with pytest.raises(EinstanError, match="dx is the gradient with respect to x and cannot be defined"):
+        es.Program(text)
+
+
+CLAIMS = {
+    "a size of an axis": ("L = sum[N](y[N])\nclaim dy[n] = 1 where |n| = |y.0|", True),
+    "a wrong one": ("L = sum[N](y[N])\nclaim dy[n] = 2 where |n| = |y.0|", False),
+    "a stated range": (
+        "h[i] = max[J](y[2i+J]) where |J| = 2\nL = h[I]\n"
+        "claim dy[p] = 1[y[p] == h[I]] 1[0 <= p-2I < 2] / sum[J](1[y[2I+J] == h[I]]) where |J| = 2",
+        True,
+    ),
+    "a stride": ("f[j] = v[2j+K] Q[K]\nL = f[J] c[J]\nclaim dQ[k] = v[2J+k] c[J] where |k| = |Q.0|", True),
+    "a partial": ("y[i] = x[i]^2\ndy[n]/dx[m] = 2 x[n] δ[n,m] where |n| = |x.0|", True),
+}
+
+
+@pytest.mark.parametrize(("text", "holds"), CLAIMS.values(), ids=CLAIMS)
+def test_a_derived_line_that_states_extents_is_a_claim(text, holds):
+    report = es.check(text)
+    assert report.ok is holds
+    assert report.counts["undecided"] == 0
+    assert str(es.check(text).lines[-1].statement).split("where")[1:] == text.split("where")[-1:]
