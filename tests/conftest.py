@@ -1,11 +1,18 @@
 """The random tests draw the same examples in every run; ``EINSTAN_EXPLORE=1`` draws new ones.
 
-The comparison of routes draws new programs in every run: ``EINSTAN_SEED`` repeats those of one, and the header says it.
+The comparisons of routes and of passes draw new programs in every run: ``EINSTAN_SEED`` repeats those of one, and the
+header says it.
+
+Memory that compiled code lays out beforehand is full of NaN, so that what is read before it is written is seen.
 """
 
+import builtins
 import os
 import random
+import re
+from types import SimpleNamespace
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
@@ -15,4 +22,18 @@ os.environ.setdefault("EINSTAN_SEED", str(random.randrange(10**9)))  # before th
 
 
 def pytest_report_header() -> str:
-    return f"routes: EINSTAN_SEED={os.environ['EINSTAN_SEED']}"
+    return f"routes and passes: EINSTAN_SEED={os.environ['EINSTAN_SEED']}"
+
+
+def compiled_with_nan(text: str, name: str, mode: str) -> object:
+    """`compile` of generated code, in which fresh memory is no zeros by chance."""
+    text = text.replace("np.empty(size + 64, np.uint8)", "np.full(size + 64, 255, np.uint8)")
+    text = re.sub(r"np\.empty\((\([^()]*\)), (np\.float\d+)\)", r"np.full(\1, np.nan, \2)", text)
+    return builtins.compile(text, name, mode)
+
+
+@pytest.fixture(autouse=True)
+def memory_is_nan(monkeypatch: pytest.MonkeyPatch) -> None:
+    from einstan.machine import specialisation
+
+    monkeypatch.setattr(specialisation, "builtins", SimpleNamespace(compile=compiled_with_nan))

@@ -32,6 +32,7 @@ class Source:
     prepares: bool = False
     any_size: bool = False  # whether the code is that of arrays of other sizes too
     contiguous: bool = False  # whether it takes arrays that lie in one piece alone
+    views: frozenset[str] = frozenset()  # names that prepare() binds to views of its memory
     measured: int | None = None  # bytes that a call of it was seen to hold at its peak
     signature: tuple[str, ...] = ()  # the lines that begin the function
     checks: tuple[str, ...] = ()  # lines that refuse arrays which the code was not made for

@@ -115,7 +115,7 @@ class FusedRules(Specialised):
         if not ref.labels:
             if value not in self.inside:
                 self.passed[variable.text] = None
-            return variable.text
+            return f"{variable.text}[()]" if self.fixed.get(variable.text) else variable.text
         self.loaded.add(value)
         return self.place(value, [at[label] for label in ref.labels])
 

@@ -90,17 +90,25 @@ class InPlace(Contractions):
         self.pending = self.destination(operation)
         return f", out={self.pending.text}" if self.pending else ""
 
-    def assign(self, value: int, operation: Operation, expression: str, constant: bool, owned: bool = True) -> Variable:
+    def assign(
+        self,
+        value: int,
+        operation: Operation,
+        expression: str,
+        constant: bool,
+        owned: bool = True,
+        view: bool = False,
+    ) -> Variable:
         made, self.pending = self.pending, None
         if made is not None:
             assert f"out={made.text}" in expression, f"{expression} does not write to {made.text}"
             self.say(operation, expression)
             return made
         operands = [self.variables[ref.value] for ref in operation.operands]
-        if not constant and not owned and operands[0].text in self.fixed and "padded(" not in expression:
-            view = self.hoisted(expression, operands[0].text, self.names.get(value))
+        if view and not constant and operands[0].text in self.fixed:
+            name = self.hoisted(expression, operands[0].text, self.names.get(value))
             kind = self.graph.type(value)
-            return Variable(view, kind, operands[0].precision, False, buffers=operands[0].buffers)
+            return Variable(name, kind, operands[0].precision, False, buffers=operands[0].buffers)
         made = super().assign(value, operation, expression, constant, owned)
         if constant:
             self.fixed[made.text] = ()

@@ -6,7 +6,7 @@ Fresh memory of some megabytes costs more than filling it: the system hands it o
 from __future__ import annotations
 
 from einstan.machine.inplace_products import InPlaceProducts
-from einstan.machine.lower import window
+from einstan.machine.lower import Window, window
 from einstan.machine.operations import Operation
 from einstan.machine.positions import Positions
 from einstan.machine.writer import Variable
@@ -22,6 +22,12 @@ class InPlaceWindows(InPlaceProducts, Positions):
         (ref,) = operation.operands
         self.say(operation, f"np.copyto({made.text}, {self.aligned(ref, operation.out)})")
         return made
+
+    def view(self, text: str, view: Window) -> str:
+        """The same; a single entry of memory that is written later is an array without axes: a number would be what
+        the memory holds now."""
+        seen = super().view(text, view)
+        return seen if view.shape or seen == text or not self.fixed.get(text) else f"{seen[:-1]}, ...]"
 
     def do_read(self, value: int, operation: Operation, constant: bool) -> Variable:
         (ref, *others) = operation.operands

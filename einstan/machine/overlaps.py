@@ -42,17 +42,22 @@ class Overlaps(Contractions):
     def do_split(self, value: int, operation: Operation, constant: bool) -> Variable:
         (ref,) = operation.operands
         count, width, length = (self.extents[operation.dims[label]] for label in (*operation.out, *ref.labels))
-        text = self.variables[ref.value].text
-        if count * width > length:
+        variable = self.variables[ref.value]
+        text, pads = variable.text, count * width > length
+        if pads:
             self.helpers["padded"] = None
             text = f"padded({text}, (0,), ({count * width - length},), 0)"
-        return self.assign(value, operation, f"{text}.reshape({count}, {width})", constant, owned=False)
+        view = not pads and variable.home is not None  # what does not lie in one piece is copied by reshape
+        return self.assign(value, operation, f"{text}.reshape({count}, {width})", constant, owned=False, view=view)
 
     def do_join(self, value: int, operation: Operation, constant: bool) -> Variable:
         (ref,) = operation.operands
         length = self.extents[operation.dims[operation.out[0]]]
-        text = f"{self.aligned(ref, ref.labels)}.reshape(-1)[:{length}]"
-        return self.assign(value, operation, text, constant, owned=False)
+        text, view = (
+            f"{self.aligned(ref, ref.labels)}.reshape(-1)[:{length}]",
+            self.variables[ref.value].home is not None,
+        )
+        return self.assign(value, operation, text, constant, owned=False, view=view)
 
     def do_overlap(self, value: int, operation: Operation, constant: bool) -> Variable:
         (core,) = operation.operands

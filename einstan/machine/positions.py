@@ -25,7 +25,7 @@ class Positions(Overlaps):
             text = f"padded({text}, {view.before}, {view.after}, {operation.detail.fill})"
         if self.variables[ref.value].type == "number":
             raise AssertionError("a number has no axes to read")
-        return self.assign(value, operation, self.view(text, view), constant, owned=False)
+        return self.assign(value, operation, self.view(text, view), constant, owned=False, view=not view.pads)
 
     def view(self, text: str, view: Window) -> str:
         """A strided view of an array; slices where every axis is read by one label."""
@@ -117,9 +117,10 @@ class Positions(Overlaps):
             axes = "" if len(ref.labels) == 2 else f"0, {one}, {ref.labels.index(same, one + 1)}"
             text = f"{self.variables[ref.value].text}.diagonal({axes})"
             natural = (*(label for label in ref.labels if label != same), same)
-            return self.assign(value, operation, self.reordered(text, natural, operation.out), constant, owned=False)
+            text = self.reordered(text, natural, operation.out)
+            return self.assign(value, operation, text, constant, owned=False, view=True)
         text = f'np.einsum("{letters(ref.labels)}->{letters(operation.out)}", {self.variables[ref.value].text})'
-        return self.assign(value, operation, text, constant, owned=False)
+        return self.assign(value, operation, text, constant, owned=False, view=True)
 
     def do_embed(self, value: int, operation: Operation, constant: bool) -> Variable:
         """Zeros, and the result on their diagonal, which is a view that can be written."""
@@ -158,5 +159,6 @@ class Positions(Overlaps):
         text = self.floating(ref)
         if self.variables[ref.value].type == "number":
             text = f"np.{self.precision}({text})"
+        view = text == self.variables[ref.value].text  # and no conversion
         text = f"np.broadcast_to({self.aligned(ref, operation.out, text)}, {shape})"
-        return self.assign(value, operation, text, constant, owned=False)
+        return self.assign(value, operation, text, constant, owned=False, view=view)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import copy
 from time import perf_counter
 from typing import Any
@@ -46,6 +46,7 @@ class Specialisation:
         space: dict[str, Any] = {}
         # The names and texts in the source are ours alone, see emit.identifier and emit.plain_text.
         exec(builtins.compile(source.text, "<einstan>", "exec"), space)
+        assert_views(space[source.function], source.views)
         self.prepare: Any = space.get("prepare")
         self.free = [space[source.function]]
         self.apart = hasattr(self.free[0], "results")
@@ -139,6 +140,17 @@ class Specialisation:
         finally:
             self.free.extend(aside)
             self.free.insert(0, function)  # the results that came last stay as they are for longest
+
+
+def assert_views(function: Callable[..., Any], names: Collection[str]) -> None:
+    """That what is made once and read at every call looks at the block of memory: a copy of it would hold what nobody
+    has written."""
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        if name in names:
+            array = root = cell.cell_contents
+            while getattr(root, "base", None) is not None:
+                root = root.base
+            assert array.size == 0 or root.dtype == np.uint8, f"{name} is no view"
 
 
 def _calls(source: Source, inputs: Sequence[Name], key: Any, contiguous: bool, apart: bool) -> str:

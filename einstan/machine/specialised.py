@@ -108,7 +108,9 @@ class Specialised(InPlaceWindows, Emitter):
             f"    return {self.function}",
         ]
         parts = [*self.head(), "\n\n" + "\n".join(text), f"\n\n{self.function} = prepare()"]
-        return self.source(parts, total, True)
+        made = self.source(parts, total, True)
+        made.views = frozenset(name for name in self.views.values() if self.fixed[name])
+        return made
 
     def head(self) -> list[str]:
         parts = super().head()

@@ -207,8 +207,17 @@ class Writer:
         self.count += 1
         return f"t{self.count}"
 
-    def assign(self, value: int, operation: Operation, expression: str, constant: bool, owned: bool = True) -> Variable:
-        """A line of code, and the variable that it makes."""
+    def assign(
+        self,
+        value: int,
+        operation: Operation,
+        expression: str,
+        constant: bool,
+        owned: bool = True,
+        view: bool = False,
+    ) -> Variable:
+        """A line of code, and the variable that it makes: ours to write into if it is ``owned``.  A ``view`` looks at
+        its first operand whenever that is written, and never copies it."""
         text = self.fresh(value, constant)
         if constant:
             self.constants.say(operation.equation, f"{text} = {expression}", "")
