@@ -53,10 +53,8 @@ class Overlaps(Contractions):
     def do_join(self, value: int, operation: Operation, constant: bool) -> Variable:
         (ref,) = operation.operands
         length = self.extents[operation.dims[operation.out[0]]]
-        text, view = (
-            f"{self.aligned(ref, ref.labels)}.reshape(-1)[:{length}]",
-            self.variables[ref.value].home is not None,
-        )
+        text = f"{self.aligned(ref, ref.labels)}.reshape(-1)[:{length}]"
+        view = self.variables[ref.value].home is not None
         return self.assign(value, operation, text, constant, owned=False, view=view)
 
     def do_overlap(self, value: int, operation: Operation, constant: bool) -> Variable:
