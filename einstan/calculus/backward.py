@@ -24,11 +24,14 @@ from einstan.calculus.passes import (
     refuse_collisions,
     refuse_given,
     require_defined,
+    require_letters,
+    require_some,
     require_tensor,
 )
 from einstan.calculus.program import Program, stated_extents
 from einstan.calculus.simplify import simplify_sum
 from einstan.calculus.stable import stabilised
+from einstan.language.arguments import checked
 from einstan.language.collecting import collecting_seldom
 from einstan.language.dims import axis, is_axis
 from einstan.language.errors import DifferentiationError, ProgramError
@@ -49,6 +52,7 @@ from einstan.language.term import (
 )
 
 
+@checked
 def backward(
     program: Program,
     loss: Name,
@@ -69,10 +73,12 @@ def backward(
     Raises `ProgramError` for an unknown or non-scalar loss, `DifferentiationError` where the loss does not depend on
     a tensor, or depends on it only as an integer or through comparisons.
     """
+    require_letters(letter)
     _check_loss(program, loss)
     return _pulled_back(program, {loss: Const(1)}, wrt, (), assume, kinks, letter, zeros)
 
 
+@checked
 def vjp(
     program: Program,
     cotangents: Mapping[Name, Name],
@@ -90,6 +96,8 @@ def vjp(
     ``C[r,n,j]``, and so has every result: one equation for all of them.  Several tensors may have cotangents, and their
     products are added.  The rest, and the errors, as for `backward`.
     """
+    require_some(cotangents, "cotangents")
+    require_letters(letter, batch)
     for name, cotangent in cotangents.items():
         require_tensor(program, name)
         refuse_given(program, name, cotangent, "cotangent of")

@@ -25,11 +25,14 @@ from einstan.calculus.passes import (
     refuse_collisions,
     refuse_given,
     require_defined,
+    require_letters,
+    require_some,
     require_tensor,
 )
 from einstan.calculus.program import Assumption, Program, stated_extents
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.calculus.stable import stabilised
+from einstan.language.arguments import checked
 from einstan.language.dims import axis, is_axis
 from einstan.language.errors import DifferentiationError
 from einstan.language.index import Index
@@ -37,6 +40,7 @@ from einstan.language.place import at
 from einstan.language.term import ZERO, Add, Const, Equation, Expr, Indexed, Name, substitute, tensors
 
 
+@checked
 def jvp(
     program: Program,
     of: Iterable[Name],
@@ -61,6 +65,9 @@ def jvp(
     With ``zeros``, which is for the derivatives of derivatives, what does not depend has the tangent zero.
     """
     wanted = list(dict.fromkeys(of))
+    require_some(wanted, "tensors to differentiate")
+    require_letters(letter, batch)
+    require_some(directions, "directions")
     behind = {name: reached(program.reads, name) for name in wanted}
     for name in wanted:
         require_defined(program, name)

@@ -7,16 +7,18 @@ which comes first: ``tU[r,u]``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from einstan.calculus.naming import Stated, derived_equation
 from einstan.calculus.program import Program
+from einstan.language.arguments import shown
 from einstan.language.dims import axis
 from einstan.language.errors import ProgramError, nearest
 from einstan.language.index import Affine, Index, fresh_name
 from einstan.language.node import preorder
 from einstan.language.place import at
 from einstan.language.term import Equation, Expr, Extent, Indexed, Name, substitute
+from einstan.language.tokens import is_name
 
 # ---- which equations matter ------------------------------------------------------------------------------------------
 
@@ -115,6 +117,19 @@ def plainly_read(expr: Expr) -> set[Index | None]:
 def _axis(tensor: Name, position: int, index: Index) -> str:
     """The axis that an index runs over; those of a derivative are those of other tensors, which have names to print."""
     return axis(tensor, position) if isinstance(tensor, str) else index.dim
+
+
+def require_some(names: Collection[Name], what: str) -> None:
+    """Refuse a derivative of nothing, or along nothing."""
+    if not names:
+        raise ProgramError(f"no {what} are named", repair="name at least one tensor")
+
+
+def require_letters(letter: str, batch: str | None = None) -> None:
+    """What a pass puts before the names of tensors, and the index over directions, must be names themselves."""
+    for name, text in (("letter", letter), ("batch", batch or "r")):
+        if not is_name(text):
+            raise ProgramError(f"{name} = {shown(text)} is no name", repair=f'{name}="{name[0]}"')
 
 
 def refuse_collisions(program: Program, letter: str, kind: str, names: Iterable[Name]) -> None:

@@ -77,6 +77,10 @@ class ProgramError(EinstanError):
     """Equations that do not fit together: a tensor defined twice, a cycle, an undefined tensor."""
 
 
+class MissingError(ProgramError, KeyError):
+    """A tensor that a program does not define, where it is asked for by ``program[name]``."""
+
+
 class DifferentiationError(EinstanError):
     """What was asked for has no derivative: it is never answered with a zero."""
 

@@ -22,10 +22,11 @@ from einstan.calculus.passes import dependencies, pass_name, reached
 from einstan.calculus.program import Assumption
 from einstan.calculus.stable import runnable, stabilised
 from einstan.language import latex, parse_document, term, written
+from einstan.language.arguments import ArgumentError, checked, checked_methods, shown
 from einstan.language.document import Claim, Document, collisions, refuse_collision
-from einstan.language.errors import EinstanError, ProgramError, nearest
+from einstan.language.errors import EinstanError, MissingError, ProgramError, nearest
 from einstan.language.index import fresh_name
-from einstan.language.term import Name
+from einstan.language.term import Name, Partial
 from einstan.library.composable import Composable
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 Directions = str | Iterable[str] | Mapping[Any, Any]  # tensor names, or tensor name to that of its direction
 
 
+@checked_methods()
 class Equation(term.Equation, Composable):
     """One equation: ``Z[n,j] = X[n,K] W[K,j] + b[j]``.  Two equations with one text are one object."""
 
@@ -92,8 +94,11 @@ class Equation(term.Equation, Composable):
         """The NumPy code that `compile` makes; it runs on its own."""
         return self.program.source(sizes, **options)
 
-    def __call__(self, **arrays: Any) -> Any:
+    def __call__(self, *positional: Any, **arrays: Any) -> Any:
         """The tensor that the equation defines, for these arrays.  Compiled anew at every call: see `compile`."""
+        if positional:
+            names = ", ".join(f"{name}={name}" for name in self.program.inputs)
+            raise ArgumentError("the arrays of an equation are given by name", text=str(self), repair=f"f({names})")
         return self.compile()(arrays)[str(self.name)]
 
     def loops(self, sizes: Mapping[str, int] | None = None, **arrays: Any) -> Any:
@@ -103,6 +108,7 @@ class Equation(term.Equation, Composable):
         return evaluate(self, arrays, sizes)
 
 
+@checked_methods()
 class Program(calculus.Program):
     """Several equations, from their text or one by one: ``Program("Z[n,j] = ...\\nL = ...")``.
 
@@ -155,6 +161,14 @@ class Program(calculus.Program):
         return calculus.Program((*self.forward.equations, *own), self.forward.assumptions)
 
     def __getitem__(self, name: Name) -> Equation:
+        if not isinstance(name, str | Partial) or name not in self.defined:
+            known = [str(each) for each in self.defined]
+            asked = str(name) if isinstance(name, str | Partial) else shown(name)
+            raise MissingError(
+                f"no equation defines {asked}",
+                inferred="defined are " + ", ".join(known),
+                repair=nearest(asked, known) or "name one of these",
+            )
         return Equation.of(self.defined[name])
 
     def partial(self, of: str, wrt: str, indices: Sequence[str] | None = None, kinks: Kinks | None = None) -> Program:
@@ -390,6 +404,7 @@ def aligned(equations: Iterable[term.Equation], sums: bool = False) -> str:
     return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
 
 
+@checked
 def parse(text: str, known: Iterable[str] = ()) -> Equation:
     """One equation from its text, in either spelling: ``parse(str(e)) is e``.
 

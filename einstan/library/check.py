@@ -14,6 +14,7 @@ from textwrap import dedent
 from typing import Any
 
 from einstan.language import parse_document
+from einstan.language.arguments import checked
 from einstan.language.collecting import collecting_seldom
 from einstan.language.document import Claim, Convention, Document, Statement, at_line
 from einstan.language.errors import ClaimError, EinstanError
@@ -158,6 +159,7 @@ class Report:
         return f"<style>{style()}</style>{body(self)}"
 
 
+@checked
 def check(text: str, name: str = "") -> Report:
     """Judge every claim of a document.
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from einstan.language.arguments import shown
 from einstan.language.errors import DataError
 
 FORMAT = "einstan checkpoint"
@@ -42,7 +43,13 @@ def save_arrays(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray], 
             member = io.BytesIO()
             np.lib.format.write_array(member, array, allow_pickle=False)
             archive.writestr(f"{name}.npy", member.getvalue())
-    replace_file(path, buffer.getbuffer())
+    try:
+        replace_file(path, buffer.getbuffer())
+    except OSError as problem:
+        raise DataError(
+            f"{shown(os.fspath(path))} cannot be written: {problem.strerror}",
+            repair="name a file in a directory that can be written",
+        ) from problem
 
 
 def replace_file(path: str | os.PathLike[str], content: bytes | memoryview) -> None:

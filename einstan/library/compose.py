@@ -20,6 +20,7 @@ from typing import Any
 
 from einstan.calculus.program import Assumption, Program
 from einstan.language import parse_document
+from einstan.language.arguments import checked, shown
 from einstan.language.errors import ProgramError, nearest
 from einstan.language.place import at as place
 from einstan.language.term import Equation, Name
@@ -58,6 +59,7 @@ class Part:
         return tuple(str(name) for name in self.program.inputs if name not in self.learned)
 
 
+@checked
 def compose(f: Any, g: Any, at: str | None = None) -> Network:
     """The network that does f and then g: the output of f is what g reads as ``at``.
 
@@ -91,7 +93,7 @@ def chain_of(what: Any) -> tuple[Part, ...]:
                 output = str(document.equations[-1].name)
                 return (Part(document.equations, document.assumptions, {}, output, frozenset()),)
     raise ProgramError(
-        f"{what!r} cannot be composed",
+        f"{shown(what)} cannot be composed",
         inferred="layers, uses of layers, equations, their text and networks can",
         repair='dense(j=64) >> relu >> "L = 1/2 A[N,J]^2"',
     )

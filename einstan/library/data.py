@@ -42,6 +42,18 @@ def require_finite(name: str, array: np.ndarray) -> None:
     )
 
 
+def plain_array(name: str, data: object) -> np.ndarray:
+    """What is given as an array; a mask would be dropped without a word."""
+    if isinstance(data, np.ma.MaskedArray):
+        raise DataError(f"{name} is masked, and a mask would be dropped", repair=f"give {name}.filled(0), say")
+    try:
+        return np.asarray(data)
+    except Exception as error:  # lists of lists, and whatever a stranger's object raises
+        raise DataError(
+            f"{name} is not an array: {error}", repair="give nested lists with rows of one length"
+        ) from error
+
+
 def require_numbers(name: str, array: np.ndarray) -> None:
     """Refuse arrays of objects, strings and complex numbers."""
     if array.dtype.kind in "biuf":

@@ -21,6 +21,7 @@ from einstan.calculus.passes import dependencies
 from einstan.calculus.stable import runnable
 from einstan.calculus.structure import outer_factors, structured
 from einstan.language import latex
+from einstan.language.arguments import checked_methods
 from einstan.language.dims import axis
 from einstan.language.errors import ProgramError
 from einstan.language.index import Index, fresh_name
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from einstan.machine.plan import Plan
 
 
+@checked_methods()
 class Derivative:
     """``d of / d wrt1 d wrt2 ...`` of a program, through every equation between them.
 

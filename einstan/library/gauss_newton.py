@@ -12,6 +12,7 @@ from typing import Any
 from einstan.calculus import program as calculus
 from einstan.calculus.backward import joined
 from einstan.calculus.passes import needed, reached, require_defined, require_tensor
+from einstan.language.arguments import checked
 from einstan.language.errors import DifferentiationError
 from einstan.language.place import at
 from einstan.library import api
@@ -19,6 +20,7 @@ from einstan.library import api
 LETTER = "g"
 
 
+@checked
 def gauss_newton(
     program: api.Program,
     loss: str,

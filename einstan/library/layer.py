@@ -21,6 +21,7 @@ from einstan.calculus.naming import ForwardNames
 from einstan.calculus.partial import partial
 from einstan.calculus.program import Assumption
 from einstan.language import parse, parse_document
+from einstan.language.arguments import ArgumentError, checked_methods, shown
 from einstan.language.errors import ClaimError, ProgramError, nearest
 from einstan.language.index import Index, lowered
 from einstan.language.node import preorder
@@ -35,6 +36,7 @@ from einstan.library.rename import renamed, renamed_assumption, renamed_axis, re
 from einstan.machine.refusals import reader_of
 
 
+@checked_methods()
 class Layer(Composable):
     """``Layer(text, partials, parameters, source, name)``
 
@@ -150,6 +152,12 @@ class Layer(Composable):
         that names an index fixes its extent.  An input that is not named keeps its name; a parameter that is not named
         gets the output's name after its own (``WH``), so that two layers share one only where both name it.
         """
+        if output is not None and not isinstance(output, str):
+            raise ArgumentError(
+                f"the name of the output is {shown(output)}, and a name is a text",
+                inferred="a number is the extent of an index",
+                repair=f'{self.name}("H", j=64), with j an index of the layer',
+            )
         if output is not None:
             require_name(output)
         names = {self.output: output or self.output}
@@ -202,7 +210,7 @@ class Layer(Composable):
         if keyword in known:
             wanted = "a name, as a string" if keyword in self.program.ranks else "an extent, as a whole number"
             return ProgramError(
-                f"{keyword}={value!r}: {keyword} takes {wanted}",
+                f"{keyword}={shown(value)}: {keyword} takes {wanted}",
                 **self._place(keyword),
                 inferred=f"{keyword} is {'a tensor' if keyword in self.program.ranks else 'an index'} of this layer",
                 repair=f'{keyword}="{keyword}1"' if keyword in self.program.ranks else f"{keyword}=64",

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from einstan.language.arguments import checked
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -24,6 +26,7 @@ class Metric:
     larger_is_better: bool = True
 
 
+@checked
 def accuracy(S: str = "S", Y: str = "Y") -> Metric:
     """The share of rows in which the largest of ``S[n,c]`` is the largest of ``Y[n,c]``."""
     return Metric("accuracy", (S, Y), share_of_matches)
@@ -35,6 +38,7 @@ def share_of_matches(scores: np.ndarray, labels: np.ndarray) -> float:
     return float(np.mean(scores.argmax(axis=-1) == truth)) if len(scores) else float("nan")
 
 
+@checked
 def error(O: str = "O", Y: str = "Y") -> Metric:
     """The mean absolute difference of ``O`` and ``Y``."""
     return Metric("error", (O, Y), lambda output, target: float(np.mean(np.abs(output - target))), False)

@@ -23,19 +23,21 @@ from einstan.calculus.derivation import Derivations
 from einstan.calculus.program import Assumption, Program
 from einstan.calculus.stable import runnable
 from einstan.language import parse_document
+from einstan.language.arguments import checked_methods, require, shown, whole
 from einstan.language.errors import DataError, ExtentError, ProgramError, nearest
 from einstan.language.place import at
 from einstan.language.term import Equation, tensors
 from einstan.library import api
 from einstan.library.assumptions import check_assumption, excess
 from einstan.library.composable import Composable
-from einstan.library.data import require_names
+from einstan.library.data import plain_array, require_names, require_numbers
 from einstan.library.initialise import Initialiser, draw, initialiser
 from einstan.library.layer import Instance
 from einstan.library.optimisers import Optimiser
 from einstan.library.step import Step
 from einstan.library.updates import Update
 from einstan.machine.compile import compile as compile_program
+from einstan.machine.compile import floating
 from einstan.machine.extents import infer
 from einstan.machine.refusals import reader_of
 
@@ -46,8 +48,10 @@ if TYPE_CHECKING:
 
 Arrays = dict[str, np.ndarray]
 NOMINAL = "a nominal size"
+LARGEST = 2**62  # entries of an axis
 
 
+@checked_methods("evaluate")
 class Network(Composable):
     """``Network(*members, parameters={}, assumptions=())``
 
@@ -86,7 +90,7 @@ class Network(Composable):
                 self.stated += document.assumptions
             else:
                 raise ProgramError(
-                    f"{member!r} is neither a use of a layer nor an equation",
+                    f"{shown(member)} is neither a use of a layer nor an equation",
                     repair='use a layer by calling it, dense("H", X="X"), or write "L = L1 + L2"',
                 )
         instances = [member for member in self.members if isinstance(member, Instance)]
@@ -262,6 +266,7 @@ class Network(Composable):
         ``given``: for any tensor an array or a shape (with None for what is not known), from which extents are learned;
         for a parameter an array is taken as its value, and an initialiser, or its name, replaces its own.
         """
+        dtype, seed = floating(dtype), whole("seed", seed)
         require_names(given, (*self.params, *self.inputs), "a parameter or an input of the network")
         choices = dict(self.initialisers)
         values: Arrays = {}
@@ -270,8 +275,10 @@ class Network(Composable):
         for name, what in given.items():
             if callable(what) or isinstance(what, str):
                 choices[name] = initialiser(what)
-            elif isinstance(what, tuple) and None in what:
+            elif isinstance(what, tuple) and None in [size for size in what if size is None]:
                 for k, size in enumerate(what):
+                    if size is not None:
+                        size = whole(f"axis {k} of {name}", size, most=LARGEST)
                     if size is not None and sizes.setdefault(f"{name}.{k}", size) != size:
                         raise ExtentError(
                             f"axis {k} of {name} is fixed at {sizes[f'{name}.{k}']} and given as {size}",
@@ -280,11 +287,12 @@ class Network(Composable):
                             repair=f"give {name} a shape that has it, or None there",
                         )
             elif isinstance(what, tuple):
-                shapes[name] = what
+                shapes[name] = tuple(whole(f"axis {k} of {name}", n, most=LARGEST) for k, n in enumerate(what))
             else:
-                array = np.asarray(what)
+                array = plain_array(name, what)
                 shapes[name] = array.shape
                 if name in choices:
+                    require_numbers(name, array)
                     values[name] = array.astype(dtype)
         extents = infer(self.program, shapes, sizes, nominal=1)
         for name in self.params:
@@ -336,6 +344,9 @@ class Network(Composable):
 
     def evaluate(self, name: str, params: Mapping[str, np.ndarray], **data: np.ndarray) -> np.ndarray:
         """One tensor of the network: ``net.evaluate("S", params, X=X)``.  Compiled once per tensor."""
+        if type(name) is not str or type(params) is not dict:
+            require("name", name, str)
+            require("params", params, Mapping[str, Any])
         return self._evaluators(name)(params, **data)[name]
 
     def _evaluators(self, name: str) -> Callable[..., Arrays]:
@@ -371,6 +382,7 @@ class Network(Composable):
             check_assumption(assumption, arrays)
 
 
+@checked_methods()
 class ValueAndGrad:
     """A scalar and its gradients: ``program`` is the forward and the backward pass together."""
 

@@ -13,10 +13,14 @@ from typing import Protocol
 
 import numpy as np
 
+from einstan.language.arguments import checked_methods, number, require, whole
 from einstan.language.errors import DataError, nearest
 from einstan.library.updates import Rule
 
 Arrays = dict[str, np.ndarray]
+
+
+INFINITE = float("inf")
 
 
 class Optimiser(Protocol):
@@ -36,11 +40,15 @@ class Optimiser(Protocol):
     ) -> tuple[Arrays, Arrays]: ...  # fmt: skip
 
 
+@checked_methods("__init__", "update")
 @dataclass(frozen=True)
 class SGD:
     """``p ← p - rate g``"""
 
     rate: float = 0.1
+
+    def __post_init__(self) -> None:
+        number("rate", self.rate, 0, INFINITE, open_above=True)
 
     @property
     def rule(self) -> Rule:
@@ -57,6 +65,7 @@ class SGD:
         return {name: p - rate * grads[name] for name, p in params.items()}, {"step": state["step"] + 1}
 
 
+@checked_methods("__init__", "update")
 @dataclass(frozen=True)
 class Momentum:
     """``v ← β v + g``, then ``p ← p - rate v``, or with Nesterov's look ahead ``p ← p - rate (g + β v)``."""
@@ -64,6 +73,11 @@ class Momentum:
     rate: float = 0.05
     beta: float = 0.9
     nesterov: bool = False
+
+    def __post_init__(self) -> None:
+        number("rate", self.rate, 0, INFINITE, open_above=True)
+        number("beta", self.beta, 0, 1)
+        require("nesterov", self.nesterov, bool)
 
     @property
     def rule(self) -> Rule:
@@ -89,6 +103,7 @@ class Momentum:
         return new_params, new_state
 
 
+@checked_methods("__init__", "update")
 @dataclass(frozen=True)
 class Adam:
     """``m ← β₁ m + (1-β₁) g``, ``v ← β₂ v + (1-β₂) g²``, ``p ← p - rate m̂ / (√v̂ + ε)`` with ``m̂ = m / (1-β₁ᵗ)``,
@@ -98,6 +113,12 @@ class Adam:
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
+
+    def __post_init__(self) -> None:
+        number("rate", self.rate, 0, INFINITE, open_above=True)
+        number("beta1", self.beta1, 0, 1, open_above=True)
+        number("beta2", self.beta2, 0, 1, open_above=True)
+        number("epsilon", self.epsilon, 0, INFINITE, open_above=True)
 
     @property
     def rule(self) -> Rule:
@@ -172,6 +193,10 @@ class Cosine:
     epochs: int
     floor: float = 0.0
 
+    def __post_init__(self) -> None:
+        whole("epochs", self.epochs, 1)
+        number("floor", self.floor, 0, 1)
+
     def __call__(self, epoch: int) -> float:
         progress = min(epoch / max(self.epochs - 1, 1), 1.0)
         return self.floor + (1 - self.floor) * 0.5 * (1 + float(np.cos(np.pi * progress)))
@@ -183,6 +208,10 @@ class Decay:
 
     factor: float = 0.5
     every: int = 10
+
+    def __post_init__(self) -> None:
+        number("factor", self.factor, 0, INFINITE, open_above=True)
+        whole("every", self.every, 1)
 
     def __call__(self, epoch: int) -> float:
         return self.factor ** (epoch // self.every)

@@ -17,6 +17,7 @@ from einstan.calculus.naming import derived_equation
 from einstan.calculus.passes import dependencies
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.calculus.stable import stabilised
+from einstan.language.arguments import checked_methods
 from einstan.language.errors import ProgramError
 from einstan.language.index import Index, capitalised, fresh_name, lowered, slot
 from einstan.language.place import at
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from einstan.library.evaluated import CompiledGradients
 
 
+@checked_methods()
 class PerExample:
     """The loss of every example, ``eachL[n]``, whose mean over the examples is the loss, and its derivatives.
 

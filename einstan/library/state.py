@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from einstan.language.arguments import checked
 from einstan.language.errors import DataError
 from einstan.library import checkpoint
 
@@ -87,11 +88,13 @@ def _part(arrays: Mapping[str, np.ndarray], part: str) -> Arrays:
     return {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}
 
 
+@checked
 def save(path: str | os.PathLike[str], params: Mapping[str, np.ndarray] | State) -> None:
     """Write parameters, or a whole training run, to one ``.npz`` file."""
     (params if isinstance(params, State) else State(dict(params))).save(path)
 
 
+@checked
 def load(path: str | os.PathLike[str]) -> State:
     """Read what `save` wrote; ``load(path).params`` are the parameters."""
     return State.load(path)

@@ -96,6 +96,8 @@ def part(network: Network, start: str | Iterable[str] = (), to: str | Iterable[s
     """
     starts = (start,) if isinstance(start, str) else tuple(start)
     ends = (network.output,) if to is None else (to,) if isinstance(to, str) else tuple(to)
+    if not ends:
+        raise ProgramError("a part leads to a tensor, and none is named", repair=f'to="{network.output}"')
     for name in (*starts, *ends):
         _require(network, name, network.program.ranks if name in starts else network.program.defined)
     for name in starts:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from einstan.language.arguments import ArgumentError, checked, shown, whole
 from einstan.language.errors import DataError, EinstanError
 from einstan.language.place import at
 from einstan.library.callbacks import Callback, callback
-from einstan.library.data import batches, require_finite, require_names, require_numbers
+from einstan.library.data import batches, plain_array, require_finite, require_names, require_numbers
 from einstan.library.metrics import Metric
 from einstan.library.optimisers import Adam, Optimiser
 from einstan.library.state import Arrays, History, Row, State
@@ -40,6 +41,7 @@ class Interrupted(KeyboardInterrupt):
         super().__init__(f"interrupted after {history.state.epoch} epochs")
 
 
+@checked
 def fit(
     network: Network,
     loss: str,
@@ -73,6 +75,9 @@ def fit(
     Returns a `History`.  Raises `DataError` for arrays that cannot be trained on, `TrainingError` when the loss is no
     longer finite (with the last good parameters), `Interrupted` on Ctrl-C (likewise).
     """
+    if not hasattr(network, "value_and_grad"):
+        raise ArgumentError(f"{shown(network)} is not a network", repair="Network(dense(...), ...)")
+    whole("seed", seed)
     metrics, optimiser = tuple(metrics), optimiser or Adam()
     if epochs < 0 or batch < 1:
         raise DataError(
@@ -201,7 +206,7 @@ class _Goal:
 
 
 def _checked(network: Network, data: Mapping[str, np.ndarray]) -> Arrays:
-    arrays = {name: np.asarray(array) for name, array in data.items()}
+    arrays = {name: plain_array(name, array) for name, array in data.items()}
     require_names(arrays, network.inputs, "an input of the network", network.program)
     for name, array in arrays.items():
         require_numbers(name, array)

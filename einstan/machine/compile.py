@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from einstan.calculus.program import Program
+from einstan.language.arguments import checked_methods, shown
 from einstan.language.errors import DataError, EinstanError, ExtentError
 from einstan.language.node import preorder
 from einstan.language.term import Equation, Indexed, Name
@@ -54,6 +55,7 @@ NOMINAL_SIZES = (4, 64)  # of axes that are not read through arithmetic; where w
 WARM = 4  # specialisations that keep their memory between calls
 
 
+@checked_methods("entered", "call", "called", "gather", "prepared", "specialise")
 class Compiled:
     """A program as a function of arrays.
 
@@ -97,9 +99,7 @@ class Compiled:
                 "code for any size has no memory laid out beforehand", repair="leave out any_size, or reuse_buffers"
             )
         self.sizes = understood(self.program, context, sizes)
-        self.dtype = None if dtype is None else np.dtype(dtype)
-        if self.dtype is not None and self.dtype.kind != "f":
-            raise DataError(f"dtype {self.dtype} is not a floating-point type", repair="use float32 or float64")
+        self.dtype = None if dtype is None else floating(dtype)
         self.inputs = tuple(
             name
             for name in self.program.inputs
@@ -208,7 +208,7 @@ class Compiled:
         index = name in self.flat.index_tensors
         if name in self.flat.sized:
             return _array(self.program, name, data)
-        if not isinstance(data, np.ndarray):
+        if not isinstance(data, np.ndarray) or isinstance(data, np.ma.MaskedArray):
             python = not hasattr(data, "dtype")
             data = _array(self.program, name, data)
             if python and data.dtype.kind in "iub" and not index:
@@ -415,8 +415,22 @@ def compile(
 
 
 def _array(program: Program, name: Name, data: Array) -> Array:
+    if isinstance(data, np.ma.MaskedArray):
+        raise not_an_array(program, name, "it is masked, and a mask would be dropped")
     try:
         return np.asarray(data)
-    except (ValueError, TypeError) as error:
+    except Exception as error:  # lists of lists, and whatever a stranger's object raises
         reason = "its rows have different lengths" if "inhomogeneous" in str(error) else str(error)
         raise not_an_array(program, name, reason) from error
+
+
+def floating(dtype: Any) -> Any:
+    """The floating-point type of NumPy that is meant."""
+    try:
+        found = np.dtype(dtype)
+    except Exception:  # whatever a stranger's object raises
+        found = None
+    if found is None or found.kind != "f":
+        what = shown(dtype) if found is None else str(found)
+        raise DataError(f"dtype {what} is not a floating-point type", repair="use float32 or float64")
+    return found

@@ -12,9 +12,12 @@ import itertools
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from decimal import Decimal
+from numbers import Real
 from typing import Any, overload
 
 from einstan.calculus.program import Program
+from einstan.language.arguments import shown
 from einstan.language.errors import DataError
 from einstan.language.index import Affine, Index
 from einstan.language.node import Node, fold, preorder
@@ -193,9 +196,13 @@ def _name(program: Program, key: Any) -> Name:
 
 def _tensor(program: Program, name: Name, data: Any) -> Tensor:
     try:
-        return Tensor.of(data)
+        tensor = Tensor.of(data)
     except DataError as error:
         raise not_an_array(program, name, error.problem) from error
+    strange = [entry for entry in tensor.flat if not isinstance(entry, Real | Decimal)]
+    if strange:
+        raise not_an_array(program, name, f"it holds {shown(strange[0])}, which is no number")
+    return tensor
 
 
 @contextmanager

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from einstan.language.arguments import HUGE, checked, number
+from einstan.language.arguments import whole as whole_number
 from einstan.language.errors import DataError
 from einstan.optimize.curvature import hessian
 from einstan.optimize.newton import norm_of, started
@@ -19,6 +21,7 @@ from einstan.optimize.search import backtracked
 from einstan.optimize.systems import descent
 
 
+@checked
 def alternating(
     source: Source,
     loss: str,
@@ -38,6 +41,9 @@ def alternating(
     ``‖g‖ ≤ tol max(1, ‖g₀‖)``; whether that is a minimum of all blocks together is not looked at, since no Hessian of
     all of them is made.  The rest, and what is told and raised, as for `einstan.optimize.newton.newton`.
     """
+    number("damping", damping, 0, HUGE)
+    number("tol", tol, 0, HUGE)
+    whole_number("max_iterations", max_iterations)
     groups = [[block] if isinstance(block, str) else list(block) for block in blocks]
     names = [name for group in groups for name in group]
     if len(set(names)) != len(names):

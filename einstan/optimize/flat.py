@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from einstan.calculus.passes import require_defined
+from einstan.language.arguments import checked
 from einstan.optimize.curvature import Curvature, Piece, evaluated, first_derivatives, hessian
 from einstan.optimize.layout import Arrays, Layout
 from einstan.optimize.objective import Objective, Source, as_program, function_of, held, names_of, starting
@@ -95,6 +96,7 @@ class FlatSystem:
         return dense(self._jacobian(self.unpack(x)), self._rows, self.layout)
 
 
+@checked
 def flat(
     source: Source,
     loss: str,
@@ -107,6 +109,7 @@ def flat(
     return Flat(Objective(source, loss, params, data, wrt))
 
 
+@checked
 def flat_system(
     source: Source,
     equations: str | Sequence[str],

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from einstan.language.arguments import HUGE, checked, number, whole
 from einstan.language.errors import DataError
 from einstan.optimize.curvature import Curvature, by_products
 from einstan.optimize.newton import BROKEN, minimised, newton_step, norm_of, started
@@ -24,6 +25,7 @@ HIGHEST = 1e20  # of the damping: no step is left
 LOWEST = 1e-12  # of a damping that has to grow, as a share of the largest diagonal entry: none cannot grow
 
 
+@checked
 def gauss_newton(
     source: Source,
     loss: str,
@@ -44,10 +46,14 @@ def gauss_newton(
     vanishes counts as converged, be it a minimum or not.  The rest, and what is told and raised, as for
     `einstan.optimize.newton.newton`.
     """
+    number("damping", damping, 0, HUGE)
+    number("tol", tol, 0, HUGE)
+    whole("max_iterations", max_iterations)
     objective = Objective(source, loss, params, data, wrt)
     return minimised(objective, newton_step(_matrix(objective, outputs), damping), tol, max_iterations, progress)
 
 
+@checked
 def levenberg_marquardt(
     source: Source,
     loss: str,
@@ -66,6 +72,9 @@ def levenberg_marquardt(
     A step that does not lower the loss is not taken, and the damping grows; ``damping`` is where it begins, as a share
     of the largest diagonal entry.  ``backtracks`` counts the refused steps.  The rest as for `gauss_newton`.
     """
+    number("damping", damping, 0, HUGE)
+    number("tol", tol, 0, HUGE)
+    whole("max_iterations", max_iterations)
     if not 0 <= damping < HIGHEST:
         raise DataError(f"the damping is {damping}", repair="begin with a number from 0 on, such as 1e-3")
     objective = Objective(source, loss, params, data, wrt)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
+from einstan.language.arguments import HUGE, checked, number, whole
 from einstan.language.errors import DataError
 from einstan.language.place import at
 from einstan.optimize.curvature import Curvature, hessian
@@ -28,6 +29,7 @@ ROUNDING = 8 * float(np.finfo(float).eps)
 Step = Callable[[Arrays, Arrays], tuple[Arrays, list[str], dict[str, float]]]
 
 
+@checked
 def newton(
     source: Source,
     loss: str,
@@ -52,6 +54,9 @@ def newton(
     converged says why; a point where the gradient vanishes and the Hessian has negative eigenvalues, a saddle or a
     maximum, has not.  Raises `DataError` where the value at the start is not finite.
     """
+    number("damping", damping, 0, HUGE)
+    number("tol", tol, 0, HUGE)
+    whole("max_iterations", max_iterations)
     objective = Objective(source, loss, params, data, wrt)
     curvature = hessian(objective)
     return minimised(

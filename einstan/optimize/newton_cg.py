@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
+from einstan.language.arguments import HUGE, checked, number, whole
 from einstan.optimize.layout import Arrays
 from einstan.optimize.newton import minimised
 from einstan.optimize.objective import Objective, Source
@@ -20,6 +21,7 @@ PROBES = 20  # products that look for negative curvature at the end
 BENT = "the curvature along a direction was not positive: the step ended before it"
 
 
+@checked
 def newton_cg(
     source: Source,
     loss: str,
@@ -39,6 +41,9 @@ def newton_cg(
     report counts them.  Where the gradient vanishes, at most twenty more look for negative curvature, and find what is
     not small beside the largest.  The rest, and what is told and raised, as for `einstan.optimize.newton.newton`.
     """
+    number("damping", damping, 0, HUGE)
+    number("tol", tol, 0, HUGE)
+    whole("max_iterations", max_iterations)
     objective = Objective(source, loss, params, data, wrt)
     layout = objective.layout
     most = min(2 * layout.size, 250) if products is None else products

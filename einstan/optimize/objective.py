@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from einstan.calculus.passes import require_tensor
+from einstan.language.arguments import checked_methods
 from einstan.language.errors import DataError, nearest
 from einstan.language.place import at
 from einstan.language.term import Equation
@@ -26,6 +27,7 @@ Source = Network | api.Program | Equation
 DIRECTION = "t"  # a direction of W is called tW
 
 
+@checked_methods()
 class Objective:
     """``Objective(source, loss, params, data)``: a scalar of a network, a program or an equation.
 

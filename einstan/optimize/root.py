@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from einstan.calculus.passes import dependencies, require_defined
+from einstan.language.arguments import checked
 from einstan.language.errors import DataError, DifferentiationError
 from einstan.language.place import at
 from einstan.optimize.curvature import evaluated, first_derivatives
@@ -25,6 +26,7 @@ from einstan.optimize.search import backtracked
 from einstan.optimize.systems import solve
 
 
+@checked
 def root(
     source: Source,
     equations: str | Sequence[str],

@@ -1,0 +1,218 @@
+"""Arguments: what stands in a signature is asked of what is given.
+
+    @checked                       a function: every argument fits its annotation, or the error says what is wanted
+    @checked_methods               a class: the same for its constructor and its public methods
+
+An annotation that cannot be asked (an array, a type of another package) lets everything pass.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import operator
+import os
+import types
+import typing
+from collections.abc import Callable, Collection, Iterable, Mapping
+from numbers import Real
+from typing import Any, TypeVar
+
+from einstan.language.errors import EinstanError, nearest
+
+HUGE = 1e300  # what a number may be that is computed with
+Function = TypeVar("Function", bound=Callable[..., Any])
+Class = TypeVar("Class", bound=type)
+
+
+class ArgumentError(EinstanError, TypeError):
+    """An argument of the wrong type, or of a value that nobody can use."""
+
+
+def checked(function: Function) -> Function:
+    """The function, which asks of its arguments what its annotations say."""
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def asked(*positional: Any, **named: Any) -> Any:
+        hints = _hints(function)
+        given = signature.bind(*positional, **named).arguments
+        for name, value in given.items():
+            kind = signature.parameters[name].kind
+            if name not in hints:
+                continue
+            if kind is inspect.Parameter.VAR_KEYWORD:
+                for key, each in value.items():
+                    require(key, each, hints[name])
+            elif kind is inspect.Parameter.VAR_POSITIONAL:
+                for each in value:
+                    require(name, each, hints[name])
+            else:
+                require(name, value, hints[name])
+        return function(*positional, **named)
+
+    return asked  # type: ignore[return-value]
+
+
+def checked_methods(*but: str) -> Callable[[Class], Class]:
+    """The class with its own public methods checked, ``but`` for those that are called in a loop."""
+
+    def decorated(cls: Class) -> Class:
+        for name, method in list(vars(cls).items()):
+            public = not name.startswith("_") or name == "__init__"
+            if public and name not in but and isinstance(method, types.FunctionType):
+                setattr(cls, name, checked(method))
+        return cls
+
+    return decorated
+
+
+def require(name: str, value: Any, hint: Any) -> None:
+    """Refuse a value that does not fit an annotation."""
+    if not fits(value, hint):
+        raise ArgumentError(
+            f"{name} = {shown(value)} is {_a(type(value).__name__)}",
+            inferred=f"{name} takes {wanted(hint)}",
+            repair=f"give {name} {wanted(hint)}",
+        )
+
+
+def shown(value: Any) -> str:
+    """A value in an error: its beginning."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # a stranger's repr may do anything
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def whole(name: str, value: Any, least: int = 0, most: int | None = None) -> int:
+    """A whole number from ``least`` to ``most``; numbers of NumPy are whole numbers too, and True is none."""
+    number = None if isinstance(value, bool) else _index(value)
+    if number is None or number < least or (most is not None and number > most):
+        limits = f"a whole number from {least}" + (f" to {most}" if most is not None else " on")
+        raise ArgumentError(f"{name} = {shown(value)} is not {limits}", repair=f"{name}={max(least, 1)}")
+    return number
+
+
+def number(name: str, value: Any, least: float, most: float, *, open_above: bool = False) -> float:
+    """A finite number from ``least`` to ``most``, the latter not included with ``open_above``."""
+    good = isinstance(value, Real) and not isinstance(value, bool)
+    if not good or not least <= float(value) <= most or (open_above and float(value) == most):
+        limits = f"from {least:g}" + (f" to {most:g}" if most != float("inf") else " on")
+        raise ArgumentError(f"{name} = {shown(value)} is not a number {limits}", repair=f"{name}={max(least, 0.5):g}")
+    return float(value)
+
+
+def one_of(name: str, value: Any, known: Iterable[str]) -> None:
+    """Refuse what is none of the words known."""
+    known = list(known)
+    if not (isinstance(value, str) and value in known):
+        close = nearest(value, known) if isinstance(value, str) else ""
+        raise ArgumentError(
+            f"{name} = {shown(value)} is not known",
+            inferred=f"{name} is one of {', '.join(known)}",
+            repair=close or f"{name}={known[0]!r}",
+        )
+
+
+# ---- annotations -----------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    """The annotations of the parameters that can be asked; what is imported for type checkers alone is left out."""
+    space = dict(vars(typing))
+    space.update(function.__globals__)
+    found = {}
+    for name, text in inspect.get_annotations(function).items():
+        if name == "return":
+            continue
+        try:
+            found[name] = eval(text, space) if isinstance(text, str) else text
+        except (NameError, AttributeError, TypeError):
+            continue
+    return found
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Whether a value is what an annotation says, as far as can be told without using it up."""
+    origin, parts = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return any(fits(value, part) for part in parts)
+    if hint is Any or isinstance(hint, TypeVar):
+        return True
+    if hint is None or hint is type(None):
+        return value is None
+    if origin is typing.Literal:
+        return value in parts
+    if hint is float:
+        return isinstance(value, Real) and not isinstance(value, bool)
+    if hint is int:
+        return not isinstance(value, bool) and _index(value) is not None
+    if hint is bool:
+        return isinstance(value, bool) or type(value).__name__ in ("bool_", "bool")
+    if origin is tuple:
+        return isinstance(value, tuple) and _entries_fit(value, parts)
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return isinstance(value, Mapping) and all(fits(k, parts[0]) and fits(v, parts[1]) for k, v in value.items())
+    if isinstance(origin, type) and issubclass(origin, Iterable):
+        if not isinstance(value, origin):
+            return False
+        if isinstance(value, str):
+            return fits("", parts[0])
+        return not isinstance(value, Collection) or all(fits(v, parts[0]) for v in value)
+    if origin is Callable or hint is Callable:
+        return callable(value)
+    if origin is not None:  # a generic of another package
+        return not isinstance(origin, type) or isinstance(value, origin)
+    if hint is os.PathLike:
+        return isinstance(value, os.PathLike)
+    if getattr(hint, "_is_protocol", False):
+        methods = [name for name, what in vars(hint).items() if inspect.isfunction(what) and name[0] != "_"]
+        return all(hasattr(value, name) for name in methods)
+    if typing.is_typeddict(hint):
+        return isinstance(value, dict)
+    if isinstance(hint, type) and hint.__module__ != "numpy":
+        return isinstance(value, hint)
+    return True
+
+
+def _entries_fit(value: tuple[Any, ...], parts: tuple[Any, ...]) -> bool:
+    if len(parts) == 2 and parts[1] is Ellipsis:
+        return all(fits(entry, parts[0]) for entry in value)
+    return len(value) == len(parts) and all(map(fits, value, parts))
+
+
+def _index(value: Any) -> int | None:
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
+
+
+_WORDS = {
+    str: "a text", int: "a whole number", float: "a number", bool: "True or False", type(None): "None",
+}  # fmt: skip
+
+
+def wanted(hint: Any) -> str:
+    """An annotation in words."""
+    origin, parts = typing.get_origin(hint), typing.get_args(hint)
+    if hint is None or hint in _WORDS:
+        return _WORDS[type(None) if hint is None else hint]
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(dict.fromkeys(wanted(part) for part in parts))
+    if origin is typing.Literal:
+        return " or ".join(map(repr, parts))
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return f"a mapping from {wanted(parts[0])} to {wanted(parts[1])}"
+    if isinstance(origin, type) and issubclass(origin, Iterable):
+        return f"several, each {wanted(parts[0])}"
+    if origin is Callable or hint is Callable:
+        return "a function"
+    return "anything" if hint is Any else _a(getattr(hint, "__name__", str(hint)))
+
+
+def _a(name: str) -> str:
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"

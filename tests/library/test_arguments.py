@@ -1,0 +1,270 @@
+"""Wrong things in every place of the public functions and methods: an error of ours, at once, and never another."""
+
+from __future__ import annotations
+
+import inspect
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+
+import einstan as es
+from einstan import optimize
+from einstan.language.arguments import ArgumentError, fits, number, whole
+from einstan.language.errors import EinstanError
+from einstan.layers import dense
+from einstan.library.optimisers import Cosine, Decay
+
+SECONDS = 20  # far more than is needed, and less than for ever
+
+
+class Hostile:
+    """A stranger that cannot even be shown."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+
+WRONG: dict[str, Any] = {
+    "None": None,
+    "3": 3,
+    "2.7": 2.7,
+    "-1": -1,
+    "True": True,
+    "empty text": "",
+    "nope": "nope",
+    "a long text": "(" * 5000,
+    "list": [],
+    "list of numbers": [1, 2],
+    "tuple": (),
+    "dict": {},
+    "dict of numbers": {1: 2},
+    "set": {"X", 3},
+    "object": object(),
+    "hostile": Hostile(),
+    "nan": float("nan"),
+    "inf": float("inf"),
+    "huge": 10**30,
+    "bytes": b"X",
+    "class": int,
+    "function": len,
+    "complex": 1j,
+    "array": np.ones(3),
+    "array of objects": np.array([1, object()], dtype=object),
+    "array of text": np.array(["a", "b"]),
+    "complex array": np.array([[1j]]),
+    "boolean array": np.array([True, False]),
+    "wrong rank": np.ones((2, 2, 2, 2, 2)),
+    "masked": np.ma.masked_array([[1.0]], [[1]]),
+}
+
+FUNCTIONS = ("schedule", "compute", "callbacks", "W", "b")  # arguments that are called
+PROGRAM = "Z[n,j] = X[n,K] W[K,j] + b[j]\nL = 1/2 (Z[N,J] - Y[N,J])^2 / |N|"
+X, Y = np.ones((4, 3)), np.zeros((4, 2))
+PARAMS = {"W": np.ones((3, 2)), "b": np.ones(2)}
+DATA = {"X": X, "Y": Y}
+
+
+def network() -> es.Network:
+    return es.Network(PROGRAM, parameters={"W": "he", "b": "zeros"})
+
+
+NET = network()
+EQUATION = es.parse("Z[n,j] = X[n,K] W[K,j] + b[j]")
+
+# What is called, and arguments with which it works.
+CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
+    "parse": (es.parse, {"text": "Z[i] = X[i]", "known": ["X"]}),
+    "check": (es.check, {"text": PROGRAM, "name": "paper"}),
+    "compose": (es.compose, {"f": dense, "g": dense, "at": "X"}),
+    "Program": (es.Program, {"equations": PROGRAM, "assumptions": (), "forward": None, "letters": ()}),
+    "Equation.partial": (EQUATION.partial, {"wrt": "X", "indices": ["p", "q"], "kinks": {"relu": ["1[x >= 0]"]}}),
+    "Equation.derivation": (EQUATION.derivation, {"wrt": "X"}),
+    "Equation.plan": (EQUATION.plan, {"sizes": {"n": 4, "k": 3, "j": 2}}),
+    "Equation.source": (EQUATION.source, {"sizes": {"n": 4, "k": 3, "j": 2}}),
+    "Equation()": (EQUATION, {"X": X, "W": PARAMS["W"], "b": PARAMS["b"]}),
+    "Equation.loops": (EQUATION.loops, {"sizes": {"n": 4}, "X": X, "W": PARAMS["W"], "b": PARAMS["b"]}),
+    "Equation.compile": (
+        EQUATION.compile,
+        {"outputs": ["Z"], "optimize": "dp", "dtype": "float32", "sizes": {"n": 4}, "memory_limit": 10**6,
+         "function": "step", "any_size": False, "reuse_buffers": False, "fast": False},
+    ),
+    "Equation.latex": (EQUATION.latex, {"sums": True}),
+    "Program.partial": (NET.program.partial, {"of": "L", "wrt": "W", "indices": ["p", "q"], "kinks": {}}),
+    "Program.derivative": (NET.program.derivative, {"of": "Z", "indices": [["p", "q"]], "order": "auto"}),
+    "Program.hessian": (NET.program.hessian, {"of": "L", "wrt": "W", "wrt2": "b"}),
+    "Program.jacobian": (NET.program.jacobian, {"of": "Z", "wrt": "W"}),
+    "Program.backward": (NET.program.backward, {"loss": "L", "wrt": ["W"], "letter": "d"}),
+    "Program.jvp": (NET.program.jvp, {"of": "Z", "directions": {"W": "V"}, "batch": "r", "letter": "t"}),
+    "Program.vjp": (NET.program.vjp, {"of": {"Z": "C"}, "wrt": ["W"], "batch": "r", "letter": "d"}),
+    "Program.hvp": (NET.program.hvp, {"loss": "L", "directions": ["W"], "batch": "r", "wrt": ["W"]}),
+    "Program.gauss_newton": (
+        NET.program.gauss_newton,
+        {"loss": "L", "outputs": "Z", "directions": ["W"], "batch": "r"},
+    ),
+    "Program.per_example": (NET.program.per_example, {"loss": "L", "over": "n"}),
+    "Program.derivation": (NET.program.derivation, {"of": "L", "wrt": "W"}),
+    "Program[]": (NET.program.__getitem__, {"name": "Z"}),
+    "Layer": (
+        es.Layer,
+        {"text": "Z[n,j] = X[n,K] W[K,j]", "partials": ("dZ[n,j]/dX[m,p] = δ[n,m] W[p,j]",), "parameters": {"W": "he"},
+         "source": "a paper", "name": "dense"},
+    ),
+    "dense()": (dense, {"X": "X", "W": "W1", "j": 64}),
+    "dense.partial": (dense.partial, {"wrt": "X"}),
+    "dense.derived": (dense.derived, {"wrt": "X"}),
+    "Network": (es.Network, {"parameters": {}, "assumptions": ()}),
+    "Network.init": (NET.init, {"seed": 0, "dtype": "float32", "X": (4, 3), "Y": (4, 2), "W": "he", "b": np.ones(2)}),
+    "Network.replace": (NET.replace, {"name": "Z", "member": "Z[n,j] = X[n,j]", "inputs": ()}),
+    "Network.part": (NET.part, {"start": ["Z"], "to": "L"}),
+    "Network.renamed": (NET.renamed, {"names": {"X": "X2"}}),
+    "Network.has": (NET.has, {"name": "Z"}),
+    "Network.backward": (NET.backward, {"loss": "L", "wrt": ["W"]}),
+    "Network.partial": (NET.partial, {"of": "L", "wrt": "W"}),
+    "Network.plan": (NET.plan, {"sizes": {"n": 4, "k": 3, "j": 2}}),
+    "Network.value_and_grad": (NET.value_and_grad, {"loss": "L", "wrt": ["W"]}),
+    "Network.evaluate": (NET.evaluate, {"name": "Z", "params": PARAMS, "X": X}),
+    "Network.check_assumptions": (NET.check_assumptions, {"arrays": DATA}),
+    "ValueAndGrad.compile": (NET.value_and_grad("L").compile, {"check": True, "update": es.SGD(0.1), "fast": False}),
+    "ValueAndGrad.plan": (NET.value_and_grad("L").plan, {"sizes": {"n": 4, "k": 3, "j": 2}}),
+    "fit": (
+        es.fit,
+        {"network": NET, "loss": "L", "data": DATA, "params": PARAMS, "validation": DATA, "epochs": 1, "batch": 2,
+         "optimiser": es.SGD(0.1), "schedule": Decay(), "metrics": (es.accuracy("Z", "Y"),), "patience": 1,
+         "monitor": "loss", "callbacks": (), "seed": 0, "resume": None, "compile_options": {}},
+    ),
+    "accuracy": (es.accuracy, {"S": "S", "Y": "Y"}),
+    "Metric": (es.Metric, {"name": "m", "tensors": ("S",), "compute": len, "larger_is_better": True}),
+    "SGD": (es.SGD, {"rate": 0.1}),
+    "Momentum": (es.Momentum, {"rate": 0.1, "beta": 0.9, "nesterov": False}),
+    "Adam": (es.Adam, {"rate": 0.1, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}),
+    "Cosine": (Cosine, {"epochs": 10, "floor": 0.1}),
+    "Decay": (Decay, {"factor": 0.5, "every": 2}),
+    "SGD.init": (es.SGD().init, {"params": PARAMS}),
+    "Adam.init": (es.Adam().init, {"params": PARAMS}),
+    "save": (es.save, {"path": "/nowhere/at/all.npz", "params": PARAMS}),
+    "load": (es.load, {"path": "/nowhere/at/all.npz"}),
+    "newton": (
+        optimize.newton,
+        {"source": NET, "loss": "L", "params": PARAMS, "data": DATA, "wrt": ["W"], "tol": 1e-3, "max_iterations": 2,
+         "damping": 1e-3, "progress": False},
+    ),
+    "newton_cg": (
+        optimize.newton_cg,
+        {"source": NET, "loss": "L", "params": PARAMS, "data": DATA, "wrt": ["W"], "tol": 1e-3, "max_iterations": 2,
+         "progress": False},
+    ),
+    "root": (
+        optimize.root,
+        {"source": es.parse("r[i] = x[i]^2 - a[i]"), "equations": "r", "params": {"x": np.ones(2)},
+         "data": {"a": np.ones(2)},
+         "max_iterations": 2, "progress": False},
+    ),
+    "Objective": (optimize.Objective, {"source": NET, "loss": "L", "params": PARAMS, "data": DATA, "wrt": ["W"]}),
+}  # fmt: skip
+
+
+@contextmanager
+def in_time() -> Iterator[None]:
+    def late(*_: object) -> None:
+        raise TimeoutError
+
+    old = signal.signal(signal.SIGALRM, late)
+    signal.alarm(SECONDS)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, old)
+
+
+ROWS = [(call, argument) for call, (_, given) in CALLS.items() for argument in given]
+
+
+@pytest.mark.parametrize(("call", "argument"), ROWS, ids=lambda text: text)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_wrong_argument_is_an_error_of_ours(call: str, argument: str) -> None:
+    function, given = CALLS[call]
+    raw = {}
+    for label, wrong in WRONG.items():
+        if callable(wrong) and argument in FUNCTIONS:
+            continue  # what a function of the caller raises is the caller's
+        try:
+            with in_time(), np.errstate(all="ignore"):
+                function(**{**given, argument: wrong})
+        except EinstanError:
+            continue
+        except Exception as error:
+            raw[label] = type(error).__name__
+    assert not raw
+
+
+# ---- the table is complete -------------------------------------------------------------------------------------------
+
+ABSTRACT = {"Callback", "Report", "History", "State", "EinstanError", "TrainingError", "__version__", "Equation"}
+
+
+def test_every_public_name_is_called() -> None:
+    called = {call.partition(".")[0].partition("(")[0] for call in CALLS}
+    assert set(es.__all__) - ABSTRACT <= called
+    functions = {name for name in optimize.__all__ if inspect.isfunction(getattr(optimize, name))}
+    assert {"newton", "newton_cg", "root"} <= functions & called
+
+
+# ---- positional arrays, and what a value is --------------------------------------------------------------------------
+
+
+def test_arrays_by_position_are_told_their_names() -> None:
+    with pytest.raises(ArgumentError) as caught:
+        EQUATION(X, PARAMS["W"], PARAMS["b"])
+    assert caught.value.repair == ("f(X=X, W=W, b=b)",)
+    with pytest.raises(TypeError):
+        EQUATION(X)
+
+
+def test_a_number_where_the_output_is_named() -> None:
+    with pytest.raises(ArgumentError, match="the name of the output is 64"):
+        dense(64)
+
+
+@pytest.mark.parametrize(
+    "size", [2.7, 2.0, "3", True, -1, (3,), float("nan"), 10**30, 1j, [3], np.float64(2)], ids=repr
+)
+@pytest.mark.parametrize("shape", [lambda n: (n, 3), lambda n: (n, None)], ids=["whole", "in part"])
+def test_a_size_is_a_whole_number(size: Any, shape: Callable[[Any], Any]) -> None:
+    for given in ({"X": shape(size), "W": (3, 2)}, {"W": shape(size), "X": (4, 3)}):
+        with pytest.raises(EinstanError):
+            es.Network("Z[n,j] = X[n,K] W[K,j]", parameters={"W": "he"}).init(**given)
+
+
+def test_a_size_of_numpy_is_a_size() -> None:
+    made = es.Network("Z[n,j] = X[n,K] W[K,j]", parameters={"W": "he"}).init(X=(np.int64(4), None), W=(np.int8(3), 2))
+    assert made["W"].shape == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("value", "hint", "good"),
+    [
+        (1, int, True), (True, int, False), (np.int32(1), int, True), (1.0, int, False), (1, float, True),
+        (True, float, False), ("a", str | None, True), (3, str | None, False), (["a"], list[str], True),
+        ({"a": 1}, dict[str, int], True), ({1: 1}, dict[str, int], False), ((1, 2), tuple[int, ...], True),
+        (("a",), tuple[int, ...], False), (len, Callable[..., int], True), (3, Any, True),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_what_fits(value: Any, hint: Any, good: bool) -> None:
+    assert fits(value, hint) is good
+
+
+def test_numbers_and_their_limits() -> None:
+    assert whole("n", np.int64(3), 1) == 3
+    assert number("rate", 1, 0, 2) == 1.0
+    for wrong in (0, 11, True, 2.0, "3", None):
+        with pytest.raises(ArgumentError):
+            whole("n", wrong, 1, 10)
+    for wrong_number in (-1, 3, True, float("nan"), "1", None, 1j):
+        with pytest.raises(ArgumentError):
+            number("rate", wrong_number, 0, 2)
