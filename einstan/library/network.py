@@ -51,7 +51,7 @@ NOMINAL = "a nominal size"
 LARGEST = 2**62  # entries of an axis
 
 
-@checked_methods("evaluate")
+@checked_methods("__init__", "evaluate")
 class Network(Composable):
     """``Network(*members, parameters={}, assumptions=())``
 
@@ -71,6 +71,8 @@ class Network(Composable):
         parameters: Mapping[str, str | Initialiser] | None = None,
         assumptions: Iterable[Assumption] = (),
     ) -> None:
+        require("parameters", parameters, Mapping[str, Any] | None)
+        require("assumptions", assumptions, Iterable[Assumption])
         self.members: tuple[Instance | Equation, ...] = ()
         self.stated = tuple(assumptions)  # those that no layer states
         self.chain: tuple[Any, ...] = ()  # the parts that were composed, where `>>` made it
@@ -275,7 +277,7 @@ class Network(Composable):
         for name, what in given.items():
             if callable(what) or isinstance(what, str):
                 choices[name] = initialiser(what)
-            elif isinstance(what, tuple) and None in [size for size in what if size is None]:
+            elif isinstance(what, tuple) and any(size is None for size in what):
                 for k, size in enumerate(what):
                     if size is not None:
                         size = whole(f"axis {k} of {name}", size, most=LARGEST)
@@ -382,7 +384,7 @@ class Network(Composable):
             check_assumption(assumption, arrays)
 
 
-@checked_methods()
+@checked_methods("compile")
 class ValueAndGrad:
     """A scalar and its gradients: ``program`` is the forward and the backward pass together."""
 
@@ -406,6 +408,7 @@ class ValueAndGrad:
         The network's assumptions are checked on the data of every call; with ``check=False`` never.  The other options
         are those of `einstan.machine.compile.compile`.
         """
+        require("check", check, bool)
         made = None if update is None else Update(self.program, update, self.wrt)
         outputs = self.outputs if made is None else (self.loss, *made.outputs)
         program = self.program if made is None else made.behind(self.program)

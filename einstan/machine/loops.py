@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
+from fractions import Fraction
 from numbers import Real
 from typing import Any, overload
 
@@ -199,10 +200,21 @@ def _tensor(program: Program, name: Name, data: Any) -> Tensor:
         tensor = Tensor.of(data)
     except DataError as error:
         raise not_an_array(program, name, error.problem) from error
-    strange = [entry for entry in tensor.flat if not isinstance(entry, Real | Decimal)]
+    strange = [entry for entry in tensor.flat if not _is_number(entry)]
     if strange:
         raise not_an_array(program, name, f"it holds {shown(strange[0])}, which is no number")
     return tensor
+
+
+def _is_number(entry: Any) -> bool:
+    """Numbers, and texts of rational ones, "1/2"."""
+    if not isinstance(entry, str):
+        return isinstance(entry, Real | Decimal)
+    try:
+        Fraction(entry)
+    except (ValueError, ZeroDivisionError):
+        return False
+    return True
 
 
 @contextmanager

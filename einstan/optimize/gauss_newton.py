@@ -72,7 +72,6 @@ def levenberg_marquardt(
     A step that does not lower the loss is not taken, and the damping grows; ``damping`` is where it begins, as a share
     of the largest diagonal entry.  ``backtracks`` counts the refused steps.  The rest as for `gauss_newton`.
     """
-    number("damping", damping, 0, HUGE)
     number("tol", tol, 0, HUGE)
     whole("max_iterations", max_iterations)
     if not 0 <= damping < HIGHEST:
