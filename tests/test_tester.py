@@ -33,7 +33,7 @@ from einstan.language import Const, Delta, Equation, Index, Indexed, Mul, functi
 from einstan.language.errors import ClaimError
 from einstan.language.term import ONE, neg, sum_over
 from einstan.library.layer import Layer
-from einstan.machine import arrange, layouts, loops, operations, pairs, products, recompute, seeds, windows
+from einstan.machine import arrange, layouts, loops, operations, pairs, plan, products, recompute, seeds, windows
 from tests.calculus.properties import PROPERTIES, RejectedError, every_function_has_its_derivative
 from tests.machine import validation
 
@@ -400,7 +400,7 @@ def test_folds_that_do_not_know_each_other(monkeypatch: pytest.MonkeyPatch) -> N
                     return seeds._rebuilt(flat, [both])
         return seeds._rebuilt(flat, folds) if folds else flat
 
-    noticed(monkeypatch, seeds, "folded", wrong)
+    noticed(monkeypatch, plan, "folded", wrong)
 
 
 def test_a_factor_moved_through_a_divisor(monkeypatch: pytest.MonkeyPatch) -> None:

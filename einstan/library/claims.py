@@ -18,7 +18,7 @@ from einstan.calculus.canonical import READABLE, term_count, terms_of
 from einstan.calculus.coefficients import neg_simplified
 from einstan.calculus.collect import shortest, size
 from einstan.calculus.indicators import one_name
-from einstan.calculus.naming import ForwardNames, derived_equation, Stated
+from einstan.calculus.naming import ForwardNames, Stated, derived_equation
 from einstan.calculus.program import Assumption, Program
 from einstan.calculus.proof import Proof, differing_terms, prove, same_form, with_definitions
 from einstan.calculus.simplify import simplify, simplify_sum

@@ -410,24 +410,31 @@ class ValueAndGrad:
         """
         require("check", check, bool)
         made = None if update is None else Update(self.program, update, self.wrt)
-        outputs = self.outputs if made is None else (self.loss, *made.outputs)
-        program = self.program if made is None else made.behind(self.program)
+        program, outputs, checked = self._run(check, made)
+        return Step(self, compile_program(program, outputs, **options), checked, made)
+
+    def _run(self, check: bool, update: Update | None) -> tuple[Program, tuple[str, ...], tuple[Assumption, ...]]:
+        """What a step runs, and what of it is asked for, and the assumptions that it checks."""
+        outputs = self.outputs if update is None else (self.loss, *update.outputs)
+        program = self.program if update is None else update.behind(self.program)
         inputs = {str(name) for name in program.inputs}
         checked: dict[str, Assumption] = {}
         for number, assumption in enumerate(self.network.program.assumptions if check else ()):
             if {str(name) for name in tensors(assumption.lhs, assumption.rhs)} <= inputs:
                 checked[f"excess^({number + 1})"] = assumption
         program = joined(program, Program(excess(assumption, name) for name, assumption in checked.items()))
-        compiled = compile_program(runnable(program), (*outputs, *checked), **options)
-        return Step(self, compiled, tuple(checked.values()), made)
+        return runnable(program), (*outputs, *checked), tuple(checked.values())
 
-    def plan(self, sizes: Mapping[str, int], **options: Any) -> Plan:
-        """Contraction paths and costs of both passes together, as in ``net.value_and_grad("L").plan({"n": 256})``;
-        see `einstan.machine.plan.plan`."""
+    def plan(
+        self, sizes: Mapping[str, int], check: bool = True, update: Optimiser | None = None, **options: Any
+    ) -> Plan:
+        """Contraction paths and costs of a step as `compile` makes it, both passes together, as in
+        ``net.value_and_grad("L").plan({"n": 256})``; see `einstan.machine.plan.plan`."""
         from einstan.library.plan import Plan
         from einstan.machine.plan import plan
 
-        return Plan.of(plan(runnable(self.program), sizes, self.outputs, **options))
+        program, outputs, _ = self._run(check, None if update is None else Update(self.program, update, self.wrt))
+        return Plan.of(plan(program, sizes, outputs, **options))
 
     def source(self, **options: Any) -> str:
         """The code that `compile` makes, for nominal sizes; it runs on its own."""

@@ -41,7 +41,6 @@ from einstan.machine.refusals import (
     wrong_dtype,
     wrong_rank,
 )
-from einstan.machine.seeds import folded
 from einstan.machine.specialisation import Specialisation
 from einstan.machine.specialised import specialised
 from einstan.machine.told import told, understood, unread
@@ -278,7 +277,7 @@ class Compiled:
                 return quick
             return specialised(made, precisions, self.function, precision, reuse_buffers=self.reuse_buffers)
 
-        made = self._planned(extents, precisions, code, nominal is None, general)
+        made = self._planned(extents, precisions, code, general)
         found = Specialisation(made, made.code, self.inputs, key, made.code.contiguous)
         if made.code.contiguous:
             return found
@@ -293,14 +292,12 @@ class Compiled:
         extents: Extents,
         precisions: Mapping[Name, str],
         code: Coder | None = None,
-        fold: bool = True,
         general: bool = False,
     ) -> Plan:
         itemsize = max((np.dtype(p).itemsize for p in precisions.values() if p.startswith("float")), default=8)
         return plan(
             self.program, extents, optimize=self.optimize, itemsize=itemsize, memory_limit=self.memory_limit,
-            flat=folded(self.flat, extents) if fold else self.flat, coder=code, dtypes=precisions,
-            general=general,
+            flat=self.flat, coder=code, dtypes=precisions, general=general,
         )  # fmt: skip
 
     def _faster(

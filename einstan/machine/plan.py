@@ -28,6 +28,7 @@ from einstan.machine.paths import Optimizer, cheap, separate
 from einstan.machine.recompute import fitted
 from einstan.machine.refusals import divides_by_zero, empty
 from einstan.machine.scans import scanned
+from einstan.machine.seeds import folded
 from einstan.machine.table import as_data, as_json, as_text
 from einstan.machine.trees import Shape
 from einstan.machine.windows import solved
@@ -214,7 +215,7 @@ def plan(
     flat = flatten(program, outputs) if flat is None else flat
     extents = sizes if isinstance(sizes, Extents) else infer(program, shapes or {}, sizes, only=flat.wanted)
     refuse_empty(flat, extents)
-    flat = scanned(solved(flat, extents, general), extents)
+    flat = passed(flat, extents, general)
     if isinstance(optimize, str) and optimize == "best":
         made = best(program, flat, extents, itemsize, share)
     else:
@@ -222,6 +223,20 @@ def plan(
     made.coder, made.dtypes = coder, dtypes or {}
     refuse_large(made, memory_limit)
     return made if memory_limit is None else fitted(made, memory_limit)
+
+
+# What is done to the operations of a program before its products are taken apart, in this order, whoever plans it.
+PASSES: dict[str, Callable[[Flat, Extents, bool], Flat]] = {
+    "seeds": lambda flat, extents, general: folded(flat, extents),
+    "windows": solved,
+    "scans": lambda flat, extents, general: scanned(flat, extents),
+}
+
+
+def passed(flat: Flat, extents: Extents, general: bool = False) -> Flat:
+    for each in PASSES.values():
+        flat = each(flat, extents, general)
+    return flat
 
 
 def best(program: Program, flat: Flat, extents: Extents, itemsize: int, share: bool) -> Plan:

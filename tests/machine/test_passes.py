@@ -8,12 +8,19 @@ import os
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import pytest
 
+import einstan as es
 import einstan.machine
+from einstan.language.errors import EinstanError
 from einstan.language.functions import FUNCTIONS
+from einstan.layers import cross_entropy, dense, softmax
+from einstan.machine.compile import compile
 from einstan.machine.operations import COMPARISONS, KINDS
+from einstan.machine.plan import plan
 from tests.machine import graphs, reference
+from tests.machine.programs import case
 from tests.machine.validation import Walk, of_graph, of_program, validated
 
 SEED = int(os.environ["EINSTAN_SEED"])
@@ -65,3 +72,43 @@ def test_random_graphs_have_every_kind():
         for stage in Walk(None, flat, extents, random).stages():
             kinds.update(operation.kind for operation in stage.graph.operations)
     assert kinds >= set(KINDS) - {"join", "split", "gram", "grams"}
+
+
+# ---- what is shown is what runs --------------------------------------------------------------------------------------
+
+
+def test_a_plan_is_that_of_what_is_compiled():
+    told = 0
+    for number in range(60):
+        random = Random(f"{SEED} {number}")
+        try:
+            given = case(random)
+            shapes = {name: given.arrays[str(name)].shape for name in given.program.inputs}
+            run = compile(given.program, given.outputs, fast=False)
+            with np.errstate(all="ignore"):
+                run(given.arrays)
+            shown = plan(given.program, None, given.outputs, shapes=shapes)
+        except EinstanError:
+            continue
+        assert shown.steps == run.plan.steps, given
+        assert (shown.flops, shown.peak_memory) == (run.plan.flops, run.plan.peak_memory), given
+        assert shown.code.text == run.plan.code.text, given
+        told += 1
+    assert told > 30
+
+
+STEPS = [None, es.SGD(0.1), es.Momentum(0.1), es.Adam(0.1)]
+
+
+@pytest.mark.parametrize("update", STEPS, ids=[type(update).__name__ for update in STEPS])
+@pytest.mark.parametrize("check", [True, False])
+def test_the_plan_of_a_step_is_that_of_the_compiled_step(update, check):
+    net = es.Network(dense("Z", X="X", W="W", b="b"), softmax("S", Z="Z"), cross_entropy("L", S="S", Y="Y"))
+    rng = np.random.default_rng(0)
+    data = {"X": rng.normal(size=(5, 4)), "Y": np.eye(3)[rng.integers(3, size=5)]}
+    params = net.init(0, **data)
+    step = net.value_and_grad("L").compile(check=check, update=update, fast=False)
+    step(params, *(() if update is None else (update.init(params),)), **data)
+    shown = net.value_and_grad("L").plan({"X.0": 5, "X.1": 4, "Y.1": 3}, check=check, update=update)
+    assert shown.steps == step.plan.steps
+    assert shown.code.text == step.plan.code.text

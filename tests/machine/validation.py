@@ -21,7 +21,7 @@ import opt_einsum
 from einstan.calculus.program import Program
 from einstan.language.errors import EinstanError
 from einstan.language.term import Name
-from einstan.machine import arrange, flatten, layouts, loops, pairs, plan, recompute, scans, seeds, windows
+from einstan.machine import arrange, flatten, layouts, loops, pairs, plan, recompute, scans, windows
 from einstan.machine.extents import Extents, infer
 from einstan.machine.numbers import FLOATS
 from einstan.machine.operations import Flat, Graph, Stored
@@ -71,6 +71,7 @@ class Walk:
 
     def __init__(self, program: Program, flat: Flat, extents: Extents, random: Random) -> None:
         self.program, self.flat, self.extents, self.random = program, flat, extents, random
+        self.general = random.randrange(4) == 0
 
     @classmethod
     def of_case(cls, given: Case, random: Random) -> Walk:
@@ -91,13 +92,11 @@ class Walk:
     def stages(self) -> Iterator[Stage]:
         random, flat, extents = self.random, self.flat, self.extents
         yield Stage("flatten", flat.graph, flat.tensors)
-        if random.randrange(4):
-            flat = seeds.folded(flat, extents)
-            yield Stage("seeds", flat.graph, flat.tensors)
-        flat = windows.solved(flat, extents)
-        yield Stage("windows", flat.graph, flat.tensors)
-        flat = scans.scanned(flat, extents)
-        yield Stage("scans", flat.graph, flat.tensors)
+        left_out = random.choice((None, None, "seeds", "scans"))  # links are always solved
+        for name, apply in plan.PASSES.items():
+            if name != left_out:
+                flat = apply(flat, extents, self.general)
+                yield Stage(name, flat.graph, flat.tensors)
         optimize: Any = random.choice((*OPTIMIZERS, RandomPath(random), RandomPath(random)))
         expansion = pairs.Expansion(flat, extents, optimize, lambda _: random.randrange(4) > 0).run()
         yield Stage("pairs", expansion.graph, expansion.tensors)
