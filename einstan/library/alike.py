@@ -32,6 +32,7 @@ class Alike:
         if claim.where:  # extents have no standard names
             return judge(claim, part)
         names = setting.names.copy()
+        names.seen(claim.lhs, claim.rhs)
         key = names.renamed(claim.lhs), names.renamed(claim.rhs)
         if setting.document not in self._parts:
             self._parts[setting.document] = Part(setting.document), {}
@@ -61,6 +62,7 @@ class Setting:
             case Equation():
                 return names.renamed(content)
             case Claim(lhs=lhs, rhs=rhs):
+                names.seen(lhs, rhs)
                 return Claim(names.renamed(lhs), names.renamed(rhs))
             case Given(lhs=lhs, arguments=arguments, capitals=capitals):
                 given = names.renamed(lhs), tuple(map(names.renamed, arguments)), tuple(map(names.index, capitals))
@@ -113,9 +115,7 @@ class Renaming:
     def renamed(self, root: Any) -> Any:
         if isinstance(root, Equation):
             self.name(root.name)
-        for node in preorder(root):  # tensors first, since dimensions are named by them
-            if isinstance(node, Indexed):
-                self.name(node.tensor)
+        self.seen(root)
 
         def rule(node: Node, children: tuple[Node, ...]) -> Node:
             if isinstance(node, Index):
@@ -132,6 +132,13 @@ class Renaming:
             return node.rebuilt(children) if children != node.children else node
 
         return fold(root, rule)
+
+    def seen(self, *roots: Node) -> None:
+        """The tensors that are read: they have their names first, since dimensions are named by them, on one side of a
+        claim by the tensors of the other too."""
+        for node in preorder(*roots):
+            if isinstance(node, Indexed):
+                self.name(node.tensor)
 
     # ---- tensors -------------------------------------------------------------------------------------------------
 

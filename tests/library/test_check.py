@@ -114,6 +114,7 @@ ROWS = {
     "? claim L = u[I] x[I+J] w[J]\n✓ claim dx[p] = pad(u[p-J]) w[J]\n? claim dx[p] = u[p-J] w[J]",
     "nothing defines it": "✗ claim q = 0\n? dq/dx = 0",
     "which scalar": "a = x^2\nb = x^3\n? claim dx = 2 x",
+    "a derivative on the right alone": "L = x[I]^2\n✓ claim 2 δ[p,q] = dL/dx[p]dx[q]\n✗ claim δ[p,q] = dL/dx[p]dx[q]",
     "no dependence": "a = x^2\nb = y^2\n✓ da/dy = 0\n✗ da/dy = 1\n? da/du = 0",
     "a second derivative that vanishes": "y = a[I] x[I]\n✓ dy/dx[i]dx[j] = 0\n✗ dy/dx[i]dx[j] = a[i] 1[j]",
     # a derivative by what an assumption ties
