@@ -1,6 +1,7 @@
 """A step that ends with the update of its parameters, against the gradients and `Optimiser.update`."""
 
 import importlib.util
+import re
 
 import numpy as np
 import pytest
@@ -108,3 +109,80 @@ def test_a_parameter_that_is_not_trained_stays():
     assert new.keys() == params.keys()
     assert new["W1"] is params["W1"]
     assert (new["W2"] != params["W2"]).any()
+
+
+# ---- against the update by hand --------------------------------------------------------------------------------------
+
+RNG = np.random.default_rng(0)
+y, x, X, U, C = (RNG.normal(size=shape) for shape in ((4,), (4,), (4, 3), (4, 2), (4, 2, 3)))
+# Names that rules have for parts of their own, that derivatives have, that indices have, and some that nothing has.
+NAMES = ["w", "P", "G", "V", "M", "rate", "second", "m", "v", "i", "dw", "θ", "step", "new"]
+RANKS = {  # by rank: a program of one parameter p, its value, its gradient, and data
+    0: ("z[k] = p y[k]\nL = 1/2 (z[K] - x[K])^2", RNG.normal(size=()), lambda p: ((p * y - x) * y).sum(), "xy"),
+    1: ("z[k] = X[k,A] p[A]\nL = 1/2 (z[K] - y[K])^2", RNG.normal(size=3), lambda p: X.T @ (X @ p - y), "Xy"),
+    2: ("Z[k,b] = X[k,A] p[A,b]\nL = 1/2 (Z[K,B] - U[K,B])^2", RNG.normal(size=(3, 2)),
+        lambda p: X.T @ (X @ p - U), "XU"),
+    3: ("L = 1/2 (p[K,B,A] - C[K,B,A])^2", RNG.normal(size=(4, 2, 3)), lambda p: p - C, "C"),
+}  # fmt: skip
+DATA = {"x": x, "y": y, "X": X, "U": U, "C": C}
+
+
+def by_hand(optimiser, p, g, state, t):
+    """One update of one parameter: it, and what the optimiser remembers of it."""
+    if isinstance(optimiser, SGD):
+        return p - 0.1 * g, ()
+    if isinstance(optimiser, Momentum):
+        v = 0.9 * state[0] + g
+        return p - 0.1 * (g + 0.9 * v if optimiser.nesterov else v), (v,)
+    m, v = 0.9 * state[0] + 0.1 * g, 0.999 * state[1] + 0.001 * g**2
+    return p - 0.1 * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8), (m, v)
+
+
+def assert_updates(text, params, gradients, data, optimiser):
+    """Three updates of some parameters; ``gradients`` takes all of them and gives theirs."""
+    net = Network(text, parameters=dict.fromkeys(params, "zeros"))
+    step = net.value_and_grad("L", wrt=list(params)).compile(update=optimiser, fast=False)
+    found, state = dict(params), optimiser.init(params)
+    wanted, remembered = dict(params), dict.fromkeys(params, (0.0, 0.0))
+    for t in (1, 2, 3):
+        _, found, state = step(found, state, **data)
+        grads = gradients(wanted)
+        for name in params:
+            wanted[name], remembered[name] = by_hand(optimiser, wanted[name], grads[name], remembered[name], t)
+            np.testing.assert_allclose(found[name], wanted[name], rtol=1e-10, atol=1e-12)
+            for prefix, value in zip(optimiser.rule.states.values(), remembered[name], strict=True):
+                np.testing.assert_allclose(state[f"{prefix}.{name}"], value, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("optimiser", OPTIMISERS, ids=str)
+@pytest.mark.parametrize("rank", RANKS)
+def test_the_update_is_that_by_hand_whatever_a_parameter_is_called(rank, optimiser):
+    text, value, gradient, data = RANKS[rank]
+    for name in NAMES:
+        said = re.sub(r"\bp\b", name, text)
+        given = {each: DATA[each] for each in data}
+        assert_updates(said, {name: value}, lambda params, name=name: {name: gradient(params[name])}, given, optimiser)
+
+
+@pytest.mark.parametrize("optimiser", OPTIMISERS, ids=str)
+def test_several_parameters_of_all_ranks(optimiser):
+    for one, other in (("P", "G"), ("G", "V"), ("V", "M"), ("rate", "second"), ("m", "v"), ("M", "rate"), ("i", "P")):
+
+        def gradients(params, one=one, other=other):
+            rest = X @ params[one] + params[other] - y
+            return {one: X.T @ rest, other: rest.sum(), "W": U}
+
+        text = f"z[k] = X[k,A] {one}[A] + {other}\nL = 1/2 (z[K] - y[K])^2 + U[K,B] W[K,B]"
+        params = {one: RNG.normal(size=3), other: np.array(0.3), "W": RNG.normal(size=(4, 2))}
+        assert_updates(text, params, gradients, {"X": X, "y": y, "U": U}, optimiser)
+
+
+@pytest.mark.parametrize("optimiser", OPTIMISERS, ids=str)
+def test_data_that_are_called_as_parts_of_a_rule(optimiser):
+    text = "z[k] = rate[k] w\nL = 1/2 (z[K] - P[K])^2 second + 3 s G"
+    data = {"rate": y, "P": x, "second": np.array(2.0), "G": np.array(0.5)}
+
+    def gradients(params):
+        return {"w": 2 * ((params["w"] * y - x) * y).sum(), "s": np.array(1.5)}
+
+    assert_updates(text, {"w": np.array(0.3), "s": np.array(0.2)}, gradients, data, optimiser)
