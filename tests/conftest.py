@@ -4,6 +4,8 @@ The comparisons of routes and of passes draw new programs in every run: ``EINSTA
 header says it.
 
 Memory that compiled code lays out beforehand is full of NaN, so that what is read before it is written is seen.
+
+What is not installed is skipped; with EINSTAN_NO_SKIP set, a skip is a failure.
 """
 
 import builtins
@@ -37,3 +39,24 @@ def memory_is_nan(monkeypatch: pytest.MonkeyPatch) -> None:
     from einstan.machine import specialisation
 
     monkeypatch.setattr(specialisation, "builtins", SimpleNamespace(compile=compiled_with_nan))
+
+
+STRICT = bool(os.environ.get("EINSTAN_NO_SKIP"))
+
+
+def _no_skip(report):
+    if STRICT and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, where nothing may be: {report.longrepr}"
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    _no_skip(outcome.get_result())
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_make_collect_report(collector):
+    outcome = yield
+    _no_skip(outcome.get_result())
