@@ -25,6 +25,7 @@ from einstan.language.term import (
     Delta,
     Expr,
     Extent,
+    Indexed,
     Iverson,
     Mul,
     Reduce,
@@ -177,13 +178,31 @@ def _ordered(
 
 
 def _refined(indices: tuple[Index, ...], body: Node, colours: dict[Index, bytes]) -> dict[Index, bytes]:
-    """What the body says about each index, and what was known: an index that it lacks keeps its own colour."""
+    """What the body says about each index, and what was known: an index that it lacks keeps its own colour.
+
+    Of a product the factors that hold the index say all: what the others look like is the same for every index, but for
+    what these factors take away from it.
+    """
+    holders: dict[Node, list[Node]] = {index: [] for index in indices}
+    for factor in body.factors if isinstance(body, Mul) else (body,):
+        for index in factor.free:
+            if index in holders:
+                holders[index].append(factor)
 
     def colour(index: Index) -> bytes:
-        said = _colour(body, {**colours, index: b"*" + colours[index]})
-        return blake2b(colours[index] + said, digest_size=12).digest()
+        said = sorted(_said(factor, index, colours) for factor in holders[index])
+        return blake2b(b",".join((colours[index], *said)), digest_size=12).digest()
 
     return {index: colour(index) for index in indices}
+
+
+def _said(factor: Node, index: Index, colours: Mapping[Index, bytes]) -> bytes:
+    """A digest of a factor in which an index is marked; most are accesses, of which the slots say all."""
+    marked = {i: (b"*" if i is index else b"") + colours[i] for i in factor.free if i in colours}
+    if isinstance(factor, Indexed) and all(form.index is not None for form in factor.slots):
+        slots = [marked.get(form.index) or form.index.digest for form in factor.slots]  # type: ignore[arg-type, union-attr]
+        return str(factor.tensor).encode() + b"[" + b",".join(slots)
+    return _colour(factor, marked)
 
 
 def _colour(root: Node, colours: Mapping[Index, bytes]) -> bytes:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from einstan.machine.operations import Labels, Operation
 
 MOST_DIFFERENT = 2  # operands that a member may lack, or have besides
+MOST_ALIKE = 8  # operands of one value, of which nothing but a long search tells which is which
 
 Kinds = dict[tuple[int, bool], list[int]]
 
@@ -90,11 +91,13 @@ def matched(reference: Operation, member: Operation) -> Match | None:
             if not agree(names, labels, reference.operands[candidates[0]].labels):
                 return None
             places[candidates[0]] = positions[0]
+        elif len(positions) > MOST_ALIKE:
+            return None
         else:
             several += [(position, candidates) for position in positions]
     while several:
         # The operand of which most is known goes first; of its places, the one where most agrees.
-        several.sort(key=lambda entry: sum(label in names for label in member.operands[entry[0]].labels))
+        several.sort(key=lambda entry: len(names.keys() & member.operands[entry[0]].labels))
         position, candidates = several.pop()
         labels = member.operands[position].labels
         best, most = None, -1

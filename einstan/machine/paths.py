@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from einstan.language.errors import ProgramError, nearest
+from einstan.machine.chains import chained
 from einstan.machine.operations import Labels
 from einstan.machine.trees import OUTER, WIDE, Shape, Steps, exact, flops, from_path, improved
 
@@ -76,19 +77,55 @@ def merged(shape: Shape, find: Callable[[Shape], Steps]) -> Steps:
 
 
 def automatic(shape: Shape) -> Steps:
-    """Exact for few operands; else the best of several greedy trees, each improved where neighbouring nodes can be
-    arranged better, and of dynamic programming as far as a fixed amount of work goes."""
+    """Exact for few operands and for chains; else the best of several greedy trees, each improved where neighbouring
+    nodes can be arranged better, and of dynamic programming as far as a fixed amount of work goes."""
     count = len(shape.operands)
     if count <= OUTER:
         steps = exact(shape)
         assert steps is not None
         return steps
+    pieces = connected(shape)
+    if len(pieces) > 1:
+        return apart(shape, pieces)
+    chain = chained(shape)
+    if chain is not None:
+        return chain
     starts = [search(shape, "greedy")]
     if count <= RANDOM:
         starts += [search(shape, "random-greedy", seed) for seed in range(SEEDS)]
     candidates = [improved(shape, improved(shape, steps), WIDE) for steps in starts]
     best = min(candidates, key=lambda steps: flops(shape, steps))
     return exact(shape, flops(shape, best)) or best
+
+
+def connected(shape: Shape) -> list[list[int]]:
+    """The operands in groups that no label connects."""
+    groups: list[tuple[set[int], list[int]]] = []
+    for number, labels in enumerate(shape.operands):
+        near = [group for group in groups if not group[0].isdisjoint(labels)]
+        groups = [group for group in groups if group not in near]
+        groups.append((set(labels).union(*(g[0] for g in near)), sorted([number, *(k for g in near for k in g[1])])))
+    return sorted(numbers for _, numbers in groups)
+
+
+def apart(shape: Shape, pieces: Sequence[Sequence[int]]) -> Steps:
+    """The steps of pieces that share no label, and then their products, the smallest first."""
+    count, steps = len(shape.operands), []
+    made: list[tuple[int, int]] = []  # the size of what each piece leaves, and its node
+    for numbers in pieces:
+        held = tuple(shape.operands[number] for number in numbers)
+        own = Shape(held, shape.out.intersection(frozenset().union(*held)), shape.sizes)
+        names = dict(enumerate(numbers))
+        for number, step in enumerate(automatic(own) if len(numbers) > 1 else (), len(numbers)):
+            names[number] = count + len(steps)
+            steps.append(tuple(names[node] for node in step))
+        made.append((shape.size(own.out), names[max(names)]))
+    made.sort()
+    node = made[0][1]
+    for _, other in made[1:]:
+        steps.append((node, other))
+        node = count + len(steps) - 1
+    return steps
 
 
 def search(shape: Shape, optimize: Optimizer, seed: int = 0) -> Steps:

@@ -99,9 +99,9 @@ class Products(Links):
                 operands.append(self.compare(gathers[0].node, gathers[0].scope, around))
         coefficient = product_of(coefficients)
         tied = {label for form in links.forms for label, _ in form.labels}
+        used = tied.union(*(ref.labels for ref in operands + divisors))
         for label in summed:
-            used = label in tied or any(label in ref.labels for ref in operands + divisors)
-            if not used and not (scatter is not None and label in scatter[0].labels):
+            if label not in used and not (scatter is not None and label in scatter[0].labels):
                 coefficient = product_of([coefficient, self.extent(label)])
         if links.forms:
             ref = self.linked(operands, divisors, summed, links)
