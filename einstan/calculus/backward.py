@@ -28,12 +28,12 @@ from einstan.calculus.passes import (
     require_some,
     require_tensor,
 )
-from einstan.calculus.program import Program, stated_extents
+from einstan.calculus.program import Program, extents_told, stated_extents
 from einstan.calculus.simplify import simplify_sum
 from einstan.calculus.stable import stabilised
 from einstan.language.arguments import checked
 from einstan.language.collecting import collecting_seldom
-from einstan.language.dims import axis, is_axis
+from einstan.language.dims import axis
 from einstan.language.errors import DifferentiationError, ProgramError
 from einstan.language.index import Affine, Index, slot
 from einstan.language.node import preorder
@@ -149,7 +149,7 @@ def _contracted(
     names = ForwardNames(equation for equation in forward if not isinstance(seeds.get(equation.name), Const))
     assumptions = program.resolved_assumptions() if assume else ()
     # The forward tensors that a backward pass reads have the extents of their axes; others must be stated again.
-    stated = [(index, form) for equation in forward for index, form in equation.where if not is_axis(index.dim)]
+    stated = [pair for equation in forward for pair in extents_told(equation)]
     tied = letter == "d" and not batch and not zeros  # dU has the axes of U, which the forward pass reads
     readers: dict[Name, list[Equation]] = {}
     taken = scalars(*forward)
@@ -217,7 +217,11 @@ def _with_extents(equations: list[Equation], program: Program, tensors_of: Mappi
         where = list(equation.where)
         for position, index in enumerate(equation.indices):
             dim = whole.dim(equation, index)
-            if dim not in known and isinstance(tensor, str) and index not in dict(where):
+            if not isinstance(tensor, str) or index in dict(where):
+                continue
+            if _in_part(program, equation, index, axis(tensor, position)):
+                where.append((index, Affine(((Extent(Index(axis(tensor, position))), 1),))))
+            elif dim not in known:
                 if not (_told(equation, index) and _invertible(program, axis(tensor, position))):
                     where.append((index, Affine(((Extent(Index(axis(tensor, position))), 1),))))
                 known.add(dim)
@@ -232,6 +236,14 @@ def _told(equation: Equation, index: Index) -> bool:
     nodes = list(preorder(equation.rhs))
     read = any(index in form.free for n in nodes if isinstance(n, Indexed) for form in n.slots if form.index is None)
     return read and not any(isinstance(n, Iverson) and index in n.free for n in nodes)
+
+
+def _in_part(program: Program, equation: Equation, index: Index, place: str) -> bool:
+    """Whether an index runs further than an axis that it fills alone: ``1[0 <= p < |d.0|] dd[p]``."""
+    filled = {axis(n.tensor, k) for n in preorder(equation.rhs) if isinstance(n, Indexed) for k, f in enumerate(n.slots)
+              if f.index is index}  # fmt: skip
+    of_tensor = {each if each in program.dims else each.removeprefix("d") for each in filled}
+    return any(each in program.dims and program.dims.find(each) != program.dims.find(place) for each in of_tensor)
 
 
 def _invertible(program: Program, place: str) -> bool:
@@ -277,7 +289,8 @@ def _access(cotangent: Expr, batch: tuple[Index, ...], slots: Iterable[Affine]) 
 def _indices(program: Program, tensor: Name, readers: Sequence[Equation], taken: set[str]) -> tuple[Index, ...]:
     """The letters of the first equation that reads a tensor; where none does, those of its own equation."""
     if readers:
-        return denominator_indices(readers[0], tensor, set(), taken)
+        found = denominator_indices(readers[0], tensor, set(), taken)
+        return tuple(Index(index.name, program.dims.find(index.dim)) for index in found)
     return program.resolved(program[tensor]).indices
 
 

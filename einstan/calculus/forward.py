@@ -29,11 +29,11 @@ from einstan.calculus.passes import (
     require_some,
     require_tensor,
 )
-from einstan.calculus.program import Assumption, Program, stated_extents
+from einstan.calculus.program import Assumption, Program, extents_told, stated_extents
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.calculus.stable import stabilised
 from einstan.language.arguments import checked
-from einstan.language.dims import axis, is_axis
+from einstan.language.dims import axis
 from einstan.language.errors import DifferentiationError
 from einstan.language.index import Index
 from einstan.language.place import at
@@ -83,7 +83,7 @@ def jvp(
     refuse_collisions(program, letter, "tangent of", live - set(directions))
     names = ForwardNames(forward)
     assumptions = program.resolved_assumptions() if assume else ()
-    stated = [(index, form) for equation in forward for index, form in equation.where if not is_axis(index.dim)]
+    stated = [pair for equation in forward for pair in extents_told(equation)]
     index = batch_index(batch, directions, scalars(*program))
 
     tangents: dict[Name, Name] = dict(directions)

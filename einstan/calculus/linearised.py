@@ -16,11 +16,10 @@ from einstan.calculus.named_cores import NamedCores, is_worth_naming, renamed, s
 from einstan.calculus.naming import ForwardNames, derived_equation
 from einstan.calculus.partial import Differentiator, Kinks, denominator_indices, only_compared, scalars
 from einstan.calculus.passes import reached
-from einstan.calculus.program import Program, stated_extents
+from einstan.calculus.program import Program, extents_told, stated_extents
 from einstan.calculus.simplify import simplify_product, simplify_sum
 from einstan.calculus.stable import stabilised
 from einstan.calculus.structure import structured
-from einstan.language.dims import is_axis
 from einstan.language.errors import DifferentiationError, ProgramError, ScopeError, nearest
 from einstan.language.index import Index, slot
 from einstan.language.place import at
@@ -47,7 +46,7 @@ class Linearised:
         self.forward = {e.name: e for e in stabilised(program, keep=(wrt,))}
         self.names = ForwardNames(e for e in self.forward.values() if isinstance(e.name, str) and e.name != of)
         self.assumptions = program.resolved_assumptions() if assume else ()
-        self.stated = [pair for e in self.forward.values() for pair in e.where if not is_axis(pair[0].dim)]
+        self.stated = [pair for e in self.forward.values() for pair in extents_told(e)]
         self.cores = NamedCores(program, self.stated)
         self.live = self._live()
         self.widest = max(program.ranks.values(), default=0)

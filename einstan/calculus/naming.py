@@ -110,10 +110,11 @@ def derived_equation(
         return node
 
     plain = Equation(name, indices, rewrite(rhs, rule))
-    used = {index.dim for index in (*indices, *bound_indices(plain.rhs))}
     own = {index for index, _ in sized}
-    stated = {index.dim: (index, form) for index, form in where if index.dim in used and index not in own}
-    return well_named(Equation(name, indices, plain.rhs, (*stated.values(), *sized)))
+    forms = {index.dim: form for index, form in where}
+    used = dict.fromkeys((*indices, *bound_indices(plain.rhs)))
+    stated = [(index, forms[index.dim]) for index in used if index.dim in forms and index not in own]
+    return well_named(Equation(name, indices, plain.rhs, (*stated, *sized)))
 
 
 def _capital(index: Index) -> Index:

@@ -20,10 +20,10 @@ from typing import Any
 from einstan.calculus.assume import assumed
 from einstan.calculus.naming import ForwardNames, derived_equation
 from einstan.calculus.parts import shortest_named
-from einstan.calculus.program import Assumption, stated_extents
+from einstan.calculus.program import Assumption, extents_told, stated_extents
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.language import parse_expression
-from einstan.language.dims import axis
+from einstan.language.dims import axis, loose
 from einstan.language.errors import DifferentiationError, ScopeError, nearest
 from einstan.language.functions import FUNCTIONS
 from einstan.language.index import Affine, Index, fresh_name, lowered, slot
@@ -370,11 +370,13 @@ def denominator_indices(
     access = next(n for n in preorder(equation.rhs) if isinstance(n, Indexed) and n.tensor == tensor)
     names = set(taken)
     found: list[Index] = []
+    short = loose(equation)
     for position, form in enumerate(access.slots):
         letter = lowered(_unnumbered(form.index.name, names | set(scalars))) if form.index is not None else "p"
         name = _next_letter(letter, names, scalars)
         names.add(name)
-        dim = form.index.dim if form.index is not None else axis(tensor, position)
+        place = axis(tensor, position)
+        dim = form.index.dim if form.index is not None and (form.index, place) not in short else place
         found.append(Index(name, dim))
     return tuple(found)
 
@@ -453,7 +455,7 @@ def partial(
     # What cancels before it is differentiated, x - x, has the derivative zero.
     if not terms and wrt in _behind(rhs, definitions or {}) and not isinstance(equation.name, Partial):
         raise only_compared(equation, wrt)
-    stated = [pair for e in (equation, *(definitions or {}).values()) for pair in e.where]
+    stated = [pair for e in (equation, *(definitions or {}).values()) for pair in (*e.where, *extents_told(e))]
     sum_of_terms = stated_extents(simplify_sum(term.with_in_place(()) for term in terms), stated)
     total = shortest_named(assumed(sum_of_terms, assumptions), names.parts)
     named = substitute(total, dict(zip(apart, denominators, strict=True)))

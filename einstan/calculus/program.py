@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from einstan.language.dims import UnionFind, axis, is_axis, qualified, redimensioned, relate
+from einstan.language.dims import UnionFind, axis, is_axis, qualified, redimensioned, relate, unguarded
 from einstan.language.errors import ProgramError
 from einstan.language.index import Affine, Index, Quotient, affine
 from einstan.language.node import Node, fold, holds, preorder, remembered
@@ -181,6 +181,26 @@ def dims_in(equation: Equation) -> frozenset[str]:
         elif isinstance(node, Sum | Reduce):
             found.update(index.dim for index in node.indices)
     return frozenset(found)
+
+
+def extents_told(equation: Equation) -> list[tuple[Index, Affine]]:
+    """What ``where`` states of the extents that no axis has, and what reads tell: ``|I| = |x.0| - 1`` of
+    ``x[I+1] - x[I]``."""
+    found = {index: form for index, form in equation.where if not is_axis(index.dim)}
+    reads: dict[Index, dict[str, list[tuple[int, int]]]] = {}
+    for index, place, form, _ in unguarded(equation):
+        if not is_axis(index.dim) and index not in found:
+            alone = form.terms[0][1] if len(form.terms) == 1 else 0
+            reads.setdefault(index, {}).setdefault(place, []).append((alone, form.constant))
+    for index, places in reads.items():
+        (place, forms), *others = places.items()
+        steps = {step for step, _ in forms}
+        if others or len(steps) > 1 or min(steps) < 1:
+            continue
+        (step,), most = steps, max(constant for _, constant in forms)
+        room = affine((Extent(Index(place)), 1), constant=-1 - most)
+        found[index] = affine((room, 1), constant=1) if step == 1 else affine((Quotient(room, step), 1), constant=1)
+    return list(found.items())
 
 
 def stated_extents(expr: Expr, where: Iterable[tuple[Index, Affine]]) -> Expr:

@@ -16,10 +16,10 @@ from einstan.calculus.brackets import decided
 from einstan.calculus.canonical import canonical, common_denominator, expanded
 from einstan.calculus.naming import ForwardNames
 from einstan.calculus.partial import Differentiator, Kinks, inlined
-from einstan.calculus.program import Assumption, Program, stated_extents
+from einstan.calculus.program import Assumption, Program, extents_told, stated_extents
 from einstan.calculus.simplify import simplify, simplify_sum
 from einstan.calculus.symmetries import averaged, symmetries
-from einstan.language.dims import is_axis, redimensioned
+from einstan.language.dims import redimensioned
 from einstan.language.errors import ClaimError
 from einstan.language.index import Affine, Index
 from einstan.language.node import holds, preorder, replace
@@ -122,7 +122,7 @@ def prove_partial(claim: Equation, program: Program, kinks: Kinks | None = None)
 def on_stated_ranges(*equations: Equation) -> list[Equation]:
     """The equations with stated extents put in, and one dimension for all indices of which they state the same number
     of values."""
-    stated = [pair for equation in equations for pair in equation.where if not is_axis(pair[0].dim)]
+    stated = [pair for equation in equations for pair in extents_told(equation)]
     if not stated:
         return list(equations)
     dims = {index.dim: f"{RANGE}{form.constant}" for index, form in stated if not form.terms}

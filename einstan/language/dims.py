@@ -9,11 +9,11 @@ The algebra knows dimensions only by these names, never sizes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from einstan.language.index import Index, slot
+from einstan.language.index import Affine, Index, slot
 from einstan.language.node import Node, fold, preorder, remembered
-from einstan.language.term import Delta, Equation, Extent, Indexed, Name, Reduce, Sum, rebound
+from einstan.language.term import Delta, Equation, Extent, Indexed, Iverson, Mul, Name, Partial, Reduce, Sum, rebound
 
 
 class UnionFind:
@@ -76,17 +76,98 @@ def _related(equation: Equation) -> tuple[tuple[str, str | None], ...]:
     found: dict[tuple[str, str | None], None] = {}
     for position, index in enumerate(equation.indices):
         found[axis(equation.name, position), index.dim] = None
+    free = loose(equation)
     for node in preorder(equation.rhs):
         if isinstance(node, Indexed):
             for position, form in enumerate(node.slots):
-                found[axis(node.tensor, position), None if form.index is None else form.index.dim] = None
+                place = axis(node.tensor, position)
+                tied = form.index is not None and (form.index, place) not in free
+                found[place, form.index.dim if tied and form.index is not None else None] = None
         elif isinstance(node, Delta):
             left, right = node.left.index, node.right.index
             if left is not None and right is not None:
                 found[left.dim, right.dim] = None
         elif isinstance(node, Index):
             found[node.dim, None] = None
+    for index in {index: None for index, _ in free}:  # where an extent is stated, its plain slots still agree
+        if index in dict(equation.where):
+            first, *others = [place for other, place in free if other is index]
+            found.update(dict.fromkeys((first, other) for other in others))
     return tuple(found)
+
+
+@remembered
+def unguarded(equation: Equation) -> tuple[tuple[Index, str, Affine, bool], ...]:
+    """Every slot that holds an index alone, and the others that no bracket around them guards: with each index in it,
+    the axis, and whether a bracket keeps the index in a range of its own."""
+    found: dict[tuple[Index, str, Affine, bool], None] = {}
+    stack: list[tuple[Node, frozenset[Node], frozenset[Node]]] = [(equation.rhs, frozenset(), frozenset())]
+    seen: set[tuple[Node, frozenset[Node], frozenset[Node]]] = set()
+    while stack:
+        node, guarded, ranged = entry = stack.pop()
+        if entry in seen:
+            continue
+        seen.add(entry)
+        if isinstance(node, Indexed):
+            for position, form in enumerate(node.slots):
+                held = [i for i, _ in form.terms if isinstance(i, Index) and (form.index is i or i not in guarded)]
+                found.update(dict.fromkeys((i, axis(node.tensor, position), form, i in ranged) for i in held))
+        if isinstance(node, Mul):
+            brackets = [factor for factor in node.factors if isinstance(factor, Delta | Iverson)]
+            guarded |= {index for bracket in brackets for index in bracket.free}
+            ranged |= {index for bracket in brackets if (index := _ranged(bracket)) is not None}
+        stack.extend((child, guarded, ranged) for child in reversed(node.children))
+    return tuple(found)
+
+
+def _ranged(bracket: Node) -> Index | None:
+    """The index that ``1[0 <= i < |n|]`` keeps in the range of another dimension."""
+    if not (isinstance(bracket, Iverson) and bracket.relations == ("<=", "<")):
+        return None
+    form, high = bracket.operands[1:]
+    extents = high.terms if isinstance(high, Affine) else ((high, 1),)
+    index = form.index if isinstance(form, Affine) else None
+    if index is None or not all(isinstance(e, Extent) and e.index.dim != index.dim for e, _ in extents):
+        return None
+    return index
+
+
+@remembered
+def loose(equation: Equation) -> tuple[tuple[Index, str], ...]:
+    """The indices, with axes, that stand alone in a slot and yet need not run over all of the axis: ``x[i]`` beside
+    ``x[i+1]``, which one range keeps inside, and ``x[i]`` where the extent of i is stated.
+
+    A read that a bracket around it guards tells nothing of a range.
+    """
+    stated = {index: form for index, form in equation.where}
+    forms = unguarded(equation)
+    plain = {(index, place): None for index, place, form, _ in forms if form.index is not None}
+    shifted = {(index, place) for index, place, form, _ in forms if form.index is None}
+    ranged = {(index, place) for index, place, form, kept in forms if form.index is not None and kept}
+    ranged -= {(index, place) for index, place, form, kept in forms if form.index is not None and not kept}
+    own = {axis(equation.name, k) for k in range(len(equation.indices))}
+
+    def told(index: Index) -> bool:
+        """Whether something else says how far an index runs."""
+        others = any(other is index and (other, place) not in ranged | shifted for other, place in plain)
+        apart = is_axis(index.dim) and index.dim not in own and (index, index.dim) not in plain
+        return others or apart or index in stated or isinstance(equation.name, Partial)
+
+    return tuple(
+        (index, place)
+        for index, place in plain
+        if (index, place) in shifted
+        or ((index, place) in ranged and told(index))
+        or (index in stated and not _is_extent(stated[index], index, plain))
+    )
+
+
+def _is_extent(form: Node, index: Index, plain: Collection[tuple[Index, str]]) -> bool:
+    """Whether a stated extent is that of an axis which the index fills: then nothing is left over."""
+    atoms = form.terms if isinstance(form, Affine) and form.constant == 0 else ()
+    if len(atoms) != 1 or atoms[0][1] != 1 or not isinstance(atoms[0][0], Extent):
+        return False
+    return (index, atoms[0][0].index.name) in plain
 
 
 def qualified(dim: str, prefix: str) -> str:

@@ -153,12 +153,15 @@ def extents_named(equation: Equation, letters: bool) -> Equation:
     def rule(node: Node) -> Node:
         return Extent(spelled(node.index)) if isinstance(node, Extent) else node
 
-    where = []
+    where: dict[Index, Node] = {}
     for index, form in equation.where:
-        others = (other for other in visible if classes.find(other.dim) == classes.find(index.dim))
-        speaker = index if index in visible else next(others, index)
-        where.append((speaker, rewrite(form, rule)))
-    return Equation(equation.name, equation.indices, rewrite(equation.rhs, rule), tuple(where))
+        others = [other for other in visible if classes.find(other.dim) == classes.find(index.dim)]
+        speakers = [index if index in visible else next(iter(others), index)]
+        if not is_axis(index.dim):  # every letter of that range, since nothing else ties them
+            speakers += [other for other in visible if other.dim == index.dim]
+        for speaker in speakers:
+            where.setdefault(speaker, rewrite(form, rule))
+    return Equation(equation.name, equation.indices, rewrite(equation.rhs, rule), tuple(where.items()))  # type: ignore[arg-type]
 
 
 def _same_letter(spelled: str, name: str, taken: Collection[str]) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from einstan.language.dims import UnionFind, axis, is_axis
+from einstan.language.dims import UnionFind, axis, is_axis, loose
 from einstan.language.index import Index, capitalised, lowered
 from einstan.language.naming import visible_indices
 from einstan.language.node import preorder
@@ -18,7 +18,7 @@ from einstan.language.term import Delta, Equation, Extent, Indexed, Reduce, Sum
 def tied(equation: Equation) -> dict[str, str] | None:
     """The first axis of every dimension, where the text ties every index to an axis and indices to each other just
     as their dimensions do, and every extent's letter stands for one axis; None where it does not."""
-    if equation.where:
+    if equation.where or loose(equation):
         return None
     ties = UnionFind()
     members: dict[str, dict[str, Index]] = {}

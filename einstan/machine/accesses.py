@@ -22,7 +22,10 @@ class Accesses(Builder):
         plain = [scope[form.index] if form.index is not None else None for form in node.slots]
         if stored.value is None:
             return stored.coefficient or ONE, None
-        if None not in plain:
+        short = any(
+            label is not None and self.spaces[label][0] != stored.dims[k] for k, label in enumerate(plain)
+        )  # a range that is shorter than the axis
+        if None not in plain and not short:
             labels: dict[int, int] = {a: plain[k] for k, a in enumerate(stored.slots) if a is not None}  # type: ignore[misc]
             ref = Ref(stored.value, tuple(labels[a] for a in range(len(labels))))
             once = tuple(dict.fromkeys(ref.labels))

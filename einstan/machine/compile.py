@@ -278,6 +278,8 @@ class Compiled:
             return specialised(made, precisions, self.function, precision, reuse_buffers=self.reuse_buffers)
 
         made = self._planned(extents, precisions, code, general)
+        if general and key is not None:  # code for one size finds out while it is written
+            refuse_outside(made.graph, extents.known)
         found = Specialisation(made, made.code, self.inputs, key, made.code.contiguous)
         if made.code.contiguous:
             return found

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from einstan.calculus.program import Program
-from einstan.language.dims import axis, is_axis
+from einstan.language.dims import axis, is_axis, loose
 from einstan.language.errors import ExtentError, nearest
 from einstan.language.index import Affine, Index, Quotient, lowered
 from einstan.language.node import preorder, remembered
@@ -132,6 +132,7 @@ def infer(
     for equation in program.equations:
         if only is not None and equation.name not in only:
             continue
+        _refuse_left_over(extents, equation)
         for index in _indices(equation):
             if extents.dim(equation, index) not in extents.known:
                 raise _unknown(extents, equation, index)
@@ -213,11 +214,13 @@ def _solve(extents: Extents, backwards: bool = False) -> None:
 @remembered
 def _arithmetic(equation: Equation) -> tuple[tuple[Read, int, Affine], ...]:
     """The slots with arithmetic that no guard bounds above: what can determine an extent."""
+    short = loose(equation)
     return tuple(
         (read, position, form)
         for read in reads(equation)
         for position, form in enumerate(read.access.slots)
-        if form.index is None and not bounds_above(read.guards, form)
+        if not bounds_above(read.guards, form)
+        and (form.index is None or (form.index, axis(read.access.tensor, position)) in short)
     )
 
 
@@ -302,6 +305,44 @@ def _solve_reads(extents: Extents, equation: Equation) -> bool:
     return bool(largest)
 
 
+Told = dict[tuple[str, str], tuple[Index, Indexed, list[Affine]]]
+
+
+def ranges_told(extents: Extents, equation: Equation) -> Told:
+    """By the dimension of an index, and an axis: the reads of that axis, plain and shifted, that tell its range."""
+    stated = {index for index, _ in equation.where}
+    places = {place: index for index, place in loose(equation) if index not in stated}
+    found: Told = {}
+    for read, position, form in extents.arithmetic.get(equation, ()):
+        index = places.get(axis(read.access.tensor, position))
+        if index is not None and index in form.free:
+            key = extents.dim(equation, index), extents.program.dims.find(axis(read.access.tensor, position))
+            found.setdefault(key, (index, read.access, []))[2].append(form)
+    return found
+
+
+def _refuse_left_over(extents: Extents, equation: Equation) -> None:
+    """``w[i] (x[i+1] - x[i])`` reads all of x: a shorter w is an error, and so is a longer one."""
+    for (dim, place), (index, access, forms) in ranges_told(extents, equation).items():
+        tops = [highest(extents, equation, form, dim) for form in forms]
+        if dim not in extents.known or place not in extents.known or None in tops:
+            continue
+        sizes = [(extents.known[place] - 1 - top[1]) // top[0] for top in tops if top is not None and top[0] > 0]
+        if sizes and min(sizes) != extents.known[dim]:
+            raise ExtentError(
+                f"{index.name} has two sizes: {extents.known[dim]} from {extents.source[dim]} and {min(sizes)} from "
+                f"{access.tensor}",
+                **at(equation, access),
+                inferred=f"{access.tensor} has size {extents.known[place]} there",
+                repair=f"give arrays for which |{index.name}| is one size, or state it: where |{index.name}| = ...",
+            )
+
+
+def read_text(extents: Extents, equation: Equation, dim: str, place: str, forms: list[Affine], size: Spell) -> str:
+    """The largest range of a dimension for which every form is inside an axis, as Python text."""
+    return _read_formula(extents, equation, dim, [(place, form) for form in forms], None).text(size)
+
+
 def stated_formula(extents: Extents, equation: Equation, index: Index, form: Affine) -> Formula:
     """The extent that ``where`` states."""
     falls = form.constant < 0 or any(k < 0 or isinstance(atom, Quotient) for atom, k in form.terms)
@@ -313,7 +354,7 @@ def stated_formula(extents: Extents, equation: Equation, index: Index, form: Aff
 
 
 def _read_formula(
-    extents: Extents, equation: Equation, dim: str, told: list[tuple[str, Affine]], access: Indexed
+    extents: Extents, equation: Equation, dim: str, told: list[tuple[str, Affine]], access: Indexed | None
 ) -> Formula:
     """The smallest of the extents for which each read is inside."""
 
@@ -442,7 +483,8 @@ def _fill(extents: Extents, nominal: int) -> None:
     states comes of what it speaks of."""
     program = extents.program
     long = windowed(program)
-    stated = {extents.dim(equation, index) for equation in program.equations for index, _ in equation.where}
+    stated = {extents.dim(e, i) for e in program.equations for i, form in e.where if not _of_axis(extents, e, i, form)}
+    stated |= {extents.dim(e, i) for e in program.equations for i, _ in loose(e) if i not in dict(e.where)}
     own = [program.dims.find(axis(name, k)) for name, rank in program.inputs.items() for k in range(rank)]
     inputs = set(map(str, program.inputs))
     read = ((e, n.index) for e in program.equations for n in _sizes_read(e))
@@ -457,6 +499,13 @@ def _fill(extents: Extents, nominal: int) -> None:
             if extents.dim(equation, index) not in extents.known:
                 extents.learn(extents.dim(equation, index), nominal, NOMINAL)
                 _solve(extents)
+
+
+def _of_axis(extents: Extents, equation: Equation, index: Index, form: Affine) -> bool:
+    """Whether ``where |p| = |x.0|`` says what the program knows."""
+    atoms = [atom for atom, k in form.terms if k == 1 and isinstance(atom, Extent)]
+    plain = len(atoms) == len(form.terms) == 1 and form.constant == 0
+    return plain and extents.dim(equation, atoms[0].index) == extents.dim(equation, index)
 
 
 def _sizes_read(equation: Equation) -> list[Extent]:
@@ -537,6 +586,14 @@ def _disagreement(extents: Extents, dim: str, size: int, source: str, equation: 
     else:  # one of the two is no axis: a size that is given by name, or one that is stated
         axes = [place for place in (first, source) if _tensor(program, place) is not None]
         meetings = [m for m in _meetings(extents, dim) if equation is None or m[0] is equation]
+        if not meetings:  # axes that are equal because a range was stated that is shorter than both
+            equations = [e for e in program.equations if any(axis_of == first for _, axis_of in loose(e))]
+            shown = equations[0] if equations else program.equations[-1]
+            return ExtentError(
+                f"{first} and {source} have two sizes, {old} and {size}, and one index fills both",
+                **at(shown, _tensor(program, source)),
+                repair="give arrays of which these axes have one size",
+            )
         shown, index, held = next((m for m in meetings if any(place in m[2] for place in axes)), meetings[0])
         what = next((_tensor(program, place) for place in axes if place in held), None)
     inferred = [f"{one} and {other} are one: {by}" for one, other, by, _ in chain]

@@ -15,7 +15,7 @@ from einstan.language.term import Add, Apply, Const, Expr, Extent, Mul, Name, is
 from einstan.machine.backends.numpy import HELPERS, UFUNCS
 from einstan.machine.builder import extents_in
 from einstan.machine.emit import Emitter, Source
-from einstan.machine.extents import GIVEN, form_text
+from einstan.machine.extents import GIVEN, form_text, ranges_told, read_text
 from einstan.machine.lower import never_negative
 from einstan.machine.operations import Form, Operation, combined
 from einstan.machine.overlaps import tuple_of
@@ -188,6 +188,10 @@ class General(Emitter):
                 own, stated = self.size(dim), form_text(known, equation, form, self.size)
                 if own != stated and f"    {own} = {stated}" not in self.size_lines:
                     self.refuse(f"{own} != {stated}", f"|{index.name}| is not {form} in {equation}")
+            for (dim, place), (index, access, forms) in ranges_told(known, equation).items():
+                own, told = self.size(dim), read_text(known, equation, dim, place, forms, self.size)
+                if own != told and f"    {own} = {told}" not in self.size_lines:
+                    self.refuse(f"{own} != {told}", f"|{index.name}| is not what {access} tells in {equation}")
         for each in self.plan.nonzero:
             unless = [self.size(dim) for dim in dict.fromkeys(each.unless)]
             condition = " and ".join([f"{bracketed(self.number(each.number))} == 0", *unless])

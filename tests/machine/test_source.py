@@ -211,8 +211,12 @@ def test_what_has_no_value_is_refused():
         window(np.ones(2), np.ones(3))
     stated = function_of(Program("y[i] = x[i+1] z[i] where |i| = |x.0| - 1").source())
     assert stated(np.arange(3.0), np.ones(2))[0].tolist() == [1, 2]
-    with pytest.raises(ValueError, match=r"\|i\| is not"):
-        stated(np.arange(3.0), np.ones(3))
+    with pytest.raises(ValueError, match=r"outside of \(1,\)"):
+        stated(np.arange(3.0), np.ones(1))
+    weighted = function_of(Program("y[i] = (x[i+1] - x[i]) z[i]").source())
+    assert weighted(np.arange(3.0), np.ones(2))[0].tolist() == [1, 1]
+    with pytest.raises(ValueError, match=r"\|i\| is not what"):
+        weighted(np.arange(3.0), np.ones(1))
 
 
 # ---- everything that has a source ------------------------------------------------------------------------------------
