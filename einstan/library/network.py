@@ -370,8 +370,8 @@ class Network(Composable):
 
     def _refuse_unknown(self, data: Mapping[str, object]) -> None:
         for name in data:
-            if name not in self.program.ranks:
-                known = [*self.inputs, *self.params]
+            known = [*self.inputs, *self.params]  # also those that tell a size alone
+            if name not in self.program.ranks and name not in known:
                 raise DataError(
                     f"the network has no input {name}",
                     inferred=f"its inputs are {', '.join(known)}",

@@ -92,6 +92,7 @@ def fit(
     state = _first_state(network, data, params, optimiser, seed, resume)
     options = {"fast": False, **(compile_options or {})}  # numba would come in at a moment that nobody can repeat
     step = network.value_and_grad(loss, wrt=tuple(state.params)).compile(check=False, **options)
+    cut.keep(map(str, step.compiled.program.inputs))  # what only other tensors of the network read has no use
     evaluate = network.evaluator(*dict.fromkeys((loss, *(t for m in metrics for t in m.tensors if network.has(t)))))
     goal = _Goal(monitor, metrics, validation is not None)
     told = [callback(each) for each in callbacks]
@@ -270,6 +271,11 @@ class _Cutter:
                         inferred=f"the equations say that the first axis of {first} and axis {k} of {name} are equal",
                         repair=f"give {name} one row for each row of {first}",
                     )
+
+    def keep(self, names: Iterable[str]) -> None:
+        """Cut these tensors alone."""
+        kept = set(names)
+        self.data = {name: array for name, array in self.data.items() if name in kept}
 
     def __call__(self, rows: np.ndarray) -> Arrays:
         cut = {}

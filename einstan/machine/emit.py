@@ -136,7 +136,9 @@ class Emitter(Positions):
             return
         for ref in operation.operands:
             self.spell_number(ref.value, constant)
+        self.written = operation
         made = getattr(self, f"do_{kind}")(value, operation, constant)
+        self.written = None
         self.variables[value] = made
         made.constant = constant
         self.release(value, operation)

@@ -62,6 +62,7 @@ class Writer:
         self.uses: dict[int, int] = {}
         floats = {p for n, p in precisions.items() if p.startswith("float")} or {precision}
         self.precision = max(floats, key=lambda p: int(p[5:]))
+        self.written: Operation | None = None  # the operation that is being written
         self.arguments = tuple(n for n in made.program.inputs if self._input(n) is not None)
 
     def _input(self, name: Name) -> int | None:
@@ -187,7 +188,8 @@ class Writer:
         """A value as floats, for what does not take bools or integers."""
         variable = self.variables[ref.value]
         if variable.type in ("bool", "int"):
-            return f"{variable.text}.astype(np.{self.precision})"
+            precision = self.precision if self.written is None else self.precision_of(self.written)
+            return f"{variable.text}.astype(np.{precision})"
         return variable.text
 
     def precision_of(self, operation: Operation) -> str:

@@ -225,3 +225,10 @@ def test_tensors_without_the_batch_axis_are_passed_whole():
     arrays = {"X": X, "m": np.array([1.0, 0.0, 1.0]), "Y": X @ [1.0, 2.0, 3.0]}
     history = fit(net, "L", arrays, epochs=60, batch=4, optimiser=SGD(0.1))
     assert history.params["w"][1] == 1
+
+
+def test_lines_that_the_loss_does_not_rest_on_do_not_matter():
+    net = Network("Z[n] = X[n,K] w[K]\nL = mean[N]((y[N] - Z[N])^2)\nother[n] = u[n] Z[n]", parameters={"w": "zeros"})
+    X, y = np.array([[1.0, 2], [0.5, -1], [2, 0.25]]), np.array([1.0, 2, -0.5])
+    found = fit(net, "L", {"X": X, "y": y, "u": np.ones(3)}, epochs=1, optimiser=SGD(0.1))
+    np.testing.assert_allclose(found.params["w"], 0.1 * 2 / 3 * X.T @ y, rtol=1e-12)

@@ -190,6 +190,15 @@ def test_mixed_precisions_are_promoted():
     assert compile(parse("y[i] = 2 x[i]"), dtype=np.float32)(x=np.ones(3))["y"].dtype == np.float32
 
 
+@pytest.mark.parametrize("reuse_buffers", [False, True])
+def test_a_bracket_takes_the_precision_of_its_factors(reuse_buffers):
+    text = "e[i] = sum[K](1[K <= i] x[K])", "f[i] = y[i] + e[i]"
+    step = compile(Program(map(parse, text)), reuse_buffers=reuse_buffers)
+    found = step(x=np.ones(3, np.float32), y=np.ones(3))
+    assert (found["e"].dtype, found["f"].dtype) == (np.float32, np.float64)
+    np.testing.assert_array_equal(found["e"], [1, 2, 3])
+
+
 def test_lists_and_numbers_become_float64():
     made = compile(parse("y[i] = a x[i]"))(a=2, x=[1, 2, 3])["y"]
     assert made.dtype == np.float64

@@ -60,7 +60,8 @@ class Case(Meant):
                 low = 4 if name in self.positive else -28
                 width = max(28 - low, 2 * count)
                 numbers = rng.sample([k for k in range(low, low + width) if k], count)
-                made[name] = (np.array(numbers, dtype=np.float64) / 16).astype(self.dtype).reshape(shape)
+                dtype = rng.choice(("float64", "float32")) if self.dtype == "mixed" else self.dtype
+                made[name] = (np.array(numbers, dtype=np.float64) / 16).astype(dtype).reshape(shape)
         return made
 
     @cached_property

@@ -47,7 +47,8 @@ def backward_some(run: Run) -> Iterator[Compared]:
 @route("backward by loops", share=0.1)
 def backward_by_loops(run: Run) -> Iterator[Compared]:
     whole = run.backward.whole
-    found = evaluate(whole, run.data, None, FLOATS)
+    read = {str(name) for name in whole.inputs}
+    found = evaluate(whole, {n: a for n, a in run.data.items() if n in read}, None, FLOATS)
     yield from gradients(run, {str(name): nested(tensor) for name, tensor in found.items()})
 
 
@@ -79,7 +80,7 @@ def backward_numba(run: Run) -> Iterator[Compared]:
 
 @route("backward.source()", share=0.1)
 def backward_source(run: Run) -> Iterator[Compared]:
-    text = run.backward.source(dtype=run.case.dtype)
+    text = run.backward.source(dtype=run.dtype)
     yield from gradients(run, executed(text, run.data))
     other = other_sizes(run.case)
     if resized(other) and sensible(other) and other.derivable:
@@ -147,6 +148,43 @@ def hessian(run: Run) -> Iterator[Compared]:
     yield "dense", np.tensordot(found.dense(), v, v.ndim), want
 
 
+@route("orders of a derivative", share=0.04)
+def orders(run: Run) -> Iterator[Compared]:
+    of, wrt = inner(run)
+    for order in ("forward", "reverse", "cross-country"):
+        yield (
+            f"d{of}/d{wrt} {order}",
+            run.program.derivative(of, wrt, order=order)(run.data).dense(),
+            run.case.jacobians[of][wrt],
+        )
+
+
+@route("hessian of two", share=0.04, when=entries, second=True)
+def hessian_of_two(run: Run) -> Iterator[Compared]:
+    other = run.rng.choice(run.case.wrt)
+    found = run.program.hessian(run.case.loss, run.one, other)(run.data)
+    v = run.direction(other)
+    yield f"{run.one} {other}", np.tensordot(found.dense(), v, v.ndim), run.case.hessian_product({other: v})[run.one]
+
+
+@route("partial of a partial", share=0.04, when=entries, second=True)
+def partial_of_a_partial(run: Run) -> Iterator[Compared]:
+    v = run.direction(run.one)
+    want = run.case.hessian_product({run.one: v})[run.one]
+    if not np.abs(want).max(initial=0) > 1e-3:
+        return  # what does not depend has no partial, and is refused
+    once = run.program.partial(run.case.loss, run.one)
+    (found,) = once.partial(str(once.equations[0].name), run.one).compile()(run.data).values()
+    yield run.one, np.tensordot(found, v, v.ndim), want
+
+
+@route("derivation", share=0.01)
+def derivation(run: Run) -> Iterator[Compared]:
+    """Every step is proved."""
+    steps = run.program.derivation(run.case.loss, run.one)
+    yield "steps", "\n".join(str(proof) for proof in steps.check() if not proof), ""
+
+
 @route("jvp", share=0.15)
 def jvp(run: Run) -> Iterator[Compared]:
     wrt = run.rng.sample(run.case.wrt, run.rng.randint(1, len(run.case.wrt)))
@@ -166,12 +204,36 @@ def vjp(run: Run) -> Iterator[Compared]:
     yield f"d{wrt}", found[f"d{wrt}"], np.tensordot(cotangent, run.case.jacobians[of][wrt], cotangent.ndim)
 
 
+@route("products, batched", share=0.06)
+def batched(run: Run) -> Iterator[Compared]:
+    of, wrt = inner(run)
+    want = run.case.jacobians[of][wrt]
+    v = np.stack([run.direction(wrt, salt) for salt in "ab"])
+    found = run.program.jvp(of, {wrt: "Dir"}, batch="r").compile()({**run.data, "Dir": v})
+    yield f"t{of}", found[f"t{of}"], np.stack([np.tensordot(want, each, each.ndim) for each in v])
+    c = np.stack([run.like(run.case.values[of], of + salt) for salt in "ab"])
+    found = run.program.vjp({of: "Cot"}, [wrt], batch="r").compile()({**run.data, "Cot": c})
+    yield f"d{wrt}", found[f"d{wrt}"], np.stack([np.tensordot(each, want, each.ndim) for each in c])
+
+
 @route("hvp", share=0.1, when=entries, second=True)
 def hvp(run: Run) -> Iterator[Compared]:
     v = run.direction(run.one)
     made = run.program.hvp(run.case.loss, {run.one: f"V{run.one}"}).compile()
     found = made({**run.data, f"V{run.one}": v})
     yield f"td{run.one}", found[f"td{run.one}"], run.case.hessian_product({run.one: v})[run.one]
+
+
+@route("hvp of all, batched", share=0.04, when=entries, second=True)
+def hvp_of_all(run: Run) -> Iterator[Compared]:
+    """Two directions at once, along all inputs together."""
+    rows = [{name: run.direction(name, salt) for name in run.case.wrt} for salt in "ab"]
+    made = run.program.hvp(run.case.loss, {name: f"V{name}" for name in run.case.wrt}, batch="r").compile()
+    stacked = {f"V{name}": np.stack([row[name] for row in rows]) for name in run.case.wrt}
+    found = made({**run.data, **stacked})
+    wanted = [run.case.hessian_product(row) for row in rows]
+    for name in run.case.wrt:
+        yield f"td{name}", found[f"td{name}"], np.stack([want[name] for want in wanted])
 
 
 @route("claims", share=0.03, when=lambda case: "empty" not in case.features)

@@ -33,7 +33,7 @@ BOUND = ("I", "J", "K", "N", "M", "P")
 GIVEN = ("x", "y", "w", "a", "b", "c", "v", "u", "X", "W", "A", "B", "q", "r", "g", "s", "x1", "y1", "lam", "W2", "C")
 COMPUTED = ("Z", "e", "h", "f", "S", "H", "U", "V", "z", "o", "G", "F", "E", "Z1", "Z2", "h2", "f2", "t2")
 SMOOTH = ("exp", "sin", "cos", "tanh", "sigmoid", "softplus", "arctan", "erf", "sinh")
-KINKED = ("relu", "abs", "relu", "abs", "sign")
+KINKED = ("relu", "abs", "relu", "abs", "sign", "floor")
 
 
 def number(value: Any) -> Num:
@@ -153,7 +153,7 @@ class Expressions:
         kinds = ["ref"] * 9 + ["number", "scalar"]
         filled = [index for index in scope if self.sizes[index[1]]]
         kinds += ["extent"] if filled else []
-        kinds += ["bracket", "delta"] if scope else []
+        kinds += ["bracket", "delta", "ones"] if scope else []
         kinds += ["gather", "padded"] if filled else []
         match self.pick(*kinds):
             case "number":
@@ -166,6 +166,8 @@ class Expressions:
                 return Quot(self.constant(), Ext(name)) if self.chance(0.6) else Ext(name)
             case "bracket":
                 return Prod((self.bracket(scope), self.ref(scope)))
+            case "ones":
+                return Ones(self.rng.choice(scope)[0])
             case "delta":
                 one = self.rng.choice(scope)
                 others = [index for index in scope if index[1] == one[1] and index != one]
@@ -303,6 +305,4 @@ def anchored(body: Any) -> set[str]:
             found |= {slot.plain for slot in node.slots if slot.plain}
             if any(slot.plain is None and slot.atoms for slot in node.slots):  # windows determine their own
                 found |= {atom for slot in node.slots for atom, _ in slot.atoms if isinstance(atom, str)}
-        elif isinstance(node, Ones):
-            found.add(node.index)
     return found

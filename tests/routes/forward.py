@@ -115,6 +115,18 @@ def memory_limit(run: Run) -> Iterator[Compared]:
     yield from values(run, run.program.compile(memory_limit=1 << 20)(run.data))
 
 
+@route("compile(dtype=...)", share=0.1)
+def converted(run: Run) -> Iterator[Compared]:
+    yield from values(run, run.program.compile(dtype=run.dtype)(run.data))
+
+
+@route("Network.evaluator", share=0.1)
+def evaluator(run: Run) -> Iterator[Compared]:
+    names = [line.name for line in run.case.lines]
+    wanted = run.rng.sample(names, run.rng.randint(1, len(names)))
+    yield from values(run, run.network.evaluator(*wanted)(run.params, **run.others))
+
+
 @route("Equation(...)", share=0.15)
 def equations(run: Run) -> Iterator[Compared]:
     """One equation after another, each with the values of those before."""
@@ -153,7 +165,7 @@ def executed(source: str, data: Mapping[str, Any]) -> dict[str, Any]:
 @route("source()", share=0.3)
 def source(run: Run) -> Iterator[Compared]:
     """Without sizes it is right for every size, or refused."""
-    text = run.program.source(dtype=run.case.dtype)
+    text = run.program.source(dtype=run.dtype)
     yield from values(run, executed(text, run.data))
     other = other_sizes(run.case)
     if resized(other) and sensible(other):
@@ -163,5 +175,5 @@ def source(run: Run) -> Iterator[Compared]:
 @route("source(sizes)", share=0.2)
 def source_with_sizes(run: Run) -> Iterator[Compared]:
     sizes = {f"{name}.{k}": size for name, a in run.data.items() for k, size in enumerate(a.shape)}
-    text = run.program.source(sizes, dtype=run.case.dtype)
+    text = run.program.source(sizes, dtype=run.dtype)
     yield from values(run, executed(text, run.data))

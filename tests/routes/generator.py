@@ -17,8 +17,8 @@ from tests.routes.expressions import HALF, ONE, SMOOTH, TWO
 from tests.routes.habits import Habits
 from tests.routes.tree import Add, Ext, Fun, Index, Line, Pow, Prod, Quot, Red, Ref, Slot
 
-LARGEST = {"float64": 1e5, "float32": 1e3}
-NEAREST = {"float64": 1e-6, "float32": 1e-3}
+LARGEST = {"float64": 1e5, "float32": 1e3, "mixed": 1e3}
+NEAREST = {"float64": 1e-6, "float32": 1e-3, "mixed": 1e-3}
 ATTEMPTS = 60
 
 
@@ -106,7 +106,7 @@ HABITS: list[Callable[[Maker], None]] = [
 def attempt(rng: random.Random, guards: bool = True) -> Case:
     maker = Maker(rng, guards)
     loss = maker.program()
-    dtype = "float32" if rng.random() < 0.2 else "float64"
+    dtype = rng.choices(("float64", "float32", "mixed"), (15, 4, 1))[0]
     features = set(maker.features) | ({"empty"} if 0 in maker.sizes.values() else set())
     used = {name for line in maker.lines for name in _read(line)}
     inputs = {name: dims for name, dims in maker.inputs.items() if name in used}

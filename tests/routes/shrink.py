@@ -13,7 +13,7 @@ from tests.routes.case import Case
 from tests.routes.expressions import anchored
 from tests.routes.generator import usable
 from tests.routes.meaning import OutsideError
-from tests.routes.run import Finding, Route, Run, on
+from tests.routes.run import Finding, Route, Run, on, possible
 from tests.routes.tree import (
     Add,
     Delta,
@@ -58,7 +58,7 @@ def again(case: Case, taken: Route) -> Finding | None:
             return None
     except (OutsideError, KeyError, IndexError, ValueError):
         return None
-    return on(Run(case), taken)[0] if taken.when(case) else None
+    return on(Run(case), taken)[0] if possible(case, taken) else None
 
 
 def sound(case: Case) -> bool:
@@ -120,7 +120,7 @@ def candidates(case: Case) -> Iterator[Case]:
     for dim, size in case.sizes.items():
         if size > 1:
             yield case.with_sizes({**case.sizes, dim: size - 1}, case.data_seed)
-    if case.dtype == "float32":
+    if case.dtype != "float64":
         yield replace(case, dtype="float64")
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import einstan as es
 from einstan.optimize import newton
 from tests.routes.case import Case
+from tests.routes.forward import executed
 from tests.routes.run import Compared, Run, route
 
 Array = Any
@@ -69,6 +70,15 @@ def some_parameters(run: Run) -> Iterator[Compared]:
     _, found = step({name: run.data[name] for name in wrt}, **rest)
     for name in wrt:
         yield f"d{name}", found[name], run.gradients[name]
+
+
+@route("value_and_grad.source()", share=0.1)
+def value_and_grad_source(run: Run) -> Iterator[Compared]:
+    made = run.network.value_and_grad(run.case.loss)
+    found = executed(made.source(dtype=run.dtype), run.data)
+    yield run.case.loss, found[run.case.loss], run.case.values[run.case.loss]
+    for name in run.case.wrt:
+        yield f"d{name}", found[f"d{name}"], run.gradients[name]
 
 
 def trainable(case: Case) -> bool:
