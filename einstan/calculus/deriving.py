@@ -157,12 +157,13 @@ class _Deriving:
                 steps.insert(0, (reason, add(self._chain(reader, tensor, apart) for reader in readers)))
             elif steps:
                 steps = [(f"chain rule, {rules}", steps[0][1])]
-            target = final or derived_equation(f"d{tensor}", below, simplify(used_up(steps[-1][1])), self.stated)
-            if final is None:
-                made.append(target)
-                known.add(str(target.name))
+            if final is None:  # a cotangent that the backward pass has no need to name
+                side = substitute(simplify(used_up(steps[-1][1])), dict(zip(apart, below, strict=True)))
+                final = derived_equation(f"d{tensor}", below, side, self.stated)  # type: ignore[arg-type]
+                made.append(final)
+                known.add(str(final.name))
                 whole = Program((*self.program.equations, *made), self.program.assumptions)
-            yield self._derivation(whole, target, whole.resolved(target), apart, steps, readers, {})
+            yield self._derivation(whole, final, whole.resolved(final), apart, steps, readers, {})
 
     def _depending(self, tensor: Name) -> list[Name]:
         """The tensors through which others come to depend on a tensor."""

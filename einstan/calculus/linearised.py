@@ -54,13 +54,14 @@ class Linearised:
         self.outer: dict[Name, tuple[Index, ...]] = {}  # the indices of a tensor where it is made
         self.edges: dict[Name, dict[Name, Expr]] = {}
         self.readers: dict[Name, set[Name]] = {}
+        self.by_value = False  # whether the denominator is read by its values, be its derivative zero: ``sign(x[i])``
         for number, each in enumerate((wrt, *self.live) if self.live else ()):
             self._number(each, number)
         for each in self.live:
             for source in (wrt, *self.live):
                 if source in tensors(self.forward[each].rhs):
                     self._edge(each, source, self._local(self.forward[each], source, kinks))
-        if self.live and not any(wrt in sources for sources in self.edges.values()) and not higher:
+        if self.live and not self.by_value and not higher:
             raise only_compared(program[next(e.name for e in program if wrt in program.reads[e.name])], wrt)
 
     # ---- the graph ---------------------------------------------------------------------------------------------------
@@ -91,7 +92,9 @@ class Linearised:
         """The local partial of one equation with respect to one tensor that it reads."""
         apart = tuple(Index(f"{i.name}'", i.dim) for i in self.inner[source])  # no letter of the equation's
         rule = Differentiator(source, apart, rename=self.names, kinks=kinks)
-        total = simplify_sum(term.with_in_place(()) for term in rule.terms(equation.rhs))
+        terms = rule.terms(equation.rhs)
+        self.by_value = self.by_value or (source == self.wrt and bool(terms))
+        total = simplify_sum(term.with_in_place(()) for term in terms)
         total = assumed(self.names(stated_extents(total, self.stated)), self.assumptions)
         old, new = (*equation.indices, *apart), (*self.outer[equation.name], *self.inner[source])
         return renamed(total, old, new)

@@ -78,7 +78,7 @@ class Meant:
     def hessian_product(self, directions: Mapping[str, Array]) -> dict[str, Array]:
         """Central differences of exact gradients, four of them, so that the error is of the order h^4."""
         total: dict[str, Array] = dict.fromkeys(self.wrt, 0.0)
-        h = 2e-3
+        h = 3e-4
         for factor, weight in ((1, 8), (-1, -8), (2, -1), (-2, 1)):
             there = {n: np.asarray(self.data[n], float) + factor * h * v for n, v in directions.items()}
             found = self.gradients_at(there)
@@ -96,7 +96,7 @@ class Meant:
     @cached_property
     def curvable(self) -> bool:
         """Whether no kink is near, so that differences of gradients are second derivatives."""
-        return self.plain.closest > 0.06
+        return self.plain.closest > 0.01
 
     @cached_property
     def finite(self) -> bool:

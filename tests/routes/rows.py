@@ -150,6 +150,11 @@ def scaled_maximum(a: Array, x: Array) -> dict[str, Array]:
     return {"L": (a * x)[np.argmax((a * x).real)]}
 
 
+def signs(u: Array, c: Array) -> dict[str, Array]:
+    U = np.sign(u.real) + 0j
+    return {"U": U, "L": (U * c).sum()}
+
+
 ROWS = [
     Row("regression", "Z[n] = X[n,K] w[K]\ne[n] = y[n] - Z[n]\nL = e[N]^2 / |N|",
         {"X": [[1, 2], [0.5, -1], [2, 0.25]], "w": [0.5, -1], "y": [1, 2, -0.5]}, regression, "w"),
@@ -169,4 +174,11 @@ ROWS = [
     Row("a maximum of products again", "L = max[I]((x[I] - s) (x[I] + s))", {"x": [1.3, 0.7, -0.9], "s": 0.35},
         difference_of_squares, "x s"),
     Row("a maximum of a scaled vector", "L = max[N](a x[N])", {"a": 0.7, "x": [0.3, 1.1, -0.2]}, scaled_maximum, "a x"),
+    Row("what is constant on both sides of a jump", "U[i] = sign(u[i])\nL = sum[K](U[K] c[K])",
+        {"u": [0.5, -2.0], "c": [1.0, 3]}, signs, "u c"),
+    Row("a sum of exponentials over examples", "L = sum[K](exp(h[K]))", {"h": [0.5, -2.0]},
+        lambda h: {"L": np.exp(h).sum()}, "h"),
+    Row("lines that the loss does not rest on", "other[n] = u[n] v[n]\nL = mean[N](y[N]^2)",
+        {"u": [1.0, 2.0], "v": [3.0, 0.5], "y": [0.5, -1.5]},
+        lambda u, v, y: {"other": u * v, "L": (y**2).mean()}, "y"),
 ]  # fmt: skip
