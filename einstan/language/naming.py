@@ -53,7 +53,8 @@ def named(root: Expr, avoid: set[str], small: bool, distinct: bool = False) -> E
         if node in softmaxes:
             body = done[0]
             assert isinstance(body, Expr)
-            made = softmax(body, softmaxes[node][1])
+            # No index around it may get the name of the hidden one, which is named last.
+            made = softmax(body, softmaxes[node][1], f"#{len(memo)}")
         elif isinstance(node, Sum | Reduce):
             body = done[0]
             taken = {index.name for index in body.free if index not in node.indices} | names | avoid | scalars

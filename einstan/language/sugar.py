@@ -37,10 +37,12 @@ from einstan.language.term import (
 # ---- softmax ---------------------------------------------------------------------------------------------------------
 
 
-def softmax(body: Expr, index: Index) -> Expr:
-    """``softmax[k](u)``.  The hidden index is named from ``u`` alone, so that it is found again."""
-    taken = {other.name for other in (*body.free, *bound_indices(body))}
-    hidden = Index(fresh_name(capitalised(index.name), taken), index.dim)
+def softmax(body: Expr, index: Index, name: str = "") -> Expr:
+    """``softmax[k](u)``.  The hidden index is named from ``u`` alone, so that it is found again; or as it is said."""
+    if not name:
+        taken = {other.name for other in (*body.free, *bound_indices(body))}
+        name = fresh_name(capitalised(index.name), taken)
+    hidden = Index(name, index.dim)
     inside = substitute(body, {index: hidden})
     assert isinstance(inside, Expr)
     return Apply("exp", (add((body, neg(Reduce("logsumexp", (hidden,), inside)))),))

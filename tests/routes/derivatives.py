@@ -78,7 +78,7 @@ def backward_numba(run: Run) -> Iterator[Compared]:
     yield from gradients(run, made(run.data))
 
 
-@route("backward.source()", share=0.1)
+@route("backward.source()", share=0.1, when=lambda case: case.dtype != "mixed")
 def backward_source(run: Run) -> Iterator[Compared]:
     text = run.backward.source(dtype=run.dtype)
     yield from gradients(run, executed(text, run.data))
@@ -91,7 +91,8 @@ def backward_source(run: Run) -> Iterator[Compared]:
 def backward_printed(run: Run) -> Iterator[Compared]:
     again = es.Program(str(run.backward.whole))
     made = again.compile(outputs=[f"d{name}" for name in run.case.wrt])
-    yield from gradients(run, made(run.data))
+    read = {str(name) for name in again.inputs}
+    yield from gradients(run, made({name: a for name, a in run.data.items() if name in read}))
 
 
 @route("str(backward) with forward", share=0.2)

@@ -162,7 +162,7 @@ def executed(source: str, data: Mapping[str, Any]) -> dict[str, Any]:
     return dict(zip([name.rstrip(",") for name in names], found, strict=True))
 
 
-@route("source()", share=0.3)
+@route("source()", share=0.3, when=lambda case: case.dtype != "mixed")
 def source(run: Run) -> Iterator[Compared]:
     """Without sizes it is right for every size, or refused."""
     text = run.program.source(dtype=run.dtype)
@@ -172,7 +172,7 @@ def source(run: Run) -> Iterator[Compared]:
         yield from values(run, executed(text, other.data), other)
 
 
-@route("source(sizes)", share=0.2)
+@route("source(sizes)", share=0.2, when=lambda case: case.dtype != "mixed")
 def source_with_sizes(run: Run) -> Iterator[Compared]:
     sizes = {f"{name}.{k}": size for name, a in run.data.items() for k, size in enumerate(a.shape)}
     text = run.program.source(sizes, dtype=run.dtype)

@@ -155,6 +155,12 @@ def signs(u: Array, c: Array) -> dict[str, Array]:
     return {"U": U, "L": (U * c).sum()}
 
 
+def softmax_of_a_diagonal(h: Array) -> dict[str, Array]:
+    power = np.exp(h.T + np.diag(h)[:, None])
+    U = power / power.sum(axis=0) + h
+    return {"U": U, "L": U.sum()}
+
+
 ROWS = [
     Row("regression", "Z[n] = X[n,K] w[K]\ne[n] = y[n] - Z[n]\nL = e[N]^2 / |N|",
         {"X": [[1, 2], [0.5, -1], [2, 0.25]], "w": [0.5, -1], "y": [1, 2, -0.5]}, regression, "w"),
@@ -176,6 +182,9 @@ ROWS = [
     Row("a maximum of a scaled vector", "L = max[N](a x[N])", {"a": 0.7, "x": [0.3, 1.1, -0.2]}, scaled_maximum, "a x"),
     Row("what is constant on both sides of a jump", "U[i] = sign(u[i])\nL = sum[K](U[K] c[K])",
         {"u": [0.5, -2.0], "c": [1.0, 3]}, signs, "u c"),
+    Row("a softmax of a diagonal",
+        "U[i,j] = softmax[i](h[j,i] + h[i,i]) + h[i,j]\nL = sum[N,P](U[N,P])",
+        {"h": [[-1.4375, -1.375], [-1.3125, 0.25]]}, softmax_of_a_diagonal, "h"),
     Row("a sum of exponentials over examples", "L = sum[K](exp(h[K]))", {"h": [0.5, -2.0]},
         lambda h: {"L": np.exp(h).sum()}, "h"),
     Row("lines that the loss does not rest on", "other[n] = u[n] v[n]\nL = mean[N](y[N]^2)",

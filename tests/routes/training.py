@@ -72,7 +72,7 @@ def some_parameters(run: Run) -> Iterator[Compared]:
         yield f"d{name}", found[name], run.gradients[name]
 
 
-@route("value_and_grad.source()", share=0.1)
+@route("value_and_grad.source()", share=0.1, when=lambda case: case.dtype != "mixed")
 def value_and_grad_source(run: Run) -> Iterator[Compared]:
     made = run.network.value_and_grad(run.case.loss)
     found = executed(made.source(dtype=run.dtype), run.data)
