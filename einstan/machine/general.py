@@ -134,7 +134,7 @@ class General(Emitter):
         if any(form.values for form in reading.slots):
             return self.gather(value, operation, constant)
         if not reading.guards and (simple := self.chosen(operation)) is not None:
-            return self.assign(value, operation, f"{self.variables[ref.value].text}[{simple}]", constant, owned=False)
+            return self.assign(value, operation, f"{self.entries(ref)}[{simple}]", constant, owned=False)
         ends = [
             bound
             for label, form in zip(ref.labels, reading.slots, strict=True)
@@ -148,7 +148,7 @@ class General(Emitter):
         shape = self.shape([operation.dims[x] for x in operation.out])
         steps = tuple(tuple(dict(f.labels).get(label, 0) for f in reading.slots) for label in operation.out)
         outside = f"fill={reading.fill}" if guards else plain_text(f"{reading.access} in {operation.equation}")
-        text = f"reach({self.variables[ref.value].text}, {start}, {shape}, {steps}, {outside})"
+        text = f"reach({self.entries(ref)}, {start}, {shape}, {steps}, {outside})"
         return self.assign(value, operation, text, constant, owned=False)
 
     def implies(self, guard: Form, bound: Form, operation: Operation) -> bool:

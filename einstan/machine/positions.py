@@ -19,13 +19,19 @@ class Positions(Overlaps):
             return self.gather(value, operation, constant)
         view = window(operation, self.extents)
         ref = operation.operands[0]
-        text = self.variables[ref.value].text
+        text = self.entries(ref)
+        whole = text == self.variables[ref.value].text  # and no conversion
         if view.pads:
             self.helpers["padded"] = None
             text = f"padded({text}, {view.before}, {view.after}, {operation.detail.fill})"
         if self.variables[ref.value].type == "number":
             raise AssertionError("a number has no axes to read")
-        return self.assign(value, operation, self.view(text, view), constant, owned=False, view=not view.pads)
+        return self.assign(value, operation, self.view(text, view), constant, owned=False, view=whole and not view.pads)
+
+    def entries(self, ref: Ref) -> str:
+        """What is read at other positions: an indicator as floats, since the graph takes what is read for numbers."""
+        variable = self.variables[ref.value]
+        return self.floating(ref) if variable.type == "bool" else variable.text
 
     def view(self, text: str, view: Window) -> str:
         """A strided view of an array; slices where every axis is read by one label."""
@@ -37,7 +43,7 @@ class Positions(Overlaps):
 
     def gather(self, value: int, operation: Operation, constant: bool) -> Variable:
         reading, whole, out = operation.detail, operation.operands[0], operation.out
-        text = self.variables[whole.value].text
+        text = self.entries(whole)
         if not reading.guards:
             simple = self.take(operation, text)
             if simple is not None:

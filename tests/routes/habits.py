@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from tests.routes.expressions import COMPUTED, FREE, KINKED, ONE, SMOOTH, Expressions, anchored
-from tests.routes.tree import Add, Delta, Ext, Fun, Index, Line, Pow, Prod, Quot, Red, Ref, Slot, Soft, Test
+from tests.routes.tree import Add, Delta, Ext, Fun, Index, Line, Num, Pow, Prod, Quot, Red, Ref, Slot, Soft, Test
 
 
 class Habits(Expressions):
@@ -148,7 +148,13 @@ class Habits(Expressions):
         size = self.sizes[dim]
         if not size:
             return
-        match self.pick("pad", "pad", "valid", "minus"):
+        match self.pick("pad", "pad", "valid", "minus", "two"):
+            case "two" if size > 2:
+                shorter = self.new_dim(size - 2)
+                self.after[shorter] = (dim, -2)
+                free = self.indices([shorter])
+                one, other = (Ref(tensor, (Slot.of(free[0][0], constant=k),)) for k in (1, 2))
+                self.define(free, Add(((1, one), (self.pick(1, -1), other))))
             case "valid" if size > 1:
                 shorter = self.new_dim(size - 1)
                 self.after[shorter] = (dim, -1)
@@ -183,6 +189,14 @@ class Habits(Expressions):
         else:
             body = Prod((Test(value, "==", self.whole(top, free[:-1])), self.pick(value, self.ref(list(free)))))
         self.define(free, body)
+
+    def indicated(self) -> None:
+        """``B[i] = 1[x[i] > 0]``: a tensor of zeros and ones, which others read like any tensor."""
+        tensor = self.latest(1, 2)
+        free = self.indices(self.tensors()[tensor])
+        self.features.add("compares")
+        value, relation = self.whole(tensor, free), self.pick(">", "<=")
+        self.define(free, Test(value, relation, self.pick(Num(Fraction(0)), self.ref(list(free)))))
 
     def running(self) -> None:
         """``sum[J](1[J <= i] x[J])``."""

@@ -30,7 +30,6 @@ PENDING = [
     Pending("a derived line has lost an extent", ("backward.compile(outputs)",), has("window")),
     Pending("a size that only an array tells", words="the extent of"),
     Pending("a program with several ends has no one gradient", ("str(backward",), words="cannot be defined"),
-    Pending("a choice of integers in code for any size", words="Cannot cast ufunc"),
     Pending("a bracket does not guard everywhere", when=has("guard")),
 ]
 

@@ -155,6 +155,12 @@ def signs(u: Array, c: Array) -> dict[str, Array]:
     return {"U": U, "L": (U * c).sum()}
 
 
+def ones_elsewhere(x: Array) -> dict[str, Array]:
+    B = (x.real > 0) + 0j
+    y = B[1:-1] + B[2:]
+    return {"B": B, "y": y, "m": np.maximum(B[:-1].real, B[1:].real), "L": (y * x[2:]).sum()}
+
+
 def softmax_of_a_diagonal(h: Array) -> dict[str, Array]:
     power = np.exp(h.T + np.diag(h)[:, None])
     U = power / power.sum(axis=0) + h
@@ -185,6 +191,9 @@ ROWS = [
     Row("a softmax of a diagonal",
         "U[i,j] = softmax[i](h[j,i] + h[i,i]) + h[i,j]\nL = sum[N,P](U[N,P])",
         {"h": [[-1.4375, -1.375], [-1.3125, 0.25]]}, softmax_of_a_diagonal, "h"),
+    Row("zeros and ones read at other places",
+        "B[i] = 1[x[i] > 0]\ny[i] = B[i+1] + B[i+2]\nm[i] = max[J](B[i+J]) where |J| = 2\nL = sum[I](y[I] x[I+2])",
+        {"x": [1.0, 2.0, 3.0, -1.0, 2.0]}, ones_elsewhere, "x"),
     Row("a sum of exponentials over examples", "L = sum[K](exp(h[K]))", {"h": [0.5, -2.0]},
         lambda h: {"L": np.exp(h).sum()}, "h"),
     Row("lines that the loss does not rest on", "other[n] = u[n] v[n]\nL = mean[N](y[N]^2)",
