@@ -63,13 +63,21 @@ def _log(u: Expr) -> Expr | None:
             return neg_simplified(simplify_apply("softplus", rest.arguments))  # log(1 - sigmoid(u)) = -softplus(u)
     if isinstance(u, Mul):
         bases = [part for factor in u.factors for part in powers(factor)]
-        exponents = [(b, k) for b, k in bases if isinstance(b, Apply) and b.function == "exp"]
-        if exponents:
-            # log(exp(u) a) = u + log(a)
-            rest = simplify_product(as_power(b, k) for b, k in bases if (b, k) not in exponents)
-            moved = [simplify_product((Const(k), b.arguments[0])) for b, k in exponents]
+        known = [(b, k) for b, k in bases if _has_logarithm(b)]
+        if known:
+            # log(exp(u) a) = u + log(a), log(sigmoid(u) a) = log(sigmoid(u)) + log(a)
+            rest = simplify_product(as_power(b, k) for b, k in bases if (b, k) not in known)
+            moved = [simplify_product((Const(k), simplify_apply("log", (b,)))) for b, k in known]
             return simplify_sum((*moved, simplify_apply("log", (rest,))))
     return None
+
+
+def _has_logarithm(u: Expr) -> bool:
+    """exp(u), sigmoid(u) and 1 - sigmoid(u): what is positive, with a logarithm that is taken."""
+    if isinstance(u, Add) and len(u.terms) == 2 and ONE in u.terms:
+        number, u = coefficient_of(u.terms[1] if u.terms[0] is ONE else u.terms[0])
+        return number == -1 and isinstance(u, Apply) and u.function == "sigmoid"
+    return isinstance(u, Apply) and u.function in ("exp", "sigmoid")
 
 
 def _sqrt(u: Expr) -> Expr | None:

@@ -17,6 +17,7 @@ from einstan.calculus.naming import ForwardNames, derived_equation
 from einstan.calculus.partial import Differentiator, Kinks, denominator_indices, only_compared, scalars
 from einstan.calculus.passes import reached
 from einstan.calculus.program import Program, extents_told, stated_extents
+from einstan.calculus.scales import is_quotient
 from einstan.calculus.simplify import simplify_product, simplify_sum
 from einstan.calculus.stable import stabilised
 from einstan.calculus.structure import structured
@@ -44,7 +45,8 @@ class Linearised:
     ) -> None:
         self.program, self.of, self.wrt = program, of, wrt
         self.forward = {e.name: e for e in stabilised(program, keep=(wrt,))}
-        self.names = ForwardNames(e for e in self.forward.values() if isinstance(e.name, str) and e.name != of)
+        named = (e for e in self.forward.values() if e.name != of or is_quotient(e.rhs))
+        self.names = ForwardNames(e for e in named if isinstance(e.name, str))
         self.assumptions = program.resolved_assumptions() if assume else ()
         self.stated = [pair for e in self.forward.values() for pair in extents_told(e)]
         self.cores = NamedCores(program, self.stated)

@@ -10,13 +10,15 @@ Where exponentials are divided by their sum over what a bracket leaves, the brac
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TypeGuard, cast
 
+from einstan.calculus.collect import size
+from einstan.calculus.factors import flattened, powers
 from einstan.calculus.partial import inlined
 from einstan.calculus.program import Program, stated_extents
+from einstan.calculus.scales import at_products, base_of, divides, gathered, is_quotient, is_scaled, measured
 from einstan.calculus.simplify import (
-    flattened,
     simplify,
     simplify_product,
     simplify_reduce,
@@ -28,6 +30,9 @@ from einstan.language.index import Affine, Index
 from einstan.language.node import Node, postorder, preorder, replace, rewrite
 from einstan.language.term import (
     MINUS_ONE,
+    ONE,
+    ZERO,
+    Add,
     Apply,
     Equation,
     Expr,
@@ -40,7 +45,11 @@ from einstan.language.term import (
     bound_indices,
     is_reciprocal,
     mul,
+    power,
 )
+
+LONG = 60  # what is longer to read is not put in the place of its name
+WIDE = 3  # nor what sums over more indices at once
 
 
 def stabilised(program: Program, keep: Collection[Name] = ()) -> tuple[Equation, ...]:
@@ -57,8 +66,11 @@ def stabilised(program: Program, keep: Collection[Name] = ()) -> tuple[Equation,
         if not _says_nothing(index, form)
     }
 
+    exponentials = _exponentials(known.values())
+
     def made(equation: Equation) -> Equation:
-        taken = _masks_taken(_logarithms_taken(simplify(equation.rhs), known))
+        put_in = _quotients_taken(simplify(equation.rhs), exponentials)
+        taken = _masks_taken(_logarithms_taken(put_in, known, exponentials))
         rhs = stated_extents(taken, stated.values())
         rhs = rhs if rhs is taken else simplify(rhs)
         if rhs is equation.rhs and not equation.where and not stated:
@@ -79,7 +91,8 @@ def stabilised(program: Program, keep: Collection[Name] = ()) -> tuple[Equation,
 
 def runnable(program: Program) -> Program:
     """The program in the form in which it is evaluated: the same values, without overflow on the way."""
-    pairs = zip(program.equations, program.resolved_all(), stabilised(program), strict=True)
+    made = [Equation(e.name, e.indices, measured(e.rhs), e.where) for e in stabilised(program)]
+    pairs = zip(program.equations, program.resolved_all(), made, strict=True)
     return Program((e if old is new else well_named(new) for e, old, new in pairs), program.assumptions)
 
 
@@ -100,7 +113,94 @@ def _plain_axes(rhs: Expr) -> dict[Index, str]:
     }
 
 
-def _logarithms_taken(expr: Expr, definitions: Mapping[Name, Equation]) -> Expr:
+# ---- exponentials behind names ---------------------------------------------------------------------------------------
+
+
+def _exponentials(definitions: Iterable[Equation]) -> dict[Name, Equation]:
+    """The definitions that are exponentials, or products and sums of such, each with those that it reads put in."""
+    found: dict[Name, Equation] = {}
+    for equation in definitions:
+        value = simplify(equation.rhs)
+        if found or is_scaled(value):
+            value = simplify(gathered(_put_in(value, found)))
+            if is_scaled(value) and _is_short(value):
+                found[equation.name] = Equation(equation.name, equation.indices, value)
+    return found
+
+
+def _put_in(expr: Expr, definitions: Mapping[Name, Equation]) -> Expr:
+    accesses = [node for node in postorder(expr) if isinstance(node, Indexed) and node.tensor in definitions]
+    return replace(expr, {node: inlined(node, definitions[node.tensor]) for node in accesses}) if accesses else expr  # type: ignore[no-any-return]
+
+
+def _is_short(value: Expr) -> bool:
+    """Whether a definition may be put in: a recursion of many steps would be written out, or summed over all paths."""
+    sums = (node for node in postorder(value) if isinstance(node, Sum))
+    return size(value) <= LONG and all(len(node.indices) <= WIDE for node in sums)
+
+
+def _quotients_taken(expr: Expr, exponentials: Mapping[Name, Equation]) -> Expr:
+    """E[k] / sum[J](E[J]) with E[k] = exp(u[k]) put in, and exp(a) / (exp(a) + exp(b)) = sigmoid(a - b)."""
+
+    def rule(product: Expr) -> Expr:
+        product = _shares(product)
+        below = (_put_in(base_of(f), exponentials) for f in _factors(product) if divides(f))
+        if not any(map(is_scaled, below)) and not any(map(is_quotient, _factors(product))):
+            return product
+        whole = simplify(gathered(_put_in(product, exponentials)))
+        return simplify(cast(Expr, rewrite(whole, _of_two))) if _is_short(whole) else product
+
+    divided = any(isinstance(n, Apply) and (divides(n) or n.function == "sigmoid") for n in preorder(expr))
+    return at_products(expr, rule) if divided else expr
+
+
+def _shares(product: Expr) -> Expr:
+    """exp(u) sigmoid(-u) = sigmoid(u)."""
+    factors = _factors(product)
+    for factor in filter(_is_exponential, factors):
+        u = factor.arguments[0]
+        below = Apply("sigmoid", (simplify_product((MINUS_ONE, u)),))
+        at = next((f for f in factors if below in _bases(f)), None)
+        if at is not None:
+            others = [f for f in factors if f is not factor and f is not at]
+            return simplify(mul((*others, at, power(below, -1), Apply("sigmoid", (u,)))))
+    return product
+
+
+def _bases(factor: Expr) -> tuple[Expr, ...]:
+    """The bases of a factor with positive exponents."""
+    return tuple(base for base, k in powers(factor) if k > 0)
+
+
+def _of_two(node: Node) -> Node:
+    """exp(a) / (exp(a) + exp(b)) = sigmoid(a - b), where exp(0) may be written 1."""
+    for divisor in _factors(node):
+        pair = _two_exponents(divisor.arguments[0]) if is_reciprocal(divisor) else None
+        above = next((f for f in _factors(node) if _is_exponential(f)), None)
+        exponent = ZERO if above is None else above.arguments[0]
+        if pair is not None and exponent in pair:
+            other = pair[1] if exponent is pair[0] else pair[0]
+            share = Apply("sigmoid", (simplify_sum((exponent, simplify_product((MINUS_ONE, other)))),))
+            return mul((*(f for f in _factors(node) if f is not divisor and f is not above), share))
+    return node
+
+
+def _two_exponents(total: Expr) -> tuple[Expr, Expr] | None:
+    """a and b of exp(a) + exp(b)."""
+    if not isinstance(total, Add) or len(total.terms) != 2:
+        return None
+    first, second = (ZERO if t is ONE else t.arguments[0] if _is_exponential(t) else None for t in total.terms)
+    return None if first is None or second is None else (first, second)
+
+
+def _factors(node: Node) -> tuple[Expr, ...]:
+    return node.factors if isinstance(node, Mul) else (node,)  # type: ignore[return-value]
+
+
+# ---- logarithms ------------------------------------------------------------------------------------------------------
+
+
+def _logarithms_taken(expr: Expr, definitions: Mapping[Name, Equation], exponentials: Mapping[Name, Equation]) -> Expr:
     if not any(isinstance(node, Apply) and node.function == "log" for node in preorder(expr)):
         return expr
 
@@ -115,6 +215,14 @@ def _logarithms_taken(expr: Expr, definitions: Mapping[Name, Equation]) -> Expr:
                 taken = simplify(replace(node, accesses))  # type: ignore[arg-type]
                 if not (isinstance(taken, Apply) and taken.function == "log"):
                     return taken
+            inside = _put_in(node.arguments[0], exponentials)
+            if is_scaled(inside):
+                inside = simplify(gathered(inside))
+                pair = _two_exponents(inside)
+                if pair is not None:  # log(exp(a) + exp(b)) = a + softplus(b - a)
+                    apart = simplify_sum((pair[1], simplify_product((MINUS_ONE, pair[0]))))
+                    return simplify_sum((pair[0], Apply("softplus", (apart,))))
+                return simplify(Apply("log", (inside,))) if _is_short(inside) else node
         return node
 
     return simplify(rewrite(expr, rule))

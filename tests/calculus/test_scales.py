@@ -1,0 +1,122 @@
+"""Quotients and logarithms of exponentials, however they are spelled and named: finite and right wherever the
+mathematics is, against 120 digits; NumPy's warnings are errors."""
+
+import warnings
+
+import numpy as np
+import pytest
+from mpmath import mp, mpf
+
+import einstan as es
+
+N = 3
+Z = np.array([1000.0, 1.0, 2.0])
+LOW = np.array([-900.0, 1.0, -1200.0])
+V = np.array([0.3, -1.2, 0.5])
+W = np.array([0.0, 1.0, 2.0])
+
+
+def exp(z):
+    return [mp.exp(v) for v in z]
+
+
+def mean_of(weights, values):
+    return sum(w * v for w, v in zip(weights, values, strict=True)) / sum(weights)
+
+
+def weighted(z):
+    return [w * mp.exp(v) for w, v in zip(W, z, strict=True)]
+
+
+# text with the scalar L of z; the same in mpmath
+ROWS = {
+    "a softmax of weights": ("S[k] = w[k] exp(z[k]) / sum[J](w[J] exp(z[J]))\nL = V[K] S[K]",
+                             lambda z: mean_of(weighted(z), V)),
+    "its exponentials named": ("E[k] = exp(z[k])\nA[k] = E[k] / sum[J](E[J])\nL = V[K] A[K]",
+                               lambda z: mean_of(exp(z), V)),
+    "their sum too": ("E[k] = exp(z[k])\ns = sum[K](E[K])\nA[k] = E[k] / s\nL = V[K] A[K]",
+                      lambda z: mean_of(exp(z), V)),
+    "products named": ("E[k] = exp(z[k])\nU = E[K] V[K]\nt = sum[K](E[K])\nL = U / t", lambda z: mean_of(exp(z), V)),
+    "a mask named": ("M[k] = 1[w[k] > 0]\nS[k] = M[k] exp(z[k]) / sum[J](M[J] exp(z[J]))\nL = V[K] S[K]",
+                     lambda z: mean_of([0, *exp(z)[1:]], V)),
+    "attention": ("L = sum[K](exp(z[K]) V[K]) / sum[K](exp(z[K]))", lambda z: mean_of(exp(z), V)),
+    "a logarithm under a bracket": ("y[i] = log(sum[J](1[J <= i] exp(z[J]))) where |i| = |z.0|\nL = V[I] y[I]",
+                                    lambda z: sum(V[i] * mp.log(sum(exp(z[: i + 1]))) for i in range(N))),
+    "a logarithm of weights": ("L = log(sum[K](w[K] exp(z[K])))", lambda z: mp.log(sum(weighted(z)))),
+    "a mixture": ("l[k] = -(z[k] - 3)^2 / 2\nN[k] = exp(l[k])\nL = log(w[K] N[K])",
+                  lambda z: mp.log(sum(w * mp.exp(-((v - 3) ** 2) / 2) for w, v in zip(W, z, strict=True)))),
+    "free energy": ("L = -0.01 log(sum[K](exp(-z[K] / 0.01)))",
+                    lambda z: -mpf(0.01) * mp.log(sum(mp.exp(-v / mpf(0.01)) for v in z))),
+    "cross-entropy in three lines": (
+        "E[k] = exp(z[k])\ns = sum[K](E[K])\nS[k] = E[k] / s\nL = -sum[K](w[K] log(S[K]))",
+        lambda z: -sum(w * (v - mp.log(sum(exp(z)))) for w, v in zip(W, z, strict=True))),
+    "one against the others": ("L = -sum[I](log(exp(z[I]) / sum[J](1[J != I] exp(z[J]))))",
+                               lambda z: -sum(z[i] - mp.log(sum(exp([*z[:i], *z[i + 1 :]]))) for i in range(N))),
+    "two steps of a recursion": ("A[i] = exp(z[i])\nB[j] = A[I] exp(T[I,j])\nL = log(sum[J](B[J] exp(V[J])))",
+                                 lambda z: mp.log(sum(mp.exp(z[i] + 100 * i * j + V[j])
+                                                      for i in range(N) for j in range(N)))),
+    "a sigmoid written out": ("L = sum[K](V[K] / (1 + exp(-z[K])))",
+                              lambda z: sum(v / (1 + mp.exp(-u)) for v, u in zip(V, z, strict=True))),
+    "the other way": ("L = sum[K](V[K] exp(z[K]) / (1 + exp(z[K])))",
+                      lambda z: sum(v / (1 + mp.exp(-u)) for v, u in zip(V, z, strict=True))),
+    "of two": ("L = sum[K](exp(z[K]) / (exp(z[K]) + exp(V[K])))",
+               lambda z: sum(1 / (1 + mp.exp(v - u)) for v, u in zip(V, z, strict=True))),
+    "a softplus of a name": ("e[k] = exp(z[k])\nL = sum[K](log(1 + e[K]))",
+                             lambda z: sum(mp.log(1 + mp.exp(v)) for v in z)),
+    "log-odds": ("p[k] = sigmoid(z[k])\nL = sum[K](V[K] log(p[K] / (1 - p[K])))",
+                 lambda z: sum(v * u for v, u in zip(V, z, strict=True))),
+    "one more than a sum": ("L = V[K] exp(z[K]) / (1 + sum[J](exp(z[J])))",
+                            lambda z: sum(v * e for v, e in zip(V, exp(z), strict=True)) / (1 + sum(exp(z)))),
+    "perplexity": ("P = -mean[K](log(exp(z[K] / 100) / sum[J](exp(z[J] / 100))))\nL = exp(P)",
+                   lambda z: mp.exp(-sum(v / 100 - mp.log(sum(mp.exp(u / 100) for u in z)) for v in z) / N)),
+    "a mean of exponentials": ("L = log(mean[K](exp(z[K])))", lambda z: mp.log(sum(exp(z)) / N)),
+}  # fmt: skip
+NO_HESSIAN = {"log-odds", "one more than a sum"}  # the first is zero, and the second overflows where z is large
+
+
+def gradient(function, z):
+    mp.dps = 2000
+    h, at = mpf(10) ** -900, [mpf(float(v)) for v in z]
+    moved = [[[v + s * h * (i == k) for k, v in enumerate(at)] for s in (1, -1)] for i in range(len(at))]
+    return function(at), np.array([float((function(up) - function(down)) / (2 * h)) for up, down in moved])
+
+
+@pytest.mark.parametrize("z", [Z, LOW, Z / 1000], ids=["large", "small", "ordinary"])
+@pytest.mark.parametrize("name", ROWS)
+def test_finite_and_right(name, z):
+    text, function = ROWS[name]
+    arrays = {"z": z, "V": V, "w": W, "T": 100.0 * np.outer(np.arange(N), np.arange(N))}
+    program = es.Program(text)
+    value, slopes = gradient(function, z)
+    ways = {"value": (program, "L"), "backward": (program.backward("L", ["z"]), "dz"),
+            "partial": (program.partial("L", "z"), "dL/dz")}  # fmt: skip
+    with warnings.catch_warnings(), np.errstate(all="warn", under="ignore"):
+        warnings.simplefilter("error")
+        for way, (made, of) in ways.items():
+            compiled = made.compile(outputs=[of])
+            found = compiled({str(k): arrays[str(k)] for k in compiled.inputs})[of]
+            expected = float(value) if of == "L" else slopes
+            np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-12 * np.abs(expected).max(), err_msg=way)
+        if name not in NO_HESSIAN:
+            hessian = program.hessian("L", "z")
+            found = hessian({str(k): arrays[str(k)] for k in program.inputs}).dense()
+            assert np.isfinite(found).all()
+
+
+def test_of_nothing_the_logarithm_is_minus_infinity():
+    program = es.Program("L = log(sum[K](w[K] exp(z[K])))")
+    with np.errstate(divide="ignore"):
+        assert program.compile()(w=np.zeros(3), z=Z)["L"] == -np.inf
+
+
+def test_a_weight_that_is_zero_has_a_slope():
+    program = es.Program("L = log(sum[K](w[K] exp(z[K])))")
+    z = np.array([3.0, 1.0, 2.0])
+    total = (W * np.exp(z)).sum()
+    np.testing.assert_allclose(program.backward("L", ["w"]).compile()(w=W, z=z)["dw"], np.exp(z) / total)
+
+
+def test_a_long_recursion_is_not_written_out():
+    lines = ["A0[i] = exp(z[i])"] + [f"A{k}[j] = A{k - 1}[I] exp(T[I,j])" for k in range(1, 40)]
+    program = es.Program("\n".join([*lines, "L = log(sum[J](A39[J]))"]))
+    assert max(len(str(line)) for line in program.backward("L", ["z"])) < 400
