@@ -75,7 +75,7 @@ def cancelled(expr: Expr, value: Callable[[Expr], Expr] | None = None) -> Expr:
         if not holds(node, Add) or isinstance(node, Iverson):
             return node
         found = _known.get(node) if value is None else None
-        return node if found is True else found or None  # type: ignore[return-value]
+        return node if found is True else found or None
 
     return fold(expr, rule, known=known)  # type: ignore[return-value]
 
@@ -149,9 +149,9 @@ def _parts(expr: Expr) -> Iterator[Part]:
                 if isinstance(factor, Add | Sum) or _is_mean(factor):
                     others = (*node.factors[:k], *node.factors[k + 1 :])
                     stack.append(((*path, k), sums, factor, (*around, *others), bound))
-        elif (isinstance(node, Sum) or _is_mean(node)) and _is_fresh(node.indices, around, bound):  # type: ignore[attr-defined]
-            counts = () if isinstance(node, Sum) else tuple(reciprocal(Extent(index)) for index in node.indices)  # type: ignore[attr-defined]
-            stack.append(((*path, 0), sums, node.children[0], (*around, *counts), (*bound, *node.indices)))  # type: ignore[arg-type, attr-defined]
+        elif (isinstance(node, Sum) or _is_mean(node)) and _is_fresh(node.indices, around, bound):
+            counts = () if isinstance(node, Sum) else tuple(reciprocal(Extent(index)) for index in node.indices)
+            stack.append(((*path, 0), sums, node.children[0], (*around, *counts), (*bound, *node.indices)))
 
 
 def _is_mean(node: Node) -> bool:

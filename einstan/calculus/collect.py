@@ -188,7 +188,7 @@ def _flat(term: Expr) -> Flat:
     divisors: list[Expr] = []
     for factor in flat:
         k = _exponent(factor)
-        below = factor.arguments[0] if k < 0 and k.denominator == 1 else None  # type: ignore[attr-defined]
+        below = factor.arguments[0] if k < 0 and k.denominator == 1 else None
         divisors += [power(base, k) for base in below.factors] if isinstance(below, Mul) else [factor]
     return number, divisors, summed
 

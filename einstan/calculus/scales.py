@@ -71,7 +71,7 @@ def at_products(expr: Expr, rule: Callable[[Expr], Expr]) -> Expr:
 
 
 def _measured_product(product: Expr) -> Expr:
-    factors = _factors(product)
+    factors: Sequence[Expr] = _factors(product)
     if any(divides(factor) and _is_total(base_of(factor)) for factor in factors):
         return _quotient(factors)
     factors = _with_shares(factors)
@@ -79,7 +79,7 @@ def _measured_product(product: Expr) -> Expr:
     if at is None:
         return mul(factors)
     # exp(u) w (a / D + b): the exponential and the weight meet the divisor
-    exponents = [factor.arguments[0] for factor in factors if _is_exponential(factor)]  # type: ignore[attr-defined]
+    exponents = [factor.arguments[0] for factor in factors if _is_exponential(factor)]
     brackets = [node for node in preorder(factors[at]) if isinstance(node, Iverson)]
     compared = {node.tensor for bracket in brackets for node in preorder(bracket) if isinstance(node, Indexed)}
     weights = [f for f in factors if isinstance(f, Iverson) or (isinstance(f, Indexed) and f.tensor in compared)]
@@ -159,7 +159,7 @@ def gathered(expr: Expr) -> Expr:
     def rule(node: Node, children: tuple[Node, ...]) -> Node:
         result = node.rebuilt(children) if children != node.children else node
         if isinstance(result, Mul):
-            exponents = [factor.arguments[0] for factor in result.factors if _is_exponential(factor)]  # type: ignore[attr-defined]
+            exponents = [factor.arguments[0] for factor in result.factors if _is_exponential(factor)]
             if len(exponents) > 1:
                 others = (factor for factor in result.factors if not _is_exponential(factor))
                 return mul((*others, Apply("exp", (simplify_sum(exponents),))))
@@ -261,7 +261,7 @@ def _quotient(factors: Sequence[Expr]) -> Expr:
         if divides(factor) and _is_total(base_of(factor)):
             continue
         if _is_exponential(factor):
-            exponents.append(factor.arguments[0])  # type: ignore[attr-defined]
+            exponents.append(factor.arguments[0])
         elif left and is_scaled(factor):
             above.append(_lowered(factor, left.pop(0)))
         else:

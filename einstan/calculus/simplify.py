@@ -148,7 +148,7 @@ def taken_out(terms: Sequence[Expr], chosen: Sequence[Expr]) -> list[Expr]:
 def _number_of(base: Expr, exponent: Fraction) -> Fraction | None:
     """``2^3`` as a number, where that is one and floats hold it."""
     whole = isinstance(base, Const) and exponent.denominator == 1
-    return rational_power(base.value, exponent.numerator) if whole else None  # type: ignore[union-attr, attr-defined]
+    return rational_power(base.value, exponent.numerator) if whole else None
 
 
 def _merged(flat: Sequence[Expr]) -> tuple[list[Expr], Fraction]:

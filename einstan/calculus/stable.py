@@ -130,7 +130,7 @@ def _exponentials(definitions: Iterable[Equation]) -> dict[Name, Equation]:
 
 def _put_in(expr: Expr, definitions: Mapping[Name, Equation]) -> Expr:
     accesses = [node for node in postorder(expr) if isinstance(node, Indexed) and node.tensor in definitions]
-    return replace(expr, {node: inlined(node, definitions[node.tensor]) for node in accesses}) if accesses else expr  # type: ignore[no-any-return]
+    return replace(expr, {node: inlined(node, definitions[node.tensor]) for node in accesses}) if accesses else expr
 
 
 def _is_short(value: Expr) -> bool:
