@@ -57,7 +57,7 @@ def merged(shape: Shape, find: Callable[[Shape], Steps]) -> Steps:
     alike: dict[frozenset[int], list[int]] = {}
     for number, labels in enumerate(shape.operands):
         alike.setdefault(labels, []).append(number)
-    if len(alike) == count:
+    if len(alike) == count or count <= OUTER:  # of few, the exact search finds what other contractions have made too
         return find(shape)
     steps: Steps = []
     nodes = []

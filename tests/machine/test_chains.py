@@ -72,9 +72,9 @@ def test_no_search_goes_over_operands_of_the_same_labels(monkeypatch):
 @pytest.mark.parametrize("seed", range(40))
 def test_operands_that_are_merged_first_cost_no_more(seed):
     random = Random(seed)
-    kinds = [frozenset(random.sample(range(5), random.randrange(1, 4))) for _ in range(3)]
-    operands = tuple(random.choice(kinds) for _ in range(random.randrange(3, 7)))
+    kinds = [frozenset({0, *random.sample(range(1, 5), random.randrange(4))}) for _ in range(3)]
+    operands = tuple(random.choice(kinds) for _ in range(random.randrange(8, 10)))
     held = sorted(frozenset().union(*operands))
     out = frozenset(random.sample(held, random.randrange(len(held))))
     shape = Shape(operands, out, {label: random.choice((2, 3, 5)) for label in range(5)})
-    assert flops(shape, paths.merged(shape, exact)) <= flops(shape, exact(shape))
+    assert flops(shape, paths.merged(shape, exact)) <= flops(shape, exact(shape, work=10**9))
