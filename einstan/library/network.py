@@ -391,7 +391,8 @@ class ValueAndGrad:
     def __init__(self, network: Network, loss: str, wrt: tuple[str, ...], options: Mapping[str, Any]) -> None:
         self.network, self.loss, self.wrt = network, loss, wrt
         self.backward = network.backward(loss, wrt, **options)
-        behind = {name for names in self.backward.reads.values() for name in names if name in network.program.defined}
+        read = {name for names in self.backward.reads.values() for name in names}
+        behind = [str(name) for name in read if name in network.program.defined]
         self.program = joined(network._needed((loss, *behind)), self.backward)
 
     @property

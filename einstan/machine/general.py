@@ -144,7 +144,7 @@ class General(Emitter):
         if guards and not all(any(self.implies(g, end, operation) for g in guards) for end in ends):
             return self.gather(value, operation, constant)
         self.helpers |= {"padded": None, "window": None, "reach": None}
-        start = tuple_of([self.start(form) for form in reading.slots])
+        start = tuple_of([self.origin(form) for form in reading.slots])
         shape = self.shape([operation.dims[x] for x in operation.out])
         steps = tuple(tuple(dict(f.labels).get(label, 0) for f in reading.slots) for label in operation.out)
         outside = f"fill={reading.fill}" if guards else plain_text(f"{reading.access} in {operation.equation}")

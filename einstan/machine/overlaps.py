@@ -108,12 +108,12 @@ class Overlaps(Contractions):
         """One addition for each shift, in a loop: right for all sizes, and little memory."""
         (core,), forms = operation.operands, operation.detail.forms
         self.helpers["overlap"] = None
-        start = [self.start(form, constant) for form in forms]
+        start = [self.origin(form, constant) for form in forms]
         steps = tuple(tuple(dict(form.labels).get(label, 0) for form in forms) for label in core.labels)
         made = f"overlap({text}, {self.shape(operation.out_dims, constant)}, {tuple_of(start)}, {steps})"
         return self.assign(value, operation, made, constant)
 
-    def start(self, form: Form, constant: bool = False) -> str:
+    def origin(self, form: Form, constant: bool = False) -> str:
         """Where a form begins: its value at zero."""
         parts = [f"{k} * {self.size(dim, constant)}" for dim, k in form.extents]
         if form.constant or not parts:

@@ -143,7 +143,7 @@ def overlap(core: Array, shape: Ints, start: Ints, steps: tuple[Ints, ...]) -> A
     Along every axis of the result runs the longest axis of the core that moves along no other; the others shift it.
     """
     out = np.zeros(shape, core.dtype)
-    runs = []
+    runs: list[int | None] = []
     for axis in range(len(shape)):
         own = [k for k, along in enumerate(steps) if along[axis] and sum(map(bool, along)) == 1]
         runs.append(max(own, key=lambda k: core.shape[k]) if own else None)
@@ -154,17 +154,18 @@ def overlap(core: Array, shape: Ints, start: Ints, steps: tuple[Ints, ...]) -> A
         target, source, left = [], list(at), list(lengths)
         for axis, size in enumerate(shape):
             first = start[axis] + sum(h * steps[k][axis] for h, k in zip(at, taps, strict=True))
-            if runs[axis] is None:
+            run = runs[axis]
+            if run is None:
                 low, high, step = 0, 1 if 0 <= first < size else 0, 1
             else:
-                step, length = steps[runs[axis]][axis], left.pop(0)
+                step, length = steps[run][axis], left.pop(0)
                 a, b = (-first, size - 1 - first) if step > 0 else (first - size + 1, first)
                 low, high = max(0, -(-a // abs(step))), min(length, b // abs(step) + 1)
                 source.append(slice(low, max(low, high)))
             if low >= high:
                 break
             begin, end = first + step * low, first + step * high
-            target.append(begin if runs[axis] is None else slice(begin, None if end < 0 else end, step))
+            target.append(begin if run is None else slice(begin, None if end < 0 else end, step))
         else:
             out[tuple(target)] += core[tuple(source)]
     return out
