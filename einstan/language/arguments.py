@@ -110,9 +110,9 @@ def one_of(name: str, value: Any, known: Iterable[str]) -> None:
     if not (isinstance(value, str) and value in known):
         close = nearest(value, known) if isinstance(value, str) else ""
         raise ArgumentError(
-            f"{name} = {shown(value)} is not known",
-            inferred=f"{name} is one of {', '.join(known)}",
-            repair=close or f"{name}={known[0]!r}",
+            f"there is no {name} {shown(value)}",
+            inferred=f"there is {', '.join(known)}",
+            repair=close or known[0],
         )
 
 

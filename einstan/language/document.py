@@ -155,7 +155,7 @@ def parse_document(text: str, known: Collection[str] = (), gradients: bool = Fal
     """
     statements: list[Statement] = []
     first: dict[str, int] = {}
-    lines = list(logical_lines(text))
+    lines = list(logical_lines(text.removeprefix("\ufeff")))  # a byte-order mark, which some editors write
     if not text.isascii():  # letters of one line are compared with those of the others
         normal("\n".join(code for _, code, _ in lines))
         lines = [(line, normal(code), comment) for line, code, comment in lines]

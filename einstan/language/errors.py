@@ -108,6 +108,9 @@ def too_deep(text: str, span: Span, levels: int) -> NotationError:
     )
 
 
+WIDEST = 1000  # letters of a line that is shown
+
+
 def underlined(text: str, span: Span | None) -> list[str]:
     """The line of ``text`` that holds the span, with carets below it; the whole text without a span."""
     if span is None:
@@ -117,6 +120,9 @@ def underlined(text: str, span: Span | None) -> list[str]:
     last = text.find("\n", start)
     line = text[first : len(text) if last < 0 else last]
     column = start - first
+    if len(line) > WIDEST:  # of a text that no person wrote, what stands around the place
+        begin = max(column - WIDEST // 2, 0)
+        line, column = line[begin : begin + WIDEST], column - begin
     width = max(1, min(span[1] - start, max(len(line) - column, 1)))
     return [line, " " * column + "^" * width]
 

@@ -7,6 +7,7 @@ Every command is a module with a function that takes the parsed arguments and a 
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -19,11 +20,15 @@ from einstan.language.errors import EinstanError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its errors are printed as their text."""
-    options = parser().parse_args(arguments)
-    console = Console(highlight=False, soft_wrap=True)
+    for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a letter shows its code
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
+        options = parser().parse_args(arguments)
+        console = _Console(highlight=False, soft_wrap=True)
         code: int = options.run(options, console)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # which is closed with >&-
+            sys.stdout.flush()
         return code
     except EinstanError as problem:
         print_error(str(problem))
@@ -34,10 +39,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as problem:  # the disk is full, say
+        print_error(f"the output cannot be written: {problem.strerror}")
+        return 2
+    except MemoryError:
+        print_error("there is not enough memory for this; give less data, or smaller sizes")
+        return 2
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Left to `main`: what nobody reads any more is no failure."""
+        raise BrokenPipeError
 
 
 def print_error(text: str) -> None:
-    sys.stderr.write(f"einstan: {text}\n")
+    if sys.stderr is not None:
+        sys.stderr.write(f"einstan: {text}\n")
 
 
 def parser() -> argparse.ArgumentParser:

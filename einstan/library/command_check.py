@@ -6,16 +6,15 @@ import argparse
 import json
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from pathlib import Path
 
 from rich.console import Console
 
-from einstan.language.errors import DataError
 from einstan.library.check import Report, check
+from einstan.library.texts import read, write
 
 
 def run(options: argparse.Namespace, console: Console) -> int:
-    reports = judged([read(name) for name in options.files], options.files, options.jobs)
+    reports = judged(list(map(document_of, options.files)), options.files, options.jobs)
     if options.latex:
         from einstan.library.report_latex import document
 
@@ -49,19 +48,5 @@ def judged(texts: list[str], names: list[str], jobs: int = 1) -> list[Report]:
         return list(pool.map(check, texts, names))
 
 
-def read(name: str) -> str:
-    try:
-        return Path(name).read_text(encoding="utf-8")
-    except UnicodeDecodeError as problem:
-        raise DataError(f"{name} is not a text in UTF-8") from problem
-    except OSError as problem:
-        raise DataError(
-            f"{name} cannot be read: {problem.strerror}", repair="name a document of equations"
-        ) from problem
-
-
-def write(name: str, text: str) -> None:
-    try:
-        Path(name).write_text(text, encoding="utf-8")
-    except OSError as problem:
-        raise DataError(f"{name} cannot be written: {problem.strerror}") from problem
+def document_of(name: str) -> str:
+    return read(name, "cannot be read", "name a document of equations")

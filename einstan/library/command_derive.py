@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Iterable
 
 from rich.console import Console
@@ -12,9 +11,10 @@ from einstan.calculus.backward import backward
 from einstan.calculus.partial import partial
 from einstan.calculus.program import Program
 from einstan.language import latex, parse_document
-from einstan.language.errors import DataError, DifferentiationError, NotationError, nearest
+from einstan.language.errors import DifferentiationError, NotationError, nearest
 from einstan.language.term import Equation
 from einstan.library.einsum import einsum
+from einstan.library.texts import is_file, read
 
 
 def run(options: argparse.Namespace, console: Console) -> int:
@@ -39,18 +39,10 @@ def run(options: argparse.Namespace, console: Console) -> int:
 
 def read_text(given: str) -> str:
     """The text of a file where there is one of this name, else the argument itself, ``;`` ending a line."""
-    if "=" in given and not os.path.exists(given):
+    if "=" in given and not is_file(given):
         return "\n".join(part.strip() for part in given.split(";"))
-    try:
-        with open(given, encoding="utf-8") as file:
-            return file.read()
-    except UnicodeDecodeError as problem:
-        raise DataError(f"{given} is not a text in UTF-8") from problem
-    except OSError as problem:
-        raise DataError(
-            f"{given} is neither an equation nor a file that can be read: {problem.strerror}",
-            repair='write an equation, "Z[i,j] = X[i,K] W[K,j]", or the name of a file of equations',
-        ) from problem
+    what = "is neither an equation nor a file that can be read"
+    return read(given, what, 'write an equation, "Z[i,j] = X[i,K] W[K,j]", or the name of a file of equations')
 
 
 def partials(program: Program, wrt: Iterable[str]) -> list[Equation]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,13 +17,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from einstan.language import parse
+from einstan.language.arguments import one_of
 from einstan.language.errors import DataError, NotationError
 from einstan.language.term import Equation
 from einstan.library.comparison import Comparison, Cost, compare, names_for, operands_of
 from einstan.library.einsum_text import equation_of, is_einsum
 from einstan.library.plan import figure_of, save_figure, short
+from einstan.library.texts import is_file, read
 from einstan.machine.extents import as_program
 from einstan.machine.memory import human_bytes
+from einstan.machine.paths import NAMES
 
 Instance = tuple[Equation, dict[str, int]]
 
@@ -34,6 +36,8 @@ LONG = 400  # characters of an equation that are shown
 def run(options: argparse.Namespace, console: Console) -> int:
     if options.plot and not Path(options.plot).parent.is_dir():
         raise DataError(f"--plot {options.plot} cannot be written: there is no directory {Path(options.plot).parent}")
+    for name in options.optimizers:
+        one_of("optimizer", name, NAMES)
     instances = list(instances_of(options.text, options.sizes))
     tables = []
     counts = [len(options.optimizers or names_for(operands_of(as_program(e)))) for e, _ in instances]
@@ -45,13 +49,13 @@ def run(options: argparse.Namespace, console: Console) -> int:
                 done(where + name)
 
             tables.append(compare(equation, sizes, options.optimizers, not options.no_run, told))
-    if options.plot:
-        plot(tables, options.plot)
     if options.json:
         console.out(json.dumps([table.data() for table in tables], ensure_ascii=False, indent=1), highlight=False)
     else:
         for table in tables:
             show(table, console)
+    if options.plot:  # last, so that what cannot be drawn does not lose the table
+        plot(tables, options.plot)
     return 0
 
 
@@ -61,18 +65,12 @@ def run(options: argparse.Namespace, console: Console) -> int:
 def instances_of(given: str, sizes: Mapping[str, int]) -> Iterator[Instance]:
     """The argument, or every line of the file that it names: an equation or an einsum string, and behind ``with`` its
     sizes.  Sizes of the command line hold for every line that does not say otherwise."""
-    if not os.path.exists(given) and ("=" in given or is_einsum(given)):
+    if not is_file(given) and ("=" in given or is_einsum(given)):
         yield instance(given, sizes)
         return
-    try:
-        lines = Path(given).read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as problem:
-        raise DataError(f"{given} is not a text in UTF-8") from problem
-    except OSError as problem:
-        raise DataError(
-            f"{given} is neither an equation, nor an einsum string, nor a file that can be read: {problem.strerror}",
-            repair="write an equation, \"Z[i,j] = X[i,K] W[K,j]\", or an einsum string, 'ik,kj->ij'",
-        ) from problem
+    what = "is neither an equation, nor an einsum string, nor a file that can be read"
+    repair = "write an equation, \"Z[i,j] = X[i,K] W[K,j]\", or an einsum string, 'ik,kj->ij'; a trace is 'ii->'"
+    lines = read(given, what, repair).splitlines()
     found = False
     for line in lines:
         text, _, own = line.partition("#")[0].partition(" with ")
@@ -224,7 +222,7 @@ def plot(tables: list[Comparison], path: str) -> None:
                                  label="forward" if which == "forward" else "with gradients")  # fmt: skip
                 texts = [seconds(v) if attribute in ("planning", "running") else short(v) for v in shown]
                 axes.bar_label(bars, texts, fontsize=6, padding=2)
-            axes.set(xscale="log", title=label)
+            axes.set(xscale="log" if any(shown) else "linear", title=label)
             axes.xaxis.set_minor_formatter("")
             axes.title.set_fontsize(9)
             everything = [getattr(c, attribute) for row in comparison.rows for c in (row.forward, row.gradients) if c]

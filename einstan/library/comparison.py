@@ -25,6 +25,7 @@ from einstan.library.staged import staged
 from einstan.machine.compile import Specialisation
 from einstan.machine.extents import infer
 from einstan.machine.flatten import flatten
+from einstan.machine.memory import refuse_more
 from einstan.machine.paths import cheap
 from einstan.machine.plan import Plan, plan
 
@@ -120,12 +121,14 @@ def compare(
     count = operands_of(program)
     whole, outputs, note = (None, (), "") if count > WRITTEN_OUT else with_gradients(program, equation)
     generator = np.random.default_rng(0)
+    refuse_more("the arrays", 16 * sum(prod(shape) for shape in shapes.values()), "give smaller sizes")
     arrays = {name: random(generator, shape) for name, shape in shapes.items()}
     if count > WRITTEN_OUT:
         arrays[COTANGENT] = random(generator, tuple(extents.of(equation, index) for index in equation.indices))
     if whole is not None:
         total = infer(whole, shapes, sizes)
         shapes = {name: total.shape(name) for name in whole.inputs if name in whole.ranks}
+        refuse_more("the arrays", 16 * sum(prod(shape) for shape in shapes.values()), "give smaller sizes")
         arrays |= {n: random(generator, shape) for n, shape in shapes.items() if n not in arrays}
     chosen = list(optimizers) or names_for(count)
     forward, gradients = _Runner(program, (equation.name,), arrays, run), None

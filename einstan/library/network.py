@@ -11,6 +11,7 @@ that name one parameter share it.  Nothing here knows any layer.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from textwrap import dedent
@@ -39,6 +40,7 @@ from einstan.library.updates import Update
 from einstan.machine.compile import compile as compile_program
 from einstan.machine.compile import floating
 from einstan.machine.extents import infer
+from einstan.machine.memory import refuse_more
 from einstan.machine.refusals import reader_of
 
 if TYPE_CHECKING:
@@ -297,9 +299,17 @@ class Network(Composable):
                     require_numbers(name, array)
                     values[name] = array.astype(dtype)
         extents = infer(self.program, shapes, sizes, nominal=1)
-        for name in self.params:
+        shapes = {
+            name: tuple(self._extent(extents, name, k) for k in range(self.program.ranks[name]))
+            for name in self.params
+            if name not in values
+        }
+        needed = [8 * math.prod(shape) for shape in shapes.values()]
+        largest = max(zip(needed, shapes, strict=True), default=(0, ""))[1]
+        told = f"the first values, of which {largest} alone has the shape {shapes.get(largest)},"
+        refuse_more(told, sum(needed) + max(needed, default=0), "give smaller extents")
+        for name, shape in shapes.items():
             if name not in values:
-                shape = tuple(self._extent(extents, name, k) for k in range(self.program.ranks[name]))
                 values[name] = draw(name, shape, choices[name], seed, dtype)
         return {name: values[name] for name in self.params}
 

@@ -39,6 +39,7 @@ from einstan.language.term import (
 )
 from einstan.machine.extents import Extents, as_program, infer
 from einstan.machine.guards import is_index_bracket
+from einstan.machine.memory import refuse_more
 from einstan.machine.numbers import EXACT, FLOATS, Number, Numbers
 from einstan.machine.refusals import (
     NO_VALUE,
@@ -50,6 +51,8 @@ from einstan.machine.refusals import (
     require_shallow,
     unknown_tensor,
 )
+
+ENTRY = 64  # bytes of a number in a list
 
 Environment = dict[Index, int]
 Closure = Callable[[Environment], Number]
@@ -259,6 +262,7 @@ class _Loops:
             known.clear()
         value, indices = self.value, self.equation.indices
         shape = tuple(self.size(index) for index in indices)
+        refuse_more(f"the loops of {self.equation.name}", _product(shape) * ENTRY, "give smaller arrays, or compile it")
         entries = [value(dict(zip(indices, v, strict=True))) for v in itertools.product(*map(range, shape))]
         return Tensor(shape, entries)
 

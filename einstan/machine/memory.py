@@ -5,23 +5,87 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from einstan.language.errors import DataError
 from einstan.language.term import Equation, Name
-from einstan.machine.refusals import reader_of, too_large
+from einstan.machine.refusals import reader_of, too_large, too_much
+
+try:
+    import resource
+except ImportError:  # Windows has no such limits
+    resource = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from einstan.machine.plan import Plan
 
 
+FEW = 2**24  # bytes that are never refused, so that nothing need be asked
+ENDLESS = 2**63
+GROUPS = [
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory.stat"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+     "/sys/fs/cgroup/memory/memory.stat"),
+]  # fmt: skip
+
+
 def available_memory() -> int:
-    """Bytes of memory that the machine has free, or all that it has where that is not known."""
+    """Bytes of memory that this process may still take: of the machine, of its control group, and of its own limits."""
+    return max(0, min(machine_memory(), group_memory(), process_memory()))
+
+
+def machine_memory() -> int:
+    """What the machine has free, or all that it has where that is not known."""
     for name in ("SC_AVPHYS_PAGES", "SC_PHYS_PAGES"):
         try:
             return os.sysconf(name) * os.sysconf("SC_PAGE_SIZE")
         except (AttributeError, ValueError, OSError):
             continue
-    return 2**63
+    return ENDLESS
+
+
+def group_memory() -> int:
+    """What the control group of a container leaves; files that are kept in memory would make room."""
+    for limit, used, kept in GROUPS:
+        try:
+            most, held = int(_content(limit)), int(_content(used))
+        except (OSError, ValueError):  # no such group, or "max"
+            continue
+        with suppress(OSError, ValueError):
+            lines = dict(line.split() for line in _content(kept).splitlines())
+            held -= int(lines.get("inactive_file", lines.get("total_inactive_file", "0")))
+        return most - held
+    return ENDLESS
+
+
+def process_memory() -> int:
+    """What ``ulimit -v`` and ``ulimit -d`` leave to this process."""
+    if resource is None:
+        return ENDLESS
+    left = ENDLESS
+    for limit, position in ((resource.RLIMIT_AS, 0), (resource.RLIMIT_DATA, 5)):
+        most = resource.getrlimit(limit)[0]
+        if most != resource.RLIM_INFINITY:
+            try:
+                held = int(_content("/proc/self/statm").split()[position]) * resource.getpagesize()
+            except (OSError, ValueError):
+                held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+            left = min(left, most - held)
+    return left
+
+
+def _content(name: str) -> str:
+    with open(name, encoding="ascii") as file:
+        return file.read()
+
+
+def refuse_more(what: str, needed: int, repair: str) -> None:
+    """Refuse what would not fit into memory, before any of it is allocated."""
+    if needed > FEW and needed > (limit := available_memory()):
+        raise DataError(
+            f"{what} would take {human_bytes(needed)}, and {human_bytes(limit)} are available", repair=repair
+        )
 
 
 def peak_of(made: Plan) -> int:
@@ -100,6 +164,10 @@ def refuse_large(made: Plan, allowed: int | None) -> None:
         needed = made.size(stored.dims) * made.itemsize
         if needed > limit:
             raise too_large(*_defined(made, name), human_bytes(needed), _told(limit, allowed))
+    if allowed is None and sum(map(made.bytes, made.order)) > limit:  # each fits, and all at once may not
+        needed = made.buffers.peak
+        if needed > limit:
+            raise too_much(made.program, human_bytes(needed), _told(limit, allowed), made.outputs)
 
 
 def _told(limit: int, allowed: int | None) -> str:

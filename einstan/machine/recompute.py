@@ -31,7 +31,7 @@ def fitted(made: Plan, limit: int) -> Plan:
         if chosen is None:
             break
         made = again(made, *chosen)
-    raise too_much(made.program, human_bytes(least.peak_memory), human_bytes(limit), made.outputs)
+    raise too_much(made.program, human_bytes(least.peak_memory), f"{human_bytes(limit)} are allowed", made.outputs)
 
 
 def candidate(made: Plan) -> tuple[int, int, list[int]] | None:

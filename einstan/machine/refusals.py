@@ -204,9 +204,9 @@ def too_much(program: Program, needed: str, available: str, outputs: Iterable[Na
     names = ", ".join(map(str, outputs))
     equation = next((e for e in reversed(program.equations) if str(e.name) in names.split(", ")), None)
     return DataError(
-        f"computing {names} would take {needed}, and {available} are allowed",
+        f"computing {names} would take {needed}, and {available}",
         **at(equation, None if equation is None else equation.name),
-        inferred="values that are cheap to compute again are not kept already",
+        inferred="values that are cheap to compute again are not kept already" if "allowed" in available else (),
         repair="allow more, ask for fewer results at once, or for smaller sizes",
     )
 

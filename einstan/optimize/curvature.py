@@ -24,6 +24,7 @@ from einstan.library.assembly import Assembly
 from einstan.library.blocks import along
 from einstan.library.derivative import cores, with_gradient
 from einstan.library.factored import FactoredTensor
+from einstan.machine.memory import refuse_more
 from einstan.optimize.layout import Arrays
 from einstan.optimize.objective import Objective, function_of
 from einstan.optimize.structure import Block, Part, parts
@@ -90,6 +91,8 @@ def by_products(objective: Objective, products: Callable[[Params, Params], Array
     layout = objective.layout
 
     def made(params: Params) -> list[Piece]:
+        needed = 16 * layout.size * layout.size  # and once more while it is solved
+        refuse_more("the matrix of second derivatives", needed, "use newton_cg, which makes no matrix")
         matrix = np.empty((layout.size, layout.size))
         for first in range(0, layout.size, TOGETHER):
             units = np.eye(layout.size)[first : first + TOGETHER]
@@ -169,6 +172,8 @@ class _System:
 
     def piece(self, values: Mapping[Name, FactoredTensor], symmetric: bool) -> Piece:
         count = math.prod(self.batch)
+        needed = 16 * count * self.rows.size * self.columns.size  # and once more while it is solved
+        refuse_more("the matrix of second derivatives", needed, "use newton_cg, which makes no matrix")
         matrix = np.zeros((count, self.rows.size, self.columns.size))
         for block in self.part.blocks:
             above, below = self.rows.places[block.row], self.columns.places[block.column]

@@ -16,6 +16,7 @@ import numpy as np
 
 from einstan.calculus.passes import require_defined
 from einstan.language.arguments import checked
+from einstan.machine.memory import refuse_more
 from einstan.optimize.curvature import Curvature, Piece, evaluated, first_derivatives, hessian
 from einstan.optimize.layout import Arrays, Layout
 from einstan.optimize.objective import Objective, Source, as_program, function_of, held, names_of, starting
@@ -124,6 +125,8 @@ def flat_system(
 
 def dense(pieces: Sequence[Piece], rows: Layout, columns: Layout) -> np.ndarray:
     """The whole matrix of a system, its zeros written out."""
+    needed = 16 * rows.size * columns.size  # and once more while it is solved
+    refuse_more("the matrix of second derivatives", needed, "use newton_cg, which makes no matrix")
     matrix = np.zeros((rows.size, columns.size))
     numbers = rows.unpack(np.arange(rows.size)), columns.unpack(np.arange(columns.size))
     for piece in pieces:

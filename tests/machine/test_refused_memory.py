@@ -1,0 +1,91 @@
+"""What does not fit into memory is refused with its size before it is allocated, on every way to a number."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import einstan as es
+from einstan import optimize
+from einstan.language.errors import EinstanError
+from einstan.library.comparison import compare
+from einstan.machine import memory
+
+LIMIT = 10**8  # bytes that these tests pretend are free
+N = 5000
+x = np.ones(N)
+
+
+def many(count: int) -> str:
+    """Results of which each fits and all together do not."""
+    return "\n".join(f"Z{k}[i,j] = x[i] x[j] + {k}" for k in range(count))
+
+
+SQUARES = es.Program("R[n] = A[n,K] w[K] - y[n]\nL = R[N]^2")
+ROUTES: dict[str, Callable[[], Any]] = {
+    "an equation": lambda: es.parse("Z[i,j] = x[i] x[j]")(x=x),
+    "an intermediate": lambda: es.parse("L = sum[I,J](exp(x[I] x[J]))")(x=x),
+    "many results": lambda: es.Program(many(40)).compile()(x=x[:1000]),
+    "code for any size": lambda: es.parse("Z[i,j] = x[i] x[j]").compile(any_size=True)(x=x),
+    "a plan": lambda: es.parse("Z[i,j] = x[i] x[j]").plan({"i": N, "j": N}),
+    "a dense derivative": lambda: es.parse("Z[i] = exp(x[i])").program.derivative("Z", "x")(x=x).dense(),
+    "first values": lambda: es.Network("Z[n,j] = X[n,K] W[K,j]", parameters={"W": "he"}).init(X=(2, N), W=(N, N)),
+    "loops": lambda: es.parse("Z[i,j] = x[i] x[j]").loops(x=x),
+    "newton": lambda: optimize.newton(SQUARES, "L", {"w": x}, {"A": np.ones((2, N)), "y": np.ones(2)}),
+    "gradients of examples": lambda: (
+        es.Program("L = 1/|N| (X[N,K] W[K,J] - Y[N,J])^2")
+        .per_example("L")
+        .gradients("W")(X=np.ones((200, 300)), W=np.ones((300, 300)), Y=np.ones((200, 300)))
+    ),
+    "paths": lambda: compare(es.parse("Z[i,k] = A[i,J] B[J,k]"), {"i": N, "j": N, "k": N}),
+    "a fit": lambda: es.fit(
+        es.Network("Z[n,j] = X[n,K] W[K,j]\nL = Z[N,J]^2", parameters={"W": "he"}), "L", {"X": np.ones((N, N), "f4")}
+    ),
+}
+
+
+@pytest.fixture
+def little(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "machine_memory", lambda: LIMIT)
+
+
+@pytest.mark.usefixtures("little")
+@pytest.mark.parametrize("route", [name for name in ROUTES if name not in ("gradients of examples", "a fit")])
+def test_what_does_not_fit_is_refused_with_its_size(route: str) -> None:
+    with pytest.raises(EinstanError, match=r"\d (MB|GB|TB)"):
+        ROUTES[route]()
+
+
+def test_the_least_of_all_limits_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, left in (("machine_memory", 3), ("group_memory", 2), ("process_memory", 5)):
+        monkeypatch.setattr(memory, name, lambda left=left: left)
+    assert memory.available_memory() == 2
+    monkeypatch.setattr(memory, "process_memory", lambda: -1)
+    assert memory.available_memory() == 0
+
+
+def test_a_control_group_is_asked(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, content in (("max", "1000\n"), ("current", "700\n"), ("stat", "anon 400\ninactive_file 300\n")):
+        (tmp_path / name).write_text(content)
+    monkeypatch.setattr(memory, "GROUPS", [tuple(str(tmp_path / name) for name in ("max", "current", "stat"))])
+    assert memory.group_memory() == 600
+    (tmp_path / "max").write_text("max\n")
+    assert memory.group_memory() == memory.ENDLESS
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of the process as Linux has them")
+def test_the_limit_of_the_process_is_asked() -> None:
+    script = (
+        "import resource, numpy as np, einstan as es\n"
+        "f = es.parse('Z[i,j] = x[i] x[j]').compile()\nf(x=np.ones(2))\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (4 * 10**9,) * 2)\n"
+        "try:\n    f(x=np.ones(30_000))\n"
+        "except es.EinstanError as error:\n    print(str(error).splitlines()[0])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert "Z[i,j] would take 7.2 GB" in done.stdout, done.stderr
