@@ -88,11 +88,12 @@ def _slots(count: int) -> str:
 
 def left_not_read(text: str, name: str, right: Sequence[str]) -> ScopeError:
     """An index of the left side that no term of the right side has."""
-    start = text.index(name, min(k for k in (text.find("["), text.find("_"), text.find("=")) if k >= 0))
+    start = text.find(name, min(k for k in (text.find("["), text.find("_"), text.find("=")) if k >= 0))
+    span = (start, start + len(name)) if start >= 0 else (0, text.index("="))  # it may be spelled otherwise, \\alpha
     left, _, rest = text.partition("=")
     has = f"the right side has {', '.join(right)}" if right else "the right side has no free index"
     return ScopeError(
-        f"the index {name} is on the left but not on the right", text=text, span=(start, start + len(name)),
+        f"the index {name} is on the left but not on the right", text=text, span=span,
         inferred=has, repair=f"{left.rstrip()} = ({rest.strip()}) 1[{name}]",
     )  # fmt: skip
 
