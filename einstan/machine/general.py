@@ -76,8 +76,9 @@ class General(Emitter):
         program = self.plan.program
         for name in program.inputs:
             if dim in self.dims_of(name):
-                self.argument_names[name] = identifier(str(name), self.taken)
-                self.arguments = (*self.arguments, name)
+                if name not in self.arguments:  # it tells another extent already
+                    self.argument_names[name] = identifier(str(name), self.taken)
+                    self.arguments = (*self.arguments, name)
                 self.name_size(dim)
                 return
         formula = self.plan.extents.formulas.get(dim)
