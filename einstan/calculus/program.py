@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from einstan.language.dims import UnionFind, axis, is_axis, qualified, redimensioned, relate, unguarded
+from einstan.language.dims import UnionFind, axis, is_axis, only_plain, qualified, redimensioned, relate, unguarded
 from einstan.language.errors import ProgramError
 from einstan.language.index import Affine, Index, Quotient, affine
 from einstan.language.node import Node, fold, holds, preorder, remembered
@@ -186,6 +186,8 @@ def dims_in(equation: Equation) -> frozenset[str]:
 def extents_told(equation: Equation) -> list[tuple[Index, Affine]]:
     """What ``where`` states of the extents that no axis has, and what reads tell: ``|I| = |x.0| - 1`` of
     ``x[I+1] - x[I]``."""
+    if only_plain(equation):
+        return []
     found = {index: form for index, form in equation.where if not is_axis(index.dim)}
     reads: dict[Index, dict[str, list[tuple[int, int]]]] = {}
     for index, place, form, _ in unguarded(equation):

@@ -97,6 +97,17 @@ def _related(equation: Equation) -> tuple[tuple[str, str | None], ...]:
 
 
 @remembered
+def only_plain(equation: Equation) -> bool:
+    """Whether every slot is an index alone, no bracket compares anything and no extent is stated: nearly always."""
+    if equation.where:
+        return False
+    for node in preorder(equation.rhs):
+        if isinstance(node, Iverson) or (isinstance(node, Indexed) and any(f.index is None for f in node.slots)):
+            return False
+    return True
+
+
+@remembered
 def unguarded(equation: Equation) -> tuple[tuple[Index, str, Affine, bool], ...]:
     """Every slot that holds an index alone, and the others that no bracket around them guards: with each index in it,
     the axis, and whether a bracket keeps the index in a range of its own."""
@@ -139,6 +150,8 @@ def loose(equation: Equation) -> tuple[tuple[Index, str], ...]:
 
     A read that a bracket around it guards tells nothing of a range.
     """
+    if only_plain(equation):
+        return ()
     stated = {index: form for index, form in equation.where}
     forms = unguarded(equation)
     plain = {(index, place): None for index, place, form, _ in forms if form.index is not None}

@@ -323,7 +323,7 @@ def ranges_told(extents: Extents, equation: Equation) -> Told:
 
 def _refuse_left_over(extents: Extents, equation: Equation) -> None:
     """``w[i] (x[i+1] - x[i])`` reads all of x: a shorter w is an error, and so is a longer one."""
-    for (dim, place), (index, access, forms) in ranges_told(extents, equation).items():
+    for (dim, place), (index, access, forms) in ranges_told(extents, equation).items() if loose(equation) else ():
         tops = [highest(extents, equation, form, dim) for form in forms]
         if dim not in extents.known or place not in extents.known or None in tops:
             continue
