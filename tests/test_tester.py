@@ -434,6 +434,18 @@ def test_an_overlap_without_its_range(monkeypatch: pytest.MonkeyPatch) -> None:
     noticed(monkeypatch, windows._Solver, "in_range", wrong)
 
 
+def test_a_guard_that_only_these_sizes_do_not_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = arrange.Arrangement.read
+
+    def wrong(self: Any, *given: Any) -> Any:
+        held, self.general = self.general, False
+        made = right(self, *given)
+        self.general = held
+        return made
+
+    noticed(monkeypatch, arrange.Arrangement, "read", wrong)
+
+
 def test_a_block_that_begins_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     right = arrange.Arrangement.vector_window
 

@@ -5,7 +5,8 @@ What equations give is seldom as dense in factors that can be moved as these are
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from random import Random
 from typing import Any
@@ -140,6 +141,24 @@ class Chain:
         self.random.shuffle(factors)
         return self.add("contract", len(factors), factors, self.shuffled(out))
 
+    def turned(self) -> Ref:
+        """A batch of products of a vector and a matrix, in an order of axes that no matrix product has."""
+        one = self.relabelled(self.pick([ref for ref in self.refs if len(ref.labels) == 2 and 4 not in ref.labels]))
+        summed, batch = self.random.sample(one.labels, 2)
+        vector = self.pick([ref for ref in self.refs if ref.labels == (4,)])
+        wide = self.add("contract", 2, (one, vector), self.random.sample((*one.labels, 4), 3))
+        return self.add("contract", 2, (wide, one), self.shuffled((4, batch)))
+
+    def window(self, one: Ref) -> Ref:
+        """A value read at forms of labels, with something outside."""
+        slots = tuple(self.form(one.labels) for _ in one.labels)
+        guards = [g for slot, x in zip(slots, one.labels, strict=True) for g in (slot, self.rest(slot, DIMS[x]))]
+        order = tuple(range(len(slots)))
+        detail = Reading(slots, tuple(guards), self.random.randrange(2), Indexed("O"), EQUATION, order)
+        own = Ref(one.value, tuple(len(DIMS) + k for k in order))  # its axes are no labels here
+        made = dict.fromkeys(x for slot in slots for x, _ in slot.labels)
+        return self.add("read", detail, (own,), self.shuffled(tuple(made)))
+
     def beside(self, ref: Ref, row: int, free: Sequence[int]) -> Ref | None:
         """A value that has a label, and others that are free."""
         labels: list[int] = []
@@ -188,14 +207,7 @@ class Chain:
             case "linked":
                 return self.linked(one)
             case "window" if labels and len(labels) < 3:
-                slots = tuple(self.form(labels) for _ in labels)
-                guards = [g for slot, x in zip(slots, labels, strict=True) for g in (slot, self.rest(slot, DIMS[x]))]
-                detail = Reading(
-                    slots, tuple(guards), self.random.randrange(2), Indexed("O"), EQUATION, tuple(range(len(slots)))
-                )
-                own = Ref(one.value, tuple(range(len(DIMS), len(DIMS) + len(labels))))  # its axes are no labels here
-                made = dict.fromkeys(x for slot in slots for x, _ in slot.labels)
-                return self.add("read", detail, (own,), self.shuffled(tuple(made)))
+                return self.window(one)
             case "function":
                 return self.add("map", (self.pick(("tanh", "sin", "relu", "abs")),), (one,), labels)
             case "add":
@@ -248,9 +260,9 @@ def blocks(random: Random) -> tuple[Flat, Extents, dict[str, np.ndarray]]:
     random.shuffle(factors)
     made = graph.add("contract", 2, factors, (kept,), space, "blocks")
     stored = Stored(None, made.value, (0,), ("ij"[kept],))
-    arrays = {"x": np.array([random.uniform(-1, 1) for _ in range(extents.known["x"])])}
-    arrays["w"] = np.array([random.uniform(-1, 1) for _ in range(sizes[1 - kept])])
-    return Flat(graph, {"O": stored}, ("O",), {}, []), extents, arrays
+    given = {"x": np.array([random.uniform(-1, 1) for _ in range(extents.known["x"])])}
+    given["w"] = np.array([random.uniform(-1, 1) for _ in range(sizes[1 - kept])])
+    return Flat(graph, {"O": stored}, ("O",), {}, []), extents, given
 
 
 def chain(random: Random) -> tuple[Flat, Extents, dict[str, np.ndarray]]:
@@ -261,6 +273,8 @@ def chain(random: Random) -> tuple[Flat, Extents, dict[str, np.ndarray]]:
         if len(made.labels) < 4:
             maker.refs.append(made)
     if random.randrange(5) == 0:
+        maker.refs.append(maker.window(maker.turned()))
+    elif random.randrange(5) == 0:
         maker.refs.append(maker.gram(random.randrange(3) > 0))
     wanted = (
         {maker.refs[-1].value, random.choice(maker.refs[maker.begin :]).value}
@@ -273,11 +287,19 @@ def chain(random: Random) -> tuple[Flat, Extents, dict[str, np.ndarray]]:
         dims = maker.graph.dims(value)
         tensors[name] = Stored(None, value, tuple(range(len(dims))), dims)
     extents = Extents(Program(()))
-    extents.known.update({dim: random.choice((1, 2, 3, 3, 4, 4)) for dim in dict.fromkeys(DIMS)})
-    arrays: dict[str, np.ndarray] = {}
+    extents.known.update(sizes(random))
+    return Flat(maker.graph, tensors, tuple(names), {}, []), extents, arrays(extents.known, random)
+
+
+def sizes(random: Random) -> dict[str, int]:
+    return {dim: random.choice((1, 2, 3, 3, 4, 4)) for dim in dict.fromkeys(DIMS)}
+
+
+def arrays(known: Mapping[str, int], random: Random) -> dict[str, np.ndarray]:
+    made: dict[str, np.ndarray] = {}
     for name, labels in INPUTS.items():
-        shape = tuple(extents.known[DIMS[x]] for x in labels)
-        entries = np.array([random.choice((-1, 1)) * (0.3 + random.random()) for _ in range(int(np.prod(shape)))])
-        arrays[name] = entries.reshape(shape)
-    arrays["T"] = np.array([random.randrange(extents.known["b"]) for _ in range(extents.known["a"])])
-    return Flat(maker.graph, tensors, tuple(names), {}, []), extents, arrays
+        shape = tuple(known[DIMS[x]] for x in labels)
+        entries = np.array([random.choice((-1, 1)) * (0.3 + random.random()) for _ in range(math.prod(shape))])
+        made[name] = entries.reshape(shape)
+    made["T"] = np.array([random.randrange(known["b"]) for _ in range(known["a"])])
+    return made

@@ -8,7 +8,7 @@ calculus.  Both are drawn from a `random.Random`; sizes are 0 to 4, and all arra
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from random import Random
@@ -37,12 +37,13 @@ from einstan.language import (
     slot,
     well_named,
 )
-from einstan.language.errors import EinstanError
 from einstan.language.sugar import padded, softmax
 from einstan.language.term import add, mul, neg, power, reciprocal
+from einstan.library.api import Program as Text
 from einstan.library.optimisers import SGD, Adam, Momentum
 from einstan.library.updates import Update
 from tests.calculus import terms
+from tests.routes import generator
 
 A, B, C, LONG = "u.0", "v.0", "w.0", "X.0"
 INPUTS: dict[str, tuple[str, ...]] = {
@@ -51,6 +52,8 @@ INPUTS: dict[str, tuple[str, ...]] = {
 LETTERS = {A: "ijkl", B: "pqmn", C: "rzo"}
 FUNCTIONS = ("exp", "sin", "tanh", "sigmoid", "softplus", "relu", "abs")
 OPTIMISERS = (SGD(0.1), Momentum(0.1), Momentum(0.1, nesterov=True), Adam(0.1))
+
+Arrays = Mapping[str, np.ndarray]
 
 
 @dataclass
@@ -230,28 +233,47 @@ def chain(random: Random) -> list[Equation]:
 # ---- cases -----------------------------------------------------------------------------------------------------------
 
 
-def arrays_for(program: Program, random: Random) -> dict[str, np.ndarray]:
-    """Arrays for all inputs: distinct small numbers, none near zero, of sizes that are seldom 0 and at most 4."""
+def arrays_for(
+    program: Program, random: Random, given: Mapping[str, np.ndarray] | None = None
+) -> dict[str, np.ndarray]:
+    """Arrays for all inputs: distinct small numbers, none near zero, of sizes that are seldom 0 and at most 4; those
+    that are given, with whatever sizes they have."""
+    given = given or {}
     made: dict[str, np.ndarray] = {}
-    sizes: dict[str, int] = {}
+    sizes = {program.dims.find(f"{name}.{k}"): n for name, x in given.items() for k, n in enumerate(x.shape)}
     for name in map(str, program.inputs):
+        if name in given:
+            made[name] = given[name]
+            continue
         rank = program.ranks.get(name, len(INPUTS.get(name, terms.SHAPES.get(name, ()))))  # or only its sizes are read
         for dim in (program.dims.find(f"{name}.{k}") for k in range(rank)):
             sizes.setdefault(dim, 12 if name == "X" else random.choice((0, 1, 2, 2, 3, 3, 3, 4)))
         shape = tuple(sizes[program.dims.find(f"{name}.{k}")] for k in range(rank))
-        if name == "T":
-            values = [random.randrange(10) for _ in range(math.prod(shape))]
-            made[name] = np.array(values, int).reshape(shape)
-        else:
-            positive = name == "second" or name.startswith("v^(")  # what Adam takes the root of
-            entries = [
-                (1 if positive else random.choice((-1, 1))) * (0.2 + random.random()) for _ in range(math.prod(shape))
-            ]
-            made[name] = np.array(entries, float).reshape(shape)
-    if "T" in made:  # whatever it indexes has one extent
-        limits = [sizes[dim] for dim in sizes if dim == program.dims.find(B)]
-        made["T"] %= max(1, *limits, 1)
+        positive = name == "second" or name.startswith("v^(")  # what Adam takes the root of
+        signs = (1,) if positive else (-1, 1)
+        entries = [random.choice(signs) * (0.2 + random.random()) for _ in range(math.prod(shape))]
+        made[name] = np.array(entries, float).reshape(shape)
+    if "T" in made and "T" not in given:  # whatever it indexes has one extent
+        limit = max(1, sizes.get(program.dims.find(B), 1))
+        made["T"] = np.array([random.randrange(limit) for _ in range(made["T"].size)], int).reshape(made["T"].shape)
     return made
+
+
+def base(random: Random) -> tuple[Program, str, set[str], dict[str, np.ndarray] | None]:
+    """A program, its scalar, what it is not differentiated by, and the arrays that it reads if they are chosen."""
+    match random.randrange(4):
+        case 0:
+            return (
+                Program([well_named(e) for e in terms.graph(random, 1 + random.randrange(3), 2, False)]),
+                "L",
+                {"T", "X"},
+                None,
+            )
+        case 1:
+            found = generator.attempt(random)
+            read = {name: np.asarray(x, float if x.dtype.kind == "f" else int) for name, x in found.data.items()}
+            return Text(found.text), found.loss, {*found.integers, *(set(read) - set(found.wrt))}, read
+    return Program(chain(random)), "L", {"T", "X"}, None
 
 
 def case(random: Random) -> Case:
@@ -259,44 +281,24 @@ def case(random: Random) -> Case:
 
     Raises `EinstanError` where that is refused: some programs are nonsense.
     """
-    equations = (
-        chain(random)
-        if random.randrange(3)
-        else [well_named(e) for e in terms.graph(random, 1 + random.randrange(3), 2, False)]
-    )
-    program = Program(equations)
+    program, loss, left_out, given = base(random)
     kind = random.randrange(8)
-    wrt = [name for name in program.inputs if name in program.ranks and str(name) not in ("T", "X")]
+    wrt = [name for name in program.inputs if name in program.ranks and str(name) not in left_out]
     if kind == 0 or not wrt:
-        outputs: list[Any] = [name for name in program.defined if random.randrange(2)] or ["L"]
+        outputs: list[Any] = [name for name in program.defined if random.randrange(2)] or [loss]
     elif kind == 1:
-        name = random.choice(wrt)
-        program = joined(program, jvp(program, ["L"], {name: "Dir"}, zeros=True))
-        outputs = ["L", "tL"]
+        program = joined(program, jvp(program, [loss], {random.choice(wrt): "Dir"}, zeros=True))
+        outputs = [loss, f"t{loss}"]
     else:
         wrt = [name for name in wrt if random.randrange(3)] or wrt[:1]
-        derived = backward(program, "L", wrt, zeros=True)
-        program = joined(program, derived)
-        outputs = ["L", *(f"d{name}" for name in wrt)]
+        program = joined(program, backward(program, loss, wrt, zeros=True))
+        outputs = [loss, *(f"d{name}" for name in wrt)]
         if kind > 4:
-            update = Update(
-                program,
-                random.choice(OPTIMISERS),
-                [str(n) for n in wrt if program.ranks[n] and str(n) in map(str, program.inputs)],
-            )
+            still = {str(name) for name in program.inputs}
+            update = Update(program, random.choice(OPTIMISERS), [str(name) for name in wrt if str(name) in still])
             if update.params:
-                program, outputs = update.behind(program), ["L", *update.outputs]
+                program, outputs = update.behind(program), [loss, *update.outputs]
         if random.randrange(3) == 0:
             outputs = [name for name in outputs if random.randrange(2)] or outputs
     program = runnable(program)
-    return Case(program, tuple(outputs), arrays_for(program, random))
-
-
-def cases(seed: int, count: int) -> Any:
-    """As many cases as are no nonsense among those of some seeds, each with its number."""
-    for number in range(count):
-        random = Random(f"{seed} {number}")
-        try:
-            yield number, random, case(random)
-        except EinstanError:
-            continue
+    return Case(program, tuple(outputs), arrays_for(program, random, given))

@@ -8,9 +8,9 @@ differs from the one before names the pass that is wrong.  `tests.test_tester` p
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 from unittest.mock import patch
@@ -28,7 +28,6 @@ from einstan.machine.operations import Flat, Graph, Stored
 from tests.machine import graphs, reference
 from tests.machine.programs import Case, case
 
-Expected = Callable[[], dict[str, np.ndarray]] | None
 LARGEST = 1e6  # a value above which digits are lost, so that the program tells nothing
 TOLERANCE = 1e-7
 OPTIMIZERS = ("auto", "greedy", "dp", "optimal", "random-greedy", "opt_einsum-auto", "exact")
@@ -127,31 +126,47 @@ class Walk:
         return None if chain is None else (value, later, chain)
 
 
-def validate(walk: Walk, arrays: Mapping[str, np.ndarray], expected: Expected, shown: str = "") -> list[str]:
-    """The passes that were seen to keep the numbers; `AssertionError` says which one does not."""
-    seen: list[str] = []
-    before: dict[str, np.ndarray] = {}
-    unsure = False
-    for stage in walk.stages():
+@dataclass
+class Point:
+    """Arrays, and what a graph made of them after the last pass: that it keeps it is what is asked."""
+
+    known: Callable[[], Mapping[str, int]]  # the extent of every dimension
+    arrays: Mapping[str, np.ndarray]
+    shown: str
+    expected: Callable[[], dict[str, np.ndarray]] | None = None
+    before: dict[str, np.ndarray] = field(default_factory=dict)
+    unsure: bool = False
+
+    def check(self, stage: Stage, outputs: Iterable[Name]) -> None:
+        """`AssertionError` if the pass has changed a number."""
+        first = not self.before
         try:
-            found, how = reference.evaluation(stage.graph, stage.tensors, walk.flat.outputs, walk.known, arrays)
+            found, how = reference.evaluation(stage.graph, stage.tensors, outputs, self.known(), self.arrays)
         except reference.OutsideError as error:
-            if not seen:
+            if first:
                 raise UninformativeError from error
-            raise AssertionError(f"{stage.name} reads outside: {error}\n{shown}") from error
-        unsure = unsure or how.unsure
-        if not seen:
+            raise AssertionError(f"{stage.name} reads outside: {error}\n{self.shown}") from error
+        self.unsure = self.unsure or how.unsure
+        if first:
             if not how.largest < LARGEST:
                 raise UninformativeError
-            before = expected() if expected else found
-        wrong = [name for name in found if not close(before[name], found[name])]
-        if wrong and unsure:
+            self.before = self.expected() if self.expected else found
+        wrong = [name for name in found if not close(self.before[name], found[name])]
+        if wrong and self.unsure:
             raise UninformativeError
         if wrong:
-            told = [f"{name} before:\n{before[name]}\nafter:\n{found[name]}" for name in wrong]
-            raise AssertionError("\n".join([f"{stage.name} changes {', '.join(wrong)}", shown, *told]))
+            told = [f"{name} before:\n{self.before[name]}\nafter:\n{found[name]}" for name in wrong]
+            raise AssertionError("\n".join([f"{stage.name} changes {', '.join(wrong)}", self.shown, *told]))
+        self.before = found
+
+
+def validate(walk: Walk, points: Sequence[Point]) -> list[str]:
+    """The passes that were seen to keep the numbers at all these points."""
+    seen: list[str] = []
+    for stage in walk.stages():
+        for point in points:
+            point.check(stage, walk.flat.outputs)
         seen.append(stage.name)
-        before = found
     return seen
 
 
@@ -172,16 +187,22 @@ def of_program(random: Random) -> list[str]:
     """A random program, and all graphs that are made of it."""
     given = case(random)
     walk = Walk.of_case(given, random)
-    return validate(walk, given.arrays, lambda: by_loops(given), str(given))
+    return validate(walk, [Point(lambda: walk.known, given.arrays, str(given), lambda: by_loops(given))])
 
 
 def of_graph(random: Random) -> list[str]:
-    """A random graph, and all that are made of it."""
-    flat, extents, arrays = (graphs.chain if random.randrange(20) else graphs.blocks)(random)
+    """A random graph, and all that are made of it; what is to be right for all sizes, at others too."""
+    blocks = random.randrange(20) == 0
+    flat, extents, arrays = (graphs.blocks if blocks else graphs.chain)(random)
     shown = "\n".join(
         f"{n}: {op.kind} {op.detail} {op.operands} -> {op.out}" for n, op in enumerate(flat.graph.operations)
     )
-    return validate(Walk(Program(()), flat, extents, random), arrays, None, shown)
+    walk = Walk(Program(()), flat, extents, random)
+    points = [Point(lambda: walk.known, arrays, shown)]
+    if walk.general and not blocks:
+        known = graphs.sizes(random)
+        points.append(Point(lambda: known, graphs.arrays(known, random), f"for {known}\n{shown}"))
+    return validate(walk, points)
 
 
 def validated(made: Callable[[Random], list[str]], seed: int, numbers: Iterable[int]) -> Counter[str]:
