@@ -144,7 +144,7 @@ class Chain:
     def turned(self) -> Ref:
         """A batch of products of a vector and a matrix, in an order of axes that no matrix product has."""
         one = self.relabelled(self.pick([ref for ref in self.refs if len(ref.labels) == 2 and 4 not in ref.labels]))
-        summed, batch = self.random.sample(one.labels, 2)
+        batch = self.pick(one.labels)
         vector = self.pick([ref for ref in self.refs if ref.labels == (4,)])
         wide = self.add("contract", 2, (one, vector), self.random.sample((*one.labels, 4), 3))
         return self.add("contract", 2, (wide, one), self.shuffled((4, batch)))
