@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from einstan.calculus.assume import assumed
+from einstan.calculus.carried import Brackets, Carried, brackets_of, carried_to
 from einstan.calculus.naming import ForwardNames
 from einstan.calculus.partial import Differentiator, Kinks, Term, denominator_indices, only_compared, scalars
 from einstan.calculus.parts import shortest_named
@@ -157,6 +158,7 @@ def _contracted(
         for read in reads[equation.name]:
             readers.setdefault(read, []).append(equation)
 
+    carried = Carried(forward)
     cotangents: dict[Name, Expr] = {name: seed for name, seed in seeds.items() if isinstance(seed, Const)}
     equations: list[Equation] = []
     for tensor in _reverse_order(forward, reads):
@@ -173,11 +175,16 @@ def _contracted(
         apart = tuple(Index(f"{i.name}'", i.dim) for i in indices)
         contributions: list[Expr] = [] if seed is None else [_access(seed, batch, map(slot, apart))]
         reached_by_value = seed is not None
+        brackets: list[Brackets] = [] if seed is None else [()]
         for equation in consumers:
             terms = _terms(tensor, apart, equation.rhs, names, kinks)
             reached_by_value = reached_by_value or bool(terms)
             above = _access(cotangents[equation.name], batch, equation.lhs.slots)
-            contributions += [term.with_in_place((above,), equation.indices) for term in terms]
+            held, written = carried.at(equation.name, equation.lhs.slots), carried.written(equation)
+            for term in terms:
+                whole = carried.opened(term, written, above)
+                contributions.append(whole.with_in_place((*carried.needed(term, held), above), equation.indices))
+                brackets.append(carried_to(term, (*brackets_of((*term.left, *term.right), written), *held)))
         if not reached_by_value:
             if tensor in wanted and not zeros:
                 raise only_compared(program[consumers[0].name], tensor)
@@ -186,6 +193,7 @@ def _contracted(
         # Collecting may open a mean, and so bring a stated extent to light.
         total = stated_extents(shortest_named(assumed(names(total), assumptions), names.parts), stated)
         value: Expr = substitute(total, dict(zip(apart, indices, strict=True)))  # type: ignore[assignment]
+        carried.learn(pass_name(letter, tensor), tensor, apart, total, brackets)
         # A cotangent that is a number is used as the number.
         name = pass_name(letter, tensor)
         cotangents[tensor] = value if isinstance(value, Const) else Indexed(name)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from einstan.calculus.assume import assumed
+from einstan.calculus.carried import Brackets, Carried, brackets_of
 from einstan.calculus.factors import flattened
 from einstan.calculus.naming import ForwardNames, Stated
 from einstan.calculus.partial import Differentiator, Kinks, only_compared, scalars
@@ -86,6 +87,7 @@ def jvp(
     stated = [pair for equation in forward for pair in extents_told(equation)]
     index = batch_index(batch, directions, scalars(*program))
 
+    carried = Carried(forward)
     tangents: dict[Name, Name] = dict(directions)
     equations: list[Equation] = []
     used: set[Name] = set()
@@ -94,14 +96,20 @@ def jvp(
             continue
         moving = [read for read in reads[equation.name] if read in tangents]
         parts: list[Expr] = []
+        written, brackets = carried.written(equation), list[Brackets]()
         for read in moving:
             apart = tuple(Index(f"{k}'", program.dims.find(axis(str(read), k))) for k in range(program.ranks[read]))
             terms = Differentiator(read, apart, rename=names, kinks=kinks).terms(equation.rhs)
-            parts += [term.along(read, tangents[read], index) for term in terms]
+            for term in terms:
+                held = carried.at(read, [form for form, _ in term.pairs])
+                whole = carried.opened(term, written, Indexed(tangents[read]))
+                parts.append(whole.along(read, tangents[read], index, carried.needed(term, held)))
+                brackets.append((*brackets_of((*term.left, *term.right), written), *held))
             used.update([read] if terms else [])
         if parts:
             name = tangents[equation.name] = pass_name(letter, equation.name)
             value = _total(parts, set(tangents.values()), stated, names, assumptions)
+            carried.learn(name, equation.name, equation.indices, value, brackets)
             equations.append(pass_equation(name, equation.name, index, equation.indices, value, stated))
     for name in () if zeros else directions:
         readers = [e.name for e in forward if name in reads[e.name] and e.name in live]

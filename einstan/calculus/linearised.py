@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from einstan.calculus.assume import assumed
+from einstan.calculus.carried import brackets_of, written_brackets
 from einstan.calculus.collect import shortest
+from einstan.calculus.finite import infinite_tensors
 from einstan.calculus.named_cores import NamedCores, is_worth_naming, renamed, stem
 from einstan.calculus.naming import ForwardNames, derived_equation
 from einstan.calculus.partial import Differentiator, Kinks, denominator_indices, only_compared, scalars
@@ -49,6 +51,8 @@ class Linearised:
         self.names = ForwardNames(e for e in named if isinstance(e.name, str))
         self.assumptions = program.resolved_assumptions() if assume else ()
         self.stated = [pair for e in self.forward.values() for pair in extents_told(e)]
+        infinite = infinite_tensors(self.forward.values())
+        self.brackets = written_brackets(self.forward.values(), self.forward.values()) if infinite else set()
         self.cores = NamedCores(program, self.stated)
         self.live = self._live()
         self.widest = max(program.ranks.values(), default=0)
@@ -127,7 +131,9 @@ class Linearised:
     def _join(self, target: Name, vertex: Name, source: Name, above: Expr, below: Expr) -> None:
         """The product of two edges, added to the edge that is there."""
         below = renamed(below, self.outer[vertex], self.inner[vertex])
-        product = simplify_product((above, below), self.inner[vertex])
+        # What one of them is zero without guards the other one too.
+        brackets = brackets_of((above,), self.brackets) + brackets_of((below,), self.brackets)
+        product = simplify_product((above, below, *brackets), self.inner[vertex])
         known = self.edges.get(target, {}).get(source, ZERO)
         self._edge(target, source, self._tidy(simplify_sum((known, product)), target, source))
 
@@ -145,8 +151,10 @@ class Linearised:
             core = each.core
             if is_worth_naming(core):
                 own = tuple(i for i in dict.fromkeys(each.axes) if i in core.free)
-                core = self.cores.access(f"d{_plain(target)}d{_plain(source)}", own, core)
-                each = type(each)(each.axes, core)
+                access = self.cores.access(f"d{_plain(target)}d{_plain(source)}", own, core)
+                # What it is multiplied with may be infinite, so brackets stay outside of its name too.
+                outside = brackets_of((core,), self.brackets)
+                each = type(each)(each.axes, simplify_product((*outside, access)))
             terms.append(each.whole(free))
         return simplify_sum(terms)
 

@@ -83,8 +83,9 @@ class Term:
         deltas = (Delta(a, b) for a, b in apart.pairs)
         return simplify_product((*apart.left, *seed, *deltas, *apart.right), indices + apart.bound)
 
-    def along(self, tensor: Name, tangent: Name, batch: tuple[Index, ...] = ()) -> Expr:
+    def along(self, tensor: Name, tangent: Name, batch: tuple[Index, ...] = (), brackets: Sequence[Expr] = ()) -> Expr:
         """The term with the tangent of the access where the access stood: ``tX[n,K] W[K,j]``; no delta arises.
+        ``brackets`` are those outside of which the tangent is zero.
 
         Range guards of the access guard its tangent, which is as large: ``pad(tX[i+J])``.
         """
@@ -95,7 +96,7 @@ class Term:
             found = [n for n in preorder(factor) if isinstance(n, Extent) and n.index.name in own]
             return replace(factor, {n: own[n.index.name] for n in found}) if isinstance(factor, Iverson) else factor
 
-        factors = (*map(guarded, self.left), access, *map(guarded, self.right))
+        factors = (*map(guarded, self.left), *brackets, access, *map(guarded, self.right))
         return simplify_product(factors, self.bound)
 
     def apart_from(self, indices: Iterable[Index]) -> Term:

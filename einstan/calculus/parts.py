@@ -21,6 +21,7 @@ from einstan.calculus.canonical import expanded
 from einstan.calculus.coefficients import coefficient_of, is_negative, neg_simplified, scaled
 from einstan.calculus.collect import collected, shortest, size
 from einstan.calculus.factors import flattened, powers
+from einstan.calculus.finite import may_be_infinite
 from einstan.calculus.simplify import as_power, simplify, simplify_apply, simplify_product, simplify_sum
 from einstan.language.index import Index, slot
 from einstan.language.node import Node, fold, holds, postorder
@@ -33,6 +34,7 @@ from einstan.language.term import (
     Expr,
     Extent,
     Indexed,
+    Iverson,
     Mul,
     Name,
     Reduce,
@@ -74,11 +76,14 @@ class Parts:
         self.products: dict[bytes, list[Definition]] = {}
         self.sums: dict[bytes, list[Definition]] = {}
         self.values: dict[Name, tuple[Equation, Expr]] = {}
+        self.infinite: set[Name] = set()  # the tensors that may be infinite, see `einstan.calculus.finite`
         self._totals: dict[tuple[Name, int], Expr | None] = {}
 
     def add(self, equation: Equation, value: Expr) -> None:
         """A definition with its simplified right side."""
         self.values[equation.name] = equation, value
+        if may_be_infinite(value, self.infinite):
+            self.infinite.add(equation.name)
         access = Indexed(equation.name, tuple(slot(index) for index in equation.indices))
         if isinstance(value, Reduce) and value.operation == "mean":  # mean[K](u) = sum[K](u) / |K|
             value = simplify_product((value.body, *(reciprocal(Extent(i)) for i in value.indices)), value.indices)
@@ -163,6 +168,11 @@ class Parts:
                 if times == 0 or value is None or (definition.bound and times != 1):
                     continue
                 images = [mapping[index] for index in definition.bound]
+                # Its brackets go on guarding what else may be infinite.
+                brackets = [parts[position][0] for position in chosen if isinstance(parts[position][0], Iverson)]
+                brackets = [bracket for bracket in brackets if not set(bracket.free) & set(images)]
+                if brackets and any(may_be_infinite(other, self.infinite) for other in others):
+                    others += brackets
                 divisor = simplify_apply("pow", (definition.number, Const(Fraction(-times))))
                 rest = [index for index in summed if index not in images]
                 whole = simplify_product((Const(number), *others, divisor, as_power(value, Fraction(times))), rest)

@@ -229,8 +229,9 @@ def _logarithms_taken(expr: Expr, definitions: Mapping[Name, Equation], exponent
 
 
 def _masks_taken(expr: Expr) -> Expr:
-    """1[..] exp(v) / sum[K](1[..] exp(u)) = exp(v + log(1[..]) - logsumexp[K](u + log(1[..]))).
+    """1[..] exp(v) / sum[K](1[..] exp(u)) = 1[..] exp(1[..] v + log(1[..]) - logsumexp[K](1[..] u + log(1[..]))).
 
+    The brackets go on guarding: what they leave out may be infinite or NaN, and where they leave out all, it is zero.
     A sum that divides nothing stays: it is zero where its bracket leaves out everything.
     """
 
@@ -250,7 +251,7 @@ def _masks_taken(expr: Expr) -> Expr:
         below = simplify_reduce("logsumexp", tuple(indices), _masked(inner[0], masks))
         quotient = simplify_sum((_masked(exponential, outer), simplify_product((MINUS_ONE, below))))
         others = [f for f in node.factors if f not in (total, exponential, *outer)]
-        return mul([*others, Apply("exp", (quotient,))])
+        return mul([*outer, *others, Apply("exp", (quotient,))])
 
     return cast(Expr, rewrite(expr, rule)) if any(isinstance(node, Iverson) for node in preorder(expr)) else expr
 
@@ -260,4 +261,5 @@ def _is_exponential(node: Node) -> TypeGuard[Apply]:
 
 
 def _masked(exponential: Apply, masks: Sequence[Expr]) -> Expr:
-    return simplify_sum((exponential.arguments[0], *(Apply("log", (mask,)) for mask in masks)))
+    guarded = simplify_product((*masks, exponential.arguments[0]))
+    return simplify_sum((guarded, *(Apply("log", (mask,)) for mask in masks)))

@@ -60,5 +60,9 @@ ROWS = (
 
 FUNCTIONS = {row.name: row for row in ROWS}
 
+# Functions whose value is finite wherever their arguments are, however large these may be.
+TOTAL = frozenset({"sin", "cos", "arctan", "tanh", "sigmoid", "softplus", "erf", "relu", "abs", "sign", "floor",
+                   "maximum", "minimum", "pi"})  # fmt: skip
+
 # Other spellings, as papers use them; the printer writes the name of the row.
 SPELLINGS = {"ReLU": "relu", "σ": "sigmoid", "ln": "log", "π": "pi", "atan": "arctan", "sgn": "sign"}

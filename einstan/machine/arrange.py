@@ -34,6 +34,8 @@ class Arrangement:
     def __init__(self, extents: Extents, general: bool = False) -> None:
         self.extents, self.general = extents, general
         self.graph = Graph()
+        self.whole_sums = False  # whether no sum is cut into blocks, which multiplies zeros
+        self.in_pieces: set[int] = set()  # the sums that were
         self.source: Operation
         self.dims: list[str] = []
         self.letters: list[str] = []
@@ -89,6 +91,7 @@ class Arrangement:
             return self.add("contract", numerators, operands, out)
         two = len(operands) == 2 and numerators == 2
         if two and not self.general and (long := self.in_blocks(operands, out)) is not None:
+            self.in_pieces.add(long.value)
             return long
         operands = [self.copied(ref) for ref in operands]
         if two:
@@ -188,7 +191,7 @@ class Arrangement:
 
     def in_blocks(self, operands: list[Ref], out: Labels) -> Ref | None:
         """A window of one axis times a vector, as matrix products, where it is long enough; else None."""
-        for mine, other in (operands, operands[::-1]):
+        for mine, other in () if self.whole_sums else (operands, operands[::-1]):
             window = self.vector_window(mine)
             if window is None or len(other.labels) != 1 or other.labels[0] not in mine.labels or len(out) != 1:
                 continue

@@ -10,9 +10,10 @@ import re
 import threading
 import warnings
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
+from functools import cached_property, partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -30,6 +31,7 @@ from einstan.machine.fused import fused
 from einstan.machine.general import emit_general
 from einstan.machine.lower import refuse_outside
 from einstan.machine.memory import available_memory, human_bytes
+from einstan.machine.operations import Flat
 from einstan.machine.plan import Coder, Optimizer, Plan, plan, refuse_empty
 from einstan.machine.refusals import (
     missing,
@@ -85,6 +87,7 @@ class Compiled:
         self.unread = unread(self.program, context, given)
         self.context = context
         self.flat = flatten(self.program, outputs)
+        self._careful: dict[Any, Specialisation] = {}
         self.outputs = self.flat.outputs
         self.optimize, self.memory_limit, self.function = optimize, memory_limit, function
         self.any_size, self.reuse_buffers = any_size, reuse_buffers
@@ -153,6 +156,7 @@ class Compiled:
             context = self.program if self.context is None else self.context
             found.sizes = {**told(self.program, context, shapes, self.sizes), **self.sizes}
             found._known, found._lock, found._latest, found._generic = OrderedDict(), threading.Lock(), None, None
+            found._careful = {}
             while len(self._informed) > SPECIALISATIONS:
                 self._informed.popitem(last=False)
         return found
@@ -251,11 +255,12 @@ class Compiled:
         nominal: int | None,
         key: Any = None,
         fast: bool = False,
+        careful: bool = False,
     ) -> Specialisation:
         extents = infer(self.program, shapes, sizes, nominal, self.flat.wanted)
         general = self.any_size or NOMINAL in extents.source.values()
         know_ranges(self.flat, extents)
-        if self._generic is not None and key is not None and self._generic.takes(key, extents):
+        if self._generic is not None and key is not None and not careful and self._generic.takes(key, extents):
             refuse_empty(self.flat, extents)
             refuse_outside(self._generic.plan.graph, extents.known)
             generic = replace(self._generic.source, measured=None)
@@ -266,21 +271,27 @@ class Compiled:
 
             return self._generic.for_key(key, again)
         precision = str(self.dtype or "float64")
+        function = self.function if not careful else f"careful_{self.function}"
         native = all(dtype.isnative for _, dtype in key or ())
 
         def code(made: Plan) -> Source:
             if general or nominal is not None:
-                return (emit_general if general else emit)(made, precisions, self.function, precision)
-            quick = fused(made, precisions, self.function, precision, self.reuse_buffers) if fast and native else None
+                return (emit_general if general else emit)(made, precisions, function, precision)
+            quick = fused(made, precisions, function, precision, self.reuse_buffers) if fast and native else None
             if quick is not None:
                 quick.contiguous = True
                 return quick
-            return specialised(made, precisions, self.function, precision, reuse_buffers=self.reuse_buffers)
+            return specialised(made, precisions, function, precision, reuse_buffers=self.reuse_buffers)
 
-        made = self._planned(extents, precisions, code, general)
+        flat = self.careful_flat if careful else self.flat
+        made = self._planned(extents, precisions, code, general, flat)
         if general and key is not None:  # code for one size finds out while it is written
             refuse_outside(made.graph, extents.known)
-        found = Specialisation(made, made.code, self.inputs, key, made.code.contiguous)
+        if careful:
+            return Specialisation(made, made.code, made.code.arguments)
+        found = Specialisation(
+            made, made.code, self.inputs, key, made.code.contiguous, partial(self.carefully, made.code.arguments)
+        )
         if made.code.contiguous:
             return found
         if made.code.any_size and key is not None and self.memory_limit is None:
@@ -289,17 +300,38 @@ class Compiled:
             found.watch(lambda given: self._faster(shapes, precisions, key, given))
         return found
 
+    @cached_property
+    def careful_flat(self) -> Flat:
+        """The operations, of which nothing is presumed to be finite."""
+        return flatten(self.program, self.outputs, careful=True)
+
+    def carefully(self, names: Sequence[Name], *arrays: Array) -> tuple[Array, ...]:
+        """The results where a bracket hides infinities or NaN."""
+        latest = self._latest
+        sizes = latest.plan.extents if latest is not None else None
+        key = tuple((a.shape, a.dtype) for a in arrays)
+        found = self._careful.get(key)
+        if found is None:
+            shapes = {name: a.shape for name, a in zip(names, arrays, strict=True)}
+            precisions = {name: str(a.dtype.newbyteorder("=")) for name, a in zip(names, arrays, strict=True)}
+            fitting = sizes is not None and all(sizes.shape(name) == shape for name, shape in shapes.items())
+            shapes |= {name: sizes.shape(name) for name in self.flat.sized} if fitting and sizes is not None else {}
+            found = self._careful[key] = self._made(shapes, self.sizes, precisions, None, careful=True)
+        given = dict(zip(names, arrays, strict=True))
+        return found.run(*[given[name] for name in found.inputs])
+
     def _planned(
         self,
         extents: Extents,
         precisions: Mapping[Name, str],
         code: Coder | None = None,
         general: bool = False,
+        flat: Flat | None = None,
     ) -> Plan:
         itemsize = max((np.dtype(p).itemsize for p in precisions.values() if p.startswith("float")), default=8)
         return plan(
             self.program, extents, optimize=self.optimize, itemsize=itemsize, memory_limit=self.memory_limit,
-            flat=self.flat, coder=code, dtypes=precisions, general=general,
+            flat=self.flat if flat is None else flat, coder=code, dtypes=precisions, general=general,
         )  # fmt: skip
 
     def _faster(
@@ -331,17 +363,21 @@ class Compiled:
         Without sizes it is that of the latest call, for arrays of its shapes and dtypes; before the first call it takes
         arrays of all sizes, but for those that were given.
         """
-        latest = self._shown._latest
+        shown = self._shown
+        latest = shown._latest
         if sizes is None and latest is not None:
-            return latest.source.exported()
-        return self._nominal({**self.sizes, **understood(self.program, self.context, sizes)}).source.exported()
+            held, precisions = latest.plan.extents, dict(latest.plan.precisions)
+            shapes = {name: held.shape(name) for name in self.inputs}
+            return exported(latest, lambda: self._made(shapes, shown.sizes, precisions, None, careful=True))
+        given = {**self.sizes, **understood(self.program, self.context, sizes)}
+        return exported(self._nominal(given), lambda: self._nominal(given, careful=True))
 
-    def _nominal(self, sizes: Mapping[str, int]) -> Specialisation:
+    def _nominal(self, sizes: Mapping[str, int], careful: bool = False) -> Specialisation:
         """The code before any array is seen; its plan says which sizes are made up."""
         refused: ExtentError | None = None
         for nominal in NOMINAL_SIZES:
             try:
-                found = self._made({}, sizes, {}, nominal)
+                found = self._made({}, sizes, {}, nominal, careful=careful)
             except ExtentError as error:  # a window that does not fit, or two sizes that do not agree
                 refused = refused or error
                 continue
@@ -373,6 +409,22 @@ class Compiled:
                 atom = next((atom for _, atom in positions_in(equation) if str(atom.tensor) == told), None)
                 return not_whole(equation, atom, value.partition(",")[0])
         return DataError(message, repair="give positions from 0 to the size less one")
+
+
+def exported(found: Specialisation, careful: Callable[[], Specialisation]) -> str:
+    """Code as text, with what it calls where a bracket hides infinities or NaN."""
+    source = found.source
+    if not source.presumes:
+        return source.exported()
+    other = careful().source
+    names = [f"a{n}" for n in range(len(source.arguments))]
+    given = ", ".join(names[source.arguments.index(name)] for name in other.arguments)
+    doc = f'"""What {source.function} calls where a bracket hides infinities or NaN: nothing is presumed here."""'
+    body = [doc, *other.text.rstrip().split("\n"), "", f"return {other.function}({given})"]
+    lines = [f"    {line}" if line else "" for line in body]
+    return "\n".join(
+        [source.exported(), "", f"def careful({', '.join(names)}):", *lines, "", "", "careful.due = 0", ""]
+    )
 
 
 def compile(

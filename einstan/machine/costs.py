@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from einstan.machine.lower import classified
 from einstan.machine.operations import COMPARISONS, OTHERS, Graph, Operation
 
+NAMES = {**COMPARISONS, "select": "multiply"}  # of maps, where NumPy has another
 FREE = ("input", "number", "iota")  # kinds that are no step of a plan
 
 
@@ -81,7 +82,7 @@ def call_of(operation: Operation) -> str:
     """What computes it: a matrix product, a ufunc by name, a reduction, a view, or what else the operation is."""
     kind = operation.kind
     if kind == "map":
-        return f"ufunc {COMPARISONS.get(operation.detail[0], operation.detail[0])}"
+        return f"ufunc {NAMES.get(operation.detail[0], operation.detail[0])}"
     if kind == "reduce":
         return f"reduction {'max' if operation.detail == 'max of all' else operation.detail}"
     if kind == "scan":

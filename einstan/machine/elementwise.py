@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from einstan.language.term import MINUS_ONE, ONE, Const, Expr, is_reciprocal
-from einstan.machine.backends.numpy import HELPERS, UFUNCS
+from einstan.machine.backends.numpy import CALLS, HELPERS
 from einstan.machine.operations import COMPARISONS, Operation, Ref
 from einstan.machine.spelling import bracketed
 from einstan.machine.writer import Variable, Writer
@@ -30,10 +30,14 @@ class Elementwise(Writer):
             seen = self.aligned(operation.operands[0], operation.out)
             number = f"np.{self.precision}"
             return self.assign(value, operation, f"np.where({seen}, {number}(0), {number}(-np.inf))", constant)
+        if function == "select":
+            seen = self.aligned(operation.operands[0], operation.out)
+            self.helpers["select"] = None
+            return self.assign(value, operation, CALLS["select"].format(seen, texts[1]), constant)
         out = "" if constant else self.target(operation)
         if function == "pow" and details:
             return self.assign(value, operation, self.power(texts[0], details[0], out, constant), constant)
-        template = UFUNCS[function]
+        template = CALLS[function]
         if template.split("(")[0] in HELPERS:
             self.helpers[template.split("(")[0]] = None
         return self.assign(value, operation, template.format(*texts, out=out), constant)

@@ -20,6 +20,9 @@ from einstan.machine.writer import Variable
 DELETE_FROM = 1 << 17  # entries from which a dead temporary is deleted before the function returns
 
 
+CAREFUL = "careful(...)"  # the call, before it is known which arguments there are
+
+
 @dataclass
 class Source:
     """Generated code, and what its function takes and returns."""
@@ -31,6 +34,7 @@ class Source:
     memory: int = 0  # bytes that a call writes to beside its results; prepare() makes them
     prepares: bool = False
     any_size: bool = False  # whether the code is that of arrays of other sizes too
+    presumes: bool = False  # whether it calls ``careful`` with its arguments, where a bracket hides what is not finite
     contiguous: bool = False  # whether it takes arrays that lie in one piece alone
     views: frozenset[str] = frozenset()  # names that prepare() binds to views of its memory
     measured: int | None = None  # bytes that a call of it was seen to hold at its peak
@@ -82,13 +86,15 @@ class Emitter(Positions):
             self.name_size(dim)
 
     def assembled(self, results: list[str]) -> Source:
-        function = [*self.signature(), *self.size_lines, *self.body.lines, f"    return {returned(results)}"]
+        body = self.quietly([*self.body.lines, f"    return {returned(results)}"])
+        function = [*self.signature(), *self.size_lines, *self.caution(), *body]
         return self.source([*self.head(), "\n\n" + "\n".join(function)])
 
     def source(self, parts: list[str], memory: int = 0, prepares: bool = False) -> Source:
+        text = "\n".join(parts).replace(CAREFUL, f"careful({', '.join(map(self.argument, self.arguments))})") + "\n"
         return Source(
-            "\n".join(parts) + "\n", self.function, self.arguments, self.plan.outputs, memory, prepares,
-            signature=tuple(self.signature()), checks=tuple(self.checks()),
+            text, self.function, self.arguments, self.plan.outputs, memory, prepares,
+            signature=tuple(self.signature()), checks=tuple(self.checks()), presumes=bool(self.presumed),
         )  # fmt: skip
 
     def checks(self) -> list[str]:
@@ -114,6 +120,33 @@ class Emitter(Positions):
         shown = ", ".join(str(name) for name in self.plan.outputs)
         doc = comment(f"Returns ({shown}).").replace('"', "'").replace("\\", "/")
         return [f"def {self.function}({parameters}):", f'    """{doc}"""']
+
+    # ---- products that are right as long as no entry of theirs is NaN ------------------------------------------------
+
+    @property
+    def presumed(self) -> set[int]:
+        """Those that are computed at the call."""
+        return {v for v in self.plan.presumed if v in self.variables and not self.variables[v].constant}
+
+    def quietly(self, lines: list[str]) -> list[str]:
+        """Lines of the function, without warnings of what a bracket hides."""
+        lines = [line for part in lines for line in part.split("\n")]
+        if not self.plan.quiet:
+            return lines
+        return ['    with np.errstate(all="ignore"):', *(f"    {line}" for line in lines)]
+
+    def caution(self) -> list[str]:
+        """Where it has just been seen that a bracket hides what is not finite, nothing is presumed for a while."""
+        return [f"    if careful.due:\n        return {CAREFUL}"] if self.presumed else []
+
+    def look(self, value: int) -> None:
+        """Look for NaN in a value that was presumed to have none."""
+        held = self.variables[value]
+        if self.graph.operations[value].out:
+            self.helpers["has_nan"] = None
+            self.body.lines.append(f"    if has_nan({held.text}):\n        return {CAREFUL}")
+        else:
+            self.body.lines.append(f"    if {held.text} != {held.text}:\n        return {CAREFUL}")
 
     def count_uses(self) -> None:
         for value in self.plan.order:
@@ -141,6 +174,8 @@ class Emitter(Positions):
         self.written = None
         self.variables[value] = made
         made.constant = constant
+        if value in self.plan.presumed and not constant:
+            self.look(value)
         self.release(value, operation)
 
     def is_constant(self, operation: Operation) -> bool:

@@ -32,19 +32,21 @@ from einstan.language.term import (
 )
 from einstan.machine.builder import Guards, Scope, Term, extents_in, product_of
 from einstan.machine.extents import as_program
+from einstan.machine.guarded import hides_warnings
 from einstan.machine.guards import is_static
 from einstan.machine.loops import deep
-from einstan.machine.operations import OTHERS, Flat, Nonzero, Ref, Stored
+from einstan.machine.operations import OTHERS, Flat, Nonzero, Ref, Stored, roots
 from einstan.machine.others import LeftOut, left_out
 from einstan.machine.products import Products
 from einstan.machine.refusals import NO_VALUE, require_shallow
 
 
-def flatten(program: Program | Equation, outputs: Iterable[Name] | None = None) -> Flat:
-    """The operations that compute the outputs (by default all tensors that the program defines)."""
+def flatten(program: Program | Equation, outputs: Iterable[Name] | None = None, careful: bool = False) -> Flat:
+    """The operations that compute the outputs (by default all tensors that the program defines); with ``careful``
+    they are right whatever the inputs hold (`einstan.machine.guarded`)."""
     program = as_program(program)
     with deep():
-        return _Flattener(program).run(tuple(program.defined) if outputs is None else tuple(outputs))
+        return _Flattener(program, careful).run(tuple(program.defined) if outputs is None else tuple(outputs))
 
 
 class _Flattener(Products):
@@ -59,9 +61,13 @@ class _Flattener(Products):
             if equation.name in wanted:
                 self.define(equation)
         sized = tuple(name for name in program.inputs if name in wanted and name not in program.ranks)
+        kept = set(roots(self.tensors, outputs))
+        quiet = self.careful or bool(self.presumed) or self.selects_infinite
+        quiet = quiet or hides_warnings(self.graph, self.graph.needed(kept), kept)
         return Flat(
-            self.graph, self.tensors, outputs, self.index_tensors, self.nonzero, sized, frozenset(wanted), self.ranges
-        )
+            self.graph, self.tensors, outputs, self.index_tensors, self.nonzero, sized, frozenset(wanted),
+            frozenset(self.presumed), quiet, self.careful, self.ranges,
+        )  # fmt: skip
 
     def input(self, name: Name) -> None:
         dims = tuple(self.program.dims.find(axis(name, k)) for k in range(self.program.ranks[name]))

@@ -65,6 +65,10 @@ class Fused(FusedBatches):
             for ref in (*operation.operands, Ref(value, ())):
                 self.held_by(block, ref.value)
         self.latest = value
+        if value in self.plan.presumed:
+            self.unseen.add(value)
+            self.loaded.add(value)
+            self.variables[value].owned = False
         self.release(value, operation)
 
     def held_by(self, rows: Rows, value: int) -> None:
@@ -237,7 +241,11 @@ class Fused(FusedBatches):
             if isinstance(block, Rows):
                 self.shrink(block)
             lines += [block] if isinstance(block, str) else loop_lines(block, self.stored)
-        scalars = [self.variables[v].text for v in dict.fromkeys(self.scalars) if v in self.kept or self.uses[v] > 0]
+        scalars = [
+            self.variables[v].text
+            for v in dict.fromkeys(self.scalars)
+            if v in self.kept | self.unseen or self.uses[v] > 0
+        ]
         arguments = ", ".join(["m", *self.passed])
         returned = [f"    return {', '.join(scalars)}{',' if len(scalars) == 1 else ''}"] if scalars else []
         self.kernels.append("\n".join(["@compiled", f"def {name}({arguments}):", *lines, *returned]))
@@ -245,7 +253,11 @@ class Fused(FusedBatches):
         left = f"{', '.join(scalars)}{',' if len(scalars) == 1 else ''} = " if scalars else ""
         self.body.lines.append(f"    {left}{call}")
         self.body.lines += [f"    {scalar} = F({scalar})" for scalar in scalars]
+        for value in sorted(self.unseen):
+            self.touch(self.variables[value].buffers)
+            self.look(value)
         self.inside, self.loaded, self.passed, self.scalars, self.latest = set(), set(), {}, [], -1
+        self.unseen = set()
         self.body.equation = ""
 
     def stored(self, value: int) -> bool:

@@ -77,7 +77,7 @@ class FusedRows(FusedWindows):
 
     def shrink(self, rows: Rows) -> None:
         """What is read in the loop alone that makes it needs memory for one row."""
-        for value in rows.made - rows.closed - self.kept:
+        for value in rows.made - rows.closed - self.kept - self.unseen:
             home, shape = self.variables[value].home, self.plan.shape(value)
             if home is None or len(shape) < 2 or self.is_kept(home) or len(home.names) > 1:
                 continue

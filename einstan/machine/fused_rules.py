@@ -35,6 +35,7 @@ class FusedRules(Specialised):
         self.masks: set[int] = set()  # comparisons, which are computed where they are read
         self.inside: set[int] = set()  # values that this function makes
         self.loaded: set[int] = set()
+        self.unseen: set[int] = set()  # values of this function in which NaN is to be looked for after it
         self.passed: dict[str, None] = {}
         self.readers: dict[int, list[int]] = {}
         for value in self.plan.order:
@@ -66,14 +67,16 @@ class FusedRules(Specialised):
                 readers = [self.graph.operations[r] for r in self.readers.get(value, ())]
                 simple = function != "and" and value not in self.kept and bool(readers)
                 return simple and all(
-                    r.kind == "contract" and not r.summed and len(r.operands) == 2 and r.detail == 2 for r in readers
+                    (r.kind == "contract" and not r.summed and len(r.operands) == 2 and r.detail == 2)
+                    or (r.kind == "map" and r.detail[0] == "select")
+                    for r in readers
                 )
             if function == "pow":
                 exponent = details[0].value if details and isinstance(details[0], Const) else None
                 return exponent in POWERS or exponent in (0.5, -0.5)
             if function in SLOWER:
                 return size <= SLOW or function == "sqrt"
-            return function in PLAIN or function in ("add", "scale")
+            return function in PLAIN or function in ("add", "scale", "select")
         if operation.kind == "reduce":
             (ref,) = operation.operands
             return operation.detail == "max of all" and operation.out == ref.labels[: len(operation.out)] != ()
@@ -156,6 +159,8 @@ class FusedRules(Specialised):
             return " + ".join(terms)
         if function == "scale":
             return f"F({self.number(details[0])}) * {texts[0]}"
+        if function == "select":
+            return f"({texts[1]} if {texts[0]} != F(0) else F(0))"
         if function == "pow":
             exponent = details[0].value
             if exponent in POWERS:

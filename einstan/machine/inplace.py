@@ -12,13 +12,14 @@ from fractions import Fraction
 
 from einstan.language.term import MINUS_ONE, ONE, Const, Expr, is_reciprocal
 from einstan.machine.arena import Buffer
-from einstan.machine.backends.numpy import UFUNCS
+from einstan.machine.backends.numpy import CALLS
 from einstan.machine.contraction import Contractions
 from einstan.machine.operations import COMPARISONS, Labels, Operation, Ref
 from einstan.machine.spelling import bracketed, identifier
 from einstan.machine.writer import Variable
 
 BLAS = ("float32", "float64")
+BITS = {"float16": "int16", "float32": "int32", "float64": "int64"}  # integers as large
 NAMED = {"0": "zero", "1": "one"}  # numbers that read better as words
 POWERS = {
     Fraction(3): ("np.square({x}, out={out})", "np.multiply({out}, {x}, out={out})"),
@@ -176,6 +177,8 @@ class InPlace(Contractions):
             return super().do_map(value, operation, constant)
         if function in COMPARISONS:
             return self.comparison(value, operation, COMPARISONS[function])
+        if function == "select":
+            return self.selected(value, operation)
         ref, full = operation.operands[0], operation.out
         plain = ref.labels == full and self.variables[ref.value].type == "float"
         if function == "relu":
@@ -192,11 +195,31 @@ class InPlace(Contractions):
                 return made
         if function == "pow" and details and isinstance(details[0], Const) and details[0].value in POWERS and full:
             return self.power_in_steps(value, operation, POWERS[details[0].value])
-        if "{out}" not in UFUNCS.get(function, "{out}"):
+        if "{out}" not in CALLS.get(function, "{out}"):
             texts = [self.aligned(ref, full, self.floating(ref)) for ref in operation.operands]
-            self.helpers[function] = None
-            return self.assign(value, operation, UFUNCS[function].format(*texts), constant)
+            self.helpers[CALLS[function].split("(")[0]] = None
+            return self.assign(value, operation, CALLS[function].format(*texts), constant)
         return super().do_map(value, operation, constant)
+
+    def selected(self, value: int, operation: Operation) -> Variable:
+        """A value where a mask holds: its bits times 1 or 0, so that nothing comes of infinities and NaN."""
+        mask, ref = operation.operands
+        seen, text = self.aligned(mask, operation.out), self.aligned(ref, operation.out, self.floating(ref))
+        held, precision = self.variables[ref.value], self.precision_of(operation)
+        if not operation.out:
+            return self.assign(value, operation, f"({text} if {seen} else np.{precision}(0))", False)
+        # Only of memory laid out here is it certain which bits there are.
+        certain = held.type == "float" and held.precision == precision and not held.constant
+        if not certain or precision not in BITS or not (held.home or held.buffers):
+            self.helpers["select"] = None
+            return self.assign(value, operation, f"select({seen}, {text})", False)
+        bits = f".view(np.{BITS[precision]})"
+        made = self.destination(operation, (ref,))
+        call = f"np.multiply({self.hoisted(text + bits, text)}, {seen}"
+        if made is None:
+            return self.assign(value, operation, f"{call}).view(np.{precision})", False)
+        self.say(operation, f"{call}, out={self.hoisted(made.text + bits, made.text)})")
+        return made
 
     def power_in_steps(self, value: int, operation: Operation, steps: Sequence[str]) -> Variable:
         """A power that takes two calls, the second of which reads what the first wrote."""

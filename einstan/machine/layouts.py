@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from einstan.language.term import Name
 from einstan.machine.lower import classified
-from einstan.machine.operations import Graph, Labels, Operation, Ref, Stored
+from einstan.machine.operations import Graph, Labels, Operation, Ref, Stored, is_select
 
 MOST_ORDERS = 48  # of one product, up to which all are tried
 MOST_SWEEPS = 4
@@ -45,9 +45,10 @@ class Layouts:
 
     def is_free(self, value: int) -> bool:
         operation = self.graph.operations[value]
-        read_by = [self.graph.operations[reader].kind for reader in self.readers[value]]
+        read_by = [self.graph.operations[reader] for reader in self.readers[value]]
+        # What a bracket selects is read entry by entry, as by a product that sums nothing.
         product = operation.kind == "contract" and len(operation.operands) == 2 and len(operation.out) > 1
-        return product and all(kind in ("contract", "gram") for kind in read_by)
+        return product and all(other.kind in ("contract", "gram") or is_select(other) for other in read_by)
 
     def run(self) -> tuple[Graph, dict[Name, Stored]]:
         """The graph and where its tensors are, the same but for the order of axes."""
@@ -169,7 +170,7 @@ class Layouts:
         if value in self.results and value in self.orders:
             order = self.orders[value]
             cost += UNTIDY * self.size(operation, operation.out) * (not anyhow and order != self.results[value])
-        if operation.kind != "contract" or len(operation.operands) != 2:
+        if not is_select(operation) and (operation.kind != "contract" or len(operation.operands) != 2):
             return cost + self.scattered(operation)
         if not operation.summed:
             last = sum(ref.labels[-1:] == operation.out[-1:] for ref in operation.operands)

@@ -40,7 +40,7 @@ from einstan.language.term import (
 from einstan.machine.extents import Extents, as_program, infer
 from einstan.machine.guards import is_index_bracket
 from einstan.machine.memory import refuse_more
-from einstan.machine.numbers import EXACT, FLOATS, Number, Numbers
+from einstan.machine.numbers import EXACT, FLOATS, DomainError, Missing, Number, Numbers
 from einstan.machine.refusals import (
     NO_VALUE,
     empty,
@@ -137,6 +137,9 @@ def evaluate(
     ``arrays`` maps tensor names to nested lists, numbers, `Tensor`s or arrays.  ``numbers`` is `EXACT` or `FLOATS`;
     without it, floats where any entry is a float and exact arithmetic otherwise.
 
+    Exact numbers that do not exist, such as ``log(-1)``, are NaN in a tensor that other equations read, since a bracket
+    may hide them there.
+
     Raises `ExtentError` for sizes that disagree or are not known and for a read outside, `DataError` for a missing
     tensor and for the mean, largest or smallest of nothing, `DomainError` (exact arithmetic only) for ``log(-1)``.
     """
@@ -165,8 +168,9 @@ class Evaluation:
         self.numbers = numbers
         self.tensors: dict[Name, Tensor] = {}
         self.given: dict[Name, list[Number]] = {}
-        wanted = (e for e in program.equations if only is None or e.name in only)
-        self.loops = [_Loops(extents, equation, self.tensors, numbers) for equation in wanted]
+        wanted = [e for e in program.equations if only is None or e.name in only]
+        inner = {read for equation in wanted for read in program.reads[equation.name]}
+        self.loops = [_Loops(extents, equation, self.tensors, numbers, equation.name in inner) for equation in wanted]
         self.behind: dict[Name, set[Name]] = {}
         for name in (equation.name for equation in program.equations):
             read = program.reads[name]
@@ -244,8 +248,11 @@ def shared(root: Node) -> set[Node]:
 class _Loops:
     """One equation as closures: each node becomes a function of the values of the indices."""
 
-    def __init__(self, extents: Extents, equation: Equation, tensors: Mapping[Name, Tensor], numbers: Numbers) -> None:
+    def __init__(
+        self, extents: Extents, equation: Equation, tensors: Mapping[Name, Tensor], numbers: Numbers, inner: bool
+    ) -> None:
         self.extents, self.equation, self.tensors, self.numbers = extents, equation, tensors, numbers
+        self.inner = inner  # whether other equations read it, perhaps under a bracket: then an entry may have no value
         self.known: list[dict[tuple[int, ...], Number]] = []  # what the closures remember within one run
         require_shallow(equation)
         self.shared = shared(equation.rhs)
@@ -263,8 +270,21 @@ class _Loops:
         value, indices = self.value, self.equation.indices
         shape = tuple(self.size(index) for index in indices)
         refuse_more(f"the loops of {self.equation.name}", _product(shape) * ENTRY, "give smaller arrays, or compile it")
+        if self.inner:
+            value = self.excused(value)
         entries = [value(dict(zip(indices, v, strict=True))) for v in itertools.product(*map(range, shape))]
         return Tensor(shape, entries)
+
+    def excused(self, value: Closure) -> Closure:
+        """NaN in the place of an exact number that does not exist; whoever computes with it is told so."""
+
+        def excused(env: Environment) -> Number:
+            try:
+                return value(env)
+            except DomainError as error:
+                return Missing(error)
+
+        return excused
 
     def size(self, index: Index) -> int:
         return self.extents.of(self.equation, index)
@@ -317,10 +337,13 @@ class _Loops:
         return total
 
     def product(self, node: Mul, below: tuple[Closure, ...]) -> Closure:
-        """Brackets of indices first, then brackets of values, then the rest in the user's order."""
+        """Brackets of indices first, then brackets of values, then the rest in the user's order.
+
+        Where a bracket is false nothing else matters, not even another bracket that has no value there.
+        """
 
         def rank(factor: Expr) -> int:
-            return 0 if is_index_bracket(factor) else 1 if isinstance(factor, Iverson) else 2
+            return 0 if is_index_bracket(factor) else 1 if isinstance(_bracket(factor), Iverson) else 2
 
         parts = sorted(zip(node.factors, below, strict=True), key=lambda part: rank(part[0]))
         brackets = [part for factor, part in parts if rank(factor) < 2]
@@ -328,8 +351,15 @@ class _Loops:
         numbers = self.numbers
 
         def value(env: Environment) -> Number:
-            if any(bracket(env) == 0 for bracket in brackets):
-                return numbers.of(0)
+            failed: DomainError | None = None
+            for bracket in brackets:
+                try:
+                    if bracket(env) == 0:
+                        return numbers.of(0)
+                except DomainError as error:
+                    failed = error
+            if failed is not None:
+                raise failed
             product = numbers.of(1)
             for part in others:
                 product = numbers.mul(product, part(env))
@@ -413,7 +443,17 @@ class _Loops:
         return numbers.add(top, numbers.apply("log", total))
 
 
+def _bracket(factor: Expr) -> Expr:
+    """A bracket, also below a power: ``1[c]^2`` is ``1[c]``."""
+    if isinstance(factor, Apply) and factor.function == "pow":
+        base, exponent = factor.arguments
+        return base if isinstance(exponent, Const) and exponent.value > 0 else factor
+    return factor
+
+
 def _holds(left: Number, relation: str, right: Number) -> bool:
+    if left != left or right != right:
+        return relation == "!="
     match relation:
         case "<":
             return bool(left < right)

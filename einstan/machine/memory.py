@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from einstan.language.errors import DataError
@@ -119,7 +120,7 @@ def measured(made: Plan, arrays: Mapping[Any, Any] | None = None) -> int:
         given = {str(name): np.asarray(array) for name, array in arrays.items()}
     inputs = [given[str(name)] for name in made.code.arguments]
     code = compile(made.code.text, "<einstan>", "exec")
-    space: dict[str, Any] = {}
+    space: dict[str, Any] = {"careful": SimpleNamespace(due=0)}  # what hides behind brackets is finite here
     running = tracemalloc.is_tracing()
     tracemalloc.start()
     try:

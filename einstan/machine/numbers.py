@@ -26,6 +26,22 @@ class DomainError(ArithmeticError):
     """A function has no real value here: ``log(-1)``, ``1/0``."""
 
 
+class Missing(float):
+    """NaN in the place of an exact number that does not exist, with the reason."""
+
+    def __new__(cls, error: DomainError) -> Missing:
+        found = super().__new__(cls, "nan")
+        found.error = error
+        return found
+
+    error: DomainError
+
+
+def unreal(value: float) -> DomainError:
+    """The error for an infinity or NaN among exact numbers."""
+    return value.error if isinstance(value, Missing) else DomainError(f"{value} is no number")
+
+
 class Numbers:
     """What an arithmetic has to offer."""
 
@@ -143,6 +159,8 @@ def digits_of(value: Number) -> Decimal:
     """A number in as many digits as are carried."""
     if isinstance(value, Decimal):
         return value
+    if isinstance(value, float):
+        raise unreal(value)
     return _CARRIED.divide(Decimal(value.numerator), Decimal(value.denominator))
 
 
@@ -274,7 +292,10 @@ class Exact(Numbers):
     name = "exact rationals and 50-digit decimals"
 
     def of(self, value: Any) -> Number:
-        return value if isinstance(value, Fraction | Decimal) else Fraction(value)
+        """The number; infinities and NaN stay what they are, since a bracket may hide them, and are refused where they
+        are computed with."""
+        no_number = isinstance(value, float) and not math.isfinite(value)
+        return value if no_number or isinstance(value, Fraction | Decimal) else Fraction(value)
 
     def add(self, left: Number, right: Number) -> Number:
         if isinstance(left, Fraction) and isinstance(right, Fraction):
@@ -284,11 +305,14 @@ class Exact(Numbers):
     def mul(self, left: Number, right: Number) -> Number:
         if isinstance(left, Fraction) and isinstance(right, Fraction):
             return _short(left * right)
-        if left == 0 or right == 0:
+        if (left == 0 or right == 0) and not (isinstance(left, float) or isinstance(right, float)):
             return Fraction(0)
         return _CARRIED.multiply(digits_of(left), digits_of(right))
 
     def apply(self, function: str, *arguments: Number) -> Number:
+        for argument in arguments:
+            if isinstance(argument, float):
+                raise unreal(argument)
         if function in RATIONAL:
             return RATIONAL[function](*arguments)
         if function == "pow":

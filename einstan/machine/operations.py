@@ -7,7 +7,7 @@ What there are is the table `KINDS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ Labels = tuple[int, ...]
 KINDS = {
     "input": "a tensor that is given",
     "number": "a number that sizes determine",
-    "map": "an elementwise function, operands aligned by label (and `add` with a coefficient per operand)",
+    "map": "an elementwise function, operands aligned by label (`add` with a number for each; `select` by a mask)",
     "contract": "a product of operands summed over the labels that the result does not have; some may be divisors",
     "reduce": "max, min, prod along labels",
     "scan": "sums, products or the largest of all entries up to each, or products of all others: a label for another",
@@ -250,6 +250,11 @@ COMPARISONS = {"<": "less", "<=": "less_equal", ">": "greater", ">=": "greater_e
                "and": "logical_and"}  # fmt: skip
 
 
+def is_select(operation: Operation) -> bool:
+    """Whether an operation takes what a bracket selects, entry by entry."""
+    return operation.kind == "map" and bool(operation.detail[0] == "select")
+
+
 @dataclass(frozen=True)
 class Stored:
     """Where a tensor's entries are: a number times a value whose axes are some of the tensor's slots.
@@ -286,4 +291,11 @@ class Flat:
     nonzero: list[Nonzero]  # what sizes must satisfy
     sized: tuple[Name, ...] = ()  # tensors of which only the sizes are read
     wanted: frozenset[Name] = frozenset()  # what the outputs need
+    presumed: frozenset[int] = frozenset()  # products that are right as long as no entry of theirs is NaN
+    quiet: bool = False  # whether what a bracket hides may make NumPy warn
+    careful: bool = False  # whether nothing is presumed to be finite
     ranges: dict[str, Form] = field(default_factory=dict)  # dimensions of our own: the range of a guarded form
+
+
+def roots(tensors: Mapping[Name, Stored], outputs: Iterable[Name]) -> list[int]:
+    return [value for name in outputs if (value := tensors[name].value) is not None]

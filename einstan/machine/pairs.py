@@ -13,7 +13,7 @@ from typing import Any
 from einstan.language.term import MINUS_ONE, Name
 from einstan.machine.extents import Extents
 from einstan.machine.families import families
-from einstan.machine.operations import Flat, Graph, Operation, Ref, Stored
+from einstan.machine.operations import Flat, Graph, Operation, Ref, Stored, roots
 from einstan.machine.paths import Clock, Optimizer, by_hand, contraction_steps
 from einstan.machine.symmetric import halves
 from einstan.machine.trees import Shape, Steps, turned
@@ -44,6 +44,7 @@ class Expansion:
         self.graph = Graph()
         self.where: dict[int, Ref] = {}  # old value: new value, and which old axis each new axis is
         self.tensors: dict[Name, Stored] = {}
+        self.presumed: frozenset[int] = frozenset()
         self.naive = 0
         self.clock = Clock()
         self.families: list[tuple[int, int]] = []  # the reference of each, and how many belong to it
@@ -75,6 +76,7 @@ class Expansion:
                 new = self.where[stored.value]
                 slots = tuple(new.labels.index(axis) if axis is not None else None for axis in stored.slots)
                 self.tensors[name] = Stored(None, new.value, slots, stored.dims)
+        self.presumed = frozenset(self.where[value].value for value in self.flat.presumed if value in self.where)
         return self
 
     # ---- trees -------------------------------------------------------------------------------------------------------
@@ -305,7 +307,3 @@ def pair_order(
     yours = [x for x in kept if x in right and x not in left]
     swap = wanted is not None and bool(mine) and bool(yours) and wanted.index(mine[-1]) > wanted.index(yours[-1])
     return tuple(batch + (yours + mine if swap else mine + yours))
-
-
-def roots(tensors: Mapping[Name, Stored], outputs: Iterable[Name]) -> list[int]:
-    return [value for name in outputs if (value := tensors[name].value) is not None]

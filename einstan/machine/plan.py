@@ -22,8 +22,8 @@ from einstan.machine.flatten import flatten
 from einstan.machine.layouts import Layouts
 from einstan.machine.memory import measured, peak_of, refuse_large
 from einstan.machine.numbers import number_of
-from einstan.machine.operations import Flat, Graph, Nonzero, Stored
-from einstan.machine.pairs import Expansion, roots
+from einstan.machine.operations import Flat, Graph, Nonzero, Stored, roots
+from einstan.machine.pairs import Expansion
 from einstan.machine.paths import Optimizer, cheap, separate
 from einstan.machine.recompute import fitted
 from einstan.machine.refusals import divides_by_zero, empty
@@ -61,6 +61,8 @@ class Plan:
     recomputed: tuple[str, ...] = ()  # the values that are made twice rather than kept, to fit a memory limit
     products: tuple[Shape, ...] = field(default=(), repr=False)  # the contractions, before they were taken apart
     elementwise_flops: int = 0  # of everything that is no contraction
+    presumed: frozenset[int] = frozenset()  # products that are right as long as no entry of theirs is NaN
+    quiet: bool = False  # whether what a bracket hides may make NumPy warn
     notes: tuple[str, ...] = ()  # lines below the table: what was chosen before it was planned
     coder: Coder | None = field(default=None, repr=False)  # what makes its code; that of these sizes, if nothing else
     dtypes: Mapping[Name, str] = field(default_factory=dict, repr=False)  # of inputs, where they are known
@@ -290,6 +292,8 @@ def planned(
         search_seconds=seconds,
         products=tuple(expansion.shapes),
         nonzero=tuple(flat.nonzero),
+        presumed=expansion.presumed,
+        quiet=flat.quiet,
     )
     made.names = names_of(made)
     others = [value for value in made.order if value not in expansion.contractions]

@@ -28,8 +28,9 @@ from einstan.language.term import (
     power,
 )
 from einstan.machine.builder import Guards, Scope, Term, product_of
+from einstan.machine.guarded import Guarded
 from einstan.machine.guards import is_index_bracket, is_static
-from einstan.machine.links import Linking, Links, Part
+from einstan.machine.links import Linking, Part
 from einstan.machine.operations import Form, Linked, Nonzero, Ref, combined
 
 
@@ -43,7 +44,7 @@ class Product:
     summed: list[int] = field(default_factory=list)
 
 
-class Products(Links):
+class Products(Guarded):
     """Rules for products, sums, deltas and brackets."""
 
     def product(self, node: Expr, scope: Scope, guards: Guards) -> Term:
@@ -75,8 +76,9 @@ class Products(Links):
                 inside += tuple(self.guard_forms(part.node, part.scope, around))
         coefficients = list(parts.coefficients)
         operands: list[Ref] = []
+        masks: list[Ref] = []
         divisors: list[Ref] = []
-        dropped = self.redundant(brackets, factors, around)
+        dropped = set() if self.careful else self.redundant(brackets, factors, around)
         for part in factors:
             if isinstance(part.node, Indexed) and not part.divides:
                 coefficient, ref = self.read(part.node, part.scope, inside, 0 if dropped else 1)
@@ -91,22 +93,27 @@ class Products(Links):
         for part in live:
             if len(gathers) != 1 or part is not gathers[0]:
                 held = around + links.known if is_index_bracket(part.node, self.index_tensors) else inside
-                operands.append(self.compare(part.node, part.scope, held))
+                masks.append(self.compare(part.node, part.scope, held))
         scatter: tuple[Ref, int] | None = None
         if len(gathers) == 1:
-            scatter = self.scatter_target(gathers[0], summed, operands + divisors)
+            scatter = self.scatter_target(gathers[0], summed, masks + operands + divisors)
             if scatter is None:
-                operands.append(self.compare(gathers[0].node, gathers[0].scope, around))
+                masks.append(self.compare(gathers[0].node, gathers[0].scope, around))
         coefficient = product_of(coefficients)
         tied = {label for form in links.forms for label, _ in form.labels}
-        used = tied.union(*(ref.labels for ref in operands + divisors))
+        used = tied.union(*(ref.labels for ref in masks + operands + divisors))
         for label in summed:
             if label not in used and not (scatter is not None and label in scatter[0].labels):
                 coefficient = product_of([coefficient, self.extent(label)])
-        if links.forms:
-            ref = self.linked(operands, divisors, summed, links)
-        else:
-            ref = self.contract(operands, divisors, [] if scatter is not None else summed, scatter, summed)
+
+        def make(operands: list[Ref], divisors: list[Ref]) -> Ref | None:
+            if links.forms:
+                return self.linked(operands, divisors, summed, links)
+            return self.contract(operands, divisors, [] if scatter is not None else summed, scatter, summed)
+
+        out = {label for ref in masks + operands + divisors for label in ref.labels} | tied
+        out -= {*summed, *links.labels}
+        ref = self.guarded(masks, operands, divisors, out, bool(links.forms or dropped), make)
         return Term(coefficient, self.embed(ref, names, parts.summed))
 
     def linked(self, operands: list[Ref], divisors: list[Ref], summed: list[int], links: Linking) -> Ref:

@@ -119,5 +119,6 @@ def again(made: Plan, value: int, later: int, chain: list[int]) -> Plan:
         order=tuple(order),
         tensors=tensors,
         names=spelled,
+        presumed=frozenset(number[v] for v in made.presumed if v in number),
         recomputed=(*made.recomputed, made.names[value]),
     )

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from einstan.language.term import MINUS_ONE, ONE, Expr
 from einstan.machine.extents import Extents
-from einstan.machine.operations import Flat, Graph, Operation, Ref, Scan, Stored
+from einstan.machine.operations import Flat, Graph, Operation, Ref, Scan, Stored, is_select
 
 PAIRS = 4096  # of positions, from which one pass is faster than a product with a table of them
 MIRROR = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
@@ -72,7 +72,10 @@ class _Scanner:
             else Stored(stored.coefficient, self.value[stored.value], stored.slots, stored.dims)
             for name, stored in self.flat.tensors.items()
         }
-        return replace(self.flat, graph=self.graph, tensors=tensors)
+        # A scan reads no entry that its bracket hides, so there is nothing to presume of it.
+        presumed = {self.value[value] for value in self.flat.presumed}
+        presumed = {value for value in presumed if self.graph.operations[value].kind != "scan"}
+        return replace(self.flat, graph=self.graph, tensors=tensors, presumed=frozenset(presumed))
 
     def add(self, operation: Operation, kind: str, detail: object, operands: Sequence[Ref], out: Sequence[int]) -> Ref:
         def space(label: int) -> tuple[str, str]:
@@ -146,16 +149,14 @@ class _Scanner:
         """``1[J <= i] x[J]`` beside ``1[J > i]``."""
         (product, one), (rest, other) = first, second
         inner = self.graph.operations[product.value]
-        alone = inner.kind == "contract" and len(inner.operands) == inner.detail == 2 and not inner.summed
-        if not alone or one is not ONE or other is not ONE:
+        if not is_select(inner) or one is not ONE or other is not ONE:
             return None
         names = dict(zip(inner.out, product.labels, strict=True))
-        left, right = (part.renamed(names) for part in inner.operands)
-        for body, mask in ((left, right), (right, left)):
-            for bracket in self.sides(mask):
-                opposite = Bracket(bracket.left, OPPOSITE[bracket.relation], bracket.right)
-                if opposite in self.sides(rest) and bracket.left in body.labels:
-                    return body, bracket
+        mask, body = (part.renamed(names) for part in inner.operands)
+        for bracket in self.sides(mask):
+            opposite = Bracket(bracket.left, OPPOSITE[bracket.relation], bracket.right)
+            if opposite in self.sides(rest) and bracket.left in body.labels:
+                return body, bracket
         return None
 
     def shifted(self, first: Scaled, second: Scaled, operation: Operation) -> tuple[Ref, Bracket] | None:

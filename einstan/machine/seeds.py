@@ -17,8 +17,7 @@ from dataclasses import dataclass, replace
 from einstan.language.term import ONE, Expr, Name
 from einstan.machine.builder import product_of
 from einstan.machine.extents import Extents
-from einstan.machine.operations import Flat, Graph, Operation, Ref, Stored
-from einstan.machine.pairs import roots
+from einstan.machine.operations import Flat, Graph, Operation, Ref, Stored, is_select, roots
 
 LINEAR = ("contract", "scatter", "expand", "embed", "diagonal")
 
@@ -98,7 +97,7 @@ class _Search:
     def chain(self, value: int) -> list[int]:
         """The values that lead to this one by linear operations, the first of them first."""
         found = [value]
-        while (operation := self.operations[found[-1]]).kind in LINEAR:
+        while is_linear(operation := self.operations[found[-1]]):
             floats = [ref.value for ref in operation.operands if ref.labels and self.graph.type(ref.value) == "float"]
             made = [v for v in floats if self.operations[v].kind != "input"]
             if not made:
@@ -139,7 +138,7 @@ class _Search:
 
     def linear(self, reader: int, value: int, reached: Collection[int]) -> bool:
         operation = self.operations[reader]
-        if operation.kind not in LINEAR:
+        if not is_linear(operation):
             return False
         places = [n for n, ref in enumerate(operation.operands) if ref.value in reached]
         if len(places) != 1:
@@ -149,6 +148,11 @@ class _Search:
 
     def size(self, value: int) -> int:
         return math.prod(self.known[dim] for dim in self.graph.dims(value))
+
+
+def is_linear(operation: Operation) -> bool:
+    """Whether a number can be taken through an operation; a bracket selects what it is."""
+    return operation.kind in LINEAR or is_select(operation)
 
 
 def _rebuilt(flat: Flat, folds: list[Fold]) -> Flat:
@@ -194,7 +198,8 @@ def _rebuilt(flat: Flat, folds: list[Fold]) -> Flat:
             there = where[stored.value]
             slots = tuple(there.labels.index(axis) if axis is not None else None for axis in stored.slots)
             tensors[name] = replace(stored, value=there.value, slots=slots)
-    return replace(flat, graph=new, tensors=tensors)
+    presumed = frozenset(where[value].value for value in flat.presumed if value in where)
+    return replace(flat, graph=new, tensors=tensors, presumed=presumed)
 
 
 def _space(operation: Operation) -> Callable[[int], tuple[str, str]]:

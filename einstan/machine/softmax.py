@@ -36,6 +36,7 @@ class Softmaxes(Accesses):
     def __init__(self, program: Program) -> None:
         super().__init__(program)
         self.softmaxes: dict[int, Softmax] = {}  # by the value of the logsumexp
+        self.bounded: set[int] = set()  # values that are finite, although exponentials and quotients are not
         self.log_softmaxes: dict[int, Ref] = {}  # by value: the softmax it is the logarithm of
 
     def logsumexp(self, ref: Ref, out: tuple[int, ...]) -> Ref:
@@ -46,6 +47,7 @@ class Softmaxes(Accesses):
         total = self.add("contract", 1, (exponential,), out)
         log_total = self.map(("log",), (total,))
         result = self.map(("add", (ONE, ONE)), (top, log_total))
+        self.bounded |= {exponential.value, log_total.value}
         kept = tuple(ref.labels.index(label) for label in result.labels)
         self.softmaxes[result.value] = Softmax(
             Ref(ref.value, ref.labels), kept, shifted.value, exponential.value, total.value, log_total.value
@@ -65,6 +67,7 @@ class Softmaxes(Accesses):
                 )
                 exponential, total = Ref(known.exponential, labels), Ref(known.total, ref.labels)
                 softmax = self.add("contract", 1, (exponential, total), labels)
+                self.bounded.add(softmax.value)
                 self.log_softmaxes[result.value] = Ref(softmax.value, tuple(result.labels.index(x) for x in labels))
                 return result, [part for n, part in enumerate(rest) if n not in taken]
         return None

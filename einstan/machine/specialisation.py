@@ -22,6 +22,19 @@ Array = Any
 Key = Sequence[tuple[tuple[int, ...], Any]]  # shapes and dtypes
 PATIENCE = 2.0  # seconds, about what numba takes for a small step
 SAMPLED = 8  # calls of which one is timed
+WARY = 15  # calls for which nothing is presumed, once a bracket has hidden what is not finite
+
+
+class Careful:
+    """What generated code calls where it has found NaN in a product with brackets, which may have come of what they
+    hide: the same program, of which nothing is presumed.  It is then called at once for a while (``due``)."""
+
+    def __init__(self, run: Callable[..., tuple[Array, ...]]) -> None:
+        self.run, self.due = run, 0
+
+    def __call__(self, *arrays: Array) -> tuple[Array, ...]:
+        self.due = self.due - 1 if self.due > 0 else WARY
+        return self.run(*arrays)
 
 
 class Specialisation:
@@ -38,12 +51,13 @@ class Specialisation:
         inputs: tuple[Name, ...],
         key: Any = None,
         contiguous: bool = False,
+        careful: Callable[..., tuple[Array, ...]] | None = None,
     ) -> None:
         self._plan: Plan | Callable[[], Plan] = made
         self.source, self.inputs = source, inputs
         self.contiguous = contiguous
         self.spent = 0.0
-        space: dict[str, Any] = {}
+        space: dict[str, Any] = {"careful": Careful(careful)} if careful is not None else {}
         # The names and texts in the source are ours alone, see emit.identifier and emit.plain_text.
         exec(builtins.compile(source.text, "<einstan>", "exec"), space)
         assert_views(space[source.function], source.views)

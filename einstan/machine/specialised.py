@@ -95,7 +95,9 @@ class Specialised(InPlaceWindows, Emitter):
         lines += self.view_lines
         if self.kept_arena.buffers:
             lines.append(f"{self.function}.results = results.base")
-        function = [*self.signature(), *self.body.lines, f"    return {returned(results)}"]
+        body = self.quietly([*self.body.lines, f"    return {returned(results)}"])
+        function = [*self.signature(), *self.caution(), *body]
+        function = [line for part in function for line in part.split("\n")]
         at = len(lines) - bool(self.kept_arena.buffers)
         text = [
             "def prepare():",
@@ -126,4 +128,4 @@ class Specialised(InPlaceWindows, Emitter):
             if (value := self._input(name)) is not None
         ]
         shapes = comment("; ".join(given)).replace('"', "'").replace("\\", "/")
-        return [lines[0], lines[1].removesuffix('"""'), *([f"    Takes {shapes}."] if given else []), '    """']
+        return [*lines[:-1], lines[-1].removesuffix('"""'), *([f"    Takes {shapes}."] if given else []), '    """']

@@ -76,6 +76,9 @@ class _Solver(Arrangement):
     def __init__(self, flat: Flat, extents: Extents, general: bool) -> None:
         super().__init__(extents, general)
         self.flat = flat
+        self.whole_sums = flat.careful
+        self.hides = False  # whether the product that was solved last multiplies zeros
+        self.whole: set[int] = set()  # linked products that multiply none, so that nothing is hidden
         self.value: dict[int, int] = {}
         self.axes: dict[int, tuple[int, ...]] = {}  # which axis of the value that was each axis of what it is now
         self.elementwise = self.read_elementwise()
@@ -87,6 +90,8 @@ class _Solver(Arrangement):
             match operation.kind:
                 case "linked":
                     ref = self.linked(operation, operands)
+                    if number in self.flat.presumed and not self.hides:
+                        self.whole.add(number)
                 case "contract":
                     ref = self.product(operands, operation.detail, operation.out)
                 case "read":
@@ -102,7 +107,8 @@ class _Solver(Arrangement):
             name: stored if stored.value is None else self.moved(stored, stored.value)
             for name, stored in self.flat.tensors.items()
         }
-        return replace(self.flat, graph=self.graph, tensors=moved)
+        presumed = frozenset(self.value[value] for value in self.flat.presumed - self.whole) | self.in_pieces
+        return replace(self.flat, graph=self.graph, tensors=moved, presumed=presumed)
 
     def read_elementwise(self) -> set[int]:
         """The values that are only read entry by entry, and not for a result."""
@@ -140,6 +146,8 @@ class _Solver(Arrangement):
             for number, (ref, slots) in enumerate(zip(operands, best.slots, strict=True))
         ]
         factors, divisors = refs[: detail.numerators], refs[detail.numerators :]
+        masked = best.masks or best.ranges or any(self.graph.type(ref.value) == "bool" for ref in factors)
+        self.hides = bool(masked or any(self.pads(ref) for ref in refs))
         factors += [self.mask(form) for form in best.masks]
         factors += [self.in_range(form, label) for form, label in best.ranges]
         if not best.placed:
@@ -259,6 +267,11 @@ class _Solver(Arrangement):
             return plainly if once == labels else self.add("diagonal", None, (plainly,), once)
         out = tuple(dict.fromkeys(label for slot in slots for label, _ in slot.labels))
         return self.guarded_read(ref.value, slots, out, equation, fill)
+
+    def pads(self, ref: Ref) -> bool:
+        """Whether a value is a window that reaches outside of what it reads."""
+        operation = self.graph.operations[ref.value]
+        return operation.kind == "read" and bool(operation.detail.guards)
 
     def mask(self, form: Form) -> Ref:
         """1 where a form is zero."""

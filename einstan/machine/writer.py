@@ -14,7 +14,7 @@ from einstan.machine.operations import Labels, Operation, Ref
 from einstan.machine.plan import Plan
 from einstan.machine.spelling import bracketed, comment, exact_text, identifier
 
-RESERVED = {"np", *HELPERS}
+RESERVED = {"np", "careful", *HELPERS}
 
 
 @dataclass

@@ -120,7 +120,7 @@ class Chain:
             return self.add("contract", len(factors), factors, self.shuffled(tuple(every)[:3]))
         other = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}.get(relation, "==")
         rest = self.add("map", (self.pick((other, other, "==")),), places, [place.labels[0] for place in places])
-        terms = [self.add("contract", 2, (one, held), (*one.labels, target)), rest]
+        terms = [self.add("map", ("select",), (held, one), (*one.labels, target)), rest]
         self.random.shuffle(terms)
         body = self.add("map", ("add", (ONE, ONE)), terms, (*one.labels, target))
         return self.add("reduce", "prod", (body,), self.shuffled(out))

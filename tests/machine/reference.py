@@ -53,6 +53,22 @@ FUNCTIONS: dict[str, Callable[..., Array]] = {
     "==": np.equal,
     "!=": np.not_equal,
     "and": np.logical_and,
+    "select": lambda mask, x: np.where(mask != 0, x, 0.0),
+    "finite_part": lambda x: np.nan_to_num(x, nan=0, posinf=0, neginf=0),
+    "one": lambda x: x**0,
+    "is_finite": lambda x: 1.0 * (np.abs(x) < np.inf),
+    "sign_part": lambda x: 1.0 * (x > 0) - (x < 0),
+    "has_sign": lambda x: 1.0 * (x > 0) + (x < 0),
+    "finite_sign": lambda x: 1.0 * ((x > 0) & (x < np.inf)) - ((x < 0) & (x > -np.inf)),
+    "has_finite_sign": lambda x: 1.0 * ((x > 0) & (x < np.inf)) + ((x < 0) & (x > -np.inf)),
+    "extended": np.vectorize(
+        lambda x, terms, finite, signs, signed, some, any_: (
+            x if terms == finite
+            else np.inf if terms - finite == signed - any_ == signs - some
+            else -np.inf if terms - finite == signed - any_ == some - signs
+            else np.nan
+        ), otypes=[float]
+    ),
 }  # fmt: skip
 
 

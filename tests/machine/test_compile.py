@@ -371,7 +371,7 @@ def test_masks_of_indices_are_made_once():
     made = compile(parse("y[i,k] = 1[i >= J] A[i,J] B[J,k]"))
     made(A=np.ones((3, 4)), B=np.ones((4, 2)))
     source = made.source()
-    assert "np.arange" not in source[source.index("def step") :]
+    assert "np.arange" not in source[source.index("def step") : source.index("def careful")]
 
 
 def test_a_thousand_layers():

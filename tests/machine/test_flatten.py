@@ -44,7 +44,7 @@ def operations(*texts, outputs=None):
         (["y[p] = X[I] δ[2I+3J,p] w[J] where |p| = 2 |X.0| + 3 |w.0|"], ["linked"]),
         # brackets that only say that a read is inside
         (["y[i] = 1[1 <= i] X[i-1]"], ["read"]),
-        (["y[i] = 1[2 <= i] X[i-1]"], ["read", "iota", "map <=", "contract"]),
+        (["y[i] = 1[2 <= i] X[i-1]"], ["read", "iota", "map <=", "map select"]),
         # gathers and their transposes
         (["y[n,d] = E[T[n],d]"], ["read"]),
         (["y[v,d] = δ[T[N],v] dY[N,d]"], ["scatter"]),

@@ -16,6 +16,7 @@ import einstan.machine
 from einstan.language.errors import EinstanError
 from einstan.language.functions import FUNCTIONS
 from einstan.layers import cross_entropy, dense, softmax
+from einstan.machine.backends.numpy import GUARDS
 from einstan.machine.compile import compile
 from einstan.machine.operations import COMPARISONS, KINDS
 from einstan.machine.plan import plan
@@ -47,7 +48,7 @@ def test_programs(part):
 def test_every_kind_of_operation_has_a_meaning():
     """An input has none, since it is given."""
     assert {*reference.MEANINGS, "input"} == set(KINDS)
-    assert set(reference.FUNCTIONS) == {*FUNCTIONS, *COMPARISONS}
+    assert set(reference.FUNCTIONS) == {*FUNCTIONS, *COMPARISONS, *GUARDS}
 
 
 def test_every_kind_that_is_made_is_one():

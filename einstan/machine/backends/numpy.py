@@ -39,6 +39,19 @@ UFUNCS: dict[str, str] = {
     "minimum": "np.minimum({0}, {1}{out})",
     "pow": "np.power({0}, {1}{out})",
 }
+# What the flattening adds to them, see `einstan.machine.guarded`.
+GUARDS: dict[str, str] = {
+    "select": "select({0}, {1})",
+    "finite_part": 'extended_part({0}, "finite")',
+    "one": 'extended_part({0}, "one")',
+    "is_finite": 'extended_part({0}, "is finite")',
+    "sign_part": 'extended_part({0}, "sign")',
+    "has_sign": 'extended_part({0}, "has sign")',
+    "finite_sign": 'extended_part({0}, "finite sign")',
+    "has_finite_sign": 'extended_part({0}, "has finite sign")',
+    "extended": "extended_sum({0}, {1}, {2}, {3}, {4}, {5}, {6})",
+}
+CALLS = {**UFUNCS, **GUARDS}
 
 
 # ---- helpers ---------------------------------------------------------------------------------------------------------
@@ -74,6 +87,39 @@ def softplus_into(x: Array, z: Array, zero: Array, out: Array) -> None:
     np.log1p(z, out=z)
     np.maximum(x, zero, out=out)
     np.add(out, z, out=out)
+
+
+def select(mask: Array, x: Array) -> Array:
+    """x where the mask holds and zero elsewhere, whatever x is there: bits times 1 or 0, at the price of numbers."""
+    bits = {2: np.int16, 4: np.int32, 8: np.int64}.get(x.dtype.itemsize)
+    if bits is None or not x.dtype.isnative:
+        return np.where(mask, x, x.dtype.type(0))
+    return np.multiply(x.view(bits), mask).view(x.dtype)
+
+
+def has_nan(x: Array) -> bool:
+    """Whether an entry is NaN: squares add up to infinity at most."""
+    total = np.vdot(x, x)
+    return total != total
+
+
+def extended_part(x: Array, part: str) -> Array:
+    """A part of a number that may be infinite or NaN: itself if finite, else 0; its sign, 0 for NaN; and so on."""
+    finite = np.isfinite(x)
+    if part == "finite":
+        return np.where(finite, x, x.dtype.type(0))[()]
+    if part == "one" or part == "is finite":
+        return (finite | (part == "one")).astype(x.dtype)
+    sign = np.where(np.isnan(x), x.dtype.type(0), np.sign(x))[()]
+    sign = np.abs(sign) if "has" in part else sign
+    return sign * finite if "finite" in part else sign
+
+
+def extended_sum(x: Array, terms: Array, finite: Array, sign: Array, signed: Array, s: Array, sd: Array) -> Array:
+    """A sum of terms of which x is the sum of the finite ones, from how many there are of which kind."""
+    others, infinite, sign = terms - finite, signed - sd, sign - s
+    one_sign = (infinite == others) & (np.abs(sign) == infinite)
+    return np.where(others == 0, x, np.where(one_sign, sign * x.dtype.type(np.inf), x.dtype.type(np.nan)))[()]
 
 
 def erf(x: Array) -> Array:
@@ -352,6 +398,7 @@ HELPERS: dict[str, Callable[..., Any]] = {
     f.__name__: f
     for f in (
         *(sigmoid, softplus, erf, sigmoid_into, softplus_into, column_pairs, grams),
+        *(select, has_nan, extended_part, extended_sum),
         *(window, padded, reach, overlap, fits, inside, guarded, positions, scatter_add, overlap_add, gram),
         *(block, part, blas_gemm, running, others),
     )

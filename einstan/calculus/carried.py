@@ -1,0 +1,138 @@
+"""Brackets carried on: what is zero where a bracket is false says so to whatever it is multiplied with next.
+
+``1[i != J] V[i,J]`` is zero for i = J, whatever V is there, and so is the cotangent ``dV[i,j] = 1[i != j] dE``.  The
+equation that reads dV multiplies it with a local partial, which may be infinite in just these places; so it repeats the
+bracket, ``dx[i] = 1[i != J] dV[i,J] ...``.  It does so for brackets that the user wrote, and where the partial may be
+infinite although the inputs are not; elsewhere zero times the partial is zero, and lines stay short.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+
+from einstan.calculus.factors import flattened
+from einstan.calculus.finite import infinite_tensors, may_be_infinite
+from einstan.calculus.partial import Term, parsed_partial
+from einstan.calculus.simplify import simplify
+from einstan.language.functions import FUNCTIONS
+from einstan.language.index import Affine, Index
+from einstan.language.node import preorder
+from einstan.language.node import replace as replace_nodes
+from einstan.language.term import (
+    Add,
+    Apply,
+    Const,
+    Equation,
+    Expr,
+    Indexed,
+    Iverson,
+    Name,
+    add,
+    mul,
+    substitute,
+)
+
+Brackets = tuple[Expr, ...]  # a product of them is 1 wherever something may not be zero
+
+
+def written_brackets(equations: Iterable[Equation], program: Iterable[Equation]) -> set[Expr]:
+    """The shapes of the brackets that stand in equations of a program, but for those that come of differentiating the
+    functions in it: relu' is zero for other reasons than that something is hidden there."""
+    found = (node for equation in equations for node in preorder(equation.rhs) if isinstance(node, Iverson))
+    shapes = {shape(node) for node in found if not node.is_ones and not _is_tie(node)}
+    return shapes - kinks(program) if shapes else shapes
+
+
+def kinks(program: Iterable[Equation]) -> set[Expr]:
+    """The shapes of the brackets in the partials of all functions of a program."""
+    found: set[Expr] = set()
+    for node in dict.fromkeys(node for equation in program for node in preorder(equation.rhs)):
+        row = FUNCTIONS.get(node.function) if isinstance(node, Apply) else None
+        if row is None or not any("1[" in text for text in row.partials):
+            continue
+        values = {Indexed(name): value for name, value in zip(row.parameters, node.children, strict=True)}
+        for text in row.partials:
+            partial = simplify(replace_nodes(parsed_partial(text, row.parameters), values))  # type: ignore[arg-type]
+            found.update(shape(part) for part in preorder(partial) if isinstance(part, Iverson))
+    return found
+
+
+def _is_tie(node: Iverson) -> bool:
+    """``1[u == max(u)]``: which entries share a maximum."""
+    return node.relations == ("==",) and all(isinstance(operand, Expr) for operand in node.operands)
+
+
+def shape(bracket: Expr) -> Expr:
+    """A bracket whatever its indices are called."""
+    return substitute(bracket, {index: Index(f"i {k}") for k, index in enumerate(bracket.free)})  # type: ignore[return-value]
+
+
+def either(each: Sequence[Sequence[Expr]]) -> Brackets:
+    """The brackets of a sum of terms, from those of each: what they share, or that one of them holds."""
+    if not each or not all(each):
+        return ()
+    shared = tuple(bracket for bracket in each[0] if all(bracket in other for other in each))
+    if shared:
+        return shared
+    some = add(dict.fromkeys(mul(brackets) for brackets in each))
+    return (Iverson((some, Const(0)), (">",)),) if isinstance(some, Add) else ()
+
+
+def brackets_of(factors: Sequence[Expr], written: Collection[Expr]) -> list[Expr]:
+    """The brackets of a product that the user wrote, those of the sums in it too."""
+    _, flat, summed = flattened(factors)
+    found: list[Expr] = [f for f in flat if isinstance(f, Iverson) and shape(f) in written] if written else []
+    for factor in flat if written else ():
+        if isinstance(factor, Add):
+            found += either([brackets_of((term,), written) for term in factor.terms])
+    return [bracket for bracket in dict.fromkeys(found) if not set(bracket.free) & set(summed)]
+
+
+class Carried:
+    """The brackets of cotangents or tangents, each with the indices of its tensor."""
+
+    def __init__(self, forward: Sequence[Equation]) -> None:
+        self.forward, self.infinite = forward, infinite_tensors(forward)
+        self.of: dict[Name, tuple[tuple[Index, ...], Brackets]] = {}
+
+    def written(self, equation: Equation) -> set[Expr]:
+        """The shapes of the brackets that the user wrote in an equation."""
+        return written_brackets((equation,), self.forward)
+
+    def at(self, tensor: Name, slots: Sequence[Affine]) -> Brackets:
+        """The brackets of the derivative of a tensor where it is read."""
+        indices, brackets = self.of.get(tensor, ((), ()))
+        names = dict(zip(indices, slots, strict=True)) if brackets else {}
+        return tuple(substitute(bracket, names) for bracket in brackets)  # type: ignore[misc]
+
+    def needed(self, term: Term, brackets: Brackets) -> Brackets:
+        """Those that a term has to repeat."""
+        partial = (*term.left, *term.right)
+        return brackets if any(may_be_infinite(factor, self.infinite) for factor in partial) else ()
+
+    def opened(self, term: Term, written: Collection[Expr], derivative: Expr) -> Term:
+        """The term with what the brackets of a sum in it say said beside what stands in its place, if that may be
+        infinite: ``1[1[i < j] + 1[j < i] > 0] (1[i < j] a + 1[j < i] b) tV[i,j]``."""
+        if not may_be_infinite(derivative, self.infinite):
+            return term
+        sums = [factor for factor in (*term.left, *term.right) if isinstance(factor, Add)]
+        found = [bracket for factor in sums for bracket in brackets_of((factor,), written)]
+        return replace(term, left=(*term.left, *found)) if found else term
+
+    def learn(
+        self, name: Name, tensor: Name, indices: tuple[Index, ...], value: Expr, each: Sequence[Brackets]
+    ) -> None:
+        """The derivative of a tensor: what its terms are zero without, and whether it may be infinite."""
+        free = set(indices)
+        own = [[bracket for bracket in brackets if free.issuperset(bracket.free)] for brackets in each]
+        if found := either(own):
+            self.of[tensor] = indices, found
+        if may_be_infinite(value, self.infinite):
+            self.infinite.add(name)
+
+
+def carried_to(term: Term, brackets: Iterable[Expr]) -> Brackets:
+    """Brackets in the indices that the deltas of a term tie theirs to."""
+    names = {read.index: own for read, own in term.pairs if read.index is not None}
+    return tuple(substitute(bracket, names) for bracket in dict.fromkeys(brackets))  # type: ignore[misc]
