@@ -71,10 +71,11 @@ class Const(Expr):
     field_names = ("value",)
 
     def __new__(cls, value: Fraction | int | str | float) -> Const:
-        exact = value
-        if type(value) is not Fraction:
+        if type(value) is Fraction:
+            exact = value
+        else:
             exact = Fraction(repr(value)) if isinstance(value, float) else Fraction(value)
-        if exact.numerator.bit_length() > BITS or exact.denominator.bit_length() > BITS:  # type: ignore[union-attr]
+        if exact.numerator.bit_length() > BITS or exact.denominator.bit_length() > BITS:
             raise NotationError(
                 f"a number of {_digits(exact)} digits arises, and floats hold about 308",
                 repair="write smaller numbers, or the logarithm",
