@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from einstan.calculus.naming import Stated, derived_equation
 from einstan.calculus.program import Program
 from einstan.language.arguments import shown
-from einstan.language.dims import axis
+from einstan.language.dims import axis, loose
 from einstan.language.errors import ProgramError, nearest
 from einstan.language.index import Affine, Index, fresh_name
 from einstan.language.node import preorder
@@ -98,7 +98,7 @@ def pass_equation(
     taken = {index.name for index in indices}
     letters = tuple(Index(fresh_name(index.name.rstrip("'"), taken), index.dim) for index in batch)
     value: Expr = substitute(rhs, dict(zip(batch, letters, strict=True)))  # type: ignore[assignment]
-    plain = plainly_read(value)
+    plain = plainly_read(value) - {index for index, _ in loose(Equation(name, (*letters, *indices), value))}
     where = [
         (index, Affine(((Extent(Index(_axis(tensor, position, index))), 1),)))
         for position, index in enumerate(indices)

@@ -25,7 +25,7 @@ from einstan.calculus.simplify import (
     simplify_sum,
 )
 from einstan.language import well_named
-from einstan.language.dims import axis
+from einstan.language.dims import axis, loose
 from einstan.language.index import Affine, Index
 from einstan.language.node import Node, postorder, preorder, replace, rewrite
 from einstan.language.term import (
@@ -73,7 +73,7 @@ def stabilised(program: Program, keep: Collection[Name] = ()) -> tuple[Equation,
         taken = _masks_taken(_logarithms_taken(put_in, known, exponentials))
         rhs = stated_extents(taken, stated.values())
         rhs = rhs if rhs is taken else simplify(rhs)
-        if rhs is equation.rhs and not equation.where and not stated:
+        if rhs is equation.rhs and not equation.where and not (stated and loose(equation)):
             return equation
         used = {index.dim for index in (*equation.indices, *bound_indices(rhs))}
         where = [stated[dim] for dim in stated if dim in used]

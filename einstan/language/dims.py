@@ -91,8 +91,9 @@ def _related(equation: Equation) -> tuple[tuple[str, str | None], ...]:
             found[node.dim, None] = None
     for index in {index: None for index, _ in free}:  # where an extent is stated, its plain slots still agree
         if index in dict(equation.where):
-            first, *others = [place for other, place in free if other is index]
-            found.update(dict.fromkeys((first, other) for other in others))
+            shifted = {place for other, place, form, _ in unguarded(equation) if other is index and form.index is None}
+            agreeing = [place for other, place in free if other is index and place not in shifted]
+            found.update(dict.fromkeys((agreeing[0], other) for other in agreeing[1:]))
     return tuple(found)
 
 

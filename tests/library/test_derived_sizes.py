@@ -64,3 +64,18 @@ def test_extents_that_a_derived_line_speaks_of_are_known():
     for text in ("S[j,n] = G[j,n] - G[j,n]", "S = sum[J,N](G[J,N] - G[J,N])"):
         assert "def step" in es.Program(text).source({"G.0": 1, "G.1": 2})
         assert "def step" in es.Program(text).source({"j": 1, "n": 2})
+
+
+def test_an_optimiser_steps_a_program_that_states_extents():
+    text = "H[i] = pad(c[i-2]) where |i| = |c.0|\nS[i] = H[J] w[J,i]\nL = sum[I](S[I])"
+    net, rule = es.Network(text, parameters={"w": "zeros", "c": "zeros"}), es.Momentum(0.1, 0.5)
+    params = {"w": np.ones((3, 3)), "c": np.ones(3)}
+    loss, after, _ = net.value_and_grad("L").compile(update=rule)(params, rule.init(params))
+    assert loss == 3
+    np.testing.assert_allclose(after["w"], [[1, 1, 1], [1, 1, 1], [0.9, 0.9, 0.9]])
+    np.testing.assert_allclose(after["c"], [0.7, 1, 1])
+
+
+def test_a_tangent_of_a_short_range_says_so():
+    program = es.Program("d[i] = x[i+1] - x[i] where |i| = 2")
+    assert str(program.jvp("d", {"x": "V"})) == "td[i] = V[i+1] - V[i] where |i| = |d.0|"
