@@ -16,7 +16,7 @@ from tests.routes.run import Run, chosen, on, possible
 from tests.routes.shrink import shrunk
 
 SEED = int(os.environ["EINSTAN_SEED"])
-CHUNKS, PROGRAMS = 40, 50
+CHUNKS, PROGRAMS = 40, 60
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
