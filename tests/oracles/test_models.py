@@ -22,13 +22,12 @@ TOLERANCE = 1e-10
 AWAITED = {  # what is known to be wrong, until it is right
     "lennard jones": "a bracket does not guard what is infinite",
     "charges in a trap": "a bracket does not guard what is infinite",
-    "single entries": "an entry of a tensor that is computed on the way is read too early",
 }
 
 
 def rows(models):
     return [
-        pytest.param(model, id=str(model), marks=pytest.mark.xfail(reason=AWAITED[str(model)], strict=False))
+        pytest.param(model, id=str(model), marks=pytest.mark.xfail(reason=AWAITED[str(model)]))
         if str(model) in AWAITED
         else pytest.param(model, id=str(model))
         for model in models
