@@ -109,7 +109,8 @@ def connected(shape: Shape) -> list[list[int]]:
 
 def apart(shape: Shape, pieces: Sequence[Sequence[int]]) -> Steps:
     """The steps of pieces that share no label, and then their products, the smallest first."""
-    count, steps = len(shape.operands), []
+    count = len(shape.operands)
+    steps: Steps = []
     made: list[tuple[int, int]] = []  # the size of what each piece leaves, and its node
     for numbers in pieces:
         held = tuple(shape.operands[number] for number in numbers)
