@@ -259,10 +259,24 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterable[str
         yield "| " + " | ".join(row) + " |"
 
 
+def digits(results: Any) -> Iterable[str]:
+    """Errors of gradients and Hessians over what rounded inputs make unavoidable."""
+    head = ("formula", "shift", "scale", "gradient", "Hessian")
+    yield from markdown(head, [
+        (each["row"], f"{each['shift']:g}", f"{each['scale']:g}", f"{each['gradient']:.2g}", f"{each['hessian']:.2g}")
+        for each in results["rows"]
+    ])  # fmt: skip
+    yield ""
+    bad = [each for each in results["rows"] if max(each["gradient"], each["hessian"]) > results["factor"]]
+    told = [f"{each['row']} at shift {each['shift']:g}, scale {each['scale']:g}" for each in bad]
+    yield "Lost: " + "; ".join(told) + "." if told else "No row is lost."
+
+
 TABLES: dict[str, Callable[[Any], Iterable[str]]] = {
     "check": check,
     "conv": conv,
     "derive": derive,
+    "digits": digits,
     "embedding": embedding,
     "hessian": hessian,
     "hvp": hvp,
