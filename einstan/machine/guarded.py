@@ -46,7 +46,7 @@ class Guarded(Links):
         """
         every = factors + divisors
         if not every or not (masks or windows):
-            return make(masks + factors, divisors)
+            return make(factors + masks, divisors)
         outer = [mask for mask in masks if self.selects(mask, factors, every, out)]
         inner = [mask for mask in masks if mask not in outer]
         added = self.careful_sum if self.careful and (inner or windows) else self.presumed_sum
@@ -90,7 +90,7 @@ class Guarded(Links):
             divisors = [ref for ref in divisors if ref not in below]
             if not chosen and not below:
                 left.append(mask)
-        result = make(left + factors, divisors)
+        result = make(factors + left, divisors)
         if presumed and result is not None:
             self.presumed.add(result.value)
         return result
@@ -150,11 +150,11 @@ class Guarded(Links):
         given = factors + [self.map(("pow", MINUS_ONE), (ref,)) for ref in divisors]
 
         def total(part: str) -> Ref | None:
-            return make(masks + [self.map((part,), (ref,)) for ref in given], [])
+            return make([self.map((part,), (ref,)) for ref in given] + masks, [])
 
         parts = [total(part) for part in PARTS]
         found = [part for part in parts if part is not None]
-        return self.map(("extended",), found) if len(found) == len(PARTS) else make(masks + given, [])
+        return self.map(("extended",), found) if len(found) == len(PARTS) else make(given + masks, [])
 
 
 def hides_warnings(graph: Graph, values: set[int], kept: set[int]) -> bool:
