@@ -19,22 +19,7 @@ from tests.oracles.models import classifiers, factors, networks, physics, regres
 STEPS = 50
 TOLERANCE = 1e-10
 
-AWAITED = {  # what is known to be wrong, until it is right
-    "lennard jones": "a bracket does not guard what is infinite",
-    "charges in a trap": "a bracket does not guard what is infinite",
-}
-
-
-def rows(models):
-    return [
-        pytest.param(model, id=str(model), marks=pytest.mark.xfail(reason=AWAITED[str(model)]))
-        if str(model) in AWAITED
-        else pytest.param(model, id=str(model))
-        for model in models
-    ]
-
-
-every_model = pytest.mark.parametrize("model", rows(MODELS))
+every_model = pytest.mark.parametrize("model", MODELS, ids=str)
 needs_numba = pytest.mark.skipif(find_spec("numba") is None, reason="numba is not installed")
 
 
@@ -212,7 +197,7 @@ def cuts(model, batch, epochs):
     return [{name: a[chosen] if name in model.examples else a for name, a in data.items()} for chosen in order]
 
 
-@pytest.mark.parametrize("model", rows(model for model in MODELS if model.examples))
+@pytest.mark.parametrize("model", [model for model in MODELS if model.examples], ids=str)
 @pytest.mark.parametrize("optimiser", ["sgd", "adam"])
 @pytest.mark.parametrize("share", [1, 2], ids=["whole", "halves"])
 def test_fit(model, optimiser, share):
@@ -237,7 +222,7 @@ def test_fit(model, optimiser, share):
 
 @needs_numba
 @pytest.mark.slow
-@pytest.mark.parametrize("model", rows(MODELS[::8]))
+@pytest.mark.parametrize("model", MODELS[::8], ids=str)
 def test_loops_that_numba_compiles(model):
     step(fast=True)(model).agrees(expected(model, "sgd"))
     updated(model, "adam", fast=True, reuse_buffers=True).agrees(expected(model, "adam"))
