@@ -149,13 +149,17 @@ def _parts(expr: Expr) -> Iterator[Part]:
                 if isinstance(factor, Add | Sum) or _is_mean(factor):
                     others = (*node.factors[:k], *node.factors[k + 1 :])
                     stack.append(((*path, k), sums, factor, (*around, *others), bound))
-        elif (isinstance(node, Sum) or _is_mean(node)) and _is_fresh(node.indices, around, bound):
+        elif isinstance(node, Sum | Reduce) and _is_summed(node) and _is_fresh(node.indices, around, bound):
             counts = () if isinstance(node, Sum) else tuple(reciprocal(Extent(index)) for index in node.indices)
-            stack.append(((*path, 0), sums, node.children[0], (*around, *counts), (*bound, *node.indices)))
+            stack.append(((*path, 0), sums, node.body, (*around, *counts), (*bound, *node.indices)))
 
 
 def _is_mean(node: Node) -> bool:
     return isinstance(node, Reduce) and node.operation == "mean"
+
+
+def _is_summed(node: Sum | Reduce) -> bool:
+    return isinstance(node, Sum) or _is_mean(node)
 
 
 def _is_fresh(indices: Sequence[Index], around: Sequence[Expr], bound: Sequence[Index]) -> bool:
