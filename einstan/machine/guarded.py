@@ -51,8 +51,8 @@ class Guarded(Links):
         inner = [mask for mask in masks if mask not in outer]
         added = self.careful_sum if self.careful and (inner or windows) else self.presumed_sum
         result = added(inner, factors, divisors, windows, make)
-        for mask in outer if result is not None else ():
-            result = self.select(mask, result)
+        for mask in outer:
+            result = result and self.select(mask, result)
         return result
 
     def selects(self, mask: Ref, factors: list[Ref], every: list[Ref], out: set[int]) -> bool:

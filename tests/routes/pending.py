@@ -28,7 +28,6 @@ def has(feature: str) -> Callable[[Case], bool]:
 
 PENDING = [
     Pending("a size that only an array tells", ("newton",), words="there is no tensor"),
-    Pending("a bracket does not guard everywhere", when=has("guard")),
     Pending("an array whose values cancel", words="is not a tensor that the program reads"),
     Pending("an update of a parameter with an extent", ("compile(update",), words="'[' is not expected here"),
     Pending(
