@@ -6,6 +6,7 @@ import inspect
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -186,7 +187,10 @@ ROWS = [(call, argument) for call, (_, given) in CALLS.items() for argument in g
 
 @pytest.mark.parametrize(("call", "argument"), ROWS, ids=lambda text: text)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_a_wrong_argument_is_an_error_of_ours(call: str, argument: str) -> None:
+def test_a_wrong_argument_is_an_error_of_ours(
+    call: str, argument: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where a text that names a file may be written to
     function, given = CALLS[call]
     raw = {}
     for label, wrong in WRONG.items():
