@@ -27,6 +27,7 @@ def has(feature: str) -> Callable[[Case], bool]:
 
 
 PENDING = [
+    Pending("a letter of a derived line stands for two axes", words="is ambiguous"),
     Pending("a size that only an array tells", ("newton",), words="there is no tensor"),
     Pending("an array whose values cancel", words="is not a tensor that the program reads"),
     Pending("an update of a parameter with an extent", ("compile(update",), words="'[' is not expected here"),
