@@ -1,6 +1,6 @@
 """One claim: proved by the calculus, or verified at random points, or refuted, or left open with the reason.
 
-The order is that of what is cheap.  Both sides are compared at two random points, in floats and, where these do not
+The order is that of what is cheap.  Both sides are compared at a random point, in floats and, where these do not
 agree, in exact numbers, of which one difference settles it.  A claim that holds there is proved with its forward values
 as names, which holds whatever they are; then with their definitions put in; what is left open is compared at more
 points.  A claim that speaks of a function with a kink is also compared there, since what is derived at a kink is a
@@ -29,13 +29,14 @@ from einstan.language.effort import EffortError, effort
 from einstan.language.errors import EinstanError
 from einstan.language.term import Apply, Equation, Expr, Name, tensors
 from einstan.library.declared import readable
-from einstan.library.kinks import Kink, compared_by_equality, convention_at_zero, has_kinks, kinks_of, met
+from einstan.library.kinks import Kink, compared_by_equality, convention_at_zero, kinks_of, met
 from einstan.library.part import Part, chosen_partial
+from einstan.machine.points import has_kinks
 from einstan.machine.verify import Comparison, compare, pasted, short
 
 POINTS = 20  # where a claim that is not proved has to hold
 AT_KINKS = 100  # more of them where entries are equal by chance, which is one in nine for two
-WITNESSES = 2  # where one that is proved is looked at all the same
+WITNESSES = 1  # where one that is proved is looked at all the same
 THE_CLAIM = "the claim"  # no tensor of the language has a blank in its name
 LONGEST = 400  # characters of a side
 MOST = 12  # terms of a difference that are shown

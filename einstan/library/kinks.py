@@ -39,7 +39,6 @@ from einstan.machine.loops import Tensor, evaluate
 from einstan.machine.numbers import EXACT, DomainError
 from einstan.machine.sampling import ABSOLUTE
 
-KINKED = ("relu", "abs", "sign", "floor", "maximum", "minimum")
 TIES = FUNCTIONS["maximum"].kink
 HERE = "here"  # the name of what is evaluated
 
@@ -59,15 +58,6 @@ class Kink:
             return f"equal but where {place}"
         said = TIES if self.convention == TIES else f"the convention is {self.convention}"
         return f"equal but at the kink {place}, where {said}"
-
-
-def has_kinks(*exprs: Expr) -> bool:
-    return any(
-        (isinstance(node, Apply) and node.function in KINKED)
-        or (isinstance(node, Reduce) and node.operation in ("max", "min"))
-        or (isinstance(node, Iverson) and any(isinstance(operand, Expr) for operand in node.operands))
-        for node in preorder(*exprs)
-    )
 
 
 def kinks_of(exprs: Iterable[Expr], conventions: Mapping[str, str], jumps: bool) -> Iterator[Kink]:

@@ -16,12 +16,13 @@ from einstan.language.dims import axis, qualified
 from einstan.language.errors import EinstanError
 from einstan.language.index import Index, lowered, slot
 from einstan.language.node import preorder, remembered
-from einstan.language.term import Equation, Expr, Extent, Indexed, Reduce, Sum, add, neg
+from einstan.language.term import Apply, Equation, Expr, Extent, Indexed, Iverson, Reduce, Sum, add, neg
 from einstan.machine.extents import NOMINAL, Extents, highest, infer
 from einstan.machine.guards import bounds_above, reads
 
 LEFT, RIGHT, BOTH = "left side", "right side", "difference"  # no tensor of the language has a blank in its name
 TRIES = 40  # for a point at which every function has a value and every assumption holds
+KINKED = ("relu", "abs", "sign", "floor", "maximum", "minimum")
 LONG = 8  # an extent for which every window fits
 
 
@@ -72,7 +73,7 @@ def _free(lhs: Expr | Equation, rhs: Expr | Equation) -> tuple[Index, ...]:
 
 
 def small_sizes(program: Program, largest: int, points: int, generator: random.Random) -> Iterator[dict[str, int]]:
-    """Extents of the axes that are given: two and three in turn, all alike, then drawn, different where they can be.
+    """Extents of the axes that are given: all alike, two and three in turn, then drawn, different where they can be.
 
     Axes under a window are longer, so that every window fits.
     """
@@ -83,10 +84,10 @@ def small_sizes(program: Program, largest: int, points: int, generator: random.R
     dims |= dict.fromkeys(_undetermined(program, dims))
     names = list(dims)
     for number in range(4 * points + TRIES):
-        if number == 0:
+        if number == 1:
             chosen = {dim: min(2 + k % 2, largest) for k, dim in enumerate(names)}
         elif number < largest:
-            chosen = dict.fromkeys(names, number + 1)
+            chosen = dict.fromkeys(names, max(2, number + 1))
         elif number % 3 == 0:  # some assumptions hold of squares alone
             chosen = dict.fromkeys(names, generator.randint(2, largest))
         else:
@@ -163,6 +164,15 @@ def _undetermined(program: Program, dims: Iterable[str]) -> list[str]:
 def largest_loop(extents: Extents) -> int:
     """Steps of the longest nest of loops, counting every index of an equation: an upper bound."""
     return max(math.prod(extents.of(e, i) for i in _all_indices(e)) for e in extents.program.equations)
+
+
+def has_kinks(*exprs: Expr) -> bool:
+    return any(
+        (isinstance(node, Apply) and node.function in KINKED)
+        or (isinstance(node, Reduce) and node.operation in ("max", "min"))
+        or (isinstance(node, Iverson) and any(isinstance(operand, Expr) for operand in node.operands))
+        for node in preorder(*exprs)
+    )
 
 
 def letters_of(program: Program, dims: Iterable[str]) -> dict[str, str]:

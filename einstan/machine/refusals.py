@@ -113,7 +113,8 @@ def outside(equation: Equation, access: Indexed, position: int, value: int, size
     where = f"{form} is {value}" + ("" if held else _where(form, value))
     guard = Iverson((Affine((), 0), form, Extent(Index(name, name))), ("<=", "<"))
     repair = [f"read it only where {guard} holds"]  # in a slot there are no zeros to pad with
-    if all(atom is not access for _, atom in positions_in(equation)):
+    forms = (node for node in preorder(equation.rhs) if isinstance(node, Affine))
+    if all(atom is not access for node in forms for atom, _ in node.terms):
         padded = replace(equation, {access: mul((guard, access))})
         repair = [f"say that {access.tensor} is zero outside: {padded}"]
     if held:

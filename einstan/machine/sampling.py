@@ -25,13 +25,13 @@ from einstan.machine.extents import Extents
 from einstan.machine.guards import index_tensors
 from einstan.machine.loops import Evaluation, Tensor
 from einstan.machine.numbers import EXACT, FLOATS, DomainError, Number, Numbers
-from einstan.machine.points import LEFT, RIGHT, TRIES
+from einstan.machine.points import LEFT, RIGHT, TRIES, has_kinks
 from einstan.machine.solving import Entries, solved
 from einstan.machine.structures import Fact, builder, fact
 
 ABSOLUTE, QUICK = Decimal("1e-45"), 1e-9  # what counts as nothing, in exact numbers and in floats
 SOLVED_TRIES = 6  # where every try has to be solved for
-EFFORT = 4_000  # entries that are solved for, before it is given up
+EFFORT = 30_000  # entries of all steps of all tensors that are solved for, before it is given up
 DRAWN = ("range", "labels")  # what is met as entries are drawn
 
 Point = dict[Name, Tensor]
@@ -76,6 +76,7 @@ class Sampler:
             if relation.known is not None:
                 (name,) = relation.inputs
                 self.facts.setdefault(name, []).append(relation.known)
+        self.kinked = has_kinks(*(equation.rhs for equation in program.equations))
         self.open = [r for r in self.relations if r.known is None or r.known.kind not in DRAWN]
         self.ready: dict[object, tuple[Extents, Evaluation]] = {}
         self.effort = EFFORT
@@ -102,7 +103,7 @@ class Sampler:
             values = None if point is None else self.values(point, extents, numbers)
             if point is not None and values is not None:
                 return point, values
-            if self.outside:
+            if self.outside or self.effort < 0:
                 break
         return None
 
@@ -125,6 +126,8 @@ class Sampler:
 
     def isolated(self, point: Point, extents: Extents) -> bool:
         """Whether the two sides agree as soon as the entries move by a little, those that no assumption ties."""
+        if not self.kinked:
+            return False
         near = dict(point)
         tied = {name for relation in self.relations for name in relation.inputs}
         for name, tensor in point.items():
@@ -189,17 +192,33 @@ class Sampler:
     def _met(self, point: Point, extents: Extents) -> bool:
         """Make the assumptions true, tensor by tensor in an order that is drawn: each is asked of the last that it
         rests on, and of that tensor alone."""
-        names = list(dict.fromkeys(name for relation in self.open for name in sorted(relation.inputs, key=str)))
-        self.generator.shuffle(names)
-        names.sort(key=lambda name: any(relation.defines == name for relation in self.open))
         fixed: set[Name] = set()
-        for name in names:
+        for name in self._order():
             fixed.add(name)
             own = [relation for relation in self.open if name in relation.inputs and relation.inputs <= fixed]
             if own and not self._meets(name, own, point, extents):
                 self.reason = "no point was found at which the assumptions hold"
                 return False
         return True
+
+    def _order(self) -> list[Name]:
+        """The tensors that assumptions tie, in an order that is drawn; but what one of them defines comes behind what
+        it is defined by, and before what else it is tied to."""
+        waiting = sorted({name for relation in self.open for name in relation.inputs}, key=str)
+        self.generator.shuffle(waiting)
+        defined = {relation.defines: relation for relation in self.open if relation.defines is not None}
+        placed: list[Name] = []
+
+        def rank(name: Name) -> int:
+            if name in defined:
+                return 0 if defined[name].inputs <= {*placed, name} else 3
+            tied = (r for r in self.open if name in r.inputs and r.defines is None)
+            return 2 if any(other in defined and other not in placed for r in tied for other in r.inputs) else 1
+
+        while waiting:
+            placed.append(min(waiting, key=rank))
+            waiting.remove(placed[-1])
+        return placed
 
     def _meets(self, name: Name, own: Sequence[Relation], point: Point, extents: Extents) -> bool:
         facts = [relation.known for relation in own if relation.known is not None]
@@ -213,14 +232,14 @@ class Sampler:
         only = frozenset(inner for check in checks for inner in (check, *self.behind[check]))
 
         def residuals(entries: Entries, numbers: Numbers) -> list[Number]:
+            self.effort -= len(entries)
+            if self.effort < 0:
+                raise DomainError("it takes too long to find a point at which the assumptions hold")
             evaluation = self._evaluation((name, checks, numbers), extents, Duals(numbers), only)
             moving = [Dual(value, {key: numbers.of(1)}) for key, value in entries.items()]
             found = evaluation({**point, name: Tensor(point[name].shape, moving)})
             return [entry for check in checks for entry in found[check].flat]
 
-        self.effort -= len(point[name].flat)
-        if self.effort < 0:
-            return False
         try:
             entries = solved(dict(enumerate(point[name].flat)), residuals)
         except (DomainError, EinstanError) as error:

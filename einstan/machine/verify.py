@@ -155,8 +155,10 @@ def compare(
     if dead and not quick and not kinks:
         return Comparison("undecided", reason=f"the assumptions leave {dead[0]} nothing but zeros")
     arithmetic = "floats" if quick else "exact rationals" if exact else "50-digit decimals"
-    letters = letters_of(program, seen)
-    return Comparison("agree", agreed, arithmetic, extents={letters[dim]: pair for dim, pair in seen.items()})
+    letters = {} if quick else letters_of(program, seen)
+    return Comparison(
+        "agree", agreed, arithmetic, extents={letters[dim]: pair for dim, pair in seen.items() if letters}
+    )
 
 
 def _sized(program: Program, sizes: dict[str, int]) -> tuple[dict[str, int], Extents]:

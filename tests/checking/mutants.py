@@ -228,11 +228,11 @@ def others(lhs, rhs, draw):
     yield "doubled", mul((Const(2), lhs)), add((rhs, rhs))
     yield "a third of three", lhs, mul((Const(Fraction(1, 3)), add((rhs, rhs, rhs))))
     for node in preorder(rhs):
-        for kind, other in rewritten(node, draw):
+        for kind, other in rewritten(node, rhs, draw):
             yield kind, lhs, replace(rhs, {node: other})
 
 
-def rewritten(node, draw):
+def rewritten(node, whole, draw):
     match node:
         case Mul(factors=factors):
             sums = [k for k, f in enumerate(factors) if isinstance(f, Add)]
@@ -254,10 +254,12 @@ def rewritten(node, draw):
             yield f"an identity of {function}", IDENTITIES[function](u)
         case Sum(indices=indices, body=body):
             yield "a mean times its count", mul((*map(Extent, indices), Reduce("mean", indices, body)))
-            new = tuple(Index(f"{i.name}9", i.dim) for i in indices)
-            yield "another bound letter", Sum(new, substituted(body, dict(zip(indices, new, strict=True))))
             if isinstance(body, Mul | Indexed):
                 yield "order of sums", Sum(tuple(reversed(indices)), body)
+            if any(isinstance(inner, Extent) for inner in preorder(whole)):
+                return  # |K| speaks of the K that is summed beside it
+            new = tuple(Index(f"{i.name}9", i.dim) for i in indices)
+            yield "another bound letter", Sum(new, substituted(body, dict(zip(indices, new, strict=True))))
         case Reduce(operation="mean", indices=indices, body=body):
             yield "a mean as a sum", mul((*(reciprocal(Extent(i)) for i in indices), Sum(indices, body)))
         case Reduce(operation="logsumexp", indices=indices, body=body):

@@ -66,6 +66,14 @@ ROWS = {
     "an axis that two indices share": "Y[i] = X[2i+J] W[J]\n✗ dY[i]/dW[j] = 2 X[2i+j]\n✓ dY[i]/dW[j] = X[2i+j]",
     "an assumption about another tensor": "assume P[i,j] = δ[i,j] - n[i] n[j]\nassume n[I]^2 = 1\n"
     "✓ claim P[i,K] P[K,j] = P[i,j]\n✗ claim P[i,j] = δ[i,j]",
+    "assumptions in a chain": "assume H[i,j] = X[N,i] X[N,j] + δ[i,j]\nassume H[i,K] G[K,j] = δ[i,j]\n"
+    "assume w[k] = G[k,J] X[N,J] y[N]\n+ claim H[i,J] w[J] = X[N,i] y[N]\n+ claim G[i,j] = G[j,i]\n"
+    "✗ claim H[i,j] = G[i,j]",
+    "symmetries of a tensor of elasticity": "assume C[i,j,k,l] = C[j,i,k,l]\nassume C[i,j,k,l] = C[k,l,i,j]\n"
+    "W = 1/2 e[I,J] C[I,J,K,L] e[K,L]\n✓ claim de[i,j] = C[i,j,K,L] e[K,L]\n✓ claim C[i,j,k,l] = C[i,j,l,k]\n"
+    "✗ claim C[i,j,k,l] = C[i,k,j,l]",
+    "an eigenvector": "assume A[i,j] = A[j,i]\nassume A[i,J] v[J] = l v[i]\nassume v[I]^2 = 1\n"
+    "✓ claim v[I] A[I,J] v[J] = l\n✗ claim v[I] A[I,J] v[J] = l^2",
     "assumptions that nothing meets": "assume a[i]^2 = -2\n? claim a[i] = 1 1[i]",
     "assumptions that leave nothing": "assume A[i,j] = A[j,i]\nassume A[i,j] = -A[j,i]\n✓ claim A[i,j] = 0 1[i,j]",
     # tensors without a formula
