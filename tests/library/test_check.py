@@ -120,6 +120,7 @@ ROWS = {
     # left open, with the reason
     "a read outside": "y[i] = pad(x[i+J]) w[J] where |i| = |x.0|\nL = y[I] u[I]\n✓ claim L = u[I] pad(x[I+J]) w[J]\n"
     "? claim L = u[I] x[I+J] w[J]\n✓ claim dx[p] = pad(u[p-J]) w[J]\n? claim dx[p] = u[p-J] w[J]",
+    "a read outside in a delta": "y[n,d] = E[t[n],d]\n? dy[n,d]/dE[v,e] = δ[t[n-1],v] δ[d,e]",
     "nothing defines it": "✗ claim q = 0\n? dq/dx = 0",
     "which scalar": "a = x^2\nb = x^3\n? claim dx = 2 x",
     "a derivative on the right alone": "L = x[I]^2\n✓ claim 2 δ[p,q] = dL/dx[p]dx[q]\n✗ claim δ[p,q] = dL/dx[p]dx[q]",
