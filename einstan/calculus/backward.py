@@ -34,7 +34,7 @@ from einstan.calculus.simplify import simplify_sum
 from einstan.calculus.stable import stabilised
 from einstan.language.arguments import checked
 from einstan.language.collecting import collecting_seldom
-from einstan.language.dims import axis
+from einstan.language.dims import axis, only_plain
 from einstan.language.errors import DifferentiationError, ProgramError
 from einstan.language.index import Affine, Index, slot
 from einstan.language.node import preorder
@@ -222,12 +222,12 @@ def _with_extents(equations: list[Equation], program: Program, tensors_of: Mappi
     found: list[Equation] = []
     for equation in equations:
         tensor = tensors_of[equation.name]
-        where = list(equation.where)
+        where, plain = list(equation.where), only_plain(equation)
         for position, index in enumerate(equation.indices):
             dim = whole.dim(equation, index)
             if not isinstance(tensor, str) or index in dict(where):
                 continue
-            if _in_part(program, equation, index, axis(tensor, position)):
+            if not plain and _in_part(program, equation, index, axis(tensor, position)):
                 where.append((index, Affine(((Extent(Index(axis(tensor, position))), 1),))))
             elif dim not in known:
                 if not (_told(equation, index) and _invertible(program, axis(tensor, position))):

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 from einstan.calculus.coefficients import coefficient_of, is_negative
 from einstan.calculus.simplify import like_term_keys, simplify, simplify_product
 from einstan.language.index import Index
-from einstan.language.node import Node, fold, holds, postorder, rewrite
+from einstan.language.node import Node, fold, holds, preorder, rewrite
 from einstan.language.term import (
     MINUS_ONE,
     ONE,
@@ -29,6 +29,7 @@ from einstan.language.term import (
     Reduce,
     Sum,
     add,
+    applies,
     kept,
     mul,
     neg,
@@ -82,7 +83,7 @@ def cancelled(expr: Expr, value: Callable[[Expr], Expr] | None = None) -> Expr:
 
 def opened(expr: Expr) -> Expr:
     """sigmoid(-u) as 1 - sigmoid(u), which has fewer digits: worth it only where what comes out then cancels."""
-    if not any(_is_turned(node) for node in postorder(expr)):
+    if not applies(expr, "sigmoid") or not any(map(_is_turned, preorder(expr))):
         return expr
 
     def rule(node: Node, children: tuple[Node, ...]) -> Node:

@@ -17,7 +17,7 @@ from einstan.calculus.partial import Term, parsed_partial
 from einstan.calculus.simplify import simplify
 from einstan.language.functions import FUNCTIONS
 from einstan.language.index import Affine, Index
-from einstan.language.node import preorder
+from einstan.language.node import holds, preorder
 from einstan.language.node import replace as replace_nodes
 from einstan.language.term import (
     Add,
@@ -39,7 +39,7 @@ Brackets = tuple[Expr, ...]  # a product of them is 1 wherever something may not
 def written_brackets(equations: Iterable[Equation], program: Iterable[Equation]) -> set[Expr]:
     """The shapes of the brackets that stand in equations of a program, but for those that come of differentiating the
     functions in it: relu' is zero for other reasons than that something is hidden there."""
-    found = (node for equation in equations for node in preorder(equation.rhs) if isinstance(node, Iverson))
+    found = (node for equation in equations if holds(equation, Iverson) for node in preorder(equation.rhs) if isinstance(node, Iverson))
     shapes = {shape(node) for node in found if not node.is_ones and not _is_tie(node)}
     return shapes - kinks(program) if shapes else shapes
 
@@ -108,7 +108,7 @@ class Carried:
 
     def needed(self, term: Term, brackets: Brackets) -> Brackets:
         """Those that a term has to repeat."""
-        partial = (*term.left, *term.right)
+        partial = (*term.left, *term.right) if brackets else ()
         return brackets if any(may_be_infinite(factor, self.infinite) for factor in partial) else ()
 
     def opened(self, term: Term, written: Collection[Expr], derivative: Expr) -> Term:

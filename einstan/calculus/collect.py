@@ -97,7 +97,8 @@ def collected(expr: Expr) -> Expr:
     def turned(node: Node, children: tuple[Node, ...]) -> Node:
         return _turned(node.rebuilt(children) if children != node.children else node)
 
-    return fold(fold(expr, rule, known=kept), turned, known=kept)  # type: ignore[return-value]
+    found = fold(expr, rule, known=kept)
+    return fold(found, turned, known=kept) if holds(found, Add) else found  # type: ignore[return-value]
 
 
 def _collect(total: Add) -> Expr:

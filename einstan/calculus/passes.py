@@ -98,7 +98,9 @@ def pass_equation(
     taken = {index.name for index in indices}
     letters = tuple(Index(fresh_name(index.name.rstrip("'"), taken), index.dim) for index in batch)
     value: Expr = substitute(rhs, dict(zip(batch, letters, strict=True)))  # type: ignore[assignment]
-    plain = plainly_read(value) - {index for index, _ in loose(Equation(name, (*letters, *indices), value))}
+    plain: set[Index | None] = set()
+    if sized or letters:
+        plain = plainly_read(value) - {index for index, _ in loose(Equation(name, (*letters, *indices), value))}
     where = [
         (index, Affine(((Extent(Index(_axis(tensor, position, index))), 1),)))
         for position, index in enumerate(indices)

@@ -31,6 +31,7 @@ from einstan.language.term import (
     Name,
     Reduce,
     Sum,
+    applies,
     mul,
     neg,
     power,
@@ -43,7 +44,7 @@ LOWEST = Const(-(10**30))  # of nothing at all the largest exponent is still a n
 
 def measured(expr: Expr) -> Expr:
     """The same value, with no exponential that overflows before it is divided by others or its logarithm is taken."""
-    if not any(isinstance(node, Apply) and node.function == "exp" for node in preorder(expr)):
+    if not applies(expr, "exp"):
         return expr
 
     def logarithm(node: Node) -> Node:
@@ -121,12 +122,14 @@ def _share(expr: Expr) -> Expr | None:
 
 def is_quotient(expr: Expr) -> bool:
     """Whether something is divided by a sum of exponentials, which is best named: it is finite where they are not."""
+    if not applies(expr, "exp"):
+        return False
     return any(isinstance(n, Expr) and divides(n) and _is_total(base_of(n)) for n in preorder(expr))
 
 
 def _is_measured(expr: Expr) -> bool:
     """Whether there is an exponential that is measured from the largest already."""
-    return holds(expr, Apply) and any(_is_exponential(n) and _holds_largest(n) for n in preorder(expr))
+    return applies(expr, "exp") and any(_is_exponential(n) and _holds_largest(n) for n in preorder(expr))
 
 
 def _holds_largest(expr: Node) -> bool:
@@ -138,6 +141,8 @@ def _holds_largest(expr: Node) -> bool:
 
 def is_scaled(expr: Expr) -> bool:
     """Whether an expression is an exponential, or products, powers and sums of such and others."""
+    if not applies(expr, "exp"):
+        return False
     match expr:
         case Apply(function="exp"):
             return True
@@ -165,7 +170,7 @@ def gathered(expr: Expr) -> Expr:
                 return mul((*others, Apply("exp", (simplify_sum(exponents),))))
         return result
 
-    return fold(expr, rule, known=lambda node: None if holds(node, Apply) else node)  # type: ignore[return-value]
+    return fold(expr, rule, known=lambda node: None if applies(node, "exp") else node)  # type: ignore[return-value]
 
 
 # ---- scales ----------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ Where exponentials are divided by their sum over what a bracket leaves, the brac
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TypeGuard, cast
 
 from einstan.calculus.collect import size
@@ -27,7 +27,7 @@ from einstan.calculus.simplify import (
 from einstan.language import well_named
 from einstan.language.dims import axis, loose
 from einstan.language.index import Affine, Index
-from einstan.language.node import Node, postorder, preorder, replace, rewrite
+from einstan.language.node import Node, holds, postorder, preorder, replace, rewrite
 from einstan.language.term import (
     MINUS_ONE,
     ONE,
@@ -42,10 +42,12 @@ from einstan.language.term import (
     Mul,
     Name,
     Sum,
+    applies,
     bound_indices,
     is_reciprocal,
     mul,
     power,
+    tensors,
 )
 
 LONG = 60  # what is longer to read is not put in the place of its name
@@ -66,7 +68,7 @@ def stabilised(program: Program, keep: Collection[Name] = ()) -> tuple[Equation,
         if not _says_nothing(index, form)
     }
 
-    exponentials = _exponentials(known.values())
+    exponentials = _Exponentials(known)
 
     def made(equation: Equation) -> Equation:
         put_in = _quotients_taken(simplify(equation.rhs), exponentials)
@@ -116,21 +118,45 @@ def _plain_axes(rhs: Expr) -> dict[Index, str]:
 # ---- exponentials behind names ---------------------------------------------------------------------------------------
 
 
-def _exponentials(definitions: Iterable[Equation]) -> dict[Name, Equation]:
-    """The definitions that are exponentials, or products and sums of such, each with those that it reads put in."""
-    found: dict[Name, Equation] = {}
-    for equation in definitions:
+class _Exponentials:
+    """The definitions that are exponentials, or products and sums of such, each with those that it reads put in: worked
+    out for the names that are asked for, which are few."""
+
+    def __init__(self, definitions: Mapping[Name, Equation]) -> None:
+        self.definitions = definitions if any(applies(e.rhs, "exp") for e in definitions.values()) else {}
+        self.found: dict[Name, Equation | None] = {}
+
+    def of(self, name: Name) -> Equation | None:
+        stack = [name] if name in self.definitions else []
+        while stack:
+            equation = self.definitions[stack[-1]]
+            reads = [n for n in tensors(equation.rhs) if n in self.definitions and n not in self.found]
+            if reads and equation.name not in self.found:
+                stack.extend(reads)
+                continue
+            stack.pop()
+            if equation.name not in self.found:
+                self.found[equation.name] = self._made(equation)
+        return self.found.get(name)
+
+    def _made(self, equation: Equation) -> Equation | None:
         value = simplify(equation.rhs)
-        if found or is_scaled(value):
-            value = simplify(gathered(_put_in(value, found)))
-            if is_scaled(value) and _is_short(value):
-                found[equation.name] = Equation(equation.name, equation.indices, value)
-    return found
+        whole = self.put_in(value)
+        if not is_scaled(whole):
+            return None
+        whole = simplify(gathered(whole))
+        return Equation(equation.name, equation.indices, whole) if is_scaled(whole) and _is_short(whole) else None
 
-
-def _put_in(expr: Expr, definitions: Mapping[Name, Equation]) -> Expr:
-    accesses = [node for node in postorder(expr) if isinstance(node, Indexed) and node.tensor in definitions]
-    return replace(expr, {node: inlined(node, definitions[node.tensor]) for node in accesses}) if accesses else expr
+    def put_in(self, expr: Expr) -> Expr:
+        """The expression with the exponentials that it names written out."""
+        if not self.definitions:
+            return expr
+        found = {
+            node: inlined(node, definition)
+            for node in preorder(expr)
+            if isinstance(node, Indexed) and (definition := self.of(node.tensor)) is not None
+        }
+        return replace(expr, found) if found else expr  # type: ignore[arg-type]
 
 
 def _is_short(value: Expr) -> bool:
@@ -139,18 +165,20 @@ def _is_short(value: Expr) -> bool:
     return size(value) <= LONG and all(len(node.indices) <= WIDE for node in sums)
 
 
-def _quotients_taken(expr: Expr, exponentials: Mapping[Name, Equation]) -> Expr:
+def _quotients_taken(expr: Expr, exponentials: _Exponentials) -> Expr:
     """E[k] / sum[J](E[J]) with E[k] = exp(u[k]) put in, and exp(a) / (exp(a) + exp(b)) = sigmoid(a - b)."""
 
     def rule(product: Expr) -> Expr:
         product = _shares(product)
-        below = (_put_in(base_of(f), exponentials) for f in _factors(product) if divides(f))
+        below = (exponentials.put_in(base_of(f)) for f in _factors(product) if divides(f))
         if not any(map(is_scaled, below)) and not any(map(is_quotient, _factors(product))):
             return product
-        whole = simplify(gathered(_put_in(product, exponentials)))
+        whole = simplify(gathered(exponentials.put_in(product)))
         return simplify(cast(Expr, rewrite(whole, _of_two))) if _is_short(whole) else product
 
-    divided = any(isinstance(n, Apply) and (divides(n) or n.function == "sigmoid") for n in preorder(expr))
+    divided = applies(expr, "pow", "sigmoid") and any(
+        isinstance(n, Apply) and (divides(n) or n.function == "sigmoid") for n in preorder(expr)
+    )
     return at_products(expr, rule) if divided else expr
 
 
@@ -200,8 +228,8 @@ def _factors(node: Node) -> tuple[Expr, ...]:
 # ---- logarithms ------------------------------------------------------------------------------------------------------
 
 
-def _logarithms_taken(expr: Expr, definitions: Mapping[Name, Equation], exponentials: Mapping[Name, Equation]) -> Expr:
-    if not any(isinstance(node, Apply) and node.function == "log" for node in preorder(expr)):
+def _logarithms_taken(expr: Expr, definitions: Mapping[Name, Equation], exponentials: _Exponentials) -> Expr:
+    if not applies(expr, "log"):
         return expr
 
     def rule(node: Node) -> Node:
@@ -215,7 +243,7 @@ def _logarithms_taken(expr: Expr, definitions: Mapping[Name, Equation], exponent
                 taken = simplify(replace(node, accesses))  # type: ignore[arg-type]
                 if not (isinstance(taken, Apply) and taken.function == "log"):
                     return taken
-            inside = _put_in(node.arguments[0], exponentials)
+            inside = exponentials.put_in(node.arguments[0])
             if is_scaled(inside):
                 inside = simplify(gathered(inside))
                 pair = _two_exponents(inside)
@@ -253,7 +281,7 @@ def _masks_taken(expr: Expr) -> Expr:
         others = [f for f in node.factors if f not in (total, exponential, *outer)]
         return mul([*outer, *others, Apply("exp", (quotient,))])
 
-    return cast(Expr, rewrite(expr, rule)) if any(isinstance(node, Iverson) for node in preorder(expr)) else expr
+    return cast(Expr, rewrite(expr, rule)) if holds(expr, Iverson) and applies(expr, "exp") else expr
 
 
 def _is_exponential(node: Node) -> TypeGuard[Apply]:

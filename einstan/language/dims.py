@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from einstan.language.index import Affine, Index, slot
+from einstan.language.index import ARITHMETIC, Affine, Index, slot
 from einstan.language.node import Node, fold, preorder, remembered
 from einstan.language.term import Delta, Equation, Extent, Indexed, Iverson, Mul, Name, Partial, Reduce, Sum, rebound
 
@@ -102,7 +102,9 @@ def only_plain(equation: Equation) -> bool:
     """Whether every slot is an index alone, no bracket compares anything and no extent is stated: nearly always."""
     if equation.where:
         return False
-    for node in preorder(equation.rhs):
+    if not equation.rhs.kinds & (ARITHMETIC | Iverson.kind):
+        return True
+    for node in preorder(equation.rhs):  # extents in comparisons and forms that are alone are no slots
         if isinstance(node, Iverson) or (isinstance(node, Indexed) and any(f.index is None for f in node.slots)):
             return False
     return True

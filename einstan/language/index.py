@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from einstan.language.node import Node
+from einstan.language.node import Node, new_mark
+
+ARITHMETIC = new_mark()  # below what holds a form that is not one index by itself
 
 
 class Index(Node):
@@ -48,6 +50,7 @@ class Affine(Node):
 
     __slots__ = ()
     field_names = ("terms", "constant")
+    is_marked = True
 
     def __new__(cls, terms: tuple[tuple[Node, int], ...], constant: int = 0) -> Affine:
         return super().__new__(cls, terms, constant)  # type: ignore[no-any-return]
@@ -61,7 +64,10 @@ class Affine(Node):
         return self.fields[1]  # type: ignore[no-any-return]
 
     def _children(self) -> tuple[Node, ...]:
-        return tuple(atom for atom, _ in self.terms)
+        return tuple([atom for atom, _ in self.fields[0]])
+
+    def mark(self) -> int:
+        return 0 if self.index is not None else ARITHMETIC
 
     def rebuilt(self, children: tuple[Node, ...]) -> Affine:
         if len(children) == 1 and not isinstance(children[0], Affine):

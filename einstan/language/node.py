@@ -37,6 +37,11 @@ class _Held(ref):  # type: ignore[type-arg]
     key: tuple[Any, ...]
 
 
+def new_mark() -> int:
+    """A bit for `Node.kinds` that no class and no other mark has."""
+    return 1 << next(_bits)
+
+
 def install_printer(printer: Callable[[Any], str]) -> None:
     """Let the printer, which imports the nodes, be what ``str(node)`` calls."""
     global _printer
@@ -51,6 +56,7 @@ class Node:
     field_names: ClassVar[tuple[str, ...]] = ()
     is_binder: ClassVar[bool] = False
     kind: ClassVar[int] = 0  # a bit of its own for each class of nodes
+    is_marked: ClassVar[bool] = False  # whether `mark` has anything to say
     fields: tuple[Any, ...]
     children: tuple[Node, ...]  # the nodes directly below, in reading order; an index bound here is not one
     free: tuple[Index, ...]
@@ -80,6 +86,8 @@ class Node:
         _set(node, "children", children)
         _set(node, "free", node._free())
         kinds, binds = cls.kind, cls.is_binder
+        if cls.is_marked:
+            kinds |= node.mark()
         for child in children:
             kinds |= child.kinds
             binds = binds or child.binds
@@ -103,6 +111,10 @@ class Node:
 
     def _children(self) -> tuple[Node, ...]:
         return ()
+
+    def mark(self) -> int:
+        """Bits of its own for what is often looked for: `new_mark` makes one."""
+        return 0
 
     def rebuilt(self, children: tuple[Node, ...]) -> Node:
         """The same node over other children."""

@@ -22,7 +22,7 @@ from fractions import Fraction
 
 from einstan.language.errors import NotationError
 from einstan.language.index import Affine, Index, fresh_name, slot
-from einstan.language.node import Node, fold, preorder, remembered
+from einstan.language.node import Node, fold, new_mark, preorder, remembered
 
 # ---- names -----------------------------------------------------------------------------------------------------------
 
@@ -182,11 +182,15 @@ class Extent(Expr):
         return self.fields[0]  # type: ignore[no-any-return]
 
 
+MARKS = {"exp": new_mark(), "log": new_mark(), "pow": new_mark(), "sigmoid": new_mark()}  # see `applies`
+
+
 class Apply(Expr):
     """``Apply(function, arguments)``: an elementwise function of `einstan.language.functions`."""
 
     __slots__ = ()
     field_names = ("function", "arguments")
+    is_marked = True
 
     def __new__(cls, function: str, arguments: tuple[Expr, ...]) -> Apply:
         return super().__new__(cls, function, arguments)  # type: ignore[no-any-return]
@@ -201,6 +205,9 @@ class Apply(Expr):
 
     def _children(self) -> tuple[Node, ...]:
         return self.arguments
+
+    def mark(self) -> int:
+        return MARKS.get(self.fields[0], 0)
 
     def rebuilt(self, children: tuple[Node, ...]) -> Apply:
         return Apply(self.function, children)  # type: ignore[arg-type]
@@ -401,6 +408,11 @@ def reciprocal(term: Expr) -> Expr:
 def sum_over(indices: Iterable[Index], body: Expr) -> Expr:
     bound = tuple(indices)
     return Sum(bound, body) if bound else body
+
+
+def applies(node: Node, *functions: str) -> bool:
+    """Whether one of these functions, which `MARKS` has, is applied here or somewhere below."""
+    return any(node.kinds & MARKS[function] for function in functions)
 
 
 def is_reciprocal(term: Node) -> bool:

@@ -16,6 +16,7 @@ import numpy as np
 from einstan.calculus.program import Program
 from einstan.language.errors import DataError, nearest
 from einstan.language.place import at
+from einstan.machine.compile import is_masked
 from einstan.machine.refusals import reader_of
 
 # ---- checks ----------------------------------------------------------------------------------------------------------
@@ -44,7 +45,7 @@ def require_finite(name: str, array: np.ndarray) -> None:
 
 def plain_array(name: str, data: object) -> np.ndarray:
     """What is given as an array; a mask would be dropped without a word."""
-    if isinstance(data, np.ma.MaskedArray):
+    if is_masked(data):
         raise DataError(f"{name} is masked, and a mask would be dropped", repair=f"give {name}.filled(0), say")
     try:
         return np.asarray(data)

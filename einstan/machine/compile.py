@@ -7,6 +7,7 @@ and runs it.  Nothing is written to the arrays that are given, and what is retur
 from __future__ import annotations
 
 import re
+import sys
 import threading
 import warnings
 from collections import OrderedDict
@@ -211,7 +212,7 @@ class Compiled:
         index = name in self.flat.index_tensors
         if name in self.flat.sized:
             return _array(self.program, name, data)
-        if not isinstance(data, np.ndarray) or isinstance(data, np.ma.MaskedArray):
+        if not isinstance(data, np.ndarray) or is_masked(data):
             python = not hasattr(data, "dtype")
             data = _array(self.program, name, data)
             if python and data.dtype.kind in "iub" and not index:
@@ -465,8 +466,14 @@ def compile(
     )  # fmt: skip
 
 
+def is_masked(data: object) -> bool:
+    """Whether an array has a mask; nothing has one as long as the module of masked arrays is not loaded."""
+    masked = sys.modules.get("numpy.ma")
+    return masked is not None and isinstance(data, masked.MaskedArray)
+
+
 def _array(program: Program, name: Name, data: Array) -> Array:
-    if isinstance(data, np.ma.MaskedArray):
+    if is_masked(data):
         raise not_an_array(program, name, "it is masked, and a mask would be dropped")
     try:
         return np.asarray(data)
