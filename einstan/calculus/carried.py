@@ -39,7 +39,8 @@ Brackets = tuple[Expr, ...]  # a product of them is 1 wherever something may not
 def written_brackets(equations: Iterable[Equation], program: Iterable[Equation]) -> set[Expr]:
     """The shapes of the brackets that stand in equations of a program, but for those that come of differentiating the
     functions in it: relu' is zero for other reasons than that something is hidden there."""
-    found = (node for equation in equations if holds(equation, Iverson) for node in preorder(equation.rhs) if isinstance(node, Iverson))
+    held = (equation.rhs for equation in equations if holds(equation, Iverson))
+    found = (node for rhs in held for node in preorder(rhs) if isinstance(node, Iverson))
     shapes = {shape(node) for node in found if not node.is_ones and not _is_tie(node)}
     return shapes - kinks(program) if shapes else shapes
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from einstan.calculus.coefficients import coefficient_of
 from einstan.calculus.simplify import simplify_product, simplify_reduce, simplify_sum
-from einstan.language.node import Node, fold, holds, preorder, rewrite
+from einstan.language.node import Node, fold, preorder, rewrite
 from einstan.language.term import (
     ONE,
     ZERO,
@@ -53,11 +53,12 @@ def measured(expr: Expr) -> Expr:
         scale, rest = _parted(_factors(node.arguments[0]))
         return node if scale is ZERO else simplify_sum((scale, Apply("log", (rest,))))
 
-    return at_products(rewrite(expr, logarithm), _measured_product)
+    return at_products(rewrite(expr, logarithm), _measured_product, "exp")
 
 
-def at_products(expr: Expr, rule: Callable[[Expr], Expr]) -> Expr:
-    """The expression with a rule applied to every product as a whole, and to divisors that stand alone."""
+def at_products(expr: Expr, rule: Callable[[Expr], Expr], *functions: str) -> Expr:
+    """The expression with a rule applied to every product as a whole, and to divisors that stand alone; it changes
+    nothing where none of the functions is applied."""
 
     def alone(node: Node) -> Node:
         return rule(node) if isinstance(node, Apply) and divides(node) else node
@@ -68,7 +69,7 @@ def at_products(expr: Expr, rule: Callable[[Expr], Expr]) -> Expr:
         changed = tuple(map(alone, children))
         return node.rebuilt(changed) if changed != node.children else node
 
-    return alone(fold(expr, step, known=lambda node: None if holds(node, Apply) else node))  # type: ignore[return-value]
+    return alone(fold(expr, step, known=lambda node: None if applies(node, *functions) else node))  # type: ignore[return-value]
 
 
 def _measured_product(product: Expr) -> Expr:
@@ -156,6 +157,23 @@ def is_scaled(expr: Expr) -> bool:
             return is_scaled(body)
         case _:
             return False
+
+
+def carriers(expr: Expr) -> tuple[Name, ...]:
+    """The tensors that make an expression scaled if they are exponentials: factors and terms of it."""
+    found: dict[Name, None] = {}
+    stack: list[Expr] = [expr]
+    while stack:
+        match stack.pop():
+            case Indexed(tensor=tensor):
+                found[tensor] = None
+            case Apply(function="pow", arguments=(base, Const(value=k))) if k.denominator == 1:
+                stack.append(base)
+            case Mul(factors=parts) | Add(terms=parts):
+                stack.extend(parts)
+            case Sum(body=body) | Reduce(operation="mean", body=body):
+                stack.append(body)
+    return tuple(found)
 
 
 def gathered(expr: Expr) -> Expr:

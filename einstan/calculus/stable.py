@@ -17,7 +17,7 @@ from einstan.calculus.collect import size
 from einstan.calculus.factors import flattened, powers
 from einstan.calculus.partial import inlined
 from einstan.calculus.program import Program, stated_extents
-from einstan.calculus.scales import at_products, base_of, divides, gathered, is_quotient, is_scaled, measured
+from einstan.calculus.scales import at_products, base_of, carriers, divides, gathered, is_quotient, is_scaled, measured
 from einstan.calculus.simplify import (
     simplify,
     simplify_product,
@@ -130,22 +130,36 @@ class _Exponentials:
         stack = [name] if name in self.definitions else []
         while stack:
             equation = self.definitions[stack[-1]]
-            reads = [n for n in tensors(equation.rhs) if n in self.definitions and n not in self.found]
-            if reads and equation.name not in self.found:
-                stack.extend(reads)
-                continue
-            stack.pop()
-            if equation.name not in self.found:
-                self.found[equation.name] = self._made(equation)
+            waiting = () if equation.name in self.found else self._unknown(simplify(equation.rhs))
+            stack.extend(waiting)
+            if not waiting:
+                stack.pop()
+                if equation.name not in self.found:
+                    self.found[equation.name] = self._made(equation)
         return self.found.get(name)
+
+    def _unknown(self, value: Expr) -> list[Name]:
+        """The names that have to be looked at first: all of an exponential, else those that may make it one."""
+        first = [n for n in carriers(value) if n in self.definitions and n not in self.found]
+        if first or not self._is_scaled(value):
+            return first
+        return [n for n in tensors(value) if n in self.definitions and n not in self.found]
+
+    def _is_scaled(self, value: Expr) -> bool:
+        return is_scaled(value) or any(self.found.get(name) for name in carriers(value))
 
     def _made(self, equation: Equation) -> Equation | None:
         value = simplify(equation.rhs)
-        whole = self.put_in(value)
-        if not is_scaled(whole):
+        if not self._is_scaled(value):
             return None
-        whole = simplify(gathered(whole))
+        whole = simplify(gathered(self.put_in(value)))
         return Equation(equation.name, equation.indices, whole) if is_scaled(whole) and _is_short(whole) else None
+
+    def scaled(self, expr: Expr) -> Expr | None:
+        """An expression with the exponentials that it names written out, where it is one then."""
+        if is_scaled(expr) or any(self.of(name) for name in carriers(expr)):
+            return self.put_in(expr)
+        return None
 
     def put_in(self, expr: Expr) -> Expr:
         """The expression with the exponentials that it names written out."""
@@ -170,8 +184,8 @@ def _quotients_taken(expr: Expr, exponentials: _Exponentials) -> Expr:
 
     def rule(product: Expr) -> Expr:
         product = _shares(product)
-        below = (exponentials.put_in(base_of(f)) for f in _factors(product) if divides(f))
-        if not any(map(is_scaled, below)) and not any(map(is_quotient, _factors(product))):
+        below = (exponentials.scaled(base_of(f)) for f in _factors(product) if divides(f))
+        if not any(below) and not any(map(is_quotient, _factors(product))):
             return product
         whole = simplify(gathered(exponentials.put_in(product)))
         return simplify(cast(Expr, rewrite(whole, _of_two))) if _is_short(whole) else product
@@ -179,7 +193,7 @@ def _quotients_taken(expr: Expr, exponentials: _Exponentials) -> Expr:
     divided = applies(expr, "pow", "sigmoid") and any(
         isinstance(n, Apply) and (divides(n) or n.function == "sigmoid") for n in preorder(expr)
     )
-    return at_products(expr, rule) if divided else expr
+    return at_products(expr, rule, "pow", "sigmoid") if divided else expr
 
 
 def _shares(product: Expr) -> Expr:
@@ -243,8 +257,8 @@ def _logarithms_taken(expr: Expr, definitions: Mapping[Name, Equation], exponent
                 taken = simplify(replace(node, accesses))  # type: ignore[arg-type]
                 if not (isinstance(taken, Apply) and taken.function == "log"):
                     return taken
-            inside = exponentials.put_in(node.arguments[0])
-            if is_scaled(inside):
+            inside = exponentials.scaled(node.arguments[0])
+            if inside is not None:
                 inside = simplify(gathered(inside))
                 pair = _two_exponents(inside)
                 if pair is not None:  # log(exp(a) + exp(b)) = a + softplus(b - a)
