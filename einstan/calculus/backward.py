@@ -207,21 +207,22 @@ def _contracted(
             equations.append(pass_equation(pass_name(letter, tensor), tensor, batch, indices, ZERO, sized=not tied))
     kept = needed(equations, [pass_name(letter, name) for name in wanted])
     return Program(
-        _with_extents(kept, program, {pass_name(letter, name): name for name in (*live, *wanted)}) if tied else kept, ()
+        with_extents(kept, program, {pass_name(letter, name): name for name in (*live, *wanted)}) if tied else kept, ()
     )
 
 
-def _with_extents(equations: list[Equation], program: Program, tensors_of: Mapping[Name, Name]) -> list[Equation]:
+def with_extents(equations: Iterable[Equation], program: Program, tensors_of: Mapping[Name, Name]) -> list[Equation]:
     """The backward pass with the extents that no tensor which it reads can tell: ``dZ[n] = s where |n| = |Z.0|``.
 
     A cotangent has the extents of its tensor, and needs no word of it where that, or another of its extents, is read.
     """
+    equations = list(equations)
     made = {e.name for e in equations}
     whole = Program(needed([*program.equations, *equations], made))
     known = {whole.dims.find(axis(n, k)) for n, rank in whole.ranks.items() if n not in made for k in range(rank)}
     found: list[Equation] = []
     for equation in equations:
-        tensor = tensors_of[equation.name]
+        tensor = tensors_of.get(equation.name)
         where, plain = list(equation.where), only_plain(equation)
         for position, index in enumerate(equation.indices):
             dim = whole.dim(equation, index)
@@ -229,7 +230,7 @@ def _with_extents(equations: list[Equation], program: Program, tensors_of: Mappi
                 continue
             if not plain and _in_part(program, equation, index, axis(tensor, position)):
                 where.append((index, Affine(((Extent(Index(axis(tensor, position))), 1),))))
-            elif dim not in known:
+            elif dim not in known or equation.rhs is ZERO:  # what cancels is not read
                 if not (_told(equation, index) and _invertible(program, axis(tensor, position))):
                     where.append((index, Affine(((Extent(Index(axis(tensor, position))), 1),))))
                 known.add(dim)

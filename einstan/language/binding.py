@@ -119,7 +119,7 @@ class Scope(Names):
             case Pad():
                 return padded((yield self.access(node.access, env)))
             case Size():
-                return self.extent(node)
+                return self.extent(node, env)
             case Call():
                 arguments = yield every(self.expression(argument, env) for argument in node.arguments)
                 return Apply(node.function, tuple(arguments))
@@ -211,7 +211,7 @@ class Scope(Names):
             case Ref():
                 return Affine((((yield self.access(part, env)), 1),))
             case Size():
-                return Affine(((self.extent(part), 1),))
+                return Affine(((self.extent(part, env), 1),))
             case Call(function="floor", arguments=(argument,)) if self.states_extents:
                 return (yield self.quotient(argument, env))
             case Minus():

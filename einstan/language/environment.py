@@ -30,6 +30,7 @@ class Names:
         self.free: Environment = {}
         self.left_names: tuple[str, ...] = ()
         self.ranks: dict[Name, int] = {}
+        self.sizes: dict[str, tuple[Size, Environment]] = {}
         self._count = 0
         self.check_tensors()
 
@@ -62,32 +63,37 @@ class Names:
 
     # ---- extents -------------------------------------------------------------------------------------------------
 
-    def extent(self, node: Size) -> Extent:
+    def extent(self, node: Size, env: Environment) -> Extent:
         name = node.name
         if "." in name:
             return Extent(Index(name))
         letters = {name, lowered(name), capitalised(name)}
         if not letters & self.indices and self.ranks.get(name) == 1:
             return Extent(Index(f"{name}.0"))
-        return Extent(Index(name, f"|{name}"))
+        around = {letter: env[letter] for letter in letters if letter in env}
+        place = f"|{name}|" + ",".join(index.dim for index in around.values())
+        self.sizes[place] = node, around
+        return Extent(Index(name, place))
 
     def resolved(self, equation: Equation) -> Equation:
-        """Give every ``|N|`` the dimension of the index N, or of n where there is no N."""
+        """Give every ``|N|`` the dimension of the index N, or of n where there is no N; where several are called so,
+        that of the one whose scope it stands in."""
         classes = relate(equation)
         new_dim: dict[str, str] = {}
-        for node in walk(*self.roots):
-            if not isinstance(node, Size) or "." in node.name:
-                continue
+        for place, (node, around) in self.sizes.items():
             swapped = lowered(node.name) if is_capital(node.name) else capitalised(node.name)
-            found = self.spelled.get(node.name) or self.spelled.get(swapped) or []
+            letter = node.name if node.name in self.spelled else swapped
+            found = self.spelled.get(letter, [])
             dims = {classes.find(index.dim): index.dim for index in found}
-            if len(dims) > 1:
-                axes = [axis for axis in classes.members() if classes.find(axis) in dims and "." in axis]
+            axes = [axis for axis in classes.members() if classes.find(axis) in dims and "." in axis]
+            if len(dims) > 1 and axes and letter in around:
+                dims = {letter: around[letter].dim}
+            elif len(dims) > 1:
                 if axes:
                     raise several_axes(self.text, node, len(dims), axes)
                 new_dim.update((index.dim, node.name) for index in found)  # one letter without an axis is one dimension
                 dims = {node.name: node.name}
-            new_dim[f"|{node.name}"] = next(iter(dims.values()), node.name)
+            new_dim[place] = next(iter(dims.values()), node.name)
         resolved = redimensioned(equation, new_dim) if new_dim else equation
         assert isinstance(resolved, Equation)
         return resolved

@@ -67,7 +67,8 @@ def surface_of(node: Node, *, every_sum: bool = False) -> tuple[Surface, dict[Su
     layout = Layout(every_sum)
     if isinstance(node, Equation):
         left = layout.lay(layout.access(node.lhs))
-        where = [(Size(NOWHERE, index.name), layout.lay(layout.form(form))) for index, form in node.where]
+        forms = {index.name: form for index, form in node.where}  # stated once for all indices of one letter
+        where = [(Size(NOWHERE, name), layout.lay(layout.form(form))) for name, form in forms.items()]
         stated = (Letter(NOWHERE, index.name) for index, _ in node.where)
         right = layout.top(node.rhs, (left, *(form for _, form in where), *stated))
         spelled: Surface = Relation(NOWHERE, alone(left), right, tuple(where))

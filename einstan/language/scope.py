@@ -44,7 +44,8 @@ def bind_equation(text: str, relation: Relation) -> Equation:
         found = scope.spelled.get(size.name, ())
         if not found:
             raise scope.fail(f"the equation has no index {size.name}", size.span)
-        where.append((found[0], scope.stated(expression)))
+        form = scope.stated(expression)
+        where += [(index, form) for index in found]
     return localised(scope.resolved(Equation(left.name, indices, rhs, tuple(where))))
 
 

@@ -12,13 +12,13 @@ from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 from einstan.calculus import program as calculus
-from einstan.calculus.backward import backward, vjp
+from einstan.calculus.backward import backward, vjp, with_extents
 from einstan.calculus.derivation import Derivations
 from einstan.calculus.deriving import derivation
 from einstan.calculus.forward import jvp
 from einstan.calculus.naming import ForwardNames
 from einstan.calculus.partial import Kinks, partial
-from einstan.calculus.passes import dependencies, pass_name, reached
+from einstan.calculus.passes import dependencies, needed, pass_name, reached
 from einstan.calculus.program import Assumption
 from einstan.calculus.stable import runnable, stabilised
 from einstan.language import latex, parse_document, term, written
@@ -151,6 +151,18 @@ class Program(calculus.Program):
         read |= {name for name in map(self._name, names) if name in self.forward.defined}
         needed = read | {other for name in read for other in dependencies(self.forward, name)}
         return calculus.Program((*(e for e in self.forward if e.name in needed), *self.equations))
+
+    def _for(self, outputs: Iterable[Name]) -> calculus.Program:
+        """What these outputs need.  A gradient has the extents of its tensor, and says so where nothing else that is
+        needed for the outputs tells them."""
+        names = [self._name(name) for name in outputs]
+        if self.forward is None or self.letters != ("d",) or not set(names) < {*self.ranks, *self.forward.ranks}:
+            return self._with(names)
+        own: dict[Name, Name] = {
+            f"d{name}": name for name, rank in self.forward.ranks.items() if self.ranks.get(f"d{name}") == rank
+        }
+        kept = with_extents(needed(self.equations, names), self.forward, own)
+        return Program(kept, self.assumptions, self.forward, self.letters, self.given)._with(names)
 
     @property
     def known(self) -> calculus.Program:
@@ -340,14 +352,14 @@ class Program(calculus.Program):
         from einstan.machine.plan import plan
 
         outputs = self._outputs(options)
-        return Plan.of(plan(runnable(self._with(outputs)), sizes, outputs, **options))
+        return Plan.of(plan(runnable(self._for(outputs)), sizes, outputs, **options))
 
     def compile(self, **options: Any) -> Compiled:
         """A function of NumPy arrays; see `einstan.machine.compile.compile`."""
         from einstan.machine.compile import compile
 
         outputs = self._outputs(options)
-        return compile(runnable(self._with(outputs)), outputs, context=self.known, given=self.given, **options)
+        return compile(runnable(self._for(outputs)), outputs, context=self.known, given=self.given, **options)
 
     def source(self, sizes: Mapping[str, int] | None = None, **options: Any) -> str:
         """The NumPy code that `compile` makes; it runs on its own."""
@@ -379,14 +391,22 @@ def is_gradient(program: calculus.Program, name: str) -> bool:
     forward = calculus.Program((e for e in program if e.name not in gradients), program.assumptions)
     if not losses:
         return True
-    if len(losses) > 1 or any(n in reached(program.reads, losses[0]) for n in gradients):
-        return False
     read = {other for n in gradients for other in program.reads[n]}
     leaves = [str(n)[1:] for n in gradients if n not in read]
-    try:
-        return str(backward(forward, losses[0], leaves).defined.get(name)) == str(program[name])
-    except EinstanError:
-        return False
+
+    end = fresh_name("end", {str(n) for n in program.ranks})  # of a pass through a scalar to one that is not printed
+
+    def derived(loss: Name) -> bool:
+        if not reached(program.reads, loss).isdisjoint(gradients):
+            return False
+        onward = calculus.Program((*forward, term.Equation(end, (), term.Indexed(loss))), program.assumptions)
+        try:
+            found = (backward(*over, leaves).defined.get(name) for over in ((forward, loss), (onward, end)))
+            return any(str(line) == str(program[name]) for line in found)
+        except EinstanError:
+            return False
+
+    return any(map(derived, losses))
 
 
 def _behind(definitions: Mapping[Name, term.Equation], name: Name) -> set[Name]:

@@ -56,6 +56,7 @@ class Derivative:
         order: str = "auto",
         kinks: Kinks | None = None,
         assume: bool = True,
+        context: calculus.Program | None = None,
     ) -> None:
         if not wrt:
             raise ProgramError(f"a derivative of {of} with respect to nothing", repair="name at least one tensor")
@@ -64,6 +65,7 @@ class Derivative:
         self.base, self.of, self.wrt, self.order = base, of, tuple(wrt), order
         self.indices = tuple(indices) if indices is not None else (None,) * len(self.wrt)
         self.kinks, self.assume = kinks, assume
+        self.context = base if context is None else context  # whose arrays may be given
         self._made: dict[Any, Jacobian] = {}
         self._compiled: CompiledDerivative | None = None
 

@@ -20,9 +20,10 @@ from einstan.library.assembly import Assembly
 from einstan.library.derivative import Cores, Derivative, cores
 from einstan.library.factored import FactoredTensor
 from einstan.machine.compile import SPECIALISATIONS, Compiled
-from einstan.machine.extents import Extents, infer
+from einstan.machine.extents import Extents, infer, speaks_of
 from einstan.machine.plan import Plan, plan
 from einstan.machine.refusals import missing
+from einstan.machine.told import told
 
 
 @dataclass(frozen=True)
@@ -62,16 +63,16 @@ class CompiledGradients:
     """Several derivatives of one program, computed together: ``compiled(params, X=X)`` gives ``{name: FactoredTensor}``
     by the tensors that they are with respect to."""
 
-    def __init__(self, program: Program, names: Mapping[str, Name], **options: Any) -> None:
+    def __init__(self, program: Program, names: Mapping[str, Name], context: Program, **options: Any) -> None:
         self.apart = dict(zip(names, cores(program, *names.values()), strict=True))
-        self.program = program
+        self.context = context
         self.outputs = tuple(dict.fromkeys(core for each in self.apart.values() for core in each.outputs))
         self.compiled = Compiled(next(iter(self.apart.values())).program, self.outputs, function="cores", **options)
         self.inputs = tuple(str(name) for name in self.compiled.inputs)
         self._known: dict[Any, dict[str, Assembly]] = {}
 
     def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> dict[str, FactoredTensor]:
-        given = selected({**(arrays or {}), **named}, self.inputs, self.program)
+        given = selected({**(arrays or {}), **named}, self.inputs, self.context)
         results = self.compiled.call(given, {})
         key = shapes_of(given, self.inputs)
         found = self._known.get(key)
@@ -154,7 +155,8 @@ class CompiledDerivative:
         self.sizes = dict(sizes or {})
         self.program = derivative.jacobian(_first(derivative.order)).program
         self.needed = tuple(str(name) for name in self.program.inputs)
-        self.inputs = tuple(dict.fromkeys((*self.needed, *map(str, derivative.base.inputs))))
+        context = derivative.context
+        self.inputs = tuple(dict.fromkeys((*self.needed, *map(str, derivative.base.inputs), *map(str, context.inputs))))
         self._known: OrderedDict[Any, Specialised] = OrderedDict()
         self._lock = threading.Lock()
         self._latest: Specialised | None = None
@@ -203,7 +205,10 @@ class CompiledDerivative:
     ) -> Specialised:
         """The order whose plan has the fewest operations, each order derived for these sizes."""
         base = self.derivative.base
-        shapes = {name: shape for name, shape in shapes.items() if name in base.ranks}
+        context = self.derivative.context
+        if context is not base:
+            sizes = {**told(base, context, {str(name): shape for name, shape in shapes.items()}, sizes), **sizes}
+        shapes = spoken_of(base, shapes)
         known = infer(base, shapes, sizes, nominal if nominal is not None else 1).known
         asked = self.derivative.order
         candidates = (asked,) if asked != "auto" else ORDERS
@@ -233,10 +238,10 @@ class CompiledDerivative:
     ) -> Specialised:
         extents = extents_of([apart], compiled, shapes, sizes, nominal)
         # What only the shape of an array told, an array that the cores do not read.
-        told = {**shapes, **{name: extents.shape(name) for name in apart.outputs}}
-        sized = ((axis(name, k), size) for name, shape in told.items() for k, size in enumerate(shape))
+        known = {**shapes, **{name: extents.shape(name) for name in apart.outputs}}
+        sized = ((axis(name, k), size) for name, shape in known.items() for k, size in enumerate(shape))
         if nominal is None:
-            compiled.sizes.update((each, size) for each, size in sized if each in compiled.program.dims)
+            compiled.sizes.update((each, size) for each, size in sized if speaks_of(compiled.program, each))
         optimize = self.options.get("optimize", "auto")
         made = plan(apart.program, extents, optimize=optimize, flat=compiled.flat, memory_limit=1 << 62)
         shape = tuple(extents.known[dim] for dim in apart.dims())

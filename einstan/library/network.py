@@ -422,7 +422,8 @@ class ValueAndGrad:
         require("check", check, bool)
         made = None if update is None else Update(self.program, update, self.wrt)
         program, outputs, checked = self._run(check, made)
-        return Step(self, compile_program(program, outputs, **options), checked, made)
+        compiled = compile_program(program, outputs, context=self.network.program, **options)
+        return Step(self, compiled, checked, made)
 
     def _run(self, check: bool, update: Update | None) -> tuple[Program, tuple[str, ...], tuple[Assumption, ...]]:
         """What a step runs, and what of it is asked for, and the assumptions that it checks."""
@@ -449,7 +450,8 @@ class ValueAndGrad:
 
     def source(self, **options: Any) -> str:
         """The code that `compile` makes, for nominal sizes; it runs on its own."""
-        return compile_program(runnable(self.program), self.outputs, **options).source()
+        context = self.network.program
+        return compile_program(runnable(self.program), self.outputs, context=context, **options).source()
 
     def __str__(self) -> str:
         return str(self.program)

@@ -62,7 +62,7 @@ class PerExample:
 
     def gradient(self, wrt: str, **options: Any) -> Derivative:
         """``d eachL[n] / d wrt[...]``, one gradient for each example: `Derivative` says how it is evaluated."""
-        return Derivative(self.program, self.name, (wrt,), **options)
+        return Derivative(self.program, self.name, (wrt,), context=self.base, **options)
 
     def gradients(self, wrt: str | Iterable[str]) -> Gradients:
         """The gradients with respect to several tensors, computed together in reverse order."""
@@ -112,7 +112,7 @@ class Gradients:
         """``{name: FactoredTensor}`` for arrays; see `einstan.library.evaluated.CompiledGradients`."""
         from einstan.library.evaluated import CompiledGradients
 
-        return CompiledGradients(self.program, self.names, **options)
+        return CompiledGradients(self.program, self.names, self.base, **options)
 
     def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
         return self.compile()(arrays, **named)

@@ -39,7 +39,7 @@ class Step:
         self.made, self.compiled, self.checked, self.update = made, compiled, checked, update
         self.wrt = made.wrt
         self._counts: tuple[int, int] | None = None
-        self._in_order: Callable[..., Sequence[Any]] = self._found_out
+        self._in_order: Callable[..., Sequence[Any]] = lambda *_: ()
         first = 1 + len(self.wrt)
         last = first + (0 if update is None else len(update.states))
         self._checks = tuple(enumerate(checked, last))  # with the place of each among the results
@@ -63,14 +63,15 @@ class Step:
             state = NO_STATE
         else:
             numbers = update.numbers(params, state, scale)
+        compiled = self.compiled
         if (len(params), len(data)) == self._counts:
             try:
                 given = self._in_order(params, state, numbers, data)
             except KeyError:
-                given = self._found_out(params, state, numbers, data)
+                compiled, given = self._found_out(params, state, numbers, data)
         else:
-            given = self._found_out(params, state, numbers, data)
-        found = self.compiled.called(given)
+            compiled, given = self._found_out(params, state, numbers, data)
+        found = compiled.called(given)
         for k, assumption in self._checks:
             if not holds(found[k]):
                 check_assumption(assumption, {**params, **data})
@@ -85,14 +86,18 @@ class Step:
 
     def _found_out(
         self, params: Mapping[str, Any], state: Mapping[str, Any], numbers: Sequence[Any], data: Mapping[str, Any]
-    ) -> Sequence[Any]:
-        """The arrays in the order in which the code takes them; where each is, is remembered for the next call."""
+    ) -> tuple[Compiled, Sequence[Any]]:
+        """The arrays in the order in which the code takes them; where each is, is remembered for the next call.
+
+        Arrays of which only the sizes matter tell them to the code, at every call.
+        """
         update = self.update
         extra: dict[str, tuple[str, Any]] = {}
         if update is not None:
             extra = {name: (f"numbers[{k}]", numbers[k]) for k, name in enumerate(update.scalars.values())}
             extra |= {tensor: (f"state[{key!r}]", held(state, key)) for key, tensor in update.states.items()}
-        ordered = self.compiled.gather({**params, **{name: array for name, (_, array) in extra.items()}}, data)
+        given = {**params, **{name: array for name, (_, array) in extra.items()}}
+        ordered = self.compiled.gather(given, data)
         places = []
         for name in self.compiled.texts:
             named = "data" if name in data else "" if name in extra else "params"
@@ -100,7 +105,7 @@ class Step:
         if len(params) + len(extra) + len(data) == len(places):  # no array is without a use, or given twice
             self._counts = len(params), len(data)
             self._in_order = eval(f"lambda params, state, numbers, data: [{', '.join(places)}]")  # names as literals
-        return ordered
+        return self.compiled.told(given, data), ordered
 
     @property
     def plan(self) -> Any:

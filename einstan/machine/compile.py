@@ -85,7 +85,6 @@ class Compiled:
         given: Iterable[Name] = (),
     ) -> None:
         self.program = as_program(program)
-        self.unread = unread(self.program, context, given)
         self.context = context
         self.flat = flatten(self.program, outputs)
         self._careful: dict[Any, Specialisation] = {}
@@ -109,6 +108,7 @@ class Compiled:
             if name in self.flat.tensors or (name in self.flat.sized and not self._size_given(name))
         )
         self.texts = tuple(str(name) for name in self.inputs)
+        self.unread = unread(self.program, context, given, self.inputs)
         self.results = tuple(str(name) for name in self.outputs)
         self._known: OrderedDict[Any, Specialisation] = OrderedDict()
         self._lock = threading.Lock()
@@ -141,11 +141,13 @@ class Compiled:
 
     def call(self, arrays: Mapping[Any, Array] | None, named: Mapping[str, Array]) -> tuple[Array, ...]:
         """The results in the order of ``outputs``."""
-        self._shown = self._told(arrays, named) if self.unread else self
+        self._shown = self.told(arrays, named)
         return self._shown.called(self.gather(arrays, named))
 
-    def _told(self, arrays: Mapping[Any, Array] | None, named: Mapping[str, Array]) -> Compiled:
+    def told(self, arrays: Mapping[Any, Array] | None, named: Mapping[str, Array]) -> Compiled:
         """The same with the sizes that arrays tell which only the forward program reads."""
+        if len(arrays or ()) + len(named) == len(self.texts):
+            return self
         given = {**{str(name): array for name, array in (arrays or {}).items()}, **named}
         if self.unread.isdisjoint(given):
             return self

@@ -36,12 +36,16 @@ def told(program: Program, context: Program, shapes: Mapping[str, Shape], sizes:
     return {place: size for place, size in found.items() if place in program.dims or speaks_of(program, place)}
 
 
-def unread(program: Program, context: Program | None, given: Iterable[Name] = ()) -> frozenset[str]:
-    """The arrays that may be given although the program does not read them: those of the forward program, those
-    whose axes it has, and directions and cotangents (``given``) that had no effect."""
+def unread(
+    program: Program, context: Program | None, given: Iterable[Name] = (), taken: Iterable[Name] = ()
+) -> frozenset[str]:
+    """The arrays that may be given although they are not ``taken``: those of the program whose values cancel or are
+    not asked for, those of the forward program, those whose axes it has, and directions and cotangents (``given``)
+    that had no effect."""
     inputs = () if context is None else context.inputs
     axes = [place.rpartition(".")[0] for place in program.dims.members() if is_axis(place)]
-    return frozenset(map(str, (*inputs, *axes, *given))) - {str(name) for name in (*program.ranks, *program.inputs)}
+    every = frozenset(map(str, (*inputs, *program.inputs, *axes, *given)))
+    return every - {str(name) for name in (*program.defined, *taken)}
 
 
 def understood(program: Program, context: Program | None, sizes: Mapping[str, int] | None) -> dict[str, int]:

@@ -120,8 +120,8 @@ def function_of(
 ) -> Callable[[Mapping[str, np.ndarray]], tuple[np.ndarray, ...]]:
     """``f(arrays) -> outputs``, compiled, with the data bound."""
     compiled = program.compile(outputs=outputs, **options)
-    bound = {name: data[name] for name in compiled.texts if name in data}
-    read = set(compiled.texts)
+    read = {*compiled.texts, *compiled.unread}
+    bound = {name: array for name, array in data.items() if name in read}
 
     def function(arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, ...]:
         return compiled.call({**bound, **{name: array for name, array in arrays.items() if name in read}}, {})
@@ -167,7 +167,7 @@ def held(
 ) -> dict[str, np.ndarray]:
     """The arrays of what does not vary: those parameters, and the data."""
     for name in data:
-        require_tensor(program, name)
+        _require_known(program, name)
         if name in params:
             raise DataError(
                 f"{name} is among the parameters and among the data",
@@ -176,7 +176,7 @@ def held(
             )
     found = {**{name: array for name, array in params.items() if name not in start}, **data}
     for name, array in found.items():
-        require_tensor(program, name)
+        _require_known(program, name)
         if isinstance(array, np.ndarray):  # lists are arrays, or refused, when they are evaluated
             _require_rank(program, name, array.shape)
     return found
@@ -195,6 +195,12 @@ def _as_floats(program: api.Program, name: str, given: np.ndarray) -> np.ndarray
     if not np.isfinite(array).all():
         raise DataError(f"the first value of {name} is not finite", repair=f"begin with finite numbers in {name}")
     return array
+
+
+def _require_known(program: api.Program, name: str) -> None:
+    """A tensor of the program, or one that tells a size alone."""
+    if name not in program.inputs:
+        require_tensor(program, name)
 
 
 def _require_rank(program: api.Program, name: str, shape: tuple[int, ...]) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import einstan as es
+from einstan.optimize import newton
 
 V, C = np.arange(4.0), np.ones(2)
 STRIDED = "f[j] = sum[K](v[2j+K] Q[K])\nL = sum[J](f[J] c[J])"
@@ -79,3 +80,72 @@ def test_an_optimiser_steps_a_program_that_states_extents():
 def test_a_tangent_of_a_short_range_says_so():
     program = es.Program("d[i] = x[i+1] - x[i] where |i| = 2")
     assert str(program.jvp("d", {"x": "V"})) == "td[i] = V[i+1] - V[i] where |i| = |d.0|"
+
+
+ONE_END = "e[i] = c[i] (x[1] y[2])\nV[i] = X[i] + e[i]\nL = sum[I](V[I])"
+ALL = {"c": np.array([1.0, 2]), "x": np.ones(3), "y": np.arange(4.0), "X": np.zeros(2)}
+CANCELLING = "S[i,m] = softmax[i](y[m] + x[i])\nL = S[P,I] c[P,I]"
+
+# program, its arrays, one gradient that is asked for alone, and that gradient by hand
+ALONE = {
+    "an entry of a longer vector": (ONE_END, ALL, "y", [0, 0, 3, 0]),
+    "another entry": (ONE_END, ALL, "x", [0, 6, 0]),
+    "what no read tells": (ONE_END, ALL, "c", [2, 2]),
+    "windows with a stride": (STRIDED, {"v": V, "c": C, "Q": np.ones(1)}, "Q", [2]),
+    "what windows leave over": (STRIDED, {"v": V, "c": C, "Q": np.full(1, 0.5)}, "v", [0.5, 0, 0.5, 0]),
+    "what cancels": (CANCELLING, {"x": np.ones(2), "y": np.ones(3), "c": np.ones((2, 3))}, "y", [0, 0, 0]),
+    "a difference": ("S[i] = b[i] - b[i]\nL = S[I]^2", {"b": np.ones(3)}, "b", [0, 0, 0]),
+}
+
+
+@pytest.mark.parametrize(("text", "arrays", "wrt", "expected"), ALONE.values(), ids=ALONE)
+def test_a_gradient_that_is_asked_for_alone_has_the_shape_of_its_tensor(text, arrays, wrt, expected):
+    backward = es.Program(text).backward("L", list(arrays))
+    assert backward.compile(outputs=[f"d{wrt}"])(arrays)[f"d{wrt}"].tolist() == expected
+    assert backward.compile()(arrays)[f"d{wrt}"].tolist() == expected
+
+
+def test_arrays_that_are_not_needed_are_taken_and_their_sizes_are_compared():
+    step = es.Network("S[j] = softmax[j](u[j] + b)\nL = S[M] u[M]", parameters=dict.fromkeys("ub", "zeros"))
+    gradients = step.value_and_grad("L").compile()({"u": np.ones(3), "b": 0.5})[1]
+    assert gradients["b"] == 0
+    assert gradients["u"].shape == (3,)
+    with pytest.raises(es.EinstanError, match="b has 1 axis"):
+        step.value_and_grad("L").compile()({"u": np.ones(3), "b": np.ones(3)})
+    losses = es.Program("other[n] = u[n] v[n]\nL = mean[N](y[N]^2)").per_example("L")
+    y = np.array([1.0, 3])
+    assert losses.gradient("y")(y=y, u=V, v=V).dense().tolist() == [[2, 0], [0, 6]]
+    assert losses.gradients("y")(y=y, u=V, v=V)["y"].dense().tolist() == [[2, 0], [0, 6]]
+    with pytest.raises(es.EinstanError, match="two sizes"):
+        losses.gradient("y")(y=y, u=V, v=C)
+
+
+def test_a_size_that_one_array_alone_tells():
+    program, arrays = es.Program("V[j] = a[j] |X.0|\nL = sum[I](V[I]^2)"), {"a": C, "X": np.ones(3)}
+    assert program.derivative("V", "a")(arrays).dense().tolist() == [[3, 0], [0, 3]]
+    assert program.hessian("L", "a")(arrays).dense().tolist() == [[18, 0], [0, 18]]
+    found = newton(program, "L", {"a": C}, {"X": np.ones(3)}, max_iterations=1, progress=False)
+    assert found.params["a"].tolist() == [0, 0]
+
+
+def test_an_extent_is_that_of_the_sum_in_which_it_stands():
+    program = es.Program("h[i] = sum[P,J](b[P,i] w[J]) + sum[J](|J| + X[J,i])\nL = |N| u[N] + |N| v[N]")
+    found = program.compile()(b=np.ones((1, 2)), w=C, X=np.zeros((5, 2)), u=np.ones(3), v=np.ones(4))
+    assert found["h"].tolist() == [27, 27]
+    assert found["L"] == 25
+
+
+STATED = {
+    "of one letter in two sums": "h[i] = sum[K](a[K]) where |i| = |a.0|\nL1 = sum[P](h[P]^2) + 2 sum[J](a[J]^2)\n"
+    "L = L1 + L1^2",
+    "through names": "S[l,j] = a[l] where |j| = |a.0|\ne[n,i] = S[n,i]\nL = sum[K,J](softplus(e[K,I] a[I] a[J]))",
+}
+
+
+@pytest.mark.parametrize("text", STATED.values(), ids=STATED)
+def test_stated_extents_are_read_again(text):
+    program, arrays = es.Program(text), {"a": np.array([0.5, -0.25, 1])}
+    once = program.partial("L", "a")
+    assert es.parse(str(once.equations[0])) is es.Equation.of(once.equations[0])
+    again = once.partial("dL/da", "a").compile()(arrays)["dL/dada"]
+    assert np.allclose(again, program.hessian("L", "a")(arrays).dense(), atol=1e-12)

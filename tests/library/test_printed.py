@@ -69,6 +69,9 @@ DEFINED = {
     "a wrong gradient": ("L = x[I]^2\ndx[i] = 3 x[i]", False),
     "a step that is called dx": ("dx[i] = x[i] - m[i]\nL = dx[I]^2", False),
     "a pass by itself": ("dh[i] = 2 h[i]\ndx[i] = 2 x[i] dh[i]", True),
+    "one of two ends": ("h = x[I]\nL = h\ndx[i] = 1 where |i| = |x.0|", True),
+    "neither of two ends": ("h = x[I]\nL = h\ndx[i] = 2 where |i| = |x.0|", False),
+    "a pass on to an end elsewhere": ("h = sigmoid(x)\ndx = h (1 - h)", True),
     "the whole": ("h[i] = x[i]^2\nL = h[I]^2\ndh[i] = 2 h[i]\ndx[i] = 2 x[i] dh[i]", True),
 }
 

@@ -27,7 +27,6 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # 
 from rich.table import Table  # noqa: E402
 
 from tests.routes.generator import made  # noqa: E402
-from tests.routes.pending import known, pending  # noqa: E402
 from tests.routes.routes import ROUTES  # noqa: E402
 from tests.routes.run import Finding, Route, Run, chosen, on  # noqa: E402
 from tests.routes.shrink import shrunk  # noqa: E402
@@ -36,7 +35,7 @@ BATCH = 10
 Told = tuple[int, Counter[str], Counter[str], Counter[str], list[tuple[int, Finding]]]
 
 
-def explored(seeds: list[int], routes: list[str], everything: bool, all_pending: bool, seconds: float) -> Told:
+def explored(seeds: list[int], routes: list[str], everything: bool, seconds: float) -> Told:
     """Some programs: how many, numbers and seconds for each route, and the findings, made small."""
     compared: Counter[str] = Counter()
     ran: Counter[str] = Counter()
@@ -45,20 +44,20 @@ def explored(seeds: list[int], routes: list[str], everything: bool, all_pending:
     for seed in seeds:
         case = made(seed)
         run = Run(case)
-        for each in taken(case, routes, everything, all_pending):
+        for each in taken(case, routes, everything):
             start = time.process_time()
             finding, count = on(run, each)
             spent[each.name] += time.process_time() - start
             compared[each.name] += count
             ran[each.name] += 1
-            if finding is not None and (all_pending or not known(finding)):
+            if finding is not None:
                 found.append((seed, shrunk(finding, each, seconds) if seconds else finding))
     return len(seeds), compared, ran, spent, found
 
 
-def taken(case, routes: list[str], everything: bool, all_pending: bool) -> list[Route]:
+def taken(case, routes: list[str], everything: bool) -> list[Route]:
     wanted = [each for each in ROUTES.values() if not routes or any(word in each.name for word in routes)]
-    return [each for each in chosen(case, wanted, everything) if all_pending or not pending(case, each)]
+    return chosen(case, wanted, everything)
 
 
 def batches(seed: int, programs: int | None, end: float) -> Iterator[list[int]]:
@@ -78,7 +77,6 @@ def main() -> int:
     asked.add_argument("--processes", type=int, default=2)
     asked.add_argument("--out", type=Path, default=Path("findings.txt"))
     asked.add_argument("--everything", action="store_true", help="every route on every program")
-    asked.add_argument("--pending", action="store_true", help="what is known to be wrong too")
     asked.add_argument("--shrink", type=float, default=10, help="seconds to make a finding small")
     given = asked.parse_args()
     console, end = Console(), time.monotonic() + 60 * given.minutes
@@ -88,7 +86,7 @@ def main() -> int:
     ran: Counter[str] = Counter()
     spent: Counter[str] = Counter()
     kinds: Counter[tuple[str, str]] = Counter()
-    options = (given.routes, given.everything, given.pending, given.shrink)
+    options = (given.routes, given.everything, given.shrink)
     columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
     with multiprocessing.get_context("spawn").Pool(given.processes) as pool, Progress(*columns, console=console) as bar:
         task = bar.add_task("", total=60 * given.minutes)
