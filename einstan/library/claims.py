@@ -182,7 +182,11 @@ def _asked(claim: Claim, part: Part) -> _Question:
     written = tensors(claim.lhs, claim.rhs, *(part.program[name].rhs for name in definitions))
     derived = any(map(part.is_derivative, written))
     special = {**part.special, **compared_by_equality((claim.lhs, claim.rhs), part.extremes)}
-    return _Question(left, right, definitions, part.assumptions_on(whole, read), sizes, names, special, derived, where)
+    rules = part.assumptions_on(whole, read)
+    definitions |= {
+        name: _moved(e, dims) for name, e in part.behind(*(s for r in rules for s in (r.lhs, r.rhs))).items()
+    }
+    return _Question(left, right, definitions, rules, sizes, names, special, derived, where)
 
 
 def _moved(equation: Equation, dims: dict[str, str]) -> Equation:
@@ -267,15 +271,16 @@ def _sides(asked: _Question) -> tuple[Expr | Equation, Expr | Equation]:
 
 
 def _excuse(asked: _Question, part: Part, numbers: Comparison) -> Kink | None:
-    """The kink at which alone the sides differ; None where they differ elsewhere too, or nobody knows."""
+    """The kink at which alone the sides differ; None where they differ elsewhere too, or nobody knows, or nothing is
+    derived: a value at a kink is no convention."""
     read = tensors(asked.left, asked.right, *(e.rhs for e in asked.definitions.values()))
-    if not numbers.isolated or any(name in read for name in asked.special):
+    if not asked.derived or not numbers.isolated or any(name in read for name in asked.special):
         return None
     program = Program(asked.definitions.values())
     around = [e.rhs for e in (*asked.definitions.values(), *part.program.resolved_all())]
     conventions = {c.function: convention_at_zero(c.function, chosen_partial(c)) for c in part.conventions}
     exprs = map(one_name, (*around, asked.left, asked.right))
-    found = met(kinks_of(exprs, conventions, jumps=asked.derived), program, numbers.arrays)
+    found = met(kinks_of(exprs, conventions), program, numbers.arrays)
     return None if found is None else replace(found, left=asked.names(found.left), right=asked.names(found.right))
 
 

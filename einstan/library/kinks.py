@@ -60,8 +60,8 @@ class Kink:
         return f"equal but at the kink {place}, where {said}"
 
 
-def kinks_of(exprs: Iterable[Expr], conventions: Mapping[str, str], jumps: bool) -> Iterator[Kink]:
-    """The kinks of functions first, then the places where brackets jump, which are kinks where something is derived."""
+def kinks_of(exprs: Iterable[Expr], conventions: Mapping[str, str]) -> Iterator[Kink]:
+    """The kinks of functions first, then the places where brackets jump.""" ""
     places: list[Kink] = []
     for node in preorder(*exprs):
         match node:
@@ -75,7 +75,7 @@ def kinks_of(exprs: Iterable[Expr], conventions: Mapping[str, str], jumps: bool)
             case Reduce(operation="max" | "min", indices=(index,), body=body):
                 other = Index(f"{index.name}2", index.dim)
                 yield Kink(body, substitute(body, {index: other}), TIES, Delta(slot(index), slot(other)))  # type: ignore[arg-type]
-            case Iverson(operands=operands, relations=relations) if relations and jumps:
+            case Iverson(operands=operands, relations=relations) if relations:
                 for left, right in pairwise(operands):
                     if any(isinstance(side, Expr) for side in (left, right)):
                         first, second = sorted((_expr(left), _expr(right)), key=lambda side: isinstance(side, Const))

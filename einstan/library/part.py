@@ -8,7 +8,7 @@ follow.  A second derivative would see that the stand-in is straight, and is ref
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from einstan.calculus.partial import Differentiator, inlined
 from einstan.calculus.program import Assumption, Identity, Program
@@ -19,11 +19,12 @@ from einstan.language.document import Claim, Convention, Document, Given
 from einstan.language.errors import DifferentiationError, ProgramError
 from einstan.language.functions import FUNCTIONS
 from einstan.language.index import Index, lowered, slot
-from einstan.language.node import preorder, replace
+from einstan.language.node import Node, preorder, replace
 from einstan.language.term import (
     ZERO,
     Equation,
     Expr,
+    Extent,
     Indexed,
     Iverson,
     Name,
@@ -215,39 +216,50 @@ class Part:
     # ---- programs for a claim ------------------------------------------------------------------------------------
 
     def assumptions_on(self, program: Program, names: Iterable[Name]) -> list[Assumption]:
-        """The assumptions that speak of one of the tensors, or of one that another of them ties to these."""
-        rules = [(rule, set(tensors(rule.lhs, rule.rhs))) for rule in _lettered(program)]
+        """The assumptions that speak of one of the tensors, or of what is computed from it, or of a tensor that another
+        of them ties to these; and those that speak of extents alone."""
+        rules = [(rule, *self._ground(rule)) for rule in _lettered(program)]
         known, before = set(names), -1
         while len(known) > before:
             before = len(known)
-            for _, read in rules:
-                if read & known:
-                    known |= read | set(
-                        self.behind(*(self.definition(n).rhs for n in read if n in self.program.defined))
-                    )
-        return [rule for rule, read in rules if read & known]
+            for _, read, inputs in rules:
+                if (read | inputs) & known:
+                    known |= read | inputs
+        return [rule for rule, read, _ in rules if read & known or not read]
+
+    def _ground(self, rule: Assumption) -> tuple[set[Name], set[Name]]:
+        """The tensors that an assumption reads, and what these are computed from, unless it follows from that."""
+        read = set(tensors(rule.lhs, rule.rhs))
+        definitions = {name: self.definition(name) for name in self.behind(rule.lhs, rule.rhs)}
+        if not definitions or prove(rule.lhs, rule.rhs, definitions).proved:
+            return read, set()
+        return read, {*definitions, *tensors(*(e.rhs for e in definitions.values()))}
 
 
 def _lettered(program: Program) -> list[Assumption]:
     """The assumptions, an index that stands in no slot of a tensor on the axis that its letter has elsewhere: the K of
-    ``sum[K](1[y[i] == K]) = 1`` is that of ``p[i,K]``."""
+    ``sum[K](1[y[i] == K]) = 1`` is that of ``p[i,K]``, the i of ``|i| = 3`` that of ``x[i]``."""
     rules = program.resolved_assumptions()
-    loose = {
-        dim
-        for rule in rules
-        for node in preorder(rule.lhs, rule.rhs)
-        if isinstance(node, Index) and not is_axis(dim := node.dim)
-    }
+    loose = {dim for rule in rules for index in _letters(rule.lhs, rule.rhs) if not is_axis(dim := index.dim)}
     if not loose:
         return list(rules)
     found: dict[str, set[str]] = {}
     for equation in program:
-        for node in preorder(equation.rhs, *equation.indices):
-            if isinstance(node, Index):
-                found.setdefault(lowered(node.name), set()).add(program.dim(equation, node))
+        for index in _letters(equation.rhs, *equation.indices):
+            if not is_axis(index.name):
+                found.setdefault(lowered(index.name), set()).add(program.dim(equation, index))
     letters = {dim: found.get(lowered(dim.rpartition(":")[2]), set()) for dim in loose}
     moved = {dim: next(iter(dims)) for dim, dims in letters.items() if len(dims) == 1}
     return [Identity(*(redimensioned(side, moved) for side in (rule.lhs, rule.rhs))) for rule in rules]  # type: ignore[arg-type]
+
+
+def _letters(*roots: Node) -> Iterator[Index]:
+    """The indices that stand in expressions, those whose extents do among them."""
+    for node in preorder(*roots):
+        if isinstance(node, Index):
+            yield node
+        elif isinstance(node, Extent):
+            yield node.index
 
 
 def stand_in(given: Given, behind: Mapping[str, set[str]]) -> Equation:

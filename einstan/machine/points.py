@@ -10,13 +10,14 @@ import math
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
 
 from einstan.calculus.program import Assumption, Program, prefix
 from einstan.language.dims import axis, qualified
 from einstan.language.errors import EinstanError
-from einstan.language.index import Index, lowered, slot
+from einstan.language.index import Affine, Index, lowered, slot
 from einstan.language.node import preorder, remembered
-from einstan.language.term import Apply, Equation, Expr, Extent, Indexed, Iverson, Reduce, Sum, add, neg
+from einstan.language.term import Add, Apply, Const, Equation, Expr, Extent, Indexed, Iverson, Reduce, Sum, add, neg
 from einstan.machine.extents import NOMINAL, Extents, highest, infer
 from einstan.machine.guards import bounds_above, reads
 
@@ -24,6 +25,7 @@ LEFT, RIGHT, BOTH = "left side", "right side", "difference"  # no tensor of the 
 TRIES = 40  # for a point at which every function has a value and every assumption holds
 KINKED = ("relu", "abs", "sign", "floor", "maximum", "minimum")
 LONG = 8  # an extent for which every window fits
+MOST_COUNTED = 30  # numbers beyond which no extent is tried
 
 
 # ---- the question as a program ---------------------------------------------------------------------------------------
@@ -93,6 +95,33 @@ def small_sizes(program: Program, largest: int, points: int, generator: random.R
         else:
             chosen = _different(names, largest, generator)
         yield _long_enough(program, chosen, long, largest)
+
+
+def edges(program: Program, largest: int) -> Iterator[dict[str, int]]:
+    """Extents that tell nothing for a claim, but may tell against it: beyond each number with which an index or an
+    extent is compared or counted, one axis at a time, and one, which ``1[|i| > 1]`` is about."""
+    counts = {abs(int(number)) for number in _counts(program) if abs(number) <= MOST_COUNTED}
+    if not counts:
+        return
+    usual = next(small_sizes(program, largest, 1, random.Random(0)), {})
+    for count in sorted(counts):
+        if count >= largest:
+            for dim in usual:
+                yield {**usual, dim: max(usual[dim], count + 1)}
+    long = _windowed(program)
+    yield {dim: size if dim in long else 1 for dim, size in usual.items()}
+
+
+def _counts(program: Program) -> Iterator[Fraction]:
+    """The numbers that stand in a bracket beside an index or an extent, or in a sum with an extent."""
+    for node in preorder(program[LEFT].rhs, program[RIGHT].rhs):
+        if isinstance(node, Iverson):
+            if any(isinstance(inner, Index | Extent) for inner in preorder(*node.children)):
+                yield from (Fraction(form.constant) for form in preorder(*node.children) if isinstance(form, Affine))
+                yield from (inner.value for inner in preorder(*node.children) if isinstance(inner, Const))
+        elif isinstance(node, Add | Apply) and any(isinstance(inner, Extent) for inner in preorder(node)):
+            yield from (inner.value for inner in preorder(node) if isinstance(inner, Const))
+            yield Fraction(1)
 
 
 def _different(names: Sequence[str], largest: int, generator: random.Random) -> dict[str, int]:

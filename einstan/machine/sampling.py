@@ -84,7 +84,8 @@ class Sampler:
         self.outside = ""  # the problem, where something has been read outside
 
     def _relation(self, check: Name, rule: Assumption) -> Relation:
-        inputs = frozenset(name for name in self.behind[check] if name in self.program.inputs)
+        drawn = self.program.inputs.keys() & self.program.ranks.keys()  # of others an extent alone is read
+        inputs = frozenset(name for name in self.behind[check] if name in drawn)
         real = inputs - self.index_axes.keys()
         found = fact(rule.lhs, rule.rhs)
         known = found[1] if found is not None and inputs == {found[0]} else None

@@ -22,6 +22,7 @@ from einstan.machine.numbers import FLOATS, Number, context, decimal
 from einstan.machine.points import (
     LEFT,
     RIGHT,
+    edges,
     largest_loop,
     letters_of,
     question,
@@ -154,11 +155,33 @@ def compare(
     dead = [name for name in program.inputs if name not in alive and name not in sampler.index_axes and checks]
     if dead and not quick and not kinks:
         return Comparison("undecided", reason=f"the assumptions leave {dead[0]} nothing but zeros")
+    edge = None if quick or kinks else _at_edges(program, sampler, sizes_up_to)
+    if edge is not None:
+        found = smallest(program, sampler, dict(edge.sizes), edge.extents, edge.point) if shrink else edge
+        return _refuted(found, indices)
     arithmetic = "floats" if quick else "exact rationals" if exact else "50-digit decimals"
     letters = {} if quick else letters_of(program, seen)
     return Comparison(
         "agree", agreed, arithmetic, extents={letters[dim]: pair for dim, pair in seen.items() if letters}
     )
+
+
+def _at_edges(program: Program, sampler: Sampler, largest: int) -> Found | None:
+    """A point at which the sides differ, among extents that are no evidence where they agree."""
+    for chosen in edges(program, largest):
+        try:
+            sizes, extents = _sized(program, chosen)
+        except EinstanError:
+            continue
+        if largest_loop(extents) > LARGEST_LOOP:
+            continue
+        drawn = _looked_at(sampler, extents, quick=False)
+        if drawn is None:
+            continue
+        point, values, where = drawn
+        if where is not None and not sampler.isolated(point, extents):
+            return Found(sizes, extents, point, values, where)
+    return None
 
 
 def _sized(program: Program, sizes: dict[str, int]) -> tuple[dict[str, int], Extents]:

@@ -76,6 +76,13 @@ ROWS = {
     "✓ claim v[I] A[I,J] v[J] = l\n✗ claim v[I] A[I,J] v[J] = l^2",
     "assumptions that nothing meets": "assume a[i]^2 = -2\n? claim a[i] = 1 1[i]",
     "assumptions that leave nothing": "assume A[i,j] = A[j,i]\nassume A[i,j] = -A[j,i]\n✓ claim A[i,j] = 0 1[i,j]",
+    "an assumption about what is computed": "y[i] = A[i,J] x[J]\nassume y[I] y[I] = 1\n"
+    "+ claim A[I,J] x[J] A[I,K] x[K] = 1\n✗ claim x[I]^2 = 1\n✗ claim A[J,I] x[J] A[K,I] x[K] = 1",
+    "an assumption about a sum with a name": "y = a + b\nassume y = 1\n+ claim a = 1 - b\n✗ claim a = 1",
+    "an assumption about an extent": "y[i] = x[i]^2\nassume |i| = 3\n+ claim sum[I](x[I]^0) = 3\n"
+    "✗ claim sum[I](x[I]^0) = 4",
+    "an extent of what is computed": "y[i] = x[i]^2\nassume |y.0| = 3\n+ claim |y.0| = 3\n✗ claim |y.0| = 4",
+    "an extent has one value": "assume |x.0| = 3\nassume |x.0| = 4\n? claim x[i] = 2 1[i]",
     # tensors without a formula
     "the chain rule": "given Y[j](X[I])\ngiven Z[k](Y[J])\n✓ dZ[k]/dX[i] = dZ[k]/dY[J] dY[J]/dX[i]\n"
     "✗ dZ[k]/dX[i] = dZ[k]/dY[i] dY[J]/dX[J]",
@@ -108,6 +115,8 @@ ROWS = {
     "labels are compared by ==, and are no kinks": "L = 1[t == 1] log(p) + 1[t == 0] log(1 - p)\n✗ claim L = 0\n"
     "✓ dL/dp = 1[t == 1] / p - 1[t == 0] / (1 - p)\n✗ dL/dp = 1[t == 1] / p\n"
     "✗ claim 1[t == 1] = 0\n✗ claim 1[t != 0] = 1",
+    "a value at a kink is no convention": "✗ claim sign(t)^2 = 1\n✗ claim sign(abs(t)) = 1\n"
+    "+ claim t sign(t) = abs(t)",
     "entries that are equal are no kinks": "C = sum[I,J](1[y[I] == y[J]] D[I,J])\n✗ claim C = D[I,I]",
     # ranges
     "windows": "Y[i] = X[i+J] W[J]\n✓ dY[i]/dX[p] = pad(W[p-i])\n✗ dY[i]/dX[p] = pad(W[i-p])",
@@ -143,8 +152,24 @@ ROWS = {
     "a quotient of two tensors": "y[i] = data[i] / dist[i]\n✓ claim y[i] dist[i] = data[i]",
     "no point can be found": "? claim log(-1 - x^2) = sqrt(-1 - x^2)",
 }  # fmt: skip
+# What holds at all usual extents, and is false at one that the claim itself names.
+AT_EXTENTS = [
+    ("x[I] = sum[I](x[I] 1[I < 6])", 7),
+    ("x[I] = sum[I](x[I] 1[I < 10])", 11),
+    ("(|i| - 2) (|i| - 3) (|i| - 4) (|i| - 5) x[i] = 0", 6),
+    ("1[|i| < 9] x[i] = x[i]", 9),
+    ("1[|i| > 1] x[i] = x[i]", 1),
+    ("A[i,j] 1[i + j < 9] = A[i,j]", 9),
+]
 MARKS = {"✓": "proved", "≈": "verified", "~": "kink", "✗": "refuted", "?": "undecided"}
 WORDS = {word: mark for mark, word in MARKS.items()}
+
+
+@pytest.mark.parametrize(("claim", "size"), AT_EXTENTS)
+def test_a_claim_is_tried_at_the_extents_that_it_names(claim, size):
+    outcome = es.check(f"claim {claim}").claims[0].outcome
+    assert outcome.verdict == "refuted", claim
+    assert size - 1 <= max(outcome.counterexample.sizes.values()) <= size + 1
 
 
 @pytest.mark.parametrize("text", ROWS.values(), ids=ROWS.keys())
