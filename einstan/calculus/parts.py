@@ -24,7 +24,7 @@ from einstan.calculus.factors import flattened, powers
 from einstan.calculus.finite import may_be_infinite
 from einstan.calculus.simplify import as_power, simplify, simplify_apply, simplify_product, simplify_sum
 from einstan.language.index import Index, slot
-from einstan.language.node import Node, fold, holds, postorder
+from einstan.language.node import Node, fold, holds, postorder, preorder
 from einstan.language.term import (
     ONE,
     Add,
@@ -242,10 +242,28 @@ def shortest_named(expr: Expr, parts: Parts) -> Expr:
             before, form = form, cancelled(named, parts.summed_up)
             if form is before:
                 break
-    return min(found, key=_cost)
+    best = min(found, key=_cost)
+    if any(isinstance(node, Add) and holds(node, Sum) for node in preorder(best)):
+        # sum[K](P[K] (u[K] - sum[J](P[J] u[J])) v[K]) is sum[K](P[K] u[K] (v[K] - m)), where m is the mean that has a
+        # name: one bracket for the other, and none that is multiplied out
+        other = collected(simplify(parts(expanded(simple, merge=False))))
+        if _brackets(other) == _brackets(best) and _cost(other) < _cost(best):
+            return other
+    return best
 
 
 # ---- pieces ----------------------------------------------------------------------------------------------------------
+
+
+def _brackets(expr: Expr) -> int:
+    """How many terms there are in sums, but for those to which functions are applied."""
+    count, stack = 0, [expr]
+    while stack:
+        node = stack.pop()
+        count += len(node.terms) if isinstance(node, Add) else 0
+        if not isinstance(node, Apply) or node.function == "pow":
+            stack += [child for child in node.children if isinstance(child, Expr)]
+    return count
 
 
 def _cost(expr: Expr, saved: Sequence[Index] = ()) -> tuple[int, Fraction]:

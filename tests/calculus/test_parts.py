@@ -73,3 +73,9 @@ def test_no_letter_of_an_index_is_the_name_of_a_scalar():
     assert written(str(second)) is second
     (gradient,) = es.Program("y = i sum[I](x[I]^2)").backward("y", ["x"]).equations
     assert str(gradient) == "dx[p] = 2 i x[p]"
+
+
+def test_the_mean_that_has_a_name_is_taken_away():
+    program = es.Program("O[d] = softmax[K](q[E] M[K,E]) V[K,d]\nL = O[D] c[D]")
+    *_, last = str(program.backward("L", ["q"])).splitlines()
+    assert last == "dq[e] = sum[D,K](softmax[K](q[E] M[K,E]) M[K,e] dO[D] (V[K,D] - O[D]))"
