@@ -158,7 +158,7 @@ def _contracted(
         for read in reads[equation.name]:
             readers.setdefault(read, []).append(equation)
 
-    carried = Carried(forward)
+    carried = Carried(forward, names.parts)
     cotangents: dict[Name, Expr] = {name: seed for name, seed in seeds.items() if isinstance(seed, Const)}
     equations: list[Equation] = []
     for tensor in _reverse_order(forward, reads):
@@ -183,7 +183,8 @@ def _contracted(
             held, written = carried.at(equation.name, equation.lhs.slots), carried.written(equation)
             for term in terms:
                 whole = carried.opened(term, written, above)
-                contributions.append(whole.with_in_place((*carried.needed(term, held), above), equation.indices))
+                beside = (*carried.needed(term, tensor, held), above)
+                contributions.append(whole.with_in_place(beside, equation.indices))
                 brackets.append(carried_to(term, (*brackets_of((*term.left, *term.right), written), *held)))
         if not reached_by_value:
             if tensor in wanted and not zeros:

@@ -2,18 +2,25 @@
 
 ``1[i != J] V[i,J]`` is zero for i = J, whatever V is there, and so is the cotangent ``dV[i,j] = 1[i != j] dE``.  The
 equation that reads dV multiplies it with a local partial, which may be infinite in just these places; so it repeats the
-bracket, ``dx[i] = 1[i != J] dV[i,J] ...``.  It does so for brackets that the user wrote, and where the partial may be
-infinite although the inputs are not; elsewhere zero times the partial is zero, and lines stay short.
+bracket, ``dx[i] = 1[i != J] dV[i,J] ...``.  It does so for brackets that the user wrote, and where the partial
+
+- may be infinite although the inputs are not, or
+- reads a tensor along an index of a bracket that hides missing data, ``dw[k] = 1[M[N] > 0] X[N,k] dP[N]``: what is
+  given may be NaN there.  Such a bracket reads tensors, and none that rests on what is differentiated (``1[Z > 0]``).
+
+Elsewhere zero times the partial is zero, and lines stay short.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from einstan.calculus.factors import flattened
-from einstan.calculus.finite import infinite_tensors, may_be_infinite
+from einstan.calculus.finite import indices_read, infinite_tensors, may_be_infinite
 from einstan.calculus.partial import Term, parsed_partial
+from einstan.calculus.parts import Parts
+from einstan.calculus.passes import reached
 from einstan.calculus.simplify import simplify
 from einstan.language.functions import FUNCTIONS
 from einstan.language.index import Affine, Index
@@ -31,6 +38,7 @@ from einstan.language.term import (
     add,
     mul,
     substitute,
+    tensors,
 )
 
 Brackets = tuple[Expr, ...]  # a product of them is 1 wherever something may not be zero
@@ -90,11 +98,19 @@ def brackets_of(factors: Sequence[Expr], written: Collection[Expr]) -> list[Expr
     return [bracket for bracket in dict.fromkeys(found) if not set(bracket.free) & set(summed)]
 
 
+def hides_data(bracket: Expr, read: Name, reads: Mapping[Name, Sequence[Name]]) -> bool:
+    """Whether a bracket says which data there are, and nothing of the tensor that is differentiated."""
+    named = tensors(bracket)
+    return bool(named) and read not in named and read not in reached(reads, *named)
+
+
 class Carried:
     """The brackets of cotangents or tangents, each with the indices of its tensor."""
 
-    def __init__(self, forward: Sequence[Equation]) -> None:
-        self.forward, self.infinite = forward, infinite_tensors(forward)
+    def __init__(self, forward: Sequence[Equation], parts: Parts) -> None:
+        self.forward, self.infinite = forward, parts.infinite
+        self.infinite.update(infinite_tensors(forward))
+        self.reads = {equation.name: tuple(tensors(equation.rhs)) for equation in forward}
         self.of: dict[Name, tuple[tuple[Index, ...], Brackets]] = {}
 
     def written(self, equation: Equation) -> set[Expr]:
@@ -107,10 +123,13 @@ class Carried:
         names = dict(zip(indices, slots, strict=True)) if brackets else {}
         return tuple(substitute(bracket, names) for bracket in brackets)  # type: ignore[misc]
 
-    def needed(self, term: Term, brackets: Brackets) -> Brackets:
-        """Those that a term has to repeat."""
+    def needed(self, term: Term, read: Name, brackets: Brackets) -> Brackets:
+        """Those that a term of the derivative by what is read has to repeat."""
         partial = (*term.left, *term.right) if brackets else ()
-        return brackets if any(may_be_infinite(factor, self.infinite) for factor in partial) else ()
+        if any(may_be_infinite(factor, self.infinite) for factor in partial):
+            return brackets
+        along = indices_read(partial)
+        return tuple(b for b in brackets if along & set(b.free) and hides_data(b, read, self.reads))
 
     def opened(self, term: Term, written: Collection[Expr], derivative: Expr) -> Term:
         """The term with what the brackets of a sum in it say said beside what stands in its place, if that may be

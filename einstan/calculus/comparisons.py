@@ -1,4 +1,7 @@
-"""Brackets that what they compare decides: ``1[2 < 3] = 1``, ``1[x < x] = 0``, ``1[0 <= i < |i|] = 1``."""
+"""Brackets that what they compare decides: ``1[2 < 3] = 1``, ``1[x < x] = 0``, ``1[0 <= i < |i|] = 1``.
+
+``1[x == x]`` asks whether x is a number: of missing data, which are NaN, it is 0.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from einstan.language.index import Affine
-from einstan.language.node import Node
-from einstan.language.term import ONE, ZERO, Const, Expr, Extent, Iverson
+from einstan.language.node import Node, holds
+from einstan.language.term import ONE, ZERO, Const, Expr, Extent, Indexed, Iverson
 
 
 def decided_bracket(node: Iverson, children: tuple[Node, ...]) -> Expr:
@@ -15,12 +18,15 @@ def decided_bracket(node: Iverson, children: tuple[Node, ...]) -> Expr:
         return ONE
     numbers = [_number(child) for child in children]
     if all(number is not None for number in numbers):
-        holds = all(_COMPARE[r](numbers[k], numbers[k + 1]) for k, r in enumerate(node.relations))
-        return ONE if holds else ZERO
+        true = all(_COMPARE[r](numbers[k], numbers[k + 1]) for k, r in enumerate(node.relations))
+        return ONE if true else ZERO
     if all(map(_always, children, node.relations, children[1:])):
         return ONE  # 1[0 <= i < |i|] = 1
     if len(children) == 2 and children[0] is children[1]:
-        return ONE if node.relations[0] in ("<=", ">=", "==") else ZERO
+        if node.relations[0] in ("<", ">"):
+            return ZERO
+        if not holds(node, Indexed):
+            return ZERO if node.relations[0] == "!=" else ONE
     return Iverson(children, node.relations)
 
 

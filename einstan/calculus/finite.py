@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from einstan.language.functions import TOTAL
+from einstan.language.index import Index
 from einstan.language.node import preorder
-from einstan.language.term import Apply, Const, Equation, Expr, Indexed, Name
+from einstan.language.term import Apply, Const, Equation, Expr, Indexed, Iverson, Name
 
 
 def infinite_tensors(equations: Iterable[Equation]) -> set[Name]:
@@ -26,6 +27,15 @@ def may_be_infinite(expr: Expr, infinite: Collection[Name]) -> bool:
         if isinstance(node, Apply) and node.function not in TOTAL and not _is_whole_power(node):
             return True
     return False
+
+
+def indices_read(factors: Iterable[Expr]) -> set[Index]:
+    """The indices along which factors read tensors; brackets are 0 or 1 whatever they compare."""
+    found: set[Index] = set()
+    for node in preorder(*(factor for factor in factors if not isinstance(factor, Iverson))):
+        if isinstance(node, Indexed):
+            found.update(node.free)
+    return found
 
 
 def _is_whole_power(node: Apply) -> bool:

@@ -87,7 +87,7 @@ def jvp(
     stated = [pair for equation in forward for pair in extents_told(equation)]
     index = batch_index(batch, directions, scalars(*program))
 
-    carried = Carried(forward)
+    carried = Carried(forward, names.parts)
     tangents: dict[Name, Name] = dict(directions)
     equations: list[Equation] = []
     used: set[Name] = set()
@@ -103,7 +103,7 @@ def jvp(
             for term in terms:
                 held = carried.at(read, [form for form, _ in term.pairs])
                 whole = carried.opened(term, written, Indexed(tangents[read]))
-                parts.append(whole.along(read, tangents[read], index, carried.needed(term, held)))
+                parts.append(whole.along(read, tangents[read], index, carried.needed(term, read, held)))
                 brackets.append((*brackets_of((*term.left, *term.right), written), *held))
             used.update([read] if terms else [])
         if parts:

@@ -21,7 +21,7 @@ from einstan.calculus.canonical import expanded
 from einstan.calculus.coefficients import coefficient_of, is_negative, neg_simplified, scaled
 from einstan.calculus.collect import collected, shortest, size
 from einstan.calculus.factors import flattened, powers
-from einstan.calculus.finite import may_be_infinite
+from einstan.calculus.finite import indices_read, may_be_infinite
 from einstan.calculus.simplify import as_power, simplify, simplify_apply, simplify_product, simplify_sum
 from einstan.language.index import Index, slot
 from einstan.language.node import Node, fold, holds, postorder, preorder
@@ -43,6 +43,7 @@ from einstan.language.term import (
     kept,
     reciprocal,
     substitute,
+    tensors,
 )
 
 Weights = list[tuple[Expr, Fraction]]  # bases and exponents, or terms and coefficients
@@ -168,17 +169,23 @@ class Parts:
                 if times == 0 or value is None or (definition.bound and times != 1):
                     continue
                 images = [mapping[index] for index in definition.bound]
-                # Its brackets go on guarding what else may be infinite.
-                brackets = [parts[position][0] for position in chosen if isinstance(parts[position][0], Iverson)]
-                brackets = [bracket for bracket in brackets if not set(bracket.free) & set(images)]
-                if brackets and any(may_be_infinite(other, self.infinite) for other in others):
-                    others += brackets
+                named = [parts[position][0] for position in chosen]
+                others += [bracket for bracket in self._guarding(named, others) if not set(bracket.free) & set(images)]
                 divisor = simplify_apply("pow", (definition.number, Const(Fraction(-times))))
                 rest = [index for index in summed if index not in images]
                 whole = simplify_product((Const(number), *others, divisor, as_power(value, Fraction(times))), rest)
                 if _cost(whole, definition.bound) < _cost(best or node):
                     best = whole
         return best
+
+    def _guarding(self, named: Sequence[Expr], others: Sequence[Expr]) -> list[Expr]:
+        """The brackets of a part that gets a name which go on guarding what else may be infinite, or missing data:
+        ``1[M[n] > 0] e[n] X[n,k]`` is ``1[M[n] > 0] E[n] X[n,k]``."""
+        brackets: list[Expr] = [factor for factor in named if isinstance(factor, Iverson)]
+        if not brackets or any(may_be_infinite(other, self.infinite) for other in others):
+            return brackets
+        along, values = indices_read(others), {t for f in named if not isinstance(f, Iverson) for t in tensors(f)}
+        return [b for b in brackets if along & set(b.free) and tensors(b) and values.isdisjoint(tensors(b))]
 
     def summed_up(self, node: Expr) -> Expr:
         """A product without the definitions in it that sum up to a number."""

@@ -202,7 +202,7 @@ class Scale(NamedTuple):
 
     @property
     def counted(self) -> Expr:
-        return simplify_sum((self.exponent, *map(_where_it_counts, self.weights)))
+        return _weighed(self.exponent, self.weights)
 
 
 def _scale(expr: Expr) -> Scale:
@@ -231,6 +231,13 @@ def _scale(expr: Expr) -> Scale:
             raise AssertionError(f"{expr} has no scale")
 
 
+def _weighed(exponent: Expr, weights: Iterable[Expr]) -> Expr:
+    """An exponent, minus infinity where a weight is zero; brackets hide what it is there."""
+    weights = tuple(weights)
+    brackets = (weight for weight in weights if isinstance(weight, Iverson))
+    return simplify_sum((simplify_product((*brackets, exponent)), *map(_where_it_counts, weights)))
+
+
 def _where_it_counts(weight: Expr) -> Expr:
     """Zero where a weight counts, minus infinity where it is zero."""
     return Apply("log", (weight if isinstance(weight, Iverson) else Iverson((weight, ZERO), ("!=",)),))
@@ -248,7 +255,7 @@ def _lowered(expr: Expr, scale: Expr, weights: Iterable[Expr] = ()) -> Expr:
     """``expr exp(-scale)``, for an expression that is scaled, its exponent minus infinity where a weight is zero."""
     match expr:
         case Apply(function="exp", arguments=(exponent,)):
-            return Apply("exp", (simplify_sum((exponent, *map(_where_it_counts, weights), neg(scale))),))
+            return Apply("exp", (simplify_sum((_weighed(exponent, weights), neg(scale))),))
         case Mul(factors=factors) if any(is_scaled(factor) and not divides(factor) for factor in factors):
             found = [k for k, factor in enumerate(factors) if is_scaled(factor) and not divides(factor)]
             at = next((k for k in found if _is_exponential(factors[k])), found[0])

@@ -44,7 +44,17 @@ def upper(x):
     return np.where(i < j, 1 / r, 0).sum() + np.where(i > j, 1 / r**2, 0).sum()
 
 
+def factorised(x):
+    """Ratings that are NaN where nobody rated; the features of the second user, who rated nothing, are NaN too."""
+    shown, known = C > 0, np.array([[1.0, 2], [0, 0], [-1, 0.5]])
+    return (np.where(shown, RATINGS - known @ x, 0) ** 2).sum()
+
+
 POINTS = np.array([0.0, 1.1, 3.0])
+Q = np.array([[1.0, 2, -1], [nan, inf, 1], [0.5, -1, 1], [2, 1, 0]])  # the second row is missing
+LABELS = np.array([1.0, nan, -1, 0.5])
+RATINGS = np.where(C > 0, [[1.0, 2, 0], [0, 0, 0], [0, 4, 5]], nan)
+SHOWN = np.array([0, 2, 3])
 TABLE = np.array([0.5, -1.0, 2.0])
 LOGITS = np.array([[0.3, 1, 5], [0.1, 0.2, 0.3], [2, 0.5, 0.7]])
 ROWS = [
@@ -82,6 +92,25 @@ ROWS = [
      {"B": C}, LOGITS, masked_softmax),
     ("w[i] = exp(1000 x[i])\nE = sum[I](1[x[I] < 0.5] w[I] x[I])", {}, np.array([0.001, 0.002, 3.0]),
      lambda x: (np.exp(1000 * x[:2]) * x[:2]).sum()),
+    ("P[n] = Q[n,K] x[K]\nE = sum[N](1[M[N] > 0] P[N]^2)", {"M": M, "Q": Q}, TABLE,
+     lambda x: ((Q[SHOWN] @ x) ** 2).sum()),
+    ("P[n] = Q[n,K] x[K]\nU[n] = y[n] - P[n]\nE = mean[N](1[M[N] > 0] U[N]^2)", {"M": M, "Q": Q, "y": LABELS}, TABLE,
+     lambda x: ((LABELS[SHOWN] - Q[SHOWN] @ x) ** 2).sum() / 4),
+    ("P[n] = Q[n,K] x[K]\nU[n] = 1[M[n] > 0] (y[n] - P[n])\nE = U[N]^2", {"M": M, "Q": Q, "y": LABELS}, TABLE,
+     lambda x: ((LABELS[SHOWN] - Q[SHOWN] @ x) ** 2).sum()),
+    ("H[n,j] = tanh(Q[n,K] x[K,j])\nP[n] = H[n,J] x[0,J]\nE = sum[N](1[M[N] > 0] P[N]^2)", {"M": M, "Q": Q},
+     np.array([[0.5, 1], [0.3, -1], [0.2, 0.1]]), lambda x: ((np.tanh(Q[SHOWN] @ x) @ x[0]) ** 2).sum()),
+    ("c[n] = sum[K](C[n,K])\nP[n] = G[T[n]] x[n]\nE = sum[N](1[c[N] > 0] P[N]^3)",
+     {"C": C, "T": np.array([0, 2, 1]), "G": np.array([2, 3, nan])}, TABLE,
+     lambda x: (2 * x[0]) ** 3 + (3 * x[2]) ** 3),
+    ("P[i,j] = U[i,K] x[K,j]\nE = sum[I,J](1[C[I,J] > 0] (R[I,J] - P[I,J])^2)",
+     {"C": C, "R": RATINGS, "U": np.array([[1.0, 2], [nan, nan], [-1, 0.5]])}, LOGITS[:2], factorised),
+    ("P[i,j] = U[i,K] x[K,j]\nE = sum[I,J](1[R[I,J] == R[I,J]] (R[I,J] - P[I,J])^2)",
+     {"R": RATINGS, "U": np.array([[1.0, 2], [0, 0], [-1, 0.5]])}, LOGITS[:2], factorised),
+    ("s[i] = 1[F[i,0] > 0] exp(x[i] + a[i])\nE = log(sum[I](s[I]))", {"F": F, "a": A[:, 0]}, np.array([1.0, 2, 3, 4]),
+     lambda x: np.log(np.exp((x + A[:, 0])[[0, 2, 3]]).sum())),
+    ("r[n] = 1 / (x[0,n] - x[0,0])\nE = sum[N](1[N > 0] r[N] x[1,N])", {}, np.array([[0.5, 1, 2], [1, 2, 3]]),
+     lambda x: (x[1, 1:] / (x[0, 1:] - x[0, 0])).sum()),
     ("E = sum[I](pad(x[I-1]) c[I] x[I]^2)", {"c": np.array([inf, 1, 2])}, POINTS,
      lambda x: x[0] * x[1] ** 2 + 2 * x[1] * x[2] ** 2),
 ]  # fmt: skip
