@@ -125,23 +125,30 @@ class Program(calculus.Program):
         forward: calculus.Program | None = None,
         letters: Iterable[str] = (),
         given: Iterable[Name] = (),
+        end: Name | None = None,
     ) -> None:
         document = None
         if isinstance(equations, str):
             document = parse_document(dedent(equations).strip(), gradients=True)
             equations, assumptions = _defining(document), (*document.assumptions, *assumptions)
         super().__init__(equations, assumptions)
+        passes: dict[Name, Mapping[Name, term.Equation]] = {}
         for statement in collisions(document) if document is not None else ():
-            if not is_gradient(self, str(statement.content.name)):  # type: ignore[union-attr]
+            if not is_gradient(self, str(statement.content.name), passes):  # type: ignore[union-attr]
                 refuse_collision(statement)
         self.forward = forward
         self.letters = tuple(letters)
         self.given = tuple(given)
+        self.end = end
 
     @property
     def whole(self) -> calculus.Program:
-        """These equations and the forward equations that they read."""
-        return self._with(())
+        """These equations and the forward equations that they read, among them the scalar of a backward pass where
+        another could be taken for it."""
+        whole = self._with(())
+        if self.end is None or all(e.indices or e.name in self.defined for e in whole):
+            return whole
+        return self._with((self.end,))
 
     def _with(self, names: Iterable[Name]) -> calculus.Program:
         """These equations and the forward equations that they, or the tensors of these names, need."""
@@ -156,7 +163,8 @@ class Program(calculus.Program):
         """What these outputs need.  A gradient has the extents of its tensor, and says so where nothing else that is
         needed for the outputs tells them."""
         names = [self._name(name) for name in outputs]
-        if self.forward is None or self.letters != ("d",) or not set(names) < {*self.ranks, *self.forward.ranks}:
+        every = set(self.defined) <= set(names) or not set(names) <= {*self.ranks, *self.known.ranks}
+        if self.forward is None or self.letters != ("d",) or every:
             return self._with(names)
         own: dict[Name, Name] = {
             f"d{name}": name for name, rank in self.forward.ranks.items() if self.ranks.get(f"d{name}") == rank
@@ -233,7 +241,8 @@ class Program(calculus.Program):
     def backward(self, loss: str, wrt: Iterable[str] | None = None, **options: Any) -> Program:
         """The backward pass of a scalar, one equation per tensor; see `einstan.calculus.backward.backward`."""
         letter = options.setdefault("letter", self._letter("d"))
-        return self._pass(letter, backward(self.known, loss, wrt, zeros=self.forward is not None, **options))
+        made = backward(self.known, loss, wrt, zeros=self.forward is not None, **options)
+        return self._pass(letter, made, end=self._name(loss))
 
     def jvp(self, of: str | Iterable[str], directions: Directions, batch: str | None = None, **options: Any) -> Program:
         """The Jacobian-vector product ``tZ = dZ/dW V`` for ``jvp("Z", {"W": "V"})``, as equations.
@@ -308,8 +317,11 @@ class Program(calculus.Program):
         """The letter, numbered where an earlier pass has it: t, then t2."""
         return fresh_name(letter, set(self.letters))
 
-    def _pass(self, letter: str, derived: calculus.Program, given: Iterable[Name] = ()) -> Program:
-        return Program(derived, forward=self.known, letters=(*self.letters, letter), given=(*self.given, *given))
+    def _pass(
+        self, letter: str, derived: calculus.Program, given: Iterable[Name] = (), end: Name | None = None
+    ) -> Program:
+        letters = (*self.letters, letter)
+        return Program(derived, forward=self.known, letters=letters, given=(*self.given, *given), end=end)
 
     def derivation(self, of: str, wrt: str) -> Derivations:
         """The steps to ``d of / d wrt``, as on paper, through every equation between them; ``check()`` proves each.
@@ -380,9 +392,10 @@ def _defining(document: Document) -> tuple[term.Equation, ...]:
     return (*document.equations, *own)
 
 
-def is_gradient(program: calculus.Program, name: str) -> bool:
+def is_gradient(program: calculus.Program, name: str, known: dict[Name, Mapping[Name, term.Equation]]) -> bool:
     """Whether what is called ``dX`` is the gradient with respect to X: no scalar of the program rests on X, as in a
-    backward pass by itself, which reads forward values; or the equation is what the calculus derives."""
+    backward pass by itself, which reads forward values; or the equation is what the calculus derives, of which
+    ``known`` keeps the passes."""
     tensor = name[1:]
     gradients = [n for n in program.defined if str(n).startswith("d") and str(n)[1:] in program.ranks]
     # A scalar that has a cotangent is no end of the pass.
@@ -394,17 +407,15 @@ def is_gradient(program: calculus.Program, name: str) -> bool:
     read = {other for n in gradients for other in program.reads[n]}
     leaves = [str(n)[1:] for n in gradients if n not in read]
 
-    end = fresh_name("end", {str(n) for n in program.ranks})  # of a pass through a scalar to one that is not printed
-
     def derived(loss: Name) -> bool:
         if not reached(program.reads, loss).isdisjoint(gradients):
             return False
-        onward = calculus.Program((*forward, term.Equation(end, (), term.Indexed(loss))), program.assumptions)
-        try:
-            found = (backward(*over, leaves).defined.get(name) for over in ((forward, loss), (onward, end)))
-            return any(str(line) == str(program[name]) for line in found)
-        except EinstanError:
-            return False
+        if loss not in known:
+            try:
+                known[loss] = backward(forward, loss, leaves).defined
+            except EinstanError:
+                known[loss] = {}
+        return str(known[loss].get(name)) == str(program[name])
 
     return any(map(derived, losses))
 

@@ -71,7 +71,6 @@ DEFINED = {
     "a pass by itself": ("dh[i] = 2 h[i]\ndx[i] = 2 x[i] dh[i]", True),
     "one of two ends": ("h = x[I]\nL = h\ndx[i] = 1 where |i| = |x.0|", True),
     "neither of two ends": ("h = x[I]\nL = h\ndx[i] = 2 where |i| = |x.0|", False),
-    "a pass on to an end elsewhere": ("h = sigmoid(x)\ndx = h (1 - h)", True),
     "the whole": ("h[i] = x[i]^2\nL = h[I]^2\ndh[i] = 2 h[i]\ndx[i] = 2 x[i] dh[i]", True),
 }
 

@@ -87,7 +87,7 @@ def backward_source(run: Run) -> Iterator[Compared]:
         yield from gradients(run, executed(text, other.data), other)
 
 
-@route("str(backward.whole) again", share=0.2)
+@route("str(backward.whole) again", share=0.15)
 def backward_printed(run: Run) -> Iterator[Compared]:
     again = es.Program(str(run.backward.whole))
     made = again.compile(outputs=[f"d{name}" for name in run.case.wrt])
@@ -95,7 +95,7 @@ def backward_printed(run: Run) -> Iterator[Compared]:
     yield from gradients(run, made({name: a for name, a in run.data.items() if name in read}))
 
 
-@route("str(backward) with forward", share=0.2)
+@route("str(backward) with forward", share=0.15)
 def backward_with_forward(run: Run) -> Iterator[Compared]:
     """What is printed below what was written is one program."""
     again = es.Program(f"{run.case.text}\n{run.backward}")
@@ -125,7 +125,7 @@ def inner(run: Run) -> tuple[str, str]:
     return run.rng.choice(pairs)
 
 
-@route("derivative", share=0.1)
+@route("derivative", share=0.05)
 def derivative(run: Run) -> Iterator[Compared]:
     of, wrt = inner(run)
     want = run.case.jacobians[of][wrt]
@@ -140,7 +140,7 @@ def derivative(run: Run) -> Iterator[Compared]:
         yield f"entry {place}", np.asarray(found[place].dense()), want[place]
 
 
-@route("hessian", share=0.05, when=entries, second=True)
+@route("hessian", share=0.03, when=entries, second=True)
 def hessian(run: Run) -> Iterator[Compared]:
     found = run.program.hessian(run.case.loss, run.one)(run.data)
     v = run.direction(run.one)
@@ -149,7 +149,7 @@ def hessian(run: Run) -> Iterator[Compared]:
     yield "dense", np.tensordot(found.dense(), v, v.ndim), want
 
 
-@route("orders of a derivative", share=0.04)
+@route("orders of a derivative", share=0.02)
 def orders(run: Run) -> Iterator[Compared]:
     of, wrt = inner(run)
     for order in ("forward", "reverse", "cross-country"):
@@ -160,7 +160,7 @@ def orders(run: Run) -> Iterator[Compared]:
         )
 
 
-@route("hessian of two", share=0.04, when=entries, second=True)
+@route("hessian of two", share=0.02, when=entries, second=True)
 def hessian_of_two(run: Run) -> Iterator[Compared]:
     other = run.rng.choice(run.case.wrt)
     found = run.program.hessian(run.case.loss, run.one, other)(run.data)
@@ -186,7 +186,7 @@ def derivation(run: Run) -> Iterator[Compared]:
     yield "steps", "\n".join(str(proof) for proof in steps.check() if not proof), ""
 
 
-@route("jvp", share=0.15)
+@route("jvp", share=0.1)
 def jvp(run: Run) -> Iterator[Compared]:
     wrt = run.rng.sample(run.case.wrt, run.rng.randint(1, len(run.case.wrt)))
     directions = {name: run.direction(name) for name in wrt}

@@ -2,7 +2,7 @@
 
 Every index of an equation has an axis, every tensor one more axis in front, for directions.  An imaginary part of 1e-30
 carries the derivative along a direction, exactly to rounding, because nothing is subtracted; kinks and brackets look at
-the real part alone.  Nothing is shared with the package.
+the real part alone.  Without directions all is real.  Nothing is shared with the package.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ERF = np.vectorize(math.erf, otypes=[float])
 
 def _along(value: Callable[[Array], Array], slope: Callable[[Array], Array]) -> Callable[[Array], Array]:
     """A real function and its slope, as a function of numbers with an infinitesimal imaginary part."""
-    return lambda z: value(z.real) + 1j * z.imag * slope(z.real)
+    return lambda z: value(z.real) + 1j * z.imag * slope(z.real) if np.iscomplexobj(z) else value(z)
 
 
 def _sigmoid(z: Array) -> Array:
@@ -39,7 +39,7 @@ FUNCTIONS: dict[str, Callable[..., Array]] = {
     "softplus": lambda z: np.log(1 + np.exp(z)),
     "erf": _along(lambda x: ERF(x) if x.size else x, lambda x: 2 / math.sqrt(math.pi) * np.exp(-x * x)),
     "relu": lambda z: np.where(z.real > 0, z, 0), "abs": lambda z: z * np.sign(z.real),
-    "sign": lambda z: np.sign(z.real) + 0j, "floor": lambda z: np.floor(z.real) + 0j,
+    "sign": lambda z: np.sign(z.real), "floor": lambda z: np.floor(z.real),
     "maximum": lambda z, w: np.where(z.real > w.real, z, np.where(z.real < w.real, w, (z + w) / 2)),
     "minimum": lambda z, w: np.where(z.real < w.real, z, np.where(z.real > w.real, w, (z + w) / 2)),
 }  # fmt: skip
@@ -57,14 +57,15 @@ class Meaning:
         self.lines, self.sizes = lines, sizes
         self.closest, self.tied = math.inf, False
         self.tensors: dict[str, Array] = {}
-        self.largest = 1.0
+        self.largest = 0.0
+        self.heights: dict[str, float] = {}  # the largest number on the way to each tensor, from those that it reads
 
     def __call__(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
         """``{name: array}``, each with the axis of directions in front."""
         self.tensors = dict(arrays)
         with np.errstate(all="ignore"):
             for line in self.lines:
-                env = {}
+                env, before, self.largest = {}, self.largest, 0.0
                 for place, (name, dim) in enumerate(line.free):
                     env[name] = self.counted(place, dim)
                 dims = {name: (dim, place) for place, (name, dim) in enumerate(line.free)}
@@ -73,6 +74,8 @@ class Meaning:
                 shape = tuple(self.sizes[dim] for _, dim in line.free)
                 value = np.broadcast_to(value, (lead, *shape, *(1,) * (AXES - len(shape))))
                 self.tensors[line.name] = value.reshape(lead, *shape)
+                self.heights[line.name] = self.largest
+                self.largest = max(self.largest, before)
         return {line.name: self.tensors[line.name] for line in self.lines}
 
     def counted(self, place: int, dim: str) -> Array:
@@ -99,7 +102,7 @@ class Meaning:
             inside = inside & (place >= 0) & (place < size)
         if ref.padded:
             if 0 in tensor.shape[1:]:
-                return np.zeros((tensor.shape[0], *inside.shape), complex)
+                return np.zeros((tensor.shape[0], *inside.shape))
             places = [np.clip(p, 0, size - 1) for p, size in zip(places, tensor.shape[1:], strict=True)]
             return np.where(inside, tensor[(slice(None), *places)], 0)
         if not inside.all():
@@ -128,23 +131,23 @@ class Meaning:
 
         match node:
             case Num(value):
-                return np.full((1,) * (AXES + 1), complex(value))
+                return np.full((1,) * (AXES + 1), float(value))
             case Ext(of):
                 name, _, axis = of.partition(".")
                 size = self.tensors[name].shape[1 + int(axis)] if axis else self.sizes[dims[of][0]]
-                return np.full((1,) * (AXES + 1), complex(size))
+                return np.full((1,) * (AXES + 1), float(size))
             case Ref():
                 return self.read(node, env)
             case Ones(index):
-                return (env[index] * 0 + 1 + 0j)[None]
+                return (env[index] * 0 + 1.0)[None]
             case Delta(left, right):
-                return (self.slot(left, env) == self.slot(right, env)).astype(complex)[None]
+                return (self.slot(left, env) == self.slot(right, env)).astype(float)[None]
             case Test(left, relation, right):
                 if isinstance(left, Slot):
-                    return RELATIONS[relation](self.slot(left, env), self.slot(right, env)).astype(complex)[None]
+                    return RELATIONS[relation](self.slot(left, env), self.slot(right, env)).astype(float)[None]
                 one, other = below(left).real, below(right).real
                 self.near(one, other)
-                return RELATIONS[relation](one, other).astype(complex)
+                return RELATIONS[relation](one, other).astype(float)
             case Fun(name, arguments):
                 values = [below(a) for a in arguments]
                 if name in KINKS:
@@ -157,7 +160,7 @@ class Meaning:
             case Pow(base, exponent):
                 return self.power(below(base), exponent)
             case Add(terms):
-                total: Array = np.zeros((1,) * (AXES + 1), complex)
+                total: Array = np.zeros((1,) * (AXES + 1))
                 for sign, term in terms:
                     total = total + sign * below(term)
                 return total
@@ -196,7 +199,7 @@ class Meaning:
         """A product is zero where a bracket is, whatever the other factors are there."""
         factors = _factors(node)
         brackets = [below(f) for f in factors if isinstance(f, Test | Delta)]
-        others: Array = np.ones((1,) * (AXES + 1), complex)
+        others: Array = np.ones((1,) * (AXES + 1))
         for factor in factors:
             if not isinstance(factor, Test | Delta):
                 others = others * below(factor)

@@ -33,8 +33,8 @@ class Meant:
 
     @cached_property
     def plain(self) -> Meaning:
-        """The values by themselves; their imaginary parts are zero."""
-        given = {n: np.asarray(a)[None] + (0 if n in self.integers else 0j) for n, a in self.data.items()}
+        """The values by themselves, in real numbers: infinite complex ones times others have parts that are NaN."""
+        given = {n: np.asarray(a)[None].astype(int if n in self.integers else float) for n, a in self.data.items()}
         return self.evaluated(given)
 
     @cached_property
@@ -47,7 +47,9 @@ class Meant:
         given = {}
         for name, array in data.items():
             lead = 1 if name in self.integers else count
-            given[name] = np.repeat(np.asarray(array)[None], lead, axis=0) + (0 if name in self.integers else 0j)
+            given[name] = np.repeat(np.asarray(array)[None], lead, axis=0).astype(
+                int if name in self.integers else complex
+            )
         for row, (name, place) in enumerate(entries):
             given[name][(row, *place)] += 1j * STEP
         found = self.evaluated(given)
@@ -89,9 +91,17 @@ class Meant:
     @cached_property
     def magnitude(self) -> float:
         """The largest number on the way to a value or to a derivative."""
-        tops = [self.plain.largest]
+        tops = [1.0, self.plain.largest]
         tops += [float(np.abs(a).max()) for of in self.jacobians.values() for a in of.values() if a.size]
         return max(tops)
+
+    def scale(self, what: str) -> float:
+        """The largest number on the way to one tensor, or to its derivatives."""
+        heights = self.plain.heights
+        if what not in heights:
+            return self.magnitude
+        tops = [heights[name] for name in (what, *self.behind(what)) if name in heights]
+        return max(*tops, 0.0, *(float(np.abs(a).max()) for a in self.jacobians[what].values() if a.size))
 
     @cached_property
     def curvable(self) -> bool:

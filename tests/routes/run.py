@@ -42,6 +42,11 @@ class Run:
         return es.Network(self.case.text, parameters=dict.fromkeys(self.case.wrt, "zeros"))
 
     @cached_property
+    def stepping(self) -> Any:
+        """The loss and its gradients as users of a network get them, derived once."""
+        return self.network.value_and_grad(self.case.loss)
+
+    @cached_property
     def one(self) -> str:
         """One of the inputs to differentiate by."""
         return self.rng.choice(self.case.wrt)
@@ -72,7 +77,7 @@ class Run:
     @cached_property
     def data_for_network(self) -> dict[str, Array]:
         """What a step takes besides the parameters: the arrays that the loss and its gradients read."""
-        known = {str(name) for name in self.network.value_and_grad(self.case.loss).program.inputs}
+        known = {str(name) for name in self.stepping.program.inputs}
         return {name: array for name, array in self.others.items() if name in known}
 
 
@@ -179,7 +184,7 @@ def on(run: Run, taken: Route) -> tuple[Finding | None, int]:
         try:
             for what, got, want in taken.compared(run):
                 count += 1
-                good = got == want if isinstance(want, str | bool) else agree(got, want, rtol, case.magnitude)
+                good = got == want if isinstance(want, str | bool) else agree(got, want, rtol, case.scale(what))
                 if not good:
                     return Finding(case, taken.name, what, got, want, "value"), count
         except EinstanError as error:

@@ -15,7 +15,7 @@ from tests.routes.run import Run, chosen, on, possible
 from tests.routes.shrink import shrunk
 
 SEED = int(os.environ["EINSTAN_SEED"])
-CHUNKS, PROGRAMS = 40, 60
+CHUNKS, PROGRAMS = 40, 50
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))

@@ -37,9 +37,9 @@ def by_hand(name: str, p: Array, g: Array, state: dict[str, Array], t: int) -> A
             return p - RATE * (m / (1 - 0.5**t)) / (np.sqrt(v / (1 - 0.75**t)) + 0.5)
 
 
-@route("value_and_grad", share=0.5)
+@route("value_and_grad", share=0.3)
 def value_and_grad(run: Run) -> Iterator[Compared]:
-    step = run.network.value_and_grad(run.case.loss).compile()
+    step = run.stepping.compile()
     for _ in range(2):
         loss, found = step(run.params, **run.data_for_network)
         yield run.case.loss, loss, run.case.values[run.case.loss]
@@ -49,14 +49,14 @@ def value_and_grad(run: Run) -> Iterator[Compared]:
 
 def updated(run: Run, kind: str) -> Iterator[Compared]:
     optimiser = OPTIMISERS[kind]()
-    step = run.network.value_and_grad(run.case.loss).compile(update=optimiser)
+    step = run.stepping.compile(update=optimiser)
     loss, params, _ = step(run.params, optimiser.init(run.params), **run.data_for_network)
     yield run.case.loss, loss, run.case.values[run.case.loss]
     for name in run.case.wrt:
         yield name, params[name], by_hand(kind, run.params[name], run.gradients[name], {}, 1)
 
 
-for _kind, _share in (("SGD", 0.3), ("Momentum", 0.08), ("Nesterov", 0.04), ("Adam", 0.12)):
+for _kind, _share in (("SGD", 0.15), ("Momentum", 0.05), ("Nesterov", 0.03), ("Adam", 0.06)):
     route(f"compile(update={_kind})", share=_share)(lambda run, kind=_kind: updated(run, kind))
 
 
@@ -74,7 +74,7 @@ def some_parameters(run: Run) -> Iterator[Compared]:
 
 @route("value_and_grad.source()", share=0.1, when=lambda case: case.dtype != "mixed")
 def value_and_grad_source(run: Run) -> Iterator[Compared]:
-    made = run.network.value_and_grad(run.case.loss)
+    made = run.stepping
     found = executed(made.source(dtype=run.dtype), run.data)
     yield run.case.loss, found[run.case.loss], run.case.values[run.case.loss]
     for name in run.case.wrt:
