@@ -13,6 +13,7 @@ from tests.routes.case import Case
 from tests.routes.expressions import anchored
 from tests.routes.generator import usable
 from tests.routes.meaning import OutsideError
+from tests.routes.routes import ROUTES
 from tests.routes.run import Finding, Route, Run, on, possible
 from tests.routes.tree import (
     Add,
@@ -36,6 +37,7 @@ from tests.routes.tree import (
 )
 
 ONE = Num(Fraction(1))
+LOOPS = ROUTES["loops in floats"]
 
 
 def shrunk(finding: Finding, taken: Route, seconds: float = 15.0) -> Finding:
@@ -58,7 +60,9 @@ def again(case: Case, taken: Route) -> Finding | None:
             return None
     except (OutsideError, KeyError, IndexError, ValueError):
         return None
-    return on(Run(case), taken)[0] if possible(case, taken) else None
+    if not possible(case, taken) or (taken is not LOOPS and on(Run(case), LOOPS)[0] is not None):
+        return None  # the arrays do not tell all sizes any more
+    return on(Run(case), taken)[0]
 
 
 def sound(case: Case) -> bool:
