@@ -260,7 +260,7 @@ class Compiled:
         fast: bool = False,
         careful: bool = False,
     ) -> Specialisation:
-        extents = infer(self.program, shapes, sizes, nominal, self.flat.wanted)
+        extents = self._extents(shapes, sizes, nominal)
         general = self.any_size or NOMINAL in extents.source.values()
         know_ranges(self.flat, extents)
         if self._generic is not None and key is not None and not careful and self._generic.takes(key, extents):
@@ -302,6 +302,21 @@ class Compiled:
         if key is not None and self.patient and not fast:
             found.watch(lambda given: self._faster(shapes, precisions, key, given))
         return found
+
+    def _extents(
+        self, shapes: Mapping[Name, tuple[int, ...]], sizes: Mapping[str, int], nominal: int | None
+    ) -> Extents:
+        """What these shapes tell, by way of the forward program where the equations alone do not say enough."""
+        try:
+            return infer(self.program, shapes, sizes, nominal, self.flat.wanted)
+        except ExtentError:
+            if self.context is None or not shapes:
+                raise
+            known = {str(name): shape for name, shape in shapes.items()}
+            more = {**told(self.program, self.context, known, sizes), **sizes}
+            if more.keys() <= sizes.keys():
+                raise
+        return infer(self.program, shapes, more, nominal, self.flat.wanted)
 
     @cached_property
     def careful_flat(self) -> Flat:

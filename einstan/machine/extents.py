@@ -515,13 +515,14 @@ def _sizes_read(equation: Equation) -> list[Extent]:
 
 
 def windowed(program: Program) -> set[str]:
-    """The dimensions of axes that are read through arithmetic: they have to be longer than the windows on them."""
+    """The dimensions of axes that are read through arithmetic and no guard: they have to be longer than the windows
+    on them."""
     return {
         program.dims.find(axis(read.access.tensor, k))
         for equation in program.equations
         for read in reads(equation)
         for k, form in enumerate(read.access.slots)
-        if form.index is None
+        if form.index is None and not bounds_above(read.guards, form)
     }
 
 

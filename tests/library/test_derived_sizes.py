@@ -149,3 +149,18 @@ def test_stated_extents_are_read_again(text):
     assert es.parse(str(once.equations[0])) is es.Equation.of(once.equations[0])
     again = once.partial("dL/da", "a").compile()(arrays)["dL/dada"]
     assert np.allclose(again, program.hessian("L", "a")(arrays).dense(), atol=1e-12)
+
+
+def test_arrays_tell_by_way_of_the_forward_equations_too():
+    program = es.Program("H[k] = sum[P](v[P] sin(w[k+P]))")
+    arrays = {"w": np.zeros(4), "v": np.array([2.0, 3])}
+    found = program.partial("H", "w").compile()(arrays)["dH/dw"]
+    assert found.tolist() == [[2, 3, 0, 0], [0, 2, 3, 0], [0, 0, 2, 3]]
+
+
+def test_source_of_a_backward_pass_whose_kernel_is_read_under_a_guard():
+    program = es.Program("H[i] = c[i+N+1] X[N]\nL = sum[I](H[I])")
+    space = {}
+    exec(program.backward("L", ["c", "X"]).source(), space)
+    found = space["step"](c=np.arange(5.0), X=np.ones(3))
+    assert [array.tolist() for array in found[-2:]] == [[0, 1, 2, 2, 1], [3, 5, 7]]
