@@ -10,7 +10,9 @@ from fractions import Fraction
 
 from einstan.calculus.alpha import alpha
 from einstan.calculus.cancelling import cancelled, opened
-from einstan.calculus.coefficients import is_negative, neg_simplified
+from einstan.calculus.canonical import expanded
+from einstan.calculus.coefficients import coefficient_of, is_negative, neg_simplified, scaled
+from einstan.calculus.degrees import keeps_digits, reads
 from einstan.calculus.factors import flattened
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.language.index import Affine, Index
@@ -51,7 +53,11 @@ def shortest(expr: Expr) -> Expr:
     found = [first, collected(cancelled(simple))]
     if (other := opened(simple)) is not simple:
         found.append(collected(cancelled(other)))
-    return min(found, key=size)
+    else:
+        whole = expanded(simple, merge=False)
+        multiplied = collected(whole) if whole is not simple else first
+        found += [multiplied] if multiplied is not first and keeps_digits(multiplied, first, {}) else []
+    return min(found, key=to_read)
 
 
 def _may_shorten(expr: Expr) -> bool:
@@ -89,16 +95,20 @@ def collected(expr: Expr) -> Expr:
                 result = simplify_product(result.factors)  # 1/2 (2 a + 2 b) = a + b: the numbers met only now
                 if not isinstance(result, Mul):
                     return collected(result)
-            if isinstance(result, Mul) and len(set(map(_key, result.factors))) < len(result.factors):
+            met = isinstance(result, Mul) and len(set(map(_key, result.factors))) < len(result.factors)
+            if met or (isinstance(result, Mul) and _holds_sum(result)):
                 result = simplify_product(result.factors)
+            if isinstance(result, Sum):
+                return sum_over(result.indices, reciprocals_last(result.body))
             return reciprocals_last(result)
         return result
 
-    def turned(node: Node, children: tuple[Node, ...]) -> Node:
-        return _turned(node.rebuilt(children) if children != node.children else node)
+    return fold(expr, rule, known=kept)  # type: ignore[return-value]
 
-    found = fold(expr, rule, known=kept)
-    return fold(found, turned, known=kept) if holds(found, Add) else found  # type: ignore[return-value]
+
+def _holds_sum(product: Mul) -> bool:
+    """Whether a factor became a sum over indices only now, when what its terms share was collected."""
+    return any(isinstance(factor, Sum) for factor in product.factors)
 
 
 def _collect(total: Add) -> Expr:
@@ -113,7 +123,7 @@ def _collect(total: Add) -> Expr:
         if 2 < len(total.terms) <= GROUPING:
             for group in _groups(total.terms):
                 candidate = _grouped(total, group, deep=False)
-                if candidate is not None and size(candidate) < size(best):
+                if candidate is not None and to_read(candidate) < to_read(best):
                     best, chosen = candidate, group
         best = (_grouped(total, chosen, deep=True) if chosen else None) or best
         if not isinstance(best, Add) or len(best.terms) == len(total.terms):
@@ -163,17 +173,15 @@ def _factored(terms: Sequence[Expr], deep: bool = True) -> Expr | None:
     shared = numbers[0] if all(number == numbers[0] for number in numbers) else Fraction(1)
     if not common and shared == 1:
         return None
-    remaining = [
-        mul((Const(number / shared), *flat.values()) if number != shared else flat.values())
-        for (number, _, _), flat in zip(parts, rest, strict=True)
-    ]
+    numbers = [number / shared for number, _, _ in parts]
+    remaining = [mul(flat.values()) for flat in rest]
     front = (*((Const(shared),) if shared != 1 else ()), *common)
     outside = own[0] if together and any(set(own[0]) & set(factor.free) for factor in common) else []
     if not outside:
         remaining = [sum_over(summed, term) for summed, term in zip(own, remaining, strict=True)]
     elif not all(any(index in f.free for f in (*common, *remaining)) for index in outside):
         return None
-    inner = simplify_sum(simplify(term) for term in remaining)
+    inner = simplify_sum(_times(number, simplify(term)) for number, term in zip(numbers, remaining, strict=True))
     inner = _collect(inner) if isinstance(inner, Add) and deep else inner
     if isinstance(inner, Add) and all(map(is_negative, inner.terms)):
         front, inner = (Const(-shared), *common), _sign_in_front(inner)[1]
@@ -183,14 +191,21 @@ def _factored(terms: Sequence[Expr], deep: bool = True) -> Expr | None:
     return sum_over(outside, reciprocals_last(mul((*front, inner))))
 
 
+def _times(number: Fraction, term: Expr) -> Expr:
+    own, rest = coefficient_of(term)
+    return scaled(number * own, rest)
+
+
 def _flat(term: Expr) -> Flat:
-    """A term as its factors, each divisor by itself: 1 / (s |j|) as 1/s and 1/|j|."""
+    """A term as its factors, sizes as divisors by themselves: 1 / (s |j|) as 1/s and 1/|j|."""
     number, flat, summed = flattened((term,))
     divisors: list[Expr] = []
     for factor in flat:
         k = _exponent(factor)
         below = factor.arguments[0] if k < 0 and k.denominator == 1 else None
-        divisors += [power(base, k) for base in below.factors] if isinstance(below, Mul) else [factor]
+        sizes = [base for base in below.factors if _is_of_extents(base)] if isinstance(below, Mul) else []
+        rest = [base for base in below.factors if base not in sizes] if isinstance(below, Mul) else []
+        divisors += [power(base, k) for base in (*sizes, *([mul(rest)] if rest else []))] if sizes else [factor]
     return number, divisors, summed
 
 
@@ -216,17 +231,6 @@ def _sign_in_front(factor: Expr) -> tuple[Expr, ...]:
     if isinstance(factor, Add) and all(map(is_negative, factor.terms)):
         return MINUS_ONE, add(map(neg_simplified, factor.terms))
     return (factor,)
-
-
-def _turned(product: Node) -> Node:
-    """-(a - b) c as (b - a) c, once all that are alike have met."""
-    if not isinstance(product, Mul) or product.factors[0] is not MINUS_ONE:
-        return product
-    for k, factor in enumerate(product.factors):
-        if isinstance(factor, Add) and any(map(is_negative, factor.terms)):
-            other = _positive_first(add(map(neg_simplified, factor.terms)))
-            return mul((*product.factors[1:k], other, *product.factors[k + 1 :]))
-    return product
 
 
 def _by_key(flat: Iterable[Expr]) -> dict[Node, Expr]:
@@ -311,3 +315,8 @@ def size(expr: Node) -> int:
         return own + sum(children)
 
     return fold(expr, rule)
+
+
+def to_read(expr: Node) -> tuple[int, int]:
+    """How much there is to read; of two forms that are equal in that, the one that reads less often is simpler."""
+    return size(expr), reads(expr)

@@ -20,11 +20,12 @@ from einstan.calculus.cancelling import cancelled, opened
 from einstan.calculus.canonical import expanded
 from einstan.calculus.coefficients import coefficient_of, is_negative, neg_simplified, scaled
 from einstan.calculus.collect import collected, shortest, size
+from einstan.calculus.degrees import degree, keeps_digits
 from einstan.calculus.factors import flattened, powers
 from einstan.calculus.finite import indices_read, may_be_infinite
 from einstan.calculus.simplify import as_power, simplify, simplify_apply, simplify_product, simplify_sum
 from einstan.language.index import Index, slot
-from einstan.language.node import Node, fold, holds, postorder, preorder
+from einstan.language.node import Node, fold, holds, postorder
 from einstan.language.term import (
     ONE,
     Add,
@@ -78,11 +79,13 @@ class Parts:
         self.sums: dict[bytes, list[Definition]] = {}
         self.values: dict[Name, tuple[Equation, Expr]] = {}
         self.infinite: set[Name] = set()  # the tensors that may be infinite, see `einstan.calculus.finite`
+        self.degrees: dict[Name, Fraction] = {}  # see `einstan.calculus.degrees`
         self._totals: dict[tuple[Name, int], Expr | None] = {}
 
     def add(self, equation: Equation, value: Expr) -> None:
         """A definition with its simplified right side."""
         self.values[equation.name] = equation, value
+        self.degrees[equation.name] = degree(value, self.degrees)
         if may_be_infinite(value, self.infinite):
             self.infinite.add(equation.name)
         access = Indexed(equation.name, tuple(slot(index) for index in equation.indices))
@@ -242,35 +245,29 @@ def shortest_named(expr: Expr, parts: Parts) -> Expr:
         return plain if other is expr else min((plain, shortest(other)), key=size)
     found = [plain]
     simple = simplify(expr)
-    for form in dict.fromkeys((simple, cancelled(simple, parts.summed_up), plain, parts.names(opened(simple)))):
+    other = opened(simple)
+    for form in dict.fromkeys((simple, cancelled(simple, parts.summed_up), plain, parts.names(other))):
         for _ in range(3):  # what is named and has cancelled may show the next one
             named = simplify(parts(form))
-            found += (collected(named), collected(simplify(parts(collected(named)))))
+            found.append(collected(named))
+            again = simplify(parts(found[-1]))
+            if again is not found[-1]:
+                found.append(collected(again))
             before, form = form, cancelled(named, parts.summed_up)
             if form is before:
                 break
     best = min(found, key=_cost)
-    if any(isinstance(node, Add) and holds(node, Sum) for node in preorder(best)):
-        # sum[K](P[K] (u[K] - sum[J](P[J] u[J])) v[K]) is sum[K](P[K] u[K] (v[K] - m)), where m is the mean that has a
-        # name: one bracket for the other, and none that is multiplied out
-        other = collected(simplify(parts(expanded(simple, merge=False))))
-        if _brackets(other) == _brackets(best) and _cost(other) < _cost(best):
-            return other
+    if other is simple:
+        for form, closed in ((simple, plain), (best, best)):
+            whole = expanded(form, merge=False)
+            if whole is not form:
+                named = collected(simplify(parts(whole)))
+                if _cost(named) < _cost(best) and keeps_digits(named, closed, parts.degrees):
+                    best = named
     return best
 
 
 # ---- pieces ----------------------------------------------------------------------------------------------------------
-
-
-def _brackets(expr: Expr) -> int:
-    """How many terms there are in sums, but for those to which functions are applied."""
-    count, stack = 0, [expr]
-    while stack:
-        node = stack.pop()
-        count += len(node.terms) if isinstance(node, Add) else 0
-        if not isinstance(node, Apply) or node.function == "pow":
-            stack += [child for child in node.children if isinstance(child, Expr)]
-    return count
 
 
 def _cost(expr: Expr, saved: Sequence[Index] = ()) -> tuple[int, Fraction]:

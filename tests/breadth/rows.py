@@ -115,7 +115,7 @@ ROWS = [
         lambda x: power(power(absolute(x), 3).sum(), 1 / 3),
     ),
     row(
-        "p-norm", "s = sum[I](abs(x[I])^p)\nf = s^(1/p)", "f", {"x": (3,), "p": ()}, p_norm, positive="p", length=310,
+        "p-norm", "s = sum[I](abs(x[I])^p)\nf = s^(1/p)", "f", {"x": (3,), "p": ()}, p_norm, positive="p", length=280,
     ),
     row(
         "Hadamard product", "H[i,j] = A[i,j] B[i,j]", "H", {"A": (2, 3), "B": (2, 3)}, lambda A, B: A * B,
@@ -150,14 +150,14 @@ ROWS = [
         H[n,j] = (X[n,j] - m[n]) / s[n]
         Y[n,j] = g[j] H[n,j] + b[j]
         """,
-        "Y", {"X": (2, 3), "g": (3,), "b": (3,)}, layer_norm, length=215,
+        "Y", {"X": (2, 3), "g": (3,), "b": (3,)}, layer_norm, length=180,
     ),
     row(
         "log-sum-exp", "l[n] = logsumexp[K](Z[n,K])", "l", {"Z": (2, 3)}, lambda Z: log(exp(Z).sum(1)),
     ),
     row(
         "softmax at a temperature", "S[n,c] = softmax[c](Z[n,c] / t)", "S", {"Z": (2, 3), "t": ()},
-        lambda Z, t: softmax(Z / t), positive="t", length=170,
+        lambda Z, t: softmax(Z / t), positive="t", length=165,
     ),
     row(
         "KL divergence", "D = P[N] log(P[N] / Q[N])", "D", {"P": (4,), "Q": (4,)},
@@ -228,7 +228,7 @@ ROWS = [
         P[q,k] = softmax[k](S[q,k] + log(1[k <= q]))
         O[q,d] = P[q,K] V[K,d]
         """,
-        "O", {"Q": (3, 2), "M": (3, 2), "V": (3, 2)}, attention, length=190,
+        "O", {"Q": (3, 2), "M": (3, 2), "V": (3, 2)}, attention, length=170,
     ),
     row(
         "embedding", "H[n,d] = E[T[n],d]", "H", {"E": (3, 2)}, lambda E: E[TOKENS], integers={"T": TOKENS},

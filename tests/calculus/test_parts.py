@@ -28,7 +28,7 @@ NAMED = [
     ("c = x[I] y[I] / (a b)\nL = c^2", "L", "a", "dL/da = -2 L / a"),
     # the same sum under two letters
     ("q = x[I] A[I,J] x[J]", "q", "x", "dq/dx[i] = x[J] (A[i,J] + A[J,i])"),
-    ("y = a sum[I](x[I])\nz = a (y + x[I] w[I] - a y)", "z", "a", "dz/da = y + x[I] w[I] + a (x[I] - 3 y)"),
+    ("y = a sum[I](x[I])\nz = a (y + x[I] w[I] - a y)", "z", "a", "dz/da = y (2 - 3 a) + x[I] w[I]"),
     # letters of their own, where that saves an explicit sum
     (
         "S[c] = softmax[c](z[c] / t)", "S", "t",
