@@ -26,7 +26,7 @@ from tests.routes.tree import (
     nodes,
 )
 
-SIZES = (1, 1, 2, 2, 2, 3, 3, 3, 4)
+SIZES = (1, 1, 1, 2, 2, 2, 3, 3, 4)
 DIMS = "abcd"
 FREE = ("i", "j", "k", "n", "m", "l")
 BOUND = ("I", "J", "K", "N", "M", "P")
@@ -49,7 +49,7 @@ class Expressions:
     def __init__(self, rng: random.Random, guards: bool) -> None:
         self.rng, self.guards = rng, guards
         self.sizes = {dim: rng.choice(SIZES) for dim in DIMS}
-        if rng.random() < 0.04:
+        if rng.random() < 0.08:
             self.sizes[rng.choice(DIMS)] = 0
         self.inputs: dict[str, tuple[str, ...]] = {}
         self.integers: dict[str, str] = {}

@@ -51,6 +51,8 @@ class Row(Meant):
     dtype: str = "float64"
     data_seed: int = 0
     sizes: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys("abcd", 0))
+    overflows: bool = False
+    measure: float = 0.0  # what errors are small beside, where the largest number on the way is not that
 
     @cached_property
     def lines(self) -> tuple[RowLine, ...]:
@@ -99,6 +101,13 @@ class Row(Meant):
         finite = [np.abs(a[np.isfinite(a)]).max(initial=0) for a in found.tensors.values()]
         found.largest = max(1.0, *finite)
         return found
+
+    def on(self, route: str) -> bool:
+        """Whether a route may be taken: one line after another, and by loops, large exponentials are infinite."""
+        return not (self.overflows and route in ("loops in floats", "backward by loops", "Equation(...)"))
+
+    def scale(self, what: str) -> float:
+        return self.measure or super().scale(what)
 
     def __repr__(self) -> str:
         return f"row {self.name!r}"
@@ -167,6 +176,34 @@ def softmax_of_a_diagonal(h: Array) -> dict[str, Array]:
     return {"U": U, "L": U.sum()}
 
 
+def spread(x: Array) -> dict[str, Array]:
+    return {"L": np.log(((x - x.mean()) ** 2).mean())}
+
+
+def softened(weights: Array, powers: Array) -> Array:
+    """``weights exp(powers)`` over its sum along the last axis; what has no weight is left out."""
+    counted = weights.real != 0
+    top = np.where(counted, powers.real, -np.inf).max(axis=-1, keepdims=True)
+    parts = weights * np.exp(np.where(counted, powers - top, 0))
+    return parts / parts.sum(axis=-1, keepdims=True)
+
+
+def weighted_softmax(M: Array, Z: Array, C: Array) -> dict[str, Array]:
+    S = softened(M, Z)
+    return {"S": S, "L": (S * C).sum()}
+
+
+def attention_by_names(Q: Array, K: Array, C: Array) -> dict[str, Array]:
+    A = softened(np.ones((len(Q), len(K))), Q @ K.T)
+    return {"E": np.exp(Q @ K.T), "A": A, "L": (A * C).sum()}
+
+
+def running_logsumexp(x: Array) -> dict[str, Array]:
+    tops = np.maximum.accumulate(x.real)
+    y = np.array([top + np.log(np.exp(x[: i + 1] - top).sum()) for i, top in enumerate(tops)])
+    return {"y": y, "L": (y**2).sum()}
+
+
 ROWS = [
     Row("regression", "Z[n] = X[n,K] w[K]\ne[n] = y[n] - Z[n]\nL = e[N]^2 / |N|",
         {"X": [[1, 2], [0.5, -1], [2, 0.25]], "w": [0.5, -1], "y": [1, 2, -0.5]}, regression, "w"),
@@ -194,6 +231,19 @@ ROWS = [
     Row("zeros and ones read at other places",
         "B[i] = 1[x[i] > 0]\ny[i] = B[i+1] + B[i+2]\nm[i] = max[J](B[i+J]) where |J| = 2\nL = sum[I](y[I] x[I+2])",
         {"x": [1.0, 2.0, 3.0, -1.0, 2.0]}, ones_elsewhere, "x"),
+    Row("the spread of what is far from zero", "L = log(mean[I]((x[I] - mean[J](x[J]))^2))",
+        {"x": [1e6, 1e6 + 1.5, 1e6 - 0.75, 1e6 + 0.25]}, spread, "x", measure=10.0),
+    Row("a softmax with weights, one of them zero",
+        "S[n,c] = M[n,c] exp(Z[n,c]) / sum[K](M[n,K] exp(Z[n,K]))\nL = sum[N,J](S[N,J] C[N,J])",
+        {"M": [[0.0, 1, 1]], "Z": [[1000.0, 1, 2]], "C": [[1.0, 2, -3]]}, weighted_softmax, "Z C",
+        overflows=True, measure=1.0),
+    Row("attention whose exponentials have a name",
+        "E[q,k] = exp(Q[q,D] K[k,D])\nA[q,k] = E[q,k] / sum[J](E[q,J])\nL = sum[N,J](A[N,J] C[N,J])",
+        {"Q": [[30.0, 10.0], [0.5, 1]], "K": [[30.0, 0.25], [29.9921875, 0.5]], "C": [[1.0, 2], [0.5, -1]]},
+        attention_by_names, "Q K C", overflows=True, measure=1000.0),
+    Row("logarithms of running sums of exponentials",
+        "y[i] = log(sum[J](1[J <= i] exp(x[J]))) where |i| = |x.0|\nL = y[I]^2",
+        {"x": [710.0, 2.0, -1000.0, 5.0]}, running_logsumexp, "x", overflows=True, measure=1000.0),
     Row("a sum of exponentials over examples", "L = sum[K](exp(h[K]))", {"h": [0.5, -2.0]},
         lambda h: {"L": np.exp(h).sum()}, "h"),
     Row("lines that the loss does not rest on", "other[n] = u[n] v[n]\nL = mean[N](y[N]^2)",
