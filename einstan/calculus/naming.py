@@ -15,7 +15,7 @@ from einstan.calculus.simplify import simplify
 from einstan.language import well_named
 from einstan.language.dims import is_axis
 from einstan.language.index import Affine, Index, capitalised, slot
-from einstan.language.node import Node, holds, preorder, replace, rewrite
+from einstan.language.node import Node, beginning, holds, preorder, replace, rewrite
 from einstan.language.term import Add, Apply, Equation, Expr, Extent, Indexed, Mul, Name, Reduce, Sum, bound_indices
 
 Stated = tuple[Index, Affine]
@@ -81,7 +81,7 @@ def _head(node: Expr) -> object:
     function = node.fields[0] if isinstance(node, Apply | Reduce) else None
     first: tuple[Name, ...] | None = None
     if not isinstance(node, Add | Mul):
-        first = tuple([inner.tensor for inner in preorder(node)[:12] if isinstance(inner, Indexed)])
+        first = tuple([inner.tensor for inner in beginning(node, 12) if isinstance(inner, Indexed)])
     several = first is None or len(first) > 1
     return type(node), len(node.children), function, len(node.free), None if several else first
 

@@ -142,38 +142,22 @@ def _holds_largest(expr: Node) -> bool:
 
 def is_scaled(expr: Expr) -> bool:
     """Whether an expression is an exponential, or products, powers and sums of such and others."""
-    if not applies(expr, "exp"):
+    return applies(expr, "exp") and fold(expr, lambda node, parts: any(parts), known=_scaled_alone)
+
+
+def _scaled_alone(node: Node) -> bool | None:
+    """Whether a node is scaled, where that does not depend on the parts of it."""
+    if not applies(node, "exp"):
         return False
-    match expr:
+    match node:
         case Apply(function="exp"):
             return True
-        case Apply(function="pow", arguments=(base, Const(value=k))):
-            return k.denominator == 1 and is_scaled(base)
-        case Mul(factors=factors):
-            return any(map(is_scaled, factors))
-        case Add(terms=terms):
-            return any(map(is_scaled, terms))
-        case Sum(body=body) | Reduce(operation="mean", body=body):
-            return is_scaled(body)
+        case Apply(function="pow", arguments=(_, Const(value=k))) if k.denominator == 1:
+            return None
+        case Mul() | Add() | Sum() | Reduce(operation="mean"):
+            return None
         case _:
             return False
-
-
-def carriers(expr: Expr) -> tuple[Name, ...]:
-    """The tensors that make an expression scaled if they are exponentials: factors and terms of it."""
-    found: dict[Name, None] = {}
-    stack: list[Expr] = [expr]
-    while stack:
-        match stack.pop():
-            case Indexed(tensor=tensor):
-                found[tensor] = None
-            case Apply(function="pow", arguments=(base, Const(value=k))) if k.denominator == 1:
-                stack.append(base)
-            case Mul(factors=parts) | Add(terms=parts):
-                stack.extend(parts)
-            case Sum(body=body) | Reduce(operation="mean", body=body):
-                stack.append(body)
-    return tuple(found)
 
 
 def gathered(expr: Expr) -> Expr:
@@ -218,8 +202,9 @@ def _scale(expr: Expr) -> Scale:
             inner = [weight for scale in scales for weight in scale.weights]
             return Scale(simplify_sum(scale.exponent for scale in scales), (*inner, *weights))
         case Sum(indices=indices, body=body) | Reduce(indices=indices, body=body):
-            largest = simplify_reduce("max", indices, _scale(body).counted)
-            return Scale(Apply("maximum", (largest, LOWEST)) if _scale(body).weights else largest)
+            inside = _scale(body)
+            largest = simplify_reduce("max", indices, inside.counted)
+            return Scale(Apply("maximum", (largest, LOWEST)) if inside.weights else largest)
         case Add(terms=terms):
             found = [_scale(term).counted if is_scaled(term) else ZERO for term in terms]
             found = list(dict.fromkeys(found))

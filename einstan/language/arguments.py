@@ -49,7 +49,13 @@ def checked(function: Function) -> Function:
                     require(name, each, hints[name])
             else:
                 require(name, value, hints[name])
-        return function(*positional, **named)
+        try:
+            return function(*positional, **named)
+        except RecursionError:
+            raise EinstanError(
+                f"{function.__qualname__} goes down too many levels for the stack of the interpreter",
+                repair="name a part of what is nested deep: an equation each",
+            ) from None
 
     return asked  # type: ignore[return-value]
 

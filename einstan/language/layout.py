@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import TypeVar
 
 from einstan.language.capitals import evidence, placements
+from einstan.language.errors import NotationError
 from einstan.language.index import Affine, Index, Quotient
 from einstan.language.node import Node
 from einstan.language.sugar import as_softmax, guards_before
@@ -58,6 +59,7 @@ from einstan.language.term import (
     is_reciprocal,
 )  # fmt: skip
 
+LARGEST = 50_000  # terms of what is written out
 Part = tuple[Surface, bool]
 Laid = TypeVar("Laid", bound=Surface)
 
@@ -93,6 +95,15 @@ def decimal(value: Fraction) -> bool:
         while rest % prime == 0:
             rest //= prime
     return rest == 1 and value.denominator > 16
+
+
+def _too_long() -> NotationError:
+    """What is shared inside is written as often as it stands there: the derivative of a deep term is the square of it."""
+    return NotationError(
+        f"this is too long to be written: it has more than {LARGEST:,} terms",
+        inferred="a part that stands in several places is written in each of them",
+        repair="name a part of it: an equation each",
+    )
 
 
 class Layout:
@@ -149,6 +160,8 @@ class Layout:
         return Expression(NOWHERE, tuple(terms))
 
     def term(self, node: Expr) -> Task[Term]:
+        if len(self.origin) > LARGEST:
+            raise _too_long()
         bare = node
         if isinstance(node, Sum) and self.is_implicit(node):
             bare = node.body

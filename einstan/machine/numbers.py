@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, InvalidOperation, Overflow, localcontext
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, DecimalException, InvalidOperation, Overflow, localcontext
 from fractions import Fraction
 from typing import Any
 
@@ -300,14 +300,20 @@ class Exact(Numbers):
     def add(self, left: Number, right: Number) -> Number:
         if isinstance(left, Fraction) and isinstance(right, Fraction):
             return _short(left + right)
-        return _CARRIED.add(digits_of(left), digits_of(right))
+        try:
+            return _CARRIED.add(digits_of(left), digits_of(right))
+        except DecimalException:
+            raise DomainError("a sum is too large for its digits") from None
 
     def mul(self, left: Number, right: Number) -> Number:
         if isinstance(left, Fraction) and isinstance(right, Fraction):
             return _short(left * right)
         if (left == 0 or right == 0) and not (isinstance(left, float) or isinstance(right, float)):
             return Fraction(0)
-        return _CARRIED.multiply(digits_of(left), digits_of(right))
+        try:
+            return _CARRIED.multiply(digits_of(left), digits_of(right))
+        except DecimalException:
+            raise DomainError("a product is too large for its digits") from None
 
     def apply(self, function: str, *arguments: Number) -> Number:
         for argument in arguments:
@@ -353,7 +359,10 @@ def _exact_pow(x: Number, y: Number) -> Number:
             return Fraction(x ** int(y))
         x = digits_of(x)
         with localcontext(context(DIGITS + GUARD)):
-            power: Decimal = x ** int(y)
+            try:
+                power: Decimal = x ** int(y)
+            except DecimalException:
+                raise DomainError(f"a number to the power {y} is too large for its digits") from None
         with localcontext(context()):
             return +power
     if isinstance(y, Fraction) and y.denominator == 2:

@@ -47,8 +47,8 @@ with guided:
     _ = es.parse, es.check, es.Network  # which load what they need
 
 
-LONGEST = 400  # letters of a text
-SECONDS = 10  # for one text, more than any needs
+LONGEST = 600  # letters of a text
+SECONDS = 10  # of the processor for one text, more than any needs
 SMALL = 3  # the largest extent
 # fmt: off
 PIECES = [*"""
@@ -62,16 +62,21 @@ PIECES = [*"""
 
 
 def corpus() -> list[str]:
-    """Equations and documents of the project, and every text of its tests that has an equals sign."""
+    """Equations and documents of the project, and every text of its layers and tests that has an equals sign."""
     found: dict[str, None] = {}
-    for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "docs").rglob("*.ein"))]:
-        for line in path.read_text(encoding="utf-8").splitlines():
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.rglob("docs/**/*.ein"))]:
+        text = path.read_text(encoding="utf-8")
+        for block in re.split(r"\n\s*\n|```\w*\n", text):
+            if " = " in block and len(block) < LONGEST:
+                found[block.strip().strip("`|> ")] = None
+        for line in text.splitlines():
             if " = " in line and len(line) < LONGEST:
                 found[line.strip().strip("`|> ")] = None
-    for path in [*sorted((ROOT / "layers").glob("*.py")), *sorted((ROOT / "tests").rglob("*.py"))]:
-        for text in re.findall(r'"([^"\n]*\[[^"\n]* = [^"\n]*)"', path.read_text(encoding="utf-8")):
-            if len(text) < LONGEST:
-                found[text.replace("\\n", "\n").replace("\\\\", "\\")] = None
+    for path in [*sorted((ROOT / "einstan" / "layers").glob("*.py")), *sorted((ROOT / "tests").rglob("*.py"))]:
+        code = path.read_text(encoding="utf-8")
+        for text in (*re.findall(r'"""(.*?)"""', code, re.DOTALL), *re.findall(r'"([^"\n]*\[[^"\n]* = [^"\n]*)"', code)):
+            if " = " in text and len(text) < LONGEST:
+                found[text.replace("\\n", "\n").replace("\\\\", "\\").strip()] = None
     return list(found)
 
 
@@ -123,7 +128,15 @@ def equations(text: str) -> None:
     equation.source()
     if len(equation.indices) < 5:
         expected = np.array(equation.loops(**arrays).tolist(), float)
-        assert compiled[str(equation.name)].shape == expected.shape
+        value = compiled[str(equation.name)]
+        assert value.shape == expected.shape, "compiled code has another shape than the loops"
+        assert alike(value, expected), f"compiled {value.ravel()[:3]}, loops {expected.ravel()[:3]}"
+
+
+def alike(value: np.ndarray, expected: np.ndarray) -> bool:
+    """Whether two say the same, as far as double precision can tell."""
+    told = np.isfinite(expected) & (abs(expected) < 1e12)
+    return bool(np.allclose(value[told], expected[told], rtol=1e-6, atol=1e-6 * (1 + abs(expected[told]).max(initial=0))))
 
 
 def einsums(text: str) -> None:
@@ -136,21 +149,20 @@ def in_time(seconds: int = SECONDS) -> Iterator[None]:
     def late(*_: object) -> None:
         raise TimeoutError(f"more than {seconds} s")
 
-    old = signal.signal(signal.SIGALRM, late)
-    signal.alarm(seconds)
+    old = signal.signal(signal.SIGPROF, late)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, old)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, old)
 
 
 # ---- how texts are made ----------------------------------------------------------------------------------------------
 
 
-def mutated(texts: list[str], chance: random.Random) -> str:
+def mutated(text: str, texts: list[str], chance: random.Random) -> str:
     """A text with pieces put in, taken out, doubled, swapped, or taken from another."""
-    text = chance.choice(texts)
     for _ in range(chance.choice((1, 1, 2, 3, 6))):
         at, to = sorted((chance.randrange(len(text) + 1), chance.randrange(len(text) + 1)))
         to = min(to, at + chance.choice((1, 2, 5, 20)))
@@ -203,23 +215,29 @@ class Run:
 def by_mutation(run: Callable[[str], None], minutes: float, seed: int) -> None:
     chance, texts, end = random.Random(seed), corpus(), time.monotonic() + 60 * minutes
     while time.monotonic() < end:
-        run(mutated(texts, chance))
+        run(mutated(chance.choice(texts), texts, chance))
 
 
 def by_atheris(run: Callable[[str], None], minutes: float, folder: Path) -> None:
-    """Guided by coverage.  Every other text is a mutation of ours, steered by the bytes that atheris chooses."""
+    """Guided by coverage: what is tried is a text, begun with those of the project and changed by pieces or bytes."""
     import atheris
 
     texts = corpus()
+    for at, text in enumerate(texts):
+        (folder / f"seed-{at:05}").write_text(text, encoding="utf-8")
 
     def one(data: bytes) -> None:
-        provider = atheris.FuzzedDataProvider(data)
-        if provider.ConsumeBool():
-            run(provider.ConsumeUnicodeNoSurrogates(LONGEST))
-        else:
-            run(mutated(texts, random.Random(data)))
+        run(data.decode("utf-8", "ignore")[:LONGEST])
 
-    atheris.Setup([sys.argv[0], f"-max_total_time={int(60 * minutes)}", "-rss_limit_mb=0", str(folder)], one)
+    def changed(data: bytes, most: int, seed: int) -> bytes:
+        chance = random.Random(seed)
+        if chance.random() < 0.2:
+            return atheris.Mutate(data, most)
+        text = data.decode("utf-8", "ignore") if chance.random() < 0.8 else chance.choice(texts)
+        return mutated(text, texts, chance).encode("utf-8", "ignore")[:most]
+
+    limits = [f"-max_total_time={int(60 * minutes)}", "-rss_limit_mb=0", f"-max_len={4 * LONGEST}", "-timeout=120"]
+    atheris.Setup([sys.argv[0], *limits, str(folder)], one, custom_mutator=changed)
     atheris.Fuzz()
 
 
