@@ -237,6 +237,10 @@ class Atoms(Derivatives):
         if token.big and self.starts_factor():
             term = yield self.term()
             body = Expression(term.span, (term,))
+            inside = only_part(body)
+            body = (
+                inside if isinstance(inside, Expression) else body
+            )  # \sum_K (a + b): the brackets are those of sum[K](a + b)
         elif self.at("("):
             body = yield self.parenthesised()
         else:

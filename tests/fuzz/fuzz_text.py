@@ -74,7 +74,10 @@ def corpus() -> list[str]:
                 found[line.strip().strip("`|> ")] = None
     for path in [*sorted((ROOT / "einstan" / "layers").glob("*.py")), *sorted((ROOT / "tests").rglob("*.py"))]:
         code = path.read_text(encoding="utf-8")
-        for text in (*re.findall(r'"""(.*?)"""', code, re.DOTALL), *re.findall(r'"([^"\n]*\[[^"\n]* = [^"\n]*)"', code)):
+        for text in (
+            *re.findall(r'"""(.*?)"""', code, re.DOTALL),
+            *re.findall(r'"([^"\n]*\[[^"\n]* = [^"\n]*)"', code),
+        ):
             if " = " in text and len(text) < LONGEST:
                 found[text.replace("\\n", "\n").replace("\\\\", "\\").strip()] = None
     return list(found)
@@ -136,7 +139,9 @@ def equations(text: str) -> None:
 def alike(value: np.ndarray, expected: np.ndarray) -> bool:
     """Whether two say the same, as far as double precision can tell."""
     told = np.isfinite(expected) & (abs(expected) < 1e12)
-    return bool(np.allclose(value[told], expected[told], rtol=1e-6, atol=1e-6 * (1 + abs(expected[told]).max(initial=0))))
+    return bool(
+        np.allclose(value[told], expected[told], rtol=1e-6, atol=1e-6 * (1 + abs(expected[told]).max(initial=0)))
+    )
 
 
 def einsums(text: str) -> None:

@@ -11,4 +11,5 @@ ROWS = [
     "Y[i] = 1e999999999 X[i]",
     "Y[i] = X[i] if 1 else 0",
     "Y[i] = A[i,Κ] B[K,i]",
+    "y[i] = prod[Jᖍ](1[J <= i] x[J] + 1[J >= i]) where |i| = |x.0|",
 ]
