@@ -160,6 +160,23 @@ def _scaled_alone(node: Node) -> bool | None:
             return False
 
 
+def carriers(expr: Expr) -> tuple[Name, ...]:
+    """The tensors that make an expression scaled if they are exponentials: factors and terms of it."""
+    found: dict[Name, None] = {}
+    stack: list[Expr] = [expr]
+    while stack:
+        match stack.pop():
+            case Indexed(tensor=tensor):
+                found[tensor] = None
+            case Apply(function="pow", arguments=(base, Const(value=k))) if k.denominator == 1:
+                stack.append(base)
+            case Mul(factors=parts) | Add(terms=parts):
+                stack.extend(parts)
+            case Sum(body=body) | Reduce(operation="mean", body=body):
+                stack.append(body)
+    return tuple(found)
+
+
 def gathered(expr: Expr) -> Expr:
     """exp(a) exp(b) = exp(a + b), in every product."""
 

@@ -98,7 +98,7 @@ def decimal(value: Fraction) -> bool:
 
 
 def _too_long() -> NotationError:
-    """What is shared inside is written as often as it stands there: the derivative of a deep term is the square of it."""
+    """What is shared inside is written as often as it stands there: a deep derivative is the square of its term."""
     return NotationError(
         f"this is too long to be written: it has more than {LARGEST:,} terms",
         inferred="a part that stands in several places is written in each of them",

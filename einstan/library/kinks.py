@@ -36,7 +36,7 @@ from einstan.language.term import (
     tensors,
 )
 from einstan.machine.loops import Tensor, evaluate
-from einstan.machine.numbers import EXACT, DomainError
+from einstan.machine.numbers import EXACT, DomainError, magnitude
 from einstan.machine.sampling import ABSOLUTE
 
 TIES = FUNCTIONS["maximum"].kink
@@ -133,7 +133,7 @@ def met(kinks: Iterable[Kink], definitions: Program, arrays: Mapping[str, Any]) 
             values = _values(add((kink.left, neg(kink.right), kink.apart)), definitions, arrays)
         except (EinstanError, DomainError):
             continue  # it speaks of what the claim does not
-        if any(abs(value) <= ABSOLUTE for value in values.flat):
+        if any(magnitude(value) <= ABSOLUTE for value in values.flat):
             return kink
     return None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, localcontext
+from decimal import Decimal, Overflow, localcontext
 from fractions import Fraction
 from itertools import combinations
 
@@ -53,7 +53,8 @@ def _differ(a: Number, b: Number) -> bool:
     if isinstance(a, Fraction) and isinstance(b, Fraction):
         return a != b
     a, b = digits_of(a), digits_of(b)
-    with localcontext(context()):
+    with localcontext(context()) as digits:
+        digits.traps[Overflow] = False
         return bool(abs(a - b) > max(ABSOLUTE, RELATIVE * max(abs(a), abs(b))))
 
 

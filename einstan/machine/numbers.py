@@ -19,6 +19,7 @@ Number = Any  # Fraction | Decimal | float: one tower for each system below
 
 DIGITS = 60  # carried, so that 50 are right after a few hundred operations
 GUARD = 20  # more while a series is summed
+WHOLE = 10**DIGITS  # decimals from here on are whole
 LONG = 20_000  # bits of a rational that is still kept exactly
 
 
@@ -164,6 +165,11 @@ def digits_of(value: Number) -> Decimal:
     return _CARRIED.divide(Decimal(value.numerator), Decimal(value.denominator))
 
 
+def magnitude(value: Number) -> Number:
+    """The absolute value, which of decimals keeps all digits and any exponent."""
+    return value.copy_abs() if isinstance(value, Decimal) else abs(value)
+
+
 def decimal(value: Number) -> Decimal:
     """A rational, rounded to the current precision."""
     return Decimal(value.numerator) / Decimal(value.denominator) if isinstance(value, Fraction | int) else value
@@ -275,9 +281,9 @@ RATIONAL_AT: dict[tuple[str, Number], int | Fraction] = {
 
 RATIONAL: dict[str, Callable[..., Number]] = {
     "relu": lambda x: max(x, type(x)(0)),
-    "abs": abs,
+    "abs": magnitude,
     "sign": lambda x: Fraction(_sign(x)),
-    "floor": lambda x: Fraction(math.floor(x)),
+    "floor": lambda x: Fraction(math.floor(x)) if magnitude(x) < WHOLE else x,  # whose last digit is no unit
     "maximum": max,
     "minimum": min,
 }
@@ -350,7 +356,7 @@ def _exact_sqrt(x: Number) -> Number:
 
 
 def _exact_pow(x: Number, y: Number) -> Number:
-    if isinstance(y, Decimal) and y == y.to_integral_value() and abs(y) < 10**6:
+    if isinstance(y, Decimal) and y == y.to_integral_value() and magnitude(y) < 10**6:
         y = Fraction(int(y))
     if isinstance(y, Fraction) and y.denominator == 1 and abs(y) < 10**6:
         if x == 0 and y < 0:

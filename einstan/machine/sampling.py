@@ -24,7 +24,7 @@ from einstan.machine.duals import Dual, Duals
 from einstan.machine.extents import Extents
 from einstan.machine.guards import index_tensors
 from einstan.machine.loops import Evaluation, Tensor
-from einstan.machine.numbers import EXACT, FLOATS, DomainError, Number, Numbers
+from einstan.machine.numbers import EXACT, FLOATS, DomainError, Number, Numbers, magnitude
 from einstan.machine.points import LEFT, RIGHT, TRIES, has_kinks
 from einstan.machine.solving import Entries, solved
 from einstan.machine.structures import Fact, builder, fact
@@ -120,7 +120,7 @@ class Sampler:
         if numbers is FLOATS and not all(math.isfinite(entry) for tensor in values.values() for entry in tensor.flat):
             return None
         for check in self.checks:
-            if any(abs(entry) > (QUICK if numbers is FLOATS else ABSOLUTE) for entry in values[check].flat):
+            if any(magnitude(entry) > (QUICK if numbers is FLOATS else ABSOLUTE) for entry in values[check].flat):
                 self.reason = "no point was found at which the assumptions hold"
                 return None
         return values
@@ -135,10 +135,15 @@ class Sampler:
             if name not in self.index_axes and name not in tied:
                 near[name] = Tensor(tensor.shape, [self._beside(entry) for entry in tensor.flat])
         values = self.values(near, extents)
-        return values is not None and all(
-            abs(EXACT.add(left, EXACT.mul(EXACT.of(-1), right))) <= ABSOLUTE
-            for left, right in zip(values[LEFT].flat, values[RIGHT].flat, strict=True)
-        )
+        if values is None:
+            return False
+        try:
+            return all(
+                magnitude(EXACT.add(left, EXACT.mul(EXACT.of(-1), right))) <= ABSOLUTE
+                for left, right in zip(values[LEFT].flat, values[RIGHT].flat, strict=True)
+            )
+        except DomainError:  # too far apart for any digits
+            return False
 
     def _beside(self, entry: Number) -> Number:
         return entry + Fraction(self.generator.choice((1, -1)) * self.generator.randint(1, 10**6), 10**9)

@@ -13,7 +13,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from einstan.machine.duals import slopes_of, value_of
-from einstan.machine.numbers import EXACT, FLOATS, DomainError, Number, Numbers
+from einstan.machine.numbers import EXACT, FLOATS, DomainError, Number, Numbers, magnitude
 
 Entries = dict[Hashable, Number]
 Residuals = Callable[[Entries, Numbers], "list[Number]"]
@@ -73,7 +73,7 @@ def _approached(entries: dict[Hashable, float], residuals: Residuals) -> dict[Ha
 def _polished(entries: Entries, residuals: Residuals) -> Entries | None:
     for _ in range(POLISH):
         found = residuals(entries, EXACT)
-        if all(abs(value_of(r)) <= THERE for r in found):
+        if all(magnitude(value_of(r)) <= THERE for r in found):
             return entries
         moved = _moved(entries, moves(found, consistent=False))
         assert moved is not None
@@ -127,4 +127,4 @@ def _subtract(row: dict[Hashable, Number], other: Mapping[Hashable, Number], fac
 
 def _is_nothing(number: Number) -> bool:
     """Zero, or what rounding has left of it."""
-    return bool(number == 0) if isinstance(number, Fraction) else abs(number) <= SMALL
+    return bool(number == 0) if isinstance(number, Fraction) else magnitude(number) <= SMALL

@@ -241,7 +241,13 @@ def by_atheris(run: Callable[[str], None], minutes: float, folder: Path) -> None
         text = data.decode("utf-8", "ignore") if chance.random() < 0.8 else chance.choice(texts)
         return mutated(text, texts, chance).encode("utf-8", "ignore")[:most]
 
-    limits = [f"-max_total_time={int(60 * minutes)}", "-rss_limit_mb=0", f"-max_len={4 * LONGEST}", "-timeout=120"]
+    limits = [
+        f"-max_total_time={int(60 * minutes)}",
+        "-rss_limit_mb=0",
+        f"-max_len={4 * LONGEST}",
+        "-timeout=120",
+        f"-artifact_prefix={HERE}/found/",
+    ]
     atheris.Setup([sys.argv[0], *limits, str(folder)], one, custom_mutator=changed)
     atheris.Fuzz()
 
@@ -263,7 +269,8 @@ def main() -> int:
     try:
         if options.mutation:
             raise ImportError
-        (HERE / "corpus").mkdir(exist_ok=True)
+        for name in ("corpus", "found"):
+            (HERE / name).mkdir(exist_ok=True)
         by_atheris(run, options.minutes, HERE / "corpus")
     except ImportError:
         by_mutation(run, options.minutes, seed)
