@@ -15,11 +15,11 @@ from einstan.library.texts import read, write
 
 def run(options: argparse.Namespace, console: Console) -> int:
     reports = judged(list(map(document_of, options.files)), options.files, options.jobs)
-    if options.latex:
+    if options.latex is not None:
         from einstan.library.report_latex import document
 
         write(options.latex, document(reports))
-    if options.html:
+    if options.html is not None:
         from einstan.library.report_html import page
 
         write(options.html, page(reports))

@@ -7,11 +7,17 @@ from pathlib import Path
 from einstan.language.arguments import shown
 from einstan.language.errors import DataError
 
+MOST = 1_000_000  # bytes of a text: more equations than anybody has written
+
 
 def read(name: str, what: str, repair: str) -> str:
     """The text of a file; ``what`` says what the name of no file could have been, and ``repair`` what to give."""
     try:
-        return Path(name).read_text(encoding="utf-8-sig")
+        with Path(name).open("rb") as file:  # a device may have no end
+            held = file.read(MOST + 1)
+        if len(held) > MOST:
+            raise DataError(f"{short(name)} is longer than {MOST:,} bytes", repair=repair)
+        return held.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as problem:
         raise DataError(f"{short(name)} is not a text in UTF-8", repair=repair) from problem
     except (OSError, ValueError) as problem:  # a name that holds a zero byte is a ValueError
@@ -37,4 +43,4 @@ def is_file(name: str) -> bool:
 
 def short(name: str) -> str:
     """A name in an error: as it is, unless it is long or holds what a terminal would obey."""
-    return name if len(name) <= 100 and name.isprintable() else shown(name)
+    return name if 0 < len(name) <= 100 and name.isprintable() else shown(name)
