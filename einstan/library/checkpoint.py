@@ -55,6 +55,11 @@ def save_arrays(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray], 
 def replace_file(path: str | os.PathLike[str], content: bytes | memoryview) -> None:
     """Write a file all at once: to a temporary file in the same directory, flushed, and renamed over the old one."""
     destination = os.path.realpath(path)
+    if os.path.exists(destination) and not os.path.isfile(destination):  # a device would be renamed over
+        raise DataError(
+            f"{shown(os.fspath(path))} cannot be written: it is no regular file",
+            repair="name a file in a directory that can be written",
+        )
     directory, name = os.path.split(destination)
     temporary = os.path.join(directory, f".{name}.{os.urandom(4).hex()}.tmp")
     try:

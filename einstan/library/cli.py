@@ -42,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as problem:  # the disk is full, say
         print_error(f"the output cannot be written: {problem.strerror}")
         return 2
+    except RecursionError:
+        print_error("this is nested too deep; name a part of it: an equation each")
+        return 2
     except MemoryError:
         print_error("there is not enough memory for this; give less data, or smaller sizes")
         return 2
@@ -93,8 +96,8 @@ def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "  einstan train --data flowers.csv --hidden 16\n"
         "  einstan train --resume digits.npz --epochs 80",
     )
-    train.add_argument("--data", metavar="FILE", help="an .npz with X and y, or a .csv whose last column is the label "
-                       "(default: the handwritten digits of scikit-learn)")  # fmt: skip
+    train.add_argument("--data", type=_file, metavar="FILE", help="an .npz with X and y, or a .csv whose last column "
+                       "is the label (default: the handwritten digits of scikit-learn)")  # fmt: skip
     train.add_argument("--hidden", type=_widths, metavar="N,N", help="units of the hidden layers (default: 64,32)")
     train.add_argument("--activation", choices=("relu", "tanh", "sigmoid"), help="between them (default: relu)")
     train.add_argument("--epochs", type=_whole, metavar="N", help="passes over the data, in all (default: 40)")
@@ -109,9 +112,9 @@ def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
                        "validation loss, and keep the best (default: never)")  # fmt: skip
     train.add_argument("--seed", type=_seed, metavar="N", help="fixes split, first values and batches (default: 0)")
     train.add_argument("--dtype", choices=("float32", "float64"), help="(default: float64)")
-    train.add_argument("--plot", metavar="FILE", help="draw the loss per epoch (needs matplotlib)")
-    train.add_argument("--save", metavar="FILE", help="save the run to an .npz file")
-    train.add_argument("--resume", metavar="FILE", help="carry on with a saved run")
+    train.add_argument("--plot", type=_file, metavar="FILE", help="draw the loss per epoch (needs matplotlib)")
+    train.add_argument("--save", type=_file, metavar="FILE", help="save the run to an .npz file")
+    train.add_argument("--resume", type=_file, metavar="FILE", help="carry on with a saved run")
     train.set_defaults(run=_run_train)
 
 
@@ -142,8 +145,8 @@ def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     shown = check.add_mutually_exclusive_group()
     shown.add_argument("--json", action="store_true", help="print the report as JSON")
     shown.add_argument("--table", action="store_true", help="print one row for each document, in Markdown")
-    check.add_argument("--latex", metavar="FILE", help="write the report as a LaTeX document")
-    check.add_argument("--html", metavar="FILE", help="write the report as one page that needs no network")
+    check.add_argument("--latex", type=_file, metavar="FILE", help="write the report as a LaTeX document")
+    check.add_argument("--html", type=_file, metavar="FILE", help="write the report as one page that needs no network")
     check.add_argument("--jobs", metavar="N", type=_whole, default=1, help="documents judged at once (default: 1)")
     check.set_defaults(run=_run_check)
 
@@ -162,7 +165,7 @@ def _add_paths(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     paths.add_argument("--optimizers", type=_names, metavar="A,B", default=(), help="only these: auto, dp, greedy, "
                        "optimal, random-greedy-128, best, cotengra, ... (default: all that fit)")  # fmt: skip
     paths.add_argument("--no-run", action="store_true", help="plan only; nothing is allocated")
-    paths.add_argument("--plot", metavar="FILE", help="draw the comparison (needs matplotlib)")
+    paths.add_argument("--plot", type=_file, metavar="FILE", help="draw the comparison (needs matplotlib)")
     paths.add_argument("--json", action="store_true", help="print the comparison as JSON")
     paths.set_defaults(run=_run_paths)
 
@@ -202,6 +205,12 @@ def _widths(text: str) -> tuple[int, ...]:
     if not all(part.isascii() and part.isdigit() and int(part) for part in widths):
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of positive whole numbers, such as 64,32")
     return tuple(int(part) for part in widths)
+
+
+def _file(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("an empty text is the name of no file")
+    return text
 
 
 def _whole(text: str) -> int:

@@ -36,6 +36,8 @@ LONG = 400  # characters of an equation that are shown
 def run(options: argparse.Namespace, console: Console) -> int:
     if options.plot and not Path(options.plot).parent.is_dir():
         raise DataError(f"--plot {options.plot} cannot be written: there is no directory {Path(options.plot).parent}")
+    if options.plot and Path(options.plot).is_dir():
+        raise DataError(f"--plot {options.plot} is a directory", repair="give a file name in it")
     for name in options.optimizers:
         one_of("optimizer", name, NAMES)
     instances = list(instances_of(options.text, options.sizes))

@@ -132,6 +132,8 @@ def _check_outputs(options: argparse.Namespace) -> None:
             )
         if path and Path(path).is_dir():
             raise DataError(f"--{name} {path} is a directory", repair="give a file name in it")
+        if path and Path(path).exists() and not Path(path).is_file():
+            raise DataError(f"--{name} {path} is no regular file", repair="give another file name")
 
 
 def _check_same_data(recipe: Recipe, table: Table, state: State | None) -> None:

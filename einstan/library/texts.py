@@ -15,14 +15,15 @@ def read(name: str, what: str, repair: str) -> str:
     try:
         with Path(name).open("rb") as file:  # a device may have no end
             held = file.read(MOST + 1)
-        if len(held) > MOST:
-            raise DataError(f"{short(name)} is longer than {MOST:,} bytes", repair=repair)
-        return held.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        text = held[:MOST].decode("utf-8-sig", "strict" if len(held) <= MOST else "ignore")
     except UnicodeDecodeError as problem:
         raise DataError(f"{short(name)} is not a text in UTF-8", repair=repair) from problem
     except (OSError, ValueError) as problem:  # a name that holds a zero byte is a ValueError
         reason = getattr(problem, "strerror", None) or str(problem)
         raise DataError(f"{short(name)} {what}: {reason}", repair=repair) from problem
+    if len(held) > MOST:
+        raise DataError(f"{short(name)} is longer than {MOST:,} bytes", repair=repair)
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def write(name: str, text: str) -> None:
