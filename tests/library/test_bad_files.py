@@ -9,10 +9,14 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import einstan as es
 from einstan.language import parse_document
+from einstan.language.errors import DataError
 from einstan.library.cli import main
+from einstan.library.texts import MOST, read
 
 FILES: dict[str, bytes] = {
     "bom.ein": b"\xef\xbb\xbfZ[i] = X[i]\r\nclaim Z[i] = X[i]\r\n",
@@ -47,6 +51,8 @@ COMMANDS: list[tuple[int, list[str]]] = [
     (2, ["train", "--resume", "binary.npz"]),
     (2, ["train", "--resume", "."]),
     (2, ["train", "--save", "."]),
+    (2, ["train", "--save", os.devnull]),
+    (2, ["paths", "ab,bc->ac", "--sizes", "a=2,b=2,c=2", "--plot", "."]),
     (2, ["derive", "Z[i] = X[i]", "--wrt", "Q"]),
     (2, ["derive", "Z[i] = X[i]", "--loss", "Z"]),
     (2, ["paths", ". ..,a->a"]),
@@ -127,3 +133,26 @@ def test_an_interrupt_is_told_in_one_line(tmp_path: Path) -> None:
     os.close(writer)
     assert running.returncode == 130
     assert error == "einstan: interrupted\n"
+
+
+def test_what_is_no_regular_file_is_never_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.npz"
+    os.mkfifo(pipe)
+    with pytest.raises(DataError, match="no regular file"):
+        es.save(pipe, {"W": np.ones(2)})
+    assert pipe.is_fifo()
+
+
+def test_a_text_without_an_end_is_read_only_so_far(tmp_path: Path) -> None:
+    long = tmp_path / "long.ein"
+    long.write_bytes(b"\xce\xb4" * MOST)
+    with pytest.raises(DataError, match="longer than"):
+        read(str(long), "cannot be read", "name a document")
+
+
+@pytest.mark.parametrize("flag", ["--data", "--plot", "--save", "--resume"])
+def test_an_empty_text_names_no_file(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["train", flag, ""])
+    assert stopped.value.code == 2
+    assert "the name of no file" in capsys.readouterr().err
