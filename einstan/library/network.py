@@ -344,7 +344,7 @@ class Network(Composable):
                     repair=nearest(name, known) or "name one of these",
                 )
         program = self._needed(names)
-        compiled = compile_program(runnable(program), names, **options)
+        compiled = compile_program(runnable(program), names, context=program, **options)
         needed = {str(name) for name in program.inputs}
 
         def evaluate(params: Mapping[str, np.ndarray], **data: np.ndarray) -> Arrays:

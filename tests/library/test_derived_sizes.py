@@ -112,6 +112,7 @@ def test_arrays_that_are_not_needed_are_taken_and_their_sizes_are_compared():
     assert gradients["u"].shape == (3,)
     with pytest.raises(es.EinstanError, match="b has 1 axis"):
         step.value_and_grad("L").compile()({"u": np.ones(3), "b": np.ones(3)})
+    assert step.evaluate("S", {"u": np.zeros(2), "b": 0.5}).tolist() == [0.5, 0.5]
     losses = es.Program("other[n] = u[n] v[n]\nL = mean[N](y[N]^2)").per_example("L")
     y = np.array([1.0, 3])
     assert losses.gradient("y")(y=y, u=V, v=V).dense().tolist() == [[2, 0], [0, 6]]
