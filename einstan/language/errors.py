@@ -12,6 +12,7 @@ A repair is something to paste: where one equation is meant, the whole of it.
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 
 Span = tuple[int, int]
@@ -124,7 +125,19 @@ def underlined(text: str, span: Span | None) -> list[str]:
         begin = max(column - WIDEST // 2, 0)
         line, column = line[begin : begin + WIDEST], column - begin
     width = max(1, min(span[1] - start, max(len(line) - column, 1)))
-    return [line, " " * column + "^" * width]
+    return [line, " " * columns(line[:column]) + "^" * max(1, columns(line[column : column + width]))]
+
+
+def columns(text: str) -> int:
+    """The columns of a terminal that a text takes: two for a wide letter, none for an accent that combines."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0
+        if unicodedata.combining(x) or unicodedata.category(x) == "Cf"
+        else 1 + (unicodedata.east_asian_width(x) in "WF")
+        for x in text
+    )
 
 
 def labelled(label: str, lines: Iterable[str]) -> list[str]:

@@ -173,3 +173,18 @@ def test_the_caret_stands_under_its_line() -> None:
 def test_the_nearest_name() -> None:
     assert nearest("W11", ["W1", "b1"]) == "did you mean W1?"
     assert nearest("Q", ["W1", "b1"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "place", "below"),
+    [
+        ("Z[i] = X[i] ?", "?", " " * 12 + "^"),
+        ("Ω[i] = X[i] ?", "?", " " * 12 + "^"),
+        ("X\u0302[i] = Y ?", "?", " " * 9 + "^"),
+        ("長[i] = Y ?", "?", " " * 10 + "^"),
+        ("a = 長短 b", "長短", "    ^^^^"),
+    ],
+)
+def test_the_caret_stands_under_its_place_in_the_columns_of_a_terminal(line: str, place: str, below: str) -> None:
+    start = line.index(place)
+    assert underlined(line, (start, start + len(place))) == [line, below]
