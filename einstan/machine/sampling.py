@@ -30,6 +30,7 @@ from einstan.machine.solving import Entries, solved
 from einstan.machine.structures import Fact, builder, fact
 
 ABSOLUTE, QUICK = Decimal("1e-45"), 1e-9  # what counts as nothing, in exact numbers and in floats
+NOWHERE = 100  # tries after which, where no point has been found at all, none is looked for
 SOLVED_TRIES = 6  # where every try has to be solved for
 EFFORT = 30_000  # entries of all steps of all tensors that are solved for, before it is given up
 DRAWN = ("range", "labels")  # what is met as entries are drawn
@@ -80,6 +81,7 @@ class Sampler:
         self.open = [r for r in self.relations if r.known is None or r.known.kind not in DRAWN]
         self.ready: dict[object, tuple[Extents, Evaluation]] = {}
         self.effort = EFFORT
+        self.tried, self.found = 0, False
         self.reason = ""
         self.outside = ""  # the problem, where something has been read outside
 
@@ -100,9 +102,13 @@ class Sampler:
 
     def point(self, extents: Extents, numbers: Numbers = EXACT) -> tuple[Point, Values] | None:
         for number in range(SOLVED_TRIES if self.open else TRIES):
+            if self.tried > NOWHERE and not self.found:
+                break
+            self.tried += 1
             point = self.draw(extents, positive=number % 2 == 1)
             values = None if point is None else self.values(point, extents, numbers)
             if point is not None and values is not None:
+                self.found = True
                 return point, values
             if self.outside or self.effort < 0:
                 break
