@@ -29,7 +29,7 @@ from einstan.calculus.passes import (
     require_some,
     require_tensor,
 )
-from einstan.calculus.program import Program, extents_told, stated_extents
+from einstan.calculus.program import Program, extents_behind, stated_extents
 from einstan.calculus.simplify import simplify_sum
 from einstan.calculus.stable import stabilised
 from einstan.language.arguments import checked
@@ -150,7 +150,7 @@ def _contracted(
     names = ForwardNames(equation for equation in forward if not isinstance(seeds.get(equation.name), Const))
     assumptions = program.resolved_assumptions() if assume else ()
     # The forward tensors that a backward pass reads have the extents of their axes; others must be stated again.
-    stated = [pair for equation in forward for pair in extents_told(equation)]
+    stated = extents_behind(forward)
     tied = letter == "d" and not batch and not zeros  # dU has the axes of U, which the forward pass reads
     readers: dict[Name, list[Equation]] = {}
     taken = scalars(*forward)

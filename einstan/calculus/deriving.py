@@ -20,7 +20,7 @@ from einstan.calculus.derivation import Chain, Derivation, Derivations, Step, de
 from einstan.calculus.naming import ForwardNames, derived_equation
 from einstan.calculus.partial import Differentiator, Term, denominator_indices, partial, scalars
 from einstan.calculus.passes import between
-from einstan.calculus.program import Program, extents_told, stated_extents
+from einstan.calculus.program import Program, extents_behind, stated_extents
 from einstan.calculus.proof import prove
 from einstan.calculus.simplify import simplify, simplify_product
 from einstan.calculus.stable import stabilised
@@ -97,7 +97,7 @@ class _Deriving:
         hidden = (of,) if self.gradient else ()  # a gradient does not name the scalar itself
         self.names = ForwardNames(e for e in self.forward.values() if isinstance(e.name, str) and e.name not in hidden)
         self.assumptions = program.resolved_assumptions()
-        self.stated = [pair for e in program.resolved_all() for pair in extents_told(e)]
+        self.stated = extents_behind(program.resolved_all())
         self.scalars = scalars(*self.forward.values())
 
     # ---- from the start ----------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from einstan.calculus.assume import assumed
 from einstan.calculus.carried import Brackets, Carried, brackets_of
 from einstan.calculus.factors import flattened
-from einstan.calculus.naming import ForwardNames, Stated
+from einstan.calculus.naming import Behind, ForwardNames
 from einstan.calculus.partial import Differentiator, Kinks, only_compared, scalars
 from einstan.calculus.parts import shortest_named
 from einstan.calculus.passes import (
@@ -30,7 +30,7 @@ from einstan.calculus.passes import (
     require_some,
     require_tensor,
 )
-from einstan.calculus.program import Assumption, Program, extents_told, stated_extents
+from einstan.calculus.program import Assumption, Program, extents_behind, stated_extents
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.calculus.stable import stabilised
 from einstan.language.arguments import checked
@@ -84,7 +84,7 @@ def jvp(
     refuse_collisions(program, letter, "tangent of", live - set(directions))
     names = ForwardNames(forward)
     assumptions = program.resolved_assumptions() if assume else ()
-    stated = [pair for equation in forward for pair in extents_told(equation)]
+    stated = extents_behind(forward)
     index = batch_index(batch, directions, scalars(*program))
 
     carried = Carried(forward, names.parts)
@@ -130,7 +130,7 @@ def jvp(
 def _total(
     parts: Sequence[Expr],
     tangents: Collection[Name],
-    stated: Sequence[Stated],
+    stated: Sequence[Behind],
     names: ForwardNames,
     assumptions: Sequence[Assumption],
 ) -> Expr:

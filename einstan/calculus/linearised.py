@@ -18,7 +18,7 @@ from einstan.calculus.named_cores import NamedCores, is_worth_naming, renamed, s
 from einstan.calculus.naming import ForwardNames, derived_equation
 from einstan.calculus.partial import Differentiator, Kinks, denominator_indices, only_compared, scalars
 from einstan.calculus.passes import reached
-from einstan.calculus.program import Program, extents_told, stated_extents
+from einstan.calculus.program import Program, extents_behind, stated_extents
 from einstan.calculus.scales import is_quotient
 from einstan.calculus.simplify import simplify_product, simplify_sum
 from einstan.calculus.stable import stabilised
@@ -50,7 +50,7 @@ class Linearised:
         named = (e for e in self.forward.values() if e.name != of or is_quotient(e.rhs))
         self.names = ForwardNames(e for e in named if isinstance(e.name, str))
         self.assumptions = program.resolved_assumptions() if assume else ()
-        self.stated = [pair for e in self.forward.values() for pair in extents_told(e)]
+        self.stated = extents_behind(self.forward.values())
         infinite = infinite_tensors(self.forward.values())
         self.brackets = written_brackets(self.forward.values(), self.forward.values()) if infinite else set()
         self.cores = NamedCores(program, self.stated)

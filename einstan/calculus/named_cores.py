@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 
 from einstan.calculus.canonical import canonical
 from einstan.calculus.collect import shortest, size
-from einstan.calculus.naming import Stated, derived_equation
+from einstan.calculus.naming import Behind, derived_equation
 from einstan.calculus.partial import scalars
 from einstan.calculus.program import Program
 from einstan.language.index import Index, fresh_name, lowered, slot
@@ -23,7 +23,7 @@ LONG = 40  # a core that is longer to read than this gets a name, contraction or
 class NamedCores:
     """The cores that have names, behind the equations that are there already."""
 
-    def __init__(self, program: Program, stated: Sequence[Stated]) -> None:
+    def __init__(self, program: Program, stated: Sequence[Behind]) -> None:
         self.known = list(program.equations)
         self.taken, self.stated = set(map(str, program.ranks)), stated
         self.scalars = scalars(*program.equations)

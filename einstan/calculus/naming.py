@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from einstan.calculus.alpha import pattern, signature
 from einstan.calculus.assume import unified
 from einstan.calculus.parts import Parts
+from einstan.calculus.program import InPart
 from einstan.calculus.simplify import simplify
 from einstan.language import well_named
 from einstan.language.dims import is_axis
@@ -19,6 +20,7 @@ from einstan.language.node import Node, beginning, holds, preorder, replace, rew
 from einstan.language.term import Add, Apply, Equation, Expr, Extent, Indexed, Mul, Name, Reduce, Sum, bound_indices
 
 Stated = tuple[Index, Affine]
+Behind = Stated | InPart  # what the equations behind a derived one say of extents
 
 
 class ForwardNames:
@@ -91,7 +93,7 @@ def _is_worth_naming(node: Node) -> bool:
 
 
 def derived_equation(
-    name: Name, indices: tuple[Index, ...], rhs: Expr, where: Sequence[Stated] = (), sized: Sequence[Stated] = ()
+    name: Name, indices: tuple[Index, ...], rhs: Expr, where: Sequence[Behind] = (), sized: Sequence[Stated] = ()
 ) -> Equation:
     """A derived equation with letters to read: its extents speak of its own indices, ``/ |n|`` where n is on the left.
 
@@ -111,9 +113,14 @@ def derived_equation(
 
     plain = Equation(name, indices, rewrite(rhs, rule))
     own = {index for index, _ in sized}
-    forms = {index.dim: form for index, form in where}
+    forms = {pair[0].dim: pair[1] for pair in where if not isinstance(pair, InPart)}
+    parts = {each.index.dim: each for each in where if isinstance(each, InPart)}
     used = dict.fromkeys((*indices, *bound_indices(plain.rhs)))
     stated = [(index, forms[index.dim]) for index in used if index.dim in forms and index not in own]
+    for index in used:
+        if index.dim in parts and index.dim not in forms and index not in own:
+            part = parts[index.dim]
+            stated += [(index, part.extent)] if part.is_needed(index, plain.rhs) else []
     return well_named(Equation(name, indices, plain.rhs, (*stated, *sized)))
 
 

@@ -20,7 +20,7 @@ from typing import Any
 from einstan.calculus.assume import assumed
 from einstan.calculus.naming import ForwardNames, derived_equation
 from einstan.calculus.parts import shortest_named
-from einstan.calculus.program import Assumption, extents_told, stated_extents
+from einstan.calculus.program import Assumption, extents_behind, stated_extents
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.language import parse_expression
 from einstan.language.dims import axis, loose
@@ -456,7 +456,8 @@ def partial(
     # What cancels before it is differentiated, x - x, has the derivative zero.
     if not terms and wrt in _behind(rhs, definitions or {}) and not isinstance(equation.name, Partial):
         raise only_compared(equation, wrt)
-    stated = [pair for e in (equation, *(definitions or {}).values()) for pair in (*e.where, *extents_told(e))]
+    behind = (equation, *(definitions or {}).values())
+    stated = [*(pair for e in behind for pair in e.where), *extents_behind(behind)]
     sum_of_terms = stated_extents(simplify_sum(term.with_in_place(()) for term in terms), stated)
     total = shortest_named(assumed(sum_of_terms, assumptions), names.parts)
     named = substitute(total, dict(zip(apart, denominators, strict=True)))

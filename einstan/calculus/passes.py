@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from einstan.calculus.naming import Stated, derived_equation
+from einstan.calculus.naming import Behind, derived_equation
 from einstan.calculus.program import Program
 from einstan.language.arguments import shown
 from einstan.language.dims import axis, loose
@@ -87,7 +87,7 @@ def pass_equation(
     batch: tuple[Index, ...],
     indices: tuple[Index, ...],
     rhs: Expr,
-    stated: Sequence[Stated] = (),
+    stated: Sequence[Behind] = (),
     sized: bool = True,
 ) -> Equation:
     """The equation of a tangent or cotangent of ``tensor``, with letters to read.

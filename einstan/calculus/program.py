@@ -9,7 +9,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from einstan.language.dims import UnionFind, axis, is_axis, only_plain, qualified, redimensioned, relate, unguarded
+from einstan.language.dims import (
+    UnionFind,
+    axis,
+    is_axis,
+    loose,
+    only_plain,
+    qualified,
+    redimensioned,
+    relate,
+    unguarded,
+)
 from einstan.language.errors import ProgramError
 from einstan.language.index import Affine, Index, Quotient, affine
 from einstan.language.node import Node, fold, holds, preorder, remembered
@@ -19,6 +29,7 @@ from einstan.language.term import (
     Equation,
     Expr,
     Extent,
+    Indexed,
     Name,
     Partial,
     Reduce,
@@ -183,6 +194,27 @@ def dims_in(equation: Equation) -> frozenset[str]:
     return frozenset(found)
 
 
+@dataclass(frozen=True)
+class InPart:
+    """How far an index runs that stands alone in a longer axis: derived equations that read that one say so again."""
+
+    index: Index
+    extent: Affine
+    longer: frozenset[str]  # axes
+
+    def is_needed(self, index: Index, expr: Expr) -> bool:
+        """Whether what an expression reads along an index would tell another extent."""
+        reads = [
+            (axis(node.tensor, position), form)
+            for node in preorder(expr)
+            if isinstance(node, Indexed)
+            for position, form in enumerate(node.slots)
+            if any(atom is index for atom, _ in form.terms)
+        ]
+        alone = [place for place, form in reads if form.index is not None]
+        return not self.longer.isdisjoint(alone) or bool(reads and not alone)
+
+
 def extents_told(equation: Equation) -> list[tuple[Index, Affine]]:
     """What ``where`` states of the extents that no axis has, and what reads tell: ``|I| = |x.0| - 1`` of
     ``x[I+1] - x[I]``."""
@@ -205,9 +237,37 @@ def extents_told(equation: Equation) -> list[tuple[Index, Affine]]:
     return list(found.items())
 
 
-def stated_extents(expr: Expr, where: Iterable[tuple[Index, Affine]]) -> Expr:
+def extents_behind(equations: Iterable[Equation]) -> list[tuple[Index, Affine] | InPart]:
+    """What equations tell of the extents in what is derived from them."""
+    found: list[tuple[Index, Affine] | InPart] = []
+    for equation in equations:
+        found += [*extents_told(equation), *extents_in_part(equation)]
+    return found
+
+
+def extents_in_part(equation: Equation) -> list[InPart]:
+    """How far the indices run that have an axis and yet stand alone in a longer one: ``|t| = |x.0| - 2`` of
+    ``e[t] = x[t+2] - a x[t]``.  A sum over x[T] alone would run over all of it."""
+    stated, free = {index for index, _ in equation.where}, loose(equation)
+    found: list[InPart] = []
+    for index in dict.fromkeys(index for index, _ in free):
+        if index in stated or not is_axis(index.dim):
+            continue
+        reads = [(place, form) for other, place, form, _ in unguarded(equation) if other is index]
+        whole = [place for place, form in reads if form.index is not None and (index, place) not in free]
+        shifts = [form.constant for _, form in reads if len(form.terms) == 1 and form.terms[0][1] == 1]
+        longer = frozenset(place for other, place in free if other is index)
+        if whole:
+            found.append(InPart(index, affine((Extent(Index(whole[0])), 1)), longer))
+        elif len({place for place, _ in reads}) == 1 and len(shifts) == len(reads):
+            found.append(InPart(index, affine((Extent(Index(reads[0][0])), 1), constant=-max(shifts)), longer))
+    return found
+
+
+def stated_extents(expr: Expr, where: Iterable[tuple[Index, Affine] | InPart]) -> Expr:
     """The expression with the extents that no axis has as what ``where |R| = 2`` states."""
-    plain = [(i, form) for i, form in where if not any(isinstance(atom, Quotient) for atom, _ in form.terms)]
+    told = [each for each in where if not isinstance(each, InPart)]
+    plain = [(i, form) for i, form in told if not any(isinstance(atom, Quotient) for atom, _ in form.terms)]
     forms = {index.dim: form for index, form in plain if not is_axis(index.dim)}
     if not forms:
         return expr

@@ -89,10 +89,13 @@ def _related(equation: Equation) -> tuple[tuple[str, str | None], ...]:
                 found[left.dim, right.dim] = None
         elif isinstance(node, Index):
             found[node.dim, None] = None
+    stated = dict(equation.where)
     for index in {index: None for index, _ in free}:  # where an extent is stated, its plain slots still agree
-        if index in dict(equation.where):
+        if index in stated:
             shifted = {place for other, place, form, _ in unguarded(equation) if other is index and form.index is None}
             agreeing = [place for other, place in free if other is index and place not in shifted]
+            if any(isinstance(atom, Extent) and atom.index.name in agreeing for atom, _ in stated[index].terms):
+                continue  # |t| = |x.0| - 2 says that it is a part of what it reads
             found.update(dict.fromkeys((agreeing[0], other) for other in agreeing[1:]))
     return tuple(found)
 

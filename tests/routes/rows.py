@@ -146,6 +146,11 @@ def windows(v: Array, Q: Array, c: Array) -> dict[str, Array]:
     return {"f": f, "L": (f * c).sum()}
 
 
+def autoregression(x: Array, a: Array, b: Array) -> dict[str, Array]:
+    e = x[2:] - a * x[1:-1] - b * x[:-2]
+    return {"e": e, "L": (e**2).mean()}
+
+
 def entry(p: Array) -> dict[str, Array]:
     return {"e": 2 * p, "L": np.exp(2 * p[0])}
 
@@ -210,6 +215,8 @@ ROWS = [
     Row("a bell fitted", "U[i] = b[i]^2\nZ[i] = exp(-U[i])\ne[i] = y[i] - Z[i]\nL = e[I]^2",
         {"b": [0.5, -1, 0.25], "y": [1, 2, -0.5]}, bell, "b"),
     Row("shifted by padding", "y[i] = pad(x[i-1]) where |i| = |x.0|\nL = y[I]^2", {"x": np.arange(6.0)}, shifted, "x"),
+    Row("autoregression", "e[t] = x[t+2] - a x[t+1] - b x[t]\nL = e[T]^2 / |T|",
+        {"x": [1.0, 3, 2, 5, 4, 7, -1], "a": 0.3, "b": -0.2}, autoregression, "a b x"),
     Row("repulsion", "L = sum[I,J](1[I != J] / abs(x[I] - x[J]))", {"x": [0.0, 1, 3]}, repulsion, "x",
         features=frozenset({"guard"})),
     Row("repulsion by a name", "V[i,j] = 1 / abs(x[i] - x[j])\nL = 1/2 sum[I,J](1[I != J] V[I,J])", {"x": [0.0, 1, 3]},
