@@ -10,7 +10,7 @@ proved that the same numbers contradict: such a claim stays open.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
@@ -23,11 +23,12 @@ from einstan.calculus.program import Assumption, Program
 from einstan.calculus.proof import Proof, differing_terms, prove, same_form, with_definitions
 from einstan.calculus.simplify import simplify, simplify_sum
 from einstan.calculus.windows import opened, sized, stated_extents
-from einstan.language.dims import redimensioned
+from einstan.language.dims import axis, redimensioned
 from einstan.language.document import Claim
 from einstan.language.effort import EffortError, effort
 from einstan.language.errors import EinstanError
-from einstan.language.term import Apply, Equation, Expr, Name, tensors
+from einstan.language.node import preorder
+from einstan.language.term import Apply, Equation, Expr, Extent, Name, tensors
 from einstan.library.declared import readable
 from einstan.library.kinks import Kink, compared_by_equality, convention_at_zero, kinks_of, met
 from einstan.library.part import Part, chosen_partial
@@ -92,6 +93,7 @@ class _Question:
     special: dict[Name, tuple[Fraction, ...]]
     derived: bool
     where: tuple[Stated, ...]  # the extents that the claim states
+    ties: dict[Name, Equation]  # definitions that are not read, and say which axes are as long as which
     names: ForwardNames = field(init=False)
 
     def __post_init__(self) -> None:
@@ -186,7 +188,22 @@ def _asked(claim: Claim, part: Part) -> _Question:
     definitions |= {
         name: _moved(e, dims) for name, e in part.behind(*(s for r in rules for s in (r.lhs, r.rhs))).items()
     }
-    return _Question(left, right, definitions, rules, sizes, names, special, derived, where)
+    ties = {name: _moved(e, dims) for name, e in _tying(whole, part, read).items() if name not in definitions}
+    return _Question(left, right, definitions, rules, sizes, names, special, derived, where, ties)
+
+
+def _tying(whole: Program, part: Part, read: Iterable[Name]) -> dict[Name, Equation]:
+    """The definitions that tie the lengths of axes that a claim reads, ``where |i| = |x.0|``, and what is behind them:
+    a point has such sizes too."""
+    axes = {whole.dims.find(axis(name, k)) for name in read for k in range(whole.ranks.get(name, 0))}
+    found: dict[Name, Equation] = {}
+    for name in (equation.name for equation in part.program.equations if equation.where):
+        definition = part.definition(name)
+        for index, form in definition.where:
+            told = {whole.dims.find(node.index.dim) for node in preorder(form) if isinstance(node, Extent)}
+            if whole.dims.find(index.dim) in axes and axes & (told - {whole.dims.find(index.dim)}):
+                found |= {**part.behind(definition.rhs), name: definition}
+    return found
 
 
 def _moved(equation: Equation, dims: dict[str, str]) -> Equation:
@@ -250,11 +267,15 @@ def _attempts(asked: _Question) -> dict[str, Callable[[], Proof]]:
 
 
 def _compared(asked: _Question, points: int, shrink: bool = True) -> Comparison:
-    program = Program(asked.definitions.values(), asked.assumptions)
+    program = Program((*asked.definitions.values(), *asked.ties.values()), asked.assumptions)
     sides = _sides(asked)
     rules, quick = asked.assumptions, points == WITNESSES
     special = {name: values for name, values in asked.special.items() if values}
     found = compare(*sides, program, points=points, assumptions=rules, shrink=shrink, quick=quick, special=special)
+    if asked.ties and found.verdict == "differ":
+        about = (asked.left, asked.right, *(e.rhs for e in asked.definitions.values()))
+        read = {str(name) for name in tensors(*about, *(side for rule in rules for side in (rule.lhs, rule.rhs)))}
+        found = replace(found, arrays={name: found.arrays[name] for name in found.arrays if name in read})
     if found and points == POINTS and has_kinks(asked.left, asked.right, *(e.rhs for e in asked.definitions.values())):
         there = compare(*sides, program, points=AT_KINKS, assumptions=asked.assumptions, kinks=True)
         return there if there.verdict == "differ" else found

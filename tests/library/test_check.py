@@ -332,3 +332,12 @@ def test_documents_judged_at_once_give_the_same_reports():
     assert [report.json() for report in together] == [es.check(t, n).json() for t, n in zip(texts, names, strict=True)]
     with pytest.raises(EinstanError, match="is defined twice"):
         judged([*texts, "a = b\na = c"], [*names, "three"], jobs=2)
+
+
+def test_points_have_the_sizes_that_definitions_tie() -> None:
+    report = es.check(
+        "y[i] = log(sum[J](1[J <= i] exp(x[J]))) where |i| = |x.0|\n"
+        "L = sum[I](y[I] c[I])\n"
+        "claim dL/dx[j] = 1[j <= I] exp(x[j]) c[I] / sum[J](1[J <= I] exp(x[J])) where |I| = |x.0|"
+    )
+    assert report.ok, str(report)  # c is as long as x: y says so, which the claim does not name
