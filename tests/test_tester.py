@@ -268,9 +268,9 @@ def test_one_of_two_accesses_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_tangent_read_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     right = partial.Term.along
 
-    def wrong(self: Any, tensor: Any, tangent: Any, batch: Any = ()) -> Any:
+    def wrong(self: Any, tensor: Any, tangent: Any, *others: Any) -> Any:
         pairs = tuple((read, own) for (read, _), (_, own) in zip(self.pairs[::-1], self.pairs, strict=True))
-        return right(dataclasses.replace(self, pairs=pairs), tensor, tangent, batch)
+        return right(dataclasses.replace(self, pairs=pairs), tensor, tangent, *others)
 
     check = over_seeds("passes_are_products_with_the_jacobian", 25)
     goes_red(monkeypatch, check, (partial.Term, "along", wrong))

@@ -221,9 +221,10 @@ def extents_told(equation: Equation) -> list[tuple[Index, Affine]]:
     if only_plain(equation):
         return []
     found = {index: form for index, form in equation.where if not is_axis(index.dim)}
+    stated = {index.dim for index in found}  # two letters may run over one dimension
     reads: dict[Index, dict[str, list[tuple[int, int]]]] = {}
     for index, place, form, _ in unguarded(equation):
-        if not is_axis(index.dim) and index not in found:
+        if not is_axis(index.dim) and index.dim not in stated:
             alone = form.terms[0][1] if len(form.terms) == 1 else 0
             reads.setdefault(index, {}).setdefault(place, []).append((alone, form.constant))
     for index, places in reads.items():

@@ -145,10 +145,9 @@ def taken_out(terms: Sequence[Expr], chosen: Sequence[Expr]) -> list[Expr]:
     return [kept if others and term is others[0] else term for term in terms if term in chosen or term is others[0]]
 
 
-def _number_of(base: Expr, exponent: Fraction) -> Fraction | None:
+def _number_of(base: Const, exponent: Fraction) -> Fraction | None:
     """``2^3`` as a number, where that is one and floats hold it."""
-    whole = isinstance(base, Const) and exponent.denominator == 1
-    return rational_power(base.value, exponent.numerator) if whole else None
+    return rational_power(base.value, exponent.numerator) if exponent.denominator == 1 else None
 
 
 def _merged(flat: Sequence[Expr]) -> tuple[list[Expr], Fraction]:
@@ -160,7 +159,7 @@ def _merged(flat: Sequence[Expr]) -> tuple[list[Expr], Fraction]:
     place = None
     for factor in flat:
         for base, exponent in powers(factor):
-            whole = _number_of(base, exponent)
+            whole = _number_of(base, exponent) if isinstance(base, Const) else None
             if whole is not None:
                 number *= whole
             elif isinstance(base, Apply) and base.function == "exp":

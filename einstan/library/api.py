@@ -22,7 +22,7 @@ from einstan.calculus.passes import dependencies, needed, pass_name, reached
 from einstan.calculus.program import Assumption
 from einstan.calculus.stable import runnable, stabilised
 from einstan.language import latex, parse_document, term, written
-from einstan.language.arguments import ArgumentError, checked, checked_methods, shown
+from einstan.language.arguments import ArgumentError, checked, checked_methods, require, shown
 from einstan.language.document import Claim, Document, collisions, refuse_collision
 from einstan.language.errors import EinstanError, MissingError, ProgramError, nearest
 from einstan.language.index import fresh_name
@@ -379,6 +379,7 @@ class Program(calculus.Program):
 
     def _outputs(self, options: dict[str, Any]) -> Iterable[Name]:
         chosen: Iterable[Name] | None = options.pop("outputs", None)
+        require("outputs", chosen, Iterable[Name] | None)
         return [equation.name for equation in self.equations] if chosen is None else chosen
 
 

@@ -219,8 +219,8 @@ def _arithmetic(equation: Equation) -> tuple[tuple[Read, int, Affine], ...]:
         (read, position, form)
         for read in reads(equation)
         for position, form in enumerate(read.access.slots)
-        if not bounds_above(read.guards, form)
-        and (form.index is None or (form.index, axis(read.access.tensor, position)) in short)
+        if (form.index is None or (short and (form.index, axis(read.access.tensor, position)) in short))
+        and not bounds_above(read.guards, form)
     )
 
 

@@ -1,6 +1,6 @@
 """Every pass over graphs keeps the numbers, on programs and graphs that no one has seen (`tests.machine.validation`).
 
-Every run draws new ones; ``EINSTAN_SEED`` repeats it.
+Every day has new ones; ``EINSTAN_SEED`` gives others.
 """
 
 import ast

@@ -112,6 +112,8 @@ class Meaning:
     def near(self, left: Array, right: Array | float = 0.0) -> None:
         """Remember how near two real values come that are compared."""
         gap = np.abs(left - right)
+        if not np.isfinite(gap).all():
+            self.closest = 0.0  # a complex number that is infinite has no order
         gap = gap[np.isfinite(gap)]
         if gap.size:
             self.tied |= bool((gap == 0).any())

@@ -1,6 +1,6 @@
 """Random programs: every way to a number gives the same number, the one that the program means.
 
-The seed is fresh in every run, stands in the header, and ``EINSTAN_SEED`` repeats it.  A failure prints the program's
+The seed is fresh every day, stands in the header, and ``EINSTAN_SEED`` gives another.  A failure prints the program's
 own seed, its text and its data; ``python tests/routes/explore.py --seed N --programs 1`` runs it alone, made small.
 """
 
@@ -32,6 +32,7 @@ def test_every_route_gives_what_the_program_means(chunk):
 
 @pytest.mark.parametrize("row", ROWS[::2], ids=lambda row: row.name)
 def test_rows_by_numba(row):
+    pytest.importorskip("numba")
     finding, _ = on(Run(row), ROUTES["backward.compile(fast=True)"])
     assert finding is None, str(finding)
 
