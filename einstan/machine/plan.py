@@ -62,7 +62,7 @@ class Plan:
     products: tuple[Shape, ...] = field(default=(), repr=False)  # the contractions, before they were taken apart
     elementwise_flops: int = 0  # of everything that is no contraction
     presumed: frozenset[int] = frozenset()  # products that are right as long as no entry of theirs is NaN
-    quiet: bool = False  # whether what a bracket hides may make NumPy warn
+    quiet: bool = False  # whether what a bracket hides, or an axis without entries, may make NumPy warn
     notes: tuple[str, ...] = ()  # lines below the table: what was chosen before it was planned
     coder: Coder | None = field(default=None, repr=False)  # what makes its code; that of these sizes, if nothing else
     dtypes: Mapping[Name, str] = field(default_factory=dict, repr=False)  # of inputs, where they are known
@@ -293,7 +293,7 @@ def planned(
         products=tuple(expansion.shapes),
         nonzero=tuple(flat.nonzero),
         presumed=expansion.presumed,
-        quiet=flat.quiet,
+        quiet=flat.quiet or 0 in extents.known.values(),  # the logarithm of a sum of nothing is minus infinity
     )
     made.names = names_of(made)
     others = [value for value in made.order if value not in expansion.contractions]

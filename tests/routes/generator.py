@@ -12,6 +12,8 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+
 from tests.routes.case import Case
 from tests.routes.expressions import HALF, ONE, SMOOTH, TWO
 from tests.routes.habits import Habits
@@ -130,6 +132,9 @@ def usable(case: Case) -> bool:
     plain = case.plain
     if not (case.finite or guarded) or not case.derivable:
         return False
+    infinite = {name for name, value in case.values.items() if not np.isfinite(value).all()}
+    if any(line.name in infinite and _read(line) & infinite for line in case.lines):
+        return False  # what is made of infinite numbers without a bracket is anybody's guess
     if plain.tied and not case.features & {"again", "guard"}:
         return False
     return case.magnitude < LARGEST[case.dtype] and plain.closest > NEAREST[case.dtype]

@@ -231,7 +231,10 @@ class Meaning:
                 self.tied |= bool((ties > 1).any())
                 if (gaps > 0).any():
                     self.closest = min(self.closest, float(gaps[gaps > 0].min()))
-                return np.where(gaps == 0, value, 0).sum(axis=axes, keepdims=True) / ties
+                shared = np.where(gaps == 0, value, 0).sum(axis=axes, keepdims=True) / ties
+                return np.where(
+                    np.isfinite(shared), sign * top + 1j * shared.imag, shared
+                )  # not a mean that is rounded
             case _:
                 raise AssertionError(operation)
 
