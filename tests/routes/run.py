@@ -148,7 +148,7 @@ class Refusal:
 
 
 REFUSALS = [
-    Refusal(("source()",), "no value of", "code for any size is laid out at sizes that stand for all, and these need others"),
+    Refusal(("source()",), "no value of", "code for any size is planned at sizes that stand for all"),
     # Known, and to be mended; none of them is a number that is wrong.
     Refusal(("orders of a derivative", "derivative", "hessian"), "the extent of",
             "a core that a Jacobian names does not say an extent that nothing which it reads tells"),
