@@ -17,10 +17,10 @@ from fractions import Fraction
 from typing import NoReturn
 
 from einstan.language.derivatives import Derivatives
-from einstan.language.errors import nearest
 from einstan.language.functions import FUNCTIONS, SPELLINGS
 from einstan.language.surface import (
     BINDERS,
+    CALLABLE,
     RESERVED,
     Binder,
     Bracket,
@@ -38,6 +38,7 @@ from einstan.language.surface import (
 )  # fmt: skip
 from einstan.language.term import RELATIONS, Partial
 from einstan.language.tokens import Token, is_name
+from einstan.language.unknown import INSTEAD, dotted_name, unknown_call
 
 SHORT = 4  # characters of a number that need no look
 DIGITS = 300
@@ -165,10 +166,12 @@ class Atoms(Derivatives):
                 problem = f"{name} takes {expected} {word}, not {len(arguments)}"
                 self.fail(problem, (start, self.last_end), f"{name}({', '.join(FUNCTIONS[function].parameters)})")
             return Call((start, self.last_end), function, arguments)
+        if applied and (following.glued or name in RESERVED) and (name not in RESERVED or name in INSTEAD):
+            raise unknown_call(self.text, (token.start, token.end), name, following.start, CALLABLE)
         if name in RESERVED:
             self.refuse_word(token, "a tensor")
-        if applied and following.glued:
-            self.refuse_unknown(token)
+        if following.text == "." and following.glued and self.ahead(2).kind == "name":
+            self.refuse_dotted(token)
         return (yield self.derivative()) if self.is_derivative() else (yield self.reference())
 
     def arguments(self) -> Task[tuple[Expression, ...]]:
@@ -187,12 +190,14 @@ class Atoms(Derivatives):
             self.fail(f"{token.text} is a function and cannot be a tensor", (token.start, token.end), example)
         self.fail(f"the function {token.text} needs brackets around its argument", (token.start, token.end), example)
 
-    def refuse_unknown(self, token: Token) -> NoReturn:
-        words = [*FUNCTIONS, *SPELLINGS, *BINDERS]
-        guess = nearest(token.text, words)
-        repair = [guess] if guess else []
-        repair.append(f"a product is written with a blank: {token.text} (...)")
-        self.fail(f"{token.text} is not a function", (token.start, token.end), tuple(repair))
+    def refuse_dotted(self, token: Token) -> NoReturn:
+        words = [token.text]
+        distance = 1
+        while self.ahead(distance).text == "." and self.ahead(distance + 1).kind == "name":
+            words.append(self.ahead(distance + 1).text)
+            distance += 2
+        span = (token.start, self.ahead(distance - 1).end)
+        raise dotted_name(self.text, span, words, CALLABLE)
 
     def kronecker(self) -> Task[Surface]:
         token = self.advance()

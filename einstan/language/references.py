@@ -15,7 +15,8 @@ from __future__ import annotations
 from fractions import Fraction
 
 from einstan.language.cursor import Cursor
-from einstan.language.surface import RESERVED, Expression, Number, Ref, Task, alone
+from einstan.language.surface import CALLABLE, RESERVED, Expression, Number, Ref, Task, alone
+from einstan.language.unknown import INSTEAD, unknown_call
 
 
 class References(Cursor):
@@ -24,7 +25,10 @@ class References(Cursor):
     def reference(self) -> Task[Ref]:
         token = self.advance()
         name = token.text + self.label(slots_follow=True)
+        bracketed = self.at("[") or name in INSTEAD
         slots = yield self.slots()
+        if slots and bracketed and self.at("(") and self.token.glued:
+            raise unknown_call(self.text, (token.start, token.end), name, self.token.start, CALLABLE)
         if self.at("^") and self.ahead(1).text == "{":
             name += self.label(slots_follow=False)
         return Ref((token.start, self.last_end), name, slots)

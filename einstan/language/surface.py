@@ -28,6 +28,7 @@ Value = TypeVar("Value")
 Task = Generator[Any, Any, Value]
 
 BINDERS = ("sum", *REDUCTIONS, "softmax")
+CALLABLE = (*FUNCTIONS, *SPELLINGS, *BINDERS, "pad")
 # Names that cannot be tensors.  ``σ`` is a function only where it is applied: papers use it for a deviation too.
 # Words of Python and of mathematics read as prose are none either: ``X[i] if 1 else 0`` is no product of four tensors.
 WORDS = ("delta", "δ", "pad", "where", "claim", "refute", "assume", "given", "convention")

@@ -35,6 +35,7 @@ from einstan.language.surface import (
     run,
 )  # fmt: skip
 from einstan.language.term import Partial
+from einstan.language.unknown import unknown_call
 
 
 def read_relation(text: str, known: Collection[str] = ()) -> tuple[str, Relation]:
@@ -75,7 +76,9 @@ class Parser(Atoms):
         found: list[tuple[Size, Expression]] = []
         if self.token.kind != "name" or self.token.text != "where":
             return ()
-        self.advance()
+        clause = self.advance()
+        if self.at("("):
+            raise unknown_call(self.text, (clause.start, clause.end), "where", self.token.start, ())
         while True:
             if not self.at("|", "\\left|"):
                 token = self.token

@@ -36,7 +36,7 @@ def test_a_repair_that_is_an_equation_parses(text: str) -> None:
     with pytest.raises(EinstanError) as caught:
         written(text)
     for repair in caught.value.repair:
-        if " = " in repair and not repair.startswith("claim ") and "softmax[i](X[J])" not in text:
+        if " = " in repair and not repair.startswith(("claim ", "assume ")) and "softmax[i](X[J])" not in text:
             parse(repair)
 
 

@@ -1,0 +1,115 @@
+"""Calls of what is no function: what is written instead of the usual ones of other libraries, or the name that is near.
+
+Nothing unknown is a product: a name glued to a round bracket, ``name(``, or to slots and then to one, ``name[K](``, is
+a call.  A product has a blank there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from einstan.language.errors import NotationError, Span
+
+_PRODUCT = "Z[i,j] = X[i,K] W[K,j]"
+_CASES = "1[x > 0] y + 1[x <= 0] z"
+_INVERSE = "assume A[i,K] B[K,j] = δ[i,j], with B an input"
+_ORDER = "max[K](x[K]) and min[K](x[K]) are all that is read from the order of entries"
+
+# What people call it in other libraries, and how it is written here.
+INSTEAD: dict[str, str] = {
+    # linear algebra
+    **dict.fromkeys(("einsum", "matmul", "mm", "bmm", "tensordot"), _PRODUCT),
+    **dict.fromkeys(("dot", "vdot", "inner"), "x[K] y[K]"),
+    "outer": "x[i] y[j]",
+    "kron": "A[i,j] B[k,l]",
+    **dict.fromkeys(("transpose", "swapaxes", "permute"), "A[j,i]"),
+    **dict.fromkeys(("trace", "tr", "Tr"), "A[I,I]"),
+    **dict.fromkeys(("diag", "diagonal"), "A[i,i] reads a diagonal, δ[i,j] x[i] makes one"),
+    **dict.fromkeys(("eye", "identity"), "δ[i,j]"),
+    "ones": "1[i,j]",
+    **dict.fromkeys(("det", "slogdet", "logdet"), "an input; of two by two, A[0,0] A[1,1] - A[0,1] A[1,0]"),
+    **dict.fromkeys(("inv", "inverse", "pinv", "solve"), _INVERSE),
+    # along an axis
+    **dict.fromkeys(("avg", "average"), "mean[K](x[K])"),
+    "argmax": "1[x[k] == max[K](x[K])] is 1 at the largest entries",
+    "argmin": "1[x[k] == min[K](x[K])] is 1 at the smallest entries",
+    **dict.fromkeys(("amax", "maximum_reduce"), "max[K](x[K])"),
+    "amin": "min[K](x[K])",
+    "cumsum": "sum[J](1[J <= i] x[J])",
+    "cumprod": "prod[J](1[J <= i] x[J] + 1[J > i])",
+    "diff": "x[i+1] - x[i]",
+    **dict.fromkeys(("any", "exists"), "max[K](1[x[K] > 0])"),
+    **dict.fromkeys(("all", "forall"), "min[K](1[x[K] > 0])"),
+    "count": "sum[K](1[x[K] > 0])",
+    **dict.fromkeys(("median", "quantile", "sort", "argsort", "topk"), _ORDER),
+    **dict.fromkeys(("conv", "conv1d", "conv2d", "convolve", "correlate"), "X[i+J] W[J]"),
+    **dict.fromkeys(("log_softmax", "logsoftmax"), "Z[n,k] - logsumexp[K](Z[n,K])"),
+    "softmin": "softmax[k](-x[k])",
+    **dict.fromkeys(("len", "size", "shape", "numel"), "|k|"),
+    # cases
+    **dict.fromkeys(("where", "select", "cond", "piecewise", "cases", "ifelse"), _CASES),
+    **dict.fromkeys(("heaviside", "Heaviside", "step", "indicator"), "1[x > 0]"),
+    **dict.fromkeys(("one_hot", "onehot"), "1[y[n] == c]"),
+    # elementwise
+    **dict.fromkeys(("square", "sqr"), "x^2"),
+    "power": "x^y",
+    "reciprocal": "1 / x",
+    **dict.fromkeys(("rsqrt", "invsqrt"), "1 / sqrt(x)"),
+    "exp2": "2^x",
+    "log2": "log(x) / log(2)",
+    **dict.fromkeys(("log10", "lg"), "log(x) / log(10)"),
+    "cot": "cos(x) / sin(x)",
+    "sec": "1 / cos(x)",
+    "csc": "1 / sin(x)",
+    **dict.fromkeys(("ceil", "ceiling"), "-floor(-x)"),
+    **dict.fromkeys(("round", "rint"), "floor(x + 1/2)"),
+    **dict.fromkeys(("trunc", "fix"), "sign(x) floor(abs(x))"),
+    "hypot": "sqrt(x^2 + y^2)",
+    "logaddexp": "x + softplus(y - x)",
+    "logit": "log(x / (1 - x))",
+    **dict.fromkeys(("logsigmoid", "log_sigmoid"), "-softplus(-x)"),
+    "erfinv": "an input",
+    "gelu": "1/2 x (1 + erf(x / sqrt(2)))",
+    **dict.fromkeys(("leaky_relu", "leakyrelu", "LeakyReLU", "prelu"), "relu(x) - a relu(-x)"),
+    "mish": "x tanh(softplus(x))",
+    # losses
+    **dict.fromkeys(("mse", "mse_loss"), "mean[N]((y[N] - z[N])^2)"),
+    **dict.fromkeys(("cross_entropy", "nll", "nll_loss"), "-1/|N| Y[N,C] log(S[N,C])"),
+}  # fmt: skip
+
+# Names of libraries, which are written in front of their functions there: ``np.exp``.
+LIBRARIES = ("np", "numpy", "jnp", "jax", "torch", "F", "nn", "tf", "keras", "math", "sp", "scipy", "sympy", "mx", "cp")
+ATTRIBUTES = {
+    **dict.fromkeys(("T", "mT", "transpose"), "{0}[j,i]"),
+    **{name: name + "[K]({0}[K])" for name in ("sum", "mean", "max", "min", "prod", "std", "var")},
+}
+NEAR = 0.7  # how alike a name must be that was meant: sofmax and softmax, but not trace and tan
+SHORTEST = 4  # letters of a name that can be near another
+
+
+def unknown_call(text: str, span: Span, name: str, behind: int, known: Iterable[str]) -> NotationError:
+    """``name(...)`` or ``name[K](...)`` of what is no function; the round bracket opens at ``behind``."""
+    close = get_close_matches(name, list(known), n=1, cutoff=NEAR) if len(name) >= SHORTEST else []
+    if name in INSTEAD:
+        repairs = [INSTEAD[name]]
+    else:
+        repairs = [f"{text[: span[0]]}{near}{text[span[1] :]}" for near in close]
+    if not repairs:
+        repairs = [f"{text[:behind]} {text[behind:]}"]
+    elif name != "where":
+        repairs.append(f"a product is written with a blank: {text[span[0] : behind]} (...)")
+    kind = "function" if span[1] == behind else "reduction"
+    return NotationError(f"{name} is not a {kind}", text=text, span=span, repair=repairs)
+
+
+def dotted_name(text: str, span: Span, words: list[str], known: Iterable[str]) -> NotationError:
+    """``np.exp``, ``torch.nn.functional.relu``, ``X.T``: names here have no parts."""
+    *_, last = words
+    if words[0] in LIBRARIES or len(words) > 2:
+        problem = f"{'.'.join(words)} belongs to a library; functions are written by their names alone"
+        repair = f"{text[: span[0]]}{last}{text[span[1] :]}" if last in known else INSTEAD.get(last, "")
+    else:
+        problem = f"{words[0]} has no {last}: a name here has no parts"
+        repair = ATTRIBUTES[last].format(words[0]) if last in ATTRIBUTES else INSTEAD.get(last, "")
+    return NotationError(problem, text=text, span=span, repair=repair or ())
