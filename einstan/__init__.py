@@ -19,6 +19,9 @@ _HOMES = {
     "parse": "einstan.library.api",
     "check": "einstan.library.check",
     "compose": "einstan.library.compose",
+    "einsum": "einstan.library.einsum_function",
+    "tensordot": "numpy",  # with transpose what opt_einsum asks of a backend besides einsum
+    "transpose": "numpy",
     "Report": "einstan.library.check",
     "Layer": "einstan.library.layer",
     "Network": "einstan.library.network",
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from einstan.library.callbacks import Callback
     from einstan.library.check import Report, check
     from einstan.library.compose import compose
+    from einstan.library.einsum_function import einsum
     from einstan.library.layer import Layer
     from einstan.library.metrics import Metric, accuracy
     from einstan.library.network import Network
@@ -68,6 +72,7 @@ __all__ = [
     "accuracy",
     "check",
     "compose",
+    "einsum",
     "fit",
     "load",
     "parse",

@@ -21,7 +21,7 @@ from einstan.language.arguments import one_of
 from einstan.language.errors import DataError, NotationError
 from einstan.language.term import Equation
 from einstan.library.comparison import Comparison, Cost, compare, names_for, operands_of
-from einstan.library.einsum_text import equation_of, is_einsum
+from einstan.library.einsum_equation import equation_of, is_einsum
 from einstan.library.plan import figure_of, save_figure, short
 from einstan.library.texts import is_file, read
 from einstan.machine.extents import as_program

@@ -42,7 +42,7 @@ with guided:
     from einstan.language import latex, parse, parse_document
     from einstan.language.errors import EinstanError
     from einstan.language.mathml import mathml
-    from einstan.library.einsum_text import equation_of, is_einsum
+    from einstan.library.einsum_equation import equation_of, is_einsum
 
     _ = es.parse, es.check, es.Network  # which load what they need
 

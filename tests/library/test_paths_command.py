@@ -8,7 +8,7 @@ import pytest
 import einstan as es
 from einstan.library.cli import main
 from einstan.library.comparison import COTANGENT, with_gradients
-from einstan.library.einsum_text import equation_of
+from einstan.library.einsum_equation import equation_of
 from einstan.library.staged import staged
 from einstan.machine.compile import compile
 
