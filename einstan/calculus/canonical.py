@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from functools import cache
 from math import prod
 from typing import Literal
 from weakref import WeakKeyDictionary
@@ -25,8 +26,10 @@ from einstan.calculus.simplify import (
     simplify_reduce,
     simplify_sum,
 )
+from einstan.language import parse_expression
+from einstan.language.functions import FUNCTIONS
 from einstan.language.index import Affine, Index, affine, slot
-from einstan.language.node import Node, fold
+from einstan.language.node import Node, fold, replace
 from einstan.language.term import (
     ONE,
     Add,
@@ -35,6 +38,7 @@ from einstan.language.term import (
     Delta,
     Expr,
     Extent,
+    Indexed,
     Mul,
     Reduce,
     Sum,
@@ -121,6 +125,8 @@ def _expanded(node: Node, children: tuple[Node, ...], merge: bool) -> Node:
                 return _softplus(*arguments)
             if function == "sigmoid" and is_negative(arguments[0]):  # sigmoid(-u) = 1 - sigmoid(u)
                 return simplify_sum((ONE, neg_simplified(simplify_apply("sigmoid", (neg_all(arguments[0]),)))))
+            if merge and FUNCTIONS[function].closed:
+                return expanded(simplify(closed_form(function, arguments)))
             return simplify_apply(function, arguments)
         case Reduce(operation="mean", indices=indices):
             # mean[K](u) = sum[K](u) / |K|
@@ -132,6 +138,19 @@ def _expanded(node: Node, children: tuple[Node, ...], merge: bool) -> Node:
             return _two_sides(node.rebuilt(children) if children != node.children else node)
         case _:
             return node.rebuilt(children) if children != node.children else node
+
+
+def closed_form(function: str, arguments: tuple[Expr, ...]) -> Expr:
+    """A function by the others that its row names: silu(x) = x sigmoid(x)."""
+    row = FUNCTIONS[function]
+    values: dict[Node, Node] = dict(zip(map(Indexed, row.parameters), arguments, strict=True))
+    closed: Expr = replace(_parsed(row.closed), values)
+    return closed
+
+
+@cache
+def _parsed(text: str) -> Expr:
+    return parse_expression(text)
 
 
 def _led(argument: Expr) -> Expr:

@@ -34,6 +34,8 @@ def _exp(u: Expr) -> Expr | None:
         return ONE  # exp(0) = 1
     if isinstance(u, Apply) and u.function == "log":
         return u.arguments[0]  # exp(log(x)) = x
+    if isinstance(u, Apply) and u.function == "log1p":
+        return simplify_sum((ONE, *u.arguments))  # exp(log1p(x)) = 1 + x
     number, rest = coefficient_of(u)
     if number == -1 and isinstance(rest, Apply) and rest.function == "softplus":
         # exp(-softplus(u)) = sigmoid(-u), and not 1 - sigmoid(u), which has no digits left where u is large
@@ -120,6 +122,8 @@ def _pow(base: Expr, exponent: Expr) -> Expr | None:
         return simplify_apply("exp", (simplify_product((exponent, base.arguments[0])),))  # exp(u)^k = exp(k u)
     if isinstance(base, Apply) and base.function == "sqrt" and k.denominator == 1 and k != -1:
         return as_power(base.arguments[0], k / 2)
+    if isinstance(base, Apply) and base.function == "cbrt" and k.denominator == 1 and k % 3 == 0:
+        return as_power(base.arguments[0], k / 3)  # cbrt(x)^3 = x
     if isinstance(base, Apply) and base.function == "pow" and k.denominator == 1:
         inner, a = base.arguments
         return as_power(inner, a.value * k) if isinstance(a, Const) else None  # (x^a)^k = x^(a k)
@@ -151,14 +155,66 @@ def _even(function: str) -> Callable[[Expr], Expr | None]:
     return rule
 
 
+def _undone(inverse: str) -> Callable[[Expr], Expr | None]:
+    def rule(u: Expr) -> Expr | None:
+        return u.arguments[0] if isinstance(u, Apply) and u.function == inverse else None  # f(g(x)) = x
+
+    return rule
+
+
+def _at(number: Expr, value: Expr) -> Callable[[Expr], Expr | None]:
+    return lambda u: value if u is number else None
+
+
+def _log1p(u: Expr) -> Expr | None:
+    # log1p(exp(u)) = softplus(u)
+    return simplify_apply("softplus", u.arguments) if isinstance(u, Apply) and u.function == "exp" else None
+
+
+def _clip(u: Expr, a: Expr, b: Expr) -> Expr | None:
+    if isinstance(u, Const) and isinstance(a, Const) and isinstance(b, Const):
+        return Const(min(max(u.value, a.value), b.value))
+    return None
+
+
+def _mod(u: Expr, by: Expr) -> Expr | None:
+    return Const(u.value % by.value) if isinstance(u, Const) and isinstance(by, Const) and by.value else None
+
+
+def _first(*rules: Callable[[Expr], Expr | None]) -> Callable[[Expr], Expr | None]:
+    def rule(u: Expr) -> Expr | None:
+        return next((found for own in rules if (found := own(u)) is not None), None)
+
+    return rule
+
+
+_ODD = ("sin", "tan", "arctan", "sinh", "tanh", "erf", "sign", "arcsin", "arcsinh", "arctanh", "cbrt", "softsign")
+
 RULES.update(
     {
         "exp": _exp,
+        "expm1": _first(_at(ZERO, ZERO), _undone("log1p")),
         "log": _log,
+        "log1p": _first(_at(ZERO, ZERO), _undone("expm1"), _log1p),
         "sqrt": _sqrt,
         "pow": _pow,
-        **{name: _odd(name) for name in ("sin", "tan", "arctan", "sinh", "tanh", "erf", "sign")},
+        **{name: _odd(name) for name in _ODD},
         **{name: _even(name) for name in ("cos", "cosh", "abs")},
+        "sin": _first(_odd("sin"), _undone("arcsin")),
+        "cos": _first(_even("cos"), _undone("arccos")),
+        "tan": _first(_odd("tan"), _undone("arctan")),
+        "sinh": _first(_odd("sinh"), _undone("arcsinh")),
+        "cosh": _first(_even("cosh"), _undone("arccosh")),
+        "tanh": _first(_odd("tanh"), _undone("arctanh")),
+        "arcsinh": _first(_odd("arcsinh"), _undone("sinh")),
+        "arctanh": _first(_odd("arctanh"), _undone("tanh")),
+        "arccos": _at(ONE, ZERO),
+        "arccosh": _at(ONE, ZERO),
+        "erfc": _at(ZERO, ONE),
+        "silu": _at(ZERO, ZERO),
+        "elu": _at(ZERO, ZERO),
+        "clip": _clip,
+        "mod": _mod,
         "relu": lambda u: Const(max(u.value, Fraction(0))) if isinstance(u, Const) else None,
         "maximum": lambda a, b: a if a is b else None,
         "minimum": lambda a, b: a if a is b else None,

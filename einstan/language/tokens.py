@@ -46,7 +46,7 @@ MARKS = {
     "cdot": "*", "times": "*", "le": "<=", "leq": "<=", "ge": ">=", "geq": ">=", "ne": "!=", "neq": "!=", "lt": "<",
     "gt": ">", "vert": "|", "lvert": "|", "rvert": "|", "lbrack": "[", "rbrack": "]", "equiv": "==",
 }  # fmt: skip
-WORDS = ("exp", "log", "ln", "sin", "cos", "tan", "arctan", "sinh", "cosh", "tanh", "max", "min")
+WORDS = ("exp", "log", "ln", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "max", "min")
 SILENT = (
     "left", "right", "bigl", "bigr", "Bigl", "Bigr", "biggl", "biggr", "big", "Big", "displaystyle", "textstyle",
     "quad", "qquad", "limits", "nolimits", ",", ";", "!", ":", " ", "\n",

@@ -72,6 +72,8 @@ def kinks_of(exprs: Iterable[Expr], conventions: Mapping[str, str]) -> Iterator[
                 yield Kink(v if u is ZERO else u, ZERO, relu)
             case Apply(function="maximum" | "minimum", arguments=(u, v)):
                 yield Kink(u, v, TIES)
+            case Apply(function="clip", arguments=(u, *ends)):
+                yield from (Kink(u, end, FUNCTIONS["clip"].kink) for end in ends)
             case Reduce(operation="max" | "min", indices=(index,), body=body):
                 other = Index(f"{index.name}2", index.dim)
                 yield Kink(body, substitute(body, {index: other}), TIES, Delta(slot(index), slot(other)))  # type: ignore[arg-type]

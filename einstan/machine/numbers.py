@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, DecimalException, InvalidOperation, Overflow, localcontext
+from decimal import Decimal, DecimalException, InvalidOperation, Overflow, localcontext
 from fractions import Fraction
 from typing import Any
 
 from einstan.language.term import Add, Apply, Const, Expr, Extent, Mul
+from einstan.machine.decimals import DIGITS, GUARD, RATIONAL_AT, TRANSCENDENTAL, context, decimal, pi
 
 Number = Any  # Fraction | Decimal | float: one tower for each system below
 
-DIGITS = 60  # carried, so that 50 are right after a few hundred operations
-GUARD = 20  # more while a series is summed
 WHOLE = 10**DIGITS  # decimals from here on are whole
 LONG = 20_000  # bits of a rational that is still kept exactly
 
@@ -105,6 +104,24 @@ def _keeping_nan(choose: Callable[[float, float], float]) -> Callable[[float, fl
     return lambda x, y: math.nan if math.isnan(x) or math.isnan(y) else choose(x, y)
 
 
+def _rounded(function: str) -> Callable[[float], float]:
+    """A function of 50 digits as one of floats."""
+
+    def rounded(x: float) -> float:
+        try:
+            return float(EXACT.apply(function, Fraction(x))) if math.isfinite(x) else LIMITS[function, x > 0]
+        except DomainError:
+            return LIMITS[function, None]
+
+    return rounded
+
+
+# Of functions that floats have by way of 50 digits: at infinity, at minus infinity, and at a pole.
+LIMITS = {
+    ("digamma", True): math.inf, ("digamma", False): math.nan, ("digamma", None): math.nan,
+    ("trigamma", True): 0.0, ("trigamma", False): math.nan, ("trigamma", None): math.inf,
+}  # fmt: skip
+
 FLOAT_FUNCTIONS: dict[str, Callable[..., float]] = {
     "exp": _quiet(math.exp),
     "log": _quiet(math.log, (lambda x: x == 0, -math.inf)),
@@ -119,6 +136,24 @@ FLOAT_FUNCTIONS: dict[str, Callable[..., float]] = {
     "sigmoid": _float_sigmoid,
     "softplus": lambda x: max(x, 0.0) + math.log1p(math.exp(-abs(x))) if x == x else x,
     "erf": math.erf,
+    "erfc": math.erfc,
+    "log1p": _quiet(math.log1p, (lambda x: x == -1, -math.inf)),
+    "expm1": _quiet(math.expm1),
+    "arcsin": _quiet(math.asin),
+    "arccos": _quiet(math.acos),
+    "arctan2": math.atan2,
+    "arcsinh": math.asinh,
+    "arccosh": _quiet(math.acosh),
+    "arctanh": _quiet(math.atanh, (lambda x: x == 1, math.inf), (lambda x: x == -1, -math.inf)),
+    "lgamma": _quiet(math.lgamma, (lambda x: x <= 0 and x % 1 == 0, math.inf)),
+    "digamma": _rounded("digamma"),
+    "trigamma": _rounded("trigamma"),
+    "silu": lambda x: x * _float_sigmoid(x),
+    "elu": lambda x: x if x > 0 else math.expm1(x),
+    "softsign": lambda x: x / (1 + abs(x)),
+    "clip": lambda x, low, high: _keeping_nan(min)(_keeping_nan(max)(x, low), high),
+    "cbrt": math.cbrt,
+    "mod": lambda x, y: x % y if y and math.isfinite(x) else math.nan,
     "relu": lambda x: x if x > 0 or x != x else 0.0,
     "abs": abs,
     "sign": lambda x: x if x != x else float(_sign(x)),
@@ -149,10 +184,6 @@ class Floats(Numbers):
 # ---- exact -----------------------------------------------------------------------------------------------------------
 
 
-def context(digits: int = DIGITS) -> Context:
-    return Context(prec=digits, Emax=MAX_EMAX, Emin=MIN_EMIN)
-
-
 _CARRIED = context()  # its methods leave the current context alone, and need not make one
 
 
@@ -170,114 +201,22 @@ def magnitude(value: Number) -> Number:
     return value.copy_abs() if isinstance(value, Decimal) else abs(value)
 
 
-def decimal(value: Number) -> Decimal:
-    """A rational, rounded to the current precision."""
-    return Decimal(value.numerator) / Decimal(value.denominator) if isinstance(value, Fraction | int) else value
+def _softsign(x: Number) -> Number:
+    below = _CARRIED.add(1, x.copy_abs()) if isinstance(x, Decimal) else 1 + abs(x)
+    return _CARRIED.divide(x, below) if isinstance(x, Decimal) else x / below
 
 
-def _pi() -> Decimal:
-    """Machin: π/4 = 4 arctan(1/5) - arctan(1/239)."""
-    return 4 * (4 * _arctan_series(Decimal(1) / 5) - _arctan_series(Decimal(1) / 239))
+def _mod(x: Number, y: Number) -> Number:
+    """x - y floor(x / y)."""
+    if y == 0:
+        raise DomainError("there is no remainder of a division by 0")
+    if isinstance(x, Decimal) or isinstance(y, Decimal):
+        x, y = digits_of(x), digits_of(y)
+        with localcontext(context(DIGITS + GUARD)):
+            x = x % y  # of the sign of x
+            return x + y if x and (x < 0) != (y < 0) else x
+    return x % y
 
-
-def _series(first: Decimal, ratio: Callable[[int], Decimal]) -> Decimal:
-    """The sum of terms, each the one before times ``ratio(n)``, until they no longer count."""
-    total, term, n = first, first, 0
-    while True:
-        n += 1
-        term *= ratio(n)
-        new = total + term
-        if new == total:
-            return total
-        total = new
-
-
-def _arctan_series(x: Decimal) -> Decimal:
-    square = -x * x
-    return _series(x, lambda n: square * (2 * n - 1) / (2 * n + 1)) if x else x
-
-
-def _arctan(x: Decimal) -> Decimal:
-    halvings = 0
-    while abs(x) > Decimal("0.1"):  # arctan(x) = 2 arctan(x / (1 + sqrt(1 + x²)))
-        x = x / (1 + (1 + x * x).sqrt())
-        halvings += 1
-    return _arctan_series(x) * 2**halvings
-
-
-def _sin(x: Decimal) -> Decimal:
-    with localcontext(context(DIGITS + 2 * GUARD + max(0, x.adjusted()))):
-        x = x % (2 * _pi())
-        square = -x * x
-        return _series(x, lambda n: square / (2 * n * (2 * n + 1))) if x else x
-
-
-def _cos(x: Decimal) -> Decimal:
-    with localcontext(context(DIGITS + 2 * GUARD + max(0, x.adjusted()))):
-        x = x % (2 * _pi())
-        square = -x * x
-        return _series(Decimal(1), lambda n: square / ((2 * n - 1) * 2 * n)) if x else Decimal(1)
-
-
-def _sinh(x: Decimal) -> Decimal:
-    if abs(x) < 1:  # no cancellation in the series
-        square = x * x
-        return _series(x, lambda n: square / (2 * n * (2 * n + 1))) if x else x
-    return (x.exp() - (-x).exp()) / 2
-
-
-def _cosh(x: Decimal) -> Decimal:
-    return (x.exp() + (-x).exp()) / 2
-
-
-def _tanh(x: Decimal) -> Decimal:
-    if abs(x) > 200:  # 1 - 1e-173
-        return Decimal(_sign(x))
-    return _sinh(x) / _cosh(x)
-
-
-def _sigmoid(x: Decimal) -> Decimal:
-    return 1 / (1 + (-x).exp()) if x >= 0 else x.exp() / (1 + x.exp())
-
-
-def _softplus(x: Decimal) -> Decimal:
-    return max(x, Decimal(0)) + _log1p((-abs(x)).exp())
-
-
-def _log1p(x: Decimal) -> Decimal:
-    if abs(x) < Decimal("1e-15"):
-        return x - x * x / 2 + x * x * x / 3 - x**4 / 4 + x**5 / 5
-    return (1 + x).ln()
-
-
-def _erf(x: Decimal) -> Decimal:
-    """erf(x) = 2/√π exp(-x²) Σ 2ⁿ x²ⁿ⁺¹ / (2n+1)!!, whose terms all have one sign (DLMF 7.6.2)."""
-    if abs(x) > 15:  # 1 - 1e-99
-        return Decimal(_sign(x))
-    square = 2 * x * x
-    return 2 / _pi().sqrt() * (-x * x).exp() * (_series(x, lambda n: square / (2 * n + 1)) if x else x)
-
-
-TRANSCENDENTAL: dict[str, Callable[[Decimal], Decimal]] = {
-    "exp": lambda x: x.exp(),
-    "log": lambda x: x.ln(),
-    "sin": _sin,
-    "cos": _cos,
-    "tan": lambda x: _sin(x) / _cos(x),
-    "arctan": _arctan,
-    "sinh": _sinh,
-    "cosh": _cosh,
-    "tanh": _tanh,
-    "sigmoid": _sigmoid,
-    "softplus": _softplus,
-    "erf": _erf,
-}
-
-# Where a transcendental function has a rational value: exact results stay exact as long as they can.
-RATIONAL_AT: dict[tuple[str, Number], int | Fraction] = {
-    ("exp", 0): 1, ("log", 1): 0, ("sin", 0): 0, ("cos", 0): 1, ("tan", 0): 0, ("arctan", 0): 0, ("sinh", 0): 0,
-    ("cosh", 0): 1, ("tanh", 0): 0, ("sigmoid", 0): Fraction(1, 2), ("erf", 0): 0,
-}  # fmt: skip
 
 RATIONAL: dict[str, Callable[..., Number]] = {
     "relu": lambda x: max(x, type(x)(0)),
@@ -286,6 +225,9 @@ RATIONAL: dict[str, Callable[..., Number]] = {
     "floor": lambda x: Fraction(math.floor(x)) if magnitude(x) < WHOLE else x,  # whose last digit is no unit
     "maximum": max,
     "minimum": min,
+    "softsign": _softsign,
+    "clip": lambda x, low, high: min(max(x, low), high),
+    "mod": _mod,
 }
 
 
@@ -335,7 +277,7 @@ class Exact(Numbers):
             return Fraction(RATIONAL_AT[function, arguments[0]])
         with localcontext(context(DIGITS + GUARD)):
             try:
-                value = _pi() if function == "pi" else TRANSCENDENTAL[function](*map(decimal, arguments))
+                value = pi() if function == "pi" else TRANSCENDENTAL[function](*map(decimal, arguments))
             except (InvalidOperation, Overflow, ZeroDivisionError) as error:
                 raise DomainError(f"{function} has no value at {arguments[0]}") from error
             if not value.is_finite():

@@ -23,7 +23,7 @@ from einstan.machine.guards import bounds_above, reads
 
 LEFT, RIGHT, BOTH = "left side", "right side", "difference"  # no tensor of the language has a blank in its name
 TRIES = 40  # for a point at which every function has a value and every assumption holds
-KINKED = ("relu", "abs", "sign", "floor", "maximum", "minimum")
+KINKED = ("relu", "abs", "sign", "floor", "mod", "clip", "maximum", "minimum")
 LONG = 8  # an extent for which every window fits
 MOST_COUNTED = 30  # numbers beyond which no extent is tried
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from scipy import special
 
 from einstan.language import (
     Add,
@@ -60,6 +61,27 @@ FUNCTIONS: dict[str, tuple[Callable[..., float], tuple[Callable[..., float], ...
     "abs": (abs, (lambda x: float((x > 0) - (x < 0)),)),
     "sign": (lambda x: float((x > 0) - (x < 0)), (lambda x: 0.0,)),
     "floor": (lambda x: float(math.floor(x)), (lambda x: 0.0,)),
+    "expm1": (math.expm1, (math.exp,)),
+    "log1p": (math.log1p, (lambda x: 1 / (1 + x),)),
+    "cbrt": (math.cbrt, (lambda x: 1 / (3 * math.cbrt(x * x)),)),
+    "arcsin": (math.asin, (lambda x: 1 / math.cos(math.asin(x)),)),
+    "arccos": (math.acos, (lambda x: -1 / math.sin(math.acos(x)),)),
+    "arctan2": (math.atan2, (lambda y, x: x / (x * x + y * y), lambda y, x: -y / (x * x + y * y))),
+    "arcsinh": (math.asinh, (lambda x: 1 / math.cosh(math.asinh(x)),)),
+    "arccosh": (math.acosh, (lambda x: 1 / math.sinh(math.acosh(x)),)),
+    "arctanh": (math.atanh, (lambda x: 1 / (1 - x * x),)),
+    "erfc": (math.erfc, (lambda x: -2 / math.sqrt(math.pi) * math.exp(-x * x),)),
+    "lgamma": (math.lgamma, (special.digamma,)),
+    "digamma": (special.digamma, (lambda x: special.polygamma(1, x),)),
+    "trigamma": (lambda x: special.polygamma(1, x), ()),
+    "silu": (lambda x: x * sigmoid(x), (lambda x: sigmoid(x) + x * sigmoid(x) * sigmoid(-x),)),
+    "elu": (lambda x: x if x > 0 else math.expm1(x), (lambda x: 1.0 if x > 0 else math.exp(x),)),
+    "softsign": (lambda x: x / (1 + abs(x)), (lambda x: (1 + abs(x)) ** -2,)),
+    "clip": (
+        lambda x, a, b: min(max(x, a), b),
+        (lambda x, a, b: float(a < x < b), lambda x, a, b: float(x <= a < b), lambda x, a, b: float(x >= b or a >= b)),
+    ),
+    "mod": (lambda x, y: x % y, (lambda x, y: 1.0, lambda x, y: -float(math.floor(x / y)))),
     "maximum": (max, (lambda x, y: (x > y) + 0.5 * (x == y), lambda x, y: (y > x) + 0.5 * (x == y))),
     "minimum": (min, (lambda x, y: (x < y) + 0.5 * (x == y), lambda x, y: (y < x) + 0.5 * (x == y))),
 }

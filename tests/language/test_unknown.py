@@ -10,6 +10,7 @@ from einstan.language.unknown import INSTEAD, LIBRARIES
 
 # What is said in words rather than as one expression.
 SAID = {
+    *("gamma", "Gamma", "Γ", "polygamma"),
     *("einsum", "matmul", "mm", "bmm", "tensordot", "diag", "diagonal", "det", "slogdet", "logdet", "erfinv"),
     *("inv", "inverse", "pinv", "solve", "argmax", "argmin", "median", "quantile", "sort", "argsort", "topk"),
 }

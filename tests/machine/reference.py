@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from scipy import special
 
 from einstan.language.term import Add, Apply, Const, Expr, Extent, Mul, Name
 from einstan.machine.operations import COMPARISONS, Form, Graph, Operation, Stored
@@ -38,6 +39,24 @@ FUNCTIONS: dict[str, Callable[..., Array]] = {
     "sigmoid": lambda x: (1 + np.tanh(np.divide(x, 2))) / 2,
     "softplus": lambda x: np.logaddexp(0, x),
     "erf": np.vectorize(math.erf, otypes=[float]),
+    "expm1": np.expm1,
+    "log1p": np.log1p,
+    "cbrt": np.cbrt,
+    "arcsin": np.arcsin,
+    "arccos": np.arccos,
+    "arctan2": np.arctan2,
+    "arcsinh": np.arcsinh,
+    "arccosh": np.arccosh,
+    "arctanh": np.arctanh,
+    "erfc": special.erfc,
+    "lgamma": special.gammaln,
+    "digamma": special.digamma,
+    "trigamma": lambda x: special.polygamma(1, x),
+    "silu": lambda x: x * (1 + np.tanh(np.divide(x, 2))) / 2,
+    "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
+    "softsign": lambda x: x / (1 + np.abs(x)),
+    "clip": lambda x, a, b: np.minimum(np.maximum(x, a), b),
+    "mod": np.mod,
     "relu": lambda x: np.where(x > 0, x, 0 * x),
     "abs": np.abs,
     "sign": np.sign,

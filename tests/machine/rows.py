@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy import special
 
 ERF = np.vectorize(math.erf, otypes=[float])
 
@@ -197,19 +198,35 @@ ROWS = [
     Row("pi", "y[i] = pi() x[i]".replace("pi()", "π"), {"x": (3,)}, lambda x: np.pi * x),
 ]  # fmt: skip
 
+BINARY = {"maximum": np.maximum, "minimum": np.minimum, "arctan2": np.arctan2, "mod": np.mod}
 UNARY = {
     "exp": np.exp, "sin": np.sin, "cos": np.cos, "tan": np.tan, "arctan": np.arctan, "sinh": np.sinh, "cosh": np.cosh,
     "tanh": np.tanh, "sigmoid": lambda x: 1 / (1 + np.exp(-x)), "softplus": lambda x: np.log(1 + np.exp(x)),
     "erf": ERF, "relu": lambda x: np.where(x > 0, x, 0), "abs": np.abs, "sign": np.sign, "floor": np.floor,
 }  # fmt: skip
+UNARY |= {
+    "expm1": np.expm1, "cbrt": np.cbrt, "arcsinh": np.arcsinh, "erfc": special.erfc, "lgamma": special.gammaln,
+    "digamma": special.digamma, "trigamma": lambda x: special.polygamma(1, x), "silu": lambda x: x / (1 + np.exp(-x)),
+    "elu": lambda x: np.where(x > 0, x, np.exp(x) - 1), "softsign": lambda x: x / (1 + np.abs(x)),
+}  # fmt: skip
 ROWS += [Row(name, f"y[i,j] = {name}(x[i,j])", {"x": (3, 4)}, oracle) for name, oracle in UNARY.items()]
+ROWS += [
+    Row(name, f"y[i,j] = {name}(x[i,j] / 2)", {"x": "+(3, 4)"}, lambda x, f=oracle: f(x / 2))
+    for name, oracle in {"arcsin": np.arcsin, "arccos": np.arccos, "arctanh": np.arctanh, "log1p": np.log1p}.items()
+]
+ROWS += [
+    Row("arccosh", "y[i,j] = arccosh(x[i,j] + 1)", {"x": "+(3, 4)"}, lambda x: np.arccosh(x + 1)),
+    Row("clip", "y[i,j] = clip(x[i,j], a[i], b[j])", {"x": (3, 4), "a": (3,), "b": (4,)},
+        lambda x, a, b: np.minimum(np.maximum(x, a[:, None]), b)),
+    Row("clip to numbers", "y[i] = clip(x[i], -1/2, 1/2)", {"x": (9,)}, lambda x: np.clip(x, -0.5, 0.5)),
+]  # fmt: skip
 ROWS += [
     Row(name, f"y[i,j] = {name}(x[i,j])", {"x": "+(3, 4)"}, oracle)
     for name, oracle in {"log": np.log, "sqrt": np.sqrt}.items()
 ]
 ROWS += [
     Row(name, f"y[i,j] = {name}(x[i], z[j])", {"x": (3,), "z": (4,)}, lambda x, z, f=oracle: f(x[:, None], z))
-    for name, oracle in {"maximum": np.maximum, "minimum": np.minimum}.items()
+    for name, oracle in BINARY.items()
 ]
 
 

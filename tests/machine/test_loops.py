@@ -10,6 +10,7 @@ import pytest
 from einstan.calculus.program import Program
 from einstan.language import parse
 from einstan.language.errors import DataError, ExtentError
+from einstan.language.functions import FUNCTIONS
 from einstan.machine.loops import Tensor, evaluate
 from einstan.machine.numbers import EXACT, FLOAT_FUNCTIONS, FLOATS, DomainError
 from tests.machine.rows import ROWS, arrays
@@ -39,14 +40,19 @@ def test_a_program_gives_all_its_tensors():
 # ---- numbers ---------------------------------------------------------------------------------------------------------
 
 ARGUMENTS = {1: [(0.3,), (2.5,), (0.9,), (7.0,)], 2: [(1.5, 0.5), (2.0, -3.0)]}
-RANK = {"maximum": 2, "minimum": 2, "pow": 2, "pi": 0}
+ARGUMENTS[3] = [(0.3, -0.5, 0.7), (2.5, 1.0, 2.0), (0.5, 3.0, 2.0)]
+RANK = {name: len(row.parameters) for name, row in FUNCTIONS.items()}
+POSITIVE = ("log", "sqrt", "pow", "arccosh")
+INSIDE = {name: [(0.3,), (0.9,)] for name in ("arcsin", "arccos", "arctanh", "log1p")}
+INSIDE |= {name: [(0.3,), (3.7,), (0.6,), (7.5,)] for name in ("lgamma", "digamma", "trigamma")}
+INSIDE["arccosh"] = [(1.3,), (2.5,), (7.0,)]
 
 
 @pytest.mark.parametrize("function", FLOAT_FUNCTIONS)
 def test_50_digits_agree_with_floats(function):
-    for arguments in ARGUMENTS.get(RANK.get(function, 1), [()]):
-        for signs in ((1,), (-1,)) if function not in ("log", "sqrt", "pow") else ((1,),):
-            given = [signs[0] * a for a in arguments]
+    for arguments in INSIDE.get(function) or ARGUMENTS.get(RANK[function], [()]):
+        for sign in (1, -1) if function not in POSITIVE else (1,):
+            given = [sign * a for a in arguments]
             exact = EXACT.apply(function, *(Fraction(a) for a in given))
             assert float(exact) == pytest.approx(FLOATS.apply(function, *given), rel=2e-15, abs=1e-300)
 

@@ -13,28 +13,42 @@ from typing import Any
 
 import numpy as np
 
+from einstan.machine.backends.special import digamma, elu, erfc, lgamma, silu, softsign, trigamma
+
 Array = Any
 Ints = tuple[int, ...]
 
 # Each row: the call, with {0}, {1} for arguments and {out} for ", out=t" or nothing.
 UFUNCS: dict[str, str] = {
     "exp": "np.exp({0}{out})",
+    "expm1": "np.expm1({0}{out})",
     "log": "np.log({0}{out})",
+    "log1p": "np.log1p({0}{out})",
     "sqrt": "np.sqrt({0}{out})",
+    "cbrt": "np.cbrt({0}{out})",
     "sin": "np.sin({0}{out})",
     "cos": "np.cos({0}{out})",
     "tan": "np.tan({0}{out})",
     "arctan": "np.arctan({0}{out})",
+    "arcsin": "np.arcsin({0}{out})",
+    "arccos": "np.arccos({0}{out})",
+    "arctan2": "np.arctan2({0}, {1}{out})",
     "sinh": "np.sinh({0}{out})",
     "cosh": "np.cosh({0}{out})",
     "tanh": "np.tanh({0}{out})",
+    "arcsinh": "np.arcsinh({0}{out})",
+    "arccosh": "np.arccosh({0}{out})",
+    "arctanh": "np.arctanh({0}{out})",
     "sigmoid": "sigmoid({0})",
     "softplus": "softplus({0})",
     "erf": "erf({0})",
+    **{name: f"{name}({{0}})" for name in ("erfc", "lgamma", "digamma", "trigamma", "silu", "elu", "softsign")},
+    "clip": "np.clip({0}, {1}, {2}{out})",
     "relu": "np.maximum({0}, 0{out})",
     "abs": "np.abs({0}{out})",
     "sign": "np.sign({0}{out})",
     "floor": "np.floor({0}{out})",
+    "mod": "np.mod({0}, {1}{out})",
     "maximum": "np.maximum({0}, {1}{out})",
     "minimum": "np.minimum({0}, {1}{out})",
     "pow": "np.power({0}, {1}{out})",
@@ -398,6 +412,7 @@ HELPERS: dict[str, Callable[..., Any]] = {
     f.__name__: f
     for f in (
         *(sigmoid, softplus, erf, sigmoid_into, softplus_into, column_pairs, grams),
+        *(silu, elu, softsign, erfc, lgamma, digamma, trigamma),
         *(select, has_nan, extended_part, extended_sum),
         *(window, padded, reach, overlap, fits, inside, guarded, positions, scatter_add, overlap_add, gram),
         *(block, part, blas_gemm, running, others),
@@ -408,7 +423,7 @@ HELPERS: dict[str, Callable[..., Any]] = {
 def helper_source(name: str) -> str:
     """The text of a helper, without annotations, for generated code."""
     first = HELPERS[name].__code__.co_firstlineno
-    lines = _lines()[first:]
+    lines = _lines(HELPERS[name].__module__)[first:]
     lines = lines[: next((k for k, line in enumerate(lines) if line and line[0] != " "), len(lines))]
     while not lines[-1]:
         lines.pop()
@@ -418,6 +433,6 @@ def helper_source(name: str) -> str:
 
 
 @cache
-def _lines() -> list[str]:
-    """The lines of this module: finding a function in them is cheaper than `inspect.getsource`, which reads tokens."""
-    return inspect.getsource(sys.modules[__name__]).splitlines()
+def _lines(module: str) -> list[str]:
+    """The lines of a module: finding a function in them is cheaper than `inspect.getsource`, which reads tokens."""
+    return inspect.getsource(sys.modules[module]).splitlines()
