@@ -30,6 +30,7 @@ from einstan.calculus.passes import (
     require_tensor,
 )
 from einstan.calculus.program import Program, extents_behind, stated_extents
+from einstan.calculus.ranges import Ranges
 from einstan.calculus.simplify import simplify_sum
 from einstan.calculus.stable import stabilised
 from einstan.language.arguments import checked
@@ -150,7 +151,7 @@ def _contracted(
     names = ForwardNames(equation for equation in forward if not isinstance(seeds.get(equation.name), Const))
     assumptions = program.resolved_assumptions() if assume else ()
     # The forward tensors that a backward pass reads have the extents of their axes; others must be stated again.
-    stated = extents_behind(forward)
+    stated, ranges = extents_behind(forward), Ranges(forward)
     tied = letter == "d" and not batch and not zeros  # dU has the axes of U, which the forward pass reads
     readers: dict[Name, list[Equation]] = {}
     taken = scalars(*forward)
@@ -199,7 +200,7 @@ def _contracted(
         name = pass_name(letter, tensor)
         cotangents[tensor] = value if isinstance(value, Const) else Indexed(name)
         if not isinstance(value, Const) or tensor in wanted:
-            equations.append(pass_equation(name, tensor, batch, indices, value, stated, sized=not tied))
+            equations.append(pass_equation(name, tensor, batch, indices, value, stated, not tied, ranges))
     made = {equation.name for equation in equations}
     for tensor in wanted:
         if pass_name(letter, tensor) not in made:  # it cancels, as in x - x

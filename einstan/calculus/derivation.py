@@ -21,6 +21,7 @@ from einstan.calculus.partial import partial
 from einstan.calculus.program import Assumption, Program
 from einstan.calculus.proof import Proof, on_stated_ranges, prove
 from einstan.calculus.stable import stabilised
+from einstan.calculus.windows import opened
 from einstan.language.index import Index, slot
 from einstan.language.latex import latex
 from einstan.language.mathml import FONTS, row_of, wrapped
@@ -82,7 +83,9 @@ class Derivation:
         left, right, *known = on_stated_ranges(left, right, *definitions.values())
         meanings = {e.name: e for e in known}
         short = {u.name: meanings[u.name] for u in unfolded}  # most steps need no definition, which is quicker
-        return prove(left.rhs, right.rhs, short) or prove(left.rhs, right.rhs, meanings, whole.resolved_assumptions())
+        rules = whole.resolved_assumptions()
+        proof = prove(left.rhs, right.rhs, short) or prove(left.rhs, right.rhs, meanings, rules)
+        return proof or prove(*opened(left.rhs, right.rhs, meanings), {}, rules) or proof
 
     # ---- printing ----------------------------------------------------------------------------------------------------
 

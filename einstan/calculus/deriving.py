@@ -22,6 +22,7 @@ from einstan.calculus.partial import Differentiator, Term, denominator_indices, 
 from einstan.calculus.passes import between
 from einstan.calculus.program import Program, extents_behind, stated_extents
 from einstan.calculus.proof import prove
+from einstan.calculus.ranges import Ranges
 from einstan.calculus.simplify import simplify, simplify_product
 from einstan.calculus.stable import stabilised
 from einstan.calculus.stages import (
@@ -97,7 +98,7 @@ class _Deriving:
         hidden = (of,) if self.gradient else ()  # a gradient does not name the scalar itself
         self.names = ForwardNames(e for e in self.forward.values() if isinstance(e.name, str) and e.name not in hidden)
         self.assumptions = program.resolved_assumptions()
-        self.stated = extents_behind(program.resolved_all())
+        self.stated, self.ranges = extents_behind(program.resolved_all()), Ranges(self.forward.values())
         self.scalars = scalars(*self.forward.values())
 
     # ---- from the start ----------------------------------------------------------------------------------------------
@@ -142,6 +143,7 @@ class _Deriving:
             final = next((e for e in made if e.name == f"d{tensor}"), None)
             below = denominator_indices(readers[0], tensor, set(), self.scalars)
             apart = _apart(below)
+            self.ranges.learn(f"d{tensor}", below)
             own = derivative_name(tensor, len(below), str(tensor), len(below))
             readings = []
             for reader in readers:
@@ -224,7 +226,7 @@ class _Deriving:
         steps: list[Step] = []
         for reason, expr in stages:
             side = stated_extents(substitute(expr, letters), self.stated)  # type: ignore[arg-type]
-            equation = derived_equation(final.name, resolved.indices, side, self.stated)
+            equation = derived_equation(final.name, resolved.indices, side, self.stated, ranges=self.ranges, tied=True)
             if not steps or equation is not steps[-1].equation:
                 steps.append(Step(equation, reason))
         if last is None:

@@ -31,6 +31,7 @@ from einstan.calculus.passes import (
     require_tensor,
 )
 from einstan.calculus.program import Assumption, Program, extents_behind, stated_extents
+from einstan.calculus.ranges import Ranges
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.calculus.stable import stabilised
 from einstan.language.arguments import checked
@@ -84,7 +85,7 @@ def jvp(
     refuse_collisions(program, letter, "tangent of", live - set(directions))
     names = ForwardNames(forward)
     assumptions = program.resolved_assumptions() if assume else ()
-    stated = extents_behind(forward)
+    stated, ranges = extents_behind(forward), Ranges(forward)
     index = batch_index(batch, directions, scalars(*program))
 
     carried = Carried(forward, names.parts)
@@ -110,7 +111,7 @@ def jvp(
             name = tangents[equation.name] = pass_name(letter, equation.name)
             value = _total(parts, set(tangents.values()), stated, names, assumptions)
             carried.learn(name, equation.name, equation.indices, value, brackets)
-            equations.append(pass_equation(name, equation.name, index, equation.indices, value, stated))
+            equations.append(pass_equation(name, equation.name, index, equation.indices, value, stated, ranges=ranges))
     for name in () if zeros else directions:
         readers = [e.name for e in forward if name in reads[e.name] and e.name in live]
         if readers and name not in used:

@@ -19,6 +19,7 @@ from einstan.calculus.naming import ForwardNames, derived_equation
 from einstan.calculus.partial import Differentiator, Kinks, denominator_indices, only_compared, scalars
 from einstan.calculus.passes import reached
 from einstan.calculus.program import Program, extents_behind, stated_extents
+from einstan.calculus.ranges import Ranges
 from einstan.calculus.scales import is_quotient
 from einstan.calculus.simplify import simplify_product, simplify_sum
 from einstan.calculus.stable import stabilised
@@ -53,7 +54,8 @@ class Linearised:
         self.stated = extents_behind(self.forward.values())
         infinite = infinite_tensors(self.forward.values())
         self.brackets = written_brackets(self.forward.values(), self.forward.values()) if infinite else set()
-        self.cores = NamedCores(program, self.stated)
+        self.ranges = Ranges(self.forward.values())
+        self.cores = NamedCores(program, self.stated, self.ranges)
         self.live = self._live()
         self.widest = max(program.ranks.values(), default=0)
         self.inner: dict[Name, tuple[Index, ...]] = {}  # the indices of a tensor where it is read
@@ -168,7 +170,7 @@ class Linearised:
         total = shortest(assumed(self.names(total), self.assumptions))
         total = renamed(total, (*self.outer[self.of], *self.inner[self.wrt]), (*numerator, *slots))
         name = name or extended(self.of, len(numerator), self.wrt, len(slots))
-        return derived_equation(name, (*numerator, *slots), total, self.stated)
+        return derived_equation(name, (*numerator, *slots), total, self.stated, ranges=self.ranges)
 
     def needed(self, final: Equation) -> list[Equation]:
         """The equations of the program, and the cores that the result reads, directly or not."""

@@ -13,9 +13,10 @@ from einstan.calculus.collect import shortest, size
 from einstan.calculus.naming import Behind, derived_equation
 from einstan.calculus.partial import scalars
 from einstan.calculus.program import Program
+from einstan.calculus.ranges import Ranges
 from einstan.language.index import Index, fresh_name, lowered, slot
 from einstan.language.node import postorder
-from einstan.language.term import Equation, Expr, Indexed, Reduce, Sum, substitute
+from einstan.language.term import Equation, Expr, Indexed, Name, Reduce, Sum, substitute
 
 LONG = 40  # a core that is longer to read than this gets a name, contraction or not
 
@@ -23,9 +24,9 @@ LONG = 40  # a core that is longer to read than this gets a name, contraction or
 class NamedCores:
     """The cores that have names, behind the equations that are there already."""
 
-    def __init__(self, program: Program, stated: Sequence[Behind]) -> None:
+    def __init__(self, program: Program, stated: Sequence[Behind], ranges: Ranges) -> None:
         self.known = list(program.equations)
-        self.taken, self.stated = set(map(str, program.ranks)), stated
+        self.taken, self.stated, self.ranges = set(map(str, program.ranks)), stated, ranges
         self.scalars = scalars(*program.equations)
         self.equations: list[Equation] = []
         self._made: dict[Expr, tuple[str, tuple[int, ...]]] = {}  # by what they are; the order of their axes
@@ -36,7 +37,7 @@ class NamedCores:
         rhs = shortest(renamed(core, own, chosen))
         for known in self.known:  # perhaps an earlier derivative has it
             alike = str(known.name).rstrip("0123456789") == wanted.rstrip("0123456789")
-            if alike and derived_equation(known.name, chosen, rhs, self.stated) is known:
+            if alike and self._equation(known.name, chosen, rhs) is known:
                 return Indexed(known.name, tuple(map(slot, own)))
         arrangements = _arrangements(own)
         for arranged in arrangements:
@@ -50,8 +51,12 @@ class NamedCores:
         name = fresh_name(wanted, self.taken | gradients)
         self.taken.add(name)
         self._made[_plainly(core, arrangements[0])] = name, tuple(own.index(i) for i in arrangements[0])
-        self.equations.append(derived_equation(name, chosen, rhs, self.stated))
+        self.equations.append(self._equation(name, chosen, rhs))
+        self.ranges.learn(name, chosen)
         return Indexed(name, tuple(map(slot, own)))
+
+    def _equation(self, name: Name, indices: tuple[Index, ...], rhs: Expr) -> Equation:
+        return derived_equation(name, indices, rhs, self.stated, ranges=self.ranges)
 
 
 def is_worth_naming(core: Expr) -> bool:

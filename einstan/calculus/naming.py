@@ -12,6 +12,7 @@ from einstan.calculus.alpha import pattern, signature
 from einstan.calculus.assume import unified
 from einstan.calculus.parts import Parts
 from einstan.calculus.program import InPart
+from einstan.calculus.ranges import Ranges
 from einstan.calculus.simplify import simplify
 from einstan.language import well_named
 from einstan.language.dims import is_axis
@@ -93,14 +94,20 @@ def _is_worth_naming(node: Node) -> bool:
 
 
 def derived_equation(
-    name: Name, indices: tuple[Index, ...], rhs: Expr, where: Sequence[Behind] = (), sized: Sequence[Stated] = ()
+    name: Name,
+    indices: tuple[Index, ...],
+    rhs: Expr,
+    where: Sequence[Behind] = (),
+    sized: Sequence[Stated] = (),
+    ranges: Ranges | None = None,
+    tied: bool = False,
 ) -> Equation:
     """A derived equation with letters to read: its extents speak of its own indices, ``/ |n|`` where n is on the left.
 
     ``where`` are the extents that the equations behind it state; those that it needs are stated again.  ``sized`` are
-    extents that it states itself, of its own indices.
+    extents that it states itself, of its own indices; ``ranges`` says which others it has to, ``tied`` or not.
     """
-    if not where and not sized and not holds(rhs, Extent):
+    if not where and not sized and (ranges is None or ranges.plain) and not holds(rhs, Extent):
         return well_named(Equation(name, indices, rhs))
     letters = {index.dim: index.name for index in reversed((*indices, *map(_capital, bound_indices(rhs))))}
 
@@ -121,7 +128,8 @@ def derived_equation(
         if index.dim in parts and index.dim not in forms and index not in own:
             part = parts[index.dim]
             stated += [(index, part.extent)] if part.is_needed(index, plain.rhs) else []
-    return well_named(Equation(name, indices, plain.rhs, (*stated, *sized)))
+    made = Equation(name, indices, plain.rhs, (*stated, *sized))
+    return well_named(made if ranges is None else ranges.stated(made, tied))
 
 
 def _capital(index: Index) -> Index:

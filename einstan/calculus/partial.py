@@ -21,6 +21,7 @@ from einstan.calculus.assume import assumed
 from einstan.calculus.naming import ForwardNames, derived_equation
 from einstan.calculus.parts import shortest_named
 from einstan.calculus.program import Assumption, extents_behind, stated_extents
+from einstan.calculus.ranges import Ranges
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.language import parse_expression
 from einstan.language.dims import axis, loose
@@ -463,4 +464,4 @@ def partial(
     named = substitute(total, dict(zip(apart, denominators, strict=True)))
     before = equation.name if isinstance(equation.name, Partial) else Partial(equation.name, len(equation.indices), ())
     name = Partial(before.of, before.rank, (*before.wrt, (str(wrt), len(denominators))))
-    return derived_equation(name, (*equation.indices, *denominators), named, stated)  # type: ignore[arg-type]
+    return derived_equation(name, (*equation.indices, *denominators), named, stated, ranges=Ranges(behind))  # type: ignore[arg-type]

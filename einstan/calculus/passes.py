@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from einstan.calculus.naming import Behind, derived_equation
 from einstan.calculus.program import Program
+from einstan.calculus.ranges import Ranges
 from einstan.language.arguments import shown
 from einstan.language.dims import axis, loose
 from einstan.language.errors import ProgramError, nearest
@@ -89,6 +90,7 @@ def pass_equation(
     rhs: Expr,
     stated: Sequence[Behind] = (),
     sized: bool = True,
+    ranges: Ranges | None = None,
 ) -> Equation:
     """The equation of a tangent or cotangent of ``tensor``, with letters to read.
 
@@ -107,7 +109,9 @@ def pass_equation(
         if sized and index not in plain
     ]
     where += [(index, Affine(((Extent(Index(index.dim)), 1),))) for index in letters if index not in plain]
-    return derived_equation(name, (*letters, *indices), value, stated, where)
+    if ranges is not None:
+        ranges.learn(name, (*letters, *indices))
+    return derived_equation(name, (*letters, *indices), value, stated, where, ranges, tied=True)
 
 
 def plainly_read(expr: Expr) -> set[Index | None]:

@@ -5,8 +5,9 @@ The checker stands next to the type: a tensor defined twice, a cycle, a tensor o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 from einstan.language.dims import (
@@ -170,13 +171,15 @@ def prefix(equation: Equation) -> str:
 
 @remembered
 def reads(equation: Equation) -> tuple[Name, ...]:
-    """The tensors whose values or sizes the right side reads; ``|X.0|`` reads a size."""
+    """The tensors whose values or sizes the right side reads; ``|X.0|`` reads a size, which is no value of its own."""
     found: dict[Name, None] = dict.fromkeys(tensors(equation.rhs))
     if not equation.where and not holds(equation.rhs, Extent):
         return tuple(found)
     for node in preorder(equation.rhs, *(form for _, form in equation.where)):
         if isinstance(node, Extent) and is_axis(node.index.name):
-            found.setdefault(node.index.name.rpartition(".")[0])
+            name = node.index.name.rpartition(".")[0]
+            if name != str(equation.name):
+                found.setdefault(name)
     return tuple(found)
 
 
@@ -222,20 +225,33 @@ def extents_told(equation: Equation) -> list[tuple[Index, Affine]]:
         return []
     found = {index: form for index, form in equation.where if not is_axis(index.dim)}
     stated = {index.dim for index in found}  # two letters may run over one dimension
-    reads: dict[Index, dict[str, list[tuple[int, int]]]] = {}
+    reads: dict[Index, dict[str, list[Affine]]] = {}
     for index, place, form, _ in unguarded(equation):
         if not is_axis(index.dim) and index.dim not in stated:
-            alone = form.terms[0][1] if len(form.terms) == 1 else 0
-            reads.setdefault(index, {}).setdefault(place, []).append((alone, form.constant))
+            reads.setdefault(index, {}).setdefault(place, []).append(form)
     for index, places in reads.items():
         (place, forms), *others = places.items()
-        steps = {step for step, _ in forms}
-        if others or len(steps) > 1 or min(steps) < 1:
-            continue
-        (step,), most = steps, max(constant for _, constant in forms)
-        room = affine((Extent(Index(place)), 1), constant=-1 - most)
-        found[index] = affine((room, 1), constant=1) if step == 1 else affine((Quotient(room, step), 1), constant=1)
+        if not others and (room := _room(index, place, forms)) is not None:
+            found[index] = room
     return list(found.items())
+
+
+def _room(index: Index, place: str, forms: Sequence[Affine]) -> Affine | None:
+    """How far an index runs that keeps every form inside an axis: what the others in them leave, ``|b.0| - |m| + 1`` of
+    ``b[m+N]``."""
+    step, constant = forms[0].coefficient(index), max(form.constant for form in forms)
+    beside = {affine((form, 1), (index, -step), constant=-form.constant) for form in forms}
+    if step < 1 or len(beside) > 1:
+        return None
+    room = affine((Extent(Index(place)), 1), constant=-1 - constant)
+    for atom, k in beside.pop().terms:
+        if not (isinstance(atom, Extent) or (isinstance(atom, Index) and is_axis(atom.dim))):
+            return None
+        if isinstance(atom, Extent):
+            room = affine((room, 1), (atom, -k))
+        elif k > 0:
+            room = affine((room, 1), (Extent(Index(atom.dim)), -k), constant=k)
+    return affine((room if step == 1 else Quotient(room, step), 1), constant=1)
 
 
 def extents_behind(equations: Iterable[Equation]) -> list[tuple[Index, Affine] | InPart]:
@@ -256,12 +272,13 @@ def extents_in_part(equation: Equation) -> list[InPart]:
             continue
         reads = [(place, form) for other, place, form, _ in unguarded(equation) if other is index]
         whole = [place for place, form in reads if form.index is not None and (index, place) not in free]
-        shifts = [form.constant for _, form in reads if len(form.terms) == 1 and form.terms[0][1] == 1]
         longer = frozenset(place for other, place in free if other is index)
-        if whole:
+        inside = [form for place, form in reads if place in longer]
+        if len(longer) == 1 and all(len(form.terms) == 1 and form.terms[0][1] == 1 for form in inside):
+            room = affine((Extent(Index(*longer)), 1), constant=-max(form.constant for form in inside))
+            found.append(InPart(index, room, longer))
+        elif whole:
             found.append(InPart(index, affine((Extent(Index(whole[0])), 1)), longer))
-        elif len({place for place, _ in reads}) == 1 and len(shifts) == len(reads):
-            found.append(InPart(index, affine((Extent(Index(reads[0][0])), 1), constant=-max(shifts)), longer))
     return found
 
 
@@ -334,6 +351,8 @@ def _in_order(
                 done[name] = defined[name]
             elif name in open_now:
                 around = [*list(open_now)[list(open_now).index(name) :], name]
+                if any(read not in tensors(defined[by].rhs) for by, read in pairwise(around)):  # its size alone
+                    return _in_order(given, defined, {e.name: tuple(tensors(e.rhs)) for e in given})
                 raise ProgramError(
                     "the equations form a cycle: " + " reads ".join(str(n) for n in around),
                     **at(defined[name], around[1]),

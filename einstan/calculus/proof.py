@@ -16,16 +16,16 @@ from einstan.calculus.brackets import decided
 from einstan.calculus.canonical import canonical, common_denominator, expanded
 from einstan.calculus.naming import ForwardNames
 from einstan.calculus.partial import Differentiator, Kinks, inlined
-from einstan.calculus.program import Assumption, Program, extents_told, stated_extents
+from einstan.calculus.program import Assumption, Program, extents_in_part, extents_told, stated_extents
 from einstan.calculus.simplify import simplify, simplify_sum
 from einstan.calculus.symmetries import averaged, symmetries
-from einstan.language.dims import redimensioned
+from einstan.language.dims import UnionFind, redimensioned
 from einstan.language.errors import ClaimError
-from einstan.language.index import Affine, Index
+from einstan.language.index import Affine, Index, affine
 from einstan.language.node import holds, preorder, replace
 from einstan.language.term import ZERO, Add, Equation, Expr, Extent, Indexed, Name, Partial, neg, substitute
 
-RANGE = "range "  # and a number: the dimension of indices of which equations state how many values they take
+RANGE = "range"  # and a form: the dimension of indices of which equations state how many values they take
 
 
 @dataclass(frozen=True)
@@ -121,13 +121,45 @@ def prove_partial(claim: Equation, program: Program, kinks: Kinks | None = None)
 
 def on_stated_ranges(*equations: Equation) -> list[Equation]:
     """The equations with stated extents put in, and one dimension for all indices of which they state the same number
-    of values."""
+    of values, or the same form of the extents of axes."""
     stated = [pair for equation in equations for pair in extents_told(equation)]
-    if not stated:
+    parts = [each for equation in equations for each in extents_in_part(equation)]
+    if not (stated or parts):
         return list(equations)
-    dims = {index.dim: f"{RANGE}{form.constant}" for index, form in stated if not form.terms}
+    axes = [pair for equation in equations for pair in equation.where]
+    classes = UnionFind()
+    for index, form in (*((part.index, part.extent) for part in parts), *axes, *stated):
+        classes.union(index.dim, _range(form))
+    names: dict[str, str] = {}
+    for dim in sorted(classes.members(), key=lambda dim: not dim.startswith(f"{RANGE} ")):  # what says a form
+        names.setdefault(classes.find(dim), dim)
+    dims = {dim: names[classes.find(dim)] for dim in classes.members()}
     told = (Equation(e.name, e.indices, stated_extents(simplify(e.rhs), stated), e.where) for e in equations)
     return [redimensioned(equation, dims) for equation in told]  # type: ignore[misc]
+
+
+def same_ranges(told: Iterable[tuple[Index, Affine]]) -> dict[str, str]:
+    """The dimensions of indices that run equally far, to the first of them."""
+    first: dict[str, str] = {}
+    return {index.dim: first.setdefault(_range(form), index.dim) for index, form in told}
+
+
+def _range(form: Affine) -> str:
+    """The dimension of the indices that run so far: that of an axis, or ``range 1*x.0 2`` for ``|x.0| + 2``."""
+    terms = sorted((atom.index.dim, k) for atom, k in form.terms if isinstance(atom, Extent))
+    if len(terms) == 1 and not form.constant and terms[0][1] == 1:
+        return terms[0][0]
+    if len(terms) < len(form.terms):  # a quotient
+        by_axis = {node: Extent(Index(node.index.dim)) for node in preorder(form) if isinstance(node, Extent)}
+        return f"as long as {replace(form, by_axis)}"
+    return " ".join((RANGE, *(f"{k}*{dim}" for dim, k in terms), str(form.constant)))
+
+
+def _form(dim: str) -> Affine:
+    """The form that the name of a range says."""
+    _, *terms, constant = dim.split(" ")
+    pairs = (term.split("*") for term in terms)
+    return affine(*((Extent(Index(axis)), int(k)) for k, axis in pairs), constant=int(constant))
 
 
 def derived_partial(
@@ -147,11 +179,11 @@ def derived_partial(
 
 
 def _with_ranges(expr: Expr) -> Expr:
-    """The expression with extents of stated ranges as numbers; a used delta leaves them in its guard."""
+    """The expression with extents of stated ranges as what is stated; a used delta leaves them in its guard."""
     if not holds(expr, Extent):
         return expr
-    found = [node.index for node in preorder(expr) if isinstance(node, Extent) and node.index.dim.startswith(RANGE)]
-    return stated_extents(expr, [(index, Affine((), int(index.dim.removeprefix(RANGE)))) for index in found])
+    found = [node.index for node in preorder(expr) if isinstance(node, Extent)]
+    return stated_extents(expr, [(i, _form(i.dim)) for i in found if i.dim.startswith(f"{RANGE} ")])
 
 
 def with_definitions(expr: Expr, definitions: Mapping[Name, Equation]) -> Expr:

@@ -20,7 +20,7 @@ from einstan.calculus.canonical import expanded
 from einstan.calculus.proof import with_definitions
 from einstan.calculus.simplify import simplify
 from einstan.language.index import Affine, Index, affine, fresh_name, slot
-from einstan.language.node import Node, fold, preorder, rewrite
+from einstan.language.node import Node, fold, rewrite
 from einstan.language.term import (
     Apply,
     Const,
@@ -62,8 +62,6 @@ def _opened(expr: Expr, definitions: Mapping[Name, Equation]) -> Expr:
                 continue
             form, extent = range_of
             others = [factor for factor in node.factors if factor is not guard]
-            if not any(isinstance(inner, Indexed) and form in inner.slots for inner in preorder(*others)):
-                continue
             new = Index(fresh_name("P", taken), extent.index.dim)
             taken.add(new.name)
             difference = affine((form, 1), (new, -1))

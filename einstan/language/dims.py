@@ -89,15 +89,24 @@ def _related(equation: Equation) -> tuple[tuple[str, str | None], ...]:
                 found[left.dim, right.dim] = None
         elif isinstance(node, Index):
             found[node.dim, None] = None
-    stated = dict(equation.where)
-    for index in {index: None for index, _ in free}:  # where an extent is stated, its plain slots still agree
-        if index in stated:
-            shifted = {place for other, place, form, _ in unguarded(equation) if other is index and form.index is None}
-            agreeing = [place for other, place in free if other is index and place not in shifted]
-            if any(isinstance(atom, Extent) and atom.index.name in agreeing for atom, _ in stated[index].terms):
-                continue  # |t| = |x.0| - 2 says that it is a part of what it reads
-            found.update(dict.fromkeys((agreeing[0], other) for other in agreeing[1:]))
+    for index in {index: None for index, _ in free}:
+        places = agreeing(equation, index)
+        found.update(dict.fromkeys((places[0], other) for other in places[1:]))
     return tuple(found)
+
+
+def agreeing(equation: Equation, index: Index) -> list[str]:
+    """The axes that an index fills, where its extent is stated, and that are of one length all the same."""
+    stated = dict(equation.where).get(index)
+    if stated is None:
+        return []
+    reads = [(place, form, kept) for other, place, form, kept in unguarded(equation) if other is index]
+    whole = {place for place, form, kept in reads if form.index is not None and not kept}
+    whole -= {place for place, form, _ in reads if form.index is None}
+    found = [place for other, place in loose(equation) if other is index and place in whole]
+    if any(isinstance(atom, Extent) and atom.index.name in found for atom, _ in stated.terms):
+        return []  # |t| = |x.0| - 2 says that it is a part of what it reads
+    return found
 
 
 @remembered
@@ -138,15 +147,17 @@ def unguarded(equation: Equation) -> tuple[tuple[Index, str, Affine, bool], ...]
 
 
 def _ranged(bracket: Node) -> Index | None:
-    """The index that ``1[0 <= i < |n|]`` keeps in the range of another dimension."""
+    """The index that ``1[0 <= i < |n|]`` keeps in the range of another dimension, or in a part of its own."""
     if not (isinstance(bracket, Iverson) and bracket.relations == ("<=", "<")):
         return None
     form, high = bracket.operands[1:]
     extents = high.terms if isinstance(high, Affine) else ((high, 1),)
     index = form.index if isinstance(form, Affine) else None
-    if index is None or not all(isinstance(e, Extent) and e.index.dim != index.dim for e, _ in extents):
+    if index is None or not all(isinstance(e, Extent) for e, _ in extents):
         return None
-    return index
+    whole = len(extents) == 1 and extents[0][1] == 1 and not (isinstance(high, Affine) and high.constant)
+    own = [e for e, _ in extents if isinstance(e, Extent) and e.index.dim == index.dim]
+    return None if own and (whole or len(extents) > 1) else index
 
 
 @remembered

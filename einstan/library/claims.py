@@ -19,11 +19,12 @@ from einstan.calculus.coefficients import neg_simplified
 from einstan.calculus.collect import shortest, size
 from einstan.calculus.indicators import one_name
 from einstan.calculus.naming import ForwardNames, Stated, derived_equation
-from einstan.calculus.program import Assumption, Program
-from einstan.calculus.proof import Proof, differing_terms, prove, same_form, with_definitions
+from einstan.calculus.program import Assumption, Program, extents_told
+from einstan.calculus.program import stated_extents as stated_forms
+from einstan.calculus.proof import Proof, differing_terms, prove, same_form, same_ranges, with_definitions
 from einstan.calculus.simplify import simplify, simplify_sum
 from einstan.calculus.windows import opened, sized, stated_extents
-from einstan.language.dims import axis, redimensioned
+from einstan.language.dims import axis, is_axis, only_plain, redimensioned
 from einstan.language.document import Claim
 from einstan.language.effort import EffortError, effort
 from einstan.language.errors import EinstanError
@@ -173,10 +174,15 @@ def _asked(claim: Claim, part: Part) -> _Question:
     indices = tuple({index.name: index for index in (*claim.lhs.free, *claim.rhs.free)}.values())
     line = Equation(THE_CLAIM, indices, Apply("=", (claim.lhs, claim.rhs)), claim.where)
     whole = Program((*part.program.equations, line), part.program.assumptions)
-    resolved, where = whole.resolved(line).rhs, whole.resolved(line).where
-    assert isinstance(resolved, Apply)
-    dims = {dim: whole.dims.find(dim) for dim in part.program.dims.members()}
-    left, right = (one_name(part.with_derivatives(side, dims)) for side in resolved.arguments)
+    told = [(index, form) for e in whole.resolved_all() for index, form in extents_told(e) if form.terms]
+    alike = same_ranges(told)
+    asked = redimensioned(whole.resolved(line), alike)
+    assert isinstance(asked, Equation)
+    assert isinstance(asked.rhs, Apply)
+    found = {dim: whole.dims.find(dim) for dim in part.program.dims.members()}
+    dims = {dim: alike.get(root, root) for dim, root in found.items()}
+    sides = (one_name(part.with_derivatives(side, dims)) for side in asked.rhs.arguments)
+    left, right = (stated_forms(side, told) for side in sides)
     definitions = {name: _moved(e, dims) for name, e in part.behind(left, right).items()}
     read = tensors(left, right, *(e.rhs for e in definitions.values()))
     sizes = stated_extents(whole.resolved(e) for e in whole if e.where)
@@ -189,7 +195,7 @@ def _asked(claim: Claim, part: Part) -> _Question:
         name: _moved(e, dims) for name, e in part.behind(*(s for r in rules for s in (r.lhs, r.rhs))).items()
     }
     ties = {name: _moved(e, dims) for name, e in _tying(whole, part, read).items() if name not in definitions}
-    return _Question(left, right, definitions, rules, sizes, names, special, derived, where, ties)
+    return _Question(left, right, definitions, rules, sizes, names, special, derived, asked.where, ties)
 
 
 def _tying(whole: Program, part: Part, read: Iterable[Name]) -> dict[Name, Equation]:
@@ -197,11 +203,12 @@ def _tying(whole: Program, part: Part, read: Iterable[Name]) -> dict[Name, Equat
     a point has such sizes too."""
     axes = {whole.dims.find(axis(name, k)) for name in read for k in range(whole.ranks.get(name, 0))}
     found: dict[Name, Equation] = {}
-    for name in (equation.name for equation in part.program.equations if equation.where):
+    for name in (equation.name for equation in part.program.equations if equation.where or not only_plain(equation)):
         definition = part.definition(name)
-        for index, form in definition.where:
-            told = {whole.dims.find(node.index.dim) for node in preorder(form) if isinstance(node, Extent)}
-            if whole.dims.find(index.dim) in axes and axes & (told - {whole.dims.find(index.dim)}):
+        for index, form in dict.fromkeys((*definition.where, *extents_told(definition))):
+            own = whole.dims.find(index.dim)
+            told = {whole.dims.find(node.index.dim) for node in preorder(form) if isinstance(node, Extent)} - {own}
+            if axes & told and (own in axes or not is_axis(own)):
                 found |= {**part.behind(definition.rhs), name: definition}
     return found
 

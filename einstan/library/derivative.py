@@ -18,6 +18,7 @@ from einstan.calculus.backward import backward, joined
 from einstan.calculus.elimination import ORDERS, Jacobian, jacobian
 from einstan.calculus.partial import Kinks
 from einstan.calculus.passes import dependencies
+from einstan.calculus.ranges import Ranges
 from einstan.calculus.stable import runnable
 from einstan.calculus.structure import outer_factors, structured
 from einstan.language import latex
@@ -236,6 +237,7 @@ class Cores:
 def cores(program: calculus.Program, *names: Name) -> list[Cores]:
     """Equations of a program taken apart: an equation for each factor of each of their cores."""
     program = runnable(program)
+    ranges = Ranges(program.resolved_all())
     taken = {str(tensor) for tensor in program.ranks}
     known: dict[Expr, tuple[str, tuple[int, ...]]] = {}  # factors that differ in letters alone are one array
     made: list[Equation] = []
@@ -248,13 +250,14 @@ def cores(program: calculus.Program, *names: Name) -> list[Cores]:
             factors: list[tuple[str, tuple[int, ...]]] = []
             for factor in outer_factors(each.core):
                 free = tuple(index for index in factor.free if index in label)  # as they come in it, whatever they are
-                plain = tuple(Index(f"x{k}", index.dim) for k, index in enumerate(free))
-                key: Expr = substitute(factor, dict(zip(free, plain, strict=True)))  # type: ignore[assignment]
+                letters = tuple(Index(f"x{k}", index.dim) for k, index in enumerate(free))
+                key: Expr = substitute(factor, dict(zip(free, letters, strict=True)))  # type: ignore[assignment]
                 if key not in known:
                     own = tuple(index for index in label if index in free)
                     known[key] = fresh_name("core", taken), tuple(free.index(index) for index in own)
                     taken.add(known[key][0])
-                    made.append(Equation(known[key][0], own, factor, _stated(equation, own, factor)))
+                    plain = Equation(known[key][0], own, factor, _stated(equation, own, factor))
+                    made.append(ranges.stated(plain))
                 core, order = known[key]
                 factors.append((core, tuple(label[free[k]] for k in order)))
             terms.append(Term(tuple(label[index] for index in each.axes), tuple(factors)))

@@ -209,6 +209,27 @@ def running_logsumexp(x: Array) -> dict[str, Array]:
     return {"y": y, "L": (y**2).sum()}
 
 
+def first_window(c: Array, w: Array, v: Array, s: Array) -> dict[str, Array]:
+    Z = np.array([(c[i : i + len(w)] * w * v).sum() * s for i in range(len(c) - len(w) + 1)])
+    return {"Z": Z, "L": np.cos(Z[0])}
+
+
+def others_of_a_shift(c: Array) -> dict[str, Array]:
+    S = np.concatenate([[0, 0], c[:-2]])
+    e = S.sum() - S
+    return {"S": S, "e": e, "L": (e**2).mean()}
+
+
+def summed_windows(b: Array, c: Array) -> dict[str, Array]:
+    h = np.array([c[m] * b[m + 1 : m + 1 + len(b) - len(c)].sum() for m in range(len(c))])
+    return {"h": h, "L": h.sum()}
+
+
+def driven(y: Array, x: Array, a: Array, b: Array) -> dict[str, Array]:
+    e = y - a * x[2:] - b * x[:-2]
+    return {"e": e, "L": (e**2).sum()}
+
+
 ROWS = [
     Row("regression", "Z[n] = X[n,K] w[K]\ne[n] = y[n] - Z[n]\nL = e[N]^2 / |N|",
         {"X": [[1, 2], [0.5, -1], [2, 0.25]], "w": [0.5, -1], "y": [1, 2, -0.5]}, regression, "w"),
@@ -256,4 +277,18 @@ ROWS = [
     Row("lines that the loss does not rest on", "other[n] = u[n] v[n]\nL = mean[N](y[N]^2)",
         {"u": [1.0, 2.0], "v": [3.0, 0.5], "y": [0.5, -1.5]},
         lambda u, v, y: {"other": u * v, "L": (y**2).mean()}, "y"),
+    Row("one entry of a window", "Z[i] = sum[M](c[i+M] w[M] v[M]) s\nL = cos(Z[0])",
+        {"c": [1.6875, -1.4375, -1.25, -0.3125], "w": [0.75, 1.0625], "v": [0.5, -2.0], "s": 0.5}, first_window,
+        "c w v s", features=frozenset({"window", "entry"})),
+    Row("all others of a shifted vector", "S[l] = pad(c[l-2]) where |l| = |c.0|\n"
+        "e[i] = sum[N](1[N != i] S[N]) where |i| = |S.0|\nL = mean[K](e[K]^2)", {"c": [0.5, -1.25, 2.0, 0.75]},
+        others_of_a_shift, "c", features=frozenset({"pad", "guard"})),
+    Row("as many terms as there are results", "Z[i] = c[K]^2 where |i| = |c.0|, |K| = |Z.0|\nL = mean[I](Z[I])",
+        {"c": [0.5, -1.25, 2.0]}, lambda c: {"Z": np.repeat((c**2).sum(), len(c)), "L": (c**2).sum()}, "c"),
+    Row("windows as long as what is left", "h[m] = c[m] sum[N](b[m+N+1])\nL = sum[K](h[K])",
+        {"b": [-1.375, -1.625, -1.0625, -0.5, -0.3125], "c": [1.5, -0.6875]}, summed_windows, "b c",
+        features=frozenset({"window"})),
+    Row("two lags and a target", "e[t] = y[t] - a x[t+2] - b x[t]\nL = sum[T](e[T]^2)",
+        {"x": [1.0, 3, 2, 5, 4], "y": [0.5, -1, 2], "a": 0.3, "b": -0.2}, driven, "a b x y",
+        features=frozenset({"window"})),
 ]  # fmt: skip

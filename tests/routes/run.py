@@ -149,11 +149,6 @@ class Refusal:
 
 REFUSALS = [
     Refusal(("source()",), "no value of", "code for any size is planned at sizes that stand for all"),
-    # Known, and to be mended; none of them is a number that is wrong.
-    Refusal(("orders of a derivative", "derivative", "hessian"), "the extent of",
-            "a core that a Jacobian names does not say an extent that nothing which it reads tells"),
-    Refusal(("partial", "parsed partial"), "has two sizes", "a window that is read at one entry is a plain read"),
-    Refusal((), "the equations form a cycle", "an extent that a result tells by way of what it is made of"),
 ]  # fmt: skip
 
 

@@ -1,0 +1,92 @@
+"""How far the indices of a derived equation run, where what it reads would tell something else, or nothing.
+
+A delta that is used up can leave an index alone in an axis that is longer than its own: with ``Z[i] = c[i+M] w[M]``
+the derivative of ``Z[0]`` by w reads ``c[m]``, which by itself would say that c and w are of one length.  Then the
+index says how far it runs, ``c[m] where |m| = |w.0|``, and where it fills other axes too, the longer one is bounded
+besides, ``1[0 <= m < |c.0|] c[m] v[m] where |m| = |w.0|``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from einstan.calculus.delta import range_guard
+from einstan.language.dims import UnionFind, agreeing, axis, is_axis, loose, only_plain, relate, unguarded
+from einstan.language.index import Affine, Index, affine
+from einstan.language.node import Node, holds, preorder, rewrite
+from einstan.language.term import Delta, Equation, Expr, Extent, Indexed, Name, Partial, bound_indices, mul
+
+Where = dict[Index, Affine]
+
+
+class Ranges:
+    """The classes of equal axes of the equations behind a derived one, which are resolved: their indices have the
+    dimensions of the program."""
+
+    def __init__(self, behind: Iterable[Equation]) -> None:
+        self.behind = tuple(behind)
+        self.plain = all(map(only_plain, self.behind))  # whatever is derived reads each axis along its own dimension
+        self.classes = UnionFind()
+        for equation in () if self.plain else self.behind:
+            relate(equation, self.classes)
+
+    def learn(self, name: Name, indices: Iterable[Index]) -> None:
+        """A derived tensor that others may read."""
+        for position, index in enumerate(indices) if not self.plain else ():
+            self.classes.union(index.dim, axis(name, position))
+
+    def stated(self, equation: Equation, tied: bool = False) -> Equation:
+        """The equation with what it has to say of its ranges.  Where its name says how far the indices of the left side
+        run, as ``dL/dX[m,p]`` does, it is ``tied``."""
+        if self.plain:
+            return equation
+        where, guards = dict(equation.where), dict[tuple[Index, str], Expr]()
+        named = set(equation.indices) if tied or isinstance(equation.name, Partial) else set()
+        named |= _equal_to_others(equation) - set(equation.indices)
+        for index in dict.fromkeys((*equation.indices, *bound_indices(equation.rhs))):
+            own, longer = self._read(equation, index)
+            if len({self.classes.find(place) for place in (*own, *longer)}) > 1:
+                bare = (place for place, kept in longer.items() if not kept)
+                guards |= {(index, place): range_guard(affine((index, 1)), Index(place)) for place in bare}
+            if index not in where and (longer or not (own or index in named)):
+                where |= self._extent(index)
+        if not guards and len(where) == len(equation.where):
+            return equation
+        return Equation(equation.name, equation.indices, _guarded(equation.rhs, guards), tuple(where.items()))
+
+    def _read(self, equation: Equation, index: Index) -> tuple[dict[str, bool], dict[str, bool]]:
+        """The axes that an index fills and that would be of one length, those of its own dimension and others, each
+        with whether brackets keep every read inside."""
+        free, places = set(loose(equation)), dict[str, bool]()
+        agree, classes = set(agreeing(equation, index)), self.classes
+        for other, place, form, kept in unguarded(equation):
+            if other is form.index is index and (place in agree or (index, place) not in free):
+                places[place] = kept and places.get(place, True)
+        here = classes.find(index.dim)
+        own = {place: kept for place, kept in places.items() if place not in classes or classes.find(place) == here}
+        return own, {place: kept for place, kept in places.items() if place not in own}
+
+    def _extent(self, index: Index) -> Where:
+        dim = self.classes.find(index.dim)
+        return {index: affine((Extent(Index(dim)), 1))} if is_axis(dim) else {}
+
+
+def _equal_to_others(equation: Equation) -> set[Index]:
+    """The indices that a delta sets equal to another: ``δ[J,j]``."""
+    deltas = (node for node in preorder(equation.rhs) if isinstance(node, Delta)) if holds(equation.rhs, Delta) else ()
+    pairs = ((node.left.index, node.right.index) for node in deltas)
+    return {index for left, right in pairs if left is not None and right is not None for index in (left, right)}
+
+
+def _guarded(expr: Expr, guards: Mapping[tuple[Index, str], Expr]) -> Expr:
+    """Every read of a longer axis in its bracket."""
+    if not guards:
+        return expr
+
+    def rule(node: Node) -> Node:
+        if not isinstance(node, Indexed):
+            return node
+        places = ((form.index, axis(node.tensor, k)) for k, form in enumerate(node.slots) if form.index is not None)
+        return mul((*(guards[place] for place in places if place in guards), node))
+
+    return rewrite(expr, rule)  # type: ignore[return-value]
