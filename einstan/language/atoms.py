@@ -21,6 +21,7 @@ from einstan.language.functions import FUNCTIONS, SPELLINGS
 from einstan.language.surface import (
     BINDERS,
     CALLABLE,
+    DEFINED,
     RESERVED,
     Binder,
     Bracket,
@@ -146,7 +147,7 @@ class Atoms(Derivatives):
         start = token.start
         if name in ("δ", "delta"):
             return (yield self.kronecker())
-        if name in BINDERS:
+        if name in BINDERS or (name in DEFINED and self.is_called()):
             return (yield self.binder())
         if name == "pad":
             return (yield self.pad())
@@ -217,6 +218,28 @@ class Atoms(Derivatives):
         if more or not isinstance(access, Ref) or not access.slots or isinstance(access.name, Partial):
             self.fail(problem, (token.start, self.last_end), "pad(X[i+J-1])")
         return Pad((token.start, self.last_end), access)
+
+    def is_called(self) -> bool:
+        """Whether a round bracket is glued to the name that stands here, or to its slots.  A blank between them could
+        mean either, and is refused."""
+        behind = 1
+        if self.ahead(1).text in ("[", "_"):
+            behind += self.ahead(1).text == "_"
+            depth = 0
+            while self.ahead(behind).kind != "end":
+                text = self.ahead(behind).text
+                depth += (text in ("[", "{")) - (text in ("]", "}"))
+                behind += 1
+                if not depth:
+                    break
+        opening = self.ahead(behind)
+        if opening.text != "(" or opening.kind != "mark":
+            return False
+        if not opening.glued and self.token.raw:
+            name, before, behind = self.token.text, self.text[: opening.start].rstrip(), self.text[opening.start :]
+            problem = f"{name} in front of a bracket is a reduction or a tensor"
+            self.fail(problem, (self.token.start, opening.end), (before + behind, f"{before} * {behind}"))
+        return True
 
     def binder(self) -> Task[Surface]:
         token = self.advance()

@@ -11,7 +11,7 @@ from einstan.language.environment import Environment, Names
 from einstan.language.errors import NotationError
 from einstan.language.index import Affine, Quotient, affine
 from einstan.language.refusals import ambiguous, bound_again, not_affine
-from einstan.language.sugar import chain, padded, softmax
+from einstan.language.sugar import REDUCED, chain, padded, softmax
 from einstan.language.surface import (
     Binder,
     Bracket,
@@ -170,6 +170,13 @@ class Scope(Names):
             raise self.fail(f"{node.operation} binds an index twice", node.letters[-1].span)
         indices = tuple(self.new_index(name) for name in names)
         body = yield self.expression(node.body, {**env, **dict(zip(names, indices, strict=True))})
+        if node.operation in REDUCED:
+            for index in indices:
+                if index not in body.free:
+                    raise self.fail(
+                        f"{node.operation}[{index.name}] of what does not depend on {index.name}", node.span
+                    )
+            return REDUCED[node.operation](indices, body)
         return sum_over(indices, body) if node.operation == "sum" else Reduce(node.operation, indices, body)
 
     def check_shadow(self, node: Binder, env: Environment) -> None:

@@ -30,6 +30,7 @@ from einstan.language.surface import (
     Surface,
     Task,
     Term,
+    looks_called,
     only_part,
 )  # fmt: skip
 from einstan.language.term import Apply, Const, Equation, Expr, Extent, Mul, Partial, Sum, mul
@@ -170,8 +171,7 @@ class LatexWriter(Writer):
             if position:
                 before = parts[position - 1]
                 digits = isinstance(part, Number | Bracket) and isinstance(before, Number | Bracket)
-                deviation = isinstance(before, Ref) and before.name == "σ" and not before.slots
-                self.put(r" \cdot " if digits or deviation else " ")
+                self.put(r" \cdot " if digits or looks_called(before) else " ")
             if isinstance(part, Binder) and final and position == len(parts) - 1:
                 yield self.write(part)
             else:

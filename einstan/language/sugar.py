@@ -1,6 +1,10 @@
-"""Spellings that stand for a pattern of terms: softmax, zero padding, and the operands of an Iverson bracket.
+"""Spellings that stand for a pattern of terms: softmax, deviations and norms, zero padding, and the operands of an
+Iverson bracket.
 
     softmax[k](u)       exp(u - logsumexp[K](u with K for k))
+    var[K](u)           mean[K]((u - mean[K2](u with K2 for K))^2), over the whole population: 1/|K|
+    std[K](u)           sqrt(var[K](u))
+    norm[K](u)          sqrt(sum[K](u^2)), which has no derivative where it is 0: NaN
     pad(X[i+J-1])       1[0 <= i+J-1 < |X.0|] X[i+J-1]
 
 The parser makes the pattern, the printer recognises exactly it.
@@ -30,8 +34,10 @@ from einstan.language.term import (
     bound_indices,
     mul,
     neg,
+    power,
     rebound,
     substitute,
+    sum_over,
 )  # fmt: skip
 
 # ---- softmax ---------------------------------------------------------------------------------------------------------
@@ -84,6 +90,33 @@ def anonymous(root: Node) -> Node:
 
     heights.clear()
     return fold(root, rule)[0]
+
+
+# ---- deviations and norms --------------------------------------------------------------------------------------------
+
+
+def variance(indices: tuple[Index, ...], body: Expr) -> Expr:
+    """The mean square of what is left of the mean."""
+    taken = {index.name for index in (*body.free, *bound_indices(body), *indices)}
+    inner = {}
+    for index in indices:
+        inner[index] = Index(fresh_name(index.name, taken), index.dim)
+        taken.add(inner[index].name)
+    inside = substitute(body, inner)
+    assert isinstance(inside, Expr)
+    apart = add((body, neg(Reduce("mean", tuple(inner.values()), inside))))
+    return Reduce("mean", indices, power(apart, 2))
+
+
+def deviation(indices: tuple[Index, ...], body: Expr) -> Expr:
+    return Apply("sqrt", (variance(indices, body),))
+
+
+def norm(indices: tuple[Index, ...], body: Expr) -> Expr:
+    return Apply("sqrt", (sum_over(indices, power(body, 2)),))
+
+
+REDUCED = {"var": variance, "std": deviation, "norm": norm}
 
 
 # ---- zero outside ----------------------------------------------------------------------------------------------------

@@ -28,7 +28,8 @@ Value = TypeVar("Value")
 Task = Generator[Any, Any, Value]
 
 BINDERS = ("sum", *REDUCTIONS, "softmax")
-CALLABLE = (*FUNCTIONS, *SPELLINGS, *BINDERS, "pad")
+DEFINED = ("var", "std", "norm")  # reductions where they are called, and else names as good as any
+CALLABLE = (*FUNCTIONS, *SPELLINGS, *BINDERS, *DEFINED, "pad")
 # Names that cannot be tensors.  ``σ`` is a function only where it is applied: papers use it for a deviation too.
 # Words of Python and of mathematics read as prose are none either: ``X[i] if 1 else 0`` is no product of four tensors.
 WORDS = ("delta", "δ", "pad", "where", "claim", "refute", "assume", "given", "convention")
@@ -213,6 +214,11 @@ def alone(*parts: Surface, sign: int = 1) -> Expression:
     """An expression of one product."""
     span = (parts[0].span[0], parts[-1].span[1])
     return Expression(span, (Term(span, sign, tuple((part, False) for part in parts)),))
+
+
+def looks_called(node: Surface) -> bool:
+    """Whether a tensor in front of a bracket would be read as a call: ``σ (x)``, ``var[n] (x)``."""
+    return isinstance(node, Ref) and (node.name in DEFINED or (node.name == "σ" and not node.slots))
 
 
 def is_numeric(node: Surface) -> bool:

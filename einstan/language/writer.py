@@ -29,6 +29,7 @@ from einstan.language.surface import (
     Task,
     Term,
     is_numeric,
+    looks_called,
     looks_like_derivative,
     run,
 )  # fmt: skip
@@ -171,10 +172,9 @@ class Writer:
             coefficient = coefficient and numeric
 
     def separates(self, before: tuple[Surface, bool], part: Surface) -> bool:
-        """Whether side by side would be read otherwise: behind a divisor, and for ``σ (x)``."""
+        """Whether side by side would be read otherwise: behind a divisor, and for ``σ (x)`` and ``var[n] (x)``."""
         bracketed = isinstance(part, Expression) or (isinstance(part, Power) and isinstance(part.base, Expression))
-        applied = isinstance(before[0], Ref) and before[0].name == "σ" and not before[0].slots and bracketed
-        return before[1] or applied
+        return before[1] or (bracketed and looks_called(before[0]))
 
     def bracket(self, node: Bracket) -> Task[None]:
         if not node.relations:

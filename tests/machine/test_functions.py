@@ -262,3 +262,36 @@ def test_rational_values_stay_rational(name, point, value):
 def test_a_remainder_of_decimals_has_the_sign_of_the_divisor(x, y):
     found = EXACT.apply("mod", Decimal(x), Fraction(y))
     assert found == Fraction(x) % Fraction(y)
+
+
+# ---- reductions that are written out ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "oracle"),
+    [
+        ("s[n] = std[K](x[n,K])", lambda x: x.std(axis=1)),
+        ("s[n] = var[K](x[n,K])", lambda x: x.var(axis=1)),
+        ("s[n] = norm[K](x[n,K])", lambda x: np.linalg.norm(x, axis=1)),
+        ("s = std[N,K](x[N,K])", lambda x: x.std()),
+        ("s = norm[N,K](x[N,K])", np.linalg.norm),
+    ],
+)
+def test_deviations_and_norms(text, oracle):
+    x = np.random.default_rng(3).normal(2, 3, (4, 5))
+    equation = es.parse(text)
+    np.testing.assert_allclose(equation(x=x), oracle(x), rtol=1e-14)
+    slopes = es.Program([equation, es.parse("L = s^2" if text.startswith("s =") else "L = s[N]^2")])
+    made = es.Program([*slopes, *slopes.backward("L", ["x"])]).compile(outputs=["dx"])(x=x)["dx"]
+    step = 1e-6
+    for at in [(0, 0), (3, 4)]:
+        moved = [x.copy(), x.copy()]
+        moved[0][at], moved[1][at] = x[at] + step, x[at] - step
+        up, down = ((np.square(oracle(m))).sum() for m in moved)
+        assert made[at] == pytest.approx((up - down) / (2 * step), rel=1e-7)
+
+
+def test_a_norm_has_no_derivative_at_zero():
+    slope = es.parse("r = norm[K](x[K])").partial("x")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        assert np.isnan(slope(x=np.zeros(3))).all()

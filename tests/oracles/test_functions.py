@@ -74,3 +74,22 @@ def test_value_and_derivatives(name: str) -> None:
             second = first.partial(letter)
             digits = 1e-9 if name == "lgamma" else 1e-10
             np.testing.assert_allclose(values(second, given), curvature.numpy(), rtol=digits, atol=1e-12)
+
+
+REDUCTIONS = {
+    "var": lambda x: x.var(dim=1, unbiased=False),
+    "std": lambda x: x.std(dim=1, unbiased=False),
+    "norm": lambda x: x.norm(dim=1),
+}
+
+
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_reductions(name: str) -> None:
+    x = np.random.default_rng(1).normal(2, 3, (4, 5))
+    theirs = torch.tensor(x, requires_grad=True)
+    value = REDUCTIONS[name](theirs)
+    (slope,) = torch.autograd.grad((value**2).sum(), theirs)
+    program = es.Program(f"s[n] = {name}[K](x[n,K])\nL = s[N]^2")
+    np.testing.assert_allclose(program.compile()(x=x)["s"], value.detach().numpy(), rtol=1e-12)
+    both = es.Program([*program, *program.backward("L", ["x"])])
+    np.testing.assert_allclose(both.compile(outputs=["dx"])(x=x)["dx"], slope.numpy(), rtol=1e-11, atol=1e-13)
