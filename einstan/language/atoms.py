@@ -227,8 +227,7 @@ class Atoms(Derivatives):
             behind += self.ahead(1).text == "_"
             depth = 0
             while self.ahead(behind).kind != "end":
-                text = self.ahead(behind).text
-                depth += (text in ("[", "{")) - (text in ("]", "}"))
+                depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(self.ahead(behind).text, 0)
                 behind += 1
                 if not depth:
                     break
@@ -236,9 +235,9 @@ class Atoms(Derivatives):
         if opening.text != "(" or opening.kind != "mark":
             return False
         if not opening.glued and self.token.raw:
-            name, before, behind = self.token.text, self.text[: opening.start].rstrip(), self.text[opening.start :]
-            problem = f"{name} in front of a bracket is a reduction or a tensor"
-            self.fail(problem, (self.token.start, opening.end), (before + behind, f"{before} * {behind}"))
+            before, rest = self.text[: opening.start].rstrip(), self.text[opening.start :]
+            problem = f"{self.token.text} in front of a bracket is a reduction or a tensor"
+            self.fail(problem, (self.token.start, opening.end), (before + rest, f"{before} * {rest}"))
         return True
 
     def binder(self) -> Task[Surface]:
