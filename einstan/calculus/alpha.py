@@ -14,11 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
-from typing import Literal, TypeVar
-from weakref import WeakKeyDictionary
+from typing import TypeVar
 
 from einstan.language.index import Affine, Index
-from einstan.language.node import Node, fold
+from einstan.language.node import Node, fold, note
 from einstan.language.term import (
     Add,
     Apply,
@@ -40,11 +39,6 @@ from einstan.language.term import (
 Item = TypeVar("Item")
 TRIES = 120
 
-# The representative; True where a node is its own, so that the cache keeps no node alive.
-_alpha: WeakKeyDictionary[Node, Node | Literal[True]] = WeakKeyDictionary()
-_signatures: WeakKeyDictionary[Node, bytes] = WeakKeyDictionary()
-_colours: WeakKeyDictionary[Node, bytes] = WeakKeyDictionary()
-
 
 def alpha(expr: Expr) -> Expr:
     """The representative of all expressions that differ from this one in bound letters and order alone."""
@@ -60,14 +54,19 @@ def pattern(expr: Expr) -> tuple[Node, tuple[Index, ...]]:
 
 def signature(expr: Expr) -> bytes:
     """A cheap digest that equal expressions share whatever their letters: what may be compared in full."""
-    return fold(expr, _signature, known=_signatures.get)
+    return _noted_signature(expr) or fold(expr, _signature, known=_noted_signature)
 
 
 def _signature(node: Node, below: tuple[bytes, ...]) -> bytes:
     if isinstance(node, Index | Extent):
         return type(node).__name__.encode()
-    found = _signatures[node] = _mixed(node, below)
+    found = _mixed(node, below)
+    note(node, signature, found)
     return found
+
+
+def _noted_signature(node: Node) -> bytes | None:
+    return node.notes.get(signature)
 
 
 # ---- arranging -------------------------------------------------------------------------------------------------------
@@ -86,7 +85,7 @@ def _arrange(root: Node, depth: int) -> Node:
             stack.pop()
             continue
         kept = depth == 0 or not node.binds  # what binds nothing is arranged alike at every level
-        found = _alpha.get(node) if kept and node.children else None
+        found = node.notes.get(alpha) if kept and node.children else None
         if found is None:
             if isinstance(node, Sum | Reduce):
                 found = _renamed(node, depth)
@@ -97,7 +96,7 @@ def _arrange(root: Node, depth: int) -> Node:
                     continue
                 found = _sorted(node, tuple([memo[child] for child in node.children]))
             if kept and node.children:
-                _alpha[node] = True if found is node else found
+                note(node, alpha, True if found is node else found)  # without a cycle
         stack.pop()
         memo[node] = node if found is True else found
     return memo[root]
@@ -213,7 +212,7 @@ def _colour(root: Node, colours: Mapping[Index, bytes]) -> bytes:
 
     # What holds no marked index looks the same under all colours, and is remembered.
     def known(node: Node) -> bytes | None:
-        return _colours.get(node) if scoped is not None and scoped.isdisjoint(node.free) else None
+        return node.notes.get(_colour) if scoped is not None and scoped.isdisjoint(node.free) else None
 
     def rule(node: Node, below: tuple[bytes, ...]) -> bytes:
         if isinstance(node, Index):
@@ -222,7 +221,7 @@ def _colour(root: Node, colours: Mapping[Index, bytes]) -> bytes:
             return b"Extent " + node.index.dim.encode()
         found = _mixed(node, below)
         if scoped is not None and scoped.isdisjoint(node.free):
-            _colours[node] = found
+            note(node, _colour, found)
         return found
 
     return fold(root, rule, known=known)

@@ -180,8 +180,9 @@ def _contracted(
         for equation in consumers:
             terms = _terms(tensor, apart, equation.rhs, names, kinks)
             reached_by_value = reached_by_value or bool(terms)
-            above = _access(cotangents[equation.name], batch, equation.lhs.slots)
-            held, written = carried.at(equation.name, equation.lhs.slots), carried.written(equation)
+            slots = equation.lhs.slots
+            above = _access(cotangents[equation.name], batch, slots)
+            held, written = carried.at(equation.name, slots), carried.written(equation)
             for term in terms:
                 whole = carried.opened(term, written, above)
                 beside = (*carried.needed(term, tensor, held), above)

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
-from typing import NamedTuple
-from weakref import WeakKeyDictionary
+from typing import Literal, NamedTuple
 
 from einstan.calculus.coefficients import coefficient_of, is_negative
 from einstan.calculus.simplify import like_term_keys, simplify, simplify_product
 from einstan.language.index import Index
-from einstan.language.node import Node, fold, holds, preorder, rewrite
+from einstan.language.node import Node, fold, holds, note, preorder, rewrite
 from einstan.language.term import (
     MINUS_ONE,
     ONE,
@@ -50,9 +49,6 @@ class Part(NamedTuple):
     product: Expr
 
 
-_known: WeakKeyDictionary[Node, Expr | bool] = WeakKeyDictionary()  # True for a node that stays itself
-
-
 def cancelled(expr: Expr, value: Callable[[Expr], Expr] | None = None) -> Expr:
     """A simplified expression without what cancels across the brackets of a sum.
 
@@ -69,14 +65,14 @@ def cancelled(expr: Expr, value: Callable[[Expr], Expr] | None = None) -> Expr:
                 break
             result = shorter
         if value is None:
-            _known[node] = True if result is node else result  # type: ignore[assignment]
+            note(node, cancelled, True if result is node else result)
         return result
 
     def known(node: Node) -> Node | None:
         if not holds(node, Add) or isinstance(node, Iverson):
             return node
-        found = _known.get(node) if value is None else None
-        return node if found is True else found or None
+        found: Node | Literal[True] | None = node.notes.get(cancelled) if value is None else None
+        return node if found is True else found
 
     return fold(expr, rule, known=known)  # type: ignore[return-value]
 

@@ -12,7 +12,6 @@ from fractions import Fraction
 from functools import cache
 from math import prod
 from typing import Literal
-from weakref import WeakKeyDictionary
 
 from einstan.calculus.alpha import alpha, signature
 from einstan.calculus.coefficients import coefficient_of, is_negative, neg_simplified, scaled
@@ -29,7 +28,7 @@ from einstan.calculus.simplify import (
 from einstan.language import parse_expression
 from einstan.language.functions import FUNCTIONS
 from einstan.language.index import Affine, Index, affine, slot
-from einstan.language.node import Node, fold, replace
+from einstan.language.node import Node, fold, note, replace
 from einstan.language.term import (
     ONE,
     Add,
@@ -57,22 +56,15 @@ POWER = 6
 # Nobody reads on beyond this: for people, less is multiplied out.
 READABLE = 64
 
-# True where an expression is its own canonical form, so that the cache keeps no node alive.
-_canonical: WeakKeyDictionary[Node, Node | Literal[True]] = WeakKeyDictionary()
-# What one pass of `expanded` makes of a node, with exponentials merged and without.
-_expansions: dict[bool, WeakKeyDictionary[Node, Node | Literal[True]]] = {
-    True: WeakKeyDictionary(),
-    False: WeakKeyDictionary(),
-}
-
 
 def canonical(expr: Expr) -> Expr:
     """One representative for all expressions that the rules of the calculus make equal."""
-    found = _canonical.get(expr)
+    found: Expr | Literal[True] | None = expr.notes.get(canonical)
     if found is None:
         result = alpha(expanded(simplify(expr)))
-        found = _canonical[expr] = True if result is expr else result
-    return expr if found is True else found  # type: ignore[return-value]
+        found = True if result is expr else result  # without a cycle
+        note(expr, canonical, found)
+    return expr if found is True else found
 
 
 # ---- multiplying out -------------------------------------------------------------------------------------------------
@@ -85,15 +77,15 @@ def expanded(expr: Expr, merge: bool = True) -> Expr:
     apart where they are worth keeping, as S[n,c] S[n,k] is.
     """
 
-    passed = _expansions[merge]
+    key = expanded, merge
 
     def known(node: Node) -> Node | None:
-        found = passed.get(node)
+        found: Node | Literal[True] | None = node.notes.get(key)
         return node if found is True else found
 
     def rule(node: Node, children: tuple[Node, ...]) -> Node:
         result = _expanded(node, children, merge)
-        passed[node] = True if result is node else result
+        note(node, key, True if result is node else result)
         return result
 
     before = expr

@@ -6,7 +6,12 @@ from fractions import Fraction
 
 from einstan.language.term import ONE, ZERO, Add, Const, Expr, Mul, Sum, mul, sum_over
 
-ONCE = Fraction(1)  # made once, as fractions take long to make
+ONCE = ONE.value  # made once, as fractions take long to make, and to multiply
+
+
+def times(a: Fraction, b: Fraction) -> Fraction:
+    """``a b``, without a multiplication where one of them is `ONCE`, as it nearly always is."""
+    return b if a is ONCE else a if b is ONCE else a * b
 
 
 def coefficient_of(term: Expr) -> tuple[Fraction, Expr]:
@@ -23,7 +28,7 @@ def coefficient_of(term: Expr) -> tuple[Fraction, Expr]:
 
 def scaled(number: Fraction, rest: Expr) -> Expr:
     """``number`` times a simplified term that has no number of its own."""
-    if number == 1:
+    if number is ONCE or number == 1:
         return rest
     if rest is ONE:
         return Const(number)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
-from einstan.calculus.coefficients import ONCE
+from einstan.calculus.coefficients import ONCE, times
 from einstan.language.index import Index
-from einstan.language.term import Apply, Const, Expr, Iverson, Mul, Sum, rename_bound
+from einstan.language.term import Apply, Const, Expr, Indexed, Iverson, Mul, Sum, rename_bound
 
 
 def flattened(factors: Iterable[Expr], bound: Iterable[Index] = ()) -> tuple[Fraction, list[Expr], list[Index]]:
@@ -23,8 +23,10 @@ def flattened(factors: Iterable[Expr], bound: Iterable[Index] = ()) -> tuple[Fra
     position = 0
     while position < len(queue):
         factor = queue[position]
-        if isinstance(factor, Const):
-            coefficient *= factor.value
+        if isinstance(factor, Indexed):  # nearly all are
+            flat.append(factor)
+        elif isinstance(factor, Const):
+            coefficient = times(coefficient, factor.value)
         elif isinstance(factor, Mul):
             queue[position : position + 1] = factor.factors
             continue
@@ -63,7 +65,7 @@ def powers(factor: Expr) -> Sequence[tuple[Expr, Fraction]]:
         if isinstance(base, Apply) and base.function == "pow" and isinstance(base.arguments[1], Const):
             inner, k = base.arguments[0], base.arguments[1].value
             if exponent.denominator == 1 or k.numerator % 2:
-                stack.append((inner, exponent * k))
+                stack.append((inner, times(exponent, k)))
                 continue
         if isinstance(base, Apply) and base.function == "sqrt":
             stack.append((base.arguments[0], exponent / 2))

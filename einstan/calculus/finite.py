@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable
 
 from einstan.language.functions import TOTAL
 from einstan.language.index import Index
-from einstan.language.node import preorder
-from einstan.language.term import Apply, Const, Equation, Expr, Indexed, Iverson, Name
+from einstan.language.node import preorder, remembered
+from einstan.language.term import Apply, Const, Equation, Expr, Indexed, Iverson, Name, accesses
 
 
 def infinite_tensors(equations: Iterable[Equation]) -> set[Name]:
@@ -21,12 +21,13 @@ def infinite_tensors(equations: Iterable[Equation]) -> set[Name]:
 
 def may_be_infinite(expr: Expr, infinite: Collection[Name]) -> bool:
     """Whether an expression may be so: all but sums, products, whole powers and total functions of what may not."""
-    for node in preorder(expr):
-        if isinstance(node, Indexed) and node.tensor in infinite:
-            return True
-        if isinstance(node, Apply) and node.function not in TOTAL and not _is_whole_power(node):
-            return True
-    return False
+    return _makes_infinite(expr) or any(name in infinite for name, _ in accesses(expr))
+
+
+@remembered
+def _makes_infinite(expr: Expr) -> bool:
+    applied = (node for node in preorder(expr) if isinstance(node, Apply))
+    return any(node.function not in TOTAL and not _is_whole_power(node) for node in applied)
 
 
 def indices_read(factors: Iterable[Expr]) -> set[Index]:

@@ -297,7 +297,11 @@ def _deltas(term: Term) -> tuple[object, ...]:
         return term.pairs
     inside = _in_order_of_deltas(term)
     letters = {index: Index(f"#{k}", index.dim) for k, index in enumerate(inside)}
-    return tuple((substitute(a, letters), substitute(b, letters)) for a, b in term.pairs)
+
+    def lettered(form: Affine) -> Node:
+        return substitute(form, letters) if form.index is None else letters.get(form.index, form.index)
+
+    return tuple((lettered(a), lettered(b)) for a, b in term.pairs)
 
 
 def _closed(term: Term) -> Term:

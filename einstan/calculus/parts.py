@@ -9,7 +9,7 @@ its own are, with one choice of indices for all of them.  Nothing here knows any
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -79,13 +79,12 @@ class Parts:
         self.sums: dict[bytes, list[Definition]] = {}
         self.values: dict[Name, tuple[Equation, Expr]] = {}
         self.infinite: set[Name] = set()  # the tensors that may be infinite, see `einstan.calculus.finite`
-        self.degrees: dict[Name, Fraction] = {}  # see `einstan.calculus.degrees`
+        self._degrees: dict[Name, Fraction] = {}
         self._totals: dict[tuple[Name, int], Expr | None] = {}
 
     def add(self, equation: Equation, value: Expr) -> None:
         """A definition with its simplified right side."""
         self.values[equation.name] = equation, value
-        self.degrees[equation.name] = degree(value, self.degrees)
         if may_be_infinite(value, self.infinite):
             self.infinite.add(equation.name)
         access = Indexed(equation.name, tuple(slot(index) for index in equation.indices))
@@ -103,6 +102,14 @@ class Parts:
                 whole = simplify_product((Const(number), *sizes))
                 found = Definition(access, equation.indices, whole, parts, tuple(bound))
                 self.products.setdefault(_longest(parts), []).append(found)
+
+    @property
+    def degrees(self) -> Mapping[Name, Fraction]:
+        """How many data are multiplied in each definition, see `einstan.calculus.degrees`; seldom asked for."""
+        for name, (_, value) in self.values.items():
+            if name not in self._degrees:
+                self._degrees[name] = degree(value, self._degrees)
+        return self._degrees
 
     def _add_sum(self, value: Expr, indices: tuple[Index, ...], total: Add) -> None:
         parts = [(rest, number) for number, rest in map(coefficient_of, total.terms)]

@@ -11,16 +11,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from typing import Literal
-from weakref import WeakKeyDictionary
 
 from einstan.calculus.alpha import alpha, signature
-from einstan.calculus.coefficients import ONCE, coefficient_of, is_negative, length, neg_simplified, scaled
+from einstan.calculus.coefficients import ONCE, coefficient_of, is_negative, length, neg_simplified, scaled, times
 from einstan.calculus.comparisons import decided_bracket
 from einstan.calculus.delta import eliminate
 from einstan.calculus.factors import flattened, parts_of, powers
 from einstan.language.effort import spend
 from einstan.language.index import Affine, Index
-from einstan.language.node import Node, fold
+from einstan.language.node import Node, fold, note
 from einstan.language.term import (
     ZERO,
     Add,
@@ -43,8 +42,7 @@ from einstan.language.term import (
 
 # The identities of functions, by name; `einstan.calculus.identities` fills it in, and needs what is here.
 RULES: dict[str, Callable[..., Expr | None]] = {}
-# What a node became; True where it stayed itself, so that the cache keeps no node alive.
-_known: WeakKeyDictionary[Node, Node | Literal[True]] = WeakKeyDictionary()
+HALF = Fraction(1, 2)
 # Nodes that simplification only rebuilds.
 _PLAIN = (Index, Affine, Indexed, Const, Extent)
 
@@ -58,7 +56,7 @@ def simplify(expr: Expr) -> Expr:
 def _remembered(node: Node) -> Node | None:
     if isinstance(node, _PLAIN):  # nor is there anything below that it changes
         return node
-    found = _known.get(node)
+    found: Node | Literal[True] | None = node.notes.get(simplify)  # True where it stayed itself, which makes no cycle
     return node if found is True else found
 
 
@@ -83,7 +81,7 @@ def _rule(node: Node, children: tuple[Node, ...]) -> Node:
             result = simplify_product((node.rebuilt(children),))
         case _:
             result = node.rebuilt(children) if children != node.children else node
-    _known[node] = True if result is node else result
+    note(node, simplify, True if result is node else result)
     return result
 
 
@@ -94,7 +92,7 @@ def simplify_product(factors: Iterable[Expr], bound: Iterable[Index] = ()) -> Ex
     """``sum[bound](product of the factors)``, whose factors are simplified already."""
     coefficient, flat, summed = flattened(factors, bound)
     spend(1 + len(flat))
-    if coefficient == 0:
+    if not coefficient:
         return ZERO
     if any(isinstance(factor, Delta) for factor in flat):
         flat, summed, changed = eliminate(flat, summed)
@@ -107,15 +105,15 @@ def simplify_product(factors: Iterable[Expr], bound: Iterable[Index] = ()) -> Ex
         parts = taken_out(terms, [term for term in terms if _holds_delta_of(term, summed)])
         return simplify_sum(simplify_product((Const(coefficient), *before, part, *after), summed) for part in parts)
     flat, number = _merged(flat)
-    coefficient *= number
-    if coefficient == 0:
+    coefficient = times(coefficient, number)
+    if not coefficient:
         return ZERO
     unused = [index for index in summed if not any(index in factor.free for factor in flat)]
     if unused:
         # sum[K](a) = |K| a
         summed = [index for index in summed if index not in unused]
         flat, number = _merged([*flat, *(Extent(index) for index in unused)])
-        coefficient *= number
+        coefficient = times(coefficient, number)
     flat, summed, lifted = _exponentials_summed(flat, summed)
     if lifted:
         return simplify_product((Const(coefficient), *flat), summed)
@@ -124,7 +122,8 @@ def simplify_product(factors: Iterable[Expr], bound: Iterable[Index] = ()) -> Ex
     if len(flat) == 1 and isinstance(flat[0], Add) and coefficient == -1:
         # -(a + b) = -a - b
         return sum_over(summed, simplify_sum(neg_simplified(term) for term in flat[0].terms))
-    return sum_over(summed, mul(flat if coefficient == 1 else (Const(coefficient), *flat)))
+    alone = coefficient is ONCE or coefficient == 1
+    return sum_over(summed, mul(flat if alone else (Const(coefficient), *flat)))
 
 
 def _delta_waiting_in_a_sum(flat: Sequence[Expr], summed: Sequence[Index]) -> int | None:
@@ -161,7 +160,7 @@ def _merged(flat: Sequence[Expr]) -> tuple[list[Expr], Fraction]:
         for base, exponent in powers(factor):
             whole = _number_of(base, exponent) if isinstance(base, Const) else None
             if whole is not None:
-                number *= whole
+                number = times(number, whole)
             elif isinstance(base, Apply) and base.function == "exp":
                 if place is None:
                     place = len(order)
@@ -185,7 +184,7 @@ def _merged(flat: Sequence[Expr]) -> tuple[list[Expr], Fraction]:
                     number *= merged.value
                 else:
                     result.append(merged)
-        elif exponents[kept] != 0:
+        elif exponents[kept]:
             rebuilt = as_power(base, exponents[kept])
             if isinstance(rebuilt, Const):
                 number *= rebuilt.value
@@ -214,11 +213,11 @@ def _signs_settled(order: list[tuple[Node, Expr]], exponents: dict[Node, Fractio
 
 
 def as_power(base: Expr, exponent: Fraction) -> Expr:
-    if exponent == 1:
+    if exponent is ONCE or exponent == 1:
         return base
-    if exponent == Fraction(1, 2):
+    if exponent == HALF:
         return simplify_apply("sqrt", (base,))
-    if exponent == Fraction(-1, 2):
+    if exponent == -HALF:
         return power(simplify_apply("sqrt", (base,)), -1)
     return simplify_apply("pow", (base, Const(exponent)))
 

@@ -14,7 +14,8 @@ import operator
 import os
 import types
 import typing
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain, islice, repeat
 from numbers import Real
 from typing import Any, TypeVar
 
@@ -30,25 +31,29 @@ class ArgumentError(EinstanError, TypeError):
 
 
 def checked(function: Function) -> Function:
-    """The function, which asks of its arguments what its annotations say."""
-    signature = inspect.signature(function)
+    """The function, which asks of its arguments what its annotations say: of a type once, if that settles it."""
+    code = function.__code__
+    names, others = code.co_varnames[: code.co_argcount], iter(code.co_varnames[code.co_argcount :])
+    by_name = {*names[code.co_posonlyargcount :], *islice(others, code.co_kwonlyargcount)}
+    star = next(others) if code.co_flags & inspect.CO_VARARGS else ""
+    stars = next(others) if code.co_flags & inspect.CO_VARKEYWORDS else ""
+    settled: dict[str, set[type]] = {name: set() for name in (*names, *by_name, star, stars)}
+
+    def ask(parameter: str, name: str, value: Any) -> None:
+        hint = _hint(function, parameter)
+        require(name, value, hint)
+        if _is_settled(value, hint):
+            settled[parameter].add(type(value))
 
     @functools.wraps(function)
     def asked(*positional: Any, **named: Any) -> Any:
-        hints = _hints(function)
-        given = signature.bind(*positional, **named).arguments
-        for name, value in given.items():
-            kind = signature.parameters[name].kind
-            if name not in hints:
-                continue
-            if kind is inspect.Parameter.VAR_KEYWORD:
-                for key, each in value.items():
-                    require(key, each, hints[name])
-            elif kind is inspect.Parameter.VAR_POSITIONAL:
-                for each in value:
-                    require(name, each, hints[name])
-            else:
-                require(name, value, hints[name])
+        for name, value in zip(chain(names, repeat(star)) if star else names, positional, strict=False):
+            if type(value) not in settled[name]:
+                ask(name, name, value)
+        for name, value in named.items():
+            parameter = name if name in by_name else stars
+            if type(value) not in settled[parameter]:
+                ask(parameter, name, value)
         try:
             return function(*positional, **named)
         except RecursionError:
@@ -126,26 +131,37 @@ def one_of(name: str, value: Any, known: Iterable[str]) -> None:
 
 
 @functools.cache
-def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    """The annotations of the parameters that can be asked; what is imported for type checkers alone is left out."""
-    space = dict(vars(typing))
-    space.update(function.__globals__)
-    found = {}
-    for name, text in inspect.get_annotations(function).items():
-        if name == "return":
-            continue
+def _hint(function: Callable[..., Any], name: str) -> Any:
+    """The annotation of a parameter; Any where it is imported for type checkers alone, and cannot be asked."""
+    text = function.__annotations__.get(name, Any)
+    if not isinstance(text, str):
+        return text
+    for space in (None, vars(typing)):
         try:
-            found[name] = eval(text, space) if isinstance(text, str) else text
+            return eval(text, function.__globals__, space)
         except (NameError, AttributeError, TypeError):
             continue
-    return found
+    return Any
+
+
+def _is_settled(value: Any, hint: Any) -> bool:
+    """Whether all that are of the type of a value which fits an annotation fit it too."""
+    alike = isinstance(value, str) or not hasattr(value, "__len__")  # without a look at all subclasses of Collection
+    return hint is Any or (alike and not _asks_of_values(hint))
+
+
+def _asks_of_values(hint: Any) -> bool:
+    literal = typing.get_origin(hint) is typing.Literal or getattr(hint, "_is_protocol", False)
+    return literal or any(map(_asks_of_values, typing.get_args(hint)))
 
 
 def fits(value: Any, hint: Any) -> bool:
     """Whether a value is what an annotation says, as far as can be told without using it up."""
+    if type(value) is hint:
+        return True
     origin, parts = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        return any(fits(value, part) for part in parts)
+        return type(value) in parts or any(fits(value, part) for part in parts)
     if hint is Any or isinstance(hint, TypeVar):
         return True
     if hint is None or hint is type(None):
@@ -160,14 +176,14 @@ def fits(value: Any, hint: Any) -> bool:
         return isinstance(value, bool) or type(value).__name__ in ("bool_", "bool")
     if origin is tuple:
         return isinstance(value, tuple) and _entries_fit(value, parts)
-    if isinstance(origin, type) and issubclass(origin, Mapping):
-        return isinstance(value, Mapping) and all(fits(k, parts[0]) and fits(v, parts[1]) for k, v in value.items())
     if isinstance(origin, type) and issubclass(origin, Iterable):
         if not isinstance(value, origin):
             return False
+        if isinstance(value, Mapping) and hasattr(origin, "keys"):
+            return _all_fit(value, parts[0]) and _all_fit(value.values(), parts[1])
         if isinstance(value, str):
             return fits("", parts[0])
-        return not isinstance(value, Collection) or all(fits(v, parts[0]) for v in value)
+        return not hasattr(value, "__len__") or _all_fit(value, parts[0])
     if origin is Callable or hint is Callable:
         return callable(value)
     if origin is not None:  # a generic of another package
@@ -184,9 +200,21 @@ def fits(value: Any, hint: Any) -> bool:
     return True
 
 
+def _all_fit(values: Iterable[Any], hint: Any) -> bool:
+    """Whether all of them fit; of those of one type one is asked, if that settles it."""
+    settled: set[type] = set()
+    for value in values:
+        if type(value) not in settled:
+            if not fits(value, hint):
+                return False
+            if _is_settled(value, hint):
+                settled.add(type(value))
+    return True
+
+
 def _entries_fit(value: tuple[Any, ...], parts: tuple[Any, ...]) -> bool:
     if len(parts) == 2 and parts[1] is Ellipsis:
-        return all(fits(entry, parts[0]) for entry in value)
+        return _all_fit(value, parts[0])
     return len(value) == len(parts) and all(map(fits, value, parts))
 
 

@@ -24,14 +24,16 @@ class UnionFind:
         self._rank: dict[str, int] = {}
 
     def find(self, member: str) -> str:
-        if member not in self._parent:
-            self._parent[member] = member
+        parent = self._parent
+        root = parent.get(member)
+        if root is None:
+            parent[member] = member
             self._rank[member] = len(self._rank)
-        root = member
-        while self._parent[root] != root:
-            root = self._parent[root]
-        while self._parent[member] != root:
-            self._parent[member], member = root, self._parent[member]
+            return member
+        while parent[root] != root:
+            root = parent[root]
+        while parent[member] != root:
+            parent[member], member = root, parent[member]
         return root
 
     def union(self, left: str, right: str) -> str:
@@ -111,13 +113,15 @@ def agreeing(equation: Equation, index: Index) -> list[str]:
 
 @remembered
 def only_plain(equation: Equation) -> bool:
-    """Whether every slot is an index alone, no bracket compares anything and no extent is stated: nearly always."""
+    """Whether every slot is an index alone, no bracket keeps one in a range and no extent is stated: nearly always."""
     if equation.where:
         return False
     if not equation.rhs.kinds & (ARITHMETIC | Iverson.kind):
         return True
     for node in preorder(equation.rhs):  # extents in comparisons and forms that are alone are no slots
-        if isinstance(node, Iverson) or (isinstance(node, Indexed) and any(f.index is None for f in node.slots)):
+        if isinstance(node, Indexed) and any(form.index is None for form in node.slots):
+            return False
+        if _ranged(node) is not None:
             return False
     return True
 

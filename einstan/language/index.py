@@ -67,7 +67,9 @@ class Affine(Node):
         return tuple([atom for atom, _ in self.fields[0]])
 
     def mark(self) -> int:
-        return 0 if self.index is not None else ARITHMETIC
+        terms, constant = self.fields
+        plain = constant == 0 and len(terms) == 1 and terms[0][1] == 1 and isinstance(terms[0][0], Index)
+        return 0 if plain else ARITHMETIC
 
     def rebuilt(self, children: tuple[Node, ...]) -> Affine:
         if len(children) == 1 and not isinstance(children[0], Affine):
@@ -78,12 +80,7 @@ class Affine(Node):
     @property
     def index(self) -> Index | None:
         """The index, if this slot is one plain index and nothing else."""
-        terms, constant = self.fields
-        if constant == 0 and len(terms) == 1:
-            atom, coefficient = terms[0]
-            if coefficient == 1 and isinstance(atom, Index):
-                return atom
-        return None
+        return None if self.kinds & ARITHMETIC else self.fields[0][0][0]
 
     def coefficient(self, atom: Node) -> int:
         """The coefficient of an atom, 0 where it does not occur."""

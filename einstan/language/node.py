@@ -14,7 +14,7 @@ from functools import wraps
 from hashlib import blake2b
 from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
-from weakref import WeakKeyDictionary, WeakValueDictionary, ref
+from weakref import WeakValueDictionary, ref
 
 from einstan.language.effort import spend
 
@@ -25,9 +25,10 @@ Value = TypeVar("Value")
 Kind = TypeVar("Kind", bound="Node")
 
 _lock = threading.RLock()  # making an entry may set off a collection, in which nodes may be made
-_new, _set = object.__new__, object.__setattr__  # what a frozen node lets nobody else do
+_new = object.__new__
 _bits = count()
 _printer: Callable[[Any], str] = object.__repr__
+_NOTHING: dict[object, Any] = {}  # the notes of all nodes without one: never written
 
 
 class _Held(ref):  # type: ignore[type-arg]
@@ -42,6 +43,9 @@ def new_mark() -> int:
     return 1 << next(_bits)
 
 
+BINDS = new_mark()
+
+
 def install_printer(printer: Callable[[Any], str]) -> None:
     """Let the printer, which imports the nodes, be what ``str(node)`` calls."""
     global _printer
@@ -51,28 +55,32 @@ def install_printer(printer: Callable[[Any], str]) -> None:
 class Node:
     """The base of all nodes.  A subclass names its fields; ``Subclass(*fields)`` finds or makes the one object."""
 
-    __slots__ = ("__weakref__", "below", "binds", "children", "digest", "fields", "free", "kinds")
+    __slots__ = ("__weakref__", "below", "children", "digest", "fields", "free", "kinds", "notes")
 
     field_names: ClassVar[tuple[str, ...]] = ()
     is_binder: ClassVar[bool] = False
     kind: ClassVar[int] = 0  # a bit of its own for each class of nodes
+    own: ClassVar[int] = 0  # that, and `BINDS` where it is a binder
     is_marked: ClassVar[bool] = False  # whether `mark` has anything to say
     fields: tuple[Any, ...]
     children: tuple[Node, ...]  # the nodes directly below, in reading order; an index bound here is not one
     free: tuple[Index, ...]
-    binds: bool  # whether an index is bound here or somewhere below
     kinds: int  # the bits of the classes of this node and of all below: what is not there need not be looked for
     below: tuple[Node, ...] | None  # what `preorder` finds below, once it has been asked, where that is little
+    notes: dict[object, Any]  # what has been found out about it, see `note`
     digest: bytes  # of the content, the same in every process: an order on nodes that needs no recursion
 
     # All nodes of a class by their fields, and the table's own dictionary, read and written without a call of Python's.
     interned: ClassVar[WeakValueDictionary[tuple[Any, ...], Node]]
     table: ClassVar[dict[tuple[Any, ...], Any]]
+    forget: ClassVar[Callable[[Any], None]]  # takes the entry of a node that has died out of the table
 
     def __init_subclass__(cls) -> None:
-        cls.kind = 1 << next(_bits)
+        cls.kind = new_mark()
+        cls.own = cls.kind | (BINDS if cls.is_binder else 0)
         cls.interned = WeakValueDictionary()
         cls.table = cls.interned.data  # type: ignore[attr-defined]
+        cls.forget = staticmethod(cls.interned._remove)  # type: ignore[attr-defined]
 
     def __new__(cls, *fields: Any) -> Any:
         table = cls.table
@@ -81,20 +89,19 @@ class Node:
         if found is not None:
             return found
         node = _new(cls)
-        _set(node, "fields", fields)
+        _set_fields(node, fields)
         children = node._children()
-        _set(node, "children", children)
-        _set(node, "free", node._free())
-        kinds, binds = cls.kind, cls.is_binder
+        _set_children(node, children)
+        _set_free(node, node._free())
+        kinds = cls.own
         if cls.is_marked:
             kinds |= node.mark()
         for child in children:
             kinds |= child.kinds
-            binds = binds or child.binds
-        _set(node, "kinds", kinds)
-        _set(node, "binds", binds)
-        _set(node, "below", None)
-        own = _Held(node, cls.interned._remove)  # type: ignore[attr-defined]
+        _set_kinds(node, kinds)
+        _set_below(node, None)
+        _set_notes(node, _NOTHING)
+        own = _Held(node, cls.forget)
         own.key = fields
         with _lock:
             held = table.setdefault(fields, own)
@@ -104,6 +111,11 @@ class Node:
                     return found
                 table[fields] = own
         return node
+
+    @property
+    def binds(self) -> bool:
+        """Whether an index is bound here or somewhere below."""
+        return bool(self.kinds & BINDS)
 
     def _free(self) -> tuple[Index, ...]:
         """The free indices, in the order in which they first occur."""
@@ -151,6 +163,12 @@ class Node:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {_printer(self)}>"
+
+
+# What a frozen node lets nobody else do, without a look for the slot.
+_set_fields, _set_children, _set_free, _set_kinds, _set_below, _set_notes = (
+    vars(Node)[name].__set__ for name in ("fields", "children", "free", "kinds", "below", "notes")
+)
 
 
 def _digest(name: str, fields: tuple[Any, ...]) -> bytes:
@@ -270,7 +288,7 @@ def preorder(*roots: Node) -> tuple[Node, ...]:
     if len(found) > FEW:
         spend(len(found))
     elif len(roots) == 1:
-        _set(roots[0], "below", found[1:])
+        _set_below(roots[0], found[1:])
     return found
 
 
@@ -307,42 +325,42 @@ def fold(
     Nothing below a node is visited where its value is in ``memo``, or where ``known`` remembers it.
     """
     memo = {} if memo is None else memo
-    stack = [root]
+    stack: list[Node | None] = [root]
     while stack:
-        node = stack[-1]
-        if node in memo:
-            stack.pop()
-            continue
-        children = node.children
-        if not children:
-            stack.pop()
-            memo[node] = rule(node, ())
-            continue
-        if known is not None and (found := known(node)) is not None:
-            memo[node] = found
-            stack.pop()
-            continue
-        waiting = [child for child in children if child not in memo]
-        if waiting:
-            stack.extend(waiting[::-1])
-            continue
-        stack.pop()
-        memo[node] = rule(node, tuple([memo[child] for child in children]))
+        node = stack.pop()
+        if node is None:  # all that is below the next one is known
+            node = stack.pop()
+            memo[node] = rule(node, tuple([memo[child] for child in node.children]))  # type: ignore[index, union-attr, arg-type]
+        elif node not in memo:
+            children = node.children
+            if not children:
+                memo[node] = rule(node, ())
+            elif known is None or (found := known(node)) is None:
+                stack += (node, None, *children[::-1])
+            else:
+                memo[node] = found
     if len(memo) > FEW:
         spend(len(memo))
     return memo[root]
 
 
+def note(node: Node, key: object, value: Any) -> None:
+    """Remember something about a node for as long as it lives: ``node.notes.get(key)``.  Nobody may change it."""
+    if node.notes is _NOTHING:
+        _set_notes(node, {key: value})
+    else:
+        node.notes[key] = value
+
+
 def remembered(function: Callable[[Kind], Value]) -> Callable[[Kind], Value]:
-    """A function of one node that is worked out once, for as long as the node lives; its value must not hold the node,
-    and nobody may change it."""
-    known: WeakKeyDictionary[Kind, Value] = WeakKeyDictionary()
+    """A function of one node that is worked out once, and noted."""
 
     @wraps(function)
     def once(node: Kind) -> Value:
-        found = known.get(node)
+        found: Value | None = node.notes.get(once)
         if found is None:
-            found = known[node] = function(node)
+            found = function(node)
+            note(node, once, found)
         return found
 
     return once

@@ -6,29 +6,25 @@ That holds for every equation whose names and dimensions are those that its text
 
 from __future__ import annotations
 
-from weakref import WeakKeyDictionary
-
 from einstan.language.dims import is_axis, redimensioned
 from einstan.language.errors import ScopeError, Span
 from einstan.language.index import Affine, Index
 from einstan.language.layout import surface_of
 from einstan.language.naming import erased, extents_named, named, normalised, visible_indices
-from einstan.language.node import Node, holds, preorder
+from einstan.language.node import Node, holds, note, preorder
 from einstan.language.scope import parse
 from einstan.language.term import Equation, Expr, Extent, Sum, bound_indices
 from einstan.language.ties import tied
 from einstan.language.writer import Writer
 
-_texts: WeakKeyDictionary[Node, str] = WeakKeyDictionary()  # of equations, which are printed again and again
-
 
 def show(node: Node) -> str:
     """The text of an equation, an expression, an index or a form."""
-    text = _texts.get(node)
+    text: str | None = node.notes.get(show)
     if text is None:
         text = Writer().text_of(surface_of(node)[0])
-        if isinstance(node, Equation):
-            _texts[node] = text
+        if isinstance(node, Equation):  # which are printed again and again
+            note(node, show, text)
     return text
 
 

@@ -56,9 +56,11 @@ class Guarded(Links):
         return result
 
     def selects(self, mask: Ref, factors: list[Ref], every: list[Ref], out: set[int]) -> bool:
-        """Whether a mask is put on the result: it has no label that is summed, and no smaller factor to go with."""
+        """Whether a mask is put on the result: it has no label that is summed, and no smaller factor to go with.  In a
+        square it goes with the factor, ``(1[c] r) (1[c] r)``, as what else reads ``1[c] r`` then has it too."""
         own = set(mask.labels)
-        if not own <= out:
+        square = len(every) > 1 and len(every) == len(factors) and len(set(factors)) == 1
+        if not own <= out or (square and not self.careful and own <= set(factors[0].labels) <= out):
             return False
         whole = own == out or any(set(ref.labels) >= out for ref in every)
         return self.careful or whole or not any(set(ref.labels) >= own for ref in factors)

@@ -81,9 +81,15 @@ def _content(name: str) -> str:
         return file.read()
 
 
+def fits(needed: int) -> bool:
+    """Whether so many bytes may still be taken."""
+    return needed <= FEW or needed <= available_memory()
+
+
 def refuse_more(what: str, needed: int, repair: str) -> None:
     """Refuse what would not fit into memory, before any of it is allocated."""
-    if needed > FEW and needed > (limit := available_memory()):
+    if not fits(needed):
+        limit = available_memory()
         raise DataError(
             f"{what} would take {human_bytes(needed)}, and {human_bytes(limit)} are available", repair=repair
         )
@@ -153,6 +159,10 @@ def _of_arrays() -> int:
 def refuse_large(made: Plan, allowed: int | None) -> None:
     """Refuse a single array that would not fit: into what a call may take, which the arrays given to it are no part of,
     or into this machine's memory."""
+    every = sum(map(made.bytes, made.order))
+    results = sum(made.size(made.tensors[name].dims) for name in made.outputs) * made.itemsize
+    if allowed is None and every + results <= FEW:
+        return
     limit = available_memory() if allowed is None else allowed
     for value in made.order:
         if allowed is not None and made.graph.operations[value].kind == "input":
@@ -165,7 +175,7 @@ def refuse_large(made: Plan, allowed: int | None) -> None:
         needed = made.size(stored.dims) * made.itemsize
         if needed > limit:
             raise too_large(*_defined(made, name), human_bytes(needed), _told(limit, allowed))
-    if allowed is None and sum(map(made.bytes, made.order)) > limit:  # each fits, and all at once may not
+    if allowed is None and every > limit:  # each fits, and all at once may not
         needed = made.buffers.peak
         if needed > limit:
             raise too_much(made.program, human_bytes(needed), _told(limit, allowed), made.outputs)

@@ -15,7 +15,7 @@ import numpy as np
 from einstan.language.term import Name
 from einstan.machine.emit import Source
 from einstan.machine.extents import Extents
-from einstan.machine.memory import available_memory
+from einstan.machine.memory import fits
 from einstan.machine.plan import Plan
 
 Array = Any
@@ -101,8 +101,9 @@ class Specialisation:
             return False
         if old.keys() - new.keys() or any((old[dim] == 0) != (new[dim] == 0) for dim in old):
             return False
-        graph, most = self.plan.graph, available_memory() // self.plan.itemsize
-        return all(math.prod(new[dim] for dim in graph.dims(value)) <= most for value in self.plan.order)
+        graph, order = self.plan.graph, self.plan.order
+        largest = max((math.prod(new[dim] for dim in graph.dims(value)) for value in order), default=0)
+        return fits(largest * self.plan.itemsize)
 
     def for_key(self, key: Key, made: Callable[[], Plan]) -> Specialisation:
         """The same function for arrays of other shapes."""
