@@ -29,12 +29,13 @@ from einstan.language.document import Claim
 from einstan.language.effort import EffortError, effort
 from einstan.language.errors import EinstanError
 from einstan.language.node import preorder
-from einstan.language.term import Apply, Equation, Expr, Extent, Name, tensors
+from einstan.language.term import Apply, Equation, Expr, Extent, Name, Partial, tensors
 from einstan.library.declared import readable
 from einstan.library.kinks import Kink, compared_by_equality, convention_at_zero, kinks_of, met
 from einstan.library.part import Part, chosen_partial
+from einstan.machine.draws import has_gaps
 from einstan.machine.points import has_kinks
-from einstan.machine.verify import Comparison, compare, pasted, short
+from einstan.machine.verify import Comparison, compare, one_sided, pasted, short
 
 POINTS = 20  # where a claim that is not proved has to hold
 AT_KINKS = 100  # more of them where entries are equal by chance, which is one in nine for two
@@ -95,6 +96,7 @@ class _Question:
     derived: bool
     where: tuple[Stated, ...]  # the extents that the claim states
     ties: dict[Name, Equation]  # definitions that are not read, and say which axes are as long as which
+    meant: dict[Name, Equation]  # what is differentiated, of which a claim says nothing where it has no value
     names: ForwardNames = field(init=False)
 
     def __post_init__(self) -> None:
@@ -145,6 +147,10 @@ def _decided(claim: Claim, part: Part, explain: bool) -> Judgement:
             numbers = _compared(asked, POINTS)
     except EinstanError as error:
         return Judgement("undecided", " ".join([error.problem, *error.inferred]))
+    if numbers.verdict == "agree" and has_gaps(asked.left, asked.right):
+        alone = one_sided(*_sides(asked), _program(asked, asked.meant), asked.assumptions)
+        if alone is not None:
+            return _judged(asked, "kink" if alone.isolated else "refuted", numbers=alone, terms=terms)
     if numbers.verdict == "differ":
         kink = _excuse(asked, part, numbers)
         if kink is not None:
@@ -195,7 +201,18 @@ def _asked(claim: Claim, part: Part) -> _Question:
         name: _moved(e, dims) for name, e in part.behind(*(s for r in rules for s in (r.lhs, r.rhs))).items()
     }
     ties = {name: _moved(e, dims) for name, e in _tying(whole, part, read).items() if name not in definitions}
-    return _Question(left, right, definitions, rules, sizes, names, special, derived, asked.where, ties)
+    meant = {name: _moved(e, dims) for name, e in _differentiated(part, written).items() if has_gaps(left, right)}
+    return _Question(left, right, definitions, rules, sizes, names, special, derived, asked.where, ties, meant)
+
+
+def _differentiated(part: Part, written: Iterable[Name]) -> dict[Name, Equation]:
+    """The definitions of what the derivatives are derivatives of."""
+    found: dict[Name, Equation] = {}
+    for name in filter(part.is_derivative, written):
+        of = name.of if isinstance(name, Partial) else part.loss(name[1:])
+        if of in part.program.defined:
+            found |= {**part.behind(part.definition(of).rhs), of: part.definition(of)}
+    return found
 
 
 def _tying(whole: Program, part: Part, read: Iterable[Name]) -> dict[Name, Equation]:
@@ -274,7 +291,7 @@ def _attempts(asked: _Question) -> dict[str, Callable[[], Proof]]:
 
 
 def _compared(asked: _Question, points: int, shrink: bool = True) -> Comparison:
-    program = Program((*asked.definitions.values(), *asked.ties.values()), asked.assumptions)
+    program = _program(asked)
     sides = _sides(asked)
     rules, quick = asked.assumptions, points == WITNESSES
     special = {name: values for name, values in asked.special.items() if values}
@@ -287,6 +304,10 @@ def _compared(asked: _Question, points: int, shrink: bool = True) -> Comparison:
         there = compare(*sides, program, points=AT_KINKS, assumptions=asked.assumptions, kinks=True)
         return there if there.verdict == "differ" else found
     return found
+
+
+def _program(asked: _Question, more: Mapping[Name, Equation] | None = None) -> Program:
+    return Program({**(more or {}), **asked.definitions, **asked.ties}.values(), asked.assumptions)
 
 
 def _sides(asked: _Question) -> tuple[Expr | Equation, Expr | Equation]:
@@ -326,6 +347,9 @@ def worded(found: Judgement) -> Outcome:
         return replace(outcome, reason=str(numbers), points=numbers.points, arithmetic=numbers.arithmetic)
     if found.kink is not None:
         outcome = replace(outcome, reason=str(found.kink))
+    elif found.verdict == "kink" and numbers is not None:
+        side = "left" if numbers.left != numbers.left else "right"
+        outcome = replace(outcome, reason=f"equal but where the {side} side has no value: {numbers.reason}")
     if found.verdict in ("refuted", "kink") and numbers is not None:
         arrays = {name: pasted(value) for name, value in numbers.arrays.items()}
         example = Counterexample(numbers.sizes, arrays, numbers.at, short(numbers.left), short(numbers.right))

@@ -17,11 +17,12 @@ from einstan.calculus.program import Program
 from einstan.language.errors import EinstanError
 from einstan.machine.extents import Extents, infer
 from einstan.machine.loops import Tensor
-from einstan.machine.numbers import EXACT, FLOATS, Number, Numbers, context, digits_of
+from einstan.machine.numbers import EXACT, FINE, FINEST, FLOATS, Number, Numbers, context, digits_of
 from einstan.machine.points import LEFT, RIGHT
 from einstan.machine.sampling import ABSOLUTE, Point, Sampler, Values
 
 RELATIVE = Decimal("1e-40")
+GONE = Decimal("1e-200")  # by as much a difference that is rounding shrinks from 60 digits to 300
 CLEAR = 1e-6  # by as much, relatively, floats must differ to be believed
 
 
@@ -43,6 +44,45 @@ def difference(values: Values, numbers: Numbers = EXACT) -> int | None:
     return next((offset for offset, (a, b) in pairs if differ(a, b)), None)
 
 
+def apart(sampler: Sampler, point: Point, extents: Extents, values: Values) -> tuple[Values, int] | None:
+    """Whether the two sides differ at a point where they have the given values: the values that tell, and the first
+    position at which they do.
+
+    Rationals tell at once.  Of decimals a difference that stays when more digits are carried is one, however small,
+    and one that goes is rounding, however large.  A point that was solved for is itself no more exact than that.
+    """
+    if all(isinstance(entry, Fraction) for side in (LEFT, RIGHT) for entry in values[side].flat):
+        return _at(values, difference(values))
+    solved = any(isinstance(entry, Decimal) for tensor in point.values() for entry in tensor.flat)
+    fine = None if solved else sampler.values(point, extents, FINE)
+    if fine is None:
+        return _at(values, difference(values))
+    gaps, finer = _gaps(values), _gaps(fine)
+    first = next((k for k, pair in enumerate(zip(gaps, finer, strict=True)) if _stays(*pair)), None)
+    if first is not None:
+        return fine, first
+    if not any(new > old * GONE for old, new in zip(gaps, finer, strict=True)):
+        return None
+    finest = sampler.values(point, extents, FINEST)
+    pairs = [] if finest is None else enumerate(zip(finer, _gaps(finest), strict=True))
+    return _at(finest or fine, next((k for k, pair in pairs if _stays(*pair)), None))
+
+
+def _at(values: Values, where: int | None) -> tuple[Values, int] | None:
+    return None if where is None else (values, where)
+
+
+def _gaps(values: Values) -> list[Decimal]:
+    with localcontext(FINEST.carried):
+        pairs = zip(values[LEFT].flat, values[RIGHT].flat, strict=True)
+        return [abs(digits_of(a, FINEST.carried) - digits_of(b, FINEST.carried)) for a, b in pairs]
+
+
+def _stays(before: Decimal, after: Decimal) -> bool:
+    with localcontext(context()):
+        return bool(after and abs(before - after) * 4 < after)
+
+
 def nearly_equal(values: Values) -> bool:
     """Whether the two sides agree in as many digits as floats have."""
     pairs = zip(values[LEFT].flat, values[RIGHT].flat, strict=True)
@@ -62,14 +102,13 @@ def _clearly_differ(a: float, b: float) -> bool:
     return abs(a - b) > CLEAR * max(abs(a), abs(b), CLEAR)
 
 
-def smallest(program: Program, sampler: Sampler, sizes: dict[str, int], extents: Extents, point: Point) -> Found:
+def smallest(program: Program, sampler: Sampler, sizes: dict[str, int], extents: Extents, point: Point) -> Found | None:
     """A counterexample with the smallest extents found, and the simplest entries that still tell the sides apart."""
     given = {name: Tensor(tensor.shape, list(tensor.flat)) for name, tensor in point.items()}
     quick = _shrunk(program, sampler, dict(sizes), extents, given, FLOATS)
     found = counterexample(sampler, *quick)
     if found is None:  # floats were wrong about it
         found = counterexample(sampler, *_shrunk(program, sampler, dict(sizes), extents, point, EXACT))
-    assert found is not None, "a counterexample is only made smaller while it remains one"
     return found
 
 

@@ -17,7 +17,7 @@ Number = Any  # Fraction | Decimal
 
 DIGITS = 60  # carried, so that 50 are right after a few hundred operations
 GUARD = 20  # more while a series is summed
-FAR = 60  # from where Stirling's series has all digits
+LARGEST = 5000  # digits before the point beyond which an angle is not reduced
 
 
 def context(digits: int = DIGITS) -> Context:
@@ -30,8 +30,14 @@ def decimal(value: Number) -> Decimal:
 
 
 def pi() -> Decimal:
+    return _pi(getcontext().prec)
+
+
+@cache
+def _pi(digits: int) -> Decimal:
     """Machin: π/4 = 4 arctan(1/5) - arctan(1/239)."""
-    return 4 * (4 * _arctan_series(Decimal(1) / 5) - _arctan_series(Decimal(1) / 239))
+    with localcontext(context(digits)):
+        return 4 * (4 * _arctan_series(Decimal(1) / 5) - _arctan_series(Decimal(1) / 239))
 
 
 def _series(first: Decimal, ratio: Callable[[int], Decimal]) -> Decimal:
@@ -59,15 +65,22 @@ def _arctan(x: Decimal) -> Decimal:
     return _arctan_series(x) * 2**halvings
 
 
+def _turning(x: Decimal) -> Context:
+    """The digits that an angle needs, from which full turns are taken."""
+    if x.adjusted() > LARGEST:
+        raise ZeroDivisionError
+    return context(getcontext().prec + GUARD + max(0, x.adjusted()))
+
+
 def _sin(x: Decimal) -> Decimal:
-    with localcontext(context(DIGITS + 2 * GUARD + max(0, x.adjusted()))):
+    with localcontext(_turning(x)):
         x = x % (2 * pi())
         square = -x * x
         return _series(x, lambda n: square / (2 * n * (2 * n + 1))) if x else x
 
 
 def _cos(x: Decimal) -> Decimal:
-    with localcontext(context(DIGITS + 2 * GUARD + max(0, x.adjusted()))):
+    with localcontext(_turning(x)):
         x = x % (2 * pi())
         square = -x * x
         return _series(Decimal(1), lambda n: square / ((2 * n - 1) * 2 * n)) if x else Decimal(1)
@@ -85,7 +98,7 @@ def _cosh(x: Decimal) -> Decimal:
 
 
 def _tanh(x: Decimal) -> Decimal:
-    if abs(x) > 200:  # 1 - 1e-173
+    if abs(x) > 2 * getcontext().prec:  # 1 - 2 exp(-2 x)
         return Decimal(1).copy_sign(x)
     return _sinh(x) / _cosh(x)
 
@@ -99,14 +112,15 @@ def _softplus(x: Decimal) -> Decimal:
 
 
 def _log1p(x: Decimal) -> Decimal:
-    if abs(x) < Decimal("1e-15"):
-        return x - x * x / 2 + x * x * x / 3 - x**4 / 4 + x**5 / 5
-    return (1 + x).ln()
+    if x.adjusted() < -getcontext().prec:
+        return x - x * x / 2
+    with localcontext(context(getcontext().prec + max(0, -x.adjusted()))):
+        return (1 + x).ln()
 
 
 def _erf(x: Decimal) -> Decimal:
     """erf(x) = 2/√π exp(-x²) Σ 2ⁿ x²ⁿ⁺¹ / (2n+1)!!, whose terms all have one sign (DLMF 7.6.2)."""
-    if abs(x) > 15:  # 1 - 1e-99
+    if x * x > 3 * getcontext().prec:  # 1 - exp(-x²) and less
         return Decimal(1).copy_sign(x)
     square = 2 * x * x
     return 2 / pi().sqrt() * (-x * x).exp() * (_series(x, lambda n: square / (2 * n + 1)) if x else x)
@@ -117,7 +131,7 @@ def _erfc(x: Decimal) -> Decimal:
     (DLMF 7.12.1), of which the smallest term is exp(-x²)."""
     if x < Decimal("0.5"):
         return 1 - _erf(x)
-    if x > 15:
+    if x * x > 3 * getcontext().prec:
         square = 2 * x * x
         return (-x * x).exp() / (x * pi().sqrt()) * _series(Decimal(1), lambda n: (1 - 2 * n) / square)
     digits = getcontext().prec + int(x * x)
@@ -198,7 +212,7 @@ def _lgamma(x: Decimal) -> Decimal:
     if x < 0:
         return (pi() / abs(_sin(_turns(x)))).ln() - _lgamma(1 - x)
     below = Decimal(1)
-    while x < FAR:
+    while x < getcontext().prec:  # from where Stirling's series has all digits
         below, x = below * x, x + 1
     series = _stirling(x, -1, lambda n: 2 * n * (2 * n - 1))
     return (x - Decimal("0.5")) * x.ln() - x + (2 * pi()).ln() / 2 + series - below.ln()
@@ -213,7 +227,7 @@ def _digamma(x: Decimal) -> Decimal:
         angle = _turns(x)
         return _digamma(1 - x) - pi() * _cos(angle) / _sin(angle)
     below = Decimal(0)
-    while x < FAR:
+    while x < getcontext().prec:  # from where Stirling's series has all digits
         below, x = below + 1 / x, x + 1
     return x.ln() - 1 / (2 * x) - _stirling(x, 0, lambda n: 2 * n) - below
 
@@ -226,7 +240,7 @@ def _trigamma(x: Decimal) -> Decimal:
     if x < 0:
         return (pi() / _sin(_turns(x))) ** 2 - _trigamma(1 - x)
     below = Decimal(0)
-    while x < FAR:
+    while x < getcontext().prec:  # from where Stirling's series has all digits
         below, x = below + 1 / (x * x), x + 1
     return 1 / x + 1 / (2 * x * x) + _stirling(x, 1, lambda n: 1) + below
 

@@ -169,7 +169,7 @@ class Evaluation:
         self.tensors: dict[Name, Tensor] = {}
         self.given: dict[Name, list[Number]] = {}
         wanted = [e for e in program.equations if only is None or e.name in only]
-        inner = {read for equation in wanted for read in program.reads[equation.name]}
+        inner = {read for equation in program.equations for read in program.reads[equation.name]}
         self.loops = [_Loops(extents, equation, self.tensors, numbers, equation.name in inner) for equation in wanted]
         self.behind: dict[Name, set[Name]] = {}
         for name in (equation.name for equation in program.equations):

@@ -18,12 +18,12 @@ from einstan.language.errors import EinstanError
 from einstan.language.index import Affine, Index, lowered, slot
 from einstan.language.node import preorder, remembered
 from einstan.language.term import Add, Apply, Const, Equation, Expr, Extent, Indexed, Iverson, Reduce, Sum, add, neg
+from einstan.machine.draws import KINKED
 from einstan.machine.extents import NOMINAL, Extents, highest, infer
 from einstan.machine.guards import bounds_above, reads
 
 LEFT, RIGHT, BOTH = "left side", "right side", "difference"  # no tensor of the language has a blank in its name
 TRIES = 40  # for a point at which every function has a value and every assumption holds
-KINKED = ("relu", "abs", "sign", "floor", "mod", "clip", "maximum", "minimum")
 LONG = 8  # an extent for which every window fits
 MOST_COUNTED = 30  # numbers beyond which no extent is tried
 
@@ -98,18 +98,17 @@ def small_sizes(program: Program, largest: int, points: int, generator: random.R
 
 
 def edges(program: Program, largest: int) -> Iterator[dict[str, int]]:
-    """Extents that tell nothing for a claim, but may tell against it: beyond each number with which an index or an
-    extent is compared or counted, one axis at a time, and one, which ``1[|i| > 1]`` is about."""
+    """Extents that tell nothing for a claim, but may tell against it: beyond the largest of the others and beyond each
+    number with which an index or an extent is compared or counted, one axis at a time, and one, which ``1[|i| > 1]``
+    is about."""
     counts = {abs(int(number)) for number in _counts(program) if abs(number) <= MOST_COUNTED}
-    if not counts:
-        return
     usual = next(small_sizes(program, largest, 1, random.Random(0)), {})
-    for count in sorted(counts):
-        if count >= largest:
-            for dim in usual:
-                yield {**usual, dim: max(usual[dim], count + 1)}
-    long = _windowed(program)
-    yield {dim: size if dim in long else 1 for dim, size in usual.items()}
+    for count in sorted({largest, *(count for count in counts if count >= largest - 1)}):
+        for dim in usual:
+            yield {**usual, dim: max(usual[dim], count + 2)}
+    if counts:
+        long = _windowed(program)
+        yield {dim: size if dim in long else 1 for dim, size in usual.items()}
 
 
 def _counts(program: Program) -> Iterator[Fraction]:

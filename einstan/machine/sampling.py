@@ -20,12 +20,14 @@ from einstan.language.errors import EinstanError, ExtentError
 from einstan.language.index import Affine
 from einstan.language.node import preorder
 from einstan.language.term import Delta, Indexed, Iverson, Name
+from einstan.machine.draws import between, draws, landmarks, on_marks
+from einstan.machine.draws import entries as entries_of
 from einstan.machine.duals import Dual, Duals
 from einstan.machine.extents import Extents
 from einstan.machine.guards import index_tensors
 from einstan.machine.loops import Evaluation, Tensor
 from einstan.machine.numbers import EXACT, FLOATS, DomainError, Number, Numbers, magnitude
-from einstan.machine.points import LEFT, RIGHT, TRIES, has_kinks
+from einstan.machine.points import BOTH, LEFT, RIGHT, TRIES, has_kinks
 from einstan.machine.solving import Entries, solved
 from einstan.machine.structures import Fact, builder, fact
 
@@ -79,6 +81,8 @@ class Sampler:
                 self.facts.setdefault(name, []).append(relation.known)
         self.kinked = has_kinks(*(equation.rhs for equation in program.equations))
         self.open = [r for r in self.relations if r.known is None or r.known.kind not in DRAWN]
+        self.marks = landmarks(equation.rhs for equation in program.equations)
+        self.draws = draws(self.marks)
         self.ready: dict[object, tuple[Extents, Evaluation]] = {}
         self.effort = EFFORT
         self.tried, self.found = 0, False
@@ -125,11 +129,36 @@ class Sampler:
             return None
         if numbers is FLOATS and not all(math.isfinite(entry) for tensor in values.values() for entry in tensor.flat):
             return None
-        for check in self.checks:
-            if any(magnitude(entry) > (QUICK if numbers is FLOATS else ABSOLUTE) for entry in values[check].flat):
-                self.reason = "no point was found at which the assumptions hold"
-                return None
-        return values
+        return values if self._hold(values, numbers) else None
+
+    def _hold(self, values: Values, numbers: Numbers) -> bool:
+        nothing = QUICK if numbers is FLOATS else ABSOLUTE
+        if any(magnitude(entry) > nothing for check in self.checks for entry in values[check].flat):
+            self.reason = "no point was found at which the assumptions hold"
+            return False
+        return True
+
+    def sides(self, point: Point, extents: Extents) -> Values | None:
+        """All tensors at a point, an entry of a side being NaN where it has no value; None where what is defined has
+        none, since a claim about it says nothing there."""
+        only = frozenset(self.program.defined) - {BOTH}
+        try:
+            values = self._evaluation(BOTH, extents, EXACT, only)(point)
+            known = all(entry == entry for n, t in values.items() if n not in (LEFT, RIGHT) for entry in t.flat)
+            return values if known and self._hold(values, EXACT) else None
+        except (DomainError, EinstanError):
+            return None
+
+    def near(self, extents: Extents, number: int) -> tuple[Point, Values] | None:
+        """A point for `sides`, of three one with signs alone, one of the numbers of the text, and one as usual."""
+        draw = on_marks(()) if number % 3 == 0 else on_marks(self.marks)
+        count = self._count(extents)
+        point = self.draw(extents, False, draw(count, self.generator) if number % 3 < 2 else ())
+        values = None if point is None else self.sides(point, extents)
+        return None if point is None or values is None else (point, values)
+
+    def _count(self, extents: Extents) -> int:
+        return sum(math.prod(extents.shape(name)) for name in self.program.inputs if name in self.program.ranks)
 
     def isolated(self, point: Point, extents: Extents) -> bool:
         """Whether the two sides agree as soon as the entries move by a little, those that no assumption ties."""
@@ -152,7 +181,9 @@ class Sampler:
             return False
 
     def _beside(self, entry: Number) -> Number:
-        return entry + Fraction(self.generator.choice((1, -1)) * self.generator.randint(1, 10**6), 10**9)
+        return entry + (abs(entry) or 1) * Fraction(
+            self.generator.choice((1, -1)) * self.generator.randint(1, 10**6), 10**9
+        )
 
     def _evaluation(
         self, key: object, extents: Extents, numbers: Numbers, only: frozenset[Name] | None = None
@@ -163,14 +194,26 @@ class Sampler:
 
     # ---- drawing -------------------------------------------------------------------------------------------------
 
-    def draw(self, extents: Extents, positive: bool) -> Point | None:
+    def far(self, extents: Extents, number: int) -> tuple[Point, Values] | None:
+        """A point off the beaten track; none where it would have to be solved for in decimals."""
+        count = self._count(extents)
+        entries = self.draws[number % len(self.draws)](count, self.generator)
+        point = self.draw(extents, positive=False, entries=entries)
+        if point is None or any(isinstance(entry, Decimal) for tensor in point.values() for entry in tensor.flat):
+            return None
+        values = self.values(point, extents)
+        return None if values is None else (point, values)
+
+    def draw(self, extents: Extents, positive: bool, entries: Sequence[Fraction] = ()) -> Point | None:
         """Random entries, then those that the assumptions ask for; None where they cannot be had from these."""
         shapes = {name: extents.shape(name) for name in self.program.inputs if name in self.program.ranks}
         count = sum(math.prod(shape) for shape in shapes.values())
-        if self.kinks:
+        if entries:
+            pool = iter(entries)
+        elif self.kinks:
             pool = iter(self.generator.choices((Fraction(-1), Fraction(0), Fraction(1)), k=count))
         else:
-            pool = iter(self.generator.sample(_entries(count, positive), count))
+            pool = iter(self.generator.sample(entries_of(count, positive), count))
         point: Point = {}
         for name, shape in shapes.items():
             drawn = [next(pool) for _ in range(math.prod(shape))]
@@ -198,7 +241,7 @@ class Sampler:
                 low, high = own.numbers
                 for k, entry in enumerate(found):
                     if (low is not None and entry <= low) or (high is not None and entry >= high):
-                        found[k] = _between(low, high, self.generator)
+                        found[k] = between(low, high, self.generator)
         return found
 
     def _met(self, point: Point, extents: Extents) -> bool:
@@ -298,24 +341,3 @@ def _compared_with_indices(program: Program) -> dict[Name, list[str]]:
                     for name in read:
                         found.setdefault(name, []).append(dim)
     return found
-
-
-def _between(low: Fraction | None, high: Fraction | None, generator: random.Random) -> Fraction:
-    """A fraction within a range that may be open to one side."""
-    if low is None and high is None:
-        return Fraction(generator.randint(1, 9), 4)
-    bottom = low if low is not None else high - 2  # type: ignore[operator]
-    top = high if high is not None else bottom + 2
-    return bottom + (top - bottom) * Fraction(generator.randint(1, 60), 61)
-
-
-def _entries(count: int, positive: bool) -> list[Fraction]:
-    """Distinct small rationals, none of them 0: halves and thirds first, finer ones where more are needed."""
-    found: dict[Fraction, None] = {}
-    denominator = 1
-    while len(found) < max(2 * count, 8):
-        for numerator in range(1, 2 * denominator + 1):
-            for sign in (1,) if positive else (1, -1):
-                found[Fraction(sign * numerator, denominator)] = None
-        denominator += 1
-    return list(found)

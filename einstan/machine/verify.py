@@ -16,8 +16,9 @@ from typing import Any
 from einstan.calculus.program import Assumption, Program
 from einstan.language.errors import EinstanError
 from einstan.language.term import Equation, Expr, Name
-from einstan.machine.counterexamples import Found, difference, nearly_equal, smallest
+from einstan.machine.counterexamples import Found, apart, difference, nearly_equal, smallest
 from einstan.machine.extents import Extents, infer
+from einstan.machine.loops import Tensor
 from einstan.machine.numbers import FLOATS, Number, context, decimal
 from einstan.machine.points import (
     LEFT,
@@ -33,6 +34,9 @@ from einstan.machine.points import (
 from einstan.machine.sampling import ABSOLUTE, Point, Sampler, Values
 
 LARGEST_LOOP, LONG_LOOP = 200_000, 20_000  # steps: beyond the second, smaller extents are preferred
+FINE_POINTS = 3  # at which agreement in 50 digits is looked at in 300
+ONE_SIDED = 9  # points at which a side may have no value
+FAR_POINTS = 15  # off the beaten track
 FAILURES = 8  # sizes without a point, before any with one, after which nothing more is tried
 
 
@@ -111,7 +115,7 @@ def compare(
     program, indices, checks = question(lhs, rhs, definitions, rules)
     generator = random.Random(seed)
     sampler = Sampler(program, checks, rules, generator, kinks, special)
-    agreed, failures, exact, reason = 0, 0, True, ""
+    agreed, failures, exact, reason, fine = 0, 0, True, "", FINE_POINTS
     kink: Found | None = None
     seen: dict[str, tuple[int, int]] = {}
     alive: set[Name] = set()
@@ -132,13 +136,17 @@ def compare(
                 break
             continue
         point, values, where = drawn
-        if where is not None:
-            found = Found(sizes, extents, point, values, where)
-            if sampler.isolated(point, extents):
-                kink = kink or found
-                continue
-            return _refuted(smallest(program, sampler, sizes, extents, point) if shrink else found, indices)
-        exact = exact and all(isinstance(entry, Fraction) for side in (LEFT, RIGHT) for entry in values[side].flat)
+        rational = all(isinstance(entry, Fraction) for side in (LEFT, RIGHT) for entry in values[side].flat)
+        if where is not None or not (rational or quick or fine == 0):
+            fine -= not rational and where is None
+            differ = apart(sampler, point, extents, values)
+            if differ is not None:
+                found = Found(sizes, extents, point, *differ)
+                if sampler.isolated(point, extents):
+                    kink = kink or found
+                    continue
+                return _refuted(_shrunk(program, sampler, found) if shrink else found, indices)
+        exact = exact and rational
         agreed += bool(values[LEFT].flat)
         alive.update(name for name, tensor in point.items() if any(entry != 0 for entry in tensor.flat))
         for dim in sizes:
@@ -147,17 +155,24 @@ def compare(
         if agreed == points:
             break
     if kink is not None and agreed:
-        found = smallest(program, sampler, dict(kink.sizes), kink.extents, kink.point) if shrink else kink
+        found = _shrunk(program, sampler, kink) if shrink else kink
         return replace(_refuted(found, indices), isolated=True)
+    if agreed == 0 and not (quick or kinks):
+        far = _far_off(program, sampler, sizes_up_to, generator)
+        if far is not None:
+            return _refuted(_shrunk(program, sampler, far) if shrink else far, indices)
     if agreed == 0:
         nothing = "no point was found at which both sides have a value"
         return Comparison("undecided", reason=sampler.outside or reason or nothing)
     dead = [name for name in program.inputs if name not in alive and name not in sampler.index_axes and checks]
     if dead and not quick and not kinks:
         return Comparison("undecided", reason=f"the assumptions leave {dead[0]} nothing but zeros")
-    edge = None if quick or kinks else _at_edges(program, sampler, sizes_up_to)
+    if quick or kinks:
+        edge = None
+    else:
+        edge = _at_edges(program, sampler, sizes_up_to) or _far_off(program, sampler, sizes_up_to, generator)
     if edge is not None:
-        found = smallest(program, sampler, dict(edge.sizes), edge.extents, edge.point) if shrink else edge
+        found = _shrunk(program, sampler, edge) if shrink else edge
         return _refuted(found, indices)
     arithmetic = "floats" if quick else "exact rationals" if exact else "50-digit decimals"
     letters = {} if quick else letters_of(program, seen)
@@ -179,9 +194,70 @@ def _at_edges(program: Program, sampler: Sampler, largest: int) -> Found | None:
         if drawn is None:
             continue
         point, values, where = drawn
-        if where is not None and not sampler.isolated(point, extents):
-            return Found(sizes, extents, point, values, where)
+        differ = None if where is None else apart(sampler, point, extents, values)
+        if differ is not None and not sampler.isolated(point, extents):
+            return Found(sizes, extents, point, *differ)
     return None
+
+
+def _far_off(program: Program, sampler: Sampler, largest: int, generator: random.Random) -> Found | None:
+    """A point at which the sides differ, among entries that are large, small, or near the numbers of the text."""
+    try:
+        sizes, extents = _sized(program, next(small_sizes(program, largest, 1, generator)))
+    except EinstanError:
+        return None
+    for number in range(FAR_POINTS):
+        drawn = sampler.far(extents, number)
+        differ = None if drawn is None else apart(sampler, drawn[0], extents, drawn[1])
+        if drawn is not None and differ is not None and not sampler.isolated(drawn[0], extents):
+            return Found(sizes, extents, drawn[0], *differ)
+    return None
+
+
+def one_sided(
+    lhs: Expr | Equation,
+    rhs: Expr | Equation,
+    definitions: Program,
+    assumptions: Iterable[Assumption],
+    sizes_up_to: int = 5,
+    seed: int = 0,
+) -> Comparison | None:
+    """A point at which one side has a value and the other has none, its ``reason`` that of the lack; or one at which
+    both have and differ; None where none is found.  Both sides agree elsewhere."""
+    rules = tuple(assumptions)
+    program, indices, checks = question(lhs, rhs, definitions, rules)
+    generator = random.Random(seed)
+    sampler = Sampler(program, checks, rules, generator)
+    for number, drawn_sizes in zip(range(ONE_SIDED), small_sizes(program, 2, ONE_SIDED, generator), strict=False):
+        try:
+            sizes, extents = _sized(program, drawn_sizes)
+        except EinstanError:
+            continue
+        drawn = sampler.near(extents, number) if largest_loop(extents) <= LONG_LOOP else None
+        if drawn is None:
+            continue
+        point, values = drawn
+        pairs = list(zip(values[LEFT].flat, values[RIGHT].flat, strict=True))
+        alone = next((k for k, (a, b) in enumerate(pairs) if (a == a) != (b == b)), None)
+        if alone is not None:
+            found = _refuted(Found(sizes, extents, point, values, alone), indices)
+            nothing = next(side for side in pairs[alone] if side != side)
+            return replace(found, reason=str(getattr(nothing, "error", "")), isolated=True)
+        lacking = any(a != a for a, _ in pairs) or difference(values) is None
+        differ = None if lacking else apart(sampler, point, extents, values)
+        if differ is not None and not sampler.isolated(point, extents):
+            return _refuted(Found(sizes, extents, point, *differ), indices)
+    return None
+
+
+def _shrunk(program: Program, sampler: Sampler, found: Found) -> Found:
+    """A smaller counterexample, where one tells the sides apart as surely."""
+    if difference(found.values) is None:
+        return found
+    given = {name: Tensor(tensor.shape, list(tensor.flat)) for name, tensor in found.point.items()}
+    small = smallest(program, sampler, dict(found.sizes), found.extents, given)
+    differ = None if small is None else apart(sampler, small.point, small.extents, small.values)
+    return found if small is None or differ is None else replace(small, values=differ[0], where=differ[1])
 
 
 def _sized(program: Program, sizes: dict[str, int]) -> tuple[dict[str, int], Extents]:
@@ -226,6 +302,8 @@ def pasted(value: Any) -> str:
 
 def short(value: Number) -> str:
     """A number for a report: a fraction where it is short, else twelve digits; 0 where 50 digits cannot tell."""
+    if value != value:
+        return "no value"
     if isinstance(value, Fraction) and len(str(value)) <= 12:
         return str(value)
     with localcontext(context()) as digits:

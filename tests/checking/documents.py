@@ -214,7 +214,7 @@ DOCUMENTS = (
              "y[i] = sum[J](x[J]) - sum[J](1[J > i] x[J])"),
     document("pairs", "E = sum[I,J](1[I < J] (x[I] - x[J])^2)", "E = 1/2 sum[I,J]((x[I] - x[J])^2)",
              "dx[i] = 2 |i| x[i] - 2 sum[J](x[J]) 1[i]", "E = |I| x[I]^2 - sum[I](x[I])^2"),
-    document("products", "y = prod[I](1 + x[I])", "y = exp(sum[I](log(1 + x[I])))",
+    document("products", "y = prod[I](1 + x[I])\nassume 1[x[i] > -1] = 1", "y = exp(sum[I](log(1 + x[I])))",
              make=lambda r, n: {"x": r.uniform(0, 2, n("x"))}),
     document("log sums", "f = logsumexp[K](a x[K] + b)", "f = b + logsumexp[K](a x[K])",
              "df/dx[k] = a exp(a x[k] + b - f)",

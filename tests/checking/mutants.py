@@ -210,7 +210,7 @@ IDENTITIES = {
     "softplus": lambda u: Apply("log", (add((Const(1), Apply("exp", (u,)))),)),
     "relu": lambda u: mul((HALF, add((u, Apply("abs", (u,)))))),
     "abs": lambda u: add((Apply("relu", (u,)), Apply("relu", (neg(u),)))),
-    "log": lambda u: mul((HALF, Apply("log", (mul((u, u)),)))),
+    "log": lambda u: neg(Apply("log", (reciprocal(u),))),
     "sin": lambda u: neg(Apply("sin", (neg(u),))),
     "cos": lambda u: Apply("cos", (neg(u),)),
     "cosh": lambda u: mul((HALF, add((Apply("exp", (u,)), Apply("exp", (neg(u),)))))),

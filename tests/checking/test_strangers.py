@@ -1,0 +1,232 @@
+"""Claims as strangers write them: false ones that few points tell, true ones, and those that hold but somewhere.
+
+A row is a document, its lines apart by semicolons, and its last line the claim.  What each is was worked out by hand:
+false beyond some extent, at other numbers than whole or small ones, by less than any usual digit, at large or small
+entries; true wherever both sides have a value, or but at a kink.
+"""
+
+import pytest
+
+import einstan as es
+
+FALSE = """
+    claim (|i| - 2) (|i| - 3) (|i| - 4) (|i| - 5) x[i] = 0 1[i]
+    claim 1[|i| <= 5] x[i] = x[i]
+    claim 1[|i| < 6] sum[I](x[I]) = sum[I](x[I])
+    claim sum[I](1[I <= 4] x[I]) = sum[I](x[I])
+    claim sum[I](1[I < 7] x[I]) = sum[I](x[I])
+    claim sum[I](1[I < 20] x[I]) = sum[I](x[I])
+    claim sum[I](1[2 I < 12] x[I]) = sum[I](x[I])
+    claim floor(|i| / 2) x[i] = |i| / 2 x[i]
+    claim floor(|i| / 7) x[i] = 0 1[i]
+    claim cos(pi |i|) x[i] = x[i]
+    claim min(|i|, 6) x[i] = |i| x[i]
+    claim max(|i|, 2) x[i] = |i| x[i]
+    claim relu(6 - |i|) x[i] = (6 - |i|) x[i]
+    claim abs(|i| - 1.5) x[i] = (|i| - 1.5) x[i]
+    claim prod[I](1 + x[I]) = 1 + sum[I](x[I]) + sum[I,J](1[I<J] x[I] x[J]) + sum[I,J,K](1[I<J] 1[J<K] x[I] x[J] x[K])
+    claim (|i| - 2) (|i| - 3) (|i| - 4) (|i| - 5) (|i| - 6) x[i] = 0 1[i]
+    claim sum[I](x[I]) = x[0] + x[1]
+    claim sum[I](x[I]) = x[0] + x[1] + x[2] + x[3] + x[4]
+    claim max[I](x[I]) = max(x[0], max(x[1], x[2]))
+    claim sum[I](1[I == 0] + 1[I==1] + 1[I==2]+1[I==3]+1[I==4]) = |I|
+    claim |i| x[i] = |j| x[i] 1[J] / |J|
+    y[i] = x[i] ; claim |i|^2 x[i] = (5 |i| - 6) x[i]
+    claim A[I,I] B[J,J] = A[I,J] B[I,J]
+    claim sin(pi t[n]) = 0 1[n]
+    y[n] = E[t[n]] ; claim y[n] sin(x[n]) = y[n] x[n]
+    claim floor(x[i]) = x[i]
+    claim cos(2 pi x[i]) = 1 1[i]
+    claim sin(6 pi x[i]) = 0 1[i]
+    claim sin(12 pi x[i]) = 0 1[i]
+    claim sin(420 pi x[i]) = 0 1[i]
+    claim sin(27720 pi x[i]) = 0 1[i]
+    claim 1[floor(840 x[i]) == 840 x[i]] = 1 1[i]
+    claim x[i]^2 = floor(x[i]^2)
+    claim sqrt(x[i]^2) = x[i]
+    claim exp(1/2 log(x[i]^2)) = x[i]
+    claim abs(x[i]) = x[i]
+    claim (x[i]^2)^0.5 = x[i]
+    claim (x[i]^4)^0.25 = x[i]
+    claim (x[i]^6)^(1/6) = x[i]
+    claim arctan(x[i]) + arctan(1/x[i]) = pi/2 1[i]
+    claim arctan(tan(x[i])) = x[i]
+    claim tan(arctan(x[i])) = abs(x[i])
+    claim relu(x[i]) = x[i]
+    claim relu(x[i])^2 = x[i] ^2
+    claim max(x[i], 3) = 3 1[i]
+    claim max(x[i], 100) = 100 1[i]
+    claim 1[x[i] < 1000] = 1 1[i]
+    claim 1[x[i] < 10] = 1 1[i]
+    claim 1[x[i] > -3] = 1 1[i]
+    claim relu(x[i] - 5) = 0 1[i]
+    claim relu(x[I] y[I] - 500) = 0
+    claim min(x[i], 40) = x[i]
+    claim sign(x[i] - 4) = -1 1[i]
+    claim exp(relu(x[i] - 12)) = 1 1[i]
+    claim 1[x[i]^2 < 10^4] = 1 1[i]
+    claim floor(x[i] / 1000) = floor(x[i] / 2000)
+    claim sign(x[i])^2 = 1 1[i]
+    claim 1[x[i] != 0] = 1 1[i]
+    claim 1[x[i] == y[i]] = 0 1[i]
+    claim 1[x[i] == 0] = 0 1[i]
+    claim 1[x[i] == 17] = 0 1[i]
+    claim 1[x[i] >= y[i]] = 1[x[i] > y[i]]
+    claim 1[x[i] >= 0] = 1[x[i] > 0]
+    claim 0^x[i] = 0 1[i]
+    claim x[i]^0 + 1[x[i]==0] = 1 1[i]
+    claim x[i] + 10^-12 = x[i]
+    claim (1 + 10^-12) x[i] = x[i]
+    claim (1 + 10^-30) x[i] = x[i]
+    claim (1 + 10^-44) exp(x[i]) = exp(x[i])
+    claim exp(x[i]) + 10^-46 = exp(x[i])
+    claim exp(x[i]) + 10^-50 sin(x[i]) = exp(x[i])
+    claim exp(-200 x[i]^2 - 200) = 0 1[i]
+    claim exp(-exp(9 + x[i]^2)) = 0 1[i]
+    claim tanh(100 x[i]) = sign(x[i])
+    claim tanh(10000 x[i]) = sign(x[i])
+    claim sigmoid(1000 x[i]) = 1[x[i] > 0]
+    claim sqrt(x[i]^2 + 10^-100) = abs(x[i])
+    claim sqrt(x[i]^2 + 10^-60) = abs(x[i])
+    claim softplus(1000 x[i]) / 1000 = relu(x[i])
+    claim logsumexp[K](10000 x[K]) / 10000 = max[K](x[K])
+    claim erf(100 x[i]) = sign(x[i])
+    claim erf(20 x[i] + 60) = 1 1[i]
+    claim tanh(x[i] + 300) = 1 1[i]
+    claim sigmoid(x[i] + 300) = 1 1[i]
+    claim arctan(10^60 x[i]) = pi/2 sign(x[i])
+    claim pi = 355/113
+    claim exp(pi sqrt(163)) = 262537412640768744
+    claim 3.14159265358979 x[i] = pi x[i]
+    claim 1.4142135623730951 x[i] = sqrt(2) x[i]
+    claim 0.1 x[i] + 0.2 x[i] = 0.30000000000000004 x[i]
+    claim x[i] 10^40 + y[i] = x[i] 10^40
+    claim exp(x[i]) 10^80 + y[i] = exp(x[i]) 10^80
+    claim (exp(x[i]) 10^80 + y[i]) - exp(x[i]) 10^80 = 0 1[i]
+    claim exp(500 + x[i]) + y[i] = exp(500 + x[i])
+    claim cos(10^30 x[i]) = cos(10^30 x[i] + 10^-25)
+    y[i] = relu(x[i]) ; claim dy[i]/dx[j] = δ[i,j]
+    y[i] = relu(x[i]) ; claim dy[i]/dx[j] = δ[i,j] 1[x[i] < 0]
+    y[i] = abs(x[i]) ; claim dy[i]/dx[j] = δ[i,j]
+    y[i] = max(x[i], z[i]) ; claim dy[i]/dx[j] = δ[i,j] 1[x[i] < z[i]]
+    y[i] = floor(x[i]) ; claim dy[i]/dx[j] = δ[i,j]
+    y = max[I](x[I]) ; claim dy/dx[i] = 1[i == 0]
+    y = max[I](x[I]) ; claim dy/dx[i] = 1[x[i] > 0]
+    y = min[I](x[I]) ; claim dy/dx[i] = 1[x[i] == max[J](x[J])]
+    y[i] = relu(x[i])^2 ; claim dy[i]/dx[j] = 2 δ[i,j] x[i]
+    y[i] = abs(x[i])^3 ; claim dy[i]/dx[j] = 3 δ[i,j] x[i]^2
+    L = sum[I](max(0, 1 - t[I] x[I])) ; claim dL/dx[i] = -t[i] 1[x[i] < 1]
+    L = sum[I](abs(x[I] - 300)) ; claim dL/dx[i] = -1 1[i]
+    L = sum[I](relu(x[I] - 300)) ; claim dL/dx[i] = 0 1[i]
+    y[i] = 1[abs(x[i]) <= 5] x[i]^2 / 2 + 1[abs(x[i]) > 5] (5 abs(x[i]) - 25/2) ; claim dy[i]/dx[j] = δ[i,j] x[i]
+    y[i] = min(x[i]^2, 50) ; claim dy[i]/dx[j] = 2 δ[i,j] x[i]
+    y[n] = E[t[n]] ; claim dy[n]/dE[v] = δ[n,v]
+    y[n] = E[t[n]] ; L = sum[N](y[N]) ; claim dL/dE[v] = 1 1[v]
+    y[n] = E[t[n]] ; L = sum[N](y[N]) ; claim dL/dE[v] = max[N](1[t[N] == v])
+    y[n] = E[t[n]] ; claim sum[N](y[N]) = sum[V](E[V])
+    claim sum[N](1[t[N] == k]) = 1 1[k]
+    claim 1[t[n] == s[n]] = 1[n]
+    claim E[t[n]] F[t[n]] = E[t[n]] F[n]
+    claim E[t[n],s[n]] = E[s[n],t[n]]
+    claim 1[t[n] == 0] + 1[t[n] == 1] + 1[t[n] == 2] = 1 1[n]
+    claim sum[N](E[t[N]]^2) = sum[V](E[V]^2 sum[N](1[t[N] == V])^2)
+    claim E[t[t[n]]] = E[t[n]]
+    y[i] = A[i,J] x[J] ; claim dy[i]/dx[j] = A[j,i]
+    f = x[I] A[I,J] x[J] ; claim df/dx[i] = 2 A[i,J] x[J]
+    f = x[I] A[I,J] x[J] ; claim df/dx[i]dx[j] = 2 A[i,j]
+    f = x[I] A[I,J] x[J] ; claim df/dA[i,j] = x[i]^2 δ[i,j]
+    f = x[I]^2 ; g = f^2 ; claim dg/dx[i] = 2 f x[i]
+    f = exp(a x) ; claim df/da = a f
+    y[i] = x[i] / sum[J](x[J]) ; claim dy[i]/dx[k] = δ[i,k] / sum[J](x[J])
+    y[i] = x[i]^3 ; claim dy[i]/dx[j] = 3 x[i]^2
+    y[i] = x[i] z[i] ; z[i] = sin(x[i]) ; claim dy[i]/dx[j] = δ[i,j] z[i]
+    z[i] = sin(x[i]) ; y[i] = x[i] z[i] ; claim dy[i]/dx[j] = δ[i,j] z[i]
+    y = a^b ; claim dy/db = b a^(b-1)
+    y[i] = x[i+1] - x[i] ; claim dy[i]/dx[j] = δ[i,j] - δ[i+1,j]
+    y = prod[I](x[I]) ; claim dy/dx[i] = y
+    y = sum[I](prod[J](1[J <= I] x[J] + 1[J > I])) ; claim dy/dx[i] = sum[I](1[I>=i])
+    claim (x[i]^2)^(3/2) = x[i]^3
+    claim sqrt(x[i] - 100)^2 = x[i] + 100
+    claim sum[I](1[J<=I] x[I]) 1[J] = x[I] 1[I]
+    claim x[i] y[j] = x[j] y[i]
+    claim A[i,J] A[J,k] = A[i,J] A[k,J]
+    claim x[I] x[I] = sum[I](x[I])^2
+    y = log(sum[I](x[I]^2)) ; claim dy/dx[i] = 1 / x[i]
+    given L(y[I]) ; y[i] = A[i,J] x[J] ; claim dL/dx[j] = A[j,I] dL/dy[I]
+    given L(y[I]) ; y[i] = sigmoid(x[i]) ; claim dL/dx[j] = dL/dy[j] y[j] (1 + y[j])
+    given L(y[N,J]) ; y[n,j] = X[n,K] W[K,j] ; claim dL/dW[p,q] = X[p,N] dL/dy[N,q]
+    given L(y[I], z[I]) ; y[i] = 2 x[i] ; z[i] = 3 x[i] ; claim dL/dx[i] = 2 dL/dy[i]
+    given L(y[I]) ; claim L = dL/dy[I] y[I]
+    given L(y[I]) ; claim L = 0
+"""
+TRUE = """
+    claim sin(x[i]) / x[i] = sin(x[i]) x[i]^-1
+    claim abs(x[i]) sign(x[i]) = x[i]
+    claim sign(x[i])^2 abs(x[i]) = abs(x[i])
+    claim 0.1 x[i] + 0.2 x[i] = 0.3 x[i]
+    y[i] = max(x[i], 0) ; claim dy[i]/dx[j] = δ[i,j] 1[x[i] > 0]
+    y[i] = relu(x[i])^2 ; claim dy[i]/dx[j] = 2 δ[i,j] relu(x[i])
+    y[i] = relu(x[i]) ; claim y[i] 1[x[i] > 0] = y[i]
+    y[i] = abs(x[i])^3 ; claim dy[i]/dx[j] = 3 δ[i,j] x[i] abs(x[i])
+    L = sum[I](max(0, 1 - t[I] x[I])) ; claim dL/dx[i] = -t[i] 1[t[i] x[i] < 1]
+    y[n] = E[t[n]] ; L = sum[N](y[N]) ; claim dL/dE[v] = sum[N](1[t[N] == v])
+    f = x[I] A[I,J] x[J] ; claim df/dx[i] = A[i,J] x[J] + A[J,i] x[J]
+    f = exp(a x) ; claim df/dx = a f
+    assume 1[a > 0] = 1 ; y = a^b ; claim dy/db = a^b log(a)
+    y[i] = x[i+1] - x[i] ; claim dy[i]/dx[j] = δ[i+1,j] - δ[i,j]
+    y = log(x^2) ; claim dy/dx = 2 / x
+    y[i] = sqrt(x[i]) ; claim dy[i]/dx[j] = 1/2 δ[i,j] / y[i]
+    y[i] = sqrt(x[i]) ; claim y[i]^2 = x[i]
+    y = sqrt(sum[I](x[I]^2)) ; claim dy/dx[i] = x[i] / y
+    y = log(sum[I](x[I]^2)) ; claim dy/dx[i] = 2 x[i] / sum[J](x[J]^2)
+    p[n] = exp(x[n]) / sum[K](exp(x[K])) ; claim log(p[n]) = x[n] - logsumexp[K](x[K])
+    L = -sum[N](t[N] log(p[N]) + (1 - t[N]) log(1 - p[N])) ; claim dL/dp[n] = (p[n] - t[n]) / (p[n] (1 - p[n]))
+    p[n] = sigmoid(z[n]) ; L = -sum[N](t[N] log(p[N]) + (1 - t[N]) log(1 - p[N])) ; claim dL/dz[n] = p[n] - t[n]
+    y[i] = x[i] / sqrt(sum[J](x[J]^2)) ; claim dy[i]/dx[k] = (δ[i,k] - y[i] y[k]) / sqrt(sum[J](x[J]^2))
+    y = a^b ; claim dy/da = b a^(b-1)
+    y = 1/x ; claim dy/dx = -y^2
+    given L(y[I]) ; y[i] = A[i,J] x[J] ; claim dL/dx[j] = A[I,j] dL/dy[I]
+    given L(y[I], z[I]) ; y[i] = 2 x[i] ; z[i] = 3 x[i] ; claim dL/dx[i] = 2 dL/dy[i] + 3 dL/dz[i]
+"""
+BUT = """
+    claim log(x[i] y[i]) = log(x[i]) + log(y[i])
+    claim log(x[i]^2) = 2 log(x[i])
+    claim sqrt(x[i] y[i]) = sqrt(x[i]) sqrt(y[i])
+    claim (x[i]^(1/3))^3 = x[i]
+    claim x[i] / x[i] = 1 1[i]
+    claim x[i] / abs(x[i]) = sign(x[i])
+    claim x[i]^2 / x[i] = x[i]
+    claim (x[i]^2 - 1) / (x[i] - 1) = x[i] + 1
+    y[i] = relu(x[i]) ; claim dy[i]/dx[j] = δ[i,j] 1[x[i] >= 0]
+    y[i] = abs(x[i]) ; claim dy[i]/dx[j] = δ[i,j] (1[x[i] > 0] - 1[x[i] <= 0])
+    y[i] = abs(x[i]) ; claim dy[i]/dx[j] = δ[i,j] x[i] / abs(x[i])
+    y[i] = max(x[i], z[i]) ; claim dy[i]/dx[j] = δ[i,j] 1[x[i] > z[i]]
+    y = max[I](x[I]) ; claim dy/dx[i] = 1[x[i] == y]
+    L = sum[I](max(0, 1 - t[I] x[I])) ; claim dL/dx[i] = -t[i] 1[t[i] x[i] <= 1]
+    claim (-1)^x[i] = cos(pi x[i])
+"""
+
+
+def rows(text):
+    return [line.strip() for line in text.strip().splitlines()]
+
+
+def outcome(row):
+    return es.check("\n".join(part.strip() for part in row.split(" ; "))).claims[-1].outcome
+
+
+@pytest.mark.parametrize("row", rows(FALSE))
+def test_what_is_false_is_refuted(row):
+    assert outcome(row).verdict == "refuted", outcome(row)
+
+
+@pytest.mark.parametrize("row", rows(TRUE))
+def test_what_is_true_holds(row):
+    assert outcome(row).verdict in ("proved", "verified"), outcome(row)
+
+
+@pytest.mark.parametrize("row", rows(BUT))
+def test_what_is_true_but_somewhere_says_where(row):
+    found = outcome(row)
+    assert found.verdict == "kink", found
+    assert found.reason.startswith("equal but "), found
