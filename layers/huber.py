@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+from einstan.language.arguments import HUGE, ArgumentError, number
 from einstan.library.layer import Layer
 from einstan.library.sliding import once_for_each
 
@@ -9,9 +10,10 @@ from einstan.library.sliding import once_for_each
 @once_for_each
 def huber(threshold: float = 1) -> Layer:
     """``L = mean of r^2/2 where |r| <= h, else h (|r| - h/2)``, with ``r = O - Y`` and the threshold ``h > 0``."""
+    number("threshold", threshold, 0, HUGE)
     h = Fraction(str(threshold))
     if h <= 0:
-        raise ValueError(f"the threshold of a Huber loss is positive, not {threshold}")
+        raise ArgumentError(f"the threshold of a Huber loss is positive, not {threshold}", repair="huber(threshold=1)")
     times = "" if h == 1 else f"{h} "
     return Layer(
         f"""

@@ -2,6 +2,7 @@
 
     @checked                       a function: every argument fits its annotation, or the error says what is wanted
     @checked_methods               a class: the same for its constructor and its public methods
+    @blamed, @blamed_methods       the same where a call must cost nothing: asked when something was raised
 
 An annotation that cannot be asked (an array, a type of another package) lets everything pass.
 """
@@ -12,6 +13,7 @@ import functools
 import inspect
 import operator
 import os
+import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -68,24 +70,86 @@ def checked(function: Function) -> Function:
 def checked_methods(*but: str) -> Callable[[Class], Class]:
     """The class with its own public methods checked, ``but`` for those that are called in a loop."""
 
+    return _decorated(checked, CHECKED, but)
+
+
+CHECKED = ("__init__",)  # what is public though it begins with a dash
+BLAMED = (
+    *("__init__", "__call__", "__getitem__", "__array__", "__add__", "__radd__", "__sub__", "__rsub__"),
+    *("__mul__", "__rmul__", "__truediv__", "__matmul__", "__rmatmul__"),
+)
+
+
+def _decorated(
+    decorator: Callable[[Any], Any], special: tuple[str, ...], but: tuple[str, ...]
+) -> Callable[[Class], Class]:
     def decorated(cls: Class) -> Class:
         for name, method in list(vars(cls).items()):
-            public = not name.startswith("_") or name == "__init__"
-            if public and name not in but and isinstance(method, types.FunctionType):
-                setattr(cls, name, checked(method))
+            if name in but or (name.startswith("_") and name not in special):
+                continue
+            if isinstance(method, types.FunctionType):
+                setattr(cls, name, decorator(method))
+            elif isinstance(method, classmethod | staticmethod):
+                setattr(cls, name, type(method)(decorator(method.__func__)))
         return cls
 
     return decorated
 
 
+# What Python and NumPy raise when they are given what they cannot use.
+RAW = (TypeError, ValueError, AttributeError, LookupError, OverflowError, RuntimeError)
+
+
+def misfit(error: Exception, function: Callable[..., Any], given: Mapping[str, Any]) -> EinstanError:
+    """What is wrong with the arguments of a function that has raised: the first that does not fit its annotation, an
+    array that is none of numbers among them; else what was raised is said to come from these arguments."""
+    if isinstance(error, EinstanError):
+        return error
+    what = getattr(function, "__qualname__", "this")
+    function = getattr(function, "__func__", function)
+    for name, value in given.items():
+        hint = _hint(function, name)
+        if not fits(value, hint) or not _holds_numbers(value, hint):
+            return _unfit(name, value, hint)
+    if isinstance(error, KeyError):
+        return ArgumentError(f"{what} needs {shown(error.args[0]) if error.args else 'more'}, which is not given")
+    return ArgumentError(f"{what} cannot use these arguments", inferred=str(error))
+
+
+def blamed(function: Function) -> Function:
+    """The function; what Python raises inside becomes an error of ours about the arguments, asked only then."""
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def called(*positional: Any, **named: Any) -> Any:
+        try:
+            return function(*positional, **named)
+        except EinstanError:
+            raise
+        except RAW as error:
+            given = signature.bind(*positional, **named).arguments  # or the call itself did not fit
+            raise misfit(error, function, given) from error
+
+    return called  # type: ignore[return-value]
+
+
+def blamed_methods(*but: str) -> Callable[[Class], Class]:
+    """The class with its own public methods and operators `blamed`."""
+    return _decorated(blamed, BLAMED, but)
+
+
 def require(name: str, value: Any, hint: Any) -> None:
     """Refuse a value that does not fit an annotation."""
     if not fits(value, hint):
-        raise ArgumentError(
-            f"{name} = {shown(value)} is {_a(type(value).__name__)}",
-            inferred=f"{name} takes {wanted(hint)}",
-            repair=f"give {name} {wanted(hint)}",
-        )
+        raise _unfit(name, value, hint)
+
+
+def _unfit(name: str, value: Any, hint: Any) -> ArgumentError:
+    return ArgumentError(
+        f"{name} = {shown(value)} is {_a(type(value).__name__)}",
+        inferred=f"{name} takes {wanted(hint)}",
+        repair=f"give {name} {wanted(hint)}",
+    )
 
 
 def shown(value: Any) -> str:
@@ -167,7 +231,7 @@ def fits(value: Any, hint: Any) -> bool:
     if hint is None or hint is type(None):
         return value is None
     if origin is typing.Literal:
-        return value in parts
+        return any(type(value) is type(part) and value == part for part in parts)
     if hint is float:
         return isinstance(value, Real) and not isinstance(value, bool)
     if hint is int:
@@ -203,6 +267,10 @@ def fits(value: Any, hint: Any) -> bool:
 def _all_fit(values: Iterable[Any], hint: Any) -> bool:
     """Whether all of them fit; of those of one type one is asked, if that settles it."""
     settled: set[type] = set()
+    try:
+        values = iter(values)
+    except TypeError:  # an array without axes
+        return False
     for value in values:
         if type(value) not in settled:
             if not fits(value, hint):
@@ -210,6 +278,26 @@ def _all_fit(values: Iterable[Any], hint: Any) -> bool:
             if _is_settled(value, hint):
                 settled.add(type(value))
     return True
+
+
+def _holds_numbers(value: Any, hint: Any) -> bool:
+    """Whether what should be an array, or several of them, can be one of real numbers.  This floor does not need NumPy,
+    and asks it only where it is there anyway."""
+    origin, parts = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return any(fits(value, part) and _holds_numbers(value, part) for part in parts)
+    if isinstance(value, Mapping) and len(parts) == 2:
+        return all(_holds_numbers(each, parts[1]) for each in value.values())
+    if not _is_array(hint):
+        return True
+    try:
+        return sys.modules["numpy"].asarray(value).dtype.kind in "biuf"
+    except Exception:  # whatever a stranger's object raises
+        return False
+
+
+def _is_array(hint: Any) -> bool:
+    return getattr(typing.get_origin(hint) or hint, "__name__", "") == "ndarray"
 
 
 def _entries_fit(value: tuple[Any, ...], parts: tuple[Any, ...]) -> bool:
@@ -245,6 +333,8 @@ def wanted(hint: Any) -> str:
         return f"several, each {wanted(parts[0])}"
     if origin is Callable or hint is Callable:
         return "a function"
+    if _is_array(hint):
+        return "an array of numbers"
     return "anything" if hint is Any else _a(getattr(hint, "__name__", str(hint)))
 
 

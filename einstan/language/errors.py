@@ -34,11 +34,11 @@ class EinstanError(ValueError):
         inferred: str | Iterable[str] = (),
         repair: str | Iterable[str] = (),
     ) -> None:
-        self.problem = problem
-        self.text = text
+        self.problem = _said(problem)
+        self.text = _said(text)
         self.span = span
-        self.inferred = (inferred,) if isinstance(inferred, str) else tuple(inferred)
-        self.repair = (repair,) if isinstance(repair, str) else tuple(repair)
+        self.inferred = _lines(inferred)
+        self.repair = _lines(repair)
         super().__init__(self.report())
 
     def report(self) -> str:
@@ -53,6 +53,23 @@ class EinstanError(ValueError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return _restore, (type(self), self.problem, self.text, self.span, self.inferred, self.repair)
+
+
+def _said(value: object) -> str:
+    """An error is made of texts; it never fails itself, whatever it is about."""
+    try:
+        return str(value)
+    except Exception:
+        return f"<{type(value).__name__}>"
+
+
+def _lines(value: object) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return (_said(value),)
+    try:
+        return tuple(map(_said, value))
+    except TypeError:  # an array without axes
+        return (_said(value),)
 
 
 def _restore(
@@ -79,7 +96,8 @@ class ProgramError(EinstanError):
 
 
 class MissingError(ProgramError, KeyError):
-    """A tensor that a program does not define, where it is asked for by ``program[name]``."""
+    """A tensor that a program does not define, or a column that a history has not, where it is asked for by
+    ``program[name]``."""
 
 
 class DifferentiationError(EinstanError):
@@ -145,7 +163,9 @@ def labelled(label: str, lines: Iterable[str]) -> list[str]:
     return [f"  {label if number == 0 else ' ' * len(label)}{line}" for number, line in enumerate(lines)]
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: object, known: Iterable[str]) -> str:
     """``did you mean W1?`` where a known name is close, else nothing."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    if not isinstance(name, str):  # any key may be looked for
+        return ""
+    close = difflib.get_close_matches(name, list(map(str, known)), n=1, cutoff=0.5)
     return f"did you mean {close[0]}?" if close else ""

@@ -22,11 +22,11 @@ from einstan.calculus.passes import dependencies, needed, pass_name, reached
 from einstan.calculus.program import Assumption
 from einstan.calculus.stable import runnable, stabilised
 from einstan.language import latex, parse_document, term, written
-from einstan.language.arguments import ArgumentError, checked, checked_methods, require, shown
+from einstan.language.arguments import ArgumentError, blamed, checked, checked_methods, require, shown
 from einstan.language.document import Claim, Document, collisions, refuse_collision
 from einstan.language.errors import EinstanError, MissingError, ProgramError, nearest
-from einstan.language.index import fresh_name
-from einstan.language.term import Name, Partial
+from einstan.language.index import Affine, Index, fresh_name
+from einstan.language.term import Expr, Name, Partial
 from einstan.library.composable import Composable
 
 if TYPE_CHECKING:
@@ -45,6 +45,12 @@ class Equation(term.Equation, Composable):
     """One equation: ``Z[n,j] = X[n,K] W[K,j] + b[j]``.  Two equations with one text are one object."""
 
     __slots__ = ()
+
+    @blamed
+    def __new__(
+        cls, name: Name, indices: tuple[Index, ...], rhs: Expr, where: tuple[tuple[Index, Affine], ...] = ()
+    ) -> Equation:
+        return super().__new__(cls, name, indices, rhs, where)  # type: ignore[return-value]
 
     @classmethod
     def of(cls, equation: term.Equation) -> Equation:
@@ -131,6 +137,8 @@ class Program(calculus.Program):
         if isinstance(equations, str):
             document = parse_document(dedent(equations).strip(), gradients=True)
             equations, assumptions = _defining(document), (*document.assumptions, *assumptions)
+        equations = tuple(equations)
+        require("equations", equations, tuple[term.Equation, ...])
         super().__init__(equations, assumptions)
         passes: dict[Name, Mapping[Name, term.Equation]] = {}
         for statement in collisions(document) if document is not None else ():
@@ -240,7 +248,7 @@ class Program(calculus.Program):
 
     def backward(self, loss: str, wrt: Iterable[str] | None = None, **options: Any) -> Program:
         """The backward pass of a scalar, one equation per tensor; see `einstan.calculus.backward.backward`."""
-        letter = options.setdefault("letter", self._letter("d"))
+        letter = self._letter_of(options, "d")
         made = backward(self.known, loss, wrt, zeros=self.forward is not None, **options)
         return self._pass(letter, made, end=self._name(loss))
 
@@ -251,7 +259,7 @@ class Program(calculus.Program):
         With ``batch="r"`` every direction and tangent has one more index in front.  See
         `einstan.calculus.forward.jvp`.
         """
-        letter = options.setdefault("letter", self._letter("t"))
+        letter = self._letter_of(options, "t")
         given, wanted = self._named(directions, letter), [self._name(name) for name in _several(of)]
         made = jvp(self.known, wanted, given, batch=batch, zeros=self.forward is not None, **options)
         return self._pass(letter, made, given.values())
@@ -268,7 +276,7 @@ class Program(calculus.Program):
         ``of`` names the cotangent of each tensor, of its shape; for a name alone, ``"Z"``, it is ``dZ``.  With
         ``batch="r"`` every cotangent has one more index in front.  See `einstan.calculus.backward.vjp`.
         """
-        letter = options.setdefault("letter", self._letter("d"))
+        letter = self._letter_of(options, "d")
         given, wanted = self._named(of, letter), None if wrt is None else _several(wrt)
         made = vjp(self.known, given, wanted, batch=batch, zeros=self.forward is not None, **options)
         return self._pass(letter, made, given.values())
@@ -316,6 +324,12 @@ class Program(calculus.Program):
     def _letter(self, letter: str) -> str:
         """The letter, numbered where an earlier pass has it: t, then t2."""
         return fresh_name(letter, set(self.letters))
+
+    def _letter_of(self, options: dict[str, Any], usual: str) -> str:
+        """The letter that is asked for, or the usual one."""
+        letter = options.setdefault("letter", self._letter(usual))
+        require("letter", letter, str)
+        return str(letter)
 
     def _pass(
         self, letter: str, derived: calculus.Program, given: Iterable[Name] = (), end: Name | None = None

@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from einstan.language.arguments import checked_methods, whole
 from einstan.library.state import Row, State
 
 
+@checked_methods()
 class Callback:
     """The protocol; derive from it and override what is needed."""
 
@@ -38,11 +40,12 @@ def callback(given: Callback | Callable[[State], bool | None]) -> Callback:
     return given if isinstance(given, Callback) or not callable(given) else _Function(given)
 
 
+@checked_methods()
 class Saver(Callback):
     """Saves the run to ``path`` every ``every`` epochs and at the end."""
 
     def __init__(self, path: str | os.PathLike[str], every: int = 1) -> None:
-        self.path, self.every = path, every
+        self.path, self.every = path, whole("every", every, 1)
 
     def on_epoch_end(self, state: State) -> bool | None:
         if state.epoch % self.every == 0:

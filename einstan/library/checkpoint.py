@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from einstan.language.arguments import shown
-from einstan.language.errors import DataError
+from einstan.language.errors import DataError, EinstanError
+from einstan.library.texts import short
 
 FORMAT = "einstan checkpoint"
 VERSION = 1
@@ -45,9 +45,11 @@ def save_arrays(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray], 
             archive.writestr(f"{name}.npy", member.getvalue())
     try:
         replace_file(path, buffer.getbuffer())
-    except OSError as problem:
+    except (OSError, ValueError) as problem:  # a name that holds a zero byte is a ValueError
+        if isinstance(problem, EinstanError):
+            raise
         raise DataError(
-            f"{shown(os.fspath(path))} cannot be written: {problem.strerror}",
+            f"{short(os.fsdecode(path))} cannot be written: {getattr(problem, 'strerror', None) or problem}",
             repair="name a file in a directory that can be written",
         ) from problem
 
@@ -57,7 +59,7 @@ def replace_file(path: str | os.PathLike[str], content: bytes | memoryview) -> N
     destination = os.path.realpath(path)
     if os.path.exists(destination) and not os.path.isfile(destination):  # a device would be renamed over
         raise DataError(
-            f"{shown(os.fspath(path))} cannot be written: it is no regular file",
+            f"{short(os.fsdecode(path))} cannot be written: it is no regular file",
             repair="name a file in a directory that can be written",
         )
     directory, name = os.path.split(destination)
@@ -88,9 +90,10 @@ def load_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], di
     try:
         with open(path, "rb") as file:
             raw = file.read()
-    except OSError as problem:
+    except (OSError, ValueError) as problem:
         raise DataError(
-            f"{path} cannot be read: {problem.strerror}", repair="give a file that --save or einstan.save wrote"
+            f"{short(os.fsdecode(path))} cannot be read: {getattr(problem, 'strerror', None) or problem}",
+            repair="give a file that --save or einstan.save wrote",
         ) from problem
     if not raw.startswith(b"PK"):
         raise DataError(

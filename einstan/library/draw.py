@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from einstan.calculus.program import Program
+from einstan.language.arguments import checked, one_of, require
 from einstan.language.errors import DataError
 from einstan.language.term import Equation, Name
 from einstan.library import graph as graphs
 from einstan.library.graph import Edge, Graph, Vertex
 from einstan.library.network import Network
+from einstan.library.texts import short
 from einstan.machine.extents import as_program
 
 Drawable = Network | Program | Equation | Iterable[Equation]
@@ -36,6 +38,7 @@ SHAPES = {
 }
 
 
+@checked
 def draw(
     what: Drawable,
     path: str | Path,
@@ -57,6 +60,7 @@ def draw(
 
 def write(graph: Graph, path: str | Path) -> Path:
     """A graph into a file, as the ending of its name says."""
+    require("path", path, str | Path)
     path = Path(path)
     writer = WRITERS.get(path.suffix.lower())
     if writer is None:
@@ -65,14 +69,23 @@ def write(graph: Graph, path: str | Path) -> Path:
             inferred=f"the ending is {path.suffix}" if path.suffix else "there is no ending",
             repair="end it in " + ", ".join(list(WRITERS)[:-1]) + " or " + list(WRITERS)[-1],
         )
-    path.write_bytes(writer(graph))
+    content = writer(graph)
+    try:
+        path.write_bytes(content)
+    except (OSError, ValueError) as problem:  # a name that holds a zero byte is a ValueError
+        reason = getattr(problem, "strerror", None) or problem
+        raise DataError(f"{short(str(path))} cannot be written: {reason}", repair="name a file that can be") from None
     return path
 
 
+@checked
 def graph_of(
     what: Drawable, backward: Name | None = None, extents: Mapping[str, Any] | None = None, scalars: bool = False
 ) -> Graph:
     """What is drawn, as a value."""
+    if not isinstance(what, Network | Program | Equation):
+        what = tuple(what)
+        require("what", what, tuple[Equation, ...])
     if isinstance(what, Network):
         return graphs.graph(what.program, what.params, backward, {**what.sizes, **(extents or {})}, scalars)
     return graphs.graph(as_program(what), (), backward, extents, scalars)
@@ -174,8 +187,10 @@ def _mermaid_text(lines: Iterable[str]) -> str:
 # ---- pictures --------------------------------------------------------------------------------------------------------
 
 
+@checked
 def rendered(graph: Graph, form: str) -> bytes:
     """A picture of a graph, laid out by Graphviz."""
+    one_of("form", form, ("svg", "png"))
     try:
         from pygraphviz import AGraph
     except ImportError:

@@ -13,6 +13,7 @@ import numpy as np
 
 from einstan.calculus.elimination import ORDERS
 from einstan.calculus.program import Program
+from einstan.language.arguments import RAW, blamed_methods, checked_methods, misfit
 from einstan.language.dims import axis
 from einstan.language.errors import DataError, nearest
 from einstan.language.term import Name
@@ -59,6 +60,7 @@ class Specialised:
         return made
 
 
+@blamed_methods()
 class CompiledGradients:
     """Several derivatives of one program, computed together: ``compiled(params, X=X)`` gives ``{name: FactoredTensor}``
     by the tensors that they are with respect to."""
@@ -143,6 +145,7 @@ def shapes_of(given: Mapping[str, Any], inputs: Sequence[str]) -> tuple[Any, ...
     )
 
 
+@checked_methods("__call__", "dense")
 class CompiledDerivative:
     """``compiled(X=X, W=W)`` or ``compiled(params, X=X)`` gives a `FactoredTensor`; ``compiled.dense(...)`` an array.
 
@@ -176,14 +179,17 @@ class CompiledDerivative:
 
     def _results(self, arrays: Mapping[str, Any] | None, named: Mapping[str, Any]) -> tuple[Specialised, Sequence[Any]]:
         """The code for these arrays, and what it gives."""
-        latest = self._latest
-        if latest is not None and not (arrays and named):
-            results = latest.again(arrays or named)
-            if results is not None:
-                return latest, results
-        given = selected({**(arrays or {}), **named}, self.inputs, self.derivative.base)
-        special = self._specialised(given)
-        return special, special.compiled.called([given[name] for name in special.compiled.texts])
+        try:
+            latest = self._latest
+            if latest is not None and not (arrays and named):
+                results = latest.again(arrays or named)
+                if results is not None:
+                    return latest, results
+            given = selected({**(arrays or {}), **named}, self.inputs, self.derivative.base)
+            special = self._specialised(given)
+            return special, special.compiled.called([given[name] for name in special.compiled.texts])
+        except RAW as error:
+            raise misfit(error, self.__call__, {"arrays": arrays}) from error
 
     def _specialised(self, given: Mapping[str, Any]) -> Specialised:
         key = shapes_of(given, self.inputs)

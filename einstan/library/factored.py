@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from einstan.language.arguments import blamed_methods, shown
 from einstan.language.errors import DataError, nearest
 from einstan.library.factored_dense import dense, dtype_of
 from einstan.library.factored_parts import Part, collected, contracted, merged, subscripts
@@ -29,6 +30,7 @@ Order = Labels
 SMALL = 1 << 23  # entries of a dense form that is written without asking how much memory is free
 
 
+@blamed_methods("of_cores")
 class FactoredTensor:
     """``FactoredTensor(names, shape, parts, rows)``: a sum of parts over axes that have names.
 
@@ -150,7 +152,7 @@ class FactoredTensor:
             return which % self.ndim
         if which not in self.names:
             raise DataError(
-                f"no axis is named {which}",
+                f"no axis is named {which if isinstance(which, str) else shown(which)}",
                 inferred=f"the axes are {', '.join(self.names)}",
                 repair=nearest(which, self.names) or "name one of these",
             )

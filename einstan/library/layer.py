@@ -232,6 +232,7 @@ class Layer(Composable):
         return at(*next(indices, (None, None)))
 
 
+@checked_methods("__init__")
 @dataclass(frozen=True)
 class Instance(Composable):
     """One use of a layer: its equations in the names of the network, first values, and the extents that it fixes."""

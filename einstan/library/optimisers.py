@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from einstan.language.arguments import checked_methods, number, require, whole
+from einstan.language.arguments import blamed, checked_methods, number, require, whole
 from einstan.language.errors import DataError, nearest
 from einstan.library.updates import Rule
 
@@ -57,6 +57,7 @@ class SGD:
     def init(self, params: Mapping[str, np.ndarray]) -> Arrays:
         return {"step": np.array(0)}
 
+    @blamed
     def update(
         self, params: Mapping[str, np.ndarray], grads: Mapping[str, np.ndarray], state: Mapping[str, np.ndarray],
         scale: float = 1.0,
@@ -89,6 +90,7 @@ class Momentum:
     def init(self, params: Mapping[str, np.ndarray]) -> Arrays:
         return {"step": np.array(0)} | {f"v.{name}": np.zeros_like(p) for name, p in params.items()}
 
+    @blamed
     def update(
         self, params: Mapping[str, np.ndarray], grads: Mapping[str, np.ndarray], state: Mapping[str, np.ndarray],
         scale: float = 1.0,
@@ -141,6 +143,7 @@ class Adam:
             state[f"v.{name}"] = np.zeros_like(p)
         return state
 
+    @blamed
     def update(
         self, params: Mapping[str, np.ndarray], grads: Mapping[str, np.ndarray], state: Mapping[str, np.ndarray],
         scale: float = 1.0,
@@ -198,7 +201,7 @@ class Cosine:
         number("floor", self.floor, 0, 1)
 
     def __call__(self, epoch: int) -> float:
-        progress = min(epoch / max(self.epochs - 1, 1), 1.0)
+        progress = min(whole("epoch", epoch) / max(self.epochs - 1, 1), 1.0)
         return self.floor + (1 - self.floor) * 0.5 * (1 + float(np.cos(np.pi * progress)))
 
 
@@ -214,4 +217,4 @@ class Decay:
         whole("every", self.every, 1)
 
     def __call__(self, epoch: int) -> float:
-        return self.factor ** (epoch // self.every)
+        return self.factor ** (whole("epoch", epoch) // self.every)

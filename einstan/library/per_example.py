@@ -17,7 +17,7 @@ from einstan.calculus.naming import derived_equation
 from einstan.calculus.passes import dependencies
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.calculus.stable import stabilised
-from einstan.language.arguments import checked_methods
+from einstan.language.arguments import blamed_methods, checked_methods
 from einstan.language.errors import ProgramError
 from einstan.language.index import Index, capitalised, fresh_name, lowered, slot
 from einstan.language.place import at
@@ -92,6 +92,7 @@ class PerExample:
         return f"<PerExample {self.equation}>"
 
 
+@blamed_methods()
 class Gradients:
     """``{W: d eachL[n] / dW}``: the equations of all of them, sharing what they have in common."""
 

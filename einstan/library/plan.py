@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from einstan.language.arguments import blamed_methods, require, whole
 from einstan.language.errors import DataError
 from einstan.library.draw import write
 from einstan.library.graph import Edge, Graph, Vertex
+from einstan.library.texts import short as short_name
 from einstan.machine import plan as machine
 from einstan.machine.costs import FREE
 from einstan.machine.memory import human_bytes
@@ -22,6 +25,7 @@ from einstan.machine.memory import human_bytes
 NARROW, WIDE = 5.0, 16.0  # inches
 
 
+@blamed_methods()
 class Plan(machine.Plan):
     """A plan that can be drawn."""
 
@@ -32,6 +36,21 @@ class Plan(machine.Plan):
             if known in vars(made):
                 vars(plan)[known] = vars(made)[known]
         return plan
+
+    def shape(self, value: int) -> tuple[int, ...]:
+        return super().shape(value)
+
+    def bytes(self, value: int) -> int:
+        return super().bytes(value)
+
+    def size(self, dims: Iterable[str]) -> int:
+        return super().size(dims)
+
+    def measure(self, arrays: Mapping[Any, Any] | None = None) -> int:
+        return super().measure(arrays)
+
+    def to_json(self, indent: int | None = 1) -> str:
+        return super().to_json(None if indent is None else whole("indent", indent, 0, 100))
 
     def draw(self, path: str | Path) -> Path:
         """Draw the steps as a graph, in the order in which they can be done; the ending says how: ``.svg``, ``.png``,
@@ -127,8 +146,11 @@ def figure_of(width: float, height: float) -> Any:
 
 
 def save_figure(figure: Any, path: str | Path) -> Path:
+    require("path", path, str | Path)
     try:
         figure.savefig(path, dpi=150)
     except (OSError, ValueError) as problem:
-        raise DataError(f"{path} cannot be drawn: {problem}", repair="give a name ending in .png or .svg") from problem
+        raise DataError(
+            f"{short_name(str(path))} cannot be drawn: {problem}", repair="give a name ending in .png or .svg"
+        ) from problem
     return Path(path)

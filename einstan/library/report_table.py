@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import PurePath
 
+from einstan.language.arguments import checked, require
 from einstan.library.check import MARKS, SAID, Line, Report
 
 
+@checked
 def table(reports: Iterable[Report]) -> str:
     """The table and its lists.  Every formula of a document is a definition, a claim or listed as not expressible."""
     given = list(reports)
+    require("reports", given, list[Report])
     lists = (*_refuted(given), *_at_kinks(given), *_verified(given), *_left_out(given))
     return "\n".join([*_rows(given), "", *lists]).rstrip() + "\n"
 

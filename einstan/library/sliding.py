@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache, wraps
 from typing import Any, ParamSpec
 
+from einstan.language.arguments import shown
 from einstan.language.errors import ProgramError
 from einstan.library.layer import Layer
 
@@ -85,7 +86,12 @@ def once_for_each(make: Callable[Options, Layer]) -> Callable[Options, Layer]:
 
     @wraps(make)
     def made(*options: Options.args, **named: Options.kwargs) -> Layer:
-        return kept(*map(_hashable, options), **{name: _hashable(option) for name, option in named.items()})
+        given = [*map(_hashable, options), *map(_hashable, named.values())]
+        try:
+            hash(tuple(given))
+        except TypeError:  # which is none of the options, as will be said
+            return make(*options, **named)
+        return kept(*given[: len(options)], **dict(zip(named, given[len(options) :], strict=True)))
 
     return made
 
@@ -109,14 +115,14 @@ def along(
     kernels: Sequence[int | None] = [None] * axes if kernel is None else each("kernel", kernel, axes)
     found = []
     for k, (s, d, size) in enumerate(zip(strides, dilations, kernels, strict=True)):
-        if padding == "same" and size is None:
+        if isinstance(padding, str) and padding == "same" and size is None:
             raise ProgramError(
                 'padding="same" depends on the size of the kernel',
                 inferred="half of a kernel is rounded down",
                 repair=f'padding="same", kernel={3 if axes == 1 else (3,) * axes}',
             )
         low, high = _zeros(padding, d, size, k, axes)
-        found.append(Along(s, d, low, high, size, padding == "same"))
+        found.append(Along(s, d, low, high, size, isinstance(padding, str) and padding == "same"))
     return tuple(found)
 
 
@@ -125,7 +131,7 @@ def each(name: str, value: Sizes, axes: int, least: int = 1) -> tuple[int, ...]:
     numbers: tuple[Any, ...] = tuple(value) if isinstance(value, list | tuple) else (value,) * axes
     if len(numbers) != axes or not all(_is_whole(number) and number >= least for number in numbers):
         raise ProgramError(
-            f"{name}={value!r}: {name} takes one whole number{f' or {axes}' * (axes > 1)}, {least} at least",
+            f"{name}={shown(value)}: {name} takes one whole number{f' or {axes}' * (axes > 1)}, {least} at least",
             repair=f"{name}=2" if axes == 1 else f"{name}=2 or {name}={(2,) * axes}",
         )
     return numbers
@@ -135,6 +141,8 @@ def _zeros(
     padding: Padding, dilation: int, kernel: int | None, axis: int, axes: int
 ) -> tuple[tuple[int, int], tuple[int, int]]:
     """The zeros before and after, each as ``a k + b``."""
+    if not isinstance(padding, str | int | list | tuple):
+        padding = ""
     if padding == "valid":
         return (0, 0), (0, 0)
     if padding == "same":
@@ -147,7 +155,7 @@ def _zeros(
     before, after = own if isinstance(own, tuple) and len(own) == 2 else (own, own)
     if not (_is_whole(before) and _is_whole(after) and before >= 0 and after >= 0):
         raise ProgramError(
-            f"padding={padding!r} says not how many zeros stand around",
+            f"padding={shown(padding)} says not how many zeros stand around",
             inferred=f"there {'is one axis' if axes == 1 else f'are {axes} axes'}",
             repair=('padding="valid", "same" or "full"', "padding=1" if axes == 1 else "padding=(1, 2)",
                     "padding=[(1, 2)]" if axes == 1 else "padding=[(1, 2), (0, 1)]"),

@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from einstan.language.arguments import checked
-from einstan.language.errors import DataError
+from einstan.language.arguments import checked, checked_methods, shown
+from einstan.language.errors import DataError, MissingError, nearest
 from einstan.library import checkpoint
 
 Arrays = dict[str, np.ndarray]
 Row = dict[str, float]
 
 
+@checked_methods()
 @dataclass
 class State:
     """A training run between two epochs.
@@ -100,6 +101,7 @@ def load(path: str | os.PathLike[str]) -> State:
     return State.load(path)
 
 
+@checked_methods()
 @dataclass
 class History:
     """What training did: a row per epoch, the parameters it settled on, and why it ended.
@@ -128,6 +130,13 @@ class History:
         return len(self.rows)
 
     def __getitem__(self, column: str) -> list[float]:
+        known = list(dict.fromkeys(name for row in self.rows for name in row))
+        if not isinstance(column, str) or (self.rows and column not in known):
+            raise MissingError(
+                f"there is no column {shown(column)}",
+                inferred=f"the columns are {', '.join(known)}",
+                repair=nearest(column, known) or "name one of these",
+            )
         return [row[column] for row in self.rows]
 
     def __repr__(self) -> str:

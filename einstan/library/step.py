@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from einstan.calculus.program import Assumption
+from einstan.language.arguments import RAW, misfit
 from einstan.language.errors import DataError
 from einstan.library.assumptions import check_assumption, holds
 from einstan.library.updates import Update, held
@@ -55,34 +56,37 @@ class Step:
         /,
         **data: Any,
     ) -> tuple[Any, ...]:
-        update = self.update
-        if (update is None) != (state is None):
-            raise _state_mismatch(update is not None)
-        if update is None or state is None:
-            numbers: Sequence[np.ndarray] = ()
-            state = NO_STATE
-        else:
-            numbers = update.numbers(params, state, scale)
-        compiled = self.compiled
-        if (len(params), len(data)) == self._counts:
-            try:
-                given = self._in_order(params, state, numbers, data)
-            except KeyError:
+        try:  # which costs nothing
+            update = self.update
+            if (update is None) != (state is None):
+                raise _state_mismatch(update is not None)
+            if update is None or state is None:
+                numbers: Sequence[np.ndarray] = ()
+                state = NO_STATE
+            else:
+                numbers = update.numbers(params, state, scale)
+            compiled = self.compiled
+            if (len(params), len(data)) == self._counts:
+                try:
+                    given = self._in_order(params, state, numbers, data)
+                except KeyError:
+                    compiled, given = self._found_out(params, state, numbers, data)
+            else:
                 compiled, given = self._found_out(params, state, numbers, data)
-        else:
-            compiled, given = self._found_out(params, state, numbers, data)
-        found = compiled.called(given)
-        for k, assumption in self._checks:
-            if not holds(found[k]):
-                check_assumption(assumption, {**params, **data})
-        new = self._gradients(found)
-        if update is None:
-            return found[0], new
-        if len(params) > len(new):
-            new = {**params, **new}
-        state_after = self._new_state(found)
-        state_after["step"] = state["step"] + 1
-        return found[0], new, state_after
+            found = compiled.called(given)
+            for k, assumption in self._checks:
+                if not holds(found[k]):
+                    check_assumption(assumption, {**params, **data})
+            new = self._gradients(found)
+            if update is None:
+                return found[0], new
+            if len(params) > len(new):
+                new = {**params, **new}
+            state_after = self._new_state(found)
+            state_after["step"] = state["step"] + 1
+            return found[0], new, state_after
+        except RAW as error:
+            raise misfit(error, self.__call__, {"params": params, "state": state, "scale": scale}) from error
 
     def _found_out(
         self, params: Mapping[str, Any], state: Mapping[str, Any], numbers: Sequence[Any], data: Mapping[str, Any]

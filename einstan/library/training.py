@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from einstan.language.arguments import ArgumentError, checked, shown, whole
+from einstan.language.arguments import ArgumentError, checked, number, require, shown, whole
 from einstan.language.errors import DataError, EinstanError
 from einstan.language.place import at
 from einstan.library.callbacks import Callback, callback
@@ -78,7 +78,9 @@ def fit(
     if not hasattr(network, "value_and_grad"):
         raise ArgumentError(f"{shown(network)} is not a network", repair="Network(dense(...), ...)")
     whole("seed", seed)
-    metrics, optimiser = tuple(metrics), optimiser or Adam()
+    metrics, optimiser, callbacks = tuple(metrics), optimiser or Adam(), tuple(callbacks)
+    require("metrics", metrics, tuple[Metric, ...])
+    require("callbacks", callbacks, tuple[Callback | Callable[..., Any], ...])
     if epochs < 0 or batch < 1:
         raise DataError(
             f"epochs = {epochs} and batch = {batch}: at least 0 epochs of at least 1 row are needed",
@@ -105,7 +107,7 @@ def fit(
             if patience is not None and state.waited >= patience:
                 reason = f"no better {goal.column} for {patience} epochs"
                 break
-            row = _epoch(state, step, cut, batch, optimiser, schedule(state.epoch) if schedule else 1.0)
+            row = _epoch(state, step, cut, batch, optimiser, _factor(schedule, state.epoch))
             if validation is not None:
                 row |= _measured(evaluate, state.params, validation, loss, metrics)
             state.rows.append(row)
@@ -127,6 +129,10 @@ def fit(
         for each in told:
             each.on_end(good, reason)
     return History(good, patience is not None, reason)
+
+
+def _factor(schedule: Callable[[int], float] | None, epoch: int) -> float:
+    return 1.0 if schedule is None else number(f"schedule({epoch})", schedule(epoch), 0, float("inf"), open_above=True)
 
 
 # ---- an epoch --------------------------------------------------------------------------------------------------------

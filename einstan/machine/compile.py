@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from einstan.calculus.program import Program
-from einstan.language.arguments import checked_methods, shown
+from einstan.language.arguments import RAW, checked_methods, misfit, shown
 from einstan.language.errors import DataError, EinstanError, ExtentError
 from einstan.language.node import preorder
 from einstan.language.term import Equation, Indexed, Name
@@ -125,7 +125,10 @@ class Compiled:
             results = self.entered(named if arrays is None else arrays)
             if results is not None:
                 return results
-        return dict(zip(self.results, self.call(arrays, named), strict=True))
+        try:
+            return dict(zip(self.results, self.call(arrays, named), strict=True))
+        except RAW as error:
+            raise misfit(error, self.__call__, {"arrays": arrays}) from error
 
     def entered(self, given: Mapping[str, Array]) -> dict[str, Array] | None:
         """The results if these arrays, and no others, have the shapes and dtypes of the latest call; else None."""

@@ -14,6 +14,7 @@ from copy import deepcopy
 from importlib.util import find_spec
 from typing import Any
 
+from einstan.language.arguments import shown
 from einstan.language.errors import ProgramError, nearest
 from einstan.machine.chains import chained
 from einstan.machine.operations import Labels
@@ -190,6 +191,9 @@ def by_hand(path: Sequence[Sequence[int]], count: int, equation: str) -> Steps:
     """A path that the user wrote, checked."""
     left, wrong = count, ""
     for step in path:
+        if isinstance(step, str) or not isinstance(step, Sequence) or not all(isinstance(k, int) for k in step):
+            wrong = f"{shown(step)} is no step"
+            break
         if not step or len(set(step)) != len(step) or not all(0 <= k < left for k in step):
             wrong = f"the step {step} does not name different positions below {left}"
             break

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from einstan.calculus.program import Program, axes_of_derivative
+from einstan.language.arguments import require
 from einstan.language.dims import axis, is_axis
 from einstan.language.index import lowered
 from einstan.language.term import Name
@@ -50,6 +51,7 @@ def unread(
 
 def understood(program: Program, context: Program | None, sizes: Mapping[str, int] | None) -> dict[str, int]:
     """The sizes without those that are of the forward program alone: of what has cancelled, say."""
+    require("sizes", sizes, Mapping[str, int] | None)
     if not sizes or context is None:
         return dict(sizes or {})
     own, others = letters_of(program), letters_of(context)

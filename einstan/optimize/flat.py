@@ -15,13 +15,15 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from einstan.calculus.passes import require_defined
-from einstan.language.arguments import checked
+from einstan.language.arguments import checked, checked_methods
+from einstan.language.errors import DataError
 from einstan.machine.memory import refuse_more
 from einstan.optimize.curvature import Curvature, Piece, evaluated, first_derivatives, hessian
 from einstan.optimize.layout import Arrays, Layout
 from einstan.optimize.objective import Objective, Source, as_program, function_of, held, names_of, starting
 
 
+@checked_methods("fun", "jac", "fun_and_jac", "hess", "hessp")
 class Flat:
     """A scalar of one vector: ``fun(x)``, ``jac(x)``, ``fun_and_jac(x)``, ``hess(x)``, ``hessp(x, v)``.
 
@@ -58,6 +60,7 @@ class Flat:
         return self.pack(self.objective.product(self.unpack(x), self.unpack(v)))
 
 
+@checked_methods("fun", "jac")
 class FlatSystem:
     """Several tensors as one vector of another: ``fun(x)`` and its Jacobian ``jac(x)``; the rest as for `Flat`."""
 
@@ -71,6 +74,8 @@ class FlatSystem:
     ) -> None:
         program = as_program(source)
         names = names_of(program, params, wrt)
+        if not equations:
+            raise DataError("there is no tensor to be a vector of", repair='name one or several: ["F"]')
         for name in equations:
             require_defined(program, name)
         start = starting(program, names, params)

@@ -7,11 +7,20 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from einstan.language.arguments import blamed_methods
 from einstan.language.errors import DataError
+from einstan.library.data import plain_array, require_numbers
 
 Arrays = dict[str, np.ndarray]
 
 
+def _floats(name: str, data: object) -> np.ndarray:
+    array = plain_array(name, data)
+    require_numbers(name, array)
+    return array.astype(float, copy=False)
+
+
+@blamed_methods()
 class Layout:
     """Where every entry of every array stands in the vector: in the order of the names, each array row by row."""
 
@@ -35,7 +44,7 @@ class Layout:
 
     def unpack(self, vector: np.ndarray) -> Arrays:
         """The vector as arrays of floats; those are views where they can be."""
-        given = np.asarray(vector, dtype=float)
+        given = _floats("the vector", vector)
         if given.shape != (self.size,):
             shapes = ", ".join(f"{name} {shape}" for name, shape in self.shapes.items())
             raise DataError(
