@@ -66,7 +66,7 @@ def contract(
         if key is not None:
             remember(key, function)
     result = function(*arrays)
-    if out is None and order == "K":
+    if out is None and isinstance(order, str) and order == "K":
         return result
     return placed(result, out, order, casting, arrays)
 
@@ -231,7 +231,7 @@ def dtype_of(subscripts: Subscripts, dtypes: Sequence[np.dtype[Any]], wanted: An
         return np.result_type(*dtypes)
     try:
         target = np.dtype(wanted)
-    except TypeError:
+    except Exception:  # whatever a stranger's object raises
         raise ArgumentError(f"dtype = {shown(wanted)} is not a dtype", repair="dtype='float64'") from None
     for number, dtype in enumerate(dtypes):
         if not np.can_cast(dtype, target, casting):

@@ -184,7 +184,7 @@ class Gradients:
             f"there is no operand {shown(operand)}",
             text=self.subscripts.text,
             inferred=f"the operands are {', '.join(self.names)}",
-            repair=nearest(str(operand), self.names) or f"wrt='{self.names[0]}', or its number, 0",
+            repair=nearest(operand, self.names) or f"wrt='{self.names[0]}', or its number, 0",
         )
 
     def _cotangent(self, arrays: Sequence[np.ndarray], cotangent: Any) -> np.ndarray:

@@ -32,7 +32,7 @@ INSIDE = {
     "Compiled.call", "Compiled.called", "Compiled.carefully", "Compiled.entered", "Compiled.gather",
     "Compiled.prepared", "Compiled.specialise", "Compiled.told", "Equation.rebuilt", "FactoredTensor.of_cores",
     "Objective.function", "Part.core", "Part.numbered", "Part.renamed", "Part.sizes", "Program.dim",
-    "Program.resolved",
+    "Program.resolved", "Subscripts.span",
 }  # fmt: skip
 
 TEXT = "Z[n,j] = X[n,K] W[K,j] + b[j]\nL = 1/2 (Z[N,J] - Y[N,J])^2 / |N|"
@@ -65,7 +65,8 @@ GOOD: dict[str, Any] = {
     "window": 2,
 }  # fmt: skip
 OWN: dict[str, dict[str, Any]] = {
-    "parse": {"text": str(EQUATION)}, "compose": {"at": "Z"}, "load": {"path": "a.npz"}, "save": {"path": "b.npz"},
+    "parse": {"text": str(EQUATION)}, "einsum": {"operands": ("ij,jk->ik", X, np.ones((3, 2)))},
+    "compose": {"at": "Z"}, "load": {"path": "a.npz"}, "save": {"path": "b.npz"},
     "Network": {"members": (TEXT,), "parameters": {"W": "he", "b": "zeros"}}, "Report": {"lines": ()},
     "Equation": {"indices": EQUATION.indices, "rhs": EQUATION.rhs},
     "Metric": {"tensors": ("Z", "Y"), "compute": lambda a, b: 0.0}, "accuracy": {"S": "Z", "Y": "Y"},
@@ -84,7 +85,7 @@ OWN: dict[str, dict[str, Any]] = {
     "Derivative.__call__": {"arrays": ARRAYS}, "Derivative.dense": {"arrays": ARRAYS},
     "CompiledDerivative.__call__": {"arrays": ARRAYS}, "CompiledDerivative.dense": {"arrays": ARRAYS},
     "CompiledGradients.__call__": {"arrays": ARRAYS}, "CompiledGradients.dense": {"arrays": ARRAYS},
-    "Gradients.__call__": {"arrays": ARRAYS}, "Derivative.jacobian": {"order": "forward"},
+    "Derivative.jacobian": {"order": "forward"},
     "Step.__call__": {"state": None, "data": DATA}, "SGD.update": {"state": SGD.init(PARAMS)},
     "Momentum.update": {"state": es.Momentum().init(PARAMS)}, "Adam.update": {"state": es.Adam().init(PARAMS)},
     "FactoredTensor.axis": {"which": 0}, "FactoredTensor.dot": {"other": np.ones(2), "over": (0,)},
@@ -106,6 +107,10 @@ OWN: dict[str, dict[str, Any]] = {
     "Instance.__rshift__": {"other": layers.relu},
 
     "Network.__rshift__": {"other": es.parse("M = exp(L)")}, "Plan.plot": {"path": "a.svg"},
+    "EinsumFunction.__call__": {"arrays": (X, np.ones((3, 2)))}, "EinsumFunction.with_axes": {"ranks": (2, 2)},
+    "EinsumFunction.source": {"arrays": (X, np.ones((3, 2)))},
+    "Gradients.__getitem__": {"operand": 0}, "per_example.Gradients.__call__": {"arrays": ARRAYS},
+    "Gradients.__call__": {"arrays": (X, np.ones((3, 2))), "cotangent": np.ones((4, 2)), "wrt": 0},
     "Layout.unpack": {"vector": np.ones(6)}, "Layout.unpack_rows": {"matrix": np.ones((5, 6))},
 }  # fmt: skip
 KEYWORDS = ("X", "b", "wrt", "optimize", "letter", "sizes", "kinks", "order", "fast", "dtype", "outputs", "x\0")
@@ -193,7 +198,7 @@ def given_by_hand() -> list[Any]:
         step.compile(), step.compile(update=SGD), NET.hessian("L", "b").compile(), es.State(dict(PARAMS)), SGD,
         es.Adam(), es.Momentum(), layers.dense, layers.dense("H"), *report.claims, report.claims[0].outcome, report,
         NET.per_example("L").gradients("W").compile(), es.fit(NET, "L", DATA, epochs=1), Saver("e.npz"),
-        optimize.newton(NET, "L", PARAMS, DATA, max_iterations=1),
+        optimize.newton(NET, "L", PARAMS, DATA, max_iterations=1), es.einsum("ij,jk->ik"),
     ]  # fmt: skip
 
 
@@ -226,6 +231,11 @@ class Walk:
                 self.objects[kind] = each
                 self._todo.append(kind)
 
+    def _title(self, kind: type) -> str:
+        """The name of a class, with its module where another has the same."""
+        first = next(other for other in self.objects if other.__name__ == kind.__name__)
+        return kind.__name__ if first is kind else f"{kind.__module__.rpartition('.')[2]}.{kind.__name__}"
+
     def _called(self, name: str, call: Callable[..., Any]) -> None:
         if name in INSIDE:
             return
@@ -245,7 +255,7 @@ class Walk:
             owner = next(cls for cls in kind.__mro__ if attribute in vars(cls))
             if not owner.__module__.startswith("einstan"):
                 continue
-            held, name = vars(owner)[attribute], f"{kind.__name__}.{attribute}"
+            held, name = vars(owner)[attribute], f"{self._title(kind)}.{attribute}"
             if inspect.isfunction(held) or isinstance(held, classmethod | staticmethod):
                 self._called(name, getattr(value, attribute))
             elif isinstance(held, property) or hasattr(held, "func"):
