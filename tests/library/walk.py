@@ -30,9 +30,9 @@ SPECIAL = """__call__ __getitem__ __len__ __iter__ __contains__ __eq__ __or__ __
 # What one part of the library calls of another, with what that has checked.
 INSIDE = {
     "Compiled.call", "Compiled.called", "Compiled.carefully", "Compiled.entered", "Compiled.gather",
-    "Compiled.prepared", "Compiled.specialise", "Compiled.told", "Equation.rebuilt", "FactoredTensor.of_cores",
-    "Objective.function", "Part.core", "Part.numbered", "Part.renamed", "Part.sizes", "Program.dim",
-    "Program.resolved", "Subscripts.span",
+    "Compiled.prepared", "Compiled.specialise", "Compiled.told", "Equation.forget", "Equation.rebuilt",
+    "FactoredTensor.of_cores", "Objective.function", "Part.core", "Part.numbered", "Part.renamed", "Part.sizes",
+    "Program.dim", "Program.resolved", "Subscripts.span",
 }  # fmt: skip
 
 TEXT = "Z[n,j] = X[n,K] W[K,j] + b[j]\nL = 1/2 (Z[N,J] - Y[N,J])^2 / |N|"
