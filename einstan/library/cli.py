@@ -161,7 +161,7 @@ def _add_paths(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "  einstan paths networks.txt --json          # a line each: ij,jk->ik with i=64, j=512, k=64",
     )
     paths.add_argument("text", metavar="TEXT|FILE", help="an equation, an einsum string, or a file of them, one a line")
-    paths.add_argument("--sizes", type=_sizes, metavar="I=N,J=N", default={}, help="the size of every index")
+    paths.add_argument("--sizes", metavar="I=N,J=N", default="", help="of every index; ...=MxN for an ellipsis")
     paths.add_argument("--optimizers", type=_names, metavar="A,B", default=(), help="only these: auto, dp, greedy, "
                        "optimal, random-greedy-128, best, cotengra, ... (default: all that fit)")  # fmt: skip
     paths.add_argument("--no-run", action="store_true", help="plan only; nothing is allocated")
@@ -243,16 +243,6 @@ def _share(text: str) -> float:
     if not 0 <= value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a share from 0 up to 1")
     return value
-
-
-def _sizes(text: str) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for part in text.replace(" ", "").split(","):
-        name, _, size = part.partition("=")
-        if not (name and size.isascii() and size.isdigit()):
-            raise argparse.ArgumentTypeError(f"{part!r} is not a size, such as i=64")
-        found[name] = int(size)
-    return found
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,9 @@ from einstan.language.errors import DataError, NotationError
 from einstan.language.term import Equation
 from einstan.library.comparison import Comparison, Cost, compare, names_for, operands_of
 from einstan.library.einsum_equation import equation_of, is_einsum
+from einstan.library.einsum_function import lettered
+from einstan.library.einsum_text import Subscripts, expanded
+from einstan.library.einsum_text import read as labels_of
 from einstan.library.plan import figure_of, save_figure, short
 from einstan.library.texts import is_file, read
 from einstan.machine.extents import as_program
@@ -30,6 +36,7 @@ from einstan.machine.paths import NAMES
 
 Instance = tuple[Equation, dict[str, int]]
 
+PATIENCE = 5.0  # seconds without a sign
 LONG = 400  # characters of an equation that are shown
 
 
@@ -40,15 +47,15 @@ def run(options: argparse.Namespace, console: Console) -> int:
         raise DataError(f"--plot {options.plot} is a directory", repair="give a file name in it")
     for name in options.optimizers:
         one_of("optimizer", name, NAMES)
-    instances = list(instances_of(options.text, options.sizes))
+    instances = list(instances_of(options.text, sizes_of(options.sizes)))
     tables = []
     counts = [len(options.optimizers or names_for(operands_of(as_program(e)))) for e, _ in instances]
-    with progress(sum(counts)) as done:
+    with progress(sum(counts)) as turn:
         for number, (equation, sizes) in enumerate(instances, 1):
             where = f"{number} of {len(instances)}, " if len(instances) > 1 else ""
 
             def told(name: str, where: str = where) -> None:
-                done(where + name)
+                turn(where + name)
 
             tables.append(compare(equation, sizes, options.optimizers, not options.no_run, told))
     if options.json:
@@ -67,7 +74,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
 def instances_of(given: str, sizes: Mapping[str, int]) -> Iterator[Instance]:
     """The argument, or every line of the file that it names: an equation or an einsum string, and behind ``with`` its
     sizes.  Sizes of the command line hold for every line that does not say otherwise."""
-    if not is_file(given) and ("=" in given or is_einsum(given)):
+    if not is_file(given) and ("=" in given or is_einsum(given, sizes)):
         yield instance(given, sizes)
         return
     what = "is neither an equation, nor an einsum string, nor a file that can be read"
@@ -84,12 +91,38 @@ def instances_of(given: str, sizes: Mapping[str, int]) -> Iterator[Instance]:
 
 
 def instance(text: str, sizes: Mapping[str, int]) -> Instance:
-    if not is_einsum(text):
+    if not is_einsum(text, sizes):
         equation = parse(text)
         return equation, known(sizes, {i.name.lower() for i in _letters(equation)}, text)
-    written = equation_of(text)
+    subscripts, sizes = opened(text, sizes)
+    written = equation_of(subscripts)
     chosen = known(sizes, written.names, text)
     return parse(written.equation), {written.names[letter]: size for letter, size in chosen.items()}
+
+
+def opened(text: str, sizes: Mapping[str, int]) -> tuple[Subscripts, Mapping[str, int]]:
+    """An einsum string with a letter for each axis of its ellipsis, whose sizes are given as ``...=8x9``."""
+    subscripts = labels_of(text)
+    axes = [key for key in sizes if key.startswith("...")]
+    if not subscripts.has_ellipsis:
+        return subscripts, {key: size for key, size in sizes.items() if key not in axes}
+    if not axes:
+        raise DataError(
+            "there are no sizes for the axes of the ellipsis",
+            text=text,
+            span=(text.index("."), text.index(".") + 3),
+            repair="give --sizes ...=8x9, for two axes of 8 and 9, beside those of the letters",
+        )
+    ranks = [len(labels) - 1 + len(axes) if ... in labels else len(labels) for labels in subscripts.operands]
+    whole = lettered(subscripts)
+    spelled = lettered(expanded(whole, ranks))
+    letters = [x for x in dict.fromkeys(y for own in spelled.operands for y in own) if x not in _labels(whole)]
+    named = {str(letter): sizes[key] for letter, key in zip(letters, axes, strict=True)}
+    return spelled, {key: size for key, size in sizes.items() if key not in axes} | named
+
+
+def _labels(subscripts: Subscripts) -> set[Any]:
+    return {label for labels in subscripts.operands for label in labels}
 
 
 def _letters(equation: Equation) -> list[Any]:
@@ -112,27 +145,37 @@ def known(sizes: Mapping[str, int], letters: Any, text: str) -> dict[str, int]:
 
 
 def sizes_of(text: str) -> dict[str, int]:
-    """``i=64, j=512`` as a mapping."""
+    """``i=64, j=512`` as a mapping; ``...=8x9`` are the axes of an ellipsis, ``...0`` and ``...1``."""
     found: dict[str, int] = {}
-    for part in text.replace(",", " ").split():
+    for part in re.sub(r"\s*=\s*", "=", text).replace(",", " ").split():
         name, _, size = part.partition("=")
-        if not (name and size.isascii() and size.isdigit()):
-            raise DataError(f"{part!r} is not a size", repair="write --sizes i=64,j=512")
-        found[name] = int(size)
+        given = size.split("x") if name == "..." else [size]
+        if not (name and all(x.isascii() and x.isdigit() for x in given)):
+            raise DataError(f"{part!r} is not a size", repair="write --sizes i=64,j=512, and ...=8x9 for an ellipsis")
+        found |= {name if len(given) == 1 and name != "..." else f"...{k}": int(x) for k, x in enumerate(given)}
     return found
 
 
 @contextmanager
 def progress(total: int) -> Iterator[Callable[[str], None]]:
-    """A bar on standard error, where that is a terminal."""
+    """What is told each optimizer when its turn comes: a bar on standard error where that is a terminal, else a line
+    each once it takes long."""
     console = Console(stderr=True)
+    begun = count(0)
     if not console.is_terminal:
-        yield lambda name: None
+        start = time.monotonic()
+
+        def line(name: str) -> None:
+            number, seconds = next(begun), time.monotonic() - start
+            if seconds > PATIENCE:
+                console.print(f"{name}: {number} of {total} done in {seconds:.0f} s", markup=False, highlight=False)
+
+        yield line
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("paths", total=total)
-        yield lambda name: bar.update(task, advance=1, description=name)
+        yield lambda name: bar.update(task, completed=next(begun), description=name)
 
 
 # ---- what is shown ---------------------------------------------------------------------------------------------------

@@ -109,9 +109,9 @@ def compare(
     sizes: Mapping[str, int],
     optimizers: Iterable[str] = (),
     run: bool = True,
-    done: Callable[[str], None] = lambda name: None,
+    turn: Callable[[str], None] = lambda name: None,
 ) -> Comparison:
-    """One equation under several optimizers; ``done`` is told each optimizer when it is through.
+    """One equation under several optimizers; ``turn`` is told each optimizer when its turn comes.
 
     Raises what `plan` raises for sizes that do not fit, and `DataError` where two paths give different results.
     """
@@ -136,12 +136,12 @@ def compare(
         gradients = _Runner(whole, outputs, arrays, run)
     rows = []
     for name in chosen:
+        turn(name)
         row = Row(name, forward.cost(name))
         if count > WRITTEN_OUT and forward.latest is not None:
             gradients, note = along(forward.latest, equation, arrays, run, gradients)
         row.gradients = gradients.cost(name) if gradients else None
         rows.append(row)
-        done(name)
     found = forward.first
     written = gradients.first if gradients and count <= WRITTEN_OUT else None
     known = {letter: extents.of(equation, index) for index in _indices(equation) for letter in [index.name.lower()]}

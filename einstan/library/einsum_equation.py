@@ -8,7 +8,7 @@ that would collide with another, becomes ``x1``, ``x2``, ...  A label that stand
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from einstan.language.errors import NotationError
@@ -23,11 +23,12 @@ class EinsumText:
     names: dict[Label, str]
 
 
-def is_einsum(text: str) -> bool:
-    """Whether a text is an einsum string rather than an equation or the name of a file: it has a comma or an arrow,
-    and else what can stand for an axis."""
+def is_einsum(text: str, sizes: Collection[str] = ()) -> bool:
+    """Whether a text is an einsum string rather than an equation or the name of a file: it has a comma or an arrow, or
+    every letter has one of the ``sizes``, and else what can stand for an axis."""
     plain = text.replace(" ", "").replace("...", "").replace("->", ",")
-    return "," in plain and not any(x.isdigit() or x in "=[](){}/\\:" or x.isspace() for x in plain)
+    sized = all(letter in sizes for letter in plain) and text != ""
+    return ("," in plain or sized) and not any(x.isdigit() or x in "=[](){}/\\:" or x.isspace() for x in plain)
 
 
 def equation_of(text: str | Subscripts, tensors: Sequence[str] = (), result: str = "T") -> EinsumText:
@@ -39,7 +40,7 @@ def equation_of(text: str | Subscripts, tensors: Sequence[str] = (), result: str
             "an ellipsis does not say how many axes it stands for",
             text=subscripts.text,
             span=subscripts.span(number, ...),
-            repair="write a letter for each axis",
+            repair=("write a letter for each axis", "or say how many: es.einsum('...ij,...jk').with_axes(3, 3)"),
         )
     operands, output = subscripts.operands, subscripts.output
     names = _names([label for labels in (*operands, output) for label in labels], result)

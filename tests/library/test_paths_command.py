@@ -1,11 +1,13 @@
 """``einstan paths`` as a user runs it, and pictures of plans."""
 
 import json
+import math
 
 import numpy as np
 import pytest
 
 import einstan as es
+from einstan.library import command_paths
 from einstan.library.cli import main
 from einstan.library.comparison import COTANGENT, with_gradients
 from einstan.library.einsum_equation import equation_of
@@ -16,6 +18,7 @@ from einstan.machine.compile import compile
 @pytest.fixture
 def run(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command_paths, "PATIENCE", math.inf)  # no line on standard error, however busy the machine is
 
     def call(*arguments):
         try:
@@ -63,6 +66,12 @@ def test_a_file_of_instances(run, tmp_path):
     [
         (("ij,jk->ik", "--sizes", "i=2,j=3"), "there is no size for k"),
         (("ij,jk->iz", "--sizes", "i=2,j=3,k=4"), "z cannot stand behind the arrow: no operand has it"),
+        (
+            ("...ij,...jk", "--sizes", "i=2,j=3,k=4"),
+            "there are no sizes for the axes of the ellipsis\n  ...ij,...jk\n  ^^^",
+        ),
+        (("a;b,c", "--sizes", "a=2,b=3,c=4"), "';' cannot stand for an axis\n  a;b,c\n   ^"),
+        (("ij,jk", "--sizes", "i=2,j=3x3,k=4"), "'j=3x3' is not a size"),
         (("nofile.txt",), "neither an equation, nor an einsum string, nor a file"),
         (("ij,jk,kl->il", "--sizes", "i=2,j=3,k=4,l=5", "--optimizers", "dq"), "there is no optimizer 'dq'"),
     ],
@@ -71,6 +80,34 @@ def test_refusals(run, arguments, message):
     code, out, err = run("paths", *arguments)
     assert (code, out) == (2, "")
     assert message in err
+
+
+@pytest.mark.parametrize(
+    ("text", "sizes", "equation"),
+    [
+        ("ii", "i=3", "T = A[I,I]"),
+        ("ij", "i=3,j=2", "T[i,j] = A[i,j]"),
+        ("i->ii", "i=3", "T[i,x1] = A[i] δ[i,x1]"),
+        (" b ij , b jk -> b ik ", "b=2, i = 3, j=2, k=2", "T[b,i,k] = A[b,i,J] B[b,J,k]"),
+        ("...ij,...jk", "i=2,j=3,k=4,...=5x6", "T[a,b,i,k] = A[a,b,i,J] B[a,b,J,k]"),
+        ("...a,a", "a=2,...=4", "T[b] = A[b,A] B[A]"),
+        ("Aα,α->A", "A=2,α=3", "T[a] = A[a,X1] B[X1]"),
+        ("i,j->ij", "i=0,j=2", "T[i,j] = A[i] B[j]"),
+    ],
+)
+def test_strings_of_every_kind_are_compared_and_drawn(run, tmp_path, text, sizes, equation):
+    pytest.importorskip("matplotlib")
+    code, out, err = run("paths", text, "--sizes", sizes, "--json", "--plot", "paths.png")
+    assert (code, err) == (0, "")
+    assert [entry["equation"] for entry in json.loads(out)] == [equation]
+    assert (tmp_path / "paths.png").exists()
+
+
+def test_what_takes_long_says_how_far_it_is(run, monkeypatch):
+    monkeypatch.setattr(command_paths, "PATIENCE", -1)
+    code, _, err = run("paths", "ij,jk,kl", "--sizes", "i=2,j=2,k=2,l=2", "--optimizers", "auto,greedy", "--no-run")
+    assert code == 0
+    assert [line.rsplit(" in ", 1)[0] for line in err.splitlines()] == ["auto: 0 of 2 done", "greedy: 1 of 2 done"]
 
 
 def test_letters_of_an_einsum_string():
