@@ -20,6 +20,8 @@ _HOMES = {
     "check": "einstan.library.check",
     "compose": "einstan.library.compose",
     "einsum": "einstan.library.einsum_function",
+    "function": "einstan.library.own_functions",
+    "functions": "einstan.library.own_functions",
     "tensordot": "numpy",  # with transpose what opt_einsum asks of a backend besides einsum
     "transpose": "numpy",
     "Report": "einstan.library.check",
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from einstan.library.metrics import Metric, accuracy
     from einstan.library.network import Network
     from einstan.library.optimisers import SGD, Adam, Momentum
+    from einstan.library.own_functions import function, functions
     from einstan.library.state import History, State, load, save
     from einstan.library.training import TrainingError, fit
 
@@ -74,6 +77,8 @@ __all__ = [
     "compose",
     "einsum",
     "fit",
+    "function",
+    "functions",
     "load",
     "parse",
     "save",

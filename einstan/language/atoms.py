@@ -17,7 +17,8 @@ from fractions import Fraction
 from typing import NoReturn
 
 from einstan.language.derivatives import Derivatives
-from einstan.language.functions import FUNCTIONS, SPELLINGS
+from einstan.language.functions import SPELLINGS
+from einstan.language.own import parameters_of, visible
 from einstan.language.surface import (
     BINDERS,
     CALLABLE,
@@ -154,21 +155,22 @@ class Atoms(Derivatives):
         function = SPELLINGS.get(name, name)
         following = self.ahead(1)
         applied = following.text == "(" and following.kind == "mark"
-        if function in FUNCTIONS and (name != "σ" or applied):
+        parameters = parameters_of(function)
+        if parameters is not None and (name != "σ" or applied):
             self.advance()
-            if not FUNCTIONS[function].parameters:
+            if not parameters:
                 return Call((start, token.end), function, ())
             if not applied:
-                self.refuse_function(token, function)
+                self.refuse_function(token, parameters)
             arguments = yield self.arguments()
-            expected = len(FUNCTIONS[function].parameters)
+            expected = len(parameters)
             if len(arguments) != expected:
                 word = "argument" if expected == 1 else "arguments"
                 problem = f"{name} takes {expected} {word}, not {len(arguments)}"
-                self.fail(problem, (start, self.last_end), f"{name}({', '.join(FUNCTIONS[function].parameters)})")
+                self.fail(problem, (start, self.last_end), f"{name}({', '.join(parameters)})")
             return Call((start, self.last_end), function, arguments)
         if applied and (following.glued or name in RESERVED) and (name not in RESERVED or name in INSTEAD):
-            raise unknown_call(self.text, (token.start, token.end), name, following.start, CALLABLE)
+            raise unknown_call(self.text, (token.start, token.end), name, following.start, (*CALLABLE, *visible()))
         if name in RESERVED:
             self.refuse_word(token, "a tensor")
         if following.text == "." and following.glued and self.ahead(2).kind == "name":
@@ -185,8 +187,8 @@ class Atoms(Derivatives):
         self.close()
         return tuple(found)
 
-    def refuse_function(self, token: Token, function: str) -> NoReturn:
-        example = f"{token.text}({', '.join(FUNCTIONS[function].parameters)})"
+    def refuse_function(self, token: Token, parameters: tuple[str, ...]) -> NoReturn:
+        example = f"{token.text}({', '.join(parameters)})"
         if self.at("[", "_"):
             self.fail(f"{token.text} is a function and cannot be a tensor", (token.start, token.end), example)
         self.fail(f"the function {token.text} needs brackets around its argument", (token.start, token.end), example)
@@ -198,7 +200,7 @@ class Atoms(Derivatives):
             words.append(self.ahead(distance + 1).text)
             distance += 2
         span = (token.start, self.ahead(distance - 1).end)
-        raise dotted_name(self.text, span, words, CALLABLE)
+        raise dotted_name(self.text, span, words, (*CALLABLE, *visible()))
 
     def kronecker(self) -> Task[Surface]:
         token = self.advance()

@@ -10,6 +10,7 @@ from einstan.language.capitals import Placement, is_form, placements
 from einstan.language.environment import Environment, Names
 from einstan.language.errors import NotationError
 from einstan.language.index import Affine, Quotient, affine
+from einstan.language.own import applied
 from einstan.language.refusals import ambiguous, bound_again, not_affine
 from einstan.language.sugar import REDUCED, chain, padded, softmax
 from einstan.language.surface import (
@@ -32,7 +33,6 @@ from einstan.language.surface import (
 )  # fmt: skip
 from einstan.language.term import (
     MINUS_ONE,
-    Apply,
     Const,
     Delta,
     Expr,
@@ -122,7 +122,7 @@ class Scope(Names):
                 return self.extent(node, env)
             case Call():
                 arguments = yield every(self.expression(argument, env) for argument in node.arguments)
-                return Apply(node.function, tuple(arguments))
+                return applied(node.function, tuple(arguments))
             case Power():
                 base = yield self.atom(node.base, env)
                 return power(base, (yield self.atom(node.exponent, env)))

@@ -23,7 +23,8 @@ class Function:
     domain: str = ""  # where it has a real value; nothing where that is everywhere
 
 
-def _called(name: str, parameters: int = 1) -> str:
+def called(name: str, parameters: int = 1) -> str:
+    """LaTeX of a call for which TeX has no command."""
     arguments = ", ".join(f"{{{k}}}" for k in range(parameters))
     return rf"\operatorname{{{{{name}}}}}({arguments})"
 
@@ -31,11 +32,11 @@ def _called(name: str, parameters: int = 1) -> str:
 ROWS = (
     # name, parameters, partials, LaTeX, convention at a kink
     Function("exp", ("x",), ("exp(x)",), r"\exp({0})"),
-    Function("expm1", ("x",), ("exp(x)",), _called("expm1"), closed="exp(x) - 1"),
+    Function("expm1", ("x",), ("exp(x)",), called("expm1"), closed="exp(x) - 1"),
     Function("log", ("x",), ("1 / x",), r"\log({0})", domain="x > 0"),
-    Function("log1p", ("x",), ("1 / (1 + x)",), _called("log1p"), closed="log(1 + x)", domain="x > -1"),
+    Function("log1p", ("x",), ("1 / (1 + x)",), called("log1p"), closed="log(1 + x)", domain="x > -1"),
     Function("sqrt", ("x",), ("1 / (2 sqrt(x))",), r"\sqrt{{{0}}}", domain="x >= 0"),
-    Function("cbrt", ("x",), ("1 / (3 cbrt(x)^2)",), _called("cbrt")),
+    Function("cbrt", ("x",), ("1 / (3 cbrt(x)^2)",), called("cbrt")),
     Function("sin", ("x",), ("cos(x)",), r"\sin({0})"),
     Function("cos", ("x",), ("-sin(x)",), r"\cos({0})"),
     Function("tan", ("x",), ("1 + tan(x)^2",), r"\tan({0})"),
@@ -50,37 +51,37 @@ ROWS = (
         domain="-1 <= x <= 1",
     ),
     Function(
-        "arctan2", ("y", "x"), ("x / (x^2 + y^2)", "-y / (x^2 + y^2)"), _called("arctan2", 2), "arctan2(0, -1) = pi"
+        "arctan2", ("y", "x"), ("x / (x^2 + y^2)", "-y / (x^2 + y^2)"), called("arctan2", 2), "arctan2(0, -1) = pi"
     ),
     Function("sinh", ("x",), ("cosh(x)",), r"\sinh({0})"),
     Function("cosh", ("x",), ("sinh(x)",), r"\cosh({0})"),
     Function("tanh", ("x",), ("1 - tanh(x)^2",), r"\tanh({0})"),
-    Function("arcsinh", ("x",), ("1 / sqrt(1 + x^2)",), _called("arcsinh")),
-    Function("arccosh", ("x",), ("1 / sqrt((x - 1) (x + 1))",), _called("arccosh"), domain="x >= 1"),
-    Function("arctanh", ("x",), ("1 / ((1 - x) (1 + x))",), _called("arctanh"), domain="-1 < x < 1"),
+    Function("arcsinh", ("x",), ("1 / sqrt(1 + x^2)",), called("arcsinh")),
+    Function("arccosh", ("x",), ("1 / sqrt((x - 1) (x + 1))",), called("arccosh"), domain="x >= 1"),
+    Function("arctanh", ("x",), ("1 / ((1 - x) (1 + x))",), called("arctanh"), domain="-1 < x < 1"),
     Function("sigmoid", ("x",), ("sigmoid(x) (1 - sigmoid(x))",), r"\sigma({0})"),
     Function("softplus", ("x",), ("sigmoid(x)",), r"\operatorname{{softplus}}({0})"),
     Function("erf", ("x",), ("2 / sqrt(pi) exp(-x^2)",), r"\operatorname{{erf}}({0})"),
-    Function("erfc", ("x",), ("-2 / sqrt(pi) exp(-x^2)",), _called("erfc"), closed="1 - erf(x)"),
-    Function("lgamma", ("x",), ("digamma(x)",), _called("lgamma"), domain="all but 0, -1, -2, ..."),
-    Function("digamma", ("x",), ("trigamma(x)",), _called("digamma"), domain="all but 0, -1, -2, ..."),
-    Function("trigamma", ("x",), (), _called("trigamma"), domain="all but 0, -1, -2, ..."),
+    Function("erfc", ("x",), ("-2 / sqrt(pi) exp(-x^2)",), called("erfc"), closed="1 - erf(x)"),
+    Function("lgamma", ("x",), ("digamma(x)",), called("lgamma"), domain="all but 0, -1, -2, ..."),
+    Function("digamma", ("x",), ("trigamma(x)",), called("digamma"), domain="all but 0, -1, -2, ..."),
+    Function("trigamma", ("x",), (), called("trigamma"), domain="all but 0, -1, -2, ..."),
     Function("relu", ("x",), ("1[x > 0]",), r"\operatorname{{relu}}({0})", "relu'(0) = 0"),
-    Function("silu", ("x",), ("sigmoid(x) (1 + x (1 - sigmoid(x)))",), _called("silu"), closed="x sigmoid(x)"),
+    Function("silu", ("x",), ("sigmoid(x) (1 + x (1 - sigmoid(x)))",), called("silu"), closed="x sigmoid(x)"),
     Function(
         "elu",
         ("x",),
         ("exp(minimum(x, 0))",),
-        _called("elu"),
+        called("elu"),
         "elu''(0) = 0",
         closed="relu(x) + exp(minimum(x, 0)) - 1",
     ),
-    Function("softsign", ("x",), ("1 / (1 + abs(x))^2",), _called("softsign"), closed="x / (1 + abs(x))"),
+    Function("softsign", ("x",), ("1 / (1 + abs(x))^2",), called("softsign"), closed="x / (1 + abs(x))"),
     Function(
         "clip",
         ("x", "a", "b"),
         ("1[a < x] 1[x < b]", "1[x <= a] 1[a < b]", "1 - 1[x < b] 1[a < b]"),
-        _called("clip", 3),
+        called("clip", 3),
         "its derivative by x is 0 at both ends",
         closed="minimum(maximum(x, a), b)",
     ),
@@ -91,7 +92,7 @@ ROWS = (
         "mod",
         ("x", "y"),
         ("1", "-floor(x / y)"),
-        _called("mod", 2),
+        called("mod", 2),
         "straight between its jumps",
         closed="x - y floor(x / y)",
         domain="y != 0",
@@ -115,6 +116,7 @@ ROWS = (
 )
 
 FUNCTIONS = {row.name: row for row in ROWS}
+BUILTIN = frozenset(FUNCTIONS)  # those of this file; a user's own may come to the table, see `einstan.language.own`
 
 # Functions whose value is finite wherever their arguments are, however large these may be.
 TOTAL = frozenset({"sin", "cos", "arctan", "arctan2", "tanh", "arcsinh", "cbrt", "sigmoid", "softplus", "erf", "erfc",

@@ -15,6 +15,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from einstan.language.cursor import Cursor
+from einstan.language.own import visible
 from einstan.language.surface import CALLABLE, RESERVED, Expression, Number, Ref, Task, alone
 from einstan.language.unknown import INSTEAD, unknown_call
 
@@ -28,7 +29,7 @@ class References(Cursor):
         bracketed = self.at("[") or name in INSTEAD
         slots = yield self.slots()
         if slots and bracketed and self.at("(") and self.token.glued:
-            raise unknown_call(self.text, (token.start, token.end), name, self.token.start, CALLABLE)
+            raise unknown_call(self.text, (token.start, token.end), name, self.token.start, (*CALLABLE, *visible()))
         if self.at("^") and self.ahead(1).text == "{":
             name += self.label(slots_follow=False)
         return Ref((token.start, self.last_end), name, slots)

@@ -14,7 +14,7 @@ from einstan.machine.operations import Labels, Operation, Ref
 from einstan.machine.plan import Plan
 from einstan.machine.spelling import bracketed, comment, exact_text, identifier
 
-RESERVED = {"np", "careful", *HELPERS}
+RESERVED = {"np", "careful"}
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Writer:
         self.plan, self.graph, self.extents = made, made.graph, made.extents.known
         self.function = function
         self.precisions = precisions
-        self.taken = set(RESERVED) | {function}
+        self.taken = RESERVED | {*HELPERS, function}
         self.names: dict[int, str] = {}
         self.variables: dict[int, Variable] = {}
         self.constants, self.body = Section(), Section()

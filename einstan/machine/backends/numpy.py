@@ -420,8 +420,13 @@ HELPERS: dict[str, Callable[..., Any]] = {
 }
 
 
+OWN: dict[str, str] = {}  # the text of functions of a user's own, which are helpers too
+
+
 def helper_source(name: str) -> str:
     """The text of a helper, without annotations, for generated code."""
+    if name in OWN:
+        return OWN[name]
     first = HELPERS[name].__code__.co_firstlineno
     lines = _lines(HELPERS[name].__module__)[first:]
     lines = lines[: next((k for k, line in enumerate(lines) if line and line[0] != " "), len(lines))]
