@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from einstan.calculus.canonical import canonical
@@ -19,7 +19,6 @@ from einstan.language.arguments import ArgumentError, checked
 from einstan.language.errors import ClaimError, NotationError, ProgramError
 from einstan.language.functions import BUILTIN, FUNCTIONS, SPELLINGS, Function, called
 from einstan.language.own import (
-    EXAMPLE,
     OwnFunction,
     applied,
     check_elementwise,
@@ -67,17 +66,14 @@ def function(
     return made
 
 
-@contextmanager
-def functions(*texts: str) -> Iterator[None]:
+@checked
+def functions(*texts: str) -> AbstractContextManager[None]:
     """A block in which functions can be called that are defined by others: in this thread (or task) alone."""
     found: list[OwnFunction] = []
     for text in texts:
-        if not isinstance(text, str):
-            raise ArgumentError(f"functions takes texts, and {text!r} is none", repair=EXAMPLE)
         with within(found):  # one may call those before it
             found.append(_defined(text))
-    with within(own for own in found if own.name not in BUILTIN):
-        yield
+    return within([own for own in found if own.name not in BUILTIN])
 
 
 # ---- defined by others -----------------------------------------------------------------------------------------------

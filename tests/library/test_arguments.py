@@ -79,6 +79,8 @@ EQUATION = es.parse("Z[n,j] = X[n,K] W[K,j] + b[j]")
 # What is called, and arguments with which it works.
 CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "parse": (es.parse, {"text": "Z[i] = X[i]", "known": ["X"]}),
+    "function": (es.function, {"text": "softsign(x) = x / (1 + abs(x))", "partials": None, "numpy": None}),
+    "functions": (lambda text: es.functions(text), {"text": "softsign(x) = x / (1 + abs(x))"}),
     "check": (es.check, {"text": PROGRAM, "name": "paper"}),
     "compose": (es.compose, {"f": dense, "g": dense, "at": "X"}),
     "Program": (es.Program, {"equations": PROGRAM, "assumptions": (), "forward": None, "letters": ()}),

@@ -66,6 +66,7 @@ GOOD: dict[str, Any] = {
 }  # fmt: skip
 OWN: dict[str, dict[str, Any]] = {
     "parse": {"text": str(EQUATION)}, "einsum": {"operands": ("ij,jk->ik", X, np.ones((3, 2)))},
+    "function": {"text": "softsign(x) = x / (1 + abs(x))"}, "functions": {"texts": ("silu(x) = x sigmoid(x)",)},
     "compose": {"at": "Z"}, "load": {"path": "a.npz"}, "save": {"path": "b.npz"},
     "Network": {"members": (TEXT,), "parameters": {"W": "he", "b": "zeros"}}, "Report": {"lines": ()},
     "Equation": {"indices": EQUATION.indices, "rhs": EQUATION.rhs},
