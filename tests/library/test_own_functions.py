@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -261,3 +263,10 @@ def test_a_declared_function_is_for_good():
     for text, given in (("f(x)", {"partials": "3 x^2", "numpy": "x * x * x"}), ("f(x) = x^3", {})):
         with pytest.raises(ProgramError, match="already"):
             es.function(text, **given)
+
+
+def test_the_code_of_the_page_runs():
+    page = Path(__file__).resolve().parents[2] / "docs" / "functions.md"
+    (code,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    exec(code, {})
+    assert set(own.visible()) == {"mish", "ash"}
