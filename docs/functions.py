@@ -34,7 +34,7 @@ are reserved.
 ```python
 import einstan as es
 
-es.function("mish(x) = x tanh(softplus(x))")       # for every thread of the process, from here on
+es.function("mish(x) = x tanh(softplus(x))")  # for every thread of the process, from here on
 es.parse("Y[n,j] = mish(X[n,K] W[K,j])")  # written out: Y[n,j] = sum[K](...) tanh(softplus(...))
 
 with es.functions("gate(x, y) = sigmoid(x) y"):  # in this block of this thread alone
