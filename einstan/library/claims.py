@@ -11,6 +11,7 @@ proved that the same numbers contradict: such a claim stays open.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
@@ -125,6 +126,12 @@ def judge(claim: Claim, part: Part, explain: bool = True) -> Outcome:
 
 def decided(claim: Claim, part: Part, explain: bool = True) -> Judgement:
     """Decide one claim, without words; one that takes too many steps is left open."""
+    near = part.near(claim)
+    if near is not None:  # of many definitions only these are looked at, if they are enough
+        with suppress(EffortError), effort(STEPS):
+            found = _decided(claim, near, explain=False)
+            if found.verdict == "proved":
+                return found
     try:
         with effort(STEPS):
             return _decided(claim, part, explain)

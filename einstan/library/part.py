@@ -62,6 +62,8 @@ class Part:
         self.kinks = {c.function: [chosen_partial(c)] for c in self.conventions}
         self.extremes = extremes(document.equations)
         self.special = compared_by_equality((e.rhs for e in document.equations), self.extremes)
+        self._document = document
+        self._order = {equation.name: k for k, equation in enumerate(self.program)}
         self._definitions: dict[Name, Equation] = {}
         self._derivatives: dict[Name, Equation] = {}
         self._open: set[Name] = set()
@@ -212,6 +214,39 @@ class Part:
         if not terms:
             raise DifferentiationError(f"{name.of} depends on {wrt} only through comparisons, which have no derivative")
         return simplify_sum(term.with_in_place(()) for term in terms)
+
+    # ---- the neighbourhood of a claim ----------------------------------------------------------------------------
+
+    def near(self, claim: Claim) -> Part | None:
+        """The part with no other definitions than those of the tensors that a claim names and of what lies between the
+        ends of its derivatives; what these read can be anything there, so that what is proved of this part holds in the
+        whole one.  None where it would be the larger half, or where something else is known of the tensors."""
+        if self.given or self.program.assumptions or self.conventions or claim.where:
+            return None
+        named = tensors(claim.lhs, claim.rhs)
+        if any(isinstance(name, str) and self.is_derivative(name) for name in named):  # of the scalar of the whole
+            return None
+        kept: set[Name] = set()
+        for name in named:
+            kept |= self._between(name) if isinstance(name, Partial) else {name}
+        if 2 * len(kept & set(self._order)) > len(self._order):
+            return None
+        chosen = (s for s in self._document.statements if isinstance(s.content, Equation) and s.content.name in kept)
+        found = Part(Document(tuple(chosen)))
+        ranks = self.program.ranks
+        return found if all(ranks.get(name) == rank for name, rank in found.program.ranks.items()) else None
+
+    def _between(self, name: Partial) -> set[Name]:
+        """What lies between the ends of a derivative, the ends among it: nothing that stands before them all does."""
+        first = min(self._order.get(wrt, -1) for wrt, _ in name.wrt)
+        found: set[Name] = {name.of, *(wrt for wrt, _ in name.wrt)}
+        queue: list[Name] = [name.of]
+        while queue:
+            for other in self.program.reads.get(queue.pop(), ()):
+                if self._order.get(other, -1) > first and other not in found:
+                    found.add(other)
+                    queue.append(other)
+        return found
 
     # ---- programs for a claim ------------------------------------------------------------------------------------
 

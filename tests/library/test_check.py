@@ -6,9 +6,11 @@ from html.parser import HTMLParser
 import pytest
 
 import einstan as es
+from einstan.language import parse_document
 from einstan.language.errors import ClaimError, EinstanError
 from einstan.library.cli import main
 from einstan.library.command_check import judged
+from einstan.library.part import Part
 
 DENSE = "Z[n,j] = X[n,K] W[K,j] + b[j]\n"
 SOFTMAX = "S[n,c] = exp(Z[n,c]) / sum[K](exp(Z[n,K]))\nL = -1/|N| Y[N,C] log(S[N,C])\n"
@@ -341,3 +343,44 @@ def test_points_have_the_sizes_that_definitions_tie() -> None:
         "claim dL/dx[j] = 1[j <= I] exp(x[j]) c[I] / sum[J](1[J <= I] exp(x[J])) where |I| = |x.0|"
     )
     assert report.ok, str(report)  # c is as long as x: y says so, which the claim does not name
+
+
+# ---- the neighbourhood of a claim ------------------------------------------------------------------------------------
+
+CHAIN = "A0[i] = x[i]\n" + "\n".join(f"A{k}[i] = tanh(A{k - 1}[i]) + A{max(k - 2, 0)}[i]" for k in range(1, 40))
+
+
+@pytest.mark.parametrize(
+    ("claim", "equations", "verdict"),
+    [
+        ("dA9[i]/dA8[j] = (1 - tanh(A8[i])^2) δ[i,j]", 2, "proved"),
+        ("dA9[i]/dA7[j] = (1 + (1 - tanh(A8[i])^2) (1 - tanh(A7[i])^2)) δ[i,j]", 3, "proved"),
+        ("dA9[i]/dA7[j] = (1 - tanh(A8[i])^2) (1 - tanh(A7[i])^2) δ[i,j]", 3, "refuted"),
+        ("A9[i] - A7[i] = tanh(A8[i])", 3, "proved"),
+        ("A9[i] = A8[i]", 2, "refuted"),
+        ("A2[i] = tanh(tanh(x[i]) + x[i]) + x[i]", 1, "proved"),  # which takes more of them
+        ("dA2[i]/dx[j] = (1 + (1 - tanh(A1[i])^2) (2 - tanh(x[i])^2)) δ[i,j]", 3, "proved"),
+        ("dA2[i]/dx[j] = (1 - tanh(A1[i])^2) (2 - tanh(x[i])^2) δ[i,j]", 3, "refuted"),
+    ],
+)  # fmt: skip
+def test_of_many_definitions_those_near_a_claim_are_looked_at(claim: str, equations: int, verdict: str) -> None:
+    document = parse_document(f"{CHAIN}\nclaim {claim}")
+    near = Part(document).near(document.claims[0])
+    assert near is not None
+    assert len(near.program) == equations
+    (line,) = es.check(f"{CHAIN}\nclaim {claim}").claims
+    assert line.outcome is not None
+    assert line.outcome.verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("document", "claim"),
+    [
+        ("assume x[i] = y[i]\n" + CHAIN, "A9[i] = A8[i]"),  # which ties what is not near
+        (CHAIN + "\nL = A39[I]^2", "dA38[i] = 2 A39[i] (1 - tanh(A38[i])^2)"),  # of the scalar of the whole
+        ("A[i] = x[i]\nB[i] = exp(A[i])", "B[i] = exp(A[i])"),  # all of it
+    ],
+)
+def test_where_more_is_known_the_whole_is_looked_at(document: str, claim: str) -> None:
+    whole = parse_document(f"{document}\nclaim {claim}")
+    assert Part(whole).near(whole.claims[0]) is None
