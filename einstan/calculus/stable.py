@@ -15,9 +15,10 @@ from typing import TypeGuard, cast
 
 from einstan.calculus.collect import size
 from einstan.calculus.factors import flattened, powers
+from einstan.calculus.magnitudes import measured
 from einstan.calculus.partial import inlined
 from einstan.calculus.program import Program, stated_extents
-from einstan.calculus.scales import at_products, base_of, carriers, divides, gathered, is_quotient, is_scaled, measured
+from einstan.calculus.scales import at_products, base_of, carriers, divides, gathered, is_quotient, is_scaled
 from einstan.calculus.simplify import (
     simplify,
     simplify_product,
@@ -41,6 +42,7 @@ from einstan.language.term import (
     Iverson,
     Mul,
     Name,
+    Reduce,
     Sum,
     applies,
     bound_indices,
@@ -69,10 +71,13 @@ def stabilised(program: Program, keep: Collection[Name] = ()) -> tuple[Equation,
     }
 
     exponentials = _Exponentials(known)
+    quotients = dict(known)
 
     def made(equation: Equation) -> Equation:
         put_in = _quotients_taken(simplify(equation.rhs), exponentials)
-        taken = _masks_taken(_logarithms_taken(put_in, known, exponentials))
+        if equation.name in quotients:
+            quotients[equation.name] = Equation(equation.name, equation.indices, put_in)
+        taken = _masks_taken(_logarithms_taken(put_in, quotients, exponentials))
         rhs = stated_extents(taken, stated.values())
         rhs = rhs if rhs is taken else simplify(rhs)
         if rhs is equation.rhs and not equation.where and not (stated and loose(equation)):
@@ -93,9 +98,9 @@ def stabilised(program: Program, keep: Collection[Name] = ()) -> tuple[Equation,
 
 def runnable(program: Program) -> Program:
     """The program in the form in which it is evaluated: the same values, without overflow on the way."""
-    made = [Equation(e.name, e.indices, measured(e.rhs), e.where) for e in stabilised(program)]
-    pairs = zip(program.equations, program.resolved_all(), made, strict=True)
-    return Program((e if old is new else well_named(new) for e, old, new in pairs), program.assumptions)
+    same = dict(zip(program.resolved_all(), program.equations, strict=True))
+    made = measured(stabilised(program))
+    return Program((same.get(new) or well_named(new) for new in made), program.assumptions)
 
 
 def _says_nothing(index: Index, form: Affine) -> bool:
@@ -188,7 +193,7 @@ def _quotients_taken(expr: Expr, exponentials: _Exponentials) -> Expr:
         if not any(below) and not any(map(is_quotient, _factors(product))):
             return product
         whole = simplify(gathered(exponentials.put_in(product)))
-        return simplify(cast(Expr, rewrite(whole, _of_two))) if _is_short(whole) else product
+        return _shares(simplify(cast(Expr, rewrite(whole, _of_two)))) if _is_short(whole) else product
 
     divided = applies(expr, "pow", "sigmoid") and any(
         isinstance(n, Apply) and (divides(n) or n.function == "sigmoid") for n in preorder(expr)
@@ -197,7 +202,7 @@ def _quotients_taken(expr: Expr, exponentials: _Exponentials) -> Expr:
 
 
 def _shares(product: Expr) -> Expr:
-    """exp(u) sigmoid(-u) = sigmoid(u)."""
+    """exp(u) sigmoid(-u) = sigmoid(u); exp(u) sigmoid(-v) = exp(u - softplus(v)) where v is a sum of exponentials."""
     factors = _factors(product)
     for factor in filter(_is_exponential, factors):
         u = factor.arguments[0]
@@ -206,7 +211,16 @@ def _shares(product: Expr) -> Expr:
         if at is not None:
             others = [f for f in factors if f is not factor and f is not at]
             return simplify(mul((*others, at, power(below, -1), Apply("sigmoid", (u,)))))
+        total = next((f for f in factors if _is_share_of_sum(f)), None)
+        if total is not None:
+            less = Apply("softplus", (simplify_product((MINUS_ONE, total.arguments[0])),))
+            others = [f for f in factors if f is not factor and f is not total]
+            return simplify(mul((*others, Apply("exp", (simplify_sum((u, simplify_product((MINUS_ONE, less)))),)))))
     return product
+
+
+def _is_share_of_sum(factor: Expr) -> TypeGuard[Apply]:
+    return isinstance(factor, Apply) and factor.function == "sigmoid" and holds(factor, Reduce)
 
 
 def _bases(factor: Expr) -> tuple[Expr, ...]:

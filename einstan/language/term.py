@@ -182,7 +182,7 @@ class Extent(Expr):
         return self.fields[0]  # type: ignore[no-any-return]
 
 
-MARKS = {"exp": new_mark(), "log": new_mark(), "pow": new_mark(), "sigmoid": new_mark()}  # see `applies`
+MARKS = {name: new_mark() for name in ("exp", "log", "pow", "sigmoid", "exponential")}  # see `applies`
 
 
 class Apply(Expr):
@@ -207,7 +207,17 @@ class Apply(Expr):
         return self.arguments
 
     def mark(self) -> int:
-        return MARKS.get(self.fields[0], 0)
+        mark = MARKS.get(self.fields[0], 0)
+        return mark | MARKS["exponential"] if self.is_exponential else mark
+
+    @property
+    def is_exponential(self) -> bool:
+        """Whether this is ``exp(u)``, ``b^u`` with a number b, or a sum of such."""
+        if self.function != "pow":
+            return self.function in ("exp", "cosh", "sinh")
+        base, exponent = self.arguments
+        is_number = isinstance(base, Const) or (isinstance(base, Indexed) and not base.slots)
+        return is_number and not isinstance(exponent, Const)
 
     def rebuilt(self, children: tuple[Node, ...]) -> Apply:
         return Apply(self.function, children)  # type: ignore[arg-type]

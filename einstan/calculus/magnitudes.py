@@ -1,0 +1,269 @@
+"""Values kept as a number times an exponential, where exponentials are divided or stand in a logarithm.
+
+    x = exp(scale) rest
+    sum[K](w[K] exp(z[K])) = exp(c) sum[K](w[K] exp(z[K] - c))    c = max[K](z[K] + log(1[w[K] != 0]))
+
+Whatever c is, that is true; with the largest exponent that counts nothing overflows.  Scales add up in products and
+meet in quotients, a logarithm takes its own away, and a sum is measured from its largest term.  A weight that is zero
+leaves its exponent out, as a bracket does.  A tensor that others read so has two equations more, its scale and its
+rest, so that it does not matter how a program is split into equations.  This is how a program is run, not how it is
+differentiated: no scale is ever printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import NamedTuple
+
+from einstan.calculus.collect import size
+from einstan.calculus.overflows import Overflows, may_be_zero, share
+from einstan.calculus.partial import inlined
+from einstan.calculus.simplify import simplify_product, simplify_reduce, simplify_sum
+from einstan.language.index import Affine, Index, fresh_name, lowered, slot
+from einstan.language.node import Node, fold, holds
+from einstan.language.term import (
+    ONE,
+    ZERO,
+    Add,
+    Apply,
+    Const,
+    Equation,
+    Expr,
+    Indexed,
+    Iverson,
+    Mul,
+    Name,
+    Reduce,
+    Sum,
+    add,
+    applies,
+    bound_indices,
+    mul,
+    neg,
+    power,
+    rebound,
+    substitute,
+    tensors,
+)
+
+LOWEST = Const(-(10**30))  # of nothing at all the largest exponent is still a number
+SHORT = 12  # what is longer to read gets a name
+HALF = Const(Fraction(1, 2))
+
+
+def measured(equations: Sequence[Equation]) -> list[Equation]:
+    """The same tensors, and scales and rests of some, with no exponential that overflows before it is divided by
+    others or its logarithm is taken."""
+    if not any(applies(equation.rhs, "exponential") for equation in equations):
+        return list(equations)
+    asked = Overflows()
+    for equation in equations:
+        asked.look_at(equation)
+    if not asked.hot:
+        return list(equations)
+    asked.close({equation.name: equation for equation in equations})
+    measure = _Measure(asked, {str(name) for e in equations for name in (e.name, *tensors(e.rhs))})
+    return [made for equation in equations for made in measure.equations(equation)]
+
+
+class _Parts(NamedTuple):
+    """``exp(scale) rest``"""
+
+    scale: Expr
+    rest: Expr
+
+
+@dataclass
+class _Measure:
+    asked: Overflows
+    taken: set[str]
+    scales: dict[Name, Equation] = field(default_factory=dict)
+    rests: dict[Name, Equation] = field(default_factory=dict)
+    largest: dict[Expr, Indexed] = field(default_factory=dict)  # those that have names
+    made: list[Equation] = field(default_factory=list)
+    where: tuple[tuple[Index, Affine], ...] = ()  # of the equation that is measured
+
+    def equations(self, equation: Equation) -> list[Equation]:
+        """An equation, after its scale and its rest where others read them."""
+        hot, kept = equation.name in self.asked.hot, equation.name in self.asked.kept
+        if not hot and not kept:
+            return [equation]
+        self.where = equation.where
+        parts = fold(equation.rhs, self.parts)
+        if kept:
+            scale, rest = self.weighed(parts), parts.rest
+            for kind, expr, known in (("scale", scale, self.scales), ("rest", rest, self.rests)):
+                own = Equation(equation.name, equation.indices, expr)
+                if holds(expr, Sum) or holds(expr, Reduce):
+                    own = Equation(equation.name, equation.indices, self.named(expr, f"{kind}1"))
+                known[equation.name] = own
+        whole = self.whole(parts) if hot else equation.rhs
+        made, self.made = self.made, []
+        return [*made, Equation(equation.name, equation.indices, whole, equation.where)]
+
+    def named(self, expr: Expr, name: str) -> Indexed:
+        """A part of an equation as an equation of its own, over those indices that it has."""
+        name = fresh_name(name, self.taken)
+        self.taken.add(name)
+        used = {index.dim for index in (*expr.free, *bound_indices(expr))}
+        where = tuple((index, form) for index, form in self.where if index.dim in used)
+        indices = tuple(expr.free)
+        letters: dict[Index, Index] = {}  # no capital stands on the left
+        for index in indices:
+            letter = fresh_name(lowered(index.name), {i.name for i in (*indices, *letters.values())} - {index.name})
+            letters[index] = Index(letter, index.dim)
+        own: Expr = substitute(expr, letters)  # type: ignore[assignment]
+        self.made.append(Equation(name, tuple(letters.values()), own, where))
+        return Indexed(name, tuple(map(slot, indices)))
+
+    def parts(self, node: Node, parts: tuple[_Parts, ...]) -> _Parts:
+        match node:
+            case Indexed() if node.tensor in self.scales:
+                return _Parts(inlined(node, self.scales[node.tensor]), inlined(node, self.rests[node.tensor]))
+            case Apply():
+                return self.applied(node, parts)
+            case Mul():
+                return _Parts(simplify_sum(part.scale for part in _shares(parts)), mul(_rests(_shares(parts))))
+            case Add():
+                return self.added(parts)
+            case Sum() | Reduce(operation="mean"):
+                return self.summed(node, parts[0])
+            case _:
+                return _Parts(ZERO, self.rebuilt(node, parts))
+
+    def rebuilt(self, node: Node, parts: Iterable[_Parts]) -> Expr:
+        children = tuple(map(self.whole, parts))
+        return node.rebuilt(children) if children != node.children else node  # type: ignore[return-value]
+
+    def applied(self, node: Apply, parts: Sequence[_Parts]) -> _Parts:
+        scale, rest = parts[0] if parts else (ZERO, node)
+        match node:
+            case Apply(function="exp"):
+                return _Parts(self.whole(parts[0]), ONE)
+            case Apply(function="cosh" | "sinh" as function):  # cosh(u) = exp(|u|) (1 + exp(-2 |u|)) / 2
+                u = self.whole(parts[0])
+                size = Apply("abs", (u,))
+                even = simplify_product((HALF, add((ONE, Apply("exp", (simplify_product((Const(-2), size)),))))))
+                return _Parts(size, even if function == "cosh" else mul((Apply("tanh", (u,)), even)))
+            case Apply(function="pow", arguments=(base, _)) if node.is_exponential:
+                exponent = self.whole(parts[1])
+                if isinstance(base, Const) and base.value > 0:
+                    return _Parts(simplify_product((exponent, Apply("log", (base,)))), ONE)
+                sign = power(Apply("sign", (base,)), exponent)
+                return _Parts(simplify_product((exponent, Apply("log", (Apply("abs", (base,)),)))), sign)
+            case _ if scale is ZERO:
+                return _Parts(ZERO, self.rebuilt(node, parts))
+            case Apply(function="log"):
+                return _Parts(ZERO, simplify_sum((self.weighed(parts[0]), Apply("log", (rest,)))))
+            case Apply(function="pow"):
+                exponent = self.whole(parts[1])
+                return _Parts(simplify_product((exponent, scale)), ONE if rest is ONE else power(rest, exponent))
+            case Apply(function="sqrt"):
+                return _Parts(simplify_product((HALF, scale)), Apply("sqrt", (rest,)))
+            case Apply(function="abs"):
+                return _Parts(scale, Apply("abs", (rest,)))
+            case _:
+                return _Parts(ZERO, self.rebuilt(node, parts))
+
+    def added(self, parts: Sequence[_Parts]) -> _Parts:
+        """exp(a) x + exp(b) y = exp(c) (exp(a - c) x + exp(b - c) y), where c is the larger of a and b."""
+        scales = [self.weighed(part) for part in parts]
+        different = list(dict.fromkeys(scales))
+        if len(different) == 1:
+            return _Parts(parts[0].scale, simplify_sum(part.rest for part in parts))
+        largest = different[0]
+        for other in different[1:]:
+            largest = Apply("maximum", (largest, other))
+        largest = self.finite(largest)
+        terms = (
+            mul((*_factors(part.rest), Apply("exp", (_less(scale, largest),))))
+            for part, scale in zip(parts, scales, strict=True)
+        )
+        return _Parts(largest, add(terms))
+
+    def summed(self, node: Sum | Reduce, part: _Parts) -> _Parts:
+        """Terms that do not depend on what is summed over leave the sum; the others are measured from the largest."""
+        scale = self.weighed(part)
+        terms = scale.terms if isinstance(scale, Add) else (scale,)
+        inside = [term for term in terms if not set(node.indices).isdisjoint(term.free)]
+        outside = [term for term in terms if term not in inside]
+        if not inside:
+            return _Parts(part.scale, rebound(node, node.indices, part.rest))
+        factors, scales = list(_factors(part.rest)), outside
+        for group in _groups(inside, node.indices):
+            inner = simplify_sum(group)
+            over = tuple(index for index in node.indices if index in inner.free)
+            largest = self.finite(simplify_reduce("max", over, inner))
+            factors.append(Apply("exp", (_less(inner, largest),)))
+            scales.append(largest)
+        return _Parts(simplify_sum(scales), rebound(node, node.indices, mul(factors)))
+
+    def finite(self, largest: Expr) -> Expr:
+        """The largest exponent, also where nothing counts; it has a name where it is long to read."""
+        if applies(largest, "log"):
+            largest = Apply("maximum", (largest, LOWEST))
+        if size(largest) <= SHORT:
+            return largest
+        if largest not in self.largest:
+            self.largest[largest] = self.named(largest, "largest1")
+        return self.largest[largest]
+
+    def weighed(self, part: _Parts) -> Expr:
+        """A scale, minus infinity where a weight is zero; brackets hide what it is there."""
+        if part.scale is ZERO:
+            return ZERO
+        weights = [factor for factor in _factors(part.rest) if self.weighs(factor)]
+        brackets = (weight for weight in weights if isinstance(weight, Iverson))
+        return simplify_sum((simplify_product((*brackets, part.scale)), *map(_where_it_counts, weights)))
+
+    def weighs(self, factor: Expr) -> bool:
+        if isinstance(factor, Iverson):
+            return True
+        names = tensors(factor)
+        return bool(names) and self.asked.weights.issuperset(names) and may_be_zero(factor)
+
+    def whole(self, part: _Parts) -> Expr:
+        if part.scale is ZERO:
+            return part.rest
+        rest = (factor for factor in _factors(part.rest) if factor is not ONE)
+        return mul((*rest, Apply("exp", (self.weighed(part),))))
+
+
+def _rests(parts: Iterable[_Parts]) -> list[Expr]:
+    return [part.rest for part in parts if part.rest is not ONE]
+
+
+def _shares(parts: Sequence[_Parts]) -> Sequence[_Parts]:
+    """sigmoid(v) = exp(-softplus(-v)) beside exponentials; 1 - sigmoid(v) and divisors too."""
+    if all(part.scale is ZERO for part in parts):
+        return parts
+    scales = (share(part.rest) if part.scale is ZERO else None for part in parts)
+    return [part if scale is None else _Parts(scale, ONE) for part, scale in zip(parts, scales, strict=True)]
+
+
+def _factors(expr: Expr) -> tuple[Expr, ...]:
+    return expr.factors if isinstance(expr, Mul) else () if expr is ONE else (expr,)
+
+
+def _where_it_counts(weight: Expr) -> Expr:
+    """Zero where a weight counts, minus infinity where it is zero."""
+    return Apply("log", (weight if isinstance(weight, Iverson) else Iverson((weight, ZERO), ("!=",)),))
+
+
+def _groups(terms: Iterable[Expr], indices: Iterable[Index]) -> list[list[Expr]]:
+    """Terms that depend on the same indices, if only through others: each group has a largest of its own."""
+    bound = set(indices)
+    groups: list[tuple[set[Index], list[Expr]]] = []
+    for term in terms:
+        own, members = bound.intersection(term.free), [term]
+        for other in [group for group in groups if not own.isdisjoint(group[0])]:
+            own, members = own | other[0], other[1] + members
+            groups.remove(other)
+        groups.append((own, members))
+    return [members for _, members in groups]
+
+
+def _less(scale: Expr, largest: Expr) -> Expr:
+    return simplify_sum((scale, neg(largest)))

@@ -1,0 +1,78 @@
+"""What is divided by exponentials, or is the logarithm or a root of them, is finite and right wherever the mathematics
+is: value, gradient, Hessian and its products, against differences in many digits."""
+
+import warnings
+
+import numpy as np
+import pytest
+from mpmath import mp, mpf
+
+import einstan as es
+from tests.calculus.spellings import ARRAYS, RANGE, ROWS
+
+STEP = mpf(10) ** -50
+SIZES = {
+    "tens": [30.0, -25.0, 17.0], "thousands": [1000.0, -700.0, 400.0], "low": [-900.0, -1000.0, -1200.0],
+}  # fmt: skip
+ALONG = np.array([1.0, -0.5, 2.0])
+
+
+def derived(function, z):
+    """The value, the gradient and the Hessian by central differences."""
+    at = [mpf(v) for v in z]
+
+    def moved(*steps):
+        point = list(at)
+        for k, sign in steps:
+            point[k] += sign * STEP
+        return function(point)
+
+    middle = moved()
+    up, down = ([moved((k, sign)) for k in RANGE] for sign in (1, -1))
+    gradient = [(u - d) / (2 * STEP) for u, d in zip(up, down, strict=True)]
+    hessian = np.empty((3, 3))
+    for i in RANGE:
+        hessian[i, i] = float((up[i] - 2 * middle + down[i]) / STEP**2)
+        for j in range(i):
+            corners = (s * t * moved((i, s), (j, t)) for s in (1, -1) for t in (1, -1))
+            hessian[i, j] = hessian[j, i] = float(sum(corners) / (4 * STEP**2))
+    return float(middle), np.array([float(g) for g in gradient]), hessian
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ROWS)
+def test_finite_and_right(name):
+    text, function = ROWS[name]
+    program = es.Program(text)
+    hessian, ways = program.hessian("L", "z"), {
+        "value": program.compile(outputs=["L"]),
+        "gradient": program.backward("L", ["z"]).compile(outputs=["dz"]),
+        "partial": program.partial("L", "z").compile(),
+        "product": program.hvp("L", {"z": "along"}).compile(outputs=["tdz"]),
+    }  # fmt: skip
+    for size, z in SIZES.items():
+        with mp.workdps(250 if max(map(abs, z)) < 100 else 1200):
+            value, gradient, second = derived(function, z)
+        arrays = {**ARRAYS, "z": np.array(z), "along": ALONG}
+        expected = {"value": value, "gradient": gradient, "partial": gradient, "product": second @ ALONG}
+        with warnings.catch_warnings(), np.errstate(all="warn", under="ignore"):
+            warnings.simplefilter("error")
+            found = {w: next(iter(f({n: arrays[n] for n in map(str, f.inputs)}).values())) for w, f in ways.items()}
+            found["Hessian"] = hessian({n: arrays[n] for n in map(str, program.inputs)}).dense()
+        for way, truth in {**expected, "Hessian": second}.items():
+            error = np.abs(found[way] - truth).max()
+            assert error <= 1e-9 * np.abs(truth).max() + 1e-13, (size, way, found[way], truth)  # and not NaN
+
+
+def test_what_is_summed_apart_has_no_table_of_pairs():
+    """exp(x[I]) A[I,J] exp(y[J]) is measured from two largest exponents: two products, and no exponential of pairs."""
+    program = es.Program("L = log(sum[I,J](exp(x[I]) A[I,J] exp(y[J])))")
+    compiled = program.compile()
+    x, y = np.array([800.0, 2.0]), np.array([-900.0, 3.0, 1.0])
+    A = np.arange(1.0, 7.0).reshape(2, 3)
+    assert compiled(x=x, y=y, A=A)["L"] == pytest.approx(803 + np.log(2 + 3 * np.exp(-2.0)), rel=1e-14)
+
+
+def test_a_program_without_such_quotients_is_run_as_it_is():
+    program = es.Program("E[i] = exp(x[i])\nL = sum[I](E[I] w[I]) / sum[I](w[I])")
+    assert "max" not in program.source()
