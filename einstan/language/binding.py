@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 
-from einstan.language.capitals import Placement, is_form, placements
+from einstan.language.capitals import Placement, placements
 from einstan.language.environment import Environment, Names
 from einstan.language.errors import NotationError
-from einstan.language.index import Affine, Quotient, affine
+from einstan.language.index import Affine, Index, Quotient, affine
+from einstan.language.occurrences import is_form
 from einstan.language.own import applied
 from einstan.language.refusals import ambiguous, bound_again, not_affine
 from einstan.language.sugar import REDUCED, chain, padded, softmax
@@ -29,7 +31,9 @@ from einstan.language.surface import (
     Task,
     Term,
     every,
+    is_numeric,
     run,
+    walk,
 )  # fmt: skip
 from einstan.language.term import (
     MINUS_ONE,
@@ -52,9 +56,11 @@ from einstan.language.term import (
 class Scope(Names):
     """The binding of one text."""
 
-    def __init__(self, text: str, roots: tuple[Surface, ...], *, any_free: bool) -> None:
+    def __init__(self, text: str, roots: tuple[Surface, ...], *, any_free: bool, read: Callable[[str], object]) -> None:
         super().__init__(text, roots, any_free=any_free)
+        self.read = read  # reads a text such as this one
         self.placed: Placement = {}
+        self.ahead: dict[Binder, tuple[Index, ...]] = {}
         self.states_extents = False
 
     # ---- sums and products ---------------------------------------------------------------------------------------
@@ -63,8 +69,8 @@ class Scope(Names):
         """A whole side of a relation: the rule is applied to each of its terms."""
         for term in expression.terms:
             placed, refused = placements(term, self.indices)
-            for case in refused:
-                raise ambiguous(self.text, case)
+            if refused:
+                raise ambiguous(self.text, refused, self.indices, self.read)
             self.placed.update(placed)
         return run(self.expression(expression, dict(self.free)))
 
@@ -76,6 +82,7 @@ class Scope(Names):
         names = self.placed.get(node, ())
         if names:
             env = {**env, **{name: self.new_index(name) for name in names}}
+        beside = self.bound_beside(node, env)
         factors: list[Expr] = []
         literal = bare_one = False  # whether the last factor is a number as it is written, and whether it is a lone 1
         for part, divides in node.parts:
@@ -91,7 +98,7 @@ class Scope(Names):
                     factors.append(Const(part.value))
                     literal, bare_one = True, part.value == 1
                 continue
-            factor = yield self.atom(part, env)
+            factor = yield self.atom(part, {**beside, **env} if beside and is_numeric(part) else env)
             if divides:
                 if bare_one:
                     factors.pop()
@@ -105,6 +112,16 @@ class Scope(Names):
             else:
                 factors.insert(0, MINUS_ONE)
         return sum_over((env[name] for name in names), mul(factors))
+
+    def bound_beside(self, node: Term, env: Environment) -> Environment:
+        """What a size in front of a sum speaks of: ``1/|N| sum[N](x[N])``."""
+        binders = [part for part, _ in node.parts if isinstance(part, Binder) and part.operation != "softmax"]
+        letters = [letter.name for part in binders for letter in part.letters]
+        sized = binders and any(isinstance(each, Size) for part, _ in node.parts for each in walk(part))
+        for part in binders if sized else ():
+            self.ahead[part] = tuple(self.new_index(letter.name) for letter in part.letters)
+        found = {index.name: index for part in binders for index in self.ahead.get(part, ())}
+        return {name: index for name, index in found.items() if letters.count(name) == 1}
 
     # ---- factors -------------------------------------------------------------------------------------------------
 
@@ -168,7 +185,7 @@ class Scope(Names):
         self.check_shadow(node, env)
         if len(set(names)) < len(names):
             raise self.fail(f"{node.operation} binds an index twice", node.letters[-1].span)
-        indices = tuple(self.new_index(name) for name in names)
+        indices = self.ahead.get(node) or tuple(self.new_index(name) for name in names)
         body = yield self.expression(node.body, {**env, **dict(zip(names, indices, strict=True))})
         if node.operation in REDUCED:
             for index in indices:

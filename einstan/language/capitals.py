@@ -1,200 +1,509 @@
 """Where a capital is summed.
 
-**The rule.**  A capital is summed over the smallest product that holds every occurrence of it within its top-level
-term.  A product is a term of a sum, so also a lone factor, what stands in brackets, the argument of a function; a sum
-``a + b`` is none.  Occurrences below ``sum[K]`` are bound there.  Where the smallest product sits inside a function or
-a power and the index occurs there once, as in ``log(P[N])``, both readings are plausible and the equation is refused.
+**The rule**, for one capital K and one top-level term.
 
-`placements` is that rule.  The binder asks it where to put a sum, the printer where one may be left out, so there is no
-second copy.
+1.  Arguments of functions and reductions, operands of ``1[u > v]``, exponents, the base of a root or of a negative or
+    symbolic power, and the bracket of a denominator are *walls*: what is contracted inside stays inside.
+2.  A factor with K weighs 1, its whole power 2, ``1[K]`` beside another factor 2, below the line it weighs 0.  A
+    product that weighs 2 is *whole*: it is summed, unless the product around it has K open and takes the sum over.
+3.  A bracket of which one term leaves K open is open: all its K are one index.  If every term with K is whole, each
+    has its own sum.  (In there the power of a function, or of a bracket of which a term lacks K, weighs 1.)
+4.  What stays open belongs to the product around it, up to the top-level product, where it is summed.
+5.  Whatever a careful author may mean otherwise is refused: K on both sides of a wall, K alone behind one, a bracket of
+    which a term lacks K, and the traps at the end of this file, each with the formula that sets it.
+
+Brackets that are not needed never change a value.  `placements` is that rule.  The binder asks it where to put a sum,
+the printer where one may be left out, so there is no second copy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import chain
+from typing import Any
 
 from einstan.language.index import is_capital
+from einstan.language.occurrences import is_form, names_in
 from einstan.language.surface import (
     Binder,
     Bracket,
     Call,
     Expression,
     Kronecker,
-    Letter,
     Minus,
+    Number,
     Pad,
     Power,
     Ref,
-    Relation,
+    Size,
     Surface,
     Term,
     below,
+    is_numeric,
     only_part,
     walk,
 )  # fmt: skip
 
-# ---- the rule --------------------------------------------------------------------------------------------------------
+ROOTS = ("sqrt", "cbrt")
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Product:
-    """A product of the tree, the product around it, and whether it sits inside a function or a power."""
+@dataclass(frozen=True, slots=True)
+class Total:
+    """A sum over K at a whole product, and what may yet refuse it."""
 
+    name: str
     term: Term
-    parent: Product | None
-    depth: int
-    inside: bool
+    rank: int  # which of the capitals of its product it is
+    squares: bool = False  # the square of one factor is all that contracts K
+    rooted: bool = False  # people take the root of such a product
+    walled: bool = False
+    argument: Surface | None = None  # of the function around it
+    doubtful: bool = False  # squares beside a term without K, in a function above the line
+    trap: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """How a node holds one capital: open, closed by its sums, or refused.
+
+    ``weight`` is what it weighs, ``inner`` inside a bracket or a wall.  ``alone`` says why no sum may stand here if
+    there is no other factor with K.  Sums are ``firm`` behind a wall; others the product around may take over.
+    """
+
+    weight: int = 1
+    inner: int = 1
+    alone: str = ""
+    totals: tuple[Total, ...] = ()
+    firm: bool = False
+    lacking: bool = False  # a term without K stands beside
+    refused: str = ""
+    place: Surface | None = None
+
+    @property
+    def open(self) -> bool:
+        return not self.totals and not self.refused
+
+    @property
+    def squares(self) -> bool:
+        return all(total.squares for total in self.totals)
 
 
 @dataclass(frozen=True, slots=True)
 class Ambiguity:
-    """A capital that occurs once, inside a function: the product around it, and the one around the function."""
+    """A capital that has several readings in a top-level term: why, and where."""
 
     name: str
-    inner: Term
-    outer: Term
+    why: str
+    place: Surface
+    top: Term
 
 
+Held = dict[str, Holds]  # by capital, in the order in which they occur
 Placement = dict[Term, tuple[str, ...]]
+
+OCCURS = Holds()
+BEHIND_WALL = "it stands once, inside a function or a power"
+LACKS = "a term of the bracket is without it"
+BELOW = "it stands only below the line"
 
 
 def placements(top: Term, indices: Collection[str]) -> tuple[Placement, list[Ambiguity]]:
-    """Which capitals each product below a top-level term sums over, in the order in which they first occur."""
-    found: dict[str, list[Product]] = {}
-    for name, product in occurrences(top, indices):
-        if is_capital(name):
-            found.setdefault(name, []).append(product)
-    placed: dict[Term, list[str]] = {}
-    ambiguous: list[Ambiguity] = []
-    for name, products in found.items():
-        smallest = products[0]
-        for product in products[1:]:
-            smallest = _common(smallest, product)
-        if smallest.inside and len(products) == 1:
-            outer = smallest
-            while outer.inside and outer.parent is not None:
-                outer = outer.parent
-            ambiguous.append(Ambiguity(name, smallest.term, outer.term))
-        placed.setdefault(smallest.term, []).append(name)
-    return {term: tuple(names) for term, names in placed.items()}, ambiguous
+    """Which capitals each product below a top-level term sums over, and those that have several readings."""
+    rule = Rule(indices)
+    totals: list[Total] = []
+    refused: list[Ambiguity] = []
+    for term in lone_terms(top):
+        for rank, (name, holds) in enumerate(rule.below(term).items()):
+            if holds.refused:
+                refused.append(Ambiguity(name, holds.refused, holds.place or term, top))
+            elif holds.totals:
+                totals.extend(holds.totals)
+            else:
+                trap = holds.alone or rule.trap(name, term, holds.weight)
+                totals.append(Total(name, term, rank, trap=trap))
+    placed: dict[Term, list[Total]] = {}
+    for total in totals:
+        placed.setdefault(total.term, []).append(total)
+    found = {term: tuple(t.name for t in sorted(here, key=lambda t: t.rank)) for term, here in placed.items()}
+    for total in totals:
+        trap = total.trap or (total.doubtful and SQUARES_BESIDE) or (total.argument and all_inside(total, found))
+        if trap:
+            refused.append(Ambiguity(total.name, trap, total.term, top))
+    return found, refused
 
 
-def _common(a: Product, b: Product) -> Product:
-    while a is not b:
-        if a.depth < b.depth:
-            a, b = b, a
-        assert a.parent is not None
-        a = a.parent
-    return a
-
-
-# ---- which names are indices, and where they stand -------------------------------------------------------------------
-
-
-def occurrences(top: Term, indices: Collection[str]) -> Iterator[tuple[str, Product]]:
-    """Every occurrence of an index that no binder inside the term binds, with the smallest product around it."""
-    root = Product(top, None, 0, False)
-    none: frozenset[str] = frozenset()
-    stack: list[tuple[Surface, Product, bool, frozenset[str]]] = []
-
-    def push(pairs: Iterable[tuple[Surface, bool]], product: Product, bound: frozenset[str]) -> None:
-        stack.extend((part, product, inside, bound) for part, inside in reversed(list(pairs)))
-
-    push(top.parts, root, none)
+def lone_terms(top: Term) -> Iterator[Term]:
+    """The terms of a top-level term that is nothing but a bracket: ``(a + (b + c))``."""
+    stack = [top]
     while stack:
-        node, product, inside, bound = stack.pop()
-        match node:
-            case Expression():
-                for term in reversed(node.terms):
-                    below = Product(term, product, product.depth + 1, product.inside or inside)
-                    push(term.parts, below, bound)
-            case Ref() | Kronecker():
-                slots = node.slots if isinstance(node, Ref) else (node.left, node.right)
-                yield from ((name, product) for name in names_in(slots) if name not in bound)
-            case Pad():
-                push([(node.access, inside)], product, bound)
-            case Letter():
-                if node.name not in bound:
-                    yield node.name, product
+        term = stack.pop()
+        only = term.parts[0][0] if term.sign > 0 and len(term.parts) == 1 and not term.parts[0][1] else None
+        if isinstance(only, Expression):
+            stack.extend(reversed(only.terms))
+        else:
+            yield term
+
+
+def flattened(node: Expression) -> list[Term]:
+    """The terms of a bracket; a bracket that is a whole term of it is none."""
+    terms: list[Term] = []
+    stack = list(reversed(node.terms))
+    while stack:
+        term = stack.pop()
+        only = term.parts[0][0] if len(term.parts) == 1 and not term.parts[0][1] else None
+        if isinstance(only, Expression):
+            stack.extend(reversed(only.terms))
+        else:
+            terms.append(term)
+    return terms
+
+
+# ---- the rule, a node at a time --------------------------------------------------------------------------------------
+
+
+class Rule:
+    """The rule for all capitals at once; a node is judged after those below it, so depth does not matter."""
+
+    def __init__(self, indices: Collection[str]) -> None:
+        self.indices = indices
+        self.held: dict[Surface, Held] = {}
+
+    def below(self, root: Surface) -> Held:
+        for node in reversed(list(walk(root))):
+            judge = JUDGES.get(type(node))
+            if judge is not None and node not in self.held:
+                self.held[node] = judge(self, node)
+        return self.held[root]
+
+    def access(self, node: Ref | Kronecker) -> Held:
+        slots = node.slots if isinstance(node, Ref) else (node.left, node.right)
+        return dict.fromkeys(filter(is_capital, names_in(slots)), OCCURS)
+
+    def number(self, node: Surface) -> Held:
+        return {}
+
+    def inner(self, node: Minus | Pad) -> Held:
+        return self.held[node.operand if isinstance(node, Minus) else node.access]
+
+    # ---- products ------------------------------------------------------------------------------------------------
+
+    def term(self, node: Term) -> Held:
+        names = dict.fromkeys(chain.from_iterable(self.held[part] for part, _ in node.parts))
+        return {name: self.product(name, rank, node) for rank, name in enumerate(names)}
+
+    def product(self, name: str, rank: int, node: Term) -> Holds:
+        factors = [(part, self.factor(name, part, under)) for part, under in node.parts if name in self.held[part]]
+        for _, holds in factors:
+            if holds.refused:
+                return holds
+        company = len(factors) > 1
+        held = [beside(part, holds) if company else holds for part, holds in factors]
+        opened = [holds for holds in held if holds.open]
+        closed = [holds for holds in held if not holds.open]
+        brackets = [holds for holds in closed if not holds.firm]
+        whole = [holds for holds in brackets if len(holds.totals) == 1 and not holds.lacking]
+        if not opened:
+            return self.closed(name, node, closed, brackets, whole)
+        weight = sum(holds.weight for holds in opened)
+        if len(brackets) < len(closed):
+            return Holds(refused="one factor contracts it behind a wall, another has it open", place=node)
+        if closed and (weight != 1 or len(whole) > 1) and not (weight and all(h.squares for h in closed) and not whole):
+            return Holds(refused="a bracket contracts it, and so do the factors beside", place=node)
+        weight += len(closed)
+        if sum(holds.inner for holds in opened) + len(closed) < 2:
+            alone = "" if company else opened[0].alone
+            return Holds(weight, weight, alone or ("" if weight else BELOW))
+        squares = len(opened) == 1 or sum(holds.weight > 0 for holds in opened) == 1
+        alone = "" if company else opened[0].alone
+        total = Total(name, node, rank, squares, rooted(name, node), trap=alone or self.trap(name, node, weight))
+        return Holds(2, totals=(total,))
+
+    def factor(self, name: str, part: Surface, under: bool) -> Holds:
+        """What a factor holds.  A denominator weighs nothing and is a wall, and nothing is in doubt below the line."""
+        holds = self.held[part][name]
+        if not under or holds.refused:
+            return holds
+        if holds.open:
+            return replace(holds, weight=0, inner=0)
+        return replace(holds, firm=True, totals=tuple(replace(total, doubtful=False) for total in holds.totals))
+
+    def closed(self, name: str, node: Term, closed: list[Holds], brackets: list[Holds], whole: list[Holds]) -> Holds:
+        """Where no factor has K open, each keeps its sum."""
+        if len(whole) > 1 or (whole and any(holds.squares and holds not in whole for holds in brackets)):
+            return Holds(refused="each of two brackets contracts it, and so does their product", place=node)
+        lacking = any(holds.lacking for holds in closed)
+        firm = len(brackets) < len(closed)
+        if (firm or lacking) and any(sized(name, part) for part, _ in node.parts if is_numeric(part)):
+            return Holds(refused=f"it is summed inside, and |{name}| stands in front", place=node)
+        return Holds(2, totals=tuple(total for holds in closed for total in holds.totals), firm=firm, lacking=lacking)
+
+    # ---- sums ----------------------------------------------------------------------------------------------------
+
+    def expression(self, node: Expression) -> Held:
+        terms = [self.held[term] for term in flattened(node)]
+        names = dict.fromkeys(chain.from_iterable(terms))
+        return {name: self.bracket([held.get(name) for held in terms], node) for name in names}
+
+    def bracket(self, terms: list[Holds | None], node: Expression) -> Holds:
+        """A sum is open if one of its terms is; else every term with K has its own."""
+        having = [holds for holds in terms if holds is not None]
+        if len(terms) == 1:
+            return having[0]
+        for holds in having:
+            if holds.refused:
+                return holds
+        opened = [holds for holds in having if holds.open]
+        lacking = len(having) < len(terms)
+        firm = any(holds.firm for holds in having)
+        if not opened:
+            totals = tuple(total for holds in having for total in holds.totals)
+            return Holds(2, totals=totals, firm=firm, lacking=lacking or any(holds.lacking for holds in having))
+        if firm:
+            return Holds(refused="one term contracts it behind a wall, another has it open", place=node)
+        weight = min(1, max(holds.weight for holds in having))
+        alone = LACKS if lacking else next((holds.alone for holds in opened if holds.alone), "")
+        return Holds(weight, weight, alone, lacking=lacking)
+
+    # ---- walls ---------------------------------------------------------------------------------------------------
+
+    def walled(self, node: Surface, walls: Sequence[Surface], root: bool = False) -> Held:
+        """What stands behind walls: open, and then one factor, or contracted there for good."""
+        names = dict.fromkeys(chain.from_iterable(self.held[wall] for wall in walls))
+        return {name: self.behind(name, node, walls, root) for name in names}
+
+    def behind(self, name: str, node: Surface, walls: Sequence[Surface], root: bool) -> Holds:
+        having = [(wall, self.held[wall][name]) for wall in walls if name in self.held[wall]]
+        totals: list[Total] = []
+        for wall, holds in having:
+            if holds.refused:
+                return holds
+            doubtful = holds.squares and holds.lacking and not sized(name, wall)
+            for total in holds.totals:
+                if root and not total.walled and not total.rooted:
+                    return Holds(refused="the root of a sum, or a sum of roots", place=node)
+                argument = total.argument if total.walled or root else wall
+                totals.append(replace(total, walled=True, argument=argument, doubtful=total.doubtful or doubtful))
+        if not totals:
+            return Holds(alone=BEHIND_WALL)
+        if any(holds.open for _, holds in having):
+            return Holds(refused="one argument contracts it, another has it open", place=node)
+        return Holds(2, totals=tuple(totals), firm=True)
+
+    def call(self, node: Call) -> Held:
+        return self.walled(node, node.arguments, root=node.function in ROOTS)
+
+    def comparison(self, node: Bracket) -> Held:
+        forms = [operand for operand in node.operands if not node.relations or is_form(operand, self.indices)]
+        held = self.walled(node, [operand for operand in node.operands if operand not in forms])
+        for name in filter(is_capital, names_in(forms)):
+            if held.setdefault(name, OCCURS).totals:
+                held[name] = Holds(refused="it is contracted and compared in one bracket", place=node)
+        return held
+
+    def power(self, node: Power) -> Held:
+        exponent = literal(node.exponent)
+        if exponent is not None and exponent.denominator == 1 and exponent >= 0:
+            return {name: self.raised(name, node, exponent) for name in self.held[node.base]}
+        root = exponent is not None and exponent.denominator > 1
+        held = self.walled(node, (node.base, node.exponent), root)
+        if exponent is not None and exponent < 0:
+            self.held[node] = held
+            return {name: self.factor(name, node, under=True) for name in held}
+        return held
+
+    def raised(self, name: str, node: Power, exponent: Fraction) -> Holds:
+        """A whole power: open where its base is, and then company for itself; else contracted for good."""
+        holds = self.held[node.base][name]
+        if holds.refused or exponent < 2:
+            return holds
+        if on_diagonal(name, node.base):
+            return Holds(refused="the square of a trace, or the squares of a diagonal", place=node)
+        if holds.open:
+            weight = 2 if holds.weight else 0
+            inner = 1 if holds.lacking or isinstance(unwrapped(node.base), Call | Binder | Bracket) else 2
+            return Holds(weight, min(weight, inner), self.all_pairs(name, node.base))
+        if alike(name, node.base):
+            return Holds(refused="the square of a sum, or a sum of squares", place=node)
+        doubtful = holds.squares and holds.lacking and not sized(name, node.base)
+        totals = (replace(t, squares=False, rooted=True, doubtful=t.doubtful or doubtful) for t in holds.totals)
+        return replace(holds, totals=tuple(totals), firm=True)
+
+    def binder(self, node: Binder) -> Held:
+        """Below ``sum[K]`` K is another index; the letter of ``softmax[K]`` is the one in front of it."""
+        own = {letter.name for letter in node.letters}
+        if node.operation in ("sum", "mean"):
+            held = self.held[node.body]
+        else:
+            held = self.walled(node, (node.body,))
+        held = {name: holds for name, holds in held.items() if name not in own}
+        if node.operation == "softmax":
+            held.update(dict.fromkeys(filter(is_capital, own), Holds(alone="a softmax that is summed is 1")))
+        return held
+
+    # ---- traps that need what has been found below ---------------------------------------------------------------
+
+    def all_pairs(self, name: str, base: Surface) -> str:
+        """``(x[N] - 1/|M| x[M])^2`` is a variance to its author, and all pairs to the rule."""
+        if not isinstance(base, Expression):
+            return ""
+        terms = flattened(base)
+        shares = [{other for other, holds in self.held[term].items() if holds.open} for term in terms]
+        having = [names for names in shares if name in names]
+        if any(other != name and not any(other in names for names in having) for other in set().union(*shares)):
+            return "the square of a difference of two sums, or of all pairs"
+        for term in terms:
+            factors = sum(name in self.held[part] for part, _ in term.parts)
+            if factors == 1 and len(having) < len(terms) and sized(name, term):
+                return "a mean is subtracted, or each entry"
+        return ""
+
+    def trap(self, name: str, node: Term, weight: int) -> str:
+        """A quotient that could be one of sums: ``T[N] / (T[N] + F[N])`` is a precision, micro or macro."""
+        above = [part for part, under in node.parts if not under and name in self.held[part]]
+        spelled = [spelling(part) for part in above if isinstance(part, Ref | Power)]
+        for part, under in node.parts:
+            if not under or name not in self.held[part] or not self.held[part][name].open:
+                continue
+            if isinstance(part, Bracket) and not part.relations:
+                return "the quotient of sums, or a sum of quotients"
+            if isinstance(part, Expression):
+                terms = [term for term in flattened(part) if name in self.held[term]]
+                again = weight >= 2 and any(spelling(node) in spelled for node in walk(part) if isinstance(node, Ref))
+                if len(terms) > 1 or again:
+                    return "the quotient of sums, or a sum of quotients"
+            if spelling(part) in spelled:
+                return "the quotient of sums, or a sum of quotients"
+            if is_square(part) and isinstance(unwrapped(part.base), Expression) and any(map(is_square, above)):
+                return "the quotient of sums of squares, or a sum of quotients"
+        accesses = [spelling(part) for part in above if isinstance(part, Ref)]
+        if len(above) >= 4 and len(set(accesses)) < len(accesses):
+            return "two inner products, or one"
+        return ""
+
+
+JUDGES: dict[type, Callable[[Any, Any], Held]] = {
+    **dict.fromkeys((Ref, Kronecker), Rule.access),
+    **dict.fromkeys((Number, Size), Rule.number),
+    **dict.fromkeys((Minus, Pad), Rule.inner),
+    Term: Rule.term,
+    Expression: Rule.expression,
+    Call: Rule.call,
+    Bracket: Rule.comparison,
+    Power: Rule.power,
+    Binder: Rule.binder,
+}
+
+
+# ---- traps that the spelling sets ------------------------------------------------------------------------------------
+
+SQUARES_BESIDE = "a term without it stands beside its squares: log(1 + r[N]^2) is a loss of each residual, or of all"
+
+
+def all_inside(total: Total, placed: Placement) -> str:
+    """``log(1 + exp(-y[N] f[N]))``: the logistic loss without its sum, or a function of one inner product."""
+    assert total.argument is not None
+    summed = {name for node in walk(total.argument) if isinstance(node, Term) for name in placed.get(node, ())}
+    if set(index_names(total.term)) <= summed:
+        return "the function of a sum, or the sum of a function"
+    return ""
+
+
+def beside(part: Surface, holds: Holds) -> Holds:
+    """A factor that is not the only one with K: ones weigh 2, and what a sum that is written out contracts stays."""
+    if isinstance(part, Bracket) and not part.relations and holds.open and holds.weight:
+        return Holds(2, 2)
+    if isinstance(part, Binder) and holds.totals:
+        return replace(holds, firm=True)
+    return holds
+
+
+def rooted(name: str, node: Term) -> bool:
+    """``sqrt(P[C] Q[C])`` is Bhattacharyya's coefficient; of a square, of x A x and of ones people take the root."""
+    tensors = [part.name for part, _ in node.parts if isinstance(part, Ref)]
+    return len(set(tensors)) < len(tensors) or any(
+        is_square(part) or (isinstance(part, Bracket) and not part.relations) for part, _ in node.parts
+    )
+
+
+def on_diagonal(name: str, base: Surface) -> bool:
+    """``A[I,I]^2``, ``(A[I,I] - c)^2``: squares on the diagonal, or a trace squared as physicists write it."""
+    accesses = (node for node in walk(base) if isinstance(node, Ref) and node.slots)
+    return any(list(names_in(node.slots)).count(name) > 1 for node in accesses)
+
+
+def alike(name: str, base: Surface) -> bool:
+    """``(m[N,J] (Y[N,J] - P[N,J]))^2`` is a masked error; of ``(V[I,f] x[n,I])^2`` the sum is squared."""
+    if not isinstance(base, Expression):
+        return False
+    for term in flattened(base):
+        factors = [names for part, _ in term.parts if name in (names := frozenset(index_names(part)))]
+        if len(set(factors)) != 1:
+            return False
+    return True
+
+
+# ---- reading the tree ------------------------------------------------------------------------------------------------
+
+
+def index_names(node: Surface) -> Iterator[str]:
+    for part in walk(node):
+        match part:
+            case Ref():
+                yield from names_in(part.slots)
+            case Kronecker():
+                yield from names_in((part.left, part.right))
             case Bracket():
-                ones = not node.relations
-                for operand in reversed(node.operands):
-                    if ones or is_form(operand, indices):
-                        letters = [Letter(part.span, str(part.name)) for part in index_refs((operand,))]
-                        push([(letter, True) for letter in letters], product, bound)
-                    else:
-                        push([(operand, True)], product, bound)
-            case Power():
-                push([(node.base, True), (node.exponent, True)], product, bound)
-            case Minus():
-                push([(node.operand, inside)], product, bound)
-            case Call():
-                push([(argument, True) for argument in node.arguments], product, bound)
-            case Binder():
-                own = frozenset(letter.name for letter in node.letters)
-                linear = node.operation in ("sum", "mean")
-                push([(node.body, inside or not linear)], product, bound | own)
-                if node.operation == "softmax":
-                    push([(letter, inside) for letter in node.letters], product, bound)
-            case _:
-                pass
+                yield from names_in(part.operands)
 
 
-def names_in(slots: Iterable[Expression]) -> Iterator[str]:
-    return (str(ref.name) for ref in index_refs(slots))
+def unwrapped(node: Surface) -> Surface:
+    while isinstance(node, Expression) and (only := only_part(node)) is not None:
+        node = only
+    return node
 
 
-def index_refs(slots: Iterable[Expression]) -> list[Ref]:
-    """The indices in slots: the bare names, also in the slots of a gather."""
-    found: list[Ref] = []
-    for slot in slots:
-        part = only_part(slot)
-        inside = (part,) if isinstance(part, Ref) and not part.slots else walk(slot)  # nearly always one index
-        found += [node for node in inside if isinstance(node, Ref) and not node.slots and isinstance(node.name, str)]
-    return found
+def literal(node: Surface) -> Fraction | None:
+    """The number that an exponent is, if it is one."""
+    match unwrapped(node):
+        case Number(value=value):
+            return value
+        case Minus(operand=operand):
+            value = literal(operand)
+            return None if value is None else -value
+        case Expression(terms=(Term(sign=sign, parts=parts),)) if all(isinstance(part, Number) for part, _ in parts):
+            value = Fraction(sign)
+            for part, under in parts:
+                value = value / part.value if under else value * part.value
+            return value
+    return None
 
 
-def is_form(operand: Expression, indices: Collection[str]) -> bool:
-    """Whether an operand of an Iverson bracket is a form: a bare name in it is an index."""
-    stack: list[Surface] = [operand]
+def is_square(part: Surface) -> bool:
+    exponent = literal(part.exponent) if isinstance(part, Power) else None
+    return exponent is not None and exponent.denominator == 1 and exponent >= 2
+
+
+def sized(name: str, node: Surface) -> bool:
+    """Whether |K| stands in what is no function."""
+    stack = [node]
     while stack:
-        node = stack.pop()
-        match node:
-            case Expression():
-                stack.extend(node.terms)
-            case Term():
-                stack.extend(part for part, _ in node.parts)
-            case Minus():
-                stack.append(node.operand)
-            case Ref() if not node.slots and node.name in indices:
-                return True
-            case _:
-                pass
+        part = stack.pop()
+        if isinstance(part, Size) and part.name == name:
+            return True
+        if not isinstance(part, Call | Binder):
+            stack.extend(below(part))
     return False
 
 
-def evidence(*roots: Surface) -> set[str]:
-    """The names that are indices: they stand in a slot, a binder binds them, or a ``where`` states how far they run.
-    Other bare names are scalars."""
-    found: set[str] = set()
-    stack = list(roots)
-    while stack:
-        node = stack.pop()
-        match node:
-            case Ref():  # and there is nothing else in slots
-                found.update(names_in(node.slots))
-                continue
-            case Kronecker():
-                found.update(names_in((node.left, node.right)))
-                continue
-            case Bracket() if not node.relations:
-                found.update(names_in(node.operands))
-            case Letter():
-                found.add(node.name)
-            case Relation():
-                found.update(size.name for size, _ in node.where)
-            case _:
-                pass
-        stack.extend(below(node))
-    return found
+def spelling(node: Surface) -> tuple[object, ...]:
+    """What a factor is, without the power that it is raised to."""
+    while isinstance(node, Power):
+        node = node.base
+    return tuple(
+        part.value if isinstance(part, Number) else getattr(part, "name", type(part)) for part in walk(node)
+    )  # fmt: skip
+
+
+__all__ = ["Ambiguity", "Placement", "placements"]

@@ -7,10 +7,10 @@ dimension by its first axis.
 
 from __future__ import annotations
 
-from einstan.language.capitals import evidence
 from einstan.language.dims import redimensioned, relate
 from einstan.language.errors import ScopeError, Span
 from einstan.language.index import Index, capitalised, is_capital, lowered
+from einstan.language.occurrences import evidence
 from einstan.language.refusals import not_bound, ranks_differ, several_axes
 from einstan.language.surface import Ref, Size, Surface, walk
 from einstan.language.term import Equation, Extent, Name

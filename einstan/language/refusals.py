@@ -6,31 +6,36 @@ it was spelled.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from einstan.language.capitals import Ambiguity
-from einstan.language.errors import NotationError, ScopeError, Span
+from einstan.language.errors import EinstanError, NotationError, ScopeError, Span
 from einstan.language.index import capitalised, fresh_name, lowered
-from einstan.language.surface import Binder, Expression, Letter, Ref, Relation, Size, Term
+from einstan.language.readings import readings
+from einstan.language.surface import Binder, Expression, Letter, Ref, Relation, Size
 from einstan.language.tokens import respelled
 
 LETTERS = "jklmnpqrstuv"  # for a second index on the left
-SIGNS = "+-− \t\n"  # what may stand in front of a term, and stays in front of the sum over it
 
 # ---- sums ------------------------------------------------------------------------------------------------------------
 
 
-def ambiguous(text: str, case: Ambiguity) -> ScopeError:
-    def wrapped(term: Term) -> str:
-        start, end = term.span
-        start += len(text[start:end]) - len(text[start:end].lstrip(SIGNS))
-        return f"{text[:start]}sum[{case.name}]({text[start:end]}){text[end:]}"
-
+def ambiguous(text: str, cases: Sequence[Ambiguity], indices: set[str], read: Callable[[str], object]) -> ScopeError:
+    """A capital that a careful author may mean to be summed in several places; ``read`` says which repairs stand."""
+    case = cases[0]
     return ScopeError(
-        f"the sum over {case.name} may stand inside or outside", text=text, span=case.inner.span,
-        inferred=f"{case.name} occurs once, inside a function or a power",
-        repair=(wrapped(case.outer), wrapped(case.inner)),
+        f"{case.name} may be summed in more than one place", text=text, span=case.place.span,
+        inferred=f"{case.name}: {case.why}",
+        repair=tuple(reading for reading in readings(text, cases, indices) if _stands(reading, read)),
     )  # fmt: skip
+
+
+def _stands(reading: str, read: Callable[[str], object]) -> bool:
+    try:
+        read(reading)
+    except EinstanError:
+        return False
+    return True
 
 
 def bound_again(text: str, node: Binder, letter: Letter, indices: set[str]) -> ScopeError:

@@ -34,7 +34,7 @@ def bind_equation(text: str, relation: Relation) -> Equation:
             "the left side of an equation is one tensor", text=text, span=relation.left.span,
             repair=f"claim {text}",
         )  # fmt: skip
-    scope = Scope(text, (relation,), any_free=False)
+    scope = Scope(text, (relation,), any_free=False, read=parse)
     indices = tuple(left_indices(scope, left, relation))
     scope.left_names = tuple(index.name for index in indices)
     scope.free = {index.name: index for index in indices}
@@ -95,7 +95,7 @@ def left_indices(scope: Scope, left: Ref, relation: Relation) -> Iterator[Index]
 def parse_expression(text: str, indices: Collection[str] | None = None, known: Collection[str] = ()) -> Expr:
     """The expression that a text spells; lower-case indices are free: all, or those in ``indices``."""
     text, tree = read_expression(text, known)
-    scope = Scope(text, (tree,), any_free=indices is None)
+    scope = Scope(text, (tree,), any_free=indices is None, read=lambda text: parse_expression(text, indices, known))
     for name in indices or ():
         scope.free[name] = scope.new_index(name)
     scope.left_names = tuple(indices or ())
@@ -106,7 +106,7 @@ def parse_expression(text: str, indices: Collection[str] | None = None, known: C
 def parse_sides(text: str, known: Collection[str] = ()) -> tuple[Expr, Expr]:
     """Both sides of a general relation, with one dimension for each index that both name."""
     text, tree = read_relation(text, known)
-    scope = Scope(text, (tree,), any_free=True)
+    scope = Scope(text, (tree,), any_free=True, read=lambda text: parse_sides(text, known))
     left = scope.top(tree.left)
     right = scope.top(tree.right)
     pair = localised(scope.resolved(Equation("", (), Apply(PAIR, (left, right))))).rhs

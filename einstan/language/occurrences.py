@@ -1,0 +1,79 @@
+"""Which names of a text are indices, and in which slots they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+
+from einstan.language.surface import (
+    Bracket,
+    Expression,
+    Kronecker,
+    Letter,
+    Minus,
+    Ref,
+    Relation,
+    Surface,
+    Term,
+    below,
+    only_part,
+    walk,
+)  # fmt: skip
+
+
+def names_in(slots: Iterable[Expression]) -> Iterator[str]:
+    return (str(ref.name) for ref in index_refs(slots))
+
+
+def index_refs(slots: Iterable[Expression]) -> list[Ref]:
+    """The indices in slots: the bare names, also in the slots of a gather."""
+    found: list[Ref] = []
+    for slot in slots:
+        part = only_part(slot)
+        inside = (part,) if isinstance(part, Ref) and not part.slots else walk(slot)  # nearly always one index
+        found += [node for node in inside if isinstance(node, Ref) and not node.slots and isinstance(node.name, str)]
+    return found
+
+
+def is_form(operand: Expression, indices: Collection[str]) -> bool:
+    """Whether an operand of an Iverson bracket is a form: a bare name in it is an index."""
+    stack: list[Surface] = [operand]
+    while stack:
+        node = stack.pop()
+        match node:
+            case Expression():
+                stack.extend(node.terms)
+            case Term():
+                stack.extend(part for part, _ in node.parts)
+            case Minus():
+                stack.append(node.operand)
+            case Ref() if not node.slots and node.name in indices:
+                return True
+            case _:
+                pass
+    return False
+
+
+def evidence(*roots: Surface) -> set[str]:
+    """The names that are indices: they stand in a slot, a binder binds them, or a ``where`` states how far they run.
+    Other bare names are scalars."""
+    found: set[str] = set()
+    stack = list(roots)
+    while stack:
+        node = stack.pop()
+        match node:
+            case Ref():  # and there is nothing else in slots
+                found.update(names_in(node.slots))
+                continue
+            case Kronecker():
+                found.update(names_in((node.left, node.right)))
+                continue
+            case Bracket() if not node.relations:
+                found.update(names_in(node.operands))
+            case Letter():
+                found.add(node.name)
+            case Relation():
+                found.update(size.name for size, _ in node.where)
+            case _:
+                pass
+        stack.extend(below(node))
+    return found

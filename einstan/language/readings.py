@@ -1,0 +1,169 @@
+"""The readings of a refused capital, each as a text to paste.
+
+A reading is the user's own text with ``sum[K](..)`` around the products that it sums.  For one capital they go from the
+whole term inwards, through the walls, to a sum over each of the smallest products; where one of these stands inside
+another, its capital gets a letter of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice, product
+
+from einstan.language.capitals import Ambiguity, index_names, spelling
+from einstan.language.errors import Span
+from einstan.language.index import fresh_name
+from einstan.language.surface import (
+    Binder,
+    Bracket,
+    Call,
+    Expression,
+    Minus,
+    Power,
+    Ref,
+    Surface,
+    Term,
+    below,
+    walk,
+)  # fmt: skip
+from einstan.language.tokens import respelled
+
+SIGNS = "+-− \t\n"  # what may stand in front of a term, and stays in front of the sum over it
+MOST = 6  # readings that are spelled out
+
+
+@dataclass(frozen=True)
+class Wrap:
+    """A sum written around a part of the text; ``letter`` where it needs another one."""
+
+    span: Span
+    name: str
+    letter: str
+
+    def holds(self, other: Wrap) -> bool:
+        return self.span != other.span and self.span[0] <= other.span[0] and other.span[1] <= self.span[1]
+
+
+def readings(text: str, cases: Sequence[Ambiguity], indices: Collection[str]) -> list[str]:
+    """The text with every refused capital summed in one of its places, for every choice of them."""
+    first = {case.name: case for case in reversed(cases)}
+    choices = [levels(text, case.name, case.top, indices) for case in reversed(first.values())]
+    if len(choices) > 2:  # all outside, or all inside
+        choices = [[[wrap for choice in choices for wrap in choice[place]] for place in (0, -1)]]
+    chosen = ([wrap for level in each for wrap in level] for each in product(*choices))
+    return list(islice(dict.fromkeys(written(text, (0, len(text)), wraps) for wraps in chosen), MOST))
+
+
+def levels(text: str, name: str, top: Term, indices: Collection[str]) -> list[list[Wrap]]:
+    """Where the sum over a capital may stand: lists of parts, from the outermost inwards."""
+    found: list[list[Surface]] = [[top]]
+    node: Surface = top
+    while True:
+        having = [part for part in below(node) if has(part, name)]
+        if len(having) != 1 or stands_in(having[0], name):
+            break
+        walled = isinstance(node, Call | Power | Bracket | Binder)
+        node = having[0]
+        if walled and isinstance(node, Expression):
+            inside = [term for term in node.terms if has(term, name)]
+            found += [[*inside]] if len(inside) == 1 else []
+    for smallest in (list(spots(top, name, brackets)) for brackets in (False, True)):
+        found += [smallest] if smallest not in found else []
+    if len(found) == 1:
+        found.append([top, *apart(top, name)])
+    return [wrapped(text, name, level, indices) for level in found]
+
+
+def wrapped(text: str, name: str, level: list[Surface], indices: Collection[str]) -> list[Wrap]:
+    """Sums around the parts; one that stands inside another needs a letter of its own."""
+    taken = set(indices)
+    wraps = [Wrap(stripped(text, node.span), name, name) for node in level]
+    made = []
+    for wrap in wraps:
+        nested = any(other.holds(wrap) for other in wraps)
+        letter = fresh_name(name, taken) if nested else name
+        taken.add(letter)
+        made.append(Wrap(wrap.span, name, letter))
+    return made
+
+
+def written(text: str, span: Span, wraps: list[Wrap]) -> str:
+    """A part of the text with its sums; those at one place are one."""
+    start, end = span
+    outer = sorted({wrap.span for wrap in wraps if not any(other.holds(wrap) for other in wraps)})
+    pieces = []
+    for place in outer:
+        here = [wrap for wrap in wraps if wrap.span == place]
+        inside = written(text, place, [wrap for wrap in wraps if here[0].holds(wrap)])
+        for wrap in here:
+            inside = respelled(inside, wrap.name, wrap.letter) if wrap.letter != wrap.name else inside
+        pieces += [text[start : place[0]], f"sum[{','.join(wrap.letter for wrap in here)}]({inside})"]
+        start = place[1]
+    return "".join([*pieces, text[start:end]])
+
+
+# ---- places ----------------------------------------------------------------------------------------------------------
+
+
+def has(node: Surface, name: str) -> bool:
+    return any(part == name for part in index_names(node)) or any(softmax_of(part, name) for part in walk(node))
+
+
+def softmax_of(part: Surface, name: str) -> bool:
+    return isinstance(part, Binder) and part.operation == "softmax" and any(name == x.name for x in part.letters)
+
+
+def stands_in(part: Surface, name: str) -> bool:
+    """Whether a factor has the capital itself, not in something written inside it."""
+    while isinstance(part, Power | Minus):
+        part = part.base if isinstance(part, Power) else part.operand
+    match part:
+        case Expression() | Call():
+            return False
+        case Binder():
+            return softmax_of(part, name)
+        case Bracket():
+            factors = (factor for operand in part.operands for term in operand.terms for factor, _ in term.parts)
+            return any(isinstance(factor, Ref) and factor.name == name for factor in factors)
+        case Ref() if not part.slots:
+            return part.name == name
+        case _:
+            return has(part, name)
+
+
+def spots(top: Term, name: str, brackets: bool) -> Iterator[Surface]:
+    """The smallest products with the capital, and below the line the factors; those in brackets too, or not."""
+    stack: list[tuple[Surface, bool]] = [(top, False)]
+    while stack:
+        node, inside = stack.pop()
+        parts = node.parts if isinstance(node, Term) else [(part, False) for part in below(node)]
+        direct = [(part, under) for part, under in parts if isinstance(node, Term) and stands_in(part, name)]
+        found = any(not under for _, under in direct)
+        if found:
+            yield node
+        yield from (part for part, under in direct if under)
+        for part, under in reversed(parts):
+            if not has(part, name) or (part, under) in direct:
+                continue
+            bracket = isinstance(part, Expression) and not under
+            if not bracket or not found or (brackets and not inside):
+                stack.append((part, found or (inside and not isinstance(node, Call | Power | Bracket | Binder))))
+
+
+def apart(top: Term, name: str) -> Iterator[Surface]:
+    """Where one product could be two: the base of a square, the factors from the second time on that one stands."""
+    seen: set[tuple[object, ...]] = set()
+    for position, (part, _) in enumerate(top.parts):
+        if isinstance(part, Power) and stands_in(part.base, name):
+            yield part.base
+        elif isinstance(part, Ref) and stands_in(part, name) and spelling(part) in seen:
+            rest = top.parts[position:]
+            yield Term((part.span[0], rest[-1][0].span[1]), 1, rest)
+        seen.add(spelling(part))
+
+
+def stripped(text: str, span: Span) -> Span:
+    start, end = span
+    inside = text[start:end]
+    return start + len(inside) - len(inside.lstrip(SIGNS)), start + len(inside.rstrip())
