@@ -56,9 +56,9 @@ from einstan.language.term import (
 class Scope(Names):
     """The binding of one text."""
 
-    def __init__(self, text: str, roots: tuple[Surface, ...], *, any_free: bool, read: Callable[[str], object]) -> None:
+    def __init__(self, text: str, roots: tuple[Surface, ...], *, any_free: bool) -> None:
         super().__init__(text, roots, any_free=any_free)
-        self.read = read  # reads a text such as this one
+        self.read: Callable[[str], object] | None = None  # reads a repair, if repairs are asked for
         self.placed: Placement = {}
         self.ahead: dict[Binder, tuple[Index, ...]] = {}
         self.states_extents = False
@@ -177,7 +177,7 @@ class Scope(Names):
         names = tuple(letter.name for letter in node.letters)
         if node.operation == "softmax":
             (letter,) = node.letters
-            index = self.index(letter.name, letter.span, env)
+            index = self.index(letter.name, letter.span, env, normed=True)
             body = yield self.expression(node.body, env)
             if index not in body.free:
                 raise self.fail(f"softmax[{index.name}] of what does not depend on {index.name}", node.span)

@@ -104,9 +104,9 @@ Held = dict[str, Holds]  # by capital, in the order in which they occur
 Placement = dict[Term, tuple[str, ...]]
 
 OCCURS = Holds()
-BEHIND_WALL = "it stands once, inside a function or a power"
-LACKS = "a term of the bracket is without it"
-BELOW = "it stands only below the line"
+BEHIND_WALL = "{K} stands once, inside a function or a power"
+LACKS = "a term of the bracket lacks {K}"
+BELOW = "{K} stands only below the line"
 
 
 def placements(top: Term, indices: Collection[str]) -> tuple[Placement, list[Ambiguity]]:
@@ -117,7 +117,7 @@ def placements(top: Term, indices: Collection[str]) -> tuple[Placement, list[Amb
     for term in lone_terms(top):
         for rank, (name, holds) in enumerate(rule.below(term).items()):
             if holds.refused:
-                refused.append(Ambiguity(name, holds.refused, holds.place or term, top))
+                refused.append(Ambiguity(name, holds.refused.replace("{K}", name), holds.place or term, top))
             elif holds.totals:
                 totals.extend(holds.totals)
             else:
@@ -130,7 +130,7 @@ def placements(top: Term, indices: Collection[str]) -> tuple[Placement, list[Amb
     for total in totals:
         trap = total.trap or (total.doubtful and SQUARES_BESIDE) or (total.argument and all_inside(total, found))
         if trap:
-            refused.append(Ambiguity(total.name, trap, total.term, top))
+            refused.append(Ambiguity(total.name, trap.replace("{K}", total.name), total.term, top))
     return found, refused
 
 
@@ -208,9 +208,9 @@ class Rule:
             return self.closed(name, node, closed, brackets, whole)
         weight = sum(holds.weight for holds in opened)
         if len(brackets) < len(closed):
-            return Holds(refused="one factor contracts it behind a wall, another has it open", place=node)
+            return Holds(refused="{K} is contracted inside one factor and stands in another", place=node)
         if closed and (weight != 1 or len(whole) > 1) and not (weight and all(h.squares for h in closed) and not whole):
-            return Holds(refused="a bracket contracts it, and so do the factors beside", place=node)
+            return Holds(refused="{K} is contracted in a bracket, and so it is by the factors beside", place=node)
         weight += len(closed)
         if sum(holds.inner for holds in opened) + len(closed) < 2:
             alone = "" if company else opened[0].alone
@@ -232,11 +232,11 @@ class Rule:
     def closed(self, name: str, node: Term, closed: list[Holds], brackets: list[Holds], whole: list[Holds]) -> Holds:
         """Where no factor has K open, each keeps its sum."""
         if len(whole) > 1 or (whole and any(holds.squares and holds not in whole for holds in brackets)):
-            return Holds(refused="each of two brackets contracts it, and so does their product", place=node)
+            return Holds(refused="{K} is contracted in each of two brackets, and so it is by their product", place=node)
         lacking = any(holds.lacking for holds in closed)
         firm = len(brackets) < len(closed)
         if (firm or lacking) and any(sized(name, part) for part, _ in node.parts if is_numeric(part)):
-            return Holds(refused=f"it is summed inside, and |{name}| stands in front", place=node)
+            return Holds(refused="{K} is summed inside, and |{K}| stands in front", place=node)
         return Holds(2, totals=tuple(total for holds in closed for total in holds.totals), firm=firm, lacking=lacking)
 
     # ---- sums ----------------------------------------------------------------------------------------------------
@@ -261,7 +261,7 @@ class Rule:
             totals = tuple(total for holds in having for total in holds.totals)
             return Holds(2, totals=totals, firm=firm, lacking=lacking or any(holds.lacking for holds in having))
         if firm:
-            return Holds(refused="one term contracts it behind a wall, another has it open", place=node)
+            return Holds(refused="{K} is contracted inside one term and left open in another", place=node)
         weight = min(1, max(holds.weight for holds in having))
         alone = LACKS if lacking else next((holds.alone for holds in opened if holds.alone), "")
         return Holds(weight, weight, alone, lacking=lacking)
@@ -288,7 +288,7 @@ class Rule:
         if not totals:
             return Holds(alone=BEHIND_WALL)
         if any(holds.open for _, holds in having):
-            return Holds(refused="one argument contracts it, another has it open", place=node)
+            return Holds(refused="{K} is contracted in one argument and left open in another", place=node)
         return Holds(2, totals=tuple(totals), firm=True)
 
     def call(self, node: Call) -> Held:
@@ -299,7 +299,7 @@ class Rule:
         held = self.walled(node, [operand for operand in node.operands if operand not in forms])
         for name in filter(is_capital, names_in(forms)):
             if held.setdefault(name, OCCURS).totals:
-                held[name] = Holds(refused="it is contracted and compared in one bracket", place=node)
+                held[name] = Holds(refused="{K} is contracted and compared in one bracket", place=node)
         return held
 
     def power(self, node: Power) -> Held:
@@ -339,7 +339,7 @@ class Rule:
             held = self.walled(node, (node.body,))
         held = {name: holds for name, holds in held.items() if name not in own}
         if node.operation == "softmax":
-            held.update(dict.fromkeys(filter(is_capital, own), Holds(alone="a softmax that is summed is 1")))
+            held.update(dict.fromkeys(filter(is_capital, own), Holds(alone="the softmax over {K} stands alone, and its sum is 1")))
         return held
 
     # ---- traps that need what has been found below ---------------------------------------------------------------
@@ -398,7 +398,7 @@ JUDGES: dict[type, Callable[[Any, Any], Held]] = {
 
 # ---- traps that the spelling sets ------------------------------------------------------------------------------------
 
-SQUARES_BESIDE = "a term without it stands beside its squares: log(1 + r[N]^2) is a loss of each residual, or of all"
+SQUARES_BESIDE = "squares over {K} stand in a function, beside a term that lacks it"
 
 
 def all_inside(total: Total, placed: Placement) -> str:

@@ -52,14 +52,14 @@ class Names:
         self.spelled.setdefault(name, []).append(index)
         return index
 
-    def index(self, name: str, span: Span, env: Environment) -> Index:
-        """The index that a name in a slot stands for."""
+    def index(self, name: str, span: Span, env: Environment, normed: bool = False) -> Index:
+        """The index that a name in a slot stands for, or that a softmax is normed over."""
         if name in env:
             return env[name]
         if self.any_free and not is_capital(name):
             env[name] = self.free.setdefault(name, self.free.get(name) or self.new_index(name))
             return env[name]
-        raise not_bound(self.text, name, span, self.left_names, self.indices)
+        raise not_bound(self.text, name, span, self.left_names, self.indices, normed)
 
     # ---- extents -------------------------------------------------------------------------------------------------
 

@@ -149,9 +149,12 @@ class Layout:
         for term, total in wanted.items():
             if term not in placed:
                 wrong.update(index.name for index in total.indices)
-        # One of them may be explicit already, for the sake of another term that has it too.
-        moved = [total for total in wanted.values() if any(index.name in wrong for index in total.indices)]
-        self.explicit.update(moved)
+        moved: dict[str, Sum] = {}  # one at a time: the others may find their place then
+        for total in wanted.values():
+            for index in total.indices:
+                if index.name in wrong:
+                    moved.setdefault(index.name, total)
+        self.explicit.update(moved.values())
         return bool(moved)
 
     # ---- sums and products ---------------------------------------------------------------------------------------
@@ -244,6 +247,8 @@ class Layout:
                 return Size(NOWHERE, node.index.name)
             case Apply():
                 return (yield self.applied(node))
+            case Sum() if self.is_implicit(node):
+                return Expression(NOWHERE, ((yield self.term(node)),))
             case Sum():
                 return (yield self.binder("sum", node.indices, node.body))
             case Reduce():

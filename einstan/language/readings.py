@@ -55,6 +55,11 @@ def readings(text: str, cases: Sequence[Ambiguity], indices: Collection[str]) ->
     return list(islice(dict.fromkeys(written(text, (0, len(text)), wraps) for wraps in chosen), MOST))
 
 
+def caret(case: Ambiguity) -> Surface:
+    """Where the capital stands, if all of the term is in question."""
+    return next(spots(case.top, case.name, brackets=False), case.top) if case.place is case.top else case.place
+
+
 def levels(text: str, name: str, top: Term, indices: Collection[str]) -> list[list[Wrap]]:
     """Where the sum over a capital may stand: lists of parts, from the outermost inwards."""
     found: list[list[Surface]] = [[top]]
@@ -68,10 +73,14 @@ def levels(text: str, name: str, top: Term, indices: Collection[str]) -> list[li
         if walled and isinstance(node, Expression):
             inside = [term for term in node.terms if has(term, name)]
             found += [[*inside]] if len(inside) == 1 else []
-    for smallest in (list(spots(top, name, brackets)) for brackets in (False, True)):
+    for brackets in (False, True):
+        smallest = list(spots(top, name, brackets))
         found += [smallest] if smallest not in found else []
+    squares = [(part, under) for part, under in top.parts if isinstance(part, Power) and has(part, name)]
+    if any(under for _, under in squares):
+        found.append([part for part, _ in squares])
     if len(found) == 1:
-        found.append([top, *apart(top, name)])
+        found.append(apart(top, name))
     return [wrapped(text, name, level, indices) for level in found]
 
 
@@ -151,16 +160,17 @@ def spots(top: Term, name: str, brackets: bool) -> Iterator[Surface]:
                 stack.append((part, found or (inside and not isinstance(node, Call | Power | Bracket | Binder))))
 
 
-def apart(top: Term, name: str) -> Iterator[Surface]:
-    """Where one product could be two: the base of a square, the factors from the second time on that one stands."""
+def apart(top: Term, name: str) -> list[Surface]:
+    """Where one product could be two: the base of a square; the factors from the second time on that one stands."""
     seen: set[tuple[object, ...]] = set()
     for position, (part, _) in enumerate(top.parts):
         if isinstance(part, Power) and stands_in(part.base, name):
-            yield part.base
-        elif isinstance(part, Ref) and stands_in(part, name) and spelling(part) in seen:
+            return [part.base]
+        if isinstance(part, Ref) and stands_in(part, name) and spelling(part) in seen:
             rest = top.parts[position:]
-            yield Term((part.span[0], rest[-1][0].span[1]), 1, rest)
+            return [top, Term((part.span[0], rest[-1][0].span[1]), 1, rest)]
         seen.add(spelling(part))
+    return []
 
 
 def stripped(text: str, span: Span) -> Span:

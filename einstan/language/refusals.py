@@ -7,11 +7,12 @@ it was spelled.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from einstan.language.capitals import Ambiguity
 from einstan.language.errors import EinstanError, NotationError, ScopeError, Span
 from einstan.language.index import capitalised, fresh_name, lowered
-from einstan.language.readings import readings
+from einstan.language.readings import caret, readings
 from einstan.language.surface import Binder, Expression, Letter, Ref, Relation, Size
 from einstan.language.tokens import respelled
 
@@ -20,22 +21,19 @@ LETTERS = "jklmnpqrstuv"  # for a second index on the left
 # ---- sums ------------------------------------------------------------------------------------------------------------
 
 
-def ambiguous(text: str, cases: Sequence[Ambiguity], indices: set[str], read: Callable[[str], object]) -> ScopeError:
-    """A capital that a careful author may mean to be summed in several places; ``read`` says which repairs stand."""
+def ambiguous(
+    text: str, cases: Sequence[Ambiguity], indices: set[str], read: Callable[[str], object] | None
+) -> ScopeError:
+    """A capital that a careful author may mean to be summed in several places, and the texts that ``read`` reads."""
     case = cases[0]
+    meant: dict[object, str] = {}
+    for reading in readings(text, cases, indices) if read is not None else ():
+        with suppress(EinstanError):
+            meant.setdefault(read(reading), reading)
     return ScopeError(
-        f"{case.name} may be summed in more than one place", text=text, span=case.place.span,
-        inferred=f"{case.name}: {case.why}",
-        repair=tuple(reading for reading in readings(text, cases, indices) if _stands(reading, read)),
+        f"the sum over {case.name} may stand in more than one place", text=text, span=caret(case).span,
+        inferred=case.why, repair=tuple(meant.values()),
     )  # fmt: skip
-
-
-def _stands(reading: str, read: Callable[[str], object]) -> bool:
-    try:
-        read(reading)
-    except EinstanError:
-        return False
-    return True
 
 
 def bound_again(text: str, node: Binder, letter: Letter, indices: set[str]) -> ScopeError:
@@ -48,8 +46,10 @@ def bound_again(text: str, node: Binder, letter: Letter, indices: set[str]) -> S
     )  # fmt: skip
 
 
-def not_bound(text: str, name: str, span: Span, left: Sequence[str], indices: set[str]) -> ScopeError:
-    """An index of the right side that neither the left side has nor a sum binds."""
+def not_bound(
+    text: str, name: str, span: Span, left: Sequence[str], indices: set[str], normed: bool = False
+) -> ScopeError:
+    """An index of the right side that neither the left side has nor a sum binds; a softmax is ``normed`` over it."""
     names = ", ".join(left)
     inferred = f"the left side has {names}" if names else "the left side has no indices"
     capital = fresh_name(capitalised(name), indices - {name})
@@ -57,8 +57,16 @@ def not_bound(text: str, name: str, span: Span, left: Sequence[str], indices: se
         return ScopeError(f"the index {name} is not bound here", text=text, span=span, inferred=inferred)
     return ScopeError(
         f"the index {name} is free on the right but is not on the left", text=text, span=span,
-        inferred=f"{inferred}; a capital is summed", repair=respelled(text, name, capital),
+        inferred=f"{inferred}; a capital is summed",
+        repair=_with_slot(text, name) if normed else respelled(text, name, capital),
     )  # fmt: skip
+
+
+def _with_slot(text: str, name: str) -> str:
+    """The text with one more index on the left."""
+    left, equals, right = text.partition("=")
+    left = left.rstrip()
+    return f"{left[:-1]},{name}] {equals}{right}" if left.endswith("]") else f"{left}[{name}] {equals}{right}"
 
 
 # ---- tensors, slots and extents --------------------------------------------------------------------------------------

@@ -27,14 +27,17 @@ def parse(text: str, known: Collection[str] = ()) -> Equation:
     return bind_equation(*read_relation(text, known))
 
 
-def bind_equation(text: str, relation: Relation) -> Equation:
+def bind_equation(text: str, relation: Relation, spelled: bool = True) -> Equation:
+    """The equation of a relation; where it has several readings, they are ``spelled`` out in the error."""
     left = only_part(relation.left)
     if not isinstance(left, Ref):
         raise NotationError(
             "the left side of an equation is one tensor", text=text, span=relation.left.span,
             repair=f"claim {text}",
         )  # fmt: skip
-    scope = Scope(text, (relation,), any_free=False, read=parse)
+    scope = Scope(text, (relation,), any_free=False)
+    if spelled:
+        scope.read = lambda other: bind_equation(*read_relation(other), spelled=False)
     indices = tuple(left_indices(scope, left, relation))
     scope.left_names = tuple(index.name for index in indices)
     scope.free = {index.name: index for index in indices}
@@ -92,10 +95,14 @@ def left_indices(scope: Scope, left: Ref, relation: Relation) -> Iterator[Index]
         yield scope.new_index(name)
 
 
-def parse_expression(text: str, indices: Collection[str] | None = None, known: Collection[str] = ()) -> Expr:
+def parse_expression(
+    text: str, indices: Collection[str] | None = None, known: Collection[str] = (), *, spelled: bool = True
+) -> Expr:
     """The expression that a text spells; lower-case indices are free: all, or those in ``indices``."""
     text, tree = read_expression(text, known)
-    scope = Scope(text, (tree,), any_free=indices is None, read=lambda text: parse_expression(text, indices, known))
+    scope = Scope(text, (tree,), any_free=indices is None)
+    if spelled:
+        scope.read = lambda other: parse_expression(other, indices, known, spelled=False)
     for name in indices or ():
         scope.free[name] = scope.new_index(name)
     scope.left_names = tuple(indices or ())
@@ -103,10 +110,12 @@ def parse_expression(text: str, indices: Collection[str] | None = None, known: C
     return localised(scope.resolved(Equation("", (), expr))).rhs
 
 
-def parse_sides(text: str, known: Collection[str] = ()) -> tuple[Expr, Expr]:
+def parse_sides(text: str, known: Collection[str] = (), *, spelled: bool = True) -> tuple[Expr, Expr]:
     """Both sides of a general relation, with one dimension for each index that both name."""
     text, tree = read_relation(text, known)
-    scope = Scope(text, (tree,), any_free=True, read=lambda text: parse_sides(text, known))
+    scope = Scope(text, (tree,), any_free=True)
+    if spelled:
+        scope.read = lambda other: parse_sides(other, known, spelled=False)
     left = scope.top(tree.left)
     right = scope.top(tree.right)
     pair = localised(scope.resolved(Equation("", (), Apply(PAIR, (left, right))))).rhs

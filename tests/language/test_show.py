@@ -82,13 +82,13 @@ def test_prints_as_written(text: str) -> None:
     ("text", "printed"),
     [
         ("Z[i] = sum[K](A[i,K] B[K])", "Z[i] = A[i,K] B[K]"),
-        ("Z[i] = (A[i,K] B[K]) C[i]", "Z[i] = sum[K](A[i,K] B[K]) C[i]"),
+        ("Z[i] = sum[K](A[i,K] B[K]) C[i]", "Z[i] = (A[i,K] B[K]) C[i]"),
         ("Y[i] = X[2*i] + X[2e1] ", "Y[i] = X[2i] + X[20]"),
         ("Y[i] = sum[e1](X[2 e1,i])", "Y[i] = sum[e1](X[2 e1,i])"),
         ("y = x / 2 * 2/3", "y = x / 2 * 2/3"),
         ("y = 1/16 + 1/64 + 1/128 + 0.5", "y = 1/16 + 0.015625 + 0.0078125 + 1/2"),
         ("y = 1.50 x - 2.5e-9", "y = 3/2 x - 2.5e-9"),
-        ("L = (A[K] B[K])^2", "L = sum[K](A[K] B[K])^2"),
+        ("L = (sum[K](A[K] B[K]))^2", "L = sum[K](A[K] B[K])^2"),
         ("y = exp(x - logsumexp[K](x))", "y = exp(x - logsumexp[K](x))"),
         ("y[k] = exp(x[k] - logsumexp[K](x[K]))", "y[k] = softmax[k](x[k])"),
         ("y[i] = 1[0 <= i+1 < |X.0|] X[i+1]", "y[i] = pad(X[i+1])"),
@@ -147,7 +147,7 @@ def test_naming_twice_changes_nothing() -> None:
     below = Sum((inner, k), add((matrix("A", k, inner), matrix("A", k, other))))
     body = add((matrix("D", n, n), matrix("D", other, n), below))
     equation = well_named(Equation("Z", (), Apply("exp", (Sum((n, other), body),))))
-    assert str(equation) == "Z = exp((D[N2,N2] + D[N3,N2] + sum[N,K](A[K,N] + A[K,N3])))"
+    assert str(equation) == "Z = exp(sum[N2,N3](D[N2,N2] + D[N3,N2] + sum[N,K](A[K,N] + A[K,N3])))"
     assert well_named(equation) is equation
 
 
