@@ -25,7 +25,7 @@ from einstan.language.index import Affine, Index, affine, slot
 from einstan.language.latex import latex
 from einstan.language.node import Node, install_printer
 from einstan.language.scope import parse, parse_expression, written
-from einstan.language.show import show, show_with_spans, well_named
+from einstan.language.show import reading, show, show_with_spans, sums_inside, well_named
 from einstan.language.term import (
     Add,
     Apply,
@@ -49,5 +49,6 @@ __all__ = [
     "Add", "Affine", "Apply", "Claim", "ClaimError", "Const", "DataError", "Delta", "DifferentiationError", "Document",
     "EinstanError", "Equation", "Expr", "Extent", "ExtentError", "Index", "Indexed", "Iverson", "Mul", "Name", "Node",
     "NotationError", "Partial", "ProgramError", "Reduce", "ScopeError", "Statement", "Sum", "affine", "latex", "parse",
-    "parse_document", "parse_expression", "show", "show_with_spans", "slot", "well_named", "written",
+    "parse_document", "parse_expression", "reading", "show", "show_with_spans", "slot", "sums_inside", "well_named",
+    "written",
 ]  # fmt: skip

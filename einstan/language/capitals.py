@@ -47,9 +47,11 @@ from einstan.language.surface import (
 )  # fmt: skip
 
 ROOTS = ("sqrt", "cbrt")
+ACCESSES = (Ref, Kronecker)
+PLAIN = (*ACCESSES, Number, Size)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Total:
     """A sum over K at a whole product, and what may yet refuse it."""
 
@@ -57,14 +59,14 @@ class Total:
     term: Term
     rank: int  # which of the capitals of its product it is
     squares: bool = False  # the square of one factor is all that contracts K
-    rooted: bool = False  # people take the root of such a product
+    rooted: bool = False  # a square, of which people take the root
     walled: bool = False
     argument: Surface | None = None  # of the function around it
     doubtful: bool = False  # squares beside a term without K, in a function above the line
     trap: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Holds:
     """How a node holds one capital: open, closed by its sums, or refused.
 
@@ -115,6 +117,9 @@ def placements(top: Term, indices: Collection[str]) -> tuple[Placement, list[Amb
     totals: list[Total] = []
     refused: list[Ambiguity] = []
     for term in lone_terms(top):
+        if len(term.parts) < 4 and all(type(part) in PLAIN and not under for part, under in term.parts):
+            totals += plain(term)  # as most products are
+            continue
         for rank, (name, holds) in enumerate(rule.below(term).items()):
             if holds.refused:
                 refused.append(Ambiguity(name, holds.refused.replace("{K}", name), holds.place or term, top))
@@ -123,6 +128,8 @@ def placements(top: Term, indices: Collection[str]) -> tuple[Placement, list[Amb
             else:
                 trap = holds.alone or rule.trap(name, term, holds.weight)
                 totals.append(Total(name, term, rank, trap=trap))
+    if not totals:
+        return {}, refused
     placed: dict[Term, list[Total]] = {}
     for total in totals:
         placed.setdefault(total.term, []).append(total)
@@ -132,6 +139,18 @@ def placements(top: Term, indices: Collection[str]) -> tuple[Placement, list[Amb
         if trap:
             refused.append(Ambiguity(total.name, trap.replace("{K}", total.name), total.term, top))
     return found, refused
+
+
+def plain(term: Term) -> list[Total]:
+    """The sums over a product of accesses alone, which has one reading."""
+    slots = [
+        slot
+        for part, _ in term.parts
+        for slot in (
+            part.slots if isinstance(part, Ref) else (part.left, part.right) if isinstance(part, Kronecker) else ()
+        )
+    ]
+    return [Total(name, term, rank) for rank, name in enumerate(dict.fromkeys(filter(is_capital, names_in(slots))))]
 
 
 def lone_terms(top: Term) -> Iterator[Term]:
@@ -171,9 +190,15 @@ class Rule:
         self.held: dict[Surface, Held] = {}
 
     def below(self, root: Surface) -> Held:
-        for node in reversed(list(walk(root))):
+        order, stack = [], [root]
+        while stack:
+            node = stack.pop()
+            order.append(node)
+            if type(node) not in ACCESSES:  # and there is nothing else in slots
+                stack.extend(below(node))
+        for node in reversed(order):
             judge = JUDGES.get(type(node))
-            if judge is not None and node not in self.held:
+            if judge is not None:
                 self.held[node] = judge(self, node)
         return self.held[root]
 
@@ -217,7 +242,7 @@ class Rule:
             return Holds(weight, weight, alone or ("" if weight else BELOW))
         squares = len(opened) == 1 or sum(holds.weight > 0 for holds in opened) == 1
         alone = "" if company else opened[0].alone
-        total = Total(name, node, rank, squares, rooted(name, node), trap=alone or self.trap(name, node, weight))
+        total = Total(name, node, rank, squares, trap=alone or self.trap(name, node, weight))
         return Holds(2, totals=(total,))
 
     def factor(self, name: str, part: Surface, under: bool) -> Holds:
@@ -281,7 +306,7 @@ class Rule:
                 return holds
             doubtful = holds.squares and holds.lacking and not sized(name, wall)
             for total in holds.totals:
-                if root and not total.walled and not total.rooted:
+                if root and not total.walled and not (total.rooted or rooted(total.term)):
                     return Holds(refused="the root of a sum, or a sum of roots", place=node)
                 argument = total.argument if total.walled or root else wall
                 totals.append(replace(total, walled=True, argument=argument, doubtful=total.doubtful or doubtful))
@@ -339,7 +364,11 @@ class Rule:
             held = self.walled(node, (node.body,))
         held = {name: holds for name, holds in held.items() if name not in own}
         if node.operation == "softmax":
-            held.update(dict.fromkeys(filter(is_capital, own), Holds(alone="the softmax over {K} stands alone, and its sum is 1")))
+            held.update(
+                dict.fromkeys(
+                    filter(is_capital, own), Holds(alone="the softmax over {K} stands alone, and its sum is 1")
+                )
+            )
         return held
 
     # ---- traps that need what has been found below ---------------------------------------------------------------
@@ -361,11 +390,13 @@ class Rule:
 
     def trap(self, name: str, node: Term, weight: int) -> str:
         """A quotient that could be one of sums: ``T[N] / (T[N] + F[N])`` is a precision, micro or macro."""
-        above = [part for part, under in node.parts if not under and name in self.held[part]]
+        factors = [(part, under) for part, under in node.parts if name in self.held[part]]
+        above = [part for part, under in factors if not under]
+        divisors = [part for part, under in factors if under and self.held[part][name].open]
+        if not divisors and len(above) < 4:
+            return ""
         spelled = [spelling(part) for part in above if isinstance(part, Ref | Power)]
-        for part, under in node.parts:
-            if not under or name not in self.held[part] or not self.held[part][name].open:
-                continue
+        for part in divisors:
             if isinstance(part, Bracket) and not part.relations:
                 return "the quotient of sums, or a sum of quotients"
             if isinstance(part, Expression):
@@ -419,7 +450,7 @@ def beside(part: Surface, holds: Holds) -> Holds:
     return holds
 
 
-def rooted(name: str, node: Term) -> bool:
+def rooted(node: Term) -> bool:
     """``sqrt(P[C] Q[C])`` is Bhattacharyya's coefficient; of a square, of x A x and of ones people take the root."""
     tensors = [part.name for part, _ in node.parts if isinstance(part, Ref)]
     return len(set(tensors)) < len(tensors) or any(

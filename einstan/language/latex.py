@@ -52,13 +52,16 @@ def latex(node: Node, *, sums: bool = False) -> str:
     >>> print(latex(parse("Z[n,j] = X[n,K] W[K,j] + b[j]"), sums=True))
     Z_{n,j} = \\sum_{k} X_{n,k} W_{k,j} + b_{j}
     """
-    if sums and isinstance(node, Equation):
-        rhs = with_signs(node.rhs, {index.name for index in node.indices})
-        node = Equation(node.name, node.indices, rhs, node.where)
-    elif sums and isinstance(node, Expr):
-        node = with_signs(node, {index.name for index in node.free})
-    surface, _ = surface_of(node, every_sum=sums)
+    surface, _ = surface_of(signed(node) if sums else node, every_sum=sums)
     return LatexWriter().text_of(surface)
+
+
+def signed(node: Node) -> Node:
+    """The node as readers who do not know the notation write it: every sum over a small letter."""
+    if isinstance(node, Equation):
+        rhs = with_signs(node.rhs, {index.name for index in node.indices})
+        return Equation(node.name, node.indices, rhs, node.where)
+    return with_signs(node, {index.name for index in node.free}) if isinstance(node, Expr) else node
 
 
 def with_signs(root: Expr, free: set[str]) -> Expr:
@@ -67,17 +70,22 @@ def with_signs(root: Expr, free: set[str]) -> Expr:
     def rule(node: Node) -> Node:
         if isinstance(node, Extent) and "." not in node.index.name:
             return Extent(Index(lowered(node.index.name), node.index.dim))
-        if isinstance(node, Sum) and isinstance(node.body, Mul):
-            factors = node.body.factors
-            count = 0
-            while count < len(factors) - 1 and _is_coefficient(factors[count]):
-                count += 1
-            return mul((*factors[:count], Sum(node.indices, mul(factors[count:])))) if count else node
-        return node
+        return coefficient_in_front(node)
 
     result = rewrite(named(root, free, small=True), rule)
     assert isinstance(result, Expr)
     return result
+
+
+def coefficient_in_front(node: Node) -> Node:
+    """``-1/|N| sum[N](x[N])`` for ``sum[N](-1/|N| x[N])``."""
+    if isinstance(node, Sum) and isinstance(node.body, Mul):
+        factors = node.body.factors
+        count = 0
+        while count < len(factors) - 1 and _is_coefficient(factors[count]):
+            count += 1
+        return mul((*factors[:count], Sum(node.indices, mul(factors[count:])))) if count else node
+    return node
 
 
 def _is_coefficient(factor: Expr) -> bool:

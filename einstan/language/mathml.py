@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from html import escape
 
 from einstan.language.functions import FUNCTIONS
+from einstan.language.latex import signed
 from einstan.language.layout import surface_of
 from einstan.language.node import Node
 from einstan.language.surface import (
@@ -51,10 +52,9 @@ FONTS = "'Latin Modern Math', 'STIX Two Math', 'Cambria Math', 'STIX Math', 'Dej
 THIN = '<mspace width="0.17em"/>'
 
 
-def mathml(node: Node, display: bool = False) -> str:
-    """A ``<math>`` element for an equation or an expression."""
-    surface, _ = surface_of(node)
-    return wrapped(run(_written(surface)), display)
+def mathml(node: Node, display: bool = False, sums: bool = False) -> str:
+    """A ``<math>`` element for an equation or an expression, with ``sums`` with a sign for every sum."""
+    return wrapped(row_of(node, sums), display)
 
 
 def wrapped(row: str, display: bool = False) -> str:
@@ -63,9 +63,9 @@ def wrapped(row: str, display: bool = False) -> str:
     return f'<math displaystyle="true"{kind}><mrow>{row}</mrow></math>'
 
 
-def row_of(node: Node) -> str:
+def row_of(node: Node, sums: bool = False) -> str:
     """The content of a formula, to stand beside others in one element."""
-    surface, _ = surface_of(node)
+    surface, _ = surface_of(signed(node) if sums else node, every_sum=sums)
     return run(_written(surface))
 
 

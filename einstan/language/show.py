@@ -9,10 +9,12 @@ from __future__ import annotations
 from einstan.language.dims import is_axis, redimensioned
 from einstan.language.errors import ScopeError, Span
 from einstan.language.index import Affine, Index
+from einstan.language.latex import coefficient_in_front
 from einstan.language.layout import surface_of
 from einstan.language.naming import erased, extents_named, named, normalised, visible_indices
-from einstan.language.node import Node, holds, note, preorder
+from einstan.language.node import Node, holds, note, preorder, rewrite
 from einstan.language.scope import parse
+from einstan.language.surface import Binder, Expression, Relation, Term, walk
 from einstan.language.term import Equation, Expr, Extent, Sum, bound_indices
 from einstan.language.ties import tied
 from einstan.language.writer import Writer
@@ -26,6 +28,32 @@ def show(node: Node) -> str:
         if isinstance(node, Equation):  # which are printed again and again
             note(node, show, text)
     return text
+
+
+def reading(node: Node) -> str:
+    """The text with every sum written out, and its coefficient in front of it.
+
+    >>> print(reading(parse("L = -1/|N| (Y[N,J] - X[N,K] W[K,J])^2")))
+    L = -1/|N| sum[N,J]((Y[N,J] - sum[K](X[N,K] W[K,J]))^2)
+    """
+    return Writer().text_of(surface_of(rewrite(node, coefficient_in_front), every_sum=True)[0])
+
+
+def sums_inside(node: Node) -> bool:
+    """Whether a sum is left out of the text where one may ask for its place: not over a whole term, or one letter in
+    several places."""
+    surface, origin = surface_of(node)
+    top = surface.right if isinstance(surface, Relation) else surface
+    outermost = top.terms if isinstance(top, Expression) else ()
+    left_out = [
+        (part, total)
+        for part in walk(surface)
+        if isinstance(part, Term)
+        and isinstance(total := origin.get(part), Sum)
+        and not isinstance(part.parts[0][0], Binder)
+    ]
+    letters = [index.name for _, total in left_out for index in total.indices]
+    return len(set(letters)) < len(letters) or any(term not in outermost for term, _ in left_out)
 
 
 def show_with_spans(node: Node) -> tuple[str, dict[Node, Span]]:
@@ -117,4 +145,4 @@ def _not_spelled(equation: Equation) -> ScopeError:
     )
 
 
-__all__ = ["show", "show_with_spans", "well_named"]
+__all__ = ["reading", "show", "show_with_spans", "sums_inside", "well_named"]

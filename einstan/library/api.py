@@ -21,7 +21,7 @@ from einstan.calculus.partial import Kinks, partial
 from einstan.calculus.passes import dependencies, needed, pass_name, reached
 from einstan.calculus.program import Assumption
 from einstan.calculus.stable import runnable, stabilised
-from einstan.language import latex, parse_document, term, written
+from einstan.language import latex, parse_document, reading, term, written
 from einstan.language.arguments import ArgumentError, blamed, checked, checked_methods, require, shown
 from einstan.language.document import Claim, Document, collisions, refuse_collision
 from einstan.language.errors import EinstanError, MissingError, ProgramError, nearest
@@ -80,6 +80,14 @@ class Equation(term.Equation, Composable):
         from einstan.library.einsum import einsum
 
         return einsum(self)
+
+    def reading(self) -> str:
+        """How the equation is read: the text with every sum written out.
+
+        >>> print(parse("Y[i] = relu(X[i,K] W[K] + b[i])").reading())
+        Y[i] = relu(sum[K](X[i,K] W[K]) + b[i])
+        """
+        return reading(self)
 
     def latex(self, sums: bool = False) -> str:
         """LaTeX in the notation of the text, or with ``sums`` with explicit summation signs."""
@@ -352,6 +360,10 @@ class Program(calculus.Program):
                 repair=nearest(of, known) or "differentiate one of these",
             )
         return derivation(self.known, numerator, self._name(wrt))
+
+    def reading(self) -> str:
+        """How the equations are read: every sum written out."""
+        return "\n".join(map(reading, self.equations))
 
     def latex(self, sums: bool = False) -> str:
         """The equations as the rows of an ``aligned`` environment."""

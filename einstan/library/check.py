@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from textwrap import dedent
 from typing import Any
 
-from einstan.language import parse_document
+from einstan.language import parse_document, reading, sums_inside
 from einstan.language.arguments import checked
 from einstan.language.collecting import collecting_seldom
 from einstan.language.document import Claim, Convention, Document, Statement, at_line
 from einstan.language.errors import ClaimError, EinstanError
 from einstan.language.functions import FUNCTIONS
 from einstan.language.scope import parse_expression
+from einstan.language.term import Equation
 from einstan.library.alike import Alike, Setting
 from einstan.library.claims import Outcome
 from einstan.library.part import Part, chosen_partial
@@ -54,9 +55,19 @@ class Line:
         wanted = ("refuted", "kink") if self.statement.kind == "refute" else ("proved", "verified", "kink")
         return self.outcome.verdict in wanted
 
+    @property
+    def reading(self) -> str:
+        """The statement with every sum written out, where one may ask for the place of a sum."""
+        match self.statement.content:
+            case Equation() as equation if sums_inside(equation):
+                return reading(equation)
+            case Claim(lhs=lhs, rhs=rhs) if sums_inside(lhs) or sums_inside(rhs):
+                return f"{reading(lhs)} = {reading(rhs)}"
+        return ""
+
     def __str__(self) -> str:
         if self.outcome is None:
-            return f"{self.number:4}    {'':9} {self.statement}"
+            return f"{self.number:4}    {'read as':9} {self.reading}"
         code = " ".join(self.statement.text.removeprefix(f"{self.statement.kind} ").split())
         comment = f"  # {self.statement.comment}" if self.statement.comment else ""
         word = self.outcome.verdict
@@ -69,13 +80,16 @@ class Line:
     def details(self) -> list[str]:
         """What a report says below a claim that is not proved."""
         outcome = self.outcome
-        if outcome is None or outcome.verdict == "proved":
+        if outcome is None:
             return []
+        read = [f"read as:       {self.reading}"] if self.reading else []
+        if outcome.verdict == "proved":
+            return read
         if outcome.verdict in ("undecided", "verified"):
-            return [outcome.reason]
+            return [*read, outcome.reason]
         if outcome.verdict == "kink":
-            return [outcome.reason, *_example(outcome)]
-        found = [f"left:          {outcome.left}", f"right:         {outcome.right}"]
+            return [*read, outcome.reason, *_example(outcome)]
+        found = [*read, f"left:          {outcome.left}", f"right:         {outcome.right}"]
         found += [f"left - right:  {' + '.join(outcome.difference)}"] if outcome.difference else []
         return found + _example(outcome)
 
@@ -132,7 +146,8 @@ class Report:
 
     def __str__(self) -> str:
         head = [f"{self.name}"] if self.name else []
-        return "\n".join([*head, *map(str, self.claims), self.summary()])
+        said = (line for line in self.lines if line.outcome is not None or line.reading)
+        return "\n".join([*head, *map(str, said), self.summary()])
 
     def json(self) -> dict[str, Any]:
         """The report as plain data."""

@@ -10,7 +10,7 @@ from rich.console import Console
 from einstan.calculus.backward import backward
 from einstan.calculus.partial import partial
 from einstan.calculus.program import Program
-from einstan.language import latex, parse_document
+from einstan.language import latex, parse_document, reading, sums_inside
 from einstan.language.errors import DifferentiationError, NotationError, nearest
 from einstan.language.term import Equation
 from einstan.library.einsum import einsum
@@ -22,19 +22,29 @@ def run(options: argparse.Namespace, console: Console) -> int:
     if not document.equations:
         raise NotationError("there is no equation", text=options.text, repair='write one, "Z[i,j] = X[i,K] W[K,j]"')
     program = Program(document.equations, document.assumptions)
-    show = latex if options.latex else str
-    lines: list[str] = [show(equation) for equation in program]
+    shown = _in_latex if options.latex else _in_text
+    lines: list[str] = [line for equation in program for line in shown(equation)]
     if not options.latex:
         lines += [f"assume {assumption}" for assumption in program.assumptions]
     if options.loss:
-        lines += ["", *(show(equation) for equation in backward(program, options.loss, options.wrt or None))]
+        derivation = backward(program, options.loss, options.wrt or None)
+        lines += ["", *(line for equation in derivation for line in shown(equation))]
     else:
         for derived in partials(program, options.wrt):
-            lines += ["", show(derived)]
+            lines += ["", *shown(derived)]
             if not options.latex:
                 lines += [f"    {line}" for line in str(einsum(derived)).splitlines()]
     console.print("\n".join(lines), markup=False)
     return 0
+
+
+def _in_latex(equation: Equation) -> list[str]:
+    return [latex(equation)]
+
+
+def _in_text(equation: Equation) -> list[str]:
+    """The equation, and how it is read where one may ask for the place of a sum."""
+    return [str(equation), *([f"    read as  {reading(equation)}"] if sums_inside(equation) else [])]
 
 
 def read_text(given: str) -> str:

@@ -100,9 +100,9 @@ def typeset(statement: Statement) -> str:
     content = statement.content
     match content:
         case Equation():
-            return mathml(content)
+            return mathml(content, sums=True)
         case Claim(lhs=lhs, rhs=rhs):
-            return wrapped(row_of(lhs) + operator("=") + row_of(rhs))
+            return wrapped(row_of(lhs, sums=True) + operator("=") + row_of(rhs, sums=True))
         case Given(lhs=lhs, arguments=arguments):
             inside = operator(",").join(row_of(argument) for argument in arguments)
             return wrapped(f"{row_of(lhs)}{operator('=')}{row_of(lhs)}{operator('(')}{inside}{operator(')')}")

@@ -55,9 +55,9 @@ def typeset(statement: Statement) -> str:
     """The statement in LaTeX, without dollar signs."""
     match statement.content:
         case Equation() as equation:
-            return latex(equation)
+            return latex(equation, sums=True)
         case Claim(lhs=lhs, rhs=rhs):
-            return f"{latex(lhs)} = {latex(rhs)}"
+            return f"{latex(lhs, sums=True)} = {latex(rhs, sums=True)}"
         case Given(lhs=lhs, arguments=arguments):
             return f"{latex(lhs)} = {latex(lhs)}({', '.join(map(latex, arguments))})"
         case Convention(function=function, parameter=parameter, partial=partial):

@@ -13,7 +13,7 @@ from einstan.calculus.proof import prove
 from einstan.language import EinstanError, Extent, ScopeError, Sum, parse
 from einstan.language.node import preorder
 from einstan.language.scope import parse_sides
-from einstan.language.show import show
+from einstan.language.show import reading, show
 from einstan.language.surface import Call, Expression, Power, Ref, Relation, Size, Surface, Term, below
 from einstan.language.syntax import read_relation
 from einstan.language.term import Expr
@@ -26,7 +26,7 @@ CLEAR = "clear to a reader"  # and refused all the same, for what looks like it 
 
 
 def right(text: str) -> str:
-    return text.partition("=")[2]
+    return text.partition("=")[2].partition(" where ")[0]
 
 
 def read(text: str) -> tuple[str, ...] | None:
@@ -68,6 +68,14 @@ def test_what_is_printed_is_read_back_as_the_same_object(text: str) -> None:
 
 def _reparsed(side: Expr) -> str:
     return show(parse_sides(f"0 = {show(side)}")[1])
+
+
+@pytest.mark.parametrize("text", [text for text, _, _ in CASES if read(text)])
+def test_the_reading_writes_every_sum_out_and_means_the_same(text: str) -> None:
+    _, side = parse_sides(text)
+    written = parse_sides(f"0 = {reading(side)}")[1]
+    assert reading(written) == reading(side)
+    assert show(canonical(written)) == show(canonical(side)) or prove(*parse_sides(f"{right(text)} = {reading(side)}"))
 
 
 def bracketed(text: str) -> Iterator[str]:

@@ -15,8 +15,10 @@ from einstan.language import (
     Mul,
     Sum,
     parse,
+    reading,
     show_with_spans,
     slot,
+    sums_inside,
     well_named,
 )  # fmt: skip
 from einstan.language.sugar import softmax
@@ -182,3 +184,22 @@ def test_an_axis_that_nothing_names_is_stated() -> None:
     equation = well_named(Equation("Z", (i,), Sum((k,), Iverson((slot(k), slot(i)), ("<=",)))))
     assert str(equation) == "Z[i] = 1[K <= i] where |K| = |X.0|"
     assert parse(str(equation)) is equation
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("Z[n,j] = X[n,K] W[K,j] + b[j]", ""),
+        ("L = -1/|N| Y[N,C] log(S[N,C])", ""),
+        ("Y[i] = relu(X[i,K] W[K] + b[i])", "Y[i] = relu(sum[K](X[i,K] W[K]) + b[i])"),
+        ("Y[i] = A[i,K] u[K] + B[i,K] v[K]", "Y[i] = sum[K](A[i,K] u[K]) + sum[K](B[i,K] v[K])"),
+        ("Z[i] = (A[i,K] B[K]) C[i]", "Z[i] = sum[K](A[i,K] B[K]) C[i]"),
+        ("L = (Y[N,J] - X[N,K] W[K,J])^2", "L = sum[N,J]((Y[N,J] - sum[K](X[N,K] W[K,J]))^2)"),
+        ("y = log(sum[K](exp(x[K])))", ""),
+    ],
+)
+def test_the_reading_of_an_equation_is_shown_where_one_may_ask_for_it(text: str, read: str) -> None:
+    equation = parse(text)
+    assert sums_inside(equation) is bool(read)
+    if read:
+        assert reading(equation) == read
