@@ -4,8 +4,8 @@ from einstan.library.layer import Layer
 
 cosine_similarity = Layer(
     """
-    a[n] = sqrt(sum[K](X[n,K]^2))
-    b[n] = sqrt(sum[K](Y[n,K]^2))
+    a[n] = sqrt(X[n,K]^2)
+    b[n] = sqrt(Y[n,K]^2)
     c[n] = X[n,K] Y[n,K] / (a[n] b[n])
     """,
     partials=(

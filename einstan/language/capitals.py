@@ -135,8 +135,7 @@ def placements(top: Term, indices: Collection[str]) -> tuple[Placement, list[Amb
         placed.setdefault(total.term, []).append(total)
     found = {term: tuple(t.name for t in sorted(here, key=lambda t: t.rank)) for term, here in placed.items()}
     for total in totals:
-        trap = total.trap or (total.doubtful and SQUARES_BESIDE) or (total.argument and all_inside(total, found))
-        if trap:
+        if trap := total.trap or (SQUARES_BESIDE if total.doubtful else "") or all_inside(total, found):
             refused.append(Ambiguity(total.name, trap.replace("{K}", total.name), total.term, top))
     return found, refused
 
@@ -390,9 +389,9 @@ class Rule:
 
     def trap(self, name: str, node: Term, weight: int) -> str:
         """A quotient that could be one of sums: ``T[N] / (T[N] + F[N])`` is a precision, micro or macro."""
-        factors = [(part, under) for part, under in node.parts if name in self.held[part]]
-        above = [part for part, under in factors if not under]
-        divisors = [part for part, under in factors if under and self.held[part][name].open]
+        held = [(part, under) for part, under in node.parts if name in self.held[part]]
+        above = [part for part, under in held if not under]
+        divisors = [part for part, under in held if under and self.held[part][name].open]
         if not divisors and len(above) < 4:
             return ""
         spelled = [spelling(part) for part in above if isinstance(part, Ref | Power)]
@@ -406,10 +405,11 @@ class Rule:
                     return "the quotient of sums, or a sum of quotients"
             if spelling(part) in spelled:
                 return "the quotient of sums, or a sum of quotients"
-            if is_square(part) and isinstance(unwrapped(part.base), Expression) and any(map(is_square, above)):
+            if isinstance(part, Power) and isinstance(unwrapped(part.base), Expression) and squares(part, *above):
                 return "the quotient of sums of squares, or a sum of quotients"
         accesses = [spelling(part) for part in above if isinstance(part, Ref)]
-        if len(above) >= 4 and len(set(accesses)) < len(accesses):
+        factors = [part for part in above if not isinstance(unwrapped(part), Expression)]
+        if len(factors) >= 4 and len(set(accesses)) < len(accesses):
             return "two inner products, or one"
         return ""
 
@@ -434,7 +434,8 @@ SQUARES_BESIDE = "squares over {K} stand in a function, beside a term that lacks
 
 def all_inside(total: Total, placed: Placement) -> str:
     """``log(1 + exp(-y[N] f[N]))``: the logistic loss without its sum, or a function of one inner product."""
-    assert total.argument is not None
+    if total.argument is None:
+        return ""
     summed = {name for node in walk(total.argument) if isinstance(node, Term) for name in placed.get(node, ())}
     if set(index_names(total.term)) <= summed:
         return "the function of a sum, or the sum of a function"
@@ -497,23 +498,30 @@ def unwrapped(node: Surface) -> Surface:
 
 def literal(node: Surface) -> Fraction | None:
     """The number that an exponent is, if it is one."""
-    match unwrapped(node):
+    product = Fraction(1)
+    node = unwrapped(node)
+    while isinstance(node, Minus):
+        node, product = unwrapped(node.operand), -product
+    match node:
         case Number(value=value):
-            return value
-        case Minus(operand=operand):
-            value = literal(operand)
-            return None if value is None else -value
-        case Expression(terms=(Term(sign=sign, parts=parts),)) if all(isinstance(part, Number) for part, _ in parts):
-            value = Fraction(sign)
+            return product * value
+        case Expression(terms=(Term(sign=sign, parts=parts),)):
+            product *= sign
             for part, under in parts:
-                value = value / part.value if under else value * part.value
-            return value
+                if not isinstance(part, Number) or (under and not part.value):
+                    return None
+                product = product / part.value if under else product * part.value
+            return product
     return None
 
 
 def is_square(part: Surface) -> bool:
     exponent = literal(part.exponent) if isinstance(part, Power) else None
     return exponent is not None and exponent.denominator == 1 and exponent >= 2
+
+
+def squares(divisor: Surface, *above: Surface) -> bool:
+    return is_square(divisor) and any(map(is_square, above))
 
 
 def sized(name: str, node: Surface) -> bool:

@@ -27,9 +27,10 @@ def ambiguous(
     """A capital that a careful author may mean to be summed in several places, and the texts that ``read`` reads."""
     case = cases[0]
     meant: dict[object, str] = {}
-    for reading in readings(text, cases, indices) if read is not None else ():
-        with suppress(EinstanError):
-            meant.setdefault(read(reading), reading)
+    if read is not None:
+        for reading in readings(text, cases, indices):
+            with suppress(EinstanError):
+                meant.setdefault(read(reading), reading)
     return ScopeError(
         f"the sum over {case.name} may stand in more than one place", text=text, span=caret(case).span,
         inferred=case.why, repair=tuple(meant.values()),

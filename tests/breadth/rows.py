@@ -192,7 +192,7 @@ ROWS = [
     row(
         "cosine similarity",
         """
-        a = sqrt(sum[I](x[I]^2))
+        a = sqrt(x[I]^2)
         b = sqrt(sum[I](y[I]^2))
         c = x[I] y[I] / (a b)
         """,

@@ -25,7 +25,7 @@ ROWS = [
     ("y = sum[K](exp(x[K]))", "x", "dy/dx[k] = exp(x[k])"),
     ("y = logsumexp[K](x[K])", "x", "dy/dx[k] = softmax[k](x[k])"),
     ("y[i] = x[i]^3", "x", "dy[i]/dx[p] = 3 x[i]^2 δ[i,p]"),
-    ("y = sqrt(sum[I](x[I]^2))", "x", "dy/dx[i] = x[i] / sqrt(sum[I](x[I]^2))"),
+    ("y = sqrt(sum[I](x[I]^2))", "x", "dy/dx[i] = x[i] / sqrt(x[I]^2)"),
     ("y[i] = x[i] sigmoid(x[i])", "x", "dy[i]/dx[p] = sigmoid(x[i]) (1 + x[i] (1 - sigmoid(x[i]))) δ[i,p]"),
 ]
 

@@ -64,7 +64,7 @@ IDENTITIES = [
     ("a[i] / (a[i] + b[i]) + b[i] / (a[i] + b[i])", "1 1[i]"),
     ("A[i,K] B[K,L] C[L,j]", "C[L,j] A[i,K] B[K,L]"),
     ("mean[K](x[K] - mean[J](x[J]))", "0"),
-    ("sum[I,J]((x[I] - x[J])^2)", "2 |I| x[I]^2 - 2 x[I] x[J]"),
+    ("sum[I,J]((x[I] - x[J])^2)", "2 |I| x[I]^2 - 2 sum[I,J](x[I] x[J])"),
     ("1 - sigmoid(x[i])", "sigmoid(-x[i])"),
     ("softplus(x[i]) - softplus(-x[i])", "x[i]"),
     ("δ[i,K] A[K,j]", "A[i,j]"),

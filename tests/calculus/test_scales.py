@@ -43,7 +43,7 @@ ROWS = {
     "a logarithm under a bracket": ("y[i] = log(sum[J](1[J <= i] exp(z[J]))) where |i| = |z.0|\nL = V[I] y[I]",
                                     lambda z: sum(V[i] * mp.log(sum(exp(z[: i + 1]))) for i in range(N))),
     "a logarithm of weights": ("L = log(sum[K](w[K] exp(z[K])))", lambda z: mp.log(sum(weighted(z)))),
-    "a mixture": ("l[k] = -(z[k] - 3)^2 / 2\nN[k] = exp(l[k])\nL = log(w[K] N[K])",
+    "a mixture": ("l[k] = -(z[k] - 3)^2 / 2\nN[k] = exp(l[k])\nL = log(sum[K](w[K] N[K]))",
                   lambda z: mp.log(sum(w * mp.exp(-((v - 3) ** 2) / 2) for w, v in zip(W, z, strict=True)))),
     "free energy": ("L = -0.01 log(sum[K](exp(-z[K] / 0.01)))",
                     lambda z: -mpf(0.01) * mp.log(sum(mp.exp(-v / mpf(0.01)) for v in z))),

@@ -238,7 +238,7 @@ def test_what_cannot_be_joined(case):
 
 def test_the_derivative_of_the_joined_graph_is_the_contraction_of_the_parts():
     """Zhao 2019, (4) to (9): dz/dt = Σ_i ∂z/∂x_i dx_i/dt, with NumPy by hand for all three."""
-    f, g = es.parse("x[i] = sin(a[i] t)"), es.parse("z = exp(x[I] c[I]) + x[I]^3")
+    f, g = es.parse("x[i] = sin(a[i] t)"), es.parse("z = exp(sum[I](x[I] c[I])) + x[I]^3")
     whole = es.compose(f, g)
     a, c, t = np.array([0.3, -1.2, 2.0]), np.array([0.5, 0.1, -0.4]), 0.7
     x = np.sin(a * t)
