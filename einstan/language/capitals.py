@@ -135,8 +135,8 @@ def placements(top: Term, indices: Collection[str]) -> tuple[Placement, list[Amb
         placed.setdefault(total.term, []).append(total)
     found = {term: tuple(t.name for t in sorted(here, key=lambda t: t.rank)) for term, here in placed.items()}
     for total in totals:
-        if trap := total.trap or (SQUARES_BESIDE if total.doubtful else "") or all_inside(total, found):
-            refused.append(Ambiguity(total.name, trap.replace("{K}", total.name), total.term, top))
+        trap = total.trap or (SQUARES_BESIDE if total.doubtful else "") or all_inside(total, found)
+        refused += [Ambiguity(total.name, trap.replace("{K}", total.name), total.term, top)] if trap else []
     return found, refused
 
 

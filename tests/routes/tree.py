@@ -1,7 +1,8 @@
 """Programs as trees of their own, which know how they are spelled: what the random programs are made of.
 
-Nothing here is taken from the package, and the meaning of a tree is computed from the tree (`tests.routes.meaning`), so
-that what the package reads, derives and runs is compared with something that shares no code with it.
+Nothing here is taken from the package but whether it refuses a spelling for its several readings, and the meaning of a
+tree is computed from the tree (`tests.routes.meaning`), so that what the package reads, derives and runs is compared with
+something that shares no code with it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
+
+from einstan.language import ScopeError, parse
 
 Index = tuple[str, str]  # a name, and the dimension that it runs over
 
@@ -138,7 +141,11 @@ class Line:
     def __str__(self) -> str:
         slots = f"[{','.join(name for name, _ in self.free)}]" if self.free else ""
         stated = ", ".join(f"|{name}| = {size}" for name, size in self.where)
-        return f"{self.name}{slots} = {spelled(self.body, SUM, True)}" + (f" where {stated}" if stated else "")
+        bare, signed = (
+            f"{self.name}{slots} = {spelled(body, SUM, True)}" + (f" where {stated}" if stated else "")
+            for body in (self.body, with_signs(self.body))
+        )
+        return bare if bare == signed or read(bare) else signed
 
 
 def children(node: Any) -> tuple[Any, ...]:
@@ -179,6 +186,21 @@ def with_children(node: Any, below: tuple[Any, ...]) -> Any:
             return Test(below[0], relation, below[1])
         case _:
             return node
+
+
+def with_signs(node: Any) -> Any:
+    """The tree with no sum left bare."""
+    node = with_children(node, tuple(map(with_signs, children(node))))
+    return Red(node.operation, node.indices, node.body) if isinstance(node, Red) else node
+
+
+def read(text: str) -> bool:
+    """Whether the notation reads a text, or refuses it as one of several readings: then the signs are written."""
+    try:
+        parse(text)
+    except ScopeError:
+        return False
+    return True
 
 
 def nodes(node: Any) -> list[Any]:
