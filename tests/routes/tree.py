@@ -1,8 +1,8 @@
 """Programs as trees of their own, which know how they are spelled: what the random programs are made of.
 
 Nothing here is taken from the package but whether it refuses a spelling for its several readings, and the meaning of a
-tree is computed from the tree (`tests.routes.meaning`), so that what the package reads, derives and runs is compared with
-something that shares no code with it.
+tree is computed from the tree (`tests.routes.meaning`): what the package reads, derives and runs is compared with what
+shares no code with it.
 """
 
 from __future__ import annotations
