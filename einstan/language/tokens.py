@@ -54,6 +54,7 @@ SILENT = (
 FONTS = ("mathrm", "mathbf", "mathit", "mathsf", "mathcal", "boldsymbol", "bm", "text", "textrm", "operatorname")
 ACCENTS = ("hat", "bar", "tilde", "vec", "dot")
 COMMANDS = ("frac", "sqrt", "partial")
+OTHERWISE = {"@": "Z[i,j] = X[i,K] W[K,j]", "%": "mod(x, y)", "√": "sqrt(x)"}  # signs that are none here
 SIGNS = {"≤": "<=", "≥": ">=", "≠": "!=", "·": "*", "×": "*", "−": "-", "⋅": "*", "∗": "*"}
 
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
@@ -118,7 +119,10 @@ def _token(text: str, start: int) -> tuple[Token | None, int]:
             return Token("mark", mark, start, start + 2), start + 2
     if letter in _SHORT_MARKS:
         return Token("mark", letter, start, start + 1), start + 1
-    raise NotationError(f"the character {letter!r} is not part of the notation", text=text, span=(start, start + 1))
+    repair = OTHERWISE.get(letter, ())
+    raise NotationError(
+        f"the character {letter!r} is not part of the notation", text=text, span=(start, start + 1), repair=repair
+    )
 
 
 def name_end(text: str, start: int) -> int:

@@ -211,6 +211,8 @@ class Part:
         if wrt not in read:
             return ZERO  # a claim says so, and means it
         terms = Differentiator(wrt, below, definitions, kinks=self.kinks).terms(simplify(expr))
+        if not terms and wrt not in tensors(simplify(expr), *(simplify(e.rhs) for e in definitions.values())):
+            return ZERO  # what it multiplies is zero
         if not terms:
             raise DifferentiationError(f"{name.of} depends on {wrt} only through comparisons, which have no derivative")
         return simplify_sum(term.with_in_place(()) for term in terms)

@@ -1,0 +1,38 @@
+"""What is multiplied by zero stays an input: it has a shape, and its derivative is zero and no error."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import einstan as es
+from einstan.language import parse
+from einstan.language.errors import DataError
+
+TEXT = "y[i] = X[i] + 0 q"
+
+
+def test_it_is_printed_and_listed() -> None:
+    assert str(parse(TEXT)) == TEXT
+    assert set(es.Program(TEXT).inputs) == {"X", "q"}
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_it_may_be_given_and_has_a_shape(fast: bool) -> None:
+    step = es.Program(TEXT).compile(fast=fast)
+    for more in ({}, {"q": 3.0}):
+        np.testing.assert_array_equal(step(X=np.ones(2), **more)["y"], [1, 1])
+    with pytest.raises(DataError, match="q has 1 axis"):
+        step(X=np.ones(2), q=np.ones(2))
+
+
+def test_its_derivative_is_zero() -> None:
+    assert str(es.parse(TEXT).partial("q")) == "dy[i]/dq = 0"
+    assert str(es.Program(f"{TEXT}\nL = sum[I](y[I]^2)").backward("L", ["q"])) == "dq = 0"
+    report = es.check(f"{TEXT}\nclaim dy[i]/dq = 0\nclaim dy[i]/dq = 1[i]")
+    assert (report.counts["proved"], report.counts["refuted"]) == (1, 1)
+
+
+def test_what_enters_through_comparisons_alone_has_no_derivative() -> None:
+    report = es.check("z = 1[q > 0] w\nclaim dz/dq = 0")
+    assert report.counts["undecided"] == 1
