@@ -18,11 +18,13 @@ DOCUMENTS = [
     "docs/optimize.md",
     "docs/hessians.md",
     "docs/speed.md",
+    "docs/einsum.md",
 ]
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "ARCHITECTURE.md", "docs/optimize.md", "docs/hessians.md", "docs/speed.md"]
+    "name",
+    ["README.md", "ARCHITECTURE.md", "docs/optimize.md", "docs/hessians.md", "docs/speed.md", "docs/einsum.md"],
 )
 def test_examples_print_what_the_document_says(name: str) -> None:
     """The examples of one document run in order, in one namespace."""

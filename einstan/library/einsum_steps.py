@@ -132,7 +132,7 @@ class _Writer:
             for position, other in enumerate(chosen[1:], 2):
                 later = {x for rest in (*chosen[position:], *live.values()) for x in rest.labels}
                 is_last = number == len(steps) - 1 and position == len(chosen)
-                pair = self.pair(made, other, later.union(kept), kept if is_last else ())
+                pair = self.pair(made, other, later.union(kept), kept if is_last else (), later.intersection(kept))
                 made = pair if is_last else self.named(pair, (made, other))
             live[len(parts) + number] = made
         (last,) = live.values()
@@ -151,8 +151,9 @@ class _Writer:
         known = {x for own in labels for x in own}
         return contraction_steps(labels, shapes, tuple(x for x in kept if x in known), optimize)
 
-    def pair(self, left: Part, right: Part, keep: set[int], order: Labels) -> Part:
-        """The product of two, summed over what nothing else needs; ``order`` is that of the result, if it is one."""
+    def pair(self, left: Part, right: Part, keep: set[int], order: Labels, batches: set[int]) -> Part:
+        """The product of two, summed over what nothing else needs; ``order`` is that of the result, if it is one, and
+        ``batches`` are labels that stand in front of the matrices of a later product."""
         left = self.summed(left, keep.union(right.labels))
         right = self.summed(right, keep.union(left.labels))
         shared = [x for x in left.labels if x in right.labels]
@@ -167,7 +168,8 @@ class _Writer:
             return Part(f"np.multiply({self.lined_up(left, out)}, {self.lined_up(right, out)})", out)
         if self.dtype.char not in BLAS or not (mine or yours or not batch):
             return self.by_einsum(left, right, (*batch, *mine, *yours), order)
-        if order and yours and mine and order.index(yours[-1]) < order.index(mine[-1]):
+        turned = order and mine and yours and order.index(yours[-1]) < order.index(mine[-1])
+        if turned or (not batches.isdisjoint(yours) and batches.isdisjoint(mine)):
             left, right, mine, yours = right, left, yours, mine  # so that the result need not be turned round
         over = self.best_order(left, right, batch, mine, yours, over)
         a = self.matrix(left, (batch, mine, over))
