@@ -9,6 +9,7 @@ follow.  A second derivative would see that the stand-in is straight, and is ref
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import product
 
 from einstan.calculus.partial import Differentiator, inlined
 from einstan.calculus.program import Assumption, Identity, Program
@@ -285,9 +286,16 @@ def _lettered(program: Program) -> list[Assumption]:
         for index in _letters(equation.rhs, *equation.indices):
             if not is_axis(index.name):
                 found.setdefault(lowered(index.name), set()).add(program.dim(equation, index))
-    letters = {dim: found.get(lowered(dim.rpartition(":")[2]), set()) for dim in loose}
-    moved = {dim: next(iter(dims)) for dim, dims in letters.items() if len(dims) == 1}
-    return [Identity(*(redimensioned(side, moved) for side in (rule.lhs, rule.rhs))) for rule in rules]  # type: ignore[arg-type]
+    letters = {dim: sorted(found.get(lowered(dim.rpartition(":")[2]), ())) or [dim] for dim in sorted(loose)}
+    lettered: dict[Assumption, None] = {}
+    for rule in rules:
+        own = {index.dim for index in _letters(rule.lhs, rule.rhs)}
+        sizes = not tensors(rule.lhs, rule.rhs)  # which are those of every axis that has the letter
+        choices = {d: dims if sizes or len(dims) == 1 else [d] for d, dims in letters.items() if d in own}
+        for chosen in product(*choices.values()):
+            moved = dict(zip(choices, chosen, strict=True))
+            lettered[Identity(*(redimensioned(side, moved) for side in (rule.lhs, rule.rhs)))] = None  # type: ignore[arg-type]
+    return list(lettered)
 
 
 def _letters(*roots: Node) -> Iterator[Index]:

@@ -17,12 +17,12 @@ from einstan.calculus.program import Program
 from einstan.language.errors import EinstanError
 from einstan.machine.extents import Extents, infer
 from einstan.machine.loops import Tensor
-from einstan.machine.numbers import EXACT, FINE, FINEST, FLOATS, Number, Numbers, context, digits_of
+from einstan.machine.numbers import DIGITS_LOST, EXACT, FLOATS, Number, Numbers, context, digits_of, fine
 from einstan.machine.points import LEFT, RIGHT
 from einstan.machine.sampling import ABSOLUTE, Point, Sampler, Values
 
 RELATIVE = Decimal("1e-40")
-GONE = Decimal("1e-200")  # by as much a difference that is rounding shrinks from 60 digits to 300
+FINE, FINEST = 300, 1500  # digits in which a difference is looked for
 CLEAR = 1e-6  # by as much, relatively, floats must differ to be believed
 
 
@@ -48,39 +48,37 @@ def apart(sampler: Sampler, point: Point, extents: Extents, values: Values) -> t
     """Whether the two sides differ at a point where they have the given values: the values that tell, and the first
     position at which they do.
 
-    Rationals tell at once.  Of decimals a difference that stays when more digits are carried is one, however small,
-    and one that goes is rounding, however large.  A point that was solved for is itself no more exact than that.
+    Rationals tell at once.  Decimals are worked out again in more digits, and more of them where large numbers came up
+    on the way, until no rounding explains the difference.  A point that was solved for is itself no more exact.
     """
     if all(isinstance(entry, Fraction) for side in (LEFT, RIGHT) for entry in values[side].flat):
         return _at(values, difference(values))
-    solved = any(isinstance(entry, Decimal) for tensor in point.values() for entry in tensor.flat)
-    fine = None if solved else sampler.values(point, extents, FINE)
-    if fine is None:
+    if any(isinstance(entry, Decimal) for tensor in point.values() for entry in tensor.flat):
         return _at(values, difference(values))
-    gaps, finer = _gaps(values), _gaps(fine)
-    first = next((k for k, pair in enumerate(zip(gaps, finer, strict=True)) if _stays(*pair)), None)
-    if first is not None:
-        return fine, first
-    if not any(new > old * GONE for old, new in zip(gaps, finer, strict=True)):
-        return None
-    finest = sampler.values(point, extents, FINEST)
-    pairs = [] if finest is None else enumerate(zip(finer, _gaps(finest), strict=True))
-    return _at(finest or fine, next((k for k, pair in pairs if _stays(*pair)), None))
+    digits = FINE
+    while digits <= FINEST:
+        numbers = fine(digits)
+        found = sampler.values_anew(point, extents, numbers)
+        if found is None or numbers.largest > FINEST:
+            return None
+        where = _beyond(found, numbers.rounding())
+        if where is not None:
+            return found, where
+        if digits - FINE >= DIGITS_LOST * numbers.largest:
+            return None
+        digits = FINE + DIGITS_LOST * numbers.largest
+    return None
 
 
 def _at(values: Values, where: int | None) -> tuple[Values, int] | None:
     return None if where is None else (values, where)
 
 
-def _gaps(values: Values) -> list[Decimal]:
-    with localcontext(FINEST.carried):
-        pairs = zip(values[LEFT].flat, values[RIGHT].flat, strict=True)
-        return [abs(digits_of(a, FINEST.carried) - digits_of(b, FINEST.carried)) for a, b in pairs]
-
-
-def _stays(before: Decimal, after: Decimal) -> bool:
-    with localcontext(context()):
-        return bool(after and abs(before - after) * 4 < after)
+def _beyond(values: Values, rounding: Decimal) -> int | None:
+    """The first position at which the sides are further apart than that."""
+    with localcontext(fine(FINEST).carried) as carried:
+        pairs = enumerate(zip(values[LEFT].flat, values[RIGHT].flat, strict=True))
+        return next((k for k, (a, b) in pairs if abs(digits_of(a, carried) - digits_of(b, carried)) > rounding), None)
 
 
 def nearly_equal(values: Values) -> bool:

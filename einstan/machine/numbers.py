@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Mapping
 from decimal import Context, Decimal, DecimalException, InvalidOperation, Overflow, getcontext, localcontext
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from einstan.language.term import Add, Apply, Const, Expr, Extent, Mul
@@ -19,6 +20,7 @@ from einstan.machine.decimals import DIGITS, GUARD, RATIONAL_AT, TRANSCENDENTAL,
 
 Number = Any  # Fraction | Decimal | float: one tower for each system below
 
+DIGITS_LOST = 2  # for each digit before the point of the largest number
 LONG = 20_000  # bits of a rational that is still kept exactly
 
 
@@ -329,7 +331,40 @@ class Exact(Numbers):
         return self.carried.plus(value)
 
 
-EXACT, FINE, FINEST, FLOATS = Exact(), Exact(300), Exact(450), Floats()
+class Fine(Exact):
+    """Exact numbers that know how large the numbers were that came up, and so what rounding may have done."""
+
+    def __init__(self, digits: int) -> None:
+        super().__init__(digits)
+        self.largest = 0  # digits before the point
+
+    def rounding(self) -> Decimal:
+        """More than rounding can have changed a result by, where one large number has made another's error larger."""
+        return Decimal((0, (1,), DIGITS_LOST * self.largest + GUARD - self.digits))
+
+    def add(self, left: Number, right: Number) -> Number:
+        return self._seen(super().add(self._seen(left), self._seen(right)))
+
+    def mul(self, left: Number, right: Number) -> Number:
+        return self._seen(super().mul(left, right))
+
+    def apply(self, function: str, *arguments: Number) -> Number:
+        return self._seen(super().apply(function, *map(self._seen, arguments)))
+
+    def _seen(self, value: Number) -> Number:
+        if isinstance(value, Decimal):
+            self.largest = max(self.largest, value.adjusted())
+        elif isinstance(value, Fraction):
+            self.largest = max(self.largest, (value.numerator.bit_length() - value.denominator.bit_length()) // 3)
+        return value
+
+
+@lru_cache(maxsize=64)
+def fine(digits: int) -> Fine:
+    return Fine(digits)
+
+
+EXACT, FLOATS = Exact(), Floats()
 
 
 # ---- numbers of sizes ------------------------------------------------------------------------------------------------

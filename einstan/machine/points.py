@@ -12,17 +12,32 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
-from einstan.calculus.program import Assumption, Program, prefix
-from einstan.language.dims import axis, qualified
+from einstan.calculus.program import Assumption, Program, dims_in, prefix
+from einstan.language.dims import axis, is_axis, qualified, redimensioned
 from einstan.language.errors import EinstanError
 from einstan.language.index import Affine, Index, lowered, slot
 from einstan.language.node import preorder, remembered
-from einstan.language.term import Add, Apply, Const, Equation, Expr, Extent, Indexed, Iverson, Reduce, Sum, add, neg
+from einstan.language.term import (
+    Add,
+    Apply,
+    Const,
+    Equation,
+    Expr,
+    Extent,
+    Indexed,
+    Iverson,
+    Reduce,
+    Sum,
+    add,
+    neg,
+    tensors,
+)
 from einstan.machine.draws import KINKED
 from einstan.machine.extents import NOMINAL, Extents, highest, infer
 from einstan.machine.guards import bounds_above, reads
+from einstan.machine.numbers import number_of
 
-LEFT, RIGHT, BOTH = "left side", "right side", "difference"  # no tensor of the language has a blank in its name
+LEFT, RIGHT, BOTH, ASSUMED = "left side", "right side", "difference", "assumption "  # names of no tensor, for the blank
 TRIES = 40  # for a point at which every function has a value and every assumption holds
 LONG = 8  # an extent for which every window fits
 MOST_COUNTED = 30  # numbers beyond which no extent is tried
@@ -35,6 +50,7 @@ def question(
     lhs: Expr | Equation, rhs: Expr | Equation, definitions: Program | None, rules: Sequence[Assumption]
 ) -> tuple[Program, tuple[str, ...], tuple[str, ...]]:
     """A program that defines both sides, their difference, and how far each assumption is from holding."""
+    lhs, rhs, *told = _as_one(lhs, rhs, *(side for rule in rules for side in (rule.lhs, rule.rhs)))
     known = () if definitions is None else definitions.equations
     left_indices = lhs.indices if isinstance(lhs, Equation) else _free(lhs, rhs)
     names = tuple(index.name for index in left_indices)
@@ -59,11 +75,18 @@ def question(
             break
     equations = [*known, left, right, Equation(BOTH, common, add(sides))]
     checks = []
-    for number, rule in enumerate(rules):
-        free = _free(rule.lhs, rule.rhs)
-        checks.append(f"assumption {number}")
-        equations.append(Equation(checks[-1], free, add((rule.lhs, neg(rule.rhs)))))
+    for number, (left_told, right_told) in enumerate(zip(told[::2], told[1::2], strict=True)):
+        checks.append(f"{ASSUMED}{number}")
+        difference = add((left_told, neg(right_told)))  # type: ignore[arg-type]
+        equations.append(Equation(checks[-1], _free(left_told, right_told), difference))
     return Program(equations), names, tuple(checks)
+
+
+def _as_one(*sides: Expr | Equation) -> list[Expr | Equation]:
+    """The sides with every dimension of the claim that no axis names as one of all of them, as an axis is."""
+    whole = [side if isinstance(side, Equation) else Equation(BOTH, side.free, side) for side in sides]
+    dims = {dim for side in whole for dim in dims_in(side) if ":" in dim and not is_axis(dim)}
+    return [redimensioned(side, {dim: axis(dim, 0) for dim in dims}) for side in sides]  # type: ignore[misc]
 
 
 def _free(lhs: Expr | Equation, rhs: Expr | Equation) -> tuple[Index, ...]:
@@ -94,7 +117,32 @@ def small_sizes(program: Program, largest: int, points: int, generator: random.R
             chosen = dict.fromkeys(names, generator.randint(2, largest))
         else:
             chosen = _different(names, largest, generator)
-        yield _long_enough(program, chosen, long, largest)
+        yield _told(program, _long_enough(program, chosen, long, largest))
+
+
+def _told(program: Program, sizes: dict[str, int]) -> dict[str, int]:
+    """The sizes with those that an assumption about extents alone gives: ``|i| = 3``, ``|i| = |j| + 1``."""
+    for equation in program.equations:
+        if not str(equation.name).startswith(ASSUMED) or tensors(equation.rhs) or not isinstance(equation.rhs, Add):
+            continue
+        dims = {node.index.dim for node in preorder(equation.rhs) if isinstance(node, Extent)}
+        roots = {dim: program.dims.find(qualified(dim, prefix(equation))) for dim in dims}
+        for sign, dim in _alone(equation.rhs):
+            if roots[dim] in sizes and all(root in sizes for root in roots.values()):
+                excess = number_of(equation.rhs, {d: sizes[root] for d, root in roots.items()})
+                wanted = sizes[roots[dim]] - sign * excess
+                if wanted >= 1 and wanted == int(wanted):
+                    sizes = {**sizes, roots[dim]: int(wanted)}
+                    break
+    return sizes
+
+
+def _alone(total: Add) -> Iterator[tuple[int, str]]:
+    """The extents that are terms of a sum, and their signs."""
+    for term in total.terms:
+        for sign, own in ((1, term), (-1, neg(term))):
+            if isinstance(own, Extent):
+                yield sign, own.index.dim
 
 
 def edges(program: Program, largest: int) -> Iterator[dict[str, int]]:

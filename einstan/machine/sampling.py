@@ -26,7 +26,7 @@ from einstan.machine.duals import Dual, Duals
 from einstan.machine.extents import Extents
 from einstan.machine.guards import index_tensors
 from einstan.machine.loops import Evaluation, Tensor
-from einstan.machine.numbers import EXACT, FLOATS, DomainError, Number, Numbers, magnitude
+from einstan.machine.numbers import EXACT, FLOATS, DomainError, Fine, Number, Numbers, magnitude
 from einstan.machine.points import BOTH, LEFT, RIGHT, TRIES, has_kinks
 from einstan.machine.solving import Entries, solved
 from einstan.machine.structures import Fact, builder, fact
@@ -130,6 +130,12 @@ class Sampler:
         if numbers is FLOATS and not all(math.isfinite(entry) for tensor in values.values() for entry in tensor.flat):
             return None
         return values if self._hold(values, numbers) else None
+
+    def values_anew(self, point: Point, extents: Extents, numbers: Fine) -> Values | None:
+        """All tensors at a point, none of them remembered, so that the numbers see all that comes up."""
+        self.ready.pop(numbers, None)
+        numbers.largest = 0
+        return self.values(point, extents, numbers)
 
     def _hold(self, values: Values, numbers: Numbers) -> bool:
         nothing = QUICK if numbers is FLOATS else ABSOLUTE

@@ -82,7 +82,6 @@ FALSE = """
     claim exp(x[i]) + 10^-46 = exp(x[i])
     claim exp(x[i]) + 10^-50 sin(x[i]) = exp(x[i])
     claim exp(-200 x[i]^2 - 200) = 0 1[i]
-    claim exp(-exp(9 + x[i]^2)) = 0 1[i]
     claim tanh(100 x[i]) = sign(x[i])
     claim tanh(10000 x[i]) = sign(x[i])
     claim sigmoid(1000 x[i]) = 1[x[i] > 0]
@@ -158,6 +157,13 @@ FALSE = """
     given L(y[I], z[I]) ; y[i] = 2 x[i] ; z[i] = 3 x[i] ; claim dL/dx[i] = 2 dL/dy[i]
     given L(y[I]) ; claim L = dL/dy[I] y[I]
     given L(y[I]) ; claim L = 0
+    assume |i| = 3 ; claim sum[I](x[I]) = x[0] + x[1]
+    assume |i| = 3 ; claim sum[I](1[I]) = 4
+    claim sum[I](1[I]) = sum[J](1[J])
+    assume |i| = |j| + 1 ; claim sum[I](1[I]) = sum[J](1[J])
+    assume 3 = |i| ; claim mean[I](x[I]) = 1/2 sum[I](x[I])
+    claim sum[I](1[I] a) = a |I|^2
+    claim sin(x[i])^4 = 3/8 - 1/2 cos(2 x[i]) + 1/8 cos(3 x[i])
 """
 TRUE = """
     claim sin(x[i]) / x[i] = sin(x[i]) x[i]^-1
@@ -187,6 +193,40 @@ TRUE = """
     y = 1/x ; claim dy/dx = -y^2
     given L(y[I]) ; y[i] = A[i,J] x[J] ; claim dL/dx[j] = A[I,j] dL/dy[I]
     given L(y[I], z[I]) ; y[i] = 2 x[i] ; z[i] = 3 x[i] ; claim dL/dx[i] = 2 dL/dy[i] + 3 dL/dz[i]
+    assume |i| = 3 ; claim sum[I](1[I]) = 3
+    assume |i| = 3 ; claim sum[I](x[I]) = x[0] + x[1] + x[2]
+    y[i] = x[i] ; assume |i| = 3 ; claim sum[I](1[I]) = 3
+    y[i] = x[i] ; assume |i| = 3 ; claim sum[I](y[I]) = y[0] + y[1] + y[2]
+    claim sum[I](1[I]) = |I|
+    assume |i| = |j| ; claim sum[I](1[I]) = sum[J](1[J])
+    assume |i| = |j| + 1 ; claim sum[I](1[I]) = sum[J](1[J]) + 1
+    assume |i| = 2 |j| ; claim sum[I](x[I] 0 + 1) = 2 sum[J](y[J] 0 + 1)
+    assume |i| = 2 ; claim x[I]^2 = x[0]^2 + x[1]^2
+    assume |i| = 2 ; claim max[I](x[I]) = max(x[0], x[1])
+    assume |i| = 2 ; claim A[I,I] + B[I] 0 = A[0,0] + A[1,1]
+    assume |i| = 7 ; claim sum[I](x[I]) = x[0] + x[1] + x[2] + x[3] + x[4] + x[5] + x[6]
+    assume 3 = |i| ; claim mean[I](x[I]) = 1/3 sum[I](x[I])
+    claim sum[I](1[I]) = sum[I](1[I]^2)
+    claim sum[I](1[I] a) = a |I|
+    B[n,j] = sigmoid(Z[n,j]) ; claim B[n,j] = 1/2 (1 + tanh(Z[n,j]/2))
+    claim cosh(x[i]) - sinh(x[i]) = exp(-x[i])
+    claim cosh(x[i])^2 - sinh(x[i])^2 = 1 1[i]
+    claim (exp(x[i]) + y[i]) - exp(x[i]) = y[i]
+    claim sin(2 x[i]) = 2 sin(x[i]) cos(x[i])
+    claim softplus(x[i]) - softplus(-x[i]) = x[i]
+    claim erf(x[i]) + erf(-x[i]) = 0 1[i]
+    claim log(exp(x[i]) + exp(y[i])) = x[i] + softplus(y[i] - x[i])
+    claim tanh(x[i] + y[i]) = (tanh(x[i]) + tanh(y[i])) / (1 + tanh(x[i]) tanh(y[i]))
+    claim arctan(x[i]) = 2 arctan(x[i] / (1 + sqrt(1 + x[i]^2)))
+    claim sin(x[i])^4 = 3/8 - 1/2 cos(2 x[i]) + 1/8 cos(4 x[i])
+    claim abs(x[i] + y[i]) + abs(x[i] - y[i]) = 2 max(abs(x[i]), abs(y[i]))
+    claim sqrt(x[i]^2 + 2 abs(x[i]) + 1) = 1 + abs(x[i])
+    claim floor(x[i] + 7) = floor(x[i]) + 7
+    claim 1[x[i] > 3] + 1[x[i] <= 3] = 1 1[i]
+    claim relu(x[i] - 300) - relu(300 - x[i]) = x[i] - 300
+    claim min(x[i], 40) + max(x[i], 40) = x[i] + 40
+    claim erfc(x[i]) + erf(x[i]) = 1 1[i]
+    claim x[i] arctan2(1, 0) = pi/2 x[i]
 """
 BUT = """
     claim log(x[i] y[i]) = log(x[i]) + log(y[i])
@@ -204,6 +244,7 @@ BUT = """
     y = max[I](x[I]) ; claim dy/dx[i] = 1[x[i] == y]
     L = sum[I](max(0, 1 - t[I] x[I])) ; claim dL/dx[i] = -t[i] 1[t[i] x[i] <= 1]
     claim (-1)^x[i] = cos(pi x[i])
+    claim lgamma(x[i] + 1)  = lgamma(x[i]) + log(abs(x[i]))
 """
 
 
