@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from einstan.calculus.assume import assumed
-from einstan.calculus.carried import Brackets, Carried, brackets_of, carried_to
+from einstan.calculus.carried import Brackets, Carried, brackets_of, carried_to, entries_of
 from einstan.calculus.naming import ForwardNames
 from einstan.calculus.partial import Differentiator, Kinks, Term, denominator_indices, only_compared, scalars
 from einstan.calculus.parts import shortest_named
@@ -177,16 +177,19 @@ def _contracted(
         contributions: list[Expr] = [] if seed is None else [_access(seed, batch, map(slot, apart))]
         reached_by_value = seed is not None
         brackets: list[Brackets] = [] if seed is None else [()]
+        entries = list(brackets)
         for equation in consumers:
             terms = _terms(tensor, apart, equation.rhs, names, kinks)
             reached_by_value = reached_by_value or bool(terms)
             slots = equation.lhs.slots
             above = _access(cotangents[equation.name], batch, slots)
             held, written = carried.at(equation.name, slots), carried.written(equation)
+            read = carried.entries_at(equation.name, slots)
             for term in terms:
                 whole = carried.opened(term, written, above)
-                beside = (*carried.needed(term, tensor, held), above)
+                beside = (*carried.needed(term, tensor, held, read), above)
                 contributions.append(whole.with_in_place(beside, equation.indices))
+                entries.append((*entries_of(contributions[-1]), *carried_to(term, read)))
                 brackets.append(carried_to(term, (*brackets_of((*term.left, *term.right), written), *held)))
         if not reached_by_value:
             if tensor in wanted and not zeros:
@@ -197,6 +200,7 @@ def _contracted(
         total = stated_extents(shortest_named(assumed(names(total), assumptions), names.parts), stated)
         value: Expr = substitute(total, dict(zip(apart, indices, strict=True)))  # type: ignore[assignment]
         carried.learn(pass_name(letter, tensor), tensor, apart, total, brackets)
+        carried.learn_entries(tensor, apart, entries)
         # A cotangent that is a number is used as the number.
         name = pass_name(letter, tensor)
         cotangents[tensor] = value if isinstance(value, Const) else Indexed(name)

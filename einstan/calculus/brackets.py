@@ -15,7 +15,7 @@ from einstan.calculus.coefficients import coefficient_of, neg_simplified, scaled
 from einstan.calculus.factors import flattened
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.language.node import replace
-from einstan.language.term import ZERO, Const, Expr, Indexed, Iverson, neg, tensors
+from einstan.language.term import ZERO, Const, Delta, Expr, Indexed, Iverson, neg, tensors
 
 Fact = tuple[Expr, bool]  # an expression that is not negative, and whether it is positive
 FACTS = 8  # more comparisons than these in one product are not combined
@@ -31,6 +31,8 @@ def decided(total: Expr) -> Expr:
 
 def _decided(term: Expr) -> Expr:
     number, flat, summed = flattened((term,))
+    if any(_one_holds(factor, flat) for factor in flat):
+        return simplify_product((Const(number), *(f for f in flat if not _one_holds(f, flat))), summed)
     facts = [fact for factor in flat if isinstance(factor, Iverson) for fact in _facts(factor)]
     if len(facts) > FACTS:
         return term
@@ -47,6 +49,19 @@ def _decided(term: Expr) -> Expr:
                 if put_in != flat:
                     return simplify_product((Const(number), *put_in), summed)
     return term
+
+
+def _one_holds(bracket: Expr, factors: Sequence[Expr]) -> bool:
+    """Whether a bracket says that one of several products of brackets is 1, ``1[δ[1,p] + δ[3,p] > 0]``, and one is."""
+    if not (isinstance(bracket, Iverson) and len(bracket.operands) == 2):
+        return False
+    (left, right), relation = bracket.operands, bracket.relations[0]
+    total = left if relation == ">" and right is ZERO else right if relation == "<" and left is ZERO else None
+    if not isinstance(total, Expr):
+        return False
+    parts = [flattened((term,)) for term in terms_of(total)]
+    zero_or_one = all(n > 0 and all(isinstance(f, Delta | Iverson) for f in flat) for n, flat, _ in parts)
+    return zero_or_one and any(not summed and set(flat) <= set(factors) for _, flat, summed in parts)
 
 
 def _facts(bracket: Iverson) -> Sequence[Fact]:

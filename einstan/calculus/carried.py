@@ -9,6 +9,9 @@ bracket, ``dx[i] = 1[i != J] dV[i,J] ...``.  It does so for brackets that the us
   given may be NaN there.  Such a bracket reads tensors, and none that rests on what is differentiated (``1[Z > 0]``).
 
 Elsewhere zero times the partial is zero, and lines stay short.
+
+What is not read has no cotangent either, whatever it is: with ``L = Z[1,3]`` the cotangent of Z is ``δ[1,p] δ[3,q]``,
+and with ``G[i] = Z[i,i+1]`` it has ``δ[p+1,q]``.  These are carried where a partial has poles.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from einstan.calculus.factors import flattened
-from einstan.calculus.finite import indices_read, infinite_tensors, may_be_infinite
+from einstan.calculus.finite import POLES, indices_read, infinite_tensors, may_be_infinite
 from einstan.calculus.partial import Term, parsed_partial
 from einstan.calculus.parts import Parts
 from einstan.calculus.passes import reached
@@ -30,6 +33,7 @@ from einstan.language.term import (
     Add,
     Apply,
     Const,
+    Delta,
     Equation,
     Expr,
     Indexed,
@@ -38,6 +42,7 @@ from einstan.language.term import (
     add,
     mul,
     substitute,
+    sum_over,
     tensors,
 )
 
@@ -111,7 +116,9 @@ class Carried:
         self.forward, self.infinite = forward, parts.infinite
         self.infinite.update(infinite_tensors(forward))
         self.reads = {equation.name: tuple(tensors(equation.rhs)) for equation in forward}
+        self.poles = infinite_tensors(forward, POLES)
         self.of: dict[Name, tuple[tuple[Index, ...], Brackets]] = {}
+        self.entries: dict[Name, tuple[tuple[Index, ...], Brackets]] = {}  # of those that are read
 
     def written(self, equation: Equation) -> set[Expr]:
         """The shapes of the brackets that the user wrote in an equation."""
@@ -119,13 +126,17 @@ class Carried:
 
     def at(self, tensor: Name, slots: Sequence[Affine]) -> Brackets:
         """The brackets of the derivative of a tensor where it is read."""
-        indices, brackets = self.of.get(tensor, ((), ()))
-        names = dict(zip(indices, slots, strict=True)) if brackets else {}
-        return tuple(substitute(bracket, names) for bracket in brackets)  # type: ignore[misc]
+        return _at(self.of, tensor, slots)
 
-    def needed(self, term: Term, read: Name, brackets: Brackets) -> Brackets:
+    def entries_at(self, tensor: Name, slots: Sequence[Affine]) -> Brackets:
+        """The brackets that say which entries of a tensor are read, where it is read itself."""
+        return _at(self.entries, tensor, slots)
+
+    def needed(self, term: Term, read: Name, brackets: Brackets, entries: Brackets = ()) -> Brackets:
         """Those that a term of the derivative by what is read has to repeat."""
-        partial = (*term.left, *term.right) if brackets else ()
+        partial = (*term.left, *term.right) if brackets or entries else ()
+        if entries and any(may_be_infinite(factor, self.poles, POLES) for factor in partial):
+            return (*brackets, *entries)
         if any(may_be_infinite(factor, self.infinite) for factor in partial):
             return brackets
         along = indices_read(partial)
@@ -150,6 +161,31 @@ class Carried:
             self.of[tensor] = indices, found
         if may_be_infinite(value, self.infinite):
             self.infinite.add(name)
+        if may_be_infinite(value, self.poles, POLES):
+            self.poles.add(name)
+
+    def learn_entries(self, tensor: Name, indices: tuple[Index, ...], each: Sequence[Brackets]) -> None:
+        """Which entries of a tensor are read, from what says so of each term of its cotangent."""
+        free = set(indices)
+        if found := either([[bracket for bracket in brackets if free.issuperset(bracket.free)] for brackets in each]):
+            self.entries[tensor] = indices, found
+
+
+def _at(of: Mapping[Name, tuple[tuple[Index, ...], Brackets]], tensor: Name, slots: Sequence[Affine]) -> Brackets:
+    indices, brackets = of.get(tensor, ((), ()))
+    names = dict(zip(indices, slots, strict=True)) if brackets else {}
+    return tuple(substitute(bracket, names) for bracket in brackets)  # type: ignore[misc]
+
+
+def entries_of(expr: Expr) -> Brackets:
+    """The deltas and brackets of indices in a product, and of a stride ``δ[2I,p]`` that there is such an I."""
+    _, flat, summed = flattened((expr,))
+    found = [factor for factor in flat if isinstance(factor, Delta | Iverson) and not tensors(factor)]
+    inner = [factor for factor in found if set(factor.free) & set(summed)]
+    if any(isinstance(factor, Delta) for factor in inner):
+        over = [index for index in summed if any(index in factor.free for factor in inner)]
+        found.append(Iverson((sum_over(over, mul(inner)), Const(0)), (">",)))
+    return tuple(factor for factor in found if factor not in inner)
 
 
 def carried_to(term: Term, brackets: Iterable[Expr]) -> Brackets:

@@ -4,30 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from einstan.language.functions import TOTAL
+from einstan.language.functions import GROWING, TOTAL
 from einstan.language.index import Index
 from einstan.language.node import preorder, remembered
 from einstan.language.term import Apply, Const, Equation, Expr, Indexed, Iverson, Name, accesses
 
+POLES = TOTAL | GROWING  # all but what has no value somewhere, however small its argument
 
-def infinite_tensors(equations: Iterable[Equation]) -> set[Name]:
+
+def infinite_tensors(equations: Iterable[Equation], finite: Collection[str] = TOTAL) -> set[Name]:
     """The tensors that may be infinite or NaN although what is given is finite and not very large."""
     found: set[Name] = set()
     for equation in equations:
-        if may_be_infinite(equation.rhs, found):
+        if may_be_infinite(equation.rhs, found, finite):
             found.add(equation.name)
     return found
 
 
-def may_be_infinite(expr: Expr, infinite: Collection[Name]) -> bool:
-    """Whether an expression may be so: all but sums, products, whole powers and total functions of what may not."""
-    return _makes_infinite(expr) or any(name in infinite for name, _ in accesses(expr))
+def may_be_infinite(expr: Expr, infinite: Collection[Name], finite: Collection[str] = TOTAL) -> bool:
+    """Whether an expression may be so: all but sums, products, whole powers, ``finite`` functions of what may not."""
+    return any(name not in finite for name in _applied(expr)) or any(name in infinite for name, _ in accesses(expr))
 
 
 @remembered
-def _makes_infinite(expr: Expr) -> bool:
-    applied = (node for node in preorder(expr) if isinstance(node, Apply))
-    return any(node.function not in TOTAL and not _is_whole_power(node) for node in applied)
+def _applied(expr: Expr) -> tuple[str, ...]:
+    """The functions in an expression, but for whole powers."""
+    applied = (node for node in preorder(expr) if isinstance(node, Apply) and not _is_whole_power(node))
+    return tuple(dict.fromkeys(node.function for node in applied))
 
 
 def indices_read(factors: Iterable[Expr]) -> set[Index]:

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from einstan.calculus.assume import assumed
-from einstan.calculus.carried import brackets_of, written_brackets
+from einstan.calculus.carried import brackets_of, entries_of, written_brackets
 from einstan.calculus.collect import shortest
-from einstan.calculus.finite import infinite_tensors
+from einstan.calculus.finite import POLES, infinite_tensors
 from einstan.calculus.named_cores import NamedCores, is_worth_naming, renamed, stem
 from einstan.calculus.naming import ForwardNames, derived_equation
 from einstan.calculus.partial import Differentiator, Kinks, denominator_indices, only_compared, scalars
@@ -53,6 +53,7 @@ class Linearised:
         self.assumptions = program.resolved_assumptions() if assume else ()
         self.stated = extents_behind(self.forward.values())
         infinite = infinite_tensors(self.forward.values())
+        self.poles = infinite_tensors(self.forward.values(), POLES)
         self.brackets = written_brackets(self.forward.values(), self.forward.values()) if infinite else set()
         self.ranges = Ranges(self.forward.values())
         self.cores = NamedCores(program, self.stated, self.ranges)
@@ -155,7 +156,7 @@ class Linearised:
                 own = tuple(i for i in dict.fromkeys(each.axes) if i in core.free)
                 access = self.cores.access(f"d{_plain(target)}d{_plain(source)}", own, core)
                 # What it is multiplied with may be infinite, so brackets stay outside of its name too.
-                outside = brackets_of((core,), self.brackets)
+                outside = (*brackets_of((core,), self.brackets), *(entries_of(core) if self.poles else ()))
                 each = type(each)(each.axes, simplify_product((*outside, access)))
             terms.append(each.whole(free))
         return simplify_sum(terms)

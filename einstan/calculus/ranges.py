@@ -8,13 +8,14 @@ besides, ``1[0 <= m < |c.0|] c[m] v[m] where |m| = |w.0|``.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from einstan.calculus.delta import range_guard
 from einstan.language.dims import UnionFind, agreeing, axis, is_axis, loose, only_plain, relate, unguarded
 from einstan.language.index import Affine, Index, affine
 from einstan.language.node import Node, holds, preorder, rewrite
-from einstan.language.term import Delta, Equation, Expr, Extent, Indexed, Name, Partial, bound_indices, mul
+from einstan.language.term import Delta, Equation, Expr, Extent, Indexed, Name, Partial, Reduce, Sum, bound_indices, mul
 
 Where = dict[Index, Affine]
 
@@ -43,8 +44,9 @@ class Ranges:
         where, guards = dict(equation.where), dict[tuple[Index, str], Expr]()
         named = set(equation.indices) if tied or isinstance(equation.name, Partial) else set()
         named |= _equal_to_others(equation) - set(equation.indices)
+        several = _bound_again(equation)
         for index in dict.fromkeys((*equation.indices, *bound_indices(equation.rhs))):
-            own, longer = self._read(equation, index)
+            own, longer = self._read(equation, index, index in several)
             if len({self.classes.find(place) for place in (*own, *longer)}) > 1:
                 bare = (place for place, kept in longer.items() if not kept)
                 guards |= {(index, place): range_guard(affine((index, 1)), Index(place)) for place in bare}
@@ -54,13 +56,13 @@ class Ranges:
             return equation
         return Equation(equation.name, equation.indices, _guarded(equation.rhs, guards), tuple(where.items()))
 
-    def _read(self, equation: Equation, index: Index) -> tuple[dict[str, bool], dict[str, bool]]:
+    def _read(self, equation: Equation, index: Index, several: bool) -> tuple[dict[str, bool], dict[str, bool]]:
         """The axes that an index fills and that would be of one length, those of its own dimension and others, each
-        with whether brackets keep every read inside."""
+        with whether brackets keep every read inside.  What ``several`` sums bind may be shifted in another of them."""
         free, places = set(loose(equation)), dict[str, bool]()
         agree, classes = set(agreeing(equation, index)), self.classes
         for other, place, form, kept in unguarded(equation):
-            if other is form.index is index and (place in agree or (index, place) not in free):
+            if other is form.index is index and (several or place in agree or (index, place) not in free):
                 places[place] = kept and places.get(place, True)
         here = classes.find(index.dim)
         own = {place: kept for place, kept in places.items() if place not in classes or classes.find(place) == here}
@@ -69,6 +71,13 @@ class Ranges:
     def _extent(self, index: Index) -> Where:
         dim = self.classes.find(index.dim)
         return {index: affine((Extent(Index(dim)), 1))} if is_axis(dim) else {}
+
+
+def _bound_again(equation: Equation) -> set[Index]:
+    """The indices that several sums bind."""
+    binders = [node.indices for node in preorder(equation.rhs) if isinstance(node, Sum | Reduce)]
+    counts = Counter(index for indices in binders for index in indices)
+    return {index for index, count in counts.items() if count > 1}
 
 
 def _equal_to_others(equation: Equation) -> set[Index]:

@@ -67,6 +67,11 @@ def _opened(expr: Expr, definitions: Mapping[Name, Equation]) -> Expr:
             difference = affine((form, 1), (new, -1))
             zero = (Indexed(IS_ZERO, (difference,)), Indexed(IS_ZERO, (affine((difference, -1)),)))
             read = [rewrite(factor, partial(_read_at, form, new)) for factor in others]
+            solved = next((i for i, k in form.terms if i in whole.free and abs(k) == 1), None)
+            if isinstance(solved, Index):  # what is summed over alone is left, ``b[p-N]`` is ``b[P+1]``
+                k = form.coefficient(solved)
+                other = affine((solved, 1), (form, -k), (new, k))
+                read = [substitute(factor, {solved: other}) for factor in read]  # type: ignore[misc]
             inner_sum = rule(mul((*zero, *read)))
             assert isinstance(inner_sum, Expr)
             return sum_over((new,), inner_sum)

@@ -123,6 +123,9 @@ TOTAL = frozenset({"sin", "cos", "arctan", "arctan2", "tanh", "arcsinh", "cbrt",
                    "relu", "silu", "elu", "softsign", "clip", "abs", "sign", "floor", "maximum", "minimum",
                    "pi"})  # fmt: skip
 
+# Functions that are infinite only where their arguments are very large.
+GROWING = frozenset({"exp", "expm1", "exp2", "sinh", "cosh", "erfcx", "logsumexp"})
+
 # Other spellings, as papers and libraries use them; the printer writes the name of the row.
 SPELLINGS = {
     "ReLU": "relu", "σ": "sigmoid", "expit": "sigmoid", "swish": "silu", "SiLU": "silu", "ELU": "elu", "clamp": "clip",

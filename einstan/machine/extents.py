@@ -327,6 +327,8 @@ def _refuse_left_over(extents: Extents, equation: Equation) -> None:
         tops = [highest(extents, equation, form, dim) for form in forms]
         if dim not in extents.known or place not in extents.known or None in tops:
             continue
+        if not any(form.index is index for form in forms):  # what is read alone is guarded
+            continue
         sizes = [(extents.known[place] - 1 - top[1]) // top[0] for top in tops if top is not None and top[0] > 0]
         if sizes and min(sizes) != extents.known[dim]:
             raise ExtentError(

@@ -52,6 +52,7 @@ class Row(Meant):
     data_seed: int = 0
     sizes: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys("abcd", 0))
     overflows: bool = False
+    unproved: bool = False  # derived by steps that no rule proves: that there is an entry with a stride
     measure: float = 0.0  # what errors are small beside, where the largest number on the way is not that
 
     @cached_property
@@ -104,7 +105,8 @@ class Row(Meant):
 
     def on(self, route: str) -> bool:
         """Whether a route may be taken: one line after another, and by loops, large exponentials are infinite."""
-        return not (self.overflows and route in ("loops in floats", "backward by loops", "Equation(...)"))
+        one_after_another = route in ("loops in floats", "backward by loops", "Equation(...)")
+        return not ((self.overflows and one_after_another) or (self.unproved and route == "derivation"))
 
     def scale(self, what: str) -> float:
         return self.measure or super().scale(what)
@@ -230,6 +232,24 @@ def driven(y: Array, x: Array, a: Array, b: Array) -> dict[str, Array]:
     return {"e": e, "L": (e**2).sum()}
 
 
+def of_differences(W: Array) -> Array:
+    with np.errstate(all="ignore"):
+        return 1 / (W[:, None] - W[None, :])
+
+
+def neighbours(W: Array) -> dict[str, Array]:
+    Z = of_differences(W)
+    G = np.array([*Z.diagonal(1), 0])
+    return {"Z": Z, "G": G, "L": (G**2).sum()}
+
+
+def every_other(W: Array) -> dict[str, Array]:
+    V = W - W[1]
+    with np.errstate(all="ignore"):
+        Z = 1 / V
+    return {"V": V, "Z": Z, "G": Z[::2], "L": Z[::2].sum()}
+
+
 ROWS = [
     Row("regression", "Z[n] = X[n,K] w[K]\ne[n] = y[n] - Z[n]\nL = e[N]^2 / |N|",
         {"X": [[1, 2], [0.5, -1], [2, 0.25]], "w": [0.5, -1], "y": [1, 2, -0.5]}, regression, "w"),
@@ -291,4 +311,18 @@ ROWS = [
     Row("two lags and a target", "e[t] = y[t] - a x[t+2] - b x[t]\nL = sum[T](e[T]^2)",
         {"x": [1.0, 3, 2, 5, 4], "y": [0.5, -1, 2], "a": 0.3, "b": -0.2}, driven, "a b x y",
         features=frozenset({"window"})),
+    Row("an entry of what is infinite elsewhere", "Z[l,k] = 1 / (W[l] - W[k])\nL = Z[1,3]",
+        {"W": [1.5, 0.25, -1.375, 0.125]}, lambda W: {"Z": of_differences(W), "L": of_differences(W)[1, 3]}, "W",
+        features=frozenset({"entry", "guard"})),
+    Row("two entries of what is infinite elsewhere", "Z[l,k] = 1 / (W[l] - W[k])\nL = Z[1,3]^2 + Z[3,1]",
+        {"W": [1.5, 0.25, -1.375, 0.125]},
+        lambda W: {"Z": of_differences(W), "L": of_differences(W)[1, 3] ** 2 + of_differences(W)[3, 1]}, "W",
+        features=frozenset({"entry", "guard"})),
+    Row("neighbours in what is infinite elsewhere",
+        "Z[l,k] = 1 / (W[l] - W[k])\nG[i] = pad(Z[i,i+1]) where |i| = |Z.0|\nL = G[I]^2",
+        {"W": [1.5, 0.25, -1.375, 0.125]}, neighbours, "W", features=frozenset({"pad", "guard"})),
+    Row("every other of what is infinite elsewhere",
+        "V[l] = W[l] - W[1]\nZ[l] = 1 / V[l]\nG[i] = Z[2i]\nL = sum[I](G[I])",
+        {"W": [1.5, 0.25, -1.375, 0.125]}, every_other, "W", features=frozenset({"entry", "guard"}),
+        unproved=True),
 ]  # fmt: skip
