@@ -43,7 +43,7 @@ def equation_of(text: str | Subscripts, tensors: Sequence[str] = (), result: str
             repair=("write a letter for each axis", "or say how many: es.einsum('...ij,...jk').with_axes(3, 3)"),
         )
     operands, output = subscripts.operands, subscripts.output
-    names = _names([label for labels in (*operands, output) for label in labels], result)
+    names = _names([label for labels in (*operands, output) for label in labels], output, result)
     spelled = {x: name if x in output else name.capitalize() for x, name in names.items()}
     called = list(tensors) or [tensor(k, len(operands)) for k in range(len(operands))]
     # A scalar that is called as an index would be that index.
@@ -72,14 +72,14 @@ def _slots(output: tuple[Label, ...], spelled: dict[Label, str]) -> tuple[list[s
     return slots, deltas
 
 
-def _names(labels: Sequence[Label], result: str) -> dict[Label, str]:
-    """An index name for every label: itself in lower case where that is free."""
+def _names(labels: Sequence[Label], output: Sequence[Label], result: str) -> dict[Label, str]:
+    """An index name for every label: itself in lower case where that is free, and its capital no name of the result."""
     names: dict[Label, str] = {}
     number = 0
     small = string.ascii_lowercase
     for label in sorted(dict.fromkeys(labels), key=lambda x: (x not in tuple(small), str(x))):
         name = label.lower() if isinstance(label, str) else ""
-        if name not in tuple(small) or name in names.values() or name == result:
+        if name not in tuple(small) or name in names.values() or (label not in output and name.upper() == result):
             number += 1
             name = f"x{number}"
         names[label] = name

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from einstan.language.arguments import ArgumentError, shown
+from einstan.language.arguments import ArgumentError, shown, whole
 from einstan.language.errors import DataError, DifferentiationError, nearest
 from einstan.library.einsum_call import array, contract, functions, numbered, optimizer, remember, sizes_of
 from einstan.library.einsum_equation import EinsumText, equation_of
@@ -93,15 +93,16 @@ class EinsumFunction:
 
     def with_axes(self, *ranks: int) -> EinsumFunction:
         """The same for operands of so many axes: a letter for every axis of an ellipsis."""
-        return EinsumFunction(read(str(lettered(expanded(self.subscripts, ranks)))))
+        counts = [whole("an operand's axes", rank) for rank in ranks]
+        return EinsumFunction(read(str(lettered(expanded(self.subscripts, counts)))))
 
     def source(self, *arrays: Any, optimize: Any = "auto") -> str:
         """The NumPy code that is called for arrays like these."""
         given = [array(x, k) for k, x in enumerate(arrays)]
-        whole = expanded(self.subscripts, [x.ndim for x in given])
-        sizes_of(whole, [x.shape for x in given])
+        opened = expanded(self.subscripts, [x.ndim for x in given])
+        sizes_of(opened, [x.shape for x in given])
         dtypes = [x.dtype for x in given]
-        return source(*numbered(whole), [x.shape for x in given], dtypes, np.result_type(*dtypes), optimizer(optimize))
+        return source(*numbered(opened), [x.shape for x in given], dtypes, np.result_type(*dtypes), optimizer(optimize))
 
 
 @dataclass(frozen=True)
@@ -145,9 +146,9 @@ class Gradients:
 
     def __getitem__(self, operand: int | str) -> Gradient:
         number = self._number(operand)
-        whole = lettered(self.subscripts)
-        operands = list(whole.operands)
-        operands[number], output = whole.output, whole.operands[number]
+        written = lettered(self.subscripts)
+        operands = list(written.operands)
+        operands[number], output = written.output, written.operands[number]
         called = [*self.names[:number], "dT", *self.names[number + 1 :]]
         known = {label for own in operands for label in own}
         ones = tuple(label for label in dict.fromkeys(output) if label not in known)
@@ -188,9 +189,9 @@ class Gradients:
         )
 
     def _cotangent(self, arrays: Sequence[np.ndarray], cotangent: Any) -> np.ndarray:
-        whole = expanded(self.subscripts, [x.ndim for x in arrays])
-        sizes = sizes_of(whole, [x.shape for x in arrays])
-        shape = tuple(sizes[x] for x in whole.output)
+        opened = expanded(self.subscripts, [x.ndim for x in arrays])
+        sizes = sizes_of(opened, [x.shape for x in arrays])
+        shape = tuple(sizes[x] for x in opened.output)
         if cotangent is None and not shape:
             return np.ones((), np.result_type(*[x.dtype for x in arrays]))
         found = np.zeros(0) if cotangent is None else array(cotangent, len(arrays))
@@ -199,7 +200,7 @@ class Gradients:
             raise DataError(
                 f"{text}, and the result has {shape}",
                 text=self.subscripts.text,
-                inferred=", ".join(f"{x}={sizes[x]}" for x in whole.output),
+                inferred=", ".join(f"{x}={sizes[x]}" for x in opened.output),
                 repair=f"cotangent=np.ones({shape}) gives the gradients of the sum of the result",
             )
         return found
@@ -229,9 +230,9 @@ class Gradients:
     def _planned(self, given: Sequence[np.ndarray], own: np.ndarray, number: int, optimize: Any) -> Any:
         ranks = [x.ndim for x in given]
         ranks[number] = own.ndim
-        whole = expanded(self.subscripts, ranks)
-        operands = list(whole.operands)
-        operands[number], output = whole.output, whole.operands[number]
+        opened = expanded(self.subscripts, ranks)
+        operands = list(opened.operands)
+        operands[number], output = opened.output, opened.operands[number]
         dtypes = [x.dtype for x in given]
         target = np.result_type(*dtypes, own.dtype)
         numbers = numbered(Subscripts(tuple(operands), output))

@@ -217,7 +217,7 @@ def _sublist(labels: Any, pieces: list[str]) -> tuple[Labels, tuple[Span, ...]]:
 
 def _plain(label: Any) -> Label:
     """NumPy's integers are integers."""
-    found: Label = label.item() if hasattr(label, "item") else label
+    found: Label = label.item() if getattr(label, "shape", None) == () else label
     return found
 
 

@@ -114,6 +114,7 @@ def test_letters_of_an_einsum_string():
     assert equation_of("iI,Ij->j").equation == "T[j] = A[I,X1] B[X1,j]"
     assert equation_of("ij,jk").equation == "T[i,k] = A[i,J] B[J,k]"
     assert equation_of("ii->").equation == "T = A[I,I]"
+    assert equation_of("t,->").equation == "T = A[X1] B"
 
 
 def test_pictures_of_a_plan(tmp_path):
