@@ -40,7 +40,7 @@ from einstan.language.term import (
 from einstan.machine.extents import Extents, as_program, infer
 from einstan.machine.guards import is_index_bracket
 from einstan.machine.memory import refuse_more
-from einstan.machine.numbers import EXACT, FLOATS, DomainError, Missing, Number, Numbers
+from einstan.machine.numbers import EXACT, FLOATS, NO_LOG, DomainError, Missing, Number, Numbers, is_infinite
 from einstan.machine.refusals import (
     NO_VALUE,
     empty,
@@ -273,6 +273,8 @@ class _Loops:
         if self.inner:
             value = self.excused(value)
         entries = [value(dict(zip(indices, v, strict=True))) for v in itertools.product(*map(range, shape))]
+        if not self.inner and any(map(is_infinite, entries)):
+            raise DomainError(NO_LOG)
         return Tensor(shape, entries)
 
     def excused(self, value: Closure) -> Closure:

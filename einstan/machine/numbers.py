@@ -21,6 +21,7 @@ from einstan.machine.decimals import DIGITS, GUARD, RATIONAL_AT, TRANSCENDENTAL,
 Number = Any  # Fraction | Decimal | float: one tower for each system below
 
 DIGITS_LOST = 2  # for each digit before the point of the largest number
+NO_LOG = "log has no finite value at 0"
 LONG = 20_000  # bits of a rational that is still kept exactly
 
 
@@ -189,6 +190,11 @@ class Floats(Numbers):
 _CARRIED = context()  # its methods leave the current context alone, and need not make one
 
 
+def is_infinite(value: Number) -> bool:
+    """Whether it is the logarithm of 0, which exact numbers have on the way, for exp to make 0 of it again."""
+    return isinstance(value, Decimal) and value.is_infinite()
+
+
 def digits_of(value: Number, carried: Context = _CARRIED) -> Decimal:
     """A number in as many digits as are carried."""
     if isinstance(value, Decimal):
@@ -257,6 +263,8 @@ class Exact(Numbers):
         if isinstance(left, Fraction) and isinstance(right, Fraction):
             return self._short(left * right)
         if (left == 0 or right == 0) and not (isinstance(left, float) or isinstance(right, float)):
+            if is_infinite(left) or is_infinite(right):
+                raise DomainError(NO_LOG)
             return Fraction(0)
         try:
             return self.carried.multiply(digits_of(left, self.carried), digits_of(right, self.carried))
@@ -267,6 +275,12 @@ class Exact(Numbers):
         for argument in arguments:
             if isinstance(argument, float):
                 raise unreal(argument)
+        if any(map(is_infinite, arguments)):
+            if function != "exp" or arguments[0] > 0:
+                raise DomainError(NO_LOG)
+            return Fraction(0)
+        if function == "log" and arguments[0] == 0:
+            return Decimal("-Infinity")
         if function in RATIONAL:
             with localcontext(self.guarded):
                 value = RATIONAL[function](*arguments)

@@ -26,7 +26,18 @@ from einstan.machine.duals import Dual, Duals
 from einstan.machine.extents import Extents
 from einstan.machine.guards import index_tensors
 from einstan.machine.loops import Evaluation, Tensor
-from einstan.machine.numbers import EXACT, FLOATS, DomainError, Fine, Number, Numbers, magnitude
+from einstan.machine.numbers import (
+    EXACT,
+    FLOATS,
+    NO_LOG,
+    DomainError,
+    Fine,
+    Missing,
+    Number,
+    Numbers,
+    is_infinite,
+    magnitude,
+)
 from einstan.machine.points import BOTH, LEFT, RIGHT, TRIES, has_kinks
 from einstan.machine.solving import Entries, solved
 from einstan.machine.structures import Fact, builder, fact
@@ -129,6 +140,9 @@ class Sampler:
             return None
         if numbers is FLOATS and not all(math.isfinite(entry) for tensor in values.values() for entry in tensor.flat):
             return None
+        if any(map(is_infinite, (*values[LEFT].flat, *values[RIGHT].flat))):
+            self.reason = NO_LOG
+            return None
         return values if self._hold(values, numbers) else None
 
     def values_anew(self, point: Point, extents: Extents, numbers: Fine) -> Values | None:
@@ -150,6 +164,9 @@ class Sampler:
         only = frozenset(self.program.defined) - {BOTH}
         try:
             values = self._evaluation(BOTH, extents, EXACT, only)(point)
+            for side in (LEFT, RIGHT):
+                entries = [Missing(DomainError(NO_LOG)) if is_infinite(e) else e for e in values[side].flat]
+                values[side] = Tensor(values[side].shape, entries)
             known = all(entry == entry for n, t in values.items() if n not in (LEFT, RIGHT) for entry in t.flat)
             return values if known and self._hold(values, EXACT) else None
         except (DomainError, EinstanError):

@@ -164,6 +164,12 @@ FALSE = """
     assume 3 = |i| ; claim mean[I](x[I]) = 1/2 sum[I](x[I])
     claim sum[I](1[I] a) = a |I|^2
     claim sin(x[i])^4 = 3/8 - 1/2 cos(2 x[i]) + 1/8 cos(3 x[i])
+    claim softmax[k](x[k] + log(1[k <= 1])) = exp(x[k]) / sum[J](exp(x[J]))
+    P[q,k] = softmax[k](S[q,k] + log(1[k <= q])) ; O[q,d] = P[q,K] V[K,d] ; claim dO[q,d]/dV[k,e] = P[k,q] δ[d,e]
+    M[q,k] = log(1[k <= q]) ; P[q,k] = softmax[k](S[q,k] + M[q,k]) ; claim P[q,k] = softmax[k](S[q,k])
+    P[q,k] = softmax[k](S[q,k] + log(1[k <= q])) ; claim dP[q,k]/dS[p,j] = δ[q,p] P[q,k] (δ[k,j] + P[q,j])
+    claim exp(log(1[i <= 1])) = 1 1[i]
+    claim sum[K](1[K <= n] exp(x[K])) = exp(logsumexp[K](x[K])) 1[n]
 """
 TRUE = """
     claim sin(x[i]) / x[i] = sin(x[i]) x[i]^-1
@@ -227,6 +233,11 @@ TRUE = """
     claim min(x[i], 40) + max(x[i], 40) = x[i] + 40
     claim erfc(x[i]) + erf(x[i]) = 1 1[i]
     claim x[i] arctan2(1, 0) = pi/2 x[i]
+    claim softmax[k](x[k] + log(1[k <= 1])) = 1[k <= 1] exp(x[k]) / sum[J](1[J <= 1] exp(x[J]))
+    P[q,k] = softmax[k](S[q,k] + log(1[k <= q])) ; O[q,d] = P[q,K] V[K,d] ; claim dO[q,d]/dV[k,e] = P[q,k] δ[d,e]
+    P[q,k] = softmax[k](S[q,k] + log(1[k <= q])) ; claim dP[q,k]/dS[p,j] = δ[q,p] P[q,k] (δ[k,j] - P[q,j])
+    claim exp(log(1[i <= 1])) = 1[i <= 1]
+    claim sum[K](1[K <= n] exp(x[K])) = exp(logsumexp[K](x[K] + log(1[K <= n])))
 """
 BUT = """
     claim log(x[i] y[i]) = log(x[i]) + log(y[i])

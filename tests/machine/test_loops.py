@@ -84,11 +84,19 @@ def test_exact_values_stay_rational():
 
 @pytest.mark.parametrize(
     ("function", "arguments"),
-    [("log", (0,)), ("log", (-1,)), ("sqrt", (-1,)), ("pow", (0, -1)), ("pow", (-1, Fraction(1, 3)))],
+    [("log", (-1,)), ("sqrt", (-1,)), ("pow", (0, -1)), ("pow", (-1, Fraction(1, 3)))],
 )
 def test_what_has_no_value_is_an_error_in_exact_arithmetic(function, arguments):
     with pytest.raises(DomainError):
         EXACT.apply(function, *map(Fraction, arguments))
+
+
+def test_the_logarithm_of_zero_is_there_for_exp_alone():
+    assert evaluate(parse("y = exp(log(x) + 3)"), {"x": 0}, numbers=EXACT).flat == [0]
+    assert evaluate(parse("y[i] = softmax[i](x[i] + log(1[i <= 0]))"), {"x": [2, 5]}, numbers=EXACT).flat == [1, 0]
+    for text in ("y = log(x)", "y = x log(x)", "y = tanh(log(x))", "y = log(x) - log(2 x)", "y = exp(-log(x))"):
+        with pytest.raises(DomainError):
+            evaluate(parse(text), {"x": 0}, numbers=EXACT)
 
 
 @pytest.mark.parametrize(
