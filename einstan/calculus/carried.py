@@ -49,16 +49,16 @@ from einstan.language.term import (
 Brackets = tuple[Expr, ...]  # a product of them is 1 wherever something may not be zero
 
 
-def written_brackets(equations: Iterable[Equation], program: Iterable[Equation]) -> set[Expr]:
+def written_brackets(equations: Iterable[Equation], kinks: Collection[Expr]) -> set[Expr]:
     """The shapes of the brackets that stand in equations of a program, but for those that come of differentiating the
-    functions in it: relu' is zero for other reasons than that something is hidden there."""
+    functions in it (`kinks_of`): relu' is zero for other reasons than that something is hidden there."""
     held = (equation.rhs for equation in equations if holds(equation, Iverson))
     found = (node for rhs in held for node in preorder(rhs) if isinstance(node, Iverson))
     shapes = {shape(node) for node in found if not node.is_ones and not _is_tie(node)}
-    return shapes - kinks(program) if shapes else shapes
+    return shapes.difference(kinks)
 
 
-def kinks(program: Iterable[Equation]) -> set[Expr]:
+def kinks_of(program: Iterable[Equation]) -> set[Expr]:
     """The shapes of the brackets in the partials of all functions of a program."""
     found: set[Expr] = set()
     for node in dict.fromkeys(node for equation in program for node in preorder(equation.rhs)):
@@ -117,12 +117,15 @@ class Carried:
         self.infinite.update(infinite_tensors(forward))
         self.reads = {equation.name: tuple(tensors(equation.rhs)) for equation in forward}
         self.poles = infinite_tensors(forward, POLES)
+        held = [equation for equation in forward if holds(equation, Iverson)]
+        kinks = kinks_of(forward) if held else ()
+        self._written = {equation.name: written_brackets((equation,), kinks) for equation in held}
         self.of: dict[Name, tuple[tuple[Index, ...], Brackets]] = {}
         self.entries: dict[Name, tuple[tuple[Index, ...], Brackets]] = {}  # of those that are read
 
     def written(self, equation: Equation) -> set[Expr]:
         """The shapes of the brackets that the user wrote in an equation."""
-        return written_brackets((equation,), self.forward)
+        return self._written.get(equation.name, set())
 
     def at(self, tensor: Name, slots: Sequence[Affine]) -> Brackets:
         """The brackets of the derivative of a tensor where it is read."""

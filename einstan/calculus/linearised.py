@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from einstan.calculus.assume import assumed
-from einstan.calculus.carried import brackets_of, entries_of, written_brackets
+from einstan.calculus.carried import brackets_of, entries_of, kinks_of, written_brackets
 from einstan.calculus.collect import shortest
 from einstan.calculus.finite import POLES, infinite_tensors
 from einstan.calculus.named_cores import NamedCores, is_worth_naming, renamed, stem
@@ -54,7 +54,8 @@ class Linearised:
         self.stated = extents_behind(self.forward.values())
         infinite = infinite_tensors(self.forward.values())
         self.poles = infinite_tensors(self.forward.values(), POLES)
-        self.brackets = written_brackets(self.forward.values(), self.forward.values()) if infinite else set()
+        forward = self.forward.values()
+        self.brackets = written_brackets(forward, kinks_of(forward)) if infinite else set()
         self.ranges = Ranges(self.forward.values())
         self.cores = NamedCores(program, self.stated, self.ranges)
         self.live = self._live()

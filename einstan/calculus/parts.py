@@ -248,8 +248,8 @@ def shortest_named(expr: Expr, parts: Parts) -> Expr:
     """The shortest form of a simplified expression, with forward values named where they are parts of it too."""
     plain = shortest(expr)
     if not parts.occur_in(expr):
-        other = parts.names(opened(expr))
-        return plain if other is expr else min((plain, shortest(other)), key=size)
+        other = opened(expr)
+        return plain if other is expr else min((plain, shortest(parts.names(other))), key=size)
     found = [plain]
     simple = simplify(expr)
     other = opened(simple)

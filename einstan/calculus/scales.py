@@ -9,7 +9,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from einstan.calculus.simplify import simplify_sum
-from einstan.language.node import Node, fold, preorder
+from einstan.language.node import Node, fold, preorder, remembered
 from einstan.language.term import ONE, Add, Apply, Const, Expr, Indexed, Mul, Name, Reduce, Sum, applies, mul
 
 
@@ -36,6 +36,7 @@ def is_quotient(expr: Expr) -> bool:
     return any(isinstance(n, Expr) and divides(n) and _is_total(base_of(n)) for n in preorder(expr))
 
 
+@remembered
 def is_scaled(expr: Expr) -> bool:
     """Whether an expression is an exponential, or products, powers and sums of such and others."""
     return applies(expr, "exp") and fold(expr, lambda node, parts: any(parts), known=_scaled_alone)
@@ -99,7 +100,8 @@ def base_of(factor: Expr) -> Expr:
 
 
 def divides(factor: Expr) -> bool:
-    return exponent_of(factor) < 0 and exponent_of(factor).denominator == 1
+    exponent = exponent_of(factor)
+    return exponent is not ONE.value and exponent < 0 and exponent.denominator == 1
 
 
 def _is_total(expr: Expr) -> bool:
