@@ -22,6 +22,7 @@ from einstan.machine.paths import by_hand, contraction_steps
 
 Labels = tuple[int, ...]
 BLAS = "fdFD?"  # with bool, whose products NumPy ends at the first True
+SMALL_MATRICES, SMALL_VECTORS, SMALL_INSIDE = 128, 36, 1024  # multiplications per matrix of a batch
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,7 @@ class _Writer:
             out = tuple(x for x in order if x in keep) if order else (*left.labels, *yours)
             out = tuple(x for x in out if x in left.labels or x in right.labels)
             return Part(f"np.multiply({self.lined_up(left, out)}, {self.lined_up(right, out)})", out)
-        if self.dtype.char not in BLAS or not (mine or yours or not batch):
+        if self.dtype.char not in BLAS or (batch and self.is_small(left, right, batch, mine, yours, over)):
             return self.by_einsum(left, right, (*batch, *mine, *yours), order)
         turned = order and mine and yours and order.index(yours[-1]) < order.index(mine[-1])
         if turned or (not batches.isdisjoint(yours) and batches.isdisjoint(mine)):
@@ -176,6 +177,16 @@ class _Writer:
         b = self.matrix(right, (batch, over, yours))
         out = (*batch, *mine, *yours)
         return Part(self.product(a, b, batch, mine, yours, out), out)
+
+    def is_small(self, left: Part, right: Part, batch: list[int], mine: list[int], yours: list[int],
+                 over: list[int]) -> bool:  # fmt: skip
+        """Whether the matrices of a batch are so small that BLAS costs more than it gains, measured: in a product with
+        vectors, and where the batch is what lies next to each other in memory."""
+        entries = prod(self.sizes[x] for x in (*mine, *over, *yours))
+        inside = left.labels[-1] in batch and right.labels[-1] in batch
+        if mine and yours:
+            return inside and entries <= SMALL_MATRICES
+        return not (mine or yours) or entries <= (SMALL_INSIDE if inside else SMALL_VECTORS)
 
     def product(self, a: str, b: str, batch: list[int], mine: list[int], yours: list[int], out: Labels) -> str:
         if not batch:
