@@ -42,6 +42,7 @@ from einstan.language.term import (
     Indexed,
     Iverson,
     Mul,
+    Partial,
     Reduce,
     Sum,
     add,
@@ -129,6 +130,7 @@ SWAPPED = {
     "maximum": "minimum", "minimum": "maximum",
 }  # fmt: skip
 TURNED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "==": "!=", "!=": "=="}
+LOOSENED = {"<": "<=", ">": ">=", "<=": "<", ">=": ">", "==": "<=", "!=": "<"}
 
 
 def slips(expr, ranks, draw):
@@ -140,6 +142,21 @@ def slips(expr, ranks, draw):
     for node in nodes:
         for kind, other in slip_at(node, ranks, indices, draw):
             yield kind, replace(expr, {node: other})
+
+
+def slips_on_the_left(lhs, ranks, draw):
+    """What is claimed of something else: indices in another order, a derivative by another tensor."""
+    if isinstance(lhs, Indexed) and len(lhs.slots) > 1:
+        i, j = draw.sample(range(len(lhs.slots)), 2)
+        turned = list(lhs.slots)
+        turned[i], turned[j] = turned[j], turned[i]
+        yield "indices of the left exchanged", Indexed(lhs.tensor, tuple(turned))
+    if isinstance(lhs, Indexed) and isinstance(lhs.tensor, Partial):
+        (first, rank), *rest = lhs.tensor.wrt
+        others = [name for name, own in ranks.items() if own == rank and name != first]
+        if others:
+            name = Partial(lhs.tensor.of, lhs.tensor.rank, ((draw.choice(others), rank), *rest))
+            yield "by another argument", Indexed(name, lhs.slots)
 
 
 def slip_at(node, ranks, indices, draw):
@@ -175,6 +192,7 @@ def slip_at(node, ranks, indices, draw):
             yield "a shift", Delta(left, affine((right, 1), constant=1))
         case Iverson(operands=operands, relations=relations) if relations:
             yield "a relation turned", Iverson(operands, (TURNED[relations[0]], *relations[1:]))
+            yield "a relation loosened", Iverson(operands, (LOOSENED[relations[0]], *relations[1:]))
             yield "a guard left out", Const(1)
         case Apply(function=function, arguments=arguments):
             if function in SWAPPED:
@@ -191,6 +209,7 @@ def slip_at(node, ranks, indices, draw):
             yield "a number", Const(value + 1)
         case Sum(indices=own, body=body):
             yield "a mean for a sum", Reduce("mean", own, body)
+            yield "a largest for a sum", Reduce("max", own, body)
             yield "a square inside", sum_over(own, power(body, 2))
         case Reduce(operation=operation, indices=own, body=body):
             if operation == "mean":
@@ -428,7 +447,8 @@ def made(count, seed, true):
                 own = document.claims[-1]
                 ranks = {name: rank for name, rank in whole.ranks.items() if isinstance(name, str)}
                 slipped = ((kind, own.lhs, rhs) for kind, rhs in slips(own.rhs, ranks, draw))
-                choices = list(others(own.lhs, own.rhs, draw) if true else slipped)
+                left = ((kind, lhs, own.rhs) for kind, lhs in slips_on_the_left(own.lhs, ranks, draw))
+                choices = list(others(own.lhs, own.rhs, draw) if true else (*slipped, *left))
             except EinstanError:
                 continue
             kind, lhs, rhs = draw.choice(choices)
@@ -484,7 +504,7 @@ def run(count, seed, true):
             told(
                 "WRONG:", outcome.verdict, tried.kind, tried.case.source, f"\n{tried.case.text}\nclaim {tried.claim}\n"
             )
-        elif true and outcome.verdict in ("undecided", "kink"):
+        elif outcome.verdict in ("undecided", "kink"):
             told(outcome.verdict, tried.kind, tried.case.source, tried.claim, f"({outcome.reason})")
     told(f"\n{'true' if true else 'false'} claims, {seconds:.0f} s\n{'':34}" + "".join(f"{v:>10}" for v in VERDICTS))
     for kind in sorted({kind for kind, _ in table}):
