@@ -262,8 +262,10 @@ class Sampler:
         for own in self.facts.get(name, ()):
             if own.kind == "range":
                 low, high = own.numbers
+                ends = [number for number, inside in zip(own.numbers, own.closed, strict=True) if inside]
                 for k, entry in enumerate(found):
-                    if (low is not None and entry <= low) or (high is not None and entry >= high):
+                    outside = (low is not None and entry <= low) or (high is not None and entry >= high)
+                    if outside and entry not in ends:
                         found[k] = between(low, high, self.generator)
         return found
 

@@ -51,6 +51,7 @@ class Fact:
     axes: tuple[int, ...] = ()
     numbers: tuple[Fraction | None, ...] = ()
     dim: str = ""
+    closed: tuple[bool, ...] = ()  # whether each of the numbers of a range belongs to it
 
 
 # ---- recognising -----------------------------------------------------------------------------------------------------
@@ -150,7 +151,9 @@ def _range(bracket: Expr, one: Expr) -> tuple[Name, Fact] | None:
     assert isinstance(access, Indexed)
     low = numbers[at - 1] if at else None
     high = numbers[at + 1] if at + 1 < len(operands) else None
-    return access.tensor, Fact("range", (), (low, high))
+    relations = tuple(reversed(bracket.relations)) if down else bracket.relations
+    closed = tuple(0 <= k < len(relations) and "=" in relations[k] for k in (at - 1, at))
+    return access.tensor, Fact("range", (), (low, high), closed=closed)
 
 
 def _number(operand: object) -> Fraction | None:

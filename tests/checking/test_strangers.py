@@ -170,6 +170,46 @@ FALSE = """
     P[q,k] = softmax[k](S[q,k] + log(1[k <= q])) ; claim dP[q,k]/dS[p,j] = δ[q,p] P[q,k] (δ[k,j] + P[q,j])
     claim exp(log(1[i <= 1])) = 1 1[i]
     claim sum[K](1[K <= n] exp(x[K])) = exp(logsumexp[K](x[K])) 1[n]
+    assume A[i,j] = A[j,i] ; claim A[i,J] A[J,k] = A[i,k]
+    assume A[i,j] = A[j,i] ; claim A[i,J] B[J,k] = B[i,J] A[J,k]
+    assume A[i,j] = A[j,i] ; claim A[i,j]^2 = A[i,i] A[j,j]
+    assume A[i,j] = -A[j,i] ; claim A[i,J] A[J,k] = -A[k,J] A[J,i]
+    assume A[i,j] = -A[j,i] ; claim sum[I,J](abs(A[I,J])) = 0
+    assume A[K,i] A[K,j] = δ[i,j] ; claim A[i,K] A[j,K] = δ[i,j]
+    assume A[K,i] A[K,j] = δ[i,j] ; claim sum[K](A[K,i]) = 1 1[i]
+    assume A[K,i] A[K,j] = δ[i,j] ; claim A[k,I] x[I] = x[k]
+    assume A[K,i] A[K,j] = δ[i,j] ; claim abs(A[k,i]) = 1[k == i]
+    assume sum[K](Y[n,K]) = 1 ; claim sum[N](Y[N,k]) = 1 1[k]
+    assume sum[K](Y[n,K]) = 1 ; claim abs(Y[n,k]) = Y[n,k]
+    assume sum[K](Y[n,K]) = 1 ; claim Y[n,k]^2 = Y[n,k]
+    assume 1[x[i] > 0] = 1 ; claim relu(x[i] - 1/2) = x[i] - 1/2
+    assume 1[x[i] > 0] = 1 ; claim relu(x[i] + 1) = x[i]
+    assume 1[x[i] > 0] = 1 ; claim max(x[i], 50) = 50 1[i]
+    assume P[i,K] P[K,j] = P[i,j] ; claim P[i,j] = P[j,i]
+    assume P[i,K] P[K,j] = P[i,j] ; claim P[I,I] = 1
+    assume P[i,K] P[K,j] = P[i,j] ; claim P[i,j] = δ[i,j]
+    assume A[i,K] B[K,j] = δ[i,j] ; claim A[i,j] = B[j,i]
+    assume A[i,K] B[K,j] = δ[i,j] ; claim A[i,j] = B[i,j]
+    assume Y[n,c]^2 = Y[n,c] ; assume sum[C](Y[n,C]) = 1 ; claim sum[N](Y[N,c]) = 1 1[c]
+    assume u[I]^2 = 1 ; claim sum[I](u[I]) = 1
+    assume u[I]^2 = 1 ; claim u[i]^2 = 1 1[i]
+    assume mean[I](x[I]) = 0 ; claim sum[I](x[I]^3) = 0
+    assume mean[I](x[I]) = 0 ; claim x[0] = 0
+    assume A[i,j] = U[i,K] U[j,K] ; claim A[i,j] = abs(A[i,j])
+    assume |i| = |j| ; claim A[i,j] = A[j,i]
+    assume x[i] = y[i] ; claim x[i] y[j] = x[j] y[j]
+    assume x[i] = 2 y[i] ; claim x[I] y[I] = 4 y[I]^2
+    y[i] = P[i,J] H[J,K] x[K] ; assume P[i,j] = P[j,i] ; claim y[i] = P[i,J] H[K,J] x[K]
+    assume A[i,j] = A[j,i] ; claim A[i,j] = δ[i,j] A[i,i]
+    y[i] = A[i,J] exp(x[J]) ; assume A[i,j] = A[j,i] ; claim dy[i]/dx[j] = A[i,j] exp(x[i])
+    f = x[I] A[I,J] x[J] ; assume A[i,j] = A[j,i] ; claim df/dx[i] = A[i,J] x[J]
+    given S(z[I]) ; claim dS/dz[i] = z[i]
+    given S[k](z[K]) ; claim dS[k]/dz[j] = dS[j]/dz[k]
+    given g(x) ; y = g^2 ; claim dy/dx = 2 g
+    L = 1/2 (X[N,K] w[K] - y[N])^2 ; claim dL/dw[k] = X[N,k] (X[N,K] w[K] - y[N]) / |N|
+    L = 1/|N| (y[N] - X[N,K] w[K])^2 ; claim dL/dw[k] = 2/|n| X[N,k] (y[N] - X[N,K] w[K])
+    Z[n,j] = X[n,K] W[K,j] ; L = mean[N,J](Z[N,J]^2) ; claim dL/dZ[n,j] = 2/|n| Z[n,j]
+    S[n,c] = softmax[c](Z[n,c]) ; L = -1/|N| sum[N](log(S[N,t[N]])) ; claim dL/dZ[n,c] = S[n,c] - δ[t[n],c]
 """
 TRUE = """
     claim sin(x[i]) / x[i] = sin(x[i]) x[i]^-1
@@ -238,6 +278,18 @@ TRUE = """
     P[q,k] = softmax[k](S[q,k] + log(1[k <= q])) ; claim dP[q,k]/dS[p,j] = δ[q,p] P[q,k] (δ[k,j] - P[q,j])
     claim exp(log(1[i <= 1])) = 1[i <= 1]
     claim sum[K](1[K <= n] exp(x[K])) = exp(logsumexp[K](x[K] + log(1[K <= n])))
+    assume A[i,j] = A[j,i] ; claim x[I] A[I,J] y[J] = y[I] A[I,J] x[J]
+    assume A[i,j] = -A[j,i] ; claim A[i,J] A[J,k] = A[k,J] A[J,i]
+    assume 1[x[i] > 0] = 1 ; claim log(x[i] y[i]^2) = log(x[i]) + log(y[i]^2)
+    assume 1[x[i] > 0] = 1 ; assume 1[y[i] > 0] = 1 ; claim log(x[i] y[i]) = log(x[i]) + log(y[i])
+    assume 1[x[i] > 0] = 1 ; claim log(x[i]^2) = 2 log(x[i])
+    assume 1[x[i] > 0] = 1 ; claim x[i] / x[i] = 1 1[i]
+    assume 1[x[i] != 0] = 1 ; claim x[i] / abs(x[i]) = sign(x[i])
+    assume A[i,K] B[K,j] = δ[i,j] ; claim x[I] A[I,K] B[K,J] y[J] = x[I] y[I]
+    assume x[i] = y[i] ; claim x[i] y[j] = x[j] y[i]
+    given g(x) ; y = g^2 ; claim dy/dx = 2 g dg/dx
+    L = 1/2 (X[N,K] w[K] - y[N])^2 ; claim dL/dw[k] = X[N,k] (X[N,K] w[K] - y[N])
+    Z[n,j] = X[n,K] W[K,j] ; L = mean[N,J](Z[N,J]^2) ; claim dL/dZ[n,j] = 2/(|n| |j|) Z[n,j]
 """
 BUT = """
     claim log(x[i] y[i]) = log(x[i]) + log(y[i])
@@ -256,6 +308,7 @@ BUT = """
     L = sum[I](max(0, 1 - t[I] x[I])) ; claim dL/dx[i] = -t[i] 1[t[i] x[i] <= 1]
     claim (-1)^x[i] = cos(pi x[i])
     claim lgamma(x[i] + 1)  = lgamma(x[i]) + log(abs(x[i]))
+    assume 1[x[i] >= 0] = 1 ; claim x[i] / x[i] = 1 1[i]
 """
 
 
