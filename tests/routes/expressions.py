@@ -32,7 +32,10 @@ FREE = ("i", "j", "k", "n", "m", "l")
 BOUND = ("I", "J", "K", "N", "M", "P")
 GIVEN = ("x", "y", "w", "a", "b", "c", "v", "u", "X", "W", "A", "B", "q", "r", "g", "s", "x1", "y1", "lam", "W2", "C")
 COMPUTED = ("Z", "e", "h", "f", "S", "H", "U", "V", "z", "o", "G", "F", "E", "Z1", "Z2", "h2", "f2", "t2")
-SMOOTH = ("exp", "sin", "cos", "tanh", "sigmoid", "softplus", "arctan", "erf", "sinh")
+SMOOTH = (
+    *("exp", "sin", "cos", "tanh", "sigmoid", "softplus", "arctan", "erf", "sinh"),
+    *("erfc", "arcsinh", "silu", "elu", "softsign"),
+)
 KINKED = ("relu", "abs", "relu", "abs", "sign", "floor")
 
 
