@@ -22,7 +22,7 @@ from einstan.calculus.symmetries import averaged, symmetries
 from einstan.language.dims import UnionFind, redimensioned
 from einstan.language.errors import ClaimError
 from einstan.language.index import Affine, Index, affine
-from einstan.language.node import holds, preorder, replace
+from einstan.language.node import Node, holds, preorder, replace
 from einstan.language.term import ZERO, Add, Equation, Expr, Extent, Indexed, Name, Partial, neg, substitute
 
 RANGE = "range"  # and a form: the dimension of indices of which equations state how many values they take
@@ -150,7 +150,8 @@ def _range(form: Affine) -> str:
     if len(terms) == 1 and not form.constant and terms[0][1] == 1:
         return terms[0][0]
     if len(terms) < len(form.terms):  # a quotient
-        by_axis = {node: Extent(Index(node.index.dim)) for node in preorder(form) if isinstance(node, Extent)}
+        extents = (node for node in preorder(form) if isinstance(node, Extent))
+        by_axis: dict[Node, Node] = {node: Extent(Index(node.index.dim)) for node in extents}
         return f"as long as {replace(form, by_axis)}"
     return " ".join((RANGE, *(f"{k}*{dim}" for dim, k in terms), str(form.constant)))
 

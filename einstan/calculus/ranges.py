@@ -98,4 +98,6 @@ def _guarded(expr: Expr, guards: Mapping[tuple[Index, str], Expr]) -> Expr:
         places = ((form.index, axis(node.tensor, k)) for k, form in enumerate(node.slots) if form.index is not None)
         return mul((*(guards[place] for place in places if place in guards), node))
 
-    return rewrite(expr, rule)  # type: ignore[return-value]
+    result = rewrite(expr, rule)
+    assert isinstance(result, Expr)
+    return result
