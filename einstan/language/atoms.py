@@ -94,12 +94,18 @@ class Atoms(Derivatives):
         if self.at(")"):
             self.fail("there is nothing between the brackets", (start, self.token.end))
         inside: Expression = yield self.expression()
+        if self.scalars and only_part(inside) is self.scalars[-1]:
+            self.scalars.pop()  # in brackets of its own a name says that it means a number
         return Expression((start, self.close()), inside.terms)
 
     def size(self) -> Size:
         start = self.advance().start
         name = ""
-        while self.token.kind in ("name", "number") or self.at(".", "/", "^", "(", ")"):
+        while (
+            self.token.kind in ("name", "number")
+            or self.at(".", "/", "^", "(", ")")
+            or ("(" in name and self.at("+", "-"))
+        ):
             if self.token.kind == "name" and self.token.text in keyword.kwlist:
                 self.refuse_word(self.token, "an index")
             name += self.advance().text
@@ -280,4 +286,4 @@ class Atoms(Derivatives):
 
 
 def _unlabelled(name: str) -> str:
-    return re.sub(r"\^\([A-Za-z0-9]+\)", "", name)
+    return re.sub(r"\^\([A-Za-z0-9]+([+-][A-Za-z0-9]+)?\)", "", name)

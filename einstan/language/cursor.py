@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from einstan.language.errors import NotationError, Span, too_deep
 from einstan.language.letters import normal
-from einstan.language.surface import Expression, Task, Term, instead_of
+from einstan.language.surface import Expression, Ref, Task, Term, instead_of
 from einstan.language.tokens import Token, tokens
 
 DEEPEST = 2000  # levels of brackets, signs and exponents; what is made of a term may be some times as deep
@@ -26,6 +26,7 @@ class Cursor:
         self.tokens = tokens(self.text)
         self.position = 0
         self.open: list[Token] = []
+        self.scalars: list[Ref] = []  # names without slots
         self.tower = 0  # signs and exponents that are open, which nest without a bracket
 
     # ---- rules of a storey above, which the ones below need ------------------------------------------------------

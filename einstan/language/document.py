@@ -31,6 +31,7 @@ from einstan.language.term import Equation, Expr, Indexed, Mul, Partial, Sum, te
 
 WORDS = ("claim", "refute", "assume", "given", "convention")
 _WORD = re.compile(rf"({'|'.join(WORDS)})\s+")
+_DEFINED = re.compile(r"\s*(\w)\b\s*=")
 _NAME = re.compile(r"(?<![/\w.])(?<!/ )[^\W\d_]\w*")  # what stands behind a slash may be part of a derivative
 _RULE = re.compile(r"-{3,}")
 _CONVENTION = re.compile(r"(\w+)'\s*\(([^()]*)\)\s*=\s*(.+)", re.DOTALL)
@@ -160,6 +161,7 @@ def parse_document(text: str, known: Collection[str] = (), gradients: bool = Fal
         normal("\n".join(code for _, code, _ in lines))
         lines = [(line, normal(code), comment) for line, code, comment in lines]
     names = set(known) | {name for _, code, _ in lines for name in _NAME.findall(code)}
+    names -= undeclared(names - set(known), [code for _, code, _ in lines])
     for line, code, comment in lines:
         if not code:
             statements.append(Statement("note", None, line, "", comment))
@@ -181,6 +183,15 @@ def parse_document(text: str, known: Collection[str] = (), gradients: bool = Fal
             for statement in collisions(part, known):
                 refuse_collision(statement)
     return document
+
+
+def undeclared(names: Collection[str], codes: Collection[str]) -> set[str]:
+    """Single letters that no line defines or gives slots: ``e`` in ``e^{-x}``, ``N`` in ``1/N``."""
+    letters = {name for name in names if len(name) == 1}
+    defined = {found.group(1) for code in codes if (found := _DEFINED.match(code))}
+    given = {name for code in codes if code.startswith("given ") for name in _NAME.findall(code)}
+    slotted = {name for name in letters if any(f"{name}[" in code or f"{name}_" in code for code in codes)}
+    return letters - defined - given - slotted
 
 
 def collisions(part: Document, known: Collection[str] = ()) -> Iterator[Statement]:

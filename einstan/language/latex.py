@@ -39,7 +39,7 @@ from einstan.language.writer import Writer, number
 
 RELATIONS = {"<": "<", "<=": r"\le", ">": ">", ">=": r"\ge", "==": "=", "!=": r"\ne"}
 BIG = {"sum": r"\sum", "prod": r"\prod"}
-_LABELLED = re.compile(r"(.+)\^\((\w+)\)")
+_LABELLED = re.compile(r"(.+)\^\((\w+(?:[+-]\w+)?)\)")
 _NUMBERED = re.compile(r"(\w)([0-9]*)")
 
 

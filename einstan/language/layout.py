@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from einstan.language.capitals import placements
 from einstan.language.errors import NotationError
-from einstan.language.index import Affine, Index, Quotient
+from einstan.language.index import Affine, Index, Quotient, is_capital, lowered
 from einstan.language.node import Node
 from einstan.language.occurrences import evidence
 from einstan.language.sugar import as_softmax, guards_before
@@ -107,12 +107,19 @@ def _too_long() -> NotationError:
     )
 
 
+def _is(ref: Ref, name: str) -> bool:
+    """Whether this is the number of a name that papers use otherwise: ``e^x`` and ``A^T`` are none."""
+    return ref.name == name and not ref.slots
+
+
 class Layout:
     def __init__(self, every_sum: bool) -> None:
         self.every_sum = every_sum
         self.explicit: set[Sum] = set()
         self.implicit: dict[Term, Sum] = {}
         self.origin: dict[Surface, Node] = {}
+        self.capitals: set[str] = set()  # that are numbers
+        self.bracketed: set[str] = set()  # numbers that would be taken for something else
 
     def lay(self, task: Task[Laid]) -> Laid:
         return run(task)
@@ -125,6 +132,10 @@ class Layout:
         while moved:
             moved = False
             indices = evidence(*around, *terms)
+            counted = {name for name in self.capitals - self.bracketed if lowered(name) in indices}
+            if counted:
+                self.bracketed |= counted
+                terms = [run(self.term(node)) for node in nodes]
             for position, term in enumerate(terms):
                 if self.misplaced(term, indices):
                     terms[position] = run(self.term(nodes[position]))
@@ -237,7 +248,10 @@ class Layout:
                     return Number(NOWHERE, node.value)
                 return (yield self.expression(node))
             case Indexed():
-                return (yield self.access(node))
+                access = yield self.access(node)
+                if not node.slots and is_capital(str(node.tensor)):
+                    self.capitals.add(str(node.tensor))
+                return alone(access) if node.tensor in self.bracketed else access
             case Delta():
                 left = yield self.form(node.left)
                 return Kronecker(NOWHERE, left, (yield self.form(node.right)))
@@ -286,13 +300,14 @@ class Layout:
             part = yield self.divisor(node, [])
             return Expression(NOWHERE, (Term(NOWHERE, 1, (part,)),))
         base = yield self.atom(node.arguments[0])
-        if isinstance(base, Power) or (isinstance(base, Ref) and isinstance(base.name, Partial)):
+        if isinstance(base, Power) or (isinstance(base, Ref) and (isinstance(base.name, Partial) or _is(base, "e"))):
             base = alone(base)
         power = node.arguments[1]
         if isinstance(power, Const) and power.value < 0 and decimal(power.value):
             return Power(NOWHERE, base, Minus(NOWHERE, Number(NOWHERE, -power.value)))
         exponent = yield self.atom(power)
-        if isinstance(exponent, Power) or (isinstance(exponent, Ref) and isinstance(exponent.name, Partial)):
+        wrapped = isinstance(exponent, Ref) and (isinstance(exponent.name, Partial) or _is(exponent, "T"))
+        if wrapped or isinstance(exponent, Power):
             exponent = alone(exponent)
         return Power(NOWHERE, base, exponent)
 

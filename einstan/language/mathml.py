@@ -43,7 +43,7 @@ from einstan.language.writer import number
 RELATIONS = {"<": "&lt;", "<=": "≤", ">": "&gt;", ">=": "≥", "==": "=", "!=": "≠"}
 BIG = {"sum": "∑", "prod": "∏"}
 ACCENT_MARKS = {"hat": "^", "bar": "¯", "tilde": "~", "vec": "→", "dot": "˙"}
-_LABELLED = re.compile(r"(.+)\^\((\w+)\)")
+_LABELLED = re.compile(r"(.+)\^\((\w+(?:[+-]\w+)?)\)")
 _NUMBERED = re.compile(r"(\D)_?(\d+)")
 TIMES = "<mo>&#x2062;</mo>"  # a product without a sign
 APPLY = "<mo>&#x2061;</mo>"

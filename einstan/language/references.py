@@ -3,7 +3,7 @@
 r"""Tensors as they are spelled: a name, its label and its slots, in brackets or as LaTeX's subscript.
 
     reference   name [ label ] slots [ label ]
-    label       ^(2) | ^{(2)}
+    label       ^(2) | ^{(2)} | ^{(l-1)} | ^{[l]}
     slots       [ expression , ... ]  |  _{ expression , ... }  |  _i
 
 A label belongs to the name of a tensor: ``Z^(2)[i,j]`` (no blanks, a slot bracket behind it) and ``Z^{(2)}_{i,j}``;
@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from einstan.language.cursor import Cursor
+from einstan.language.cursor import CLOSING, Cursor
+from einstan.language.misread import bold
 from einstan.language.own import visible
 from einstan.language.surface import CALLABLE, RESERVED, Expression, Number, Ref, Task, alone
 from einstan.language.unknown import INSTEAD, unknown_call
@@ -32,25 +33,43 @@ class References(Cursor):
             raise unknown_call(self.text, (token.start, token.end), name, self.token.start, (*CALLABLE, *visible()))
         if self.at("^") and self.ahead(1).text == "{":
             name += self.label(slots_follow=False)
-        return Ref((token.start, self.last_end), name, slots)
+        if token.bold and not slots:
+            raise bold(self.text, token, name)
+        found = Ref((token.start, self.last_end), name, slots)
+        if not slots:
+            self.scalars.append(found)
+        return found
 
     def label(self, slots_follow: bool) -> str:
-        """``^(2)`` directly behind a name and before its slots, or LaTeX's ``^{(2)}``."""
-        first, second = self.ahead(1), self.ahead(2)
+        """``^(2)`` directly behind a name and before its slots, or LaTeX's ``^{(2)}``, ``^{(l-1)}`` and ``^{[l]}``."""
         if not self.at("^"):
             return ""
-        if slots_follow and self.token.glued and first.text == "(" and second.kind in ("name", "number"):
-            closing, behind = self.ahead(3), self.ahead(4)
-            glued = all(token.glued for token in (first, second, closing, behind))
-            if glued and closing.text == ")" and behind.text in ("[", "_") and behind.kind == "mark":
-                self.position += 4
-                return f"^({second.text})"
-        inside = self.ahead(3)
-        brackets = first.text, second.text, self.ahead(4).text, self.ahead(5).text
-        if brackets == ("{", "(", ")", "}") and inside.kind in ("name", "number"):
-            self.position += 6
-            return f"^({inside.text})"
+        if slots_follow and self.token.glued and self.ahead(1).text == "(":
+            inside, length = self.layer(2)
+            closing, behind = self.ahead(2 + length), self.ahead(3 + length)
+            glued = all(self.ahead(k).glued for k in range(1, 4 + length))
+            if inside and glued and closing.text == ")" and behind.text in ("[", "_") and behind.kind == "mark":
+                self.position += 3 + length
+                return f"^({inside})"
+        if self.ahead(1).text == "{" and self.ahead(2).text in ("(", "["):
+            inside, length = self.layer(3)
+            if (
+                inside
+                and self.ahead(3 + length).text == CLOSING[self.ahead(2).text]
+                and self.ahead(4 + length).text == "}"
+            ):
+                self.position += 5 + length
+                return f"^({inside})"
         return ""
+
+    def layer(self, distance: int) -> tuple[str, int]:
+        """What a label holds, and how many tokens it has: ``2``, ``l``, ``l-1``."""
+        first, sign, second = (self.ahead(distance + k) for k in range(3))
+        if first.kind not in ("name", "number"):
+            return "", 0
+        if sign.text in ("+", "-") and second.kind in ("name", "number"):
+            return f"{first.text}{sign.text}{second.text}", 3
+        return first.text, 1
 
     def slots(self) -> Task[tuple[Expression, ...]]:
         """What stands in ``[...]``, ``_{...}`` or ``_i``; nothing where there is no bracket."""

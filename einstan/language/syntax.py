@@ -19,6 +19,8 @@ from fractions import Fraction
 from typing import NoReturn
 
 from einstan.language.atoms import Atoms
+from einstan.language.errors import Span
+from einstan.language.misread import exponential, transposed, without_slots
 from einstan.language.surface import (
     Expression,
     Minus,
@@ -41,7 +43,10 @@ from einstan.language.unknown import unknown_call
 def read_relation(text: str, known: Collection[str] = ()) -> tuple[str, Relation]:
     """``left = right where ...``; the text comes back in the normal form that the spans refer to."""
     parser = Parser(text, known)
-    return parser.text, run(parser.relation())
+    relation = run(parser.relation())
+    if parser.scalars:
+        without_slots(parser.text, relation, parser.scalars, known)
+    return parser.text, relation
 
 
 def read_expression(text: str, known: Collection[str] = ()) -> tuple[str, Expression]:
@@ -180,8 +185,16 @@ class Parser(Atoms):
             self.climb(self.advance())
             exponent = yield self.exponent()
             self.tower -= 1
-            base = Power((start, self.last_end), base, exponent)
+            base = self.raised((start, self.last_end), base, exponent)
         return [(base, False)]
+
+    def raised(self, span: Span, base: Surface, exponent: Surface) -> Surface:
+        if "T" not in self.around:
+            transposed(self.text, exponent, span)
+        made = None
+        if isinstance(base, Ref) and base.name == "e" and not base.slots and "e" not in self.around:
+            made = exponential(self.text, self.tokens, exponent, span)
+        return made or Power(span, base, exponent)
 
     def exponent(self) -> Task[Surface]:
         if not self.at("{"):

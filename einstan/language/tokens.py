@@ -18,8 +18,8 @@ from einstan.language.errors import NotationError
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """``glued`` tells that nothing stands between this token and the one before; ``raw`` that a name is written bare
-    in the text; ``big`` that it is a sum sign, which reaches to the end of its term."""
+    """``glued`` tells that nothing stands between this token and the one before; ``raw`` that a name is written bare in
+    the text, ``bold`` that it is set in bold; ``big`` that it is a sum sign, which reaches to the end of its term."""
 
     kind: str
     text: str
@@ -28,6 +28,7 @@ class Token:
     glued: bool = False
     raw: bool = True
     big: bool = False
+    bold: bool = False
 
 
 GREEK = {
@@ -52,6 +53,8 @@ SILENT = (
     "quad", "qquad", "limits", "nolimits", ",", ";", "!", ":", " ", "\n",
 )  # fmt: skip
 FONTS = ("mathrm", "mathbf", "mathit", "mathsf", "mathcal", "boldsymbol", "bm", "text", "textrm", "operatorname")
+BOLD = ("mathbf", "boldsymbol", "bm")
+TRANSPOSES = ("top", "intercal", "dagger", "prime")
 ACCENTS = ("hat", "bar", "tilde", "vec", "dot")
 COMMANDS = ("frac", "sqrt", "partial")
 OTHERWISE = {"@": "Z[i,j] = X[i,K] W[K,j]", "%": "mod(x, y)", "√": "sqrt(x)"}  # signs that are none here
@@ -83,7 +86,7 @@ def tokens(text: str) -> list[Token]:
         glued = bool(found) and found[-1].end == position
         made, position = _token(text, position)
         if made:
-            found.append(Token(made.kind, made.text, made.start, made.end, glued, made.raw, made.big))
+            found.append(Token(made.kind, made.text, made.start, made.end, glued, made.raw, made.big, made.bold))
             if made.text == "**":
                 found[-1] = Token("mark", "^", made.start, made.end, glued)
     return [*found, Token("end", "", len(text), len(text))]
@@ -182,7 +185,12 @@ def _command(text: str, start: int) -> tuple[Token | None, int]:
         if inside and is_name(name):
             if command in ACCENTS:
                 name = f"{name}_{command}"
-            return Token("name", name, start, inside.end(), raw=False), inside.end()
+            return Token("name", name, start, inside.end(), raw=False, bold=command in BOLD), inside.end()
+    if command in TRANSPOSES:
+        raise NotationError(
+            "a transpose is another order of the indices", text=text, span=(start, end),
+            repair="A[j,i] for A[i,j]; x[I] A[I,J] x[J] for x^T A x",
+        )  # fmt: skip
     raise NotationError(
         f"{text[start:end]} is not part of the notation",
         text=text,

@@ -22,6 +22,7 @@ CASES = [
     (case["equation"], case["reading"], case["note"])
     for case in json.loads((Path(__file__).parent / "notation_cases.json").read_text("utf-8"))
 ]
+DECLARED = ("e", "T")  # numbers here
 CLEAR = "clear to a reader"  # and refused all the same, for what looks like it is not
 
 
@@ -32,7 +33,7 @@ def right(text: str) -> str:
 def read(text: str) -> tuple[str, ...] | None:
     """Both sides in canonical form, or nothing where the text is refused."""
     try:
-        sides = parse_sides(text)
+        sides = parse_sides(text, DECLARED)
     except ScopeError:
         return None
     return tuple(show(canonical(side)) for side in sides)
@@ -53,7 +54,7 @@ def test_a_refusal_spells_readings_that_can_be_pasted(text: str) -> None:
     if read(text) is not None:
         return
     with pytest.raises(ScopeError) as caught:
-        parse_sides(text)
+        parse_sides(text, DECLARED)
     readings = [read(repair) for repair in caught.value.repair]
     assert readings
     assert None not in readings
@@ -62,7 +63,7 @@ def test_a_refusal_spells_readings_that_can_be_pasted(text: str) -> None:
 
 @pytest.mark.parametrize("text", [text for text, _, _ in CASES if read(text)])
 def test_what_is_printed_is_read_back_as_the_same_object(text: str) -> None:
-    for side in parse_sides(text):
+    for side in parse_sides(text, DECLARED):
         assert _reparsed(side) == show(side)
 
 
@@ -72,7 +73,7 @@ def _reparsed(side: Expr) -> str:
 
 @pytest.mark.parametrize("text", [text for text, _, _ in CASES if read(text)])
 def test_the_reading_writes_every_sum_out_and_means_the_same(text: str) -> None:
-    _, side = parse_sides(text)
+    _, side = parse_sides(text, DECLARED)
     written = parse_sides(f"0 = {reading(side)}")[1]
     assert reading(written) == reading(side)
     assert show(canonical(written)) == show(canonical(side)) or prove(*parse_sides(f"{right(text)} = {reading(side)}"))
@@ -80,7 +81,7 @@ def test_the_reading_writes_every_sum_out_and_means_the_same(text: str) -> None:
 
 def bracketed(text: str) -> Iterator[str]:
     """The text with brackets that are not needed, around each of its factors and products in turn."""
-    _, tree = read_relation(text)
+    _, tree = read_relation(text, DECLARED)
     stack: list[Surface] = [tree.right]
     while stack:
         node = stack.pop()

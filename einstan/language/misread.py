@@ -1,0 +1,99 @@
+r"""What papers and LaTeX write and this notation would read as something else: refused, with what to write.
+
+e^{-x}                 the exponential, unless e is declared; of a number it is refused
+x^T, x^\top            a transpose is an order of indices
+\mathbf{Z}             a matrix without its indices
+Z_nj = X_nk W_kj       names, and no tensors with slots
+\frac{1}{N} x_n        N beside the index n: an extent, or a number of that name
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+
+from einstan.language.errors import NotationError, Span
+from einstan.language.index import is_capital, lowered
+from einstan.language.occurrences import evidence
+from einstan.language.surface import Call, Expression, Minus, Number, Ref, Relation, Surface, alone, walk
+from einstan.language.tokens import Token, respelled
+
+TRANSPOSED = ("A transpose is another order of the indices: A[j,i] for A[i,j], x[I] A[I,J] x[J] for x^T A x",)
+_SUBSCRIPTED = re.compile(r"([A-Za-z])_([a-z]{2})")
+
+
+def exponential(text: str, tokens: Sequence[Token], exponent: Surface, span: Span) -> Surface | None:
+    """``e^{-x[i]}`` as ``exp(-x[i])``; nothing where e stands for itself in the text too."""
+    if any(token.text == "e" and not _raised(tokens, k) for k, token in enumerate(tokens) if token.kind == "name"):
+        return None
+    inner = exponent.operand if isinstance(exponent, Minus) else exponent
+    written = text[slice(*exponent.span)].strip("{}")
+    if isinstance(inner, Number):
+        above, below = text[: span[0]], text[span[1] :]
+        raise NotationError(
+            "e to the power of a number is the exponential of it, or the power of a parameter e", text=text, span=span,
+            repair=(f"{above}exp({written}){below}", f"{respelled(above, 'e', 'eps')}eps^{written}{below}"),
+        )  # fmt: skip
+    return Call(span, "exp", (exponent if isinstance(exponent, Expression) else alone(exponent),))
+
+
+def _raised(tokens: Sequence[Token], place: int) -> bool:
+    return tokens[place + 1].text == "^"
+
+
+def transposed(text: str, exponent: Surface, span: Span) -> None:
+    if isinstance(exponent, Ref) and exponent.name == "T" and not exponent.slots:
+        raise NotationError(
+            "the power T is a transpose, or the power of a number T", text=text, span=span,
+            repair=(*TRANSPOSED, f"{text[: exponent.span[0]].rstrip('{')}(T){text[exponent.span[1] :].lstrip('}')}"),
+        )  # fmt: skip
+
+
+def bold(text: str, token: Token, name: str) -> NotationError:
+    span = (token.start, token.end)
+    written = text[slice(*span)]
+    return NotationError(
+        f"{name} in bold has no indices", text=text, span=span,
+        inferred="without slots it would be a number",
+        repair=(f"{written}_{{i,j}}, {name}[i,j]", f"{name} if it is a number"),
+    )  # fmt: skip
+
+
+def without_slots(text: str, tree: Surface, scalars: Sequence[Ref], declared: Collection[str]) -> None:
+    """Refuse scalars that a reader takes for tensors, or for the number of values of an index."""
+    suspects = [ref for ref in scalars if isinstance(ref.name, str) and ref.name not in declared]
+    subscripted = {str(ref.name): ref for ref in suspects if _SUBSCRIPTED.fullmatch(str(ref.name))}
+    if isinstance(tree, Relation) and len(subscripted) > 2:
+        _run_together(text, tree, subscripted)
+    capitals = [ref for ref in suspects if len(str(ref.name)) == 1 and is_capital(str(ref.name))]
+    if capitals:
+        indices = evidence(tree)
+        for ref in capitals:
+            if lowered(str(ref.name)) in indices and ref.name not in indices:
+                raise _counted(text, str(ref.name), ref.span)
+
+
+def _run_together(text: str, tree: Relation, names: dict[str, Ref]) -> None:
+    """``Z_nj = X_nk W_kj``: the letters of the left side come back on the right, in names of the same form."""
+    left = {str(node.name) for node in walk(tree.left) if isinstance(node, Ref)} & names.keys()
+    slots = {name: name.partition("_")[2] for name in names}
+    right = {letter for name in names.keys() - left for letter in slots[name]}
+    if left and all(set(slots[name]) <= right for name in left):
+        free, repaired = {letter for name in left for letter in slots[name]}, text
+        for name, letters in slots.items():
+            indices = ",".join(letter if letter in free else letter.upper() for letter in letters)
+            repaired = respelled(repaired, name, f"{name.partition('_')[0]}[{indices}]")
+        first = min(names.values(), key=lambda ref: ref.span)
+        raise NotationError(
+            f"{first.name} is one name here, a number without slots", text=text, span=first.span,
+            inferred="its letters look like indices", repair=repaired,
+        )  # fmt: skip
+
+
+def _counted(text: str, name: str, span: Span) -> NotationError:
+    start, end = span
+    return NotationError(
+        f"{name} is a number beside the index {lowered(name)}", text=text, span=span,
+        inferred=f"how many values {lowered(name)} takes is written |{lowered(name)}|",
+        repair=(f"{text[:start]}|{lowered(name)}|{text[end:]}", f"another name for a number, such as {name}0"),
+    )  # fmt: skip
