@@ -118,7 +118,8 @@ def test_an_expression_has_the_same_messages() -> None:
 # ---- the table is complete -------------------------------------------------------------------------------------------
 
 GRAMMAR = [
-    "tokens", "cursor", "references", "derivatives", "atoms", "misread", "syntax", "refusals", "environment", "binding", "scope",
+    "tokens", "cursor", "references", "derivatives", "atoms", "misread", "syntax", "refusals", "environment",
+    "binding", "scope",
 ]  # fmt: skip
 RAISERS = {"fail", "NotationError", "ScopeError"}
 
