@@ -1,7 +1,7 @@
 """The command line: ``python -m einstan`` and ``einstan``.
 
 Every command is a module with a function that takes the parsed arguments and a console, and answers an exit code:
-0 done, 1 a check failed, 2 an error in what was given, 130 interrupted.
+0 done, 1 a claim is not as expected, 2 an error in what was given, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from rich.console import Console
 
 import einstan
 from einstan.language.errors import EinstanError
+
+EXIT_CODES = "exit codes: 0 done, 1 a claim is not as expected, 2 what was given cannot be used, 130 interrupted"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
     whole = argparse.ArgumentParser(
         prog="einstan",
         description="Einsum-based tensor calculus: layers and their derivatives as index equations.",
+        epilog=EXIT_CODES,
     )
     whole.add_argument("--version", action="version", version=f"einstan {einstan.__version__}")
     commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -127,9 +130,10 @@ def _add_derive(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         '  einstan derive "Z[n,j] = X[n,K] W[K,j]; L = 1/2 (Z[N,J] - Y[N,J])^2" --loss L --latex\n'
         "  einstan derive network.ein --loss L --wrt W,b",
     )
-    derive.add_argument("text", metavar="TEXT|FILE", help="an equation; several, separated by ';'; or a file of them")
+    derive.add_argument("text", metavar="TEXT|FILE|-", help="an equation; several, separated by ';'; or a file of "
+                        "them, - for the standard input")  # fmt: skip
     derive.add_argument("--wrt", type=_names, metavar="X,Y", default=(), help="differentiate with respect to these")
-    derive.add_argument("--loss", metavar="L", help="the scalar whose backward pass is wanted")
+    derive.add_argument("--loss", type=_name, metavar="L", help="the scalar whose backward pass is wanted")
     derive.add_argument("--latex", action="store_true", help="print LaTeX")
     derive.set_defaults(run=_run_derive)
 
@@ -141,7 +145,8 @@ def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "check claimed formulas line by line: proved, verified, or refuted with a counterexample",
         "  einstan check paper.ein\n  einstan check docs/papers/*.ein --html papers.html",
     )
-    check.add_argument("files", metavar="FILE", nargs="+", help="a document of definitions, assumptions and claims")
+    check.add_argument("files", metavar="FILE", nargs="+", help="a document of definitions, assumptions and claims; "
+                       "- is the standard input")  # fmt: skip
     shown = check.add_mutually_exclusive_group()
     shown.add_argument("--json", action="store_true", help="print the report as JSON")
     shown.add_argument("--table", action="store_true", help="print one row for each document, in Markdown")
@@ -160,7 +165,8 @@ def _add_paths(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         '  einstan paths "ij,jk,kl->il" --sizes i=64,j=512,k=64,l=512 --plot paths.png\n'
         "  einstan paths networks.txt --json          # a line each: ij,jk->ik with i=64, j=512, k=64",
     )
-    paths.add_argument("text", metavar="TEXT|FILE", help="an equation, an einsum string, or a file of them, one a line")
+    paths.add_argument("text", metavar="TEXT|FILE", help="an equation, an einsum string, or a file of them, one a "
+                       "line; - is the standard input")  # fmt: skip
     paths.add_argument("--sizes", metavar="I=N,J=N", default="", help="of every index; ...=MxN for an ellipsis")
     paths.add_argument("--optimizers", type=_names, metavar="A,B", default=(), help="only these: auto, dp, greedy, "
                        "optimal, random-greedy-128, best, cotengra, ... (default: all that fit)")  # fmt: skip
@@ -246,4 +252,13 @@ def _share(text: str) -> float:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+    names = tuple(part.strip() for part in text.split(","))
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of names, such as X,W")
+    return names
+
+
+def _name(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("an empty text names nothing")
+    return text.strip()

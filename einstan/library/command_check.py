@@ -9,12 +9,18 @@ from multiprocessing import get_context
 
 from rich.console import Console
 
+from einstan.language.errors import DataError
 from einstan.library.check import Report, check
-from einstan.library.texts import read, write
+from einstan.library.texts import STANDARD_INPUT, read, refuse_unwritable, short, write
 
 
 def run(options: argparse.Namespace, console: Console) -> int:
-    reports = judged(list(map(document_of, options.files)), options.files, options.jobs)
+    for option in ("latex", "html"):
+        refuse_unwritable(f"--{option}", getattr(options, option))
+    if options.files.count(STANDARD_INPUT) > 1:
+        raise DataError("the standard input can be read once", repair="give - once, and the other documents by name")
+    names = [short(name) if name == STANDARD_INPUT else name for name in options.files]
+    reports = judged(list(map(document_of, options.files)), names, options.jobs)
     if options.latex is not None:
         from einstan.library.report_latex import document
 

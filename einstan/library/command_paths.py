@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -29,7 +28,7 @@ from einstan.library.einsum_function import lettered
 from einstan.library.einsum_text import Subscripts, expanded
 from einstan.library.einsum_text import read as labels_of
 from einstan.library.plan import figure_of, save_figure, short
-from einstan.library.texts import is_file, read
+from einstan.library.texts import is_file, read, refuse_unwritable
 from einstan.machine.extents import as_program
 from einstan.machine.memory import human_bytes
 from einstan.machine.paths import NAMES
@@ -41,10 +40,7 @@ LONG = 400  # characters of an equation that are shown
 
 
 def run(options: argparse.Namespace, console: Console) -> int:
-    if options.plot and not Path(options.plot).parent.is_dir():
-        raise DataError(f"--plot {options.plot} cannot be written: there is no directory {Path(options.plot).parent}")
-    if options.plot and Path(options.plot).is_dir():
-        raise DataError(f"--plot {options.plot} is a directory", repair="give a file name in it")
+    refuse_unwritable("--plot", options.plot)
     for name in options.optimizers:
         one_of("optimizer", name, NAMES)
     instances = list(instances_of(options.text, sizes_of(options.sizes)))

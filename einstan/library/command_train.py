@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import os
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -23,6 +22,7 @@ from einstan.library.metrics import accuracy, confusion
 from einstan.library.network import Network
 from einstan.library.progress import ProgressBar
 from einstan.library.state import History, State
+from einstan.library.texts import refuse_unwritable
 from einstan.library.training import Interrupted, TrainingError, fit
 
 LOSS, SCORES, LABELS = "L", "S", "Y"
@@ -125,13 +125,7 @@ def _check_outputs(options: argparse.Namespace) -> None:
         raise DataError("--plot needs matplotlib, which is not installed", repair="pip install 'einstan[plot]'")
     for name in ("plot", "save"):
         path = getattr(options, name)
-        if path and not (Path(path).parent.is_dir() and os.access(Path(path).parent, os.W_OK)):
-            raise DataError(
-                f"--{name} {path} cannot be written: there is no writable directory {Path(path).parent}",
-                repair="make the directory, or give another one",
-            )
-        if path and Path(path).is_dir():
-            raise DataError(f"--{name} {path} is a directory", repair="give a file name in it")
+        refuse_unwritable(f"--{name}", path)
         if path and Path(path).exists() and not Path(path).is_file():
             raise DataError(f"--{name} {path} is no regular file", repair="give another file name")
 

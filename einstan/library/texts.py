@@ -1,19 +1,27 @@
-"""Texts from files and to files: UTF-8, with or without a byte-order mark, and errors that name the file."""
+"""Texts from files and to files: UTF-8, with or without a byte-order mark, and errors that name the file.
+
+``-`` is the standard input where a text is read.
+"""
 
 from __future__ import annotations
 
+import os
+import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import BinaryIO
 
 from einstan.language.arguments import shown
 from einstan.language.errors import DataError
 
+STANDARD_INPUT = "-"
 MOST = 1_000_000  # bytes of a text: more equations than anybody has written
 
 
 def read(name: str, what: str, repair: str) -> str:
     """The text of a file; ``what`` says what the name of no file could have been, and ``repair`` what to give."""
     try:
-        with Path(name).open("rb") as file:  # a device may have no end
+        with opened(name) as file:  # a device may have no end
             held = file.read(MOST + 1)
         text = held[:MOST].decode("utf-8-sig", "strict" if len(held) <= MOST else "ignore")
     except UnicodeDecodeError as problem:
@@ -26,6 +34,39 @@ def read(name: str, what: str, repair: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+def opened(name: str) -> AbstractContextManager[BinaryIO]:
+    """A file to be read; the standard input stays open, for whoever reads it after."""
+    if name != STANDARD_INPUT:
+        return Path(name).open("rb")
+    if sys.stdin is None:  # it was closed with <&-
+        raise OSError("the standard input is closed")
+    return nullcontext(sys.stdin.buffer)
+
+
+def refuse_unwritable(option: str, name: str | None) -> None:
+    """Find out before the work, not after, that its results could not be written."""
+    if not name:
+        return
+    path, what = Path(name), f"{option} {short(name)}"
+    try:
+        path.stat()
+    except FileNotFoundError:
+        where = Path(os.path.realpath(path)).parent
+        if not (where.is_dir() and os.access(where, os.W_OK)):
+            raise DataError(
+                f"{what} cannot be written: there is no writable directory {short(str(path.parent))}",
+                repair="make the directory, or give another one",
+            ) from None
+    except (OSError, ValueError) as problem:  # a name that holds a zero byte is a ValueError
+        reason = getattr(problem, "strerror", None) or str(problem)
+        raise DataError(f"{what} cannot be written: {reason}", repair="give the name of a file") from problem
+    else:
+        if path.is_dir():
+            raise DataError(f"{what} is a directory", repair="give a file name in it")
+        if not os.access(path, os.W_OK):
+            raise DataError(f"{what} cannot be written", repair="give the name of a file that can be")
+
+
 def write(name: str, text: str) -> None:
     try:
         Path(name).write_text(text, encoding="utf-8")
@@ -36,6 +77,8 @@ def write(name: str, text: str) -> None:
 
 def is_file(name: str) -> bool:
     """Whether there is something of this name; a text that is no name of anything is none."""
+    if name == STANDARD_INPUT:
+        return True
     try:
         return Path(name).exists()
     except (OSError, ValueError):
@@ -44,4 +87,6 @@ def is_file(name: str) -> bool:
 
 def short(name: str) -> str:
     """A name in an error: as it is, unless it is long or holds what a terminal would obey."""
+    if name == STANDARD_INPUT:
+        return "the standard input"
     return name if 0 < len(name) <= 100 and name.isprintable() else shown(name)

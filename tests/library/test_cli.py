@@ -1,5 +1,6 @@
 """The command line: what it prints, what it refuses, and that an interruption loses nothing."""
 
+import io
 import os
 import signal
 import subprocess
@@ -225,3 +226,126 @@ def test_the_module_runs():
         [sys.executable, "-m", "einstan", "--version"], capture_output=True, text=True, cwd=ROOT, check=True
     )
     assert done.stdout == f"einstan {einstan.__version__}\n"
+
+
+# ---- the standard input, and files of every kind ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def typed(monkeypatch):
+    """What is typed into the standard input."""
+
+    def call(content: bytes) -> None:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+    return call
+
+
+def test_a_dash_is_the_standard_input(run, typed, tmp_path):
+    typed(b"\xef\xbb\xbfy[i] = x[i]^2\r\nclaim dy[i]/dx[j] = 2 x[i] \xce\xb4[i,j]\r\n")
+    code, out, err = run("check", "-")
+    assert (code, err) == (0, "")
+    assert out.startswith("the standard input\n   2  ✓ proved")
+    typed(b"y[i] = x[i]\nclaim y[i] = 2 x[i]\n")
+    assert run("check", "-")[0] == 1
+    typed(b"Z[n] = X[n,K] w[K]\n")
+    assert "dZ[n]/dw[k] = X[n,k]" in run("derive", "-", "--wrt", "w")[1]
+    typed(b"ij,jk->ik with i=2, j=3, k=4\n")
+    assert "T[i,k] = A[i,J] B[J,k]" in run("paths", "-", "--no-run")[1]
+    typed(b"")
+    code, _, err = run("check", "-", "-")
+    assert code == 2
+    assert "the standard input can be read once" in err
+
+
+def test_a_closed_standard_input(run, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    code, _, err = run("check", "-")
+    assert code == 2
+    assert "the standard input cannot be read: the standard input is closed" in err
+
+
+FILES = {
+    "binary": bytes(range(256)), "utf16": "Z[i] = X[i]".encode("utf-16"), "zero": b"Z[i] = X[i]\0\n", "empty": b"",
+}  # fmt: skip
+NAMES = ("missing", "folder", "loop", "text/inside", "", "a\0b", "\ud800", "x" * 5000, *FILES)
+COMMANDS = {
+    "check": ("check", "{}"), "derive": ("derive", "{}"), "paths": ("paths", "{}"),
+    "data": ("train", "--data", "{}", "--epochs", "1"), "resume": ("train", "--resume", "{}"),
+}  # fmt: skip
+OUTPUTS = {
+    "html": ("check", "text", "--html", "{}"), "latex": ("check", "text", "--latex", "{}"),
+    "plot": ("paths", "ij,jk->ik", "--sizes", "i=2,j=2,k=2", "--no-run", "--plot", "{}"),
+    "save": ("train", "--data", "text", "--save", "{}"), "training plot": ("train", "--data", "text", "--plot", "{}"),
+}  # fmt: skip
+
+
+@pytest.fixture
+def files(tmp_path):
+    for name, content in FILES.items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "text").write_text("Z[i] = X[i]\n")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "loop").symlink_to("loop")
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("name", NAMES, ids=lambda name: ascii(name)[:20])
+def test_a_file_that_is_none(run, command, name):
+    code, _, err = run(*(part.format(name) for part in COMMANDS[command]))
+    if (command, name) == ("check", "empty"):
+        assert code == 0
+        return
+    assert code == 2
+    assert "einstan" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize("command", OUTPUTS)
+@pytest.mark.parametrize("name", ["folder", "loop", "text/inside", "nowhere/a.png", "", "a\0b", "\ud800", "x" * 5000],
+                         ids=lambda name: ascii(name)[:20])  # fmt: skip
+def test_what_cannot_be_written_is_found_before_the_work(run, monkeypatch, command, name):
+    monkeypatch.setattr("einstan.library.command_check.judged", None)  # the work
+    monkeypatch.setattr("einstan.library.command_paths.compare", None)
+    monkeypatch.setattr("einstan.library.command_train.fit", None)
+    code, out, err = run(*(part.format(name) for part in OUTPUTS[command]))
+    assert (code, out) == (2, "")
+    assert "Traceback" not in err
+
+
+VALUES = ("", ",", "-1", "1.5x", "nan", "1e999", "9" * 5000, "\0", "\ud800", "💥", "i=-1", "=")
+OPTIONS = {
+    "sizes": ("paths", "ij,jk->ik", "--no-run", "--sizes={}"), "einsum": ("paths", "--", "{}"),
+    "optimizers": ("paths", "ij,jk->ik", "--sizes", "i=2,j=2,k=2", "--optimizers={}"),
+    "equation": ("derive", "--", "{}"), "wrt": ("derive", "Z[i] = X[i]", "--wrt={}"),
+    "loss": ("derive", "L = X[I]", "--loss={}"), "jobs": ("check", "text", "--jobs={}"), "command": ("{}",),
+    **{o: ("train", f"--{o}={{}}") for o in ("activation", "batch", "lr", "optimiser", "seed", "dtype", "patience")},
+}  # fmt: skip
+
+
+RIGHT = (("einsum", ","), ("einsum", "i=-1"), ("equation", "i=-1"))  # a product of two numbers, and the tensor i
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: ascii(value)[:20])
+def test_a_wrong_value(run, option, value):
+    if (option, value) in RIGHT:
+        return
+    code, out, err = run(*(part.format(value) for part in OPTIONS[option]))
+    assert (code, out) == (2, "")
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("sizes", ["i=0,j=0,k=0", "i=1,j=1,k=1", "i=0,j=3,k=100000"])
+@pytest.mark.parametrize("einsum", ["ij,jk->ik", "ii->i", "i,i->", "Z[i] = exp(X[i])", "L = log(X[I] Y[I])"])
+def test_paths_of_no_or_one_entry_warn_of_nothing(run, einsum, sizes):
+    code, out, err = run("paths", einsum, "--sizes", sizes)
+    assert (code, err) == (0, "")
+    assert "forward" in out
+
+
+def test_the_exit_codes_are_told(run):
+    assert "exit codes: 0 done, 1 a claim is not as expected, 2 what" in run("--help")[1]
