@@ -60,7 +60,7 @@ COMMANDS: list[tuple[int, list[str]]] = [
     (2, ["paths", "a;b,c->a", "--sizes", "a=2,b=2,c=2"]),
     (2, ["paths", "a!b,c->a", "--sizes", "a=2,b=2,c=2"]),
     (2, ["paths", "ab,bc->ac", "--sizes", "a=2,b=2,c=2", "--optimizers", "foo"]),
-    (2, ["paths", "ii", "--sizes", "i=3"]),
+    (0, ["paths", "ii", "--sizes", "i=3"]),
     (2, ["paths", "ij,jk->ik", "--sizes", "i=99999999999,j=99999999999,k=9999999999"]),
     (0, ["paths", "ab,->", "--sizes", "a=2,b=3", "--no-run"]),
     (0, ["paths", "ab,->ab", "--sizes", "a=2,b=3", "--no-run"]),

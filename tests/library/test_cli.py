@@ -340,7 +340,7 @@ def test_a_wrong_value(run, option, value):
 
 
 @pytest.mark.parametrize("sizes", ["i=0,j=0,k=0", "i=1,j=1,k=1", "i=0,j=3,k=100000"])
-@pytest.mark.parametrize("einsum", ["ij,jk->ik", "ii->i", "i,i->", "Z[i] = exp(X[i])", "L = log(X[I] Y[I])"])
+@pytest.mark.parametrize("einsum", ["ij,jk->ik", "ii->i", "i,i->", "Z[i] = exp(X[i])", "L = log(sum[I](X[I] Y[I]))"])
 def test_paths_of_no_or_one_entry_warn_of_nothing(run, einsum, sizes):
     code, out, err = run("paths", einsum, "--sizes", sizes)
     assert (code, err) == (0, "")
