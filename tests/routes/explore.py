@@ -1,6 +1,7 @@
 """Random programs on all routes for as long as one likes:
 
     python tests/routes/explore.py --minutes 60 [--seed N] [--programs N] [--routes WORDS] [--out findings.txt]
+    python tests/routes/explore.py --routes fast --more 100        # by numba a third of the programs, and nothing else
 
 Every program has a seed of its own, which is printed with what it finds: ``--seed N --programs 1 --everything`` runs
 that one program on every route.  Ends with 1 if there was a finding.
@@ -35,7 +36,7 @@ BATCH = 10
 Told = tuple[int, Counter[str], Counter[str], Counter[str], list[tuple[int, Finding]]]
 
 
-def explored(seeds: list[int], routes: list[str], everything: bool, seconds: float) -> Told:
+def explored(seeds: list[int], routes: list[str], everything: bool, seconds: float, more: float = 1.0) -> Told:
     """Some programs: how many, numbers and seconds for each route, and the findings, made small."""
     compared: Counter[str] = Counter()
     ran: Counter[str] = Counter()
@@ -44,7 +45,7 @@ def explored(seeds: list[int], routes: list[str], everything: bool, seconds: flo
     for seed in seeds:
         case = made(seed)
         run = Run(case)
-        for each in taken(case, routes, everything):
+        for each in taken(case, routes, everything, more):
             start = time.process_time()
             finding, count = on(run, each)
             spent[each.name] += time.process_time() - start
@@ -55,9 +56,9 @@ def explored(seeds: list[int], routes: list[str], everything: bool, seconds: flo
     return len(seeds), compared, ran, spent, found
 
 
-def taken(case, routes: list[str], everything: bool) -> list[Route]:
+def taken(case, routes: list[str], everything: bool, more: float) -> list[Route]:
     wanted = [each for each in ROUTES.values() if not routes or any(word in each.name for word in routes)]
-    return chosen(case, wanted, everything)
+    return chosen(case, wanted, everything, more)
 
 
 def batches(seed: int, programs: int | None, end: float) -> Iterator[list[int]]:
@@ -77,6 +78,7 @@ def main() -> int:
     asked.add_argument("--processes", type=int, default=2)
     asked.add_argument("--out", type=Path, default=Path("findings.txt"))
     asked.add_argument("--everything", action="store_true", help="every route on every program")
+    asked.add_argument("--more", type=float, default=1.0, help="so many times as often, each route that is taken")
     asked.add_argument("--shrink", type=float, default=10, help="seconds to make a finding small")
     given = asked.parse_args()
     console, end = Console(), time.monotonic() + 60 * given.minutes
@@ -86,7 +88,7 @@ def main() -> int:
     ran: Counter[str] = Counter()
     spent: Counter[str] = Counter()
     kinds: Counter[tuple[str, str]] = Counter()
-    options = (given.routes, given.everything, given.shrink)
+    options = (given.routes, given.everything, given.shrink, given.more)
     columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
     with multiprocessing.get_context("spawn").Pool(given.processes) as pool, Progress(*columns, console=console) as bar:
         task = bar.add_task("", total=60 * given.minutes)

@@ -203,8 +203,8 @@ def possible(case: Case, route: Route) -> bool:
     return route.when(case) and (case.curvable or not route.second)
 
 
-def chosen(case: Case, routes: Iterable[Route], everything: bool = False) -> list[Route]:
-    """The routes of a program: those that can be taken, expensive ones for a share of the programs."""
+def chosen(case: Case, routes: Iterable[Route], everything: bool = False, more: float = 1.0) -> list[Route]:
+    """The routes of a program: those that can be taken, expensive ones for a share of the programs, or more of it."""
     rng = random.Random(f"shares {case.data_seed}")
     drawn = [(each, rng.random()) for each in routes]  # the same whatever can be taken
-    return [each for each, luck in drawn if (everything or luck < each.share) and possible(case, each)]
+    return [each for each, luck in drawn if (everything or luck < more * each.share) and possible(case, each)]

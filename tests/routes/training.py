@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import einstan as es
 from einstan.optimize import newton
 from tests.routes.case import Case
 from tests.routes.forward import executed
+from tests.routes.meaning import OutsideError
 from tests.routes.run import Compared, Run, route
 
 Array = Any
@@ -103,6 +106,54 @@ def fit(run: Run) -> Iterator[Compared]:
         params = {name: p - RATE / 8 * gradients[name] for name, p in params.items()}
     for name in case.wrt:
         yield name, found.params[name], params[name]
+
+
+@route("fit in minibatches", share=0.03, when=lambda case: isinstance(case, Case) and trainable(case))
+def fit_in_minibatches(run: Run) -> Iterator[Compared]:
+    """One epoch of batches of equal size, in an order that is not told: it is one of all orders."""
+    case, data = run.case, {name: a for name, a in run.others.items() if name in run.network.inputs}
+    if not any(array.ndim for array in data.values()):
+        return
+    axes = batch_axes(run, data)
+    count = len(next(array for array in data.values() if array.ndim))
+    size = count // 2 if count % 2 == 0 else 1
+    dims = {case.inputs[name][k] for name, places in axes.items() for k in places}
+    if count < 2 or not divisible(case, axes, dims):
+        return
+    small = replace(case, sizes={**case.sizes, **dict.fromkeys(dims, size)})
+    wanted = []
+    for order in {tuple(tuple(sorted(rows[k : k + size])) for k in range(0, count, size))
+                  for rows in permutations(range(count))}:  # fmt: skip
+        params = dict(run.params)
+        for rows in order:
+            part = replace(small)
+            part.__dict__["data"] = {name: taken(a, rows, axes.get(name, ())) for name, a in case.data.items()}
+            try:
+                if not part.derivable or not invariant(part, part.data, axes):
+                    return
+                gradients = part.gradients_at(params)
+            except (OutsideError, IndexError, ValueError):  # it is not one program for all sizes
+                return
+            params = {name: p - RATE / 8 * gradients[name] for name, p in params.items()}
+        wanted.append(params)
+    found = es.fit(run.network, case.loss, data, params=run.params, epochs=1, batch=size, optimiser=es.SGD(RATE / 8))
+    near = min(wanted, key=lambda each: sum(np.abs(found.params[n] - each[n]).sum() for n in case.wrt))
+    for name in case.wrt:
+        yield name, found.params[name], near[name]
+
+
+def divisible(case: Case, axes: dict[str, list[int]], dims: set[str]) -> bool:
+    """Whether rows can be left out: whatever runs over them is data that is cut, and no row is read by its number."""
+    cut = {(name, k) for name, places in axes.items() for k in places}
+    whole = {(name, k) for name, own in case.inputs.items() for k, dim in enumerate(own) if dim in dims}
+    tied = dims & ({*case.integers.values(), *case.after} | {other for other, _ in case.after.values()})
+    return cut == whole and not tied and "entry" not in case.features
+
+
+def taken(array: Array, rows: tuple[int, ...], places: Iterable[int]) -> Array:
+    for k in places:
+        array = array.take(rows, axis=k)
+    return array
 
 
 def batch_axes(run: Run, data: dict[str, Array]) -> dict[str, list[int]]:
