@@ -184,12 +184,12 @@ def _contracted(
             slots = equation.lhs.slots
             above = _access(cotangents[equation.name], batch, slots)
             held, written = carried.at(equation.name, slots), carried.written(equation)
-            read = carried.entries_at(equation.name, slots)
+            needed_entries = carried.entries_at(equation.name, slots)
             for term in terms:
                 whole = carried.opened(term, written, above)
-                beside = (*carried.needed(term, tensor, held, read), above)
+                beside = (*carried.needed(term, tensor, held, needed_entries), above)
                 contributions.append(whole.with_in_place(beside, equation.indices))
-                entries.append((*entries_of(contributions[-1]), *carried_to(term, read)))
+                entries.append((*entries_of(contributions[-1]), *carried_to(term, needed_entries)))
                 brackets.append(carried_to(term, (*brackets_of((*term.left, *term.right), written), *held)))
         if not reached_by_value:
             if tensor in wanted and not zeros:

@@ -71,7 +71,7 @@ def _opened(expr: Expr, definitions: Mapping[Name, Equation]) -> Expr:
             if isinstance(solved, Index):  # what is summed over alone is left, ``b[p-N]`` is ``b[P+1]``
                 k = form.coefficient(solved)
                 other = affine((solved, 1), (form, -k), (new, k))
-                read = [substitute(factor, {solved: other}) for factor in read]  # type: ignore[misc]
+                read = [substitute(factor, {solved: other}) for factor in read]
             inner_sum = rule(mul((*zero, *read)))
             assert isinstance(inner_sum, Expr)
             return sum_over((new,), inner_sum)
