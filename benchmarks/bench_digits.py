@@ -1,15 +1,22 @@
 """How many digits do gradients and Hessians keep, where data are shifted far from zero or scaled?
 
-Every formula is derived, run in float64, and compared with the same derivative evaluated by the loops to 50 digits at
-the same data.  An answer may be off by 100 times what it must be off by in any case: inputs are rounded, so how far the
-exact answer moves when they move by half a unit in the last place is counted as unavoidable.  A row that is off by more
-is printed as lost, and the exit status is 1.
+Every formula of the table below, every layer, every row of docs/breadth.md and random programs are derived, run in
+float64, and compared with the same derivative evaluated by the loops to 50 digits at the same data.  An answer may be
+off by 100 times what it must be off by in any case: inputs are rounded, so how far the exact answer moves when they
+move by half a unit in the last place is counted as unavoidable.  A row that is off by more is printed as lost, and the
+exit status is 1.
 """
 
 from __future__ import annotations
 
+import importlib
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import common
 
@@ -100,59 +107,246 @@ def lost(whole: Any, name: Any, arrays: dict[str, Any], found: Any) -> float:
     return float(error / max(unavoidable, floor))
 
 
-def measured(row: Any, seed: int = 0) -> list[dict[str, Any]]:
-    """The gradient and the Hessian of one row, at every shift and scale."""
+class Case(NamedTuple):
+    """A program with a scalar, what it is differentiated by (that is shifted and scaled), and arrays for all inputs."""
+
+    group: str
+    name: str
+    program: Any
+    loss: str
+    wrt: str
+    arrays: dict[str, Any]
+
+
+def formulas(quick: bool) -> Iterator[Case]:
+    """The table above."""
     import numpy as np
 
     import einstan as es
-    from einstan.machine.numbers import DomainError
 
-    name, text, wrt, shapes = row
-    program = es.Program(text)
-    gradient, hessian = program.partial("L", wrt), program.hessian("L", wrt)
-    compiled = gradient.compile(fast=False)
-    of = gradient.equations[0].name
-    curved = es.Program({e.name: e for e in (*program.equations, *hessian.program.equations)}.values())
-    found = []
-    scales = SCALES_OF_EXPONENTIALS if "exp" in text or "softmax" in text else SCALES
-    for shift, scale in [(s, 1.0) for s in SHIFTS] + [(0.0, s) for s in scales]:
-        generator = np.random.default_rng(seed)
-        arrays = {n: np.asarray(generator.normal(size=shape)) for n, shape in shapes.items()}
-        arrays[wrt] = arrays[wrt] * scale + shift
-        whole = es.Program((*program.equations, *gradient.equations))
-        with np.errstate(all="ignore"):
-            slopes = compiled({str(n): arrays[str(n)] for n in compiled.inputs})[str(of)]
-            second = np.asarray(hessian({n: a for n, a in arrays.items() if n in map(str, program.inputs)}).dense())
-        try:
-            errors = lost(whole, of, arrays, slopes), lost(curved, hessian.equation.name, arrays, second)
-        except DomainError:  # log(1 - p) has no value where 60 digits round p to one: nothing to compare with
+    for name, text, wrt, shapes in ROWS:
+        if not quick or name in QUICK:
+            generator = np.random.default_rng(0)
+            arrays = {n: np.asarray(generator.normal(size=shape)) for n, shape in shapes.items()}
+            yield Case("formula", name, es.Program(text), "L", wrt, arrays)
+
+
+def layers(quick: bool) -> Iterator[Case]:
+    """The layers of the library, each with a weighted sum of what it computes, in each of its inputs."""
+    import einstan as es
+
+    for row in tests("tests.layers.rows").ROWS:
+        arrays = {**row.arrays(), "C": row.cotangent()}
+        total = f"total = C[{row.slots}] {row.output}[{row.slots}]" if row.slots else f"total = C {row.output}"
+        network = es.Network(row.layer()(), total)
+        for wrt in row.wrt if not quick or row.name == "layer_norm" else ():
+            yield Case("layer", f"{row.name}, {wrt}", es.Program(network.program.equations), "total", wrt, arrays)
+
+
+def breadth(quick: bool) -> Iterator[Case]:
+    """The formulas of docs/breadth.md, with a weighted sum of what they compute, in each of their inputs."""
+    import numpy as np
+
+    import einstan as es
+
+    for row in tests("tests.breadth.rows").ROWS:
+        program = es.Program(row.text)
+        rank = program.known.ranks[row.of]
+        slots = ",".join(f"I{k}" for k in range(rank))
+        total = f"total = C[{slots}] {row.of}[{slots}]" if rank else f"total = {row.of}"
+        arrays = {**row.arrays(), **row.integers}
+        if rank:
+            shape = program.compile(outputs=[row.of])(arrays)[row.of].shape
+            arrays["C"] = np.asarray(np.random.default_rng(1).normal(size=shape))
+        for wrt in row.wrt if not quick or row.name == "layer norm" else ():
+            yield Case("breadth", f"{row.name}, {wrt}", es.Program(f"{row.text}\n{total}"), "total", wrt, arrays)
+
+
+def programs(quick: bool, count: int, seed: str) -> Iterator[Case]:
+    """Random programs as they are made for the comparison of routes, in the first of their inputs."""
+    import numpy as np
+
+    import einstan as es
+
+    made = tests("tests.routes.generator").made
+    for number in range(2 if quick else count):
+        case = made(f"{seed} {number}")
+        if not case.wrt or 0 in case.sizes.values():
             continue
-        found.append({
-            "row": name, "shift": shift, "scale": scale, "gradient": errors[0], "hessian": errors[1],
-        })  # fmt: skip
+        arrays = {n: np.asarray(a, dtype=a.dtype if n in case.integers else float) for n, a in case.data.items()}
+        yield Case("program", f"{seed} {number}", es.Program(case.text), case.loss, case.wrt[0], arrays)
+
+
+def tests(module: str) -> Any:
+    """A module of the tests, which hold the tables."""
+    root = str(Path(__file__).resolve().parent.parent)
+    if root not in sys.path:
+        sys.path.append(root)
+    return importlib.import_module(module)
+
+
+class TooLongError(Exception):
+    """The loops would take longer than a row is worth."""
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    def end(*_: Any) -> None:
+        raise TooLongError
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 0.5)  # again: Python ignores what is raised while memory is freed
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def settings(text: str) -> list[tuple[float, float]]:
+    scales = SCALES_OF_EXPONENTIALS if "exp" in text or "softmax" in text else SCALES
+    return [(shift, 1.0) for shift in SHIFTS] + [(0.0, scale) for scale in scales]
+
+
+def measured(case: Case, limit: float) -> list[dict[str, Any]]:
+    """The gradient and the Hessian of one case, at every shift and scale: None where there is nothing to compare."""
+    import numpy as np
+
+    import einstan as es
+
+    program, gradient = case.program, case.program.partial(case.loss, case.wrt)
+    whole = es.Program({e.name: e for e in (*program.equations, *gradient.equations)}.values())
+    of, compiled = gradient.equations[0].name, gradient.compile(fast=False)
+    try:
+        hessian = program.hessian(case.loss, case.wrt)
+        curved = es.Program({e.name: e for e in (*program.equations, *hessian.program.equations)}.values())
+    except es.EinstanError:  # no second derivative: it does not depend on that, or an integer is read
+        hessian = None
+
+    def slopes(arrays: dict[str, Any]) -> Any:
+        return compiled({str(n): arrays[str(n)] for n in compiled.inputs})[str(of)]
+
+    def curvature(arrays: dict[str, Any]) -> Any:
+        return np.asarray(hessian({n: a for n, a in arrays.items() if n in map(str, program.inputs)}).dense())
+
+    found = []
+    for shift, scale in settings(str(program)):
+        arrays = dict(case.arrays)
+        arrays[case.wrt] = arrays[case.wrt] * scale + shift
+        row: dict[str, Any] = {"group": case.group, "row": case.name, "shift": shift, "scale": scale}
+        for way, run, made, name in (
+            ("gradient", slopes, whole, of),
+            *((("hessian", curvature, curved, hessian.equation.name),) if hessian is not None else ()),
+        ):
+            try:
+                with np.errstate(all="ignore"), within(limit):
+                    row[way] = lost(made, name, arrays, run(arrays))
+            except (ArithmeticError, es.EinstanError, TooLongError) as error:  # no value there, or none in that time
+                row[way], row["why"] = None, type(error).__name__
+        found.append(row)
     return found
+
+
+def all_measured(options: Any) -> list[dict[str, Any]]:
+    groups = {
+        "formula": formulas(options.quick), "layer": layers(options.quick), "breadth": breadth(options.quick),
+        "program": programs(options.quick, options.programs, options.seed),
+    }  # fmt: skip
+    cases = [case for group, made in groups.items() if group in (options.only or groups) for case in made]
+    found = []
+    with common.progress(len(cases), "digits") as done:
+        for case in cases:
+            try:
+                found += measured(case, options.limit)
+            except Exception as error:  # a derivative that is refused says so elsewhere
+                print(f"left out: {case.group} {case.name}: {type(error).__name__}: {error}".splitlines()[0])
+            done(case.name)
+    return found
+
+
+def worst(rows: list[dict[str, Any]], way: str) -> float | None:
+    return max((row[way] for row in rows if row.get(way) is not None), default=None)
+
+
+def shown(number: float | None) -> str:
+    return "–" if number is None else f"{number:.2g}"
+
+
+def is_lost(row: dict[str, Any]) -> bool:
+    return any((row.get(way) or 0) > FACTOR for way in ("gradient", "hessian"))
+
+
+PAGE = """\
+# Digits of derivatives
+
+How many digits are left of a gradient and of a Hessian where data are shifted far from zero, or scaled? Every formula
+of three tables (`benchmarks/bench_digits.py`, the layers, [breadth.md](breadth.md)) and random programs of
+`tests/routes` are derived, run in float64, and compared with the same derivative in 50 digits, at data shifted by 0,
+1e3 and 1e6 and scaled by 1e-4 and 1e4 (10 where exponentials are taken). The number is the largest error over the
+*floor*: how far the exact answer moves where every input moves by half a unit in the last place (the largest of three
+such moves, one way or the other for each entry), and not less than half a unit in the last place of the largest entry.
+Nobody can do better than about 1, since inputs are rounded; these should stay below 100. Points at which the
+derivative has no value, or where 50 digits take more than some seconds, are left out.
+
+{counts}
+
+| | what | shift | scale | gradient | Hessian |
+|---|---|---:|---:|---:|---:|
+{rows}
+
+Of layers and breadth, formulas and programs the worst of each is shown, and every one that loses more than 100.
+
+*Written by `python benchmarks/bench_digits.py --page docs/digits.md`.*
+"""
+
+
+def page(found: list[dict[str, Any]]) -> str:
+    groups = list(dict.fromkeys(row["group"] for row in found))
+    counts, rows = [], []
+    for group in groups:
+        own = [row for row in found if row["group"] == group]
+        count = sum(row.get(way) is not None for row in own for way in ("gradient", "hessian"))
+        bad = sum(map(is_lost, own))
+        counts.append(f"- {group}: {len({row['row'] for row in own})} rows, {count} comparisons, {bad} above 100")
+        for name in dict.fromkeys(row["row"] for row in own):
+            of = [row for row in own if row["row"] == name]
+            top = max(of, key=lambda row: max(row.get("gradient") or 0, row.get("hessian") or 0))
+            chosen = [row for row in of if is_lost(row)] or ([top] if group != "program" else [])
+            rows += [
+                f"| {group} | {name} | {row['shift']:g} | {row['scale']:g} | {shown(row.get('gradient'))}"
+                f" | {shown(row.get('hessian'))} |"
+                for row in chosen
+            ]
+    return PAGE.format(counts="\n".join(counts), rows="\n".join(rows))
 
 
 def run() -> int:
     parser = common.arguments(__doc__ or "", "python benchmarks/bench_digits.py --json digits.json")
+    parser.add_argument("--programs", type=int, default=200, help="how many random programs")
+    parser.add_argument("--seed", default="digits", help="of the random programs")
+    parser.add_argument("--only", action="append", help="formula, layer, breadth or program; may be repeated")
+    parser.add_argument("--limit", type=float, default=10.0, help="seconds for the loops of one comparison")
+    parser.add_argument("--page", type=Path, help="write the table as a page")
     options = parser.parse_args()
     common.limit_threads(options.threads)
     record = common.machine()
     print(common.one_line(record))
-    rows = [row for row in ROWS if not options.quick or row[0] in QUICK]
-    found = []
-    with common.progress(len(rows), "digits") as done:
-        for row in rows:
-            found += measured(row)
-            done(row[0])
-    columns = ("formula", "shift", "scale", "gradient", "Hessian")
+    found = all_measured(options)
+    columns = ("of", "formula", "shift", "scale", "gradient", "Hessian")
     common.table("error over what rounded inputs make unavoidable", columns, [
-        (each["row"], f"{each['shift']:g}", f"{each['scale']:g}", f"{each['gradient']:.2g}", f"{each['hessian']:.2g}")
+        (each["group"], each["row"], f"{each['shift']:g}", f"{each['scale']:g}", shown(each.get("gradient")),
+         shown(each.get("hessian")))
         for each in found
     ])  # fmt: skip
-    bad = [each for each in found if max(each["gradient"], each["hessian"]) > FACTOR]
+    bad = [each for each in found if is_lost(each)]
     for each in bad:
-        print(f"lost: {each['row']} at shift {each['shift']:g}, scale {each['scale']:g}")
+        print(f"lost: {each['group']} {each['row']} at shift {each['shift']:g}, scale {each['scale']:g}")
+    for group in dict.fromkeys(each["group"] for each in found):
+        own = [each for each in found if each["group"] == group]
+        largest = ", ".join(f"{way} {shown(worst(own, way))}" for way in ("gradient", "hessian"))
+        print(f"{group}: {len(own)} points, {largest}")
+    if options.page:
+        options.page.write_text(page(found), "utf-8")
     common.write_json(options.json, "digits", record, {"rows": found, "factor": FACTOR})
     return int(bool(bad))
 

@@ -81,6 +81,18 @@ def test_a_wrong_answer_of_a_framework_is_refused(script, case, contender):
     assert answer.stderr.splitlines()[-1].startswith(f"refused: {contender}: "), answer.stderr
 
 
+@pytest.mark.slow
+def test_digits_are_counted_and_shown_on_a_page(tmp_path):
+    answer = run(
+        "bench_digits", "--quick", "--json", str(tmp_path / "digits.json"), "--page", str(tmp_path / "page.md")
+    )
+    assert answer.returncode == 0, answer.stderr + answer.stdout  # nothing is lost
+    written = json.loads((tmp_path / "digits.json").read_text("utf-8"))["results"]
+    assert {row["group"] for row in written["rows"]} == {"formula", "layer", "breadth", "program"}
+    assert max(row["gradient"] or 0 for row in written["rows"]) < written["factor"]
+    assert "| layer | layer_norm, X |" in (tmp_path / "page.md").read_text("utf-8")
+
+
 class Scripted:
     """A worker that answers as it is told, and writes down what it was asked."""
 

@@ -22,7 +22,7 @@ from einstan.calculus.overflows import Overflows, may_be_zero, share
 from einstan.calculus.partial import inlined
 from einstan.calculus.simplify import simplify_product, simplify_reduce, simplify_sum
 from einstan.language.index import Affine, Index, fresh_name, lowered, slot
-from einstan.language.node import Node, fold, holds
+from einstan.language.node import Node, fold, holds, preorder
 from einstan.language.term import (
     ONE,
     ZERO,
@@ -204,7 +204,7 @@ class _Measure:
         """The largest exponent, also where nothing counts; it has a name where it is long to read."""
         if applies(largest, "log"):
             largest = Apply("maximum", (largest, LOWEST))
-        if size(largest) <= SHORT:
+        if size(largest) <= SHORT or not all(map(_is_plain, preorder(largest))):
             return largest
         if largest not in self.largest:
             self.largest[largest] = self.named(largest, "largest1")
@@ -215,8 +215,9 @@ class _Measure:
         if part.scale is ZERO:
             return ZERO
         weights = [factor for factor in _factors(part.rest) if self.weighs(factor)]
-        brackets = (weight for weight in weights if isinstance(weight, Iverson))
-        return simplify_sum((simplify_product((*brackets, part.scale)), *map(_where_it_counts, weights)))
+        brackets = [weight for weight in weights if isinstance(weight, Iverson)]
+        guarded = (w if isinstance(w, Iverson) else mul((*brackets, w)) for w in weights)  # a read may need its guard
+        return simplify_sum((simplify_product((*brackets, part.scale)), *map(_where_it_counts, guarded)))
 
     def weighs(self, factor: Expr) -> bool:
         if isinstance(factor, Iverson):
@@ -245,6 +246,11 @@ def _shares(parts: Sequence[_Parts]) -> Sequence[_Parts]:
 
 def _factors(expr: Expr) -> tuple[Expr, ...]:
     return expr.factors if isinstance(expr, Mul) else () if expr is ONE else (expr,)
+
+
+def _is_plain(node: Node) -> bool:
+    """Whether this is read wherever it stands: a slot with arithmetic may need the guards around it."""
+    return not isinstance(node, Indexed) or all(form.index is not None for form in node.slots)
 
 
 def _where_it_counts(weight: Expr) -> Expr:

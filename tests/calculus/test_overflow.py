@@ -76,3 +76,33 @@ def test_what_is_summed_apart_has_no_table_of_pairs():
 def test_a_program_without_such_quotients_is_run_as_it_is():
     program = es.Program("E[i] = exp(x[i])\nL = sum[I](E[I] w[I]) / sum[I](w[I])")
     assert "max" not in program.source()
+
+
+def test_a_weight_that_is_read_under_a_guard_keeps_it():
+    """Adam divides by the root of a square of exponentials, and the gradient in y reads x where a guard allows it."""
+    text = """
+        e[j] = sum[J](y[2j+J+1] x[J])
+        H[i] = exp(e[I] u[I,i])
+        U[n] = pad(H[n+1]) where |n| = |H.0|
+        L = mean[P](U[P]^2)
+    """
+    params = {"y": np.array([1.0, -1.0, 0.5, 0.25]), "x": np.array([-0.2]), "u": np.array([[-1.0, 1.0], [-1.5, 1.0]])}
+    net, adam = es.Network(text, parameters=dict.fromkeys(params, "zeros")), es.Adam(0.1)
+    step = net.value_and_grad("L")
+    loss, gradients = step.compile()(params)
+    updated = step.compile(update=adam)(params, adam.init(params))
+    assert updated[0] == pytest.approx(loss, rel=1e-14)
+    for name, value in params.items():  # the first step of Adam is the rate, in the direction of the gradient
+        expected = value - 0.1 * gradients[name] / (np.abs(gradients[name]) + 1e-8)
+        np.testing.assert_allclose(updated[1][name], expected, rtol=1e-12)
+
+
+def test_a_logit_of_minus_infinity_has_the_weight_zero():
+    z, V = np.array([-np.inf, 1.0, 2.0]), np.array([0.3, -1.2, 0.5])
+    share = 1 / (1 + np.exp(-1.0))
+    slope = share * (1 - share) * 1.7
+    for text in ("S[k] = softmax[k](z[k])", "E[k] = exp(z[k])\ns = sum[K](E[K])\nS[k] = E[k] / s"):
+        program = es.Program(f"{text}\nL = V[K] S[K]")
+        assert program.compile(outputs=["L"])(z=z, V=V)["L"] == pytest.approx(-1.2 * (1 - share) + 0.5 * share)
+        gradient = program.backward("L", ["z"]).compile(outputs=["dz"])(z=z, V=V)["dz"]
+        np.testing.assert_allclose(gradient, [0, -slope, slope], rtol=1e-14)
