@@ -36,7 +36,7 @@ from einstan.library.kinks import Kink, compared_by_equality, convention_at_zero
 from einstan.library.part import Part, chosen_partial
 from einstan.machine.draws import has_gaps
 from einstan.machine.points import has_kinks
-from einstan.machine.verify import Comparison, compare, one_sided, pasted, short
+from einstan.machine.verify import Comparison, compare, one_sided, pasted, told_apart
 
 POINTS = 20  # where a claim that is not proved has to hold
 AT_KINKS = 100  # more of them where entries are equal by chance, which is one in nine for two
@@ -359,7 +359,7 @@ def worded(found: Judgement) -> Outcome:
         outcome = replace(outcome, reason=f"equal but where the {side} side has no value: {numbers.reason}")
     if found.verdict in ("refuted", "kink") and numbers is not None:
         arrays = {name: pasted(value) for name, value in numbers.arrays.items()}
-        example = Counterexample(numbers.sizes, arrays, numbers.at, short(numbers.left), short(numbers.right))
+        example = Counterexample(numbers.sizes, arrays, numbers.at, *told_apart(numbers.left, numbers.right))
         return replace(outcome, counterexample=example)
     return outcome
 

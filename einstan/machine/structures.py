@@ -343,7 +343,7 @@ def _positive_sums(facts: list[Fact], drawn: Tensor, generator: random.Random) -
         for offsets in _slices(drawn.shape, own.axes):
             known = sum(result.flat[o] for o in offsets)
             for o in offsets:
-                result.flat[o] = result.flat[o] * total / known
+                result.flat[o] = result.flat[o] * total / known if known else total / len(offsets)
         return result
     axes = tuple(k for own in sums for k in own.axes)
     if (

@@ -34,6 +34,7 @@ from einstan.machine.points import (
 from einstan.machine.sampling import ABSOLUTE, Point, Sampler, Values
 
 LARGEST_LOOP, LONG_LOOP = 200_000, 20_000  # steps: beyond the second, smaller extents are preferred
+SHOWN = 12  # digits of a number, unless more of them tell two apart
 FINE_POINTS = 3  # at which agreement in 50 digits is looked at in 300
 ONE_SIDED = 9  # points at which a side may have no value
 FAR_POINTS = 15  # off the beaten track
@@ -71,7 +72,8 @@ class Comparison:
             return f"undecided: {self.reason}"
         lines = [f"{name} = {pasted(value)}" for name, value in self.arrays.items()]
         where = ", ".join(f"{name} = {value}" for name, value in self.at.items())
-        lines.append((f"at {where}: " if where else "") + f"left {short(self.left)}, right {short(self.right)}")
+        left, right = told_apart(self.left, self.right)
+        lines.append((f"at {where}: " if where else "") + f"left {left}, right {right}")
         return "\n".join(lines)
 
 
@@ -300,15 +302,28 @@ def pasted(value: Any) -> str:
     return short(value)
 
 
-def short(value: Number) -> str:
+def short(value: Number, digits: int = SHOWN) -> str:
     """A number for a report: a fraction where it is short, else twelve digits; 0 where 50 digits cannot tell."""
     if value != value:
         return "no value"
     if isinstance(value, Fraction) and len(str(value)) <= 12:
         return str(value)
-    with localcontext(context()) as digits:
-        digits.prec = 12
+    return _rounded(value, digits)
+
+
+def _rounded(value: Number, digits: int) -> str:
+    with localcontext(context()) as carried:
+        carried.prec = digits
         rounded = decimal(value).normalize()
-    if rounded.copy_abs() <= ABSOLUTE:
+    if digits == SHOWN and rounded.copy_abs() <= ABSOLUTE:
         return "0"
     return f"{rounded:f}" if -6 <= rounded.adjusted() <= 15 else f"{rounded:e}"
+
+
+def told_apart(left: Number, right: Number) -> tuple[str, str]:
+    """Two numbers for a report, in as many digits as tell them apart."""
+    if left != left or right != right:
+        return short(left), short(right)
+    enough = (d for d in (SHOWN, 30, 60, 120) if _rounded(left, d) != _rounded(right, d))
+    digits = next(enough, 300)
+    return short(left, digits), short(right, digits)

@@ -212,6 +212,7 @@ FALSE = """
     S[n,c] = softmax[c](Z[n,c]) ; L = -1/|N| sum[N](log(S[N,t[N]])) ; claim dL/dZ[n,c] = S[n,c] - δ[t[n],c]
 """
 TRUE = """
+    assume 1[P[i,j] >= 0] = 1 ; assume sum[J](P[i,J]) = 1 ; claim abs(P[i,j]) + relu(-P[i,j]) = P[i,j]
     claim sin(x[i]) / x[i] = sin(x[i]) x[i]^-1
     claim abs(x[i]) sign(x[i]) = x[i]
     claim sign(x[i])^2 abs(x[i]) = abs(x[i])

@@ -9,7 +9,7 @@ from einstan.calculus.program import Program
 from einstan.language import parse, parse_document
 from einstan.language.scope import parse_expression
 from einstan.machine import counterexamples
-from einstan.machine.verify import compare, short
+from einstan.machine.verify import compare, short, told_apart
 
 
 def verdict(left, right, definitions="", **options):
@@ -163,3 +163,17 @@ def test_what_floats_find_smaller_is_looked_at_exactly(monkeypatch: pytest.Monke
     found = compare(parse_expression("x[i] y[i]"), parse_expression("x[i]"))
     assert found.verdict == right.verdict == "differ"
     assert found.left != found.right
+
+
+NUMBERS = [
+    (Fraction(3, 2), Fraction(5, 2), ("3/2", "5/2")),
+    (Fraction(3, 2) + Fraction(1, 10**20), Fraction(3, 2), ("1.50000000000000000001", "3/2")),
+    (Decimal("2.7e-174"), Fraction(0), ("2.7e-174", "0")),
+    (Decimal(1) / 3, Fraction(1, 2), ("0.333333333333", "1/2")),
+    (Fraction(1), float("nan"), ("1", "no value")),
+]
+
+
+@pytest.mark.parametrize(("left", "right", "texts"), NUMBERS)
+def test_numbers_that_differ_are_shown_in_digits_that_do(left, right, texts):
+    assert told_apart(left, right) == texts
