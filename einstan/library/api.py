@@ -105,7 +105,7 @@ class Equation(term.Equation, Composable):
         return self.program.compile(**options)
 
     def source(self, sizes: Mapping[str, int] | None = None, **options: Any) -> str:
-        """The NumPy code that `compile` makes; it runs on its own."""
+        """The NumPy code that `compile` makes; it runs on its own, and allocates without asking what is free."""
         return self.program.source(sizes, **options)
 
     def __call__(self, *positional: Any, **arrays: Any) -> Any:
@@ -400,7 +400,7 @@ class Program(calculus.Program):
         return compile(runnable(self._for(outputs)), outputs, context=self.known, given=self.given, **options)
 
     def source(self, sizes: Mapping[str, int] | None = None, **options: Any) -> str:
-        """The NumPy code that `compile` makes; it runs on its own."""
+        """The NumPy code that `compile` makes; it runs on its own, and allocates without asking what is free."""
         return self.compile(**options).source(sizes)
 
     def _outputs(self, options: dict[str, Any]) -> Iterable[Name]:

@@ -382,7 +382,8 @@ class Compiled:
         """The code as text; it runs on its own, and refuses arrays that it was not made for.
 
         Without sizes it is that of the latest call, for arrays of its shapes and dtypes; before the first call it takes
-        arrays of all sizes, but for those that were given.
+        arrays of all sizes, but for those that were given.  It does not look at what memory is free, as a call does:
+        what does not fit is NumPy's MemoryError.
         """
         shown = self._shown
         latest = shown._latest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from einstan.language.term import ONE, Const
+from einstan.language.term import ONE, Add, Apply, Const, Expr, Extent, Mul
 from einstan.machine.arena import Buffer
 from einstan.machine.loop_nest import Part, Rows
 from einstan.machine.lower import as_matrices
@@ -26,6 +26,31 @@ POWERS = {2: "({0} * {0})", 3: "({0} * {0} * {0})", -1: "(F(1) / {0})"}
 
 class FusedRules(Specialised):
     """The rules for single entries; `Fused` puts them into loops."""
+
+    def number(self, node: Expr, constant: bool = False) -> str:
+        """Integers of compiled code wrap around where Python's grow: what could is written as the number that it is."""
+        text = super().number(node, constant)
+        return text if self._bits(node) < 62 else self._float(node)
+
+    def _float(self, node: Expr) -> str:
+        value = self.evaluate(node)
+        return repr(float(value)) if math.isfinite(value) else f'float("{value}")'
+
+    def _bits(self, node: Expr) -> float:
+        """How many bits the largest integer can have that is met on the way to a number of sizes."""
+        match node:
+            case Const(value=value):
+                return math.log2(max(abs(value.numerator), value.denominator)) if value else 0.0
+            case Extent():
+                return math.log2(max(1.0, abs(self.evaluate(node))))
+            case Mul(factors=factors):
+                return sum(map(self._bits, factors))
+            case Add(terms=terms):
+                return max(map(self._bits, terms)) + math.log2(len(terms))
+            case Apply(function="pow", arguments=(base, Const(value=exponent))):
+                return float(self._bits(base) * max(1, abs(exponent)))
+            case _:
+                return max(map(self._bits, node.children), default=0.0)  # type: ignore[arg-type]
 
     def start(self, gemm: bool) -> None:
         self.gemm = gemm

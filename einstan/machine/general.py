@@ -113,7 +113,10 @@ class General(Emitter):
             case Apply(function="pow", arguments=(base, Const(value=exponent))):
                 if exponent == -1:
                     return f"1 / {self.divisor(base)}"
-                return f"{bracketed(self.number(base))} ** {bracketed(exact_text(exponent))}"
+                text = f"{bracketed(self.number(base))} ** {bracketed(exact_text(exponent))}"
+                if exponent <= 16:  # 63 bits each are less than the largest float
+                    return text
+                return f"float(np.float64({self.number(base)}) ** {bracketed(exact_text(exponent))})"
             case Apply(function=function, arguments=arguments):
                 template = UFUNCS[function]
                 if template.split("(")[0] in HELPERS:
