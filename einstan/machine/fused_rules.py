@@ -48,7 +48,7 @@ class FusedRules(Specialised):
             case Add(terms=terms):
                 return max(map(self._bits, terms)) + math.log2(len(terms))
             case Apply(function="pow", arguments=(base, Const(value=exponent))):
-                return float(self._bits(base) * max(1, abs(exponent)))
+                return self._bits(base) * max(1.0, abs(float(exponent)))
             case _:
                 return max(map(self._bits, node.children), default=0.0)  # type: ignore[arg-type]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -133,27 +134,21 @@ class Place:
         for at, p in enumerate(parameters):
             if p.kind is p.VAR_KEYWORD:
                 for key in KEYWORDS:
-                    yield (
-                        f"{self.name}({key}=)",
-                        lambda key=key: self.call(*self.positional, **{**self.named, key: make()}),
-                    )
+                    yield f"{self.name}({key}=)", partial(self._keyword, key, make)
             elif p.kind is p.VAR_POSITIONAL:
-                yield f"{self.name}(*{p.name})", lambda: self.call(*self.positional, make(), **self.named)
-            elif p.name in self.named or at >= len(self.positional):
-                yield f"{self.name}({p.name})", lambda p=p: self._named(p, make)
+                yield f"{self.name}(*{p.name})", partial(self._position, len(self.positional), make)
+            elif p.kind is p.POSITIONAL_ONLY or at < len(self.positional):
+                yield f"{self.name}({p.name})", partial(self._position, at, make)
             else:
-                given = list(self.positional)
-                yield (
-                    f"{self.name}({p.name})",
-                    lambda at=at, given=given: self.call(*given[:at], make(), *given[at + 1 :], **self.named),
-                )
+                yield f"{self.name}({p.name})", partial(self._keyword, p.name, make)
         needed = [p for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
         yield f"{self.name}(all)", lambda: self.call(**{p.name: make() for p in needed})
 
-    def _named(self, parameter: inspect.Parameter, make: Callable[[], Any]) -> Any:
-        if parameter.kind is parameter.POSITIONAL_ONLY:
-            return self.call(*self.positional, make(), **self.named)
-        return self.call(*self.positional, **{**self.named, parameter.name: make()})
+    def _keyword(self, name: str, make: Callable[[], Any]) -> Any:
+        return self.call(*self.positional, **{**self.named, name: make()})
+
+    def _position(self, at: int, make: Callable[[], Any]) -> Any:
+        return self.call(*self.positional[:at], make(), *self.positional[at + 1 :], **self.named)
 
     def good(self) -> Any:
         return self.call(*self.positional, **self.named)
@@ -260,7 +255,7 @@ class Walk:
             if inspect.isfunction(held) or isinstance(held, classmethod | staticmethod):
                 self._called(name, getattr(value, attribute))
             elif isinstance(held, property) or hasattr(held, "func"):
-                self.properties[name] = lambda value=value, attribute=attribute: getattr(value, attribute)
+                self.properties[name] = partial(getattr, value, attribute)
                 try:
                     self._seen(getattr(value, attribute))
                 except Exception as error:
