@@ -130,6 +130,7 @@ def written_out(name: str, problem: Problem, answer: Any) -> Any:
 class Hessians(Contest):
     columns = ("ns / entry", "jax / this", "this / by hand", "target")
     needs = NEEDS
+    ours = (OURS, FACTORED)
     turn, rounds, budget = 0.02, 300, 4.0
 
     def cases(self) -> Sequence[Case]:

@@ -19,7 +19,7 @@ from einstan.library.factored_dense import dense, dtype_of
 from einstan.library.factored_parts import Part, collected, contracted, merged, subscripts
 from einstan.library.labelled import Labels
 from einstan.library.symmetric import mended
-from einstan.machine.memory import available_memory, human_bytes
+from einstan.machine.memory import available_memory, fits, human_bytes
 
 if TYPE_CHECKING:
     from einstan.language.term import Equation as TermEquation
@@ -181,8 +181,10 @@ class FactoredTensor:
 
     def refuse_large(self, limit: int | None = None, out: np.ndarray | None = None) -> None:
         """The error for a dense form that would not fit."""
+        if out is not None or (limit is None and fits(self.dense_nbytes)):
+            return
         allowed = available_memory() if limit is None else limit
-        if out is None and self.dense_nbytes > allowed:
+        if self.dense_nbytes > allowed:
             raise DataError(
                 f"the dense form needs {human_bytes(self.dense_nbytes)}, and {human_bytes(allowed)} are free",
                 inferred=f"factored it is held in {human_bytes(self.nbytes)}: {self!r}",
