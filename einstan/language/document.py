@@ -8,16 +8,20 @@
     given S(Z[N,J])                     # S is any differentiable function of Z, without a formula
     convention relu'(x) = 1[x >= 0]     # another partial where a function has no derivative
     ---                                 # a new part, with definitions of its own
+    dL/dx[i] = g[J] A[J,i] = b[i]       # a chain claims each of its steps
 
-A statement goes on in the next line while a bracket is open, or where the next line is indented.
+A word may begin with a capital and end with a colon.  A statement goes on where the next line is indented, and while a
+bracket is open, unless the next line is an equation by itself.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
+from einstan.language.cursor import Cursor
 from einstan.language.dims import localised
 from einstan.language.errors import EinstanError, NotationError, ProgramError, ScopeError
 from einstan.language.functions import FUNCTIONS, SPELLINGS
@@ -30,7 +34,8 @@ from einstan.language.syntax import read_relation
 from einstan.language.term import Equation, Expr, Indexed, Mul, Partial, Sum, tensors
 
 WORDS = ("claim", "refute", "assume", "given", "convention")
-_WORD = re.compile(rf"({'|'.join(WORDS)})\s+")
+_WORD = re.compile(rf"({'|'.join(WORDS)})(?:\s*:\s*|\s+)", re.IGNORECASE)
+_EQUATION = re.compile(r"[^\W\d][^=<>!]*\s=\s")
 _DEFINED = re.compile(r"\s*(\w)\b\s*=")
 _NAME = re.compile(r"(?<![/\w.])(?<!/ )[^\W\d_]\w*")  # what stands behind a slash may be part of a derivative
 _RULE = re.compile(r"-{3,}")
@@ -94,8 +99,8 @@ class Convention:
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement: ``kind`` is ``equation``, one of `WORDS`, ``rule`` for the line between two parts, or ``note`` for
-    a line that has only a comment.
+    """One statement: ``kind`` is ``equation``, one of `WORDS`, ``rule`` for the line between two parts, ``note`` for a
+    line that has only a comment, or ``unreadable``, with the ``error``.
 
     ``line`` counts from 1; ``text`` is the source without its comment.
     """
@@ -105,8 +110,16 @@ class Statement:
     line: int
     text: str = ""
     comment: str = ""
+    error: EinstanError | None = None
+
+    @property
+    def code(self) -> str:
+        """The source in one line, without the word in front of it."""
+        return " ".join(_WORD.sub("", self.text, count=1).split())
 
     def __str__(self) -> str:
+        if self.error is not None:
+            return self.text
         word = f"{self.kind} " if self.kind in WORDS else ""
         if self.kind == "claim" and isinstance(self.content, Claim) and _is_partial(self.content):
             word = ""
@@ -148,18 +161,26 @@ class Document:
         return tuple(s.content for s in self.statements if s.kind == kind and isinstance(s.content, Claim))
 
 
-def parse_document(text: str, known: Collection[str] = (), gradients: bool = False) -> Document:
-    """The statements of a text.  Errors are those of its statements, with the line in front.
+def parse_document(
+    text: str, known: Collection[str] = (), gradients: bool = False, forgiving: bool = False
+) -> Document:
+    """The statements of a text.  Errors are those of its statements, with the line in front; where the reading is
+    ``forgiving``, such a line is a statement that says so.
 
     With ``gradients`` equations may define them, ``dX`` where there is an X; whoever asks checks that they are what
     they are called (`collisions`).
     """
     statements: list[Statement] = []
     first: dict[str, int] = {}
+
+    def refused(error: EinstanError, line: int, code: str, comment: str) -> None:
+        if not forgiving:
+            raise at_line(error, line) from None
+        statements.append(Statement("unreadable", None, line, code, comment, error))
+
     lines = list(logical_lines(text.removeprefix("\ufeff")))  # a byte-order mark, which some editors write
     if not text.isascii():  # letters of one line are compared with those of the others
-        normal("\n".join(code for _, code, _ in lines))
-        lines = [(line, normal(code), comment) for line, code, comment in lines]
+        lines = list(_in_normal_form(lines, refused))
     names = set(known) | {name for _, code, _ in lines for name in _NAME.findall(code)}
     names -= undeclared(names - set(known), [code for _, code, _ in lines])
     for line, code, comment in lines:
@@ -171,18 +192,40 @@ def parse_document(text: str, known: Collection[str] = (), gradients: bool = Fal
             first = {}
             continue
         try:
-            statement = read_statement(code, line, comment, names)
-            if isinstance(statement.content, Equation | Given):
-                check_definition(statement, first)
+            for statement in read_statements(code, line, comment, names, first):
+                if isinstance(statement.content, Equation | Given):
+                    check_definition(statement, first)
+                statements.append(statement)
         except EinstanError as error:
-            raise at_line(error, line) from None
-        statements.append(statement)
-    document = Document(tuple(statements))
-    if not gradients:
-        for part in document.parts:
-            for statement in collisions(part, known):
-                refuse_collision(statement)
-    return document
+            refused(error, line, code, comment)
+    document = Document(tuple(sorted(statements, key=lambda statement: statement.line)))
+    if gradients:
+        return document
+    refusals = {id(s): s for part in document.parts for s in collisions(part, known)}
+    if refusals and not forgiving:
+        raise collided(next(iter(refusals.values())))
+    return Document(tuple(unreadable(s, collided(s)) if id(s) in refusals else s for s in document.statements))
+
+
+Line = tuple[int, str, str]
+
+
+def _in_normal_form(lines: Sequence[Line], refused: Callable[[EinstanError, int, str, str], None]) -> Iterator[Line]:
+    """The lines as they are read; one with a letter that looks like another one's is refused."""
+    before = ""
+    for line, code, comment in lines:
+        try:
+            normal(f"{before}\n{code}")
+        except EinstanError as error:
+            refused(error, line, code, comment)
+        else:
+            before = f"{before}\n{code}" if not code.isascii() or not before else f"{before} {code}"
+            yield line, normal(code), comment
+
+
+def unreadable(statement: Statement, error: EinstanError) -> Statement:
+    """The statement as one that cannot be read."""
+    return Statement("unreadable", None, statement.line, statement.text, statement.comment, error)
 
 
 def undeclared(names: Collection[str], codes: Collection[str]) -> set[str]:
@@ -210,7 +253,8 @@ def logical_lines(text: str) -> Iterator[tuple[int, str, str]]:
     comments: list[str] = []
     for position, line in enumerate(text.splitlines(), start=1):
         body, _, comment = line.partition("#")
-        goes_on = bool(code) and bool(body.strip()) and (body[0].isspace() or _is_open(code))
+        open_bracket = _is_open(code) and not _EQUATION.match(body)
+        goes_on = bool(code) and bool(body.strip()) and (body[0].isspace() or open_bracket)
         if code and not goes_on and not (_is_open(code) and not body.strip()):
             yield number, code, "; ".join(comments)
             code, comments = "", []
@@ -230,10 +274,43 @@ def _is_open(code: str) -> bool:
     return sum(code.count(mark) for mark in "([{") > sum(code.count(mark) for mark in ")]}")
 
 
-def read_statement(code: str, line: int, comment: str, known: Collection[str]) -> Statement:
+def read_statements(
+    code: str, line: int, comment: str, known: Collection[str], defined: Collection[str] = ()
+) -> Iterator[Statement]:
+    """The statement of a line, or of a chain ``a = b = c`` those of its steps; the first may define a tensor."""
     word = _WORD.match(code)
-    kind = word.group(1) if word else "equation"
-    body = code[word.end() :] if word else code
+    start = word.end() if word else 0
+    kind = word.group(1).lower() if word else "equation"
+    sides = chained(code[start:]) if kind in ("equation", "claim", "refute") else []
+    if len(sides) < 3:
+        yield read_statement(kind, code, start, line, comment, known)
+        return
+    for left, right in pairwise(sides):
+        text, head = f"{left} = {right}", left is sides[0]
+        step = read_statement(kind if head else "claim", text, 0, line, comment if head else "", known)
+        if step.kind == "equation" and _name_of(step) in defined:
+            step = read_statement("claim", text, 0, line, comment, known)
+        yield step
+
+
+def chained(text: str) -> list[str]:
+    """The sides of ``a = b = c``."""
+    if text.count("=") < 2:
+        return [text]
+    sides, depth, start = [], 0, 0
+    for token in Cursor(text).tokens:
+        if token.kind == "name" and token.text == "where" and not depth:
+            break
+        depth += {"[": 1, "(": 1, "{": 1, "]": -1, ")": -1, "}": -1}.get(token.text, 0) if token.kind == "mark" else 0
+        if token.kind == "mark" and token.text == "=" and not depth:
+            sides.append(text[start : token.start].strip())
+            start = token.end
+    return [*sides, text[start:].strip()]
+
+
+def read_statement(kind: str, code: str, start: int, line: int, comment: str, known: Collection[str]) -> Statement:
+    """One statement of a kind, whose relation begins at ``start``."""
+    body = code[start:]
     if kind == "given":
         return Statement(kind, read_given(body, known), line, code, comment)
     if kind == "convention":
@@ -313,14 +390,14 @@ def check_definition(statement: Statement, first: dict[str, int]) -> None:
     first[name] = statement.line
 
 
-def refuse_collision(statement: Statement) -> None:
+def collided(statement: Statement) -> EinstanError:
     """``dW`` is the gradient with respect to W where there is a W, so no equation may define it."""
     name = _name_of(statement)
     error = ProgramError(
         f"{name} is the gradient with respect to {name[1:]} and cannot be defined", text=statement.text,
         span=(0, len(name)), repair=(f"claim {statement.text}", "or give the tensor another name"),
     )  # fmt: skip
-    raise at_line(error, statement.line)
+    return at_line(error, statement.line)
 
 
 def at_line(error: EinstanError, line: int) -> EinstanError:

@@ -7,8 +7,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from textwrap import dedent
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 from einstan.language import parse_document, reading, sums_inside
 from einstan.language.arguments import checked
 from einstan.language.collecting import collecting_seldom
-from einstan.language.document import Claim, Convention, Document, Statement, at_line
+from einstan.language.document import Claim, Convention, Document, Statement, unreadable
 from einstan.language.errors import ClaimError, EinstanError
 from einstan.language.functions import FUNCTIONS
 from einstan.language.scope import parse_expression
@@ -24,9 +25,11 @@ from einstan.language.term import Equation
 from einstan.library.alike import Alike, Setting
 from einstan.library.claims import Outcome
 from einstan.library.part import Part, chosen_partial
+from einstan.library.slips import slip
 from einstan.machine.verify import compare
 
-MARKS = {"proved": "✓", "verified": "✓", "kink": "≈", "refuted": "✗", "undecided": "?"}
+MARKS = {"proved": "✓", "verified": "✓", "kink": "≈", "refuted": "✗", "undecided": "?", "unreadable": "!"}
+SELDOM = ("kink", "unreadable")  # of which a report speaks only where there are some
 SAID = {"kink": "equal but at kinks"}
 NOT_EXPRESSIBLE = "not expressible: "
 
@@ -56,6 +59,11 @@ class Line:
         return self.outcome.verdict in wanted
 
     @property
+    def problem(self) -> str:
+        """What is wrong with a line that cannot be read."""
+        return self.statement.error.problem if self.statement.error is not None else ""
+
+    @property
     def reading(self) -> str:
         """The statement with every sum written out, where one may ask for the place of a sum."""
         match self.statement.content:
@@ -68,10 +76,10 @@ class Line:
     def __str__(self) -> str:
         if self.outcome is None:
             return f"{self.number:4}    {'read as':9} {self.reading}"
-        code = " ".join(self.statement.text.removeprefix(f"{self.statement.kind} ").split())
+        code = self.statement.code
         comment = f"  # {self.statement.comment}" if self.statement.comment else ""
         word = self.outcome.verdict
-        lines = [f"{self.number:4}  {self.mark} {word:9} {code}{comment}"]
+        lines = [f"{self.number:4}  {self.mark} {word:{max(9, len(word))}} {code}{comment}"]
         if not self.holds:
             wanted = "it was expected to be wrong" if self.statement.kind == "refute" else ""
             lines += [f"{'':18}{wanted}"] if wanted else []
@@ -82,6 +90,8 @@ class Line:
         outcome = self.outcome
         if outcome is None:
             return []
+        if outcome.verdict == "unreadable":
+            return outcome.reason.splitlines()
         read = [f"read as:       {self.reading}"] if self.reading else []
         if outcome.verdict == "proved":
             return read
@@ -108,7 +118,7 @@ class Report:
 
     @property
     def claims(self) -> tuple[Line, ...]:
-        return tuple(line for line in self.lines if line.outcome is not None)
+        return tuple(line for line in self.lines if line.outcome is not None and not line.problem)
 
     @property
     def ok(self) -> bool:
@@ -119,9 +129,10 @@ class Report:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many claims are proved, verified, refuted, undecided, and if there are any, true but at a kink."""
-        found = Counter(line.outcome.verdict for line in self.claims if line.outcome)
-        return {verdict: found[verdict] for verdict in MARKS if verdict != "kink" or found[verdict]}
+        """How many claims are proved, verified, refuted, undecided, and if there are any, true but at a kink; and how
+        many lines cannot be read."""
+        found = Counter(line.outcome.verdict for line in self.lines if line.outcome)
+        return {verdict: found[verdict] for verdict in MARKS if verdict not in SELDOM or found[verdict]}
 
     @property
     def not_expressible(self) -> tuple[str, ...]:
@@ -180,9 +191,9 @@ def check(text: str, name: str = "") -> Report:
 
     A claim is a derivative (``dZ[n,j]/dX[m,p] = ...``, the total derivative through the definitions), a gradient
     (``claim dW[p,q] = ...``), or any equality of two expressions.  A line that begins with ``refute`` is expected to be
-    wrong.  Raises an `EinstanError` where the text is not a document.
+    wrong.  A line that cannot be read is a verdict of its own, and all others are judged without it.
     """
-    document = parse_document(dedent(text))
+    document = parse_document(dedent(text), forgiving=True)
     lines: list[Line] = []
     known = Alike()
     with collecting_seldom():
@@ -192,13 +203,44 @@ def check(text: str, name: str = "") -> Report:
 
 
 def _checked(document: Document, known: Alike) -> Iterable[Line]:
-    part, setting = Part(document), Setting(document)
+    document, part = _readable(document)
+    setting = Setting(document)
     for statement in document.statements:
-        content = statement.content
-        if isinstance(content, Convention):
-            _check_convention(statement, content)
-        judged = isinstance(content, Claim) and statement.kind in ("claim", "refute")
-        yield Line(statement, known.judge(content, part, setting) if judged and isinstance(content, Claim) else None)
+        content, outcome = statement.content, None
+        if statement.error is not None:
+            outcome = Outcome("unreadable", str(statement.error))
+        elif isinstance(content, Claim) and statement.kind in ("claim", "refute"):
+            asked = slip(statement, document, part)
+            outcome = Outcome("undecided", asked) if asked else known.judge(content, part, setting)
+        yield Line(statement, outcome)
+
+
+def _readable(document: Document) -> tuple[Document, Part]:
+    """The part as a program, without the statements that do not go together with those above them."""
+    statements = list(document.statements)
+    for place, statement in enumerate(statements):
+        if isinstance(statement.content, Convention):
+            try:
+                _check_convention(statement, statement.content)
+            except EinstanError as error:
+                statements[place] = unreadable(statement, error)
+    while True:
+        try:
+            return Document(tuple(statements)), Part(Document(tuple(statements)))
+        except EinstanError:
+            place = bisect_left(range(len(statements)), True, key=lambda k: _fails(statements[: k + 1]) is not None)
+            found = _fails(statements[: place + 1])
+            if found is None:
+                raise
+            statements[place] = unreadable(statements[place], found)
+
+
+def _fails(statements: Sequence[Statement]) -> EinstanError | None:
+    try:
+        Part(Document(tuple(statements)))
+    except EinstanError as error:
+        return error
+    return None
 
 
 def _check_convention(statement: Statement, convention: Convention) -> None:
@@ -209,13 +251,13 @@ def _check_convention(statement: Statement, convention: Convention) -> None:
     try:
         agree = compare(parse_expression(f"{derived} + 0 {parameter}"), parse_expression(f"{chosen} + 0 {parameter}"))
     except EinstanError as error:
-        raise at_line(error, statement.line) from None
+        raise error from None
     if not agree:
         problem = ClaimError(
             "a convention agrees with the derivative wherever there is one", text=statement.text,
             inferred=f"{convention.function}'({parameter}) = {derived}",
         )  # fmt: skip
-        raise at_line(problem, statement.line)
+        raise problem
 
 
 def _json(line: Line) -> dict[str, Any]:

@@ -31,6 +31,7 @@ RULES = {
     ".kink": "color: #6a5b00",
     ".refuted": "color: #b3261e",
     ".undecided": "color: #8a6100",
+    ".unreadable": "color: #b3261e",
     ".kind": "color: #8a93a6; font-weight: 400",
     ".formula": "overflow-x: auto; overflow-y: hidden; padding: 0.1rem 0",
     "math": f"font-family: {FONTS}; font-size: 1.1rem",
@@ -75,7 +76,7 @@ def _line(line: Line) -> str:
     else:
         mark = f'<span class="{outcome.verdict}">{line.mark} {outcome.verdict}</span>'
     comment = f'<div class="comment">{escape(statement.comment)}</div>' if statement.comment else ""
-    wrong = " wrong" if outcome is not None and outcome.verdict == "refuted" else ""
+    wrong = " wrong" if outcome is not None and outcome.verdict in ("refuted", "unreadable") else ""
     return (
         f'<div class="line{wrong}"><span class="number">{line.number}</span><span class="mark">{mark}</span>'
         f'<div><div class="formula">{typeset(statement)}</div>{comment}</div>{_details(line)}</div>'

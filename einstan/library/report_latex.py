@@ -18,7 +18,14 @@ HEAD = r"""\documentclass{article}
 \newenvironment{details}{\par\small\ttfamily\raggedright\hangindent=8em}{\par}
 \begin{document}
 """
-MARKS = {"proved": r"\checkmark", "verified": r"\checkmark", "kink": r"\approx", "refuted": r"\times", "undecided": "?"}
+MARKS = {
+    "proved": r"\checkmark",
+    "verified": r"\checkmark",
+    "kink": r"\approx",
+    "refuted": r"\times",
+    "undecided": "?",
+    "unreadable": "!",
+}
 _ESCAPED = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import PurePath
 
 from einstan.language.arguments import checked, require
-from einstan.library.check import MARKS, SAID, Line, Report
+from einstan.library.check import MARKS, SAID, SELDOM, Line, Report
 
 
 @checked
@@ -14,12 +14,12 @@ def table(reports: Iterable[Report]) -> str:
     """The table and its lists.  Every formula of a document is a definition, a claim or listed as not expressible."""
     given = list(reports)
     require("reports", given, list[Report])
-    lists = (*_refuted(given), *_at_kinks(given), *_verified(given), *_left_out(given))
+    lists = (*_unreadable(given), *_refuted(given), *_at_kinks(given), *_verified(given), *_left_out(given))
     return "\n".join([*_rows(given), "", *lists]).rstrip() + "\n"
 
 
 def _rows(reports: list[Report]) -> list[str]:
-    verdicts = [verdict for verdict in MARKS if verdict != "kink" or any("kink" in report.counts for report in reports)]
+    verdicts = [v for v in MARKS if v not in SELDOM or any(v in report.counts for report in reports)]
     head = ("text", "formulas", "definitions", *(SAID.get(v, v) for v in verdicts), "not expressible")
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     totals = [0] * (len(verdicts) + 3)
@@ -31,6 +31,14 @@ def _rows(reports: list[Report]) -> list[str]:
         name = PurePath(report.name)
         lines.append(f"| [{name.stem}]({name.name}) | " + " | ".join(map(str, numbers)) + " |")
     return [*lines, "| all | " + " | ".join(map(str, totals)) + " |"]
+
+
+def _unreadable(reports: list[Report]) -> list[str]:
+    lines = ["## Unreadable", ""]
+    for report in reports:
+        found = [line for line in report.lines if line.outcome and line.outcome.verdict == "unreadable"]
+        lines += [f"- {_place(report, line)}: `{_code(line)}`: {line.problem}" for line in found]
+    return [*lines, ""] if len(lines) > 2 else []
 
 
 def _refuted(reports: list[Report]) -> list[str]:
@@ -82,4 +90,4 @@ def _place(report: Report, line: Line) -> str:
 
 
 def _code(line: Line) -> str:
-    return " ".join(line.statement.text.removeprefix(f"{line.statement.kind} ").split())
+    return line.statement.code

@@ -1,0 +1,60 @@
+"""Slips of the pen: a claim that speaks of a name which is nowhere else, and nearly one that is, is asked about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from einstan.language.document import Claim, Document, Given, Statement
+from einstan.language.term import Equation, Name, Partial, tensors
+from einstan.library.part import Part
+
+
+def slip(claim: Statement, document: Document, part: Part) -> str:
+    """What to ask of a claim: ``dx[i] = ...`` where there is an X and no x.  A name that another line has too, or that
+    is near to none, is an input of its own."""
+    if not part.program.defined:
+        return ""
+    known = set(map(str, part.program.ranks))
+    names = known | {f"d{name}" for name in known}
+    for name in _names(claim):
+        if name in names or any(name in _names(other) for other in document.statements if other is not claim):
+            continue
+        close = sorted(other for other in names if near(name, other))
+        if close:
+            return f"{name} stands in no other line: did you mean {close[0]}? (an input of its own: given {name}(...))"
+    return ""
+
+
+def near(name: str, other: str) -> bool:
+    """Whether two names are one but for case, or for one letter of several."""
+    if name.lower() == other.lower():
+        return True
+    shorter, longer = sorted((name, other), key=len)
+    if len(shorter) < 3 or len(longer) > len(shorter) + 1 or shorter[0] != longer[0]:
+        return False
+    same = 0
+    while same < len(shorter) and shorter[same] == longer[same]:
+        same += 1
+    if not longer[same : same + 1].isalpha() or longer[same - 1] == "_":  # W_1 and W_2, W_q and W_k
+        return False
+    return shorter[same + (len(longer) == len(shorter)) :] == longer[same + 1 :]
+
+
+def _names(statement: Statement) -> set[str]:
+    match statement.content:
+        case Claim(lhs=lhs, rhs=rhs):
+            return set(_plain(tensors(lhs, rhs)))
+        case Equation(name=name, rhs=rhs):
+            return set(_plain((name, *tensors(rhs))))
+        case Given(lhs=lhs, arguments=arguments):
+            return set(_plain((lhs.tensor, *(argument.tensor for argument in arguments))))
+        case _:
+            return set()
+
+
+def _plain(names: Iterable[Name]) -> Iterable[str]:
+    for name in names:
+        if isinstance(name, Partial):
+            yield from (name.of, *(tensor for tensor, _ in name.wrt))
+        else:
+            yield name
