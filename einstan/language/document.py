@@ -203,7 +203,8 @@ def parse_document(
         return document
     refusals = {id(s): s for part in document.parts for s in collisions(part, known)}
     if refusals and not forgiving:
-        raise collided(next(iter(refusals.values())))
+        first_refused = next(iter(refusals.values()))
+        raise at_line(collided(first_refused), first_refused.line)
     return Document(tuple(unreadable(s, collided(s)) if id(s) in refusals else s for s in document.statements))
 
 
@@ -393,11 +394,10 @@ def check_definition(statement: Statement, first: dict[str, int]) -> None:
 def collided(statement: Statement) -> EinstanError:
     """``dW`` is the gradient with respect to W where there is a W, so no equation may define it."""
     name = _name_of(statement)
-    error = ProgramError(
+    return ProgramError(
         f"{name} is the gradient with respect to {name[1:]} and cannot be defined", text=statement.text,
         span=(0, len(name)), repair=(f"claim {statement.text}", "or give the tensor another name"),
     )  # fmt: skip
-    return at_line(error, statement.line)
 
 
 def at_line(error: EinstanError, line: int) -> EinstanError:

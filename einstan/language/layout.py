@@ -118,8 +118,9 @@ class Layout:
         self.explicit: set[Sum] = set()
         self.implicit: dict[Term, Sum] = {}
         self.origin: dict[Surface, Node] = {}
-        self.capitals: set[str] = set()  # that are numbers
-        self.bracketed: set[str] = set()  # numbers that would be taken for something else
+        self.below = 0  # how many lines this is below
+        self.capitals: set[str] = set()  # numbers there
+        self.bracketed: set[str] = set()  # those that would be taken for something else
 
     def lay(self, task: Task[Laid]) -> Laid:
         return run(task)
@@ -224,7 +225,9 @@ class Layout:
         base = factor.arguments[0]
         last = before[-1] if before else None
         behind_number = last is not None and isinstance(last[0], Number) and not last[1]
+        self.below += 1
         under = yield self.atom(base)
+        self.below -= 1
         merges = isinstance(under, Number) and (last is None or behind_number)
         if merges or (isinstance(under, Ref) and str(under.name).startswith("d")):  # dX/dY would be a derivative
             under = alone(under)
@@ -249,8 +252,9 @@ class Layout:
                 return (yield self.expression(node))
             case Indexed():
                 access = yield self.access(node)
-                if not node.slots and is_capital(str(node.tensor)):
-                    self.capitals.add(str(node.tensor))
+                if not self.below or node.slots or not is_capital(str(node.tensor)):
+                    return access
+                self.capitals.add(str(node.tensor))
                 return alone(access) if node.tensor in self.bracketed else access
             case Delta():
                 left = yield self.form(node.left)

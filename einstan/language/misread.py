@@ -10,12 +10,12 @@ Z_nj = X_nk W_kj       names, and no tensors with slots
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from einstan.language.errors import NotationError, Span
 from einstan.language.index import is_capital, lowered
 from einstan.language.occurrences import evidence
-from einstan.language.surface import Call, Expression, Minus, Number, Ref, Relation, Surface, alone, walk
+from einstan.language.surface import Call, Expression, Minus, Number, Ref, Relation, Surface, Term, alone, walk
 from einstan.language.tokens import Token, respelled
 
 TRANSPOSED = ("A transpose is another order of the indices: A[j,i] for A[i,j], x[I] A[I,J] x[J] for x^T A x",)
@@ -65,12 +65,19 @@ def without_slots(text: str, tree: Surface, scalars: Sequence[Ref], declared: Co
     subscripted = {str(ref.name): ref for ref in suspects if _SUBSCRIPTED.fullmatch(str(ref.name))}
     if isinstance(tree, Relation) and len(subscripted) > 2:
         _run_together(text, tree, subscripted)
-    capitals = [ref for ref in suspects if len(str(ref.name)) == 1 and is_capital(str(ref.name))]
+    capitals = {id(ref): ref for ref in suspects if len(str(ref.name)) == 1 and is_capital(str(ref.name))}
     if capitals:
         indices = evidence(tree)
-        for ref in capitals:
-            if lowered(str(ref.name)) in indices and ref.name not in indices:
+        for ref in _divisors(tree):
+            if id(ref) in capitals and lowered(str(ref.name)) in indices and ref.name not in indices:
                 raise _counted(text, str(ref.name), ref.span)
+
+
+def _divisors(tree: Surface) -> Iterator[Ref]:
+    """The names below the line."""
+    for node in walk(tree):
+        if isinstance(node, Term):
+            yield from (part for below, under in node.parts if under for part in walk(below) if isinstance(part, Ref))
 
 
 def _run_together(text: str, tree: Relation, names: dict[str, Ref]) -> None:

@@ -23,7 +23,7 @@ from einstan.calculus.program import Assumption
 from einstan.calculus.stable import runnable, stabilised
 from einstan.language import latex, parse_document, reading, term, written
 from einstan.language.arguments import ArgumentError, blamed, checked, checked_methods, require, shown
-from einstan.language.document import Claim, Document, collided, collisions
+from einstan.language.document import Claim, Document, at_line, collided, collisions
 from einstan.language.errors import EinstanError, MissingError, ProgramError, nearest
 from einstan.language.index import Affine, Index, fresh_name
 from einstan.language.term import Expr, Name, Partial
@@ -151,7 +151,7 @@ class Program(calculus.Program):
         passes: dict[Name, Mapping[Name, term.Equation]] = {}
         for statement in collisions(document) if document is not None else ():
             if not is_gradient(self, str(statement.content.name), passes):  # type: ignore[union-attr]
-                raise collided(statement)
+                raise at_line(collided(statement), statement.line)
         self.forward = forward
         self.letters = tuple(letters)
         self.given = tuple(given)

@@ -123,7 +123,7 @@ DOCUMENTS = (
     document("cross entropy", "S[n,c] = exp(Z[n,c]) / sum[K](exp(Z[n,K]))\nL = -1/|N| Y[N,C] log(S[N,C])\n"
              "assume sum[C](Y[n,C]) = 1", "dL/dZ[n,c] = (S[n,c] - Y[n,c]) / |n|", "dL/dS[n,c] = -Y[n,c] / (|n| S[n,c])",
              "dS[n,c]/dZ[m,k] = δ[n,m] S[n,c] (δ[c,k] - S[n,k])",
-             "L = 1/|N| (logsumexp[C](Z[N,C]) - Y[N,C] Z[N,C])", make=lambda r, n: {"Y": share(r, n("Y"))}),
+             "L = 1/|N| 1[N] (logsumexp[C](Z[N,C]) - Y[N,C] Z[N,C])", make=lambda r, n: {"Y": share(r, n("Y"))}),
     document("labels", "p[n,c] = exp(z[n,c]) / sum[K](exp(z[n,K]))\nL = -sum[N,C](1[t[N] == C] log(p[N,C]))\n"
              "assume sum[C](1[t[n] == C]) = 1", "dz[n,c] = p[n,c] - 1[t[n] == c]", "dp[n,c] = -1[t[n] == c] / p[n,c]"),
     document("gathered labels", "S[n,c] = exp(Z[n,c]) / sum[K](exp(Z[n,K]))\nL = -1/|N| sum[N](log(S[N,t[N]]))",

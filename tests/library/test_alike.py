@@ -78,7 +78,7 @@ def test_what_differs_is_not_taken_for_alike(decided: list[str]) -> None:
     claim dX[n] = 3 X[n]
     ---
     y = X[N] X[N]
-    claim dX[n] = 2 dY[n]
+    claim dX[n] = 2 dZ[n]
     ---
     y = X[N] B[N]
     claim dX[n] = 2 X[n]

@@ -40,7 +40,8 @@ COMMANDS: list[tuple[int, list[str]]] = [
         for command in ("check", "derive", "paths")
         for name in (".", "nope", "nope/nope", "a\0b", "")
     ),
-    *((2, ["check", name]) for name in ("binary.ein", "latin.ein", "zeros.ein", "deep.ein")),
+    *((2, ["check", name]) for name in ("binary.ein", "latin.ein")),
+    *((1, ["check", name]) for name in ("zeros.ein", "deep.ein")),
     *((2, ["train", "--epochs", "1", "--data", name]) for name in [*FILES, ".", "nope.csv"]),
     (0, ["check", "bom.ein"]),
     (0, ["derive", "bom.ein"]),
@@ -82,7 +83,7 @@ def test_wrong_files_and_flags(
     error = capsys.readouterr().err
     assert found == code, error
     assert "Traceback" not in error
-    assert error.startswith("einstan: ") or code == 0
+    assert error.startswith("einstan: ") or code < 2
     assert len(error) < 4000
 
 

@@ -7,7 +7,6 @@ import pytest
 
 import einstan as es
 from einstan.language import parse_document
-from einstan.language.errors import ClaimError, EinstanError
 from einstan.library.cli import main
 from einstan.library.command_check import judged
 from einstan.library.part import Part
@@ -224,27 +223,63 @@ def test_what_is_expected_to_be_wrong():
     assert not es.check(DENSE + "refute dQ[i]/dx = 0")  # open is not refuted
 
 
-def test_a_convention_changes_a_kink_alone():
-    with pytest.raises(ClaimError, match="line 1: a convention agrees with the derivative"):
-        es.check("convention relu'(x) = 1[x >= 1]")
-    with pytest.raises(ClaimError):
-        es.check("convention sin'(x) = sin(x)")
+UNREADABLE = [
+    ("convention relu'(x) = 1[x >= 1]", "a convention agrees with the derivative wherever there is one"),
+    ("convention sin'(x) = sin(x)", "a convention agrees with the derivative wherever there is one"),
+    ("given Y", "'given' names a tensor and, in brackets, what it depends on"),
+    ("given Y[i](X[i,j])", "the index j is free on the right but is not on the left"),
+    ("given Y[i](2 X[i])", "'given' lists tensors with plain indices"),
+    ("convention nothing'(x) = 1", "'convention' states the partial of a function"),
+    ("Z = y", "Z is defined twice"),
+    ("claim Z =", "the equation ends too early"),
+    ("dZ[i]/dX[p] = δ[i,p", "the bracket [ is not closed"),
+    ("Y[i] = Q[i] + Q[i,j]", "Q has 2 slots here and 1 slot elsewhere in the equation"),
+    ("Y[i] = x[i,J] x[J,i] + X[i,J]", "x has 2 slots here and 1 elsewhere"),
+    ("dx[i] = 1[i]", "dx is the gradient with respect to x and cannot be defined"),
+    ("y[i] = sofmax[c](x[c])", "sofmax is not a reduction"),
+]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "given Y",
-        "given Y[i](X[i,j])",
-        "given Y[i](2 X[i])",
-        "convention nothing'(x) = 1",
-        "Z = x\ngiven Z(y)",
-        "claim Z =",
-    ],
-)
-def test_what_is_not_a_document(text):
-    with pytest.raises(EinstanError):
-        es.check(text)
+@pytest.mark.parametrize(("line", "problem"), UNREADABLE)
+def test_an_unreadable_line_is_a_verdict_and_the_others_are_judged(line: str, problem: str) -> None:
+    report = es.check(f"Z = x[I]^2\n{line}\ndZ/dx[i] = 2 x[i]")
+    bad = report.lines[1]
+    assert bad.problem.startswith(problem)
+    assert (bad.mark, bad.number, bad.holds) == ("!", 2, False)
+    assert [claim.outcome.verdict for claim in report.claims] == ["proved"]
+    assert not report
+    assert "1 unreadable" in report.summary()
+    for text in (str(report), report.html(), report.latex(), str(report.json())):
+        assert "unreadable" in text
+
+
+def test_letters_that_look_alike_are_unreadable_where_they_come_second() -> None:
+    report = es.check("Z = x[I]^2\nY = х[I]\ndZ/dx[i] = 2 x[i]")
+    assert [line.mark for line in report.lines] == ["", "!", "✓"]
+
+
+def test_a_chain_claims_each_of_its_steps() -> None:
+    report = es.check("y = 1/2 x[I]^2 = 1/2 x[I] x[I] = x[I] x[I]\nClaim: dy/dx[i] = 2 x[i] / 2 = x[i]")
+    assert [claim.outcome.verdict for claim in report.claims] == ["proved", "refuted", "proved", "proved"]
+    assert [line.number for line in report.lines] == [1, 1, 1, 2, 2]
+    assert report.claims[1].statement.code == "1/2 x[I] x[I] = x[I] x[I]"
+
+
+SLIPS = [
+    ("claim dx[n,p] = Z[n,J] W[p,J]", "dX"),
+    ("claim L = 1/2 z[N,J]^2", "Z"),
+    ("claim Z[n,j] = X[n,K] Wehght[K,j]", "Weight"),
+]
+
+
+@pytest.mark.parametrize(("claim", "meant"), SLIPS)
+def test_a_name_that_is_nearly_another_is_asked_about(claim: str, meant: str) -> None:
+    definitions = "Z[n,j] = X[n,K] W[K,j]\nL = 1/2 Z[N,J]^2\nV[k] = Weight[k,J] X[K,J]\n"
+    (outcome,) = (line.outcome for line in es.check(definitions + claim).claims)
+    assert outcome.verdict == "undecided"
+    assert f"did you mean {meant}?" in outcome.reason
+    (outcome,) = (line.outcome for line in es.check(definitions + claim.replace("dx", "dX").replace("z[", "Z[")).claims)
+    assert "did you mean" not in outcome.reason or "Wehght" in claim
 
 
 PAPER = (
@@ -332,8 +367,8 @@ def test_documents_judged_at_once_give_the_same_reports():
     together = judged(texts, names, jobs=2)
     assert [report.name for report in together] == names
     assert [report.json() for report in together] == [es.check(t, n).json() for t, n in zip(texts, names, strict=True)]
-    with pytest.raises(EinstanError, match="is defined twice"):
-        judged([*texts, "a = b\na = c"], [*names, "three"], jobs=2)
+    (*_, unreadable) = judged([*texts, "a = b\na = c"], [*names, "three"], jobs=2)
+    assert unreadable.lines[1].problem == "a is defined twice"
 
 
 def test_points_have_the_sizes_that_definitions_tie() -> None:
