@@ -81,7 +81,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "parse": (es.parse, {"text": "Z[i] = X[i]", "known": ["X"]}),
     "function": (es.function, {"text": "softsign(x) = x / (1 + abs(x))", "partials": None, "numpy": None}),
     "functions": (lambda text: es.functions(text), {"text": "softsign(x) = x / (1 + abs(x))"}),
-    "einsum.gradients": (es.einsum("ij,jk->ik").gradients, {"A": X, "B": PARAMS["W"]}),
+    "einsum": (lambda optimize: es.einsum("ij,jk->ik", X, PARAMS["W"], optimize=optimize), {"optimize": True}),
     "check": (es.check, {"text": PROGRAM, "name": "paper"}),
     "compose": (es.compose, {"f": dense, "g": dense, "at": "X"}),
     "Program": (es.Program, {"equations": PROGRAM, "assumptions": (), "forward": None, "letters": ()}),
