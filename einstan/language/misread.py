@@ -61,8 +61,8 @@ def bold(text: str, token: Token, name: str) -> NotationError:
 
 def without_slots(text: str, tree: Surface, scalars: Sequence[Ref], declared: Collection[str]) -> None:
     """Refuse scalars that a reader takes for tensors, or for the number of values of an index."""
-    suspects = [ref for ref in scalars if isinstance(ref.name, str) and ref.name not in declared]
-    subscripted = {str(ref.name): ref for ref in suspects if _SUBSCRIPTED.fullmatch(str(ref.name))}
+    suspects = [ref for ref in scalars if ref.name not in declared]
+    subscripted = {str(ref.name): ref for ref in scalars if _SUBSCRIPTED.fullmatch(str(ref.name))}
     if isinstance(tree, Relation) and len(subscripted) > 2:
         _run_together(text, tree, subscripted)
     capitals = {id(ref): ref for ref in suspects if len(str(ref.name)) == 1 and is_capital(str(ref.name))}

@@ -17,13 +17,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_page_is_up_to_date() -> None:
-    spec = importlib.util.spec_from_file_location("functions_page", ROOT / "docs" / "functions.py")
+    spec = importlib.util.spec_from_file_location("notation_page", ROOT / "docs" / "notation.py")
     assert spec is not None
     assert spec.loader is not None
     generate = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(generate)
-    assert (ROOT / "docs" / "functions.md").read_text(encoding="utf-8") == generate.page(), (
-        "run python docs/functions.py"
+    assert (ROOT / "docs" / "notation.md").read_text(encoding="utf-8") == generate.page(), (
+        "run python docs/notation.py"
     )
 
 

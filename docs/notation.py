@@ -1,0 +1,242 @@
+"""Writes notation.md beside it, from the rules below and the tables that read them: ``python docs/notation.py``.
+
+What an example is read as, and what a refusal says to write, is asked of the library.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from einstan.language.document import Claim, parse_document
+from einstan.language.errors import EinstanError
+from einstan.language.show import reading, sums_inside
+from einstan.language.tables import functions_table, instead_table, reductions_table
+from einstan.language.term import Equation
+
+PAGE = Path(__file__).with_name("notation.md")
+
+# A heading, what is to say, texts that are read, texts that are refused.
+RULES: list[tuple[str, str, list[str], list[str]]] = [
+    (
+        "Tensors, indices, numbers",
+        """An equation defines a tensor by an expression of others. A tensor is a name with slots in brackets;
+without slots it is a number. An index is a name in a slot; one that begins with a capital is summed. A
+lower-case index of the right side stands on the left too; a term may lack an index, and is constant along
+it. Products are written side by side or with `*`, powers with `^` or `**`.""",
+        [
+            "Z[n,j] = X[n,K] W[K,j] + b[j]",
+            "A[n,j] = relu(Z[n,j])",
+            "D[i] = A[i,i]",
+            "T = A[I,I]",
+            "y[i] = -x[i]^2 + 1/2 c",
+        ],
+        ["Z[n,k] = X[n,k] W[k,j]", "Z[n,n] = X[n]", "Z[n,j] = b[n]", "y[i] = a[i] / b[i] c[i]"],
+    ),
+    (
+        "Where a capital is summed",
+        """Where a person sees the contraction. In a product, a capital that stands in two or more of its factors, or
+in a square, is summed over the product. The argument of a function, a root, an exponent and the bracket
+of a denominator are walls: what is contracted inside stays inside, and what stands there once goes out to
+the product around, where it needs company. In a bracket of several terms, a capital that one of them
+leaves open is one index for all of them. A capital that stands alone in a term is summed over the term.
+`reading()` writes every sum out; brackets that are not needed never change a value.""",
+        [
+            "H[n,j] = tanh(X[n,K] W[K,j] + S[n,K] U[K,j])",
+            "A[q,k] = exp(Q[q,D] M[k,D]) / sum[J](exp(Q[q,D] M[J,D]))",
+            "L = -1/|N| Y[N,C] log(S[N,C])",
+            "L = (Y[N,J] - X[N,K] W[K,J])^2",
+            "d[i,j] = sqrt((x[i,D] - x[j,D])^2)",
+            "Y[n,j] = (X[n,K] W[K,j]) sigmoid(X[n,K] W[K,j])",
+            "f[n] = w[K] exp(-(x[n] - c[K])^2)",
+            "db[j] = dZ[N,j]",
+        ],
+        [
+            "L = log(P[N])",
+            "P[i] = E[i] / E[I]",
+            "L = 2 (c + x[N] - z[N])",
+            "Y[n,j] = X[n,K] W[K,j] sigmoid(X[n,K] W[K,j])",
+            "L = log(1 + exp(-y[N] f[N]))",
+            "B = sqrt(P[C] Q[C])",
+        ],
+    ),
+    (
+        "Sums and reductions that are written out",
+        """`sum[K](...)` says where a sum stands, and so do `mean`, `max`, `min`, `prod`, `logsumexp`, `var`, `std`
+and `norm`. `softmax[k](...)` is a tensor with the index k.""",
+        ["S[n,c] = exp(Z[n,c]) / sum[K](exp(Z[n,K]))", "m[d] = mean[N](X[N,d])", "P[n,c] = softmax[c](Z[n,c])"],
+        ["S[n] = softmax[K](Z[n,K])", "y[i] = sum[i](x[i])"],
+    ),
+    (
+        "Extents",
+        """`|n|` is how many values the index n (or N) takes, `|X.0|` the length of an axis. An extent that an
+equation determines is inferred, the largest for which every read is inside; `where` states others.""",
+        ["m = 1/|N| x[N]", "d[i] = x[i+1] - x[i]", "y[i] = pad(x[i-2]) where |i| = |x.0| + 2"],
+        ["m = 1/N x[N]", "m[i] = abs(|x[i]|)"],
+    ),
+    (
+        "Index arithmetic, padding and gather",
+        """A slot holds a sum of indices with whole coefficients. Reading outside of a tensor is an error, unless
+`pad` says that it is zero there. A slot may hold an integer tensor.""",
+        [
+            "Y[i] = X[i+J] W[J]",
+            "Y[i] = X[2i+R-1] W[R] where |i| = 4",
+            "Y[p] = pad(X[p-J]) W[J] where |p| = |X.0|",
+            "F[n,d] = E[T[n],d]",
+        ],
+        ["Y[i] = X[i J]", "Y[2i] = X[i]"],
+    ),
+    (
+        "Deltas and brackets",
+        """`δ[i,p]` (or `delta`) is the Kronecker delta. `1[...]` is 1 where what stands in it holds and 0 elsewhere,
+of indices or of values; `1[K]` is a tensor of ones. A bracket guards: `1[c] u` is 0 where c is false,
+whatever u is there.""",
+        ["D[i,j] = δ[i,j] x[i]", "M[q,k] = 1[k <= q] S[q,k]", "R[n] = 1[x[n] > 0] x[n]", "L = 1[N] log(P[N])"],
+        ["D[i] = δ[i] x[i]", "y[i] = x[i] if x[i] > 0"],
+    ),
+    (
+        "Derivatives",
+        """A derivative is a tensor: first the slots of the numerator, then those of the denominator. On the left of
+a line of a document it is a claim. `dW[p,q]` is the gradient of the program's scalar with respect to W.""",
+        ["dZ[n,j]/dX[m,p] = δ[n,m] W[p,j]", "dL/dx[i]dx[j] = 2 A[i,j]", "∂f/∂t∂x[i] = g[i]"],
+        ["dZ[n,j]/dX[m,p] dW[q,r] = 0"],
+    ),
+    (
+        "Documents",
+        """A document has a statement a line. `claim` and `refute` are judged, `assume` says what may be used,
+`given` names a function without a formula, `convention` chooses a derivative at a kink, `---` begins a
+new part, `#` a comment. A chain `a = b = c` claims each of its steps. An indented line goes on with the
+one before.""",
+        [
+            "claim A[i,K] B[K,j] = C[i,j]",
+            "assume sum[C](Y[n,C]) = 1",
+            "given S(Z[N,J])",
+            "convention relu'(x) = 1[x >= 0]",
+        ],
+        ["assume x[i]"],
+    ),
+    (
+        "LaTeX and paper",
+        """What a paper has is read: subscripts as slots, `\\sum`, `\\frac`, `\\sqrt`, Greek letters, `\\delta`,
+labels `^{(l)}` and `^{[l-1]}`. `e^{...}` is the exponential unless e is defined. What would be read as
+something else is refused; `(e)^2`, `x^(T)` and `1 / (N)` are numbers of these names.""",
+        [
+            r"Z_{n,j} = \sum_K X_{n,K} W_{K,j} + b_j",
+            r"a_i^{(l)} = W_{i,J}^{(l)} a_J^{(l-1)}",
+            r"p_i = \frac{e^{x_i}}{\sum_K e^{x_K}}",
+        ],
+        [
+            "y = x^T A x",
+            r"\mathbf{Z} = \mathbf{X} \mathbf{W}",
+            "Z_nj = X_nk W_kj",
+            "Z_{nj} = X_{nK} W_{Kj}",
+            "y[i] = e^2 x[i]",
+        ],
+    ),
+    (
+        "Calls",
+        """A name glued to a round bracket, or to slots and then to one, is a call; one that is unknown is refused.""",
+        ["y[i] = a (x[i] + 1)", "y[i] = maximum(x[i], 0)"],
+        ["y[i] = sofmax[k](x[k])", "y = trace(A)", "y[i] = np.exp(x[i])", "y[i] = x[i](x[i] + 1)"],
+    ),
+]
+
+TEXT = """\
+# The notation
+
+*This page is written by `python docs/notation.py`; a test keeps it true.*
+
+{rules}
+## Elementwise functions
+
+Each is one row of a table: its partial derivatives in this notation, where it has a real value, and what its derivative
+is by convention where it has none. Outside of its domain a function is NaN in floats, as NumPy has it, and a claim is
+not tested there. A derivative that a row does not have is an error, never zero.
+
+{functions}
+`mod(x, y)` has the sign of y, as in Python. `clip(x, a, b)` is b where a > b, as in NumPy. `lgamma` and `digamma` are
+differentiated as far as `trigamma`.
+
+## Reductions
+
+{reductions}
+`var`, `std` and `norm` are written out where they are called, and so printed. Tensors may have these three names:
+`var[n](...)` is the reduction, `var[n] * (...)` a product, and `var[n] (...)` is refused. All other names of this page
+are reserved.
+
+## A function of one's own
+
+```python
+import einstan as es
+
+es.function("mish(x) = x tanh(softplus(x))")  # for every thread of the process, from here on
+es.parse("Y[n,j] = mish(X[n,K] W[K,j])")  # written out: Y[n,j] = sum[K](...) tanh(softplus(...))
+
+with es.functions("gate(x, y) = sigmoid(x) y"):  # in this block of this thread alone
+    es.parse("Y[n] = gate(a[n], b[n])")
+
+es.function("ash(x)", partials="1 / sqrt(1 + x^2)", numpy="np.arcsinh(x)")
+```
+
+An equation holds what a function meant when the equation was read. A function of which only the partials are declared
+is kept by its name, for good; its NumPy text stands in what `source()` gives; its partials are compared with
+differences of its values when it is declared. It is known in floats alone, so a claim about its values stays undecided,
+and one about its derivatives does not.
+
+## What other libraries call otherwise
+
+A name glued to a round bracket, `name(...)`, or to slots and then to one, `name[K](...)`, is a call. One of a function
+that does not exist is refused, with the name that is near, or with what is written instead:
+
+{instead}"""
+
+
+def code(text: str) -> str:
+    return f"`{text}`".replace("|", r"\|")
+
+
+def read(text: str) -> str:
+    """What a text is read as, where that is not the text."""
+    (statement,) = parse_document(text).statements
+    content = statement.content
+    if isinstance(content, Equation) and sums_inside(content):
+        return code(reading(content))
+    if isinstance(content, Claim):
+        word = "" if text[0] in "d∂" else f"{statement.kind} "
+        shown = f"{word}{reading(content.lhs)} = {reading(content.rhs)}"
+        return code(shown) if shown != text else "as it stands"
+    shown = str(statement)
+    return code(shown) if shown != text else "as it stands"
+
+
+def refused(text: str) -> tuple[str, str]:
+    """What is wrong with a text, and what to write."""
+    try:
+        parse_document(text)
+    except EinstanError as error:
+        because = error.problem.removeprefix("line 1: ")
+        if because.endswith("more than one place"):
+            because = error.inferred[0]
+        return because, "<br>".join(map(code, error.repair[:3]))
+    raise AssertionError(f"{text} is read")
+
+
+def rules() -> str:
+    parts = []
+    for title, says, good, bad in RULES:
+        rows = ["| written | read as |", "| --- | --- |", *(f"| {code(text)} | {read(text)} |" for text in good)]
+        wrong = ["| refused | because | write |", "| --- | --- | --- |"]
+        for text in bad:
+            problem, repair = refused(text)
+            wrong.append(f"| {code(text)} | {problem.replace('|', chr(92) + '|')} | {repair} |")
+        parts.append("\n".join([f"## {title}", "", says, "", *rows, "", *wrong, ""]))
+    return "\n".join(parts)
+
+
+def page() -> str:
+    return TEXT.format(
+        rules=rules(), functions=functions_table(), reductions=reductions_table(), instead=instead_table()
+    )
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
