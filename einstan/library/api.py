@@ -6,7 +6,8 @@ program of several, and a derivative of either is again one of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from einstan.machine.compile import Compiled
 
 
+_TANGENT = re.compile(r"t[0-9]*(.+)")
 Directions = str | Iterable[str] | Mapping[Any, Any]  # tensor names, or tensor name to that of its direction
 
 
@@ -270,7 +272,7 @@ class Program(calculus.Program):
         letter = self._letter_of(options, "t")
         given, wanted = self._named(directions, letter), [self._name(name) for name in _several(of)]
         made = jvp(self.known, wanted, given, batch=batch, zeros=self.forward is not None, **options)
-        return self._pass(letter, made, given.values())
+        return self._pass(letter, made, given.values(), self.end)
 
     def vjp(
         self,
@@ -425,26 +427,42 @@ def is_gradient(program: calculus.Program, name: str, known: dict[Name, Mapping[
     ``known`` keeps the passes."""
     tensor = name[1:]
     gradients = [n for n in program.defined if str(n).startswith("d") and str(n)[1:] in program.ranks]
-    # A scalar that has a cotangent is no end of the pass.
-    over = [n for n, e in program.defined.items() if not e.indices and n not in gradients and f"d{n}" not in gradients]
-    losses = [n for n in over if tensor in reached(program.reads, n)]
-    forward = calculus.Program((e for e in program if e.name not in gradients), program.assumptions)
+    losses = [n for n in _ends(program, gradients) if tensor in reached(program.reads, n)]
     if not losses:
         return True
     read = {other for n in gradients for other in program.reads[n]}
     leaves = [str(n)[1:] for n in gradients if n not in read]
 
     def derived(loss: Name) -> bool:
-        if not reached(program.reads, loss).isdisjoint(gradients):
+        behind = reached(program.reads, loss) | {loss}
+        if not behind.isdisjoint(gradients):
             return False
         if loss not in known:
+            forward = calculus.Program((e for e in program if e.name in behind), program.assumptions)
             try:
-                known[loss] = backward(forward, loss, leaves).defined
+                known[loss] = backward(forward, loss, [leaf for leaf in leaves if leaf in behind]).defined
             except EinstanError:
                 known[loss] = {}
         return str(known[loss].get(name)) == str(program[name])
 
     return any(map(derived, losses))
+
+
+def _ends(program: calculus.Program, gradients: Sequence[Name]) -> Iterator[Name]:
+    """The scalars that gradients may be of: none that has a cotangent, is one (``dv = dS[I]``), or is the tangent of a
+    tensor of the program (``tL``, ``t2L``)."""
+    for name, equation in program.defined.items():
+        base = _still(name)
+        is_tangent = base != str(name) and base in program.ranks
+        is_cotangent = base.startswith("d") and not set(gradients).isdisjoint(map(_still, reached(program.reads, name)))
+        if not (equation.indices or name in gradients or f"d{name}" in gradients or is_tangent or is_cotangent):
+            yield name
+
+
+def _still(name: Name) -> str:
+    """The tensor that a tangent is of, ``Z`` for ``tZ`` and ``t2Z``; any other name as it is."""
+    matched = _TANGENT.fullmatch(str(name))
+    return matched[1] if matched is not None else str(name)
 
 
 def _behind(definitions: Mapping[Name, term.Equation], name: Name) -> set[Name]:

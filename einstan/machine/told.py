@@ -30,7 +30,7 @@ def told(program: Program, context: Program, shapes: Mapping[str, Shape], sizes:
         for place in context.dims.members()
         if (dim := context.dims.find(place)) in extents.known
     }
-    ranks = {**context.ranks, **program.ranks}
+    ranks = {**{name: len(shape) for name, shape in shapes.items()}, **context.ranks, **program.ranks}
     for name, rank in program.ranks.items():  # dX has the axes of X, whether or not X is read
         pairs = zip((axis(name, k) for k in range(rank)), axes_of_derivative(name, rank, ranks), strict=False)
         found |= {own: found[known] for own, known in pairs if known in found}
@@ -41,11 +41,12 @@ def unread(
     program: Program, context: Program | None, given: Iterable[Name] = (), taken: Iterable[Name] = ()
 ) -> frozenset[str]:
     """The arrays that may be given although they are not ``taken``: those of the program whose values cancel or are
-    not asked for, those of the forward program, those whose axes it has, and directions and cotangents (``given``)
-    that had no effect."""
+    not asked for, those of the forward program, those whose axes it has, those of whose gradients it defines, and
+    directions and cotangents (``given``) that had no effect."""
     inputs = () if context is None else context.inputs
     axes = [place.rpartition(".")[0] for place in program.dims.members() if is_axis(place)]
-    every = frozenset(map(str, (*inputs, *program.inputs, *axes, *given)))
+    own = [str(name)[1:] for name in program.defined if str(name).startswith("d")]  # dX has the axes of X
+    every = frozenset(map(str, (*inputs, *program.inputs, *axes, *given, *own)))
     return every - {str(name) for name in (*program.defined, *taken)}
 
 

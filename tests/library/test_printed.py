@@ -63,12 +63,25 @@ def test_a_partial_and_a_tangent_pass_that_are_printed_are_programs(made, row):
     agree(values(es.Program(str(tangent)), None, arrays), values(tangent, None, arrays))
 
 
+@pytest.mark.parametrize(("made", "row"), CASES)
+def test_a_product_with_the_hessian_that_is_printed_is_a_program(made, row):
+    program, loss, wrt, arrays = made(row)
+    arrays |= {f"t{name}": np.cos(np.arange(np.size(arrays[name]))).reshape(np.shape(arrays[name])) for name in wrt}
+    derived = program.hvp(loss, wrt)
+    outputs = [f"td{name}" for name in wrt]
+    agree(values(es.Program(str(derived.whole)), outputs, arrays), values(derived, outputs, arrays))
+
+
 # text, and whether the gradient that it defines is that of its scalar
 DEFINED = {
     "the gradient itself": ("L = x[I]^2\ndx[i] = 2 x[i]", True),
     "a wrong gradient": ("L = x[I]^2\ndx[i] = 3 x[i]", False),
     "a step that is called dx": ("dx[i] = x[i] - m[i]\nL = dx[I]^2", False),
     "a pass by itself": ("dh[i] = 2 h[i]\ndx[i] = 2 x[i] dh[i]", True),
+    "a wrong one beside a tangent": ("L = x[I]^2\ndx[i] = 3 x[i]\ntL = dx[I] tx[I]", False),
+    "a right one beside a tangent": ("L = x[I]^2\ndx[i] = 2 x[i]\ntL = dx[I] tx[I]", True),
+    "a pass by itself that sums": ("dS[j] = S[j]\ndv = dS[I]\ndx[j,i] = -dS[i]", True),
+    "a step of a scalar that is called dv": ("S[i] = v x[i]\nL = S[I]^2\ndx[i] = x[i] - m[i]", False),
     "one of two ends": ("h = x[I]\nL = h\ndx[i] = 1 where |i| = |x.0|", True),
     "neither of two ends": ("h = x[I]\nL = h\ndx[i] = 2 where |i| = |x.0|", False),
     "the whole": ("h[i] = x[i]^2\nL = h[I]^2\ndh[i] = 2 h[i]\ndx[i] = 2 x[i] dh[i]", True),

@@ -95,6 +95,35 @@ def backward_printed(run: Run) -> Iterator[Compared]:
     yield from gradients(run, made({name: a for name, a in run.data.items() if name in read}))
 
 
+def again(run: Run, printed: str, arrays: dict[str, Any]) -> Any:
+    """What a text computes as a program of its own, which is given what it reads, and what tells it sizes."""
+    made = es.Program(printed).compile(fast=False)
+    return made({name: arrays[name] for name in (*made.texts, *made.unread) if name in arrays})
+
+
+@route("str(backward) alone", share=0.1)
+def backward_alone(run: Run) -> Iterator[Compared]:
+    """A backward pass by itself reads forward values; the gradients that it defines are its own."""
+    yield from gradients(run, again(run, str(run.backward), {**run.data, **run.program.compile()(run.data)}))
+
+
+@route("str(jvp.whole) again", share=0.1)
+def jvp_printed(run: Run) -> Iterator[Compared]:
+    derived = run.program.jvp(run.case.loss, run.case.wrt)
+    moved = {f"t{name}": run.direction(name) for name in run.case.wrt}
+    found = again(run, str(derived.whole), {**run.data, **moved})
+    yield f"t{run.case.loss}", found[f"t{run.case.loss}"], derived.compile()({**run.data, **moved})[f"t{run.case.loss}"]
+
+
+@route("str(hvp.whole) again", share=0.1, second=True)
+def hvp_printed(run: Run) -> Iterator[Compared]:
+    derived = run.program.hvp(run.case.loss, run.case.wrt)
+    moved = {f"t{name}": run.direction(name) for name in run.case.wrt}
+    found, wanted = again(run, str(derived.whole), {**run.data, **moved}), derived.compile()({**run.data, **moved})
+    for name in run.case.wrt:
+        yield f"td{name}", found[f"td{name}"], wanted[f"td{name}"]
+
+
 @route("str(backward) with forward", share=0.15)
 def backward_with_forward(run: Run) -> Iterator[Compared]:
     """What is printed below what was written is one program."""
