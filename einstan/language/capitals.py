@@ -47,6 +47,7 @@ from einstan.language.surface import (
 )  # fmt: skip
 
 ROOTS = ("sqrt", "cbrt")
+LOGARITHMS = ("log", "log1p")
 ACCESSES = (Ref, Kronecker)
 PLAIN = (*ACCESSES, Number, Size)
 
@@ -109,6 +110,7 @@ OCCURS = Holds()
 BEHIND_WALL = "{K} stands once, inside a function or a power"
 LACKS = "a term of the bracket lacks {K}"
 BELOW = "{K} stands only below the line"
+MEAN = "a mean over {K}, or each entry"
 
 
 def placements(top: Term, indices: Collection[str]) -> tuple[Placement, list[Ambiguity]]:
@@ -230,17 +232,18 @@ class Rule:
         whole = [holds for holds in brackets if len(holds.totals) == 1 and not holds.lacking]
         if not opened:
             return self.closed(name, node, closed, brackets, whole)
+        if company and any(self.mean(name, part) for part, _ in node.parts):
+            return Holds(refused=MEAN, place=node)
         weight = sum(holds.weight for holds in opened)
         if len(brackets) < len(closed):
             return Holds(refused="{K} is contracted inside one factor and stands in another", place=node)
         if closed and (weight != 1 or len(whole) > 1) and not (weight and all(h.squares for h in closed) and not whole):
             return Holds(refused="{K} is contracted in a bracket, and so it is by the factors beside", place=node)
+        alone = opened[0].alone if not company or (weight == 1 and all(holds.alone for holds in opened)) else ""
         weight += len(closed)
         if sum(holds.inner for holds in opened) + len(closed) < 2:
-            alone = "" if company else opened[0].alone
             return Holds(weight, weight, alone or ("" if weight else BELOW))
         squares = len(opened) == 1 or sum(holds.weight > 0 for holds in opened) == 1
-        alone = "" if company else opened[0].alone
         total = Total(name, node, rank, squares, trap=alone or self.trap(name, node, weight))
         return Holds(2, totals=(total,))
 
@@ -303,12 +306,19 @@ class Rule:
         for wall, holds in having:
             if holds.refused:
                 return holds
-            doubtful = holds.squares and holds.lacking and not sized(name, wall)
+            if root and len(holds.totals) > 1 and holds.squares and not holds.firm:
+                return Holds(refused="the root of two sums of squares, or a sum of roots", place=node)
+            logarithm = isinstance(node, Call) and node.function in LOGARITHMS
+            doubtful = holds.squares and (holds.lacking or logarithm) and not sized(name, wall)
             for total in holds.totals:
-                if root and not total.walled and not (total.rooted or rooted(total.term)):
+                if root and not total.walled and not (total.rooted or rooted(name, total.term)):
                     return Holds(refused="the root of a sum, or a sum of roots", place=node)
-                argument = total.argument if total.walled or root else wall
-                totals.append(replace(total, walled=True, argument=argument, doubtful=total.doubtful or doubtful))
+                argument = total.argument or (None if root else wall)
+                totals.append(
+                    replace(
+                        total, walled=True, argument=argument, doubtful=doubtful if not total.walled else total.doubtful
+                    )
+                )
         if not totals:
             return Holds(alone=BEHIND_WALL)
         if any(holds.open for _, holds in having):
@@ -348,10 +358,19 @@ class Rule:
             weight = 2 if holds.weight else 0
             inner = 1 if holds.lacking or isinstance(unwrapped(node.base), Call | Binder | Bracket) else 2
             return Holds(weight, min(weight, inner), self.all_pairs(name, node.base))
-        if alike(name, node.base):
+        if not holds.firm and alike(name, node.base):
             return Holds(refused="the square of a sum, or a sum of squares", place=node)
         doubtful = holds.squares and holds.lacking and not sized(name, node.base)
-        totals = (replace(t, squares=False, rooted=True, doubtful=t.doubtful or doubtful) for t in holds.totals)
+        totals = (
+            replace(
+                t,
+                squares=False,
+                rooted=True,
+                argument=t.argument or (node.base if doubtful else None),
+                doubtful=t.doubtful or (doubtful and not t.walled),
+            )
+            for t in holds.totals
+        )
         return replace(holds, totals=tuple(totals), firm=True)
 
     def binder(self, node: Binder) -> Held:
@@ -381,11 +400,19 @@ class Rule:
         having = [names for names in shares if name in names]
         if any(other != name and not any(other in names for names in having) for other in set().union(*shares)):
             return "the square of a difference of two sums, or of all pairs"
-        for term in terms:
-            factors = sum(name in self.held[part] for part, _ in term.parts)
-            if factors == 1 and len(having) < len(terms) and sized(name, term):
-                return "a mean is subtracted, or each entry"
-        return ""
+        return MEAN if self.mean(name, base) else ""
+
+    def mean(self, name: str, node: Surface) -> bool:
+        """``(1/|N| x[N]) (1/|N| y[N])``: a term of a bracket in which nothing but |K| is beside K."""
+        while isinstance(node, Power):
+            node = node.base
+        return isinstance(node, Expression) and any(
+            name in self.held[term]
+            and self.held[term][name].open
+            and sum(name in self.held[part] for part, _ in term.parts) == 1
+            and sized(name, term)
+            for term in flattened(node)
+        )
 
     def trap(self, name: str, node: Term, weight: int) -> str:
         """A quotient that could be one of sums: ``T[N] / (T[N] + F[N])`` is a precision, micro or macro."""
@@ -398,14 +425,16 @@ class Rule:
         for part in divisors:
             if isinstance(part, Bracket) and not part.relations:
                 return "the quotient of sums, or a sum of quotients"
-            if isinstance(part, Expression):
-                terms = [term for term in flattened(part) if name in self.held[term]]
-                again = weight >= 2 and any(spelling(node) in spelled for node in walk(part) if isinstance(node, Ref))
-                if len(terms) > 1 or again:
-                    return "the quotient of sums, or a sum of quotients"
+            terms = (
+                [term for term in flattened(part) if name in self.held[term]] if isinstance(part, Expression) else []
+            )
+            inside = [spelling(node) for node in walk(part) if isinstance(node, Ref)] if weight >= 2 else []
+            if len(terms) > 1 or (isinstance(part, Expression | Call) and any(map(spelled.__contains__, inside))):
+                return "the quotient of sums, or a sum of quotients"
             if spelling(part) in spelled:
                 return "the quotient of sums, or a sum of quotients"
-            if isinstance(part, Power) and isinstance(unwrapped(part.base), Expression) and squares(part, *above):
+            shared = {*tensors_of(part)} & {tensor for factor in above for tensor in tensors_of(factor)}
+            if squares(part, *above) and (shared or isinstance(unwrapped(part.base), Expression)):
                 return "the quotient of sums of squares, or a sum of quotients"
         accesses = [spelling(part) for part in above if isinstance(part, Ref)]
         factors = [part for part in above if not isinstance(unwrapped(part), Expression)]
@@ -451,29 +480,42 @@ def beside(part: Surface, holds: Holds) -> Holds:
     return holds
 
 
-def rooted(node: Term) -> bool:
+def rooted(name: str, node: Term) -> bool:
     """``sqrt(P[C] Q[C])`` is Bhattacharyya's coefficient; of a square, of x A x and of ones people take the root."""
-    tensors = [part.name for part, _ in node.parts if isinstance(part, Ref)]
+    if sum(is_square(part) and name in index_names(part) for part, _ in node.parts) > 1:
+        return False
+    tensors = [names for part, _ in node.parts if (names := tensors_of(part))]
     return len(set(tensors)) < len(tensors) or any(
         is_square(part) or (isinstance(part, Bracket) and not part.relations) for part, _ in node.parts
     )
 
 
+def tensors_of(part: Surface) -> tuple[object, ...]:
+    return tuple(node.name for node in walk(part) if isinstance(node, Ref) and node.slots)
+
+
 def on_diagonal(name: str, base: Surface) -> bool:
     """``A[I,I]^2``, ``(A[I,I] - c)^2``: squares on the diagonal, or a trace squared as physicists write it."""
-    accesses = (node for node in walk(base) if isinstance(node, Ref) and node.slots)
-    return any(list(names_in(node.slots)).count(name) > 1 for node in accesses)
+    return any(
+        [slot for slot in node.slots if name in names_in((slot,))][1:] and not is_gather(node)
+        for node in walk(base)
+        if isinstance(node, Ref)
+    )
+
+
+def is_gather(node: Ref) -> bool:
+    """``Q[N,a[N]]`` picks an entry of each row."""
+    return any(isinstance(part, Ref) and part.slots for slot in node.slots for part in walk(slot))
 
 
 def alike(name: str, base: Surface) -> bool:
     """``(m[N,J] (Y[N,J] - P[N,J]))^2`` is a masked error; of ``(V[I,f] x[n,I])^2`` the sum is squared."""
     if not isinstance(base, Expression):
         return False
-    for term in flattened(base):
-        factors = [names for part, _ in term.parts if name in (names := frozenset(index_names(part)))]
-        if len(set(factors)) != 1:
-            return False
-    return True
+    held = [
+        [names for part, _ in term.parts if name in (names := frozenset(index_names(part)))] for term in flattened(base)
+    ]
+    return all(len(set(factors)) <= 1 for factors in held) and held not in ([[names]] for names in chain(*held))
 
 
 # ---- reading the tree ------------------------------------------------------------------------------------------------
