@@ -425,17 +425,18 @@ class Rule:
         for part in divisors:
             if isinstance(part, Bracket) and not part.relations:
                 return "the quotient of sums, or a sum of quotients"
-            terms = (
-                [term for term in flattened(part) if name in self.held[term]] if isinstance(part, Expression) else []
-            )
-            inside = [spelling(node) for node in walk(part) if isinstance(node, Ref)] if weight >= 2 else []
-            if len(terms) > 1 or (isinstance(part, Expression | Call) and any(map(spelled.__contains__, inside))):
+            terms = flattened(part) if isinstance(part, Expression) else []
+            again = weight >= 2 and isinstance(part, Expression | Call)
+            if (
+                sum(name in self.held[term] for term in terms) > 1
+                or spelling(part) in spelled
+                or (again and any(spelling(node) in spelled for node in walk(part) if isinstance(node, Ref)))
+            ):
                 return "the quotient of sums, or a sum of quotients"
-            if spelling(part) in spelled:
-                return "the quotient of sums, or a sum of quotients"
-            shared = {*tensors_of(part)} & {tensor for factor in above for tensor in tensors_of(factor)}
-            if squares(part, *above) and (shared or isinstance(unwrapped(part.base), Expression)):
-                return "the quotient of sums of squares, or a sum of quotients"
+            if isinstance(part, Power) and squares(part, *above):
+                shared = set(tensors_of(part)).intersection(chain.from_iterable(map(tensors_of, above)))
+                if shared or isinstance(unwrapped(part.base), Expression):
+                    return "the quotient of sums of squares, or a sum of quotients"
         accesses = [spelling(part) for part in above if isinstance(part, Ref)]
         factors = [part for part in above if not isinstance(unwrapped(part), Expression)]
         if len(factors) >= 4 and len(set(accesses)) < len(accesses):

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, product
+from itertools import chain, product
 
-from einstan.language.capitals import Ambiguity, index_names, spelling
+from einstan.language.capitals import Ambiguity, index_names, is_square, sized, spelling
 from einstan.language.errors import Span
 from einstan.language.index import fresh_name
 from einstan.language.surface import (
@@ -25,12 +25,13 @@ from einstan.language.surface import (
     Surface,
     Term,
     below,
+    is_numeric,
     walk,
 )  # fmt: skip
 from einstan.language.tokens import respelled
 
 SIGNS = "+-− \t\n"  # what may stand in front of a term, and stays in front of the sum over it
-MOST = 6  # readings that are spelled out
+TRIED = 36  # texts, some of which will have several readings again
 
 
 @dataclass(frozen=True)
@@ -45,14 +46,15 @@ class Wrap:
         return self.span != other.span and self.span[0] <= other.span[0] and other.span[1] <= self.span[1]
 
 
-def readings(text: str, cases: Sequence[Ambiguity], indices: Collection[str]) -> list[str]:
+def readings(text: str, cases: Sequence[Ambiguity], indices: Collection[str]) -> Iterator[str]:
     """The text with every refused capital summed in one of its places, for every choice of them."""
     first = {case.name: case for case in reversed(cases)}
     choices = [levels(text, case.name, case.top, indices) for case in reversed(first.values())]
     if len(choices) > 2:  # all outside, or all inside
         choices = [[[wrap for choice in choices for wrap in choice[place]] for place in (0, -1)]]
-    chosen = ([wrap for level in each for wrap in level] for each in product(*choices))
-    return list(islice(dict.fromkeys(written(text, (0, len(text)), wraps) for wraps in chosen), MOST))
+    places = sorted(product(*(range(len(choice)) for choice in choices)), key=lambda each: len(set(each)))
+    chosen = ([w for choice, k in zip(choices, each, strict=True) for w in choice[k]] for each in places[:TRIED])
+    yield from dict.fromkeys(written(text, (0, len(text)), wraps) for wraps in chosen)
 
 
 def caret(case: Ambiguity) -> Surface:
@@ -73,15 +75,31 @@ def levels(text: str, name: str, top: Term, indices: Collection[str]) -> list[li
         if walled and isinstance(node, Expression):
             inside = [term for term in node.terms if has(term, name)]
             found += [[*inside]] if len(inside) == 1 else []
-    for brackets in (False, True):
-        smallest = list(spots(top, name, brackets))
-        found += [smallest] if smallest not in found else []
+    smallest = [list(spots(top, name, brackets)) for brackets in (False, True)]
+    walls = [node.span for node in walk(top) if isinstance(node, Call | Power) or lacks(node, name)]
+    unsplit = list(spots(top, name, brackets=False, powers=True))
+    if not any(within(node.span, wall) and node.span != wall for node in unsplit for wall in walls):
+        unsplit = []  # the sum of a difference is the difference of sums
+    means = [node for node in walk(top) if isinstance(node, Term) and node is not top and is_mean(node, name)]
+    if all(any(within(node.span, mean.span) for mean in means) for node in smallest[-1]):
+        means = []  # there is nothing beside it
+    fractions = list(quotients(found, name))
+    divisors = [part.span for part, under in top.parts if under] if fractions else []
+    nested: list[Surface] = [top, *means] if means else []
+    for level in (*fractions, unsplit, *smallest, nested):
+        inner = [node for node in level if node is not top]
+        again = top in level and inner and all(any(within(node.span, d) for d in divisors) for node in inner)
+        found += [level] if level and level not in found and not again else []
     squares = [(part, under) for part, under in top.parts if isinstance(part, Power) and has(part, name)]
     if any(under for _, under in squares):
         found.append([part for part, _ in squares])
     if len(found) == 1:
         found.append(apart(top, name))
     return [wrapped(text, name, level, indices) for level in found]
+
+
+def within(span: Span, other: Span) -> bool:
+    return other[0] <= span[0] and span[1] <= other[1]
 
 
 def wrapped(text: str, name: str, level: list[Surface], indices: Collection[str]) -> list[Wrap]:
@@ -141,13 +159,78 @@ def stands_in(part: Surface, name: str) -> bool:
             return has(part, name)
 
 
-def spots(top: Term, name: str, brackets: bool) -> Iterator[Surface]:
-    """The smallest products with the capital, and below the line the factors; those in brackets too, or not."""
+def quotients(levels: list[list[Surface]], name: str) -> Iterator[list[Surface]]:
+    """A sum above the line, and one in each divisor: around it, in it, and around each of its factors."""
+    for term in [level[0] for level in levels if len(level) == 1]:
+        if not isinstance(term, Term):
+            continue
+        parts = [(part, under) for part, under in term.parts if has(part, name)]
+        divisors = [part for part, under in parts if under]
+        if not divisors or len(divisors) == len(parts):
+            continue
+        above = [part for part, under in term.parts if not under and not is_numeric(part)]
+        start, end = above[0].span[0], above[-1].span[1]
+        numerator = Term((start, end), 1, tuple((part, False) for part in above))
+        yield [numerator, *chain(*(around(part, name) for part in divisors))]
+        yield [numerator, *chain(*(squared(part, name) for part in divisors))]
+        yield [numerator, *chain(*(leaves(part, name) for part in divisors))]
+
+
+def around(part: Surface, name: str) -> list[Surface]:
+    """The terms of a bracket that have the capital; of what is none, all of it."""
+    terms = [term for term in part.terms if has(term, name)] if isinstance(part, Expression) else []
+    return [*terms] or [part]
+
+
+def squared(part: Surface, name: str) -> list[Surface]:
+    """The smallest products in a divisor, whose whole powers count for products."""
+    return list(spots(part, name, brackets=False, powers=True))
+
+
+def leaves(part: Surface, name: str) -> list[Surface]:
+    """The factors in a divisor: ``sqrt(x[N]^2 y[N]^2)`` of two sums."""
+    found: list[Surface] = []
+    stack = [part]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Power) or (not isinstance(node, Term) and stands_in(node, name)):
+            found.append(node)
+        else:
+            stack.extend(part for part in reversed(list(below(node))) if has(part, name))
+    return found
+
+
+def is_power_with(part: Surface, name: str) -> bool:
+    """A whole power with the capital, and no other such power in it."""
+    return (
+        is_square(part)
+        and has(part, name)
+        and not any(node is not part and is_square(node) and has(node, name) for node in walk(part))
+    )
+
+
+def lacks(node: Surface, name: str) -> bool:
+    return isinstance(node, Expression) and not all(has(term, name) for term in node.terms)
+
+
+def is_mean(term: Term, name: str) -> bool:
+    return sized(name, term) and sum(has(part, name) for part, _ in term.parts) == 1
+
+
+def spots(top: Surface, name: str, brackets: bool, powers: bool = False) -> Iterator[Surface]:
+    """The smallest products with the capital, and below the line the factors; those in brackets too, or not.
+
+    With ``powers`` a whole power of a bracket counts as a product.
+    """
     stack: list[tuple[Surface, bool]] = [(top, False)]
     while stack:
         node, inside = stack.pop()
         parts = node.parts if isinstance(node, Term) else [(part, False) for part in below(node)]
-        direct = [(part, under) for part, under in parts if isinstance(node, Term) and stands_in(part, name)]
+        direct = [
+            (part, under)
+            for part, under in parts
+            if isinstance(node, Term) and (stands_in(part, name) or (powers and is_power_with(part, name)))
+        ]
         found = any(not under for _, under in direct)
         if found:
             yield node

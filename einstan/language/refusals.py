@@ -16,6 +16,7 @@ from einstan.language.readings import caret, readings
 from einstan.language.surface import Binder, Expression, Letter, Ref, Relation, Size
 from einstan.language.tokens import respelled
 
+MOST = 8  # readings that are spelled out
 LETTERS = "jklmnpqrstuv"  # for a second index on the left
 
 # ---- sums ------------------------------------------------------------------------------------------------------------
@@ -31,6 +32,8 @@ def ambiguous(
         for reading in readings(text, cases, indices):
             with suppress(EinstanError):
                 meant.setdefault(read(reading), reading)
+            if len(meant) == MOST:
+                break
     return ScopeError(
         f"the sum over {case.name} may stand in more than one place", text=text, span=caret(case).span,
         inferred=case.why, repair=tuple(meant.values()),
