@@ -94,6 +94,13 @@ whatever u is there.""",
         ["D[i] = δ[i] x[i]", "y[i] = x[i] if x[i] > 0"],
     ),
     (
+        "Indices as numbers",
+        """Where an index stands alone it is its value, 0 to n - 1. Its capital counts as a factor that has it, and
+is not summed by itself. An index does not divide: it is zero at first.""",
+        ["y[k] = cos(2 pi k I / |I|) x[I]", "L = g^T r[T]", "L = (y[T] - a - b T)^2"],
+        ["m = 1/N x[N]", "y[n] = x[n,T] - T", "y[p] = p x[p] + p[p]"],
+    ),
+    (
         "Derivatives",
         """A derivative is a tensor: first the slots of the numerator, then those of the denominator. On the left of
 a line of a document it is a claim. `dW[p,q]` is the gradient of the program's scalar with respect to W.""",

@@ -126,7 +126,7 @@ class Maker:
             case "affine":
                 name = str(self.pick(*LONG_TENSORS))
                 access = Indexed(name, tuple(self.form() for _ in range(LONG_TENSORS[name])))
-                return padded(access)
+                return padded(access, {})
             case _:
                 return self.access()
 

@@ -27,6 +27,7 @@ from einstan.language.term import (
     Indexed,
     Iverson,
     Mul,
+    Position,
     Reduce,
     Sum,
     add,
@@ -241,6 +242,8 @@ def _mixed(node: Node, below: Sequence[bytes]) -> bytes:
     elif isinstance(node, Iverson):
         below, relations = _directed(below, node.relations, bytes)
         label = str(relations)
+    elif isinstance(node, Position):
+        pass  # all that it holds is below
     else:
         label = str(node.fields[0])
     return blake2b(f"{type(node).__name__} {label} ".encode() + b",".join(below), digest_size=12).digest()

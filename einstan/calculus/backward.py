@@ -9,6 +9,7 @@ linearly.  Nothing here knows a layer.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from einstan.calculus.assume import assumed
 from einstan.calculus.carried import Brackets, Carried, brackets_of, carried_to, entries_of
@@ -207,6 +208,7 @@ def _contracted(
         if not isinstance(value, Const) or tensor in wanted:
             equations.append(pass_equation(name, tensor, batch, indices, value, stated, not tied, ranges))
     made = {equation.name for equation in equations}
+    given = {seed.tensor: name for name, seed in seeds.items() if isinstance(seed, Indexed)}
     for tensor in wanted:
         if pass_name(letter, tensor) not in made:  # it cancels, as in x - x
             reading = [e for e in program.resolved_all() if tensor in tensors(e.rhs)]
@@ -214,14 +216,20 @@ def _contracted(
             equations.append(pass_equation(pass_name(letter, tensor), tensor, batch, indices, ZERO, sized=not tied))
     kept = needed(equations, [pass_name(letter, name) for name in wanted])
     return Program(
-        with_extents(kept, program, {pass_name(letter, name): name for name in (*live, *wanted)}) if tied else kept, ()
+        with_extents(kept, program, {pass_name(letter, n): n for n in (*live, *wanted)}, given) if tied else kept, ()
     )
 
 
-def with_extents(equations: Iterable[Equation], program: Program, tensors_of: Mapping[Name, Name]) -> list[Equation]:
+def with_extents(
+    equations: Iterable[Equation],
+    program: Program,
+    tensors_of: Mapping[Name, Name],
+    given: Mapping[Name, Name] = MappingProxyType({}),
+) -> list[Equation]:
     """The backward pass with the extents that no tensor which it reads can tell: ``dZ[n] = s where |n| = |Z.0|``.
 
     A cotangent has the extents of its tensor, and needs no word of it where that, or another of its extents, is read.
+    ``given`` are the cotangents that no equation makes, each with its tensor.
     """
     equations = list(equations)
     made = {e.name for e in equations}
@@ -235,7 +243,7 @@ def with_extents(equations: Iterable[Equation], program: Program, tensors_of: Ma
             dim = whole.dim(equation, index)
             if not isinstance(tensor, str) or index in dict(where):
                 continue
-            if not plain and _in_part(program, equation, index, axis(tensor, position)):
+            if not plain and _in_part(program, equation, index, axis(tensor, position), {**given, **tensors_of}):
                 where.append((index, Affine(((Extent(Index(axis(tensor, position))), 1),))))
             elif dim not in known or equation.rhs is ZERO:  # what cancels is not read
                 if not (_told(equation, index) and _invertible(program, axis(tensor, position))):
@@ -254,10 +262,10 @@ def _told(equation: Equation, index: Index) -> bool:
     return read and not any(isinstance(n, Iverson) and index in n.free for n in nodes)
 
 
-def _in_part(program: Program, equation: Equation, index: Index, place: str) -> bool:
+def _in_part(program: Program, equation: Equation, index: Index, place: str, tensors_of: Mapping[Name, Name]) -> bool:
     """Whether an index runs further than an axis that it fills alone: ``1[0 <= p < |d.0|] dd[p]``."""
-    filled = {axis(n.tensor, k) for n in preorder(equation.rhs) if isinstance(n, Indexed) for k, f in enumerate(n.slots)
-              if f.index is index}  # fmt: skip
+    filled = {axis(tensors_of.get(n.tensor, n.tensor), k) for n in preorder(equation.rhs) if isinstance(n, Indexed)
+              for k, f in enumerate(n.slots) if f.index is index}  # fmt: skip
     of_tensor = {each if each in program.dims else each.removeprefix("d") for each in filled}
     return any(each in program.dims and program.dims.find(each) != program.dims.find(place) for each in of_tensor)
 

@@ -30,7 +30,7 @@ from einstan.calculus.passes import (
     require_some,
     require_tensor,
 )
-from einstan.calculus.program import Assumption, Program, extents_behind, stated_extents
+from einstan.calculus.program import Assumption, InPart, Program, extents_behind, stated_extents
 from einstan.calculus.ranges import Ranges
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.calculus.stable import stabilised
@@ -88,6 +88,8 @@ def jvp(
     stated, ranges = extents_behind(forward), Ranges(forward)
     index = batch_index(batch, directions, scalars(*program))
 
+    moved = {**{name: pass_name(letter, name) for name in live}, **directions}
+    stated = [each.along(moved, len(index)) if isinstance(each, InPart) else each for each in stated]
     carried = Carried(forward, names.parts)
     tangents: dict[Name, Name] = dict(directions)
     equations: list[Equation] = []

@@ -45,6 +45,7 @@ from einstan.language.term import (
     Mul,
     Name,
     Partial,
+    Position,
     Reduce,
     Sum,
     add,
@@ -187,7 +188,7 @@ class Differentiator:
     def _rule(self, node: Node) -> tuple[Term, ...]:
         assert isinstance(node, Expr)
         match node:
-            case Const() | Extent():
+            case Const() | Extent() | Position():
                 return ()
             case Iverson() | Delta():
                 self._refuse_in_slots(node)

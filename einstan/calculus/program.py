@@ -5,7 +5,7 @@ The checker stands next to the type: a tensor defined twice, a cycle, a tensor o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
@@ -27,6 +27,7 @@ from einstan.language.node import Node, fold, holds, preorder, remembered
 from einstan.language.place import at
 from einstan.language.term import (
     Const,
+    Delta,
     Equation,
     Expr,
     Extent,
@@ -205,6 +206,12 @@ class InPart:
     extent: Affine
     longer: frozenset[str]  # axes
 
+    def along(self, tangents: Mapping[Name, Name], shift: int) -> InPart:
+        """The same of the tangents of the tensors that are longer, which have so many indices more in front."""
+        places = [(place, *place.rsplit(".", 1)) for place in self.longer]
+        own = {axis(tangents[name], int(k) + shift) for _, name, k in places if name in tangents}
+        return InPart(self.index, self.extent, self.longer | own)
+
     def is_needed(self, index: Index, expr: Expr) -> bool:
         """Whether what an expression reads along an index would tell another extent."""
         reads = [
@@ -214,6 +221,11 @@ class InPart:
             for position, form in enumerate(node.slots)
             if any(atom is index for atom, _ in form.terms)
         ]
+        deltas = [node for node in preorder(expr) if isinstance(node, Delta)] if holds(expr, Delta) else []
+        pairs = [(node.left.index, node.right.index) for node in deltas]
+        equal = [other for pair in pairs if index in pair for other in pair if other is not None]
+        if any(other.dim in self.longer for other in equal if other is not index):
+            return True
         alone = [place for place, form in reads if form.index is not None]
         return not self.longer.isdisjoint(alone) or bool(reads and not alone)
 
@@ -265,16 +277,21 @@ def extents_behind(equations: Iterable[Equation]) -> list[tuple[Index, Affine] |
 def extents_in_part(equation: Equation) -> list[InPart]:
     """How far the indices run that have an axis and yet stand alone in a longer one: ``|t| = |x.0| - 2`` of
     ``e[t] = x[t+2] - a x[t]``.  A sum over x[T] alone would run over all of it."""
-    stated, free = {index for index, _ in equation.where}, loose(equation)
+    stated, free = dict(equation.where), loose(equation)
     found: list[InPart] = []
     for index in dict.fromkeys(index for index, _ in free):
-        if index in stated or not is_axis(index.dim):
+        if not is_axis(index.dim):
             continue
         reads = [(place, form) for other, place, form, _ in unguarded(equation) if other is index]
         whole = [place for place, form in reads if form.index is not None and (index, place) not in free]
         longer = frozenset(place for other, place in free if other is index)
+        kept = (ranged for other, place, _, ranged in unguarded(equation) if other is index and place in longer)
+        if isinstance(equation.name, Partial) and all(kept):
+            continue  # its name says how far it runs
         inside = [form for place, form in reads if place in longer]
-        if len(longer) == 1 and all(len(form.terms) == 1 and form.terms[0][1] == 1 for form in inside):
+        if index in stated:
+            found.append(InPart(index, stated[index], longer))
+        elif len(longer) == 1 and all(len(form.terms) == 1 and form.terms[0][1] == 1 for form in inside):
             room = affine((Extent(Index(*longer)), 1), constant=-max(form.constant for form in inside))
             found.append(InPart(index, room, longer))
         elif whole:

@@ -31,6 +31,7 @@ from einstan.language.term import (
     Indexed,
     Iverson,
     Mul,
+    Position,
     Reduce,
     Sum,
     add,
@@ -44,7 +45,7 @@ from einstan.language.term import (
 RULES: dict[str, Callable[..., Expr | None]] = {}
 HALF = Fraction(1, 2)
 # Nodes that simplification only rebuilds.
-_PLAIN = (Index, Affine, Indexed, Const, Extent)
+_PLAIN = (Index, Affine, Indexed, Const, Extent, Position)
 
 
 def simplify(expr: Expr) -> Expr:

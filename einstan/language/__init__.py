@@ -39,6 +39,7 @@ from einstan.language.term import (
     Mul,
     Name,
     Partial,
+    Position,
     Reduce,
     Sum,
 )  # fmt: skip
@@ -48,7 +49,7 @@ install_printer(show)
 __all__ = [
     "Add", "Affine", "Apply", "Claim", "ClaimError", "Const", "DataError", "Delta", "DifferentiationError", "Document",
     "EinstanError", "Equation", "Expr", "Extent", "ExtentError", "Index", "Indexed", "Iverson", "Mul", "Name", "Node",
-    "NotationError", "Partial", "ProgramError", "Reduce", "ScopeError", "Statement", "Sum", "affine", "latex", "parse",
-    "parse_document", "parse_expression", "reading", "show", "show_with_spans", "slot", "sums_inside", "well_named",
-    "written",
+    "NotationError", "Partial", "Position", "ProgramError", "Reduce", "ScopeError", "Statement", "Sum", "affine",
+    "latex", "parse", "parse_document", "parse_expression", "reading", "show", "show_with_spans", "slot", "sums_inside",
+    "well_named", "written",
 ]  # fmt: skip

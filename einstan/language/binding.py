@@ -11,9 +11,10 @@ from einstan.language.capitals import Placement, placements
 from einstan.language.environment import Environment, Names
 from einstan.language.errors import NotationError
 from einstan.language.index import Affine, Index, Quotient, affine
+from einstan.language.misread import divided_by_index, divides_by_index
 from einstan.language.occurrences import is_form
 from einstan.language.own import applied
-from einstan.language.refusals import ambiguous, bound_again, not_affine
+from einstan.language.refusals import ambiguous, bound_again, not_affine, two_meanings
 from einstan.language.sugar import REDUCED, chain, padded, softmax
 from einstan.language.surface import (
     Binder,
@@ -26,12 +27,14 @@ from einstan.language.surface import (
     Pad,
     Power,
     Ref,
+    Relation,
     Size,
     Surface,
     Task,
     Term,
     every,
     is_numeric,
+    only_part,
     run,
     walk,
 )  # fmt: skip
@@ -43,6 +46,7 @@ from einstan.language.term import (
     Indexed,
     Iverson,
     Mul,
+    Position,
     Reduce,
     add,
     mul,
@@ -62,6 +66,8 @@ class Scope(Names):
         self.placed: Placement = {}
         self.ahead: dict[Binder, tuple[Index, ...]] = {}
         self.states_extents = False
+        where = [pair for root in roots if isinstance(root, Relation) for pair in root.where]
+        self.stated_by = {size.name: axis_spelled(only_part(form)) for size, form in where}
 
     # ---- sums and products ---------------------------------------------------------------------------------------
 
@@ -83,6 +89,7 @@ class Scope(Names):
         if names:
             env = {**env, **{name: self.new_index(name) for name in names}}
         beside = self.bound_beside(node, env)
+        guarded = any(isinstance(part, Bracket) and part.relations for part, _ in node.parts)
         factors: list[Expr] = []
         literal = bare_one = False  # whether the last factor is a number as it is written, and whether it is a lone 1
         for part, divides in node.parts:
@@ -98,6 +105,8 @@ class Scope(Names):
                     factors.append(Const(part.value))
                     literal, bare_one = True, part.value == 1
                 continue
+            if divides and not guarded and (index := divides_by_index(part, self.indices)) is not None:
+                raise divided_by_index(self.text, str(index.name), index.span)
             factor = yield self.atom(part, {**beside, **env} if beside and is_numeric(part) else env)
             if divides:
                 if bare_one:
@@ -134,7 +143,8 @@ class Scope(Names):
             case Ref():
                 return (yield self.access(node, env))
             case Pad():
-                return padded((yield self.access(node.access, env)))
+                access = yield self.access(node.access, env)
+                return padded(access, self.stated_by)
             case Size():
                 return self.extent(node, env)
             case Call():
@@ -156,9 +166,11 @@ class Scope(Names):
                 return (yield self.binder(node, env))
         raise AssertionError(node)
 
-    def access(self, node: Ref, env: Environment) -> Task[Indexed]:
+    def access(self, node: Ref, env: Environment) -> Task[Expr]:
         if not node.slots and node.name in self.indices:
-            raise self.fail(f"the index {node.name} is used as a number", node.span, "1[i < j] compares indices")
+            if node.name in self.ranks:
+                raise two_meanings(self.text, str(node.name), node.span)
+            return Position(self.index(str(node.name), node.span, env))
         slots = yield every(self.form(slot, env) for slot in node.slots)
         return Indexed(node.name, tuple(slots))
 
@@ -255,6 +267,10 @@ class Scope(Names):
                 return Affine(((Quotient(form, int(divisor)), 1),)) if whole else None
             case _:
                 return None
+
+
+def axis_spelled(extent: Surface | None) -> str:
+    return extent.name if isinstance(extent, Size) else ""
 
 
 def _value(expr: Expr) -> Fraction:

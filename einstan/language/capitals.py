@@ -4,7 +4,8 @@
 
 1.  Arguments of functions and reductions, operands of ``1[u > v]``, exponents, the base of a root or of a negative or
     symbolic power, and the bracket of a denominator are *walls*: what is contracted inside stays inside.
-2.  A factor with K weighs 1, its whole power 2, ``1[K]`` beside another factor 2, below the line it weighs 0.  A
+2.  A factor with K, or that is K as a number, weighs 1, its whole power 2, ``1[K]`` beside another factor 2, below the
+    line it weighs 0.  A
     product that weighs 2 is *whole*: it is summed, unless the product around it has K open and takes the sum over.
 3.  A bracket of which one term leaves K open is open: all its K are one index.  If every term with K is whole, each
     has its own sum.  (In there the power of a function, or of a bracket of which a term lacks K, weighs 1.)
@@ -109,6 +110,7 @@ Placement = dict[Term, tuple[str, ...]]
 OCCURS = Holds()
 BEHIND_WALL = "{K} stands once, inside a function or a power"
 LACKS = "a term of the bracket lacks {K}"
+NUMBER = "{K} stands alone, as a number"
 BELOW = "{K} stands only below the line"
 MEAN = "a mean over {K}, or each entry"
 
@@ -119,7 +121,7 @@ def placements(top: Term, indices: Collection[str]) -> tuple[Placement, list[Amb
     totals: list[Total] = []
     refused: list[Ambiguity] = []
     for term in lone_terms(top):
-        if len(term.parts) < 4 and all(type(part) in PLAIN and not under for part, under in term.parts):
+        if len(term.parts) < 4 and all(is_plain(part, indices) and not under for part, under in term.parts):
             totals += plain(term)  # as most products are
             continue
         for rank, (name, holds) in enumerate(rule.below(term).items()):
@@ -140,6 +142,10 @@ def placements(top: Term, indices: Collection[str]) -> tuple[Placement, list[Amb
         trap = total.trap or (SQUARES_BESIDE if total.doubtful else "") or all_inside(total, found)
         refused += [Ambiguity(total.name, trap.replace("{K}", total.name), total.term, top)] if trap else []
     return found, refused
+
+
+def is_plain(part: Surface, indices: Collection[str]) -> bool:
+    return type(part) in PLAIN and not (isinstance(part, Ref) and not part.slots and part.name in indices)
 
 
 def plain(term: Term) -> list[Total]:
@@ -205,6 +211,9 @@ class Rule:
 
     def access(self, node: Ref | Kronecker) -> Held:
         slots = node.slots if isinstance(node, Ref) else (node.left, node.right)
+        if not slots and isinstance(node, Ref) and node.name in self.indices:
+            name = str(node.name)
+            return {name: Holds(alone=NUMBER)} if is_capital(name) else {}
         return dict.fromkeys(filter(is_capital, names_in(slots)), OCCURS)
 
     def number(self, node: Surface) -> Held:

@@ -49,6 +49,11 @@ class Cursor:
     def ahead(self, distance: int) -> Token:
         return self.tokens[min(self.position + distance, len(self.tokens) - 1)]
 
+    def is_index(self, name: str) -> bool:
+        """Whether a name stands in a slot, or a binder binds it."""
+        pairs = zip(self.tokens, self.tokens[1:], strict=False)
+        return any(t.text == name and t.kind == "name" and before.text in ("[", ",", "{", "_") for before, t in pairs)
+
     def advance(self) -> Token:
         token = self.token
         self.position += token.kind != "end"

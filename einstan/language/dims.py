@@ -9,7 +9,7 @@ The algebra knows dimensions only by these names, never sizes.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from einstan.language.index import ARITHMETIC, Affine, Index, slot
 from einstan.language.node import Node, fold, preorder, remembered
@@ -76,6 +76,7 @@ def relate(equation: Equation, classes: UnionFind | None = None, prefix: str = "
 def _related(equation: Equation) -> tuple[tuple[str, str | None], ...]:
     """The pairs of dimensions that are equal, and those that only occur, in reading order."""
     found: dict[tuple[str, str | None], None] = {}
+    stated = dict(equation.where)
     for position, index in enumerate(equation.indices):
         found[axis(equation.name, position), index.dim] = None
     free = loose(equation)
@@ -87,7 +88,7 @@ def _related(equation: Equation) -> tuple[tuple[str, str | None], ...]:
                 found[place, form.index.dim if tied and form.index is not None else None] = None
         elif isinstance(node, Delta):
             left, right = node.left.index, node.right.index
-            if left is not None and right is not None:
+            if left is not None and right is not None and not _differ(left, right, stated):
                 found[left.dim, right.dim] = None
         elif isinstance(node, Index):
             found[node.dim, None] = None
@@ -95,6 +96,19 @@ def _related(equation: Equation) -> tuple[tuple[str, str | None], ...]:
         places = agreeing(equation, index)
         found.update(dict.fromkeys((places[0], other) for other in places[1:]))
     return tuple(found)
+
+
+def _differ(left: Index, right: Index, stated: Mapping[Index, Affine]) -> bool:
+    """Whether a delta compares indices of two lengths: ``δ[i,p] where |i| = 3``."""
+    forms = [stated[index] for index in (left, right) if index in stated]
+    return stated.get(left) is not stated.get(right) and not all(map(_is_whole, forms))
+
+
+def _is_whole(form: Affine) -> bool:
+    """Whether a stated extent is that of some axis."""
+    return (
+        form.constant == 0 and len(form.terms) == 1 and form.terms[0][1] == 1 and isinstance(form.terms[0][0], Extent)
+    )
 
 
 def agreeing(equation: Equation, index: Index) -> list[str]:

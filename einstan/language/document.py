@@ -27,11 +27,13 @@ from einstan.language.errors import EinstanError, NotationError, ProgramError, S
 from einstan.language.functions import FUNCTIONS, SPELLINGS
 from einstan.language.index import Affine, Index
 from einstan.language.letters import normal
+from einstan.language.node import holds, preorder
+from einstan.language.refusals import two_meanings
 from einstan.language.scope import bind_equation, parse_expression, parse_sides, with_left_read
 from einstan.language.show import show
 from einstan.language.surface import Ref, Relation, only_part
 from einstan.language.syntax import read_relation
-from einstan.language.term import Equation, Expr, Indexed, Mul, Partial, Sum, tensors
+from einstan.language.term import Equation, Expr, Indexed, Mul, Partial, Position, Sum, tensors
 
 WORDS = ("claim", "refute", "assume", "given", "convention")
 _WORD = re.compile(rf"({'|'.join(WORDS)})(?:\s*:\s*|\s+)", re.IGNORECASE)
@@ -199,13 +201,16 @@ def parse_document(
         except EinstanError as error:
             refused(error, line, code, comment)
     document = Document(tuple(sorted(statements, key=lambda statement: statement.line)))
-    if gradients:
-        return document
-    refusals = {id(s): s for part in document.parts for s in collisions(part, known)}
-    if refusals and not forgiving:
-        first_refused = next(iter(refusals.values()))
-        raise at_line(collided(first_refused), first_refused.line)
-    return Document(tuple(unreadable(s, collided(s)) if id(s) in refusals else s for s in document.statements))
+    refused_later: dict[int, tuple[Statement, EinstanError]] = {}
+    for part in document.parts:
+        clashing = () if gradients else collisions(part, known)
+        refused_later.update((id(s), (s, collided(s))) for s in clashing)
+        refused_later.update((id(s), (s, problem)) for s, problem in doubtful(part))
+    if refused_later and not forgiving:
+        statement, problem = next(iter(refused_later.values()))
+        raise at_line(problem, statement.line)
+    later = {key: problem for key, (_, problem) in refused_later.items()}
+    return Document(tuple(unreadable(s, later[id(s)]) if id(s) in later else s for s in document.statements))
 
 
 Line = tuple[int, str, str]
@@ -398,6 +403,24 @@ def collided(statement: Statement) -> EinstanError:
         f"{name} is the gradient with respect to {name[1:]} and cannot be defined", text=statement.text,
         span=(0, len(name)), repair=(f"claim {statement.text}", "or give the tensor another name"),
     )  # fmt: skip
+
+
+def doubtful(part: Document) -> Iterator[tuple[Statement, EinstanError]]:
+    """What has a name that is an index there and a number in another line: alone, it may be either."""
+    contents = [(statement, _sides(statement)) for statement in part.statements]
+    if not any(holds(side, Position) for _, sides in contents for side in sides):
+        return
+    nodes = preorder(*(side for _, sides in contents for side in sides))
+    numbers = {str(node.tensor) for node in nodes if isinstance(node, Indexed) and not node.slots}
+    for statement, sides in contents:
+        both = (n.index.name for n in preorder(*sides) if isinstance(n, Position) and n.index.name in numbers)
+        if (name := next(both, None)) is not None:
+            yield statement, two_meanings(statement.text, name, (0, len(statement.text)))
+
+
+def _sides(statement: Statement) -> tuple[Expr, ...]:
+    content = statement.content
+    return (content.lhs, content.rhs) if isinstance(content, Equation | Claim) else ()
 
 
 def at_line(error: EinstanError, line: int) -> EinstanError:

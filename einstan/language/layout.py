@@ -55,6 +55,7 @@ from einstan.language.term import (
     Iverson,
     Mul,
     Partial,
+    Position,
     Reduce,
     Sum,
     is_reciprocal,
@@ -71,6 +72,7 @@ def surface_of(node: Node, *, every_sum: bool = False) -> tuple[Surface, dict[Su
     if isinstance(node, Equation):
         left = layout.lay(layout.access(node.lhs))
         forms = {index.name: form for index, form in node.where}  # stated once for all indices of one letter
+        layout.stated = {name: _axis_spelled(form) for name, form in forms.items()}
         where = [(Size(NOWHERE, name), layout.lay(layout.form(form))) for name, form in forms.items()]
         stated = (Letter(NOWHERE, index.name) for index, _ in node.where)
         right = layout.top(node.rhs, (left, *(form for _, form in where), *stated))
@@ -84,6 +86,12 @@ def surface_of(node: Node, *, every_sum: bool = False) -> tuple[Surface, dict[Su
         spelled = layout.top(node, ())
     layout.origin[spelled] = node
     return spelled, layout.origin
+
+
+def _axis_spelled(form: Affine) -> str:
+    plain = form.constant == 0 and len(form.terms) == 1 and form.terms[0][1] == 1
+    atom = form.terms[0][0] if plain else None
+    return atom.index.name if isinstance(atom, Extent) else ""
 
 
 def decimal(value: Fraction) -> bool:
@@ -121,6 +129,7 @@ class Layout:
         self.below = 0  # how many lines this is below
         self.capitals: set[str] = set()  # numbers there
         self.bracketed: set[str] = set()  # those that would be taken for something else
+        self.stated: dict[str, str] = {}  # what ``where`` says of letters
 
     def lay(self, task: Task[Laid]) -> Laid:
         return run(task)
@@ -203,7 +212,9 @@ class Layout:
         parts: list[Part] = []
         for position, factor in enumerate(factors):
             if isinstance(factor, Indexed):
-                count = guards_before(list(factors[max(0, position - len(factor.slots)) : position]), factor)
+                count = guards_before(
+                    list(factors[max(0, position - len(factor.slots)) : position]), factor, self.stated
+                )
                 if count:
                     del parts[-count:]
                     access = yield self.access(factor)
@@ -263,6 +274,8 @@ class Layout:
                 return (yield self.bracket(node))
             case Extent():
                 return Size(NOWHERE, node.index.name)
+            case Position():
+                return Ref(NOWHERE, node.index.name)
             case Apply():
                 return (yield self.applied(node))
             case Sum() if self.is_implicit(node):
@@ -310,7 +323,9 @@ class Layout:
         if isinstance(power, Const) and power.value < 0 and decimal(power.value):
             return Power(NOWHERE, base, Minus(NOWHERE, Number(NOWHERE, -power.value)))
         exponent = yield self.atom(power)
-        wrapped = isinstance(exponent, Ref) and (isinstance(exponent.name, Partial) or _is(exponent, "T"))
+        wrapped = isinstance(exponent, Ref) and (
+            isinstance(exponent.name, Partial) or (_is(exponent, "T") and isinstance(power, Indexed))
+        )
         if wrapped or isinstance(exponent, Power):
             exponent = alone(exponent)
         return Power(NOWHERE, base, exponent)

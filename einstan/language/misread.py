@@ -5,6 +5,7 @@ x^T, x^\top            a transpose is an order of indices
 \mathbf{Z}             a matrix without its indices
 Z_nj = X_nk W_kj       names, and no tensors with slots
 \frac{1}{N} x_n        N beside the index n: an extent, or a number of that name
+\frac{1}{N} x_N        an index as a divisor is zero at first: its extent is meant
 """
 
 from __future__ import annotations
@@ -15,7 +16,19 @@ from collections.abc import Collection, Iterator, Sequence
 from einstan.language.errors import NotationError, Span
 from einstan.language.index import is_capital, lowered
 from einstan.language.occurrences import evidence
-from einstan.language.surface import Call, Expression, Minus, Number, Ref, Relation, Surface, Term, alone, walk
+from einstan.language.surface import (
+    Call,
+    Expression,
+    Minus,
+    Number,
+    Power,
+    Ref,
+    Relation,
+    Surface,
+    Term,
+    alone,
+    walk,
+)  # fmt: skip
 from einstan.language.tokens import Token, respelled
 
 TRANSPOSED = ("A transpose is another order of the indices: A[j,i] for A[i,j], x[I] A[I,J] x[J] for x^T A x",)
@@ -103,4 +116,27 @@ def _counted(text: str, name: str, span: Span) -> NotationError:
         f"{name} is a number beside the index {lowered(name)}", text=text, span=span,
         inferred=f"how many values {lowered(name)} takes is written |{lowered(name)}|",
         repair=(f"{text[:start]}|{lowered(name)}|{text[end:]}", f"another name for a number, such as {name}0"),
+    )  # fmt: skip
+
+
+def divides_by_index(part: Surface, indices: Collection[str]) -> Ref | None:
+    """The index that a divisor is, or has as a factor."""
+    stack = [part]
+    while stack:
+        match stack.pop():
+            case Ref(slots=()) as ref if ref.name in indices:
+                return ref
+            case Expression(terms=(term,)):
+                stack.extend(factor for factor, divides in term.parts if not divides)
+            case Minus(operand=base) | Power(base=base):
+                stack.append(base)
+    return None
+
+
+def divided_by_index(text: str, name: str, span: Span) -> NotationError:
+    start, end = span
+    return NotationError(
+        f"the index {name} divides, and its first value is 0", text=text, span=span,
+        inferred=f"how many values {name} takes is written |{name}|",
+        repair=f"{text[:start]}|{name}|{text[end:]}",
     )  # fmt: skip

@@ -10,8 +10,10 @@ from einstan.language.surface import (
     Kronecker,
     Letter,
     Minus,
+    Number,
     Ref,
     Relation,
+    Size,
     Surface,
     Term,
     below,
@@ -35,7 +37,9 @@ def index_refs(slots: Iterable[Expression]) -> list[Ref]:
 
 
 def is_form(operand: Expression, indices: Collection[str]) -> bool:
-    """Whether an operand of an Iverson bracket is a form: a bare name in it is an index."""
+    """Whether an operand of an Iverson bracket is a form: a bare name in it is an index, and each of its terms is one
+    thing times whole numbers."""
+    found = False
     stack: list[Surface] = [operand]
     while stack:
         node = stack.pop()
@@ -43,14 +47,27 @@ def is_form(operand: Expression, indices: Collection[str]) -> bool:
             case Expression():
                 stack.extend(node.terms)
             case Term():
+                if not _is_whole(node):
+                    return False
                 stack.extend(part for part, _ in node.parts)
             case Minus():
                 stack.append(node.operand)
             case Ref() if not node.slots and node.name in indices:
-                return True
-            case _:
+                found = True
+            case Number() | Size():
                 pass
-    return False
+            case Ref() if node.slots:
+                pass
+            case _:
+                return False
+    return found
+
+
+def _is_whole(term: Term) -> bool:
+    """Whether nothing divides, numbers are whole, and at most one factor is none."""
+    numbers = [part for part, _ in term.parts if isinstance(part, Number)]
+    whole = all(number.value.denominator == 1 for number in numbers)
+    return whole and len(term.parts) - len(numbers) < 2 and not any(divides for _, divides in term.parts)
 
 
 def evidence(*roots: Surface) -> set[str]:

@@ -134,7 +134,9 @@ def written(text: str, span: Span, wraps: list[Wrap]) -> str:
 
 
 def has(node: Surface, name: str) -> bool:
-    return any(part == name for part in index_names(node)) or any(softmax_of(part, name) for part in walk(node))
+    return any(part == name for part in index_names(node)) or any(
+        softmax_of(part, name) or (isinstance(part, Ref) and part.name == name) for part in walk(node)
+    )
 
 
 def softmax_of(part: Surface, name: str) -> bool:

@@ -89,6 +89,14 @@ def not_affine(text: str, node: Expression) -> NotationError:
     )  # fmt: skip
 
 
+def two_meanings(text: str, name: str, span: Span) -> ScopeError:
+    return ScopeError(
+        f"{name} is an index here, and the tensor {name} too", text=text, span=span,
+        inferred=f"{name} alone may be the value of the index, or the tensor",
+        repair="give one of the two another name",
+    )  # fmt: skip
+
+
 def several_axes(text: str, node: Size, count: int, axes: Sequence[str]) -> ScopeError:
     return ScopeError(
         f"|{node.name}| is ambiguous: {node.name} stands for {count} different axes", text=text, span=node.span,

@@ -12,7 +12,8 @@ The parser makes the pattern, the printer recognises exactly it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from einstan.language.index import Affine, Index, affine, capitalised, fresh_name
 from einstan.language.node import Node, fold, preorder
@@ -26,11 +27,11 @@ from einstan.language.term import (
     Indexed,
     Iverson,
     Mul,
-    Name,
     Partial,
     Reduce,
     Sum,
     add,
+    as_number,
     bound_indices,
     mul,
     neg,
@@ -122,17 +123,24 @@ REDUCED = {"var": variance, "std": deviation, "norm": norm}
 # ---- zero outside ----------------------------------------------------------------------------------------------------
 
 
-def padded(access: Indexed) -> Expr:
-    """The access times one range guard for each slot that is not a plain index."""
-    return mul((*guards(access), access))
+Stated = Mapping[str, str]  # by letter, how a ``where`` spells an extent: that of an axis as X.0, any other as nothing
 
 
-def guards(access: Indexed) -> tuple[Expr, ...]:
-    return tuple(
-        guard(form, extent_of(access.tensor, position))
-        for position, form in enumerate(access.slots)
-        if form.index is None
-    )
+def padded(access: Indexed, stated: Stated) -> Expr:
+    """The access times a range guard for each slot that may be outside."""
+    return mul((*guards(access, stated), access))
+
+
+def guards(access: Indexed, stated: Stated) -> tuple[Expr, ...]:
+    """A guard for each slot with arithmetic, and for each index alone whose extent a ``where`` states: ``pad(a[i])``
+    where ``|i| = |a.0| + |b.0|``.  Where nothing is stated and there is no arithmetic, every slot may be outside."""
+    slots = [(form, f"{access.tensor}.{k}") for k, form in enumerate(access.slots)]
+    shifted = [(form, place) for form, place in slots if form.index is None]
+    said = [(form, place) for form, place in slots if form.index is not None and form.index.name in stated]
+    own = [stated[form.index.name] for form, _ in said if form.index is not None]
+    said = [pair for pair, where in zip(said, own, strict=True) if not where or not (shifted or where == pair[1])]
+    chosen = [pair for pair in slots if pair in shifted or pair in said] or slots
+    return tuple(guard(form, Extent(Index(place))) for form, place in chosen)
 
 
 def guard(form: Affine, extent: Extent) -> Expr:
@@ -140,16 +148,11 @@ def guard(form: Affine, extent: Extent) -> Expr:
     return chain((Affine((), 0), form, Affine(((extent, 1),), 0)), ("<=", "<"))
 
 
-def extent_of(tensor: Name, position: int) -> Extent:
-    """``|X.0|``: the extent of an axis, spelled by the axis."""
-    return Extent(Index(f"{tensor}.{position}"))
-
-
-def guards_before(factors: list[Expr], access: Indexed) -> int:
+def guards_before(factors: list[Expr], access: Indexed, stated: Stated = MappingProxyType({})) -> int:
     """How many of the factors at the end of the list are the guards of ``pad(access)``; 0 where they are not all."""
     if isinstance(access.tensor, Partial):
         return 0
-    expected = guards(access)
+    expected = guards(access, stated)
     if not expected or len(expected) > len(factors):
         return 0
     same = all(_unplaced(have) is want for have, want in zip(factors[-len(expected) :], expected, strict=True))
@@ -184,7 +187,7 @@ def chain(operands: Iterable[Node], relations: tuple[str, ...]) -> Iverson:
     for operand in mixed:
         if isinstance(operand, Affine):
             neutral = not any(isinstance(atom, Index) for atom, _ in operand.terms)
-            final.append(as_value(operand) if neutral and has_value else operand)
+            final.append(as_number(operand) if neutral and has_value else operand)
         else:
             assert isinstance(operand, Expr)
             form = as_form(operand)
@@ -196,19 +199,8 @@ def _operand(operand: Node) -> Node:
     if isinstance(operand, Affine):
         atoms = [atom for atom, _ in operand.terms]
         if any(isinstance(atom, Indexed) for atom in atoms) and not any(isinstance(atom, Index) for atom in atoms):
-            return as_value(operand)
+            return as_number(operand)
     return operand
-
-
-def as_value(form: Affine) -> Expr:
-    """A form without indices as an expression."""
-    terms: list[Expr] = []
-    for atom, k in form.terms:
-        assert isinstance(atom, Expr)
-        terms.append(atom if k == 1 else mul((Const(k), atom)))
-    if form.constant or not terms:
-        terms.append(Const(form.constant))
-    return add(terms)
 
 
 def as_form(value: Expr) -> Affine | None:

@@ -20,7 +20,7 @@ from typing import NoReturn
 
 from einstan.language.atoms import Atoms
 from einstan.language.errors import Span
-from einstan.language.misread import exponential, transposed, without_slots
+from einstan.language.misread import divided_by_index, exponential, transposed, without_slots
 from einstan.language.surface import (
     Expression,
     Minus,
@@ -148,6 +148,9 @@ class Parser(Atoms):
         end = self.last_end
         above, below, after = self.text[: divisor[0]], self.text[slice(*divisor)], self.text[begin:end]
         rest = self.text[end:]
+        under = parts[-1][0]
+        if isinstance(under, Ref) and not under.slots and self.is_index(below):
+            raise divided_by_index(self.text, below, divisor)
         self.fail(
             "a / b c has two readings",
             (start, end),
@@ -189,7 +192,7 @@ class Parser(Atoms):
         return [(base, False)]
 
     def raised(self, span: Span, base: Surface, exponent: Surface) -> Surface:
-        if "T" not in self.around:
+        if "T" not in self.around and not self.is_index("T"):
             transposed(self.text, exponent, span)
         made = None
         if isinstance(base, Ref) and base.name == "e" and not base.slots and "e" not in self.around:

@@ -5,6 +5,7 @@
     Delta(left, right)               δ[i,p], the Kronecker delta of two integer-affine forms
     Iverson(operands, relations)     1[0 <= i < j], 1[Z[i,j] > 0]; without relations 1[K], a tensor of ones
     Extent(index)                    |n|, the extent of the axis that n runs over, as a number
+    Position(index)                  n, the value of an index, as a number: 0, 1, 2, ...
     Apply(function, arguments)       exp(u); a power, and so a quotient, is Apply("pow", (base, exponent))
     Add(terms)  Mul(factors)         in the user's order, flat, at least two
     Sum(indices, body)               a sum over bound indices
@@ -180,6 +181,27 @@ class Extent(Expr):
     @property
     def index(self) -> Index:
         return self.fields[0]  # type: ignore[no-any-return]
+
+
+class Position(Expr):
+    """``Position(index)``: the value of the index as a number, from 0 on, as in ``cos(2 pi k I / |I|)``."""
+
+    __slots__ = ()
+    field_names = ("index",)
+
+    def __new__(cls, index: Index) -> Position:
+        return super().__new__(cls, index)  # type: ignore[no-any-return]
+
+    @property
+    def index(self) -> Index:
+        return self.fields[0]  # type: ignore[no-any-return]
+
+    def _children(self) -> tuple[Node, ...]:
+        return self.fields
+
+    def rebuilt(self, children: tuple[Node, ...]) -> Expr:
+        (child,) = children
+        return Position(child) if isinstance(child, Index) else as_number(child)
 
 
 MARKS = {name: new_mark() for name in ("exp", "log", "pow", "sigmoid", "exponential")}  # see `applies`
@@ -405,6 +427,19 @@ def rebound(node: Sum | Reduce, indices: tuple[Index, ...], body: Node) -> Expr:
 
 def neg(term: Expr) -> Expr:
     return mul((MINUS_ONE, term))
+
+
+def as_number(form: Node) -> Expr:
+    """The value of an integer-affine form, as a sum."""
+    assert isinstance(form, Affine)
+    terms: list[Expr] = []
+    for atom, k in form.terms:
+        value = Position(atom) if isinstance(atom, Index) else atom
+        assert isinstance(value, Expr)
+        terms.append(value if k == 1 else mul((Const(k), value)))
+    if form.constant or not terms:
+        terms.append(Const(form.constant))
+    return add(terms)
 
 
 def power(base: Expr, exponent: Expr | int | Fraction) -> Expr:

@@ -25,6 +25,7 @@ from einstan.language.term import (
     Iverson,
     Mul,
     Name,
+    Position,
     Reduce,
     Sum,
     add,
@@ -116,6 +117,8 @@ class _Flattener(Products):
         match node:
             case Indexed():
                 return Term(*self.read(node, scope, guards, 1))
+            case Position(index=index):
+                return Term(ONE, self.add("iota", "number", (), (scope[index],)))
             case Apply(function=function, arguments=arguments):
                 return self.apply(function, arguments, scope, guards)
             case Add(terms=terms):

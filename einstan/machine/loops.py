@@ -34,6 +34,7 @@ from einstan.language.term import (
     Iverson,
     Mul,
     Name,
+    Position,
     Reduce,
     Sum,
 )
@@ -302,6 +303,8 @@ class _Loops:
             case Const(value=value):
                 number = numbers.of(value)
                 return lambda env: number
+            case Position():
+                return lambda env: numbers.of(below[0](env))
             case Extent(index=index):
                 extent = numbers.of(self.size(index))
                 return lambda env: extent

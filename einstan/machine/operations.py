@@ -23,7 +23,7 @@ KINDS = {
     "contract": "a product of operands summed over the labels that the result does not have; some may be divisors",
     "reduce": "max, min, prod along labels",
     "scan": "sums, products or the largest of all entries up to each, or products of all others: a label for another",
-    "iota": "0, 1, 2, ... along a label",
+    "iota": "0, 1, 2, ... along a label, as positions or as a number",
     "form": "an integer-affine form of labels and values",
     "read": "affine reads and gathers",
     "diagonal": "a repeated label",
@@ -218,10 +218,12 @@ class Graph:
         operation = self.operations[value]
         if operation.kind == "map":
             return "bool" if operation.detail[0] in COMPARISONS else "float"
+        if operation.kind == "iota":
+            return "float" if operation.detail == "number" else "int"
         if operation.kind in ("diagonal", "expand", "copy"):
             held = self.type(operation.operands[0].value)
             return "float" if held == "number" else held
-        return {"iota": "int", "form": "int", "number": "number"}.get(operation.kind, "float")
+        return {"form": "int", "number": "number"}.get(operation.kind, "float")
 
     def needed(self, roots: Iterable[int]) -> set[int]:
         """The values that the roots need, themselves included."""

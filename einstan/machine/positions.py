@@ -87,7 +87,8 @@ class Positions(Overlaps):
         return self.reordered(taken, natural, operation.out)
 
     def do_iota(self, value: int, operation: Operation, constant: bool) -> Variable:
-        return self.assign(value, operation, f"np.arange({self.size(operation.dims[0], constant)})", constant)
+        kind = f", dtype=np.{self.precision}" if operation.detail == "number" else ""
+        return self.assign(value, operation, f"np.arange({self.size(operation.dims[0], constant)}{kind})", constant)
 
     def do_form(self, value: int, operation: Operation, constant: bool) -> Variable:
         text = self.form(operation.detail, operation, operation.out, operation.operands, constant)

@@ -156,7 +156,8 @@ class Products(Guarded):
     def equal_labels(self, bracket: Expr, scope: Scope) -> tuple[int | None, int | None]:
         if not isinstance(bracket, Delta) or bracket.left.index is None or bracket.right.index is None:
             return None, None
-        return scope[bracket.left.index], scope[bracket.right.index]
+        left, right = scope[bracket.left.index], scope[bracket.right.index]
+        return (left, right) if self.spaces[left][0] == self.spaces[right][0] else (None, None)
 
     def joined(self, deltas: list[tuple[int, int]], summed: list[int], same: UnionFind) -> dict[int, int]:
         """Which label each label becomes: a free one speaks for its class."""

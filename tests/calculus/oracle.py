@@ -27,6 +27,7 @@ from einstan.language import (
     Iverson,
     Mul,
     Node,
+    Position,
     Reduce,
     Sum,
 )
@@ -148,6 +149,8 @@ class Oracle:
                 return float(value), 0.0
             case Extent(index=index):
                 return float(self.sizes[index.dim]), 0.0
+            case Position(index=index):
+                return float(env[index]), 0.0
             case Delta(left=left, right=right):
                 return float(self.whole(left, env) == self.whole(right, env)), 0.0
             case Iverson(operands=operands, relations=relations):

@@ -10,6 +10,12 @@ import pytest
 import einstan as es
 
 FALSE = """
+    claim T x[T] = sum[T](x[T])
+    claim t (t - 1) (t - 2) x[t] = 0 1[t]
+    y[t] = g^t x[t] ; claim dy[t]/dg = g^(t-1) x[t]
+    y[k] = cos(2 pi k I / |I|) x[I] ; claim dy[k]/dx[i] = cos(2 pi k i / |k|)
+    d[i] = x[i+1] - x[i] ; claim dd[i]/dx[p] = δ[i+1,p] + δ[i,p]
+    c[i] = pad(a[i]) + pad(b[i-|a.0|]) where |i| = |a.0| + |b.0| ; L = c[I]^2 ; claim dL/db[p] = 2 b[p] + 2 a[0]
     claim (|i| - 2) (|i| - 3) (|i| - 4) (|i| - 5) x[i] = 0 1[i]
     claim 1[|i| <= 5] x[i] = x[i]
     claim 1[|i| < 6] sum[I](x[I]) = sum[I](x[I])
@@ -212,6 +218,12 @@ FALSE = """
     S[n,c] = softmax[c](Z[n,c]) ; L = -1/|N| sum[N](log(S[N,t[N]])) ; claim dL/dZ[n,c] = S[n,c] - δ[t[n],c]
 """
 TRUE = """
+    claim sum[T](T x[T]) + sum[T](x[T]) = sum[T]((T+1) x[T])
+    claim g^T x[T] = sum[T](g^T x[T])
+    y[t] = g^t x[t] ; claim dy[t]/dg = t g^(t-1) x[t]
+    y[k] = cos(2 pi k I / |I|) x[I] ; claim dy[k]/dx[i] = cos(2 pi k i / |i|)
+    d[i] = x[i+1] - x[i] ; claim dd[i]/dx[p] = δ[i+1,p] - δ[i,p]
+    c[i] = pad(a[i]) + pad(b[i-|a.0|]) where |i| = |a.0| + |b.0| ; L = c[I]^2 ; claim dL/db[p] = 2 b[p]
     assume 1[P[i,j] >= 0] = 1 ; assume sum[J](P[i,J]) = 1 ; claim abs(P[i,j]) + relu(-P[i,j]) = P[i,j]
     claim sin(x[i]) / x[i] = sin(x[i]) x[i]^-1
     claim abs(x[i]) sign(x[i]) = x[i]

@@ -202,7 +202,7 @@ class Chain:
         scope[:] = [(one, A), (two, C)]
         step, shift = self.pick((1, 1, 2, -1)), self.random.randrange(-1, 2)
         form = affine((one, step), (two, self.pick((1, 1, -1, 2))), constant=shift)
-        body = mul((padded(Indexed("X", (form,))), self.read("w", [(two, C)]), self.read("u", [(one, A)])))
+        body = mul((padded(Indexed("X", (form,)), {}), self.read("w", [(two, C)]), self.read("u", [(one, A)])))
         return self.pick((body, Sum((two,), body), Sum((one,), body)))  # type: ignore[no-any-return]
 
     def loss(self) -> Equation:

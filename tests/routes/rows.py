@@ -52,7 +52,7 @@ class Row(Meant):
     data_seed: int = 0
     sizes: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys("abcd", 0))
     overflows: bool = False
-    unproved: bool = False  # derived by steps that no rule proves: that there is an entry with a stride
+    unproved: bool = False  # derived by steps that no rule proves: that there is an entry with a stride, ranges meet
     measure: float = 0.0  # what errors are small beside, where the largest number on the way is not that
 
     @cached_property
@@ -250,7 +250,87 @@ def every_other(W: Array) -> dict[str, Array]:
     return {"V": V, "Z": Z, "G": Z[::2], "L": Z[::2].sum()}
 
 
+def differences(x: Array) -> dict[str, Array]:
+    d = np.diff(x)
+    return {"d": d, "L": (d**2).sum()}
+
+
+def shorter_differences(x: Array) -> dict[str, Array]:
+    d = np.diff(x)[:2]
+    return {"d": d, "L": (d**2).sum()}
+
+
+def second_differences(u: Array) -> dict[str, Array]:
+    D = u[2:, 1:-1] + u[:-2, 1:-1] + u[1:-1, 2:] + u[1:-1, :-2] - 4 * u[1:-1, 1:-1]
+    return {"D": D, "L": (D**2).sum()}
+
+
+def transformed(x: Array, c: Array) -> dict[str, Array]:
+    k, n = len(c), len(x)
+    y = np.cos(2 * np.pi * np.outer(np.arange(k), np.arange(n)) / n) @ x
+    return {"y": y, "L": (c * y**2).sum()}
+
+
+def discounted(g: Array, x: Array) -> dict[str, Array]:
+    return {"L": (g ** np.arange(len(x)) * x**2).sum()}
+
+
+def trend(y: Array, a: Array, b: Array) -> dict[str, Array]:
+    return {"L": ((y - a - b * np.arange(len(y))) ** 2).sum()}
+
+
+def placed(x: Array, w: Array) -> dict[str, Array]:
+    t, d = np.arange(x.shape[0])[:, None], np.arange(x.shape[1])
+    y = x + np.sin(w * t / 10000 ** (2 * d / x.shape[1]))
+    return {"y": y, "L": (y**3).sum()}
+
+
+def delayed(x: Array, w: Array) -> dict[str, Array]:
+    y = np.array([sum(np.exp(-w * (i - j)) * x[j] for j in range(i + 1)) for i in range(len(x))])
+    return {"y": y, "L": (y**2).sum()}
+
+
+def joined(a: Array, b: Array) -> dict[str, Array]:
+    c = np.concatenate([a, b])
+    return {"c": c, "L": (c**3 * np.arange(len(c))).sum()}
+
+
+def stacked(A: Array, B: Array) -> dict[str, Array]:
+    c = np.concatenate([A, B], axis=1)
+    return {"c": c, "L": (c[:, 1:] * c[:, :-1]).sum()}
+
+
 ROWS = [
+    Row("differences of neighbours", "d[i] = x[i+1] - x[i]\nL = d[I]^2", {"x": [1.0, 3, 2, 5]}, differences, "x",
+        features=frozenset({"window"})),
+    Row("total variation", "L = sum[I](abs(x[I+1] - x[I]))", {"x": [1.0, 3, 2, 5]},
+        lambda x: {"L": absolute(x[1:] - x[:-1]).sum()}, "x", features=frozenset({"window"}),
+        unproved=True),
+    Row("fewer differences than there are", "d[i] = x[i+1] - x[i] where |i| = |x.0| - 2\nL = d[I]^2",
+        {"x": [1.0, 3, 2, 5]}, shorter_differences, "x", features=frozenset({"window"})),
+    Row("the beginning of a vector", "y[i] = x[i] where |i| = 3\nL = y[I]^2", {"x": [1.0, 3, 2, 5]},
+        lambda x: {"y": x[:3], "L": (x[:3] ** 2).sum()}, "x", features=frozenset({"window"})),
+    Row("a Laplacian", "D[i,j] = u[i+2,j+1] + u[i,j+1] + u[i+1,j+2] + u[i+1,j] - 4 u[i+1,j+1]\nL = D[I,J]^2",
+        {"u": [[1.0, 3, 2, 5], [0.5, -1, 2, 4], [2, 2, 0, 1]]}, second_differences, "u",
+        features=frozenset({"window"})),
+    Row("a cosine transform", "y[k] = cos(2 pi k I / |I|) x[I] where |k| = 3\nL = c[K] y[K]^2",
+        {"x": [1.0, 0.5, -2, 3, 0.25], "c": [1.0, 2, -1]}, transformed, "x c"),
+    Row("a cosine transform in single precision", "y[k] = cos(2 pi k I / |I|) x[I] where |k| = 3\nL = c[K] y[K]^2",
+        {"x": [1.0, 0.5, -2, 3, 0.25], "c": [1.0, 2, -1]}, transformed, "x c", dtype="float32"),
+    Row("a discounted sum", "L = g^T x[T]^2", {"g": 0.9, "x": [1.0, 0.5, -2, 3]}, discounted, "g x"),
+    Row("a straight line through a series", "L = (y[T] - a - b T)^2", {"y": [1.0, 1.5, 2.5, 2], "a": 0.5, "b": 0.25},
+        trend, "a b y"),
+    Row("places added", "y[t,d] = x[t,d] + sin(w t / 10000^(2 d / |d|))\nL = y[T,D]^3",
+        {"x": [[1.0, 0.5], [-2, 3], [0.5, 1]], "w": 0.5}, placed, "x w"),
+    Row("a memory that fades", "y[i] = sum[J](1[J <= i] exp(-w (i - J)) x[J]) where |i| = |x.0|\nL = y[I]^2",
+        {"x": [1.0, 0.5, -2, 3], "w": 0.5}, delayed, "x w", features=frozenset({"guard"})),
+    Row("one vector behind another",
+        "c[i] = pad(a[i]) + pad(b[i-|a.0|]) where |i| = |a.0| + |b.0|\nL = sum[I](I c[I]^3)",
+        {"a": [1.0, 0.5], "b": [-2.0, 3, 0.25]}, joined, "a b", features=frozenset({"pad"})),
+    Row("one matrix beside another",
+        "c[n,i] = pad(A[n,i]) + pad(B[n,i-|A.1|]) where |i| = |A.1| + |B.1|\nL = sum[N,I](c[N,I] c[N,I+1])",
+        {"A": [[1.0, 0.5], [2, -1]], "B": [[-2.0, 3, 0.25], [1, 1, -1]]}, stacked, "A B", features=frozenset({"pad"}),
+        unproved=True),
     Row("regression", "Z[n] = X[n,K] w[K]\ne[n] = y[n] - Z[n]\nL = e[N]^2 / |N|",
         {"X": [[1, 2], [0.5, -1], [2, 0.25]], "w": [0.5, -1], "y": [1, 2, -0.5]}, regression, "w"),
     Row("a bell fitted", "U[i] = b[i]^2\nZ[i] = exp(-U[i])\ne[i] = y[i] - Z[i]\nL = e[I]^2",
