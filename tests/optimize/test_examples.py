@@ -26,7 +26,7 @@ def breast_cancer():
 
 LOGISTIC = es.Program("""
     Z[n] = X[n,K] w[K] + b
-    L = C (softplus(Z[N]) - y[N] Z[N]) + 1/2 w[K]^2
+    L = C 1[N] (softplus(Z[N]) - y[N] Z[N]) + 1/2 w[K]^2
 """)
 
 

@@ -66,7 +66,7 @@ SADDLES = [
     ("L = c[I] x[I]^2", {"x": np.zeros(40)}, False),
     ("L = x[I]^2", {"x": np.zeros(40)}, True),
     ("L = x[I]^4", {"x": np.zeros(3)}, True),
-    ("L = (x[I] c[I])^2", {"x": np.zeros(40)}, True),  # singular, and a minimum
+    ("L = sum[I](x[I] c[I])^2", {"x": np.zeros(40)}, True),  # singular, and a minimum
 ]
 
 

@@ -130,9 +130,9 @@ def evaluator(run: Run) -> Iterator[Compared]:
 @route("Equation(...)", share=0.15)
 def equations(run: Run) -> Iterator[Compared]:
     """One equation after another, each with the values of those before."""
-    known = dict(run.data)
+    known, names = dict(run.data), [line.name for line in run.case.lines]
     for line in run.case.lines:
-        equation = es.parse(str(line))
+        equation = es.parse(str(line), names)
         read = {str(name) for name in equation.program.inputs}
         known[line.name] = equation(**{name: array for name, array in known.items() if name in read})
         yield line.name, known[line.name], run.case.values[line.name]
