@@ -241,7 +241,7 @@ class Rule:
         whole = [holds for holds in brackets if len(holds.totals) == 1 and not holds.lacking]
         if not opened:
             return self.closed(name, node, closed, brackets, whole)
-        if company and any(self.mean(name, part) for part, _ in node.parts):
+        if company and any(isinstance(part, Expression | Power) and self.mean(name, part) for part, _ in node.parts):
             return Holds(refused=MEAN, place=node)
         weight = sum(holds.weight for holds in opened)
         if len(brackets) < len(closed):
