@@ -223,13 +223,13 @@ def looks_called(node: Surface) -> bool:
 
 def is_numeric(node: Surface) -> bool:
     """Whether this is a number times extents, as in ``1/2 X[i]`` and ``1/(|N| |J|) (..)``."""
-    stack: list[Surface] = [node]
-    while stack:
-        part = stack.pop()
-        if isinstance(part, Ref | Binder | Bracket | Kronecker | Pad):
-            return False
-        stack.extend(below(part))
-    return True
+    return not any(isinstance(part, Ref | Binder | Bracket | Kronecker | Pad) for part in walk(node))
+
+
+def has_no_index(node: Surface) -> bool:
+    """Whether this is made of numbers, extents and scalars alone."""
+    inside = (Binder, Bracket, Kronecker, Pad)
+    return not any(isinstance(part, inside) or (isinstance(part, Ref) and part.slots) for part in walk(node))
 
 
 def looks_like_derivative(numerator: str, denominators: tuple[str, ...], known: frozenset[str] = frozenset()) -> bool:

@@ -9,7 +9,8 @@ r"""Text to surface tree: products, sums and relations, with a span on every nod
                 \frac{x}{y}
     atom        in `einstan.language.atoms`; tensors in `references`, derivatives in `derivatives`
 
-``a / b c`` has two readings and is refused, except behind a number or an extent: ``1/|N| X[N]`` is a number times X.
+``a / b c`` has two readings and is refused, unless the quotient is a coefficient: numbers and extents, ``1/|N| X[N]``,
+or what has no index of its own over one factor, the slash without blanks, ``l/2 (x[i])``, ``1/r[n] (q[n,j])``.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from einstan.language.surface import (
     Surface,
     Task,
     Term,
+    has_no_index,
     is_numeric,
     only_part,
     run,
@@ -111,21 +113,24 @@ class Parser(Atoms):
         first = self.token.start
         parts: list[tuple[Surface, bool]] = list((yield self.factor(True)))
         slashed = False  # whether the last part stands directly behind a /
+        tight = True  # whether no / of the last quotient has blanks around it
         while True:
             if self.take("*"):
                 parts += yield self.factor(True)
-                slashed = False
-            elif self.take("/"):
+                slashed, tight = False, True
+            elif self.at("/"):
+                glued = self.advance().glued
+                tight = tight and glued and self.token.glued
                 divisors = yield self.factor(False)
                 parts += [(divisor, True) for divisor, _ in divisors]
                 slashed = True
             elif self.starts_factor():
                 begin = self.token.start
                 following = yield self.factor(True)
-                if slashed and not self.is_coefficient(parts):
+                if slashed and not self.is_coefficient(parts, tight):
                     self.refuse_quotient(first, parts, begin)
                 parts += following
-                slashed = False
+                slashed, tight = False, True
             else:
                 return Term((start, self.last_end), sign, tuple(parts))
 
@@ -136,12 +141,14 @@ class Parser(Atoms):
         return token.kind in ("number", "command") or self.at("(", "|", "\\left|")
 
     @staticmethod
-    def is_coefficient(parts: list[tuple[Surface, bool]]) -> bool:
-        """Whether the quotient at the end of the parts is a number or an extent: ``1/2``, ``1/|N|/|J|``."""
+    def is_coefficient(parts: list[tuple[Surface, bool]], tight: bool) -> bool:
+        """Whether the quotient at the end of the parts is one: ``1/2``, ``1/|N|/|J|``; where it is ``tight`` also
+        ``l/2``, ``al/|R|``, ``1/r[n]``."""
         count = len(parts)
         while count and parts[count - 1][1]:
             count -= 1
-        return all(is_numeric(part) for part, _ in parts[max(count - 1, 0) :])
+        start = max(count - 1, 0)
+        return all(is_numeric(part) for part, _ in parts[start:]) or (tight and has_no_index(parts[start][0]))
 
     def refuse_quotient(self, start: int, parts: list[tuple[Surface, bool]], begin: int) -> NoReturn:
         divisor = parts[-1][0].span

@@ -60,7 +60,7 @@ COMMANDS = ("frac", "sqrt", "partial")
 OTHERWISE = {"@": "Z[i,j] = X[i,K] W[K,j]", "%": "mod(x, y)", "√": "sqrt(x)"}  # signs that are none here
 SIGNS = {"≤": "<=", "≥": ">=", "≠": "!=", "·": "*", "×": "*", "−": "-", "⋅": "*", "∗": "*"}
 
-_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_NUMBER = re.compile(r"([0-9]+(\.[0-9]+|\.(?![.\w])|\.(?=[eE][+-]?[0-9]))?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _COMMAND = re.compile(r"\\([A-Za-z]+\*?|.|\n)")
 _FONT = re.compile(r"\s*\{((?:[^{}\\]|\\_|\\[A-Za-z]+)*)\}")
 _AXIS = re.compile(r"\.[0-9]")
@@ -96,7 +96,7 @@ def _token(text: str, start: int) -> tuple[Token | None, int]:
     letter = text[start]
     if letter == "\\":
         return _command(text, start)
-    if letter.isascii() and letter.isdigit():
+    if (letter.isascii() and letter.isdigit()) or (letter == "." and _is_fraction(text, start)):
         matched = _NUMBER.match(text, start)
         assert matched is not None
         return Token("number", matched.group(), start, matched.end()), matched.end()
@@ -126,6 +126,12 @@ def _token(text: str, start: int) -> tuple[Token | None, int]:
     raise NotationError(
         f"the character {letter!r} is not part of the notation", text=text, span=(start, start + 1), repair=repair
     )
+
+
+def _is_fraction(text: str, start: int) -> bool:
+    """Whether a point begins a number, as in ``.5``, and does not name an axis, as in ``X.0``."""
+    before, after = text[max(start - 1, 0) : start], text[start + 1 : start + 2]
+    return after.isascii() and after.isdigit() and not (before.isalnum() or (before and before in ")]}_."))
 
 
 def name_end(text: str, start: int) -> int:
