@@ -30,7 +30,8 @@ def told(program: Program, context: Program, shapes: Mapping[str, Shape], sizes:
         for place in context.dims.members()
         if (dim := context.dims.find(place)) in extents.known
     }
-    ranks = {**{name: len(shape) for name, shape in shapes.items()}, **context.ranks, **program.ranks}
+    ranks: dict[Name, int] = {name: len(shape) for name, shape in shapes.items()}
+    ranks |= {**context.ranks, **program.ranks}
     for name, rank in program.ranks.items():  # dX has the axes of X, whether or not X is read
         pairs = zip((axis(name, k) for k in range(rank)), axes_of_derivative(name, rank, ranks), strict=False)
         found |= {own: found[known] for own, known in pairs if known in found}
