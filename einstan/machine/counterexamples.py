@@ -23,6 +23,7 @@ from einstan.machine.sampling import ABSOLUTE, Point, Sampler, Values
 
 RELATIVE = Decimal("1e-40")
 FINE, FINEST = 300, 1500  # digits in which a difference is looked for
+STILL = Decimal("1e-6")  # of a difference is what more digits may change
 CLEAR = 1e-6  # by as much, relatively, floats must differ to be believed
 
 
@@ -48,26 +49,36 @@ def apart(sampler: Sampler, point: Point, extents: Extents, values: Values) -> t
     """Whether the two sides differ at a point where they have the given values: the values that tell, and the first
     position at which they do.
 
-    Rationals tell at once.  Decimals are worked out again in more digits, and more of them where large numbers came up
-    on the way, until no rounding explains the difference.  A point that was solved for is itself no more exact.
+    Rationals tell at once, where nothing else came up on the way.  Decimals are worked out in more digits until no
+    rounding explains the difference, and in more again, which must leave it as it is: a logarithm makes a difference
+    of what had lost its digits.  A point that was solved for is itself no more exact.
     """
-    if all(isinstance(entry, Fraction) for side in (LEFT, RIGHT) for entry in values[side].flat):
+    if sampler.rational and all(isinstance(entry, Fraction) for side in (LEFT, RIGHT) for entry in values[side].flat):
         return _at(values, difference(values))
     if any(isinstance(entry, Decimal) for tensor in point.values() for entry in tensor.flat):
         return _at(values, difference(values))
-    digits = FINE
-    while digits <= FINEST:
+    digits, before = FINE, None
+    while True:
         numbers = fine(digits)
-        found = sampler.values_anew(point, extents, numbers)
+        sampler.patience -= digits == FINEST
+        found = sampler.values_anew(point, extents, numbers) if sampler.patience >= 0 else None
         if found is None or numbers.largest > FINEST:
             return None
         where = _beyond(found, numbers.rounding())
-        if where is not None:
-            return found, where
-        if digits - FINE >= DIGITS_LOST * numbers.largest:
+        if where is not None and before is not None and _stays(before, found, where):
+            return None if numbers.absorbed and numbers.stepped else (found, where)
+        needed = FINE + DIGITS_LOST * numbers.largest
+        if digits == FINEST or (where is None and digits >= needed):
             return None
-        digits = FINE + DIGITS_LOST * numbers.largest
-    return None
+        before, digits = found, min(FINEST, max(needed, digits if where is None else 2 * digits))
+
+
+def _stays(before: Values, after: Values, where: int) -> bool:
+    """Whether both sides are what they were in fewer digits, as far as their difference goes."""
+    with localcontext(fine(FINEST).carried) as carried:
+        old, new = ([digits_of(v[side].flat[where], carried) for side in (LEFT, RIGHT)] for v in (before, after))
+        moved = max(abs(a - b) for a, b in zip(old, new, strict=True))
+        return moved <= STILL * abs(new[0] - new[1])
 
 
 def _at(values: Values, where: int | None) -> tuple[Values, int] | None:

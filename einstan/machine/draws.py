@@ -14,7 +14,8 @@ from fractions import Fraction
 from einstan.language.functions import FUNCTIONS
 from einstan.language.index import Affine
 from einstan.language.node import preorder
-from einstan.language.term import Apply, Const, Expr, Indexed, Iverson
+from einstan.language.term import Apply, Const, Expr, Indexed, Iverson, Reduce
+from einstan.machine.numbers import RATIONAL
 
 KINKED = ("relu", "abs", "sign", "floor", "mod", "clip", "maximum", "minimum")
 MOST = 8  # numbers of a text that entries are drawn about
@@ -98,6 +99,18 @@ def on_marks(numbers: Sequence[Fraction]) -> Draw:
 def has_gaps(*exprs: Expr) -> bool:
     """Whether some function in it has no value somewhere."""
     return any(_is_partial(node) for node in preorder(*exprs))
+
+
+def stays_rational(node: object) -> bool:
+    """Whether rationals go in and come out."""
+    if isinstance(node, Reduce):
+        return node.operation != "logsumexp"
+    if not isinstance(node, Apply):
+        return True
+    if node.function == "pow":
+        exponent = node.arguments[1]
+        return isinstance(exponent, Const) and exponent.value.denominator == 1
+    return node.function in (*RATIONAL, "floor")
 
 
 def _is_partial(node: object) -> bool:

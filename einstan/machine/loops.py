@@ -377,7 +377,7 @@ class _Loops:
         pairs = list(zip(below, node.relations, below[1:], strict=False)) if node.relations else []
 
         def value(env: Environment) -> Number:
-            return numbers.of(int(all(_holds(a(env), relation, b(env)) for a, relation, b in pairs)))
+            return numbers.of(int(all(numbers.holds(a(env), relation, b(env)) for a, relation, b in pairs)))
 
         return value
 
@@ -454,23 +454,3 @@ def _bracket(factor: Expr) -> Expr:
         base, exponent = factor.arguments
         return base if isinstance(exponent, Const) and exponent.value > 0 else factor
     return factor
-
-
-def _holds(left: Number, relation: str, right: Number) -> bool:
-    if left != left or right != right:
-        return relation == "!="
-    match relation:
-        case "<":
-            return bool(left < right)
-        case "<=":
-            return bool(left <= right)
-        case ">":
-            return bool(left > right)
-        case ">=":
-            return bool(left >= right)
-        case "==":
-            return bool(left == right)
-        case "!=":
-            return bool(left != right)
-        case _:
-            raise AssertionError(relation)

@@ -22,6 +22,7 @@ Number = Any  # Fraction | Decimal | float: one tower for each system below
 
 DIGITS_LOST = 2  # for each digit before the point of the largest number
 NO_LOG = "log has no finite value at 0"
+STEPS = ("sign", "floor", "mod")
 LONG = 20_000  # bits of a rational that is still kept exactly
 
 
@@ -61,6 +62,25 @@ class Numbers:
 
     def apply(self, function: str, *arguments: Number) -> Number:
         raise NotImplementedError
+
+    def holds(self, left: Number, relation: str, right: Number) -> bool:
+        if left != left or right != right:
+            return relation == "!="
+        match relation:
+            case "<":
+                return bool(left < right)
+            case "<=":
+                return bool(left <= right)
+            case ">":
+                return bool(left > right)
+            case ">=":
+                return bool(left >= right)
+            case "==":
+                return bool(left == right)
+            case "!=":
+                return bool(left != right)
+            case _:
+                raise AssertionError(relation)
 
 
 # ---- floats ----------------------------------------------------------------------------------------------------------
@@ -346,24 +366,45 @@ class Exact(Numbers):
 
 
 class Fine(Exact):
-    """Exact numbers that know how large the numbers were that came up, and so what rounding may have done."""
+    """Exact numbers that know how large the numbers were that came up, and so what rounding may have done.
+
+    ``absorbed`` says that a term, or all digits but those that rounding made, has been lost on the way: 1 + exp(-9999),
+    tanh(9999).  What is ``stepped``, whether one is larger than another, is then no matter of a tolerance.
+    """
 
     def __init__(self, digits: int) -> None:
         super().__init__(digits)
-        self.largest = 0  # digits before the point
+        self.anew()
+
+    def anew(self) -> None:
+        self.largest, self.absorbed, self.stepped = 0, False, False  # the first in digits before the point
 
     def rounding(self) -> Decimal:
         """More than rounding can have changed a result by, where one large number has made another's error larger."""
         return Decimal((0, (1,), DIGITS_LOST * self.largest + GUARD - self.digits))
 
     def add(self, left: Number, right: Number) -> Number:
-        return self._seen(super().add(self._seen(left), self._seen(right)))
+        total = super().add(self._seen(left), self._seen(right))
+        if isinstance(total, Decimal) and left and right and total.is_finite():
+            below = max(digits_of(left).adjusted(), digits_of(right).adjusted()) + GUARD - self.digits
+            self.absorbed |= total in (left, right) or bool(total and total.adjusted() < below)
+        return self._seen(total)
 
     def mul(self, left: Number, right: Number) -> Number:
         return self._seen(super().mul(left, right))
 
     def apply(self, function: str, *arguments: Number) -> Number:
-        return self._seen(super().apply(function, *map(self._seen, arguments)))
+        value = super().apply(function, *map(self._seen, arguments))
+        if any(isinstance(argument, Decimal) for argument in arguments):
+            self.stepped |= function in STEPS
+        if isinstance(value, Decimal) and function in TRANSCENDENTAL and value.is_finite():
+            whole = value == value.to_integral_value()
+            self.absorbed |= whole or value == arguments[0] or 2 * value.adjusted() > self.digits
+        return self._seen(value)
+
+    def holds(self, left: Number, relation: str, right: Number) -> bool:
+        self.stepped |= isinstance(left, Decimal) or isinstance(right, Decimal)
+        return super().holds(left, relation, right)
 
     def _seen(self, value: Number) -> Number:
         if isinstance(value, Decimal):

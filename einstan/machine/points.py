@@ -50,8 +50,8 @@ def question(
     lhs: Expr | Equation, rhs: Expr | Equation, definitions: Program | None, rules: Sequence[Assumption]
 ) -> tuple[Program, tuple[str, ...], tuple[str, ...]]:
     """A program that defines both sides, their difference, and how far each assumption is from holding."""
-    lhs, rhs, *told = _as_one(lhs, rhs, *(side for rule in rules for side in (rule.lhs, rule.rhs)))
     known = () if definitions is None else definitions.equations
+    (lhs, rhs, *told), known = _as_one((lhs, rhs, *(side for rule in rules for side in (rule.lhs, rule.rhs))), known)
     left_indices = lhs.indices if isinstance(lhs, Equation) else _free(lhs, rhs)
     names = tuple(index.name for index in left_indices)
     right_indices = (
@@ -82,11 +82,18 @@ def question(
     return Program(equations), names, tuple(checks)
 
 
-def _as_one(*sides: Expr | Equation) -> list[Expr | Equation]:
-    """The sides with every dimension of the claim that no axis names as one of all of them, as an axis is."""
+def _as_one(
+    sides: Sequence[Expr | Equation], known: Sequence[Equation]
+) -> tuple[list[Expr | Equation], tuple[Equation, ...]]:
+    """The sides with every dimension of the claim that no axis names as one of all of them, as an axis is, and as that
+    of the definition from which it comes, which may state its extent."""
     whole = [side if isinstance(side, Equation) else Equation(BOTH, side.free, side) for side in sides]
-    dims = {dim for side in whole for dim in dims_in(side) if ":" in dim and not is_axis(dim)}
-    return [redimensioned(side, {dim: axis(dim, 0) for dim in dims}) for side in sides]  # type: ignore[misc]
+    common = {dim: axis(dim, 0) for side in whole for dim in dims_in(side) if ":" in dim and not is_axis(dim)}
+    moved = []
+    for equation in known if common else ():
+        own = {dim: dim if dim in common else qualified(dim, prefix(equation)) for dim in dims_in(equation)}
+        moved.append(redimensioned(equation, {dim: common[full] for dim, full in own.items() if full in common}))
+    return [redimensioned(side, common) for side in sides], tuple(moved or known)  # type: ignore[misc, arg-type]
 
 
 def _free(lhs: Expr | Equation, rhs: Expr | Equation) -> tuple[Index, ...]:

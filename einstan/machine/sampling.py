@@ -20,7 +20,7 @@ from einstan.language.errors import EinstanError, ExtentError
 from einstan.language.index import Affine
 from einstan.language.node import preorder
 from einstan.language.term import Delta, Indexed, Iverson, Name
-from einstan.machine.draws import between, draws, landmarks, on_marks
+from einstan.machine.draws import between, draws, landmarks, on_marks, stays_rational
 from einstan.machine.draws import entries as entries_of
 from einstan.machine.duals import Dual, Duals
 from einstan.machine.extents import Extents
@@ -45,6 +45,7 @@ from einstan.machine.structures import Fact, builder, fact
 ABSOLUTE, QUICK = Decimal("1e-45"), 1e-9  # what counts as nothing, in exact numbers and in floats
 NOWHERE = 100  # tries after which, where no point has been found at all, none is looked for
 SOLVED_TRIES = 6  # where every try has to be solved for
+PATIENCE = 5  # evaluations in the most digits there are
 EFFORT = 30_000  # entries of all steps of all tensors that are solved for, before it is given up
 DRAWN = ("range", "labels")  # what is met as entries are drawn
 
@@ -92,10 +93,11 @@ class Sampler:
                 self.facts.setdefault(name, []).append(relation.known)
         self.kinked = has_kinks(*(equation.rhs for equation in program.equations))
         self.open = [r for r in self.relations if r.known is None or r.known.kind not in DRAWN]
+        self.rational = all(stays_rational(node) for e in program.equations for node in preorder(e.rhs))
         self.marks = landmarks(equation.rhs for equation in program.equations)
         self.draws = draws(self.marks)
         self.ready: dict[object, tuple[Extents, Evaluation]] = {}
-        self.effort = EFFORT
+        self.effort, self.patience = EFFORT, PATIENCE
         self.tried, self.found = 0, False
         self.reason = ""
         self.outside = ""  # the problem, where something has been read outside
@@ -148,7 +150,7 @@ class Sampler:
     def values_anew(self, point: Point, extents: Extents, numbers: Fine) -> Values | None:
         """All tensors at a point, none of them remembered, so that the numbers see all that comes up."""
         self.ready.pop(numbers, None)
-        numbers.largest = 0
+        numbers.anew()
         return self.values(point, extents, numbers)
 
     def _hold(self, values: Values, numbers: Numbers) -> bool:
@@ -158,19 +160,26 @@ class Sampler:
             return False
         return True
 
-    def sides(self, point: Point, extents: Extents) -> Values | None:
+    def sides(self, point: Point, extents: Extents, numbers: Numbers = EXACT) -> Values | None:
         """All tensors at a point, an entry of a side being NaN where it has no value; None where what is defined has
         none, since a claim about it says nothing there."""
         only = frozenset(self.program.defined) - {BOTH}
         try:
-            values = self._evaluation(BOTH, extents, EXACT, only)(point)
+            values = self._evaluation((BOTH, numbers), extents, numbers, only)(point)
             for side in (LEFT, RIGHT):
                 entries = [Missing(DomainError(NO_LOG)) if is_infinite(e) else e for e in values[side].flat]
                 values[side] = Tensor(values[side].shape, entries)
             known = all(entry == entry for n, t in values.items() if n not in (LEFT, RIGHT) for entry in t.flat)
-            return values if known and self._hold(values, EXACT) else None
+            return values if known and self._hold(values, numbers) else None
         except (DomainError, EinstanError):
             return None
+
+    def sides_anew(self, point: Point, extents: Extents, numbers: Fine) -> Values | None:
+        """Those that `sides` finds, where no digits are lost that these numbers have not."""
+        numbers.anew()
+        self.ready.pop((BOTH, numbers), None)
+        values = self.sides(point, extents, numbers)
+        return None if numbers.absorbed else values
 
     def near(self, extents: Extents, number: int) -> tuple[Point, Values] | None:
         """A point for `sides`, of three one with signs alone, one of the numbers of the text, and one as usual."""

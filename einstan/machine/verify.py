@@ -16,10 +16,10 @@ from typing import Any
 from einstan.calculus.program import Assumption, Program
 from einstan.language.errors import EinstanError
 from einstan.language.term import Equation, Expr, Name
-from einstan.machine.counterexamples import Found, apart, difference, nearly_equal, smallest
+from einstan.machine.counterexamples import FINE, Found, apart, difference, nearly_equal, smallest
 from einstan.machine.extents import Extents, infer
 from einstan.machine.loops import Tensor
-from einstan.machine.numbers import FLOATS, Number, context, decimal
+from einstan.machine.numbers import FLOATS, Number, context, decimal, fine
 from einstan.machine.points import (
     LEFT,
     RIGHT,
@@ -239,8 +239,11 @@ def one_sided(
         if drawn is None:
             continue
         point, values = drawn
-        pairs = list(zip(values[LEFT].flat, values[RIGHT].flat, strict=True))
-        alone = next((k for k, (a, b) in enumerate(pairs) if (a == a) != (b == b)), None)
+        pairs, alone = _lonely(values)
+        if alone is not None and not sampler.rational:  # more digits may find a value where these have lost it
+            finer = sampler.sides_anew(point, extents, fine(FINE))
+            if finer is None or _lonely(finer)[1] != alone:
+                continue
         if alone is not None:
             found = _refuted(Found(sizes, extents, point, values, alone), indices)
             nothing = next(side for side in pairs[alone] if side != side)
@@ -250,6 +253,12 @@ def one_sided(
         if differ is not None and not sampler.isolated(point, extents):
             return _refuted(Found(sizes, extents, point, *differ), indices)
     return None
+
+
+def _lonely(values: Values) -> tuple[list[tuple[Number, Number]], int | None]:
+    """The entries of both sides, and the first position at which one alone has a value."""
+    pairs = list(zip(values[LEFT].flat, values[RIGHT].flat, strict=True))
+    return pairs, next((k for k, (a, b) in enumerate(pairs) if (a == a) != (b == b)), None)
 
 
 def _shrunk(program: Program, sampler: Sampler, found: Found) -> Found:

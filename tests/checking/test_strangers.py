@@ -224,6 +224,15 @@ TRUE = """
     y[k] = cos(2 pi k I / |I|) x[I] ; claim dy[k]/dx[i] = cos(2 pi k i / |i|)
     d[i] = x[i+1] - x[i] ; claim dd[i]/dx[p] = δ[i+1,p] - δ[i,p]
     c[i] = pad(a[i]) + pad(b[i-|a.0|]) where |i| = |a.0| + |b.0| ; L = c[I]^2 ; claim dL/db[p] = 2 b[p]
+    claim log(1 - tanh(Z[n])^2) = -2 log(cosh(Z[n]))
+    claim 1/(1 - tanh(100 Z[n])) = (1 + exp(200 Z[n]))/2
+    claim 1[tanh(Z[n]) < 1] = 1 1[n]
+    claim sign(1 - tanh(Z[n])) = 1 1[n]
+    claim 1[exp(Z[n]) > exp(Z[n]) - 1] = 1 1[n]
+    claim 1[exp(Z[n]) + exp(-Z[n]) > exp(Z[n])] = 1 1[n]
+    claim floor(tanh(Z[n])^2) = 0 1[n]
+    claim arctan2(1 - sigmoid(Z[n]), exp(-Z[n])/(1 + exp(-Z[n]))) = pi/4 1[n]
+    h[i] = sum[J](y[2i+J]^2) where |J| = 3 ; L = sum[I](sin(h[I])) ; claim dy[p] = 2 y[p] cos(h[I]) 1[0 <= p-2I < 3]
     assume 1[P[i,j] >= 0] = 1 ; assume sum[J](P[i,J]) = 1 ; claim abs(P[i,j]) + relu(-P[i,j]) = P[i,j]
     claim sin(x[i]) / x[i] = sin(x[i]) x[i]^-1
     claim abs(x[i]) sign(x[i]) = x[i]
