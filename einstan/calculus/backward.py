@@ -34,6 +34,7 @@ from einstan.calculus.program import Program, extents_behind, stated_extents
 from einstan.calculus.ranges import Ranges
 from einstan.calculus.simplify import simplify_sum
 from einstan.calculus.stable import stabilised
+from einstan.language import parse, show
 from einstan.language.arguments import checked
 from einstan.language.collecting import collecting_seldom
 from einstan.language.dims import axis, only_plain
@@ -251,6 +252,8 @@ def with_extents(
                 known.add(dim)
         if len(where) > len(equation.where):
             equation = Equation(equation.name, equation.indices, equation.rhs, tuple(where))
+            if not plain:  # what an index fills under a guard need not be as long as it any more: the text says so
+                equation = parse(show(equation))
         found.append(equation)
     return found
 

@@ -24,12 +24,13 @@ from einstan.calculus.finite import POLES, indices_read, infinite_tensors, may_b
 from einstan.calculus.partial import Term, parsed_partial
 from einstan.calculus.parts import Parts
 from einstan.calculus.passes import reached
-from einstan.calculus.simplify import simplify
+from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.language.functions import FUNCTIONS
 from einstan.language.index import Affine, Index
 from einstan.language.node import holds, preorder
 from einstan.language.node import replace as replace_nodes
 from einstan.language.term import (
+    ZERO,
     Add,
     Apply,
     Const,
@@ -89,8 +90,13 @@ def either(each: Sequence[Sequence[Expr]]) -> Brackets:
     shared = tuple(bracket for bracket in each[0] if all(bracket in other for other in each))
     if shared:
         return shared
-    some = add(dict.fromkeys(mul(brackets) for brackets in each))
-    return (Iverson((some, Const(0)), (">",)),) if isinstance(some, Add) else ()
+    sets = dict.fromkeys(frozenset(brackets) for brackets in each)
+    least = [own for own in sets if not any(other < own for other in sets)]  # 1[a] or 1[a] 1[b] is 1[a]
+    products = [simplify_product(b for brackets in each for b in brackets if set(brackets) == own) for own in least]
+    some = add(dict.fromkeys(product for product in products if product is not ZERO))
+    if not isinstance(some, Add):
+        return () if some is ZERO else (some,)
+    return (Iverson((some, ZERO), (">",)),)
 
 
 def brackets_of(factors: Sequence[Expr], written: Collection[Expr]) -> list[Expr]:
@@ -181,14 +187,28 @@ def _at(of: Mapping[Name, tuple[tuple[Index, ...], Brackets]], tensor: Name, slo
 
 
 def entries_of(expr: Expr) -> Brackets:
-    """The deltas and brackets of indices in a product, and of a stride ``δ[2I,p]`` that there is such an I."""
+    """The deltas and brackets of indices in a product, those of the sums in it too, and of a stride ``δ[2I,p]`` that
+    there is such an I."""
     _, flat, summed = flattened((expr,))
     found = [factor for factor in flat if isinstance(factor, Delta | Iverson) and not tensors(factor)]
+    for factor in flat:
+        if isinstance(factor, Add):
+            found += [b for b in either([entries_of(term) for term in factor.terms]) if not set(b.free) & set(summed)]
     inner = [factor for factor in found if set(factor.free) & set(summed)]
     if any(isinstance(factor, Delta) for factor in inner):
         over = [index for index in summed if any(index in factor.free for factor in inner)]
         found.append(Iverson((sum_over(over, mul(inner)), Const(0)), (">",)))
     return tuple(factor for factor in found if factor not in inner)
+
+
+def beside_sums(expr: Expr) -> Expr:
+    """What the sums in a product are zero without, said beside them: what they are multiplied with may be infinite."""
+    if isinstance(expr, Add):
+        return simplify_sum(map(beside_sums, expr.terms))
+    coefficient, flat, summed = flattened((expr,))
+    sums = [factor for factor in flat if isinstance(factor, Add)]
+    found = [bracket for factor in sums for bracket in either([entries_of(term) for term in factor.terms])]
+    return simplify_product((Const(coefficient), *flat, *found), summed) if found and len(flat) > 1 else expr
 
 
 def carried_to(term: Term, brackets: Iterable[Expr]) -> Brackets:

@@ -1,5 +1,7 @@
 """Brackets that what they compare decides: ``1[2 < 3] = 1``, ``1[x < x] = 0``, ``1[0 <= i < |i|] = 1``.
 
+Brackets of brackets: ``1[2 1[c] > 0] = 1[c]``, ``1[1 + 1[c] > 0] = 1``.
+
 ``1[x == x]`` asks whether x is a number: of missing data, which are NaN, it is 0.
 """
 
@@ -10,7 +12,7 @@ from fractions import Fraction
 
 from einstan.language.index import Affine
 from einstan.language.node import Node, holds
-from einstan.language.term import ONE, ZERO, Const, Expr, Extent, Indexed, Iverson
+from einstan.language.term import ONE, ZERO, Add, Const, Delta, Expr, Extent, Indexed, Iverson, Mul, mul
 
 
 def decided_bracket(node: Iverson, children: tuple[Node, ...]) -> Expr:
@@ -22,6 +24,8 @@ def decided_bracket(node: Iverson, children: tuple[Node, ...]) -> Expr:
         return ONE if true else ZERO
     if all(map(_always, children, node.relations, children[1:])):
         return ONE  # 1[0 <= i < |i|] = 1
+    if node.relations == (">",) and _number(children[1]) == 0 and (some := _some_hold(children[0])) is not None:
+        return some
     if len(children) == 2 and children[0] is children[1]:
         if node.relations[0] in ("<", ">"):
             return ZERO
@@ -39,6 +43,20 @@ def _always(left: Node, relation: str, right: Node) -> bool:
         (atom, k), constant = right.terms[0] if len(right.terms) == 1 else (right, 0), right.constant
         return isinstance(atom, Extent) and k == 1 and constant == 0 and atom.index.dim == a.dim
     return False
+
+
+def _some_hold(total: Node) -> Expr | None:
+    """``1[total > 0]`` where that is no sum of several products of brackets: one such product, or surely positive."""
+    terms = total.terms if isinstance(total, Add) else (total,)
+    products = [term.factors if isinstance(term, Mul) else (term,) for term in terms]
+    numbers = [factor for factors in products for factor in factors if isinstance(factor, Const)]
+    others = [tuple(f for f in factors if not isinstance(f, Const)) for factors in products]
+    zero_or_one = all(isinstance(factor, Delta | Iverson) for factors in others for factor in factors)
+    if not zero_or_one or any(number.value <= 0 for number in numbers):
+        return None
+    if not all(others):
+        return ONE
+    return mul(others[0]) if len(others) == 1 else None
 
 
 def _number(operand: Node) -> Fraction | None:

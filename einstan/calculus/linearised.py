@@ -9,11 +9,12 @@ edge becomes ``δ[n,m] dZdA[n,j,k]``.  So no equation grows with depth, and no c
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from einstan.calculus.assume import assumed
-from einstan.calculus.carried import brackets_of, entries_of, kinks_of, written_brackets
+from einstan.calculus.carried import beside_sums, brackets_of, entries_of, kinks_of, written_brackets
 from einstan.calculus.collect import shortest
-from einstan.calculus.finite import POLES, infinite_tensors
+from einstan.calculus.finite import POLES, infinite_tensors, may_be_infinite
 from einstan.calculus.named_cores import NamedCores, is_worth_naming, renamed, stem
 from einstan.calculus.naming import ForwardNames, derived_equation
 from einstan.calculus.partial import Differentiator, Kinks, denominator_indices, only_compared, scalars
@@ -145,7 +146,10 @@ class Linearised:
         """One term for each structure, forward values named, assumptions used."""
         value = assumed(self.names(value), self.assumptions)
         free = (*self.outer[target], *self.inner[source])
-        return simplify_sum(each.whole(free) for each in structured(value, free))
+        terms = structured(value, free)
+        if self.poles and may_be_infinite(value, self.poles, POLES):
+            terms = [replace(each, core=beside_sums(each.core)) for each in terms]
+        return simplify_sum(each.whole(free) for each in terms)
 
     def _named(self, value: Expr, target: Name, source: Name) -> Expr:
         """The edge with every core that must not be written twice as a tensor of its own."""
@@ -158,7 +162,7 @@ class Linearised:
                 access = self.cores.access(f"d{_plain(target)}d{_plain(source)}", own, core)
                 # What it is multiplied with may be infinite, so brackets stay outside of its name too.
                 outside = (*brackets_of((core,), self.brackets), *(entries_of(core) if self.poles else ()))
-                each = type(each)(each.axes, simplify_product((*outside, access)))
+                each = replace(each, core=simplify_product((*outside, access)))
             terms.append(each.whole(free))
         return simplify_sum(terms)
 

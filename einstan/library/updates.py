@@ -55,17 +55,23 @@ class Update:
     def __init__(self, program: Program, optimiser: Any, params: Iterable[str]) -> None:
         self.rule, self.params = rule_of(optimiser), tuple(params)
         self.scalars = {name: _free(name, program) for name in self.rule.scalars(1, 1.0)}
-        self.states = {f"{prefix}.{p}": f"{prefix}^({p})" for p in self.params for prefix in self.rule.states.values()}
+        self.plain = _plain(self.params)
+        prefixes = self.rule.states.values()
+        self.states = {f"{prefix}.{p}": f"{prefix}^({self.plain[p]})" for p in self.params for prefix in prefixes}
         self.equations = {f"d{name}": self._equations(name, program.ranks[name]) for name in self.params}  # by gradient
-        self.outputs = (*map(_new, self.params), *map(_new, self.states.values()))
+        self.outputs = (
+            *(f"{self.plain[p]}^(new)" for p in self.params),
+            *(f"{prefix}New^({self.plain[p]})" for p in self.params for prefix in prefixes),
+        )
         self.first = self.params[0] if self.params else ""  # its precision is that of the numbers
         self._latest: tuple[dict[str, float], Any, tuple[np.ndarray, ...]] = ({}, None, ())
 
     def _equations(self, name: str, rank: int) -> list[Equation]:
         slots = f"[{','.join(LETTERS[:rank])}]" if rank else ""
-        names = {"P": name, "G": f"d{name}", f"P{NEW}": _new(name), **self.scalars}
+        plain = self.plain[name]
+        names = {"P": name, "G": f"d{name}", f"P{NEW}": f"{plain}^(new)", **self.scalars}
         for letter, prefix in self.rule.states.items():
-            names |= {letter: f"{prefix}^({name})", f"{letter}{NEW}": _new(f"{prefix}^({name})")}
+            names |= {letter: f"{prefix}^({plain})", f"{letter}{NEW}": f"{prefix}New^({plain})"}
         texts = [text.replace("^(new)", NEW).replace("[i]", slots) for text in self.rule.equations]
         return [renamed(_parsed(text), names) for text in texts]
 
@@ -109,8 +115,15 @@ def held(state: Mapping[str, Any], key: str) -> Any:
 _parsed = cache(parse)  # parameters of as many axes have one rule
 
 
-def _new(name: str) -> str:
-    return f"{name}^(new)"
+def _plain(names: Iterable[str]) -> dict[str, str]:
+    """A word for each parameter, all different: a name has one label at most, and ``W^(2)`` has it already."""
+    words: dict[str, str] = {}
+    for name in names:
+        word = "".join(filter(str.isalnum, name))
+        while word in words.values():
+            word += "x"
+        words[name] = word
+    return words
 
 
 def _free(name: str, program: Program) -> str:
