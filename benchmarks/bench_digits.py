@@ -224,7 +224,7 @@ def measured(case: Case, limit: float) -> list[dict[str, Any]]:
         hessian = None
 
     def slopes(arrays: dict[str, Any]) -> Any:
-        return compiled({str(n): arrays[str(n)] for n in compiled.inputs})[str(of)]
+        return compiled({str(n): arrays[str(n)] for n in program.inputs})[str(of)]
 
     def curvature(arrays: dict[str, Any]) -> Any:
         return np.asarray(hessian({n: a for n, a in arrays.items() if n in map(str, program.inputs)}).dense())

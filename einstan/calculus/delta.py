@@ -15,6 +15,7 @@ It ends because every step removes a delta.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import gcd
 
 from einstan.language.index import Affine, Index, affine, slot
 from einstan.language.node import Node, preorder
@@ -101,6 +102,9 @@ def _solved(factors: list[Expr], bound: list[Index]) -> tuple[list[Expr], list[I
         difference = affine((factor.left, 1), (factor.right, -1))
         if not difference.terms:
             return [*factors[:position], *([] if difference.constant == 0 else [ZERO]), *factors[position + 1 :]], bound
+        step = gcd(*(coefficient for _, coefficient in difference.terms))
+        if step > 1:  # δ[2i,2p] = δ[i,p], δ[2i,2p+1] = 0
+            return [*factors[:position], _divided(difference, step), *factors[position + 1 :]], bound
         for index in reversed(bound):
             coefficient = difference.coefficient(index)
             if abs(coefficient) != 1 or any(index in atom.free for atom, _ in difference.terms if atom is not index):
@@ -117,6 +121,17 @@ def _solved(factors: list[Expr], bound: list[Index]) -> tuple[list[Expr], list[I
                 kept.insert(next(readers, position), guard)
             return kept, [b for b in bound if b is not index]
     return None
+
+
+def _divided(difference: Affine, step: int) -> Expr:
+    """That a form with coefficients which have a common divisor is zero."""
+    if difference.constant % step:
+        return ZERO
+    terms = [(atom, coefficient // step) for atom, coefficient in difference.terms]
+    constant = difference.constant // step
+    above = affine(*(term for term in terms if term[1] > 0), constant=max(constant, 0))
+    below = affine(*((atom, -k) for atom, k in terms if k < 0), constant=max(-constant, 0))
+    return Delta(above, below)
 
 
 def _chooses_in_a_bracket(index: Index, factors: Sequence[Expr]) -> bool:

@@ -50,7 +50,8 @@ class Ranges:
             if len({self.classes.find(place) for place in (*own, *longer)}) > 1:
                 bare = (place for place, kept in longer.items() if not kept)
                 guards |= {(index, place): range_guard(affine((index, 1)), Index(place)) for place in bare}
-            if index not in where and (longer or not (own or index in named)):
+            told = own or (index in named and not _beside_strides(equation, index))
+            if index not in where and (longer or not told):
                 where |= self._extent(index)
         if not guards and len(where) == len(equation.where):
             return equation
@@ -71,6 +72,15 @@ class Ranges:
     def _extent(self, index: Index) -> Where:
         dim = self.classes.find(index.dim)
         return {index: affine((Extent(Index(dim)), 1))} if is_axis(dim) else {}
+
+
+def _beside_strides(equation: Equation, index: Index) -> bool:
+    """Whether an index is read beside one with a stride alone, ``X[2P+r]``: as many r as fit may be more than there
+    are."""
+    if only_plain(equation):
+        return False
+    forms = {form for other, _, form, _ in unguarded(equation) if other is index}
+    return bool(forms) and all(any(abs(k) > 1 for atom, k in form.terms if atom is not index) for form in forms)
 
 
 def _bound_again(equation: Equation) -> set[Index]:

@@ -52,7 +52,7 @@ class Row(Meant):
     data_seed: int = 0
     sizes: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys("abcd", 0))
     overflows: bool = False
-    unproved: bool = False  # derived by steps that no rule proves: that there is an entry with a stride, ranges meet
+    unproved: bool = False  # derived by steps that no rule proves: where ranges meet
     measure: float = 0.0  # what errors are small beside, where the largest number on the way is not that
 
     @cached_property
@@ -300,6 +300,34 @@ def stacked(A: Array, B: Array) -> dict[str, Array]:
     return {"c": c, "L": (c[:, 1:] * c[:, :-1]).sum()}
 
 
+def padded_twice(v: Array, c: Array, x: Array, w: Array) -> dict[str, Array]:
+    def turned(a: Array) -> Array:
+        return np.array([a[2 - n] if 0 <= 2 - n < len(a) else 0 for n in range(len(v))])
+
+    e = v * turned(c) / FUNCTIONS["softplus"](x.sum() * turned(w))
+    return {"e": e, "L": (e**2).sum()}
+
+
+def after_the_first(W: Array, a: Array) -> dict[str, Array]:
+    with np.errstate(all="ignore"):
+        Z = 1 / (W - W[0])
+    S = Z[1:] * a
+    return {"Z": Z, "S": S, "L": (S**2).sum()}
+
+
+def two_logarithms(W: Array) -> dict[str, Array]:
+    with np.errstate(all="ignore"):
+        Z = np.log(W - W[2] + 0j)
+    Z[2] = complex(-np.inf, np.nan)
+    return {"Z": Z, "L": Z[0] * Z[1]}
+
+
+def largest_and_traced(y: Array, x: Array) -> dict[str, Array]:
+    top = y[np.arange(len(y)), y.real.argmax(axis=1)]
+    h = top / np.exp(x)
+    return {"h": h, "L": (h * np.diag(y)).sum()}
+
+
 ROWS = [
     Row("differences of neighbours", "d[i] = x[i+1] - x[i]\nL = d[I]^2", {"x": [1.0, 3, 2, 5]}, differences, "x",
         features=frozenset({"window"})),
@@ -403,6 +431,18 @@ ROWS = [
         {"W": [1.5, 0.25, -1.375, 0.125]}, neighbours, "W", features=frozenset({"pad", "guard"})),
     Row("every other of what is infinite elsewhere",
         "V[l] = W[l] - W[1]\nZ[l] = 1 / V[l]\nG[i] = Z[2i]\nL = sum[I](G[I])",
-        {"W": [1.5, 0.25, -1.375, 0.125]}, every_other, "W", features=frozenset({"entry", "guard"}),
-        unproved=True),
+        {"W": [1.5, 0.25, -1.375, 0.125]}, every_other, "W", features=frozenset({"entry", "guard"})),
+    Row("two tensors padded, the first one longer",
+        "e[n] = v[n] pad(c[-n+2]) / softplus(sum[K](x[K] pad(w[-n+2])))\nL = e[N]^2",
+        {"v": [0.5, -1.5, 2.0, 0.25], "c": [1.0, -0.5, 0.75], "x": [0.5, -1.25], "w": [0.375, 1.5]}, padded_twice,
+        "v c x w", features=frozenset({"pad"})),
+    Row("all but the first of what is infinite there", "Z[l] = 1 / (W[l] - W[0])\nS[i] = Z[i+1] a\nL = S[I]^2",
+        {"W": [1.0, 2.0, 4.5], "a": 0.5}, after_the_first, "W a", features=frozenset({"entry", "guard"})),
+    Row("two logarithms of three", "Z[l] = log(W[l] - W[2])\nL = Z[0] Z[1]", {"W": [3.5, 2.75, 1.0]}, two_logarithms, "W",
+        features=frozenset({"entry", "guard"})),
+    Row("a momentum of what is measured from its largest part",
+        "h[k] = max[N](y[k,N]) / abs(exp(x))\nL = sum[J](h[J] y[J,J])",
+        {"y": [[0.5, -1.25], [2.0, 0.75]], "x": 0.375}, largest_and_traced, "y x"),
+    Row("a difference of exponentials", "L = sum[K](log(exp(z[K]+1) - exp(z[K])))", {"z": [1.0, 2.5, -3.0]},
+        lambda z: {"L": np.log(np.exp(z + 1) - np.exp(z)).sum()}, "z"),
 ]  # fmt: skip
