@@ -149,6 +149,8 @@ class Refusal:
 
 REFUSALS = [
     Refusal(("source()",), "no value of", "code for any size is planned at sizes that stand for all"),
+    Refusal(("Equation(...)",), "e to the power of a number", "of an equation alone nobody can tell what e is",
+            lambda case: case.ranks.get("e") == 0),
 ]  # fmt: skip
 
 
