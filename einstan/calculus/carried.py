@@ -190,7 +190,7 @@ def entries_of(expr: Expr) -> Brackets:
     """The deltas and brackets of indices in a product, those of the sums in it too, and of a stride ``δ[2I,p]`` that
     there is such an I."""
     _, flat, summed = flattened((expr,))
-    found = [factor for factor in flat if isinstance(factor, Delta | Iverson) and not tensors(factor)]
+    found: list[Expr] = [f for f in flat if isinstance(f, Delta | Iverson) and not tensors(f)]
     for factor in flat:
         if isinstance(factor, Add):
             found += [b for b in either([entries_of(term) for term in factor.terms]) if not set(b.free) & set(summed)]

@@ -50,8 +50,8 @@ def _some_hold(total: Node) -> Expr | None:
     terms = total.terms if isinstance(total, Add) else (total,)
     products = [term.factors if isinstance(term, Mul) else (term,) for term in terms]
     numbers = [factor for factors in products for factor in factors if isinstance(factor, Const)]
-    others = [tuple(f for f in factors if not isinstance(f, Const)) for factors in products]
-    zero_or_one = all(isinstance(factor, Delta | Iverson) for factors in others for factor in factors)
+    others = [[f for f in factors if isinstance(f, Delta | Iverson)] for factors in products]
+    zero_or_one = len(numbers) + sum(map(len, others)) == sum(map(len, products))
     if not zero_or_one or any(number.value <= 0 for number in numbers):
         return None
     if not all(others):
