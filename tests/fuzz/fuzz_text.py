@@ -18,7 +18,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -55,7 +55,8 @@ PIECES = [*"""
     [ ] ( ) { } | || , . = == < <= > >= != + - * ** / ^ ^(2) ^{(l)} _ _i _{i,j} # ; & ' ~ ` ! ? : % $ @
     i j k K I J N n x X W W1 T[n] x[i] X[i,K] 0 1 2 3.5 1e9 1e-9 1e400 10^9 9^9^9 1/2 2/0 |i| |N| |X.0| 1[ 1[i<j] δ
     δ[i,j] δ[i+j,2K] sum prod mean max min logsumexp softmax[i]( sum[K]( pad( exp( log( sqrt( relu( sin( pow( abs(
-    floor( where claim assume given refute convention if else and lambda None dL/dX ∂ d² dZ[i]/dX[j] ∑ ∏ √ α Ω Κ ﬁ K
+    floor( std[K]( var[n]( norm[i,j]( mish( gate( lgamma( e^{ e^{-x_i} e^x ^{(l-1)} ^{(l)}_{ij} _i^2 f(x) =
+    where claim assume given refute convention if else and lambda None dL/dX ∂ d² dZ[i]/dX[j] ∑ ∏ √ α Ω Κ ﬁ K
     ² ³ é 𝟙 ≤ − \\frac{ \\sum \\sum_{k} \\hat{x} \\left( \\right) \\left| \\alpha \\partial \\ \0 \u200b \u202e
     """.split(), " ", "\n", "\t"]  # noqa: SIM905
 # fmt: on
@@ -88,9 +89,10 @@ def corpus() -> list[str]:
 
 def attempt(text: str) -> None:
     """Every way of a text; raises what is no error of ours, or where two ways say different things."""
-    for way in (documents, equations, einsums):
+    for way in (documents, checks, equations, einsums, own_functions):
         try:
-            way(text)
+            with es.functions("mish(x) = x tanh(softplus(x))", "gate(x, y) = sigmoid(x) y"):
+                way(text)
         except EinstanError as error:
             str(error)
 
@@ -99,8 +101,13 @@ def documents(text: str) -> None:
     document = parse_document(text)
     printed = str(document)
     assert str(parse_document(printed)).strip() == printed.strip(), "a document is printed otherwise"
-    if len(text) < LONGEST:
-        str(es.check(text))
+
+
+def checks(text: str) -> None:
+    if len(text) < LONGEST:  # one that was cut may be anything
+        report = es.check(text)
+        for told in (str(report), report.html(), report.latex()):
+            told.encode()
 
 
 def equations(text: str) -> None:
@@ -109,6 +116,10 @@ def equations(text: str) -> None:
     assert es.parse(latex(equation)) is equation, "LaTeX says otherwise"
     latex(equation, sums=True)
     mathml(equation)
+    equation.reading()
+    if not equation.indices:
+        with suppress(EinstanError):
+            str(equation.program.backward(str(equation.name)))
     for name in equation.program.inputs:
         try:
             derived = equation.partial(str(name))
@@ -147,6 +158,11 @@ def alike(value: np.ndarray, expected: np.ndarray) -> bool:
 def einsums(text: str) -> None:
     if is_einsum(text):
         parse(equation_of(text).equation)
+
+
+def own_functions(text: str) -> None:
+    with es.functions(*text.splitlines()):
+        pass
 
 
 @contextmanager

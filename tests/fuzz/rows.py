@@ -1,4 +1,4 @@
-"""Texts that once raised what is no error of ours, or were printed otherwise than they are."""
+"""Texts that once raised what is no error of ours, or were printed otherwise than they are; and texts to begin with."""
 
 ROWS = [
     "M[i,ﬁ] = 1[i = j]",
@@ -16,4 +16,31 @@ ROWS = [
     "Z[i] = " + "sin(" * 200 + "x[i]" + ")" * 200,
     "Z[i] = " + "(" * 900 + "x[i]" + "^2 + 1)" * 900,
     "Z[i] = " + "1/(1 + " * 300 + "x[i]" + ")" * 300,
+]
+
+# What no other text of the project has in this form, for the fuzzer to change.
+SEEDS = [
+    "S[n] = std[K](X[n,K])",
+    "S[n] = var[K](X[n,K] - M[n])",
+    "S[n] = norm[K](X[n,K] W[K])",
+    "Y[n,k] = (X[n,k] - mean[K](X[n,K])) / std[K](X[n,K])",
+    "G[n,K] = softmax[K](X[n,K]); L = logsumexp[I,J](A[I,J])",
+    "Y[i] = e^{-x[i]} / (1 + e^{-x[i]})",
+    "Y_i = e^{-x_i^2 / 2}",
+    "a_i^{(l)} = \\tanh(W_{i,K}^{(l)} a_K^{(l-1)} + b_i^{(l)})",
+    "A^(2)[n,j] = relu(A^(1)[n,K] W^(2)[K,j] + b^(2)[j])",
+    "Y[i] = mish(X[i,K] w[K]) + gate(x[i], y[i])",
+    "Y[i] = lgamma(x[i]) + digamma(y[i]) + erfc(z[i]) + silu(x[i]) + elu(y[i])",
+    "Y[i] = arctan2(x[i], y[i]) + expm1(x[i]) + log1p(abs(y[i])) + cbrt(z[i])",
+    "Y[i] = x[i] if x[i] > 0 else 0",
+    "d[i] = x[i+1] - x[i]",
+    "y[i] = x[i] where |i| = 3",
+    "a[i] = b[i] = 2 x[i]\\nc = a[I] = sum[I](b[I])",
+    "Z[i] = X[i,K] w[K] = sum[K](X[i,K] w[K])",
+    "dL/dX[n,k] = 2 X[n,k] = 2 Y[n,k]",
+    "claim sum[I](x[I]) = x[J] = sum[K](x[K])",
+    "p[i] = prod[J](1[J <= i] x[J] + 1[J > i])",
+    "m[i] = max[J](y[2i+J]) where |J| = 2; L = m[I]",
+    "y[n] = V[0,T[n]] + V[n,T[T[n]]]",
+    "L = 1/|N| sum[N](log(1 + exp(-y[N] (X[N,K] w[K]))))",
 ]
