@@ -17,7 +17,7 @@ from einstan.calculus.simplify import simplify
 from einstan.language import well_named
 from einstan.language.dims import is_axis
 from einstan.language.index import Affine, Index, capitalised, slot
-from einstan.language.node import Node, beginning, holds, preorder, replace, rewrite
+from einstan.language.node import Node, beginning, fold, holds, rewrite
 from einstan.language.term import Add, Apply, Equation, Expr, Extent, Indexed, Mul, Name, Reduce, Sum, bound_indices
 
 Stated = tuple[Index, Affine]
@@ -37,6 +37,7 @@ class ForwardNames:
         self._by_head: dict[object, list[tuple[Equation, Expr]]] = {}
         self._by_signature: dict[object, dict[bytes, list[tuple[Equation, Expr]]]] = {}
         self._patterns: dict[Name, tuple[Node, tuple[Index, ...]]] = {}
+        self._named: dict[Node, Node] = {}  # what is asked for next holds, in a deep term, what was asked for before
         self.parts = Parts(self)
         for equation in equations:
             value = simplify(equation.rhs)
@@ -45,13 +46,13 @@ class ForwardNames:
                 self.parts.add(equation, value)
 
     def __call__(self, expr: Expr) -> Expr:
-        found: dict[Node, Node] = {}
-        for node in preorder(expr):
-            if isinstance(node, Expr) and _is_worth_naming(node):
-                access = self._access(node)
-                if access is not None:
-                    found[node] = access
-        return replace(expr, found) if found else expr
+        return fold(expr, self._rule, self._named) if self._by_head else expr  # type: ignore[return-value]
+
+    def _rule(self, node: Node, children: tuple[Node, ...]) -> Node:
+        access = self._access(node) if isinstance(node, Expr) and _is_worth_naming(node) else None
+        if access is not None:
+            return access
+        return node.rebuilt(children) if children != node.children else node
 
     def _access(self, node: Expr) -> Indexed | None:
         for equation, value in self._candidates(node):

@@ -44,6 +44,7 @@ from einstan.language.term import (
 # The identities of functions, by name; `einstan.calculus.identities` fills it in, and needs what is here.
 RULES: dict[str, Callable[..., Expr | None]] = {}
 HALF = Fraction(1, 2)
+RULES_ASKED = 8  # steps that a product or a sum is worth, beside those of its parts
 # Nodes that simplification only rebuilds.
 _PLAIN = (Index, Affine, Indexed, Const, Extent, Position)
 
@@ -92,7 +93,7 @@ def _rule(node: Node, children: tuple[Node, ...]) -> Node:
 def simplify_product(factors: Iterable[Expr], bound: Iterable[Index] = ()) -> Expr:
     """``sum[bound](product of the factors)``, whose factors are simplified already."""
     coefficient, flat, summed = flattened(factors, bound)
-    spend(1 + len(flat))
+    spend(RULES_ASKED + len(flat))
     if not coefficient:
         return ZERO
     if any(isinstance(factor, Delta) for factor in flat):
@@ -285,9 +286,9 @@ def simplify_sum(terms: Iterable[Expr]) -> Expr:
             flat += own
         elif term is not ZERO:
             flat.append(term)
+    spend(RULES_ASKED + len(flat))
     if len(flat) < 2:
         return add(flat)
-    spend(len(flat))
     split = [coefficient_of(term) for term in flat]
     keys = like_term_keys([rest for _, rest in split])
     count = Counter(keys)

@@ -21,6 +21,7 @@ from itertools import chain, islice, repeat
 from numbers import Real
 from typing import Any, TypeVar
 
+from einstan.language.effort import answered
 from einstan.language.errors import EinstanError, nearest
 
 HUGE = 1e300  # what a number may be that is computed with
@@ -57,7 +58,7 @@ def checked(function: Function) -> Function:
             if type(value) not in settled[parameter]:
                 ask(parameter, name, value)
         try:
-            return function(*positional, **named)
+            return answered(function, *positional, **named)
         except RecursionError:
             raise EinstanError(
                 f"{function.__qualname__} goes down too many levels for the stack of the interpreter",

@@ -325,6 +325,7 @@ def fold(
     Nothing below a node is visited where its value is in ``memo``, or where ``known`` remembers it.
     """
     memo = {} if memo is None else memo
+    before = len(memo)
     stack: list[Node | None] = [root]
     while stack:
         node = stack.pop()
@@ -339,8 +340,8 @@ def fold(
                 stack += (node, None, *children[::-1])
             else:
                 memo[node] = found
-    if len(memo) > FEW:
-        spend(len(memo))
+    if len(memo) - before > FEW:
+        spend(len(memo) - before)
     return memo[root]
 
 

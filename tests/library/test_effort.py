@@ -1,0 +1,72 @@
+"""What is short to write and long to work out is given up with a reason, in every question alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import einstan as es
+from einstan.language import effort
+from einstan.language.effort import EffortError, answered, spend
+from einstan.language.errors import EinstanError
+
+DEEP = 320
+SHAPES = {
+    "functions": "Z[i] = " + "sin(" * DEEP + "x[i]" + ")" * DEEP,
+    "signs": "Z[i] = " + "-(" * DEEP + "x[i]" + ")" * DEEP,
+    "squares": "Z[i] = " + "(" * DEEP + "x[i]" + "^2 + 1)" * DEEP,
+    "terms": "Z[i] = " + " + ".join(f"sin({k} x[i])" for k in range(1, DEEP)),
+    "definitions": "\n".join(
+        ["A0[i] = x[i]", *(f"A{k + 1}[i] = sin(A{k}[i]) + x[i]" for k in range(100)), "Z[i] = A100[i]"]
+    ),
+}
+QUESTIONS: dict[str, Callable[[Any], Any]] = {
+    "partial": lambda p: p.partial("Z", "x"),
+    "backward": lambda p: p.backward("L"),
+    "jvp": lambda p: p.jvp("Z", ["x"]),
+    "vjp": lambda p: p.vjp("Z", "x"),
+    "jacobian": lambda p: p.jacobian("Z", "x"),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_deep_term_is_worked_out_or_refused(shape: str, question: str) -> None:
+    program = es.Program(SHAPES[shape] + "\nL = sum[I](Z[I])")
+    refusal = None
+    try:
+        str(QUESTIONS[question](program))
+    except EinstanError as error:
+        refusal = error
+    assert refusal is None or any("an equation each" in repair for repair in refusal.repair), refusal
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_every_question_has_an_allowance(question: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = es.Program("Z[i] = " + "tanh(sin(" * 40 + "x[i]" + "))" * 40 + "\nL = sum[I](Z[I])")
+    monkeypatch.setattr(effort, "QUESTION", 50)
+    with pytest.raises(EffortError, match="an equation each"):
+        QUESTIONS[question](program)
+
+
+def test_the_claims_of_a_document_do_not_share_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [f"Z{k}[i] = sin(x[i])^{k}\nclaim Z{k}[i] = sin(x[i])^{k - 1} sin(x[i])" for k in range(2, 40)]
+    monkeypatch.setattr(effort, "QUESTION", 20)
+    assert es.check("\n".join(lines)).ok
+
+
+def test_a_question_within_another_has_no_allowance_of_its_own() -> None:
+    def inner() -> None:
+        spend(effort.QUESTION // 2 + 1)
+
+    def outer() -> None:
+        answered(inner)
+        answered(inner)
+
+    answered(inner)
+    answered(inner)
+    with pytest.raises(EffortError):
+        answered(outer)
+    answered(inner)
