@@ -48,7 +48,7 @@ def test_every_question_has_an_allowance(question: str, monkeypatch: pytest.Monk
     program = es.Program("Z[i] = " + "tanh(sin(" * 40 + "x[i]" + "))" * 40 + "\nL = sum[I](Z[I])")
     monkeypatch.setattr(effort, "QUESTION", 50)
     with pytest.raises(EffortError, match="an equation each"):
-        QUESTIONS[question](program)
+        str(QUESTIONS[question](program))
 
 
 def test_the_claims_of_a_document_do_not_share_one(monkeypatch: pytest.MonkeyPatch) -> None:
