@@ -159,7 +159,10 @@ class LatexWriter(Writer):
                 yield self.factors(above, final=position == len(runs) - 1)
                 continue
             self.put(r"\frac{" * len(below))
-            yield self.braced(above)
+            if len(above) == 1 and isinstance(above[0], Expression) and len(above[0].terms) == 1:
+                yield self.part(above[0])  # a product in brackets, which has its own sums: (x[J] y[J]) / s
+            else:
+                yield self.braced(above)
             for divisor in below:
                 self.put("}{")
                 yield self.braced([divisor])

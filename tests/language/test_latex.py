@@ -18,6 +18,7 @@ WRITTEN = [
         r"\frac{\partial^2 L}{\partial W_{p,q} \partial W_{r,s}} = A_{p,q} A_{r,s}",
     ),
     ("dZ[n,c] = (S[n,c] - Y[n,c]) / |n|", r"\mathrm{dZ}_{n,c} = \frac{S_{n,c} - Y_{n,c}}{\left|n\right|}"),
+    ("H = (x[J] y[J]) / s", r"H = \frac{\left(x_{J} y_{J}\right)}{s}"),
     ("S[j] = exp(Z[j]) / sum[K](exp(Z[K]))", r"S_{j} = \frac{\exp(Z_{j})}{\sum_{K} \exp(Z_{K})}"),
     ("M[i,j] = 1[i <= j] 1[j != 2]", r"M_{i,j} = \mathbb{1}[i \le j] \cdot \mathbb{1}[j \ne 2]"),
     ("loss_total = Z^(2)[I] y_hat[I] α", r"\mathrm{loss\_total} = Z^{(2)}_{I} \hat{y}_{I} \alpha"),
