@@ -119,7 +119,7 @@ class LatexWriter(Writer):
             case Power():
                 yield self.part(node.base)
                 self.put("^{")
-                yield self.part(node.exponent)
+                yield self.write(node.exponent)  # in brackets it would be a label, x^{(p - 1)}
                 self.put("}")
             case Call():
                 yield self.call(node)

@@ -13,13 +13,12 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from einstan.language.errors import DataError, EinstanError
-from einstan.library.texts import short
+from einstan.library.texts import replace_file, short
 
 FORMAT = "einstan checkpoint"
 VERSION = 1
@@ -52,34 +51,6 @@ def save_arrays(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray], 
             f"{short(os.fsdecode(path))} cannot be written: {getattr(problem, 'strerror', None) or problem}",
             repair="name a file in a directory that can be written",
         ) from problem
-
-
-def replace_file(path: str | os.PathLike[str], content: bytes | memoryview) -> None:
-    """Write a file all at once: to a temporary file in the same directory, flushed, and renamed over the old one."""
-    destination = os.path.realpath(path)
-    if os.path.exists(destination) and not os.path.isfile(destination):  # a device would be renamed over
-        raise DataError(
-            f"{short(os.fsdecode(path))} cannot be written: it is no regular file",
-            repair="name a file in a directory that can be written",
-        )
-    directory, name = os.path.split(destination)
-    temporary = os.path.join(directory, f".{name}.{os.urandom(4).hex()}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, destination)
-    except BaseException:
-        with suppress(FileNotFoundError):  # it may not have been made, or have been renamed already
-            os.unlink(temporary)
-        raise
-    if os.name == "posix":  # the new name itself must reach the disk too
-        handle = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def load_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

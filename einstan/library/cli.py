@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 import einstan
+from einstan.language.arguments import shown
 from einstan.language.errors import EinstanError
 
 EXIT_CODES = "exit codes: 0 done, 1 a claim is not as expected, 2 what was given cannot be used, 130 interrupted"
@@ -207,10 +208,15 @@ def _run_paths(options: argparse.Namespace, console: Console) -> int:
 
 
 def _widths(text: str) -> tuple[int, ...]:
-    widths = [part.strip() for part in text.split(",") if part.strip()]
-    if not all(part.isascii() and part.isdigit() and int(part) for part in widths):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of positive whole numbers, such as 64,32")
+    widths = [part.strip() for part in text.split(",")] if text.strip() else []
+    if not all(_digits(part) and int(part) for part in widths):
+        raise argparse.ArgumentTypeError(f"{shown(text)} is not a list of positive whole numbers, such as 64,32")
     return tuple(int(part) for part in widths)
+
+
+def _digits(text: str) -> bool:
+    """Whether it is a whole number, and no longer than anybody counts."""
+    return text.isascii() and text.isdigit() and len(text) <= 18
 
 
 def _file(text: str) -> str:
@@ -220,14 +226,14 @@ def _file(text: str) -> str:
 
 
 def _whole(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
+    if not (_digits(text) and int(text)):
+        raise argparse.ArgumentTypeError(f"{shown(text)} is not a positive whole number")
     return int(text)
 
 
 def _seed(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
+    if not _digits(text):
+        raise argparse.ArgumentTypeError(f"{shown(text)} is not a whole number from 0 on")
     return int(text)
 
 
@@ -237,7 +243,7 @@ def _positive(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+        raise argparse.ArgumentTypeError(f"{shown(text)} is not a positive number")
     return value
 
 
@@ -247,14 +253,14 @@ def _share(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a share from 0 up to 1")
+        raise argparse.ArgumentTypeError(f"{shown(text)} is not a share from 0 up to 1")
     return value
 
 
 def _names(text: str) -> tuple[str, ...]:
     names = tuple(part.strip() for part in text.split(","))
     if not all(names):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of names, such as X,W")
+        raise argparse.ArgumentTypeError(f"{shown(text)} is not a list of names, such as X,W")
     return names
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -68,11 +68,43 @@ def refuse_unwritable(option: str, name: str | None) -> None:
 
 
 def write(name: str, text: str) -> None:
+    path = Path(name)
     try:
-        Path(name).write_text(text, encoding="utf-8")
+        if path.exists() and not path.is_file():  # a pipe, a terminal
+            path.write_text(text, encoding="utf-8")
+        else:
+            replace_file(path, text.encode())
     except (OSError, ValueError) as problem:
         reason = getattr(problem, "strerror", None) or str(problem)
         raise DataError(f"{short(name)} cannot be written: {reason}", repair="give the name of a file") from problem
+
+
+def replace_file(path: str | os.PathLike[str], content: bytes | memoryview) -> None:
+    """Write a file all at once: to a temporary file in the same directory, flushed, and renamed over the old one."""
+    destination = os.path.realpath(path)
+    if os.path.exists(destination) and not os.path.isfile(destination):  # a device would be renamed over
+        raise DataError(
+            f"{short(os.fsdecode(path))} cannot be written: it is no regular file",
+            repair="name a file in a directory that can be written",
+        )
+    directory, name = os.path.split(destination)
+    temporary = os.path.join(directory, f".{name}.{os.urandom(4).hex()}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, destination)
+    except BaseException:
+        with suppress(FileNotFoundError):  # it may not have been made, or have been renamed already
+            os.unlink(temporary)
+        raise
+    if os.name == "posix":  # the new name itself must reach the disk too
+        handle = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def is_file(name: str) -> bool:

@@ -6,6 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from einstan.language.errors import DataError
 from einstan.language.term import Add, Apply, Const, Expr, Extent, Mul, Name, is_reciprocal
 from einstan.machine.arena import Buffer
 from einstan.machine.backends.numpy import HELPERS
@@ -112,6 +115,7 @@ class Writer:
     def number(self, node: Expr, constant: bool = False) -> str:
         """A number of sizes as Python text; sizes are read at the call, and odd functions are evaluated now."""
         value = self.evaluate(node)
+        refuse_beyond(value, self.precision)
         text = self.number_text(node, constant) if math.isfinite(value) else None
         if text is None:
             return repr(value) if math.isfinite(value) else f'float("{value}")'
@@ -246,3 +250,16 @@ class Writer:
             if self.dying(operation, ref):
                 return f", out={self.variables[ref.value].text}"
         return ""
+
+
+def refuse_beyond(value: float, precision: str) -> None:
+    """A number that the arrays' floats do not hold: it would be infinite without a word."""
+    if not precision or not math.isfinite(value):
+        return
+    largest = float(np.finfo(precision).max)
+    if abs(value) > largest:
+        raise DataError(
+            f"the number {value:g} is beyond {precision}",
+            inferred=f"{precision} ends at {largest:.4g}",
+            repair="give the arrays in float64, or measure in another unit",
+        )

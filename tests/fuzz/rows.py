@@ -2,6 +2,7 @@
 
 ROWS = [
     "M[i,ﬁ] = 1[i = j]",
+    "dy[i]/dx[q] = p x[i]^(p - 1) δ[i,q]",
     "Z_{\\alpha} = x_{K}",
     "y[n] = sum[J](Y[n,J,J,J,Jassume,J,J,J]) \n\n",
     "Y[i] = X[i] + 0 q",

@@ -132,6 +132,56 @@ def test_train_refuses(run, table, tmp_path, monkeypatch):
     )
 
 
+LONG = "9" * 5000
+WRONG = {
+    "--epochs": ("0", "-1", "1e3", "1.5", "x", "", LONG, "²", "1_000"),
+    "--hidden": ("0", "-3", "8,0", "8,,8", "8,", ",", "8;8", "a", LONG),
+    "--smoothing": ("1", "2", "-0.1", "nan", "inf", "x", ""),
+    "--validation": ("1", "2", "-0.1", "nan", "inf", "x", ""),
+    "--lr": ("0", "-1", "nan", "inf", "1e999", "1e-400", "x", ""),
+    "--batch": ("0", "-1", "1.5", "x", "", LONG),
+    "--patience": ("0", "-1", "1.5", "x", "", LONG),
+    "--seed": ("-1", "1.5", "x", "", LONG),
+    "--optimiser": ("lbfgs", ""),
+    "--dtype": ("int8", ""),
+}
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [(o, v) for o, values in WRONG.items() for v in values], ids=lambda text: text[:12]
+)
+def test_values_of_options_of_train(run, option, value):
+    err = refused(run, f"{option}={value}")
+    assert f"argument {option}: " in err
+    assert max(map(len, err.splitlines())) < 200
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "x", "1.5", "", LONG], ids=lambda value: value[:5])
+def test_documents_judged_at_once_are_counted(run, value):
+    code, _, err = run("check", "text", f"--jobs={value}")
+    assert code == 2
+    assert "argument --jobs: " in err
+
+
+@pytest.mark.parametrize("command", [("check",), ("derive",), ("paths",), ("train", "--data"), ("train", "--resume")])
+def test_a_device_without_content(run, command):
+    code, _, err = run(*command, os.devnull)
+    assert code == (0 if command == ("check",) else 2)
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("option", ["--html", "--latex"])
+def test_a_report_is_written_all_at_once(run, tmp_path, monkeypatch, option):
+    (tmp_path / "paper.ein").write_text("Z[i] = 2 X[i]\nclaim Z[i] = X[i] + X[i]\n")
+    (tmp_path / "report").write_text("the report before")
+    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "no space is left")))
+    code, _, err = run("check", "paper.ein", option, "report")
+    assert code == 2
+    assert "report cannot be written: no space is left" in err
+    assert (tmp_path / "report").read_text() == "the report before"
+    assert sorted(path.name for path in tmp_path.iterdir() if "report" in path.name) == ["report"]
+
+
 def test_digits_without_scikit_learn(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     assert refused(run) == (

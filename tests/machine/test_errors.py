@@ -283,3 +283,25 @@ def test_a_dtype_that_is_not_a_float():
     with pytest.raises(DataError) as found:
         compile(parse("y[i] = x[i]"), dtype=int)
     assert str(found.value) == "dtype int64 is not a floating-point type\n  repair:   use float32 or float64"
+
+
+@pytest.mark.parametrize("fast", [False, True])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Y[i] = 1e39 x[i]",
+        "Y[i] = x[i] + 1e39",
+        "Y[i] = x[i] / 1e-39",
+        "Y[i] = exp(-1e39 x[i])",
+        "Y[i] = 1[x[i] < 1e39]",
+        "Y[i] = maximum(x[i], -1e39)",
+        "L = 1e39 sum[I](x[I])",
+    ],
+)
+def test_a_number_beyond_the_floats_of_the_arrays(text, fast):
+    """It would be infinite, with a warning of NumPy's or without one; float64 holds it."""
+    step = compile(parse(text), fast=fast)
+    with pytest.raises(DataError, match="is beyond float32"):
+        step(x=np.ones(3, np.float32))
+    (value,) = step(x=np.ones(3)).values()
+    assert np.isfinite(value).all()
