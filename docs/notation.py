@@ -67,10 +67,17 @@ and `norm`. `softmax[k](...)` is a tensor with the index k.""",
         ["S[n] = softmax[K](Z[n,K])", "y[i] = sum[i](x[i])"],
     ),
     (
-        "Extents",
+        "Extents, and indices as numbers",
         """`|n|` is how many values the index n (or N) takes, `|X.0|` the length of an axis. An extent that an
-equation determines is inferred, the largest for which every read is inside; `where` states others.""",
-        ["m = 1/|N| x[N]", "d[i] = x[i+1] - x[i]", "y[i] = pad(x[i-2]) where |i| = |x.0| + 2"],
+equation determines is inferred, the largest for which every read is inside; `where` states others. An index
+is a number where it stands as one, from 0.""",
+        [
+            "m = 1/|N| x[N]",
+            "d[i] = x[i+1] - x[i]",
+            "y[i] = pad(x[i-2]) where |i| = |x.0| + 2",
+            "c[i] = pad(a[i]) + pad(b[i-|a.0|]) where |i| = |a.0| + |b.0|",
+            "y[k] = cos(2 pi k I / |I|) x[I]",
+        ],
         ["m = 1/N x[N]", "m[i] = abs(|x[i]|)"],
     ),
     (
