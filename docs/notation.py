@@ -82,15 +82,19 @@ is a number where it stands as one, from 0.""",
     ),
     (
         "Index arithmetic, padding and gather",
-        """A slot holds a sum of indices with whole coefficients. Reading outside of a tensor is an error, unless
-`pad` says that it is zero there. A slot may hold an integer tensor.""",
+        """A slot holds a sum of indices with whole coefficients, `floor(k/4)` and `mod(k,4)` of them, and products of
+extents. Reading outside of a tensor is an error, unless `pad` says that it is zero there. A slot may hold an
+integer tensor. `|d|/2` has to be whole.""",
         [
             "Y[i] = X[i+J] W[J]",
             "Y[i] = X[2i+R-1] W[R] where |i| = 4",
             "Y[p] = pad(X[p-J]) W[J] where |p| = |X.0|",
             "F[n,d] = E[T[n],d]",
+            "c[i] = pad(a[i]) + pad(b[i-|a.0|]) where |i| = |a.0| + |b.0|",
+            "y[k] = x[floor(k/|x.1|), mod(k,|x.1|)] where |k| = |x.0| |x.1|",
+            "y[i] = x[mod(i+1, |x.0|)]",
         ],
-        ["Y[i] = X[i J]", "Y[2i] = X[i]"],
+        ["Y[i] = X[i J]", "Y[i] = X[i/2]", "Y[2i] = X[i]"],
     ),
     (
         "Deltas and brackets",

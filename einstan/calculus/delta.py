@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import gcd
 
-from einstan.language.index import Affine, Index, affine, slot
+from einstan.language.index import Affine, Arithmetic, Index, affine, slot
 from einstan.language.node import Node, preorder
 from einstan.language.term import ONE, ZERO, Delta, Expr, Extent, Indexed, Iverson, substitute
 
@@ -159,7 +159,7 @@ def _is_gather(form: Affine) -> bool:
 
 
 def _is_read(atom: Node, coefficient: int) -> bool:
-    return coefficient == 1 and isinstance(atom, Indexed)
+    return coefficient == 1 and isinstance(atom, Arithmetic | Indexed)
 
 
 def _without_implied_guards(factors: list[Expr]) -> list[Expr]:

@@ -22,7 +22,7 @@ from einstan.language.dims import (
     unguarded,
 )
 from einstan.language.errors import ProgramError
-from einstan.language.index import Affine, Index, Quotient, affine
+from einstan.language.index import Affine, Arithmetic, Index, affine, arithmetic
 from einstan.language.node import Node, fold, holds, preorder, remembered
 from einstan.language.place import at
 from einstan.language.term import (
@@ -263,7 +263,7 @@ def _room(index: Index, place: str, forms: Sequence[Affine]) -> Affine | None:
             room = affine((room, 1), (atom, -k))
         elif k > 0:
             room = affine((room, 1), (Extent(Index(atom.dim)), -k), constant=k)
-    return affine((room if step == 1 else Quotient(room, step), 1), constant=1)
+    return affine((room if step == 1 else arithmetic("floor", room, Affine((), step)), 1), constant=1)
 
 
 def extents_behind(equations: Iterable[Equation]) -> list[tuple[Index, Affine] | InPart]:
@@ -302,7 +302,7 @@ def extents_in_part(equation: Equation) -> list[InPart]:
 def stated_extents(expr: Expr, where: Iterable[tuple[Index, Affine] | InPart]) -> Expr:
     """The expression with the extents that no axis has as what ``where |R| = 2`` states."""
     told = [each for each in where if not isinstance(each, InPart)]
-    plain = [(i, form) for i, form in told if not any(isinstance(atom, Quotient) for atom, _ in form.terms)]
+    plain = [(i, form) for i, form in told if not any(isinstance(atom, Arithmetic) for atom, _ in form.terms)]
     forms = {index.dim: form for index, form in plain if not is_axis(index.dim)}
     if not forms:
         return expr

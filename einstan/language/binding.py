@@ -10,8 +10,9 @@ from fractions import Fraction
 from einstan.language.capitals import Placement, placements
 from einstan.language.environment import Environment, Names
 from einstan.language.errors import NotationError
-from einstan.language.index import Affine, Index, Quotient, affine
+from einstan.language.index import Affine, Index, affine, arithmetic
 from einstan.language.misread import divided_by_index, divides_by_index
+from einstan.language.node import Node
 from einstan.language.occurrences import is_form
 from einstan.language.own import applied
 from einstan.language.refusals import ambiguous, bound_again, not_affine, two_meanings
@@ -32,6 +33,7 @@ from einstan.language.surface import (
     Surface,
     Task,
     Term,
+    alone,
     every,
     is_numeric,
     only_part,
@@ -65,7 +67,6 @@ class Scope(Names):
         self.read: Callable[[str], object] | None = None  # reads a repair, if repairs are asked for
         self.placed: Placement = {}
         self.ahead: dict[Binder, tuple[Index, ...]] = {}
-        self.states_extents = False
         where = [pair for root in roots if isinstance(root, Relation) for pair in root.where]
         self.stated_by = {size.name: axis_spelled(only_part(form)) for size, form in where}
 
@@ -216,26 +217,36 @@ class Scope(Names):
     # ---- slots ---------------------------------------------------------------------------------------------------
 
     def stated(self, node: Expression) -> Affine:
-        """An extent that a ``where`` states, in which a division may be rounded down."""
-        self.states_extents = True
+        """An extent that a ``where`` states."""
         return run(self.form(node, {}))
 
     def form(self, node: Expression, env: Environment) -> Task[Affine]:
-        """An integer-affine form."""
-        parts: list[tuple[Affine, int]] = []
+        """An integer-affine form: sums of indices and extents, and `Arithmetic` of them."""
+        parts: list[tuple[Node, int]] = []
         for term in node.terms:
-            coefficient, atom = term.sign, None
+            coefficient, atom, below = term.sign, None, Affine((), 1)
             for part, divides in term.parts:
                 factor = yield self.form_part(part, env)
-                if divides or factor is None:
+                if factor is None:
                     raise not_affine(self.text, node)
-                if not factor.terms:
+                if divides:
+                    below = affine((arithmetic("times", below, factor), 1))
+                elif not factor.terms:
                     coefficient *= factor.constant
                 elif atom is None:
                     atom = factor
-                else:
+                elif atom.free and factor.free:
                     raise not_affine(self.text, node)
-            parts.append((Affine((), 1) if atom is None else atom, coefficient))
+                else:
+                    atom = affine((arithmetic("times", atom, factor), 1))
+            if below == Affine((), 1):
+                parts.append((Affine((), 1) if atom is None else atom, coefficient))
+            elif atom is None or atom.free or below.free:
+                raise not_affine(self.text, node)
+            else:
+                parts.append(
+                    (arithmetic("over", affine((atom, abs(coefficient))), below), 1 if coefficient > 0 else -1)
+                )
         return affine(*parts)
 
     def form_part(self, part: Surface, env: Environment) -> Task[Affine | None]:
@@ -248,8 +259,10 @@ class Scope(Names):
                 return Affine((((yield self.access(part, env)), 1),))
             case Size():
                 return Affine(((self.extent(part, env), 1),))
-            case Call(function="floor", arguments=(argument,)) if self.states_extents:
+            case Call(function="floor", arguments=(argument,)):
                 return (yield self.quotient(argument, env))
+            case Call(function="mod", arguments=(left, right)):
+                return (yield self.made("mod", left, right, env))
             case Minus():
                 inner = yield self.form_part(part.operand, env)
                 return None if inner is None else affine((inner, -1))
@@ -259,14 +272,20 @@ class Scope(Names):
                 return None
 
     def quotient(self, node: Surface, env: Environment) -> Task[Affine | None]:
-        """``floor(form / number)`` in the extent that a ``where`` states."""
+        """``floor(form / divisor)``."""
         match node:
-            case Expression(terms=(Term(sign=1, parts=(*above, (Number(value=divisor), True))),)) if above:
-                form = yield self.form(Expression(node.span, (Term(node.span, 1, tuple(above)),)), env)
-                whole = divisor.denominator == 1 and divisor > 0
-                return Affine(((Quotient(form, int(divisor)), 1),)) if whole else None
+            case Expression(terms=(Term(sign=1, parts=(*above, (divisor, True))),)) if above:
+                form = Expression(node.span, (Term(node.span, 1, tuple(above)),))
+                return (yield self.made("floor", form, alone(divisor), env))
             case _:
                 return None
+
+    def made(self, operation: str, left: Expression, right: Expression, env: Environment) -> Task[Affine | None]:
+        above = yield self.form(left, env)
+        below = yield self.form(right, env)
+        if below.free or not (below.terms or below.constant > 0):
+            return None
+        return affine((arithmetic(operation, above, below), 1))
 
 
 def axis_spelled(extent: Surface | None) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from einstan.language.errors import ExtentError
 from einstan.language.node import Node, new_mark
 
 ARITHMETIC = new_mark()  # below what holds a form that is not one index by itself
@@ -44,7 +45,7 @@ class Affine(Node):
     """An integer-affine form ``2 i + R - 1``: ``Affine(((atom, coefficient), ...), constant)``.
 
     An atom is an `Index`, an `Extent` (as in the range guard ``p - i < |W.0|``), an `Indexed` integer tensor (a gather,
-    ``E[T[n],d]``), or in the extent that a ``where`` states a `Quotient`.  Coefficients are non-zero integers and every
+    ``E[T[n],d]``), or an `Arithmetic` of two forms.  Coefficients are non-zero integers and every
     atom occurs once; the order is the user's.
     """
 
@@ -87,32 +88,61 @@ class Affine(Node):
         return next((k for a, k in self.terms if a is atom), 0)
 
 
-class Quotient(Node):
-    """``Quotient(form, divisor)``: a form of extents, divided by a whole number and rounded down; an `Affine` atom.
+class Arithmetic(Node):
+    """``Arithmetic(operation, left, right)``: a whole number made of two forms, of which the right one has no index, or
+    of a product the left one; an `Affine` atom.
 
-    An extent may be stated so: ``where |i| = floor((|X.0| - |W.0|) / 2) + 1``.
+    ``floor(k/4)`` in a slot, ``mod(p, |B.0|)``, ``|A.0| |B.0|`` in the extent that a ``where`` states, and ``|d| / 2``,
+    which must be whole.
     """
 
     __slots__ = ()
-    field_names = ("form", "divisor")
+    field_names = ("operation", "left", "right")
 
-    def __new__(cls, form: Affine, divisor: int) -> Quotient:
-        assert divisor > 0
-        return super().__new__(cls, form, divisor)  # type: ignore[no-any-return]
+    def __new__(cls, operation: str, left: Affine, right: Affine) -> Arithmetic:
+        return super().__new__(cls, operation, left, right)  # type: ignore[no-any-return]
 
     @property
-    def form(self) -> Affine:
+    def operation(self) -> str:
         return self.fields[0]  # type: ignore[no-any-return]
 
     @property
-    def divisor(self) -> int:
+    def left(self) -> Affine:
         return self.fields[1]  # type: ignore[no-any-return]
 
-    def _children(self) -> tuple[Node, ...]:
-        return (self.form,)
+    @property
+    def right(self) -> Affine:
+        return self.fields[2]  # type: ignore[no-any-return]
 
-    def rebuilt(self, children: tuple[Node, ...]) -> Quotient:
-        return Quotient(children[0], self.divisor)  # type: ignore[arg-type]
+    def _children(self) -> tuple[Node, ...]:
+        return self.fields[1:]
+
+    def rebuilt(self, children: tuple[Node, ...]) -> Node:
+        return arithmetic(self.operation, *children)  # type: ignore[arg-type]
+
+
+def whole(operation: str, left: int, right: int) -> int:
+    """What an `Arithmetic` atom is worth."""
+    if operation == "times":
+        return left * right
+    if right <= 0:
+        raise ExtentError(f"{left} is divided by {right}", repair="give arrays for which the divisor is positive")
+    if operation == "over" and left % right:
+        raise ExtentError(f"{left} / {right} is not whole", repair="round it down, floor(n/2), or give other sizes")
+    return left % right if operation == "mod" else left // right
+
+
+def arithmetic(operation: str, left: Affine, right: Affine) -> Node:
+    """The atom, or the form that it is where that is known."""
+    if not right.terms and operation != "times" and right.constant <= 0:
+        return Arithmetic(operation, left, right)
+    if not left.terms and not right.terms and not (operation == "over" and left.constant % right.constant):
+        return Affine((), whole(operation, left.constant, right.constant))
+    if operation == "times" and not (left.terms and right.terms):
+        return affine((left, right.constant)) if left.terms else affine((right, left.constant))
+    if right == Affine((), 1):
+        return Affine((), 0) if operation == "mod" else left
+    return Arithmetic(operation, left, right)
 
 
 def slot(index: Index) -> Affine:

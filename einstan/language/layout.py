@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from einstan.language.capitals import placements
 from einstan.language.errors import NotationError
-from einstan.language.index import Affine, Index, Quotient, is_capital, lowered
+from einstan.language.index import Affine, Arithmetic, Index, is_capital, lowered
 from einstan.language.node import Node
 from einstan.language.occurrences import evidence
 from einstan.language.sugar import as_softmax, guards_before
@@ -40,6 +40,7 @@ from einstan.language.surface import (
     alone,
     below,
     every,
+    only_part,
     run,
 )  # fmt: skip
 from einstan.language.term import (
@@ -345,25 +346,44 @@ class Layout:
     def form(self, node: Affine) -> Task[Expression]:
         terms = []
         for atom, k in node.terms:
+            scale = ((Number(NOWHERE, Fraction(abs(k))), False),) if abs(k) != 1 else ()
+            if isinstance(atom, Arithmetic) and atom.operation in ("times", "over"):
+                left, right = (yield self.operand(atom.left)), (yield self.operand(atom.right))
+                parts: tuple[Part, ...] = ((left, False), (right, atom.operation == "over"))
+                if scale and atom.operation == "over":
+                    parts = ((Expression(NOWHERE, (Term(NOWHERE, 1, parts),)), False),)
+                terms.append(Term(NOWHERE, 1 if k > 0 else -1, (*scale, *parts)))
+                continue
             if isinstance(atom, Index):
                 spelled: Surface = Ref(NOWHERE, atom.name)
             elif isinstance(atom, Extent):
                 spelled = Size(NOWHERE, atom.index.name)
-            elif isinstance(atom, Quotient):
-                spelled = yield self.quotient(atom)
+            elif isinstance(atom, Arithmetic):
+                spelled = yield self.called(atom)
             else:
                 assert isinstance(atom, Indexed)
                 spelled = yield self.access(atom)
             self.origin[spelled] = atom
-            scale = ((Number(NOWHERE, Fraction(abs(k))), False),) if abs(k) != 1 else ()
             terms.append(Term(NOWHERE, 1 if k > 0 else -1, (*scale, (spelled, False))))
         if node.constant or not terms:
             number = Number(NOWHERE, Fraction(abs(node.constant)))
             terms.append(Term(NOWHERE, -1 if node.constant < 0 else 1, ((number, False),)))
         return Expression(NOWHERE, tuple(terms))
 
-    def quotient(self, node: Quotient) -> Task[Surface]:
-        form = yield self.form(node.form)
+    def operand(self, node: Affine) -> Task[Surface]:
+        """A form as a part of a product."""
+        form = yield self.form(node)
+        only = only_part(form)
+        return form if only is None else only
+
+    def called(self, node: Arithmetic) -> Task[Surface]:
+        """``floor(p/2)``, ``mod(p, 2)``."""
+        if node.operation == "mod":
+            left = yield self.form(node.left)
+            return Call(NOWHERE, "mod", (left, (yield self.form(node.right))))
+        form = yield self.form(node.left)
         above = form.terms[0].parts if len(form.terms) == 1 and form.terms[0].sign > 0 else ((form, False),)
-        parts = (*above, (Number(NOWHERE, Fraction(node.divisor)), True))
+        if any(divides for _, divides in above):
+            above = ((form, False),)
+        parts = (*above, ((yield self.operand(node.right)), True))
         return Call(NOWHERE, "floor", (Expression(NOWHERE, (Term(NOWHERE, 1, parts),)),))

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from einstan.language.surface import (
     Bracket,
+    Call,
     Expression,
     Kronecker,
     Letter,
@@ -17,6 +18,7 @@ from einstan.language.surface import (
     Surface,
     Term,
     below,
+    is_numeric,
     only_part,
     walk,
 )  # fmt: skip
@@ -58,16 +60,29 @@ def is_form(operand: Expression, indices: Collection[str]) -> bool:
                 pass
             case Ref() if node.slots:
                 pass
+            case Call(function="floor" | "mod"):
+                inner = [_above(argument) for argument in node.arguments]
+                found |= any(is_form(argument, indices) for argument in inner)
+                if not all(is_form(argument, indices) or is_numeric(argument) for argument in inner):
+                    return False
             case _:
                 return False
     return found
 
 
+def _above(argument: Expression) -> Expression:
+    """What ``floor(k/4)`` divides."""
+    term = argument.terms[0]
+    above = tuple(part for part in term.parts if not part[1])
+    return Expression(argument.span, (Term(term.span, term.sign, above),)) if len(argument.terms) == 1 else argument
+
+
 def _is_whole(term: Term) -> bool:
     """Whether nothing divides, numbers are whole, and at most one factor is none."""
-    numbers = [part for part, _ in term.parts if isinstance(part, Number)]
-    whole = all(number.value.denominator == 1 for number in numbers)
-    return whole and len(term.parts) - len(numbers) < 2 and not any(divides for _, divides in term.parts)
+    numbers = [part for part, _ in term.parts if isinstance(part, Number | Size)]
+    whole = all(number.value.denominator == 1 for number in numbers if isinstance(number, Number))
+    others = len(term.parts) - len(numbers)
+    return others == 0 or (whole and others < 2 and not any(divides for _, divides in term.parts))
 
 
 def evidence(*roots: Surface) -> set[str]:

@@ -85,7 +85,8 @@ def ranks_differ(text: str, node: Ref, elsewhere: int) -> ScopeError:
 def not_affine(text: str, node: Expression) -> NotationError:
     return NotationError(
         f"{text[slice(*node.span)]} is not a sum of indices with whole-number coefficients",
-        text=text, span=node.span, repair="X[2i+R-1]; an integer tensor may stand in a slot too: X[T[n]]",
+        text=text, span=node.span,
+        repair="X[2i+R-1], X[floor(i/2)] or X[mod(i,2)]; an integer tensor may stand in a slot too: X[T[n]]",
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from einstan.language.errors import NotationError
-from einstan.language.index import Affine, Index, fresh_name, slot
+from einstan.language.index import Affine, Arithmetic, Index, fresh_name, slot
 from einstan.language.node import Node, fold, new_mark, preorder, remembered
 
 # ---- names -----------------------------------------------------------------------------------------------------------
@@ -434,12 +434,23 @@ def as_number(form: Node) -> Expr:
     assert isinstance(form, Affine)
     terms: list[Expr] = []
     for atom, k in form.terms:
-        value = Position(atom) if isinstance(atom, Index) else atom
-        assert isinstance(value, Expr)
+        value = Position(atom) if isinstance(atom, Index) else _value_of(atom)
         terms.append(value if k == 1 else mul((Const(k), value)))
     if form.constant or not terms:
         terms.append(Const(form.constant))
     return add(terms)
+
+
+def _value_of(atom: Node) -> Expr:
+    if isinstance(atom, Arithmetic):
+        left, right = as_number(atom.left), as_number(atom.right)
+        if atom.operation == "times":
+            return mul((left, right))
+        quotient = mul((left, power(right, -1)))
+        made = {"mod": Apply("mod", (left, right)), "floor": Apply("floor", (quotient,)), "over": quotient}
+        return made[atom.operation]
+    assert isinstance(atom, Expr)
+    return atom
 
 
 def power(base: Expr, exponent: Expr | int | Fraction) -> Expr:

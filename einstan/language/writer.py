@@ -202,10 +202,12 @@ class Writer:
         """A form, without blanks: ``2i+R-1``."""
         for position, term in enumerate(slot.terms):
             self.put("-" if term.sign < 0 else "+" if position else "")
-            for place, (part, _) in enumerate(term.parts):
+            for place, (part, divides) in enumerate(term.parts):
                 # 2e1 would be a number, and two names side by side a third
                 glued = isinstance(term.parts[place - 1][0], Number) and not isinstance(part, Number)
-                if place and (not glued or (isinstance(part, Ref) and str(part.name)[0] in "eE")):
+                if divides:
+                    self.put("/")
+                elif place and (not glued or (isinstance(part, Ref) and str(part.name)[0] in "eE")):
                     self.put(" ")
                 yield self.write(part)
 

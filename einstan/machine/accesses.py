@@ -6,12 +6,12 @@ known about the range of its slots.
 
 from __future__ import annotations
 
-from einstan.language.index import Affine, Index
+from einstan.language.index import Affine, Arithmetic, Index
 from einstan.language.node import Node
-from einstan.language.term import ONE, Const, Delta, Expr, Extent, Indexed, Iverson, add, mul
-from einstan.machine.builder import Builder, Guards, Scope, Term
-from einstan.machine.guards import as_affine, is_static
-from einstan.machine.operations import Form, Reading, Ref, Stored, combined
+from einstan.language.term import ONE, Const, Delta, Expr, Extent, Indexed, Iverson, add, as_number, mul
+from einstan.machine.builder import Builder, Guards, Scope, Term, extents_in
+from einstan.machine.guards import as_affine, is_static, whole_sides
+from einstan.machine.operations import Form, Nonzero, Reading, Ref, Stored, combined
 
 
 class Accesses(Builder):
@@ -65,6 +65,11 @@ class Accesses(Builder):
                 parts.append((Form(((scope[atom], 1),), (), (), 0), k))
             elif isinstance(atom, Extent):
                 parts.append((Form((), (), ((self.dim_of(atom.index), 1),), 0), k))
+            elif isinstance(atom, Arithmetic):
+                made = self.arithmetic(atom, scope, guards)
+                if made not in operands[1:]:
+                    operands.append(made)
+                parts.append((Form((), ((operands.index(made, 1), 1),), (), 0), k))
             else:
                 assert isinstance(atom, Indexed)
                 coefficient, ref = self.read(atom, scope, guards, 1)
@@ -73,6 +78,20 @@ class Accesses(Builder):
                     operands.append(ref)
                 parts.append((Form((), ((operands.index(ref, 1), 1),), (), 0), k))
         return combined(parts, form.constant)
+
+    def arithmetic(self, atom: Arithmetic, scope: Scope, guards: Guards) -> Ref:
+        """A quotient, a remainder or a product of forms as a value of integers."""
+        sides: list[Ref] = []
+        if atom.operation != "times" and (extents := extents_in(atom.right)):
+            sizes = tuple((extent.index.name, self.dim_of(extent.index)) for extent in extents)
+            divisor = as_number(atom.right)
+            self.nonzero.append(Nonzero(self.number(divisor), divisor, self.equation, sizes))
+        for side in (atom.left, atom.right):
+            operands: list[Ref] = [Ref(-1, ())]
+            form = self.form(side, scope, guards, operands)
+            sides.append(self.positions(form, operands[1:]))
+        labels = dict.fromkeys(label for side in sides for label in side.labels)
+        return self.add("whole", atom.operation, sides, tuple(labels))
 
     def rebased(self, guards: Guards, operands: list[Ref], labels: set[int]) -> Guards:
         """Guards hold values by their graph number; here they are operands.  A guard of no concern is left out."""
@@ -131,7 +150,9 @@ class Accesses(Builder):
         """The forms that a bracket of indices keeps from being negative; integer tensors by graph number."""
         found: list[Form] = []
         for left, relation, right in chain_of(node):
-            a, b = self.guard_form(left, scope, guards), self.guard_form(right, scope, guards)
+            sides = whole_sides(left, right, self.index_tensors)
+            assert sides is not None
+            a, b = (self.guard_form(side, scope, guards) for side in sides)
             strict = -1 if relation in ("<", ">") else 0
             if relation in ("<", "<=", "=="):
                 found.append(combined(((b, 1), (a, -1)), strict))

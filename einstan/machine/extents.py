@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from einstan.calculus.program import Program
 from einstan.language.dims import axis, is_axis, loose
 from einstan.language.errors import ExtentError, nearest
-from einstan.language.index import Affine, Index, Quotient, lowered
-from einstan.language.node import preorder, remembered
+from einstan.language.index import Affine, Arithmetic, Index, affine, lowered, whole
+from einstan.language.node import holds, preorder, remembered
 from einstan.language.place import Place, at
 from einstan.language.term import Equation, Extent, Indexed, Name, Reduce, Sum
 from einstan.machine.guards import Read, bounds_above, reads
 from einstan.machine.operations import Form
 from einstan.machine.refusals import reader_of, wrong_rank
+from einstan.machine.spelling import bracketed
 
 Shape = tuple[int, ...]
 Spell = Callable[[str], str]
@@ -133,6 +134,9 @@ def infer(
         if only is not None and equation.name not in only:
             continue
         _refuse_left_over(extents, equation)
+        for node in preorder(equation.rhs) if holds(equation.rhs, Arithmetic) else ():
+            if isinstance(node, Arithmetic) and not node.free:
+                value_of(extents, equation, affine((node, 1)))  # |d| / 2 is whole, or is refused
         for index in _indices(equation):
             if extents.dim(equation, index) not in extents.known:
                 raise _unknown(extents, equation, index)
@@ -262,15 +266,24 @@ def value_of(extents: Extents, equation: Equation, form: Affine) -> int | None:
     total = form.constant
     for atom, coefficient in form.terms:
         size: int | None = None
-        if isinstance(atom, Quotient):
-            above = value_of(extents, equation, atom.form)
-            size = None if above is None else above // atom.divisor
+        if isinstance(atom, Arithmetic):
+            left, right = (value_of(extents, equation, part) for part in (atom.left, atom.right))
+            size = None if left is None or right is None else _whole(equation, atom, left, right)
         elif isinstance(atom, Extent):
             size = extents.known.get(extents.dim(equation, atom.index))
         if size is None:
             return None
         total += coefficient * size
     return total
+
+
+def _whole(equation: Equation, atom: Arithmetic, left: int, right: int) -> int:
+    try:
+        return whole(atom.operation, left, right)
+    except ExtentError as error:
+        raise ExtentError(
+            f"{affine((atom, 1))} has no value: {error.problem}", **at(equation, None), repair=error.repair
+        ) from None
 
 
 def _solve_reads(extents: Extents, equation: Equation) -> bool:
@@ -347,11 +360,16 @@ def read_text(extents: Extents, equation: Equation, dim: str, place: str, forms:
 
 def stated_formula(extents: Extents, equation: Equation, index: Index, form: Affine) -> Formula:
     """The extent that ``where`` states."""
-    falls = form.constant < 0 or any(k < 0 or isinstance(atom, Quotient) for atom, k in form.terms)
+    falls = form.constant < 0 or any(k < 0 or isinstance(atom, Arithmetic) for atom, k in form.terms)
+    quotients = [node for node in preorder(form) if isinstance(node, Arithmetic) and node.operation == "over"]
+
+    def bad(own: str, size: Spell) -> str:
+        sides = [[bracketed(form_text(extents, equation, side, size)) for side in (q.left, q.right)] for q in quotients]
+        return " or ".join([*(f"{left} % {right}" for left, right in sides), *([f"{own} < 0"] if falls else [])])
+
+    problem = "is not whole, or negative," if quotients else "is negative"
     return Formula(
-        lambda size: form_text(extents, equation, form, size),
-        lambda own, _: f"{own} < 0" if falls else "",
-        f"|{index.name}| = {form} is negative in {equation}",
+        lambda size: form_text(extents, equation, form, size), bad, f"|{index.name}| = {form} {problem} in {equation}"
     )
 
 
@@ -363,6 +381,9 @@ def _read_formula(
     def one(size: Spell, length: str, form: Affine) -> str:
         slope, terms, constant = 0, [size(length)], -1 - form.constant
         for atom, k in form.terms:
+            if isinstance(atom, Arithmetic):
+                terms.append(f"- {k} * {form_text(extents, equation, affine((atom, 1)), size)}")
+                continue
             assert isinstance(atom, Index | Extent)
             own = extents.dim(equation, atom if isinstance(atom, Index) else atom.index)
             if isinstance(atom, Index):
@@ -405,8 +426,10 @@ def form_text(extents: Extents, equation: Equation, form: Affine, size: Spell) -
     """A form of extents as Python text."""
     parts: list[str] = []
     for atom, k in form.terms:
-        if isinstance(atom, Quotient):
-            text = f"(({form_text(extents, equation, atom.form, size)}) // {atom.divisor})"
+        if isinstance(atom, Arithmetic):
+            sign = {"times": "*", "mod": "%"}.get(atom.operation, "//")
+            left, right = (form_text(extents, equation, part, size) for part in (atom.left, atom.right))
+            text = f"({bracketed(left)} {sign} {bracketed(right)})"
         else:
             assert isinstance(atom, Extent)
             text = size(extents.dim(equation, atom.index))
@@ -435,6 +458,9 @@ def _needed_formula(extents: Extents, equation: Equation, dim: str) -> Formula:
     def one(size: Spell, form: Affine) -> str:
         terms, constant = [], form.constant + 1
         for atom, k in form.terms:
+            if isinstance(atom, Arithmetic):
+                terms.append(f"{k} * {form_text(extents, equation, affine((atom, 1)), size)}")
+                continue
             assert isinstance(atom, Index | Extent)
             if isinstance(atom, Index):
                 if k < 0:
@@ -449,6 +475,7 @@ def _needed_formula(extents: Extents, equation: Equation, dim: str) -> Formula:
             form
             for read, position, form in extents.arithmetic[equation]
             if extents.program.dims.find(axis(read.access.tensor, position)) == dim
+            and not any(isinstance(atom, Arithmetic | Indexed) and atom.free for atom, _ in form.terms)
         ]
         return f"max(0, {', '.join(dict.fromkeys(one(size, form) for form in held))})"
 
@@ -464,6 +491,12 @@ def highest(extents: Extents, equation: Equation, form: Affine, unknown: str = "
     """The largest value of a form is ``slope |unknown| + rest``; None where something else in it is not known."""
     slope, rest = 0, form.constant
     for atom, k in form.terms:
+        if isinstance(atom, Arithmetic) and not atom.free:
+            size = value_of(extents, equation, affine((atom, 1)))
+            if size is None:
+                return None
+            rest += k * size
+            continue
         if not isinstance(atom, Index | Extent):
             return None
         dim = extents.dim(equation, atom if isinstance(atom, Index) else atom.index)

@@ -93,6 +93,9 @@ class General(Emitter):
     def refuse(self, condition: str, problem: str) -> None:
         self.size_lines += [f"    if {condition}:", f"        raise ValueError({plain_text(problem)})"]
 
+    def divided(self, above: str, below: str, operation: Operation) -> None:
+        self.refuse(f"{above} % {below}", f"{above} / {below} is not whole in {operation.equation}")
+
     def letter(self, dim: str) -> str:
         """A letter that some operation, or else some equation, has for a dimension."""
         found = super().letter(dim)

@@ -131,7 +131,7 @@ class Guarded(Links):
             return bool(operation.detail < len(operation.operands))
         if operation.kind == "linked":
             return bool(operation.detail.numerators < len(operation.operands))
-        return operation.kind not in (*READING, "input", "iota", "form", "number")
+        return operation.kind not in (*READING, "input", "iota", "form", "whole", "number")
 
     # ---- whatever the inputs are -------------------------------------------------------------------------------------
 

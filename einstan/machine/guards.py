@@ -71,7 +71,7 @@ def is_index_bracket(node: Node, integers: Collection[Name] = ()) -> bool:
     """A delta, or an Iverson bracket that compares affine forms only: it can be known before any tensor of numbers is
     read.  ``integers`` are the tensors of which it is known that they hold integers."""
     return isinstance(node, Delta) or (
-        isinstance(node, Iverson) and all(as_affine(operand, integers) is not None for operand in node.operands)
+        isinstance(node, Iverson) and all(as_multiple(operand, integers) is not None for operand in node.operands)
     )
 
 
@@ -85,9 +85,10 @@ def inequalities(node: Node) -> tuple[Affine, ...]:
         return ()
     found: list[Affine] = []
     for left, relation, right in chain:
-        a, b = as_affine(left), as_affine(right)
-        if a is None or b is None:
+        sides = whole_sides(left, right)
+        if sides is None:
             continue
+        a, b = sides
         if relation in ("<", "<=", "=="):
             found.append(affine((b, 1), (a, -1), constant=-1 if relation == "<" else 0))
         if relation in (">", ">=", "=="):
@@ -114,6 +115,24 @@ def as_affine(node: Node, integers: Collection[Name] = ()) -> Affine | None:
             return None if None in forms else affine(*((form, 1) for form in forms if form is not None))
         case _:
             return None
+
+
+def as_multiple(node: Node, integers: Collection[Name] = ()) -> tuple[Affine, int] | None:
+    """An operand of a bracket as a form over a whole number: ``1/2 |d|`` is |d| over 2."""
+    match node:
+        case Mul(factors=(Const(value=value), factor)) if value.denominator > 1 and is_static(factor):
+            inner = as_affine(factor, integers)
+            return None if inner is None else (affine((inner, value.numerator)), value.denominator)
+    form = as_affine(node, integers)
+    return None if form is None else (form, 1)
+
+
+def whole_sides(left: Node, right: Node, integers: Collection[Name] = ()) -> tuple[Affine, Affine] | None:
+    """Two operands of a bracket as forms of whole numbers, both times the same where one of them is a fraction."""
+    one, other = as_multiple(left, integers), as_multiple(right, integers)
+    if one is None or other is None:
+        return None
+    return affine((one[0], other[1])), affine((other[0], one[1]))
 
 
 def index_tensors(equations: Iterable[Equation]) -> dict[Name, set[str]]:

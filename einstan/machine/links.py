@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from einstan.calculus.program import Program
 from einstan.language.dims import axis, is_axis
-from einstan.language.index import Affine, Index, affine, slot
+from einstan.language.index import Affine, Arithmetic, Index, affine, slot
 from einstan.language.node import Node, preorder
 from einstan.language.term import Delta, Expr, Extent, Indexed, Iverson, substitute
 from einstan.machine.builder import Guards, Scope
@@ -203,5 +203,8 @@ def range_guard(node: Node) -> tuple[Affine, Affine] | None:
 def _gathers(node: Node) -> bool:
     """Whether an integer tensor stands in an affine form of a bracket."""
     return any(
-        isinstance(atom, Indexed) for inner in preorder(node) if isinstance(inner, Affine) for atom, _ in inner.terms
+        isinstance(atom, Arithmetic | Indexed)
+        for inner in preorder(node)
+        if isinstance(inner, Affine)
+        for atom, _ in inner.terms
     )

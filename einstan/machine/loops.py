@@ -20,7 +20,7 @@ from typing import Any, overload
 from einstan.calculus.program import Program
 from einstan.language.arguments import shown
 from einstan.language.errors import DataError
-from einstan.language.index import Affine, Index
+from einstan.language.index import Affine, Arithmetic, Index, whole
 from einstan.language.node import Node, fold, preorder
 from einstan.language.term import (
     Add,
@@ -300,6 +300,8 @@ class _Loops:
             case Affine(terms=terms, constant=constant):
                 pairs = [(part, atom, k) for part, (atom, k) in zip(below, terms, strict=True)]
                 return lambda env: sum((k * self.whole(part(env), atom) for part, atom, k in pairs), constant)
+            case Arithmetic(operation=operation):
+                return lambda env: whole(operation, below[0](env), below[1](env))
             case Const(value=value):
                 number = numbers.of(value)
                 return lambda env: number

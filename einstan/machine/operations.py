@@ -25,6 +25,7 @@ KINDS = {
     "scan": "sums, products or the largest of all entries up to each, or products of all others: a label for another",
     "iota": "0, 1, 2, ... along a label, as positions or as a number",
     "form": "an integer-affine form of labels and values",
+    "whole": "a quotient of integers rounded down, a remainder or a product",
     "read": "affine reads and gathers",
     "diagonal": "a repeated label",
     "embed": "zeros with a diagonal",
@@ -223,7 +224,7 @@ class Graph:
         if operation.kind in ("diagonal", "expand", "copy"):
             held = self.type(operation.operands[0].value)
             return "float" if held == "number" else held
-        return {"form": "int", "number": "number"}.get(operation.kind, "float")
+        return {"form": "int", "whole": "int", "number": "number"}.get(operation.kind, "float")
 
     def needed(self, roots: Iterable[int]) -> set[int]:
         """The values that the roots need, themselves included."""

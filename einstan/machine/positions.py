@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from einstan.machine.lower import Window, sliced, window
 from einstan.machine.operations import Form, Labels, Operation, Ref
 from einstan.machine.overlaps import Overlaps
-from einstan.machine.spelling import letters, plain_text
+from einstan.machine.spelling import bracketed, letters, plain_text
 from einstan.machine.writer import Variable
 
 
@@ -94,6 +94,16 @@ class Positions(Overlaps):
         text = self.form(operation.detail, operation, operation.out, operation.operands, constant)
         return self.assign(value, operation, text, constant)
 
+    def do_whole(self, value: int, operation: Operation, constant: bool) -> Variable:
+        sign = {"times": "*", "mod": "%"}.get(operation.detail, "//")
+        texts = [bracketed(self.aligned(ref, operation.out, self.whole(ref, operation))) for ref in operation.operands]
+        if operation.detail == "over":
+            self.divided(texts[0], texts[1], operation)
+        return self.assign(value, operation, f" {sign} ".join(texts), constant)
+
+    def divided(self, above: str, below: str, operation: Operation) -> None:
+        """One size divided by another, which has to be whole: for the sizes of a plan it is."""
+
     def form(self, form: Form, operation: Operation, out: Labels, values: Sequence[Ref], constant: bool) -> str:
         """A form as text: an array of integers whose axes line up with ``out``."""
         parts: list[str] = []
@@ -110,7 +120,7 @@ class Positions(Overlaps):
 
     def whole(self, ref: Ref, operation: Operation) -> str:
         variable = self.variables[ref.value]
-        if variable.type == "int":
+        if variable.type in ("int", "number"):
             return variable.text
         self.helpers["positions"] = None
         name = self.plan.names.get(ref.value, "a slot")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from einstan.language.dims import UnionFind, axis
-from einstan.language.index import Index
+from einstan.language.index import Arithmetic, Index
 from einstan.language.term import (
     MINUS_ONE,
     ONE,
@@ -197,7 +197,7 @@ class Products(Guarded):
         if not isinstance(bracket, Delta):
             return None
         for gather, plain in ((bracket.left, bracket.right), (bracket.right, bracket.left)):
-            if plain.index is None or not any(isinstance(atom, Indexed) for atom, _ in gather.terms):
+            if plain.index is None or not any(isinstance(atom, Arithmetic | Indexed) for atom, _ in gather.terms):
                 continue
             target = scope[plain.index]
             if target in summed or any(target in ref.labels for ref in operands):
@@ -248,7 +248,7 @@ def _is_gather_delta(node: Expr) -> bool:
     if not isinstance(node, Delta):
         return False
     return any(
-        plain.index is not None and any(isinstance(atom, Indexed) for atom, _ in gather.terms)
+        plain.index is not None and any(isinstance(atom, Arithmetic | Indexed) for atom, _ in gather.terms)
         for gather, plain in ((node.left, node.right), (node.right, node.left))
     )
 

@@ -10,6 +10,8 @@ import pytest
 import einstan as es
 
 FALSE = """
+    y[k] = x[floor(k/2)] where |k| = 2 |x.0| ; L = y[K]^2 ; claim dL/dx[i] = 2 x[i]
+    y[i] = x[mod(i+1, |x.0|)] ; claim dy[i]/dx[p] = δ[i,p]
     claim T x[T] = sum[T](x[T])
     claim t (t - 1) (t - 2) x[t] = 0 1[t]
     y[t] = g^t x[t] ; claim dy[t]/dg = g^(t-1) x[t]
@@ -218,6 +220,8 @@ FALSE = """
     S[n,c] = softmax[c](Z[n,c]) ; L = -1/|N| sum[N](log(S[N,t[N]])) ; claim dL/dZ[n,c] = S[n,c] - δ[t[n],c]
 """
 TRUE = """
+    y[k] = x[floor(k/2)] where |k| = 2 |x.0| ; claim dy[k]/dx[i] = δ[floor(k/2),i]
+    y[i] = x[mod(i+1, |x.0|)] ; claim dy[i]/dx[p] = δ[mod(i+1, |x.0|),p]
     claim sum[T](T x[T]) + sum[T](x[T]) = sum[T]((T+1) x[T])
     claim g^T x[T] = sum[T](g^T x[T])
     y[t] = g^t x[t] ; claim dy[t]/dg = t g^(t-1) x[t]

@@ -14,6 +14,7 @@ from einstan.language import (
     Iverson,
     Mul,
     Sum,
+    latex,
     parse,
     reading,
     show_with_spans,
@@ -203,3 +204,32 @@ def test_the_reading_of_an_equation_is_shown_where_one_may_ask_for_it(text: str,
     assert sums_inside(equation) is bool(read)
     if read:
         assert reading(equation) == read
+
+
+NUMBERS_AND_QUOTIENTS = """
+    y[k] = cos(2 pi k I / |I|) x[I]
+    L = g^T x[T]
+    L = (y[T] - a - b T)^2
+    y[t] = 1[t x[t] > 1/2] t^2
+    y[t] = 1[t > 0] x[t] / t
+    L = sum[T](2 a T)
+    c[i] = pad(a[i]) + pad(b[i-|a.0|]) where |i| = |a.0| + |b.0|
+    y[i] = pad(a[i]) + b[i]
+    y[i,j] = pad(a[i,j-1]) where |i| = 7, |j| = |a.1|
+    y[i,j] = 1[0 <= j-1 < |a.1|] a[i,j-1] where |i| = 7, |j| = |a.1|
+    y[k] = x[k] where |k| = |A.0| |B.0|
+    y[k] = x[k] where |k| = 2 |A.0| |B.0| + |A.0|/2 - 1
+    K[p,q] = A[floor(p/|B.0|),q] B[mod(p,|B.0|),q] where |p| = |A.0| |B.0|
+    y[k] = x[floor(k/4),k-4floor(k/4)] where |k| = 4 |x.0|
+    y[i,j] = x[|j| i+j] where |i| = 3, |j| = 4
+    y[t,d] = 1[d < |d|/2] x[t,d+|d|/2] - 1[d >= |d|/2] x[t,d-|d|/2] where |d| = |x.1|
+    m[g] = 1/2 sum[K](1[floor(K/2) == g] x[K]) where |g| = |x.0|/2
+    y[i] = x[floor((i+1)/2)-mod(2i-1,3)] where |i| = |x.0|
+"""
+
+
+@pytest.mark.parametrize("text", [line.strip() for line in NUMBERS_AND_QUOTIENTS.strip().splitlines()])
+def test_what_is_printed_of_numbers_and_quotients_is_read_back(text):
+    equation = parse(text)
+    assert parse(str(equation)) is equation
+    assert parse(latex(equation)) is equation

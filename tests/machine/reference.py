@@ -284,6 +284,8 @@ def _join(space: Space) -> Array:
     return np.array([blocks[k // width, k % width] for k in range(space.sizes[space.operation.out[0]])], float)
 
 
+WHOLE = {"floor": np.floor_divide, "over": np.floor_divide, "mod": np.mod, "times": np.multiply}
+
 MEANINGS: dict[str, Callable[[Space], Array]] = {
     "number": lambda space: np.float64(number(space.detail, space.known)),
     "map": _map,
@@ -292,6 +294,7 @@ MEANINGS: dict[str, Callable[[Space], Array]] = {
     "scan": _scan,
     "iota": lambda space: space.result(space.at[space.operation.out[0]]),
     "form": lambda space: space.result(space.form(space.detail)),
+    "whole": lambda space: space.result(WHOLE[space.detail](space.operand(0), space.operand(1))),
     "read": _read,
     "diagonal": lambda space: space.result(space.operand(0)),
     "embed": _embed,

@@ -1,10 +1,12 @@
 """Extents from shapes, from names, and from index arithmetic."""
 
+import numpy as np
 import pytest
 
+import einstan as es
 from einstan.calculus.program import Program
 from einstan.language import parse
-from einstan.language.errors import ExtentError
+from einstan.language.errors import EinstanError, ExtentError
 from einstan.machine.extents import infer
 
 
@@ -177,3 +179,34 @@ def test_a_size_is_a_whole_number(size):
         "  inferred: a size is how many entries there are along an axis\n"
         "  repair:   give a whole number that is not negative"
     )
+
+
+DIVIDED = "y[k] = x[k] where |k| = |x.0| / 2"
+SHIFTED = "y[k] = pad(x[k+|k|/2]) where |k| = |x.0|"
+
+
+@pytest.mark.parametrize("any_size", [False, True])
+@pytest.mark.parametrize("text", [DIVIDED, SHIFTED])
+def test_a_quotient_of_sizes_is_whole_or_refused(text, any_size):
+    step = es.Program(text).compile(any_size=any_size)
+    x = np.arange(1.0, 5.0)
+    want = x[:2] if text is DIVIDED else [3.0, 4.0, 0.0, 0.0]
+    np.testing.assert_array_equal(step(x=x)["y"], want)
+    with pytest.raises(ExtentError, match="5 / 2 is not whole"):
+        step(x=np.arange(5.0))
+
+
+@pytest.mark.parametrize("text", [DIVIDED, SHIFTED])
+def test_exported_code_refuses_a_quotient_that_is_not_whole(text):
+    space = {}
+    exec(es.Program(text).source(), space)
+    assert len(space["step"](np.arange(4.0))) == 1
+    with pytest.raises(ValueError, match="not whole"):
+        space["step"](np.arange(5.0))
+
+
+@pytest.mark.parametrize("any_size", [False, True])
+def test_an_empty_axis_divides_nothing(any_size):
+    step = es.Program("y[k] = x[floor(k/|b.0|)] where |k| = |x.0| |b.0| + |x.0|").compile(any_size=any_size)
+    with pytest.raises(EinstanError, match=r"b\.0"):
+        step(x=np.arange(4.0), b=np.zeros(0))

@@ -328,7 +328,71 @@ def largest_and_traced(y: Array, x: Array) -> dict[str, Array]:
     return {"h": h, "L": (h * np.diag(y)).sum()}
 
 
+def kronecker(A: Array, B: Array, C: Array) -> dict[str, Array]:
+    K = np.kron(A, B)
+    return {"K": K, "L": (C * K).sum()}
+
+
+def in_rows(x: Array) -> dict[str, Array]:
+    y = x.reshape(2, 3)
+    return {"y": y, "L": (y[:, 1:] * y[:, :-1]).sum()}
+
+
+def in_a_row(x: Array) -> dict[str, Array]:
+    y = x.reshape(-1)
+    return {"y": y, "L": (y**2 * np.arange(len(y))).sum()}
+
+
+def of_groups(x: Array, w: Array) -> dict[str, Array]:
+    groups = x.reshape(len(x), 2, 2)
+    m = groups.mean(2)
+    v = ((groups - m[..., None]) ** 2).mean(2)
+    y = (x - np.repeat(m, 2, axis=1)) / np.sqrt(np.repeat(v, 2, axis=1) + 0.1)
+    return {"m": m, "v": v, "y": y, "L": (w * y**2 + y).sum()}
+
+
+def rotated(x: Array, w: Array) -> dict[str, Array]:
+    half = x.shape[1] // 2
+    angle = np.arange(x.shape[0])[:, None] / 10.0 ** (np.arange(2 * half) % half)
+    y = x * np.cos(angle) + np.concatenate([-x[:, half:], x[:, :half]], axis=1) * np.sin(angle)
+    return {"y": y, "L": (w * y**2).sum()}
+
+
+def round_about(x: Array) -> dict[str, Array]:
+    y = np.roll(x, -1) - x
+    return {"y": y, "L": (y**3).sum()}
+
+
+def repeated(x: Array, c: Array) -> dict[str, Array]:
+    y = np.repeat(x, 2)
+    return {"y": y, "L": (c * y**2).sum()}
+
+
 ROWS = [
+    Row("a Kronecker product",
+        "K[p,q] = A[floor(p/|B.0|), floor(q/|B.1|)] B[mod(p,|B.0|), mod(q,|B.1|)]"
+        " where |p| = |A.0| |B.0|, |q| = |A.1| |B.1|\nL = C[P,Q] K[P,Q]",
+        {"A": [[1.0, 2], [0.5, -1]], "B": [[1.0, -2, 0.25]], "C": [[1.0, 2, 3, -1, 0.5, 2], [0.5, 1, 1, 2, -2, 1]]},
+        kronecker, "A B C"),
+    Row("a vector in rows", "y[i,j] = x[3i+j] where |i| = 2, |j| = 3\nL = sum[I,J](y[I,J] y[I,J+1])",
+        {"x": [1.0, 2, 0.5, -1, 3, 0.25]}, in_rows, "x", features=frozenset({"window"}),
+        unproved=True),
+    Row("a matrix in a row", "y[k] = x[floor(k/|x.1|), mod(k,|x.1|)] where |k| = |x.0| |x.1|\nL = K y[K]^2",
+        {"x": [[1.0, 2, 0.5], [-1, 3, 0.25]]}, in_a_row, "x"),
+    Row("norms of groups",
+        "m[n,g] = 1/2 sum[K](1[floor(K/2) == g] x[n,K]) where |g| = |x.1| / 2\n"
+        "v[n,g] = 1/2 sum[K](1[floor(K/2) == g] (x[n,K] - m[n,g])^2) where |g| = |x.1| / 2\n"
+        "y[n,k] = (x[n,k] - m[n,floor(k/2)]) / sqrt(v[n,floor(k/2)] + 0.1)\nL = w[N,K] y[N,K]^2 + sum[N,K](y[N,K])",
+        {"x": [[1.0, 2, 0.5, -1], [3, 0.25, 1, 1.5]], "w": [[1.0, -1, 2, 0.5], [1, 1, 0.5, 2]]}, of_groups, "x w"),
+    Row("a rotary embedding",
+        "y[t,d] = x[t,d] cos(t / 10^mod(d, |d|/2)) + (1[d >= |d|/2] x[t,d-|d|/2]"
+        " - 1[d < |d|/2] x[t,d+|d|/2]) sin(t / 10^mod(d, |d|/2)) where |d| = |x.1|\nL = w[T,D] y[T,D]^2",
+        {"x": [[1.0, 2, 0.5, -1], [3, 0.25, 1, 1.5]], "w": [[1.0, -1, 2, 0.5], [1, 1, 0.5, 2]]}, rotated, "x w"),
+    Row("round about", "y[i] = x[mod(i+1, |x.0|)] - x[i]\nL = y[I]^3", {"x": [1.0, 2, 0.5, -1]}, round_about, "x"),
+    Row("every entry twice", "y[k] = x[floor(k/2)] where |k| = 2 |x.0|\nL = c[K] y[K]^2",
+        {"x": [1.0, 2, 0.5], "c": [1.0, -1, 2, 0.5, 1, 1]}, repeated, "x c"),
+    Row("every entry twice in single precision", "y[k] = x[floor(k/2)] where |k| = 2 |x.0|\nL = c[K] y[K]^2",
+        {"x": [1.0, 2, 0.5], "c": [1.0, -1, 2, 0.5, 1, 1]}, repeated, "x c", dtype="float32"),
     Row("differences of neighbours", "d[i] = x[i+1] - x[i]\nL = d[I]^2", {"x": [1.0, 3, 2, 5]}, differences, "x",
         features=frozenset({"window"})),
     Row("total variation", "L = sum[I](abs(x[I+1] - x[I]))", {"x": [1.0, 3, 2, 5]},

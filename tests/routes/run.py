@@ -148,6 +148,8 @@ class Refusal:
 
 
 REFUSALS = [
+    Refusal(("partial of a partial",), "written so that it can be read again", "extents of equal axes in a slot"),
+    Refusal(("hessian",), "the extent of G is not known", "a named core does not say how many groups there are"),
     Refusal(("source()",), "no value of", "code for any size is planned at sizes that stand for all"),
     Refusal(("Equation(...)",), "e to the power of a number", "of an equation alone nobody can tell what e is",
             lambda case: case.ranks.get("e") == 0),
