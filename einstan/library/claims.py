@@ -34,7 +34,7 @@ from einstan.language.term import Apply, Equation, Expr, Extent, Name, Partial, 
 from einstan.library.declared import readable
 from einstan.library.kinks import Kink, compared_by_equality, convention_at_zero, kinks_of, met
 from einstan.library.part import Part, chosen_partial
-from einstan.machine.draws import has_gaps
+from einstan.machine.gaps import gaps_differ, is_partial
 from einstan.machine.points import has_kinks
 from einstan.machine.verify import Comparison, compare, one_sided, pasted, told_apart
 
@@ -154,7 +154,8 @@ def _decided(claim: Claim, part: Part, explain: bool) -> Judgement:
             numbers = _compared(asked, POINTS)
     except EinstanError as error:
         return Judgement("undecided", " ".join([error.problem, *error.inferred]))
-    if numbers.verdict == "agree" and has_gaps(asked.left, asked.right):
+    meant = {**asked.meant, **asked.definitions}
+    if numbers.verdict == "agree" and gaps_differ(asked.left, asked.right, asked.indices, meant):
         alone = one_sided(*_sides(asked), _program(asked, asked.meant), asked.assumptions)
         if alone is not None:
             return _judged(asked, "kink" if alone.isolated else "refuted", numbers=alone, terms=terms)
@@ -208,7 +209,8 @@ def _asked(claim: Claim, part: Part) -> _Question:
         name: _moved(e, dims) for name, e in part.behind(*(s for r in rules for s in (r.lhs, r.rhs))).items()
     }
     ties = {name: _moved(e, dims) for name, e in _tying(whole, part, read).items() if name not in definitions}
-    meant = {name: _moved(e, dims) for name, e in _differentiated(part, written).items() if has_gaps(left, right)}
+    gaps = any(map(is_partial, preorder(left, right)))
+    meant = {name: _moved(e, dims) for name, e in _differentiated(part, written).items() if gaps}
     return _Question(left, right, definitions, rules, sizes, names, special, derived, asked.where, ties, meant)
 
 

@@ -15,6 +15,7 @@ from itertools import combinations
 
 from einstan.calculus.program import Program
 from einstan.language.errors import EinstanError
+from einstan.machine.decimals import DIGITS
 from einstan.machine.extents import Extents, infer
 from einstan.machine.loops import Tensor
 from einstan.machine.numbers import DIGITS_LOST, EXACT, FLOATS, Number, Numbers, context, digits_of, fine
@@ -57,7 +58,7 @@ def apart(sampler: Sampler, point: Point, extents: Extents, values: Values) -> t
         return _at(values, difference(values))
     if any(isinstance(entry, Decimal) for tensor in point.values() for entry in tensor.flat):
         return _at(values, difference(values))
-    digits, before = FINE, None
+    digits, before = (FINE, None) if difference(values) is None else (2 * DIGITS, values)
     while True:
         numbers = fine(digits)
         sampler.patience -= digits == FINEST
@@ -65,9 +66,10 @@ def apart(sampler: Sampler, point: Point, extents: Extents, values: Values) -> t
         if found is None or numbers.largest > FINEST:
             return None
         where = _beyond(found, numbers.rounding())
-        if where is not None and before is not None and _stays(before, found, where):
-            return None if numbers.absorbed and numbers.stepped else (found, where)
-        needed = FINE + DIGITS_LOST * numbers.largest
+        stays = where is not None and before is not None and _stays(before, found, where)
+        if where is not None and stays and not (numbers.absorbed and numbers.stepped):
+            return found, where
+        needed = max(FINE, FINE + DIGITS_LOST * numbers.largest)
         if digits == FINEST or (where is None and digits >= needed):
             return None
         before, digits = found, min(FINEST, max(needed, digits if where is None else 2 * digits))

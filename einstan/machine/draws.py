@@ -11,10 +11,10 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 
-from einstan.language.functions import FUNCTIONS
 from einstan.language.index import Affine
 from einstan.language.node import preorder
-from einstan.language.term import Apply, Const, Expr, Indexed, Iverson, Reduce
+from einstan.language.term import Apply, Const, Expr, Iverson, Reduce
+from einstan.machine.gaps import is_partial
 from einstan.machine.numbers import RATIONAL
 
 KINKED = ("relu", "abs", "sign", "floor", "mod", "clip", "maximum", "minimum")
@@ -96,11 +96,6 @@ def on_marks(numbers: Sequence[Fraction]) -> Draw:
     return draw
 
 
-def has_gaps(*exprs: Expr) -> bool:
-    """Whether some function in it has no value somewhere."""
-    return any(_is_partial(node) for node in preorder(*exprs))
-
-
 def stays_rational(node: object) -> bool:
     """Whether rationals go in and come out."""
     if isinstance(node, Reduce):
@@ -113,22 +108,12 @@ def stays_rational(node: object) -> bool:
     return node.function in (*RATIONAL, "floor")
 
 
-def _is_partial(node: object) -> bool:
-    if not isinstance(node, Apply):
-        return False
-    if node.function == "pow":
-        exponent = node.arguments[1]
-        whole = isinstance(exponent, Const) and exponent.value >= 0 and exponent.value.denominator == 1
-        return not whole and any(isinstance(inner, Indexed) for inner in preorder(node))
-    return bool(FUNCTIONS[node.function].domain)
-
-
 def landmarks(exprs: Iterable[Expr]) -> list[Fraction]:
     """The numbers that a text compares with, and their roots: what is beyond them may be another case."""
     found: dict[Fraction, None] = {}
     for node in preorder(*exprs):
         kinked = isinstance(node, Iverson) or (isinstance(node, Apply) and node.function in KINKED)
-        if kinked or _is_partial(node):
+        if kinked or is_partial(node):
             power = isinstance(node, Apply) and node.function == "pow"
             for value in map(_number, preorder(node.children[0] if power else node)):
                 if value is not None and abs(value) not in (0, 1):

@@ -139,6 +139,8 @@ def compare(
             continue
         point, values, where = drawn
         rational = all(isinstance(entry, Fraction) for side in (LEFT, RIGHT) for entry in values[side].flat)
+        if where is not None and kink is not None and sampler.isolated(point, extents):
+            continue
         if where is not None or not (rational or quick or fine == 0):
             fine -= not rational and where is None
             differ = apart(sampler, point, extents, values)
