@@ -87,7 +87,8 @@ def told(found: Judgement, names: Renaming) -> Judgement:
     if kink is not None:
         kink = replace(kink, left=names.renamed(kink.left), right=names.renamed(kink.right))
     difference = tuple(map(names.renamed, found.difference))
-    return replace(found, numbers=numbers, left=left, right=right, difference=difference, kink=kink)
+    times = None if found.times is None else names.renamed(found.times)
+    return replace(found, numbers=numbers, left=left, right=right, difference=difference, kink=kink, times=times)
 
 
 class Renaming:

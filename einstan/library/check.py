@@ -102,6 +102,7 @@ class Line:
             return [*read, outcome.reason, *_example(outcome)]
         found = [*read, f"left:          {outcome.left}", f"right:         {outcome.right}"]
         found += [f"left - right:  {' + '.join(outcome.difference)}"] if outcome.difference else []
+        found += [outcome.reason] if outcome.reason else []
         return found + _example(outcome)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from math import isclose, isfinite
 
 from einstan.calculus.canonical import READABLE, term_count, terms_of
 from einstan.calculus.coefficients import neg_simplified
@@ -29,8 +30,9 @@ from einstan.language.dims import axis, is_axis, only_plain, redimensioned
 from einstan.language.document import Claim
 from einstan.language.effort import EffortError, effort
 from einstan.language.errors import EinstanError
+from einstan.language.index import Index, lowered
 from einstan.language.node import preorder
-from einstan.language.term import Apply, Equation, Expr, Extent, Name, Partial, tensors
+from einstan.language.term import Apply, Const, Equation, Expr, Extent, Name, Partial, mul, neg, tensors
 from einstan.library.declared import readable
 from einstan.library.kinks import Kink, compared_by_equality, convention_at_zero, kinks_of, met
 from einstan.library.part import Part, chosen_partial
@@ -40,6 +42,7 @@ from einstan.machine.verify import Comparison, compare, one_sided, pasted, told_
 
 POINTS = 20  # where a claim that is not proved has to hold
 AT_KINKS = 100  # more of them where entries are equal by chance, which is one in nine for two
+RATIOS = 6  # at which one side has to be a multiple of the other
 WITNESSES = 1  # where one that is proved is looked at all the same
 THE_CLAIM = "the claim"  # no tensor of the language has a blank in its name
 LONGEST = 400  # characters of a side
@@ -117,6 +120,8 @@ class Judgement:
     left: Expr | None = None
     right: Expr | None = None
     kink: Kink | None = None
+    times: Expr | None = None  # that the ``larger`` side is the other
+    larger: str = ""
 
 
 def judge(claim: Claim, part: Part, explain: bool = True) -> Outcome:
@@ -148,7 +153,8 @@ def _decided(claim: Claim, part: Part, explain: bool) -> Judgement:
             terms = _difference(asked) if explain else ()
             if explain and not terms:
                 return _judged(asked, "undecided", "the proof and the numbers disagree")
-            return _judged(asked, "refuted", numbers=numbers, terms=terms)
+            wrong = _judged(asked, "refuted", numbers=numbers, terms=terms)
+            return wrong if not explain else _with_ratio(wrong, asked, numbers)
         found, terms = _proved(asked)
         if not found:
             numbers = _compared(asked, POINTS)
@@ -175,12 +181,27 @@ def _judged(
     asked: _Question, verdict: str, reason: str = "", numbers: Comparison | None = None, terms: Sequence[Expr] = ()
 ) -> Judgement:
     if numbers is not None:
-        numbers = replace(numbers, at={index: numbers.at[index] for index in asked.indices if index in numbers.at})
+        numbers = replace(
+            numbers,
+            at={index: numbers.at[index] for index in asked.indices if index in numbers.at},
+            arrays={name: value for name, value in numbers.arrays.items() if name in _read(asked)},
+        )
     left, right, *shown = (
         shortest(asked.names(simplify(expr)))
         for expr in (asked.left, asked.right, *(asked.names(term) for term in terms[:MOST]))
     )
     return Judgement(verdict, reason, numbers, tuple(shown), max(0, len(terms) - MOST), left, right)
+
+
+def _read(asked: _Question) -> set[str]:
+    """The names of all tensors that either side rests on."""
+    waiting, found = [*tensors(asked.left, asked.right)], set[Name]()
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += tensors(asked.definitions[name].rhs) if name in asked.definitions else ()
+    return set(map(str, found))
 
 
 def _asked(claim: Claim, part: Part) -> _Question:
@@ -315,6 +336,30 @@ def _compared(asked: _Question, points: int, shrink: bool = True) -> Comparison:
     return found
 
 
+def _with_ratio(wrong: Judgement, asked: _Question, numbers: Comparison) -> Judgement:
+    """The judgement, with the number or the extent by which one side is a multiple of the other, where one is."""
+    try:
+        left, right = float(numbers.left), float(numbers.right)
+    except OverflowError:
+        return wrong
+    if asked.where or not left or not right or not isfinite(left / right) or not isfinite(right / left):
+        return wrong
+    letters = {node.dim: node for node in preorder(asked.left, asked.right) if isinstance(node, Index)}
+    sides = {"right": (asked.left, asked.right, right / left), "left": (asked.right, asked.left, left / right)}
+    for larger, (few, many, ratio) in sides.items():
+        whole = round(ratio)
+        if not whole or not isclose(whole, ratio):
+            continue
+        extents = map(Extent, letters.values()) if abs(whole) in numbers.sizes.values() else ()
+        factors: list[Expr] = [extent if whole > 0 else neg(extent) for extent in extents]
+        factors += [Const(Fraction(whole))] if abs(whole) <= MOST else []
+        for factor in factors:
+            sides_then, program = (mul((factor, few)), many), _program(asked)
+            if compare(*sides_then, program, points=RATIOS, assumptions=asked.assumptions, quick=True):
+                return replace(wrong, times=factor, larger=larger)
+    return wrong
+
+
 def _program(asked: _Question, more: Mapping[Name, Equation] | None = None) -> Program:
     return Program({**(more or {}), **asked.definitions, **asked.ties}.values(), asked.assumptions)
 
@@ -351,6 +396,8 @@ def worded(found: Judgement) -> Outcome:
     left, right = ("" if side is None else _shown(side) for side in (found.left, found.right))
     difference = (*map(_shown, found.difference), *more)
     outcome = Outcome(found.verdict, found.reason, left=left, right=right, difference=difference)
+    if found.times is not None:
+        outcome = replace(outcome, reason=_multiple(found.times, found.larger))
     numbers = found.numbers
     if found.verdict == "verified" and numbers is not None:
         return replace(outcome, reason=str(numbers), points=numbers.points, arithmetic=numbers.arithmetic)
@@ -364,6 +411,16 @@ def worded(found: Judgement) -> Outcome:
         example = Counterexample(numbers.sizes, arrays, numbers.at, *told_apart(numbers.left, numbers.right))
         return replace(outcome, counterexample=example)
     return outcome
+
+
+def _multiple(times: Expr, larger: str) -> str:
+    """``right is |n| times left``"""
+    text = str(times)
+    for node in preorder(times):
+        if isinstance(node, Extent):
+            text = text.replace(f"|{node.index.name}|", f"|{lowered(node.index.name)}|")
+    other = "left" if larger == "right" else "right"
+    return f"{larger} is minus {other}" if times == Const(Fraction(-1)) else f"{larger} is {text} times {other}"
 
 
 def _shown(short_form: Expr) -> str:

@@ -419,3 +419,41 @@ def test_of_many_definitions_those_near_a_claim_are_looked_at(claim: str, equati
 def test_where_more_is_known_the_whole_is_looked_at(document: str, claim: str) -> None:
     whole = parse_document(f"{document}\nclaim {claim}")
     assert Part(whole).near(whole.claims[0]) is None
+
+
+MULTIPLES = [
+    ("L = 1/|N| sum[N]((X[N,K] w[K] - y[N])^2)", "dw[k] = 2 X[N,k] (X[N,K] w[K] - y[N])", "right is |n| times left"),
+    ("L = sum[N](sin(y[N]))", "dy[n] = cos(y[n]) / |n|", "left is |n| times right"),
+    ("L = 1/2 sum[N](y[N]^2)", "dy[n] = 2 y[n]", "right is 2 times left"),
+    ("L = 1/2 sum[N](y[N]^2)", "dy[n] = -y[n]", "right is minus left"),
+    ("L = 1/2 sum[N](y[N]^2)", "dy[n] = -3 y[n]", "right is -3 times left"),
+    ("L = 1/2 sum[N](y[N]^2)", "dy[n] = y[n]^2", ""),
+    ("L = 1/2 sum[N](y[N]^2)", "dy[n] = 2 + y[n]", ""),
+    ("z[i] = a[i]^2", "dz[i]/da[j] = δ[i,j] a[i]", "left is 2 times right"),
+    ("", "exp(x[i]) = 3 exp(x[i])", "right is 3 times left"),
+    ("", "x[i] = 0 x[i]", ""),
+]
+
+
+@pytest.mark.parametrize(("document", "claim", "said"), MULTIPLES)
+def test_of_how_many_times_too_large_a_side_is_told(document: str, claim: str, said: str) -> None:
+    line = es.check(f"{document}\nclaim {claim}").claims[0]
+    assert line.outcome is not None
+    assert line.outcome.verdict == "refuted"
+    assert line.outcome.reason == said
+    assert not said or said in line.details()
+
+
+READ_ALONE = [
+    ("assume A[i,j] = B[j,i]", "A[i,J] x[J] = A[i,J] y[J]", {"A", "x", "y"}),
+    ("z[i] = q[i]^2\ny[i] = w[i]^2", "y[i] = w[i]", {"w"}),
+    ("z[i] = q[i]^2\ny[i] = w[i] z[i]", "y[i] = w[i]", {"q", "w"}),
+]
+
+
+@pytest.mark.parametrize(("document", "claim", "names"), READ_ALONE)
+def test_a_counterexample_has_the_inputs_that_are_read(document: str, claim: str, names: set[str]) -> None:
+    line = es.check(f"{document}\nclaim {claim}").claims[0]
+    assert line.outcome is not None
+    assert line.outcome.counterexample is not None
+    assert set(line.outcome.counterexample.arrays) == names
