@@ -54,7 +54,8 @@ class Part:
             for claim in document.assumptions
             if not any(isinstance(side, Iverson) for side in (claim.lhs, claim.rhs))
         ]
-        stand_ins = [stand_in(g, _behind(document)) for g in given]
+        behind = _behind(document) if given else {}
+        stand_ins = [stand_in(g, behind) for g in given]
         self.given = {str(equation.name) for equation in stand_ins}
         self.opaque = {name for e in stand_ins for name in tensors(e.rhs)} - {
             argument.tensor for g in given for argument in g.arguments

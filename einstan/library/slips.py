@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from einstan.language.document import Claim, Document, Given, Statement
 from einstan.language.term import Equation, Name, Partial, tensors
 from einstan.library.part import Part
 
+LONGEST = 60  # letters of a name in which one may be a slip
 
-def slip(claim: Statement, document: Document, part: Part) -> str:
-    """What to ask of a claim: ``dx[i] = ...`` where there is an X and no x.  A name that another line has too, or that
-    is near to none, is an input of its own."""
-    if not part.program.defined:
+
+class Slips:
+    """What to ask of the claims of a document: ``dx[i] = ...`` where there is an X and no x.  A name that another line
+    has too, or that is near to none, is an input of its own."""
+
+    def __init__(self, document: Document, part: Part) -> None:
+        known = set(map(str, part.program.ranks)) if part.program.defined else set()
+        self.names = known | {f"d{name}" for name in known}
+        self.lines = Counter(name for statement in document.statements for name in _names(statement))
+        self.alike: dict[str, list[str]] = {}
+        for name in self.names:
+            for key in _keys(name):
+                self.alike.setdefault(key, []).append(name)
+
+    def of(self, claim: Statement) -> str:
+        """The question, if there is one."""
+        for name in _names(claim) if self.names else ():
+            if name in self.names or self.lines[name] > 1:
+                continue
+            close = sorted({other for key in _keys(name) for other in self.alike.get(key, ()) if near(name, other)})
+            if close:
+                return (
+                    f"{name} stands in no other line: did you mean {close[0]}? (an input of its own: given {name}(...))"
+                )
         return ""
-    known = set(map(str, part.program.ranks))
-    names = known | {f"d{name}" for name in known}
-    for name in _names(claim):
-        if name in names or any(name in _names(other) for other in document.statements if other is not claim):
-            continue
-        close = sorted(other for other in names if near(name, other))
-        if close:
-            return f"{name} stands in no other line: did you mean {close[0]}? (an input of its own: given {name}(...))"
-    return ""
+
+
+def _keys(name: str) -> set[str]:
+    """What two names share that are `near`: the same in small letters, or without a letter of one or of both."""
+    shorter = (name[:k] + name[k + 1 :] for k in range(len(name))) if len(name) <= LONGEST else ()
+    return {name, name.lower(), *shorter}
 
 
 def near(name: str, other: str) -> bool:

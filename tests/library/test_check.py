@@ -457,3 +457,25 @@ def test_a_counterexample_has_the_inputs_that_are_read(document: str, claim: str
     assert line.outcome is not None
     assert line.outcome.counterexample is not None
     assert set(line.outcome.counterexample.arrays) == names
+
+
+@pytest.mark.parametrize(
+    ("defined", "claimed", "asked"),
+    [
+        ("weight", "wieght", False),
+        ("weight", "weigth", False),
+        ("weight", "weiht", True),
+        ("weight", "weeight", True),
+        ("weight", "weighd", True),
+        ("weight", "Weight", True),
+        ("W1", "W2", False),
+        ("n" * 100_000, "N" * 100_000, True),
+        ("n" * 100_000, "m" * 100_000, False),
+    ],
+)
+def test_a_name_that_is_nearly_another(defined: str, claimed: str, asked: bool) -> None:
+    others = "\n".join(f"a{k}[i] = x[i]" for k in range(20))
+    report = es.check(f"{others}\n{defined}[i] = 2 x[i]\nclaim x[i] + x[i] = {claimed}[i]")
+    (line,) = report.claims
+    assert line.outcome is not None
+    assert ("did you mean" in line.outcome.reason) is asked
