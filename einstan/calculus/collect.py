@@ -201,7 +201,7 @@ def _flat(term: Expr) -> Flat:
     number, flat, summed = flattened((term,))
     divisors: list[Expr] = []
     for factor in flat:
-        k = _exponent(factor)
+        k = exponent_of(factor)
         below = factor.arguments[0] if k < 0 and k.denominator == 1 else None
         sizes = [base for base in below.factors if _is_of_extents(base)] if isinstance(below, Mul) else []
         rest = [base for base in below.factors if base not in sizes] if isinstance(below, Mul) else []
@@ -285,7 +285,7 @@ def reciprocals_last(product: Expr) -> Expr:
     above: list[Expr] = []
     below: list[Expr] = []
     for factor in product.factors:
-        k = _exponent(factor)
+        k = exponent_of(factor)
         if k < 0:
             assert isinstance(factor, Apply)
             below.append(factor.arguments[0] if k == -1 else power(factor.arguments[0], -k))
@@ -296,7 +296,7 @@ def reciprocals_last(product: Expr) -> Expr:
     return mul((*above, reciprocal(mul(below))))
 
 
-def _exponent(factor: Expr) -> Fraction:
+def exponent_of(factor: Expr) -> Fraction:
     """The exponent of a power, where it is a number; one for everything else."""
     if isinstance(factor, Apply) and factor.function == "pow" and isinstance(factor.arguments[1], Const):
         return factor.arguments[1].value
@@ -310,8 +310,8 @@ def size(expr: Node) -> int:
         if isinstance(node, Affine):
             return 0
         own = 2 if isinstance(node, Indexed) else 1
-        if isinstance(node, Apply) and _exponent(node) < 0:  # a slash reads better than a negative exponent
-            return own + children[0] + (3 if _exponent(node) != -1 else 0)
+        if isinstance(node, Apply) and exponent_of(node) < 0:  # a slash reads better than a negative exponent
+            return own + children[0] + (3 if exponent_of(node) != -1 else 0)
         return own + sum(children)
 
     return fold(expr, rule)

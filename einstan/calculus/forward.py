@@ -87,6 +87,8 @@ def jvp(
     assumptions = program.resolved_assumptions() if assume else ()
     stated, ranges = extents_behind(forward), Ranges(forward)
     index = batch_index(batch, directions, scalars(*program))
+    for name, direction in directions.items():  # which has the axes of its tensor
+        ranges.learn(direction, (*index, *_apart(program, name)))
 
     moved = {**{name: pass_name(letter, name) for name in live}, **directions}
     stated = [each.along(moved, len(index)) if isinstance(each, InPart) else each for each in stated]
@@ -101,7 +103,7 @@ def jvp(
         parts: list[Expr] = []
         written, brackets = carried.written(equation), list[Brackets]()
         for read in moving:
-            apart = tuple(Index(f"{k}'", program.dims.find(axis(str(read), k))) for k in range(program.ranks[read]))
+            apart = _apart(program, read)
             terms = Differentiator(read, apart, rename=names, kinks=kinks).terms(equation.rhs)
             for term in terms:
                 held = carried.at(read, [form for form, _ in term.pairs])
@@ -128,6 +130,11 @@ def jvp(
 
 
 # ---- pieces ----------------------------------------------------------------------------------------------------------
+
+
+def _apart(program: Program, name: Name) -> tuple[Index, ...]:
+    """Indices over the axes of a tensor that no text has."""
+    return tuple(Index(f"{k}'", program.dims.find(axis(str(name), k))) for k in range(program.ranks[name]))
 
 
 def _total(

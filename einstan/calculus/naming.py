@@ -14,6 +14,7 @@ from einstan.calculus.parts import Parts
 from einstan.calculus.program import InPart
 from einstan.calculus.ranges import Ranges
 from einstan.calculus.simplify import simplify
+from einstan.calculus.written import as_written
 from einstan.language import well_named
 from einstan.language.dims import is_axis
 from einstan.language.index import Affine, Index, capitalised, slot
@@ -108,6 +109,7 @@ def derived_equation(
     ``where`` are the extents that the equations behind it state; those that it needs are stated again.  ``sized`` are
     extents that it states itself, of its own indices; ``ranges`` says which others it has to, ``tied`` or not.
     """
+    rhs = as_written(rhs)
     if not where and not sized and (ranges is None or ranges.plain) and not holds(rhs, Extent):
         return well_named(Equation(name, indices, rhs))
     letters = {index.dim: index.name for index in reversed((*indices, *map(_capital, bound_indices(rhs))))}

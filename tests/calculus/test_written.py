@@ -1,0 +1,51 @@
+"""Derived lines as a person would write them, each with what the form before said and what it must not say."""
+
+import re
+
+import numpy as np
+import pytest
+
+import einstan as es
+from einstan.calculus.written import as_written
+
+FORMS = {
+    "a number inside": ("y = a (-1) b", "y = -a b"),
+    "numbers that meet": ("y[p] = 1/2 (4 u[p] - 2 v[p])", "y[p] = 2 u[p] - v[p]"),
+    "numbers that meet in a product": ("y[p] = 1/2 w[p] (4 u[p] - 2 v[p])", "y[p] = w[p] (2 u[p] - v[p])"),
+    "fractions": ("y = 6 (1/2 a + 1/3 b)", "y = 3 a + 2 b"),
+    "nothing in common": ("y = 1/2 (4 a - 3 b)", "y = 1/2 (4 a - 3 b)"),
+    "a negative power alone": ("y = s^-2", "y = 1 / s^2"),
+    "a negative power in a term": ("y = a + 2 b s^-3", "y = a + 2 b / s^3"),
+    "one denominator": ("y = a / b / sqrt(c)", "y = a / (b sqrt(c))"),
+    "no number": ("y = a / b", "y = a / b"),
+    "zero": ("y = 2 (a - a)", "y = 2 (a - a)"),
+}
+
+
+@pytest.mark.parametrize(("text", "written"), FORMS.values(), ids=FORMS)
+def test_what_is_written(text, written):
+    equation = es.parse(text)
+    rhs = as_written(equation.rhs)
+    made = es.Equation(equation.name, equation.indices, rhs)
+    assert str(made) == written
+    assert as_written(rhs) is rhs
+    values = {name: np.array([1.25, 0.5]) if rank else 1.5 for name, rank in equation.program.inputs.items()}
+    np.testing.assert_allclose(made(**values), equation(**values))
+
+
+PASSES = {
+    "a direction of what is read with a longer axis": "e[i] = b[J,i] y[J] + v[i]\nS[i] = sum[N](1[N >= i] e[N]) "
+    "where |i| = |e.0|\nL = max[J](S[J])",
+    "gather": "S[n,p] = softmax[p](Z[n,p])\nL = -1/|N| sum[N](log(S[N,T[N]]))",
+    "powers of distances": "D[n,m] = sqrt((X[n,K] - Y[m,K])^2)\nL = sum[N,M](1 / D[N,M])",
+    "a scalar": "l = sum[N]((x[N] - m)^2 / s^2 + log(s))\nL = l",
+}
+UNWRITTEN = re.compile(r"1\[0 <= \w+ < |\(-1\)|\^-\d|\+ -")
+
+
+@pytest.mark.parametrize("text", PASSES.values(), ids=PASSES)
+def test_what_nobody_would_write_is_not_there(text):
+    program = es.Program(text)
+    wrt = [name for name in program.inputs if name != "T"]
+    for derived in (program.backward("L", wrt), program.hvp("L", wrt), program.jvp("L", wrt)):
+        assert not UNWRITTEN.search(str(derived))
