@@ -328,7 +328,7 @@ def test_per_example_norms_do_not_build_the_gradients():
 def test_the_loss_of_an_example():
     program = es.Program("Z[n,j] = X[n,K] W[K,j]\nL = mean[N,J]((Z[N,J] - Y[N,J])^2)")
     each = program.per_example("L")
-    assert str(each) == "eachL[n] = mean[J]((Z[n,J] - Y[n,J])^2)" or "1/|J|" in str(each)
+    assert str(each) == "eachL[n] = (Z[n,J] - Y[n,J])^2 / |J|"
     found = each.gradient("W").dense(X=X, W=W, Y=Y)
     np.testing.assert_allclose(found, np.einsum("nk,nj->nkj", X, 2 / 3 * (X @ W - Y)), rtol=1e-12)
 
