@@ -29,7 +29,7 @@ def eliminate(factors: Sequence[Expr], bound: Sequence[Index]) -> tuple[list[Exp
     simplify further).
     """
     rest, summed, changed = list(factors), list(bound), False
-    rest, summed, changed = _plain(rest, summed)
+    rest, summed, changed = _plain(_one_reading(rest), summed)
     while True:
         step = _solved(rest, summed)
         if step is None:
@@ -80,6 +80,20 @@ def _plain(factors: list[Expr], bound: list[Index]) -> tuple[list[Expr], list[In
             result.extend(surviving[root])
     changed = bool(mapping) or len(result) != len(factors)
     return result, [index for index in bound if index not in mapping], changed
+
+
+def _one_reading(factors: list[Expr]) -> list[Expr]:
+    """``δ[u[n],p] δ[u[n],q] = δ[u[n],p] δ[p,q]``: what one gather chooses is one value."""
+    first: dict[tuple[Affine, str], Affine] = {}
+    result: list[Expr] = []
+    for factor in factors:
+        if isinstance(factor, Delta):
+            form, other = (factor.left, factor.right) if factor.left.index is None else (factor.right, factor.left)
+            if other.index is not None and _is_gather(form):
+                known = first.setdefault((form, other.index.dim), other)
+                factor = factor if known is other else Delta(known, other)
+        result.append(factor)
+    return result
 
 
 def plain_pair(factor: Expr) -> tuple[Index, Index] | None:

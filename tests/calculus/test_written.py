@@ -49,3 +49,17 @@ def test_what_nobody_would_write_is_not_there(text):
     wrt = [name for name in program.inputs if name != "T"]
     for derived in (program.backward("L", wrt), program.hvp("L", wrt), program.jvp("L", wrt)):
         assert not UNWRITTEN.search(str(derived))
+
+
+def test_the_hessian_of_ratings_is_blockwise():
+    """What one gather chooses is one value: ``δ[u[N],p] δ[u[N],q]`` has its ``δ[p,q]``."""
+    program = es.Program("e[n] = U[u[n],K] V[v[n],K] - r[n]\nL = 1/2 e[N]^2")
+    hessian = program.hessian("L", "U")
+    assert str(hessian) == "dL/dU[p,k]dU[q,l] = δ[p,q] δ[u[N],p] V[v[N],k] V[v[N],l]"
+    rng = np.random.default_rng(5)
+    u, v = np.array([0, 2, 2, 1, 0, 2]), np.array([1, 0, 1, 1, 0, 0])
+    U, V, r = rng.normal(size=(4, 2)), rng.normal(size=(2, 2)), rng.normal(size=6)
+    by_hand = np.zeros((4, 2, 4, 2))
+    for row, column in zip(u, v, strict=True):
+        by_hand[row, :, row, :] += np.outer(V[column], V[column])
+    np.testing.assert_allclose(hessian.dense(U=U, V=V, r=r, u=u, v=v), by_hand, atol=1e-12)
