@@ -205,12 +205,15 @@ class InPart:
     index: Index
     extent: Affine
     longer: frozenset[str]  # axes
+    by_shifts: bool = (
+        False  # what it reads tells how far it runs, and only where a delta takes the reads away is it lost
+    )
 
     def along(self, tangents: Mapping[Name, Name], shift: int) -> InPart:
         """The same of the tangents of the tensors that are longer, which have so many indices more in front."""
         places = [(place, *place.rsplit(".", 1)) for place in self.longer]
         own = {axis(tangents[name], int(k) + shift) for _, name, k in places if name in tangents}
-        return InPart(self.index, self.extent, self.longer | own)
+        return InPart(self.index, self.extent, self.longer | own, self.by_shifts)
 
     def is_needed(self, index: Index, expr: Expr) -> bool:
         """Whether what an expression reads along an index would tell another extent."""
@@ -226,6 +229,8 @@ class InPart:
         equal = [other for pair in pairs if index in pair for other in pair if other is not None]
         if any(other.dim in self.longer for other in equal if other is not index):
             return True
+        if self.by_shifts:
+            return False
         alone = [place for place, form in reads if form.index is not None]
         return not self.longer.isdisjoint(alone) or bool(reads and not alone)
 
@@ -296,6 +301,14 @@ def extents_in_part(equation: Equation) -> list[InPart]:
             found.append(InPart(index, room, longer))
         elif whole:
             found.append(InPart(index, affine((Extent(Index(whole[0])), 1)), longer))
+    for index in equation.indices:
+        reads = [(place, form) for other, place, form, _ in unguarded(equation) if other is index]
+        places = {place for place, _ in reads}
+        if index in stated or len(places) != 1 or any(form.index is not None for _, form in reads):
+            continue
+        room = _room(index, *places, [form for _, form in reads])
+        if room is not None and is_axis(index.dim):
+            found.append(InPart(index, room, frozenset(places), by_shifts=True))
     return found
 
 

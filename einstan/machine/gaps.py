@@ -94,7 +94,12 @@ def _key(node: Node, free: frozenset[str]) -> Hashable:
         return ("extent", node.index.dim)
     if isinstance(node, Sum | Reduce):
         dims = tuple(index.dim for index in node.indices)
-        return (type(node).__name__, getattr(node, "operation", ""), dims, *(_key(child, free) for child in node.children))
+        return (
+            type(node).__name__,
+            getattr(node, "operation", ""),
+            dims,
+            *(_key(child, free) for child in node.children),
+        )
     if isinstance(node, Add | Mul):
         return (type(node).__name__, frozenset(_key(child, free) for child in node.children), len(node.children))
     own = str(node) if not node.children else node.tensor if isinstance(node, Indexed) else _head(node)

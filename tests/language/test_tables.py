@@ -22,9 +22,7 @@ def test_the_page_is_up_to_date() -> None:
     assert spec.loader is not None
     generate = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(generate)
-    assert (ROOT / "docs" / "notation.md").read_text(encoding="utf-8") == generate.page(), (
-        "run python docs/notation.py"
-    )
+    assert (ROOT / "docs" / "notation.md").read_text(encoding="utf-8") == generate.page(), "run python docs/notation.py"
 
 
 def test_every_function_and_every_reduction_has_a_line() -> None:
