@@ -302,13 +302,16 @@ def extents_in_part(equation: Equation) -> list[InPart]:
         elif whole:
             found.append(InPart(index, affine((Extent(Index(whole[0])), 1)), longer))
     for index in equation.indices:
-        reads = [(place, form) for other, place, form, _ in unguarded(equation) if other is index]
-        places = {place for place, _ in reads}
-        if index in stated or len(places) != 1 or any(form.index is not None for _, form in reads):
+        forms: dict[str, list[Affine]] = {}
+        for other, place, form, _ in unguarded(equation):
+            if other is index:
+                forms.setdefault(place, []).append(form)
+        if index in stated or len(forms) != 1 or not is_axis(index.dim):
             continue
-        room = _room(index, *places, [form for _, form in reads])
-        if room is not None and is_axis(index.dim):
-            found.append(InPart(index, room, frozenset(places), by_shifts=True))
+        ((place, shifts),) = forms.items()
+        shifted = all(form.index is None for form in shifts)
+        if shifted and (left := _room(index, place, shifts)) is not None:
+            found.append(InPart(index, left, frozenset(forms), by_shifts=True))
     return found
 
 
