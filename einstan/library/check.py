@@ -101,7 +101,8 @@ class Line:
         if outcome.verdict == "kink":
             return [*read, outcome.reason, *_example(outcome)]
         found = [*read, f"left:          {outcome.left}", f"right:         {outcome.right}"]
-        found += [f"left - right:  {' + '.join(outcome.difference)}"] if outcome.difference else []
+        difference = " + ".join(outcome.difference).replace(" + -", " - ")
+        found += [f"left - right:  {difference}"] if difference else []
         found += [outcome.reason] if outcome.reason else []
         return found + _example(outcome)
 

@@ -200,7 +200,7 @@ dense.ein
    3  ✗ refuted   dZ[n,j]/db[q] = δ[n,q]
                   left:          δ[j,q]
                   right:         δ[n,q]
-                  left - right:  δ[j,q] + -δ[n,q]
+                  left - right:  δ[j,q] - δ[n,q]
                   for example:   at n = 1, j = 0, q = 0: left 1, right 0
 2 claims: 1 proved, 1 refuted; line 3 should not be so"""
     )
