@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
-from einstan.language.capitals import Placement, placements
+from einstan.language.capitals import Ambiguity, Placement, placements
 from einstan.language.environment import Environment, Names
 from einstan.language.errors import NotationError
 from einstan.language.index import Affine, Index, affine, arithmetic
@@ -74,11 +74,13 @@ class Scope(Names):
 
     def top(self, expression: Expression) -> Expr:
         """A whole side of a relation: the rule is applied to each of its terms."""
+        cases: list[Ambiguity] = []
         for term in expression.terms:
             placed, refused = placements(term, self.indices)
-            if refused:
-                raise ambiguous(self.text, refused, self.indices, self.read)
+            cases += refused
             self.placed.update(placed)
+        if cases:
+            raise ambiguous(self.text, cases, self.indices, self.read)
         return run(self.expression(expression, dict(self.free)))
 
     def expression(self, node: Expression, env: Environment) -> Task[Expr]:

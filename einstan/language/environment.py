@@ -11,7 +11,7 @@ from einstan.language.dims import redimensioned, relate
 from einstan.language.errors import ScopeError, Span
 from einstan.language.index import Index, capitalised, is_capital, lowered
 from einstan.language.occurrences import evidence
-from einstan.language.refusals import not_bound, ranks_differ, several_axes
+from einstan.language.refusals import extent_of_tensor, not_bound, ranks_differ, several_axes
 from einstan.language.surface import Ref, Size, Surface, walk
 from einstan.language.term import Equation, Extent, Name
 
@@ -68,8 +68,8 @@ class Names:
         if "." in name:
             return Extent(Index(name))
         letters = {name, lowered(name), capitalised(name)}
-        if not letters & self.indices and self.ranks.get(name) == 1:
-            return Extent(Index(f"{name}.0"))
+        if not letters & self.indices and name in self.ranks:
+            raise extent_of_tensor(self.text, node, self.ranks[name])
         around = {letter: env[letter] for letter in letters if letter in env}
         place = f"|{name}|" + ",".join(index.dim for index in around.values())
         self.sizes[place] = node, around

@@ -62,6 +62,24 @@ def transposed(text: str, exponent: Surface, span: Span) -> None:
         )  # fmt: skip
 
 
+def second_derivative(text: str, base: Surface, exponent: Surface, span: Span) -> None:
+    if isinstance(base, Ref) and base.name == "d" and not base.slots and isinstance(exponent, Number):
+        raise NotationError(
+            "d^2 is the power of a number d", text=text, span=span,
+            repair=("a second derivative: ∂f/∂x∂x, ∂f/∂x[i]∂x[j], d2f/dx[i]dx[j]", "another name for a number"),
+        )  # fmt: skip
+
+
+def sum_sign(text: str, token: Token) -> NotationError:
+    """``Σ_K X[n,K]``: the Greek letter, which names a tensor, for the sign."""
+    sign, word = {"Σ": ("∑", "sum"), "Π": ("∏", "prod")}[token.text[0]]
+    span = (token.start, token.end)
+    return NotationError(
+        f"the letter {token.text[0]} names a tensor, and the sign is {sign}", text=text, span=span,
+        repair=(f"{text[: span[0]]}{sign}{text[span[0] + 1 :]}", f"{word}[K](...)"),
+    )  # fmt: skip
+
+
 def bold(text: str, token: Token, name: str) -> NotationError:
     span = (token.start, token.end)
     written = text[slice(*span)]

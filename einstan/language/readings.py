@@ -48,7 +48,7 @@ class Wrap:
 
 def readings(text: str, cases: Sequence[Ambiguity], indices: Collection[str]) -> Iterator[str]:
     """The text with every refused capital summed in one of its places, for every choice of them."""
-    first = {case.name: case for case in reversed(cases)}
+    first = {(case.name, case.top): case for case in reversed(cases)}
     choices = [levels(text, case.name, case.top, indices) for case in reversed(first.values())]
     if len(choices) > 2:  # all outside, or all inside
         choices = [[[wrap for choice in choices for wrap in choice[place]] for place in (0, -1)]]

@@ -15,9 +15,10 @@ from __future__ import annotations
 from fractions import Fraction
 
 from einstan.language.cursor import CLOSING, Cursor
-from einstan.language.misread import bold
+from einstan.language.index import is_capital
+from einstan.language.misread import bold, sum_sign
 from einstan.language.own import visible
-from einstan.language.surface import CALLABLE, RESERVED, Expression, Number, Ref, Task, alone
+from einstan.language.surface import CALLABLE, RESERVED, Expression, Number, Ref, Task, alone, only_part
 from einstan.language.unknown import INSTEAD, unknown_call
 
 
@@ -33,12 +34,20 @@ class References(Cursor):
             raise unknown_call(self.text, (token.start, token.end), name, self.token.start, (*CALLABLE, *visible()))
         if self.at("^") and self.ahead(1).text == "{":
             name += self.label(slots_follow=False)
+        if token.raw and name[0] in "ΣΠ" and (not slots or (not bracketed and self.sums(slots))):
+            raise sum_sign(self.text, token)
         if token.bold and not slots:
             raise bold(self.text, token, name)
         found = Ref((token.start, self.last_end), name, slots)
         if not slots:
             self.scalars.append(found)
         return found
+
+    @staticmethod
+    def sums(slots: tuple[Expression, ...]) -> bool:
+        """Whether subscripts are capitals alone, as below a sum sign."""
+        parts = [only_part(slot) for slot in slots]
+        return all(isinstance(part, Ref) and is_capital(str(part.name)) for part in parts)
 
     def label(self, slots_follow: bool) -> str:
         """``^(2)`` directly behind a name and before its slots, or LaTeX's ``^{(2)}``, ``^{(l-1)}`` and ``^{[l]}``."""

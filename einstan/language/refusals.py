@@ -98,6 +98,16 @@ def two_meanings(text: str, name: str, span: Span) -> ScopeError:
     )  # fmt: skip
 
 
+def extent_of_tensor(text: str, node: Size, rank: int) -> ScopeError:
+    """``x[i] / |x|``: the length of an axis, a norm or an absolute value."""
+    start, end = node.span
+    meant = [f"|{node.name}.0|", f"norm[K]({node.name}[K])"] if rank else [f"abs({node.name})"]
+    return ScopeError(
+        f"|{node.name}| is an extent, and {node.name} a tensor", text=text, span=node.span,
+        repair=[f"{text[:start]}{each}{text[end:]}" for each in meant],
+    )  # fmt: skip
+
+
 def several_axes(text: str, node: Size, count: int, axes: Sequence[str]) -> ScopeError:
     return ScopeError(
         f"|{node.name}| is ambiguous: {node.name} stands for {count} different axes", text=text, span=node.span,

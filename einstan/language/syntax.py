@@ -21,7 +21,13 @@ from typing import NoReturn
 
 from einstan.language.atoms import Atoms
 from einstan.language.errors import Span
-from einstan.language.misread import divided_by_index, exponential, transposed, without_slots
+from einstan.language.misread import (
+    divided_by_index,
+    exponential,
+    second_derivative,
+    transposed,
+    without_slots,
+)
 from einstan.language.surface import (
     Expression,
     Minus,
@@ -38,7 +44,7 @@ from einstan.language.surface import (
     only_part,
     run,
 )  # fmt: skip
-from einstan.language.term import Partial
+from einstan.language.term import RELATIONS, Partial
 from einstan.language.unknown import unknown_call
 
 
@@ -68,6 +74,9 @@ class Parser(Atoms):
         left = yield self.expression()
         self.on_left = False
         if not self.take("="):
+            if self.at(*RELATIONS) and not self.at("=="):
+                problem = f"{self.token.text} stands in a bracket, 1[...], which is 1 where it holds"
+                self.fail(problem, None, f"claim 1[{self.text.strip()}] = 1")
             if self.token.kind != "end":
                 self.unexpected()
             self.fail("an equation needs a =", (len(self.text), len(self.text) + 1))
@@ -201,6 +210,8 @@ class Parser(Atoms):
     def raised(self, span: Span, base: Surface, exponent: Surface) -> Surface:
         if "T" not in self.around and not self.is_index("T"):
             transposed(self.text, exponent, span)
+        if "d" not in self.around and self.token.kind == "name":
+            second_derivative(self.text, base, exponent, span)
         made = None
         if isinstance(base, Ref) and base.name == "e" and not base.slots and "e" not in self.around:
             made = exponential(self.text, self.tokens, exponent, span)

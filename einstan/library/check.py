@@ -26,7 +26,7 @@ from einstan.language.term import Equation
 from einstan.library.alike import Alike, Setting
 from einstan.library.claims import Outcome
 from einstan.library.part import Part, chosen_partial
-from einstan.library.slips import Slips
+from einstan.library.slips import Slips, Unread
 from einstan.machine.verify import compare
 
 MARKS = {"proved": "✓", "verified": "✓", "kink": "≈", "refuted": "✗", "undecided": "?", "unreadable": "!"}
@@ -207,13 +207,13 @@ def check(text: str, name: str = "") -> Report:
 
 def _checked(document: Document, known: Alike) -> Iterable[Line]:
     document, part = _readable(document)
-    setting, slips = Setting(document), Slips(document, part)
+    setting, slips, unread = Setting(document), Slips(document, part), Unread(document)
     for statement in document.statements:
         content, outcome = statement.content, None
         if statement.error is not None:
             outcome = Outcome("unreadable", str(statement.error))
         elif isinstance(content, Claim) and statement.kind in ("claim", "refute"):
-            asked = slips.of(statement)
+            asked = unread.of(statement) or slips.of(statement)
             outcome = Outcome("undecided", asked) if asked else known.judge(content, part, setting)
         yield Line(statement, outcome)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 
@@ -9,6 +10,8 @@ from einstan.language.document import Claim, Document, Given, Statement
 from einstan.language.term import Equation, Name, Partial, tensors
 from einstan.library.part import Part
 
+_DEFINED = re.compile(r"(?:given\s+)?(?!(?:claim|refute|assume|convention)\b)([^\W\d_]\w*)(?=[^=]*=|.*\()")
+_WORD = re.compile(r"[^\W\d_]\w*")
 LONGEST = 60  # letters of a name in which one may be a slip
 
 
@@ -57,6 +60,39 @@ def near(name: str, other: str) -> bool:
     if not longer[same : same + 1].isalpha() or longer[same - 1] == "_":  # W_1 and W_2, W_q and W_k
         return False
     return shorter[same + (len(longer) == len(shorter)) :] == longer[same + 1 :]
+
+
+class Unread:
+    """What the unreadable lines of a document would have defined: of claims that rest on it nothing is known."""
+
+    def __init__(self, document: Document) -> None:
+        self.lines: dict[str, int] = {}
+        self.mentioned: set[str] = set()
+        for statement in document.statements:
+            if statement.error is not None and (defined := _DEFINED.match(statement.text)):
+                self.lines.setdefault(defined.group(1), statement.line)
+                self.mentioned |= set(_WORD.findall(statement.code))
+        self.reads = {
+            str(statement.content.name): _names(statement)
+            for statement in (document.statements if self.lines else ())
+            if isinstance(statement.content, Equation)
+        }
+
+    def of(self, claim: Statement) -> str:
+        """Why the claim is left open, if it is."""
+        queue = list(_names(claim)) if self.lines else []
+        seen: set[str] = set()
+        while queue:
+            name = queue.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            if name in self.lines and name not in self.reads:
+                return f"line {self.lines[name]}, which would say what {name} is, cannot be read"
+            if name[:1] == "d" and name not in self.reads and name[1:] in self.mentioned:  # a gradient of what is lost
+                return f"line {min(self.lines.values())}, on which {name} may rest, cannot be read"
+            queue += self.reads.get(name, ())
+        return ""
 
 
 def _names(statement: Statement) -> set[str]:

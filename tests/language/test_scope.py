@@ -170,7 +170,7 @@ def test_the_two_letters_of_one_spelling_may_run_over_different_axes() -> None:
         ("L = |n| X[N]", "X.0"),
         ("Y[i] = |i| X[J]", "Y.0"),
         ("Y[i] = |X.0| X[J]", "X.0"),
-        ("Y[i] = |w| w[i]", "Y.0"),
+        ("Y[i] = |w.0| w[i]", "Y.0"),
         ("Y[i] = |Q| x[i]", "Q"),
     ],
 )

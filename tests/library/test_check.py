@@ -265,6 +265,21 @@ def test_a_chain_claims_each_of_its_steps() -> None:
     assert report.claims[1].statement.code == "1/2 x[I] x[I] = x[I] x[I]"
 
 
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("y[i] = log x[i]\nclaim y[i] = log(x[i])", "undecided"),
+        ("L = log(P[N])\nclaim dP[n] = 7 P[n]", "undecided"),
+        ("y[i] = log x[i]\nz[i] = 2 y[i]\ndz[i]/dy[j] = 2 δ[i,j]\nclaim z[i] = 3 x[i]", "undecided"),
+        ("y[i] = log x[i]\nz[i] = 2 u[i]\nclaim z[i] = 3 u[i]", "refuted"),
+    ],
+)
+def test_nothing_is_known_of_what_an_unreadable_line_defines(text: str, verdict: str) -> None:
+    outcome = es.check(text).claims[-1].outcome
+    assert outcome.verdict == verdict
+    assert ("cannot be read" in outcome.reason) is (verdict == "undecided")
+
+
 SLIPS = [
     ("claim dx[n,p] = Z[n,J] W[p,J]", "dX"),
     ("claim L = 1/2 z[N,J]^2", "Z"),
