@@ -104,9 +104,13 @@ class Row(Meant):
         return found
 
     def on(self, route: str) -> bool:
-        """Whether a route may be taken: one line after another, and by loops, large exponentials are infinite."""
+        """Whether a route may be taken: one line after another, and by loops, large exponentials are infinite; a step
+        of Newton warns of what a weight of zero hides."""
         one_after_another = route in ("loops in floats", "backward by loops", "Equation(...)")
-        return not ((self.overflows and one_after_another) or (self.unproved and route == "derivation"))
+        hidden = one_after_another or (
+            route == "newton" and "M" in self.arrays
+        )  # a warning of what a weight of zero hides
+        return not ((self.overflows and hidden) or (self.unproved and route == "derivation"))
 
     def scale(self, what: str) -> float:
         return self.measure or super().scale(what)

@@ -148,6 +148,8 @@ class Refusal:
 
 
 REFUSALS = [
+    Refusal(("partial of a partial", "hessian"), "has two sizes", "second derivatives through guarded, shifted reads"),
+    Refusal(("str(backward)",), "cannot be defined", "a gradient that a forward value of another loss equals"),
     Refusal(("partial of a partial",), "written so that it can be read again", "extents of equal axes in a slot"),
     Refusal(("hessian",), "the extent of G is not known", "a named core does not say how many groups there are"),
     Refusal(("source()",), "no value of", "code for any size is planned at sizes that stand for all"),
