@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeGuard
 
 from einstan.calculus.coefficients import coefficient_of, is_negative
+from einstan.calculus.factors import powers
 from einstan.calculus.simplify import like_term_keys, simplify, simplify_product
 from einstan.language.index import Index
 from einstan.language.node import Node, fold, holds, note, preorder, rewrite
@@ -32,6 +33,7 @@ from einstan.language.term import (
     kept,
     mul,
     neg,
+    power,
     reciprocal,
     sum_over,
 )
@@ -88,8 +90,57 @@ def opened(expr: Expr) -> Expr:
     return simplify(fold(expr, rule, known=kept))  # type: ignore[arg-type]
 
 
+def turned(expr: Expr) -> Expr:
+    """sigmoid(u)^2 - sigmoid(u) = -sigmoid(u) sigmoid(-u) and 1 - sigmoid(-u) = sigmoid(u), which keep their digits
+    where what is subtracted is near one; exp(u) sigmoid(-u) = sigmoid(u)."""
+    if not applies(expr, "sigmoid"):
+        return expr
+
+    def rule(node: Node, children: tuple[Node, ...]) -> Node:
+        result = node.rebuilt(children) if children != node.children else node
+        if isinstance(result, Add) and len(result.terms) == 2:
+            return _share_left(*result.terms) or _share_left(*result.terms[::-1]) or result
+        return _share_taken(result) if isinstance(result, Mul) else result
+
+    return fold(expr, rule, known=lambda node: None if applies(node, "sigmoid") else node)  # type: ignore[return-value]
+
+
+def _share_left(whole: Expr, taken: Expr) -> Expr | None:
+    """a - a sigmoid(u) = a sigmoid(-u), where a is a share as well, or u is negative."""
+    around = _bases(whole)
+    for share in filter(_is_sigmoid, _bases(taken)):
+        known = share in around or _is_turned(share)
+        if known and simplify_product((MINUS_ONE, whole, share)) is taken:
+            (u,) = share.arguments
+            return simplify_product((whole, Apply("sigmoid", (simplify_product((MINUS_ONE, u)),))))
+    return None
+
+
+def _share_taken(product: Mul) -> Expr:
+    """exp(u) sigmoid(-u) = sigmoid(u)"""
+    bases = _bases(product)
+    for factor in product.factors:
+        if isinstance(factor, Apply) and factor.function == "exp":
+            (u,) = factor.arguments
+            below = Apply("sigmoid", (simplify_product((MINUS_ONE, u)),))
+            if below in bases:
+                others = (f for f in product.factors if f is not factor)
+                return simplify_product((*others, power(below, -1), Apply("sigmoid", (u,))))
+    return product
+
+
+def _bases(product: Expr) -> list[Expr]:
+    """The bases of the factors of a product with positive exponents."""
+    factors = product.factors if isinstance(product, Mul) else (product,)
+    return [base for factor in factors for base, k in powers(factor) if k > 0]
+
+
+def _is_sigmoid(node: Node) -> TypeGuard[Apply]:
+    return isinstance(node, Apply) and node.function == "sigmoid"
+
+
 def _is_turned(node: Node) -> bool:
-    return isinstance(node, Apply) and node.function == "sigmoid" and is_negative(node.arguments[0])
+    return _is_sigmoid(node) and is_negative(node.arguments[0])
 
 
 def _difference(node: Node) -> Expr:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from einstan.calculus.alpha import alpha
-from einstan.calculus.cancelling import cancelled, opened
+from einstan.calculus.cancelling import cancelled, opened, turned
 from einstan.calculus.canonical import expanded
 from einstan.calculus.coefficients import coefficient_of, is_negative, neg_simplified, scaled
 from einstan.calculus.degrees import keeps_digits, reads
@@ -46,7 +46,16 @@ Flat = tuple[Fraction, list[Expr], list[Index]]  # a product: its number, its fa
 
 def shortest(expr: Expr) -> Expr:
     """The shortest of the forms that the calculus knows for a simplified expression, for people to read."""
-    simple = simplify(expr)
+    return with_shares(_shortest(simplify(expr)))
+
+
+def with_shares(expr: Expr) -> Expr:
+    """The form that was chosen, with its differences of a sigmoid from one as sigmoids."""
+    found = turned(expr)
+    return expr if found is expr else collected(found)
+
+
+def _shortest(simple: Expr) -> Expr:
     first = collected(simple)
     if not _may_shorten(simple):
         return first

@@ -19,7 +19,7 @@ from einstan.calculus.assume import matches
 from einstan.calculus.cancelling import cancelled, opened
 from einstan.calculus.canonical import expanded
 from einstan.calculus.coefficients import coefficient_of, is_negative, neg_simplified, scaled
-from einstan.calculus.collect import collected, shortest, size
+from einstan.calculus.collect import collected, shortest, size, with_shares
 from einstan.calculus.degrees import degree, keeps_digits
 from einstan.calculus.factors import flattened, powers
 from einstan.calculus.finite import indices_read, may_be_infinite
@@ -271,7 +271,7 @@ def shortest_named(expr: Expr, parts: Parts) -> Expr:
                 named = collected(simplify(parts(whole)))
                 if _cost(named) < _cost(best) and keeps_digits(named, closed, parts.degrees):
                     best = named
-    return best
+    return with_shares(best)
 
 
 # ---- pieces ----------------------------------------------------------------------------------------------------------

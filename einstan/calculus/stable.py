@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TypeGuard, cast
 
+from einstan.calculus.coefficients import coefficient_of
 from einstan.calculus.collect import size
 from einstan.calculus.factors import flattened, powers
 from einstan.calculus.magnitudes import measured
@@ -157,7 +158,7 @@ class _Exponentials:
         value = simplify(equation.rhs)
         if not self._is_scaled(value):
             return None
-        whole = simplify(gathered(self.put_in(value)))
+        whole = at_products(simplify(gathered(self.put_in(value))), _shares, "sigmoid")
         return Equation(equation.name, equation.indices, whole) if is_scaled(whole) and _is_short(whole) else None
 
     def scaled(self, expr: Expr) -> Expr | None:
@@ -269,8 +270,10 @@ def _logarithms_taken(expr: Expr, definitions: Mapping[Name, Equation], exponent
             }
             if accesses:
                 taken = simplify(replace(node, accesses))  # type: ignore[arg-type]
-                if not (isinstance(taken, Apply) and taken.function == "log"):
+                if not _is_log(taken):
                     return taken
+                if (further := _of_share_left(taken, definitions)) is not None:
+                    return further
             inside = exponentials.scaled(node.arguments[0])
             if inside is not None:
                 inside = simplify(gathered(inside))
@@ -282,6 +285,24 @@ def _logarithms_taken(expr: Expr, definitions: Mapping[Name, Equation], exponent
         return node
 
     return simplify(rewrite(expr, rule))
+
+
+def _of_share_left(logarithm: Expr, definitions: Mapping[Name, Equation]) -> Expr | None:
+    """log(1 - p) with p = sigmoid(u) is -softplus(u), however many names are between: 1 - p has no digits left where p
+    is near one."""
+    while _is_log(logarithm):
+        (inside,) = logarithm.arguments
+        if not isinstance(inside, Add) or len(inside.terms) != 2 or ONE not in inside.terms:
+            return None
+        number, rest = coefficient_of(inside.terms[inside.terms[0] is ONE])
+        if number != -1 or not isinstance(rest, Indexed) or rest.tensor not in definitions:
+            return None
+        logarithm = simplify(replace(logarithm, {rest: inlined(rest, definitions[rest.tensor])}))
+    return logarithm
+
+
+def _is_log(node: Node) -> TypeGuard[Apply]:
+    return isinstance(node, Apply) and node.function == "log"
 
 
 def _masks_taken(expr: Expr) -> Expr:

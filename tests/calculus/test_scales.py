@@ -103,6 +103,46 @@ def test_finite_and_right(name, z):
             assert np.isfinite(found).all()
 
 
+# text with the scalar L of z; the same in mpmath; where z stands
+SHARES = {
+    "one less a sigmoid": ("L = 1 / (1 + exp(z))", lambda z: 1 / (1 + mp.exp(z)), (40, 5, -3)),
+    "its divisor named": ("d = 1 + exp(z)\nL = 1 / d", lambda z: 1 / (1 + mp.exp(z)), (40, 5, -3)),
+    "a hyperbolic tangent written out": (
+        "t = (exp(2z) - 1) / (exp(2z) + 1)\nL = t", mp.tanh, (-30, -3, 0.5)),
+    "in one line": ("L = (exp(2z) - 1) / (exp(2z) + 1)", mp.tanh, (-30, -3, 0.5)),
+    "cross-entropy of two": (
+        "p = exp(z) / (1 + exp(z))\nq = 1 - p\nL = -(y log(p) + (1 - y) log(q))",
+        lambda z: mp.log(1 + mp.exp(z)), (20, 30, 40, 900, 0.5, -30)),
+    "what is left of a share": ("p = exp(z) / (1 + exp(z))\nq = 1 - p\nL = -log(q)",
+                                lambda z: mp.log(1 + mp.exp(z)), (34, 900, 0.5, -30)),
+    "its exponential named": ("E = exp(z)\np = E / (1 + E)\nq = 1 - p\nL = -log(q)",
+                              lambda z: mp.log(1 + mp.exp(z)), (34, 40, 0.5, -30)),
+    "of a sigmoid": ("p = sigmoid(z)\nq = 1 - p\nL = log(q)", lambda z: -mp.log(1 + mp.exp(z)), (37, 40, 900, -30)),
+    "of a sigmoid written out": ("p = 1 / (1 + exp(-z))\nq = 1 - p\nL = log(q)",
+                                 lambda z: -mp.log(1 + mp.exp(z)), (37, 40, 900, -30)),
+    "two names on": ("p = sigmoid(z)\nr = p\nq = -r + 1\nL = log(q)", lambda z: -mp.log(1 + mp.exp(z)), (40, -30)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHARES)
+def test_nothing_near_one_is_subtracted_from_one(name):
+    text, function, points = SHARES[name]
+    program = es.Program(text)
+    ways = {"backward": program.backward("L", ["z"]).compile(outputs=["dz"]),
+            "partial": program.partial("L", "z").compile(),
+            "value": program.compile(outputs=["L"])}  # fmt: skip
+    for z in points:
+        with mp.workdps(900):
+            expected = {"value": function(mpf(z)), "slope": mp.diff(function, mpf(z))}
+        arrays = {"z": np.float64(z), "y": np.float64(0)}
+        with warnings.catch_warnings(), np.errstate(all="warn", under="ignore"):
+            warnings.simplefilter("error")
+            for way, compiled in ways.items():
+                (found,) = compiled({str(k): arrays[str(k)] for k in compiled.inputs}).values()
+                truth = float(expected["value" if way == "value" else "slope"])
+                assert found == pytest.approx(truth, rel=1e-13, abs=0), (way, z)
+
+
 def test_of_nothing_the_logarithm_is_minus_infinity():
     program = es.Program("L = log(sum[K](w[K] exp(z[K])))")
     with np.errstate(divide="ignore"):
