@@ -210,7 +210,7 @@ class Parser(Atoms):
     def raised(self, span: Span, base: Surface, exponent: Surface) -> Surface:
         if "T" not in self.around and not self.is_index("T"):
             transposed(self.text, exponent, span)
-        if "d" not in self.around and self.token.kind == "name":
+        if "d" not in self.around and self.token.kind == "name" and self.ahead(2).text.startswith("d"):
             second_derivative(self.text, base, exponent, span)
         made = None
         if isinstance(base, Ref) and base.name == "e" and not base.slots and "e" not in self.around:

@@ -32,7 +32,7 @@ def crammer_and_singer(W, X, y):
     """
     S[n,c] = X[n,K] W[K,c]
     M[n,c] = max(0, S[n,c] - S[n,y[n]] + 1)
-    J = (M[N,C] - |N|) / |N|
+    J = (sum[N,C](M[N,C]) - |N|) / |N|
     """
     s = X @ W
     margins = F.relu(s - s.gather(1, y[:, None]) + 1)
