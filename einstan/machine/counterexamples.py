@@ -25,6 +25,9 @@ from einstan.machine.sampling import ABSOLUTE, Point, Sampler, Values
 RELATIVE = Decimal("1e-40")
 FINE, FINEST = 300, 1500  # digits in which a difference is looked for
 STILL = Decimal("1e-6")  # of a difference is what more digits may change
+VAST = "the numbers are too large to be compared"
+LOST = "what is small is lost beside what is large, so that no digits tell the sides apart"
+DOUBTFUL = "a value lies so near a jump that its digits do not tell on which side"
 CLEAR = 1e-6  # by as much, relatively, floats must differ to be believed
 
 
@@ -39,6 +42,15 @@ class Found:
     where: int
 
 
+@dataclass(frozen=True)
+class Weighed:
+    """What a point says: where the sides differ, with the values there; else that they agree, unless ``unknown`` says
+    why it is no evidence."""
+
+    differ: tuple[Values, int] | None
+    unknown: str = ""
+
+
 def difference(values: Values, numbers: Numbers = EXACT) -> int | None:
     """The first position at which the two sides differ."""
     differ = _clearly_differ if numbers is FLOATS else _differ
@@ -47,32 +59,61 @@ def difference(values: Values, numbers: Numbers = EXACT) -> int | None:
 
 
 def apart(sampler: Sampler, point: Point, extents: Extents, values: Values) -> tuple[Values, int] | None:
-    """Whether the two sides differ at a point where they have the given values: the values that tell, and the first
-    position at which they do.
+    """The values that tell the two sides apart at a point, and the first position at which they do."""
+    return weighed(sampler, point, extents, values).differ
+
+
+def weighed(sampler: Sampler, point: Point, extents: Extents, values: Values) -> Weighed:
+    """Whether the two sides differ, or agree, at a point where they have the given values.
 
     Rationals tell at once, where nothing else came up on the way.  Decimals are worked out in more digits until no
     rounding explains the difference, and in more again, which must leave it as it is: a logarithm makes a difference
-    of what had lost its digits.  A point that was solved for is itself no more exact.
+    of what had lost its digits.  A point that was solved for is itself no more exact.  Where something was lost beside
+    what is far larger, or a step was taken near its jump, digits that agree say nothing.
     """
     if sampler.rational and all(isinstance(entry, Fraction) for side in (LEFT, RIGHT) for entry in values[side].flat):
-        return _at(values, difference(values))
+        return _at_once(values)
     if any(isinstance(entry, Decimal) for tensor in point.values() for entry in tensor.flat):
-        return _at(values, difference(values))
+        return _at_once(values)
     digits, before = (FINE, None) if difference(values) is None else (2 * DIGITS, values)
     while True:
         numbers = fine(digits)
         sampler.patience -= digits == FINEST
-        found = sampler.values_anew(point, extents, numbers) if sampler.patience >= 0 else None
-        if found is None or numbers.largest > FINEST:
-            return None
-        where = _beyond(found, numbers.rounding())
-        stays = where is not None and before is not None and _stays(before, found, where)
-        if where is not None and stays and not (numbers.absorbed and numbers.stepped):
-            return found, where
+        tired = digits == FINEST and sampler.patience < 0
+        found = None if tired else sampler.values_anew(point, extents, numbers)
+        if found is None:
+            return Weighed(None, LOST if tired else "the sides have no value in more digits")
         needed = max(FINE, FINE + DIGITS_LOST * numbers.largest)
-        if digits == FINEST or (where is None and digits >= needed):
-            return None
-        before, digits = found, min(FINEST, max(needed, digits if where is None else 2 * digits))
+        vast, sound = needed > FINEST, not (numbers.doubtful or numbers.lost)
+        where = None if numbers.largest > FINEST else _beyond(found, numbers.rounding())
+        stays = where is not None and before is not None and _stays(before, found, where)
+        if where is not None and stays and not numbers.doubtful and not (numbers.absorbed and numbers.stepped):
+            return Weighed((found, where))
+        off = _off(found, digits) if sound else None
+        firm = off is not None and not (numbers.stepped or numbers.cancelled)
+        if firm and before is not None and off is not None and _stays(before, found, off):
+            return Weighed((found, off))
+        equal = off is None if vast else where is None and digits >= needed
+        if sound and equal and digits >= FINE and not (firm and before is None):
+            return Weighed(None)
+        if digits == FINEST or (vast and digits > FINE) or (numbers.doubtful and digits >= FINE):
+            return Weighed(None, VAST if vast else DOUBTFUL if numbers.doubtful else LOST)
+        more = 2 * digits if vast or where is not None or digits >= needed else digits
+        before, digits = found, min(FINEST, max(FINE if vast else needed, more))
+
+
+def _at_once(values: Values) -> Weighed:
+    where = difference(values)
+    return Weighed(None if where is None else (values, where))
+
+
+def _off(values: Values, digits: int) -> int | None:
+    """The first position at which the sides differ by more than rounding changes what is neither cancelled nor lost."""
+    part = Decimal((0, (1,), -(digits // 2)))
+    with localcontext(fine(FINEST).carried) as carried:
+        left, right = ([digits_of(entry, carried) for entry in values[side].flat] for side in (LEFT, RIGHT))
+        pairs = enumerate(zip(left, right, strict=True))
+        return next((k for k, (a, b) in pairs if abs(a - b) > part * max(abs(a), abs(b))), None)
 
 
 def _stays(before: Values, after: Values, where: int) -> bool:
@@ -81,10 +122,6 @@ def _stays(before: Values, after: Values, where: int) -> bool:
         old, new = ([digits_of(v[side].flat[where], carried) for side in (LEFT, RIGHT)] for v in (before, after))
         moved = max(abs(a - b) for a, b in zip(old, new, strict=True))
         return moved <= STILL * abs(new[0] - new[1])
-
-
-def _at(values: Values, where: int | None) -> tuple[Values, int] | None:
-    return None if where is None else (values, where)
 
 
 def _beyond(values: Values, rounding: Decimal) -> int | None:

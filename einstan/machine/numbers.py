@@ -23,6 +23,9 @@ Number = Any  # Fraction | Decimal | float: one tower for each system below
 DIGITS_LOST = 2  # for each digit before the point of the largest number
 NO_LOG = "log has no finite value at 0"
 STEPS = ("sign", "floor", "mod")
+SATURATING = ("tanh", "sigmoid", "erf", "erfc")  # whose whole values, but at 0, are those of digits that were lost
+OWN_VALUE = ("elu",)  # which may be its argument without a digit lost
+SCALE_FREE = ("log", "cbrt", "elu")  # which lose nothing where an argument is tiny
 LONG = 20_000  # bits of a rational that is still kept exactly
 
 
@@ -369,7 +372,10 @@ class Fine(Exact):
     """Exact numbers that know how large the numbers were that came up, and so what rounding may have done.
 
     ``absorbed`` says that a term, or all digits but those that rounding made, has been lost on the way: 1 + exp(-9999),
-    tanh(9999).  What is ``stepped``, whether one is larger than another, is then no matter of a tolerance.
+    tanh(9999).  What is ``stepped``, whether one is larger than another, is then no matter of a tolerance.  ``lost``
+    says it of what no rounding explains, so that digits that agree are no evidence, ``cancelled`` that hardly a digit
+    was left of a sum, and ``doubtful`` that a step was taken so near its jump that rounding may have put the value on
+    the wrong side.
     """
 
     def __init__(self, digits: int) -> None:
@@ -378,6 +384,7 @@ class Fine(Exact):
 
     def anew(self) -> None:
         self.largest, self.absorbed, self.stepped = 0, False, False  # the first in digits before the point
+        self.lost, self.cancelled, self.doubtful = False, False, False
 
     def rounding(self) -> Decimal:
         """More than rounding can have changed a result by, where one large number has made another's error larger."""
@@ -388,6 +395,8 @@ class Fine(Exact):
         if isinstance(total, Decimal) and left and right and total.is_finite():
             below = max(digits_of(left).adjusted(), digits_of(right).adjusted()) + GUARD - self.digits
             self.absorbed |= total in (left, right) or bool(total and total.adjusted() < below)
+            self.cancelled |= not total or total.adjusted() < below
+            self.lost |= abs(digits_of(left).adjusted() - digits_of(right).adjusted()) > self.digits + GUARD
         return self._seen(total)
 
     def mul(self, left: Number, right: Number) -> Number:
@@ -397,14 +406,46 @@ class Fine(Exact):
         value = super().apply(function, *map(self._seen, arguments))
         if any(isinstance(argument, Decimal) for argument in arguments):
             self.stepped |= function in STEPS
+            self._doubt(function, arguments)
         if isinstance(value, Decimal) and function in TRANSCENDENTAL and value.is_finite():
             whole = value == value.to_integral_value()
             self.absorbed |= whole or value == arguments[0] or 2 * value.adjusted() > self.digits
+            self.lost |= (
+                (function in SATURATING and whole)
+                or (function not in OWN_VALUE and value == arguments[0])
+                or (function != "exp" and 2 * (value.adjusted() + 1) >= self.digits)
+            )
+        if function in TRANSCENDENTAL.keys() - SCALE_FREE or function == "pow":
+            self.lost |= any(self._tiny(argument) for argument in arguments[-1:])
         return self._seen(value)
 
     def holds(self, left: Number, relation: str, right: Number) -> bool:
-        self.stepped |= isinstance(left, Decimal) or isinstance(right, Decimal)
+        if isinstance(left, Decimal) or isinstance(right, Decimal):
+            self.stepped = True
+            self._near(left, right)
         return super().holds(left, relation, right)
+
+    def _tiny(self, value: Number) -> bool:
+        return bool(value) and digits_of(value).is_finite() and digits_of(value).adjusted() < -self.digits - GUARD
+
+    def _doubt(self, function: str, arguments: tuple[Number, ...]) -> None:
+        """Whether a step of these arguments lies near its jump."""
+        first = digits_of(arguments[0], self.carried)
+        if not first.is_finite() or function not in STEPS:
+            return
+        if function == "sign":
+            self._near(first, Fraction(0))
+        else:
+            ratio = self.carried.divide(first, digits_of(arguments[1], self.carried)) if function == "mod" else first
+            self.doubtful |= ratio.adjusted() >= self.digits - GUARD
+            self._near(ratio, self.guarded.to_integral_value(ratio))
+
+    def _near(self, left: Number, right: Number) -> None:
+        """Two numbers that rounding alone may tell apart; those that are one have been worked out as one."""
+        if left != left or right != right or left == right or is_infinite(left) or is_infinite(right):
+            return
+        a, b = digits_of(left, self.carried), digits_of(right, self.carried)
+        self.doubtful |= magnitude(self.carried.subtract(a, b)) <= self.rounding()
 
     def _seen(self, value: Number) -> Number:
         if isinstance(value, Decimal):

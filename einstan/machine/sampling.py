@@ -134,7 +134,9 @@ class Sampler:
     def values(self, point: Point, extents: Extents, numbers: Numbers = EXACT) -> Values | None:
         """All tensors at a point, unless a function has no value or an assumption fails there."""
         try:
-            values = self._evaluation(numbers, extents, numbers)(point)
+            # Numbers that look at what comes up are not to see the two sides beside each other.
+            only = frozenset(self.program.defined) - {BOTH} if isinstance(numbers, Fine) else None
+            values = self._evaluation(numbers, extents, numbers, only)(point)
         except (DomainError, EinstanError) as error:
             self.reason = str(error).splitlines()[0]
             if isinstance(error, ExtentError):

@@ -16,7 +16,7 @@ from typing import Any
 from einstan.calculus.program import Assumption, Program
 from einstan.language.errors import EinstanError
 from einstan.language.term import Equation, Expr, Name
-from einstan.machine.counterexamples import FINE, Found, apart, difference, nearly_equal, smallest
+from einstan.machine.counterexamples import FINE, Found, apart, difference, nearly_equal, smallest, weighed
 from einstan.machine.extents import Extents, infer
 from einstan.machine.loops import Tensor
 from einstan.machine.numbers import FLOATS, Number, context, decimal, fine
@@ -38,6 +38,7 @@ SHOWN = 12  # digits of a number, unless more of them tell two apart
 FINE_POINTS = 3  # at which agreement in 50 digits is looked at in 300
 ONE_SIDED = 9  # points at which a side may have no value
 FAR_POINTS = 15  # off the beaten track
+UNKNOWN = 4  # points at which no digits tell, before any at which they do, after which nothing more is tried
 FAILURES = 8  # sizes without a point, before any with one, after which nothing more is tried
 
 
@@ -117,7 +118,7 @@ def compare(
     program, indices, checks = question(lhs, rhs, definitions, rules)
     generator = random.Random(seed)
     sampler = Sampler(program, checks, rules, generator, kinks, special)
-    agreed, failures, exact, reason, fine = 0, 0, True, "", FINE_POINTS
+    agreed, failures, unknown, exact, reason, fine = 0, 0, 0, True, "", FINE_POINTS
     kink: Found | None = None
     seen: dict[str, tuple[int, int]] = {}
     alive: set[Name] = set()
@@ -141,11 +142,17 @@ def compare(
         rational = all(isinstance(entry, Fraction) for side in (LEFT, RIGHT) for entry in values[side].flat)
         if where is not None and kink is not None and sampler.isolated(point, extents):
             continue
-        if where is not None or not (rational or quick or fine == 0):
-            fine -= not rational and where is None
-            differ = apart(sampler, point, extents, values)
-            if differ is not None:
-                found = Found(sizes, extents, point, *differ)
+        exactly = rational and sampler.rational
+        if where is not None or not (exactly or quick or fine == 0):
+            told = weighed(sampler, point, extents, values)
+            if told.unknown:
+                reason, unknown = reason or told.unknown, unknown + 1
+                if unknown == UNKNOWN and agreed == 0:
+                    break
+                continue
+            fine -= not exactly and where is None
+            if told.differ is not None:
+                found = Found(sizes, extents, point, *told.differ)
                 if sampler.isolated(point, extents):
                     kink = kink or found
                     continue
@@ -206,6 +213,8 @@ def _at_edges(program: Program, sampler: Sampler, largest: int) -> Found | None:
 
 def _far_off(program: Program, sampler: Sampler, largest: int, generator: random.Random) -> Found | None:
     """A point at which the sides differ, among entries that are large, small, or near the numbers of the text."""
+    if not program.inputs:
+        return None
     try:
         sizes, extents = _sized(program, next(small_sizes(program, largest, 1, generator)))
     except EinstanError:

@@ -112,6 +112,17 @@ FALSE = """
     claim (exp(x[i]) 10^80 + y[i]) - exp(x[i]) 10^80 = 0 1[i]
     claim exp(500 + x[i]) + y[i] = exp(500 + x[i])
     claim cos(10^30 x[i]) = cos(10^30 x[i] + 10^-25)
+    claim exp(10^4) = 1
+    claim 2^20000 = 1
+    claim 9^9^9 = 2
+    claim x 2^10^8 = x
+    claim 10^20000 x[i] = x[i]
+    claim 10^10^10 = 10^10^11
+    assume 1[x > 0] = 1 ; claim exp(10^6 (1 + x)) = 1
+    claim 3^10^7 x[i] = 3^10^6 x[i]
+    claim exp(-10^4) = 0
+    claim exp(-exp(x^2+10)) = 0
+    claim 10^-20000 x[i] = 0 1[i]
     y[i] = relu(x[i]) ; claim dy[i]/dx[j] = δ[i,j]
     y[i] = relu(x[i]) ; claim dy[i]/dx[j] = δ[i,j] 1[x[i] < 0]
     y[i] = abs(x[i]) ; claim dy[i]/dx[j] = δ[i,j]
@@ -336,6 +347,25 @@ BUT = """
     claim lgamma(x[i] + 1)  = lgamma(x[i]) + log(abs(x[i]))
     assume 1[x[i] >= 0] = 1 ; claim x[i] / x[i] = 1 1[i]
 """
+UNTOLD = """
+    claim cosh(10^5) = 0
+    claim cosh(10^5) = exp(10^5) / 2
+    claim cosh(10^5)^2 - sinh(10^5)^2 = 1
+    claim sigmoid(10^5) = 1
+    claim 1 + exp(-10^5) = 1
+    claim log(1 + exp(-10^5)) = 0
+    claim sin(exp(-9999)) = exp(-9999)
+    claim floor(exp(log(3))) = 2
+"""
+UNREFUTED = """
+    claim floor(exp(log(3))) = 3
+    claim floor(exp(log(2) + log(3))) = 6
+    claim 1[exp(log(2) + log(3)) == 6] = 1
+    claim mod(exp(log(2) + log(3)), 6) = 0
+    claim sign(exp(log(2) + log(3)) - 6) = 0
+    claim cosh(x)^2 - sinh(x)^2 = 1
+    claim log(2 cosh(10^5) exp(-10^5)) = log1p(exp(-2 10^5))
+"""
 
 
 def rows(text):
@@ -361,3 +391,15 @@ def test_what_is_true_but_somewhere_says_where(row):
     found = outcome(row)
     assert found.verdict == "kink", found
     assert found.reason.startswith("equal but "), found
+
+
+@pytest.mark.parametrize("row", rows(UNTOLD))
+def test_what_no_digits_tell_is_left_open(row):
+    found = outcome(row)
+    assert found.verdict == "undecided", found
+    assert found.reason
+
+
+@pytest.mark.parametrize("row", rows(UNREFUTED))
+def test_what_rounding_alone_makes_false_is_not_refuted(row):
+    assert outcome(row).verdict != "refuted", outcome(row)
