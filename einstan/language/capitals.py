@@ -5,8 +5,8 @@
 1.  Arguments of functions and reductions, operands of ``1[u > v]``, exponents, the base of a root or of a negative or
     symbolic power, and the bracket of a denominator are *walls*: what is contracted inside stays inside.
 2.  A factor with K, or that is K as a number, weighs 1, its whole power 2, ``1[K]`` beside another factor 2, below the
-    line it weighs 0.  A
-    product that weighs 2 is *whole*: it is summed, unless the product around it has K open and takes the sum over.
+    line it weighs 0.  A product that weighs 2 is *whole*: it is summed, unless the product around it has K open and
+    takes the sum over.
 3.  A bracket of which one term leaves K open is open: all its K are one index.  If every term with K is whole, each
     has its own sum.  (In there the power of a function, or of a bracket of which a term lacks K, weighs 1.)
 4.  What stays open belongs to the product around it, up to the top-level product, where it is summed.
