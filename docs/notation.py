@@ -62,9 +62,10 @@ leaves open is one index for all of them. A capital that stands alone in a term 
     (
         "Sums and reductions that are written out",
         """`sum[K](...)` says where a sum stands, and so do `mean`, `max`, `min`, `prod`, `logsumexp`, `var`, `std`
-and `norm`. `softmax[k](...)` is a tensor with the index k.""",
+and `norm`. `softmax[k](...)` is a tensor with the index k. A sum runs over its own brackets: with a blank in front of
+them, `sum[N] (...)^2` could be a sum of squares as on paper, and is refused.""",
         ["S[n,c] = exp(Z[n,c]) / sum[K](exp(Z[n,K]))", "m[d] = mean[N](X[N,d])", "P[n,c] = softmax[c](Z[n,c])"],
-        ["S[n] = softmax[K](Z[n,K])", "y[i] = sum[i](x[i])"],
+        ["S[n] = softmax[K](Z[n,K])", "y[i] = sum[i](x[i])", "L = sum[N] (y[N] - z[N])^2"],
     ),
     (
         "Extents, and indices as numbers",

@@ -113,10 +113,26 @@ class Atoms(Derivatives):
         good = axis.isdigit() if axis else is_name(name)
         if not name or not good or not all(is_name(_unlabelled(part)) for part in label.split("/")):
             problem = "an extent is written |n|, or |X.0| for an axis; an absolute value is abs(x)"
-            self.fail(problem, (start, self.token.end), "abs(x)")
+            self.fail(problem, (start, self.token.end), self.bars(start) or "abs(x)")
         if not self.take("|", "\\right|"):
-            self.fail("the bar | is not closed: |n| is an extent, abs(x) an absolute value", (start, self.token.end))
+            problem = "the bar | is not closed: |n| is an extent, abs(x) an absolute value"
+            self.fail(problem, (start, self.token.end), self.bars(start))
         return Size((start, self.last_end), name)
+
+    def bars(self, start: int) -> str | tuple[()]:
+        """What ``|x[i]|`` and ``||x[I]||`` are here."""
+        matched = _NORM.match(self.text, start) or _ABSOLUTE.match(self.text, start)
+        if matched is None:
+            return ()
+        if matched.re is _ABSOLUTE:
+            return f"{self.text[:start]}abs({matched[1]}){self.text[matched.end() :]}"
+        letters = self.capitals(matched[1])
+        return f"{self.text[:start]}norm[{letters}]({matched[1]}){self.text[matched.end() :]}" if letters else _NORMED
+
+    @staticmethod
+    def capitals(inside: str) -> str:
+        """The capital indices of a text."""
+        return ",".join(dict.fromkeys(re.findall(r"(?<=[\[,_])\s*([A-Z][0-9]*)(?=\s*[,\]])", inside)))
 
     def absolute(self) -> Task[Surface]:
         if self.ahead(1).kind == "name" and self.ahead(2).text in ("\\right|", "."):
@@ -255,7 +271,7 @@ class Atoms(Derivatives):
             arguments = yield self.arguments()
             if len(arguments) != 2:
                 problem = f"{token.text}(x, y) takes two arguments"
-                self.fail(problem, (token.start, self.last_end), f"{token.text}[K](x)")
+                self.fail(problem, (token.start, self.last_end), self.over_all(token, self.last_end))
             return Call((token.start, self.last_end), function, arguments)
         slots = yield self.slots()
         letters = []
@@ -266,7 +282,10 @@ class Atoms(Derivatives):
                 self.fail(problem, slot.span, f"{token.text}[K](x)")
             letters.append(Letter(part.span, part.name))
         if not letters:
-            self.fail(f"{token.text} of which index?", (token.start, token.end), f"{token.text}[K](x)")
+            if self.at("("):
+                yield self.parenthesised()
+            repair = self.over_all(token, self.last_end)
+            self.fail(f"{token.text} of which index?", (token.start, token.end), repair)
         if token.text == "softmax" and len(letters) > 1:
             self.fail("softmax runs over one index", (token.start, self.last_end), "softmax[k](x)")
         if token.big and self.starts_factor():
@@ -277,12 +296,57 @@ class Atoms(Derivatives):
                 inside if isinstance(inside, Expression) else body
             )  # \sum_K (a + b): the brackets are those of sum[K](a + b)
         elif self.at("("):
+            apart = token.raw and self.text[self.token.start - 1].isspace()
             body = yield self.parenthesised()
+            if apart and token.text in _SIGNS:
+                yield self.reach(token, body)
         else:
-            spelled = self.text[token.start : self.last_end]
-            problem = f"{token.text} needs brackets around what it runs over"
-            self.fail(problem, (token.start, self.last_end), f"{spelled}(x)")
+            start, end = token.start, self.last_end
+            repair = f"{self.text[start:end]}(x)"
+            if self.starts_factor():
+                meant = self.text[(yield self.term()).span[0] : self.last_end]
+                repair = f"{self.text[:end]}({meant}){self.text[self.last_end :]}"
+            self.fail(f"{token.text} needs brackets around what it runs over", (start, end), repair)
         return Binder((token.start, self.last_end), token.text, tuple(letters), body)
+
+    def over_all(self, token: Token, end: int) -> str:
+        """``sum(x[I] y[I])`` with the capitals of what is in the brackets as the indices of the sum."""
+        inside = self.text[token.end : end]
+        letters = self.capitals(inside)
+        return (
+            f"{self.text[: token.end]}[{letters}]{inside.lstrip()}{self.text[end:]}"
+            if letters
+            else f"{token.text}[K](x[K])"
+        )
+
+    def reach(self, token: Token, body: Expression) -> Task[None]:
+        """``sum[I] (u)^2`` is the sum of the squares on paper, and as a call it is the square of the sum: with a blank
+        it is refused.  So is ``max[I] (u) v``; a sum of ``(u) v`` is the same either way."""
+        start = body.span[0]
+        if self.token.kind == "power":
+            self.advance()
+        elif self.take("^"):
+            yield self.factor(False)
+        elif token.text not in _LINEAR and (self.take("*") or self.take("/") or self.starts_factor()):
+            yield self.term()
+        else:
+            return
+        before, inside, behind = (
+            self.text[:start].rstrip(),
+            self.text[start : self.last_end],
+            self.text[self.last_end :],
+        )
+        self.fail(
+            f"{token.text} may run over the bracket alone or over all that follows", (token.start, self.last_end),
+            (f"{before}({inside}){behind}", f"{before}{inside}{behind}"),
+        )  # fmt: skip
+
+
+_ABSOLUTE = re.compile(r"\|([^|]*[^|\s(+*/-]\s*)\|(?!\|)")
+_NORM = re.compile(r"\|\|([^|]+)\|\|(?!_)")
+_NORMED = "norm[K](x[K]), and its square x[K]^2"
+_LINEAR = ("sum", "mean")
+_SIGNS = (*_LINEAR, "prod", "max", "min")  # on paper signs that reach over a product; a logsumexp is a function
 
 
 def _unlabelled(name: str) -> str:

@@ -214,7 +214,9 @@ class Scope(Names):
     def check_shadow(self, node: Binder, env: Environment) -> None:
         for letter in node.letters:
             if letter.name in env:
-                raise bound_again(self.text, node, letter, self.indices)
+                summed = [term for term, names in self.placed.items() if letter.name in names]
+                beside = next((term for term in summed if any(part is node for part, _ in term.parts)), None)
+                raise bound_again(self.text, node, letter, self.indices, beside)
 
     # ---- slots ---------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from einstan.language.errors import NotationError, Span, too_deep
 from einstan.language.letters import normal
-from einstan.language.surface import Expression, Ref, Task, Term, instead_of
+from einstan.language.surface import Expression, Ref, Surface, Task, Term, instead_of
 from einstan.language.tokens import Token, tokens
 
 DEEPEST = 2000  # levels of brackets, signs and exponents; what is made of a term may be some times as deep
@@ -35,6 +35,9 @@ class Cursor:
         raise NotImplementedError
 
     def term(self) -> Task[Term]:
+        raise NotImplementedError
+
+    def factor(self, spliced: bool) -> Task[list[tuple[Surface, bool]]]:
         raise NotImplementedError
 
     def starts_factor(self) -> bool:

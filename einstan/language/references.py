@@ -34,8 +34,8 @@ class References(Cursor):
             raise unknown_call(self.text, (token.start, token.end), name, self.token.start, (*CALLABLE, *visible()))
         if self.at("^") and self.ahead(1).text == "{":
             name += self.label(slots_follow=False)
-        if token.raw and name[0] in "ΣΠ" and (not slots or (not bracketed and self.sums(slots))):
-            raise sum_sign(self.text, token)
+        if token.raw and name[0] in "ΣΠ" and (not slots or (self.sums(slots) and (not bracketed or self.at("(")))):
+            raise sum_sign(self.text, token, self.last_end)
         if token.bold and not slots:
             raise bold(self.text, token, name)
         found = Ref((token.start, self.last_end), name, slots)

@@ -13,7 +13,7 @@ from einstan.language.capitals import Ambiguity
 from einstan.language.errors import EinstanError, NotationError, ScopeError, Span
 from einstan.language.index import capitalised, fresh_name, lowered
 from einstan.language.readings import caret, readings
-from einstan.language.surface import Binder, Expression, Letter, Ref, Relation, Size
+from einstan.language.surface import Binder, Expression, Letter, Ref, Relation, Size, Term
 from einstan.language.tokens import respelled
 
 MOST = 8  # readings that are spelled out
@@ -40,14 +40,18 @@ def ambiguous(
     )  # fmt: skip
 
 
-def bound_again(text: str, node: Binder, letter: Letter, indices: set[str]) -> ScopeError:
-    """A binder shadows an index that it cannot mean: ``sum[K](A[i,K] sum[K](B[K]))``."""
-    start, end = node.span
+def bound_again(text: str, node: Binder, letter: Letter, indices: set[str], beside: Term | None) -> ScopeError:
+    """A binder shadows an index that it cannot mean: ``sum[K](A[i,K] sum[K](B[K]))``.  In ``sum[K](a[K] - m) b[K]``,
+    where the product ``beside`` it has that index as well, the sum may be meant to run over all of it."""
+    (start, end), opening = node.span, node.body.span[0]
     inner = respelled(text[start:end], letter.name, fresh_name(letter.name, indices))
+    repairs = [text[:start] + inner + text[end:]]
+    if beside is not None:
+        end = beside.span[1]
+        repairs.insert(0, f"{text[:opening]}({text[opening:end]}){text[end:]}")
     return ScopeError(
-        f"the index {letter.name} is bound again inside its own scope", text=text, span=letter.span,
-        repair=text[:start] + inner + text[end:],
-    )  # fmt: skip
+        f"the index {letter.name} is bound again inside its own scope", text=text, span=letter.span, repair=repairs
+    )
 
 
 def not_bound(

@@ -6,6 +6,7 @@ a call.  A product has a blank there.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -57,8 +58,8 @@ INSTEAD: dict[str, str] = {
     "reciprocal": "1 / x",
     **dict.fromkeys(("rsqrt", "invsqrt"), "1 / sqrt(x)"),
     "exp2": "2^x",
-    "log2": "log(x) / log(2)",
-    **dict.fromkeys(("log10", "lg"), "log(x) / log(10)"),
+    **dict.fromkeys(("log2", "log_2", "lb"), "log(x) / log(2)"),
+    **dict.fromkeys(("log10", "log_10", "lg"), "log(x) / log(10)"),
     "cot": "cos(x) / sin(x)",
     "sec": "1 / cos(x)",
     "csc": "1 / sin(x)",
@@ -94,6 +95,7 @@ ATTRIBUTES = {
 }
 NEAR = 0.7  # how alike a name must be that was meant: sofmax and softmax, but not trace and tan
 SHORTEST = 4  # letters of a name that can be near another
+_SLOTS = re.compile(r"\(([A-Za-z]([ ]*,[ ]*[A-Za-z])*)\)")  # x(i,j), which is x[i,j] here
 
 
 def unknown_call(text: str, span: Span, name: str, behind: int, known: Iterable[str]) -> NotationError:
@@ -104,7 +106,9 @@ def unknown_call(text: str, span: Span, name: str, behind: int, known: Iterable[
     else:
         repairs = [f"{text[: span[0]]}{near}{text[span[1] :]}" for near in close]
     if not repairs:
-        repairs = [f"{text[:behind]} {text[behind:]}"]
+        slots = _SLOTS.match(text, behind)
+        repairs = [f"{text[:behind]}[{slots[1]}]{text[slots.end() :]}"] if slots and span[1] == behind else []
+        repairs.append(f"{text[:behind]} {text[behind:]}")
     elif name != "where":
         repairs.append(f"a product is written with a blank: {text[span[0] : behind]} (...)")
     kind = "function" if span[1] == behind else "reduction"
