@@ -12,6 +12,7 @@ from typing import NoReturn
 from einstan.language.errors import NotationError, Span, too_deep
 from einstan.language.letters import normal
 from einstan.language.surface import Expression, Ref, Surface, Task, Term, instead_of
+from einstan.language.term import RELATIONS
 from einstan.language.tokens import Token, tokens
 
 DEEPEST = 2000  # levels of brackets, signs and exponents; what is made of a term may be some times as deep
@@ -112,6 +113,8 @@ class Cursor:
             self.fail("the equation ends too early", (len(self.text), len(self.text) + 1))
         if self.at(")", "]", "}"):
             self.fail(f"the bracket {self.token.text} was never opened")
+        if self.at(*RELATIONS) and not self.at("=="):
+            self.fail(f"{self.token.text} compares, and stands in a bracket 1[...]", None, "1[x > 0]")
         self.fail(f"{self.token.text!r} is not expected here")
 
     def refuse_word(self, token: Token, wanted: str) -> NoReturn:

@@ -32,7 +32,7 @@ DEFINED = ("var", "std", "norm")  # reductions where they are called, and else n
 CALLABLE = (*FUNCTIONS, *SPELLINGS, *BINDERS, *DEFINED, "pad")
 # Names that cannot be tensors.  ``σ`` is a function only where it is applied: papers use it for a deviation too.
 # Words of Python and of mathematics read as prose are none either: ``X[i] if 1 else 0`` is no product of four tensors.
-WORDS = ("delta", "δ", "pad", "where", "claim", "refute", "assume", "given", "convention")
+WORDS = ("delta", "δ", "pad", "where", "claim", "refute", "assume", "given", "convention", "inf", "nan", "infinity")
 RESERVED = frozenset({*FUNCTIONS, *SPELLINGS, *BINDERS, *WORDS, *keyword.kwlist} - {"σ"})
 NOWHERE = (0, 0)
 
@@ -43,11 +43,12 @@ INSTEAD = {
     **dict.fromkeys(("is", "in"), "brackets compare: 1[i == j], 1[0 <= i < 3]"),
     **dict.fromkeys(("True", "False", "None"), "a number: 1 or 0"),
     "lambda": "λ, or lam",
+    **dict.fromkeys(("inf", "nan", "infinity"), "1[c] u is 0 where c is false; log(1[c]) masks a logit"),
 }
 
 
 def instead_of(word: str) -> str:
-    """What to write where a word of Python stands as a name; nothing for the other reserved words."""
+    """What to write where a word of Python stands as a name; nothing for most of the other reserved words."""
     return INSTEAD.get(word, f"another name, such as {word}1") if word in keyword.kwlist else ""
 
 

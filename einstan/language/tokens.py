@@ -57,7 +57,19 @@ BOLD = ("mathbf", "boldsymbol", "bm")
 TRANSPOSES = ("top", "intercal", "dagger", "prime")
 ACCENTS = ("hat", "bar", "tilde", "vec", "dot")
 COMMANDS = ("frac", "sqrt", "partial")
-OTHERWISE = {"@": "Z[i,j] = X[i,K] W[K,j]", "%": "mod(x, y)", "√": "sqrt(x)"}  # signs that are none here
+OTHERWISE = {  # signs that are none here
+    "@": "Z[i,j] = X[i,K] W[K,j]",
+    "%": "mod(x, y)",
+    "√": "sqrt(x)",
+    "⊙": "x[i] y[i]",
+    "∘": "x[i] y[i]",
+    "⊗": "x[i] y[j]",
+    "∇": "dL/dx[i]",
+    "∞": "1[c] u is 0 where c is false, whatever u is there; log(1[c]) masks a logit",
+    ":": "an index for a whole axis: X[n,k]",
+    "'": "another name, such as f1; a derivative is dy/dx[p]",
+    "½": "1/2",
+}
 SIGNS = {"≤": "<=", "≥": ">=", "≠": "!=", "·": "*", "×": "*", "−": "-", "⋅": "*", "∗": "*"}
 
 _NUMBER = re.compile(r"([0-9]+(\.[0-9]+|\.(?![.\w])|\.(?=[eE][+-]?[0-9]))?|\.[0-9]+)([eE][+-]?[0-9]+)?")
