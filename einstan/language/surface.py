@@ -49,7 +49,7 @@ INSTEAD = {
 
 def instead_of(word: str) -> str:
     """What to write where a word of Python stands as a name; nothing for most of the other reserved words."""
-    return INSTEAD.get(word, f"another name, such as {word}1") if word in keyword.kwlist else ""
+    return INSTEAD.get(word) or (f"another name, such as {word}1" if word in keyword.kwlist else "")
 
 
 def run(task: Task[Value]) -> Value:
