@@ -17,7 +17,8 @@ from einstan.language.document import Claim, Convention, Document, Given, Statem
 from einstan.language.index import Index, capitalised, is_capital, lowered
 from einstan.language.node import Node, fold, preorder
 from einstan.language.term import Equation, Expr, Extent, Indexed, Name, Partial, Reduce, Sum, rebound
-from einstan.library.claims import Judgement, Outcome, decided, judge, worded
+from einstan.library.claims import decided, judge
+from einstan.library.judgements import Judgement, Outcome, worded
 from einstan.library.part import Part
 
 

@@ -24,7 +24,7 @@ from einstan.language.functions import FUNCTIONS
 from einstan.language.scope import parse_expression
 from einstan.language.term import Equation
 from einstan.library.alike import Alike, Setting
-from einstan.library.claims import Outcome
+from einstan.library.judgements import Outcome
 from einstan.library.part import Part, chosen_partial
 from einstan.library.slips import Slips, Unread
 from einstan.machine.verify import compare

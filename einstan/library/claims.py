@@ -10,9 +10,9 @@ proved that the same numbers contradict: such a claim stays open.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from fractions import Fraction
 from math import isclose, isfinite
 
@@ -20,108 +20,33 @@ from einstan.calculus.canonical import READABLE, term_count, terms_of
 from einstan.calculus.coefficients import neg_simplified
 from einstan.calculus.collect import shortest, size
 from einstan.calculus.indicators import one_name
-from einstan.calculus.naming import ForwardNames, Stated, derived_equation
-from einstan.calculus.program import Assumption, Program, extents_told
-from einstan.calculus.program import stated_extents as stated_forms
-from einstan.calculus.proof import Proof, differing_terms, prove, same_form, same_ranges, with_definitions
+from einstan.calculus.program import Program
+from einstan.calculus.proof import Proof, differing_terms, prove, same_form, with_definitions
 from einstan.calculus.simplify import simplify, simplify_sum
-from einstan.calculus.windows import opened, sized, stated_extents
-from einstan.language.dims import axis, is_axis, only_plain, redimensioned
+from einstan.calculus.windows import opened, sized
 from einstan.language.document import Claim
 from einstan.language.effort import EffortError, effort
 from einstan.language.errors import EinstanError
-from einstan.language.index import Index, lowered
+from einstan.language.index import Index
 from einstan.language.node import preorder
-from einstan.language.term import Apply, Const, Equation, Expr, Extent, Name, Partial, mul, neg, tensors
-from einstan.library.declared import readable
-from einstan.library.kinks import Kink, compared_by_equality, convention_at_zero, kinks_of, met
+from einstan.language.term import Const, Equation, Expr, Extent, Name, mul, neg, tensors
+from einstan.library.judgements import Judgement, Outcome, worded
+from einstan.library.kinks import Kink, convention_at_zero, kinks_of, met
 from einstan.library.part import Part, chosen_partial
-from einstan.machine.gaps import gaps_differ, is_partial
+from einstan.library.questions import Question, names_read, program_of, question, sides_of
+from einstan.machine.gaps import gaps_differ
 from einstan.machine.points import has_kinks
-from einstan.machine.verify import Comparison, compare, one_sided, pasted, told_apart
+from einstan.machine.verify import Comparison, compare, one_sided
 
 POINTS = 20  # where a claim that is not proved has to hold
 AT_KINKS = 100  # more of them where entries are equal by chance, which is one in nine for two
 RATIOS = 6  # at which one side has to be a multiple of the other
 WITNESSES = 1  # where one that is proved is looked at all the same
-THE_CLAIM = "the claim"  # no tensor of the language has a blank in its name
-LONGEST = 400  # characters of a side
 MOST = 12  # terms of a difference that are shown
 STEPS = 300_000  # of the calculus, for one claim
-UNREADABLE = 5000  # names and numbers, above which nothing is printed
 SMALL = 300  # names and numbers of a wrong claim with its definitions put in, above which they stay names
 NAMES, DEFINITIONS = "forward values as names", "definitions put in"
 RANGES, EXTENTS = "ranges as deltas", "extents as numbers"
-
-
-@dataclass(frozen=True)
-class Counterexample:
-    """Values at which two sides differ: ``arrays`` and ``at`` are Python text that can be pasted."""
-
-    sizes: Mapping[str, int]
-    arrays: Mapping[str, str]
-    at: Mapping[str, int]
-    left: str
-    right: str
-
-    def __str__(self) -> str:
-        where = ", ".join(f"{name} = {value}" for name, value in self.at.items())
-        lines = [f"{name} = {value}" for name, value in self.arrays.items()]
-        return "\n".join([*lines, (f"at {where}: " if where else "") + f"left {self.left}, right {self.right}"])
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a claim.  ``verdict`` is ``proved``, ``verified``, ``kink`` (equal but at a kink), ``refuted`` or
-    ``undecided``; ``left`` and ``right`` are both sides worked out and short, unless it is proved, ``difference`` the
-    terms of left minus right."""
-
-    verdict: str
-    reason: str = ""
-    points: int = 0
-    arithmetic: str = ""
-    left: str = ""
-    right: str = ""
-    difference: tuple[str, ...] = ()
-    counterexample: Counterexample | None = None
-
-
-@dataclass
-class _Question:
-    """Both sides of a claim with its derivatives worked out, in the dimensions of one program."""
-
-    left: Expr
-    right: Expr
-    definitions: dict[Name, Equation]
-    assumptions: list[Assumption]
-    sizes: dict[str, int]
-    indices: tuple[str, ...]
-    special: dict[Name, tuple[Fraction, ...]]
-    derived: bool
-    where: tuple[Stated, ...]  # the extents that the claim states
-    ties: dict[Name, Equation]  # definitions that are not read, and say which axes are as long as which
-    meant: dict[Name, Equation]  # what is differentiated, of which a claim says nothing where it has no value
-    names: ForwardNames = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.names = ForwardNames(self.definitions.values())
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """An outcome before it is put into words: ``difference`` are the first terms of left minus right and ``more`` how
-    many others there are; all expressions are short, ``left`` and ``right`` unless the claim is proved."""
-
-    verdict: str
-    reason: str = ""
-    numbers: Comparison | None = None
-    difference: tuple[Expr, ...] = ()
-    more: int = 0
-    left: Expr | None = None
-    right: Expr | None = None
-    kink: Kink | None = None
-    times: Expr | None = None  # that the ``larger`` side is the other
-    larger: str = ""
 
 
 def judge(claim: Claim, part: Part, explain: bool = True) -> Outcome:
@@ -147,7 +72,7 @@ def decided(claim: Claim, part: Part, explain: bool = True) -> Judgement:
 def _decided(claim: Claim, part: Part, explain: bool) -> Judgement:
     terms: Sequence[Expr] = ()
     try:
-        asked = _asked(claim, part)
+        asked = question(claim, part)
         numbers = _compared(asked, WITNESSES, shrink=explain)
         if numbers.verdict == "differ" and not numbers.isolated:
             terms = _difference(asked) if explain else ()
@@ -162,7 +87,7 @@ def _decided(claim: Claim, part: Part, explain: bool) -> Judgement:
         return Judgement("undecided", " ".join([error.problem, *error.inferred]))
     meant = {**asked.meant, **asked.definitions}
     if numbers.verdict == "agree" and gaps_differ(asked.left, asked.right, asked.indices, meant):
-        alone = one_sided(*_sides(asked), _program(asked, asked.meant), asked.assumptions)
+        alone = one_sided(*sides_of(asked), program_of(asked, asked.meant), asked.assumptions)
         if alone is not None:
             return _judged(asked, "kink" if alone.isolated else "refuted", numbers=alone, terms=terms)
     if numbers.verdict == "differ":
@@ -178,13 +103,13 @@ def _decided(claim: Claim, part: Part, explain: bool) -> Judgement:
 
 
 def _judged(
-    asked: _Question, verdict: str, reason: str = "", numbers: Comparison | None = None, terms: Sequence[Expr] = ()
+    asked: Question, verdict: str, reason: str = "", numbers: Comparison | None = None, terms: Sequence[Expr] = ()
 ) -> Judgement:
     if numbers is not None:
         numbers = replace(
             numbers,
             at={index: numbers.at[index] for index in asked.indices if index in numbers.at},
-            arrays={name: value for name, value in numbers.arrays.items() if name in _read(asked)},
+            arrays={name: value for name, value in numbers.arrays.items() if name in names_read(asked)},
         )
     left, right, *shown = (
         shortest(asked.names(simplify(expr)))
@@ -193,83 +118,10 @@ def _judged(
     return Judgement(verdict, reason, numbers, tuple(shown), max(0, len(terms) - MOST), left, right)
 
 
-def _read(asked: _Question) -> set[str]:
-    """The names of all tensors that either side rests on."""
-    waiting, found = [*tensors(asked.left, asked.right)], set[Name]()
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += tensors(asked.definitions[name].rhs) if name in asked.definitions else ()
-    return set(map(str, found))
-
-
-def _asked(claim: Claim, part: Part) -> _Question:
-    # Both sides stand in one equation, so that a letter has one dimension.
-    indices = tuple({index.name: index for index in (*claim.lhs.free, *claim.rhs.free)}.values())
-    line = Equation(THE_CLAIM, indices, Apply("=", (claim.lhs, claim.rhs)), claim.where)
-    whole = Program((*part.program.equations, line), part.program.assumptions)
-    told = [(index, form) for e in whole.resolved_all() for index, form in extents_told(e) if form.terms]
-    alike = same_ranges(told)
-    asked = redimensioned(whole.resolved(line), alike)
-    assert isinstance(asked, Equation)
-    assert isinstance(asked.rhs, Apply)
-    found = {dim: whole.dims.find(dim) for dim in part.program.dims.members()}
-    dims = {dim: alike.get(root, root) for dim, root in found.items()}
-    sides = (one_name(part.with_derivatives(side, dims)) for side in asked.rhs.arguments)
-    left, right = (stated_forms(side, told) for side in sides)
-    definitions = {name: _moved(e, dims) for name, e in part.behind(left, right).items()}
-    read = tensors(left, right, *(e.rhs for e in definitions.values()))
-    sizes = stated_extents(whole.resolved(e) for e in whole if e.where)
-    names = tuple(index.name for index in indices)
-    written = tensors(claim.lhs, claim.rhs, *(part.program[name].rhs for name in definitions))
-    derived = any(map(part.is_derivative, written))
-    special = {**part.special, **compared_by_equality((claim.lhs, claim.rhs), part.extremes)}
-    rules = part.assumptions_on(whole, read)
-    definitions |= {
-        name: _moved(e, dims) for name, e in part.behind(*(s for r in rules for s in (r.lhs, r.rhs))).items()
-    }
-    ties = {name: _moved(e, dims) for name, e in _tying(whole, part, read).items() if name not in definitions}
-    gaps = any(map(is_partial, preorder(left, right)))
-    meant = {name: _moved(e, dims) for name, e in _differentiated(part, written).items() if gaps}
-    return _Question(left, right, definitions, rules, sizes, names, special, derived, asked.where, ties, meant)
-
-
-def _differentiated(part: Part, written: Iterable[Name]) -> dict[Name, Equation]:
-    """The definitions of what the derivatives are derivatives of."""
-    found: dict[Name, Equation] = {}
-    for name in filter(part.is_derivative, written):
-        of = name.of if isinstance(name, Partial) else part.loss(name[1:])
-        if of in part.program.defined:
-            found |= {**part.behind(part.definition(of).rhs), of: part.definition(of)}
-    return found
-
-
-def _tying(whole: Program, part: Part, read: Iterable[Name]) -> dict[Name, Equation]:
-    """The definitions that tie the lengths of axes that a claim reads, ``where |i| = |x.0|``, and what is behind them:
-    a point has such sizes too."""
-    axes = {whole.dims.find(axis(name, k)) for name in read for k in range(whole.ranks.get(name, 0))}
-    found: dict[Name, Equation] = {}
-    for name in (equation.name for equation in part.program.equations if equation.where or not only_plain(equation)):
-        definition = part.definition(name)
-        for index, form in dict.fromkeys((*definition.where, *extents_told(definition))):
-            own = whole.dims.find(index.dim)
-            told = {whole.dims.find(node.index.dim) for node in preorder(form) if isinstance(node, Extent)} - {own}
-            if axes & told and (own in axes or not is_axis(own)):
-                found |= {**part.behind(definition.rhs), name: definition}
-    return found
-
-
-def _moved(equation: Equation, dims: dict[str, str]) -> Equation:
-    moved = redimensioned(equation, dims)
-    assert isinstance(moved, Equation)
-    return Equation(moved.name, moved.indices, one_name(moved.rhs), moved.where)
-
-
 # ---- proof -----------------------------------------------------------------------------------------------------------
 
 
-def _proved(asked: _Question) -> tuple[str, tuple[Expr, ...]]:
+def _proved(asked: Question) -> tuple[str, tuple[Expr, ...]]:
     """How the claim is proved, or else nothing and the terms by which the sides differ."""
     quick: dict[str, dict[Name, Equation]] = {NAMES: {}, DEFINITIONS: asked.definitions}
     for how, definitions in quick.items():
@@ -285,7 +137,7 @@ def _proved(asked: _Question) -> tuple[str, tuple[Expr, ...]]:
     return "", min(open_terms, key=lambda terms: sum(map(size, terms)), default=())
 
 
-def _difference(asked: _Question) -> tuple[Expr, ...]:
+def _difference(asked: Question) -> tuple[Expr, ...]:
     """The terms by which the sides of a wrong claim differ, without what would take long to work out; none where the
     calculus finds no difference."""
     sides, rules = (asked.left, asked.right), asked.assumptions
@@ -304,7 +156,7 @@ def _difference(asked: _Question) -> tuple[Expr, ...]:
     return best
 
 
-def _attempts(asked: _Question) -> dict[str, Callable[[], Proof]]:
+def _attempts(asked: Question) -> dict[str, Callable[[], Proof]]:
     """The ways to a proof, in the order of what is cheap."""
     rules = asked.assumptions
     found: dict[str, Callable[[], Proof]] = {NAMES: lambda: prove(asked.left, asked.right, {}, rules)}
@@ -320,9 +172,9 @@ def _attempts(asked: _Question) -> dict[str, Callable[[], Proof]]:
 # ---- numbers ---------------------------------------------------------------------------------------------------------
 
 
-def _compared(asked: _Question, points: int, shrink: bool = True) -> Comparison:
-    program = _program(asked)
-    sides = _sides(asked)
+def _compared(asked: Question, points: int, shrink: bool = True) -> Comparison:
+    program = program_of(asked)
+    sides = sides_of(asked)
     rules, quick = asked.assumptions, points == WITNESSES
     special = {name: values for name, values in asked.special.items() if values}
     found = compare(*sides, program, points=points, assumptions=rules, shrink=shrink, quick=quick, special=special)
@@ -336,7 +188,7 @@ def _compared(asked: _Question, points: int, shrink: bool = True) -> Comparison:
     return found
 
 
-def _with_ratio(wrong: Judgement, asked: _Question, numbers: Comparison) -> Judgement:
+def _with_ratio(wrong: Judgement, asked: Question, numbers: Comparison) -> Judgement:
     """The judgement, with the number or the extent by which one side is a multiple of the other, where one is."""
     try:
         left, right = float(numbers.left), float(numbers.right)
@@ -354,26 +206,13 @@ def _with_ratio(wrong: Judgement, asked: _Question, numbers: Comparison) -> Judg
         factors: list[Expr] = [extent if whole > 0 else neg(extent) for extent in extents]
         factors += [Const(Fraction(whole))] if abs(whole) <= MOST else []
         for factor in factors:
-            sides_then, program = (mul((factor, few)), many), _program(asked)
+            sides_then, program = (mul((factor, few)), many), program_of(asked)
             if compare(*sides_then, program, points=RATIOS, assumptions=asked.assumptions, quick=True):
                 return replace(wrong, times=factor, larger=larger)
     return wrong
 
 
-def _program(asked: _Question, more: Mapping[Name, Equation] | None = None) -> Program:
-    return Program({**(more or {}), **asked.definitions, **asked.ties}.values(), asked.assumptions)
-
-
-def _sides(asked: _Question) -> tuple[Expr | Equation, Expr | Equation]:
-    """What is compared: expressions, or equations that state extents."""
-    if not asked.where:
-        return asked.left, asked.right
-    free = {index.name: index for side in (asked.left, asked.right) for index in side.free}
-    indices = tuple(free[name] for name in asked.indices if name in free)
-    return Equation(THE_CLAIM, indices, asked.left, asked.where), Equation(THE_CLAIM, indices, asked.right, asked.where)
-
-
-def _excuse(asked: _Question, part: Part, numbers: Comparison) -> Kink | None:
+def _excuse(asked: Question, part: Part, numbers: Comparison) -> Kink | None:
     """The kink at which alone the sides differ; None where they differ elsewhere too, or nobody knows, or nothing is
     derived: a value at a kink is no convention."""
     read = tensors(asked.left, asked.right, *(e.rhs for e in asked.definitions.values()))
@@ -385,58 +224,3 @@ def _excuse(asked: _Question, part: Part, numbers: Comparison) -> Kink | None:
     exprs = map(one_name, (*around, asked.left, asked.right))
     found = met(kinks_of(exprs, conventions), program, numbers.arrays)
     return None if found is None else replace(found, left=asked.names(found.left), right=asked.names(found.right))
-
-
-# ---- printing --------------------------------------------------------------------------------------------------------
-
-
-def worded(found: Judgement) -> Outcome:
-    """A judgement as text."""
-    more = (f"{found.more} more terms",) if found.more else ()
-    left, right = ("" if side is None else _shown(side) for side in (found.left, found.right))
-    difference = (*map(_shown, found.difference), *more)
-    outcome = Outcome(found.verdict, found.reason, left=left, right=right, difference=difference)
-    if found.times is not None:
-        outcome = replace(outcome, reason=_multiple(found.times, found.larger))
-    numbers = found.numbers
-    if found.verdict == "verified" and numbers is not None:
-        return replace(outcome, reason=str(numbers), points=numbers.points, arithmetic=numbers.arithmetic)
-    if found.kink is not None:
-        outcome = replace(outcome, reason=str(found.kink))
-    elif found.verdict == "kink" and numbers is not None:
-        side = "left" if numbers.left != numbers.left else "right"
-        outcome = replace(outcome, reason=f"equal but where the {side} side has no value: {numbers.reason}")
-    if found.verdict in ("refuted", "kink") and numbers is not None:
-        arrays = {name: pasted(value) for name, value in numbers.arrays.items()}
-        example = Counterexample(numbers.sizes, arrays, numbers.at, *told_apart(numbers.left, numbers.right))
-        return replace(outcome, counterexample=example)
-    return outcome
-
-
-def _multiple(times: Expr, larger: str) -> str:
-    """``right is |n| times left``"""
-    text = str(times)
-    for node in preorder(times):
-        if isinstance(node, Extent):
-            text = text.replace(f"|{node.index.name}|", f"|{lowered(node.index.name)}|")
-    other = "left" if larger == "right" else "right"
-    return f"{larger} is minus {other}" if times == Const(Fraction(-1)) else f"{larger} is {text} times {other}"
-
-
-def _shown(short_form: Expr) -> str:
-    """An expression in its shortest form, with letters to read."""
-    if (parts := size(short_form)) > UNREADABLE:  # a shared graph is far longer as a text
-        return f"an expression of {short_number(parts)} parts"
-    expr = readable(short_form)
-    if any(str(name).startswith("∂") or str(name).endswith("(0)") for name in tensors(expr)):
-        text = str(expr)  # the name of a part of a stand-in, which cannot be read again
-    else:
-        try:
-            text = str(derived_equation("side", tuple(expr.free), expr)).split(" = ", 1)[1]
-        except EinstanError:  # an extent that no axis of this side has
-            text = str(expr)
-    return text if len(text) <= LONGEST else text[:LONGEST] + " ..."
-
-
-def short_number(count: int) -> str:
-    return f"{count:,}" if count < 10**12 else "more than 10^12"

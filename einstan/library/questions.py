@@ -1,0 +1,131 @@
+"""The question that a claim asks: both sides with their derivatives worked out, and what is known of what they read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from einstan.calculus.indicators import one_name
+from einstan.calculus.naming import ForwardNames, Stated
+from einstan.calculus.program import Assumption, Program, extents_told
+from einstan.calculus.program import stated_extents as stated_forms
+from einstan.calculus.proof import same_ranges
+from einstan.calculus.windows import stated_extents
+from einstan.language.dims import axis, is_axis, only_plain, redimensioned
+from einstan.language.document import Claim
+from einstan.language.node import preorder
+from einstan.language.term import Apply, Equation, Expr, Extent, Name, Partial, tensors
+from einstan.library.kinks import compared_by_equality
+from einstan.library.part import Part
+from einstan.machine.gaps import is_partial
+
+THE_CLAIM = "the claim"  # no tensor of the language has a blank in its name
+
+
+@dataclass
+class Question:
+    """Both sides of a claim with its derivatives worked out, in the dimensions of one program."""
+
+    left: Expr
+    right: Expr
+    definitions: dict[Name, Equation]
+    assumptions: list[Assumption]
+    sizes: dict[str, int]
+    indices: tuple[str, ...]
+    special: dict[Name, tuple[Fraction, ...]]
+    derived: bool
+    where: tuple[Stated, ...]  # the extents that the claim states
+    ties: dict[Name, Equation]  # definitions that are not read, and say which axes are as long as which
+    meant: dict[Name, Equation]  # what is differentiated, of which a claim says nothing where it has no value
+    names: ForwardNames = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.names = ForwardNames(self.definitions.values())
+
+
+def names_read(asked: Question) -> set[str]:
+    """The names of all tensors that either side rests on."""
+    waiting, found = [*tensors(asked.left, asked.right)], set[Name]()
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += tensors(asked.definitions[name].rhs) if name in asked.definitions else ()
+    return set(map(str, found))
+
+
+def question(claim: Claim, part: Part) -> Question:
+    """What a claim about a part asks."""
+    # Both sides stand in one equation, so that a letter has one dimension.
+    indices = tuple({index.name: index for index in (*claim.lhs.free, *claim.rhs.free)}.values())
+    line = Equation(THE_CLAIM, indices, Apply("=", (claim.lhs, claim.rhs)), claim.where)
+    whole = Program((*part.program.equations, line), part.program.assumptions)
+    told = [(index, form) for e in whole.resolved_all() for index, form in extents_told(e) if form.terms]
+    alike = same_ranges(told)
+    asked = redimensioned(whole.resolved(line), alike)
+    assert isinstance(asked, Equation)
+    assert isinstance(asked.rhs, Apply)
+    found = {dim: whole.dims.find(dim) for dim in part.program.dims.members()}
+    dims = {dim: alike.get(root, root) for dim, root in found.items()}
+    sides = (one_name(part.with_derivatives(side, dims)) for side in asked.rhs.arguments)
+    left, right = (stated_forms(side, told) for side in sides)
+    definitions = {name: _moved(e, dims) for name, e in part.behind(left, right).items()}
+    read = tensors(left, right, *(e.rhs for e in definitions.values()))
+    sizes = stated_extents(whole.resolved(e) for e in whole if e.where)
+    names = tuple(index.name for index in indices)
+    written = tensors(claim.lhs, claim.rhs, *(part.program[name].rhs for name in definitions))
+    derived = any(map(part.is_derivative, written))
+    special = {**part.special, **compared_by_equality((claim.lhs, claim.rhs), part.extremes)}
+    rules = part.assumptions_on(whole, read)
+    definitions |= {
+        name: _moved(e, dims) for name, e in part.behind(*(s for r in rules for s in (r.lhs, r.rhs))).items()
+    }
+    ties = {name: _moved(e, dims) for name, e in _tying(whole, part, read).items() if name not in definitions}
+    gaps = any(map(is_partial, preorder(left, right)))
+    meant = {name: _moved(e, dims) for name, e in _differentiated(part, written).items() if gaps}
+    return Question(left, right, definitions, rules, sizes, names, special, derived, asked.where, ties, meant)
+
+
+def _differentiated(part: Part, written: Iterable[Name]) -> dict[Name, Equation]:
+    """The definitions of what the derivatives are derivatives of."""
+    found: dict[Name, Equation] = {}
+    for name in filter(part.is_derivative, written):
+        of = name.of if isinstance(name, Partial) else part.loss(name[1:])
+        if of in part.program.defined:
+            found |= {**part.behind(part.definition(of).rhs), of: part.definition(of)}
+    return found
+
+
+def _tying(whole: Program, part: Part, read: Iterable[Name]) -> dict[Name, Equation]:
+    """The definitions that tie the lengths of axes that a claim reads, ``where |i| = |x.0|``, and what is behind them:
+    a point has such sizes too."""
+    axes = {whole.dims.find(axis(name, k)) for name in read for k in range(whole.ranks.get(name, 0))}
+    found: dict[Name, Equation] = {}
+    for name in (equation.name for equation in part.program.equations if equation.where or not only_plain(equation)):
+        definition = part.definition(name)
+        for index, form in dict.fromkeys((*definition.where, *extents_told(definition))):
+            own = whole.dims.find(index.dim)
+            told = {whole.dims.find(node.index.dim) for node in preorder(form) if isinstance(node, Extent)} - {own}
+            if axes & told and (own in axes or not is_axis(own)):
+                found |= {**part.behind(definition.rhs), name: definition}
+    return found
+
+
+def _moved(equation: Equation, dims: dict[str, str]) -> Equation:
+    moved = redimensioned(equation, dims)
+    assert isinstance(moved, Equation)
+    return Equation(moved.name, moved.indices, one_name(moved.rhs), moved.where)
+
+
+def program_of(asked: Question, more: Mapping[Name, Equation] | None = None) -> Program:
+    return Program({**(more or {}), **asked.definitions, **asked.ties}.values(), asked.assumptions)
+
+
+def sides_of(asked: Question) -> tuple[Expr | Equation, Expr | Equation]:
+    """What is compared: expressions, or equations that state extents."""
+    if not asked.where:
+        return asked.left, asked.right
+    free = {index.name: index for side in (asked.left, asked.right) for index in side.free}
+    indices = tuple(free[name] for name in asked.indices if name in free)
+    return Equation(THE_CLAIM, indices, asked.left, asked.where), Equation(THE_CLAIM, indices, asked.right, asked.where)
