@@ -17,7 +17,8 @@ from einstan.language.document import Claim, Convention, Document, Given, Statem
 from einstan.language.index import Index, capitalised, is_capital, lowered
 from einstan.language.node import Node, fold, preorder
 from einstan.language.term import Equation, Expr, Extent, Indexed, Name, Partial, Reduce, Sum, rebound
-from einstan.library.claims import decided, judge
+from einstan.library.claims import decided, holds, judge
+from einstan.library.conditions import conditions
 from einstan.library.judgements import Judgement, Outcome, worded
 from einstan.library.part import Part
 
@@ -27,6 +28,7 @@ class Alike:
 
     def __init__(self) -> None:
         self._parts: dict[Document, tuple[Part, dict[tuple[Expr, Expr], Judgement]]] = {}
+        self._hopeless: set[tuple[Document, Expr, Expr]] = set()
 
     def judge(self, claim: Claim, part: Part, setting: Setting) -> Outcome:
         """Decide one claim of a part whose setting is given."""
@@ -47,6 +49,16 @@ class Alike:
             return worded(told(found, names.inverse()))
         except KeyError:  # a name that came up on the way
             return judge(claim, part)
+
+    def under(self, claim: Claim, part: Part, setting: Setting) -> tuple[str, ...]:
+        """The assumptions under which a refuted claim would hold; none where a claim like it has none."""
+        names = setting.names.copy()
+        names.seen(claim.lhs, claim.rhs)
+        key = setting.document, names.renamed(claim.lhs), names.renamed(claim.rhs)
+        found = () if key in self._hopeless else conditions(claim, part, holds)
+        if not found:
+            self._hopeless.add(key)
+        return found
 
 
 class Setting:

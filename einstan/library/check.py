@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from textwrap import dedent
 from typing import Any
 
@@ -104,6 +104,7 @@ class Line:
         difference = " + ".join(outcome.difference).replace(" + -", " - ")
         found += [f"left - right:  {difference}"] if difference else []
         found += [outcome.reason] if outcome.reason else []
+        found += [f"{'' if k else 'it holds if:':14} {line}" for k, line in enumerate(outcome.under)]
         return found + _example(outcome)
 
 
@@ -215,6 +216,8 @@ def _checked(document: Document, known: Alike) -> Iterable[Line]:
         elif isinstance(content, Claim) and statement.kind in ("claim", "refute"):
             asked = unread.of(statement) or slips.of(statement)
             outcome = Outcome("undecided", asked) if asked else known.judge(content, part, setting)
+            if outcome.verdict == "refuted" and statement.kind == "claim" and not outcome.reason:
+                outcome = replace(outcome, under=known.under(content, part, setting))
         yield Line(statement, outcome)
 
 
@@ -276,6 +279,8 @@ def _json(line: Line) -> dict[str, Any]:
             found["how" if outcome.verdict == "proved" else "reason"] = outcome.reason
         if outcome.verdict == "verified":
             found |= {"points": outcome.points, "arithmetic": outcome.arithmetic}
+        if outcome.under:
+            found["holds_if"] = list(outcome.under)
         if outcome.difference:
             found["difference"] = list(outcome.difference)
         if outcome.counterexample is not None:

@@ -79,7 +79,7 @@ def _decided(claim: Claim, part: Part, explain: bool) -> Judgement:
             if explain and not terms:
                 return _judged(asked, "undecided", "the proof and the numbers disagree")
             wrong = _judged(asked, "refuted", numbers=numbers, terms=terms)
-            return wrong if not explain else _with_ratio(wrong, asked, numbers)
+            return _with_ratio(wrong, asked, numbers) if explain else wrong
         found, terms = _proved(asked)
         if not found:
             numbers = _compared(asked, POINTS)
@@ -100,6 +100,11 @@ def _decided(claim: Claim, part: Part, explain: bool) -> Judgement:
     if numbers.verdict == "agree":
         return _judged(asked, "verified", "", numbers, terms)
     return _judged(asked, "undecided", numbers.reason, terms=terms)
+
+
+def holds(claim: Claim, part: Part) -> bool:
+    """Whether a claim is proved or verified."""
+    return decided(claim, part, explain=False).verdict in ("proved", "verified")
 
 
 def _judged(

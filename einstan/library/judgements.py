@@ -50,6 +50,7 @@ class Outcome:
     right: str = ""
     difference: tuple[str, ...] = ()
     counterexample: Counterexample | None = None
+    under: tuple[str, ...] = ()  # the lines of assumptions under which a wrong claim would hold
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ class Part:
         self.kinks = {c.function: [chosen_partial(c)] for c in self.conventions}
         self.extremes = extremes(document.equations)
         self.special = compared_by_equality((e.rhs for e in document.equations), self.extremes)
-        self._document = document
+        self.document = document
         self._order = {equation.name: k for k, equation in enumerate(self.program)}
         self._definitions: dict[Name, Equation] = {}
         self._derivatives: dict[Name, Equation] = {}
@@ -235,7 +235,7 @@ class Part:
             kept |= self._between(name) if isinstance(name, Partial) else {name}
         if 2 * len(kept & set(self._order)) > len(self._order):
             return None
-        chosen = (s for s in self._document.statements if isinstance(s.content, Equation) and s.content.name in kept)
+        chosen = (s for s in self.document.statements if isinstance(s.content, Equation) and s.content.name in kept)
         found = Part(Document(tuple(chosen)))
         ranks = self.program.ranks
         return found if all(ranks.get(name) == rank for name, rank in found.program.ranks.items()) else None

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import localcontext
 from fractions import Fraction
+from itertools import islice
 from typing import Any
 
 from einstan.calculus.program import Assumption, Program
@@ -190,6 +191,42 @@ def compare(
     return Comparison(
         "agree", agreed, arithmetic, extents={letters[dim]: pair for dim, pair in seen.items() if letters}
     )
+
+
+def plausible(
+    lhs: Expr | Equation,
+    rhs: Expr | Equation,
+    definitions: Program,
+    assumptions: Iterable[Assumption],
+    zero: bool = False,
+    points: int = 6,
+    seed: int = 0,
+) -> bool:
+    """Whether it is worth to ask more: two sides are nearly equal at a few points, in floats, at which the assumptions
+    hold, and these leave no tensor nothing but zeros, nor the sides unless one of them is ``zero``."""
+    rules = tuple(assumptions)
+    program, _, checks = question(lhs, rhs, definitions, rules)
+    generator = random.Random(seed)
+    sampler, agreed = Sampler(program, checks, rules, generator), 0
+    dead = {*program.inputs, *(() if zero else (LEFT,))} - sampler.index_axes.keys()
+    for drawn_sizes in islice(small_sizes(program, 3, points, generator), points + 2):
+        try:
+            _, extents = _sized(program, drawn_sizes)
+        except EinstanError:
+            continue
+        drawn = sampler.point(extents, FLOATS) if largest_loop(extents) <= LONG_LOOP else None
+        if drawn is None:
+            if sampler.effort < 0:
+                return False
+            continue
+        point, values = drawn
+        if not nearly_equal(values):
+            return False
+        agreed += bool(values[LEFT].flat)
+        dead -= {name for name, tensor in (*point.items(), (LEFT, values[LEFT])) if any(tensor.flat)}
+        if agreed == points:
+            break
+    return agreed > 1 and not dead
 
 
 def _at_edges(program: Program, sampler: Sampler, largest: int) -> Found | None:

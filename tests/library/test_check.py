@@ -459,6 +459,42 @@ def test_of_how_many_times_too_large_a_side_is_told(document: str, claim: str, s
     assert not said or said in line.details()
 
 
+SOFTMAX_ONLY = "S[n,c] = exp(Z[n,c]) / sum[K](exp(Z[n,K]))\n"
+HOLDS_IF = [
+    (SOFTMAX_ONLY + "L = -Y[N,C] log(S[N,C])", "dZ[n,c] = S[n,c] - Y[n,c]", "sum[C](Y[n,C]) = 1"),
+    ("f = x[I] A[I,J] x[J]", "dx[i] = 2 A[i,J] x[J]", "A[i,j] = A[j,i]"),
+    ("", "x[I] A[I,J] x[J] = 0", "A[i,j] = -A[j,i]"),
+    ("C[i,j,k] = a[i] T[i,j,k]", "C[i,j,k] = a[i] T[i,k,j]", "T[i,k,j] = T[i,j,k]"),
+    ("", "A[i,J] B[J,k] = A[J,i] B[k,J]", "A[i,j] = A[j,i] ; B[j,k] = B[k,j]"),
+    ("", "relu(x[i]) y[i] = x[i] y[i]", "1[x[i] > 0] = 1"),
+    ("", "abs(a b) = a b", "1[a > 0] = 1 ; 1[b > 0] = 1"),
+    ("", "Y[n,C]^2 = 1 1[n]", "Y[n,c]^2 = Y[n,c] ; sum[C](Y[n,C]) = 1"),
+    ("y[i] = Q[i,J] x[J]", "y[I]^2 = x[I]^2", "Q[K,i] Q[K,j] = δ[i,j]"),
+    ("", "P[i,K] P[K,j] x[j] = P[i,j] x[j]", "P[i,L] P[L,k] = P[i,k]"),
+    ("", "sqrt((x[I] A[I,J] x[J])^2) = x[I] A[I,J] x[J]", "A[i,j] = R[K,i] R[K,j]"),
+    ("", "A[i,K] B[K,J] x[J] = x[i]", "A[i,L] B[L,k] = δ[i,k]"),
+    ("", "sum[I](1[I] a) = sum[J](1[J] a)", "|i| = |j|"),
+    ("assume A[i,j] = A[j,i]", "x[I] A[I,J] y[J] = 0", ""),  # not where it is antisymmetric too, and so zero
+    ("", "x[I] A[I,J] x[J] = 2 x[I] A[I,J] x[J]", ""),  # nor where both sides are zero
+    ("", "Y[n,c]^2 = Y[n,c]", ""),  # nor what the claim says
+    ("f = x[I] A[I,J] x[J]", "df/dA[i,j] = x[i] x[j] + A[i,j] - A[j,i]", ""),  # nor what ties the variable
+    ("y[i] = exp(x[i])", "dy[i]/dx[j] = y[i]", ""),
+]
+
+
+@pytest.mark.parametrize(("document", "claim", "lines"), HOLDS_IF)
+def test_under_what_a_wrong_claim_would_hold(document: str, claim: str, lines: str) -> None:
+    report = es.check(f"{document}\nclaim {claim}")
+    (line,) = report.claims
+    assert line.outcome is not None
+    assert line.outcome.verdict == "refuted"
+    wanted = tuple(f"assume {rule}" for rule in lines.split(" ; ") if rule)
+    assert line.outcome.under == wanted
+    assert ("it holds if:" in str(report)) is bool(wanted)
+    if wanted:
+        assert es.check("\n".join((document, *wanted, f"claim {claim}"))).ok
+
+
 READ_ALONE = [
     ("assume A[i,j] = B[j,i]", "A[i,J] x[J] = A[i,J] y[J]", {"A", "x", "y"}),
     ("z[i] = q[i]^2\ny[i] = w[i]^2", "y[i] = w[i]", {"w"}),
