@@ -14,13 +14,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
+from math import prod
 from typing import TypeVar
 
+from einstan.calculus.coefficients import neg_simplified
 from einstan.language.index import Affine, Index
 from einstan.language.node import Node, fold, note
 from einstan.language.term import (
+    MINUS_ONE,
     Add,
     Apply,
+    Const,
     Delta,
     Expr,
     Extent,
@@ -39,6 +43,7 @@ from einstan.language.term import (
 
 Item = TypeVar("Item")
 TRIES = 120
+EVEN = ("abs", "cos", "cosh")
 
 
 def alpha(expr: Expr) -> Expr:
@@ -61,7 +66,7 @@ def signature(expr: Expr) -> bytes:
 def _signature(node: Node, below: tuple[bytes, ...]) -> bytes:
     if isinstance(node, Index | Extent):
         return type(node).__name__.encode()
-    found = _mixed(node, below)
+    found = _mixed(node, below, signature)
     note(node, signature, found)
     return found
 
@@ -114,6 +119,10 @@ def _sorted(node: Node, children: tuple[Node, ...]) -> Node:
         return add(sorted(children, key=_by_digest))  # type: ignore[arg-type]
     if isinstance(node, Mul):
         return mul(sorted(children, key=_by_digest))  # type: ignore[arg-type]
+    if isinstance(node, Apply) and _is_even(node) and isinstance(children[0], Add):
+        base, *others = children
+        turned = add(sorted(map(_negative, base.terms), key=_by_digest))
+        return node.rebuilt((min(base, turned, key=_from_positive), *others))
     if isinstance(node, Affine):
         parts = sorted(zip(children, (k for _, k in node.terms), strict=True), key=lambda part: part[0].digest)
         return Affine(tuple(parts), node.constant)
@@ -130,8 +139,41 @@ def _is_symmetric(node: Node) -> bool:
     return isinstance(node, Apply) and node.function in ("maximum", "minimum")
 
 
+def _is_even(node: Apply) -> bool:
+    """Whether the sign of the first argument means nothing, so that ``(a - b)^2`` is ``(b - a)^2``."""
+    if node.function == "pow":
+        exponent = node.arguments[1]
+        return isinstance(exponent, Const) and exponent.value.denominator == 1 and exponent.value % 2 == 0
+    return node.function in EVEN
+
+
 def _by_digest(node: Node) -> bytes:
     return node.digest
+
+
+def _negative(term: Expr) -> Expr:
+    """The negative of an arranged term, arranged: its number stands anywhere."""
+    if isinstance(term, Sum):
+        return rebound(term, term.indices, _negative(term.body))
+    if isinstance(term, Const):
+        return Const(-term.value)
+    factors = term.factors if isinstance(term, Mul) else (term,)
+    number = prod((factor.value for factor in factors if isinstance(factor, Const)), start=MINUS_ONE.value)
+    rest = [factor for factor in factors if not isinstance(factor, Const)]
+    return mul(sorted(rest if number == 1 else (Const(number), *rest), key=_by_digest))
+
+
+def _from_positive(base: Node) -> tuple[int, bytes]:
+    """Of a sum and its negative the one with fewer minus signs comes first."""
+    return sum(map(_is_negative, base.terms if isinstance(base, Add) else (base,))), base.digest
+
+
+def _is_negative(term: Node) -> bool:
+    if isinstance(term, Sum):
+        return _is_negative(term.body)
+    return any(
+        isinstance(part, Const) and part.value < 0 for part in (term, *(term.factors if isinstance(term, Mul) else ()))
+    )
 
 
 # ---- labelling -------------------------------------------------------------------------------------------------------
@@ -211,6 +253,9 @@ def _colour(root: Node, colours: Mapping[Index, bytes]) -> bytes:
     marked = {index: b"inner" + index.dim.encode() for index in bound} | dict(colours)
     scoped = marked.keys() if colours.keys().isdisjoint(bound) else None
 
+    def turned(base: Node) -> bytes:
+        return _colour(base, colours)
+
     # What holds no marked index looks the same under all colours, and is remembered.
     def known(node: Node) -> bytes | None:
         return node.notes.get(_colour) if scoped is not None and scoped.isdisjoint(node.free) else None
@@ -220,7 +265,7 @@ def _colour(root: Node, colours: Mapping[Index, bytes]) -> bytes:
             return marked.get(node) or node.digest
         if isinstance(node, Extent):
             return b"Extent " + node.index.dim.encode()
-        found = _mixed(node, below)
+        found = _mixed(node, below, turned)
         if scoped is not None and scoped.isdisjoint(node.free):
             note(node, _colour, found)
         return found
@@ -228,9 +273,13 @@ def _colour(root: Node, colours: Mapping[Index, bytes]) -> bytes:
     return fold(root, rule, known=known)
 
 
-def _mixed(node: Node, below: Sequence[bytes]) -> bytes:
-    """The digest of a node from those of its children, which are sorted where their order means nothing."""
+def _mixed(node: Node, below: Sequence[bytes], digest: Callable[[Expr], bytes]) -> bytes:
+    """The digest of a node from those of its children, which are sorted where their order means nothing; where a sign
+    means nothing, the smaller one, by the ``digest`` of the negative."""
     label = ""
+    if isinstance(node, Apply) and _is_even(node) and isinstance(node.arguments[0], Add):
+        negative = Add(tuple(map(neg_simplified, node.arguments[0].terms)))
+        below = (min(below[0], digest(negative)), *below[1:])
     if isinstance(node, Affine):
         below = sorted(c + str(k).encode() for c, (_, k) in zip(below, node.terms, strict=True))
         label = str(node.constant)

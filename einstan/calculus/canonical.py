@@ -73,8 +73,9 @@ def canonical(expr: Expr) -> Expr:
 def expanded(expr: Expr, merge: bool = True) -> Expr:
     """Products of sums multiplied out, everywhere; the order of terms is kept.
 
-    With ``merge`` (the canonical form) all exponentials of a product become one; without it (for people) they stay
-    apart where they are worth keeping, as S[n,c] S[n,k] is.
+    With ``merge`` (the canonical form) powers of sums are opened too, and all exponentials of a product become one;
+    without it (for people, and for floats) the square of a difference keeps its digits, and exponentials stay apart
+    where they are worth keeping, as S[n,c] S[n,k] is.
     """
 
     key = expanded, merge
@@ -267,7 +268,7 @@ def _distributed(indices: tuple[Index, ...], body: Expr, merge: bool) -> Expr:
 def _power_multiplied_out(base: Expr, exponent: Expr, merge: bool) -> Expr:
     if isinstance(exponent, Const) and isinstance(base, Add):
         k = exponent.value
-        if k.denominator == 1 and 2 <= k <= POWER and len(base.terms) ** int(k) <= (TERMS if merge else READABLE):
+        if merge and k.denominator == 1 and 2 <= k <= POWER and len(base.terms) ** int(k) <= TERMS:
             return _multiplied_out((base,) * int(k), merge)
         number = coefficient_of(base.terms[0])[0]
         if number not in (0, 1) and number > 0 and k.denominator != 1 and merge:
@@ -282,7 +283,7 @@ def _power_multiplied_out(base: Expr, exponent: Expr, merge: bool) -> Expr:
             return simplify_product((Const(outside), simplify_apply("pow", (monic, exponent))))
     if isinstance(base, Sum) and isinstance(exponent, Const):
         k = exponent.value
-        if k.denominator == 1 and 2 <= k <= POWER:
+        if merge and k.denominator == 1 and 2 <= k <= POWER:
             return _multiplied_out((base,) * int(k), merge)
     if isinstance(base, Sum | Mul) and isinstance(exponent, Const) and exponent.value.denominator == 1:
         number, rest = coefficient_of(base)

@@ -77,6 +77,10 @@ FUNCTIONS = {
         "L = sum[I,J]((x[I] - x[J])^2) (x[0] - x[1])",
         lambda x: sum((v - w) ** 2 for v in x for w in x) * (x[0] - x[1]),
     ),
+    "charges": (
+        "L = sum[I,J](1[I != J] / sqrt((x[I] - x[J])^2 + 1[I == J]))",
+        lambda x: sum(1 / abs(v - w) for i, v in enumerate(x) for j, w in enumerate(x) if i != j),
+    ),
     "a temperature": (
         "L = -log(sum[I](exp(-(x[I] - mean[J](x[J]))^2 / 2)))",
         lambda x: -mp.log(sum(mp.exp(-((v - sum(x) / len(x)) ** 2) / 2) for v in x)),

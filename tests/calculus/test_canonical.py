@@ -84,6 +84,11 @@ SHORT = [
     ("y = x[K] a[K] + x[K] b[K]", "y = x[K] (a[K] + b[K])"),
     ("y = (a + b) c - a c", "y = c b"),
     ("y = 2 a + 2 b", "y = 2 (a + b)"),
+    # the sign of what an even function or power is taken of; a square of a difference is not opened
+    ("y[i] = 1 / ((x[i] - z[i])^2 + c) + 1 / ((z[i] - x[i])^2 + c)", "y[i] = 2 / ((x[i] - z[i])^2 + c)"),
+    ("y[i] = cos(x[i] - z[i]) - cos(z[i] - x[i]) + c", "y[i] = c"),
+    ("y[i] = sum[J](abs(x[J] - x[i])) + sum[J](abs(x[i] - x[J]))", "y[i] = sum[J](2 abs(x[J] - x[i]))"),
+    ("y = (a - b)^2 + 2 a b", "y = (a - b)^2 + 2 a b"),
 ]
 
 
