@@ -5,13 +5,15 @@ gives another, or that of another day.
 
 Memory that compiled code lays out beforehand is full of NaN, so that what is read before it is written is seen.
 
-What is not installed is skipped; with EINSTAN_NO_SKIP set, a skip is a failure.
+What is not installed is skipped; with EINSTAN_NO_SKIP set, a skip is a failure.  Of tests that are marked ``numba`` the
+README's environment runs none, and the one with numba nothing else but those and the oracles.
 """
 
 import builtins
 import os
 import re
 from datetime import date
+from importlib.util import find_spec
 from types import SimpleNamespace
 
 import pytest
@@ -40,6 +42,13 @@ def memory_is_nan(monkeypatch: pytest.MonkeyPatch) -> None:
     from einstan.machine import specialisation
 
     monkeypatch.setattr(specialisation, "builtins", SimpleNamespace(compile=compiled_with_nan))
+
+
+def pytest_collection_modifyitems(items):
+    if find_spec("numba") is None:
+        for item in items:
+            if item.get_closest_marker("numba"):
+                item.add_marker(pytest.mark.skip(reason="numba is not installed"))
 
 
 STRICT = bool(os.environ.get("EINSTAN_NO_SKIP"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import threading
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -187,7 +186,7 @@ def cubed(x: float) -> float:
     return x * x * x
 
 
-@pytest.mark.parametrize(
+DECLARED = pytest.mark.parametrize(
     ("text", "partials", "numpy", "oracle", "slope"),
     [
         ("ash(x)", "1 / sqrt(x^2 + 1)", "np.arcsinh(x)", np.arcsinh, lambda x: 1 / np.sqrt(x * x + 1)),
@@ -196,13 +195,25 @@ def cubed(x: float) -> float:
         ("window(x)", "1[x > 0]", "np.maximum(x, 0)", lambda x: np.maximum(x, 0), lambda x: 1.0 * (x > 0)),
     ],
 )
+
+
+@pytest.mark.numba
+@DECLARED
+def test_a_declared_function_in_compiled_loops(text, partials, numpy, oracle, slope):
+    es.function(text, partials=partials, numpy=numpy)
+    x = np.array([-1.2, 0.4, 0.9])
+    found = es.parse(f"y[i] = {text.split('(')[0]}(2 x[i])").compile(fast=True)(x=x)["y"]
+    np.testing.assert_allclose(found, oracle(2 * x), rtol=1e-14)
+
+
+@DECLARED
 def test_a_declared_function(text, partials, numpy, oracle, slope):
     name = text.split("(")[0]
     es.function(text, partials=partials, numpy=numpy)
     es.function(text, partials=partials, numpy=numpy)  # the same again
     program = es.Program(f"y[i] = {name}(2 x[i])\nL = sum[I](y[I])")
     x = np.array([-1.2, 0.4, 0.9])
-    ways = [{"fast": False}, {"reuse_buffers": True}, *([{"fast": True}] if find_spec("numba") else [])]
+    ways = [{"fast": False}, {"reuse_buffers": True}]
     for made in (program.compile(**way)(x=x)["y"] for way in ways):
         np.testing.assert_allclose(made, oracle(2 * x), rtol=1e-14)
     both = es.Program([*program, *program.backward("L", ["x"])])

@@ -1,6 +1,5 @@
 """A step that ends with the update of its parameters, against the gradients and `Optimiser.update`."""
 
-import importlib.util
 import re
 
 import numpy as np
@@ -11,7 +10,6 @@ from einstan.layers import cross_entropy, dense, relu, softmax
 from einstan.library.network import Network
 from einstan.library.optimisers import SGD, Adam, Momentum
 
-needs_numba = pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="numba is not installed")
 OPTIMISERS = [SGD(0.1), Momentum(0.1), Momentum(0.1, nesterov=True), Adam(0.1)]
 
 
@@ -36,7 +34,7 @@ def data(dtype=float, rows=8):
         {"fast": False},
         {"fast": False, "reuse_buffers": True},
         {"any_size": True},
-        pytest.param({"fast": True, "reuse_buffers": True}, marks=[needs_numba, pytest.mark.slow]),
+        pytest.param({"fast": True, "reuse_buffers": True}, marks=[pytest.mark.numba, pytest.mark.slow]),
     ],
     ids=str,
 )

@@ -17,10 +17,8 @@ def test_it_is_printed_and_listed() -> None:
     assert set(es.Program(TEXT).inputs) == {"X", "q"}
 
 
-@pytest.mark.parametrize("fast", [False, True])
+@pytest.mark.parametrize("fast", [False, pytest.param(True, marks=pytest.mark.numba)])
 def test_it_may_be_given_and_has_a_shape(fast: bool) -> None:
-    if fast:
-        pytest.importorskip("numba")
     step = es.Program(TEXT).compile(fast=fast)
     for more in ({}, {"q": 3.0}):
         np.testing.assert_array_equal(step(X=np.ones(2), **more)["y"], [1, 1])

@@ -285,7 +285,7 @@ def test_a_dtype_that_is_not_a_float():
     assert str(found.value) == "dtype int64 is not a floating-point type\n  repair:   use float32 or float64"
 
 
-@pytest.mark.parametrize("fast", [False, True])
+@pytest.mark.parametrize("fast", [False, pytest.param(True, marks=pytest.mark.numba)])
 @pytest.mark.parametrize(
     "text",
     [
@@ -300,8 +300,6 @@ def test_a_dtype_that_is_not_a_float():
 )
 def test_a_number_beyond_the_floats_of_the_arrays(text, fast):
     """It would be infinite, with a warning of NumPy's or without one; float64 holds it."""
-    if fast:
-        pytest.importorskip("numba")
     step = compile(parse(text), fast=fast)
     with pytest.raises(DataError, match="is beyond float32"):
         step(x=np.ones(3, np.float32))

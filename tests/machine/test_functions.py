@@ -10,7 +10,6 @@ import math
 import warnings
 from decimal import Decimal
 from fractions import Fraction
-from importlib.util import find_spec
 
 import mpmath
 import numpy as np
@@ -22,8 +21,6 @@ from einstan.language.errors import DifferentiationError
 from einstan.language.functions import FUNCTIONS
 from einstan.machine.loops import evaluate
 from einstan.machine.numbers import EXACT, FLOATS, DomainError
-
-NUMBA = find_spec("numba") is not None
 
 mp = mpmath.mp.clone()
 mp.dps = 120
@@ -139,27 +136,27 @@ def _slope(function, numbers, places):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "point"), CASES)
+@pytest.mark.parametrize("name", [name for name in ROWS if name != "pi"])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_floats_agree_on_every_way(name, point, dtype):
-    """The loops in floats, compiled code of both kinds, and its source by itself, of an array and of a number."""
-    given = {k: np.full(3, float(v), dtype) for k, v in zip(FUNCTIONS[name].parameters, point, strict=True)}
-    letters = ", ".join(f"{k}[i]" for k in given)
-    program = es.Program([parse(f"f[i] = {name}({letters})" if given else "f[i] = 1[i] π")])
-    if not given:
-        return
-    exact = [Fraction(float(v[0])) for v in given.values()]
-    wanted = float(ROWS[name][0](*map(real, exact)))
+@pytest.mark.parametrize("fast", [False, pytest.param(True, marks=pytest.mark.numba)])
+def test_floats_agree_on_every_way(name, dtype, fast):
+    """The loops in floats, compiled code of both kinds, and its source by itself, at all points of a row."""
+    points = np.array([[*map(float, np.ravel(point))] for point in ROWS[name][1]], dtype)
+    given = dict(zip(FUNCTIONS[name].parameters, points.T, strict=True))
+    program = es.Program([parse(f"f[i] = {name}({', '.join(f'{k}[i]' for k in given)})")])
+    wanted = [float(ROWS[name][0](*(real(Fraction(float(v))) for v in point))) for point in points]
     tolerance = 2e-14 if dtype is np.float64 else 2e-6
-    made = {
-        "loops": np.array(evaluate(program, given, numbers=FLOATS)["f"].tolist()),
-        "plain": program.compile(fast=False)(given)["f"],
-        **({"fast": program.compile(fast=True)(given)["f"]} if NUMBA else {}),
-        "in place": program.compile(reuse_buffers=True)(given)["f"],
-    }
-    space: dict = {}
-    exec(program.source(), space)
-    made["source"] = space["step"](**given)[0]
+    if fast:
+        made = {"fast": program.compile(fast=True)(given)["f"]}
+    else:
+        space: dict = {}
+        exec(program.source(), space)
+        made = {
+            "loops": np.array(evaluate(program, given, numbers=FLOATS)["f"].tolist()),
+            "plain": program.compile(fast=False)(given)["f"],
+            "in place": program.compile(reuse_buffers=True)(given)["f"],
+            "source": space["step"](**given)[0],
+        }
     for way, found in made.items():
         np.testing.assert_allclose(found, wanted, rtol=tolerance, atol=tolerance, err_msg=way)
         assert way == "loops" or found.dtype == dtype
@@ -207,9 +204,17 @@ def test_edges(name, x, value):
     for found in (
         np.array(evaluate(program, {"x": given}, numbers=FLOATS)["f"].tolist()),
         _quietly(program.compile(fast=False), given, warn=math.isnan(value) or math.isinf(value)),
-        *([_quietly(program.compile(fast=True), given, warn=True)] if NUMBA else []),
     ):
         np.testing.assert_allclose(found, [value, inside, value], rtol=4e-15, equal_nan=True)
+
+
+@pytest.mark.numba
+@pytest.mark.parametrize("name", sorted({name for name, *_ in EDGES}))
+def test_edges_in_compiled_loops(name):
+    points = [(x, value) for edge, x, value in EDGES if edge == name]
+    given, wanted = map(np.array, zip(*points, strict=True))
+    found = _quietly(es.parse(f"f[i] = {name}(x[i])").compile(fast=True), given, warn=True)
+    np.testing.assert_allclose(found, wanted, rtol=4e-15)
 
 
 def _quietly(step, given, warn):
@@ -220,6 +225,7 @@ def _quietly(step, given, warn):
         return step(x=given)["f"]
 
 
+@pytest.mark.parametrize("fast", [False, pytest.param(True, marks=pytest.mark.numba)])
 @pytest.mark.parametrize(
     ("name", "arguments", "value"),
     [
@@ -229,14 +235,14 @@ def _quietly(step, given, warn):
         ("clip", (inf, -1.0, 1.0), 1.0), ("clip", (0.0, 2.0, 1.0), 1.0),
     ],
 )  # fmt: skip
-def test_edges_of_several_arguments(name, arguments, value):
+def test_edges_of_several_arguments(name, arguments, value, fast):
     letters = FUNCTIONS[name].parameters
     program = es.Program([parse(f"f[i] = {name}({', '.join(f'{k}[i]' for k in letters)})")])
     given = {k: np.array([v, v]) for k, v in zip(letters, arguments, strict=True)}
     made = [FLOATS.apply(name, *arguments)]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", WARNED[1])
-        made += [program.compile(fast=fast)(given)["f"][1] for fast in ((False, True) if NUMBA else (False,))]
+        made += [program.compile(fast=fast)(given)["f"][1]]
     np.testing.assert_allclose(made, value, rtol=1e-15, equal_nan=True)
 
 

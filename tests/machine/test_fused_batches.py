@@ -8,7 +8,7 @@ from einstan.calculus.program import Program
 from einstan.language import parse
 from einstan.machine.compile import compile
 
-pytest.importorskip("numba")
+pytestmark = pytest.mark.numba
 
 CORRELATION = Program(
     (parse("Y[n,c,i,j] = X[n,B,i+P,j+Q] W[c,B,P,Q]"), parse("total = C[N,D,I,J] Y[N,D,I,J]")),

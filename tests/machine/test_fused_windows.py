@@ -10,7 +10,7 @@ from einstan.machine.compile import compile
 from einstan.machine.loops import evaluate
 from einstan.machine.numbers import FLOATS
 
-pytest.importorskip("numba")
+pytestmark = pytest.mark.numba
 
 # An equation and the shapes of its tensors: overlaps with steps both ways, clipped at both ends, with many shifts,
 # along two axes, beside axes that stay; poolings whose windows touch, overlap, and leave entries out.

@@ -1,7 +1,6 @@
 """Memory that is predicted, against what Python's accounting of NumPy's memory measures; and limits that are kept."""
 
 import tracemalloc
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -53,7 +52,7 @@ def test_a_prediction_is_what_the_compiled_code_takes(options, dtype):
     assert made.precision == dtype
 
 
-@pytest.mark.skipif(find_spec("numba") is None, reason="needs numba")
+@pytest.mark.numba
 def test_a_prediction_for_compiled_loops():
     program, outputs, data = tanh_layers(1)
     compiled = compile(program, outputs, fast=True)

@@ -1,6 +1,5 @@
 """Code for one set of sizes: memory that is laid out beforehand, threads, results, factors, and code for any size."""
 
-import importlib.util
 import re
 import subprocess
 import sys
@@ -18,8 +17,6 @@ from einstan.machine.arena import Arena
 from einstan.machine.backends.numpy import blas_gemm, scatter_add
 from einstan.machine.compile import compile
 from tests.machine.rows import ROWS, arrays
-
-needs_numba = pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="numba is not installed")
 
 STEP = [
     "H[n,j] = relu(X[n,K] W[K,j] + b[j])",
@@ -55,8 +52,10 @@ OPTIONS = [
     pytest.param({"any_size": True}, id="any size"),
     pytest.param({}, id="specialised"),
     pytest.param({"reuse_buffers": True}, id="buffers used again"),
-    pytest.param({"fast": True}, id="fast", marks=[needs_numba, pytest.mark.slow]),
-    pytest.param({"fast": True, "reuse_buffers": True}, id="fast, used again", marks=[needs_numba, pytest.mark.slow]),
+    pytest.param({"fast": True}, id="fast", marks=[pytest.mark.numba, pytest.mark.slow]),
+    pytest.param(
+        {"fast": True, "reuse_buffers": True}, id="fast, used again", marks=[pytest.mark.numba, pytest.mark.slow]
+    ),
 ]
 
 
@@ -75,7 +74,7 @@ def test_every_kind_of_code_gives_what_is_written_by_hand(options, dtype):
         assert all((given[name] == before[name]).all() for name in given), "an input was written to"
 
 
-@needs_numba
+@pytest.mark.numba
 @pytest.mark.slow
 @pytest.mark.parametrize("row", [row for k, row in enumerate(ROWS) if k % 9 == 0], ids=lambda row: row.name)
 def test_rows_with_compiled_loops(row):
@@ -84,7 +83,7 @@ def test_rows_with_compiled_loops(row):
     np.testing.assert_allclose(found, np.asarray(row.oracle(*given.values())), rtol=1e-11, atol=1e-12)
 
 
-@needs_numba
+@pytest.mark.numba
 @pytest.mark.slow
 def test_what_lives_in_variables_of_a_loop_takes_no_memory():
     chain = compile(Program([parse("H[n,j] = 2 X[n,j] + 1"), parse("A[n,j] = H[n,j]^2 + X[n,j]"),
@@ -96,7 +95,7 @@ def test_what_lives_in_variables_of_a_loop_takes_no_memory():
     assert "with 0 bytes of memory" in chain.source()
 
 
-@needs_numba
+@pytest.mark.numba
 @pytest.mark.slow
 def test_compiled_loops_take_every_layout():
     step = compile(Program([parse("H[n,j] = relu(X[n,K] W[K,j])")]), fast=True)
@@ -106,7 +105,7 @@ def test_compiled_loops_take_every_layout():
         np.testing.assert_allclose(step(X=given[0], W=given[1])["H"], wanted, rtol=1e-13)
 
 
-@needs_numba
+@pytest.mark.numba
 def test_loops_are_compiled_once_the_code_has_run_for_long(monkeypatch):
     monkeypatch.setattr("einstan.machine.specialisation.PATIENCE", 1e-9)
     monkeypatch.setattr("einstan.machine.specialisation.SAMPLED", 1)
@@ -205,7 +204,7 @@ def test_no_einsum_and_no_copy_in_the_hot_path():
     assert re.search(r"np\.(dot|matmul|exp)\([^)]*out=", body)
 
 
-@pytest.mark.parametrize("fast", [False, pytest.param(True, marks=[needs_numba, pytest.mark.slow])])
+@pytest.mark.parametrize("fast", [False, pytest.param(True, marks=[pytest.mark.numba, pytest.mark.slow])])
 def test_the_source_of_a_specialisation_runs_on_its_own(tmp_path, fast):
     step = compile(program(), ["L", "M"], fast=fast)
     wanted = step(data())
@@ -283,7 +282,7 @@ def test_sums_at_positions(rest):
     np.testing.assert_allclose(found, out, rtol=1e-6)
 
 
-@needs_numba
+@pytest.mark.numba
 def test_a_program_that_numba_refuses_goes_on_with_numpy(monkeypatch):
     def refuse(*arguments):
         raise TypeError("no such loop")

@@ -42,11 +42,11 @@ MANY = [  # with weights that have free indices: a symmetric product for each of
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("options", [{}, {"any_size": True}, {"reuse_buffers": True}, {"fast": True}])
+@pytest.mark.parametrize(
+    "options", [{}, {"any_size": True}, {"reuse_buffers": True}, pytest.param({"fast": True}, marks=pytest.mark.numba)]
+)
 @pytest.mark.parametrize(("text", "shapes", "spec", "order", "turned"), MANY)
 def test_many_gram_matrices(text, shapes, spec, order, turned, options, dtype):
-    if options.get("fast"):
-        pytest.importorskip("numba")
     arrays = {name: RNG.normal(size=shape).astype(dtype) for name, shape in shapes.items()}
     compiled = es.parse(text).compile(**options)
     found = compiled(**arrays)["H"]

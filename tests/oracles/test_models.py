@@ -2,7 +2,6 @@
 
 import itertools
 from functools import cache
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -20,7 +19,6 @@ STEPS = 50
 TOLERANCE = 1e-10
 
 every_model = pytest.mark.parametrize("model", MODELS, ids=str)
-needs_numba = pytest.mark.skipif(find_spec("numba") is None, reason="numba is not installed")
 
 
 def test_there_are_many_and_no_two_are_one():
@@ -220,7 +218,7 @@ def test_fit(model, optimiser, share):
 # ---- numba: a sample, since compiling takes its time -----------------------------------------------------------------
 
 
-@needs_numba
+@pytest.mark.numba
 @pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS[::8], ids=str)
 def test_loops_that_numba_compiles(model):

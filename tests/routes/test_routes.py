@@ -30,9 +30,18 @@ def test_every_route_gives_what_the_program_means(chunk):
                 raise AssertionError(f"seed {seed} (EINSTAN_SEED={SEED})\n{small}\n\nmade from\n{case.text}")
 
 
+@pytest.mark.numba
+@pytest.mark.parametrize("seed", range(SEED, SEED + 8))
+def test_programs_by_numba(seed):
+    case = made(seed)
+    for name in ("compile(fast=True)", "backward.compile(fast=True)"):
+        finding, _ = on(Run(case), ROUTES[name])
+        assert finding is None, str(finding)
+
+
+@pytest.mark.numba
 @pytest.mark.parametrize("row", ROWS[::2], ids=lambda row: row.name)
 def test_rows_by_numba(row):
-    pytest.importorskip("numba")
     finding, _ = on(Run(row), ROUTES["backward.compile(fast=True)"])
     assert finding is None, str(finding)
 
