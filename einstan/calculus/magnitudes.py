@@ -82,6 +82,7 @@ class _Measure:
     scales: dict[Name, Equation] = field(default_factory=dict)
     rests: dict[Name, Equation] = field(default_factory=dict)
     largest: dict[Expr, Indexed] = field(default_factory=dict)  # those that have names
+    weighted: set[Name] = field(default_factory=set)  # the named ones that are minus infinity where a weight is zero
     made: list[Equation] = field(default_factory=list)
     where: tuple[tuple[Index, Affine], ...] = ()  # of the equation that is measured
 
@@ -107,6 +108,8 @@ class _Measure:
         """A part of an equation as an equation of its own, over those indices that it has."""
         name = fresh_name(name, self.taken)
         self.taken.add(name)
+        if self.counts(expr):
+            self.weighted.add(name)
         used = {index.dim for index in (*expr.free, *bound_indices(expr))}
         where = tuple((index, form) for index, form in self.where if index.dim in used)
         indices = tuple(expr.free)
@@ -202,13 +205,18 @@ class _Measure:
 
     def finite(self, largest: Expr) -> Expr:
         """The largest exponent, also where nothing counts; it has a name where it is long to read."""
-        if applies(largest, "log"):
+        if self.counts(largest):
             largest = Apply("maximum", (largest, LOWEST))
         if size(largest) <= SHORT or not all(map(_is_plain, preorder(largest))):
             return largest
         if largest not in self.largest:
             self.largest[largest] = self.named(largest, "largest1")
+            self.weighted.discard(self.largest[largest].tensor)
         return self.largest[largest]
+
+    def counts(self, scale: Expr) -> bool:
+        """Whether a scale says where weights count, in itself or through names."""
+        return applies(scale, "log") or not self.weighted.isdisjoint(tensors(scale))
 
     def weighed(self, part: _Parts) -> Expr:
         """A scale, minus infinity where a weight is zero; brackets hide what it is there."""

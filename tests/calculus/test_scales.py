@@ -69,6 +69,11 @@ ROWS = {
                             lambda z: sum(v * e for v, e in zip(V, exp(z), strict=True)) / (1 + sum(exp(z)))),
     "perplexity": ("P = -mean[K](log(exp(z[K] / 100) / sum[J](exp(z[J] / 100))))\nL = exp(P)",
                    lambda z: mp.exp(-sum(v / 100 - mp.log(sum(mp.exp(u / 100) for u in z)) for v in z) / N)),
+    "a mask of pairs": (
+        "e[i,j] = z[i] - z[j]^2 / 100\nP[i,j] = M[i,j] exp(e[i,j]) / sum[J](M[i,J] exp(e[i,J]))\n"
+        "L = V[I] P[I,J] V[J] + V[I] z[I]",
+        lambda z: sum(V[i] * (z[i] + mean_of([mp.exp(-v * v / 100) for v in z[: i + 1]], V[: i + 1])) for i in range(N)),
+    ),
     "a mean of exponentials": ("L = log(mean[K](exp(z[K])))", lambda z: mp.log(sum(exp(z)) / N)),
 }  # fmt: skip
 NO_HESSIAN = {"log-odds", "one more than a sum"}  # the first is zero, and the second overflows where z is large
@@ -85,7 +90,8 @@ def gradient(function, z):
 @pytest.mark.parametrize("name", ROWS)
 def test_finite_and_right(name, z):
     text, function = ROWS[name]
-    arrays = {"z": z, "V": V, "w": W, "T": 100.0 * np.outer(np.arange(N), np.arange(N))}
+    arrays = {"z": z, "V": V, "w": W, "T": 100.0 * np.outer(np.arange(N), np.arange(N)),
+              "M": np.tril(np.ones((N, N)))}  # fmt: skip
     program = es.Program(text)
     value, slopes = gradient(function, z)
     ways = {"value": (program, "L"), "backward": (program.backward("L", ["z"]), "dz"),
