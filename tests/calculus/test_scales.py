@@ -72,7 +72,9 @@ ROWS = {
     "a mask of pairs": (
         "e[i,j] = z[i] - z[j]^2 / 100\nP[i,j] = M[i,j] exp(e[i,j]) / sum[J](M[i,J] exp(e[i,J]))\n"
         "L = V[I] P[I,J] V[J] + V[I] z[I]",
-        lambda z: sum(V[i] * (z[i] + mean_of([mp.exp(-v * v / 100) for v in z[: i + 1]], V[: i + 1])) for i in range(3)),
+        lambda z: sum(
+            V[i] * (z[i] + mean_of([mp.exp(-v * v / 100) for v in z[: i + 1]], V[: i + 1])) for i in range(N)
+        ),
     ),
     "a mean of exponentials": ("L = log(mean[K](exp(z[K])))", lambda z: mp.log(sum(exp(z)) / N)),
 }  # fmt: skip
