@@ -28,7 +28,7 @@ import common
 from common import Timing, WrongAnswerError
 
 DEPTHS, WIDTHS, REPEATS = (5, 50, 100, 200, 500, 1000), (5, 50, 200), 3
-QUICK_DEPTHS, QUICK_WIDTHS, QUICK_REPEATS = (5, 20, 100), (5, 20), 1
+QUICK_DEPTHS, QUICK_WIDTHS, QUICK_REPEATS = (5, 20, 40), (5, 20), 1
 SELDOM = 500  # layers from which one run is enough, as long as the many of smaller ones
 GROWTH = 1.5  # the ratio of times over the ratio of depths that is still linear
 TARGETS = {200: 1.0, 1000: 5.0}  # seconds to derive

@@ -5,6 +5,9 @@ gives another, or that of another day.
 
 Memory that compiled code lays out beforehand is full of NaN, so that what is read before it is written is seen.
 
+Every process computes with one thread: there are as many of them as processors, and threads that wait for each other
+spin.
+
 What is not installed is skipped; with EINSTAN_NO_SKIP set, a skip is a failure.  Of tests that are marked ``numba`` the
 README's environment runs none, and the one with numba nothing else but those and the oracles.
 """
@@ -23,6 +26,8 @@ settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("explore", deadline=None)
 settings.load_profile("explore" if os.environ.get("EINSTAN_EXPLORE") else "repeatable")
 TODAY = date.today().toordinal() * 10**4  # fresh every day, so that a run that is red today is red again
+for pool in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):  # read when NumPy is loaded: by the workers
+    os.environ.setdefault(pool, "1")
 os.environ.setdefault("EINSTAN_SEED", str(TODAY))  # before the workers start, which inherit it
 
 
