@@ -30,7 +30,7 @@ it. Products are written side by side or with `*`, powers with `^` or `**`.""",
             "T = A[I,I]",
             "y[i] = -x[i]^2 + 1/2 c",
         ],
-        ["Z[n,k] = X[n,k] W[k,j]", "Z[n,n] = X[n]", "Z[n,j] = b[n]", "y[i] = a[i] / b[i] c[i]"],
+        ["Z[n,k] = X[n,k] W[k,j]", "Z[n,n] = X[n]", "Z[n,j] = b[n]", "y[i] = a[i] / b[i] c[i]", "y[i] = 1/2s x[i]"],
     ),
     (
         "Where a capital is summed",
@@ -42,6 +42,8 @@ leaves open is one index for all of them. A capital that stands alone in a term 
 `reading()` writes every sum out; brackets that are not needed never change a value.""",
         [
             "H[n,j] = tanh(X[n,K] W[K,j] + S[n,K] U[K,j])",
+            "y[n] = X[n,K] w[K] / sum[K](w[K])",
+            "F[t] = 1/|N| 1[x[N] <= z[t]]",
             "A[q,k] = exp(Q[q,D] M[k,D]) / sum[J](exp(Q[q,D] M[J,D]))",
             "L = -1/|N| Y[N,C] log(S[N,C])",
             "L = (Y[N,J] - X[N,K] W[K,J])^2",

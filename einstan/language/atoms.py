@@ -32,6 +32,7 @@ from einstan.language.surface import (
     Letter,
     Number,
     Pad,
+    Power,
     Ref,
     Size,
     Surface,
@@ -190,7 +191,8 @@ class Atoms(Derivatives):
                 word = "argument" if expected == 1 else "arguments"
                 problem = f"{name} takes {expected} {word}, not {len(arguments)}"
                 self.fail(problem, (start, self.last_end), f"{name}({', '.join(parameters)})")
-            return Call((start, self.last_end), function, arguments)
+            span = (start, self.last_end)
+            return Power(span, *arguments) if function == "pow" else Call(span, function, arguments)
         if applied and (following.glued or name in RESERVED) and (name not in RESERVED or name in INSTEAD):
             raise unknown_call(self.text, (token.start, token.end), name, following.start, (*CALLABLE, *visible()))
         if name in RESERVED:

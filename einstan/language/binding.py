@@ -7,14 +7,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
-from einstan.language.capitals import Ambiguity, Placement, placements
 from einstan.language.environment import Environment, Names
 from einstan.language.errors import NotationError
-from einstan.language.index import Affine, Index, affine, arithmetic
+from einstan.language.factors import index_names
+from einstan.language.holds import Ambiguity, Placement
+from einstan.language.index import Affine, Index, affine, arithmetic, fresh_name
 from einstan.language.misread import divided_by_index, divides_by_index
 from einstan.language.node import Node
 from einstan.language.occurrences import is_form
 from einstan.language.own import applied
+from einstan.language.placing import placements
 from einstan.language.refusals import ambiguous, bound_again, not_affine, two_meanings
 from einstan.language.sugar import REDUCED, chain, padded, softmax
 from einstan.language.surface import (
@@ -66,6 +68,7 @@ class Scope(Names):
         super().__init__(text, roots, any_free=any_free)
         self.read: Callable[[str], object] | None = None  # reads a repair, if repairs are asked for
         self.placed: Placement = {}
+        self.implied: set[Index] = set()  # which sums were not written
         self.ahead: dict[Binder, tuple[Index, ...]] = {}
         where = [pair for root in roots if isinstance(root, Relation) for pair in root.where]
         self.stated_by = {size.name: axis_spelled(only_part(form)) for size, form in where}
@@ -90,7 +93,9 @@ class Scope(Names):
     def term(self, node: Term, env: Environment) -> Task[Expr]:
         names = self.placed.get(node, ())
         if names:
-            env = {**env, **{name: self.new_index(name) for name in names}}
+            summed = {name: self.new_index(name) for name in names}
+            self.implied.update(summed.values())
+            env = {**env, **summed}
         beside = self.bound_beside(node, env)
         guarded = any(isinstance(part, Bracket) and part.relations for part, _ in node.parts)
         factors: list[Expr] = []
@@ -131,7 +136,7 @@ class Scope(Names):
         letters = [letter.name for part in binders for letter in part.letters]
         sized = binders and any(isinstance(each, Size) for part, _ in node.parts for each in walk(part))
         for part in binders if sized else ():
-            self.ahead[part] = tuple(self.new_index(letter.name) for letter in part.letters)
+            self.ahead[part] = tuple(self.new_index(self.other(letter.name, env)) for letter in part.letters)
         found = {index.name: index for part in binders for index in self.ahead.get(part, ())}
         return {name: index for name, index in found.items() if letters.count(name) == 1}
 
@@ -200,7 +205,7 @@ class Scope(Names):
         self.check_shadow(node, env)
         if len(set(names)) < len(names):
             raise self.fail(f"{node.operation} binds an index twice", node.letters[-1].span)
-        indices = self.ahead.get(node) or tuple(self.new_index(name) for name in names)
+        indices = self.ahead.get(node) or tuple(self.new_index(self.other(name, env)) for name in names)
         body = yield self.expression(node.body, {**env, **dict(zip(names, indices, strict=True))})
         if node.operation in REDUCED:
             for index in indices:
@@ -212,11 +217,19 @@ class Scope(Names):
         return sum_over(indices, body) if node.operation == "sum" else Reduce(node.operation, indices, body)
 
     def check_shadow(self, node: Binder, env: Environment) -> None:
+        """A sum that is written may use the letter of one that is not, ``X[n,K] w[K] / sum[K](w[K])``, unless it may be
+        meant to run over what follows."""
         for letter in node.letters:
-            if letter.name in env:
-                summed = [term for term, names in self.placed.items() if letter.name in names]
-                beside = next((term for term in summed if any(part is node for part, _ in term.parts)), None)
+            if letter.name not in env:
+                continue
+            around = [term for term, names in self.placed.items() if letter.name in names]
+            beside = next((term for term in around if follows(term, node, letter.name)), None)
+            if beside is not None or env[letter.name] not in self.implied:
                 raise bound_again(self.text, node, letter, self.indices, beside)
+
+    def other(self, name: str, env: Environment) -> str:
+        """The letter of a sum, or another one where the sum around it, which nobody wrote, has that one."""
+        return fresh_name(name, {*self.indices, *self.spelled}) if name in env else name
 
     # ---- slots ---------------------------------------------------------------------------------------------------
 
@@ -290,6 +303,12 @@ class Scope(Names):
         if below.free or not (below.terms or below.constant > 0):
             return None
         return affine((arithmetic(operation, above, below), 1))
+
+
+def follows(term: Term, node: Binder, name: str) -> bool:
+    """Whether an index stands in the product behind a sum that is one of its factors."""
+    place = next((k for k, (part, under) in enumerate(term.parts) if part is node and not under), len(term.parts))
+    return any(name in index_names(part) for part, _ in term.parts[place + 1 :])
 
 
 def axis_spelled(extent: Surface | None) -> str:

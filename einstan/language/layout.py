@@ -13,11 +13,11 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import TypeVar
 
-from einstan.language.capitals import placements
 from einstan.language.errors import NotationError
 from einstan.language.index import Affine, Arithmetic, Index, is_capital, lowered
 from einstan.language.node import Node
 from einstan.language.occurrences import evidence
+from einstan.language.placing import placements
 from einstan.language.sugar import as_softmax, guards_before
 from einstan.language.surface import (
     NOWHERE,

@@ -11,8 +11,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, product
 
-from einstan.language.capitals import Ambiguity, index_names, is_square, sized, spelling
 from einstan.language.errors import Span
+from einstan.language.factors import index_names, is_square, sized, spelling
+from einstan.language.holds import Ambiguity
 from einstan.language.index import fresh_name
 from einstan.language.surface import (
     Binder,
@@ -90,9 +91,9 @@ def levels(text: str, name: str, top: Term, indices: Collection[str]) -> list[li
         inner = [node for node in level if node is not top]
         again = top in level and inner and all(any(within(node.span, d) for d in divisors) for node in inner)
         found += [level] if level and level not in found and not again else []
-    squares = [(part, under) for part, under in top.parts if isinstance(part, Power) and has(part, name)]
-    if any(under for _, under in squares):
-        found.append([part for part, _ in squares])
+    powers: list[Surface] = [part for part, _ in top.parts if has(part, name) and isinstance(part, Power)]
+    if any(under and has(part, name) for part, under in top.parts):
+        found += [powers] if len(powers) == sum(has(part, name) for part, _ in top.parts) else []
     if len(found) == 1:
         found.append(apart(top, name))
     return [wrapped(text, name, level, indices) for level in found]

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from einstan.language.capitals import Ambiguity
 from einstan.language.errors import EinstanError, NotationError, ScopeError, Span
+from einstan.language.holds import Ambiguity
 from einstan.language.index import capitalised, fresh_name, lowered
 from einstan.language.readings import caret, readings
 from einstan.language.surface import Binder, Expression, Letter, Ref, Relation, Size, Term

@@ -222,6 +222,12 @@ def looks_called(node: Surface) -> bool:
     return isinstance(node, Ref) and (node.name in DEFINED or (node.name == "σ" and not node.slots))
 
 
+def is_pi(node: Surface) -> bool:
+    """Whether this is pi or a power of it, which looks like a part of the number below the line: ``1/2 pi``."""
+    base = node.base if isinstance(node, Power) else node
+    return isinstance(base, Call) and base.function == "pi"
+
+
 def is_numeric(node: Surface) -> bool:
     """Whether this is a number times extents, as in ``1/2 X[i]`` and ``1/(|N| |J|) (..)``."""
     return not any(isinstance(part, Ref | Binder | Bracket | Kronecker | Pad) for part in walk(node))

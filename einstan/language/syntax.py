@@ -9,8 +9,10 @@ r"""Text to surface tree: products, sums and relations, with a span on every nod
                 \frac{x}{y}
     atom        in `einstan.language.atoms`; tensors in `references`, derivatives in `derivatives`
 
-``a / b c`` has two readings and is refused, unless the quotient is a coefficient: numbers and extents, ``1/|N| X[N]``,
-or what has no index of its own over one factor, the slash without blanks, ``l/2 (x[i])``, ``1/r[n] (q[n,j])``.
+``a / b c`` has two readings and is refused, unless the quotient is a coefficient: a number over anything, ``1/2 X[i]``,
+``1/|N| X[N]``, ``1/r[n] (q[n,j])``, or what has no index of its own with a slash without blanks, ``l/2 (x[i])``.  What
+divides may be a number, an extent, a scalar or a tensor.  ``1/2s`` and ``1/2 pi`` look like quotients by 2s and
+by 2 pi, and are refused too.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ from einstan.language.surface import (
     Term,
     has_no_index,
     is_numeric,
+    is_pi,
     only_part,
     run,
 )  # fmt: skip
@@ -135,8 +138,10 @@ class Parser(Atoms):
                 slashed = True
             elif self.starts_factor():
                 begin = self.token.start
+                glued = self.token.glued and self.token.kind == "name"
                 following = yield self.factor(True)
-                if slashed and not self.is_coefficient(parts, tight):
+                joined = glued or (isinstance(parts[-1][0], Number) and is_pi(following[0][0]))
+                if slashed and (joined or not self.is_coefficient(parts, tight)):
                     self.refuse_quotient(first, parts, begin)
                 parts += following
                 slashed, tight = False, True
@@ -151,13 +156,13 @@ class Parser(Atoms):
 
     @staticmethod
     def is_coefficient(parts: list[tuple[Surface, bool]], tight: bool) -> bool:
-        """Whether the quotient at the end of the parts is one: ``1/2``, ``1/|N|/|J|``; where it is ``tight`` also
-        ``l/2``, ``al/|R|``, ``1/r[n]``."""
+        """Whether what stands above the line at the end of the parts is a number, ``1 / 2``, ``1/|N|/|J|``, or without
+        an index and ``tight``, ``l/2``."""
         count = len(parts)
         while count and parts[count - 1][1]:
             count -= 1
-        start = max(count - 1, 0)
-        return all(is_numeric(part) for part, _ in parts[start:]) or (tight and has_no_index(parts[start][0]))
+        above = parts[max(count - 1, 0)][0]
+        return is_numeric(above) or (tight and has_no_index(above))
 
     def refuse_quotient(self, start: int, parts: list[tuple[Surface, bool]], begin: int) -> NoReturn:
         divisor = parts[-1][0].span

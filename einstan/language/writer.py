@@ -29,6 +29,7 @@ from einstan.language.surface import (
     Task,
     Term,
     is_numeric,
+    is_pi,
     looks_called,
     looks_like_derivative,
     run,
@@ -167,14 +168,17 @@ class Writer:
                 self.put("/" if tight else " / ")
             elif position:
                 before = node.parts[position - 1]
-                self.put(" * " if self.separates(before, part) and not (before[1] and coefficient) else " ")
+                self.put(" * " if self.separates(before, part, coefficient) else " ")
             yield self.part(part)
             coefficient = coefficient and numeric
 
-    def separates(self, before: tuple[Surface, bool], part: Surface) -> bool:
-        """Whether side by side would be read otherwise: behind a divisor, and for ``σ (x)`` and ``var[n] (x)``."""
+    def separates(self, before: tuple[Surface, bool], part: Surface, coefficient: bool) -> bool:
+        """Whether side by side would be read otherwise: behind a divisor that is no ``coefficient``, as ``1/2 pi``, as
+        ``σ (x)`` and as ``var[n] (x)``."""
+        node, divides = before
         bracketed = isinstance(part, Expression) or (isinstance(part, Power) and isinstance(part.base, Expression))
-        return before[1] or (bracketed and looks_called(before[0]))
+        halved = isinstance(node, Number) and (divides or node.value.denominator > 1)
+        return (divides and not coefficient) or (halved and is_pi(part)) or (bracketed and looks_called(node))
 
     def bracket(self, node: Bracket) -> Task[None]:
         if not node.relations:

@@ -1,0 +1,143 @@
+"""What a factor looks like: its indices, its power, its size, the bracket that it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import zip_longest
+
+from einstan.language.occurrences import names_in
+from einstan.language.surface import (
+    Binder,
+    Bracket,
+    Call,
+    Expression,
+    Kronecker,
+    Letter,
+    Minus,
+    Number,
+    Power,
+    Ref,
+    Size,
+    Surface,
+    Term,
+    below,
+    only_part,
+    walk,
+)  # fmt: skip
+
+
+def lone_terms(top: Term) -> Iterator[Term]:
+    """The terms of a top-level term that is nothing but a bracket: ``(a + (b + c))``."""
+    stack = [top]
+    while stack:
+        term = stack.pop()
+        only = term.parts[0][0] if term.sign > 0 and len(term.parts) == 1 and not term.parts[0][1] else None
+        if isinstance(only, Expression):
+            stack.extend(reversed(only.terms))
+        else:
+            yield term
+
+
+def flattened(node: Expression) -> list[Term]:
+    """The terms of a bracket; a bracket that is a whole term of it is none."""
+    terms: list[Term] = []
+    stack = list(reversed(node.terms))
+    while stack:
+        term = stack.pop()
+        only = term.parts[0][0] if len(term.parts) == 1 and not term.parts[0][1] else None
+        if isinstance(only, Expression):
+            stack.extend(reversed(only.terms))
+        else:
+            terms.append(term)
+    return terms
+
+
+def index_names(node: Surface) -> Iterator[str]:
+    for part in walk(node):
+        match part:
+            case Ref():
+                yield from names_in(part.slots)
+            case Kronecker():
+                yield from names_in((part.left, part.right))
+            case Bracket():
+                yield from names_in(part.operands)
+
+
+def unwrapped(node: Surface) -> Surface:
+    while isinstance(node, Expression) and (only := only_part(node)) is not None:
+        node = only
+    return node
+
+
+def literal(node: Surface) -> Fraction | None:
+    """The number that an exponent is, if it is one."""
+    product = Fraction(1)
+    node = unwrapped(node)
+    while isinstance(node, Minus):
+        node, product = unwrapped(node.operand), -product
+    match node:
+        case Number(value=value):
+            return product * value
+        case Expression(terms=(Term(sign=sign, parts=parts),)):
+            product *= sign
+            for part, under in parts:
+                if not isinstance(part, Number) or (under and not part.value):
+                    return None
+                product = product / part.value if under else product * part.value
+            return product
+    return None
+
+
+def is_square(part: Surface) -> bool:
+    exponent = literal(part.exponent) if isinstance(part, Power) else None
+    return exponent is not None and exponent.denominator == 1 and exponent >= 2
+
+
+def squares(divisor: Surface, *above: Surface) -> bool:
+    return is_square(divisor) and any(map(is_square, above))
+
+
+def sized(name: str, node: Surface) -> bool:
+    """Whether |K| stands in what is no function."""
+    stack = [node]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, Size) and part.name == name:
+            return True
+        if not isinstance(part, Call | Binder):
+            stack.extend(below(part))
+    return False
+
+
+def spelling(node: Surface) -> tuple[object, ...]:
+    """What a factor is, without the power that it is raised to."""
+    while isinstance(node, Power):
+        node = node.base
+    return tuple(
+        part.value if isinstance(part, Number) else getattr(part, "name", type(part)) for part in walk(node)
+    )  # fmt: skip
+
+
+def same(one: Surface, other: Surface) -> bool:
+    """Whether two parts are spelled alike, but for brackets around all of it."""
+    pairs = zip_longest(walk(unwrapped(one)), walk(unwrapped(other)))
+    return all(type(left) is type(right) and marks(left) == marks(right) for left, right in pairs)
+
+
+def marks(node: Surface | None) -> tuple[object, ...]:
+    """What tells a node from others of its kind, without what is below it."""
+    match node:
+        case Term():
+            return (node.sign, *(under for _, under in node.parts))
+        case Ref() | Size() | Letter():
+            return (node.name, len(below(node)))
+        case Number():
+            return (node.value,)
+        case Call():
+            return (node.function,)
+        case Binder():
+            return (node.operation,)
+        case Bracket():
+            return node.relations
+    return ()
