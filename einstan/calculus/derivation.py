@@ -1,10 +1,10 @@
 """A derivation is a value: the steps by which a person would get from a definition to a derivative.
 
-    Z[n,j] = X[n,K] W[K,j] + b[j]                  definition
-    dW[k,j] = dZ[N,J] dZ[N,J]/dW[k,j]              chain rule
-            = X[N,K] dZ[N,J] dW[K,J]/dW[k,j]       linear in W
-            = X[N,K] dZ[N,J] δ[K,k] δ[J,j]         the partial of an entry is a delta
-            = X[N,k] dZ[N,j]                       deltas used up
+    Z[n,j] = X[n,K] W[K,j] + b[j]                # definition
+    dW[k,j] = dZ[N,J] dZ[N,J]/dW[k,j]            # chain rule
+            = X[N,K] dZ[N,J] dW[K,J]/dW[k,j]     # linear in W
+            = X[N,K] dZ[N,J] δ[K,k] δ[J,j]       # the partial of an entry is a delta
+            = X[N,k] dZ[N,j]                     # deltas used up
 
 Every step is an equation that follows from the one before, so a derivation can be checked line by line
 (`Derivation.check`).  How the steps are made stands in `einstan.calculus.deriving`.
@@ -12,7 +12,7 @@ Every step is an equation that follows from the one before, so a derivation can 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
@@ -90,14 +90,23 @@ class Derivation:
     # ---- printing ----------------------------------------------------------------------------------------------------
 
     def __str__(self) -> str:
-        rows = [(*str(step.equation).split(" = ", 1), step.reason) for chain in self.chains for step in chain]
-        first = {id(chain[0]) for chain in self.chains}
-        shown = [id(step) in first for chain in self.chains for step in chain]
-        left = max(len(row[0]) for row in rows)
-        right = max(len(row[1]) for row in rows)
+        return self.text()
+
+    def text(self, above: Collection[Chain] = ()) -> str:
+        """The lines with their reasons as comments: a program, in which a chain defines its tensor.  A definition that
+        stands ``above`` already is a comment."""
+        rows = []
+        for chain in self.chains:
+            for step in chain:
+                name, side = str(step.equation).split(" = ", 1)
+                if step is not chain[-1]:
+                    side = side.partition(" where ")[0]  # the extents are those of the whole chain
+                rows.append(("# " if chain in above else "", name if step is chain[0] else "", side, step.reason))
+        left = max(len(mark + name) for mark, name, _, _ in rows)
+        right = max(len(side) for _, _, side, _ in rows)
         return "\n".join(
-            f"{(name if new else '').ljust(left)} = {side.ljust(right)}   {reason}"
-            for (name, side, reason), new in zip(rows, shown, strict=True)
+            f"{mark}{name.ljust(left - len(mark))} = {side.ljust(right)}  # {reason}"
+            for mark, name, side, reason in rows
         )
 
     def latex(self) -> str:
@@ -140,7 +149,12 @@ class Derivations(tuple[Derivation, ...]):
         return tuple(proof for part in self for proof in part.check())
 
     def __str__(self) -> str:
-        return "\n\n".join(map(str, self))
+        above: list[Chain] = []
+        texts = []
+        for part in self:
+            texts.append(part.text(above))
+            above += part.definitions
+        return "\n\n".join(texts)
 
     def latex(self) -> str:
         """One ``aligned`` environment after the other."""

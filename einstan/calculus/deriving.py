@@ -219,7 +219,7 @@ class _Deriving:
         then(what_happened(before, used), used)
         named = tidy(simplify(self.names(stages[-1][1])))
         new = [str(name) for name in tensors(named) if name not in tensors(stages[-1][1])]
-        then(f"{listed(new)} named again", named)
+        then(f"{listed(new) or 'forward values'} named again", named)
         then("the assumption used", tidy(simplify(assumed(stages[-1][1], self.assumptions))))
         last, extra = self._last(stages[-1][1], substitute(resolved.rhs, {b: a for a, b in letters.items()}))  # type: ignore[arg-type]
 

@@ -31,8 +31,8 @@ from einstan.language.node import holds, preorder
 from einstan.language.refusals import two_meanings
 from einstan.language.scope import bind_equation, parse_expression, parse_sides, with_left_read
 from einstan.language.show import show
-from einstan.language.surface import Ref, Relation, only_part
-from einstan.language.syntax import read_relation
+from einstan.language.surface import Ref, Relation, only_part, walk
+from einstan.language.syntax import read_expression, read_relation
 from einstan.language.term import Equation, Expr, Indexed, Mul, Partial, Position, Sum, tensors
 
 WORDS = ("claim", "refute", "assume", "given", "convention")
@@ -194,7 +194,7 @@ def parse_document(
             first = {}
             continue
         try:
-            for statement in read_statements(code, line, comment, names, first):
+            for statement in read_statements(code, line, comment, names, first, ends=gradients):
                 if isinstance(statement.content, Equation | Given):
                     check_definition(statement, first)
                 statements.append(statement)
@@ -281,9 +281,13 @@ def _is_open(code: str) -> bool:
 
 
 def read_statements(
-    code: str, line: int, comment: str, known: Collection[str], defined: Collection[str] = ()
+    code: str, line: int, comment: str, known: Collection[str], defined: Collection[str] = (), ends: bool = False
 ) -> Iterator[Statement]:
-    """The statement of a line, or of a chain ``a = b = c`` those of its steps; the first may define a tensor."""
+    """The statement of a line, or of a chain ``a = b = c`` those of its steps; the first may define a tensor.
+
+    Where a program is read, a derivation ``dW[k,j] = dZ[N,J] dZ[N,J]/dW[k,j] = ... = X[N,k] dZ[N,j]`` defines by what
+    it ``ends`` with, which names no derivative.
+    """
     word = _WORD.match(code)
     start = word.end() if word else 0
     kind = word.group(1).lower() if word else "equation"
@@ -291,12 +295,21 @@ def read_statements(
     if len(sides) < 3:
         yield read_statement(kind, code, start, line, comment, known)
         return
+    if ends and kind == "equation" and _names_derivative(sides[1], known):
+        text, tree = read_relation(f"{sides[0]} = {sides[-1]}", known)
+        yield Statement(kind, with_left_read(text, bind_equation(text, tree)), line, code, comment)
+        return
     for left, right in pairwise(sides):
         text, head = f"{left} = {right}", left is sides[0]
         step = read_statement(kind if head else "claim", text, 0, line, comment if head else "", known)
         if step.kind == "equation" and _name_of(step) in defined:
             step = read_statement("claim", text, 0, line, comment, known)
         yield step
+
+
+def _names_derivative(text: str, known: Collection[str]) -> bool:
+    _, tree = read_expression(text, known)
+    return any(isinstance(node, Ref) and isinstance(node.name, Partial) for node in walk(tree))
 
 
 def chained(text: str) -> list[str]:

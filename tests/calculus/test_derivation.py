@@ -69,10 +69,10 @@ def reasons(made: Derivation) -> list[str]:
 def test_the_steps_of_a_partial() -> None:
     (made,) = derivation(program("Z[n,j] = X[n,K] W[K,j] + b[j]"), "Z", "X")
     assert str(made) == (
-        "Z[n,j]          = X[n,K] W[K,j] + b[j]     definition\n"
-        "dZ[n,j]/dX[m,k] = dX[n,K]/dX[m,k] W[K,j]   linear in X\n"
-        "                = δ[n,m] δ[K,k] W[K,j]     the partial of an entry is a delta\n"
-        "                = δ[n,m] W[k,j]            deltas used up"
+        "Z[n,j]          = X[n,K] W[K,j] + b[j]    # definition\n"
+        "dZ[n,j]/dX[m,k] = dX[n,K]/dX[m,k] W[K,j]  # linear in X\n"
+        "                = δ[n,m] δ[K,k] W[K,j]    # the partial of an entry is a delta\n"
+        "                = δ[n,m] W[k,j]           # deltas used up"
     )
 
 
@@ -81,15 +81,15 @@ def test_the_steps_of_a_gradient() -> None:
     assert (
         narrow(first)
         == """\
-L  = -1/|N| Y[N,C] log(S[N,C])  definition
-= -Y[N,C] (Z[N,C] - logsumexp[K](Z[N,K])) / |N|  S put in, logarithm taken
-dZ[n,c] = dL/dZ[n,c]  gradient of L
-= -Y[N,C] dZ[N,C]/dZ[n,c] / |n| + Y[N,C] softmax[K](Z[N,K]) dZ[N,K]/dZ[n,c] / |n|  partial of logsumexp
-= -Y[N,C] δ[N,n] δ[C,c] / |n| + Y[N,C] softmax[K](Z[N,K]) δ[N,n] δ[K,c] / |n|  the partial of an entry is a delta
-= -Y[n,c] / |n| + Y[n,C] softmax[c](Z[n,c]) / |n|  deltas used up
-= -Y[n,c] / |n| + Y[n,C] S[n,c] / |n|  S named again
-= -Y[n,c] / |n| + S[n,c] / |n|  the assumption used
-= (S[n,c] - Y[n,c]) / |n|  collected"""
+L  = -1/|N| Y[N,C] log(S[N,C])  # definition
+= -Y[N,C] (Z[N,C] - logsumexp[K](Z[N,K])) / |N|  # S put in, logarithm taken
+dZ[n,c] = dL/dZ[n,c]  # gradient of L
+= -Y[N,C] dZ[N,C]/dZ[n,c] / |n| + Y[N,C] softmax[K](Z[N,K]) dZ[N,K]/dZ[n,c] / |n|  # partial of logsumexp
+= -Y[N,C] δ[N,n] δ[C,c] / |n| + Y[N,C] softmax[K](Z[N,K]) δ[N,n] δ[K,c] / |n|  # the partial of an entry is a delta
+= -Y[n,c] / |n| + Y[n,C] softmax[c](Z[n,c]) / |n|  # deltas used up
+= -Y[n,c] / |n| + Y[n,C] S[n,c] / |n|  # S named again
+= -Y[n,c] / |n| + S[n,c] / |n|  # the assumption used
+= (S[n,c] - Y[n,c]) / |n|  # collected"""
     )
     assert reasons(second) == ["chain rule", "linear in A", "the partial of an entry is a delta", "deltas used up"]
 
@@ -131,10 +131,10 @@ def test_a_delta_that_is_solved_says_where_it_holds() -> None:
 def test_scalars_have_no_deltas() -> None:
     first, second = derivation(program("y = sin(x)^2\nz = exp(y)"), "z", "x")
     assert str(second) == (
-        "y  = sin(x)^2                   definition\n"
-        "dx = dy dy/dx                   chain rule\n"
-        "   = 2 sin(x) cos(x) dy dx/dx   power rule, partial of sin\n"
-        "   = 2 sin(x) cos(x) dy         dx/dx is 1"
+        "y  = sin(x)^2                  # definition\n"
+        "dx = dy dy/dx                  # chain rule\n"
+        "   = 2 sin(x) cos(x) dy dx/dx  # power rule, partial of sin\n"
+        "   = 2 sin(x) cos(x) dy        # dx/dx is 1"
     )
     assert reasons(first)[-1] == "dy/dy is 1"
 

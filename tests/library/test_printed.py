@@ -72,6 +72,16 @@ def test_a_product_with_the_hessian_that_is_printed_is_a_program(made, row):
     agree(values(es.Program(str(derived.whole)), outputs, arrays), values(derived, outputs, arrays))
 
 
+@pytest.mark.parametrize(("made", "row"), CASES)
+def test_a_derivation_that_is_printed_is_a_program(made, row):
+    program, loss, wrt, arrays = made(row)
+    arrays = {**arrays, **program.compile(fast=False)({k: v for k, v in arrays.items() if k in program.inputs})}
+    derivation = program.derivation(loss, wrt[-1])
+    name = str(derivation.result.name)
+    derived = program.backward(loss, wrt) if name == f"d{wrt[-1]}" else program.partial(loss, wrt[-1])
+    agree(values(es.Program(str(derivation)), [name], arrays), values(derived, [name], arrays))
+
+
 # text, and whether the gradient that it defines is that of its scalar
 DEFINED = {
     "the gradient itself": ("L = x[I]^2\ndx[i] = 2 x[i]", True),
