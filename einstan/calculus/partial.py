@@ -24,10 +24,11 @@ from einstan.calculus.program import Assumption, extents_behind, stated_extents
 from einstan.calculus.ranges import Ranges
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.language import parse_expression
+from einstan.language.arguments import shown
 from einstan.language.dims import axis, loose
 from einstan.language.errors import DifferentiationError, ScopeError, nearest
 from einstan.language.functions import FUNCTIONS
-from einstan.language.index import Affine, Index, fresh_name, lowered, slot
+from einstan.language.index import Affine, Index, fresh_name, is_capital, lowered, slot
 from einstan.language.node import Node, holds, preorder, replace
 from einstan.language.place import at
 from einstan.language.term import (
@@ -57,6 +58,7 @@ from einstan.language.term import (
     sum_over,
     tensors,
 )
+from einstan.language.tokens import is_name
 
 Pair = tuple[Affine, Affine]
 Kinks = Mapping[str, Sequence[str]]
@@ -435,6 +437,7 @@ def partial(
     are the forward values that it may name.  Raises
     `DifferentiationError` where ``wrt`` does not enter, or enters as an integer.
     """
+    _require_functions(kinks or {})
     reached = _behind(equation.rhs, definitions or {})
     if wrt not in reached:
         raise DifferentiationError(
@@ -452,6 +455,7 @@ def partial(
     if indices is not None:
         if len(indices) != len(denominators):
             raise ScopeError(f"{wrt} has {len(denominators)} slots, and {len(indices)} letters were given")
+        _require_letters(equation, indices)
         denominators = tuple(Index(name, old.dim) for name, old in zip(indices, denominators, strict=True))
     # The letters of the answer must not meet the bound ones of the question while both are there.
     apart = tuple(Index(f"{i.name}'", i.dim) for i in denominators)
@@ -470,3 +474,25 @@ def partial(
     before = equation.name if isinstance(equation.name, Partial) else Partial(equation.name, len(equation.indices), ())
     name = Partial(before.of, before.rank, (*before.wrt, (str(wrt), len(denominators))))
     return derived_equation(name, (*equation.indices, *denominators), named, stated, ranges=Ranges(behind))  # type: ignore[arg-type]
+
+
+def _require_letters(equation: Equation, letters: Sequence[str]) -> None:
+    """The slots of a denominator are indices of their own, none of which is summed."""
+    taken = [index.name for index in equation.indices]
+    for position, name in enumerate(letters):
+        if not is_name(name) or is_capital(name) or name in taken or name in letters[:position]:
+            why = "is an index of the numerator" if name in taken else "is no index of a derivative"
+            raise ScopeError(
+                f"{shown(name)} {'stands twice' if name in letters[:position] else why}",
+                repair=f"another letter, such as {fresh_name('m', {*taken, *letters})}",
+            )
+
+
+def _require_functions(kinks: Kinks) -> None:
+    for name, texts in kinks.items():
+        if name not in FUNCTIONS:
+            raise DifferentiationError(
+                f"there is no function {name}", repair=nearest(name, list(FUNCTIONS)) or 'kinks={"relu": ["1[x >= 0]"]}'
+            )
+        if len(texts) != len(FUNCTIONS[name].parameters):
+            raise DifferentiationError(f"{name} has {len(FUNCTIONS[name].parameters)} partials, not {len(texts)}")

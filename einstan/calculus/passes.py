@@ -13,11 +13,13 @@ from einstan.calculus.naming import Behind, derived_equation
 from einstan.calculus.program import Program
 from einstan.calculus.ranges import Ranges
 from einstan.language.arguments import shown
+from einstan.language.atoms import unlabelled
 from einstan.language.dims import axis, loose
 from einstan.language.errors import ProgramError, nearest
-from einstan.language.index import Affine, Index, fresh_name
+from einstan.language.index import Affine, Index, fresh_name, is_capital, lowered
 from einstan.language.node import preorder
 from einstan.language.place import at
+from einstan.language.surface import RESERVED
 from einstan.language.term import Equation, Expr, Extent, Indexed, Name, substitute
 from einstan.language.tokens import is_name
 
@@ -136,6 +138,15 @@ def require_letters(letter: str, batch: str | None = None) -> None:
     for name, text in (("letter", letter), ("batch", batch or "r")):
         if not is_name(text):
             raise ProgramError(f"{name} = {shown(text)} is no name", repair=f'{name}="{name[0]}"')
+    if batch is not None and is_capital(batch):
+        raise ProgramError(f"batch = {shown(batch)} is an index that is summed", repair=f'batch="{lowered(batch)}"')
+
+
+def require_tensors(names: Iterable[Name]) -> None:
+    """The directions and cotangents of a pass are tensors of the equations that it prints."""
+    for name in names:
+        if not is_name(unlabelled(str(name))) or name in RESERVED:
+            raise ProgramError(f"{shown(str(name))} is no name of a tensor", repair="a name such as V")
 
 
 def refuse_collisions(program: Program, letter: str, kind: str, names: Iterable[Name]) -> None:

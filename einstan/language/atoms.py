@@ -112,7 +112,7 @@ class Atoms(Derivatives):
             name += self.advance().text
         label, _, axis = name.partition(".") if "." in name else (name, "", "")
         good = axis.isdigit() if axis else is_name(name)
-        if not name or not good or not all(is_name(_unlabelled(part)) for part in label.split("/")):
+        if not name or not good or not all(is_name(unlabelled(part)) for part in label.split("/")):
             problem = "an extent is written |n|, or |X.0| for an axis; an absolute value is abs(x)"
             self.fail(problem, (start, self.token.end), self.bars(start) or "abs(x)")
         if not self.take("|", "\\right|"):
@@ -351,5 +351,6 @@ _LINEAR = ("sum", "mean")
 _SIGNS = (*_LINEAR, "prod", "max", "min")  # on paper signs that reach over a product; a logsumexp is a function
 
 
-def _unlabelled(name: str) -> str:
+def unlabelled(name: str) -> str:
+    """A name without the labels in brackets, ``X`` of ``X^(2)``."""
     return re.sub(r"\^\([A-Za-z0-9]+([+-][A-Za-z0-9]+)?\)", "", name)

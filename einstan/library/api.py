@@ -19,7 +19,7 @@ from einstan.calculus.deriving import derivation
 from einstan.calculus.forward import jvp
 from einstan.calculus.naming import ForwardNames
 from einstan.calculus.partial import Kinks, partial
-from einstan.calculus.passes import dependencies, needed, pass_name, reached
+from einstan.calculus.passes import dependencies, needed, pass_name, reached, require_tensors
 from einstan.calculus.program import Assumption
 from einstan.calculus.stable import runnable, stabilised
 from einstan.language import latex, parse_document, reading, term, written
@@ -328,6 +328,7 @@ class Program(calculus.Program):
 
     def _named(self, given: Directions, letter: str) -> dict[Name, Name]:
         """Tensor to direction or cotangent; a name alone gets the letter of the pass."""
+        require_tensors(given.values() if isinstance(given, Mapping) else ())
         pairs = given if isinstance(given, Mapping) else {name: pass_name(letter, name) for name in _several(given)}
         return {self._name(name): str(other) for name, other in pairs.items()}
 

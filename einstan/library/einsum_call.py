@@ -9,13 +9,14 @@ its operand, so that ``es.einsum("ii->i", A)[:] = 1`` writes on the diagonal.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from decimal import Decimal
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from einstan.language.arguments import ArgumentError, one_of, shown
-from einstan.language.errors import DataError
+from einstan.language.errors import DataError, nearest
 from einstan.library.einsum_steps import compiled, source
 from einstan.library.einsum_text import (
     SUBLISTS,
@@ -30,7 +31,7 @@ from einstan.library.einsum_text import (
     tensor,
 )
 from einstan.machine.memory import refuse_more
-from einstan.machine.paths import NAMES, function_of
+from einstan.machine.paths import NAMES, function_of, path_within
 
 KINDS = "biufcO"  # of dtypes that can be multiplied and added
 KEPT = 2048  # functions that are remembered
@@ -46,23 +47,31 @@ def contract(
     order: str = "K",
     casting: Any = "safe",
     optimize: Any = "auto",
+    memory_limit: Any = None,
+    use_blas: Any = True,
+    backend: Any = "auto",
+    **others: Any,
 ) -> Any:
     """The value of an einsum: a string and its arrays, or arrays and a list of labels after each."""
+    if others or use_blas is not True or backend != "auto":
+        require_options(use_blas, backend, others)
     if isinstance(arguments[0], str):
         written: Any = arguments[0]
         arrays = [x if type(x) is np.ndarray else array(x, k) for k, x in enumerate(arguments[1:])]
     else:
         written, given = read_sublists(arguments)
         arrays = [x if type(x) is np.ndarray else array(x, k) for k, x in enumerate(given)]
+    if memory_limit is not None:
+        memory_limit = limit_of(memory_limit, arrays)
     if type(optimize) is not str:
         optimize = optimizer(optimize)
-    key: Hashable = (written, optimize, dtype, casting, *[(x.shape, x.dtype) for x in arrays])
+    key: Hashable = (written, optimize, memory_limit, dtype, casting, *[(x.shape, x.dtype) for x in arrays])
     try:
         function = functions.get(key)
     except TypeError:  # an optimizer, or whatever is no dtype, that cannot be remembered
         function, key = None, None
     if function is None:
-        function = planned(written, arrays, dtype, casting, optimize)
+        function = planned(written, arrays, dtype, casting, optimize, memory_limit)
         if key is not None:
             remember(key, function)
     result = function(*arrays)
@@ -78,7 +87,7 @@ def remember(key: Hashable, function: Callable[..., Any]) -> None:
 
 
 def planned(written: str | Subscripts, arrays: Sequence[np.ndarray], dtype: Any, casting: Any,
-            optimize: Any) -> Callable[..., Any]:  # fmt: skip
+            optimize: Any, memory_limit: int | None = None) -> Callable[..., Any]:  # fmt: skip
     """The function of one einsum for arrays of these shapes and dtypes."""
     subscripts = read(written) if isinstance(written, str) else written
     shapes = [x.shape for x in arrays]
@@ -98,6 +107,10 @@ def planned(written: str | Subscripts, arrays: Sequence[np.ndarray], dtype: Any,
     result = [sizes[x] for x in whole.output]
     refuse_more("the result", prod(result) * target.itemsize, "sum over more letters, or give smaller arrays")
     operands, output = numbered(whole)
+    if memory_limit is not None and optimize is not False and not isinstance(optimize, tuple):
+        extents = {number: sizes[x] for own, named in zip(operands, whole.operands, strict=True)
+                   for number, x in zip(own, named, strict=True)}  # fmt: skip
+        optimize = path_within(operands, output, extents, optimize, memory_limit)
     text = source(operands, output, shapes, [x.dtype for x in arrays], target, optimize)
     return compiled(text, target)
 
@@ -151,6 +164,33 @@ def optimizer(given: Any) -> Any:
         raise ArgumentError(
             f"optimize = {shown(given)} is not a path", repair="optimize=[(0, 1), (0, 1)], or optimize='auto'"
         ) from None
+
+
+def require_options(use_blas: Any, backend: Any, others: dict[str, Any]) -> None:
+    """What opt_einsum has besides: BLAS is used wherever it fits, and the arrays are NumPy's."""
+    if not isinstance(use_blas, bool | np.bool_ | int | None):
+        raise ArgumentError(f"use_blas = {shown(use_blas)} is neither True nor False", repair="use_blas=True")
+    one_of("backend", backend, ("auto", "numpy", "object"))
+    for name in others:
+        known = ("out", "dtype", "order", "casting", "optimize", "memory_limit", "use_blas", "backend")
+        raise ArgumentError(
+            f"an einsum has no argument {name}",
+            inferred=f"it has {', '.join(known)}",
+            repair=nearest(name, known) or "leave it out",
+        )
+
+
+def limit_of(given: Any, arrays: Sequence[np.ndarray]) -> int | None:
+    """How many entries an intermediate result may have: a number, ``"max_input"`` for the largest operand, and none for
+    -1, as in opt_einsum."""
+    if isinstance(given, str) and given == "max_input":
+        return max((x.size for x in arrays), default=1)
+    if isinstance(given, int | np.integer | Decimal) and not isinstance(given, bool) and (given >= 1 or given == -1):
+        return None if given == -1 else int(given)
+    raise ArgumentError(
+        f"memory_limit = {shown(given)} is no number of entries",
+        repair=("memory_limit='max_input'", "memory_limit=10**6"),
+    )
 
 
 def sizes_of(subscripts: Subscripts, shapes: Sequence[tuple[int, ...]]) -> dict[Label, int]:

@@ -39,6 +39,8 @@ def einsum(
     order: Any = "K",
     casting: Any = "safe",
     optimize: Any = "auto",
+    memory_limit: Any = None,
+    **others: Any,
 ) -> Any:
     """An einsum of arrays; without arrays the einsum itself, an `EinsumFunction`, which has an equation and gradients.
 
@@ -46,7 +48,8 @@ def einsum(
     arrays and lists of labels, ``A, [0, 1], B, [1, 2], [0, 2]``; an ellipsis; a string without an arrow; axes of
     extent 1 that go with any other.  ``"i->ii"`` writes on a diagonal.  ``out``, ``dtype``, ``order`` and ``casting``
     are NumPy's.  ``optimize`` is what `Program.plan` takes, a path of ``numpy.einsum_path``, or True and False, where
-    False goes from the left to the right.
+    False goes from the left to the right.  ``memory_limit``, ``use_blas`` and ``backend`` are those of opt_einsum: how
+    many entries an intermediate result may have, and what changes no value here.
     """
     if len(operands) < 2:
         if operands and isinstance(operands[0], str):
@@ -55,7 +58,7 @@ def einsum(
             "an einsum has a string",
             repair=("es.einsum('ij,jk->ik', A, B)", "es.einsum('ij,jk->ik'), a function with gradients"),
         )
-    return contract(operands, out, dtype, order, casting, optimize)
+    return contract(operands, out, dtype, order, casting, optimize, memory_limit, **others)
 
 
 class EinsumFunction:

@@ -6,6 +6,7 @@ and runs it.  Nothing is written to the arrays that are given, and what is retur
 
 from __future__ import annotations
 
+import keyword
 import re
 import sys
 import threading
@@ -21,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from einstan.calculus.program import Program
-from einstan.language.arguments import RAW, checked_methods, misfit, shown
+from einstan.language.arguments import RAW, ArgumentError, checked_methods, misfit, shown
 from einstan.language.errors import DataError, EinstanError, ExtentError
 from einstan.language.node import preorder
 from einstan.language.term import Equation, Indexed, Name
@@ -33,6 +34,7 @@ from einstan.machine.general import emit_general
 from einstan.machine.lower import refuse_outside
 from einstan.machine.memory import available_memory, human_bytes
 from einstan.machine.operations import Flat
+from einstan.machine.paths import require_optimizer
 from einstan.machine.plan import Coder, Optimizer, Plan, plan, refuse_empty
 from einstan.machine.refusals import (
     missing,
@@ -89,6 +91,9 @@ class Compiled:
         self.flat = flatten(self.program, outputs)
         self._careful: dict[Any, Specialisation] = {}
         self.outputs = self.flat.outputs
+        require_optimizer(optimize)
+        if not function.isidentifier() or keyword.iskeyword(function):
+            raise ArgumentError(f"function = {shown(function)} is no name in Python", repair="function='step'")
         self.optimize, self.memory_limit, self.function = optimize, memory_limit, function
         self.any_size, self.reuse_buffers = any_size, reuse_buffers
         installed = find_spec("numba") is not None

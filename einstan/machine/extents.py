@@ -154,12 +154,7 @@ def _take_sizes(extents: Extents, sizes: Mapping[str, int], letters: Mapping[str
             continue
         letter = lowered(key)
         if letter not in letters:
-            close = nearest(key, letters)
-            raise ExtentError(
-                f"there is no index {key}",
-                inferred="the indices are " + ", ".join(letters) if letters else "there are no indices",
-                repair=close or "name an index, or an axis such as X.0",
-            )
+            raise no_index(key, letters)
         if len(letters[letter]) == 1:
             extents.learn(letters[letter][0], size, f"sizes[{key!r}]")
         else:
@@ -167,9 +162,19 @@ def _take_sizes(extents: Extents, sizes: Mapping[str, int], letters: Mapping[str
     return open_letters
 
 
+def no_index(key: str, letters: Collection[str]) -> ExtentError:
+    return ExtentError(
+        f"there is no index {key}",
+        inferred="the indices are " + ", ".join(letters) if letters else "there are no indices",
+        repair=nearest(key, letters) or "name an index, or an axis such as X.0",
+    )
+
+
 def speaks_of(program: Program, place: str) -> bool:
     """Whether an axis is one of the program, if only its size is read."""
-    return place in program.dims or (is_axis(place) and place.rpartition(".")[0] in map(str, program.inputs))
+    name = place.rpartition(".")[0]
+    unread = name in map(str, program.inputs) and name not in map(str, program.ranks)
+    return place in program.dims or (is_axis(place) and unread)
 
 
 def letters_of(program: Program) -> set[str]:

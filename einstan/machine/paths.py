@@ -9,12 +9,12 @@ import random
 import time
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from importlib.util import find_spec
 from typing import Any
 
-from einstan.language.arguments import shown
+from einstan.language.arguments import ArgumentError, shown
 from einstan.language.errors import ProgramError, nearest
 from einstan.machine.chains import chained
 from einstan.machine.operations import Labels
@@ -147,6 +147,37 @@ def search(shape: Shape, optimize: Optimizer, seed: int = 0) -> Steps:
     finally:
         random.setstate(state)
     return from_path(path, count)
+
+
+def path_within(
+    labels: Sequence[Labels], out: Labels, sizes: Mapping[int, int], optimize: Optimizer, limit: int
+) -> tuple[tuple[int, ...], ...]:
+    """The path of a search that makes no result of more entries than the limit, where it finds one: what would be
+    larger is left to one step."""
+    own = isinstance(optimize, str) and optimize in ("auto", "best", "exact")  # which know no limit
+    find = function_of("auto" if own else optimize) if isinstance(optimize, str) else deepcopy(optimize)
+    state = random.getstate()
+    random.seed(0)
+    try:
+        path = find([frozenset(each) for each in labels], frozenset(out), dict(sizes), limit)
+    finally:
+        random.setstate(state)
+    return tuple(tuple(int(k) for k in step) for step in path)
+
+
+def require_optimizer(optimize: Optimizer) -> None:
+    """Refuse what finds no paths, before anything is planned by it."""
+    match optimize:
+        case str():
+            if optimize not in NAMES:
+                function_of(optimize)
+        case Mapping():
+            for each in optimize.values():
+                require_optimizer(each)
+        case list() | tuple():
+            pass  # a path, of which the contraction tells whether it fits
+        case _ if not callable(optimize):
+            raise ArgumentError(f"optimize = {shown(optimize)} is no optimizer", repair="optimize='auto'")
 
 
 def function_of(name: str) -> Callable[..., Any]:

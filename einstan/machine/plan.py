@@ -24,7 +24,7 @@ from einstan.machine.memory import measured, peak_of, refuse_large
 from einstan.machine.numbers import number_of
 from einstan.machine.operations import Flat, Graph, Nonzero, Stored, roots
 from einstan.machine.pairs import Expansion
-from einstan.machine.paths import Optimizer, cheap, separate
+from einstan.machine.paths import Optimizer, cheap, require_optimizer, separate
 from einstan.machine.recompute import fitted
 from einstan.machine.refusals import divides_by_zero, empty
 from einstan.machine.scans import scanned
@@ -214,6 +214,7 @@ def plan(
     computed twice rather than kept; without a limit, where a single array would not fit into this machine's memory.
     """
     program = as_program(program)
+    require_optimizer(optimize)
     flat = flatten(program, outputs) if flat is None else flat
     extents = sizes if isinstance(sizes, Extents) else infer(program, shapes or {}, sizes, only=flat.wanted)
     refuse_empty(flat, extents)

@@ -13,7 +13,7 @@ from einstan.language.arguments import require
 from einstan.language.dims import axis, is_axis
 from einstan.language.index import lowered
 from einstan.language.term import Name
-from einstan.machine.extents import Shape, infer, letters_of, speaks_of
+from einstan.machine.extents import Shape, infer, letters_of, no_index, speaks_of
 
 
 def told(program: Program, context: Program, shapes: Mapping[str, Shape], sizes: Mapping[str, int]) -> dict[str, int]:
@@ -54,9 +54,14 @@ def unread(
 def understood(program: Program, context: Program | None, sizes: Mapping[str, int] | None) -> dict[str, int]:
     """The sizes without those that are of the forward program alone: of what has cancelled, say."""
     require("sizes", sizes, Mapping[str, int] | None)
-    if not sizes or context is None:
-        return dict(sizes or {})
-    own, others = letters_of(program), letters_of(context)
+    if not sizes:
+        return {}
+    own, others = letters_of(program), letters_of(context or program)
+    for key in sizes:
+        if lowered(key) not in own | others and not any(speaks_of(each, key) for each in (program, context or program)):
+            raise no_index(key, sorted(own | others))
+    if context is None:
+        return dict(sizes)
 
     def foreign(key: str) -> bool:
         if key in context.dims:

@@ -275,3 +275,35 @@ def test_numbers_and_their_limits() -> None:
     for wrong_number in (-1, 3, True, float("nan"), "1", None, 1j):
         with pytest.raises(ArgumentError):
             number("rate", wrong_number, 0, 2)
+
+
+# ---- values of the right type that name nothing ----------------------------------------------------------------------
+
+LAYER = es.Program("Z[n,j] = X[n,K] W[K,j] + b[j]\nL = 1/2 (Z[N,J] - Y[N,J])^2")
+SIZES = {"n": 2, "k": 3, "j": 4}
+NAMELESS: dict[str, tuple[Callable[[], Any], str]] = {
+    "two words for a direction": (lambda: LAYER.hvp("L", {"X": "a b"}), "'a b' is no name of a tensor"),
+    "a function for a cotangent": (lambda: LAYER.vjp({"Z": "exp"}), "'exp' is no name of a tensor"),
+    "a word of Python": (lambda: LAYER.jvp("Z", {"X": "if"}), "'if' is no name of a tensor"),
+    "a capital for a batch": (lambda: LAYER.hvp("L", {"X": "V"}, batch="R"), "batch = 'R' is an index that is summed"),
+    "an optimizer to compile": (lambda: LAYER.compile(optimize="greddy"), "there is no optimizer 'greddy'"),
+    "one for one equation": (lambda: LAYER.compile(optimize={"Z": "greddy"}), "there is no optimizer 'greddy'"),
+    "a number as an optimizer": (lambda: LAYER.source(SIZES, optimize=3), "optimize = 3 is no optimizer"),
+    "an optimizer to plan": (lambda: LAYER.plan(SIZES, optimize="greddy"), "there is no optimizer 'greddy'"),
+    "an axis that is not there": (lambda: LAYER.source({"X.9": 1}), "there is no index X.9"),
+    "one to compile": (lambda: LAYER.compile(sizes={"X.9": 1}), "there is no index X.9"),
+    "a letter that is not there": (lambda: LAYER.compile(sizes={"q": 1}), "there is no index q"),
+    "a name that Python has not": (lambda: LAYER.source(function="a b"), "function = 'a b' is no name in Python"),
+    "two words for an index": (lambda: LAYER.partial("Z", "X", ["a b", "c"]), "'a b' is no index of a derivative"),
+    "a sum for an index": (lambda: LAYER.partial("Z", "X", ["m", "K"]), "'K' is no index of a derivative"),
+    "the numerator's index": (lambda: LAYER.partial("Z", "X", ["n", "k"]), "'n' is an index of the numerator"),
+    "a kink of no function": (lambda: LAYER.partial("Z", "X", kinks={"rleu": ["1"]}), "there is no function rleu"),
+}
+
+
+@pytest.mark.parametrize(("call", "problem"), NAMELESS.values(), ids=NAMELESS)
+def test_a_name_of_nothing_is_refused(call: Callable[[], Any], problem: str) -> None:
+    with pytest.raises(EinstanError) as caught:
+        call()
+    assert caught.value.problem == problem
+    assert caught.value.repair

@@ -270,6 +270,12 @@ def test_the_options_of_numpy():
     for optimize in (True, False, None, "greedy", "optimal", "auto", "eager", "dp", ("greedy", 1000),
                      ["einsum_path", (0, 1), (0, 1)], [(1, 2), (0, 1)], [(0, 1, 2)]):  # fmt: skip
         np.testing.assert_allclose(es.einsum("ij,jk,kl", a, b, c, optimize=optimize), expected, rtol=1e-12)
+    for limit in (None, -1, 1, 12, "max_input", np.int64(10**6)):
+        for optimize in ("auto", "greedy", "optimal", True, False, [(0, 1), (0, 1)]):
+            found = es.einsum(
+                "ij,jk,kl", a, b, c, optimize=optimize, memory_limit=limit, use_blas=False, backend="numpy"
+            )
+            np.testing.assert_allclose(found, expected, rtol=1e-12)
     path = np.einsum_path("ij,jk,kl", a, b, c)[0]
     np.testing.assert_allclose(es.einsum("ij,jk,kl", a, b, c, optimize=path), expected, rtol=1e-12)
     assert es.einsum("ij,jk", a, b, dtype="f4", casting="same_kind").dtype == np.float32
@@ -375,6 +381,11 @@ OPTIONS = [
     ({"out": np.zeros((2, 3))}, DataError, "out has shape (2, 3) and dtype float64, and the result (2, 4) and float64"),
     ({"out": np.zeros((2, 4), int)}, DataError, "out has shape (2, 4) and dtype int64"),
     ({"out": [0]}, ArgumentError, "out = [0] is not an array"),
+    ({"memory_limit": 0}, ArgumentError, "memory_limit = 0 is no number of entries"),
+    ({"memory_limit": "all"}, ArgumentError, "memory_limit = 'all' is no number of entries"),
+    ({"use_blas": "no"}, ArgumentError, "use_blas = 'no' is neither True nor False"),
+    ({"backend": "torch"}, ArgumentError, "there is no backend 'torch'"),
+    ({"optimise": "dp"}, ArgumentError, "an einsum has no argument optimise"),
 ]
 
 
