@@ -50,6 +50,7 @@ from einstan.language.term import (
 
 LOWEST = Const(-(10**30))  # of nothing at all the largest exponent is still a number
 SHORT = 12  # what is longer to read gets a name
+LONG = 40  # and so does what others would write out again and again
 HALF = Const(Fraction(1, 2))
 
 
@@ -97,7 +98,11 @@ class _Measure:
             scale, rest = self.weighed(parts), parts.rest
             for kind, expr, known in (("scale", scale, self.scales), ("rest", rest, self.rests)):
                 own = Equation(equation.name, equation.indices, expr)
-                if holds(expr, Sum) or holds(expr, Reduce):
+                if (
+                    holds(expr, Sum)
+                    or holds(expr, Reduce)
+                    or (size(expr) > LONG and all(map(_is_plain, preorder(expr))))
+                ):
                     own = Equation(equation.name, equation.indices, self.named(expr, f"{kind}1"))
                 known[equation.name] = own
         whole = self.whole(parts) if hot else equation.rhs

@@ -194,7 +194,10 @@ def _quotients_taken(expr: Expr, exponentials: _Exponentials) -> Expr:
         if not any(below) and not any(map(is_quotient, _factors(product))):
             return product
         whole = simplify(gathered(exponentials.put_in(product)))
-        return _shares(simplify(cast(Expr, rewrite(whole, _of_two)))) if _is_short(whole) else product
+        taken = _shares(simplify(cast(Expr, rewrite(whole, _of_two)))) if _is_short(whole) else product
+        # Where exponentials divide and none is divided, names are better kept: nothing meets but in a sigmoid.
+        met = any(exponentials.scaled(base) for f in _factors(product) for base in _bases(f))
+        return taken if met or applies(taken, "sigmoid") else product
 
     divided = applies(expr, "pow", "sigmoid") and any(
         isinstance(n, Apply) and (divides(n) or n.function == "sigmoid") for n in preorder(expr)

@@ -575,7 +575,7 @@ def _unknown(extents: Extents, equation: Equation, index: Index) -> ExtentError:
     on_left = index in equation.indices
     repair = f"give sizes={{{letter!r}: ...}}"
     if in_slot and on_left:
-        repair += f", or state the extent: {equation} where |{letter}| = ..."
+        repair += f", or state the extent: {equation}{',' if equation.where else ' where'} |{letter}| = ..."
     return ExtentError(
         f"the extent of {index.name} is not known",
         **_place(equation, index),

@@ -45,6 +45,21 @@ ROWS = {
         db2[j] = dZ[N,j]
         """,
     ),
+    "exponentials that divide": (
+        """
+        K[i,j] = exp(-C[i,j] / t)
+        u[i] = a[i] / sum[J](K[i,J])
+        v[j] = b[j] / (K[I,j] u[I])
+        L = u[I] K[I,J] v[J] C[I,J]
+        """,
+        "t",
+        """
+        dv[j] = u[I] K[I,j] C[I,j]
+        du[i] = K[i,J] v[J] (C[i,J] - dv[J] / (K[I,J] u[I]))
+        dK[i,j] = u[i] (v[j] (C[i,j] - dv[j] / (K[I,j] u[I])) - du[i] / sum[J](K[i,J]))
+        dt = K[I,J] C[I,J] dK[I,J] / t^2
+        """,
+    ),
     "shared weights": (
         """
         A[n,j] = tanh(X[n,K] W[K,j])

@@ -28,6 +28,12 @@ def weighted(z):
     return [w * mp.exp(v) for w, v in zip(W, z, strict=True)]
 
 
+def balanced(K):
+    u = [1 / sum(row) for row in K]
+    v = [1 / sum(row[j] * a for row, a in zip(K, u, strict=True)) for j in range(N)]
+    return sum(V[i] * u[i] * K[i][j] * v[j] * W[j] for i in range(N) for j in range(N))
+
+
 # text with the scalar L of z; the same in mpmath
 ROWS = {
     "a softmax of weights": ("S[k] = w[k] exp(z[k]) / sum[J](w[J] exp(z[J]))\nL = V[K] S[K]",
@@ -76,6 +82,10 @@ ROWS = {
             V[i] * (z[i] + mean_of([mp.exp(-v * v / 100) for v in z[: i + 1]], V[: i + 1])) for i in range(N)
         ),
     ),
+    "rows and columns scaled": (
+        "K[i,j] = exp(z[i] V[j])\nu[i] = 1 / sum[J](K[i,J])\nv[j] = 1 / (K[I,j] u[I])\n"
+        "L = V[I] u[I] K[I,J] v[J] w[J] + V[I] z[I]",
+        lambda z: sum(V[i] * z[i] for i in range(N)) + balanced([[mp.exp(a * mpf(float(b))) for b in V] for a in z])),
     "a mean of exponentials": ("L = log(mean[K](exp(z[K])))", lambda z: mp.log(sum(exp(z)) / N)),
 }  # fmt: skip
 NO_HESSIAN = {"log-odds", "one more than a sum"}  # the first is zero, and the second overflows where z is large
