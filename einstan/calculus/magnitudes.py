@@ -12,16 +12,17 @@ differentiated: no scale is ever printed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
 
 from einstan.calculus.collect import size
 from einstan.calculus.overflows import Overflows, may_be_zero, share
-from einstan.calculus.partial import inlined
+from einstan.calculus.partial import inlined, where_it_counts
 from einstan.calculus.simplify import simplify_product, simplify_reduce, simplify_sum
-from einstan.language.index import Affine, Index, fresh_name, lowered, slot
+from einstan.language.dims import is_axis, unguarded
+from einstan.language.index import Affine, Index, affine, fresh_name, lowered, slot
 from einstan.language.node import Node, fold, holds, preorder
 from einstan.language.term import (
     ONE,
@@ -29,8 +30,10 @@ from einstan.language.term import (
     Add,
     Apply,
     Const,
+    Delta,
     Equation,
     Expr,
+    Extent,
     Indexed,
     Iverson,
     Mul,
@@ -123,7 +126,15 @@ class _Measure:
             letter = fresh_name(lowered(index.name), {i.name for i in (*indices, *letters.values())} - {index.name})
             letters[index] = Index(letter, index.dim)
         own: Expr = substitute(expr, letters)  # type: ignore[assignment]
-        self.made.append(Equation(name, tuple(letters.values()), own, where))
+        made = Equation(name, tuple(letters.values()), own, where)
+        stated = {index.dim for index, _ in where}
+        told = {index for index, _, form, kept in unguarded(made) if form.index is index and not kept}
+        where += tuple(
+            (index, affine((Extent(Index(index.dim)), 1)))
+            for index in letters.values()
+            if index not in told and index.dim not in stated and is_axis(index.dim)
+        )
+        self.made.append(Equation(name, made.indices, own, where))
         return Indexed(name, tuple(map(slot, indices)))
 
     def parts(self, node: Node, parts: tuple[_Parts, ...]) -> _Parts:
@@ -160,7 +171,8 @@ class _Measure:
                 if isinstance(base, Const) and base.value > 0:
                     return _Parts(simplify_product((exponent, Apply("log", (base,)))), ONE)
                 sign = power(Apply("sign", (base,)), exponent)
-                return _Parts(simplify_product((exponent, Apply("log", (Apply("abs", (base,)),)))), sign)
+                size = Apply("log", (Apply("abs", (base,)),))
+                return _Parts(simplify_product((*where_it_counts(exponent), exponent, size)), sign)
             case _ if scale is ZERO:
                 return _Parts(ZERO, self.rebuilt(node, parts))
             case Apply(function="log"):
@@ -228,6 +240,8 @@ class _Measure:
         if part.scale is ZERO:
             return ZERO
         weights = [factor for factor in _factors(part.rest) if self.weighs(factor)]
+        if not all(map(_is_plain, preorder(part.scale))):  # what reads x[i+1] beside δ[i+1,p] may read it only there
+            weights = list(dict.fromkeys((*_guards(part.rest), *weights)))
         brackets = [weight for weight in weights if isinstance(weight, Iverson)]
         guarded = (w if isinstance(w, Iverson) else mul((*brackets, w)) for w in weights)  # a read may need its guard
         return simplify_sum((simplify_product((*brackets, part.scale)), *map(_where_it_counts, guarded)))
@@ -259,6 +273,18 @@ def _shares(parts: Sequence[_Parts]) -> Sequence[_Parts]:
 
 def _factors(expr: Expr) -> tuple[Expr, ...]:
     return expr.factors if isinstance(expr, Mul) else () if expr is ONE else (expr,)
+
+
+def _guards(expr: Expr) -> Iterator[Iverson]:
+    """The brackets of a product and of the sums in it, if they do not run over what a bracket compares; and the deltas
+    of forms."""
+    for factor in _factors(expr):
+        if isinstance(factor, Sum):
+            yield from (guard for guard in _guards(factor.body) if set(factor.indices).isdisjoint(guard.free))
+        elif isinstance(factor, Iverson):
+            yield factor
+        elif isinstance(factor, Delta) and (factor.left.index is None or factor.right.index is None):
+            yield Iverson((factor.left, factor.right), ("==",))
 
 
 def _is_plain(node: Node) -> bool:

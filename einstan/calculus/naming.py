@@ -16,7 +16,7 @@ from einstan.calculus.ranges import Ranges
 from einstan.calculus.simplify import simplify
 from einstan.calculus.written import as_written
 from einstan.language import well_named
-from einstan.language.dims import is_axis
+from einstan.language.dims import UnionFind, is_axis
 from einstan.language.index import Affine, Index, capitalised, slot
 from einstan.language.node import Node, beginning, fold, holds, rewrite
 from einstan.language.term import Add, Apply, Equation, Expr, Extent, Indexed, Mul, Name, Reduce, Sum, bound_indices
@@ -130,7 +130,8 @@ def derived_equation(
     for index in used:
         if index.dim in parts and index.dim not in forms and index not in own:
             part = parts[index.dim]
-            stated += [(index, part.extent)] if part.is_needed(index, plain.rhs) else []
+            classes = UnionFind() if ranges is None else ranges.classes
+            stated += [(index, part.extent)] if part.is_needed(index, plain.rhs, classes) else []
     made = Equation(name, indices, plain.rhs, (*stated, *sized))
     return well_named(made if ranges is None else ranges.stated(made, tied))
 

@@ -31,6 +31,7 @@ from einstan.language.functions import FUNCTIONS
 from einstan.language.index import Affine, Index, fresh_name, is_capital, lowered, slot
 from einstan.language.node import Node, holds, preorder, replace
 from einstan.language.place import at
+from einstan.language.sugar import as_form
 from einstan.language.term import (
     ONE,
     ZERO,
@@ -240,6 +241,8 @@ class Differentiator:
             parsed_partial(texts[position], row.parameters),
             {Indexed(name): value for name, value in zip(row.parameters, arguments, strict=True)},
         )
+        if function == "pow" and position == 0:
+            partial = mul((*where_it_counts(arguments[1]), partial))
         # What is simplified with a name in it is so with any access in its place.
         plain = all(isinstance(argument, Indexed) for argument in arguments) and len(set(arguments)) == len(arguments)
         return self.rename(partial if plain else simplify(partial))
@@ -254,6 +257,17 @@ class Differentiator:
                     inferred=f"{inner} chooses which entry is read",
                     repair="differentiate with respect to a tensor that enters by its values",
                 )
+
+
+def where_it_counts(exponent: Expr) -> tuple[Expr, ...]:
+    """``1[t != 0]`` beside ``t x^(t - 1)`` and ``t log(x)``, which are no numbers at x = 0 where t is 0: x^0 is 1."""
+    if not holds(exponent, Position) or holds(exponent, Indexed):
+        return ()
+    form = as_form(exponent)
+    if form is None:
+        return (Iverson((exponent, ZERO), ("!=",)),)
+    positive = form.constant > 0 and all(k > 0 for _, k in form.terms)
+    return () if positive else (Iverson((form, Affine(())), ("!=",)),)
 
 
 def _behind(node: Node, definitions: Mapping[Name, Equation]) -> set[Name]:

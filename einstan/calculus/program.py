@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
+from typing import Any, Protocol
 
 from einstan.language.dims import (
     UnionFind,
@@ -22,11 +22,10 @@ from einstan.language.dims import (
     unguarded,
 )
 from einstan.language.errors import ProgramError
-from einstan.language.index import Affine, Arithmetic, Index, affine, arithmetic
+from einstan.language.index import Affine, Index, affine, arithmetic
 from einstan.language.node import Node, fold, holds, preorder, remembered
 from einstan.language.place import at
 from einstan.language.term import (
-    Const,
     Delta,
     Equation,
     Expr,
@@ -38,7 +37,7 @@ from einstan.language.term import (
     Sum,
     accesses,
     add,
-    mul,
+    as_number,
     neg,
     tensors,
 )
@@ -101,6 +100,7 @@ class Program:
         self._dims: UnionFind | None = None
         self._resolved: tuple[Equation, ...] | None = None
         self._dim_of: dict[tuple[Equation, Index], str] = {}
+        self.notes: dict[Any, Any] = {}  # what was worked out of the whole program, by what was asked
 
     @property
     def dims(self) -> UnionFind:
@@ -215,8 +215,9 @@ class InPart:
         own = {axis(tangents[name], int(k) + shift) for _, name, k in places if name in tangents}
         return InPart(self.index, self.extent, self.longer | own, self.by_shifts)
 
-    def is_needed(self, index: Index, expr: Expr) -> bool:
+    def is_needed(self, index: Index, expr: Expr, classes: UnionFind) -> bool:
         """Whether what an expression reads along an index would tell another extent."""
+        longer = {classes.find(place) for place in self.longer}
         reads = [
             (axis(node.tensor, position), form)
             for node in preorder(expr)
@@ -227,12 +228,12 @@ class InPart:
         deltas = [node for node in preorder(expr) if isinstance(node, Delta)] if holds(expr, Delta) else []
         pairs = [(node.left.index, node.right.index) for node in deltas]
         equal = [other for pair in pairs if index in pair for other in pair if other is not None]
-        if any(other.dim in self.longer for other in equal if other is not index):
+        if any(classes.find(other.dim) in longer for other in equal if other is not index):
             return True
         if self.by_shifts:
             return False
-        alone = [place for place, form in reads if form.index is not None]
-        return not self.longer.isdisjoint(alone) or bool(reads and not alone)
+        alone = [classes.find(place) for place, form in reads if form.index is not None]
+        return not longer.isdisjoint(alone) or bool(reads and not alone)
 
 
 def extents_told(equation: Equation) -> list[tuple[Index, Affine]]:
@@ -256,12 +257,12 @@ def extents_told(equation: Equation) -> list[tuple[Index, Affine]]:
 def _room(index: Index, place: str, forms: Sequence[Affine]) -> Affine | None:
     """How far an index runs that keeps every form inside an axis: what the others in them leave, ``|b.0| - |m| + 1`` of
     ``b[m+N]``."""
-    step, constant = forms[0].coefficient(index), max(form.constant for form in forms)
-    beside = {affine((form, 1), (index, -step), constant=-form.constant) for form in forms}
-    if step < 1 or len(beside) > 1:
+    top = next((form for form in forms if all(_exceeds(form, other) for other in forms)), None)
+    step = 0 if top is None else top.coefficient(index)
+    if top is None or step < 1:
         return None
-    room = affine((Extent(Index(place)), 1), constant=-1 - constant)
-    for atom, k in beside.pop().terms:
+    room = affine((Extent(Index(place)), 1), constant=-1 - top.constant)
+    for atom, k in affine((top, 1), (index, -step)).terms:
         if not (isinstance(atom, Extent) or (isinstance(atom, Index) and is_axis(atom.dim))):
             return None
         if isinstance(atom, Extent):
@@ -269,6 +270,12 @@ def _room(index: Index, place: str, forms: Sequence[Affine]) -> Affine | None:
         elif k > 0:
             room = affine((room, 1), (Extent(Index(atom.dim)), -k), constant=k)
     return affine((room if step == 1 else arithmetic("floor", room, Affine((), step)), 1), constant=1)
+
+
+def _exceeds(form: Affine, other: Affine) -> bool:
+    """Whether a form is never less than another one: indices and extents are not negative."""
+    gap = affine((form, 1), (other, -1))
+    return gap.constant >= 0 and all(k > 0 and isinstance(atom, Index | Extent) for atom, k in gap.terms)
 
 
 def extents_behind(equations: Iterable[Equation]) -> list[tuple[Index, Affine] | InPart]:
@@ -318,15 +325,13 @@ def extents_in_part(equation: Equation) -> list[InPart]:
 def stated_extents(expr: Expr, where: Iterable[tuple[Index, Affine] | InPart]) -> Expr:
     """The expression with the extents that no axis has as what ``where |R| = 2`` states."""
     told = [each for each in where if not isinstance(each, InPart)]
-    plain = [(i, form) for i, form in told if not any(isinstance(atom, Arithmetic) for atom, _ in form.terms)]
-    forms = {index.dim: form for index, form in plain if not is_axis(index.dim)}
+    forms = {index.dim: form for index, form in told if not is_axis(index.dim)}
     if not forms:
         return expr
 
     def rule(node: Node, children: tuple[Node, ...]) -> Node:
         if isinstance(node, Extent) and node.index.dim in forms:
-            form = forms[node.index.dim]
-            return add([*(mul((Const(k), atom)) for atom, k in form.terms), Const(form.constant)])  # type: ignore[arg-type]
+            return as_number(forms[node.index.dim])
         if isinstance(node, Affine):
             atoms = zip(node.terms, children, strict=True)
             parts = [

@@ -62,6 +62,14 @@ def stabilised(program: Program, keep: Collection[Name] = ()) -> tuple[Equation,
 
     Tensors in ``keep`` are not looked into: their cotangents are wanted, so what reads them must go on reading them.
     """
+    question = stabilised, frozenset(keep).intersection(program.defined)
+    found: tuple[Equation, ...] | None = program.notes.get(question)
+    if found is None:
+        found = program.notes[question] = _stabilised(program, question[1])
+    return found
+
+
+def _stabilised(program: Program, keep: Collection[Name]) -> tuple[Equation, ...]:
     resolved = {equation.name: equation for equation in program.resolved_all()}
     known = {name: equation for name, equation in resolved.items() if name not in keep}
     stated = {
@@ -99,9 +107,13 @@ def stabilised(program: Program, keep: Collection[Name] = ()) -> tuple[Equation,
 
 def runnable(program: Program) -> Program:
     """The program in the form in which it is evaluated: the same values, without overflow on the way."""
-    same = dict(zip(program.resolved_all(), program.equations, strict=True))
-    made = measured(stabilised(program))
-    return Program((same.get(new) or well_named(new) for new in made), program.assumptions)
+    found: Program | None = program.notes.get(runnable)
+    if found is None:
+        same = dict(zip(program.resolved_all(), program.equations, strict=True))
+        made = measured(stabilised(program))
+        found = Program((same.get(new) or well_named(new) for new in made), program.assumptions)
+        program.notes[runnable] = found
+    return found
 
 
 def _says_nothing(index: Index, form: Affine) -> bool:

@@ -76,7 +76,7 @@ def relate(equation: Equation, classes: UnionFind | None = None, prefix: str = "
 def _related(equation: Equation) -> tuple[tuple[str, str | None], ...]:
     """The pairs of dimensions that are equal, and those that only occur, in reading order."""
     found: dict[tuple[str, str | None], None] = {}
-    stated = dict(equation.where)
+    stated = {index.dim: form for index, form in equation.where}  # whatever letters a bound index has got since
     for position, index in enumerate(equation.indices):
         found[axis(equation.name, position), index.dim] = None
     free = loose(equation)
@@ -98,10 +98,10 @@ def _related(equation: Equation) -> tuple[tuple[str, str | None], ...]:
     return tuple(found)
 
 
-def _differ(left: Index, right: Index, stated: Mapping[Index, Affine]) -> bool:
-    """Whether a delta compares indices of two lengths: ``δ[i,p] where |i| = 3``."""
-    forms = [stated[index] for index in (left, right) if index in stated]
-    return stated.get(left) is not stated.get(right) and not all(map(_is_whole, forms))
+def _differ(left: Index, right: Index, stated: Mapping[str, Affine]) -> bool:
+    """Whether a delta compares indices that may be of two lengths: ``δ[i,p] where |i| = 3``, or that of two axes."""
+    forms = [stated[index.dim] for index in (left, right) if index.dim in stated]
+    return stated.get(left.dim) is not stated.get(right.dim) and (len(forms) == 2 or not all(map(_is_whole, forms)))
 
 
 def _is_whole(form: Affine) -> bool:

@@ -142,6 +142,10 @@ def arithmetic(operation: str, left: Affine, right: Affine) -> Node:
         return affine((left, right.constant)) if left.terms else affine((right, left.constant))
     if right == Affine((), 1):
         return Affine((), 0) if operation == "mod" else left
+    if operation == "over" and not right.terms:
+        numbers = (left.constant, *(k for _, k in left.terms))
+        if not any(number % right.constant for number in numbers):
+            return Affine(tuple((atom, k // right.constant) for atom, k in left.terms), left.constant // right.constant)
     return Arithmetic(operation, left, right)
 
 
@@ -160,6 +164,10 @@ def affine(*parts: tuple[Node, int], constant: int = 0) -> Affine:
                 total[atom] = total.get(atom, 0) + coefficient * k
         else:
             total[part] = total.get(part, 0) + coefficient
+    for atom, k in total.items():
+        if k * k > 1 and isinstance(atom, Arithmetic) and atom.operation == "over":  # 2 (|d|/2) is |d|
+            whole_again = arithmetic("over", affine((atom.left, abs(k))), atom.right)
+            return affine(*(total | {atom: 0}).items(), (whole_again, 1 if k > 0 else -1), constant=constant)
     return Affine(tuple((atom, k) for atom, k in total.items() if k), constant)
 
 

@@ -72,9 +72,10 @@ def is_form(operand: Expression, indices: Collection[str]) -> bool:
 
 def _above(argument: Expression) -> Expression:
     """What ``floor(k/4)`` divides."""
-    term = argument.terms[0]
-    above = tuple(part for part in term.parts if not part[1])
-    return Expression(argument.span, (Term(term.span, term.sign, above),)) if len(argument.terms) == 1 else argument
+    (term, *others) = argument.terms
+    if others or len(term.parts) < 2 or not term.parts[-1][1]:
+        return argument
+    return Expression(argument.span, (Term(term.span, term.sign, term.parts[:-1]),))
 
 
 def _is_whole(term: Term) -> bool:

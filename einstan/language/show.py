@@ -6,7 +6,9 @@ That holds for every equation whose names and dimensions are those that its text
 
 from __future__ import annotations
 
-from einstan.language.dims import is_axis, redimensioned
+from collections.abc import Collection
+
+from einstan.language.dims import is_axis, redimensioned, relate
 from einstan.language.errors import ScopeError, Span
 from einstan.language.index import Affine, Index
 from einstan.language.latex import coefficient_in_front
@@ -104,6 +106,7 @@ def _named_and_read(equation: Equation, distinct: bool) -> Equation:
     rhs = _settled(normalised(equation.rhs), {index.name for index in equation.indices}, distinct)
     plain = Equation(equation.name, equation.indices, rhs, equation.where)
     spelled = extents_named(plain, letters=True)
+    _refuse_ambiguous(spelled, {index.name for index, _ in spelled.where})
     dims = tied(spelled)
     if dims is not None:  # then the text says all there is to say about axes, and need not be read to know
         return redimensioned(spelled, dims)  # type: ignore[return-value]
@@ -125,11 +128,19 @@ def _named_and_read(equation: Equation, distinct: bool) -> Equation:
     }
     if not forms:
         return read
-    for name in forms:
-        if len({index.dim for index in visible_indices(spelled) if index.name == name}) > 1:
-            raise ScopeError(f"|{name}| is ambiguous", text=show(spelled))
+    _refuse_ambiguous(spelled, forms)
     where = tuple((loose[name], form) for name, form in forms.items())
     return parse(show(Equation(read.name, read.indices, read.rhs, (*read.where, *where))))
+
+
+def _refuse_ambiguous(equation: Equation, letters: Collection[str]) -> None:
+    """``where |J| = ...`` speaks of every J: those of several axes need letters of their own."""
+    if not letters:
+        return
+    classes = relate(equation)
+    for letter in letters:
+        if len({classes.find(index.dim) for index in visible_indices(equation) if index.name == letter}) > 1:
+            raise ScopeError(f"|{letter}| is ambiguous", text=show(equation))
 
 
 def _not_spelled(equation: Equation) -> ScopeError:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from einstan.language.index import Affine, Index, affine, capitalised, fresh_name
+from einstan.language.index import Affine, Arithmetic, Index, affine, capitalised, fresh_name
 from einstan.language.node import Node, fold, preorder
 from einstan.language.term import (
     MINUS_ONE,
@@ -28,6 +28,7 @@ from einstan.language.term import (
     Iverson,
     Mul,
     Partial,
+    Position,
     Reduce,
     Sum,
     add,
@@ -198,29 +199,30 @@ def chain(operands: Iterable[Node], relations: tuple[str, ...]) -> Iverson:
 def _operand(operand: Node) -> Node:
     if isinstance(operand, Affine):
         atoms = [atom for atom, _ in operand.terms]
-        if any(isinstance(atom, Indexed) for atom in atoms) and not any(isinstance(atom, Index) for atom in atoms):
+        whole = any(isinstance(atom, Indexed) or (isinstance(atom, Arithmetic) and not atom.free) for atom in atoms)
+        if whole and not any(isinstance(atom, Index) for atom in atoms):
             return as_number(operand)
     return operand
 
 
 def as_form(value: Expr) -> Affine | None:
-    """An expression of integers and extents as a form, if it is one."""
+    """An expression of integers, indices and extents as a form, if it is one."""
     parts: list[tuple[Node, int]] = []
     constant = 0
     for term in value.terms if isinstance(value, Add) else (value,):
         factors = term.factors if isinstance(term, Mul) else (term,)
-        whole, extents = 1, []
+        whole, atoms = 1, list[Node]()
         for factor in factors:
             if isinstance(factor, Const) and factor.value.denominator == 1:
                 whole *= int(factor.value)
-            elif isinstance(factor, Extent):
-                extents.append(factor)
+            elif isinstance(factor, Extent | Position):
+                atoms.append(factor if isinstance(factor, Extent) else factor.index)
             else:
                 return None
-        if len(extents) > 1:
+        if len(atoms) > 1:
             return None
-        if extents:
-            parts.append((extents[0], whole))
+        if atoms:
+            parts.append((atoms[0], whole))
         else:
             constant += whole
     return affine(*parts, constant=constant)

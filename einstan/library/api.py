@@ -175,7 +175,14 @@ class Program(calculus.Program):
         read = {name for names in self.reads.values() for name in names}
         read |= {name for name in map(self._name, names) if name in self.forward.defined}
         needed = read | {other for name in read for other in dependencies(self.forward, name)}
-        return calculus.Program((*(e for e in self.forward if e.name in needed), *self.equations))
+        return self._made((*(e for e in self.forward if e.name in needed), *self.equations))
+
+    def _made(self, equations: tuple[term.Equation, ...], assumptions: tuple[Assumption, ...] = ()) -> calculus.Program:
+        """The program of these equations, one object whatever asks for it, which knows what was worked out of it."""
+        found: calculus.Program | None = self.notes.get(equations)
+        if found is None:
+            found = self.notes[equations] = calculus.Program(equations, assumptions)
+        return found
 
     def _for(self, outputs: Iterable[Name]) -> calculus.Program:
         """What these outputs need.  A gradient has the extents of its tensor, and says so where nothing else that is
@@ -196,7 +203,7 @@ class Program(calculus.Program):
         if self.forward is None:
             return self
         own = (e for e in self.equations if e.name not in self.forward.defined)
-        return calculus.Program((*self.forward.equations, *own), self.forward.assumptions)
+        return self._made((*self.forward.equations, *own), self.forward.assumptions)
 
     def __getitem__(self, name: Name) -> Equation:
         if not isinstance(name, str | Partial) or name not in self.defined:
@@ -434,14 +441,16 @@ def is_gradient(program: calculus.Program, name: str, known: dict[Name, Mapping[
     read = {other for n in gradients for other in program.reads[n]}
     leaves = [str(n)[1:] for n in gradients if n not in read]
 
+    plain = [e for e in program if e.name not in gradients and reached(program.reads, e.name).isdisjoint(gradients)]
+
     def derived(loss: Name) -> bool:
         behind = reached(program.reads, loss) | {loss}
         if not behind.isdisjoint(gradients):
             return False
-        if loss not in known:
-            forward = calculus.Program((e for e in program if e.name in behind), program.assumptions)
+        if loss not in known:  # a gradient may name what other lines define
             try:
-                known[loss] = backward(forward, loss, [leaf for leaf in leaves if leaf in behind]).defined
+                wanted = [leaf for leaf in leaves if leaf in behind]
+                known[loss] = backward(calculus.Program(plain, program.assumptions), loss, wanted).defined
             except EinstanError:
                 known[loss] = {}
         return str(known[loss].get(name)) == str(program[name])

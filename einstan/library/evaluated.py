@@ -14,7 +14,7 @@ import numpy as np
 from einstan.calculus.elimination import ORDERS
 from einstan.calculus.program import Program
 from einstan.language.arguments import RAW, blamed_methods, checked_methods, misfit
-from einstan.language.dims import axis
+from einstan.language.dims import axis, is_axis
 from einstan.language.errors import DataError, nearest
 from einstan.language.term import Name
 from einstan.library.assembly import Assembly
@@ -227,8 +227,9 @@ class CompiledDerivative:
             seen.add(made.program.equations)
             whole = Program(dict.fromkeys((*base.equations, *made.program)), base.assumptions)
             (apart,) = cores(whole, made.name)
-            compiled = Compiled(apart.program, apart.outputs, sizes=sizes, function="cores", **self.options)
-            special = self._planned(order, apart, compiled, shapes, sizes, nominal)
+            own = {place: k for place, k in sizes.items() if not is_axis(place) or speaks_of(apart.program, place)}
+            compiled = Compiled(apart.program, apart.outputs, sizes=own, function="cores", **self.options)
+            special = self._planned(order, apart, compiled, shapes, own, nominal)
             found.append(special)
         best = min(found, key=lambda each: each.costs[each.order])
         return replace(best, costs={each.order: each.costs[each.order] for each in found})

@@ -15,7 +15,7 @@ from einstan.calculus.windows import stated_extents
 from einstan.language.dims import axis, is_axis, only_plain, redimensioned
 from einstan.language.document import Claim
 from einstan.language.node import preorder
-from einstan.language.term import Apply, Equation, Expr, Extent, Name, Partial, tensors
+from einstan.language.term import Apply, Equation, Expr, Extent, Name, Partial, bound_indices, tensors
 from einstan.library.kinks import compared_by_equality
 from einstan.library.part import Part
 from einstan.machine.gaps import is_partial
@@ -81,7 +81,9 @@ def question(claim: Claim, part: Part) -> Question:
     definitions |= {
         name: _moved(e, dims) for name, e in part.behind(*(s for r in rules for s in (r.lhs, r.rhs))).items()
     }
-    ties = {name: _moved(e, dims) for name, e in _tying(whole, part, read).items() if name not in definitions}
+    axes = {axis(name, k) for name in read for k in range(whole.ranks.get(name, 0))}
+    axes |= {index.dim for side in (left, right) for index in (*side.free, *bound_indices(side))}
+    ties = {name: _moved(e, dims) for name, e in _tying(whole, part, axes).items() if name not in definitions}
     gaps = any(map(is_partial, preorder(left, right)))
     meant = {name: _moved(e, dims) for name, e in _differentiated(part, written).items() if gaps}
     return Question(left, right, definitions, rules, sizes, names, special, derived, asked.where, ties, meant)
@@ -97,10 +99,10 @@ def _differentiated(part: Part, written: Iterable[Name]) -> dict[Name, Equation]
     return found
 
 
-def _tying(whole: Program, part: Part, read: Iterable[Name]) -> dict[Name, Equation]:
-    """The definitions that tie the lengths of axes that a claim reads, ``where |i| = |x.0|``, and what is behind them:
-    a point has such sizes too."""
-    axes = {whole.dims.find(axis(name, k)) for name in read for k in range(whole.ranks.get(name, 0))}
+def _tying(whole: Program, part: Part, places: Iterable[str]) -> dict[Name, Equation]:
+    """The definitions that tie the lengths of axes that a claim reads or runs over, ``where |i| = |x.0|``, and what is
+    behind them: a point has such sizes too."""
+    axes = set(map(whole.dims.find, places))
     found: dict[Name, Equation] = {}
     for name in (equation.name for equation in part.program.equations if equation.where or not only_plain(equation)):
         definition = part.definition(name)

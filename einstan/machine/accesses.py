@@ -94,8 +94,16 @@ class Accesses(Builder):
         return self.add("whole", atom.operation, sides, tuple(labels))
 
     def rebased(self, guards: Guards, operands: list[Ref], labels: set[int]) -> Guards:
-        """Guards hold values by their graph number; here they are operands.  A guard of no concern is left out."""
+        """Guards hold values by their graph number; here they are operands.  A guard of no concern is left out, which
+        says nothing of the labels of the read, nor of those that other guards tie to them."""
         kept: list[Form] = []
+        size = 0
+        while labels and len(labels) > size:
+            size = len(labels)
+            for guard in guards:
+                own = {label for label, _ in guard.labels}
+                if not guard.values and not own.isdisjoint(labels):
+                    labels = labels | own
         for guard in guards:
             parts = list(guard.values)
             if not all(any(o.value == v for o in operands[1:]) for v, _ in parts):

@@ -341,10 +341,16 @@ class Compiled:
             shapes = {name: a.shape for name, a in zip(names, arrays, strict=True)}
             precisions = {name: str(a.dtype.newbyteorder("=")) for name, a in zip(names, arrays, strict=True)}
             fitting = sizes is not None and all(sizes.shape(name) == shape for name, shape in shapes.items())
-            shapes |= {name: sizes.shape(name) for name in self.flat.sized} if fitting and sizes is not None else {}
-            found = self._careful[key] = self._made(shapes, self.sizes, precisions, None, careful=True)
+            told = {**self._sized(sizes), **self.sizes} if fitting and sizes is not None else self.sizes
+            found = self._careful[key] = self._made(shapes, told, precisions, None, careful=True)
         given = dict(zip(names, arrays, strict=True))
         return found.run(*[given[name] for name in found.inputs])
+
+    def _sized(self, extents: Extents) -> dict[str, int]:
+        """The axes of arrays of which only sizes are read: nothing tells how many axes those have."""
+        names, dims = set(map(str, self.flat.sized)), self.program.dims
+        places = (place for place in dims.members() if place.rpartition(".")[0] in names)
+        return {place: extents.known[dim] for place in places if (dim := dims.find(place)) in extents.known}
 
     def _planned(
         self,
@@ -394,8 +400,9 @@ class Compiled:
         latest = shown._latest
         if sizes is None and latest is not None:
             held, precisions = latest.plan.extents, dict(latest.plan.precisions)
-            shapes = {name: held.shape(name) for name in self.inputs}
-            return exported(latest, lambda: self._made(shapes, shown.sizes, precisions, None, careful=True))
+            shapes = {name: held.shape(name) for name in self.inputs if name not in self.flat.sized}
+            told = {**self._sized(held), **shown.sizes}
+            return exported(latest, lambda: self._made(shapes, told, precisions, None, careful=True))
         given = {**self.sizes, **understood(self.program, self.context, sizes)}
         return exported(self._nominal(given), lambda: self._nominal(given, careful=True))
 

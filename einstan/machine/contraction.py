@@ -133,10 +133,17 @@ class Contractions(Elementwise):
         axes = [k for k, label in enumerate(ref.labels) if label not in operation.out]
         axis = "None" if len(axes) == len(ref.labels) else axes[0] if len(axes) == 1 else tuple(axes)
         verb = {"min": "minimum", "prod": "multiply"}.get(operation.detail, "maximum")
-        lowest = f", initial={self.lowest(self.precision_of(operation))}" if operation.detail == "max of all" else ""
-        text = f"np.{verb}.reduce({self.floating(ref)}, axis={axis}{lowest})"
+        text = f"np.{verb}.reduce({self.floating(ref)}, axis={axis}{self.beginning(operation)})"
         have = [x for x in ref.labels if x in operation.out]
         return self.assign(value, operation, self.reordered(text, have, operation.out), constant)
+
+    def beginning(self, operation: Operation) -> str:
+        """What the largest value is compared with that there may be none of."""
+        if operation.detail == "max of all":
+            return f", initial={self.lowest(self.precision_of(operation))}"
+        (ref,) = operation.operands
+        sizes = [self.extents[operation.dims[x]] for x in ref.labels if x not in operation.out]
+        return ", initial=-np.inf" if operation.detail == "max" and 0 in sizes else ""
 
     def do_scan(self, value: int, operation: Operation, constant: bool) -> Variable:
         (ref,) = operation.operands

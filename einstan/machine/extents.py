@@ -25,6 +25,7 @@ from einstan.machine.spelling import bracketed
 Shape = tuple[int, ...]
 Spell = Callable[[str], str]
 NOMINAL = "a nominal size"
+DEEPEST = 3  # windows on windows, for which nominal sizes are made
 GIVEN = "sizes["  # what begins the source of a size that the caller names
 
 
@@ -531,7 +532,7 @@ def _fill(extents: Extents, nominal: int) -> None:
     spoken = [extents.dim(e, index) for e, index in read if index.name.rpartition(".")[0] in inputs]
     for dim in sorted(dict.fromkeys((*own, *spoken)), key=stated.__contains__):
         if dim not in extents.known:
-            extents.learn(dim, 16 * nominal if dim in long else nominal, NOMINAL)
+            extents.learn(dim, nominal * 16 ** long.get(dim, 0), NOMINAL)
             _solve(extents)
     _solve(extents)
     for equation in program.equations:
@@ -554,16 +555,23 @@ def _sizes_read(equation: Equation) -> list[Extent]:
     return [node for node in nodes if isinstance(node, Extent) and is_axis(node.index.name)]
 
 
-def windowed(program: Program) -> set[str]:
-    """The dimensions of axes that are read through arithmetic and no guard: they have to be longer than the windows
-    on them."""
-    return {
-        program.dims.find(axis(read.access.tensor, k))
+def windowed(program: Program) -> dict[str, int]:
+    """The dimensions of axes that are read through arithmetic and no guard: they have to be longer than the windows on
+    them, and a window on a window twice so."""
+    forms = [
+        (program.dims.find(axis(read.access.tensor, k)), {program.dim(equation, index) for index in _sized(form)})
         for equation in program.equations
         for read in reads(equation)
         for k, form in enumerate(read.access.slots)
-        if form.index is None and not bounds_above(read.guards, form)
-    }
+        if form.index is None and form.free and not bounds_above(read.guards, form)
+    ]
+    levels = dict.fromkeys((dim for dim, _ in forms), 1)
+    for _ in range(DEEPEST):
+        for dim, held in forms:
+            levels[dim] = max(
+                levels[dim], *(min(1 + levels.get(other, 0), DEEPEST) for other in held if other != dim), 1
+            )
+    return levels
 
 
 # ---- errors ----------------------------------------------------------------------------------------------------------

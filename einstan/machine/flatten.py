@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from einstan.calculus.magnitudes import LOWEST
 from einstan.calculus.program import Program
 from einstan.language.dims import axis
 from einstan.language.errors import ProgramError, nearest
@@ -136,7 +137,15 @@ class _Flattener(Products):
         if function == "pow" and is_static(arguments[1]):
             base = self.scaled(self.lower(arguments[0], scope, guards))
             return Term(ONE, self.map(("pow", self.number(arguments[1])), (base,)))
-        operands = [self.scaled(self.lower(argument, scope, guards)) for argument in arguments]
+        floored = function == "maximum" and arguments[1] is LOWEST  # what the calculus made of a scale
+        operands = [
+            self.scaled(
+                self.reduce(argument, scope, guards, floored=True)
+                if floored and isinstance(argument, Reduce)
+                else self.lower(argument, scope, guards)
+            )
+            for argument in arguments
+        ]
         if function == "exp" and operands[0].value in self.log_softmaxes:
             return self.softmax(operands[0])
         return Term(ONE, self.map((function,), operands))
@@ -156,14 +165,14 @@ class _Flattener(Products):
         coefficients = tuple(coefficient for coefficient, _ in parts)
         return self.map(("add", coefficients), [ref for _, ref in parts])
 
-    def reduce(self, node: Reduce, scope: Scope, guards: Guards) -> Term:
+    def reduce(self, node: Reduce, scope: Scope, guards: Guards, floored: bool = False) -> Term:
         if node.operation == "mean":
             return self.product(node, scope, guards)
         if (found := left_out(node)) is not None and self.dim_of(found.of) == self.dim_of(node.indices[0]):
             return self.all_others(node, found, scope, guards)
         inner, labels = self.bound(node.indices, scope)
         if node.operation in NO_VALUE:
-            self.refuse_empty(node)
+            self.refuse_empty(node, floored)
         ref = self.scaled(self.lower(node.body, inner, guards))
         present = [label for label in labels if label in ref.labels]
         absent: Expr = product_of([self.extent(label) for label in labels if label not in ref.labels])

@@ -98,8 +98,7 @@ class InPlaceProducts(InPlace):
         if constant:
             return super().do_reduce(value, operation, constant)
         verb = {"min": "minimum", "prod": "multiply"}.get(operation.detail, "maximum")
-        lowest = f", initial={self.lowest(self.precision_of(operation))}" if operation.detail == "max of all" else ""
-        return self.reduced(value, operation, verb, lowest)
+        return self.reduced(value, operation, verb, self.beginning(operation))
 
     def product(self, value: int, operation: Operation) -> Variable:
         """A product of matrices, or of many pairs of them, written in the order of axes in which it is wanted."""

@@ -281,6 +281,7 @@ class Nonzero:
     equation: Equation
     sizes: tuple[tuple[str, str], ...]  # how the equation spells each extent, without bars, and its dimension
     unless: tuple[str, ...] = ()  # the dimensions of a left side
+    floored: bool = False  # the largest of nothing is compared with a number, which it is then, where sizes are known
 
 
 @dataclass

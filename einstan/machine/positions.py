@@ -56,7 +56,7 @@ class Positions(Overlaps):
             index = ", ".join(f"inside({a}, {n}, {p})" for a, n, p in zip(at, sizes, places, strict=True))
             return self.assign(value, operation, f"{text}[{index}]", constant)
         self.helpers["guarded"] = None
-        known = [f for f in reading.guards if all(x in out for x, _ in f.labels)]
+        known = [_somewhere(f, operation) for f in reading.guards]
         allowed = " & ".join(f"({self.form(f, operation, out, operation.operands, constant)} >= 0)" for f in known)
         index = ", ".join(at) + ("," if len(at) == 1 else "")
         where = plain_text(f"{reading.access} in {operation.equation}")
@@ -179,3 +179,14 @@ class Positions(Overlaps):
         view = text == self.variables[ref.value].text  # and no conversion
         text = f"np.broadcast_to({self.aligned(ref, operation.out, text)}, {shape})"
         return self.assign(value, operation, text, constant, owned=False, view=view)
+
+
+def _somewhere(guard: Form, operation: Operation) -> Form:
+    """The largest value of a guard over the labels that its read does not have: where that is negative, so is it."""
+    others = [(label, k) for label, k in guard.labels if label not in operation.out]
+    lengths = tuple((operation.dims[label], k) for label, k in others if k > 0)
+    return guard._replace(
+        labels=tuple(pair for pair in guard.labels if pair not in others),
+        extents=tuple(sorted((*guard.extents, *lengths))),
+        constant=guard.constant - sum(k for _, k in lengths),
+    )

@@ -36,3 +36,12 @@ def test_its_derivative_is_zero() -> None:
 def test_what_enters_through_comparisons_alone_has_no_derivative() -> None:
     report = es.check("z = 1[q > 0] w\nclaim dz/dq = 0")
     assert report.counts["undecided"] == 1
+
+
+def test_the_sizes_of_what_cancels_are_no_sizes_of_the_gradients_of_examples() -> None:
+    each = es.Program("h = (b - b) sum[N](y[N] pad(c[-N]))\nf[l] = h where |l| = |q.0|\nL = sum[P](f[P])").per_example(
+        "L", "p"
+    )
+    arrays = {"b": np.float64(0.25), "c": np.ones(1), "y": np.ones(2), "q": np.ones(3)}
+    for name, shape in (("b", (3,)), ("c", (3, 1)), ("y", (3, 2))):
+        np.testing.assert_array_equal(each.gradient(name)(arrays).dense(), np.zeros(shape))
