@@ -294,7 +294,7 @@ MEANINGS: dict[str, Callable[[Space], Array]] = {
     "scan": _scan,
     "iota": lambda space: space.result(space.at[space.operation.out[0]]),
     "form": lambda space: space.result(space.form(space.detail)),
-    "whole": lambda space: space.result(WHOLE[space.detail](space.operand(0), space.operand(1))),
+    "whole": lambda space: space.result(WHOLE[space.detail](*(np.asarray(s).astype(int) for s in space.operands))),
     "read": _read,
     "diagonal": lambda space: space.result(space.operand(0)),
     "embed": _embed,

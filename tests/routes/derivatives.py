@@ -32,19 +32,19 @@ def backward(run: Run) -> Iterator[Compared]:
     yield from gradients(run, run.backward.compile()(run.data))
 
 
-@route("backward.compile(outputs)", share=0.4)
+@route("backward.compile(outputs)", share=0.2)
 def backward_some(run: Run) -> Iterator[Compared]:
-    names = [*(f"d{name}" for name in run.case.wrt), run.case.loss]
+    """Gradients and forward values."""
+    names = [*(f"d{name}" for name in run.case.wrt), *(line.name for line in run.case.lines)]
     wanted = run.rng.sample(names, run.rng.randint(1, len(names)))
-    made = run.backward.compile(outputs=wanted)
-    found = made(run.data)
+    found = run.backward.compile(outputs=wanted)(run.data)
     yield "outputs", sorted(found) == sorted(wanted), True
     yield from gradients(run, found)
-    if run.case.loss in found:
-        yield run.case.loss, found[run.case.loss], run.case.values[run.case.loss]
+    for name in found.keys() & run.case.by_name:
+        yield name, found[name], run.case.values[name]
 
 
-@route("backward by loops", share=0.1)
+@route("backward by loops", share=0.06)
 def backward_by_loops(run: Run) -> Iterator[Compared]:
     whole = run.backward.whole
     read = {str(name) for name in whole.inputs}
@@ -52,7 +52,7 @@ def backward_by_loops(run: Run) -> Iterator[Compared]:
     yield from gradients(run, {str(name): nested(tensor) for name, tensor in found.items()})
 
 
-@route("backward.compile(any_size=True)", share=0.2)
+@route("backward.compile(any_size=True)", share=0.1)
 def backward_any_size(run: Run) -> Iterator[Compared]:
     made = run.backward.compile(any_size=True)
     yield from gradients(run, made(run.data))
@@ -61,7 +61,7 @@ def backward_any_size(run: Run) -> Iterator[Compared]:
         yield from gradients(run, made(other.data), other)
 
 
-@route("backward.compile(reuse_buffers=True)", share=0.1)
+@route("backward.compile(reuse_buffers=True)", share=0.06)
 def backward_reuse(run: Run) -> Iterator[Compared]:
     made = run.backward.compile(reuse_buffers=True)
     first = run.data
@@ -72,13 +72,13 @@ def backward_reuse(run: Run) -> Iterator[Compared]:
     yield from gradients(run, made(first))
 
 
-@route("backward.compile(fast=True)", share=0.003, when=lambda case: NUMBA)
+@route("backward.compile(fast=True)", share=0.002, when=lambda case: NUMBA)
 def backward_numba(run: Run) -> Iterator[Compared]:
     made = run.backward.compile(fast=True)
     yield from gradients(run, made(run.data))
 
 
-@route("backward.source()", share=0.1, when=lambda case: case.dtype != "mixed")
+@route("backward.source()", share=0.06, when=lambda case: case.dtype != "mixed")
 def backward_source(run: Run) -> Iterator[Compared]:
     text = run.backward.source(dtype=run.dtype)
     yield from gradients(run, executed(text, run.data))
@@ -87,7 +87,7 @@ def backward_source(run: Run) -> Iterator[Compared]:
         yield from gradients(run, executed(text, other.data), other)
 
 
-@route("str(backward.whole) again", share=0.15)
+@route("str(backward.whole) again", share=0.06)
 def backward_printed(run: Run) -> Iterator[Compared]:
     again = es.Program(str(run.backward.whole))
     made = again.compile(outputs=[f"d{name}" for name in run.case.wrt])
@@ -101,30 +101,31 @@ def again(run: Run, printed: str, arrays: dict[str, Any]) -> Any:
     return made({name: arrays[name] for name in (*made.texts, *made.unread) if name in arrays})
 
 
-@route("str(backward) alone", share=0.1)
+@route("str(backward) alone", share=0.06)
 def backward_alone(run: Run) -> Iterator[Compared]:
     """A backward pass by itself reads forward values; the gradients that it defines are its own."""
     yield from gradients(run, again(run, str(run.backward), {**run.data, **run.program.compile()(run.data)}))
 
 
-@route("str(jvp.whole) again", share=0.1)
+def directed(run: Run) -> dict[str, Any]:
+    return {**run.data, **{f"t{name}": v for name, v in run.moved.items()}}
+
+
+@route("str(jvp.whole) again", share=0.04, group="jvp")
 def jvp_printed(run: Run) -> Iterator[Compared]:
-    derived = run.program.jvp(run.case.loss, run.case.wrt)
-    moved = {f"t{name}": run.direction(name) for name in run.case.wrt}
-    found = again(run, str(derived.whole), {**run.data, **moved})
-    yield f"t{run.case.loss}", found[f"t{run.case.loss}"], derived.compile()({**run.data, **moved})[f"t{run.case.loss}"]
+    found = again(run, str(run.jvp.whole), directed(run))
+    want = sum(np.vdot(run.case.gradient(name), v) for name, v in run.moved.items())
+    yield f"t{run.case.loss}", found[f"t{run.case.loss}"], want
 
 
-@route("str(hvp.whole) again", share=0.1, second=True)
+@route("str(hvp.whole) again", share=0.03, when=entries, second=True, group="hvp")
 def hvp_printed(run: Run) -> Iterator[Compared]:
-    derived = run.program.hvp(run.case.loss, run.case.wrt)
-    moved = {f"t{name}": run.direction(name) for name in run.case.wrt}
-    found, wanted = again(run, str(derived.whole), {**run.data, **moved}), derived.compile()({**run.data, **moved})
+    found = again(run, str(run.hvp.whole), directed(run))
     for name in run.case.wrt:
-        yield f"td{name}", found[f"td{name}"], wanted[f"td{name}"]
+        yield f"td{name}", found[f"td{name}"], run.bent[name]
 
 
-@route("str(backward) with forward", share=0.15)
+@route("str(backward) with forward", share=0.06)
 def backward_with_forward(run: Run) -> Iterator[Compared]:
     """What is printed below what was written is one program."""
     again = es.Program(f"{run.case.text}\n{run.backward}")
@@ -132,31 +133,23 @@ def backward_with_forward(run: Run) -> Iterator[Compared]:
     yield from gradients(run, made(run.data))
 
 
-@route("partial", share=0.3)
+@route("partial", share=0.12, group="partial")
 def partial(run: Run) -> Iterator[Compared]:
-    made = run.program.partial(run.case.loss, run.one).compile()
-    (found,) = made(run.data).values()
+    (found,) = run.partial.compile()(run.data).values()
     yield f"d{run.case.loss}/d{run.one}", found, run.case.gradient(run.one)
 
 
-@route("partial of a tensor", share=0.2)
+@route("partial of a tensor", share=0.1)
 def partial_of_a_tensor(run: Run) -> Iterator[Compared]:
-    of, wrt = inner(run)
+    of, wrt = run.inner
     made = run.program.partial(of, wrt).compile()
     (found,) = made(run.data).values()
     yield f"d{of}/d{wrt}", found, run.case.jacobians[of][wrt]
 
 
-def inner(run: Run) -> tuple[str, str]:
-    """A tensor of the program and an input that it rests on."""
-    pairs = [(line.name, name) for line in run.case.lines for name in sorted(run.case.behind(line.name))
-             if name in run.case.floats and np.isfinite(run.case.jacobians[line.name][name]).all()]  # fmt: skip
-    return run.rng.choice(pairs)
-
-
-@route("derivative", share=0.05)
+@route("derivative", share=0.04)
 def derivative(run: Run) -> Iterator[Compared]:
-    of, wrt = inner(run)
+    of, wrt = run.inner
     want = run.case.jacobians[of][wrt]
     made = run.program.derivative(of, wrt)
     found = made(run.data)
@@ -169,7 +162,7 @@ def derivative(run: Run) -> Iterator[Compared]:
         yield f"entry {place}", np.asarray(found[place].dense()), want[place]
 
 
-@route("hessian", share=0.03, when=entries, second=True)
+@route("hessian", share=0.02, when=entries, second=True)
 def hessian(run: Run) -> Iterator[Compared]:
     found = run.program.hessian(run.case.loss, run.one)(run.data)
     v = run.direction(run.one)
@@ -180,7 +173,7 @@ def hessian(run: Run) -> Iterator[Compared]:
 
 @route("orders of a derivative", share=0.02)
 def orders(run: Run) -> Iterator[Compared]:
-    of, wrt = inner(run)
+    of, wrt = run.inner
     for order in ("forward", "reverse", "cross-country"):
         yield (
             f"d{of}/d{wrt} {order}",
@@ -189,7 +182,7 @@ def orders(run: Run) -> Iterator[Compared]:
         )
 
 
-@route("hessian of two", share=0.02, when=entries, second=True)
+@route("hessian of two", share=0.01, when=entries, second=True)
 def hessian_of_two(run: Run) -> Iterator[Compared]:
     other = run.rng.choice(run.case.wrt)
     found = run.program.hessian(run.case.loss, run.one, other)(run.data)
@@ -197,13 +190,13 @@ def hessian_of_two(run: Run) -> Iterator[Compared]:
     yield f"{run.one} {other}", np.tensordot(found.dense(), v, v.ndim), run.case.hessian_product({other: v})[run.one]
 
 
-@route("partial of a partial", share=0.04, when=entries, second=True)
+@route("partial of a partial", share=0.04, when=entries, second=True, group="partial")
 def partial_of_a_partial(run: Run) -> Iterator[Compared]:
     v = run.direction(run.one)
     want = run.case.hessian_product({run.one: v})[run.one]
     if not np.abs(want).max(initial=0) > 1e-3:
         return  # what does not depend has no partial, and is refused
-    once = run.program.partial(run.case.loss, run.one)
+    once = run.partial
     (found,) = once.partial(str(once.equations[0].name), run.one).compile()(run.data).values()
     yield run.one, np.tensordot(found, v, v.ndim), want
 
@@ -215,28 +208,35 @@ def derivation(run: Run) -> Iterator[Compared]:
     yield "steps", "\n".join(str(proof) for proof in steps.check() if not proof), ""
 
 
-@route("jvp", share=0.1)
+@route("jvp", share=0.06, group="jvp")
 def jvp(run: Run) -> Iterator[Compared]:
-    wrt = run.rng.sample(run.case.wrt, run.rng.randint(1, len(run.case.wrt)))
-    directions = {name: run.direction(name) for name in wrt}
-    made = run.program.jvp(run.case.loss, {name: f"V{name}" for name in wrt}).compile()
-    found = made({**run.data, **{f"V{name}": v for name, v in directions.items()}})
-    want = sum(np.vdot(run.case.gradient(name), v) for name, v in directions.items())
+    found = run.jvp.compile()(directed(run))
+    want = sum(np.vdot(run.case.gradient(name), v) for name, v in run.moved.items())
     yield f"t{run.case.loss}", found[f"t{run.case.loss}"], want
 
 
-@route("vjp", share=0.15)
+@route("jvp of some", share=0.03, when=lambda case: len(case.wrt) > 1)
+def jvp_of_some(run: Run) -> Iterator[Compared]:
+    """Along directions of other names."""
+    wrt = run.rng.sample(run.case.wrt, run.rng.randint(1, len(run.case.wrt) - 1))
+    made = run.program.jvp(run.case.loss, {name: f"V{name}" for name in wrt}).compile()
+    found = made({**run.data, **{f"V{name}": run.moved[name] for name in wrt}})
+    want = sum(np.vdot(run.case.gradient(name), run.moved[name]) for name in wrt)
+    yield f"t{run.case.loss}", found[f"t{run.case.loss}"], want
+
+
+@route("vjp", share=0.08)
 def vjp(run: Run) -> Iterator[Compared]:
-    of, wrt = inner(run)
+    of, wrt = run.inner
     cotangent = run.like(run.case.values[of], of)
     made = run.program.vjp({of: "Cot"}, [wrt]).compile()
     found = made({**run.data, "Cot": cotangent})
     yield f"d{wrt}", found[f"d{wrt}"], np.tensordot(cotangent, run.case.jacobians[of][wrt], cotangent.ndim)
 
 
-@route("products, batched", share=0.06)
+@route("products, batched", share=0.04)
 def batched(run: Run) -> Iterator[Compared]:
-    of, wrt = inner(run)
+    of, wrt = run.inner
     want = run.case.jacobians[of][wrt]
     v = np.stack([run.direction(wrt, salt) for salt in "ab"])
     found = run.program.jvp(of, {wrt: "Dir"}, batch="r").compile()({**run.data, "Dir": v})
@@ -246,15 +246,22 @@ def batched(run: Run) -> Iterator[Compared]:
     yield f"d{wrt}", found[f"d{wrt}"], np.stack([np.tensordot(each, want, each.ndim) for each in c])
 
 
-@route("hvp", share=0.1, when=entries, second=True)
+@route("hvp", share=0.06, when=entries, second=True, group="hvp")
 def hvp(run: Run) -> Iterator[Compared]:
+    found = run.hvp.compile()(directed(run))
+    for name in run.case.wrt:
+        yield f"td{name}", found[f"td{name}"], run.bent[name]
+
+
+@route("hvp of one", share=0.02, when=entries, second=True, group="hvp")
+def hvp_of_one(run: Run) -> Iterator[Compared]:
     v = run.direction(run.one)
     made = run.program.hvp(run.case.loss, {run.one: f"V{run.one}"}).compile()
     found = made({**run.data, f"V{run.one}": v})
     yield f"td{run.one}", found[f"td{run.one}"], run.case.hessian_product({run.one: v})[run.one]
 
 
-@route("hvp of all, batched", share=0.04, when=entries, second=True)
+@route("hvp of all, batched", share=0.02, when=entries, second=True, group="hvp")
 def hvp_of_all(run: Run) -> Iterator[Compared]:
     """Two directions at once, along all inputs together."""
     rows = [{name: run.direction(name, salt) for name in run.case.wrt} for salt in "ab"]
@@ -266,9 +273,9 @@ def hvp_of_all(run: Run) -> Iterator[Compared]:
         yield f"td{name}", found[f"td{name}"], np.stack([want[name] for want in wanted])
 
 
-@route("claims", share=0.03, when=lambda case: "empty" not in case.features)
+@route("claims", share=0.01, when=lambda case: "empty" not in case.features, group="partial")
 def claims(run: Run) -> Iterator[Compared]:
     """What is derived is not refuted."""
-    lines = [*map(str, run.backward), str(run.program.partial(run.case.loss, run.one))]
+    lines = [*map(str, run.backward), str(run.partial)]
     report = es.check("\n".join([run.case.text, *(f"claim {line}" for line in lines)]))
     yield "verdicts", "\n".join(str(line) for line in report.claims if line.mark == "✗"), ""

@@ -15,6 +15,7 @@ from tests.routes.tree import (
     Line,
     Num,
     Ones,
+    Pos,
     Pow,
     Prod,
     Quot,
@@ -156,7 +157,7 @@ class Expressions:
         kinds = ["ref"] * 9 + ["number", "scalar"]
         filled = [index for index in scope if self.sizes[index[1]]]
         kinds += ["extent"] if filled else []
-        kinds += ["bracket", "delta", "ones"] if scope else []
+        kinds += ["bracket", "delta", "ones", "position"] if scope else []
         kinds += ["gather", "padded"] if filled else []
         match self.pick(*kinds):
             case "number":
@@ -169,6 +170,9 @@ class Expressions:
                 return Quot(self.constant(), Ext(name)) if self.chance(0.6) else Ext(name)
             case "bracket":
                 return Prod((self.bracket(scope), self.ref(scope)))
+            case "position":
+                place = Pos(self.rng.choice(scope)[0])
+                return self.pick(place, Prod((self.constant(), place)), Add(((1, place), (1, self.constant()))))
             case "ones":
                 return Ones(self.rng.choice(scope)[0])
             case "delta":

@@ -6,7 +6,25 @@ from fractions import Fraction
 from typing import Any
 
 from tests.routes.expressions import COMPUTED, FREE, KINKED, ONE, SMOOTH, Expressions, anchored
-from tests.routes.tree import Add, Delta, Ext, Fun, Index, Line, Num, Pow, Prod, Quot, Red, Ref, Slot, Soft, Test
+from tests.routes.tree import (
+    Add,
+    Delta,
+    Ext,
+    Fun,
+    Index,
+    Line,
+    Num,
+    Pos,
+    Pow,
+    Prod,
+    Quot,
+    Red,
+    Ref,
+    Slot,
+    Soft,
+    Test,
+    Whole,
+)
 
 
 class Habits(Expressions):
@@ -148,7 +166,13 @@ class Habits(Expressions):
         size = self.sizes[dim]
         if not size:
             return
-        match self.pick("pad", "pad", "valid", "minus", "two"):
+        match self.pick("pad", "pad", "valid", "minus", "two", "difference"):
+            case "difference" if size > 1:
+                shorter = self.new_dim(size - 1)
+                self.after[shorter] = (dim, -1)
+                free = self.indices([shorter])
+                one, other = (Ref(tensor, (Slot.of(free[0][0], constant=k),)) for k in (1, 0))
+                self.define(free, self.pick(Add(((1, one), (-1, other))), Prod((one, other))))
             case "two" if size > 2:
                 shorter = self.new_dim(size - 2)
                 self.after[shorter] = (dim, -2)
@@ -169,6 +193,44 @@ class Habits(Expressions):
                 free = self.indices([dim])
                 back = Ref(tensor, (Slot.of(free[0][0], constant=-1),), True)
                 self.define(free, Add(((1, self.whole(tensor, free)), (-1, back))))
+
+    def joined(self) -> None:
+        """``pad(a[i]) + pad(b[i-|a.0|])``: one vector behind another."""
+        self.features.add("window")
+        one, other = (self.given((self.new_dim(self.pick(1, 2, 3)),)) for _ in range(2))
+        long = self.new_dim(sum(self.sizes[self.inputs[name][0]] for name in (one, other)))
+        free = self.indices([long])
+        (index, _) = free[0]
+        back = Ref(other, (Slot(((index, 1), (Ext(f"{one}.0"), -1))),), True)
+        whole = Add(((1, Ref(one, (Slot.of(index),), True)), (1, back)))
+        self.define(free, whole, ((index, f"|{one}.0| + |{other}.0|"),))
+
+    def grouped(self) -> None:
+        """``x[floor(i/2)]`` and ``x[mod(i,2)]``."""
+        self.features.add("window")
+        size, divisor = self.pick(1, 2, 3), self.pick(2, 2, 3)
+        source = self.given((self.new_dim(size),))
+        floors = self.chance(0.5)
+        count = size * divisor if floors else self.pick(1, 3, 5)
+        free = self.indices([self.new_dim(count)])
+        (index, _) = free[0]
+        if not floors:
+            source = self.given((self.new_dim(divisor),))
+        read: Any = Ref(source, (Slot(((Whole("floor" if floors else "mod", index, divisor), 1),)),))
+        factor = self.pick(Pos(index), Ref(self.given(())), Fun("sin", (read,)))
+        stated = f"{divisor} |{source}.0|" if floors else str(count)
+        self.define(free, self.pick(read, Prod((factor, read))), ((index, stated),))
+
+    def masked(self) -> None:
+        """A softmax over what a mask leaves, over three equations."""
+        dim = self.rng.choice(self.filled())
+        free = self.indices([dim, dim])
+        (one, _), (other, _) = free
+        scores = self.whole(self.square(dim), free)
+        powers = self.define(free, Prod((Test(Slot.of(other), "<=", Slot.of(one)), Fun("exp", (scores,)))))
+        bound = self.fresh(dim, list(free))
+        total = self.define(free[:1], Red("sum", (bound,), self.whole(powers, [free[0], bound])))
+        self.define(free, Quot(self.whole(powers, free), self.whole(total, free[:1])))
 
     def again(self) -> None:
         """A maximum that is compared with what it was taken from."""

@@ -14,7 +14,25 @@ from typing import Any
 
 import numpy as np
 
-from tests.routes.tree import Add, Delta, Ext, Fun, Line, Num, Ones, Pow, Prod, Quot, Red, Ref, Slot, Soft, Test
+from tests.routes.tree import (
+    Add,
+    Delta,
+    Ext,
+    Fun,
+    Line,
+    Num,
+    Ones,
+    Pos,
+    Pow,
+    Prod,
+    Quot,
+    Red,
+    Ref,
+    Slot,
+    Soft,
+    Test,
+    Whole,
+)
 
 Array = Any
 STEP = 1e-30
@@ -92,7 +110,12 @@ class Meaning:
             total = total + coefficient * (env[atom] if isinstance(atom, str) else self.whole(atom, env))
         return total
 
-    def whole(self, ref: Ref, env: Mapping[str, Array]) -> Array:
+    def whole(self, ref: Ref | Whole | Ext, env: Mapping[str, Array]) -> Array:
+        if isinstance(ref, Whole):
+            return env[ref.index] // ref.divisor if ref.operation == "floor" else env[ref.index] % ref.divisor
+        if isinstance(ref, Ext):
+            name, _, axis = ref.of.partition(".")
+            return np.full((1,) * AXES, self.tensors[name].shape[1 + int(axis)])
         return self.tensors[ref.tensor][(0, *np.broadcast_arrays(*(self.slot(s, env) for s in ref.slots)))]
 
     def read(self, ref: Ref, env: Mapping[str, Array]) -> Array:
@@ -143,6 +166,8 @@ class Meaning:
                 return np.full((1,) * (AXES + 1), float(size))
             case Ref():
                 return self.read(node, env)
+            case Pos(index):
+                return env[index].astype(float)[None]
             case Ones(index):
                 return (env[index] * 0 + 1.0)[None]
             case Delta(left, right):

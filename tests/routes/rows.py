@@ -53,6 +53,7 @@ class Row(Meant):
     sizes: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys("abcd", 0))
     overflows: bool = False
     unproved: bool = False  # derived by steps that no rule proves: where ranges meet
+    wide: bool = False  # its claims are sums over so many indices that they take a minute
     measure: float = 0.0  # what errors are small beside, where the largest number on the way is not that
 
     @cached_property
@@ -104,13 +105,10 @@ class Row(Meant):
         return found
 
     def on(self, route: str) -> bool:
-        """Whether a route may be taken: one line after another, and by loops, large exponentials are infinite; a step
-        of Newton warns of what a weight of zero hides."""
+        """Whether a route may be taken: one line after another, and by loops, large exponentials are infinite."""
         one_after_another = route in ("loops in floats", "backward by loops", "Equation(...)")
-        hidden = one_after_another or (
-            route == "newton" and "M" in self.arrays
-        )  # a warning of what a weight of zero hides
-        return not ((self.overflows and hidden) or (self.unproved and route == "derivation"))
+        left_out = {"derivation": self.unproved, "claims": self.wide}
+        return not ((self.overflows and one_after_another) or left_out.get(route, False))
 
     def scale(self, what: str) -> float:
         return self.measure or super().scale(what)
@@ -326,6 +324,36 @@ def two_logarithms(W: Array) -> dict[str, Array]:
     return {"Z": Z, "L": Z[0] * Z[1]}
 
 
+def shifted_sums(x: Array) -> dict[str, Array]:
+    S = x + np.concatenate([[0], x[:-1]])
+    return {"e": x, "S": S, "H": S[1:], "L": (S[1:] ** 2).sum()}
+
+
+def chained(x: Array) -> dict[str, Array]:
+    d = np.diff(x)
+    return {"d": d, "k": d[1:] * d[:-1], "L": ((d[1:] * d[:-1]) ** 2).sum()}
+
+
+def autocorrelation(x: Array) -> dict[str, Array]:
+    c = np.array([(x[k : len(x) - 2 + k] * x[: len(x) - 2]).sum() for k in range(3)])
+    return {"c": c, "L": (c**2).sum()}
+
+
+def shifted_exponentials(x: Array, b: Array) -> dict[str, Array]:
+    S = 1 / (1 + np.exp(-x))
+    U = np.exp(-(S**2))
+    h = b - U
+    V = h - np.concatenate([[0], h[:-1]])
+    return {"S": S, "U": U, "h": h, "V": V, "L": np.log(np.exp(V).sum())}
+
+
+def two_axes(y: Array, w: Array) -> dict[str, Array]:
+    U = 1 / (w[:, None] + w[None, :])
+    f = np.concatenate([[0, 0], y[:-2]])
+    e = U.sum() + w[:, None] + f[None, :]
+    return {"U": U, "Z": U.sum(), "f": f, "e": e, "L": (e**2).sum()}
+
+
 def largest_and_traced(y: Array, x: Array) -> dict[str, Array]:
     top = y[np.arange(len(y)), y.real.argmax(axis=1)]
     h = top / np.exp(x)
@@ -377,7 +405,7 @@ ROWS = [
         "K[p,q] = A[floor(p/|B.0|), floor(q/|B.1|)] B[mod(p,|B.0|), mod(q,|B.1|)]"
         " where |p| = |A.0| |B.0|, |q| = |A.1| |B.1|\nL = C[P,Q] K[P,Q]",
         {"A": [[1.0, 2], [0.5, -1]], "B": [[1.0, -2, 0.25]], "C": [[1.0, 2, 3, -1, 0.5, 2], [0.5, 1, 1, 2, -2, 1]]},
-        kronecker, "A B C"),
+        kronecker, "A B C", wide=True),
     Row("a vector in rows", "y[i,j] = x[3i+j] where |i| = 2, |j| = 3\nL = sum[I,J](y[I,J] y[I,J+1])",
         {"x": [1.0, 2, 0.5, -1, 3, 0.25]}, in_rows, "x", features=frozenset({"window"}),
         unproved=True),
@@ -387,7 +415,8 @@ ROWS = [
         "m[n,g] = 1/2 sum[K](1[floor(K/2) == g] x[n,K]) where |g| = |x.1| / 2\n"
         "v[n,g] = 1/2 sum[K](1[floor(K/2) == g] (x[n,K] - m[n,g])^2) where |g| = |x.1| / 2\n"
         "y[n,k] = (x[n,k] - m[n,floor(k/2)]) / sqrt(v[n,floor(k/2)] + 0.1)\nL = w[N,K] y[N,K]^2 + sum[N,K](y[N,K])",
-        {"x": [[1.0, 2, 0.5, -1], [3, 0.25, 1, 1.5]], "w": [[1.0, -1, 2, 0.5], [1, 1, 0.5, 2]]}, of_groups, "x w"),
+        {"x": [[1.0, 2, 0.5, -1], [3, 0.25, 1, 1.5]], "w": [[1.0, -1, 2, 0.5], [1, 1, 0.5, 2]]}, of_groups, "x w",
+        unproved=True, wide=True),
     Row("a rotary embedding",
         "y[t,d] = x[t,d] cos(t / 10^mod(d, |d|/2)) + (1[d >= |d|/2] x[t,d-|d|/2]"
         " - 1[d < |d|/2] x[t,d+|d|/2]) sin(t / 10^mod(d, |d|/2)) where |d| = |x.1|\nL = w[T,D] y[T,D]^2",
@@ -414,6 +443,8 @@ ROWS = [
     Row("a cosine transform in single precision", "y[k] = cos(2 pi k I / |I|) x[I] where |k| = 3\nL = c[K] y[K]^2",
         {"x": [1.0, 0.5, -2, 3, 0.25], "c": [1.0, 2, -1]}, transformed, "x c", dtype="float32"),
     Row("a discounted sum", "L = g^T x[T]^2", {"g": 0.9, "x": [1.0, 0.5, -2, 3]}, discounted, "g x"),
+    Row("a discounted sum that counts its first term alone", "L = g^T x[T]^2", {"g": 0.0, "x": [1.0, 0.5, -2, 3]},
+        discounted, "g x"),
     Row("a straight line through a series", "L = (y[T] - a - b T)^2", {"y": [1.0, 1.5, 2.5, 2], "a": 0.5, "b": 0.25},
         trend, "a b y"),
     Row("places added", "y[t,d] = x[t,d] + sin(w t / 10000^(2 d / |d|))\nL = y[T,D]^3",
@@ -511,6 +542,22 @@ ROWS = [
     Row("a momentum of what is measured from its largest part",
         "h[k] = max[N](y[k,N]) / abs(exp(x))\nL = sum[J](h[J] y[J,J])",
         {"y": [[0.5, -1.25], [2.0, 0.75]], "x": 0.375}, largest_and_traced, "y x"),
+    Row("a shift of what has another name", "e[i] = x[i]\nS[i] = e[i] + pad(e[i-1])\nH[n] = S[n+1]\nL = H[N]^2",
+        {"x": [-1.25, 0.6875, 2.0]}, shifted_sums, "x", features=frozenset({"shift"})),
+    Row("differences of differences", "d[i] = x[i+1] - x[i]\nk[i] = d[i+1] d[i]\nL = k[I]^2",
+        {"x": [0.5, 1.25, -1.0, 2.0, 0.75]}, chained, "x", features=frozenset({"window"}), unproved=True),
+    Row("an autocorrelation", "c[k] = x[T+k] x[T] where |k| = 3\nL = c[K]^2", {"x": [0.5, 1.25, -1.0, 2.0, 0.75]},
+        autocorrelation, "x", features=frozenset({"window"}), unproved=True),
+    Row("a step of what is shifted under a sum of exponentials",
+        "S[m] = sigmoid(x[m])\nU[i] = exp(-S[i]^2)\nh[i] = b[i] - U[i]\nV[l] = h[l] - pad(h[l-1])\n"
+        "L = logsumexp[I](V[I])",
+        {"x": [0.5, -1.0, 0.25], "b": [1.0, 0.5, -2.0]}, shifted_exponentials, "x b", features=frozenset({"pad"})),
+    Row("a gradient that another line holds", "S[i,j] = sigmoid(w[i,j])\nL = sum[I,P](softplus(w[I,P]))",
+        {"w": [[0.5, -1.0]]}, lambda w: {"S": 1 / (1 + np.exp(-w)), "L": np.log(1 + np.exp(w)).sum()}, "w"),
+    Row("sums over two axes under one letter",
+        "U[i,j] = 1 / (w[i] + w[j])\nZ = sum[I,J](U[I,J])\nf[l] = pad(y[l-2]) where |l| = |y.0|\n"
+        "e[i,j] = Z + w[i] + f[j]\nL = sum[M,I](e[M,I]^2)",
+        {"y": [-0.5, 2.0, 1.0], "w": [0.5, 1.5]}, two_axes, "y w", features=frozenset({"shift"})),
     Row("a difference of exponentials", "L = sum[K](log(exp(z[K]+1) - exp(z[K])))", {"z": [1.0, 2.5, -3.0]},
         lambda z: {"L": np.log(np.exp(z + 1) - np.exp(z)).sum()}, "z"),
 ]  # fmt: skip

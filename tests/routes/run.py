@@ -27,7 +27,11 @@ class Run:
 
     def __init__(self, case: Case) -> None:
         self.case, self.data = case, case.data
-        self.rng = random.Random(f"routes {case.data_seed}")
+        self.rng = self.drawn("")
+
+    def drawn(self, route: str) -> random.Random:
+        """The luck of a route, whatever other routes were taken before it."""
+        return random.Random(f"routes {self.case.data_seed} {route}")
 
     @cached_property
     def program(self) -> es.Program:
@@ -49,7 +53,36 @@ class Run:
     @cached_property
     def one(self) -> str:
         """One of the inputs to differentiate by."""
-        return self.rng.choice(self.case.wrt)
+        return self.drawn("one").choice(self.case.wrt)
+
+    @cached_property
+    def inner(self) -> tuple[str, str]:
+        """A tensor of the program and an input that it rests on."""
+        pairs = [(line.name, name) for line in self.case.lines for name in sorted(self.case.behind(line.name))
+                 if name in self.case.floats and np.isfinite(self.case.jacobians[line.name][name]).all()]  # fmt: skip
+        return self.drawn("inner").choice(pairs)
+
+    @cached_property
+    def partial(self) -> es.Program:
+        return self.program.partial(self.case.loss, self.one)
+
+    @cached_property
+    def jvp(self) -> es.Program:
+        return self.program.jvp(self.case.loss, self.case.wrt)
+
+    @cached_property
+    def hvp(self) -> es.Program:
+        return self.program.hvp(self.case.loss, self.case.wrt)
+
+    @cached_property
+    def moved(self) -> dict[str, Array]:
+        """A direction for every input."""
+        return {name: self.direction(name) for name in self.case.wrt}
+
+    @cached_property
+    def bent(self) -> dict[str, Array]:
+        """The Hessian times `moved`."""
+        return self.case.hessian_product(self.moved)
 
     @cached_property
     def params(self) -> dict[str, Array]:
@@ -84,13 +117,15 @@ class Run:
 @dataclass(frozen=True)
 class Route:
     """``compared(run)`` yields what is to be equal.  It is taken for a ``share`` of the programs, and where ``when``
-    says that it can be."""
+    says that it can be.  Routes that begin with the same derivation share the luck of a ``group``: the dearer ones are
+    taken for some of the programs that the cheaper ones are taken for, so that this is derived once for all of them."""
 
     name: str
     compared: Callable[[Run], Iterator[Compared]]
     share: float = 1.0
     when: Callable[[Case], bool] = lambda case: True
     second: bool = False  # second derivatives
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -125,45 +160,17 @@ ROUTES: dict[str, Route] = {}
 
 
 def route(
-    name: str, share: float = 1.0, when: Callable[[Case], bool] = lambda case: True, second: bool = False
+    name: str,
+    share: float = 1.0,
+    when: Callable[[Case], bool] = lambda case: True,
+    second: bool = False,
+    group: str = "",
 ) -> Callable[[Callable[[Run], Iterator[Compared]]], Callable[[Run], Iterator[Compared]]]:
     def added(function: Callable[[Run], Iterator[Compared]]) -> Callable[[Run], Iterator[Compared]]:
-        ROUTES[name] = Route(name, function, share, when, second)
+        ROUTES[name] = Route(name, function, share, when, second, group or name)
         return function
 
     return added
-
-
-# ---- what may be refused ---------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """An error of ours that is right: its routes, words of its message, and which programs may meet it."""
-
-    routes: tuple[str, ...]
-    words: str
-    reason: str
-    when: Callable[[Case], bool] = lambda case: True
-
-
-REFUSALS = [
-    Refusal(("partial of a partial", "hessian"), "has two sizes", "second derivatives through guarded, shifted reads"),
-    Refusal(("str(backward)",), "cannot be defined", "a gradient that a forward value of another loss equals"),
-    Refusal(("partial of a partial",), "written so that it can be read again", "extents of equal axes in a slot"),
-    Refusal(("hessian",), "the extent of G is not known", "a named core does not say how many groups there are"),
-    Refusal(("source()",), "no value of", "code for any size is planned at sizes that stand for all"),
-    Refusal(("Equation(...)",), "e to the power of a number", "of an equation alone nobody can tell what e is",
-            lambda case: case.ranks.get("e") == 0),
-]  # fmt: skip
-
-
-def refused(case: Case, name: str, error: EinstanError) -> bool:
-    text = str(error)
-    return any(
-        (not r.routes or any(name.startswith(each) for each in r.routes)) and r.words in text and r.when(case)
-        for r in REFUSALS
-    )
 
 
 # ---- comparing -------------------------------------------------------------------------------------------------------
@@ -184,6 +191,7 @@ def agree(got: Any, want: Any, rtol: float, magnitude: float) -> bool:
 def on(run: Run, taken: Route) -> tuple[Finding | None, int]:
     """The first disagreement of a route, and how many numbers were compared."""
     case, count = run.case, 0
+    run.rng = run.drawn(taken.name)
     rtol = RTOL[case.dtype] * (LOOSER["second"] if taken.second else 1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -196,8 +204,7 @@ def on(run: Run, taken: Route) -> tuple[Finding | None, int]:
                 if not good:
                     return Finding(case, taken.name, what, got, want, "value"), count
         except EinstanError as error:
-            if not refused(case, taken.name, error):
-                return Finding(case, taken.name, "refused", str(error), "a number", type(error).__name__), count
+            return Finding(case, taken.name, "refused", str(error), "a number", type(error).__name__), count
         except Exception as error:
             place = traceback.extract_tb(error.__traceback__)[-1]
             told = f"{type(error).__name__}: {error} ({place.filename.rpartition('/')[2]}:{place.lineno})"
@@ -211,6 +218,8 @@ def possible(case: Case, route: Route) -> bool:
 
 def chosen(case: Case, routes: Iterable[Route], everything: bool = False, more: float = 1.0) -> list[Route]:
     """The routes of a program: those that can be taken, expensive ones for a share of the programs, or more of it."""
-    rng = random.Random(f"shares {case.data_seed}")
-    drawn = [(each, rng.random()) for each in routes]  # the same whatever can be taken
-    return [each for each, luck in drawn if (everything or luck < more * each.share) and possible(case, each)]
+
+    def luck(group: str) -> float:  # the same whatever can be taken
+        return random.Random(f"shares {case.data_seed} {group}").random()
+
+    return [r for r in routes if (everything or luck(r.group) < more * r.share) and possible(case, r)]

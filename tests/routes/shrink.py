@@ -23,6 +23,7 @@ from tests.routes.tree import (
     Line,
     Num,
     Ones,
+    Pos,
     Pow,
     Prod,
     Quot,
@@ -31,6 +32,7 @@ from tests.routes.tree import (
     Slot,
     Soft,
     Test,
+    Whole,
     children,
     nodes,
     with_children,
@@ -86,7 +88,7 @@ def _scoped(node: Any, scope: set[str], ranks: dict[str, int]) -> bool:
             return _slot(left, scope, ranks) and _slot(right, scope, ranks)
         case Test(left, _, right) if isinstance(left, Slot):
             return _slot(left, scope, ranks) and _slot(right, scope, ranks)
-        case Ones(index):
+        case Ones(index) | Pos(index) | Whole(_, index, _):
             return index in scope
         case Ext(of):
             return of in scope or of.partition(".")[0] in ranks

@@ -40,7 +40,7 @@ def by_hand(name: str, p: Array, g: Array, state: dict[str, Array], t: int) -> A
             return p - RATE * (m / (1 - 0.5**t)) / (np.sqrt(v / (1 - 0.75**t)) + 0.5)
 
 
-@route("value_and_grad", share=0.3)
+@route("value_and_grad", share=0.15, group="step")
 def value_and_grad(run: Run) -> Iterator[Compared]:
     step = run.stepping.compile()
     for _ in range(2):
@@ -59,11 +59,11 @@ def updated(run: Run, kind: str) -> Iterator[Compared]:
         yield name, params[name], by_hand(kind, run.params[name], run.gradients[name], {}, 1)
 
 
-for _kind, _share in (("SGD", 0.15), ("Momentum", 0.05), ("Nesterov", 0.03), ("Adam", 0.06)):
-    route(f"compile(update={_kind})", share=_share)(lambda run, kind=_kind: updated(run, kind))
+for _kind, _share in (("SGD", 0.08), ("Momentum", 0.03), ("Nesterov", 0.02), ("Adam", 0.03)):
+    route(f"compile(update={_kind})", share=_share, group="step")(lambda run, kind=_kind: updated(run, kind))
 
 
-@route("value_and_grad with some parameters", share=0.1, when=lambda case: len(case.wrt) > 1)
+@route("value_and_grad with some parameters", share=0.05, when=lambda case: len(case.wrt) > 1)
 def some_parameters(run: Run) -> Iterator[Compared]:
     wrt = run.rng.sample(run.case.wrt, run.rng.randint(1, len(run.case.wrt) - 1))
     network = es.Network(run.case.text, parameters=dict.fromkeys(wrt, "zeros"))
@@ -75,7 +75,7 @@ def some_parameters(run: Run) -> Iterator[Compared]:
         yield f"d{name}", found[name], run.gradients[name]
 
 
-@route("value_and_grad.source()", share=0.1, when=lambda case: case.dtype != "mixed")
+@route("value_and_grad.source()", share=0.05, when=lambda case: case.dtype != "mixed", group="step")
 def value_and_grad_source(run: Run) -> Iterator[Compared]:
     made = run.stepping
     found = executed(made.source(dtype=run.dtype), run.data)
@@ -97,13 +97,15 @@ def fit(run: Run) -> Iterator[Compared]:
     axes = batch_axes(run, data)
     if not invariant(case, data, axes):
         return
-    found = es.fit(
-        run.network, case.loss, data, params=run.params, epochs=2, batch=1 << 20, optimiser=es.SGD(RATE / 8)
-    )  # fmt: skip
     params = dict(run.params)
     for _ in range(2):
         gradients = case.gradients_at(params)
+        if not all(np.isfinite(g).all() for g in gradients.values()):
+            return  # it diverges, and is refused
         params = {name: p - RATE / 8 * gradients[name] for name, p in params.items()}
+    found = es.fit(
+        run.network, case.loss, data, params=run.params, epochs=2, batch=1 << 20, optimiser=es.SGD(RATE / 8)
+    )  # fmt: skip
     for name in case.wrt:
         yield name, found.params[name], params[name]
 
@@ -186,7 +188,7 @@ def curved(case: Case) -> bool:
     return trainable(case) and all(case.data[name].size <= 12 for name in case.wrt) and case.magnitude < 100
 
 
-@route("newton", share=0.03, when=curved, second=True)
+@route("newton", share=0.02, when=curved, second=True)
 def a_newton_step(run: Run) -> Iterator[Compared]:
     """One damped step of Newton's method, of the length that the line search took."""
     case, name = run.case, run.one
@@ -215,7 +217,7 @@ def summed_over(case: Case) -> str | None:
     return indices[0][0] if operation in ("sum", "mean") and len(indices) == 1 else None
 
 
-@route("per example", share=0.1, when=lambda case: summed_over(case) is not None)
+@route("per example", share=0.05, when=lambda case: summed_over(case) is not None)
 def per_example(run: Run) -> Iterator[Compared]:
     """Their mean is the gradient."""
     letter = summed_over(run.case)

@@ -32,7 +32,8 @@ class Ext:
 
 @dataclass(frozen=True)
 class Slot:
-    """``2i+R-1``: atoms with coefficients, an index or an entry of an integer tensor each, and a constant."""
+    """``2i+R-1``: atoms with coefficients, an index, a quotient of one, an extent or an entry of an integer tensor,
+    and a constant."""
 
     atoms: tuple[tuple[Any, int], ...] = ()
     constant: int = 0
@@ -48,6 +49,22 @@ class Slot:
             atom = self.atoms[0][0]
             return atom if isinstance(atom, str) else None
         return None
+
+
+@dataclass(frozen=True)
+class Whole:
+    """``floor(i/2)`` or ``mod(i,2)`` in a slot."""
+
+    operation: str
+    index: str
+    divisor: int
+
+
+@dataclass(frozen=True)
+class Pos:
+    """The value of an index, as a number."""
+
+    index: str
 
 
 @dataclass(frozen=True)
@@ -258,6 +275,12 @@ def _spelled(node: Any, bare: bool) -> tuple[str, int]:
             return str(value), ATOM if value.denominator == 1 else PRODUCT
         case Ext(of):
             return f"|{of}|", ATOM
+        case Pos(index):
+            return index, ATOM
+        case Whole("floor", index, divisor):
+            return f"floor({index}/{divisor})", ATOM
+        case Whole(operation, index, divisor):
+            return f"{operation}({index},{divisor})", ATOM
         case Ref(tensor, slots, padded):
             text = tensor + (f"[{','.join(map(slot_text, slots))}]" if slots else "")
             return (f"pad({text})", ATOM) if padded else (text, ATOM)
