@@ -1,7 +1,7 @@
 """Random programs on all routes for as long as one likes:
 
     python tests/routes/explore.py --minutes 60 [--seed N] [--programs N] [--routes WORDS] [--out findings.txt]
-    python tests/routes/explore.py --routes fast --more 100        # by numba a third of the programs, and nothing else
+    python tests/routes/explore.py --routes fast --more 100        # by numba a tenth of the programs, and nothing else
 
 Every program has a seed of its own, which is printed with what it finds: ``--seed N --programs 1 --everything`` runs
 that one program on every route.  Ends with 1 if there was a finding.
