@@ -101,7 +101,12 @@ def told(found: Judgement, names: Renaming) -> Judgement:
         kink = replace(kink, left=names.renamed(kink.left), right=names.renamed(kink.right))
     difference = tuple(map(names.renamed, found.difference))
     times = None if found.times is None else names.renamed(found.times)
-    return replace(found, numbers=numbers, left=left, right=right, difference=difference, kink=kink, times=times)
+    slip = found.slip
+    if slip is not None:
+        slip = replace(slip, written=names.renamed(slip.written), meant=names.renamed(slip.meant))
+    matter = None if found.matter is None else tuple(map(names.spelled, found.matter))
+    found = replace(found, numbers=numbers, left=left, right=right, slip=slip, matter=matter)
+    return replace(found, difference=difference, kink=kink, times=times)
 
 
 class Renaming:

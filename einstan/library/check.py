@@ -103,7 +103,7 @@ class Line:
         found = [*read, f"left:          {outcome.left}", f"right:         {outcome.right}"]
         difference = " + ".join(outcome.difference).replace(" + -", " - ")
         found += [f"left - right:  {difference}"] if difference else []
-        found += [outcome.reason] if outcome.reason else []
+        found += [said for said in (outcome.reason, outcome.slip) if said]
         found += [f"{'' if k else 'it holds if:':14} {line}" for k, line in enumerate(outcome.under)]
         return found + _example(outcome)
 
@@ -279,6 +279,8 @@ def _json(line: Line) -> dict[str, Any]:
             found["how" if outcome.verdict == "proved" else "reason"] = outcome.reason
         if outcome.verdict == "verified":
             found |= {"points": outcome.points, "arithmetic": outcome.arithmetic}
+        if outcome.slip:
+            found["slip"] = outcome.slip
         if outcome.under:
             found["holds_if"] = list(outcome.under)
         if outcome.difference:

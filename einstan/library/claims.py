@@ -13,23 +13,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from fractions import Fraction
-from math import isclose, isfinite
 
-from einstan.calculus.canonical import READABLE, term_count, terms_of
-from einstan.calculus.coefficients import neg_simplified
 from einstan.calculus.collect import shortest, size
 from einstan.calculus.indicators import one_name
 from einstan.calculus.program import Program
-from einstan.calculus.proof import Proof, differing_terms, prove, same_form, with_definitions
-from einstan.calculus.simplify import simplify, simplify_sum
+from einstan.calculus.proof import Proof, prove, same_form
+from einstan.calculus.simplify import simplify
 from einstan.calculus.windows import opened, sized
 from einstan.language.document import Claim
 from einstan.language.effort import EffortError, effort
 from einstan.language.errors import EinstanError
-from einstan.language.index import Index
-from einstan.language.node import preorder
-from einstan.language.term import Const, Equation, Expr, Extent, Name, mul, neg, tensors
+from einstan.language.term import Equation, Expr, Name, tensors
+from einstan.library.differences import MOST, difference, ratio
 from einstan.library.judgements import Judgement, Outcome, worded
 from einstan.library.kinks import Kink, convention_at_zero, kinks_of, met
 from einstan.library.part import Part, chosen_partial
@@ -40,11 +35,8 @@ from einstan.machine.verify import Comparison, compare, one_sided
 
 POINTS = 20  # where a claim that is not proved has to hold
 AT_KINKS = 100  # more of them where entries are equal by chance, which is one in nine for two
-RATIOS = 6  # at which one side has to be a multiple of the other
 WITNESSES = 1  # where one that is proved is looked at all the same
-MOST = 12  # terms of a difference that are shown
 STEPS = 300_000  # of the calculus, for one claim
-SMALL = 300  # names and numbers of a wrong claim with its definitions put in, above which they stay names
 NAMES, DEFINITIONS = "forward values as names", "definitions put in"
 RANGES, EXTENTS = "ranges as deltas", "extents as numbers"
 
@@ -75,11 +67,7 @@ def _decided(claim: Claim, part: Part, explain: bool) -> Judgement:
         asked = question(claim, part)
         numbers = _compared(asked, WITNESSES, shrink=explain)
         if numbers.verdict == "differ" and not numbers.isolated:
-            terms = _difference(asked) if explain else ()
-            if explain and not terms:
-                return _judged(asked, "undecided", "the proof and the numbers disagree")
-            wrong = _judged(asked, "refuted", numbers=numbers, terms=terms)
-            return _with_ratio(wrong, asked, numbers) if explain else wrong
+            return _refuted(asked, numbers, explain)
         found, terms = _proved(asked)
         if not found:
             numbers = _compared(asked, POINTS)
@@ -89,12 +77,14 @@ def _decided(claim: Claim, part: Part, explain: bool) -> Judgement:
     if numbers.verdict == "agree" and gaps_differ(asked.left, asked.right, asked.indices, meant):
         alone = one_sided(*sides_of(asked), program_of(asked, asked.meant), asked.assumptions)
         if alone is not None:
-            return _judged(asked, "kink" if alone.isolated else "refuted", numbers=alone, terms=terms)
+            if not alone.isolated:
+                return _refuted(asked, alone, explain)
+            return _judged(asked, "kink", numbers=alone, terms=terms)
     if numbers.verdict == "differ":
         kink = _excuse(asked, part, numbers)
         if kink is not None:
             return replace(_judged(asked, "kink", numbers=numbers, terms=terms), kink=kink)
-        return _judged(asked, "refuted", numbers=numbers, terms=terms)
+        return _refuted(asked, numbers, explain)
     if found:
         return Judgement("proved", found)
     if numbers.verdict == "agree":
@@ -105,6 +95,20 @@ def _decided(claim: Claim, part: Part, explain: bool) -> Judgement:
 def holds(claim: Claim, part: Part) -> bool:
     """Whether a claim is proved or verified."""
     return decided(claim, part, explain=False).verdict in ("proved", "verified")
+
+
+def _refuted(asked: Question, numbers: Comparison, explain: bool) -> Judgement:
+    """A wrong claim, and by what its sides differ; a kink among them is no term that the calculus knows."""
+    if not explain:
+        return _judged(asked, "refuted", numbers=numbers)
+    found = difference(asked)
+    if not found.terms:
+        return _judged(asked, "undecided", "the proof and the numbers disagree")
+    wrong = _judged(asked, "refuted", numbers=numbers, terms=found.terms)
+    times, larger = ratio(asked, numbers) or (None, "")
+    slip = None if times is not None else found.slip
+    matter = tuple(name for name in numbers.arrays if name in names_read(asked, *found.terms))
+    return replace(wrong, left=found.left, right=found.right, times=times, larger=larger, slip=slip, matter=matter)
 
 
 def _judged(
@@ -142,25 +146,6 @@ def _proved(asked: Question) -> tuple[str, tuple[Expr, ...]]:
     return "", min(open_terms, key=lambda terms: sum(map(size, terms)), default=())
 
 
-def _difference(asked: Question) -> tuple[Expr, ...]:
-    """The terms by which the sides of a wrong claim differ, without what would take long to work out; none where the
-    calculus finds no difference."""
-    sides, rules = (asked.left, asked.right), asked.assumptions
-    if sum(map(term_count, sides)) > MOST:  # nobody reads it multiplied out
-        left, right = map(simplify, sides)
-        best = terms_of(simplify_sum((left, neg_simplified(right))))
-    else:
-        best = differing_terms(*sides, {}, rules)
-    if any(name in asked.definitions for name in tensors(*best)):
-        left, right = (with_definitions(side, asked.definitions) for side in sides)
-        if size(left) + size(right) <= SMALL and term_count(left) + term_count(right) <= READABLE:
-            best = min(best, differing_terms(left, right, {}, rules), key=lambda terms: sum(map(size, terms)))
-    if best and asked.sizes:
-        left, right = (sized(side, asked.definitions, asked.sizes) for side in sides)
-        best = min(best, differing_terms(left, right, {}, rules), key=lambda terms: sum(map(size, terms)))
-    return best
-
-
 def _attempts(asked: Question) -> dict[str, Callable[[], Proof]]:
     """The ways to a proof, in the order of what is cheap."""
     rules = asked.assumptions
@@ -191,30 +176,6 @@ def _compared(asked: Question, points: int, shrink: bool = True) -> Comparison:
         there = compare(*sides, program, points=AT_KINKS, assumptions=asked.assumptions, kinks=True)
         return there if there.verdict == "differ" else found
     return found
-
-
-def _with_ratio(wrong: Judgement, asked: Question, numbers: Comparison) -> Judgement:
-    """The judgement, with the number or the extent by which one side is a multiple of the other, where one is."""
-    try:
-        left, right = float(numbers.left), float(numbers.right)
-    except OverflowError:
-        return wrong
-    if asked.where or not left or not right or not isfinite(left / right) or not isfinite(right / left):
-        return wrong
-    letters = {node.dim: node for node in preorder(asked.left, asked.right) if isinstance(node, Index)}
-    sides = {"right": (asked.left, asked.right, right / left), "left": (asked.right, asked.left, left / right)}
-    for larger, (few, many, ratio) in sides.items():
-        whole = round(ratio)
-        if not whole or not isclose(whole, ratio):
-            continue
-        extents = map(Extent, letters.values()) if abs(whole) in numbers.sizes.values() else ()
-        factors: list[Expr] = [extent if whole > 0 else neg(extent) for extent in extents]
-        factors += [Const(Fraction(whole))] if abs(whole) <= MOST else []
-        for factor in factors:
-            sides_then, program = (mul((factor, few)), many), program_of(asked)
-            if compare(*sides_then, program, points=RATIOS, assumptions=asked.assumptions, quick=True):
-                return replace(wrong, times=factor, larger=larger)
-    return wrong
 
 
 def _excuse(asked: Question, part: Part, numbers: Comparison) -> Kink | None:

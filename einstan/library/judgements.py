@@ -13,6 +13,7 @@ from einstan.language.index import lowered
 from einstan.language.node import preorder
 from einstan.language.term import Const, Expr, Extent, tensors
 from einstan.library.declared import readable
+from einstan.library.differences import Slip
 from einstan.library.kinks import Kink
 from einstan.machine.verify import Comparison, pasted, told_apart
 
@@ -29,10 +30,12 @@ class Counterexample:
     at: Mapping[str, int]
     left: str
     right: str
+    matter: tuple[str, ...] | None = None  # the arrays that are shown, where they are not all
 
     def __str__(self) -> str:
         where = ", ".join(f"{name} = {value}" for name, value in self.at.items())
-        lines = [f"{name} = {value}" for name, value in self.arrays.items()]
+        shown = self.arrays if self.matter is None else self.matter
+        lines = [f"{name} = {value}" for name, value in self.arrays.items() if name in shown]
         return "\n".join([*lines, (f"at {where}: " if where else "") + f"left {self.left}, right {self.right}"])
 
 
@@ -50,6 +53,7 @@ class Outcome:
     right: str = ""
     difference: tuple[str, ...] = ()
     counterexample: Counterexample | None = None
+    slip: str = ""  # what is wrong with one side, where that is one term
     under: tuple[str, ...] = ()  # the lines of assumptions under which a wrong claim would hold
 
 
@@ -68,6 +72,8 @@ class Judgement:
     kink: Kink | None = None
     times: Expr | None = None  # that the ``larger`` side is the other
     larger: str = ""
+    slip: Slip | None = None
+    matter: tuple[str, ...] | None = None  # the inputs on which the difference rests
 
 
 def worded(found: Judgement) -> Outcome:
@@ -78,6 +84,8 @@ def worded(found: Judgement) -> Outcome:
     outcome = Outcome(found.verdict, found.reason, left=left, right=right, difference=difference)
     if found.times is not None:
         outcome = replace(outcome, reason=_multiple(found.times, found.larger))
+    if found.slip is not None:
+        outcome = replace(outcome, slip=_slip(found.slip))
     numbers = found.numbers
     if found.verdict == "verified" and numbers is not None:
         return replace(outcome, reason=str(numbers), points=numbers.points, arithmetic=numbers.arithmetic)
@@ -88,9 +96,24 @@ def worded(found: Judgement) -> Outcome:
         outcome = replace(outcome, reason=f"equal but where the {side} side has no value: {numbers.reason}")
     if found.verdict in ("refuted", "kink") and numbers is not None:
         arrays = {name: pasted(value) for name, value in numbers.arrays.items()}
-        example = Counterexample(numbers.sizes, arrays, numbers.at, *told_apart(numbers.left, numbers.right))
+        values, matter = told_apart(numbers.left, numbers.right), found.matter if found.verdict == "refuted" else None
+        example = Counterexample(numbers.sizes, arrays, numbers.at, *values, matter)
         return replace(outcome, counterexample=example)
     return outcome
+
+
+def _slip(slip: Slip) -> str:
+    """``the term x[i] is missing on the right``"""
+    written, meant, side = _shown(slip.written), _shown(slip.meant), slip.wrong
+    match slip.kind:
+        case "missing":
+            return f"the {slip.what} {meant} is missing on the {side}"
+        case "extra":
+            return f"the {slip.what} {written} on the {side} is too much"
+        case "sign":
+            return f"the sign of the {slip.what} {written} on the {side} is wrong"
+        case _:
+            return f"the {slip.what} {written} on the {side} has to be {meant}"
 
 
 def _multiple(times: Expr, larger: str) -> str:

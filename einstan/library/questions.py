@@ -35,6 +35,7 @@ class Question:
     indices: tuple[str, ...]
     special: dict[Name, tuple[Fraction, ...]]
     derived: bool
+    derived_sides: tuple[bool, bool]  # on which of them a derivative stands
     where: tuple[Stated, ...]  # the extents that the claim states
     ties: dict[Name, Equation]  # definitions that are not read, and say which axes are as long as which
     meant: dict[Name, Equation]  # what is differentiated, of which a claim says nothing where it has no value
@@ -44,9 +45,9 @@ class Question:
         self.names = ForwardNames(self.definitions.values())
 
 
-def names_read(asked: Question) -> set[str]:
-    """The names of all tensors that either side rests on."""
-    waiting, found = [*tensors(asked.left, asked.right)], set[Name]()
+def names_read(asked: Question, *terms: Expr) -> set[str]:
+    """The names of all tensors that terms rest on, or either side does."""
+    waiting, found = [*tensors(*(terms or (asked.left, asked.right)))], set[Name]()
     while waiting:
         name = waiting.pop()
         if name not in found:
@@ -76,6 +77,7 @@ def question(claim: Claim, part: Part) -> Question:
     names = tuple(index.name for index in indices)
     written = tensors(claim.lhs, claim.rhs, *(part.program[name].rhs for name in definitions))
     derived = any(map(part.is_derivative, written))
+    stand = any(map(part.is_derivative, tensors(claim.lhs))), any(map(part.is_derivative, tensors(claim.rhs)))
     special = {**part.special, **compared_by_equality((claim.lhs, claim.rhs), part.extremes)}
     rules = part.assumptions_on(whole, read)
     definitions |= {
@@ -86,7 +88,7 @@ def question(claim: Claim, part: Part) -> Question:
     ties = {name: _moved(e, dims) for name, e in _tying(whole, part, axes).items() if name not in definitions}
     gaps = any(map(is_partial, preorder(left, right)))
     meant = {name: _moved(e, dims) for name, e in _differentiated(part, written).items() if gaps}
-    return Question(left, right, definitions, rules, sizes, names, special, derived, asked.where, ties, meant)
+    return Question(left, right, definitions, rules, sizes, names, special, derived, stand, asked.where, ties, meant)
 
 
 def _differentiated(part: Part, written: Iterable[Name]) -> dict[Name, Equation]:

@@ -447,6 +447,9 @@ MULTIPLES = [
     ("z[i] = a[i]^2", "dz[i]/da[j] = δ[i,j] a[i]", "left is 2 times right"),
     ("", "exp(x[i]) = 3 exp(x[i])", "right is 3 times left"),
     ("", "x[i] = 0 x[i]", ""),
+    ("L = 1/|N| sum[N,J]((X[N,J] - Y[N,J])^2)", "dX[n,j] = 2/|j| (X[n,j] - Y[n,j])", "right is |n|/|j| times left"),
+    ("L = mean[N,J]((X[N,J] - Y[N,J])^2)", "dX[n,j] = (X[n,j] - Y[n,j])", "right is 1/2 |n| |j| times left"),
+    ("L = sum[N,J]((X[N,J] - Y[N,J])^2)", "dX[n,j] = 2/(|n| |j|) (X[n,j] - Y[n,j])", "left is |n| |j| times right"),
 ]
 
 
@@ -460,6 +463,47 @@ def test_of_how_many_times_too_large_a_side_is_told(document: str, claim: str, s
 
 
 SOFTMAX_ONLY = "S[n,c] = exp(Z[n,c]) / sum[K](exp(Z[n,K]))\n"
+ONE_HOT = "L = -Y[N,C] log(S[N,C])\nassume sum[C](Y[n,C]) = 1"
+AFFINE = "y[i] = A[i,J] x[J] + b[i] + c[i]^2"
+SIGMOID = "h[n,j] = sigmoid(X[n,K] W[K,j])\nL = 1/2 (h[N,J] - t[N,J])^2"
+NORM = "u[n,j] = (x[n,j] - m[j]) / sqrt(v[j])\ny[n,j] = g[j] u[n,j] + b[j]\nL = 1/2 (y[N,J] - t[N,J])^2"
+SLIPS_OF_A_TERM = [  # what is said, the sides as they are shown, and the inputs
+    (AFFINE, "y[i] = A[i,J] x[J] + b[i]", "the term c[i]^2 is missing on the right", "", "c"),
+    (AFFINE, "y[i] = A[i,J] x[J] - b[i] + c[i]^2", "the sign of the term -b[i] on the right is wrong", "", "b"),
+    (AFFINE, "y[i] = A[i,J] x[J] + b[i] + 2 c[i]^2", "the term 2 c[i]^2 on the right has to be c[i]^2", "", "c"),
+    (AFFINE, "y[i] = A[J,i] x[J] + b[i] + c[i]^2", "the term A[J,i] x[J] on the right has to be A[i,J] x[J]", "",
+     "A x"),
+    (AFFINE, "y[i] + 1 = A[i,J] x[J] + b[i] + c[i]^2", "the term 1 is missing on the right", "", ""),
+    (SOFTMAX_ONLY + ONE_HOT, "dL/dZ[n,j] = S[n,j] - Y[n,j] + 1", "the term 1 on the right is too much",
+     "S[n,j] - Y[n,j]", ""),
+    (SOFTMAX_ONLY + ONE_HOT, "S[n,j] + Y[n,j] = dL/dZ[n,j]", "the sign of the term Y[n,j] on the left is wrong",
+     "", "Y"),
+    (SOFTMAX_ONLY, "dS[n,c]/dZ[m,k] = S[n,c] (δ[c,k] - S[n,k])", "the factor δ[n,m] is missing on the right",
+     "S[n,c] δ[n,m] (δ[c,k] - S[n,k])", "Z"),
+    (SOFTMAX_ONLY, "dS[n,c]/dZ[m,k] = δ[n,m] S[n,c] (δ[c,k] + S[n,k])",
+     "the sign of the term S[n,k] on the right is wrong", "S[n,c] δ[n,m] (δ[c,k] - S[n,k])", "Z"),
+    (SIGMOID, "dW[k,j] = X[N,k] (h[N,j] - t[N,j]) h[N,j]", "the factor 1 - h[N,j] is missing on the right",
+     "(h[N,j] - t[N,j]) h[N,j] (1 - h[N,j]) X[N,k]", "X W t"),
+    (NORM, "dg[j] = (y[N,j] - t[N,j]) x[N,j]", "the factor x[N,j] on the right has to be u[N,j]",
+     "(y[N,j] - t[N,j]) u[N,j]", "x m v g b t"),
+    ("f = x[I] A[I,J] x[J]", "dx[i] = 2 A[i,J] x[J]", "", "x[J] (A[i,J] + A[J,i])", "A x"),
+    ("y[i] = exp(x[i])", "y[i] = x[i]", "", "", "x"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("document", "claim", "said", "left", "inputs"), SLIPS_OF_A_TERM)
+def test_the_slip_is_told_in_the_names_of_the_document(document, claim, said, left, inputs) -> None:
+    report = es.check(f"{document}\nclaim {claim}")
+    (line,) = report.claims
+    assert line.outcome is not None
+    assert line.outcome.verdict == "refuted"
+    assert line.outcome.slip == said
+    assert not left or line.outcome.left == left
+    assert line.outcome.counterexample is not None
+    shown = str(line.outcome.counterexample).splitlines()[:-1]
+    assert {text.split(" = ")[0] for text in shown} == set(inputs.split())
+
+
 HOLDS_IF = [
     (SOFTMAX_ONLY + "L = -Y[N,C] log(S[N,C])", "dZ[n,c] = S[n,c] - Y[n,c]", "sum[C](Y[n,C]) = 1"),
     ("f = x[I] A[I,J] x[J]", "dx[i] = 2 A[i,J] x[J]", "A[i,j] = A[j,i]"),

@@ -1,0 +1,247 @@
+"""By what the sides of a wrong claim differ: the terms of left minus right, the slip that these are, or a ratio.
+
+The terms are worked out in the names of the definitions, with the definitions put in, and with stated extents as
+numbers, and the fewest are taken.  Where each of them is a term of one side that the other lacks, or has with another
+number in front, that is the slip: the algebra says that the claim holds without it.  A ratio is found by numbers and
+has to hold at all of several points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import product
+from math import isclose, isfinite
+from typing import TypeVar
+
+from einstan.calculus.canonical import READABLE, canonical, term_count, terms_of
+from einstan.calculus.coefficients import coefficient_of, neg_simplified
+from einstan.calculus.collect import shortest, size
+from einstan.calculus.factors import flattened
+from einstan.calculus.proof import differing_terms, with_definitions
+from einstan.calculus.simplify import simplify, simplify_sum
+from einstan.calculus.windows import sized
+from einstan.language.index import Index
+from einstan.language.node import preorder
+from einstan.language.term import ZERO, Const, Expr, Extent, mul, neg, reciprocal, substitute, tensors
+from einstan.library.questions import Question, program_of
+from einstan.machine.verify import Comparison, compare
+
+RATIOS = 6  # points at which one side has to be a multiple of the other
+MOST = 12  # terms of a side that is multiplied out
+SMALL = 300  # names and numbers of a wrong claim with its definitions put in, above which they stay names
+Sides = tuple[Expr, Expr]
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Slip:
+    """What is wrong with the ``wrong`` side: a ``what``, term or factor, is ``missing``, is ``extra``, has the wrong
+    ``sign``, or stands ``instead`` of another."""
+
+    what: str
+    kind: str
+    wrong: str
+    written: Expr = ZERO
+    meant: Expr = ZERO
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The terms of left minus right, each side in as few names as these, and the slip that they are."""
+
+    terms: tuple[Expr, ...] = ()
+    left: Expr = ZERO
+    right: Expr = ZERO
+    slip: Slip | None = None
+
+
+def difference(asked: Question) -> Difference:
+    """By what the sides of a wrong claim differ, without what would take long to work out; no terms where the calculus
+    finds no difference."""
+    rules = asked.assumptions
+    plain = simplify(asked.left), simplify(asked.right)
+    named = shortest(asked.names(plain[0])), shortest(asked.names(plain[1]))
+    if term_count(asked.left) + term_count(asked.right) > MOST:  # nobody reads it multiplied out
+        return Difference(
+            terms_of(simplify_sum((plain[0], neg_simplified(plain[1])))), *named, _product_slip(asked, named)
+        )
+    best: Sides = asked.left, asked.right
+    terms = differing_terms(*best, {}, rules)
+    for sides in _worked_out(asked, terms, named):
+        other = differing_terms(*sides, {}, rules)
+        if _length(asked, other) < _length(asked, terms):
+            best, terms = sides, other
+    if not terms:
+        return Difference()
+    own = [differing_terms(side, ZERO, {}, rules) for side in best]
+    left, right = (min(side, _sum(asked, parts), key=size) for side, parts in zip(named, own, strict=True))
+    return Difference(terms, left, right, _product_slip(asked, (left, right)) or _term_slip(asked, terms, *own))
+
+
+def _worked_out(asked: Question, terms: Sequence[Expr], named: Sides) -> Iterator[Sides]:
+    """The sides in the names of the definitions, with these put in, where a difference speaks of them, and with stated
+    extents as numbers."""
+    sides = asked.left, asked.right
+    if asked.definitions:
+        yield named
+    if any(name in asked.definitions for name in tensors(*terms)):
+        left, right = (with_definitions(side, asked.definitions) for side in sides)
+        if size(left) + size(right) <= SMALL and term_count(left) + term_count(right) <= READABLE:
+            yield left, right
+    if terms and asked.sizes:
+        left, right = (sized(side, asked.definitions, asked.sizes) for side in sides)
+        yield left, right
+
+
+def _length(asked: Question, terms: Iterable[Expr]) -> int:
+    return sum(size(asked.names(term)) for term in terms)
+
+
+def _sum(asked: Question, terms: Iterable[Expr]) -> Expr:
+    return shortest(asked.names(simplify_sum(map(asked.names, terms))))
+
+
+# ---- slips -----------------------------------------------------------------------------------------------------------
+
+
+def _term_slip(asked: Question, terms: Sequence[Expr], left: Sequence[Expr], right: Sequence[Expr]) -> Slip | None:
+    """The slip by which the terms of one side become those of the other; the side that is derived is right."""
+    wrong, meant, written = _sides(asked, _counted(left), _counted(right))
+    kinds: dict[str, list[tuple[Expr, Expr]]] = {}
+    for rest, (number, _) in _counted(terms).items():
+        (m, m_term), (w, w_term) = meant.get(rest, (0, ZERO)), written.get(rest, (0, ZERO))
+        if abs(m - w) != abs(number):
+            return None
+        kind = "missing" if not w else "extra" if not m else "sign" if m == -w else "instead"
+        kinds.setdefault(kind, []).append((w_term, m_term))
+    if not meant or not written or sum(map(len, kinds.values())) > 2:
+        return None
+    if kinds.keys() == {"missing", "extra"}:
+        return (
+            Slip("term", "instead", wrong, kinds["extra"][0][0], kinds["missing"][0][1]) if len(written) > 1 else None
+        )
+    if len(kinds) > 1:
+        return None
+    ((kind, pairs),) = kinds.items()
+    if kind != "missing" and len(pairs) == len(written):
+        return None  # all of it is wrong
+    return Slip("term", kind, wrong, _sum(asked, (w for w, _ in pairs)), _sum(asked, (m for _, m in pairs)))
+
+
+def _product_slip(asked: Question, sides: Sides) -> Slip | None:
+    """The factor that one product has and the other lacks, or has another in its place; of two sums in one place the
+    term by which they differ."""
+    wrong, meant, written = _sides(asked, *sides)
+    (m_number, ours, m_bound), (w_number, theirs, w_bound) = flattened((meant,)), flattened((written,))
+    letters = {index.dim: index for index in m_bound}
+    if (
+        len(letters) < len(m_bound)
+        or letters.keys() != {index.dim for index in w_bound}
+        or len(w_bound) != len(letters)
+    ):
+        return None
+    if m_number != w_number or len(ours) + len(theirs) < 3:
+        return None
+    moved = {index: letters[index.dim] for index in w_bound}
+    theirs = [substitute(factor, moved) for factor in theirs]  # type: ignore[misc]
+    lacking, extra = _without(ours, theirs), _without(theirs, ours)
+    match lacking, extra:
+        case [[one], []]:
+            return Slip("factor", "missing", wrong, meant=one)
+        case [[], [other]]:
+            return Slip("factor", "extra", wrong, other)
+        case [[one], [other]]:
+            terms = differing_terms(one, other)
+            inner = _term_slip(replace(asked, derived_sides=(True, False)), terms, terms_of(one), terms_of(other))
+            if inner is not None:
+                return replace(inner, wrong=wrong)
+            return Slip("factor", "instead", wrong, other, one) if len(ours) > 1 else None
+    return None
+
+
+def _sides(asked: Question, left: Value, right: Value) -> tuple[str, Value, Value]:
+    """Which side is wrong, what is meant, and what is written: the side that is derived is right."""
+    return ("left", right, left) if asked.derived_sides == (False, True) else ("right", left, right)
+
+
+def _counted(terms: Iterable[Expr]) -> dict[Expr, tuple[Fraction, Expr]]:
+    """The terms by what they are without their numbers: the number of each, and the term as it stands."""
+    found: dict[Expr, tuple[Fraction, Expr]] = {}
+    for term in terms:
+        number, rest = coefficient_of(term)
+        rest = canonical(rest)
+        found[rest] = found.get(rest, (Fraction(0), ZERO))[0] + number, term
+    return found
+
+
+def _without(factors: Sequence[Expr], others: Sequence[Expr]) -> list[Expr]:
+    """The factors that the others have not, as often as they have them not."""
+    left = [canonical(other) for other in others]
+    found = []
+    for factor in factors:
+        if (form := canonical(factor)) in left:
+            left.remove(form)
+        else:
+            found.append(factor)
+    return found
+
+
+# ---- ratios ----------------------------------------------------------------------------------------------------------
+
+
+def ratio(asked: Question, numbers: Comparison) -> tuple[Expr, str] | None:
+    """The number, or the quotient of extents, by which one side is a multiple of the other, and the side that is."""
+    try:
+        left, right = float(numbers.left), float(numbers.right)
+    except OverflowError:
+        return None
+    if asked.where or not left or not right or not isfinite(left / right) or not isfinite(right / left):
+        return None
+    sides = {"right": (asked.left, asked.right, right / left), "left": (asked.right, asked.left, left / right)}
+    for larger, (few, many, found) in sides.items():
+        for factor in _factors(asked, numbers, found):
+            then = mul((factor, few)), many
+            if compare(*then, program_of(asked), points=RATIOS, assumptions=asked.assumptions, quick=True):
+                return factor, larger
+    return None
+
+
+def _factors(asked: Question, numbers: Comparison, value: float) -> Iterator[Expr]:
+    """What may have a value: extents, products of two and quotients, with a small number in front; a number."""
+    nodes = (node for node in preorder(asked.left, asked.right) if isinstance(node, Index))
+    letters = {node.dim: (Extent(node), _extent(node.dim, numbers)) for node in nodes}
+    extents: list[tuple[Expr, float]] = [(extent, known) for extent, known in letters.values() if known]
+    pairs = [(a, b) for a, b in product(extents, repeat=2) if a is not b]
+    products = [(mul((a[0], b[0])), a[1] * b[1]) for k, (a, b) in enumerate(pairs) if pairs.index((b, a)) > k]
+    quotients = [(mul((a[0], reciprocal(b[0]))), a[1] / b[1]) for a, b in pairs]
+    whole = round(value)
+    if whole and isclose(whole, value):
+        for extent, known in (*extents, *products):
+            for number in (Fraction(1), Fraction(2)):
+                if isclose(abs(value), number * known):
+                    yield _times(number if value > 0 else -number, extent)
+        if abs(whole) <= MOST:
+            yield Const(Fraction(whole))
+    for quotient, known in quotients:
+        for number in (Fraction(1), Fraction(2)):
+            if isclose(abs(value), number * known):
+                yield _times(number if value > 0 else -number, quotient)
+
+
+def _extent(dim: str, numbers: Comparison) -> int:
+    """How long an axis is at a counterexample; 0 where nothing tells."""
+    tensor, _, position = dim.rpartition(".")
+    if dim in numbers.sizes or tensor not in numbers.arrays:
+        return numbers.sizes.get(dim, 0)
+    array = numbers.arrays[tensor]
+    for _ in range(int(position)):
+        array = array[0] if array else ()
+    return len(array)
+
+
+def _times(number: Fraction, factor: Expr) -> Expr:
+    if number == -1:
+        return neg(factor)
+    return factor if number == 1 else mul((Const(number), factor))
