@@ -7,6 +7,7 @@ product is zero; if two that are not negative add up to zero, both are zero, and
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import combinations
 
@@ -14,8 +15,9 @@ from einstan.calculus.canonical import expanded, terms_of
 from einstan.calculus.coefficients import coefficient_of, neg_simplified, scaled
 from einstan.calculus.factors import flattened
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
+from einstan.language.index import Affine, Index
 from einstan.language.node import replace
-from einstan.language.term import ZERO, Const, Delta, Expr, Indexed, Iverson, neg, tensors
+from einstan.language.term import ZERO, Const, Delta, Expr, Extent, Indexed, Iverson, neg, tensors
 
 Fact = tuple[Expr, bool]  # an expression that is not negative, and whether it is positive
 FACTS = 8  # more comparisons than these in one product are not combined
@@ -33,6 +35,9 @@ def _decided(term: Expr) -> Expr:
     number, flat, summed = flattened((term,))
     if any(_one_holds(factor, flat) for factor in flat):
         return simplify_product((Const(number), *(f for f in flat if not _one_holds(f, flat))), summed)
+    kept = _needed(flat)
+    if kept != flat:
+        return simplify_product((Const(number), *kept), summed)
     facts = [fact for factor in flat if isinstance(factor, Iverson) for fact in _facts(factor)]
     if len(facts) > FACTS:
         return term
@@ -49,6 +54,50 @@ def _decided(term: Expr) -> Expr:
                 if put_in != flat:
                     return simplify_product((Const(number), *put_in), summed)
     return term
+
+
+def _needed(factors: list[Expr]) -> list[Expr]:
+    """The factors without the brackets of indices that say nothing: what holds of every value of the indices, and what
+    another bracket of the product says, ``1[0 <= p-k < |x.0|] 1[0 <= p-k < 4]``."""
+    kept: list[Expr] = []
+    said = [(f, _comparisons(f)) for f in factors if isinstance(f, Iverson)]
+    for factor in factors:
+        own = _comparisons(factor) if isinstance(factor, Iverson) else None
+        if own is None:
+            kept.append(factor)
+            continue
+        others = {edge for other, edges in said if other is not factor for edge in edges or ()}
+        if all(edge in others or _always(*edge) for edge in own):
+            said = [(other, edges) for other, edges in said if other is not factor]
+        else:
+            kept.append(factor)
+    return kept
+
+
+def _comparisons(bracket: Iverson) -> list[tuple[Affine, str, Affine]] | None:
+    """The comparisons of a bracket of indices, the smaller to the left."""
+    forms = [operand for operand in bracket.operands if isinstance(operand, Affine)]
+    if len(forms) < len(bracket.operands) or not set(bracket.relations) <= {"<", "<=", ">", ">="}:
+        return None
+    pairs = zip(forms, bracket.relations, forms[1:], strict=False)
+    return [(a, r, b) if r[0] == "<" else (b, r.replace(">", "<"), a) for a, r, b in pairs]
+
+
+def _always(left: Affine, relation: str, right: Affine) -> bool:
+    """Whether it holds of every value of the indices: what they leave of the difference is at least 0, or 1."""
+    least, extents, indices = right.constant - left.constant, Counter[str](), Counter[Index]()
+    for atom, k in (*right.terms, *((atom, -k) for atom, k in left.terms)):
+        if isinstance(atom, Extent):
+            extents[atom.index.dim] += k
+        elif isinstance(atom, Index):
+            indices[atom] += k
+        else:
+            return False
+    for index, k in indices.items():
+        if k < 0:  # at most one less than its extent
+            least -= k
+            extents[index.dim] += k
+    return least >= (relation == "<") and all(k >= 0 for k in extents.values())
 
 
 def _one_holds(bracket: Expr, factors: Sequence[Expr]) -> bool:

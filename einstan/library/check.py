@@ -109,7 +109,7 @@ class Line:
 
 
 def _example(outcome: Outcome) -> list[str]:
-    lines = str(outcome.counterexample).splitlines()
+    lines = str(outcome.counterexample or "").splitlines()
     return [f"{'for example:' if k == 0 else '':14} {text}" for k, text in enumerate(lines)]
 
 

@@ -26,7 +26,7 @@ from einstan.language.errors import EinstanError
 from einstan.language.term import Equation, Expr, Name, tensors
 from einstan.library.differences import MOST, difference, ratio
 from einstan.library.judgements import Judgement, Outcome, worded
-from einstan.library.kinks import Kink, convention_at_zero, kinks_of, met
+from einstan.library.kinks import Kink, convention_at_zero, jumps_of_sign, kinks_of, met
 from einstan.library.part import Part, chosen_partial
 from einstan.library.questions import Question, names_read, program_of, question, sides_of
 from einstan.machine.gaps import gaps_differ
@@ -85,6 +85,8 @@ def _decided(claim: Claim, part: Part, explain: bool) -> Judgement:
         if kink is not None:
             return replace(_judged(asked, "kink", numbers=numbers, terms=terms), kink=kink)
         return _refuted(asked, numbers, explain)
+    if (found or numbers.verdict == "agree") and asked.jumps:
+        return replace(_judged(asked, "kink"), kink=asked.jumps[0])
     if found:
         return Judgement("proved", found)
     if numbers.verdict == "agree":
@@ -180,13 +182,14 @@ def _compared(asked: Question, points: int, shrink: bool = True) -> Comparison:
 
 def _excuse(asked: Question, part: Part, numbers: Comparison) -> Kink | None:
     """The kink at which alone the sides differ; None where they differ elsewhere too, or nobody knows, or nothing is
-    derived: a value at a kink is no convention."""
+    derived: a value at a kink is no convention, but for that of sign at its jump."""
     read = tensors(asked.left, asked.right, *(e.rhs for e in asked.definitions.values()))
-    if not asked.derived or not numbers.isolated or any(name in read for name in asked.special):
+    if not numbers.isolated or any(name in read for name in asked.special):
         return None
     program = Program(asked.definitions.values())
     around = [e.rhs for e in (*asked.definitions.values(), *part.program.resolved_all())]
     conventions = {c.function: convention_at_zero(c.function, chosen_partial(c)) for c in part.conventions}
-    exprs = map(one_name, (*around, asked.left, asked.right))
-    found = met(kinks_of(exprs, conventions), program, numbers.arrays)
+    exprs = [*map(one_name, (*around, asked.left, asked.right))]
+    kinks = kinks_of(exprs, conventions) if asked.derived else jumps_of_sign(exprs)
+    found = met(kinks, program, numbers.arrays)
     return None if found is None else replace(found, left=asked.names(found.left), right=asked.names(found.right))

@@ -29,7 +29,7 @@ from einstan.machine.guards import index_tensors
 from einstan.machine.verify import plausible
 
 MOST, LONG = 60, 600  # assumptions that are tried, and equations that are worked out for one of them after the other
-HELD = 4  # that are plausible, after which no other is tried
+HELD = 2  # that are plausible, after which no other is tried
 LETTERS = "ijklmnpq"
 
 

@@ -197,7 +197,14 @@ def ratio(asked: Question, numbers: Comparison) -> tuple[Expr, str] | None:
         left, right = float(numbers.left), float(numbers.right)
     except OverflowError:
         return None
-    if asked.where or not left or not right or not isfinite(left / right) or not isfinite(right / left):
+    if (
+        isclose(left, right)
+        or asked.where
+        or not left
+        or not right
+        or not isfinite(left / right)
+        or not isfinite(right / left)
+    ):
         return None
     sides = {"right": (asked.left, asked.right, right / left), "left": (asked.right, asked.left, left / right)}
     for larger, (few, many, found) in sides.items():

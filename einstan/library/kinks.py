@@ -8,7 +8,7 @@ compares by ``==`` is excused: a label that is 1 is no set of measure zero.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -17,7 +17,7 @@ from einstan.calculus.program import Program
 from einstan.language.errors import EinstanError
 from einstan.language.functions import FUNCTIONS
 from einstan.language.index import Affine, Index, slot
-from einstan.language.node import preorder
+from einstan.language.node import Node, preorder
 from einstan.language.scope import parse_expression
 from einstan.language.term import (
     ZERO,
@@ -40,6 +40,7 @@ from einstan.machine.numbers import EXACT, DomainError, magnitude
 from einstan.machine.sampling import ABSOLUTE
 
 TIES = FUNCTIONS["maximum"].kink
+JUMP = "a bracket jumps and has no derivative"
 HERE = "here"  # the name of what is evaluated
 
 
@@ -56,7 +57,7 @@ class Kink:
         place = f"{self.left} = {self.right}"
         if not self.convention:
             return f"equal but where {place}"
-        said = TIES if self.convention == TIES else f"the convention is {self.convention}"
+        said = self.convention if self.convention in (TIES, JUMP) else f"the convention is {self.convention}"
         return f"equal but at the kink {place}, where {said}"
 
 
@@ -83,6 +84,32 @@ def kinks_of(exprs: Iterable[Expr], conventions: Mapping[str, str]) -> Iterator[
                         first, second = sorted((_expr(left), _expr(right)), key=lambda side: isinstance(side, Const))
                         places.append(Kink(first, second))
     yield from places
+
+
+def jumps_of_sign(exprs: Iterable[Expr]) -> Iterator[Kink]:
+    """Where sign jumps, at which its value is a convention."""
+    for node in preorder(*exprs):
+        if isinstance(node, Apply) and node.function == "sign":
+            yield Kink(node.arguments[0], ZERO, "sign(0) = 0")
+
+
+def stepped_over(name: Name, exprs: Iterable[Expr]) -> list[Kink]:
+    """The places at which brackets of a tensor's values jump, where it stands nowhere but in brackets that compare it
+    with other values by less and more: there alone what it changes has no derivative, and elsewhere that is zero."""
+    found: list[Kink] = []
+    waiting: list[Node] = list(exprs)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Iverson) and set(node.relations) <= {"<", "<=", ">", ">="}:
+            if name in tensors(node):
+                if any(isinstance(operand, Affine) and operand.terms for operand in node.operands):
+                    return []
+                found += (replace(kink, convention=JUMP) for kink in kinks_of((node,), {}))
+        elif isinstance(node, Indexed) and node.tensor == name:
+            return []
+        else:
+            waiting += node.children
+    return found
 
 
 def _expr(operand: Any) -> Expr:

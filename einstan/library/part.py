@@ -36,7 +36,7 @@ from einstan.language.term import (
     sum_over,
     tensors,
 )
-from einstan.library.kinks import compared_by_equality, extremes
+from einstan.library.kinks import Kink, compared_by_equality, extremes, stepped_over
 
 
 class Part:
@@ -69,6 +69,7 @@ class Part:
         self._definitions: dict[Name, Equation] = {}
         self._derivatives: dict[Name, Equation] = {}
         self._open: set[Name] = set()
+        self.jumps: dict[Name, list[Kink]] = {}  # derivatives that are zero but where brackets jump
 
     # ---- derivatives ---------------------------------------------------------------------------------------------
 
@@ -126,6 +127,11 @@ class Part:
             assert isinstance(whole, Partial)
             self._derivatives[name] = self._total(whole)
         return self._derivatives[name]
+
+    def jumps_of(self, name: Name) -> list[Kink]:
+        """Where a derivative that has been worked out does not exist, since brackets jump there."""
+        found = self._derivatives.get(name)
+        return self.jumps.get(found.name, []) if found is not None else []
 
     def loss(self, tensor: Name) -> str:
         """The scalar that ``d tensor`` is the gradient of: it rests on the tensor, and no other such scalar on it."""
@@ -215,6 +221,9 @@ class Part:
         terms = Differentiator(wrt, below, definitions, kinks=self.kinks).terms(simplify(expr))
         if not terms and wrt not in tensors(simplify(expr), *(simplify(e.rhs) for e in definitions.values())):
             return ZERO  # what it multiplies is zero
+        if not terms and (places := stepped_over(wrt, (expr, *(e.rhs for e in definitions.values())))):
+            self.jumps[name] = places
+            return ZERO
         if not terms:
             raise DifferentiationError(f"{name.of} depends on {wrt} only through comparisons, which have no derivative")
         return simplify_sum(term.with_in_place(()) for term in terms)
@@ -233,7 +242,7 @@ class Part:
         kept: set[Name] = set()
         for name in named:
             kept |= self._between(name) if isinstance(name, Partial) else {name}
-        if 2 * len(kept & set(self._order)) > len(self._order):
+        if 2 * len(kept & set(self._order)) >= len(self._order):
             return None
         chosen = (s for s in self.document.statements if isinstance(s.content, Equation) and s.content.name in kept)
         found = Part(Document(tuple(chosen)))

@@ -15,8 +15,13 @@ from einstan.calculus.windows import stated_extents
 from einstan.language.dims import axis, is_axis, only_plain, redimensioned
 from einstan.language.document import Claim
 from einstan.language.node import preorder
+<<<<<<< HEAD
 from einstan.language.term import Apply, Equation, Expr, Extent, Name, Partial, bound_indices, tensors
 from einstan.library.kinks import compared_by_equality
+=======
+from einstan.language.term import Apply, Equation, Expr, Extent, Name, Partial, tensors
+from einstan.library.kinks import Kink, compared_by_equality
+>>>>>>> 84cead5 (Values of sign at its jump, derivatives of brackets, sums assumed to be zero, stated extents and points solved for are judged as what they are; true claims take a fifth of the time)
 from einstan.library.part import Part
 from einstan.machine.gaps import is_partial
 
@@ -39,6 +44,7 @@ class Question:
     where: tuple[Stated, ...]  # the extents that the claim states
     ties: dict[Name, Equation]  # definitions that are not read, and say which axes are as long as which
     meant: dict[Name, Equation]  # what is differentiated, of which a claim says nothing where it has no value
+    jumps: list[Kink]  # the places at which something that is derived jumps, and so has no derivative
     names: ForwardNames = field(init=False)
 
     def __post_init__(self) -> None:
@@ -62,8 +68,8 @@ def question(claim: Claim, part: Part) -> Question:
     indices = tuple({index.name: index for index in (*claim.lhs.free, *claim.rhs.free)}.values())
     line = Equation(THE_CLAIM, indices, Apply("=", (claim.lhs, claim.rhs)), claim.where)
     whole = Program((*part.program.equations, line), part.program.assumptions)
-    told = [(index, form) for e in whole.resolved_all() for index, form in extents_told(e) if form.terms]
-    alike = same_ranges(told)
+    told = [pair for e in whole.resolved_all() for pair in extents_told(e)]
+    alike = same_ranges((index, form) for index, form in told if form.terms)
     asked = redimensioned(whole.resolved(line), alike)
     assert isinstance(asked, Equation)
     assert isinstance(asked.rhs, Apply)
@@ -83,12 +89,21 @@ def question(claim: Claim, part: Part) -> Question:
     definitions |= {
         name: _moved(e, dims) for name, e in part.behind(*(s for r in rules for s in (r.lhs, r.rhs))).items()
     }
+<<<<<<< HEAD
     axes = {axis(name, k) for name in read for k in range(whole.ranks.get(name, 0))}
     axes |= {index.dim for side in (left, right) for index in (*side.free, *bound_indices(side))}
     ties = {name: _moved(e, dims) for name, e in _tying(whole, part, axes).items() if name not in definitions}
+=======
+    above = _differentiated(part, written)
+    tying = {**_tying(whole, part, read), **{n: e for n, e in above.items() if e.where or not only_plain(e)}}
+    ties = {name: _moved(e, dims) for name, e in tying.items() if name not in definitions}
+>>>>>>> 84cead5 (Values of sign at its jump, derivatives of brackets, sums assumed to be zero, stated extents and points solved for are judged as what they are; true claims take a fifth of the time)
     gaps = any(map(is_partial, preorder(left, right)))
-    meant = {name: _moved(e, dims) for name, e in _differentiated(part, written).items() if gaps}
-    return Question(left, right, definitions, rules, sizes, names, special, derived, stand, asked.where, ties, meant)
+    meant = {name: _moved(e, dims) for name, e in above.items() if gaps}
+    jumps = [kink for name in written for kink in part.jumps_of(name)]
+    return Question(
+        left, right, definitions, rules, sizes, names, special, derived, stand, asked.where, ties, meant, jumps
+    )
 
 
 def _differentiated(part: Part, written: Iterable[Name]) -> dict[Name, Equation]:

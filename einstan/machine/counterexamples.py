@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, Overflow, localcontext
 from fractions import Fraction
-from itertools import combinations
+from itertools import combinations, count
 
 from einstan.calculus.program import Program
 from einstan.language.errors import EinstanError
-from einstan.machine.decimals import DIGITS
+from einstan.machine.decimals import DIGITS, GUARD
 from einstan.machine.extents import Extents, infer
 from einstan.machine.loops import Tensor
 from einstan.machine.numbers import DIGITS_LOST, EXACT, FLOATS, Number, Numbers, context, digits_of, fine
@@ -25,6 +25,7 @@ from einstan.machine.sampling import ABSOLUTE, Point, Sampler, Values
 RELATIVE = Decimal("1e-40")
 FINE, FINEST = 300, 1500  # digits in which a difference is looked for
 STILL = Decimal("1e-6")  # of a difference is what more digits may change
+MOVED, CERTAIN, EQUAL = Decimal("1e-50"), 1000, Decimal("1e-20")  # of entries that were solved for
 VAST = "the numbers are too large to be compared"
 LOST = "what is small is lost beside what is large, so that no digits tell the sides apart"
 DOUBTFUL = "a value lies so near a jump that its digits do not tell on which side"
@@ -74,7 +75,7 @@ def weighed(sampler: Sampler, point: Point, extents: Extents, values: Values) ->
     if sampler.rational and all(isinstance(entry, Fraction) for side in (LEFT, RIGHT) for entry in values[side].flat):
         return _at_once(values)
     if any(isinstance(entry, Decimal) for tensor in point.values() for entry in tensor.flat):
-        return _at_once(values)
+        return _at_solved(sampler, point, extents)
     digits, before = (FINE, None) if difference(values) is None else (2 * DIGITS, values)
     while True:
         numbers = fine(digits)
@@ -96,7 +97,12 @@ def weighed(sampler: Sampler, point: Point, extents: Extents, values: Values) ->
         equal = off is None if vast else where is None and digits >= needed
         if sound and equal and digits >= FINE and not (firm and before is None):
             return Weighed(None)
-        if digits == FINEST or (vast and digits > FINE) or (numbers.doubtful and digits >= FINE):
+        if (
+            digits == FINEST
+            or numbers.apart > FINEST + GUARD
+            or (vast and digits > FINE)
+            or (numbers.doubtful and digits >= FINE)
+        ):
             return Weighed(None, VAST if vast else DOUBTFUL if numbers.doubtful else LOST)
         more = 2 * digits if vast or where is not None or digits >= needed else digits
         before, digits = found, min(FINEST, max(FINE if vast else needed, more))
@@ -105,6 +111,37 @@ def weighed(sampler: Sampler, point: Point, extents: Extents, values: Values) ->
 def _at_once(values: Values) -> Weighed:
     where = difference(values)
     return Weighed(None if where is None else (values, where))
+
+
+def _at_solved(sampler: Sampler, point: Point, extents: Extents) -> Weighed:
+    """What a point says that was itself solved for in decimals: a difference counts that stays where its entries move
+    by more than they can be wrong by, and agreement where nothing was lost."""
+    numbers = fine(FINE)
+    found = sampler.values_anew(point, extents, numbers)
+    sound = not (numbers.lost or numbers.doubtful or 2 * numbers.largest > FINE)
+    near = None if found is None or not sound else sampler.values_anew(_beside(point), extents, numbers)
+    if found is None or near is None:
+        return Weighed(None, DOUBTFUL if numbers.doubtful else LOST)
+    unknown = ""
+    with localcontext(fine(FINEST).carried) as carried:
+        sides = ([digits_of(entry, carried) for entry in v[side].flat] for v in (found, near) for side in (LEFT, RIGHT))
+        for k, (a, b, other_a, other_b) in enumerate(zip(*sides, strict=True)):
+            gap, moved = abs(a - b), abs((a - b) - (other_a - other_b))
+            if gap > numbers.rounding() and gap > CERTAIN * moved:
+                return Weighed((found, k))
+            if gap > max(ABSOLUTE, EQUAL * max(abs(a), abs(b))):
+                unknown = LOST
+    return Weighed(None, unknown)
+
+
+def _beside(point: Point) -> Point:
+    """The point, what was solved for moved by more than its last digits."""
+    with localcontext(fine(FINE).carried):
+        return {name: Tensor(tensor.shape, list(map(_moved, tensor.flat, count()))) for name, tensor in point.items()}
+
+
+def _moved(entry: Number, k: int) -> Number:
+    return entry * (1 + (-1) ** k * (k + 1) * MOVED) if isinstance(entry, Decimal) else entry
 
 
 def _off(values: Values, digits: int) -> int | None:

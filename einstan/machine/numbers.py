@@ -385,6 +385,7 @@ class Fine(Exact):
     def anew(self) -> None:
         self.largest, self.absorbed, self.stepped = 0, False, False  # the first in digits before the point
         self.lost, self.cancelled, self.doubtful = False, False, False
+        self.apart = 0  # the most digits between two terms
 
     def rounding(self) -> Decimal:
         """More than rounding can have changed a result by, where one large number has made another's error larger."""
@@ -396,7 +397,9 @@ class Fine(Exact):
             below = max(digits_of(left).adjusted(), digits_of(right).adjusted()) + GUARD - self.digits
             self.absorbed |= total in (left, right) or bool(total and total.adjusted() < below)
             self.cancelled |= not total or total.adjusted() < below
-            self.lost |= abs(digits_of(left).adjusted() - digits_of(right).adjusted()) > self.digits + GUARD
+            apart = abs(digits_of(left).adjusted() - digits_of(right).adjusted())
+            self.lost |= apart > self.digits + GUARD
+            self.apart = max(self.apart, apart)
         return self._seen(total)
 
     def mul(self, left: Number, right: Number) -> Number:

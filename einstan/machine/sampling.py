@@ -85,6 +85,8 @@ class Sampler:
         self.compared = _compared_with_indices(program)
         self.index_axes = {**{name: set() for name in self.compared}, **index_tensors(program.equations)}
         self.behind = _behind(program)
+        sides = (LEFT, RIGHT, BOTH, *checks)  # what else is defined tells extents alone
+        self.needed = frozenset(name for side in sides for name in (side, *self.behind[side]))
         self.relations = [self._relation(check, rule) for check, rule in zip(checks, rules, strict=True)]
         self.facts: dict[Name, list[Fact]] = {}
         for relation in self.relations:
@@ -135,7 +137,7 @@ class Sampler:
         """All tensors at a point, unless a function has no value or an assumption fails there."""
         try:
             # Numbers that look at what comes up are not to see the two sides beside each other.
-            only = frozenset(self.program.defined) - {BOTH} if isinstance(numbers, Fine) else None
+            only = self.needed - {BOTH} if isinstance(numbers, Fine) else self.needed
             values = self._evaluation(numbers, extents, numbers, only)(point)
         except (DomainError, EinstanError) as error:
             self.reason = str(error).splitlines()[0]

@@ -317,7 +317,8 @@ def _unit(row: list[Fraction], generator: random.Random) -> Row:
 
 
 def _summed(facts: list[Fact], drawn: Tensor, generator: random.Random) -> Tensor | None:
-    """Rows that sum to a number: scaled, so that their signs stay, or all of it in one entry."""
+    """Rows that sum to a number: scaled, so that their signs stay, all of it in one entry, or, where the number is 0,
+    moved by their mean."""
     (own,), (total,) = facts, facts[0].numbers
     assert total is not None
     result = Tensor(drawn.shape, list(drawn.flat))
@@ -326,7 +327,9 @@ def _summed(facts: list[Fact], drawn: Tensor, generator: random.Random) -> Tenso
         known = sum(drawn.flat[o] for o in offsets)
         hot = generator.choice(offsets)
         for o in offsets:
-            if one_hot or known == 0:
+            if total == 0:
+                result.flat[o] = drawn.flat[o] - known / len(offsets)
+            elif one_hot or known == 0:
                 result.flat[o] = total if o == hot else Fraction(0)
             else:
                 result.flat[o] = drawn.flat[o] * total / known

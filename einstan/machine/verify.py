@@ -40,6 +40,8 @@ FINE_POINTS = 3  # at which agreement in 50 digits is looked at in 300
 ONE_SIDED = 9  # points at which a side may have no value
 FAR_POINTS = 15  # off the beaten track
 UNKNOWN = 4  # points at which no digits tell, before any at which they do, after which nothing more is tried
+LITTLE = 1500  # effort to solve for a point, where there is no need for one
+SOME = 1e-6  # of an entry in floats, below which it may be none
 FAILURES = 8  # sizes without a point, before any with one, after which nothing more is tried
 
 
@@ -208,6 +210,7 @@ def plausible(
     program, _, checks = question(lhs, rhs, definitions, rules)
     generator = random.Random(seed)
     sampler, agreed = Sampler(program, checks, rules, generator), 0
+    sampler.effort = LITTLE
     dead = {*program.inputs, *(() if zero else (LEFT,))} - sampler.index_axes.keys()
     for drawn_sizes in islice(small_sizes(program, 3, points, generator), points + 2):
         try:
@@ -223,7 +226,11 @@ def plausible(
         if not nearly_equal(values):
             return False
         agreed += bool(values[LEFT].flat)
-        dead -= {name for name, tensor in (*point.items(), (LEFT, values[LEFT])) if any(tensor.flat)}
+        dead -= {
+            name
+            for name, tensor in (*point.items(), (LEFT, values[LEFT]))
+            if any(abs(entry) > SOME for entry in tensor.flat)
+        }
         if agreed == points:
             break
     return agreed > 1 and not dead

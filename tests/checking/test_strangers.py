@@ -74,7 +74,6 @@ FALSE = """
     claim exp(relu(x[i] - 12)) = 1 1[i]
     claim 1[x[i]^2 < 10^4] = 1 1[i]
     claim floor(x[i] / 1000) = floor(x[i] / 2000)
-    claim sign(x[i])^2 = 1 1[i]
     claim 1[x[i] != 0] = 1 1[i]
     claim 1[x[i] == y[i]] = 0 1[i]
     claim 1[x[i] == 0] = 0 1[i]
@@ -216,6 +215,7 @@ FALSE = """
     assume mean[I](x[I]) = 0 ; claim x[0] = 0
     assume A[i,j] = U[i,K] U[j,K] ; claim A[i,j] = abs(A[i,j])
     assume |i| = |j| ; claim A[i,j] = A[j,i]
+    assume sum[I](x[I]^2) = 2 ; claim x[0] 10^60 + y = x[0] 10^60
     assume x[i] = y[i] ; claim x[i] y[j] = x[j] y[j]
     assume x[i] = 2 y[i] ; claim x[I] y[I] = 4 y[I]^2
     y[i] = P[i,J] H[J,K] x[K] ; assume P[i,j] = P[j,i] ; claim y[i] = P[i,J] H[K,J] x[K]
@@ -331,6 +331,8 @@ TRUE = """
 BUT = """
     claim log(x[i] y[i]) = log(x[i]) + log(y[i])
     claim log(x[i]^2) = 2 log(x[i])
+    claim sign(x[i])^2 = 1 1[i]
+    y[i] = 1[x[i] > a[i]] b[i] ; L = y[I]^2 ; claim dL/dx[i] = 0 1[i]
     claim sqrt(x[i] y[i]) = sqrt(x[i]) sqrt(y[i])
     claim (x[i]^(1/3))^3 = x[i]
     claim x[i] / x[i] = 1 1[i]
