@@ -8,7 +8,7 @@ has to hold at all of several points.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product
@@ -21,10 +21,12 @@ from einstan.calculus.collect import shortest, size
 from einstan.calculus.factors import flattened
 from einstan.calculus.proof import differing_terms, with_definitions
 from einstan.calculus.simplify import simplify, simplify_sum
+from einstan.calculus.symmetries import Group, images, symmetries
 from einstan.calculus.windows import sized
 from einstan.language.index import Index
-from einstan.language.node import preorder
-from einstan.language.term import ZERO, Const, Expr, Extent, mul, neg, reciprocal, substitute, tensors
+from einstan.language.node import Node, preorder
+from einstan.language.node import replace as renewed
+from einstan.language.term import ZERO, Const, Expr, Extent, Indexed, Name, mul, neg, reciprocal, substitute, tensors
 from einstan.library.questions import Question, program_of
 from einstan.machine.verify import Comparison, compare
 
@@ -82,17 +84,31 @@ def difference(asked: Question) -> Difference:
 
 def _worked_out(asked: Question, terms: Sequence[Expr], named: Sides) -> Iterator[Sides]:
     """The sides in the names of the definitions, with these put in, where a difference speaks of them, and with stated
-    extents as numbers."""
-    sides = asked.left, asked.right
-    if asked.definitions:
-        yield named
+    extents as numbers; symmetric tensors in one order of their slots."""
+    sides, groups = (asked.left, asked.right), symmetries(asked.assumptions)
+    ways = [named] if asked.definitions else []
     if any(name in asked.definitions for name in tensors(*terms)):
         left, right = (with_definitions(side, asked.definitions) for side in sides)
         if size(left) + size(right) <= SMALL and term_count(left) + term_count(right) <= READABLE:
-            yield left, right
+            ways.append((left, right))
     if terms and asked.sizes:
         left, right = (sized(side, asked.definitions, asked.sizes) for side in sides)
-        yield left, right
+        ways.append((left, right))
+    yield from ways
+    for left, right in (sides, *ways) if groups else ():
+        yield _in_order(left, groups), _in_order(right, groups)
+
+
+def _in_order(side: Expr, groups: Mapping[Name, Group]) -> Expr:
+    """An expression with every symmetric tensor in that order of its slots in which free indices come first."""
+    free = set(side.free)
+    chosen: dict[Node, Node] = {}
+    for node in preorder(side):
+        if isinstance(node, Indexed) and node.tensor in groups:
+            same = images(node, groups[node.tensor])
+            sign, image = min(same, key=lambda own: [(f.index not in free, str(f)) for f in own[1].slots])
+            chosen[node] = mul((Const(Fraction(sign)), image))
+    return simplify(renewed(side, chosen))
 
 
 def _length(asked: Question, terms: Iterable[Expr]) -> int:

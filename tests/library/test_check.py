@@ -495,6 +495,9 @@ SLIPS_OF_A_TERM = [  # what is said, the sides as they are shown, and the inputs
     (NORM, "dg[j] = (y[N,j] - t[N,j]) x[N,j]", "the factor x[N,j] on the right has to be u[N,j]",
      "(y[N,j] - t[N,j]) u[N,j]", "x m v g b t"),
     ("f = x[I] A[I,J] x[J]", "dx[i] = 2 A[i,J] x[J]", "", "x[J] (A[i,J] + A[J,i])", "A x"),
+    ("f = 1/2 x[I] A[I,J] x[J] - b[I] x[I]\nassume A[i,j] = A[j,i]", "dx[i] = A[J,i] x[J] + b[i]",
+     "the sign of the term b[i] on the right is wrong", "A[i,J] x[J] - b[i]", "b"),
+    ("assume sum[I](x[I]^2) = 2", "x[0] 10^60 + y = x[0] 10^60", "the term y is missing on the right", "", "y"),
     ("y[i] = exp(x[i])", "y[i] = x[i]", "", "", "x"),
 ]  # fmt: skip
 
