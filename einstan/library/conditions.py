@@ -29,7 +29,7 @@ from einstan.machine.guards import index_tensors
 from einstan.machine.verify import plausible
 
 MOST, LONG = 60, 600  # assumptions that are tried, and equations that are worked out for one of them after the other
-HELD = 2  # that are plausible, after which no other is tried
+HELD = 4  # that are plausible, after which no other is tried
 LETTERS = "ijklmnpq"
 
 
@@ -77,7 +77,7 @@ def conditions(claim: Claim, part: Part, holds: Callable[[Claim, Part], bool]) -
     asked, known = question(claim, part), {(rule.lhs, rule.rhs) for rule in part.document.assumptions}
     sides, program, zero = sides_of(asked), program_of(asked), ZERO in (simplify(asked.left), simplify(asked.right))
     claimed = {_pattern(asked.left, asked.right), _pattern(asked.right, asked.left)}
-    tries, most = 0, min(MOST, LONG // (len(program) + 1))
+    tries, most = 0, min(MOST // (1 + len(asked.assumptions)), LONG // (len(program) + 1))
     for text in islice(dict.fromkeys(_candidates(asked, claim, part.document)), most):
         try:
             added = parse_document(text)

@@ -215,6 +215,7 @@ FALSE = """
     assume mean[I](x[I]) = 0 ; claim x[0] = 0
     assume A[i,j] = U[i,K] U[j,K] ; claim A[i,j] = abs(A[i,j])
     assume |i| = |j| ; claim A[i,j] = A[j,i]
+    c[k] = x[T+k] x[T] where |k| = 3, |T| = 4 ; claim dc[k]/dx[i] = x[i-k] 1[0 <= i-k < 5] + x[i+k] 1[i < 4]
     assume sum[I](x[I]^2) = 2 ; claim x[0] 10^60 + y = x[0] 10^60
     assume x[i] = y[i] ; claim x[i] y[j] = x[j] y[j]
     assume x[i] = 2 y[i] ; claim x[I] y[I] = 4 y[I]^2
@@ -283,6 +284,7 @@ TRUE = """
     claim sum[I](1[I]) = |I|
     assume |i| = |j| ; claim sum[I](1[I]) = sum[J](1[J])
     assume |i| = |j| + 1 ; claim sum[I](1[I]) = sum[J](1[J]) + 1
+    c[k] = x[T+k] x[T] where |k| = 3, |T| = 4 ; claim dc[k]/dx[i] = x[i-k] 1[0 <= i-k < 4] + x[i+k] 1[i < 4]
     assume |i| = 2 |j| ; claim sum[I](x[I] 0 + 1) = 2 sum[J](y[J] 0 + 1)
     assume |i| = 2 ; claim x[I]^2 = x[0]^2 + x[1]^2
     assume |i| = 2 ; claim max[I](x[I]) = max(x[0], x[1])
