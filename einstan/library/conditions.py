@@ -43,9 +43,10 @@ class Shape:
     shared: bool = False  # whether it is likely to be meant of two tensors at once
 
 
+POSITIVE = Shape("1[A > 0] = 1", shared=True)
 SHAPES = (
     Shape("sum[I](A[I]) = 1", 1),
-    Shape("1[A > 0] = 1", shared=True),
+    POSITIVE,
     Shape("A[i,j] = A[j,i]", 2, square=True, shared=True),
     Shape("A[i,j] = -A[j,i]", 2, square=True),
     Shape("sum[I](A[I]) = 0", 1),
@@ -77,7 +78,7 @@ def conditions(claim: Claim, part: Part, holds: Callable[[Claim, Part], bool]) -
     asked, known = question(claim, part), {(rule.lhs, rule.rhs) for rule in part.document.assumptions}
     sides, program, zero = sides_of(asked), program_of(asked), ZERO in (simplify(asked.left), simplify(asked.right))
     claimed = {_pattern(asked.left, asked.right), _pattern(asked.right, asked.left)}
-    tries, most = 0, min(MOST // (1 + len(asked.assumptions)), LONG // (len(program) + 1))
+    tries, most = 0, min(MOST, LONG // (len(program) + 1))
     for text in islice(dict.fromkeys(_candidates(asked, claim, part.document)), most):
         try:
             added = parse_document(text)
@@ -133,9 +134,11 @@ def _candidates(asked: Question, claim: Claim, document: Document) -> Iterator[s
     """Texts of assumptions: each shape of one tensor, then of the extents, then of two tensors."""
     found = list(_tensors(asked, claim, document))
     names = {tensor.name for tensor in found}
+    tied = set(map(str, tensors(*(side for rule in asked.assumptions for side in (rule.lhs, rule.rhs)))))
     of_two: list[str] = []
     for shape in SHAPES:
-        own = [[_text(shape.lines, {"A": (t, axes)}, names) for axes in _axes(shape, t)] for t in found]
+        fit = [t for t in found if t.name not in tied or shape is POSITIVE]  # of others points are hard to find
+        own = [[_text(shape.lines, {"A": (t, axes)}, names) for axes in _axes(shape, t)] for t in fit]
         yield from (text for texts in own for text in texts)
         if shape.shared:
             of_two += ["\n".join(pair) for a, b in combinations(own, 2) for pair in product(a, b)]
