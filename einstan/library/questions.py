@@ -15,13 +15,8 @@ from einstan.calculus.windows import stated_extents
 from einstan.language.dims import axis, is_axis, only_plain, redimensioned
 from einstan.language.document import Claim
 from einstan.language.node import preorder
-<<<<<<< HEAD
 from einstan.language.term import Apply, Equation, Expr, Extent, Name, Partial, bound_indices, tensors
-from einstan.library.kinks import compared_by_equality
-=======
-from einstan.language.term import Apply, Equation, Expr, Extent, Name, Partial, tensors
 from einstan.library.kinks import Kink, compared_by_equality
->>>>>>> 84cead5 (Values of sign at its jump, derivatives of brackets, sums assumed to be zero, stated extents and points solved for are judged as what they are; true claims take a fifth of the time)
 from einstan.library.part import Part
 from einstan.machine.gaps import is_partial
 
@@ -89,15 +84,11 @@ def question(claim: Claim, part: Part) -> Question:
     definitions |= {
         name: _moved(e, dims) for name, e in part.behind(*(s for r in rules for s in (r.lhs, r.rhs))).items()
     }
-<<<<<<< HEAD
+    above = _differentiated(part, written)
     axes = {axis(name, k) for name in read for k in range(whole.ranks.get(name, 0))}
     axes |= {index.dim for side in (left, right) for index in (*side.free, *bound_indices(side))}
-    ties = {name: _moved(e, dims) for name, e in _tying(whole, part, axes).items() if name not in definitions}
-=======
-    above = _differentiated(part, written)
-    tying = {**_tying(whole, part, read), **{n: e for n, e in above.items() if e.where or not only_plain(e)}}
+    tying = {**_tying(whole, part, axes), **{n: e for n, e in above.items() if e.where or not only_plain(e)}}
     ties = {name: _moved(e, dims) for name, e in tying.items() if name not in definitions}
->>>>>>> 84cead5 (Values of sign at its jump, derivatives of brackets, sums assumed to be zero, stated extents and points solved for are judged as what they are; true claims take a fifth of the time)
     gaps = any(map(is_partial, preorder(left, right)))
     meant = {name: _moved(e, dims) for name, e in above.items() if gaps}
     jumps = [kink for name in written for kink in part.jumps_of(name)]
