@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from einstan.calculus.deriving import derivation
 from einstan.calculus.forward import jvp
 from einstan.calculus.naming import ForwardNames
 from einstan.calculus.partial import Kinks, partial
-from einstan.calculus.passes import dependencies, needed, pass_name, reached, require_tensors
+from einstan.calculus.passes import needed, pass_name, reached, require_tensors
 from einstan.calculus.program import Assumption
 from einstan.calculus.stable import runnable, stabilised
 from einstan.language import latex, parse_document, reading, term, written
@@ -174,7 +175,7 @@ class Program(calculus.Program):
             return self
         read = {name for names in self.reads.values() for name in names}
         read |= {name for name in map(self._name, names) if name in self.forward.defined}
-        needed = read | {other for name in read for other in dependencies(self.forward, name)}
+        needed = read | reached(self.forward.reads, *read)
         return self._made((*(e for e in self.forward if e.name in needed), *self.equations))
 
     def _made(self, equations: tuple[term.Equation, ...], assumptions: tuple[Assumption, ...] = ()) -> calculus.Program:
@@ -329,9 +330,13 @@ class Program(calculus.Program):
 
         return gauss_newton(self, loss, _several(outputs), directions, batch, **options)
 
+    @cached_property
+    def _spelled(self) -> dict[str, Name]:
+        return {str(name): name for name in reversed(self.known.ranks)}
+
     def _name(self, text: Any) -> Name:
         """The name that is spelled so: ``dL/dW`` is that of a derivative."""
-        return next((name for name in self.known.ranks if str(name) == str(text)), str(text))
+        return self._spelled.get(str(text), str(text))
 
     def _named(self, given: Directions, letter: str) -> dict[Name, Name]:
         """Tensor to direction or cotangent; a name alone gets the letter of the pass."""
