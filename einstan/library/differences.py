@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import product
+from itertools import islice, product
 from math import isclose, isfinite
 from typing import TypeVar
 
@@ -30,6 +30,7 @@ from einstan.language.term import ZERO, Const, Expr, Extent, Indexed, Name, mul,
 from einstan.library.questions import Question, program_of
 from einstan.machine.verify import Comparison, compare
 
+TRIED = 20  # ratios
 RATIOS = 6  # points at which one side has to be a multiple of the other
 MOST = 12  # terms of a side that is multiplied out
 SMALL = 300  # names and numbers of a wrong claim with its definitions put in, above which they stay names
@@ -224,7 +225,7 @@ def ratio(asked: Question, numbers: Comparison) -> tuple[Expr, str] | None:
         return None
     sides = {"right": (asked.left, asked.right, right / left), "left": (asked.right, asked.left, left / right)}
     for larger, (few, many, found) in sides.items():
-        for factor in _factors(asked, numbers, found):
+        for factor in islice(_factors(asked, numbers, found), TRIED):
             then = mul((factor, few)), many
             if compare(*then, program_of(asked), points=RATIOS, assumptions=asked.assumptions, quick=True):
                 return factor, larger
@@ -240,17 +241,12 @@ def _factors(asked: Question, numbers: Comparison, value: float) -> Iterator[Exp
     products = [(mul((a[0], b[0])), a[1] * b[1]) for k, (a, b) in enumerate(pairs) if pairs.index((b, a)) > k]
     quotients = [(mul((a[0], reciprocal(b[0]))), a[1] / b[1]) for a, b in pairs]
     whole = round(value)
-    if whole and isclose(whole, value):
-        for extent, known in (*extents, *products):
-            for number in (Fraction(1), Fraction(2)):
-                if isclose(abs(value), number * known):
-                    yield _times(number if value > 0 else -number, extent)
-        if abs(whole) <= MOST:
-            yield Const(Fraction(whole))
-    for quotient, known in quotients:
-        for number in (Fraction(1), Fraction(2)):
-            if isclose(abs(value), number * known):
-                yield _times(number if value > 0 else -number, quotient)
+    if whole and isclose(whole, value) and abs(whole) <= MOST:
+        yield Const(Fraction(whole))
+    for factor, known in (*extents, *products, *quotients):
+        for number in (Fraction(1), Fraction(2), Fraction(1, 2)):
+            if isclose(abs(value), float(number) * known):
+                yield _times(number if value > 0 else -number, factor)
 
 
 def _extent(dim: str, numbers: Comparison) -> int:
