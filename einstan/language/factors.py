@@ -115,7 +115,10 @@ def spelling(node: Surface) -> tuple[object, ...]:
     while isinstance(node, Power):
         node = node.base
     return tuple(
-        part.value if isinstance(part, Number) else getattr(part, "name", type(part)) for part in walk(node)
+        part.value
+        if isinstance(part, Number)
+        else getattr(part, "function" if isinstance(part, Call) else "name", type(part))
+        for part in walk(node)
     )  # fmt: skip
 
 

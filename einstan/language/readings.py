@@ -91,9 +91,12 @@ def levels(text: str, name: str, top: Term, indices: Collection[str]) -> list[li
         inner = [node for node in level if node is not top]
         again = top in level and inner and all(any(within(node.span, d) for d in divisors) for node in inner)
         found += [level] if level and level not in found and not again else []
+    divided = [part for part, under in top.parts if under and has(part, name)]
     powers: list[Surface] = [part for part, _ in top.parts if has(part, name) and isinstance(part, Power)]
     if any(under and has(part, name) for part, under in top.parts):
         found += [powers] if len(powers) == sum(has(part, name) for part, _ in top.parts) else []
+    if divided and not any(has(part, name) for part, under in top.parts if not under):
+        found.append([*chain(*(around(part, name) for part in divided))])
     if len(found) == 1:
         found.append(apart(top, name))
     return [wrapped(text, name, level, indices) for level in found]

@@ -11,8 +11,8 @@ r"""Text to surface tree: products, sums and relations, with a span on every nod
 
 ``a / b c`` has two readings and is refused, unless the quotient is a coefficient: a number over anything, ``1/2 X[i]``,
 ``1/|N| X[N]``, ``1/r[n] (q[n,j])``, or what has no index of its own with a slash without blanks, ``l/2 (x[i])``.  What
-divides may be a number, an extent, a scalar or a tensor.  ``1/2s`` and ``1/2 pi`` look like quotients by 2s and
-by 2 pi, and are refused too.
+divides may be a number, an extent, a scalar or a tensor.  ``1/2s``, ``1/2|N|`` and ``1/2 pi`` look like quotients by
+2s, by 2 |N| and by 2 pi, and are refused too.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ class Parser(Atoms):
                 slashed = True
             elif self.starts_factor():
                 begin = self.token.start
-                glued = self.token.glued and self.token.kind == "name"
+                glued = self.token.glued and (self.token.kind == "name" or self.at("|"))
                 following = yield self.factor(True)
                 joined = glued or (isinstance(parts[-1][0], Number) and is_pi(following[0][0]))
                 if slashed and (joined or not self.is_coefficient(parts, tight)):

@@ -49,7 +49,7 @@ def trap_of(held: Found, name: str, node: Term, weight: int) -> str:
     divisors = [part for part, under in having if under and held[part][name].open]
     if not divisors and len(above) < 4:
         return ""
-    spelled = [spelling(part) for part in above if isinstance(part, Ref | Power)]
+    spelled = [spelling(part) for part in above if isinstance(part, Ref | Power | Call)]
     for part in divisors:
         if isinstance(part, Bracket) and not part.relations:
             return "the quotient of sums, or a sum of quotients"

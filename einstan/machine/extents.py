@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from einstan.calculus.program import Program
 from einstan.language.dims import axis, is_axis, loose
 from einstan.language.errors import ExtentError, nearest
-from einstan.language.index import Affine, Arithmetic, Index, affine, lowered, whole
+from einstan.language.index import Affine, Arithmetic, Index, affine, arithmetic, lowered, whole
 from einstan.language.node import holds, preorder, remembered
 from einstan.language.place import Place, at
 from einstan.language.term import Equation, Extent, Indexed, Name, Reduce, Sum
@@ -582,14 +582,42 @@ def _unknown(extents: Extents, equation: Equation, index: Index) -> ExtentError:
     in_slot = any(index in form.free and form.index is None for r in reads(equation) for form in r.access.slots)
     on_left = index in equation.indices
     repair = f"give sizes={{{letter!r}: ...}}"
+    repairs = [repair]
     if in_slot and on_left:
-        repair += f", or state the extent: {equation}{',' if equation.where else ' where'} |{letter}| = ..."
+        repairs = [_stating(extents, equation), repair]
     return ExtentError(
         f"the extent of {index.name} is not known",
         **_place(equation, index),
         inferred=_known(extents, equation) or "no array, size or arithmetic gives it",
-        repair=repair,
+        repair=repairs,
     )
+
+
+def _stating(extents: Extents, equation: Equation) -> str:
+    """The equation with the extents that are not known stated: of ``x[floor(k/4)]`` four times that of its axis, all
+    that it can read, and else that of the axis itself."""
+    where = list(equation.where)
+    for index in equation.indices:
+        if extents.dim(equation, index) in extents.known or index in dict(where):
+            continue
+        found = [
+            (axis(read.access.tensor, position), form, _divisor(form, index))
+            for read in reads(equation)
+            for position, form in enumerate(read.access.slots)
+            if index in form.free
+        ]
+        for place, form, divisor in sorted(found, key=lambda each: each[2] is None)[:1]:
+            size = Affine(((Extent(Index(place)), 1),), 0 if divisor is None else -form.constant)
+            where.append((index, size if divisor is None else affine((arithmetic("times", size, divisor), 1))))
+    return str(Equation(equation.name, equation.indices, equation.rhs, tuple(where)))
+
+
+def _divisor(form: Affine, index: Index) -> Affine | None:
+    """n, where the form is ``floor(i/n)``."""
+    match form.terms:
+        case ((Arithmetic(operation="floor", left=left, right=right), 1),) if left.index is index:
+            return right
+    return None
 
 
 def _place(equation: Equation, index: Index) -> Place:

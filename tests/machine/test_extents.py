@@ -148,10 +148,33 @@ def test_an_extent_that_is_not_known():
 
 
 def test_an_extent_that_arithmetic_does_not_determine():
-    assert text_of("y[p] = 1[0 <= p-I < |w.0|] w[p-I] X[I]", {"X": (4,), "w": (3,)}).splitlines()[-1] == (
-        "  repair:   give sizes={'p': ...}, or state the extent: "
-        f"{parse('y[p] = 1[0 <= p-I < |w.0|] w[p-I] X[I]')} where |p| = ..."
-    )
+    assert text_of("y[p] = 1[0 <= p-I < |w.0|] w[p-I] X[I]", {"X": (4,), "w": (3,)}).splitlines()[-2:] == [
+        f"  repair:   {parse('y[p] = 1[0 <= p-I < |w.0|] w[p-I] X[I]')} where |p| = |w.0|",
+        "            give sizes={'p': ...}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "shape"),
+    [
+        ("y[k] = A[floor(k/4),mod(k,4)]", (12,)),
+        ("y[i,j] = A[floor(i/2),floor(j/|B.1|)] B[mod(i,2),mod(j,|B.1|)]", (6, 12)),
+        ("y[k] = b[floor(k/2)+1]", (4,)),
+        ("y[k] = b[|b.0|-1-k]", (3,)),
+        ("y[k] = b[mod(k+1, |b.0|)]", (3,)),
+        ("y[k] = c[K] pad(b[k-K])", (3,)),
+    ],
+)
+def test_the_extent_that_quotients_and_remainders_leave_open_is_spelled_out(text, shape):
+    arrays = {"A": np.ones((3, 4)), "B": np.ones((2, 3)), "b": np.ones(3), "c": np.ones(2)}
+    with pytest.raises(ExtentError) as caught:
+        compiled(text, arrays)
+    assert compiled(caught.value.repair[0], arrays).shape == shape
+
+
+def compiled(text, arrays):
+    program = es.Program(text)
+    return program.compile(fast=False)({name: arrays[name] for name in program.inputs})["y"]
 
 
 def test_a_window_that_does_not_fit():
