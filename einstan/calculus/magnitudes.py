@@ -132,7 +132,7 @@ class _Measure:
         where += tuple(
             (index, affine((Extent(Index(index.dim)), 1)))
             for index in letters.values()
-            if index not in told and index.dim not in stated and is_axis(index.dim)
+            if index not in told and index.dim not in stated and is_axis(index.dim) and "/" not in index.dim
         )
         self.made.append(Equation(name, made.indices, own, where))
         return Indexed(name, tuple(map(slot, indices)))

@@ -176,7 +176,8 @@ class Products(Guarded):
         """The brackets that only say that factors of this product are read inside."""
         zero_outside: set[Form] = set()
         for part in factors:
-            if isinstance(part.node, Indexed) and not part.divides:
+            # A number that sizes alone make is not read, so nothing makes it zero outside.
+            if isinstance(part.node, Indexed) and not part.divides and self.tensors[part.node.tensor].value is not None:
                 for k, form in enumerate(part.node.slots):
                     if form.index is None:
                         at = self.guard_form(form, part.scope, guards)

@@ -552,6 +552,9 @@ ROWS = [
         "S[m] = sigmoid(x[m])\nU[i] = exp(-S[i]^2)\nh[i] = b[i] - U[i]\nV[l] = h[l] - pad(h[l-1])\n"
         "L = logsumexp[I](V[I])",
         {"x": [0.5, -1.0, 0.25], "b": [1.0, 0.5, -2.0]}, shifted_exponentials, "x b", features=frozenset({"pad"})),
+    Row("a guarded cotangent that sizes alone make", "Z[i] = x[i+1]\nS[k] = Z[k] |x.0|\nL = sum[K](S[K])",
+        {"x": [0.5, -1.0, 2.0]}, lambda x: {"Z": x[1:], "S": 3 * x[1:], "L": 3 * x[1:].sum()}, "x",
+        features=frozenset({"shift"})),
     Row("a gradient that another line holds", "S[i,j] = sigmoid(w[i,j])\nL = sum[I,P](softplus(w[I,P]))",
         {"w": [[0.5, -1.0]]}, lambda w: {"S": 1 / (1 + np.exp(-w)), "L": np.log(1 + np.exp(w)).sum()}, "w"),
     Row("sums over two axes under one letter",
