@@ -157,7 +157,9 @@ class Expressions:
         kinds = ["ref"] * 9 + ["number", "scalar"]
         filled = [index for index in scope if self.sizes[index[1]]]
         kinds += ["extent"] if filled else []
-        kinds += ["bracket", "delta", "ones", "position"] if scope else []
+        kinds += ["bracket", "delta", "ones"] if scope else []
+        numbers = [name for name, _ in scope if name != "l"]  # beside the loss L it has two meanings, and is refused
+        kinds += ["position"] if numbers else []
         kinds += ["gather", "padded"] if filled else []
         match self.pick(*kinds):
             case "number":
@@ -171,7 +173,7 @@ class Expressions:
             case "bracket":
                 return Prod((self.bracket(scope), self.ref(scope)))
             case "position":
-                place = Pos(self.rng.choice(scope)[0])
+                place = Pos(self.rng.choice(numbers))
                 return self.pick(place, Prod((self.constant(), place)), Add(((1, place), (1, self.constant()))))
             case "ones":
                 return Ones(self.rng.choice(scope)[0])

@@ -217,7 +217,7 @@ class Habits(Expressions):
         if not floors:
             source = self.given((self.new_dim(divisor),))
         read: Any = Ref(source, (Slot(((Whole("floor" if floors else "mod", index, divisor), 1),)),))
-        factor = self.pick(Pos(index), Ref(self.given(())), Fun("sin", (read,)))
+        factor = self.pick(Pos(index) if index != "l" else read, Ref(self.given(())), Fun("sin", (read,)))
         stated = f"{divisor} |{source}.0|" if floors else str(count)
         self.define(free, self.pick(read, Prod((factor, read))), ((index, stated),))
 
