@@ -18,6 +18,7 @@ from math import prod
 from typing import TypeVar
 
 from einstan.calculus.coefficients import neg_simplified
+from einstan.language.effort import spend
 from einstan.language.index import Affine, Index
 from einstan.language.node import Node, fold, note
 from einstan.language.term import (
@@ -44,6 +45,7 @@ from einstan.language.term import (
 Item = TypeVar("Item")
 TRIES = 120
 EVEN = ("abs", "cos", "cosh")
+STEPS = 5  # that telling an index from others is worth
 
 
 def alpha(expr: Expr) -> Expr:
@@ -225,6 +227,7 @@ def _refined(indices: tuple[Index, ...], body: Node, colours: dict[Index, bytes]
     Of a product the factors that hold the index say all: what the others look like is the same for every index, but for
     what these factors take away from it.
     """
+    spend(STEPS * len(indices))
     holders: dict[Node, list[Node]] = {index: [] for index in indices}
     for factor in body.factors if isinstance(body, Mul) else (body,):
         for index in factor.free:

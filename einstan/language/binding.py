@@ -70,6 +70,7 @@ class Scope(Names):
         self.placed: Placement = {}
         self.implied: set[Index] = set()  # which sums were not written
         self.ahead: dict[Binder, tuple[Index, ...]] = {}
+        self.sizeless: set[Surface] = set()
         where = [pair for root in roots if isinstance(root, Relation) for pair in root.where]
         self.stated_by = {size.name: axis_spelled(only_part(form)) for size, form in where}
 
@@ -134,11 +135,21 @@ class Scope(Names):
         """What a size in front of a sum speaks of: ``1/|N| sum[N](x[N])``."""
         binders = [part for part, _ in node.parts if isinstance(part, Binder) and part.operation != "softmax"]
         letters = [letter.name for part in binders for letter in part.letters]
-        sized = binders and any(isinstance(each, Size) for part, _ in node.parts for each in walk(part))
+        sized = binders and any(self.has_size(part) for part, _ in node.parts)
         for part in binders if sized else ():
             self.ahead[part] = tuple(self.new_index(self.other(letter.name, env)) for letter in part.letters)
         found = {index.name: index for part in binders for index in self.ahead.get(part, ())}
         return {name: index for name, index in found.items() if letters.count(name) == 1}
+
+    def has_size(self, part: Surface) -> bool:
+        """Whether a size is in this; what is nested is looked at once."""
+        if part in self.sizeless:
+            return False
+        nodes = list(walk(part))
+        if any(isinstance(node, Size) for node in nodes):
+            return True
+        self.sizeless.update(nodes)
+        return False
 
     # ---- factors -------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ import keyword
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from einstan.language.errors import Span
 from einstan.language.functions import FUNCTIONS, SPELLINGS
@@ -228,9 +228,24 @@ def is_pi(node: Surface) -> bool:
     return isinstance(base, Call) and base.function == "pi"
 
 
-def is_numeric(node: Surface) -> bool:
-    """Whether this is a number times extents, as in ``1/2 X[i]`` and ``1/(|N| |J|) (..)``."""
-    return not any(isinstance(part, Ref | Binder | Bracket | Kronecker | Pad) for part in walk(node))
+def is_numeric(node: Surface, worded: set[Surface] | None = None) -> bool:
+    """Whether this is a number times extents, as in ``1/2 X[i]`` and ``1/(|N| |J|) (..)``.
+
+    ``worded`` are nodes that are known to be more, for whoever asks for what is nested again and again.
+    """
+    known: set[Surface] = set() if worded is None else worded
+    path: list[tuple[Surface, Iterator[Surface]]] = [(node, iter(()))]
+    while path:
+        part = path[-1][0]
+        if part in known or isinstance(part, Ref | Binder | Bracket | Kronecker | Pad):
+            known.update(each for each, _ in path)
+            return False
+        path[-1] = (part, iter(below(part)))
+        while path and (following := next(path[-1][1], None)) is None:
+            path.pop()
+        if path:
+            path.append((cast(Surface, following), iter(())))
+    return True
 
 
 def has_no_index(node: Surface) -> bool:

@@ -63,6 +63,7 @@ class Writer:
         self.origin = origin or {}
         self.spans: dict[Node, Span] = {}
         self.on_left = False
+        self.worded: set[Surface] = set()  # what is known to be more than numbers
 
     def text_of(self, surface: Surface) -> str:
         run(self.write(surface))
@@ -161,7 +162,7 @@ class Writer:
             self.put("-")
         coefficient = any(divides for _, divides in node.parts)  # whether all so far is numbers and extents
         for position, (part, divides) in enumerate(node.parts):
-            numeric = coefficient and is_numeric(part)
+            numeric = coefficient and is_numeric(part, self.worded)
             if divides:
                 tight = coefficient and numeric
                 self.put("1" if not position else "")

@@ -10,7 +10,7 @@ from fractions import Fraction
 from einstan.calculus.program import Program, prefix
 from einstan.language.dims import qualified, redimensioned
 from einstan.language.index import Index
-from einstan.language.node import Node, postorder, replace
+from einstan.language.node import Node, holds, postorder, replace
 from einstan.language.term import ONE, Apply, Const, Equation, Expr, Extent, Mul, Name, mul, rational_power
 from einstan.machine.guards import index_tensors
 from einstan.machine.operations import Form, Graph, Nonzero, Ref, Stored
@@ -90,11 +90,13 @@ class Builder:
 
 
 def extents_in(node: Node) -> list[Extent]:
-    return [part for part in postorder(node) if isinstance(part, Extent)]
+    return [part for part in postorder(node) if isinstance(part, Extent)] if holds(node, Extent) else []
 
 
 def anonymous(node: Node) -> Node:
     """Extents by dimension alone: ``|n|`` and ``|N|`` of one dimension are one number."""
+    if not holds(node, Extent):
+        return node
     return replace(node, {e: Extent(Index("n", e.index.dim)) for e in extents_in(node)})
 
 
