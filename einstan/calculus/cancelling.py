@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, TypeGuard
 
 from einstan.calculus.coefficients import coefficient_of, is_negative
 from einstan.calculus.factors import powers
-from einstan.calculus.simplify import like_term_keys, simplify, simplify_product
+from einstan.calculus.simplify import like_term_keys, simplify, simplify_product, simplify_sum
 from einstan.language.index import Index
 from einstan.language.node import Node, fold, holds, note, preorder, rewrite
 from einstan.language.term import (
@@ -92,17 +92,33 @@ def opened(expr: Expr) -> Expr:
 
 def turned(expr: Expr) -> Expr:
     """sigmoid(u)^2 - sigmoid(u) = -sigmoid(u) sigmoid(-u) and 1 - sigmoid(-u) = sigmoid(u), which keep their digits
-    where what is subtracted is near one; exp(u) sigmoid(-u) = sigmoid(u)."""
-    if not applies(expr, "sigmoid"):
+    where what is subtracted is near one; exp(u) sigmoid(-u) = sigmoid(u); softplus(u) - softplus(-u) = u."""
+    if not applies(expr, "sigmoid", "softplus"):
         return expr
 
     def rule(node: Node, children: tuple[Node, ...]) -> Node:
         result = node.rebuilt(children) if children != node.children else node
+        if isinstance(result, Add) and applies(result, "softplus"):
+            result = _softplus_less_another(result)
         if isinstance(result, Add) and len(result.terms) == 2:
             return _share_left(*result.terms) or _share_left(*result.terms[::-1]) or result
         return _share_taken(result) if isinstance(result, Mul) else result
 
-    return fold(expr, rule, known=lambda node: None if applies(node, "sigmoid") else node)  # type: ignore[return-value]
+    return fold(expr, rule, known=lambda node: None if applies(node, "sigmoid", "softplus") else node)  # type: ignore[return-value]
+
+
+def _softplus_less_another(total: Add) -> Expr:
+    """a softplus(u) - a softplus(-u) = a u"""
+    for term in total.terms:
+        for share in (base for base in _bases(term) if isinstance(base, Apply) and base.function == "softplus"):
+            (u,) = share.arguments
+            positive = simplify_product((MINUS_ONE, u))
+            around = simplify_product((term, power(share, -1)))
+            opposite = simplify_product((MINUS_ONE, around, Apply("softplus", (positive,))))
+            if opposite in total.terms:
+                others = (other for other in total.terms if other not in (term, opposite))
+                return simplify_sum((*others, simplify_product((around, u))))
+    return total
 
 
 def _share_left(whole: Expr, taken: Expr) -> Expr | None:

@@ -14,6 +14,7 @@ from einstan.calculus.canonical import expanded
 from einstan.calculus.coefficients import coefficient_of, is_negative, neg_simplified, scaled
 from einstan.calculus.degrees import keeps_digits, reads
 from einstan.calculus.factors import flattened
+from einstan.calculus.quotients import Behind, met, undefined
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.language.index import Affine, Index
 from einstan.language.node import Node, fold, holds, postorder, preorder
@@ -44,9 +45,9 @@ GROUPING = 12
 Flat = tuple[Fraction, list[Expr], list[Index]]  # a product: its number, its factors, its summed indices
 
 
-def shortest(expr: Expr) -> Expr:
+def shortest(expr: Expr, behind: Behind = undefined) -> Expr:
     """The shortest of the forms that the calculus knows for a simplified expression, for people to read."""
-    return with_shares(_shortest(simplify(expr)))
+    return with_shares(_shortest(simplify(expr), behind))
 
 
 def with_shares(expr: Expr) -> Expr:
@@ -55,11 +56,14 @@ def with_shares(expr: Expr) -> Expr:
     return expr if found is expr else collected(found)
 
 
-def _shortest(simple: Expr) -> Expr:
+def _shortest(simple: Expr, behind: Behind) -> Expr:
     first = collected(simple)
     if not _may_shorten(simple):
-        return first
+        over = met(simple, behind)
+        return first if over is simple else min(first, collected(over), key=to_read)
     found = [first, collected(cancelled(simple))]
+    if (over := met(simple, behind)) is not simple:
+        found.append(collected(over))
     if (other := opened(simple)) is not simple:
         found.append(collected(cancelled(other)))
     else:

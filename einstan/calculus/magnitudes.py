@@ -25,6 +25,7 @@ from einstan.language.dims import is_axis, unguarded
 from einstan.language.index import Affine, Index, affine, fresh_name, lowered, slot
 from einstan.language.node import Node, fold, holds, preorder
 from einstan.language.term import (
+    MINUS_ONE,
     ONE,
     ZERO,
     Add,
@@ -197,6 +198,12 @@ class _Measure:
         for other in different[1:]:
             largest = Apply("maximum", (largest, other))
         largest = self.finite(largest)
+        if len(parts) == 2 and scales == [part.scale for part in parts]:
+            (a, rest), (b, other) = parts
+            if simplify_product((MINUS_ONE, rest)) is other:  # exp(a) - exp(b) = exp(c) sign(a - b) (1 - exp(-|a - b|))
+                apart = _less(a, b)
+                left = Apply("expm1", (simplify_product((MINUS_ONE, Apply("abs", (apart,)))),))
+                return _Parts(largest, mul((MINUS_ONE, *_factors(rest), Apply("sign", (apart,)), left)))
         terms = (
             mul((*_factors(part.rest), Apply("exp", (_less(scale, largest),))))
             for part, scale in zip(parts, scales, strict=True)

@@ -383,6 +383,13 @@ def inlined(access: Indexed, definition: Equation) -> Expr:
     return substitute(expr, dict(zip(definition.indices, access.slots, strict=True)))  # type: ignore[return-value]
 
 
+def may_be_put_in(equation: Equation) -> bool:
+    """Whether reading what a definition reads tells the same of extents as reading the definition."""
+    slots = (form for node in preorder(equation.rhs) if isinstance(node, Indexed) for form in node.slots)
+    plain = all(form.index is not None for form in slots)
+    return plain and not equation.where and not loose(equation) and set(equation.rhs.free) == set(equation.indices)
+
+
 def denominator_indices(
     equation: Equation, tensor: Name, taken: set[str], scalars: Collection[str] = ()
 ) -> tuple[Index, ...]:

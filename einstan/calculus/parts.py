@@ -23,6 +23,7 @@ from einstan.calculus.collect import collected, shortest, size, with_shares
 from einstan.calculus.degrees import degree, keeps_digits
 from einstan.calculus.factors import flattened, powers
 from einstan.calculus.finite import indices_read, may_be_infinite
+from einstan.calculus.quotients import met
 from einstan.calculus.simplify import as_power, simplify, simplify_apply, simplify_product, simplify_sum
 from einstan.language.index import Index, slot
 from einstan.language.node import Node, fold, holds, postorder
@@ -125,6 +126,13 @@ class Parts:
             number = expanded(whole, merge=False)
             self._totals[name, axis] = number if isinstance(number, Const) else None
         return self._totals[name, axis]
+
+    def behind(self, access: Expr) -> Expr:
+        """What a name stands for, where it is defined."""
+        if not isinstance(access, Indexed) or access.tensor not in self.values:
+            return access
+        equation, value = self.values[access.tensor]
+        return substitute(value, dict(zip(equation.indices, access.slots, strict=True)))  # type: ignore[return-value]
 
     def __bool__(self) -> bool:
         return bool(self.values)
@@ -246,10 +254,10 @@ class Parts:
 
 def shortest_named(expr: Expr, parts: Parts) -> Expr:
     """The shortest form of a simplified expression, with forward values named where they are parts of it too."""
-    plain = shortest(expr)
+    plain = shortest(expr, parts.behind)
     if not parts.occur_in(expr):
         other = opened(expr)
-        return plain if other is expr else min((plain, shortest(parts.names(other))), key=size)
+        return plain if other is expr else min((plain, shortest(parts.names(other), parts.behind)), key=size)
     found = [plain]
     simple = simplify(expr)
     other = opened(simple)
@@ -271,7 +279,8 @@ def shortest_named(expr: Expr, parts: Parts) -> Expr:
                 named = collected(simplify(parts(whole)))
                 if _cost(named) < _cost(best) and keeps_digits(named, closed, parts.degrees):
                     best = named
-    return with_shares(best)
+    over = met(best, parts.behind)
+    return with_shares(best if over is best else collected(over))
 
 
 # ---- pieces ----------------------------------------------------------------------------------------------------------

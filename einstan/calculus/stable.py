@@ -10,17 +10,22 @@ Where exponentials are divided by their sum over what a bracket leaves, the brac
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from fractions import Fraction
 from typing import TypeGuard, cast
 
 from einstan.calculus.coefficients import coefficient_of
 from einstan.calculus.collect import size
+from einstan.calculus.complements import as_product, complemented
+from einstan.calculus.diagonals import without_diagonals
 from einstan.calculus.factors import flattened, powers
 from einstan.calculus.magnitudes import measured
+from einstan.calculus.named_quotients import met_by_names
 from einstan.calculus.partial import inlined
 from einstan.calculus.program import Program, stated_extents
 from einstan.calculus.scales import at_products, base_of, carriers, divides, gathered, is_quotient, is_scaled
 from einstan.calculus.simplify import (
+    as_power,
     simplify,
     simplify_product,
     simplify_reduce,
@@ -36,6 +41,7 @@ from einstan.language.term import (
     ZERO,
     Add,
     Apply,
+    Const,
     Equation,
     Expr,
     Extent,
@@ -49,6 +55,7 @@ from einstan.language.term import (
     bound_indices,
     is_reciprocal,
     mul,
+    neg,
     power,
     tensors,
 )
@@ -83,7 +90,7 @@ def _stabilised(program: Program, keep: Collection[Name]) -> tuple[Equation, ...
     quotients = dict(known)
 
     def made(equation: Equation) -> Equation:
-        put_in = _quotients_taken(simplify(equation.rhs), exponentials)
+        put_in = _quotients_taken(_of_numbers(simplify(equation.rhs)), exponentials)
         if equation.name in quotients:
             quotients[equation.name] = Equation(equation.name, equation.indices, put_in)
         taken = _masks_taken(_logarithms_taken(put_in, quotients, exponentials))
@@ -110,8 +117,9 @@ def runnable(program: Program) -> Program:
     found: Program | None = program.notes.get(runnable)
     if found is None:
         same = dict(zip(program.resolved_all(), program.equations, strict=True))
-        made = measured(stabilised(program))
-        found = Program((same.get(new) or well_named(new) for new in made), program.assumptions)
+        made = measured(without_diagonals(met_by_names(stabilised(program))))
+        named = [same.get(new) or well_named(new) for new in made]
+        found = Program(complemented(named), program.assumptions)
         program.notes[runnable] = found
     return found
 
@@ -175,7 +183,7 @@ class _Exponentials:
 
     def scaled(self, expr: Expr) -> Expr | None:
         """An expression with the exponentials that it names written out, where it is one then."""
-        if is_scaled(expr) or any(self.of(name) for name in carriers(expr)):
+        if is_scaled(expr) or (self.definitions and any(self.of(name) for name in carriers(expr))):
             return self.put_in(expr)
         return None
 
@@ -197,11 +205,32 @@ def _is_short(value: Expr) -> bool:
     return size(value) <= LONG and all(len(node.indices) <= WIDE for node in sums)
 
 
+def _of_numbers(expr: Expr) -> Expr:
+    """2^u / (1 + 2^u) as exp(log(2) u) / (1 + exp(log(2) u))"""
+    if not applies(expr, "exponential"):
+        return expr
+
+    def exponential(node: Node) -> Node:
+        if isinstance(node, Apply) and node.function == "pow" and node.is_exponential:
+            base, exponent = node.arguments
+            if isinstance(base, Const) and base.value > 0:
+                return Apply("exp", (simplify_product((exponent, Apply("log", (base,)))),))
+        return node
+
+    def rule(product: Expr) -> Expr:
+        totals = (base_of(f) for f in _factors(product) if divides(f))
+        if any(isinstance(total, Add) and rewrite(total, exponential) is not total for total in totals):
+            return simplify(cast(Expr, rewrite(product, exponential)))
+        return product
+
+    return at_products(expr, rule, "pow")
+
+
 def _quotients_taken(expr: Expr, exponentials: _Exponentials) -> Expr:
     """E[k] / sum[J](E[J]) with E[k] = exp(u[k]) put in, and exp(a) / (exp(a) + exp(b)) = sigmoid(a - b)."""
 
     def rule(product: Expr) -> Expr:
-        product = _shares(product)
+        product = _shares(_hyperbolic(product))
         below = (exponentials.scaled(base_of(f)) for f in _factors(product) if divides(f))
         if not any(below) and not any(map(is_quotient, _factors(product))):
             return product
@@ -217,9 +246,27 @@ def _quotients_taken(expr: Expr, exponentials: _Exponentials) -> Expr:
     return at_products(expr, rule, "pow", "sigmoid") if divided else expr
 
 
+def _hyperbolic(product: Expr) -> Expr:
+    """sinh(u) / cosh(u) = tanh(u)"""
+    exponents = {base: k for factor in _factors(product) for base, k in powers(factor)}
+    for base, k in exponents.items():
+        if isinstance(base, Apply) and base.function == "sinh" and k > 0:
+            below = Apply("cosh", base.arguments)
+            both = min(k, -exponents.get(below, Fraction(0)))
+            if both > 0:
+                tanh = as_power(Apply("tanh", base.arguments), both)
+                return simplify_product((product, tanh, as_power(base, -both), as_power(below, both)))
+    return product
+
+
 def _shares(product: Expr) -> Expr:
     """exp(u) sigmoid(-u) = sigmoid(u); exp(u) sigmoid(-v) = exp(u - softplus(v)) where v is a sum of exponentials."""
     factors = _factors(product)
+    for factor in factors:  # (exp(u) - 1) sigmoid(-u) = tanh(u / 2)
+        for u, number in _less_one(factor):
+            if (share := Apply("sigmoid", (simplify_product((MINUS_ONE, u)),))) in factors:
+                tanh = simplify_product((Const(number), Apply("tanh", (simplify_product((Const(Fraction(1, 2)), u)),))))
+                return simplify_product((*(f for f in factors if f is not factor and f is not share), tanh))
     for factor in filter(_is_exponential, factors):
         u = factor.arguments[0]
         below = Apply("sigmoid", (simplify_product((MINUS_ONE, u)),))
@@ -235,6 +282,15 @@ def _shares(product: Expr) -> Expr:
     return product
 
 
+def _less_one(factor: Expr) -> Iterator[tuple[Expr, Fraction]]:
+    """u and n of n (exp(u) - 1)."""
+    if isinstance(factor, Add) and len(factor.terms) == 2:
+        for one, other in (factor.terms, factor.terms[::-1]):
+            number, exponential = coefficient_of(one)
+            if _is_exponential(exponential) and other is Const(-number):
+                yield exponential.arguments[0], number
+
+
 def _is_share_of_sum(factor: Expr) -> TypeGuard[Apply]:
     return isinstance(factor, Apply) and factor.function == "sigmoid" and holds(factor, Reduce)
 
@@ -248,6 +304,8 @@ def _of_two(node: Node) -> Node:
     """exp(a) / (exp(a) + exp(b)) = sigmoid(a - b), where exp(0) may be written 1."""
     for divisor in _factors(node):
         pair = _two_exponents(divisor.arguments[0]) if is_reciprocal(divisor) else None
+        if pair is not None and (found := _tanh_of(node, divisor, *pair)) is not None:
+            return found
         above = next((f for f in _factors(node) if _is_exponential(f)), None)
         exponent = ZERO if above is None else above.arguments[0]
         if pair is not None and exponent in pair:
@@ -255,6 +313,19 @@ def _of_two(node: Node) -> Node:
             share = Apply("sigmoid", (simplify_sum((exponent, simplify_product((MINUS_ONE, other)))),))
             return mul((*(f for f in _factors(node) if f is not divisor and f is not above), share))
     return node
+
+
+def _tanh_of(product: Node, divisor: Expr, a: Expr, b: Expr) -> Expr | None:
+    """(exp(a) - exp(b)) / (exp(a) + exp(b)) = tanh((a - b) / 2)"""
+    for factor in _factors(product):
+        if isinstance(factor, Add) and len(factor.terms) == 2:
+            (n, one), (m, other) = map(coefficient_of, factor.terms)
+            pair = _two_exponents(Add((one, other)))
+            if n == -m and pair is not None and set(pair) == {a, b} and a is not b:
+                half = simplify_product((Const(Fraction(1, 2)), simplify_sum((pair[0], neg(pair[1])))))
+                tanh = simplify_product((Const(n), Apply("tanh", (half,))))
+                return simplify_product((*(f for f in _factors(product) if f is not divisor and f is not factor), tanh))
+    return None
 
 
 def _two_exponents(total: Expr) -> tuple[Expr, Expr] | None:
@@ -283,12 +354,17 @@ def _logarithms_taken(expr: Expr, definitions: Mapping[Name, Equation], exponent
                 for access in postorder(node)
                 if isinstance(access, Indexed) and access.tensor in definitions
             }
-            if accesses:
-                taken = simplify(replace(node, accesses))  # type: ignore[arg-type]
-                if not _is_log(taken):
-                    return taken
-                if (further := _of_share_left(taken, definitions)) is not None:
-                    return further
+            taken = simplify(replace(node, accesses)) if accesses else node  # type: ignore[arg-type]
+            if not _is_log(taken):
+                return taken
+            products = {
+                base: product
+                for factor in _factors(taken.arguments[0])
+                for base, _ in powers(factor)
+                if (product := as_product(base, definitions)) is not None
+            }
+            if products:
+                return simplify(replace(taken, products))  # type: ignore[arg-type]
             inside = exponentials.scaled(node.arguments[0])
             if inside is not None:
                 inside = simplify(gathered(inside))
@@ -300,20 +376,6 @@ def _logarithms_taken(expr: Expr, definitions: Mapping[Name, Equation], exponent
         return node
 
     return simplify(rewrite(expr, rule))
-
-
-def _of_share_left(logarithm: Expr, definitions: Mapping[Name, Equation]) -> Expr | None:
-    """log(1 - p) with p = sigmoid(u) is -softplus(u), however many names are between: 1 - p has no digits left where p
-    is near one."""
-    while _is_log(logarithm):
-        (inside,) = logarithm.arguments
-        if not isinstance(inside, Add) or len(inside.terms) != 2 or ONE not in inside.terms:
-            return None
-        number, rest = coefficient_of(inside.terms[inside.terms[0] is ONE])
-        if number != -1 or not isinstance(rest, Indexed) or rest.tensor not in definitions:
-            return None
-        logarithm = simplify(replace(logarithm, {rest: inlined(rest, definitions[rest.tensor])}))
-    return logarithm
 
 
 def _is_log(node: Node) -> TypeGuard[Apply]:

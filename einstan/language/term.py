@@ -204,7 +204,8 @@ class Position(Expr):
         return Position(child) if isinstance(child, Index) else as_number(child)
 
 
-MARKS = {name: new_mark() for name in ("exp", "log", "pow", "sigmoid", "exponential")}  # see `applies`
+MARKED = ("exp", "log", "pow", "sqrt", "sigmoid", "softplus", "tanh", "erf", "erfc", "cos", "exponential")
+MARKS = {name: new_mark() for name in MARKED}  # see `applies`
 
 
 class Apply(Expr):

@@ -121,6 +121,11 @@ def test_finite_and_right(name, z):
             assert np.isfinite(found).all()
 
 
+def sigmoid(z):
+    return 1 / (1 + mp.exp(-z))
+
+
+OWN = {("a probability", "value"), ("a small exponent", "value")}  # what the text itself subtracts
 # text with the scalar L of z; the same in mpmath; where z stands
 SHARES = {
     "one less a sigmoid": ("L = 1 / (1 + exp(z))", lambda z: 1 / (1 + mp.exp(z)), (40, 5, -3)),
@@ -139,26 +144,54 @@ SHARES = {
     "of a sigmoid written out": ("p = 1 / (1 + exp(-z))\nq = 1 - p\nL = log(q)",
                                  lambda z: -mp.log(1 + mp.exp(z)), (37, 40, 900, -30)),
     "two names on": ("p = sigmoid(z)\nr = p\nq = -r + 1\nL = log(q)", lambda z: -mp.log(1 + mp.exp(z)), (40, -30)),
+    "a sigmoid": ("L = sigmoid(z)", sigmoid, (40, -40, 1e-8)),
+    "by its name": ("p = sigmoid(z)\nq = 1 - p\nL = p q", lambda z: sigmoid(z) * sigmoid(-z), (40, -40, 1e-8)),
+    "with a long argument": ("p = sigmoid(2z - 1 - z + 1)\nL = (1 - p)^2", lambda z: sigmoid(-z) ** 2, (40, -40, 0.5)),
+    "a focal loss": ("p = sigmoid(z)\nL = -(1 - p)^2 log(p)",
+                     lambda z: sigmoid(-z) ** 2 * mp.log(1 + mp.exp(-z)), (40, -3, 0.5)),
+    "an entropy": ("p = sigmoid(z)\nL = -p log(p) - (1 - p) log(1 - p)",
+                   lambda z: sigmoid(z) * mp.log1p(mp.exp(-z)) + sigmoid(-z) * mp.log1p(mp.exp(z)), (40, -40, 1e-8)),
+    "odds": ("p = sigmoid(z)\nL = p / (1 - p)", mp.exp, (40, 0.5)),
+    "powers of two": ("L = 2^z / (1 + 2^z)", lambda z: sigmoid(z * mp.log(2)), (60, -60)),
+    "a tanh": ("L = tanh(z)", mp.tanh, (40, -5, 0.5)),
+    "of exponentials": ("a = exp(z)\nb = exp(-z)\nL = (a - b) / (a + b)", mp.tanh, (300, -40, 5)),
+    "of hyperbolic functions": ("L = sinh(z) / cosh(z)", mp.tanh, (300, -5)),
+    "what is left of its square": ("t = tanh(z)\nL = log(1 - t^2)", lambda z: -2 * mp.log(mp.cosh(z)), (40, -300, 5)),
+    "both sides of it": ("t = tanh(z)\nL = log(1 - t) + log(1 + t)", lambda z: -2 * mp.log(mp.cosh(z)), (40, -5)),
+    "a probability": ("p = (1 + erf(z / sqrt(2))) / 2\nL = log(p) + log(1 - p)",
+                      lambda z: mp.log(mp.ncdf(z)) + mp.log(mp.ncdf(-z)), (-3, 6, 0.5)),
+    "a small exponent": ("L = log(1 - exp(-z))", lambda z: mp.log(-mp.expm1(-z)), (1e-8, 1)),
+    "a share": ("L = z / (1 + z)", lambda z: z / (1 + z), (1e8, 0.5)),
+    "of a name": ("d = 1 + z\nL = z / d", lambda z: z / (1 + z), (1e8, 0.5)),
+    "of a root": ("L = z / sqrt(1 + z^2)", lambda z: z / mp.sqrt(1 + z * z), (1e8, -1e4, 0.5)),
+    "a root": ("L = sqrt(1 + z^2)", lambda z: mp.sqrt(1 + z * z), (1e8, 0.5)),
+    "of squares": ("u = z^2\nL = u / (1 + u)", lambda z: z * z / (1 + z * z), (1e8, 0.5)),
+    "of sizes": ("L = z / (1 + abs(z))", lambda z: z / (1 + abs(z)), (1e8, -1e8, 0.5)),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", SHARES)
-def test_nothing_near_one_is_subtracted_from_one(name):
+def test_nothing_that_is_nearly_equal_is_subtracted(name):
     text, function, points = SHARES[name]
     program = es.Program(text)
-    ways = {"backward": program.backward("L", ["z"]).compile(outputs=["dz"]),
-            "partial": program.partial("L", "z").compile(),
-            "value": program.compile(outputs=["L"])}  # fmt: skip
+    ways = {"value": (program, "L"), "backward": (program.backward("L", ["z"]), "dz"), "partial":
+            (program.partial("L", "z"), "dL/dz"), "hvp": (program.hvp("L", {"z": "v"}), "tdz")}  # fmt: skip
+    compiled = {way: made.compile(outputs=[of]) for way, (made, of) in ways.items()}
+    hessian = program.hessian("L", "z") if name not in NO_HESSIAN else None
     for z in points:
-        with mp.workdps(900):
-            expected = {"value": function(mpf(z)), "slope": mp.diff(function, mpf(z))}
-        arrays = {"z": np.float64(z), "y": np.float64(0)}
+        with mp.workdps(100 + min(3 * int(abs(z)), 900)):
+            expected = [float(mp.diff(function, mpf(z), n)) for n in range(3)]
+        arrays = {"z": np.float64(z), "y": np.float64(0), "v": np.float64(1)}
         with warnings.catch_warnings(), np.errstate(all="warn", under="ignore"):
             warnings.simplefilter("error")
-            for way, compiled in ways.items():
-                (found,) = compiled({str(k): arrays[str(k)] for k in compiled.inputs}).values()
-                truth = float(expected["value" if way == "value" else "slope"])
-                assert found == pytest.approx(truth, rel=1e-13, abs=0), (way, z)
+            found = {way: run({str(k): arrays[str(k)] for k in run.inputs}) for way, run in compiled.items()}
+            found = {way: float(*values.values()) for way, values in found.items()}
+            if hessian is not None:
+                found["hessian"] = hessian({str(k): arrays[str(k)] for k in program.inputs}).dense()
+        for way, value in found.items():
+            truth = expected[{"value": 0, "hvp": 2, "hessian": 2}.get(way, 1)]
+            if (name, way) not in OWN and truth:
+                assert value == pytest.approx(truth, rel=1e-12, abs=0), (way, z)
 
 
 def test_of_nothing_the_logarithm_is_minus_infinity():

@@ -1,0 +1,77 @@
+"""Quotients that meet only where names are put in: ``dd + 1 / d`` with ``dd = -z / d^2`` and ``d = 1 + z``.
+
+A backward pass has one cotangent per tensor, and so it adds what a derivative by hand would have cancelled.  Like what
+`einstan.calculus.magnitudes` does, this is how a program is run, and not how it is printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from einstan.calculus.canonical import expanded
+from einstan.calculus.collect import exponent_of, size
+from einstan.calculus.factors import powers
+from einstan.calculus.partial import inlined, may_be_put_in
+from einstan.calculus.quotients import met
+from einstan.calculus.simplify import simplify
+from einstan.language.node import Node, fold, holds, preorder, replace
+from einstan.language.term import Add, Apply, Equation, Expr, Indexed, Name, Sum, applies, kept, tensors
+
+LONG = 60  # what is longer to read is not put in the place of its name
+
+
+def met_by_names(equations: Sequence[Equation]) -> list[Equation]:
+    """The equations of a program with what is behind names put in, wherever something cancels over one denominator
+    then."""
+    if not any(map(_divides, equations)):
+        return list(equations)
+    known: dict[Name, Equation] = {}
+    made: list[Equation] = []
+
+    def rule(node: Node, children: tuple[Node, ...]) -> Node:
+        result = node.rebuilt(children) if children != node.children else node
+        if not isinstance(result, Add) or size(result) > LONG:
+            return result
+        whole = _put_in(result, known)
+        if whole is result or not applies(whole, "pow"):
+            return result
+        for form in dict.fromkeys((whole, expanded(whole, merge=False))):
+            shorter = met(form)
+            if shorter is not form and _width(shorter) < len(result.terms):
+                return shorter
+        return result
+
+    for equation in equations:
+        if holds(equation.rhs, Add) and any(name in known for name in tensors(equation.rhs)):
+            rhs = fold(equation.rhs, rule, known=kept)
+            if rhs is not equation.rhs:
+                equation = Equation(equation.name, equation.indices, rhs, equation.where)  # type: ignore[arg-type]
+        made.append(equation)
+        if size(equation.rhs) <= LONG and not isinstance(equation.rhs, Sum) and may_be_put_in(equation):
+            known[equation.name] = equation
+    return made
+
+
+def _divides(equation: Equation) -> bool:
+    """Whether something is divided by data."""
+    if not applies(equation.rhs, "pow"):
+        return False
+    divisors = (n for n in preorder(equation.rhs) if isinstance(n, Apply) and exponent_of(n) < 0)
+    return any(holds(n, Indexed) for n in divisors)
+
+
+def _put_in(expr: Expr, known: Mapping[Name, Equation]) -> Expr:
+    """An expression with what is behind its names, and behind those, as long as it can be read."""
+    while True:
+        read = (n for n in preorder(expr) if isinstance(n, Indexed) and n.tensor in known)
+        values = {n: inlined(n, known[n.tensor]) for n in read}
+        whole: Expr = simplify(replace(expr, values))  # type: ignore[arg-type]
+        if not values or size(whole) > LONG:
+            return expr
+        expr = whole
+
+
+def _width(expr: Expr) -> int:
+    """How many terms are added in the numerator."""
+    above = (base for base, k in powers(expr) if k > 0)
+    return max((len(base.terms) for base in above if isinstance(base, Add)), default=1)
