@@ -66,6 +66,20 @@ def test_the_largest_entry_is_found(text, wrt, by_hand, fast):
                 np.testing.assert_allclose(value(arrays), expected, rtol=1e-4, err_msg=route)
 
 
+@pytest.mark.parametrize(("text", "wrt", "by_hand"), ROWS[::2], ids=[text for text, *_ in ROWS[::2]])
+def test_it_is_found_in_the_second_derivative(text, wrt, by_hand):
+    """A product of the Hessian and a direction, against differences of the derivative by hand."""
+    program, h = es.Program(text), 1e-5
+    product = program.hvp("L", {wrt: "v"}).compile(outputs=[f"td{wrt}"])
+    generator = np.random.default_rng(0)
+    for _ in range(3):
+        point = {"x": generator.uniform(0.5, 2, 7), **dict(zip("sa", generator.uniform(0.5, 2, 2), strict=True))}
+        above, below = (by_hand(**{**point, wrt: point[wrt] + step}) for step in (h, -h))
+        given = {**{name: np.asarray(value) for name, value in point.items()}, "v": np.float64(1)}
+        (found,) = product({str(name): given[str(name)] for name in product.inputs}).values()
+        np.testing.assert_allclose(found, (above - below) / (2 * h), rtol=1e-6, atol=1e-6)
+
+
 def test_ties_share_equally():
     program = es.Program("u[i] = a x[i] + a s\nL = max[I](u[I])")
     x = np.array([2.0, 1, 2, 2])

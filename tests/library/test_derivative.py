@@ -313,6 +313,29 @@ def test_per_example_gradients():
     assert [len(part.factors) for part in found["W1"].parts] == [2], "the outer product is not multiplied out"
 
 
+@pytest.mark.parametrize(
+    ("text", "scale", "by_hand"),
+    [
+        ("r[n] = y[n] - X[n,K] w[K]\nL = mean[N](sqrt(1 + r[N]^2))", 1e6,
+         lambda y, z: (z - y) / np.hypot(1, y - z)),
+        ("z[n] = X[n,K] w[K]\nL = mean[N](log(1 + exp(-y[N] z[N])))", 1e2, lambda y, z: -y / (1 + np.exp(y * z))),
+        ("p[n] = sigmoid(X[n,K] w[K])\nq[n] = 1 - p[n]\nL = -mean[N](log(q[N]))", 1e2,
+         lambda y, z: 1 / (1 + np.exp(-z))),
+    ],
+    ids=["far away", "labels of two signs", "what is left"],
+)  # fmt: skip
+def test_per_example_gradients_far_from_zero(text, scale, by_hand):
+    generator = np.random.default_rng(0)
+    X, w = scale + generator.normal(size=(5, 2)), np.array([0.75, -0.5])
+    y = np.sign(generator.normal(size=5)) if "exp" in text else X @ w + generator.normal(size=5)
+    net = es.Network(text, parameters={"w": "zeros"})
+    found = net.per_example("L").gradients("w")(
+        {k: v for k, v in {"X": X, "y": y, "w": w}.items() if k != "y" or "y[" in text}
+    )
+    expected = by_hand(y, X @ w)[:, None] * X
+    np.testing.assert_allclose(np.asarray(found["w"].dense()), expected, rtol=1e-12)
+
+
 def test_per_example_norms_do_not_build_the_gradients():
     net, params = network()
     norms = net.per_example("L").norms(net.params)
