@@ -192,7 +192,8 @@ def chain(operands: Iterable[Node], relations: tuple[str, ...]) -> Iverson:
         else:
             assert isinstance(operand, Expr)
             form = as_form(operand)
-            final.append(operand if has_value or form is None else form)
+            runs = form is not None and any(isinstance(atom, Index) for atom, _ in form.terms)
+            final.append(operand if form is None or (has_value and not runs) else form)
     return Iverson(tuple(final), relations)
 
 
