@@ -107,8 +107,7 @@ class Row(Meant):
     def on(self, route: str) -> bool:
         """Whether a route may be taken: one line after another, and by loops, large exponentials are infinite."""
         one_after_another = route in ("loops in floats", "backward by loops", "Equation(...)")
-        left_out = {"derivation": self.unproved, "claims": self.wide}
-        return not ((self.overflows and one_after_another) or left_out.get(route, False))
+        return not ((self.overflows and one_after_another) or (self.wide and route == "claims"))
 
     def scale(self, what: str) -> float:
         return self.measure or super().scale(what)
