@@ -465,10 +465,10 @@ def is_gradient(program: calculus.Program, name: str, known: dict[Name, Mapping[
 
 def _ends(program: calculus.Program, gradients: Sequence[Name]) -> Iterator[Name]:
     """The scalars that gradients may be of: none that has a cotangent, is one (``dv = dS[I]``), or is the tangent of a
-    tensor of the program (``tL``, ``t2L``)."""
+    tensor of the program or of its cotangent (``tL``, ``t2L``, ``tdc``)."""
     for name, equation in program.defined.items():
         base = _still(name)
-        is_tangent = base != str(name) and base in program.ranks
+        is_tangent = base != str(name) and bool({base, base.removeprefix("d")} & program.ranks.keys())
         is_cotangent = base.startswith("d") and not set(gradients).isdisjoint(map(_still, reached(program.reads, name)))
         if not (equation.indices or name in gradients or f"d{name}" in gradients or is_tangent or is_cotangent):
             yield name

@@ -94,6 +94,10 @@ DEFINED = {
     "a step of a scalar that is called dv": ("S[i] = v x[i]\nL = S[I]^2\ndx[i] = x[i] - m[i]", False),
     "one of two ends": ("h = x[I]\nL = h\ndx[i] = 1 where |i| = |x.0|", True),
     "neither of two ends": ("h = x[I]\nL = h\ndx[i] = 2 where |i| = |x.0|", False),
+    "the tangent of a scalar's gradient": (
+        "S[i] = u[i]\ndS[i] = c B[i]\ndu[i] = dS[i]\ntS[i] = tu[i]\ntdc = tS[I] B[I]",
+        True,
+    ),
     "the whole": ("h[i] = x[i]^2\nL = h[I]^2\ndh[i] = 2 h[i]\ndx[i] = 2 x[i] dh[i]", True),
 }
 
