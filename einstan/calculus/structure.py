@@ -10,7 +10,7 @@ one, and only the cores are computed.  A delta of integer-affine forms says no s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from einstan.calculus.delta import plain_pair
@@ -47,8 +47,9 @@ def structured(expr: Expr, free: Sequence[Index]) -> list[Structured]:
     return [each for each in found if each.core is not ZERO]
 
 
-def opened(expr: Expr) -> list[Expr]:
-    """The terms of an expression, with the sums multiplied out in which a delta waits."""
+def opened(expr: Expr, waits: Callable[[Expr], bool] | None = None) -> list[Expr]:
+    """The terms of an expression, with the sums multiplied out in which a delta waits, or whatever else ``waits``."""
+    waits = waits or _is_plain
     found: list[Expr] = []
     stack = [expr]
     while stack:
@@ -57,14 +58,14 @@ def opened(expr: Expr) -> list[Expr]:
             stack.extend(reversed(term.terms))
             continue
         coefficient, flat, summed = flattened((term,))
-        at = next((k for k, f in enumerate(flat) if isinstance(f, Add) and _holds_delta(f)), None)
+        at = next((k for k, f in enumerate(flat) if isinstance(f, Add) and _holds(f, waits)), None)
         if at is None:
             found.append(term)
             continue
         waiting = flat[at]
         assert isinstance(waiting, Add)
         before, after = (Const(coefficient), *flat[:at]), flat[at + 1 :]
-        parts = taken_out(waiting.terms, [part for part in waiting.terms if _holds_delta(part)])
+        parts = taken_out(waiting.terms, [part for part in waiting.terms if _holds(part, waits)])
         stack.extend(simplify_product((*before, part, *after), summed) for part in reversed(parts))
     return [term for term in found if term is not ZERO]
 
@@ -125,12 +126,16 @@ def _classes(pairs: Sequence[tuple[Index, Index]], free: Sequence[Index]) -> dic
     return {index: find(index) for index in speaker}
 
 
-def _holds_delta(expr: Expr) -> bool:
-    """Whether a delta of plain indices stands in a term of a sum, looking through sums and products."""
+def _is_plain(factor: Expr) -> bool:
+    return plain_pair(factor) is not None
+
+
+def _holds(expr: Expr, waits: Callable[[Expr], bool]) -> bool:
+    """Whether a factor that waits stands in a term of a sum, looking through sums and products."""
     stack: list[Expr] = [expr]
     while stack:
         node = stack.pop()
-        if plain_pair(node) is not None:
+        if waits(node):
             return True
         if isinstance(node, Add | Mul | Sum):
             stack.extend(node.children)  # type: ignore[arg-type]

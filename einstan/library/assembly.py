@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from einstan.library.derivative import Cores
+from einstan.language.index import Affine
+from einstan.library.derivative import Cores, Tie
 from einstan.library.factored import SMALL, FactoredTensor
 from einstan.library.factored_dense import Place, Structure, Writer, dtype_of, placed, places, writer
+from einstan.library.factored_links import Link
 from einstan.library.factored_parts import Part
 from einstan.library.labelled import Labels
 from einstan.library.symmetric import (
@@ -36,14 +38,29 @@ class Assembly:
     With ``symmetric``, the tensors of the denominator that are equal may change places, exactly.
     """
 
-    def __init__(self, apart: Cores, outputs: Sequence[str], shape: tuple[int, ...], symmetric: bool) -> None:
+    def __init__(
+        self,
+        apart: Cores,
+        outputs: Sequence[str],
+        shape: tuple[int, ...],
+        symmetric: bool,
+        extent: Callable[[Affine], int],
+    ) -> None:
         name: Any = apart.equation.name
         self.rows = name.rank + sum(rank for _, rank in name.wrt[:-1])
         self.names = tuple(index.name for index in apart.equation.indices)
         self.shape, self.size = shape, math.prod(shape)
         self.group: tuple[Order, ...] = exchanges(name.rank, name.wrt) if symmetric else ()
         at = {core: k for k, core in enumerate(outputs)}
-        self.parts = [(term.axes, [(at[core], labels) for core, labels in term.factors]) for term in apart.terms]
+        self.parts = [
+            (term.axes, [(at[core], labels) for core, labels in term.factors]) for term in apart.terms if not term.ties
+        ]
+        self.linked = [
+            (Part(term.axes, (), term.scale, tuple(_link(tie, extent) for tie in term.ties)),
+             [(at[core], labels) for core, labels in term.factors])
+            for term in apart.terms
+            if term.ties
+        ]  # fmt: skip
         self.places = [_places(axes, factors) for axes, factors in self.parts]
         self.kept = list(range(len(self.parts)))
         self.averages: list[tuple[Average, int | None]] = []
@@ -60,7 +77,7 @@ class Assembly:
         found = averages([axes for axes, _ in self.parts], self.kept, self.group)
         self.averages = [(average, self._mirrored(average)) for average in found]
         self.averaged = [k for k in range(len(self.parts)) if k not in self.kept]
-        self.mirrors = self.group if overlapping(len(self.kept) + len(found), found) else ()
+        self.mirrors = self.group if self.linked or overlapping(len(self.kept) + len(found), found) else ()
         self.kept_parts = _maker(self.parts, self.kept)
 
     def know(self, apart: Cores, made: Plan) -> None:
@@ -80,7 +97,7 @@ class Assembly:
     @cached_property
     def whole(self) -> int | None:
         """The core that is the whole tensor, if one is."""
-        if self.averages or len(self.kept) != 1:
+        if self.averages or self.linked or len(self.kept) != 1:
             return None
         axes, factors = self.parts[self.kept[0]]
         plain = tuple(range(len(self.shape)))
@@ -100,15 +117,26 @@ class Assembly:
         parts = self._parts(arrays)
         if self.size > SMALL:
             self._tensor(parts).refuse_large()
+        if self.linked:
+            return self._tensor(parts).dense()
         dtype = dtype_of(parts)
         write = self._writers.get(dtype)
         if write is None:
-            structures = tuple(Structure(axes, tuple(labels for _, labels in factors)) for axes, factors, _ in parts)
+            structures = tuple(Structure(axes, tuple(labels for _, labels in factors)) for axes, factors, _, _ in parts)
             write = self._writers[dtype] = writer(structures, self.shape, dtype)
         written = write(parts, None, True)
         return mended(written, self.mirrors) if self.mirrors else written
 
     def _parts(self, arrays: Sequence[Any]) -> tuple[Part, ...]:
+        if not self.linked:
+            return self._plain(arrays)
+        linked = (
+            part._replace(factors=tuple([(np.asarray(arrays[k]), labels) for k, labels in factors]))
+            for part, factors in self.linked
+        )
+        return (*self._plain(arrays), *linked)
+
+    def _plain(self, arrays: Sequence[Any]) -> tuple[Part, ...]:
         if not self.averages:
             return self.kept_parts(arrays)
         cores = {k: self._core(k, arrays) for k in self.averaged}
@@ -165,6 +193,10 @@ def _maker(parts: Sequence[Any], chosen: Sequence[int]) -> Callable[[Sequence[An
         written.append(f"Part(axes{number}, ({''.join(pairs)})), ")
     made: Callable[[Sequence[Any]], tuple[Part, ...]] = eval(f"lambda arrays: ({''.join(written)})", constants)
     return made
+
+
+def _link(tie: Tie, extent: Callable[[Affine], int]) -> Link:
+    return Link(tie.terms, extent(tie.constant), extent(tie.extent))
 
 
 def _places(axes: Labels, factors: Sequence[tuple[int, Labels]]) -> Sequence[Place] | None:

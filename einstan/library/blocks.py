@@ -2,7 +2,7 @@
 
 A row axis and a column axis that every part of a tensor joins by a delta count the blocks; what is left of rows and
 columns is one small matrix per block.  ``δ[i,p] C[i,k,q]`` with m values of i and k of the others is solved in
-m k^3 operations instead of (m k)^3.
+m k^3 operations instead of (m k)^3.  A matrix whose links keep its rows and columns together is solved by its bands.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from einstan.language.errors import DataError
+from einstan.library.banded import banded
 from einstan.library.factored import FactoredTensor, Part, square
 
 
@@ -79,6 +80,13 @@ def solve(tensor: FactoredTensor, g: object) -> np.ndarray:
             inferred=f"the rows are {','.join(tensor.names[: tensor.rows])} of extents {heads}",
             repair="give an array whose first axes are the rows",
         )
+    pairs = block_pairs(tensor)
+    band = banded(tensor, math.prod(tensor.shape[k] for k in range(tensor.rows) if k not in pairs))
+    if band is not None:
+        try:
+            return band.back(band.matrix.solve(band.flat(right)))
+        except np.linalg.LinAlgError:
+            raise _singular("it has no inverse") from None
     pairs, matrices, sides = _as_matrices(tensor)
     extra = right.shape[tensor.rows :]
     order = [*pairs, *sides[0], *range(tensor.rows, right.ndim)]
@@ -171,9 +179,10 @@ def _block(tensor: FactoredTensor, number: int) -> str:
 def _refuse_singular(tensor: FactoredTensor, singular: np.ndarray) -> None:
     if np.any(singular):
         count = int(np.count_nonzero(singular))
-        raise DataError(
-            "the matrix is singular",
-            inferred=f"{_block(tensor, int(np.argmax(singular)))} has no inverse"
-            + (f", nor have {count - 1} others" if count > 1 else ""),
-            repair="add to its diagonal, or ask for the least-squares solution of the dense form",
-        )
+        others = f", nor have {count - 1} others" if count > 1 else ""
+        raise _singular(f"{_block(tensor, int(np.argmax(singular)))} has no inverse{others}")
+
+
+def _singular(inferred: str) -> DataError:
+    repair = "add to its diagonal, or ask for the least-squares solution of the dense form"
+    return DataError("the matrix is singular", inferred=inferred, repair=repair)

@@ -16,16 +16,17 @@ from typing import TYPE_CHECKING, Any
 from einstan.calculus import program as calculus
 from einstan.calculus.backward import backward, joined
 from einstan.calculus.elimination import ORDERS, Jacobian, jacobian
+from einstan.calculus.linked import Link, linked
 from einstan.calculus.partial import Kinks
 from einstan.calculus.passes import dependencies
 from einstan.calculus.ranges import Ranges
 from einstan.calculus.stable import runnable
-from einstan.calculus.structure import outer_factors, structured
+from einstan.calculus.structure import structured
 from einstan.language import latex
 from einstan.language.arguments import checked_methods
 from einstan.language.dims import axis
 from einstan.language.errors import ProgramError
-from einstan.language.index import Index, fresh_name
+from einstan.language.index import Affine, Index, fresh_name
 from einstan.language.term import Equation, Expr, Name, Partial, bound_indices, substitute
 
 if TYPE_CHECKING:
@@ -200,11 +201,25 @@ def with_gradient(program: calculus.Program, of: Name, gradient: calculus.Progra
 
 
 @dataclass(frozen=True)
+class Tie:
+    """``0 <= sum of coefficient × label + constant < extent``, the last two as forms of extents."""
+
+    terms: tuple[tuple[int, int], ...]
+    constant: Affine
+    extent: Affine
+
+
+@dataclass(frozen=True)
 class Term:
-    """One structure of a derivative: a label for each axis, and the factors of its core with theirs."""
+    """One structure of a derivative: a label for each axis, and the factors of its core with theirs.
+
+    ``ties`` hold between the labels; ``scale`` multiplies the factors.
+    """
 
     axes: tuple[int, ...]
     factors: tuple[tuple[str, tuple[int, ...]], ...]
+    ties: tuple[Tie, ...] = ()
+    scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -226,7 +241,7 @@ class Cores:
         for term in self.terms:
             size = dict(zip(term.axes, shape, strict=True))
             for name, labels in term.factors:
-                found.update((axis(name, k), size[label]) for k, label in enumerate(labels))
+                found.update((axis(name, k), size[label]) for k, label in enumerate(labels) if label in size)
         return found
 
     def dims(self) -> tuple[str, ...]:
@@ -246,24 +261,33 @@ def cores(program: calculus.Program, *names: Name) -> list[Cores]:
         equation = program.resolved(program[name])
         terms: list[Term] = []
         for each in structured(equation.rhs, equation.indices):
-            label = {index: k for k, index in enumerate(dict.fromkeys(each.axes))}
-            factors: list[tuple[str, tuple[int, ...]]] = []
-            for factor in outer_factors(each.core):
-                free = tuple(index for index in factor.free if index in label)  # as they come in it, whatever they are
-                letters = tuple(Index(f"x{k}", index.dim) for k, index in enumerate(free))
-                key: Expr = substitute(factor, dict(zip(free, letters, strict=True)))  # type: ignore[assignment]
-                if key not in known:
-                    own = tuple(index for index in label if index in free)
-                    known[key] = fresh_name("core", taken), tuple(free.index(index) for index in own)
-                    taken.add(known[key][0])
-                    plain = Equation(known[key][0], own, factor, _stated(equation, own, factor))
-                    made.append(ranges.stated(plain))
-                core, order = known[key]
-                factors.append((core, tuple(label[free[k]] for k in order)))
-            terms.append(Term(tuple(label[index] for index in each.axes), tuple(factors)))
+            for part in linked(each.core, tuple(dict.fromkeys(each.axes)), program.dims.find):
+                label = {index: k for k, index in enumerate(dict.fromkeys((*each.axes, *part.indices)))}
+                factors: list[tuple[str, tuple[int, ...]]] = []
+                for factor in part.factors:
+                    free = tuple(index for index in factor.free if index in label)  # as they come in it
+                    letters = tuple(Index(f"x{k}", index.dim) for k, index in enumerate(free))
+                    key: Expr = substitute(factor, dict(zip(free, letters, strict=True)))  # type: ignore[assignment]
+                    if key not in known:
+                        own = tuple(index for index in label if index in free)
+                        known[key] = fresh_name("core", taken), tuple(free.index(index) for index in own)
+                        taken.add(known[key][0])
+                        plain = Equation(known[key][0], own, factor, _stated(equation, own, factor))
+                        made.append(ranges.stated(plain))
+                    core, order = known[key]
+                    factors.append((core, tuple(label[free[k]] for k in order)))
+                ties = tuple(_tie(link, label) for link in part.links)
+                axes = tuple(label[index] for index in each.axes)
+                terms.append(Term(axes, tuple(factors), ties, float(part.scale)))
         found.append((equation, tuple(terms)))
     whole = calculus.Program([*program.equations, *made])
     return [Cores(whole, equation, terms) for equation, terms in found]
+
+
+def _tie(link: Link, label: Mapping[Index, int]) -> Tie:
+    terms = tuple((label[atom], k) for atom, k in link.form.terms if isinstance(atom, Index))
+    rest = tuple((atom, k) for atom, k in link.form.terms if not isinstance(atom, Index))
+    return Tie(terms, Affine(rest, link.form.constant), link.extent)
 
 
 def _stated(equation: Equation, own: Iterable[Any], factor: Expr) -> tuple[Any, ...]:

@@ -82,7 +82,7 @@ class CompiledGradients:
             shapes = dict(zip(self.inputs, key, strict=True))
             extents = extents_of(self.apart.values(), self.compiled, shapes, {})
             found = self._known[key] = {
-                name: Assembly(each, self.outputs, tuple(extents.known[d] for d in each.dims()), False)
+                name: Assembly(each, self.outputs, tuple(extents.known[d] for d in each.dims()), False, extents.worth)
                 for name, each in self.apart.items()
             }
         return {name: assemble(results) for name, assemble in found.items()}
@@ -252,7 +252,7 @@ class CompiledDerivative:
         optimize = self.options.get("optimize", "auto")
         made = plan(apart.program, extents, optimize=optimize, flat=compiled.flat, memory_limit=1 << 62)
         shape = tuple(extents.known[dim] for dim in apart.dims())
-        assembly = Assembly(apart, apart.outputs, shape, True)
+        assembly = Assembly(apart, apart.outputs, shape, True, extents.worth)
         assembly.know(apart, made)
         unread = tuple((str(name), shape) for name, shape in shapes.items() if str(name) not in compiled.texts)
         return Specialised(order, {order: made.flops}, apart, compiled, assembly, unread)

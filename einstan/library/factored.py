@@ -16,6 +16,7 @@ import numpy as np
 from einstan.language.arguments import blamed_methods, shown
 from einstan.language.errors import DataError, nearest
 from einstan.library.factored_dense import dense, dtype_of
+from einstan.library.factored_links import span
 from einstan.library.factored_parts import Part, collected, contracted, merged, subscripts
 from einstan.library.labelled import Labels
 from einstan.library.symmetric import mended
@@ -93,6 +94,13 @@ class FactoredTensor:
                         inferred=self.subscripts(part),
                         repair="join axes of one extent",
                     )
+        loose = part.linked - known.keys() - span(part.links).keys()
+        if loose:
+            raise DataError(
+                "a label that no axis and no factor has needs a link that says how far it runs",
+                inferred=self.subscripts(part),
+                repair="add Link(((label, 1),), 0, extent)",
+            )
 
     # ---- what it is --------------------------------------------------------------------------------------------------
 
@@ -207,7 +215,7 @@ class FactoredTensor:
     # ---- linear operations -------------------------------------------------------------------------------------------
 
     def scaled(self, number: float) -> FactoredTensor:
-        scaled = self.like(Part(p.axes, p.factors, p.scale * number) for p in self.parts)
+        scaled = self.like(p._replace(scale=p.scale * number) for p in self.parts)
         scaled.mirrors = self.mirrors
         return scaled
 
@@ -250,7 +258,7 @@ class FactoredTensor:
         axes = [self.axis(which) for which in order]
         if sorted(axes) != list(range(self.ndim)):
             raise DataError("a transposition names every axis once", inferred=f"the axes are {', '.join(self.names)}")
-        parts = (Part(tuple(p.axes[k] for k in axes), p.factors, p.scale) for p in self.parts)
+        parts = (p._replace(axes=tuple(p.axes[k] for k in axes)) for p in self.parts)
         turned = FactoredTensor([self.names[k] for k in axes], [self.shape[k] for k in axes], parts, rows)
         turned.mirrors = tuple(tuple(axes.index(mirror[k]) for k in axes) for mirror in self.mirrors)
         return turned
@@ -275,7 +283,7 @@ class FactoredTensor:
         for part in self.parts:
             same = merged([(part.axes[a], part.axes[b]) for a, b in axes])
             part = part.renamed(same)
-            parts.append(Part(tuple(part.axes[k] for k in keep), part.factors, part.scale))
+            parts.append(part._replace(axes=tuple(part.axes[k] for k in keep)))
         rows = sum(k < self.rows for k in keep)
         return FactoredTensor([self.names[k] for k in keep], [self.shape[k] for k in keep], parts, rows)
 
@@ -285,10 +293,8 @@ class FactoredTensor:
         keep = [k for k in range(self.ndim) if k not in positions]
         parts = []
         for part in self.parts:
-            left = tuple(part.axes[k] for k in keep)
-            held = {x for _, labels in part.factors for x in labels}.union(left)
-            free = {part.axes[k]: self.shape[k] for k in positions if part.axes[k] not in held}
-            parts.append(Part(left, part.factors, part.scale * math.prod(free.values())))
+            left = part._replace(axes=tuple(part.axes[k] for k in keep))
+            parts.append(left.without({part.axes[k]: self.shape[k] for k in positions}))
         rows = sum(k < self.rows for k in keep)
         return FactoredTensor([self.names[k] for k in keep], [self.shape[k] for k in keep], parts, rows)
 
@@ -413,7 +419,7 @@ def _in_floats(part: Part) -> Part:
     if all(array.dtype.kind in "fc" for array, _ in part.factors):
         return part
     factors = tuple((a if a.dtype.kind in "fc" else a.astype(float), labels) for a, labels in part.factors)
-    return Part(part.axes, factors, part.scale)
+    return part._replace(factors=factors)
 
 
 def square(tensor: FactoredTensor, what: str) -> None:

@@ -34,14 +34,20 @@ class Structure(NamedTuple):
 def dense(parts: Sequence[Part], shape: tuple[int, ...], out: np.ndarray | None = None, owned: bool = False) -> Any:
     """The sum of parts as an array, written to ``out`` if it is given; where factors are ``owned`` one of them may
     become it."""
+    plain = [part for part in parts if not part.links]
     structures = tuple([
-        Structure(axes, tuple([labels for _, labels in factors]), scale == 1) for axes, factors, scale in parts
+        Structure(axes, tuple([labels for _, labels in factors]), scale == 1) for axes, factors, scale, _ in plain
     ])  # fmt: skip
-    return writer(structures, shape, dtype_of(parts))(parts, out, owned)
+    found = writer(structures, shape, dtype_of(parts))(plain, out, owned)
+    if len(plain) < len(parts):
+        for part in parts:
+            if part.links:
+                part.add_to(found)
+    return found
 
 
 def dtype_of(parts: Sequence[Part]) -> np.dtype[Any]:
-    held = [array.dtype for _, factors, _ in parts for array, _ in factors]
+    held = [array.dtype for part in parts for array, _ in part.factors]
     if not held:
         return np.dtype(np.float64)
     return held[0] if held.count(held[0]) == len(held) else np.result_type(*held)

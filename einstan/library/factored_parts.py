@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from einstan.library.labelled import Factor, Labels, product
+from einstan.library.factored_links import Box, Link, boxes, span
+from einstan.library.labelled import Factor, Labels, once_each, product
 
 
 class Part(NamedTuple):
-    """``scale × einsum(factors)``: a label for each axis of the tensor, where one label on two axes is a delta."""
+    """``scale × einsum(factors)``: a label for each axis of the tensor, where one label on two axes is a delta.
+
+    Where labels are linked it is that where all links hold, and zero elsewhere.
+    """
 
     axes: Labels
     factors: tuple[Factor, ...]
     scale: float = 1.0
+    links: tuple[Link, ...] = ()
 
     @property
     def labels(self) -> Labels:
@@ -30,28 +35,84 @@ class Part(NamedTuple):
     def has_deltas(self) -> bool:
         return len(set(self.axes)) < len(self.axes)
 
+    @property
+    def held(self) -> set[int]:
+        """The labels of axes and factors."""
+        return {x for _, labels in self.factors for x in labels}.union(self.axes)
+
+    @property
+    def linked(self) -> set[int]:
+        """The labels that links hold."""
+        return {x for link in self.links for x, _ in link.terms}
+
     def sizes(self, shape: Sequence[int]) -> dict[int, int]:
         return dict(zip(self.axes, shape, strict=True))
+
+    def every_size(self, shape: Sequence[int]) -> dict[int, int]:
+        """The extents of all labels, in order."""
+        found = self.sizes(shape)
+        for array, labels in self.factors:
+            found.update(zip(labels, array.shape, strict=True))
+        return dict(sorted({**span(self.links), **found}.items()))
 
     def core(self, shape: Sequence[int]) -> np.ndarray:
         """The product of the factors, one axis for each label; it may be a view of a factor."""
         labels = self.labels
+        if self.links:
+            size = self.sizes(shape)
+            found = np.zeros([size[x] for x in labels], self.dtype)
+            self._replace(axes=labels).add_to(found)
+            return found
         if len(self.factors) == 1 and self.factors[0][1] == labels:
             found = self.factors[0][0]
         else:
             found = product(self.factors, labels, self.sizes(shape))
         return found if self.scale == 1 else np.asarray(found * self.scale)
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.result_type(*(array for array, _ in self.factors)) if self.factors else np.dtype(np.float64)
+
+    def boxes(self, shape: Sequence[int]) -> tuple[Box, ...]:
+        """Plain parts that it is made up of; their arrays are those of `within`."""
+        factors = tuple(labels for _, labels in self.factors)
+        return boxes(self.axes, factors, self.links, tuple(self.every_size(shape).items()))
+
+    def within(self, box: Box) -> Part:
+        """The part in a box."""
+        reads = zip(self.factors, box.reads, strict=True)
+        return Part(box.axes, tuple((array[(*keys, ...)], labels) for (array, _), (keys, labels) in reads), self.scale * box.times)
+
+    def add_to(self, out: np.ndarray) -> None:
+        """Added to an array of the tensor's shape, box by box."""
+        for box in self.boxes(out.shape):
+            there = out[(*box.place, ...)]
+            plain = self.within(box)
+            core = plain.core(there.shape)
+            if plain.has_deltas:
+                there = once_each((there, plain.axes))[0]
+            there += core
+
     def renamed(self, names: Mapping[int, int]) -> Part:
         def new(labels: Labels) -> Labels:
             return tuple(names.get(x, x) for x in labels)
 
-        return Part(new(self.axes), tuple((array, new(labels)) for array, labels in self.factors), self.scale)
+        factors = tuple((array, new(labels)) for array, labels in self.factors)
+        return Part(new(self.axes), factors, self.scale, tuple(link.renamed(names) for link in self.links))
 
     def numbered(self, start: int = 0) -> Part:
         """The same with its labels counted from ``start``, those of the axes first."""
         every = dict.fromkeys((*self.axes, *(x for _, labels in self.factors for x in labels)))
+        every |= dict.fromkeys(x for link in self.links for x, _ in link.terms)
         return self.renamed({x: start + k for k, x in enumerate(every)})
+
+    def without(self, sizes: Mapping[int, int]) -> Part:
+        """The part when labels of these sizes have left its axes: what nothing holds any more counts its values."""
+        gone = {x: n for x, n in sizes.items() if x not in self.held}
+        linked = self.linked
+        spans = tuple(Link(((x, 1),), 0, n) for x, n in gone.items() if x in linked)
+        free = math.prod(n for x, n in gone.items() if x not in linked)
+        return self._replace(scale=self.scale * free, links=(*self.links, *spans))
 
 
 def merged(pairs: Iterable[tuple[int, int]]) -> dict[int, int]:
@@ -74,33 +135,36 @@ def contracted(
 ) -> Part:
     """The product of two parts: labels that meet are one, and what no axis has any more is summed."""
     left = left.numbered()
-    count = 1 + max((x for labels in (left.axes, *(f[1] for f in left.factors)) for x in labels), default=-1)
+    count = 1 + max(left.held | left.linked, default=-1)
     right = right.numbered(count)
     met = [(left.axes[a], right.axes[b]) for a, b in zip(*meet, strict=True)]
     same = merged(met)
     size = {same.get(left.axes[k], left.axes[k]): shape[k] for k in meet[0]}
     left, right = left.renamed(same), right.renamed(same)
     axes = tuple(left.axes[k] for k in kept[0]) + tuple(right.axes[k] for k in kept[1])
-    factors = left.factors + right.factors
-    held = {x for _, labels in factors for x in labels}.union(axes)
-    free = math.prod(n for label, n in size.items() if label not in held)
-    return Part(axes, factors, left.scale * right.scale * free)
+    links = left.links + right.links
+    return Part(axes, left.factors + right.factors, left.scale * right.scale, links).without(size)
 
 
 def collected(parts: Iterable[Part], shape: Sequence[int]) -> list[Part]:
     """Parts whose core is one array over the same labels are added; products of smaller factors stay as they are."""
-    cores: dict[Labels, Part] = {}
+    cores: dict[object, Part] = {}
     rest: list[Part] = []
     for part in parts:
         part = part.numbered()
-        is_core = len(part.factors) == 1 and set(part.factors[0][1]) == set(part.axes)
+        is_core = len(part.factors) == 1 and (part.links or set(part.factors[0][1]) == set(part.axes))
+        key = (part.axes, part.links, part.factors[0][1]) if part.links and is_core else part.axes
         if not is_core:
             rest.append(part)
-        elif part.axes in cores:
-            total = np.asarray(cores[part.axes].core(shape) + part.core(shape))
-            cores[part.axes] = Part(part.axes, ((total, part.labels),))
+        elif key not in cores:
+            cores[key] = part
+        elif part.links:
+            (one, labels), (two, _) = cores[key].factors[0], part.factors[0]
+            total = np.asarray(one * cores[key].scale + two * part.scale)
+            cores[key] = Part(part.axes, ((total, labels),), links=part.links)
         else:
-            cores[part.axes] = part
+            total = np.asarray(cores[key].core(shape) + part.core(shape))
+            cores[key] = Part(part.axes, ((total, part.labels),))
     return [*cores.values(), *rest]
 
 
@@ -110,11 +174,13 @@ def subscripts(part: Part, names: Sequence[str]) -> str:
     for label, name in zip(part.axes, names, strict=True):
         letters.setdefault(label, name)
     plain = all(len(name) == 1 for name in letters.values())
-    for label in (x for _, labels in part.factors for x in labels):
+    inner = (x for _, labels in part.factors for x in labels)
+    for label in (*inner, *(x for link in part.links for x, _ in link.terms)):
         letters.setdefault(label, f"{'' if plain else 's'}{len(letters)}" if not plain else _unused(letters))
     sep = "" if plain else " "
     inputs = ",".join(sep.join(letters[x] for x in labels) for _, labels in part.factors)
-    return f"{inputs}->{sep.join(letters[x] for x in part.axes)}"
+    links = ", ".join(link.shown(letters) for link in part.links)
+    return f"{inputs}->{sep.join(letters[x] for x in part.axes)}" + (f" where {links}" if links else "")
 
 
 def _unused(letters: Mapping[int, str]) -> str:

@@ -8,21 +8,21 @@ import numpy as np
 
 from einstan.language.errors import DataError
 from einstan.library.factored import FactoredTensor, Part
+from einstan.library.factored_links import Link
 from einstan.library.labelled import Factor
 
 
 def indexed(tensor: FactoredTensor, key: Any) -> FactoredTensor:
     """``tensor[2, :, 1:5, ...]``: an integer takes its axis away, a slice keeps it.
 
-    Where a label's axes are all taken alike, its factors are; otherwise what is left of the delta is a vector of one
-    1, or for slices a small matrix of zeros and ones.
+    Where a label's axes are all taken alike, its factors are; otherwise what is left of the delta is a link.
     """
     keys = _completed(tensor, key)
     chosen = [np.arange(n)[k] for k, n in zip(keys, tensor.shape, strict=True)]
     keep = [k for k, at in enumerate(chosen) if at.ndim]
     names = [tensor.names[k] for k in keep]
     shape = [len(chosen[k]) for k in keep]
-    parts = [_part(tensor, part.numbered(), keys, chosen, keep) for part in tensor.parts]
+    parts = [_part(tensor, part.numbered(), keys, keep) for part in tensor.parts]
     rows = sum(k < tensor.rows for k in keep)
     return FactoredTensor(names, shape, parts, rows)
 
@@ -47,26 +47,30 @@ def _is_plain(key: Any) -> bool:
     return isinstance(key, int | np.integer | slice) and not isinstance(key, bool)
 
 
-def _part(
-    tensor: FactoredTensor, part: Part, keys: list[int | slice], chosen: list[np.ndarray], keep: list[int]
-) -> Part:
-    factors = list(part.factors)
-    axes = list(part.axes)
-    fresh = 1 + max((x for labels in (part.axes, *(labels for _, labels in factors)) for x in labels), default=-1)
+def _part(tensor: FactoredTensor, part: Part, keys: list[int | slice], keep: list[int]) -> Part:
+    factors, links, axes = list(part.factors), list(part.links), list(part.axes)
+    linked = part.linked
+    fresh = 1 + max(part.held | linked, default=-1)
+    loose: dict[int, int] = {}
     for label in part.labels:
         here = [k for k, x in enumerate(part.axes) if x == label]
         if all(keys[k] == slice(None) for k in here):
             continue
-        if all(keys[k] == keys[here[0]] for k in here):
+        if label not in linked and all(keys[k] == keys[here[0]] for k in here):
             factors = [_taken(factor, label, keys[here[0]]) for factor in factors]
             continue
-        for k in here:  # each axis by itself: 1 where the label has the value that this place stands for
-            own = np.arange(tensor.shape[k])
-            selector = (chosen[k][..., None] == own).astype(tensor.dtype)
-            factors.append((selector, (label,) if selector.ndim == 1 else (fresh, label)))
-            axes[k] = fresh
-            fresh += 1
-    return Part(tuple(axes[k] for k in keep), tuple(factors), part.scale)
+        loose[label] = tensor.shape[here[0]]
+        for k in here:  # each axis by itself: where the label has the value that this place stands for
+            key = keys[k]
+            if isinstance(key, slice):
+                first, _, step = key.indices(tensor.shape[k])
+                links.append(Link(((label, 1), (fresh, -step)), -first))
+                axes[k] = fresh
+                fresh += 1
+            else:
+                links.append(Link(((label, 1),), -range(tensor.shape[k])[key]))
+    left = Part(tuple(axes[k] for k in keep), tuple(factors), part.scale, tuple(links))
+    return left.without(loose)
 
 
 def _taken(factor: Factor, label: int, key: int | slice) -> Factor:

@@ -6,12 +6,14 @@ SciPy is imported when it is asked for.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from einstan.language.errors import DataError
 from einstan.library.factored import FactoredTensor
+from einstan.library.factored_links import Box, count
 from einstan.library.labelled import lined_up
 
 SPARSE = ("coo", "csr", "csc")
@@ -54,15 +56,30 @@ def entries(tensor: FactoredTensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     data: list[np.ndarray] = [np.zeros(0, tensor.dtype)]
     places: tuple[list[np.ndarray], list[np.ndarray]] = ([np.zeros(0, np.intp)], [np.zeros(0, np.intp)])
     for part in tensor.parts:
-        core = np.ascontiguousarray(part.core(tensor.shape))
-        size = part.sizes(tensor.shape)
-        data.append(core.ravel())
-        for found, axes in zip(places, (range(tensor.rows), range(tensor.rows, tensor.ndim)), strict=True):
-            at = np.zeros((1,) * len(part.labels), np.intp)
-            step = 1
-            for k in reversed(axes):
-                label = part.axes[k]
-                at = at + step * lined_up((np.arange(size[label]), (label,)), part.labels, None)
-                step *= tensor.shape[k]
-            found.append(np.broadcast_to(at, core.shape).ravel())
+        for box in part.boxes(tensor.shape):
+            plain = part.within(box)
+            size = box.sizes
+            core = np.ascontiguousarray(plain.core([size[x] for x in plain.axes]))
+            data.append(core.ravel())
+            for found, axes in zip(places, (range(tensor.rows), range(tensor.rows, tensor.ndim)), strict=True):
+                found.append(np.broadcast_to(positions(tensor.shape, box, axes), core.shape).ravel())
     return np.concatenate(data), np.concatenate(places[0]), np.concatenate(places[1])
+
+
+def positions(shape: tuple[int, ...], box: Box, axes: Sequence[int]) -> np.ndarray:
+    """Where the entries of a box lie along some axes, flattened in C order."""
+    labels = iter(box.axes)
+    own = [None if isinstance(key, int) else next(labels) for key in box.place]
+    every = tuple(dict.fromkeys(box.axes))
+    at = np.zeros((1,) * len(every), np.intp)
+    step = 1
+    for k in reversed(axes):
+        key, label = box.place[k], own[k]
+        if isinstance(key, int):
+            at = at + step * key
+        else:
+            assert label is not None
+            values = key.start + key.step * np.arange(count(key))
+            at = at + step * lined_up((values, (label,)), every, None)
+        step *= shape[k]
+    return at

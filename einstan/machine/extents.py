@@ -74,6 +74,14 @@ class Extents:
     def shape(self, name: Name) -> Shape:
         return tuple(self.axis(name, k) for k in range(self.program.ranks[name]))
 
+    def worth(self, form: Affine) -> int:
+        """The value of a form of extents whose dimensions have the names that they have in the program."""
+        total = form.constant
+        for atom, k in form.terms:
+            assert isinstance(atom, Extent)
+            total += k * self.known[self.program.dims.find(atom.index.dim)]
+        return total
+
     def key(self) -> tuple[tuple[str, int], ...]:
         return tuple(sorted(self.known.items()))
 

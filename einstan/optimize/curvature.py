@@ -18,12 +18,14 @@ from einstan.calculus.backward import backward
 from einstan.calculus.elimination import jacobian
 from einstan.calculus.passes import dependencies
 from einstan.language.dims import axis
+from einstan.language.index import Affine
 from einstan.language.term import Name, Partial
 from einstan.library import api
 from einstan.library.assembly import Assembly
 from einstan.library.blocks import along
 from einstan.library.derivative import cores, with_gradient
 from einstan.library.factored import FactoredTensor
+from einstan.machine.extents import infer
 from einstan.machine.memory import refuse_more
 from einstan.optimize.layout import Arrays
 from einstan.optimize.objective import Objective, function_of
@@ -141,15 +143,18 @@ def evaluated(
     outputs = tuple(dict.fromkeys(core for block in wanted.values() for core in block.apart.outputs))
     full = {name: (*row_shapes[block.above], *column_shapes[block.below]) for name, block in wanted.items()}
     function: Callable[[Params], tuple[np.ndarray, ...]] = lambda params: ()  # noqa: E731
-    if outputs:
+    extent: Callable[[Affine], int] = lambda form: form.constant  # noqa: E731
+    if wanted:
         shapes = {**row_shapes, **column_shapes, **{name: np.shape(array) for name, array in data.items()}}
         whole = api.Program(next(iter(wanted.values())).apart.program)
         known = {str(name) for name in whole.ranks}
         sizes = {axis(n, k): size for n, shape in shapes.items() if n in known for k, size in enumerate(shape)}
         for name, block in wanted.items():
             sizes.update(block.apart.sizes(full[name]))
-        function = function_of(whole, outputs, data, sizes=sizes)
-    assemblies = {name: Assembly(block.apart, outputs, full[name], True) for name, block in wanted.items()}
+        extent = infer(whole.known, {}, sizes, 1, ()).worth
+        if outputs:
+            function = function_of(whole, outputs, data, sizes=sizes)
+    assemblies = {name: Assembly(block.apart, outputs, full[name], True, extent) for name, block in wanted.items()}
 
     def made(params: Params) -> list[Piece]:
         arrays = function(params)

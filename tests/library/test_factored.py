@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from einstan.language.errors import DataError
 from einstan.library.factored import FactoredTensor, Part, as_factored
+from einstan.library.factored_links import Link, span
 
 
 def by_loops(tensor):
@@ -22,8 +23,12 @@ def by_loops(tensor):
         size = dict(zip(part.axes, tensor.shape, strict=True))
         for array, labels in part.factors:
             size.update(zip(labels, array.shape, strict=True))
+        size.update({x: n for x, n in span(part.links).items() if x not in size})
         for values in itertools.product(*(range(n) for n in size.values())):
             at = dict(zip(size, values, strict=True))
+            forms = [sum(k * at[x] for x, k in link.terms) + link.constant for link in part.links]
+            if not all(0 <= form < link.extent for form, link in zip(forms, part.links, strict=True)):
+                continue
             term = part.scale * math.prod(array[tuple(at[x] for x in labels)] for array, labels in part.factors)
             out[tuple(at[x] for x in part.axes)] += term
     return out
@@ -32,7 +37,7 @@ def by_loops(tensor):
 @st.composite
 def structures(draw, extents, rows=None, parts=3):
     """A tensor of these extents, its parts with random deltas between axes of one extent, among them deltas that join
-    three axes and factors that repeat a label (a diagonal) or have labels of their own (sums)."""
+    three axes, factors that repeat a label (a diagonal) or have labels of their own (sums), and links of labels."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     found = []
     for _ in range(draw(st.integers(0, parts))):
@@ -53,7 +58,16 @@ def structures(draw, extents, rows=None, parts=3):
         held = {x for _, labels in factors for x in labels}
         if any(x not in held and x not in axes for x in size):
             factors.append((np.arange(1.0, 1.0 + size[len(size) - 1]), (len(size) - 1,)))
-        found.append(Part(tuple(axes), tuple(factors), draw(st.sampled_from([1.0, -2.0, 0.5]))))
+        links = []
+        if draw(st.booleans()):  # a label that links alone hold, and forms of up to four labels
+            size[len(size)] = draw(st.integers(0, 3))
+            links.append(Link(((len(size) - 1, 1),), 0, size[len(size) - 1]))
+            form = st.lists(st.tuples(st.sampled_from(sorted(size)), st.sampled_from([1, -1, 2, -3])), max_size=4)
+            for terms in draw(st.lists(form, max_size=2)):
+                extent = draw(st.sampled_from([1, 1, 1, 0, 3]))
+                links.append(Link(tuple(dict(terms).items()), draw(st.integers(-2, 2)), extent))
+        scale = draw(st.sampled_from([1.0, -2.0, 0.5]))
+        found.append(Part(tuple(axes), tuple(factors), scale, tuple(links)))
     names = [f"i{k}" for k in range(len(extents))]
     return FactoredTensor(names, extents, found, rows)
 
