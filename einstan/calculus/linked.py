@@ -1,11 +1,11 @@
-"""Bands read off shifted deltas and reads: a core as a sum of ``links × factors``, whose factors hold what they vary with.
+"""Bands read off shifted deltas and reads: a core as a sum of ``links × factors``.
 
     δ[i+1,p] c[i]                      c[i]           0 <= i + 1 - p < 1
     pad(w[p-2i])                       w[r]           0 <= r - p + 2i < 1
     pad(w[p-I]) D[I] pad(w[q-I])       w[r] D[I] w[s] 0 <= r - p + I < 1,  0 <= s - q + I < 1
 
-A *link* says that a form of indices lies in a range; one of length 1 is an equation.  A Toeplitz matrix so is one vector,
-and a banded one its diagonals.  What is linked is only what ties two indices of the tensor: a vector ``x[p-1]``, or a
+A *link* says that a form of indices lies in a range; one of length 1 is an equation.  So a Toeplitz matrix is one
+vector, and a banded one its diagonals.  Only what ties two indices of the tensor is linked: a vector ``x[p-1]``, or a
 contraction ``x[i+J] w[J]``, is an array like any other.
 """
 
@@ -29,10 +29,14 @@ ONE_VALUE = Affine((), 1)
 
 @dataclass(frozen=True)
 class Link:
-    """``0 <= form < extent``: a form of indices and extents, and a form of extents."""
+    """``0 <= form < extent``: a form of indices and extents, and a form of extents.
+
+    ``access`` is what is read there, in which slot, where nothing but the range of the indices keeps it inside.
+    """
 
     form: Affine
     extent: Affine
+    access: tuple[Indexed, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,8 @@ def _linked(term: Expr, free: Sequence[Index], dim: Callable[[str], str]) -> Lin
     taken = {i.name for i in (*free, *summed)}
     reads: dict[tuple[Affine, str], Index] = {}  # equal reads of one axis are one index
 
+    bare = not any(isinstance(factor, Delta | Iverson) for factor in flat)
+
     def read(node: Node) -> Node:
         if not isinstance(node, Indexed):
             return node
@@ -87,7 +93,7 @@ def _linked(term: Expr, free: Sequence[Index], dim: Callable[[str], str]) -> Lin
                 if key not in reads:
                     reads[key] = Index(fresh_name("x", taken), key[1])
                     taken.add(reads[key].name)
-                    links.append(Link(affine((form, 1), (reads[key], -1)), ONE_VALUE))
+                    links.append(Link(affine((form, 1), (reads[key], -1)), ONE_VALUE, (node, k) if bare else None))
                 slots[k] = slot(reads[key])
         return Indexed(node.tensor, tuple(slots))
 

@@ -6,7 +6,7 @@ The checker stands next to the type: a tensor defined twice, a cycle, a tensor o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Protocol
 
@@ -248,8 +248,11 @@ def extents_told(equation: Equation) -> list[tuple[Index, Affine]]:
         if not is_axis(index.dim) and index.dim not in stated:
             reads.setdefault(index, {}).setdefault(place, []).append(form)
     for index, places in reads.items():
-        (place, forms), *others = places.items()
-        if not others and (room := _room(index, place, forms)) is not None:
+        rooms = [(place, _room(index, place, forms)) for place, forms in places.items()]
+        left = {room and affine((room, 1), (Extent(Index(place)), -1)) for place, room in rooms}
+        if (
+            len(left) == 1 and (room := rooms[0][1]) is not None
+        ):  # tensors that are read alike are as long as each other
             found[index] = room
     return list(found.items())
 
@@ -280,10 +283,23 @@ def _exceeds(form: Affine, other: Affine) -> bool:
 
 def extents_behind(equations: Iterable[Equation]) -> list[tuple[Index, Affine] | InPart]:
     """What equations tell of the extents in what is derived from them."""
+    equations = tuple(equations)
     found: list[tuple[Index, Affine] | InPart] = []
     for equation in equations:
         found += [*extents_told(equation), *extents_in_part(equation)]
-    return found
+    if not any(isinstance(each, InPart) for each in found):
+        return found
+    speaker = {  # of each axis that an index fills: the dimension that the others know it by
+        place: index.dim
+        for equation in equations
+        for index, place, form, _ in unguarded(equation)
+        if form.index is index and (index, place) not in loose(equation)
+    }
+    return [_spoken(each, speaker) if isinstance(each, InPart) else each for each in found]
+
+
+def _spoken(part: InPart, speaker: Mapping[str, str]) -> InPart:
+    return replace(part, longer=part.longer | {speaker[place] for place in part.longer if place in speaker})
 
 
 def extents_in_part(equation: Equation) -> list[InPart]:

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from einstan.language.index import Affine
+from einstan.language.dims import axis
+from einstan.language.index import Affine, Index, affine
+from einstan.language.term import Extent, Indexed
 from einstan.library.derivative import Cores, Tie
 from einstan.library.factored import SMALL, FactoredTensor
 from einstan.library.factored_dense import Place, Structure, Writer, dtype_of, placed, places, writer
@@ -29,6 +31,7 @@ from einstan.library.symmetric import (
     strips,
 )
 from einstan.machine.plan import Plan
+from einstan.machine.refusals import outside
 from einstan.machine.symmetric import is_symmetric
 
 
@@ -56,7 +59,7 @@ class Assembly:
             (term.axes, [(at[core], labels) for core, labels in term.factors]) for term in apart.terms if not term.ties
         ]
         self.linked = [
-            (Part(term.axes, (), term.scale, tuple(_link(tie, extent) for tie in term.ties)),
+            (Part(term.axes, (), term.scale, tuple(_link(tie, extent, apart) for tie in term.ties)),
              [(at[core], labels) for core, labels in term.factors])
             for term in apart.terms
             if term.ties
@@ -195,8 +198,27 @@ def _maker(parts: Sequence[Any], chosen: Sequence[int]) -> Callable[[Sequence[An
     return made
 
 
-def _link(tie: Tie, extent: Callable[[Affine], int]) -> Link:
+def _link(tie: Tie, extent: Callable[[Affine], int], apart: Cores) -> Link:
+    if tie.access is not None:
+        _refuse_outside(*tie.access, extent, apart)
     return Link(tie.terms, extent(tie.constant), extent(tie.extent))
+
+
+def _refuse_outside(access: Indexed, position: int, extent: Callable[[Affine], int], apart: Cores) -> None:
+    """The error for a read that is not inside for every value of its indices, which it has to be."""
+    form, size = access.slots[position], extent(_extent(apart.program.dims.find(axis(access.tensor, position))))
+    low = high = extent(affine(*((a, k) for a, k in form.terms if not isinstance(a, Index)), constant=form.constant))
+    for index, k in ((a, k) for a, k in form.terms if isinstance(a, Index)):
+        length = extent(_extent(index.dim))
+        if not length:
+            return
+        low, high = low + min(0, k * (length - 1)), high + max(0, k * (length - 1))
+    if low < 0 or high >= size:
+        raise outside(apart.equation, access, position, high if high >= size else low, size)
+
+
+def _extent(dim: str) -> Affine:
+    return affine((Extent(Index(dim)), 1))
 
 
 def _places(axes: Labels, factors: Sequence[tuple[int, Labels]]) -> Sequence[Place] | None:

@@ -11,6 +11,7 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -101,7 +102,7 @@ class Banded:
         return solved
 
 
-def _lapack() -> object:
+def _lapack() -> Any:
     try:
         import scipy.linalg
     except ImportError:
@@ -121,7 +122,9 @@ def _eliminated(matrix: Banded, right: np.ndarray, pivoting: bool) -> tuple[np.n
     x[:n] = right
     size = rows.itemsize
     for j in range(n):
-        window = np.ndarray((below + 1, above + 1), rows.dtype, rows, (j * width + below) * size, ((width - 1) * size, size))
+        window = np.ndarray(
+            (below + 1, above + 1), rows.dtype, rows, (j * width + below) * size, ((width - 1) * size, size)
+        )
         if pivoting:
             best = int(np.abs(window[:, 0]).argmax())
             if best:

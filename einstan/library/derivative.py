@@ -27,7 +27,7 @@ from einstan.language.arguments import checked_methods
 from einstan.language.dims import axis
 from einstan.language.errors import ProgramError
 from einstan.language.index import Affine, Index, fresh_name
-from einstan.language.term import Equation, Expr, Name, Partial, bound_indices, substitute
+from einstan.language.term import Equation, Expr, Indexed, Name, Partial, bound_indices, substitute
 
 if TYPE_CHECKING:
     from einstan.library.einsum import Einsum
@@ -207,6 +207,7 @@ class Tie:
     terms: tuple[tuple[int, int], ...]
     constant: Affine
     extent: Affine
+    access: tuple[Indexed, int] | None = None  # what is read, in which slot, where that has to be inside
 
 
 @dataclass(frozen=True)
@@ -287,7 +288,7 @@ def cores(program: calculus.Program, *names: Name) -> list[Cores]:
 def _tie(link: Link, label: Mapping[Index, int]) -> Tie:
     terms = tuple((label[atom], k) for atom, k in link.form.terms if isinstance(atom, Index))
     rest = tuple((atom, k) for atom, k in link.form.terms if not isinstance(atom, Index))
-    return Tie(terms, Affine(rest, link.form.constant), link.extent)
+    return Tie(terms, Affine(rest, link.form.constant), link.extent, link.access)
 
 
 def _stated(equation: Equation, own: Iterable[Any], factor: Expr) -> tuple[Any, ...]:

@@ -67,20 +67,27 @@ def count(key: slice) -> int:
 
 def span(links: Sequence[Link]) -> dict[int, int]:
     """The extents of labels that a link says alone."""
-    return {link.terms[0][0]: link.extent for link in links if len(link.terms) == 1 and link.terms[0][1] == 1 and not link.constant}
+    return {
+        link.terms[0][0]: link.extent
+        for link in links
+        if len(link.terms) == 1 and link.terms[0][1] == 1 and not link.constant
+    }
 
 
 @lru_cache(maxsize=64)
 def boxes(
-    axes: tuple[int, ...], factors: tuple[tuple[int, ...], ...], links: tuple[Link, ...], sizes: tuple[tuple[int, int], ...]
+    axes: tuple[int, ...],
+    factors: tuple[tuple[int, ...], ...],
+    links: tuple[Link, ...],
+    sizes: tuple[tuple[int, int], ...],
 ) -> tuple[Box, ...]:
     """Plain parts that make up a linked one, whose labels have these sizes."""
     size = dict(sizes)
-    looped, order = _looped(links, size)
-    free = [x for x in size if x not in looped]
+    chosen, order = _chosen(links, size)
+    free = [x for x in size if x not in chosen]
     found = []
-    for values in itertools.product(*(range(size[x]) for x in looped)):
-        lines = _Lines(free, size, dict(zip(looped, values, strict=True)))
+    for values in itertools.product(*(range(size[x]) for x in chosen)):
+        lines = _Lines(free, size, dict(zip(chosen, values, strict=True)))
         if all(lines.hold(link) for link in order) and all(lines.length(x) > 0 for x in free):
             held = {lines.line(x) for labels in (axes, *factors) for x in labels if x in lines.place}
             loose = dict.fromkeys(line for x in free if (line := lines.line(x)) not in held)
@@ -94,7 +101,12 @@ def boxes(
     return tuple(found)
 
 
-def _looped(links: Sequence[Link], size: Mapping[int, int]) -> tuple[list[int], list[Link]]:
+def looped(links: Sequence[Link], size: Mapping[int, int]) -> list[int]:
+    """The labels to run through."""
+    return _chosen(links, size)[0]
+
+
+def _chosen(links: Sequence[Link], size: Mapping[int, int]) -> tuple[list[int], list[Link]]:
     """The labels to run through, and the order in which the links then join the others.
 
     A link joins two labels if it is an equation, and narrows one; the shortest label of what is more is run through.
@@ -106,13 +118,13 @@ def _looped(links: Sequence[Link], size: Mapping[int, int]) -> tuple[list[int], 
             label = joined[label]
         return label
 
-    looped: list[int] = []
+    chosen: list[int] = []
     order: list[Link] = []
     waiting = list(links)
     while waiting:
         ready = []
         for link in waiting:
-            lines = {find(x) for x, _ in link.terms if x not in looped}
+            lines = {find(x) for x, _ in link.terms if x not in chosen}
             if len(lines) < 2 or (len(lines) == 2 and link.extent == 1):
                 ready.append(link)
                 if len(lines) == 2:
@@ -121,8 +133,8 @@ def _looped(links: Sequence[Link], size: Mapping[int, int]) -> tuple[list[int], 
         order += ready
         waiting = [link for link in waiting if link not in ready]
         if waiting and not ready:
-            looped.append(min((x for link in waiting for x, _ in link.terms if x not in looped), key=lambda x: size[x]))
-    return looped, order
+            chosen.append(min((x for link in waiting for x, _ in link.terms if x not in chosen), key=lambda x: size[x]))
+    return chosen, order
 
 
 class _Lines:
@@ -186,7 +198,10 @@ class _Lines:
             elif line == two:
                 self.place[x] = one, -k * a, k * other + c
         self.range[one] = -(1 << 62), 1 << 62
-        within = [self._narrow(one, k, c - low, high - low) for k, c, (low, high) in zip((b, -a), (start, other), ranges, strict=True)]
+        within = [
+            self._narrow(one, k, c - low, high - low)
+            for k, c, (low, high) in zip((b, -a), (start, other), ranges, strict=True)
+        ]
         return all(within)
 
     def cut(self, labels: Sequence[int]) -> tuple[tuple[Key, ...], tuple[int, ...]]:
@@ -200,4 +215,3 @@ class _Lines:
         first, last = k * low + c, k * (high - 1) + c
         stop = last + (1 if k > 0 else -1)
         return slice(first, None if stop < 0 else stop, k)
-

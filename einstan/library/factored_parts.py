@@ -11,8 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from einstan.library.factored_links import Box, Link, boxes, span
+from einstan.library.factored_links import Box, Link, boxes, looped, span
 from einstan.library.labelled import Factor, Labels, once_each, product
+from einstan.machine.memory import refuse_more
+
+MANY = 1 << 13  # boxes
 
 
 class Part(NamedTuple):
@@ -81,13 +84,61 @@ class Part(NamedTuple):
     def within(self, box: Box) -> Part:
         """The part in a box."""
         reads = zip(self.factors, box.reads, strict=True)
-        return Part(box.axes, tuple((array[(*keys, ...)], labels) for (array, _), (keys, labels) in reads), self.scale * box.times)
+        return Part(
+            box.axes,
+            tuple((array[(*keys, ...)], labels) for (array, _), (keys, labels) in reads),
+            self.scale * box.times,
+        )
+
+    def reduced(self, shape: Sequence[int]) -> Part:
+        """The same with links used up one after the other, where what each leaves is one array: a product with
+        ``Jᵀ J`` is one with J and one with Jᵀ.  Where still too many boxes would be left, bands are written out."""
+        part, size = self, self.every_size(shape)
+        written = False
+        while len(part.links) > 1:
+            found = next((one for link in part.links if (one := part._behind(link, size, written)) is not None), None)
+            if found is None:
+                if written or part.steps(shape) <= MANY:
+                    break
+                written = True
+                continue
+            inner, inside, used = found
+            sizes = [size[x] for x in inner.axes]
+            refuse_more("a band that is written out", math.prod(sizes) * inner.dtype.itemsize, "use its products")
+            made = inner.core(sizes), inner.axes
+            factors = tuple(f for k, f in enumerate(part.factors) if k not in inside)
+            part = part._replace(factors=(*factors, made), links=tuple(each for each in part.links if each not in used))
+        return part
+
+    def _behind(self, link: Link, size: Mapping[int, int], written: bool) -> tuple[Part, list[int], list[Link]] | None:
+        """What a link and the factors behind it are: a part over the labels that others need."""
+        labels = {x for x, _ in link.terms}
+        used = [each for each in self.links if {x for x, _ in each.terms} <= labels]
+        others = {x for each in self.links if each not in used for x, _ in each.terms}.union(self.axes)
+        own = labels - others
+        inside = [k for k, (_, held) in enumerate(self.factors) if own & set(held)]
+        outside = others | {x for k, (_, held) in enumerate(self.factors) if k not in inside for x in held}
+        seen = labels.union(*(self.factors[k][1] for k in inside))
+        left = tuple(sorted(seen & outside))
+        if len(labels) < 2 or not own or not inside or (not written and len(labels & set(left)) > 1):
+            return None
+        if len(inside) == len(self.factors) and len(used) == len(self.links):
+            return None  # which is all of it
+        spans = tuple(Link(((x, 1),), 0, size[x]) for x in sorted(labels & set(left)))
+        inner = Part(left, tuple(self.factors[k] for k in inside), 1.0, (*used, *spans))
+        return inner, inside, used
+
+    def steps(self, shape: Sequence[int]) -> int:
+        """How many boxes it takes at most."""
+        size = self.every_size(shape)
+        return math.prod(size[x] for x in looped(self.links, size))
 
     def add_to(self, out: np.ndarray) -> None:
         """Added to an array of the tensor's shape, box by box."""
-        for box in self.boxes(out.shape):
+        part = self.reduced(out.shape)
+        for box in part.boxes(out.shape):
             there = out[(*box.place, ...)]
-            plain = self.within(box)
+            plain = part.within(box)
             core = plain.core(there.shape)
             if plain.has_deltas:
                 there = once_each((there, plain.axes))[0]

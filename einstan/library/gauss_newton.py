@@ -38,16 +38,9 @@ def gauss_newton(
     Raises `DifferentiationError` where the loss depends on a direction's tensor otherwise than through the outputs.
     """
     known = api.Program(program.known, program.known.assumptions, letters=program.letters)
-    require_defined(known, loss)
-    for name in outputs:
-        require_tensor(known, name)
     tangent, cotangent = known._letter("t"), known._letter("d")
     given = known._named(directions, tangent)
-    head = api.Program(
-        needed([e for e in known if e.name not in outputs], [loss]), known.assumptions, letters=program.letters
-    )
-    _refuse_other_ways(head, known, loss, outputs, given)
-
+    head = head_of(program, loss, outputs, given)
     moved = [name for name in outputs if name not in given]
     along = {name: given.get(name, f"{tangent}{name}") for name in outputs}
     pushed = known.jvp(moved, given, batch, **options) if moved else ()
@@ -59,6 +52,18 @@ def gauss_newton(
     )
     equations = joined(calculus.Program(pushed), calculus.Program(own), pulled)
     return api.Program(equations, forward=known, letters=(*program.letters, tangent, cotangent, letter))
+
+
+def head_of(program: api.Program, loss: str, outputs: Sequence[str], given: Iterable[Any]) -> api.Program:
+    """The equations from the outputs to the loss; the error where something given gets there in another way."""
+    known = calculus.Program(program.known, program.known.assumptions)
+    require_defined(known, loss)
+    for name in outputs:
+        require_tensor(known, name)
+    head = needed([e for e in known if e.name not in outputs], [loss])
+    made = api.Program(head, known.assumptions, letters=program.letters)
+    _refuse_other_ways(made, known, loss, outputs, given)
+    return made
 
 
 def _refuse_other_ways(

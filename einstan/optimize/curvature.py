@@ -22,11 +22,13 @@ from einstan.language.index import Affine
 from einstan.language.term import Name, Partial
 from einstan.library import api
 from einstan.library.assembly import Assembly
+from einstan.library.banded import LEAST
 from einstan.library.blocks import along
 from einstan.library.derivative import cores, with_gradient
 from einstan.library.factored import FactoredTensor
 from einstan.machine.extents import infer
 from einstan.machine.memory import refuse_more
+from einstan.optimize.bands import Band, band
 from einstan.optimize.layout import Arrays
 from einstan.optimize.objective import Objective, function_of
 from einstan.optimize.structure import Block, Part, parts
@@ -47,7 +49,7 @@ class Piece:
     scatter: Callable[[np.ndarray], Arrays]  # (blocks, columns) → named arrays of the columns
 
 
-Curvature = Callable[[Params], list[Piece]]
+Curvature = Callable[[Params], Sequence[Piece | Band]]
 
 
 # ---- Hessians --------------------------------------------------------------------------------------------------------
@@ -92,7 +94,7 @@ def by_products(objective: Objective, products: Callable[[Params, Params], Array
     """A symmetric matrix from its products with unit vectors: one part, not divided."""
     layout = objective.layout
 
-    def made(params: Params) -> list[Piece]:
+    def made(params: Params) -> Sequence[Piece]:
         needed = 16 * layout.size * layout.size  # and once more while it is solved
         refuse_more("the matrix of second derivatives", needed, "use newton_cg, which makes no matrix")
         matrix = np.empty((layout.size, layout.size))
@@ -139,7 +141,23 @@ def evaluated(
 ) -> Curvature:
     """The blocks at given parameters, stacked along the axes that deltas join."""
     systems = [_System(part, row_shapes, column_shapes) for part in parts(blocks, rows, columns, symmetric)]
-    wanted = {block.apart.equation.name: block for system in systems for block in system.part.blocks}
+    values = valued([b for system in systems for b in system.part.blocks], row_shapes, column_shapes, data)
+
+    def made(params: Params) -> list[Piece | Band]:
+        found = values(params)
+        return [system.piece(found, symmetric) for system in systems]
+
+    return made
+
+
+def valued(
+    blocks: Sequence[Block],
+    row_shapes: Mapping[str, tuple[int, ...]],
+    column_shapes: Mapping[str, tuple[int, ...]],
+    data: Params,
+) -> Callable[[Params], dict[Name, FactoredTensor]]:
+    """The blocks at given parameters, by the names of their equations."""
+    wanted = {block.apart.equation.name: block for block in blocks}
     outputs = tuple(dict.fromkeys(core for block in wanted.values() for core in block.apart.outputs))
     full = {name: (*row_shapes[block.above], *column_shapes[block.below]) for name, block in wanted.items()}
     function: Callable[[Params], tuple[np.ndarray, ...]] = lambda params: ()  # noqa: E731
@@ -156,12 +174,11 @@ def evaluated(
             function = function_of(whole, outputs, data, sizes=sizes)
     assemblies = {name: Assembly(block.apart, outputs, full[name], True, extent) for name, block in wanted.items()}
 
-    def made(params: Params) -> list[Piece]:
+    def values(params: Params) -> dict[Name, FactoredTensor]:
         arrays = function(params)
-        values = {name: assemble(arrays) for name, assemble in assemblies.items()}
-        return [system.piece(values, symmetric) for system in systems]
+        return {name: assemble(arrays) for name, assemble in assemblies.items()}
 
-    return made
+    return values
 
 
 class _System:
@@ -175,7 +192,10 @@ class _System:
         self.columns = _Side(part.columns, column_shapes, part.column_axes)
         self.batch = self.rows.batch or self.columns.batch
 
-    def piece(self, values: Mapping[Name, FactoredTensor], symmetric: bool) -> Piece:
+    def piece(self, values: Mapping[Name, FactoredTensor], symmetric: bool) -> Piece | Band:
+        side = self.rows.size if self.rows.size == self.columns.size else 0
+        if side >= LEAST and (found := self._band(values, symmetric)) is not None:
+            return found
         count = math.prod(self.batch)
         needed = 16 * count * self.rows.size * self.columns.size  # and once more while it is solved
         refuse_more("the matrix of second derivatives", needed, "use newton_cg, which makes no matrix")
@@ -188,6 +208,14 @@ class _System:
         return Piece(
             _symmetric(matrix) if symmetric else matrix, self.rows.gather, self.columns.gather, self.columns.scatter
         )
+
+    def _band(self, values: Mapping[Name, FactoredTensor], symmetric: bool) -> Band | None:
+        rows, columns = self.part.rows, self.part.columns
+        tensors = {
+            (rows.index(block.row), columns.index(block.column)): block.of(values[block.apart.equation.name])
+            for block in self.part.blocks
+        }
+        return band(tensors, rows, columns, self.rows.size, symmetric)
 
 
 class _Side:

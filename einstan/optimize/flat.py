@@ -18,6 +18,7 @@ from einstan.calculus.passes import require_defined
 from einstan.language.arguments import checked, checked_methods
 from einstan.language.errors import DataError
 from einstan.machine.memory import refuse_more
+from einstan.optimize.bands import Band
 from einstan.optimize.curvature import Curvature, Piece, evaluated, first_derivatives, hessian
 from einstan.optimize.layout import Arrays, Layout
 from einstan.optimize.objective import Objective, Source, as_program, function_of, held, names_of, starting
@@ -128,7 +129,7 @@ def flat_system(
     return FlatSystem(source, [equations] if isinstance(equations, str) else list(equations), params, data or {}, wrt)
 
 
-def dense(pieces: Sequence[Piece], rows: Layout, columns: Layout) -> np.ndarray:
+def dense(pieces: Sequence[Piece | Band], rows: Layout, columns: Layout) -> np.ndarray:
     """The whole matrix of a system, its zeros written out."""
     needed = 16 * rows.size * columns.size  # and once more while it is solved
     refuse_more("the matrix of second derivatives", needed, "use newton_cg, which makes no matrix")
@@ -137,5 +138,6 @@ def dense(pieces: Sequence[Piece], rows: Layout, columns: Layout) -> np.ndarray:
     for piece in pieces:
         above = piece.gather(numbers[0]).astype(int)
         below = piece.columns(numbers[1]).astype(int)
-        matrix[above[:, :, None], below[:, None, :]] = piece.matrix
+        stack = piece.matrix.dense[None] if isinstance(piece, Band) else piece.matrix
+        matrix[above[:, :, None], below[:, None, :]] = stack
     return matrix

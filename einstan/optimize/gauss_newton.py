@@ -15,11 +15,12 @@ import numpy as np
 
 from einstan.language.arguments import HUGE, checked, number, whole
 from einstan.language.errors import DataError
-from einstan.optimize.curvature import Curvature, by_products
+from einstan.optimize.curvature import Curvature
 from einstan.optimize.newton import BROKEN, minimised, newton_step, norm_of, started
 from einstan.optimize.objective import Objective, Source
+from einstan.optimize.outputs import gauss_newton_matrix
 from einstan.optimize.report import Report, Result, not_enough
-from einstan.optimize.systems import descent
+from einstan.optimize.systems import descent, diagonal
 
 HIGHEST = 1e20  # of the damping: no step is left
 LOWEST = 1e-12  # of a damping that has to grow, as a share of the largest diagonal entry: none cannot grow
@@ -86,7 +87,7 @@ def levenberg_marquardt(
     with Report(progress) as report:
         report.add(iteration=0, loss=value, gradient=norm)
         pieces = matrix(here)
-        diagonals = [np.diagonal(piece.matrix, axis1=1, axis2=2).max(initial=0.0) for piece in pieces]
+        diagonals = [diagonal(piece.matrix).max(initial=0.0) for piece in pieces]
         scale = max(diagonals, default=0.0) or 1.0
         weight = damping * scale
         for iteration in range(1, max_iterations + 1):
@@ -125,5 +126,4 @@ def levenberg_marquardt(
 
 
 def _matrix(objective: Objective, outputs: str | Sequence[str]) -> Curvature:
-    named = [outputs] if isinstance(outputs, str) else list(outputs)
-    return by_products(objective, lambda params, directions: objective.gauss_newton_products(named, params, directions))
+    return gauss_newton_matrix(objective, [outputs] if isinstance(outputs, str) else list(outputs))

@@ -12,6 +12,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from einstan.library.banded import Banded
+from einstan.machine.memory import refuse_more
+from einstan.optimize import bands
+from einstan.optimize.bands import EXACT, Band, descending, regular
 from einstan.optimize.curvature import Piece
 from einstan.optimize.layout import Arrays
 
@@ -19,7 +23,7 @@ SMALL = 1e-13  # an eigenvalue below this share of the largest vanishes
 
 
 def descent(
-    pieces: Sequence[Piece], gradient: Mapping[str, np.ndarray], damping: float = 0.0
+    pieces: Sequence[Piece | Band], gradient: Mapping[str, np.ndarray], damping: float = 0.0
 ) -> tuple[Arrays, list[str]]:
     """The step ``-(H + damping I)⁻¹ g``, made one that leads down, with notes on what had to be done for that.
 
@@ -29,10 +33,18 @@ def descent(
     notes: list[str] = []
     for piece in pieces:
         matrix, right = piece.matrix, -piece.gather(gradient)
-        if not np.isfinite(matrix).all():
+        if not np.isfinite(entries(matrix)).all():
             step.update(piece.scatter(np.full(right.shape, np.nan)))
             continue
-        if damping:
+        if isinstance(matrix, Banded):
+            matrix = matrix.plus(damping)
+            found = descending(matrix, right[0])
+            if found is not None:
+                step.update(piece.scatter(found[0][None]))
+                notes += found[1]
+                continue
+            matrix = matrix.dense[None]
+        elif damping:
             matrix = matrix + damping * np.eye(matrix.shape[-1])
         solved = _by_cholesky(matrix, right)
         if solved is None:
@@ -42,15 +54,22 @@ def descent(
     return step, notes
 
 
-def bends_down(pieces: Sequence[Piece]) -> str | None:
+def bends_down(pieces: Sequence[Piece | Band]) -> str | None:
     """What is wrong with a symmetric matrix as the Hessian at a minimum: its negative eigenvalues; None for nothing."""
     for piece in pieces:
-        if not np.isfinite(piece.matrix).all():
+        matrix = piece.matrix
+        if not np.isfinite(entries(matrix)).all():
             return "its second derivatives are not finite there"
+        if isinstance(matrix, Banded):
+            if matrix.side > EXACT:
+                if bands.bends_down(matrix):
+                    return "an eigenvalue of its Hessian is negative"
+                continue
+            matrix = matrix.dense[None]
         try:
-            np.linalg.cholesky(piece.matrix)
+            np.linalg.cholesky(matrix)
         except np.linalg.LinAlgError:
-            values = np.linalg.eigvalsh(piece.matrix)
+            values = np.linalg.eigvalsh(matrix)
             size = np.abs(values).max(axis=1, keepdims=True, initial=0.0)
             negative = values < -1e3 * SMALL * values.shape[1] * size
             if negative.any():
@@ -58,13 +77,21 @@ def bends_down(pieces: Sequence[Piece]) -> str | None:
     return None
 
 
-def solve(pieces: Sequence[Piece], right: Mapping[str, np.ndarray]) -> tuple[Arrays, float, list[str]]:
+def solve(pieces: Sequence[Piece | Band], right: Mapping[str, np.ndarray]) -> tuple[Arrays, float, list[str]]:
     """The step ``J⁻¹ b`` of square systems, ``b · J step``, and notes; of least squares where J is singular."""
     step: Arrays = {}
     notes: list[str] = []
     reached = 0.0
     for piece in pieces:
         matrix, wanted = piece.matrix, piece.gather(right)
+        if isinstance(matrix, Banded):
+            along = regular(matrix, wanted[0])
+            if along is not None:
+                reached += float(wanted[0] @ (matrix @ along))
+                step.update(piece.scatter(along[None]))
+                continue
+            refuse_more("the least-squares solution of a singular system", 24 * matrix.side**2, "begin elsewhere")
+            matrix = matrix.dense[None]
         solved = _regular(matrix, wanted)
         if solved is None:
             notes.append(f"{_deficiency(matrix)}; the shortest step of least squares was taken")
@@ -72,6 +99,15 @@ def solve(pieces: Sequence[Piece], right: Mapping[str, np.ndarray]) -> tuple[Arr
         reached += float(np.einsum("bi,bij,bj->", wanted, matrix, solved))
         step.update(piece.scatter(solved))
     return step, reached, notes
+
+
+def entries(matrix: np.ndarray | Banded) -> np.ndarray:
+    """All that a matrix holds, as an array."""
+    return matrix.bands if isinstance(matrix, Banded) else matrix
+
+
+def diagonal(matrix: np.ndarray | Banded) -> np.ndarray:
+    return matrix.diagonal if isinstance(matrix, Banded) else np.diagonal(matrix, axis1=1, axis2=2)
 
 
 def _by_cholesky(matrix: np.ndarray, right: np.ndarray) -> np.ndarray | None:
