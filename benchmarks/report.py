@@ -177,6 +177,18 @@ def memory(results: Any) -> Iterable[str]:
     yield from lost(results["lost"], ("program", "what", "by"))
 
 
+def bands(results: Any) -> Iterable[str]:
+    """What is held, and what a product and a solution take."""
+    rows = [
+        (
+            row["case"], row["contender"], f"{row['bytes']:,}", seconds(row["product"]), f"{row['product_memory']:,}",
+            seconds(row.get("solve")), f"{row['solve_memory']:,}" if "solve" in row else "",
+        )
+        for row in results["rows"]
+    ]  # fmt: skip
+    yield from markdown(("case", "contender", "bytes", "product", "its memory", "solution", "its memory"), rows)
+
+
 def hvp(results: Any) -> Iterable[str]:
     rows = [
         (
@@ -273,6 +285,7 @@ def digits(results: Any) -> Iterable[str]:
 
 
 TABLES: dict[str, Callable[[Any], Iterable[str]]] = {
+    "bands": bands,
     "check": check,
     "conv": conv,
     "derive": derive,

@@ -24,6 +24,7 @@ SCRIPTS = [
     ("bench_conv", (), "einstan"),
     ("bench_embedding", (), "einstan"),
     ("bench_check", (), "einstan"),
+    ("bench_bands", (), "einstan"),
     ("bench_hessian", ("--only", "x'Ax"), "einstan"),
 ]
 

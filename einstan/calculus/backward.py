@@ -199,7 +199,10 @@ def _contracted(
             continue
         total = stated_extents(simplify_sum(contributions), stated)
         # Collecting may open a mean, and so bring a stated extent to light.
-        total = stated_extents(shortest_named(assumed(names(total), assumptions), names.parts), stated)
+        total = assumed(names(total), assumptions)
+        if assumptions:  # what they leave may be a definition again
+            total = names(total)
+        total = stated_extents(shortest_named(total, names.parts), stated)
         value: Expr = substitute(total, dict(zip(apart, indices, strict=True)))  # type: ignore[assignment]
         carried.learn(pass_name(letter, tensor), tensor, apart, total, brackets)
         carried.learn_entries(tensor, apart, entries)

@@ -27,8 +27,9 @@ from einstan.calculus.stable import stabilised
 from einstan.calculus.structure import structured
 from einstan.language.errors import DifferentiationError, ProgramError, ScopeError, nearest
 from einstan.language.index import Index, slot
+from einstan.language.node import holds
 from einstan.language.place import at
-from einstan.language.term import ZERO, Equation, Expr, Indexed, Name, Partial, tensors
+from einstan.language.term import ZERO, Equation, Expr, Indexed, Iverson, Name, Partial, tensors
 
 
 class Linearised:
@@ -157,6 +158,9 @@ class Linearised:
         terms: list[Expr] = []
         for each in structured(value, free):
             core = each.core
+            if is_worth_naming(core) and holds(core, Iverson):  # a bracket that was common to all terms is back in it
+                core = self.names.parts(self.names(core))
+                each = replace(each, core=core)
             if is_worth_naming(core):
                 own = tuple(i for i in dict.fromkeys(each.axes) if i in core.free)
                 access = self.cores.access(f"d{_plain(target)}d{_plain(source)}", own, core)

@@ -11,7 +11,8 @@ contraction ``x[i+J] w[J]``, is an array like any other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -54,15 +55,18 @@ class Linked:
         return tuple(dict.fromkeys((*held, *(index for factor in self.factors for index in factor.free))))
 
 
-def linked(core: Expr, free: Sequence[Index], dim: Callable[[str], str] = str) -> list[Linked]:
+def linked(
+    core: Expr, free: Sequence[Index], dim: Callable[[str], str] = str, sizes: Mapping[str, int] | None = None
+) -> list[Linked]:
     """A core, free of plain deltas, as one term for each way in which shifts tie its free indices.
 
-    ``dim`` gives the dimension of an axis, for the indices that stand for what is read.
+    ``dim`` gives the dimension of an axis, for the indices that stand for what is read.  What is tied through a summed
+    index alone stays apart where, for these ``sizes``, the factors are smaller than their product.
     """
     plain: list[Expr] = []
     found: list[Linked] = []
     for term in opened(core, lambda factor: _ties(factor, free)):
-        made = _linked(term, free, dim)
+        made = _linked(term, free, dim, sizes or {})
         plain.append(term) if made is None else found.append(made)
     if plain:
         rest = core if not found else simplify_sum(plain)
@@ -70,11 +74,36 @@ def linked(core: Expr, free: Sequence[Index], dim: Callable[[str], str] = str) -
     return found
 
 
-def _linked(term: Expr, free: Sequence[Index], dim: Callable[[str], str]) -> Linked | None:
+def _linked(term: Expr, free: Sequence[Index], dim: Callable[[str], str], sizes: Mapping[str, int]) -> Linked | None:
     coefficient, flat, summed = flattened((term,))
-    tying = _tying(flat, free)
-    if not tying:
-        return None
+    forms = dict.fromkeys(form for factor in flat for form in _forms(factor))
+    for chosen in (forms, [form for form in forms if set(summed).isdisjoint(_indices(form))]):
+        tying = _tying(chosen, free)
+        found = _apart(coefficient, flat, summed, tying, free, dim) if tying else None
+        through = {index for form in tying for index in _indices(form)}
+        if found is not None and (through.isdisjoint(summed) or _is_smaller(found, through, free, sizes)):
+            return found
+    return None
+
+
+def _is_smaller(term: Linked, through: set[Index], free: Sequence[Index], sizes: Mapping[str, int]) -> bool:
+    """Whether the factors have fewer entries along what is tied than a product over the free indices would have."""
+    read = {index for index in term.indices if index not in free} | through
+    held = [[index.dim for index in factor.free if index in read] for factor in term.factors]
+    dense = [index.dim for index in through if index in free]
+    if any(dim not in sizes for dims in (dense, *held) for dim in dims):
+        return False
+    return sum(math.prod(map(sizes.__getitem__, dims)) for dims in held) <= math.prod(map(sizes.__getitem__, dense))
+
+
+def _apart(
+    coefficient: Fraction,
+    flat: Sequence[Expr],
+    summed: Sequence[Index],
+    tying: set[Affine],
+    free: Sequence[Index],
+    dim: Callable[[str], str],
+) -> Linked:
     links: list[Link] = []
     guards: list[tuple[Link, Expr]] = []
     factors: list[Expr] = []
@@ -118,9 +147,8 @@ def _linked(term: Expr, free: Sequence[Index], dim: Callable[[str], str]) -> Lin
     return Linked(tuple(made), tuple(links), coefficient)
 
 
-def _tying(flat: Sequence[Expr], free: Sequence[Index]) -> set[Affine]:
+def _tying(forms: Iterable[Affine], free: Sequence[Index]) -> set[Affine]:
     """The forms that tie two of the free indices, by themselves or through an index that is summed."""
-    forms = dict.fromkeys(form for factor in flat for form in _forms(factor))
     groups: list[tuple[set[Index], set[Affine]]] = []
     for form in forms:
         indices, own = set(_indices(form)), {form}

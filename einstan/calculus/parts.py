@@ -21,7 +21,7 @@ from einstan.calculus.canonical import expanded
 from einstan.calculus.coefficients import coefficient_of, is_negative, neg_simplified, scaled
 from einstan.calculus.collect import collected, shortest, size, with_shares
 from einstan.calculus.degrees import degree, keeps_digits
-from einstan.calculus.factors import flattened, powers
+from einstan.calculus.factors import flattened, parts_of, powers
 from einstan.calculus.finite import indices_read, may_be_infinite
 from einstan.calculus.quotients import met
 from einstan.calculus.simplify import as_power, simplify, simplify_apply, simplify_product, simplify_sum
@@ -122,6 +122,7 @@ class Parts:
         if (name, axis) not in self._totals:
             self._totals[name, axis] = None  # while it is not known, nothing may use it
             equation, value = self.values[name]
+            value = _unmasked(value)
             whole = self(expanded(simplify_product((value,), (equation.indices[axis],)), merge=False))
             number = expanded(whole, merge=False)
             self._totals[name, axis] = number if isinstance(number, Const) else None
@@ -326,6 +327,14 @@ def _sorted(total: Add) -> Expr:
 
 def _longest(parts: Weights) -> bytes:
     return signature(max(parts, key=lambda part: size(part[0]))[0])
+
+
+def _unmasked(value: Expr) -> Expr:
+    """``1[c] exp(u + log(1[c]))`` without the bracket that the exponent has: it is zero where c is false."""
+    exponents = [f.arguments[0] for f in parts_of(value) if isinstance(f, Apply) and f.function == "exp"]
+    inside = {term for u in exponents if isinstance(u, Add) for term in u.terms}
+    kept = [f for f in parts_of(value) if not (isinstance(f, Iverson) and Apply("log", (f,)) in inside)]
+    return value if len(kept) == len(parts_of(value)) else simplify_product(kept)
 
 
 def _candidates(known: dict[bytes, list[Definition]], parts: Weights) -> Iterable[Definition]:

@@ -250,9 +250,8 @@ def extents_told(equation: Equation) -> list[tuple[Index, Affine]]:
     for index, places in reads.items():
         rooms = [(place, _room(index, place, forms)) for place, forms in places.items()]
         left = {room and affine((room, 1), (Extent(Index(place)), -1)) for place, room in rooms}
-        if (
-            len(left) == 1 and (room := rooms[0][1]) is not None
-        ):  # tensors that are read alike are as long as each other
+        room = rooms[0][1]
+        if room is not None and len(left) == 1:  # tensors that are read alike are as long as each other
             found[index] = room
     return list(found.items())
 

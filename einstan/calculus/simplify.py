@@ -17,6 +17,7 @@ from einstan.calculus.coefficients import ONCE, coefficient_of, is_negative, len
 from einstan.calculus.comparisons import decided_bracket
 from einstan.calculus.delta import eliminate
 from einstan.calculus.factors import flattened, parts_of, powers
+from einstan.calculus.shares import whole_of_shares
 from einstan.language.effort import spend
 from einstan.language.index import Affine, Index
 from einstan.language.node import Node, fold, note
@@ -116,6 +117,9 @@ def simplify_product(factors: Iterable[Expr], bound: Iterable[Index] = ()) -> Ex
         summed = [index for index in summed if index not in unused]
         flat, number = _merged([*flat, *(Extent(index) for index in unused)])
         coefficient = times(coefficient, number)
+    if summed and (shared := whole_of_shares(flat, summed)) is not None:
+        # sum[J](u[J]) / sum[K](u[K]) = 1
+        return simplify_product((Const(coefficient), *shared[0]), shared[1])
     flat, summed, lifted = _exponentials_summed(flat, summed)
     if lifted:
         return simplify_product((Const(coefficient), *flat), summed)

@@ -386,28 +386,47 @@ def _masks_taken(expr: Expr) -> Expr:
     """1[..] exp(v) / sum[K](1[..] exp(u)) = 1[..] exp(1[..] v + log(1[..]) - logsumexp[K](1[..] u + log(1[..]))).
 
     The brackets go on guarding: what they leave out may be infinite or NaN, and where they leave out all, it is zero.
-    A sum that divides nothing stays: it is zero where its bracket leaves out everything.
+    A sum that divides nothing stays: it is zero where its bracket leaves out everything.  The logarithm of such a
+    quotient is a difference.
     """
 
     def rule(node: Node) -> Node:
+        if _is_log(node):
+            return _log_of_masked(node)
         if not isinstance(node, Mul):
             return node
         total = next((f for f in node.factors if is_reciprocal(f) and isinstance(f.arguments[0], Sum)), None)
         exponential = next((f for f in node.factors if _is_exponential(f)), None)
-        if total is None or exponential is None:
-            return node
-        coefficient, flat, indices = flattened(total.arguments[:1])
-        inner = [f for f in flat if _is_exponential(f)]
-        masks = [f for f in flat if isinstance(f, Iverson)]
-        if coefficient != 1 or len(inner) != 1 or not masks or len(flat) > 1 + len(masks):
+        below = None if total is None or exponential is None else _log_of_sum(total.arguments[0])
+        if total is None or exponential is None or below is None:
             return node
         outer = [f for f in node.factors if isinstance(f, Iverson)]
-        below = simplify_reduce("logsumexp", tuple(indices), _masked(inner[0], masks))
         quotient = simplify_sum((_masked(exponential, outer), simplify_product((MINUS_ONE, below))))
         others = [f for f in node.factors if f not in (total, exponential, *outer)]
         return mul([*outer, *others, Apply("exp", (quotient,))])
 
     return cast(Expr, rewrite(expr, rule)) if holds(expr, Iverson) and applies(expr, "exp") else expr
+
+
+def _log_of_masked(logarithm: Apply) -> Expr:
+    """log(u / sum[K](1[..] exp(v))) = log(u) - logsumexp[K](1[..] v + log(1[..]))."""
+    factors = _factors(logarithm.arguments[0])
+    for total in factors:
+        below = _log_of_sum(total.arguments[0]) if is_reciprocal(total) else None
+        if below is not None:
+            above = simplify(Apply("log", (mul([f for f in factors if f is not total]),)))
+            return simplify_sum((above, simplify_product((MINUS_ONE, below))))
+    return logarithm
+
+
+def _log_of_sum(total: Expr) -> Expr | None:
+    """The logarithm of a sum of exponentials under brackets; None for any other."""
+    coefficient, flat, indices = flattened((total,))
+    inner = [f for f in flat if _is_exponential(f)]
+    masks = [f for f in flat if isinstance(f, Iverson)]
+    if not isinstance(total, Sum) or coefficient != 1 or len(inner) != 1 or not masks or len(flat) > 1 + len(masks):
+        return None
+    return simplify_reduce("logsumexp", tuple(indices), _masked(inner[0], masks))
 
 
 def _is_exponential(node: Node) -> TypeGuard[Apply]:

@@ -250,11 +250,15 @@ class Cores:
         return tuple(self.program.dims.find(axis(self.equation.name, k)) for k in range(len(self.equation.indices)))
 
 
-def cores(program: calculus.Program, *names: Name) -> list[Cores]:
-    """Equations of a program taken apart: an equation for each factor of each of their cores."""
+def cores(program: calculus.Program, *names: Name, sizes: Mapping[str, int] | None = None) -> list[Cores]:
+    """Equations of a program taken apart: an equation for each factor of each of their cores.
+
+    ``sizes`` of dimensions say whether what is tied through a sum is smaller in factors.
+    """
     program = runnable(program)
     ranges = Ranges(program.resolved_all())
     taken = {str(tensor) for tensor in program.ranks}
+    known_sizes = {program.dims.find(dim): size for dim, size in (sizes or {}).items()}
     known: dict[Expr, tuple[str, tuple[int, ...]]] = {}  # factors that differ in letters alone are one array
     made: list[Equation] = []
     found: list[tuple[Equation, tuple[Term, ...]]] = []
@@ -262,7 +266,7 @@ def cores(program: calculus.Program, *names: Name) -> list[Cores]:
         equation = program.resolved(program[name])
         terms: list[Term] = []
         for each in structured(equation.rhs, equation.indices):
-            for part in linked(each.core, tuple(dict.fromkeys(each.axes)), program.dims.find):
+            for part in linked(each.core, tuple(dict.fromkeys(each.axes)), program.dims.find, known_sizes):
                 label = {index: k for k, index in enumerate(dict.fromkeys((*each.axes, *part.indices)))}
                 factors: list[tuple[str, tuple[int, ...]]] = []
                 for factor in part.factors:

@@ -226,7 +226,7 @@ class CompiledDerivative:
                 continue
             seen.add(made.program.equations)
             whole = Program(dict.fromkeys((*base.equations, *made.program)), base.assumptions)
-            (apart,) = cores(whole, made.name)
+            (apart,) = cores(whole, made.name, sizes=known)
             own = {place: k for place, k in sizes.items() if not is_axis(place) or speaks_of(apart.program, place)}
             compiled = Compiled(apart.program, apart.outputs, sizes=own, function="cores", **self.options)
             special = self._planned(order, apart, compiled, shapes, own, nominal)

@@ -57,14 +57,17 @@ Curvature = Callable[[Params], Sequence[Piece | Band]]
 
 def hessian(objective: Objective) -> Curvature:
     """The Hessian of an objective as a function of the parameters."""
-    blocks = second_derivatives(objective.program, objective.loss, objective.names)
+    shapes = objective.layout.shapes
+    known = {**shapes, **{name: np.shape(array) for name, array in objective.data.items()}}
+    blocks = second_derivatives(objective.program, objective.loss, objective.names, known)
     if blocks is None:
         return by_products(objective, objective.products)
-    shapes = objective.layout.shapes
     return evaluated(blocks, objective.names, objective.names, shapes, shapes, objective.data, True)
 
 
-def second_derivatives(program: api.Program, loss: str, names: Sequence[str]) -> list[Block] | None:
+def second_derivatives(
+    program: api.Program, loss: str, names: Sequence[str], shapes: Mapping[str, tuple[int, ...]] | None = None
+) -> list[Block] | None:
     """The blocks of the Hessian; None where there is so much to derive that products with unit vectors take its place.
 
     Of two blocks that are each other's transpose one is derived.
@@ -83,7 +86,9 @@ def second_derivatives(program: api.Program, loss: str, names: Sequence[str]) ->
                 whole = calculus.Program(dict.fromkeys((*whole.equations, *made.program)), program.known.assumptions)
                 found[row, column] = name
     blocks = []
-    for (row, column), apart in zip(found, cores(whole, *found.values()), strict=True):
+    read = {name: shape for name, shape in (shapes or {}).items() if name in program.ranks}
+    sizes = infer(program.known, read, {}, None, ()).known
+    for (row, column), apart in zip(found, cores(whole, *found.values(), sizes=sizes), strict=True):
         blocks.append(Block(row, column, apart, program.ranks[row]))
         if row != column:
             blocks.append(Block(column, row, apart, program.ranks[column], turned=True))

@@ -1,12 +1,12 @@
 """The Gauss-Newton matrix ``Jᵀ H J`` of models whose outputs read their parameters' neighbours.
 
-The Jacobians of the outputs and the Hessian of the loss in them keep their shifted deltas, and so does their product: it
-is a band, where products with unit vectors would make every column.
+The Jacobians of the outputs and the Hessian of the loss in them keep their shifted deltas, and so does their product,
+which is a band; products with unit vectors would make every column of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -46,6 +46,10 @@ def gauss_newton_matrix(objective: Objective, outputs: Sequence[str]) -> Curvatu
         {**shapes, **dict(zip(moved, (a.shape for a in values(objective.start)), strict=True))} if values else shapes
     )
     known = {**objective.data, **objective.start}
+    inputs = {name: np.shape(array) for name, array in known.items()}
+    curves = second_derivatives(head, objective.loss, outputs, {**inputs, **above})
+    if curves is None or not all(map(_ties, (*slopes, *curves))):
+        return dense
     jacobians = valued(slopes, above, shapes, objective.data)
     hessians = valued(curves, above, above, {name: a for name, a in known.items() if name not in outputs})
 
