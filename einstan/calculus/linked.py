@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from einstan.calculus.delta import plain_pair
+from einstan.calculus.delta import plain_pair, range_guard
 from einstan.calculus.factors import flattened
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.calculus.structure import opened, outer_factors
@@ -133,12 +133,13 @@ def _apart(
             guards.append((guard, factor))
         else:
             factors.append(rewrite(factor, read) if _is_open(factor) else factor)
-    for guard, bracket in guards:
+    kept = [bracket for _, bracket in guards] + [bracket for factor in flat for bracket in _implied(factor)]
+    for k, factor in enumerate(factors):  # what may not exist elsewhere keeps its bracket
+        if not _is_entry(factor):
+            factors[k] = simplify_product((*(b for b in kept if set(b.free) <= set(factor.free)), factor))
+    for guard, _ in guards:
         if not any(form is guard.form and _is_extent(guard.extent, own) for form, own in reads):
             links.append(guard)
-        for k, factor in enumerate(factors):  # what may not exist elsewhere keeps its bracket
-            if set(bracket.free) <= set(factor.free) and not _is_entry(factor):
-                factors[k] = simplify_product((bracket, factor))
     held = {i for link in links for i in _indices(link.form)}
     inner = [i for i in summed if i not in held]  # contracted beforehand, where nothing that a link holds is summed
     made = _clusters(factors, inner)
@@ -170,6 +171,14 @@ def _forms(factor: Expr) -> Iterable[Affine]:
         read = (form for node in preorder(factor) if isinstance(node, Indexed) for form in node.slots)
         found = [form for form in read if bound.isdisjoint(_indices(form))]
     return [form for form in found if len(_indices(form)) > 1]
+
+
+def _implied(delta: Expr) -> list[Expr]:
+    """``δ[p+1,q]`` says ``0 <= p + 1 < |q|`` to what reads there."""
+    if not isinstance(delta, Delta) or plain_pair(delta) is not None:
+        return []
+    sides = (delta.left, delta.right), (delta.right, delta.left)
+    return [range_guard(form, other.index) for form, other in sides if other.index is not None and _indices(form)]
 
 
 def _is_open(factor: Expr) -> bool:

@@ -86,7 +86,7 @@ def second_derivatives(
                 whole = calculus.Program(dict.fromkeys((*whole.equations, *made.program)), program.known.assumptions)
                 found[row, column] = name
     blocks = []
-    read = {name: shape for name, shape in (shapes or {}).items() if name in program.ranks}
+    read: dict[Name, tuple[int, ...]] = {n: shape for n, shape in (shapes or {}).items() if n in program.ranks}
     sizes = infer(program.known, read, {}, None, ()).known
     for (row, column), apart in zip(found, cores(whole, *found.values(), sizes=sizes), strict=True):
         blocks.append(Block(row, column, apart, program.ranks[row]))
