@@ -250,8 +250,17 @@ class _Measure:
         if not all(map(_is_plain, preorder(part.scale))):  # what reads x[i+1] beside δ[i+1,p] may read it only there
             weights = list(dict.fromkeys((*_guards(part.rest), *weights)))
         brackets = [weight for weight in weights if isinstance(weight, Iverson)]
-        guarded = (w if isinstance(w, Iverson) else mul((*brackets, w)) for w in weights)  # a read may need its guard
-        return simplify_sum((simplify_product((*brackets, part.scale)), *map(_where_it_counts, guarded)))
+        guards = [bracket for bracket in brackets if not tensors(bracket)]  # which a read beside them may need
+        counts = (self.where_it_counts(weight, brackets, guards) for weight in weights)
+        return simplify_sum((simplify_product((*brackets, part.scale)), *counts))
+
+    @staticmethod
+    def where_it_counts(weight: Expr, brackets: Sequence[Expr], guards: Sequence[Expr]) -> Expr:
+        """Zero where a weight counts, minus infinity where it is zero; it is not read where a guard is false."""
+        if not isinstance(weight, Iverson):
+            return Apply("log", (Iverson((mul((*brackets, weight)), ZERO), ("!=",)),))
+        counts = Apply("log", (weight,))
+        return counts if all(map(_is_plain, preorder(weight))) else simplify_product((*guards, counts))
 
     def weighs(self, factor: Expr) -> bool:
         if isinstance(factor, Iverson):
@@ -297,11 +306,6 @@ def _guards(expr: Expr) -> Iterator[Iverson]:
 def _is_plain(node: Node) -> bool:
     """Whether this is read wherever it stands: a slot with arithmetic may need the guards around it."""
     return not isinstance(node, Indexed) or all(form.index is not None for form in node.slots)
-
-
-def _where_it_counts(weight: Expr) -> Expr:
-    """Zero where a weight counts, minus infinity where it is zero."""
-    return Apply("log", (weight if isinstance(weight, Iverson) else Iverson((weight, ZERO), ("!=",)),))
 
 
 def _groups(terms: Iterable[Expr], indices: Iterable[Index]) -> list[list[Expr]]:
