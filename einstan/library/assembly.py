@@ -133,10 +133,16 @@ class Assembly:
     def _parts(self, arrays: Sequence[Any]) -> tuple[Part, ...]:
         if not self.linked:
             return self._plain(arrays)
-        linked = (
+        linked = [
             part._replace(factors=tuple([(np.asarray(arrays[k]), labels) for k, labels in factors]))
             for part, factors in self.linked
-        )
+        ]
+        if self.averages:  # symmetric is what is averaged and these together: they are averaged as well
+            linked = [
+                part._replace(axes=tuple(part.axes[k] for k in order), scale=part.scale / len(self.group)).numbered()
+                for part in linked
+                for order in self.group
+            ]
         return (*self._plain(arrays), *linked)
 
     def _plain(self, arrays: Sequence[Any]) -> tuple[Part, ...]:

@@ -181,3 +181,18 @@ def test_a_read_outside_is_refused_where_nothing_guards_it():
     program = es.Program("y[i] = x[i+J] w[J] where |i| = 8")
     with pytest.raises(es.EinstanError, match="reads outside"):
         program.jacobian("y", "w")(x=np.zeros(9), w=np.zeros(3))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "n[i] = pad(x[i-1])\nv[i] = tanh(n[i] + x[i])\nL = sum[I](v[I]^2)",
+        "a[i] = x[i+1]\nL = sum[I](sqrt(1 + a[I]^2 + x[I]^2)) where |I| = |x.0| - 1",
+    ],
+)
+def test_a_link_beside_what_is_averaged_is_averaged_too(text: str) -> None:
+    x, v = np.array([0.3, -0.2, 0.5]), np.array([1.0, -0.5, 2.0])
+    held = es.Program(text).hessian("L", "x")(x=x)
+    dense = held.dense()
+    for found, expected in ((held @ v, dense @ v), (v @ held, v @ dense), (held.solve(v), np.linalg.solve(dense, v))):
+        np.testing.assert_allclose(found, expected, rtol=1e-12)

@@ -32,7 +32,8 @@ SPECIAL = """__call__ __getitem__ __len__ __iter__ __contains__ __eq__ __or__ __
 INSIDE = {
     "Compiled.call", "Compiled.called", "Compiled.carefully", "Compiled.entered", "Compiled.gather",
     "Compiled.prepared", "Compiled.specialise", "Compiled.told", "Equation.forget", "Equation.rebuilt",
-    "FactoredTensor.of_cores", "Objective.function", "Part.core", "Part.numbered", "Part.renamed", "Part.sizes",
+    "FactoredTensor.of_cores", "Objective.function", "Part.add_to", "Part.boxes", "Part.core", "Part.every_size",
+    "Part.numbered", "Part.reduced", "Part.renamed", "Part.sizes", "Part.steps", "Part.within", "Part.without",
     "Program.dim", "Program.resolved", "Subscripts.span",
 }  # fmt: skip
 
