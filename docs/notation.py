@@ -117,7 +117,8 @@ is not summed by itself. An index does not divide: it is zero at first.""",
     (
         "Derivatives",
         """A derivative is a tensor: first the slots of the numerator, then those of the denominator. On the left of
-a line of a document it is a claim. `dW[p,q]` is the gradient of the program's scalar with respect to W.""",
+a line of a document it is a claim. `dW[p,q]` is the gradient of the program's scalar with respect to W, and a line
+`dW[p,q] = ...` of a document a claim too, where it has that scalar.""",
         ["dZ[n,j]/dX[m,p] = δ[n,m] W[p,j]", "dL/dx[i]dx[j] = 2 A[i,j]", "∂f/∂t∂x[i] = g[i]"],
         ["dZ[n,j]/dX[m,p] dW[q,r] = 0"],
     ),

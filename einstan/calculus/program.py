@@ -176,12 +176,17 @@ def reads(equation: Equation) -> tuple[Name, ...]:
     found: dict[Name, None] = dict.fromkeys(tensors(equation.rhs))
     if not equation.where and not holds(equation.rhs, Extent):
         return tuple(found)
-    for node in preorder(equation.rhs, *(form for _, form in equation.where)):
-        if isinstance(node, Extent) and is_axis(node.index.name):
-            name = node.index.name.rpartition(".")[0]
-            if name != str(equation.name):
-                found.setdefault(name)
+    for extent in sizes_read(equation):
+        name = extent.index.name.rpartition(".")[0]
+        if name != str(equation.name):
+            found.setdefault(name)
     return tuple(found)
+
+
+def sizes_read(equation: Equation) -> list[Extent]:
+    """The extents that an equation speaks of by their axes, ``|X.0|``."""
+    nodes = preorder(equation.rhs, *(form for _, form in equation.where))
+    return [node for node in nodes if isinstance(node, Extent) and is_axis(node.index.name)]
 
 
 @remembered

@@ -101,10 +101,10 @@ def _related(equation: Equation) -> tuple[tuple[str, str | None], ...]:
 def _differ(left: Index, right: Index, stated: Mapping[str, Affine]) -> bool:
     """Whether a delta compares indices that may be of two lengths: ``δ[i,p] where |i| = 3``, or that of two axes."""
     forms = [stated[index.dim] for index in (left, right) if index.dim in stated]
-    return stated.get(left.dim) is not stated.get(right.dim) and (len(forms) == 2 or not all(map(_is_whole, forms)))
+    return stated.get(left.dim) is not stated.get(right.dim) and (len(forms) == 2 or not all(map(is_whole, forms)))
 
 
-def _is_whole(form: Affine) -> bool:
+def is_whole(form: Affine) -> bool:
     """Whether a stated extent is that of some axis."""
     return (
         form.constant == 0 and len(form.terms) == 1 and form.terms[0][1] == 1 and isinstance(form.terms[0][0], Extent)

@@ -9,6 +9,7 @@
     convention relu'(x) = 1[x >= 0]     # another partial where a function has no derivative
     ---                                 # a new part, with definitions of its own
     dL/dx[i] = g[J] A[J,i] = b[i]       # a chain claims each of its steps
+    dW[p,j] = X[N,p] dZ[N,j]            # a claim too, where a scalar rests on W: its gradient
 
 A word may begin with a capital and end with a colon.  A statement goes on where the next line is indented, and while a
 bracket is open, unless the next line is an equation by itself.
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from einstan.language.cursor import Cursor
@@ -173,7 +174,7 @@ def parse_document(
     they are called (`collisions`).
     """
     statements: list[Statement] = []
-    first: dict[str, int] = {}
+    first: dict[str, Statement] = {}
 
     def refused(error: EinstanError, line: int, code: str, comment: str) -> None:
         if not forgiving:
@@ -196,11 +197,14 @@ def parse_document(
         try:
             for statement in read_statements(code, line, comment, names, first, ends=gradients):
                 if isinstance(statement.content, Equation | Given):
-                    check_definition(statement, first)
+                    statement = once_defined(statement, first)
                 statements.append(statement)
         except EinstanError as error:
             refused(error, line, code, comment)
     document = Document(tuple(sorted(statements, key=lambda statement: statement.line)))
+    if not gradients:
+        claimed = {id(s): as_claim(s) for part in document.parts for s in claims_of_gradients(part, known)}
+        document = Document(tuple(claimed.get(id(s), s) for s in document.statements))
     refused_later: dict[int, tuple[Statement, EinstanError]] = {}
     for part in document.parts:
         clashing = () if gradients else collisions(part, known)
@@ -251,6 +255,29 @@ def collisions(part: Document, known: Collection[str] = ()) -> Iterator[Statemen
             name = _name_of(statement)
             if name.startswith("d") and name[1:] in names:
                 yield statement
+
+
+def claims_of_gradients(part: Document, known: Collection[str] = ()) -> Iterator[Statement]:
+    """Of those equations the ones that say what the gradient is: a scalar rests on the tensor, and none on a ``dX``."""
+    named = {s.content.name: s for s in collisions(part, known) if isinstance(s.content, Equation)}
+    if not named:
+        return
+    reads = {e.name: tensors(e.rhs) for e in part.equations if e.name not in named}
+    queue = [e.name for e in part.equations if e.name in reads and not e.indices]
+    behind = set(queue)
+    while queue:
+        new = {*reads.get(queue.pop(), ())} - behind
+        behind |= new
+        queue += new
+    if behind.isdisjoint(named):
+        yield from (s for name, s in named.items() if str(name)[1:] in behind)
+
+
+def as_claim(statement: Statement) -> Statement:
+    """An equation as the claim that it holds."""
+    equation = statement.content
+    assert isinstance(equation, Equation)
+    return replace(statement, kind="claim", content=Claim(equation.lhs, equation.rhs, equation.where))
 
 
 def logical_lines(text: str) -> Iterator[tuple[int, str, str]]:
@@ -399,14 +426,18 @@ def _is_definition(left: object, tree: Relation) -> bool:
     return len(names) == len(slots) == len(set(names)) and all(name == name[:1].lower() + name[1:] for name in names)
 
 
-def check_definition(statement: Statement, first: dict[str, int]) -> None:
+def once_defined(statement: Statement, first: dict[str, Statement]) -> Statement:
+    """A definition; one that says again what stands above, as a derivation does, is a claim that holds."""
     name = _name_of(statement)
-    if name in first:
-        raise ProgramError(
-            f"{name} is defined twice", text=statement.text, span=(0, len(name)),
-            inferred=f"the first definition is in line {first[name]}", repair=f"claim {statement.text}",
-        )  # fmt: skip
-    first[name] = statement.line
+    above = first.setdefault(name, statement)
+    if above is statement:
+        return statement
+    if above.content is statement.content:  # equal terms are one object
+        return as_claim(statement)
+    raise ProgramError(
+        f"{name} is defined twice", text=statement.text, span=(0, len(name)),
+        inferred=f"the first definition is in line {above.line}", repair=f"claim {statement.text}",
+    )  # fmt: skip
 
 
 def collided(statement: Statement) -> EinstanError:

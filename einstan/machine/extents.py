@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from einstan.calculus.program import Program
+from einstan.calculus.program import Program, sizes_read
 from einstan.language.dims import axis, is_axis, loose
 from einstan.language.errors import ExtentError, nearest
 from einstan.language.index import Affine, Arithmetic, Index, affine, arithmetic, lowered, whole
@@ -536,7 +536,7 @@ def _fill(extents: Extents, nominal: int) -> None:
     stated |= {extents.dim(e, i) for e in program.equations for i, _ in loose(e) if i not in dict(e.where)}
     own = [program.dims.find(axis(name, k)) for name, rank in program.inputs.items() for k in range(rank)]
     inputs = set(map(str, program.inputs))
-    read = ((e, n.index) for e in program.equations for n in _sizes_read(e))
+    read = ((e, n.index) for e in program.equations for n in sizes_read(e))
     spoken = [extents.dim(e, index) for e, index in read if index.name.rpartition(".")[0] in inputs]
     for dim in sorted(dict.fromkeys((*own, *spoken)), key=stated.__contains__):
         if dim not in extents.known:
@@ -555,12 +555,6 @@ def _of_axis(extents: Extents, equation: Equation, index: Index, form: Affine) -
     atoms = [atom for atom, k in form.terms if k == 1 and isinstance(atom, Extent)]
     plain = len(atoms) == len(form.terms) == 1 and form.constant == 0
     return plain and extents.dim(equation, atoms[0].index) == extents.dim(equation, index)
-
-
-def _sizes_read(equation: Equation) -> list[Extent]:
-    """The extents that an equation speaks of by their axes, ``|X.0|``."""
-    nodes = preorder(equation.rhs, *(form for _, form in equation.where))
-    return [node for node in nodes if isinstance(node, Extent) and is_axis(node.index.name)]
 
 
 def windowed(program: Program) -> dict[str, int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from einstan.calculus.program import Program
+from einstan.calculus.program import Program, sizes_read
 from einstan.language.dims import axis
 from einstan.language.errors import DataError, EinstanError, ExtentError, ProgramError, Span, nearest
 from einstan.language.index import Affine, Index
@@ -41,11 +41,15 @@ def missing(program: Program, name: Name, given: Iterable[str]) -> DataError:
     """A tensor that the program reads and nobody gave."""
     given = list(given)
     close = nearest(str(name), [g for g in given if g not in {str(n) for n in program.inputs}])
+    spoken = dict.fromkeys(extent.index.name for equation in program for extent in sizes_read(equation))
+    sizes = ", ".join(f"{place!r}: ..." for place in spoken if place.rpartition(".")[0] == str(name))
     return DataError(
         f"{name} is not given",
         **at(reader_of(program, name), name),
         inferred="given: " + ", ".join(given) if given else "nothing is given",
-        repair=f"give {name}=..." + (f"; {close}" if close else ""),
+        repair=f"give {name}=..."
+        + (f" or sizes={{{sizes}}}" if name not in program.ranks else "")
+        + (f"; {close}" if close else ""),
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from einstan.calculus.program import Program, axes_of_derivative
 from einstan.language.arguments import require
-from einstan.language.dims import axis, is_axis
+from einstan.language.dims import axis, is_axis, is_whole
 from einstan.language.index import lowered
 from einstan.language.term import Name
 from einstan.machine.extents import Shape, infer, letters_of, no_index, speaks_of
@@ -38,6 +38,14 @@ def told(program: Program, context: Program, shapes: Mapping[str, Shape], sizes:
     return {place: size for place, size in found.items() if place in program.dims or speaks_of(program, place)}
 
 
+def _by_axis(program: Program, sizes: Mapping[str, int]) -> dict[str, int]:
+    """The sizes of arrays that a program does not read, by the letters that run so far: of ``where |j| = |x.0|``."""
+    stated = ((index, form) for equation in program for index, form in equation.where if is_whole(form))
+    axes = ((lowered(index.name), form.terms[0][0].index.name) for index, form in stated)
+    given = {lowered(key): size for key, size in sizes.items()}
+    return {place: given[letter] for letter, place in axes if letter in given and speaks_of(program, place)}
+
+
 def unread(
     program: Program, context: Program | None, given: Iterable[Name] = (), taken: Iterable[Name] = ()
 ) -> frozenset[str]:
@@ -60,6 +68,7 @@ def understood(program: Program, context: Program | None, sizes: Mapping[str, in
     for key in sizes:
         if lowered(key) not in own | others and not any(speaks_of(each, key) for each in (program, context or program)):
             raise no_index(key, sorted(own | others))
+    sizes = {**_by_axis(program, sizes), **sizes}
     if context is None:
         return dict(sizes)
 

@@ -241,7 +241,8 @@ UNREADABLE = [
     ("dZ[i]/dX[p] = δ[i,p", "the bracket [ is not closed"),
     ("Y[i] = Q[i] + Q[i,j]", "Q has 2 slots here and 1 slot elsewhere in the equation"),
     ("Y[i] = x[i,J] x[J,i] + X[i,J]", "x has 2 slots here and 1 elsewhere"),
-    ("dx[i] = 1[i]", "dx is the gradient with respect to x and cannot be defined"),
+    ("dx[i] = 1[i]\nL = dx[I]^2", "dx is the gradient with respect to x and cannot be defined"),
+    ("dt[i] = 1[i] t", "dt is the gradient with respect to t and cannot be defined"),
     ("y[i] = sofmax[c](x[c])", "sofmax is not a reduction"),
 ]
 

@@ -27,10 +27,12 @@ SCALARS = [row for row in BREADTH if not es.Program(row.text)[row.of].indices]
 CASES += [pytest.param(of_formula, row, id=row.name) for row in SCALARS]
 
 
-def values(program, outputs, arrays):
-    """What a program computes from the arrays that it reads, and those that only tell it sizes."""
+def values(program, outputs, arrays, alone=False):
+    """What a program computes from the arrays that it reads, and, unless it is ``alone``, those that only tell it
+    sizes."""
     compiled = program.compile(outputs=outputs, fast=False)
-    return compiled({name: arrays[name] for name in (*compiled.texts, *compiled.unread) if name in arrays})
+    names = compiled.texts if alone else (*compiled.texts, *compiled.unread)
+    return compiled({name: arrays[name] for name in names if name in arrays})
 
 
 def agree(found, expected):
@@ -46,10 +48,10 @@ def test_a_backward_pass_that_is_printed_is_a_program(made, row):
     derived = program.backward(loss, wrt)
     outputs = [f"d{name}" for name in wrt]
     expected = values(derived, outputs, arrays)
-    for text in (str(derived), str(derived.whole)):
+    for text, alone in ((str(derived), True), (str(derived.whole), False)):
         again = es.Program(text)
         assert str(again) == text
-        agree(values(again, outputs, arrays), expected)
+        agree(values(again, outputs, arrays, alone), expected)
 
 
 @pytest.mark.parametrize(("made", "row"), CASES)
@@ -80,6 +82,47 @@ def test_a_derivation_that_is_printed_is_a_program(made, row):
     name = str(derivation.result.name)
     derived = program.backward(loss, wrt) if name == f"d{wrt[-1]}" else program.partial(loss, wrt[-1])
     agree(values(es.Program(str(derivation)), [name], arrays), values(derived, [name], arrays))
+
+
+PREFIX, FALLING = "c[i] = sum[J](1[J <= i] x[J])", [12, 10, 6]
+# a program, the end of its backward pass, an array that this reads, the sizes that it is to be told when it is alone,
+# and the gradient
+ALONE = {
+    "an axis as long": (f"{PREFIX} where |i| = |x.0|\nL = c[I]^2", "where |j| = |c.0|", {"c": [1, 2, 3]}, {}, FALLING),
+    "none": (f"{PREFIX}\nL = c[I]^2", "where |j| = |x.0|", {"c": [1, 2, 3]}, {"x.0": 3}, FALLING),
+    "none, by its letter": (f"{PREFIX}\nL = c[I]^2", "where |j| = |x.0|", {"c": [1, 2, 3]}, {"j": 3}, FALLING),
+    "a mean": (
+        "c[n] = mean[J](x[n,J])\nL = c[N]^2",
+        "/ |j| where |j| = |x.1|",
+        {"c": [1, 3]},
+        {"j": 2},
+        [[1, 1], [3, 3]],
+    ),
+    "a sum": ("h[i] = a x[i]\nL = h[I]", "dx[i] = a where |i| = |x.0|", {"a": 3.0}, {"i": 2}, [3, 3]),
+    "a gather": ("y[n] = x[T[n]]\nL = y[N]", "dx[p] = δ[T[N],p] where |p| = |x.0|", {"T": [1, 1]}, {"p": 2}, [0, 2]),
+}
+
+
+@pytest.mark.parametrize(("text", "end", "given", "sizes", "gradient"), ALONE.values(), ids=ALONE)
+def test_a_pass_alone_asks_for_no_size_that_what_it_reads_tells(text, end, given, sizes, gradient):
+    derived = str(es.Program(text).backward("L", "x"))
+    assert derived.endswith(end)
+    alone = es.Program(derived)
+    if sizes:
+        with pytest.raises(EinstanError, match=r"x is not given(.|\n)*give x=... or sizes={'x\.\d': ...}"):
+            alone.compile(fast=False)(given)
+    np.testing.assert_allclose(alone.compile(outputs=["dx"], fast=False, sizes=sizes)(given)["dx"], gradient)
+
+
+@pytest.mark.parametrize("forward", ["", "Z[n,j] = X[n,K] W[K,j]\nL = 1/|N| Z[N,J]^2\n"], ids=["alone", "below"])
+@pytest.mark.parametrize("slip", ["", "2 "], ids=["right", "wrong"])
+def test_a_derivation_and_a_pass_in_a_document_are_claims(forward, slip):
+    program = es.Program("Z[n,j] = X[n,K] W[K,j]\nL = 1/|N| Z[N,J]^2")
+    derived = str(program.derivation("L", "W")), str(program.backward("L", "W"))
+    for text in derived if forward else derived[:1]:
+        report = es.check(forward + text.replace("= X[N,k] dZ[N,j]", f"= {slip}X[N,k] dZ[N,j]"))
+        assert [line.holds for line in report.claims] == [True] * (len(report.claims) - 1) + [not slip]
+        assert not [line.problem for line in report.lines if line.problem]
 
 
 # text, and whether the gradient that it defines is that of its scalar
@@ -120,6 +163,8 @@ CLAIMS = {
         True,
     ),
     "a stride": ("f[j] = v[2j+K] Q[K]\nL = f[J] c[J]\nclaim dQ[k] = v[2J+k] c[J] where |k| = |Q.0|", True),
+    "a gradient without the word": ("L = sum[N](y[N])\ndy[n] = 1 where |n| = |y.0|", True),
+    "a wrong one without it": ("L = sum[N](y[N])\ndy[n] = 2 where |n| = |y.0|", False),
     "a partial": ("y[i] = x[i]^2\ndy[n]/dx[m] = 2 x[n] δ[n,m] where |n| = |x.0|", True),
 }
 
