@@ -3,6 +3,7 @@
     @checked                       a function: every argument fits its annotation, or the error says what is wanted
     @checked_methods               a class: the same for its constructor and its public methods
     @blamed, @blamed_methods       the same where a call must cost nothing: asked when something was raised
+    @bound                         a function that asks by itself: only names and their number are asked, when it raised
 
 An annotation that cannot be asked (an array, a type of another package) lets everything pass.
 """
@@ -16,7 +17,7 @@ import os
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain, islice, repeat
 from numbers import Real
 from typing import Any, TypeVar
@@ -64,6 +65,9 @@ def checked(function: Function) -> Function:
                 f"{function.__qualname__} goes down too many levels for the stack of the interpreter",
                 repair="name a part of what is nested deep: an equation each",
             ) from None
+        except TypeError as error:
+            refuse_misnamed(error, function, positional, named)
+            raise
 
     return asked  # type: ignore[return-value]
 
@@ -117,6 +121,62 @@ def misfit(error: Exception, function: Callable[..., Any], given: Mapping[str, A
     return ArgumentError(f"{what} cannot use these arguments", inferred=str(error))
 
 
+def bound(function: Function) -> Function:
+    """The function, which asks of its arguments itself what they are; only a call that does not fit is refused here."""
+
+    @functools.wraps(function)
+    def called(*positional: Any, **named: Any) -> Any:
+        try:
+            return function(*positional, **named)
+        except TypeError as error:
+            refuse_misnamed(error, function, positional, named)
+            raise
+
+    return called  # type: ignore[return-value]
+
+
+def refuse_misnamed(
+    error: Exception, function: Callable[..., Any], positional: Sequence[Any], named: Mapping[str, Any]
+) -> None:
+    """Refuse a call that does not fit the function, which is why it raised an error of Python's."""
+    unlike = None if isinstance(error, EinstanError) else misnamed(function, positional, named)
+    if unlike is not None:
+        raise unlike from None
+
+
+def misnamed(function: Callable[..., Any], positional: Sequence[Any], named: Mapping[str, Any]) -> ArgumentError | None:
+    """What is wrong with a call whose arguments are not those of the function, whatever their values; None where they
+    are."""
+    signature = inspect.signature(function)
+    try:
+        signature.bind(*positional, **named)
+        return None
+    except TypeError:
+        parameters = list(signature.parameters.values())
+    if parameters and parameters[0].name in ("self", "cls"):
+        parameters, positional = parameters[1:], positional[1:]
+    by_place = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    taken = by_place[: len(positional)]
+    by_name = [
+        p.name for p in parameters if p.name not in taken and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    ]
+    what, takes = function.__qualname__.removesuffix(".__init__"), f"it takes {', '.join(by_name) or 'nothing'} by name"
+    for name in named:
+        if name in taken:
+            return ArgumentError(f"{what} is given {name} twice", inferred=takes, repair=f"leave {name}=... out")
+        if name not in by_name and not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            close = nearest(name, by_name)
+            return ArgumentError(f"{what} takes no {name}", inferred=takes, repair=close or f"leave {name} out")
+    needed = [p.name for p in parameters if p.default is p.empty and p.name in {*by_place, *by_name}]
+    missing = [name for name in needed if name not in taken and name not in named]
+    if missing:
+        return ArgumentError(f"{what} needs {', '.join(missing)}", inferred=takes, repair=f"give {missing[0]}=...")
+    return ArgumentError(
+        f"{what} is given {len(positional)} arguments by place, and takes {len(by_place) or 'none'}",
+        inferred=takes, repair="give the others by name, or leave them out",
+    )  # fmt: skip
+
+
 def blamed(function: Function) -> Function:
     """The function; what Python raises inside becomes an error of ours about the arguments, asked only then."""
     signature = inspect.signature(function)
@@ -128,8 +188,8 @@ def blamed(function: Function) -> Function:
         except EinstanError:
             raise
         except RAW as error:
-            given = signature.bind(*positional, **named).arguments  # or the call itself did not fit
-            raise misfit(error, function, given) from error
+            refuse_misnamed(error, function, positional, named)
+            raise misfit(error, function, signature.bind(*positional, **named).arguments) from error
 
     return called  # type: ignore[return-value]
 

@@ -24,7 +24,7 @@ from einstan.calculus.derivation import Derivations
 from einstan.calculus.program import Assumption, Program
 from einstan.calculus.stable import runnable
 from einstan.language import parse_document
-from einstan.language.arguments import checked_methods, require, shown, whole
+from einstan.language.arguments import bound, checked_methods, require, shown, whole
 from einstan.language.errors import DataError, ExtentError, ProgramError, nearest
 from einstan.language.place import at
 from einstan.language.term import Equation, tensors
@@ -67,6 +67,7 @@ class Network(Composable):
     Raises `ProgramError` for a tensor defined twice, a cycle, or a tensor used with two ranks.
     """
 
+    @bound
     def __init__(
         self,
         *members: Instance | Equation | str | Network,

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from einstan.calculus.program import Program
-from einstan.language.arguments import RAW, ArgumentError, checked_methods, misfit, shown
+from einstan.language.arguments import RAW, ArgumentError, bound, checked_methods, misfit, shown
 from einstan.language.errors import DataError, EinstanError, ExtentError
 from einstan.language.node import preorder
 from einstan.language.term import Equation, Indexed, Name
@@ -461,6 +461,7 @@ def exported(found: Specialisation, careful: Callable[[], Specialisation]) -> st
     )
 
 
+@bound
 def compile(
     program: Program | Equation,
     outputs: Iterable[Name] | None = None,

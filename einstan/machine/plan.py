@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from einstan.calculus.program import Program
+from einstan.language.arguments import bound
 from einstan.language.term import Equation, Name, Reduce
 from einstan.machine.buffers import Buffers, buffers, bytes_of
 from einstan.machine.costs import FREE, Step, call_of, einsum_of, flops_of, total_flops
@@ -175,6 +176,7 @@ class Plan:
         )
 
 
+@bound
 def plan(
     program: Program | Equation,
     sizes: Mapping[str, int] | Extents | None = None,

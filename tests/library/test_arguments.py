@@ -297,6 +297,14 @@ NAMELESS: dict[str, tuple[Callable[[], Any], str]] = {
     "two words for an index": (lambda: LAYER.partial("Z", "X", ["a b", "c"]), "'a b' is no index of a derivative"),
     "a sum for an index": (lambda: LAYER.partial("Z", "X", ["m", "K"]), "'K' is no index of a derivative"),
     "the numerator's index": (lambda: LAYER.partial("Z", "X", ["n", "k"]), "'n' is an index of the numerator"),
+    "a keyword of backward": (lambda: LAYER.backward("L", lettre="d"), "backward takes no lettre"),
+    "one of compile": (lambda: LAYER.compile(fsat=True), "compile takes no fsat"),
+    "one of plan": (lambda: LAYER.plan(SIZES, optimise="dp"), "plan takes no optimise"),
+    "one of a derivative": (lambda: LAYER.derivative("L", "X", orde=2), "Derivative takes no orde"),
+    "one of a network": (lambda: es.Network("L = x", parameter={}), "Network takes no parameter"),
+    "an argument twice": (lambda: LAYER.backward("L", "X", wrt="W"), "Program.backward is given wrt twice"),
+    "none": (lambda: LAYER.derivation(), "Program.derivation needs of, wrt"),
+    "too many": (lambda: LAYER.compile(1, 2), "Program.compile is given 2 arguments by place, and takes none"),
     "a kink of no function": (lambda: LAYER.partial("Z", "X", kinks={"rleu": ["1"]}), "there is no function rleu"),
 }
 

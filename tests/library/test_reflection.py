@@ -1,6 +1,7 @@
 """Wrong things in every argument of everything that is public: an error of ours, at once, and never another.
 
-What does not fit a signature, an argument that is missing, unknown or too much, is Python's own `TypeError`.
+What does not fit a signature, an argument that is missing, unknown or too much, is one of these, or else Python's own
+`TypeError`.
 """
 
 from __future__ import annotations
