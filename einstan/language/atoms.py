@@ -14,10 +14,13 @@ import keyword
 import re
 from decimal import Decimal
 from fractions import Fraction
+from functools import reduce
 from typing import NoReturn
 
+from einstan.language.bare import with_brackets
 from einstan.language.derivatives import Derivatives
 from einstan.language.functions import SPELLINGS
+from einstan.language.index import capitalised, is_capital
 from einstan.language.own import parameters_of, visible
 from einstan.language.surface import (
     BINDERS,
@@ -40,7 +43,7 @@ from einstan.language.surface import (
     only_part,
 )  # fmt: skip
 from einstan.language.term import RELATIONS, Partial
-from einstan.language.tokens import Token, is_name
+from einstan.language.tokens import Token, is_name, respelled
 from einstan.language.unknown import INSTEAD, dotted_name, unknown_call
 
 SHORT = 4  # characters of a number that need no look
@@ -131,9 +134,13 @@ class Atoms(Derivatives):
         return f"{self.text[:start]}norm[{letters}]({matched[1]}){self.text[matched.end() :]}" if letters else _NORMED
 
     @staticmethod
-    def capitals(inside: str) -> str:
-        """The capital indices of a text."""
-        return ",".join(dict.fromkeys(re.findall(r"(?<=[\[,_])\s*([A-Z][0-9]*)(?=\s*[,\]])", inside)))
+    def letters(inside: str) -> list[str]:
+        """The indices that stand alone in the slots of a text."""
+        return re.findall(r"(?<=[\[,_{])\s*([^\W\d_][^\W_]*)(?=\s*[,\]}]|(?<=_.)\b)", inside)
+
+    def capitals(self, inside: str) -> str:
+        """The capitals of a text."""
+        return ",".join(filter(is_capital, dict.fromkeys(self.letters(inside))))
 
     def absolute(self) -> Task[Surface]:
         if self.ahead(1).kind == "name" and self.ahead(2).text in ("\\right|", "."):
@@ -215,7 +222,9 @@ class Atoms(Derivatives):
         example = f"{token.text}({', '.join(parameters)})"
         if self.at("[", "_"):
             self.fail(f"{token.text} is a function and cannot be a tensor", (token.start, token.end), example)
-        self.fail(f"the function {token.text} needs brackets around its argument", (token.start, token.end), example)
+        readings = with_brackets(self.text, self.tokens, self.position - 1, _takes_arguments)
+        problem = f"the function {token.text} needs brackets around its argument"
+        self.fail(problem, (token.start, token.end), tuple(readings) or example)
 
     def refuse_dotted(self, token: Token) -> NoReturn:
         words = [token.text]
@@ -273,7 +282,12 @@ class Atoms(Derivatives):
             arguments = yield self.arguments()
             if len(arguments) != 2:
                 problem = f"{token.text}(x, y) takes two arguments"
-                self.fail(problem, (token.start, self.last_end), self.over_all(token, self.last_end))
+                repair = self.over_all(token, self.last_end)
+                if len(arguments) > 2:
+                    first, *others = (self.text[slice(*argument.span)] for argument in arguments)
+                    nested = reduce(lambda left, right: f"{token.text}({left}, {right})", others, first)
+                    repair = (f"{self.text[: token.start]}{nested}{self.text[self.last_end :]}",)
+                self.fail(problem, (token.start, self.last_end), repair)
             return Call((token.start, self.last_end), function, arguments)
         slots = yield self.slots()
         letters = []
@@ -304,22 +318,31 @@ class Atoms(Derivatives):
                 yield self.reach(token, body)
         else:
             start, end = token.start, self.last_end
-            repair = f"{self.text[start:end]}(x)"
+            written = f"{self.text[start:end]}(x)"
             if self.starts_factor():
                 meant = self.text[(yield self.term()).span[0] : self.last_end]
-                repair = f"{self.text[:end]}({meant}){self.text[self.last_end :]}"
-            self.fail(f"{token.text} needs brackets around what it runs over", (start, end), repair)
+                written = f"{self.text[:end]}({meant}){self.text[self.last_end :]}"
+            self.fail(f"{token.text} needs brackets around what it runs over", (start, end), written)
         return Binder((token.start, self.last_end), token.text, tuple(letters), body)
 
-    def over_all(self, token: Token, end: int) -> str:
-        """``sum(x[I] y[I])`` with the capitals of what is in the brackets as the indices of the sum."""
-        inside = self.text[token.end : end]
-        letters = self.capitals(inside)
-        return (
-            f"{self.text[: token.end]}[{letters}]{inside.lstrip()}{self.text[end:]}"
-            if letters
-            else f"{token.text}[K](x[K])"
-        )
+    def over_all(self, token: Token, end: int) -> tuple[str, ...]:
+        """``softmax(Z[n,c])`` with an index that is not contracted in it, a capital or one of the left side; ``sum(x[I]
+        y[I])`` with the capitals of what is in the brackets, or ``max(x[n,c])`` with those that the left side lacks."""
+        before, inside, behind = self.text[: token.end], self.text[token.end : end].lstrip(), self.text[end:]
+        left, stand = self.letters(self.text.partition("=")[0]), self.letters(inside)
+        found = list(dict.fromkeys(stand))
+        normed = [letter for letter in found if is_capital(letter) and stand.count(letter) == 1]
+        normed += [letter for letter in reversed(left) if letter in found]
+        if normed and token.text == "softmax":
+            return tuple(f"{before}[{letter}]{inside}{behind}" for letter in normed)
+        capitals = [letter for letter in found if is_capital(letter)]
+        if not capitals:
+            lacking = [letter for letter in found if letter not in left]
+            for letter in lacking:
+                inside = respelled(inside, letter, capitalised(letter))
+            capitals = [capitalised(letter) for letter in lacking]
+        written = f"{before}[{','.join(capitals)}]{inside}{behind}"
+        return (written if capitals else f"{token.text}[K](x[K])",)
 
     def reach(self, token: Token, body: Expression) -> Task[None]:
         """``sum[I] (u)^2`` is the sum of the squares on paper, and as a call it is the square of the sum: with a blank
@@ -349,6 +372,10 @@ _NORM = re.compile(r"\|\|([^|]+)\|\|(?!_)")
 _NORMED = "norm[K](x[K]), and its square x[K]^2"
 _LINEAR = ("sum", "mean")
 _SIGNS = (*_LINEAR, "prod", "max", "min")  # on paper signs that reach over a product; a logsumexp is a function
+
+
+def _takes_arguments(name: str) -> bool:
+    return bool(parameters_of(SPELLINGS.get(name, name)))
 
 
 def unlabelled(name: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import chain, product
 
 from einstan.language.errors import Span
-from einstan.language.factors import index_names, is_square, sized, spelling
+from einstan.language.factors import is_square, sized, spelling
 from einstan.language.holds import Ambiguity
 from einstan.language.index import fresh_name
 from einstan.language.surface import (
@@ -37,11 +37,13 @@ TRIED = 36  # texts, some of which will have several readings again
 
 @dataclass(frozen=True)
 class Wrap:
-    """A sum written around a part of the text; ``letter`` where it needs another one."""
+    """A sum written around a part of the text; ``letter`` where it needs another one.  One that is there already
+    gets only the letter."""
 
     span: Span
     name: str
     letter: str
+    written: bool = False
 
     def holds(self, other: Wrap) -> bool:
         return self.span != other.span and self.span[0] <= other.span[0] and other.span[1] <= self.span[1]
@@ -99,7 +101,7 @@ def levels(text: str, name: str, top: Term, indices: Collection[str]) -> list[li
         found.append([*chain(*(around(part, name) for part in divided))])
     if len(found) == 1:
         found.append(apart(top, name))
-    return [wrapped(text, name, level, indices) for level in found]
+    return [wrapped(text, name, [above_sums(node, name) for node in level], indices) for level in found]
 
 
 def within(span: Span, other: Span) -> bool:
@@ -116,7 +118,9 @@ def wrapped(text: str, name: str, level: list[Surface], indices: Collection[str]
         letter = fresh_name(name, taken) if nested else name
         taken.add(letter)
         made.append(Wrap(wrap.span, name, letter))
-    return made
+    within_them = [binder.span for node in level for binder in binders_of(node, name)]
+    other = fresh_name(name, taken)
+    return [*made, *(Wrap(span, name, other, written=True) for span in dict.fromkeys(within_them))]
 
 
 def written(text: str, span: Span, wraps: list[Wrap]) -> str:
@@ -129,7 +133,8 @@ def written(text: str, span: Span, wraps: list[Wrap]) -> str:
         inside = written(text, place, [wrap for wrap in wraps if here[0].holds(wrap)])
         for wrap in here:
             inside = respelled(inside, wrap.name, wrap.letter) if wrap.letter != wrap.name else inside
-        pieces += [text[start : place[0]], f"sum[{','.join(wrap.letter for wrap in here)}]({inside})"]
+        letters = ",".join(wrap.letter for wrap in here if not wrap.written)
+        pieces += [text[start : place[0]], f"sum[{letters}]({inside})" if letters else inside]
         start = place[1]
     return "".join([*pieces, text[start:end]])
 
@@ -138,13 +143,43 @@ def written(text: str, span: Span, wraps: list[Wrap]) -> str:
 
 
 def has(node: Surface, name: str) -> bool:
-    return any(part == name for part in index_names(node)) or any(
-        softmax_of(part, name) or (isinstance(part, Ref) and part.name == name) for part in walk(node)
-    )
+    """Whether the letter stands in a part as an index that nothing in it binds."""
+    stack = [node]
+    while stack:
+        part = stack.pop()
+        if softmax_of(part, name) or (isinstance(part, Ref) and part.name == name):
+            return True
+        stack.extend(() if binds(part, name) else below(part))
+    return False
 
 
 def softmax_of(part: Surface, name: str) -> bool:
     return isinstance(part, Binder) and part.operation == "softmax" and any(name == x.name for x in part.letters)
+
+
+def binders_of(node: Surface, name: str) -> list[Binder]:
+    """What binds the letter itself: ``norm[I](x[I])``."""
+    return [part for part in walk(node) if isinstance(part, Binder) and binds(part, name)]
+
+
+def binds(node: Surface, name: str) -> bool:
+    named = isinstance(node, Binder) and any(letter.name == name for letter in node.letters)
+    return named and not softmax_of(node, name)
+
+
+def above_sums(node: Surface, name: str) -> Surface:
+    """Of ``x[I] y[I] / norm[I](x[I])`` what stands above the line, where the letter is bound again below it alone."""
+    if not isinstance(node, Term) or not binders_of(node, name):
+        return node
+    above = [part for part, under in node.parts if not under and not is_numeric(part)]
+    numerator = product_of(above)
+    below_it = [part.span for part, under in node.parts if under]
+    alone = not any(has(part, name) for part, under in node.parts if under) and not binders_of(numerator, name)
+    return numerator if alone and not any(within(span, numerator.span) for span in below_it) else node
+
+
+def product_of(parts: Sequence[Surface]) -> Term:
+    return Term((parts[0].span[0], parts[-1].span[1]), 1, tuple((part, False) for part in parts))
 
 
 def stands_in(part: Surface, name: str) -> bool:
@@ -175,8 +210,7 @@ def quotients(levels: list[list[Surface]], name: str) -> Iterator[list[Surface]]
         if not divisors or len(divisors) == len(parts):
             continue
         above = [part for part, under in term.parts if not under and not is_numeric(part)]
-        start, end = above[0].span[0], above[-1].span[1]
-        numerator = Term((start, end), 1, tuple((part, False) for part in above))
+        numerator = product_of(above)
         yield [numerator, *chain(*(around(part, name) for part in divisors))]
         yield [numerator, *chain(*(squared(part, name) for part in divisors))]
         yield [numerator, *chain(*(leaves(part, name) for part in divisors))]
