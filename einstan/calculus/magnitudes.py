@@ -191,9 +191,12 @@ class _Measure:
     def added(self, parts: Sequence[_Parts]) -> _Parts:
         """exp(a) x + exp(b) y = exp(c) (exp(a - c) x + exp(b - c) y), where c is the larger of a and b."""
         scales = [self.weighed(part) for part in parts]
-        different = list(dict.fromkeys(scales))
-        if len(different) == 1:
+        if len(set(scales)) == 1:
             return _Parts(parts[0].scale, simplify_sum(part.rest for part in parts))
+        scales = [
+            self.weighed(part, beside=True) for part in parts
+        ]  # m[c] beside an exponential counts where it is one
+        different = list(dict.fromkeys(scales))
         largest = different[0]
         for other in different[1:]:
             largest = Apply("maximum", (largest, other))
@@ -242,9 +245,10 @@ class _Measure:
         """Whether a scale says where weights count, in itself or through names."""
         return applies(scale, "log") or not self.weighted.isdisjoint(tensors(scale))
 
-    def weighed(self, part: _Parts) -> Expr:
-        """A scale, minus infinity where a weight is zero; brackets hide what it is there."""
-        if part.scale is ZERO:
+    def weighed(self, part: _Parts, beside: bool = False) -> Expr:
+        """A scale, minus infinity where a weight is zero; brackets hide what it is there.  Of what is no exponential it
+        is zero, where there is none ``beside`` it."""
+        if part.scale is ZERO and not beside:
             return ZERO
         weights = [factor for factor in _factors(part.rest) if self.weighs(factor)]
         if not all(map(_is_plain, preorder(part.scale))):  # what reads x[i+1] beside δ[i+1,p] may read it only there

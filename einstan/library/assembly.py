@@ -30,6 +30,7 @@ from einstan.library.symmetric import (
     same_factors,
     strips,
 )
+from einstan.machine.memory import refuse_more
 from einstan.machine.plan import Plan
 from einstan.machine.refusals import outside
 from einstan.machine.symmetric import is_symmetric
@@ -166,6 +167,12 @@ class Assembly:
         """The core of a part that is averaged."""
         axes, factors = self.parts[number]
         lined_up = self.places[number]
+        if self.size > SMALL and len(factors) > 1:
+            sizes = dict(zip(axes, self.shape, strict=True))
+            bytes_held = math.prod(sizes.values()) * np.result_type(*(arrays[k] for k, _ in factors)).itemsize
+            refuse_more(
+                "the derivative's core", bytes_held, "take its products: hvp, or a part of the tensor at a time"
+            )
         if lined_up is None:
             return Part(axes, tuple([(arrays[k], labels) for k, labels in factors])).core(self.shape)
         core = placed(arrays[factors[0][0]], *lined_up[0])

@@ -82,6 +82,8 @@ ROWS = {
             V[i] * (z[i] + mean_of([mp.exp(-v * v / 100) for v in z[: i + 1]], V[: i + 1])) for i in range(N)
         ),
     ),
+    "a logarithm of some shares": (
+        "p[k] = softmax[k](z[k])\nL = -log(sum[K](w[K] p[K]))", lambda z: -mp.log(sum(weighted(z)) / sum(exp(z)))),
     "rows and columns scaled": (
         "K[i,j] = exp(z[i] V[j])\nu[i] = 1 / sum[J](K[i,J])\nv[j] = 1 / (K[I,j] u[I])\n"
         "L = V[I] u[I] K[I,J] v[J] w[J] + V[I] z[I]",
