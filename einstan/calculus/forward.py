@@ -151,22 +151,23 @@ def _total(
 def _aligned(total: Expr, tangents: Collection[Name]) -> Expr:
     """The terms with the same letters where they sum over a tangent's slots, so that they can be collected.
 
-    ``S[N,K] tZ[N,K] - Y[N,C] tZ[N,C]`` is ``(S[N,C] - Y[N,C]) tZ[N,C]``.
+    ``S[N,K] tZ[N,K] - Y[N,C] tZ[N,C]`` is ``(S[N,C] - Y[N,C]) tZ[N,C]``.  A letter is that of one dimension: beside
+    ``x[J] x[J+1]`` there is one tx[J] less than of ``x[I] tx[I]``.
     """
     if not isinstance(total, Add):
         return total
-    letters: dict[tuple[Name, int], Index] = {}
+    letters: dict[tuple[Name, int, str], Index] = {}
     return simplify_sum(_with_letters(term, tangents, letters) for term in total.terms)
 
 
-def _with_letters(term: Expr, tangents: Collection[Name], letters: dict[tuple[Name, int], Index]) -> Expr:
+def _with_letters(term: Expr, tangents: Collection[Name], letters: dict[tuple[Name, int, str], Index]) -> Expr:
     coefficient, flat, summed = flattened((term,))
     new: dict[Index, Index] = {}
     for factor in flat:
         if isinstance(factor, Indexed) and factor.tensor in tangents:
             for position, form in enumerate(factor.slots):
                 if form.index in summed and form.index not in new:
-                    new[form.index] = letters.setdefault((factor.tensor, position), form.index)
+                    new[form.index] = letters.setdefault((factor.tensor, position, form.index.dim), form.index)
     kept = {index.name for factor in flat for index in factor.free if index not in new}
     kept |= {index.name for index in summed if index not in new}
     if len(set(new.values())) < len(new) or kept & {index.name for index in new.values()}:

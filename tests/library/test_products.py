@@ -195,6 +195,24 @@ def test_a_mean_squared_error():
     np.testing.assert_allclose(found["tdW"], 2 / Y.size * X.T @ (X @ X[:K, :C]), rtol=1e-12)
 
 
+RANGES = [  # sums of several lengths over one axis
+    ("L = x[I]^2 x[J] x[J+1]", lambda x: (x @ x) * (x[:-1] @ x[1:])),
+    ("L = sum[I](exp(x[I])) x[J] x[J+1]", lambda x: np.exp(x).sum() * (x[:-1] @ x[1:])),
+    ("L = x[I] x[I+1] x[J] x[J+2]", lambda x: (x[:-1] @ x[1:]) * (x[:-2] @ x[2:])),
+]
+
+
+@pytest.mark.parametrize(("text", "by_hand"), RANGES, ids=[text for text, _ in RANGES])
+def test_sums_of_several_lengths_stay_apart(text, by_hand):
+    x, v, h, near = 0.3 * np.arange(1, 6), np.array([0.3, -0.2, 0.5, 0.7, -0.4]), 1e-4, 1e-30j * np.eye(5)
+
+    def gradient(x):
+        return np.array([by_hand(x + step).imag for step in near]) / 1e-30
+
+    found = values(es.Program(text).hvp("L", {"x": "v"}), ["tdx"], {"x": x, "v": v})
+    np.testing.assert_allclose(found["tdx"], (gradient(x + h * v) - gradient(x - h * v)) / (2 * h), rtol=1e-6)
+
+
 SIZES = [  # a backward pass that reads no tensor of the shape of what it makes
     ("G[n,c] = X[n,K] W[K,c]\nL = s G[N,C]", "W", {"X": X, "W": W1, "s": 2.0},
      lambda X, W, s: s * np.outer(X.sum(axis=0), np.ones(J))),
