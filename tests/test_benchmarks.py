@@ -25,6 +25,7 @@ SCRIPTS = [
     ("bench_embedding", (), "einstan"),
     ("bench_check", (), "einstan"),
     ("bench_bands", (), "einstan"),
+    ("bench_einsum", (), "einstan"),
     ("bench_hessian", ("--only", "x'Ax"), "einstan"),
 ]
 
