@@ -54,6 +54,7 @@ from einstan.language.term import (
 
 LOWEST = Const(-(10**30))  # of nothing at all the largest exponent is still a number
 SHORT = 12  # what is longer to read gets a name
+MOST = 5000  # what is longer than this is not put together at all
 LONG = 40  # and so does what others would write out again and again
 HALF = Const(Fraction(1, 2))
 
@@ -98,7 +99,7 @@ class _Measure:
             return [equation]
         self.where = equation.where
         parts = fold(equation.rhs, self.parts)
-        if kept:
+        if kept and size(parts.scale) + size(parts.rest) <= MOST:
             scale, rest = self.weighed(parts), parts.rest
             for kind, expr, known in (("scale", scale, self.scales), ("rest", rest, self.rests)):
                 own = Equation(equation.name, equation.indices, expr)
@@ -110,6 +111,8 @@ class _Measure:
                     own = Equation(equation.name, equation.indices, self.named(expr, f"{kind}1"))
                 known[equation.name] = own
         whole = self.whole(parts) if hot else equation.rhs
+        if size(whole) > MOST:  # nobody can compute this: it is run as it is written
+            whole = equation.rhs
         made, self.made = self.made, []
         return [*made, Equation(equation.name, equation.indices, whole, equation.where)]
 

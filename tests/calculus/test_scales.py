@@ -213,3 +213,10 @@ def test_a_long_recursion_is_not_written_out():
     lines = ["A0[i] = exp(z[i])"] + [f"A{k}[j] = A{k - 1}[I] exp(T[I,j])" for k in range(1, 40)]
     program = es.Program("\n".join([*lines, "L = log(sum[J](A39[J]))"]))
     assert max(len(str(line)) for line in program.backward("L", ["z"])) < 400
+
+
+def test_what_would_be_too_long_is_run_as_it_is_written():
+    net = es.Network("L = x[0] x[1] + exp(x[1] x[2]) + sin(x[0] x[3])", parameters={"x": "zeros"})
+    x, update = np.array([0.5, 0.3, 0.2, 0.7]), es.Adam(0.1)
+    _, moved, _ = net.value_and_grad("L").compile(update=update)({"x": x}, update.init({"x": x}))
+    np.testing.assert_allclose(moved["x"], x - 0.1, rtol=1e-6)  # Adam's first step has the length of its rate
