@@ -31,6 +31,7 @@ from einstan.machine.extents import NOMINAL, Extents, as_program, infer
 from einstan.machine.flatten import flatten
 from einstan.machine.fused import fused
 from einstan.machine.general import emit_general
+from einstan.machine.guards import compared_alone
 from einstan.machine.lower import refuse_outside
 from einstan.machine.memory import available_memory, human_bytes
 from einstan.machine.operations import Flat
@@ -217,6 +218,11 @@ class Compiled:
                     raise unknown_tensor(self.program, name)
         return ordered
 
+    @cached_property
+    def labels(self) -> set[Name]:
+        """The tensors that are compared and not computed with, which may hold whole numbers."""
+        return compared_alone(self.program.equations)
+
     def prepared(self, name: Name, data: Array) -> Array:
         """An array of a dtype that can be used, or an error that says how to make one."""
         index = name in self.flat.index_tensors
@@ -232,6 +238,8 @@ class Compiled:
         if data.ndim != self.program.ranks[name]:
             raise wrong_rank(self.program, name, data.shape)
         allowed = "iu" if index else "f"
+        if data.dtype.kind in "iub" and not index and name in self.labels:
+            data = data.astype(np.float64)
         if data.dtype.kind not in allowed:
             raise wrong_dtype(self.program, name, data.dtype, index)
         if self.dtype is not None and not index:

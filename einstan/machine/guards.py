@@ -152,6 +152,21 @@ def index_tensors(equations: Iterable[Equation]) -> dict[Name, set[str]]:
     return found
 
 
+def compared_alone(equations: Iterable[Equation]) -> set[Name]:
+    """The tensors of which nothing but comparisons is asked, so that whole numbers serve as well: ``1[y[n] == c]``."""
+    compared: set[Name] = set()
+    others: set[Name] = set()
+    for equation in equations:
+        stack: list[tuple[Node, bool]] = [(equation.rhs, False)]
+        while stack:
+            node, inside = stack.pop()
+            if isinstance(node, Indexed):
+                (compared if inside else others).add(node.tensor)
+            inside = inside or isinstance(node, Iverson)
+            stack.extend((child, inside) for child in node.children)
+    return compared - others
+
+
 def bounds_above(guards: Guards, form: Affine) -> bool:
     """Whether some guard says that the form is at most a number."""
     return any(_is_fixed(affine((guard, 1), (form, 1))) for guard in guards)

@@ -305,3 +305,10 @@ def test_a_number_beyond_the_floats_of_the_arrays(text, fast):
         step(x=np.ones(3, np.float32))
     (value,) = step(x=np.ones(3)).values()
     assert np.isfinite(value).all()
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int8, bool])
+def test_labels_that_are_only_compared_may_be_whole_numbers(dtype: type) -> None:
+    step = compile(parse("L = -sum[N](log(sum[C](1[y[N] == C] S[N,C])))"))
+    S = np.array([[0.25, 0.75], [0.5, 0.5]])
+    np.testing.assert_allclose(step(y=np.array([1, 0], dtype), S=S)["L"], -np.log(0.75 * 0.5))
