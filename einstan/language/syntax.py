@@ -104,6 +104,8 @@ class Parser(Atoms):
                 repaired = f"{self.text[: token.start]}|{token.text}|{self.text[token.end :]}"
                 self.fail("'where' states extents", None, repaired if token.kind == "name" else ())
             size = self.size()
+            if any(size.name == other.name for other, _ in found):
+                self.fail(f"the extent |{size.name}| is stated twice", size.span)
             if not self.take("=", "=="):
                 self.unexpected()
             found.append((size, (yield self.expression())))
