@@ -37,7 +37,7 @@ from einstan.calculus.stable import stabilised
 from einstan.language import parse, show
 from einstan.language.arguments import checked
 from einstan.language.collecting import collecting_seldom
-from einstan.language.dims import UnionFind, axis, is_whole, only_plain
+from einstan.language.dims import axis, only_plain
 from einstan.language.errors import DifferentiationError, ProgramError
 from einstan.language.index import Affine, Index, slot
 from einstan.language.node import preorder
@@ -230,37 +230,28 @@ def with_extents(
     tensors_of: Mapping[Name, Name],
     given: Mapping[Name, Name] = MappingProxyType({}),
 ) -> list[Equation]:
-    """The backward pass with the extents that nothing which it reads by itself can tell: ``dZ[n] = s where |n| =
-    |Z.0|``, or ``|A.0|`` where that is the same and A is read.
+    """The backward pass with the extents that no tensor which it reads can tell: ``dZ[n] = s where |n| = |Z.0|``.
 
     A cotangent has the extents of its tensor, and needs no word of it where that, or another of its extents, is read.
     ``given`` are the cotangents that no equation makes, each with its tensor.
     """
     equations = list(equations)
     made = {e.name for e in equations}
-    alone = Program(equations)
-    read = [axis(n, k) for n, rank in alone.ranks.items() if n not in made for k in range(rank)]
-    known = {alone.dims.find(place) for place in read}
-    lengths = _lengths(program)
-    same: dict[str, str] = {}  # of the axes that the forward program makes of one length, one that is read here
-    for place in read:
-        name, _, k = place.rpartition(".")
-        same.setdefault(lengths.find(program.dims.find(axis(given.get(name, name), int(k)))), place)
+    whole = Program(needed([*program.equations, *equations], made))
+    known = {whole.dims.find(axis(n, k)) for n, rank in whole.ranks.items() if n not in made for k in range(rank)}
     found: list[Equation] = []
     for equation in equations:
         tensor = tensors_of.get(equation.name)
         where, plain = list(equation.where), only_plain(equation)
         for position, index in enumerate(equation.indices):
-            dim = alone.dim(equation, index)
+            dim = whole.dim(equation, index)
             if not isinstance(tensor, str) or index in dict(where):
                 continue
-            own = axis(tensor, position)
-            own = own if own in read else same.get(lengths.find(program.dims.find(own)), own)
             if not plain and _in_part(program, equation, index, axis(tensor, position), {**given, **tensors_of}):
-                where.append((index, Affine(((Extent(Index(own)), 1),))))
+                where.append((index, Affine(((Extent(Index(axis(tensor, position))), 1),))))
             elif dim not in known or equation.rhs is ZERO:  # what cancels is not read
                 if not (_told(equation, index) and _invertible(program, axis(tensor, position))):
-                    where.append((index, Affine(((Extent(Index(own)), 1),))))
+                    where.append((index, Affine(((Extent(Index(axis(tensor, position))), 1),))))
                 known.add(dim)
         if len(where) > len(equation.where):
             equation = Equation(equation.name, equation.indices, equation.rhs, tuple(where))
@@ -268,15 +259,6 @@ def with_extents(
                 equation = parse(show(equation))
         found.append(equation)
     return found
-
-
-def _lengths(program: Program) -> UnionFind:
-    """The dimensions of a program that are of one length, since ``where |i| = |x.0|`` says so."""
-    lengths = UnionFind()
-    for index, form in (stated for equation in program.resolved_all() for stated in equation.where):
-        if is_whole(form):
-            lengths.union(index.dim, form.terms[0][0].index.dim)
-    return lengths
 
 
 def _told(equation: Equation, index: Index) -> bool:

@@ -118,7 +118,7 @@ ROWS = {
     "gather: its transpose is a scatter": (
         "Y[n,d] = E[T[n],d]\nL = 1/2 Y[N,D]^2",
         "E",
-        "dY[n,d] = Y[n,d]\ndE[p,d] = dY[N,d] δ[T[N],p] where |p| = |E.0|",
+        "dY[n,d] = Y[n,d]\ndE[p,d] = dY[N,d] δ[T[N],p]",
     ),
     "ties of a maximum share the gradient": (
         "M[n] = max[K](X[n,K])\nL = M[N]",

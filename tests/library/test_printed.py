@@ -84,20 +84,9 @@ def test_a_derivation_that_is_printed_is_a_program(made, row):
     agree(values(es.Program(str(derivation)), [name], arrays), values(derived, [name], arrays))
 
 
-PREFIX, FALLING = "c[i] = sum[J](1[J <= i] x[J])", [12, 10, 6]
 # a program, the end of its backward pass, an array that this reads, the sizes that it is to be told when it is alone,
 # and the gradient
 ALONE = {
-    "an axis as long": (f"{PREFIX} where |i| = |x.0|\nL = c[I]^2", "where |j| = |c.0|", {"c": [1, 2, 3]}, {}, FALLING),
-    "none": (f"{PREFIX}\nL = c[I]^2", "where |j| = |x.0|", {"c": [1, 2, 3]}, {"x.0": 3}, FALLING),
-    "none, by its letter": (f"{PREFIX}\nL = c[I]^2", "where |j| = |x.0|", {"c": [1, 2, 3]}, {"j": 3}, FALLING),
-    "a mean": (
-        "c[n] = mean[J](x[n,J])\nL = c[N]^2",
-        "/ |j| where |j| = |x.1|",
-        {"c": [1, 3]},
-        {"j": 2},
-        [[1, 1], [3, 3]],
-    ),
     "a sum": ("h[i] = a x[i]\nL = h[I]", "dx[i] = a where |i| = |x.0|", {"a": 3.0}, {"i": 2}, [3, 3]),
     "a gather": ("y[n] = x[T[n]]\nL = y[N]", "dx[p] = δ[T[N],p] where |p| = |x.0|", {"T": [1, 1]}, {"p": 2}, [0, 2]),
 }
