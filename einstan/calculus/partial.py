@@ -18,6 +18,7 @@ from functools import lru_cache
 from typing import Any
 
 from einstan.calculus.assume import assumed
+from einstan.calculus.factors import parts_of
 from einstan.calculus.naming import ForwardNames, derived_equation
 from einstan.calculus.parts import shortest_named
 from einstan.calculus.program import Assumption, extents_behind, stated_extents
@@ -287,13 +288,15 @@ def _merged(terms: tuple[Term, ...], by_letter: bool = False) -> tuple[Term, ...
     """Accesses under the same deltas become one term: x x gives (x + x) δ, and u - mean(u) one bracket to multiply.
 
     So a shared graph stays small, and a difference stays one: no factor is multiplied into its parts.  ``by_letter``
-    merges only what has the same bound letters too.
+    merges only what has the same bound letters too.  Brackets that differ keep apart what they guard: a shifted read
+    outside of ``1[0 <= i < |i|-2] u + 1[0 <= i-1 < |i|-2] v`` would have none that keeps it inside.
     """
     if len(terms) < 2:
         return terms
     groups: dict[tuple[object, ...], list[Term]] = {}
     for term in terms:
-        groups.setdefault((term.bound, term.pairs) if by_letter else _deltas(term), []).append(term)
+        key = (term.bound, term.pairs) if by_letter else _deltas(term)
+        groups.setdefault((key, _guards(term)), []).append(term)
     if len(groups) == len(terms):
         return terms
     merged: list[Term] = []
@@ -306,6 +309,24 @@ def _merged(terms: tuple[Term, ...], by_letter: bool = False) -> tuple[Term, ...
             coefficients = [substitute(t.left[0], dict(zip(t.bound, own.bound, strict=True))) for t in (own, *others)]
             merged.append(Term(own.bound, (simplify_sum(coefficients),), own.pairs, ()))  # type: ignore[arg-type]
     return tuple(merged)
+
+
+def _guards(term: Term) -> frozenset[Expr]:
+    """The brackets of a term that may keep a shifted read of the tensor inside."""
+    shifted = {index for read, _ in term.pairs if read.index is None for index in read.free}
+    brackets = _brackets((*term.left, *term.right)) if shifted else frozenset()
+    return frozenset(part for part in brackets if not shifted.isdisjoint(part.free))
+
+
+def _brackets(factors: Sequence[Expr]) -> frozenset[Expr]:
+    """The brackets of indices in a product, and those that all terms of a sum in it have."""
+    found: set[Expr] = set()
+    for part in (part for factor in factors for part in parts_of(factor)):
+        if isinstance(part, Iverson) and not holds(part, Indexed):
+            found.add(part)
+        elif isinstance(part, Add) and holds(part, Iverson):
+            found |= frozenset.intersection(*(_brackets((term,)) for term in part.terms))
+    return frozenset(found)
 
 
 def _deltas(term: Term) -> tuple[object, ...]:

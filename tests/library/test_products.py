@@ -195,15 +195,17 @@ def test_a_mean_squared_error():
     np.testing.assert_allclose(found["tdW"], 2 / Y.size * X.T @ (X @ X[:K, :C]), rtol=1e-12)
 
 
-RANGES = [  # sums of several lengths over one axis
+RANGES = [  # sums of several lengths over one axis, and ranges that meet in one tangent
     ("L = x[I]^2 x[J] x[J+1]", lambda x: (x @ x) * (x[:-1] @ x[1:])),
     ("L = sum[I](exp(x[I])) x[J] x[J+1]", lambda x: np.exp(x).sum() * (x[:-1] @ x[1:])),
     ("L = x[I] x[I+1] x[J] x[J+2]", lambda x: (x[:-1] @ x[1:]) * (x[:-2] @ x[2:])),
+    ("L = sum[I](exp(x[I] x[I+1] x[I+2]))", lambda x: np.exp(x[:-2] * x[1:-1] * x[2:]).sum()),
+    ("L = (x[I+2] - 2 x[I+1] + x[I])^2", lambda x: np.sum(np.diff(x, 2) ** 2)),
 ]
 
 
 @pytest.mark.parametrize(("text", "by_hand"), RANGES, ids=[text for text, _ in RANGES])
-def test_sums_of_several_lengths_stay_apart(text, by_hand):
+def test_sums_and_brackets_of_several_ranges_stay_apart(text, by_hand):
     x, v, h, near = 0.3 * np.arange(1, 6), np.array([0.3, -0.2, 0.5, 0.7, -0.4]), 1e-4, 1e-30j * np.eye(5)
 
     def gradient(x):
