@@ -249,14 +249,20 @@ def extents_told(equation: Equation) -> list[tuple[Index, Affine]]:
     found = {index: form for index, form in equation.where if not is_axis(index.dim)}
     stated = {index.dim for index in found}  # two letters may run over one dimension
     reads: dict[Index, dict[str, list[Affine]]] = {}
-    for index, place, form, _ in unguarded(equation):
+    whole: set[tuple[Index, str]] = set()  # axes of which nothing is left over: ``x[I]`` beside ``x[I+1]``
+    for index, place, form, kept in unguarded(equation):
         if not is_axis(index.dim) and index.dim not in stated:
             reads.setdefault(index, {}).setdefault(place, []).append(form)
+            if form.index is index and not kept:
+                whole.add((index, place))
     for index, places in reads.items():
-        rooms = [(place, _room(index, place, forms)) for place, forms in places.items()]
-        left = {room and affine((room, 1), (Extent(Index(place)), -1)) for place, room in rooms}
-        room = rooms[0][1]
-        if room is not None and len(left) == 1:  # tensors that are read alike are as long as each other
+        rooms = {place: _room(index, place, forms) for place, forms in places.items()}
+        left = {room and affine((room, 1), (Extent(Index(place)), -1)) for place, room in rooms.items()}
+        # One that is read whole tells; of others those that are read alike are as long as each other.
+        told = {place: room for place, room in rooms.items() if (index, place) in whole}
+        told = told or (rooms if len(left) == 1 else {})
+        room = next(iter(told.values()), None)
+        if room is not None:
             found[index] = room
     return list(found.items())
 

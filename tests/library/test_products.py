@@ -201,6 +201,8 @@ RANGES = [  # sums of several lengths over one axis, and ranges that meet in one
     ("L = x[I] x[I+1] x[J] x[J+2]", lambda x: (x[:-1] @ x[1:]) * (x[:-2] @ x[2:])),
     ("L = sum[I](exp(x[I] x[I+1] x[I+2]))", lambda x: np.exp(x[:-2] * x[1:-1] * x[2:]).sum()),
     ("L = (x[I+2] - 2 x[I+1] + x[I])^2", lambda x: np.sum(np.diff(x, 2) ** 2)),
+    ("L = y[I+2] x[I] x[I+1]", lambda x: (x[:-1] * x[1:]) @ b1.repeat(2)[2:6]),
+    ("L = sum[I](exp(y[I+1] x[I] x[I+1]))", lambda x: np.exp(b1.repeat(2)[1:5] * x[:-1] * x[1:]).sum()),
 ]
 
 
@@ -211,8 +213,14 @@ def test_sums_and_brackets_of_several_ranges_stay_apart(text, by_hand):
     def gradient(x):
         return np.array([by_hand(x + step).imag for step in near]) / 1e-30
 
-    found = values(es.Program(text).hvp("L", {"x": "v"}), ["tdx"], {"x": x, "v": v})
-    np.testing.assert_allclose(found["tdx"], (gradient(x + h * v) - gradient(x - h * v)) / (2 * h), rtol=1e-6)
+    program, data = es.Program(text), {"x": x, **({"y": b1.repeat(2)} if "y[" in text else {})}
+    np.testing.assert_allclose(
+        values(program.backward("L", ["x"]), ["dx"], data)["dx"], gradient(x), rtol=1e-12, atol=1e-12
+    )
+    found = values(program.hvp("L", {"x": "v"}), ["tdx"], {**data, "v": v})
+    np.testing.assert_allclose(
+        found["tdx"], (gradient(x + h * v) - gradient(x - h * v)) / (2 * h), rtol=1e-6, atol=1e-8
+    )
 
 
 SIZES = [  # a backward pass that reads no tensor of the shape of what it makes
