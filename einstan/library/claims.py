@@ -31,7 +31,7 @@ from einstan.library.part import Part, chosen_partial
 from einstan.library.questions import Question, names_read, program_of, question, sides_of
 from einstan.machine.gaps import gaps_differ
 from einstan.machine.points import has_kinks
-from einstan.machine.verify import Comparison, compare, one_sided
+from einstan.machine.verify import NOWHERE, Comparison, compare, one_sided
 
 POINTS = 20  # where a claim that is not proved has to hold
 AT_KINKS = 100  # more of them where entries are equal by chance, which is one in nine for two
@@ -68,6 +68,8 @@ def _decided(claim: Claim, part: Part, explain: bool) -> Judgement:
         numbers = _compared(asked, WITNESSES, shrink=explain)
         if numbers.verdict == "differ" and not numbers.isolated:
             return _refuted(asked, numbers, explain)
+        if numbers.reason == NOWHERE:
+            return _judged(asked, "undecided", NOWHERE)
         found, terms = _proved(asked)
         if not found:
             numbers = _compared(asked, POINTS)
@@ -187,9 +189,13 @@ def _excuse(asked: Question, part: Part, numbers: Comparison) -> Kink | None:
     if not numbers.isolated or any(name in read for name in asked.special):
         return None
     program = Program(asked.definitions.values())
-    around = [e.rhs for e in (*asked.definitions.values(), *part.program.resolved_all())]
+    around = tuple(e.rhs for e in part.program.resolved_all())
     conventions = {c.function: convention_at_zero(c.function, chosen_partial(c)) for c in part.conventions}
-    exprs = [*map(one_name, (*around, asked.left, asked.right))]
-    kinks = kinks_of(exprs, conventions) if asked.derived else jumps_of_sign(exprs)
-    found = met(kinks, program, numbers.arrays)
+    # What the claim speaks of is at the kink before what stands beside it.
+    own = [e.rhs for e in (*asked.definitions.values(), *asked.above.values())]
+    found = None
+    for exprs in ((*own, asked.left, asked.right), around):
+        exprs = tuple(map(one_name, exprs))
+        kinks = kinks_of(exprs, conventions) if asked.derived else jumps_of_sign(exprs)
+        found = found or met(kinks, program, numbers.arrays)
     return None if found is None else replace(found, left=asked.names(found.left), right=asked.names(found.right))

@@ -22,7 +22,7 @@ from einstan.language.document import Claim, Document
 from einstan.language.errors import EinstanError
 from einstan.language.index import Index, capitalised, fresh_name, lowered
 from einstan.language.node import Node, preorder
-from einstan.language.term import ZERO, Apply, Equation, Expr, Extent, Indexed, neg, tensors
+from einstan.language.term import ZERO, Apply, Equation, Expr, Extent, Indexed, Iverson, neg, tensors
 from einstan.library.part import Part
 from einstan.library.questions import THE_CLAIM, Question, names_read, program_of, question, sides_of
 from einstan.machine.guards import index_tensors
@@ -41,6 +41,7 @@ class Shape:
     axes: int = 0
     square: bool = False
     shared: bool = False  # whether it is likely to be meant of two tensors at once
+    marked: bool = False  # whether it leaves entries few values, which nobody means of a number or below a function
 
 
 POSITIVE = Shape("1[A > 0] = 1", shared=True)
@@ -50,10 +51,10 @@ SHAPES = (
     Shape("A[i,j] = A[j,i]", 2, square=True, shared=True),
     Shape("A[i,j] = -A[j,i]", 2, square=True),
     Shape("sum[I](A[I]) = 0", 1),
-    Shape("A^2 = A"),
-    Shape("A^2 = 1"),
-    Shape("A[I]^2 = 1", 1),
-    Shape("A^2 = A ; sum[I](A[I]) = 1", 1),
+    Shape("A^2 = A", marked=True),
+    Shape("A^2 = 1", marked=True),
+    Shape("A[I]^2 = 1", 1, marked=True),
+    Shape("A^2 = A ; sum[I](A[I]) = 1", 1, marked=True),
     Shape("A[K,i] A[K,j] = δ[i,j]", 2),
     Shape("A[i,K] A[K,j] = A[i,j]", 2, square=True),
     Shape("A[i,K] A[K,j] = δ[i,j]", 2, square=True),
@@ -135,9 +136,12 @@ def _candidates(asked: Question, claim: Claim, document: Document) -> Iterator[s
     found = list(_tensors(asked, claim, document))
     names = {tensor.name for tensor in found}
     tied = set(map(str, tensors(*(side for rule in asked.assumptions for side in (rule.lhs, rule.rhs)))))
+    plain = not any(map(_is_function, _read(asked)))
     of_two: list[str] = []
     for shape in SHAPES:
         fit = [t for t in found if t.name not in tied or shape is POSITIVE]  # of others points are hard to find
+        if shape.marked:
+            fit = [t for t in fit if t.letters and plain]
         own = [[_text(shape.lines, {"A": (t, axes)}, names) for axes in _axes(shape, t)] for t in fit]
         yield from (text for texts in own for text in texts)
         if shape.shared:
@@ -151,6 +155,16 @@ def _candidates(asked: Question, claim: Claim, document: Document) -> Iterator[s
     for first, second in combinations(letters, 2):
         if letters[first] != letters[second]:
             yield f"assume |{first}| = |{second}|"
+
+
+def _is_function(node: Node) -> bool:
+    """Whether it is more than a sum, a product or a power."""
+    return (isinstance(node, Apply) and node.function != "pow") or (isinstance(node, Iverson) and bool(node.relations))
+
+
+def _read(asked: Question) -> Iterator[Node]:
+    """What either side is made of, and the definitions that it rests on."""
+    yield from preorder(asked.left, asked.right, *(equation.rhs for equation in asked.definitions.values()))
 
 
 def _axes(shape: Shape, tensor: _Tensor) -> Iterator[tuple[int, ...]]:

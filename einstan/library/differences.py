@@ -237,7 +237,7 @@ def _factors(asked: Question, numbers: Comparison, value: float) -> Iterator[Exp
     nodes = (node for node in preorder(asked.left, asked.right) if isinstance(node, Index))
     letters = {node.dim: (Extent(node), _extent(node.dim, numbers)) for node in nodes}
     extents: list[tuple[Expr, float]] = [(extent, known) for extent, known in letters.values() if known]
-    pairs = [(a, b) for a, b in product(extents, repeat=2) if a is not b]
+    pairs = [(a, b) for a, b in product(extents, repeat=2) if str(a[0]).lower() != str(b[0]).lower()]
     products = [(mul((a[0], b[0])), a[1] * b[1]) for k, (a, b) in enumerate(pairs) if pairs.index((b, a)) > k]
     quotients = [(mul((a[0], reciprocal(b[0]))), a[1] / b[1]) for a, b in pairs]
     whole = round(value)

@@ -40,6 +40,7 @@ class Question:
     ties: dict[Name, Equation]  # definitions that are not read, and say which axes are as long as which
     meant: dict[Name, Equation]  # what is differentiated, of which a claim says nothing where it has no value
     jumps: list[Kink]  # the places at which something that is derived jumps, and so has no derivative
+    above: dict[Name, Equation]  # what is differentiated, with what is behind it
     names: ForwardNames = field(init=False)
 
     def __post_init__(self) -> None:
@@ -93,7 +94,7 @@ def question(claim: Claim, part: Part) -> Question:
     meant = {name: _moved(e, dims) for name, e in above.items() if gaps}
     jumps = [kink for name in written for kink in part.jumps_of(name)]
     return Question(
-        left, right, definitions, rules, sizes, names, special, derived, stand, asked.where, ties, meant, jumps
+        left, right, definitions, rules, sizes, names, special, derived, stand, asked.where, ties, meant, jumps, above
     )
 
 

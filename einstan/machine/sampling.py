@@ -86,6 +86,7 @@ class Sampler:
         self.index_axes = {**{name: set() for name in self.compared}, **index_tensors(program.equations)}
         self.behind = _behind(program)
         sides = (LEFT, RIGHT, BOTH, *checks)  # what else is defined tells extents alone
+        self.told = frozenset(name for check in checks for name in (check, *self.behind[check]))
         self.needed = frozenset(name for side in sides for name in (side, *self.behind[side]))
         self.relations = [self._relation(check, rule) for check, rule in zip(checks, rules, strict=True)]
         self.facts: dict[Name, list[Fact]] = {}
@@ -101,6 +102,7 @@ class Sampler:
         self.ready: dict[object, tuple[Extents, Evaluation]] = {}
         self.effort, self.patience = EFFORT, PATIENCE
         self.tried, self.found = 0, False
+        self.valueless = False  # whether some assumptions held where the sides have no value
         self.reason = ""
         self.outside = ""  # the problem, where something has been read outside
 
@@ -129,8 +131,13 @@ class Sampler:
             if point is not None and values is not None:
                 self.found = True
                 return point, values
+            self.valueless = self.valueless or (point is not None and self._lacks(point, extents))
             if self.outside or self.effort < 0:
                 break
+        if self.checks and not (self.found or self.valueless):  # sum[I](x[I]^2) = 0 is solved by nothing else
+            shapes = ((name, extents.shape(name)) for name in self.program.inputs if name in self.program.ranks)
+            zeros = {name: Tensor(shape, [Fraction(0)] * math.prod(shape)) for name, shape in shapes}
+            self.valueless = self._lacks(zeros, extents)
         return None
 
     def values(self, point: Point, extents: Extents, numbers: Numbers = EXACT) -> Values | None:
@@ -150,6 +157,19 @@ class Sampler:
             self.reason = NO_LOG
             return None
         return values if self._hold(values, numbers) else None
+
+    def _lacks(self, point: Point, extents: Extents) -> bool:
+        """Whether the assumptions hold at a point, and a side has no value there."""
+        if not self.checks:
+            return False
+        try:
+            values = self._evaluation("checks", extents, EXACT, self.told)(point)
+        except (DomainError, EinstanError):
+            return False
+        if not self._hold(values, EXACT):
+            return False
+        sides = self.sides(point, extents)
+        return sides is None or any(entry != entry for side in (LEFT, RIGHT) for entry in sides[side].flat)
 
     def values_anew(self, point: Point, extents: Extents, numbers: Fine) -> Values | None:
         """All tensors at a point, none of them remembered, so that the numbers see all that comes up."""

@@ -41,6 +41,7 @@ ONE_SIDED = 9  # points at which a side may have no value
 FAR_POINTS = 15  # off the beaten track
 UNKNOWN = 4  # points at which no digits tell, before any at which they do, after which nothing more is tried
 LITTLE = 1500  # effort to solve for a point, where there is no need for one
+NO_POINT, NOWHERE = "no point was found at which both sides have a value", "no value where the assumptions hold"
 SOME = 1e-6  # of an entry in floats, below which it may be none
 FAILURES = 8  # sizes without a point, before any with one, after which nothing more is tried
 
@@ -176,7 +177,8 @@ def compare(
         if far is not None:
             return _refuted(_shrunk(program, sampler, far) if shrink else far, indices)
     if agreed == 0:
-        nothing = "no point was found at which both sides have a value"
+        nothing = NOWHERE if sampler.valueless and not sampler.outside else NO_POINT
+        reason = reason if nothing is NO_POINT else ""
         return Comparison("undecided", reason=sampler.outside or reason or nothing)
     dead = [name for name in program.inputs if name not in alive and name not in sampler.index_axes and checks]
     if dead and not quick and not kinks:

@@ -360,6 +360,9 @@ UNTOLD = """
     claim log(1 + exp(-10^5)) = 0
     claim sin(exp(-9999)) = exp(-9999)
     claim floor(exp(log(3))) = 2
+    assume a = 0 ; claim b/a = 1
+    assume a = b ; claim 1/(a-b) = 5
+    assume x[I]^2 = 0 ; claim x[i]/norm[I](x[I]) = 3
 """
 UNREFUTED = """
     claim floor(exp(log(3))) = 3
@@ -370,6 +373,13 @@ UNREFUTED = """
     claim cosh(x)^2 - sinh(x)^2 = 1
     claim log(2 cosh(10^5) exp(-10^5)) = log1p(exp(-2 10^5))
 """
+
+
+CONVENTION = "equal but at the kink x = 0, where the convention is relu'(0) = 0"
+
+
+def test_the_convention_is_that_of_what_is_derived():
+    assert outcome("w = abs(x) ; z = relu(x) ; claim dz/dx = 1[x >= 0]").reason == CONVENTION
 
 
 def rows(text):
@@ -398,7 +408,7 @@ def test_what_is_true_but_somewhere_says_where(row):
 
 
 @pytest.mark.parametrize("row", rows(UNTOLD))
-def test_what_no_digits_tell_is_left_open(row):
+def test_what_no_digits_and_no_point_tell_is_left_open(row):
     found = outcome(row)
     assert found.verdict == "undecided", found
     assert found.reason

@@ -533,6 +533,8 @@ HOLDS_IF = [
     ("", "Y[n,c]^2 = Y[n,c]", ""),  # nor what the claim says
     ("f = x[I] A[I,J] x[J]", "df/dA[i,j] = x[i] x[j] + A[i,j] - A[j,i]", ""),  # nor what ties the variable
     ("y[i] = exp(x[i])", "dy[i]/dx[j] = y[i]", ""),
+    ("", "floor(2 x) = 2 floor(x)", ""),  # nor what nobody means of a number, or below a function
+    ("", "clip(x[i], 0, 1) = x[i]", ""),
 ]
 
 
