@@ -83,6 +83,11 @@ class Atoms(Derivatives):
             return (yield self.iverson(token.start))
         if opens_slots and self.token.glued:
             self.fail("an indicator is written 1[...]", (token.start, self.token.end))
+        if token.text == "0" and self.token.glued and _BASED.fullmatch(self.token.text):
+            span = (token.start, self.token.end)
+            value = int(self.text[slice(*span)], 0)
+            repair = f"{self.text[: span[0]]}{value}{self.text[span[1] :]}"
+            self.fail("a number is written in decimal digits", span, repair)
         return Number((token.start, token.end), self.value(token))
 
     def value(self, token: Token) -> Fraction:
@@ -206,6 +211,8 @@ class Atoms(Derivatives):
             self.refuse_word(token, "a tensor")
         if following.text == "." and following.glued and self.ahead(2).kind == "name":
             self.refuse_dotted(token)
+        if name == "d" and "d" not in self.around:
+            self.refuse_apart()
         return (yield self.derivative()) if self.is_derivative() else (yield self.reference())
 
     def arguments(self) -> Task[tuple[Expression, ...]]:
@@ -367,6 +374,7 @@ class Atoms(Derivatives):
         )  # fmt: skip
 
 
+_BASED = re.compile(r"[xX][0-9a-fA-F]+|[bB][01]+|[oO][0-7]+")  # of 0x1F, 0b101, 0o17, behind the 0
 _ABSOLUTE = re.compile(r"\|([^|]*[^|\s(+*/-]\s*)\|(?!\|)")
 _NORM = re.compile(r"\|\|([^|]+)\|\|(?!_)")
 _NORMED = "norm[K](x[K]), and its square x[K]^2"

@@ -54,12 +54,95 @@ class Derivatives(References):
             self.position += 1
         divided = self.at("/") and self.ahead(1).kind == "name"
         denominator = self.ahead(1).text if divided else ""
+        if denominator == "d" and "d" not in self.around and self.ahead(2).kind == "name":
+            below = self.ahead(2)
+            if self.means_derivative(_order(numerator)[1], below.text):
+                slash, self.position = self.token, before
+                above = self.text[self.token.start : slash.start].rstrip()
+                self.refuse_written(self.token.start, f"{above}/d{self.text[below.start : below.end]}", below.end)
         self.position = before
         if not denominator.startswith("d") or len(denominator) < 2 or not is_name(denominator[1:]):
             return False
         if self.on_left:
             return True
         return self.means_derivative(_order(numerator)[1], denominator[1:])
+
+    def refuse_again(self, start: int, order: int, below: list[Ref]) -> None:
+        """Refuse ``df/dx dx``, which looks like a second derivative."""
+        again = f"d{below[-1].name}"
+        if order or below[-1].slots or self.token.text != again or again in self.around:
+            return
+        if self.ahead(1).text in ("[", "_", "/"):
+            return
+        end = self.token.end
+        written, behind = self.text[start:end], self.text[end:]
+        second = f"{written[0]}2{written[1:]}" if written.startswith("d") else f"∂²{written.lstrip('∂')}"
+        product = f"{self.text[: self.last_end]} * {self.text[self.token.start :]}"
+        problem = f"{written} is a second derivative, or a product with {again}"
+        self.fail(problem, (start, end), (f"{self.text[:start]}{second}{behind}", product))
+
+    def refuse_apart(self) -> None:
+        """Refuse ``d l/d x[n]`` and ``d/dx[n] l``, where a number d would be multiplied and divided by, unless a tensor
+        d has slots in the text; the cursor is at the d above the line."""
+        begin, above = self.token, self.ahead(1)
+        pairs = zip(self.tokens, self.tokens[1:], strict=False)
+        if any(one.text == "d" and one.kind == "name" and two.text in ("[", "_") for one, two in pairs):
+            return
+        line = 1 if above.kind != "name" else self.behind(1)
+        braced = self.ahead(line).text == "}" and self.ahead(line + 1).text == "{"
+        if not braced and self.ahead(line).text != "/":
+            return
+        first = self.ahead(line + 1 + braced)
+        if first.kind != "name" or not first.text.startswith("d"):
+            return
+        apart = first.text == "d"  # d l/d x, and not d l/dx
+        last = line + 1 + braced + apart
+        below = self.ahead(last)
+        name = below.text if apart else below.text[1:]
+        if below.kind != "name" or not name or below.text == "where":
+            return
+        operator = above.kind != "name"
+        of = "l" if operator else above.text
+        if (operator or not apart) and not self.means_derivative(of, name):
+            return
+        after = self.behind(last)
+        if operator and not self.operand(after + braced):
+            return
+        end = self.ahead(after - 1).end
+        numerator = of if operator else self.text[above.start : self.ahead(line - 1).end]
+        denominator = self.text[below.start : end] if apart else name + self.text[below.end : end]
+        if braced:
+            start, end = self.tokens[self.position - 2].start, self.ahead(after).end
+            self.refuse_written(start, f"\\frac{{\\partial {numerator}}}{{\\partial {denominator}}}", end, operator)
+        plain = self.on_left or looks_like_derivative(of, (name,), frozenset(self.around))
+        sign = "d" if plain and numerator[0].isalpha() and denominator[0].isalpha() else "∂"
+        self.refuse_written(begin.start, f"{sign}{numerator}/{sign}{denominator}", end, operator)
+
+    def behind(self, distance: int) -> int:
+        """How far ahead the name ends that stands ``distance`` ahead, with its slots, subscripts and label."""
+        depth, distance = 0, distance + 1
+        while self.ahead(distance).kind != "end":
+            token, before = self.ahead(distance), self.ahead(distance - 1).text
+            opens = token.text in ("[", "{", "(") and (depth or token.text == "[" or before in ("_", "^"))
+            if not depth and not opens and token.text not in ("_", "^") and before not in ("_", "^"):
+                break
+            depth += bool(opens) - (token.text in ("]", "}", ")"))
+            distance += 1
+        return distance
+
+    def operand(self, distance: int) -> bool:
+        """Whether something follows there that an operator could stand in front of."""
+        token = self.ahead(distance)
+        return (token.kind == "name" and token.text != "where") or token.text == "("
+
+    def refuse_written(self, start: int, spelled: str, end: int, operator: bool = False) -> None:
+        written = self.text[start:end]
+        repair = f"{self.text[:start]}{spelled}{self.text[end:]}"
+        self.fail(
+            f"{written} is a derivative, or a product with a number d", (start, end),
+            ("give what is differentiated a name, such as l: " + spelled if operator else repair,
+             "another name for a number, such as d0"),
+        )  # fmt: skip
 
     def means_derivative(self, above: str, below: str) -> bool:
         """Whether the names leave no other reading.  Where T is a tensor of the program, ``dT`` is none of its own, so
@@ -75,6 +158,7 @@ class Derivatives(References):
         if not self.take("/"):
             self.fail("a derivative is written ∂Z[i]/∂X[p]", (start, self.last_end))
         below = yield self.differentials(order)
+        self.refuse_again(start, order, below)
         return self.partial(start, above, below)
 
     def differential(self, numerator: bool = False) -> Task[tuple[int, Ref]]:

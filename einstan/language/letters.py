@@ -23,6 +23,8 @@ ALIKE = (
 SHAPE = {letter: group[0] for group in ALIKE for letter in group}
 
 _RUN = re.compile(r"[^\W\d_]+")  # letters, and numerals such as ², which are none
+_LOWERED = re.compile(r"(?<=\w)([ᵢ-ᵪₐ-ₜⱼ]+|[ʰʲʳʷʸˡˢˣᴬ-ᵡⁱⁿⱽ]+)")  # letters that Unicode sets below or above the line
+_TRANSPOSE = "a transpose is another order of the indices: A[j,i] for A[i,j]"
 _COMPOSED = re.compile(r"\w[\u0300-\u036f]+")
 
 
@@ -30,6 +32,7 @@ def normal(text: str) -> str:
     """The text with every name in its normal form; refuses what would merge two spellings, or look like another."""
     if text.isascii() or _harmless(frozenset(text)):
         return text
+    refuse_lowered(text)
     text = _COMPOSED.sub(lambda found: unicodedata.normalize("NFC", found.group()), text)
     found = _RUN.sub(lambda run: "".join(map(_normal, run.group())), text)
     refuse_merged(text)
@@ -47,6 +50,21 @@ def _harmless(letters: frozenset[str]) -> bool:
 
 def _normal(letter: str) -> str:
     return unicodedata.normalize("NFKC", letter) if letter.isalpha() else letter
+
+
+def refuse_lowered(text: str) -> None:
+    """``xᵢ`` and ``xⁿ``, whose normal form is the one name xi."""
+    for found in _LOWERED.finditer(text):
+        first = unicodedata.decomposition(found.group()[0])
+        letters = "".join(map(_normal, found.group()))
+        below = first.startswith("<sub>")
+        spelled = f"[{','.join(letters)}]" if below else f"^{letters if len(letters) == 1 else f'({letters})'}"
+        raise NotationError(
+            f"{found.group()} is set {'below' if below else 'above'} the line, and a name stands on it",
+            text=text,
+            span=found.span(),
+            repair=_TRANSPOSE if found.group() == "ᵀ" else f"{text[: found.start()]}{spelled}{text[found.end() :]}",
+        )
 
 
 def refuse_merged(text: str) -> None:

@@ -248,6 +248,16 @@ def is_numeric(node: Surface, worded: set[Surface] | None = None) -> bool:
     return True
 
 
+def runs_on(divisor: Surface, after: Surface) -> bool:
+    """Whether what stands beside a divisor looks like a part of it: ``1/k T``, ``1/s[i] sqrt(2 pi)``, ``1/|N| |M|``;
+    in ``1/k x[i]`` the quotient is a coefficient."""
+    under, beside = (node.base if isinstance(node, Power) else node for node in (divisor, after))
+    if isinstance(under, Size):
+        return isinstance(beside, Size)
+    scalar = isinstance(beside, Ref) and not beside.slots and isinstance(beside.name, str)
+    return isinstance(under, Ref) and (scalar or (is_numeric(beside) and not isinstance(beside, Expression)))
+
+
 def has_no_index(node: Surface) -> bool:
     """Whether this is made of numbers, extents and scalars alone."""
     inside = (Binder, Bracket, Kronecker, Pad)

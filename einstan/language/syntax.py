@@ -12,11 +12,12 @@ r"""Text to surface tree: products, sums and relations, with a span on every nod
 ``a / b c`` has two readings and is refused, unless the quotient is a coefficient: a number over anything, ``1/2 X[i]``,
 ``1/|N| X[N]``, ``1/r[n] (q[n,j])``, or what has no index of its own with a slash without blanks, ``l/2 (x[i])``.  What
 divides may be a number, an extent, a scalar or a tensor.  ``1/2s``, ``1/2|N|`` and ``1/2 pi`` look like quotients by
-2s, by 2 |N| and by 2 pi, and are refused too.
+2s, by 2 |N| and by 2 pi, and are refused too; so do ``1/k T``, a scalar beside a scalar, and ``1/|N| |M|``.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from fractions import Fraction
 from typing import NoReturn
@@ -31,6 +32,7 @@ from einstan.language.misread import (
     without_slots,
 )
 from einstan.language.surface import (
+    RESERVED,
     Expression,
     Minus,
     Number,
@@ -46,6 +48,7 @@ from einstan.language.surface import (
     is_pi,
     only_part,
     run,
+    runs_on,
 )  # fmt: skip
 from einstan.language.term import RELATIONS, Partial
 from einstan.language.unknown import unknown_call
@@ -124,6 +127,7 @@ class Parser(Atoms):
         sign, start = 1, self.token.start
         while self.at("+", "-"):
             sign = -sign if self.advance().text == "-" else sign
+            self.refuse_increment()
         first = self.token.start
         parts: list[tuple[Surface, bool]] = list((yield self.factor(True)))
         slashed = False  # whether the last part stands directly behind a /
@@ -143,12 +147,21 @@ class Parser(Atoms):
                 glued = self.token.glued and (self.token.kind == "name" or self.at("|"))
                 following = yield self.factor(True)
                 joined = glued or (isinstance(parts[-1][0], Number) and is_pi(following[0][0]))
-                if slashed and (joined or not self.is_coefficient(parts, tight)):
-                    self.refuse_quotient(first, parts, begin)
+                if slashed:
+                    beside = joined or runs_on(parts[-1][0], following[0][0])
+                    if beside or not self.is_coefficient(parts, tight):
+                        self.refuse_quotient(first, parts, begin)
                 parts += following
                 slashed, tight = False, True
             else:
                 return Term((start, self.last_end), sign, tuple(parts))
+
+    def refuse_increment(self) -> None:
+        """``a ++ b``, which other languages read otherwise, behind the first sign."""
+        if self.at("+") and self.token.glued and self.tokens[self.position - 1].text == "+":
+            start, end = self.token.start - 1, self.token.end
+            repair = f"{self.text[:start]}+{self.text[end:]}"
+            self.fail("++ is one sign or none", (start, end), repair)
 
     def starts_factor(self) -> bool:
         token = self.token
@@ -177,15 +190,30 @@ class Parser(Atoms):
         self.fail(
             "a / b c has two readings",
             (start, end),
-            (f"{above}({below} {after}){rest}", f"{above[:start]}({above[start:]}{below}) {after}{rest}"),
+            (
+                f"{above}({below} {after}){rest}",
+                *(f"{above}({below} {self.text[begin:more]}){self.text[more:]}" for more in self.scalars_behind()),
+                f"{above[:start]}({above[start:]}{below}) {after}{rest}",
+            ),
         )
+
+    def scalars_behind(self) -> list[int]:
+        """Where each of the scalars ends that follow here, of which the divisor may be meant to have several."""
+        ends, distance = [], 0
+        while self.ahead(distance).kind == "name" and self.ahead(distance).text not in RESERVED:
+            following = self.ahead(distance + 1)
+            if following.text in ("[", "_", "(", "^", "/") or following.kind == "power":
+                break
+            ends.append(self.ahead(distance).end)
+            distance += 1
+        return ends
 
     # ---- powers and fractions ------------------------------------------------------------------------------------
 
     def factor(self, spliced: bool) -> Task[list[tuple[Surface, bool]]]:
         """One factor as parts of a product: a fraction that is not raised to a power has several."""
         while self.take("+"):
-            pass
+            self.refuse_increment()
         start = self.token.start
         if self.at("-"):
             self.climb(self.advance())
@@ -208,9 +236,12 @@ class Parser(Atoms):
             if isinstance(base, Ref) and isinstance(base.name, Partial):
                 spelled = self.text[start : self.last_end]
                 self.fail("a power of a derivative needs brackets", None, f"({spelled})^2")
-            self.climb(self.advance())
+            begin = self.advance()
+            self.climb(begin)
             exponent = yield self.exponent()
             self.tower -= 1
+            if self.at("/"):
+                self.refuse_root(start, begin.end)
             base = self.raised((start, self.last_end), base, exponent)
         return [(base, False)]
 
@@ -223,6 +254,21 @@ class Parser(Atoms):
         if isinstance(base, Ref) and base.name == "e" and not base.slots and "e" not in self.around:
             made = exponential(self.text, self.tokens, exponent, span)
         return made or Power(span, base, exponent)
+
+    def refuse_root(self, start: int, begin: int) -> None:
+        """Refuse ``x^-1/2``, which looks like a root and would be half of 1/x; ``x^2/2`` is half of a square."""
+        below = self.ahead(1)
+        exponent = self.text[begin : self.last_end]
+        whole = _SMALL.fullmatch(exponent) and self.token.glued and below.glued and below.text.isdigit()
+        if not whole:
+            return
+        before, base, behind = self.text[:start], self.text[start : self.last_end], self.text[below.end :]
+        power = f"{self.text[start:begin]}({exponent.strip()}/{below.text})"
+        half = f"({base})/{below.text}"
+        alike = _ROOT.search(before) or _ROOT.search(behind)  # the others of the text are meant as this one is
+        once = f"{before}({half}){behind}" if behind.strip() else before + half
+        roots = f"{_ROOT.sub(_bracketed, before)}{power}{_ROOT.sub(_bracketed, behind)}"
+        self.fail(f"{base}/{below.text} has two readings", (start, below.end), (roots, half if alike else once))
 
     def exponent(self) -> Task[Surface]:
         if not self.at("{"):
@@ -257,6 +303,14 @@ class Parser(Atoms):
         if len(numerator.terms) == 1 and numerator.terms[0].sign > 0:
             return [*numerator.terms[0].parts, (below_part, True)]
         return [(numerator, False), (below_part, True)]
+
+
+_SMALL = re.compile(r"\s*([-−]\s*[0-9]+|[01])")  # exponents behind which a quotient looks like a part of them
+_ROOT = re.compile(r"(?<=[\^*])\s*([-−]\s*[0-9]+|[01])/([0-9]+)(?![0-9.])")
+
+
+def _bracketed(found: re.Match[str]) -> str:
+    return f"({found[1]}/{found[2]})"
 
 
 __all__ = ["read_expression", "read_relation"]

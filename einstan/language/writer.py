@@ -33,6 +33,7 @@ from einstan.language.surface import (
     looks_called,
     looks_like_derivative,
     run,
+    runs_on,
 )  # fmt: skip
 from einstan.language.term import Partial
 
@@ -175,11 +176,15 @@ class Writer:
 
     def separates(self, before: tuple[Surface, bool], part: Surface, coefficient: bool) -> bool:
         """Whether side by side would be read otherwise: behind a divisor that is no ``coefficient``, as ``1/2 pi``, as
-        ``σ (x)`` and as ``var[n] (x)``."""
+        ``df/dx dx``, ``σ (x)`` and ``var[n] (x)``."""
         node, divides = before
         bracketed = isinstance(part, Expression) or (isinstance(part, Power) and isinstance(part.base, Expression))
         halved = isinstance(node, Number) and (divides or node.value.denominator > 1)
-        return (divides and not coefficient) or (halved and is_pi(part)) or (bracketed and looks_called(node))
+        beside = divides and (not coefficient or runs_on(node, part))
+        second = False
+        if isinstance(node, Ref) and isinstance(node.name, Partial) and isinstance(part, Ref):
+            second = part.name == f"d{node.name.wrt[-1][0]}"
+        return beside or second or (halved and is_pi(part)) or (bracketed and looks_called(node))
 
     def bracket(self, node: Bracket) -> Task[None]:
         if not node.relations:
