@@ -189,6 +189,19 @@ def bands(results: Any) -> Iterable[str]:
     yield from markdown(("case", "contender", "bytes", "product", "its memory", "solution", "its memory"), rows)
 
 
+def einsum(results: Any) -> Iterable[str]:
+    """A row for each string; a quotient below one is a row that is lost."""
+    times: dict[tuple[str, str], dict[str, float]] = {}
+    for row in results["rows"]:
+        times.setdefault((row["case"], row["spec"]), {})[row["contender"]] = row["seconds"]
+    rows = [
+        (case, f"`{spec}`", seconds(own["einstan"]),
+         *(f"{own[other] / own['einstan']:.2f}" for other in ("numpy", "opt_einsum")))
+        for (case, spec), own in times.items()
+    ]  # fmt: skip
+    yield from markdown(("case", "string", "einstan", "numpy / einstan", "opt_einsum / einstan"), rows)
+
+
 def hvp(results: Any) -> Iterable[str]:
     rows = [
         (
@@ -290,6 +303,7 @@ TABLES: dict[str, Callable[[Any], Iterable[str]]] = {
     "conv": conv,
     "derive": derive,
     "digits": digits,
+    "einsum": einsum,
     "embedding": embedding,
     "hessian": hessian,
     "hvp": hvp,
