@@ -19,6 +19,8 @@ from typing import NoReturn
 
 from einstan.language.bare import with_brackets
 from einstan.language.derivatives import Derivatives
+from einstan.language.errors import NotationError
+from einstan.language.foreign import rooted, run_together
 from einstan.language.functions import SPELLINGS
 from einstan.language.index import capitalised, is_capital
 from einstan.language.own import parameters_of, visible
@@ -66,7 +68,8 @@ class Atoms(Derivatives):
         if token.kind == "command" and token.text == "sqrt":
             self.advance()
             if not self.at("{"):
-                self.fail("a root is written \\sqrt{x} or sqrt(x)", repair="sqrt(x)")
+                repair = rooted(self.text, token.start, token.end) or "sqrt(x)"
+                self.fail("a root is written \\sqrt{x} or sqrt(x)", repair=repair)
             self.enter()
             argument = yield self.expression()
             return Call((token.start, self.close()), "sqrt", (argument,))
@@ -88,7 +91,18 @@ class Atoms(Derivatives):
             value = int(self.text[slice(*span)], 0)
             repair = f"{self.text[: span[0]]}{value}{self.text[span[1] :]}"
             self.fail("a number is written in decimal digits", span, repair)
+        if self.token.glued and self.token.kind == "name" and self.ahead(1).text not in ("[", "_", "("):
+            error = None if self.token.text in self.around else self.run_together(token)
+            if error is not None:
+                raise error
         return Number((token.start, token.end), self.value(token))
+
+    def run_together(self, number: Token) -> NotationError | None:
+        """``4ac``, unless ac is a word of the notation."""
+        word = self.token.text
+        if word in CALLABLE or word in visible() or (word[0] == "d" and len(word) == 2 and word[1] in self.known):
+            return None
+        return run_together(self.text, number, self.token, self.tokens)
 
     def value(self, token: Token) -> Fraction:
         """The value of a number, if a float can hold it: what is larger would be worked out in vain."""
@@ -98,11 +112,13 @@ class Atoms(Derivatives):
             self.fail(problem, (token.start, token.end), "scale what it multiplies, or use the logarithm")
         return Fraction(text)
 
-    def parenthesised(self) -> Task[Expression]:
+    def parenthesised(self, binder: Token | None = None) -> Task[Expression]:
         start = self.enter().start
         if self.at(")"):
             self.fail("there is nothing between the brackets", (start, self.token.end))
         inside: Expression = yield self.expression()
+        if binder is not None and self.at(","):
+            yield self.refuse_several(binder, start, inside)
         if self.scalars and only_part(inside) is self.scalars[-1]:
             self.scalars.pop()  # in brackets of its own a name says that it means a number
         return Expression((start, self.close()), inside.terms)
@@ -306,7 +322,7 @@ class Atoms(Derivatives):
             letters.append(Letter(part.span, part.name))
         if not letters:
             if self.at("("):
-                yield self.parenthesised()
+                yield self.parenthesised(token)
             repair = self.over_all(token, self.last_end)
             self.fail(f"{token.text} of which index?", (token.start, token.end), repair)
         if token.text == "softmax" and len(letters) > 1:
@@ -320,7 +336,7 @@ class Atoms(Derivatives):
             )  # \sum_K (a + b): the brackets are those of sum[K](a + b)
         elif self.at("("):
             apart = token.raw and self.text[self.token.start - 1].isspace()
-            body = yield self.parenthesised()
+            body = yield self.parenthesised(token)
             if apart and token.text in _SIGNS:
                 yield self.reach(token, body)
         else:
@@ -331,6 +347,27 @@ class Atoms(Derivatives):
                 written = f"{self.text[:end]}({meant}){self.text[self.last_end :]}"
             self.fail(f"{token.text} needs brackets around what it runs over", (start, end), written)
         return Binder((token.start, self.last_end), token.text, tuple(letters), body)
+
+    def refuse_several(self, token: Token, start: int, first: Expression) -> Task[None]:
+        """``max[N](x[N], 0)``, of which both or one may stand below the maximum, and ``sum(x[i], i)``."""
+        self.advance()
+        second: Expression = yield self.expression()
+        end = self.close()
+        one, other = (self.text[slice(*each.span)] for each in (first, second))
+        before, head, behind = self.text[: token.start], self.text[token.start : start], self.text[end:]
+        repairs = []
+        if token.text in ("max", "min") and head != token.text:
+            pair = {"max": "maximum", "min": "minimum"}[token.text]
+            repairs = [f"{head}({pair}({one}, {other}))", f"{pair}({head}({one}), {other})"]
+        elif head == token.text:  # an index among the arguments
+            repairs = [
+                f"{head}[{index}]({body})"
+                for index, body in ((one, other), (other, one))
+                if index in self.letters(body)
+            ]
+        self.fail(
+            f"{head} takes one argument", (token.start, end), tuple(f"{before}{each}{behind}" for each in repairs)
+        )
 
     def over_all(self, token: Token, end: int) -> tuple[str, ...]:
         """``softmax(Z[n,c])`` with an index that is not contracted in it, a capital or one of the left side; ``sum(x[I]

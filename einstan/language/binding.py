@@ -211,7 +211,8 @@ class Scope(Names):
             index = self.index(letter.name, letter.span, env, normed=True)
             body = yield self.expression(node.body, env)
             if index not in body.free:
-                raise self.fail(f"softmax[{index.name}] of what does not depend on {index.name}", node.span)
+                problem = f"softmax[{index.name}] of what does not depend on {index.name}"
+                raise self.fail(problem, node.span, self.with_slot(node, letter.name))
             return softmax(body, index)
         self.check_shadow(node, env)
         if len(set(names)) < len(names):
@@ -221,11 +222,20 @@ class Scope(Names):
         if node.operation in REDUCED:
             for index in indices:
                 if index not in body.free:
-                    raise self.fail(
-                        f"{node.operation}[{index.name}] of what does not depend on {index.name}", node.span
-                    )
+                    problem = f"{node.operation}[{index.name}] of what does not depend on {index.name}"
+                    raise self.fail(problem, node.span, self.with_slot(node, index.name))
             return REDUCED[node.operation](indices, body)
         return sum_over(indices, body) if node.operation == "sum" else Reduce(node.operation, indices, body)
+
+    def with_slot(self, node: Binder, name: str) -> tuple[str, ...]:
+        """The text with one more slot of the tensor that stands alone below a binder: ``softmax[k](x)``."""
+        only = only_part(node.body)
+        if not isinstance(only, Ref):
+            return ()
+        start, end = only.span
+        spelled = self.text[start:end]
+        slotted = f"{spelled[:-1]},{name}{spelled[-1]}" if only.slots else f"{spelled}[{name}]"
+        return (f"{self.text[:start]}{slotted}{self.text[end:]}",)
 
     def check_shadow(self, node: Binder, env: Environment) -> None:
         """A sum that is written may use the letter of one that is not, ``X[n,K] w[K] / sum[K](w[K])``, unless it may be

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from einstan.language.errors import NotationError, Span, too_deep
+from einstan.language.foreign import around, assigned, comparison
 from einstan.language.letters import normal
 from einstan.language.surface import Expression, Ref, Surface, Task, Term, instead_of
 from einstan.language.term import RELATIONS
@@ -113,8 +114,14 @@ class Cursor:
             self.fail("the equation ends too early", (len(self.text), len(self.text) + 1))
         if self.at(")", "]", "}"):
             self.fail(f"the bracket {self.token.text} was never opened")
+        before = self.tokens[self.position - 1]
+        if self.at("=") and self.token.glued and before.text in ("+", "-", "*", "/"):
+            raise assigned(self.text, before, self.token.end)
+        if self.at("[", "{") and (repair := comparison(self.text, self.tokens, self.position)):
+            self.fail("an indicator is written 1[...]", None, repair)
         if self.at(*RELATIONS) and not self.at("=="):
-            self.fail(f"{self.token.text} compares, and stands in a bracket 1[...]", None, "1[x > 0]")
+            repair = comparison(self.text, self.tokens, around(self.tokens, self.position))
+            self.fail(f"{self.token.text} compares, and stands in a bracket 1[...]", None, repair or "1[x > 0]")
         self.fail(f"{self.token.text!r} is not expected here")
 
     def refuse_word(self, token: Token, wanted: str) -> NoReturn:

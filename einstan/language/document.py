@@ -32,6 +32,7 @@ from einstan.language.node import holds, preorder
 from einstan.language.refusals import two_meanings
 from einstan.language.scope import bind_equation, parse_expression, parse_sides, with_left_read
 from einstan.language.show import show
+from einstan.language.spoken import unknown_extents
 from einstan.language.surface import Ref, Relation, only_part, walk
 from einstan.language.syntax import read_expression, read_relation
 from einstan.language.term import Equation, Expr, Indexed, Mul, Partial, Position, Sum, tensors
@@ -210,6 +211,7 @@ def parse_document(
         clashing = () if gradients else collisions(part, known)
         refused_later.update((id(s), (s, collided(s))) for s in clashing)
         refused_later.update((id(s), (s, problem)) for s, problem in doubtful(part))
+        refused_later.update((id(s), (s, problem)) for s, problem in speaking(part, known))
     if refused_later and not forgiving:
         statement, problem = next(iter(refused_later.values()))
         raise at_line(problem, statement.line)
@@ -361,7 +363,7 @@ def read_statement(kind: str, code: str, start: int, line: int, comment: str, kn
         return Statement(kind, read_given(body, known), line, code, comment)
     if kind == "convention":
         return Statement(kind, read_convention(body), line, code, comment)
-    text, tree = read_relation(body, known)
+    text, tree = read_relation(body, known, kind if kind in ("assume", "refute") else "claim")
     left = only_part(tree.left)
     if kind == "equation" and isinstance(left, Ref) and isinstance(left.name, Partial):
         kind = "claim"
@@ -460,6 +462,17 @@ def doubtful(part: Document) -> Iterator[tuple[Statement, EinstanError]]:
         both = (n.index.name for n in preorder(*sides) if isinstance(n, Position) and n.index.name in numbers)
         if (name := next(both, None)) is not None:
             yield statement, two_meanings(statement.text, name, (0, len(statement.text)))
+
+
+def speaking(part: Document, known: Collection[str] = ()) -> Iterator[tuple[Statement, EinstanError]]:
+    """The equations that state an extent by what no line has."""
+    equations = [s for s in part.statements if isinstance(s.content, Equation)]
+    read = {
+        *known,
+        *(name for s in part.statements if not isinstance(s.content, Equation) for name in _NAME.findall(s.text)),
+    }
+    found = dict(unknown_extents([(s.text, s.content) for s in equations if isinstance(s.content, Equation)], read))
+    yield from ((s, found[s.text]) for s in equations if s.text in found)
 
 
 def _sides(statement: Statement) -> tuple[Expr, ...]:

@@ -11,7 +11,7 @@ from einstan.language.dims import redimensioned, relate
 from einstan.language.errors import ScopeError, Span
 from einstan.language.index import Index, capitalised, is_capital, lowered
 from einstan.language.occurrences import evidence
-from einstan.language.refusals import extent_of_tensor, not_bound, ranks_differ, several_axes
+from einstan.language.refusals import extent_of_tensor, no_such_axis, not_bound, ranks_differ, several_axes
 from einstan.language.surface import Ref, Size, Surface, walk
 from einstan.language.term import Equation, Extent, Name
 
@@ -66,6 +66,9 @@ class Names:
     def extent(self, node: Size, env: Environment) -> Extent:
         name = node.name
         if "." in name:
+            tensor, _, place = name.rpartition(".")
+            if self.ranks.get(tensor, int(place) + 1) <= int(place):
+                raise no_such_axis(self.text, node, tensor, self.ranks[tensor])
             return Extent(Index(name))
         letters = {name, lowered(name), capitalised(name)}
         if not letters & self.indices and name in self.ranks:

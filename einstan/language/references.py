@@ -15,6 +15,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from einstan.language.cursor import CLOSING, Cursor
+from einstan.language.foreign import limits, slots_again
 from einstan.language.index import is_capital
 from einstan.language.misread import bold, sum_sign
 from einstan.language.own import visible
@@ -32,6 +33,8 @@ class References(Cursor):
         slots = yield self.slots()
         if slots and bracketed and self.at("(") and self.token.glued:
             raise unknown_call(self.text, (token.start, token.end), name, self.token.start, (*CALLABLE, *visible()))
+        if slots and bracketed and self.at("[") and self.token.glued:
+            raise slots_again(self.text, self.tokens, self.position)
         if self.at("^") and self.ahead(1).text == "{":
             name += self.label(slots_follow=False)
         if token.raw and name[0] in "ΣΠ" and (not slots or (self.sums(slots) and (not bracketed or self.at("(")))):
@@ -118,8 +121,9 @@ class References(Cursor):
                 readings = (f"several indices are written {commas}", f"one index is written \\mathrm{{{token.text}}}")
                 self.fail(f"the subscript {token.text} is one index or several", None, readings)
             found.append((yield self.expression()))
-            if subscript and self.at("="):
-                self.fail("a sum runs over the whole axis and has no limits", None, "\\sum_{k} x_{k}")
+            if self.at("=") and (subscript or self.tokens[self.position - 3].text in ("sum", "prod", "mean")):
+                start = self.text.rfind(self.text[opening.start], 0, opening.end) - subscript
+                self.fail("a sum runs over the whole axis and has no limits", None, limits(self.text, start))
             if not self.take(","):
                 break
         self.close()

@@ -6,14 +6,15 @@ it was spelled.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 
 from einstan.language.errors import EinstanError, NotationError, ScopeError, Span
 from einstan.language.holds import Ambiguity
-from einstan.language.index import capitalised, fresh_name, lowered
+from einstan.language.index import Affine, capitalised, fresh_name, lowered
 from einstan.language.readings import caret, readings
-from einstan.language.surface import Binder, Expression, Letter, Ref, Relation, Size, Term
+from einstan.language.surface import Binder, Expression, Letter, Ref, Relation, Size, Term, walk
 from einstan.language.tokens import respelled
 
 MOST = 8  # readings that are spelled out
@@ -44,8 +45,12 @@ def bound_again(text: str, node: Binder, letter: Letter, indices: set[str], besi
     """A binder shadows an index that it cannot mean: ``sum[K](A[i,K] sum[K](B[K]))``.  In ``sum[K](a[K] - m) b[K]``,
     where the product ``beside`` it has that index as well, the sum may be meant to run over all of it."""
     (start, end), opening = node.span, node.body.span[0]
-    inner = respelled(text[start:end], letter.name, fresh_name(letter.name, indices))
+    inner = respelled(text[start:end], letter.name, fresh_name(capitalised(letter.name), indices))
     repairs = [text[:start] + inner + text[end:]]
+    left, equals, right = text.partition("=")
+    outside = text[len(left) : start] + text[end:]
+    if equals and start > len(left) and beside is None and respelled(outside, letter.name, "") == outside:
+        repairs = [_without_slot(left, letter.name) + equals + right]  # it stands on the left, and nowhere else
     if beside is not None:
         end = beside.span[1]
         repairs.insert(0, f"{text[:opening]}({text[opening:end]}){text[end:]}")
@@ -61,8 +66,6 @@ def not_bound(
     names = ", ".join(left)
     inferred = f"the left side has {names}" if names else "the left side has no indices"
     capital = fresh_name(capitalised(name), indices - {name})
-    if capital == name:
-        return ScopeError(f"the index {name} is not bound here", text=text, span=span, inferred=inferred)
     return ScopeError(
         f"the index {name} is free on the right but is not on the left", text=text, span=span,
         inferred=f"{inferred}; a capital is summed",
@@ -75,6 +78,12 @@ def _with_slot(text: str, name: str) -> str:
     left, equals, right = text.partition("=")
     left = left.rstrip()
     return f"{left[:-1]},{name}] {equals}{right}" if left.endswith("]") else f"{left}[{name}] {equals}{right}"
+
+
+def _without_slot(left: str, name: str) -> str:
+    """A left side with one index less."""
+    fewer = re.sub(rf"(?<=[\[{{,])\s*{re.escape(name)}\s*(,|(?=[\]}}]))", "", left)
+    return re.sub(r"(?:,\s*)?(?=[\]}])", "", fewer, count=1).replace("[]", "").replace("_{}", "")
 
 
 # ---- tensors, slots and extents --------------------------------------------------------------------------------------
@@ -110,6 +119,38 @@ def extent_of_tensor(text: str, node: Size, rank: int) -> ScopeError:
         f"|{node.name}| is an extent, and {node.name} a tensor", text=text, span=node.span,
         repair=[f"{text[:start]}{each}{text[end:]}" for each in meant],
     )  # fmt: skip
+
+
+def no_such_axis(text: str, node: Size, tensor: str, rank: int) -> ScopeError:
+    start, end = node.span
+    have = f"{tensor} has {_slots(rank)}, the first of which is {tensor}.0" if rank else f"{tensor} is a number"
+    return ScopeError(
+        f"{have}: there is no |{node.name}|", text=text, span=node.span,
+        repair=[f"{text[:start]}|{tensor}.{k}|{text[end:]}" for k in range(rank)],
+    )  # fmt: skip
+
+
+def check_stated(text: str, own: Collection[str], name: str, node: Expression, indices: Collection[str]) -> None:
+    """Refuse an extent that is stated by its ``own``, or by one of the indices or a number, which is no size."""
+    for part in walk(node):
+        if isinstance(part, Size) and part.name in own:
+            raise ScopeError(f"the extent |{name}| is stated by itself", text=text, span=node.span)
+        if isinstance(part, Ref):
+            start, end = part.span
+            sized = [f"{text[:start]}|{part.name}|{text[end:]}"] if part.name in indices and not part.slots else []
+            raise ScopeError(
+                f"an extent is stated by whole numbers and extents, and {part.name} is none", text=text, span=part.span,
+                repair=(*sized, f"the size in the call, sizes={{{name!r}: ...}}"),
+            )  # fmt: skip
+
+
+def refuse_negative(text: str, name: str, node: Expression, form: Affine) -> None:
+    """Refuse an extent that is negative whatever the sizes are."""
+    if form.constant < 0 and all(coefficient < 0 for _, coefficient in form.terms):
+        raise ScopeError(
+            f"the extent |{name}| would be negative", text=text, span=node.span,
+            inferred="an extent is how many values an index takes",
+        )  # fmt: skip
 
 
 def several_axes(text: str, node: Size, count: int, axes: Sequence[str]) -> ScopeError:

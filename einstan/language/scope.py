@@ -8,7 +8,15 @@ from einstan.language.binding import Scope
 from einstan.language.dims import localised
 from einstan.language.errors import NotationError
 from einstan.language.index import Index, is_capital
-from einstan.language.refusals import capital_on_left, left_not_plain, left_not_read, twice_on_left
+from einstan.language.refusals import (
+    capital_on_left,
+    check_stated,
+    left_not_plain,
+    left_not_read,
+    refuse_negative,
+    twice_on_left,
+)
+from einstan.language.spoken import unknown_extents
 from einstan.language.surface import RESERVED, Ref, Relation, instead_of, only_part
 from einstan.language.syntax import read_expression, read_relation
 from einstan.language.term import Apply, Equation, Expr, Partial
@@ -46,8 +54,13 @@ def bind_equation(text: str, relation: Relation, spelled: bool = True) -> Equati
     for size, expression in relation.where:
         found = scope.spelled.get(size.name, ())
         if not found:
-            raise scope.fail(f"the equation has no index {size.name}", size.span)
+            start, end = size.span
+            meant = tuple(f"{text[:start]}|{index.name}|{text[end:]}" for index in indices)
+            raise scope.fail(f"the equation has no index {size.name}", size.span, meant)
+        own = [f"{left.name}.{k}" for k, index in enumerate(indices) if index.name == size.name]
+        check_stated(text, {size.name, *own}, size.name, expression, scope.indices)
         form = scope.stated(expression)
+        refuse_negative(text, size.name, expression, form)
         where += [(index, form) for index in found]
     return localised(scope.resolved(Equation(left.name, indices, rhs, tuple(where))))
 
@@ -58,7 +71,10 @@ def written(text: str, known: Collection[str] = ()) -> Equation:
     The calculus may well derive ``dX[n,c] = 1``; but where a person leaves an index out on the right, a slip is more
     likely than a constant, which ``1[j]`` says openly.
     """
-    return with_left_read(text, parse(text, known))
+    equation = with_left_read(text, parse(text, known))
+    for _, error in unknown_extents([(text, equation)], known):
+        raise error
+    return equation
 
 
 def with_left_read(text: str, equation: Equation) -> Equation:

@@ -18,6 +18,7 @@ import keyword
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from typing import Any, TypeVar, cast
 
 from einstan.language.errors import Span
@@ -259,9 +260,10 @@ def runs_on(divisor: Surface, after: Surface) -> bool:
 
 
 def has_no_index(node: Surface) -> bool:
-    """Whether this is made of numbers, extents and scalars alone."""
+    """Whether this is made of numbers, extents, scalars and single entries, ``a[0]``, alone."""
     inside = (Binder, Bracket, Kronecker, Pad)
-    return not any(isinstance(part, inside) or (isinstance(part, Ref) and part.slots) for part in walk(node))
+    slots = (part.slots for part in walk(node) if isinstance(part, Ref))
+    return not any(isinstance(part, inside) for part in walk(node)) and all(map(is_numeric, chain.from_iterable(slots)))
 
 
 def looks_like_derivative(numerator: str, denominators: tuple[str, ...], known: frozenset[str] = frozenset()) -> bool:

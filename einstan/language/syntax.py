@@ -10,8 +10,9 @@ r"""Text to surface tree: products, sums and relations, with a span on every nod
     atom        in `einstan.language.atoms`; tensors in `references`, derivatives in `derivatives`
 
 ``a / b c`` has two readings and is refused, unless the quotient is a coefficient: a number over anything, ``1/2 X[i]``,
-``1/|N| X[N]``, ``1/r[n] (q[n,j])``, or what has no index of its own with a slash without blanks, ``l/2 (x[i])``.  What
-divides may be a number, an extent, a scalar or a tensor.  ``1/2s``, ``1/2|N|`` and ``1/2 pi`` look like quotients by
+``1/|N| X[N]``, ``1/r[n] (q[n,j])``, or what has no index over a number with a slash without blanks, ``l/2 (x[i])``,
+``al/|R| X[R]``.  A number is one of extents too; with none above or below, ``a/b x[i]``, it is refused, whether a and b
+are scalars or entries.  ``1/2s``, ``1/2|N|`` and ``1/2 pi`` look like quotients by
 2s, by 2 |N| and by 2 pi, and are refused too; so do ``1/k T``, a scalar beside a scalar, and ``1/|N| |M|``.
 """
 
@@ -24,6 +25,7 @@ from typing import NoReturn
 
 from einstan.language.atoms import Atoms
 from einstan.language.errors import Span
+from einstan.language.foreign import STATEMENTS, braced, equals, floor_division, prose, statement
 from einstan.language.misread import (
     divided_by_index,
     exponential,
@@ -51,12 +53,15 @@ from einstan.language.surface import (
     runs_on,
 )  # fmt: skip
 from einstan.language.term import RELATIONS, Partial
+from einstan.language.tokens import Token
 from einstan.language.unknown import unknown_call
 
 
-def read_relation(text: str, known: Collection[str] = ()) -> tuple[str, Relation]:
-    """``left = right where ...``; the text comes back in the normal form that the spans refer to."""
+def read_relation(text: str, known: Collection[str] = (), kind: str = "claim") -> tuple[str, Relation]:
+    """``left = right where ...``, of a statement of a ``kind``; the text comes back in the normal form that the spans
+    refer to."""
     parser = Parser(text, known)
+    parser.kind = kind
     relation = run(parser.relation())
     if parser.scalars:
         without_slots(parser.text, relation, parser.scalars, known)
@@ -73,20 +78,30 @@ def read_expression(text: str, known: Collection[str] = ()) -> tuple[str, Expres
 class Parser(Atoms):
     """The whole grammar."""
 
+    kind = "claim"  # what the relation may be: a claim, an assumption
+
     # ---- relations -----------------------------------------------------------------------------------------------
 
     def relation(self) -> Task[Relation]:
+        if self.token.text in STATEMENTS and self.token.kind == "name":
+            raise statement(self.text, self.token, any(t.text in _ORDERED for t in self.tokens))
         self.on_left = True
         left = yield self.expression()
         self.on_left = False
         if not self.take("="):
-            if self.at(*RELATIONS) and not self.at("=="):
+            if self.at("==") or (self.at("<") and self.ahead(1).text == "-" and self.ahead(1).glued):
+                raise equals(self.text, (self.token.start, self.token.end + self.at("<")))
+            if self.at(*RELATIONS):
                 problem = f"{self.token.text} stands in a bracket, 1[...], which is 1 where it holds"
-                self.fail(problem, None, f"claim 1[{self.text.strip()}] = 1")
+                self.fail(problem, None, f"{self.kind} 1[{self.text.strip()}] = 1")
             if self.token.kind != "end":
                 self.unexpected()
             self.fail("an equation needs a =", (len(self.text), len(self.text) + 1))
+        prose(self.text, left, self.tokens)
         right = yield self.expression()
+        if self.at(*RELATIONS):
+            before, compared = self.text[: right.span[0]], self.text[right.span[0] :].strip()
+            self.fail(f"{self.token.text} compares, and stands in a bracket 1[...]", None, f"{before}1[{compared}]")
         where = yield self.where()
         if self.at("="):
             self.fail("an equation has one =", repair="1[a == b] compares")
@@ -103,10 +118,11 @@ class Parser(Atoms):
             raise unknown_call(self.text, (clause.start, clause.end), "where", self.token.start, ())
         while True:
             if not self.at("|", "\\left|"):
-                token = self.token
-                repaired = f"{self.text[: token.start]}|{token.text}|{self.text[token.end :]}"
-                self.fail("'where' states extents", None, repaired if token.kind == "name" else ())
+                self.refuse_where(clause)
             size = self.size()
+            if self.at(*_ORDERED):
+                start, end = self.token.start, self.token.end
+                self.fail("'where' states an extent with =", None, f"{self.text[:start]}={self.text[end:]}")
             if any(size.name == other.name for other, _ in found):
                 self.fail(f"the extent |{size.name}| is stated twice", size.span)
             if not self.take("=", "=="):
@@ -114,6 +130,20 @@ class Parser(Atoms):
             found.append((size, (yield self.expression())))
             if not self.take(","):
                 return tuple(found)
+
+    def refuse_where(self, clause: Token) -> NoReturn:
+        """``where i = 3`` is an extent without its bars, ``where i < 3`` one too, or a condition."""
+        token, sign = self.token, self.ahead(1)
+        if token.kind != "name":
+            self.fail("'where' states extents")
+        before, behind = self.text[: token.start], self.text[sign.end :]
+        repairs = [f"{before}|{token.text}|{self.text[token.end :]}"]
+        if sign.text in _ORDERED:
+            left, _, right = self.text[: clause.start].rstrip().partition("=")
+            holds = self.text[token.start :].strip()
+            repairs = [f"{left}= 1[{holds}] ({right.strip()})"]
+            repairs += [f"{before}|{token.text}| = {behind.strip()}"] if sign.text == "<" else []
+        self.fail("'where' states extents", None, tuple(repairs))
 
     # ---- sums and products ---------------------------------------------------------------------------------------
 
@@ -138,6 +168,11 @@ class Parser(Atoms):
                 slashed, tight = False, True
             elif self.at("/"):
                 glued = self.advance().glued
+                if self.at("/") and self.token.glued:
+                    self.advance()
+                    yield self.factor(False)
+                    sign = self.text.index("//", first)
+                    raise floor_division(self.text, first, (sign, sign + 2), self.last_end)
                 tight = tight and glued and self.token.glued
                 divisors = yield self.factor(False)
                 parts += [(divisor, True) for divisor, _ in divisors]
@@ -172,12 +207,12 @@ class Parser(Atoms):
     @staticmethod
     def is_coefficient(parts: list[tuple[Surface, bool]], tight: bool) -> bool:
         """Whether what stands above the line at the end of the parts is a number, ``1 / 2``, ``1/|N|/|J|``, or without
-        an index and ``tight``, ``l/2``."""
+        an index above numbers and ``tight``, ``l/2``."""
         count = len(parts)
         while count and parts[count - 1][1]:
             count -= 1
-        above = parts[max(count - 1, 0)][0]
-        return is_numeric(above) or (tight and has_no_index(above))
+        above, below = parts[max(count - 1, 0)][0], parts[count:]
+        return is_numeric(above) or (tight and has_no_index(above) and all(is_numeric(part) for part, _ in below))
 
     def refuse_quotient(self, start: int, parts: list[tuple[Surface, bool]], begin: int) -> NoReturn:
         divisor = parts[-1][0].span
@@ -287,14 +322,16 @@ class Parser(Atoms):
         r"""``\frac{a}{b}`` as parts of a product, or one derivative."""
         start = self.advance().start
         if not self.at("{"):
-            self.fail("a fraction is written \\frac{a}{b}", (start, self.last_end))
+            repair = braced(self.text, start, self.last_end, 2)
+            self.fail("a fraction is written \\frac{a}{b}", (start, self.last_end), repair)
+        behind = self.last_end
         self.enter()
         if self.is_differential():
             return [((yield self.partial_fraction(start)), False)]
         numerator: Expression = yield self.expression()
         end = self.close()
         if not self.at("{"):
-            self.fail("a fraction is written \\frac{a}{b}", (start, end))
+            self.fail("a fraction is written \\frac{a}{b}", (start, end), braced(self.text, start, behind, 2))
         self.enter()
         divisor: Expression = yield self.expression()
         self.close()
@@ -305,6 +342,7 @@ class Parser(Atoms):
         return [(numerator, False), (below_part, True)]
 
 
+_ORDERED = ("<", ">", "<=", ">=")
 _SMALL = re.compile(r"\s*([-−]\s*[0-9]+|[01])")  # exponents behind which a quotient looks like a part of them
 _ROOT = re.compile(r"(?<=[\^*])\s*([-−]\s*[0-9]+|[01])/([0-9]+)(?![0-9.])")
 

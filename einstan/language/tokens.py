@@ -69,6 +69,8 @@ OTHERWISE = {  # signs that are none here
     ":": "an index for a whole axis: X[n,k]",
     "'": "another name, such as f1; a derivative is dy/dx[p]",
     "½": "1/2",
+    "!": "exp(lgamma(x + 1)), a factorial",
+    "&": "1[x > 0] 1[y > 0], where both hold",
 }
 SIGNS = {"≤": "<=", "≥": ">=", "≠": "!=", "·": "*", "×": "*", "−": "-", "⋅": "*", "∗": "*"}
 
@@ -78,6 +80,7 @@ _FONT = re.compile(r"\s*\{((?:[^{}\\]|\\_|\\[A-Za-z]+)*)\}")
 _AXIS = re.compile(r"\.[0-9]")
 _LONG_MARKS = ("**", "<=", ">=", "==", "!=")
 _SHORT_MARKS = "[](){},|.=<>+-*/^_"
+_ALIGNED = re.compile(r"&\s*(=|[+-]|$|\\|\n)|(?<==)&|(?<=^)&")  # beside what an alignment sets below each other
 _ALONE = frozenset("[](){},|+-/")  # with which no longer mark begins
 
 
@@ -92,7 +95,7 @@ def tokens(text: str) -> list[Token]:
             found.append(Token("mark", letter, position, position + 1, glued))
             position += 1
             continue
-        if letter.isspace() or letter == "&":
+        if letter.isspace() or (letter == "&" and _ALIGNED.match(text, position)):
             position += 1
             continue
         glued = bool(found) and found[-1].end == position
@@ -134,6 +137,11 @@ def _token(text: str, start: int) -> tuple[Token | None, int]:
             return Token("mark", mark, start, start + 2), start + 2
     if letter in _SHORT_MARKS:
         return Token("mark", letter, start, start + 1), start + 1
+    if text.startswith(":=", start):
+        meant = f"{text[:start].rstrip()} = {text[start + 2 :].lstrip()}"
+        raise NotationError(
+            "an equation is written with =, not with :=", text=text, span=(start, start + 2), repair=meant
+        )
     repair = OTHERWISE.get(letter, ())
     raise NotationError(
         f"the character {letter!r} is not part of the notation", text=text, span=(start, start + 1), repair=repair

@@ -14,7 +14,7 @@ from einstan.language.errors import NotationError, Span
 
 _PRODUCT = "Z[i,j] = X[i,K] W[K,j]"
 _CASES = "1[x > 0] y + 1[x <= 0] z"
-_INVERSE = "assume A[i,K] B[K,j] = δ[i,j], with B an input"
+_INVERSE = "assume A[i,K] B[K,j] = δ[i,j]"
 _ORDER = "max[K](x[K]) and min[K](x[K]) are all that is read from the order of entries"
 
 # What people call it in other libraries, and how it is written here.
@@ -40,6 +40,13 @@ INSTEAD: dict[str, str] = {
     "cumsum": "sum[J](1[J <= i] x[J])",
     "cumprod": "prod[J](1[J <= i] x[J] + 1[J > i])",
     "diff": "x[i+1] - x[i]",
+    **dict.fromkeys(("flip", "reverse", "rev", "flipud", "fliplr"), "x[|x.0|-1-i]"),
+    "roll": "x[mod(i-1, |x.0|)]",
+    "shift": "pad(x[i-1])",
+    **dict.fromkeys(("triu", "tril"), "1[i <= j] A[i,j]"),
+    **dict.fromkeys(("concat", "concatenate", "hstack", "cat"), "pad(a[i]) + pad(b[i-|a.0|]), where |i| is stated"),
+    **dict.fromkeys(("reshape", "ravel", "flatten"), "x[floor(k/|x.1|), mod(k, |x.1|)], where |k| is stated"),
+    **dict.fromkeys(("arange", "range", "linspace"), "an index where it stands alone is its number, from 0"),
     **dict.fromkeys(("any", "exists"), "max[K](1[x[K] > 0])"),
     **dict.fromkeys(("all", "forall"), "min[K](1[x[K] > 0])"),
     "count": "sum[K](1[x[K] > 0])",
@@ -95,6 +102,9 @@ ATTRIBUTES = {
 }
 NEAR = 0.7  # how alike a name must be that was meant: sofmax and softmax, but not trace and tan
 SHORTEST = 4  # letters of a name that can be near another
+INDICATORS = ("I", "ind", "indicator", "Ind")
+_COMPARES = re.compile(r"[<>≤≥≠]|[=!]=")
+_CALLED = re.compile(r"\b([^\W\d_]\w*)\(([A-Za-z]([ ]*,[ ]*[A-Za-z])*)\)")
 _SLOTS = re.compile(r"\(([A-Za-z]([ ]*,[ ]*[A-Za-z])*)\)")  # x(i,j), which is x[i,j] here
 
 
@@ -105,14 +115,33 @@ def unknown_call(text: str, span: Span, name: str, behind: int, known: Iterable[
         repairs = [INSTEAD[name]]
     else:
         repairs = [f"{text[: span[0]]}{near}{text[span[1] :]}" for near in close]
-    if not repairs:
+    indicator = indicated(text, span, behind) if name in INDICATORS else ""
+    if indicator:
+        repairs = [indicator]
+    elif not repairs:
         slots = _SLOTS.match(text, behind)
-        repairs = [f"{text[:behind]}[{slots[1]}]{text[slots.end() :]}"] if slots and span[1] == behind else []
+        if slots and span[1] == behind:  # the others of the text are meant as this one is
+            repairs.append(
+                _CALLED.sub(lambda found: found[0] if found[1] in known else f"{found[1]}[{found[2]}]", text)
+            )
+        if text.find("=") > span[0]:  # a left side is no product
+            return NotationError(f"{name} is not a function", text=text, span=span, repair=repairs)
         repairs.append(f"{text[:behind]} {text[behind:]}")
     elif name != "where":
         repairs.append(f"a product is written with a blank: {text[span[0] : behind]} (...)")
     kind = "function" if span[1] == behind else "reduction"
     return NotationError(f"{name} is not a {kind}", text=text, span=span, repair=repairs)
+
+
+def indicated(text: str, span: Span, behind: int) -> str:
+    """The text with ``I(x > 0)`` as ``1[x > 0]``; nothing where nothing is compared."""
+    depth = 0
+    for place in range(behind, len(text)):
+        depth += (text[place] == "(") - (text[place] == ")")
+        if not depth:
+            inside = text[behind + 1 : place]
+            return f"{text[: span[0]]}1[{inside}]{text[place + 1 :]}" if _COMPARES.search(inside) else ""
+    return ""
 
 
 def dotted_name(text: str, span: Span, words: list[str], known: Iterable[str]) -> NotationError:

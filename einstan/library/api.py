@@ -112,11 +112,15 @@ class Equation(term.Equation, Composable):
         return self.program.source(sizes, **options)
 
     def __call__(self, *positional: Any, **arrays: Any) -> Any:
-        """The tensor that the equation defines, for these arrays.  Compiled anew at every call: see `compile`."""
+        """The tensor that the equation defines, for these arrays, and ``sizes`` that none of them tells.
+
+        Compiled anew at every call: see `compile`.
+        """
         if positional:
             names = ", ".join(f"{name}={name}" for name in self.program.inputs)
             raise ArgumentError("the arrays of an equation are given by name", text=str(self), repair=f"f({names})")
-        return self.compile()(arrays)[str(self.name)]
+        sizes = arrays.pop("sizes", None) if "sizes" not in self.program.inputs else None
+        return self.compile(sizes=sizes)(arrays)[str(self.name)]
 
     def loops(self, sizes: Mapping[str, int] | None = None, **arrays: Any) -> Any:
         """The same by the nested loops that the equation means, without NumPy: slow, and the reference."""

@@ -56,10 +56,11 @@ def missing(program: Program, name: Name, given: Iterable[str]) -> DataError:
 def unknown_tensor(program: Program, name: str) -> DataError:
     """A tensor that was given and that the program does not read."""
     inputs = [str(n) for n in program.inputs]
+    sizes = "give them to compile, compile(sizes=...)" if name == "sizes" else ""
     return DataError(
         f"{name} is not a tensor that the program reads",
         inferred="it reads " + ", ".join(inputs) if inputs else "it reads nothing",
-        repair=nearest(name, inputs) or f"leave {name} out",
+        repair=sizes or nearest(name, inputs) or f"leave {name} out",
     )
 
 

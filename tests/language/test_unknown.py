@@ -12,6 +12,7 @@ from einstan.language.unknown import INSTEAD, LIBRARIES
 SAID = {
     *("gamma", "Gamma", "Γ", "polygamma"),
     *("einsum", "matmul", "mm", "bmm", "tensordot", "diag", "diagonal", "det", "slogdet", "logdet", "erfinv"),
+    *("concat", "concatenate", "hstack", "cat", "reshape", "ravel", "flatten", "arange", "range", "linspace"),
     *("inv", "inverse", "pinv", "solve", "argmax", "argmin", "median", "quantile", "sort", "argsort", "topk"),
 }
 

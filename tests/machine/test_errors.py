@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import einstan as es
 from einstan.calculus.program import Program
 from einstan.language import parse
 from einstan.language.errors import DataError, EinstanError, ExtentError, ProgramError
@@ -312,3 +313,11 @@ def test_labels_that_are_only_compared_may_be_whole_numbers(dtype: type) -> None
     step = compile(parse("L = -sum[N](log(sum[C](1[y[N] == C] S[N,C])))"))
     S = np.array([[0.25, 0.75], [0.5, 0.5]])
     np.testing.assert_allclose(step(y=np.array([1, 0], dtype), S=S)["L"], -np.log(0.75 * 0.5))
+
+
+def test_sizes_stand_in_the_call_of_an_equation_and_in_compile():
+    equation = es.parse("y[i] = x[mod(i, 3)]")
+    assert equation(x=np.arange(3.0), sizes={"i": 5}).tolist() == [0, 1, 2, 0, 1]
+    assert es.parse("y[i] = sizes[i]")(sizes=np.arange(2.0)).tolist() == [0, 1]
+    with pytest.raises(DataError, match=r"compile\(sizes="):
+        compile(equation)(x=np.arange(3.0), sizes={"i": 5})

@@ -1,0 +1,165 @@
+r"""What programming languages write, and TeX in short, which is written otherwise here: refused with the whole line.
+
+y += x, y := x, y == x     y2 = y + x, y = x
+a // b                     floor(a / b)
+E[n][k]                    E[n,k]
+4ac                        4 a c, or 4 times a number called ac
+[x > 0], 1(x > 0), x > 0   1[x > 0]
+sum[i=1,n](x[i])           a sum runs over a whole axis
+\frac12, \sqrt2            \frac{1}{2}, \sqrt{2}
+let y = x, claim y = x     prose, and lines of documents
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from einstan.language.errors import NotationError, Span
+from einstan.language.surface import Expression, Ref
+from einstan.language.term import RELATIONS
+from einstan.language.tokens import GREEK, Token
+
+PROSE = {
+    **dict.fromkeys(("prove", "show", "verify", "check", "test"), "claim "),
+    **dict.fromkeys(("let", "define", "def", "set", "return", "const", "var", "compute", "then", "so", "hence"), ""),
+    **dict.fromkeys(("thus", "therefore", "where", "with", "and"), ""),
+}
+STATEMENTS = ("claim", "refute", "assume", "given", "convention")
+
+_LIMITS = re.compile(r"(?:_\{\s*(\w+)\s*=[^{}]*\}|_(\w+)=\w+)(?:\s*\^\s*(?:\{[^{}]*\}|\\?\w+))?")
+_RANGE = re.compile(r"\[\s*(\w+)\s*=[^\[\]]*\]")
+_ARGUMENT = re.compile(r"\s*(\{(?:[^{}]|\{[^{}]*\})*\}|\\[A-Za-z]+|\w)")
+_LEFT = re.compile(r"\s*([^\W\d_]\w*)\s*(\[[^\[\]]*\]|_\{[^{}]*\}|_\w)?\s*")
+_CLOSING = {"(": ")", "[": "]", "{": "}"}
+
+
+def assigned(text: str, sign: Token, behind: int) -> NotationError:
+    """``y[i] += x[i]``: an equation does not change what it reads."""
+    left, right, operation = text[: sign.start].rstrip(), text[behind:].strip(), sign.text
+    found = _LEFT.fullmatch(left)
+    right = right if operation in "+-" else f"({right})"
+    repair = f"{found[1]}2{found[2] or ''} = {left} {operation} {right}" if found else ()
+    return NotationError(
+        f"{operation}= changes a tensor, and an equation defines one", text=text, span=(sign.start, behind),
+        repair=repair,
+    )  # fmt: skip
+
+
+def equals(text: str, span: Span) -> NotationError:
+    """``y := x`` and ``y <- x``."""
+    written = text[slice(*span)]
+    repair = f"{text[: span[0]].rstrip()} = {text[span[1] :].lstrip()}"
+    return NotationError(f"an equation is written with =, not with {written}", text=text, span=span, repair=repair)
+
+
+def floor_division(text: str, start: int, sign: Span, end: int) -> NotationError:
+    """``a // b``, of which the dividend begins at ``start`` and the divisor ends at ``end``."""
+    above, below = text[start : sign[0]].strip(), text[sign[1] : end].strip()
+    repair = f"{text[:start]}floor({above} / {below}){text[end:]}"
+    return NotationError("// is no sign here", text=text, span=sign, repair=repair)
+
+
+def slots_again(text: str, tokens: Sequence[Token], place: int) -> NotationError:
+    """``E[n][k]``: the second bracket opens at a ``place`` among the tokens."""
+    token = tokens[place]
+    repair = f"{text[: token.start - 1]},{text[token.end :]}"
+    return NotationError("the slots of a tensor stand in one bracket", text=text, span=(token.start, token.end),
+                         repair=repair)  # fmt: skip
+
+
+def around(tokens: Sequence[Token], place: int) -> int:
+    """The place of the bracket around a place among the tokens, or that of the last token where there is none."""
+    depth = 0
+    for k in reversed(range(place)):
+        depth += {"(": -1, "[": -1, "{": -1, ")": 1, "]": 1, "}": 1}.get(tokens[k].text, 0)
+        if depth < 0:
+            return k
+    return len(tokens) - 1
+
+
+def comparison(text: str, tokens: Sequence[Token], place: int) -> str:
+    """The text with the bracket that opens at a ``place`` among the tokens as ``1[...]``, if it compares."""
+    opening, depth, compares = tokens[place], 0, False
+    for token in tokens[place:]:
+        depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(token.text, 0) if token.kind == "mark" else 0
+        compares |= depth == 1 and token.kind == "mark" and token.text in RELATIONS
+        if not depth:
+            one = place and tokens[place - 1].text == "1" and opening.glued
+            start = opening.start - bool(one)
+            inside = text[opening.end : token.start].strip()
+            return f"{text[:start]}1[{inside}]{text[token.end :]}" if compares else ""
+    return ""
+
+
+def run_together(text: str, number: Token, name: Token, tokens: Sequence[Token]) -> NotationError | None:
+    """``4ac`` beside no other ``ac``: a number times letters, or times one name."""
+    letters = text[name.start : name.end]
+    plain = name.kind == "name" and letters.isascii() and letters.isalpha() and 1 < len(letters) < 4
+    if not plain or letters in GREEK or sum(token.text == letters for token in tokens) > 1:
+        return None
+    before, behind = text[: number.end], text[name.end :]
+    behind = f" {behind}" if behind[:1].isalnum() else behind
+    return NotationError(
+        f"{number.text}{letters} is a product of letters, or of a number called {letters}", text=text,
+        span=(number.start, name.end),
+        repair=(f"{before} {' '.join(letters)}{behind}", f"{before} {letters}{behind}"),
+    )  # fmt: skip
+
+
+def limits(text: str, start: int) -> str:
+    """The text with the limits of the sum that begins at ``start`` left out."""
+    found = _LIMITS.search(text, start) or _RANGE.search(text, start)
+    if found is None:
+        return "\\sum_{k} x_{k}"
+    name = found[1] or found[2] if found.re is _LIMITS else found[1]
+    before, behind = text[: found.start()], text[found.end() :]
+    if found.re is _RANGE:
+        return f"{before}[{name}]{behind}"
+    words = re.sub(r"(?<![\\\w])(sum|prod)\s*$", r"\\\1", before)
+    return f"{words}_{{{name}}}{behind}"
+
+
+def braced(text: str, start: int, end: int, count: int) -> str | tuple[()]:
+    r"""The text with each argument of ``\frac12`` or ``\sqrt2`` in braces, if so many are there."""
+    found, place = [], end
+    for _ in range(count):
+        argument = _ARGUMENT.match(text, place)
+        if argument is None:
+            return ()
+        found.append(argument[1].removeprefix("{").removesuffix("}"))
+        place = argument.end()
+    return f"{text[:end].rstrip()}{''.join(f'{{{each}}}' for each in found)}{text[place:]}"
+
+
+def rooted(text: str, start: int, end: int) -> str | tuple[()]:
+    r"""The text with ``\sqrt[3]{x}`` as a power, or with ``\sqrt2`` in braces."""
+    order = re.compile(r"\s*\[([^\[\]]*)\]").match(text, end)
+    if order is None:
+        return braced(text, start, end, 1)
+    argument = _ARGUMENT.match(text, order.end())
+    if argument is None:
+        return ()
+    inside = argument[1].removeprefix("{").removesuffix("}")
+    return f"{text[:start]}({inside})^(1/{order[1].strip()}){text[argument.end() :]}"
+
+
+def prose(text: str, left: Expression, tokens: Sequence[Token]) -> None:
+    """Refuse ``let y = x``, which would be a product with a number called let."""
+    first = left.terms[0].parts[0][0]
+    if len(left.terms) > 1 or len(left.terms[0].parts) < 2 or not isinstance(first, Ref) or first.slots:
+        return
+    word = str(first.name)
+    if word.lower() in PROSE and sum(token.text == word for token in tokens) == 1:
+        repair = f"{PROSE[word.lower()]}{text[first.span[1] :].lstrip()}"
+        raise NotationError(f"{word} would be a number here", text=text, span=first.span, repair=repair)
+
+
+def statement(text: str, token: Token, relation: bool) -> NotationError:
+    """``claim y = x`` and ``assume a > 0`` where one equation is read."""
+    body = text[token.end :].strip()
+    return NotationError(
+        f"{token.text} begins a line of a document, and this is one equation", text=text, span=(token.start, token.end),
+        inferred="es.check and es.Program read documents",
+        repair=f"{token.text} 1[{body}] = 1" if relation else (body if "=" in body else ()),
+    )  # fmt: skip
