@@ -67,7 +67,7 @@ def _needed(factors: list[Expr]) -> list[Expr]:
             kept.append(factor)
             continue
         others = {edge for other, edges in said if other is not factor for edge in edges or ()}
-        if all(edge in others or _always(*edge) for edge in own):
+        if all(_holds(*edge) or any(_follows(edge, other) for other in others) for edge in own):
             said = [(other, edges) for other, edges in said if other is not factor]
         else:
             kept.append(factor)
@@ -83,21 +83,34 @@ def _comparisons(bracket: Iverson) -> list[tuple[Affine, str, Affine]] | None:
     return [(a, r, b) if r[0] == "<" else (b, r.replace(">", "<"), a) for a, r, b in pairs]
 
 
-def _always(left: Affine, relation: str, right: Affine) -> bool:
-    """Whether it holds of every value of the indices: what they leave of the difference is at least 0, or 1."""
-    least, extents, indices = right.constant - left.constant, Counter[str](), Counter[Index]()
-    for atom, k in (*right.terms, *((atom, -k) for atom, k in left.terms)):
-        if isinstance(atom, Extent):
-            extents[atom.index.dim] += k
-        elif isinstance(atom, Index):
-            indices[atom] += k
-        else:
-            return False
+def _holds(left: Affine, relation: str, right: Affine) -> bool:
+    """Whether a comparison holds of every value of the indices."""
+    return _always((right,), (left,), relation == "<")
+
+
+def _follows(edge: tuple[Affine, str, Affine], known: tuple[Affine, str, Affine]) -> bool:
+    """Whether a comparison holds wherever a known one does: ``p < |x.0|`` where ``p < |x.0|-1``."""
+    (left, relation, right), (small, strictly, large) = edge, known
+    return edge == known or _always((right, small), (left, large), (relation == "<") - (strictly == "<"))
+
+
+def _always(above: Sequence[Affine], below: Sequence[Affine], by: int) -> bool:
+    """Whether sums of whole numbers differ by so much for every value of the indices."""
+    least, extents, indices = -by, Counter[str](), Counter[Index]()
+    for form, sign in (*((form, 1) for form in above), *((form, -1) for form in below)):
+        least += sign * form.constant
+        for atom, k in form.terms:
+            if isinstance(atom, Extent):
+                extents[atom.index.dim] += sign * k
+            elif isinstance(atom, Index):
+                indices[atom] += sign * k
+            else:
+                return False
     for index, k in indices.items():
         if k < 0:  # at most one less than its extent
             least -= k
             extents[index.dim] += k
-    return least >= (relation == "<") and all(k >= 0 for k in extents.values())
+    return least >= 0 and all(k >= 0 for k in extents.values())
 
 
 def _one_holds(bracket: Expr, factors: Sequence[Expr]) -> bool:

@@ -79,11 +79,12 @@ def _above(argument: Expression) -> Expression:
 
 
 def _is_whole(term: Term) -> bool:
-    """Whether nothing divides, numbers are whole, and at most one factor is none."""
+    """Whether numbers are whole, at most one factor is none, and nothing but extents is divided."""
     numbers = [part for part, _ in term.parts if isinstance(part, Number | Size)]
     whole = all(number.value.denominator == 1 for number in numbers if isinstance(number, Number))
     others = len(term.parts) - len(numbers)
-    return others == 0 or (whole and others < 2 and not any(divides for _, divides in term.parts))
+    sizes = others == 0 and any(isinstance(part, Size) for part in numbers)
+    return sizes or (whole and others < 2 and not any(divides for _, divides in term.parts))
 
 
 def evidence(*roots: Surface) -> set[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from einstan.language.dims import is_axis, redimensioned, relate
+from einstan.language.dims import UnionFind, is_axis, redimensioned, relate
 from einstan.language.errors import ScopeError, Span
 from einstan.language.index import Affine, Index
 from einstan.language.latex import coefficient_in_front
@@ -119,7 +119,14 @@ def _named_and_read(equation: Equation, distinct: bool) -> Equation:
         raise _not_spelled(spelled)
     stated = {index.name for index, _ in read.where}
     meant = {index.name: index.dim for index in visible_indices(spelled)}
-    loose = {index.name: index for index in visible_indices(read) if not is_axis(index.dim)}
+    several = [index.name for index in visible_indices(spelled) if meant[index.name] != index.dim]
+    classes = relate(spelled)
+    loose = {
+        index.name: index
+        for index in visible_indices(read)
+        if not is_axis(index.dim)
+        or (index.name not in several and _is_moved(index.dim, meant.get(index.name, index.dim), classes))
+    }
     said = {index.dim: form for index, form in equation.where}
     forms = {
         name: said[meant[name]] if meant[name] in said else Affine(((Extent(Index(meant[name])), 1),), 0)
@@ -131,6 +138,12 @@ def _named_and_read(equation: Equation, distinct: bool) -> Equation:
     _refuse_ambiguous(spelled, forms)
     where = tuple((loose[name], form) for name, form in forms.items())
     return parse(show(Equation(read.name, read.indices, read.rhs, (*read.where, *where))))
+
+
+def _is_moved(read: str, meant: str, classes: UnionFind) -> bool:
+    """Whether the text alone ties an index to another axis than the one that it runs over: a read in a range of its
+    own, ``1[0 <= I < |e.0|] s[I]``, tells how far I runs where no other read does."""
+    return is_axis(meant) and classes.find(read) != classes.find(meant)
 
 
 def _refuse_ambiguous(equation: Equation, letters: Collection[str]) -> None:

@@ -265,7 +265,8 @@ def cores(program: calculus.Program, *names: Name, sizes: Mapping[str, int] | No
     for name in names:
         equation = program.resolved(program[name])
         terms: list[Term] = []
-        for each in structured(equation.rhs, equation.indices):
+        rhs = calculus.stated_extents(equation.rhs, equation.where)  # a core may have no index that has such an extent
+        for each in structured(rhs, equation.indices):
             for part in linked(each.core, tuple(dict.fromkeys(each.axes)), program.dims.find, known_sizes):
                 label = {index: k for k, index in enumerate(dict.fromkeys((*each.axes, *part.indices)))}
                 factors: list[tuple[str, tuple[int, ...]]] = []

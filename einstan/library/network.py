@@ -429,14 +429,14 @@ class ValueAndGrad:
     def _run(self, check: bool, update: Update | None) -> tuple[Program, tuple[str, ...], tuple[Assumption, ...]]:
         """What a step runs, and what of it is asked for, and the assumptions that it checks."""
         outputs = self.outputs if update is None else (self.loss, *update.outputs)
-        program = self.program if update is None else update.behind(self.program)
-        inputs = {str(name) for name in program.inputs}
+        inputs = {str(name) for name in self.program.inputs}
         checked: dict[str, Assumption] = {}
         for number, assumption in enumerate(self.network.program.assumptions if check else ()):
             if {str(name) for name in tensors(assumption.lhs, assumption.rhs)} <= inputs:
                 checked[f"excess^({number + 1})"] = assumption
-        program = joined(program, Program(excess(assumption, name) for name, assumption in checked.items()))
-        return runnable(program), (*outputs, *checked), tuple(checked.values())
+        excesses = Program(excess(assumption, name) for name, assumption in checked.items())
+        program = runnable(joined(self.program, excesses))
+        return program if update is None else update.behind(program), (*outputs, *checked), tuple(checked.values())
 
     def plan(
         self, sizes: Mapping[str, int], check: bool = True, update: Optimiser | None = None, **options: Any

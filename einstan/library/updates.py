@@ -76,7 +76,7 @@ class Update:
         return [renamed(_parsed(text), names) for text in texts]
 
     def behind(self, program: Program) -> Program:
-        """The program with every update as soon as its gradient is there."""
+        """The program as it is run, with every update, as its paper writes it, as soon as its gradient is there."""
         equations: list[Equation] = []
         for equation in program:
             equations.append(equation)

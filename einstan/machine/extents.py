@@ -271,7 +271,13 @@ def _solve_backwards(extents: Extents, equation: Equation, index: Index, form: A
     atom = form.terms[0][0]
     if not isinstance(atom, Extent) or extents.known[own] < form.constant:
         return False
-    extents.learn(extents.dim(equation, atom.index), extents.known[own] - form.constant, f"|{index.name}| = {form}")
+    formula = Formula(
+        lambda size: f"{size(own)} - {form.constant}".replace("- -", "+ ").removesuffix(" - 0"),
+        lambda told, _: f"{told} < 0",
+        f"|{index.name}| is less than {form.constant} in {equation}",
+    )
+    size = extents.known[own] - form.constant
+    extents.learn(extents.dim(equation, atom.index), size, f"|{index.name}| = {form}", equation, formula)
     return True
 
 

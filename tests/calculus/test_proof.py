@@ -34,6 +34,8 @@ CLAIMS = [
     ("Y[i] = X[i+J] W[J]", "dY[i]/dX[p] = pad(W[p-i])", True),
     ("Y[i] = X[i+J] W[J]", "dY[i]/dX[p] = 1[0 <= p-i < |W.0|] W[p-i]", True),
     ("Y[i] = X[i+J] W[J]", "dY[i]/dX[p] = pad(W[i-p])", False),
+    ("Y[i] = X[i+J] W[J]", "dY[i]/dX[p] = 1[0 <= p-i < |W.0|] 1[-1 <= p-i <= |W.0|] W[p-i]", True),
+    ("Y[i] = X[i+J] W[J]", "dY[i]/dX[p] = 1[0 <= p-i < |W.0|-1] W[p-i]", False),
     ("Y[n,d] = E[T[n],d]", "dY[n,d]/dE[v,e] = δ[d,e] δ[v,T[n]]", True),
     ("m[i] = mean[K](X[i,K])", "dm[i]/dX[p,q] = 1/|q| δ[i,p]", True),
     ("r = sqrt(sum[I](x[I]^2))", "dr/dx[i] = x[i] / r", True),

@@ -22,8 +22,9 @@ from einstan.language import (
     sums_inside,
     well_named,
 )  # fmt: skip
+from einstan.language.dims import redimensioned
 from einstan.language.sugar import softmax
-from einstan.language.term import add
+from einstan.language.term import add, bound_indices
 from tests.strategies import raw_equations
 
 # Texts that print as they are.
@@ -165,6 +166,14 @@ def test_extents_are_spelled_by_an_index_of_their_axis_free_ones_first() -> None
     body = Mul((Extent(Index("Q", "X.0")), Extent(Index("R", "X.1")), Extent(Index("s", "Y.0")), matrix("X", n, k)))
     equation = well_named(Equation("Z", (n,), Sum((k,), body)))
     assert str(equation) == "Z[n] = |n| |K| |Y.0| X[n,K]"
+
+
+def test_what_one_guarded_read_would_tell_wrongly_is_stated() -> None:
+    """``I`` runs over all of Z; a reader of the text alone would take the range of s, the only tensor that it reads."""
+    equation = parse("Z[p] = max[I](1[0 <= I < |e.0|] s[I] 1[p > I]) where |I| = |Z.0|")
+    (i,) = bound_indices(equation.rhs)
+    meant = redimensioned(equation, {i.dim: "Y.0"})
+    assert str(well_named(Equation(meant.name, meant.indices, meant.rhs))).endswith("where |I| = |Y.0|")
 
 
 def test_a_letter_of_several_axes_does_not_spell_an_extent() -> None:

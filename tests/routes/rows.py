@@ -338,6 +338,23 @@ def autocorrelation(x: Array) -> dict[str, Array]:
     return {"c": c, "L": (c**2).sum()}
 
 
+def first_of_products(a: Array, w: Array) -> dict[str, Array]:
+    f = w * np.log(1 + np.exp(a)).sum()
+    return {"f": f, "L": np.exp(f[0])}
+
+
+def after_thirds(w: Array, z: Array) -> dict[str, Array]:
+    U = w * ((w + np.arange(3) + 1 / 3).real > np.real(z))
+    return {"U": U, "L": (U**2).sum()}
+
+
+def windows_of_products(w: Array, X: Array) -> dict[str, Array]:
+    Z = np.array([w[2 * i + 1 : 2 * i + 4].sum() for i in range(3)])
+    e = Z[1:] * Z[:-1]
+    V = FUNCTIONS["erf"](e).sum() * np.ones(2)
+    return {"Z": Z, "e": e, "V": V, "L": (X * V).sum()}
+
+
 def shifted_exponentials(x: Array, b: Array) -> dict[str, Array]:
     S = 1 / (1 + np.exp(-x))
     U = np.exp(-(S**2))
@@ -560,6 +577,15 @@ ROWS = [
         "U[i,j] = 1 / (w[i] + w[j])\nZ = sum[I,J](U[I,J])\nf[l] = pad(y[l-2]) where |l| = |y.0|\n"
         "e[i,j] = Z + w[i] + f[j]\nL = sum[M,I](e[M,I]^2)",
         {"y": [-0.5, 2.0, 1.0], "w": [0.5, 1.5]}, two_axes, "y w", features=frozenset({"shift"})),
+    Row("a size that no index of a core has", "f[i] = w[i] sum[I](log(1 + exp(a[I])))\nL = exp(f[0])",
+        {"a": [-1.75, 0.5], "w": [-0.6875, 1.0]}, first_of_products, "a w", features=frozenset({"entry"})),
+    Row("a comparison with an index and a fraction", "U[i] = w[i] 1[w[i] + i + 1/3 > z[i]]\nL = U[I]^2",
+        {"w": [0.5, -0.75, 0.25], "z": [0.75, 0.75, 0.75]}, after_thirds, "w"),
     Row("a difference of exponentials", "L = sum[K](log(exp(z[K]+1) - exp(z[K])))", {"z": [1.0, 2.5, -3.0]},
         lambda z: {"L": np.log(np.exp(z + 1) - np.exp(z)).sum()}, "z"),
+    Row("an update behind what exponentials weigh in part of its range",
+        "Z[i] = sum[J](w[2i+J+1]) where |J| = 3\ne[k] = Z[k+1] Z[k]\nV[i] = sum[I](erf(e[I])) where |i| = |e.0|\n"
+        "L = sum[M](X[M] V[M])",
+        {"w": [1.5, -1.6875, -0.25, -0.6875, 0.125, -1.1875, -1.4375, 1.0625], "X": [0.5625, 1.1875]},
+        windows_of_products, "w X", features=frozenset({"window", "shift"}), unproved=True),
 ]  # fmt: skip
