@@ -1,7 +1,6 @@
-"""Extents that a text speaks of: those that nothing has are refused, with the ones that there are.
+"""Extents of letters: those that nothing has are refused, with the ones that there are.
 
-``where |i| = |q.0|`` needs a q that some line of the text reads.  Only lines of a pass without those before it, a
-gradient dq beside no q, may speak of tensors that are elsewhere.
+``where |i| = |q.0|`` has an input q of which the sizes alone are read; ``where |i| = |q|`` needs an index q.
 """
 
 from __future__ import annotations
@@ -10,8 +9,8 @@ from collections.abc import Collection, Iterable, Iterator
 
 from einstan.language.errors import ScopeError
 from einstan.language.index import lowered
-from einstan.language.node import holds, preorder
-from einstan.language.term import Equation, Extent, Partial, accesses, bound_indices
+from einstan.language.node import preorder
+from einstan.language.term import Equation, Extent, accesses, bound_indices
 
 MOST = 3  # axes that are proposed
 
@@ -19,46 +18,29 @@ MOST = 3  # axes that are proposed
 def unknown_extents(
     lines: Iterable[tuple[str, Equation]], known: Collection[str] = ()
 ) -> Iterator[tuple[str, ScopeError]]:
-    """Of the lines of a text those, with an error each, that state an extent by that of a tensor or an index which no
-    line has."""
+    """Of the lines of a text those, with an error each, that state an extent by that of an index which no line has."""
     lines = tuple(lines)
-    spoken = [(text, equation, name) for text, equation in lines for name in _sizes(equation)]
+    spoken = [(text, name) for text, equation in lines for name in _letters_of(equation)]
     if not spoken:
         return
-    pairs = {pair for _, e in lines for pair in ((e.name, len(e.indices)), *accesses(e.rhs))}
-    if any(isinstance(name, Partial) for name, _ in pairs):
-        return
-    ranks = {str(name): rank for name, rank in pairs}
-    names = {*ranks, *known}
-    if any(name[0] in "dt" and name[1:] not in names for name in names if len(name) > 1):
-        return
     letters = {lowered(index.name) for _, e in lines for index in (*e.indices, *e.rhs.free, *bound_indices(e.rhs))}
-    for text, _, name in spoken:
-        tensor, _, _ = name.rpartition(".")
-        if tensor in names or (not tensor and lowered(name) in letters):
-            continue
-        yield text, _unknown(text, name, ranks)
+    for text, name in spoken:
+        if lowered(name) not in letters and name not in known:
+            yield text, _unknown(text, name, [e for _, e in lines])
 
 
-def _sizes(equation: Equation) -> list[str]:
-    """The extents that an equation speaks of: of its ``where`` all, else those of axes."""
-    stated = [node.index.name for _, form in equation.where for node in preorder(form) if isinstance(node, Extent)]
-    if not holds(equation.rhs, Extent):
-        return stated
-    inside = (node.index.name for node in preorder(equation.rhs) if isinstance(node, Extent))
-    return [*stated, *(name for name in inside if "." in name)]
+def _letters_of(equation: Equation) -> list[str]:
+    nodes = (node for _, form in equation.where for node in preorder(form))
+    return [node.index.name for node in nodes if isinstance(node, Extent) and "." not in node.index.name]
 
 
-def _unknown(text: str, name: str, ranks: dict[str, int]) -> ScopeError:
+def _unknown(text: str, name: str, equations: Iterable[Equation]) -> ScopeError:
     start = max(text.find(f"|{name}|"), 0)
     span = (start, start + len(name) + 2)
-    tensor, _, place = name.rpartition(".")
-    axes = [(other, f"{other}.{k}") for other, rank in ranks.items() for k in range(rank)]
-    near = [axis for other, axis in axes if other.lower() == tensor.lower() and axis.endswith(f".{place}")]
     left = text.partition("[")[0].strip()
-    found = near or sorted(axis for other, axis in axes if other != left)
-    what = f"an axis of {tensor}, a tensor" if tensor else f"the index {name}"
+    ranks = dict(pair for e in equations for pair in ((str(e.name), len(e.indices)), *accesses(e.rhs)))
+    axes = sorted(f"{other}.{k}" for other, rank in ranks.items() if str(other) != left for k in range(rank))
     return ScopeError(
-        f"|{name}| is the extent of {what} that nothing here has", text=text, span=span,
-        repair=[f"{text[: span[0]]}|{axis}|{text[span[1] :]}" for axis in found[:MOST]],
+        f"|{name}| is the extent of the index {name} that nothing here has", text=text, span=span,
+        repair=[f"{text[: span[0]]}|{axis}|{text[span[1] :]}" for axis in axes[:MOST]],
     )  # fmt: skip

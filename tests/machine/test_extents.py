@@ -230,7 +230,6 @@ def test_exported_code_refuses_a_quotient_that_is_not_whole(text):
 
 @pytest.mark.parametrize("any_size", [False, True])
 def test_an_empty_axis_divides_nothing(any_size):
-    text = "y[k] = x[floor(k/|b.0|)] where |k| = |x.0| |b.0| + |x.0|\nc = b[J]"
-    step = es.Program(text).compile(outputs=["y"], any_size=any_size)
+    step = es.Program("y[k] = x[floor(k/|b.0|)] where |k| = |x.0| |b.0| + |x.0|").compile(any_size=any_size)
     with pytest.raises(EinstanError, match=r"b\.0"):
         step(x=np.arange(4.0), b=np.zeros(0))
