@@ -20,9 +20,10 @@ from einstan.language.dims import (
     redimensioned,
     relate,
     unguarded,
+    unguarded_quotients,
 )
 from einstan.language.errors import ProgramError
-from einstan.language.index import Affine, Index, affine, arithmetic
+from einstan.language.index import Affine, Arithmetic, Index, affine, arithmetic
 from einstan.language.node import Node, fold, holds, preorder, remembered
 from einstan.language.place import at
 from einstan.language.term import (
@@ -250,7 +251,7 @@ def extents_told(equation: Equation) -> list[tuple[Index, Affine]]:
     stated = {index.dim for index in found}  # two letters may run over one dimension
     reads: dict[Index, dict[str, list[Affine]]] = {}
     whole: set[tuple[Index, str]] = set()  # axes of which nothing is left over: ``x[I]`` beside ``x[I+1]``
-    for index, place, form, kept in unguarded(equation):
+    for index, place, form, kept in (*unguarded(equation), *unguarded_quotients(equation)):
         if not is_axis(index.dim) and index.dim not in stated:
             reads.setdefault(index, {}).setdefault(place, []).append(form)
             if form.index is index and not kept:
@@ -271,18 +272,46 @@ def _room(index: Index, place: str, forms: Sequence[Affine]) -> Affine | None:
     """How far an index runs that keeps every form inside an axis: what the others in them leave, ``|b.0| - |m| + 1`` of
     ``b[m+N]``."""
     top = next((form for form in forms if all(_exceeds(form, other) for other in forms)), None)
+    room: Affine | None = affine((Extent(Index(place)), 1))
+    while room is not None and top is not None and (rounded := rounded_down(top)) is not None:
+        quotient, k, rest = rounded
+        left = _left(room, rest)
+        top, room = (
+            quotient.left,
+            None if left is None else affine((arithmetic("times", _steps(left, k), quotient.right), 1)),
+        )
     step = 0 if top is None else top.coefficient(index)
-    if top is None or step < 1:
+    if top is None or room is None or step < 1:
         return None
-    room = affine((Extent(Index(place)), 1), constant=-1 - top.constant)
-    for atom, k in affine((top, 1), (index, -step)).terms:
+    left = _left(room, affine((top, 1), (index, -step)))
+    return None if left is None else _steps(left, step)
+
+
+def _left(room: Affine, form: Affine) -> Affine | None:
+    """The last place in a room, less all that a form may be."""
+    room = affine((room, 1), constant=-1 - form.constant)
+    for atom, k in form.terms:
         if not (isinstance(atom, Extent) or (isinstance(atom, Index) and is_axis(atom.dim))):
             return None
         if isinstance(atom, Extent):
             room = affine((room, 1), (atom, -k))
         elif k > 0:
             room = affine((room, 1), (Extent(Index(atom.dim)), -k), constant=k)
-    return affine((room if step == 1 else arithmetic("floor", room, Affine((), step)), 1), constant=1)
+    return room
+
+
+def _steps(last: Affine, step: int) -> Affine:
+    """How many steps lead from 0 to the last place."""
+    return affine((last if step == 1 else arithmetic("floor", last, Affine((), step)), 1), constant=1)
+
+
+def rounded_down(form: Affine) -> tuple[Arithmetic, int, Affine] | None:
+    """Of ``k floor(l / n) + r`` the quotient, k and r."""
+    held = [(atom, k) for atom, k in form.terms if isinstance(atom, Arithmetic) and atom.free]
+    if len(held) != 1 or held[0][0].operation != "floor" or held[0][1] < 0:
+        return None
+    ((atom, k),) = held
+    return atom, k, affine((form, 1), (atom, -k))
 
 
 def _exceeds(form: Affine, other: Affine) -> bool:

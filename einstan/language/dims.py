@@ -140,11 +140,24 @@ def only_plain(equation: Equation) -> bool:
     return True
 
 
-@remembered
-def unguarded(equation: Equation) -> tuple[tuple[Index, str, Affine, bool], ...]:
+Held = tuple[Index, str, Affine, bool]
+
+
+def unguarded(equation: Equation) -> tuple[Held, ...]:
     """Every slot that holds an index alone, and the others that no bracket around them guards: with each index in it,
     the axis, and whether a bracket keeps the index in a range of its own."""
-    found: dict[tuple[Index, str, Affine, bool], None] = {}
+    return _held(equation)[0]
+
+
+def unguarded_quotients(equation: Equation) -> tuple[Held, ...]:
+    """The same of the indices in the quotients of slots, ``floor(i/2)``."""
+    return _held(equation)[1]
+
+
+@remembered
+def _held(equation: Equation) -> tuple[tuple[Held, ...], tuple[Held, ...]]:
+    found: dict[Held, None] = {}
+    quotients: dict[Held, None] = {}
     stack: list[tuple[Node, frozenset[Node], frozenset[Node]]] = [(equation.rhs, frozenset(), frozenset())]
     seen: set[tuple[Node, frozenset[Node], frozenset[Node]]] = set()
     while stack:
@@ -155,13 +168,16 @@ def unguarded(equation: Equation) -> tuple[tuple[Index, str, Affine, bool], ...]
         if isinstance(node, Indexed):
             for position, form in enumerate(node.slots):
                 held = [i for i, _ in form.terms if isinstance(i, Index) and (form.index is i or i not in guarded)]
-                found.update(dict.fromkeys((i, axis(node.tensor, position), form, i in ranged) for i in held))
+                place = axis(node.tensor, position)
+                found.update(dict.fromkeys((i, place, form, i in ranged) for i in held))
+                inside = [i for i in form.free if i not in held and i not in guarded] if form.index is None else []
+                quotients.update(dict.fromkeys((i, place, form, i in ranged) for i in inside))
         if isinstance(node, Mul):
             brackets = [factor for factor in node.factors if isinstance(factor, Delta | Iverson)]
             guarded |= {index for bracket in brackets for index in bracket.free}
             ranged |= {index for bracket in brackets if (index := _ranged(bracket)) is not None}
         stack.extend((child, guarded, ranged) for child in reversed(node.children))
-    return tuple(found)
+    return tuple(found), tuple(quotients)
 
 
 def _ranged(bracket: Node) -> Index | None:

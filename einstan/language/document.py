@@ -326,7 +326,7 @@ def read_statements(
         return
     if ends and kind == "equation" and _names_derivative(sides[1], known):
         text, tree = read_relation(f"{sides[0]} = {sides[-1]}", known)
-        yield Statement(kind, with_left_read(text, bind_equation(text, tree)), line, code, comment)
+        yield Statement(kind, with_left_read(text, bind_equation(text, tree, asked=True)), line, code, comment)
         return
     for left, right in pairwise(sides):
         text, head = f"{left} = {right}", left is sides[0]
@@ -368,7 +368,7 @@ def read_statement(kind: str, code: str, start: int, line: int, comment: str, kn
     if kind == "equation" and isinstance(left, Ref) and isinstance(left.name, Partial):
         kind = "claim"
     if kind == "equation":
-        return Statement(kind, with_left_read(text, bind_equation(text, tree)), line, code, comment)
+        return Statement(kind, with_left_read(text, bind_equation(text, tree, asked=True)), line, code, comment)
     defines = kind in ("claim", "refute") and _is_definition(left, tree)
     if tree.where and not defines:
         raise NotationError(f"only an equation has 'where', not {_a(kind)}", text=text, span=tree.where[0][0].span)

@@ -16,7 +16,7 @@ from einstan.language.refusals import (
     refuse_negative,
     twice_on_left,
 )
-from einstan.language.spoken import unknown_extents
+from einstan.language.spoken import refuse_open, unknown_extents
 from einstan.language.surface import RESERVED, Ref, Relation, instead_of, only_part
 from einstan.language.syntax import read_expression, read_relation
 from einstan.language.term import Apply, Equation, Expr, Partial
@@ -24,7 +24,7 @@ from einstan.language.term import Apply, Equation, Expr, Partial
 PAIR = "="  # holds the two sides of a relation together while dimensions are found
 
 
-def parse(text: str, known: Collection[str] = ()) -> Equation:
+def parse(text: str, known: Collection[str] = (), asked: bool = False) -> Equation:
     """The equation that a text spells.
 
     ``known`` are tensors of the program around it; they decide whether ``dA[..]/dB[..]`` is a derivative.
@@ -32,11 +32,12 @@ def parse(text: str, known: Collection[str] = ()) -> Equation:
     >>> print(parse("Z_{n,j} = X_{n,K} W_{K,j} + b_j"))
     Z[n,j] = X[n,K] W[K,j] + b[j]
     """
-    return bind_equation(*read_relation(text, known))
+    return bind_equation(*read_relation(text, known), asked=asked)
 
 
-def bind_equation(text: str, relation: Relation, spelled: bool = True) -> Equation:
-    """The equation of a relation; where it has several readings, they are ``spelled`` out in the error."""
+def bind_equation(text: str, relation: Relation, spelled: bool = True, asked: bool = False) -> Equation:
+    """The equation of a relation; where it has several readings, they are ``spelled`` out in the error.  A person is
+    ``asked`` how far indices run of which the text says nothing; what is derived has its own ways to say it."""
     left = only_part(relation.left)
     if not isinstance(left, Ref):
         raise NotationError(
@@ -44,8 +45,11 @@ def bind_equation(text: str, relation: Relation, spelled: bool = True) -> Equati
             repair=f"claim {text}",
         )  # fmt: skip
     scope = Scope(text, (relation,), any_free=False)
+    asked = asked and isinstance(left.name, str) and not left.name.startswith("d")
+    if asked:
+        refuse_open(text, relation)
     if spelled:
-        scope.read = lambda other: bind_equation(*read_relation(other), spelled=False)
+        scope.read = lambda other: bind_equation(*read_relation(other), spelled=False, asked=asked)
     indices = tuple(left_indices(scope, left, relation))
     scope.left_names = tuple(index.name for index in indices)
     scope.free = {index.name: index for index in indices}
@@ -58,7 +62,8 @@ def bind_equation(text: str, relation: Relation, spelled: bool = True) -> Equati
             meant = tuple(f"{text[:start]}|{index.name}|{text[end:]}" for index in indices)
             raise scope.fail(f"the equation has no index {size.name}", size.span, meant)
         own = [f"{left.name}.{k}" for k, index in enumerate(indices) if index.name == size.name]
-        check_stated(text, {size.name, *own}, size.name, expression, scope.indices)
+        if asked:
+            check_stated(text, {size.name, *own}, size.name, expression, scope.indices)
         form = scope.stated(expression)
         refuse_negative(text, size.name, expression, form)
         where += [(index, form) for index in found]
@@ -71,7 +76,7 @@ def written(text: str, known: Collection[str] = ()) -> Equation:
     The calculus may well derive ``dX[n,c] = 1``; but where a person leaves an index out on the right, a slip is more
     likely than a constant, which ``1[j]`` says openly.
     """
-    equation = with_left_read(text, parse(text, known))
+    equation = with_left_read(text, parse(text, known, asked=True))
     for _, error in unknown_extents([(text, equation)], known):
         raise error
     return equation

@@ -1,6 +1,7 @@
-"""Extents of letters: those that nothing has are refused, with the ones that there are.
+"""Extents that a text states by others, or leaves open.
 
-``where |i| = |q.0|`` has an input q of which the sizes alone are read; ``where |i| = |q|`` needs an index q.
+``where |i| = |q.0|`` has an input q of which the sizes alone are read; ``where |i| = |q|`` needs an index q.  Where all
+that is read along an index is padded, ``pad(a[i]) + pad(b[i-|a.0|])``, nothing tells how far it runs.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from collections.abc import Collection, Iterable, Iterator
 from einstan.language.errors import ScopeError
 from einstan.language.index import lowered
 from einstan.language.node import preorder
+from einstan.language.occurrences import names_in
+from einstan.language.surface import Expression, Pad, Ref, Relation, Surface, below, only_part, walk
 from einstan.language.term import Equation, Extent, accesses, bound_indices
 
 MOST = 3  # axes that are proposed
@@ -44,3 +47,54 @@ def _unknown(text: str, name: str, equations: Iterable[Equation]) -> ScopeError:
         f"|{name}| is the extent of the index {name} that nothing here has", text=text, span=span,
         repair=[f"{text[: span[0]]}|{axis}|{text[span[1] :]}" for axis in axes[:MOST]],
     )  # fmt: skip
+
+
+def refuse_open(text: str, relation: Relation) -> None:
+    """Refuse an equation that reads at several places along an index which `pad` alone guards."""
+    if not any(isinstance(node, Pad) for node in walk(relation.right)):
+        return
+    stated = {size.name for size, _ in relation.where}
+    padded: list[tuple[Ref, int]] = []
+    plain: set[str] = set()
+    stack: list[Surface] = [relation.right]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Pad):
+            slots = node.access.slots
+            shifted = [slot for slot in slots if not _is_index(slot)]
+            padded += [(node.access, k) for k, slot in enumerate(slots) if not shifted or slot in shifted]
+            plain.update(names_in([slot for slot in slots if shifted and slot not in shifted]))
+        elif isinstance(node, Ref):
+            plain.update(names_in(node.slots))
+        else:
+            stack.extend(below(node))
+    for name in dict.fromkeys(name for ref, k in padded for name in names_in((ref.slots[k],))):
+        reads = [(ref, k) for ref, k in padded if name in names_in((ref.slots[k],))]
+        alone = [(ref, k) for ref, k in reads if _is_index(ref.slots[k])]
+        if name in stated or name in plain or not alone or len(alone) == len(reads):
+            continue
+        found = {size: None for ref, k in reads if (size := _reach(text, ref, k, name))}
+        ends = ", " if relation.where else " where "
+        raise ScopeError(
+            f"nothing says how far {name} runs: all that is read along it is zero outside", text=text,
+            span=alone[0][0].span, repair=[f"{text.rstrip()}{ends}|{name}| = {size}" for size in found],
+        )  # fmt: skip
+
+
+def _is_index(slot: Expression) -> bool:
+    only = only_part(slot)
+    return isinstance(only, Ref) and not only.slots
+
+
+def _reach(text: str, ref: Ref, place: int, name: str) -> str:
+    """How far an index runs to the end of what is read, ``|b.0| + |a.0|`` of ``b[i-|a.0|]``; nothing where another
+    index shifts the read."""
+    size = f"|{ref.name}.{place}|"
+    for term in ref.slots[place].terms:
+        if _is_index(alone := Expression(term.span, (term,))) and name in names_in((alone,)):
+            continue
+        if any(isinstance(node, Ref) for node in walk(term)):
+            return ""
+        start = term.parts[0][0].span[0]
+        size += f" {'-' if term.sign > 0 else '+'} {text[start : term.span[1]].strip()}"
+    return size

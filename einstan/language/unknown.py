@@ -40,7 +40,7 @@ INSTEAD: dict[str, str] = {
     "cumsum": "sum[J](1[J <= i] x[J])",
     "cumprod": "prod[J](1[J <= i] x[J] + 1[J > i])",
     "diff": "x[i+1] - x[i]",
-    **dict.fromkeys(("flip", "reverse", "rev", "flipud", "fliplr"), "x[|x.0|-1-i]"),
+    **dict.fromkeys(("flip", "reverse", "rev", "flipud", "fliplr"), "x[|i|-1-i]"),
     "roll": "x[mod(i-1, |x.0|)]",
     "shift": "pad(x[i-1])",
     **dict.fromkeys(("triu", "tril"), "1[i <= j] A[i,j]"),

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from einstan.calculus.program import Program, sizes_read
+from einstan.calculus.program import Program, rounded_down, sizes_read
 from einstan.language.dims import axis, is_axis, loose
 from einstan.language.errors import ExtentError, nearest
-from einstan.language.index import Affine, Arithmetic, Index, affine, arithmetic, lowered, whole
+from einstan.language.index import Affine, Arithmetic, Index, affine, lowered, whole
 from einstan.language.node import holds, preorder, remembered
 from einstan.language.place import Place, at
 from einstan.language.term import Equation, Extent, Indexed, Name, Reduce, Sum
@@ -313,11 +313,15 @@ def _solve_reads(extents: Extents, equation: Equation) -> bool:
     told: dict[str, list[tuple[str, Affine]]] = {}
     for read, position, form in extents.arithmetic[equation]:
         size = extents.known.get(extents.program.dims.find(axis(read.access.tensor, position)))
-        dims = {extents.dim(equation, index): index for index in _sized(form)}
-        unknown = [dim for dim in dims if dim not in extents.known]
-        if size is None or len(unknown) != 1 or unknown[0] in stated:
+        opened = None if size is None else _opened(extents, equation, form, size)
+        if opened is None:
             continue
-        top = highest(extents, equation, form, unknown[0])
+        inside, size = opened
+        dims = {extents.dim(equation, index): index for index in _sized(inside)}
+        unknown = [dim for dim in dims if dim not in extents.known]
+        if len(unknown) != 1 or unknown[0] in stated:
+            continue
+        top = highest(extents, equation, inside, unknown[0])
         if top is None or top[0] <= 0:
             continue  # the largest value does not grow with the extent: the read says nothing about it
         extent = (size - 1 - top[1]) // top[0]
@@ -336,6 +340,17 @@ def _solve_reads(extents: Extents, equation: Equation) -> bool:
             )
         extents.learn(dim, extent, f"{access}", equation, _read_formula(extents, equation, dim, told[dim], access))
     return bool(largest)
+
+
+def _opened(extents: Extents, equation: Equation, form: Affine, size: int) -> tuple[Affine, int] | None:
+    """A read of ``floor(l / n) k + r`` as one of l, along an axis so long that the one is inside where the other is."""
+    while (rounded := rounded_down(form)) is not None:
+        atom, k, rest = rounded
+        left, width = highest(extents, equation, rest), value_of(extents, equation, atom.right)
+        if left is None or width is None:
+            return None
+        form, size = atom.left, max(width, 0) * ((size - 1 - left[1]) // k + 1)
+    return form, size
 
 
 Told = dict[tuple[str, str], tuple[Index, Indexed, list[Affine]]]
@@ -399,7 +414,12 @@ def _read_formula(
     """The smallest of the extents for which each read is inside."""
 
     def one(size: Spell, length: str, form: Affine) -> str:
-        slope, terms, constant = 0, [size(length)], -1 - form.constant
+        slope, terms, constant = 0, [length], -1 - form.constant
+        if (rounded := rounded_down(form)) is not None:
+            quotient, k, rest = rounded
+            width, left = form_text(extents, equation, quotient.right, size), one(size, length, rest)
+            steps = f"({left}) // {k} + 1" if k > 1 else f"{left} + 1"
+            return one(size, f"{bracketed(width)} * ({steps})", quotient.left)
         for atom, k in form.terms:
             if isinstance(atom, Arithmetic):
                 terms.append(f"- {k} * {form_text(extents, equation, affine((atom, 1)), size)}")
@@ -420,7 +440,7 @@ def _read_formula(
         return f"({text}) // {slope}" if slope > 1 else text
 
     def text(size: Spell) -> str:
-        parts = list(dict.fromkeys(one(size, length, form) for length, form in told))
+        parts = list(dict.fromkeys(one(size, size(length), form) for length, form in told))
         return parts[0] if len(parts) == 1 else f"min({', '.join(parts)})"
 
     def bad(own: str, size: Spell) -> str:
@@ -592,7 +612,8 @@ def _unknown(extents: Extents, equation: Equation, index: Index) -> ExtentError:
     repair = f"give sizes={{{letter!r}: ...}}"
     repairs = [repair]
     if in_slot and on_left:
-        repairs = [_stating(extents, equation), repair]
+        stating = _stating(extents, equation)
+        repairs = [stating, repair] if stating != str(equation) else repairs
     return ExtentError(
         f"the extent of {index.name} is not known",
         **_place(equation, index),
@@ -602,30 +623,26 @@ def _unknown(extents: Extents, equation: Equation, index: Index) -> ExtentError:
 
 
 def _stating(extents: Extents, equation: Equation) -> str:
-    """The equation with the extents that are not known stated: of ``x[floor(k/4)]`` four times that of its axis, all
-    that it can read, and else that of the axis itself."""
+    """The equation with the extents that are not known stated: as that of an axis that is read."""
     where = list(equation.where)
     for index in equation.indices:
         if extents.dim(equation, index) in extents.known or index in dict(where):
             continue
         found = [
-            (axis(read.access.tensor, position), form, _divisor(form, index))
+            axis(read.access.tensor, position)
             for read in reads(equation)
             for position, form in enumerate(read.access.slots)
-            if index in form.free
+            if index in form.free and not _beside_own(extents, equation, form, index)
         ]
-        for place, form, divisor in sorted(found, key=lambda each: each[2] is None)[:1]:
-            size = Affine(((Extent(Index(place)), 1),), 0 if divisor is None else -form.constant)
-            where.append((index, size if divisor is None else affine((arithmetic("times", size, divisor), 1))))
+        where += [(index, Affine(((Extent(Index(place)), 1),), 0)) for place in found[:1]]
     return str(Equation(equation.name, equation.indices, equation.rhs, tuple(where)))
 
 
-def _divisor(form: Affine, index: Index) -> Affine | None:
-    """n, where the form is ``floor(i/n)``."""
-    match form.terms:
-        case ((Arithmetic(operation="floor", left=left, right=right), 1),) if left.index is index:
-            return right
-    return None
+def _beside_own(extents: Extents, equation: Equation, form: Affine, index: Index) -> bool:
+    """Whether an index stands beside its own extent, ``d - |d|/2``, so that a longer range may be outside as well."""
+    beside = [node for atom, _ in form.terms if not atom.free for node in preorder(atom) if isinstance(node, Extent)]
+    own = extents.dim(equation, index)
+    return any(extents.dim(equation, extent.index) == own for extent in beside)
 
 
 def _place(equation: Equation, index: Index) -> Place:

@@ -157,15 +157,12 @@ def test_an_extent_that_arithmetic_does_not_determine():
 @pytest.mark.parametrize(
     ("text", "shape"),
     [
-        ("y[k] = A[floor(k/4),mod(k,4)]", (12,)),
-        ("y[i,j] = A[floor(i/2),floor(j/|B.1|)] B[mod(i,2),mod(j,|B.1|)]", (6, 12)),
-        ("y[k] = b[floor(k/2)+1]", (4,)),
         ("y[k] = b[|b.0|-1-k]", (3,)),
         ("y[k] = b[mod(k+1, |b.0|)]", (3,)),
         ("y[k] = c[K] pad(b[k-K])", (3,)),
     ],
 )
-def test_the_extent_that_quotients_and_remainders_leave_open_is_spelled_out(text, shape):
+def test_the_extent_that_remainders_leave_open_is_spelled_out(text, shape):
     arrays = {"A": np.ones((3, 4)), "B": np.ones((2, 3)), "b": np.ones(3), "c": np.ones(2)}
     with pytest.raises(ExtentError) as caught:
         compiled(text, arrays)
@@ -233,3 +230,39 @@ def test_an_empty_axis_divides_nothing(any_size):
     step = es.Program("y[k] = x[floor(k/|b.0|)] where |k| = |x.0| |b.0| + |x.0|").compile(any_size=any_size)
     with pytest.raises(EinstanError, match=r"b\.0"):
         step(x=np.arange(4.0), b=np.zeros(0))
+
+
+ROUNDED = [
+    ("y[i] = X[floor(i/2)]", {"X": (6,)}, 12),
+    ("y[i] = X[floor(i/2)] + X[floor((i+1)/2)]", {"X": (6,)}, 11),
+    ("y[i] = X[2 floor(i/3) + 1]", {"X": (6,)}, 9),
+    ("y[i] = X[floor(i/2)+J] W[J]", {"X": (6,), "W": (3,)}, 8),
+    ("y[i] = X[floor(i/|W.0|), mod(i, |W.0|)] W[0]", {"X": (5, 3), "W": (3,)}, 15),
+    ("y[i] = X[floor(floor(i/2)/3)]", {"X": (4,)}, 24),
+    ("y[i] = X[floor(i/4),mod(i,4)]", {"X": (3, 4)}, 12),
+    ("y[i] = X[floor(i/2)+1]", {"X": (3,)}, 4),
+]
+
+
+@pytest.mark.parametrize("any_size", [False, True])
+@pytest.mark.parametrize(("text", "shapes", "expected"), ROUNDED)
+def test_quotients_in_slots_run_as_far_as_every_read_is_inside(text, shapes, expected, any_size):
+    arrays = {name: np.ones(shape) for name, shape in shapes.items()}
+    step = es.parse(text).compile(any_size=any_size)
+    assert len(step(arrays)["y"]) == expected
+    with pytest.raises(ExtentError, match="outside"):
+        es.parse(f"{text} where |i| = {expected + 1}")(**arrays)
+
+
+def test_a_derivative_says_how_far_a_sum_over_quotients_runs():
+    program = es.Program("L = sum[I,J](exp(x[floor(I/2)+J] w[J]))")
+    derived = program.backward("L", ["x"])
+    assert str(derived).endswith(" where |I| = 2 |x.0| - 2 |w.0| + 2")
+    found = derived.compile()(x=np.zeros(4), w=np.array([1.0, 2.0]))["dx"]
+    assert found.tolist() == [2, 6, 6, 4]
+
+
+def test_a_range_beside_its_own_extent_is_asked_for():
+    with pytest.raises(ExtentError) as found:
+        es.parse("y[d] = x[d - |d|/2]")(x=np.arange(4.0))
+    assert found.value.repair == ("give sizes={'d': ...}",)
