@@ -42,6 +42,8 @@ _WORD = re.compile(rf"({'|'.join(WORDS)})(?:\s*:\s*|\s+)", re.IGNORECASE)
 _EQUATION = re.compile(r"[^\W\d][^=<>!]*\s=\s")
 _DEFINED = re.compile(r"\s*(\w)\b\s*=")
 _NAME = re.compile(r"(?<![/\w.])(?<!/ )[^\W\d_]\w*")  # what stands behind a slash may be part of a derivative
+_ENVIRONMENT = re.compile(r"\\(begin|end)\{(aligned|align\*?|gathered|gather\*?|split|equation\*?)\}")
+_ROW = re.compile(r"\\\\(?:\[[^\]]*\])?[ \t]*")
 _RULE = re.compile(r"-{3,}")
 _CONVENTION = re.compile(r"(\w+)'\s*\(([^()]*)\)\s*=\s*(.+)", re.DOTALL)
 
@@ -286,7 +288,7 @@ def logical_lines(text: str) -> Iterator[tuple[int, str, str]]:
     """Line number, code and comment of every statement and of every line without one."""
     number, code = 0, ""
     comments: list[str] = []
-    for position, line in enumerate(text.splitlines(), start=1):
+    for position, line in rows(text):
         body, _, comment = line.partition("#")
         open_bracket = _is_open(code) and not _EQUATION.match(body)
         goes_on = bool(code) and bool(body.strip()) and (body[0].isspace() or open_bracket)
@@ -303,6 +305,17 @@ def logical_lines(text: str) -> Iterator[tuple[int, str, str]]:
             yield position, "", comment.strip()
     if code:
         yield number, code, "; ".join(comments)
+
+
+def rows(text: str) -> Iterator[tuple[int, str]]:
+    """The lines with their numbers; of what stands in LaTeX's environments the rows, without what aligns them."""
+    for position, line in enumerate(text.splitlines(), start=1):
+        if "\\" not in line:
+            yield position, line
+            continue
+        for row in _ROW.split(_ENVIRONMENT.sub("", line)):
+            if row.strip() or row == line:
+                yield position, row
 
 
 def _is_open(code: str) -> bool:

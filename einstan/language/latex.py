@@ -7,9 +7,10 @@ By default the notation is kept: capitals are summed and a sum sign stands only 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from einstan.language.functions import FUNCTIONS
-from einstan.language.index import Index, lowered
+from einstan.language.index import Affine, Index, lowered
 from einstan.language.layout import surface_of
 from einstan.language.naming import named
 from einstan.language.node import Node, preorder, rewrite
@@ -33,7 +34,7 @@ from einstan.language.surface import (
     looks_called,
     only_part,
 )  # fmt: skip
-from einstan.language.term import Apply, Const, Equation, Expr, Extent, Mul, Partial, Sum, mul
+from einstan.language.term import Apply, Const, Equation, Expr, Extent, Mul, Partial, Sum, bound_indices, mul
 from einstan.language.tokens import ACCENTS, LETTERS_IN_LATEX
 from einstan.language.writer import Writer, number
 
@@ -60,21 +61,47 @@ def signed(node: Node) -> Node:
     """The node as readers who do not know the notation write it: every sum over a small letter."""
     if isinstance(node, Equation):
         rhs = with_signs(node.rhs, {index.name for index in node.indices})
-        return Equation(node.name, node.indices, rhs, node.where)
+        letters = _letters(rhs)
+        forms = ((letters(index), rewrite(form, _small_sizes(letters))) for index, form in node.where)
+        where = {index: form for index, form in forms if isinstance(form, Affine)}
+        return Equation(node.name, node.indices, rhs, tuple(where.items()))
     return with_signs(node, {index.name for index in node.free}) if isinstance(node, Expr) else node
 
 
 def with_signs(root: Expr, free: set[str]) -> Expr:
     """The expression with small bound letters, and the coefficient of every sum in front of its sign."""
 
-    def rule(node: Node) -> Node:
-        if isinstance(node, Extent) and "." not in node.index.name:
-            return Extent(Index(lowered(node.index.name), node.index.dim))
-        return coefficient_in_front(node)
-
-    result = rewrite(named(root, free, small=True), rule)
+    small = named(root, free, small=True)
+    sized = _small_sizes(_letters(small))
+    result = rewrite(small, lambda node: coefficient_in_front(sized(node)))
     assert isinstance(result, Expr)
     return result
+
+
+Letters = Callable[[Index], Index]
+
+
+def _letters(root: Expr) -> Letters:
+    """What an index of a size is called in an expression with small letters: as the one that runs over its axis."""
+    found: dict[str, dict[str, Index]] = {}
+    for index in (*root.free, *bound_indices(root)):
+        found.setdefault(index.dim, {}).setdefault(index.name, index)
+
+    def letter(index: Index) -> Index:
+        small = Index(lowered(index.name), index.dim)
+        known = found.get(index.dim, {})
+        return known.get(small.name) or next(iter(known.values()), small)
+
+    return letter
+
+
+def _small_sizes(letter: Letters) -> Callable[[Node], Node]:
+    def rule(node: Node) -> Node:
+        if isinstance(node, Extent) and "." not in node.index.name:
+            return Extent(letter(node.index))
+        return node
+
+    return rule
 
 
 def coefficient_in_front(node: Node) -> Node:

@@ -61,3 +61,20 @@ def test_latex_parses_back(text: str) -> None:
 def test_latex_of_random_equations_parses_back(raw: Equation) -> None:
     equation = well_named(raw)
     assert parse(latex(equation)) is equation
+
+
+SIZED = [
+    ("y[n] = 1/|K| x[n+K] where |K| = 3", "y[n] = 1/|k| sum[k](x[n+k]) where |k| = 3"),
+    ("y[i] = x[floor(i/2)] where |i| = 2 |x.0|", "y[i] = x[floor(i / 2)] where |i| = 2 |x.0|"),
+    ("v = max[K](1/|J| sum[J](x[K,J])) where |J| = 4", "v = max[k](1/|j| sum[j](x[k,j])) where |j| = 4"),
+    # the letters of the sums change places, and the size goes with its own
+    (
+        "y[i] = z[i] (v[J] - sum[J2](z[J2] 1[J2 != J])) v[J] / |J|",
+        "y[i] = sum[j2](z[i] (v[j2] - sum[j](z[j] 1[j != j2])) v[j2] / |j2|)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "written"), SIZED)
+def test_sizes_have_the_letters_of_the_sums_that_are_written(text: str, written: str) -> None:
+    assert str(parse(latex(parse(text), sums=True))) == written

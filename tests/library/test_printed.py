@@ -164,3 +164,17 @@ def test_a_derived_line_that_states_extents_is_a_claim(text, holds):
     assert report.ok is holds
     assert report.counts["undecided"] == 0
     assert str(es.check(text).lines[-1].statement).split("where")[1:] == text.split("where")[-1:]
+
+
+@pytest.mark.parametrize(("made", "row"), CASES)
+def test_a_program_that_is_typeset_is_that_program(made, row):
+    program, loss, wrt, _ = made(row)
+    for each in (program, program.backward(loss, wrt)):
+        assert str(es.Program(each.latex())) == str(each)
+
+
+def test_rows_of_an_environment_are_lines():
+    text = r"""\begin{align*}
+    Z_{n} &= X_{n,K} w_{K} \\[2pt] L &= \frac{1}{2} Z_{N}^2
+    \end{align*}"""
+    assert str(es.Program(text)) == "Z[n] = X[n,K] w[K]\nL = 1/2 Z[N]^2"
