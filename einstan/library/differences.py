@@ -28,10 +28,10 @@ from einstan.language.node import Node, preorder
 from einstan.language.node import replace as renewed
 from einstan.language.term import ZERO, Const, Expr, Extent, Indexed, Name, mul, neg, reciprocal, substitute, tensors
 from einstan.library.questions import Question, program_of
-from einstan.machine.verify import Comparison, compare
+from einstan.machine.verify import Comparison, plausible, proportional
 
 TRIED = 20  # ratios
-RATIOS = 6  # points at which one side has to be a multiple of the other
+RATIOS = 6  # points at which one side has to be a multiple of the other, in floats
 MOST = 12  # terms of a side that is multiplied out
 SMALL = 300  # names and numbers of a wrong claim with its definitions put in, above which they stay names
 Sides = tuple[Expr, Expr]
@@ -210,6 +210,7 @@ def _without(factors: Sequence[Expr], others: Sequence[Expr]) -> list[Expr]:
 
 def ratio(asked: Question, numbers: Comparison) -> tuple[Expr, str] | None:
     """The number, or the quotient of extents, by which one side is a multiple of the other, and the side that is."""
+    program = program_of(asked)
     try:
         left, right = float(numbers.left), float(numbers.right)
     except OverflowError:
@@ -221,13 +222,13 @@ def ratio(asked: Question, numbers: Comparison) -> tuple[Expr, str] | None:
         or not right
         or not isfinite(left / right)
         or not isfinite(right / left)
+        or not proportional(asked.left, asked.right, program, asked.assumptions)
     ):
         return None
     sides = {"right": (asked.left, asked.right, right / left), "left": (asked.right, asked.left, left / right)}
     for larger, (few, many, found) in sides.items():
         for factor in islice(_factors(asked, numbers, found), TRIED):
-            then = mul((factor, few)), many
-            if compare(*then, program_of(asked), points=RATIOS, assumptions=asked.assumptions, quick=True):
+            if plausible(mul((factor, few)), many, program, asked.assumptions, points=RATIOS):
                 return factor, larger
     return None
 

@@ -6,8 +6,9 @@ counterexample is made small (extents first, then entries) and printed so that i
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import localcontext
 from fractions import Fraction
@@ -208,23 +209,9 @@ def plausible(
 ) -> bool:
     """Whether it is worth to ask more: two sides are nearly equal at a few points, in floats, at which the assumptions
     hold, and these leave no tensor nothing but zeros, nor the sides unless one of them is ``zero``."""
-    rules = tuple(assumptions)
-    program, _, checks = question(lhs, rhs, definitions, rules)
-    generator = random.Random(seed)
-    sampler, agreed = Sampler(program, checks, rules, generator), 0
-    sampler.effort = LITTLE
-    dead = {*program.inputs, *(() if zero else (LEFT,))} - sampler.index_axes.keys()
-    for drawn_sizes in islice(small_sizes(program, 3, points, generator), points + 2):
-        try:
-            _, extents = _sized(program, drawn_sizes)
-        except EinstanError:
-            continue
-        drawn = sampler.point(extents, FLOATS) if largest_loop(extents) <= LONG_LOOP else None
-        if drawn is None:
-            if sampler.effort < 0:
-                return False
-            continue
-        point, values = drawn
+    sampler, agreed = _little_sampler(lhs, rhs, definitions, assumptions, seed), 0
+    dead = {*sampler.program.inputs, *(() if zero else (LEFT,))} - sampler.index_axes.keys()
+    for point, values in _in_floats(sampler, points):
         if not nearly_equal(values):
             return False
         agreed += bool(values[LEFT].flat)
@@ -235,7 +222,45 @@ def plausible(
         }
         if agreed == points:
             break
-    return agreed > 1 and not dead
+    return agreed > 1 and not dead and (agreed == points or sampler.effort >= 0)
+
+
+def proportional(
+    lhs: Expr | Equation, rhs: Expr | Equation, definitions: Program, assumptions: Iterable[Assumption], seed: int = 0
+) -> bool:
+    """Whether one side may be a multiple of the other: at one point, in floats, their entries have one quotient."""
+    sampler = _little_sampler(lhs, rhs, definitions, assumptions, seed)
+    for _, values in _in_floats(sampler, 1):
+        entries = list(zip(values[LEFT].flat, values[RIGHT].flat, strict=True))
+        if any(a and b for a, b in entries):
+            top, bottom = max(entries, key=lambda pair: abs(pair[0] * pair[1]))
+            return all(math.isclose(a * bottom, b * top, rel_tol=1e-9, abs_tol=1e-12) for a, b in entries)
+    return True
+
+
+def _little_sampler(
+    lhs: Expr | Equation, rhs: Expr | Equation, definitions: Program, assumptions: Iterable[Assumption], seed: int
+) -> Sampler:
+    """Points with little effort."""
+    rules = tuple(assumptions)
+    program, _, checks = question(lhs, rhs, definitions, rules)
+    sampler = Sampler(program, checks, rules, random.Random(seed))
+    sampler.effort = LITTLE
+    return sampler
+
+
+def _in_floats(sampler: Sampler, points: int) -> Iterator[tuple[Point, Values]]:
+    """About as many points of small extents, the values in floats; none any more when the effort is spent."""
+    for drawn_sizes in islice(small_sizes(sampler.program, 3, points, sampler.generator), points + 2):
+        try:
+            _, extents = _sized(sampler.program, drawn_sizes)
+        except EinstanError:
+            continue
+        drawn = sampler.point(extents, FLOATS) if largest_loop(extents) <= LONG_LOOP else None
+        if drawn is not None:
+            yield drawn
+        elif sampler.effort < 0:
+            return
 
 
 def _at_edges(program: Program, sampler: Sampler, largest: int) -> Found | None:
