@@ -229,7 +229,7 @@ class Layout:
                 self.origin[number] = factor
                 parts.append((number, False))
             else:
-                parts.append(((yield self.atom(factor)), False))
+                parts.append((self.leaf(factor) or (yield self.atom(factor)), False))
         return sign, parts
 
     def divisor(self, factor: Apply, before: list[Part]) -> Task[Part]:
@@ -249,6 +249,17 @@ class Layout:
         return under, True
 
     # ---- atoms ---------------------------------------------------------------------------------------------------
+
+    def leaf(self, node: Expr) -> Surface | None:
+        """What nothing has to be spelled for before, as most factors are: an access without arithmetic."""
+        if not isinstance(node, Indexed) or (self.below and not node.slots):
+            return None
+        indices = [slot.index for slot in node.slots]
+        if None in indices:
+            return None
+        access = Ref(NOWHERE, node.tensor, tuple([self.letter(index) for index in indices if index is not None]))
+        self.origin[access] = node
+        return access
 
     def atom(self, node: Expr) -> Task[Surface]:
         """One part of a product; what is not one by itself comes in brackets."""
@@ -335,13 +346,13 @@ class Layout:
         slots = []
         for slot in node.slots:
             index = slot.index
-            if index is None:
-                slots.append((yield self.form(slot)))
-            else:
-                letter = Ref(NOWHERE, index.name)
-                self.origin[letter] = index
-                slots.append(Expression(NOWHERE, (Term(NOWHERE, 1, ((letter, False),)),)))
+            slots.append((yield self.form(slot)) if index is None else self.letter(index))
         return Ref(NOWHERE, node.tensor, tuple(slots))
+
+    def letter(self, index: Index) -> Expression:
+        letter = Ref(NOWHERE, index.name)
+        self.origin[letter] = index
+        return Expression(NOWHERE, (Term(NOWHERE, 1, ((letter, False),)),))
 
     def form(self, node: Affine) -> Task[Expression]:
         terms = []

@@ -33,8 +33,10 @@ def index_refs(slots: Iterable[Expression]) -> list[Ref]:
     found: list[Ref] = []
     for slot in slots:
         part = only_part(slot)
-        inside = (part,) if isinstance(part, Ref) and not part.slots else walk(slot)  # nearly always one index
-        found += [node for node in inside if isinstance(node, Ref) and not node.slots and isinstance(node.name, str)]
+        if type(part) is Ref and not part.slots and type(part.name) is str:  # as nearly all are
+            found.append(part)
+        else:
+            found += [n for n in walk(slot) if isinstance(n, Ref) and not n.slots and isinstance(n.name, str)]
     return found
 
 

@@ -21,6 +21,8 @@ PLAIN = (Ref, Kronecker, Number, Size)
 
 def placements(top: Term, indices: Collection[str]) -> tuple[Placement, list[Ambiguity]]:
     """Which capitals each product below a top-level term sums over, and those that have several readings."""
+    if not any(map(is_capital, indices)):
+        return {}, []
     rule = Rule(indices)
     totals: list[Total] = []
     refused: list[Ambiguity] = []

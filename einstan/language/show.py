@@ -18,7 +18,7 @@ from einstan.language.node import Node, holds, note, preorder, rewrite
 from einstan.language.scope import parse
 from einstan.language.surface import Binder, Expression, Relation, Term, walk
 from einstan.language.term import Equation, Expr, Extent, Sum, bound_indices
-from einstan.language.ties import tied
+from einstan.language.ties import reread, tied
 from einstan.language.writer import Writer
 
 
@@ -110,12 +110,13 @@ def _named_and_read(equation: Equation, distinct: bool) -> Equation:
     dims = tied(spelled)
     if dims is not None:  # then the text says all there is to say about axes, and need not be read to know
         return redimensioned(spelled, dims)  # type: ignore[return-value]
+    again = reread(spelled)
     try:
-        read = parse(show(spelled))
+        read = again or parse(show(spelled))
     except ScopeError:  # a letter that stands for several axes in the text
         spelled = extents_named(plain, letters=False)
         read = parse(show(spelled))
-    if erased(read.rhs) is not erased(spelled.rhs):
+    if again is None and erased(read.rhs) is not erased(spelled.rhs):
         raise _not_spelled(spelled)
     stated = {index.name for index, _ in read.where}
     meant = {index.name: index.dim for index in visible_indices(spelled)}

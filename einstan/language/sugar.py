@@ -151,7 +151,7 @@ def guard(form: Affine, extent: Extent) -> Expr:
 
 def guards_before(factors: list[Expr], access: Indexed, stated: Stated = MappingProxyType({})) -> int:
     """How many of the factors at the end of the list are the guards of ``pad(access)``; 0 where they are not all."""
-    if isinstance(access.tensor, Partial):
+    if not factors or not isinstance(factors[-1], Iverson) or isinstance(access.tensor, Partial):
         return 0
     expected = guards(access, stated)
     if not expected or len(expected) > len(factors):

@@ -1,18 +1,19 @@
 """Ties: which axis the text of an equation gives to each of its indices.
 
 An index is tied to the axes at whose slots it stands, and a delta ties two indices to each other.  Where that is all
-that the dimensions of a term say too, its text need not be parsed to know how it would be read.
+that the dimensions of a term say too, its text need not be parsed to know how it would be read; nor where every letter
+is one that its text has, and is given to the axes anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from einstan.language.dims import UnionFind, axis, is_axis, loose
+from einstan.language.dims import UnionFind, axis, is_axis, localised, loose, relate
 from einstan.language.index import Index, capitalised, lowered
 from einstan.language.naming import visible_indices
-from einstan.language.node import preorder
-from einstan.language.term import Delta, Equation, Extent, Indexed, Reduce, Sum
+from einstan.language.node import Node, fold, preorder, rewrite
+from einstan.language.term import Delta, Equation, Expr, Extent, Indexed, Reduce, Sum, rebound, substitute
 
 
 def tied(equation: Equation) -> dict[str, str] | None:
@@ -34,11 +35,14 @@ def tied(equation: Equation) -> dict[str, str] | None:
     for position, index in enumerate(equation.indices):
         tie(index, axis(equation.name, position))
     extents: list[Index] = []
+    axes = {axis(equation.name, position): None for position in range(len(equation.indices))}
     for node in preorder(equation.rhs):
         if isinstance(node, Indexed):
             for position, form in enumerate(node.slots):
+                place = axis(node.tensor, position)
+                axes[place] = None
                 if form.index is not None:
-                    tie(form.index, axis(node.tensor, position))
+                    tie(form.index, place)
         elif isinstance(node, Delta) and node.left.index is not None and node.right.index is not None:
             tie(node.left.index, f"{node.right.index.name} {node.right.index.dim}")
         elif isinstance(node, Sum | Reduce):
@@ -48,9 +52,6 @@ def tied(equation: Equation) -> dict[str, str] | None:
         elif isinstance(node, Extent):
             extents.append(node.index)
     spelled = {index.name: index.dim for group in members.values() for index in group.values()}
-    accesses = (node for node in preorder(equation.rhs) if isinstance(node, Indexed))
-    axes = dict.fromkeys(axis(equation.name, k) for k in range(len(equation.indices)))
-    axes.update(dict.fromkeys(axis(node.tensor, k) for node in accesses for k in range(len(node.slots))))
     at_axes = {ties.find(name) for name in ties.members() if " " not in name}
     for dim, group in members.items():
         if not at_axes.issuperset(ties.find(key) for key in group):
@@ -72,7 +73,53 @@ def tied(equation: Equation) -> dict[str, str] | None:
     return {dim: first[ties.find(next(iter(group)))] for dim, group in members.items()}
 
 
-def _seen_as(letter: str, meanings: Mapping[str, str]) -> str:
+def reread(equation: Equation) -> Equation | None:
+    """The equation with the dimensions that its text gives: every index has one of its own until axes tie it to others.
+
+    None where the text has to be asked: extents are stated, or spoken of by a letter that is several dimensions.
+    """
+    if equation.where or any(n.operation == "logsumexp" for n in preorder(equation.rhs) if isinstance(n, Reduce)):
+        return None  # a softmax hides an index
+    letters: dict[str, list[str]] = {index.name: [index.name] for index in equation.indices}
+
+    def rule(node: Node, children: tuple[Node, ...]) -> Node:
+        if isinstance(node, Index):
+            return Index(node.name, node.name)
+        if isinstance(node, Extent):
+            return Extent(Index(node.index.name))
+        if isinstance(node, Sum | Reduce):
+            own = {}
+            for index in node.indices:
+                dims = letters.setdefault(index.name, [])
+                dims.append(f"{index.name} {len(dims)}")
+                own[Index(index.name, index.name)] = Index(index.name, dims[-1])
+            return rebound(node, tuple(own.values()), substitute(children[0], own))
+        return node.rebuilt(children) if children != node.children else node
+
+    rhs: Expr = fold(equation.rhs, rule)  # type: ignore[assignment]
+    bare = Equation(equation.name, tuple(Index(index.name, index.name) for index in equation.indices), rhs)
+    classes = relate(bare)
+    meant: dict[str, str] = {}
+    for node in preorder(rhs):
+        if isinstance(node, Extent) and "." not in node.index.name:
+            letter = _seen_as(node.index.name, letters)
+            if len({classes.find(dim) for dim in letters.get(letter, ())}) != 1:
+                return None
+            meant[node.index.name] = letters[letter][0]
+    return localised(_speaking(bare, meant) if meant else bare)
+
+
+def _speaking(equation: Equation, meant: Mapping[str, str]) -> Equation:
+    """The equation whose extents are those of the dimensions that their letters speak of."""
+
+    def rule(node: Node) -> Node:
+        spoken = isinstance(node, Extent) and node.index.name in meant
+        return Extent(Index(node.index.name, meant[node.index.name])) if spoken else node
+
+    return Equation(equation.name, equation.indices, rewrite(equation.rhs, rule))
+
+
+def _seen_as(letter: str, meanings: Collection[str]) -> str:
     """The index that ``|letter|`` speaks of: its own, else the one of the other case."""
     if letter in meanings:
         return letter

@@ -23,8 +23,10 @@ from einstan.language import (
     well_named,
 )  # fmt: skip
 from einstan.language.dims import redimensioned
+from einstan.language.naming import visible_indices
 from einstan.language.sugar import softmax
 from einstan.language.term import add, bound_indices
+from einstan.language.ties import reread
 from tests.strategies import raw_equations
 
 # Texts that print as they are.
@@ -242,3 +244,35 @@ def test_what_is_printed_of_numbers_and_quotients_is_read_back(text):
     equation = parse(text)
     assert parse(str(equation)) is equation
     assert parse(latex(equation)) is equation
+
+
+REREAD = [  # equations whose letters are one dimension each, where the text gives several, or two sums share a letter
+    "Z[n,j] = X[n,K] W[K,j] + b[j]",
+    "dU[n,p] = v[n,p]",
+    "L = sum[I](a[I]) + sum[I](exp(a[I])) / |I|",
+    "dZ[p] = 1[0 <= p-1 < |h.0|] dh[p-1] / |p|",
+    "dy[i] = 2 (e[L,i] 1[L != i] / (y[L] - y[i]) - e[i,L] 1[i != L] / (y[i] - y[L]))",
+    "m[n] = max[K](X[n,K] W[K,K])",
+    "de[p] = (1 - tanh(e[0])^2) δ[0,p]",
+]
+
+
+@pytest.mark.parametrize("text", REREAD)
+@pytest.mark.parametrize("dims", [("d",), ("Z.0", "X.0")])
+def test_what_a_text_says_of_dimensions_is_known_without_reading_it(text, dims):
+    equation = parse(text)
+    letters = sorted({index.dim for index in visible_indices(equation)})
+    mixed = redimensioned(equation, {dim: dims[k % len(dims)] for k, dim in enumerate(letters)})
+    assert reread(mixed) is equation
+
+
+@pytest.mark.parametrize("text", ["S[i] = softmax[i](z[i])", "x[i] = 1 where |i| = |y.0|"])
+def test_a_text_is_read_where_more_stands_in_it_than_letters(text):
+    assert reread(parse(text)) is None
+
+
+@given(raw_equations())
+@settings(max_examples=200, deadline=None)
+def test_a_text_that_is_not_read_is_what_it_would_be_read_as(equation):
+    named = well_named(equation)
+    assert reread(named) in (None, named)
