@@ -101,9 +101,11 @@ def either(each: Sequence[Sequence[Expr]]) -> Brackets:
 
 def brackets_of(factors: Sequence[Expr], written: Collection[Expr]) -> list[Expr]:
     """The brackets of a product that the user wrote, those of the sums in it too."""
+    if not written:
+        return []
     _, flat, summed = flattened(factors)
-    found: list[Expr] = [f for f in flat if isinstance(f, Iverson) and shape(f) in written] if written else []
-    for factor in flat if written else ():
+    found: list[Expr] = [f for f in flat if isinstance(f, Iverson) and shape(f) in written]
+    for factor in flat:
         if isinstance(factor, Add):
             found += either([brackets_of((term,), written) for term in factor.terms])
     return [bracket for bracket in dict.fromkeys(found) if not set(bracket.free) & set(summed)]
@@ -154,7 +156,7 @@ class Carried:
     def opened(self, term: Term, written: Collection[Expr], derivative: Expr) -> Term:
         """The term with what the brackets of a sum in it say said beside what stands in its place, if that may be
         infinite: ``1[1[i < j] + 1[j < i] > 0] (1[i < j] a + 1[j < i] b) tV[i,j]``."""
-        if not may_be_infinite(derivative, self.infinite):
+        if not written or not may_be_infinite(derivative, self.infinite):
             return term
         sums = [factor for factor in (*term.left, *term.right) if isinstance(factor, Add)]
         found = [bracket for factor in sums for bracket in brackets_of((factor,), written)]
@@ -189,6 +191,8 @@ def _at(of: Mapping[Name, tuple[tuple[Index, ...], Brackets]], tensor: Name, slo
 def entries_of(expr: Expr) -> Brackets:
     """The deltas and brackets of indices in a product, those of the sums in it too, and of a stride ``δ[2I,p]`` that
     there is such an I."""
+    if not holds(expr, Delta, Iverson):
+        return ()
     _, flat, summed = flattened((expr,))
     found: list[Expr] = [f for f in flat if isinstance(f, Delta | Iverson) and not tensors(f)]
     for factor in flat:
@@ -211,7 +215,9 @@ def beside_sums(expr: Expr) -> Expr:
     return simplify_product((Const(coefficient), *flat, *found), summed) if found and len(flat) > 1 else expr
 
 
-def carried_to(term: Term, brackets: Iterable[Expr]) -> Brackets:
+def carried_to(term: Term, brackets: Collection[Expr]) -> Brackets:
     """Brackets in the indices that the deltas of a term tie theirs to."""
+    if not brackets:
+        return ()
     names = {read.index: own for read, own in term.pairs if read.index is not None}
     return tuple(substitute(bracket, names) for bracket in dict.fromkeys(brackets))  # type: ignore[misc]

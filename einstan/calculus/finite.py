@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 
 from einstan.language.functions import GROWING, TOTAL
 from einstan.language.index import Index
-from einstan.language.node import preorder, remembered
+from einstan.language.node import holds, preorder, remembered
 from einstan.language.term import Apply, Const, Equation, Expr, Indexed, Iverson, Name, accesses
 
+NONE: frozenset[str] = frozenset()
 POLES = TOTAL | GROWING  # all but what has no value somewhere, however small its argument
 
 
-def infinite_tensors(equations: Iterable[Equation], finite: Collection[str] = TOTAL) -> set[Name]:
+def infinite_tensors(equations: Iterable[Equation], finite: AbstractSet[str] = TOTAL) -> set[Name]:
     """The tensors that may be infinite or NaN although what is given is finite and not very large."""
     found: set[Name] = set()
     for equation in equations:
@@ -21,16 +23,17 @@ def infinite_tensors(equations: Iterable[Equation], finite: Collection[str] = TO
     return found
 
 
-def may_be_infinite(expr: Expr, infinite: Collection[Name], finite: Collection[str] = TOTAL) -> bool:
+def may_be_infinite(expr: Expr, infinite: AbstractSet[Name], finite: AbstractSet[str] = TOTAL) -> bool:
     """Whether an expression may be so: all but sums, products, whole powers, ``finite`` functions of what may not."""
-    return any(name not in finite for name in _applied(expr)) or any(name in infinite for name, _ in accesses(expr))
+    return not _applied(expr) <= finite or (bool(infinite) and any(name in infinite for name, _ in accesses(expr)))
 
 
 @remembered
-def _applied(expr: Expr) -> tuple[str, ...]:
+def _applied(expr: Expr) -> frozenset[str]:
     """The functions in an expression, but for whole powers."""
-    applied = (node for node in preorder(expr) if isinstance(node, Apply) and not _is_whole_power(node))
-    return tuple(dict.fromkeys(node.function for node in applied))
+    if not holds(expr, Apply):
+        return NONE
+    return frozenset(n.function for n in preorder(expr) if isinstance(n, Apply) and not _is_whole_power(n))
 
 
 def indices_read(factors: Iterable[Expr]) -> set[Index]:

@@ -7,12 +7,13 @@ A backward pass has one cotangent per tensor, and so it adds what a derivative b
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import ceil
 
 from einstan.calculus.canonical import expanded
 from einstan.calculus.collect import exponent_of, size
 from einstan.calculus.factors import powers
 from einstan.calculus.partial import inlined, may_be_put_in
-from einstan.calculus.quotients import met
+from einstan.calculus.quotients import may_meet, met
 from einstan.calculus.simplify import simplify
 from einstan.language.node import Node, fold, holds, preorder, replace
 from einstan.language.term import Add, Apply, Equation, Expr, Indexed, Name, Sum, applies, kept, tensors
@@ -27,13 +28,14 @@ def met_by_names(equations: Sequence[Equation]) -> list[Equation]:
         return list(equations)
     known: dict[Name, Equation] = {}
     made: list[Equation] = []
+    divisors = Divisors()
 
     def rule(node: Node, children: tuple[Node, ...]) -> Node:
         result = node.rebuilt(children) if children != node.children else node
-        if not isinstance(result, Add) or size(result) > LONG:
+        if not isinstance(result, Add) or divisors.of(result) < 2 or size(result) > LONG:
             return result
         whole = _put_in(result, known)
-        if whole is result or not applies(whole, "pow"):
+        if whole is result or not may_meet(whole):
             return result
         for form in dict.fromkeys((whole, expanded(whole, merge=False))):
             shorter = met(form)
@@ -49,7 +51,31 @@ def met_by_names(equations: Sequence[Equation]) -> list[Equation]:
         made.append(equation)
         if size(equation.rhs) <= LONG and not isinstance(equation.rhs, Sum) and may_be_put_in(equation):
             known[equation.name] = equation
+            divisors.behind[equation.name] = divisors.of(equation.rhs)
     return made
+
+
+class Divisors:
+    """How many divisors there may be with names put in, one under a root counting half of a whole one and so one, which
+    is as many as have to meet: `einstan.calculus.quotients.may_meet` asks the same of what is put in."""
+
+    def __init__(self) -> None:
+        self.behind: dict[Name, int] = {}
+        self._known: dict[Node, int] = {}
+
+    def of(self, expr: Expr) -> int:
+        return fold(expr, self._rule, self._known)
+
+    def _rule(self, node: Node, children: tuple[int, ...]) -> int:
+        if isinstance(node, Indexed):
+            return self.behind.get(node.tensor, 0)
+        if isinstance(node, Apply) and node.function == "log":  # exp(-log(u)) divides
+            return 2
+        if isinstance(node, Apply) and node.function == "pow":
+            below = [k for base, k in powers(node) if k < 0 and isinstance(base, Add | Indexed)]
+            own = max((1 if k.denominator > 1 else 2 for k in below), default=0)
+            return own + ceil(abs(exponent_of(node))) * children[0]
+        return sum(children)
 
 
 def _divides(equation: Equation) -> bool:

@@ -16,7 +16,7 @@ from einstan.calculus.factors import flattened, powers
 from einstan.calculus.simplify import as_power, simplify_product, simplify_sum
 from einstan.language.index import Index
 from einstan.language.node import Node, fold, holds
-from einstan.language.term import Add, Const, Expr, Indexed, Mul, applies, kept, substitute
+from einstan.language.term import Add, Apply, Const, Expr, Indexed, Mul, applies, kept, substitute
 
 Behind = Callable[[Expr], Expr]
 HIGHEST = 2  # power of a sum that is multiplied out
@@ -36,6 +36,22 @@ class Quotient(NamedTuple):
 def undefined(access: Expr) -> Expr:
     """What is behind a name of which nothing is known."""
     return access
+
+
+def may_meet(expr: Expr) -> bool:
+    """Whether quotients of an expression can meet, multiplied out or not: over one denominator come powers of a sum
+    that are whole ones apart, so that something is divided by a whole one, or by roots in two places."""
+    if not holds(expr, Add) or not applies(expr, "pow"):
+        return False
+
+    def places(node: Node, children: tuple[int, ...]) -> int:
+        own = 0
+        if isinstance(node, Apply) and node.function == "pow":
+            below = [k for base, k in powers(node) if k < 0 and isinstance(base, Add)]
+            own = max((1 if k.denominator > 1 else 2 for k in below), default=0)
+        return own + sum(children)
+
+    return fold(expr, places, known=lambda node: 0 if kept(node) else None) > 1
 
 
 def met(expr: Expr, behind: Behind = undefined) -> Expr:
@@ -122,19 +138,24 @@ def _over(base: Expr, group: Sequence[Quotient], behind: Behind) -> Expr | None:
         return None
     exponents = [quotient.below.get(base, Fraction(0)) for quotient in group]
     lowest = min(exponents)
-    signs: dict[frozenset[Expr], Expr] = {}
-    terms: list[Expr] = []
-    for quotient, exponent in zip(group, exponents, strict=True):
+    raised: list[list[tuple[Expr, ...]]] = []
+    for exponent in exponents:
         more = _terms_of(base, exponent - lowest, behind)
         if more is None:
             return None
+        raised.append(more)
+    if all(len(more) == 1 for more in raised):
+        return None
+    signs: dict[frozenset[Expr], Expr] = {}
+    terms: list[Expr] = []
+    for quotient, more in zip(group, raised, strict=True):
         others = [as_power(b, k) for b, k in quotient.below.items() if b is not base]
         for each in more:
             whole = simplify_product((*_of_one_sign((*quotient.others, *each), signs), *others))
             terms.append(simplify_product((Const(quotient.number), whole), () if outside else quotient.summed))
     numerator = simplify_sum(terms)
     left = len(numerator.terms) if isinstance(numerator, Add) else 1
-    if len(terms) == len(group) or left >= len(group):
+    if left >= len(group):
         return None
     return simplify_product((numerator, as_power(base, lowest)), outside)
 
