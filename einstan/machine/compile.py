@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -60,7 +60,7 @@ NOMINAL_SIZES = (4, 64)  # of axes that are not read through arithmetic; where w
 WARM = 4  # specialisations that keep their memory between calls
 
 
-@checked_methods("entered", "call", "called", "gather", "prepared", "specialise")
+@checked_methods("entered", "call", "called", "gather", "told", "prepared", "specialise")
 class Compiled:
     """A program as a function of arrays.
 
@@ -97,7 +97,7 @@ class Compiled:
             raise ArgumentError(f"function = {shown(function)} is no name in Python", repair="function='step'")
         self.optimize, self.memory_limit, self.function = optimize, memory_limit, function
         self.any_size, self.reuse_buffers = any_size, reuse_buffers
-        installed = find_spec("numba") is not None
+        installed = _has_numba()
         if fast and not installed:
             raise DataError("fast=True needs numba", repair="pip install 'einstan[fast]', or leave fast out")
         self.fast = bool(fast)
@@ -522,6 +522,11 @@ def _array(program: Program, name: Name, data: Array) -> Array:
     except Exception as error:  # lists of lists, and whatever a stranger's object raises
         reason = "its rows have different lengths" if "inhomogeneous" in str(error) else str(error)
         raise not_an_array(program, name, reason) from error
+
+
+@cache
+def _has_numba() -> bool:
+    return find_spec("numba") is not None
 
 
 def floating(dtype: Any) -> Any:
