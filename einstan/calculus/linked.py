@@ -135,7 +135,7 @@ def _apart(
             factors.append(rewrite(factor, read) if _is_open(factor) else factor)
     kept = [bracket for _, bracket in guards] + [bracket for factor in flat for bracket in _implied(factor)]
     for k, factor in enumerate(factors):  # what may not exist elsewhere keeps its bracket
-        if not _is_entry(factor):
+        if not _is_entry(factor, dim):
             factors[k] = simplify_product((*(b for b in kept if set(b.free) <= set(factor.free)), factor))
     for guard, _ in guards:
         if not any(form is guard.form and _is_extent(guard.extent, own) for form, own in reads):
@@ -186,8 +186,12 @@ def _is_open(factor: Expr) -> bool:
     return not any(isinstance(node, Delta | Iverson) for node in preorder(factor))
 
 
-def _is_entry(factor: Expr) -> bool:
-    return isinstance(factor, Indexed) and all(form.index is not None for form in factor.slots)
+def _is_entry(factor: Expr, dim: Callable[[str], str]) -> bool:
+    """Whether a factor reads one entry, for each value of indices that run over the axes of what is read."""
+    return isinstance(factor, Indexed) and all(
+        form.index is not None and dim(form.index.dim) == dim(axis(factor.tensor, k))
+        for k, form in enumerate(factor.slots)
+    )
 
 
 def _ties(factor: Expr, free: Sequence[Index]) -> bool:

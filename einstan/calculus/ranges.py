@@ -9,13 +9,29 @@ besides, ``1[0 <= m < |c.0|] c[m] v[m] where |m| = |w.0|``.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from einstan.calculus.delta import range_guard
 from einstan.language.dims import UnionFind, agreeing, axis, is_axis, loose, only_plain, relate, unguarded
 from einstan.language.index import Affine, Index, affine
 from einstan.language.node import Node, holds, preorder, rewrite
-from einstan.language.term import Delta, Equation, Expr, Extent, Indexed, Name, Partial, Reduce, Sum, bound_indices, mul
+from einstan.language.term import (
+    Add,
+    Delta,
+    Equation,
+    Expr,
+    Extent,
+    Indexed,
+    Mul,
+    Name,
+    Partial,
+    Reduce,
+    Sum,
+    add,
+    bound_indices,
+    mul,
+    rebound,
+)
 
 Where = dict[Index, Affine]
 
@@ -47,9 +63,8 @@ class Ranges:
         several = _bound_again(equation)
         for index in dict.fromkeys((*equation.indices, *bound_indices(equation.rhs))):
             own, longer = self._read(equation, index, index in several)
-            if len({self.classes.find(place) for place in (*own, *longer)}) > 1:
-                bare = (place for place, kept in longer.items() if not kept)
-                guards |= {(index, place): range_guard(affine((index, 1)), Index(place)) for place in bare}
+            for place in self._bare(equation, index, own, longer):
+                guards[index, place] = range_guard(affine((index, 1)), Index(self._spoken(place)))
             told = own or (index in named and not _beside_strides(equation, index))
             if index not in where and (longer or not told):
                 where |= self._extent(index)
@@ -68,6 +83,24 @@ class Ranges:
         here = classes.find(index.dim)
         own = {place: kept for place, kept in places.items() if place not in classes or classes.find(place) == here}
         return own, {place: kept for place, kept in places.items() if place not in own}
+
+    def _bare(
+        self, equation: Equation, index: Index, own: Mapping[str, bool], longer: Mapping[str, bool]
+    ) -> Iterator[str]:
+        """The axes whose reads need a bracket: beside shorter ones all that have none, else those that have one
+        elsewhere in the equation, which a factor was taken out of."""
+        find = self.classes.find
+        bare = [place for place, kept in longer.items() if not kept]
+        if not bare or len({find(place) for place in (*own, *longer)}) > 1:
+            yield from bare
+            return
+        held = {find(place) for other, place, _, kept in unguarded(equation) if other is index and kept}
+        yield from (place for place in bare if find(place) in held)
+
+    def _spoken(self, place: str) -> str:
+        """The axis that speaks for an axis, so that equal ranges are one bracket."""
+        dim = self.classes.find(place)
+        return dim if is_axis(dim) else place
 
     def _extent(self, index: Index) -> Where:
         dim = self.classes.find(index.dim)
@@ -98,15 +131,42 @@ def _equal_to_others(equation: Equation) -> set[Index]:
 
 
 def _guarded(expr: Expr, guards: Mapping[tuple[Index, str], Expr]) -> Expr:
-    """Every read of a longer axis in its bracket."""
+    """Every product that reads a longer axis in its bracket: ``1[0 <= m < |c.0|] v[m] / c[m]``."""
     if not guards:
         return expr
+    match expr:
+        case Add():
+            return add(_guarded(term, guards) for term in expr.terms)
+        case Sum():
+            return rebound(expr, expr.indices, _guarded(expr.body, guards))
+        case Mul(factors=factors):
+            needed = dict.fromkeys(g for f in factors if not isinstance(f, Add | Sum) for g in _needed(f, guards))
+            inner = (_guarded(f, guards) if isinstance(f, Add | Sum) else _bound(f, guards) for f in factors)
+            return mul((*needed, *inner))
+        case _:
+            return mul((*dict.fromkeys(_needed(expr, guards)), _bound(expr, guards)))
+
+
+def _needed(expr: Expr, guards: Mapping[tuple[Index, str], Expr]) -> Iterator[Expr]:
+    """The brackets of what an expression reads, of its free indices."""
+    for node in preorder(expr):
+        if isinstance(node, Indexed):
+            yield from (guards[place] for place in _places(node) if place in guards and place[0] in expr.free)
+
+
+def _places(read: Indexed) -> list[tuple[Index, str]]:
+    return [(form.index, axis(read.tensor, k)) for k, form in enumerate(read.slots) if form.index is not None]
+
+
+def _bound(expr: Expr, guards: Mapping[tuple[Index, str], Expr]) -> Expr:
+    """The expression with those brackets in it whose index it binds: around the reads, since their body is no product
+    of a sum."""
 
     def rule(node: Node) -> Node:
         if not isinstance(node, Indexed):
             return node
-        places = ((form.index, axis(node.tensor, k)) for k, form in enumerate(node.slots) if form.index is not None)
-        return mul((*(guards[place] for place in places if place in guards), node))
+        inner = (guards[place] for place in _places(node) if place in guards and place[0] not in expr.free)
+        return mul((*inner, node))
 
     result = rewrite(expr, rule)
     assert isinstance(result, Expr)

@@ -191,7 +191,7 @@ def _ranged(bracket: Node) -> Index | None:
         return None
     whole = len(extents) == 1 and extents[0][1] == 1 and not (isinstance(high, Affine) and high.constant)
     own = [e for e, _ in extents if isinstance(e, Extent) and e.index.dim == index.dim]
-    return None if own and (whole or len(extents) > 1) else index
+    return None if own and whole else index
 
 
 @remembered

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from einstan.language.dims import is_axis, relate
+from einstan.language.dims import axis, is_axis, relate
 from einstan.language.index import Index, capitalised, fresh_name, lowered
 from einstan.language.node import Node, fold, holds, preorder, rewrite
 from einstan.language.sugar import as_softmax, chain, softmax
@@ -154,6 +154,12 @@ def extents_named(equation: Equation, letters: bool) -> Equation:
     def rule(node: Node) -> Node:
         return Extent(spelled(node.index)) if isinstance(node, Extent) else node
 
+    def by_axis(node: Node) -> Node:
+        if not isinstance(node, Extent):
+            return node
+        root, own = classes.find(node.index.dim), {axis(equation.name, k) for k in range(len(equation.indices))}
+        return next((Extent(Index(name)) for name in axes if classes.find(name) == root and name not in own), node)
+
     where: dict[Index, Node] = {}
     for index, form in equation.where:
         others = [other for other in visible if classes.find(other.dim) == classes.find(index.dim)]
@@ -161,7 +167,9 @@ def extents_named(equation: Equation, letters: bool) -> Equation:
         if not is_axis(index.dim):  # every letter of that range, since nothing else ties them
             speakers += [other for other in visible if other.dim == index.dim]
         for speaker in speakers:
-            where.setdefault(speaker, rewrite(form, rule))
+            spoken = rewrite(form, rule)
+            itself = any(isinstance(node, Extent) and node.index.name == speaker.name for node in preorder(spoken))
+            where.setdefault(speaker, rewrite(form, by_axis) if itself else spoken)  # |g| is not stated by |g|
     return Equation(equation.name, equation.indices, rewrite(equation.rhs, rule), tuple(where.items()))  # type: ignore[arg-type]
 
 

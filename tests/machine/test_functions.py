@@ -136,6 +136,20 @@ def _slope(function, numbers, places):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("any_size", [False, True])
+@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize("name", [name for name in ROWS if name not in ("pi", "arctanh")])
+def test_of_a_size_it_is_that_of_the_number(name, size, any_size):
+    if (name, size) in (("arcsin", 2), ("arccos", 2)):
+        return
+    places = range(len(FUNCTIONS[name].parameters))
+    sizes = [f"h{k}[i] = |x.{k}| where |i| = |x.0|" for k in places]
+    program = es.Program("\n".join([*sizes, f"f[i] = {name}({', '.join(f'h{k}[i]' for k in places)})"]))
+    found = program.compile(outputs=["f"], any_size=any_size)(x=np.ones([size + k for k in places]))["f"]
+    wanted = float(ROWS[name][0](*(mp.mpf(size + k) for k in places)))
+    np.testing.assert_allclose(found, np.full(size, wanted), rtol=2e-14, atol=1e-15)
+
+
 @pytest.mark.parametrize("name", [name for name in ROWS if name != "pi"])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("fast", [False, pytest.param(True, marks=pytest.mark.numba)])

@@ -338,6 +338,17 @@ def autocorrelation(x: Array) -> dict[str, Array]:
     return {"c": c, "L": (c**2).sum()}
 
 
+def pulled_to_one(function: Callable[[Array], Array], x: Array) -> dict[str, Array]:
+    s = function(x[1:] - x[:-1])
+    return {"s": s, "L": ((s - 1) ** 2).sum()}
+
+
+def put_together(w: Array, a: Array) -> dict[str, Array]:
+    H = np.concatenate([w, a])
+    S = H + H.sum()
+    return {"H": H, "h": H.sum(), "S": S, "L": np.sin(S).sum() + (w**2).sum()}
+
+
 def first_of_products(a: Array, w: Array) -> dict[str, Array]:
     f = w * np.log(1 + np.exp(a)).sum()
     return {"f": f, "L": np.exp(f[0])}
@@ -577,6 +588,18 @@ ROWS = [
         "U[i,j] = 1 / (w[i] + w[j])\nZ = sum[I,J](U[I,J])\nf[l] = pad(y[l-2]) where |l| = |y.0|\n"
         "e[i,j] = Z + w[i] + f[j]\nL = sum[M,I](e[M,I]^2)",
         {"y": [-0.5, 2.0, 1.0], "w": [0.5, 1.5]}, two_axes, "y w", features=frozenset({"shift"})),
+    Row("a Hessian of what is made of differences", "s[i] = tanh(x[i+1] - x[i])\nL = sum[I]((s[I] - 1)^2)",
+        {"x": [-1.5, 0.25, 1.0, 0.5]}, lambda x: pulled_to_one(np.tanh, x), "x", features=frozenset({"window"}),
+        unproved=True),
+    Row("a Hessian of lengths that have a name", "s[i] = sqrt((x[i+1] - x[i])^2 + 1)\nL = sum[I]((s[I] - 1)^2)",
+        {"x": [-1.5, 0.25, 1.0, 0.5]}, lambda x: pulled_to_one(lambda d: np.sqrt(d * d + 1), x), "x",
+        features=frozenset({"window"}), unproved=True),
+    Row("a partial of what is put together", "H[i] = pad(w[i]) + pad(a[i-|w.0|]) where |i| = |w.0| + |a.0|\n"
+        "h = sum[M](H[M])\nS[i] = H[i] + h\nL = sum[I](sin(S[I])) + sum[K](w[K]^2)",
+        {"w": [-1.375, -0.75, 0.5625], "a": [0.6875]}, put_together, "w a", features=frozenset({"pad"}), unproved=True),
+    Row("a band that reads a cotangent in part of its range", "f[i] = x[i+1] x[i]\nL = sum[K](f[K]^2)",
+        {"x": [-1.5, 2.0, 3.0, 0.5]}, lambda x: {"f": x[1:] * x[:-1], "L": ((x[1:] * x[:-1]) ** 2).sum()}, "x",
+        features=frozenset({"window"}), unproved=True),
     Row("a size that no index of a core has", "f[i] = w[i] sum[I](log(1 + exp(a[I])))\nL = exp(f[0])",
         {"a": [-1.75, 0.5], "w": [-0.6875, 1.0]}, first_of_products, "a w", features=frozenset({"entry"})),
     Row("a comparison with an index and a fraction", "U[i] = w[i] 1[w[i] + i + 1/3 > z[i]]\nL = U[I]^2",

@@ -29,7 +29,8 @@ def softsign(x: Array) -> Array:
 def erfc(x: Array) -> Array:
     """1 - erf(x), by the rational approximations of W. J. Cody, Math. Comp. 23 (1969) 631-637."""
     x = np.asarray(x)
-    kind, x = x.dtype, x.astype(np.promote_types(x.dtype, np.float64))
+    kind = x.dtype if x.dtype.kind == "f" else np.float64
+    x = x.astype(np.promote_types(kind, np.float64))
     y = np.abs(x)
     s = np.minimum(y, 0.5) ** 2
     p = (
@@ -75,7 +76,8 @@ def lgamma(x: Array) -> Array:
     """log |Γ(x)|: by Stirling's series from 8 on; in [3/2, 5/2] by the Taylor series at 2, to which Γ(x+1) = x Γ(x)
     leads from [1/2, 8]; below by Γ(x) Γ(1-x) = π / sin(πx)."""
     x = np.asarray(x)
-    kind, x = x.dtype, x.astype(np.promote_types(x.dtype, np.float64))
+    kind = x.dtype if x.dtype.kind == "f" else np.float64
+    x = x.astype(np.promote_types(kind, np.float64))
     y = np.where(x < 0.5, 1 - x, x)
     t = np.minimum(y, 8)
     steps = np.floor(t - 0.5) - 1
@@ -115,7 +117,8 @@ def digamma(x: Array) -> Array:
     """The derivative of log Γ: by its asymptotic series from 8 on, to which ψ(x+1) = ψ(x) + 1/x leads from 1/2; below
     by ψ(1-x) - ψ(x) = π / tan(πx)."""
     x = np.asarray(x)
-    kind, x = x.dtype, x.astype(np.promote_types(x.dtype, np.float64))
+    kind = x.dtype if x.dtype.kind == "f" else np.float64
+    x = x.astype(np.promote_types(kind, np.float64))
     y = np.where(x < 0.5, 1 - x, x)
     total = np.zeros_like(y)
     for _ in range(8):
@@ -138,7 +141,8 @@ def trigamma(x: Array) -> Array:
     """The derivative of ψ: by its asymptotic series from 8 on, to which ψ'(x+1) = ψ'(x) - 1/x² leads from 1/2; below by
     ψ'(1-x) + ψ'(x) = (π / sin(πx))²."""
     x = np.asarray(x)
-    kind, x = x.dtype, x.astype(np.promote_types(x.dtype, np.float64))
+    kind = x.dtype if x.dtype.kind == "f" else np.float64
+    x = x.astype(np.promote_types(kind, np.float64))
     y = np.where(x < 0.5, 1 - x, x)
     total = np.zeros_like(y)
     for _ in range(8):
