@@ -174,7 +174,7 @@ class InPlaceProducts(InPlace):
         columns = left.labels == right.labels == (*contracted, *batch) and batch == operation.out
         if columns and precision in BLAS and size <= LONGEST_DOT and (made := self.destination(operation, ())):
             shape = [self.extents[operation.dims[x]] for x in left.labels]
-            own, count = self.scratch(shape, precision), math.prod(shape) // max(size, 1)
+            own, count = self.scratch(shape, precision), math.prod(self.extents[operation.dims[x]] for x in batch)
             self.say(operation, f"np.multiply({texts[0]}, {texts[1]}, out={own})")
             flat = own if len(shape) == 2 else self.hoisted(f"{own}.reshape({size}, {count})", own)
             out = made.text if len(batch) == 1 else self.hoisted(f"{made.text}.reshape({count})", made.text)

@@ -143,10 +143,15 @@ def search(shape: Shape, optimize: Optimizer, seed: int = 0) -> Steps:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # cotengra recommends what could be installed beside it
-            path = find(list(shape.operands), shape.out, dict(shape.sizes), None)
+            path = find(list(shape.operands), shape.out, _some(shape.sizes), None)
     finally:
         random.setstate(state)
     return from_path(path, count)
+
+
+def _some(sizes: Mapping[Any, int]) -> dict[Any, int]:
+    """Sizes for a search: where nothing costs anything, dp finds no path."""
+    return {label: max(size, 1) for label, size in sizes.items()}
 
 
 def path_within(
@@ -159,7 +164,7 @@ def path_within(
     state = random.getstate()
     random.seed(0)
     try:
-        path = find([frozenset(each) for each in labels], frozenset(out), dict(sizes), limit)
+        path = find([frozenset(each) for each in labels], frozenset(out), _some(sizes), limit)
     finally:
         random.setstate(state)
     return tuple(tuple(int(k) for k in step) for step in path)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import einstan as es
 from einstan.calculus.program import Program
 from einstan.language import parse
 from einstan.language.errors import EinstanError
@@ -410,3 +411,12 @@ def test_large_numbers_of_sizes_do_not_wrap_around(options: dict[str, bool], fac
     with np.errstate(over="ignore"):
         found = compile(parse(f"Z[n] = {factor} x[n]"), **options)(x=np.ones(5))["Z"]
     assert np.allclose(found, value, rtol=1e-14)
+
+
+@pytest.mark.parametrize("optimize", ["auto", "greedy", "optimal", "dp"])
+def test_gradients_where_an_axis_is_empty(optimize):
+    program = es.Program("e[i,j] = u[j,i] Z[j,i] sum[J](c[J] c[J] v[J])\nL = sum[K,J](e[K,J])")
+    arrays = {"u": np.ones((2, 0)), "Z": np.ones((2, 0)), "c": np.array([0.5, 1.5]), "v": np.array([1.0, -0.5])}
+    found = program.backward("L", list(arrays)).compile(optimize=optimize)(arrays)
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(found[f"d{name}"], np.zeros(array.shape))

@@ -54,7 +54,7 @@ def _sigmoid(z: Array) -> Array:
 FUNCTIONS: dict[str, Callable[..., Array]] = {
     "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "sin": np.sin, "cos": np.cos, "tan": np.tan, "sinh": np.sinh,
     "cosh": np.cosh, "tanh": np.tanh, "arctan": np.arctan, "sigmoid": _sigmoid,
-    "softplus": lambda z: np.log(1 + np.exp(z)),
+    "softplus": _along(lambda x: np.logaddexp(0, x), _sigmoid),
     "erf": _along(lambda x: ERF(x) if x.size else x, lambda x: 2 / math.sqrt(math.pi) * np.exp(-x * x)),
     "erfc": _along(lambda x: 1 - ERF(x) if x.size else x, lambda x: -2 / math.sqrt(math.pi) * np.exp(-x * x)),
     "expm1": np.expm1, "arcsinh": np.arcsinh, "silu": lambda z: z * _sigmoid(z),
