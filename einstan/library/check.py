@@ -26,7 +26,7 @@ from einstan.language.term import Equation
 from einstan.library.alike import Alike, Setting
 from einstan.library.judgements import Outcome
 from einstan.library.part import Part, chosen_partial
-from einstan.library.slips import Slips, Unread
+from einstan.library.slips import Slips, Unread, misspelled
 from einstan.machine.verify import compare
 
 MARKS = {"proved": "✓", "verified": "✓", "kink": "≈", "refuted": "✗", "undecided": "?", "unreadable": "!"}
@@ -207,6 +207,8 @@ def check(text: str, name: str = "") -> Report:
 
 
 def _checked(document: Document, known: Alike) -> Iterable[Line]:
+    slip = misspelled(document)
+    document = Document(tuple(unreadable(s, slip[s.line]) if s.line in slip else s for s in document.statements))
     document, part = _readable(document)
     setting, slips, unread = Setting(document), Slips(document, part), Unread(document)
     for statement in document.statements:

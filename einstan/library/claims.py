@@ -24,7 +24,7 @@ from einstan.language.document import Claim
 from einstan.language.effort import EffortError, effort
 from einstan.language.errors import EinstanError
 from einstan.language.term import Equation, Expr, Name, tensors
-from einstan.library.differences import MOST, difference, ratio
+from einstan.library.differences import MOST, difference, in_gradients, ratio
 from einstan.library.judgements import Judgement, Outcome, worded
 from einstan.library.kinks import Kink, convention_at_zero, jumps_of_sign, kinks_of, met
 from einstan.library.part import Part, chosen_partial
@@ -108,11 +108,12 @@ def _refuted(asked: Question, numbers: Comparison, explain: bool) -> Judgement:
     found = difference(asked)
     if not found.terms:
         return _judged(asked, "undecided", "the proof and the numbers disagree")
-    wrong = _judged(asked, "refuted", numbers=numbers, terms=found.terms)
+    left, right, terms = in_gradients(asked, found)
+    wrong = _judged(asked, "refuted", numbers=numbers, terms=terms)
     times, larger = ratio(asked, numbers) or (None, "")
     slip = None if times is not None else found.slip
     matter = tuple(name for name in numbers.arrays if name in names_read(asked, *found.terms))
-    return replace(wrong, left=found.left, right=found.right, times=times, larger=larger, slip=slip, matter=matter)
+    return replace(wrong, left=left, right=right, times=times, larger=larger, slip=slip, matter=matter)
 
 
 def _judged(

@@ -19,6 +19,8 @@ from einstan.calculus.canonical import READABLE, canonical, term_count, terms_of
 from einstan.calculus.coefficients import coefficient_of, neg_simplified
 from einstan.calculus.collect import shortest, size
 from einstan.calculus.factors import flattened
+from einstan.calculus.naming import ForwardNames
+from einstan.calculus.parts import shortest_named
 from einstan.calculus.proof import differing_terms, with_definitions
 from einstan.calculus.simplify import simplify, simplify_sum
 from einstan.calculus.symmetries import Group, images, symmetries
@@ -26,7 +28,20 @@ from einstan.calculus.windows import sized
 from einstan.language.index import Index
 from einstan.language.node import Node, preorder
 from einstan.language.node import replace as renewed
-from einstan.language.term import ZERO, Const, Expr, Extent, Indexed, Name, mul, neg, reciprocal, substitute, tensors
+from einstan.language.term import (
+    ZERO,
+    Const,
+    Equation,
+    Expr,
+    Extent,
+    Indexed,
+    Name,
+    mul,
+    neg,
+    reciprocal,
+    substitute,
+    tensors,
+)
 from einstan.library.questions import Question, program_of
 from einstan.machine.verify import Comparison, plausible, proportional
 
@@ -81,6 +96,24 @@ def difference(asked: Question) -> Difference:
     own = [differing_terms(side, ZERO, {}, rules) for side in best]
     left, right = (min(side, _sum(asked, parts), key=size) for side, parts in zip(named, own, strict=True))
     return Difference(terms, left, right, _product_slip(asked, (left, right)) or _term_slip(asked, terms, *own))
+
+
+def in_gradients(asked: Question, found: Difference) -> tuple[Expr, Expr, Sequence[Expr]]:
+    """Both sides and what they differ by, in the gradients by which the claim says what another one is, ``X[N,k]
+    dZ[N,j]``, where each side has one in it."""
+    if asked.gradients:
+        known = (_with_right_side(e, shortest(asked.names(simplify(e.rhs)))) for e in asked.gradients)
+        parts = ForwardNames(known).parts
+        left, right = (min(side, shortest_named(simplify(side), parts), key=size) for side in (found.left, found.right))
+        spoken = {equation.name for equation in asked.gradients}
+        if all(spoken.intersection(tensors(side)) for side in (left, right)):
+            terms = terms_of(simplify_sum((left, neg_simplified(right))))
+            return left, right, min(found.terms, terms, key=lambda each: sum(map(size, each)))
+    return found.left, found.right, found.terms
+
+
+def _with_right_side(equation: Equation, rhs: Expr) -> Equation:
+    return Equation(equation.name, equation.indices, rhs, equation.where)
 
 
 def _worked_out(asked: Question, terms: Sequence[Expr], named: Sides) -> Iterator[Sides]:

@@ -41,6 +41,7 @@ class Question:
     meant: dict[Name, Equation]  # what is differentiated, of which a claim says nothing where it has no value
     jumps: list[Kink]  # the places at which something that is derived jumps, and so has no derivative
     above: dict[Name, Equation]  # what is differentiated, with what is behind it
+    gradients: tuple[Equation, ...]  # those by which the claim says what another one is, worked out
     names: ForwardNames = field(init=False)
 
     def __post_init__(self) -> None:
@@ -93,9 +94,16 @@ def question(claim: Claim, part: Part) -> Question:
     gaps = any(map(is_partial, preorder(left, right)))
     meant = {name: _moved(e, dims) for name, e in above.items() if gaps}
     jumps = [kink for name in written for kink in part.jumps_of(name)]
-    return Question(
-        left, right, definitions, rules, sizes, names, special, derived, stand, asked.where, ties, meant, jumps, above
+    gradients = tuple(
+        Equation(name, equation.indices, equation.rhs)
+        for name in tensors(claim.rhs)
+        if isinstance(name, str) and part.is_derivative(name)
+        for equation in [_moved(part.derivative(name), dims)]
     )
+    return Question(
+        left, right, definitions, rules, sizes, names, special, derived, stand, asked.where, ties, meant, jumps, above,
+        gradients,
+    )  # fmt: skip
 
 
 def _differentiated(part: Part, written: Iterable[Name]) -> dict[Name, Equation]:

@@ -1,4 +1,4 @@
-"""Slips of the pen: a claim that speaks of a name which is nowhere else, and nearly one that is, is asked about."""
+"""Slips of the pen: a line that speaks of a name which is nowhere else, and nearly one that is, is asked about."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from einstan.language.document import Claim, Document, Given, Statement
-from einstan.language.term import Equation, Name, Partial, tensors
+from einstan.language.errors import EinstanError, NotationError
+from einstan.language.term import Equation, Name, Partial, accesses, tensors
 from einstan.library.part import Part
 
 _DEFINED = re.compile(r"(?:given\s+)?(?!(?:claim|refute|assume|convention)\b)([^\W\d_]\w*)(?=[^=]*=|.*\()")
@@ -39,6 +40,44 @@ class Slips:
                     f"{name} stands in no other line: did you mean {close[0]}? (an input of its own: given {name}(...))"
                 )
         return ""
+
+
+def misspelled(document: Document) -> dict[int, EinstanError]:
+    """By line, the definitions that read what is nowhere else and nearly the name of a tensor that is defined and that
+    nothing reads: ``L = z[N]^2`` below ``Z[n] = ...``.  What is read elsewhere, or said to be given, is meant."""
+    lines = [statement for statement in document.statements if isinstance(statement.content, Equation)]
+    ranks = {str(s.content.name): len(s.content.indices) for s in lines if isinstance(s.content, Equation)}
+    counted = Counter(name for statement in document.statements for name in _names(statement))
+    found: dict[int, EinstanError] = {}
+    for statement in lines:
+        content = statement.content
+        assert isinstance(content, Equation)
+        for name, rank in accesses(content.rhs):
+            if not isinstance(name, str) or name in ranks or counted[name] > 1 or _is_derived(name):
+                continue
+            close = sorted(
+                other for other, own in ranks.items()
+                if own == rank and counted[other] == 1 and other != str(content.name) and near(name, other)
+            )  # fmt: skip
+            if close:
+                start = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", statement.text)
+                span = start.span() if start else (0, len(statement.text))
+                repaired = f"{statement.text[: span[0]]}{close[0]}{statement.text[span[1] :]}"
+                found[statement.line] = NotationError(
+                    f"{name} stands in no other line: did you mean {close[0]}?", text=statement.text, span=span,
+                    inferred=f"nothing reads {close[0]}",
+                    repair=(repaired, f"an input of its own: given {name}{_slots(rank)}(...)"),
+                )  # fmt: skip
+    return found
+
+
+def _is_derived(name: str) -> bool:
+    """Whether a name may be that of a cotangent or a tangent."""
+    return len(name) > 1 and name[0] in "dt"
+
+
+def _slots(rank: int) -> str:
+    return f"[{','.join('ijklmnpq'[:rank])}]" if rank else ""
 
 
 def _keys(name: str) -> set[str]:

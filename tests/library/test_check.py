@@ -586,3 +586,42 @@ def test_a_name_that_is_nearly_another(defined: str, claimed: str, asked: bool) 
     (line,) = report.claims
     assert line.outcome is not None
     assert ("did you mean" in line.outcome.reason) is asked
+
+
+@pytest.mark.parametrize(
+    ("definitions", "line", "meant"),
+    [
+        ("Z[n,j] = X[n,K] W[K,j]\nL = z[N,J]^2", 2, "L = Z[N,J]^2"),
+        ("hidden[n] = X[n,K] w[K]\nL = hiden[N]^2", 2, "L = hidden[N]^2"),
+        ("L = a[N]^2\nA[n] = tanh(x[n])", 1, "L = A[N]^2"),
+    ],
+)
+def test_a_definition_that_reads_nearly_what_is_defined_is_asked_about(definitions, line, meant):
+    report = es.check(f"{definitions}\nclaim L = 0")
+    asked = report.lines[line - 1]
+    assert asked.outcome.verdict == "unreadable"
+    assert asked.statement.error.repair[0] == meant
+    assert "cannot be read" in report.lines[2].outcome.reason
+
+
+@pytest.mark.parametrize(
+    "definitions",
+    [
+        "Z[n,j] = X[n,K] W[K,j]\nL = z[N]^2",  # of another rank
+        "Z[n] = X[n,K] W[K]\ngiven z[n](a)\nL = z[N]^2",
+        "Z[n] = X[n,K] W[K]\nL = z[N]^2\nM = z[N] Z[N]",
+        "D[i] = A[i,i] a[i]\nL = D[I] a[I]",
+        "W1[i] = x[i]\nW2[i] = W1[i]^2\nL = W3[I]",
+    ],
+)
+def test_what_is_read_elsewhere_or_is_no_slip_is_an_input(definitions):
+    assert "unreadable" not in es.check(definitions).counts
+
+
+def test_a_refuted_gradient_speaks_in_the_gradients_of_its_claim():
+    text = "Z[n,j] = X[n,K] W[K,j]\nA[n,j] = tanh(Z[n,j])\nL = 1/2 (A[N,J] - Y[N,J])^2\n"
+    outcome = es.check(f"{text}claim dW[k,j] = 2 X[N,k] dZ[N,j]").lines[3].outcome
+    assert (outcome.left, outcome.right) == ("X[N,k] dZ[N,j]", "2 X[N,k] dZ[N,j]")
+    assert outcome.difference == ("-X[N,k] dZ[N,j]",)
+    outcome = es.check(f"{text}claim dW[k,j] = X[N,k] dA[N,j]").lines[3].outcome
+    assert (outcome.left, outcome.right) == ("dA[N,j] (1 - A[N,j]^2) X[N,k]", "X[N,k] dA[N,j]")
