@@ -84,8 +84,17 @@ class Scope(Names):
             cases += refused
             self.placed.update(placed)
         if cases:
+            self.refuse_divisors(expression)
             raise ambiguous(self.text, cases, self.indices, self.read)
         return run(self.expression(expression, dict(self.free)))
+
+    def refuse_divisors(self, root: Expression) -> None:
+        """``1/N sum[N](x[N])``, where the sum over N that divides is no reading that anyone means."""
+        for node in walk(root):
+            if isinstance(node, Term) and not _is_guarded(node):
+                for part, divides in node.parts:
+                    if divides and (index := divides_by_index(part, self.indices)) is not None:
+                        raise divided_by_index(self.text, str(index.name), index.span)
 
     def expression(self, node: Expression, env: Environment) -> Task[Expr]:
         terms = yield every(self.term(term, env) for term in node.terms)
@@ -98,7 +107,7 @@ class Scope(Names):
             self.implied.update(summed.values())
             env = {**env, **summed}
         beside = self.bound_beside(node, env)
-        guarded = any(isinstance(part, Bracket) and part.relations for part, _ in node.parts)
+        guarded = _is_guarded(node)
         factors: list[Expr] = []
         literal = bare_one = False  # whether the last factor is a number as it is written, and whether it is a lone 1
         for part, divides in node.parts:
@@ -334,6 +343,10 @@ def follows(term: Term, node: Binder, name: str) -> bool:
 
 def axis_spelled(extent: Surface | None) -> str:
     return extent.name if isinstance(extent, Size) else ""
+
+
+def _is_guarded(node: Term) -> bool:
+    return any(isinstance(part, Bracket) and part.relations for part, _ in node.parts)
 
 
 def _value(expr: Expr) -> Fraction:
