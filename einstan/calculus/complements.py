@@ -118,6 +118,8 @@ def _factored(total: Add, known: Mapping[Name, Equation], in_logarithm: bool = F
     parts = [flattened((term,)) for term in total.terms]
     if any(summed for _, _, summed in parts):
         return None
+    if len({_in_no_table(factors, known) for _, factors, _ in parts}) > 1:
+        return None
     for atom in dict.fromkeys(_atoms(parts[-1][1], known) if parts[-1][1] else _atoms(parts[0][1], known)):
         polynomial: Polynomial = []
         shared: set[frozenset[Expr]] = set()
@@ -130,6 +132,12 @@ def _factored(total: Add, known: Mapping[Name, Equation], in_logarithm: bool = F
             if found is not None:
                 return simplify_product((*shared.pop(), *found))
     return None
+
+
+def _in_no_table(factors: Sequence[Expr], known: Mapping[Name, Equation]) -> frozenset[tuple[Expr, Fraction]]:
+    """The bases of a product that are no function of the table, which a polynomial in one has in all its terms."""
+    bases = (part for factor in factors for part in powers(factor))
+    return frozenset((base, k) for base, k in bases if not _may_be_known(coefficient_of(base)[1], known))
 
 
 def _atoms(factors: Sequence[Expr], known: Mapping[Name, Equation]) -> Iterator[Apply]:
@@ -202,6 +210,10 @@ def _of_tanh(u: Expr) -> tuple[Expr, ...]:
 
 def _is_known(value: Expr) -> TypeGuard[Apply]:
     return isinstance(value, Apply) and value.function in COMPLEMENTS
+
+
+def _may_be_known(value: Expr, known: Mapping[Name, Equation]) -> bool:
+    return value.tensor in known if isinstance(value, Indexed) else _is_known(value)
 
 
 def _is_opposite(value: Apply) -> bool:

@@ -51,7 +51,7 @@ def _unknown(text: str, name: str, equations: Iterable[Equation]) -> ScopeError:
 
 def refuse_open(text: str, relation: Relation) -> None:
     """Refuse an equation that reads at several places along an index which `pad` alone guards."""
-    if not any(isinstance(node, Pad) for node in walk(relation.right)):
+    if Pad not in map(type, walk(relation.right)):
         return
     stated = {size.name for size, _ in relation.where}
     padded: list[tuple[Ref, int]] = []

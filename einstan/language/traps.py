@@ -79,7 +79,8 @@ SQUARES_BESIDE = "squares over {K} stand in a function, beside a term that lacks
 
 def all_inside(total: Total, placed: Placement) -> str:
     """``log(1 + exp(-y[N] f[N]))``: the logistic loss without its sum, or a function of one inner product."""
-    if total.argument is None:
+    everywhere = {name for names in placed.values() for name in names}
+    if total.argument is None or not all(name in everywhere for name in index_names(total.term)):
         return ""
     summed = {name for node in walk(total.argument) if isinstance(node, Term) for name in placed.get(node, ())}
     if set(index_names(total.term)) <= summed and not is_quadratic(total.term):
