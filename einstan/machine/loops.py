@@ -297,6 +297,8 @@ class _Loops:
         match node:
             case Index():
                 return lambda env: env[node]
+            case Affine() if node.index is not None:
+                return below[0]
             case Affine(terms=terms, constant=constant):
                 pairs = [(part, atom, k) for part, (atom, k) in zip(below, terms, strict=True)]
                 return lambda env: sum((k * self.whole(part(env), atom) for part, atom, k in pairs), constant)
@@ -334,6 +336,10 @@ class _Loops:
                 raise AssertionError(f"no meaning for {type(node).__name__}")
 
     def loop(self, indices: tuple[Index, ...], env: Environment) -> Iterator[Environment]:
+        if len(indices) == 1:  # nearly always
+            for value in range(self.size(indices[0])):
+                yield {**env, indices[0]: value}
+            return
         for values in itertools.product(*(range(self.size(index)) for index in indices)):
             yield {**env, **dict(zip(indices, values, strict=True))}
 
@@ -387,9 +393,10 @@ class _Loops:
         """A value for each value of its free indices, so that a loop around it does not work it out again."""
         known: dict[tuple[int, ...], Number] = {}
         self.known.append(known)
+        free = node.free
 
         def remembered(env: Environment) -> Number:
-            key = tuple([env[index] for index in node.free])
+            key = tuple([env[index] for index in free])
             if key not in known:
                 known[key] = value(env)
             return known[key]
