@@ -459,7 +459,8 @@ def is_gradient(program: calculus.Program, name: str, known: dict[Name, Mapping[
         if loss not in known:  # a gradient may name what other lines define
             try:
                 wanted = [leaf for leaf in leaves if leaf in behind]
-                known[loss] = backward(calculus.Program(plain, program.assumptions), loss, wanted).defined
+                forward = calculus.Program([e for e in plain if e.name in behind], program.assumptions)
+                known[loss] = backward(forward, loss, wanted).defined
             except EinstanError:
                 known[loss] = {}
         return str(known[loss].get(name)) == str(program[name])

@@ -594,6 +594,8 @@ ROWS = [
     Row("a Hessian of lengths that have a name", "s[i] = sqrt((x[i+1] - x[i])^2 + 1)\nL = sum[I]((s[I] - 1)^2)",
         {"x": [-1.5, 0.25, 1.0, 0.5]}, lambda x: pulled_to_one(lambda d: np.sqrt(d * d + 1), x), "x",
         features=frozenset({"window"}), unproved=True),
+    Row("a scalar beside the one that is derived", "L2 = tanh(h[0])\nL = a - L2", {"h": [-0.25, 0.5], "a": 0.75},
+        lambda h, a: {"L2": np.tanh(h[0]), "L": a - np.tanh(h[0])}, "h a", features=frozenset({"entry"})),
     Row("a partial of what is put together", "H[i] = pad(w[i]) + pad(a[i-|w.0|]) where |i| = |w.0| + |a.0|\n"
         "h = sum[M](H[M])\nS[i] = H[i] + h\nL = sum[I](sin(S[I])) + sum[K](w[K]^2)",
         {"w": [-1.375, -0.75, 0.5625], "a": [0.6875]}, put_together, "w a", features=frozenset({"pad"}), unproved=True),
