@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from textwrap import dedent
@@ -155,7 +156,7 @@ class Program(calculus.Program):
         equations = tuple(equations)
         require("equations", equations, tuple[term.Equation, ...])
         super().__init__(equations, assumptions)
-        passes: dict[Name, Mapping[Name, term.Equation]] = {}
+        passes: dict[Name, set[str]] = {}
         for statement in collisions(document) if document is not None else ():
             if not is_gradient(self, str(statement.content.name), passes):  # type: ignore[union-attr]
                 raise at_line(collided(statement), statement.line)
@@ -438,10 +439,10 @@ def _defining(document: Document) -> tuple[term.Equation, ...]:
     return (*document.equations, *own)
 
 
-def is_gradient(program: calculus.Program, name: str, known: dict[Name, Mapping[Name, term.Equation]]) -> bool:
+def is_gradient(program: calculus.Program, name: str, known: dict[Name, set[str]]) -> bool:
     """Whether what is called ``dX`` is the gradient with respect to X: no scalar of the program rests on X, as in a
     backward pass by itself, which reads forward values; or the equation is what the calculus derives, of which
-    ``known`` keeps the passes."""
+    ``known`` keeps the lines of the passes."""
     tensor = name[1:]
     gradients = [n for n in program.defined if str(n).startswith("d") and str(n)[1:] in program.ranks]
     losses = [n for n in _ends(program, gradients) if tensor in reached(program.reads, n)]
@@ -456,16 +457,21 @@ def is_gradient(program: calculus.Program, name: str, known: dict[Name, Mapping[
         behind = reached(program.reads, loss) | {loss}
         if not behind.isdisjoint(gradients):
             return False
-        if loss not in known:  # a gradient may name what other lines define
-            try:
-                wanted = [leaf for leaf in leaves if leaf in behind]
-                forward = calculus.Program([e for e in plain if e.name in behind], program.assumptions)
-                known[loss] = backward(forward, loss, wanted).defined
-            except EinstanError:
-                known[loss] = {}
-        return str(known[loss].get(name)) == str(program[name])
+        if loss not in known:
+            known[loss] = set()
+            for own in (plain, [e for e in plain if e.name in behind]):  # a gradient may name what other lines define
+                with suppress(EinstanError):
+                    wanted = [leaf for leaf in leaves if leaf in behind]
+                    found = backward(calculus.Program(own, program.assumptions), loss, wanted)
+                    known[loss] |= {_without_extents(equation) for equation in found}
+        return _without_extents(program[name]) in known[loss]
 
     return any(map(derived, losses))
+
+
+def _without_extents(equation: term.Equation) -> str:
+    """A line without the extents that it states, which depend on the lines beside it."""
+    return str(equation).partition(" where ")[0]
 
 
 def _ends(program: calculus.Program, gradients: Sequence[Name]) -> Iterator[Name]:

@@ -343,6 +343,11 @@ def pulled_to_one(function: Callable[[Array], Array], x: Array) -> dict[str, Arr
     return {"s": s, "L": ((s - 1) ** 2).sum()}
 
 
+def weighed_mean(y: Array, a: Array) -> dict[str, Array]:
+    S = np.exp(y) / np.exp(y).sum(1, keepdims=True)
+    return {"S": S, "L": (S * a).mean()}
+
+
 def put_together(w: Array, a: Array) -> dict[str, Array]:
     H = np.concatenate([w, a])
     S = H + H.sum()
@@ -594,6 +599,8 @@ ROWS = [
     Row("a Hessian of lengths that have a name", "s[i] = sqrt((x[i+1] - x[i])^2 + 1)\nL = sum[I]((s[I] - 1)^2)",
         {"x": [-1.5, 0.25, 1.0, 0.5]}, lambda x: pulled_to_one(lambda d: np.sqrt(d * d + 1), x), "x",
         features=frozenset({"window"}), unproved=True),
+    Row("a cotangent of sizes, printed beside its tensor", "S[i,l] = exp(y[i,l]) / sum[K](exp(y[i,K]))\n"
+        "L = mean[K,P](S[K,P] a)", {"y": [[-0.25, 0.5, 1.0], [2.0, 0.0, -1.0]], "a": 0.75}, weighed_mean, "y a"),
     Row("a scalar beside the one that is derived", "L2 = tanh(h[0])\nL = a - L2", {"h": [-0.25, 0.5], "a": 0.75},
         lambda h, a: {"L2": np.tanh(h[0]), "L": a - np.tanh(h[0])}, "h a", features=frozenset({"entry"})),
     Row("a partial of what is put together", "H[i] = pad(w[i]) + pad(a[i-|w.0|]) where |i| = |w.0| + |a.0|\n"
