@@ -12,7 +12,7 @@ contraction ``x[i+J] w[J]``, is an array like any other.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -134,6 +134,7 @@ def _apart(
         else:
             factors.append(rewrite(factor, read) if _is_open(factor) else factor)
     kept = [bracket for _, bracket in guards] + [bracket for factor in flat for bracket in _implied(factor)]
+    kept += [bracket for guard, _ in guards for factor in flat for bracket in _carried(guard, factor)]
     for k, factor in enumerate(factors):  # what may not exist elsewhere keeps its bracket
         if not _is_entry(factor, dim):
             factors[k] = simplify_product((*(b for b in kept if set(b.free) <= set(factor.free)), factor))
@@ -179,6 +180,18 @@ def _implied(delta: Expr) -> list[Expr]:
         return []
     sides = (delta.left, delta.right), (delta.right, delta.left)
     return [range_guard(form, other.index) for form, other in sides if other.index is not None and _indices(form)]
+
+
+def _carried(guard: Link, delta: Expr) -> Iterator[Expr]:
+    """``δ[p-1,q-1]`` says of p what a bracket says of q."""
+    if not isinstance(delta, Delta) or plain_pair(delta) is not None:
+        return
+    equal, own = dict(_difference(delta).terms), dict(guard.form.terms)
+    for index in _indices(_difference(delta)):
+        times = Fraction(own.get(index, 0)) / equal[index]
+        if times and times.denominator == 1:
+            form = affine((guard.form, 1), (_difference(delta), -int(times)))
+            yield Iverson((Affine((), 0), form, guard.extent), ("<=", "<"))
 
 
 def _is_open(factor: Expr) -> bool:

@@ -601,6 +601,9 @@ ROWS = [
         features=frozenset({"window"}), unproved=True),
     Row("a cotangent of sizes, printed beside its tensor", "S[i,l] = exp(y[i,l]) / sum[K](exp(y[i,K]))\n"
         "L = mean[K,P](S[K,P] a)", {"y": [[-0.25, 0.5, 1.0], [2.0, 0.0, -1.0]], "a": 0.75}, weighed_mean, "y a"),
+    Row("a curved loss of a band", "f[i] = x[i+1] x[i]\nS = sum[J](f[J]^2)\nL = S^3", {"x": [1.0, -0.5, 0.75, 1.25]},
+        lambda x: {"f": x[1:] * x[:-1], "S": ((x[1:] * x[:-1]) ** 2).sum(), "L": ((x[1:] * x[:-1]) ** 2).sum() ** 3},
+        "x", features=frozenset({"window"}), unproved=True),
     Row("a scalar beside the one that is derived", "L2 = tanh(h[0])\nL = a - L2", {"h": [-0.25, 0.5], "a": 0.75},
         lambda h, a: {"L2": np.tanh(h[0]), "L": a - np.tanh(h[0])}, "h a", features=frozenset({"entry"})),
     Row("a partial of what is put together", "H[i] = pad(w[i]) + pad(a[i-|w.0|]) where |i| = |w.0| + |a.0|\n"
