@@ -341,14 +341,14 @@ def test_a_wrong_declared_partial(claim: str) -> None:
 
 
 def test_loops_that_ignore_an_index(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = loops._Loops.loop
+    right = loops.Loops.loop
 
     def wrong(self: Any, indices: tuple[Index, ...], env: Any) -> Iterator[Any]:
         for inner in right(self, indices, env):
             yield {**inner, indices[0]: 0}
 
     check = over_seeds("derived_equations_print_and_mean_what_they_say", 25)
-    goes_red(monkeypatch, check, (loops._Loops, "loop", wrong))
+    goes_red(monkeypatch, check, (loops.Loops, "loop", wrong))
 
 
 def test_a_compiled_function_with_a_swapped_transpose(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -260,7 +260,7 @@ def _check_convention(statement: Statement, convention: Convention) -> None:
         agree = compare(parse_expression(f"{derived} + 0 {parameter}"), parse_expression(f"{chosen} + 0 {parameter}"))
     except EinstanError as error:
         raise error from None
-    if not agree:
+    if not (agree or agree.isolated):
         problem = ClaimError(
             "a convention agrees with the derivative wherever there is one", text=statement.text,
             inferred=f"{convention.function}'({parameter}) = {derived}",

@@ -40,8 +40,8 @@ def judge(claim: Equation, program: Program) -> Verdict:
 
     derived = derived_like(claim, program)
     found = compare(derived, claim, program)
-    if found:
-        return Verdict(claim, False, str(found))
+    if found or found.isolated:
+        return Verdict(claim, False, str(found) if found else "equal but at a kink")
     inferred = [f"derived:  {derived}"]
     if found.verdict == "undecided":
         raise ClaimError(

@@ -29,6 +29,10 @@ MOVED, CERTAIN, EQUAL = Decimal("1e-50"), 1000, Decimal("1e-20")  # of entries t
 VAST = "the numbers are too large to be compared"
 LOST = "what is small is lost beside what is large, so that no digits tell the sides apart"
 DOUBTFUL = "a value lies so near a jump that its digits do not tell on which side"
+LONG, MOST = (
+    12,
+    40,
+)  # an extent that is halved before it is made less by one; how many entries of a tensor that are made simple
 CLEAR = 1e-6  # by as much, relatively, floats must differ to be believed
 
 
@@ -209,14 +213,16 @@ def _shrunk(
 ) -> tuple[dict[str, int], Extents, Point]:
     # All at once, then two, since extents may be tied to each other, then one.
     for group in (tuple(sizes), *combinations(sizes, 2), *((dim,) for dim in sizes)):
-        while any(sizes[dim] > 1 for dim in group):
-            smaller = {dim: max(1, size - (dim in group)) for dim, size in sizes.items()}
+        most = max((sizes[dim] for dim in group), default=0)
+        less = most // 2 if most > LONG else 1
+        while less and any(sizes[dim] > 1 for dim in group):
+            smaller = {dim: max(1, size - less * (dim in group)) for dim, size in sizes.items()}
             found = _differing(program, sampler, smaller, numbers)
-            if found is None:
-                break
-            sizes, (extents, point) = smaller, found
+            if found is not None:
+                sizes, (extents, point) = smaller, found
+            less = less if found is not None else less // 2
     for name, tensor in point.items():
-        if name in sampler.index_axes:
+        if name in sampler.index_axes or len(tensor.flat) > MOST:
             continue
         for offset, old in enumerate(tensor.flat):
             for simple in (Fraction(1), Fraction(2), Fraction(-1)):

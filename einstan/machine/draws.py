@@ -16,9 +16,10 @@ from einstan.language.node import preorder
 from einstan.language.term import Apply, Const, Expr, Iverson, Reduce
 from einstan.machine.gaps import is_partial
 from einstan.machine.numbers import RATIONAL
+from einstan.machine.switches import KINKED
 
-KINKED = ("relu", "abs", "sign", "floor", "mod", "clip", "maximum", "minimum")
 MOST = 8  # numbers of a text that entries are drawn about
+LARGEST = 300  # power of a number that entries are drawn about
 PRIMES = (1009, 1013, 1019, 1021, 1031, 1033)
 
 Draw = Callable[[int, random.Random], "list[Fraction]"]
@@ -125,4 +126,10 @@ def landmarks(exprs: Iterable[Expr]) -> list[Fraction]:
 def _number(node: object) -> Fraction | None:
     if isinstance(node, Affine):
         return Fraction(node.constant)
-    return node.value if isinstance(node, Const) else None
+    match node:
+        case Const(value=value):
+            return value
+        case Apply(function="pow", arguments=(Const(value=base), Const(value=exponent))):
+            whole = exponent.denominator == 1 and abs(exponent) <= LARGEST
+            return base ** int(exponent) if base and whole else None
+    return None

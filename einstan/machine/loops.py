@@ -161,17 +161,24 @@ def evaluate(
 
 class Evaluation:
     """The loops of a program, ready for tensors of the shapes that its extents say: called again, it works out again
-    only what rests on a tensor whose entries have changed.  With ``only``, of the tensors that it names alone."""
+    only what rests on a tensor whose entries have changed.  With ``only``, of the tensors that it names alone; each
+    equation is run by ``loops``."""
 
     def __init__(
-        self, program: Program, extents: Extents, numbers: Numbers, only: Collection[Name] | None = None
+        self,
+        program: Program,
+        extents: Extents,
+        numbers: Numbers,
+        only: Collection[Name] | None = None,
+        loops: Callable[..., Loops] | None = None,
     ) -> None:
+        loops = loops or Loops
         self.numbers = numbers
         self.tensors: dict[Name, Tensor] = {}
         self.given: dict[Name, list[Number]] = {}
         wanted = [e for e in program.equations if only is None or e.name in only]
         inner = {read for equation in program.equations for read in program.reads[equation.name]}
-        self.loops = [_Loops(extents, equation, self.tensors, numbers, equation.name in inner) for equation in wanted]
+        self.loops = [loops(extents, equation, self.tensors, numbers, equation.name in inner) for equation in wanted]
         self.behind: dict[Name, set[Name]] = {}
         for name in (equation.name for equation in program.equations):
             read = program.reads[name]
@@ -246,7 +253,7 @@ def shared(root: Node) -> set[Node]:
     return more
 
 
-class _Loops:
+class Loops:
     """One equation as closures: each node becomes a function of the values of the indices."""
 
     def __init__(

@@ -21,6 +21,7 @@ from einstan.language.term import (
     Add,
     Apply,
     Const,
+    Delta,
     Equation,
     Expr,
     Extent,
@@ -32,15 +33,16 @@ from einstan.language.term import (
     neg,
     tensors,
 )
-from einstan.machine.draws import KINKED
 from einstan.machine.extents import NOMINAL, Extents, highest, infer
 from einstan.machine.guards import bounds_above, reads
 from einstan.machine.numbers import number_of
+from einstan.machine.switches import KINKED
 
 LEFT, RIGHT, BOTH, ASSUMED = "left side", "right side", "difference", "assumption "  # names of no tensor, for the blank
 TRIES = 40  # for a point at which every function has a value and every assumption holds
 LONG = 8  # an extent for which every window fits
-MOST_COUNTED = 30  # numbers beyond which no extent is tried
+LENGTHS = (8, 13, 22, 45, 90, 180)  # of axes, where comparisons of indices and extents are open
+MOST_COUNTED = 1000  # numbers beyond which no extent is tried
 
 
 # ---- the question as a program ---------------------------------------------------------------------------------------
@@ -160,16 +162,26 @@ def edges(program: Program, largest: int) -> Iterator[dict[str, int]]:
     usual = next(small_sizes(program, largest, 1, random.Random(0)), {})
     for count in sorted({largest, *(count for count in counts if count >= largest - 1)}):
         for dim in usual:
-            yield {**usual, dim: max(usual[dim], count + 2)}
+            yield from (
+                {**usual, dim: max(usual[dim], size)} for size in (*([count] if count > largest else []), count + 2)
+            )
     if counts:
         long = _windowed(program)
         yield {dim: size if dim in long else 1 for dim, size in usual.items()}
 
 
+def longer(program: Program, largest: int) -> Iterator[dict[str, int]]:
+    """Extents of which some are far longer, one axis at a time, and all."""
+    usual = next(small_sizes(program, largest, 1, random.Random(0)), {})
+    for length in LENGTHS:
+        for dims in (*((dim,) for dim in usual), *([tuple(usual)] if len(usual) > 1 else [])):
+            yield _told(program, {dim: length if dim in dims else size for dim, size in usual.items()})
+
+
 def _counts(program: Program) -> Iterator[Fraction]:
     """The numbers that stand in a bracket beside an index or an extent, or in a sum with an extent."""
     for node in preorder(program[LEFT].rhs, program[RIGHT].rhs):
-        if isinstance(node, Iverson):
+        if isinstance(node, Iverson | Delta):
             if any(isinstance(inner, Index | Extent) for inner in preorder(*node.children)):
                 yield from (Fraction(form.constant) for form in preorder(*node.children) if isinstance(form, Affine))
                 yield from (inner.value for inner in preorder(*node.children) if isinstance(inner, Const))

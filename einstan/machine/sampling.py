@@ -13,14 +13,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property, partial
 
 from einstan.calculus.program import Assumption, Program, prefix
 from einstan.language.dims import qualified
 from einstan.language.errors import EinstanError, ExtentError
 from einstan.language.index import Affine
-from einstan.language.node import preorder
-from einstan.language.term import Delta, Indexed, Iverson, Name
-from einstan.machine.draws import between, draws, landmarks, on_marks, stays_rational
+from einstan.language.node import Node, preorder
+from einstan.language.term import ONE, Delta, Indexed, Iverson, Name
+from einstan.machine.bounds import NOT_NEGATIVE, Bounds, both, bounds
+from einstan.machine.draws import Draw, between, draws, landmarks, on_marks, stays_rational
 from einstan.machine.draws import entries as entries_of
 from einstan.machine.duals import Dual, Duals
 from einstan.machine.extents import Extents
@@ -41,10 +43,13 @@ from einstan.machine.numbers import (
 from einstan.machine.points import BOTH, LEFT, RIGHT, TRIES, has_kinks
 from einstan.machine.solving import Entries, solved
 from einstan.machine.structures import Fact, builder, fact
+from einstan.machine.switches import Cell, Outcome, Switches
+from einstan.machine.watched import WatchedLoops
 
 ABSOLUTE, QUICK = Decimal("1e-45"), 1e-9  # what counts as nothing, in exact numbers and in floats
 NOWHERE = 100  # tries after which, where no point has been found at all, none is looked for
 SOLVED_TRIES = 6  # where every try has to be solved for
+STEPS = (Fraction(1, 10**9), Fraction(1, 10**18))  # times up to a million: by how much entries move to leave a kink
 PATIENCE = 5  # evaluations in the most digits there are
 EFFORT = 30_000  # entries of all steps of all tensors that are solved for, before it is given up
 DRAWN = ("range", "labels")  # what is met as entries are drawn
@@ -68,7 +73,8 @@ class Sampler:
     """Draws points at which every function has a value and every assumption holds.
 
     ``exact`` numbers decide.  In ``floats`` a point is looked at quickly: what overflows or has no value there is none.
-    ``special`` are values that a tensor is compared with by ``==``, and so has to have at times.
+    ``special`` are values that a tensor is compared with by ``==``, and so has to have at times.  ``watched`` are the
+    sides of comparisons and kinks on which its points are.
     """
 
     def __init__(
@@ -79,9 +85,10 @@ class Sampler:
         generator: random.Random,
         kinks: bool = False,
         special: Mapping[Name, Sequence[Fraction]] | None = None,
+        watched: bool = False,
     ) -> None:
         self.program, self.checks, self.generator, self.kinks = program, checks, generator, kinks
-        self.special = special or {}
+        self.special, self.rules = special or {}, rules
         self.compared = _compared_with_indices(program)
         self.index_axes = {**{name: set() for name in self.compared}, **index_tensors(program.equations)}
         self.behind = _behind(program)
@@ -89,6 +96,9 @@ class Sampler:
         self.told = frozenset(name for check in checks for name in (check, *self.behind[check]))
         self.needed = frozenset(name for side in sides for name in (side, *self.behind[side]))
         self.relations = [self._relation(check, rule) for check, rule in zip(checks, rules, strict=True)]
+        # Of 1[x > y] - 1, in the dimensions of the program.
+        own = [self.program.defined[c].rhs.children[0] for c, r in zip(checks, rules, strict=True) if r.rhs is ONE]
+        self.known = [bracket for bracket in own if isinstance(bracket, Iverson)]
         self.facts: dict[Name, list[Fact]] = {}
         for relation in self.relations:
             if relation.known is not None:
@@ -97,11 +107,10 @@ class Sampler:
         self.kinked = has_kinks(*(equation.rhs for equation in program.equations))
         self.open = [r for r in self.relations if r.known is None or r.known.kind not in DRAWN]
         self.rational = all(stays_rational(node) for e in program.equations for node in preorder(e.rhs))
-        self.marks = landmarks(equation.rhs for equation in program.equations)
-        self.draws = draws(self.marks)
         self.ready: dict[object, tuple[Extents, Evaluation]] = {}
         self.effort, self.patience = EFFORT, PATIENCE
         self.tried, self.found = 0, False
+        self.watched = watched
         self.valueless = False  # whether some assumptions held where the sides have no value
         self.reason = ""
         self.outside = ""  # the problem, where something has been read outside
@@ -120,6 +129,53 @@ class Sampler:
             if isinstance(side, Indexed) and side.tensor in real and not _reads(other, side.tensor)
         ]
         return Relation(check, inputs if known else real, known, given[0] if given else None)
+
+    @cached_property
+    def marks(self) -> list[Fraction]:
+        """The numbers that the text compares with."""
+        return landmarks(equation.rhs for equation in self.program.equations)
+
+    @cached_property
+    def draws(self) -> list[Draw]:
+        """The ways to draw entries off the beaten track."""
+        return draws(self.marks)
+
+    @cached_property
+    def switches(self) -> Switches:
+        """The comparisons and kinks of both sides and of the definitions that they rest on."""
+        sides = {name for side in (LEFT, RIGHT) for name in (side, *self.behind[side])}
+        known: dict[Name, Bounds] = {}
+
+        def entries(name: Name) -> Bounds:
+            if name in self.index_axes:
+                return NOT_NEGATIVE
+            if name not in known:
+                known[name] = both(own.bounds for own in self.facts.get(name, ()))
+                if name in self.program.defined:
+                    known[name] = bounds(self.program.defined[name].rhs, entries)
+            return known[name]
+
+        return Switches((e for e in self.program.equations if e.name in sides), entries, self.rules, self.known)
+
+    def lacking(self) -> str:
+        """What is to be said of a side on which no point has been that counts; nothing where there is none."""
+        return next(map(str, self.switches.lacking), "")
+
+    def cell(self, extents: Extents, entries: Sequence[Fraction]) -> tuple[Point, Cell | None]:
+        """A point that is drawn from some entries, and the sides on which all comparisons are there, in floats; none
+        where these are too small for the numbers."""
+        point = self.draw(extents, positive=False, entries=entries)
+        if point is None:
+            return {}, None
+        seen: set[tuple[Node, Outcome, tuple[int, ...]]] = set()
+        sides = frozenset(name for side in (LEFT, RIGHT) for name in (side, *self.behind[side]))
+        loops = partial(WatchedLoops, self.switches.wanted, lambda *told: seen.add(told))
+        try:
+            values = Evaluation(self.program, extents, FLOATS, sides, loops)(point)
+        except (DomainError, EinstanError, OverflowError):
+            return point, None
+        infinite = any(math.isinf(entry) for side in (LEFT, RIGHT) for entry in values[side].flat)
+        return point, None if infinite else frozenset(seen)
 
     def point(self, extents: Extents, numbers: Numbers = EXACT) -> tuple[Point, Values] | None:
         for number in range(SOLVED_TRIES if self.open else TRIES):
@@ -168,8 +224,12 @@ class Sampler:
             return False
         if not self._hold(values, EXACT):
             return False
-        sides = self.sides(point, extents)
-        return sides is None or any(entry != entry for side in (LEFT, RIGHT) for entry in sides[side].flat)
+        return self.sides(point, extents) is None or self.has_no_value(point, extents)
+
+    def has_no_value(self, point: Point, extents: Extents) -> bool:
+        """Whether a side has no value somewhere."""
+        values = self.sides(point, extents)
+        return values is not None and any(entry != entry for side in (LEFT, RIGHT) for entry in values[side].flat)
 
     def values_anew(self, point: Point, extents: Extents, numbers: Fine) -> Values | None:
         """All tensors at a point, none of them remembered, so that the numbers see all that comes up."""
@@ -217,15 +277,26 @@ class Sampler:
         return sum(math.prod(extents.shape(name)) for name in self.program.inputs if name in self.program.ranks)
 
     def isolated(self, point: Point, extents: Extents) -> bool:
-        """Whether the two sides agree as soon as the entries move by a little, those that no assumption ties."""
+        """Whether the two sides agree as soon as the entries move by a little, and by less, there and back, those that
+        no assumption ties."""
         if not self.kinked:
             return False
-        near = dict(point)
         tied = {name for relation in self.relations for name in relation.inputs}
-        for name, tensor in point.items():
-            if name not in self.index_axes and name not in tied:
-                near[name] = Tensor(tensor.shape, [self._beside(entry) for entry in tensor.flat])
-        values = self.values(near, extents)
+        free = [name for name in point if name not in self.index_axes and name not in tied]
+        for step in STEPS:
+            moves = {name: [self._move(entry) * step for entry in point[name].flat] for name in free}
+            for way in (1, -1):
+                moved = {
+                    name: [e + way * m for e, m in zip(point[name].flat, moves[name], strict=True)] for name in free
+                }
+                if not self._agree(
+                    {**point, **{n: Tensor(point[n].shape, flat) for n, flat in moved.items()}}, extents
+                ):
+                    return False
+        return True
+
+    def _agree(self, point: Point, extents: Extents) -> bool:
+        values = self.values(point, extents)
         if values is None:
             return False
         try:
@@ -236,16 +307,16 @@ class Sampler:
         except DomainError:  # too far apart for any digits
             return False
 
-    def _beside(self, entry: Number) -> Number:
-        return entry + (abs(entry) or 1) * Fraction(
-            self.generator.choice((1, -1)) * self.generator.randint(1, 10**6), 10**9
-        )
+    def _move(self, entry: Number) -> Number:
+        return (abs(entry) or 1) * Fraction(self.generator.choice((1, -1)) * self.generator.randint(1, 10**6))
 
     def _evaluation(
         self, key: object, extents: Extents, numbers: Numbers, only: frozenset[Name] | None = None
     ) -> Evaluation:
         if key not in self.ready or self.ready[key][0] is not extents:
-            self.ready[key] = extents, Evaluation(self.program, extents, numbers, only)
+            watched = key is EXACT and self.watched and self.switches
+            loops = partial(WatchedLoops, self.switches.wanted, self.switches.watch) if watched else None
+            self.ready[key] = extents, Evaluation(self.program, extents, numbers, only, loops)
         return self.ready[key][1]
 
     # ---- drawing -------------------------------------------------------------------------------------------------

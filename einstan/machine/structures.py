@@ -8,6 +8,7 @@ Every construction is in fractions, so that what rests on it stays exact.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from einstan.language.index import Affine, Index, slot
 from einstan.language.node import preorder, replace
 from einstan.language.scope import parse_sides
 from einstan.language.term import Const, Delta, Expr, Indexed, Iverson, Name, Sum, neg
+from einstan.machine.bounds import ANY, NOT_NEGATIVE, UNIT, WITHIN_ONE, Bounds
 from einstan.machine.loops import Tensor
 
 A = "A"  # the tensor of a row
@@ -39,6 +41,7 @@ KINDS = {
     "range": (),  # 1[0 < A[i] < 1] = 1
     "labels": (),  # sum[K](1[A[i] == K]) = 1
 }
+LIES = {"orthonormal": WITHIN_ONE, "unit": WITHIN_ONE, "sign": WITHIN_ONE, "zero or one": UNIT, "labels": NOT_NEGATIVE}
 Matrix = list[list[Fraction]]
 Row = Sequence[Fraction]
 
@@ -52,6 +55,15 @@ class Fact:
     numbers: tuple[Fraction | None, ...] = ()
     dim: str = ""
     closed: tuple[bool, ...] = ()  # whether each of the numbers of a range belongs to it
+
+    @property
+    def bounds(self) -> Bounds:
+        """Between which numbers every entry is."""
+        if self.kind != "range":
+            return LIES.get(self.kind, ANY)
+        low, high = self.numbers
+        ends = -math.inf if low is None else low, math.inf if high is None else high
+        return Bounds(*ends, *(not inside for inside in self.closed))
 
 
 # ---- recognising -----------------------------------------------------------------------------------------------------

@@ -12,13 +12,23 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import localcontext
 from fractions import Fraction
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from einstan.calculus.program import Assumption, Program
 from einstan.language.errors import EinstanError
 from einstan.language.term import Equation, Expr, Name
-from einstan.machine.counterexamples import FINE, Found, apart, difference, nearly_equal, smallest, weighed
+from einstan.machine.counterexamples import (
+    FINE,
+    Found,
+    Weighed,
+    apart,
+    difference,
+    nearly_equal,
+    smallest,
+    weighed,
+)
+from einstan.machine.crossings import crossings
 from einstan.machine.extents import Extents, infer
 from einstan.machine.loops import Tensor
 from einstan.machine.numbers import FLOATS, Number, context, decimal, fine
@@ -28,17 +38,20 @@ from einstan.machine.points import (
     edges,
     largest_loop,
     letters_of,
+    longer,
     question,
     small_sizes,
     smaller,
     unravel,
 )
 from einstan.machine.sampling import ABSOLUTE, Point, Sampler, Values
+from einstan.machine.switches import of_values
 
 LARGEST_LOOP, LONG_LOOP = 200_000, 20_000  # steps: beyond the second, smaller extents are preferred
 SHOWN = 12  # digits of a number, unless more of them tell two apart
 FINE_POINTS = 3  # at which agreement in 50 digits is looked at in 300
 ONE_SIDED = 9  # points at which a side may have no value
+LOOKS, SHORT_LOOKS, STEPS = 1500, 100, 40_000  # for what lies on other sides of comparisons, in floats
 FAR_POINTS = 15  # off the beaten track
 UNKNOWN = 4  # points at which no digits tell, before any at which they do, after which nothing more is tried
 LITTLE = 1500  # effort to solve for a point, where there is no need for one
@@ -122,7 +135,8 @@ def compare(
     rules = tuple(assumptions)
     program, indices, checks = question(lhs, rhs, definitions, rules)
     generator = random.Random(seed)
-    sampler = Sampler(program, checks, rules, generator, kinks, special)
+    watched = not (quick or kinks)
+    sampler = Sampler(program, checks, rules, generator, kinks, special, watched)
     agreed, failures, unknown, exact, reason, fine = 0, 0, 0, True, "", FINE_POINTS
     kink: Found | None = None
     seen: dict[str, tuple[int, int]] = {}
@@ -136,6 +150,8 @@ def compare(
         if largest_loop(extents) > LARGEST_LOOP:
             reason = reason or "the loops are too long even for small extents"
             continue
+        if watched:
+            sampler.switches.count(False)
         drawn = _looked_at(sampler, extents, quick)
         if drawn is None:
             reason = reason or sampler.reason
@@ -163,6 +179,8 @@ def compare(
                     continue
                 return _refuted(_shrunk(program, sampler, found) if shrink else found, indices)
         exact = exact and rational
+        if watched:
+            sampler.switches.count()
         agreed += bool(values[LEFT].flat)
         alive.update(name for name, tensor in point.items() if any(entry != 0 for entry in tensor.flat))
         for dim in sizes:
@@ -184,13 +202,18 @@ def compare(
     dead = [name for name in program.inputs if name not in alive and name not in sampler.index_axes and checks]
     if dead and not quick and not kinks:
         return Comparison("undecided", reason=f"the assumptions leave {dead[0]} nothing but zeros")
-    if quick or kinks:
-        edge = None
-    else:
+    if watched:
+        sampler.switches.count(False)
         edge = _at_edges(program, sampler, sizes_up_to) or _far_off(program, sampler, sizes_up_to, generator)
-    if edge is not None:
-        found = _shrunk(program, sampler, edge) if shrink else edge
-        return _refuted(found, indices)
+        if edge is None and sampler.switches and not sampler.switches.settled:
+            edge, kink = _on_other_sides(program, sampler, sizes_up_to)
+            lacking = "" if edge is not None else sampler.lacking()
+            if lacking and kink is not None:
+                return replace(_refuted(_shrunk(program, sampler, kink) if shrink else kink, indices), isolated=True)
+            if lacking:
+                return Comparison("undecided", reason=f"{lacking} at a point that was tried")
+        if edge is not None:
+            return _refuted(_shrunk(program, sampler, edge) if shrink else edge, indices)
     arithmetic = "floats" if quick else "exact rationals" if exact else "50-digit decimals"
     letters = {} if quick else letters_of(program, seen)
     return Comparison(
@@ -277,6 +300,7 @@ def _at_edges(program: Program, sampler: Sampler, largest: int) -> Found | None:
             continue
         point, values, where = drawn
         differ = None if where is None else apart(sampler, point, extents, values)
+        sampler.switches.count(where is None)
         if differ is not None and not sampler.isolated(point, extents):
             return Found(sizes, extents, point, *differ)
     return None
@@ -293,9 +317,53 @@ def _far_off(program: Program, sampler: Sampler, largest: int, generator: random
     for number in range(FAR_POINTS):
         drawn = sampler.far(extents, number)
         differ = None if drawn is None else apart(sampler, drawn[0], extents, drawn[1])
+        sampler.switches.count(drawn is not None and difference(drawn[1]) is None)
         if drawn is not None and differ is not None and not sampler.isolated(drawn[0], extents):
             return Found(sizes, extents, drawn[0], *differ)
     return None
+
+
+def _on_other_sides(program: Program, sampler: Sampler, largest: int) -> tuple[Found | None, Found | None]:
+    """A point at which the sides differ, among those in other cells of the comparisons and kinks, and one at which they
+    differ at a kink alone.  Longer axes are tried where some comparison has been on one side alone."""
+    switches, steps, kink = sampler.switches, STEPS, None
+    usual = next(small_sizes(program, largest, 1, random.Random(0)))
+    longest = dict(usual)
+    for chosen in (usual, *edges(program, largest), *longer(program, largest)):
+        try:
+            sizes, extents = _sized(program, chosen)
+        except EinstanError:
+            continue
+        length = largest_loop(extents)
+        if length > LONG_LOOP:
+            continue
+        drawn = None if chosen is usual else sampler.point(extents)
+        looks = min(LOOKS if chosen is usual else SHORT_LOOKS, steps // length)
+        if chosen is not usual and not any(map(of_values, switches.lacking)):
+            looks = 0
+        for point, cell in chain([(drawn[0], None)] if drawn else [], crossings(sampler, extents, looks)):
+            told = _told(sampler, point, extents)
+            if told is None and cell is not None and sampler.has_no_value(point, extents):
+                switches.see(cell)
+            if told is not None and told.differ is not None:
+                found = Found(sizes, extents, point, *told.differ)
+                if not sampler.isolated(point, extents):
+                    return found, None
+                kink = kink or found
+            agree = told is not None and told.differ is None and not told.unknown
+            switches.count(agree)
+            if agree:
+                longest = {dim: max(longest[dim], size) for dim, size in sizes.items()}
+        steps -= (looks + 1) * length
+        if steps < 0 or not switches.lacking:
+            return None, kink
+    switches.settle(min(longest.values(), default=0))
+    return None, kink
+
+
+def _told(sampler: Sampler, point: Point, extents: Extents) -> Weighed | None:
+    values = sampler.values(point, extents)
+    return None if values is None else weighed(sampler, point, extents, values)
 
 
 def one_sided(

@@ -1,0 +1,310 @@
+"""Comparisons and kinks, and on which of their sides the points of a claim have been.
+
+What holds where ``x`` is less than a million shows nothing of the rest.  So points are evidence for a claim where each
+of its brackets was true at one of them and false at another, where brackets that multiply each other held at once, and
+where each function with a kink was asked on both sides of it.  A side on which nothing can be, as that of
+``1[x^2 < 0]``, need not be seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from einstan.calculus.assume import assumed
+from einstan.calculus.brackets import decided
+from einstan.calculus.program import Assumption
+from einstan.calculus.simplify import simplify
+from einstan.language.index import Affine, Arithmetic, Index
+from einstan.language.node import Node, preorder
+from einstan.language.term import (
+    ONE,
+    ZERO,
+    Apply,
+    Const,
+    Delta,
+    Equation,
+    Expr,
+    Extent,
+    Indexed,
+    Iverson,
+    Mul,
+    Name,
+    Reduce,
+    add,
+    mul,
+    neg,
+)
+from einstan.machine.bounds import ANY, Bounds, bounds
+from einstan.machine.numbers import Number
+
+SIGNED = ("relu", "abs", "sign", "elu", "softsign")  # whose sides are those of 0
+STEPPED = ("floor", "mod")
+KINKED = (*SIGNED, *STEPPED, "clip", "maximum", "minimum")
+OPPOSITE = {"<": ">=", ">=": "<", ">": "<=", "<=": ">", "==": "!=", "!=": "=="}
+SHORT = 12  # an extent beside which others are small
+LONGEST = 100  # characters of a bracket in a reason
+
+Outcome = tuple[
+    int, ...
+]  # which comparison of a node it is, whether it holds, on what side of equality; else any number
+Watch = Callable[[Node, Outcome, tuple[int, ...]], None]  # told on what side a node is, its indices being so
+Guards = tuple[Expr, ...]
+
+
+def side_of(left: Number, right: Number) -> int:
+    """On which side of a kink: -1, 0, and 1."""
+    return int(left > right) - int(left < right)
+
+
+Cell = frozenset[tuple[Node, Outcome, tuple[int, ...]]]  # the sides on which all switches are
+
+
+def changes(first: Cell, second: Cell) -> int:
+    """In how many comparisons two cells differ; those of the same two values are one."""
+    return len({(_compared_values(node, outcome), at) for node, outcome, at in first ^ second})
+
+
+def _compared_values(node: Node, outcome: Outcome) -> Hashable:
+    match node, outcome:
+        case (Iverson(operands=operands), (k, *_)):
+            return frozenset(operands[k : k + 2])
+        case (Apply(function=function, arguments=(u, *_)), _) if function in SIGNED:
+            return frozenset((u, ZERO))
+        case (Apply(function="maximum" | "minimum", arguments=arguments), _):
+            return frozenset(arguments)
+        case (Apply(function="clip", arguments=(u, *ends)), (k, *_)):
+            return frozenset((u, ends[k]))
+    return node
+
+
+@dataclass(frozen=True)
+class Side:
+    """A side of a switch: what is on it, as it is told to a `Watch`, and the bracket that is 1 there; none where a step
+    is to be seen, which is two outcomes of any kind."""
+
+    switch: Node
+    outcome: Outcome = ()
+    bracket: Expr | None = None
+
+    def __str__(self) -> str:
+        """What is to be said where no point has been on it."""
+        match self.switch:
+            case Iverson(operands=operands, relations=relations) if not self.outcome[1]:
+                k = self.outcome[0]
+                return f"{_short(Iverson(operands[k : k + 2], relations[k : k + 1]))} was never false"
+            case Reduce():
+                return f"{_short(self.switch)} was at one entry alone"
+            case Mul():
+                return f"{_short(self.bracket)} was never 1"
+        return (
+            f"{_short(self.switch)} took no step" if self.bracket is None else f"{_short(self.bracket)} was never true"
+        )
+
+
+def switches(roots: Iterable[Node]) -> dict[Node, tuple[Side, ...]]:
+    """The comparisons and kinks with their sides; a square of which a root is taken has those of what is squared."""
+    nodes = list(preorder(*roots))
+    squares = {node.arguments[0] for node in nodes if _is_root(node) and _is_square(node.arguments[0])}
+    powers = (node for node in nodes if isinstance(node, Apply) and node.function == "pow")
+    plain = {node for node in powers if node not in squares}
+    return {node: found for node in nodes if node not in plain and (found := _sides(node))}
+
+
+def _is_root(node: Node) -> bool:
+    match node:
+        case Apply(function="sqrt"):
+            return True
+        case Apply(function="pow", arguments=(_, Const(value=value))):
+            return value.denominator > 1
+    return False
+
+
+def _is_square(node: Node) -> bool:
+    match node:
+        case Apply(function="pow", arguments=(_, Const(value=value))):
+            return value.denominator == 1 and value % 2 == 0
+    return False
+
+
+def of_values(side: Side) -> bool:
+    """Whether it rests on what a tensor holds."""
+    return any(isinstance(node, Indexed) for node in preorder(side.bracket or side.switch))
+
+
+def _sides(node: Node) -> tuple[Side, ...]:
+    """The sides of a comparison, a kink or a power; none of any other node."""
+    match node:
+        case Iverson(operands=operands, relations=relations) if relations:
+            pairs = zip(pairwise(operands), relations, strict=True)
+            return tuple(
+                side for k, (pair, relation) in enumerate(pairs) for side in _compared(node, k, pair, relation)
+            )
+        case Delta(left=left, right=right):
+            return _compared(node, 0, (left, right), "==")
+        case Apply(function=function, arguments=(u, *_)) if function in SIGNED:
+            return _about(node, 0, u, ZERO)
+        case Apply(function="arctan2", arguments=(_, u)) | Apply(function="pow", arguments=(u, _)):
+            return _about(node, 0, u, ZERO)
+        case Apply(function="maximum" | "minimum", arguments=(u, v)):
+            return _about(node, 0, u, v)
+        case Apply(function="clip", arguments=(u, *ends)):
+            return tuple(side for k, end in enumerate(ends) for side in _about(node, k, u, end))
+        case Apply(function=operation) | Arithmetic(operation=operation) if operation in STEPPED:
+            return (Side(node),)
+        case Reduce(operation="max" | "min", body=body) if any(isinstance(n, Indexed) for n in preorder(body)):
+            return (Side(node),)
+        case Mul(factors=factors):
+            brackets = [factor for factor in factors if isinstance(factor, Delta | Iverson)]
+            return (Side(node, (1,), mul(brackets)),) if len(brackets) > 1 else ()
+    return ()
+
+
+def _compared(node: Node, k: int, pair: tuple[Node, Node], relation: str) -> tuple[Side, ...]:
+    true, false = (Iverson(pair, (own,)) for own in (relation, OPPOSITE[relation]))
+    return Side(node, (k, 1), true), Side(node, (k, 0), false)
+
+
+def _about(node: Node, k: int, left: Expr, right: Expr) -> tuple[Side, ...]:
+    return tuple(Side(node, (k, s), Iverson((left, right), (r,))) for s, r in ((1, ">"), (-1, "<")))
+
+
+def _one_by_one(bracket: Iverson) -> Iterator[Iverson]:
+    """The comparisons of a chain."""
+    for pair, relation in zip(pairwise(bracket.operands), bracket.relations, strict=False):
+        yield Iverson(pair, (relation,))
+
+
+def _fails(a: Bounds, relation: str, b: Bounds) -> bool:
+    """Whether no number within some bounds is so to one within others."""
+    if relation == "!=":
+        return a.low == a.high == b.low == b.high
+    over = a.low > b.high or (a.low == b.high and (relation == "<" or a.above or b.below))
+    return over or (relation == "==" and (a.high < b.low or (a.high == b.low and (a.below or b.above))))
+
+
+def opposite(bracket: Iverson) -> Iverson:
+    """What holds where one comparison does not."""
+    (relation,) = bracket.relations
+    return Iverson(bracket.operands, (OPPOSITE[relation],))
+
+
+def _short(node: Node | None) -> str:
+    text = str(Iverson((Affine(((node, 1),)),)))[2:-1] if isinstance(node, Arithmetic) else str(node)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
+
+
+class Switches:
+    """The comparisons and kinks of some equations, and what has been seen of them.
+
+    ``entries`` are the bounds of a tensor's entries, where they are known, ``rules`` are assumptions, and ``known`` the
+    brackets that are 1 by them.
+    """
+
+    def __init__(
+        self,
+        equations: Iterable[Equation],
+        entries: Callable[[Name], Bounds] = lambda _: ANY,
+        rules: Sequence[Assumption] = (),
+        known: Sequence[Iverson] = (),
+    ) -> None:
+        self.rhs = tuple(equation.rhs for equation in equations)
+        self.entries, self.rules, self.known = entries, rules, known
+        self.wanted = switches(self.rhs)
+        self.seen: dict[Node, set[Outcome]] = {node: set() for node in self.wanted}
+        self.new: list[tuple[Node, Outcome]] = []
+        self.out_of_reach: dict[Side, bool] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.wanted)
+
+    def watch(self, node: Node, outcome: Outcome, _: tuple[int, ...]) -> None:
+        """Something was on some side, at a point that has still to count."""
+        if (outcome := outcome[:2]) not in self.seen[node]:
+            self.new.append((node, outcome))
+
+    def count(self, counts: bool = True) -> None:
+        """What was seen since the last time counts, or does not."""
+        for node, outcome in self.new if counts else ():
+            self.seen[node].add(outcome)
+        self.new.clear()
+
+    def see(self, cell: Cell) -> None:
+        """Something is on the sides of a cell and says nothing."""
+        for node, outcome, _ in cell:
+            self.seen[node].add(outcome[:2])
+
+    @property
+    def settled(self) -> bool:
+        """Whether all compare the same two numbers, and both have been the larger."""
+        compared = {_compared_values(side.switch, side.outcome) for found in self.wanted.values() for side in found}
+        return len(compared) == 1 and not any(node.free for node in self.wanted) and not self.lacking
+
+    @property
+    def lacking(self) -> list[Side]:
+        """The sides on which something could be and nothing was."""
+        open_sides = [side for found in self.wanted.values() for side in found if self._open(side)]
+        return [side for side in open_sides if not self._is_out_of_reach(side)]
+
+    def settle(self, longest: int) -> None:
+        """Comparisons of indices and extents are affine, and each axis has been so long while the others were short: a
+        side on which none of them has been is out of reach, where the numbers of the comparison are small beside it."""
+        for side in self.lacking:
+            parts = list(preorder(side.bracket or side.switch))
+            numbers = [abs(form.constant) for form in parts if isinstance(form, Affine)]
+            affine = all(isinstance(n, Iverson | Delta | Mul | Affine | Index | Extent) for n in parts)
+            self.out_of_reach[side] = affine and 2 * max(numbers, default=0) + SHORT <= longest
+
+    def _open(self, side: Side) -> bool:
+        seen = self.seen[side.switch]
+        return len(seen) < 2 if side.bracket is None else side.outcome not in seen
+
+    def _is_out_of_reach(self, side: Side) -> bool:
+        if side not in self.out_of_reach:
+            self.out_of_reach[side] = self._is_still(side.switch) if side.bracket is None else self._never(side)
+        return self.out_of_reach[side]
+
+    def _is_still(self, node: Node) -> bool:
+        """Whether a step is out of reach."""
+        if not isinstance(node, Apply) or node.function != "floor":
+            return False
+        own = bounds(node.arguments[0], self.entries)
+        return own.high - own.low <= 1 and own.low % 1 == 0 and (own.below or own.high < own.low + 1)
+
+    def _never(self, side: Side) -> bool:
+        """Whether the bracket is 0 wherever those hold under which the switch stands."""
+        assert side.bracket is not None
+        factors = side.bracket.factors if isinstance(side.bracket, Mul) else (side.bracket,)
+        comparisons = [one for factor in factors if isinstance(factor, Iverson) for one in _one_by_one(factor)]
+        if any(self._is_false(one) or simplify(opposite(one)) is ONE for one in comparisons):
+            return True
+        around = (mul((*self.known, *guards, side.bracket)) for guards in self._around(side.switch))
+        return all(decided(simplify(product)) is ZERO for product in around)
+
+    def _is_false(self, comparison: Iverson) -> bool:
+        (left, right), (relation,) = comparison.operands, comparison.relations
+        if relation in (">", ">="):
+            left, right, relation = right, left, relation.replace(">", "<")
+        pairs: list[tuple[Node, Node]] = [(left, right)]
+        if isinstance(left, Expr) and isinstance(right, Expr):
+            pairs += [(assumed(simplify(add((left, neg(right)))), self.rules), ZERO)]
+        return any(_fails(bounds(a, self.entries), relation, bounds(b, self.entries)) for a, b in pairs)
+
+    def _around(self, node: Node) -> set[Guards]:
+        """The brackets that multiply a node, or what it stands in, for each place where it stands."""
+        found: set[Guards] = set()
+        seen: set[tuple[Node, Guards]] = set()
+        waiting: list[tuple[Node, Guards]] = [(rhs, ()) for rhs in self.rhs]
+        while waiting:
+            here, guards = waiting.pop()
+            if (here, guards) in seen:
+                continue
+            seen.add((here, guards))
+            if here is node:
+                found.add(guards)
+            for child in here.children:
+                own = here.factors if isinstance(here, Mul) else ()
+                more = [f for f in own if isinstance(f, Iverson | Delta) and f is not child and f not in guards]
+                waiting.append((child, (*guards, *more)))
+        return found

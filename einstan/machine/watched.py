@@ -1,0 +1,81 @@
+"""Loops that tell on which sides comparisons and kinks are (`einstan.machine.switches`), wherever they look at them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from typing import Any
+
+from einstan.language.index import Arithmetic
+from einstan.language.node import Node
+from einstan.language.term import Apply, Delta, Iverson, Mul, Reduce
+from einstan.machine.guards import is_index_bracket
+from einstan.machine.loops import Closure, Environment, Loops
+from einstan.machine.numbers import DomainError, Number
+from einstan.machine.switches import Outcome, Watch, side_of
+
+
+class WatchedLoops(Loops):
+    """The loops of an equation, which tell of ``nodes`` on what side they are, once for each value of their indices."""
+
+    def __init__(self, nodes: Collection[Node], watch: Watch, *arguments: Any) -> None:
+        self.nodes, self.watch = nodes, watch
+        super().__init__(*arguments)
+
+    def closure(self, node: Node, below: tuple[Closure, ...]) -> Closure:
+        value = super().closure(node, below)
+        return self.telling(node, value, below) if node in self.nodes else value
+
+    def telling(self, node: Node, value: Closure, below: tuple[Closure, ...]) -> Closure:
+        told: dict[tuple[int, ...], Number] = {}
+        self.known.append(told)
+
+        def telling(env: Environment) -> Number:
+            found = value(env)
+            key = tuple([env[index] for index in node.free])
+            if key not in told:
+                told[key] = found
+                with suppress(DomainError, ValueError, OverflowError):  # no number is on no side
+                    for outcome in self.outcomes(node, below, env):
+                        self.watch(node, outcome, key)
+            return found
+
+        return telling
+
+    def outcomes(self, node: Node, below: tuple[Closure, ...], env: Environment) -> Iterator[Outcome]:
+        """On what sides a node is for some values of its indices."""
+        match node:
+            case Iverson(relations=relations):
+                for k, (a, relation, b) in enumerate(zip(below, relations, below[1:], strict=False)):
+                    left, right = a(env), b(env)
+                    held = self.numbers.holds(left, relation, right)
+                    yield k, int(held), side_of(left, right)
+                    if not held:
+                        return
+            case Delta():
+                left, right = (part(env) for part in below)
+                yield 0, int(left == right), side_of(left, right)
+            case Apply(function="maximum" | "minimum"):
+                yield 0, side_of(below[0](env), below[1](env))
+            case Apply(function="clip"):
+                yield from ((k, side_of(below[0](env), end(env))) for k, end in enumerate(below[1:]))
+            case Apply(function="floor"):
+                yield (math.floor(below[0](env)),)
+            case Apply(function="mod"):
+                reciprocal = self.numbers.apply("pow", below[1](env), self.numbers.of(-1))
+                yield (math.floor(self.numbers.mul(below[0](env), reciprocal)),)
+            case Apply(function="arctan2"):
+                yield 0, side_of(below[1](env), 0)
+            case Apply():
+                yield 0, side_of(below[0](env), 0)
+            case Arithmetic():
+                yield (below[0](env) // below[1](env),)
+            case Reduce(operation=operation, indices=indices):
+                entries = [below[0](inner) for inner in self.loop(indices, env)]
+                yield (entries.index(max(entries) if operation == "max" else min(entries)),)
+            case Mul(factors=factors):
+                brackets = [pair for pair in zip(factors, below, strict=True) if isinstance(pair[0], Delta | Iverson)]
+                brackets.sort(key=lambda pair: not is_index_bracket(pair[0]))  # which keep the others inside
+                if all(bracket(env) != 0 for _, bracket in brackets):
+                    yield (1,)
