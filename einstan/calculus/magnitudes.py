@@ -234,8 +234,9 @@ class _Measure:
         return _Parts(simplify_sum(scales), rebound(node, node.indices, mul(factors)))
 
     def finite(self, largest: Expr) -> Expr:
-        """The largest exponent, also where nothing counts; it has a name where it is long to read."""
-        if self.counts(largest):
+        """The largest exponent, also where nothing counts or an axis has no entries; it has a name where it is long to
+        read."""
+        if isinstance(largest, Reduce) or self.counts(largest):
             largest = Apply("maximum", (largest, LOWEST))
         if size(largest) <= SHORT or not all(map(_is_plain, preorder(largest))):
             return largest

@@ -141,9 +141,7 @@ class Contractions(Elementwise):
         """What the largest value is compared with that there may be none of."""
         if operation.detail == "max of all":
             return f", initial={self.lowest(self.precision_of(operation))}"
-        (ref,) = operation.operands
-        sizes = [self.extents[operation.dims[x]] for x in ref.labels if x not in operation.out]
-        return ", initial=-np.inf" if operation.detail == "max" and 0 in sizes else ""
+        return ""
 
     def do_scan(self, value: int, operation: Operation, constant: bool) -> Variable:
         (ref,) = operation.operands

@@ -34,7 +34,7 @@ from einstan.language.term import (
 )
 from einstan.machine.builder import Guards, Scope, Term, extents_in, product_of
 from einstan.machine.extents import as_program
-from einstan.machine.guarded import hides_warnings
+from einstan.machine.guarded import hides_warnings, masks_by_logarithms
 from einstan.machine.guards import is_static
 from einstan.machine.loops import deep
 from einstan.machine.operations import OTHERS, Flat, Nonzero, Ref, Stored, roots
@@ -65,7 +65,9 @@ class _Flattener(Products):
         sized = tuple(name for name in program.inputs if name in wanted and name not in program.ranks)
         kept = set(roots(self.tensors, outputs))
         quiet = self.careful or bool(self.presumed) or self.selects_infinite
-        quiet = quiet or hides_warnings(self.graph, self.graph.needed(kept), kept)
+        needed = self.graph.needed(kept)
+        quiet = quiet or hides_warnings(self.graph, needed, kept)
+        quiet = quiet or masks_by_logarithms(self.graph, needed, self.bounded)
         return Flat(
             self.graph, self.tensors, outputs, self.index_tensors, self.nonzero, sized, frozenset(wanted),
             frozenset(self.presumed), quiet, self.careful, self.ranges,
@@ -171,8 +173,8 @@ class _Flattener(Products):
         if (found := left_out(node)) is not None and self.dim_of(found.of) == self.dim_of(node.indices[0]):
             return self.all_others(node, found, scope, guards)
         inner, labels = self.bound(node.indices, scope)
-        if node.operation in NO_VALUE:
-            self.refuse_empty(node, floored)
+        if node.operation in NO_VALUE and not floored:
+            self.refuse_empty(node)
         ref = self.scaled(self.lower(node.body, inner, guards))
         present = [label for label in labels if label in ref.labels]
         absent: Expr = product_of([self.extent(label) for label in labels if label not in ref.labels])
@@ -182,7 +184,7 @@ class _Flattener(Products):
             count = Apply("log", (absent,))
             return Term(ONE, result if absent is ONE else self.sum_of([Term(ONE, result), Term(count)]))
         if present:
-            ref = self.add("reduce", node.operation, (ref,), out)
+            ref = self.add("reduce", "max of all" if floored else node.operation, (ref,), out)
         if node.operation == "prod" and absent is not ONE:
             ref = self.map(("pow", absent), (ref,))
         return Term(ONE, ref)

@@ -169,6 +169,20 @@ def hides_warnings(graph: Graph, values: set[int], kept: set[int]) -> bool:
     return any(_may_warn(graph.operations[value]) for value in hidden)
 
 
+def masks_by_logarithms(graph: Graph, values: set[int], bounded: set[int]) -> bool:
+    """Whether an exponential is taken of what adds a logarithm, ``exp(z + log(m))``, where m may be zero."""
+    logarithms: set[int] = set()
+    for value in sorted(values):
+        operation = graph.operations[value]
+        function = operation.detail[0] if operation.kind == "map" else operation.kind
+        read = any(ref.value in logarithms for ref in operation.operands)
+        if read and (function == "exp" or operation.detail == "max of all"):
+            return True
+        if (function == "log" and value not in bounded) or (read and function in ("add", "scale", "select", *READING)):
+            logarithms.add(value)
+    return False
+
+
 def _may_warn(operation: Operation) -> bool:
     """Whether an operation is a ufunc that warns of infinity minus infinity, zero by zero, and so on."""
     if operation.kind == "map":

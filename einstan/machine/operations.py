@@ -281,7 +281,6 @@ class Nonzero:
     equation: Equation
     sizes: tuple[tuple[str, str], ...]  # how the equation spells each extent, without bars, and its dimension
     unless: tuple[str, ...] = ()  # the dimensions of a left side
-    floored: bool = False  # the largest of nothing is compared with a number, which it is then, where sizes are known
 
 
 @dataclass
@@ -296,7 +295,7 @@ class Flat:
     sized: tuple[Name, ...] = ()  # tensors of which only the sizes are read
     wanted: frozenset[Name] = frozenset()  # what the outputs need
     presumed: frozenset[int] = frozenset()  # products that are right as long as no entry of theirs is NaN
-    quiet: bool = False  # whether what a bracket hides may make NumPy warn
+    quiet: bool = False  # whether what a bracket hides, or the logarithm of a zero weight, may make NumPy warn
     careful: bool = False  # whether nothing is presumed to be finite
     ranges: dict[str, Form] = field(default_factory=dict)  # dimensions of our own: the range of a guarded form
 

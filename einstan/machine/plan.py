@@ -326,8 +326,6 @@ def names_of(made: Plan) -> dict[int, str]:
 def refuse_empty(flat: Flat, extents: Extents) -> None:
     """Refuse sizes for which a mean, a largest value or a quotient does not exist."""
     for each in flat.nonzero:
-        if each.floored:
-            continue
         if number_of(each.number, extents.known) == 0 and all(extents.known[dim] for dim in each.unless):
             known = [extents.told(letter, dim) for letter, dim in each.sizes]
             if isinstance(each.part, Reduce):

@@ -148,10 +148,10 @@ class Products(Guarded):
         else:
             parts.factors.append((node, scope, False))
 
-    def refuse_empty(self, node: Reduce, floored: bool = False) -> None:
+    def refuse_empty(self, node: Reduce) -> None:
         sizes = tuple((index.name, self.dim_of(index)) for index in node.indices)
         number = mul([Extent(Index("n", dim)) for _, dim in sizes])
-        self.nonzero.append(Nonzero(number, node, self.equation, sizes, floored=floored))
+        self.nonzero.append(Nonzero(number, node, self.equation, sizes))
 
     def equal_labels(self, bracket: Expr, scope: Scope) -> tuple[int | None, int | None]:
         if not isinstance(bracket, Delta) or bracket.left.index is None or bracket.right.index is None:

@@ -106,3 +106,30 @@ def test_a_logit_of_minus_infinity_has_the_weight_zero():
         assert program.compile(outputs=["L"])(z=z, V=V)["L"] == pytest.approx(-1.2 * (1 - share) + 0.5 * share)
         gradient = program.backward("L", ["z"]).compile(outputs=["dz"])(z=z, V=V)["dz"]
         np.testing.assert_allclose(gradient, [0, -slope, slope], rtol=1e-14)
+
+
+ZERO_WEIGHTS = (
+    "L = logsumexp[K](z[K] + log(m[K]))", "w[k] = z[k] + log(m[k])\nL = logsumexp[K](w[K])",
+    "l[k] = log(m[k])\nw[k] = z[k] + l[k]\nL = log(sum[K](exp(w[K])))",
+)  # fmt: skip
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("text", ZERO_WEIGHTS)
+def test_a_weight_of_zero_leaves_out_as_its_logarithm_and_nothing_warns(text):
+    program, z, m = es.Program(text), np.array([1.0, 900.0, 3.0]), np.array([1.0, 0.0, 1.0])
+    share = 1 / (1 + np.exp(-2.0))
+    spread = share * (1 - share)
+    assert program.compile(outputs=["L"])(z=z, m=m)["L"] == pytest.approx(3 + np.log1p(np.exp(-2.0)), rel=1e-14)
+    slopes = program.partial("L", "z").compile()(z=z, m=m)["dL/dz"]
+    np.testing.assert_allclose(slopes, [1 - share, 0, share], rtol=1e-14)
+    found = program.hessian("L", "z")(z=z, m=m).dense()
+    np.testing.assert_allclose(found, [[spread, 0, -spread], [0, 0, 0], [-spread, 0, spread]], rtol=1e-13)
+
+
+@pytest.mark.parametrize("options", [{}, {"any_size": True}, {"fast": True}], ids=str)
+def test_the_scale_of_a_sum_over_nothing_is_a_number(options):
+    program = es.Program("S[k] = sum[N](y[N]) / abs(x[k] exp(k))\nL = sum[J](S[J])")
+    backward = program.backward("L").compile(**options)
+    assert backward(x=np.zeros(0), y=np.ones(1))["dy"].tolist() == [0.0]
+    assert backward(x=np.ones(2), y=np.ones(1))["dy"] == pytest.approx(1 + np.exp(-1.0), rel=1e-15)
