@@ -12,7 +12,7 @@ differentiated: no scale is ever printed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
@@ -59,12 +59,12 @@ LONG = 40  # and so does what others would write out again and again
 HALF = Const(Fraction(1, 2))
 
 
-def measured(equations: Sequence[Equation]) -> list[Equation]:
+def measured(equations: Sequence[Equation], small: Collection[Name] = ()) -> list[Equation]:
     """The same tensors, and scales and rests of some, with no exponential that overflows before it is divided by
-    others or its logarithm is taken."""
+    others or its logarithm is taken; ``small`` are sums of exponentials without the largest."""
     if not any(applies(equation.rhs, "exponential") for equation in equations):
         return list(equations)
-    asked = Overflows()
+    asked = Overflows(small=small)
     for equation in equations:
         asked.look_at(equation)
     if not asked.hot:
@@ -103,12 +103,17 @@ class _Measure:
             scale, rest = self.weighed(parts), parts.rest
             for kind, expr, known in (("scale", scale, self.scales), ("rest", rest, self.rests)):
                 own = Equation(equation.name, equation.indices, expr)
+                counts = kind == "rest" and equation.name in self.asked.small and bool(tensors(expr))
                 if (
-                    holds(expr, Sum)
+                    counts
+                    or holds(expr, Sum)
                     or holds(expr, Reduce)
                     or (size(expr) > LONG and all(map(_is_plain, preorder(expr))))
                 ):
-                    own = Equation(equation.name, equation.indices, self.named(expr, f"{kind}1"))
+                    access = self.named(expr, f"{kind}1")
+                    own = Equation(equation.name, equation.indices, access)
+                    if counts:  # what is nothing has no exponent beside others
+                        self.asked.weights.add(access.tensor)
                 known[equation.name] = own
         whole = self.whole(parts) if hot else equation.rhs
         if size(whole) > MOST:  # nobody can compute this: it is run as it is written

@@ -7,7 +7,7 @@ alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
@@ -48,27 +48,32 @@ class Overflows:
     hot: set[Name] = field(default_factory=set)
     kept: set[Name] = field(default_factory=set)
     below: dict[Name, None] = field(default_factory=dict)  # in divisors and logarithms
+    small: Collection[Name] = ()  # sums of exponentials without the largest, which may be as small as a product of them
     weights: set[Name] = field(default_factory=set)
 
     def look_at(self, equation: Equation) -> None:
         names = tensors(equation.rhs)
         scaled = [name for name in names if name in self.degrees]
-        if not scaled and not applies(equation.rhs, "exponential"):
+        plain = not scaled and not applies(equation.rhs, "exponential")
+        if equation.name in self.small and (plain or isinstance(equation.rhs, Iverson)):
+            self.weights.add(equation.name)  # where it is zero, an exponential beside it does not count
+            return
+        if plain:
             return
         known: dict[Node, Degree] = {}
         whole = self.degree(equation.rhs, known)
         divisors = [base for node in known if (base := divisor_of(node)) is not None and self.is_scaled(base, known)]
-        goes_on = any(name in self.hot and self.degrees[name] for name in scaled)
+        goes_on = any(name in self.hot and (self.degrees[name] or name in self.small) for name in scaled)
         if divisors or goes_on or any(isinstance(node, Mul) and _is_quotient(node, known) for node in known):
             self.hot.add(equation.name)
-            self.kept.update(name for name in scaled if self.degrees[name])
+            self.kept.update(name for name in scaled if self.degrees[name] or name in self.small)
         for base in divisors:
             found = self.carriers(base)
             self.kept.update(found)
             self.below.update(dict.fromkeys(found))
             self._weighed(base, known)
-        if whole is not False:
-            self.degrees[equation.name] = whole
+        if whole is not False or (equation.name in self.small and scaled):
+            self.degrees[equation.name] = Fraction(whole)
 
     def is_scaled(self, expr: Expr, known: Mapping[Node, Degree]) -> bool:
         return known[expr] is not False or is_scaled(expr) or bool(self.carriers(expr))

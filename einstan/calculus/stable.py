@@ -18,6 +18,7 @@ from einstan.calculus.coefficients import coefficient_of
 from einstan.calculus.collect import size
 from einstan.calculus.complements import as_product, complemented
 from einstan.calculus.diagonals import without_diagonals
+from einstan.calculus.dominant import dominant_apart
 from einstan.calculus.factors import flattened, powers
 from einstan.calculus.magnitudes import measured
 from einstan.calculus.named_quotients import met_by_names
@@ -117,7 +118,10 @@ def runnable(program: Program) -> Program:
     found: Program | None = program.notes.get(runnable)
     if found is None:
         same = dict(zip(program.resolved_all(), program.equations, strict=True))
-        made = measured(without_diagonals(met_by_names(stabilised(program))))
+        met = met_by_names(stabilised(program))
+        exponentials = _Exponentials({equation.name: equation for equation in met})
+        apart = without_diagonals(dominant_apart(met, exponentials.of))
+        made = measured(apart, {equation.name for equation in apart} - {equation.name for equation in met})
         named = [same.get(new) or well_named(new) for new in made]
         found = Program(complemented(named), program.assumptions)
         program.notes[runnable] = found

@@ -70,6 +70,14 @@ def opened(expr: Expr, waits: Callable[[Expr], bool] | None = None) -> list[Expr
     return [term for term in found if term is not ZERO]
 
 
+def outer_products(term: Structured) -> list[Structured]:
+    """A core that is a sum of outer products alone as these: together they would be written out."""
+    terms = term.core.terms if isinstance(term.core, Add) else ()
+    if not terms or any(len(outer_factors(each)) < 2 for each in terms):
+        return [term]
+    return [Structured(term.axes, each) for each in terms]
+
+
 def outer_factors(core: Expr) -> tuple[Expr, ...]:
     """A product as the smallest factors that share no summed index, each with indices that no other covers.
 

@@ -21,7 +21,7 @@ from einstan.calculus.partial import Kinks
 from einstan.calculus.passes import dependencies
 from einstan.calculus.ranges import Ranges
 from einstan.calculus.stable import runnable
-from einstan.calculus.structure import structured
+from einstan.calculus.structure import outer_products, structured
 from einstan.language import latex
 from einstan.language.arguments import checked_methods
 from einstan.language.dims import axis
@@ -266,7 +266,7 @@ def cores(program: calculus.Program, *names: Name, sizes: Mapping[str, int] | No
         equation = program.resolved(program[name])
         terms: list[Term] = []
         rhs = calculus.stated_extents(equation.rhs, equation.where)  # a core may have no index that has such an extent
-        for each in structured(rhs, equation.indices):
+        for each in (part for whole in structured(rhs, equation.indices) for part in outer_products(whole)):
             for part in linked(each.core, tuple(dict.fromkeys(each.axes)), program.dims.find, known_sizes):
                 label = {index: k for k, index in enumerate(dict.fromkeys((*each.axes, *part.indices)))}
                 factors: list[tuple[str, tuple[int, ...]]] = []

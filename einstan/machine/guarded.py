@@ -178,9 +178,16 @@ def masks_by_logarithms(graph: Graph, values: set[int], bounded: set[int]) -> bo
         read = any(ref.value in logarithms for ref in operation.operands)
         if read and (function == "exp" or operation.detail == "max of all"):
             return True
-        if (function == "log" and value not in bounded) or (read and function in ("add", "scale", "select", *READING)):
+        weighs = function == "log" and value not in bounded and not _is_indicator(graph, operation.operands[0].value)
+        if weighs or (read and function in ("add", "scale", "select", *READING)):
             logarithms.add(value)
     return False
+
+
+def _is_indicator(graph: Graph, value: int) -> bool:
+    """Whether a value is a bracket, whose logarithm nobody warns of."""
+    operation = graph.operations[value]
+    return operation.kind == "map" and operation.detail[0] in COMPARISONS
 
 
 def _may_warn(operation: Operation) -> bool:
