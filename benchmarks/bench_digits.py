@@ -94,6 +94,8 @@ def moved(arrays: dict[str, Any], seed: int) -> dict[str, Any]:
 def lost(whole: Any, name: Any, arrays: dict[str, Any], found: Any) -> float:
     """The largest error over what cannot be avoided."""
     truth = exact(whole, name, arrays)
+    if any(abs(t) > sys.float_info.max for t in truth):
+        raise OverflowError("the derivative itself is no float")
     size = max(map(abs, truth), default=Fraction(0))
     unavoidable = size / 2**53
     for seed in range(3):
@@ -286,7 +288,7 @@ of three tables (`benchmarks/bench_digits.py`, the layers, [breadth.md](breadth.
 *floor*: how far the exact answer moves where every input moves by half a unit in the last place (the largest of three
 such moves, one way or the other for each entry), and not less than half a unit in the last place of the largest entry.
 Nobody can do better than about 1, since inputs are rounded; these should stay below 100. Points at which the
-derivative has no value, or where 50 digits take more than some seconds, are left out.
+derivative has no value or is larger than a float can be, or where 50 digits take more than some seconds, are left out.
 
 {counts}
 

@@ -20,6 +20,7 @@ from einstan.calculus.factors import flattened, powers
 from einstan.calculus.partial import inlined, may_be_put_in
 from einstan.calculus.simplify import as_power, simplify_apply, simplify_product
 from einstan.calculus.written import as_written
+from einstan.language.dims import loose
 from einstan.language.index import fresh_name
 from einstan.language.node import Node, fold, holds, preorder
 from einstan.language.term import (
@@ -72,9 +73,9 @@ def complemented(equations: Sequence[Equation]) -> list[Equation]:
         number, value = coefficient_of(rhs)
         if isinstance(value, Indexed) and may_be_put_in(equation):
             known[equation.name] = equation
-        elif _is_known(value) and may_be_put_in(equation):
+        elif _is_known(value) and _may_have_a_name(equation):
             (u,) = value.arguments
-            if size(u) > SHORT or u.binds or holds(u, Extent):
+            if size(u) > SHORT or u.binds or holds(u, Extent) or not may_be_put_in(equation):
                 argument = Equation(fresh_name("u1", taken), equation.indices, u)
                 short = Apply(value.function, (argument.lhs,))
                 apart[equation.name] = (
@@ -93,6 +94,11 @@ def complemented(equations: Sequence[Equation]) -> list[Equation]:
             apart[equation.name] if equation.name in apart and apart[equation.name][0].name in read else (equation,)
         )
     ]
+
+
+def _may_have_a_name(equation: Equation) -> bool:
+    """Whether the argument of a function is an equation by itself, as long as this one is: ``u = w[0,0]``."""
+    return not equation.where and not loose(equation) and set(equation.rhs.free) == set(equation.indices)
 
 
 def as_product(total: Expr, known: Mapping[Name, Equation]) -> Expr | None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from math import isqrt
 
+from einstan.calculus.alpha import alpha
 from einstan.calculus.coefficients import coefficient_of, is_negative, neg_simplified
 from einstan.calculus.factors import powers
 from einstan.calculus.simplify import RULES, as_power, simplify_apply, simplify_product, simplify_sum
@@ -43,7 +44,12 @@ def _exp(u: Expr) -> Expr | None:
     if isinstance(u, Add) and len(u.terms) == 2:
         for term, other in (u.terms, u.terms[::-1]):
             number, rest = coefficient_of(other)
-            if number == -1 and isinstance(rest, Apply) and rest.function == "softplus" and rest.arguments[0] is term:
+            if (
+                number == -1
+                and isinstance(rest, Apply)
+                and rest.function == "softplus"
+                and alpha(rest.arguments[0]) is alpha(term)
+            ):
                 return simplify_apply("sigmoid", (term,))  # exp(u - softplus(u)) = sigmoid(u)
     return None
 

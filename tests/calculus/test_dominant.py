@@ -62,6 +62,11 @@ ROWS = {
         "S[k] = softmax[k](z[k])\nL = log(S[0] / (1 - S[0]))", lambda z: z[0] - log(exp(z[1]) + exp(z[2])), False),
     "without one": ("S[k] = softmax[k](z[k])\nL = log(1 - S[2])", lambda z: log(left(z, 2)), False),
     "a label": ("S[k] = softmax[k](z[k])\nL = -log(S[T[0]])", lambda z: -log(shares(z)[0]), True),
+    "a class without a logit": (
+        "S[k] = exp(z[k]) / (1 + sum[K](exp(z[K])))\nL = log(1 - sum[K](S[K]))",
+        lambda z: -log(1 + mp.fsum(map(exp, z))), True),
+    "a sigmoid of one entry": (
+        "p = sigmoid(z[0])\nq = p (1 - p)\nL = q", lambda z: 1 / (2 + exp(z[0]) + exp(-z[0])), True),
     "a mixture": ("L = log(sum[K](w[K] exp(-(1/4 - z[K])^2 / 8)))",
                   lambda z: log(mp.fsum(w[k] * exp(-((mpf(1) / 4 - z[k]) ** 2) / 8) for k in R)), True),
     "a mixture in lines": (
