@@ -298,12 +298,13 @@ derivative has no value or is larger than a float can be, or where 50 digits tak
 
 What loses more, and whether a good order by hand does better:
 
-- *A mixture far from zero, the curvature of attention* (also in [breadth.md](breadth.md)): differences of shares one of
-  which is one to the last digit. By hand `1 - S` is the sum of the other shares, and the curvature a central moment,
-  `S[K] (c[K] - c) (m[K] - m) (m[K] - m)`, whose factors are small where the share is not; that is not found.
-- *A softmax in which one share is nearly one* (attention with a causal mask, a softmax at a temperature, at scale 10):
-  the same difference, in the gradient. By hand it is the sum over the other shares.
 - *p-norm in p at large p*: `x^p` underflows, and by hand the largest entry is taken out first; that is not done.
+- *Squares of shares that are nearly equal* (programs with `Z[M,P]^2` of a softmax, at scale 1e-4): the gradient is a
+  difference of nearly equal shares. By hand, `S[k] (S[k] - S[K]^2)` loses as much.
+- *Roots and logarithms of a softplus that underflows*, at -1875 and less: by hand it is an exponential there; that is
+  not done.
+- *A sum of one share*, whose derivative is zero: what is left is rounding, and nothing is there to compare it with.
+- *`(1 - 1 / (1 + x^2)) (f(S) - c)`* at scale 1e-4: quotients meet in sums, and not in a factor of a product.
 
 What was run is counted above. Of each formula and layer the worst point is shown, and all that lose more than 100.
 
