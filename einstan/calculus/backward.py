@@ -202,7 +202,7 @@ def _contracted(
         total = assumed(names(total), assumptions)
         if assumptions:  # what they leave may be a definition again
             total = names(total)
-        total = stated_extents(shortest_named(total, names.parts), stated)
+        total = stated_extents(names.orders(shortest_named(total, names.parts)), stated)
         value: Expr = substitute(total, dict(zip(apart, indices, strict=True)))  # type: ignore[assignment]
         carried.learn(pass_name(letter, tensor), tensor, apart, total, brackets)
         carried.learn_entries(tensor, apart, entries)

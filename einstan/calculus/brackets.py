@@ -15,6 +15,7 @@ from einstan.calculus.canonical import expanded, terms_of
 from einstan.calculus.coefficients import coefficient_of, neg_simplified, scaled
 from einstan.calculus.factors import flattened
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
+from einstan.calculus.tidied import says_nothing
 from einstan.language.index import Affine, Index
 from einstan.language.node import replace
 from einstan.language.term import ZERO, Const, Delta, Expr, Extent, Indexed, Iverson, neg, tensors
@@ -60,6 +61,7 @@ def _needed(factors: list[Expr]) -> list[Expr]:
     """The factors without the brackets of indices that say nothing: what holds of every value of the indices, and what
     another bracket of the product says, ``1[0 <= p-k < |x.0|] 1[0 <= p-k < 4]``."""
     kept: list[Expr] = []
+    factors = [factor for factor in factors if not says_nothing(factor)]
     said = [(f, _comparisons(f)) for f in factors if isinstance(f, Iverson)]
     for factor in factors:
         own = _comparisons(factor) if isinstance(factor, Iverson) else None
@@ -69,6 +71,8 @@ def _needed(factors: list[Expr]) -> list[Expr]:
         others = {edge for other, edges in said if other is not factor for edge in edges or ()}
         if all(_holds(*edge) or any(_follows(edge, other) for other in others) for edge in own):
             said = [(other, edges) for other, edges in said if other is not factor]
+        elif any(_holds(*edge) for edge in own):  # 1[0 <= i-1 < |x.0|-1] is 1[0 <= i-1]
+            kept += [Iverson((a, b), (relation,)) for a, relation, b in own if not _holds(a, relation, b)]
         else:
             kept.append(factor)
     return kept

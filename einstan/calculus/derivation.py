@@ -18,10 +18,11 @@ from html import escape
 from itertools import pairwise
 
 from einstan.calculus.partial import partial
-from einstan.calculus.program import Assumption, Program
+from einstan.calculus.program import Assumption, Program, axes_of_derivative
 from einstan.calculus.proof import Proof, on_stated_ranges, prove
 from einstan.calculus.stable import stabilised
 from einstan.calculus.windows import opened
+from einstan.language.dims import axis
 from einstan.language.index import Index, slot
 from einstan.language.latex import latex
 from einstan.language.mathml import FONTS, row_of, wrapped
@@ -76,6 +77,9 @@ class Derivation:
         unfolded = self.named(before, after)
         known = [e for e in self.program if e.name not in {u.name for u in unfolded}]
         whole = Program([*known, *unfolded, _as_line(before, "before"), _as_line(after, "after")], self.assumptions)
+        for line, equation in (("before", before), ("after", after)):  # a derivative has the axes of its tensors
+            for position, place in enumerate(axes_of_derivative(equation.name, len(equation.indices), whole.ranks)):
+                whole.dims.union(place, axis(line, position))
         definitions = {e.name: whole.resolved(e) for e in (*known, *unfolded)}
         left, right = whole.resolved(whole["before"]), whole.resolved(whole["after"])
         moved = dict(zip(right.indices, (slot(index) for index in left.indices), strict=True))

@@ -145,7 +145,7 @@ def _total(
     assumptions: Sequence[Assumption],
 ) -> Expr:
     total = assumed(names(stated_extents(simplify_sum(parts), stated)), assumptions)
-    return stated_extents(shortest_named(_aligned(total, tangents), names.parts), stated)
+    return stated_extents(names.orders(shortest_named(_aligned(total, tangents), names.parts)), stated)
 
 
 def _aligned(total: Expr, tangents: Collection[Name]) -> Expr:

@@ -178,6 +178,7 @@ class Linearised:
         slots = denominator(self.forward.values(), self.wrt, numerator, indices)
         total = self.edges.get(self.of, {}).get(self.wrt, ZERO)
         total = shortest(assumed(self.names(total), self.assumptions), self.names.parts.behind)
+        total = self.names.orders(total)
         total = renamed(total, (*self.outer[self.of], *self.inner[self.wrt]), (*numerator, *slots))
         name = name or extended(self.of, len(numerator), self.wrt, len(slots))
         return derived_equation(name, (*numerator, *slots), total, self.stated, ranges=self.ranges)

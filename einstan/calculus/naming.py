@@ -10,16 +10,29 @@ from collections.abc import Iterable, Sequence
 
 from einstan.calculus.alpha import pattern, signature
 from einstan.calculus.assume import unified
+from einstan.calculus.orders import Orders
 from einstan.calculus.parts import Parts
 from einstan.calculus.program import InPart
 from einstan.calculus.ranges import Ranges
 from einstan.calculus.simplify import simplify
-from einstan.calculus.written import as_written
+from einstan.calculus.written import as_written, before_signs
 from einstan.language import well_named
 from einstan.language.dims import UnionFind, is_axis
 from einstan.language.index import Affine, Index, capitalised, slot
 from einstan.language.node import Node, beginning, fold, holds, rewrite
-from einstan.language.term import Add, Apply, Equation, Expr, Extent, Indexed, Mul, Name, Reduce, Sum, bound_indices
+from einstan.language.term import (
+    Add,
+    Apply,
+    Equation,
+    Expr,
+    Extent,
+    Indexed,
+    Mul,
+    Name,
+    Reduce,
+    Sum,
+    bound_indices,
+)
 
 Stated = tuple[Index, Affine]
 Behind = Stated | InPart  # what the equations behind a derived one say of extents
@@ -40,6 +53,8 @@ class ForwardNames:
         self._patterns: dict[Name, tuple[Node, tuple[Index, ...]]] = {}
         self._named: dict[Node, Node] = {}  # what is asked for next holds, in a deep term, what was asked for before
         self.parts = Parts(self)
+        equations = tuple(equations)
+        self.orders = Orders(equations)
         for equation in equations:
             value = simplify(equation.rhs)
             if _is_worth_naming(value) and set(value.free) == set(equation.indices):
@@ -111,7 +126,7 @@ def derived_equation(
     """
     rhs = as_written(rhs)
     if not where and not sized and (ranges is None or ranges.plain) and not holds(rhs, Extent):
-        return well_named(Equation(name, indices, rhs))
+        return before_signs(well_named(Equation(name, indices, rhs)))
     letters = {index.dim: index.name for index in reversed((*indices, *map(_capital, bound_indices(rhs))))}
 
     def rule(node: Node) -> Node:
@@ -133,7 +148,7 @@ def derived_equation(
             classes = UnionFind() if ranges is None else ranges.classes
             stated += [(index, part.extent)] if part.is_needed(index, plain.rhs, classes) else []
     made = Equation(name, indices, plain.rhs, (*stated, *sized))
-    return well_named(made if ranges is None else ranges.stated(made, tied))
+    return before_signs(well_named(made if ranges is None else ranges.stated(made, tied)))
 
 
 def _capital(index: Index) -> Index:

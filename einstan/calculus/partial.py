@@ -20,6 +20,7 @@ from typing import Any
 from einstan.calculus.assume import assumed
 from einstan.calculus.factors import parts_of
 from einstan.calculus.naming import ForwardNames, derived_equation
+from einstan.calculus.orders import Orders
 from einstan.calculus.parts import shortest_named
 from einstan.calculus.program import Assumption, extents_behind, stated_extents
 from einstan.calculus.ranges import Ranges
@@ -511,7 +512,7 @@ def partial(
     behind = (equation, *(definitions or {}).values())
     stated = [*(pair for e in behind for pair in e.where), *extents_behind(behind)]
     sum_of_terms = stated_extents(simplify_sum(term.with_in_place(()) for term in terms), stated)
-    total = shortest_named(assumed(sum_of_terms, assumptions), names.parts)
+    total = Orders(behind)(shortest_named(assumed(sum_of_terms, assumptions), names.parts))
     named = substitute(total, dict(zip(apart, denominators, strict=True)))
     before = equation.name if isinstance(equation.name, Partial) else Partial(equation.name, len(equation.indices), ())
     name = Partial(before.of, before.rank, (*before.wrt, (str(wrt), len(denominators))))

@@ -35,7 +35,7 @@ ROWS = {
         db1[j] = dH[N,j]
         """,
     ),
-    "chain, any labels": (CLASSIFIER, "b2", "dZ[n,c] = (sum[C](Y[n,C] S[n,c]) - Y[n,c]) / |n|\ndb2[j] = dZ[N,j]"),
+    "chain, any labels": (CLASSIFIER, "b2", "dZ[n,c] = (S[n,c] sum[C](Y[n,C]) - Y[n,c]) / |n|\ndb2[j] = dZ[N,j]"),
     "the cotangent of the softmax itself": (
         CLASSIFIER,
         "S b2",

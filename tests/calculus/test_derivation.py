@@ -106,8 +106,8 @@ def test_a_tensor_between_is_derived_first_and_put_in() -> None:
         "m put in, cancelled",
     ]
     assert [str(step.equation).split(" = ")[1] for step in variance.steps[2:]] == [
-        "2 (X[n,J] - m[n]) δ[n,m] δ[J,j] / |j| + sum[J](-2 (X[n,J] - m[n]) δ[n,m] / (|j| |j|))",
-        "2 (X[n,j] - m[n]) δ[n,m] / |j| + sum[J](-2 (X[n,J] - m[n]) δ[n,m] / |j|^2)",
+        "2 (X[n,J] - m[n]) δ[n,m] δ[J,j] / |j| - 2 δ[n,m] sum[J](X[n,J] - m[n]) / (|j| |j|)",
+        "2 (X[n,j] - m[n]) δ[n,m] / |j| - 2 δ[n,m] sum[J](X[n,J] - m[n]) / |j|^2",
         "2 (X[n,j] - m[n]) δ[n,m] / |j|",
     ]
     assert [str(made.steps[0].equation.name) for made in (mean, deviation, normal, result)] == [
@@ -299,3 +299,8 @@ def test_latex_and_html_have_every_line() -> None:
     assert "//" not in made.html(page=True).replace("<!doctype", "")
     assert made[0].latex().splitlines()[-2] == (r" &= \frac{S_{n,c} - Y_{n,c}}{\left|n\right|} && \text{collected}")
     assert made._repr_latex_().startswith("$\\displaystyle \\begin{array}")
+
+
+@pytest.mark.parametrize("text", ["L = x[I] x[I+1]", "L = x[I] x[I+1] x[I+2]", "L = (x[I+1] - x[I])^2"])
+def test_the_steps_of_shifted_products_are_proved(text):
+    assert all(es.Program(text).derivation("L", "x").check())

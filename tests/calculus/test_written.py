@@ -19,6 +19,13 @@ FORMS = {
     "one denominator": ("y = a / b / sqrt(c)", "y = a / (b sqrt(c))"),
     "no number": ("y = a / b", "y = a / b"),
     "zero": ("y = 2 (a - a)", "y = 2 (a - a)"),
+    "roots of numbers": ("y = a sqrt(pi) sqrt(2)", "y = a sqrt(2 pi)"),
+    "roots of numbers below": ("y = a / (sqrt(pi) sqrt(2))", "y = a / sqrt(2 pi)"),
+    "a bracket that says nothing": ("y = 1[I + |I|/2 >= 1/2 |I|] x[I]", "y = x[I]"),
+    "a bracket that says something": ("y = 1[I + 1 < |I|] x[I]", "y = 1[I+1 < |I|] x[I]"),
+    "two brackets": ("y = sum[I,J](1[J <= I] 1[I - J != 0] x[I] x[J])", "y = sum[I,J](1[J < I] x[I] x[J])"),
+    "two brackets the other way": ("y = 1[J >= I] 1[J != I] x[I] x[J]", "y = 1[J > I] x[I] x[J]"),
+    "an exponential of a logarithm": ("y[i] = exp(a x[i] + logsumexp[K](x[K]))", "y[i] = sum[K](exp(a x[i] + x[K]))"),
 }
 
 
@@ -40,6 +47,40 @@ PASSES = {
     "powers of distances": "D[n,m] = sqrt((X[n,K] - Y[m,K])^2)\nL = sum[N,M](1 / D[N,M])",
     "a scalar": "l = sum[N]((x[N] - m)^2 / s^2 + log(s))\nL = l",
 }
+LINES = {  # what is derived, and the last line of it as a person has it
+    "a sum that needs its sign": (
+        "y[n] = (a x[n] + b) / (c x[n] + d)\nL = 1/2 (y[N] - z[N])^2", "c",
+        "dc = -sum[N](dy[N] x[N] y[N] / (c x[N] + d))",
+    ),
+    "a factor of a sum that needs its sign": (
+        "S[n,c] = softmax[c](Z[n,c])\nL = -1/|N| Y[N,C] log(S[N,C])", "Z",
+        "dZ[n,c] = (S[n,c] sum[C](Y[n,C]) - Y[n,c]) / |n|",
+    ),
+    "the sign of a sum in a bracket": ("L = l (1 - sum[I](w[I]))^2", "l", "dl = (1 - sum[I](w[I]))^2"),
+    "terms in the order of the program": (
+        "v[n] = mean[K](x[n,K]^2)\ny[n,k] = x[n,k] / sqrt(v[n] + eps)\nL = y[N,K] R[N,K]", "v",
+        "dv[n] = -1/2 dy[n,K] y[n,K] / (v[n] + eps)",
+    ),
+    "responsibilities": (
+        "q[n,k] = -1/2 (x[n,D] - m[k,D])^2\nL = -sum[N](logsumexp[K](q[N,K] + a[K]))", "a",
+        "da[k] = -sum[N](softmax[k](q[N,k] + a[k]))",
+    ),
+    "a geometric sum": (
+        "y[i] = sum[J](1[J <= i] a^(i-J) x[J]) where |i| = |x.0|\nL = 1/2 (y[I] - t[I])^2", "a",
+        "da = sum[I,J](1[J < I] (I - J) a^(I - J - 1) dy[I] x[J])",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "wrt", "line"), LINES.values(), ids=LINES)
+def test_lines_of_a_backward_pass(text, wrt, line):
+    program = es.Program(text)
+    derived = program.backward("L", [wrt])
+    assert str(derived).splitlines()[-1] == line
+    again = es.Program(f"{text}\n{derived}")
+    assert str(again[f"d{wrt}"]) == line
+
+
 UNWRITTEN = re.compile(r"1\[0 <= \w+ < |\(-1\)|\^-\d|\+ -")
 
 
