@@ -59,14 +59,16 @@ class Ranges:
             return equation
         where, guards = dict(equation.where), dict[tuple[Index, str], Expr]()
         named = set(equation.indices) if tied or isinstance(equation.name, Partial) else set()
-        named |= _equal_to_others(equation) - set(equation.indices)
+        equal = _set_equal(equation)
+        named |= {index for pair in equal for index in pair} - set(equation.indices)
+        apart = {i for pair in equal if len({self.classes.find(i.dim) for i in pair}) > 1 for i in pair}
         several = _bound_again(equation)
         for index in dict.fromkeys((*equation.indices, *bound_indices(equation.rhs))):
             own, longer = self._read(equation, index, index in several)
             for place in self._bare(equation, index, own, longer):
                 guards[index, place] = range_guard(affine((index, 1)), Index(self._spoken(place)))
             told = own or (index in named and not _beside_strides(equation, index))
-            if index not in where and (longer or not told):
+            if index not in where and (longer or not told or index in apart):
                 where |= self._extent(index)
         if not guards and len(where) == len(equation.where):
             return equation
@@ -123,11 +125,11 @@ def _bound_again(equation: Equation) -> set[Index]:
     return {index for index, count in counts.items() if count > 1}
 
 
-def _equal_to_others(equation: Equation) -> set[Index]:
-    """The indices that a delta sets equal to another: ``δ[J,j]``."""
+def _set_equal(equation: Equation) -> list[tuple[Index, Index]]:
+    """The pairs of indices that deltas set equal: ``δ[J,j]``."""
     deltas = (node for node in preorder(equation.rhs) if isinstance(node, Delta)) if holds(equation.rhs, Delta) else ()
     pairs = ((node.left.index, node.right.index) for node in deltas)
-    return {index for left, right in pairs if left is not None and right is not None for index in (left, right)}
+    return [(left, right) for left, right in pairs if left is not None and right is not None]
 
 
 def _guarded(expr: Expr, guards: Mapping[tuple[Index, str], Expr]) -> Expr:

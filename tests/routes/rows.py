@@ -343,6 +343,11 @@ def pulled_to_one(function: Callable[[Array], Array], x: Array) -> dict[str, Arr
     return {"s": s, "L": ((s - 1) ** 2).sum()}
 
 
+def differences_put_together(y: Array, w: Array) -> dict[str, Array]:
+    S = np.concatenate([y, w])
+    return {"S": S, "U": S[1:] - S[:-1], "L": ((S[1:] - S[:-1]) ** 3).sum()}
+
+
 def weighed_mean(y: Array, a: Array) -> dict[str, Array]:
     S = np.exp(y) / np.exp(y).sum(1, keepdims=True)
     return {"S": S, "L": (S * a).mean()}
@@ -604,6 +609,10 @@ ROWS = [
     Row("a curved loss of a band", "f[i] = x[i+1] x[i]\nS = sum[J](f[J]^2)\nL = S^3", {"x": [1.0, -0.5, 0.75, 1.25]},
         lambda x: {"f": x[1:] * x[:-1], "S": ((x[1:] * x[:-1]) ** 2).sum(), "L": ((x[1:] * x[:-1]) ** 2).sum() ** 3},
         "x", features=frozenset({"window"}), unproved=True),
+    Row("a partial of differences of what is put together",
+        "S[l] = pad(y[l]) + pad(w[l-|y.0|]) where |l| = |y.0| + |w.0|\nU[i] = S[i+1] - S[i]\nL = sum[I](U[I]^3)",
+        {"y": [-1.375], "w": [-0.75, 0.5625, 0.25]}, differences_put_together, "y w", features=frozenset({"pad"}),
+        unproved=True),
     Row("a scalar beside the one that is derived", "L2 = tanh(h[0])\nL = a - L2", {"h": [-0.25, 0.5], "a": 0.75},
         lambda h, a: {"L2": np.tanh(h[0]), "L": a - np.tanh(h[0])}, "h a", features=frozenset({"entry"})),
     Row("a partial of what is put together", "H[i] = pad(w[i]) + pad(a[i-|w.0|]) where |i| = |w.0| + |a.0|\n"
