@@ -16,6 +16,7 @@ from einstan.language.node import postorder
 from einstan.language.term import (
     MINUS_ONE,
     ONE,
+    ZERO,
     Add,
     Apply,
     Const,
@@ -194,8 +195,12 @@ class _Flattener(Products):
         inner, (label,) = self.bound(node.indices, scope)
         ref = self.scaled(self.lower(found.others, inner, guards))
         target = scope[found.of]
-        out = tuple(target if own == label else own for own in ref.labels)
-        ref = self.add("scan", OTHERS, (ref,), out)
+        if label in ref.labels:
+            out = tuple(target if own == label else own for own in ref.labels)
+            ref = self.add("scan", OTHERS, (ref,), out)
+        else:  # all are alike
+            count = Apply("maximum", (add((self.extent(label), MINUS_ONE)), ZERO))
+            ref = self.map(("pow", count), (ref,))
         at = self.lower(found.at, scope, guards)
         return Term(at.coefficient, ref if at.ref is None else self.contract([ref, at.ref], [], [], None, []))
 

@@ -613,6 +613,9 @@ ROWS = [
         "S[l] = pad(y[l]) + pad(w[l-|y.0|]) where |l| = |y.0| + |w.0|\nU[i] = S[i+1] - S[i]\nL = sum[I](U[I]^3)",
         {"y": [-1.375], "w": [-0.75, 0.5625, 0.25]}, differences_put_together, "y w", features=frozenset({"pad"}),
         unproved=True),
+    Row("a product of one number", "f[l] = a where |l| = |v.0|\nL = prod[J](f[J]) v[0]",
+        {"a": -1.5, "v": [0.5, 1.0, 2.0]},
+        lambda a, v: {"f": a * np.ones(3), "L": a**3 * v[0]}, "a v", features=frozenset({"entry"})),
     Row("a scalar beside the one that is derived", "L2 = tanh(h[0])\nL = a - L2", {"h": [-0.25, 0.5], "a": 0.75},
         lambda h, a: {"L2": np.tanh(h[0]), "L": a - np.tanh(h[0])}, "h a", features=frozenset({"entry"})),
     Row("a partial of what is put together", "H[i] = pad(w[i]) + pad(a[i-|w.0|]) where |i| = |w.0| + |a.0|\n"

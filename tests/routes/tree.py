@@ -317,6 +317,11 @@ def _spelled(node: Any, bare: bool) -> tuple[str, int]:
             raise AssertionError(node)
 
 
+def _goes_on(factors: tuple[Any, ...]) -> bool:
+    """Whether a fraction in front is a coefficient to everybody: extents alone behind it may be below, too."""
+    return any(not isinstance(factor, Num | Ext) for factor in factors[1:])
+
+
 def _product(factors: tuple[Any, ...]) -> str:
     """A number, or one over an extent, may stand in front without brackets."""
     texts = []
@@ -324,7 +329,7 @@ def _product(factors: tuple[Any, ...]) -> str:
         match factor:
             case Num() if place == 0 and len(factors) > 1:
                 texts.append(str(factor.value))
-            case Quot(Num(one), Ext(of)) if place == 0 and len(factors) > 1 and one.denominator == 1:
+            case Quot(Num(one), Ext(of)) if place == 0 and one.denominator == 1 and _goes_on(factors):
                 texts.append(f"{one}/|{of}|")
             case Num():
                 texts.append(f"({factor.value})")
