@@ -64,7 +64,7 @@ FUNCTIONS: dict[str, Callable[..., Array]] = {
     "maximum": lambda z, w: np.where(z.real > w.real, z, np.where(z.real < w.real, w, (z + w) / 2)),
     "minimum": lambda z, w: np.where(z.real < w.real, z, np.where(z.real > w.real, w, (z + w) / 2)),
 }  # fmt: skip
-KINKS = {"relu", "abs", "sign"}  # at zero
+KINKS = {"relu", "abs", "sign", "elu", "softsign"}  # at zero, in the first derivative or in the second
 
 
 class OutsideError(Exception):
