@@ -104,8 +104,15 @@ integer tensor. `|d|/2` has to be whole.""",
         "Deltas and brackets",
         """`δ[i,p]` (or `delta`) is the Kronecker delta. `1[...]` is 1 where what stands in it holds and 0 elsewhere,
 of indices or of values; `1[K]` is a tensor of ones. A bracket guards: `1[c] u` is 0 where c is false,
-whatever u is there.""",
-        ["D[i,j] = δ[i,j] x[i]", "M[q,k] = 1[k <= q] S[q,k]", "R[n] = 1[x[n] > 0] x[n]", "L = 1[N] log(P[N])"],
+whatever u is there. An index beside an entry is a position, `1[T[n] + k < |x.0|]`, and T holds integers; in
+brackets of its own the sum is a value of real numbers.""",
+        [
+            "D[i,j] = δ[i,j] x[i]",
+            "M[q,k] = 1[k <= q] S[q,k]",
+            "R[n] = 1[x[n] > 0] x[n]",
+            "L = 1[N] log(P[N])",
+            "y[i] = 1[(t[i] + i) > s[i]] x[i]",
+        ],
         ["D[i] = δ[i] x[i]", "y[i] = x[i] if x[i] > 0"],
     ),
     (

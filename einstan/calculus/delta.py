@@ -116,6 +116,8 @@ def _solved(factors: list[Expr], bound: list[Index]) -> tuple[list[Expr], list[I
         difference = affine((factor.left, 1), (factor.right, -1))
         if not difference.terms:
             return [*factors[:position], *([] if difference.constant == 0 else [ZERO]), *factors[position + 1 :]], bound
+        if _is_never_zero(difference):  # δ[i,-1] = 0
+            return [*factors[:position], ZERO, *factors[position + 1 :]], bound
         step = gcd(*(coefficient for _, coefficient in difference.terms))
         if step > 1:  # δ[2i,2p] = δ[i,p], δ[2i,2p+1] = 0
             return [*factors[:position], _divided(difference, step), *factors[position + 1 :]], bound
@@ -135,6 +137,12 @@ def _solved(factors: list[Expr], bound: list[Index]) -> tuple[list[Expr], list[I
                 kept.insert(next(readers, position), guard)
             return kept, [b for b in bound if b is not index]
     return None
+
+
+def _is_never_zero(difference: Affine) -> bool:
+    """Whether indices and extents, of which none is negative, are added to a number of their sign."""
+    sign = (difference.constant > 0) - (difference.constant < 0)
+    return sign != 0 and all(k * sign > 0 and isinstance(atom, Index | Extent) for atom, k in difference.terms)
 
 
 def _divided(difference: Affine, step: int) -> Expr:

@@ -100,12 +100,16 @@ class Ranges:
         yield from (place for place in bare if find(place) in held)
 
     def _spoken(self, place: str) -> str:
-        """The axis that speaks for an axis, so that equal ranges are one bracket."""
+        """The axis that speaks for an axis, so that equal ranges are one bracket: that of a tensor which a caller has,
+        if there is one, and not of a derivative."""
         dim = self.classes.find(place)
+        if not is_axis(dim) or "/" in dim:
+            own = (other for other in self.classes.members() if is_axis(other) and "/" not in other)
+            dim = next((other for other in own if self.classes.find(other) == dim), dim)
         return dim if is_axis(dim) else place
 
     def _extent(self, index: Index) -> Where:
-        dim = self.classes.find(index.dim)
+        dim = self._spoken(index.dim)
         return {index: affine((Extent(Index(dim)), 1))} if is_axis(dim) else {}
 
 

@@ -16,7 +16,7 @@ from typing import TypeVar
 from einstan.language.errors import NotationError
 from einstan.language.index import Affine, Arithmetic, Index, is_capital, lowered
 from einstan.language.node import Node
-from einstan.language.occurrences import evidence
+from einstan.language.occurrences import evidence, is_form
 from einstan.language.placing import placements
 from einstan.language.sugar import as_softmax, guards_before
 from einstan.language.surface import (
@@ -315,7 +315,9 @@ class Layout:
                 operands.append((yield self.form(operand)))
             else:
                 assert isinstance(operand, Expr)
-                operands.append((yield self.expression(operand)))
+                value = yield self.expression(operand)
+                is_read_as_form = is_form(value, {index.name for index in operand.free})
+                operands.append(alone(value) if is_read_as_form else value)
         return Bracket(NOWHERE, tuple(operands), node.relations)
 
     def applied(self, node: Apply) -> Task[Surface]:

@@ -42,8 +42,10 @@ def index_refs(slots: Iterable[Expression]) -> list[Ref]:
 
 def is_form(operand: Expression, indices: Collection[str]) -> bool:
     """Whether an operand of an Iverson bracket is a form: a bare name in it is an index, and each of its terms is one
-    thing times whole numbers."""
+    thing times whole numbers.  In brackets of its own it is a value, ``1[(n + c[n]) > z[n]]`` for real numbers c."""
     found = False
+    if isinstance(only_part(operand), Expression):
+        return False
     stack: list[Surface] = [operand]
     while stack:
         node = stack.pop()

@@ -14,7 +14,7 @@ from einstan.language.errors import DataError, EinstanError, ExtentError, Progra
 from einstan.language.index import Affine, Index
 from einstan.language.node import Node, fold, preorder, replace
 from einstan.language.place import Place, at
-from einstan.language.term import Delta, Equation, Expr, Extent, Indexed, Iverson, Name, Reduce, mul
+from einstan.language.term import Delta, Equation, Expr, Extent, Indexed, Iverson, Name, Reduce, mul, tensors
 
 NO_VALUE = {"mean": "the mean", "max": "the largest", "min": "the smallest"}
 
@@ -93,7 +93,7 @@ def wrong_dtype(program: Program, name: Name, dtype: Any, index: bool) -> Einsta
     """Integers where real numbers are computed with, or numbers that are not whole in a slot."""
     equation = reader_of(program, name)
     want = "integers, because it stands in a slot" if index else "floating-point numbers"
-    repair = f"give {name}.astype(int)" if index else f"give {name}.astype(float)"
+    repair: str | list[str] = f"give {name}.astype(int)" if index else f"give {name}.astype(float)"
     if dtype.kind == "c":
         repair = f"give {name}.real, or its real and imaginary parts as two tensors"
     inferred = f"{name} stands in no slot: it is a tensor of real numbers"
@@ -102,6 +102,12 @@ def wrong_dtype(program: Program, name: Name, dtype: Any, index: bool) -> Einsta
         inferred = (
             f"its entries are positions in {holder.tensor}" if holder else "its entries are compared with indices"
         )
+        if holder is None and dtype.kind == "f" and equation is not None:
+            forms = [node for node in preorder(equation.rhs) if isinstance(node, Affine) and name in tensors(node)]
+            forms = [form for form in forms if len(form.terms) > 1]  # in brackets of its own such a sum is a value
+            spelled = (str(form).replace(" ", "") for form in forms)
+            values = (str(equation).replace(text, f"({text})", 1) for text in spelled)
+            repair = [str(repair), *(f"where they are no integers: {value}" for value in values)][:2]
     return DataError(
         f"{name} has dtype {dtype}, but it must hold {want}", **at(equation, name), inferred=inferred, repair=repair
     )

@@ -47,6 +47,8 @@ O[q,d] = softmax[K](Q[q,E] M[K,E] / sqrt(|E|)) V[K,d]
 G[n,j] = X[n,j] sigmoid(1.702 X[n,j])
 Y[i] = pad(X[i+J-1]) W[J] where |i| = |X.0| + |W.0| - 1
 Y[i] = max[R](X[2i+R]) where |R| = 2
+y[i] = 1[w[i]+i < |z.0|] z[w[i]+i]
+y[i] = 1[(w[i] + i) > z[i]] w[i]
 dX[p] = 1[0 <= p-I < |w.0|] dY[I] w[p-I]
 Z^(2)[i,j] = A^(1)[i,K] W^(2)[K,j]
 L^{(2)} = a^{(1)} + b
