@@ -15,6 +15,7 @@ from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 from einstan.calculus import program as calculus
+from einstan.calculus.alone import told_alone
 from einstan.calculus.backward import backward, vjp, with_extents
 from einstan.calculus.derivation import Derivations
 from einstan.calculus.deriving import derivation
@@ -170,9 +171,9 @@ class Program(calculus.Program):
         """These equations and the forward equations that they read, among them the scalar of a backward pass where
         another could be taken for it."""
         whole = self._with(())
-        if self.end is None or all(e.indices or e.name in self.defined for e in whole):
-            return whole
-        return self._with((self.end,))
+        if self.end is not None and not all(e.indices or e.name in self.defined for e in whole):
+            whole = self._with((self.end,))
+        return whole if self.forward is None else self._made(told_alone(whole, self.forward))
 
     def _with(self, names: Iterable[Name]) -> calculus.Program:
         """These equations and the forward equations that they, or the tensors of these names, need."""

@@ -348,6 +348,12 @@ def differences_put_together(y: Array, w: Array) -> dict[str, Array]:
     return {"S": S, "U": S[1:] - S[:-1], "L": ((S[1:] - S[:-1]) ** 3).sum()}
 
 
+def largest_of_rows(a: Array) -> dict[str, Array]:
+    f = np.array([row[np.argmax(row.real)] for row in a])
+    S = f + np.array([0, f[0]])
+    return {"f": f, "S": S, "L": S[0] * S[1]}
+
+
 def weighed_mean(y: Array, a: Array) -> dict[str, Array]:
     S = np.exp(y) / np.exp(y).sum(1, keepdims=True)
     return {"S": S, "L": (S * a).mean()}
@@ -616,6 +622,11 @@ ROWS = [
     Row("a product of one number", "f[l] = a where |l| = |v.0|\nL = prod[J](f[J]) v[0]",
         {"a": -1.5, "v": [0.5, 1.0, 2.0]},
         lambda a, v: {"f": a * np.ones(3), "L": a**3 * v[0]}, "a v", features=frozenset({"entry"})),
+    Row("a cotangent whose sizes a direction tells", "f[i,j] = a[i,j]\nL = sum[I,K](f[I,K] w[I])",
+        {"a": [[0.5, 1.0, -2.0], [1.5, 0.25, 3.0]], "w": [1.0, -0.5]},
+        lambda a, w: {"f": a, "L": (a * w[:, None]).sum()}, "a w"),
+    Row("a product with an entry before the first", "f[i] = max[M](a[i,M])\nS[i] = f[i] + pad(f[i-1])\nL = S[0] S[1]",
+        {"a": [[0.5, 1.0, -2.0], [1.5, 0.25, 3.0]]}, largest_of_rows, "a", features=frozenset({"pad", "entry"})),
     Row("a scalar beside the one that is derived", "L2 = tanh(h[0])\nL = a - L2", {"h": [-0.25, 0.5], "a": 0.75},
         lambda h, a: {"L2": np.tanh(h[0]), "L": a - np.tanh(h[0])}, "h a", features=frozenset({"entry"})),
     Row("a partial of what is put together", "H[i] = pad(w[i]) + pad(a[i-|w.0|]) where |i| = |w.0| + |a.0|\n"
