@@ -19,9 +19,12 @@ def decided_bracket(node: Iverson, children: tuple[Node, ...]) -> Expr:
     if node.is_ones:
         return ONE
     numbers = [_number(child) for child in children]
-    if all(number is not None for number in numbers):
-        true = all(_COMPARE[r](numbers[k], numbers[k + 1]) for k, r in enumerate(node.relations))
-        return ONE if true else ZERO
+    pairs = zip(numbers, node.relations, numbers[1:], strict=False)
+    decided = [_COMPARE[r](a, b) for a, r, b in pairs if a is not None and b is not None]
+    if not all(decided):
+        return ZERO  # 1[0 <= -1 < |f.0|] = 0
+    if len(decided) == len(node.relations):
+        return ONE
     if all(map(_always, children, node.relations, children[1:])):
         return ONE  # 1[0 <= i < |i|] = 1
     if node.relations == (">",) and _number(children[1]) == 0 and (some := _some_hold(children[0])) is not None:

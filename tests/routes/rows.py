@@ -626,7 +626,8 @@ ROWS = [
         {"a": [[0.5, 1.0, -2.0], [1.5, 0.25, 3.0]], "w": [1.0, -0.5]},
         lambda a, w: {"f": a, "L": (a * w[:, None]).sum()}, "a w"),
     Row("a product with an entry before the first", "f[i] = max[M](a[i,M])\nS[i] = f[i] + pad(f[i-1])\nL = S[0] S[1]",
-        {"a": [[0.5, 1.0, -2.0], [1.5, 0.25, 3.0]]}, largest_of_rows, "a", features=frozenset({"pad", "entry"})),
+        {"a": [[0.5, 1.0, -2.0], [1.5, 0.25, 3.0]]}, largest_of_rows, "a", features=frozenset({"pad", "entry"}),
+        unproved=True),
     Row("a scalar beside the one that is derived", "L2 = tanh(h[0])\nL = a - L2", {"h": [-0.25, 0.5], "a": 0.75},
         lambda h, a: {"L2": np.tanh(h[0]), "L": a - np.tanh(h[0])}, "h a", features=frozenset({"entry"})),
     Row("a partial of what is put together", "H[i] = pad(w[i]) + pad(a[i-|w.0|]) where |i| = |w.0| + |a.0|\n"
