@@ -24,6 +24,7 @@ from einstan.calculus.magnitudes import measured
 from einstan.calculus.named_quotients import met_by_names
 from einstan.calculus.partial import inlined
 from einstan.calculus.program import Program, stated_extents
+from einstan.calculus.ranges import Ranges
 from einstan.calculus.scales import at_products, base_of, carriers, divides, gathered, is_quotient, is_scaled
 from einstan.calculus.simplify import (
     as_power,
@@ -122,7 +123,11 @@ def runnable(program: Program) -> Program:
         exponentials = _Exponentials({equation.name: equation for equation in met})
         apart = without_diagonals(dominant_apart(met, exponentials.of))
         made = measured(apart, {equation.name for equation in apart} - {equation.name for equation in met})
-        named = [same.get(new) or well_named(new) for new in made]
+        ranges = Ranges(program.resolved_all())
+        for new in made:
+            if new.name not in program.ranks:
+                ranges.learn(new.name, new.indices)
+        named = [same.get(new) or well_named(ranges.stated(new)) for new in made]
         found = Program(complemented(named), program.assumptions)
         program.notes[runnable] = found
     return found

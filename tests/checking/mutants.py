@@ -495,7 +495,12 @@ def run(count, seed, true):
     """Make the claims, print what was said of them by kind, and say whether any of it was wrong."""
     table, seconds, slow, bad = Counter(), 0.0, [], 0
     for tried in made(count, seed, true):
-        outcome, took = verdict(tried)
+        try:
+            outcome, took = verdict(tried)
+        except EinstanError as error:
+            bad += 1
+            told("REFUSED:", str(error), tried.kind, tried.case.source, f"\n{tried.case.text}\nclaim {tried.claim}\n")
+            continue
         table[tried.kind, outcome.verdict] += 1
         seconds += took
         slow.append((took, tried.case.source, tried.claim))
