@@ -89,7 +89,7 @@ def either(each: Sequence[Sequence[Expr]]) -> Brackets:
         return ()
     shared = tuple(bracket for bracket in each[0] if all(bracket in other for other in each))
     if shared:
-        return shared
+        return *shared, *either([[bracket for bracket in own if bracket not in shared] for own in each])
     sets = dict.fromkeys(frozenset(brackets) for brackets in each)
     least = [own for own in sets if not any(other < own for other in sets)]  # 1[a] or 1[a] 1[b] is 1[a]
     products = [simplify_product(b for brackets in each for b in brackets if set(brackets) == own) for own in least]

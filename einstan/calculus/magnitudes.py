@@ -150,6 +150,8 @@ class _Measure:
         match node:
             case Indexed() if node.tensor in self.scales:
                 return _Parts(inlined(node, self.scales[node.tensor]), inlined(node, self.rests[node.tensor]))
+            case Iverson():  # what is compared again, f[i,j] == h[i], is the value that was computed, to the last digit
+                return _Parts(ZERO, node)
             case Apply():
                 return self.applied(node, parts)
             case Mul():

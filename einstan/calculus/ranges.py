@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from einstan.calculus.delta import range_guard
 from einstan.language.dims import UnionFind, agreeing, axis, is_axis, loose, only_plain, relate, unguarded
-from einstan.language.index import Affine, Index, affine
+from einstan.language.index import Affine, Index, affine, slot
 from einstan.language.node import Node, holds, preorder, rewrite
 from einstan.language.term import (
     Add,
@@ -22,6 +22,7 @@ from einstan.language.term import (
     Expr,
     Extent,
     Indexed,
+    Iverson,
     Mul,
     Name,
     Partial,
@@ -96,7 +97,13 @@ class Ranges:
         if not bare or len({find(place) for place in (*own, *longer)}) > 1:
             yield from bare
             return
-        held = {find(place) for other, place, _, kept in unguarded(equation) if other is index and kept}
+        held = {
+            find(atom.index.dim)
+            for node in preorder(equation.rhs)
+            if isinstance(node, Iverson) and len(node.operands) == 3 and node.operands[1] is slot(index)
+            for atom in preorder(node.operands[2])
+            if isinstance(atom, Extent)
+        }
         yield from (place for place in bare if find(place) in held)
 
     def _spoken(self, place: str) -> str:

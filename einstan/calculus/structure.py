@@ -17,7 +17,7 @@ from einstan.calculus.delta import plain_pair
 from einstan.calculus.factors import flattened
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum, taken_out
 from einstan.language.index import Index, slot
-from einstan.language.term import ZERO, Add, Const, Delta, Expr, Mul, Sum, substitute
+from einstan.language.term import ZERO, Add, Const, Delta, Expr, Iverson, Mul, Sum, substitute, tensors
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,14 @@ def outer_factors(core: Expr) -> tuple[Expr, ...]:
         clusters = [c for c in clusters if c not in shared]
         clusters.append([f for c in shared for f in c] + [factor])
     parts = [simplify_product(c, [i for i in summed if any(i in f.free for f in c)]) for c in clusters]
-    parts.sort(key=lambda part: -len(part.free))
+    parts.sort(key=lambda part: (-len(part.free), isinstance(part, Iverson)))
     kept: list[list[Expr]] = []
     for part in parts:
         homes = [group for group in kept if set(part.free) <= set(group[0].free)]
+        if homes and isinstance(part, Iverson) and not tensors(part):  # what it guards may stand in each of them
+            for group in homes:
+                group.append(part)
+            continue
         # The last is the smallest.  What could go to either of two that are one array stands between them, so that
         # a product that is symmetric stays so.
         between = len(homes) > 1 and homes[-1][0].free and _alike(homes[-1][0], homes[-2][0])

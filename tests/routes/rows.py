@@ -354,6 +354,20 @@ def largest_of_rows(a: Array) -> dict[str, Array]:
     return {"f": f, "S": S, "L": S[0] * S[1]}
 
 
+def two_of_a_column(y: Array) -> dict[str, Array]:
+    with np.errstate(all="ignore"):
+        Z = 1 / (y[:, None] - y[None, :])
+    return {"Z": Z, "L": 1 / (y[2] - y[0]) + 1 / (y[1] - y[0])}
+
+
+def least_compared(b: Array, c: Array) -> dict[str, Array]:
+    f = b[:, None] * (np.exp(b) / np.exp(b).sum())
+    h = np.array([row[np.argmin(row.real)] for row in f])
+    H = f * (f == h[:, None])
+    V = np.exp(H) / np.exp(H).sum(1, keepdims=True)
+    return {"f": f, "h": h, "H": H, "V": V, "L": (V * c).sum()}
+
+
 def weighed_mean(y: Array, a: Array) -> dict[str, Array]:
     S = np.exp(y) / np.exp(y).sum(1, keepdims=True)
     return {"S": S, "L": (S * a).mean()}
@@ -628,6 +642,12 @@ ROWS = [
     Row("a product with an entry before the first", "f[i] = max[M](a[i,M])\nS[i] = f[i] + pad(f[i-1])\nL = S[0] S[1]",
         {"a": [[0.5, 1.0, -2.0], [1.5, 0.25, 3.0]]}, largest_of_rows, "a", features=frozenset({"pad", "entry"}),
         unproved=True),
+    Row("two entries of a column of what is infinite elsewhere", "Z[l,m] = 1 / (y[l] - y[m])\nL = Z[2,0] + Z[1,0]",
+        {"y": [1.25, 1.5625, -1.75]}, two_of_a_column, "y", features=frozenset({"entry", "guard"}), unproved=True),
+    Row("a largest entry compared again below exponentials",
+        "f[i,j] = b[i] softmax[j](b[j])\nh[i] = min[J](f[i,J])\nH[i,j] = 1[f[i,j] == h[i]] f[i,j]\n"
+        "V[i,j] = softmax[j](H[i,j])\nL = V[I,J] c[I,J]",
+        {"b": [-1.0, 1.6875], "c": [[0.5, 1.5], [-1.0, 2.0]]}, least_compared, "b c", unproved=True),
     Row("a scalar beside the one that is derived", "L2 = tanh(h[0])\nL = a - L2", {"h": [-0.25, 0.5], "a": 0.75},
         lambda h, a: {"L2": np.tanh(h[0]), "L": a - np.tanh(h[0])}, "h a", features=frozenset({"entry"})),
     Row("a partial of what is put together", "H[i] = pad(w[i]) + pad(a[i-|w.0|]) where |i| = |w.0| + |a.0|\n"
