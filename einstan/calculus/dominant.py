@@ -43,6 +43,7 @@ from einstan.language.term import (
     Name,
     Sum,
     applies,
+    bound_indices,
     kept,
     rename_bound,
     substitute,
@@ -67,6 +68,12 @@ def dominant_apart(equations: Sequence[Equation], scaled: Callable[[Name], Equat
             read.append(equation)
             needed.update(tensors(equation.rhs))
     return read[::-1]
+
+
+def _is_plain(node: Node) -> bool:
+    """Whether this is read wherever it stands: a slot with arithmetic may need the guards around it, and a part of a
+    difference that gets a name leaves them."""
+    return not isinstance(node, Indexed) or all(form.index is not None for form in node.slots)
 
 
 class _Term:
@@ -110,7 +117,7 @@ class _Apart:
         return [*made, equation]
 
     def _looked_at(self, equation: Equation) -> Equation:
-        if not holds(equation.rhs, Add, Mul):
+        if not holds(equation.rhs, Add, Mul) or not all(map(_is_plain, preorder(equation.rhs))):
             return equation
         self.indices, before = equation.indices, self.matches
         for spelled in dict.fromkeys((equation.rhs, self.portions.put_in(equation.rhs))):
@@ -124,7 +131,10 @@ class _Apart:
         if self.matches == before:
             return equation
         self.portions.settled.add(equation.name)
-        return Equation(equation.name, equation.indices, simplify(rhs), equation.where)
+        rhs = simplify(rhs)
+        used = {index.dim for index in (*equation.indices, *bound_indices(rhs))}
+        where = tuple((index, form) for index, form in equation.where if index.dim in used)
+        return Equation(equation.name, equation.indices, rhs, where)
 
     def rule(self, node: Node, children: tuple[Node, ...]) -> Node:
         result = node.rebuilt(children) if children != node.children else node
