@@ -71,9 +71,10 @@ def dominant_apart(equations: Sequence[Equation], scaled: Callable[[Name], Equat
 
 
 def _is_plain(node: Node) -> bool:
-    """Whether this is read wherever it stands: a slot with arithmetic may need the guards around it, and a part of a
-    difference that gets a name leaves them."""
-    return not isinstance(node, Indexed) or all(form.index is not None for form in node.slots)
+    """Whether this is read wherever it stands: a slot with arithmetic of indices may need the guards around it, and a
+    part of a difference that gets a name leaves them."""
+    forms = [form for form in node.slots if form.index is None] if isinstance(node, Indexed) else []
+    return not any(isinstance(atom, Index) for form in forms for atom, _ in form.terms)
 
 
 class _Term:

@@ -51,6 +51,7 @@ from einstan.language.term import (
     Iverson,
     Mul,
     Name,
+    Partial,
     Reduce,
     Sum,
     applies,
@@ -123,14 +124,21 @@ def runnable(program: Program) -> Program:
         exponentials = _Exponentials({equation.name: equation for equation in met})
         apart = without_diagonals(dominant_apart(met, exponentials.of))
         made = measured(apart, {equation.name for equation in apart} - {equation.name for equation in met})
-        ranges = Ranges(program.resolved_all())
-        for new in made:
-            if new.name not in program.ranks:
-                ranges.learn(new.name, new.indices)
-        named = [same.get(new) or well_named(ranges.stated(new)) for new in made]
+        named = [same.get(new) or well_named(new) for new in _stated(made, program)]
         found = Program(complemented(named), program.assumptions)
         program.notes[runnable] = found
     return found
+
+
+def _stated(made: Sequence[Equation], program: Program) -> Iterator[Equation]:
+    """The equations, of which new ones and derivatives say how far their indices run where what they read would tell
+    something else."""
+    ranges = Ranges(program.resolved_all())
+    for equation in made:
+        own = equation.name not in program.ranks
+        if own:
+            ranges.learn(equation.name, equation.indices)
+        yield ranges.stated(equation) if own or isinstance(equation.name, Partial) else equation
 
 
 def _says_nothing(index: Index, form: Affine) -> bool:
