@@ -191,8 +191,10 @@ def _multiplied_out(factors: Sequence[Expr], merge: bool) -> Expr:
     return simplify_sum(_normal_term(simplify_product(product), merge) for product in products)
 
 
-def _normal_term(term: Expr, merge: bool) -> Expr:
-    """exp(a) exp(b) = exp(a + b); δ[n,m] a[m] = δ[n,m] a[n]; δ[2p+R,u] a[u] = δ[2p+R,u] a[2p+R]."""
+def _normal_term(term: Expr, merge: bool, done: frozenset[Index] = frozenset()) -> Expr:
+    """exp(a) exp(b) = exp(a + b); δ[n,m] a[m] = δ[n,m] a[n]; δ[2p+R,u] a[u] = δ[2p+R,u] a[2p+R].
+
+    Deltas are solved once for each index; ``done`` are those."""
     if not merge:
         return term
     number, flat, summed = flattened((term,))
@@ -207,10 +209,13 @@ def _normal_term(term: Expr, merge: bool) -> Expr:
         term = sum_over(summed, mul((Const(number), *flat) if number != 1 else flat))
     for position, factor in enumerate(flat):
         solved = _free_solution(factor, summed)
-        if solved is not None and any(solved[0] in other.free for k, other in enumerate(flat) if k != position):
-            index, value = solved
+        if solved is None or solved[0] in done:
+            continue
+        index, value = solved
+        if any(index in other.free for k, other in enumerate(flat) if k != position):
             moved = [f if k == position else substitute(f, {index: value}) for k, f in enumerate(flat)]
-            return _normal_term(simplify_product((Const(number), *map(simplify, moved)), summed), merge)  # type: ignore[arg-type]
+            moved_term = simplify_product((Const(number), *map(simplify, moved)), summed)  # type: ignore[arg-type]
+            return _normal_term(moved_term, merge, done | {index})
     roots = [f for f in flat if any(isinstance(base, Const) for base, _ in powers(f))]
     settled = [part for f in roots for base, k in powers(f) for part in _root_of_number(base, k)]
     if any(isinstance(part, Const) for part in settled):

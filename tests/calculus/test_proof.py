@@ -37,6 +37,7 @@ CLAIMS = [
     ("Y[i] = X[i+J] W[J]", "dY[i]/dX[p] = 1[0 <= p-i < |W.0|] 1[-1 <= p-i <= |W.0|] W[p-i]", True),
     ("Y[i] = X[i+J] W[J]", "dY[i]/dX[p] = 1[0 <= p-i < |W.0|-1] W[p-i]", False),
     ("Y[n,d] = E[T[n],d]", "dY[n,d]/dE[v,e] = δ[d,e] δ[v,T[n]]", True),
+    ("Y[n,d] = E[T[n],d]", "dY[n,d]/dE[v,e] = δ[T[n],v] δ[d,v]", False),
     ("m[i] = mean[K](X[i,K])", "dm[i]/dX[p,q] = 1/|q| δ[i,p]", True),
     ("r = sqrt(sum[I](x[I]^2))", "dr/dx[i] = x[i] / r", True),
     ("N[i] = x[i] / sum[J](x[J])", "dN[i]/dx[p] = (δ[i,p] - N[i]) / sum[J](x[J])", True),
