@@ -213,15 +213,15 @@ class Program(calculus.Program):
         return self._made((*self.forward.equations, *own), self.forward.assumptions)
 
     def __getitem__(self, name: Name) -> Equation:
-        if not isinstance(name, str | Partial) or name not in self.defined:
-            known = [str(each) for each in self.defined]
-            asked = str(name) if isinstance(name, str | Partial) else shown(name)
+        known = {str(each): each for each in self.defined}  # "dL/dx" is the name of a derivative, too
+        asked = str(name) if isinstance(name, str | Partial) else shown(name)
+        if not isinstance(name, str | Partial) or asked not in known:
             raise MissingError(
                 f"no equation defines {asked}",
                 inferred="defined are " + ", ".join(known),
                 repair=nearest(asked, known) or "name one of these",
             )
-        return Equation.of(self.defined[name])
+        return Equation.of(self.defined[known[asked]])
 
     def partial(self, of: str, wrt: str, indices: Sequence[str] | None = None, kinks: Kinks | None = None) -> Program:
         """The total derivative ``d of / d wrt`` through every equation between them, naming forward values."""

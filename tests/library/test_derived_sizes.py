@@ -165,3 +165,18 @@ def test_source_of_a_backward_pass_whose_kernel_is_read_under_a_guard():
     exec(program.backward("L", ["c", "X"]).source(), space)
     found = space["step"](c=np.arange(5.0), X=np.ones(3))
     assert [array.tolist() for array in found[-2:]] == [[0, 1, 2, 2, 1], [3, 5, 7]]
+
+
+def test_a_partial_is_found_by_its_name():
+    made = es.Program("d[s] = x[s+1] - x[s]\nL = sum[S](d[S]^2)").partial("L", "x")
+    assert str(made["dL/dx"]).startswith("dL/dx[p] = ")
+
+
+def test_jacobians_of_differences_of_differences_have_their_own_rows():
+    program = es.Program("a[i] = x[i] x[i+1]\nc[s] = a[s+1] - a[s]")
+    x = np.arange(1.0, 7.0)
+    wanted = np.zeros((4, 6))
+    for s in range(4):
+        wanted[s, s : s + 3] = -x[s + 1], x[s + 2] - x[s], x[s + 1]
+    np.testing.assert_array_equal(program.jacobian("c", "x")(x=x).dense(), wanted)
+    np.testing.assert_array_equal(program.partial("c", "x").compile()(x=x)["dc/dx"], wanted)
