@@ -26,6 +26,7 @@ from einstan.language.term import (
     Sum,
     mul,
     power,
+    tensors,
 )
 from einstan.machine.builder import Guards, Scope, Term, product_of
 from einstan.machine.guarded import Guarded
@@ -70,10 +71,15 @@ class Products(Guarded):
         links = self.links(everything, summed)
         factors = [part for part in links.parts if not part.is_bracket]
         brackets = [part for part in links.parts if part.is_bracket]
-        inside = around + links.known
-        for part in brackets:
-            if is_index_bracket(part.node, self.index_tensors):
-                inside += tuple(self.guard_forms(part.node, part.scope, around))
+        of_indices = [part for part in brackets if is_index_bracket(part.node, self.index_tensors)]
+        plain = around  # what indices alone say also guards what a gather reads, 1[0 <= n-2] δ[T[n-2],v]
+        for part in of_indices:
+            if not tensors(part.node):
+                plain += tuple(self.guard_forms(part.node, part.scope, around))
+        inside = plain + links.known
+        for part in of_indices:
+            if tensors(part.node):
+                inside += tuple(self.guard_forms(part.node, part.scope, plain))
         coefficients = list(parts.coefficients)
         operands: list[Ref] = []
         masks: list[Ref] = []
@@ -92,13 +98,14 @@ class Products(Guarded):
         gathers = [part for part in live if _is_gather_delta(part.node)]
         for part in live:
             if len(gathers) != 1 or part is not gathers[0]:
-                held = around + links.known if is_index_bracket(part.node, self.index_tensors) else inside
+                gathers_too = plain if tensors(part.node) else around
+                held = gathers_too + links.known if part in of_indices else inside
                 masks.append(self.compare(part.node, part.scope, held))
         scatter: tuple[Ref, int] | None = None
         if len(gathers) == 1:
-            scatter = self.scatter_target(gathers[0], summed, masks + operands + divisors)
+            scatter = self.scatter_target(gathers[0], summed, masks + operands + divisors, plain)
             if scatter is None:
-                masks.append(self.compare(gathers[0].node, gathers[0].scope, around))
+                masks.append(self.compare(gathers[0].node, gathers[0].scope, plain))
         coefficient = product_of(coefficients)
         tied = {label for form in links.forms for label, _ in form.labels}
         used = tied.union(*(ref.labels for ref in masks + operands + divisors))
@@ -192,7 +199,9 @@ class Products(Guarded):
                         found.add(number)
         return found
 
-    def scatter_target(self, part: Part, summed: list[int], operands: list[Ref]) -> tuple[Ref, int] | None:
+    def scatter_target(
+        self, part: Part, summed: list[int], operands: list[Ref], guards: Guards
+    ) -> tuple[Ref, int] | None:
         """``δ[T[N],v]`` with v free and every index of T summed: where to add, and v."""
         bracket, scope = part.node, part.scope
         if not isinstance(bracket, Delta):
@@ -203,7 +212,7 @@ class Products(Guarded):
             target = scope[plain.index]
             if target in summed or any(target in ref.labels for ref in operands):
                 continue
-            at = self.operand(gather, scope, ())
+            at = self.operand(gather, scope, guards)
             if target not in at.labels and at.labels and all(label in summed for label in at.labels):
                 return at, target
         return None

@@ -130,3 +130,13 @@ def test_a_polynomial_of_what_is_read_pays_nothing():
     source = plan(program, {"n": 4, "j": 3, "k": 2}).code.text
     assert not any(word in source for word in ("errstate", "careful", "has_nan", "where"))
     assert source.count("np.multiply") == 1
+
+
+@pytest.mark.parametrize("any_size", [False, True])
+@pytest.mark.parametrize("weighed", ["", " c[N]"])
+def test_what_indices_say_guards_what_a_gather_reads(weighed, any_size):
+    program = Program(f"Z[i] = b[t[i]]\nf[n] = pad(Z[n-2]) where |n| = |Z.0|\nL = sum[N](f[N]{weighed})")
+    arrays = {"t": np.array([0, 1, 1, 0]), "b": np.array([1.0, 2.0])} | ({"c": np.arange(4.0)} if weighed else {})
+    wanted = [2.0, 3.0] if weighed else [1.0, 1.0]
+    assert program.partial("L", "b").compile(any_size=any_size)(arrays)["dL/db"].tolist() == wanted
+    assert program.backward("L", ["b"]).compile(any_size=any_size)(arrays)["db"].tolist() == wanted
