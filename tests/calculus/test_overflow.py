@@ -127,7 +127,9 @@ def test_a_weight_of_zero_leaves_out_as_its_logarithm_and_nothing_warns(text):
     np.testing.assert_allclose(found, [[spread, 0, -spread], [0, 0, 0], [-spread, 0, spread]], rtol=1e-13)
 
 
-@pytest.mark.parametrize("options", [{}, {"any_size": True}, {"fast": True}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"any_size": True}, pytest.param({"fast": True}, marks=pytest.mark.numba)], ids=str
+)
 def test_the_scale_of_a_sum_over_nothing_is_a_number(options):
     program = es.Program("S[k] = sum[N](y[N]) / abs(x[k] exp(k))\nL = sum[J](S[J])")
     backward = program.backward("L").compile(**options)

@@ -42,7 +42,7 @@ def test_numpy_calls_no_true_claim_false():
 
 SLIPS = [
     ("y[i] = P[i,J] H[J,K] x[K]\nassume P[i,j] = P[j,i]", "y[i] = P[i,J] H[K,J] x[K]"),
-    ("assume A[i,j] = A[j,i]", "A[i,j] = δ[i,j] A[i,i]"),
+    ("assume A[i,j] = A[j,i]", "A[i,J] A[J,i] = A[i,i]^2"),
     ("assume A[i,J] A[j,J] = δ[i,j]", "A[i,j] = A[j,i]"),
 ]
 
