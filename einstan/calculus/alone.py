@@ -14,7 +14,7 @@ from einstan.language.dims import axis, is_whole
 from einstan.language.index import Affine, affine
 from einstan.language.term import Equation, Extent, Index, Name
 
-_DERIVED = re.compile(r"(?:t\d*)?d?(?=.)")  # the gradient, the tangent, or the tangent of the gradient
+_DERIVED = re.compile(r"^(?:t\d*)?d?(?=.)")  # the gradient, the tangent, or the tangent of the gradient
 
 
 def told_alone(whole: Program, forward: Program) -> tuple[Equation, ...]:
@@ -49,8 +49,11 @@ def _is_own(whole: Program, equation: Equation, index: Index, form: Affine) -> b
 
 def _origin(name: Name, forward: Program, rank: int) -> Name | None:
     """The tensor of the forward program that a derived one has the axes of; of any other the tensor itself."""
-    found = name[_DERIVED.match(name).end() :] if isinstance(name, str) else name  # type: ignore[union-attr]
-    return found if forward.ranks.get(found) == rank else name if name in forward.ranks else None
+    known = name if name in forward.ranks else None
+    if not isinstance(name, str) or name in forward.inputs:  # an input that is called tx is no tangent
+        return known
+    found = _DERIVED.sub("", name)
+    return found if forward.ranks.get(found) == rank else known
 
 
 def _speakers(whole: Program, forward: Program, origin: Mapping[Name, Name], dim: str) -> Iterator[str]:

@@ -178,3 +178,12 @@ def test_rows_of_an_environment_are_lines():
     Z_{n} &= X_{n,K} w_{K} \\[2pt] L &= \frac{1}{2} Z_{N}^2
     \end{align*}"""
     assert str(es.Program(text)) == "Z[n] = X[n,K] w[K]\nL = 1/2 Z[N]^2"
+
+
+def test_a_product_with_the_hessian_by_itself_says_its_sizes():
+    """``df`` has the axes of f, which no line reads; ``tx`` is an input of its own here, and no direction of x."""
+    whole = es.Program("f[i,j] = a[i,j]\nL = sum[I,K](f[I,K] w[I])").hvp("L", ["a", "w"]).whole
+    assert "df[i,k] = w[i] where |k| = |ta.1|" in str(whole).splitlines()
+    assert str(es.Program(str(whole))) == str(whole)
+    own = es.Program("f[i] = x[i]\nL = sum[I](f[I] u) + tx[J]^2").hvp("L", {"x": "V", "u": "U", "tx": "D"}).whole
+    assert not any("|tx.0|" in line for line in str(own).splitlines() if line.startswith(("df", "tdf")))
