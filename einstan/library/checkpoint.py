@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from einstan.language.errors import DataError, EinstanError
-from einstan.library.texts import replace_file, short
+from einstan.language.errors import DataError
+from einstan.library.files import named, open_regular, reason, write_file
 
 FORMAT = "einstan checkpoint"
 VERSION = 1
@@ -42,15 +42,7 @@ def save_arrays(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray], 
             member = io.BytesIO()
             np.lib.format.write_array(member, array, allow_pickle=False)
             archive.writestr(f"{name}.npy", member.getvalue())
-    try:
-        replace_file(path, buffer.getbuffer())
-    except (OSError, ValueError) as problem:  # a name that holds a zero byte is a ValueError
-        if isinstance(problem, EinstanError):
-            raise
-        raise DataError(
-            f"{short(os.fsdecode(path))} cannot be written: {getattr(problem, 'strerror', None) or problem}",
-            repair="name a file in a directory that can be written",
-        ) from problem
+    write_file(path, buffer.getvalue())
 
 
 def load_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -59,11 +51,11 @@ def load_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], di
     Raises `DataError` for a file that is not one, is damaged, or was written by a later version.
     """
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             raw = file.read()
     except (OSError, ValueError) as problem:
         raise DataError(
-            f"{short(os.fsdecode(path))} cannot be read: {getattr(problem, 'strerror', None) or problem}",
+            f"{named(path)} cannot be read: {reason(problem)}",
             repair="give a file that --save or einstan.save wrote",
         ) from problem
     if not raw.startswith(b"PK"):

@@ -11,7 +11,8 @@ from rich.console import Console
 
 from einstan.language.errors import DataError
 from einstan.library.check import Report, check
-from einstan.library.texts import STANDARD_INPUT, read, refuse_unwritable, short, write
+from einstan.library.files import refuse_unwritable, write_out
+from einstan.library.texts import STANDARD_INPUT, read, short
 
 
 def run(options: argparse.Namespace, console: Console) -> int:
@@ -24,11 +25,11 @@ def run(options: argparse.Namespace, console: Console) -> int:
     if options.latex is not None:
         from einstan.library.report_latex import document
 
-        write(options.latex, document(reports))
+        write_out(options.latex, document(reports).encode())
     if options.html is not None:
         from einstan.library.report_html import page
 
-        write(options.html, page(reports))
+        write_out(options.html, page(reports).encode())
     if options.json:
         console.out(json.dumps([report.json() for report in reports], ensure_ascii=False, indent=1), highlight=False)
     elif options.table:

@@ -7,7 +7,6 @@ import importlib.util
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,11 +17,12 @@ from einstan import layers
 from einstan.language.errors import DataError
 from einstan.library import optimisers
 from einstan.library.data import Scaling, Table, digits, one_hot, read_table, stratified
+from einstan.library.files import refuse_unwritable
 from einstan.library.metrics import accuracy, confusion
 from einstan.library.network import Network
+from einstan.library.plan import figure_of, save_figure
 from einstan.library.progress import ProgressBar
 from einstan.library.state import History, State
-from einstan.library.texts import refuse_unwritable
 from einstan.library.training import Interrupted, TrainingError, fit
 
 LOSS, SCORES, LABELS = "L", "S", "Y"
@@ -123,11 +123,8 @@ def _check_outputs(options: argparse.Namespace) -> None:
     """Find out before training, not after, that its results could not be written."""
     if options.plot and importlib.util.find_spec("matplotlib") is None:
         raise DataError("--plot needs matplotlib, which is not installed", repair="pip install 'einstan[plot]'")
-    for name in ("plot", "save"):
-        path = getattr(options, name)
-        refuse_unwritable(f"--{name}", path)
-        if path and Path(path).exists() and not Path(path).is_file():
-            raise DataError(f"--{name} {path} is no regular file", repair="give another file name")
+    refuse_unwritable("--plot", options.plot)
+    refuse_unwritable("--save", options.save, regular=True)
 
 
 def _check_same_data(recipe: Recipe, table: Table, state: State | None) -> None:
@@ -257,11 +254,7 @@ def _cell(count: int, diagonal: bool) -> str:
 
 def plot(history: History, path: str, label: str) -> None:
     """Draw the loss per epoch."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = figure_of(7, 4)
     axes: Any = figure.add_subplot()
     epochs = history["epoch"]
     axes.plot(epochs, history["loss"], label=label)
@@ -271,7 +264,4 @@ def plot(history: History, path: str, label: str) -> None:
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend()
     axes.grid(alpha=0.3)
-    try:
-        figure.savefig(path, dpi=150)
-    except (OSError, ValueError) as problem:
-        raise DataError(f"--plot {path} cannot be drawn: {problem}", repair="give a name ending in .png") from problem
+    save_figure(figure, path)

@@ -19,9 +19,9 @@ from einstan.language.arguments import checked, one_of, require
 from einstan.language.errors import DataError
 from einstan.language.term import Equation, Name
 from einstan.library import graph as graphs
+from einstan.library.files import write_out
 from einstan.library.graph import Edge, Graph, Vertex
 from einstan.library.network import Network
-from einstan.library.texts import short
 from einstan.machine.extents import as_program
 
 Drawable = Network | Program | Equation | Iterable[Equation]
@@ -69,12 +69,7 @@ def write(graph: Graph, path: str | Path) -> Path:
             inferred=f"the ending is {path.suffix}" if path.suffix else "there is no ending",
             repair="end it in " + ", ".join(list(WRITERS)[:-1]) + " or " + list(WRITERS)[-1],
         )
-    content = writer(graph)
-    try:
-        path.write_bytes(content)
-    except (OSError, ValueError) as problem:  # a name that holds a zero byte is a ValueError
-        reason = getattr(problem, "strerror", None) or problem
-        raise DataError(f"{short(str(path))} cannot be written: {reason}", repair="name a file that can be") from None
+    write_out(path, writer(graph))
     return path
 
 

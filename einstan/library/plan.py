@@ -8,6 +8,7 @@ plan.plot("plan.png")     bars of FLOPs and memory over the steps
 from __future__ import annotations
 
 import dataclasses
+import io
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,8 +17,8 @@ from typing import Any
 from einstan.language.arguments import blamed_methods, require, whole
 from einstan.language.errors import DataError
 from einstan.library.draw import write
+from einstan.library.files import named, write_out
 from einstan.library.graph import Edge, Graph, Vertex
-from einstan.library.texts import short as short_name
 from einstan.machine import plan as machine
 from einstan.machine.costs import FREE
 from einstan.machine.memory import human_bytes
@@ -146,11 +147,14 @@ def figure_of(width: float, height: float) -> Any:
 
 
 def save_figure(figure: Any, path: str | Path) -> Path:
+    """Draw it first, and then put it into the file, whose ending says how: ``.png`` where there is none."""
     require("path", path, str | Path)
+    drawn = io.BytesIO()
     try:
-        figure.savefig(path, dpi=150)
-    except (OSError, ValueError) as problem:
+        figure.savefig(drawn, format=Path(path).suffix[1:] or "png", dpi=150)
+    except ValueError as problem:
         raise DataError(
-            f"{short_name(str(path))} cannot be drawn: {problem}", repair="give a name ending in .png or .svg"
+            f"{named(path)} cannot be drawn: {problem}", repair="give a name ending in .png or .svg"
         ) from problem
+    write_out(path, drawn.getvalue(), repair="give a name ending in .png or .svg")
     return Path(path)

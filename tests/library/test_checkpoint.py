@@ -1,6 +1,5 @@
 """Checkpoints: what goes in comes out, a crash leaves the old file whole, and a damaged file is refused."""
 
-import builtins
 import os
 import zipfile
 
@@ -8,8 +7,9 @@ import numpy as np
 import pytest
 
 from einstan.language.errors import DataError
-from einstan.library import checkpoint
+from einstan.library import checkpoint, files
 from einstan.library.state import State, load, save
+from tests.faults.disk import FULL, Disk
 
 ARRAYS = {
     "W": np.arange(6.0).reshape(2, 3),
@@ -80,27 +80,7 @@ def test_a_crash_while_saving_leaves_the_old_file_whole(tmp_path, monkeypatch, b
     before = path.read_bytes()
     with monkeypatch.context() as patch:
         if broken == "write":
-            real = builtins.open
-
-            def half(file, *arguments, **keywords):
-                opened = real(file, *arguments, **keywords)
-                if "tmp" not in os.path.basename(file):
-                    return opened
-
-                class Disk:
-                    def __enter__(self):
-                        return self
-
-                    def __exit__(self, *_):
-                        opened.close()
-
-                    def write(self, content):
-                        opened.write(bytes(content)[:100])
-                        raise OSError(28, "No space left on device")
-
-                return Disk()
-
-            patch.setattr(builtins, "open", half)
+            patch.setattr(files, "os", Disk(FULL, 8))
         elif broken == "interrupt":
             patch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
         else:
