@@ -25,6 +25,7 @@ NO_LOG = "log has no finite value at 0"
 STEPS = ("sign", "floor", "mod")
 SATURATING = ("tanh", "sigmoid", "erf", "erfc")  # whose whole values, but at 0, are those of digits that were lost
 OWN_VALUE = ("elu",)  # which may be its argument without a digit lost
+NEVER_ZERO = ("exp", "sigmoid", "softplus", "erfc")  # a zero of which is a number beyond all exponents
 SCALE_FREE = ("log", "cbrt", "elu")  # which lose nothing where an argument is tiny
 LONG = 20_000  # bits of a rational that is still kept exactly
 
@@ -290,9 +291,12 @@ class Exact(Numbers):
                 raise DomainError(NO_LOG)
             return Fraction(0)
         try:
-            return self.carried.multiply(digits_of(left, self.carried), digits_of(right, self.carried))
+            product = self.carried.multiply(digits_of(left, self.carried), digits_of(right, self.carried))
         except DecimalException:
             raise DomainError("a product is too large for its digits") from None
+        if not product:
+            raise DomainError("a product is too small for its digits")
+        return product
 
     def apply(self, function: str, *arguments: Number) -> Number:
         for argument in arguments:
@@ -323,6 +327,8 @@ class Exact(Numbers):
                 raise DomainError(f"{function} has no value at {arguments[0]}") from error
             if not value.is_finite():
                 raise DomainError(f"{function} has no finite value at {arguments[0]}")
+            if not value and function in NEVER_ZERO:
+                raise DomainError(f"{function} is too small for its digits at {arguments[0]}")
         return self.carried.plus(value)
 
     def _short(self, value: Fraction) -> Number:
@@ -365,6 +371,8 @@ class Exact(Numbers):
                 value = (decimal(y) * decimal(x).ln()).exp()
             except Overflow as error:
                 raise DomainError(f"{x} ^ {y} is too large") from error
+        if not value:
+            raise DomainError(f"{x} ^ {y} is too small for its digits")
         return self.carried.plus(value)
 
 

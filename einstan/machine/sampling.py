@@ -47,6 +47,7 @@ from einstan.machine.switches import Cell, Outcome, Switches
 from einstan.machine.watched import WatchedLoops
 
 ABSOLUTE, QUICK = Decimal("1e-45"), 1e-9  # what counts as nothing, in exact numbers and in floats
+PART = Decimal("1e-20")  # of a difference that counts as nothing beside it, where that is tiny itself
 NOWHERE = 100  # tries after which, where no point has been found at all, none is looked for
 SOLVED_TRIES = 6  # where every try has to be solved for
 STEPS = (Fraction(1, 10**9), Fraction(1, 10**18))  # times up to a million: by how much entries move to leave a kink
@@ -276,34 +277,35 @@ class Sampler:
     def _count(self, extents: Extents) -> int:
         return sum(math.prod(extents.shape(name)) for name in self.program.inputs if name in self.program.ranks)
 
-    def isolated(self, point: Point, extents: Extents) -> bool:
-        """Whether the two sides agree as soon as the entries move by a little, and by less, there and back, those that
-        no assumption ties."""
+    def isolated(self, point: Point, extents: Extents, differ: tuple[Values, int]) -> bool:
+        """Whether the two sides, which differ in an entry of these values, agree as soon as the entries of the point
+        move by a little, and by less, there and back, those that no assumption ties."""
         if not self.kinked:
             return False
         tied = {name for relation in self.relations for name in relation.inputs}
         free = [name for name in point if name not in self.index_axes and name not in tied]
+        nothing = min(ABSOLUTE, magnitude(EXACT.mul(PART, self._gap(*differ))))
         for step in STEPS:
             moves = {name: [self._move(entry) * step for entry in point[name].flat] for name in free}
             for way in (1, -1):
                 moved = {
                     name: [e + way * m for e, m in zip(point[name].flat, moves[name], strict=True)] for name in free
                 }
-                if not self._agree(
-                    {**point, **{n: Tensor(point[n].shape, flat) for n, flat in moved.items()}}, extents
-                ):
+                moved_point = {**point, **{n: Tensor(point[n].shape, flat) for n, flat in moved.items()}}
+                if not self._agree(moved_point, extents, nothing):
                     return False
         return True
 
-    def _agree(self, point: Point, extents: Extents) -> bool:
+    def _gap(self, values: Values, where: int) -> Number:
+        left, right = (values[side].flat[where] for side in (LEFT, RIGHT))
+        return EXACT.add(left, EXACT.mul(EXACT.of(-1), right))
+
+    def _agree(self, point: Point, extents: Extents, nothing: Number) -> bool:
         values = self.values(point, extents)
         if values is None:
             return False
         try:
-            return all(
-                magnitude(EXACT.add(left, EXACT.mul(EXACT.of(-1), right))) <= ABSOLUTE
-                for left, right in zip(values[LEFT].flat, values[RIGHT].flat, strict=True)
-            )
+            return all(magnitude(self._gap(values, where)) <= nothing for where in range(len(values[LEFT].flat)))
         except DomainError:  # too far apart for any digits
             return False
 

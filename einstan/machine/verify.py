@@ -161,20 +161,21 @@ def compare(
             continue
         point, values, where = drawn
         rational = all(isinstance(entry, Fraction) for side in (LEFT, RIGHT) for entry in values[side].flat)
-        if where is not None and kink is not None and sampler.isolated(point, extents):
+        if where is not None and kink is not None and sampler.isolated(point, extents, (values, where)):
             continue
         exactly = rational and sampler.rational
-        if where is not None or not (exactly or quick or fine == 0):
+        trusted = fine == 0 and not sampler.switches.new  # what no point has shown yet is looked at in all digits
+        if where is not None or not (exactly or quick or trusted):
             told = weighed(sampler, point, extents, values)
             if told.unknown:
                 reason, unknown = reason or told.unknown, unknown + 1
                 if unknown == UNKNOWN and agreed == 0:
                     break
                 continue
-            fine -= not exactly and where is None
+            fine -= fine > 0 and not exactly and where is None
             if told.differ is not None:
                 found = Found(sizes, extents, point, *told.differ)
-                if sampler.isolated(point, extents):
+                if sampler.isolated(point, extents, told.differ):
                     kink = kink or found
                     continue
                 return _refuted(_shrunk(program, sampler, found) if shrink else found, indices)
@@ -301,7 +302,7 @@ def _at_edges(program: Program, sampler: Sampler, largest: int) -> Found | None:
         point, values, where = drawn
         differ = None if where is None else apart(sampler, point, extents, values)
         sampler.switches.count(where is None)
-        if differ is not None and not sampler.isolated(point, extents):
+        if differ is not None and not sampler.isolated(point, extents, differ):
             return Found(sizes, extents, point, *differ)
     return None
 
@@ -316,9 +317,10 @@ def _far_off(program: Program, sampler: Sampler, largest: int, generator: random
         return None
     for number in range(FAR_POINTS):
         drawn = sampler.far(extents, number)
-        differ = None if drawn is None else apart(sampler, drawn[0], extents, drawn[1])
-        sampler.switches.count(drawn is not None and difference(drawn[1]) is None)
-        if drawn is not None and differ is not None and not sampler.isolated(drawn[0], extents):
+        told = None if drawn is None else weighed(sampler, drawn[0], extents, drawn[1])
+        sampler.switches.count(_agrees(told))
+        differ = None if told is None else told.differ
+        if drawn is not None and differ is not None and not sampler.isolated(drawn[0], extents, differ):
             return Found(sizes, extents, drawn[0], *differ)
     return None
 
@@ -347,18 +349,22 @@ def _on_other_sides(program: Program, sampler: Sampler, largest: int) -> tuple[F
                 switches.see(cell)
             if told is not None and told.differ is not None:
                 found = Found(sizes, extents, point, *told.differ)
-                if not sampler.isolated(point, extents):
+                if not sampler.isolated(point, extents, told.differ):
                     return found, None
                 kink = kink or found
-            agree = told is not None and told.differ is None and not told.unknown
-            switches.count(agree)
-            if agree:
+            switches.count(_agrees(told))
+            if _agrees(told):
                 longest = {dim: max(longest[dim], size) for dim, size in sizes.items()}
         steps -= (looks + 1) * length
         if steps < 0 or not switches.lacking:
             return None, kink
     switches.settle(min(longest.values(), default=0))
     return None, kink
+
+
+def _agrees(told: Weighed | None) -> bool:
+    """Whether a point is evidence that the sides agree."""
+    return told is not None and told.differ is None and not told.unknown
 
 
 def _told(sampler: Sampler, point: Point, extents: Extents) -> Weighed | None:
@@ -400,7 +406,7 @@ def one_sided(
             return replace(found, reason=str(getattr(nothing, "error", "")), isolated=True)
         lacking = any(a != a for a, _ in pairs) or difference(values) is None
         differ = None if lacking else apart(sampler, point, extents, values)
-        if differ is not None and not sampler.isolated(point, extents):
+        if differ is not None and not sampler.isolated(point, extents, differ):
             return _refuted(Found(sizes, extents, point, *differ), indices)
     return None
 

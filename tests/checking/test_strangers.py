@@ -122,6 +122,10 @@ FALSE = """
     claim exp(-10^4) = 0
     claim exp(-exp(x^2+10)) = 0
     claim 10^-20000 x[i] = 0 1[i]
+    f = exp(-exp(t)) ; claim f = f 1[t < 12]
+    f = exp(-exp(t)) ; assume 1[t > 0] = 1 ; claim f = f 1[t < 12]
+    f = exp(-t^2) ; claim f = f 1[t < 1000]
+    g[i] = x[i] exp(-exp(exp(t))) ; claim g[i] = g[i] 1[t < 3]
     y[i] = relu(x[i]) ; claim dy[i]/dx[j] = δ[i,j]
     y[i] = relu(x[i]) ; claim dy[i]/dx[j] = δ[i,j] 1[x[i] < 0]
     y[i] = abs(x[i]) ; claim dy[i]/dx[j] = δ[i,j]
@@ -352,6 +356,7 @@ BUT = """
     assume 1[x[i] >= 0] = 1 ; claim x[i] / x[i] = 1 1[i]
 """
 UNTOLD = """
+    f = exp(-exp(exp(t))) ; claim f = f 1[t < 4]
     claim cosh(10^5) = 0
     claim cosh(10^5) = exp(10^5) / 2
     claim cosh(10^5)^2 - sinh(10^5)^2 = 1
