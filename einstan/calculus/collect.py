@@ -17,7 +17,7 @@ from einstan.calculus.factors import flattened
 from einstan.calculus.quotients import Behind, met, undefined
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.language.index import Affine, Index
-from einstan.language.node import Node, fold, holds, postorder, preorder
+from einstan.language.node import Node, fold, holds, postorder, preorder, remembered
 from einstan.language.term import (
     MINUS_ONE,
     Add,
@@ -47,7 +47,13 @@ Flat = tuple[Fraction, list[Expr], list[Index]]  # a product: its number, its fa
 
 def shortest(expr: Expr, behind: Behind = undefined) -> Expr:
     """The shortest of the forms that the calculus knows for a simplified expression, for people to read."""
-    return with_shares(_shortest(simplify(expr), behind))
+    simple = simplify(expr)
+    return _shortest_alone(simple) if behind is undefined else with_shares(_shortest(simple, behind))
+
+
+@remembered
+def _shortest_alone(simple: Expr) -> Expr:
+    return with_shares(_shortest(simple, undefined))
 
 
 def with_shares(expr: Expr) -> Expr:

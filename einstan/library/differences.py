@@ -17,10 +17,9 @@ from typing import TypeVar
 
 from einstan.calculus.canonical import READABLE, canonical, term_count, terms_of
 from einstan.calculus.coefficients import coefficient_of, neg_simplified
-from einstan.calculus.collect import shortest, size
+from einstan.calculus.collect import collected, shortest, size
 from einstan.calculus.factors import flattened
 from einstan.calculus.naming import ForwardNames
-from einstan.calculus.parts import shortest_named
 from einstan.calculus.proof import differing_terms, with_definitions
 from einstan.calculus.simplify import simplify, simplify_sum
 from einstan.calculus.symmetries import Group, images, symmetries
@@ -43,10 +42,11 @@ from einstan.language.term import (
     tensors,
 )
 from einstan.library.questions import Question, program_of
-from einstan.machine.verify import Comparison, plausible, proportional
+from einstan.machine.numbers import number_of
+from einstan.machine.verify import Comparison, quotients
 
 TRIED = 20  # ratios
-RATIOS = 6  # points at which one side has to be a multiple of the other, in floats
+RATIOS = 4  # points at which one side has to be a multiple of the other, in floats
 MOST = 12  # terms of a side that is multiplied out
 SMALL = 300  # names and numbers of a wrong claim with its definitions put in, above which they stay names
 Sides = tuple[Expr, Expr]
@@ -103,9 +103,9 @@ def in_gradients(asked: Question, found: Difference) -> tuple[Expr, Expr, Sequen
     dZ[N,j]``, where each side has one in it."""
     if asked.gradients:
         known = (_with_right_side(e, shortest(asked.names(simplify(e.rhs)))) for e in asked.gradients)
-        parts = ForwardNames(known).parts
-        left, right = (min(side, shortest_named(simplify(side), parts), key=size) for side in (found.left, found.right))
-        spoken = {equation.name for equation in asked.gradients}
+        parts, spoken = ForwardNames(known).parts, {equation.name for equation in asked.gradients}
+        sides = (found.left, found.right)
+        left, right = (min(side, collected(simplify(parts(simplify(side)))), key=size) for side in sides)
         if all(spoken.intersection(tensors(side)) for side in (left, right)):
             terms = terms_of(simplify_sum((left, neg_simplified(right))))
             return left, right, min(found.terms, terms, key=lambda each: sum(map(size, each)))
@@ -243,27 +243,35 @@ def _without(factors: Sequence[Expr], others: Sequence[Expr]) -> list[Expr]:
 
 def ratio(asked: Question, numbers: Comparison) -> tuple[Expr, str] | None:
     """The number, or the quotient of extents, by which one side is a multiple of the other, and the side that is."""
-    program = program_of(asked)
     try:
         left, right = float(numbers.left), float(numbers.right)
     except OverflowError:
         return None
     if (
-        isclose(left, right)
-        or asked.where
-        or not left
-        or not right
-        or not isfinite(left / right)
-        or not isfinite(right / left)
-        or not proportional(asked.left, asked.right, program, asked.assumptions)
+        asked.where
+        or isclose(left, right)
+        or not (left and right and isfinite(left / right) and isfinite(right / left))
     ):
         return None
-    sides = {"right": (asked.left, asked.right, right / left), "left": (asked.right, asked.left, left / right)}
-    for larger, (few, many, found) in sides.items():
-        for factor in islice(_factors(asked, numbers, found), TRIED):
-            if plausible(mul((factor, few)), many, program, asked.assumptions, points=RATIOS):
-                return factor, larger
-    return None
+    open_factors = [
+        (factor, larger)
+        for larger, found in (("right", right / left), ("left", left / right))
+        for factor in islice(_factors(asked, numbers, found), TRIED)
+    ]
+    agreed = 0
+    points = quotients(asked.left, asked.right, program_of(asked), asked.assumptions, RATIOS) if open_factors else ()
+    for extents, times in points:
+        open_factors = [own for own in open_factors if times and _is_worth(*own, extents, times)]
+        if not open_factors:
+            return None
+        agreed += 1
+    return open_factors[0] if agreed > 1 else None
+
+
+def _is_worth(factor: Expr, larger: str, extents: Mapping[str, int], times: float) -> bool:
+    """Whether a factor is the quotient of the sides where extents are so."""
+    known = all(node.dim in extents for node in preorder(factor) if isinstance(node, Index))
+    return known and isclose(number_of(factor, extents), times if larger == "right" else 1 / times, rel_tol=1e-9)
 
 
 def _factors(asked: Question, numbers: Comparison, value: float) -> Iterator[Expr]:

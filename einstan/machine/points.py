@@ -90,12 +90,17 @@ def _as_one(
     """The sides with every dimension of the claim that no axis names as one of all of them, as an axis is, and as that
     of the definition from which it comes, which may state its extent."""
     whole = [side if isinstance(side, Equation) else Equation(BOTH, side.free, side) for side in sides]
-    common = {dim: axis(dim, 0) for side in whole for dim in dims_in(side) if ":" in dim and not is_axis(dim)}
+    common = {dim: one for side in whole for dim in dims_in(side) if (one := one_axis(dim)) != dim}
     moved = []
     for equation in known if common else ():
         own = {dim: dim if dim in common else qualified(dim, prefix(equation)) for dim in dims_in(equation)}
         moved.append(redimensioned(equation, {dim: common[full] for dim, full in own.items() if full in common}))
     return [redimensioned(side, common) for side in sides], tuple(moved or known)  # type: ignore[misc, arg-type]
+
+
+def one_axis(dim: str) -> str:
+    """The name in all equations of a dimension of a claim that no axis names."""
+    return axis(dim, 0) if ":" in dim and not is_axis(dim) else dim
 
 
 def _free(lhs: Expr | Equation, rhs: Expr | Equation) -> tuple[Index, ...]:

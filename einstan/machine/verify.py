@@ -15,8 +15,11 @@ from fractions import Fraction
 from itertools import chain, islice
 from typing import Any
 
-from einstan.calculus.program import Assumption, Program
+from einstan.calculus.program import Assumption, Program, prefix
+from einstan.language.dims import qualified
 from einstan.language.errors import EinstanError
+from einstan.language.index import Index
+from einstan.language.node import preorder
 from einstan.language.term import Equation, Expr, Name
 from einstan.machine.counterexamples import (
     FINE,
@@ -39,6 +42,7 @@ from einstan.machine.points import (
     largest_loop,
     letters_of,
     longer,
+    one_axis,
     question,
     small_sizes,
     smaller,
@@ -235,7 +239,7 @@ def plausible(
     hold, and these leave no tensor nothing but zeros, nor the sides unless one of them is ``zero``."""
     sampler, agreed = _little_sampler(lhs, rhs, definitions, assumptions, seed), 0
     dead = {*sampler.program.inputs, *(() if zero else (LEFT,))} - sampler.index_axes.keys()
-    for point, values in _in_floats(sampler, points):
+    for _, point, values in _in_floats(sampler, points):
         if not nearly_equal(values):
             return False
         agreed += bool(values[LEFT].flat)
@@ -249,17 +253,22 @@ def plausible(
     return agreed > 1 and not dead and (agreed == points or sampler.effort >= 0)
 
 
-def proportional(
-    lhs: Expr | Equation, rhs: Expr | Equation, definitions: Program, assumptions: Iterable[Assumption], seed: int = 0
-) -> bool:
-    """Whether one side may be a multiple of the other: at one point, in floats, their entries have one quotient."""
-    sampler = _little_sampler(lhs, rhs, definitions, assumptions, seed)
-    for _, values in _in_floats(sampler, 1):
+def quotients(
+    lhs: Expr | Equation, rhs: Expr | Equation, definitions: Program, assumptions: Iterable[Assumption], points: int
+) -> Iterator[tuple[dict[str, int], float | None]]:
+    """At a few points, in floats, how many times the left side the right one is, None where their entries have no one
+    quotient, with the extents of the dimensions that stand in the left one."""
+    sampler = _little_sampler(lhs, rhs, definitions, assumptions, seed=0)
+    program = sampler.program
+    indices = [node for node in preorder(lhs, rhs) if isinstance(node, Index)]
+    dims = {index.dim: program.dims.find(qualified(one_axis(index.dim), prefix(program[LEFT]))) for index in indices}
+    for extents, _, values in _in_floats(sampler, points):
         entries = list(zip(values[LEFT].flat, values[RIGHT].flat, strict=True))
         if any(a and b for a, b in entries):
             top, bottom = max(entries, key=lambda pair: abs(pair[0] * pair[1]))
-            return all(math.isclose(a * bottom, b * top, rel_tol=1e-9, abs_tol=1e-12) for a, b in entries)
-    return True
+            one = all(math.isclose(a * bottom, b * top, rel_tol=1e-9, abs_tol=1e-12) for a, b in entries)
+            known = {dim: extents.known[own] for dim, own in dims.items() if own in extents.known}
+            yield known, bottom / top if one else None
 
 
 def _little_sampler(
@@ -273,7 +282,7 @@ def _little_sampler(
     return sampler
 
 
-def _in_floats(sampler: Sampler, points: int) -> Iterator[tuple[Point, Values]]:
+def _in_floats(sampler: Sampler, points: int) -> Iterator[tuple[Extents, Point, Values]]:
     """About as many points of small extents, the values in floats; none any more when the effort is spent."""
     for drawn_sizes in islice(small_sizes(sampler.program, 3, points, sampler.generator), points + 2):
         try:
@@ -282,7 +291,7 @@ def _in_floats(sampler: Sampler, points: int) -> Iterator[tuple[Point, Values]]:
             continue
         drawn = sampler.point(extents, FLOATS) if largest_loop(extents) <= LONG_LOOP else None
         if drawn is not None:
-            yield drawn
+            yield extents, *drawn
         elif sampler.effort < 0:
             return
 
