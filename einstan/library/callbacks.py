@@ -7,10 +7,20 @@ A callback is a function of the run's `State`, called after every epoch, or an o
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
 
 from einstan.language.arguments import checked_methods, whole
+from einstan.language.errors import DataError
+from einstan.library.files import named, refuse_unwritable
 from einstan.library.state import Row, State
+
+MINUTE = 60.0  # seconds: so much of a run may be lost
 
 
 @checked_methods()
@@ -42,18 +52,88 @@ def callback(given: Callback | Callable[[State], bool | None]) -> Callback:
 
 @checked_methods()
 class Saver(Callback):
-    """Saves the run to ``path`` every ``every`` epochs and at the end."""
+    """Saves the run to ``path``: every ``every`` epochs (None for never), when an epoch is the best so far, when a
+    minute has passed, and at the end.  ``notes`` are added to those of the run.
 
-    def __init__(self, path: str | os.PathLike[str], every: int = 1) -> None:
-        self.path, self.every = path, whole("every", every, 1)
+    That ``path`` can be written is tried before the first epoch, which raises `DataError`.  A save that fails later
+    ends nothing: it is told to ``report`` (a warning, if none is given), made elsewhere at once, with ``.rescue``
+    behind the name, and tried again after the next epoch.  ``saved`` is the file that holds the run now, or None.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        every: int | None = 1,
+        notes: Mapping[str, Any] | None = None,
+        report: Callable[[str], object] | None = None,
+    ) -> None:
+        self.path, self.every = os.fspath(path), None if every is None else whole("every", every, 1)
+        self.notes, self.report = dict(notes or {}), report or _warn
+        self.saved: str | None = None
+        self.due = 0.0
+        self._rescued: list[str] = []
+        self._told = ""
+
+    def on_start(self, state: State, epochs: int) -> None:
+        refuse_unwritable("", self.path, regular=True)
+        self.due = time.monotonic() + MINUTE
 
     def on_epoch_end(self, state: State) -> bool | None:
-        if state.epoch % self.every == 0:
-            state.save(self.path)
+        by_count = self.every is not None and state.epoch % self.every == 0
+        if by_count or state.best_epoch == state.epoch or time.monotonic() >= self.due:
+            self._save(state)
         return None
 
     def on_end(self, state: State, reason: str) -> None:
-        state.save(self.path)
+        try:
+            self._save(state)
+        except KeyboardInterrupt:  # in the middle of it: once more, and then the interrupt
+            self._save(state)
+            raise
+
+    def _save(self, state: State) -> None:
+        if self.notes:
+            state = replace(state, notes={**state.notes, **self.notes})
+        why = self._try(state, self.path)
+        if not why:
+            self.saved, self.due, self._told = self.path, time.monotonic() + MINUTE, ""
+            for place in self._rescued:
+                with suppress(OSError):
+                    os.unlink(place)
+            self._rescued = []
+            return
+        self.due = 0.0
+        self.saved = next((place for place in self._elsewhere() if not self._try(state, place)), None)
+        if self.saved is not None and self.saved not in self._rescued:
+            self._rescued.append(self.saved)
+        text = f"{why}; the run is {f'in {named(self.saved)}' if self.saved else 'saved nowhere'}"
+        if text != self._told:  # once, and not after every epoch
+            self._told = text
+            self.report(text)
+
+    def _try(self, state: State, place: str) -> str:
+        """Why the run could not be saved there, or nothing."""
+        try:
+            state.save(place)
+        except DataError as problem:
+            return problem.problem
+        except MemoryError:
+            return f"{named(place)} cannot be written: there is not enough memory"
+        return ""
+
+    def _elsewhere(self) -> Iterator[str]:
+        """Where the last run was rescued, beside the file, in the working directory, in a directory of its own."""
+        yield from self._rescued[-1:]
+        yield f"{self.path}.rescue"
+        name = f"{os.path.basename(self.path)}.rescue"
+        with suppress(OSError):  # the working directory may be gone
+            yield os.path.join(os.getcwd(), name)
+        with suppress(OSError):
+            yield os.path.join(tempfile.mkdtemp(prefix="einstan-"), name)
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, RuntimeWarning, stacklevel=2)
 
 
 def described(row: Row) -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
+import sys
 import zlib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -16,12 +19,15 @@ from rich.table import Table as RichTable
 from einstan import layers
 from einstan.language.errors import DataError
 from einstan.library import optimisers
+from einstan.library.callbacks import Callback, Saver
 from einstan.library.data import Scaling, Table, digits, one_hot, read_table, stratified
 from einstan.library.files import refuse_unwritable
 from einstan.library.metrics import accuracy, confusion
 from einstan.library.network import Network
 from einstan.library.plan import figure_of, save_figure
 from einstan.library.progress import ProgressBar
+from einstan.library.recipe import Recipe, recipe_of
+from einstan.library.signals import signals_interrupt
 from einstan.library.state import History, State
 from einstan.library.training import Interrupted, TrainingError, fit
 
@@ -29,94 +35,56 @@ LOSS, SCORES, LABELS = "L", "S", "Y"
 INTERRUPTED = 130
 
 
-@dataclass
-class Recipe:
-    """What a run is made of; kept in its checkpoint, so that resuming needs no option again."""
-
-    data: str = ""
-    hidden: tuple[int, ...] = (64, 32)
-    activation: str = "relu"
-    epochs: int = 40
-    lr: float = 0.1
-    batch: int = 32
-    optimiser: str = "momentum"
-    smoothing: float = 0.1
-    validation: float = 0.1
-    patience: int | None = None
-    seed: int = 0
-    dtype: str = "float64"
-    fingerprint: int = 0  # of the data
-
-
-# A resumed run may be longer or more patient, and read its data from elsewhere; the rest is what it is.
-MAY_CHANGE = ("data", "epochs", "lr", "batch", "patience")
-
-
 def run(options: argparse.Namespace, console: Console) -> int:
+    with signals_interrupt() as interrupt:
+        return _run(options, console, interrupt)
+
+
+def _run(options: argparse.Namespace, console: Console, interrupt: Callable[[object], None]) -> int:
     _check_outputs(options)
     state = State.load(options.resume) if options.resume else None
-    recipe = _recipe(options, state)
+    recipe = recipe_of(options, state)
     table = read_table(recipe.data) if recipe.data else digits()
     _check_same_data(recipe, table, state)
     network = classifier(table, recipe)
     parts = _parts(table, recipe)
     _print_network(console, table, network, recipe, parts)
-    history, code = _train(options, console, network, recipe, parts, state)
-    saved = options.save or options.resume or ("einstan-run.npz" if code else None)
-    if saved:
-        history.state.notes = {"recipe": asdict(recipe)}
-        history.state.save(saved)
-    if code:
-        console.print(
-            f"interrupted after epoch {history.state.epoch} of {recipe.epochs}; the run is in {saved}\n"
-            f"carry on with: einstan train --resume {saved}"
-        )
-        return code
+    path = options.save or options.resume
+    saver = Saver(path or "einstan-run.npz", every=None, notes={"recipe": asdict(recipe)}, report=_report)
+    try:
+        history = _train(console, network, recipe, parts, state, [*([saver] if path else []), interrupt])
+    except Interrupted as problem:
+        if not path:
+            saver.on_end(problem.history.state, "interrupted")
+        console.print(f"interrupted after epoch {problem.history.state.epoch} of {recipe.epochs}")
+        if saver.saved:
+            console.print(
+                f"the run is in {saver.saved}\ncarry on with: einstan train --resume {saver.saved}", markup=False
+            )
+        return INTERRUPTED
+    except TrainingError as problem:
+        if saver.saved:
+            problem.repair = (
+                *problem.repair, f"the last good epoch, {problem.history.state.epoch}, is in {saver.saved}"
+            )  # fmt: skip
+        raise
     if history.stopped:
         console.print(f"stopped: {history.stopped}; parameters of epoch {history.best_epoch}")
     _print_scores(console, table, network, history, parts["test"])
-    if saved:
-        console.print(f"saved to {saved}")
+    if saver.saved:
+        console.print(f"saved to {saver.saved}", markup=False)
     if options.plot:
         plot(history, options.plot, "training loss, smoothed labels" if recipe.smoothing else "training loss")
-        console.print(f"loss drawn in {options.plot}")
-    return 0
+        console.print(f"loss drawn in {options.plot}", markup=False)
+    return 2 if path and saver.saved != path else 0
+
+
+def _report(text: str) -> None:
+    with suppress(OSError, AttributeError):  # nobody may be listening
+        sys.stderr.write(f"einstan: {text}\n")
 
 
 # ---- what is run -----------------------------------------------------------------------------------------------------
-
-
-def _recipe(options: argparse.Namespace, state: State | None) -> Recipe:
-    """The options given, over those of the resumed run, over the defaults."""
-    given = {name: value for name in asdict(Recipe()) if (value := getattr(options, name, None)) is not None}
-    if state is None:
-        if given.get("optimiser") == "adam":
-            given.setdefault("lr", 0.005)
-        return Recipe(**given)
-    kept = state.notes.get("recipe")
-    if not isinstance(kept, dict) or kept.keys() != asdict(Recipe()).keys():
-        raise DataError(
-            f"{options.resume} holds no run of this command", repair="give a file that einstan train --save wrote"
-        )
-    kept["hidden"] = tuple(kept["hidden"])
-    for name, value in given.items():
-        if name not in MAY_CHANGE and value != kept[name]:
-            raise DataError(
-                f"--{name} {_shown(value)} is not what {options.resume} was made with",
-                inferred=f"it was made with --{name} {_shown(kept[name])}",
-                repair=f"leave out --{name}, or begin a new run without --resume",
-            )
-    recipe = Recipe(**{**kept, **given})
-    if state.epoch >= recipe.epochs:
-        raise DataError(
-            f"{options.resume} has already done {state.epoch} epochs of {recipe.epochs}",
-            repair=f"ask for more in all: --epochs {2 * state.epoch}",
-        )
-    return recipe
-
-
-def _shown(value: object) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _check_outputs(options: argparse.Namespace) -> None:
@@ -125,6 +93,8 @@ def _check_outputs(options: argparse.Namespace) -> None:
         raise DataError("--plot needs matplotlib, which is not installed", repair="pip install 'einstan[plot]'")
     refuse_unwritable("--plot", options.plot)
     refuse_unwritable("--save", options.save, regular=True)
+    if options.resume and not options.save and os.path.isfile(options.resume):  # else it is refused when it is read
+        refuse_unwritable("--resume", options.resume, regular=True)
 
 
 def _check_same_data(recipe: Recipe, table: Table, state: State | None) -> None:
@@ -177,31 +147,20 @@ def _parts(table: Table, recipe: Recipe) -> dict[str, dict[str, np.ndarray]]:
 
 
 def _train(
-    options: argparse.Namespace,
     console: Console,
     network: Network,
     recipe: Recipe,
     parts: Mapping[str, dict[str, np.ndarray]],
     state: State | None,
-) -> tuple[History, int]:
-    monitor = "val_loss" if "validation" in parts else "loss"
-    try:
-        history = fit(
-            network, LOSS, parts["train"],
-            validation=parts.get("validation"), metrics=(accuracy(SCORES, LABELS),), monitor=monitor,
-            epochs=recipe.epochs, batch=recipe.batch, optimiser=optimisers.optimiser(recipe.optimiser, recipe.lr),
-            patience=recipe.patience, callbacks=[ProgressBar(console)], seed=recipe.seed, resume=state,
-        )  # fmt: skip
-    except Interrupted as problem:
-        return problem.history, INTERRUPTED
-    except TrainingError as problem:
-        path = options.save or options.resume
-        if path:
-            problem.history.state.notes = {"recipe": asdict(recipe)}
-            problem.history.state.save(path)
-            problem.repair = (*problem.repair, f"the last good epoch, {problem.history.state.epoch}, is in {path}")
-        raise
-    return history, 0
+    callbacks: Sequence[Callback | Callable[[State], None]],
+) -> History:
+    return fit(
+        network, LOSS, parts["train"],
+        validation=parts.get("validation"), metrics=(accuracy(SCORES, LABELS),),
+        monitor="val_loss" if "validation" in parts else "loss", epochs=recipe.epochs, batch=recipe.batch,
+        optimiser=optimisers.optimiser(recipe.optimiser, recipe.lr), patience=recipe.patience,
+        callbacks=[*callbacks, ProgressBar(console)], seed=recipe.seed, resume=state,
+    )  # fmt: skip
 
 
 # ---- what is shown ---------------------------------------------------------------------------------------------------

@@ -63,10 +63,25 @@ class Archive:
                     raise DamageError(f"{name} is longer than its shape")
                 return array
 
+    def require_all(self) -> None:
+        """Refuse an archive that has lost a member: those that it lists fill it without a gap.
+
+        Of members as a plain ``writestr`` stores them; the directory of an archive has no checksum of its own."""
+        place = 0
+        for info in sorted(self.archive.infolist(), key=lambda info: info.header_offset):
+            if info.header_offset != place:
+                raise damaged(self.path, f"something is missing before {info.filename[:100]!r}")
+            long = 20 if info.file_size * 1.05 > zipfile.ZIP64_LIMIT else 0
+            place += 30 + len(info.filename.encode()) + long + info.compress_size
+        if place != self.archive.start_dir:
+            raise damaged(self.path, "something is missing at its end")
+
 
 @contextmanager
-def opened(path: Path, compressed: bool = True) -> Iterator[Archive]:
-    """The ``.npz`` file at ``path``.
+def opened(
+    path: Path, what: str = "an .npz file", repair: str = "np.savez('file.npz', X=X, y=y)", compressed: bool = True
+) -> Iterator[Archive]:
+    """The ``.npz`` file at ``path``, which is to be ``what``.
 
     Raises `DataError` where there is none, it is no regular file or no archive, a name is there twice, or, unless
     ``compressed`` is true, a member is not stored as it is.
@@ -74,10 +89,12 @@ def opened(path: Path, compressed: bool = True) -> Iterator[Archive]:
     try:
         file = open_regular(path)
     except (OSError, ValueError) as problem:  # a name that holds a zero byte is a ValueError
-        raise DataError(f"{named(path)} cannot be read: {reason(problem)}", repair="give an .npz file") from problem
+        raise DataError(f"{named(path)} cannot be read: {reason(problem)}", repair=repair) from problem
     with file:
+        if file.read(2) != b"PK":
+            raise DataError(f"{named(path)} is not {what}", inferred="it is not an .npz file", repair=repair)
         with _damage(path):
-            archive = _opened(path, file)
+            archive = zipfile.ZipFile(file)
         with archive:
             with _damage(path):
                 sizes = _sizes(archive, file, compressed)
@@ -94,17 +111,11 @@ def _damage(path: Path) -> Iterator[None]:
         raise DataError(f"there is not enough memory to read {named(path)}", repair="give a smaller file") from problem
     except DAMAGE as problem:
         said = f"there is no {problem.args[0]}" if isinstance(problem, KeyError) and problem.args else str(problem)
-        raise DataError(
-            f"{named(path)} is damaged", inferred=said, repair="use an earlier one; this one cannot be trusted"
-        ) from problem
+        raise damaged(path, said) from problem
 
 
-def _opened(path: Path, file: BinaryIO) -> zipfile.ZipFile:
-    if file.read(2) != b"PK":
-        raise DataError(
-            f"{named(path)} is not an .npz file", inferred="it is no archive", repair="np.savez('file.npz', X=X, y=y)"
-        )
-    return zipfile.ZipFile(file)
+def damaged(path: Path, why: str) -> DataError:
+    return DataError(f"{named(path)} is damaged", inferred=why, repair="use an earlier one; this one cannot be trusted")
 
 
 def _sizes(archive: zipfile.ZipFile, file: BinaryIO, compressed: bool) -> dict[str, int]:

@@ -11,10 +11,22 @@ import numpy as np
 
 from einstan.language.arguments import checked, checked_methods, shown
 from einstan.language.errors import DataError, MissingError, nearest
-from einstan.library import checkpoint
+from einstan.library import bit_generators, checkpoint
+from einstan.library.data import plain_array
+from einstan.library.fields import FINITE, PAGE, Field, each, number, optional, record, several, whole
+from einstan.library.files import named
 
 Arrays = dict[str, np.ndarray]
 Row = dict[str, float]
+FIELDS: dict[str, Field] = {  # what a run is, besides its arrays
+    "generator": bit_generators.misfit,
+    "epoch": whole(),
+    "rows": several(each(number())),
+    "best_epoch": whole(),
+    "best_score": optional(FINITE),
+    "waited": whole(),
+    "notes": PAGE,
+}
 
 
 @checked_methods()
@@ -48,40 +60,66 @@ class State:
         )  # fmt: skip
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the run to an ``.npz`` file; a file that was there stays whole until the new one is complete."""
+        """Write the run to an ``.npz`` file; a file that was there stays whole until the new one is complete.
+
+        Raises `DataError` for what cannot be a run, and where it cannot be written.
+        """
+        page = self.page()
         arrays = {f"params/{name}": array for name, array in self.params.items()}
         arrays |= {f"optimiser/{name}": array for name, array in self.optimiser.items()}
         arrays |= {f"best/{name}": array for name, array in (self.best or {}).items()}
-        meta = {
-            "generator": self.generator.bit_generator.state,
-            "epoch": self.epoch,
-            "rows": self.rows,
-            "has_best": self.best is not None,
-            "best_epoch": self.best_epoch,
-            "best_score": self.best_score,
-            "waited": self.waited,
-            "notes": self.notes,
-        }
-        checkpoint.save_arrays(path, arrays, meta)
+        checkpoint.save_arrays(path, arrays, {"has_best": self.best is not None, **page})
+
+    def page(self) -> dict[str, Any]:
+        """All but the arrays, as JSON has it.  Raises `DataError` where a field or an array cannot be that of a run."""
+        page = {name: getattr(self, name) for name in FIELDS}
+        page["generator"] = bit_generators.page_of(self.generator)
+        wrong = record(FIELDS)("state", page) or _misfit(self.params, self.optimiser, self.best)
+        if wrong:
+            raise DataError(f"this is no training run: {wrong}", repair="save the state that fit gave")
+        return page
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> State:
         """The run that `save` wrote.  Raises `DataError` for a file that is damaged or is something else."""
         arrays, meta = checkpoint.load_arrays(path)
-        try:
-            bits = getattr(np.random, meta["generator"]["bit_generator"])()
-            bits.state = meta["generator"]
-            return cls(
-                _part(arrays, "params"), _part(arrays, "optimiser"), np.random.Generator(bits), meta["epoch"],
-                meta["rows"], _part(arrays, "best") if meta["has_best"] else None, meta["best_epoch"],
-                meta["best_score"], meta["waited"], meta["notes"],
-            )  # fmt: skip
-        except (KeyError, TypeError, AttributeError, ValueError) as problem:
+        page = {name: meta[name] for name in FIELDS if name in meta}
+        if meta["version"] == 1 and FINITE("", page.get("best_score")):
+            page["best_score"] = None  # it was NaN where no epoch had a score
+        parts = {part: _part(arrays, part) for part in ("params", "optimiser", "best")}
+        has_best = meta.get("has_best")
+        wrong = record(FIELDS)("state", page)
+        if not wrong and (
+            type(has_best) is not bool
+            or (parts["best"] and not has_best)
+            or sum(map(len, parts.values())) != len(arrays)
+        ):
+            wrong = "its arrays are not those of a run"
+        best = parts["best"] if has_best else None
+        wrong = wrong or _misfit(parts["params"], parts["optimiser"], best)
+        if wrong:
             raise DataError(
-                f"{path} is a checkpoint without a training run",
-                inferred=f"{type(problem).__name__}: {problem}",
-                repair="give one that fit or --save wrote; load() reads its parameters",
-            ) from problem
+                f"{named(path)} is a checkpoint without a training run",
+                inferred=wrong,
+                repair="give one that fit or --save wrote",
+            )
+        page["generator"] = bit_generators.made(page["generator"])
+        return cls(parts["params"], parts["optimiser"], best=best, **page)
+
+
+def _misfit(params: Arrays, optimiser: Arrays, best: Arrays | None) -> str:
+    """What is wrong with the arrays of a run, or nothing; the best parameters are like the last."""
+    for name, array in [*params.items(), *optimiser.items(), *(best or {}).items()]:
+        if not isinstance(array, np.ndarray | np.generic):
+            return f"{name[:100]} = {shown(array)} is no array"
+    if best is None:
+        return ""
+    if best.keys() != params.keys():
+        return f"the best parameters are {', '.join(best)[:100]}, and the last are {', '.join(params)[:100]}"
+    for name, array in params.items():
+        if best[name].shape != array.shape:
+            return f"{name[:100]} of the best epoch has shape {best[name].shape}, and that of the last {array.shape}"
+    return ""
 
 
 def _part(arrays: Mapping[str, np.ndarray], part: str) -> Arrays:
@@ -92,7 +130,9 @@ def _part(arrays: Mapping[str, np.ndarray], part: str) -> Arrays:
 @checked
 def save(path: str | os.PathLike[str], params: Mapping[str, np.ndarray] | State) -> None:
     """Write parameters, or a whole training run, to one ``.npz`` file."""
-    (params if isinstance(params, State) else State(dict(params))).save(path)
+    if not isinstance(params, State):
+        params = State({name: plain_array(name, array) for name, array in params.items()})
+    params.save(path)
 
 
 @checked

@@ -20,6 +20,7 @@ from einstan.library.callbacks import Callback, callback
 from einstan.library.data import batches, plain_array, require_finite, require_names, require_numbers
 from einstan.library.metrics import Metric
 from einstan.library.optimisers import Adam, Optimiser
+from einstan.library.resuming import check_fits
 from einstan.library.state import Arrays, History, Row, State
 from einstan.machine.refusals import reader_of
 
@@ -103,32 +104,44 @@ def fit(
     for each in told:
         each.on_start(state, epochs)
     try:
-        while state.epoch < epochs:
-            if patience is not None and state.waited >= patience:
-                reason = f"no better {goal.column} for {patience} epochs"
-                break
-            row = _epoch(state, step, cut, batch, optimiser, _factor(schedule, state.epoch))
-            if validation is not None:
-                row |= _measured(evaluate, state.params, validation, loss, metrics)
-            state.rows.append(row)
-            goal.judge(state)
-            good = state.snapshot()
-            answers = [each.on_epoch_end(good) for each in told]  # all are told, whatever one answers
-            if any(answers):
-                reason = "ended by a callback"
-                break
-        else:
-            reason = ""
+        try:
+            while state.epoch < epochs:
+                if patience is not None and state.waited >= patience:
+                    reason = f"no better {goal.column} for {patience} epochs"
+                    break
+                row = _epoch(state, step, cut, batch, optimiser, _factor(schedule, state.epoch))
+                if validation is not None:
+                    row |= _measured(evaluate, state.params, validation, loss, metrics)
+                state.rows.append(row)
+                goal.judge(state)
+                good = state.snapshot()
+                answers = [each.on_epoch_end(good) for each in told]  # all are told, whatever one answers
+                if any(answers):
+                    reason = "ended by a callback"
+                    break
+            else:
+                reason = ""
+        except TrainingError as problem:
+            reason = problem.problem
+            problem.history = History(good, patience is not None, reason)
+            raise
+        finally:
+            _end(told, good, reason)
     except KeyboardInterrupt:
         raise Interrupted(History(good, patience is not None, "interrupted")) from None
-    except TrainingError as problem:
-        reason = problem.problem
-        problem.history = History(good, patience is not None, reason)
-        raise
-    finally:
-        for each in told:
-            each.on_end(good, reason)
     return History(good, patience is not None, reason)
+
+
+def _end(told: list[Callback], state: State, reason: str) -> None:
+    """Tell all of the end, whichever of them fails."""
+    problem: BaseException | None = None
+    for each in told:
+        try:
+            each.on_end(state, reason)
+        except BaseException as found:
+            problem = problem or found
+    if problem is not None:
+        raise problem
 
 
 def _factor(schedule: Callable[[int], float] | None, epoch: int) -> float:
@@ -181,7 +194,13 @@ def _measured(
         found = evaluate(params, **data)
     row = {"val_loss": float(found[loss])}
     for metric in metrics:
-        row[f"val_{metric.name}"] = metric.compute(*(found[t] if t in found else data[t] for t in metric.tensors))
+        value = metric.compute(*(found[t] if t in found else data[t] for t in metric.tensors))
+        try:
+            row[f"val_{metric.name}"] = float(value)
+        except (TypeError, ValueError) as problem:
+            raise DataError(
+                f"the metric {metric.name} is {shown(value)}, and no number", repair="compute one number"
+            ) from problem
     return row
 
 
@@ -203,7 +222,7 @@ class _Goal:
     def judge(self, state: State) -> None:
         score = state.rows[-1][self.column]
         best = state.best_score
-        if best is None or np.isnan(best) or (score > best if self.larger else score < best):
+        if np.isfinite(score) and (best is None or (score > best if self.larger else score < best)):
             state.best, state.best_epoch, state.best_score, state.waited = state.params, state.epoch, score, 0
         else:
             state.waited += 1
@@ -240,16 +259,12 @@ def _first_state(
             require_finite(name, np.asarray(array))
         values = {name: np.asarray(array) for name, array in params.items()}
         return State(values, optimiser.init(values), np.random.default_rng(seed))
+    if isinstance(resume, State):
+        resume.page()  # which refuses what is no run
     state = resume.snapshot() if isinstance(resume, State) else State.load(resume)
-    require_names(state.params, network.params, "a parameter of the network", network.program)
+    check_fits(network, data, optimiser, state)
     if not state.optimiser:  # a file of parameters alone
         state.optimiser = optimiser.init(state.params)
-    elif state.optimiser.keys() != optimiser.init(state.params).keys():
-        raise DataError(
-            f"the checkpoint was not made by {optimiser}",
-            inferred=f"it holds {', '.join(list(state.optimiser)[:4])}, ...",
-            repair="resume with the optimiser that the run began with",
-        )
     return state
 
 

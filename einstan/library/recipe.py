@@ -1,0 +1,83 @@
+"""What a run of ``einstan train`` is made of: options that its checkpoint keeps, and that are checked when read."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from einstan.language.errors import DataError
+from einstan.library.fields import TEXT, number, one_of, optional, record, several, whole
+from einstan.library.optimisers import NAMED
+from einstan.library.state import State
+
+
+@dataclass
+class Recipe:
+    """What a run is made of; kept in its checkpoint, so that resuming needs no option again."""
+
+    data: str = ""
+    hidden: tuple[int, ...] = (64, 32)
+    activation: str = "relu"
+    epochs: int = 40
+    lr: float = 0.1
+    batch: int = 32
+    optimiser: str = "momentum"
+    smoothing: float = 0.1
+    validation: float = 0.1
+    patience: int | None = None
+    seed: int = 0
+    dtype: str = "float64"
+    fingerprint: int = 0  # of the data
+
+
+ACTIVATIONS = ("relu", "tanh", "sigmoid")
+SHARE = number(lambda share: 0 <= share < 1, "a share from 0 up to 1")
+FIELDS = record(
+    {
+        "data": TEXT, "hidden": several(whole(1)), "activation": one_of(ACTIVATIONS), "epochs": whole(1),
+        "lr": number(lambda rate: 0 < rate < float("inf"), "a positive number"), "batch": whole(1),
+        "optimiser": one_of(tuple(NAMED)), "smoothing": SHARE, "validation": SHARE,
+        "patience": optional(whole(1)), "seed": whole(), "dtype": one_of(("float32", "float64")),
+        "fingerprint": whole(),
+    }
+)  # fmt: skip
+
+# A resumed run may be longer or more patient, and read its data from elsewhere; the rest is what it is.
+MAY_CHANGE = ("data", "epochs", "lr", "batch", "patience")
+
+
+def recipe_of(options: argparse.Namespace, state: State | None) -> Recipe:
+    """The options given, over those of the resumed run, over the defaults."""
+    given = {name: value for name in asdict(Recipe()) if (value := getattr(options, name, None)) is not None}
+    if state is None:
+        if given.get("optimiser") == "adam":
+            given.setdefault("lr", 0.005)
+        return Recipe(**given)
+    kept: Any = state.notes.get("recipe")
+    wrong = FIELDS("recipe", kept)
+    if wrong:
+        raise DataError(
+            f"{options.resume} holds no run of this command",
+            inferred=wrong,
+            repair="give a file that einstan train --save wrote",
+        )
+    kept = {**kept, "hidden": tuple(kept["hidden"])}
+    for name, value in given.items():
+        if name not in MAY_CHANGE and value != kept[name]:
+            raise DataError(
+                f"--{name} {_shown(value)} is not what {options.resume} was made with",
+                inferred=f"it was made with --{name} {_shown(kept[name])}",
+                repair=f"leave out --{name}, or begin a new run without --resume",
+            )
+    recipe = Recipe(**{**kept, **given})
+    if state.epoch >= recipe.epochs:
+        raise DataError(
+            f"{options.resume} has already done {state.epoch} epochs of {recipe.epochs}",
+            repair=f"ask for more in all: --epochs {2 * state.epoch}",
+        )
+    return recipe
+
+
+def _shown(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,230 @@
+"""Runs that are killed at random instants, for as long as one likes:
+
+    python tests/faults/kill.py --minutes 30 [--kills N] [--seed N]
+
+Half of them are ``einstan train --save``, half are scripts that use `fit` with a `Saver`; each is forked from this
+process, ended by SIGKILL, SIGTERM, SIGHUP or SIGINT, and carried on by the next.  Of each is asked that
+
+- its file loads, and is to the last bit what a run without kills has after that epoch;
+- no more is lost than the time that a saver lets pass (a minute, which is `WAIT` here); after SIGTERM, SIGHUP and
+  SIGINT the command loses no epoch, and says so by its exit code;
+- what a killed save has left behind is gone after the next.
+
+Then a save is killed at each of its calls of the system.  Ends with 1 if there was a finding.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_threads, "1")  # a fork has one thread
+
+import numpy as np  # noqa: E402
+
+from einstan.layers import cross_entropy, dense, softmax, tanh  # noqa: E402
+from einstan.library import callbacks, command_train, files  # noqa: E402
+from einstan.library.callbacks import Saver  # noqa: E402
+from einstan.library.cli import main  # noqa: E402
+from einstan.library.network import Network  # noqa: E402
+from einstan.library.optimisers import Adam  # noqa: E402
+from einstan.library.state import State  # noqa: E402
+from einstan.library.training import fit  # noqa: E402
+from tests.faults.disk import Disk, killed  # noqa: E402
+from tests.faults.flips import small_run  # noqa: E402
+
+WAIT = 0.1
+ENDLESS = 10**6
+ENDED = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+LABELS = np.arange(90) % 3
+POINTS = np.random.default_rng(0).standard_normal((90, 2)) + 2 * np.eye(3, 2)[LABELS]
+DATA = {"X": POINTS, "Y": np.eye(3)[LABELS]}
+
+
+class Watched(Saver):
+    """Writes the epoch, when it came and when its saving was over into a file beside that of the run."""
+
+    def on_epoch_end(self, state: State) -> bool | None:
+        came = time.monotonic()
+        super().on_epoch_end(state)
+        with open("log", "a", encoding="ascii") as log:
+            log.write(f"{state.epoch} {came} {time.monotonic()}\n")
+        return None
+
+
+def digest(state: State) -> str:
+    parts = {**state.params, **{f"state {name}": array for name, array in state.optimiser.items()}}
+    text = b"".join(name.encode() + parts[name].tobytes() for name in sorted(parts))
+    return hashlib.sha256(text + repr(state.generator.bit_generator.state).encode()).hexdigest()
+
+
+def train(epochs: int) -> int:
+    if os.path.exists("run.npz"):
+        return main(["train", "--resume", "run.npz", "--epochs", str(epochs)])
+    np.savez("data.npz", X=POINTS, y=LABELS)
+    options = ["--data", "data.npz", "--hidden", "4", "--lr", "0.3", "--save", "run.npz"]
+    return main(["train", *options, "--epochs", str(epochs)])
+
+
+def script(epochs: int) -> int:
+    layers = (dense("H", X="X", W="V", b="a", j=4), tanh("A", Z="H"), dense("Z", X="A", W="W", b="b"),
+              softmax("S", Z="Z"), cross_entropy("L", S="S", Y="Y"))  # fmt: skip
+    resume = "run.npz" if os.path.exists("run.npz") else None
+    fit(
+        Network(*layers), "L", DATA, epochs=epochs, optimiser=Adam(0.001), callbacks=[Watched("run.npz")], resume=resume
+    )
+    return 0
+
+
+def forked(run: object, *arguments: object) -> int:
+    """A child that does that, told nothing on its outputs."""
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    with contextlib.suppress(BaseException):
+        quiet = os.open("said", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        for stream in (1, 2):
+            os.dup2(quiet, stream)
+        callbacks.MINUTE, command_train.Saver = WAIT, Watched  # type: ignore[misc]
+        code = run(*arguments)  # type: ignore[operator]
+    os._exit(code)
+
+
+def reaped(child: int) -> int:
+    """The exit code of a child, minus a signal; one that hangs is killed."""
+    for _ in range(1200):
+        found, status = os.waitpid(child, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.05)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    raise AssertionError("it did not end within a minute")
+
+
+def after(kind: object, number: int, code: int) -> tuple[int, float, str]:
+    """The epoch in the file, the seconds lost, and the digest, of a run that this signal has ended."""
+    log = [line.split() for line in Path("log").read_text().splitlines()] if os.path.exists("log") else []
+    log = [line for line in log if len(line) == 3]
+    last = int(log[-1][0]) if log else 0
+    if not os.path.exists("run.npz"):
+        assert last == 0, f"epoch {last} was over and no file is there"
+        return 0, 0.0, ""
+    state = State.load("run.npz")
+    if kind is train and number != signal.SIGKILL and code != -number:  # not before it listens
+        assert code == 130, f"the exit code is {code}"
+        assert state.epoch >= last, f"the file is of epoch {state.epoch}, and {last} was over"
+    saved = {int(epoch): float(over) for epoch, _, over in log}.get(state.epoch)
+    lost = float(log[-1][1]) - saved if log and saved is not None else 0.0
+    assert lost < WAIT, f"{lost} seconds are lost"
+    assert last - state.epoch < 1 or saved is not None
+    return state.epoch, max(lost, 0.0), digest(state)
+
+
+def kills(kind: object, dice: random.Random, count: int, stop: float) -> tuple[int, float, int]:
+    """So many kills of one run: how many there were, the most that was lost, and the epochs that it came to."""
+    seen: dict[int, str] = {}
+    worst, done = 0.0, 0
+    while done < count and time.monotonic() < stop:
+        child = forked(kind, ENDLESS)
+        time.sleep(dice.uniform(0, 1.0))
+        number = dice.choice(ENDED)
+        os.kill(child, number)
+        epoch, lost, found = after(kind, number, reaped(child))
+        worst, done = max(worst, lost), done + 1
+        if found:
+            seen[epoch] = found
+    left = [name for name in os.listdir() if name.endswith(".tmp")]
+    assert len(left) <= 1, f"{len(left)} files are left behind"
+    if seen:
+        check_bits(kind, seen)
+    return done, worst, max(seen, default=0)
+
+
+def check_bits(kind: object, seen: dict[int, str]) -> None:
+    """Compare with a run that nobody kills."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+
+        class Compared(Watched):
+            def on_epoch_end(self, state: State) -> bool | None:
+                if seen.get(state.epoch, digest(state)) != digest(state):
+                    Path("differs").write_text(str(state.epoch))
+                return state.epoch == max(seen)
+
+            def on_end(self, state: State, reason: str) -> None:
+                Path("compared").write_text(str(state.epoch))
+
+        globals()["Watched"] = Compared
+        try:
+            reaped(forked(kind, ENDLESS))
+        finally:
+            globals()["Watched"] = Compared.__base__
+        assert not os.path.exists("differs"), f"epoch {Path('differs').read_text()} is not what it is without kills"
+        assert Path("compared").read_text() == str(max(seen))
+
+
+def killed_at_every_call() -> int:
+    """Kill a save at its first, second, ... call of the system: the file is the old or the new one."""
+    old, new = small_run(), small_run()
+    new.epoch = 4
+    calls = 0
+    while True:
+        calls += 1
+        old.save("run.npz")
+        assert [name for name in os.listdir() if name.endswith(".tmp")] == []
+        child = os.fork()
+        if not child:
+            files.os = Disk(killed, calls)  # type: ignore[assignment]
+            new.save("run.npz")
+            os._exit(0)
+        code = reaped(child)
+        assert State.load("run.npz").epoch in (3, 4)
+        if code == 0:
+            return calls - 1
+        assert code == -signal.SIGKILL, f"call {calls} ended with {code}"
+
+
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=5)
+    parser.add_argument("--kills", type=int, default=ENDLESS)
+    parser.add_argument("--seed", type=int, default=None)
+    return parser.parse_args()
+
+
+def explore() -> int:
+    options = parsed()
+    seed = random.randrange(10**6) if options.seed is None else options.seed
+    dice, stop = random.Random(seed), time.monotonic() + 60 * options.minutes
+    total, worst, findings, epochs = 0, 0.0, 0, 0
+    while total < options.kills and time.monotonic() < stop:
+        for kind in (train, script):
+            with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+                try:
+                    done, lost, reached = kills(kind, dice, min(10, options.kills - total), stop)
+                    total, worst, epochs = total + done, max(worst, lost), epochs + reached
+                except AssertionError as problem:
+                    total, findings = total + 1, findings + 1
+                    sys.stdout.write(f"{kind.__name__}: {problem}\n")
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        calls = killed_at_every_call()
+    sys.stdout.write(
+        f"seed {seed}: {total} kills in {epochs} epochs, {findings} findings, at most {worst:.3f} of {WAIT} s lost\n"
+    )
+    sys.stdout.write(f"a save was killed at each of its {calls} calls\n")
+    return bool(findings)
+
+
+if __name__ == "__main__":
+    sys.exit(explore())
