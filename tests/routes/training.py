@@ -149,6 +149,8 @@ def divisible(case: Case, axes: dict[str, list[int]], dims: set[str]) -> bool:
     cut = {(name, k) for name, places in axes.items() for k in places}
     whole = {(name, k) for name, own in case.inputs.items() for k, dim in enumerate(own) if dim in dims}
     tied = dims & ({*case.integers.values(), *case.after} | {other for other, _ in case.after.values()})
+    # A length that a line states stays what it is where rows are left out of data that happen to be as long.
+    tied |= dims & {dim for line in case.lines for letter, dim in line.free if letter in dict(line.where)}
     return cut == whole and not tied and "entry" not in case.features
 
 
