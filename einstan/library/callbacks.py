@@ -67,7 +67,7 @@ class Saver(Callback):
         notes: Mapping[str, Any] | None = None,
         report: Callable[[str], object] | None = None,
     ) -> None:
-        self.path, self.every = os.fspath(path), None if every is None else whole("every", every, 1)
+        self.path, self.every = os.fsdecode(path), None if every is None else whole("every", every, 1)
         self.notes, self.report = dict(notes or {}), report or _warn
         self.saved: str | None = None
         self.due = 0.0

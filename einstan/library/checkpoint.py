@@ -36,7 +36,7 @@ def save_arrays(path: Path, arrays: Mapping[str, np.ndarray], meta: Mapping[str,
         if array.dtype.kind not in "biufc":
             kind = "Python objects" if array.dtype.hasobject else str(array.dtype)
             raise DataError(f"{name} holds {kind}, which a checkpoint does not", repair="convert it to numbers")
-        if zipfile.ZipInfo(name).filename != name or name == META or len(name) > 1000:
+        if zipfile.ZipInfo(name).filename != name or name == META or not name.isprintable() or len(name) > 1000:
             raise DataError(f"{named(name)} is no name in a checkpoint", repair="use letters and digits")
     listed = {name: _described(array) for name, array in arrays.items()}
     try:

@@ -66,7 +66,7 @@ def each(inner: Field) -> Field:
     """A page of any names, each with such a value."""
 
     def misfit(name: str, value: Any) -> str:
-        if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        if not isinstance(value, dict) or not all(isinstance(key, str) and key.isprintable() for key in value):
             return f"{name} = {shown(value)} is not a page of names and values"
         return next((wrong for key, one in value.items() if (wrong := inner(f"{name}.{key[:40]}", one))), "")
 
@@ -80,8 +80,8 @@ def record(fields: Mapping[str, Field]) -> Field:
         if not isinstance(value, dict):
             return f"{name} = {shown(value)} is not a page of names and values"
         if value.keys() != fields.keys():
-            odd = sorted(map(str, value.keys() ^ fields.keys()))[0][:40]
-            return f"{name} lacks {odd}" if odd in fields else f"{name} has a {odd}"
+            odd = sorted(map(str, value.keys() ^ fields.keys()))[0]
+            return f"{name} lacks {odd}" if odd in fields else f"{name} has a field {shown(odd)}"
         return next((wrong for key, inner in fields.items() if (wrong := inner(f"{name}.{key}", value[key]))), "")
 
     return misfit

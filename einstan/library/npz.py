@@ -91,9 +91,9 @@ def opened(
     except (OSError, ValueError) as problem:  # a name that holds a zero byte is a ValueError
         raise DataError(f"{named(path)} cannot be read: {reason(problem)}", repair=repair) from problem
     with file:
-        if file.read(2) != b"PK":
-            raise DataError(f"{named(path)} is not {what}", inferred="it is not an .npz file", repair=repair)
         with _damage(path):
+            if file.read(2) != b"PK":
+                raise DataError(f"{named(path)} is not {what}", inferred="it is not an .npz file", repair=repair)
             archive = zipfile.ZipFile(file)
         with archive:
             with _damage(path):
@@ -110,8 +110,7 @@ def _damage(path: Path) -> Iterator[None]:
     except MemoryError as problem:
         raise DataError(f"there is not enough memory to read {named(path)}", repair="give a smaller file") from problem
     except DAMAGE as problem:
-        said = f"there is no {problem.args[0]}" if isinstance(problem, KeyError) and problem.args else str(problem)
-        raise damaged(path, said) from problem
+        raise damaged(path, str(problem)[:300] or type(problem).__name__) from problem
 
 
 def damaged(path: Path, why: str) -> DataError:
@@ -125,6 +124,8 @@ def _sizes(archive: zipfile.ZipFile, file: BinaryIO, compressed: bool) -> dict[s
         name = info.filename.removesuffix(".npy")
         if name == info.filename:
             raise DamageError(f"{info.filename[:100]!r} is no array")
+        if not name.isprintable() or len(name) > 1000:  # it may stand in an error, and reach a terminal
+            raise DamageError(f"{name[:100]!r} is the name of no array")
         if name in sizes:
             raise DamageError(f"{name[:100]!r} is there twice")
         stored = info.compress_type == zipfile.ZIP_STORED

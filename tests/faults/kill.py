@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import faulthandler
 import hashlib
 import os
 import random
@@ -96,6 +97,10 @@ def forked(run: object, *arguments: object) -> int:
         quiet = os.open("said", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         for stream in (1, 2):
             os.dup2(quiet, stream)
+        faulthandler.register(signal.SIGUSR1)
+        for number in (signal.SIGTERM, signal.SIGHUP):  # which nohup would have it ignore
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         callbacks.MINUTE, command_train.Saver = WAIT, Watched  # type: ignore[misc]
         code = run(*arguments)  # type: ignore[operator]
     os._exit(code)
@@ -108,9 +113,11 @@ def reaped(child: int) -> int:
         if found:
             return os.waitstatus_to_exitcode(status)
         time.sleep(0.05)
+    os.kill(child, signal.SIGUSR1)  # which tells where it is
+    time.sleep(1)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    raise AssertionError("it did not end within a minute")
+    raise AssertionError(f"it did not end within a minute:\n{Path('said').read_text()[-4000:]}")
 
 
 def after(kind: object, number: int, code: int) -> tuple[int, float, str]:
@@ -138,10 +145,13 @@ def kills(kind: object, dice: random.Random, count: int, stop: float) -> tuple[i
     worst, done = 0.0, 0
     while done < count and time.monotonic() < stop:
         child = forked(kind, ENDLESS)
-        time.sleep(dice.uniform(0, 1.0))
+        time.sleep(wait := dice.uniform(0, 1.0))
         number = dice.choice(ENDED)
         os.kill(child, number)
-        epoch, lost, found = after(kind, number, reaped(child))
+        try:
+            epoch, lost, found = after(kind, number, reaped(child))
+        except AssertionError as problem:
+            raise AssertionError(f"{number.name} after {wait} seconds: {problem}") from problem
         worst, done = max(worst, lost), done + 1
         if found:
             seen[epoch] = found
