@@ -72,6 +72,7 @@ class Saver(Callback):
         self.saved: str | None = None
         self.due = 0.0
         self._rescued: list[str] = []
+        self._folder = ""
         self._told = ""
 
     def on_start(self, state: State, epochs: int) -> None:
@@ -97,19 +98,26 @@ class Saver(Callback):
         why = self._try(state, self.path)
         if not why:
             self.saved, self.due, self._told = self.path, time.monotonic() + MINUTE, ""
-            for place in self._rescued:
-                with suppress(OSError):
-                    os.unlink(place)
-            self._rescued = []
+            self._forget_rescued()
             return
         self.due = 0.0
         self.saved = next((place for place in self._elsewhere() if not self._try(state, place)), None)
         if self.saved is not None and self.saved not in self._rescued:
             self._rescued.append(self.saved)
-        text = f"{why}; the run is {f'in {named(self.saved)}' if self.saved else 'saved nowhere'}"
+        text = f"{why}; the run {f'is in {named(self.saved)}' if self.saved else 'cannot be saved elsewhere either'}"
         if text != self._told:  # once, and not after every epoch
             self._told = text
             self.report(text)
+
+    def _forget_rescued(self) -> None:
+        for place in self._rescued:
+            with suppress(OSError):
+                os.unlink(place)
+        self._rescued = []
+        if self._folder:
+            with suppress(OSError):
+                os.rmdir(self._folder)
+            self._folder = ""
 
     def _try(self, state: State, place: str) -> str:
         """Why the run could not be saved there, or nothing."""
@@ -129,7 +137,8 @@ class Saver(Callback):
         with suppress(OSError):  # the working directory may be gone
             yield os.path.join(os.getcwd(), name)
         with suppress(OSError):
-            yield os.path.join(tempfile.mkdtemp(prefix="einstan-"), name)
+            self._folder = self._folder or tempfile.mkdtemp(prefix="einstan-")
+            yield os.path.join(self._folder, name)
 
 
 def _warn(text: str) -> None:

@@ -55,12 +55,19 @@ DATA = {"X": POINTS, "Y": np.eye(3)[LABELS]}
 class Watched(Saver):
     """Writes the epoch, when it came and when its saving was over into a file beside that of the run."""
 
+    def on_start(self, state: State, epochs: int) -> None:
+        super().on_start(state, epochs)
+        self.note(state, time.monotonic())
+
     def on_epoch_end(self, state: State) -> bool | None:
         came = time.monotonic()
         super().on_epoch_end(state)
+        self.note(state, came)
+        return None
+
+    def note(self, state: State, came: float) -> None:
         with open("log", "a", encoding="ascii") as log:
             log.write(f"{state.epoch} {came} {time.monotonic()}\n")
-        return None
 
 
 def digest(state: State) -> str:
@@ -122,8 +129,8 @@ def reaped(child: int) -> int:
 
 def after(kind: object, number: int, code: int) -> tuple[int, float, str]:
     """The epoch in the file, the seconds lost, and the digest, of a run that this signal has ended."""
-    log = [line.split() for line in Path("log").read_text().splitlines()] if os.path.exists("log") else []
-    log = [line for line in log if len(line) == 3]
+    log = [line.split() for line in Path("log").read_text().splitlines()]
+    log = [line for line in log if len(line) == 3]  # the last may be cut
     last = int(log[-1][0]) if log else 0
     if not os.path.exists("run.npz"):
         assert last == 0, f"epoch {last} was over and no file is there"
@@ -144,6 +151,7 @@ def kills(kind: object, dice: random.Random, count: int, stop: float) -> tuple[i
     seen: dict[int, str] = {}
     worst, done = 0.0, 0
     while done < count and time.monotonic() < stop:
+        Path("log").write_text("")
         child = forked(kind, ENDLESS)
         time.sleep(wait := dice.uniform(0, 1.0))
         number = dice.choice(ENDED)

@@ -91,6 +91,8 @@ def test_where_nothing_can_be_saved_is_found_before_training(tmp_path):
 
 @pytest.mark.parametrize("fault", [FULL, BROKEN])
 def test_a_save_that_fails_is_reported_and_tried_again(tmp_path, monkeypatch, fault):
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     monkeypatch.chdir(tmp_path)
     reports = []
     saver = Saver("run.npz", report=reports.append)
@@ -99,8 +101,9 @@ def test_a_save_that_fails_is_reported_and_tried_again(tmp_path, monkeypatch, fa
     history = fit(network(), "L", DATA, epochs=6, callbacks=[breaks, mended, saver])
     assert len(reports) == 1  # though two epochs could not be saved
     assert "run.npz cannot be written" in reports[0]
-    assert "the run is saved nowhere" in reports[0]
+    assert "the run cannot be saved elsewhere either" in reports[0]
     assert saver.saved == "run.npz"
+    assert os.listdir("temporary") == []
     assert told(load("run.npz")) == told(history.state)
 
 
@@ -157,7 +160,7 @@ def test_a_run_that_can_be_saved_nowhere_still_tells_its_scores(tmp_path):
     done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False,
                           env={**os.environ, "PYTHONPATH": str(HERE.parents[1]), "TMPDIR": str(tmp_path)})  # fmt: skip
     assert done.returncode == 2
-    assert "run.npz cannot be written: File too large; the run is saved nowhere" in done.stderr
+    assert "run.npz cannot be written: File too large; the run cannot be saved elsewhere either" in done.stderr
     assert "Traceback" not in done.stderr
     assert "test accuracy" in done.stdout
     assert "saved to" not in done.stdout
