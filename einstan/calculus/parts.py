@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 
 from einstan.calculus.alpha import alpha, signature
 from einstan.calculus.assume import matches
@@ -47,6 +46,7 @@ from einstan.language.term import (
     substitute,
     tensors,
 )
+from einstan.language.threads import cached_property
 
 Weights = list[tuple[Expr, Fraction]]  # bases and exponents, or terms and coefficients
 

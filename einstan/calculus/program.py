@@ -26,6 +26,7 @@ from einstan.language.errors import ProgramError
 from einstan.language.index import Affine, Arithmetic, Index, affine, arithmetic
 from einstan.language.node import Node, fold, holds, preorder, remembered
 from einstan.language.place import at
+from einstan.language.rebuilt import Rebuilt
 from einstan.language.term import (
     Delta,
     Equation,
@@ -62,7 +63,7 @@ class Identity:
     rhs: Expr
 
 
-class Program:
+class Program(Rebuilt):
     """Equations that define tensors from inputs.
 
     ``Program(equations, assumptions)`` sorts the equations by what they read, keeping the given order where it can.

@@ -11,27 +11,47 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from einstan.language.threads import after_fork, lock
+
 SELDOM = 50_000  # objects made before the youngest are looked at
 
-_lock = threading.Lock()
-_inside = 0  # how many blocks are running, in all threads; the first saves what the last restores
+_lock = lock()
+_inside: dict[int, int] = {}  # how many blocks each thread is in; the first of all saves what the last restores
 _before: tuple[int, int, int] = (0, 0, 0)
+_ours: tuple[int, int, int] = (0, 0, 0)  # what was set, which may be set otherwise by somebody else meanwhile
 
 
 @contextmanager
 def collecting_seldom() -> Iterator[None]:
     """A block in which the collector of cycles runs less often, unless nobody wants it to run at all."""
-    global _inside, _before
+    global _before, _ours
+    thread = threading.get_ident()
     with _lock:
-        _inside += 1
-        if _inside == 1:
-            _before = gc.get_threshold()
+        if not _inside:
+            _before = _ours = gc.get_threshold()
             if _before[0]:  # zero switches it off
-                gc.set_threshold(max(_before[0], SELDOM), *_before[1:])
+                _ours = (max(_before[0], SELDOM), *_before[1:])
+                gc.set_threshold(*_ours)
+        _inside[thread] = _inside.get(thread, 0) + 1
     try:
         yield
     finally:
         with _lock:
-            _inside -= 1
-            if not _inside:
-                gc.set_threshold(*_before)
+            _inside[thread] -= 1
+            if not _inside[thread]:
+                del _inside[thread]
+            _restore()
+
+
+def _restore() -> None:
+    if not _inside and gc.get_threshold() == _ours:
+        gc.set_threshold(*_before)
+
+
+@after_fork
+def _alone() -> None:
+    """In a forked child the blocks of all other threads are left."""
+    if others := _inside.keys() - {threading.get_ident()}:
+        for thread in others:
+            del _inside[thread]
+        _restore()

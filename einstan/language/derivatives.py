@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from functools import cached_property
 
 from einstan.language.references import References
 from einstan.language.surface import Ref, Surface, Task, looks_like_derivative
 from einstan.language.term import Partial
+from einstan.language.threads import cached_property
 from einstan.language.tokens import is_name
 
 _ORDER = re.compile(r"d([2-9])(.+)")

@@ -8,6 +8,9 @@ and exact evaluations in `einstan.machine`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+from einstan.language.errors import ProgramError
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,9 @@ class Function:
     kink: str = ""
     closed: str = ""  # the same by other functions, which is what a proof compares
     domain: str = ""  # where it has a real value; nothing where that is everywhere
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _received, tuple(vars(self).values())
 
 
 def called(name: str, parameters: int = 1) -> str:
@@ -117,6 +123,20 @@ ROWS = (
 
 FUNCTIONS = {row.name: row for row in ROWS}
 BUILTIN = frozenset(FUNCTIONS)  # those of this file; a user's own may come to the table, see `einstan.language.own`
+
+
+def _received(name: str, parameters: tuple[str, ...], partials: tuple[str, ...], *others: str) -> Function:
+    """A row that comes from another process: that of the table here, which holds what computes it."""
+    row = FUNCTIONS.get(name)
+    if row != Function(name, parameters, partials, *others):
+        call = f"{name}({', '.join(parameters)})"
+        raise ProgramError(
+            f"{call} is {'another' if row else 'no'} function in this process",
+            inferred=f"what is received calls one with the partials {', '.join(partials)}",
+            repair=f'es.function("{call}", partials={list(partials)}, numpy="..."), in this process too, before',
+        )
+    return row
+
 
 # Functions whose value is finite wherever their arguments are, however large these may be.
 TOTAL = frozenset({"sin", "cos", "arctan", "arctan2", "tanh", "arcsinh", "cbrt", "sigmoid", "softplus", "erf", "erfc",

@@ -7,7 +7,6 @@ computed from its children when it is built, without recursion; a term may be th
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import wraps
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from weakref import WeakValueDictionary, ref
 
 from einstan.language.effort import spend
+from einstan.language.threads import lock
 
 if TYPE_CHECKING:
     from einstan.language.index import Index
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 Kind = TypeVar("Kind", bound="Node")
 
-_lock = threading.RLock()  # making an entry may set off a collection, in which nodes may be made
+_lock = lock()  # making an entry may set off a collection, in which nodes may be made
 _new = object.__new__
 _bits = count()
 _printer: Callable[[Any], str] = object.__repr__
@@ -149,8 +149,13 @@ class Node:
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"{type(self).__name__} is frozen: {name!r} cannot be deleted")
 
+    def table_row(self) -> Any:
+        """What a process that receives this has to know beside it."""
+        return None
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return _unpickled, (_pickled(self),)
+        rows = {row for node in preorder(self) if (row := node.table_row()) is not None}
+        return _unpickled, (_pickled(self), *rows)
 
     def __copy__(self) -> Node:
         return self
@@ -213,7 +218,7 @@ def _pickled(root: Node) -> tuple[tuple[type, tuple[Any, ...]], ...]:
     return tuple(listed)
 
 
-def _unpickled(listed: tuple[tuple[type, tuple[Any, ...]], ...]) -> Node:
+def _unpickled(listed: tuple[tuple[type, tuple[Any, ...]], ...], *rows: object) -> Node:
     made: list[Any] = []
     for kind, fields in listed:
         made.append(kind(*_mapped(fields, made)))

@@ -8,7 +8,6 @@ table of functions for good.
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -20,6 +19,7 @@ from einstan.language.functions import BUILTIN, FUNCTIONS
 from einstan.language.node import Node, fold, preorder
 from einstan.language.sugar import chain
 from einstan.language.term import MINUS_ONE, ONE, Add, Apply, Const, Expr, Indexed, Iverson, Mul, add, mul
+from einstan.language.threads import lock
 from einstan.language.tokens import is_name
 
 EXAMPLE = "softsign(x) = x / (1 + abs(x))"
@@ -41,7 +41,7 @@ class OwnFunction:
 
 _everywhere: Mapping[str, OwnFunction] = {}  # replaced as a whole, so that a thread that reads it needs no lock
 _here: ContextVar[Mapping[str, OwnFunction]] = ContextVar("own functions", default={})  # noqa: B039  never changed
-_lock = threading.Lock()
+_lock = lock()
 
 
 def visible() -> Mapping[str, OwnFunction]:

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from einstan.language.errors import NotationError
+from einstan.language.functions import BUILTIN, FUNCTIONS, Function
 from einstan.language.index import Affine, Arithmetic, Index, fresh_name, slot
 from einstan.language.node import Node, fold, new_mark, preorder, remembered
 
@@ -241,6 +242,9 @@ class Apply(Expr):
         base, exponent = self.arguments
         is_number = isinstance(base, Const) or (isinstance(base, Indexed) and not base.slots)
         return is_number and not isinstance(exponent, Const)
+
+    def table_row(self) -> Function | None:
+        return None if self.function in BUILTIN else FUNCTIONS.get(self.function)
 
     def rebuilt(self, children: tuple[Node, ...]) -> Apply:
         return Apply(self.function, children)  # type: ignore[arg-type]

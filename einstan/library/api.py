@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import cached_property
 from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
@@ -31,6 +30,7 @@ from einstan.language.document import Claim, Document, at_line, collided, collis
 from einstan.language.errors import EinstanError, MissingError, ProgramError, nearest
 from einstan.language.index import Affine, Index, fresh_name
 from einstan.language.term import Expr, Name, Partial
+from einstan.language.threads import cached_property
 from einstan.library.composable import Composable
 
 if TYPE_CHECKING:

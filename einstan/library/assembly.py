@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from einstan.language.dims import axis
 from einstan.language.index import Affine, Index, affine
 from einstan.language.term import Extent, Indexed
+from einstan.language.threads import cached_property
 from einstan.library.derivative import Cores, Tie
 from einstan.library.factored import SMALL, FactoredTensor
 from einstan.library.factored_dense import Place, Structure, Writer, dtype_of, placed, places, writer

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from einstan.calculus import program as calculus
@@ -27,7 +26,9 @@ from einstan.language.arguments import checked_methods
 from einstan.language.dims import axis
 from einstan.language.errors import ProgramError
 from einstan.language.index import Affine, Index, fresh_name
+from einstan.language.rebuilt import Rebuilt
 from einstan.language.term import Equation, Expr, Indexed, Name, Partial, bound_indices, substitute
+from einstan.language.threads import cached_property
 
 if TYPE_CHECKING:
     from einstan.library.einsum import Einsum
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 
 @checked_methods()
-class Derivative:
+class Derivative(Rebuilt):
     """``d of / d wrt1 d wrt2 ...`` of a program, through every equation between them.
 
     - ``equation``: the derivative, one line, deltas as factors; it parses again;

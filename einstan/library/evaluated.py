@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,7 +14,9 @@ from einstan.calculus.program import Program
 from einstan.language.arguments import RAW, blamed_methods, checked_methods, misfit
 from einstan.language.dims import axis, is_axis
 from einstan.language.errors import DataError, nearest
+from einstan.language.rebuilt import Rebuilt
 from einstan.language.term import Name
+from einstan.language.threads import cached_property, lock
 from einstan.library.assembly import Assembly
 from einstan.library.derivative import Cores, Derivative, cores
 from einstan.library.factored import FactoredTensor
@@ -61,13 +61,13 @@ class Specialised:
 
 
 @blamed_methods()
-class CompiledGradients:
+class CompiledGradients(Rebuilt):
     """Several derivatives of one program, computed together: ``compiled(params, X=X)`` gives ``{name: FactoredTensor}``
     by the tensors that they are with respect to."""
 
     def __init__(self, program: Program, names: Mapping[str, Name], context: Program, **options: Any) -> None:
         self.apart = dict(zip(names, cores(program, *names.values()), strict=True))
-        self.context = context
+        self.program, self.names, self.context, self.options = program, dict(names), context, options
         self.outputs = tuple(dict.fromkeys(core for each in self.apart.values() for core in each.outputs))
         self.compiled = Compiled(next(iter(self.apart.values())).program, self.outputs, function="cores", **options)
         self.inputs = tuple(str(name) for name in self.compiled.inputs)
@@ -146,7 +146,7 @@ def shapes_of(given: Mapping[str, Any], inputs: Sequence[str]) -> tuple[Any, ...
 
 
 @checked_methods("__call__", "dense")
-class CompiledDerivative:
+class CompiledDerivative(Rebuilt):
     """``compiled(X=X, W=W)`` or ``compiled(params, X=X)`` gives a `FactoredTensor`; ``compiled.dense(...)`` an array.
 
     The first call with new shapes derives the candidates, plans them and keeps the cheapest; later calls run its code.
@@ -161,7 +161,7 @@ class CompiledDerivative:
         context = derivative.context
         self.inputs = tuple(dict.fromkeys((*self.needed, *map(str, derivative.base.inputs), *map(str, context.inputs))))
         self._known: OrderedDict[Any, Specialised] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = lock()
         self._latest: Specialised | None = None
 
     def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> FactoredTensor:
@@ -195,14 +195,16 @@ class CompiledDerivative:
         key = shapes_of(given, self.inputs)
         found = self._known.get(key)
         if found is None:
+            for name in self.needed:
+                if name not in given:
+                    raise missing(self.program, name, given)
             with self._lock:
-                for name in self.needed:
-                    if name not in given:
-                        raise missing(self.program, name, given)
-                shapes = {name: shape for name, shape in zip(self.inputs, key, strict=True) if shape is not None}
-                found = self._known[key] = self._chosen(shapes, self.sizes, None)
-                while len(self._known) > SPECIALISATIONS:
-                    self._known.popitem(last=False)
+                found = self._known.get(key)
+                if found is None:
+                    shapes = {name: shape for name, shape in zip(self.inputs, key, strict=True) if shape is not None}
+                    found = self._known[key] = self._chosen(shapes, self.sizes, None)
+                    while len(self._known) > SPECIALISATIONS:
+                        self._known.popitem(last=False)
         self._latest = found
         return found
 

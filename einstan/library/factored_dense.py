@@ -7,11 +7,12 @@ and written down as a function without a loop.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from einstan.language.threads import cached_property
 from einstan.library.factored_parts import Part
 from einstan.library.labelled import Labels
 

@@ -12,7 +12,7 @@ that name one parameter share it.  Nothing here knows any layer.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ from einstan.language import parse_document
 from einstan.language.arguments import bound, checked_methods, require, shown, whole
 from einstan.language.errors import DataError, ExtentError, ProgramError, nearest
 from einstan.language.place import at
+from einstan.language.rebuilt import Rebuilt
 from einstan.language.term import Equation, tensors
 from einstan.library import api
 from einstan.library.assumptions import check_assumption, excess
@@ -334,7 +335,7 @@ class Network(Composable):
         """The scalar and its gradients, as one program; `ValueAndGrad.compile` makes it a function."""
         return ValueAndGrad(self, loss, tuple(self.params if wrt is None else wrt), options)
 
-    def evaluator(self, *names: str, **options: Any) -> Callable[..., Arrays]:
+    def evaluator(self, *names: str, **options: Any) -> Evaluator:
         """``f(params, **data) -> {name: array}`` for tensors of the network, compiled."""
         for name in names:
             if name not in self.program.defined:
@@ -344,16 +345,7 @@ class Network(Composable):
                     inferred=f"defined are {', '.join(known)}",
                     repair=nearest(name, known) or "name one of these",
                 )
-        program = self._needed(names)
-        compiled = compile_program(runnable(program), names, context=program, **options)
-        needed = {str(name) for name in program.inputs}
-
-        def evaluate(params: Mapping[str, np.ndarray], **data: np.ndarray) -> Arrays:
-            self._refuse_unknown(data)
-            found: Arrays = compiled(**{name: array for name, array in {**params, **data}.items() if name in needed})
-            return found
-
-        return evaluate
+        return Evaluator(self, names, **options)
 
     def evaluate(self, name: str, params: Mapping[str, np.ndarray], **data: np.ndarray) -> np.ndarray:
         """One tensor of the network: ``net.evaluate("S", params, X=X)``.  Compiled once per tensor."""
@@ -362,11 +354,12 @@ class Network(Composable):
             require("params", params, Mapping[str, Any])
         return self._evaluators(name)(params, **data)[name]
 
-    def _evaluators(self, name: str) -> Callable[..., Arrays]:
-        cache: dict[str, Callable[..., Arrays]] = self.__dict__.setdefault("_evaluator_cache", {})
-        if name not in cache:
-            cache[name] = self.evaluator(name)
-        return cache[name]
+    def _evaluators(self, name: str) -> Evaluator:
+        cache = self.program.notes
+        if (Evaluator, name) not in cache:
+            cache[Evaluator, name] = self.evaluator(name)
+        found: Evaluator = cache[Evaluator, name]
+        return found
 
     def _needed(self, names: Iterable[str]) -> Program:
         """The part of the program that the tensors depend on."""
@@ -393,6 +386,24 @@ class Network(Composable):
         """Refuse data for which an assumption of the network is not true, as far as the data alone can tell."""
         for assumption in self.program.assumptions:
             check_assumption(assumption, arrays)
+
+
+class Evaluator(Rebuilt):
+    """``f(params, **data) -> {name: array}`` for tensors of a network, compiled."""
+
+    def __init__(self, network: Network, names: Iterable[str], **options: Any) -> None:
+        self.network, self.names, self.options = network, tuple(names), options
+        program = network._needed(self.names)
+        self.compiled = compile_program(runnable(program), self.names, context=program, **options)
+        self.needed = {str(name) for name in program.inputs}
+
+    def __call__(self, params: Mapping[str, np.ndarray], /, **data: np.ndarray) -> Arrays:
+        self.network._refuse_unknown(data)
+        given = {name: array for name, array in {**params, **data}.items() if name in self.needed}
+        return self.compiled(given)
+
+    def __repr__(self) -> str:
+        return f"<Evaluator of {', '.join(self.names)}>"
 
 
 @checked_methods("compile")

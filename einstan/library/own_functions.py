@@ -8,7 +8,6 @@ es.function("j0(x)", partials=["-j1(x)"], numpy="...")                 only its 
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -30,6 +29,7 @@ from einstan.language.own import (
 )
 from einstan.language.surface import DEFINED, RESERVED
 from einstan.language.term import Equation, Expr, Indexed, tensors
+from einstan.language.threads import lock
 from einstan.language.tokens import tokens
 from einstan.machine import own as machine
 from einstan.machine.loops import evaluate
@@ -38,7 +38,7 @@ from einstan.machine.numbers import FLOATS
 TAKEN = {*RESERVED, *SPELLINGS, *DEFINED} - BUILTIN
 POINTS = (-2.31, -1.13, -0.37, 0.29, 0.83, 1.71, 3.19)  # where a declared partial is compared with differences
 STEP, NEAR = 1e-5, 1e-5
-_lock = threading.Lock()
+_lock = lock()
 
 
 @checked

@@ -15,6 +15,7 @@ import numpy as np
 from einstan.calculus.program import Assumption
 from einstan.language.arguments import RAW, misfit
 from einstan.language.errors import DataError
+from einstan.language.rebuilt import Rebuilt
 from einstan.library.assumptions import check_assumption, holds
 from einstan.library.updates import Update, held
 from einstan.machine.compile import Compiled
@@ -26,7 +27,7 @@ Arrays = dict[str, np.ndarray]
 NO_STATE: Mapping[str, Any] = {}
 
 
-class Step:
+class Step(Rebuilt):
     """A compiled scalar with its gradients, ``loss, grads = step(params, X=X, Y=Y)``, or with the update of its
     parameters, ``loss, params, state = step(params, state, X=X, Y=Y)``.
 
@@ -39,8 +40,7 @@ class Step:
     ) -> None:
         self.made, self.compiled, self.checked, self.update = made, compiled, checked, update
         self.wrt = made.wrt
-        self._counts: tuple[int, int] | None = None
-        self._in_order: Callable[..., Sequence[Any]] = lambda *_: ()
+        self._places: tuple[tuple[int, int] | None, Callable[..., Sequence[Any]]] = None, lambda *_: ()
         first = 1 + len(self.wrt)
         last = first + (0 if update is None else len(update.states))
         self._checks = tuple(enumerate(checked, last))  # with the place of each among the results
@@ -66,9 +66,10 @@ class Step:
             else:
                 numbers = update.numbers(params, state, scale)
             compiled = self.compiled
-            if (len(params), len(data)) == self._counts:
+            counts, in_order = self._places  # at once: another thread may find out others
+            if (len(params), len(data)) == counts:
                 try:
-                    given = self._in_order(params, state, numbers, data)
+                    given = in_order(params, state, numbers, data)
                 except KeyError:
                     compiled, given = self._found_out(params, state, numbers, data)
             else:
@@ -107,8 +108,8 @@ class Step:
             named = "data" if name in data else "" if name in extra else "params"
             places.append(f"{named}[{name!r}]" if named else extra[name][0])
         if len(params) + len(extra) + len(data) == len(places):  # no array is without a use, or given twice
-            self._counts = len(params), len(data)
-            self._in_order = eval(f"lambda params, state, numbers, data: [{', '.join(places)}]")  # names as literals
+            written = eval(f"lambda params, state, numbers, data: [{', '.join(places)}]")  # names as literals
+            self._places = (len(params), len(data)), written
         return self.compiled.told(given, data), ordered
 
     @property

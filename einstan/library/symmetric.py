@@ -11,11 +11,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import permutations, product
 
 import numpy as np
 
+from einstan.language.threads import cached_property
 from einstan.library.labelled import Labels
 
 Order = tuple[int, ...]

@@ -16,6 +16,7 @@ import numpy as np
 from einstan.calculus.program import Program
 from einstan.language import parse
 from einstan.language.errors import DataError
+from einstan.language.rebuilt import Rebuilt
 from einstan.language.term import Equation
 from einstan.library.rename import renamed
 
@@ -49,10 +50,11 @@ def rule_of(optimiser: Any) -> Rule:
     return rule
 
 
-class Update:
+class Update(Rebuilt):
     """The update of some parameters of a program: equations, and what a call needs besides parameters and data."""
 
     def __init__(self, program: Program, optimiser: Any, params: Iterable[str]) -> None:
+        self.program, self.optimiser = program, optimiser
         self.rule, self.params = rule_of(optimiser), tuple(params)
         self.scalars = {name: _free(name, program) for name in self.rule.scalars(1, 1.0)}
         self.plain = _plain(self.params)

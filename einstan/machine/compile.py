@@ -9,13 +9,11 @@ from __future__ import annotations
 import keyword
 import re
 import sys
-import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import copy
 from dataclasses import replace
-from functools import cache, cached_property, partial
+from functools import cache, partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -25,7 +23,9 @@ from einstan.calculus.program import Program
 from einstan.language.arguments import RAW, ArgumentError, bound, checked_methods, misfit, shown
 from einstan.language.errors import DataError, EinstanError, ExtentError
 from einstan.language.node import preorder
+from einstan.language.rebuilt import Rebuilt
 from einstan.language.term import Equation, Indexed, Name
+from einstan.language.threads import cached_property, lock
 from einstan.machine.emit import Source, emit
 from einstan.machine.extents import NOMINAL, Extents, as_program, infer
 from einstan.machine.flatten import flatten
@@ -61,7 +61,7 @@ WARM = 4  # specialisations that keep their memory between calls
 
 
 @checked_methods("entered", "call", "called", "gather", "told", "prepared", "specialise")
-class Compiled:
+class Compiled(Rebuilt):
     """A program as a function of arrays.
 
     ``compiled(X=X, W=W)`` or ``compiled({"X": X, "W": W})`` returns a dictionary from output names to arrays.
@@ -69,6 +69,9 @@ class Compiled:
 
     Floats of any precision are taken; where precisions are mixed, results are promoted as NumPy promotes them.  Lists
     and Python numbers become float64 (int64 for a tensor that stands in a slot).
+
+    Threads may call it at one time; with ``reuse_buffers`` each has memory of its own.  It can be copied, pickled and
+    sent to other processes, as its program and its settings: what receives it makes the same code, at its first call.
     """
 
     def __init__(
@@ -90,7 +93,6 @@ class Compiled:
         self.program = as_program(program)
         self.context = context
         self.flat = flatten(self.program, outputs)
-        self._careful: dict[Any, Specialisation] = {}
         self.outputs = self.flat.outputs
         require_optimizer(optimize)
         if not function.isidentifier() or keyword.iskeyword(function):
@@ -100,7 +102,7 @@ class Compiled:
         installed = _has_numba()
         if fast and not installed:
             raise DataError("fast=True needs numba", repair="pip install 'einstan[fast]', or leave fast out")
-        self.fast = bool(fast)
+        self.fast = fast
         self.patient = fast is None and installed and not any_size  # numba after a while
         if any_size and reuse_buffers:
             raise DataError(
@@ -114,14 +116,24 @@ class Compiled:
             if name in self.flat.tensors or (name in self.flat.sized and not self._size_given(name))
         )
         self.texts = tuple(str(name) for name in self.inputs)
-        self.unread = unread(self.program, context, given, self.inputs)
+        self.given = tuple(given)
+        self.unread = unread(self.program, context, self.given, self.inputs)
         self.results = tuple(str(name) for name in self.outputs)
-        self._known: OrderedDict[Any, Specialisation] = OrderedDict()
-        self._lock = threading.Lock()
-        self._latest: Specialisation | None = None
-        self._generic: Specialisation | None = None  # of ``any_size``, where one function is enough
+        self._begin()
         self._informed: OrderedDict[Any, Compiled] = OrderedDict()  # by shapes: the same, told sizes by arrays not read
         self._shown = self  # what was called last: this, or the same told sizes
+
+    def _begin(self) -> None:
+        """No code yet."""
+        self._known: OrderedDict[Any, Specialisation] = OrderedDict()
+        self._lock = lock()
+        self._latest: Specialisation | None = None
+        self._generic: Specialisation | None = None  # of ``any_size``, where one function is enough
+        self._first: Any = None  # shapes and dtypes for which its paths are found before any others
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        first = self._generic.key if self._generic is not None else self._first
+        return (*super().__reduce__(), *([{"_first": first}] if first is not None else []))
 
     def _size_given(self, name: Name) -> bool:
         return any(key.rpartition(".")[0] == str(name) for key in self.sizes)
@@ -164,13 +176,14 @@ class Compiled:
         key = tuple(shapes.items())
         found = self._informed.get(key)
         if found is None:
-            found = self._informed[key] = copy(self)
             context = self.program if self.context is None else self.context
-            found.sizes = {**told(self.program, context, shapes, self.sizes), **self.sizes}
-            found._known, found._lock, found._latest, found._generic = OrderedDict(), threading.Lock(), None, None
-            found._careful = {}
-            while len(self._informed) > SPECIALISATIONS:
-                self._informed.popitem(last=False)
+            found = object.__new__(type(self))
+            vars(found).update(vars(self), sizes={**told(self.program, context, shapes, self.sizes), **self.sizes})
+            found._begin()
+            with self._lock:  # which is seen by other threads from here on
+                found = self._informed.setdefault(key, found)
+                while len(self._informed) > SPECIALISATIONS:
+                    self._informed.popitem(last=False)
         return found
 
     def called(self, given: Sequence[Array]) -> tuple[Array, ...]:
@@ -248,6 +261,9 @@ class Compiled:
 
     def specialise(self, key: Any) -> Specialisation:
         with self._lock:
+            if self._first is not None:
+                first, self._first = self._first, None
+                self.specialise(first)
             found = self._known.get(key)
             if found is None:
                 shapes = {name: shape for name, (shape, _) in zip(self.inputs, key, strict=True)}
@@ -256,14 +272,14 @@ class Compiled:
                     for name, (_, dtype) in zip(self.inputs, key, strict=True)
                     if name not in self.flat.sized
                 }
-                found = self._made(shapes, self.sizes, precisions, None, key, self.fast)
+                found = self._made(shapes, self.sizes, precisions, None, key, bool(self.fast))
                 self._known[key] = found
                 while len(self._known) > SPECIALISATIONS:
                     self._known.popitem(last=False)
             self._latest = found
             for older in list(self._known.values())[:-WARM]:
                 if older is not found and older.source.prepares:
-                    older.free.clear()  # memory is made again when it is needed
+                    older.forget()  # memory is made again when it is needed
             return found
 
     def _made(
@@ -285,23 +301,18 @@ class Compiled:
             generic = replace(self._generic.source, measured=None)
 
             def again() -> Plan:
-                made = self._planned(extents, precisions, lambda _: generic, general=True)
+                made = self._planned(extents, precisions, partial(_known_already, generic), general=True)
                 return replace(made, notes=(ONE_FUNCTION,))
 
             return self._generic.for_key(key, again)
         precision = str(self.dtype or "float64")
         function = self.function if not careful else f"careful_{self.function}"
         native = all(dtype.isnative for _, dtype in key or ())
-
-        def code(made: Plan) -> Source:
-            if general or nominal is not None:
-                return (emit_general if general else emit)(made, precisions, function, precision)
-            quick = fused(made, precisions, function, precision, self.reuse_buffers) if fast and native else None
-            if quick is not None:
-                quick.contiguous = True
-                return quick
-            return specialised(made, precisions, function, precision, reuse_buffers=self.reuse_buffers)
-
+        code: Coder
+        if general or nominal is not None:
+            code = partial(_open_code, emit_general if general else emit, precisions, function, precision)
+        else:
+            code = partial(_laid_out, fast and native, self.reuse_buffers, precisions, function, precision)
         flat = self.careful_flat if careful else self.flat
         made = self._planned(extents, precisions, code, general, flat)
         if general and key is not None:  # code for one size finds out while it is written
@@ -309,7 +320,7 @@ class Compiled:
         if careful:
             return Specialisation(made, made.code, made.code.arguments)
         found = Specialisation(
-            made, made.code, self.inputs, key, made.code.contiguous, partial(self.carefully, made.code.arguments)
+            made, made.code, self.inputs, key, made.code.contiguous, partial(self.carefully, made, {})
         )
         if made.code.contiguous:
             return found
@@ -339,18 +350,18 @@ class Compiled:
         """The operations, of which nothing is presumed to be finite."""
         return flatten(self.program, self.outputs, careful=True)
 
-    def carefully(self, names: Sequence[Name], *arrays: Array) -> tuple[Array, ...]:
-        """The results where a bracket hides infinities or NaN."""
-        latest = self._latest
-        sizes = latest.plan.extents if latest is not None else None
+    def carefully(self, made: Plan, known: dict[Any, Specialisation], *arrays: Array) -> tuple[Array, ...]:
+        """The results where a bracket hides infinities or NaN, for what presumed of the arrays that they are finite;
+        ``known`` are the functions for it."""
+        sizes, names = made.extents, made.code.arguments
         key = tuple((a.shape, a.dtype) for a in arrays)
-        found = self._careful.get(key)
+        found = known.get(key)
         if found is None:
             shapes = {name: a.shape for name, a in zip(names, arrays, strict=True)}
             precisions = {name: str(a.dtype.newbyteorder("=")) for name, a in zip(names, arrays, strict=True)}
-            fitting = sizes is not None and all(sizes.shape(name) == shape for name, shape in shapes.items())
-            told = {**self._sized(sizes), **self.sizes} if fitting and sizes is not None else self.sizes
-            found = self._careful[key] = self._made(shapes, told, precisions, None, careful=True)
+            fitting = all(sizes.shape(name) == shape for name, shape in shapes.items())
+            told = {**self._sized(sizes), **self.sizes} if fitting else self.sizes
+            found = known[key] = self._made(shapes, told, precisions, None, careful=True)
         given = dict(zip(names, arrays, strict=True))
         return found.run(*[given[name] for name in found.inputs])
 
@@ -453,6 +464,29 @@ class Compiled:
         return DataError(message, repair="give positions from 0 to the size less one")
 
 
+# ---- what makes the code of a plan, which holds it and goes with it to other processes -------------------------------
+
+
+def _open_code(
+    emit: Callable[..., Source], precisions: dict[Name, str], function: str, precision: str, made: Plan
+) -> Source:
+    return emit(made, precisions, function, precision)
+
+
+def _laid_out(
+    fast: bool, reuse_buffers: bool, precisions: dict[Name, str], function: str, precision: str, made: Plan
+) -> Source:
+    quick = fused(made, precisions, function, precision, reuse_buffers) if fast else None
+    if quick is not None:
+        quick.contiguous = True
+        return quick
+    return specialised(made, precisions, function, precision, reuse_buffers=reuse_buffers)
+
+
+def _known_already(source: Source, made: Plan) -> Source:
+    return source
+
+
 def exported(found: Specialisation, careful: Callable[[], Specialisation]) -> str:
     """Code as text, with what it calls where a bracket hides infinities or NaN."""
     source = found.source
@@ -491,8 +525,8 @@ def compile(
     ``dtype`` a floating-point type that all inputs are converted to, ``sizes`` extents that no array gives.
 
     Every tuple of shapes and dtypes has code of its own, with its memory laid out; ``any_size=True`` makes code that
-    reads sizes from the arrays.  With ``reuse_buffers=True`` results lie in memory that a later call writes again, but
-    never one that is given them.  Several threads may call one compiled program.
+    reads sizes from the arrays.  With ``reuse_buffers=True`` results lie in memory that a later call of the same thread
+    writes again, but never one that is given them.  Several threads may call one compiled program.
 
     ``fast=True`` compiles loops with numba (`einstan.machine.fused`) at the first call of each specialisation; by
     default this is done where numba is installed, once a specialisation has run for as long as that takes (so results

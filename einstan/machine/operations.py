@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any, NamedTuple
 
 from einstan.language.term import Equation, Expr, Indexed, Name
+from einstan.language.threads import cached_property
 
 Labels = tuple[int, ...]
 

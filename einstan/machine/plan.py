@@ -10,12 +10,12 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from einstan.calculus.program import Program
 from einstan.language.arguments import bound
 from einstan.language.term import Equation, Name, Reduce
+from einstan.language.threads import cached_property
 from einstan.machine.buffers import Buffers, buffers, bytes_of
 from einstan.machine.costs import FREE, Step, call_of, einsum_of, flops_of, total_flops
 from einstan.machine.extents import Extents, as_program, infer

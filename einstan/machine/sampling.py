@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
-from functools import cached_property, partial
+from functools import partial
 
 from einstan.calculus.program import Assumption, Program, prefix
 from einstan.language.dims import qualified
@@ -21,6 +21,7 @@ from einstan.language.errors import EinstanError, ExtentError
 from einstan.language.index import Affine
 from einstan.language.node import Node, preorder
 from einstan.language.term import ONE, Delta, Indexed, Iverson, Name
+from einstan.language.threads import cached_property
 from einstan.machine.bounds import NOT_NEGATIVE, Bounds, both, bounds
 from einstan.machine.draws import Draw, between, draws, landmarks, on_marks, stays_rational
 from einstan.machine.draws import entries as entries_of

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import itertools
 import math
+import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import copy
 from time import perf_counter
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from einstan.language.term import Name
+from einstan.language.threads import compiling
 from einstan.machine.emit import Source
 from einstan.machine.extents import Extents
 from einstan.machine.memory import fits
@@ -64,7 +66,10 @@ class Specialisation:
         self.prepare: Any = space.get("prepare")
         self.free = [space[source.function]]
         self.apart = hasattr(self.free[0], "results")
+        self.mine = threading.local()  # where results stay in memory that is used again: functions of one thread alone
         self.ready(key)
+        if contiguous:
+            self.compile_alone()
 
     def ready(self, key: Any) -> None:
         """Make what is called, for arrays of these shapes and dtypes."""
@@ -112,6 +117,23 @@ class Specialisation:
         other.ready(key)
         return other
 
+    def forget(self) -> None:
+        """Let go of the memory."""
+        self.free.clear()
+        self.mine = threading.local()
+
+    def compile_alone(self) -> None:
+        """Let the process not fork during the first call, in which numba compiles."""
+        quiet = self.run
+
+        def first(*arrays: Array) -> tuple[Array, ...]:
+            with compiling:
+                results = quiet(*arrays)
+            self.run, self.space["run"], self.space["tick"] = quiet, quiet, int
+            return results
+
+        self.run, self.space["run"], self.space["tick"] = first, first, lambda: True
+
     def watch(self, faster: Callable[[Sequence[Array]], None]) -> None:
         """Call this once the code has run for as long as compiling it would take.  One call in a few is timed, for
         all of them."""
@@ -136,12 +158,13 @@ class Specialisation:
         self.run, self.space["run"] = watched, watched if self.apart else timed
 
     def run_apart(self, *arrays: Array) -> tuple[Array, ...]:
-        """The same where results stay in memory that is used again: never in that which the inputs lie in."""
+        """The same where results stay in memory that this thread uses again: never in that which the inputs lie in."""
+        free = vars(self.mine).setdefault("free", [])
         aside = []
         function = None
         while function is None:
             try:
-                function = self.free.pop()
+                function = (free or self.free).pop()
             except IndexError:
                 function = self.prepare()
             results = function.results
@@ -153,8 +176,8 @@ class Specialisation:
         try:
             return function(*arrays)
         finally:
-            self.free.extend(aside)
-            self.free.insert(0, function)  # the results that came last stay as they are for longest
+            free.extend(aside)
+            free.insert(0, function)  # the results that came last stay as they are for longest
 
 
 def assert_views(function: Callable[..., Any], names: Collection[str]) -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from einstan.language.dims import UnionFind
+from einstan.language.threads import cached_property
 from einstan.library.derivative import Cores
 from einstan.library.factored import FactoredTensor
 
