@@ -49,6 +49,24 @@ def memory_is_nan(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(specialisation, "builtins", SimpleNamespace(compile=compiled_with_nan))
 
 
+@pytest.fixture
+def own_functions_are_gone_afterwards():
+    """What a test defines for every thread."""
+    from einstan.language import own
+    from einstan.language.functions import FUNCTIONS
+    from einstan.machine.backends.numpy import CALLS, HELPERS, OWN, UFUNCS
+    from einstan.machine.numbers import FLOAT_FUNCTIONS, RATIONAL
+
+    tables = (FUNCTIONS, CALLS, HELPERS, OWN, UFUNCS, FLOAT_FUNCTIONS, RATIONAL)
+    before = [dict(table) for table in tables]
+    kept = own._everywhere
+    yield
+    own._everywhere = kept
+    for table, was in zip(tables, before, strict=True):
+        table.clear()
+        table.update(was)
+
+
 def pytest_collection_modifyitems(items):
     if find_spec("numba") is None:
         for item in items:

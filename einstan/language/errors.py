@@ -52,7 +52,7 @@ class EinstanError(ValueError):
         return self.report()
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _restore, (type(self), self.problem, self.text, self.span, self.inferred, self.repair)
+        return _restore, (type(self), self.problem, self.text, self.span, self.inferred, self.repair), vars(self)
 
 
 def _said(value: object) -> str:

@@ -8,8 +8,8 @@ opened, an import or numba's compiler at work, the fork waits for.
 
 from __future__ import annotations
 
+import importlib
 import os
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,7 +21,7 @@ Value = TypeVar("Value")
 
 _locks: WeakSet[Any] = WeakSet()
 _forked: list[Callable[[], None]] = []
-LAZY = ("einstan", "numpy", "scipy", "numba", "llvmlite")  # whose modules are imported in the middle of calls
+LAZY = ("einstan", "numpy", "opt_einsum", "rich", "scipy", "sklearn", "matplotlib", "numba", "llvmlite")
 
 
 def lock() -> Any:
@@ -40,12 +40,19 @@ def after_fork(mend: Callable[[], None]) -> Callable[[], None]:
     return mend
 
 
+def _imported_elsewhere() -> list[str]:
+    """The modules, of those that are imported in the middle of calls, that other threads are importing now."""
+    held = [(name, made()) for name, made in list(getattr(importlib, "_bootstrap")._module_locks.items())]  # noqa: B009
+    owners = [(name, module.owner) for name, module in held if name.partition(".")[0] in LAZY and module is not None]
+    return [name for name, owner in owners if owner not in (None, threading.get_ident())]
+
+
 def _wait() -> None:
-    for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] in LAZY and getattr(getattr(module, "__spec__", None), "_initializing", False):
+    compiling.acquire()
+    while names := _imported_elsewhere():
+        for name in names:
             with suppress(Exception):  # which the thread that imports it is told
                 import_module(name)
-    compiling.acquire()
 
 
 def _go_on() -> None:

@@ -79,6 +79,13 @@ class FactoredTensor:
         made.origin = origin
         return made
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Its arrays, each once and with its axes as they lie in memory: pickles keep no other order."""
+        arrays = {id(array): array for part in self.parts for array, _ in part.factors}
+        place = {key: k for k, key in enumerate(arrays)}
+        parts = [(p._replace(factors=()), [(place[id(a)], labels) for a, labels in p.factors]) for p in self.parts]
+        return _restored, ({**vars(self), "parts": parts}, [_in_memory(array) for array in arrays.values()])
+
     def _check(self, part: Part) -> None:
         known: dict[int, int] = {}
         sized = ((part.axes, self.shape), *((labels, array.shape) for array, labels in part.factors))
@@ -397,6 +404,27 @@ class FactoredTensor:
         from einstan.library.indexing import indexed
 
         return indexed(self, key)
+
+
+# ---- pickled ---------------------------------------------------------------------------------------------------------
+
+
+def _in_memory(array: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
+    """The array without gaps and with its axes as they lie in memory, and the order that they had."""
+    order = sorted(range(array.ndim), key=lambda k: -abs(array.strides[k]))
+    lying = array.transpose(order)
+    return lying if lying.flags.c_contiguous else lying.copy("C"), tuple(order.index(k) for k in range(array.ndim))
+
+
+def _restored(attributes: dict[str, Any], lying: Sequence[tuple[np.ndarray, tuple[int, ...]]]) -> FactoredTensor:
+    made = FactoredTensor.__new__(FactoredTensor)
+    arrays = [array.transpose(order) for array, order in lying]
+    parts = [
+        part._replace(factors=tuple([(arrays[k], labels) for k, labels in factors]))
+        for part, factors in attributes["parts"]
+    ]
+    vars(made).update(attributes, parts=tuple(parts))
+    return made
 
 
 # ---- pieces ----------------------------------------------------------------------------------------------------------

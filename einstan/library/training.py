@@ -41,6 +41,9 @@ class Interrupted(KeyboardInterrupt):
         self.history = history
         super().__init__(f"interrupted after {history.state.epoch} epochs")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Interrupted, (self.history,)
+
 
 @checked
 def fit(

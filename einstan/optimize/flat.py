@@ -11,12 +11,14 @@ found = scipy.optimize.root(F.fun, F.x0, jac=F.jac)
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from einstan.calculus.passes import require_defined
 from einstan.language.arguments import checked, checked_methods
 from einstan.language.errors import DataError
+from einstan.language.rebuilt import Rebuilt
 from einstan.machine.memory import refuse_more
 from einstan.optimize.bands import Band
 from einstan.optimize.curvature import Curvature, Piece, evaluated, first_derivatives, hessian
@@ -25,7 +27,7 @@ from einstan.optimize.objective import Objective, Source, as_program, function_o
 
 
 @checked_methods("fun", "jac", "fun_and_jac", "hess", "hessp")
-class Flat:
+class Flat(Rebuilt):
     """A scalar of one vector: ``fun(x)``, ``jac(x)``, ``fun_and_jac(x)``, ``hess(x)``, ``hessp(x, v)``.
 
     ``x0`` is where the parameters begin; ``unpack(x)`` gives them by name, ``pack(params)`` the vector again.
@@ -84,12 +86,16 @@ class FlatSystem:
         self.layout = Layout.of(start)
         self.x0 = self.layout.pack(start)
         self.pack, self.unpack = self.layout.pack, self.layout.unpack
+        self._made_of = program, equations, start, rest, names
         self._values = function_of(program, equations, rest)
         self._names = tuple(equations)
         self._rows = Layout.of(self._residual(self.x0))
         shapes = self._rows.shapes, self.layout.shapes
         blocks = first_derivatives(program, equations, names)
         self._jacobian = evaluated(blocks, equations, names, *shapes, rest, False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FlatSystem, self._made_of
 
     def _residual(self, x: np.ndarray) -> Arrays:
         return dict(zip(self._names, self._values(self.unpack(x)), strict=True))

@@ -56,6 +56,9 @@ class Objective:
         self.layout = Layout.of(self.start)
         self._functions: dict[object, Callable[[Mapping[str, np.ndarray]], tuple[np.ndarray, ...]]] = {}
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Objective, (self.program, self.loss, self.start, self.data, self.names)
+
     def value(self, params: Mapping[str, np.ndarray]) -> float:
         (value,) = self.function("value", lambda: self.program, (self.loss,))(params)
         return float(value)

@@ -13,21 +13,9 @@ import einstan as es
 from einstan.language import own
 from einstan.language.errors import EinstanError, NotationError, ProgramError
 from einstan.language.functions import FUNCTIONS
-from einstan.machine.backends.numpy import CALLS, HELPERS, OWN, UFUNCS
-from einstan.machine.numbers import FLOAT_FUNCTIONS, RATIONAL
+from einstan.machine.backends.numpy import OWN
 
-
-@pytest.fixture(autouse=True)
-def _as_before():
-    """What a test registers is gone after it."""
-    tables = (FUNCTIONS, CALLS, HELPERS, OWN, UFUNCS, FLOAT_FUNCTIONS, RATIONAL)
-    before = [dict(table) for table in tables]
-    kept = own._everywhere
-    yield
-    own._everywhere = kept
-    for table, was in zip(tables, before, strict=True):
-        table.clear()
-        table.update(was)
+pytestmark = pytest.mark.usefixtures("own_functions_are_gone_afterwards")
 
 
 MISH = "mish(x) = x tanh(softplus(x))"
