@@ -24,7 +24,7 @@ from einstan.calculus.derivation import Derivations
 from einstan.calculus.program import Assumption, Program
 from einstan.calculus.stable import runnable
 from einstan.language import parse_document
-from einstan.language.arguments import bound, checked_methods, require, shown, whole
+from einstan.language.arguments import blamed_methods, bound, checked_methods, require, shown, whole
 from einstan.language.errors import DataError, ExtentError, ProgramError, nearest
 from einstan.language.place import at
 from einstan.language.rebuilt import Rebuilt
@@ -388,6 +388,7 @@ class Network(Composable):
             check_assumption(assumption, arrays)
 
 
+@blamed_methods()
 class Evaluator(Rebuilt):
     """``f(params, **data) -> {name: array}`` for tensors of a network, compiled."""
 
