@@ -117,8 +117,7 @@ def _replace(path: Path, content: Content) -> None:
         if not POSIX:  # there, nothing that is open is renamed
             os.replace(temporary, destination)
     except BaseException:
-        with suppress(OSError):  # it may have been renamed already
-            os.unlink(temporary)
+        _remove(temporary)  # unless it has been renamed already
         raise
     _flush_directory(os.path.dirname(destination))
 
@@ -143,10 +142,20 @@ def _temporary(destination: str, mode: int) -> tuple[int, str]:
         path = os.path.join(directory, f".{name}.{os.urandom(4).hex()}.tmp")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         handle = os.open(path, flags, mode)
-        _lock(handle)
-        if os.path.exists(path):  # nobody took it for one that was left, in the moment before it was locked
-            return handle, path
+        try:
+            _lock(handle)
+            if os.fstat(handle).st_nlink:  # nobody took it for one that was left, in the moment before it was locked
+                return handle, path
+        except BaseException:
+            os.close(handle)
+            _remove(path)
+            raise
         os.close(handle)
+
+
+def _remove(path: str) -> None:
+    with suppress(OSError):
+        os.unlink(path)
 
 
 def _remove_left(directory: str, name: str) -> None:
@@ -229,4 +238,4 @@ def _try(destination: str) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-        os.unlink(temporary)
+        _remove(temporary)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 Fault = Callable[[], object]
-COUNTED = ("open", "write", "fsync", "replace", "unlink", "fchmod", "fchown", "listdir", "stat")
+COUNTED = ("open", "write", "fsync", "replace", "unlink", "fchmod", "fchown", "fstat", "listdir", "stat")
 
 
 def failure(number: int) -> Fault:
