@@ -91,6 +91,10 @@ def _check_outputs(options: argparse.Namespace) -> None:
     """Find out before training, not after, that its results could not be written."""
     if options.plot and importlib.util.find_spec("matplotlib") is None:
         raise DataError("--plot needs matplotlib, which is not installed", repair="pip install 'einstan[plot]'")
+    for name in ("plot", "save"):
+        path = getattr(options, name)
+        if path and options.data and os.path.realpath(path) == os.path.realpath(options.data):
+            raise DataError(f"--{name} {path} would be written over the data", repair="give another file name")
     refuse_unwritable("--plot", options.plot)
     refuse_unwritable("--save", options.save, regular=True)
     if options.resume and not options.save and os.path.isfile(options.resume):  # else it is refused when it is read

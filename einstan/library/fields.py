@@ -36,6 +36,7 @@ def number(fits: Callable[[float], bool] = lambda value: True, words: str = "a n
     return field(words, right)
 
 
+COUNT = whole(0, 10**18)
 FINITE = number(math.isfinite, "a finite number")
 TEXT = field("a text", lambda value: isinstance(value, str))
 PAGE = field("a page of names and values", lambda value: isinstance(value, dict))

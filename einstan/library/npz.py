@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from einstan.library.files import Path, named, open_regular, reason
 from einstan.machine.memory import fits, human_bytes
 
 LONGEST = 2**16  # of a header
+PIECE = 2**22  # bytes that are read at once
 MAGIC = b"\x93NUMPY"
 HEADER = re.compile(  # every run is possessive, so that no header takes long
     r"\s*+\{(?:\s*+'(?:descr'\s*+:\s*+'(?P<dtype>[<>|=]?[biufcSU][1-9]\d{0,8})'"
@@ -94,10 +95,12 @@ def opened(
         with _damage(path):
             if file.read(2) != b"PK":
                 raise DataError(f"{named(path)} is not {what}", inferred="it is not an .npz file", repair=repair)
-            archive = zipfile.ZipFile(file)
+            archive = zipfile.ZipFile(_Sparing(file))
         with archive:
             with _damage(path):
-                sizes = _sizes(archive, file, compressed)
+                if not compressed and any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
+                    raise DataError(f"{named(path)} is not {what}", inferred="it is compressed", repair=repair)
+                sizes = _sizes(archive, file)
             yield Archive(path, archive, sizes)
 
 
@@ -117,7 +120,22 @@ def damaged(path: Path, why: str) -> DataError:
     return DataError(f"{named(path)} is damaged", inferred=why, repair="use an earlier one; this one cannot be trusted")
 
 
-def _sizes(archive: zipfile.ZipFile, file: BinaryIO, compressed: bool) -> dict[str, int]:
+class _Sparing:
+    """A file that is read in pieces; the directory of an archive is one of them, and says itself how long it is."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
+
+    def read(self, size: int = -1) -> bytes:
+        if size > PIECE:
+            raise DamageError(f"its directory is {size} bytes long")
+        return self.file.read(PIECE if size < 0 else size)  # the rest of a file is asked for near its end alone
+
+
+def _sizes(archive: zipfile.ZipFile, file: BinaryIO) -> dict[str, int]:
     whole = file.seek(0, io.SEEK_END)
     sizes: dict[str, int] = {}
     for info in archive.infolist():
@@ -129,8 +147,8 @@ def _sizes(archive: zipfile.ZipFile, file: BinaryIO, compressed: bool) -> dict[s
         if name in sizes:
             raise DamageError(f"{name[:100]!r} is there twice")
         stored = info.compress_type == zipfile.ZIP_STORED
-        if not stored and not (compressed and info.compress_type == zipfile.ZIP_DEFLATED):
-            raise DamageError(f"{name[:100]!r} is compressed")
+        if not stored and info.compress_type != zipfile.ZIP_DEFLATED:
+            raise DamageError(f"{name[:100]!r} is compressed in a way that NumPy does not use")
         if stored and info.file_size != info.compress_size:
             raise DamageError(f"{name[:100]!r} has two sizes")
         sizes[name] = info.file_size
@@ -147,7 +165,7 @@ def _array(name: str, member: IO[bytes], size: int) -> np.ndarray:
     data = np.empty(count, dtype)
     room = data.view(np.uint8).data if data.size else memoryview(b"")
     while room:
-        got = member.read(min(len(room), 2**22))
+        got = member.read(min(len(room), PIECE))
         if not got:
             raise DamageError(f"{name} is shorter than its shape")
         room[: len(got)] = got

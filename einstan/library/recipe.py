@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from einstan.language.errors import DataError
-from einstan.library.fields import TEXT, number, one_of, optional, record, several, whole
+from einstan.library.fields import COUNT, TEXT, number, one_of, optional, record, several, whole
 from einstan.library.optimisers import NAMED
 from einstan.library.state import State
 
@@ -32,14 +32,15 @@ class Recipe:
 
 
 ACTIVATIONS = ("relu", "tanh", "sigmoid")
+SOME = whole(1, 10**18)
 SHARE = number(lambda share: 0 <= share < 1, "a share from 0 up to 1")
 FIELDS = record(
     {
-        "data": TEXT, "hidden": several(whole(1)), "activation": one_of(ACTIVATIONS), "epochs": whole(1),
-        "lr": number(lambda rate: 0 < rate < float("inf"), "a positive number"), "batch": whole(1),
+        "data": TEXT, "hidden": several(SOME), "activation": one_of(ACTIVATIONS), "epochs": SOME,
+        "lr": number(lambda rate: 0 < rate < float("inf"), "a positive number"), "batch": SOME,
         "optimiser": one_of(tuple(NAMED)), "smoothing": SHARE, "validation": SHARE,
-        "patience": optional(whole(1)), "seed": whole(), "dtype": one_of(("float32", "float64")),
-        "fingerprint": whole(),
+        "patience": optional(SOME), "seed": COUNT, "dtype": one_of(("float32", "float64")),
+        "fingerprint": whole(0, 2**32 - 1),
     }
 )  # fmt: skip
 
@@ -56,6 +57,8 @@ def recipe_of(options: argparse.Namespace, state: State | None) -> Recipe:
         return Recipe(**given)
     kept: Any = state.notes.get("recipe")
     wrong = FIELDS("recipe", kept)
+    if not wrong and state.params.keys() != {f"{name}{k + 1}" for k in range(len(kept["hidden"]) + 1) for name in "Wb"}:
+        wrong = "its parameters are not those of so many layers"
     if wrong:
         raise DataError(
             f"{options.resume} holds no run of this command",

@@ -36,7 +36,8 @@ def check_fits(network: Network, data: Arrays, optimiser: Optimiser, state: Stat
         raise _of_another(optimiser, f"it holds {', '.join(list(state.optimiser)[:4])}, ...")
     for name, array in state.optimiser.items():
         like = np.asarray(expected[name])
-        if array.shape != like.shape or array.dtype.kind != like.dtype.kind:
+        right = array.dtype == like.dtype if like.dtype.kind == "f" else array.dtype.kind == like.dtype.kind
+        if array.shape != like.shape or not right:
             raise _of_another(
                 optimiser, f"{name} has shape {array.shape} and holds {array.dtype}, not {like.shape} and {like.dtype}"
             )

@@ -13,18 +13,18 @@ from einstan.language.arguments import checked, checked_methods, shown
 from einstan.language.errors import DataError, MissingError, nearest
 from einstan.library import bit_generators, checkpoint
 from einstan.library.data import plain_array
-from einstan.library.fields import FINITE, PAGE, Field, each, number, optional, record, several, whole
+from einstan.library.fields import COUNT, FINITE, PAGE, Field, each, number, optional, record, several
 from einstan.library.files import named
 
 Arrays = dict[str, np.ndarray]
 Row = dict[str, float]
 FIELDS: dict[str, Field] = {  # what a run is, besides its arrays
     "generator": bit_generators.misfit,
-    "epoch": whole(),
+    "epoch": COUNT,
     "rows": several(each(number())),
-    "best_epoch": whole(),
+    "best_epoch": COUNT,
     "best_score": optional(FINITE),
-    "waited": whole(),
+    "waited": COUNT,
     "notes": PAGE,
 }
 

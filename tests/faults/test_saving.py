@@ -190,6 +190,7 @@ for _ in range(300):
     DEEP = [DEEP]
 FIELDS = [
     {"epoch": -5}, {"epoch": 1.5}, {"epoch": True}, {"epoch": None}, {"epoch": "3"}, {"epoch": float("nan")},
+    {"epoch": 10**400},
     {"epoch": "lost"}, {"rows": {}}, {"rows": [1]}, {"rows": [{"loss": "low"}]}, {"rows": [{"loss": [1]}]},
     {"rows": [{"loss": True}]}, {"rows": "lost"}, {"best_epoch": -1}, {"best_score": float("nan")},
     {"best_score": float("inf")}, {"best_score": 10**400}, {"best_score": "good"}, {"waited": -1}, {"waited": 0.5},
@@ -287,6 +288,7 @@ CHANGED = {
     "momentum of whole numbers": lambda run: run.optimiser.update({"v.b": np.zeros(3, int)}),
     "momentum that is infinite": lambda run: run.optimiser.update({"v.b": np.full(3, np.inf)}),
     "momentum of one too few": lambda run: run.optimiser.pop("v.b"),
+    "momentum of another precision": lambda run: run.optimiser.update({"v.b": np.zeros(3, np.float32)}),
     "a step that is none": lambda run: run.optimiser.update(step=np.array(0.5)),
     "a step before the first": lambda run: run.optimiser.update(step=np.array(-2)),
     "an epoch before the first": lambda run: setattr(run, "epoch", -5),
@@ -327,7 +329,7 @@ RECIPES = [
     {"activation": "__doc__"}, {"activation": "dense"}, {"hidden": [0]}, {"hidden": "64"}, {"hidden": [True]},
     {"epochs": 1.5}, {"lr": "fast"}, {"lr": float("nan")}, {"lr": -1}, {"batch": 0}, {"optimiser": "lbfgs"},
     {"optimiser": ["sgd"]}, {"smoothing": 1}, {"validation": -0.5}, {"patience": 0}, {"seed": -1}, {"dtype": "object"},
-    {"data": 5}, {"fingerprint": None},
+    {"data": 5}, {"fingerprint": None}, {"epochs": 10**400},
 ]  # fmt: skip
 
 
@@ -340,13 +342,28 @@ def trained(tmp_path_factory):
     return folder / "run.npz"
 
 
-@pytest.mark.parametrize("change", RECIPES, ids=str)
+@pytest.mark.parametrize("change", RECIPES, ids=lambda change: str(change)[:60])
 def test_a_recipe_that_is_none_is_refused(trained, tmp_path, change, capsys):
     run = load(trained)
     run.notes["recipe"].update(change)
     run.save(tmp_path / "run.npz")
     assert main(["train", "--resume", str(tmp_path / "run.npz"), "--epochs", "2"]) == 2
     assert f"run.npz holds no run of this command\n  inferred: recipe.{next(iter(change))}" in capsys.readouterr().err
+
+
+def test_a_recipe_of_more_layers_than_there_are_is_refused(trained, tmp_path, capsys):
+    run = load(trained)
+    run.notes["recipe"]["hidden"] = [2] * 10**5
+    run.save(tmp_path / "run.npz")
+    assert main(["train", "--resume", str(tmp_path / "run.npz"), "--epochs", "2"]) == 2
+    assert "not those of so many layers" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--save", "--plot"])
+def test_the_data_is_not_written_over(trained, option, capsys):
+    data = str(trained.parent / "data.npz")
+    assert main(["train", "--data", data, option, data]) == 2
+    assert "would be written over the data" in capsys.readouterr().err
 
 
 def test_a_pipe_as_a_run_is_refused_at_once(tmp_path, capsys):

@@ -181,8 +181,21 @@ def test_sizes_are_asked_before_anything_is_unpacked(tmp_path, monkeypatch):
     monkeypatch.setattr("einstan.machine.memory.available_memory", lambda: 2**20)
     with npz.opened(path) as archive, pytest.raises(DataError, match="would take 32 MB, more than is available"):
         archive["X"]
-    with pytest.raises(DataError, match="compressed"), npz.opened(path, compressed=False):
+    with pytest.raises(DataError, match="is not a run"), npz.opened(path, "a run", compressed=False):
         pass
+
+
+def test_a_directory_that_says_it_is_endless_is_not_read(tmp_path):
+    path = tmp_path / "a.npz"
+    with open(path, "wb") as file:
+        file.write(b"PK")
+        file.seek(2**31)
+        end = b"PK\5\6" + struct.pack("<HHHHIIH", 0, 0, 1, 1, 2**31 - 100, 10, 0)
+        file.write(end)
+        file.truncate()
+    with pytest.raises(DataError, match="is damaged") as caught, npz.opened(path):
+        pass
+    assert caught.value.inferred == (f"its directory is {2**31 - 100} bytes long",)
 
 
 def test_two_members_of_one_name_are_refused(tmp_path):
