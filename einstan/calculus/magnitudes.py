@@ -18,11 +18,11 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from einstan.calculus.collect import size
+from einstan.calculus.compared import own_equation
 from einstan.calculus.overflows import Overflows, may_be_zero, share
 from einstan.calculus.partial import inlined, where_it_counts
 from einstan.calculus.simplify import simplify_product, simplify_reduce, simplify_sum
-from einstan.language.dims import is_axis, unguarded
-from einstan.language.index import Affine, Index, affine, fresh_name, lowered, slot
+from einstan.language.index import Affine, Index, fresh_name
 from einstan.language.node import Node, fold, holds, preorder
 from einstan.language.term import (
     MINUS_ONE,
@@ -34,7 +34,6 @@ from einstan.language.term import (
     Delta,
     Equation,
     Expr,
-    Extent,
     Indexed,
     Iverson,
     Mul,
@@ -43,12 +42,10 @@ from einstan.language.term import (
     Sum,
     add,
     applies,
-    bound_indices,
     mul,
     neg,
     power,
     rebound,
-    substitute,
     tensors,
 )
 
@@ -127,24 +124,9 @@ class _Measure:
         self.taken.add(name)
         if self.counts(expr):
             self.weighted.add(name)
-        used = {index.dim for index in (*expr.free, *bound_indices(expr))}
-        where = tuple((index, form) for index, form in self.where if index.dim in used)
-        indices = tuple(expr.free)
-        letters: dict[Index, Index] = {}  # no capital stands on the left
-        for index in indices:
-            letter = fresh_name(lowered(index.name), {i.name for i in (*indices, *letters.values())} - {index.name})
-            letters[index] = Index(letter, index.dim)
-        own: Expr = substitute(expr, letters)  # type: ignore[assignment]
-        made = Equation(name, tuple(letters.values()), own, where)
-        stated = {index.dim for index, _ in where}
-        told = {index for index, _, form, kept in unguarded(made) if form.index is index and not kept}
-        where += tuple(
-            (index, affine((Extent(Index(index.dim)), 1)))
-            for index in letters.values()
-            if index not in told and index.dim not in stated and is_axis(index.dim) and "/" not in index.dim
-        )
-        self.made.append(Equation(name, made.indices, own, where))
-        return Indexed(name, tuple(map(slot, indices)))
+        made, access = own_equation(name, expr, self.where)
+        self.made.append(made)
+        return access
 
     def parts(self, node: Node, parts: tuple[_Parts, ...]) -> _Parts:
         match node:

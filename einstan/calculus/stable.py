@@ -16,6 +16,7 @@ from typing import TypeGuard, cast
 
 from einstan.calculus.coefficients import coefficient_of
 from einstan.calculus.collect import size
+from einstan.calculus.compared import compared_once
 from einstan.calculus.complements import as_product, complemented
 from einstan.calculus.diagonals import without_diagonals
 from einstan.calculus.dominant import dominant_apart
@@ -119,6 +120,7 @@ def runnable(program: Program) -> Program:
     """The program in the form in which it is evaluated: the same values, without overflow on the way."""
     found: Program | None = program.notes.get(runnable)
     if found is None:
+        asked, program = program, compared_once(program)
         same = dict(zip(program.resolved_all(), program.equations, strict=True))
         met = met_by_names(stabilised(program))
         exponentials = _Exponentials({equation.name: equation for equation in met})
@@ -126,7 +128,7 @@ def runnable(program: Program) -> Program:
         made = measured(apart, {equation.name for equation in apart} - {equation.name for equation in met})
         named = [same.get(new) or well_named(new) for new in _stated(made, program)]
         found = Program(complemented(named), program.assumptions)
-        program.notes[runnable] = found
+        asked.notes[runnable] = found
     return found
 
 

@@ -348,6 +348,12 @@ def differences_put_together(y: Array, w: Array) -> dict[str, Array]:
     return {"S": S, "U": S[1:] - S[:-1], "L": ((S[1:] - S[:-1]) ** 3).sum()}
 
 
+def largest_of_products(v: Array, b: Array, w: Array) -> dict[str, Array]:
+    entries = v * np.array([b[i : i + len(w)] for i in range(len(v))]) * w
+    U = 1 + 3 * np.array([row[np.argmax(row.real)] for row in entries])
+    return {"U": U, "L": (U**2).sum()}
+
+
 def largest_of_rows(a: Array) -> dict[str, Array]:
     f = np.array([row[np.argmax(row.real)] for row in a])
     S = f + np.array([0, f[0]])
@@ -667,4 +673,7 @@ ROWS = [
         "L = sum[M](X[M] V[M])",
         {"w": [1.5, -1.6875, -0.25, -0.6875, 0.125, -1.1875, -1.4375, 1.0625], "X": [0.5625, 1.1875]},
         windows_of_products, "w X", features=frozenset({"window", "shift"}), unproved=True),
+    Row("the largest of products of three", "U[i] = 1 + 3 max[K](v[i,K] b[i+K] w[K])\nL = U[I]^2",
+        {"v": [[0.3, -1.1, 0.7], [1.3, 0.2, -0.9]], "b": [0.7, 1.9, -0.6, 1.1], "w": [1.7, -0.3, 1.3]},
+        largest_of_products, "v b w", features=frozenset({"window"}), unproved=True),
 ]  # fmt: skip
