@@ -91,14 +91,15 @@ def _check_outputs(options: argparse.Namespace) -> None:
     """Find out before training, not after, that its results could not be written."""
     if options.plot and importlib.util.find_spec("matplotlib") is None:
         raise DataError("--plot needs matplotlib, which is not installed", repair="pip install 'einstan[plot]'")
-    for name in ("plot", "save"):
-        path = getattr(options, name)
-        if path and options.data and os.path.realpath(path) == os.path.realpath(options.data):
-            raise DataError(f"--{name} {path} would be written over the data", repair="give another file name")
     refuse_unwritable("--plot", options.plot)
     refuse_unwritable("--save", options.save, regular=True)
     if options.resume and not options.save and os.path.isfile(options.resume):  # else it is refused when it is read
         refuse_unwritable("--resume", options.resume, regular=True)
+    for name in ("plot", "save"):
+        path = getattr(options, name)
+        both = path and options.data and os.path.exists(path) and os.path.exists(options.data)
+        if both and os.path.samefile(path, options.data):
+            raise DataError(f"--{name} {path} would be written over the data", repair="give another file name")
 
 
 def _check_same_data(recipe: Recipe, table: Table, state: State | None) -> None:
