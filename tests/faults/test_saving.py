@@ -156,9 +156,11 @@ def test_all_callbacks_are_told_of_the_end_and_the_saver_is(tmp_path):
 
 def test_a_run_that_can_be_saved_nowhere_still_tells_its_scores(tmp_path):
     np.savez(tmp_path / "data.npz", X=DATA["X"], y=np.arange(30) % 3)
+    # No bytecode is written, of which half would be kept.
     command = f"ulimit -f 1; {sys.executable} -m einstan train --data data.npz --hidden '' --epochs 3 --save run.npz"
     done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False,
-                          env={**os.environ, "PYTHONPATH": str(HERE.parents[1]), "TMPDIR": str(tmp_path)})  # fmt: skip
+                          env={**os.environ, "PYTHONPATH": str(HERE.parents[1]), "TMPDIR": str(tmp_path),
+                               "PYTHONDONTWRITEBYTECODE": "1"})  # fmt: skip
     assert done.returncode == 2
     assert "run.npz cannot be written: File too large; the run cannot be saved elsewhere either" in done.stderr
     assert "Traceback" not in done.stderr

@@ -100,8 +100,9 @@ def test_a_full_disk_is_found_before(tmp_path):
         "import resource; from einstan.library.files import refuse_unwritable\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)); refuse_unwritable('--save', 'a')"
     )
-    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
-                          capture_output=True, text=True, check=False)  # fmt: skip
+    space = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=tmp_path, env=space, capture_output=True, text=True, check=False)
     assert "--save a cannot be written: File too large" in done.stderr
     assert not os.listdir(tmp_path)
 
