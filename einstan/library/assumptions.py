@@ -11,6 +11,7 @@ import numpy as np
 from einstan.calculus.program import Assumption, Program
 from einstan.language.errors import DataError
 from einstan.language.term import MINUS_ONE, Equation, Expr, Sum, add, mul, power, tensors
+from einstan.library.data import plain_array
 from einstan.machine.compile import Compiled
 from einstan.machine.compile import compile as compile_program
 
@@ -20,7 +21,7 @@ def check_assumption(assumption: Assumption, arrays: Mapping[str, np.ndarray]) -
     needed, sides = _compiled(assumption.lhs, assumption.rhs)
     if not needed or not all(name in arrays for name in needed):
         return
-    given = {name: _floats(arrays[name]) for name in needed}
+    given = {name: _floats(name, arrays[name]) for name in needed}
     left, right = sides.call(given, {})
     tolerance = max(_tolerance(array.dtype) for array in given.values())
     if np.abs(left - right).max(initial=0) <= tolerance:  # what holds is told quickly: this runs at every step
@@ -65,8 +66,8 @@ def _shown(side: Expr) -> str:
     return str(side)
 
 
-def _floats(array: np.ndarray) -> np.ndarray:
-    array = np.asarray(array)
+def _floats(name: str, array: np.ndarray) -> np.ndarray:
+    array = plain_array(name, array)
     return array if array.dtype.kind == "f" else array.astype(float)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from einstan.language.errors import DataError
 from einstan.library.banded import banded
+from einstan.library.data import plain_array
 from einstan.library.factored import FactoredTensor, Part, square
 
 
@@ -72,7 +73,7 @@ def solve(tensor: FactoredTensor, g: object) -> np.ndarray:
     ``g`` has the axes of the rows, and may have more behind them: as many right sides at once.  The result has the axes
     of the columns.  Raises `DataError` where a block is not square or is singular, and says which.
     """
-    right = np.asarray(g)
+    right = plain_array("g", g)
     heads = tensor.shape[: tensor.rows]
     if right.shape[: tensor.rows] != heads:
         raise DataError(

@@ -16,8 +16,8 @@ import numpy as np
 from einstan.calculus.program import Program
 from einstan.language.errors import DataError, nearest
 from einstan.language.place import at
-from einstan.machine.compile import is_masked
-from einstan.machine.refusals import reader_of
+from einstan.machine.handed import LossError, as_array, spellings
+from einstan.machine.refusals import no_numbers, reader_of
 
 # ---- checks ----------------------------------------------------------------------------------------------------------
 
@@ -43,16 +43,12 @@ def require_finite(name: str, array: np.ndarray) -> None:
     )
 
 
-def plain_array(name: str, data: object) -> np.ndarray:
-    """What is given as an array; a mask would be dropped without a word."""
-    if is_masked(data):
-        raise DataError(f"{name} is masked, and a mask would be dropped", repair=f"give {name}.filled(0), say")
+def plain_array(name: str, data: object, program: Program | None = None) -> np.ndarray:
+    """What is given as an array, where nothing of it would be lost without a word."""
     try:
-        return np.asarray(data)
-    except Exception as error:  # lists of lists, and whatever a stranger's object raises
-        raise DataError(
-            f"{name} is not an array: {error}", repair="give nested lists with rows of one length"
-        ) from error
+        return as_array(name, data, () if program is None else spellings(program, name))
+    except LossError as error:
+        raise DataError(f"{name} {error.reason}", repair=error.repair) from error
 
 
 def require_numbers(name: str, array: np.ndarray) -> None:
@@ -61,8 +57,7 @@ def require_numbers(name: str, array: np.ndarray) -> None:
         return
     kind = {"c": "complex numbers", "O": "Python objects", "U": "strings", "S": "strings"}.get(array.dtype.kind)
     raise DataError(
-        f"{name} holds {kind or array.dtype}, where real numbers are needed",
-        repair=f"convert it: {name}.astype(float)" if array.dtype.kind in "OUS" else f"take {name}.real or {name}.imag",
+        f"{name} holds {kind or array.dtype}, where real numbers are needed", repair=no_numbers(name, array.dtype)
     )
 
 
@@ -71,7 +66,7 @@ def require_numbers(name: str, array: np.ndarray) -> None:
 
 def one_hot(labels: np.ndarray, classes: int, dtype: np.typing.DTypeLike = np.float64) -> np.ndarray:
     """``Y[n,c] = 1[labels[n] = c]``"""
-    labels = np.asarray(labels)
+    labels = plain_array("labels", labels)
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise DataError(
             f"labels are a list of class numbers, not an array of {labels.dtype} with shape {labels.shape}",

@@ -30,6 +30,7 @@ from einstan.library.einsum_text import (
     spelled,
     tensor,
 )
+from einstan.machine.handed import LossError, as_array
 from einstan.machine.memory import refuse_more
 from einstan.machine.paths import NAMES, function_of, path_within
 
@@ -127,15 +128,10 @@ def numbered(subscripts: Subscripts) -> tuple[list[tuple[int, ...]], tuple[int, 
 
 def array(value: Any, position: int) -> np.ndarray:
     """An operand as an array: numbers and lists of them are arrays too."""
-    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
-        raise DataError(f"operand {position + 1} has masked entries", repair="fill them: x.filled(0)")
     try:
-        found = np.asarray(value)
-    except Exception as problem:  # whatever a stranger's array says
-        raise DataError(
-            f"operand {position + 1} cannot be read as an array: {str(problem).splitlines()[0]}",
-            repair="give an array of NumPy, or what np.asarray makes one of",
-        ) from None
+        found = as_array("x", value)
+    except LossError as error:
+        raise DataError(f"operand {position + 1} {error.reason}", repair=error.repair) from None
     if found.dtype.kind not in KINDS or (found.dtype == object and not isinstance(value, np.ndarray)):
         raise ArgumentError(
             f"operand {position + 1} = {shown(value)} is not an array of numbers",

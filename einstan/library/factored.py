@@ -15,6 +15,7 @@ import numpy as np
 
 from einstan.language.arguments import blamed_methods, shown
 from einstan.language.errors import DataError, nearest
+from einstan.library.data import plain_array
 from einstan.library.factored_dense import dense, dtype_of
 from einstan.library.factored_links import span
 from einstan.library.factored_parts import Part, collected, contracted, merged, subscripts
@@ -314,7 +315,7 @@ class FactoredTensor:
         result has the axes that are left, of this one and then of the other.
         """
         if not isinstance(other, FactoredTensor):
-            other = as_factored(np.asarray(other), self.names)
+            other = as_factored(plain_array("the array", other), self.names)
         mine = [self.axis(a) for a in over]
         yours = [other.axis(a) for a in into] if into is not None else list(range(len(mine)))
         if len(set(mine)) < len(mine) or len(set(yours)) < len(yours):
@@ -352,7 +353,7 @@ class FactoredTensor:
 
     def __rmatmul__(self, other: Any) -> Any:
         """``v @ H``: the last axes of an array with the rows."""
-        array = np.asarray(other)
+        array = plain_array("the array", other)
         first = array.ndim - self.rows
         if first < 0:
             raise DataError(

@@ -295,7 +295,7 @@ class Network(Composable):
             elif isinstance(what, tuple):
                 shapes[name] = tuple(whole(f"axis {k} of {name}", n, most=LARGEST) for k, n in enumerate(what))
             else:
-                array = plain_array(name, what)
+                array = plain_array(name, what, self.program)
                 shapes[name] = array.shape
                 if name in choices:
                     require_numbers(name, array)

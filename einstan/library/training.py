@@ -235,7 +235,7 @@ class _Goal:
 
 
 def _checked(network: Network, data: Mapping[str, np.ndarray]) -> Arrays:
-    arrays = {name: plain_array(name, array) for name, array in data.items()}
+    arrays = {name: plain_array(name, array, network.program) for name, array in data.items()}
     require_names(arrays, network.inputs, "an input of the network", network.program)
     for name, array in arrays.items():
         require_numbers(name, array)
@@ -259,8 +259,8 @@ def _first_state(
             dtype = next((array.dtype for array in data.values() if array.dtype.kind == "f"), np.dtype(float))
             params = network.init(seed, dtype, **data)
         for name, array in params.items():
-            require_finite(name, np.asarray(array))
-        values = {name: np.asarray(array) for name, array in params.items()}
+            require_finite(name, plain_array(name, array))
+        values = {name: plain_array(name, array) for name, array in params.items()}
         return State(values, optimiser.init(values), np.random.default_rng(seed))
     if isinstance(resume, State):
         resume.page()  # which refuses what is no run

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import keyword
 import re
-import sys
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,6 +31,7 @@ from einstan.machine.flatten import flatten
 from einstan.machine.fused import fused
 from einstan.machine.general import emit_general
 from einstan.machine.guards import compared_alone
+from einstan.machine.handed import LossError, as_array, spellings
 from einstan.machine.lower import refuse_outside
 from einstan.machine.memory import available_memory, human_bytes
 from einstan.machine.operations import Flat
@@ -241,7 +241,7 @@ class Compiled(Rebuilt):
         index = name in self.flat.index_tensors
         if name in self.flat.sized:
             return _array(self.program, name, data)
-        if not isinstance(data, np.ndarray) or is_masked(data):
+        if type(data) is not np.ndarray:
             python = not hasattr(data, "dtype")
             data = _array(self.program, name, data)
             if python and data.dtype.kind in "iub" and not index:
@@ -542,20 +542,11 @@ def compile(
     )  # fmt: skip
 
 
-def is_masked(data: object) -> bool:
-    """Whether an array has a mask; nothing has one as long as the module of masked arrays is not loaded."""
-    masked = sys.modules.get("numpy.ma")
-    return masked is not None and isinstance(data, masked.MaskedArray)
-
-
 def _array(program: Program, name: Name, data: Array) -> Array:
-    if is_masked(data):
-        raise not_an_array(program, name, "it is masked, and a mask would be dropped")
     try:
-        return np.asarray(data)
-    except Exception as error:  # lists of lists, and whatever a stranger's object raises
-        reason = "its rows have different lengths" if "inhomogeneous" in str(error) else str(error)
-        raise not_an_array(program, name, reason) from error
+        return as_array(name, data, spellings(program, name) if hasattr(data, "shape") else ())
+    except LossError as error:
+        raise not_an_array(program, name, error.reason, error.repair) from error
 
 
 @cache

@@ -214,10 +214,10 @@ def _tensor(program: Program, name: Name, data: Any) -> Tensor:
     try:
         tensor = Tensor.of(data)
     except DataError as error:
-        raise not_an_array(program, name, error.problem) from error
+        raise not_an_array(program, name, f"is not an array: {error.problem}") from error
     strange = [entry for entry in tensor.flat if not _is_number(entry)]
     if strange:
-        raise not_an_array(program, name, f"it holds {shown(strange[0])}, which is no number")
+        raise not_an_array(program, name, f"is not an array: it holds {shown(strange[0])}, which is no number")
     return tensor
 
 

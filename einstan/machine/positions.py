@@ -96,7 +96,7 @@ class Positions(Overlaps):
 
     def do_whole(self, value: int, operation: Operation, constant: bool) -> Variable:
         sign = {"times": "*", "mod": "%"}.get(operation.detail, "//")
-        texts = [bracketed(self.aligned(ref, operation.out, self.whole(ref, operation))) for ref in operation.operands]
+        texts = [bracketed(self.aligned(ref, operation.out, self.wide(ref, operation))) for ref in operation.operands]
         if operation.detail == "over":
             self.divided(texts[0], texts[1], operation)
         return self.assign(value, operation, f" {sign} ".join(texts), constant)
@@ -111,12 +111,21 @@ class Positions(Overlaps):
             place = self.aligned(Ref(-1, (label,)), out, f"np.arange({self.size(operation.dims[label], constant)})")
             parts.append(place if k == 1 else f"{k} * {place}")
         for number, k in form.values:
-            place = self.aligned(values[number], out, self.whole(values[number], operation))
+            alone = k == 1 and len(form.values) == 1 and not (form.labels or form.extents or form.constant)
+            text = self.whole(values[number], operation) if alone else self.wide(values[number], operation)
+            place = self.aligned(values[number], out, text)
             parts.append(place if k == 1 else f"{k} * {place}")
         parts += [f"{k} * {self.size(dim, constant)}" for dim, k in form.extents]
         if form.constant or not parts:
             parts.append(str(form.constant))
         return " + ".join(parts).replace("+ -", "- ")
+
+    def wide(self, ref: Ref, operation: Operation) -> str:
+        """Whole numbers to compute with, in which a small integer type does not overflow."""
+        given = self.graph.operations[ref.value]
+        text = self.whole(ref, operation)
+        narrow = given.kind == "input" and self.precisions.get(given.detail) != "int64"
+        return f"{text}.astype(np.int64)" if narrow and text == self.variables[ref.value].text else text
 
     def whole(self, ref: Ref, operation: Operation) -> str:
         variable = self.variables[ref.value]

@@ -77,25 +77,35 @@ def wrong_rank(program: Program, name: Name, shape: tuple[int, ...]) -> DataErro
     )
 
 
-def not_an_array(program: Program, name: Name, reason: str) -> DataError:
-    """Nested lists with rows of different lengths, and what else has no shape."""
+def not_an_array(program: Program, name: Name, reason: str, repair: str = "") -> DataError:
+    """Nested lists with rows of different lengths, what else has no shape, and what an array would not hold."""
     rank = program.ranks.get(name, -1)
     axes = f"{name} has {counted(rank, 'axis', 'axes')}" if rank > 0 else f"{name} is a scalar"
     return DataError(
-        f"{name} is not an array: {reason}",
+        f"{name} {reason}",
         **at(reader_of(program, name), name),
         inferred=axes if rank >= 0 else f"only the size of {name} is read",
-        repair="give nested lists with rows of one length" if rank else f"give {name} as a number",
+        repair=repair or ("give nested lists with rows of one length" if rank else f"give {name} as a number"),
     )
+
+
+def no_numbers(name: object, dtype: Any) -> str:
+    """What to give in the place of an array of this dtype, so that it holds real numbers."""
+    if dtype.kind == "c":
+        return f"give {name}.real, or its real and imaginary parts as two tensors"
+    if dtype.names:
+        return f'give one of its fields, {name}["{dtype.names[0]}"]'
+    if dtype.kind in "mM":
+        begin = f"({name} - {name}.min())" if dtype.kind == "M" else name
+        return f"give them as numbers: {begin} / np.timedelta64(1, 'D')"
+    return f"give {name}.astype(float)"
 
 
 def wrong_dtype(program: Program, name: Name, dtype: Any, index: bool) -> EinstanError:
     """Integers where real numbers are computed with, or numbers that are not whole in a slot."""
     equation = reader_of(program, name)
     want = "integers, because it stands in a slot" if index else "floating-point numbers"
-    repair: str | list[str] = f"give {name}.astype(int)" if index else f"give {name}.astype(float)"
-    if dtype.kind == "c":
-        repair = f"give {name}.real, or its real and imaginary parts as two tensors"
+    repair: str | list[str] = f"give {name}.astype(int)" if index and dtype.kind == "f" else no_numbers(name, dtype)
     inferred = f"{name} stands in no slot: it is a tensor of real numbers"
     if index:
         holder = next((h for e in program.equations for h, atom in positions_in(e) if atom.tensor == name), None)

@@ -13,11 +13,12 @@ import numpy as np
 
 from einstan.calculus.passes import require_tensor
 from einstan.language.arguments import checked_methods
-from einstan.language.errors import DataError, nearest
+from einstan.language.errors import DataError, EinstanError, nearest
 from einstan.language.place import at
 from einstan.language.term import Equation
 from einstan.library import api
 from einstan.library.assumptions import check_assumption
+from einstan.library.data import plain_array
 from einstan.library.network import Network
 from einstan.machine.refusals import wrong_rank
 from einstan.optimize.layout import Arrays, Layout
@@ -187,9 +188,12 @@ def held(
 
 def _as_floats(program: api.Program, name: str, given: np.ndarray) -> np.ndarray:
     try:
-        if np.iscomplexobj(given):
+        given = plain_array(name, given, program)
+        if given.dtype.kind == "c":
             raise TypeError("it has complex numbers")
         array = np.array(given, dtype=float)
+    except EinstanError:
+        raise
     except (TypeError, ValueError) as error:
         raise DataError(
             f"the first value of {name} is no array of real numbers", inferred=str(error), repair="begin with floats"

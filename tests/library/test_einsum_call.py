@@ -356,7 +356,7 @@ REPORTS = [
     ((), ArgumentError, "an einsum has a string\n"),
     ((A, [0, "x"]), ArgumentError, "the labels 0, 'x' have no order\n"),
     (("ij", None), ArgumentError, "operand 1 = None is not an array of numbers\n"),
-    (("ij", [[1], [2, 3]]), DataError, "operand 1 cannot be read as an array"),
+    (("ij", [[1], [2, 3]]), DataError, "operand 1 is not an array: its rows have different lengths\n"),
     (("i", np.array(["a", "b"])), DataError, "A has entries of dtype <U1, which nobody can multiply and add\n"),
 ]  # fmt: skip
 

@@ -1,0 +1,163 @@
+"""What is handed over, as an array of NumPy: taken where nothing is lost, else refused with what to give instead.
+
+A mask, missing entries, a unit, the record of another library's derivatives, labels of rows and names of axes would be
+dropped without a word.  Entries that have no labels, or axes whose names are those of the equation, are taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from einstan.calculus.program import Program
+from einstan.language.index import lowered
+from einstan.language.node import preorder
+from einstan.language.term import Indexed, Name
+
+Lost = tuple[str, str]  # what would be lost, and what to give instead, where {0} stands for the name
+
+
+class LossError(Exception):
+    """What would be lost of something that is handed over, or why it is no array, and the ``repair``."""
+
+    def __init__(self, name: object, reason: str, repair: str, is_array: bool = False) -> None:
+        self.reason = f"{'cannot be taken as' if is_array else 'is not'} an array: {reason}"
+        self.repair = repair.format(name)
+        super().__init__(self.reason)
+
+
+def as_array(name: object, data: Any, spelled: Iterable[Sequence[str]] = ()) -> np.ndarray:
+    """An array of NumPy that holds the same; ``spelled`` are the letters that equations have for its axes.
+
+    Raises `LossError` where something would be lost, or where there is no array.
+    """
+    if type(data) is np.ndarray:
+        return data
+    found = None
+    try:
+        found = lost(data, spelled)
+        array = np.asarray(data if found is None else ())
+    except Exception as error:  # lists of lists, and whatever a stranger's object raises
+        text = str(error) or type(error).__name__
+        if "inhomogeneous" in text:
+            text, repair = "its rows have different lengths", "give nested lists with rows of one length"
+            raise LossError(name, text, repair) from error
+        if "Tracer" in type(data).__name__:
+            repair = "call it outside of jit, grad and vmap, or make it a function of JAX with jax.pure_callback"
+            raise LossError(name, "JAX traces it, and it has no entries yet", repair) from error
+        raise LossError(name, text.splitlines()[0], "give np.asarray({0}), made where that is possible") from error
+    if found is not None:
+        raise LossError(name, *found, is_array=True)
+    return array
+
+
+def spellings(program: Program, name: Name) -> set[tuple[str, ...]]:
+    """How the equations of a program spell the axes of a tensor, in small letters."""
+    nodes = (node for equation in program.equations for node in preorder(equation.rhs))
+    reads = (node for node in nodes if isinstance(node, Indexed) and node.tensor == name)
+    return {tuple(lowered(str(form)) for form in node.slots) for node in reads}
+
+
+# ---- what would be lost ----------------------------------------------------------------------------------------------
+
+
+def lost(data: Any, spelled: Iterable[Sequence[str]] = ()) -> Lost | None:
+    """What would be lost of an object if it became an array, and what to do; None where nothing would."""
+    if isinstance(data, list | tuple):
+        inside = (each for each in data if isinstance(each, list | tuple) or hasattr(each, "__array__"))
+        return next(filter(None, map(lost, inside)), None)
+    if isinstance(data, np.ma.MaskedArray):
+        mask = "fill it, {0}.filled(0); or give the mask too, as a tensor m of zeros and ones, and write m[i] {0}[i]"
+        return ("it is masked, and a mask would be dropped", mask) if np.ma.is_masked(data) else None
+    homes = {each.__module__.partition(".")[0] for each in type(data).__mro__}
+    for home, ask in HOMES.items():
+        if home in homes:
+            return ask(data, spelled)
+    numbers = "value" if isinstance(data, np.ndarray) else "magnitude"
+    if any(hasattr(data, each) for each in (("unit", "units") if numbers == "value" else ("magnitude",))):
+        return "it has a unit, which would be dropped", f"{{0}}.{numbers}, in the unit that is meant"
+    return None
+
+
+def _pandas(data: Any, _: object) -> Lost | None:
+    """Rows that are labelled otherwise than by their places may be in another order than those of another array."""
+    index: Any = getattr(data, "index", None)
+    places = index is None or (type(index).__name__ == "RangeIndex" and index.start == 0 and index.step == 1)
+    if not places:
+        return (
+            "its rows are labelled, and labels are not compared with those of other arrays",
+            "put the rows of all arrays in one order, and give {0}.to_numpy()",
+        )
+    held = getattr(data, "dtypes", ())
+    kinds = list(held) if hasattr(held, "__iter__") else [held]
+    if not all(isinstance(kind, np.dtype) for kind in kinds) and data.isna().to_numpy().any():
+        return _missing("{0}.to_numpy(float, na_value=0.0)")
+    if any(not isinstance(kind, np.dtype) and getattr(kind, "kind", "O") in "iufb" for kind in kinds):
+        return "its dtype is one of pandas", "give {0}.to_numpy(float)"
+    return None
+
+
+def _polars(data: Any, _: object) -> Lost | None:
+    if hasattr(data, "collect") and not hasattr(data, "to_numpy"):
+        return "it is a query that has not been run", "{0}.collect()"
+    count = getattr(data, "null_count", lambda: 0)
+    count = count() if callable(count) else count
+    if isinstance(count, int):
+        return _missing("{0}.fill_null(0)") if count else None
+    return _missing("{0}.fill_null(0)") if any(count.row(0)) else None
+
+
+def _missing(repair: str) -> Lost:
+    return "it has missing entries", f"fill them, {repair}; or give a tensor of zeros and ones that says where, too"
+
+
+def _xarray(data: Any, spelled: Iterable[Sequence[str]]) -> Lost | None:
+    if not hasattr(data, "dims") or not hasattr(data, "dtype"):
+        return "it is several arrays", '{0}["..."], one of them'
+    return _named(tuple(map(str, data.dims)), spelled, "{0}.values")
+
+
+def _named(names: Sequence[str], spelled: Iterable[Sequence[str]], plain: str) -> Lost | None:
+    """Axes with names: they have to be those of the equation, in its order, if they say anything."""
+    known = sorted(map(tuple, spelled))
+    if all(name.startswith("dim_") for name in names) or tuple(names) in known or not known:
+        return None
+    orders = [each for each in known if sorted(each) == sorted(names)]
+    if orders:
+        order = ", ".join(f'"{name}"' for name in orders[0])
+        return f"its axes are {', '.join(names)}, in another order than in the equation", f"{{0}}.transpose({order})"
+    return (
+        f"its axes are called {', '.join(names)}, and {' or '.join(','.join(each) for each in known)} in the equation",
+        f"{plain}, if they are meant in this order",
+    )
+
+
+def _torch(data: Any, spelled: Iterable[Sequence[str]]) -> Lost | None:
+    if getattr(data, "requires_grad", False):
+        return "PyTorch records its derivatives, and would not see what is done with it here", "{0}.detach()"
+    if str(getattr(data, "layout", "torch.strided")) != "torch.strided":
+        return "it is sparse", "{0}.to_dense()"
+    if getattr(getattr(data, "device", None), "type", "cpu") != "cpu":
+        return f"it lies on {data.device.type}", "{0}.cpu()"
+    if str(getattr(data, "dtype", "")) == "torch.bfloat16":
+        return "NumPy has no bfloat16", "{0}.float()"
+    if any(getattr(data, "names", ())):
+        return _named(tuple(map(str, data.names)), spelled, "{0}.rename(None)")
+    return None
+
+
+def _sparse(data: Any, _: object) -> Lost | None:
+    dense = next((each for each in ("toarray", "todense") if hasattr(data, each)), None)
+    return None if dense is None else ("it is sparse", f"{{0}}.{dense}()")
+
+
+def _cupy(data: Any, _: object) -> Lost:
+    return "it lies on a graphics card", "{0}.get()"
+
+
+HOMES: dict[str, Callable[[Any, Iterable[Sequence[str]]], Lost | None]] = {
+    "pandas": _pandas, "polars": _polars, "pyarrow": _polars, "xarray": _xarray, "torch": _torch, "scipy": _sparse,
+    "sparse": _sparse, "cupy": _cupy,
+}  # fmt: skip
