@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import islice, product
 from typing import cast
 
@@ -41,6 +40,7 @@ from einstan.language.term import (
     substitute,
     tensors,
 )
+from einstan.language.threads import cached_property
 
 EXTREMES = ("max", "min")
 Places = dict[Index, Affine]
