@@ -26,9 +26,10 @@ from einstan.calculus.simplify import (
     simplify_sum,
 )
 from einstan.language import parse_expression
+from einstan.language.dims import redimensioned
 from einstan.language.functions import FUNCTIONS
 from einstan.language.index import Affine, Index, affine, slot
-from einstan.language.node import Node, fold, note, replace
+from einstan.language.node import Node, fold, note, preorder, replace
 from einstan.language.term import (
     ONE,
     Add,
@@ -65,6 +66,13 @@ def canonical(expr: Expr) -> Expr:
         found = True if result is expr else result  # without a cycle
         note(expr, canonical, found)
     return expr if found is True else found
+
+
+def undimensioned(expr: Expr) -> Expr:
+    """The canonical form, whatever the dimensions of indices are called: an equation has some of its own."""
+    nodes = (node.index if isinstance(node, Extent) else node for node in preorder(expr))
+    dims = {node.dim for node in nodes if isinstance(node, Index)}
+    return canonical(redimensioned(expr, dict.fromkeys(dims, "one")))  # type: ignore[arg-type]
 
 
 # ---- multiplying out -------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from itertools import islice, product
 from typing import cast
 
-from einstan.calculus.canonical import canonical
+from einstan.calculus.canonical import undimensioned
 from einstan.calculus.program import Program
 from einstan.language import well_named
 from einstan.language.dims import axis, is_axis, redimensioned, unguarded
@@ -184,22 +184,12 @@ def _solved(expr: Expr, unknown: Iterable[Index], target: Expr, known: Mapping[I
     """What the unknown indices of an expression have to be to make it the target, and those that are known."""
     apart = {index: Index(f"{index.name}'", index.dim) for index in unknown}  # no name of the language has a dash
     there = cast(Expr, substitute(substitute(expr, apart), known))
-    form = _form(target)
+    form = undimensioned(target)
     for forms in islice(product(*(_places(there, index, target) for index in apart.values())), TRIES):
         solved = dict(zip(apart.values(), forms, strict=True))
-        if _form(cast(Expr, substitute(there, solved))) is form:
+        if undimensioned(cast(Expr, substitute(there, solved))) is form:
             return {**known, **dict(zip(apart, forms, strict=True))}
     return None
-
-
-def _form(expr: Expr) -> Expr:
-    """The canonical form, whatever the dimensions of indices are called that only one equation has."""
-    dims = {
-        node.dim if isinstance(node, Index) else node.index.dim
-        for node in preorder(expr)
-        if isinstance(node, Index | Extent)
-    }
-    return canonical(cast(Expr, redimensioned(expr, dict.fromkeys(dims, "one"))))
 
 
 def _axes(expr: Expr) -> set[str]:

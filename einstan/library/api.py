@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from einstan.calculus import program as calculus
 from einstan.calculus.alone import told_alone
 from einstan.calculus.backward import backward, vjp, with_extents
+from einstan.calculus.canonical import undimensioned
 from einstan.calculus.derivation import Derivations
 from einstan.calculus.deriving import derivation
 from einstan.calculus.forward import jvp
@@ -27,11 +28,14 @@ from einstan.calculus.stable import runnable, stabilised
 from einstan.language import latex, parse_document, reading, term, written
 from einstan.language.arguments import ArgumentError, blamed, checked, checked_methods, require, shown
 from einstan.language.document import Claim, Document, at_line, collided, collisions
+from einstan.language.effort import EffortError, effort
 from einstan.language.errors import EinstanError, MissingError, ProgramError, nearest
 from einstan.language.index import Affine, Index, fresh_name
 from einstan.language.term import Expr, Name, Partial
 from einstan.language.threads import cached_property
 from einstan.library.composable import Composable
+
+STEPS = 100_000  # of the calculus, that telling a gradient from another tensor is worth
 
 if TYPE_CHECKING:
     from einstan.library.derivative import Derivative
@@ -157,7 +161,7 @@ class Program(calculus.Program):
         equations = tuple(equations)
         require("equations", equations, tuple[term.Equation, ...])
         super().__init__(equations, assumptions)
-        passes: dict[Name, set[str]] = {}
+        passes: dict[Name, dict[str, term.Equation]] = {}
         for statement in collisions(document) if document is not None else ():
             if not is_gradient(self, str(statement.content.name), passes):  # type: ignore[union-attr]
                 raise at_line(collided(statement), statement.line)
@@ -440,10 +444,10 @@ def _defining(document: Document) -> tuple[term.Equation, ...]:
     return (*document.equations, *own)
 
 
-def is_gradient(program: calculus.Program, name: str, known: dict[Name, set[str]]) -> bool:
+def is_gradient(program: calculus.Program, name: str, known: dict[Name, dict[str, term.Equation]]) -> bool:
     """Whether what is called ``dX`` is the gradient with respect to X: no scalar of the program rests on X, as in a
     backward pass by itself, which reads forward values; or the equation is what the calculus derives, of which
-    ``known`` keeps the lines of the passes."""
+    ``known`` keeps the lines of the passes, in other words at most."""
     tensor = name[1:]
     gradients = [n for n in program.defined if str(n).startswith("d") and str(n)[1:] in program.ranks]
     losses = [n for n in _ends(program, gradients) if tensor in reached(program.reads, n)]
@@ -459,15 +463,28 @@ def is_gradient(program: calculus.Program, name: str, known: dict[Name, set[str]
         if not behind.isdisjoint(gradients):
             return False
         if loss not in known:
-            known[loss] = set()
+            known[loss] = {}
             for own in (plain, [e for e in plain if e.name in behind]):  # a gradient may name what other lines define
                 with suppress(EinstanError):
                     wanted = [leaf for leaf in leaves if leaf in behind]
                     found = backward(calculus.Program(own, program.assumptions), loss, wanted)
-                    known[loss] |= {_without_extents(equation) for equation in found}
-        return _without_extents(program[name]) in known[loss]
+                    known[loss] |= {_without_extents(equation): equation for equation in found}
+        if _without_extents(program[name]) in known[loss]:
+            return True
+        lines = [equation for equation in known[loss].values() if equation.name == name]
+        with suppress(EffortError), effort(STEPS):
+            return any(_says_the_same(program[name], line) for line in lines)
+        return False
 
     return any(map(derived, losses))
+
+
+def _says_the_same(line: term.Equation, derived: term.Equation) -> bool:
+    """Whether two lines are one in other words, with the cotangents that they read as names: what of a tensor is read
+    by other lines may say more of its sizes."""
+    letters = dict(zip(derived.indices, line.indices, strict=True))
+    there = term.substitute(derived.rhs, letters)
+    return undimensioned(line.rhs) is undimensioned(there)  # type: ignore[arg-type]
 
 
 def _without_extents(equation: term.Equation) -> str:

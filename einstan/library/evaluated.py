@@ -24,7 +24,7 @@ from einstan.machine.compile import SPECIALISATIONS, Compiled
 from einstan.machine.extents import Extents, infer, speaks_of
 from einstan.machine.plan import Plan, plan
 from einstan.machine.refusals import missing
-from einstan.machine.told import told
+from einstan.machine.told import fitting, told
 
 
 @dataclass(frozen=True)
@@ -216,6 +216,8 @@ class CompiledDerivative(Rebuilt):
         context = self.derivative.context
         if context is not base:
             sizes = {**told(base, context, {str(name): shape for name, shape in shapes.items()}, sizes), **sizes}
+        elif nominal is None:
+            fitting(base, {str(name): shape for name, shape in shapes.items()}, sizes)
         shapes = spoken_of(base, shapes)
         known = infer(base, shapes, sizes, nominal if nominal is not None else 1).known
         asked = self.derivative.order

@@ -10,20 +10,22 @@ from collections.abc import Iterable, Mapping
 
 from einstan.calculus.program import Program, axes_of_derivative
 from einstan.language.arguments import require
-from einstan.language.dims import axis, is_axis, is_whole
+from einstan.language.dims import axis, is_axis, is_whole, only_plain
 from einstan.language.index import lowered
 from einstan.language.term import Name
-from einstan.machine.extents import Shape, infer, letters_of, no_index, speaks_of
+from einstan.machine.extents import Extents, Shape, infer, letters_of, no_index, speaks_of
+from einstan.machine.flatten import flatten
+from einstan.machine.lower import refuse_outside
+from einstan.machine.windows import know_ranges
 
 
 def told(program: Program, context: Program, shapes: Mapping[str, Shape], sizes: Mapping[str, int]) -> dict[str, int]:
     """The sizes of axes of ``program`` that these shapes tell, by way of the forward program, ``context``.
 
-    Raises `ExtentError` where the shapes do not fit the forward equations, or sizes that were given.
+    Raises `ExtentError` where the shapes do not fit the forward equations, or sizes that were given, or where a forward
+    equation would read outside.
     """
-    read = {name: shapes[str(name)] for name in context.inputs if str(name) in shapes}
-    given = {key: size for key, size in sizes.items() if key in context.dims}
-    extents = infer(context, read, given, only=(), guess=False)
+    extents = fitting(context, shapes, sizes)
     found = {axis(name, k): size for name, shape in shapes.items() for k, size in enumerate(shape)}
     found |= {
         place: extents.known[dim]
@@ -36,6 +38,20 @@ def told(program: Program, context: Program, shapes: Mapping[str, Shape], sizes:
         pairs = zip((axis(name, k) for k in range(rank)), axes_of_derivative(name, rank, ranks), strict=False)
         found |= {own: found[known] for own, known in pairs if known in found}
     return {place: size for place, size in found.items() if place in program.dims or speaks_of(program, place)}
+
+
+def fitting(context: Program, shapes: Mapping[str, Shape], sizes: Mapping[str, int]) -> Extents:
+    """The extents of the forward program that these shapes tell; where they tell all, its reads are inside: what is
+    derived from it may not read there any more."""
+    read = {name: shapes[str(name)] for name in context.inputs if str(name) in shapes}
+    given = {key: size for key, size in sizes.items() if key in context.dims}
+    extents = infer(context, read, given, only=(), guess=False)
+    known = all(context.dims.find(dim) in extents.known for dim in context.dims.members())
+    if known and len(read) == len(context.inputs) and not all(map(only_plain, context)):
+        flat = flatten(context)
+        know_ranges(flat, extents)
+        refuse_outside(flat.graph, extents.known)
+    return extents
 
 
 def _by_axis(program: Program, sizes: Mapping[str, int]) -> dict[str, int]:

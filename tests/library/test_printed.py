@@ -1,6 +1,8 @@
 """What is printed is read again: the text of every derived program is a program, which gives the same numbers where
 it is given the forward values that it reads."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -141,6 +143,20 @@ def test_a_line_that_defines_a_gradient_defines_the_gradient(text, right):
         return
     with pytest.raises(EinstanError, match="dx is the gradient with respect to x and cannot be defined"):
         es.Program(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [  # what is not printed says more of sizes: that u has no more entries than f, that a is square
+        "h = v - u[R[P]] x[P]\nV = a + cos(a)\nf[n,l] = u[n] W[l] floor(b[0] V)\nL = softsign(f[0,0])",
+        "h[k,i] = a[k,i] - y[k,i]\nS[n,l] = w[l,n] w[n,l] + h[n,l]\nZ = erfc(S[0,0])\nM = mean[P,J](a[P,J]^2)\nL = M^2",
+    ],
+)
+def test_a_pass_is_pasted_without_lines_that_say_sizes(text):
+    whole = str(es.Program(text).backward("L").whole)
+    assert str(es.Program(whole)) == whole
+    with pytest.raises(EinstanError, match=r"is the gradient with respect to . and cannot be defined"):
+        es.Program(re.sub(r"^(d[Wa]\[.*?\]) = ", r"\1 = 3 ", whole, flags=re.MULTILINE))
 
 
 CLAIMS = {

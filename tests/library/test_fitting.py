@@ -1,0 +1,33 @@
+"""What is derived from a program refuses arrays that the program refuses, whether or not it reads them still."""
+
+import numpy as np
+import pytest
+
+import einstan as es
+from einstan.language.errors import ExtentError
+
+PROGRAM = es.Program("d[n] = a[n+1] - b[n]\nL = sum[N](d[N]^2)")
+ROUTES = {
+    "backward": lambda by: PROGRAM.backward("L", [by]).compile(),
+    "partial of a tensor": lambda by: PROGRAM.partial("d", by).compile(),
+    "derivative": lambda by: PROGRAM.derivative("d", by),
+    "gradient": lambda by: PROGRAM.derivative("L", by),
+    "Hessian": lambda by: PROGRAM.hessian("L", by),
+    "tangent of a tensor": lambda by: PROGRAM.jvp("d", {by: "v"}).compile(),
+    "Hessian-vector product": lambda by: PROGRAM.hvp("L", {by: "v"}).compile(),
+}
+
+
+@pytest.mark.parametrize("by", ["a", "b"])
+@pytest.mark.parametrize("route", ROUTES)
+def test_a_read_outside_is_refused_by_whatever_is_derived(route, by):
+    derived = ROUTES[route](by)
+    for shorter, fits in ((1, True), (0, False)):
+        given = {"a": np.arange(4.0), "b": np.ones(4 - shorter)}
+        if "product" in route or "tangent" in route:
+            given["v"] = np.ones_like(given[by])
+        if fits:
+            derived(given)
+            continue
+        with pytest.raises(ExtentError, match="reads outside"):
+            derived(given)
