@@ -1,6 +1,6 @@
 """Callbacks: what is told of every epoch, and may end the training.
 
-A callback is a function of the run's `State`, called after every epoch, or an object with any of the three methods of
+A callback is a function of the run's `State`, called after every epoch, or an object with any of the methods of
 `Callback`.  Answering True ends the training after this epoch.
 """
 
@@ -21,6 +21,7 @@ from einstan.library.files import named, refuse_unwritable
 from einstan.library.state import Row, State
 
 MINUTE = 60.0  # seconds: so much of a run may be lost
+SOON = 0.9  # of them are over when it is saved, which takes time itself
 
 
 @checked_methods()
@@ -32,6 +33,10 @@ class Callback:
 
     def on_epoch_end(self, state: State) -> bool | None:
         """After every epoch; ``state.rows[-1]`` is its record."""
+
+    def on_pause(self, state: State) -> bool:
+        """Within an epoch, about every second: whether ``state``, from which the run can be carried on, is kept."""
+        return False
 
     def on_end(self, state: State, reason: str) -> None:
         """After the last epoch, and after an interruption or an error; ``reason`` says why, empty if all is done."""
@@ -53,7 +58,7 @@ def callback(given: Callback | Callable[[State], bool | None]) -> Callback:
 @checked_methods()
 class Saver(Callback):
     """Saves the run to ``path``: every ``every`` epochs (None for never), when an epoch is the best so far, when a
-    minute has passed, and at the end.  ``notes`` are added to those of the run.
+    minute has passed (within an epoch too), and at the end.  ``notes`` are added to those of the run.
 
     That ``path`` can be written is tried before the first epoch, which raises `DataError`.  A save that fails later
     ends nothing: it is told to ``report`` (a warning, if none is given), made elsewhere at once, with ``.rescue``
@@ -77,7 +82,12 @@ class Saver(Callback):
 
     def on_start(self, state: State, epochs: int) -> None:
         refuse_unwritable("", self.path, regular=True)
-        self.due = time.monotonic() + MINUTE
+        self.due = time.monotonic() + SOON * MINUTE
+
+    def on_pause(self, state: State) -> bool:
+        if due := time.monotonic() >= self.due:
+            self._save(state)
+        return due
 
     def on_epoch_end(self, state: State) -> bool | None:
         by_count = self.every is not None and state.epoch % self.every == 0
@@ -97,7 +107,7 @@ class Saver(Callback):
             state = replace(state, notes={**state.notes, **self.notes})
         why = self._try(state, self.path)
         if not why:
-            self.saved, self.due, self._told = self.path, time.monotonic() + MINUTE, ""
+            self.saved, self.due, self._told = self.path, time.monotonic() + SOON * MINUTE, ""
             self._forget_rescued()
             return
         self.due = 0.0

@@ -26,13 +26,16 @@ FIELDS: dict[str, Field] = {  # what a run is, besides its arrays
     "best_score": optional(FINITE),
     "waited": COUNT,
     "notes": PAGE,
+    "begun": COUNT,
+    "total": FINITE,
 }
 
 
 @checked_methods()
 @dataclass
 class State:
-    """A training run between two epochs.
+    """A training run between two epochs, or within one: of the next, ``begun`` rows are done, with the summed loss
+    ``total``, and the generator is as it was before.
 
     Arrays are replaced, never changed in place, so a copy of the fields is a copy of the run.  ``notes`` is for the
     caller: anything that JSON holds.
@@ -48,6 +51,8 @@ class State:
     best_score: float | None = None
     waited: int = 0
     notes: dict[str, Any] = field(default_factory=dict)
+    begun: int = 0
+    total: float = 0.0
 
     def snapshot(self) -> State:
         """The same run, not affected by what happens to this one later."""
@@ -56,7 +61,7 @@ class State:
         return State(
             dict(self.params), dict(self.optimiser), generator, self.epoch, list(self.rows),
             None if self.best is None else dict(self.best), self.best_epoch, self.best_score, self.waited,
-            dict(self.notes),
+            dict(self.notes), self.begun, self.total,
         )  # fmt: skip
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -84,8 +89,10 @@ class State:
         """The run that `save` wrote.  Raises `DataError` for a file that is damaged or is something else."""
         arrays, meta = checkpoint.load_arrays(path)
         page = {name: meta[name] for name in FIELDS if name in meta}
-        if meta["version"] == 1 and FINITE("", page.get("best_score")):
-            page["best_score"] = None  # it was NaN where no epoch had a score
+        if meta["version"] == 1:
+            page |= {"begun": 0, "total": 0.0}
+            if FINITE("", page.get("best_score")):
+                page["best_score"] = None  # it was NaN where no epoch had a score
         parts = {part: _part(arrays, part) for part in ("params", "optimiser", "best")}
         has_best = meta.get("has_best")
         wrong = record(FIELDS)("state", page)

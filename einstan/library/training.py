@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from einstan.library.network import Network
 
 
+PAUSE = 1.0  # seconds within an epoch, until callbacks are asked whether they keep what there is
+
+
 class TrainingError(EinstanError):
     """Training that cannot go on.  ``history`` holds the last good parameters."""
 
@@ -35,7 +39,8 @@ class TrainingError(EinstanError):
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C during `fit`.  ``history`` is the run at the end of its last finished epoch."""
+    """Ctrl-C during `fit`.  ``history`` is the run at the end of its last finished epoch, or what a callback has kept
+    of a long one since."""
 
     def __init__(self, history: History) -> None:
         self.history = history
@@ -103,7 +108,21 @@ def fit(
     goal = _Goal(monitor, metrics, validation is not None)
     told = [callback(each) for each in callbacks]
 
-    good, reason = state.snapshot(), "interrupted"
+    if state.begun > cut.rows:
+        raise DataError(
+            f"the run was interrupted after row {state.begun} of an epoch, and there are {cut.rows} rows",
+            repair="resume with the data that the run began with",
+        )
+    good = finished = state.snapshot()
+    reason = "interrupted"
+
+    def pause(paused: State) -> None:
+        nonlocal good
+        kept, good = good, paused  # now, so that an interrupt while it is saved does not go back
+        answers = [each.on_pause(paused) for each in told]
+        if not any(answers):
+            good = kept
+
     for each in told:
         each.on_start(state, epochs)
     try:
@@ -112,12 +131,12 @@ def fit(
                 if patience is not None and state.waited >= patience:
                     reason = f"no better {goal.column} for {patience} epochs"
                     break
-                row = _epoch(state, step, cut, batch, optimiser, _factor(schedule, state.epoch))
+                row = _epoch(state, step, cut, batch, optimiser, _factor(schedule, state.epoch), pause)
                 if validation is not None:
                     row |= _measured(evaluate, state.params, validation, loss, metrics)
                 state.rows.append(row)
                 goal.judge(state)
-                good = state.snapshot()
+                good = finished = state.snapshot()
                 answers = [each.on_epoch_end(good) for each in told]  # all are told, whatever one answers
                 if any(answers):
                     reason = "ended by a callback"
@@ -125,7 +144,7 @@ def fit(
             else:
                 reason = ""
         except TrainingError as problem:
-            reason = problem.problem
+            good, reason = finished, problem.problem
             problem.history = History(good, patience is not None, reason)
             raise
         finally:
@@ -155,23 +174,36 @@ def _factor(schedule: Callable[[int], float] | None, epoch: int) -> float:
 
 
 def _epoch(
-    state: State, step: Callable[..., tuple[Any, Arrays]], cut: _Cutter, batch: int, optimiser: Optimiser, scale: float
+    state: State,
+    step: Callable[..., tuple[Any, Arrays]],
+    cut: _Cutter,
+    batch: int,
+    optimiser: Optimiser,
+    scale: float,
+    pause: Callable[[State], None],
 ) -> Row:
-    """One pass over the data; changes the state and returns the row of its record."""
-    start, total = time.perf_counter(), 0.0
-    params, optimiser_state = state.params, state.optimiser
+    """One pass over the data, or the rest of one; changes the state and returns the row of its record."""
+    start = told = time.perf_counter()
+    params, optimiser_state, total, done = state.params, state.optimiser, state.total, 0
+    before = state.snapshot()
     # A diverging run overflows before its loss is seen to be infinite: that is reported below, once.
     with np.errstate(all="ignore"):
         for number, rows in enumerate(batches(cut.rows, batch, state.generator), 1):
+            rows, done = rows[max(state.begun - done, 0) :], done + len(rows)
+            if not len(rows):
+                continue
             loss, grads = step(params, **cut(rows))
             if not np.isfinite(loss):
                 raise _diverged(float(loss), state.epoch + 1, number, optimiser.rate * scale)
             total += float(loss) * len(rows)
             params, optimiser_state = optimiser.update(params, grads, optimiser_state, scale)
-        broken = [name for name, value in params.items() if not np.isfinite(value).all()]
+            if time.perf_counter() >= told + PAUSE and not _broken(params):
+                pause(replace(before.snapshot(), params=params, optimiser=optimiser_state, begun=done, total=total))
+                told = time.perf_counter()
+        broken = _broken(params)
     if broken:
         raise _diverged(float("nan"), state.epoch + 1, number, optimiser.rate * scale, broken[0])
-    state.params, state.optimiser = params, optimiser_state
+    state.params, state.optimiser, state.begun, state.total = params, optimiser_state, 0, 0.0
     state.epoch += 1
     return {
         "epoch": state.epoch,
@@ -179,6 +211,10 @@ def _epoch(
         "rate": optimiser.rate * scale,
         "seconds": time.perf_counter() - start,
     }
+
+
+def _broken(params: Arrays) -> list[str]:
+    return [name for name, value in params.items() if not np.isfinite(value).all()]
 
 
 def _diverged(loss: float, epoch: int, batch: int, rate: float, name: str = "") -> TrainingError:

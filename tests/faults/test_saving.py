@@ -16,14 +16,14 @@ import pytest
 
 from einstan.language.errors import DataError, EinstanError
 from einstan.layers import cross_entropy, dense, softmax
-from einstan.library import callbacks, checkpoint, files
+from einstan.library import callbacks, checkpoint, files, training
 from einstan.library.callbacks import Saver
 from einstan.library.cli import main
 from einstan.library.metrics import Metric
 from einstan.library.network import Network
 from einstan.library.optimisers import SGD, Adam, Momentum
 from einstan.library.state import State, load
-from einstan.library.training import fit
+from einstan.library.training import Interrupted, fit
 from tests.faults.disk import BROKEN, FULL, Disk
 from tests.faults.flips import flipped, small_run, told
 
@@ -62,10 +62,10 @@ def test_a_flip_that_is_not_noticed_is_found(tmp_path, monkeypatch):
 
 
 def test_no_kill_loses_more_than_is_said():
-    command = [sys.executable, str(HERE / "kill.py"), "--kills", "4", "--seed", "1"]
+    command = [sys.executable, str(HERE / "kill.py"), "--kills", "6", "--seed", "1"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert ": 4 kills in " in done.stdout
+    assert ": 6 kills in " in done.stdout
 
 
 # ---- saves that fail -------------------------------------------------------------------------------------------------
@@ -142,6 +142,42 @@ def test_a_saver_saves_the_best_epoch_and_every_minute(tmp_path, monkeypatch, mi
         network(), "L", DATA, epochs=5, validation=DATA, metrics=[rigged], callbacks=[Saver(tmp_path / "a", every=None)]
     )
     assert saved == ([1, 2, 4, 5] if minutes else [1, 2, 3, 4, 5, 5])
+
+
+def test_a_long_epoch_is_saved_within_and_carried_on_bit_for_bit(tmp_path, monkeypatch):
+    monkeypatch.setattr(callbacks, "MINUTE", 0.0)
+    monkeypatch.setattr(training, "PAUSE", 0.0)
+    path, options = tmp_path / "run", {"epochs": 3, "batch": 7, "optimiser": Adam(0.1)}
+    whole = told(fit(network(), "L", DATA, **options).state)
+    seen = []
+
+    def killed(state, place):
+        save(state, place)
+        seen.append((state.epoch, state.begun))
+        if len(seen) == stop:
+            raise KeyboardInterrupt
+
+    save = State.save
+    for count in (1, 3, 5, 8, 12):
+        stop = count
+        seen.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(State, "save", killed)
+            with pytest.raises(Interrupted):
+                fit(network(), "L", DATA, callbacks=[Saver(path)], **options)
+        assert seen[:5] == [(0, 7), (0, 14), (0, 21), (0, 28), (0, 30)][:count] + seen[count:5]
+        found = fit(network(), "L", DATA, resume=path, **options).state
+        assert without_seconds(told(found)) == without_seconds(whole)
+    run = load(path)
+    run.begun = 31
+    with pytest.raises(DataError, match="after row 31 of an epoch, and there are 30 rows"):
+        fit(network(), "L", DATA, resume=run, **options)
+
+
+def without_seconds(run):
+    arrays, page = run
+    rows = [{name: value for name, value in row.items() if name != "seconds"} for row in page["rows"]]
+    return arrays, {**page, "rows": rows}
 
 
 def test_all_callbacks_are_told_of_the_end_and_the_saver_is(tmp_path):
