@@ -148,7 +148,7 @@ def derived_equation(
             classes = UnionFind() if ranges is None else ranges.classes
             stated += [(index, part.extent)] if part.is_needed(index, plain.rhs, classes) else []
     made = Equation(name, indices, plain.rhs, (*stated, *sized))
-    return before_signs(well_named(made if ranges is None else ranges.stated(made, tied)))
+    return before_signs(well_named(made if ranges is None else ranges.padded(ranges.stated(made, tied))))
 
 
 def _capital(index: Index) -> Index:

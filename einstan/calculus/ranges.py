@@ -53,6 +53,44 @@ class Ranges:
         for position, index in enumerate(indices) if not self.plain else ():
             self.classes.union(index.dim, axis(name, position))
 
+    def padded(self, equation: Equation) -> Equation:
+        """The equation with the guard of a read spoken of that tensor's own axis, so that it is a zero padding to read:
+        ``1[0 <= p-1 < |d.0|] dd[p-1]`` is ``pad(dd[p-1])``.  An index alone would then run over that axis, so a free
+        one states how far it runs, and a bound one keeps its guard."""
+        if self.plain or not holds(equation.rhs, Iverson):
+            return equation
+        stated = {index for index, _ in equation.where}
+        free = {index for index in equation.indices if is_axis(index.dim)} - stated
+        alone: dict[Index, Affine] = {}
+
+        def rule(node: Node) -> Node:
+            if not isinstance(node, Mul):
+                return node
+            own = {
+                (form, self.classes.find(axis(factor.tensor, k))): Extent(Index(axis(factor.tensor, k)))
+                for factor in node.factors if isinstance(factor, Indexed) and isinstance(factor.tensor, str)
+                for k, form in enumerate(factor.slots) if form.index is None or form.index in stated | free
+            }  # fmt: skip
+            spoken = [self._of_its_axis(factor, own) for factor in node.factors]
+            for old, new in zip(node.factors, spoken, strict=True):
+                index = new.operands[1].index if new is not old else None
+                if index in free:
+                    alone[index] = affine((Extent(Index(index.dim)), 1))
+            return mul(spoken)
+
+        rhs = rewrite(equation.rhs, rule)
+        return Equation(equation.name, equation.indices, rhs, (*equation.where, *alone.items()))
+
+    def _of_its_axis(self, guard: Expr, own: Mapping[tuple[Affine, str], Extent]) -> Expr:
+        match guard:
+            case Iverson(
+                operands=(zero, Affine() as form, Affine(terms=((Extent() as extent, 1),), constant=0) as end)
+            ):
+                better = own.get((form, self.classes.find(extent.index.dim)))
+                if better is not None and guard.relations == ("<=", "<"):
+                    return Iverson((zero, form, Affine(((better, 1),), end.constant)), guard.relations)
+        return guard
+
     def stated(self, equation: Equation, tied: bool = False) -> Equation:
         """The equation with what it has to say of its ranges.  Where its name says how far the indices of the left side
         run, as ``dL/dX[m,p]`` does, it is ``tied``."""

@@ -203,3 +203,11 @@ def test_a_product_with_the_hessian_by_itself_says_its_sizes():
     assert str(es.Program(str(whole))) == str(whole)
     own = es.Program("f[i] = x[i]\nL = sum[I](f[I] u) + tx[J]^2").hvp("L", {"x": "V", "u": "U", "tx": "D"}).whole
     assert not any("|tx.0|" in line for line in str(own).splitlines() if line.startswith(("df", "tdf")))
+
+
+def test_a_guard_of_a_cotangent_is_a_zero_padding():
+    program = es.Program("d[i] = x[i+1] - x[i]\nL = d[I]^2")
+    assert str(program.backward("L", wrt=["x"])).endswith("dx[p] = pad(dd[p-1]) - pad(dd[p]) where |p| = |x.0|")
+    program = es.Program("c[i] = pad(a[i]) + pad(b[i-|a.0|]) where |i| = |a.0| + |b.0|\nL = c[I]^2")
+    assert str(program.backward("L", wrt=["a"])).endswith("da[i] = pad(dc[i]) where |i| = |a.0|")
+    assert str(program.backward("L", wrt=["b"])).endswith("db[p] = pad(dc[|a.0|+p])")
