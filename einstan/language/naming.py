@@ -139,10 +139,12 @@ def extents_named(equation: Equation, letters: bool) -> Equation:
         meanings.setdefault(index.name, set()).add(classes.find(index.dim))
     axes = [name for name in classes.members() if is_axis(name)]
     candidates = [index for index in visible if letters or index in equation.indices]
+    read = (node for node in preorder(equation.rhs) if isinstance(node, Indexed))
+    places = {axis(node.tensor, k) for node in (equation.lhs, *read) for k in range(len(node.slots))}
 
     def spelled(old: Index) -> Index:
         root = classes.find(old.dim)
-        if is_axis(old.name) and (old.name not in axes or classes.find(old.name) == root):
+        if is_axis(old.name) and (old.name not in axes or classes.find(old.name) == root or old.dim not in places):
             return old  # its own axis, or one that nothing here runs over: the user's, or that of a stated extent
         fitting = [i for i in candidates if classes.find(i.dim) == root and len(meanings[i.name]) == 1]
         for index in sorted(fitting, key=lambda index: (index not in equation.indices, index.name != old.name)):

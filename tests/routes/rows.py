@@ -348,6 +348,12 @@ def differences_put_together(y: Array, w: Array) -> dict[str, Array]:
     return {"S": S, "U": S[1:] - S[:-1], "L": ((S[1:] - S[:-1]) ** 3).sum()}
 
 
+def beside_neighbours(a: Array, v: Array) -> dict[str, Array]:
+    f = a[1:] * a[:-1]
+    L1 = 2 * (f**2).mean()
+    return {"S": np.outer(a, np.ones(len(v))), "f": f, "L1": L1, "L2": np.sinh(L1)}
+
+
 def largest_of_products(v: Array, b: Array, w: Array) -> dict[str, Array]:
     entries = v * np.array([b[i : i + len(w)] for i in range(len(v))]) * w
     U = 1 + 3 * np.array([row[np.argmax(row.real)] for row in entries])
@@ -673,6 +679,10 @@ ROWS = [
         "L = sum[M](X[M] V[M])",
         {"w": [1.5, -1.6875, -0.25, -0.6875, 0.125, -1.1875, -1.4375, 1.0625], "X": [0.5625, 1.1875]},
         windows_of_products, "w X", features=frozenset({"window", "shift"}), unproved=True),
+    Row("a Hessian of neighbours beside what runs over their axis",
+        "S[i,n] = a[i] where |n| = |v.0|\nf[i] = a[i+1] a[i]\nL1 = sum[J](2/|J| f[J]^2)\nL2 = sinh(L1)",
+        {"a": [0.8125, -0.9375], "v": [-1.375, -1.5625]}, beside_neighbours, "a", loss="L2",
+        features=frozenset({"window"}), unproved=True),
     Row("the largest of products of three", "U[i] = 1 + 3 max[K](v[i,K] b[i+K] w[K])\nL = U[I]^2",
         {"v": [[0.3, -1.1, 0.7], [1.3, 0.2, -0.9]], "b": [0.7, 1.9, -0.6, 1.1], "w": [1.7, -0.3, 1.3]},
         largest_of_products, "v b w", features=frozenset({"window"}), unproved=True),
