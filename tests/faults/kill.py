@@ -126,9 +126,14 @@ def forked(run: object, *arguments: object, pause: float = WAIT / 5) -> int:
     os._exit(code)
 
 
-def reaped(child: int) -> int:
-    """The exit code of a child, minus a signal; one that hangs is killed."""
-    for _ in range(1200):
+def reaped(child: int, again: int = 0) -> int:
+    """The exit code of a child, minus a signal; one that hangs is killed.
+
+    ``again`` is sent every ten seconds: of an interrupt that comes while a weak reference dies Python makes a message,
+    and a script goes on; whoever pressed Ctrl-C does so once more.  The command looks again by itself."""
+    for tries in range(1, 1200):
+        if again and tries % 200 == 0:
+            os.kill(child, again)
         found, status = os.waitpid(child, os.WNOHANG)
         if found:
             return os.waitstatus_to_exitcode(status)
@@ -171,7 +176,7 @@ def kills(kind: object, dice: random.Random, count: int, stop: float) -> tuple[i
         number = dice.choice(ENDED)
         os.kill(child, number)
         try:
-            place, lost, found = after(kind, number, reaped(child))
+            place, lost, found = after(kind, number, reaped(child, 0 if kind is train else number))
         except AssertionError as problem:
             raise AssertionError(f"{number.name} after {wait} seconds: {problem}") from problem
         worst, done = max(worst, lost), done + 1
