@@ -132,6 +132,11 @@ class Equation(term.Equation, Composable):
         """The same by the nested loops that the equation means, without NumPy: slow, and the reference."""
         from einstan.machine.loops import evaluate
 
+        for name, data in arrays.items():
+            if hasattr(data, "__array__"):  # lists may hold exact numbers
+                from einstan.library.data import plain_array
+
+                arrays[name] = plain_array(name, data, self.program)
         return evaluate(self, arrays, sizes)
 
 

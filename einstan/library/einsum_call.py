@@ -17,6 +17,7 @@ import numpy as np
 
 from einstan.language.arguments import ArgumentError, one_of, shown
 from einstan.language.errors import DataError, nearest
+from einstan.language.threads import lock
 from einstan.library.einsum_steps import compiled, source
 from einstan.library.einsum_text import (
     SUBLISTS,
@@ -39,6 +40,7 @@ KEPT = 2048  # functions that are remembered
 ORDERS = ("K", "A", "C", "F")
 
 functions: dict[Hashable, Callable[..., Any]] = {}
+_lock = lock()  # of its changes
 
 
 def contract(
@@ -82,9 +84,10 @@ def contract(
 
 
 def remember(key: Hashable, function: Callable[..., Any]) -> None:
-    while len(functions) >= KEPT:
-        functions.pop(next(iter(functions)), None)
-    functions[key] = function
+    with _lock:
+        while len(functions) >= KEPT:
+            functions.pop(next(iter(functions)), None)
+        functions[key] = function
 
 
 def planned(written: str | Subscripts, arrays: Sequence[np.ndarray], dtype: Any, casting: Any,

@@ -133,8 +133,8 @@ def _declared(text: str, partials: str | Sequence[str] | None, numpy: str | Call
                 raise _taken(text, f"{name} stands for another function with declared partials already")
             return made
         before = own_function(name)
-        FUNCTIONS[name] = row
         machine.enter(name, parameters, code)
+        FUNCTIONS[name] = row  # last, so that whoever finds it finds all of it
         try:
             with within([made]):
                 for position, rule in enumerate(rules):

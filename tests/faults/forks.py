@@ -31,7 +31,7 @@ def forked(work: Callable[[], Any]) -> str:
     """What became of a child that does some work: "done", "hangs", or what it raised."""
     reading, writing = os.pipe()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads, which this is about
+        warnings.filterwarnings("ignore", ".*fork")  # Python and JAX warn of forks beside threads, which this is about
         child = os.fork()
     if not child:
         try:

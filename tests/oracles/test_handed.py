@@ -43,6 +43,9 @@ def test_what_would_lose_something_is_refused(given: str) -> None:
     assert repair in error.value.repair
     with pytest.raises(DataError):
         es.einsum("ij,j->i", data, W)
+    if not isinstance(data, list):
+        with pytest.raises(DataError):
+            es.parse("y[n] = X[n,K] w[K]").loops(X=data, w=W)
 
 
 def test_what_jax_traces_is_refused() -> None:
