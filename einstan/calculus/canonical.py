@@ -27,6 +27,7 @@ from einstan.calculus.simplify import (
 )
 from einstan.language import parse_expression
 from einstan.language.dims import redimensioned
+from einstan.language.effort import question
 from einstan.language.functions import FUNCTIONS
 from einstan.language.index import Affine, Index, affine, slot
 from einstan.language.node import Node, fold, note, preorder, replace
@@ -58,6 +59,7 @@ POWER = 6
 READABLE = 64
 
 
+@question
 def canonical(expr: Expr) -> Expr:
     """One representative for all expressions that the rules of the calculus make equal."""
     found: Expr | Literal[True] | None = expr.notes.get(canonical)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from einstan.calculus.coefficients import ONCE, times
+from einstan.language.effort import spend
 from einstan.language.index import Index
 from einstan.language.term import Apply, Const, Expr, Indexed, Iverson, Mul, Sum, rename_bound
 
@@ -34,6 +35,7 @@ def flattened(factors: Iterable[Expr], bound: Iterable[Index] = ()) -> tuple[Fra
             if names is None:
                 names = {index.name for index in summed}
                 names.update(index.name for other in queue for index in other.free)
+            spend(len(names))
             inner: Expr = rename_bound(factor, names)  # type: ignore[assignment]
             assert isinstance(inner, Sum)
             summed.extend(inner.indices)

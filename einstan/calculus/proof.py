@@ -20,6 +20,7 @@ from einstan.calculus.program import Assumption, Program, extents_in_part, exten
 from einstan.calculus.simplify import simplify, simplify_sum
 from einstan.calculus.symmetries import averaged, symmetries
 from einstan.language.dims import UnionFind, redimensioned
+from einstan.language.effort import question
 from einstan.language.errors import ClaimError
 from einstan.language.index import Affine, Index, affine
 from einstan.language.node import Node, holds, preorder, replace
@@ -41,6 +42,7 @@ class Proof:
         return self.proved
 
 
+@question
 def prove(
     left: Expr, right: Expr, definitions: Mapping[Name, Equation] | None = None, assumptions: Iterable[Assumption] = ()
 ) -> Proof:
@@ -197,4 +199,4 @@ def with_definitions(expr: Expr, definitions: Mapping[Name, Equation]) -> Expr:
         }
         if not accesses:
             return expr
-        expr = replace(expr, accesses)  # type: ignore[arg-type]
+        expr = simplify(replace(expr, accesses))  # type: ignore[arg-type]  # so that what doubles is a number times one

@@ -1,63 +1,129 @@
 """Effort: how much may be worked out for one question before it is given up.
 
 What is short to write may be long to work out: the derivative of eight nested softmax, twenty lines of which each
-squares the one before.  The rules of the calculus count what they do; what goes beyond the allowance of a question is
-refused with a reason instead of running for ever.  A question is one call of a public function (`checked` asks it), or
-one claim of a document.  Counted are steps and not seconds, so that an answer does not depend on the machine.
+squares the one before.  The rules of the calculus and the loops count what they do; what goes beyond the allowance of a
+question is refused with a reason instead of running for ever.  A question is one call of a public function (`answered`
+asks it), or one claim of a document.  Counted are steps, so that an answer does not depend on the machine; every few
+thousand of them the clock of this thread is asked too, where seconds are bounded.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 from einstan.language.errors import EinstanError
 
-QUESTION = 1_500_000  # steps for a call, some seconds: nearly twenty times a backward pass of a thousand layers
+QUESTION = 1_200_000  # steps for a call, three or four seconds
+EQUATION, LETTER = 8_000, 300  # at least for each equation and each letter that is given: what a long text may take
+LOOK = 5_000  # steps between two looks at the clock, some hundredths of a second
 UNLIMITED = float("inf")
 Value = TypeVar("Value")
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class EffortError(EinstanError):
     """Too much to work out."""
 
 
+class Spent(BaseException):
+    """An allowance is spent: no rule may take this for an answer to what it asked, so none of them catches it.
+
+    Whoever has allowed so much raises it as an `EffortError`.
+    """
+
+    def __init__(self, error: EffortError) -> None:
+        super().__init__()
+        self.error = error
+
+
 class _Left(threading.local):
-    steps = UNLIMITED
+    steps = UNLIMITED  # until the clock is looked at
+    rest = UNLIMITED  # behind these
+    until = UNLIMITED  # what the clock may show
+    seconds = UNLIMITED  # that were allowed
 
 
 _left = _Left()
 
 
 def spend(steps: int) -> None:
-    """Count so many steps."""
+    """Count so many steps; raises `Spent` when too many are spent, and at every further one."""
     _left.steps -= steps
     if _left.steps < 0:
-        raise EffortError(
+        _look()
+
+
+def _look() -> None:
+    _left.rest += _left.steps
+    _left.steps = 0
+    if _is_late(_left.until):
+        longer = EffortError(f"took longer than {_left.seconds:g} s", repair="allow more seconds, or name parts of it")
+        raise Spent(longer)
+    if _left.rest < 0:
+        more = EffortError(
             "given up: it takes too many steps to work this out",
             repair="name a part of what is nested, or stands in it several times: an equation each",
         )
+        raise Spent(more)
+    _left.steps = min(_left.rest, LOOK)
+    _left.rest -= _left.steps
+
+
+def _is_late(until: float) -> bool:
+    return until < UNLIMITED and time.thread_time() > until
 
 
 @contextmanager
-def effort(steps: float) -> Iterator[None]:
-    """So many steps inside, which are not counted outside."""
-    before = _left.steps
-    _left.steps = steps
+def effort(steps: float, seconds: float = UNLIMITED, apart: bool = False) -> Iterator[None]:
+    """At most so many steps and seconds inside, which count outside too, unless this is a question ``apart``.
+
+    Raises `EffortError` where that was not enough, unless nothing is left outside either.
+    """
+    before = _left.steps, _left.rest, _left.until, _left.seconds
+    outside = UNLIMITED if apart else before[0] + before[1]
+    allowed = min(steps, outside)
+    _left.steps, _left.rest = 0, allowed
+    end = time.thread_time() + seconds if seconds < UNLIMITED else UNLIMITED
+    if apart or end < _left.until:
+        _left.until, _left.seconds = end, seconds
+    spent: Spent | None = None
     try:
         yield
+    except Spent as found:
+        spent = found
     finally:
-        _left.steps = before
+        used = allowed - (_left.steps + _left.rest) if outside < UNLIMITED else 0
+        _left.steps, _left.rest, _left.until, _left.seconds = before[0], before[1] - used, *before[2:]
+    if spent is not None:
+        is_left = apart or (outside >= used and not _is_late(_left.until))
+        raise (spent.error if is_left else spent) from None
 
 
 def answered(question: Callable[..., Value], *given: object, **named: object) -> Value:
     """A question with an allowance of its own, unless it is part of another."""
-    if _left.steps != UNLIMITED:
+    if _left.rest != UNLIMITED or _left.until != UNLIMITED:
         return question(*given, **named)
-    _left.steps = QUESTION
+    texts = sum([len(text) for text in given if isinstance(text, str)])
+    equations = len(getattr(given[0], "equations", ())) if given else 0
+    _left.steps, _left.rest = 0, max(QUESTION, EQUATION * equations, LETTER * texts)
     try:
         return question(*given, **named)
+    except Spent as spent:
+        raise spent.error from None
     finally:
-        _left.steps = UNLIMITED
+        _left.steps = _left.rest = UNLIMITED
+
+
+def question(function: Function) -> Function:
+    """The function, each call of which is a question."""
+
+    @wraps(function)
+    def asked(*given: object, **named: object) -> Any:
+        return answered(function, *given, **named)
+
+    return cast(Function, asked)

@@ -92,6 +92,7 @@ class Node:
         _set_fields(node, fields)
         children = node._children()
         _set_children(node, children)
+        spend(1 + len(children))
         _set_free(node, node._free())
         kinds = cls.own
         if cls.is_marked:
@@ -266,6 +267,7 @@ def postorder(*roots: Node) -> Iterator[Node]:
         if node in done:
             stack.pop()
         elif node in open_now or not node.children:
+            spend(1)
             done.add(node)
             stack.pop()
             yield node
@@ -290,9 +292,8 @@ def preorder(*roots: Node) -> tuple[Node, ...]:
             if node.children:
                 stack.extend(node.children[::-1])
     found = tuple(seen)
-    if len(found) > FEW:
-        spend(len(found))
-    elif len(roots) == 1:
+    spend(len(found))
+    if len(found) <= FEW and len(roots) == 1:
         _set_below(roots[0], found[1:])
     return found
 
@@ -345,8 +346,7 @@ def fold(
                 stack += (node, None, *children[::-1])
             else:
                 memo[node] = found
-    if len(memo) - before > FEW:
-        spend(len(memo) - before)
+    spend(len(memo) - before + 1)
     return memo[root]
 
 

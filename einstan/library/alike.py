@@ -22,6 +22,8 @@ from einstan.library.conditions import conditions
 from einstan.library.judgements import Judgement, Outcome, worded
 from einstan.library.part import Part
 
+HOPELESS = 25  # claims of a document without such assumptions, after which none are looked for
+
 
 class Alike:
     """The claims of one document that have been judged, in standard names."""
@@ -51,11 +53,13 @@ class Alike:
             return judge(claim, part)
 
     def under(self, claim: Claim, part: Part, setting: Setting) -> tuple[str, ...]:
-        """The assumptions under which a refuted claim would hold; none where a claim like it has none."""
+        """The assumptions under which a refuted claim would hold; none where a claim like it has none, or
+        many others."""
         names = setting.names.copy()
         names.seen(claim.lhs, claim.rhs)
         key = setting.document, names.renamed(claim.lhs), names.renamed(claim.rhs)
-        found = () if key in self._hopeless else conditions(claim, part, holds)
+        hopeless = key in self._hopeless or len(self._hopeless) > HOPELESS
+        found = () if hopeless else conditions(claim, part, holds)
         if not found:
             self._hopeless.add(key)
         return found

@@ -28,7 +28,7 @@ from einstan.calculus.stable import runnable, stabilised
 from einstan.language import latex, parse_document, reading, term, written
 from einstan.language.arguments import ArgumentError, blamed, checked, checked_methods, require, shown
 from einstan.language.document import Claim, Document, at_line, collided, collisions
-from einstan.language.effort import EffortError, effort
+from einstan.language.effort import UNLIMITED, EffortError, effort
 from einstan.language.errors import EinstanError, MissingError, ProgramError, nearest
 from einstan.language.index import Affine, Index, fresh_name
 from einstan.language.term import Expr, Name, Partial
@@ -137,7 +137,8 @@ class Equation(term.Equation, Composable):
                 from einstan.library.data import plain_array
 
                 arrays[name] = plain_array(name, data, self.program)
-        return evaluate(self, arrays, sizes)
+        with effort(UNLIMITED, apart=True):  # who asks for the loops of large tensors waits for them
+            return evaluate(self, arrays, sizes)
 
 
 @checked_methods()

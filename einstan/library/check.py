@@ -10,20 +10,22 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from textwrap import dedent
 from typing import Any
 
 from einstan.language import parse_document, reading, sums_inside
-from einstan.language.arguments import checked
+from einstan.language.arguments import ArgumentError, checked, shown
 from einstan.language.collecting import collecting_seldom
 from einstan.language.document import Claim, Convention, Document, Statement, unreadable
-from einstan.language.effort import UNLIMITED, effort
+from einstan.language.effort import LETTER, QUESTION, UNLIMITED, EffortError, effort
 from einstan.language.errors import ClaimError, EinstanError
 from einstan.language.functions import FUNCTIONS
 from einstan.language.scope import parse_expression
 from einstan.language.term import Equation
 from einstan.library.alike import Alike, Setting
+from einstan.library.claims import STEPS
 from einstan.library.judgements import Outcome
 from einstan.library.part import Part, chosen_partial
 from einstan.library.slips import Slips, Unread, misspelled
@@ -32,6 +34,8 @@ from einstan.machine.verify import compare
 MARKS = {"proved": "✓", "verified": "✓", "kink": "≈", "refuted": "✗", "undecided": "?", "unreadable": "!"}
 SELDOM = ("kink", "unreadable")  # of which a report speaks only where there are some
 SAID = {"kink": "equal but at kinks"}
+SECONDS = 6  # of the processor for a claim, beside its steps: which are few where each takes long
+LEAST = 1 / 64  # of all that, for the next claim after many that were given up
 NOT_EXPRESSIBLE = "not expressible: "
 
 
@@ -190,23 +194,55 @@ class Report:
 
 
 @checked
-def check(text: str, name: str = "") -> Report:
+def check(text: str, name: str = "", seconds: float | None = None) -> Report:
     """Judge every claim of a document.
 
     A claim is a derivative (``dZ[n,j]/dX[m,p] = ...``, the total derivative through the definitions), a gradient
     (``claim dW[p,q] = ...``), or any equality of two expressions.  A line that begins with ``refute`` is expected to be
     wrong.  A line that cannot be read is a verdict of its own, and all others are judged without it.
+
+    One claim takes at most ``seconds`` of the processor, else it is undecided.  Without them it is a fixed number of
+    steps, six seconds or less, that decides, and less for each claim after one that was given up.
     """
-    document = parse_document(dedent(text), forgiving=True)
+    if seconds is not None and not seconds > 0:
+        raise ArgumentError(f"seconds are a positive number, not {shown(seconds)}", repair="seconds=10")
     lines: list[Line] = []
-    known = Alike()
-    with collecting_seldom(), effort(UNLIMITED):  # each claim is a question
-        for part in document.parts:
-            lines += _checked(part, known)
+    known, allowance = Alike(), Allowance(seconds)
+    with collecting_seldom(), effort(max(QUESTION, LETTER * len(text)), apart=True):
+        for part in parse_document(dedent(text), forgiving=True).parts:
+            lines += _checked(part, known, allowance)
     return Report(tuple(lines), name)
 
 
-def _checked(document: Document, known: Alike) -> Iterable[Line]:
+@dataclass
+class Allowance:
+    """What the next claim of a document may take: a quarter after each that was given up, so that what a document
+    takes does not grow with the number of those; or as many seconds as are asked for."""
+
+    seconds: float | None
+    given_up: int = 0
+
+    def question(self) -> AbstractContextManager[None]:
+        if self.seconds is not None:
+            return effort(UNLIMITED, self.seconds, apart=True)
+        share = max(0.25**self.given_up, LEAST)
+        return effort(STEPS * share, SECONDS * share, apart=True)
+
+    def spent_on(self, kind: str, claim: Claim, part: Part, setting: Setting, known: Alike) -> Outcome:
+        """What becomes of a claim."""
+        outcome: Outcome | None = None
+        try:
+            with self.question():
+                outcome = known.judge(claim, part, setting)
+                if outcome.verdict == "refuted" and kind == "claim" and not outcome.reason:
+                    outcome = replace(outcome, under=known.under(claim, part, setting))
+        except EffortError as error:
+            self.given_up += 1
+            outcome = outcome or Outcome("undecided", error.problem)
+        return outcome
+
+
+def _checked(document: Document, known: Alike, allowance: Allowance) -> Iterable[Line]:
     slip = misspelled(document)
     document = Document(tuple(unreadable(s, slip[s.line]) if s.line in slip else s for s in document.statements))
     document, part = _readable(document)
@@ -217,18 +253,22 @@ def _checked(document: Document, known: Alike) -> Iterable[Line]:
             outcome = Outcome("unreadable", str(statement.error))
         elif isinstance(content, Claim) and statement.kind in ("claim", "refute"):
             asked = unread.of(statement) or slips.of(statement)
-            outcome = Outcome("undecided", asked) if asked else known.judge(content, part, setting)
-            if outcome.verdict == "refuted" and statement.kind == "claim" and not outcome.reason:
-                outcome = replace(outcome, under=known.under(content, part, setting))
+            outcome = Outcome("undecided", asked) if asked else None
+            if outcome is None:
+                outcome = allowance.spent_on(statement.kind, content, part, setting, known)
         yield Line(statement, outcome)
 
 
 def _readable(document: Document) -> tuple[Document, Part]:
     """The part as a program, without the statements that do not go together with those above them."""
-    statements = list(document.statements)
+    statements, chosen = list(document.statements), set()
     for place, statement in enumerate(statements):
         if isinstance(statement.content, Convention):
             try:
+                if statement.content.function in chosen:
+                    said = f"there is a convention for {statement.content.function}' above"
+                    raise ClaimError(said, text=statement.text, repair="keep one of them")
+                chosen.add(statement.content.function)
                 _check_convention(statement, statement.content)
             except EinstanError as error:
                 statements[place] = unreadable(statement, error)

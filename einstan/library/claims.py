@@ -36,7 +36,8 @@ from einstan.machine.verify import NOWHERE, Comparison, compare, one_sided
 POINTS = 20  # where a claim that is not proved has to hold
 AT_KINKS = 100  # more of them where entries are equal by chance, which is one in nine for two
 WITNESSES = 1  # where one that is proved is looked at all the same
-STEPS = 300_000  # of the calculus, for one claim
+STEPS = 1_200_000  # for one claim: ten times what the longest of a paper takes, six seconds or less
+NEAR, TOLD = STEPS // 4, STEPS // 4  # of these to look near it alone, and to tell by what the sides differ
 NAMES, DEFINITIONS = "forward values as names", "definitions put in"
 RANGES, EXTENTS = "ranges as deltas", "extents as numbers"
 
@@ -50,7 +51,7 @@ def decided(claim: Claim, part: Part, explain: bool = True) -> Judgement:
     """Decide one claim, without words; one that takes too many steps is left open."""
     near = part.near(claim)
     if near is not None:  # of many definitions only these are looked at, if they are enough
-        with suppress(EffortError), effort(STEPS):
+        with suppress(EffortError), effort(NEAR):
             found = _decided(claim, near, explain=False)
             if found.verdict == "proved":
                 return found
@@ -105,6 +106,14 @@ def _refuted(asked: Question, numbers: Comparison, explain: bool) -> Judgement:
     """A wrong claim, and by what its sides differ; a kink among them is no term that the calculus knows."""
     if not explain:
         return _judged(asked, "refuted", numbers=numbers)
+    try:
+        with effort(TOLD, 1):
+            return _explained(asked, numbers)
+    except EffortError:  # it is wrong all the same
+        return Judgement("refuted", "", numbers, left=asked.left, right=asked.right)
+
+
+def _explained(asked: Question, numbers: Comparison) -> Judgement:
     found = difference(asked)
     if not found.terms:
         return _judged(asked, "undecided", "the proof and the numbers disagree")

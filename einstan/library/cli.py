@@ -11,12 +11,15 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 import einstan
 from einstan.language.arguments import shown
 from einstan.language.errors import EinstanError
+from einstan.library.escape import visible
 
 EXIT_CODES = "exit codes: 0 done, 1 a claim is not as expected, 2 what was given cannot be used, 130 interrupted"
 
@@ -28,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         options = parser().parse_args(arguments)
-        console = _Console(highlight=False, soft_wrap=True)
+        console = _Console()
         code: int = options.run(options, console)
         if sys.stdout is not None:  # which is closed with >&-
             sys.stdout.flush()
@@ -54,6 +57,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class _Console(Console):
+    """Where everything is printed: a text is what it says, no markup, and nothing in it is obeyed by a terminal."""
+
+    def __init__(self) -> None:
+        super().__init__(highlight=False, soft_wrap=True, markup=False)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(visible(text), **options)
+
     def on_broken_pipe(self) -> None:
         """Left to `main`: what nobody reads any more is no failure."""
         raise BrokenPipeError
@@ -61,11 +72,16 @@ class _Console(Console):
 
 def print_error(text: str) -> None:
     if sys.stderr is not None:
-        sys.stderr.write(f"einstan: {text}\n")
+        sys.stderr.write(f"einstan: {visible(text)}\n")
+
+
+class _Parser(argparse.ArgumentParser):
+    def _print_message(self, message: str, file: Any = None) -> None:
+        super()._print_message(visible(message), file)
 
 
 def parser() -> argparse.ArgumentParser:
-    whole = argparse.ArgumentParser(
+    whole = _Parser(
         prog="einstan",
         description="Einsum-based tensor calculus: layers and their derivatives as index equations.",
         epilog=EXIT_CODES,
@@ -80,7 +96,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str, example: str
+    commands: argparse._SubParsersAction[_Parser], name: str, summary: str, example: str
 ) -> argparse.ArgumentParser:
     return commands.add_parser(
         name,
@@ -91,7 +107,7 @@ def _command(
     )
 
 
-def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_train(commands: argparse._SubParsersAction[_Parser]) -> None:
     train = _command(
         commands,
         "train",
@@ -122,7 +138,7 @@ def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     train.set_defaults(run=_run_train)
 
 
-def _add_derive(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_derive(commands: argparse._SubParsersAction[_Parser]) -> None:
     derive = _command(
         commands,
         "derive",
@@ -139,7 +155,7 @@ def _add_derive(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     derive.set_defaults(run=_run_derive)
 
 
-def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_check(commands: argparse._SubParsersAction[_Parser]) -> None:
     check = _command(
         commands,
         "check",
@@ -153,11 +169,13 @@ def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     shown.add_argument("--table", action="store_true", help="print one row for each document, in Markdown")
     check.add_argument("--latex", type=_file, metavar="FILE", help="write the report as a LaTeX document")
     check.add_argument("--html", type=_file, metavar="FILE", help="write the report as one page that needs no network")
+    check.add_argument("--seconds", metavar="S", type=_positive, help="of the processor for one claim, which is else "
+                       "undecided (default: so many steps, six seconds or less)")  # fmt: skip
     check.add_argument("--jobs", metavar="N", type=_whole, default=1, help="documents judged at once (default: 1)")
     check.set_defaults(run=_run_check)
 
 
-def _add_paths(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_paths(commands: argparse._SubParsersAction[_Parser]) -> None:
     paths = _command(
         commands,
         "paths",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 
 from rich.console import Console
@@ -21,7 +22,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
     if options.files.count(STANDARD_INPUT) > 1:
         raise DataError("the standard input can be read once", repair="give - once, and the other documents by name")
     names = [short(name) if name == STANDARD_INPUT else name for name in options.files]
-    reports = judged(list(map(document_of, options.files)), names, options.jobs)
+    reports = judged(list(map(document_of, options.files)), names, options.jobs, options.seconds)
     if options.latex is not None:
         from einstan.library.report_latex import document
 
@@ -45,14 +46,14 @@ def run(options: argparse.Namespace, console: Console) -> int:
     return 0 if all(reports) else 1
 
 
-def judged(texts: list[str], names: list[str], jobs: int = 1) -> list[Report]:
+def judged(texts: list[str], names: list[str], jobs: int = 1, seconds: float | None = None) -> list[Report]:
     """The reports in the order of the documents, whichever of so many processes judges them."""
-    jobs = min(jobs, len(texts))
+    jobs, judge = min(jobs, len(texts)), partial(check, seconds=seconds)
     if jobs < 2:
-        return list(map(check, texts, names))
+        return list(map(judge, texts, names))
     # Fresh processes: a copy of this one could inherit locks that its threads hold.
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        return list(pool.map(check, texts, names))
+        return list(pool.map(judge, texts, names))
 
 
 def document_of(name: str) -> str:

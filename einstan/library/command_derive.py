@@ -11,6 +11,7 @@ from einstan.calculus.backward import backward
 from einstan.calculus.partial import partial
 from einstan.calculus.program import Program
 from einstan.language import latex, parse_document, reading, sums_inside
+from einstan.language.effort import LETTER, QUESTION, effort
 from einstan.language.errors import DifferentiationError, NotationError, nearest
 from einstan.language.term import Equation
 from einstan.library.einsum import einsum
@@ -18,9 +19,15 @@ from einstan.library.texts import is_file, read
 
 
 def run(options: argparse.Namespace, console: Console) -> int:
-    document = parse_document(read_text(options.text))
+    text = read_text(options.text)
+    with effort(max(QUESTION, LETTER * len(text))):
+        return _derived(text, options, console)
+
+
+def _derived(text: str, options: argparse.Namespace, console: Console) -> int:
+    document = parse_document(text)
     if not document.equations:
-        raise NotationError("there is no equation", text=options.text, repair='write one, "Z[i,j] = X[i,K] W[K,j]"')
+        raise NotationError("there is no equation", text=text, repair='write one, "Z[i,j] = X[i,K] W[K,j]"')
     program = Program(document.equations, document.assumptions)
     shown = _in_latex if options.latex else _in_text
     lines: list[str] = [line for equation in program for line in shown(equation)]

@@ -15,20 +15,23 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from einstan import layers
 from einstan.language.errors import DataError
 from einstan.library import optimisers
 from einstan.library.callbacks import Callback, Saver
-from einstan.library.data import Scaling, Table, digits, one_hot, read_table, stratified
+from einstan.library.data import Scaling, Table, digits, one_hot, stratified
+from einstan.library.escape import visible
 from einstan.library.files import refuse_unwritable
 from einstan.library.metrics import accuracy, confusion
 from einstan.library.network import Network
 from einstan.library.plan import figure_of, save_figure
-from einstan.library.progress import ProgressBar
+from einstan.library.progress import ProgressBar, reading_bar
 from einstan.library.recipe import Recipe, recipe_of
 from einstan.library.signals import signals_interrupt
 from einstan.library.state import History, State
+from einstan.library.tables import read_table
 from einstan.library.training import Interrupted, TrainingError, fit
 
 LOSS, SCORES, LABELS = "L", "S", "Y"
@@ -44,7 +47,7 @@ def _run(options: argparse.Namespace, console: Console, interrupt: Callable[[obj
     _check_outputs(options)
     state = State.load(options.resume) if options.resume else None
     recipe = recipe_of(options, state)
-    table = read_table(recipe.data) if recipe.data else digits()
+    table = _table(recipe, console)
     _check_same_data(recipe, table, state)
     network = classifier(table, recipe)
     parts = _parts(table, recipe)
@@ -81,7 +84,14 @@ def _run(options: argparse.Namespace, console: Console, interrupt: Callable[[obj
 
 def _report(text: str) -> None:
     with suppress(OSError, AttributeError):  # nobody may be listening
-        sys.stderr.write(f"einstan: {text}\n")
+        sys.stderr.write(f"einstan: {visible(text)}\n")
+
+
+def _table(recipe: Recipe, console: Console) -> Table:
+    if not recipe.data:
+        return digits()
+    with reading_bar(console, recipe.data) as told:
+        return read_table(recipe.data, told)
 
 
 # ---- what is run -----------------------------------------------------------------------------------------------------
@@ -176,14 +186,14 @@ def _print_network(
 ) -> None:
     sizes = ", ".join(f"{len(part['X'])} for {name}" for name, part in parts.items())
     widths = "–".join(map(str, (table.features.shape[1], *recipe.hidden, len(table.classes))))
-    console.print(f"[bold]{table.name}[/bold]: {sizes}; network {widths}")
+    console.print(Text(visible(table.name), "bold"), f": {sizes}; network {widths}", sep="")
     if recipe.smoothing:
         console.print(f"the labels trained on are smoothed: {recipe.smoothing:g} of each is spread over all classes")
-    console.print("\n[bold]forward[/bold], as declared")
+    console.print("\n", Text("forward", "bold"), ", as declared", sep="")
     console.print(_indented(str(network)), markup=False)
     for assumption in network.program.assumptions:
         console.print(f"  assume {assumption}", markup=False)
-    console.print("\n[bold]backward[/bold], as derived")
+    console.print("\n", Text("backward", "bold"), ", as derived", sep="")
     console.print(_indented(str(network.backward(LOSS))), markup=False)
     console.print()
 
@@ -209,11 +219,11 @@ def _print_scores(
             total = int(counts[number].sum())
             grid.add_row(name, *cells, f"{100 * counts[number, number] / total:.1f} %" if total else "-")
         console.print(grid)
-    console.print(f"[bold]test accuracy {100 * right / rows:.2f} %[/bold] ({right} of {rows})")
+    console.print(Text(f"test accuracy {100 * right / rows:.2f} %", "bold"), f"({right} of {rows})")
 
 
-def _cell(count: int, diagonal: bool) -> str:
-    return f"[green]{count}[/green]" if diagonal else f"[red]{count}[/red]" if count else "·"
+def _cell(count: int, diagonal: bool) -> Text:
+    return Text(str(count), "green" if diagonal else "red") if diagonal or count else Text("·")
 
 
 def plot(history: History, path: str, label: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations, islice, permutations, product
+from itertools import chain, combinations, islice, permutations, product
 
 from einstan.calculus.alpha import pattern
 from einstan.calculus.canonical import canonical
@@ -80,7 +80,7 @@ def conditions(claim: Claim, part: Part, holds: Callable[[Claim, Part], bool]) -
     sides, program, zero = sides_of(asked), program_of(asked), ZERO in (simplify(asked.left), simplify(asked.right))
     claimed = {_pattern(asked.left, asked.right), _pattern(asked.right, asked.left)}
     tries, most = 0, min(MOST, LONG // (len(program) + 1))
-    for text in islice(dict.fromkeys(_candidates(asked, claim, part.document)), most):
+    for text in islice(_candidates(asked, claim, part.document), most):
         try:
             added = parse_document(text)
             rules = _resolved(asked, added.assumptions)
@@ -133,20 +133,20 @@ def _lettered(asked: Question) -> dict[str, str]:
 
 def _candidates(asked: Question, claim: Claim, document: Document) -> Iterator[str]:
     """Texts of assumptions: each shape of one tensor, then of the extents, then of two tensors."""
-    found = list(_tensors(asked, claim, document))
+    found = list(islice(_tensors(asked, claim, document), MOST))
     names = {tensor.name for tensor in found}
     tied = set(map(str, tensors(*(side for rule in asked.assumptions for side in (rule.lhs, rule.rhs)))))
     plain = not any(map(_is_function, _read(asked)))
-    of_two: list[str] = []
+    of_two: list[Iterator[str]] = []
     for shape in SHAPES:
         fit = [t for t in found if t.name not in tied or shape is POSITIVE]  # of others points are hard to find
         if shape.marked:
             fit = [t for t in fit if t.letters and plain]
-        own = [[_text(shape.lines, {"A": (t, axes)}, names) for axes in _axes(shape, t)] for t in fit]
+        own = [[_text(shape.lines, {"A": (t, axes)}, names) for axes in islice(_axes(shape, t), MOST)] for t in fit]
         yield from (text for texts in own for text in texts)
         if shape.shared:
-            of_two += ["\n".join(pair) for a, b in combinations(own, 2) for pair in product(a, b)]
-    yield from of_two
+            of_two.append("\n".join(pair) for a, b in combinations(own, 2) for pair in product(a, b))
+    yield from chain.from_iterable(of_two)
     for one, other in permutations((t for t in found if len(t.letters) == 2), 2):
         for ours, theirs in product(((0, 1), (1, 0)), repeat=2):
             if [one.dims[k] for k in ours] == [other.dims[k] for k in reversed(theirs)]:

@@ -1,13 +1,10 @@
-"""Data for training: checks, splits, minibatches, one-hot labels, and tables read from files.
+"""Data for training: checks, splits, minibatches, one-hot labels.
 
 A table that cannot be used is refused by name, place and count; nothing is filled in, dropped or trained on silently.
 """
 
 from __future__ import annotations
 
-import csv
-import os
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -156,153 +153,6 @@ def digits() -> Table:
         ) from problem
     bunch = load_digits()
     return Table(bunch.data.astype(float), bunch.target, tuple("0123456789"), name="handwritten digits")
-
-
-def read_table(path: str | os.PathLike[str]) -> Table:
-    """A table from ``.npz`` (arrays ``X`` and ``y``, or ``X_train``, ``y_train``, ``X_test``, ``y_test``) or ``.csv``
-    (the label in the last column, a header if there is one)."""
-    suffix = os.path.splitext(path)[1].lower()
-    if suffix not in (".npz", ".csv"):
-        raise DataError(f"{path} has the ending {suffix or '(none)'}", repair="give a file that ends in .npz or .csv")
-    try:
-        return read_npz(path) if suffix == ".npz" else read_csv(path)
-    except OSError as problem:
-        reason = problem.strerror or problem
-        raise DataError(f"{path} cannot be read: {reason}", repair="give the path of a .npz or .csv file") from problem
-
-
-def read_npz(path: str | os.PathLike[str]) -> Table:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise DataError(f"{path} holds one array, not X and y", repair="np.savez('file.npz', X=X, y=y)")
-            found = {name: archive[name] for name in archive.files if name in NPZ_NAMES}
-            others = [name for name in archive.files if name not in NPZ_NAMES]
-    except (ValueError, EOFError, zipfile.BadZipFile) as problem:
-        if isinstance(problem, DataError):
-            raise
-        repair = "save numbers, not Python objects" if "pickle" in str(problem) else "np.savez('file.npz', X=X, y=y)"
-        raise DataError(f"{path} cannot be read as .npz", inferred=str(problem), repair=repair) from problem
-    if {"X_train", "y_train", "X_test", "y_test"} <= found.keys():
-        parts = [(_features(path, found[f"X_{part}"]), _labels(path, found[f"y_{part}"])) for part in ("train", "test")]
-        if parts[0][0].shape[1] != parts[1][0].shape[1]:
-            raise DataError(
-                f"{path}: X_train has {parts[0][0].shape[1]} features and X_test has {parts[1][0].shape[1]}",
-                repair="save both with the same features",
-            )
-        features = np.concatenate([part[0] for part in parts])
-        labels = np.concatenate([part[1] for part in parts])
-        test = np.arange(len(parts[0][0]), len(features))
-    elif {"X", "y"} <= found.keys():
-        features, labels, test = _features(path, found["X"]), _labels(path, found["y"]), None
-    else:
-        names = [*found, *others]
-        raise DataError(
-            f"{path} does not hold X and y",
-            inferred=f"it holds {', '.join(names) or 'nothing'}",
-            repair=("np.savez('file.npz', X=X, y=y)", "or X_train, y_train, X_test and y_test"),
-        )
-    return _table(path, features, labels, test)
-
-
-NPZ_NAMES = ("X", "y", "X_train", "y_train", "X_test", "y_test")
-
-
-def _features(path: str | os.PathLike[str], array: np.ndarray) -> np.ndarray:
-    require_numbers("X", array)
-    if array.ndim < 2:
-        raise DataError(
-            f"{path}: X has {array.ndim} axes, where rows and features are needed", repair="X = X.reshape(len(X), -1)"
-        )
-    return array.reshape(len(array), int(np.prod(array.shape[1:]))).astype(float)
-
-
-def _labels(path: str | os.PathLike[str], array: np.ndarray) -> np.ndarray:
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
-    if array.ndim == 2 and array.dtype.kind in "biuf":
-        if not (np.isin(array, (0, 1)).all() and (array.sum(axis=1) == 1).all()):
-            raise DataError(
-                f"{path}: the rows of y are not one-hot", repair="give one label per row, or rows with a single 1"
-            )
-        return array.argmax(axis=1)
-    if array.ndim != 1:
-        raise DataError(
-            f"{path}: y has shape {array.shape}, where one label per row is needed", repair="save y with one axis"
-        )
-    if array.dtype.kind == "f" and not (np.isfinite(array).all() and (array == np.round(array)).all()):
-        raise DataError(
-            f"{path}: y holds numbers that are not whole, so they are not classes",
-            repair="this command trains a classifier; write a network with mean_squared_error for a regression",
-        )
-    if array.dtype.kind not in "biufUS":
-        raise DataError(
-            f"{path}: y holds {array.dtype}, where labels are whole numbers or strings", repair="save y.astype(str)"
-        )
-    return array.astype(int) if array.dtype.kind in "bf" else array
-
-
-def read_csv(path: str | os.PathLike[str]) -> Table:
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            numbered = [(number, row) for number, row in enumerate(csv.reader(file), 1) if any(c.strip() for c in row)]
-    except (UnicodeDecodeError, csv.Error) as problem:
-        raise DataError(
-            f"{path} is not a text file in UTF-8 with values between commas", repair="save it as CSV, UTF-8"
-        ) from problem
-    header = numbered[0][1] if numbered and not all(_is_number(cell) for cell in numbered[0][1][:-1]) else None
-    rows = numbered[1:] if header else numbered
-    if not rows:
-        raise DataError(f"{path} has no rows", repair="one row per example: features, then the label")
-    width = len(rows[0][1])
-    if width < 2:
-        raise DataError(
-            f"{path} has one column, where features and then a label are needed", repair="put commas between the values"
-        )
-    features = np.empty((len(rows), width - 1))
-    for position, (number, row) in enumerate(rows):
-        if len(row) != width:
-            raise DataError(
-                f"{path}, line {number}: {len(row)} values, where the first row has {width}",
-                repair="give every row the same columns",
-            )
-        for column, cell in enumerate(row[:-1]):
-            if not _is_number(cell):
-                name = f" ({header[column].strip()})" if header and column < len(header) else ""
-                raise DataError(
-                    f"{path}, line {number}, column {column + 1}{name}: {cell.strip()!r} is not a number",
-                    repair="features are numbers; only the last column, the label, may be text",
-                )
-            features[position, column] = float(cell)
-    labels = np.array([row[-1].strip() for _, row in rows])
-    if all(_is_number(label) and float(label).is_integer() for label in labels):
-        labels = np.array([round(float(label)) for label in labels])
-    return _table(path, features, labels, None)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _table(path: str | os.PathLike[str], features: np.ndarray, labels: np.ndarray, test: np.ndarray | None) -> Table:
-    if len(features) != len(labels):
-        raise DataError(
-            f"{path}: X has {len(features)} rows and y has {len(labels)} labels", repair="save one label per row"
-        )
-    if not features.size:
-        raise DataError(f"{path} holds no data: X has shape {features.shape}", repair="save rows with features")
-    require_finite("X", features)
-    names, numbers = np.unique(labels, return_inverse=True)
-    if len(names) < 2:
-        raise DataError(
-            f"{path}: all labels are {names[0]}, and a classifier needs at least two classes",
-            repair="give rows of another class; the label is the last column of a .csv file",
-        )
-    return Table(features, numbers.reshape(-1), tuple(str(name) for name in names), test, str(path))
 
 
 def require_names(

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
 from einstan.library.callbacks import Callback, described
+from einstan.library.escape import visible
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -33,7 +37,7 @@ class ProgressBar(Callback):
             return
         self.bar = Progress(
             MofNCompleteColumn(table_column=Column(no_wrap=True)), BarColumn(bar_width=16),
-            TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+            TextColumn("{task.description}", table_column=Column(no_wrap=True), markup=False),
             TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True)), TextColumn("left"),
             console=self.console,
         )  # fmt: skip
@@ -56,3 +60,16 @@ class ProgressBar(Callback):
     def on_end(self, state: State, reason: str) -> None:
         if self.bar is not None:
             self.bar.stop()
+
+
+@contextmanager
+def reading_bar(console: Console, name: str) -> Iterator[Callable[[int, int], object] | None]:
+    """A bar over the bytes of a file that is read, on a terminal, and gone when it is read; what it is told is how many
+    there have been, and of how many."""
+    if not console.is_terminal:
+        yield None
+        return
+    told = TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True))
+    with Progress(told, BarColumn(), DownloadColumn(), console=console, transient=True) as bar:
+        task = bar.add_task(f"reading {visible(os.path.basename(name))}", total=None)
+        yield lambda done, whole: bar.update(task, completed=done, total=whole)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from html import escape
 
 from einstan.language.document import Claim, Convention, Given, Statement
 from einstan.language.mathml import FONTS, mathml, operator, row_of, wrapped
 from einstan.language.term import Equation
 from einstan.library.check import Line, Report
+from einstan.library.escape import in_html
 
 INK = "#1d2330"
 
@@ -58,8 +58,8 @@ def page(reports: Iterable[Report]) -> str:
 
 def body(report: Report) -> str:
     """The lines of one report."""
-    head = f"<h1>{escape(report.name)}</h1>" if report.name else ""
-    lines = [head, f'<p class="summary">{escape(report.summary())}</p>']
+    head = f"<h1>{in_html(report.name)}</h1>" if report.name else ""
+    lines = [head, f'<p class="summary">{in_html(report.summary())}</p>']
     inside = "\n".join([*filter(None, lines), *filter(None, map(_line, report.lines))])
     return f'<div class="einstan">\n{inside}\n</div>'
 
@@ -72,10 +72,10 @@ def _line(line: Line) -> str:
         return "<hr>"
     outcome = line.outcome
     if outcome is None:
-        mark = f'<span class="kind">{escape({"equation": "definition"}.get(statement.kind, statement.kind))}</span>'
+        mark = f'<span class="kind">{in_html({"equation": "definition"}.get(statement.kind, statement.kind))}</span>'
     else:
         mark = f'<span class="{outcome.verdict}">{line.mark} {outcome.verdict}</span>'
-    comment = f'<div class="comment">{escape(statement.comment)}</div>' if statement.comment else ""
+    comment = f'<div class="comment">{in_html(statement.comment)}</div>' if statement.comment else ""
     wrong = " wrong" if outcome is not None and outcome.verdict in ("refuted", "unreadable") else ""
     return (
         f'<div class="line{wrong}"><span class="number">{line.number}</span><span class="mark">{mark}</span>'
@@ -87,13 +87,13 @@ def _note(comment: str) -> str:
     if not comment:
         return ""
     if comment.startswith("----"):
-        return f"<h2>{escape(comment.strip('- '))}</h2>"
-    return f'<p class="comment">{escape(comment)}</p>'
+        return f"<h2>{in_html(comment.strip('- '))}</h2>"
+    return f'<p class="comment">{in_html(comment)}</p>'
 
 
 def _details(line: Line) -> str:
     details = line.details()
-    return f'<div class="details"><pre>{escape(chr(10).join(details))}</pre></div>' if details else ""
+    return f'<div class="details"><pre>{in_html(chr(10).join(details))}</pre></div>' if details else ""
 
 
 def typeset(statement: Statement) -> str:
@@ -109,7 +109,7 @@ def typeset(statement: Statement) -> str:
             return wrapped(f"{row_of(lhs)}{operator('=')}{row_of(lhs)}{operator('(')}{inside}{operator(')')}")
         case Convention(function=function, parameter=parameter, partial=partial):
             name = f"<msup><mi>{function}</mi><mo>′</mo></msup>"
-            argument = f"{operator('(')}<mi>{escape(parameter)}</mi>{operator(')')}"
+            argument = f"{operator('(')}<mi>{in_html(parameter)}</mi>{operator(')')}"
             return wrapped(f"{name}{argument}{operator('=')}{row_of(partial)}")
         case _:
-            return f"<code>{escape(statement.text)}</code>"
+            return f"<code>{in_html(statement.text)}</code>"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 
 from einstan.language import latex
 from einstan.language.document import Claim, Convention, Given, Statement
 from einstan.language.term import Equation
 from einstan.library.check import Line, Report
+from einstan.library.escape import in_latex
 
 HEAD = r"""\documentclass{article}
 \usepackage{amsmath,unicode-math}
@@ -26,10 +26,6 @@ MARKS = {
     "undecided": "?",
     "unreadable": "!",
 }
-_ESCAPED = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
-    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
-}  # fmt: skip
 
 
 def document(reports: Iterable[Report]) -> str:
@@ -39,21 +35,21 @@ def document(reports: Iterable[Report]) -> str:
 
 
 def _report(report: Report) -> str:
-    head = [rf"\section*{{{escaped(report.name)}}}"] if report.name else []
-    return "\n".join([*head, escaped(report.summary()), "", *(text for line in report.lines if (text := _line(line)))])
+    head = [rf"\section*{{{in_latex(report.name)}}}"] if report.name else []
+    return "\n".join([*head, in_latex(report.summary()), "", *(text for line in report.lines if (text := _line(line)))])
 
 
 def _line(line: Line) -> str:
     statement = line.statement
     if statement.kind == "note":
         title = statement.comment.startswith("----")
-        return rf"\subsection*{{{escaped(statement.comment.strip('- '))}}}" if title else escaped(statement.comment)
+        return rf"\subsection*{{{in_latex(statement.comment.strip('- '))}}}" if title else in_latex(statement.comment)
     if statement.kind == "rule":
         return r"\medskip\hrule\medskip"
     mark = f"\\tag*{{${MARKS[line.outcome.verdict]}$ {line.outcome.verdict}}}" if line.outcome else ""
-    comment = f"{escaped(statement.comment)}\n" if statement.comment else ""
+    comment = f"{in_latex(statement.comment)}\n" if statement.comment else ""
     details = line.details()
-    below = "".join(f"\n\\begin{{details}}{_spaced(escaped(text))}\\end{{details}}" for text in details)
+    below = "".join(f"\n\\begin{{details}}{_spaced(in_latex(text))}\\end{{details}}" for text in details)
     below += "\n\n\\medskip\n" if details else ""
     return f"{comment}\\[ {typeset(statement)} {mark} \\]{below}"
 
@@ -70,19 +66,7 @@ def typeset(statement: Statement) -> str:
         case Convention(function=function, parameter=parameter, partial=partial):
             return rf"\operatorname{{{function}}}'({parameter}) = {latex(partial)}"
         case _:
-            return rf"\text{{{escaped(statement.text)}}}"
-
-
-def escaped(text: str) -> str:
-    """Text of any letters: what fonts for text lack is set in the font for mathematics."""
-    text = unicodedata.normalize("NFC", text)
-    return "".join(
-        _ESCAPED.get(letter) or (letter if is_latin(letter) else rf"\ensuremath{{{letter}}}") for letter in text
-    )
-
-
-def is_latin(letter: str) -> bool:
-    return letter.isascii() or unicodedata.name(letter, "").startswith("LATIN")
+            return rf"\text{{{in_latex(statement.text)}}}"
 
 
 def _spaced(text: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import PurePath
 
 from einstan.language.arguments import checked, require
 from einstan.library.check import MARKS, SAID, SELDOM, Line, Report
+from einstan.library.escape import code_in_markdown, in_markdown, link_in_markdown
 
 
 @checked
@@ -29,7 +30,7 @@ def _rows(reports: list[Report]) -> list[str]:
         numbers = [sum(cells), *cells]
         totals = [a + b for a, b in zip(totals, numbers, strict=True)]
         name = PurePath(report.name)
-        lines.append(f"| [{name.stem}]({name.name}) | " + " | ".join(map(str, numbers)) + " |")
+        lines.append(f"| {link_in_markdown(name.stem, name.name)} | " + " | ".join(map(str, numbers)) + " |")
     return [*lines, "| all | " + " | ".join(map(str, totals)) + " |"]
 
 
@@ -37,7 +38,7 @@ def _unreadable(reports: list[Report]) -> list[str]:
     lines = ["## Unreadable", ""]
     for report in reports:
         found = [line for line in report.lines if line.outcome and line.outcome.verdict == "unreadable"]
-        lines += [f"- {_place(report, line)}: `{_code(line)}`: {line.problem}" for line in found]
+        lines += [f"- {_place(report, line)}: {_code(line)}: {in_markdown(line.problem)}" for line in found]
     return [*lines, ""] if len(lines) > 2 else []
 
 
@@ -49,12 +50,13 @@ def _refuted(reports: list[Report]) -> list[str]:
             if outcome is None or outcome.verdict != "refuted" or outcome.counterexample is None:
                 continue
             example = outcome.counterexample
-            values = [f"`{name} = {value}`" for name, value in example.arrays.items()]
-            at = [f"`{name} = {value}`" for name, value in example.at.items()]
+            values = [code_in_markdown(f"{name} = {value}") for name, value in example.arrays.items()]
+            at = [code_in_markdown(f"{name} = {value}") for name, value in example.at.items()]
             where = ", ".join([*values, *(["at " + ", ".join(at)] if at else [])])
-            lines.append(f"- {_place(report, line)}: {line.statement.comment}\\")
-            lines.append(f"  `{_code(line)}`\\")
-            lines.append(f"  for example {where}: left `{example.left}`, right `{example.right}`.")
+            lines.append(f"- {_place(report, line)}: {in_markdown(line.statement.comment)}\\")
+            lines.append(f"  {_code(line)}\\")
+            left, right = code_in_markdown(example.left), code_in_markdown(example.right)
+            lines.append(f"  for example {where}: left {left}, right {right}.")
     return [*lines, ""] if len(lines) > 2 else []
 
 
@@ -62,7 +64,7 @@ def _at_kinks(reports: list[Report]) -> list[str]:
     lines = ["## Equal but at kinks", ""]
     for report in reports:
         found = [(line, line.outcome) for line in report.claims if line.outcome and line.outcome.verdict == "kink"]
-        lines += [f"- {_place(report, line)}: `{_code(line)}`: {outcome.reason}" for line, outcome in found]
+        lines += [f"- {_place(report, line)}: {_code(line)}: {in_markdown(outcome.reason)}" for line, outcome in found]
     return [*lines, ""] if len(lines) > 2 else []
 
 
@@ -72,7 +74,7 @@ def _verified(reports: list[Report]) -> list[str]:
         for line in report.claims:
             if line.outcome and line.outcome.verdict == "verified":
                 reason = f"{line.outcome.points} points, {line.outcome.arithmetic}; the calculus leaves a difference"
-                lines.append(f"- {_place(report, line)}: `{_code(line)}` ({reason})")
+                lines.append(f"- {_place(report, line)}: {_code(line)} ({reason})")
     return [*lines, ""] if len(lines) > 2 else []
 
 
@@ -81,13 +83,14 @@ def _left_out(reports: list[Report]) -> list[str]:
     for report in reports:
         for text in report.not_expressible:
             formula, _, reason = text.partition(" | ")
-            lines.append(f"- {PurePath(report.name).stem}, {formula.strip()}: {reason.strip()}")
+            parts = (PurePath(report.name).stem, formula.strip(), reason.strip())
+            lines.append("- {}, {}: {}".format(*map(in_markdown, parts)))
     return [*lines, ""] if len(lines) > 2 else []
 
 
 def _place(report: Report, line: Line) -> str:
-    return f"{PurePath(report.name).stem}, line {line.number}"
+    return f"{in_markdown(PurePath(report.name).stem)}, line {line.number}"
 
 
 def _code(line: Line) -> str:
-    return line.statement.code
+    return code_in_markdown(line.statement.code)

@@ -23,6 +23,7 @@ from einstan.library.metrics import Metric
 from einstan.library.optimisers import Adam, Optimiser
 from einstan.library.resuming import check_fits
 from einstan.library.state import Arrays, History, Row, State
+from einstan.machine.memory import refuse_more
 from einstan.machine.refusals import reader_of
 
 if TYPE_CHECKING:
@@ -297,6 +298,7 @@ def _first_state(
         for name, array in params.items():
             require_finite(name, plain_array(name, array))
         values = {name: plain_array(name, array) for name, array in params.items()}
+        _refuse_heavy(values, optimiser)
         return State(values, optimiser.init(values), np.random.default_rng(seed))
     if isinstance(resume, State):
         resume.page()  # which refuses what is no run
@@ -305,6 +307,16 @@ def _first_state(
     if not state.optimiser:  # a file of parameters alone
         state.optimiser = optimiser.init(state.params)
     return state
+
+
+def _refuse_heavy(params: Arrays, optimiser: Optimiser) -> None:
+    """Refuse what would not fit of what an epoch holds beside the first values: parameters and state of the last epoch,
+    of the last batch and of the next, the gradients, the parameters of the best epoch, and room to work in."""
+    sample = np.zeros(1000)
+    kept = sum(np.asarray(array).nbytes for array in optimiser.init({"sample": sample}).values()) / sample.nbytes
+    size = sum(array.nbytes for array in params.values())
+    needed = round(size * (3 * kept + 5))
+    refuse_more("what an epoch of training holds", needed, "fewer parameters, or an optimiser that keeps less: SGD")
 
 
 class _Cutter:

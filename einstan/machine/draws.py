@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 
+from einstan.language.effort import spend
 from einstan.language.index import Affine
 from einstan.language.node import preorder
 from einstan.language.term import Apply, Const, Expr, Iverson, Reduce
@@ -29,6 +30,7 @@ def entries(count: int, positive: bool) -> list[Fraction]:
     """Distinct small rationals, none of them 0: halves and thirds first, finer ones where more are needed."""
     found: dict[Fraction, None] = {}
     denominator = 1
+    spend(count)
     while len(found) < max(2 * count, 8):
         for numerator in range(1, 2 * denominator + 1):
             for sign in (1,) if positive else (1, -1):

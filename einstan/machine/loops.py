@@ -19,6 +19,7 @@ from typing import Any, overload
 
 from einstan.calculus.program import Program
 from einstan.language.arguments import shown
+from einstan.language.effort import spend
 from einstan.language.errors import DataError
 from einstan.language.index import Affine, Arithmetic, Index, whole
 from einstan.language.node import Node, fold, preorder
@@ -186,6 +187,7 @@ class Evaluation:
 
     def __call__(self, given: Mapping[Name, Tensor]) -> dict[Name, Tensor]:
         """All tensors, those that are given among them; raises as `evaluate` does."""
+        spend(len(given) + len(self.loops))
         changed = {name for name, tensor in given.items() if self.given.get(name) != tensor.flat}
         for name in changed:
             tensor = given[name]
@@ -276,6 +278,7 @@ class Loops:
         for known in self.known:
             known.clear()
         value, indices = self.value, self.equation.indices
+        spend(1)
         shape = tuple(self.size(index) for index in indices)
         refuse_more(f"the loops of {self.equation.name}", _product(shape) * ENTRY, "give smaller arrays, or compile it")
         if self.inner:
@@ -337,7 +340,10 @@ class Loops:
                 )
             case Reduce(operation=operation, indices=indices):
                 return self.remembered(
-                    node, lambda env: self.reduce(node, operation, [below[0](e) for e in self.loop(indices, env)])
+                    node,
+                    lambda env: self.reduce(
+                        node, operation, self.counted([below[0](e) for e in self.loop(indices, env)])
+                    ),
                 )
             case _:
                 raise AssertionError(f"no meaning for {type(node).__name__}")
@@ -350,9 +356,14 @@ class Loops:
         for values in itertools.product(*(range(self.size(index)) for index in indices)):
             yield {**env, **dict(zip(indices, values, strict=True))}
 
+    def counted(self, values: list[Number]) -> list[Number]:
+        spend(len(values))
+        return values
+
     def total(self, values: Iterable[Number]) -> Number:
         total = self.numbers.of(0)
         for value in values:
+            spend(1)  # the one count of loops over indices and of sums of terms
             total = self.numbers.add(total, value)
         return total
 
@@ -380,6 +391,7 @@ class Loops:
                     failed = error
             if failed is not None:
                 raise failed
+            spend(1 + len(parts) // 4)
             product = numbers.of(1)
             for part in others:
                 product = numbers.mul(product, part(env))

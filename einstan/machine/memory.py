@@ -37,7 +37,10 @@ def available_memory() -> int:
 
 
 def machine_memory() -> int:
-    """What the machine has free, or all that it has where that is not known."""
+    """What the machine has free, files that are kept in memory included, or all that it has where that is not known."""
+    with suppress(OSError, ValueError, KeyError):
+        lines = dict(line.split(":") for line in _content("/proc/meminfo").splitlines())
+        return int(lines["MemAvailable"].split()[0]) * 1024
     for name in ("SC_AVPHYS_PAGES", "SC_PHYS_PAGES"):
         try:
             return os.sysconf(name) * os.sysconf("SC_PAGE_SIZE")

@@ -262,8 +262,10 @@ def _undetermined(program: Program, dims: Iterable[str]) -> list[str]:
 
 
 def largest_loop(extents: Extents) -> int:
-    """Steps of the longest nest of loops, counting every index of an equation: an upper bound."""
-    return max(math.prod(extents.of(e, i) for i in _all_indices(e)) for e in extents.program.equations)
+    """Steps of the longest nest of loops, counting every index of an equation, or entries of the largest tensor."""
+    program = extents.program
+    loops = [math.prod(extents.of(e, i) for i in _all_indices(e)) for e in program.equations]
+    return max(*loops, *(math.prod(extents.shape(name)) for name in program.inputs if name in program.ranks), 0)
 
 
 def has_kinks(*exprs: Expr) -> bool:

@@ -17,6 +17,7 @@ from functools import partial
 
 from einstan.calculus.program import Assumption, Program, prefix
 from einstan.language.dims import qualified
+from einstan.language.effort import spend
 from einstan.language.errors import EinstanError, ExtentError
 from einstan.language.index import Affine
 from einstan.language.node import Node, preorder
@@ -420,6 +421,7 @@ class Sampler:
 
         def residuals(entries: Entries, numbers: Numbers) -> list[Number]:
             self.effort -= len(entries)
+            spend(5 * len(entries))
             if self.effort < 0:
                 raise DomainError("it takes too long to find a point at which the assumptions hold")
             evaluation = self._evaluation((name, checks, numbers), extents, Duals(numbers), only)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from decimal import Decimal
 from fractions import Fraction
 
+from einstan.language.effort import spend
 from einstan.machine.duals import slopes_of, value_of
 from einstan.machine.numbers import EXACT, FLOATS, DomainError, Number, Numbers, magnitude
 
@@ -116,6 +117,7 @@ def moves(residuals: Iterable[Number], consistent: bool = True) -> Entries | Non
 
 
 def _subtract(row: dict[Hashable, Number], other: Mapping[Hashable, Number], factor: Number) -> None:
+    spend(1 + len(other) // 4)
     for key, slope in other.items():
         change = EXACT.mul(-factor, slope)
         total = EXACT.add(row[key], change) if key in row else change

@@ -17,7 +17,7 @@ from typing import Any
 
 from einstan.calculus.program import Assumption, Program, prefix
 from einstan.language.dims import qualified
-from einstan.language.errors import EinstanError
+from einstan.language.errors import DataError, EinstanError
 from einstan.language.index import Index
 from einstan.language.node import preorder
 from einstan.language.term import Equation, Expr, Name
@@ -150,9 +150,6 @@ def compare(
             sizes, extents = _sized(program, drawn_sizes)
         except EinstanError as error:
             reason = reason or error.problem
-            continue
-        if largest_loop(extents) > LARGEST_LOOP:
-            reason = reason or "the loops are too long even for small extents"
             continue
         if watched:
             sampler.switches.count(False)
@@ -303,8 +300,6 @@ def _at_edges(program: Program, sampler: Sampler, largest: int) -> Found | None:
             sizes, extents = _sized(program, chosen)
         except EinstanError:
             continue
-        if largest_loop(extents) > LARGEST_LOOP:
-            continue
         drawn = _looked_at(sampler, extents, quick=False)
         if drawn is None:
             continue
@@ -437,13 +432,16 @@ def _shrunk(program: Program, sampler: Sampler, found: Found) -> Found:
 
 
 def _sized(program: Program, sizes: dict[str, int]) -> tuple[dict[str, int], Extents]:
-    """The extents that sizes lead to, and these; smaller ones where the loops would be long."""
+    """The extents that sizes lead to, and these; smaller ones where the loops would be long, none where they are."""
     while True:
         extents = infer(program, {}, sizes, nominal=max(sizes.values(), default=2))
         less = smaller(program, sizes) if largest_loop(extents) > LONG_LOOP else None
         if less is None:
-            return sizes, extents
+            break
         sizes = less
+    if largest_loop(extents) > LARGEST_LOOP:
+        raise DataError("the loops are too long even for small extents", repair="name smaller parts of the claim")
+    return sizes, extents
 
 
 def _looked_at(sampler: Sampler, extents: Extents, quick: bool) -> tuple[Point, Values, int | None] | None:

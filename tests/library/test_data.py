@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from einstan.language.errors import DataError
-from einstan.library import data
+from einstan.library import data, tables
 
 
 def test_stratified_parts_are_disjoint_and_hold_the_share_of_each_class():
@@ -88,7 +88,7 @@ TABLES = {
 def test_csv(tmp_path, text):
     path = tmp_path / "t.csv"
     path.write_bytes(text.encode())
-    table = data.read_table(path)
+    table = tables.read_table(path)
     features, labels, classes = TABLES[text]
     assert table.features.tolist() == features
     assert table.labels.tolist() == labels
@@ -113,7 +113,7 @@ def test_bad_csv(tmp_path, text, problem):
     path = tmp_path / "t.csv"
     path.write_bytes(text)
     with pytest.raises(DataError) as caught:
-        data.read_table(path)
+        tables.read_table(path)
     assert caught.value.problem == problem.format(path=path)
 
 
@@ -122,13 +122,13 @@ X, Y = np.arange(12.0).reshape(6, 2), np.array([0, 1, 2, 0, 1, 2])
 
 def test_npz(tmp_path):
     np.savez(tmp_path / "a.npz", X=X.reshape(6, 1, 2), y=np.array(list("abcabc")))
-    table = data.read_table(tmp_path / "a.npz")
+    table = tables.read_table(tmp_path / "a.npz")
     assert table.features.tolist() == X.tolist()
     assert table.classes == ("a", "b", "c")
     np.savez(tmp_path / "b.npz", X=X, y=np.eye(3)[Y])
-    assert data.read_table(tmp_path / "b.npz").labels.tolist() == Y.tolist()
+    assert tables.read_table(tmp_path / "b.npz").labels.tolist() == Y.tolist()
     np.savez(tmp_path / "c.npz", X_train=X[:4], y_train=Y[:4], X_test=X[4:], y_test=Y[4:])
-    train, test = data.read_table(tmp_path / "c.npz").split(0.2, 0)
+    train, test = tables.read_table(tmp_path / "c.npz").split(0.2, 0)
     assert (train.tolist(), test.tolist()) == ([0, 1, 2, 3], [4, 5])
 
 
@@ -143,14 +143,14 @@ def test_npz(tmp_path):
         ({"X": X * np.nan, "y": Y}, "X holds 12 values that are not finite"),
         ({"X": X[:0], "y": Y[:0]}, "{path} holds no data: X has shape (0, 2)"),
         ({"X": X.astype(complex), "y": Y}, "X holds complex numbers, where real numbers are needed"),
-        ({"X": np.array([[object()]]), "y": Y}, "{path} cannot be read as .npz"),
+        ({"X": np.array([[object()]]), "y": Y}, "{path} is damaged"),
     ],
 )
 def test_bad_npz(tmp_path, arrays, problem):
     path = tmp_path / "t.npz"
     np.savez(path, **arrays)
     with pytest.raises(DataError) as caught:
-        data.read_table(path)
+        tables.read_table(path)
     assert caught.value.problem == problem.format(path=path)
 
 
@@ -161,9 +161,9 @@ def test_files_that_cannot_be_read(tmp_path):
         ("t.txt", "{path} has the ending .txt"),
     ]:
         with pytest.raises(DataError) as caught:
-            data.read_table(tmp_path / name)
+            tables.read_table(tmp_path / name)
         assert caught.value.problem == problem.format(path=tmp_path / name)
     (tmp_path / "t.npz").write_text("not an archive")
     with pytest.raises(DataError) as caught:
-        data.read_table(tmp_path / "t.npz")
-    assert caught.value.problem == f"{tmp_path / 't.npz'} cannot be read as .npz"
+        tables.read_table(tmp_path / "t.npz")
+    assert caught.value.problem == f"{tmp_path / 't.npz'} is not an .npz file"

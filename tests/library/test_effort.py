@@ -46,7 +46,8 @@ def test_a_deep_term_is_worked_out_or_refused(shape: str, question: str) -> None
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_every_question_has_an_allowance(question: str, monkeypatch: pytest.MonkeyPatch) -> None:
     program = es.Program("Z[i] = " + "tanh(sin(" * 40 + "x[i]" + "))" * 40 + "\nL = sum[I](Z[I])")
-    monkeypatch.setattr(effort, "QUESTION", 50)
+    for name in ("QUESTION", "EQUATION", "LETTER"):
+        monkeypatch.setattr(effort, name, 0)
     with pytest.raises(EffortError, match="an equation each"):
         str(QUESTIONS[question](program))
 

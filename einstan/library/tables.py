@@ -1,0 +1,288 @@
+"""Tables read from files: rows of features and a label for each, from ``.npz`` or ``.csv``.
+
+A file that cannot be used is refused by name, place and count.  A ``.csv`` is read in blocks into one array, so that
+what it takes is its numbers and one block.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, islice
+from typing import BinaryIO
+
+import numpy as np
+
+from einstan.language.errors import DataError
+from einstan.library.data import Table, require_finite, require_numbers
+from einstan.library.files import Path, named, open_regular, reason
+from einstan.library.npz import opened
+from einstan.machine.memory import refuse_more
+
+BLOCK = 2**24  # bytes of a .csv that are read at once; no line is longer
+ROWS = 20_000  # of a .csv with quotes, at once
+NAMES = ("X", "y", "X_train", "y_train", "X_test", "y_test")
+Told = Callable[[int, int], object]  # how many bytes have been read, and of how many
+Part = tuple[np.ndarray, np.ndarray]  # features and labels
+
+
+def read_table(path: Path, told: Told | None = None) -> Table:
+    """A table from ``.npz`` (arrays ``X`` and ``y``, or ``X_train``, ``y_train``, ``X_test``, ``y_test``) or ``.csv``
+    (the label in the last column, a header if there is one).  ``told`` is called as a ``.csv`` is read."""
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix not in (".npz", ".csv"):
+        raise DataError(
+            f"{named(path)} has the ending {suffix or '(none)'}", repair="give a file that ends in .npz or .csv"
+        )
+    return read_npz(path) if suffix == ".npz" else read_csv(path, told)
+
+
+# ---- archives --------------------------------------------------------------------------------------------------------
+
+
+def read_npz(path: Path) -> Table:
+    name = named(path)
+    with opened(path) as archive:
+        known = [member for member in NAMES if member in archive.sizes]
+        if known:
+            needed = 2 * sum(archive.sizes[member] for member in known)
+            refuse_more(f"the arrays of {name} and the numbers made of them", needed, "give fewer rows")
+        found = {member: archive[member] for member in known}
+        held = list(archive.sizes)
+    if {"X_train", "y_train", "X_test", "y_test"} <= found.keys():
+        parts = [(_features(name, found[f"X_{part}"]), _labels(name, found[f"y_{part}"])) for part in ("train", "test")]
+        if parts[0][0].shape[1] != parts[1][0].shape[1]:
+            raise DataError(
+                f"{name}: X_train has {parts[0][0].shape[1]} features and X_test has {parts[1][0].shape[1]}",
+                repair="save both with the same features",
+            )
+        features = np.concatenate([part[0] for part in parts])
+        labels = np.concatenate([part[1] for part in parts])
+        return _table(path, features, labels, np.arange(len(parts[0][0]), len(features)))
+    if {"X", "y"} <= found.keys():
+        return _table(path, _features(name, found["X"]), _labels(name, found["y"]))
+    raise DataError(
+        f"{name} does not hold X and y",
+        inferred=f"it holds {', '.join(map(named, held)) or 'nothing'}",
+        repair=("np.savez('file.npz', X=X, y=y)", "or X_train, y_train, X_test and y_test"),
+    )
+
+
+def _features(name: str, array: np.ndarray) -> np.ndarray:
+    require_numbers("X", array)
+    if array.ndim < 2:
+        raise DataError(
+            f"{name}: X has {array.ndim} axes, where rows and features are needed", repair="X = X.reshape(len(X), -1)"
+        )
+    return array.reshape(len(array), int(np.prod(array.shape[1:]))).astype(float, copy=False)
+
+
+def _labels(name: str, array: np.ndarray) -> np.ndarray:
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim == 2 and array.dtype.kind in "biuf":
+        if not (np.isin(array, (0, 1)).all() and (array.sum(axis=1) == 1).all()):
+            raise DataError(
+                f"{name}: the rows of y are not one-hot", repair="give one label per row, or rows with a single 1"
+            )
+        return array.argmax(axis=1)
+    if array.ndim != 1:
+        raise DataError(
+            f"{name}: y has shape {array.shape}, where one label per row is needed", repair="save y with one axis"
+        )
+    if array.dtype.kind == "f" and not (np.isfinite(array).all() and (array == np.round(array)).all()):
+        raise DataError(
+            f"{name}: y holds numbers that are not whole, so they are not classes",
+            repair="this command trains a classifier; write a network with mean_squared_error for a regression",
+        )
+    if array.dtype.kind not in "biufUS":
+        raise DataError(
+            f"{name}: y holds {array.dtype}, where labels are whole numbers or strings", repair="save y.astype(str)"
+        )
+    return array.astype(int) if array.dtype.kind in "bf" else array
+
+
+# ---- values between commas -------------------------------------------------------------------------------------------
+
+
+def read_csv(path: Path, told: Told | None = None) -> Table:
+    try:
+        with open_regular(path) as file:
+            features, labels = _Rows(named(path), file, told).all()
+    except (UnicodeDecodeError, csv.Error) as problem:
+        raise DataError(
+            f"{named(path)} is not a text file in UTF-8 with values between commas", repair="save it as CSV, UTF-8"
+        ) from problem
+    except (OSError, ValueError) as problem:  # a name that holds a zero byte is a ValueError
+        if isinstance(problem, DataError):
+            raise
+        raise DataError(
+            f"{named(path)} cannot be read: {reason(problem)}", repair="give the path of a .npz or .csv file"
+        ) from problem
+    if labels.dtype.kind == "U" and all(map(_is_whole, np.unique(labels).tolist())):
+        labels = np.array([round(float(label)) for label in labels.tolist()])
+    return _table(path, features, labels)
+
+
+class _Rows:
+    """The rows of an open file: its lines in blocks, and the number of the line where each begins."""
+
+    def __init__(self, name: str, file: BinaryIO, told: Told | None) -> None:
+        self.name, self.file, self.told = name, file, told
+        self.size = os.fstat(file.fileno()).st_size
+        self.header: list[str] | None = None
+        self.width = 0
+
+    def all(self) -> Part:
+        """Features and labels of all rows, in one array each; its length is guessed from the first block."""
+        features, labels, count = np.empty((0, 1)), [], 0
+        for own, names in self.parts():
+            if count + len(own) > len(features):
+                guess = round(1.02 * (count + len(own)) * self.size / max(1, self.file.tell())) + 1
+                rows = max(guess, count + len(own))
+                refuse_more(f"the {self.width - 1} columns of {self.name}", 8 * rows * own.shape[1], "give fewer rows")
+                features.resize((rows, own.shape[1]), refcheck=False)
+            features[count : count + len(own)] = own
+            labels.append(names)
+            count += len(own)
+        if not count:
+            raise DataError(f"{self.name} has no rows", repair="one row per example: features, then the label")
+        features.resize((count, features.shape[1]), refcheck=False)
+        return features, np.concatenate(labels)
+
+    def parts(self) -> Iterator[Part]:
+        """Features and labels block by block: at once where nothing is quoted, else row by row."""
+        blocks = self.blocks()
+        for number, lines in blocks:
+            if not self.width:
+                number, lines = self.begun(number, lines)
+            if any('"' in line for line in lines):
+                rest = chain([(number, lines)], blocks)
+                rows = csv.reader(line + "\n" for _, block in rest for line in block)
+                numbered = ((number + rows.line_num - 1, row) for row in rows)
+                while some := list(islice(numbered, ROWS)):
+                    yield from self.checked(some)
+                return
+            yield from self.quickly(number, lines)
+
+    def blocks(self) -> Iterator[tuple[int, list[str]]]:
+        number, left = 1, self.file.read(3).removeprefix(b"\xef\xbb\xbf")
+        while True:
+            got = self.file.read(BLOCK)
+            if self.told is not None:
+                self.told(self.file.tell(), self.size)
+            data = left + got
+            end = max(data.rfind(b"\n"), data.rfind(b"\r") if b"\n" not in data else -1) + 1 if got else len(data)
+            if len(data) - end > BLOCK:
+                raise DataError(
+                    f"{self.name}, line {number}: it is longer than {BLOCK:,} bytes", repair="a line for each example"
+                )
+            lines = data[:end].decode("utf-8").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+            left = data[end:]
+            if end and not lines[-1]:
+                lines.pop()
+            yield number, lines
+            number += len(lines)
+            if not got:
+                return
+
+    def begun(self, number: int, lines: list[str]) -> tuple[int, list[str]]:
+        """The lines after the header, if there is one, which tell how many columns there are."""
+        for position, line in enumerate(lines):
+            if _is_blank(line):
+                continue
+            rows = csv.reader(line + "\n" for line in lines[position:])
+            first = next(rows)
+            skipped = position + rows.line_num if not all(map(_is_number, first[:-1])) else position
+            self.header = first if skipped > position else None
+            following = next((row for row in csv.reader(lines[skipped:]) if any(map(str.strip, row))), first)
+            self.width = len(following)
+            if self.width < 2:
+                raise DataError(
+                    f"{self.name} has one column, where features and then a label are needed",
+                    repair="put commas between the values",
+                )
+            return number + skipped, lines[skipped:]
+        return number + len(lines), []
+
+    def quickly(self, number: int, lines: list[str]) -> Iterator[Part]:
+        """The rows of lines without quotes."""
+        full = [line for line in lines if not _is_blank(line)]
+        if not full:
+            return
+        try:
+            if any(line.count(",") != self.width - 1 for line in full):
+                raise ValueError
+            features = np.loadtxt(full, delimiter=",", usecols=range(self.width - 1), comments=None, ndmin=2)
+        except ValueError:  # which row it is, and which cell
+            numbered = [(number + k, line.split(",")) for k, line in enumerate(lines)]
+            yield from self.checked(numbered)
+            return
+        yield features, np.array([line.rpartition(",")[2].strip() for line in full])
+
+    def checked(self, rows: Sequence[tuple[int, list[str]]]) -> Iterator[Part]:
+        rows = [(number, row) for number, row in rows if any(map(str.strip, row))]
+        features = np.empty((len(rows), self.width - 1))
+        for position, (number, row) in enumerate(rows):
+            if len(row) != self.width:
+                raise DataError(
+                    f"{self.name}, line {number}: {len(row)} values, where the first row has {self.width}",
+                    repair="give every row the same columns",
+                )
+            for column, cell in enumerate(row[:-1]):
+                if not _is_number(cell):
+                    header = self.header or []
+                    title = f" ({_short(header[column])})" if column < len(header) else ""
+                    raise DataError(
+                        f"{self.name}, line {number}, column {column + 1}{title}: {_short(cell)!r} is not a number",
+                        repair="features are numbers; only the last column, the label, may be text",
+                    )
+                features[position, column] = float(cell)
+        if len(rows):
+            yield features, np.array([row[-1].strip() for _, row in rows])
+
+
+def _is_blank(line: str) -> bool:
+    return not line.replace(",", "").strip(' \t"')
+
+
+def _short(cell: str) -> str:
+    cell = cell.strip()
+    return cell if len(cell) <= 40 else cell[:40] + "..."
+
+
+def _is_number(cell: str) -> bool:
+    """Whether a cell is a number as every program writes it: Python's own 1_000 is none, nor are other digits."""
+    if "_" in cell or not cell.isascii():
+        return False
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_whole(label: str) -> bool:
+    return _is_number(label) and float(label).is_integer() and abs(float(label)) < 2**53
+
+
+# ---- both ------------------------------------------------------------------------------------------------------------
+
+
+def _table(path: Path, features: np.ndarray, labels: np.ndarray, test: np.ndarray | None = None) -> Table:
+    name = named(path)
+    if len(features) != len(labels):
+        raise DataError(
+            f"{name}: X has {len(features)} rows and y has {len(labels)} labels", repair="save one label per row"
+        )
+    if not features.size:
+        raise DataError(f"{name} holds no data: X has shape {features.shape}", repair="save rows with features")
+    require_finite("X", features)
+    names, numbers = np.unique(labels, return_inverse=True)
+    if len(names) < 2:
+        raise DataError(
+            f"{name}: all labels are {_short(str(names[0]))}, and a classifier needs at least two classes",
+            repair="give rows of another class; the label is the last column of a .csv file",
+        )
+    return Table(features, numbers.reshape(-1), tuple(str(name) for name in names), test, os.fspath(path))
