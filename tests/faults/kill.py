@@ -214,6 +214,7 @@ def check_bits(kind: object, seen: dict[Place, str]) -> None:
             def on_end(self, state: State, reason: str) -> None:
                 pass
 
+        Path("compared").write_text("")
         globals()["Watched"], watched = Compared, Watched
         try:
             reaped(forked(kind, ENDLESS, pause=0.0))
