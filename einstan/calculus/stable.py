@@ -52,7 +52,6 @@ from einstan.language.term import (
     Iverson,
     Mul,
     Name,
-    Partial,
     Reduce,
     Sum,
     applies,
@@ -133,14 +132,14 @@ def runnable(program: Program) -> Program:
 
 
 def _stated(made: Sequence[Equation], program: Program) -> Iterator[Equation]:
-    """The equations, of which new ones and derivatives say how far their indices run where what they read would tell
-    something else."""
-    ranges = Ranges(program.resolved_all())
+    """The equations, of which those that are new, or read something new, say how far their indices run where what they
+    read would tell something else."""
+    ranges, as_written = Ranges(program.resolved_all()), set(program.resolved_all())
     for equation in made:
         own = equation.name not in program.ranks
         if own:
             ranges.learn(equation.name, equation.indices)
-        yield ranges.stated(equation) if own or isinstance(equation.name, Partial) else equation
+        yield equation if equation in as_written else ranges.stated(equation)
 
 
 def _says_nothing(index: Index, form: Affine) -> bool:

@@ -135,3 +135,15 @@ def test_the_scale_of_a_sum_over_nothing_is_a_number(options):
     backward = program.backward("L").compile(**options)
     assert backward(x=np.zeros(0), y=np.ones(1))["dy"].tolist() == [0.0]
     assert backward(x=np.ones(2), y=np.ones(1))["dy"] == pytest.approx(1 + np.exp(-1.0), rel=1e-15)
+
+
+def test_a_cotangent_of_neighbours_runs_over_all_that_they_read():
+    program = es.Program(
+        "f[i,j] = exp(w[i,j])\nZ[i] = sum[M](f[i,M])\nz[i] = Z[i+1] + Z[i]\n"
+        "S[i] = b[i] sum[J](1[J <= i] softsign(z[J]))\nL = sum[I](S[I])"
+    )
+    w, b = np.array([[-0.9375, -0.5625], [0.25, 0.375]]), np.array([-1.6875])
+    found = program.backward("L").compile()(w=w, b=b)
+    total = np.exp(w).sum()
+    np.testing.assert_allclose(found["dw"], b * np.exp(w) / (1 + total) ** 2, rtol=1e-12)
+    np.testing.assert_allclose(found["db"], [total / (1 + total)], rtol=1e-12)
