@@ -9,11 +9,11 @@ opened, an import or numba's compiler at work, the fork waits for.
 from __future__ import annotations
 
 import importlib
+import logging  # noqa: F401  whose lock, which imports need, is then taken after ours when a process forks
 import os
 import threading
+import time
 from collections.abc import Callable
-from contextlib import suppress
-from importlib import import_module
 from typing import Any, Generic, TypeVar, overload
 from weakref import WeakSet
 
@@ -21,6 +21,7 @@ Value = TypeVar("Value")
 
 _locks: WeakSet[Any] = WeakSet()
 _forked: list[Callable[[], None]] = []
+LONGEST = {"compiling": 60.0, "importing": 10.0}  # seconds that a fork waits, should somebody else's lock be in its way
 LAZY = ("einstan", "numpy", "opt_einsum", "rich", "scipy", "sklearn", "matplotlib", "numba", "llvmlite")
 
 
@@ -48,24 +49,28 @@ def _imported_elsewhere() -> list[str]:
 
 
 def _wait() -> None:
-    compiling.acquire()
-    while names := _imported_elsewhere():
-        for name in names:
-            with suppress(Exception):  # which the thread that imports it is told
-                import_module(name)
+    compiling.acquire(timeout=LONGEST["compiling"])
+    until = time.monotonic() + LONGEST["importing"]
+    while _imported_elsewhere() and time.monotonic() < until:
+        time.sleep(0.001)
+
+
+def _release() -> None:
+    if compiling._is_owned():
+        compiling.release()
 
 
 def _go_on() -> None:
     for each in list(_locks):
         if not each._is_owned():  # as the modules of Python do with theirs
             each._at_fork_reinit()
-    compiling.release()
+    _release()
     for mend in _forked:
         mend()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_wait, after_in_parent=compiling.release, after_in_child=_go_on)
+    os.register_at_fork(before=_wait, after_in_parent=_release, after_in_child=_go_on)
 
 
 class cached_property(Generic[Value]):  # noqa: N801  in the place of that of functools

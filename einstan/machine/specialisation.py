@@ -7,6 +7,7 @@ import itertools
 import math
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import nullcontext
 from copy import copy
 from time import perf_counter
 from typing import Any
@@ -61,7 +62,8 @@ class Specialisation:
         self.spent = 0.0
         space: dict[str, Any] = {"careful": Careful(careful)} if careful is not None else {}
         # The names and texts in the source are ours alone, see emit.identifier and emit.plain_text.
-        exec(builtins.compile(source.text, "<einstan>", "exec"), space)
+        with compiling if contiguous else nullcontext():  # numba is imported, and its functions are made
+            exec(builtins.compile(source.text, "<einstan>", "exec"), space)
         assert_views(space[source.function], source.views)
         self.prepare: Any = space.get("prepare")
         self.free = [space[source.function]]

@@ -18,7 +18,7 @@ import einstan as es
 from einstan.language.errors import EinstanError, NotationError
 from einstan.library.training import Interrupted, TrainingError
 from einstan.machine import specialisation
-from tests.faults.forks import all_locks_held, compiled, everything, forked, forks, shared
+from tests.faults.forks import all_locks_held, everything, forked, forks, shared
 from tests.faults.held import HELD, answered, fitted, same
 from tests.faults.modes import COMPILED, DEAR, MODES, Mode, wrong
 
@@ -197,11 +197,16 @@ def test_a_fork_waits_for_what_is_imported() -> None:
 @forks_exist
 @pytest.mark.numba
 def test_a_fork_waits_for_numba() -> None:
-    worker = threading.Thread(target=compiled)
-    worker.start()
-    ends = [forked(compiled) for _ in range(2)]
-    worker.join()
-    assert ends == ["done"] * 2
+    """In a process of its own, where numba is imported first, and with what that asks for: the lock of `logging`."""
+    script = (
+        "import threading, time\nfrom tests.faults.forks import compiled, forked\n"
+        "worker = threading.Thread(target=compiled)\nworker.start()\n"
+        "for k in range(3):\n    time.sleep(0.2)\n    print(forked(compiled))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=False, timeout=120
+    )
+    assert done.stdout.split() == ["done"] * 3, done.stderr
 
 
 def test_there_are_no_other_locks() -> None:
