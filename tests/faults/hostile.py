@@ -24,6 +24,7 @@ from limits import limited  # noqa: E402
 import einstan as es  # noqa: E402
 from einstan.calculus.canonical import canonical  # noqa: E402
 from einstan.language import parse_document  # noqa: E402
+from einstan.language.errors import DataError  # noqa: E402
 from einstan.library.cli import main as command  # noqa: E402
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -302,7 +303,10 @@ DOCUMENTS: dict[str, str] = {
 
 
 def program(text: str) -> es.Program:
-    return es.Program(parse_document(text, forgiving=True).equations)
+    equations = parse_document(text, forgiving=True).equations
+    if not equations:
+        raise DataError("no line of it can be read", repair="another text")
+    return es.Program(equations)
 
 
 def derivative(text: str, *more: str) -> str:
