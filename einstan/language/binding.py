@@ -4,20 +4,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from fractions import Fraction
 
 from einstan.language.environment import Environment, Names
 from einstan.language.errors import NotationError
 from einstan.language.factors import index_names
 from einstan.language.holds import Ambiguity, Placement
-from einstan.language.index import Affine, Index, affine, arithmetic, fresh_name
+from einstan.language.index import Affine, Arithmetic, Index, affine, arithmetic, fresh_name, is_capital
+from einstan.language.lacking import lacking
 from einstan.language.misread import divided_by_index, divides_by_index
 from einstan.language.node import Node
 from einstan.language.occurrences import is_form
 from einstan.language.own import applied
 from einstan.language.placing import placements
-from einstan.language.refusals import ambiguous, bound_again, not_affine, two_meanings
+from einstan.language.refusals import ambiguous, bound_again, not_affine, not_depending, two_meanings, value_alone
 from einstan.language.sugar import REDUCED, chain, padded, softmax
 from einstan.language.surface import (
     Binder,
@@ -53,6 +53,7 @@ from einstan.language.term import (
     Position,
     Reduce,
     add,
+    bound_indices,
     mul,
     neg,
     power,
@@ -66,7 +67,6 @@ class Scope(Names):
 
     def __init__(self, text: str, roots: tuple[Surface, ...], *, any_free: bool) -> None:
         super().__init__(text, roots, any_free=any_free)
-        self.read: Callable[[str], object] | None = None  # reads a repair, if repairs are asked for
         self.placed: Placement = {}
         self.implied: set[Index] = set()  # which sums were not written
         self.ahead: dict[Binder, tuple[Index, ...]] = {}
@@ -85,6 +85,7 @@ class Scope(Names):
             self.placed.update(placed)
         if cases:
             self.refuse_divisors(expression)
+            self.refuse_lacking(expression)
             raise ambiguous(self.text, cases, self.indices, self.read)
         return run(self.expression(expression, dict(self.free)))
 
@@ -95,6 +96,14 @@ class Scope(Names):
                 for part, divides in node.parts:
                     if divides and (index := divides_by_index(part, self.indices)) is not None:
                         raise divided_by_index(self.text, str(index.name), index.span)
+
+    def refuse_lacking(self, root: Expression) -> None:
+        """``max[i](u[I])``, where no reading of I is one that anyone means."""
+        for node in walk(root):
+            if isinstance(node, Binder) and any(index_names(node.body)):
+                for name in lacking(node):
+                    if name not in self.stated_by:
+                        raise not_depending(self.text, node, name, self.roots, self.read)
 
     def expression(self, node: Expression, env: Environment) -> Task[Expr]:
         terms = yield every(self.term(term, env) for term in node.terms)
@@ -205,13 +214,25 @@ class Scope(Names):
     def bracket(self, node: Bracket, env: Environment) -> Task[Expr]:
         operands = []
         for operand in node.operands:
+            self.refuse_scalar(node, operand, env)
             if not node.relations or is_form(operand, self.indices):
                 operands.append((yield self.form(operand, env)))
             else:
                 operands.append((yield self.expression(operand, env)))
         if node.relations:
             return chain(operands, node.relations)
+        for operand, form in zip(node.operands, operands, strict=True):
+            if not any(isinstance(atom, Index | Arithmetic) for atom, _ in form.terms):
+                raise value_alone(self.text, node, operand)
         return Iverson(tuple(operands))
+
+    def refuse_scalar(self, node: Bracket, operand: Expression, env: Environment) -> None:
+        """``1[b]`` of a number b, which nothing else calls an index."""
+        only = only_part(operand)
+        if node.relations or self.any_free or not isinstance(only, Ref) or only.slots:
+            return
+        if not is_capital(str(only.name)) and only.name not in env:
+            raise value_alone(self.text, node, operand)
 
     def binder(self, node: Binder, env: Environment) -> Task[Expr]:
         names = tuple(letter.name for letter in node.letters)
@@ -220,31 +241,25 @@ class Scope(Names):
             index = self.index(letter.name, letter.span, env, normed=True)
             body = yield self.expression(node.body, env)
             if index not in body.free:
-                problem = f"softmax[{index.name}] of what does not depend on {index.name}"
-                raise self.fail(problem, node.span, self.with_slot(node, letter.name))
+                raise not_depending(self.text, node, letter.name, self.roots, self.read)
             return softmax(body, index)
         self.check_shadow(node, env)
         if len(set(names)) < len(names):
             raise self.fail(f"{node.operation} binds an index twice", node.letters[-1].span)
         indices = self.ahead.get(node) or tuple(self.new_index(self.other(name, env)) for name in names)
         body = yield self.expression(node.body, {**env, **dict(zip(names, indices, strict=True))})
+        missing = [index for index in indices if index not in body.free]
+        if missing and not self.counts(node, missing, body):
+            raise not_depending(self.text, node, missing[0].name, self.roots, self.read)
         if node.operation in REDUCED:
-            for index in indices:
-                if index not in body.free:
-                    problem = f"{node.operation}[{index.name}] of what does not depend on {index.name}"
-                    raise self.fail(problem, node.span, self.with_slot(node, index.name))
             return REDUCED[node.operation](indices, body)
         return sum_over(indices, body) if node.operation == "sum" else Reduce(node.operation, indices, body)
 
-    def with_slot(self, node: Binder, name: str) -> tuple[str, ...]:
-        """The text with one more slot of the tensor that stands alone below a binder: ``softmax[k](x)``."""
-        only = only_part(node.body)
-        if not isinstance(only, Ref):
-            return ()
-        start, end = only.span
-        spelled = self.text[start:end]
-        slotted = f"{spelled[:-1]},{name}{spelled[-1]}" if only.slots else f"{spelled}[{name}]"
-        return (f"{self.text[:start]}{slotted}{self.text[end:]}",)
+    def counts(self, node: Binder, missing: list[Index], body: Expr) -> bool:
+        """Whether letters that the body does not have are meant to count: ``sum[K](1)`` of a number, and where a
+        ``where`` says how far they run."""
+        stated = all(index.name in self.stated_by for index in missing)
+        return node.operation not in REDUCED and (stated or not (body.free or bound_indices(body)))
 
     def check_shadow(self, node: Binder, env: Environment) -> None:
         """A sum that is written may use the letter of one that is not, ``X[n,K] w[K] / sum[K](w[K])``, unless it may be

@@ -7,6 +7,8 @@ dimension by its first axis.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from einstan.language.dims import redimensioned, relate
 from einstan.language.errors import ScopeError, Span
 from einstan.language.index import Index, capitalised, is_capital, lowered
@@ -31,6 +33,7 @@ class Names:
         self.left_names: tuple[str, ...] = ()
         self.ranks: dict[Name, int] = {}
         self.sizes: dict[str, tuple[Size, Environment]] = {}
+        self.read: Callable[[str], object] | None = None  # reads a repair, if repairs are asked for
         self._count = 0
         self.check_tensors()
 
@@ -59,7 +62,8 @@ class Names:
         if self.any_free and not is_capital(name):
             env[name] = self.free.setdefault(name, self.free.get(name) or self.new_index(name))
             return env[name]
-        raise not_bound(self.text, name, span, self.left_names, self.indices, normed)
+        bound = capitalised(name) in env
+        raise not_bound(self.text, name, span, self.left_names, self.indices, normed, bound=bound, read=self.read)
 
     # ---- extents -------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from einstan.language.occurrences import evidence
 from einstan.language.surface import (
     Call,
     Expression,
+    Letter,
     Minus,
     Number,
     Power,
@@ -121,6 +122,7 @@ def _run_together(text: str, tree: Relation, names: dict[str, Ref]) -> None:
     right = {letter for name in names.keys() - left for letter in slots[name]}
     if left and all(set(slots[name]) <= right for name in left):
         free, repaired = {letter for name in left for letter in slots[name]}, text
+        free.update(node.name for node in walk(tree) if isinstance(node, Letter))
         for name, letters in slots.items():
             indices = ",".join(letter if letter in free else letter.upper() for letter in letters)
             repaired = respelled(repaired, name, f"{name.partition('_')[0]}[{indices}]")

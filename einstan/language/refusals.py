@@ -6,16 +6,18 @@ it was spelled.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 
 from einstan.language.errors import EinstanError, NotationError, ScopeError, Span
 from einstan.language.holds import Ambiguity
 from einstan.language.index import Affine, capitalised, fresh_name, lowered
+from einstan.language.lacking import dependent, without_slot
 from einstan.language.readings import caret, readings
-from einstan.language.surface import Binder, Expression, Letter, Ref, Relation, Size, Term, walk
+from einstan.language.surface import Binder, Bracket, Expression, Letter, Ref, Relation, Size, Surface, Term, walk
 from einstan.language.tokens import respelled
+
+Read = Callable[[str], object] | None  # reads a repair, where repairs are asked for
 
 MOST = 8  # readings that are spelled out
 LETTERS = "jklmnpqrstuv"  # for a second index on the left
@@ -23,22 +25,24 @@ LETTERS = "jklmnpqrstuv"  # for a second index on the left
 # ---- sums ------------------------------------------------------------------------------------------------------------
 
 
-def ambiguous(
-    text: str, cases: Sequence[Ambiguity], indices: set[str], read: Callable[[str], object] | None
-) -> ScopeError:
+def ambiguous(text: str, cases: Sequence[Ambiguity], indices: set[str], read: Read) -> ScopeError:
     """A capital that a careful author may mean to be summed in several places, and the texts that ``read`` reads."""
     case = cases[0]
-    meant: dict[object, str] = {}
-    if read is not None:
-        for reading in readings(text, cases, indices):
-            with suppress(EinstanError):
-                meant.setdefault(read(reading), reading)
-            if len(meant) == MOST:
-                break
     return ScopeError(
         f"the sum over {case.name} may stand in more than one place", text=text, span=caret(case).span,
-        inferred=case.why, repair=tuple(meant.values()),
+        inferred=case.why, repair=readable(readings(text, cases, indices), read),
     )  # fmt: skip
+
+
+def readable(texts: Iterable[str], read: Read) -> tuple[str, ...]:
+    """Those of the texts that are read, one for each meaning."""
+    meant: dict[object, str] = {}
+    for text in texts if read is not None else ():
+        with suppress(EinstanError):
+            meant.setdefault(read(text), text)
+        if len(meant) == MOST:
+            break
+    return tuple(meant.values())
 
 
 def bound_again(text: str, node: Binder, letter: Letter, indices: set[str], beside: Term | None) -> ScopeError:
@@ -50,7 +54,7 @@ def bound_again(text: str, node: Binder, letter: Letter, indices: set[str], besi
     left, equals, right = text.partition("=")
     outside = text[len(left) : start] + text[end:]
     if equals and start > len(left) and beside is None and respelled(outside, letter.name, "") == outside:
-        repairs = [_without_slot(left, letter.name) + equals + right]  # it stands on the left, and nowhere else
+        repairs = [without_slot(left, letter.name) + equals + right]  # it stands on the left, and nowhere else
     if beside is not None:
         end = beside.span[1]
         repairs.insert(0, f"{text[:opening]}({text[opening:end]}){text[end:]}")
@@ -60,16 +64,27 @@ def bound_again(text: str, node: Binder, letter: Letter, indices: set[str], besi
 
 
 def not_bound(
-    text: str, name: str, span: Span, left: Sequence[str], indices: set[str], normed: bool = False
-) -> ScopeError:
-    """An index of the right side that neither the left side has nor a sum binds; a softmax is ``normed`` over it."""
+    text: str, name: str, span: Span, left: Sequence[str], indices: set[str], normed: bool = False,
+    *, bound: bool = False, read: Read = None,
+) -> ScopeError:  # fmt: skip
+    """An index of the right side that neither the left side has nor a sum binds; a softmax is ``normed`` over it.
+    Where its capital is ``bound`` around it, that one may be meant: ``sum[I](u[i])``."""
     names = ", ".join(left)
     inferred = f"the left side has {names}" if names else "the left side has no indices"
-    capital = fresh_name(capitalised(name), indices - {name})
+    capitals = [capitalised(name)] if bound else []
+    capitals.append(fresh_name(capitalised(name), indices - {name}))
+    repairs = [_with_slot(text, name)] if normed else [respelled(text, name, capital) for capital in capitals]
     return ScopeError(
         f"the index {name} is free on the right but is not on the left", text=text, span=span,
-        inferred=f"{inferred}; a capital is summed",
-        repair=_with_slot(text, name) if normed else respelled(text, name, capital),
+        inferred=f"{inferred}; a capital is summed", repair=readable(repairs, read) if bound else repairs,
+    )  # fmt: skip
+
+
+def not_depending(text: str, node: Binder, name: str, roots: Sequence[Surface], read: Read) -> ScopeError:
+    r"""``\sum_i u_I v_I``, which would be |i| times an inner product, ``mean[k](x[N])`` and ``k[i] = sum[I](u[i])``."""
+    return ScopeError(
+        f"{node.operation}[{name}] of what does not depend on {name}", text=text, span=node.span,
+        repair=readable(dependent(text, node, name, roots), read),
     )  # fmt: skip
 
 
@@ -78,12 +93,6 @@ def _with_slot(text: str, name: str) -> str:
     left, equals, right = text.partition("=")
     left = left.rstrip()
     return f"{left[:-1]},{name}] {equals}{right}" if left.endswith("]") else f"{left}[{name}] {equals}{right}"
-
-
-def _without_slot(left: str, name: str) -> str:
-    """A left side with one index less."""
-    fewer = re.sub(rf"(?<=[\[{{,])\s*{re.escape(name)}\s*(,|(?=[\]}}]))", "", left)
-    return re.sub(r"(?:,\s*)?(?=[\]}])", "", fewer, count=1).replace("[]", "").replace("_{}", "")
 
 
 # ---- tensors, slots and extents --------------------------------------------------------------------------------------
@@ -100,6 +109,18 @@ def not_affine(text: str, node: Expression) -> NotationError:
         f"{text[slice(*node.span)]} is not a sum of indices with whole-number coefficients",
         text=text, span=node.span,
         repair="X[2i+R-1], X[floor(i/2)] or X[mod(i,2)]; an integer tensor may stand in a slot too: X[T[n]]",
+    )  # fmt: skip
+
+
+def value_alone(text: str, node: Bracket, operand: Expression) -> ScopeError:
+    """``1[b[n]]``: ones along an axis have an index alone in their bracket, and what holds is compared."""
+    (start, end), (begin, stop) = operand.span, node.span
+    value = text[start:end]
+    repairs = [f"{text[:start]}{value} != 0{text[end:]}"]
+    repairs += [f"{text[:begin]}{value}{text[stop:]}"] if len(node.operands) == 1 else []
+    return ScopeError(
+        f"{value} stands alone in a bracket, which holds a relation or an index", text=text, span=operand.span,
+        inferred="1[i] is 1 for every i", repair=repairs,
     )  # fmt: skip
 
 

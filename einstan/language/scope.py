@@ -49,7 +49,12 @@ def bind_equation(text: str, relation: Relation, spelled: bool = True, asked: bo
     if asked:
         refuse_open(text, relation)
     if spelled:
-        scope.read = lambda other: bind_equation(*read_relation(other), spelled=False, asked=asked)
+
+        def again(other: str) -> Equation:
+            equation = bind_equation(*read_relation(other), spelled=False, asked=asked)
+            return with_left_read(other, equation) if asked else equation
+
+        scope.read = again
     indices = tuple(left_indices(scope, left, relation))
     scope.left_names = tuple(index.name for index in indices)
     scope.free = {index.name: index for index in indices}

@@ -230,6 +230,7 @@ def respelled(text: str, old: str, new: str) -> str:
     pieces, position = [], 0
     for token in tokens(text):
         if token.kind == "name" and token.text == old:
-            pieces += [text[position : token.start], new]
+            subscript = len(new) > 1 and text[token.start - 1 : token.start] == "_"  # x_N2 would be a name
+            pieces += [text[position : token.start], f"{{{new}}}" if subscript else new]
             position = token.end
     return "".join([*pieces, text[position:]])

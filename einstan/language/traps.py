@@ -8,7 +8,19 @@ from itertools import chain, combinations
 from einstan.language.factors import flattened, index_names, is_square, same, sized, spelling, squares, unwrapped
 from einstan.language.holds import Held, Placement, Total
 from einstan.language.occurrences import names_in
-from einstan.language.surface import Bracket, Call, Expression, Number, Power, Ref, Surface, Term, only_part, walk
+from einstan.language.surface import (
+    Bracket,
+    Call,
+    Expression,
+    Kronecker,
+    Number,
+    Power,
+    Ref,
+    Surface,
+    Term,
+    only_part,
+    walk,
+)
 
 Found = Mapping[Surface, Held]  # what is held by the parts that have been looked at
 
@@ -49,16 +61,19 @@ def trap_of(held: Found, name: str, node: Term, weight: int) -> str:
     divisors = [part for part, under in having if under and held[part][name].open]
     if not divisors and len(above) < 4:
         return ""
-    spelled = [spelling(part) for part in above if isinstance(part, Ref | Power | Call)]
+    spelled = [spelling(part) for part in above if isinstance(part, Ref | Power | Call | Bracket | Kronecker)]
     for part in divisors:
-        if isinstance(part, Bracket) and not part.relations:
+        if isinstance(part, Bracket | Kronecker):  # no one divides by what is 0 or 1, or by ones
             return "the quotient of sums, or a sum of quotients"
         terms = flattened(part) if isinstance(part, Expression) else []
         again = weight >= 2 and isinstance(part, Expression | Call)
         if (
             sum(name in held[term] for term in terms) > 1
             or spelling(part) in spelled
-            or (again and any(spelling(node) in spelled for node in walk(part) if isinstance(node, Ref)))
+            or (
+                again
+                and any(spelling(node) in spelled for node in walk(part) if isinstance(node, Ref | Bracket | Kronecker))
+            )
         ):
             return "the quotient of sums, or a sum of quotients"
         if isinstance(part, Power) and squares(part, *above):
