@@ -64,10 +64,26 @@ leaves open is one index for all of them. A capital that stands alone in a term 
     (
         "Sums and reductions that are written out",
         """`sum[K](...)` says where a sum stands, and so do `mean`, `max`, `min`, `prod`, `logsumexp`, `var`, `std`
-and `norm`. `softmax[k](...)` is a tensor with the index k. A sum runs over its own brackets: with a blank in front of
-them, `sum[N] (...)^2` could be a sum of squares as on paper, and is refused.""",
-        ["S[n,c] = exp(Z[n,c]) / sum[K](exp(Z[n,K]))", "m[d] = mean[N](X[N,d])", "P[n,c] = softmax[c](Z[n,c])"],
-        ["S[n] = softmax[K](Z[n,K])", "y[i] = sum[i](x[i])", "L = sum[N] (y[N] - z[N])^2"],
+and `norm`. `softmax[k](...)` is a tensor with the index k. A call runs over its own brackets, and the signs
+`∑`, `\\sum`, `∏`, `\\prod` over the product behind them. What is spelled like both, `sum[N] (...)^2`, `sum_n(...)^2`,
+`∑[N](...)^2`, is refused, and so is a factor without n at the end of a `\\prod_n`. What a reduction runs over has its
+letter; one that it lacks counts in `sum[K](1)`, of a number, or where `where` says how far it runs.""",
+        [
+            "S[n,c] = exp(Z[n,c]) / sum[K](exp(Z[n,K]))",
+            "m[d] = mean[N](X[N,d])",
+            "P[n,c] = softmax[c](Z[n,c])",
+            r"L = \sum_n (y_n - z_n)^2",
+            "k = sum[K](1)",
+        ],
+        [
+            "S[n] = softmax[K](Z[n,K])",
+            "y[i] = sum[i](x[i])",
+            "L = sum[N] (y[N] - z[N])^2",
+            "L = ∑[N](y[N] - z[N])^2",
+            r"q = \prod_n p_n a",
+            r"k = \sum_i u_I v_I",
+            "k[i] = sum[I](u[i])",
+        ],
     ),
     (
         "Extents, and indices as numbers",
@@ -103,9 +119,10 @@ integer tensor. `|d|/2` has to be whole.""",
     (
         "Deltas and brackets",
         """`δ[i,p]` (or `delta`) is the Kronecker delta. `1[...]` is 1 where what stands in it holds and 0 elsewhere,
-of indices or of values; `1[K]` is a tensor of ones. A bracket guards: `1[c] u` is 0 where c is false,
-whatever u is there. An index beside an entry is a position, `1[T[n] + k < |x.0|]`, and T holds integers; in
-brackets of its own the sum is a value of real numbers.""",
+of indices or of values; `1[K]` is a tensor of ones, and a value alone in a bracket is refused. So is a bracket or a
+delta below the line with a capital: nobody divides by what is 0 or 1 entry by entry. A bracket guards: `1[c]
+u` is 0 where c is false, whatever u is there. An index beside an entry is a position, `1[T[n] + k < |x.0|]`,
+and T holds integers; in brackets of its own the sum is a value of real numbers.""",
         [
             "D[i,j] = δ[i,j] x[i]",
             "M[q,k] = 1[k <= q] S[q,k]",
@@ -113,7 +130,7 @@ brackets of its own the sum is a value of real numbers.""",
             "L = 1[N] log(P[N])",
             "y[i] = 1[(t[i] + i) > s[i]] x[i]",
         ],
-        ["D[i] = δ[i] x[i]", "y[i] = x[i] if x[i] > 0"],
+        ["D[i] = δ[i] x[i]", "y[i] = 1[b[i]] x[i]", "m = 1[x[N] > 0] x[N] / 1[x[N] > 0]", "y[i] = x[i] if x[i] > 0"],
     ),
     (
         "Indices as numbers",
@@ -126,9 +143,10 @@ is not summed by itself. An index does not divide: it is zero at first.""",
         "Derivatives",
         """A derivative is a tensor: first the slots of the numerator, then those of the denominator. On the left of
 a line of a document it is a claim. `dW[p,q]` is the gradient of the program's scalar with respect to W, and a line
-`dW[p,q] = ...` of a document a claim too, where it has that scalar.""",
+`dW[p,q] = ...` of a document a claim too, where it has that scalar. What is differentiated has a name: a line of its
+own gives it one.""",
         ["dZ[n,j]/dX[m,p] = δ[n,m] W[p,j]", "dL/dx[i]dx[j] = 2 A[i,j]", "∂f/∂t∂x[i] = g[i]"],
-        ["dZ[n,j]/dX[m,p] dW[q,r] = 0"],
+        ["dZ[n,j]/dX[m,p] dW[q,r] = 0", "d log(f)/dx = 2/x", "d/dx f = a", r"\frac{d \sin(x)}{dx} = \cos(x)"],
     ),
     (
         "Documents",
@@ -148,7 +166,9 @@ one before.""",
         "LaTeX and paper",
         """What a paper has is read: subscripts as slots, `\\sum`, `\\frac`, `\\sqrt`, Greek letters, `\\delta`,
 labels `^{(l)}` and `^{[l-1]}`. `e^{...}` is the exponential unless e is defined. What would be read as
-something else is refused; `(e)^2`, `x^(T)` and `1 / (N)` are numbers of these names.""",
+something else is refused; `(e)^2`, `x^(T)` and `1 / (N)` are numbers of these names. Slots in a subscript have commas.
+`σ(x)` is the sigmoid where the text and the program have no number σ; `σ (x)` with a blank is a product where they
+have one, and refused where they do not.""",
         [
             r"Z_{n,j} = \sum_K X_{n,K} W_{K,j} + b_j",
             r"a_i^{(l)} = W_{i,J}^{(l)} a_J^{(l-1)}",
@@ -159,6 +179,8 @@ something else is refused; `(e)^2`, `x^(T)` and `1 / (N)` are numbers of these n
             r"\mathbf{Z} = \mathbf{X} \mathbf{W}",
             "Z_nj = X_nk W_kj",
             "Z_{nj} = X_{nK} W_{Kj}",
+            "D = A_{11} A_{22} - A_{12} A_{21}",
+            "y[n] = μ + σ (z[n] - a)",
             "y[i] = e^2 x[i]",
         ],
     ),
@@ -246,7 +268,7 @@ def refused(text: str) -> tuple[str, str]:
         because = error.problem.removeprefix("line 1: ")
         if because.endswith("more than one place"):
             because = error.inferred[0]
-        return because, "<br>".join(map(code, error.repair[:3]))
+        return because, "<br>".join(code(line) for repair in error.repair[:3] for line in repair.splitlines())
     raise AssertionError(f"{text} is read")
 
 

@@ -14,27 +14,24 @@ import keyword
 import re
 from decimal import Decimal
 from fractions import Fraction
-from functools import reduce
 from typing import NoReturn
 
 from einstan.language.bare import with_brackets
-from einstan.language.derivatives import Derivatives
 from einstan.language.errors import NotationError
 from einstan.language.foreign import rooted, run_together
 from einstan.language.functions import SPELLINGS
-from einstan.language.index import capitalised, is_capital
+from einstan.language.index import is_capital
 from einstan.language.own import parameters_of, visible
+from einstan.language.reductions import Reductions
 from einstan.language.surface import (
     BINDERS,
     CALLABLE,
     DEFINED,
     RESERVED,
-    Binder,
     Bracket,
     Call,
     Expression,
     Kronecker,
-    Letter,
     Number,
     Pad,
     Power,
@@ -45,14 +42,14 @@ from einstan.language.surface import (
     only_part,
 )  # fmt: skip
 from einstan.language.term import RELATIONS, Partial
-from einstan.language.tokens import Token, is_name, respelled
+from einstan.language.tokens import Token, is_name
 from einstan.language.unknown import INSTEAD, dotted_name, unknown_call
 
 SHORT = 4  # characters of a number that need no look
 DIGITS = 300
 
 
-class Atoms(Derivatives):
+class Atoms(Reductions):
     """The rules for one atom."""
 
     def atom(self) -> Task[Surface]:
@@ -154,11 +151,6 @@ class Atoms(Derivatives):
         letters = self.capitals(matched[1])
         return f"{self.text[:start]}norm[{letters}]({matched[1]}){self.text[matched.end() :]}" if letters else _NORMED
 
-    @staticmethod
-    def letters(inside: str) -> list[str]:
-        """The indices that stand alone in the slots of a text."""
-        return re.findall(r"(?<=[\[,_{])\s*([^\W\d_][^\W_]*)(?=\s*[,\]}]|(?<=_.)\b)", inside)
-
     def capitals(self, inside: str) -> str:
         """The capitals of a text."""
         return ",".join(filter(is_capital, dict.fromkeys(self.letters(inside))))
@@ -207,7 +199,7 @@ class Atoms(Derivatives):
         following = self.ahead(1)
         applied = following.text == "(" and following.kind == "mark"
         parameters = parameters_of(function)
-        if parameters is not None and (name != "σ" or applied):
+        if parameters is not None and (name != "σ" or (applied and self.is_sigmoid())):
             self.advance()
             if not parameters:
                 return Call((start, token.end), function, ())
@@ -221,15 +213,37 @@ class Atoms(Derivatives):
                 self.fail(problem, (start, self.last_end), f"{name}({', '.join(parameters)})")
             span = (start, self.last_end)
             return Power(span, *arguments) if function == "pow" else Call(span, function, arguments)
+        if name[0] == "d" and "d" not in self.around:
+            self.refuse_differential()
         if applied and (following.glued or name in RESERVED) and (name not in RESERVED or name in INSTEAD):
             raise unknown_call(self.text, (token.start, token.end), name, following.start, (*CALLABLE, *visible()))
         if name in RESERVED:
             self.refuse_word(token, "a tensor")
         if following.text == "." and following.glued and self.ahead(2).kind == "name":
             self.refuse_dotted(token)
-        if name == "d" and "d" not in self.around:
-            self.refuse_apart()
         return (yield self.derivative()) if self.is_derivative() else (yield self.reference())
+
+    def is_sigmoid(self) -> bool:
+        """Whether the σ in front of a bracket is the function: glued to it, in a text that has no number σ.  With a
+        blank it is a number where the text or the program has one; what could be either is refused."""
+        token = self.token
+        apart = self.text[token.end : token.end + 1].isspace()
+        numbers = (
+            one.text == "σ" and one.kind == "name" and not (two.text == "(" and two.kind == "mark")
+            for one, two in zip(self.tokens, self.tokens[1:], strict=False)
+        )
+        number = "σ" in self.around or any(numbers)
+        if apart != number:  # a blank and no number, or glued beside one
+            self.refuse_sigma(token)
+        return not apart
+
+    def refuse_sigma(self, token: Token) -> NoReturn:
+        before, rest = self.text[: token.start], self.text[token.end :].lstrip()
+        times = "\\sigma \\cdot" if self.text[token.start] == "\\" else "σ *"
+        self.fail(
+            "σ in front of a bracket is the sigmoid or a number", (token.start, token.end),
+            (f"{before}sigmoid{rest}", f"{before}{times} {rest}"),
+        )  # fmt: skip
 
     def arguments(self) -> Task[tuple[Expression, ...]]:
         opening = self.enter()
@@ -277,146 +291,11 @@ class Atoms(Derivatives):
             self.fail(problem, (token.start, self.last_end), "pad(X[i+J-1])")
         return Pad((token.start, self.last_end), access)
 
-    def is_called(self) -> bool:
-        """Whether a round bracket is glued to the name that stands here, or to its slots.  A blank between them could
-        mean either, and is refused."""
-        behind = 1
-        if self.ahead(1).text in ("[", "_"):
-            behind += self.ahead(1).text == "_"
-            depth = 0
-            while self.ahead(behind).kind != "end":
-                depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(self.ahead(behind).text, 0)
-                behind += 1
-                if not depth:
-                    break
-        opening = self.ahead(behind)
-        if opening.text != "(" or opening.kind != "mark":
-            return False
-        if not opening.glued and self.token.raw:
-            before, rest = self.text[: opening.start].rstrip(), self.text[opening.start :]
-            problem = f"{self.token.text} in front of a bracket is a reduction or a tensor"
-            self.fail(problem, (self.token.start, opening.end), (before + rest, f"{before} * {rest}"))
-        return True
-
-    def binder(self) -> Task[Surface]:
-        token = self.advance()
-        if token.text in ("max", "min") and self.at("("):
-            function = {"max": "maximum", "min": "minimum"}[token.text]
-            arguments = yield self.arguments()
-            if len(arguments) != 2:
-                problem = f"{token.text}(x, y) takes two arguments"
-                repair = self.over_all(token, self.last_end)
-                if len(arguments) > 2:
-                    first, *others = (self.text[slice(*argument.span)] for argument in arguments)
-                    nested = reduce(lambda left, right: f"{token.text}({left}, {right})", others, first)
-                    repair = (f"{self.text[: token.start]}{nested}{self.text[self.last_end :]}",)
-                self.fail(problem, (token.start, self.last_end), repair)
-            return Call((token.start, self.last_end), function, arguments)
-        slots = yield self.slots()
-        letters = []
-        for slot in slots:
-            part = only_part(slot)
-            if not isinstance(part, Ref) or part.slots or not isinstance(part.name, str):
-                problem = f"{token.text} runs over whole axes, and {self.text[slice(*slot.span)]} is not an index"
-                self.fail(problem, slot.span, f"{token.text}[K](x)")
-            letters.append(Letter(part.span, part.name))
-        if not letters:
-            if self.at("("):
-                yield self.parenthesised(token)
-            repair = self.over_all(token, self.last_end)
-            self.fail(f"{token.text} of which index?", (token.start, token.end), repair)
-        if token.text == "softmax" and len(letters) > 1:
-            self.fail("softmax runs over one index", (token.start, self.last_end), "softmax[k](x)")
-        if token.big and self.starts_factor():
-            term = yield self.term()
-            body = Expression(term.span, (term,))
-            inside = only_part(body)
-            body = (
-                inside if isinstance(inside, Expression) else body
-            )  # \sum_K (a + b): the brackets are those of sum[K](a + b)
-        elif self.at("("):
-            apart = token.raw and self.text[self.token.start - 1].isspace()
-            body = yield self.parenthesised(token)
-            if apart and token.text in _SIGNS:
-                yield self.reach(token, body)
-        else:
-            start, end = token.start, self.last_end
-            written = f"{self.text[start:end]}(x)"
-            if self.starts_factor():
-                meant = self.text[(yield self.term()).span[0] : self.last_end]
-                written = f"{self.text[:end]}({meant}){self.text[self.last_end :]}"
-            self.fail(f"{token.text} needs brackets around what it runs over", (start, end), written)
-        return Binder((token.start, self.last_end), token.text, tuple(letters), body)
-
-    def refuse_several(self, token: Token, start: int, first: Expression) -> Task[None]:
-        """``max[N](x[N], 0)``, of which both or one may stand below the maximum, and ``sum(x[i], i)``."""
-        self.advance()
-        second: Expression = yield self.expression()
-        end = self.close()
-        one, other = (self.text[slice(*each.span)] for each in (first, second))
-        before, head, behind = self.text[: token.start], self.text[token.start : start], self.text[end:]
-        repairs = []
-        if token.text in ("max", "min") and head != token.text:
-            pair = {"max": "maximum", "min": "minimum"}[token.text]
-            repairs = [f"{head}({pair}({one}, {other}))", f"{pair}({head}({one}), {other})"]
-        elif head == token.text:  # an index among the arguments
-            repairs = [
-                f"{head}[{index}]({body})"
-                for index, body in ((one, other), (other, one))
-                if index in self.letters(body)
-            ]
-        self.fail(
-            f"{head} takes one argument", (token.start, end), tuple(f"{before}{each}{behind}" for each in repairs)
-        )
-
-    def over_all(self, token: Token, end: int) -> tuple[str, ...]:
-        """``softmax(Z[n,c])`` with an index that is not contracted in it, a capital or one of the left side; ``sum(x[I]
-        y[I])`` with the capitals of what is in the brackets, or ``max(x[n,c])`` with those that the left side lacks."""
-        before, inside, behind = self.text[: token.end], self.text[token.end : end].lstrip(), self.text[end:]
-        left, stand = self.letters(self.text.partition("=")[0]), self.letters(inside)
-        found = list(dict.fromkeys(stand))
-        normed = [letter for letter in found if is_capital(letter) and stand.count(letter) == 1]
-        normed += [letter for letter in reversed(left) if letter in found]
-        if normed and token.text == "softmax":
-            return tuple(f"{before}[{letter}]{inside}{behind}" for letter in normed)
-        capitals = [letter for letter in found if is_capital(letter)]
-        if not capitals:
-            lacking = [letter for letter in found if letter not in left]
-            for letter in lacking:
-                inside = respelled(inside, letter, capitalised(letter))
-            capitals = [capitalised(letter) for letter in lacking]
-        written = f"{before}[{','.join(capitals)}]{inside}{behind}"
-        return (written if capitals else f"{token.text}[K](x[K])",)
-
-    def reach(self, token: Token, body: Expression) -> Task[None]:
-        """``sum[I] (u)^2`` is the sum of the squares on paper, and as a call it is the square of the sum: with a blank
-        it is refused.  So is ``max[I] (u) v``; a sum of ``(u) v`` is the same either way."""
-        start = body.span[0]
-        if self.token.kind == "power":
-            self.advance()
-        elif self.take("^"):
-            yield self.factor(False)
-        elif token.text not in _LINEAR and (self.take("*") or self.take("/") or self.starts_factor()):
-            yield self.term()
-        else:
-            return
-        before, inside, behind = (
-            self.text[:start].rstrip(),
-            self.text[start : self.last_end],
-            self.text[self.last_end :],
-        )
-        self.fail(
-            f"{token.text} may run over the bracket alone or over all that follows", (token.start, self.last_end),
-            (f"{before}({inside}){behind}", f"{before}{inside}{behind}"),
-        )  # fmt: skip
-
 
 _BASED = re.compile(r"[xX][0-9a-fA-F]+|[bB][01]+|[oO][0-7]+")  # of 0x1F, 0b101, 0o17, behind the 0
 _ABSOLUTE = re.compile(r"\|([^|]*[^|\s(+*/-]\s*)\|(?!\|)")
 _NORM = re.compile(r"\|\|([^|]+)\|\|(?!_)")
 _NORMED = "norm[K](x[K]), and its square x[K]^2"
-_LINEAR = ("sum", "mean")
-_SIGNS = (*_LINEAR, "prod", "max", "min")  # on paper signs that reach over a product; a logsumexp is a function
 
 
 def _takes_arguments(name: str) -> bool:

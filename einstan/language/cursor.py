@@ -1,8 +1,9 @@
 """A place in the tokens of a text, and what every rule of the grammar asks of it.
 
 The grammar is one recursive descent in storeys, each a class on top of the one below: `Cursor`; `References`, a tensor
-with its label and slots; `Derivatives`; `Atoms`, all else that can be a factor; `Parser`, products, sums and relations
-(in `einstan.language.syntax`).  Each rule is a task, so that brackets may nest as deep as memory allows.
+with its label and slots; `Differentials`, what looks like a derivative and is none; `Derivatives`; `Reductions`;
+`Atoms`, all else that can be a factor; `Parser`, products, sums and relations (in `einstan.language.syntax`).  Each
+rule is a task, so that brackets may nest as deep as memory allows.
 """
 
 from __future__ import annotations
@@ -45,6 +46,12 @@ class Cursor:
     def starts_factor(self) -> bool:
         raise NotImplementedError
 
+    def parenthesised(self, binder: Token | None = None) -> Task[Expression]:
+        raise NotImplementedError
+
+    def arguments(self) -> Task[tuple[Expression, ...]]:
+        raise NotImplementedError
+
     # ---- looking at tokens ---------------------------------------------------------------------------------------
 
     @property
@@ -56,8 +63,9 @@ class Cursor:
 
     def is_index(self, name: str) -> bool:
         """Whether a name stands in a slot, or a binder binds it."""
-        pairs = zip(self.tokens, self.tokens[1:], strict=False)
-        return any(t.text == name and t.kind == "name" and before.text in ("[", ",", "{", "_") for before, t in pairs)
+        found = (k for k, token in enumerate(self.tokens) if token.text == name and token.kind == "name" and k)
+        opening = (self.tokens[max(k - 2, 0)].text + self.tokens[k - 1].text for k in found)
+        return any(before[-1:] in ("[", ",", "_") or before.endswith("_{") for before in opening)
 
     def advance(self) -> Token:
         token = self.token

@@ -10,29 +10,18 @@ that are known.  ``∂`` leaves no doubt.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from typing import NoReturn
 
-from einstan.language.references import References
-from einstan.language.surface import Ref, Surface, Task, looks_like_derivative
+from einstan.language.differentials import Differentials
+from einstan.language.surface import Ref, Surface, Task
 from einstan.language.term import Partial
-from einstan.language.threads import cached_property
 from einstan.language.tokens import is_name
 
 _ORDER = re.compile(r"d([2-9])(.+)")
 
 
-class Derivatives(References):
-    """The rules for one derivative; ``around`` are the tensors of the program around the text."""
-
-    def __init__(self, text: str, around: Collection[str] = ()) -> None:
-        super().__init__(text)
-        self.around = around
-        self.on_left = False
-
-    @cached_property
-    def known(self) -> frozenset[str]:
-        """The names of the program and of the text; many in a long program, so they are joined only when asked for."""
-        return frozenset(self.around) | {token.text for token in self.tokens if token.kind == "name"}
+class Derivatives(Differentials):
+    """The rules for one derivative."""
 
     def is_derivative(self) -> bool:
         """Whether a derivative begins here, seen from the names around the slash alone."""
@@ -81,76 +70,6 @@ class Derivatives(References):
         problem = f"{written} is a second derivative, or a product with {again}"
         self.fail(problem, (start, end), (f"{self.text[:start]}{second}{behind}", product))
 
-    def refuse_apart(self) -> None:
-        """Refuse ``d l/d x[n]`` and ``d/dx[n] l``, where a number d would be multiplied and divided by, unless a tensor
-        d has slots in the text; the cursor is at the d above the line."""
-        begin, above = self.token, self.ahead(1)
-        pairs = zip(self.tokens, self.tokens[1:], strict=False)
-        if any(one.text == "d" and one.kind == "name" and two.text in ("[", "_") for one, two in pairs):
-            return
-        line = 1 if above.kind != "name" else self.behind(1)
-        braced = self.ahead(line).text == "}" and self.ahead(line + 1).text == "{"
-        if not braced and self.ahead(line).text != "/":
-            return
-        first = self.ahead(line + 1 + braced)
-        if first.kind != "name" or not first.text.startswith("d"):
-            return
-        apart = first.text == "d"  # d l/d x, and not d l/dx
-        last = line + 1 + braced + apart
-        below = self.ahead(last)
-        name = below.text if apart else below.text[1:]
-        if below.kind != "name" or not name or below.text == "where":
-            return
-        operator = above.kind != "name"
-        of = "l" if operator else above.text
-        if (operator or not apart) and not self.means_derivative(of, name):
-            return
-        after = self.behind(last)
-        if operator and not self.operand(after + braced):
-            return
-        end = self.ahead(after - 1).end
-        numerator = of if operator else self.text[above.start : self.ahead(line - 1).end]
-        denominator = self.text[below.start : end] if apart else name + self.text[below.end : end]
-        if braced:
-            start, end = self.tokens[self.position - 2].start, self.ahead(after).end
-            self.refuse_written(start, f"\\frac{{\\partial {numerator}}}{{\\partial {denominator}}}", end, operator)
-        plain = self.on_left or looks_like_derivative(of, (name,), frozenset(self.around))
-        sign = "d" if plain and numerator[0].isalpha() and denominator[0].isalpha() else "∂"
-        self.refuse_written(begin.start, f"{sign}{numerator}/{sign}{denominator}", end, operator)
-
-    def behind(self, distance: int) -> int:
-        """How far ahead the name ends that stands ``distance`` ahead, with its slots, subscripts and label."""
-        depth, distance = 0, distance + 1
-        while self.ahead(distance).kind != "end":
-            token, before = self.ahead(distance), self.ahead(distance - 1).text
-            opens = token.text in ("[", "{", "(") and (depth or token.text == "[" or before in ("_", "^"))
-            if not depth and not opens and token.text not in ("_", "^") and before not in ("_", "^"):
-                break
-            depth += bool(opens) - (token.text in ("]", "}", ")"))
-            distance += 1
-        return distance
-
-    def operand(self, distance: int) -> bool:
-        """Whether something follows there that an operator could stand in front of."""
-        token = self.ahead(distance)
-        return (token.kind == "name" and token.text != "where") or token.text == "("
-
-    def refuse_written(self, start: int, spelled: str, end: int, operator: bool = False) -> None:
-        written = self.text[start:end]
-        repair = f"{self.text[:start]}{spelled}{self.text[end:]}"
-        self.fail(
-            f"{written} is a derivative, or a product with a number d", (start, end),
-            ("give what is differentiated a name, such as l: " + spelled if operator else repair,
-             "another name for a number, such as d0"),
-        )  # fmt: skip
-
-    def means_derivative(self, above: str, below: str) -> bool:
-        """Whether the names leave no other reading.  Where T is a tensor of the program, ``dT`` is none of its own, so
-        that ``dT/dspeed[i]`` is a derivative unless something else is called dspeed."""
-        if looks_like_derivative(above, (below,), self.known):
-            return True
-        return above in self.around and f"d{below}" not in self.around
-
     def derivative(self) -> Task[Surface]:
         """``dZ[n,j]/dX[m,p]``, ``∂Z[n,j]/∂X[m,p]``, ``dL/dW[p,q]dW[r,s]``."""
         start = self.token.start
@@ -164,6 +83,8 @@ class Derivatives(References):
     def differential(self, numerator: bool = False) -> Task[tuple[int, Ref]]:
         """``dZ[n,j]`` or ``∂Z[n,j]``: the order of the derivative and Z with its slots."""
         if self.token.kind == "command":
+            if numerator:
+                self.refuse_of_expression()
             self.advance()
             order = self.order() if numerator else 0
             if self.token.kind != "name":
@@ -205,8 +126,20 @@ class Derivatives(References):
                 break
             found.append((yield self.differential())[1])
         if order and len(found) != order:
-            self.fail(f"a derivative of order {order} has {order} denominators, not {len(found)}", found[0].span)
+            self.refuse_order(order, found)
         return found
+
+    def refuse_order(self, order: int, found: list[Ref]) -> NoReturn:
+        """``d²f/dx²`` is written ``d²f/dxdx``."""
+        start, end = found[0].span[0], self.last_end
+        start -= self.text[start - 1] == "∂"
+        once = self.text[start:end]
+        if self.token.kind == "power":
+            end = self.token.end
+        elif self.at("^") and self.ahead(1).kind == "number":
+            end = self.ahead(1).end
+        repair = f"{self.text[:start]}{' '.join([once] * order)}{self.text[end:]}" if len(found) == 1 else ()
+        self.fail(f"a derivative of order {order} has {order} denominators, not {len(found)}", found[0].span, repair)
 
     def partial(self, start: int, above: Ref, below: list[Ref]) -> Ref:
         assert isinstance(above.name, str)

@@ -41,7 +41,7 @@ WORDS = ("claim", "refute", "assume", "given", "convention")
 _WORD = re.compile(rf"({'|'.join(WORDS)})(?:\s*:\s*|\s+)", re.IGNORECASE)
 _EQUATION = re.compile(r"[^\W\d][^=<>!]*\s=\s")
 _DEFINED = re.compile(r"\s*(\w)\b\s*=")
-_NAME = re.compile(r"(?<![/\w.])(?<!/ )[^\W\d_]\w*")  # what stands behind a slash may be part of a derivative
+_NAME = re.compile(r"(?<![/\w.])(?<!/ )(?<!\}\{)[^\W\d_]\w*")  # what divides may be part of a derivative
 _ENVIRONMENT = re.compile(r"\\(begin|end)\{(aligned|align\*?|gathered|gather\*?|split|equation\*?)\}")
 _ROW = re.compile(r"\\\\(?:\[[^\]]*\])?[ \t]*")
 _RULE = re.compile(r"-{3,}")

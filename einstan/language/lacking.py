@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from einstan.language.errors import Span
 from einstan.language.factors import index_names
 from einstan.language.index import capitalised, is_capital, lowered
+from einstan.language.occurrences import bare_names
 from einstan.language.surface import Binder, Ref, Surface, only_part, walk
 from einstan.language.tokens import respelled
 
@@ -35,6 +36,9 @@ def dependent(text: str, node: Binder, name: str, roots: Sequence[Surface]) -> I
         yield f"{without_slot(left, small)}{equals}{right[:behind]}{body}{right[behind + len(inside) :]}"
         if node.operation == "sum":
             yield edited(text, [(node.span, f"|{small}| {inside if inside.startswith('(') else f'({inside})'}")])
+    capitals = list(filter(is_capital, dict.fromkeys(index_names(node.body))))
+    if node.operation == "softmax" and len(capitals) == 1:
+        yield edited(text, [(node.body.span, respelled(inside, capitals[0], name))])
     only = only_part(node.body)
     if isinstance(only, Ref) and not renamed(node):
         spelled = text[slice(*only.span)]
@@ -44,7 +48,7 @@ def dependent(text: str, node: Binder, name: str, roots: Sequence[Surface]) -> I
 
 def lacking(node: Binder) -> list[str]:
     """The letters of a reduction that nothing in its body has, neither in a slot nor as a number."""
-    names = {part.name for part in walk(node.body) if isinstance(part, Ref) and not part.slots}
+    names = bare_names(node.body)
     return [letter.name for letter in node.letters if letter.name not in names]
 
 

@@ -7,13 +7,14 @@ By default the notation is kept: capitals are summed and a sum sign stands only 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from einstan.language.functions import FUNCTIONS
 from einstan.language.index import Affine, Index, lowered
 from einstan.language.layout import surface_of
 from einstan.language.naming import named
 from einstan.language.node import Node, preorder, rewrite
+from einstan.language.occurrences import bare_names
 from einstan.language.surface import (
     Binder,
     Bracket,
@@ -33,6 +34,7 @@ from einstan.language.surface import (
     Term,
     looks_called,
     only_part,
+    walk,
 )  # fmt: skip
 from einstan.language.term import Apply, Const, Equation, Expr, Extent, Mul, Partial, Sum, bound_indices, mul
 from einstan.language.tokens import ACCENTS, LETTERS_IN_LATEX
@@ -40,6 +42,7 @@ from einstan.language.writer import Writer, number
 
 RELATIONS = {"<": "<", "<=": r"\le", ">": ">", ">=": r"\ge", "==": "=", "!=": r"\ne"}
 BIG = {"sum": r"\sum", "prod": r"\prod"}
+SIGNS = (*BIG, "max", "min")  # which reach over what follows
 _LABELLED = re.compile(r"(.+)\^\((\w+(?:[+-]\w+)?)\)")
 _NUMBERED = re.compile(r"(\w)([0-9]*)")
 
@@ -54,7 +57,9 @@ def latex(node: Node, *, sums: bool = False) -> str:
     Z_{n,j} = \\sum_{k} X_{n,k} W_{k,j} + b_{j}
     """
     surface, _ = surface_of(signed(node) if sums else node, every_sum=sums)
-    return LatexWriter().text_of(surface)
+    writer = LatexWriter()
+    writer.names = {str(part.name) for part in walk(surface) if isinstance(part, Ref)}
+    return writer.text_of(surface)
 
 
 def signed(node: Node) -> Node:
@@ -122,6 +127,9 @@ def _is_coefficient(factor: Expr) -> bool:
 class LatexWriter(Writer):
     """The same walk as in brackets, with other spellings."""
 
+    apart = True  # 2i in a subscript may be two slots
+    names: Collection[str] = ()  # of the tensors that are written
+
     def write(self, node: Surface) -> Task[None]:
         match node:
             case Relation():
@@ -163,7 +171,7 @@ class LatexWriter(Writer):
                 self.put(r"\right)")
 
     def part(self, node: Surface) -> Task[None]:
-        if isinstance(node, Expression) or (isinstance(node, Binder) and node.operation in BIG):
+        if isinstance(node, Expression) or (isinstance(node, Binder) and node.operation in SIGNS):
             self.put(r"\left(")
             yield self.write(node)
             self.put(r"\right)")
@@ -217,6 +225,8 @@ class LatexWriter(Writer):
 
     def call(self, node: Call) -> Task[None]:
         row = FUNCTIONS[node.function].latex
+        if node.function == "sigmoid" and "σ" in self.names:
+            row = r"\operatorname{{sigmoid}}({0})"
         if node.function == "abs":
             only = only_part(node.arguments[0])
             if isinstance(only, Ref) and not only.slots:
@@ -235,7 +245,11 @@ class LatexWriter(Writer):
         letters = ",".join(symbol(letter.name) for letter in node.letters)
         if node.operation in BIG:
             self.put(rf"{BIG[node.operation]}_{{{letters}}} ")
-            if len(node.body.terms) == 1 and node.body.terms[0].sign > 0:
+            parts = node.body.terms[0].parts
+            over_all = node.operation == "sum" or any(
+                letter.name in bare_names(parts[-1][0]) for letter in node.letters
+            )
+            if len(node.body.terms) == 1 and node.body.terms[0].sign > 0 and over_all:
                 yield self.term(node.body.terms[0], first=True)
             else:
                 yield self.part(node.body)
@@ -273,6 +287,10 @@ class LatexWriter(Writer):
         for position, slot in enumerate(slots):
             if position:
                 self.put(",")
+            only = only_part(slot)
+            if isinstance(only, Number) and only.value >= 10:
+                self.put(f"({number(only.value)})")  # its digits would be slots
+                continue
             yield self.slot(slot)
         self.put("}")
 

@@ -40,6 +40,11 @@ def index_refs(slots: Iterable[Expression]) -> list[Ref]:
     return found
 
 
+def bare_names(node: Surface) -> set[str]:
+    """The names without slots below a node: indices in slots, indices as numbers, and scalars."""
+    return {str(part.name) for part in walk(node) if isinstance(part, Ref) and not part.slots}
+
+
 def is_form(operand: Expression, indices: Collection[str]) -> bool:
     """Whether an operand of an Iverson bracket is a form: a bare name in it is an index, and each of its terms is one
     thing times whole numbers.  In brackets of its own it is a value, ``1[(n + c[n]) > z[n]]`` for real numbers c."""

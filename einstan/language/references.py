@@ -12,7 +12,9 @@ A label belongs to the name of a tensor: ``Z^(2)[i,j]`` (no blanks, a slot brack
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
+from typing import NoReturn
 
 from einstan.language.cursor import CLOSING, Cursor
 from einstan.language.foreign import limits, slots_again
@@ -20,6 +22,7 @@ from einstan.language.index import is_capital
 from einstan.language.misread import bold, sum_sign
 from einstan.language.own import visible
 from einstan.language.surface import CALLABLE, RESERVED, Expression, Number, Ref, Task, alone, only_part
+from einstan.language.tokens import Token
 from einstan.language.unknown import INSTEAD, unknown_call
 
 
@@ -93,6 +96,8 @@ class References(Cursor):
                     self.refuse_word(token, "an index")
                 if token.kind == "name":
                     return (alone(Ref(span, token.text)),)
+                if token.kind == "number" and len(token.text) > 1:
+                    self.refuse_digits(token)
                 if token.kind == "number":
                     return (alone(Number(span, Fraction(token.text))),)
                 self.position -= token.kind != "end"
@@ -120,6 +125,8 @@ class References(Cursor):
                 commas = ",".join(token.text)
                 readings = (f"several indices are written {commas}", f"one index is written \\mathrm{{{token.text}}}")
                 self.fail(f"the subscript {token.text} is one index or several", None, readings)
+            if subscript and token.kind == "number" and self.is_run_of_digits():
+                self.refuse_digits(token)
             found.append((yield self.expression()))
             if self.at("=") and (subscript or self.tokens[self.position - 3].text in ("sum", "prod", "mean")):
                 start = self.text.rfind(self.text[opening.start], 0, opening.end) - subscript
@@ -134,3 +141,39 @@ class References(Cursor):
         token = self.token
         written = token.kind == "name" and token.raw and token.text.isascii()
         return written and sum(map(str.isalpha, token.text)) > 1 and self.ahead(1).text in (",", "}")
+
+    def is_run_of_digits(self) -> bool:
+        """Whether a slot of a subscript is spelled like ``12`` or ``2i``, which may be two slots."""
+        name = self.ahead(1)
+        if name.kind == "name" and name.glued:
+            return self.ahead(2).text in (",", "}")
+        return self.token.text.isdigit() and len(self.token.text) > 1 and name.text in (",", "}")
+
+    def refuse_digits(self, token: Token) -> NoReturn:
+        """``A_{11} A_{22} - A_{12} A_{21}``: the others of the text are meant as this one is."""
+        slot = re.compile(r"(\d+[^\W\d_]?\w*)").match(self.text, token.start)
+        assert slot is not None
+        self.fail(
+            f"the subscript {slot[1]} is one slot or several", slot.span(1),
+            (_SUBSCRIPT.sub(_several, self.text), _SUBSCRIPT.sub(_one, self.text)),
+        )  # fmt: skip
+
+
+_SUBSCRIPT = re.compile(r"_(?:\{([\w\s,]*)\}|(\d\d+))")
+_DIGITS = re.compile(r"(?<!\w)(\d+)([^\W\d_]\w*)?(?!\w)")
+
+
+def _several(found: re.Match[str]) -> str:
+    """``_{2i,13}`` as ``_{2,i,1,3}``."""
+    slots = (found[1] or found[2]).split(",")
+    parts = [
+        [*slot[1], *([slot[2]] if slot[2] else [])] if (slot := _DIGITS.fullmatch(each.strip())) else [each]
+        for each in slots
+    ]
+    return f"_{{{','.join(part for each in parts for part in each)}}}"
+
+
+def _one(found: re.Match[str]) -> str:
+    """``_{2i,13}`` as ``[2i,13]``; what has no digits to tell apart stays."""
+    inside = found[1] or found[2]
+    return f"[{inside}]" if any(len(each[0]) > 1 for each in _DIGITS.finditer(inside)) else found[0]

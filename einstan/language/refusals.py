@@ -6,6 +6,7 @@ it was spelled.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 
@@ -38,6 +39,7 @@ def readable(texts: Iterable[str], read: Read) -> tuple[str, ...]:
     """Those of the texts that are read, one for each meaning."""
     meant: dict[object, str] = {}
     for text in texts if read is not None else ():
+        assert read is not None
         with suppress(EinstanError):
             meant.setdefault(read(text), text)
         if len(meant) == MOST:
@@ -73,10 +75,13 @@ def not_bound(
     inferred = f"the left side has {names}" if names else "the left side has no indices"
     capitals = [capitalised(name)] if bound else []
     capitals.append(fresh_name(capitalised(name), indices - {name}))
+    digits = re.fullmatch(r"([^\W\d_]+)([0-9]+)", name)
+    if digits and "_{" in text:  # A_{i1}
+        capitals.insert(0, ",".join((digits[1], *digits[2])))
     repairs = [_with_slot(text, name)] if normed else [respelled(text, name, capital) for capital in capitals]
     return ScopeError(
         f"the index {name} is free on the right but is not on the left", text=text, span=span,
-        inferred=f"{inferred}; a capital is summed", repair=readable(repairs, read) if bound else repairs,
+        inferred=f"{inferred}; a capital is summed", repair=readable(repairs, read) if len(repairs) > 1 else repairs,
     )  # fmt: skip
 
 

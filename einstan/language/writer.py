@@ -58,6 +58,8 @@ def number(value: Fraction) -> str:
 class Writer:
     """Writes a surface tree piece by piece; every method is a task, so depth does not matter."""
 
+    apart = False  # whether 2i in a slot is written 2 i
+
     def __init__(self, origin: dict[Surface, Node] | None = None) -> None:
         self.pieces: list[str] = []
         self.length = 0
@@ -217,7 +219,7 @@ class Writer:
                 glued = isinstance(term.parts[place - 1][0], Number) and not isinstance(part, Number)
                 if divides:
                     self.put("/")
-                elif place and (not glued or (isinstance(part, Ref) and str(part.name)[0] in "eE")):
+                elif place and (not glued or self.apart or (isinstance(part, Ref) and str(part.name)[0] in "eE")):
                     self.put(" ")
                 yield self.write(part)
 
