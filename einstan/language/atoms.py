@@ -17,8 +17,8 @@ from fractions import Fraction
 from typing import NoReturn
 
 from einstan.language.bare import with_brackets
-from einstan.language.errors import NotationError
-from einstan.language.foreign import rooted, run_together
+from einstan.language.errors import NotationError, Span
+from einstan.language.foreign import conjoined, rooted, run_together
 from einstan.language.functions import SPELLINGS
 from einstan.language.index import is_capital
 from einstan.language.own import parameters_of, visible
@@ -42,8 +42,8 @@ from einstan.language.surface import (
     only_part,
 )  # fmt: skip
 from einstan.language.term import RELATIONS, Partial
-from einstan.language.tokens import Token, is_name
-from einstan.language.unknown import INSTEAD, dotted_name, unknown_call
+from einstan.language.tokens import Token, is_name, respelled
+from einstan.language.unknown import INSTEAD, dotted_name, not_operator, unknown_call
 
 SHORT = 4  # characters of a number that need no look
 DIGITS = 300
@@ -167,6 +167,10 @@ class Atoms(Reductions):
         self.enter()
         if self.at("]", "}"):
             self.fail("there is nothing in the brackets", (start, self.token.end), ("1[K]", "1[i <= j]"))
+        both = conjoined(self.text, start) if "and" in self.text or "&" in self.text else ""
+        if both:
+            word = self.text.index("and", start)
+            self.fail("brackets in which all hold stand side by side", (word, word + 3), both)
         operands = [(yield self.expression())]
         relations = []
         while self.at("=", *RELATIONS):
@@ -175,13 +179,16 @@ class Atoms(Reductions):
             operands.append((yield self.expression()))
         while self.at(","):
             if relations:
-                inside = self.text[operands[0].span[0] : self.last_end]
-                self.fail("a comma between relations: write a product of indicators", None, f"1[{inside}] 1[j <= k]")
+                self.refuse_commas(start, None)
             self.advance()
             operands.append((yield self.expression()))
             if self.at(*RELATIONS):
-                self.fail("a comma between relations: write a product of indicators", None, "1[i <= j] 1[j <= k]")
+                self.refuse_commas(start, None)
         return Bracket((start, self.close()), tuple(operands), tuple(relations))
+
+    def refuse_commas(self, start: int, span: Span | None) -> NoReturn:
+        """``1[x > 0, y > 0]`` and ``1[x > 0 and y > 0]`` as a product."""
+        self.fail("a comma between relations: write a product of indicators", span, conjoined(self.text, start) or ())
 
     # ---- what begins with a name ---------------------------------------------------------------------------------
 
@@ -201,6 +208,9 @@ class Atoms(Reductions):
         parameters = parameters_of(function)
         if parameters is not None and (name != "σ" or (applied and self.is_sigmoid())):
             self.advance()
+            if not parameters and self.at("[", "_"):
+                other = respelled(self.text, name, "π1" if function == "pi" else f"{name}1")
+                self.fail(f"{name} is a number and cannot be a tensor", (token.start, token.end), other)
             if not parameters:
                 return Call((start, token.end), function, ())
             if not applied:
@@ -219,6 +229,8 @@ class Atoms(Reductions):
             raise unknown_call(self.text, (token.start, token.end), name, following.start, (*CALLABLE, *visible()))
         if name in RESERVED:
             self.refuse_word(token, "a tensor")
+        if self.text.startswith("\\operatorname", token.start):
+            raise not_operator(self.text, (token.start, token.end), name, (*CALLABLE, *visible()))
         if following.text == "." and following.glued and self.ahead(2).kind == "name":
             self.refuse_dotted(token)
         return (yield self.derivative()) if self.is_derivative() else (yield self.reference())
@@ -257,9 +269,13 @@ class Atoms(Reductions):
 
     def refuse_function(self, token: Token, parameters: tuple[str, ...]) -> NoReturn:
         example = f"{token.text}({', '.join(parameters)})"
+        base = self.ahead(1 + (self.ahead(1).text == "{")).text
+        if self.at("_") and f"{token.text}{base}" in INSTEAD:
+            self.fail(f"{token.text} is of base e here", (token.start, token.end), INSTEAD[f"{token.text}{base}"])
         if self.at("[", "_"):
             self.fail(f"{token.text} is a function and cannot be a tensor", (token.start, token.end), example)
         readings = with_brackets(self.text, self.tokens, self.position - 1, _takes_arguments)
+        readings = readings if len(parameters) == 1 else []
         problem = f"the function {token.text} needs brackets around its argument"
         self.fail(problem, (token.start, token.end), tuple(readings) or example)
 

@@ -48,6 +48,8 @@ class _Reader:
 
     def power(self, place: int) -> tuple[int, str]:
         """Behind a power that a function has itself, ``sin^2 t``, and that power."""
+        if self.tokens[place].kind == "power":
+            return place + 1, f"^{self.tokens[place].text}"
         if not self.at(place, "^"):
             return place, ""
         end = self.exponent(place + 1)
@@ -110,7 +112,9 @@ class _Reader:
 
     def applied(self, place: int, start: int, end: int) -> str:
         inside = self.bracketed(start, end).strip()
-        whole = self.at(start, "(") and self.closed(start) == end
+        whole = self.at(start, "(", "{") and self.closed(start) == end
+        if whole and self.at(start, "{"):
+            inside = f"({inside[1:-1]})"
         return f"{self.slice(place, place + 1)}{inside if whole else f'({inside})'}"
 
     def bracketed(self, start: int, end: int) -> str:

@@ -31,6 +31,8 @@ _LIMITS = re.compile(r"(?:_\{\s*(\w+)\s*=[^{}]*\}|_(\w+)=\w+)(?:\s*\^\s*(?:\{[^{
 _RANGE = re.compile(r"\[\s*(\w+)\s*=[^\[\]]*\]")
 _ARGUMENT = re.compile(r"\s*(\{(?:[^{}]|\{[^{}]*\})*\}|\\[A-Za-z]+|\w)")
 _LEFT = re.compile(r"\s*([^\W\d_]\w*)\s*(\[[^\[\]]*\]|_\{[^{}]*\}|_\w)?\s*")
+_AND = re.compile(r",|(?<!\w)and(?!\w)")
+_LONG = re.compile(r"<=|>=|==|!=")
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -85,10 +87,65 @@ def comparison(text: str, tokens: Sequence[Token], place: int) -> str:
         depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(token.text, 0) if token.kind == "mark" else 0
         compares |= depth == 1 and token.kind == "mark" and token.text in RELATIONS
         if not depth:
-            one = place and tokens[place - 1].text == "1" and opening.glued
+            if not compares:
+                return ""
+            before = tokens[place - 1] if place else opening
+            if before.text == "_" or (before.kind == "name" and opening.glued):
+                return conditioned(text, tokens, place)
+            one = place and before.text == "1" and opening.glued
             start = opening.start - bool(one)
             inside = text[opening.end : token.start].strip()
-            return f"{text[:start]}1[{inside}]{text[token.end :]}" if compares else ""
+            return f"{text[:start]}1[{inside}]{text[token.end :]}"
+    return ""
+
+
+def conditioned(text: str, tokens: Sequence[Token], place: int) -> str:
+    r"""``\sum_{i<j} q_i q_j`` as ``sum[i,j](1[i < j] q_i q_j)``, and ``I[x > 0]`` as ``1[x > 0]``; the bracket opens at a
+    ``place`` among the tokens."""
+    sign = tokens[place - 1 - (tokens[place - 1].text == "_")]
+    depth, end = 0, place
+    while tokens[end].kind != "end":
+        depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(tokens[end].text, 0)
+        end += 1
+        if not depth:
+            break
+    inside, behind = text[tokens[place].end : tokens[end - 1].start].strip(), end
+    if sign.text in ("I", "ind", "Ind"):
+        return f"{text[: sign.start]}1[{inside}]{text[tokens[end - 1].end :]}"
+    if sign.text not in ("sum", "mean", "prod", "max", "min") or "=" in inside.replace("==", "").replace("<=", ""):
+        return ""
+    while tokens[behind].kind != "end":
+        mark = tokens[behind].text
+        if not depth and mark in ("+", "-", "=", ",", ")", "]", "}", "where") and behind > end:
+            break
+        depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(mark, 0)
+        behind += 1
+        if not depth and mark == ")" and sign.text != "sum":
+            break
+    body = text[tokens[end].start : tokens[behind - 1].end]
+    inner = body[1:-1] if body.startswith("(") and body.find(")") == len(body) - 1 else body
+    left = {token.text for token in tokens if token.kind == "name" and token.start < text.find("=")}
+    compared = dict.fromkeys(token.text for token in tokens[place:end] if token.kind == "name")
+    read = {token.text for token in tokens[end:behind]}
+    letters = [name for name in compared if name not in left and name in read]
+    if sign.text != "sum" or not letters:
+        return ""
+    return f"{text[: sign.start]}sum[{','.join(letters)}](1[{inside}] {inner}){text[tokens[behind - 1].end :]}"
+
+
+def conjoined(text: str, start: int) -> str:
+    """The text with ``1[x > 0 and y > 0]``, which begins at a place, as ``1[x > 0] 1[y > 0]``; nothing if it is none."""
+    opening = min((k for k in (text.find("[", start), text.find("{", start)) if k >= 0), default=-1)
+    depth, pieces, begin = 0, [], opening + 1
+    for place in range(max(opening, 0), len(text)):
+        depth += (text[place] in "([{") - (text[place] in ")]}")
+        word = depth == 1 and _AND.match(text, place)
+        if word or not depth:
+            pieces.append(text[begin:place].strip())
+            begin = word.end() if word else begin
+        if not depth:
+            brackets = " ".join(f"1[{piece}]" for piece in pieces)
+            return f"{text[:start]}{brackets}{text[place + 1 :]}" if len(pieces) > 1 and all(pieces) else ""
     return ""
 
 
@@ -129,6 +186,8 @@ def braced(text: str, start: int, end: int, count: int) -> str | tuple[()]:
             return ()
         found.append(argument[1].removeprefix("{").removesuffix("}"))
         place = argument.end()
+        if text[place : place + 1] in ("_", "^", "["):
+            return ()
     return f"{text[:end].rstrip()}{''.join(f'{{{each}}}' for each in found)}{text[place:]}"
 
 
@@ -158,8 +217,10 @@ def prose(text: str, left: Expression, tokens: Sequence[Token]) -> None:
 def statement(text: str, token: Token, relation: bool) -> NotationError:
     """``claim y = x`` and ``assume a > 0`` where one equation is read."""
     body = text[token.end :].strip()
+    left, sign, _ = body.partition("=")
+    plain = body if sign and not relation and _LEFT.fullmatch(left) else ()
     return NotationError(
         f"{token.text} begins a line of a document, and this is one equation", text=text, span=(token.start, token.end),
         inferred="es.check and es.Program read documents",
-        repair=f"{token.text} 1[{body}] = 1" if relation else (body if "=" in body else ()),
+        repair=f"{token.text} 1[{body}] = 1" if relation and "=" not in _LONG.sub("", body) else plain,
     )  # fmt: skip

@@ -78,6 +78,12 @@ def not_bound(
     digits = re.fullmatch(r"([^\W\d_]+)([0-9]+)", name)
     if digits and "_{" in text:  # A_{i1}
         capitals.insert(0, ",".join((digits[1], *digits[2])))
+    run = re.compile(r"_([a-z]{2,3})(?![a-z0-9_])")
+    if any(name in found[1] for found in run.finditer(text.partition("=")[0])):  # dL/dA_ij = z_i y_j
+        return ScopeError(
+            f"the index {name} is free on the right but is not on the left", text=text, span=span,
+            inferred=inferred, repair=run.sub(lambda found: f"_{{{','.join(found[1])}}}", text),
+        )  # fmt: skip
     repairs = [_with_slot(text, name)] if normed else [respelled(text, name, capital) for capital in capitals]
     return ScopeError(
         f"the index {name} is free on the right but is not on the left", text=text, span=span,

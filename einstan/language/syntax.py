@@ -53,7 +53,7 @@ from einstan.language.surface import (
     runs_on,
 )  # fmt: skip
 from einstan.language.term import RELATIONS, Partial
-from einstan.language.tokens import Token
+from einstan.language.tokens import Token, is_name
 from einstan.language.unknown import unknown_call
 
 
@@ -275,10 +275,35 @@ class Parser(Atoms):
             self.climb(begin)
             exponent = yield self.exponent()
             self.tower -= 1
+            self.refuse_sub_behind(start, begin, exponent)
             if self.at("/"):
                 self.refuse_root(start, begin.end)
             base = self.raised((start, self.last_end), base, exponent)
         return [(base, False)]
+
+    def refuse_sub_behind(self, start: int, begin: Token, exponent: Surface) -> None:
+        """``Z^n_j`` and ``x^2_i``, where TeX sets the subscript below Z, and Z^n_j may be ``Z_{n,j}`` too."""
+        before, base = self.text[:start], self.text[start : begin.start].strip()
+        if self.at("_"):
+            power, place = self.text[begin.end : self.last_end].strip(), self.position + 1
+        elif isinstance(exponent, Ref) and exponent.slots and self.tokens[self.position - 2].text == "_":
+            if self.tokens[self.position - 4] is not begin:
+                return
+            power, place = str(exponent.name), self.position - 1
+        else:
+            return
+        sub, _, closing = (
+            self.text[self.tokens[place].start :].partition("}")
+            if self.tokens[place].text == "{"
+            else (self.tokens[place].text, "", self.text[self.tokens[place].end :])
+        )
+        sub, inner = sub.strip("{ "), power.strip("{ }")
+        repairs = [f"{before}{base}_{{{sub}}}^{power}{closing}"]
+        if is_name(inner) and "_" not in base:
+            repairs.insert(0, f"{before}{base}_{{{inner},{sub}}}{closing}")
+        self.fail(
+            "a subscript stands in front of the power", (start, self.tokens[place].end), tuple(repairs),
+        )  # fmt: skip
 
     def raised(self, span: Span, base: Surface, exponent: Surface) -> Surface:
         if "T" not in self.around and not self.is_index("T"):

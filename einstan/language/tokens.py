@@ -58,7 +58,8 @@ TRANSPOSES = ("top", "intercal", "dagger", "prime")
 ACCENTS = ("hat", "bar", "tilde", "vec", "dot")
 COMMANDS = ("frac", "sqrt", "partial")
 OTHERWISE = {  # signs that are none here
-    "@": "Z[i,j] = X[i,K] W[K,j]",
+    "@": "X[i,K] W[K,j] for the product of X and W",
+    "∥": "norm[K](x[K])",
     "%": "mod(x, y)",
     "√": "sqrt(x)",
     "⊙": "x[i] y[i]",

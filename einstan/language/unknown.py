@@ -70,6 +70,9 @@ INSTEAD: dict[str, str] = {
     "cot": "cos(x) / sin(x)",
     "sec": "1 / cos(x)",
     "csc": "1 / sin(x)",
+    "sech": "1 / cosh(x)",
+    "csch": "1 / sinh(x)",
+    "coth": "1 / tanh(x)",
     **dict.fromkeys(("ceil", "ceiling"), "-floor(-x)"),
     **dict.fromkeys(("round", "rint"), "floor(x + 1/2)"),
     **dict.fromkeys(("trunc", "fix"), "sign(x) floor(abs(x))"),
@@ -110,7 +113,7 @@ _SLOTS = re.compile(r"\(([A-Za-z]([ ]*,[ ]*[A-Za-z])*)\)")  # x(i,j), which is x
 
 def unknown_call(text: str, span: Span, name: str, behind: int, known: Iterable[str]) -> NotationError:
     """``name(...)`` or ``name[K](...)`` of what is no function; the round bracket opens at ``behind``."""
-    close = get_close_matches(name, list(known), n=1, cutoff=NEAR) if len(name) >= SHORTEST else []
+    close = near(name, known)
     if name in INSTEAD:
         repairs = [INSTEAD[name]]
     else:
@@ -124,6 +127,8 @@ def unknown_call(text: str, span: Span, name: str, behind: int, known: Iterable[
             repairs.append(
                 _CALLED.sub(lambda found: found[0] if found[1] in known else f"{found[1]}[{found[2]}]", text)
             )
+        if slots and text.find("=") > span[0] and not _as_slots(text, slots[1]):
+            repairs = [f"a function of one's own is declared: es.function({text!r})"]
         if text.find("=") > span[0]:  # a left side is no product
             return NotationError(f"{name} is not a function", text=text, span=span, repair=repairs)
         repairs.append(f"{text[:behind]} {text[behind:]}")
@@ -131,6 +136,30 @@ def unknown_call(text: str, span: Span, name: str, behind: int, known: Iterable[
         repairs.append(f"a product is written with a blank: {text[span[0] : behind]} (...)")
     kind = "function" if span[1] == behind else "reduction"
     return NotationError(f"{name} is not a {kind}", text=text, span=span, repair=repairs)
+
+
+def _as_slots(text: str, letters: str) -> bool:
+    """Whether what stands in the brackets of a left side stands in slots on the right: ``y(i) = x[i]``, ``y(i) = x(i)``."""
+    right = text.partition("=")[2]
+    return all(
+        re.search(rf"[\[(,_{{]\s*{letter.strip()}\s*[\]),}}]|_{letter.strip()}\b", right)
+        for letter in letters.split(",")
+    )
+
+
+def near(name: str, known: Iterable[str]) -> list[str]:
+    """The known name that may be meant."""
+    if name.lower() in known:
+        return [name.lower()]
+    return get_close_matches(name, list(known), n=1, cutoff=NEAR) if len(name) >= SHORTEST else []
+
+
+def not_operator(text: str, span: Span, name: str, known: Iterable[str]) -> NotationError:
+    r"""``\operatorname{argmax}_n x_n``: what is set as an operator is a function, and no tensor."""
+    start, end = span
+    meant = [f"{text[:start]}\\operatorname{{{each}}}{text[end:]}" for each in near(name, known)]
+    repairs = [INSTEAD[name]] if name in INSTEAD else meant or [f"{text[:start]}\\mathrm{{{name}}}{text[end:]}"]
+    return NotationError(f"{name} is not a function", text=text, span=span, repair=repairs)
 
 
 def indicated(text: str, span: Span, behind: int) -> str:
