@@ -167,18 +167,24 @@ one before.""",
         """What a paper has is read: subscripts as slots, `\\sum`, `\\frac`, `\\sqrt`, Greek letters, `\\delta`,
 labels `^{(l)}` and `^{[l-1]}`. `e^{...}` is the exponential unless e is defined. What would be read as
 something else is refused; `(e)^2`, `x^(T)` and `1 / (N)` are numbers of these names. Slots in a subscript have commas.
+What only sets a formula apart is passed over: `$`, `\\[`, `\\tag{1}`, a last point or comma; `{a + b}` and
+`\\left[ a + b \\right]` are brackets, `\\lfloor a \\rfloor` is a floor. A condition below a sum is a factor:
+`sum[i,j](1[i < j] ...)`.
 `σ(x)` is the sigmoid where the text and the program have no number σ; `σ (x)` with a blank is a product where they
 have one, and refused where they do not.""",
         [
             r"Z_{n,j} = \sum_K X_{n,K} W_{K,j} + b_j",
             r"a_i^{(l)} = W_{i,J}^{(l)} a_J^{(l-1)}",
             r"p_i = \frac{e^{x_i}}{\sum_K e^{x_K}}",
+            r"$k = \dfrac{1}{2} \left[ a + b \right] \lvert c \rvert.$",
         ],
         [
             "y = x^T A x",
             r"\mathbf{Z} = \mathbf{X} \mathbf{W}",
             "Z_nj = X_nk W_kj",
             "Z_{nj} = X_{nK} W_{Kj}",
+            r"e = \sum_{i<j} q_i q_j",
+            "Z^n_j = X_{n,K} W_{K,j}",
             "D = A_{11} A_{22} - A_{12} A_{21}",
             "y[n] = μ + σ (z[n] - a)",
             "y[i] = e^2 x[i]",

@@ -18,7 +18,7 @@ from typing import NoReturn
 
 from einstan.language.bare import with_brackets
 from einstan.language.errors import NotationError, Span
-from einstan.language.foreign import conjoined, rooted, run_together
+from einstan.language.foreign import comparison, conjoined, rooted, run_together
 from einstan.language.functions import SPELLINGS
 from einstan.language.index import is_capital
 from einstan.language.own import parameters_of, visible
@@ -58,6 +58,12 @@ class Atoms(Reductions):
             return (yield self.number())
         if self.at("("):
             return (yield self.parenthesised())
+        if self.at("{"):
+            return (yield self.grouped())
+        if self.at("⌊"):
+            self.enter()
+            argument = yield self.expression()
+            return Call((token.start, self.close()), "floor", (argument,))
         if self.at("|"):
             return self.size()
         if self.at("\\left|"):
@@ -118,6 +124,15 @@ class Atoms(Reductions):
             yield self.refuse_several(binder, start, inside)
         if self.scalars and only_part(inside) is self.scalars[-1]:
             self.scalars.pop()  # in brackets of its own a name says that it means a number
+        return Expression((start, self.close()), inside.terms)
+
+    def grouped(self) -> Task[Expression]:
+        """``{a + b}``, a bracket that TeX does not show."""
+        start = self.token.start
+        if repair := comparison(self.text, self.tokens, self.position):
+            self.fail("an indicator is written 1[...]", None, repair)
+        self.enter()
+        inside: Expression = yield self.expression()
         return Expression((start, self.close()), inside.terms)
 
     def size(self) -> Size:

@@ -18,7 +18,7 @@ from einstan.language.term import RELATIONS
 from einstan.language.tokens import Token, tokens
 
 DEEPEST = 2000  # levels of brackets, signs and exponents; what is made of a term may be some times as deep
-CLOSING = {"(": ")", "[": "]", "{": "}", "|": "|", "\\left|": "\\right|"}
+CLOSING = {"(": ")", "[": "]", "{": "}", "⌊": "⌋", "|": "|", "\\left|": "\\right|"}
 
 
 class Cursor:

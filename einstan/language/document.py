@@ -288,11 +288,13 @@ def logical_lines(text: str) -> Iterator[tuple[int, str, str]]:
     """Line number, code and comment of every statement and of every line without one."""
     number, code = 0, ""
     comments: list[str] = []
-    for position, line in rows(text):
+    lines = list(rows(text))
+    for place, (position, line) in enumerate(lines):
         body, _, comment = line.partition("#")
         open_bracket = _is_open(code) and not _EQUATION.match(body)
         goes_on = bool(code) and bool(body.strip()) and (body[0].isspace() or open_bracket)
-        if code and not goes_on and not (_is_open(code) and not body.strip()):
+        waits = not body.strip() and (_is_open(code) or _goes_on_behind(lines[place + 1 :]))
+        if code and not goes_on and not waits:
             yield number, code, "; ".join(comments)
             code, comments = "", []
         if goes_on:
@@ -305,6 +307,12 @@ def logical_lines(text: str) -> Iterator[tuple[int, str, str]]:
             yield position, "", comment.strip()
     if code:
         yield number, code, "; ".join(comments)
+
+
+def _goes_on_behind(lines: Sequence[tuple[int, str]]) -> bool:
+    """Whether the next line with a text is indented and begins with a sign: ``  + b`` behind a comment or nothing."""
+    following = next((body for _, line in lines if (body := line.partition("#")[0]).strip()), "")
+    return following[:1].isspace() and following.strip()[0] in "+-−*/"
 
 
 def rows(text: str) -> Iterator[tuple[int, str]]:

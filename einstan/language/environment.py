@@ -33,6 +33,7 @@ class Names:
         self.left_names: tuple[str, ...] = ()
         self.ranks: dict[Name, int] = {}
         self.sizes: dict[str, tuple[Size, Environment]] = {}
+        self.shared = False  # whether one letter is sized for several axes, each where it is bound
         self.read: Callable[[str], object] | None = None  # reads a repair, if repairs are asked for
         self._count = 0
         self.check_tensors()
@@ -95,6 +96,7 @@ class Names:
             axes = [axis for axis in classes.members() if classes.find(axis) in dims and "." in axis]
             if len(dims) > 1 and axes and letter in around:
                 dims = {letter: around[letter].dim}
+                self.shared = True
             elif len(dims) > 1:
                 if axes:
                     raise several_axes(self.text, node, len(dims), axes)

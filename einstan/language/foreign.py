@@ -28,9 +28,11 @@ PROSE = {
 STATEMENTS = ("claim", "refute", "assume", "given", "convention")
 
 _LIMITS = re.compile(r"(?:_\{\s*(\w+)\s*=[^{}]*\}|_(\w+)=\w+)(?:\s*\^\s*(?:\{[^{}]*\}|\\?\w+))?")
+_ABOVE = re.compile(r"\s*\^\s*(?:\{[^{}]*\}|\\?\w+)\s*_\s*\{?\s*(\w+?)\s*(?:=\s*\w+\s*)?\}")
 _RANGE = re.compile(r"\[\s*(\w+)\s*=[^\[\]]*\]")
 _ARGUMENT = re.compile(r"\s*(\{(?:[^{}]|\{[^{}]*\})*\}|\\[A-Za-z]+|\w)")
 _LEFT = re.compile(r"\s*([^\W\d_]\w*)\s*(\[[^\[\]]*\]|_\{[^{}]*\}|_\w)?\s*")
+_COMPARED = re.compile(r"[<>≤≥≠]|[=!]?=|\\(?:leq?|geq?|neq?|lt|gt)\b")
 _AND = re.compile(r",|(?<!\w)and(?!\w)")
 _LONG = re.compile(r"<=|>=|==|!=")
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
@@ -100,8 +102,8 @@ def comparison(text: str, tokens: Sequence[Token], place: int) -> str:
 
 
 def conditioned(text: str, tokens: Sequence[Token], place: int) -> str:
-    r"""``\sum_{i<j} q_i q_j`` as ``sum[i,j](1[i < j] q_i q_j)``, and ``I[x > 0]`` as ``1[x > 0]``; the bracket opens at a
-    ``place`` among the tokens."""
+    r"""``\sum_{i<j} q_i q_j`` as ``sum[i,j](1[i < j] q_i q_j)``, and ``I[x > 0]`` as ``1[x > 0]``; the bracket opens at
+    a ``place`` among the tokens."""
     sign = tokens[place - 1 - (tokens[place - 1].text == "_")]
     depth, end = 0, place
     while tokens[end].kind != "end":
@@ -134,7 +136,7 @@ def conditioned(text: str, tokens: Sequence[Token], place: int) -> str:
 
 
 def conjoined(text: str, start: int) -> str:
-    """The text with ``1[x > 0 and y > 0]``, which begins at a place, as ``1[x > 0] 1[y > 0]``; nothing if it is none."""
+    """The text with ``1[x > 0 and y > 0]``, which begins at a place, as ``1[x > 0] 1[y > 0]``; else nothing."""
     opening = min((k for k in (text.find("[", start), text.find("{", start)) if k >= 0), default=-1)
     depth, pieces, begin = 0, [], opening + 1
     for place in range(max(opening, 0), len(text)):
@@ -144,6 +146,9 @@ def conjoined(text: str, start: int) -> str:
             pieces.append(text[begin:place].strip())
             begin = word.end() if word else begin
         if not depth:
+            for k in reversed(range(len(pieces) - 1)):  # 1[i, j < 3]
+                if not _COMPARED.search(pieces[k]) and (shared := _COMPARED.search(pieces[k + 1])):
+                    pieces[k] = f"{pieces[k]} {pieces[k + 1][shared.start() :]}"
             brackets = " ".join(f"1[{piece}]" for piece in pieces)
             return f"{text[:start]}{brackets}{text[place + 1 :]}" if len(pieces) > 1 and all(pieces) else ""
     return ""
@@ -166,6 +171,9 @@ def run_together(text: str, number: Token, name: Token, tokens: Sequence[Token])
 
 def limits(text: str, start: int) -> str:
     """The text with the limits of the sum that begins at ``start`` left out."""
+    above = _ABOVE.match(text, start)
+    if above:  # \\sum^{M}_{m=1}
+        return f"{text[:start]}_{{{above[1]}}}{text[above.end() :]}"
     found = _LIMITS.search(text, start) or _RANGE.search(text, start)
     if found is None:
         return "\\sum_{k} x_{k}"

@@ -18,6 +18,7 @@ from typing import NoReturn
 
 from einstan.language.derivatives import Derivatives
 from einstan.language.errors import Span
+from einstan.language.foreign import limits
 from einstan.language.index import capitalised, is_capital
 from einstan.language.occurrences import bare_names
 from einstan.language.surface import Binder, Call, Expression, Letter, Power, Ref, Surface, Task, Term, only_part
@@ -79,13 +80,16 @@ class Reductions(Derivatives):
                 self.fail(problem, slot.span, f"{token.text}[K](x)")
             letters.append(Letter(part.span, part.name))
         if not letters:
+            if self.at("^") and self.ahead(1).kind != "end":
+                written = limits(self.text, self.token.start)
+                self.fail("a sum runs over the whole axis and has no limits", None, written)
             if self.at("("):
                 yield self.parenthesised(token)
             repair = self.over_all(token, self.last_end)
             self.fail(f"{token.text} of which index?", (token.start, token.end), repair)
         if token.text == "softmax" and len(letters) > 1:
             self.fail("softmax runs over one index", (token.start, self.last_end), "softmax[k](x)")
-        if token.big and self.starts_factor():
+        if token.big and (self.starts_factor() or self.at("{")):
             called = self.at("(") and self.token.glued and self.tokens[self.position - 1].text == "]"
             term = yield self.term()
             self.refuse_sign(token, [letter.name for letter in letters], term, called)

@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterator
 from einstan.language.binding import Scope
 from einstan.language.dims import localised
 from einstan.language.errors import NotationError
-from einstan.language.index import Index, is_capital
+from einstan.language.index import Index, is_capital, lowered
+from einstan.language.node import Node, rewrite
 from einstan.language.refusals import (
     capital_on_left,
     check_stated,
@@ -19,7 +20,7 @@ from einstan.language.refusals import (
 from einstan.language.spoken import refuse_open, unknown_extents
 from einstan.language.surface import RESERVED, Ref, Relation, instead_of, only_part
 from einstan.language.syntax import read_expression, read_relation
-from einstan.language.term import Apply, Equation, Expr, Partial
+from einstan.language.term import Add, Apply, Equation, Expr, Extent, Mul, Partial
 
 PAIR = "="  # holds the two sides of a relation together while dimensions are found
 
@@ -72,7 +73,44 @@ def bind_equation(text: str, relation: Relation, spelled: bool = True, asked: bo
         form = scope.stated(expression)
         refuse_negative(text, size.name, expression, form)
         where += [(index, form) for index in found]
-    return localised(scope.resolved(Equation(left.name, indices, rhs, tuple(where))))
+    equation = localised(scope.resolved(Equation(left.name, indices, rhs, tuple(where))))
+    return sized_by_axes(equation) if scope.shared else equation
+
+
+def sized_by_axes(equation: Equation) -> Equation:
+    """The equation in which a product has sizes told by their axes, ``|x.0|``, where one letter is that of several: the
+    brackets that told which N each |N| is of are not kept, ``(sum[N](x[N])/|N|) (sum[N](y[N])/|N|)``."""
+
+    def rule(node: Node) -> Node:
+        if not isinstance(node, Mul):
+            return node
+        sizes = {part for part in sizes_beside(node) if "." not in part.index.name}
+        letters = [letter for letter, _ in {(lowered(size.index.name), size.index.dim) for size in sizes}]
+        axes: dict[Node, Node] = {
+            size: Extent(Index(size.index.dim, size.index.dim))
+            for size in sizes
+            if letters.count(lowered(size.index.name)) > 1 and "." in size.index.dim
+        }
+        return rewrite(node, lambda part: axes.get(part, part)) if axes else node
+
+    rewritten = rewrite(equation.rhs, rule)
+    assert isinstance(rewritten, Expr)
+    return Equation(equation.name, equation.indices, rewritten, equation.where)
+
+
+def sizes_beside(node: Node) -> Iterator[Extent]:
+    """The sizes in a product and in its brackets, without those in sums and functions."""
+    stack = [node]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, Extent):
+            yield part
+        if isinstance(part, Add | Mul) or applies_power(part):
+            stack.extend(part.children)
+
+
+def applies_power(node: Node) -> bool:
+    return isinstance(node, Apply) and node.function == "pow"
 
 
 def written(text: str, known: Collection[str] = ()) -> Equation:

@@ -96,7 +96,8 @@ class Parser(Atoms):
                 self.fail(problem, None, f"{self.kind} 1[{self.text.strip()}] = 1")
             if self.token.kind != "end":
                 self.unexpected()
-            self.fail("an equation needs a =", (len(self.text), len(self.text) + 1))
+            behind = f"  {self.text}" if self.text[:1] in _GOING_ON else ()
+            self.fail("an equation needs a =", (len(self.text), len(self.text) + 1), behind)
         prose(self.text, left, self.tokens)
         right = yield self.expression()
         if self.at(*RELATIONS):
@@ -202,7 +203,9 @@ class Parser(Atoms):
         token = self.token
         if token.kind == "name":
             return token.text != "where"
-        return token.kind in ("number", "command") or self.at("(", "|", "\\left|")
+        if self.at("{"):
+            return not token.glued or self.tokens[self.position - 1].kind != "name" or self.position < 2
+        return token.kind in ("number", "command") or self.at("(", "|", "\\left|", "⌊")
 
     @staticmethod
     def is_coefficient(parts: list[tuple[Surface, bool]], tight: bool) -> bool:
@@ -298,7 +301,7 @@ class Parser(Atoms):
             else (self.tokens[place].text, "", self.text[self.tokens[place].end :])
         )
         sub, inner = sub.strip("{ "), power.strip("{ }")
-        repairs = [f"{before}{base}_{{{sub}}}^{power}{closing}"]
+        repairs = [] if self.on_left else [f"{before}{base}_{{{sub}}}^{power}{closing}"]
         if is_name(inner) and "_" not in base:
             repairs.insert(0, f"{before}{base}_{{{inner},{sub}}}{closing}")
         self.fail(
@@ -367,6 +370,7 @@ class Parser(Atoms):
         return [(numerator, False), (below_part, True)]
 
 
+_GOING_ON = ("+", "-", "*", "/")  # an indented line goes on with the one before
 _ORDERED = ("<", ">", "<=", ">=")
 _SMALL = re.compile(r"\s*([-−]\s*[0-9]+|[01])")  # exponents behind which a quotient looks like a part of them
 _ROOT = re.compile(r"(?<=[\^*])\s*([-−]\s*[0-9]+|[01])/([0-9]+)(?![0-9.])")

@@ -44,8 +44,9 @@ GREEK |= {"varepsilon": "ε", "varphi": "φ", "vartheta": "θ", "pi": "π", "Pi"
 LETTERS_IN_LATEX = {letter: name for name, letter in reversed(GREEK.items())}
 
 MARKS = {
-    "cdot": "*", "times": "*", "le": "<=", "leq": "<=", "ge": ">=", "geq": ">=", "ne": "!=", "neq": "!=", "lt": "<",
-    "gt": ">", "vert": "|", "lvert": "|", "rvert": "|", "lbrack": "[", "rbrack": "]", "equiv": "==",
+    "cdot": "*", "times": "*", "le": "<=", "leq": "<=", "ge": ">=", "geq": ">=", "ne": "!=", "neq": "!=",
+    "lt": "<", "gt": ">", "vert": "|", "lvert": "\\left|", "rvert": "\\right|", "lfloor": "⌊", "rfloor": "⌋",
+    "{": "(", "}": ")", "lbrack": "[", "rbrack": "]", "equiv": "==",
 }  # fmt: skip
 WORDS = ("exp", "log", "ln", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "max", "min")
 SILENT = (
@@ -57,11 +58,14 @@ BOLD = ("mathbf", "boldsymbol", "bm")
 TRANSPOSES = ("top", "intercal", "dagger", "prime")
 ACCENTS = ("hat", "bar", "tilde", "vec", "dot")
 COMMANDS = ("frac", "sqrt", "partial")
+FRACTIONS = ("dfrac", "tfrac", "cfrac")
+LABELS = ("tag", "label", "notag", "nonumber")  # what numbers an equation
+SIGNED = {"odot": "⊙", "otimes": "⊗", "circ": "∘", "nabla": "∇", "infty": "∞", "|": "∥"}
+HALVES = {"½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4"}
 OTHERWISE = {  # signs that are none here
     "@": "X[i,K] W[K,j] for the product of X and W",
     "∥": "norm[K](x[K])",
     "%": "mod(x, y)",
-    "√": "sqrt(x)",
     "⊙": "x[i] y[i]",
     "∘": "x[i] y[i]",
     "⊗": "x[i] y[j]",
@@ -69,15 +73,32 @@ OTHERWISE = {  # signs that are none here
     "∞": "1[c] u is 0 where c is false, whatever u is there; log(1[c]) masks a logit",
     ":": "an index for a whole axis: X[n,k]",
     "'": "another name, such as f1; a derivative is dy/dx[p]",
-    "½": "1/2",
     "!": "exp(lgamma(x + 1)), a factorial",
     "&": "1[x > 0] 1[y > 0], where both hold",
 }
-SIGNS = {"≤": "<=", "≥": ">=", "≠": "!=", "·": "*", "×": "*", "−": "-", "⋅": "*", "∗": "*"}
+SIGNS = {
+    "≤": "<=",
+    "≥": ">=",
+    "≠": "!=",
+    "·": "*",
+    "×": "*",
+    "−": "-",
+    "⋅": "*",
+    "∗": "*",
+    "÷": "/",
+    "–": "-",
+    "⌊": "⌊",
+    "⌋": "⌋",
+}
 
 _NUMBER = re.compile(r"([0-9]+(\.[0-9]+|\.(?![.\w])|\.(?=[eE][+-]?[0-9]))?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _COMMAND = re.compile(r"\\([A-Za-z]+\*?|.|\n)")
 _FONT = re.compile(r"\s*\{((?:[^{}\\]|\\_|\\[A-Za-z]+)*)\}")
+_STRETCHED = re.compile(r"\\(left|right)\s*([\[\]])")
+_LABEL = re.compile(r"\s*\{[^{}]*\}")
+_BEFORE = re.compile(r"\$\$?|\\[\[(]")
+_BEHIND = re.compile(r"[.,]?\s*(\$\$?|\\[\])])\s*[.,]?\s*|[.,]\s*")
+_ASSIGNS = re.compile(r":=|←")
 _AXIS = re.compile(r"\.[0-9]")
 _LONG_MARKS = ("**", "<=", ">=", "==", "!=")
 _SHORT_MARKS = "[](){},|.=<>+-*/^_"
@@ -88,10 +109,11 @@ _ALONE = frozenset("[](){},|+-/")  # with which no longer mark begins
 def tokens(text: str) -> list[Token]:
     """The tokens of the text, closed by an ``end`` token."""
     found: list[Token] = []
-    position = 0
+    position, final = 0, len(text.rstrip()) - 1
+    round_ones: list[bool] = []  # of the stretched brackets that are open, whether each is a round one
     while position < len(text):
         letter = text[position]
-        if letter in _ALONE:  # nearly half of all tokens
+        if letter in _ALONE and not (position == final and letter == ","):  # nearly half of all tokens
             glued = bool(found) and found[-1].end == position
             found.append(Token("mark", letter, position, position + 1, glued))
             position += 1
@@ -100,12 +122,39 @@ def tokens(text: str) -> list[Token]:
             position += 1
             continue
         glued = bool(found) and found[-1].end == position
+        if letter in "\\$.," and (end := _set_apart(text, position)):
+            position = end
+            continue
+        bracket = _STRETCHED.match(text, position) if letter == "\\" else None
+        if bracket:  # \\left[ a + b \\right]
+            mark = _stretched(bracket[2], found, round_ones)
+            position = bracket.end()
+            found.append(Token("mark", mark, position - 1, position, glued))
+            continue
         made, position = _token(text, position)
         if made:
             found.append(Token(made.kind, made.text, made.start, made.end, glued, made.raw, made.big, made.bold))
             if made.text == "**":
                 found[-1] = Token("mark", "^", made.start, made.end, glued)
     return [*found, Token("end", "", len(text), len(text))]
+
+
+def _set_apart(text: str, start: int) -> int:
+    """Where what sets a formula apart ends: dollar signs and ``\\[`` around it, the point or comma behind it."""
+    around = _BEFORE.match(text, start) if not text[:start].strip("$ \n\\[(") else None
+    ends = _BEHIND.fullmatch(text, start)
+    return around.end() if around else (len(text) if ends else 0)
+
+
+def _stretched(mark: str, found: list[Token], round_ones: list[bool]) -> str:
+    """``\\left[`` opens slots and ``1[...]``; elsewhere it is a round bracket, as is the ``\\right]`` to it."""
+    if mark == "]":
+        return ")" if round_ones and round_ones.pop() else "]"
+    before = found[-1] if found else Token("end", "", 0, 0)
+    subscript = len(found) > 1 and found[-2].text == "_"
+    named = before.kind == "name" and before.text not in WORDS and not subscript
+    round_ones.append(not named and not (before.kind == "number" and before.text == "1"))
+    return "(" if round_ones[-1] else "["
 
 
 def _token(text: str, start: int) -> tuple[Token | None, int]:
@@ -124,6 +173,10 @@ def _token(text: str, start: int) -> tuple[Token | None, int]:
         return Token("power", {"²": "2", "³": "3"}[letter], start, start + 1), start + 1
     if letter == "∂":
         return Token("command", "partial", start, start + 1), start + 1
+    if letter in HALVES and not text[start - 1 : start].isalnum():
+        return Token("number", HALVES[letter], start, start + 1), start + 1
+    if letter == "√":
+        return Token("name", "sqrt", start, start + 1), start + 1
     if letter in SIGNS:
         return Token("mark", SIGNS[letter], start, start + 1), start + 1
     if text.startswith("d²", start) and text[start + 2 : start + 3].isalpha():
@@ -138,10 +191,11 @@ def _token(text: str, start: int) -> tuple[Token | None, int]:
             return Token("mark", mark, start, start + 2), start + 2
     if letter in _SHORT_MARKS:
         return Token("mark", letter, start, start + 1), start + 1
-    if text.startswith(":=", start):
-        meant = f"{text[:start].rstrip()} = {text[start + 2 :].lstrip()}"
+    sign = _ASSIGNS.match(text, start)
+    if sign:
+        meant = f"{text[:start].rstrip()} = {text[sign.end() :].lstrip()}"
         raise NotationError(
-            "an equation is written with =, not with :=", text=text, span=(start, start + 2), repair=meant
+            f"an equation is written with =, not with {sign[0]}", text=text, span=sign.span(), repair=meant
         )
     repair = OTHERWISE.get(letter, ())
     raise NotationError(
@@ -198,8 +252,16 @@ def _command(text: str, start: int) -> tuple[Token | None, int]:
         return Token("name", command, start, end, big=True), end
     if command in WORDS:
         return Token("name", command, start, end), end
-    if command in COMMANDS:
-        return Token("command", command, start, end), end
+    if command in COMMANDS or command in FRACTIONS:
+        return Token("command", "frac" if command in FRACTIONS else command, start, end), end
+    if command in LABELS:
+        inside = _LABEL.match(text, end)
+        return None, inside.end() if inside else end
+    if command in SIGNED:
+        raise NotationError(
+            f"{text[start:end]} is not part of the notation", text=text, span=(start, end),
+            repair=OTHERWISE[SIGNED[command]],
+        )  # fmt: skip
     if command == "mathbb":
         inside = _FONT.match(text, end)
         if inside and inside.group(1).strip() == "1":

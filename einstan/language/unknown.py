@@ -139,7 +139,7 @@ def unknown_call(text: str, span: Span, name: str, behind: int, known: Iterable[
 
 
 def _as_slots(text: str, letters: str) -> bool:
-    """Whether what stands in the brackets of a left side stands in slots on the right: ``y(i) = x[i]``, ``y(i) = x(i)``."""
+    """Whether what stands in the brackets of a left side stands in slots on the right: ``y(i) = x[i]``."""
     right = text.partition("=")[2]
     return all(
         re.search(rf"[\[(,_{{]\s*{letter.strip()}\s*[\]),}}]|_{letter.strip()}\b", right)

@@ -16,7 +16,7 @@ from einstan.language.errors import ExtentError, nearest
 from einstan.language.index import Affine, Arithmetic, Index, affine, lowered, whole
 from einstan.language.node import holds, preorder, remembered
 from einstan.language.place import Place, at
-from einstan.language.term import Equation, Extent, Indexed, Name, Reduce, Sum
+from einstan.language.term import Equation, Extent, Indexed, Iverson, Name, Reduce, Sum
 from einstan.machine.guards import Read, bounds_above, reads
 from einstan.machine.operations import Form
 from einstan.machine.refusals import reader_of, wrong_rank
@@ -611,7 +611,7 @@ def _unknown(extents: Extents, equation: Equation, index: Index) -> ExtentError:
     on_left = index in equation.indices
     repair = f"give sizes={{{letter!r}: ...}}"
     repairs = [repair]
-    if in_slot and on_left:
+    if on_left and (in_slot or _compared(equation, index)):
         stating = _stating(extents, equation)
         repairs = [stating, repair] if stating != str(equation) else repairs
     return ExtentError(
@@ -620,6 +620,14 @@ def _unknown(extents: Extents, equation: Equation, index: Index) -> ExtentError:
         inferred=_known(extents, equation) or "no array, size or arithmetic gives it",
         repair=repairs,
     )
+
+
+def _compared(equation: Equation, index: Index) -> list[str]:
+    """The axes along which an index runs that a bracket compares with this one: J's of ``1[J <= n] x[J]``."""
+    brackets = [node for node in preorder(equation.rhs) if isinstance(node, Iverson) and index in node.free]
+    beside = {other for bracket in brackets for other in bracket.free} - {index}
+    places = [(read.access.tensor, k, form) for read in reads(equation) for k, form in enumerate(read.access.slots)]
+    return [axis(tensor, position) for tensor, position, form in places if form.index in beside]
 
 
 def _stating(extents: Extents, equation: Equation) -> str:
@@ -634,6 +642,7 @@ def _stating(extents: Extents, equation: Equation) -> str:
             for position, form in enumerate(read.access.slots)
             if index in form.free and not _beside_own(extents, equation, form, index)
         ]
+        found = found or _compared(equation, index)
         where += [(index, Affine(((Extent(Index(place)), 1),), 0)) for place in found[:1]]
     return str(Equation(equation.name, equation.indices, equation.rhs, tuple(where)))
 
