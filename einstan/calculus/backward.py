@@ -19,6 +19,7 @@ from einstan.calculus.parts import shortest_named
 from einstan.calculus.passes import (
     batch_index,
     between,
+    cotangent_names,
     needed,
     pass_equation,
     pass_name,
@@ -161,6 +162,7 @@ def _contracted(
         for read in reads[equation.name]:
             readers.setdefault(read, []).append(equation)
 
+    called = cotangent_names(program, forward, wanted, seeds, letter)
     carried = Carried(forward, names.parts)
     cotangents: dict[Name, Expr] = {name: seed for name, seed in seeds.items() if isinstance(seed, Const)}
     equations: list[Equation] = []
@@ -204,13 +206,24 @@ def _contracted(
             total = names(total)
         total = stated_extents(names.orders(shortest_named(total, names.parts)), stated)
         value: Expr = substitute(total, dict(zip(apart, indices, strict=True)))  # type: ignore[assignment]
-        carried.learn(pass_name(letter, tensor), tensor, apart, total, brackets)
+        name = called[tensor]
+        carried.learn(name, tensor, apart, total, brackets)
         carried.learn_entries(tensor, apart, entries)
         # A cotangent that is a number is used as the number.
-        name = pass_name(letter, tensor)
         cotangents[tensor] = value if isinstance(value, Const) else Indexed(name)
         if not isinstance(value, Const) or tensor in wanted:
-            equations.append(pass_equation(name, tensor, batch, indices, value, stated, not tied, ranges))
+            equations.append(
+                pass_equation(
+                    name,
+                    tensor,
+                    batch,
+                    indices,
+                    value,
+                    stated,
+                    not (tied and name == pass_name(letter, tensor)),
+                    ranges,
+                )
+            )
     made = {equation.name for equation in equations}
     given = {seed.tensor: name for name, seed in seeds.items() if isinstance(seed, Indexed)}
     for tensor in wanted:
@@ -220,7 +233,7 @@ def _contracted(
             equations.append(pass_equation(pass_name(letter, tensor), tensor, batch, indices, ZERO, sized=not tied))
     kept = needed(equations, [pass_name(letter, name) for name in wanted])
     return Program(
-        with_extents(kept, program, {pass_name(letter, n): n for n in (*live, *wanted)}, given) if tied else kept, ()
+        with_extents(kept, program, {own: tensor for tensor, own in called.items()}, given) if tied else kept, ()
     )
 
 

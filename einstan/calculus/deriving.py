@@ -19,7 +19,7 @@ from einstan.calculus.canonical import canonical
 from einstan.calculus.derivation import Chain, Derivation, Derivations, Step, derivative_name, is_own
 from einstan.calculus.naming import ForwardNames, derived_equation
 from einstan.calculus.partial import Differentiator, Term, denominator_indices, partial, scalars
-from einstan.calculus.passes import between
+from einstan.calculus.passes import between, cotangent_names
 from einstan.calculus.program import Program, extents_behind, stated_extents
 from einstan.calculus.proof import prove
 from einstan.calculus.ranges import Ranges
@@ -92,7 +92,9 @@ class _Deriving:
         self.forward = {e.name: e for e in stabilised(program, keep=[wrt])}
         reads = {name: tuple(tensors(e.rhs)) for name, e in self.forward.items()}
         self.reads = reads
-        live = between(tuple(self.forward.values()), reads, [wrt], [of])
+        forward = tuple(self.forward.values())
+        live = between(forward, reads, [wrt], [of])
+        self.called = cotangent_names(program, forward, [wrt], [of])
         self.inner = [name for name in self.forward if name in live and name not in (of, wrt)]
         self.gradient = not program[of].indices and bool(self.inner)
         hidden = (of,) if self.gradient else ()  # a gradient does not name the scalar itself
@@ -137,31 +139,31 @@ class _Deriving:
         known = {str(e.name) for e in made}
         for tensor in (*reversed(self.inner), self.wrt):
             readers = [e for e in self.forward.values() if tensor in self.reads[e.name]]
-            readers = [e for e in readers if e.name == self.of or f"d{e.name}" in known]
+            readers = [e for e in readers if e.name == self.of or self.called.get(e.name) in known]
             if not readers:
                 continue
-            final = next((e for e in made if e.name == f"d{tensor}"), None)
+            final = next((e for e in made if e.name == self.called[tensor]), None)
             below = denominator_indices(readers[0], tensor, set(), self.scalars)
             apart = _apart(below)
-            self.ranges.learn(f"d{tensor}", below)
+            self.ranges.learn(self.called[tensor], below)
             own = derivative_name(tensor, len(below), str(tensor), len(below))
             readings = []
             for reader in readers:
-                seed = () if reader.name == self.of else (Indexed(f"d{reader.name}", reader.lhs.slots),)
+                seed = () if reader.name == self.of else (Indexed(self.called[reader.name], reader.lhs.slots),)
                 terms = Differentiator(tensor, apart, on_paper=True).terms(reader.rhs)
                 readings.append(Reading(terms, seed, reader.indices if seed else (), own, apart))
             if not any(reading.terms for reading in readings):
                 continue  # it is read in comparisons alone
             rules = ", ".join(dict.fromkeys(rules_of(reader.rhs, {tensor}) for reader in readers))
             steps = [(rules, _sum(readings))]
-            if not any(set(self._depending(tensor)) & set(self.reads[reader.name]) for reader in readers):
+            if any(set(self._depending(tensor)) & set(self.reads[reader.name]) for reader in readers):
+                steps = [(f"chain rule, {rules}", steps[0][1])]
+            elif self.called[tensor] == f"d{tensor}":  # the gradient through some of its readers has no other name
                 reason = "chain rule" if any(reading.seed for reading in readings) else f"gradient of {self.of}"
                 steps.insert(0, (reason, add(self._chain(reader, tensor, apart) for reader in readers)))
-            elif steps:
-                steps = [(f"chain rule, {rules}", steps[0][1])]
             if final is None:  # a cotangent that the backward pass has no need to name
                 side = substitute(simplify(used_up(steps[-1][1])), dict(zip(apart, below, strict=True)))
-                final = derived_equation(f"d{tensor}", below, side, self.stated)  # type: ignore[arg-type]
+                final = derived_equation(self.called[tensor], below, side, self.stated)  # type: ignore[arg-type]
                 made.append(final)
                 known.add(str(final.name))
                 whole = Program((*self.program.equations, *made), self.program.assumptions)
@@ -182,7 +184,7 @@ class _Deriving:
         if reader.name == self.of:
             return local
         bound = set(reader.indices)
-        product = mul((Indexed(f"d{reader.name}", reader.lhs.slots), local))
+        product = mul((Indexed(self.called[reader.name], reader.lhs.slots), local))
         return sum_over((index for index in product.free if index in bound), product)
 
     # ---- one derivation ----------------------------------------------------------------------------------------------

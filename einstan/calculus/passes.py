@@ -7,6 +7,7 @@ which comes first: ``tU[r,u]``.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from einstan.calculus.naming import Behind, derived_equation
@@ -17,10 +18,10 @@ from einstan.language.atoms import unlabelled
 from einstan.language.dims import axis, loose
 from einstan.language.errors import ProgramError, nearest
 from einstan.language.index import Affine, Index, fresh_name, is_capital, lowered
-from einstan.language.node import preorder
+from einstan.language.node import Node, fold, preorder
 from einstan.language.place import at
 from einstan.language.surface import RESERVED
-from einstan.language.term import Equation, Expr, Extent, Indexed, Name, substitute
+from einstan.language.term import Equation, Expr, Extent, Indexed, Name, substitute, tensors
 from einstan.language.tokens import is_name
 
 # ---- which equations matter ------------------------------------------------------------------------------------------
@@ -82,6 +83,54 @@ def batch_index(letter: str | None, given: Mapping[Name, Name], scalars: set[str
 def pass_name(letter: str, tensor: Name) -> str:
     """``tZ`` for the tangent of ``Z``, and ``tdLdW`` for that of ``dL/dW``."""
     return letter + str(tensor).replace("/", "")
+
+
+def cotangent_names(
+    program: Program,
+    forward: Sequence[Equation],
+    wanted: Iterable[Name],
+    of: Iterable[Name],
+    letter: str = "d",
+) -> dict[Name, str]:
+    """The name of the cotangent of every tensor between, ``dS`` for ``S``.
+
+    Where ``forward`` takes a logarithm or a quotient early, an equation reads what is behind a tensor in its place.  If
+    others still read that tensor, its cotangent is the gradient through these alone, and has a name that claims no
+    more: ``dS2[n,c] = 2 S[n,c]`` where the loss also holds ``log(S[n,c])``.
+    """
+    wanted, of = tuple(wanted), tuple(of)
+    written = {e.name: e for e in program.resolved_all()}
+    read = {e.name: tuple(tensors(e.rhs)) for e in forward}
+    live = between(forward, read, wanted, of)
+    names = {name: pass_name(letter, name) for name in (*live, *wanted)}
+    early = [(e, new) for e in forward if (new := {*read[e.name]} - {*program.reads[e.name]})]
+    if not early:
+        return names
+    meant = between(program.equations, program.reads, wanted, of)
+    passed_by: set[Name] = set()
+    for equation, behind in early:
+        passed_by |= between(program.equations, program.reads, behind, [equation.name]) - {equation.name, *behind}
+    counted = {e.name: (_reads(written[e.name].rhs), _reads(e.rhs)) for e in forward if e.name in meant}
+    taken = {str(name) for name in program.ranks} | {pass_name(letter, name) for name in program.ranks}
+    partly: set[Name] = set()
+    for name in [e.name for e in reversed(forward) if e.name in passed_by & live - {*wanted}]:
+        readers = [(other, counts) for other, counts in counted.items() if counts[0][name]]
+        lost = any(other not in {*live, *of} or after[name] < before[name] for other, (before, after) in readers)
+        if lost or any(other in partly for other, _ in readers):
+            partly.add(name)
+            names[name] = fresh_name(names[name], taken)
+            taken.add(names[name])
+    return names
+
+
+def _reads(expr: Expr) -> Counter[Name]:
+    """How often an expression reads each tensor."""
+
+    def rule(node: Node, counts: tuple[Counter[Name], ...]) -> Counter[Name]:
+        own = Counter([node.tensor]) if isinstance(node, Indexed) else Counter()
+        return sum(counts, own)
+
+    return fold(expr, rule)
 
 
 def pass_equation(

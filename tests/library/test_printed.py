@@ -211,3 +211,15 @@ def test_a_guard_of_a_cotangent_is_a_zero_padding():
     program = es.Program("c[i] = pad(a[i]) + pad(b[i-|a.0|]) where |i| = |a.0| + |b.0|\nL = c[I]^2")
     assert str(program.backward("L", wrt=["a"])).endswith("da[i] = pad(dc[i]) where |i| = |a.0|")
     assert str(program.backward("L", wrt=["b"])).endswith("db[p] = pad(dc[|a.0|+p])")
+
+
+def test_a_gradient_through_some_readers_is_not_called_the_gradient():
+    # The loss reads S in a logarithm too, which is taken early: what is left of S is not dL/dS.
+    text = "S[n,c] = softmax[c](z[n,c])\nL = -sum[N,C](Y[N,C] log(S[N,C])) + sum[N,C](S[N,C]^2)"
+    made = str(es.Program(text).backward("L", wrt=["z"]))
+    assert made.splitlines()[0] == "dS2[n,c] = 2 S[n,c]"
+    whole = str(es.Program(text).backward("L", wrt=["z", "S"]))
+    report = es.check("\n".join([text, *(f"claim {line}" for line in whole.splitlines())]))
+    assert all(line.holds for line in report.claims), report
+    report = es.check("\n".join([text, *made.splitlines()[:1], *(f"claim {line}" for line in made.splitlines()[1:])]))
+    assert all(line.holds for line in report.claims), report

@@ -282,7 +282,8 @@ def hvp_of_all(run: Run) -> Iterator[Compared]:
 
 @route("claims", share=0.01, when=lambda case: "empty" not in case.features, group="partial")
 def claims(run: Run) -> Iterator[Compared]:
-    """What is derived is not refuted."""
-    lines = [*map(str, run.backward), str(run.partial)]
-    report = es.check("\n".join([run.case.text, *(f"claim {line}" for line in lines)]))
+    """What is derived is not refuted; a line that speaks of no gradient of a tensor is a definition."""
+    gradients = {f"d{name}" for name in run.program.ranks}
+    lines = [f"claim {e}" if e.name in gradients else str(e) for e in run.backward]
+    report = es.check("\n".join([run.case.text, *lines, f"claim {run.partial}"]))
     yield "verdicts", "\n".join(str(line) for line in report.claims if line.mark == "✗"), ""
