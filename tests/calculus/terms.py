@@ -191,6 +191,7 @@ class Terms:
                 bound.append(index)
         inside = [*(index for index in scope if index not in bound), *bound, *bound]
         body = self.term(depth - 1, inside)
+        body = anchored(body, [index for index in bound if index not in body.free])  # else it has no reading
         operations = ["sum", "sum", "sum", "sum", "mean", "prod"]
         if not self.rational:
             operations.append("logsumexp")
