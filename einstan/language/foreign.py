@@ -29,6 +29,7 @@ STATEMENTS = ("claim", "refute", "assume", "given", "convention")
 
 _LIMITS = re.compile(r"(?:_\{\s*(\w+)\s*=[^{}]*\}|_(\w+)=\w+)(?:\s*\^\s*(?:\{[^{}]*\}|\\?\w+))?")
 _ABOVE = re.compile(r"\s*\^\s*(?:\{[^{}]*\}|\\?\w+)\s*_\s*\{?\s*(\w+?)\s*(?:=\s*\w+\s*)?\}")
+_UPPER = re.compile(r"\s*\^\s*(?:\{[^{}]*\}|\\?\w)")
 _RANGE = re.compile(r"\[\s*(\w+)\s*=[^\[\]]*\]")
 _ARGUMENT = re.compile(r"\s*(\{(?:[^{}]|\{[^{}]*\})*\}|\\[A-Za-z]+|\w)")
 _LEFT = re.compile(r"\s*([^\W\d_]\w*)\s*(\[[^\[\]]*\]|_\{[^{}]*\}|_\w)?\s*")
@@ -111,7 +112,10 @@ def conditioned(text: str, tokens: Sequence[Token], place: int) -> str:
         end += 1
         if not depth:
             break
-    inside, behind = text[tokens[place].end : tokens[end - 1].start].strip(), end
+    inside = text[tokens[place].end : tokens[end - 1].start].strip()
+    if above := _UPPER.match(text, tokens[end - 1].end):  # \\sum_{i < j}^{N}
+        end = next(k for k in range(end, len(tokens)) if tokens[k].start >= above.end())
+    behind = end
     if sign.text in ("I", "ind", "Ind"):
         return f"{text[: sign.start]}1[{inside}]{text[tokens[end - 1].end :]}"
     if sign.text not in ("sum", "mean", "prod", "max", "min") or "=" in inside.replace("==", "").replace("<=", ""):

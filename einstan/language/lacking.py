@@ -36,6 +36,8 @@ def dependent(text: str, node: Binder, name: str, roots: Sequence[Surface]) -> I
         yield f"{without_slot(left, small)}{equals}{right[:behind]}{body}{right[behind + len(inside) :]}"
         if node.operation == "sum":
             yield edited(text, [(node.span, f"|{small}| {inside if inside.startswith('(') else f'({inside})'}")])
+    if node.operation == "softmax" and is_capital(name) and small in index_names(node.body):
+        yield edited(text, [(letter.span, small) for letter in node.letters])
     capitals = list(filter(is_capital, dict.fromkeys(index_names(node.body))))
     if node.operation == "softmax" and len(capitals) == 1:
         yield edited(text, [(node.body.span, respelled(inside, capitals[0], name))])

@@ -21,7 +21,7 @@ from einstan.language.foreign import limits, slots_again
 from einstan.language.index import is_capital
 from einstan.language.misread import bold, sum_sign
 from einstan.language.own import visible
-from einstan.language.surface import CALLABLE, RESERVED, Expression, Number, Ref, Task, alone, only_part
+from einstan.language.surface import BINDERS, CALLABLE, RESERVED, Expression, Number, Ref, Task, alone, only_part
 from einstan.language.tokens import Token
 from einstan.language.unknown import INSTEAD, unknown_call
 
@@ -34,6 +34,8 @@ class References(Cursor):
         name = token.text + self.label(slots_follow=True)
         bracketed = self.at("[") or name in INSTEAD
         slots = yield self.slots()
+        if token.raw and name[0] in "ΣΠ" and self.sums(slots) and self.at("("):
+            raise sum_sign(self.text, token, self.last_end)
         if slots and bracketed and self.at("(") and self.token.glued:
             raise unknown_call(self.text, (token.start, token.end), name, self.token.start, (*CALLABLE, *visible()))
         if slots and bracketed and self.at("[") and self.token.glued:
@@ -53,7 +55,7 @@ class References(Cursor):
     def sums(slots: tuple[Expression, ...]) -> bool:
         """Whether subscripts are capitals alone, as below a sum sign."""
         parts = [only_part(slot) for slot in slots]
-        return all(isinstance(part, Ref) and is_capital(str(part.name)) for part in parts)
+        return bool(parts) and all(isinstance(part, Ref) and is_capital(str(part.name)) for part in parts)
 
     def label(self, slots_follow: bool) -> str:
         """``^(2)`` directly behind a name and before its slots, or LaTeX's ``^{(2)}``, ``^{(l-1)}`` and ``^{[l]}``."""
@@ -94,6 +96,8 @@ class References(Cursor):
                 span = (token.start, token.end)
                 if token.kind == "name" and token.text in RESERVED:
                     self.refuse_word(token, "an index")
+                if token.kind == "name" and len(token.text) > 1 and token.raw and token.text.isascii():
+                    self.refuse_letters(token)
                 if token.kind == "name":
                     return (alone(Ref(span, token.text)),)
                 if token.kind == "number" and len(token.text) > 1:
@@ -148,6 +152,16 @@ class References(Cursor):
         if name.kind == "name" and name.glued:
             return self.ahead(2).text in (",", "}")
         return self.token.text.isdigit() and len(self.token.text) > 1 and name.text in (",", "}")
+
+    def refuse_letters(self, token: Token) -> None:
+        r"""``\alpha_ij`` and ``\sum_mX_{m}``, where TeX's subscript is one letter; ``\alpha_i1`` has an index i1."""
+        if not token.text[1].isalpha():
+            return
+        before, behind = self.text[: token.start], self.text[token.start + 1 :]
+        repairs = [f"{before}{{{token.text[0]}}} {behind}"]
+        if token.text.isalpha() and len(token.text) < 4 and self.tokens[self.position - 3].text not in BINDERS:
+            repairs.insert(0, f"{before}{{{','.join(token.text)}}}{self.text[token.end :]}")
+        self.fail(f"the subscript {token.text} is one letter to TeX", (token.start, token.end), tuple(repairs))
 
     def refuse_digits(self, token: Token) -> NoReturn:
         """``A_{11} A_{22} - A_{12} A_{21}``: the others of the text are meant as this one is."""

@@ -29,9 +29,12 @@ LETTERS = "jklmnpqrstuv"  # for a second index on the left
 def ambiguous(text: str, cases: Sequence[Ambiguity], indices: set[str], read: Read) -> ScopeError:
     """A capital that a careful author may mean to be summed in several places, and the texts that ``read`` reads."""
     case = cases[0]
+    left, equals, right = text.partition("=")
+    small = f"{left}{equals}{respelled(right, case.name, lowered(case.name))}" if equals else text
     return ScopeError(
         f"the sum over {case.name} may stand in more than one place", text=text, span=caret(case).span,
-        inferred=case.why, repair=readable(readings(text, cases, indices), read),
+        inferred=case.why,
+        repair=readable(readings(text, cases, indices), read) or readable([small], read),
     )  # fmt: skip
 
 
@@ -84,7 +87,10 @@ def not_bound(
             f"the index {name} is free on the right but is not on the left", text=text, span=span,
             inferred=inferred, repair=run.sub(lambda found: f"_{{{','.join(found[1])}}}", text),
         )  # fmt: skip
-    repairs = [_with_slot(text, name)] if normed else [respelled(text, name, capital) for capital in capitals]
+    if normed:
+        capitals = [capitalised(name)]
+    repairs = [_with_slot(text, name)] if normed else []
+    repairs += [respelled(text, name, capital) for capital in capitals]
     return ScopeError(
         f"the index {name} is free on the right but is not on the left", text=text, span=span,
         inferred=f"{inferred}; a capital is summed", repair=readable(repairs, read) if len(repairs) > 1 else repairs,

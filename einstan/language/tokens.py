@@ -58,6 +58,7 @@ BOLD = ("mathbf", "boldsymbol", "bm")
 TRANSPOSES = ("top", "intercal", "dagger", "prime")
 ACCENTS = ("hat", "bar", "tilde", "vec", "dot")
 COMMANDS = ("frac", "sqrt", "partial")
+ONES = ("mathbb", "mathbf", "mathds", "mathbbm", "bm")  # in which an indicator's 1 is set
 FRACTIONS = ("dfrac", "tfrac", "cfrac")
 LABELS = ("tag", "label", "notag", "nonumber")  # what numbers an equation
 SIGNED = {"odot": "⊙", "otimes": "⊗", "circ": "∘", "nabla": "∇", "infty": "∞", "|": "∥"}
@@ -91,6 +92,11 @@ SIGNS = {
     "⌋": "⌋",
 }
 
+BELOW = "₀₁₂₃₄₅₆₇₈₉"
+ABOVE = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"
+RAISED = dict(zip(ABOVE, "0123456789-", strict=True))
+
+_RAISED = re.compile(f"[{ABOVE}]+")
 _NUMBER = re.compile(r"([0-9]+(\.[0-9]+|\.(?![.\w])|\.(?=[eE][+-]?[0-9]))?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _COMMAND = re.compile(r"\\([A-Za-z]+\*?|.|\n)")
 _FONT = re.compile(r"\s*\{((?:[^{}\\]|\\_|\\[A-Za-z]+)*)\}")
@@ -197,7 +203,11 @@ def _token(text: str, start: int) -> tuple[Token | None, int]:
         raise NotationError(
             f"an equation is written with =, not with {sign[0]}", text=text, span=sign.span(), repair=meant
         )
-    repair = OTHERWISE.get(letter, ())
+    repair: str | tuple[()] = OTHERWISE.get(letter, ())
+    if letter in BELOW:
+        repair = text.translate({ord(each): str(digit) for digit, each in enumerate(BELOW)})
+    elif letter in ABOVE:
+        repair = _RAISED.sub(lambda found: f"^{''.join(RAISED[each] for each in found[0])}", text)
     raise NotationError(
         f"the character {letter!r} is not part of the notation", text=text, span=(start, start + 1), repair=repair
     )
@@ -262,7 +272,7 @@ def _command(text: str, start: int) -> tuple[Token | None, int]:
             f"{text[start:end]} is not part of the notation", text=text, span=(start, end),
             repair=OTHERWISE[SIGNED[command]],
         )  # fmt: skip
-    if command == "mathbb":
+    if command in ONES:
         inside = _FONT.match(text, end)
         if inside and inside.group(1).strip() == "1":
             return Token("number", "1", start, inside.end()), inside.end()

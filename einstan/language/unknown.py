@@ -149,7 +149,7 @@ def _as_slots(text: str, letters: str) -> bool:
 
 def near(name: str, known: Iterable[str]) -> list[str]:
     """The known name that may be meant."""
-    if name.lower() in known:
+    if name.isascii() and name != name.lower() and name.lower() in known:
         return [name.lower()]
     return get_close_matches(name, list(known), n=1, cutoff=NEAR) if len(name) >= SHORTEST else []
 
