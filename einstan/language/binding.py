@@ -14,7 +14,7 @@ from einstan.language.index import Affine, Arithmetic, Index, affine, arithmetic
 from einstan.language.lacking import lacking
 from einstan.language.misread import divided_by_index, divides_by_index
 from einstan.language.node import Node
-from einstan.language.occurrences import is_form
+from einstan.language.occurrences import is_form, names_in
 from einstan.language.own import applied
 from einstan.language.placing import placements
 from einstan.language.refusals import ambiguous, bound_again, not_affine, not_depending, two_meanings, value_alone
@@ -231,7 +231,8 @@ class Scope(Names):
         only = only_part(operand)
         if node.relations or self.any_free or not isinstance(only, Ref) or only.slots:
             return
-        if not is_capital(str(only.name)) and only.name not in env:
+        slots = (slot for root in self.roots for part in walk(root) if isinstance(part, Ref) for slot in part.slots)
+        if not is_capital(str(only.name)) and only.name not in env and str(only.name) not in names_in(slots):
             raise value_alone(self.text, node, operand)
 
     def binder(self, node: Binder, env: Environment) -> Task[Expr]:

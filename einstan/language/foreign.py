@@ -34,6 +34,7 @@ _RANGE = re.compile(r"\[\s*(\w+)\s*=[^\[\]]*\]")
 _ARGUMENT = re.compile(r"\s*(\{(?:[^{}]|\{[^{}]*\})*\}|\\[A-Za-z]+|\w)")
 _LEFT = re.compile(r"\s*([^\W\d_]\w*)\s*(\[[^\[\]]*\]|_\{[^{}]*\}|_\w)?\s*")
 _COMPARED = re.compile(r"[<>≤≥≠]|[=!]?=|\\(?:leq?|geq?|neq?|lt|gt)\b")
+_STRETCH = "\\left"
 _AND = re.compile(r",|(?<!\w)and(?!\w)")
 _LONG = re.compile(r"<=|>=|==|!=")
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
@@ -97,8 +98,8 @@ def comparison(text: str, tokens: Sequence[Token], place: int) -> str:
                 return conditioned(text, tokens, place)
             one = place and before.text == "1" and opening.glued
             start = opening.start - bool(one)
-            inside = text[opening.end : token.start].strip()
-            return f"{text[:start]}1[{inside}]{text[token.end :]}"
+            inside = text[opening.end : token.start].strip().removesuffix("\\right").strip()
+            return f"{text[:start].removesuffix(_STRETCH)}1[{inside}]{text[token.end :]}"
     return ""
 
 

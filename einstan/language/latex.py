@@ -246,9 +246,9 @@ class LatexWriter(Writer):
         if node.operation in BIG:
             self.put(rf"{BIG[node.operation]}_{{{letters}}} ")
             parts = node.body.terms[0].parts
-            over_all = node.operation == "sum" or any(
-                letter.name in bare_names(parts[-1][0]) for letter in node.letters
-            )
+            last = parts[-1][0]
+            reaches = not isinstance(last, Binder) and any(letter.name in bare_names(last) for letter in node.letters)
+            over_all = node.operation == "sum" or reaches
             if len(node.body.terms) == 1 and node.body.terms[0].sign > 0 and over_all:
                 yield self.term(node.body.terms[0], first=True)
             else:

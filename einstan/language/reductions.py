@@ -179,8 +179,13 @@ class Reductions(Derivatives):
             self.refuse_reach(token, head, base.span, "the bracket", letters if any(having[1:]) else ())
         if token.text != "prod" or not any(having):
             return
+        parts, known = [part for part, _ in term.parts], set(letters)
+        while isinstance(inner := parts[-1], Binder) and self.text[inner.body.span[0]] != "(" and having[-1]:
+            known.update(letter.name for letter in inner.letters)  # \\prod_n \\sum_m X_{n,m} a
+            parts[-1:] = [part for part, _ in inner.body.terms[-1].parts]
+            having = [not known.isdisjoint(bare_names(part)) for part in parts]
         last = len(having) - 1 - having[::-1].index(True)
-        end = term.parts[last][0].span[1]
+        end = parts[last].span[1]
         end += self.text[end : self.last_end].partition("\\frac")[0].rfind("}") + 1  # of the fraction that it stands in
         if self.text[end : self.last_end].strip():
             self.refuse_reach(token, head, (term.span[0], end), "what has its index")
