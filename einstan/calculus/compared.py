@@ -11,14 +11,13 @@ than a read gets a name, in the equation that looks for the largest and wherever
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, product
 from typing import cast
 
 from einstan.calculus.canonical import undimensioned
 from einstan.calculus.program import Program
-from einstan.language import well_named
 from einstan.language.dims import axis, is_axis, redimensioned, unguarded
 from einstan.language.index import Affine, Index, affine, fresh_name, lowered, slot
 from einstan.language.node import Node, holds, preorder, replace
@@ -59,8 +58,9 @@ def compared_once(program: Program) -> Program:
     found = {node: entry for node in asked if (entry := once.entry(cast(Iverson, node))) is not None}
     if not found:
         return program
-    made = [each for equation in equations for each in once.equations(equation, found)]
-    return Program(map(well_named, made), program.assumptions)
+    as_written = dict(zip(equations, program.equations, strict=True))
+    made = (each for equation in equations for each in once.equations(equation, found))
+    return Program((as_written.get(each, each) for each in made), program.assumptions)
 
 
 def _asks(node: Node) -> bool:
@@ -84,6 +84,7 @@ class _Extreme:
     reduce: Reduce
     where: tuple[tuple[Index, Affine], ...]
     whole: Indexed | None  # in the indices of the body, if it has a name
+    own: frozenset[str] = frozenset()  # its axes, if it has a name: nothing else says how long they are
     entry: Indexed | None = None  # in those indices too
     made: list[Equation] = field(default_factory=list)
     guards: tuple[Expr, ...] = ()  # brackets around it, which what it reads may need
@@ -109,7 +110,8 @@ class _Once:
             guards = () if whole or all(map(_is_plain, preorder(node.body))) else around.get(node, ())
             if any(isinstance(n, Extent) and not is_axis(n.index.dim) for guard in guards for n in preorder(guard)):
                 continue  # no other equation knows that extent
-            extreme = _Extreme(node, equation.where, equation.lhs if whole else None, guards=guards)
+            own = frozenset(axis(equation.name, k) for k in range(len(equation.indices) if whole else 0))
+            extreme = _Extreme(node, equation.where, equation.lhs if whole else None, own, guards=guards)
             self.known.append(extreme)
             self.held.setdefault(equation, []).append(extreme)
             if whole:
@@ -152,7 +154,7 @@ class _Once:
         """An equation for an expression, and how it is read."""
         name = fresh_name(name, self.taken)
         self.taken.add(name)
-        made, access = own_equation(name, expr, extreme.where)
+        made, access = own_equation(name, expr, extreme.where, extreme.own)
         extreme.made.append(cast(Equation, redimensioned(made, self.spoken)))
         return access
 
@@ -250,8 +252,11 @@ def _is_plain(node: Node) -> bool:
     return not isinstance(node, Indexed) or all(form.index is not None for form in node.slots)
 
 
-def own_equation(name: Name, expr: Expr, where: Sequence[tuple[Index, Affine]]) -> tuple[Equation, Indexed]:
-    """A part of an equation as an equation of its own, over those indices that it has, and where it is read."""
+def own_equation(
+    name: Name, expr: Expr, where: Sequence[tuple[Index, Affine]], untold: Collection[str] = ()
+) -> tuple[Equation, Indexed]:
+    """A part of an equation as an equation of its own, over those indices that it has, and where it is read.  What
+    nothing else tells of an axis it states by that axis, but of those that are ``untold`` without it."""
     used = {index.dim for index in (*expr.free, *bound_indices(expr))}
     kept = tuple((index, form) for index, form in where if index.dim in used)
     letters: dict[Index, Index] = {}  # no capital stands on the left
@@ -265,6 +270,6 @@ def own_equation(name: Name, expr: Expr, where: Sequence[tuple[Index, Affine]]) 
     kept += tuple(
         (index, affine((Extent(Index(index.dim)), 1)))
         for index in letters.values()
-        if index not in told and index.dim not in stated and is_axis(index.dim) and "/" not in index.dim
+        if index not in told and index.dim not in stated.union(untold) and is_axis(index.dim) and "/" not in index.dim
     )
     return Equation(name, made.indices, own, kept), Indexed(name, tuple(map(slot, expr.free)))

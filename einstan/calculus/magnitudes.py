@@ -134,6 +134,8 @@ class _Measure:
                 return _Parts(inlined(node, self.scales[node.tensor]), inlined(node, self.rests[node.tensor]))
             case Iverson():  # what is compared again, f[i,j] == h[i], is the value that was computed, to the last digit
                 return _Parts(ZERO, node)
+            case Reduce(operation="max" | "min", body=Indexed()):  # and so is the largest of what has a name
+                return _Parts(ZERO, node)
             case Apply():
                 return self.applied(node, parts)
             case Mul():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from einstan.language.dims import axis, is_axis, relate
+from einstan.language.dims import axis, is_axis, relate, unguarded
 from einstan.language.index import Index, capitalised, fresh_name, lowered
 from einstan.language.node import Node, fold, holds, preorder, rewrite
 from einstan.language.sugar import as_softmax, chain, softmax
@@ -163,9 +163,12 @@ def extents_named(equation: Equation, letters: bool) -> Equation:
         return next((Extent(Index(name)) for name in axes if classes.find(name) == root and name not in own), node)
 
     where: dict[Index, Node] = {}
+    beside = {index for index, _, form, kept in unguarded(equation) if kept and form.index is index}
     for index, form in equation.where:
         others = [other for other in visible if classes.find(other.dim) == classes.find(index.dim)]
-        speakers = [index if index in visible else next(iter(others), index)]
+        speakers = [index] if index in visible else others[:1] or [index]
+        if index not in visible:  # it has another letter by now: each that its brackets do not keep in its own range
+            speakers += [other for other in visible if other.dim == index.dim and other in beside]
         if not is_axis(index.dim):  # every letter of that range, since nothing else ties them
             speakers += [other for other in visible if other.dim == index.dim]
         for speaker in speakers:

@@ -14,21 +14,21 @@ def softmax(u, axis):
     return e / e.sum(axis, keepdims=True)
 
 
-# a body in the notation, and in NumPy: of v (5, 7), b (11,) and w (7,)
-BODIES = [
-    ("v[i,K] b[i+K] w[K]", lambda v, b, w: v * WIDE(b, 7) * w),
-    ("exp(v[i,K] b[i+K] w[K])", lambda v, b, w: np.exp(v * WIDE(b, 7) * w)),
-    ("softmax[i](v[i,K] + b[i+K] w[K])", lambda v, b, w: softmax(v + WIDE(b, 7) * w, 0)),
-    ("softmax[K](v[i,K] sin(b[i+K])) w[K]", lambda v, b, w: softmax(v * np.sin(WIDE(b, 7)), 1) * w),
-    ("b[i+K] w[K] / (1 + sqrt(v[i,J]^2))", lambda v, b, w: WIDE(b, 7) * w / (1 + (v**2).sum(1, keepdims=True) ** 0.5)),
-]
+# an extreme in the notation, and what it is found among in NumPy: of v (5, 7), b (11,) and w (7,)
+EXTREMES = [
+    ("max", "", "v[i,K] b[i+K] w[K]", lambda v, b, w: v * WIDE(b, 7) * w),
+    ("min", "1 + 3", "exp(v[i,K] b[i+K] w[K])", lambda v, b, w: np.exp(v * WIDE(b, 7) * w)),
+    ("min", "", "softmax[i](v[i,K] + b[i+K] w[K])", lambda v, b, w: softmax(v + WIDE(b, 7) * w, 0)),
+    ("max", "1 + 3", "softmax[K](v[i,K] sin(b[i+K])) w[K]", lambda v, b, w: softmax(v * np.sin(WIDE(b, 7)), 1) * w),
+    ("max", "", "b[i+K] w[K] / (1 + sqrt(v[i,J]^2))",
+     lambda v, b, w: WIDE(b, 7) * w / (1 + (v**2).sum(1, keepdims=True) ** 0.5)),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "body"), BODIES, ids=[text for text, _ in BODIES])
-@pytest.mark.parametrize(("outer", "operation"), [("{}", "max"), ("1 + 3 {}", "min")])
-def test_the_extreme_is_found_again(outer, text, body, operation):
+@pytest.mark.parametrize(("operation", "outer", "text", "body"), EXTREMES, ids=[text for _, _, text, _ in EXTREMES])
+def test_the_extreme_is_found_again(operation, outer, text, body):
     """Every partial of the extremes, behind a loss, of the program and alone, by imaginary steps."""
-    line = f"U[i] = {outer.format(f'{operation}[K]({text})')} where |i| = 5, |K| = 7"
+    line = f"U[i] = {outer} {operation}[K]({text}) where |i| = 5, |K| = 7"
     program = es.Program(f"{line}\nL = cos(I) U[I]")
     generator = np.random.default_rng(7)
     given = {"v": generator.normal(size=(5, 7)), "b": generator.normal(size=11), "w": generator.normal(size=7)}
@@ -37,7 +37,7 @@ def test_the_extreme_is_found_again(outer, text, body, operation):
     for name, array in given.items():
         steps = 1e-20j * np.eye(array.size).reshape(array.size, *array.shape)
         moved = [body(**{**given, name: array + step})[range(5), at].imag / 1e-20 for step in steps]
-        scale = 1 if outer == "{}" else 3
+        scale = 3 if outer else 1
         wanted = scale * np.moveaxis(np.reshape(moved, (*array.shape, 5)), -1, 0)
         partials = [program.partial("U", name), es.parse(line).partial(name)]
         found = [value for partial in partials for value in partial.compile()({n: given[n] for n in given}).values()]
@@ -62,3 +62,35 @@ def test_the_smallest_of_what_is_read_backwards():
 def test_reads_alone_are_compared_as_they_are():
     program = es.Program("Z[i,k] = v[i,k] w[k]\nU[i] = max[K](Z[i,K])\nL = U[I]^2").backward("L").whole
     assert compared_once(program) is program
+
+
+def test_what_windows_alone_tell_of_extents_is_found_without_arrays():
+    """Nothing but the entries says how many extremes there are."""
+    backward = es.Program("f[i] = max[I](y[I] a[2i+I])\nL = f[0]").backward("L")
+    given = {"y": np.array([-0.5, 0.25]), "a": np.array([-0.375, -0.875, -0.5625, 1.0])}
+    code: dict = {}
+    exec(backward.source(), code)
+    made, names = backward.compile()(given), ("df", "dy", "da")
+    found = dict(zip(made, code["step"](**given), strict=True))
+    assert set(names) == set(made)
+    for name in names:
+        np.testing.assert_allclose(found[name], made[name], atol=1e-15)
+
+
+def test_the_least_of_quotients_by_exponentials():
+    """What is compared has a name already; its rest and its scale are not what it was computed from."""
+    program = es.Program("""
+        e[k] = exp(y[k])
+        f[k,j] = x[j] sum[P](b[P] / (1 + abs(e[k])))
+        G[k] = min[I](f[k,I])
+        S[k,m] = f[k,m] - G[k]
+        L = logsumexp[N,P](S[N,P])
+    """)
+    given = {"y": np.array([-0.1875, 0.4375, 1.5625]), "b": np.array([1.125, 0.5625]), "x": [1.1875, -0.8125, 1.375]}
+    forward, backward = program.compile()(given), program.backward("L")
+    assert (forward["G"] == forward["f"].min(1)).all()
+    alone = es.Program(str(backward)).compile()({**given, **{name: forward[name] for name in "efGS"}})
+    for found in (backward.compile()(given), backward.compile(any_size=True)(given), alone):
+        np.testing.assert_allclose(
+            found["dy"], [-0.4263927700693428, -0.237041691613015, -0.065488132088988], rtol=1e-9
+        )
