@@ -133,13 +133,25 @@ def runnable(program: Program) -> Program:
 
 def _stated(made: Sequence[Equation], program: Program) -> Iterator[Equation]:
     """The equations, of which those that are new, or read something new, say how far their indices run where what they
-    read would tell something else."""
+    read would tell something else: by axes of inputs and of what comes before them, since an axis that they make
+    themselves is as long as what they read."""
     ranges, as_written = Ranges(program.resolved_all()), set(program.resolved_all())
+    before = set(map(str, program.inputs))
     for equation in made:
         own = equation.name not in program.ranks
         if own:
             ranges.learn(equation.name, equation.indices)
-        yield equation if equation in as_written else ranges.stated(equation)
+        if equation not in as_written:
+            found = ranges.stated(equation)
+            where = tuple(pair for pair in found.where if pair in equation.where or before.issuperset(_spoken_of(pair)))
+            equation = Equation(found.name, found.indices, found.rhs, where)
+        yield equation
+        before.add(str(equation.name))
+
+
+def _spoken_of(pair: tuple[Index, Affine]) -> Iterator[str]:
+    """The tensors of whose axes a stated extent speaks."""
+    return (atom.index.dim.rpartition(".")[0] for atom, _ in pair[1].terms if isinstance(atom, Extent))
 
 
 def _says_nothing(index: Index, form: Affine) -> bool:
