@@ -222,7 +222,7 @@ class Scope(Names):
         if node.relations:
             return chain(operands, node.relations)
         for operand, form in zip(node.operands, operands, strict=True):
-            if not any(isinstance(atom, Index | Arithmetic) for atom, _ in form.terms):
+            if not self.derived and not any(isinstance(atom, Index | Arithmetic) for atom, _ in form.terms):
                 raise value_alone(self.text, node, operand)
         return Iverson(tuple(operands))
 
@@ -259,7 +259,7 @@ class Scope(Names):
     def counts(self, node: Binder, missing: list[Index], body: Expr) -> bool:
         """Whether letters that the body does not have are meant to count: ``sum[K](1)`` of a number, and where a
         ``where`` says how far they run."""
-        stated = all(index.name in self.stated_by for index in missing)
+        stated = self.derived or all(index.name in self.stated_by for index in missing)
         return node.operation not in REDUCED and (stated or not (body.free or bound_indices(body)))
 
     def check_shadow(self, node: Binder, env: Environment) -> None:

@@ -395,7 +395,7 @@ def read_statement(kind: str, code: str, start: int, line: int, comment: str, kn
         raise NotationError(f"only an equation has 'where', not {_a(kind)}", text=text, span=tree.where[0][0].span)
     if defines:
         try:
-            equation = bind_equation(text, tree)
+            equation = bind_equation(text, tree, by_hand=True)
         except ScopeError:
             if kind == "claim" or tree.where:
                 raise

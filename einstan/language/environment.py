@@ -33,6 +33,7 @@ class Names:
         self.left_names: tuple[str, ...] = ()
         self.ranks: dict[Name, int] = {}
         self.sizes: dict[str, tuple[Size, Environment]] = {}
+        self.derived = False  # whether the text is one that was printed, in which a sum may be over what its body lacks
         self.shared = False  # whether one letter is sized for several axes, each where it is bound
         self.read: Callable[[str], object] | None = None  # reads a repair, if repairs are asked for
         self._count = 0

@@ -36,9 +36,12 @@ def parse(text: str, known: Collection[str] = (), asked: bool = False) -> Equati
     return bind_equation(*read_relation(text, known), asked=asked)
 
 
-def bind_equation(text: str, relation: Relation, spelled: bool = True, asked: bool = False) -> Equation:
+def bind_equation(
+    text: str, relation: Relation, spelled: bool = True, asked: bool = False, by_hand: bool = False
+) -> Equation:
     """The equation of a relation; where it has several readings, they are ``spelled`` out in the error.  A person is
-    ``asked`` how far indices run of which the text says nothing; what is derived has its own ways to say it."""
+    ``asked`` how far indices run of which the text says nothing; what is derived has its own ways to say it, and may
+    sum over a letter that its body lacks, which is a slip in what is written ``by_hand``."""
     left = only_part(relation.left)
     if not isinstance(left, Ref):
         raise NotationError(
@@ -46,13 +49,14 @@ def bind_equation(text: str, relation: Relation, spelled: bool = True, asked: bo
             repair=f"claim {text}",
         )  # fmt: skip
     scope = Scope(text, (relation,), any_free=False)
+    scope.derived = not (asked or by_hand)
     asked = asked and isinstance(left.name, str) and not left.name.startswith("d")
     if asked:
         refuse_open(text, relation)
     if spelled:
 
         def again(other: str) -> Equation:
-            equation = bind_equation(*read_relation(other), spelled=False, asked=asked)
+            equation = bind_equation(*read_relation(other), spelled=False, asked=asked, by_hand=by_hand)
             return with_left_read(other, equation) if asked else equation
 
         scope.read = again
