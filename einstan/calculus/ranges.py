@@ -66,10 +66,13 @@ class Ranges:
         def rule(node: Node) -> Node:
             if not isinstance(node, Mul):
                 return node
+            accesses = (inner for inner in preorder(node) if isinstance(inner, Indexed))
+            reads = Counter(form for access in accesses for form in access.slots)  # of which one alone is padded
             own = {
                 (form, self.classes.find(axis(factor.tensor, k))): Extent(Index(axis(factor.tensor, k)))
                 for factor in node.factors if isinstance(factor, Indexed) and isinstance(factor.tensor, str)
-                for k, form in enumerate(factor.slots) if form.index is None or form.index in stated | free
+                for k, form in enumerate(factor.slots)
+                if (form.index is None or form.index in stated | free) and reads[form] == 1
             }  # fmt: skip
             spoken = [self._of_its_axis(factor, own) for factor in node.factors]
             for old, new in zip(node.factors, spoken, strict=True):

@@ -12,7 +12,7 @@ from einstan.calculus.program import Program, axes_of_derivative
 from einstan.language.arguments import require
 from einstan.language.dims import axis, is_axis, is_whole, only_plain
 from einstan.language.index import lowered
-from einstan.language.term import Name
+from einstan.language.term import Name, Partial
 from einstan.machine.extents import Extents, Shape, infer, letters_of, no_index, speaks_of
 from einstan.machine.flatten import flatten
 from einstan.machine.lower import refuse_outside
@@ -42,13 +42,14 @@ def told(program: Program, context: Program, shapes: Mapping[str, Shape], sizes:
 
 def fitting(context: Program, shapes: Mapping[str, Shape], sizes: Mapping[str, int]) -> Extents:
     """The extents of the forward program that these shapes tell; where they tell all, its reads are inside: what is
-    derived from it may not read there any more."""
+    derived from it may not read there any more.  Derivatives beside it are looked at where they are run."""
     read = {name: shapes[str(name)] for name in context.inputs if str(name) in shapes}
     given = {key: size for key, size in sizes.items() if key in context.dims}
     extents = infer(context, read, given, only=(), guess=False)
     known = all(context.dims.find(dim) in extents.known for dim in context.dims.members())
     if known and len(read) == len(context.inputs) and not all(map(only_plain, context)):
-        flat = flatten(context)
+        derived = {name for name in context.ranks if isinstance(name, Partial) or name[1:] in context.ranks}
+        flat = flatten(Program(e for e in context if derived.isdisjoint((e.name, *context.reads[e.name]))))
         know_ranges(flat, extents)
         refuse_outside(flat.graph, extents.known)
     return extents
