@@ -185,11 +185,16 @@ def _is_read(atom: Node, coefficient: int) -> bool:
 
 
 def _without_implied_guards(factors: list[Expr]) -> list[Expr]:
-    """``δ[f,p] 1[0 <= f < |p|] = δ[f,p]``: where a form is the value of an index, it is in its range."""
+    """``δ[f,p] 1[0 <= f < |p|] = δ[f,p]``: where a form is the value of an index, it is in its range.  A number stays
+    guarded where it is read, ``1[0 <= 4 < |p|] a[4] δ[4,p]``: there may be no such entry, whatever p is."""
     deltas = [factor for factor in factors if isinstance(factor, Delta)]
-    if not deltas:
+    implied = [factor for factor in factors if any(_implies(delta, factor) for delta in deltas)]
+    if not implied:
         return factors
-    return [factor for factor in factors if not any(_implies(delta, factor) for delta in deltas)]
+    numbers = {guard.operands[1] for guard in implied if isinstance(guard, Iverson) and not guard.operands[1].free}
+    reads = (node for factor in factors if numbers for node in preorder(factor) if isinstance(node, Indexed))
+    read = numbers.intersection(form for node in reads for form in node.slots)
+    return [f for f in factors if f not in implied or (isinstance(f, Iverson) and f.operands[1] in read)]
 
 
 def _implies(delta: Delta, guard: Expr) -> bool:

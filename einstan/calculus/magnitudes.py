@@ -12,7 +12,7 @@ differentiated: no scale is ever printed.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
@@ -22,6 +22,7 @@ from einstan.calculus.compared import own_equation
 from einstan.calculus.overflows import Overflows, may_be_zero, share
 from einstan.calculus.partial import inlined, where_it_counts
 from einstan.calculus.simplify import simplify_product, simplify_reduce, simplify_sum
+from einstan.language.dims import axis, unguarded
 from einstan.language.index import Affine, Index, fresh_name
 from einstan.language.node import Node, fold, holds, preorder
 from einstan.language.term import (
@@ -88,6 +89,7 @@ class _Measure:
     weighted: set[Name] = field(default_factory=set)  # the named ones that are minus infinity where a weight is zero
     made: list[Equation] = field(default_factory=list)
     where: tuple[tuple[Index, Affine], ...] = ()  # of the equation that is measured
+    ranged: Set[tuple[Index, str]] = frozenset()  # what it reads where brackets keep an index in an axis
 
     def equations(self, equation: Equation) -> list[Equation]:
         """An equation, after its scale and its rest where others read them."""
@@ -95,6 +97,7 @@ class _Measure:
         if not hot and not kept:
             return [equation]
         self.where = equation.where
+        self.ranged = {(index, place) for index, place, _, ranged in unguarded(equation) if ranged}
         parts = fold(equation.rhs, self.parts)
         if kept and size(parts.scale) + size(parts.rest) <= MOST:
             scale, rest = self.weighed(parts), parts.rest
@@ -105,7 +108,7 @@ class _Measure:
                     counts
                     or holds(expr, Sum)
                     or holds(expr, Reduce)
-                    or (size(expr) > LONG and all(map(_is_plain, preorder(expr))))
+                    or (size(expr) > LONG and self.stands_anywhere(expr))
                 ):
                     access = self.named(expr, f"{kind}1")
                     own = Equation(equation.name, equation.indices, access)
@@ -229,12 +232,18 @@ class _Measure:
         read."""
         if isinstance(largest, Reduce) or self.counts(largest):
             largest = Apply("maximum", (largest, LOWEST))
-        if size(largest) <= SHORT or not all(map(_is_plain, preorder(largest))):
+        if size(largest) <= SHORT or not self.stands_anywhere(largest):
             return largest
         if largest not in self.largest:
             self.largest[largest] = self.named(largest, "largest1")
             self.weighted.discard(self.largest[largest].tensor)
         return self.largest[largest]
+
+    def stands_anywhere(self, expr: Expr) -> bool:
+        """Whether an expression may be an equation of its own, without the brackets around it."""
+        reads = [node for node in preorder(expr) if isinstance(node, Indexed)]
+        places = ((form.index, axis(node.tensor, k)) for node in reads for k, form in enumerate(node.slots))
+        return all(map(_is_plain, reads)) and (not self.ranged or self.ranged.isdisjoint(places))
 
     def counts(self, scale: Expr) -> bool:
         """Whether a scale says where weights count, in itself or through names."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+import einstan as es
 from einstan.calculus.simplify import simplify
 from einstan.language import Equation, parse, well_named
 
@@ -44,3 +46,12 @@ def test_used_up(text: str, expected: str) -> None:
     equation = parse(text)
     simple = well_named(Equation(equation.name, equation.indices, simplify(equation.rhs), equation.where))
     assert str(simple) == expected
+
+
+def test_a_number_that_is_read_stays_guarded_beside_its_delta():
+    """There may be no such entry, whatever the index is."""
+    program = es.Program("V[i] = sum[J](sin(a[i,J]))\no[m] = pad(V[m+1]) where |m| = |V.0|\nL = o[3]")
+    partial = program.partial("L", "a").compile()
+    a = np.arange(15.0).reshape(5, 3)
+    assert (partial(a=a[:4])["dL/da"] == 0).all()
+    np.testing.assert_allclose(partial(a=a)["dL/da"], np.eye(5)[4][:, None] * np.cos(a), atol=1e-15)

@@ -147,3 +147,28 @@ def test_a_cotangent_of_neighbours_runs_over_all_that_they_read():
     total = np.exp(w).sum()
     np.testing.assert_allclose(found["dw"], b * np.exp(w) / (1 + total) ** 2, rtol=1e-12)
     np.testing.assert_allclose(found["db"], [total / (1 + total)], rtol=1e-12)
+
+
+def test_what_brackets_keep_inside_is_not_read_without_them():
+    """The largest exponent of what stands beside 1[0 <= n < |h.0|] is no equation of its own."""
+    program = es.Program(
+        "h[i] = a[i+1] a[i]\nU[l] = exp(h[l]^2)\nL = sum[J](softplus(U[J]) - c[J] U[J]) + 1/2 sum[N](a[N]^2)"
+    )
+    once = program.partial("L", "a")
+    twice = once.partial(str(once.equations[0].name), "a").compile()
+    given = {"a": np.array([0.5, 1.0, -0.5]), "c": np.array([1.0, 2.0])}
+    found = twice(**given)["dL/dada"]
+    for k, direction in enumerate(np.eye(3)):
+        product = program.hvp("L", ["a"]).compile()(**given, ta=direction)["tda"]
+        np.testing.assert_allclose(found[k], product, rtol=1e-12, atol=1e-12)
+
+
+def test_portions_of_a_stated_extent():
+    line = "o[i] = max[K](softmax[K](v[i,K] b[i])) where |i| = 5"
+    v, b = np.sin(np.arange(15.0)).reshape(5, 3), np.linspace(0.5, 1.5, 5)
+    share = np.exp(v * b[:, None])
+    share /= share.sum(1, keepdims=True)
+    at = share.argmax(1)
+    wanted = share[range(5), at] * (v[range(5), at] - (share * v).sum(1))
+    found = es.parse(line).partial("b").compile()(v=v, b=b)["do/db"]
+    np.testing.assert_allclose(found, np.diag(wanted), atol=1e-14)
