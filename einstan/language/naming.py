@@ -132,8 +132,9 @@ def extents_named(equation: Equation, letters: bool) -> Equation:
     bound, else the axis itself."""
     if not holds(equation.rhs, Extent) and not equation.where:
         return equation
-    classes = relate(equation)
     visible = visible_indices(equation)
+    equation = _stated_by_letters(equation, visible)
+    classes = relate(equation)
     meanings: dict[str, set[str]] = {}
     for index in visible:
         meanings.setdefault(index.name, set()).add(classes.find(index.dim))
@@ -163,12 +164,9 @@ def extents_named(equation: Equation, letters: bool) -> Equation:
         return next((Extent(Index(name)) for name in axes if classes.find(name) == root and name not in own), node)
 
     where: dict[Index, Node] = {}
-    beside = {index for index, _, form, kept in unguarded(equation) if kept and form.index is index}
     for index, form in equation.where:
         others = [other for other in visible if classes.find(other.dim) == classes.find(index.dim)]
-        speakers = [index] if index in visible else others[:1] or [index]
-        if index not in visible:  # it has another letter by now: each that its brackets do not keep in its own range
-            speakers += [other for other in visible if other.dim == index.dim and other in beside]
+        speakers = [index if index in visible else next(iter(others), index)]
         if not is_axis(index.dim):  # every letter of that range, since nothing else ties them
             speakers += [other for other in visible if other.dim == index.dim]
         for speaker in speakers:
@@ -176,6 +174,21 @@ def extents_named(equation: Equation, letters: bool) -> Equation:
             itself = any(isinstance(node, Extent) and node.index.name == speaker.name for node in preorder(spoken))
             where.setdefault(speaker, rewrite(form, by_axis) if itself else spoken)  # |g| is not stated by |g|
     return Equation(equation.name, equation.indices, rewrite(equation.rhs, rule), tuple(where.items()))  # type: ignore[arg-type]
+
+
+def _stated_by_letters(equation: Equation, visible: Collection[Index]) -> Equation:
+    """The equation with the extents of capitals that have other letters by now stated by each that brackets keep in
+    another range than its own."""
+    lost = [(index, form) for index, form in equation.where if index not in visible]
+    if not lost:
+        return equation
+    beside = {index for index, _, form, kept in unguarded(equation) if kept and form.index is index}
+    where = dict(equation.where)
+    for index, form in lost:
+        for other in visible:
+            if other.dim == index.dim and other in beside:
+                where.setdefault(other, form)
+    return Equation(equation.name, equation.indices, equation.rhs, tuple(where.items()))
 
 
 def _same_letter(spelled: str, name: str, taken: Collection[str]) -> bool:
