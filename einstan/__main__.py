@@ -2,7 +2,9 @@
 
 import sys
 
-from einstan.library.cli import main
-
 if __name__ == "__main__":
+    try:
+        from einstan.library.cli import main
+    except KeyboardInterrupt:  # before there is anything that could be kept
+        sys.exit(130)
     sys.exit(main())

@@ -6,6 +6,7 @@ A callback is a function of the run's `State`, called after every epoch, or an o
 
 from __future__ import annotations
 
+import itertools
 import os
 import tempfile
 import time
@@ -62,7 +63,8 @@ class Saver(Callback):
 
     That ``path`` can be written is tried before the first epoch, which raises `DataError`.  A save that fails later
     ends nothing: it is told to ``report`` (a warning, if none is given), made elsewhere at once, with ``.rescue``
-    behind the name, and tried again after the next epoch.  ``saved`` is the file that holds the run now, or None.
+    behind the name (``-2.rescue`` and so on where there is such a file of another run), and tried again after the next
+    epoch.  ``saved`` is the file that holds the run now, or None.
     """
 
     def __init__(
@@ -111,13 +113,26 @@ class Saver(Callback):
             self._forget_rescued()
             return
         self.due = 0.0
-        self.saved = next((place for place in self._elsewhere() if not self._try(state, place)), None)
-        if self.saved is not None and self.saved not in self._rescued:
-            self._rescued.append(self.saved)
+        self.saved = next((place for place in self._elsewhere() if self._rescue(state, place)), None)
         text = f"{why}; the run {f'is in {named(self.saved)}' if self.saved else 'cannot be saved elsewhere either'}"
         if text != self._told:  # once, and not after every epoch
             self._told = text
             self.report(text)
+
+    def _rescue(self, state: State, place: str) -> bool:
+        """Save the run there: over what it has rescued itself, and over nothing else."""
+        if place in self._rescued:
+            return not self._try(state, place)
+        try:
+            os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # its own from now on
+        except (OSError, ValueError):
+            return False
+        if why := self._try(state, place):
+            with suppress(OSError):
+                os.unlink(place)
+        else:
+            self._rescued.append(place)
+        return not why
 
     def _forget_rescued(self) -> None:
         for place in self._rescued:
@@ -142,13 +157,19 @@ class Saver(Callback):
     def _elsewhere(self) -> Iterator[str]:
         """Where the last run was rescued, beside the file, in the working directory, in a directory of its own."""
         yield from self._rescued[-1:]
-        yield f"{self.path}.rescue"
-        name = f"{os.path.basename(self.path)}.rescue"
+        yield _fresh(self.path)
+        name = os.path.basename(self.path)
         with suppress(OSError):  # the working directory may be gone
-            yield os.path.join(os.getcwd(), name)
+            yield _fresh(os.path.join(os.getcwd(), name))
         with suppress(OSError):
             self._folder = self._folder or tempfile.mkdtemp(prefix="einstan-")
-            yield os.path.join(self._folder, name)
+            yield _fresh(os.path.join(self._folder, name))
+
+
+def _fresh(path: str) -> str:
+    """The first name of a rescue beside a file that nothing has."""
+    names = (f"{path}{'' if k == 1 else f'-{k}'}.rescue" for k in itertools.count(1))
+    return next(name for name in names if not os.path.lexists(name))
 
 
 def _warn(text: str) -> None:

@@ -232,7 +232,7 @@ def plot(history: History, path: str, label: str) -> None:
     axes: Any = figure.add_subplot()
     epochs = history["epoch"]
     axes.plot(epochs, history["loss"], label=label)
-    if "val_loss" in history.rows[0]:
+    if any("val_loss" in row for row in history.rows):
         axes.plot(epochs, history["val_loss"], label="validation loss")
     axes.set(xlabel="epoch", ylabel="loss", yscale="log")
     axes.xaxis.get_major_locator().set_params(integer=True)

@@ -60,10 +60,10 @@ def contract(
         require_options(use_blas, backend, others)
     if isinstance(arguments[0], str):
         written: Any = arguments[0]
-        arrays = [x if type(x) is np.ndarray else array(x, k) for k, x in enumerate(arguments[1:])]
+        given = arguments[1:]
     else:
         written, given = read_sublists(arguments)
-        arrays = [x if type(x) is np.ndarray else array(x, k) for k, x in enumerate(given)]
+    arrays = [x if type(x) is np.ndarray else array(x, k, letters(written, k)) for k, x in enumerate(given)]
     if memory_limit is not None:
         memory_limit = limit_of(memory_limit, arrays)
     if type(optimize) is not str:
@@ -77,10 +77,25 @@ def contract(
         function = planned(written, arrays, dtype, casting, optimize, memory_limit)
         if key is not None:
             remember(key, function)
-    result = function(*arrays)
+    result = called(function, arrays)
     if out is None and isinstance(order, str) and order == "K":
         return result
     return placed(result, out, order, casting, arrays)
+
+
+def called(function: Callable[..., Any], arrays: Sequence[np.ndarray]) -> Any:
+    """The value; objects are multiplied and added as they can, and may be none that can."""
+    try:
+        return function(*arrays)
+    except Exception as error:
+        number = next((k for k, x in enumerate(arrays) if x.dtype.hasobject), None)
+        if number is None:
+            raise
+        raise DataError(
+            f"operand {number + 1} holds objects that cannot be multiplied and added",
+            inferred=str(error) or type(error).__name__,
+            repair="give numbers: x.astype(float)",
+        ) from error
 
 
 def remember(key: Hashable, function: Callable[..., Any]) -> None:
@@ -110,6 +125,8 @@ def planned(written: str | Subscripts, arrays: Sequence[np.ndarray], dtype: Any,
         function_of(optimize)  # or an error
     result = [sizes[x] for x in whole.output]
     refuse_more("the result", prod(result) * target.itemsize, "sum over more letters, or give smaller arrays")
+    cast = max((x.size for x in arrays if x.dtype != target), default=0)
+    refuse_more(f"an operand as {target}", cast * target.itemsize, "give operands of one dtype, or smaller ones")
     operands, output = numbered(whole)
     if memory_limit is not None and optimize is not False and not isinstance(optimize, tuple):
         extents = {number: sizes[x] for own, named in zip(operands, whole.operands, strict=True)
@@ -129,10 +146,17 @@ def numbered(subscripts: Subscripts) -> tuple[list[tuple[int, ...]], tuple[int, 
 # ---- what is given ---------------------------------------------------------------------------------------------------
 
 
-def array(value: Any, position: int) -> np.ndarray:
-    """An operand as an array: numbers and lists of them are arrays too."""
+def letters(written: str | Subscripts, position: int) -> list[tuple[str, ...]]:
+    """How the axes of an operand are spelled, where they are letters all."""
+    subscripts = read(written) if isinstance(written, str) else written
+    labels = subscripts.operands[position] if position < len(subscripts.operands) else ()
+    return [tuple(map(str, labels))] if labels and all(isinstance(x, str) for x in labels) else []
+
+
+def array(value: Any, position: int, names: Sequence[tuple[str, ...]] = ()) -> np.ndarray:
+    """An operand as an array: numbers and lists of them are arrays too; names of its axes are those of the string."""
     try:
-        found = as_array("x", value)
+        found = as_array("x", value, names)
     except LossError as error:
         raise DataError(f"operand {position + 1} {error.reason}", repair=error.repair) from None
     if found.dtype.kind not in KINDS or (found.dtype == object and not isinstance(value, np.ndarray)):

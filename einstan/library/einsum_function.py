@@ -23,7 +23,17 @@ import numpy as np
 
 from einstan.language.arguments import ArgumentError, shown, whole
 from einstan.language.errors import DataError, DifferentiationError, nearest
-from einstan.library.einsum_call import array, contract, functions, numbered, optimizer, remember, sizes_of
+from einstan.library.einsum_call import (
+    array,
+    called,
+    contract,
+    functions,
+    letters,
+    numbered,
+    optimizer,
+    remember,
+    sizes_of,
+)
 from einstan.library.einsum_equation import EinsumText, equation_of
 from einstan.library.einsum_steps import compiled, source
 from einstan.library.einsum_text import Label, Subscripts, expanded, read, tensor
@@ -101,7 +111,7 @@ class EinsumFunction:
 
     def source(self, *arrays: Any, optimize: Any = "auto") -> str:
         """The NumPy code that is called for arrays like these."""
-        given = [array(x, k) for k, x in enumerate(arrays)]
+        given = [array(x, k, letters(self.subscripts, k)) for k, x in enumerate(arrays)]
         opened = expanded(self.subscripts, [x.ndim for x in given])
         sizes_of(opened, [x.shape for x in given])
         dtypes = [x.dtype for x in given]
@@ -172,7 +182,7 @@ class Gradients:
         ``cotangent`` is the gradient of whatever is differentiated with respect to the result; none is needed for a
         result without axes.  Every gradient has the shape and the dtype of its operand.
         """
-        given = [array(x, k) for k, x in enumerate(arrays)]
+        given = [array(x, k, letters(self.subscripts, k)) for k, x in enumerate(arrays)]
         one = isinstance(wrt, int | str)
         numbers = range(len(self)) if wrt is None else [self._number(x) for x in ([wrt] if one else _list(wrt))]
         above = self._cotangent(given, cotangent)
@@ -224,7 +234,7 @@ class Gradients:
         if function is None:
             function = self._planned(given, own, number, optimize)
             remember(key, function)
-        result = np.asarray(function(*given))
+        result = np.asarray(called(function, given))
         if own.dtype.kind == "f" and result.dtype.kind == "c":
             result = result.real
         alone = not any(np.may_share_memory(result, x) for x in given)

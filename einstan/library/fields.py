@@ -38,8 +38,14 @@ def number(fits: Callable[[float], bool] = lambda value: True, words: str = "a n
 
 COUNT = whole(0, 10**18)
 FINITE = number(math.isfinite, "a finite number")
+EXACT = whole(-(2**53), 2**53)  # whole numbers that floating-point holds
 TEXT = field("a text", lambda value: isinstance(value, str))
 PAGE = field("a page of names and values", lambda value: isinstance(value, dict))
+
+
+def measure(name: str, value: Any) -> str:
+    """A number of a record: floating-point, or a whole number that is one."""
+    return EXACT(name, value) if _is(value, Integral) else number()(name, value)
 
 
 def one_of(known: Container[str]) -> Field:

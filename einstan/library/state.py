@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from einstan.language.arguments import checked, checked_methods, shown
 from einstan.language.errors import DataError, MissingError, nearest
 from einstan.library import bit_generators, checkpoint
 from einstan.library.data import plain_array
-from einstan.library.fields import COUNT, FINITE, PAGE, Field, each, number, optional, record, several
+from einstan.library.fields import COUNT, FINITE, PAGE, Field, each, measure, optional, record, several, whole
 from einstan.library.files import named
 
 Arrays = dict[str, np.ndarray]
@@ -21,7 +22,7 @@ Row = dict[str, float]
 FIELDS: dict[str, Field] = {  # what a run is, besides its arrays
     "generator": bit_generators.misfit,
     "epoch": COUNT,
-    "rows": several(each(number())),
+    "rows": several(each(measure)),
     "best_epoch": COUNT,
     "best_score": optional(FINITE),
     "waited": COUNT,
@@ -79,7 +80,7 @@ class State:
         """All but the arrays, as JSON has it.  Raises `DataError` where a field or an array cannot be that of a run."""
         page = {name: getattr(self, name) for name in FIELDS}
         page["generator"] = bit_generators.page_of(self.generator)
-        wrong = record(FIELDS)("state", page) or _misfit(self.params, self.optimiser, self.best)
+        wrong = record(FIELDS)("state", page) or _unlike(page) or _misfit(self.params, self.optimiser, self.best)
         if wrong:
             raise DataError(f"this is no training run: {wrong}", repair="save the state that fit gave")
         return page
@@ -95,7 +96,7 @@ class State:
                 page["best_score"] = None  # it was NaN where no epoch had a score
         parts = {part: _part(arrays, part) for part in ("params", "optimiser", "best")}
         has_best = meta.get("has_best")
-        wrong = record(FIELDS)("state", page)
+        wrong = record(FIELDS)("state", page) or _unlike(page, complete=meta["version"] > 1)
         if not wrong and (
             type(has_best) is not bool
             or (parts["best"] and not has_best)
@@ -112,6 +113,23 @@ class State:
             )
         page["generator"] = bit_generators.made(page["generator"])
         return cls(parts["params"], parts["optimiser"], best=best, **page)
+
+
+def _unlike(page: Mapping[str, Any], complete: bool = True) -> str:
+    """What no run has in its record, or nothing: a row for each epoch (``complete``) or for the last ones, and a best
+    epoch among them.  Other columns than the loss may begin with a later epoch, and be NaN."""
+    epoch, rows = page["epoch"], page["rows"]
+    if len(rows) > epoch or (complete and len(rows) < epoch):
+        return f"state.rows has {len(rows)} entries after epoch {epoch}"
+    for k, row in enumerate(rows):
+        at = epoch - len(rows) + k + 1
+        for column, fits in (("epoch", whole(at, at)), *((name, FINITE) for name in ("loss", "rate", "seconds"))):
+            if column in row or column in ("epoch", "loss"):
+                wrong = fits(f"state.rows[{k}].{column}", row.get(column))
+                if wrong:
+                    return wrong
+    late = next((name for name in ("best_epoch", "waited") if page[name] > epoch), None)
+    return f"state.{late} = {page[late]} is beyond epoch {epoch}" if late else ""
 
 
 def _misfit(params: Arrays, optimiser: Arrays, best: Arrays | None) -> str:
@@ -153,8 +171,8 @@ def load(path: str | os.PathLike[str]) -> State:
 class History:
     """What training did: a row per epoch, the parameters it settled on, and why it ended.
 
-    ``history["loss"]`` is one column.  ``params`` are those of the best epoch where early stopping was asked for, else
-    the last.
+    ``history["loss"]`` is one column, NaN for the epochs that have no such entry.  ``params`` are those of the best
+    epoch where early stopping was asked for, else the last.
     """
 
     state: State
@@ -184,7 +202,7 @@ class History:
                 inferred=f"the columns are {', '.join(known)}",
                 repair=nearest(column, known) or "name one of these",
             )
-        return [row[column] for row in self.rows]
+        return [row.get(column, math.nan) for row in self.rows]
 
     def __repr__(self) -> str:
         last = ", ".join(f"{name} {value:.4g}" for name, value in self.rows[-1].items()) if self.rows else "nothing yet"

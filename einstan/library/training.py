@@ -316,7 +316,8 @@ def _refuse_heavy(params: Arrays, optimiser: Optimiser) -> None:
     kept = sum(np.asarray(array).nbytes for array in optimiser.init({"sample": sample}).values()) / sample.nbytes
     size = sum(array.nbytes for array in params.values())
     needed = round(size * (3 * kept + 5))
-    refuse_more("what an epoch of training holds", needed, "fewer parameters, or an optimiser that keeps less: SGD")
+    less = ", or an optimiser that keeps less: SGD" if kept else ""
+    refuse_more("what an epoch of training holds", needed, f"fewer parameters{less}")
 
 
 class _Cutter:

@@ -33,7 +33,7 @@ from einstan.machine.general import emit_general
 from einstan.machine.guards import compared_alone
 from einstan.machine.handed import LossError, as_array, spellings
 from einstan.machine.lower import refuse_outside
-from einstan.machine.memory import available_memory, human_bytes
+from einstan.machine.memory import available_memory, converted, human_bytes
 from einstan.machine.operations import Flat
 from einstan.machine.paths import require_optimizer
 from einstan.machine.plan import Coder, Optimizer, Plan, plan, refuse_empty
@@ -245,18 +245,18 @@ class Compiled(Rebuilt):
             python = not hasattr(data, "dtype")
             data = _array(self.program, name, data)
             if python and data.dtype.kind in "iub" and not index:
-                data = data.astype(np.float64)
+                data = converted(name, data, np.float64)
             if python and index and data.size == 0:
                 data = data.astype(np.int64)
         if data.ndim != self.program.ranks[name]:
             raise wrong_rank(self.program, name, data.shape)
         allowed = "iu" if index else "f"
         if data.dtype.kind in "iub" and not index and name in self.labels:
-            data = data.astype(np.float64)
+            data = converted(name, data, np.float64)
         if data.dtype.kind not in allowed:
             raise wrong_dtype(self.program, name, data.dtype, index)
         if self.dtype is not None and not index:
-            data = data.astype(self.dtype, copy=False)
+            data = converted(name, data, self.dtype)
         return np.asarray(data)
 
     def specialise(self, key: Any) -> Specialisation:

@@ -102,11 +102,23 @@ def _pandas(data: Any, _: object) -> Lost | None:
 def _polars(data: Any, _: object) -> Lost | None:
     if hasattr(data, "collect") and not hasattr(data, "to_numpy"):
         return "it is a query that has not been run", "{0}.collect()"
+    kinds = getattr(data, "dtypes", None) or [getattr(data, "dtype", None)]
+    times = {str(kind) for kind in kinds if getattr(kind, "is_temporal", bool)()}
+    if times and len(kinds) > 1:  # of dates alone NumPy makes an array of dates
+        return f"a column is {min(times)}, which would become a number", "the columns that are numbers, and no dates"
     count = getattr(data, "null_count", lambda: 0)
     count = count() if callable(count) else count
-    if isinstance(count, int):
-        return _missing("{0}.fill_null(0)") if count else None
-    return _missing("{0}.fill_null(0)") if any(count.row(0)) else None
+    holes = count if isinstance(count, int) else any(count.row(0))
+    return _missing("{0}.fill_null(0)") if holes or _inside(data) else None
+
+
+def _inside(data: Any) -> bool:
+    """Whether entries are missing within the rows of a series of arrays, however deep."""
+    if not hasattr(getattr(data, "dtype", None), "inner"):
+        return False
+    while hasattr(data.dtype, "inner"):
+        data = data.explode()
+    return bool(data.null_count())
 
 
 def _missing(repair: str) -> Lost:
@@ -116,6 +128,14 @@ def _missing(repair: str) -> Lost:
 def _xarray(data: Any, spelled: Iterable[Sequence[str]]) -> Lost | None:
     if not hasattr(data, "dims") or not hasattr(data, "dtype"):
         return "it is several arrays", '{0}["..."], one of them'
+    if getattr(data, "attrs", {}).get("units", "1") not in ("", "1", 1, "dimensionless"):
+        return "it has a unit, which would be dropped", "{0}.values, in the unit that is meant"
+    indexes = getattr(data, "indexes", {})
+    if any(list(indexes[axis]) != list(range(len(indexes[axis]))) for axis in indexes):
+        return (
+            "its axes are labelled, and labels are not compared with those of other arrays",
+            "put the entries of all arrays in one order, and give {0}.values",
+        )
     return _named(tuple(map(str, data.dims)), spelled, "{0}.values")
 
 

@@ -9,6 +9,8 @@ from contextlib import suppress
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from einstan.language.errors import DataError
 from einstan.language.term import Equation, Name
 from einstan.machine.refusals import reader_of, too_large, too_much
@@ -98,6 +100,14 @@ def refuse_more(what: str, needed: int, repair: str) -> None:
         )
 
 
+def converted(name: object, data: np.ndarray, dtype: Any) -> np.ndarray:
+    """The entries in another dtype, which are refused before they are allocated where they do not fit."""
+    if data.dtype != dtype:
+        needed = data.size * np.dtype(dtype).itemsize
+        refuse_more(f"{name} as {np.dtype(dtype)}", needed, f"compile for {data.dtype}, or give a smaller array")
+    return data.astype(dtype, copy=False)
+
+
 def peak_of(made: Plan) -> int:
     """The bytes that the plan's code holds at the peak of a call: the code is run on arrays without entries.
 
@@ -117,8 +127,6 @@ def measured(made: Plan, arrays: Mapping[Any, Any] | None = None) -> int:
     Memory depends on shapes and dtypes alone, so that arrays of ones will do where none are given.
     """
     import tracemalloc
-
-    import numpy as np
 
     if arrays is None:
         given = {str(n): np.ones(made.extents.shape(n), made.precisions[n]) for n in made.code.arguments}
@@ -152,8 +160,6 @@ def measured(made: Plan, arrays: Mapping[Any, Any] | None = None) -> int:
 def _of_arrays() -> int:
     """Bytes of arrays that are held now."""
     import tracemalloc
-
-    import numpy as np
 
     domain = tracemalloc.DomainFilter(True, np.lib.tracemalloc_domain)
     return sum(trace.size for trace in tracemalloc.take_snapshot().filter_traces([domain]).traces)

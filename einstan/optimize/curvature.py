@@ -246,7 +246,7 @@ class _Side:
         count = math.prod(self.batch)
         parts = [np.moveaxis(arrays[name], self.axes[name], range(len(self.axes[name]))) for name in self.names]
         flat = [part.reshape(count, math.prod(part.shape[len(self.batch) :])) for part in parts]
-        return np.concatenate(flat or [np.zeros((count, 0))], axis=1)
+        return np.concatenate(flat or [np.zeros((count, 0))], axis=1).astype(float, copy=False)  # as LAPACK has it
 
     def scatter(self, vectors: np.ndarray) -> Arrays:
         found: Arrays = {}

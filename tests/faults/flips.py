@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from einstan.language.errors import DataError
-from einstan.library.state import State
+from einstan.library import bit_generators
+from einstan.library.state import FIELDS, State
 
 
 def small_run() -> State:
     """A run with everything in it, in few bytes."""
     return State(
         {"W": np.array([[1.5, -2.0]])}, {"step": np.array(3), "v.W": np.array([[0.25, 0.5]])},
-        np.random.default_rng(7), 3, [{"epoch": 3, "loss": 0.1 + 0.2}], {"W": np.array([[1.0, 2.0]])}, 2, 0.25, 1,
+        np.random.default_rng(7), 1, [{"epoch": 1, "loss": 0.1 + 0.2}], {"W": np.array([[1.0, 2.0]])}, 1, 0.25, 1,
         {"θ": [1, None]},
     )  # fmt: skip
 
@@ -28,7 +29,8 @@ def told(state: State) -> object:
         for part in ("params", "optimiser", "best")
         for name, array in (getattr(state, part) or {}).items()
     }
-    return arrays, state.page()
+    page = {name: getattr(state, name) for name in FIELDS}
+    return arrays, {**page, "generator": bit_generators.page_of(state.generator)}
 
 
 def flipped(path: Path, bits: Iterable[int]) -> Counter[str]:

@@ -30,9 +30,9 @@ FAULTS = ("error=ENOSPC", "error=EIO", "error=EROFS", "signal=KILL")
 
 
 def injected(fault: str, trace: str) -> tuple[bool, int, int]:
-    """Whether a save met the fault, how it ended (0, 3 for an error, or a signal), and the epoch of the file."""
+    """Whether a save met the fault, how it ended (0, 3 for an error, or a signal), and what the file has ``begun``."""
     old, new = small_run(), small_run()
-    new.epoch = 4
+    new.begun = 1
     for name in os.listdir():
         os.unlink(name)
     old.save("run.npz")
@@ -54,11 +54,11 @@ def injected(fault: str, trace: str) -> tuple[bool, int, int]:
         tracer.stderr.readline()  # it is there
         os.kill(child, signal.SIGCONT)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    epoch = State.load("run.npz").epoch
-    assert (epoch in (3, 4)) if code else epoch == 4, f"{fault}: epoch {epoch}"
+    begun = State.load("run.npz").begun
+    assert (begun in (0, 1)) if code else begun == 1, f"{fault}: begun {begun}"
     assert code in (0, 3, -signal.SIGKILL), f"{fault}: ended with {code}"
     assert code < 0 or os.listdir() == ["run.npz"], f"{fault}: {os.listdir()}"
-    return code < 0 or "INJECTED" in Path(trace).read_text(), code, epoch
+    return code < 0 or "INJECTED" in Path(trace).read_text(), code, begun
 
 
 def main() -> None:
@@ -66,12 +66,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, tempfile.NamedTemporaryFile() as trace, contextlib.chdir(folder):
         for fault in (f"{calls}:{kind}" for calls in CALLS for kind in FAULTS):
             for number in range(1, 1000):
-                met, code, epoch = injected(f"{fault}:when={number}", trace.name)
+                met, code, begun = injected(f"{fault}:when={number}", trace.name)
                 if not met:
                     break
-                count[fault, code, epoch] += 1
-    for (fault, code, epoch), times in sorted(count.items()):
-        sys.stdout.write(f"{fault:45} ended with {code:>2}, epoch {epoch}: {times}\n")
+                count[fault, code, begun] += 1
+    for (fault, code, begun), times in sorted(count.items()):
+        sys.stdout.write(f"{fault:45} ended with {code:>2}, begun {begun}: {times}\n")
     sys.stdout.write(f"{sum(count.values())} faults\n")
 
 

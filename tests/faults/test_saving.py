@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from einstan.library.cli import main
 from einstan.library.metrics import Metric
 from einstan.library.network import Network
 from einstan.library.optimisers import SGD, Adam, Momentum
-from einstan.library.state import State, load
+from einstan.library.state import History, State, load
 from einstan.library.training import Interrupted, fit
 from tests.faults.disk import BROKEN, FULL, Disk
 from tests.faults.flips import flipped, small_run, told
@@ -44,7 +45,8 @@ def test_no_flipped_bit_changes_a_run_unnoticed(tmp_path):
 def test_a_file_of_the_first_version_loads_and_its_bits_are_watched_too(tmp_path):
     path = tmp_path / "run.npz"
     shutil.copy(HERE / "version1.npz", path)
-    assert told(load(path)) == told(small_run())
+    old = replace(small_run(), epoch=3, rows=[{"epoch": 3, "loss": 0.1 + 0.2}], best_epoch=2)  # with one row
+    assert told(load(path)) == told(old)
     assert flipped(path, range(5, 8 * path.stat().st_size, EVERY))["refused"] > 200
 
 
@@ -121,6 +123,18 @@ def test_a_run_whose_folder_goes_away_is_rescued(tmp_path, monkeypatch):
     saver.on_end(history.state, "")
     assert told(load("runs/run.npz")) == told(history.state)
     assert not rescued.exists()
+
+
+def test_a_rescue_leaves_that_of_another_run_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    runs = [replace(small_run(), total=float(k)) for k in range(3)]
+    savers = [Saver(f"gone{k}/run.npz", report=str) for k in range(3)]
+    for _ in range(2):  # the second time each replaces its own
+        for saver, run in zip(savers, runs, strict=True):
+            saver.on_end(run, "")
+    assert [Path(saver.saved).name for saver in savers] == ["run.npz.rescue", "run.npz-2.rescue", "run.npz-3.rescue"]
+    assert [load(saver.saved).total for saver in savers] == [0, 1, 2]
+    assert len(os.listdir()) == 3
 
 
 def test_a_save_that_fails_is_a_warning_where_nobody_else_is_told(tmp_path, monkeypatch):
@@ -230,7 +244,12 @@ FIELDS = [
     {"epoch": -5}, {"epoch": 1.5}, {"epoch": True}, {"epoch": None}, {"epoch": "3"}, {"epoch": float("nan")},
     {"epoch": 10**400},
     {"epoch": "lost"}, {"rows": {}}, {"rows": [1]}, {"rows": [{"loss": "low"}]}, {"rows": [{"loss": [1]}]},
-    {"rows": [{"loss": True}]}, {"rows": "lost"}, {"best_epoch": -1}, {"best_score": float("nan")},
+    {"rows": [{"loss": True}]}, {"rows": "lost"}, {"rows": []}, {"rows": [{}]}, {"rows": [{"epoch": 1}]},
+    {"rows": [{"epoch": 2, "loss": 1.0}]}, {"rows": [{"epoch": 1.0, "loss": 1.0}]},
+    {"rows": [{"epoch": 1, "loss": float("nan")}]}, {"rows": [{"epoch": 1, "loss": 2**64}]},
+    {"rows": [{"epoch": 1, "loss": 1.0, "rate": float("inf")}]}, {"rows": [{"epoch": 1, "loss": 1.0}] * 2},
+    {"epoch": 2, "rows": [{"epoch": 1, "loss": 1.0}, {"epoch": 2}]}, {"epoch": 2**40}, {"best_epoch": 2**31},
+    {"waited": 2}, {"best_epoch": -1}, {"best_score": float("nan")},
     {"best_score": float("inf")}, {"best_score": 10**400}, {"best_score": "good"}, {"waited": -1}, {"waited": 0.5},
     {"notes": []}, {"notes": "lost"}, {"has_best": 1}, {"has_best": False}, {"has_best": "lost"}, {"rows": DEEP},
     {"generator": None}, {"generator": {}}, {"generator": {"bit_generator": "test"}},
@@ -256,6 +275,13 @@ def test_a_field_that_no_run_has_is_refused(tmp_path, change):
     assert caught.value.problem == f"{path} is a checkpoint without a training run"
     assert caught.value.inferred
     assert len(str(caught.value)) < 600
+
+
+def test_a_column_that_begins_late_is_nan_before():
+    history = History(State({}, epoch=2, rows=[{"epoch": 1, "loss": 1.0}, {"epoch": 2, "loss": 0.5, "val_loss": 2.0}]))
+    assert np.isnan(history["val_loss"][0])
+    assert history["val_loss"][1] == 2.0
+    history.state.page()
 
 
 @pytest.mark.parametrize("kind", ["MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"])

@@ -24,8 +24,9 @@ def a_run(value=1.0):
     generator.random(5)
     params = {"W": np.full((2, 2), value), "b": np.zeros(2)}
     return State(
-        params, {"step": np.array(7), "v.W": np.ones((2, 2))}, generator, 7, [{"loss": 0.1 + 0.2, "epoch": 1}],
-        {"W": np.eye(2), "b": np.ones(2)}, 5, 0.25, 2, {"note": [1, 2]},
+        params, {"step": np.array(7), "v.W": np.ones((2, 2))}, generator, 2,
+        [{"loss": 0.1 + 0.2, "epoch": k} for k in (1, 2)],
+        {"W": np.eye(2), "b": np.ones(2)}, 1, 0.25, 1, {"note": [1, 2]},
     )  # fmt: skip
 
 

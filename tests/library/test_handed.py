@@ -49,6 +49,17 @@ class Rows:
 
 ROWS = type("RangeIndex", (Rows,), {"start": 0, "step": 1})()
 FLOATS = SimpleNamespace(kind="f")  # a dtype of pandas
+DATE = SimpleNamespace(is_temporal=lambda: True)  # dtypes of polars
+NUMBER = SimpleNamespace(is_temporal=lambda: False)
+
+
+def deep(holes: int) -> object:
+    """A series of arrays of polars, with entries that are missing within them."""
+    inner = SimpleNamespace(dtype=NUMBER, null_count=lambda: holes)
+    rows = SimpleNamespace(is_temporal=lambda: False, inner=NUMBER)
+    return stranger("polars.series", null_count=lambda: 0, dtype=rows, explode=lambda: inner)
+
+
 TAKEN = {
     "lists": A.tolist(), "tuples": tuple(map(tuple, A)), "a matrix": A.view(np.matrix), "no mask": np.ma.array(A),
     "a view of memory": memoryview(A), "big-endian": A.astype(">f8"), "little-endian": A.astype("<f8"),
@@ -58,6 +69,9 @@ TAKEN = {
     "pandas": stranger("pandas.core.frame", index=ROWS, dtypes=[A.dtype, A.dtype]),
     "polars": stranger("polars.frame", null_count=lambda: SimpleNamespace(row=lambda k: (0, 0))),
     "polars, one column": stranger("polars.series", null_count=lambda: 0),
+    "polars, numbers": stranger("polars", dtypes=[NUMBER, NUMBER]),
+    "polars, arrays": deep(0),
+    "xarray, counted": stranger("xarray.core", dims=("n", "k"), indexes={"n": [0, 1, 2]}, attrs={"units": "1"}),
     "xarray, no names": stranger("xarray.core", dims=("dim_0", "dim_1")),
     "xarray": stranger("xarray.core", dims=("n", "k")),
     "PyTorch": stranger("torch", requires_grad=False, names=(None, None), layout="torch.strided"),
@@ -96,6 +110,12 @@ REFUSED = {
     ),
     "polars, missing": (stranger("polars", null_count=lambda: 2), "missing entries", "X.fill_null(0)"),
     "polars, not run": (stranger("polars", collect=None), "not been run", "X.collect()"),
+    "polars, dates and numbers": (stranger("polars", dtypes=[DATE, NUMBER]), "would become a number", "columns"),
+    "polars, missing in arrays": (deep(1), "missing entries", "X.fill_null(0)"),
+    "xarray, labelled": (
+        stranger("xarray", dims=("n", "k"), indexes={"n": [1, 0, 2]}), "labels are not compared", "X.values",
+    ),
+    "xarray, with a unit": (stranger("xarray", dims=("n", "k"), attrs={"units": "m"}), "has a unit", "X.values"),
     "xarray, turned": (stranger("xarray", A.T, dims=("k", "n")), "another order", 'X.transpose("n", "k")'),
     "xarray, other names": (stranger("xarray", dims=("time", "place")), "n,k in the equation", "X.values"),
     "xarray, several": (type("Dataset", (), {"__module__": "xarray.core"})(), "several arrays", 'X["..."]'),
@@ -125,6 +145,30 @@ def test_what_would_lose_something_is_refused_with_what_to_give(given: str) -> N
     with pytest.raises(EinstanError, match=problem) as error:
         PRODUCT(X=data, w=W)
     assert repair in "\n".join(error.value.repair)
+
+
+TURNED = stranger("xarray", A.T, dims=("k", "n"))
+EINSUMS = {
+    "a string": lambda: es.einsum("nk,k->n", TURNED, W),
+    "a function": lambda: es.einsum("nk->n")(TURNED),
+    "gradients": lambda: es.einsum("nk->").gradients(TURNED),
+    "source": lambda: es.einsum("nk->n").source(TURNED),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", EINSUMS)
+def test_names_of_axes_are_the_letters_of_an_einsum(way: str) -> None:
+    with pytest.raises(EinstanError, match="in another order") as error:
+        EINSUMS[way]()
+    assert 'x.transpose("n", "k")' in error.value.repair
+    assert es.einsum("kn,k->n", TURNED, W).tolist() == (A @ W).tolist()
+
+
+@pytest.mark.parametrize("entry", [None, "a", {}])
+def test_objects_that_cannot_be_multiplied_are_told(entry: object) -> None:
+    x = np.array([[1, entry], [1, 2]], object)
+    with pytest.raises(DataError, match="operand 1 holds objects that cannot"):
+        es.einsum("ij,ij->i", x, x)
 
 
 MASKED = np.ma.array([1.0, 2.0, 3.0], mask=[0, 1, 0])
