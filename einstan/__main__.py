@@ -1,10 +1,15 @@
-"""``python -m einstan``"""
+"""``python -m einstan``, and the command."""
 
 import sys
 
-if __name__ == "__main__":
+
+def main() -> int:
     try:
-        from einstan.library.cli import main
+        from einstan.library import cli
     except KeyboardInterrupt:  # before there is anything that could be kept
-        sys.exit(130)
+        return 130
+    return cli.main()
+
+
+if __name__ == "__main__":
     sys.exit(main())

@@ -316,7 +316,7 @@ def _refuse_heavy(params: Arrays, optimiser: Optimiser) -> None:
     kept = sum(np.asarray(array).nbytes for array in optimiser.init({"sample": sample}).values()) / sample.nbytes
     size = sum(array.nbytes for array in params.values())
     needed = round(size * (3 * kept + 5))
-    less = ", or an optimiser that keeps less: SGD" if kept else ""
+    less = ", or an optimiser that keeps less: SGD" if kept >= 1 else ""  # more than a count of steps
     refuse_more("what an epoch of training holds", needed, f"fewer parameters{less}")
 
 

@@ -2,6 +2,7 @@
 
 import io
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -402,3 +403,18 @@ def test_paths_of_no_or_one_entry_warn_of_nothing(run, einsum, sizes):
 
 def test_the_exit_codes_are_told(run):
     assert "exit codes: 0 done, 1 a claim is not as expected, 2 what" in run("--help")[1]
+
+
+def test_an_interrupt_while_modules_are_loaded_is_quiet(monkeypatch):
+    class Interrupting:
+        @staticmethod
+        def find_spec(name, *_):
+            if name == "einstan.library.cli":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "einstan.library.cli")
+    monkeypatch.delattr("einstan.library.cli")
+    monkeypatch.setattr(sys, "meta_path", [Interrupting, *sys.meta_path])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("einstan", run_name="__main__")
+    assert ended.value.code == 130

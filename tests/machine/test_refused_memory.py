@@ -66,6 +66,29 @@ def test_what_does_not_fit_is_refused_with_its_size(route: str) -> None:
         ROUTES[route]()
 
 
+LONG = np.broadcast_to(np.float32(1), 2 * 10**7)
+CONVERTED = {
+    "X as float64": lambda: es.parse("s = X[I]^2").compile(dtype="float64")(X=LONG),
+    "an operand as float64": lambda: es.einsum("i->", LONG, dtype="float64"),
+}
+
+
+@pytest.mark.usefixtures("little")
+@pytest.mark.parametrize("what", CONVERTED)
+def test_another_dtype_is_counted_before_there_is_an_array_of_it(what: str) -> None:
+    with pytest.raises(EinstanError, match=f"{what} would take 160 MB"):
+        CONVERTED[what]()
+
+
+@pytest.mark.usefixtures("little")
+@pytest.mark.parametrize(("optimiser", "less"), [(es.SGD(0.1), False), (es.Momentum(0.1), True), (es.Adam(), True)])
+def test_an_optimiser_that_keeps_less_is_advised_where_there_is_one(optimiser: Any, less: bool) -> None:
+    network = es.Network("L = b[N]^2 x[I]^2", parameters={"x": "zeros"})
+    with pytest.raises(EinstanError, match="an epoch of training") as error:
+        es.fit(network, "L", {"b": np.ones(3)}, params={"x": np.broadcast_to(0.0, 3 * 10**6)}, optimiser=optimiser)
+    assert ("SGD" in str(error.value.repair)) is less
+
+
 def test_the_least_of_all_limits_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, left in (("machine_memory", 3), ("group_memory", 2), ("process_memory", 5)):
         monkeypatch.setattr(memory, name, lambda left=left: left)

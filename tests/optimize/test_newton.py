@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import einstan as es
+from einstan import optimize
 from einstan.language.errors import EinstanError
 from einstan.layers import dense, mean_squared_error, softmax
 from einstan.optimize import Objective, newton
@@ -165,3 +166,10 @@ def test_assumptions_are_checked_on_the_data():
     program = es.Program(net.program.equations, es.Program("assume sum[C](Y[n,C]) = 1\nL = Y[N,C]").assumptions)
     with pytest.raises(EinstanError, match="the data breaks an assumption"):
         Objective(program, "L", {"W": np.ones((2, 3))}, {"X": np.ones((4, 2)), "b": np.ones(3), "Y": np.ones((4, 3))})
+
+
+@pytest.mark.parametrize("dtype", [np.longdouble, np.float16, np.float32])
+def test_data_of_any_floating_dtype_are_taken(dtype):
+    start, data = {"x": np.zeros(3, dtype)}, {"b": np.full(3, 4, dtype)}
+    assert newton(es.parse("L = 1/2 (x[I] - b[I])^2"), "L", start, data).params["x"].tolist() == [4, 4, 4]
+    assert optimize.root(es.parse("r[i] = 2x[i] - b[i]"), "r", start, data).params["x"].tolist() == [2, 2, 2]
