@@ -35,7 +35,7 @@ from einstan.calculus.simplify import (
     simplify_sum,
 )
 from einstan.language import well_named
-from einstan.language.dims import axis, loose
+from einstan.language.dims import axis, is_whole, loose
 from einstan.language.index import Affine, Index
 from einstan.language.node import Node, holds, postorder, preorder, replace, rewrite
 from einstan.language.term import (
@@ -136,6 +136,7 @@ def _stated(made: Sequence[Equation], program: Program) -> Iterator[Equation]:
     read would tell something else: by axes of inputs and of what comes before them, since an axis that they make
     themselves is as long as what they read."""
     ranges, as_written = Ranges(program.resolved_all()), set(program.resolved_all())
+    said = {index.dim: form for equation in as_written for index, form in equation.where}
     before = set(map(str, program.inputs))
     for equation in made:
         own = equation.name not in program.ranks
@@ -143,15 +144,21 @@ def _stated(made: Sequence[Equation], program: Program) -> Iterator[Equation]:
             ranges.learn(equation.name, equation.indices)
         if equation not in as_written:
             found = ranges.stated(equation)
-            where = tuple(pair for pair in found.where if pair in equation.where or before.issuperset(_spoken_of(pair)))
+            told = [
+                pair if pair in equation.where else (pair[0], _known(pair[1], said, before)) for pair in found.where
+            ]
+            where = tuple((index, form) for index, form in told if form is not None)
             equation = Equation(found.name, found.indices, found.rhs, where)
         yield equation
         before.add(str(equation.name))
 
 
-def _spoken_of(pair: tuple[Index, Affine]) -> Iterator[str]:
-    """The tensors of whose axes a stated extent speaks."""
-    return (atom.index.dim.rpartition(".")[0] for atom, _ in pair[1].terms if isinstance(atom, Extent))
+def _known(form: Affine, said: Mapping[str, Affine], before: Collection[str]) -> Affine | None:
+    """A stated extent by what comes before: as it is, or as the program states that axis."""
+    axes = [atom.index.dim for atom, _ in form.terms if isinstance(atom, Extent)]
+    if {each.rpartition(".")[0] for each in axes} <= {*before}:
+        return form
+    return _known(said[axes[0]], {}, before) if len(axes) == 1 and is_whole(form) and axes[0] in said else None
 
 
 def _says_nothing(index: Index, form: Affine) -> bool:
