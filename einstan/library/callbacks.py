@@ -63,7 +63,7 @@ class Saver(Callback):
 
     That ``path`` can be written is tried before the first epoch, which raises `DataError`.  A save that fails later
     ends nothing: it is told to ``report`` (a warning, if none is given), made elsewhere at once, with ``.rescue``
-    behind the name (``-2.rescue`` and so on where there is such a file of another run), and tried again after the next
+    behind the name (``run-2.npz.rescue`` and so on where another run has one), and tried again after the next
     epoch.  ``saved`` is the file that holds the run now, or None.
     """
 
@@ -168,7 +168,8 @@ class Saver(Callback):
 
 def _fresh(path: str) -> str:
     """The first name of a rescue beside a file that nothing has."""
-    names = (f"{path}{'' if k == 1 else f'-{k}'}.rescue" for k in itertools.count(1))
+    stem, ending = os.path.splitext(path)
+    names = (f"{stem}{'' if k == 1 else f'-{k}'}{ending}.rescue" for k in itertools.count(1))
     return next(name for name in names if not os.path.lexists(name))
 
 

@@ -132,7 +132,7 @@ def test_a_rescue_leaves_that_of_another_run_alone(tmp_path, monkeypatch):
     for _ in range(2):  # the second time each replaces its own
         for saver, run in zip(savers, runs, strict=True):
             saver.on_end(run, "")
-    assert [Path(saver.saved).name for saver in savers] == ["run.npz.rescue", "run.npz-2.rescue", "run.npz-3.rescue"]
+    assert [Path(saver.saved).name for saver in savers] == ["run.npz.rescue", "run-2.npz.rescue", "run-3.npz.rescue"]
     assert [load(saver.saved).total for saver in savers] == [0, 1, 2]
     assert len(os.listdir()) == 3
 
