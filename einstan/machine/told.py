@@ -46,12 +46,16 @@ def fitting(context: Program, shapes: Mapping[str, Shape], sizes: Mapping[str, i
     read = {name: shapes[str(name)] for name in context.inputs if str(name) in shapes}
     given = {key: size for key, size in sizes.items() if key in context.dims}
     extents = infer(context, read, given, only=(), guess=False)
-    known = all(context.dims.find(dim) in extents.known for dim in context.dims.members())
-    if known and len(read) == len(context.inputs) and not all(map(only_plain, context)):
-        derived = {name for name in context.ranks if isinstance(name, Partial) or name[1:] in context.ranks}
-        flat = flatten(Program(e for e in context if derived.isdisjoint((e.name, *context.reads[e.name]))))
-        know_ranges(flat, extents)
-        refuse_outside(flat.graph, extents.known)
+    derived = {name for name in context.ranks if isinstance(name, Partial) or name[1:] in context.ranks}
+    own = [e for e in context if derived.isdisjoint((e.name, *context.reads[e.name]))]
+    forward = context if len(own) == len(context) else Program(own)
+    if all(str(name) in shapes for name in context.inputs) and not all(map(only_plain, forward)):
+        dims = {dim: context.dims.find(dim) for dim in map(forward.dims.find, forward.dims.members())}
+        if all(dim in extents.known for dim in dims.values()):
+            flat, inner = flatten(forward), Extents(forward)
+            inner.known.update({dim: extents.known[other] for dim, other in dims.items()})
+            know_ranges(flat, inner)
+            refuse_outside(flat.graph, inner.known)
     return extents
 
 
