@@ -160,7 +160,9 @@ def columns(text: str) -> int:
 
 def labelled(label: str, lines: Iterable[str]) -> list[str]:
     """Lines under one label: the label in front of the first, blanks in front of the others."""
-    return [f"  {label if number == 0 else ' ' * len(label)}{line}" for number, line in enumerate(lines)]
+    blanks = " " * len(label)
+    shown = (line.replace("\n", f"\n  {blanks}") for line in lines)  # a repair may be several lines
+    return [f"  {label if number == 0 else blanks}{line}" for number, line in enumerate(shown)]
 
 
 def nearest(name: object, known: Iterable[str]) -> str:

@@ -98,8 +98,8 @@ DOCUMENTS = [
           ^
   inferred: the left side has n; a capital is summed
   repair:   Z[n] = relu(
-  X[n]
-  + Y[n,J])""",
+              X[n]
+              + Y[n,J])""",
     ),
 ]
 

@@ -59,3 +59,8 @@ def ends(text: str, seen: tuple[str, ...] = ()) -> list[str]:
         found = [end for repair in error.repair if is_pasted(repair) for end in ends(repair, (*seen, text))]
         return list(dict.fromkeys(found))
     return [text]
+
+
+def test_a_repair_of_several_lines_stands_under_its_label():
+    error = EinstanError("a problem", repair=("h = log(f)\ng = ∂h/∂x",))
+    assert str(error).splitlines()[-2:] == ["  repair:   h = log(f)", "            g = ∂h/∂x"]
