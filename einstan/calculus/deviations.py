@@ -41,7 +41,7 @@ class Deviations:
 
     portions: Portions
     pieces: dict[tuple[Name, str], Name] = field(default_factory=dict)
-    found: dict[Node, Name] = field(default_factory=dict)
+    found: dict[tuple[str, Name, Node], Name] = field(default_factory=dict)
     means: dict[Name, tuple[Portion, tuple[Index, ...], Expr]] = field(default_factory=dict)  # whose mean is taken away
 
     def piece(self, portion: Portion, kind: str, letters: Sequence[Index], index: Index) -> Indexed:
@@ -102,7 +102,7 @@ class Deviations:
         *of, p = own
         here = dict(zip(letters, of, strict=True))
         at = cast(Affine, substitute(place, dict(here)))
-        key = alpha(simplify_product((portion.at(of, p), Delta(at, slot(p)))))
+        key = "less", portion.name, alpha(Delta(at, slot(p)))
         if key not in self.found:
             there, elsewhere = (Iverson((slot(p), at), (relation,)) for relation in ("==", "!="))
             lack = simplify_product((there, self.piece(portion, "lack", of, p)))  # a bracket counts beside exponentials
@@ -118,7 +118,7 @@ class Deviations:
         here = dict(zip((*letters, over, *others), named, strict=True))
         at_k = cast(Expr, substitute(value, here))
         plain = {i: Index(f"x{n}", i.dim) for n, i in enumerate(named)}
-        key = alpha(cast(Expr, substitute(simplify_product((portion.at(of, k), at_k)), plain)))
+        key = "off", portion.name, alpha(cast(Expr, substitute(at_k, plain)))  # a[k] under S is not S[k] under a
         if key not in self.found:
             if not isinstance(at_k, Indexed):  # rounded once, or its own mean is not taken away from it
                 varies = tuple(i for i in named if i in at_k.free)
