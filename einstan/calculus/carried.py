@@ -55,7 +55,7 @@ def written_brackets(equations: Iterable[Equation], kinks: Collection[Expr]) -> 
     functions in it (`kinks_of`): relu' is zero for other reasons than that something is hidden there."""
     held = (equation.rhs for equation in equations if holds(equation, Iverson))
     found = (node for rhs in held for node in preorder(rhs) if isinstance(node, Iverson))
-    shapes = {shape(node) for node in found if not node.is_ones and not _is_tie(node)}
+    shapes = {shape(node) for node in found if not node.is_ones}
     return shapes.difference(kinks)
 
 

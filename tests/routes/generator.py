@@ -17,6 +17,7 @@ import numpy as np
 from tests.routes.case import Case
 from tests.routes.expressions import HALF, ONE, SMOOTH, TWO
 from tests.routes.habits import Habits
+from tests.routes.meaning import Meaning
 from tests.routes.tree import Add, Ext, Fun, Index, Line, Pow, Prod, Quot, Red, Ref, Slot
 
 LARGEST = {"float64": 1e5, "float32": 1e3, "mixed": 1e3}
@@ -132,12 +133,23 @@ def usable(case: Case) -> bool:
     plain = case.plain
     if not (case.finite or guarded) or not case.derivable:
         return False
-    infinite = {name for name, value in case.values.items() if not np.isfinite(value).all()}
-    if any(line.name in infinite and _read(line) & infinite for line in case.lines):
+    if not all(hidden(case, line) for line in case.lines):
         return False  # what is made of infinite numbers without a bracket is anybody's guess
     if plain.tied and not case.features & {"again", "guard"}:
         return False
     return case.magnitude < LARGEST[case.dtype] and plain.closest > NEAREST[case.dtype]
+
+
+def hidden(case: Case, line: Line) -> bool:
+    """Whether the infinite numbers that a line reads are hidden from it: behind brackets, or among entries that it
+    leaves.  Where they are not, ``1 / (1 + exp(-h))`` may be finite and its derivative zero times infinity."""
+    infinite = {name for name, value in case.values.items() if not np.isfinite(value).all()}
+    if not _read(line) & infinite:
+        return True
+    known = case.plain.tensors
+    given = {name: np.where(np.isfinite(known[name]), known[name], np.nan) for name in infinite}
+    found = Meaning((line,), case.sizes)({**known, **given})[line.name]
+    return line.name not in infinite and np.array_equal(found, known[line.name])
 
 
 def made(seed: int | str, guards: bool = True) -> Case:
