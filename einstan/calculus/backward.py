@@ -14,7 +14,7 @@ from types import MappingProxyType
 from einstan.calculus.assume import assumed
 from einstan.calculus.carried import Brackets, Carried, brackets_of, carried_to, entries_of
 from einstan.calculus.naming import ForwardNames
-from einstan.calculus.partial import Differentiator, Kinks, Term, denominator_indices, only_compared, scalars
+from einstan.calculus.partial import Differentiator, Kinks, Term, denominator_indices, refuse_compared, scalars
 from einstan.calculus.parts import shortest_named
 from einstan.calculus.passes import (
     batch_index,
@@ -196,8 +196,6 @@ def _contracted(
                 entries.append((*entries_of(contributions[-1]), *carried_to(term, needed_entries)))
                 brackets.append(carried_to(term, (*brackets_of((*term.left, *term.right), written), *held)))
         if not reached_by_value:
-            if tensor in wanted and not zeros:
-                raise only_compared(program[consumers[0].name], tensor)
             continue
         total = stated_extents(simplify_sum(contributions), stated)
         # Collecting may open a mean, and so bring a stated extent to light.
@@ -228,6 +226,8 @@ def _contracted(
     given = {seed.tensor: name for name, seed in seeds.items() if isinstance(seed, Indexed)}
     for tensor in wanted:
         if pass_name(letter, tensor) not in made:  # it cancels, as in x - x
+            if not zeros and tensor not in seeds:
+                refuse_compared(program.defined, [program[name] for name in seeds if name in program.defined], tensor)
             reading = [e for e in program.resolved_all() if tensor in tensors(e.rhs)]
             indices = _indices(program, tensor, reading, taken)
             equations.append(pass_equation(pass_name(letter, tensor), tensor, batch, indices, ZERO, sized=not tied))

@@ -22,6 +22,7 @@ from einstan.language.dims import axis, is_axis, redimensioned, unguarded
 from einstan.language.index import Affine, Index, affine, fresh_name, lowered, slot
 from einstan.language.node import Node, holds, preorder, replace
 from einstan.language.term import (
+    EXTREMES,
     Const,
     Delta,
     Equation,
@@ -41,7 +42,6 @@ from einstan.language.term import (
 )
 from einstan.language.threads import cached_property
 
-EXTREMES = ("max", "min")
 Places = dict[Index, Affine]
 TRIES = 16  # places at which an entry may stand
 

@@ -14,7 +14,7 @@ from einstan.calculus.assume import assumed
 from einstan.calculus.carried import Brackets, Carried, brackets_of
 from einstan.calculus.factors import flattened
 from einstan.calculus.naming import Behind, ForwardNames
-from einstan.calculus.partial import Differentiator, Kinks, only_compared, scalars
+from einstan.calculus.partial import Differentiator, Kinks, refuse_compared, scalars
 from einstan.calculus.parts import shortest_named
 from einstan.calculus.passes import (
     batch_index,
@@ -32,7 +32,7 @@ from einstan.calculus.passes import (
 )
 from einstan.calculus.program import Assumption, InPart, Program, extents_behind, stated_extents
 from einstan.calculus.ranges import Ranges
-from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
+from einstan.calculus.simplify import simplify_product, simplify_sum
 from einstan.calculus.stable import stabilised
 from einstan.language.arguments import checked
 from einstan.language.dims import axis
@@ -95,7 +95,6 @@ def jvp(
     carried = Carried(forward, names.parts)
     tangents: dict[Name, Name] = dict(directions)
     equations: list[Equation] = []
-    used: set[Name] = set()
     for equation in forward:
         if equation.name not in live or equation.name in directions:
             continue
@@ -110,20 +109,17 @@ def jvp(
                 whole = carried.opened(term, written, Indexed(tangents[read]))
                 parts.append(whole.along(read, tangents[read], index, carried.needed(term, read, held)))
                 brackets.append((*brackets_of((*term.left, *term.right), written), *held))
-            used.update([read] if terms else [])
         if parts:
             name = tangents[equation.name] = pass_name(letter, equation.name)
             value = _total(parts, set(tangents.values()), stated, names, assumptions)
             carried.learn(name, equation.name, equation.indices, value, brackets)
             equations.append(pass_equation(name, equation.name, index, equation.indices, value, stated, ranges=ranges))
     for name in () if zeros else directions:
-        readers = [e.name for e in forward if name in reads[e.name] and e.name in live]
-        if readers and name not in used:
-            raise only_compared(program[readers[0]], name)
+        refuse_compared(program.defined, [program[each] for each in wanted], name)
     for name in wanted:
         if name not in directions and name not in tangents:
             if not zeros:
-                _refuse_still(program, name, directions, live)
+                _refuse_still(program, name, directions)
             indices = program.resolved(program[name]).indices
             equations.append(pass_equation(pass_name(letter, name), name, index, indices, ZERO))
     return Program(needed(equations, [pass_name(letter, name) for name in wanted]), ())
@@ -176,14 +172,13 @@ def _with_letters(term: Expr, tangents: Collection[Name], letters: dict[tuple[Na
     return simplify_product((Const(coefficient), *renamed), [new.get(index, index) for index in summed])
 
 
-def _refuse_still(program: Program, name: Name, directions: Mapping[Name, Name], live: set[Name]) -> None:
+def _refuse_still(program: Program, name: Name, directions: Mapping[Name, Name]) -> None:
     """A wanted tensor that no direction moves: an error, unless what moved it has cancelled, as in ``x - x``."""
     below = reached(program.reads, name)
-    if not below & set(directions):
+    if not (moving := below & set(directions)):
         raise _independent(program, name, next(iter(directions)), below)
-    for read in tensors(simplify(program[name].rhs)):
-        if read in live:
-            raise only_compared(program[name], read)
+    for each in moving:
+        refuse_compared(program.defined, [program[name]], each)
 
 
 def _independent(program: Program, of: Name, wrt: Name, behind: set[Name]) -> DifferentiationError:

@@ -17,7 +17,7 @@ from einstan.calculus.collect import shortest
 from einstan.calculus.finite import POLES, infinite_tensors, may_be_infinite
 from einstan.calculus.named_cores import NamedCores, is_worth_naming, renamed, stem
 from einstan.calculus.naming import ForwardNames, derived_equation
-from einstan.calculus.partial import Differentiator, Kinks, denominator_indices, only_compared, scalars
+from einstan.calculus.partial import Differentiator, Kinks, denominator_indices, refuse_compared, scalars
 from einstan.calculus.passes import reached
 from einstan.calculus.program import Program, extents_behind, stated_extents
 from einstan.calculus.ranges import Ranges
@@ -66,15 +66,14 @@ class Linearised:
         self.outer: dict[Name, tuple[Index, ...]] = {}  # the indices of a tensor where it is made
         self.edges: dict[Name, dict[Name, Expr]] = {}
         self.readers: dict[Name, set[Name]] = {}
-        self.by_value = False  # whether the denominator is read by its values, be its derivative zero: ``sign(x[i])``
         for number, each in enumerate((wrt, *self.live) if self.live else ()):
             self._number(each, number)
         for each in self.live:
             for source in (wrt, *self.live):
                 if source in tensors(self.forward[each].rhs):
                     self._edge(each, source, self._local(self.forward[each], source, kinks))
-        if self.live and not self.by_value and not higher:
-            raise only_compared(program[next(e.name for e in program if wrt in program.reads[e.name])], wrt)
+        if not higher:
+            refuse_compared(program.defined, [program[of]], wrt)
 
     # ---- the graph ---------------------------------------------------------------------------------------------------
 
@@ -104,9 +103,7 @@ class Linearised:
         """The local partial of one equation with respect to one tensor that it reads."""
         apart = tuple(Index(f"{i.name}'", i.dim) for i in self.inner[source])  # no letter of the equation's
         rule = Differentiator(source, apart, rename=self.names, kinks=kinks)
-        terms = rule.terms(equation.rhs)
-        self.by_value = self.by_value or (source == self.wrt and bool(terms))
-        total = simplify_sum(term.with_in_place(()) for term in terms)
+        total = simplify_sum(term.with_in_place(()) for term in rule.terms(equation.rhs))
         total = assumed(self.names(stated_extents(total, self.stated)), self.assumptions)
         old, new = (*equation.indices, *apart), (*self.outer[equation.name], *self.inner[source])
         return renamed(total, old, new)

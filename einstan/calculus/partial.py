@@ -60,6 +60,7 @@ from einstan.language.term import (
     substitute,
     sum_over,
     tensors,
+    valued,
 )
 from einstan.language.tokens import is_name
 
@@ -272,12 +273,14 @@ def where_it_counts(exponent: Expr) -> tuple[Expr, ...]:
     return () if positive else (Iverson((form, Affine(())), ("!=",)),)
 
 
-def _behind(node: Node, definitions: Mapping[Name, Equation]) -> set[Name]:
-    """All tensors that the value of an expression depends on."""
+def _behind(
+    node: Node, definitions: Mapping[Name, Equation], read: Callable[[Node], Iterable[Name]] = tensors
+) -> set[Name]:
+    """All tensors that the value of an expression depends on, or those that each equation reads so."""
     found: set[Name] = set()
     queue: list[Node] = [node]
     while queue:
-        for name in tensors(queue.pop()):
+        for name in read(queue.pop()):
             if name not in found:
                 found.add(name)
                 if name in definitions:
@@ -445,9 +448,14 @@ def scalars(*equations: Equation) -> set[str]:
     return {str(node.tensor) for node in read} | {str(e.name) for e in equations if not e.indices}
 
 
-def only_compared(equation: Equation, wrt: Name) -> DifferentiationError:
-    """The error for a tensor that enters through comparisons alone: not even its zero derivative is meant."""
-    return DifferentiationError(
+def refuse_compared(definitions: Mapping[Name, Equation], of: Sequence[Equation], wrt: Name) -> None:
+    """Refuse a tensor that enters through comparisons alone, as it is written: not even its zero derivative is meant.
+    What is read by its values and cancels, ``x - x``, has the derivative zero."""
+    if any(wrt == each.name or wrt in _behind(each.rhs, definitions, valued) for each in of):
+        return
+    behind = (*of, *(definitions[n] for each in of for n in _behind(each.rhs, definitions) if n in definitions))
+    equation = next((e for e in behind if wrt in tensors(e.rhs) and wrt not in valued(e.rhs)), of[0])
+    raise DifferentiationError(
         f"{equation.name} depends on {wrt} only through comparisons, which have no derivative",
         **at(equation, wrt),
         inferred="an indicator is constant on both sides of its jump",
@@ -506,9 +514,8 @@ def partial(
     rhs = simplify(equation.rhs)
     names = names or ForwardNames(())
     terms = Differentiator(wrt, apart, definitions, names, kinks).terms(rhs)
-    # What cancels before it is differentiated, x - x, has the derivative zero.
-    if not terms and wrt in _behind(rhs, definitions or {}) and not isinstance(equation.name, Partial):
-        raise only_compared(equation, wrt)
+    if not terms and not isinstance(equation.name, Partial):
+        refuse_compared(definitions or {}, [equation], wrt)
     behind = (equation, *(definitions or {}).values())
     stated = [*(pair for e in behind for pair in e.where), *extents_behind(behind)]
     sum_of_terms = stated_extents(simplify_sum(term.with_in_place(()) for term in terms), stated)

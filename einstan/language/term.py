@@ -331,6 +331,9 @@ class Sum(_Binder):
         return Sum(self.indices, children[0])  # type: ignore[arg-type]
 
 
+EXTREMES = ("max", "min")
+
+
 class Reduce(_Binder):
     """``Reduce(operation, indices, body)``: mean, max, min, logsumexp or prod over the bound indices."""
 
@@ -516,6 +519,21 @@ def accesses(root: Node) -> tuple[tuple[Name, int], ...]:
     """Every tensor that occurs below, with each number of slots that it has, in reading order."""
     found = {(node.tensor, len(node.slots)): None for node in preorder(root) if isinstance(node, Indexed)}
     return tuple(found)
+
+
+@remembered
+def valued(root: Node) -> frozenset[Name]:
+    """The tensors below whose values count: not those that are only compared, or only stand in slots."""
+    found: set[Name] = set()
+    seen, stack = {root}, [root]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Indexed):
+            found.add(node.tensor)
+        elif not isinstance(node, Iverson | Delta):
+            stack += (child for child in node.children if child not in seen)
+            seen.update(node.children)
+    return frozenset(found)
 
 
 def bound_indices(*roots: Node) -> tuple[Index, ...]:

@@ -517,7 +517,7 @@ def _still(name: Name) -> str:
 
 def _behind(definitions: Mapping[Name, term.Equation], name: Name) -> set[Name]:
     """The tensors whose values a definition reads, directly or not."""
-    return reached({each: tuple(term.tensors(e.rhs)) for each, e in definitions.items()}, name)
+    return reached({each: tuple(term.valued(e.rhs)) for each, e in definitions.items()}, name)
 
 
 def _several(names: str | Iterable[str]) -> list[str]:

@@ -174,6 +174,7 @@ ERRORS = [
     ("A = X[I]\nL = Z[I]", "L", ["X"], DifferentiationError, "L does not depend on X"),
     ("Y[n,d] = E[T[n],d]\nL = Y[N,D]", "L", ["T"], DifferentiationError, "T is read as an integer in a slot"),
     ("L = sum[I](1[X[I] > 0])", "L", ["X"], DifferentiationError, "L depends on X only through comparisons"),
+    ("Z[i] = X[i]^2\nL = sum[I](1[Z[I] > 0])", "L", ["X"], DifferentiationError, "L depends on X only through"),
 ]
 
 

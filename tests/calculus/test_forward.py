@@ -137,6 +137,7 @@ ERRORS = [
     ("Y[n,d] = E[T[n],d]", "Y", "T=V", DifferentiationError, "T is read as an integer in a slot"),
     ("Y[i] = 1[X[i] > 0]", "Y", "X=V", DifferentiationError, "Y depends on X only through comparisons"),
     ("Y[i] = w[i] 1[X[i] > 0]", "Y", "X=V w=U", DifferentiationError, "Y depends on X only through comparisons"),
+    ("Z[i] = X[i]^2\nY[i] = w[i] 1[Z[i] > 0]", "Y", "X=V", DifferentiationError, "Y depends on X only through"),
     ("Z[i] = X[i]^2\nY[i] = Z[i] X[i]", "Y", "X=V Z=U", DifferentiationError, "Z depends on X, so it cannot be varied"),
 ]
 
