@@ -70,11 +70,11 @@ def dominant_apart(equations: Sequence[Equation], scaled: Callable[[Name], Equat
     return read[::-1]
 
 
-def _is_plain(node: Node) -> bool:
-    """Whether this is read wherever it stands: a slot with arithmetic of indices may need the guards around it, and a
-    part of a difference that gets a name leaves them."""
-    forms = [form for form in node.slots if form.index is None] if isinstance(node, Indexed) else []
-    return not any(isinstance(atom, Index) for form in forms for atom, _ in form.terms)
+def _is_plain(expr: Expr) -> bool:
+    """Whether all of this is read wherever it stands: a slot with arithmetic of indices may need the guards around it,
+    and a part of a difference that gets a name leaves them."""
+    forms = (form for node in preorder(expr) if isinstance(node, Indexed) for form in node.slots)
+    return not any(isinstance(atom, Index) for form in forms if form.index is None for atom, _ in form.terms)
 
 
 class _Term:
@@ -118,10 +118,11 @@ class _Apart:
         return [*made, equation]
 
     def _looked_at(self, equation: Equation) -> Equation:
-        if not holds(equation.rhs, Add, Mul) or not all(map(_is_plain, preorder(equation.rhs))):
+        if not holds(equation.rhs, Add, Mul) or not _is_plain(equation.rhs):
             return equation
         self.indices, before = equation.indices, self.matches
-        for spelled in dict.fromkeys((equation.rhs, self.portions.put_in(equation.rhs))):
+        spellings = dict.fromkeys((equation.rhs, self.portions.put_in(equation.rhs)))
+        for spelled in filter(_is_plain, spellings):
             rhs = cast(Expr, fold(spelled, self.rule, known=kept))
             rhs = self.portions.apart(rhs) if isinstance(rhs, Apply) else rhs
             if self.matches > before:

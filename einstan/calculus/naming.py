@@ -21,17 +21,23 @@ from einstan.language.dims import UnionFind, is_axis
 from einstan.language.index import Affine, Index, capitalised, slot
 from einstan.language.node import Node, beginning, fold, holds, rewrite
 from einstan.language.term import (
+    EXTREMES,
+    MINUS_ONE,
     Add,
     Apply,
+    Const,
     Equation,
     Expr,
     Extent,
     Indexed,
+    Iverson,
     Mul,
     Name,
+    Position,
     Reduce,
     Sum,
     bound_indices,
+    rebound,
 )
 
 Stated = tuple[Index, Affine]
@@ -68,7 +74,17 @@ class ForwardNames:
         access = self._access(node) if isinstance(node, Expr) and _is_worth_naming(node) else None
         if access is not None:
             return access
+        if isinstance(node, Iverson) and node.relations == ("==",):
+            children = tuple(map(self._compared, node.children, children))
         return node.rebuilt(children) if children != node.children else node
+
+    def _compared(self, node: Node, named: Node) -> Node:
+        """An extreme that is compared with what it is the extreme of keeps no name where that takes more than
+        one rounding: who reads a pass alone has the extreme from elsewhere, and it would not be met again."""
+        if isinstance(node, Reduce) and node.operation in EXTREMES and isinstance(named, Indexed):
+            body = fold(node.body, self._rule, self._named)
+            return named if _is_rounded_once(body) else rebound(node, node.indices, body)
+        return named
 
     def _access(self, node: Expr) -> Indexed | None:
         for equation, value in self._candidates(node):
@@ -106,6 +122,19 @@ def _head(node: Expr) -> object:
     return type(node), len(node.children), function, len(node.free), None if several else first
 
 
+def _is_rounded_once(body: Node) -> bool:
+    """Whether something is a read, or one operation on two reads: whoever computes it has the same digits."""
+    body = _without_sign(body)
+    parts = body.children if isinstance(body, Add | Mul | Apply) else (body,)
+    return len(parts) <= 2 and all(isinstance(_without_sign(part), Indexed | Const | Position) for part in parts)
+
+
+def _without_sign(node: Node) -> Node:
+    return (
+        node.factors[1] if isinstance(node, Mul) and node.factors[0] is MINUS_ONE and len(node.factors) == 2 else node
+    )
+
+
 def _is_worth_naming(node: Node) -> bool:
     return isinstance(node, Apply | Reduce | Add | Mul | Sum)
 
@@ -126,7 +155,8 @@ def derived_equation(
     """
     rhs = as_written(rhs)
     if not where and not sized and (ranges is None or ranges.plain) and not holds(rhs, Extent):
-        return before_signs(well_named(Equation(name, indices, rhs)))
+        made = Equation(name, indices, rhs)
+        return before_signs(well_named(made if ranges is None else ranges.stated(made, tied)))
     letters = {index.dim: index.name for index in reversed((*indices, *map(_capital, bound_indices(rhs))))}
 
     def rule(node: Node) -> Node:

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from typing import cast
 
 from einstan.calculus.delta import range_guard
 from einstan.language.dims import UnionFind, agreeing, axis, is_axis, loose, only_plain, relate, unguarded
 from einstan.language.index import Affine, Index, affine, slot
-from einstan.language.node import Node, holds, preorder, rewrite
+from einstan.language.node import Node, fold, holds, preorder, rewrite
 from einstan.language.term import (
     Add,
     Delta,
@@ -97,7 +98,7 @@ class Ranges:
     def stated(self, equation: Equation, tied: bool = False) -> Equation:
         """The equation with what it has to say of its ranges.  Where its name says how far the indices of the left side
         run, as ``dL/dX[m,p]`` does, it is ``tied``."""
-        if self.plain:
+        if self.plain and (tied or isinstance(equation.name, Partial) or _tells_all(equation)):
             return equation
         where, guards = dict(equation.where), dict[tuple[Index, str], Expr]()
         named = set(equation.indices) if tied or isinstance(equation.name, Partial) else set()
@@ -161,6 +162,13 @@ class Ranges:
         return {index: affine((Extent(Index(dim)), 1))} if is_axis(dim) else {}
 
 
+def _tells_all(equation: Equation) -> bool:
+    """Whether some axis that is read tells how far each index of the left side runs, or a ``where`` states it."""
+    told: set[Index | None] = {index for index, _ in equation.where}
+    told |= {form.index for node in preorder(equation.rhs) if isinstance(node, Indexed) for form in node.slots}
+    return told.issuperset(equation.indices)
+
+
 def _beside_strides(equation: Equation, index: Index) -> bool:
     """Whether an index is read beside one with a stride alone, ``X[2P+r]``: as many r as fit may be more than there
     are."""
@@ -213,15 +221,30 @@ def _places(read: Indexed) -> list[tuple[Index, str]]:
 
 
 def _bound(expr: Expr, guards: Mapping[tuple[Index, str], Expr]) -> Expr:
-    """The expression with those brackets in it whose index it binds: around the reads, since their body is no product
-    of a sum."""
+    """The expression with those brackets in it whose index it binds, be that free around it too: around the reads,
+    since their body is no product of a sum."""
+    guarded = {index for index, _ in guards}
 
     def rule(node: Node) -> Node:
-        if not isinstance(node, Indexed):
+        if not isinstance(node, Sum | Reduce):
             return node
-        inner = (guards[place] for place in _places(node) if place in guards and place[0] not in expr.free)
-        return mul((*inner, node))
+        body = node.body
+        for index in guarded.intersection(node.indices):
+            body = _around(body, index, guards)
+        return rebound(node, node.indices, body)
 
-    result = rewrite(expr, rule)
-    assert isinstance(result, Expr)
-    return result
+    return cast(Expr, rewrite(expr, rule))
+
+
+def _around(body: Expr, index: Index, guards: Mapping[tuple[Index, str], Expr]) -> Expr:
+    """What binds an index, with its brackets around what is read there by it, but where it is bound again."""
+
+    def rule(node: Node, children: tuple[Node, ...]) -> Node:
+        if isinstance(node, Indexed):
+            return mul((*(guards[place] for place in _places(node) if place in guards and place[0] is index), node))
+        return node.rebuilt(children) if children != node.children else node
+
+    def known(node: Node) -> Node | None:
+        return node if isinstance(node, Sum | Reduce) and index in node.indices else None
+
+    return cast(Expr, fold(body, rule, known=known))

@@ -89,7 +89,7 @@ def _stabilised(program: Program, keep: Collection[Name]) -> tuple[Equation, ...
         if not _says_nothing(index, form)
     }
 
-    exponentials = _Exponentials(known)
+    exponentials, ranges = _Exponentials(known), Ranges(resolved.values())
     quotients = dict(known)
 
     def made(equation: Equation) -> Equation:
@@ -110,7 +110,9 @@ def _stabilised(program: Program, keep: Collection[Name]) -> tuple[Equation, ...
             for index in equation.indices
             if index in before and index not in after and index.dim not in stated
         ]
-        return Equation(equation.name, equation.indices, rhs, tuple(where))
+        result = Equation(equation.name, equation.indices, rhs, tuple(where))
+        put_in_more = not tensors(rhs).keys() <= tensors(equation.rhs).keys()
+        return ranges.stated(result, tied=True) if put_in_more else result
 
     return tuple(made(equation) for equation in resolved.values())
 

@@ -177,14 +177,13 @@ def extents_named(equation: Equation, letters: bool) -> Equation:
 
 
 def _stated_by_letters(equation: Equation, visible: Collection[Index]) -> Equation:
-    """The equation with the extents of capitals that have other letters by now stated by each that brackets keep in
-    another range than its own."""
-    lost = [(index, form) for index, form in equation.where if index not in visible]
-    if not lost:
+    """The equation with the extents of capitals that have other letters by now, or others too where several sums bound
+    them, stated by each that brackets keep in another range than its own."""
+    if not equation.where:
         return equation
     beside = {index for index, _, form, kept in unguarded(equation) if kept and form.index is index}
     where = dict(equation.where)
-    for index, form in lost:
+    for index, form in equation.where:
         for other in visible:
             if other.dim == index.dim and other in beside:
                 where.setdefault(other, form)

@@ -469,6 +469,47 @@ def repeated(x: Array, c: Array) -> dict[str, Array]:
     return {"y": y, "L": (c * y**2).sum()}
 
 
+def below_an_index(u: Array, y: Array) -> dict[str, Array]:
+    i = np.arange(len(y)) + 0.5
+    U = np.where(u.real < i, u, i) * (0.5 + absolute(u)) ** 2 + y
+    return {"U": U, "L": (U**2).sum() / 2}
+
+
+def shares_of_a_shift(u: Array, v: Array) -> dict[str, Array]:
+    e = np.concatenate([[0, 0], u])[: len(u)]
+    Z = e @ v
+    return {"e": e, "Z": Z, "L": np.log(np.exp(Z).sum())}
+
+
+def neighbours_of_exponentials(c: Array, y: Array) -> dict[str, Array]:
+    f = np.exp(c)
+    e = f[1:] * f[:-1]
+    return {"f": f, "e": e, "L": np.arctan(e @ y)}
+
+
+def least_portions(b: Array, v: Array) -> dict[str, Array]:
+    turned = np.array([b[2 - i] if 0 <= 2 - i < len(b) else 0 for i in range(len(v))])
+    S = np.exp(v + turned[:, None]) / np.exp(v + turned[:, None]).sum(axis=0)
+    U = np.array([row[np.argmin(row.real)] for row in S])
+    return {"U": U, "L": (np.arange(len(U)) * U).sum()}
+
+
+def shares_of_shares(a: Array, b: Array, w: Array) -> dict[str, Array]:
+    A, B = np.exp(a) / np.exp(a).sum(), np.exp(b) / np.exp(b).sum()
+    return {"o": np.outer(A * B, np.ones(len(w))), "L": len(w) * (A * B).sum()}
+
+
+def alike_alone(x: Array, a: Array, b: Array) -> dict[str, Array]:
+    V = of_differences(x)
+    return {"V": V, "L": np.where(a[:, None].real == b[None, :].real, V, 0).sum()}
+
+
+def weighed_by_a_step(y: Array, U: Array) -> dict[str, Array]:
+    H = (U.real <= y.real) + 0j
+    power = np.exp(H + y)
+    return {"H": H, "h": power / power.sum(), "L": ((power / power.sum()) ** 2).sum()}
+
+
 ROWS = [
     Row("a Kronecker product",
         "K[p,q] = A[floor(p/|B.0|), floor(q/|B.1|)] B[mod(p,|B.0|), mod(q,|B.1|)]"
@@ -686,4 +727,26 @@ ROWS = [
     Row("the largest of products of three", "U[i] = 1 + 3 max[K](v[i,K] b[i+K] w[K])\nL = U[I]^2",
         {"v": [[0.3, -1.1, 0.7], [1.3, 0.2, -0.9]], "b": [0.7, 1.9, -0.6, 1.1], "w": [1.7, -0.3, 1.3]},
         largest_of_products, "v b w", features=frozenset({"window"}), unproved=True),
+    Row("a core that reads no axis", "U[i] = minimum(u, i + 1/2) (1/2 + abs(u))^2 + y[i]\nL = sum[I](1/2 U[I]^2)",
+        {"u": 0.875, "y": [0.875, 0.6875, -0.5]}, below_an_index, "u y"),
+    Row("how far from their mean what is read under a guard is",
+        "e[i] = pad(u[i-2]) where |i| = |u.0|\nZ[i] = e[P] v[P,i]\nL = logsumexp[P](Z[P])",
+        {"u": [-0.5, 1.0, 0.25], "v": [[0.375, 1.625], [0.5, -1.0], [1.0, 0.75]]}, shares_of_a_shift, "u v",
+        features=frozenset({"pad"})),
+    Row("a range of a letter that two sums bind",
+        "f[i] = exp(c[i])\ne[i] = f[i+1] f[i]\nL = arctan(sum[P](e[P] y[P]))",
+        {"c": [-1.4375, 0.5], "y": [1.25]}, neighbours_of_exponentials, "c y", features=frozenset({"window"}),
+        unproved=True),
+    Row("the least of portions, found again by a pass alone",
+        "U[i] = min[K](softmax[i](v[i,K] + pad(b[-i+2])))\nL = sum[I](I U[I])",
+        {"b": [1.25, 0.3125], "v": [[1.375, 1.1875], [1.0625, 0.9375]]}, least_portions, "b",
+        features=frozenset({"pad"}), unproved=True),
+    Row("a softmax under another one", "o[i,j] = softmax[i](b[i] + w[j]) softmax[i](a[i])\nL = sum[I,P](o[I,P])",
+        {"a": [1.0625, 1.3125], "b": [-1.25, -0.375], "w": [-1.25]}, shares_of_shares, "a b w"),
+    Row("what is equal hides what is not", "V[i,j] = 1 / (x[i] - x[j])\nL = sum[I,J](1[a[I] == b[J]] V[I,J])",
+        {"x": [1.5, 0.25, -1.375], "a": [0.5, 1.0, 2.0], "b": [1.0, 0.5, 0.5]}, alike_alone, "x",
+        features=frozenset({"guard"})),
+    Row("what is compared and otherwise cancels",
+        "H[i] = 1[U[i] <= y]\nh[i] = softmax[i](H[i] + y)\nL = h[I]^2",
+        {"y": 1.625, "U": [0.5625, 2.0]}, weighed_by_a_step, "y"),
 ]  # fmt: skip
