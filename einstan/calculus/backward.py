@@ -8,13 +8,13 @@ linearly.  Nothing here knows a layer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from einstan.calculus.assume import assumed
 from einstan.calculus.carried import Brackets, Carried, brackets_of, carried_to, entries_of
 from einstan.calculus.naming import ForwardNames
-from einstan.calculus.partial import Differentiator, Kinks, Term, denominator_indices, refuse_compared, scalars
+from einstan.calculus.partial import Differentiator, Kinks, denominator_indices, refuse_compared, scalars
 from einstan.calculus.parts import shortest_named
 from einstan.calculus.passes import (
     batch_index,
@@ -35,6 +35,7 @@ from einstan.calculus.program import Program, extents_behind, stated_extents
 from einstan.calculus.ranges import Ranges
 from einstan.calculus.simplify import simplify_sum
 from einstan.calculus.stable import stabilised
+from einstan.calculus.uses import held_by, uses_of
 from einstan.language import parse, show
 from einstan.language.arguments import checked
 from einstan.language.collecting import collecting_seldom
@@ -125,7 +126,8 @@ def _pulled_back(
     behind = reached(program.reads, *seeds)
     ends = behind | {name for name, seed in seeds.items() if not isinstance(seed, Const)}
     if wrt is None:
-        wanted = [name for name in program.inputs if name in ends and not _only_in_slots(program, name)]
+        used = _read_by_value(program)
+        wanted = [name for name in program.inputs if name in ends and name in used]
     else:
         wanted = list(dict.fromkeys(wrt))
         for name in wanted:
@@ -157,7 +159,7 @@ def _contracted(
     stated, ranges = extents_behind(forward), Ranges(forward)
     tied = letter == "d" and not batch and not zeros  # dU has the axes of U, which the forward pass reads
     readers: dict[Name, list[Equation]] = {}
-    taken = scalars(*forward)
+    taken, uses = scalars(*forward), uses_of(forward)
     for equation in forward:
         for read in reads[equation.name]:
             readers.setdefault(read, []).append(equation)
@@ -183,7 +185,8 @@ def _contracted(
         brackets: list[Brackets] = [] if seed is None else [()]
         entries = list(brackets)
         for equation in consumers:
-            terms = _terms(tensor, apart, equation.rhs, names, kinks)
+            own = held_by(uses, equation, tensor)
+            terms = Differentiator(tensor, apart, rename=names, kinks=kinks, held=own).terms(equation.rhs)
             reached_by_value = reached_by_value or bool(terms)
             slots = equation.lhs.slots
             above = _access(cotangents[equation.name], batch, slots)
@@ -316,12 +319,6 @@ def joined(*programs: Program) -> Program:
 # ---- pieces ----------------------------------------------------------------------------------------------------------
 
 
-def _terms(
-    tensor: Name, indices: tuple[Index, ...], rhs: Expr, names: Callable[[Expr], Expr], kinks: Kinks | None
-) -> tuple[Term, ...]:
-    return Differentiator(tensor, indices, rename=names, kinks=kinks).terms(rhs)
-
-
 def _access(cotangent: Expr, batch: tuple[Index, ...], slots: Iterable[Affine]) -> Expr:
     """What stands in the place of an access: the reader's cotangent, by name unless it is a number."""
     if isinstance(cotangent, Indexed):
@@ -371,20 +368,13 @@ def _independent(program: Program, of: Name, wrt: Name, behind: set[Name]) -> Di
     )
 
 
-def _only_in_slots(program: Program, name: Name) -> bool:
-    """Whether a tensor is read as an integer alone."""
-    return all(not _by_value(equation, name) for equation in program.equations)
-
-
-def _by_value(equation: Equation, name: Name) -> bool:
-    stack: list[Expr] = [equation.rhs]
+def _read_by_value(program: Program) -> set[Name]:
+    """The tensors that are read as more than an integer."""
+    stack: list[Expr] = [equation.rhs for equation in program.equations]
     seen: set[Expr] = set()
     while stack:
         node = stack.pop()
-        if node in seen:
-            continue
-        seen.add(node)
-        if isinstance(node, Indexed) and node.tensor == name:
-            return True
-        stack.extend(child for child in node.children if isinstance(child, Expr))
-    return False
+        if node not in seen:
+            seen.add(node)
+            stack.extend(child for child in node.children if isinstance(child, Expr))
+    return {node.tensor for node in seen if isinstance(node, Indexed)}

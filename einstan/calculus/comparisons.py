@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from einstan.language.index import Affine
 from einstan.language.node import Node, holds
-from einstan.language.term import ONE, ZERO, Add, Const, Delta, Expr, Extent, Indexed, Iverson, Mul, mul
+from einstan.language.term import ONE, ZERO, Add, Apply, Const, Delta, Expr, Extent, Indexed, Iverson, Mul, mul
 
 
 def decided_bracket(node: Iverson, children: tuple[Node, ...]) -> Expr:
@@ -29,6 +29,8 @@ def decided_bracket(node: Iverson, children: tuple[Node, ...]) -> Expr:
         return ONE  # 1[0 <= i < |i|] = 1
     if node.relations == (">",) and _number(children[1]) == 0 and (some := _some_hold(children[0])) is not None:
         return some
+    if len(children) == 2:
+        children = _rectified(children, node.relations[0])
     if len(children) == 2 and children[0] is children[1]:
         if node.relations[0] in ("<", ">"):
             return ZERO
@@ -46,6 +48,20 @@ def _always(left: Node, relation: str, right: Node) -> bool:
         (atom, k), constant = right.terms[0] if len(right.terms) == 1 else (right, 0), right.constant
         return isinstance(atom, Extent) and k == 1 and constant == 0 and atom.index.dim == a.dim
     return False
+
+
+def _rectified(operands: tuple[Node, ...], relation: str) -> tuple[Node, ...]:
+    """``relu(u) > a`` is ``u > a`` where a is a number that is not negative, and ``relu(u) <= a`` is ``u <= a``."""
+    (left, right), (a, b) = operands, map(_number, operands)
+    if b is not None and b >= 0 and relation in (">", "<="):
+        return _unrectified(left), right
+    if a is not None and a >= 0 and relation in ("<", ">="):
+        return left, _unrectified(right)
+    return operands
+
+
+def _unrectified(operand: Node) -> Node:
+    return operand.arguments[0] if isinstance(operand, Apply) and operand.function == "relu" else operand
 
 
 def _some_hold(total: Node) -> Expr | None:

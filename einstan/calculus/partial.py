@@ -25,13 +25,15 @@ from einstan.calculus.parts import shortest_named
 from einstan.calculus.program import Assumption, extents_behind, stated_extents
 from einstan.calculus.ranges import Ranges
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
+from einstan.calculus.uses import Held
 from einstan.language import parse_expression
 from einstan.language.arguments import shown
 from einstan.language.dims import axis, loose
+from einstan.language.effort import spend
 from einstan.language.errors import DifferentiationError, ScopeError, nearest
 from einstan.language.functions import FUNCTIONS
 from einstan.language.index import Affine, Index, fresh_name, is_capital, lowered, slot
-from einstan.language.node import Node, holds, preorder, replace
+from einstan.language.node import Node, holds, preorder, remembered, replace
 from einstan.language.place import at
 from einstan.language.sugar import as_form
 from einstan.language.term import (
@@ -144,7 +146,8 @@ class Differentiator:
     derivative of a derivative that names forward values is taken).  ``rename`` is applied to every coefficient when it
     arises; the contractor passes what recognises forward values.  ``kinks`` replaces partials of functions, to select
     another convention: ``{"relu": ["1[x >= 0]"]}``.  With ``on_paper`` the terms of one rule stay apart, as people
-    write them, where a program that runs them would lose digits.
+    write them, where a program that runs them would lose digits.  ``held`` is what holds the tensor, where that is
+    known and nothing is defined: the rest is not looked at.
     """
 
     def __init__(
@@ -155,7 +158,9 @@ class Differentiator:
         rename: Callable[[Expr], Expr] = lambda expr: expr,
         kinks: Kinks | None = None,
         on_paper: bool = False,
+        held: Held | None = None,
     ) -> None:
+        self.held = held
         self.tensor = tensor
         self.indices = indices
         self.definitions = definitions or {}
@@ -166,11 +171,14 @@ class Differentiator:
 
     def terms(self, expr: Expr) -> tuple[Term, ...]:
         """The derivative as terms, one for each access, accesses under the same deltas merged."""
+        if self.held is not None and expr not in self.held:
+            return ()
         stack: list[tuple[Node, bool]] = [(expr, False)]
         while stack:
             node, expanded = stack.pop()
             if node in self._memo:
                 continue
+            spend(1)
             below = self._below(node)
             if expanded or not below:
                 self._memo[node] = _merged(self._rule(node), self.on_paper)
@@ -183,7 +191,11 @@ class Differentiator:
         """What must be differentiated first: the children, and the definition that an access stands for."""
         if isinstance(node, Indexed):
             return (self._definition(node),) if self._is_defined(node) else ()
-        return tuple(child for child in node.children if isinstance(child, Expr))
+        return tuple(child for child in self._parts(node) if isinstance(child, Expr))
+
+    def _parts(self, node: Node) -> tuple[Node, ...]:
+        """The children, or those of them that hold the tensor."""
+        return node.children if self.held is None else self.held.get(node, ())
 
     def _is_defined(self, node: Indexed) -> bool:
         return node.tensor != self.tensor and node.tensor in self.definitions
@@ -204,13 +216,13 @@ class Differentiator:
                 if node.tensor == self.tensor:  # dU[s]/dU[u] = δ[s,u]
                     return (Term((), (), tuple(zip(node.slots, map(slot, self.indices), strict=True)), ()),)
                 return self._memo[self._definition(node)] if self._is_defined(node) else ()
-            case Add(terms=terms):  # d(a + b) = da + db
-                return tuple(term for part in terms for term in self._memo[part])
+            case Add():  # d(a + b) = da + db
+                return tuple(term for part in self._parts(node) for term in self._memo[part])
             case Mul(factors=factors):  # d(a b) = da b + a db
                 return tuple(
                     term.inside(factors[:k], factors[k + 1 :])
                     for k, factor in enumerate(factors)
-                    for term in self._memo[factor]
+                    for term in self._memo.get(factor, ())
                 )
             case Sum(indices=indices, body=body):  # d sum[K](a) = sum[K](da)
                 return tuple(term.summed(indices) for term in self._memo[body])
@@ -218,7 +230,7 @@ class Differentiator:
                 return tuple(
                     term.inside((self._partial_of_function(function, k, arguments),))
                     for k, argument in enumerate(arguments)
-                    for term in self._memo[argument]
+                    for term in self._memo.get(argument, ())
                 )
             case Reduce(operation=operation, indices=indices, body=body):
                 if not self._memo[body]:
@@ -422,7 +434,7 @@ def denominator_indices(
 
     No letter is the name of a scalar: x^p and dx[p] cannot stand in one equation.
     """
-    access = next(n for n in preorder(equation.rhs) if isinstance(n, Indexed) and n.tensor == tensor)
+    access = first_accesses(equation)[tensor]
     names = set(taken)
     found: list[Index] = []
     short = loose(equation)
@@ -434,6 +446,16 @@ def denominator_indices(
         dim = form.index.dim if form.index is not None and (form.index, place) not in short else place
         found.append(Index(name, dim))
     return tuple(found)
+
+
+@remembered
+def first_accesses(equation: Equation) -> dict[Name, Indexed]:
+    """The first access of each tensor."""
+    found: dict[Name, Indexed] = {}
+    for node in preorder(equation.rhs):
+        if isinstance(node, Indexed):
+            found.setdefault(node.tensor, node)
+    return found
 
 
 def _unnumbered(name: str, taken: Collection[str]) -> str:

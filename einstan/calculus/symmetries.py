@@ -46,7 +46,7 @@ def symmetries(rules: Iterable[Assumption]) -> dict[Name, Group]:
         identity = tuple(range(len(own[0][0])))
         group: dict[Exchange, set[int]] = {identity: {1}}
         queue = [(identity, 1)]
-        while queue:
+        while queue and len(group) <= LARGEST:
             at, sign = queue.pop()
             for step, turned in own:
                 new = tuple(at[k] for k in step), sign * turned

@@ -15,6 +15,7 @@ from einstan.language.foreign import around, assigned, comparison
 from einstan.language.letters import normal
 from einstan.language.surface import Expression, Ref, Surface, Task, Term, instead_of
 from einstan.language.term import RELATIONS
+from einstan.language.threads import cached_property
 from einstan.language.tokens import Token, tokens
 
 DEEPEST = 2000  # levels of brackets, signs and exponents; what is made of a term may be some times as deep
@@ -63,9 +64,15 @@ class Cursor:
 
     def is_index(self, name: str) -> bool:
         """Whether a name stands in a slot, or a binder binds it."""
-        found = (k for k, token in enumerate(self.tokens) if token.text == name and token.kind == "name" and k)
-        opening = (self.tokens[max(k - 2, 0)].text + self.tokens[k - 1].text for k in found)
-        return any(before[-1:] in ("[", ",", "_") or before.endswith("_{") for before in opening)
+        return name in self._indices
+
+    @cached_property
+    def _indices(self) -> set[str]:
+        """The names that stand in a slot, or behind a comma."""
+        found = (k for k, token in enumerate(self.tokens) if token.kind == "name" and k)
+        opening = ((k, self.tokens[max(k - 2, 0)].text + self.tokens[k - 1].text) for k in found)
+        slots = (k for k, before in opening if before[-1:] in ("[", ",", "_") or before.endswith("_{"))
+        return {self.tokens[k].text for k in slots}
 
     def advance(self) -> Token:
         token = self.token

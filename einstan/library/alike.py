@@ -9,19 +9,22 @@ and ``k`` to ``K``.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from einstan.language.dims import is_axis
 from einstan.language.document import Claim, Convention, Document, Given, Statement
+from einstan.language.effort import EffortError, effort
 from einstan.language.index import Index, capitalised, is_capital, lowered
 from einstan.language.node import Node, fold, preorder
 from einstan.language.term import Equation, Expr, Extent, Indexed, Name, Partial, Reduce, Sum, rebound
-from einstan.library.claims import decided, holds, judge
+from einstan.library.claims import STEPS, decided, holds, judge
 from einstan.library.conditions import conditions
 from einstan.library.judgements import Judgement, Outcome, worded
 from einstan.library.part import Part
 
+LOOKED = STEPS // 4  # steps, or a second, to look for assumptions under which a claim would hold
 HOPELESS = 25  # claims of a document without such assumptions, after which none are looked for
 
 
@@ -58,8 +61,10 @@ class Alike:
         names = setting.names.copy()
         names.seen(claim.lhs, claim.rhs)
         key = setting.document, names.renamed(claim.lhs), names.renamed(claim.rhs)
-        hopeless = key in self._hopeless or len(self._hopeless) > HOPELESS
-        found = () if hopeless else conditions(claim, part, holds)
+        found: tuple[str, ...] = ()
+        if key not in self._hopeless and len(self._hopeless) <= HOPELESS:
+            with suppress(EffortError), effort(LOOKED, 1):
+                found = conditions(claim, part, holds)
         if not found:
             self._hopeless.add(key)
         return found

@@ -34,7 +34,7 @@ from einstan.machine.verify import compare
 MARKS = {"proved": "✓", "verified": "✓", "kink": "≈", "refuted": "✗", "undecided": "?", "unreadable": "!"}
 SELDOM = ("kink", "unreadable")  # of which a report speaks only where there are some
 SAID = {"kink": "equal but at kinks"}
-SECONDS = 6  # of the processor for a claim, beside its steps: which are few where each takes long
+SECONDS = 3  # of the processor for a claim, beside its steps: which are few where each takes long
 LEAST = 1 / 64  # of all that, for the next claim after many that were given up
 NOT_EXPRESSIBLE = "not expressible: "
 
@@ -202,7 +202,7 @@ def check(text: str, name: str = "", seconds: float | None = None) -> Report:
     wrong.  A line that cannot be read is a verdict of its own, and all others are judged without it.
 
     One claim takes at most ``seconds`` of the processor, else it is undecided.  Without them it is a fixed number of
-    steps, six seconds or less, that decides, and less for each claim after one that was given up.
+    steps, three seconds or less, that decides, and less for each claim after one that was given up.
     """
     if seconds is not None and not seconds > 0:
         raise ArgumentError(f"seconds are a positive number, not {shown(seconds)}", repair="seconds=10")

@@ -36,7 +36,7 @@ from einstan.machine.verify import NOWHERE, Comparison, compare, one_sided
 POINTS = 20  # where a claim that is not proved has to hold
 AT_KINKS = 100  # more of them where entries are equal by chance, which is one in nine for two
 WITNESSES = 1  # where one that is proved is looked at all the same
-STEPS = 1_200_000  # for one claim: ten times what the longest of a paper takes, six seconds or less
+STEPS = 1_200_000  # for one claim: ten times what the longest of a paper takes, three seconds or less
 NEAR, TOLD = STEPS // 4, STEPS // 4  # of these to look near it alone, and to tell by what the sides differ
 NAMES, DEFINITIONS = "forward values as names", "definitions put in"
 RANGES, EXTENTS = "ranges as deltas", "extents as numbers"

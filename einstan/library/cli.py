@@ -170,7 +170,7 @@ def _add_check(commands: argparse._SubParsersAction[_Parser]) -> None:
     check.add_argument("--latex", type=_file, metavar="FILE", help="write the report as a LaTeX document")
     check.add_argument("--html", type=_file, metavar="FILE", help="write the report as one page that needs no network")
     check.add_argument("--seconds", metavar="S", type=_positive, help="of the processor for one claim, which is else "
-                       "undecided (default: so many steps, six seconds or less)")  # fmt: skip
+                       "undecided (default: so many steps, three seconds or less)")  # fmt: skip
     check.add_argument("--jobs", metavar="N", type=_whole, default=1, help="documents judged at once (default: 1)")
     check.set_defaults(run=_run_check)
 

@@ -11,7 +11,8 @@ from einstan.calculus.backward import backward
 from einstan.calculus.partial import partial
 from einstan.calculus.program import Program
 from einstan.language import latex, parse_document, reading, sums_inside
-from einstan.language.effort import LETTER, QUESTION, effort
+from einstan.language.document import Document
+from einstan.language.effort import EQUATION, LETTER, QUESTION, effort
 from einstan.language.errors import DifferentiationError, NotationError, nearest
 from einstan.language.term import Equation
 from einstan.library.einsum import einsum
@@ -21,11 +22,12 @@ from einstan.library.texts import is_file, read
 def run(options: argparse.Namespace, console: Console) -> int:
     text = read_text(options.text)
     with effort(max(QUESTION, LETTER * len(text))):
-        return _derived(text, options, console)
+        document = parse_document(text)
+    with effort(max(QUESTION, EQUATION * len(document.equations))):
+        return _derived(document, text, options, console)
 
 
-def _derived(text: str, options: argparse.Namespace, console: Console) -> int:
-    document = parse_document(text)
+def _derived(document: Document, text: str, options: argparse.Namespace, console: Console) -> int:
     if not document.equations:
         raise NotationError("there is no equation", text=text, repair='write one, "Z[i,j] = X[i,K] W[K,j]"')
     program = Program(document.equations, document.assumptions)

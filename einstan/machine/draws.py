@@ -10,6 +10,7 @@ import math
 import random
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
+from functools import lru_cache
 
 from einstan.language.effort import spend
 from einstan.language.index import Affine
@@ -26,17 +27,22 @@ PRIMES = (1009, 1013, 1019, 1021, 1031, 1033)
 Draw = Callable[[int, random.Random], "list[Fraction]"]
 
 
-def entries(count: int, positive: bool) -> list[Fraction]:
+def entries(count: int, positive: bool) -> tuple[Fraction, ...]:
     """Distinct small rationals, none of them 0: halves and thirds first, finer ones where more are needed."""
+    spend(count)
+    return _entries(count, positive)
+
+
+@lru_cache(16)
+def _entries(count: int, positive: bool) -> tuple[Fraction, ...]:
     found: dict[Fraction, None] = {}
     denominator = 1
-    spend(count)
     while len(found) < max(2 * count, 8):
         for numerator in range(1, 2 * denominator + 1):
             for sign in (1,) if positive else (1, -1):
                 found[Fraction(sign * numerator, denominator)] = None
         denominator += 1
-    return list(found)
+    return tuple(found)
 
 
 def between(low: Fraction | None, high: Fraction | None, generator: random.Random) -> Fraction:

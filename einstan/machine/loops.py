@@ -191,6 +191,7 @@ class Evaluation:
         changed = {name for name, tensor in given.items() if self.given.get(name) != tensor.flat}
         for name in changed:
             tensor = given[name]
+            spend(len(tensor.flat) // 4)
             self.given[name] = list(tensor.flat)
             self.tensors[name] = Tensor(tensor.shape, [self.numbers.of(entry) for entry in tensor.flat])
         names = [loops.equation.name for loops in self.loops]
@@ -203,6 +204,12 @@ class Evaluation:
                 if old:
                     self.tensors[loops.equation.name] = loops.run()
         return dict(self.tensors)
+
+    def anew(self, given: Mapping[Name, Tensor]) -> dict[Name, Tensor]:
+        """All tensors, each of them worked out again, so that whoever looks at the loops sees all of it."""
+        self.given.clear()
+        self.tensors.clear()
+        return self(given)
 
 
 def _name(program: Program, key: Any) -> Name:
@@ -262,6 +269,7 @@ class Loops:
         self, extents: Extents, equation: Equation, tensors: Mapping[Name, Tensor], numbers: Numbers, inner: bool
     ) -> None:
         self.extents, self.equation, self.tensors, self.numbers = extents, equation, tensors, numbers
+        self.zero, self.one = numbers.of(0), numbers.of(1)
         self.inner = inner  # whether other equations read it, perhaps under a bracket: then an entry may have no value
         self.known: list[dict[tuple[int, ...], Number]] = []  # what the closures remember within one run
         require_shallow(equation)
@@ -278,8 +286,8 @@ class Loops:
         for known in self.known:
             known.clear()
         value, indices = self.value, self.equation.indices
-        spend(1)
         shape = tuple(self.size(index) for index in indices)
+        spend(1 + _product(shape) // 4)
         refuse_more(f"the loops of {self.equation.name}", _product(shape) * ENTRY, "give smaller arrays, or compile it")
         if self.inner:
             value = self.excused(value)
@@ -325,7 +333,7 @@ class Loops:
             case Indexed():
                 return self.read(node, below)
             case Delta():
-                return lambda env: numbers.of(int(below[0](env) == below[1](env)))
+                return lambda env: self.one if below[0](env) == below[1](env) else self.zero
             case Iverson():
                 return self.bracket(node, below)
             case Apply(function=function):
@@ -361,7 +369,7 @@ class Loops:
         return values
 
     def total(self, values: Iterable[Number]) -> Number:
-        total = self.numbers.of(0)
+        total = self.zero
         for value in values:
             spend(1)  # the one count of loops over indices and of sums of terms
             total = self.numbers.add(total, value)
@@ -386,13 +394,13 @@ class Loops:
             for bracket in brackets:
                 try:
                     if bracket(env) == 0:
-                        return numbers.of(0)
+                        return self.zero
                 except DomainError as error:
                     failed = error
             if failed is not None:
                 raise failed
             spend(1 + len(parts) // 4)
-            product = numbers.of(1)
+            product = self.one
             for part in others:
                 product = numbers.mul(product, part(env))
             return product
@@ -404,7 +412,8 @@ class Loops:
         pairs = list(zip(below, node.relations, below[1:], strict=False)) if node.relations else []
 
         def value(env: Environment) -> Number:
-            return numbers.of(int(all(numbers.holds(a(env), relation, b(env)) for a, relation, b in pairs)))
+            held = all(numbers.holds(a(env), relation, b(env)) for a, relation, b in pairs)
+            return self.one if held else self.zero
 
         return value
 

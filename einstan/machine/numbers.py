@@ -68,7 +68,7 @@ class Numbers:
         raise NotImplementedError
 
     def holds(self, left: Number, relation: str, right: Number) -> bool:
-        if left != left or right != right:
+        if (isinstance(left, float) or isinstance(right, float)) and (left != left or right != right):
             return relation == "!="
         match relation:
             case "<":
@@ -272,6 +272,8 @@ class Exact(Numbers):
     def of(self, value: Any) -> Number:
         """The number; infinities and NaN stay what they are, since a bracket may hide them, and are refused where they
         are computed with."""
+        if type(value) is Fraction:
+            return value
         no_number = isinstance(value, float) and not math.isfinite(value)
         return value if no_number or isinstance(value, Fraction | Decimal) else Fraction(value)
 

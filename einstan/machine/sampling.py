@@ -56,6 +56,7 @@ STEPS = (Fraction(1, 10**9), Fraction(1, 10**18))  # times up to a million: by h
 PATIENCE = 5  # evaluations in the most digits there are
 EFFORT = 30_000  # entries of all steps of all tensors that are solved for, before it is given up
 DRAWN = ("range", "labels")  # what is met as entries are drawn
+CELL = "cell"  # whose loops tell on which sides they are
 
 Point = dict[Name, Tensor]
 Values = Mapping[Name, Tensor]
@@ -111,6 +112,7 @@ class Sampler:
         self.open = [r for r in self.relations if r.known is None or r.known.kind not in DRAWN]
         self.rational = all(stays_rational(node) for e in program.equations for node in preorder(e.rhs))
         self.ready: dict[object, tuple[Extents, Evaluation]] = {}
+        self.seen: set[tuple[Node, Outcome, tuple[int, ...]]] = set()  # the sides of the last `cell`
         self.effort, self.patience = EFFORT, PATIENCE
         self.tried, self.found = 0, False
         self.watched = watched
@@ -170,15 +172,14 @@ class Sampler:
         point = self.draw(extents, positive=False, entries=entries)
         if point is None:
             return {}, None
-        seen: set[tuple[Node, Outcome, tuple[int, ...]]] = set()
         sides = frozenset(name for side in (LEFT, RIGHT) for name in (side, *self.behind[side]))
-        loops = partial(WatchedLoops, self.switches.wanted, lambda *told: seen.add(told))
+        self.seen.clear()
         try:
-            values = Evaluation(self.program, extents, FLOATS, sides, loops)(point)
+            values = self._evaluation(CELL, extents, FLOATS, sides).anew(point)
         except (DomainError, EinstanError, OverflowError):
             return point, None
         infinite = any(math.isinf(entry) for side in (LEFT, RIGHT) for entry in values[side].flat)
-        return point, None if infinite else frozenset(seen)
+        return point, None if infinite else frozenset(self.seen)
 
     def point(self, extents: Extents, numbers: Numbers = EXACT) -> tuple[Point, Values] | None:
         for number in range(SOLVED_TRIES if self.open else TRIES):
@@ -318,8 +319,11 @@ class Sampler:
         self, key: object, extents: Extents, numbers: Numbers, only: frozenset[Name] | None = None
     ) -> Evaluation:
         if key not in self.ready or self.ready[key][0] is not extents:
-            watched = key is EXACT and self.watched and self.switches
-            loops = partial(WatchedLoops, self.switches.wanted, self.switches.watch) if watched else None
+            loops = None
+            if key is CELL:
+                loops = partial(WatchedLoops, self.switches.wanted, lambda *told: self.seen.add(told))
+            elif key is EXACT and self.watched and self.switches:
+                loops = partial(WatchedLoops, self.switches.wanted, self.switches.watch)
             self.ready[key] = extents, Evaluation(self.program, extents, numbers, only, loops)
         return self.ready[key][1]
 

@@ -8,6 +8,7 @@ solves the linearised relations, and then in decimals until no more digits are c
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from decimal import Decimal
 from fractions import Fraction
@@ -91,6 +92,7 @@ def _moved(entries: Entries, step: Entries | None) -> Entries | None:
 def moves(residuals: Iterable[Number], consistent: bool = True) -> Entries | None:
     """A step that makes the linearised residuals vanish; None where, to be ``consistent``, there is none."""
     pivots: dict[Hashable, tuple[dict[Hashable, Number], Number]] = {}
+    holders: defaultdict[Hashable, set[Hashable]] = defaultdict(set)  # the pivots whose rows have held a key
     for residual in residuals:
         row, value = dict(slopes_of(residual)), EXACT.mul(EXACT.of(-1), value_of(residual))
         for key in [key for key in row if key in pivots]:
@@ -107,17 +109,20 @@ def moves(residuals: Iterable[Number], consistent: bool = True) -> Entries | Non
         scale = EXACT.apply("pow", row.pop(pivot), EXACT.of(-1))
         row = {key: EXACT.mul(scale, slope) for key, slope in row.items()}
         value = EXACT.mul(scale, value)
-        for key, (other, known) in list(pivots.items()):
-            if pivot in other:
-                factor = other.pop(pivot)
-                _subtract(other, row, factor)
-                pivots[key] = other, EXACT.add(known, EXACT.mul(-factor, value))
+        holding = [key for key in holders.pop(pivot, ()) if pivot in pivots[key][0]]
+        for key in holding:
+            other, known = pivots[key]
+            factor = other.pop(pivot)
+            _subtract(other, row, factor)
+            pivots[key] = other, EXACT.add(known, EXACT.mul(-factor, value))
         pivots[pivot] = row, value
+        for key in row:
+            holders[key].update((pivot, *holding))
     return {key: value for key, (_, value) in pivots.items()}
 
 
 def _subtract(row: dict[Hashable, Number], other: Mapping[Hashable, Number], factor: Number) -> None:
-    spend(1 + len(other) // 4)
+    spend(1 + len(other) // 2)
     for key, slope in other.items():
         change = EXACT.mul(-factor, slope)
         total = EXACT.add(row[key], change) if key in row else change

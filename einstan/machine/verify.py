@@ -141,7 +141,7 @@ def compare(
     generator = random.Random(seed)
     watched = not (quick or kinks)
     sampler = Sampler(program, checks, rules, generator, kinks, special, watched)
-    agreed, failures, unknown, exact, reason, fine = 0, 0, 0, True, "", FINE_POINTS
+    agreed, alone, failures, unknown, exact, reason, fine = 0, 0, 0, 0, True, "", FINE_POINTS
     kink: Found | None = None
     seen: dict[str, tuple[int, int]] = {}
     alive: set[Name] = set()
@@ -163,6 +163,9 @@ def compare(
         point, values, where = drawn
         rational = all(isinstance(entry, Fraction) for side in (LEFT, RIGHT) for entry in values[side].flat)
         if where is not None and kink is not None and sampler.isolated(point, extents, (values, where)):
+            alone += 1
+            if kinks and agreed and agreed + alone >= points:
+                break
             continue
         exactly = rational and sampler.rational
         trusted = fine == 0 and not sampler.switches.new  # what no point has shown yet is looked at in all digits

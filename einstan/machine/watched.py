@@ -25,7 +25,9 @@ class WatchedLoops(Loops):
 
     def closure(self, node: Node, below: tuple[Closure, ...]) -> Closure:
         value = super().closure(node, below)
-        return self.telling(node, value, below) if node in self.nodes else value
+        if node not in self.nodes:
+            return value
+        return self.telling(node, value, _brackets(node, below) if isinstance(node, Mul) else below)
 
     def telling(self, node: Node, value: Closure, below: tuple[Closure, ...]) -> Closure:
         told: dict[tuple[int, ...], Number] = {}
@@ -74,8 +76,13 @@ class WatchedLoops(Loops):
             case Reduce(operation=operation, indices=indices):
                 entries = [below[0](inner) for inner in self.loop(indices, env)]
                 yield (entries.index(max(entries) if operation == "max" else min(entries)),)
-            case Mul(factors=factors):
-                brackets = [pair for pair in zip(factors, below, strict=True) if isinstance(pair[0], Delta | Iverson)]
-                brackets.sort(key=lambda pair: not is_index_bracket(pair[0]))  # which keep the others inside
-                if all(bracket(env) != 0 for _, bracket in brackets):
+            case Mul():
+                if all(bracket(env) != 0 for bracket in below):
                     yield (1,)
+
+
+def _brackets(node: Mul, below: tuple[Closure, ...]) -> tuple[Closure, ...]:
+    """Those of a product, before all those of indices, which keep the others inside."""
+    brackets = [pair for pair in zip(node.factors, below, strict=True) if isinstance(pair[0], Delta | Iverson)]
+    brackets.sort(key=lambda pair: not is_index_bracket(pair[0]))
+    return tuple(bracket for _, bracket in brackets)

@@ -279,7 +279,23 @@ DOCUMENTS: dict[str, str] = {
     "digits and dots": "A = " + "1.2." * 20_000,
     "slashes": "A = x" + "/x" * 2_000 + "\nclaim A = x",
     "carets": "A = x" + "^x" * 1_000 + "\nclaim dA/dx = 1",
+    # many of one kind in one equation
+    "5,000 tensors": "L = " + " + ".join(f"a{k}" for k in range(5000)) + "\nclaim dL/da7 = 1",
+    "5,000 pairs of tensors": "L = "
+    + " + ".join(f"a{k}[I] b{k}[I]" for k in range(5000))
+    + "\nclaim dL/da7[i] = b7[i]",
+    "3,000 squares": "L = " + " + ".join(f"(x[I] - {k} y[I])^2" for k in range(3000)) + "\nclaim dL/dx[i] = 0",
+    "3,000 sines": "L = " + " + ".join(f"sin({k} x)" for k in range(1, 3000)) + "\nclaim dL/dx = 0",
+    "500 reductions": "L = " + " + ".join(f"max[I](x{k}[I])" for k in range(500)) + "\nclaim dL/dx7[i] = 0",
+    "500 logarithms of sums": "L = "
+    + " + ".join(f"logsumexp[I]({k} x[I])" for k in range(1, 500))
+    + "\nclaim dL/dx[i] = 0",
+    "500 brackets in a product": "L = " + " ".join(f"1[x > {k}]" for k in range(500)) + " x\nclaim dL/dx = 0",
+    "500 gathers": "L = " + " + ".join(f"sum[I](E[t{k}[I]] y[I])" for k in range(500)) + "\nclaim dL/dy[i] = 0",
+    "500 shifts": "y[i] = " + " + ".join(f"x[i+{k}]" for k in range(500)) + "\nL = y[I]^2\nclaim dL/dx[i] = 0",
     # derivatives
+    "200 links": chain(200, "A{k}[i] = tanh(A{l}[i])", claim="") + "\nL = A200[I]^2",
+    "200 links of two uses": chain(200, "A{k}[i] = A{l}[i] sin(A{l}[i])", claim="") + "\nL = A200[I]^2",
     "200 layers": chain(200, "A{k}[n,j] = tanh(A{l}[n,K] W{k}[K,j])", "A0[n,j] = x[n,j]", "dA{k}[n,j]/dW1[p,q] = 0"),
     "a Hessian of 60 layers": chain(60, "A{k}[i] = tanh(A{l}[i])", claim="")
     + "\nL = sum[I](A60[I])\nclaim d²L/dx[p]dx[q] = 0",

@@ -26,7 +26,8 @@ HOSTILE = [
     ("check", "20 squares"), ("check", "20 pairs of functions"), ("check", "200 squares"), ("check", "huge strides"),
     ("check", "26 indices summed"), ("check", "extents of a milliard"), ("check", "40 brackets nested"),
     ("check", "definitions in a cycle"), ("derivative", "20 squares"),
-    ("canonical", "30 brackets of 30"), ("latex", "200 matrices"), ("source", "20 squares"),
+    ("canonical", "30 brackets of 30"), ("backward", "5,000 tensors"), ("latex", "200 matrices"),
+    ("source", "20 squares"),
 ]  # fmt: skip
 
 
