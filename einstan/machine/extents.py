@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from einstan.calculus.program import Program, rounded_down, sizes_read
-from einstan.language.dims import axis, is_axis, loose
+from einstan.language.dims import axis, is_axis, is_whole, loose
 from einstan.language.errors import ExtentError, nearest
 from einstan.language.index import Affine, Arithmetic, Index, affine, lowered, whole
 from einstan.language.node import holds, preorder, remembered
@@ -60,6 +60,7 @@ class Extents:
         self.arithmetic = {
             equation: forms for equation in program.equations if (forms := _arithmetic(equation)) or equation.where
         }
+        self.parts = _parts(program)
 
     def dim(self, equation: Equation, index: Index) -> str:
         """The program's name for the dimension of an index of an equation."""
@@ -100,6 +101,20 @@ class Extents:
                 self.formulas.setdefault(dim, formula)
             return
         raise _disagreement(self, dim, size, source, equation)
+
+
+def _parts(program: Program) -> dict[Equation, tuple[Equation, ...]]:
+    """By the equation of a tensor, the parts of it that stand before it under names of their own: ``g[i] = a[i+1] where
+    |i| = |f.0|`` says there that i runs as far as all that is read for f lets it."""
+    order = {str(equation.name): k for k, equation in enumerate(program.equations)}
+    found: dict[Equation, dict[Equation, None]] = {}
+    for k, equation in enumerate(program.equations):
+        for index, form in equation.where:
+            if _of_axis(program, equation, index, form):
+                whole = order.get(form.terms[0][0].index.dim.rpartition(".")[0], -1)
+                if whole > k:
+                    found.setdefault(program.equations[whole], {})[equation] = None
+    return {whole: tuple(parts) for whole, parts in found.items()}
 
 
 def infer(
@@ -224,6 +239,8 @@ def _solve(extents: Extents, backwards: bool = False) -> None:
     learned = True
     while learned:
         learned = False
+        for equation, parts in extents.parts.items():
+            learned |= _solve_reads(extents, equation, parts)
         for equation in extents.arithmetic:
             learned |= _solve_where(extents, equation) or _solve_reads(extents, equation)
             learned |= backwards and not learned and _solve_tensors(extents, equation)
@@ -306,39 +323,49 @@ def _whole(equation: Equation, atom: Arithmetic, left: int, right: int) -> int:
         ) from None
 
 
-def _solve_reads(extents: Extents, equation: Equation) -> bool:
-    """The largest range for which every unguarded read is inside: the smallest over the reads that determine it."""
-    stated = {extents.dim(equation, index) for index, _ in equation.where}
-    largest: dict[str, tuple[int, Index, Indexed, int]] = {}
-    told: dict[str, list[tuple[str, Affine]]] = {}
-    for read, position, form in extents.arithmetic[equation]:
-        size = extents.known.get(extents.program.dims.find(axis(read.access.tensor, position)))
-        opened = None if size is None else _opened(extents, equation, form, size)
-        if opened is None:
-            continue
-        inside, size = opened
-        dims = {extents.dim(equation, index): index for index in _sized(inside)}
-        unknown = [dim for dim in dims if dim not in extents.known]
-        if len(unknown) != 1 or unknown[0] in stated:
-            continue
-        top = highest(extents, equation, inside, unknown[0])
-        if top is None or top[0] <= 0:
-            continue  # the largest value does not grow with the extent: the read says nothing about it
-        extent = (size - 1 - top[1]) // top[0]
-        told.setdefault(unknown[0], []).append((extents.program.dims.find(axis(read.access.tensor, position)), form))
-        if unknown[0] not in largest or extent < largest[unknown[0]][0]:
-            largest[unknown[0]] = extent, dims[unknown[0]], read.access, position
-    for dim, (extent, index, access, position) in largest.items():
+def _solve_reads(extents: Extents, equation: Equation, parts: Collection[Equation] = ()) -> bool:
+    """The largest range for which every unguarded read is inside, those of its parts too: the smallest over the reads
+    that determine it."""
+    every = (*parts, equation)
+    stated = {
+        extents.dim(each, index)
+        for each in every
+        for index, form in each.where
+        if each is equation or not _of_axis(extents.program, each, index, form)
+    }
+    largest: dict[str, tuple[int, Equation, Index, Indexed, int]] = {}
+    told: dict[str, list[Inside]] = {}
+    for each in every:
+        for read, position, form in extents.arithmetic.get(each, ()):
+            place = extents.program.dims.find(axis(read.access.tensor, position))
+            size = extents.known.get(place)
+            opened = None if size is None else _opened(extents, each, form, size)
+            if opened is None:
+                continue
+            inside, size = opened
+            dims = {extents.dim(each, index): index for index in _sized(inside)}
+            unknown = [dim for dim in dims if dim not in extents.known]
+            if len(unknown) != 1 or unknown[0] in stated:
+                continue
+            top = highest(extents, each, inside, unknown[0])
+            if top is None or top[0] <= 0:
+                continue  # the largest value does not grow with the extent: the read says nothing about it
+            extent = (size - 1 - top[1]) // top[0]
+            told.setdefault(unknown[0], []).append((each, place, form))
+            if unknown[0] not in largest or extent < largest[unknown[0]][0]:
+                largest[unknown[0]] = extent, each, dims[unknown[0]], read.access, position
+    for dim, (extent, each, index, access, position) in largest.items():
         name = axis(access.tensor, position)
         length = extents.known[extents.program.dims.find(name)]
         if extent < 0 or (extent == 0 and length > 0):
             raise ExtentError(
                 f"no value of {index.name} keeps {access} inside: {name} has size {length}",
-                **at(equation, access),
+                **at(each, access),
                 inferred=f"|{index.name}| would be {extent}",
                 repair=f"give a longer {access.tensor}, or say that it is zero outside with a guard 1[...]",
             )
-        extents.learn(dim, extent, f"{access}", equation, _read_formula(extents, equation, dim, told[dim], access))
+        formula = _read_formula(extents, dim, told[dim], f"no range keeps {access} inside in {each}")
+        extents.learn(dim, extent, f"{access}", each, formula)
     return bool(largest)
 
 
@@ -354,6 +381,7 @@ def _opened(extents: Extents, equation: Equation, form: Affine, size: int) -> tu
 
 
 Told = dict[tuple[str, str], tuple[Index, Indexed, list[Affine]]]
+Inside = tuple[Equation, str, Affine]  # what is read of an axis in an equation
 
 
 def ranges_told(extents: Extents, equation: Equation) -> Told:
@@ -390,7 +418,7 @@ def _refuse_left_over(extents: Extents, equation: Equation) -> None:
 
 def read_text(extents: Extents, equation: Equation, dim: str, place: str, forms: list[Affine], size: Spell) -> str:
     """The largest range of a dimension for which every form is inside an axis, as Python text."""
-    return _read_formula(extents, equation, dim, [(place, form) for form in forms], None).text(size)
+    return _read_formula(extents, dim, [(equation, place, form) for form in forms], "").text(size)
 
 
 def stated_formula(extents: Extents, equation: Equation, index: Index, form: Affine) -> Formula:
@@ -408,18 +436,16 @@ def stated_formula(extents: Extents, equation: Equation, index: Index, form: Aff
     )
 
 
-def _read_formula(
-    extents: Extents, equation: Equation, dim: str, told: list[tuple[str, Affine]], access: Indexed | None
-) -> Formula:
+def _read_formula(extents: Extents, dim: str, told: list[Inside], problem: str) -> Formula:
     """The smallest of the extents for which each read is inside."""
 
-    def one(size: Spell, length: str, form: Affine) -> str:
+    def one(size: Spell, equation: Equation, length: str, form: Affine) -> str:
         slope, terms, constant = 0, [length], -1 - form.constant
         if (rounded := rounded_down(form)) is not None:
             quotient, k, rest = rounded
-            width, left = form_text(extents, equation, quotient.right, size), one(size, length, rest)
+            width, left = form_text(extents, equation, quotient.right, size), one(size, equation, length, rest)
             steps = f"({left}) // {k} + 1" if k > 1 else f"{left} + 1"
-            return one(size, f"{bracketed(width)} * ({steps})", quotient.left)
+            return one(size, equation, f"{bracketed(width)} * ({steps})", quotient.left)
         for atom, k in form.terms:
             if isinstance(atom, Arithmetic):
                 terms.append(f"- {k} * {form_text(extents, equation, affine((atom, 1)), size)}")
@@ -440,15 +466,15 @@ def _read_formula(
         return f"({text}) // {slope}" if slope > 1 else text
 
     def text(size: Spell) -> str:
-        parts = list(dict.fromkeys(one(size, size(length), form) for length, form in told))
+        parts = list(dict.fromkeys(one(size, equation, size(length), form) for equation, length, form in told))
         return parts[0] if len(parts) == 1 else f"min({', '.join(parts)})"
 
     def bad(own: str, size: Spell) -> str:
-        lengths = list(dict.fromkeys(size(length) for length, _ in told))
+        lengths = list(dict.fromkeys(size(length) for _, length, _ in told))
         longest = lengths[0] if len(lengths) == 1 else f"max({', '.join(lengths)})"
         return f"{own} < 0 or {own} == 0 < {longest}"
 
-    return Formula(text, bad, f"no range keeps {access} inside in {equation}")
+    return Formula(text, bad, problem)
 
 
 def range_formula(form: Form) -> Formula:
@@ -558,17 +584,19 @@ def _fill(extents: Extents, nominal: int) -> None:
     states comes of what it speaks of."""
     program = extents.program
     long = windowed(program)
-    stated = {extents.dim(e, i) for e in program.equations for i, form in e.where if not _of_axis(extents, e, i, form)}
+    stated = {extents.dim(e, i) for e in program.equations for i, form in e.where if not _of_axis(program, e, i, form)}
     stated |= {extents.dim(e, i) for e in program.equations for i, _ in loose(e) if i not in dict(e.where)}
     own = [program.dims.find(axis(name, k)) for name, rank in program.inputs.items() for k in range(rank)]
     inputs = set(map(str, program.inputs))
     read = ((e, n.index) for e in program.equations for n in sizes_read(e))
     spoken = [extents.dim(e, index) for e, index in read if index.name.rpartition(".")[0] in inputs]
-    for dim in sorted(dict.fromkeys((*own, *spoken)), key=stated.__contains__):
-        if dim not in extents.known:
-            extents.learn(dim, nominal * 16 ** long.get(dim, 0), NOMINAL)
-            _solve(extents)
-    _solve(extents)
+    for by_itself in (True, False):  # those first that nothing states: a range is the smallest over all reads
+        for dim in dict.fromkeys((*own, *spoken)):
+            if dim not in extents.known and (dim not in stated) is by_itself:
+                extents.learn(dim, nominal * 16 ** long.get(dim, 0), NOMINAL)
+                if not by_itself:
+                    _solve(extents)
+        _solve(extents)
     for equation in program.equations:
         for index in _indices(equation):
             if extents.dim(equation, index) not in extents.known:
@@ -576,11 +604,9 @@ def _fill(extents: Extents, nominal: int) -> None:
                 _solve(extents)
 
 
-def _of_axis(extents: Extents, equation: Equation, index: Index, form: Affine) -> bool:
+def _of_axis(program: Program, equation: Equation, index: Index, form: Affine) -> bool:
     """Whether ``where |p| = |x.0|`` says what the program knows."""
-    atoms = [atom for atom, k in form.terms if k == 1 and isinstance(atom, Extent)]
-    plain = len(atoms) == len(form.terms) == 1 and form.constant == 0
-    return plain and extents.dim(equation, atoms[0].index) == extents.dim(equation, index)
+    return is_whole(form) and program.dim(equation, form.terms[0][0].index) == program.dim(equation, index)
 
 
 def windowed(program: Program) -> dict[str, int]:

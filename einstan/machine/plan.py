@@ -18,7 +18,7 @@ from einstan.language.term import Equation, Name, Reduce
 from einstan.language.threads import cached_property
 from einstan.machine.buffers import Buffers, buffers, bytes_of
 from einstan.machine.costs import FREE, Step, call_of, einsum_of, flops_of, total_flops
-from einstan.machine.extents import Extents, as_program, infer
+from einstan.machine.extents import NOMINAL, Extents, as_program, infer
 from einstan.machine.flatten import flatten
 from einstan.machine.layouts import Layouts
 from einstan.machine.memory import measured, peak_of, refuse_large
@@ -226,7 +226,8 @@ def plan(
     else:
         made = planned(program, flat, extents, optimize, itemsize, share)
     made.coder, made.dtypes = coder, dtypes or {}
-    refuse_large(made, memory_limit)
+    if memory_limit is not None or NOMINAL not in extents.source.values():  # sizes that are made up take no memory
+        refuse_large(made, memory_limit)
     return made if memory_limit is None else fitted(made, memory_limit)
 
 

@@ -244,3 +244,36 @@ def test_every_source_is_right_for_sizes_that_it_has_not_seen(made):
     text, more, position, expected = made()
     function = function_of(text, "cores" if "def cores" in text else "step")
     np.testing.assert_allclose(called(function, {"x": X, "w": W, **more})[position], expected, rtol=1e-12)
+
+
+WINDOWS = [  # of several lengths on one tensor, whose range is the smallest over all
+    "f[i] = y[I] a[i+I] + c[J] a[i+J]\nL = f[1]^2",
+    "f[i] = max[I](y[I] a[i+I]) max[J](c[J] a[i+J])\nL = sin(f[1])",
+    "f[i] = max[I](y[I] a[2i+I]) min[J](c[J] a[3i+J])\nL = f[0]",
+    "f[i] = max[I](y[I] a[i+I]) + c[J] a[i+J]\nL = exp(f[1])",
+    "f[i] = max[I](softmax[I](y[I] a[2i+I])) + c[0]\nL = f[0]",
+    "f[i] = max[I](y[I] a[i+I])\ng[i] = f[i] max[J](c[J] a[i+J])\nL = g[2]",
+]
+
+
+@pytest.mark.parametrize("text", WINDOWS)
+def test_windows_of_several_lengths(text):
+    program = Program(text)
+    for made in (program, program.backward("L", ["a", "y", "c"])):
+        function, compiled = function_of(made.source()), made.compile()
+        for lengths in ((9, 2, 3), (9, 3, 2), (12, 4, 4)):
+            generator = np.random.default_rng(sum(lengths))
+            data = {name: generator.normal(size=size) for name, size in zip("ayc", lengths, strict=True)}
+            try:
+                expected = compiled(data)
+            except EinstanError:  # c is read where f has no entries
+                with pytest.raises(ValueError):
+                    called(function, data)
+                continue
+            for name, found in zip(compiled.results, called(function, data), strict=True):
+                np.testing.assert_allclose(found, expected[name], atol=1e-12, err_msg=name)
+
+
+def test_made_up_sizes_take_no_memory():
+    program = Program("y[i,j,k,l,m] = a[i] b[j] c[k] d[l+M] e[m+N] w[M] v[N]")
+    assert "def step" in program.source()
