@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
+from functools import reduce
 
 from einstan.language.environment import Environment, Names
 from einstan.language.errors import NotationError
@@ -287,29 +289,26 @@ class Scope(Names):
         """An integer-affine form: sums of indices and extents, and `Arithmetic` of them."""
         parts: list[tuple[Node, int]] = []
         for term in node.terms:
-            coefficient, atom, below = term.sign, None, Affine((), 1)
+            coefficient, atoms, below = term.sign, list[Affine](), Affine((), 1)
             for part, divides in term.parts:
                 factor = yield self.form_part(part, env)
-                if factor is None:
+                if factor is None or (factor.free and (divides or any(atom.free for atom in atoms))):
                     raise not_affine(self.text, node)
                 if divides:
                     below = affine((arithmetic("times", below, factor), 1))
-                elif not factor.terms:
-                    coefficient *= factor.constant
-                elif atom is None:
-                    atom = factor
-                elif atom.free and factor.free:
-                    raise not_affine(self.text, node)
+                elif factor.terms:
+                    atoms.append(factor)
                 else:
-                    atom = affine((arithmetic("times", atom, factor), 1))
-            if below == Affine((), 1):
-                parts.append((Affine((), 1) if atom is None else atom, coefficient))
-            elif atom is None or atom.free or below.free:
-                raise not_affine(self.text, node)
-            else:
-                parts.append(
-                    (arithmetic("over", affine((atom, abs(coefficient))), below), 1 if coefficient > 0 else -1)
-                )
+                    coefficient *= factor.constant
+            if below != Affine((), 1):  # of g |d|/2 the extents are divided
+                sizes, indices = [a for a in atoms if not a.free], [a for a in atoms if a.free]
+                if not sizes:
+                    raise not_affine(self.text, node)
+                above = affine((product_of_forms(sizes), abs(coefficient)))
+                quotient = affine((arithmetic("over", above, below), 1))
+                atoms = [*indices, quotient] if atoms[0].free else [quotient, *indices]
+                coefficient = 1 if coefficient > 0 else -1
+            parts.append((product_of_forms(atoms), coefficient))
         return affine(*parts)
 
     def form_part(self, part: Surface, env: Environment) -> Task[Affine | None]:
@@ -349,6 +348,11 @@ class Scope(Names):
         if below.free or not (below.terms or below.constant > 0):
             return None
         return affine((arithmetic(operation, above, below), 1))
+
+
+def product_of_forms(forms: Sequence[Affine]) -> Affine:
+    """A product of forms, of which one has indices at most."""
+    return reduce(lambda left, right: affine((arithmetic("times", left, right), 1)), forms, Affine((), 1))
 
 
 def follows(term: Term, node: Binder, name: str) -> bool:

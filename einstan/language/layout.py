@@ -361,8 +361,10 @@ class Layout:
         for atom, k in node.terms:
             scale = ((Number(NOWHERE, Fraction(abs(k))), False),) if abs(k) != 1 else ()
             if isinstance(atom, Arithmetic) and atom.operation in ("times", "over"):
-                left, right = (yield self.operand(atom.left)), (yield self.operand(atom.right))
-                parts: tuple[Part, ...] = ((left, False), (right, atom.operation == "over"))
+                left, right = (yield self.form(atom.left)), (yield self.operand(atom.right))
+                product = len(left.terms) == 1 and left.terms[0].sign > 0 and not any(u for _, u in left.terms[0].parts)
+                above = left.terms[0].parts if product else ((left, False),)
+                parts: tuple[Part, ...] = (*above, (right, atom.operation == "over"))
                 if scale and atom.operation == "over":
                     parts = ((Expression(NOWHERE, (Term(NOWHERE, 1, parts),)), False),)
                 terms.append(Term(NOWHERE, 1 if k > 0 else -1, (*scale, *parts)))

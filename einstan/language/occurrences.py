@@ -89,11 +89,16 @@ def _above(argument: Expression) -> Expression:
 
 def _is_whole(term: Term) -> bool:
     """Whether numbers are whole, at most one factor is none, and nothing but extents is divided."""
-    numbers = [part for part, _ in term.parts if isinstance(part, Number | Size)]
+    numbers = [part for part, _ in term.parts if isinstance(part, Number | Size) or _is_size(part)]
     whole = all(number.value.denominator == 1 for number in numbers if isinstance(number, Number))
     others = len(term.parts) - len(numbers)
-    sizes = others == 0 and any(isinstance(part, Size) for part in numbers)
+    sizes = others == 0 and not all(isinstance(part, Number) for part in numbers)
     return sizes or (whole and others < 2 and not any(divides for _, divides in term.parts))
+
+
+def _is_size(part: Surface) -> bool:
+    """``(|d|/2)`` and ``(|a.0| + 1)``."""
+    return isinstance(part, Expression) and is_numeric(part) and all(map(_is_whole, part.terms))
 
 
 def evidence(*roots: Surface) -> set[str]:

@@ -221,7 +221,7 @@ class Writer:
                     self.put("/")
                 elif place and (not glued or self.apart or (isinstance(part, Ref) and str(part.name)[0] in "eE")):
                     self.put(" ")
-                yield self.write(part)
+                yield self.part(part)
 
     def reference(self, node: Ref) -> Task[None]:
         if isinstance(node.name, Partial):

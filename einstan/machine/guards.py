@@ -15,6 +15,7 @@ from einstan.language.index import Affine, affine
 from einstan.language.node import Node, preorder, remembered
 from einstan.language.term import (
     Add,
+    Apply,
     Const,
     Delta,
     Equation,
@@ -118,8 +119,13 @@ def as_affine(node: Node, integers: Collection[Name] = ()) -> Affine | None:
 
 
 def as_multiple(node: Node, integers: Collection[Name] = ()) -> tuple[Affine, int] | None:
-    """An operand of a bracket as a form over a whole number: ``1/2 |d|`` is |d| over 2."""
+    """An operand of a bracket as a form over a whole number: ``1/2 |d|`` and ``|d|/2`` are |d| over 2."""
     match node:
+        case Mul(factors=(factor, Apply(function="pow", arguments=(Const(value=value), Const(value=-1))))) if (
+            value.denominator == 1 < value and is_static(factor)
+        ):
+            inner = as_affine(factor, integers)
+            return None if inner is None else (inner, int(value))
         case Mul(factors=(Const(value=value), factor)) if value.denominator > 1 and is_static(factor):
             inner = as_affine(factor, integers)
             return None if inner is None else (affine((inner, value.numerator)), value.denominator)

@@ -238,6 +238,14 @@ NUMBERS_AND_QUOTIENTS = """
     y[t,d] = 1[d < |d|/2] x[t,d+|d|/2] - 1[d >= |d|/2] x[t,d-|d|/2] where |d| = |x.1|
     m[g] = 1/2 sum[K](1[floor(K/2) == g] x[K]) where |g| = |x.0|/2
     y[i] = x[floor((i+1)/2)-mod(2i-1,3)] where |i| = |x.0|
+    G[n,g,v] = X[n,g |X.1|/2+v] where |v| = |X.1|/2, |g| = 2
+    G[n,g,v] = X[n,|X.1|/2 g+v] where |v| = |X.1|/2, |g| = 2
+    G[n,g,v] = X[n,(|X.1|/|g|) g+v] where |v| = |X.1|/2, |g| = 2
+    y[g] = x[(|a.0| + |b.0|) g+1-3|x.0| |a.0|/6] where |g| = 2
+    y[g] = x[3 (|x.0|/6) g - ((|x.0|+2)/2) g] where |g| = 2
+    y[g] = x[g |x.0| |g|/2] where |g| = 2
+    y[p] = sum[G](1[0 <= p - (|x.0|/2) G < |x.0|/2] x[p-G (|x.0|/2)]) where |p| = |x.0|, |G| = 2
+    y[p] = sum[G](1[0 <= p - (|x.0| + 1) G < |x.0|] z[G]) where |p| = 2 |x.0|
 """
 
 
