@@ -1,4 +1,4 @@
-"""Passes that are read alone: what no line of theirs tells of extents, they state.
+"""Passes and partials that are read alone: what no line of theirs tells of extents, they state.
 
 ``df[i,k] = w[i]`` has the axes of f.  Where the lines around it read no f, a reader of the text cannot know |k|; a
 direction ``ta`` that they do read may have an axis of that length: ``df[i,k] = w[i] where |k| = |ta.1|``.
@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from einstan.calculus.program import Program
-from einstan.language.dims import axis, is_whole
+from einstan.language.dims import axis, is_whole, unguarded, unguarded_quotients
 from einstan.language.index import Affine, affine
 from einstan.language.term import Equation, Extent, Index, Name
 
@@ -30,10 +30,10 @@ def told_alone(whole: Program, forward: Program) -> tuple[Equation, ...]:
         where = list(equation.where)
         for k, index in enumerate(equation.indices):
             dim = whole.dim(equation, index)
-            if dim not in told and origin.get(equation.name, equation.name) != equation.name:
-                speaker = next(
-                    _speakers(whole, forward, origin, forward.dims.find(axis(origin[equation.name], k))), None
-                )
+            derived = origin.get(equation.name, equation.name) != equation.name
+            if dim not in told and (derived or _is_open(equation, index)):
+                own = forward.dims.find(axis(origin[equation.name], k)) if equation.name in origin else None
+                speaker = next(_speakers(whole, forward, origin, own), None)
                 if speaker is not None:
                     where.append((index, affine((Extent(Index(speaker)), 1))))
                     told.add(dim)
@@ -47,6 +47,12 @@ def _is_own(whole: Program, equation: Equation, index: Index, form: Affine) -> b
     return is_whole(form) and whole.dim(equation, form.terms[0][0].index) == whole.dim(equation, index)
 
 
+def _is_open(equation: Equation, index: Index) -> bool:
+    """Whether nothing that an equation reads bounds an index, ``y[i] = pad(x[i-1])``: a line that reads y may."""
+    held = (*unguarded(equation), *unguarded_quotients(equation))
+    return all(kept for other, _, _, kept in held if other is index)
+
+
 def _origin(name: Name, forward: Program, rank: int) -> Name | None:
     """The tensor of the forward program that a derived one has the axes of; of any other the tensor itself."""
     known = name if name in forward.ranks else None
@@ -56,7 +62,7 @@ def _origin(name: Name, forward: Program, rank: int) -> Name | None:
     return found if forward.ranks.get(found) == rank else known
 
 
-def _speakers(whole: Program, forward: Program, origin: Mapping[Name, Name], dim: str) -> Iterator[str]:
+def _speakers(whole: Program, forward: Program, origin: Mapping[Name, Name], dim: str | None) -> Iterator[str]:
     """The axes of inputs that are as long as a dimension of the forward program."""
     for name, rank in whole.inputs.items():
         for k in range(rank if name in origin else 0):

@@ -72,14 +72,20 @@ class Program(Rebuilt):
     - ``defined``: tensor name to equation;
     - ``inputs``: the tensors that are read and not defined, with their rank (-1 where only a size is read and nothing
       tells);
-    - ``dims``: the classes of equal axes over the whole program.
+    - ``dims``: the classes of equal axes over the whole program, ``equal`` axes among them that no equation ties.
 
     Raises `ProgramError` for a tensor defined twice, a cycle, and a tensor used with two ranks.
     """
 
-    def __init__(self, equations: Iterable[Equation], assumptions: Iterable[Assumption] = ()) -> None:
+    def __init__(
+        self,
+        equations: Iterable[Equation],
+        assumptions: Iterable[Assumption] = (),
+        equal: Iterable[tuple[str, str]] = (),
+    ) -> None:
         given = tuple(equations)
         self.assumptions: tuple[Assumption, ...] = tuple(assumptions)
+        self.equal = tuple(equal)
         self.defined: dict[Name, Equation] = {}
         for equation in given:
             if equation.name in self.defined:
@@ -116,6 +122,8 @@ class Program(Rebuilt):
             for name, rank in self.ranks.items():
                 for position, known in enumerate(axes_of_derivative(name, rank, self.ranks)):
                     classes.union(known, axis(name, position))
+            for left, right in self.equal:
+                classes.union(left, right)
             self._dims = classes
         return self._dims
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from textwrap import dedent
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from einstan.calculus import program as calculus
@@ -148,7 +149,7 @@ class Program(calculus.Program):
     The text may hold ``assume`` lines and comments.  A backward pass is a program too; it reads forward values, so it
     is planned and compiled together with the part of ``forward`` that it needs.  ``letters`` are those that its passes
     have put before the names of tensors, so that the next pass takes another, and ``given`` the directions and
-    cotangents that they take.
+    cotangents that they take, each with its tensor.
     """
 
     def __init__(
@@ -157,7 +158,7 @@ class Program(calculus.Program):
         assumptions: Iterable[Assumption] = (),
         forward: calculus.Program | None = None,
         letters: Iterable[str] = (),
-        given: Iterable[Name] = (),
+        given: Iterable[tuple[Name, Name]] = (),
         end: Name | None = None,
     ) -> None:
         document = None
@@ -183,7 +184,7 @@ class Program(calculus.Program):
         whole = self._with(())
         if self.end is not None and not all(e.indices or e.name in self.defined for e in whole):
             whole = self._with((self.end,))
-        return whole if self.forward is None else self._made(told_alone(whole, self.forward))
+        return whole
 
     def _with(self, names: Iterable[Name]) -> calculus.Program:
         """These equations and the forward equations that they, or the tensors of these names, need."""
@@ -192,7 +193,8 @@ class Program(calculus.Program):
         read = {name for names in self.reads.values() for name in names}
         read |= {name for name in map(self._name, names) if name in self.forward.defined}
         needed = read | reached(self.forward.reads, *read)
-        return self._made((*(e for e in self.forward if e.name in needed), *self.equations))
+        whole = self._made((*(e for e in self.forward if e.name in needed), *self.equations))
+        return self._made(told_alone(whole, self.forward))
 
     def _made(self, equations: tuple[term.Equation, ...], assumptions: tuple[Assumption, ...] = ()) -> calculus.Program:
         """The program of these equations, one object whatever asks for it, which knows what was worked out of it."""
@@ -251,7 +253,7 @@ class Program(calculus.Program):
         names = ForwardNames(e for e in definitions.values() if isinstance(e.name, str))
         assumptions = known.resolved_assumptions()
         derived = partial(definitions[numerator], wrt, indices, inner, names, kinks, assumptions)
-        return Program((derived,), known.assumptions, forward=known, letters=self.letters)
+        return Program((derived,), known.assumptions, forward=known, letters=self.letters, given=self.given)
 
     def derivative(self, of: str, *wrt: str, **options: Any) -> Derivative:
         """The derivative of a tensor with respect to one tensor after another, its deltas kept.
@@ -296,7 +298,7 @@ class Program(calculus.Program):
         letter = self._letter_of(options, "t")
         given, wanted = self._named(directions, letter), [self._name(name) for name in _several(of)]
         made = jvp(self.known, wanted, given, batch=batch, zeros=self.forward is not None, **options)
-        return self._pass(letter, made, given.values(), self.end)
+        return self._pass(letter, made, given, self.end)
 
     def vjp(
         self,
@@ -313,7 +315,7 @@ class Program(calculus.Program):
         letter = self._letter_of(options, "d")
         given, wanted = self._named(of, letter), None if wrt is None else _several(wrt)
         made = vjp(self.known, given, wanted, batch=batch, zeros=self.forward is not None, **options)
-        return self._pass(letter, made, given.values())
+        return self._pass(letter, made, given)
 
     def hvp(
         self,
@@ -371,10 +373,15 @@ class Program(calculus.Program):
         return str(letter)
 
     def _pass(
-        self, letter: str, derived: calculus.Program, given: Iterable[Name] = (), end: Name | None = None
+        self,
+        letter: str,
+        derived: calculus.Program,
+        given: Mapping[Name, Name] = MappingProxyType({}),
+        end: Name | None = None,
     ) -> Program:
         letters = (*self.letters, letter)
-        return Program(derived, forward=self.known, letters=letters, given=(*self.given, *given), end=end)
+        pairs = ((other, tensor) for tensor, other in given.items())
+        return Program(derived, forward=self.known, letters=letters, given=(*self.given, *pairs), end=end)
 
     def derivation(self, of: str, wrt: str) -> Derivations:
         """The steps to ``d of / d wrt``, as on paper, through every equation between them; ``check()`` proves each.

@@ -15,7 +15,7 @@ import numpy as np
 
 from einstan.language.errors import DataError
 from einstan.library.banded import banded
-from einstan.library.data import plain_array
+from einstan.library.data import plain_array, require_numbers
 from einstan.library.factored import FactoredTensor, Part, square
 
 
@@ -74,6 +74,7 @@ def solve(tensor: FactoredTensor, g: object) -> np.ndarray:
     of the columns.  Raises `DataError` where a block is not square or is singular, and says which.
     """
     right = plain_array("g", g)
+    require_numbers("g", right, "biufc")
     heads = tensor.shape[: tensor.rows]
     if right.shape[: tensor.rows] != heads:
         raise DataError(

@@ -48,9 +48,9 @@ def plain_array(name: str, data: object, program: Program | None = None) -> np.n
         raise DataError(f"{name} {error.reason}", repair=error.repair) from error
 
 
-def require_numbers(name: str, array: np.ndarray) -> None:
-    """Refuse arrays of objects, strings and complex numbers."""
-    if array.dtype.kind in "biuf":
+def require_numbers(name: str, array: np.ndarray, kinds: str = "biuf") -> None:
+    """Refuse arrays of objects, strings and dates, and of complex numbers unless these are among the ``kinds``."""
+    if array.dtype.kind in kinds:
         return
     kind = {"c": "complex numbers", "O": "Python objects", "U": "strings", "S": "strings"}.get(array.dtype.kind)
     raise DataError(

@@ -15,7 +15,7 @@ import numpy as np
 
 from einstan.language.arguments import blamed_methods, shown
 from einstan.language.errors import DataError, nearest
-from einstan.library.data import plain_array
+from einstan.library.data import plain_array, require_numbers
 from einstan.library.factored_dense import dense, dtype_of
 from einstan.library.factored_links import span
 from einstan.library.factored_parts import Part, collected, contracted, merged, subscripts
@@ -432,7 +432,8 @@ def _restored(attributes: dict[str, Any], lying: Sequence[tuple[np.ndarray, tupl
 
 
 def as_factored(array: np.ndarray, taken: Sequence[str] = ()) -> FactoredTensor:
-    """An array as a tensor of one part, its axes named apart from those that are taken."""
+    """An array of numbers as a tensor of one part, its axes named apart from those that are taken."""
+    require_numbers("the array", array, "biufc")
     names: list[str] = []
     for k in range(array.ndim):
         name = f"x{k}"

@@ -51,7 +51,9 @@ def gauss_newton(
         {name: f"{tangent}{cotangent}{name}" for name in outputs}, map(str, given), batch, letter=letter, **options
     )
     equations = joined(calculus.Program(pushed), calculus.Program(own), pulled)
-    return api.Program(equations, forward=known, letters=(*program.letters, tangent, cotangent, letter))
+    letters = (*program.letters, tangent, cotangent, letter)
+    beside = (*program.given, *((direction, name) for name, direction in given.items()))
+    return api.Program(equations, forward=known, letters=letters, given=beside)
 
 
 def head_of(program: api.Program, loss: str, outputs: Sequence[str], given: Iterable[Any]) -> api.Program:

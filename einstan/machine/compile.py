@@ -49,7 +49,7 @@ from einstan.machine.refusals import (
 )
 from einstan.machine.specialisation import Specialisation
 from einstan.machine.specialised import specialised
-from einstan.machine.told import told, understood, unread
+from einstan.machine.told import told, understood, unread, with_shapes_beside
 from einstan.machine.windows import know_ranges
 
 Array = Any
@@ -88,9 +88,9 @@ class Compiled(Rebuilt):
         reuse_buffers: bool = False,
         fast: bool | None = None,
         context: Program | None = None,
-        given: Iterable[Name] = (),
+        given: Iterable[tuple[Name, Name]] = (),
     ) -> None:
-        self.program = as_program(program)
+        self.program = with_shapes_beside(as_program(program), context, given := tuple(given))
         self.context = context
         self.flat = flatten(self.program, outputs)
         self.outputs = self.flat.outputs
@@ -116,8 +116,8 @@ class Compiled(Rebuilt):
             if name in self.flat.tensors or (name in self.flat.sized and not self._size_given(name))
         )
         self.texts = tuple(str(name) for name in self.inputs)
-        self.given = tuple(given)
-        self.unread = unread(self.program, context, self.given, self.inputs)
+        self.given = given
+        self.unread = unread(self.program, context, [name for name, _ in given], self.inputs)
         self.results = tuple(str(name) for name in self.outputs)
         self._begin()
         self._informed: OrderedDict[Any, Compiled] = OrderedDict()  # by shapes: the same, told sizes by arrays not read
@@ -178,7 +178,8 @@ class Compiled(Rebuilt):
         if found is None:
             context = self.program if self.context is None else self.context
             found = object.__new__(type(self))
-            vars(found).update(vars(self), sizes={**told(self.program, context, shapes, self.sizes), **self.sizes})
+            more = told(self.program, context, shapes, self.sizes, self.given)
+            vars(found).update(vars(self), sizes={**more, **self.sizes})
             found._begin()
             with self._lock:  # which is seen by other threads from here on
                 found = self._informed.setdefault(key, found)
@@ -334,13 +335,16 @@ class Compiled(Rebuilt):
         self, shapes: Mapping[Name, tuple[int, ...]], sizes: Mapping[str, int], nominal: int | None
     ) -> Extents:
         """What these shapes tell, by way of the forward program where the equations alone do not say enough."""
+        given = {str(name): shape for name, shape in shapes.items()}
+        computed = (str(name) for name, tensor in self.given if tensor not in self.inputs)
+        if self.context is not None and not given.keys().isdisjoint(computed):  # nothing else may tell their shapes
+            sizes = {**told(self.program, self.context, given, sizes, self.given), **sizes}
         try:
             return infer(self.program, shapes, sizes, nominal, self.flat.wanted)
         except ExtentError:
             if self.context is None or not shapes:
                 raise
-            known = {str(name): shape for name, shape in shapes.items()}
-            more = {**told(self.program, self.context, known, sizes), **sizes}
+            more = {**told(self.program, self.context, given, sizes), **sizes}
             if more.keys() <= sizes.keys():
                 raise
         return infer(self.program, shapes, more, nominal, self.flat.wanted)
@@ -517,7 +521,7 @@ def compile(
     reuse_buffers: bool = False,
     fast: bool | None = None,
     context: Program | None = None,
-    given: Iterable[Name] = (),
+    given: Iterable[tuple[Name, Name]] = (),
 ) -> Compiled:
     """A program as a function of NumPy arrays; see `Compiled`.
 
@@ -533,7 +537,7 @@ def compile(
     may change by a few ulps then); ``fast=False`` never does it.
 
     ``context`` is the program that this one is derived from: its arrays may be given too, for the sizes that they tell,
-    and those of the names in ``given``.
+    and those in ``given``: directions and cotangents, each with its tensor, of which it has the shape.
     """
     return Compiled(
         program, outputs, optimize, dtype, sizes=sizes, memory_limit=memory_limit, function=function,

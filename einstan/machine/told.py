@@ -11,21 +11,36 @@ from collections.abc import Iterable, Mapping
 from einstan.calculus.program import Program, axes_of_derivative
 from einstan.language.arguments import require
 from einstan.language.dims import axis, is_axis, is_whole, only_plain
+from einstan.language.errors import ExtentError
 from einstan.language.index import lowered
+from einstan.language.place import at
 from einstan.language.term import Name, Partial
 from einstan.machine.extents import Extents, Shape, infer, letters_of, no_index, speaks_of
 from einstan.machine.flatten import flatten
 from einstan.machine.lower import refuse_outside
+from einstan.machine.refusals import reader_of
 from einstan.machine.windows import know_ranges
 
 
-def told(program: Program, context: Program, shapes: Mapping[str, Shape], sizes: Mapping[str, int]) -> dict[str, int]:
+def told(
+    program: Program,
+    context: Program,
+    shapes: Mapping[str, Shape],
+    sizes: Mapping[str, int],
+    given: Iterable[tuple[Name, Name]] = (),
+) -> dict[str, int]:
     """The sizes of axes of ``program`` that these shapes tell, by way of the forward program, ``context``.
 
     Raises `ExtentError` where the shapes do not fit the forward equations, or sizes that were given, or where a forward
-    equation would read outside.
+    equation would read outside, and where a direction or a cotangent that is ``given`` has not the shape of its tensor.
     """
     extents = fitting(context, shapes, sizes)
+    beside = {str(name): tensor for name, tensor in given if str(name) in shapes and tensor in context.ranks}
+    if beside:
+        others = {name: shape for name, shape in shapes.items() if name not in beside}
+        alone = _inferred(context, others, sizes)
+        for direction, tensor in beside.items():
+            refuse_direction(alone, direction, shapes[direction], tensor)
     found = {axis(name, k): size for name, shape in shapes.items() for k, size in enumerate(shape)}
     found |= {
         place: extents.known[dim]
@@ -40,12 +55,26 @@ def told(program: Program, context: Program, shapes: Mapping[str, Shape], sizes:
     return {place: size for place, size in found.items() if place in program.dims or speaks_of(program, place)}
 
 
+def refuse_direction(extents: Extents, name: Name, shape: Shape, tensor: Name) -> None:
+    """A direction or a cotangent has the shape of its tensor, behind the directions of a batch."""
+    rank, find = extents.program.ranks[tensor], extents.program.dims.find
+    known = [extents.known.get(find(axis(tensor, k))) for k in range(rank)]
+    own = shape[len(shape) - rank :]
+    if len(shape) - rank in (0, 1) and all(size in (None, have) for size, have in zip(known, own, strict=True)):
+        return
+    wanted = ", ".join("any" if size is None else str(size) for size in known)
+    raise ExtentError(
+        f"{name} has the shape {shape}, and is a direction or a cotangent of {tensor}",
+        **at(reader_of(extents.program, tensor), tensor),
+        inferred=f"{tensor} has the shape ({wanted}{',' * (rank == 1)})",
+        repair=f"give an array of that shape as {name}",
+    )
+
+
 def fitting(context: Program, shapes: Mapping[str, Shape], sizes: Mapping[str, int]) -> Extents:
     """The extents of the forward program that these shapes tell; where they tell all, its reads are inside: what is
     derived from it may not read there any more.  Derivatives beside it are looked at where they are run."""
-    read = {name: shapes[str(name)] for name in context.inputs if str(name) in shapes}
-    given = {key: size for key, size in sizes.items() if key in context.dims}
-    extents = infer(context, read, given, only=(), guess=False)
+    extents = _inferred(context, shapes, sizes)
     derived = {name for name in context.ranks if isinstance(name, Partial) or name[1:] in context.ranks}
     own = [e for e in context if derived.isdisjoint((e.name, *context.reads[e.name]))]
     forward = context if len(own) == len(context) else Program(own)
@@ -59,12 +88,30 @@ def fitting(context: Program, shapes: Mapping[str, Shape], sizes: Mapping[str, i
     return extents
 
 
+def _inferred(context: Program, shapes: Mapping[str, Shape], sizes: Mapping[str, int]) -> Extents:
+    read = {name: shapes[str(name)] for name in context.inputs if str(name) in shapes}
+    given = {key: size for key, size in sizes.items() if key in context.dims}
+    return infer(context, read, given, only=(), guess=False)
+
+
 def _by_axis(program: Program, sizes: Mapping[str, int]) -> dict[str, int]:
     """The sizes of arrays that a program does not read, by the letters that run so far: of ``where |j| = |x.0|``."""
     stated = ((index, form) for equation in program for index, form in equation.where if is_whole(form))
     axes = ((lowered(index.name), form.terms[0][0].index.name) for index, form in stated)
     given = {lowered(key): size for key, size in sizes.items()}
     return {place: given[letter] for letter, place in axes if letter in given and speaks_of(program, place)}
+
+
+def with_shapes_beside(program: Program, context: Program | None, given: Iterable[tuple[Name, Name]]) -> Program:
+    """The program, in which a direction or a cotangent has the axes of its tensor, whatever is read of the two."""
+    ranks = program.ranks if context is None else {**program.ranks, **context.ranks}
+    equal = [
+        (axis(tensor, k), axis(name, k + program.ranks[name] - ranks[tensor]))  # behind those of a batch
+        for name, tensor in given
+        if name in program.inputs and name in program.ranks and tensor in ranks
+        for k in range(ranks[tensor])
+    ]
+    return Program(program.equations, program.assumptions, equal) if equal else program
 
 
 def unread(

@@ -181,16 +181,15 @@ def held(
     found = {**{name: array for name, array in params.items() if name not in start}, **data}
     for name, array in found.items():
         _require_known(program, name)
-        if isinstance(array, np.ndarray):  # lists are arrays, or refused, when they are evaluated
-            _require_rank(program, name, array.shape)
+        _require_rank(program, name, plain_array(name, array, program).shape)
     return found
 
 
 def _as_floats(program: api.Program, name: str, given: np.ndarray) -> np.ndarray:
     try:
         given = plain_array(name, given, program)
-        if given.dtype.kind == "c":
-            raise TypeError("it has complex numbers")
+        if given.dtype.kind in "cmMV":  # of dates and records NumPy would make floats
+            raise TypeError("it has complex numbers" if given.dtype.kind == "c" else f"it has entries of {given.dtype}")
         array = np.array(given, dtype=float)
     except EinstanError:
         raise

@@ -180,3 +180,48 @@ def test_jacobians_of_differences_of_differences_have_their_own_rows():
         wanted[s, s : s + 3] = -x[s + 1], x[s + 2] - x[s], x[s + 1]
     np.testing.assert_array_equal(program.jacobian("c", "x")(x=x).dense(), wanted)
     np.testing.assert_array_equal(program.partial("c", "x").compile()(x=x)["dc/dx"], wanted)
+
+
+def test_what_the_loss_alone_tells_is_stated_where_it_is_left_out():
+    """Nothing but w says how long y is, and the partial is read without the loss."""
+    text = "y[i] = pad(x[floor(i/2)]) + pad(z[i-2|x.0|])\nL = sum[I](y[I]^3 w[I])"
+    x, z, w = np.array([1.0, 2.0]), np.array([0.5, 3.0, -1.0]), np.arange(7.0)
+    partial = es.Program(text).partial("L", "z")
+    assert str(partial.whole).splitlines()[0].endswith("where |i| = |w.0|")
+    space: dict = {}
+    exec(partial.source(), space)
+    for found in (space["step"](x, z, w)[0], es.Program(str(partial.whole)).compile()(x=x, z=z, w=w)["dL/dz"]):
+        np.testing.assert_allclose(found, 3 * z**2 * w[4:], rtol=1e-12)
+
+
+GROUPED = {  # two groups of half the channels each
+    "extents": "m[n,g] = mean[V](X[n,g |V|+V]) where |V| = |X.1|/2, |g| = 2\n"
+    "H[n,g,v] = (X[n,g |v|+v] - m[n,g])^3 where |v| = |X.1|/2\nL = H[N,G,V] T[N,G,V]",
+    "halves": "Y[n,g,v] = X[n,g |X.1|/2+v] where |v| = |X.1|/2, |g| = 2\n"
+    "H[n,g,v] = (Y[n,g,v] - mean[V](Y[n,g,V]))^3\nL = H[N,G,V] T[N,G,V]",
+}
+
+
+@pytest.mark.parametrize("text", GROUPED.values(), ids=GROUPED)
+def test_groups_of_an_axis(text):
+    program = es.Program(text)
+    for channels in (4, 6):
+        generator = np.random.default_rng(channels)
+        X, T = generator.normal(size=(2, channels)), generator.normal(size=(2, 2, channels // 2))
+
+        def loss(X, T=T):
+            Y = X.reshape(T.shape)
+            return ((Y - Y.mean(2, keepdims=True)) ** 3 * T).sum()
+
+        steps = np.eye(X.size).reshape(-1, *X.shape)
+        slopes = np.reshape([loss(X + 1e-30j * e).imag / 1e-30 for e in steps], X.shape)
+        moved = [[loss(X + h * d + 1e-30j * e).imag / 1e-30 for e in steps] for d in steps for h in (1e-5, -1e-5)]
+        curved = (np.array(moved[::2]) - moved[1::2]) / 2e-5
+        backward = program.backward("L", ["X"])
+        passes = (backward.compile(), es.Program(str(backward.whole)).compile(outputs=["dX"]))
+        for found in (*(each(X=X, T=T)["dX"] for each in passes), program.partial("L", "X").compile()(X=X, T=T)):
+            found = found["dL/dX"] if isinstance(found, dict) else found
+            np.testing.assert_allclose(found, slopes, atol=1e-12)
+        hessian = program.hessian("L", "X")
+        assert es.parse(str(hessian.equation)) is not None
+        np.testing.assert_allclose(hessian(X=X, T=T).dense().reshape(curved.shape), curved, atol=1e-6)

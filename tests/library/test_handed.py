@@ -239,3 +239,20 @@ def test_errstate_is_that_of_numpy(options: dict) -> None:
         f(x=np.zeros(2))
     with np.errstate(divide="ignore"):
         assert f(x=np.zeros(2))["y"].tolist() == [-np.inf] * 2
+
+
+@pytest.mark.parametrize("given", [np.zeros(2, "M8[D]"), np.zeros(2, "m8[D]"), np.zeros(2, [("a", float)])], ids=str)
+def test_dates_and_records_are_no_vectors(given):
+    program = es.Program("L = sum[I](x[I]^4)")
+    hessian = program.hessian("L", "x")(x=np.ones(2))
+    for ask in (
+        lambda: hessian @ given, lambda: given @ hessian, lambda: hessian.solve(given),
+        lambda: es.optimize.newton(program, "L", {"x": given}),
+    ):  # fmt: skip
+        with pytest.raises(DataError):
+            ask()
+
+
+def test_rows_of_different_lengths_as_data_of_a_search():
+    with pytest.raises(DataError, match="different lengths"):
+        es.optimize.newton(es.parse("L = sum[I]((x[I] - y[I])^2)"), "L", {"x": np.ones(2)}, {"y": [[1.0], [1.0, 2.0]]})

@@ -254,3 +254,40 @@ def test_a_factor_that_is_known_after_the_cotangent():
     expected = T * (3 * (p @ v**2 - (p @ v) ** 2) * s / F + 1)
     found = values(es.Program(text).vjp({"L": "T"}, "s", batch="r"), ["ds"], {"v": v, "s": s, "T": T, "C": np.eye(3)})
     np.testing.assert_allclose(found["ds"], expected, rtol=1e-12)
+
+
+WINDOW = "h[i] = x[i+J] w[J]\nL = sum[I](h[I]^3)"
+MISSHAPEN = {  # each a program, the pass, and directions and cotangents of the wrong shape
+    "a short direction": (WINDOW, lambda p: p.hvp("L", {"w": "V"}), (2,)),
+    "a long direction": (WINDOW, lambda p: p.hvp("L", {"x": "V"}), (8,)),
+    "a long tangent": (WINDOW, lambda p: p.jvp("h", {"x": "V"}), (8,)),
+    "a batch": (WINDOW, lambda p: p.jvp("h", {"w": "V"}, batch="r"), (4, 2)),
+    "a short cotangent": (WINDOW, lambda p: p.vjp({"h": "V"}, ["x", "w"]), (4,)),
+    "of strides": (WINDOW.replace("x[i+J]", "x[2i+J]"), lambda p: p.vjp({"h": "V"}, ["w"]), (2,)),
+    "of an extreme": (WINDOW.replace("x[i+J] w[J]", "max[J](x[i+J] w[J])"), lambda p: p.vjp({"h": "V"}, "w"), (4,)),
+    "Gauss and Newton": (WINDOW, lambda p: p.gauss_newton("L", "h", {"w": "V"}), (2,)),
+    "without effect": ("L = x[I] w[J] 1[I] 1[J]", lambda p: p.hvp("L", {"w": "V"}), (2,)),
+    "more axes": (WINDOW, lambda p: p.hvp("L", {"w": "V"}), (3, 1)),
+}
+
+
+@pytest.mark.parametrize(("text", "made", "shape"), MISSHAPEN.values(), ids=MISSHAPEN)
+@pytest.mark.parametrize("any_size", [False, True])
+def test_directions_and_cotangents_have_the_shapes_of_their_tensors(text, made, shape, any_size):
+    compiled = made(es.Program(text)).compile(any_size=any_size)
+    with pytest.raises(es.EinstanError, match=r"two sizes|shape|axes"):
+        compiled(x=np.ones(7), w=np.ones(3), V=np.ones(shape))
+
+
+def test_a_direction_that_has_no_effect_has_a_shape():
+    passed = es.Program("L = x[I] w[I]").hvp("L", {"w": "V"}).compile()
+    assert (passed(x=np.ones(3), w=np.ones(3), V=np.ones(3))["tdw"] == 0).all()
+    with pytest.raises(es.EinstanError) as caught:
+        passed(x=np.ones(3), w=np.ones(3), V=np.ones(2))
+    assert str(caught.value) == (
+        "V has the shape (2,), and is a direction or a cotangent of w\n"
+        "  L = x[I] w[I]\n"
+        "           ^^^^\n"
+        "  inferred: w has the shape (3,)\n"
+        "  repair:   give an array of that shape as V"
+    )
