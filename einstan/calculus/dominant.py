@@ -47,6 +47,7 @@ from einstan.language.term import (
     kept,
     rename_bound,
     substitute,
+    sum_over,
     tensors,
 )
 
@@ -206,6 +207,8 @@ class _Apart:
         """A sum, or a product with one, in which every difference that may be lost is taken apart."""
         if isinstance(total, Mul):
             return simplify_product(self._differences(f) if isinstance(f, Add) else f for f in total.factors)
+        if isinstance(total, Sum):
+            return sum_over(total.indices, self._differences(total.body))
         while isinstance(total, Add) and len(total.terms) <= MANY:
             shorter = self._met(total)
             if shorter is None:

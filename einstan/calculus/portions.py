@@ -201,11 +201,14 @@ class Portions:
         return simplify_product((Const(number), left.product(), *accesses), summed) if accesses else product
 
     def divided(self, total: Add) -> Expr:
-        """A sum of which every term is divided by a whole, as a product with that."""
+        """A sum of which every term is divided by a whole, as a product with that; an index of it that the terms sum
+        over is one for all of them then."""
         if not all(applies(term, "exp", "pow") for term in total.terms):
             return total
         terms = [flattened((term,)) for term in total.terms]
         parts = [_parts(flat) for _, flat, _ in terms]
+        bound = {index for _, _, summed in terms for index in summed}
+        shared = [index for index in terms[0][2] if all(index in summed for _, _, summed in terms)]
         common = _Parts(spelled=parts[0].spelled)
         for place in ("exponents", "factors"):
             first, *others = (getattr(part, place) for part in parts)
@@ -213,17 +216,20 @@ class Portions:
                 if k < 0 and all(other.get(base, 0) < 0 for other in others):
                     least = max(k, *(other[base] for other in others))
                     divisor = parts[0].spelled.get(base, base)
-                    if least.denominator == 1 and self._whole(divisor, place == "exponents") is not None:
+                    inside = not bound.intersection(divisor.free) <= set(shared)
+                    if least.denominator == 1 and not inside and self._whole(divisor, place == "exponents") is not None:
                         getattr(common, place)[base] = least
         if not common.left():
             return total
         for part in parts:
             part.take(common)
+        whole = common.product()
+        outer = [index for index in shared if index in whole.free]
         made = (
-            simplify_product((Const(number), part.product()), summed)
+            simplify_product((Const(number), part.product()), [index for index in summed if index not in outer])
             for (number, _, summed), part in zip(terms, parts, strict=True)
         )
-        return simplify_product((simplify_sum(made), common.product()))
+        return simplify_product((simplify_sum(made), whole), outer)
 
     def _divides(self, product: Expr) -> bool:
         """Whether a product reads what exponentials are behind."""

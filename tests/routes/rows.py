@@ -510,6 +510,12 @@ def weighed_by_a_step(y: Array, U: Array) -> dict[str, Array]:
     return {"H": H, "h": power / power.sum(), "L": ((power / power.sum()) ** 2).sum()}
 
 
+def shares_of_rows(a: Array, b: Array, x: Array, X: Array) -> dict[str, Array]:
+    e = np.exp(b) * np.exp(-x[:, None, :, None] - X[None, :, None, :]).sum((0, 1))
+    S = a * e / e.sum(1, keepdims=True)
+    return {"S": S, "L": np.sinh(S).sum()}
+
+
 ROWS = [
     Row("a Kronecker product",
         "K[p,q] = A[floor(p/|B.0|), floor(q/|B.1|)] B[mod(p,|B.0|), mod(q,|B.1|)]"
@@ -724,6 +730,11 @@ ROWS = [
         "S[i,n] = a[i] where |n| = |v.0|\nf[i] = a[i+1] a[i]\nL1 = sum[J](2/|J| f[J]^2)\nL2 = sinh(L1)",
         {"a": [0.8125, -0.9375], "v": [-1.375, -1.5625]}, beside_neighbours, "a", loss="L2",
         features=frozenset({"window"}), unproved=True),
+    Row("shares of sums over a row, weighed",
+        "S[i,j] = a[i,j] softmax[j](b[j] + logsumexp[M,N](-x[M,i] - X[N,j]))\nL = sum[M,P](sinh(S[M,P]))",
+        {"a": [[0.5, -1.25], [1.5, 0.75]], "b": [-0.9375, 0.25], "x": [[-0.75, 1.125], [0.1875, -1.75]],
+         "X": [[0.375, -0.5], [1.0, 0.625], [-0.25, 0.875]]},
+        shares_of_rows, "a b x X", unproved=True),
     Row("the largest of products of three", "U[i] = 1 + 3 max[K](v[i,K] b[i+K] w[K])\nL = U[I]^2",
         {"v": [[0.3, -1.1, 0.7], [1.3, 0.2, -0.9]], "b": [0.7, 1.9, -0.6, 1.1], "w": [1.7, -0.3, 1.3]},
         largest_of_products, "v b w", features=frozenset({"window"}), unproved=True),
