@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 FEW = 2**24  # bytes that are never refused, so that nothing need be asked
 ENDLESS = 2**63
-GROUPS = [
-    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory.stat"),
-    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes",
-     "/sys/fs/cgroup/memory/memory.stat"),
-]  # fmt: skip
+MOUNTED = "/sys/fs/cgroup"  # control groups: those of version 1 have a folder of their own for memory
+LIMITS = {
+    "": ("memory.max", "memory.current", "inactive_file"),
+    "/memory": ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+}
 
 
 def available_memory() -> int:
@@ -52,17 +52,34 @@ def machine_memory() -> int:
 
 
 def group_memory() -> int:
-    """What the control group of a container leaves; files that are kept in memory would make room."""
-    for limit, used, kept in GROUPS:
-        try:
-            most, held = int(_content(limit)), int(_content(used))
-        except (OSError, ValueError):  # no such group, or "max"
-            continue
-        with suppress(OSError, ValueError):
-            lines = dict(line.split() for line in _content(kept).splitlines())
-            held -= int(lines.get("inactive_file", lines.get("total_inactive_file", "0")))
-        return most - held
+    """What the control groups of this process leave: its own, and those that it stands in.
+
+    A container sees its group as the root, a job of a cluster or a service stands further down.
+    """
+    with suppress(OSError):
+        return min((_left(folder, *LIMITS[version]) for version, folder in _groups()), default=ENDLESS)
     return ENDLESS
+
+
+def _groups() -> Iterator[tuple[str, str]]:
+    """The version and the folder of each group, from the lines ``number:controllers:path`` that the system tells."""
+    for line in _content("/proc/self/cgroup").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if not controllers or "memory" in controllers.split(","):
+            version = "/memory" if controllers else ""
+            parts = path.strip("/").split("/")
+            yield from ((version, "/".join([MOUNTED + version, *parts[:k]])) for k in range(len(parts) + 1))
+
+
+def _left(folder: str, limit: str, used: str, kept: str) -> int:
+    """Bytes below the limit of one group; files that are kept in memory would make room."""
+    try:
+        most, held = int(_content(f"{folder}/{limit}")), int(_content(f"{folder}/{used}"))
+    except (OSError, ValueError):  # no such group, or "max"
+        return ENDLESS
+    with suppress(OSError, ValueError, KeyError):
+        held -= int(dict(line.split() for line in _content(f"{folder}/memory.stat").splitlines())[kept])
+    return most - held
 
 
 def process_memory() -> int:
@@ -82,7 +99,7 @@ def process_memory() -> int:
 
 
 def _content(name: str) -> str:
-    with open(name, encoding="ascii") as file:
+    with open(name, encoding="utf-8", errors="replace") as file:
         return file.read()
 
 
