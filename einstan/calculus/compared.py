@@ -18,7 +18,7 @@ from typing import cast
 
 from einstan.calculus.canonical import undimensioned
 from einstan.calculus.program import Program
-from einstan.language.dims import axis, is_axis, redimensioned, unguarded
+from einstan.language.dims import axis, is_axis, loose, only_plain, redimensioned, unguarded
 from einstan.language.index import Affine, Index, affine, fresh_name, lowered, slot
 from einstan.language.node import Node, holds, preorder, replace
 from einstan.language.term import (
@@ -178,8 +178,31 @@ class _Once:
         if rhs is not equation.rhs:
             bound = {*equation.indices, *bound_indices(rhs)}
             where = tuple((index, form) for index, form in equation.where if index in bound)
-            equation = Equation(equation.name, equation.indices, rhs, where)
+            equation = _still_told(equation, Equation(equation.name, equation.indices, rhs, where))
         yield equation
+
+
+def _still_told(old: Equation, new: Equation) -> Equation:
+    """The new equation, with the extents of its left side stated that reads of the old one told and its own do not."""
+    if only_plain(old):
+        return new
+    axes, others = _axes_filled(old), _axes_filled(new)
+    stated = {index for index, _ in new.where}
+    lost = (i for i in new.indices if i not in stated and axes.get(i) and not axes[i] & others.get(i, set()))
+    return Equation(new.name, new.indices, new.rhs, (*new.where, *((i, _whole(min(axes[i]))) for i in lost)))
+
+
+def _axes_filled(equation: Equation) -> dict[Index, set[str]]:
+    """The axes that an index fills, and so all of them."""
+    found: dict[Index, set[str]] = {}
+    for index, place, form, _ in unguarded(equation):
+        if form.index is index and (index, place) not in loose(equation):
+            found.setdefault(index, set()).add(place)
+    return found
+
+
+def _whole(place: str) -> Affine:
+    return affine((Extent(Index(place)), 1))
 
 
 def _solved(expr: Expr, unknown: Iterable[Index], target: Expr, known: Mapping[Index, Affine]) -> Places | None:
@@ -258,11 +281,12 @@ def own_equation(
     """A part of an equation as an equation of its own, over those indices that it has, and where it is read.  What
     nothing else tells of an axis it states by that axis, but of those that are ``untold`` without it."""
     used = {index.dim for index in (*expr.free, *bound_indices(expr))}
-    kept = tuple((index, form) for index, form in where if index.dim in used)
     letters: dict[Index, Index] = {}  # no capital stands on the left
     for index in expr.free:
         others = {i.name for i in (*expr.free, *letters.values())} - {index.name}
         letters[index] = Index(fresh_name(lowered(index.name), others), index.dim)
+    of_dim = {index.dim: new for index, new in letters.items()}
+    kept = tuple({of_dim.get(index.dim, index): form for index, form in where if index.dim in used}.items())
     own = cast(Expr, substitute(expr, letters))
     made = Equation(name, tuple(letters.values()), own, kept)
     stated = {index.dim for index, _ in kept}

@@ -10,9 +10,10 @@ The algebra knows dimensions only by these names, never sizes.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from itertools import count
 
 from einstan.language.index import ARITHMETIC, Affine, Index, slot
-from einstan.language.node import Node, fold, preorder, remembered
+from einstan.language.node import Node, fold, preorder, remembered, replace
 from einstan.language.term import Delta, Equation, Extent, Indexed, Iverson, Mul, Name, Partial, Reduce, Sum, rebound
 
 
@@ -117,12 +118,20 @@ def agreeing(equation: Equation, index: Index) -> list[str]:
     if stated is None:
         return []
     reads = [(place, form, kept) for other, place, form, kept in unguarded(equation) if other is index]
-    whole = {place for place, form, kept in reads if form.index is not None and not kept}
-    whole -= {place for place, form, _ in reads if form.index is None}
+    whole = {place for place, form, kept in reads if form.index is not None and not kept} - _moved_along(
+        equation, index
+    )
     found = [place for other, place in loose(equation) if other is index and place in whole]
     if any(isinstance(atom, Extent) and atom.index.name in found for atom, _ in stated.terms):
         return []  # |t| = |x.0| - 2 says that it is a part of what it reads
     return found
+
+
+def _moved_along(equation: Equation, index: Index) -> set[str]:
+    """The axes that an index is moved along, behind brackets too: it need not fill them."""
+    reads = (node for node in preorder(equation.rhs) if isinstance(node, Indexed))
+    slots = ((axis(node.tensor, k), form) for node in reads for k, form in enumerate(node.slots))
+    return {place for place, form in slots if form.index is None and index in form.free}
 
 
 @remembered
@@ -176,7 +185,13 @@ def _held(equation: Equation) -> tuple[tuple[Held, ...], tuple[Held, ...]]:
             brackets = [factor for factor in node.factors if isinstance(factor, Delta | Iverson)]
             guarded |= {index for bracket in brackets for index in bracket.free}
             ranged |= {index for bracket in brackets if (index := _ranged(bracket)) is not None}
-        stack.extend((child, guarded, ranged) for child in reversed(node.children))
+            for bracket in brackets:  # which is not guarded by itself
+                others = {index for other in brackets if other is not bracket for index in other.free}
+                stack.append((bracket, entry[1] | others, ranged))
+        children = [
+            child for child in node.children if not (isinstance(node, Mul) and isinstance(child, Delta | Iverson))
+        ]
+        stack.extend((child, guarded, ranged) for child in reversed(children))
     return tuple(found), tuple(quotients)
 
 
@@ -277,8 +292,10 @@ def localised(equation: Equation) -> Equation:
     """The equation with its dimensions named by its own first axes: a function of what is written, so that an equation
     that is printed and parsed again is the same object.
 
-    A dimension without an axis is named by its letter; in one equation, one such letter is one dimension."""
+    A dimension without an axis is named by its letter.  One letter of several sums is one such dimension where all of
+    them read the same, and several where they do not: ``sum[I](x[I+1]) + sum[I](x[I+2])``."""
     classes = relate(equation)
+    join_alike(equation, classes)
     order = dict.fromkeys(axis(equation.name, k) for k in range(len(equation.indices)))
     for node in preorder(equation.rhs):
         if isinstance(node, Indexed):
@@ -287,14 +304,48 @@ def localised(equation: Equation) -> Equation:
     for name in order:
         name_of.setdefault(classes.find(name), name)
     new_dim: dict[str, str] = {}
-    for dim, letter in _dims_used(equation).items():
+    used = _dims_used(equation)
+    taken = set(used.values())
+    letters: set[str] = set()
+    for dim, letter in used.items():
         root = classes.find(dim)
         if root not in name_of:
-            name_of[root] = dim if is_axis(dim) else letter
+            again = is_axis(dim) or letter in letters
+            name_of[root] = dim if is_axis(dim) else _another(letter, taken) if again else letter
+            letters.add(letter)
+            taken.add(name_of[root])
         new_dim[dim] = name_of[root]
     if all(old == new for old, new in new_dim.items()):
         return equation
     return redimensioned(equation, new_dim)  # type: ignore[return-value]
+
+
+def _another(letter: str, taken: Collection[str]) -> str:
+    return next(name for k in count(2) if (name := f"{letter}_{k}") not in taken)
+
+
+def join_alike(equation: Equation, classes: UnionFind) -> None:
+    """Join the dimensions without an axis that one letter has in several sums, if their extents are told by the same
+    reads, or are stated: ``sum[I](x[I+1]^2) / sum[I](x[I+1])``."""
+    letters: dict[str, list[str]] = {}
+    axes = {classes.find(name) for name in classes.members() if is_axis(name)}
+    used = _dims_used(equation)
+    for dim, letter in used.items():
+        if (root := classes.find(dim)) not in axes and root not in letters.setdefault(letter, []):
+            letters[letter].append(root)
+    if all(len(roots) < 2 for roots in letters.values()):
+        return
+    named = {dim: root if (root := classes.find(dim)) in axes else letter for dim, letter in used.items()}
+    reads: dict[str, set[tuple[str, Node]]] = {}
+    for index, place, form, _ in (*unguarded(equation), *unguarded_quotients(equation)):
+        own = redimensioned(replace(form, {index: Index("", "")}), named)
+        reads.setdefault(classes.find(index.dim), set()).add((place, own))
+    stated = {classes.find(index.dim) for index, _ in equation.where}
+    for roots in letters.values():
+        first: dict[object, str] = {}
+        for root in roots:
+            told = "stated" if root in stated else frozenset(reads.get(root, ()))
+            classes.union(first.setdefault(told, root), root)
 
 
 def _dims_used(equation: Equation) -> dict[str, str]:

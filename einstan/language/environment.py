@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from einstan.language.dims import redimensioned, relate
+from einstan.language.dims import join_alike, redimensioned, relate
 from einstan.language.errors import ScopeError, Span
 from einstan.language.index import Index, capitalised, is_capital, lowered
 from einstan.language.occurrences import evidence
@@ -88,6 +88,8 @@ class Names:
         """Give every ``|N|`` the dimension of the index N, or of n where there is no N; where several are called so,
         that of the one whose scope it stands in."""
         classes = relate(equation)
+        if self.sizes:
+            join_alike(equation, classes)
         new_dim: dict[str, str] = {}
         for place, (node, around) in self.sizes.items():
             swapped = lowered(node.name) if is_capital(node.name) else capitalised(node.name)
@@ -95,14 +97,11 @@ class Names:
             found = self.spelled.get(letter, [])
             dims = {classes.find(index.dim): index.dim for index in found}
             axes = [axis for axis in classes.members() if classes.find(axis) in dims and "." in axis]
-            if len(dims) > 1 and axes and letter in around:
+            if len(dims) > 1:
+                if letter not in around:
+                    raise several_axes(self.text, node, len(dims), axes)
                 dims = {letter: around[letter].dim}
                 self.shared = True
-            elif len(dims) > 1:
-                if axes:
-                    raise several_axes(self.text, node, len(dims), axes)
-                new_dim.update((index.dim, node.name) for index in found)  # one letter without an axis is one dimension
-                dims = {node.name: node.name}
             new_dim[place] = next(iter(dims.values()), node.name)
         resolved = redimensioned(equation, new_dim) if new_dim else equation
         assert isinstance(resolved, Equation)

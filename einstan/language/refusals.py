@@ -192,9 +192,10 @@ def refuse_negative(text: str, name: str, node: Expression, form: Affine) -> Non
 
 
 def several_axes(text: str, node: Size, count: int, axes: Sequence[str]) -> ScopeError:
+    kind = "axes" if axes else "ranges"
     return ScopeError(
-        f"|{node.name}| is ambiguous: {node.name} stands for {count} different axes", text=text, span=node.span,
-        repair=" or ".join(f"|{axis}|" for axis in axes[:4]),
+        f"|{node.name}| is ambiguous: {node.name} stands for {count} different {kind}", text=text, span=node.span,
+        repair=" or ".join(f"|{axis}|" for axis in axes[:4]) or f"give each sum over {node.name} a letter of its own",
     )  # fmt: skip
 
 

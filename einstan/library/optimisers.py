@@ -16,6 +16,7 @@ import numpy as np
 from einstan.language.arguments import blamed, checked_methods, number, require, whole
 from einstan.language.errors import DataError, nearest
 from einstan.library.updates import Rule
+from einstan.machine.memory import refuse_more
 
 Arrays = dict[str, np.ndarray]
 
@@ -88,6 +89,7 @@ class Momentum:
         return Rule(equations, {"V": "v"}, lambda t, scale: {"rate": self.rate * scale})
 
     def init(self, params: Mapping[str, np.ndarray]) -> Arrays:
+        _refuse_large(params, 1)
         return {"step": np.array(0)} | {f"v.{name}": np.zeros_like(p) for name, p in params.items()}
 
     @blamed
@@ -137,6 +139,7 @@ class Adam:
         return Rule(equations, {"M": "m", "V": "v"}, scalars)
 
     def init(self, params: Mapping[str, np.ndarray]) -> Arrays:
+        _refuse_large(params, 2)
         state = {"step": np.array(0)}
         for name, p in params.items():
             state[f"m.{name}"] = np.zeros_like(p)
@@ -160,6 +163,11 @@ class Adam:
             new_params[name] = p - rate * m / (np.sqrt(v / second) + self.epsilon)
             new_state[f"m.{name}"], new_state[f"v.{name}"] = m, v
         return new_params, new_state
+
+
+def _refuse_large(params: Mapping[str, np.ndarray], moments: int) -> None:
+    needed = moments * sum(np.asarray(p).nbytes for p in params.values())
+    refuse_more("what the optimiser keeps for each parameter", needed, "use es.SGD(...), which keeps nothing")
 
 
 def _decimal(number: float) -> str:

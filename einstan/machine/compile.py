@@ -31,9 +31,9 @@ from einstan.machine.flatten import flatten
 from einstan.machine.fused import fused
 from einstan.machine.general import emit_general
 from einstan.machine.guards import compared_alone
-from einstan.machine.handed import LossError, as_array, spellings
+from einstan.machine.handed import LossError, as_array, as_labels, spellings
 from einstan.machine.lower import refuse_outside
-from einstan.machine.memory import available_memory, converted, human_bytes
+from einstan.machine.memory import FEW, available_memory, converted, human_bytes, refuse_more
 from einstan.machine.operations import Flat
 from einstan.machine.paths import require_optimizer
 from einstan.machine.plan import Coder, Optimizer, Plan, plan, refuse_empty
@@ -199,8 +199,16 @@ class Compiled(Rebuilt):
                 found = self.specialise(key)
             self._latest = found
             if found.contiguous:
-                given = [np.ascontiguousarray(a) if a.ndim else a for a in given]
+                given = self._contiguous(found, given)
         return self._run(found, given)
+
+    def _contiguous(self, found: Specialisation, given: Sequence[Array]) -> list[Array]:
+        """The arrays as the code reads them, copied where they lie otherwise in memory."""
+        copied = sum(a.nbytes for a in given if a.ndim and not a.flags.c_contiguous)
+        if copied > FEW:
+            needed = copied + found.plan.peak_memory
+            refuse_more("a call, with copies of arrays that are not contiguous,", needed, "give contiguous arrays")
+        return [np.ascontiguousarray(a) if a.ndim else a for a in given]
 
     def _run(self, found: Specialisation, given: Sequence[Array]) -> tuple[Array, ...]:
         try:
@@ -245,7 +253,7 @@ class Compiled(Rebuilt):
         if type(data) is not np.ndarray:
             python = not hasattr(data, "dtype")
             data = _array(self.program, name, data)
-            if python and data.dtype.kind in "iub" and not index:
+            if python and data.dtype.kind in "iub" and not index and name not in self.labels:
                 data = converted(name, data, np.float64)
             if python and index and data.size == 0:
                 data = data.astype(np.int64)
@@ -253,7 +261,7 @@ class Compiled(Rebuilt):
             raise wrong_rank(self.program, name, data.shape)
         allowed = "iu" if index else "f"
         if data.dtype.kind in "iub" and not index and name in self.labels:
-            data = converted(name, data, np.float64)
+            data = as_labels(self.program, name, data, self.dtype or np.float64)
         if data.dtype.kind not in allowed:
             raise wrong_dtype(self.program, name, data.dtype, index)
         if self.dtype is not None and not index:

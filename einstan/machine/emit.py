@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 from einstan.language.term import Name
 from einstan.machine.backends.numpy import helper_source
+from einstan.machine.guards import compared_alone
 from einstan.machine.operations import Operation, Ref
 from einstan.machine.plan import Plan
 from einstan.machine.positions import Positions
@@ -103,9 +105,13 @@ class Emitter(Positions):
         return [self.check(name, shape, "{}") for name, shape in shapes.items()]
 
     def check(self, name: Name, shape: str, sizes: str) -> str:
-        kind = "iu" if name in self.plan.index_tensors else "f"
+        kind = "iu" if name in self.plan.index_tensors else "fiub" if name in self.labels else "f"
         kind = self.precisions.get(name, kind) if self.exact else kind
         return f"fits({self.argument(name)}, {plain_text(str(name))}, {shape}, {sizes}, {kind!r})"
+
+    @cached_property
+    def labels(self) -> set[Name]:
+        return compared_alone(self.plan.program.equations)
 
     def head(self) -> list[str]:
         """What stands above the function."""

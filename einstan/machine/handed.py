@@ -15,6 +15,8 @@ from einstan.calculus.program import Program
 from einstan.language.index import lowered
 from einstan.language.node import preorder
 from einstan.language.term import Indexed, Name
+from einstan.machine.memory import converted
+from einstan.machine.refusals import no_label
 
 Lost = tuple[str, str]  # what would be lost, and what to give instead, where {0} stands for the name
 
@@ -181,3 +183,17 @@ HOMES: dict[str, Callable[[Any, Iterable[Sequence[str]]], Lost | None]] = {
     "pandas": _pandas, "polars": _polars, "pyarrow": _polars, "xarray": _xarray, "torch": _torch, "scipy": _sparse,
     "sparse": _sparse, "cupy": _cupy,
 }  # fmt: skip
+
+
+def as_labels(program: Program, name: Name, data: np.ndarray, dtype: Any) -> np.ndarray:
+    """Whole numbers that are only compared, as floats, which are compared alike: a number that has no float is refused,
+    or it would be equal to its neighbours.  Of 64 bits that is so from 2^53 on."""
+    found = converted(name, data, dtype)
+    bits = 8 * data.dtype.itemsize - (data.dtype.kind == "i")
+    if data.dtype.kind in "iu" and bits > np.finfo(found.dtype).nmant + 1:
+        with np.errstate(invalid="ignore"):  # the largest are beyond their own type when they are rounded
+            moved = np.asarray((found.astype(data.dtype) != data) | (found >= 2.0**bits))
+        if moved.any():
+            place = np.unravel_index(moved.argmax(), moved.shape)
+            raise no_label(program, name, place, int(data[place]), int(found[place]), found.dtype)
+    return found

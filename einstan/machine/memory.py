@@ -201,8 +201,8 @@ def refuse_large(made: Plan, allowed: int | None) -> None:
         needed = made.size(stored.dims) * made.itemsize
         if needed > limit:
             raise too_large(*_defined(made, name), human_bytes(needed), _told(limit, allowed))
-    if allowed is None and every > limit:  # each fits, and all at once may not
-        needed = made.buffers.peak
+    if allowed is None and every + results > limit:  # each fits, and all at once may not
+        needed = peak_of(made)
         if needed > limit:
             raise too_much(made.program, human_bytes(needed), _told(limit, allowed), made.outputs)
 

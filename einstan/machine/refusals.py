@@ -123,6 +123,20 @@ def wrong_dtype(program: Program, name: Name, dtype: Any, index: bool) -> Einsta
     )
 
 
+def no_label(
+    program: Program, name: Name, place: tuple[Any, ...], value: int, nearest_one: int, dtype: Any
+) -> DataError:
+    """A whole number that would be compared as another one."""
+    entry = f"{name}[{','.join(map(str, place))}]" if place else str(name)
+    return DataError(
+        f"{entry} = {value} is no {dtype}, and would be compared as {nearest_one}",
+        **at(reader_of(program, name), name),
+        inferred=f"{name} is compared and has no slot: its numbers are taken as {dtype}",
+        repair=[f"{name} - {name}.min(), if differences alone matter",
+                f"np.unique({name}, return_inverse=True)[1], if the order alone matters"],
+    )  # fmt: skip
+
+
 # ---- reads -----------------------------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from einstan.calculus.program import Program, axes_of_derivative
+from einstan.calculus.program import Program, axes_of_derivative, prefix
 from einstan.language.arguments import require
 from einstan.language.dims import axis, is_axis, is_whole, only_plain
 from einstan.language.errors import ExtentError
@@ -52,7 +52,16 @@ def told(
     for name, rank in program.ranks.items():  # dX has the axes of X, whether or not X is read
         pairs = zip((axis(name, k) for k in range(rank)), axes_of_derivative(name, rank, ranks), strict=False)
         found |= {own: found[known] for own, known in pairs if known in found}
-    return {place: size for place, size in found.items() if place in program.dims or speaks_of(program, place)}
+    return {place: size for place, size in found.items() if _is_of(program, context, place)}
+
+
+def _is_of(program: Program, context: Program, place: str) -> bool:
+    """Whether a place of the forward program is one of this program: a letter of an equation, ``L:K``, only if that is
+    the same equation in both."""
+    if is_axis(place) or ":" not in place:
+        return place in program.dims or speaks_of(program, place)
+    one, other = ({prefix(e): e.digest for e in p}.get(place.rpartition(":")[0] + ":") for p in (program, context))
+    return one is not None and one == other and place in program.dims
 
 
 def refuse_direction(extents: Extents, name: Name, shape: Shape, tensor: Name) -> None:

@@ -1,5 +1,7 @@
 """What is refused at the call, word for word."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -321,3 +323,25 @@ def test_sizes_stand_in_the_call_of_an_equation_and_in_compile():
     assert es.parse("y[i] = sizes[i]")(sizes=np.arange(2.0)).tolist() == [0, 1]
     with pytest.raises(DataError, match=r"compile\(sizes="):
         compile(equation)(x=np.arange(3.0), sizes={"i": 5})
+
+
+@pytest.mark.parametrize("dtype", [None, "float32"])
+@pytest.mark.parametrize(
+    "values",
+    [[2**53 + 1, 2**53], np.array([3, 2**63 - 1]), np.array([2**64 - 1, 0], np.uint64), np.array([-(2**53) - 1, 0])],
+)
+def test_whole_numbers_that_no_float_has_are_not_compared_as_others(values: Any, dtype: Any) -> None:
+    compiled = es.parse("y[i] = 1[a[i] > b[i]] x[i]").compile(dtype=dtype)
+    with pytest.raises(EinstanError, match="and would be compared as"):
+        compiled(a=values, b=np.array([2, 2]), x=np.ones(2))
+
+
+@pytest.mark.parametrize("values", [[3, 2], np.array([2**53, 2**62]), np.array([2**63, 1], np.uint64), [True, False]])
+def test_whole_numbers_are_compared_by_exported_code_too(values: Any) -> None:
+    given = {"a": values, "b": np.array([2, 1]), "x": np.ones(2)}
+    expected = (np.asarray(values) > given["b"]).astype(float)
+    program = es.Program("y[i] = 1[a[i] > b[i]] x[i]")
+    assert program.compile()(given)["y"].tolist() == expected.tolist()
+    space: dict[str, Any] = {}
+    exec(program.source(), space)
+    assert space["step"](np.asarray(values), given["b"], given["x"])[0].tolist() == expected.tolist()

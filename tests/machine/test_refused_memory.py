@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -97,12 +98,34 @@ def test_the_least_of_all_limits_counts(monkeypatch: pytest.MonkeyPatch) -> None
     assert memory.available_memory() == 0
 
 
-def test_a_control_group_is_asked(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, content in (("max", "1000\n"), ("current", "700\n"), ("stat", "anon 400\ninactive_file 300\n")):
-        (tmp_path / name).write_text(content)
-    monkeypatch.setattr(memory, "GROUPS", [tuple(str(tmp_path / name) for name in ("max", "current", "stat"))])
+@pytest.mark.parametrize(
+    ("told", "limits"),
+    [
+        ("0::/\n", {"": ("memory.max", "memory.current", "inactive_file")}),
+        ("0::/job/step\n", {"job/": ("memory.max", "memory.current", "inactive_file")}),  # the group stands in another
+        (
+            "3:cpu:/a\n2:memory,hugetlb:/a/b\n0::/\n",
+            {"memory/a/b/": ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")},
+        ),
+        (
+            "4:memory:/elsewhere\n",
+            {"memory/": ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")},
+        ),
+    ],
+)
+def test_control_groups_are_asked(
+    told: str, limits: dict[str, tuple[str, str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder, (limit, used, kept) in limits.items():
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        for name, content in ((limit, "1000\n"), (used, "700\n"), ("memory.stat", f"anon 400\n{kept} 300\n")):
+            (tmp_path / folder / name).write_text(content)
+    content = memory._content
+    monkeypatch.setattr(memory, "MOUNTED", str(tmp_path))
+    monkeypatch.setattr(memory, "_content", lambda name: told if name == "/proc/self/cgroup" else content(name))
     assert memory.group_memory() == 600
-    (tmp_path / "max").write_text("max\n")
+    for folder, (limit, _, _) in limits.items():
+        (tmp_path / folder / limit).write_text("max\n")
     assert memory.group_memory() == memory.ENDLESS
 
 

@@ -194,6 +194,26 @@ class Habits(Expressions):
                 back = Ref(tensor, (Slot.of(free[0][0], constant=-1),), True)
                 self.define(free, Add(((1, self.whole(tensor, free)), (-1, back))))
 
+    def roughness(self) -> None:
+        """``sum[I]((x[I+1] - x[I])^2) + mean[I](sin(x[I+2]))``: sums of several lengths over one letter."""
+        self.features.add("window")
+        tensor = self.latest(1, 1)
+        dim = self.tensors()[tensor][0]
+        if self.sizes[dim] < 3:
+            return
+        letter, _ = self.fresh(dim, [])
+        parts = []
+        for _ in range(self.pick(2, 2, 3)):
+            reach = self.pick(1, 2)
+            shorter = self.new_dim(self.sizes[dim] - reach)
+            self.after[shorter] = (dim, -reach)
+            index = (letter if self.chance(0.8) else self.fresh(dim, [])[0], shorter)
+            last, *others = (Ref(tensor, (Slot.of(index[0], constant=k),)) for k in range(reach, -1, -1))
+            moved = Add(((1, last), *((self.pick(1, -1), other) for other in others)))
+            value: Any = self.pick(Pow(moved, Fraction(2)), Fun("sin", (moved,)), Fun("tanh", (last,)), last)
+            parts.append(Red(self.pick("sum", "sum", "mean", "logsumexp", "max"), (index,), value))
+        self.define((), self.pick(Add(tuple((1, part) for part in parts)), Prod(tuple(parts))))
+
     def joined(self) -> None:
         """``pad(a[i]) + pad(b[i-|a.0|])``: one vector behind another."""
         self.features.add("window")

@@ -196,6 +196,11 @@ def softened(weights: Array, powers: Array) -> Array:
     return parts / parts.sum(axis=-1, keepdims=True)
 
 
+def rough(x: Array, y: Array) -> dict[str, Array]:
+    first = (x[1:] - x[:-1]) ** 2
+    return {"L": first.sum() + ((x[2:] - 2 * x[1:-1] + x[:-2]) ** 2).mean() + np.sin(y[1:]).sum()}
+
+
 def weighted_softmax(M: Array, Z: Array, C: Array) -> dict[str, Array]:
     S = softened(M, Z)
     return {"S": S, "L": (S * C).sum()}
@@ -760,4 +765,12 @@ ROWS = [
     Row("what is compared and otherwise cancels",
         "H[i] = 1[U[i] <= y]\nh[i] = softmax[i](H[i] + y)\nL = h[I]^2",
         {"y": 1.625, "U": [0.5625, 2.0]}, weighed_by_a_step, "y"),
+    Row("sums of several lengths over one letter",
+        "L = sum[I]((x[I+1] - x[I])^2) + mean[I]((x[I+2] - 2 x[I+1] + x[I])^2) + sum[I](sin(y[I+1]))",
+        {"x": [0.5, -1.25, 2.0, 0.75, 1.5], "y": [1.0, -0.5, 0.25]}, rough, "x y",
+        features=frozenset({"window"}), unproved=True),
+    Row("the largest of sums of two apart",
+        "L = max[I](x[I] + x[I+2])^2 + mean[I](x[I+1])", {"x": [0.5, -1.25, 2.0, 0.75]},
+        lambda x: {"L": np.sort(x[2:] + x[:-2])[-1] ** 2 + x[1:].mean()}, "x", features=frozenset({"window"}),
+        unproved=True),
 ]  # fmt: skip

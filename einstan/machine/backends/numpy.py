@@ -243,7 +243,7 @@ def fits(x: Array, name: str, shape: tuple[str | int, ...], sizes: dict[str, int
             raise ValueError(
                 f"{name} has {size} entries along axis {axis}, and {which}; call source(sizes=...) for others"
             )
-    if isinstance(x, np.ndarray) and not (x.dtype.kind in kind if len(kind) < 3 else x.dtype.name == kind):
+    if isinstance(x, np.ndarray) and not (x.dtype.name == kind if kind[-1].isdigit() else x.dtype.kind in kind):
         raise ValueError(f"{name} has dtype {x.dtype}, and this code was made for {kind}")
 
 
