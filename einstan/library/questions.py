@@ -89,7 +89,8 @@ def question(claim: Claim, part: Part) -> Question:
     above = _differentiated(part, written)
     axes = {axis(name, k) for name in read for k in range(whole.ranks.get(name, 0))}
     axes |= {index.dim for side in (left, right) for index in (*side.free, *bound_indices(side))}
-    tying = {**_tying(whole, part, axes), **{n: e for n, e in above.items() if e.where or not only_plain(e)}}
+    spoken = [node.index.dim for node in preorder(left, right) if isinstance(node, Extent)]
+    tying = {**_tying(whole, part, axes, spoken), **{n: e for n, e in above.items() if e.where or not only_plain(e)}}
     ties = {name: _moved(e, dims) for name, e in tying.items() if name not in definitions}
     gaps = any(map(is_partial, preorder(left, right)))
     meant = {name: _moved(e, dims) for name, e in above.items() if gaps}
@@ -116,10 +117,11 @@ def _differentiated(part: Part, written: Iterable[Name]) -> dict[Name, Equation]
     return found
 
 
-def _tying(whole: Program, part: Part, places: Iterable[str]) -> dict[Name, Equation]:
-    """The definitions that tie the lengths of axes that a claim reads or runs over, ``where |i| = |x.0|``, and what is
-    behind them: a point has such sizes too."""
-    axes = set(map(whole.dims.find, places))
+def _tying(whole: Program, part: Part, places: Iterable[str], spoken: Iterable[str]) -> dict[Name, Equation]:
+    """The definitions that tie the lengths of axes that a claim reads or runs over, ``where |i| = |x.0|``, or that make
+    the axes whose lengths it speaks of, and what is behind them: a point has such sizes too."""
+    sized = set(map(whole.dims.find, spoken))
+    axes = {*sized, *map(whole.dims.find, places)}
     found: dict[Name, Equation] = {}
     for name in (equation.name for equation in part.program.equations if equation.where or not only_plain(equation)):
         definition = part.definition(name)
@@ -128,6 +130,8 @@ def _tying(whole: Program, part: Part, places: Iterable[str]) -> dict[Name, Equa
             told = {whole.dims.find(node.index.dim) for node in preorder(form) if isinstance(node, Extent)} - {own}
             if axes & told and (own in axes or not is_axis(own)):
                 found |= {**part.behind(definition.rhs), name: definition}
+        if sized.intersection(whole.dims.find(index.dim) for index in definition.indices):
+            found |= {**part.behind(definition.rhs), name: definition}
     return found
 
 

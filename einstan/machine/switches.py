@@ -16,6 +16,7 @@ from einstan.calculus.assume import assumed
 from einstan.calculus.brackets import decided
 from einstan.calculus.program import Assumption
 from einstan.calculus.simplify import simplify
+from einstan.calculus.tidied import says_nothing
 from einstan.language.index import Affine, Arithmetic, Index
 from einstan.language.node import Node, preorder
 from einstan.language.term import (
@@ -190,6 +191,10 @@ def opposite(bracket: Iverson) -> Iverson:
     return Iverson(bracket.operands, (OPPOSITE[relation],))
 
 
+def _always(comparison: Iverson) -> bool:
+    return says_nothing(comparison) or simplify(comparison) is ONE
+
+
 def _short(node: Node | None) -> str:
     text = str(Iverson((Affine(((node, 1),)),)))[2:-1] if isinstance(node, Arithmetic) else str(node)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
@@ -277,7 +282,7 @@ class Switches:
         assert side.bracket is not None
         factors = side.bracket.factors if isinstance(side.bracket, Mul) else (side.bracket,)
         comparisons = [one for factor in factors if isinstance(factor, Iverson) for one in _one_by_one(factor)]
-        if any(self._is_false(one) or simplify(opposite(one)) is ONE for one in comparisons):
+        if any(self._is_false(one) or _always(opposite(one)) for one in comparisons):
             return True
         around = (mul((*self.known, *guards, side.bracket)) for guards in self._around(side.switch))
         return all(decided(simplify(product)) is ZERO for product in around)

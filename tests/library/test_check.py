@@ -83,6 +83,16 @@ ROWS = {
     "an assumption about an extent": "y[i] = x[i]^2\nassume |i| = 3\n+ claim sum[I](x[I]^0) = 3\n"
     "✗ claim sum[I](x[I]^0) = 4",
     "an extent of what is computed": "y[i] = x[i]^2\nassume |y.0| = 3\n+ claim |y.0| = 3\n✗ claim |y.0| = 4",
+    "extents that definitions tell":
+        "d[i] = x[i+1] - x[i]\ne[i] = d[i+1]\ny[p] = sum[I](pad(x[p-I]) w[I]) where |p| = |x.0| + |w.0| - 1\n"
+        "+ claim |d.0| = |x.0| - 1\n+ claim |e.0| = |x.0| - 2\n+ claim |y.0| = |x.0| + |w.0| - 1\n"
+        "+ claim |d.0| x[0] = (|x.0| - 1) x[0]\n✗ claim |d.0| = |x.0|\n✗ claim |e.0| = |x.0| - 1",
+    "sums of several lengths over one letter":
+        "a = sum[I](x[I+1]^2)\nb = sum[I](x[I+2]^2)\nL = sum[I](x[I+1]^2) + sum[I](x[I+2]^2)\n"
+        "+ claim L = a + b\n+ claim sum[I](x[I+1]^2) - sum[I](x[I+2]^2) = x[1]^2\n"
+        "✗ claim sum[I](x[I+1]^2) - sum[I](x[I+2]^2) = x[1]^2 - x[|x.0|-1]^2\n"
+        "✗ claim L = sum[I](x[I+1]^2 + x[I+2]^2)\n+ claim dL/dx[i] = 2 x[i] (1[i >= 1] + 1[i >= 2])\n"
+        "✗ claim dL/dx[i] = 2 x[i] (1[i >= 1] 1[i < |x.0|-1] + 1[i >= 2])",
     "an extent has one value": "assume |x.0| = 3\nassume |x.0| = 4\n? claim x[i] = 2 1[i]",
     # tensors without a formula
     "the chain rule": "given Y[j](X[I])\ngiven Z[k](Y[J])\n✓ dZ[k]/dX[i] = dZ[k]/dY[J] dY[J]/dX[i]\n"
