@@ -16,12 +16,22 @@ def one_name(expr: Expr) -> Expr:
     return rewrite(expr, _rule)  # type: ignore[no-any-return]
 
 
+def complemented(expr: Expr) -> Expr:
+    """The expression with ``1 - δ[i,j]`` for ``1[i != j]``, which a proof can take apart; it guards nothing any more."""
+    return rewrite(expr, _complement)  # type: ignore[no-any-return]
+
+
+def _complement(node: Node) -> Node:
+    match node:
+        case Iverson(operands=(Affine() as left, Affine() as right), relations=("!=",)):
+            return add((ONE, neg(Delta(left, right))))
+    return node
+
+
 def _rule(node: Node) -> Node:
     match node:
         case Iverson(operands=(Affine() as left, Affine() as right), relations=("==",)):
             return Delta(left, right)
-        case Iverson(operands=(Affine() as left, Affine() as right), relations=("!=",)):
-            return add((ONE, neg(Delta(left, right))))
         case Apply(function="maximum", arguments=(first, second)) if ZERO in (first, second):
             return Apply("relu", (second if first is ZERO else first,))
         case _:

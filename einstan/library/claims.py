@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from einstan.calculus.collect import shortest, size
-from einstan.calculus.indicators import one_name
+from einstan.calculus.indicators import complemented, one_name
 from einstan.calculus.program import Program
 from einstan.calculus.proof import Proof, prove, same_form
 from einstan.calculus.simplify import simplify
@@ -23,7 +23,7 @@ from einstan.calculus.windows import opened, sized
 from einstan.language.document import Claim
 from einstan.language.effort import EffortError, effort
 from einstan.language.errors import EinstanError
-from einstan.language.term import Equation, Expr, Name, tensors
+from einstan.language.term import Equation, Expr, tensors
 from einstan.library.differences import MOST, difference, in_gradients, ratio
 from einstan.library.judgements import Judgement, Outcome, worded
 from einstan.library.kinks import Kink, convention_at_zero, jumps_of_sign, kinks_of, met
@@ -146,9 +146,11 @@ def _judged(
 
 def _proved(asked: Question) -> tuple[str, tuple[Expr, ...]]:
     """How the claim is proved, or else nothing and the terms by which the sides differ."""
-    quick: dict[str, dict[Name, Equation]] = {NAMES: {}, DEFINITIONS: asked.definitions}
-    for how, definitions in quick.items():
-        if same_form(asked.left, asked.right, definitions)[2]:
+    definitions = {n: Equation(e.name, e.indices, complemented(e.rhs), e.where) for n, e in asked.definitions.items()}
+    left, right = complemented(asked.left), complemented(asked.right)
+    asked = replace(asked, left=left, right=right, definitions=definitions)
+    for how, known in {NAMES: {}, DEFINITIONS: definitions}.items():
+        if same_form(asked.left, asked.right, known)[2]:
             return how, ()
     open_terms: list[tuple[Expr, ...]] = []
     for how, attempt in _attempts(asked).items():

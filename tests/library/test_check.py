@@ -87,6 +87,10 @@ ROWS = {
         "d[i] = x[i+1] - x[i]\ne[i] = d[i+1]\ny[p] = sum[I](pad(x[p-I]) w[I]) where |p| = |x.0| + |w.0| - 1\n"
         "+ claim |d.0| = |x.0| - 1\n+ claim |e.0| = |x.0| - 2\n+ claim |y.0| = |x.0| + |w.0| - 1\n"
         "+ claim |d.0| x[0] = (|x.0| - 1) x[0]\n✗ claim |d.0| = |x.0|\n✗ claim |e.0| = |x.0| - 1",
+    "the forces of pairs, which a bracket guards":
+        "r[i,j] = (x[i]-x[j])^2\nL = sum[I,J](1[I < J] (1/r[I,J]^2 - 1/r[I,J]))\n"
+        "+ claim dL/dx[i] = sum[J](1[J != i] (2/r[i,J]^2 - 4/r[i,J]^3) (x[i]-x[J]))\n"
+        "✗ claim dL/dx[i] = sum[J](1[J != i] (2/r[i,J]^2 + 4/r[i,J]^3) (x[i]-x[J]))",
     "sums of several lengths over one letter":
         "a = sum[I](x[I+1]^2)\nb = sum[I](x[I+2]^2)\nL = sum[I](x[I+1]^2) + sum[I](x[I+2]^2)\n"
         "+ claim L = a + b\n+ claim sum[I](x[I+1]^2) - sum[I](x[I+2]^2) = x[1]^2\n"
