@@ -17,7 +17,7 @@ def one_name(expr: Expr) -> Expr:
 
 
 def complemented(expr: Expr) -> Expr:
-    """The expression with ``1 - δ[i,j]`` for ``1[i != j]``, which a proof can take apart; it guards nothing any more."""
+    """The expression with ``1 - δ[i,j]`` for ``1[i != j]``, which a proof can take apart and which guards nothing."""
     return rewrite(expr, _complement)  # type: ignore[no-any-return]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from einstan.language.binding import Scope
 from einstan.language.dims import localised
 from einstan.language.errors import NotationError
-from einstan.language.index import Index, is_capital, lowered
+from einstan.language.index import Index, capitalised, is_capital, lowered
 from einstan.language.node import Node, rewrite
 from einstan.language.refusals import (
     capital_on_left,
@@ -69,7 +69,9 @@ def bind_equation(
         found = scope.spelled.get(size.name, ())
         if not found:
             start, end = size.span
-            meant = tuple(f"{text[:start]}|{index.name}|{text[end:]}" for index in indices)
+            other = lowered(size.name) if is_capital(size.name) else capitalised(size.name)
+            names = [other] if other in scope.spelled else [index.name for index in indices]
+            meant = tuple(f"{text[:start]}|{name}|{text[end:]}" for name in names)
             raise scope.fail(f"the equation has no index {size.name}", size.span, meant)
         own = [f"{left.name}.{k}" for k, index in enumerate(indices) if index.name == size.name]
         if asked:

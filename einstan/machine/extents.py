@@ -417,8 +417,11 @@ def _refuse_left_over(extents: Extents, equation: Equation) -> None:
 
 
 def read_text(extents: Extents, equation: Equation, dim: str, place: str, forms: list[Affine], size: Spell) -> str:
-    """The largest range of a dimension for which every form is inside an axis, as Python text."""
-    return _read_formula(extents, dim, [(equation, place, form) for form in forms], "").text(size)
+    """The largest range of a dimension for which every form is inside an axis, as Python text: those tell that grow
+    with it, and ``|x.0| - 1 - i`` does not."""
+    tops = [(form, highest(extents, equation, form, dim)) for form in forms]
+    growing = [form for form, top in tops if top is None or top[0] > 0] or forms
+    return _read_formula(extents, dim, [(equation, place, form) for form in growing], "").text(size)
 
 
 def stated_formula(extents: Extents, equation: Equation, index: Index, form: Affine) -> Formula:
