@@ -277,3 +277,20 @@ def test_windows_of_several_lengths(text):
 def test_made_up_sizes_take_no_memory():
     program = Program("y[i,j,k,l,m] = a[i] b[j] c[k] d[l+M] e[m+N] w[M] v[N]")
     assert "def step" in program.source()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("y[i] = x[i] x[|x.0|-1-i]", lambda x: x * x[::-1]),
+        ("y[i] = x[|x.0|-1-i] x[i+1]", lambda x: x[::-1][:-1] * x[1:]),
+    ],
+)
+def test_an_axis_read_from_its_end_is_right_at_every_size(text, expected):
+    space = {}
+    exec(es.Program(text).source(), space)
+    compiled = es.Program(text).compile(any_size=True)
+    for size in (6, 3, 4):
+        x = np.arange(1.0, size + 1)
+        assert np.array_equal(space["step"](x)[0], expected(x))
+        assert np.array_equal(compiled(x=x)["y"], expected(x))
