@@ -119,9 +119,18 @@ REFUSED = {
     "weights as long as the signal": ("d[i] = w[i] (x[i+1] - x[i])", {"x": X, "w": Z}),
     "fewer weights": ("d[i] = w[i] (x[i+1] - x[i])", {"x": X, "w": Z[:3]}),
     "two signals": ("d[i] = x[i+1] - x[i] + z[i+1] - z[i]", {"x": X, "z": Z[:4]}),
-    "two sums over one letter": ("s = sum[I](x[I+1] - x[I]) + sum[I](z[I+1] - z[I])", {"x": X, "z": Z[:4]}),
     "before the beginning": ("y[i] = x[i-1] - 2 x[i] + x[i+1]", {"x": X}),
 }
+
+
+def test_each_sum_over_a_letter_has_an_extent_of_its_own():
+    program = es.Program("s = sum[I](x[I+1] - x[I]) + sum[I](z[I+1] - z[I])")
+    found = [
+        program.compile()(x=X, z=Z[:4])["s"],
+        program.compile(any_size=True)(x=X, z=Z[:4])["s"],
+        numbers(evaluate(program, {"x": X, "z": Z[:4]})["s"]),
+    ]
+    np.testing.assert_allclose(found, [X[-1] - X[0] + Z[3] - Z[0]] * 3)
 
 
 @pytest.mark.parametrize(("text", "arrays"), REFUSED.values(), ids=REFUSED)
