@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping
 from itertools import count
 
 from einstan.language.index import ARITHMETIC, Affine, Index, slot
-from einstan.language.node import Node, fold, preorder, remembered, replace
+from einstan.language.node import Node, fold, holds, preorder, remembered, replace
 from einstan.language.term import Delta, Equation, Extent, Indexed, Iverson, Mul, Name, Partial, Reduce, Sum, rebound
 
 
@@ -128,10 +128,23 @@ def agreeing(equation: Equation, index: Index) -> list[str]:
 
 
 def _moved_along(equation: Equation, index: Index) -> set[str]:
-    """The axes that an index is moved along, behind brackets too: it need not fill them."""
-    reads = (node for node in preorder(equation.rhs) if isinstance(node, Indexed))
-    slots = ((axis(node.tensor, k), form) for node in reads for k, form in enumerate(node.slots))
-    return {place for place, form in slots if form.index is None and index in form.free}
+    """The axes that an index is moved along, and so need not fill, but where a bracket of indices keeps it inside: one
+    of values does not, ``1[f[I] == h] (x[I] + x[I+2])``."""
+    found: set[str] = set()
+    seen: set[Node] = set()
+    stack: list[Node] = [equation.rhs]
+    while stack:
+        node = stack.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if isinstance(node, Indexed):
+            slots = enumerate(node.slots)
+            found |= {axis(node.tensor, k) for k, form in slots if form.index is None and index in form.free}
+        brackets = node.factors if isinstance(node, Mul) else ()
+        kept = any(isinstance(b, Delta | Iverson) and index in b.free and not holds(b, Indexed) for b in brackets)
+        stack.extend(() if kept else node.children)
+    return found
 
 
 @remembered
@@ -181,17 +194,18 @@ def _held(equation: Equation) -> tuple[tuple[Held, ...], tuple[Held, ...]]:
                 found.update(dict.fromkeys((i, place, form, i in ranged) for i in held))
                 inside = [i for i in form.free if i not in held and i not in guarded] if form.index is None else []
                 quotients.update(dict.fromkeys((i, place, form, i in ranged) for i in inside))
+        own = guarded
+        brackets: list[Node] = []
         if isinstance(node, Mul):
             brackets = [factor for factor in node.factors if isinstance(factor, Delta | Iverson)]
             guarded |= {index for bracket in brackets for index in bracket.free}
             ranged |= {index for bracket in brackets if (index := _ranged(bracket)) is not None}
-            for bracket in brackets:  # which is not guarded by itself
-                others = {index for other in brackets if other is not bracket for index in other.free}
-                stack.append((bracket, entry[1] | others, ranged))
-        children = [
-            child for child in node.children if not (isinstance(node, Mul) and isinstance(child, Delta | Iverson))
-        ]
-        stack.extend((child, guarded, ranged) for child in reversed(children))
+        for child in reversed(node.children):
+            others = [bracket for bracket in brackets if bracket is not child]
+            if len(others) < len(brackets):  # a bracket is not guarded by itself
+                stack.append((child, own.union(*(bracket.free for bracket in others)), ranged))
+            else:
+                stack.append((child, guarded, ranged))
     return tuple(found), tuple(quotients)
 
 
@@ -218,8 +232,10 @@ def loose(equation: Equation) -> tuple[tuple[Index, str], ...]:
     """
     if only_plain(equation):
         return ()
-    stated = {index: form for index, form in equation.where}
     forms = unguarded(equation)
+    letters = dict(equation.where)
+    ranges = {index.dim: form for index, form in equation.where if not is_axis(index.dim)}  # whatever letter it has
+    stated = {index: form for index, *_ in forms if (form := letters.get(index) or ranges.get(index.dim))}
     plain = {(index, place): None for index, place, form, _ in forms if form.index is not None}
     shifted = {(index, place) for index, place, form, _ in forms if form.index is None}
     ranged = {(index, place) for index, place, form, kept in forms if form.index is not None and kept}
