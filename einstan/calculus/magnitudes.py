@@ -301,14 +301,20 @@ def _factors(expr: Expr) -> tuple[Expr, ...]:
 
 def _guards(expr: Expr) -> Iterator[Iverson]:
     """The brackets of a product and of the sums in it, if they do not run over what a bracket compares; and the deltas
-    of forms."""
+    that say where an index is inside of another axis."""
     for factor in _factors(expr):
         if isinstance(factor, Sum):
             yield from (guard for guard in _guards(factor.body) if set(factor.indices).isdisjoint(guard.free))
         elif isinstance(factor, Iverson):
             yield factor
-        elif isinstance(factor, Delta) and (factor.left.index is None or factor.right.index is None):
+        elif isinstance(factor, Delta) and not _is_of_one_axis(factor):
             yield Iverson((factor.left, factor.right), ("==",))
+
+
+def _is_of_one_axis(delta: Delta) -> bool:
+    """Whether a delta compares indices of one range, so that neither keeps the other in a shorter one."""
+    left, right = delta.left.index, delta.right.index
+    return left is not None and right is not None and left.dim == right.dim
 
 
 def _is_plain(node: Node) -> bool:

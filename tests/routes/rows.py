@@ -486,6 +486,14 @@ def shares_of_a_shift(u: Array, v: Array) -> dict[str, Array]:
     return {"e": e, "Z": Z, "L": np.log(np.exp(Z).sum())}
 
 
+def turned_neighbours(b: Array, y: Array) -> dict[str, Array]:
+    h = np.tril(np.exp(b))
+    f = h.sum(1)
+    e = f[1:] * f[:-1]
+    H = e + np.arctan(e @ y)
+    return {"h": h, "f": f, "e": e, "H": H, "L": (H**2).sum()}
+
+
 def neighbours_of_exponentials(c: Array, y: Array) -> dict[str, Array]:
     f = np.exp(c)
     e = f[1:] * f[:-1]
@@ -768,6 +776,11 @@ ROWS = [
     Row("sums of several lengths over one letter",
         "L = sum[I]((x[I+1] - x[I])^2) + mean[I]((x[I+2] - 2 x[I+1] + x[I])^2) + sum[I](sin(y[I+1]))",
         {"x": [0.5, -1.25, 2.0, 0.75, 1.5], "y": [1.0, -0.5, 0.25]}, rough, "x y",
+        features=frozenset({"window"}), unproved=True),
+    Row("exponentials that a delta keeps inside of a shorter axis",
+        "h[i,j] = 1[j <= i] exp(b[i,j])\nf[i] = sum[K](h[i,K])\ne[i] = f[i+1] f[i]\n"
+        "H[l] = e[l] + arctan(e[P] y[P,l])\nL = H[I]^2",
+        {"b": [[-1.4375, -1.5], [1.0625, -1.25]], "y": [[1.25]]}, turned_neighbours, "b y",
         features=frozenset({"window"}), unproved=True),
     Row("the largest of sums of two apart",
         "L = max[I](x[I] + x[I+2])^2 + mean[I](x[I+1])", {"x": [0.5, -1.25, 2.0, 0.75]},
