@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 
 from einstan.language.term import Name
+from einstan.language.threads import cached_property
 from einstan.machine.backends.numpy import helper_source
 from einstan.machine.guards import compared_alone
 from einstan.machine.operations import Operation, Ref

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 FEW = 2**24  # bytes that are never refused, so that nothing need be asked
+SPARE = 2**25  # bytes of a control group that no array is given
 ENDLESS = 2**63
 MOUNTED = "/sys/fs/cgroup"  # control groups: those of version 1 have a folder of their own for memory
 LIMITS = {
@@ -72,14 +73,15 @@ def _groups() -> Iterator[tuple[str, str]]:
 
 
 def _left(folder: str, limit: str, used: str, kept: str) -> int:
-    """Bytes below the limit of one group; files that are kept in memory would make room."""
+    """Bytes below the limit of one group, where files that are kept in memory would make room.  A group that is full
+    kills, so some are left for what a process touches beside its arrays."""
     try:
         most, held = int(_content(f"{folder}/{limit}")), int(_content(f"{folder}/{used}"))
     except (OSError, ValueError):  # no such group, or "max"
         return ENDLESS
     with suppress(OSError, ValueError, KeyError):
         held -= int(dict(line.split() for line in _content(f"{folder}/memory.stat").splitlines())[kept])
-    return most - held
+    return most - held - min(SPARE, most // 16)
 
 
 def process_memory() -> int:

@@ -21,7 +21,7 @@ from einstan.machine.costs import FREE, Step, call_of, einsum_of, flops_of, tota
 from einstan.machine.extents import NOMINAL, Extents, as_program, infer
 from einstan.machine.flatten import flatten
 from einstan.machine.layouts import Layouts
-from einstan.machine.memory import measured, peak_of, refuse_large
+from einstan.machine.memory import available_memory, measured, peak_of, refuse_large
 from einstan.machine.numbers import number_of
 from einstan.machine.operations import Flat, Graph, Nonzero, Stored, roots
 from einstan.machine.pairs import Expansion
@@ -227,8 +227,9 @@ def plan(
         made = planned(program, flat, extents, optimize, itemsize, share)
     made.coder, made.dtypes = coder, dtypes or {}
     if memory_limit is not None or NOMINAL not in extents.source.values():  # sizes that are made up take no memory
-        refuse_large(made, memory_limit)
-    return made if memory_limit is None else fitted(made, memory_limit)
+        allowed = None if memory_limit is None else min(memory_limit, available_memory())
+    refuse_large(made, allowed)
+    return made if allowed is None else fitted(made, allowed)
 
 
 # What is done to the operations of a program before its products are taken apart, in this order, whoever plans it.
