@@ -5,7 +5,7 @@ The checker stands next to the type: a tensor defined twice, a cycle, a tensor o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Protocol
@@ -22,7 +22,7 @@ from einstan.language.dims import (
     unguarded,
     unguarded_quotients,
 )
-from einstan.language.errors import ProgramError
+from einstan.language.errors import DifferentiationError, ProgramError
 from einstan.language.index import Affine, Arithmetic, Index, affine, arithmetic
 from einstan.language.node import Node, fold, holds, preorder, remembered
 from einstan.language.place import at
@@ -335,15 +335,49 @@ def extents_behind(equations: Iterable[Equation]) -> list[tuple[Index, Affine] |
     found: list[tuple[Index, Affine] | InPart] = []
     for equation in equations:
         found += [*extents_told(equation), *extents_in_part(equation)]
-    if not any(isinstance(each, InPart) for each in found):
-        return found
-    speaker = {  # of each axis that an index fills: the dimension that the others know it by
+    speaker = refuse_several_ranges(equations)
+    return [_spoken(each, speaker) if isinstance(each, InPart) else each for each in found]
+
+
+def refuse_several_ranges(equations: Collection[Equation]) -> dict[str, str]:
+    """Refuse to derive from a sum that runs as far as the shortest of several tensors goes, ``a y[I+1] + x[I+2]``: of
+    its terms a derivative may keep one, which would tell another range.
+
+    Returns of each axis that an index fills the dimension that the others know it by.
+    """
+    if all(map(only_plain, equations)):
+        return {}
+    speaker = {
         place: index.dim
         for equation in equations
         for index, place, form, _ in unguarded(equation)
         if form.index is index and (index, place) not in loose(equation)
     }
-    return [_spoken(each, speaker) if isinstance(each, InPart) else each for each in found]
+    for equation in equations:
+        _refuse_several(equation, speaker)
+    return speaker
+
+
+def _refuse_several(equation: Equation, speaker: Mapping[str, str]) -> None:
+    stated = {index.dim for index, _ in equation.where}
+    reads: dict[Index, dict[str, list[Affine]]] = {}
+    for index, place, form, kept in (*unguarded(equation), *unguarded_quotients(equation)):
+        if not (index in equation.indices or index.dim in stated or is_axis(index.dim)):
+            alone = form.index is index and not kept  # then it is read whole
+            reads.setdefault(index, {}).setdefault("" if alone else speaker.get(place, place), []).append(form)
+    for index, places in reads.items():
+        rooms = {place: _room(index, place, forms) for place, forms in places.items()}
+        if "" in places or len({room and affine((room, 1), (Extent(Index(p)), -1)) for p, room in rooms.items()}) < 2:
+            continue
+        known = [str(room) for room in rooms.values() if room is not None]
+        more = ", " if equation.where else " where "
+        raise DifferentiationError(
+            f"how far {index.name} runs is told by {' and '.join(rooms)}, of which a derivative may keep one",
+            **at(equation, index),
+            inferred=f"|{index.name}| is the least of {', '.join(known)}" if len(known) == len(rooms) else (),
+            repair=[f"{equation}{more}|{index.name}| = {room}" for room in known]
+            or f"state it: where |{index.name}| = 3",
+        )
 
 
 def _spoken(part: InPart, speaker: Mapping[str, str]) -> InPart:

@@ -111,6 +111,7 @@ class Ranges:
             for place in self._bare(equation, index, own, longer):
                 guards[index, place] = range_guard(affine((index, 1)), Index(self._spoken(place)))
             told = own or (index in named and not _beside_strides(equation, index))
+            told = told and not (tied and _moved_alone(equation, index))
             if index not in where and (longer or not told or index in apart):
                 where |= self._extent(index)
         if not guards and len(where) == len(equation.where):
@@ -176,6 +177,12 @@ def _beside_strides(equation: Equation, index: Index) -> bool:
         return False
     forms = {form for other, _, form, _ in unguarded(equation) if other is index}
     return bool(forms) and all(any(abs(k) > 1 for atom, k in form.terms if atom is not index) for form in forms)
+
+
+def _moved_alone(equation: Equation, index: Index) -> bool:
+    """Whether all that is read along an index is read elsewhere in its axis, ``dc[j] = y[j+1]``: y may be longer."""
+    forms = [form for other, _, form, _ in unguarded(equation) if other is index]
+    return bool(forms) and all(form.index is None for form in forms)
 
 
 def _bound_again(equation: Equation) -> set[Index]:

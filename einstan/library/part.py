@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 
 from einstan.calculus.partial import Differentiator, inlined
-from einstan.calculus.program import Assumption, Identity, Program
+from einstan.calculus.program import Assumption, Identity, Program, refuse_several_ranges
 from einstan.calculus.proof import prove
 from einstan.calculus.simplify import simplify, simplify_sum
 from einstan.language.dims import axis, is_axis, redimensioned
@@ -157,6 +157,9 @@ class Part:
     def _total(self, name: Partial) -> Equation:
         for wrt, _ in name.wrt:
             self._refuse_tied(wrt)
+        if name.of in self.program.defined:
+            of = self.definition(name.of)
+            refuse_several_ranges([of, *self.behind(of.rhs).values()])
         numerator, above = self._numerator(name)
         value, indices = numerator, above
         for number, (wrt, rank) in enumerate(name.wrt):

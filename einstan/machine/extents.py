@@ -355,6 +355,7 @@ def _solve_reads(extents: Extents, equation: Equation, parts: Collection[Equatio
             if unknown[0] not in largest or extent < largest[unknown[0]][0]:
                 largest[unknown[0]] = extent, each, dims[unknown[0]], read.access, position
     for dim, (extent, each, index, access, position) in largest.items():
+        _refuse_unlike(extents, index, told[dim])
         name = axis(access.tensor, position)
         length = extents.known[extents.program.dims.find(name)]
         if extent < 0 or (extent == 0 and length > 0):
@@ -367,6 +368,21 @@ def _solve_reads(extents: Extents, equation: Equation, parts: Collection[Equatio
         formula = _read_formula(extents, dim, told[dim], f"no range keeps {access} inside in {each}")
         extents.learn(dim, extent, f"{access}", each, formula)
     return bool(largest)
+
+
+def _refuse_unlike(extents: Extents, index: Index, told: Iterable[Inside]) -> None:
+    """Tensors that are read alike, ``x[I+1] y[I+1]``, are as long as each other, as those are that are read whole."""
+    first: dict[Affine, str] = {}
+    for equation, place, form in told:
+        other = first.setdefault(form, place)
+        one, two = extents.known[other], extents.known[place]
+        if one != two:
+            raise ExtentError(
+                f"{index.name} has two ranges: at {form}, {other} has size {one} and {place} has size {two}",
+                **at(equation, index),
+                inferred="tensors that are read alike are as long as each other",
+                repair=f"give arrays of one size, or state the range: where |{index.name}| = ...",
+            )
 
 
 def _opened(extents: Extents, equation: Equation, form: Affine, size: int) -> tuple[Affine, int] | None:
@@ -475,7 +491,9 @@ def _read_formula(extents: Extents, dim: str, told: list[Inside], problem: str) 
     def bad(own: str, size: Spell) -> str:
         lengths = list(dict.fromkeys(size(length) for _, length, _ in told))
         longest = lengths[0] if len(lengths) == 1 else f"max({', '.join(lengths)})"
-        return f"{own} < 0 or {own} == 0 < {longest}"
+        places = {form: list(dict.fromkeys(size(p) for _, p, other in told if other is form)) for _, _, form in told}
+        unlike = [f"{one} != {other}" for one, *others in places.values() for other in others]
+        return " or ".join([f"{own} < 0", f"{own} == 0 < {longest}", *unlike])
 
     return Formula(text, bad, problem)
 

@@ -227,9 +227,9 @@ def plan(
         made = planned(program, flat, extents, optimize, itemsize, share)
     made.coder, made.dtypes = coder, dtypes or {}
     if memory_limit is not None or NOMINAL not in extents.source.values():  # sizes that are made up take no memory
-        allowed = None if memory_limit is None else min(memory_limit, available_memory())
-    refuse_large(made, allowed)
-    return made if allowed is None else fitted(made, allowed)
+        memory_limit = None if memory_limit is None else min(memory_limit, available_memory())
+        refuse_large(made, memory_limit)
+    return made if memory_limit is None else fitted(made, memory_limit)
 
 
 # What is done to the operations of a program before its products are taken apart, in this order, whoever plans it.

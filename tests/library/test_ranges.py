@@ -119,6 +119,7 @@ REFUSED = {
     "weights as long as the signal": ("d[i] = w[i] (x[i+1] - x[i])", {"x": X, "w": Z}),
     "fewer weights": ("d[i] = w[i] (x[i+1] - x[i])", {"x": X, "w": Z[:3]}),
     "two signals": ("d[i] = x[i+1] - x[i] + z[i+1] - z[i]", {"x": X, "z": Z[:4]}),
+    "two that are read alike": ("d[i] = x[i+1] z[i+1]", {"x": X, "z": Z[:4]}),
     "before the beginning": ("y[i] = x[i-1] - 2 x[i] + x[i+1]", {"x": X}),
 }
 
@@ -131,6 +132,25 @@ def test_each_sum_over_a_letter_has_an_extent_of_its_own():
         numbers(evaluate(program, {"x": X, "z": Z[:4]})["s"]),
     ]
     np.testing.assert_allclose(found, [X[-1] - X[0] + Z[3] - Z[0]] * 3)
+
+
+@pytest.mark.parametrize("text", ["L = sum[I](a y[I+1] + x[I+2])", "L = a y[J+1] x[I+J] z[I]"])
+def test_a_sum_as_long_as_the_shortest_is_derived_with_its_range_stated(text):
+    program = es.Program(text)
+    arrays = {"a": np.array(0.7), "x": X, "y": np.arange(9.0) ** 1.5, "z": Z[:2]}
+    arrays = {name: arrays[name] for name in map(str, program.inputs)}
+    for derive in (
+        lambda: program.backward("L", ["a"]),
+        lambda: program.partial("L", "a"),
+        lambda: program.jvp("L", ["a"]),
+        lambda: program.derivative("L", "a")(arrays),
+    ):
+        with pytest.raises(EinstanError, match="of which a derivative may keep one") as error:
+            derive()
+    stated = es.Program(error.value.repair[-1])  # that of x, which is shorter
+    found = stated.backward("L", ["a"]).compile()(arrays)["da"]
+    values = [stated.compile()({**arrays, "a": np.array(a)})["L"] for a in (0.0, 1.0)]
+    np.testing.assert_allclose(found, values[1] - values[0])
 
 
 @pytest.mark.parametrize(("text", "arrays"), REFUSED.values(), ids=REFUSED)

@@ -103,7 +103,7 @@ HABITS: list[Callable[[Maker], None]] = [
     Maker.general, Maker.general, Maker.general, Maker.dense, Maker.dense, Maker.regression, Maker.difference,
     Maker.difference, Maker.difference, Maker.apply, Maker.apply, Maker.residual, Maker.normalised, Maker.window,
     Maker.shifted, Maker.shifted, Maker.indicated, Maker.again, Maker.running, Maker.diagonal, Maker.sized,
-    Maker.entries, Maker.guarded, Maker.joined, Maker.grouped, Maker.masked, Maker.roughness,
+    Maker.entries, Maker.guarded, Maker.joined, Maker.grouped, Maker.masked, Maker.roughness, Maker.lagged,
 ]  # fmt: skip
 
 

@@ -214,6 +214,18 @@ class Habits(Expressions):
             parts.append(Red(self.pick("sum", "sum", "mean", "logsumexp", "max"), (index,), value))
         self.define((), self.pick(Add(tuple((1, part) for part in parts)), Prod(tuple(parts))))
 
+    def lagged(self) -> None:
+        """``sum[I](e[I] y[I+1])``, where y may be longer than e needs."""
+        self.features.add("window")
+        tensor = self.latest(1, 1)
+        dim = self.tensors()[tensor][0]
+        lag = self.pick(1, 1, 2)
+        longer = self.given((self.new_dim(self.sizes[dim] + lag + self.pick(0, 1)),))
+        letter, _ = index = self.fresh(dim, [])
+        read = Ref(longer, (Slot.of(letter, constant=lag),))
+        body = Prod((self.whole(tensor, [index]), self.pick(read, Fun("sin", (read,)))))
+        self.define((), Red("sum", (index,), body))
+
     def joined(self) -> None:
         """``pad(a[i]) + pad(b[i-|a.0|])``: one vector behind another."""
         self.features.add("window")

@@ -196,6 +196,11 @@ def softened(weights: Array, powers: Array) -> Array:
     return parts / parts.sum(axis=-1, keepdims=True)
 
 
+def lagged(x: Array, z: Array, y: Array) -> dict[str, Array]:
+    c = np.array([x[j] * z[0] + x[j + 1] * z[1] for j in range(len(x) - 1)])
+    return {"c": c, "L": (y[1 : 1 + len(c)] * c).sum()}
+
+
 def rough(x: Array, y: Array) -> dict[str, Array]:
     first = (x[1:] - x[:-1]) ** 2
     return {"L": first.sum() + ((x[2:] - 2 * x[1:-1] + x[:-2]) ** 2).mean() + np.sin(y[1:]).sum()}
@@ -786,4 +791,10 @@ ROWS = [
         "L = max[I](x[I] + x[I+2])^2 + mean[I](x[I+1])", {"x": [0.5, -1.25, 2.0, 0.75]},
         lambda x: {"L": np.sort(x[2:] + x[:-2])[-1] ** 2 + x[1:].mean()}, "x", features=frozenset({"window"}),
         unproved=True),
+    Row("a cotangent beside what is longer", "c[j] = x[I+j] z[I]\nL = sum[J](y[J+1] c[J])",
+        {"x": [0.5, -1.25, 2.0, 0.75, 1.5], "z": [1.0, -0.5], "y": [0.5, 1.0, -2.0, 0.25, 1.5, 3.0]}, lagged, "x z y",
+        features=frozenset({"window"})),
+    Row("a sum of what is read in two places, its range stated", "L = sum[I](a y[I+1] + x[I+2]) where |I| = |x.0| - 2",
+        {"a": 0.75, "y": [0.5, 1.0, -2.0, 0.25, 1.5], "x": [1.0, 2.0, 0.5, -1.0]},
+        lambda a, y, x: {"L": (a * y[1:3] + x[2:]).sum()}, "a y x", features=frozenset({"window"})),
 ]  # fmt: skip
