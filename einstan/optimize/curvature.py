@@ -202,7 +202,9 @@ class _System:
         if side >= LEAST and (found := self._band(values, symmetric)) is not None:
             return found
         count = math.prod(self.batch)
-        needed = 16 * count * self.rows.size * self.columns.size  # and once more while it is solved
+        needed = (
+            32 * count * self.rows.size * self.columns.size
+        )  # beside what it is made of, and twice while it is solved
         refuse_more("the matrix of second derivatives", needed, "use newton_cg, which makes no matrix")
         matrix = np.zeros((count, self.rows.size, self.columns.size))
         for block in self.part.blocks:

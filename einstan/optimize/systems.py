@@ -124,6 +124,7 @@ def _by_cholesky(matrix: np.ndarray, right: np.ndarray) -> np.ndarray | None:
 
 
 def _by_eigenvalues(matrix: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    refuse_more("the eigenvectors of the matrix", 3 * matrix.nbytes, "use newton_cg, which makes no matrix")
     values, vectors = np.linalg.eigh(matrix)
     size = np.abs(values)
     largest = size.max(axis=1, keepdims=True, initial=0.0)
