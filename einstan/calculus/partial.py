@@ -311,6 +311,7 @@ def _merged(terms: tuple[Term, ...], by_letter: bool = False) -> tuple[Term, ...
         return terms
     groups: dict[tuple[object, ...], list[Term]] = {}
     for term in terms:
+        spend(len(term.left) + len(term.right))
         key = (term.bound, term.pairs) if by_letter else _deltas(term)
         groups.setdefault((key, _guards(term)), []).append(term)
     if len(groups) == len(terms):

@@ -16,7 +16,14 @@ from einstan.calculus.brackets import decided
 from einstan.calculus.canonical import canonical, common_denominator, expanded
 from einstan.calculus.naming import ForwardNames
 from einstan.calculus.partial import Differentiator, Kinks, inlined
-from einstan.calculus.program import Assumption, Program, extents_in_part, extents_told, stated_extents
+from einstan.calculus.program import (
+    Assumption,
+    Program,
+    extents_in_part,
+    extents_told,
+    refuse_several_ranges,
+    stated_extents,
+)
 from einstan.calculus.simplify import simplify, simplify_sum
 from einstan.calculus.symmetries import averaged, symmetries
 from einstan.language.dims import UnionFind, redimensioned
@@ -175,6 +182,7 @@ def derived_partial(
     apart = tuple(Index(f"{i.name}'", i.dim) for i in below)
     forward = substitute(numerator.rhs, dict(zip(numerator.indices, above, strict=True)))
     inner = {n: e for n, e in definitions.items() if n != numerator.name}
+    refuse_several_ranges(definitions.values())
     terms = Differentiator(wrt, apart, inner, kinks=kinks).terms(simplify(forward))  # type: ignore[arg-type]
     total = simplify_sum(term.with_in_place(()) for term in terms)
     total = stated_extents(total, [pair for equation in definitions.values() for pair in equation.where])

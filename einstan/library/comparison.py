@@ -234,6 +234,9 @@ class _Runner:
         return cost
 
     def clocked(self, made: Plan, optimizer: str) -> float:
+        results_of = made.itemsize * sum(prod(made.extents.shape(name)) for name in self.outputs)
+        needed = made.peak_memory + 3 * results_of  # the first ones, those of this path, and how far they are apart
+        refuse_more("a call, and the results that paths are compared by,", needed, "give smaller sizes")
         compiled = Specialisation(made, made.code, self.program_inputs)
         given = [self.arrays[name] for name in self.program_inputs]
         with np.errstate(all="ignore"):  # the arrays are random: a logarithm may well have none
@@ -242,6 +245,7 @@ class _Runner:
                 error = _distance(found, self.results.setdefault(name, found))
                 if not error <= TOLERANCE:
                     raise DataError(f"{name} differs by {error:.2g} on the path of {optimizer}", repair="report this")
+            del results, found
             times: list[float] = []
             while not times or (sum(times) < SECONDS and len(times) < 1000):
                 begin = time.perf_counter()
