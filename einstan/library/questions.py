@@ -11,6 +11,7 @@ from einstan.calculus.naming import ForwardNames, Stated
 from einstan.calculus.program import Assumption, Program, extents_told
 from einstan.calculus.program import stated_extents as stated_forms
 from einstan.calculus.proof import same_ranges
+from einstan.calculus.ranges import Ranges
 from einstan.calculus.windows import stated_extents
 from einstan.language.dims import axis, is_axis, only_plain, redimensioned
 from einstan.language.document import Claim
@@ -146,9 +147,20 @@ def program_of(asked: Question, more: Mapping[Name, Equation] | None = None) -> 
 
 
 def sides_of(asked: Question) -> tuple[Expr | Equation, Expr | Equation]:
-    """What is compared: expressions, or equations that state extents."""
-    if not asked.where:
-        return asked.left, asked.right
+    """What is compared: expressions, or equations that state extents.  What is derived says how far an index runs that
+    stands alone in a shorter axis too, ``d[p]`` beside ``d[p-1]`` where p is that of x."""
     free = {index.name: index for side in (asked.left, asked.right) for index in side.free}
     indices = tuple(free[name] for name in asked.indices if name in free)
-    return Equation(THE_CLAIM, indices, asked.left, asked.where), Equation(THE_CLAIM, indices, asked.right, asked.where)
+    behind = (*asked.definitions.values(), *asked.ties.values())
+    ranges, told = Ranges(behind), {index.dim: form for e in behind for index, form in extents_told(e) if form.terms}
+
+    def stated(side: Expr, derived: bool) -> Equation:
+        equation = Equation(THE_CLAIM, indices, side, asked.where)
+        if not derived:
+            return equation
+        found = ranges.stated(equation, tied=True)
+        bound = {index: told[index.dim] for index in bound_indices(found.rhs) if index.dim in told}
+        return Equation(THE_CLAIM, indices, found.rhs, tuple({**bound, **dict(found.where)}.items()))
+
+    left, right = map(stated, (asked.left, asked.right), asked.derived_sides)
+    return (left, right) if left.where or right.where else (left.rhs, right.rhs)

@@ -33,7 +33,7 @@ from einstan.language.term import (
     neg,
     tensors,
 )
-from einstan.machine.extents import NOMINAL, Extents, highest, infer
+from einstan.machine.extents import NOMINAL, Extents, highest, infer, windowed
 from einstan.machine.guards import bounds_above, reads
 from einstan.machine.numbers import number_of
 from einstan.machine.switches import KINKED
@@ -253,8 +253,9 @@ def _stated(program: Program) -> list[str]:
 def _undetermined(program: Program, dims: Iterable[str]) -> list[str]:
     """The dimensions that no given axis and no arithmetic determines, such as those of ``δ[i,j]`` alone, and of all
     that arithmetic leaves open where it ties several to one axis, as ``X[2i+j]`` does."""
+    levels = windowed(program)  # on windows, so that every range is known, none being empty
     try:
-        extents = infer(program, {}, dict.fromkeys(dims, LONG), nominal=LONG)
+        extents = infer(program, {}, {dim: LONG * 16 ** levels.get(dim, 0) for dim in dims}, nominal=LONG)
     except EinstanError:
         found = (program.dim(e, index) for e in program.equations for index in _all_indices(e))
         return [dim for dim in dict.fromkeys(found) if dim not in dims and dim not in _stated(program)]

@@ -17,6 +17,8 @@ FALSE = """
     y[t] = g^t x[t] ; claim dy[t]/dg = g^(t-1) x[t]
     y[k] = cos(2 pi k I / |I|) x[I] ; claim dy[k]/dx[i] = cos(2 pi k i / |k|)
     d[i] = x[i+1] - x[i] ; claim dd[i]/dx[p] = δ[i+1,p] + δ[i,p]
+    d[i] = x[i+1] - x[i] ; E = sum[J]((d[J+1]-d[J])^2) ; claim x[I] dE/dx[I] = E
+    d[i] = x[i+1] - x[i] ; e[i] = d[i+1] - d[i] ; E = e[I]^2 ; claim dE/dx[i] = 2 pad(e[i-2]) - 4 pad(e[i-1]) + 2 e[0]
     c[i] = pad(a[i]) + pad(b[i-|a.0|]) where |i| = |a.0| + |b.0| ; L = c[I]^2 ; claim dL/db[p] = 2 b[p] + 2 a[0]
     claim (|i| - 2) (|i| - 3) (|i| - 4) (|i| - 5) x[i] = 0 1[i]
     claim 1[|i| <= 5] x[i] = x[i]
@@ -243,6 +245,10 @@ TRUE = """
     y[t] = g^t x[t] ; claim dy[t]/dg = t g^(t-1) x[t]
     y[k] = cos(2 pi k I / |I|) x[I] ; claim dy[k]/dx[i] = cos(2 pi k i / |i|)
     d[i] = x[i+1] - x[i] ; claim dd[i]/dx[p] = δ[i+1,p] - δ[i,p]
+    d[i] = x[i+1] - x[i] ; E = sum[J]((d[J+1]-d[J])^2) ; claim sum[I](dE/dx[I]) = 0
+    d[i] = x[i+1] - x[i] ; e[i] = d[i+1] - d[i] ; E = sum[J]((e[J+1]-e[J])^2) ; claim sum[I](I dE/dx[I]) = 0
+    y[i] = x[2i+J] w[J] ; E = sum[J](y[J+1] y[J]) ; claim x[J] dE/dx[J] = 2 E
+    y[i] = x[i+J] w[J] ; z[i] = y[i+J] v[J] ; E = z[I]^2 ; claim x[J] dE/dx[J] = w[J] dE/dw[J]
     c[i] = pad(a[i]) + pad(b[i-|a.0|]) where |i| = |a.0| + |b.0| ; L = c[I]^2 ; claim dL/db[p] = 2 b[p]
     claim log(1 - tanh(Z[n])^2) = -2 log(cosh(Z[n]))
     claim 1/(1 - tanh(100 Z[n])) = (1 + exp(200 Z[n]))/2
