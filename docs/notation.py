@@ -151,13 +151,14 @@ own gives it one.""",
     ),
     (
         "Documents",
-        """A document has a statement a line. `claim` and `refute` are judged, `assume` says what may be used,
-`given` names a function without a formula, `convention` chooses a derivative at a kink, `---` begins a
-new part, `#` a comment. A chain `a = b = c` claims each of its steps. An indented line goes on with the
-one before.""",
+        """A document has a statement a line. `claim` and `refute` are judged, `assume` says what may be used, an
+equation or a comparison, `given` names a function without a formula, `convention` chooses a derivative at a
+kink, `---` begins a new part, `#` a comment. A chain `a = b = c` claims each of its steps. An indented line
+goes on with the one before.""",
         [
             "claim A[i,K] B[K,j] = C[i,j]",
             "assume sum[C](Y[n,C]) = 1",
+            "assume x[i] > 0",
             "given S(Z[N,J])",
             "convention relu'(x) = 1[x >= 0]",
         ],

@@ -5,6 +5,7 @@
     claim A[i,K] B[K,j] = C[i,j]        # so is a line that says so
     refute dZ[n,j]/db[q] = δ[n,q]       # a claim that is expected to be wrong
     assume sum[J](Y[n,J]) = 1           # what may be used
+    assume x[i] > 0                     # so is a comparison: 1[x[i] > 0] = 1
     given S(Z[N,J])                     # S is any differentiable function of Z, without a formula
     convention relu'(x) = 1[x >= 0]     # another partial where a function has no derivative
     ---                                 # a new part, with definitions of its own
@@ -35,10 +36,11 @@ from einstan.language.show import show
 from einstan.language.spoken import unknown_extents
 from einstan.language.surface import Ref, Relation, only_part, walk
 from einstan.language.syntax import read_expression, read_relation
-from einstan.language.term import Equation, Expr, Indexed, Mul, Partial, Position, Sum, tensors
+from einstan.language.term import RELATIONS, Equation, Expr, Indexed, Mul, Partial, Position, Sum, tensors
 
 WORDS = ("claim", "refute", "assume", "given", "convention")
 _WORD = re.compile(rf"({'|'.join(WORDS)})(?:\s*:\s*|\s+)", re.IGNORECASE)
+_COMPARE = ("<", ">", "!", "≤", "≥", "≠", "\\")
 _EQUATION = re.compile(r"[^\W\d][^=<>!]*\s=\s")
 _DEFINED = re.compile(r"\s*(\w)\b\s*=")
 _NAME = re.compile(r"(?<![/\w.])(?<!/ )(?<!\}\{)[^\W\d_]\w*")  # what divides may be part of a derivative
@@ -129,9 +131,15 @@ class Statement:
         word = f"{self.kind} " if self.kind in WORDS else ""
         if self.kind == "claim" and isinstance(self.content, Claim) and _is_partial(self.content):
             word = ""
+        if self.kind == "assume" and isinstance(self.content, Claim) and is_comparison(self.code):
+            return _with_comment(f"assume {show(self.content.lhs)[2:-1]}", self.comment)
         code = f"{word}{self.content}" if self.content is not None else "---" if self.kind == "rule" else ""
-        comment = f"# {self.comment}" if self.comment else ""
-        return f"{code}  {comment}" if code and comment else code or comment
+        return _with_comment(code, self.comment)
+
+
+def _with_comment(code: str, comment: str) -> str:
+    comment = f"# {comment}" if comment else ""
+    return f"{code}  {comment}" if code and comment else code or comment
 
 
 @dataclass(frozen=True)
@@ -357,6 +365,16 @@ def read_statements(
         yield step
 
 
+def is_comparison(text: str) -> bool:
+    """Whether a text compares and is no equation: ``x[i] > 0``, of which an assumption says that it holds."""
+    depth, marks = 0, list[str]()
+    for token in Cursor(text).tokens if any(sign in text for sign in _COMPARE) else ():
+        if token.kind == "mark":
+            depth += {"[": 1, "(": 1, "{": 1, "]": -1, ")": -1, "}": -1}.get(token.text, 0)
+            marks += [] if depth else [token.text]
+    return "=" not in marks and "==" not in marks and "<-" not in text and any(mark in RELATIONS for mark in marks)
+
+
 def _names_derivative(text: str, known: Collection[str]) -> bool:
     _, tree = read_expression(text, known)
     return any(isinstance(node, Ref) and isinstance(node.name, Partial) for node in walk(tree))
@@ -380,6 +398,8 @@ def chained(text: str) -> list[str]:
 def read_statement(kind: str, code: str, start: int, line: int, comment: str, known: Collection[str]) -> Statement:
     """One statement of a kind, whose relation begins at ``start``."""
     body = code[start:]
+    if kind == "assume" and is_comparison(body):
+        body = f"1[{body}] = 1"
     if kind == "given":
         return Statement(kind, read_given(body, known), line, code, comment)
     if kind == "convention":

@@ -45,6 +45,7 @@ class Line:
 
     statement: Statement
     outcome: Outcome | None = None
+    unread: tuple[int, ...] = ()  # the lines of assumptions that it would have, and that cannot be read
 
     @property
     def number(self) -> int:
@@ -91,7 +92,12 @@ class Line:
         return "\n".join(lines + [f"{'':18}{detail}" for detail in self.details()])
 
     def details(self) -> list[str]:
-        """What a report says below a claim that is not proved."""
+        """What a report says below a claim that is not proved; of one that does not hold, also which assumptions could
+        not be read."""
+        lost = self.unread if self.outcome and self.outcome.verdict in ("refuted", "undecided", "kink") else ()
+        return self._details() + [f"judged without line {number}, an assumption that cannot be read" for number in lost]
+
+    def _details(self) -> list[str]:
         outcome = self.outcome
         if outcome is None:
             return []
@@ -256,7 +262,7 @@ def _checked(document: Document, known: Alike, allowance: Allowance) -> Iterable
             outcome = Outcome("undecided", asked) if asked else None
             if outcome is None:
                 outcome = allowance.spent_on(statement.kind, content, part, setting, known)
-        yield Line(statement, outcome)
+        yield Line(statement, outcome, unread.assumed)
 
 
 def _readable(document: Document) -> tuple[Document, Part]:

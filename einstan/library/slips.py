@@ -106,6 +106,8 @@ class Unread:
 
     def __init__(self, document: Document) -> None:
         self.lines: dict[str, int] = {}
+        lost = (s for s in document.statements if s.error is not None)
+        self.assumed = tuple(s.line for s in lost if s.text[: len("assume")].lower() == "assume")
         self.mentioned: set[str] = set()
         for statement in document.statements:
             if statement.error is not None and (defined := _DEFINED.match(statement.text)):

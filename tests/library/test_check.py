@@ -164,6 +164,9 @@ ROWS = {
     "what follows from the definitions ties nothing": "S[n,c] = exp(Z[n,c]) / sum[K](exp(Z[n,K]))\n"
     "assume sum[C](S[n,C]) = 1\n✓ dS[n,c]/dZ[m,k] = δ[n,m] S[n,c] (δ[c,k] - S[n,k])",
     "a range ties nothing": "assume 1[x[i] > 0] = 1\ny[i] = log(x[i])\n✓ dy[i]/dx[j] = δ[i,j] / x[i]",
+    "a comparison is what may be used": "assume x[i] > 0\nassume -1 <= a < 1\nassume |i| > 2\n"
+    "≈ claim abs(x[i]) = x[i]\n≈ claim relu(1 - a) = 1 - a\n≈ claim 1[|i| > 1] x[i] = x[i]\n"
+    "✗ claim 1[|i| > 3] x[i] = x[i]",
     # names
     "one spelling, one meaning": "h1 = c1 x\nc1 = w x\ngiven L(h1, c1)\n✗ dL/dc1 = dL/dh1 x\n✓ dL/dh1 = dL/dh1\n"
     "✗ dL/dc1 = dL/dh1 x + dL/dc1\n✓ dL/dw = dL/dc1 x",
@@ -600,6 +603,19 @@ def test_a_name_that_is_nearly_another(defined: str, claimed: str, asked: bool) 
     (line,) = report.claims
     assert line.outcome is not None
     assert ("did you mean" in line.outcome.reason) is asked
+
+
+def test_a_comparison_that_is_assumed_comes_back_as_it_is_spelled():
+    text = "assume x[i] > 0\nassume 1[y[i] >= 0] = 1\nassume 0 <= z < |i|  # inside"
+    document = parse_document(text)
+    assert str(document) == text
+    assert str(document.assumptions[0]) == "1[x[i] > 0] = 1"
+
+
+def test_what_is_judged_without_an_assumption_says_so():
+    report = es.check("assume x[i] = > 0\nclaim abs(x[i]) = x[i]\nclaim x[i] = x[i]\n---\nclaim abs(x[i]) = x[i]")
+    said = ["judged without line 1, an assumption that cannot be read" in line.details() for line in report.lines]
+    assert said == [False, True, False, False, False]
 
 
 @pytest.mark.parametrize(
