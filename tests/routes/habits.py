@@ -220,7 +220,10 @@ class Habits(Expressions):
         tensor = self.latest(1, 1)
         dim = self.tensors()[tensor][0]
         lag = self.pick(1, 1, 2)
-        longer = self.given((self.new_dim(self.sizes[dim] + lag + self.pick(0, 1)),))
+        more = lag + self.pick(0, 1)
+        long = self.new_dim(self.sizes[dim] + more)
+        self.after[long] = (dim, more)
+        longer = self.given((long,))
         letter, _ = index = self.fresh(dim, [])
         read = Ref(longer, (Slot.of(letter, constant=lag),))
         body = Prod((self.whole(tensor, [index]), self.pick(read, Fun("sin", (read,)))))
