@@ -33,6 +33,7 @@ from einstan.library.signals import signals_interrupt
 from einstan.library.state import History, State
 from einstan.library.tables import read_table
 from einstan.library.training import Interrupted, TrainingError, fit
+from einstan.machine.memory import refuse_more
 
 LOSS, SCORES, LABELS = "L", "S", "Y"
 INTERRUPTED = 130
@@ -150,14 +151,21 @@ def _parts(table: Table, recipe: Recipe) -> dict[str, dict[str, np.ndarray]]:
             repair="give more rows of every class" + (", or --validation 0" if recipe.validation else ""),
         )
     # Pixels share one range, so that an image keeps its contrast; columns of a table have one each.
-    scaled = Scaling.of(table.features[rows["train"]], per_feature=bool(recipe.data))(table.features)
-    labels = one_hot(table.labels, len(table.classes), recipe.dtype)
+    kinds = len(table.classes)
+    needed = 8 * len(table.labels) * 2 * (table.features.shape[1] + kinds)  # once more while they are made
+    refuse_more(f"the rows of {table.name}, with a column for each of {kinds} classes,", needed, "give fewer rows")
+    scaling = Scaling.of(table.features[rows["train"]], per_feature=bool(recipe.data))
     found = {
-        part: {"X": scaled[numbers].astype(recipe.dtype), LABELS: labels[numbers]} for part, numbers in rows.items()
+        part: {
+            "X": scaling(table.features[numbers]).astype(recipe.dtype, copy=False),
+            LABELS: one_hot(table.labels[numbers], kinds, recipe.dtype),
+        }
+        for part, numbers in rows.items()
     }
     if recipe.smoothing:  # rows still sum to one
-        smooth = (1 - recipe.smoothing) * found["train"][LABELS] + recipe.smoothing / len(table.classes)
-        found["train"][LABELS] = smooth.astype(recipe.dtype)
+        smooth = found["train"][LABELS]
+        smooth *= 1 - recipe.smoothing
+        smooth += recipe.smoothing / kinds
     return found
 
 

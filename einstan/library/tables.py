@@ -20,7 +20,8 @@ from einstan.library.files import Path, named, open_regular, reason
 from einstan.library.npz import opened
 from einstan.machine.memory import refuse_more
 
-BLOCK = 2**24  # bytes of a .csv that are read at once; no line is longer
+BLOCK = 2**24  # bytes of a .csv; no line is longer
+AT_ONCE = 2**21  # of them are read: as texts of cells they are ten times as much
 ROWS = 20_000  # of a .csv with quotes, at once
 NAMES = ("X", "y", "X_train", "y_train", "X_test", "y_test")
 Told = Callable[[int, int], object]  # how many bytes have been read, and of how many
@@ -120,8 +121,10 @@ def read_csv(path: Path, told: Told | None = None) -> Table:
         raise DataError(
             f"{named(path)} cannot be read: {reason(problem)}", repair="give the path of a .npz or .csv file"
         ) from problem
-    if labels.dtype.kind == "U" and all(map(_is_whole, np.unique(labels).tolist())):
-        labels = np.array([round(float(label)) for label in labels.tolist()])
+    if labels.dtype.kind == "U":
+        spelled, which = np.unique(labels, return_inverse=True)
+        if all(map(_is_whole, spelled.tolist())):
+            labels = np.array([round(float(label)) for label in spelled.tolist()])[which]
     return _table(path, features, labels)
 
 
@@ -169,7 +172,7 @@ class _Rows:
     def blocks(self) -> Iterator[tuple[int, list[str]]]:
         number, left = 1, self.file.read(3).removeprefix(b"\xef\xbb\xbf")
         while True:
-            got = self.file.read(BLOCK)
+            got = self.file.read(min(AT_ONCE, BLOCK))
             if self.told is not None:
                 self.told(self.file.tell(), self.size)
             data = left + got
