@@ -120,7 +120,7 @@ def _at_once(values: Values) -> Weighed:
 def _at_solved(sampler: Sampler, point: Point, extents: Extents) -> Weighed:
     """What a point says that was itself solved for in decimals: a difference counts that stays where its entries move
     by more than they can be wrong by, and agreement where nothing was lost."""
-    numbers = fine(FINE)
+    numbers = fine(FINE, ABSOLUTE)
     found = sampler.values_anew(point, extents, numbers)
     sound = not (numbers.lost or numbers.doubtful or 2 * numbers.largest > FINE)
     near = None if found is None or not sound else sampler.values_anew(_beside(point), extents, numbers)
@@ -145,7 +145,8 @@ def _beside(point: Point) -> Point:
 
 
 def _moved(entry: Number, k: int) -> Number:
-    return entry * (1 + (-1) ** k * (k + 1) * MOVED) if isinstance(entry, Decimal) else entry
+    # by as much where it is nearly 0, since what was solved was a sum
+    return entry + (-1) ** k * (k + 1) * MOVED * (1 + abs(entry)) if isinstance(entry, Decimal) else entry
 
 
 def _off(values: Values, digits: int) -> int | None:

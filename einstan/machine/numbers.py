@@ -385,11 +385,12 @@ class Fine(Exact):
     tanh(9999).  What is ``stepped``, whether one is larger than another, is then no matter of a tolerance.  ``lost``
     says it of what no rounding explains, so that digits that agree are no evidence, ``cancelled`` that hardly a digit
     was left of a sum, and ``doubtful`` that a step was taken so near its jump that rounding may have put the value on
-    the wrong side.
+    the wrong side, or the ``error`` of entries that have no more digits.
     """
 
-    def __init__(self, digits: int) -> None:
+    def __init__(self, digits: int, error: Decimal = Decimal(0)) -> None:
         super().__init__(digits)
+        self.error = error
         self.anew()
 
     def anew(self) -> None:
@@ -458,7 +459,7 @@ class Fine(Exact):
         if left != left or right != right or left == right or is_infinite(left) or is_infinite(right):
             return
         a, b = digits_of(left, self.carried), digits_of(right, self.carried)
-        self.doubtful |= magnitude(self.carried.subtract(a, b)) <= self.rounding()
+        self.doubtful |= magnitude(self.carried.subtract(a, b)) <= max(self.error, self.rounding())
 
     def _seen(self, value: Number) -> Number:
         if isinstance(value, Decimal):
@@ -469,8 +470,8 @@ class Fine(Exact):
 
 
 @lru_cache(maxsize=64)
-def fine(digits: int) -> Fine:
-    return Fine(digits)
+def fine(digits: int, error: Decimal = Decimal(0)) -> Fine:
+    return Fine(digits, error)
 
 
 EXACT, FLOATS = Exact(), Floats()

@@ -43,7 +43,8 @@ from einstan.machine.numbers import (
     magnitude,
 )
 from einstan.machine.points import BOTH, LEFT, RIGHT, TRIES, has_kinks
-from einstan.machine.solving import Entries, solved
+from einstan.machine.roots import Entries
+from einstan.machine.solving import solved
 from einstan.machine.structures import Fact, builder, fact
 from einstan.machine.switches import Cell, Outcome, Switches
 from einstan.machine.watched import WatchedLoops
@@ -433,8 +434,11 @@ class Sampler:
             found = evaluation({**point, name: Tensor(point[name].shape, moving)})
             return [entry for check in checks for entry in found[check].flat]
 
+        def inside(entry: Number) -> bool:
+            return not any(_fails(entry, own) for own in self._ranges(name))
+
         try:
-            entries = solved(dict(enumerate(point[name].flat)), residuals)
+            entries = solved(dict(enumerate(point[name].flat)), residuals, self.generator, inside)
         except (DomainError, EinstanError) as error:
             self.reason = str(error).splitlines()[0]
             return False
@@ -445,6 +449,13 @@ class Sampler:
 
     def _ranges(self, name: Name) -> list[Fact]:
         return [own for own in self.facts.get(name, ()) if own.kind == "range"]
+
+
+def _fails(entry: Number, known: Fact) -> bool:
+    """Whether an entry is outside of a range."""
+    (low, high), (at_low, at_high) = known.numbers, known.closed
+    below = low is not None and (entry < low or (entry == low and not at_low))
+    return below or (high is not None and (entry > high or (entry == high and not at_high)))
 
 
 def _behind(program: Program) -> dict[Name, dict[Name, None]]:

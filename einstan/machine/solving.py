@@ -8,42 +8,90 @@ solves the linearised relations, and then in decimals until no more digits are c
 from __future__ import annotations
 
 import math
+import random
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
+from contextlib import suppress
 from decimal import Decimal
 from fractions import Fraction
 
 from einstan.language.effort import spend
 from einstan.machine.duals import slopes_of, value_of
-from einstan.machine.numbers import EXACT, FLOATS, DomainError, Number, Numbers, magnitude
-
-Entries = dict[Hashable, Number]
-Residuals = Callable[[Entries, Numbers], "list[Number]"]
+from einstan.machine.numbers import EXACT, FLOATS, DomainError, Number, magnitude
+from einstan.machine.roots import Entries, Inside, Residuals, at_roots
 
 STEPS, POLISH = 25, 6  # of Newton's method, in floats and in decimals
 NEAR, THERE = 1e-11, Decimal("1e-55")
 SMALL = Decimal("1e-8")  # a slope that is left where relations say the same twice, before they hold
 FAR = 1e3  # entries beyond this are no point to look at
+ELSEWHERE = 0.5  # how often a solution is looked for from roots
+SCALES = (*[Fraction(1)] * 5, Fraction(1, 50), Fraction(20), Fraction(0))  # of entries from which one is looked for
+SIMPLE = 12  # the largest denominator of a fraction that an entry is taken for
+ROUGHLY, CLOSELY = Fraction(1, 10**4), Fraction(1, 10**20)  # how near, where floats and where decimals have solved
 
 
-def solved(start: Entries, residuals: Residuals) -> Entries | None:
-    """Entries at which all residuals vanish, near the given ones; None where they were not found.
+def solved(start: Entries, residuals: Residuals, generator: random.Random, inside: Inside) -> Entries | None:
+    """Entries at which all residuals vanish, near the given ones or elsewhere; None where they were not found.
 
-    ``residuals(entries, numbers)`` gives duals whose slopes are in the entries.
+    ``residuals(entries, numbers)`` gives duals whose slopes are in the entries.  Of several solutions each is to be
+    found at times, so some are looked for from roots that are ``inside``, from what is small or large, and from 0.
     """
     found = residuals(start, EXACT)
-    if not any(value_of(r) != 0 for r in found):
-        return start
     if not any(slopes_of(r) for r in found):
-        return None
-    exact = _moved(start, moves(found))
-    if exact is not None and all_fractions(exact) and not any(value_of(r) != 0 for r in residuals(exact, EXACT)):
+        return start if _vanish(found) else None
+    begun = start
+    if generator.random() < ELSEWHERE:
+        with suppress(DomainError, OverflowError, ValueError):
+            begun = at_roots(start, residuals, generator, inside)
+    if begun is start:
+        exact = start if _vanish(found) else _at_once(start, found, residuals)
+        if exact is not None:
+            return exact
+        scale = generator.choice(SCALES)
+        begun = start if scale == 1 else {key: value * scale for key, value in start.items()}
+    for entries in (start,) if begun is start else (begun, start):
+        with suppress(DomainError, OverflowError, ValueError):
+            solution = _near(entries, residuals)
+            if solution is not None:
+                return solution
+    return None
+
+
+def _near(start: Entries, residuals: Residuals) -> Entries | None:
+    """A solution from some entries: exactly if it can be had, else to 50 digits."""
+    found = residuals(start, EXACT)
+    exact = start if _vanish(found) else _at_once(start, found, residuals)
+    if exact is not None:
         return exact
-    try:
-        near = _approached({key: float(value) for key, value in start.items()}, residuals)
-        return None if near is None else _polished({key: Decimal(value) for key, value in near.items()}, residuals)
-    except (DomainError, OverflowError, ValueError):
+    near = _approached({key: float(value) for key, value in start.items()}, residuals)
+    if near is None:
         return None
+    simple = _simplified(near, ROUGHLY)
+    if all_fractions(simple) and _vanish(residuals(simple, EXACT)):
+        return simple
+    polished = _polished({key: Decimal(value) for key, value in near.items()}, residuals)
+    if polished is None:
+        return None
+    simple = _simplified(polished, CLOSELY)
+    return simple if all(magnitude(value_of(r)) <= THERE for r in residuals(simple, EXACT)) else polished
+
+
+def _vanish(residuals: Iterable[Number]) -> bool:
+    return all(value_of(r) == 0 for r in residuals)
+
+
+def _at_once(start: Entries, found: list[Number], residuals: Residuals) -> Entries | None:
+    """The entries after one step in fractions, where that solves all."""
+    exact = _moved(start, moves(found))
+    return exact if exact is not None and all_fractions(exact) and _vanish(residuals(exact, EXACT)) else None
+
+
+def _simplified(entries: Mapping[Hashable, Number], within: Fraction) -> Entries:
+    """The entries, those that are nearly a simple fraction as that: what is to be 0 or 1 has no digits of noise."""
+    simple = {key: Fraction(value).limit_denominator(SIMPLE) for key, value in entries.items()}
+    return {
+        key: simple[key] if abs(simple[key] - Fraction(value)) <= within else value for key, value in entries.items()
+    }
 
 
 def all_fractions(entries: Mapping[Hashable, Number]) -> bool:

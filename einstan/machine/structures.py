@@ -37,11 +37,20 @@ KINDS = {
     "unit": ("A[K]^2 = 1",),
     "zero or one": ("A^2 = A", "A (1 - A) = 0"),
     "sign": ("A^2 = 1", "abs(A) = 1"),
+    "sign or zero": ("A^3 = A",),
     "sum": (),  # sum[J](A[n,J]) = a number
     "range": (),  # 1[0 < A[i] < 1] = 1
     "labels": (),  # sum[K](1[A[i] == K]) = 1
 }
-LIES = {"orthonormal": WITHIN_ONE, "unit": WITHIN_ONE, "sign": WITHIN_ONE, "zero or one": UNIT, "labels": NOT_NEGATIVE}
+LIES = {
+    "orthonormal": WITHIN_ONE,
+    "unit": WITHIN_ONE,
+    "sign": WITHIN_ONE,
+    "zero or one": UNIT,
+    "sign or zero": WITHIN_ONE,
+    "labels": NOT_NEGATIVE,
+}
+ENTRYWISE = ("range", "sum", "zero or one", "sign", "sign or zero")  # what is about no two axes at once
 Matrix = list[list[Fraction]]
 Row = Sequence[Fraction]
 
@@ -197,7 +206,7 @@ def builder(facts: Iterable[Fact]) -> Callable[[Tensor, random.Random], Tensor |
     gives None for a shape that has no such tensor."""
     known = list(dict.fromkeys(facts))
     build = BUILDERS.get(frozenset(f.kind for f in known))
-    whole = {frozenset(f.axes) for f in known if f.kind not in ("range", "sum", "zero or one", "sign")}
+    whole = {frozenset(f.axes) for f in known if f.kind not in ENTRYWISE}
     sums = [f for f in known if f.kind == "sum"]
     if build is None or len(whole) > 1 or (build is _summed and len(sums) > 1):
         return None
@@ -269,11 +278,29 @@ def _entries(values: Sequence[int]) -> Build:
 
 def _orthonormal(rows: int, columns: int, facts: list[Fact], generator: random.Random) -> Matrix | None:
     """Vectors along the first axis of each fact; along both, the matrix is square."""
-    wanted = {own.axes for own in facts}
-    if ((0, 1) in wanted and columns > rows) or ((1, 0) in wanted and rows > columns):
+    if not _fits(rows, columns, facts):
         return None
     whole = _rotation(max(rows, columns), generator)
     return [row[:columns] for row in whole[:rows]]
+
+
+def _fits(rows: int, columns: int, facts: list[Fact]) -> bool:
+    wanted = {own.axes for own in facts if own.kind == "orthonormal"}
+    return not (((0, 1) in wanted and columns > rows) or ((1, 0) in wanted and rows > columns))
+
+
+def _permuted(values: Sequence[int]) -> Callable[[int, int, list[Fact], random.Random], Matrix | None]:
+    """Orthonormal vectors of few values: one of these that is not 0 in each, no two at one place."""
+
+    def make(rows: int, columns: int, facts: list[Fact], generator: random.Random) -> Matrix | None:
+        if not _fits(rows, columns, facts):
+            return None
+        n = max(rows, columns)
+        order = generator.sample(range(n), n)
+        whole = [[Fraction(generator.choice(values) if j == own else 0) for j in range(n)] for own in order]
+        return [row[:columns] for row in whole[:rows]]
+
+    return make
 
 
 def _rotation(n: int, generator: random.Random) -> Matrix:
@@ -412,6 +439,10 @@ BUILDERS: dict[frozenset[str], Build] = {
     frozenset({"unit"}): _vectors(_unit),
     frozenset({"zero or one"}): _entries((0, 1)),
     frozenset({"sign"}): _entries((1, -1)),
+    frozenset({"sign or zero"}): _entries((-1, 0, 1)),
+    frozenset({"orthonormal", "zero or one"}): _matrices(_permuted((1,))),
+    frozenset({"orthonormal", "zero or one", "sum"}): _matrices(_permuted((1,))),
+    frozenset({"orthonormal", "sign or zero"}): _matrices(_permuted((1, -1))),
     frozenset({"sum"}): _summed,
     frozenset({"sum", "range"}): _positive_sums,
     frozenset({"sum", "zero or one"}): _one_hot,

@@ -77,6 +77,14 @@ ROWS = {
     "✓ claim v[I] A[I,J] v[J] = l\n✗ claim v[I] A[I,J] v[J] = l^2",
     "assumptions that nothing meets": "assume a[i]^2 = -2\n? claim a[i] = 1 1[i]",
     "assumptions that leave nothing": "assume A[i,j] = A[j,i]\nassume A[i,j] = -A[j,i]\n✓ claim A[i,j] = 0 1[i,j]",
+    "each root of an assumption": "assume r^3 = r\nassume c^4 = c^2\n✗ claim r^2 = 1\n✗ claim r^2 = r\n"
+    "✗ claim c^2 = 1\n✗ claim c = 0\n+ claim r^5 = r",
+    "roots that are not rational": "assume r^3 = 2 r\n+ claim r^5 = 4 r\n✗ claim r^2 = 2\n"
+    "? claim 1[r^2 == 2] = r^2 / 2",
+    "a permutation": "assume P[i,K] P[j,K] = δ[i,j]\nassume P[i,j]^2 = P[i,j]\n+ claim P[i,j]^3 = P[i,j]\n"
+    "+ claim 1[P[i,j] > 1/2] = P[i,j]\n+ claim 1[P[i,j] != 0] = P[i,j]\n✗ claim P[i,j] = P[j,i]",
+    "a permutation with signs": "assume A[i,K] A[j,K] = δ[i,j]\nassume A[i,j]^3 = A[i,j]\n"
+    "+ claim abs(A[i,j]) = A[i,j]^2\n✗ claim abs(A[i,j]) = A[i,j]",
     "an assumption about what is computed": "y[i] = A[i,J] x[J]\nassume y[I] y[I] = 1\n"
     "+ claim A[I,J] x[J] A[I,K] x[K] = 1\n✗ claim x[I]^2 = 1\n✗ claim A[J,I] x[J] A[K,I] x[K] = 1",
     "an assumption about a sum with a name": "y = a + b\nassume y = 1\n+ claim a = 1 - b\n✗ claim a = 1",

@@ -138,6 +138,7 @@ SHAPES = [
     ("sum[K](x[K]^2) = 1", "unit", (0,)),
     ("sum[K](x[n,K]^2) = 1", "unit", (1,)),
     ("z[i]^2 = z[i]", "zero or one", ()),
+    ("z[i]^3 - z[i] = 0", "sign or zero", ()),
     ("2 sum[J](Y[n,J]) = 3", "sum", (1,)),
 ]
 
@@ -152,7 +153,7 @@ def test_kinds_are_recognised_by_their_shape(text, kind, axes):
 
 @pytest.mark.parametrize(
     "text",
-    ["A[i,j] = 2 A[j,i]", "A[K,i] B[K,j] = δ[i,j]", "A[i,K] A[K,j] = 2 δ[i,j]", "z[i]^3 = z[i]", "A[i,j] = B[j,i]",
+    ["A[i,j] = 2 A[j,i]", "A[K,i] B[K,j] = δ[i,j]", "A[i,K] A[K,j] = 2 δ[i,j]", "z[i]^3 = 2 z[i]", "A[i,j] = B[j,i]",
      "A[i,i] = 1", "x[i]^2 = 2 x[i]"],
 )  # fmt: skip
 def test_what_has_another_shape_is_of_no_kind(text):
