@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import cast
 
 from einstan.calculus.delta import range_guard
+from einstan.calculus.program import extents_in_part, extents_told
 from einstan.language.dims import UnionFind, agreeing, axis, is_axis, loose, only_plain, relate, unguarded
 from einstan.language.index import Affine, Index, affine, slot
 from einstan.language.node import Node, fold, holds, preorder, rewrite
@@ -34,6 +35,7 @@ from einstan.language.term import (
     mul,
     rebound,
 )
+from einstan.language.threads import cached_property
 
 Where = dict[Index, Affine]
 
@@ -111,12 +113,37 @@ class Ranges:
             for place in self._bare(equation, index, own, longer):
                 guards[index, place] = range_guard(affine((index, 1)), Index(self._spoken(place)))
             told = own or (index in named and not _beside_strides(equation, index))
-            told = told and not (tied and _moved_alone(equation, index))
+            told = told and not (tied and self._may_be_longer(equation, index))
             if index not in where and (longer or not told or index in apart):
                 where |= self._extent(index)
         if not guards and len(where) == len(equation.where):
             return equation
         return Equation(equation.name, equation.indices, _guarded(equation.rhs, guards), tuple(where.items()))
+
+    def _may_be_longer(self, equation: Equation, index: Index) -> bool:
+        """Whether all that is read along an index is read elsewhere in axes that need not end with it: ``dc[j] =
+        y[j+1]``, but not ``dW[r] = X[I+r] dY[I]``, where X told how long Y is."""
+        reads = [(place, form) for other, place, form, _ in unguarded(equation) if other is index]
+        find = self.classes.find
+        told = any((find(o.dim), place) in self.used for place, form in reads for o in form.free if o is not index)
+        return bool(reads) and all(form.index is None for _, form in reads) and not told
+
+    @cached_property
+    def used(self) -> set[tuple[str, str]]:
+        """The dimensions that run as far as reads of an axis let them, each with that axis."""
+        find, found = self.classes.find, set[tuple[str, str]]()
+        for equation in self.behind:
+            parts = extents_in_part(equation)
+            found |= {(find(p.index.dim), place) for p in parts if p.by_shifts for place in p.longer}
+            stated = dict(equation.where)
+            found |= {
+                (find(index.dim), atom.index.dim)
+                for index, room in extents_told(equation)
+                if index not in stated
+                for atom, k in room.terms
+                if isinstance(atom, Extent) and k == 1
+            }
+        return found
 
     def _read(self, equation: Equation, index: Index, several: bool) -> tuple[dict[str, bool], dict[str, bool]]:
         """The axes that an index fills and that would be of one length, those of its own dimension and others, each
@@ -177,12 +204,6 @@ def _beside_strides(equation: Equation, index: Index) -> bool:
         return False
     forms = {form for other, _, form, _ in unguarded(equation) if other is index}
     return bool(forms) and all(any(abs(k) > 1 for atom, k in form.terms if atom is not index) for form in forms)
-
-
-def _moved_alone(equation: Equation, index: Index) -> bool:
-    """Whether all that is read along an index is read elsewhere in its axis, ``dc[j] = y[j+1]``: y may be longer."""
-    forms = [form for other, _, form, _ in unguarded(equation) if other is index]
-    return bool(forms) and all(form.index is None for form in forms)
 
 
 def _bound_again(equation: Equation) -> set[Index]:
