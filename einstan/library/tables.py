@@ -60,9 +60,9 @@ def read_npz(path: Path) -> Table:
             )
         features = np.concatenate([part[0] for part in parts])
         labels = np.concatenate([part[1] for part in parts])
-        return _table(path, features, labels, np.arange(len(parts[0][0]), len(features)))
+        return _table(path, features, *_classes(labels), np.arange(len(parts[0][0]), len(features)))
     if {"X", "y"} <= found.keys():
-        return _table(path, _features(name, found["X"]), _labels(name, found["y"]))
+        return _table(path, _features(name, found["X"]), *_classes(_labels(name, found["y"])))
     raise DataError(
         f"{name} does not hold X and y",
         inferred=f"it holds {', '.join(map(named, held)) or 'nothing'}",
@@ -110,7 +110,7 @@ def _labels(name: str, array: np.ndarray) -> np.ndarray:
 def read_csv(path: Path, told: Told | None = None) -> Table:
     try:
         with open_regular(path) as file:
-            features, labels = _Rows(named(path), file, told).all()
+            features, spelled, labels = _Rows(named(path), file, told).all()
     except (UnicodeDecodeError, csv.Error) as problem:
         raise DataError(
             f"{named(path)} is not a text file in UTF-8 with values between commas", repair="save it as CSV, UTF-8"
@@ -121,11 +121,11 @@ def read_csv(path: Path, told: Told | None = None) -> Table:
         raise DataError(
             f"{named(path)} cannot be read: {reason(problem)}", repair="give the path of a .npz or .csv file"
         ) from problem
-    if labels.dtype.kind == "U":
-        spelled, which = np.unique(labels, return_inverse=True)
-        if all(map(_is_whole, spelled.tolist())):
-            labels = np.array([round(float(label)) for label in spelled.tolist()])[which]
-    return _table(path, features, labels)
+    if all(map(_is_whole, spelled)):
+        names, places = np.unique([round(float(name)) for name in spelled], return_inverse=True)
+    else:
+        names, places = np.unique(spelled, return_inverse=True)
+    return _table(path, features, names, places[labels])
 
 
 class _Rows:
@@ -137,9 +137,11 @@ class _Rows:
         self.header: list[str] | None = None
         self.width = 0
 
-    def all(self) -> Part:
-        """Features and labels of all rows, in one array each; its length is guessed from the first block."""
+    def all(self) -> tuple[np.ndarray, list[str], np.ndarray]:
+        """Features of all rows in one array, whose length is guessed from the first block; the labels as they are
+        spelled, each once, and which of them each row has."""
         features, labels, count = np.empty((0, 1)), [], 0
+        known: dict[str, int] = {}
         for own, names in self.parts():
             if count + len(own) > len(features):
                 guess = round(1.02 * (count + len(own)) * self.size / max(1, self.file.tell())) + 1
@@ -147,12 +149,14 @@ class _Rows:
                 refuse_more(f"the {self.width - 1} columns of {self.name}", 8 * rows * own.shape[1], "give fewer rows")
                 features.resize((rows, own.shape[1]), refcheck=False)
             features[count : count + len(own)] = own
-            labels.append(names)
+            spelled, which = np.unique(names, return_inverse=True)
+            numbers = [known.setdefault(name, len(known)) for name in spelled.tolist()]
+            labels.append(np.array(numbers, np.int32)[which])
             count += len(own)
         if not count:
             raise DataError(f"{self.name} has no rows", repair="one row per example: features, then the label")
         features.resize((count, features.shape[1]), refcheck=False)
-        return features, np.concatenate(labels)
+        return features, list(known), np.concatenate(labels)
 
     def parts(self) -> Iterator[Part]:
         """Features and labels block by block: at once where nothing is quoted, else row by row."""
@@ -273,19 +277,26 @@ def _is_whole(label: str) -> bool:
 # ---- both ------------------------------------------------------------------------------------------------------------
 
 
-def _table(path: Path, features: np.ndarray, labels: np.ndarray, test: np.ndarray | None = None) -> Table:
+def _classes(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The labels, each once and in order, and which of them each row has."""
+    names, numbers = np.unique(labels, return_inverse=True)
+    return names, numbers.reshape(-1)
+
+
+def _table(
+    path: Path, features: np.ndarray, names: np.ndarray, numbers: np.ndarray, test: np.ndarray | None = None
+) -> Table:
     name = named(path)
-    if len(features) != len(labels):
+    if len(features) != len(numbers):
         raise DataError(
-            f"{name}: X has {len(features)} rows and y has {len(labels)} labels", repair="save one label per row"
+            f"{name}: X has {len(features)} rows and y has {len(numbers)} labels", repair="save one label per row"
         )
     if not features.size:
         raise DataError(f"{name} holds no data: X has shape {features.shape}", repair="save rows with features")
     require_finite("X", features)
-    names, numbers = np.unique(labels, return_inverse=True)
     if len(names) < 2:
         raise DataError(
             f"{name}: all labels are {_short(str(names[0]))}, and a classifier needs at least two classes",
             repair="give rows of another class; the label is the last column of a .csv file",
         )
-    return Table(features, numbers.reshape(-1), tuple(str(name) for name in names), test, os.fspath(path))
+    return Table(features, numbers, tuple(str(name) for name in names), test, os.fspath(path))
