@@ -29,6 +29,7 @@ SIZES = (2000, 3000, 4000, 5000, 5500, 6000, 6500, 7000, 8000, 10000)
 PLACES = {"memory": "memory.limit_in_bytes", "": "memory.max"}  # of groups of version 1, and of version 2
 PAIRS = "Y[i,j] = sin(x[i] x[j])\nL = Y[I,J]^2"
 DENSE = "H[n,j] = tanh(X[n,K] W[K,j])\nL = mean[N](sum[J]((H[N,J] - Y[N,J])^2))"
+RUNNING = "y[i] = sum[K](1[K <= i] x[K]) where |i| = |x.0|\nL = y[I]^3"
 SQUARE = "s = y[I] W[I,J] y[J]\nL = s^2 + y[K]^2"
 
 
@@ -88,9 +89,7 @@ ROUTES: dict[str, Callable[[int], object]] = {
         progress=False,
     ),
     "per example": per_example,
-    "a running sum": lambda n: es.Program("y[i] = sum[K](1[K <= i] x[K])\nL = y[I]^3").backward("L", ["x"]).compile(
-        fast=False
-    )(x=np.ones(n)),
+    "a running sum": lambda n: es.Program(RUNNING).backward("L", ["x"]).compile(fast=False)(x=np.ones(n)),
 }  # fmt: skip
 
 
