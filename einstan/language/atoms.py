@@ -19,10 +19,11 @@ from typing import NoReturn
 from einstan.language.bare import with_brackets
 from einstan.language.errors import NotationError, Span
 from einstan.language.foreign import comparison, conjoined, rooted, run_together
-from einstan.language.functions import SPELLINGS
+from einstan.language.functions import FUNCTIONS, SPELLINGS
 from einstan.language.index import is_capital
 from einstan.language.own import parameters_of, visible
 from einstan.language.reductions import Reductions
+from einstan.language.signs import OPERATIONS, grouped_digits, instead
 from einstan.language.surface import (
     BINDERS,
     CALLABLE,
@@ -98,6 +99,10 @@ class Atoms(Reductions):
             error = None if self.token.text in self.around else self.run_together(token)
             if error is not None:
                 raise error
+        if self.token.kind == "number" and (together := grouped_digits(self.text, token.end)):
+            apart = f"{self.text[: token.end]} *{self.text[token.end :]}"
+            readings = together if self.token.text.startswith("0") else (together, apart)
+            self.fail("a number is written without blanks", (token.start, self.token.end), readings)
         return Number((token.start, token.end), self.value(token))
 
     def run_together(self, number: Token) -> NotationError | None:
@@ -244,6 +249,9 @@ class Atoms(Reductions):
             raise unknown_call(self.text, (token.start, token.end), name, following.start, (*CALLABLE, *visible()))
         if name in RESERVED:
             self.refuse_word(token, "a tensor")
+        if name in OPERATIONS and not (following.text in ("[", "_", "^") or name in self.around or self.on_left):
+            repair = (*instead(self.text, name, start, token.end), f"another name for a number, such as {name}1")
+            self.fail(f"{name} would be a number here", (start, token.end), repair)
         if self.text.startswith("\\operatorname", token.start):
             raise not_operator(self.text, (token.start, token.end), name, (*CALLABLE, *visible()))
         if following.text == "." and following.glued and self.ahead(2).kind == "name":
@@ -289,8 +297,14 @@ class Atoms(Reductions):
             self.fail(f"{token.text} is of base e here", (token.start, token.end), INSTEAD[f"{token.text}{base}"])
         if self.at("[", "_"):
             self.fail(f"{token.text} is a function and cannot be a tensor", (token.start, token.end), example)
-        readings = with_brackets(self.text, self.tokens, self.position - 1, _takes_arguments)
-        readings = readings if len(parameters) == 1 else []
+        readings = (
+            with_brackets(self.text, self.tokens, self.position - 1, _takes_arguments)
+            if len(parameters) == 1
+            else [*instead(self.text, token.text, token.start, token.end)]
+        )
+        inverse = next((name for name in (f"arc{token.text}", f"arc{token.text[3:]}") if name in FUNCTIONS), "")
+        if inverse and (power := _INVERSE.match(self.text, token.end)):
+            readings.insert(0, f"{self.text[: token.start]}{inverse}{self.text[power.end() :]}")
         problem = f"the function {token.text} needs brackets around its argument"
         self.fail(problem, (token.start, token.end), tuple(readings) or example)
 
@@ -326,6 +340,7 @@ class Atoms(Reductions):
 _BASED = re.compile(r"[xX][0-9a-fA-F]+|[bB][01]+|[oO][0-7]+")  # of 0x1F, 0b101, 0o17, behind the 0
 _ABSOLUTE = re.compile(r"\|([^|]*[^|\s(+*/-]\s*)\|(?!\|)")
 _NORM = re.compile(r"\|\|([^|]+)\|\|(?!_)")
+_INVERSE = re.compile(r"\s*\^\s*(?:-1|\{-1\}|\(-1\))(?=\s*\()")  # of sin^-1(x)
 _NORMED = "norm[K](x[K]), and its square x[K]^2"
 
 

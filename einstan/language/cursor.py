@@ -13,6 +13,7 @@ from typing import NoReturn
 from einstan.language.errors import NotationError, Span, too_deep
 from einstan.language.foreign import around, assigned, comparison
 from einstan.language.letters import normal
+from einstan.language.signs import grouped_digits, instead
 from einstan.language.surface import Expression, Ref, Surface, Task, Term, instead_of
 from einstan.language.term import RELATIONS
 from einstan.language.threads import cached_property
@@ -137,7 +138,10 @@ class Cursor:
         if self.at(*RELATIONS) and not self.at("=="):
             repair = comparison(self.text, self.tokens, around(self.tokens, self.position))
             self.fail(f"{self.token.text} compares, and stands in a bracket 1[...]", None, repair or "1[x > 0]")
-        self.fail(f"{self.token.text!r} is not expected here")
+        if self.text.startswith("...", self.token.start):
+            span = (self.token.start, self.token.start + 3)
+            self.fail("... is not part of the notation", span, instead(self.text, "…", *span))
+        self.fail(f"{self.token.text!r} is not expected here", None, grouped_digits(self.text, self.token.start) or ())
 
     def refuse_word(self, token: Token, wanted: str) -> NoReturn:
         problem = f"{token.text} is a word of the notation and cannot be {wanted}"

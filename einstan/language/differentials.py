@@ -42,12 +42,10 @@ class Differentials(References):
         pairs = zip(self.tokens, self.tokens[1:], strict=False)
         if any(one.text == "d" and one.kind == "name" and two.text in ("[", "_") for one, two in pairs):
             return
-        if token.text == "d" and self.is_index("d"):
-            return
         if token.text not in ("d", "partial") and token.text[1:] not in CALLABLE:
             return
         self.refuse_of_expression()
-        if token.text == "d":
+        if token.text == "d" and not self.is_index("d"):
             self.refuse_apart()
 
     def refuse_of_expression(self) -> None:

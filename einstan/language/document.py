@@ -28,11 +28,12 @@ from einstan.language.dims import localised
 from einstan.language.errors import EinstanError, NotationError, ProgramError, ScopeError
 from einstan.language.functions import FUNCTIONS, SPELLINGS
 from einstan.language.index import Affine, Index
-from einstan.language.letters import normal
+from einstan.language.letters import normal, refuse_lowered
 from einstan.language.node import holds, preorder
 from einstan.language.refusals import two_meanings
 from einstan.language.scope import bind_equation, parse_expression, parse_sides, with_left_read
 from einstan.language.show import show
+from einstan.language.signs import OPERATIONS
 from einstan.language.spoken import unknown_extents
 from einstan.language.surface import Ref, Relation, only_part, walk
 from einstan.language.syntax import read_expression, read_relation
@@ -42,7 +43,7 @@ WORDS = ("claim", "refute", "assume", "given", "convention")
 _WORD = re.compile(rf"({'|'.join(WORDS)})(?:\s*:\s*|\s+)", re.IGNORECASE)
 _COMPARE = ("<", ">", "!", "≤", "≥", "≠", "\\")
 _EQUATION = re.compile(r"[^\W\d][^=<>!]*\s=\s")
-_DEFINED = re.compile(r"\s*(\w)\b\s*=")
+_DEFINED = re.compile(r"\s*(\w+)\s*=")
 _NAME = re.compile(r"(?<![/\w.])(?<!/ )(?<!\}\{)[^\W\d_]\w*")  # what divides may be part of a derivative
 _ENVIRONMENT = re.compile(r"\\(begin|end)\{(aligned|align\*?|gathered|gather\*?|split|equation\*?)\}")
 _ROW = re.compile(r"\\\\(?:\[[^\]]*\])?[ \t]*")
@@ -237,6 +238,7 @@ def _in_normal_form(lines: Sequence[Line], refused: Callable[[EinstanError, int,
     before = ""
     for line, code, comment in lines:
         try:
+            refuse_lowered(code)
             normal(f"{before}\n{code}")
         except EinstanError as error:
             refused(error, line, code, comment)
@@ -251,8 +253,9 @@ def unreadable(statement: Statement, error: EinstanError) -> Statement:
 
 
 def undeclared(names: Collection[str], codes: Collection[str]) -> set[str]:
-    """Single letters that no line defines or gives slots: ``e`` in ``e^{-x}``, ``N`` in ``1/N``."""
-    letters = {name for name in names if len(name) == 1}
+    """Single letters that no line defines or gives slots, ``e`` in ``e^{-x}`` and ``N`` in ``1/N``, and words such as
+    the ``choose`` in ``n choose k``."""
+    letters = {name for name in names if len(name) == 1 or name in OPERATIONS}
     defined = {found.group(1) for code in codes if (found := _DEFINED.match(code))}
     given = {name for code in codes if code.startswith("given ") for name in _NAME.findall(code)}
     slotted = {name for name in letters if any(f"{name}[" in code or f"{name}_" in code for code in codes)}

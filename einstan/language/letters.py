@@ -23,7 +23,8 @@ ALIKE = (
 SHAPE = {letter: group[0] for group in ALIKE for letter in group}
 
 _RUN = re.compile(r"[^\W\d_]+")  # letters, and numerals such as ², which are none
-_LOWERED = re.compile(r"(?<=\w)([ᵢ-ᵪₐ-ₜⱼ]+|[ʰʲʳʷʸˡˢˣᴬ-ᵡⁱⁿⱽ]+)")  # letters that Unicode sets below or above the line
+# Letters that Unicode sets below or above the line.
+_LOWERED = re.compile(r"(?<=[\w)\]}])([ᵢ-ᵪₐ-ₜⱼ]+|[ʰʲʳʷʸˡˢˣᴬ-ᵡⁱⁿⱽ]+)")
 _TRANSPOSE = "a transpose is another order of the indices: A[j,i] for A[i,j]"
 _COMPOSED = re.compile(r"\w[\u0300-\u036f]+")
 

@@ -14,6 +14,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from einstan.language.errors import NotationError
+from einstan.language.signs import instead
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +64,6 @@ FRACTIONS = ("dfrac", "tfrac", "cfrac")
 LABELS = ("tag", "label", "notag", "nonumber")  # what numbers an equation
 SIGNED = {"odot": "⊙", "otimes": "⊗", "circ": "∘", "nabla": "∇", "infty": "∞", "|": "∥"}
 HALVES = {"½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4"}
-OTHERWISE = {  # signs that are none here
-    "@": "X[i,K] W[K,j] for the product of X and W",
-    "∥": "norm[K](x[K])",
-    "%": "mod(x, y)",
-    "⊙": "x[i] y[i]",
-    "∘": "x[i] y[i]",
-    "⊗": "x[i] y[j]",
-    "∇": "dL/dx[i]",
-    "∞": "1[c] u is 0 where c is false, whatever u is there; log(1[c]) masks a logit",
-    ":": "an index for a whole axis: X[n,k]",
-    "'": "another name, such as f1; a derivative is dy/dx[p]",
-    "!": "exp(lgamma(x + 1)), a factorial",
-    "&": "1[x > 0] 1[y > 0], where both hold",
-}
 SIGNS = {
     "≤": "<=",
     "≥": ">=",
@@ -203,7 +190,7 @@ def _token(text: str, start: int) -> tuple[Token | None, int]:
         raise NotationError(
             f"an equation is written with =, not with {sign[0]}", text=text, span=sign.span(), repair=meant
         )
-    repair: str | tuple[()] = OTHERWISE.get(letter, ())
+    repair: str | tuple[str, ...] = instead(text, letter, start, start + 1)
     if letter in BELOW:
         repair = text.translate({ord(each): str(digit) for digit, each in enumerate(BELOW)})
     elif letter in ABOVE:
@@ -270,7 +257,7 @@ def _command(text: str, start: int) -> tuple[Token | None, int]:
     if command in SIGNED:
         raise NotationError(
             f"{text[start:end]} is not part of the notation", text=text, span=(start, end),
-            repair=OTHERWISE[SIGNED[command]],
+            repair=instead(text, SIGNED[command], start, end),
         )  # fmt: skip
     if command in ONES:
         inside = _FONT.match(text, end)

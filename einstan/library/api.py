@@ -52,14 +52,23 @@ Directions = str | Iterable[str] | Mapping[Any, Any]  # tensor names, or tensor 
 
 @checked_methods()
 class Equation(term.Equation, Composable):
-    """One equation: ``Z[n,j] = X[n,K] W[K,j] + b[j]``.  Two equations with one text are one object."""
+    """One equation, ``Equation("Z[n,j] = X[n,K] W[K,j] + b[j]")`` as `parse` reads it, or of its parts.  Two equations
+    with one text are one object."""
 
     __slots__ = ()
 
     @blamed
     def __new__(
-        cls, name: Name, indices: tuple[Index, ...], rhs: Expr, where: tuple[tuple[Index, Affine], ...] = ()
+        cls,
+        name: Name,
+        indices: tuple[Index, ...] | None = None,
+        rhs: Expr | None = None,
+        where: tuple[tuple[Index, Affine], ...] = (),
     ) -> Equation:
+        if indices is None and rhs is None and isinstance(name, str):
+            return parse(name)
+        if indices is None or rhs is None:
+            raise ArgumentError("an equation has indices and a right side", repair='es.parse("y[i] = x[i]")')
         return super().__new__(cls, name, indices, rhs, where)  # type: ignore[return-value]
 
     @classmethod

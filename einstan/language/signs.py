@@ -1,0 +1,142 @@
+r"""Signs and words between operands that other languages have: what is written here instead, with the line where it can
+be made.
+
+a % b, a mod b            mod(a, b)
+x[i] ⊙ y[i], a times b    x[i] y[i], a b
+n choose k                exp(lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1))
+\|u[K]\|, ‖u‖             norm[K](u[K])
+y', f'[i]                 y1, f1[i]
+1,000                     1000
+"""
+
+from __future__ import annotations
+
+import re
+
+INSTEAD = {  # of signs that are none here, in words
+    "@": "X[i,K] W[K,j] for the product of X and W",
+    "∥": "norm[K](x[K])",
+    "%": "mod(x, y)",
+    "⊙": "x[i] y[i]",
+    "∘": "x[i] y[i]",
+    "⊗": "x[i] y[j]",
+    "∇": "dL/dx[i]",
+    "∞": "1[c] u is 0 where c is false, whatever u is there; log(1[c]) masks a logit",
+    ":": "an index for a whole axis: X[n,k]; 1[i < 3] X[n,i] for a part of it",
+    "'": "another name, such as f1; a derivative is dy/dx[p], a transpose A[j,i] for A[i,j]",
+    "!": "exp(lgamma(x + 1)), a factorial",
+    "&": "1[x > 0] 1[y > 0], where both hold",
+    "?": "1[x > 0] y + 1[x <= 0] z",
+    ";": "equations stand in lines of their own; cases are 1[x > 0] y + 1[x <= 0] z",
+    "±": "two equations, one with + and one with -",
+    "∓": "two equations, one with + and one with -",
+    "≈": "y = x",
+    "∝": "an equation with its constant",
+    "†": "a transpose is another order of the indices: A[j,i] for A[i,j]",
+    "∫": "a sum over a grid: h f[I]",
+    "…": "sum[K](x[K]), or prod[K](x[K])",
+    "⌈": "-floor(-x)",
+    "⌉": "-floor(-x)",
+    "⟨": "x[K] y[K]",
+    "⟩": "x[K] y[K]",
+    "→": "clip, 1[x > 0], or an equation y = ...",
+    "∈": "1[x >= a] 1[x <= b]",
+    "$": "a formula by itself, without dollar signs in it",
+}
+ALIKE = {"‖": "∥", "′": "'", "’": "'", "″": "'", "⋯": "…", "∼": "≈", "≅": "≈", "≃": "≈", "⨂": "⊗", "⨀": "⊙"}
+
+_CHOOSE = "exp(lgamma({a} + 1) - lgamma({b} + 1) - lgamma({a} - {b} + 1))"
+BETWEEN = {  # a sign or word between operands, and the two as they are written here
+    "%": "mod({a}, {b})",
+    "mod": "mod({a}, {b})",
+    "rem": "mod({a}, {b})",
+    "div": "floor({a} / {b})",
+    "choose": _CHOOSE,
+    "times": "{a} {b}",
+    "over": "({a} / {b})",
+    "per": "({a} / {b})",
+    "plus": "{a} + {b}",
+    "minus": "{a} - {b}",
+    **dict.fromkeys("⊙∘⊗", "{a} {b}"),
+}
+LOOSE = ("mod", "rem", "div", "choose", "over", "per", "%")  # whose operands may reach further than one factor
+BEHIND = {"squared": "{a}^2", "cubed": "{a}^3"}
+OPERATIONS = {  # which are no numbers where they stand without slots
+    **dict.fromkeys(filter(str.isalpha, (*BETWEEN, *BEHIND)), ""),
+    "dot": "x[K] y[K]",
+    "cross": "an entry each: x[1] y[2] - x[2] y[1] is the first",
+    "xor": "1[a != b]",
+    "integral": INSTEAD["∫"],
+}
+
+# An operand: in brackets, a call, an extent, a number, a name with its slots.
+_OPERAND = r"(?:[^\W\d_]\w*(?:\[[^\[\]]*\]|_\{[^{}]*\})?|\|[\w.]+\||[0-9.]+|(?:[^\W\d_]\w*)?\([^()]*\))(?:\^[0-9]+)?"
+_OPENED, _CLOSED = re.compile(r"(?:^|[=(\[{,])\s*$"), re.compile(r"\s*(?:$|[)\]},+-])")
+_LEFT = re.compile(rf"({_OPERAND})\s*$")
+_RIGHT = re.compile(rf"\s*({_OPERAND})(?![\w\[(^])")
+_NORM = re.compile(r"(?:\\\||‖|∥)([^|‖∥\\]+)(?:\\\||‖|∥)")
+_CAPITALS = re.compile(r"(?<![\w.])([A-Z])(?!\w)")
+_SLOTS = re.compile(r"\[([^\[\]]*)\]")
+_PRIMED = re.compile(r"([^\W\d_]\w*)(['′’]+)")
+
+
+def instead(text: str, sign: str, start: int, end: int) -> tuple[str, ...]:
+    """What to write for a ``sign`` of another language at a place in the text: the text, if that can be made."""
+    known = ALIKE.get(sign, sign)
+    words = OPERATIONS.get(known) or INSTEAD.get(known) or BETWEEN.get(known, "").format(a="a", b="b")
+    line = ""
+    if known in BETWEEN:
+        line = _joined(text, known, start, end)
+        if known == "%" and not text[end:].strip():
+            line, words = f"{text[:start].rstrip()} / 100", ""
+    elif known in BEHIND and (left := _LEFT.search(text, 0, start)):
+        line = f"{text[: left.start(1)]}{BEHIND[known].format(a=left[1])}{text[end:]}"
+    elif known == "∥":
+        line = _NORM.sub(_normed, text)
+        line = "" if line == text or any(each in line for each in ("\\|", "‖", "∥")) else line
+    elif known == "'" and (primed := _PRIMED.search(text)) and primed.end() > start:
+        line = _PRIMED.sub(lambda found: _unprimed(text, found), text)
+        line = "" if any(each in line for each in "'′’″") else line
+    return tuple(filter(None, (line, "" if line and known != "'" else words)))
+
+
+def _joined(text: str, sign: str, start: int, end: int) -> str:
+    left, right = _LEFT.search(text, 0, start), _RIGHT.match(text, end)
+    if left is None or right is None:
+        return ""
+    a, b = left[1], right[1]
+    if sign in "⊙∘⊗" and not all(each[-1] in ")]}" for each in (a, b)):
+        return ""  # matrices without their indices
+    if sign in LOOSE and not (_OPENED.search(text, 0, left.start(1)) and _CLOSED.match(text, right.end(1))):
+        return ""  # of what beside it, is to be asked
+    if BETWEEN[sign].startswith("mod("):  # whose brackets are enough
+        a, b = _unwrapped(a), _unwrapped(b)
+    return f"{text[: left.start(1)]}{BETWEEN[sign].format(a=a, b=b)}{text[right.end(1) :]}"
+
+
+def _unwrapped(operand: str) -> str:
+    return operand[1:-1].strip() if operand.startswith("(") and operand.endswith(")") else operand
+
+
+def _normed(found: re.Match[str]) -> str:
+    inside = found[1].strip()
+    letters = [each for slots in _SLOTS.findall(inside) for each in _CAPITALS.findall(slots)]
+    if letters:
+        return f"norm[{','.join(dict.fromkeys(letters))}]({inside})"
+    return f"norm[K]({inside}[K])" if inside.isidentifier() else found[0]
+
+
+def grouped_digits(text: str, sign: int) -> str:
+    """``1,000``, ``1_000`` and ``1 000`` with their digits together; ``sign`` is the place of what parts the first."""
+    groups = re.compile(r"\d{1,3}(?:[,_ ]\d{3})+(?![\d.])")
+    for found in groups.finditer(text):
+        if found.start() < sign < found.end():
+            return f"{text[: found.start()]}{re.sub('[,_ ]', '', found[0])}{text[found.end() :]}"
+    return ""
+
+
+def _unprimed(text: str, found: re.Match[str]) -> str:
+    count = len(found[2])
+    while re.search(rf"(?<!\w){found[1]}{count}(?!\w)", text):
+        count += 1
+    return f"{found[1]}{count}"
