@@ -153,10 +153,11 @@ own gives it one.""",
         "Documents",
         """A document has a statement a line. `claim` and `refute` are judged, `assume` says what may be used, an
 equation or a comparison, `given` names a function without a formula, `convention` chooses a derivative at a
-kink, `---` begins a new part, `#` a comment. A chain `a = b = c` claims each of its steps. An indented line
-goes on with the one before.""",
+kink, `---` begins a new part, `#` a comment. A chain `a = b = c` claims each of its steps. A claim may
+state extents, as an equation does. An indented line goes on with the one before.""",
         [
             "claim A[i,K] B[K,j] = C[i,j]",
+            "claim x[mod(I+1, |x.0|)] = x[I] where |I| = |x.0|",
             "assume sum[C](Y[n,C]) = 1",
             "assume x[i] > 0",
             "given S(Z[N,J])",
@@ -262,7 +263,7 @@ def read(text: str) -> str:
         return code(reading(content))
     if isinstance(content, Claim):
         word = "" if text[0] in "d∂" else f"{statement.kind} "
-        shown = f"{word}{reading(content.lhs)} = {reading(content.rhs)}"
+        shown = f"{word}{content.written(reading)}"
         return code(shown) if shown != text else "as it stands"
     shown = str(statement)
     return code(shown) if shown != text else "as it stands"

@@ -13,12 +13,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import cast
 
 from einstan.calculus.delta import range_guard
-from einstan.calculus.program import extents_in_part, extents_told
+from einstan.calculus.program import InPart, axes_of_derivative, extents_in_part, extents_told
 from einstan.language.dims import UnionFind, agreeing, axis, is_axis, loose, only_plain, relate, unguarded
 from einstan.language.index import Affine, Index, affine, slot
 from einstan.language.node import Node, fold, holds, preorder, rewrite
 from einstan.language.term import (
     Add,
+    Const,
     Delta,
     Equation,
     Expr,
@@ -55,6 +56,13 @@ class Ranges:
         """A derived tensor that others may read."""
         for position, index in enumerate(indices) if not self.plain else ():
             self.classes.union(index.dim, axis(name, position))
+
+    def _learn_derivatives(self, equation: Equation) -> None:
+        """What stands by its name is as long as its tensors: ``dd[I]/dx[p]`` as d and x."""
+        for node in preorder(equation.rhs) if not self.plain else ():
+            if isinstance(node, Indexed) and isinstance(node.tensor, Partial):
+                for position, place in enumerate(axes_of_derivative(node.tensor, len(node.slots), {})):
+                    self.classes.union(place, axis(node.tensor, position))
 
     def padded(self, equation: Equation) -> Equation:
         """The equation with the guard of a read spoken of that tensor's own axis, so that it is a zero padding to read:
@@ -102,6 +110,7 @@ class Ranges:
         run, as ``dL/dX[m,p]`` does, it is ``tied``."""
         if self.plain and (tied or isinstance(equation.name, Partial) or _tells_all(equation)):
             return equation
+        self._learn_derivatives(equation)
         where, guards = dict(equation.where), dict[tuple[Index, str], Expr]()
         named = set(equation.indices) if tied or isinstance(equation.name, Partial) else set()
         equal = _set_equal(equation)
@@ -110,6 +119,10 @@ class Ranges:
         several = _bound_again(equation)
         for index in dict.fromkeys((*equation.indices, *bound_indices(equation.rhs))):
             own, longer = self._read(equation, index, index in several)
+            part = self._part(index, longer) if tied and index not in where else None
+            if part is not None:  # how far it runs says that it is inside
+                where[index] = part
+                continue
             for place in self._bare(equation, index, own, longer):
                 guards[index, place] = range_guard(affine((index, 1)), Index(self._spoken(place)))
             told = own or (index in named and not _beside_strides(equation, index))
@@ -156,6 +169,19 @@ class Ranges:
         here = classes.find(index.dim)
         own = {place: kept for place, kept in places.items() if place not in classes or classes.find(place) == here}
         return own, {place: kept for place, kept in places.items() if place not in own}
+
+    def _part(self, index: Index, longer: Mapping[str, bool]) -> Affine | None:
+        """How far an index runs by the equations, if that is a part of each longer axis that it fills bare."""
+        find, bare = self.classes.find, [place for place, kept in longer.items() if not kept]
+        for part in self.parts if bare else ():
+            if find(part.index.dim) == find(index.dim) and {*map(find, bare)} <= {*map(find, part.longer)}:
+                return part.extent
+        return None
+
+    @cached_property
+    def parts(self) -> list[InPart]:
+        """The indices that run over a part of an axis."""
+        return [part for equation in self.behind for part in extents_in_part(equation)]
 
     def _bare(
         self, equation: Equation, index: Index, own: Mapping[str, bool], longer: Mapping[str, bool]
@@ -231,8 +257,9 @@ def _guarded(expr: Expr, guards: Mapping[tuple[Index, str], Expr]) -> Expr:
             return rebound(expr, expr.indices, _guarded(expr.body, guards))
         case Mul(factors=factors):
             needed = dict.fromkeys(g for f in factors if not isinstance(f, Add | Sum) for g in _needed(f, guards))
-            inner = (_guarded(f, guards) if isinstance(f, Add | Sum) else _bound(f, guards) for f in factors)
-            return mul((*needed, *inner))
+            inner = [_guarded(f, guards) if isinstance(f, Add | Sum) else _bound(f, guards) for f in factors]
+            numbers = [factor for factor in inner if isinstance(factor, Const)]  # which stand in front
+            return mul((*numbers, *needed, *(factor for factor in inner if factor not in numbers)) if needed else inner)
         case _:
             return mul((*dict.fromkeys(_needed(expr, guards)), _bound(expr, guards)))
 

@@ -75,7 +75,7 @@ def holds_always(left: Node, relation: str, right: Node) -> bool:
     """Whether a comparison of indices and extents holds of every value of the indices."""
     if relation in (">", ">="):
         left, relation, right = right, _TURNED[relation], left
-    above, below = _worth(right), _worth(left)
+    above, below = worth(right), worth(left)
     if relation not in ("<", "<=") or above is None or below is None:
         return False
     gap = Counter(above)
@@ -94,7 +94,7 @@ def holds_always(left: Node, relation: str, right: Node) -> bool:
 Worth = dict[Index | str | None, Fraction]
 
 
-def _worth(operand: Node) -> Worth | None:
+def worth(operand: Node) -> Worth | None:
     """A sum of indices, extents by their dimensions, and a number, each with its coefficient."""
     if isinstance(operand, Const):
         return {None: operand.value}
@@ -102,7 +102,7 @@ def _worth(operand: Node) -> Worth | None:
         return {operand.index.dim: Fraction(1)}
     if isinstance(operand, Mul):
         number, *rest = operand.factors
-        found = _worth(rest[0]) if len(rest) == 1 and isinstance(number, Const) else None
+        found = worth(rest[0]) if len(rest) == 1 and isinstance(number, Const) else None
         return None if found is None or not isinstance(number, Const) else _times(found, number.value)
     if not isinstance(operand, Affine):
         return None
@@ -113,9 +113,9 @@ def _atom(atom: Node) -> Worth | None:
     if isinstance(atom, Index):
         return {atom: Fraction(1)}
     if isinstance(atom, Arithmetic) and atom.operation == "over" and not atom.right.terms:
-        left = _worth(atom.left)
+        left = worth(atom.left)
         return None if left is None else _times(left, Fraction(1, atom.right.constant))
-    return _worth(atom) if isinstance(atom, Extent) else None
+    return worth(atom) if isinstance(atom, Extent) else None
 
 
 def _times(worth: Worth, number: Fraction) -> Worth:

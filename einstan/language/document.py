@@ -31,13 +31,13 @@ from einstan.language.index import Affine, Index
 from einstan.language.letters import normal, refuse_lowered
 from einstan.language.node import holds, preorder
 from einstan.language.refusals import two_meanings
-from einstan.language.scope import bind_equation, parse_expression, parse_sides, with_left_read
+from einstan.language.scope import bind_equation, parse_expression, parse_relation, with_left_read
 from einstan.language.show import show
 from einstan.language.signs import OPERATIONS
 from einstan.language.spoken import unknown_extents
 from einstan.language.surface import Ref, Relation, only_part, walk
 from einstan.language.syntax import read_expression, read_relation
-from einstan.language.term import RELATIONS, Equation, Expr, Indexed, Mul, Partial, Position, Sum, tensors
+from einstan.language.term import RELATIONS, Equation, Expr, Extent, Indexed, Mul, Partial, Position, Sum, tensors
 
 WORDS = ("claim", "refute", "assume", "given", "convention")
 _WORD = re.compile(rf"({'|'.join(WORDS)})(?:\s*:\s*|\s+)", re.IGNORECASE)
@@ -60,6 +60,13 @@ class Claim:
     where: tuple[tuple[Index, Affine], ...] = ()
 
     @property
+    def stated(self) -> list[tuple[Extent, Affine]]:
+        """The extents that the line states, each letter once."""
+        return [
+            (Extent(index), form) for index, form in {index.name: (index, form) for index, form in self.where}.values()
+        ]
+
+    @property
     def equation(self) -> Equation | None:
         """The claim as a definition of its left side, where that is one tensor with plain slots, each index once."""
         if not isinstance(self.lhs, Indexed):
@@ -75,7 +82,12 @@ class Claim:
     def __str__(self) -> str:
         if self.where and self.equation is not None:
             return str(self.equation)
-        return f"{show(self.lhs)} = {show(self.rhs)}"
+        return self.written(show)
+
+    def written(self, side: Callable[[Expr], str]) -> str:
+        """The claim, each side in the words of a printer."""
+        stated = ", ".join(f"{show(extent)} = {show(form)}" for extent, form in self.stated)
+        return f"{side(self.lhs)} = {side(self.rhs)}{' where ' * bool(stated)}{stated}"
 
 
 @dataclass(frozen=True)
@@ -414,8 +426,9 @@ def read_statement(kind: str, code: str, start: int, line: int, comment: str, kn
     if kind == "equation":
         return Statement(kind, with_left_read(text, bind_equation(text, tree, asked=True)), line, code, comment)
     defines = kind in ("claim", "refute") and _is_definition(left, tree)
-    if tree.where and not defines:
-        raise NotationError(f"only an equation has 'where', not {_a(kind)}", text=text, span=tree.where[0][0].span)
+    if tree.where and kind == "assume":
+        problem = "only an equation or a claim has 'where', not an assumption"
+        raise NotationError(problem, text=text, span=tree.where[0][0].span)
     if defines:
         try:
             equation = bind_equation(text, tree, by_hand=True)
@@ -424,7 +437,7 @@ def read_statement(kind: str, code: str, start: int, line: int, comment: str, kn
                 raise
         else:
             return Statement(kind, Claim(equation.lhs, equation.rhs, equation.where), line, code, comment)
-    return Statement(kind, Claim(*parse_sides(body, known)), line, code, comment)
+    return Statement(kind, Claim(*parse_relation(body, known)), line, code, comment)
 
 
 def read_given(text: str, known: Collection[str]) -> Given:
@@ -549,10 +562,6 @@ def _tensors(statements: Sequence[Statement]) -> set[str]:
 
 def _is_partial(claim: Claim) -> bool:
     return isinstance(claim.lhs, Indexed) and isinstance(claim.lhs.tensor, Partial)
-
-
-def _a(kind: str) -> str:
-    return "an assumption" if kind == "assume" else "a claim"
 
 
 __all__ = ["Claim", "Convention", "Document", "Given", "Index", "Statement", "parse_document"]

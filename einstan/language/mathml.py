@@ -8,7 +8,7 @@ The notation is kept: a capital is summed, and a sum sign stands only where the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 
 from einstan.language.functions import FUNCTIONS
@@ -73,6 +73,12 @@ def operator(text: str) -> str:
     return f"<mo>{text}</mo>"
 
 
+def where(stated: Sequence[tuple[str, str]]) -> str:
+    """The end of a formula that states extents, each with what it is."""
+    text = operator(",").join(f"{size}{operator('=')}{form}" for size, form in stated)
+    return f'<mspace width="1.5em"/><mtext>where</mtext><mspace width="0.4em"/>{text}' if stated else ""
+
+
 def _row(parts: Iterable[str]) -> str:
     return f"<mrow>{''.join(parts)}</mrow>"
 
@@ -130,11 +136,10 @@ def _number(text: str) -> str:
 def _relation(node: Relation) -> Task[str]:
     left = yield _written(node.left)
     right = yield _written(node.right)
-    where = []
+    stated = []
     for size, expression in node.where:
-        where += [(yield _written(size)), operator("="), (yield _written(expression)), operator(",")]
-    tail = f'<mspace width="1.5em"/><mtext>where</mtext><mspace width="0.4em"/>{"".join(where[:-1])}' if where else ""
-    return f"{left}{operator('=')}{right}{tail}"
+        stated.append(((yield _written(size)), (yield _written(expression))))
+    return f"{left}{operator('=')}{right}{where(stated)}"
 
 
 def _bare(node: Surface) -> Task[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from einstan.language.binding import Scope
 from einstan.language.dims import localised
 from einstan.language.errors import NotationError
-from einstan.language.index import Index, capitalised, is_capital, lowered
+from einstan.language.index import Affine, Index, capitalised, is_capital, lowered
 from einstan.language.node import Node, rewrite
 from einstan.language.refusals import (
     capital_on_left,
@@ -64,23 +64,30 @@ def bind_equation(
     scope.left_names = tuple(index.name for index in indices)
     scope.free = {index.name: index for index in indices}
     rhs = scope.top(relation.right)
-    where = []
+    own = {index.name: f"{left.name}.{k}" for k, index in enumerate(indices)} if asked else None
+    where = tuple(_stated(scope, text, relation, [index.name for index in indices], own))
+    equation = localised(scope.resolved(Equation(left.name, indices, rhs, where)))
+    return sized_by_axes(equation) if scope.shared else equation
+
+
+def _stated(
+    scope: Scope, text: str, relation: Relation, indices: Sequence[str], own: Mapping[str, str] | None
+) -> Iterator[tuple[Index, Affine]]:
+    """The extents that a relation states, of every index that has the letter.  A person is asked whether one is stated
+    by itself, be it by its ``own`` axis."""
     for size, expression in relation.where:
         found = scope.spelled.get(size.name, ())
         if not found:
             start, end = size.span
             other = lowered(size.name) if is_capital(size.name) else capitalised(size.name)
-            names = [other] if other in scope.spelled else [index.name for index in indices]
+            names = [other] if other in scope.spelled else indices
             meant = tuple(f"{text[:start]}|{name}|{text[end:]}" for name in names)
             raise scope.fail(f"the equation has no index {size.name}", size.span, meant)
-        own = [f"{left.name}.{k}" for k, index in enumerate(indices) if index.name == size.name]
-        if asked:
-            check_stated(text, {size.name, *own}, size.name, expression, scope.indices)
+        if own is not None:
+            check_stated(text, {size.name, own.get(size.name, size.name)}, size.name, expression, scope.indices)
         form = scope.stated(expression)
         refuse_negative(text, size.name, expression, form)
-        where += [(index, form) for index in found]
-    equation = localised(scope.resolved(Equation(left.name, indices, rhs, tuple(where))))
-    return sized_by_axes(equation) if scope.shared else equation
+        yield from ((index, form) for index in found)
 
 
 def sized_by_axes(equation: Equation) -> Equation:
@@ -182,15 +189,25 @@ def parse_expression(
 
 def parse_sides(text: str, known: Collection[str] = (), *, spelled: bool = True) -> tuple[Expr, Expr]:
     """Both sides of a general relation, with one dimension for each index that both name."""
+    left, right, _ = parse_relation(text, known, spelled=spelled)
+    return left, right
+
+
+def parse_relation(
+    text: str, known: Collection[str] = (), *, spelled: bool = True
+) -> tuple[Expr, Expr, tuple[tuple[Index, Affine], ...]]:
+    """Both sides of a general relation, and the extents that it states."""
     text, tree = read_relation(text, known)
     scope = Scope(text, (tree,), any_free=True)
     if spelled:
         scope.read = lambda other: parse_sides(other, known, spelled=False)
     left = scope.top(tree.left)
     right = scope.top(tree.right)
-    pair = localised(scope.resolved(Equation("", (), Apply(PAIR, (left, right))))).rhs
-    assert isinstance(pair, Apply)
-    return pair.arguments[0], pair.arguments[1]
+    where = tuple(_stated(scope, text, tree, list(scope.spelled), {}))
+    pair = localised(scope.resolved(Equation("", (), Apply(PAIR, (left, right)), where)))
+    assert isinstance(pair, Equation)
+    assert isinstance(pair.rhs, Apply)
+    return pair.rhs.arguments[0], pair.rhs.arguments[1], pair.where
 
 
-__all__ = ["bind_equation", "parse", "parse_expression", "parse_sides", "with_left_read", "written"]
+__all__ = ["bind_equation", "parse", "parse_expression", "parse_relation", "parse_sides", "with_left_read", "written"]

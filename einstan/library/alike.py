@@ -16,7 +16,7 @@ from typing import Any
 from einstan.language.dims import is_axis
 from einstan.language.document import Claim, Convention, Document, Given, Statement
 from einstan.language.effort import EffortError, effort
-from einstan.language.index import Index, capitalised, is_capital, lowered
+from einstan.language.index import Affine, Index, capitalised, is_capital, lowered
 from einstan.language.node import Node, fold, preorder
 from einstan.language.term import Equation, Expr, Extent, Indexed, Name, Partial, Reduce, Sum, rebound
 from einstan.library.claims import STEPS, decided, holds, judge
@@ -33,7 +33,7 @@ class Alike:
 
     def __init__(self) -> None:
         self._parts: dict[Document, tuple[Part, dict[tuple[Expr, Expr], Judgement]]] = {}
-        self._hopeless: set[tuple[Document, Expr, Expr]] = set()
+        self._hopeless: set[tuple[Document, Expr, Expr, tuple[tuple[Index, Affine], ...]]] = set()
 
     def judge(self, claim: Claim, part: Part, setting: Setting) -> Outcome:
         """Decide one claim of a part whose setting is given."""
@@ -60,7 +60,7 @@ class Alike:
         many others."""
         names = setting.names.copy()
         names.seen(claim.lhs, claim.rhs)
-        key = setting.document, names.renamed(claim.lhs), names.renamed(claim.rhs)
+        key = setting.document, names.renamed(claim.lhs), names.renamed(claim.rhs), claim.where
         found: tuple[str, ...] = ()
         if key not in self._hopeless and len(self._hopeless) <= HOPELESS:
             with suppress(EffortError), effort(LOOKED, 1):
@@ -212,7 +212,7 @@ class Renaming:
         """``X.0`` by its tensor, ``Z:r`` by its equation and letter, ``r`` by its letter."""
         if is_axis(old):
             tensor, _, position = old.rpartition(".")
-            return f"{self.spelled(tensor)}.{position}"
+            return f"{self.dim(tensor) if ':' in tensor else self.spelled(tensor)}.{position}"
         equation, colon, letter = old.rpartition(":")
         return f"{self.spelled(equation)}:{self.letter(letter)}" if colon else self.letter(old)
 

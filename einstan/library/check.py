@@ -75,8 +75,8 @@ class Line:
         match self.statement.content:
             case Equation() as equation if sums_inside(equation):
                 return reading(equation)
-            case Claim(lhs=lhs, rhs=rhs) if sums_inside(lhs) or sums_inside(rhs):
-                return f"{reading(lhs)} = {reading(rhs)}"
+            case Claim(lhs=lhs, rhs=rhs) as claim if sums_inside(lhs) or sums_inside(rhs):
+                return claim.written(reading)
         return ""
 
     def __str__(self) -> str:
@@ -94,8 +94,12 @@ class Line:
     def details(self) -> list[str]:
         """What a report says below a claim that is not proved; of one that does not hold, also which assumptions could
         not be read."""
-        lost = self.unread if self.outcome and self.outcome.verdict in ("refuted", "undecided", "kink") else ()
-        return self._details() + [f"judged without line {number}, an assumption that cannot be read" for number in lost]
+        return self._details() + [f"judged without line {n}, an assumption that cannot be read" for n in self.without]
+
+    @property
+    def without(self) -> tuple[int, ...]:
+        """The lines of the assumptions that may be what is lacking here, and that cannot be read."""
+        return self.unread if self.outcome and self.outcome.verdict in ("refuted", "undecided", "kink") else ()
 
     def _details(self) -> list[str]:
         outcome = self.outcome
@@ -327,6 +331,8 @@ def _json(line: Line) -> dict[str, Any]:
             found["how" if outcome.verdict == "proved" else "reason"] = outcome.reason
         if outcome.verdict == "verified":
             found |= {"points": outcome.points, "arithmetic": outcome.arithmetic}
+        if line.without:
+            found["judged_without_lines"] = list(line.without)
         if outcome.slip:
             found["slip"] = outcome.slip
         if outcome.under:

@@ -23,7 +23,7 @@ from einstan.calculus.windows import opened, sized
 from einstan.language.document import Claim
 from einstan.language.effort import EffortError, effort
 from einstan.language.errors import EinstanError
-from einstan.language.term import Equation, Expr, tensors
+from einstan.language.term import Equation, Expr, Name, tensors
 from einstan.library.differences import MOST, difference, in_gradients, ratio
 from einstan.library.judgements import Judgement, Outcome, worded
 from einstan.library.kinks import Kink, convention_at_zero, jumps_of_sign, kinks_of, met
@@ -94,7 +94,21 @@ def _decided(claim: Claim, part: Part, explain: bool) -> Judgement:
         return Judgement("proved", found)
     if numbers.verdict == "agree":
         return _judged(asked, "verified", "", numbers, terms)
-    return _judged(asked, "undecided", numbers.reason, terms=terms)
+    return _judged(asked, "undecided", _open_ranges(claim, part, numbers) or numbers.reason, terms=terms)
+
+
+def _open_ranges(claim: Claim, part: Part, numbers: Comparison) -> str:
+    """What to state where it hangs on a range that nothing tells whether both sides are equal."""
+    stated: dict[Name | None, list[str]] = {}
+    for own in numbers.untold:
+        stated.setdefault(own.of, []).append(f"|{own.index.name}| = {own.length}")
+    lines = []
+    for name, extents in stated.items():
+        line = claim if name is None else part.program[name]
+        lines.append(f"{line}{', ' if line.where else ' where '}{', '.join(extents)}")
+    letters = list(dict.fromkeys(own.index.name for own in numbers.untold))
+    said = f"nothing tells how far {' and '.join(letters)} run{'s' * (len(letters) == 1)}"
+    return f"{said}, and the sides are equal at some ranges alone; state it: {' and '.join(lines)}" if lines else ""
 
 
 def holds(claim: Claim, part: Part) -> bool:

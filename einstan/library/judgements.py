@@ -8,8 +8,9 @@ from fractions import Fraction
 
 from einstan.calculus.collect import size
 from einstan.calculus.naming import derived_equation
+from einstan.language.dims import redimensioned
 from einstan.language.errors import EinstanError
-from einstan.language.index import lowered
+from einstan.language.index import Index, lowered
 from einstan.language.node import preorder
 from einstan.language.term import Const, Expr, Extent, tensors
 from einstan.library.declared import readable
@@ -97,9 +98,15 @@ def worded(found: Judgement) -> Outcome:
     if found.verdict in ("refuted", "kink") and numbers is not None:
         arrays = {name: pasted(value) for name, value in numbers.arrays.items()}
         values, matter = told_apart(numbers.left, numbers.right), found.matter if found.verdict == "refuted" else None
-        example = Counterexample(numbers.sizes, arrays, numbers.at, *values, matter)
+        sizes = {_letter(dim): size for dim, size in numbers.sizes.items()}
+        example = Counterexample(sizes, arrays, numbers.at, *values, matter)
         return replace(outcome, counterexample=example)
     return outcome
+
+
+def _letter(dim: str) -> str:
+    """The letter of a range that no tensor has, as it stands in the name of that."""
+    return dim.rpartition(":")[2].partition(".")[0] if ":" in dim else dim
 
 
 def _slip(slip: Slip) -> str:
@@ -130,7 +137,8 @@ def _shown(short_form: Expr) -> str:
     """An expression in its shortest form, with letters to read."""
     if (parts := size(short_form)) > UNREADABLE:  # a shared graph is far longer as a text
         return f"an expression of {short_number(parts)} parts"
-    expr = readable(short_form)
+    own = {index.dim: index.name for index in _sized(short_form) if " " in index.dim}  # which is no tensor's axis
+    expr = readable(redimensioned(short_form, own))  # type: ignore[arg-type]
     if any(str(name).startswith("∂") or str(name).endswith("(0)") for name in tensors(expr)):
         text = str(expr)  # the name of a part of a stand-in, which cannot be read again
     else:
@@ -139,6 +147,11 @@ def _shown(short_form: Expr) -> str:
         except EinstanError:  # an extent that no axis of this side has
             text = str(expr)
     return text if len(text) <= LONGEST else text[:LONGEST] + " ..."
+
+
+def _sized(expr: Expr) -> list[Index]:
+    """The indices whose extents an expression speaks of."""
+    return [node.index for node in preorder(expr) if isinstance(node, Extent)]
 
 
 def short_number(count: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from einstan.language.document import Claim, Convention, Given, Statement
-from einstan.language.mathml import FONTS, mathml, operator, row_of, wrapped
+from einstan.language.mathml import FONTS, mathml, operator, row_of, where, wrapped
 from einstan.language.term import Equation
 from einstan.library.check import Line, Report
 from einstan.library.escape import in_html
@@ -102,8 +102,9 @@ def typeset(statement: Statement) -> str:
     match content:
         case Equation():
             return mathml(content, sums=True)
-        case Claim(lhs=lhs, rhs=rhs):
-            return wrapped(row_of(lhs, sums=True) + operator("=") + row_of(rhs, sums=True))
+        case Claim(lhs=lhs, rhs=rhs) as claim:
+            stated = [(row_of(extent, sums=True), row_of(form)) for extent, form in claim.stated]
+            return wrapped(row_of(lhs, sums=True) + operator("=") + row_of(rhs, sums=True) + where(stated))
         case Given(lhs=lhs, arguments=arguments):
             inside = operator(",").join(row_of(argument) for argument in arguments)
             return wrapped(f"{row_of(lhs)}{operator('=')}{row_of(lhs)}{operator('(')}{inside}{operator(')')}")

@@ -59,8 +59,10 @@ def typeset(statement: Statement) -> str:
     match statement.content:
         case Equation() as equation:
             return latex(equation, sums=True)
-        case Claim(lhs=lhs, rhs=rhs):
-            return f"{latex(lhs, sums=True)} = {latex(rhs, sums=True)}"
+        case Claim(lhs=lhs, rhs=rhs) as claim:
+            stated = ", ".join(f"{latex(extent, sums=True)} = {latex(form)}" for extent, form in claim.stated)
+            tail = rf" \quad\text{{where}}\quad {stated}" if stated else ""
+            return f"{latex(lhs, sums=True)} = {latex(rhs, sums=True)}{tail}"
         case Given(lhs=lhs, arguments=arguments):
             return f"{latex(lhs)} = {latex(lhs)}({', '.join(map(latex, arguments))})"
         case Convention(function=function, parameter=parameter, partial=partial):

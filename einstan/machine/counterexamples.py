@@ -76,10 +76,10 @@ def weighed(sampler: Sampler, point: Point, extents: Extents, values: Values) ->
     of what had lost its digits.  A point that was solved for is itself no more exact.  Where something was lost beside
     what is far larger, or a step was taken near its jump, digits that agree say nothing.
     """
+    if is_solved(point):  # brackets of what has no more digits are fractions, too
+        return _at_solved(sampler, point, extents)
     if sampler.rational and all(isinstance(entry, Fraction) for side in (LEFT, RIGHT) for entry in values[side].flat):
         return _at_once(values)
-    if any(isinstance(entry, Decimal) for tensor in point.values() for entry in tensor.flat):
-        return _at_solved(sampler, point, extents)
     digits, before = (FINE, None) if difference(values) is None else (2 * DIGITS, values)
     while True:
         numbers = fine(digits)
@@ -110,6 +110,11 @@ def weighed(sampler: Sampler, point: Point, extents: Extents, values: Values) ->
             return Weighed(None, VAST if vast else DOUBTFUL if numbers.doubtful else LOST)
         more = 2 * digits if vast or where is not None or digits >= needed else digits
         before, digits = found, min(FINEST, max(FINE if vast else needed, more))
+
+
+def is_solved(point: Point) -> bool:
+    """Whether some entries are what was found in decimals, and no more exact."""
+    return any(isinstance(entry, Decimal) for tensor in point.values() for entry in tensor.flat)
 
 
 def _at_once(values: Values) -> Weighed:

@@ -12,8 +12,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
+from einstan.calculus.contradictions import Lengths
 from einstan.calculus.program import Assumption, Program, dims_in, prefix
-from einstan.language.dims import axis, is_axis, qualified, redimensioned
+from einstan.language.dims import axis, is_axis, loose, qualified, redimensioned
 from einstan.language.errors import EinstanError
 from einstan.language.index import Affine, Index, lowered, slot
 from einstan.language.node import preorder, remembered
@@ -118,9 +119,10 @@ def small_sizes(program: Program, largest: int, points: int, generator: random.R
     """
     long = _windowed(program)
     dims = dict.fromkeys(program.dims.find(axis(name, k)) for name, rank in program.inputs.items() for k in range(rank))
-    for dim in _stated(program):
-        dims.pop(dim, None)
-    dims |= dict.fromkeys(_undetermined(program, dims))
+    stated = {dim for dim in _stated(program) if dim in dims}
+    lengths = Lengths(program) if stated else None
+    dims = {dim: None for dim in dims if dim not in stated}
+    dims |= dict.fromkeys(undetermined(program, dims))
     names = list(dims)
     for number in range(4 * points + TRIES):
         if number == 1:
@@ -131,7 +133,8 @@ def small_sizes(program: Program, largest: int, points: int, generator: random.R
             chosen = dict.fromkeys(names, generator.randint(2, largest))
         else:
             chosen = _different(names, largest, generator)
-        yield _told(program, _long_enough(program, chosen, long, largest))
+        told = _told(program, _long_enough(program, chosen, long, largest))
+        yield told if lengths is None else lengths.completed(told, stated)
 
 
 def _told(program: Program, sizes: dict[str, int]) -> dict[str, int]:
@@ -170,6 +173,9 @@ def edges(program: Program, largest: int) -> Iterator[dict[str, int]]:
             yield from (
                 {**usual, dim: max(usual[dim], size)} for size in (*([count] if count > largest else []), count + 2)
             )
+    given = dict.fromkeys(program.dims.find(axis(n, k)) for n, rank in program.inputs.items() for k in range(rank))
+    for dim in undetermined(program, given):  # what nothing tells may be longer than all else
+        yield {**usual, dim: max(usual.values()) + 2}
     if counts:
         long = _windowed(program)
         yield {dim: size if dim in long else 1 for dim, size in usual.items()}
@@ -239,8 +245,10 @@ def _windowed(program: Program) -> set[str]:
 
 
 def _stated(program: Program) -> list[str]:
-    """The dimensions whose extent ``where`` states by others."""
-    found = []
+    """The dimensions whose extent ``where`` states by others, or what is read along them: that of w in ``w[i] (x[i+1] -
+    x[i])``."""
+    pairs = ((equation, index) for equation in program.equations for index, _ in loose(equation))
+    found = [program.dim(equation, index) for equation, index in pairs if index not in dict(equation.where)]
     for equation in program.equations:
         for index, form in equation.where:
             own = program.dims.find(qualified(index.dim, prefix(equation)))
@@ -250,7 +258,7 @@ def _stated(program: Program) -> list[str]:
     return found
 
 
-def _undetermined(program: Program, dims: Iterable[str]) -> list[str]:
+def undetermined(program: Program, dims: Iterable[str]) -> list[str]:
     """The dimensions that no given axis and no arithmetic determines, such as those of ``δ[i,j]`` alone, and of all
     that arithmetic leaves open where it ties several to one axis, as ``X[2i+j]`` does."""
     levels = windowed(program)  # on windows, so that every range is known, none being empty

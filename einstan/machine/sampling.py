@@ -15,6 +15,7 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import partial
 
+from einstan.calculus.contradictions import Lengths
 from einstan.calculus.program import Assumption, Program, prefix
 from einstan.language.dims import qualified
 from einstan.language.effort import spend
@@ -161,7 +162,17 @@ class Sampler:
                     known[name] = bounds(self.program.defined[name].rhs, entries)
             return known[name]
 
-        return Switches((e for e in self.program.equations if e.name in sides), entries, self.rules, self.known)
+        return Switches(
+            (e for e in self.program.equations if e.name in sides),
+            entries,
+            self.rules,
+            self.known,
+            lambda: self.lengths,
+        )
+
+    @cached_property
+    def lengths(self) -> Lengths:
+        return Lengths(self.program)
 
     def lacking(self) -> str:
         """What is to be said of a side on which no point has been that counts; nothing where there is none."""

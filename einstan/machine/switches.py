@@ -14,7 +14,8 @@ from itertools import pairwise
 
 from einstan.calculus.assume import assumed
 from einstan.calculus.brackets import decided
-from einstan.calculus.program import Assumption
+from einstan.calculus.contradictions import Lengths
+from einstan.calculus.program import Assumption, Program
 from einstan.calculus.simplify import simplify
 from einstan.calculus.tidied import says_nothing
 from einstan.language.index import Affine, Arithmetic, Index
@@ -203,8 +204,8 @@ def _short(node: Node | None) -> str:
 class Switches:
     """The comparisons and kinks of some equations, and what has been seen of them.
 
-    ``entries`` are the bounds of a tensor's entries, where they are known, ``rules`` are assumptions, and ``known`` the
-    brackets that are 1 by them.
+    ``entries`` are the bounds of a tensor's entries, where they are known, ``rules`` are assumptions, ``known`` the
+    brackets that are 1 by them, and ``lengths`` what is known of the extents.
     """
 
     def __init__(
@@ -213,10 +214,11 @@ class Switches:
         entries: Callable[[Name], Bounds] = lambda _: ANY,
         rules: Sequence[Assumption] = (),
         known: Sequence[Iverson] = (),
+        lengths: Callable[[], Lengths] = lambda: Lengths(Program(())),
     ) -> None:
-        self.rhs = tuple(equation.rhs for equation in equations)
-        self.entries, self.rules, self.known = entries, rules, known
-        self.wanted = switches(self.rhs)
+        self.equations = tuple(equations)
+        self.entries, self.rules, self.known, self.lengths = entries, rules, known, lengths
+        self.wanted = switches(equation.rhs for equation in self.equations)
         self.seen: dict[Node, set[Outcome]] = {node: set() for node in self.wanted}
         self.new: list[tuple[Node, Outcome]] = []
         self.out_of_reach: dict[Side, bool] = {}
@@ -284,8 +286,13 @@ class Switches:
         comparisons = [one for factor in factors if isinstance(factor, Iverson) for one in _one_by_one(factor)]
         if any(self._is_false(one) or _always(opposite(one)) for one in comparisons):
             return True
-        around = (mul((*self.known, *guards, side.bracket)) for guards in self._around(side.switch))
-        return all(decided(simplify(product)) is ZERO for product in around)
+        return all(self._contradict(*around, factors) for around in self._around(side.switch))
+
+    def _contradict(self, equation: Equation, guards: Guards, brackets: Guards) -> bool:
+        """Whether brackets cannot be 1 where those are under which they stand in an equation."""
+        if decided(simplify(mul((*self.known, *guards, *brackets)))) is ZERO:
+            return True
+        return any(node.free for node in brackets) and self.lengths().never(equation, (*guards, *brackets))
 
     def _is_false(self, comparison: Iverson) -> bool:
         (left, right), (relation,) = comparison.operands, comparison.relations
@@ -296,20 +303,20 @@ class Switches:
             pairs += [(assumed(simplify(add((left, neg(right)))), self.rules), ZERO)]
         return any(_fails(bounds(a, self.entries), relation, bounds(b, self.entries)) for a, b in pairs)
 
-    def _around(self, node: Node) -> set[Guards]:
+    def _around(self, node: Node) -> set[tuple[Equation, Guards]]:
         """The brackets that multiply a node, or what it stands in, for each place where it stands."""
-        found: set[Guards] = set()
-        seen: set[tuple[Node, Guards]] = set()
-        waiting: list[tuple[Node, Guards]] = [(rhs, ()) for rhs in self.rhs]
+        found: set[tuple[Equation, Guards]] = set()
+        seen: set[tuple[Equation, Node, Guards]] = set()
+        waiting: list[tuple[Equation, Node, Guards]] = [(equation, equation.rhs, ()) for equation in self.equations]
         while waiting:
-            here, guards = waiting.pop()
-            if (here, guards) in seen:
+            equation, here, guards = waiting.pop()
+            if (equation, here, guards) in seen:
                 continue
-            seen.add((here, guards))
+            seen.add((equation, here, guards))
             if here is node:
-                found.add(guards)
+                found.add((equation, guards))
             for child in here.children:
                 own = here.factors if isinstance(here, Mul) else ()
                 more = [f for f in own if isinstance(f, Iverson | Delta) and f is not child and f not in guards]
-                waiting.append((child, (*guards, *more)))
+                waiting.append((equation, child, (*guards, *more)))
         return found

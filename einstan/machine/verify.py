@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import localcontext
@@ -15,8 +16,9 @@ from fractions import Fraction
 from itertools import chain, islice
 from typing import Any
 
+from einstan.calculus.contradictions import Lengths
 from einstan.calculus.program import Assumption, Program, prefix
-from einstan.language.dims import qualified
+from einstan.language.dims import axis, qualified
 from einstan.language.errors import DataError, EinstanError
 from einstan.language.index import Index
 from einstan.language.node import preorder
@@ -27,6 +29,7 @@ from einstan.machine.counterexamples import (
     Weighed,
     apart,
     difference,
+    is_solved,
     nearly_equal,
     smallest,
     weighed,
@@ -50,6 +53,7 @@ from einstan.machine.points import (
 )
 from einstan.machine.sampling import ABSOLUTE, Point, Sampler, Values
 from einstan.machine.switches import of_values
+from einstan.machine.untold import Untold, ranges_that_do
 
 LARGEST_LOOP, LONG_LOOP = 200_000, 20_000  # steps: beyond the second, smaller extents are preferred
 SHOWN = 12  # digits of a number, unless more of them tell two apart
@@ -61,6 +65,7 @@ UNKNOWN = 4  # points at which no digits tell, before any at which they do, afte
 LITTLE = 1500  # effort to solve for a point, where there is no need for one
 NO_POINT, NOWHERE = "no point was found at which both sides have a value", "no value where the assumptions hold"
 SOME = 1e-6  # of an entry in floats, below which it may be none
+_DRAWN = re.compile(r"sizes\['([^']*)'\]")  # of which nobody knows who reads a report
 FAILURES = 8  # sizes without a point, before any with one, after which nothing more is tried
 
 
@@ -84,6 +89,7 @@ class Comparison:
     left: Number = None
     right: Number = None
     isolated: bool = False
+    untold: tuple[Untold, ...] = ()  # ranges that nothing tells, at some of which the sides agree
 
     def __bool__(self) -> bool:
         return self.verdict == "agree"
@@ -149,7 +155,7 @@ def compare(
         try:
             sizes, extents = _sized(program, drawn_sizes)
         except EinstanError as error:
-            reason = reason or error.problem
+            reason = reason or _unsuited(program, error)
             continue
         if watched:
             sampler.switches.count(False)
@@ -167,7 +173,7 @@ def compare(
             if kinks and agreed and agreed + alone >= points:
                 break
             continue
-        exactly = rational and sampler.rational
+        exactly = rational and sampler.rational and not is_solved(point)
         trusted = fine == 0 and not sampler.switches.new  # what no point has shown yet is looked at in all digits
         if where is not None or not (exactly or quick or trusted):
             told = weighed(sampler, point, extents, values)
@@ -182,7 +188,7 @@ def compare(
                 if sampler.isolated(point, extents, told.differ):
                     kink = kink or found
                     continue
-                return _refuted(_shrunk(program, sampler, found) if shrink else found, indices)
+                return _differ(program, sampler, found, indices, shrink)
         exact = exact and rational
         if watched:
             sampler.switches.count()
@@ -199,7 +205,7 @@ def compare(
     if agreed == 0 and not (quick or kinks):
         far = _far_off(program, sampler, sizes_up_to, generator)
         if far is not None:
-            return _refuted(_shrunk(program, sampler, far) if shrink else far, indices)
+            return _differ(program, sampler, far, indices, shrink)
     if agreed == 0:
         nothing = NOWHERE if sampler.valueless and not sampler.outside else NO_POINT
         reason = reason if nothing is NO_POINT else ""
@@ -218,12 +224,18 @@ def compare(
             if lacking:
                 return Comparison("undecided", reason=f"{lacking} at a point that was tried")
         if edge is not None:
-            return _refuted(_shrunk(program, sampler, edge) if shrink else edge, indices)
+            return _differ(program, sampler, edge, indices, shrink)
     arithmetic = "floats" if quick else "exact rationals" if exact else "50-digit decimals"
     letters = {} if quick else letters_of(program, seen)
     return Comparison(
         "agree", agreed, arithmetic, extents={letters[dim]: pair for dim, pair in seen.items() if letters}
     )
+
+
+def _unsuited(program: Program, error: EinstanError) -> str:
+    """Why some lengths of the axes are none."""
+    clash = Lengths(program).clash
+    return f"no lengths of the axes go together: {clash}" if clash else _DRAWN.sub(r"|\1|", error.problem)
 
 
 def plausible(
@@ -461,11 +473,21 @@ def _looked_at(sampler: Sampler, extents: Extents, quick: bool) -> tuple[Point, 
     return None if drawn is None else (*drawn, difference(drawn[1]))
 
 
+def _differ(program: Program, sampler: Sampler, found: Found, indices: tuple[str, ...], shrink: bool) -> Comparison:
+    """What a difference says that is not at a kink alone: nothing, if it hangs on a range that nobody told."""
+    untold = ranges_that_do(program, sampler, found)
+    if untold:
+        return Comparison("undecided", reason=f"nothing tells how far {untold[0].index.name} runs", untold=untold)
+    return _refuted(_shrunk(program, sampler, found) if shrink else found, indices)
+
+
 def _refuted(found: Found, indices: tuple[str, ...]) -> Comparison:
     at = dict(zip(indices, unravel(found.where, found.values[LEFT].shape), strict=True))
     arrays = {str(name): tensor.tolist() for name, tensor in found.point.items()}
     left, right = (found.values[side].flat[found.where] for side in (LEFT, RIGHT))
-    return Comparison("differ", 1, sizes=found.sizes, arrays=arrays, at=at, left=left, right=right)
+    letters = {axis(LEFT, k): name for k, name in enumerate(indices)}  # of what runs over no axis of a tensor
+    sizes = {letters.get(dim, dim): size for dim, size in found.sizes.items()}
+    return Comparison("differ", 1, sizes=sizes, arrays=arrays, at=at, left=left, right=right)
 
 
 def pasted(value: Any) -> str:

@@ -78,17 +78,18 @@ DOCUMENTS = [
     ),
     (
         "Z = x\nassume Z = y where |i| = 3",
-        "NotationError: line 2: only an equation has 'where', not an assumption",
+        "NotationError: line 2: only an equation or a claim has 'where', not an assumption",
         """
   Z = y where |i| = 3
               ^^^""",
     ),
     (
-        "claim A[i] B[i] = c[i] where |i| = 2",
-        "NotationError: line 1: only an equation has 'where', not a claim",
+        "claim A[i] B[i] = c[i] where |j| = 2",
+        "ScopeError: line 1: the equation has no index j",
         """
-  A[i] B[i] = c[i] where |i| = 2
-                         ^^^""",
+  A[i] B[i] = c[i] where |j| = 2
+                         ^^^
+  repair:   A[i] B[i] = c[i] where |i| = 2""",
     ),
     (
         "Z[n] = relu(\n  X[n]\n  + Y[n,j])",

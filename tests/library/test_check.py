@@ -105,6 +105,26 @@ ROWS = {
         "✗ claim sum[I](x[I+1]^2) - sum[I](x[I+2]^2) = x[1]^2 - x[|x.0|-1]^2\n"
         "✗ claim L = sum[I](x[I+1]^2 + x[I+2]^2)\n+ claim dL/dx[i] = 2 x[i] (1[i >= 1] + 1[i >= 2])\n"
         "✗ claim dL/dx[i] = 2 x[i] (1[i >= 1] 1[i < |x.0|-1] + 1[i >= 2])",
+    "ranges that nothing tells":
+        "r[i] = x[mod(i+1,|x.0|)]\n? claim sum[I](r[I]) = sum[I](x[I])\n"
+        "? claim r[i] = pad(x[i+1]) + 1[i == |x.0| - 1] x[0]\n? claim sum[I](x[mod(I+1,|x.0|)]) = sum[I](x[I])\n"
+        "+ claim sum[I](x[mod(I+1,|x.0|)]) = sum[I](x[I]) where |I| = |x.0|\n"
+        "✗ claim sum[I](x[mod(I+1,|x.0|)]) = sum[I](x[I]^2)",
+    "ranges that a claim states":
+        "c[j] = x[I+j] z[I]\nL = sum[J](y[J+1] c[J])\n? claim sum[P](c[P]) = sum[J](1[J < |c.0|] z[I] pad(x[I+J]))\n"
+        "+ claim sum[P](c[P]) = sum[J](1[J < |c.0|] z[I] pad(x[I+J])) where |J| = |c.0|\n"
+        "+ claim sum[P](c[P]) = sum[J](1[J < |c.0|] z[I] pad(x[I+J])) where |J| = |x.0|\n"
+        "? dL/dx[p] = sum[J](y[J+1] pad(z[p-J]) 1[J < |c.0|])\n"
+        "+ dL/dx[p] = sum[J](y[J+1] pad(z[p-J]) 1[J < |c.0|]) where |J| = |c.0|\n"
+        "✗ claim sum[P](c[P]) = sum[J](1[J < |c.0|] z[I] pad(x[I+J])) where |J| = |c.0| - 1\n"
+        "+ claim sum[K](1) + sum[N](1) = 7 where |K| = 3, |N| = |K| + 1\n✗ claim sum[K](1) = 4 where |K| = 3",
+    "differences of windows": "y[i] = x[i+J] w[J]\nz[i] = y[i+1] - y[i]\nE = z[I]^2\n"
+        "+ claim sum[I](dE/dy[I]) = 0\n✗ claim sum[I](dE/dy[I]) = 1",
+    "a summation by parts": "d[i] = x[i+1] - x[i]\n"
+        "+ claim y[I+1] d[I] = y[|y.0|-1] x[|x.0|-1] - y[0] x[0] - sum[I](x[I] (y[I+1] - y[I]))\n"
+        "✗ claim y[I+1] d[I] = y[|y.0|-1] x[|x.0|-1] - sum[I](x[I] (y[I+1] - y[I]))\n"
+        "? claim x[I+1] d[I] = x[|x.0|-1]^2 - x[0]^2 - x[I] d[I]\n"
+        "+ claim x[I+1] d[I] = x[|x.0|-1]^2 - x[0]^2 - x[I] d[I] where |I| = |x.0| - 1",
     "an extent has one value": "assume |x.0| = 3\nassume |x.0| = 4\n? claim x[i] = 2 1[i]",
     # tensors without a formula
     "the chain rule": "given Y[j](X[I])\ngiven Z[k](Y[J])\n✓ dZ[k]/dX[i] = dZ[k]/dY[J] dY[J]/dX[i]\n"
@@ -235,6 +255,50 @@ dense.ein
                   for example:   at n = 1, j = 0, q = 0: left 1, right 0
 2 claims: 1 proved, 1 refuted; line 3 should not be so"""
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("claim sum[I](x[mod(I+1,|x.0|)]) = sum[I](x[I])", "x[mod(I + 1, |x.0|)] = x[I] where |I| = |x.0|"),
+        ("claim x[mod(I,|x.0|)] = x[0] + x[1]", "x[mod(I, |x.0|)] = x[0] + x[1] where |I| = 2"),
+        ("r[i] = x[mod(i+1,|x.0|)]\nclaim r[I] = x[I]", "r[i] = x[mod(i + 1, |x.0|)] where |i| = |x.0|"),
+    ],
+)
+def test_a_range_that_nothing_tells_is_to_be_stated(text, said):
+    outcome = es.check(text).claims[0].outcome
+    assert outcome.reason.startswith("nothing tells how far ")
+    assert outcome.reason.endswith(f"state it: {said}")
+
+
+def test_a_claim_says_what_it_states_wherever_it_is_shown():
+    text = "claim x[I] + sum[J](2 x[J]) = x[0] + 5 where |I| = 1, |J| = |x.0|"
+    document = parse_document(text)
+    assert parse_document(str(document)).claims == document.claims
+    report = es.check(text)
+    assert "where |I| = 1, |J| = |x.0|" in str(document)
+    assert report.html().count("<mtext>where</mtext>") == 1
+    assert r"\left|j\right| = \left|x.0\right|" in report.latex()
+
+
+def test_lengths_that_do_not_go_together_are_told():
+    said = "|i| is |x.0| - 1 in d[i] = x[i+1] - x[i], and one index runs over both axes"
+    outcome = es.check("d[i] = x[i+1] - x[i]\nclaim x[I] d[I] = 0").claims[0].outcome
+    assert outcome.reason == f"no lengths of the axes go together: {said}"
+
+
+@pytest.mark.parametrize(
+    ("claim", "left", "sizes"),
+    [
+        ("1[|i| > 3] 1[i] = 1", "1[|i| > 3]", {"i": 1}),
+        ("1[mod(|i|, 3) == 1] 1[i] = 1[i]", "1[mod(|i|, 3) == 1]", {"i": 2}),
+        ("sum[I](1[|I| > 3]) = sum[I](1)", "1[|I| > 3] |I|", {"I": 1}),
+    ],
+)
+def test_ranges_of_a_claim_have_its_letters(claim, left, sizes):
+    outcome = es.check(f"claim {claim}").claims[0].outcome
+    assert outcome.left == left
+    assert outcome.counterexample.sizes == sizes
 
 
 def test_a_counterexample_can_be_pasted():
@@ -624,6 +688,7 @@ def test_what_is_judged_without_an_assumption_says_so():
     report = es.check("assume x[i] = > 0\nclaim abs(x[i]) = x[i]\nclaim x[i] = x[i]\n---\nclaim abs(x[i]) = x[i]")
     said = ["judged without line 1, an assumption that cannot be read" in line.details() for line in report.lines]
     assert said == [False, True, False, False, False]
+    assert [line.get("judged_without_lines") for line in report.json()["lines"]] == [None, [1], None, None, None]
 
 
 @pytest.mark.parametrize(
