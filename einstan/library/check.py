@@ -249,6 +249,8 @@ class Allowance:
         except EffortError as error:
             self.given_up += 1
             outcome = outcome or Outcome("undecided", error.problem)
+        except ArithmeticError as error:  # of the digits of one claim, which take no other along
+            outcome = outcome or Outcome("undecided", str(error))
         return outcome
 
 

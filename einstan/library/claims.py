@@ -26,7 +26,7 @@ from einstan.language.errors import EinstanError
 from einstan.language.term import Equation, Expr, Name, tensors
 from einstan.library.differences import MOST, difference, in_gradients, ratio
 from einstan.library.judgements import Judgement, Outcome, worded
-from einstan.library.kinks import Kink, convention_at_zero, jumps_of_sign, kinks_of, met
+from einstan.library.kinks import Kink, convention_at_zero, jumps_by_convention, kinks_of, met
 from einstan.library.part import Part, chosen_partial
 from einstan.library.questions import Question, names_read, program_of, question, sides_of
 from einstan.machine.gaps import gaps_differ
@@ -210,7 +210,7 @@ def _compared(asked: Question, points: int, shrink: bool = True) -> Comparison:
 
 def _excuse(asked: Question, part: Part, numbers: Comparison) -> Kink | None:
     """The kink at which alone the sides differ; None where they differ elsewhere too, or nobody knows, or nothing is
-    derived: a value at a kink is no convention, but for that of sign at its jump."""
+    derived: a value at a kink is no convention, but for those of sign and arctan2 at their jumps."""
     read = tensors(asked.left, asked.right, *(e.rhs for e in asked.definitions.values()))
     if not numbers.isolated or any(name in read for name in asked.special):
         return None
@@ -222,6 +222,6 @@ def _excuse(asked: Question, part: Part, numbers: Comparison) -> Kink | None:
     found = None
     for exprs in ((*own, asked.left, asked.right), around):
         exprs = tuple(map(one_name, exprs))
-        kinks = kinks_of(exprs, conventions) if asked.derived else jumps_of_sign(exprs)
+        kinks = kinks_of(exprs, conventions) if asked.derived else jumps_by_convention(exprs)
         found = found or met(kinks, program, numbers.arrays)
     return None if found is None else replace(found, left=asked.names(found.left), right=asked.names(found.right))

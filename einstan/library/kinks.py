@@ -20,6 +20,7 @@ from einstan.language.index import Affine, Index, slot
 from einstan.language.node import Node, preorder
 from einstan.language.scope import parse_expression
 from einstan.language.term import (
+    ONE,
     ZERO,
     Apply,
     Const,
@@ -31,6 +32,7 @@ from einstan.language.term import (
     Name,
     Reduce,
     add,
+    mul,
     neg,
     substitute,
     tensors,
@@ -86,11 +88,15 @@ def kinks_of(exprs: Iterable[Expr], conventions: Mapping[str, str]) -> Iterator[
     yield from places
 
 
-def jumps_of_sign(exprs: Iterable[Expr]) -> Iterator[Kink]:
-    """Where sign jumps, at which its value is a convention."""
+def jumps_by_convention(exprs: Iterable[Expr]) -> Iterator[Kink]:
+    """Where sign and arctan2 jump, at which their values are conventions."""
     for node in preorder(*exprs):
-        if isinstance(node, Apply) and node.function == "sign":
-            yield Kink(node.arguments[0], ZERO, "sign(0) = 0")
+        match node:
+            case Apply(function="sign", arguments=(u,)):
+                yield Kink(u, ZERO, "sign(0) = 0")
+            case Apply(function="arctan2", arguments=(y, x)):
+                behind = mul((Iverson((x, ZERO), (">=",)), add((ONE, neg(y)))))  # y is 1 there, wherever it is 0
+                yield Kink(y, ZERO, "arctan2(0, -1) = pi", behind)
 
 
 def stepped_over(name: Name, exprs: Iterable[Expr]) -> list[Kink]:

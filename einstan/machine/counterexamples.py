@@ -58,7 +58,7 @@ class Weighed:
 
 def difference(values: Values, numbers: Numbers = EXACT) -> int | None:
     """The first position at which the two sides differ."""
-    differ = _clearly_differ if numbers is FLOATS else _differ
+    differ = _clearly_differ if numbers is FLOATS else apart_in_digits
     pairs = enumerate(zip(values[LEFT].flat, values[RIGHT].flat, strict=True))
     return next((offset for offset, (a, b) in pairs if differ(a, b)), None)
 
@@ -81,6 +81,7 @@ def weighed(sampler: Sampler, point: Point, extents: Extents, values: Values) ->
     if sampler.rational and all(isinstance(entry, Fraction) for side in (LEFT, RIGHT) for entry in values[side].flat):
         return _at_once(values)
     digits, before = (FINE, None) if difference(values) is None else (2 * DIGITS, values)
+    seen = False  # whether fewer digits lost nothing, so that what is as small as rounding now is of rounding
     while True:
         numbers = fine(digits)
         sampler.patience -= digits == FINEST
@@ -88,22 +89,28 @@ def weighed(sampler: Sampler, point: Point, extents: Extents, values: Values) ->
         found = None if tired else sampler.values_anew(point, extents, numbers)
         if found is None:
             return Weighed(None, LOST if tired else "the sides have no value in more digits")
-        needed = max(FINE, FINE + DIGITS_LOST * numbers.largest)
-        vast, sound = needed > FINEST, not (numbers.doubtful or numbers.lost)
+        large = DIGITS_LOST * numbers.largest
+        needed, vast = max(FINE + large, numbers.hidden + large + 2 * GUARD), FINE + large > FINEST
+        sound = not (numbers.doubtful or numbers.lost)
         where = None if numbers.largest > FINEST else _beyond(found, numbers.rounding())
         stays = where is not None and before is not None and _stays(before, found, where)
         if where is not None and stays and not numbers.doubtful and not (numbers.absorbed and numbers.stepped):
             return Weighed((found, where))
-        off = _off(found, digits) if sound else None
+        off = _off(found, max(digits // 2, numbers.hidden + GUARD)) if sound else None
         firm = off is not None and not (numbers.stepped or numbers.cancelled)
         if firm and before is not None and off is not None and _stays(before, found, off):
             return Weighed((found, off))
-        equal = off is None if vast else where is None and digits >= needed
+        if needed > FINEST:
+            equal = off is None and numbers.hidden + 2 * GUARD <= digits
+        else:
+            equal = where is None and digits >= needed
+        equal = equal and (not numbers.noisy or seen)
+        seen = not numbers.lost
         if sound and equal and digits >= FINE and not (firm and before is None):
             return Weighed(None)
         if (
             digits == FINEST
-            or numbers.apart > FINEST + GUARD
+            or numbers.hidden > FINEST + GUARD
             or (vast and digits > FINE)
             or (numbers.doubtful and digits >= FINE)
         ):
@@ -155,8 +162,8 @@ def _moved(entry: Number, k: int) -> Number:
 
 
 def _off(values: Values, digits: int) -> int | None:
-    """The first position at which the sides differ by more than rounding changes what is neither cancelled nor lost."""
-    part = Decimal((0, (1,), -(digits // 2)))
+    """The first position at which the sides differ in one of so many digits."""
+    part = Decimal((0, (1,), -digits))
     with localcontext(fine(FINEST).carried) as carried:
         left, right = ([digits_of(entry, carried) for entry in values[side].flat] for side in (LEFT, RIGHT))
         pairs = enumerate(zip(left, right, strict=True))
@@ -184,7 +191,8 @@ def nearly_equal(values: Values) -> bool:
     return all(math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12) for a, b in pairs)
 
 
-def _differ(a: Number, b: Number) -> bool:
+def apart_in_digits(a: Number, b: Number) -> bool:
+    """Whether two numbers differ in the digits that are carried."""
     if isinstance(a, Fraction) and isinstance(b, Fraction):
         return a != b
     a, b = digits_of(a), digits_of(b)

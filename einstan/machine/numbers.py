@@ -27,6 +27,11 @@ SATURATING = ("tanh", "sigmoid", "erf", "erfc")  # whose whole values, but at 0,
 OWN_VALUE = ("elu",)  # which may be its argument without a digit lost
 NEVER_ZERO = ("exp", "sigmoid", "softplus", "erfc")  # a zero of which is a number beyond all exponents
 SCALE_FREE = ("log", "cbrt", "elu")  # which lose nothing where an argument is tiny
+EXPONENTIAL = {"cosh": 2, "sinh": 2, "tanh": 2, "sigmoid": 1, "softplus": 1, "silu": 1, "expm1": 1, "elu": 1, "erf": 1,
+               "erfc": 1}  # fmt: skip  # which have so many exponentials of an argument between their parts
+GAUSSIAN = ("erf", "erfc")  # of the square of it
+ALGEBRAIC = ("arctan", "arcsinh", "arccosh", "log1p", "digamma", "trigamma", "lgamma")  # powers of it
+FAR = 1e9  # an argument beside which no digits are enough
 LONG = 20_000  # bits of a rational that is still kept exactly
 
 
@@ -333,6 +338,13 @@ class Exact(Numbers):
                 raise DomainError(f"{function} is too small for its digits at {arguments[0]}")
         return self.carried.plus(value)
 
+    def holds(self, left: Number, relation: str, right: Number) -> bool:
+        """Whether it is so; what does not exist is neither larger nor smaller than anything."""
+        for side in (left, right):
+            if isinstance(side, Missing):
+                raise side.error
+        return super().holds(left, relation, right)
+
     def _short(self, value: Fraction) -> Number:
         """A rational as it is, or in digits where it has become so long that every operation on it takes longer."""
         long = value.numerator.bit_length() + value.denominator.bit_length() > LONG
@@ -385,7 +397,9 @@ class Fine(Exact):
     tanh(9999).  What is ``stepped``, whether one is larger than another, is then no matter of a tolerance.  ``lost``
     says it of what no rounding explains, so that digits that agree are no evidence, ``cancelled`` that hardly a digit
     was left of a sum, and ``doubtful`` that a step was taken so near its jump that rounding may have put the value on
-    the wrong side, or the ``error`` of entries that have no more digits.
+    the wrong side, or the ``error`` of entries that have no more digits.  What is ``hidden`` lies so many digits below
+    what it is added to, in a sum or inside a function, as exp(-x) does in cosh(x): with fewer digits nothing is seen of
+    it.  ``noisy`` says that a term is either hidden as deep as the digits go or what rounding made of zero.
     """
 
     def __init__(self, digits: int, error: Decimal = Decimal(0)) -> None:
@@ -396,7 +410,7 @@ class Fine(Exact):
     def anew(self) -> None:
         self.largest, self.absorbed, self.stepped = 0, False, False  # the first in digits before the point
         self.lost, self.cancelled, self.doubtful = False, False, False
-        self.apart = 0  # the most digits between two terms
+        self.hidden, self.noisy = 0, False
 
     def rounding(self) -> Decimal:
         """More than rounding can have changed a result by, where one large number has made another's error larger."""
@@ -410,8 +424,15 @@ class Fine(Exact):
             self.cancelled |= not total or total.adjusted() < below
             apart = abs(digits_of(left).adjusted() - digits_of(right).adjusted())
             self.lost |= apart > self.digits + GUARD
-            self.apart = max(self.apart, apart)
+            self._hide(apart, apart)
         return self._seen(total)
+
+    def _hide(self, depth: int, apart: int) -> None:
+        """Something lies that deep below another thing, unless as far below what has all digits as rounding does."""
+        if abs(apart - self.digits) <= GUARD:
+            self.noisy = True
+        else:
+            self.hidden = max(self.hidden, depth)
 
     def mul(self, left: Number, right: Number) -> Number:
         return self._seen(super().mul(left, right))
@@ -431,7 +452,23 @@ class Fine(Exact):
             )
         if function in TRANSCENDENTAL.keys() - SCALE_FREE or function == "pow":
             self.lost |= any(self._tiny(argument) for argument in arguments[-1:])
+        if function in TRANSCENDENTAL and isinstance(value, Decimal) and not (function in OWN_VALUE and value > 0):
+            self._look_inside(function, digits_of(arguments[0], self.carried))
         return self._seen(value)
+
+    def _look_inside(self, function: str, x: Decimal) -> None:
+        """How deep the smaller part of a function's value lies: of x - x³/6, of exp(x) + exp(-x)."""
+        if not x.is_finite() or not x:
+            return
+        size = x.adjusted()
+        if size < 0:
+            if function not in SCALE_FREE:
+                self._hide(-2 * size, -size)
+        elif function in EXPONENTIAL:
+            exponent = EXPONENTIAL[function] * min(abs(float(x)), FAR) ** (2 if function in GAUSSIAN else 1)
+            self._hide(int(exponent / math.log(10)), 0)
+        elif function in ALGEBRAIC:
+            self._hide(2 * size, 0)
 
     def holds(self, left: Number, relation: str, right: Number) -> bool:
         if isinstance(left, Decimal) or isinstance(right, Decimal):

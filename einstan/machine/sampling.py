@@ -225,9 +225,10 @@ class Sampler:
             return None
         if numbers is FLOATS and not all(math.isfinite(entry) for tensor in values.values() for entry in tensor.flat):
             return None
-        if any(map(is_infinite, (*values[LEFT].flat, *values[RIGHT].flat))):
-            self.reason = NO_LOG
-            return None
+        for entry in (*values[LEFT].flat, *values[RIGHT].flat):
+            if is_infinite(entry) or entry != entry:  # an error of finer numbers stays an entry, as no one reads it
+                self.reason = str(getattr(entry, "error", NO_LOG))
+                return None
         return values if self._hold(values, numbers) else None
 
     def _lacks(self, point: Point, extents: Extents) -> bool:
@@ -282,10 +283,13 @@ class Sampler:
         return None if numbers.absorbed else values
 
     def near(self, extents: Extents, number: int) -> tuple[Point, Values] | None:
-        """A point for `sides`, of three one with signs alone, one of the numbers of the text, and one as usual."""
-        draw = on_marks(()) if number % 3 == 0 else on_marks(self.marks)
+        """A point for `sides`, of four one with signs alone, one of the numbers of the text, one that is negative, and
+        one as usual."""
         count = self._count(extents)
-        point = self.draw(extents, False, draw(count, self.generator) if number % 3 < 2 else ())
+        negative = [-entry for entry in entries_of(count, positive=True)]
+        draws = (on_marks(()), on_marks(self.marks), lambda k, generator: generator.sample(negative, k))
+        entries = draws[number % 4](count, self.generator) if number % 4 < len(draws) else ()
+        point = self.draw(extents, False, entries)
         values = None if point is None else self.sides(point, extents)
         return None if point is None or values is None else (point, values)
 

@@ -43,7 +43,7 @@ from einstan.machine.numbers import Number
 
 SIGNED = ("relu", "abs", "sign", "elu", "softsign")  # whose sides are those of 0
 STEPPED = ("floor", "mod")
-KINKED = (*SIGNED, *STEPPED, "clip", "maximum", "minimum")
+KINKED = (*SIGNED, *STEPPED, "clip", "maximum", "minimum", "arctan2")
 OPPOSITE = {"<": ">=", ">=": "<", ">": "<=", "<=": ">", "==": "!=", "!=": "=="}
 SHORT = 12  # an extent beside which others are small
 LONGEST = 100  # characters of a bracket in a reason

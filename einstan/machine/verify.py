@@ -28,6 +28,7 @@ from einstan.machine.counterexamples import (
     Found,
     Weighed,
     apart,
+    apart_in_digits,
     difference,
     is_solved,
     nearly_equal,
@@ -58,7 +59,7 @@ from einstan.machine.untold import Untold, ranges_that_do
 LARGEST_LOOP, LONG_LOOP = 200_000, 20_000  # steps: beyond the second, smaller extents are preferred
 SHOWN = 12  # digits of a number, unless more of them tell two apart
 FINE_POINTS = 3  # at which agreement in 50 digits is looked at in 300
-ONE_SIDED = 9  # points at which a side may have no value
+ONE_SIDED = 20  # points at which a side may have no value
 LOOKS, SHORT_LOOKS, STEPS = 1500, 100, 40_000  # for what lies on other sides of comparisons, in floats
 FAR_POINTS = 15  # off the beaten track
 UNKNOWN = 4  # points at which no digits tell, before any at which they do, after which nothing more is tried
@@ -417,7 +418,7 @@ def one_sided(
         pairs, alone = _lonely(values)
         if alone is not None and not sampler.rational:  # more digits may find a value where these have lost it
             finer = sampler.sides_anew(point, extents, fine(FINE))
-            if finer is None or _lonely(finer)[1] != alone:
+            if finer is None or _lonely(finer)[1] != alone or not _as_before(pairs[alone], _lonely(finer)[0][alone]):
                 continue
         if alone is not None:
             found = _refuted(Found(sizes, extents, point, values, alone), indices)
@@ -428,6 +429,12 @@ def one_sided(
         if differ is not None and not sampler.isolated(point, extents, differ):
             return _refuted(Found(sizes, extents, point, *differ), indices)
     return None
+
+
+def _as_before(pair: tuple[Number, Number], finer: tuple[Number, Number]) -> bool:
+    """Whether the one value of two sides is no logarithm or quotient of rounding, which is another in more digits."""
+    (one,), (other,) = ([side for side in sides if side == side] for sides in (pair, finer))
+    return not apart_in_digits(one, other)
 
 
 def _lonely(values: Values) -> tuple[list[tuple[Number, Number]], int | None]:

@@ -101,6 +101,13 @@ FALSE = """
     claim erf(100 x[i]) = sign(x[i])
     claim erf(20 x[i] + 60) = 1 1[i]
     claim tanh(x[i] + 300) = 1 1[i]
+    claim tanh(x^2 + 330) = 1
+    claim softplus(-x^2 - 650) = exp(-x^2 - 650)
+    claim sin(1e-140 x) = 1e-140 x
+    claim exp(1e-290 x) = 1
+    claim expm1(-x^2 - 650) = -1
+    claim arcsinh(1e150 (x^2 + 1)) = log(2e150 (x^2 + 1))
+    claim arctan2(-y, x) = -arctan2(y, x) + 1[y >= 0] 1[x > 0] - 1[y > 0] 1[x > 0]
     claim sigmoid(x[i] + 300) = 1 1[i]
     claim arctan(10^60 x[i]) = pi/2 sign(x[i])
     claim pi = 355/113
@@ -341,6 +348,9 @@ TRUE = """
     Z[n,j] = X[n,K] W[K,j] ; L = mean[N,J](Z[N,J]^2) ; claim dL/dZ[n,j] = 2/(|n| |j|) Z[n,j]
 """
 BUT = """
+    claim arctan2(-y, x) = -arctan2(y, x)
+    claim (x y)^a = x^a y^a
+    claim x^(a+b) = x^a x^b
     claim log(x[i] y[i]) = log(x[i]) + log(y[i])
     claim log(x[i]^2) = 2 log(x[i])
     claim sign(x[i])^2 = 1 1[i]
@@ -362,6 +372,13 @@ BUT = """
     assume 1[x[i] >= 0] = 1 ; claim x[i] / x[i] = 1 1[i]
 """
 UNTOLD = """
+    claim cosh(x^2 + 1000) = sinh(x^2 + 1000)
+    claim exp(x^2 + 1000) + exp(-x^2 - 1000) = exp(x^2 + 1000)
+    claim log(cosh(x^2 + 1000)) = x^2 + 1000 - log(2)
+    claim arctanh(sin(x)^2 + cos(x)^2) = 0
+    claim 1/(sin(x)^2 + cos(x)^2 - 1) = 0
+    claim 1/(sqrt(2) sqrt(3) - sqrt(6)) = 1
+    claim log(1 - sin(x)^2 - cos(x)^2) = 0
     f = exp(-exp(exp(t))) ; claim f = f 1[t < 4]
     claim cosh(10^5) = 0
     claim cosh(10^5) = exp(10^5) / 2
@@ -376,6 +393,10 @@ UNTOLD = """
     assume x[I]^2 = 0 ; claim x[i]/norm[I](x[I]) = 3
 """
 UNREFUTED = """
+    claim sqrt(1 - sin(x)^2 - cos(x)^2) = 0
+    claim arccosh(cosh(x)^2 - sinh(x)^2) = 0
+    a[i] = x[i]/norm[J](x[J]) ; claim arccos(sum[I](a[I]^2)) = 0
+    claim cosh(x^2 + 1000) = 1/2 exp(x^2 + 1000) + 1/2 exp(-x^2 - 1000)
     claim floor(exp(log(3))) = 3
     claim floor(exp(log(2) + log(3))) = 6
     claim 1[exp(log(2) + log(3)) == 6] = 1

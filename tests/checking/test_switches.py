@@ -10,6 +10,8 @@ from einstan.machine.bounds import bounds
 from tests.checking.test_strangers import outcome, rows
 
 FALSE = """
+    H = p log(p) ; claim 1[H < log(2)] = 1
+    H = -sum[I](p[I] log(p[I])) ; claim 1[H < log(|p.0|)] = 1
     claim 1[x > 3] 1[x < 3.5] = 0
     claim relu(x - 10^5) = 0
     claim 1[|x.0| > 50] x[i] = 0
@@ -113,6 +115,9 @@ FALSE = """
     claim 1[x != 10^7] = 1
 """
 TRUE = """
+    g = sqrt(x) ; claim 1[g >= 0] = 1
+    g = log(x) ; claim 1[g > 0] + 1[g <= 0] = 1
+    g = 1/x ; claim 1[g > 0] + 1[g < 0] = 1
     claim 1[x^2 >= 0] = 1
     claim abs(x^2) = x^2
     claim relu(exp(x)) = exp(x)
