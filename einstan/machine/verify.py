@@ -59,7 +59,7 @@ from einstan.machine.untold import Untold, ranges_that_do
 LARGEST_LOOP, LONG_LOOP = 200_000, 20_000  # steps: beyond the second, smaller extents are preferred
 SHOWN = 12  # digits of a number, unless more of them tell two apart
 FINE_POINTS = 3  # at which agreement in 50 digits is looked at in 300
-ONE_SIDED = 20  # points at which a side may have no value
+ONE_SIDED = 12  # points at which a side may have no value
 LOOKS, SHORT_LOOKS, STEPS = 1500, 100, 40_000  # for what lies on other sides of comparisons, in floats
 FAR_POINTS = 15  # off the beaten track
 UNKNOWN = 4  # points at which no digits tell, before any at which they do, after which nothing more is tried
