@@ -83,7 +83,7 @@ def _stabilised(program: Program, keep: Collection[Name]) -> tuple[Equation, ...
     resolved = {equation.name: equation for equation in program.resolved_all()}
     known = {name: equation for name, equation in resolved.items() if name not in keep}
     stated = {
-        index.dim: (index, form)
+        index.dim: form
         for equation in resolved.values()
         for index, form in equation.where
         if not _says_nothing(index, form)
@@ -97,12 +97,12 @@ def _stabilised(program: Program, keep: Collection[Name]) -> tuple[Equation, ...
         if equation.name in quotients:
             quotients[equation.name] = Equation(equation.name, equation.indices, put_in)
         taken = _masks_taken(_logarithms_taken(put_in, quotients, exponentials))
-        rhs = stated_extents(taken, stated.values())
+        rhs = stated_extents(taken, [(Index(dim), form) for dim, form in stated.items()])
         rhs = rhs if rhs is taken else simplify(rhs)
         if rhs is equation.rhs and not equation.where and not (stated and loose(equation)):
             return equation
-        used = {index.dim for index in (*equation.indices, *bound_indices(rhs))}
-        where = [stated[dim] for dim in stated if dim in used]
+        used = {index.dim: index for index in (*bound_indices(rhs), *reversed(equation.indices))}
+        where = [(used[dim], form) for dim, form in stated.items() if dim in used]
         where += [pair for pair in equation.where if _says_nothing(*pair)]  # but which tensor to look at
         before, after = _plain_axes(equation.rhs), _plain_axes(rhs)
         where += [  # what cancelled may have been all that told how far an index runs

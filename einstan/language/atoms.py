@@ -302,9 +302,9 @@ class Atoms(Reductions):
             if len(parameters) == 1
             else [*instead(self.text, token.text, token.start, token.end)]
         )
-        inverse = next((name for name in (f"arc{token.text}", f"arc{token.text[3:]}") if name in FUNCTIONS), "")
-        if inverse and (power := _INVERSE.match(self.text, token.end)):
-            readings.insert(0, f"{self.text[: token.start]}{inverse}{self.text[power.end() :]}")
+        before, inverse = self.text[: token.start], f"arc{token.text}"
+        if inverse in FUNCTIONS and readings and (power := _INVERSE.match(readings[0], token.start)):
+            readings.insert(0, f"{before}{inverse}{power[1]}{readings[0][power.end() :]}")
         problem = f"the function {token.text} needs brackets around its argument"
         self.fail(problem, (token.start, token.end), tuple(readings) or example)
 
@@ -340,7 +340,8 @@ class Atoms(Reductions):
 _BASED = re.compile(r"[xX][0-9a-fA-F]+|[bB][01]+|[oO][0-7]+")  # of 0x1F, 0b101, 0o17, behind the 0
 _ABSOLUTE = re.compile(r"\|([^|]*[^|\s(+*/-]\s*)\|(?!\|)")
 _NORM = re.compile(r"\|\|([^|]+)\|\|(?!_)")
-_INVERSE = re.compile(r"\s*\^\s*(?:-1|\{-1\}|\(-1\))(?=\s*\()")  # of sin^-1(x)
+# Of sin^-1(x), as brackets are put into it.
+_INVERSE = re.compile(r"\\?\w+(\((?:[^()]|\([^()]*\))*\))\s*\^\s*(?:-1|\{-1\}|\(-1\))")
 _NORMED = "norm[K](x[K]), and its square x[K]^2"
 
 

@@ -70,12 +70,13 @@ class _Reader:
             return self.closed(place)
         if kind not in ("name", "number", "command"):
             return place
+        sign = self.tokens[place].big  # which reaches to the end of its term
         place += 1
         while self.at(place, "[", "(", "{", "_") and (self.tokens[place].glued or self.at(place, "_")):
             place = place + 1 if self.at(place, "_") else self.closed(place)
             if self.at(place - 1, "_") and self.tokens[place].kind in ("name", "number"):
                 place += 1
-        return place
+        return self.product(place) if sign else place
 
     def factor(self, place: int) -> int:
         end = self.atom(self.signs(place))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from einstan.language.errors import NotationError, Span, too_deep
-from einstan.language.foreign import around, assigned, comparison
+from einstan.language.foreign import around, assigned, comparison, positive_part
 from einstan.language.letters import normal
 from einstan.language.signs import grouped_digits, instead
 from einstan.language.surface import Expression, Ref, Surface, Task, Term, instead_of
@@ -28,6 +28,8 @@ class Cursor:
 
     def __init__(self, text: str) -> None:
         self.text = normal(text)
+        if ("_+" in text or "_{+}" in text) and (error := positive_part(self.text)):
+            raise error
         self.tokens = tokens(self.text)
         self.position = 0
         self.open: list[Token] = []
@@ -141,6 +143,8 @@ class Cursor:
         if self.text.startswith("...", self.token.start):
             span = (self.token.start, self.token.start + 3)
             self.fail("... is not part of the notation", span, instead(self.text, "…", *span))
+        if before.text == "^" and self.at("*", "+"):
+            self.fail("a mark above the line is part of a name", None, "another name, such as x_star")
         self.fail(f"{self.token.text!r} is not expected here", None, grouped_digits(self.text, self.token.start) or ())
 
     def refuse_word(self, token: Token, wanted: str) -> NoReturn:

@@ -18,6 +18,7 @@ from einstan.language.term import Partial
 from einstan.language.tokens import is_name
 
 _ORDER = re.compile(r"d([2-9])(.+)")
+_BOTH = re.compile(r"d(\w+)d(\w+)")
 
 
 class Derivatives(Differentials):
@@ -59,6 +60,13 @@ class Derivatives(Differentials):
     def refuse_again(self, start: int, order: int, below: list[Ref]) -> None:
         """Refuse ``df/dx dx``, which looks like a second derivative."""
         again = f"d{below[-1].name}"
+        if self.at("/") and self.ahead(1).text == again and not below[-1].slots:  # dg/dx/dx
+            written, end = self.text[start : self.last_end], self.ahead(1).end
+            above, _, name = written.partition("/")
+            repairs = (f"∂{above[1:]}/∂{name[1:]}∂{name[1:]}", f"({written}) / {again}")
+            before, behind = self.text[:start], self.text[end:]
+            problem = f"{self.text[start:end]} is a second derivative, or divided by {again}"
+            self.fail(problem, (start, end), tuple(f"{before}{each}{behind}" for each in repairs))
         if order or below[-1].slots or self.token.text != again or again in self.around:
             return
         if self.ahead(1).text in ("[", "_", "/"):
@@ -87,10 +95,15 @@ class Derivatives(Differentials):
                 self.refuse_of_expression()
             self.advance()
             order = self.order() if numerator else 0
+            if self.at("_"):  # \\partial_x f
+                self.fail("a derivative is written ∂Z[i]/∂X[p]", None, "∂f/∂x for \\partial_x f")
             if self.token.kind != "name":
                 self.unexpected()
             return order, (yield self.reference())
         spelled = self.token.text
+        both = _BOTH.fullmatch(spelled)
+        if not numerator and both and spelled[1:] not in self.known and {both[1], both[2]} <= self.known:  # dxdy
+            self.fail("the denominators of a derivative are numbers without slots", None, f"∂f/∂{both[1]}∂{both[2]}")
         order, name = _order(spelled) if numerator else (0, spelled[1:])
         ref: Ref = yield self.reference()
         return order, Ref(ref.span, name + str(ref.name)[len(spelled) :], ref.slots)

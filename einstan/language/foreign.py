@@ -5,7 +5,6 @@ a // b                     floor(a / b)
 E[n][k]                    E[n,k]
 4ac                        4 a c, or 4 times a number called ac
 [x > 0], 1(x > 0), x > 0   1[x > 0]
-sum[i=1,n](x[i])           a sum runs over a whole axis
 \frac12, \sqrt2            \frac{1}{2}, \sqrt{2}
 let y = x, claim y = x     prose, and lines of documents
 """
@@ -27,14 +26,13 @@ PROSE = {
 }
 STATEMENTS = ("claim", "refute", "assume", "given", "convention")
 
-_LIMITS = re.compile(r"(?:_\{\s*(\w+)\s*=[^{}]*\}|_(\w+)=\w+)(?:\s*\^\s*(?:\{[^{}]*\}|\\?\w+))?")
-_ABOVE = re.compile(r"\s*\^\s*(?:\{[^{}]*\}|\\?\w+)\s*_\s*\{?\s*(\w+?)\s*(?:=\s*\w+\s*)?\}")
+_BOUND = re.compile(r"(?:sum|prod|[∑∏])(?:_|\[)\{?(\w+(?:\s*,\s*\w+)*)")  # by a sum around
 _UPPER = re.compile(r"\s*\^\s*(?:\{[^{}]*\}|\\?\w)")
-_RANGE = re.compile(r"\[\s*(\w+)\s*=[^\[\]]*\]")
 _ARGUMENT = re.compile(r"\s*(\{(?:[^{}]|\{[^{}]*\})*\}|\\[A-Za-z]+|\w)")
 _LEFT = re.compile(r"\s*([^\W\d_]\w*)\s*(\[[^\[\]]*\]|_\{[^{}]*\}|_\w)?\s*")
 _COMPARED = re.compile(r"[<>≤≥≠]|[=!]?=|\\(?:leq?|geq?|neq?|lt|gt)\b")
 _STRETCH = "\\left"
+_POSITIVE = re.compile(r"(?:\\left)?[\[(]([^\[\]()]*(?:\([^()]*\)[^\[\]()]*)*)(?:\\right)?[\])]_(?:\+|\{\+\})")
 _AND = re.compile(r",|(?<!\w)and(?!\w)")
 _LONG = re.compile(r"<=|>=|==|!=")
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
@@ -97,7 +95,7 @@ def comparison(text: str, tokens: Sequence[Token], place: int) -> str:
             if before.text == "_" or (before.kind == "name" and opening.glued):
                 return conditioned(text, tokens, place)
             one = place and before.text == "1" and opening.glued
-            start = opening.start - bool(one)
+            start = before.start if one else opening.start
             inside = text[opening.end : token.start].strip().removesuffix("\\right").strip()
             return f"{text[:start].removesuffix(_STRETCH)}1[{inside}]{text[token.end :]}"
     return ""
@@ -132,6 +130,7 @@ def conditioned(text: str, tokens: Sequence[Token], place: int) -> str:
     body = text[tokens[end].start : tokens[behind - 1].end]
     inner = body[1:-1] if body.startswith("(") and body.find(")") == len(body) - 1 else body
     left = {token.text for token in tokens if token.kind == "name" and token.start < text.find("=")}
+    left |= {letter for slots in _BOUND.findall(text[: sign.start]) for letter in re.findall(r"\w+", slots)}
     compared = dict.fromkeys(token.text for token in tokens[place:end] if token.kind == "name")
     read = {token.text for token in tokens[end:behind]}
     letters = [name for name in compared if name not in left and name in read]
@@ -174,22 +173,6 @@ def run_together(text: str, number: Token, name: Token, tokens: Sequence[Token])
     )  # fmt: skip
 
 
-def limits(text: str, start: int) -> str:
-    """The text with the limits of the sum that begins at ``start`` left out."""
-    above = _ABOVE.match(text, start)
-    if above:  # \\sum^{M}_{m=1}
-        return f"{text[:start]}_{{{above[1]}}}{text[above.end() :]}"
-    found = _LIMITS.search(text, start) or _RANGE.search(text, start)
-    if found is None:
-        return "\\sum_{k} x_{k}"
-    name = found[1] or found[2] if found.re is _LIMITS else found[1]
-    before, behind = text[: found.start()], text[found.end() :]
-    if found.re is _RANGE:
-        return f"{before}[{name}]{behind}"
-    words = re.sub(r"(?<![\\\w])(sum|prod)\s*$", r"\\\1", before)
-    return f"{words}_{{{name}}}{behind}"
-
-
 def braced(text: str, start: int, end: int, count: int) -> str | tuple[()]:
     r"""The text with each argument of ``\frac12`` or ``\sqrt2`` in braces, if so many are there."""
     found, place = [], end
@@ -225,6 +208,15 @@ def prose(text: str, left: Expression, tokens: Sequence[Token]) -> None:
     if word.lower() in PROSE and sum(token.text == word for token in tokens) == 1:
         repair = f"{PROSE[word.lower()]}{text[first.span[1] :].lstrip()}"
         raise NotationError(f"{word} would be a number here", text=text, span=first.span, repair=repair)
+
+
+def positive_part(text: str) -> NotationError | None:
+    """``[1 - y]_+``, which is ``relu(1 - y)``."""
+    found = _POSITIVE.search(text)
+    if found is None:
+        return None
+    repair = f"{text[: found.start()]}relu({found[1].strip()}){text[found.end() :]}"
+    return NotationError("a positive part is relu", text=text, span=found.span(), repair=repair)
 
 
 def statement(text: str, token: Token, relation: bool) -> NotationError:

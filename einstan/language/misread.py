@@ -28,11 +28,23 @@ from einstan.language.surface import (
     Surface,
     Term,
     alone,
+    only_part,
     walk,
 )  # fmt: skip
 from einstan.language.tokens import Token, respelled
 
 TRANSPOSED = ("A transpose is another order of the indices: A[j,i] for A[i,j], x[I] A[I,J] x[J] for x^T A x",)
+_D = r"(?:\\mathrm\s*\{\s*d\s*\}|\\partial|∂|d)"
+_TENSOR = r"\\?[^\W\d_](?:(?![²³⁴])\w)*(?:\[[^\[\]]*\]|_\{[^{}]*\})?"
+_ORDER = r"(?:\s*\^\s*\{?\s*\d\s*\}?|[²³⁴])?"
+_FRACTION = re.compile(r"\\[dt]?frac\s*\{\s*(?:\\mathrm\s*\{\s*)?$")
+_HIGHER = re.compile(
+    rf"\s*({_TENSOR})\s*(?:/|\}}\s*\{{)\s*\(?((?:\s*(?:\\,)?\s*{_D}\s*{_TENSOR}{_ORDER})+)(?:\s*[)}}])?"
+)
+_BELOW = re.compile(rf"{_D}\s*({_TENSOR})({_ORDER})")
+_LOWERED = str.maketrans("²³⁴", "234", "^{} ")
+_LABEL = re.compile(r"\\?\w+_(?:([A-Z])|\\(?:mathrm|text|rm)\s*\{([A-Z])\})")  # k_B, k_\\mathrm{B}
+_ENTRY = re.compile(r"\\?\w+_\{?(\d+)\}?")
 _SUBSCRIPTED = re.compile(r"([A-Za-z])_([a-z]{2})")
 
 
@@ -64,11 +76,20 @@ def transposed(text: str, exponent: Surface, span: Span) -> None:
 
 
 def second_derivative(text: str, base: Surface, exponent: Surface, span: Span) -> None:
-    if isinstance(base, Ref) and base.name == "d" and not base.slots and isinstance(exponent, Number):
-        raise NotationError(
-            "d^2 is the power of a number d", text=text, span=span,
-            repair=("a second derivative: ∂f/∂x∂x, ∂f/∂x[i]∂x[j], d2f/dx[i]dx[j]", "another name for a number"),
-        )  # fmt: skip
+    r"""``d^2 g/dx^2``, ``d^2 g/(dx dy)``, ``\frac{d^2 g}{dx\,dy}``: a power of a number d, or a derivative."""
+    if not (isinstance(base, Ref) and base.name == "d" and not base.slots and isinstance(exponent, Number)):
+        return
+    found = _HIGHER.match(text, span[1])
+    if found is None:
+        return
+    below = [(name, int("0" + order.translate(_LOWERED)) or 1) for name, order in _BELOW.findall(found[2])]
+    spelled = f"∂{found[1].strip()}/{''.join(f'∂{name}' * order for name, order in below)}"
+    start, end = _FRACTION.search(text, 0, span[0]), found.end()
+    begin = start.start() if start else span[0]
+    raise NotationError(
+        "d^2 is the power of a number d, and not a second derivative", text=text, span=span,
+        repair=(f"{text[:begin]}{spelled}{text[end:]}", "another name for a number, such as d0"),
+    )  # fmt: skip
 
 
 def sum_sign(text: str, token: Token, end: int) -> NotationError:
@@ -139,6 +160,39 @@ def _counted(text: str, name: str, span: Span) -> NotationError:
         f"{name} is a number beside the index {lowered(name)}", text=text, span=span,
         inferred=f"how many values {lowered(name)} takes is written |{lowered(name)}|",
         repair=(f"{text[:start]}|{lowered(name)}|{text[end:]}", f"another name for a number, such as {name}0"),
+    )  # fmt: skip
+
+
+def labels(text: str, tree: Relation, tokens: Sequence[Token]) -> None:
+    r"""Refuse what TeX sets below the line as a label and would be an index here: ``k_B T``, a sum over B, and the
+    entry ``\beta_0`` beside ``\beta_j``."""
+    if "_" not in text:
+        return
+    names = [token.text for token in tokens if token.kind == "name"]
+    products = [
+        [part for part, _ in node.parts if not isinstance(part, Number)]
+        for node in walk(tree.right)
+        if isinstance(node, Term)
+    ]
+    for ref in (part for parts in products if len(parts) > 1 for part in parts if isinstance(part, Ref)):
+        label = _LABEL.fullmatch(text[slice(*ref.span)])
+        letter = (label[1] or label[2]) if label else ""
+        if letter and names.count(letter) == 1:
+            raise _two_names(text, ref, f"a sum over {letter}", letter, f"sum[{letter}]({ref.name}[{letter}])")
+    read = [node for node in walk(tree.right) if isinstance(node, Ref) and len(node.slots) == 1]
+    for ref in read:
+        entry = _ENTRY.fullmatch(text[slice(*ref.span)])
+        if entry and any(
+            other.name == ref.name and not isinstance(only_part(other.slots[0]), Number) for other in read
+        ):
+            raise _two_names(text, ref, f"an entry of {ref.name}", entry[1], f"{ref.name}[{entry[1]}]")
+
+
+def _two_names(text: str, ref: Ref, reading: str, label: str, spelled: str) -> NotationError:
+    start, end = ref.span
+    return NotationError(
+        f"{text[start:end]} is a name with a label, or {reading}", text=text, span=ref.span,
+        repair=tuple(f"{text[:start]}{each}{text[end:]}" for each in (f"{ref.name}{label}", spelled)),
     )  # fmt: skip
 
 

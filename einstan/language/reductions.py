@@ -18,8 +18,8 @@ from typing import NoReturn
 
 from einstan.language.derivatives import Derivatives
 from einstan.language.errors import Span
-from einstan.language.foreign import limits
 from einstan.language.index import capitalised, is_capital
+from einstan.language.limits import without_limits
 from einstan.language.occurrences import bare_names
 from einstan.language.surface import Binder, Call, Expression, Letter, Power, Ref, Surface, Task, Term, only_part
 from einstan.language.tokens import Token, respelled
@@ -81,8 +81,7 @@ class Reductions(Derivatives):
             letters.append(Letter(part.span, part.name))
         if not letters:
             if self.at("^") and self.ahead(1).kind != "end":
-                written = limits(self.text, self.token.start)
-                self.fail("a sum runs over the whole axis and has no limits", None, written)
+                self.fail("a sum runs over the whole axis and has no limits", None, without_limits(self.text))
             if self.at("("):
                 yield self.parenthesised(token)
             repair = self.over_all(token, self.last_end)

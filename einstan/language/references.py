@@ -17,8 +17,9 @@ from fractions import Fraction
 from typing import NoReturn
 
 from einstan.language.cursor import CLOSING, Cursor
-from einstan.language.foreign import limits, slots_again
+from einstan.language.foreign import slots_again
 from einstan.language.index import is_capital
+from einstan.language.limits import without_limits
 from einstan.language.misread import bold, sum_sign
 from einstan.language.own import visible
 from einstan.language.surface import BINDERS, CALLABLE, RESERVED, Expression, Number, Ref, Task, alone, only_part
@@ -127,18 +128,24 @@ class References(Cursor):
                 continue
             if subscript and self.is_run_of_letters():
                 commas = ",".join(token.text)
-                readings = (f"several indices are written {commas}", f"one index is written \\mathrm{{{token.text}}}")
-                self.fail(f"the subscript {token.text} is one index or several", None, readings)
+                readings = [f"several indices are written {commas}", f"one index is written \\mathrm{{{token.text}}}"]
+                readings += [self.labelled(token.text)] if len(token.text) > 2 else []
+                self.fail(f"the subscript {token.text} is one index or several", None, tuple(readings))
+            if subscript and token.kind == "name" and token.text in (*BINDERS, *CALLABLE) and behind.text == "}":
+                self.fail(f"{token.text} is no index", None, self.labelled(token.text))
             if subscript and token.kind == "number" and self.is_run_of_digits():
                 self.refuse_digits(token)
             found.append((yield self.expression()))
             if self.at("=") and (subscript or self.tokens[self.position - 3].text in ("sum", "prod", "mean")):
-                start = self.text.rfind(self.text[opening.start], 0, opening.end) - subscript
-                self.fail("a sum runs over the whole axis and has no limits", None, limits(self.text, start))
+                self.fail("a sum runs over the whole axis and has no limits", None, without_limits(self.text))
             if not self.take(","):
                 break
         self.close()
         return tuple(found)
+
+    def labelled(self, label: str) -> str:
+        """``V_max`` for ``V_{max}``; the cursor stands behind its opening brace."""
+        return f"a label is part of the name: {self.tokens[max(self.position - 3, 0)].text}_{label}"
 
     def is_run_of_letters(self) -> bool:
         """Whether a subscript is spelled like ``ij``, which is one name here and two indices in papers."""

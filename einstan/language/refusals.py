@@ -20,6 +20,7 @@ from einstan.language.tokens import respelled
 
 Read = Callable[[str], object] | None  # reads a repair, where repairs are asked for
 
+_ENTRY = re.compile(r"(?:\\[A-Za-z]+|(?<![\w\\])[^\W\d_])_\{?(\d+)\}?(?![\w,])")
 MOST = 8  # readings that are spelled out
 LETTERS = "jklmnpqrstuv"  # for a second index on the left
 
@@ -59,7 +60,8 @@ def bound_again(text: str, node: Binder, letter: Letter, indices: set[str], besi
     left, equals, right = text.partition("=")
     outside = text[len(left) : start] + text[end:]
     if equals and start > len(left) and beside is None and respelled(outside, letter.name, "") == outside:
-        repairs = [without_slot(left, letter.name) + equals + right]  # it stands on the left, and nowhere else
+        shorter = without_slot(left, letter.name)
+        repairs = [shorter + equals + right] if shorter != left else repairs  # it stands on the left, and nowhere else
     if beside is not None:
         end = beside.span[1]
         repairs.insert(0, f"{text[:opening]}({text[opening:end]}){text[end:]}")
@@ -74,6 +76,11 @@ def not_bound(
 ) -> ScopeError:  # fmt: skip
     """An index of the right side that neither the left side has nor a sum binds; a softmax is ``normed`` over it.
     Where its capital is ``bound`` around it, that one may be meant: ``sum[I](u[i])``."""
+    if re.search(rf"[ΣΠ]_\{{?\s*{name}\b", text):  # the Greek letters, which name tensors
+        return ScopeError(
+            "the letters Σ and Π name tensors, and the signs are ∑ and ∏", text=text, span=span,
+            repair=re.sub(r"[ΣΠ](?=_)", lambda letter: "∑" if letter[0] == "Σ" else "∏", text),
+        )  # fmt: skip
     names = ", ".join(left)
     inferred = f"the left side has {names}" if names else "the left side has no indices"
     capitals = [capitalised(name)] if bound else []
@@ -118,7 +125,8 @@ def _with_slot(text: str, name: str) -> str:
 def ranks_differ(text: str, node: Ref, elsewhere: int) -> ScopeError:
     here = _slots(len(node.slots))
     problem = f"{node.name} has {here} here and {_slots(elsewhere)} elsewhere in the equation"
-    return ScopeError(problem, text=text, span=node.span)
+    digits = _ENTRY.sub(lambda entry: f"{node.name}{entry[1]}", text)  # \\theta_0 beside \\theta
+    return ScopeError(problem, text=text, span=node.span, repair=digits if digits != text and elsewhere == 0 else ())
 
 
 def not_affine(text: str, node: Expression) -> NotationError:

@@ -18,7 +18,7 @@ from einstan.language.refusals import (
     twice_on_left,
 )
 from einstan.language.spoken import refuse_open, unknown_extents
-from einstan.language.surface import RESERVED, Ref, Relation, instead_of, only_part
+from einstan.language.surface import RESERVED, Power, Ref, Relation, instead_of, only_part
 from einstan.language.syntax import read_expression, read_relation
 from einstan.language.term import Add, Apply, Equation, Expr, Extent, Mul, Partial
 
@@ -44,10 +44,10 @@ def bind_equation(
     sum over a letter that its body lacks, which is a slip in what is written ``by_hand``."""
     left = only_part(relation.left)
     if not isinstance(left, Ref):
-        raise NotationError(
-            "the left side of an equation is one tensor", text=text, span=relation.left.span,
-            repair=f"claim {text}",
-        )  # fmt: skip
+        span, repairs = relation.left.span, [f"claim {text}"]
+        if isinstance(left, Power) and isinstance(left.base, Ref) and not left.base.slots:  # \\sigma^2 = ...
+            repairs.insert(0, text.replace(text[slice(*span)].rstrip(), f"{left.base.name}2"))
+        raise NotationError("the left side of an equation is one tensor", text=text, span=span, repair=repairs)
     scope = Scope(text, (relation,), any_free=False)
     scope.derived = not (asked or by_hand)
     asked = asked and isinstance(left.name, str) and not left.name.startswith("d")

@@ -43,6 +43,28 @@ INSTEAD = {  # of signs that are none here, in words
     "∈": "1[x >= a] 1[x <= b]",
     "$": "a formula by itself, without dollar signs in it",
 }
+SET_BY_TEX = {  # commands of TeX for what is written otherwise here
+    **dict.fromkeys(("binom", "tbinom", "dbinom"), "exp(lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1))"),
+    **dict.fromkeys(("langle", "rangle"), "x[K] y[K]"),
+    **dict.fromkeys(("lceil", "rceil"), "-floor(-x)"),
+    "pmod": "mod(x, y)",
+    **dict.fromkeys(("begin", "end"), "lines of their own; cases are 1[x > 0] y + 1[x <= 0] z"),
+    **dict.fromkeys(("ell", "hbar", "imath", "jmath", "wp"), "another letter, such as l"),
+    **dict.fromkeys(("int", "iint", "oint"), INSTEAD["∫"]),
+    **dict.fromkeys(("pm", "mp"), INSTEAD["±"]),
+    **dict.fromkeys(("approx", "simeq", "sim", "doteq"), INSTEAD["≈"]),
+    "propto": INSTEAD["∝"],
+    **dict.fromkeys(("ldots", "cdots", "dots", "dotsc", "vdots", "ddots"), INSTEAD["…"]),
+    **dict.fromkeys(("in", "notin"), INSTEAD["∈"]),
+    **dict.fromkeys(("to", "rightarrow", "mapsto", "gets", "leftarrow", "Rightarrow", "iff"), INSTEAD["→"]),
+    **dict.fromkeys(("wedge", "land", "cap"), INSTEAD["&"]),
+    **dict.fromkeys(("ast", "star"), "x y for a product; a convolution is sum[J](X[i+J] W[J])"),
+    "det": "an input; of two by two, A[0,0] A[1,1] - A[0,1] A[1,0]",
+    **dict.fromkeys(("arg", "argmax"), "1[x[k] == max[K](x[K])] is 1 at the largest entries"),
+    **dict.fromkeys(("sup", "inf"), "max[K](x[K]), min[K](x[K])"),
+    "lim": "what the formula is where it is evaluated",
+    "%": "x / 100",
+}
 ALIKE = {"‖": "∥", "′": "'", "’": "'", "″": "'", "⋯": "…", "∼": "≈", "≅": "≈", "≃": "≈", "⨂": "⊗", "⨀": "⊙"}
 
 _CHOOSE = "exp(lgamma({a} + 1) - lgamma({b} + 1) - lgamma({a} - {b} + 1))"
@@ -132,6 +154,8 @@ def grouped_digits(text: str, sign: int) -> str:
     for found in groups.finditer(text):
         if found.start() < sign < found.end():
             return f"{text[: found.start()]}{re.sub('[,_ ]', '', found[0])}{text[found.end() :]}"
+    if re.match(r",\d+(?![\d.])", text[sign:]) and re.search(r"(?<![\d.])\d+$", text[:sign]):  # 0,5
+        return f"{text[:sign]}.{text[sign + 1 :]}"
     return ""
 
 

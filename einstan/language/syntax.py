@@ -29,12 +29,14 @@ from einstan.language.foreign import STATEMENTS, braced, equals, floor_division,
 from einstan.language.misread import (
     divided_by_index,
     exponential,
+    labels,
     second_derivative,
     transposed,
     without_slots,
 )
 from einstan.language.surface import (
     RESERVED,
+    Bracket,
     Expression,
     Minus,
     Number,
@@ -65,6 +67,7 @@ def read_relation(text: str, known: Collection[str] = (), kind: str = "claim") -
     relation = run(parser.relation())
     if parser.scalars:
         without_slots(parser.text, relation, parser.scalars, known)
+    labels(parser.text, relation, parser.tokens)
     return parser.text, relation
 
 
@@ -194,7 +197,11 @@ class Parser(Atoms):
 
     def refuse_increment(self) -> None:
         """``a ++ b``, which other languages read otherwise, behind the first sign."""
-        if self.at("+") and self.token.glued and self.tokens[self.position - 1].text == "+":
+        before = self.tokens[self.position - 1]
+        if self.at("-") and self.token.glued and before.text == "+" and not self.ahead(1).glued and not before.glued:
+            left, right = self.text[: before.start], self.text[self.token.end :]
+            self.fail("+- is one sign, or two equations", (before.start, self.token.end), f"{left}-{right}")
+        if self.at("+") and self.token.glued and before.text == "+":
             start, end = self.token.start - 1, self.token.end
             repair = f"{self.text[:start]}+{self.text[end:]}"
             self.fail("++ is one sign or none", (start, end), repair)
@@ -210,12 +217,13 @@ class Parser(Atoms):
     @staticmethod
     def is_coefficient(parts: list[tuple[Surface, bool]], tight: bool) -> bool:
         """Whether what stands above the line at the end of the parts is a number, ``1 / 2``, ``1/|N|/|J|``, or without
-        an index above numbers and ``tight``, ``l/2``."""
+        an index above numbers and ``tight``, ``l/2``; in ``p^2/2 m`` people mean 2 m below the line."""
         count = len(parts)
         while count and parts[count - 1][1]:
             count -= 1
         above, below = parts[max(count - 1, 0)][0], parts[count:]
-        return is_numeric(above) or (tight and has_no_index(above) and all(is_numeric(part) for part, _ in below))
+        plain = tight and has_no_index(above) and not isinstance(above, Power)
+        return is_numeric(above) or (plain and all(is_numeric(part) for part, _ in below))
 
     def refuse_quotient(self, start: int, parts: list[tuple[Surface, bool]], begin: int) -> NoReturn:
         divisor = parts[-1][0].span
@@ -269,7 +277,10 @@ class Parser(Atoms):
             base = yield self.atom()
         if self.token.kind == "power":
             digit = self.advance()
-            base = Power((start, digit.end), base, Number((digit.start, digit.end), Fraction(digit.text)))
+            exponent = Number((digit.start, digit.end), Fraction(digit.text))
+            if "d" not in self.around:
+                second_derivative(self.text, base, exponent, (start, digit.end))
+            base = Power((start, digit.end), base, exponent)
         elif self.at("^"):
             if isinstance(base, Ref) and isinstance(base.name, Partial):
                 spelled = self.text[start : self.last_end]
@@ -278,11 +289,35 @@ class Parser(Atoms):
             self.climb(begin)
             exponent = yield self.exponent()
             self.tower -= 1
+            self.refuse_slots_behind(start, begin, base, exponent)
             self.refuse_sub_behind(start, begin, exponent)
             if self.at("/"):
                 self.refuse_root(start, begin.end)
             base = self.raised((start, self.last_end), base, exponent)
         return [(base, False)]
+
+    def refuse_slots_behind(self, start: int, begin: Token, base: Surface, exponent: Surface) -> None:
+        """``A^-1[i,J]`` and ``A^T[i,j]``, where the slots are those of A."""
+        above = exponent.operand if isinstance(exponent, Minus) else exponent
+        inverse = isinstance(above, Bracket) and not above.relations
+        turned = isinstance(above, Ref) and above.slots and above.name in ("T", "H") and self.is_raised(above.name)
+        if not isinstance(base, Ref) or base.slots or not (inverse or turned):
+            return
+        self.refuse_matrix(start, str(base.name), "inverse" if inverse else "transpose")
+
+    def is_raised(self, name: str) -> bool:
+        """Whether a name stands in exponents alone."""
+        pairs = zip(self.tokens, self.tokens[1:], strict=False)
+        return all(before.text in ("^", "{") for before, token in pairs if token.text == name)
+
+    def refuse_matrix(self, start: int, name: str, what: str, entries: str = "") -> NoReturn:
+        """A power of a matrix, for which a power of its ``entries`` would be read."""
+        repairs = {
+            "inverse": f"an input B with assume {name}[i,K] B[K,j] = δ[i,j]",
+            "transpose": f"the other order of its slots: {name}[j,i] for {name}[i,j]",
+        }
+        repair = (repairs[what], f"of each entry: {entries}") if entries else repairs[what]
+        self.fail(f"this is a power, and not the {what} of {name}", (start, self.last_end), repair)
 
     def refuse_sub_behind(self, start: int, begin: Token, exponent: Surface) -> None:
         """``Z^n_j`` and ``x^2_i``, where TeX sets the subscript below Z, and Z^n_j may be ``Z_{n,j}`` too."""
@@ -301,6 +336,9 @@ class Parser(Atoms):
             else (self.tokens[place].text, "", self.text[self.tokens[place].end :])
         )
         sub, inner = sub.strip("{ "), power.strip("{ }")
+        if inner in ("-1", "T", "\\top") and not self.on_left:
+            entries = f"{base}_{{{sub}}}^{{{inner}}}" if inner == "-1" else ""
+            self.refuse_matrix(start, base, "inverse" if inner == "-1" else "transpose", entries)
         repairs = [] if self.on_left else [f"{before}{base}_{{{sub}}}^{power}{closing}"]
         if is_name(inner) and "_" not in base:
             repairs.insert(0, f"{before}{base}_{{{inner},{sub}}}{closing}")
@@ -311,7 +349,7 @@ class Parser(Atoms):
     def raised(self, span: Span, base: Surface, exponent: Surface) -> Surface:
         if "T" not in self.around and not self.is_index("T"):
             transposed(self.text, exponent, span)
-        if "d" not in self.around and self.token.kind == "name" and self.ahead(2).text.startswith("d"):
+        if "d" not in self.around:
             second_derivative(self.text, base, exponent, span)
         made = None
         if isinstance(base, Ref) and base.name == "e" and not base.slots and "e" not in self.around:

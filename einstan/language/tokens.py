@@ -14,7 +14,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from einstan.language.errors import NotationError
-from einstan.language.signs import instead
+from einstan.language.signs import SET_BY_TEX, instead
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,7 @@ SIGNS = {
     "−": "-",
     "⋅": "*",
     "∗": "*",
+    "∙": "*",
     "÷": "/",
     "–": "-",
     "⌊": "⌊",
@@ -88,6 +89,7 @@ _NUMBER = re.compile(r"([0-9]+(\.[0-9]+|\.(?![.\w])|\.(?=[eE][+-]?[0-9]))?|\.[0-
 _COMMAND = re.compile(r"\\([A-Za-z]+\*?|.|\n)")
 _FONT = re.compile(r"\s*\{((?:[^{}\\]|\\_|\\[A-Za-z]+)*)\}")
 _STRETCHED = re.compile(r"\\(left|right)\s*([\[\]])")
+_ACCENTED = re.compile(r"\s*([^\W\d_]|\\[A-Za-z]+)")
 _LABEL = re.compile(r"\s*\{[^{}]*\}")
 _BEFORE = re.compile(r"\$\$?|\\[\[(]")
 _BEHIND = re.compile(r"[.,]?\s*(\$\$?|\\[\])])\s*[.,]?\s*|[.,]\s*")
@@ -277,11 +279,17 @@ def _command(text: str, start: int) -> tuple[Token | None, int]:
             "a transpose is another order of the indices", text=text, span=(start, end),
             repair="A[j,i] for A[i,j]; x[I] A[I,J] x[J] for x^T A x",
         )  # fmt: skip
+    if command in ACCENTS and (letter := _ACCENTED.match(text, end)):  # \\hat y
+        repair = f"{text[:start]}\\{command}{{{letter[1]}}}{text[letter.end() :]}"
+        raise NotationError("an accent has its letter in braces", text=text, span=(start, letter.end()), repair=repair)
+    line = instead(text, "mod", start, end) if command in ("bmod", "mod") else ()
     raise NotationError(
         f"{text[start:end]} is not part of the notation",
         text=text,
         span=(start, end),
-        repair="leave out what only lays out the page; functions are written relu(x) or \\operatorname{relu}(x)",
+        repair=line
+        or SET_BY_TEX.get(command)
+        or "leave out what only lays out the page; functions are written relu(x) or \\operatorname{relu}(x)",
     )
 
 

@@ -76,6 +76,7 @@ INSTEAD: dict[str, str] = {
     **dict.fromkeys(("ceil", "ceiling"), "-floor(-x)"),
     **dict.fromkeys(("round", "rint"), "floor(x + 1/2)"),
     **dict.fromkeys(("trunc", "fix"), "sign(x) floor(abs(x))"),
+    "sinc": "sin(x) / x, or with pi x for x; 1 where x is 0",
     "hypot": "sqrt(x^2 + y^2)",
     "logaddexp": "x + softplus(y - x)",
     "logit": "log(x / (1 - x))",
