@@ -60,7 +60,7 @@ def compared_once(program: Program) -> Program:
         return program
     as_written = dict(zip(equations, program.equations, strict=True))
     made = (each for equation in equations for each in once.equations(equation, found))
-    return Program((as_written.get(each, each) for each in made), program.assumptions)
+    return program.remade(as_written.get(each, each) for each in made)
 
 
 def _asks(node: Node) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from einstan.language.dims import (
     UnionFind,
+    agreed,
     axis,
     is_axis,
     loose,
@@ -72,7 +73,8 @@ class Program(Rebuilt):
     - ``defined``: tensor name to equation;
     - ``inputs``: the tensors that are read and not defined, with their rank (-1 where only a size is read and nothing
       tells);
-    - ``dims``: the classes of equal axes over the whole program, ``equal`` axes among them that no equation ties.
+    - ``dims``: the classes of equal axes over the whole program, ``equal`` axes among them that no equation ties;
+      equations that are not ``written`` by somebody tie less, see `einstan.language.dims.relate`.
 
     Raises `ProgramError` for a tensor defined twice, a cycle, and a tensor used with two ranks.
     """
@@ -82,8 +84,10 @@ class Program(Rebuilt):
         equations: Iterable[Equation],
         assumptions: Iterable[Assumption] = (),
         equal: Iterable[tuple[str, str]] = (),
+        written: bool = True,
     ) -> None:
         given = tuple(equations)
+        self.written = written
         self.assumptions: tuple[Assumption, ...] = tuple(assumptions)
         self.equal = tuple(equal)
         self.defined: dict[Name, Equation] = {}
@@ -110,13 +114,19 @@ class Program(Rebuilt):
         self._dim_of: dict[tuple[Equation, Index], str] = {}
         self.notes: dict[Any, Any] = {}  # what was worked out of the whole program, by what was asked
 
+    def remade(self, equations: Iterable[Equation], equal: Iterable[tuple[str, str]] = ()) -> Program:
+        """Equations that were made of those of this program, in their place: axes that it says to be of one length are,
+        and further ``equal`` ones."""
+        said = [pair for equation in self.equations for pair in agreed(equation)] if self.written else []
+        return Program(equations, self.assumptions, (*self.equal, *said, *equal), written=False)
+
     @property
     def dims(self) -> UnionFind:
         """The classes of equal axes.  A dimension without an axis is named ``equation:letter``."""
         if self._dims is None:
             classes = UnionFind()
             for equation in self.equations:
-                relate(equation, classes, prefix(equation))
+                relate(equation, classes, prefix(equation), self.written)
             for assumption in self._assumption_equations():
                 relate(assumption, classes, prefix(assumption))
             for name, rank in self.ranks.items():

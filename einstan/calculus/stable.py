@@ -128,7 +128,7 @@ def runnable(program: Program) -> Program:
         apart = without_diagonals(dominant_apart(met, exponentials.of))
         made = measured(apart, {equation.name for equation in apart} - {equation.name for equation in met})
         named = [same.get(new) or well_named(new) for new in _stated(made, program)]
-        found = Program(complemented(named), program.assumptions)
+        found = program.remade(complemented(named))
         asked.notes[runnable] = found
     return found
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from einstan.language.errors import NotationError, Span, too_deep
-from einstan.language.foreign import around, assigned, comparison, positive_part
+from einstan.language.foreign import around, assigned, comparison, positive_part, run_on
 from einstan.language.letters import normal
 from einstan.language.signs import grouped_digits, instead
 from einstan.language.surface import Expression, Ref, Surface, Task, Term, instead_of
@@ -29,6 +29,8 @@ class Cursor:
     def __init__(self, text: str) -> None:
         self.text = normal(text)
         if ("_+" in text or "_{+}" in text) and (error := positive_part(self.text)):
+            raise error
+        if text.count("_") > 1 and (error := run_on(self.text)):
             raise error
         self.tokens = tokens(self.text)
         self.position = 0

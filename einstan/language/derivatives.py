@@ -50,6 +50,14 @@ class Derivatives(Differentials):
                 slash, self.position = self.token, before
                 above = self.text[self.token.start : slash.start].rstrip()
                 self.refuse_written(self.token.start, f"{above}/d{self.text[below.start : below.end]}", below.end)
+        both = _BOTH.fullmatch(denominator)
+        if (
+            both
+            and denominator[1:] not in self.known
+            and (max(map(len, both.groups())) == 1 or {*both.groups()} <= self.known)
+        ):
+            span = (self.ahead(1).start, self.ahead(1).end)
+            self.fail("the denominators of a derivative are run together", span, f"∂f/∂{both[1]}∂{both[2]}")
         self.position = before
         if not denominator.startswith("d") or len(denominator) < 2 or not is_name(denominator[1:]):
             return False
@@ -101,9 +109,6 @@ class Derivatives(Differentials):
                 self.unexpected()
             return order, (yield self.reference())
         spelled = self.token.text
-        both = _BOTH.fullmatch(spelled)
-        if not numerator and both and spelled[1:] not in self.known and {both[1], both[2]} <= self.known:  # dxdy
-            self.fail("the denominators of a derivative are numbers without slots", None, f"∂f/∂{both[1]}∂{both[2]}")
         order, name = _order(spelled) if numerator else (0, spelled[1:])
         ref: Ref = yield self.reference()
         return order, Ref(ref.span, name + str(ref.name)[len(spelled) :], ref.slots)

@@ -61,11 +61,14 @@ def is_axis(dim: str) -> bool:
     return dim.rpartition(".")[2].isdigit() and "." in dim
 
 
-def relate(equation: Equation, classes: UnionFind | None = None, prefix: str = "") -> UnionFind:
+def relate(equation: Equation, classes: UnionFind | None = None, prefix: str = "", written: bool = True) -> UnionFind:
     """Join what the equation says is equal.  A dimension without an axis gets ``prefix`` so that equations that are
-    related together do not share it by accident."""
+    related together do not share it by accident.
+
+    In an equation that is ``written`` by somebody, tensors that one index reads alike are of one length also where its
+    extent is stated; one that was made of others may read a tensor of its own beside a longer one."""
     classes = UnionFind() if classes is None else classes
-    for left, right in _related(equation):
+    for left, right in (*_related(equation), *(agreed(equation) if written else ())):
         if right is None:
             classes.find(qualified(left, prefix))
         else:
@@ -93,10 +96,14 @@ def _related(equation: Equation) -> tuple[tuple[str, str | None], ...]:
                 found[left.dim, right.dim] = None
         elif isinstance(node, Index):
             found[node.dim, None] = None
-    for index in {index: None for index, _ in free}:
-        places = agreeing(equation, index)
-        found.update(dict.fromkeys((places[0], other) for other in places[1:]))
     return tuple(found)
+
+
+@remembered
+def agreed(equation: Equation) -> tuple[tuple[str, str], ...]:
+    """The pairs of axes that are of one length because one index of a stated extent fills them."""
+    places = [agreeing(equation, index) for index in {index: None for index, _ in loose(equation)}]
+    return tuple(dict.fromkeys((found[0], other) for found in places for other in found[1:]))
 
 
 def _differ(left: Index, right: Index, stated: Mapping[str, Affine]) -> bool:

@@ -32,7 +32,8 @@ _ARGUMENT = re.compile(r"\s*(\{(?:[^{}]|\{[^{}]*\})*\}|\\[A-Za-z]+|\w)")
 _LEFT = re.compile(r"\s*([^\W\d_]\w*)\s*(\[[^\[\]]*\]|_\{[^{}]*\}|_\w)?\s*")
 _COMPARED = re.compile(r"[<>≤≥≠]|[=!]?=|\\(?:leq?|geq?|neq?|lt|gt)\b")
 _STRETCH = "\\left"
-_POSITIVE = re.compile(r"(?:\\left)?[\[(]([^\[\]()]*(?:\([^()]*\)[^\[\]()]*)*)(?:\\right)?[\])]_(?:\+|\{\+\})")
+_RUN_ON = re.compile(r"(?<!\w)(?!sum|prod)([^\W\d_]+)_([a-z])([A-Za-z])(?=_)")
+_POSITIVE = re.compile(r"(?<!\w)(?:\\left)?[\[(]([^\[\]()]*(?:\([^()]*\)[^\[\]()]*)*)(?:\\right)?[\])]_(?:\+|\{\+\})")
 _AND = re.compile(r",|(?<!\w)and(?!\w)")
 _LONG = re.compile(r"<=|>=|==|!=")
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
@@ -208,6 +209,16 @@ def prose(text: str, left: Expression, tokens: Sequence[Token]) -> None:
     if word.lower() in PROSE and sum(token.text == word for token in tokens) == 1:
         repair = f"{PROSE[word.lower()]}{text[first.span[1] :].lstrip()}"
         raise NotationError(f"{word} would be a number here", text=text, span=first.span, repair=repair)
+
+
+def run_on(text: str) -> NotationError | None:
+    """``w_ix_i``, where TeX's subscript is one letter, and the name would be w_ix."""
+    for found in _RUN_ON.finditer(text):
+        if re.search(rf"_\{{?(?:\w,)*{found[2]}(?![a-z0-9])", text[: found.start()] + text[found.end(3) :]):
+            repair = f"{text[: found.start(3)]} {text[found.start(3) :]}"
+            problem = f"{found[0]} is one name, or the product of {found[1]}_{found[2]} and {found[3]}"
+            return NotationError(problem, text=text, span=found.span(), repair=repair)
+    return None
 
 
 def positive_part(text: str) -> NotationError | None:

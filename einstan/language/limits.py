@@ -19,6 +19,7 @@ _SIGN = r"(?P<sign>\\?(?<!\w)(?:sum|prod)|[∑∏ΣΠ])\s*"
 _HEADS = (
     re.compile(rf"{_SIGN}{_BELOW}(?:\s*{_ABOVE})?"),
     re.compile(rf"{_SIGN}{_ABOVE}\s*_\s*\{{?\s*(?P<name>\w+?)\s*(?:=\s*(?P<low>\w+)\s*)?\}}"),
+    re.compile(rf"{_SIGN}_(?:\{{\s*(?P<name>\w+)\s*\}}|(?P<name2>\w))\s*{_ABOVE}"),
     re.compile(r"(?P<sign>\\?(?<!\w)(?:sum|prod|mean))\[\s*(?P<name>\w+)\s*=\s*(?P<low>[^\[\],]*)(?:,(?P<high>[^\[\]]*))?\]"),
 )  # fmt: skip
 _SLOTS = re.compile(r"_(\w)\b|_\{([^{}=]*)\}|\[([^\[\]=]*)\]")

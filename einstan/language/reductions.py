@@ -86,6 +86,8 @@ class Reductions(Derivatives):
                 yield self.parenthesised(token)
             repair = self.over_all(token, self.last_end)
             self.fail(f"{token.text} of which index?", (token.start, token.end), repair)
+        if self.at("^") and token.big:  # \\sum_i^n
+            self.fail("a sum runs over the whole axis and has no limits", None, without_limits(self.text))
         if token.text == "softmax" and len(letters) > 1:
             self.fail("softmax runs over one index", (token.start, self.last_end), "softmax[k](x)")
         if token.big and (self.starts_factor() or self.at("{")):

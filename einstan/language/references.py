@@ -126,6 +126,12 @@ class References(Cursor):
                 if not self.take(","):
                     break
                 continue
+            beside = subscript and token.kind == "name" and behind.kind == "name" and self.ahead(2).text in (",", "}")
+            if beside and len(token.text) == len(behind.text) == 1:  # y_{i j}
+                repair = _PARTED.sub(lambda found: f"_{{{','.join(found[1].split())}}}", self.text)
+                self.fail("indices are parted by commas", (token.start, behind.end), repair)
+            if subscript and len(token.text) > 1 and token.text.isupper() and not token.raw and behind.text == "}":
+                self.fail(f"{token.text} is no index", None, self.labelled(token.text))
             if subscript and self.is_run_of_letters():
                 commas = ",".join(token.text)
                 readings = [f"several indices are written {commas}", f"one index is written \\mathrm{{{token.text}}}"]
@@ -180,6 +186,7 @@ class References(Cursor):
         )  # fmt: skip
 
 
+_PARTED = re.compile(r"_\{\s*(\w(?:\s+\w)+)\s*\}")
 _SUBSCRIPT = re.compile(r"_(?:\{([\w\s,]*)\}|(\d\d+))")
 _DIGITS = re.compile(r"(?<!\w)(\d+)([^\W\d_]\w*)?(?!\w)")
 

@@ -116,6 +116,8 @@ def _with_slot(text: str, name: str) -> str:
     """The text with one more index on the left."""
     left, equals, right = text.partition("=")
     left = left.rstrip()
+    if subscript := re.search(r"_(?:(\w)|\{([^{}]*)\})$", left):
+        return f"{left[: subscript.start()]}_{{{subscript[1] or subscript[2]},{name}}} {equals}{right}"
     return f"{left[:-1]},{name}] {equals}{right}" if left.endswith("]") else f"{left}[{name}] {equals}{right}"
 
 

@@ -34,7 +34,9 @@ from einstan.language.misread import (
     transposed,
     without_slots,
 )
+from einstan.language.own import visible
 from einstan.language.surface import (
+    CALLABLE,
     RESERVED,
     Bracket,
     Expression,
@@ -183,6 +185,7 @@ class Parser(Atoms):
                 slashed = True
             elif self.starts_factor():
                 begin = self.token.start
+                self.refuse_run_of_letters()
                 glued = self.token.glued and (self.token.kind == "name" or self.at("|"))
                 following = yield self.factor(True)
                 joined = glued or (isinstance(parts[-1][0], Number) and is_pi(following[0][0]))
@@ -194,6 +197,18 @@ class Parser(Atoms):
                 slashed, tight = False, True
             else:
                 return Term((start, self.last_end), sign, tuple(parts))
+
+    def refuse_run_of_letters(self) -> None:
+        """``mv`` of ``\\frac{1}{2}mv^2``, a product of letters in TeX."""
+        before, token, letters = self.tokens[self.position - 1], self.token, self.token.text
+        plain = token.kind == "name" and token.raw and letters.isascii() and letters.isalpha() and 1 < len(letters) < 4
+        if before.text != "}" or not token.glued or not plain or self.ahead(1).text in ("[", "_", "("):
+            return
+        if letters in CALLABLE or letters in visible() or sum(other.text == letters for other in self.tokens) > 1:
+            return
+        start, end = self.text[: token.start], self.text[token.end :]
+        repairs = f"{start}{' '.join(letters)}{end}", f"{start} {letters}{end}"
+        self.fail(f"{letters} is a product of letters, or a number called {letters}", None, repairs)
 
     def refuse_increment(self) -> None:
         """``a ++ b``, which other languages read otherwise, behind the first sign."""
@@ -313,7 +328,7 @@ class Parser(Atoms):
     def refuse_matrix(self, start: int, name: str, what: str, entries: str = "") -> NoReturn:
         """A power of a matrix, for which a power of its ``entries`` would be read."""
         repairs = {
-            "inverse": f"an input B with assume {name}[i,K] B[K,j] = δ[i,j]",
+            "inverse": f"an input B, assumed to be the inverse: {name}[i,K] B[K,j] is δ[i,j]",
             "transpose": f"the other order of its slots: {name}[j,i] for {name}[i,j]",
         }
         repair = (repairs[what], f"of each entry: {entries}") if entries else repairs[what]

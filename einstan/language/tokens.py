@@ -32,6 +32,7 @@ class Token:
     bold: bool = False
 
 
+EXPECTED = {"E": "mean[N](x[N])", "V": "var[N](x[N])", "P": "mean[N](1[x[N] > 0])"}  # of probability, in double strokes
 GREEK = {
     unicodedata.name(letter).split()[-1].lower().replace("lamda", "lambda"): letter
     for letter in "αβγδεζηθικλμνξορστυφχψω"
@@ -113,7 +114,7 @@ def tokens(text: str) -> list[Token]:
             found.append(Token("mark", letter, position, position + 1, glued))
             position += 1
             continue
-        if letter.isspace() or (letter == "&" and _ALIGNED.match(text, position)):
+        if letter.isspace() or (letter == "~" and "\\" in text) or (letter == "&" and _ALIGNED.match(text, position)):
             position += 1
             continue
         glued = bool(found) and found[-1].end == position
@@ -122,7 +123,7 @@ def tokens(text: str) -> list[Token]:
             continue
         bracket = _STRETCHED.match(text, position) if letter == "\\" else None
         if bracket:  # \\left[ a + b \\right]
-            mark = _stretched(bracket[2], found, round_ones)
+            mark = _stretched(text, bracket, found, round_ones)
             position = bracket.end()
             found.append(Token("mark", mark, position - 1, position, glued))
             continue
@@ -141,15 +142,33 @@ def _set_apart(text: str, start: int) -> int:
     return around.end() if around else (len(text) if ends else 0)
 
 
-def _stretched(mark: str, found: list[Token], round_ones: list[bool]) -> str:
-    """``\\left[`` opens slots and ``1[...]``; elsewhere it is a round bracket, as is the ``\\right]`` to it."""
-    if mark == "]":
+def _stretched(text: str, bracket: re.Match[str], found: list[Token], round_ones: list[bool]) -> str:
+    """``\\left[`` opens ``1[...]`` and slots with a comma; elsewhere it is a round bracket, as is the ``\\right]`` to
+    it.  Behind a name it may be either, ``k \\left[ a + b \\right]``."""
+    if bracket[2] == "]":
         return ")" if round_ones and round_ones.pop() else "]"
     before = found[-1] if found else Token("end", "", 0, 0)
     subscript = len(found) > 1 and found[-2].text == "_"
     named = before.kind == "name" and before.text not in WORDS and not subscript
+    if named and (error := _slots_or_product(text, bracket, before)):
+        raise error
     round_ones.append(not named and not (before.kind == "number" and before.text == "1"))
     return "(" if round_ones[-1] else "["
+
+
+def _slots_or_product(text: str, opening: re.Match[str], before: Token) -> NotationError | None:
+    depth, inside = 0, ""
+    for mark in _STRETCHED.finditer(text, opening.start()):
+        depth += 1 if mark[2] == "[" else -1
+        if not depth:
+            inside = text[opening.end() : mark.start()]
+            break
+    if "," in inside or depth:
+        return None
+    head, name, behind = text[: opening.start()].rstrip(), text[before.start : before.end], text[mark.end() :]
+    repairs = f"{head} \\left({inside}\\right){behind}", f"{head}[{inside.strip()}]{behind}"
+    span = (before.start, mark.end())
+    return NotationError(f"{name} has slots here, or is multiplied", text=text, span=span, repair=repairs)
 
 
 def _token(text: str, start: int) -> tuple[Token | None, int]:
@@ -270,6 +289,16 @@ def _command(text: str, start: int) -> tuple[Token | None, int]:
         name = inside.group(1).replace("\\_", "_").strip() if inside else ""
         if name.startswith("\\"):
             name = GREEK.get(name[1:], "")
+        if (
+            inside
+            and command == "mathbb"
+            and name in EXPECTED
+            and text[inside.end() :].lstrip("\\left ").startswith(("[", "("))
+        ):
+            raise NotationError(
+                f"{name} is an operator here, and no tensor", text=text, span=(start, inside.end()),
+                repair=f"{EXPECTED[name]}, over what is drawn",
+            )  # fmt: skip
         if inside and is_name(name):
             if command in ACCENTS:
                 name = f"{name}_{command}"

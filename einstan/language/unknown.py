@@ -76,7 +76,8 @@ INSTEAD: dict[str, str] = {
     **dict.fromkeys(("ceil", "ceiling"), "-floor(-x)"),
     **dict.fromkeys(("round", "rint"), "floor(x + 1/2)"),
     **dict.fromkeys(("trunc", "fix"), "sign(x) floor(abs(x))"),
-    "sinc": "sin(x) / x, or with pi x for x; 1 where x is 0",
+    "sinc": "sin(pi x) / (pi x)",
+    "cov": "mean[N]((x[N] - mean[M](x[M])) (y[N] - mean[M](y[M])))",
     "hypot": "sqrt(x^2 + y^2)",
     "logaddexp": "x + softplus(y - x)",
     "logit": "log(x / (1 - x))",
@@ -117,6 +118,8 @@ def unknown_call(text: str, span: Span, name: str, behind: int, known: Iterable[
     close = near(name, known)
     if name in INSTEAD:
         repairs = [INSTEAD[name]]
+    elif name.lower() in INSTEAD:  # GELU, Var
+        repairs = [INSTEAD[name.lower()]]
     else:
         repairs = [f"{text[: span[0]]}{near}{text[span[1] :]}" for near in close]
     indicator = indicated(text, span, behind) if name in INDICATORS else ""

@@ -120,7 +120,7 @@ def with_shapes_beside(program: Program, context: Program | None, given: Iterabl
         if name in program.inputs and name in program.ranks and tensor in ranks
         for k in range(ranks[tensor])
     ]
-    return Program(program.equations, program.assumptions, equal) if equal else program
+    return program.remade(program.equations, equal) if equal else program
 
 
 def unread(
