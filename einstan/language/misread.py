@@ -45,6 +45,12 @@ _BELOW = re.compile(rf"{_D}\s*({_TENSOR})({_ORDER})")
 _LOWERED = str.maketrans("²³⁴", "234", "^{} ")
 _LABEL = re.compile(r"\\?\w+_(?:([A-Z])|\\(?:mathrm|text|rm)\s*\{([A-Z])\})")  # k_B, k_\\mathrm{B}
 _ENTRY = re.compile(r"\\?\w+_\{?(\d+)\}?")
+_OPERATORS = {
+    **dict.fromkeys(("E", "P"), "mean[N](x[N]), over what is drawn"),
+    **dict.fromkeys(("Pr", "Prob"), "mean[N](1[x[N] > 0]), over what is drawn"),
+    "Var": "var[N](x[N])",
+    "Cov": "mean[N]((x[N] - mean[M](x[M])) (y[N] - mean[M](y[M])))",
+}
 _SUBSCRIPTED = re.compile(r"([A-Za-z])_([a-z]{2})")
 
 
@@ -166,9 +172,11 @@ def _counted(text: str, name: str, span: Span) -> NotationError:
 def labels(text: str, tree: Relation, tokens: Sequence[Token]) -> None:
     r"""Refuse what TeX sets below the line as a label and would be an index here: ``k_B T``, a sum over B, and the
     entry ``\beta_0`` beside ``\beta_j``."""
+    names = [token.text for token in tokens if token.kind == "name"]
+    if not _OPERATORS.keys().isdisjoint(names):
+        _refuse_expectation(text, tree, names)
     if "_" not in text:
         return
-    names = [token.text for token in tokens if token.kind == "name"]
     products = [
         [part for part, _ in node.parts if not isinstance(part, Number)]
         for node in walk(tree.right)
@@ -186,6 +194,22 @@ def labels(text: str, tree: Relation, tokens: Sequence[Token]) -> None:
             other.name == ref.name and not isinstance(only_part(other.slots[0]), Number) for other in read
         ):
             raise _two_names(text, ref, f"an entry of {ref.name}", entry[1], f"{ref.name}[{entry[1]}]")
+
+
+def _refuse_expectation(text: str, tree: Relation, names: Sequence[str]) -> None:
+    """``E[X] - E[Y]`` and ``Cov[X,Y]``, which would be sums over letters that nothing else has."""
+
+    def is_drawn(node: Ref) -> bool:
+        letters = [str(part.name) if isinstance(part := only_part(slot), Ref) else "" for slot in node.slots]
+        return bool(letters) and all(is_capital(letter) and names.count(letter) == 1 for letter in letters)
+
+    for name in _OPERATORS:
+        read = [node for node in walk(tree) if isinstance(node, Ref) and node.name == name]
+        if (len(read) > 1 or len(name) > 1) and read and all(map(is_drawn, read)):  # the energies E[N] are summed
+            raise NotationError(
+                f"{name} is an operator on random variables, or a tensor that is summed", text=text, span=read[0].span,
+                repair=(_OPERATORS[name], f"another name for a tensor, such as {name}0"),
+            )  # fmt: skip
 
 
 def _two_names(text: str, ref: Ref, reading: str, label: str, spelled: str) -> NotationError:
