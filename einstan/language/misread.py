@@ -44,7 +44,7 @@ _HIGHER = re.compile(
 _BELOW = re.compile(rf"{_D}\s*({_TENSOR})({_ORDER})")
 _LOWERED = str.maketrans("²³⁴", "234", "^{} ")
 _LABEL = re.compile(r"\\?\w+_(?:([A-Z])|\\(?:mathrm|text|rm)\s*\{([A-Z])\})")  # k_B, k_\\mathrm{B}
-_ENTRY = re.compile(r"\\?\w+_\{?(\d+)\}?")
+_ENTRY = re.compile(r"\\?\w+_(\d+)")
 _OPERATORS = {
     **dict.fromkeys(("E", "P"), "mean[N](x[N]), over what is drawn"),
     **dict.fromkeys(("Pr", "Prob"), "mean[N](1[x[N] > 0]), over what is drawn"),
