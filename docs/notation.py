@@ -147,7 +147,13 @@ a line of a document it is a claim. `dW[p,q]` is the gradient of the program's s
 `dW[p,q] = ...` of a document a claim too, where it has that scalar. What is differentiated has a name: a line of its
 own gives it one.""",
         ["dZ[n,j]/dX[m,p] = δ[n,m] W[p,j]", "dL/dx[i]dx[j] = 2 A[i,j]", "∂f/∂t∂x[i] = g[i]"],
-        ["dZ[n,j]/dX[m,p] dW[q,r] = 0", "d log(f)/dx = 2/x", "d/dx f = a", r"\frac{d \sin(x)}{dx} = \cos(x)"],
+        [
+            "dZ[n,j]/dX[m,p] dW[q,r] = 0",
+            "d log(f)/dx = 2/x",
+            "d/dx f = a",
+            r"\frac{d \sin(x)}{dx} = \cos(x)",
+            r"\frac{d^2 g}{dx^2} = 2 x",
+        ],
     ),
     (
         "Documents",
@@ -172,7 +178,8 @@ labels `^{(l)}` and `^{[l-1]}`. `e^{...}` is the exponential unless e is defined
 something else is refused; `(e)^2`, `x^(T)` and `1 / (N)` are numbers of these names. Slots in a subscript have commas.
 What only sets a formula apart is passed over: `$`, `\\[`, `\\tag{1}`, a last point or comma; `{a + b}` and
 `\\left[ a + b \\right]` are brackets, `\\lfloor a \\rfloor` is a floor. A condition below a sum is a factor:
-`sum[i,j](1[i < j] ...)`.
+`sum[i,j](1[i < j] ...)`. A sum with limits is led to what it means here, where an index begins at 0:
+`\\sum_{k=1}^{n} x_k` to `1[k <= n] x_k`. Labels belong to names, `kB` and `V_max`.
 `σ(x)` is the sigmoid where the text and the program have no number σ; `σ (x)` with a blank is a product where they
 have one, and refused where they do not.""",
         [
@@ -187,6 +194,10 @@ have one, and refused where they do not.""",
             "Z_nj = X_nk W_kj",
             "Z_{nj} = X_{nK} W_{Kj}",
             r"e = \sum_{i<j} q_i q_j",
+            r"y_n = \sum_{k=1}^{n} x_k",
+            r"E = k_B T",
+            r"x_i = A^{-1}_{i,J} b_J",
+            r"E = k \left[ a + b \right]",
             "Z^n_j = X_{n,K} W_{K,j}",
             "D = A_{11} A_{22} - A_{12} A_{21}",
             "y[n] = μ + σ (z[n] - a)",
