@@ -123,7 +123,8 @@ integer tensor. `|d|/2` has to be whole.""",
 of indices or of values; `1[K]` is a tensor of ones, and a value alone in a bracket is refused. So is a bracket or a
 delta below the line with a capital: nobody divides by what is 0 or 1 entry by entry. A bracket guards: `1[c]
 u` is 0 where c is false, whatever u is there. An index beside an entry is a position, `1[T[n] + k < |x.0|]`,
-and T holds integers; in brackets of its own the sum is a value of real numbers.""",
+and T holds integers; in brackets of its own the sum is a value of real numbers. Values are compared as they
+were computed, to the last digit: `1[f[i,j] == h[i]]` finds an extreme again among the f that it is one of.""",
         [
             "D[i,j] = δ[i,j] x[i]",
             "M[q,k] = 1[k <= q] S[q,k]",

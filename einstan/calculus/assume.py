@@ -12,6 +12,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from einstan.calculus.alpha import alpha
+from einstan.calculus.collect import exponent_of
 from einstan.calculus.delta import plain_pair
 from einstan.calculus.factors import flattened
 from einstan.calculus.program import Assumption
@@ -19,7 +20,7 @@ from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.calculus.symmetries import exchange, spelled_alike, symmetries
 from einstan.language.index import Index
 from einstan.language.node import Node, fold, preorder
-from einstan.language.term import Add, Const, Expr, Extent, Indexed, Mul, Reduce, Sum, substitute
+from einstan.language.term import Add, Apply, Const, Expr, Extent, Indexed, Mul, Reduce, Sum, power, substitute
 
 Mapping = dict[Index, Index]
 
@@ -80,6 +81,8 @@ def _once(expr: Expr, rules: Sequence[Rule]) -> Expr:
         result = node.rebuilt(children) if children != node.children else node
         if isinstance(result, Add):
             return simplify_sum(result.terms)
+        if isinstance(result, Apply) and (lower := _lowered(result, rules)) is not None:
+            return simplify(lower)
         if isinstance(result, Expr) and not isinstance(result, Const):
             for number, factors, bound, value in rules:
                 used = _used(result, number, factors, bound, value)
@@ -89,6 +92,20 @@ def _once(expr: Expr, rules: Sequence[Rule]) -> Expr:
 
     used: Expr = fold(expr, rule)  # type: ignore[assignment]
     return expr if used is expr else simplify(used)
+
+
+def _lowered(node: Apply, rules: Sequence[Rule]) -> Expr | None:
+    """One use of ``number × base^k = value`` in a higher power, or None: ``r^5`` is ``2 r^3`` where ``r^2 = 2``."""
+    n = exponent_of(node)
+    for number, factors, bound, value in rules if n > 1 and n.denominator == 1 else ():
+        k = exponent_of(factors[0]) if len(factors) == 1 and not bound else n
+        if 1 < k < n and k.denominator == 1:
+            (base, _), (own, _) = factors[0].children, node.children
+            mapping = unified(base, own, {})
+            if mapping is not None and set(value.free) <= set(mapping):
+                here = substitute(value, mapping)
+                return simplify_product((power(own, n - k), here, Const(1 / number)))  # type: ignore[arg-type]
+    return None
 
 
 def _used(node: Expr, number: Fraction, factors: Sequence[Expr], bound: Sequence[Index], value: Expr) -> Expr | None:

@@ -14,6 +14,7 @@ from einstan.calculus.alpha import alpha
 from einstan.calculus.assume import assumed
 from einstan.calculus.brackets import decided
 from einstan.calculus.canonical import canonical, common_denominator, expanded
+from einstan.calculus.cases import cases
 from einstan.calculus.naming import ForwardNames
 from einstan.calculus.partial import Differentiator, Kinks, inlined
 from einstan.calculus.program import (
@@ -31,7 +32,7 @@ from einstan.language.effort import question
 from einstan.language.errors import ClaimError
 from einstan.language.index import Affine, Index, affine
 from einstan.language.node import Node, holds, preorder, replace
-from einstan.language.term import ZERO, Add, Equation, Expr, Extent, Indexed, Name, Partial, neg, substitute
+from einstan.language.term import ZERO, Add, Const, Equation, Expr, Extent, Indexed, Name, Partial, neg, substitute
 
 RANGE = "range"  # and a form: the dimension of indices of which equations state how many values they take
 
@@ -67,10 +68,23 @@ def prove(
     numerator, _ = common_denominator(terms)
     if expanded(assumed(expanded(numerator), rules)) is ZERO or _zero_by_symmetry(difference, rules):
         return Proof(True, a, b)
+    choice = cases(rules, (a, b))
+    if choice and all(_closes(a, b, case) for case in choice):
+        return Proof(True, a, b)
     if len(_terms(found)) == len(terms):
         terms = _terms(found)  # the same, in the order and the letters in which they were written
     named = ForwardNames(known.values())
     return Proof(False, a, b, tuple(named(term) for term in terms))
+
+
+def _closes(a: Expr, b: Expr, rules: tuple[Assumption, ...]) -> bool:
+    """Whether two sides are equal in a case of what is assumed, or another assumption says that it is none."""
+    chosen, *others = rules
+    for other in others:
+        sides = [assumed(simplify(side), (chosen,)) for side in (other.lhs, other.rhs)]
+        if all(isinstance(side, Const) for side in sides) and sides[0] is not sides[1]:
+            return True
+    return expanded(assumed(canonical(_multiplied_out(a, b, rules)), rules)) is ZERO
 
 
 def _zero_by_symmetry(difference: Expr, rules: tuple[Assumption, ...]) -> bool:

@@ -22,7 +22,7 @@ from einstan.calculus.simplify import simplify
 from einstan.calculus.windows import opened, sized
 from einstan.language.document import Claim
 from einstan.language.effort import EffortError, effort
-from einstan.language.errors import EinstanError
+from einstan.language.errors import DifferentiationError, EinstanError
 from einstan.language.term import Equation, Expr, Name, tensors
 from einstan.library.differences import MOST, difference, in_gradients, ratio
 from einstan.library.judgements import Judgement, Outcome, worded
@@ -75,7 +75,8 @@ def _decided(claim: Claim, part: Part, explain: bool) -> Judgement:
         if not found:
             numbers = _compared(asked, POINTS)
     except EinstanError as error:
-        return Judgement("undecided", " ".join([error.problem, *error.inferred]))
+        repair = error.repair if isinstance(error, DifferentiationError) else ()  # of the line that is differentiated
+        return Judgement("undecided", "; ".join([error.problem, *error.inferred, *repair]))
     meant = {**asked.meant, **asked.definitions}
     if numbers.verdict == "agree" and gaps_differ(asked.left, asked.right, asked.indices, meant):
         alone = one_sided(*sides_of(asked), program_of(asked, asked.meant), asked.assumptions)

@@ -119,6 +119,8 @@ def _slip(slip: Slip) -> str:
             return f"the {slip.what} {written} on the {side} is too much"
         case "sign":
             return f"the sign of the {slip.what} {written} on the {side} is wrong"
+        case _ if written == meant:  # what differs is not in the text
+            return f"the {slip.what} {written} on the {side} runs over another range"
         case _:
             return f"the {slip.what} {written} on the {side} has to be {meant}"
 

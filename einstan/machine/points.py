@@ -177,7 +177,7 @@ def edges(program: Program, largest: int) -> Iterator[dict[str, int]]:
     for dim in undetermined(program, given):  # what nothing tells may be longer than all else
         yield {**usual, dim: max(usual.values()) + 2}
     if counts:
-        long = _windowed(program)
+        long = _windowed(program, least=1)
         yield {dim: size if dim in long else 1 for dim, size in usual.items()}
 
 
@@ -233,15 +233,25 @@ def _long_enough(program: Program, chosen: Mapping[str, int], long: set[str], la
     return {dim: needed.get(dim, size) for dim, size in chosen.items()}
 
 
-def _windowed(program: Program) -> set[str]:
-    """The axes that are read through arithmetic without a guard: they have to be longer than the windows on them."""
+def _windowed(program: Program, least: int = 2) -> set[str]:
+    """The axes that are read through arithmetic without a guard: they have to be longer than the windows on them.  What
+    is read at whole numbers of a tensor, ``E[T[n]]``, is as long as these need, and ``x[1]`` is there in the ``least``
+    of axes."""
     return {
         program.dims.find(axis(read.access.tensor, k))
         for equation in program.equations
         for read in reads(equation)
         for k, form in enumerate(read.access.slots)
-        if form.index is None and not bounds_above(read.guards, form)
+        if form.index is None and not _is_inside(form, least) and not bounds_above(read.guards, form)
     }
+
+
+def _is_inside(form: Affine, least: int) -> bool:
+    if not form.terms:
+        return 0 <= form.constant < least
+    return (
+        form.constant == 0 and len(form.terms) == 1 and form.terms[0][1] == 1 and isinstance(form.terms[0][0], Indexed)
+    )
 
 
 def _stated(program: Program) -> list[str]:

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 
-from einstan.calculus.program import Program
+from einstan.calculus.program import Program, extents_told
 from einstan.language.dims import axis, is_axis, only_plain
 from einstan.language.errors import EinstanError
-from einstan.language.index import Index, lowered
+from einstan.language.index import Affine, Index, affine, lowered
 from einstan.language.node import preorder
 from einstan.language.term import Extent, Indexed, Name, bound_indices
 from einstan.machine.counterexamples import Found, difference
@@ -30,7 +30,7 @@ POINTS = 3  # at which a range as long as an axis has to do
 @dataclass(frozen=True)
 class Untold:
     """An index of a definition, or of the claim where it is of ``None``, whose range nothing tells, and a length for
-    which the sides are equal: that of an axis, or a number where that does not do."""
+    which the sides are equal whatever the axes are; dots where none is found."""
 
     of: Name | None
     index: Index
@@ -44,16 +44,15 @@ def ranges_that_do(program: Program, sampler: Sampler, found: Found) -> tuple[Un
     if not dims:
         return ()
     alike = (own for own in _others(owners, found, dims) if _agree(program, sampler, {**found.sizes, **own}, found))
-    lengths: Mapping[str, object] | None = next(alike, None)
+    lengths = next(alike, None)
     if lengths is None:
         return ()
-    axes = [dim for dim in _spoken_first(program, found) if dim not in dims]
-    choices = product(axes, repeat=len(dims)) if len(axes) ** len(dims) <= RANGES else ()
+    known = [form for form in _lengths(program, found) if not any(index.dim in dims for index in _sized(form))]
+    choices = product(known, repeat=len(dims)) if len(known) ** len(dims) <= RANGES else ()
     named = (dict(zip(dims, chosen, strict=True)) for chosen in choices)
-    like = next((own for own in named if _always_agree(program, sampler, own)), None)
-    if like is not None:
-        lengths = {dim: f"|{own}|" for dim, own in like.items()}
-    return tuple(Untold(*owners[dim], str(lengths[dim])) for dim in dims)
+    numbers = {dim: Affine((), size) for dim, size in lengths.items()}
+    do = next((own for own in (*named, numbers) if _always_agree(program, sampler, own)), {})
+    return tuple(Untold(*owners[dim], str(do[dim]) if dim in do else "...") for dim in dims)
 
 
 def _untold(program: Program) -> dict[str, tuple[Name | None, Index]]:
@@ -76,12 +75,19 @@ def _untold(program: Program) -> dict[str, tuple[Name | None, Index]]:
     return found
 
 
-def _spoken_first(program: Program, found: Found) -> list[str]:
-    """The dimensions that a person can write as extents, first those that the sides speak of."""
+def _lengths(program: Program, found: Found) -> list[Affine]:
+    """What a person can write as a length: the axes, first those that the sides speak of, and what is stated."""
     named = [dim for dim in found.extents.known if is_axis(dim) and dim.rpartition(".")[0] in map(str, program.ranks)]
     sides = (program[LEFT], program[RIGHT])
     spoken = {program.dim(e, n.index) for e in sides for n in preorder(e.rhs) if isinstance(n, Extent)}
-    return sorted((dim for dim in named if " " not in dim and ":" not in dim), key=lambda dim: dim not in spoken)
+    axes = sorted((dim for dim in named if " " not in dim and ":" not in dim), key=lambda dim: dim not in spoken)
+    told = (form for e in program.resolved_all() for _, form in (*e.where, *extents_told(e)))
+    stated = dict.fromkeys(form for form in told if all(isinstance(atom, Extent) for atom, _ in form.terms))
+    return [*(affine((Extent(Index(dim)), 1)) for dim in axes), *stated]
+
+
+def _sized(form: Affine) -> list[Index]:
+    return [atom.index for atom, _ in form.terms if isinstance(atom, Extent)]
 
 
 def _others(
@@ -93,31 +99,32 @@ def _others(
     yield from (dict(zip(dims, chosen, strict=True)) for chosen in islice(product(*lengths), RANGES))
 
 
-def _agree(program: Program, sampler: Sampler, sizes: Mapping[str, int], found: Found | None = None) -> bool:
-    """Whether the sides are equal where the sizes are so, at a point that was found and at others."""
+def _agree(program: Program, sampler: Sampler, sizes: Mapping[str, int], found: Found | None = None) -> bool | None:
+    """Whether the sides are equal where the sizes are so, at a point that was found and at others; None where they have
+    no value."""
     try:
         extents = infer(program, {}, sizes)
     except EinstanError:
-        return False
+        return None
     if largest_loop(extents) > LARGEST_LOOP:
-        return False
+        return None
     if found is not None:
         shapes = [tensor.shape == extents.shape(name) for name, tensor in found.point.items()]
         values = sampler.values(found.point, extents) if all(shapes) else None
         if values is None or difference(values) is not None:
             return False
-    points = (sampler.point(extents) for _ in range(POINTS))
-    return all(drawn is not None and difference(drawn[1]) is None for drawn in points)
+    points = [drawn for _ in range(POINTS) if (drawn := sampler.point(extents)) is not None]
+    return all(difference(values) is None for _, values in points) if points else None
 
 
-def _always_agree(program: Program, sampler: Sampler, axes: Mapping[str, str]) -> bool:
-    """Whether the sides are equal where ranges are as long as some axes."""
-    drawn = small_sizes(program, 5, POINTS, random.Random(0))
-    for sizes in islice(drawn, 1, 1 + POINTS):
+def _always_agree(program: Program, sampler: Sampler, lengths: Mapping[str, Affine]) -> bool:
+    """Whether the sides are equal where ranges have some lengths."""
+    agreed = []
+    for sizes in islice(small_sizes(program, 5, POINTS, random.Random(0)), 1, 1 + 2 * POINTS):
         try:
-            extents = infer(program, {}, {dim: size for dim, size in sizes.items() if dim not in axes}, nominal=2)
+            extents = infer(program, {}, {dim: size for dim, size in sizes.items() if dim not in lengths}, nominal=2)
         except EinstanError:
-            return False
-        if not _agree(program, sampler, {**sizes, **{dim: extents.known[own] for dim, own in axes.items()}}):
-            return False
-    return True
+            continue
+        own = {dim: extents.worth(form) for dim, form in lengths.items()}
+        agreed.append(_agree(program, sampler, {**sizes, **own}) if min(own.values()) > 0 else None)
+    return True in agreed and False not in agreed

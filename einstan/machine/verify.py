@@ -213,7 +213,8 @@ def compare(
         return Comparison("undecided", reason=sampler.outside or reason or nothing)
     dead = [name for name in program.inputs if name not in alive and name not in sampler.index_axes and checks]
     if dead and not quick and not kinks:
-        return Comparison("undecided", reason=f"the assumptions leave {dead[0]} nothing but zeros")
+        only = f"the assumptions leave {dead[0]} nothing but zeros"
+        return Comparison("undecided", reason=reason if unknown else only)
     if watched:
         sampler.switches.count(False)
         edge = _at_edges(program, sampler, sizes_up_to) or _far_off(program, sampler, sizes_up_to, generator)

@@ -80,9 +80,16 @@ ROWS = {
     "each root of an assumption": "assume r^3 = r\nassume c^4 = c^2\n✗ claim r^2 = 1\n✗ claim r^2 = r\n"
     "✗ claim c^2 = 1\n✗ claim c = 0\n+ claim r^5 = r",
     "roots that are not rational": "assume r^3 = 2 r\n+ claim r^5 = 4 r\n✗ claim r^2 = 2\n"
-    "? claim 1[r^2 == 2] = r^2 / 2",
+    "+ claim 1[r^2 == 2] = r^2 / 2\n? claim sqrt(r^2) 1[r^2 == 2] = floor(r^2)",
+    "cases of an assumption": "assume r^3 = 2 r\nassume r > 0\nassume v[i]^3 = 2 v[i]\nassume x (x - 1) (x - 2) = 0\n"
+    "+ claim 1[r^2 == 2] = 1\n+ claim 1[r^2 > 2] = 0\n✓ claim r^5 = 4 r\n✓ claim 1[v[i]^2 == 2] = v[i]^2 / 2\n"
+    "✓ claim 1[x == 1] + 2 1[x == 2] = x\n✗ claim 1[x == 1] = x\n✗ claim v[i]^2 = v[j]^2\n"
+    "? claim sum[I](1[v[I]^2 == 2]) = sum[I](v[I]^2) / 2",
     "a permutation": "assume P[i,K] P[j,K] = δ[i,j]\nassume P[i,j]^2 = P[i,j]\n+ claim P[i,j]^3 = P[i,j]\n"
-    "+ claim 1[P[i,j] > 1/2] = P[i,j]\n+ claim 1[P[i,j] != 0] = P[i,j]\n✗ claim P[i,j] = P[j,i]",
+    "+ claim 1[P[i,j] > 1/2] = P[i,j]\n+ claim 1[P[i,j] != 0] = P[i,j]\n✗ claim P[i,j] = P[j,i]\n"
+    "+ claim P[0,K] P[1,K] = 0",
+    "a Hessian of an embedding": "H[n,d] = E[T[n],d]\nL = 1/2 sum[N,D]((H[N,D]-Y[N,D])^2)\n"
+    "+ dL/dE[p,d]dE[q,e] = δ[p,q] δ[d,e] sum[N](1[T[N] == p])\n✗ dL/dE[p,d]dE[q,e] = δ[p,q] δ[d,e]",
     "a permutation with signs": "assume A[i,K] A[j,K] = δ[i,j]\nassume A[i,j]^3 = A[i,j]\n"
     "+ claim abs(A[i,j]) = A[i,j]^2\n✗ claim abs(A[i,j]) = A[i,j]",
     "an assumption about what is computed": "y[i] = A[i,J] x[J]\nassume y[I] y[I] = 1\n"
@@ -587,6 +594,8 @@ SLIPS_OF_A_TERM = [  # what is said, the sides as they are shown, and the inputs
      "the sign of the term b[i] on the right is wrong", "A[i,J] x[J] - b[i]", "b"),
     ("assume sum[I](x[I]^2) = 2", "x[0] 10^60 + y = x[0] 10^60", "the term y is missing on the right", "", "y"),
     ("y[i] = exp(x[i])", "y[i] = x[i]", "", "", "x"),
+    ("L = sum[I](x[I+1]^2) + sum[I](x[I+2]^2)", "L = sum[I](x[I+1]^2 + x[I+2]^2)",
+     "the term x[I+1]^2 on the right runs over another range", "", "x"),
 ]  # fmt: skip
 
 
