@@ -18,9 +18,9 @@ from math import prod
 from typing import TypeVar
 
 from einstan.calculus.coefficients import neg_simplified
-from einstan.language.effort import spend
+from einstan.language.effort import once, spend
 from einstan.language.index import Affine, Index
-from einstan.language.node import Node, fold, note
+from einstan.language.node import Node, fold, folded, note
 from einstan.language.term import (
     MINUS_ONE,
     Add,
@@ -60,21 +60,12 @@ def pattern(expr: Expr) -> tuple[Node, tuple[Index, ...]]:
     return _arrange(named, 0), order
 
 
-def signature(expr: Expr) -> bytes:
+@folded
+def signature(node: Node, below: tuple[bytes, ...]) -> bytes:
     """A cheap digest that equal expressions share whatever their letters: what may be compared in full."""
-    return _noted_signature(expr) or fold(expr, _signature, known=_noted_signature)
-
-
-def _signature(node: Node, below: tuple[bytes, ...]) -> bytes:
     if isinstance(node, Index | Extent):
         return type(node).__name__.encode()
-    found = _mixed(node, below, signature)
-    note(node, signature, found)
-    return found
-
-
-def _noted_signature(node: Node) -> bytes | None:
-    return node.notes.get(signature)
+    return _mixed(node, below, signature)
 
 
 # ---- arranging -------------------------------------------------------------------------------------------------------
@@ -247,7 +238,12 @@ def _said(factor: Node, index: Index, colours: Mapping[Index, bytes]) -> bytes:
     if isinstance(factor, Indexed) and all(form.index is not None for form in factor.slots):
         slots = [marked.get(form.index) or form.index.digest for form in factor.slots]  # type: ignore[arg-type, union-attr]
         return str(factor.tensor).encode() + b"[" + b",".join(slots)
-    return _colour(factor, marked)
+    return _marked(factor, tuple(marked.items()))
+
+
+@once
+def _marked(factor: Node, colours: tuple[tuple[Index, bytes], ...]) -> bytes:
+    return _colour(factor, dict(colours))
 
 
 def _colour(root: Node, colours: Mapping[Index, bytes]) -> bytes:

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple, TypeGuard
 from einstan.calculus.coefficients import coefficient_of, is_negative
 from einstan.calculus.factors import powers
 from einstan.calculus.simplify import like_term_keys, simplify, simplify_product, simplify_sum
+from einstan.language.effort import once
 from einstan.language.index import Index
 from einstan.language.node import Node, fold, holds, note, preorder, rewrite
 from einstan.language.term import (
@@ -164,6 +165,7 @@ def _difference(node: Node) -> Expr:
     return add((ONE, neg(Apply("sigmoid", (positive,)))))
 
 
+@once
 def _without_opposites(expr: Expr, value: Callable[[Expr], Expr] | None) -> Expr | None:
     """The expression without one pair of terms that are opposites; None where there is none."""
     if isinstance(expr, Reduce) and expr.operation != "mean":
@@ -232,9 +234,10 @@ def _is_fresh(indices: Sequence[Index], around: Sequence[Expr], bound: Sequence[
     return not any(index.name in names for index in indices)
 
 
+@once
 def _as_sums(expr: Expr) -> Expr:
     """mean[K](u) = sum[K](u) / |K|, so that the two can meet."""
-    if not holds(expr, Reduce):
+    if not applies(expr, "mean"):
         return expr
 
     def rule(node: Node) -> Node:

@@ -16,8 +16,9 @@ from einstan.calculus.degrees import keeps_digits, reads
 from einstan.calculus.factors import flattened
 from einstan.calculus.quotients import Behind, met, undefined
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
+from einstan.language.effort import once
 from einstan.language.index import Affine, Index
-from einstan.language.node import Node, fold, holds, postorder, preorder, remembered
+from einstan.language.node import Node, fold, folded, holds, postorder, preorder, remembered
 from einstan.language.term import (
     MINUS_ONE,
     Add,
@@ -100,6 +101,7 @@ def _may_shorten(expr: Expr) -> bool:
     return False
 
 
+@once
 def collected(expr: Expr) -> Expr:
     """Common factors of all terms of a sum moved in front, a positive term first, reciprocals last."""
 
@@ -322,18 +324,15 @@ def exponent_of(factor: Expr) -> Fraction:
     return Fraction(1)
 
 
-def size(expr: Node) -> int:
+@folded
+def size(node: Node, below: tuple[int, ...]) -> int:
     """How much there is to read: every name, number, function and sign counts."""
-
-    def rule(node: Node, children: tuple[int, ...]) -> int:
-        if isinstance(node, Affine):
-            return 0
-        own = 2 if isinstance(node, Indexed) else 1
-        if isinstance(node, Apply) and exponent_of(node) < 0:  # a slash reads better than a negative exponent
-            return own + children[0] + (3 if exponent_of(node) != -1 else 0)
-        return own + sum(children)
-
-    return fold(expr, rule)
+    if isinstance(node, Affine):
+        return 0
+    own = 2 if isinstance(node, Indexed) else 1
+    if isinstance(node, Apply) and exponent_of(node) < 0:  # a slash reads better than a negative exponent
+        return own + below[0] + (3 if exponent_of(node) != -1 else 0)
+    return own + sum(below)
 
 
 def to_read(expr: Node) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from itertools import zip_longest
 
 from einstan.calculus.coefficients import neg_simplified
 from einstan.language.index import Affine
-from einstan.language.node import Node, fold
+from einstan.language.node import Node, fold, folded
 from einstan.language.term import Add, Apply, Const, Delta, Expr, Indexed, Mul, Name, Reduce, Sum
 
 BOUNDED = frozenset(("sigmoid", "tanh", "sin", "cos", "erf", "sign", "exp"))  # no data come out of these
@@ -61,10 +61,7 @@ def _degrees(expr: Expr, known: Mapping[Name, Fraction]) -> tuple[Fraction, list
     return whole, sorted(added, reverse=True)
 
 
-def reads(expr: Node) -> int:
+@folded
+def reads(node: Node, below: tuple[int, ...]) -> int:
     """How many tensors and deltas an expression reads."""
-
-    def rule(node: Node, children: tuple[int, ...]) -> int:
-        return 1 if isinstance(node, Indexed | Delta) else 0 if isinstance(node, Affine) else sum(children)
-
-    return fold(expr, rule)
+    return 1 if isinstance(node, Indexed | Delta) else 0 if isinstance(node, Affine) else sum(below)

@@ -18,7 +18,7 @@ from einstan.calculus.comparisons import decided_bracket
 from einstan.calculus.delta import eliminate
 from einstan.calculus.factors import flattened, parts_of, powers
 from einstan.calculus.shares import whole_of_shares
-from einstan.language.effort import spend
+from einstan.language.effort import once, spend
 from einstan.language.index import Affine, Index
 from einstan.language.node import Node, fold, note
 from einstan.language.term import (
@@ -93,6 +93,11 @@ def _rule(node: Node, children: tuple[Node, ...]) -> Node:
 
 def simplify_product(factors: Iterable[Expr], bound: Iterable[Index] = ()) -> Expr:
     """``sum[bound](product of the factors)``, whose factors are simplified already."""
+    return _product(tuple(factors), tuple(bound))
+
+
+@once
+def _product(factors: tuple[Expr, ...], bound: tuple[Index, ...]) -> Expr:
     coefficient, flat, summed = flattened(factors, bound)
     spend(RULES_ASKED + len(flat))
     if not coefficient:
@@ -271,9 +276,14 @@ def _exponentials_summed(flat: Sequence[Expr], summed: Sequence[Index]) -> tuple
 
 def simplify_sum(terms: Iterable[Expr]) -> Expr:
     """Like terms collected: 2 a b + b a = 3 a b, whatever the letters of their bound indices."""
+    return _sum(tuple(terms))
+
+
+@once
+def _sum(terms: tuple[Expr, ...]) -> Expr:
     flat: list[Expr] = []
     scaled_sums: list[tuple[Expr, int, int]] = []  # c (a + b), and where its terms stand
-    queue = list(terms)[::-1]
+    queue = list(terms[::-1])
     while queue:
         term = queue.pop()
         if isinstance(term, Add):

@@ -5,14 +5,19 @@ squares the one before.  The rules of the calculus and the loops count what they
 question is refused with a reason instead of running for ever.  A question is one call of a public function (`answered`
 asks it), or one claim of a document.  Counted are steps, so that an answer does not depend on the machine; every few
 thousand of them the clock of this thread is asked too, where seconds are bounded.
+
+A derivation comes back to the same parts again and again, on its way to the shortest form above all.  So until a
+question is answered, what it made lives on, with all that has been noted about it, and what was worked out `once` is
+not worked out again.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import wraps
 from typing import Any, TypeVar, cast
 
@@ -20,6 +25,7 @@ from einstan.language.errors import EinstanError
 
 QUESTION = 1_200_000  # steps for a call, three or four seconds
 EQUATION, LETTER = 8_000, 300  # at least for each equation and each letter that is given: what a long text may take
+KEPT = 100_000  # things that a question made last, and answers of functions, which are at hand until it is answered
 LOOK = 5_000  # steps between two looks at the clock, some hundredths of a second
 UNLIMITED = float("inf")
 Value = TypeVar("Value")
@@ -41,11 +47,16 @@ class Spent(BaseException):
         self.error = error
 
 
+_NOTHING: deque[object] = deque(maxlen=0)  # holds nothing, whatever is put in
+
+
 class _Left(threading.local):
     steps = UNLIMITED  # until the clock is looked at
     rest = UNLIMITED  # behind these
     until = UNLIMITED  # what the clock may show
     seconds = UNLIMITED  # that were allowed
+    made = _NOTHING  # what lives until the question is answered
+    known: dict[tuple[Any, ...], Any] | None = None  # what was worked out for it
 
 
 _left = _Left()
@@ -56,6 +67,42 @@ def spend(steps: int) -> None:
     _left.steps -= steps
     if _left.steps < 0:
         _look()
+
+
+def live(made: object) -> None:
+    """Something lives on until the question is answered."""
+    _left.made.append(made)
+
+
+def once(function: Function) -> Function:
+    """A function of what can be compared, which is asked the same once for each question."""
+
+    @wraps(function)
+    def asked(*given: object) -> Any:
+        known = _left.known
+        if known is None:
+            return function(*given)
+        key = (function, *given)
+        found = known.get(key, known)
+        if found is known:
+            if len(known) >= KEPT:
+                known.clear()
+            found = known[key] = function(*given)
+        else:
+            spend(1)
+        return found
+
+    return cast(Function, asked)
+
+
+@contextmanager
+def _remembering() -> Iterator[None]:
+    before = _left.made, _left.known
+    _left.made, _left.known = deque(maxlen=KEPT), {}
+    try:
+        yield
+    finally:
+        _left.made, _left.known = before
 
 
 def _look() -> None:
@@ -93,7 +140,8 @@ def effort(steps: float, seconds: float = UNLIMITED, apart: bool = False) -> Ite
         _left.until, _left.seconds = end, seconds
     spent: Spent | None = None
     try:
-        yield
+        with _remembering() if _left.known is None else nullcontext():
+            yield
     except Spent as found:
         spent = found
     finally:
@@ -112,7 +160,8 @@ def answered(question: Callable[..., Value], *given: object, **named: object) ->
     equations = len(getattr(given[0], "equations", ())) if given else 0
     _left.steps, _left.rest = 0, max(QUESTION, EQUATION * equations, LETTER * texts)
     try:
-        return question(*given, **named)
+        with _remembering():
+            return question(*given, **named)
     except Spent as spent:
         raise spent.error from None
     finally:

@@ -15,7 +15,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from weakref import WeakValueDictionary, ref
 
-from einstan.language.effort import spend
+from einstan.language.effort import live, spend
 from einstan.language.threads import lock
 
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ class Node:
                 if found is not None:
                     return found
                 table[fields] = own
+        live(node)
         return node
 
     @property
@@ -370,6 +371,26 @@ def remembered(function: Callable[[Kind], Value]) -> Callable[[Kind], Value]:
         return found
 
     return once
+
+
+def folded(rule: Callable[[Node, tuple[Value, ...]], Value]) -> Callable[[Node], Value]:
+    """The fold of a rule, which is asked once for every node, and noted there: what is made anew of parts that were
+    looked at before costs no more than what is new."""
+
+    def step(node: Node, below: tuple[Value, ...]) -> Value:
+        found = rule(node, below)
+        note(node, whole, found)
+        return found
+
+    def known(node: Node) -> Value | None:
+        return node.notes.get(whole)
+
+    @wraps(rule)
+    def whole(node: Node) -> Value:
+        found: Value | None = node.notes.get(whole)
+        return fold(node, step, known=known) if found is None else found
+
+    return whole
 
 
 def rewrite(root: Node, rule: Callable[[Node], Node], memo: dict[Node, Node] | None = None) -> Any:

@@ -205,7 +205,7 @@ class Position(Expr):
         return Position(child) if isinstance(child, Index) else as_number(child)
 
 
-MARKED = ("exp", "log", "pow", "sqrt", "sigmoid", "softplus", "tanh", "erf", "erfc", "cos", "exponential")
+MARKED = ("exp", "log", "pow", "sqrt", "sigmoid", "softplus", "tanh", "erf", "erfc", "cos", "exponential", "mean")
 MARKS = {name: new_mark() for name in MARKED}  # see `applies`
 
 
@@ -339,6 +339,7 @@ class Reduce(_Binder):
 
     __slots__ = ()
     field_names = ("operation", "indices", "body")
+    is_marked = True
 
     def __new__(cls, operation: str, indices: tuple[Index, ...], body: Expr) -> Reduce:
         return super().__new__(cls, operation, indices, body)  # type: ignore[no-any-return]
@@ -354,6 +355,9 @@ class Reduce(_Binder):
     @property
     def body(self) -> Expr:
         return self.fields[2]  # type: ignore[no-any-return]
+
+    def mark(self) -> int:
+        return MARKS.get(self.fields[0], 0)
 
     def rebuilt(self, children: tuple[Node, ...]) -> Reduce:
         return Reduce(self.operation, self.indices, children[0])  # type: ignore[arg-type]
@@ -536,11 +540,12 @@ def valued(root: Node) -> frozenset[Name]:
     return frozenset(found)
 
 
-def bound_indices(*roots: Node) -> tuple[Index, ...]:
+@remembered
+def bound_indices(root: Node) -> tuple[Index, ...]:
     """Every index that is bound somewhere below."""
     found: dict[Index, None] = {}
     done: set[Node] = set()
-    stack = [(root, False) for root in reversed(roots) if root.binds]
+    stack = [(root, False)] if root.binds else []
     while stack:
         node, below = stack.pop()
         if below:
@@ -618,4 +623,4 @@ def rename_bound(root: Node, names: set[str]) -> Node:
             return rebound(node, indices, body)
         return node.rebuilt(children) if children != node.children else node
 
-    return fold(root, step)
+    return fold(root, step, known=lambda node: None if node.binds else node)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from weakref import ref
 
 import pytest
 
 import einstan as es
 from einstan.language import effort
-from einstan.language.effort import EffortError, answered, spend
+from einstan.language.effort import EffortError, answered, once, spend
 from einstan.language.errors import EinstanError
+from einstan.language.node import preorder
 
 DEEP = 320
 SHAPES = {
@@ -29,6 +31,64 @@ QUESTIONS: dict[str, Callable[[Any], Any]] = {
     "vjp": lambda p: p.vjp("Z", "x"),
     "jacobian": lambda p: p.jacobian("Z", "x"),
 }
+
+
+# What people write, and what it took before nothing was worked out twice for one question: more than is allowed.
+ORDINARY: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "a softmax in a softmax": (
+        "f[i] = log(softplus(softmax[i](v[i] + softmax[i](w[i]))))\nL = f[I]^2",
+        lambda p: p.hvp("L", {"w": "tw"}),
+    ),
+    "hyperbolic distances": (
+        "nu[i] = 1 - sum[D](u[i,D]^2)\nnv[i] = 1 - sum[D](v[i,D]^2)\n"
+        "d[i,j] = arccosh(1 + 2 sum[D]((u[i,D] - v[j,D])^2) / (nu[i] nv[j]))\nL = sum[I,J](d[I,J]^2)",
+        lambda p: p.hvp("L", {"u": "tu", "v": "tv"}),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ORDINARY)
+def test_what_is_ordinary_is_far_from_the_allowance(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(effort, "QUESTION", effort.QUESTION // 2)
+    text, question = ORDINARY[case]
+    assert len(str(question(es.Program(text)))) > 1000
+
+
+def test_nothing_is_worked_out_twice_for_one_question() -> None:
+    asked: list[int] = []
+
+    @once
+    def square(number: int) -> int | None:
+        asked.append(number)
+        return number**2 or None
+
+    def inner() -> None:
+        assert [square(3), square(0), square(3), square(0)] == [9, None, 9, None]
+
+    answered(inner)
+    assert asked == [3, 0]
+    answered(inner)
+    assert asked == [3, 0] * 2
+    inner()  # no question: nothing says for how long it would be remembered
+    assert asked == [3, 0] * 2 + [3, 0, 3, 0]
+    with effort.effort(100):
+        answered(inner)
+        inner()
+    assert asked == [3, 0] * 2 + [3, 0, 3, 0] + [3, 0]
+
+
+def test_what_a_question_made_lives_until_it_is_answered() -> None:
+    text = "L[i] = x[i] + 1234567 y[i] sin(z[i])"
+
+    def made() -> list[Any]:
+        return [ref(node) for node in preorder(es.parse(text).rhs)]
+
+    def inner() -> list[Any]:
+        found = made()
+        assert all(node() is not None for node in found)
+        return found
+
+    assert any(node() is None for node in answered(inner))
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
