@@ -35,7 +35,7 @@ from einstan.calculus.program import Program, extents_behind, stated_extents
 from einstan.calculus.ranges import Ranges
 from einstan.calculus.simplify import simplify_sum
 from einstan.calculus.stable import stabilised
-from einstan.calculus.uses import held_by, uses_of
+from einstan.calculus.uses import held_by
 from einstan.language import parse, show
 from einstan.language.arguments import checked
 from einstan.language.collecting import collecting_seldom
@@ -159,7 +159,7 @@ def _contracted(
     stated, ranges = extents_behind(forward), Ranges(forward)
     tied = letter == "d" and not batch and not zeros  # dU has the axes of U, which the forward pass reads
     readers: dict[Name, list[Equation]] = {}
-    taken, uses = scalars(*forward), uses_of(forward)
+    taken = scalars(*forward)
     for equation in forward:
         for read in reads[equation.name]:
             readers.setdefault(read, []).append(equation)
@@ -185,7 +185,7 @@ def _contracted(
         brackets: list[Brackets] = [] if seed is None else [()]
         entries = list(brackets)
         for equation in consumers:
-            own = held_by(uses, equation, tensor)
+            own = held_by(equation.rhs, tensor)
             terms = Differentiator(tensor, apart, rename=names, kinks=kinks, held=own).terms(equation.rhs)
             reached_by_value = reached_by_value or bool(terms)
             slots = equation.lhs.slots

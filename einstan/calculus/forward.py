@@ -34,7 +34,7 @@ from einstan.calculus.program import Assumption, InPart, Program, extents_behind
 from einstan.calculus.ranges import Ranges
 from einstan.calculus.simplify import simplify_product, simplify_sum
 from einstan.calculus.stable import stabilised
-from einstan.calculus.uses import held_by, uses_of
+from einstan.calculus.uses import held_by
 from einstan.language.arguments import checked
 from einstan.language.dims import axis
 from einstan.language.errors import DifferentiationError
@@ -93,7 +93,7 @@ def jvp(
 
     moved = {**{name: pass_name(letter, name) for name in live}, **directions}
     stated = [each.along(moved, len(index)) if isinstance(each, InPart) else each for each in stated]
-    carried, uses = Carried(forward, names.parts), uses_of(forward)
+    carried = Carried(forward, names.parts)
     tangents: dict[Name, Name] = dict(directions)
     equations: list[Equation] = []
     for equation in forward:
@@ -104,7 +104,7 @@ def jvp(
         written, brackets = carried.written(equation), list[Brackets]()
         for read in moving:
             apart = _apart(program, read)
-            own = held_by(uses, equation, read)
+            own = held_by(equation.rhs, read)
             terms = Differentiator(read, apart, rename=names, kinks=kinks, held=own).terms(equation.rhs)
             for term in terms:
                 held = carried.at(read, [form for form, _ in term.pairs])

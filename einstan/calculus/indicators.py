@@ -6,9 +6,11 @@ They are the same numbers, so that a claim about values may use either; what is 
 
 from __future__ import annotations
 
-from einstan.language.index import Affine
-from einstan.language.node import Node, rewrite
-from einstan.language.term import ONE, ZERO, Apply, Delta, Expr, Iverson, add, neg
+from collections.abc import Collection
+
+from einstan.language.index import Affine, affine
+from einstan.language.node import Node, holds, preorder, rewrite
+from einstan.language.term import ONE, ZERO, Apply, Delta, Expr, Indexed, Iverson, Name, add, neg
 
 
 def one_name(expr: Expr) -> Expr:
@@ -20,9 +22,27 @@ def one_name(expr: Expr) -> Expr:
     return rewrite(expr, _rule)  # type: ignore[no-any-return]
 
 
-def complemented(expr: Expr) -> Expr:
-    """The expression with ``1 - δ[i,j]`` for ``1[i != j]``, which a proof can take apart and which guards nothing."""
-    return rewrite(expr, _complement)  # type: ignore[no-any-return]
+def complemented(expr: Expr, integers: Collection[Name] = ()) -> Expr:
+    """The expression with ``1 - δ[i,j]`` for ``1[i != j]``, which a proof can take apart and which guards nothing, and
+    ``δ[T[n],p]`` for ``1[T[n] == p]``, where the entries of T are known to be integers."""
+
+    def form(operand: Node) -> Node:
+        is_integer = isinstance(operand, Indexed) and operand.tensor in integers
+        return affine((operand, 1)) if is_integer else operand
+
+    def rule(node: Node) -> Node:
+        forms = tuple(map(form, node.operands)) if isinstance(node, Iverson) and len(node.relations) == 1 else ()
+        if not forms or not all(isinstance(each, Affine) for each in forms):
+            return node
+        return _complement(_rule(Iverson(forms, node.relations))) if node.relations[0] in ("==", "!=") else node
+
+    return rewrite(expr, rule)  # type: ignore[no-any-return]
+
+
+def in_slots(*exprs: Expr) -> set[Name]:
+    """The tensors that are read as integers."""
+    slots = (node for node in preorder(*exprs) if isinstance(node, Affine) and holds(node, Indexed))
+    return {inner.tensor for node in slots for inner in preorder(node) if isinstance(inner, Indexed)}
 
 
 def _complement(node: Node) -> Node:

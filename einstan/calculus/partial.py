@@ -25,7 +25,7 @@ from einstan.calculus.parts import shortest_named
 from einstan.calculus.program import Assumption, extents_behind, stated_extents
 from einstan.calculus.ranges import Ranges
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
-from einstan.calculus.uses import Held
+from einstan.calculus.uses import Held, held_by
 from einstan.language import parse_expression
 from einstan.language.arguments import shown
 from einstan.language.dims import axis, loose
@@ -54,6 +54,7 @@ from einstan.language.term import (
     Position,
     Reduce,
     Sum,
+    accesses,
     add,
     bound_indices,
     mul,
@@ -467,8 +468,12 @@ def _unnumbered(name: str, taken: Collection[str]) -> str:
 
 def scalars(*equations: Equation) -> set[str]:
     """The names of the tensors without slots that equations define or read."""
-    read = (node for e in equations for node in preorder(e.rhs) if isinstance(node, Indexed) and not node.slots)
-    return {str(node.tensor) for node in read} | {str(e.name) for e in equations if not e.indices}
+    return set().union(*(_scalars(e.rhs) for e in equations), (str(e.name) for e in equations if not e.indices))
+
+
+@remembered
+def _scalars(rhs: Expr) -> frozenset[str]:
+    return frozenset(str(name) for name, rank in accesses(rhs) if not rank)
 
 
 def refuse_compared(definitions: Mapping[Name, Equation], of: Sequence[Equation], wrt: Name) -> None:
@@ -512,8 +517,8 @@ def partial(
     `DifferentiationError` where ``wrt`` does not enter, or enters as an integer.
     """
     _require_functions(kinks or {})
-    reached = _behind(equation.rhs, definitions or {})
-    if wrt not in reached:
+    is_read = wrt in {name for name, _ in accesses(equation.rhs)}
+    if not is_read and wrt not in (reached := _behind(equation.rhs, definitions or {})):
         raise DifferentiationError(
             f"{equation.name} does not depend on {wrt}",
             **at(equation, equation.name),
@@ -522,7 +527,7 @@ def partial(
         )
     letters = {i.name for i in (*equation.indices, *equation.rhs.free, *bound_indices(equation.rhs))}
     source = equation
-    if wrt not in tensors(equation.rhs):
+    if not is_read:
         source = next(e for e in (definitions or {}).values() if wrt in tensors(e.rhs))
     unbound = {i.name for i in equation.indices}
     denominators = denominator_indices(source, wrt, unbound, scalars(equation, *(definitions or {}).values()))
@@ -536,7 +541,8 @@ def partial(
     assert not letters & {i.name for i in apart}
     rhs = simplify(equation.rhs)
     names = names or ForwardNames(())
-    terms = Differentiator(wrt, apart, definitions, names, kinks).terms(rhs)
+    held = None if definitions else held_by(rhs, wrt)
+    terms = Differentiator(wrt, apart, definitions, names, kinks, held=held).terms(rhs)
     if not terms and not isinstance(equation.name, Partial):
         refuse_compared(definitions or {}, [equation], wrt)
     behind = (equation, *(definitions or {}).values())

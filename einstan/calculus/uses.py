@@ -5,25 +5,25 @@ So the gradients of a sum of a thousand tensors are a thousand short questions, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from operator import itemgetter
 
-from einstan.language.effort import spend
+from einstan.language.effort import once, spend
 from einstan.language.node import Node, preorder
-from einstan.language.term import Equation, Expr, Indexed, Name, tensors
+from einstan.language.term import Expr, Indexed, Name, accesses
 
 MANY = 8  # tensors that an expression reads, from which on it is worth it
 Held = Mapping[Node, tuple[Node, ...]]  # what holds a tensor, each with those of its children that do
 
 
-def uses_of(equations: Iterable[Equation]) -> dict[Name, Uses]:
-    """Those of the equations that read many tensors."""
-    return {e.name: Uses(e.rhs) for e in equations if len(tensors(e.rhs)) >= MANY}
+def held_by(expr: Expr, tensor: Name) -> Held | None:
+    """What holds a tensor, in an expression that reads many."""
+    return _uses(expr).of(tensor) if len(accesses(expr)) >= MANY else None
 
 
-def held_by(uses: Mapping[Name, Uses], equation: Equation, tensor: Name) -> Held | None:
-    """What holds a tensor, where that is known."""
-    return uses[equation.name].of(tensor) if equation.name in uses else None
+@once
+def _uses(expr: Expr) -> Uses:
+    return Uses(expr)
 
 
 class Uses:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from einstan.calculus.collect import shortest, size
-from einstan.calculus.indicators import complemented, one_name
+from einstan.calculus.indicators import complemented, in_slots, one_name
 from einstan.calculus.program import Program
 from einstan.calculus.proof import Proof, prove, same_form
 from einstan.calculus.simplify import simplify
@@ -161,8 +161,11 @@ def _judged(
 
 def _proved(asked: Question) -> tuple[str, tuple[Expr, ...]]:
     """How the claim is proved, or else nothing and the terms by which the sides differ."""
-    definitions = {n: Equation(e.name, e.indices, complemented(e.rhs), e.where) for n, e in asked.definitions.items()}
-    left, right = complemented(asked.left), complemented(asked.right)
+    integers = in_slots(asked.left, asked.right, *(e.rhs for e in asked.definitions.values()))
+    definitions = {
+        n: Equation(e.name, e.indices, complemented(e.rhs, integers), e.where) for n, e in asked.definitions.items()
+    }
+    left, right = complemented(asked.left, integers), complemented(asked.right, integers)
     asked = replace(asked, left=left, right=right, definitions=definitions)
     for how, known in {NAMES: {}, DEFINITIONS: definitions}.items():
         if same_form(asked.left, asked.right, known)[2]:

@@ -24,17 +24,14 @@ class Slips:
         known = set(map(str, part.program.ranks)) if part.program.defined else set()
         self.names = known | {f"d{name}" for name in known}
         self.lines = Counter(name for statement in document.statements for name in _names(statement))
-        self.alike: dict[str, list[str]] = {}
-        for name in self.names:
-            for key in _keys(name):
-                self.alike.setdefault(key, []).append(name)
+        self.alike = _Alike(self.names)
 
     def of(self, claim: Statement) -> str:
         """The question, if there is one."""
         for name in _names(claim) if self.names else ():
             if name in self.names or self.lines[name] > 1:
                 continue
-            close = sorted({other for key in _keys(name) for other in self.alike.get(key, ()) if near(name, other)})
+            close = self.alike.near(name)
             if close:
                 return (
                     f"{name} stands in no other line: did you mean {close[0]}? (an input of its own: given {name}(...))"
@@ -48,6 +45,7 @@ def misspelled(document: Document) -> dict[int, EinstanError]:
     lines = [statement for statement in document.statements if isinstance(statement.content, Equation)]
     ranks = {str(s.content.name): len(s.content.indices) for s in lines if isinstance(s.content, Equation)}
     counted = Counter(name for statement in document.statements for name in _names(statement))
+    unread = _Alike(name for name in ranks if counted[name] == 1)
     found: dict[int, EinstanError] = {}
     for statement in lines:
         content = statement.content
@@ -55,10 +53,7 @@ def misspelled(document: Document) -> dict[int, EinstanError]:
         for name, rank in accesses(content.rhs):
             if not isinstance(name, str) or name in ranks or counted[name] > 1 or _is_derived(name):
                 continue
-            close = sorted(
-                other for other, own in ranks.items()
-                if own == rank and counted[other] == 1 and other != str(content.name) and near(name, other)
-            )  # fmt: skip
+            close = [other for other in unread.near(name) if ranks[other] == rank and other != str(content.name)]
             if close:
                 start = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", statement.text)
                 span = start.span() if start else (0, len(statement.text))
@@ -78,6 +73,19 @@ def _is_derived(name: str) -> bool:
 
 def _slots(rank: int) -> str:
     return f"[{','.join('ijklmnpq'[:rank])}]" if rank else ""
+
+
+class _Alike:
+    """Names by what they share with those that are `near`: of thousands only these few are compared."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._sharing: dict[str, list[str]] = {}
+        for name in names:
+            for key in _keys(name):
+                self._sharing.setdefault(key, []).append(name)
+
+    def near(self, name: str) -> list[str]:
+        return sorted({other for key in _keys(name) for other in self._sharing.get(key, ()) if near(name, other)})
 
 
 def _keys(name: str) -> set[str]:

@@ -7,6 +7,7 @@ import pytest
 
 import einstan as es
 from einstan.language import parse_document
+from einstan.library import slips
 from einstan.library.cli import main
 from einstan.library.command_check import judged
 from einstan.library.part import Part
@@ -44,6 +45,13 @@ ROWS = {
     "✓ claim logsumexp[I](z[I]) = log(exp(u) + exp(v))\n"
     "✗ claim logsumexp[I](z[I]) = log(exp(u) + 1)\n✓ claim mean[I](z[I]^2) = (u^2 + v^2) / 2\n"
     "✓ claim prod[I](z[I]) = u v\n✗ claim prod[I](z[I]) = u",
+    "what a table of positions is compared with": "H[n,d] = E[T[n],d]\nL = 1/2 sum[N,D]((H[N,D] - Y[N,D])^2)\n"
+    "✓ claim dL/dE[p,d] = sum[N](1[T[N] == p] (E[p,d] - Y[N,d]))\n"
+    "✗ claim dL/dE[p,d] = sum[N](1[T[N] == p] (E[p,d] + Y[N,d]))\n"
+    "✓ claim dL/dE[p,d]dE[q,e] = δ[p,q] δ[d,e] sum[N](1[T[N] == p])\n"
+    "✗ claim dL/dE[p,d]dE[q,e] = δ[p,q] δ[d,e] sum[N](1[T[N] != p])\n"
+    "✓ claim H[n,d] = sum[P](1[T[n] == P] E[P,d])\n✗ claim H[n,d] = sum[P](1[T[n] != P] E[P,d])\n"
+    "✓ claim sum[P](1[T[n] != P] E[P,d]) = sum[P](E[P,d]) - H[n,d]",
     "softplus in an exponent": "✓ claim exp(x - log(1 + exp(x))) = sigmoid(x)\n"
     "✓ claim exp(-log(1 + exp(x))) = 1 - sigmoid(x)\n"
     "✗ claim exp(-log(1 + exp(x))) = sigmoid(x)",
@@ -684,6 +692,15 @@ def test_a_name_that_is_nearly_another(defined: str, claimed: str, asked: bool) 
     (line,) = report.claims
     assert line.outcome is not None
     assert ("did you mean" in line.outcome.reason) is asked
+
+
+def test_names_are_compared_with_those_that_share_most_of_their_letters(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[str] = []
+    near = slips.near
+    monkeypatch.setattr(slips, "near", lambda name, other: compared.append(name) or near(name, other))
+    document = parse_document("\n".join(f"y{k}[i] = x{k}[i]^2" for k in range(300)) + "\nweight = 2\nz = wieght weigh")
+    assert list(slips.misspelled(document)) == [302]
+    assert len(compared) < 3 * 300
 
 
 def test_a_comparison_that_is_assumed_comes_back_as_it_is_spelled():

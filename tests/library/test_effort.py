@@ -13,6 +13,7 @@ from einstan.language import effort
 from einstan.language.effort import EffortError, answered, once, spend
 from einstan.language.errors import EinstanError
 from einstan.language.node import preorder
+from einstan.library.command_derive import partials
 
 DEEP = 320
 SHAPES = {
@@ -52,6 +53,12 @@ def test_what_is_ordinary_is_far_from_the_allowance(case: str, monkeypatch: pyte
     monkeypatch.setattr(effort, "QUESTION", effort.QUESTION // 2)
     text, question = ORDINARY[case]
     assert len(str(question(es.Program(text)))) > 1000
+
+
+def test_the_partials_of_a_long_sum_are_short_questions() -> None:
+    program = es.Program("L = " + " + ".join(f"x{k}^2" for k in range(400)))
+    with effort.effort(100 * 400):
+        assert [str(each) for each in partials(program, ())[:2]] == ["dL/dx0 = 2 x0", "dL/dx1 = 2 x1"]
 
 
 def test_nothing_is_worked_out_twice_for_one_question() -> None:
