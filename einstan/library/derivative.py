@@ -136,7 +136,8 @@ class Derivative(Rebuilt):
 
     @property
     def equation(self) -> Any:
-        """The derivative as one equation; it may read cores that `program` defines."""
+        """The derivative as one equation; it may read cores that `program` defines.  What is pasted below a program is
+        the text of the derivative, ``print(hessian)``, which has them."""
         from einstan.library.api import Equation as UserEquation
 
         return UserEquation.of(self._shown.equation)
