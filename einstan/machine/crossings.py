@@ -18,7 +18,7 @@ from einstan.machine.draws import entries as entries_of
 from einstan.machine.draws import on_marks
 from einstan.machine.extents import Extents
 from einstan.machine.sampling import Point, Sampler
-from einstan.machine.switches import Cell, changes
+from einstan.machine.switches import VALUED, Cell, changes
 
 SIZES = ("1e-6", "1e-3", "1/10", "1/2", "1", "11/7", "2", "22/7", "5", "10", "30", "100", "300", "1e3", "1e4", "1e6",
          "1e9", "1e12")  # fmt: skip
@@ -31,9 +31,10 @@ Line = Callable[[Fraction], list[Fraction]]
 Stop = tuple[Fraction, Cell]
 
 
-def crossings(sampler: Sampler, extents: Extents, looks: int) -> Iterator[tuple[Point, Cell]]:
-    """Points in cells where no point of this search has been, which may look at so many in floats.  While a side is
-    open on which something could be, single comparisons are approached too."""
+def crossings(sampler: Sampler, extents: Extents, looks: int) -> Iterator[Point]:
+    """Points in cells where no point of this search has been, which may look at so many in floats.  Where both sides
+    of the claim have a value is a part of a cell, and there alone are its points.  While a side is open on which
+    something could be, single comparisons are approached too."""
     if looks <= 0:
         return
     search = _Search(sampler, extents, looks)
@@ -51,10 +52,11 @@ class _Search:
         shapes = [extents.shape(name) for name in sampler.program.inputs if name in sampler.program.ranks]
         self.counts = [math.prod(shape) for shape in shapes]
         marks = sorted({abs(number) for number in sampler.marks})
-        near = {n + step for n in marks for step in (-1, 0, 1, n)} | {(a + b) / 2 for a, b in pairwise(marks)}
+        near = {own for n in marks for own in (n - 1, n, n + 1, n / 2, 2 * n, n * n, 1 / n) if n}
+        near |= {(a + b) / 2 for a, b in pairwise(marks)}
         self.stops = sorted({sign * n for n in (*map(Fraction, SIZES), *near) for sign in (1, -1)} | {Fraction(0)})
 
-    def points(self, at_least: int) -> Iterator[tuple[Point, Cell]]:
+    def points(self, at_least: int) -> Iterator[Point]:
         """The points in new cells on all lines, and between two that differ in so many comparisons."""
         for line in self.lines():
             self.state = self.sampler.generator.getstate()
@@ -69,7 +71,7 @@ class _Search:
                 if self.looks < 0 or len(self.known) > CELLS:
                     return
 
-    def between(self, line: Line, low: Stop, high: Stop, at_least: int) -> Iterator[tuple[Point, Cell]]:
+    def between(self, line: Line, low: Stop, high: Stop, at_least: int) -> Iterator[Point]:
         waiting = [(low, high, HALVINGS)]
         while waiting and self.looks >= 0:
             low, high, steps = waiting.pop()
@@ -80,7 +82,7 @@ class _Search:
                     yield from self.new(point, cell)
                     waiting += [(low, (t, cell), steps - 1), ((t, cell), high, steps - 1)]
 
-    def on_marks(self) -> Iterator[tuple[Point, Cell]]:
+    def on_marks(self) -> Iterator[Point]:
         draw = on_marks(self.sampler.marks)
         for _ in range(ON_MARKS):
             self.state = self.sampler.generator.getstate()
@@ -88,10 +90,11 @@ class _Search:
             if cell is not None:
                 yield from self.new(point, cell)
 
-    def new(self, point: Point, cell: Cell) -> Iterator[tuple[Point, Cell]]:
+    def new(self, point: Point, cell: Cell) -> Iterator[Point]:
         if cell not in self.known:
             self.known.add(cell)
-            yield point, cell
+            if VALUED in cell:
+                yield point
 
     def at(self, entries: list[Fraction]) -> tuple[Point, Cell | None]:
         """A point with such entries, and the cell that it is in; none where it has no value.  Of one line all points

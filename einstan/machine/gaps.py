@@ -6,12 +6,14 @@ gaps, nor in gaps that what a claim is about has as well, nor at what is positiv
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from fractions import Fraction
 
 from einstan.language.functions import FUNCTIONS
 from einstan.language.index import Affine, Index
 from einstan.language.node import Node, preorder
 from einstan.language.term import (
+    ZERO,
     Add,
     Apply,
     Const,
@@ -31,6 +33,11 @@ POSITIVE = ("exp", "sigmoid", "softplus", "cosh", "pi")
 KEEPING = ("max", "min", "mean", "prod")  # positive numbers positive
 COVERED = {"log": ("log", "pole", "root"), "pole": ("pole",), "root": ("root",)}
 
+WITHIN = {
+    "log1p": ((-1, ">="),), "arccosh": ((1, ">="),), "arctanh": ((-1, ">"), (1, "<")),
+    "arcsin": ((-1, ">="), (1, "<=")), "arccos": ((-1, ">="), (1, "<=")),
+}  # fmt: skip
+
 Gap = tuple[Hashable, Hashable]  # its kind, and what has no such value
 
 
@@ -43,6 +50,29 @@ def is_partial(node: object) -> bool:
         whole = isinstance(exponent, Const) and exponent.value >= 0 and exponent.value.denominator == 1
         return not whole and any(isinstance(inner, Indexed) for inner in preorder(node))
     return bool(FUNCTIONS[node.function].domain)
+
+
+def domains(expr: Expr) -> Iterator[Iverson]:
+    """What holds wherever an expression has a value, of what no bracket guards."""
+    waiting, seen = [expr], set[Node]()
+    while waiting:
+        node = waiting.pop()
+        guarded = isinstance(node, Mul) and any(isinstance(inner, Iverson | Delta) for inner in preorder(node))
+        if node in seen or guarded or (isinstance(node, Iverson) and len(node.relations) > 1):
+            continue
+        seen.add(node)
+        if isinstance(node, Apply) and is_partial(node):
+            of = node.arguments[0]
+            match _kind(node):
+                case "pole":
+                    yield Iverson((of, ZERO), ("!=",))
+                case "log" | "root":  # exp makes 0 of the logarithm of 0
+                    yield Iverson((of, ZERO), (">=",))
+                case None if node.function in WITHIN:
+                    yield from (
+                        Iverson((of, Const(Fraction(end))), (relation,)) for end, relation in WITHIN[node.function]
+                    )
+        waiting += node.children
 
 
 def gaps_differ(left: Expr, right: Expr, free: Iterable[str], definitions: Mapping[Name, Equation]) -> bool:

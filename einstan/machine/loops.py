@@ -477,9 +477,10 @@ class Loops:
     def logsumexp(self, values: list[Number]) -> Number:
         """m + log Σ exp(u - m) with the largest m; of nothing, and of -inf alone, -inf."""
         numbers = self.numbers
-        top = max(values, default=-float("inf"))
-        if top in (float("inf"), -float("inf")) or any(value != value for value in values):
-            return float("nan") if any(value != value for value in values) else top
+        nan = next((value for value in values if value != value), None)
+        top = nan if nan is not None else max(values, default=-float("inf"))
+        if nan is not None or top in (float("inf"), -float("inf")):
+            return top
         below = numbers.mul(numbers.of(-1), top)
         total = self.total(numbers.apply("exp", numbers.add(value, below)) for value in values)
         return numbers.add(top, numbers.apply("log", total))

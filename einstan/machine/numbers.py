@@ -213,6 +213,15 @@ class Floats(Numbers):
         return float(FLOAT_FUNCTIONS[function](*arguments))
 
 
+class Wary(Floats):
+    """Floats that compare nothing with what has no value, or a larger one than they know."""
+
+    def holds(self, left: float, relation: str, right: float) -> bool:
+        if not (math.isfinite(left) and math.isfinite(right)):
+            raise DomainError("no number is compared")
+        return super().holds(left, relation, right)
+
+
 # ---- exact -----------------------------------------------------------------------------------------------------------
 
 
@@ -511,7 +520,7 @@ def fine(digits: int, error: Decimal = Decimal(0)) -> Fine:
     return Fine(digits, error)
 
 
-EXACT, FLOATS = Exact(), Floats()
+EXACT, FLOATS, WARY = Exact(), Floats(), Wary()
 
 
 # ---- numbers of sizes ------------------------------------------------------------------------------------------------

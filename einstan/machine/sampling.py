@@ -21,7 +21,7 @@ from einstan.language.dims import qualified
 from einstan.language.effort import spend
 from einstan.language.errors import EinstanError, ExtentError
 from einstan.language.index import Affine
-from einstan.language.node import Node, preorder
+from einstan.language.node import preorder
 from einstan.language.term import ONE, Delta, Indexed, Iverson, Name
 from einstan.language.threads import cached_property
 from einstan.machine.bounds import NOT_NEGATIVE, Bounds, both, bounds
@@ -29,12 +29,14 @@ from einstan.machine.draws import Draw, between, draws, landmarks, on_marks, sta
 from einstan.machine.draws import entries as entries_of
 from einstan.machine.duals import Dual, Duals
 from einstan.machine.extents import Extents
+from einstan.machine.gaps import domains
 from einstan.machine.guards import index_tensors
 from einstan.machine.loops import Evaluation, Tensor
 from einstan.machine.numbers import (
     EXACT,
     FLOATS,
     NO_LOG,
+    WARY,
     DomainError,
     Fine,
     Missing,
@@ -47,7 +49,7 @@ from einstan.machine.points import BOTH, LEFT, RIGHT, TRIES, has_kinks
 from einstan.machine.roots import Entries
 from einstan.machine.solving import solved
 from einstan.machine.structures import Fact, builder, fact
-from einstan.machine.switches import Cell, Outcome, Switches
+from einstan.machine.switches import VALUED, Cell, Seen, Switches
 from einstan.machine.watched import WatchedLoops
 
 ABSOLUTE, QUICK = Decimal("1e-45"), 1e-9  # what counts as nothing, in exact numbers and in floats
@@ -114,7 +116,7 @@ class Sampler:
         self.open = [r for r in self.relations if r.known is None or r.known.kind not in DRAWN]
         self.rational = all(stays_rational(node) for e in program.equations for node in preorder(e.rhs))
         self.ready: dict[object, tuple[Extents, Evaluation]] = {}
-        self.seen: set[tuple[Node, Outcome, tuple[int, ...]]] = set()  # the sides of the last `cell`
+        self.seen: set[Seen] = set()  # the sides of the last `cell`
         self.effort, self.patience = EFFORT, PATIENCE
         self.tried, self.found = 0, False
         self.watched = watched
@@ -162,11 +164,12 @@ class Sampler:
                     known[name] = bounds(self.program.defined[name].rhs, entries)
             return known[name]
 
+        domain = (bracket for side in (LEFT, RIGHT) for bracket in domains(self.program.defined[side].rhs))
         return Switches(
             (e for e in self.program.equations if e.name in sides),
             entries,
             self.rules,
-            self.known,
+            (*self.known, *domain),
             lambda: self.lengths,
         )
 
@@ -187,11 +190,11 @@ class Sampler:
         sides = frozenset(name for side in (LEFT, RIGHT) for name in (side, *self.behind[side]))
         self.seen.clear()
         try:
-            values = self._evaluation(CELL, extents, FLOATS, sides).anew(point)
+            values = self._evaluation(CELL, extents, WARY, sides).anew(point)
         except (DomainError, EinstanError, OverflowError):
             return point, None
-        infinite = any(math.isinf(entry) for side in (LEFT, RIGHT) for entry in values[side].flat)
-        return point, None if infinite else frozenset(self.seen)
+        known = all(math.isfinite(entry) for side in (LEFT, RIGHT) for entry in values[side].flat)
+        return point, frozenset((*self.seen, VALUED) if known else self.seen)
 
     def point(self, extents: Extents, numbers: Numbers = EXACT) -> tuple[Point, Values] | None:
         for number in range(SOLVED_TRIES if self.open else TRIES):
@@ -213,7 +216,14 @@ class Sampler:
         return None
 
     def values(self, point: Point, extents: Extents, numbers: Numbers = EXACT) -> Values | None:
-        """All tensors at a point, unless a function has no value or an assumption fails there."""
+        """All tensors at a point, unless a function has no value or an assumption fails there: what was seen on the way
+        is then no evidence."""
+        found = self._values(point, extents, numbers)
+        if found is None and self.watched:
+            self.switches.count(False)
+        return found
+
+    def _values(self, point: Point, extents: Extents, numbers: Numbers) -> Values | None:
         try:
             # Numbers that look at what comes up are not to see the two sides beside each other.
             only = self.needed - {BOTH} if isinstance(numbers, Fine) else self.needed

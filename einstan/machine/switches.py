@@ -8,8 +8,10 @@ where each function with a kink was asked on both sides of it.  A side on which 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import pairwise
 
 from einstan.calculus.assume import assumed
@@ -39,7 +41,7 @@ from einstan.language.term import (
     neg,
 )
 from einstan.machine.bounds import ANY, Bounds, bounds
-from einstan.machine.numbers import Number
+from einstan.machine.numbers import DomainError, Number
 
 SIGNED = ("relu", "abs", "sign", "elu", "softsign")  # whose sides are those of 0
 STEPPED = ("floor", "mod")
@@ -57,10 +59,19 @@ Guards = tuple[Expr, ...]
 
 def side_of(left: Number, right: Number) -> int:
     """On which side of a kink: -1, 0, and 1."""
-    return int(left > right) - int(left < right)
+    return int(known(left) > known(right)) - int(left < right)
 
 
-Cell = frozenset[tuple[Node, Outcome, tuple[int, ...]]]  # the sides on which all switches are
+def known(value: Number) -> Number:
+    """The value; one that there is none of, or that is larger than any, is on no side."""
+    if isinstance(value, Decimal | float) and not math.isfinite(value):
+        raise DomainError("no number is on a side")
+    return value
+
+
+Seen = tuple[Node | None, Outcome, tuple[int, ...]]  # of no switch: whether both sides of the claim have a value
+Cell = frozenset[Seen]  # the sides on which all switches are
+VALUED: Seen = (None, (1,), ())
 
 
 def changes(first: Cell, second: Cell) -> int:
@@ -68,7 +79,7 @@ def changes(first: Cell, second: Cell) -> int:
     return len({(_compared_values(node, outcome), at) for node, outcome, at in first ^ second})
 
 
-def _compared_values(node: Node, outcome: Outcome) -> Hashable:
+def _compared_values(node: Node | None, outcome: Outcome) -> Hashable:
     match node, outcome:
         case (Iverson(operands=operands), (k, *_)):
             return frozenset(operands[k : k + 2])
@@ -236,11 +247,6 @@ class Switches:
         for node, outcome in self.new if counts else ():
             self.seen[node].add(outcome)
         self.new.clear()
-
-    def see(self, cell: Cell) -> None:
-        """Something is on the sides of a cell and says nothing."""
-        for node, outcome, _ in cell:
-            self.seen[node].add(outcome[:2])
 
     @property
     def settled(self) -> bool:

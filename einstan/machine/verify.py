@@ -364,10 +364,8 @@ def _on_other_sides(program: Program, sampler: Sampler, largest: int) -> tuple[F
         looks = min(LOOKS if chosen is usual else SHORT_LOOKS, steps // length)
         if chosen is not usual and not any(map(of_values, switches.lacking)):
             looks = 0
-        for point, cell in chain([(drawn[0], None)] if drawn else [], crossings(sampler, extents, looks)):
+        for point in chain([drawn[0]] if drawn else [], crossings(sampler, extents, looks)):
             told = _told(sampler, point, extents)
-            if told is None and cell is not None and sampler.has_no_value(point, extents):
-                switches.see(cell)
             if told is not None and told.differ is not None:
                 found = Found(sizes, extents, point, *told.differ)
                 if not sampler.isolated(point, extents, told.differ):

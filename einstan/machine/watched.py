@@ -13,7 +13,7 @@ from einstan.language.term import Apply, Delta, Iverson, Mul, Reduce
 from einstan.machine.guards import is_index_bracket
 from einstan.machine.loops import Closure, Environment, Loops
 from einstan.machine.numbers import DomainError, Number
-from einstan.machine.switches import Outcome, Watch, side_of
+from einstan.machine.switches import Outcome, Watch, known, side_of
 
 
 class WatchedLoops(Loops):
@@ -74,7 +74,7 @@ class WatchedLoops(Loops):
             case Arithmetic():
                 yield (below[0](env) // below[1](env),)
             case Reduce(operation=operation, indices=indices):
-                entries = [below[0](inner) for inner in self.loop(indices, env)]
+                entries = list(map(known, (below[0](inner) for inner in self.loop(indices, env))))
                 yield (entries.index(max(entries) if operation == "max" else min(entries)),)
             case Mul():
                 if all(bracket(env) != 0 for bracket in below):
