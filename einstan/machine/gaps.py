@@ -54,7 +54,8 @@ def is_partial(node: object) -> bool:
 
 def domains(expr: Expr) -> Iterator[Iverson]:
     """What holds wherever an expression has a value, of what no bracket guards."""
-    waiting, seen = [expr], set[Node]()
+    waiting: list[Node] = [expr]
+    seen: set[Node] = set()
     while waiting:
         node = waiting.pop()
         guarded = isinstance(node, Mul) and any(isinstance(inner, Iverson | Delta) for inner in preorder(node))

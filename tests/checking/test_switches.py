@@ -10,6 +10,21 @@ from einstan.machine.bounds import bounds
 from tests.checking.test_strangers import outcome, rows
 
 FALSE = """
+    claim 1[(2 x - 24691)^2 < 0.0001] = 0
+    claim 1[2 x == 24691] y = 0
+    claim 1[1/x < 1e9] = 1
+    claim 1[sqrt(x) < 1000000] = 1
+    claim 1[sqrt(x) - x < 0.25] = 1
+    claim 1[-sum[I](p[I] log(p[I])) < log(|p.0|)] = 1
+    claim clip(1/x, -1e9, 1e9) = 1/x
+    claim log(max(1e-12, x)) = log(x)
+    claim log(max(1e-12, p[i])) = log(p[i])
+    claim log(clip(p, 1e-7, 1)) 1[p < 1] = log(p) 1[p < 1]
+    assume 0 <= x ; claim log(max(1e-12, x)) = log(x)
+    u[i] = x[i]/max(1e-8, norm[J](x[J])) ; claim u[i] = x[i]/norm[J](x[J])
+    claim arctanh(clip(x, -0.99999, 0.99999)) = arctanh(x)
+    claim log(p/(1-p)) = log(clip(p, 1e-7, 0.9999999)/(1 - clip(p, 1e-7, 0.9999999)))
+    claim log(x^2) + relu(1e-9 - abs(x)) = 2 log(abs(x))
     H = p log(p) ; claim 1[H < log(2)] = 1
     H = -sum[I](p[I] log(p[I])) ; claim 1[H < log(|p.0|)] = 1
     claim 1[x > 3] 1[x < 3.5] = 0
@@ -118,6 +133,11 @@ TRUE = """
     g = sqrt(x) ; claim 1[g >= 0] = 1
     g = log(x) ; claim 1[g > 0] + 1[g <= 0] = 1
     g = 1/x ; claim 1[g > 0] + 1[g < 0] = 1
+    g = arcsin(x) ; claim 1[g <= 2] = 1
+    y[i] = log(x[i]) ; m = max[I](y[I]) ; claim m = log(max[I](x[I]))
+    y[i] = log(x[i]) ; p[i] = softmax[i](y[i]) ; claim p[i] = x[i]/sum[J](x[J])
+    y[i] = log(x[i]) ; m = logsumexp[I](y[I]) ; claim m = log(sum[I](x[I]))
+    claim log(x y) + relu(-x - 100) = log(x) + log(y)
     claim 1[x^2 >= 0] = 1
     claim abs(x^2) = x^2
     claim relu(exp(x)) = exp(x)
@@ -224,8 +244,10 @@ TRUE = """
     assume A[i,j] = R[K,i] R[K,j] ; claim relu(A[i,i]) = A[i,i]
 """
 UNSEEN = """
-    claim 1[(2 x - 24691)^2 < 0.0001] = 0 | 1[(2 x - 24691)^2 < 0.0001] was never true
-    claim 1[2 x == 24691] y = 0 | 1[2x == 24691] was never true
+    claim 1[(3 x - 24691)^2 < 0.0001] = 0 | 1[(3 x - 24691)^2 < 0.0001] was never true
+    claim 1[3 x == 24691] y = 0 | 1[3x == 24691] was never true
+    claim 1[sqrt(1 - x^2) x < 0.499] = 1 | 1[sqrt(1 - x^2) x < 0.499] was never false
+    g = exp(1/2 log(x) + 1/2 log(y)) ; claim 1[(x+y)/2 >= g] = 1 | 1[(x + y) / 2 >= g] was never false
     claim 1[abs(x) >= x] = 1 | 1[abs(x) >= x] was never false
     claim 1[x > 10^5] 1[y > 10^5] 1[x y < 10^9] = 0 | 1[x > 10^5] 1[y > 10^5] 1[x y < 10^9] was never 1
 """
