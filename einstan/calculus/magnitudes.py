@@ -241,9 +241,13 @@ class _Measure:
 
     def stands_anywhere(self, expr: Expr) -> bool:
         """Whether an expression may be an equation of its own, without the brackets around it."""
-        reads = [node for node in preorder(expr) if isinstance(node, Indexed)]
-        places = ((form.index, axis(node.tensor, k)) for node in reads for k, form in enumerate(node.slots))
-        return all(map(_is_plain, reads)) and (not self.ranged or self.ranged.isdisjoint(places))
+        reads = (node for node in preorder(expr) if isinstance(node, Indexed))
+        return all(self.is_inside(node, form, k) for node in reads for k, form in enumerate(node.slots))
+
+    def is_inside(self, node: Indexed, form: Affine, position: int) -> bool:
+        """Whether a slot is inside of its axis wherever it is read: one with arithmetic may need the brackets around
+        it, and an index that some bracket keeps in a range of this axis does."""
+        return form.index is not None and (form.index, axis(node.tensor, position)) not in self.ranged
 
     def counts(self, scale: Expr) -> bool:
         """Whether a scale says where weights count, in itself or through names."""
@@ -255,20 +259,19 @@ class _Measure:
         if part.scale is ZERO and not beside:
             return ZERO
         weights = [factor for factor in _factors(part.rest) if self.weighs(factor)]
-        if not all(map(_is_plain, preorder(part.scale))):  # what reads x[i+1] beside δ[i+1,p] may read it only there
+        if not self.stands_anywhere(part.scale):  # what reads x[i+1] beside δ[i+1,p] may read it only there
             weights = list(dict.fromkeys((*_guards(part.rest), *weights)))
         brackets = [weight for weight in weights if isinstance(weight, Iverson)]
         guards = [bracket for bracket in brackets if not tensors(bracket)]  # which a read beside them may need
         counts = (self.where_it_counts(weight, brackets, guards) for weight in weights)
         return simplify_sum((simplify_product((*brackets, part.scale)), *counts))
 
-    @staticmethod
-    def where_it_counts(weight: Expr, brackets: Sequence[Expr], guards: Sequence[Expr]) -> Expr:
+    def where_it_counts(self, weight: Expr, brackets: Sequence[Expr], guards: Sequence[Expr]) -> Expr:
         """Zero where a weight counts, minus infinity where it is zero; it is not read where a guard is false."""
         if not isinstance(weight, Iverson):
             return Apply("log", (Iverson((mul((*brackets, weight)), ZERO), ("!=",)),))
         counts = Apply("log", (weight,))
-        return counts if all(map(_is_plain, preorder(weight))) else simplify_product((*guards, counts))
+        return counts if self.stands_anywhere(weight) else simplify_product((*guards, counts))
 
     def weighs(self, factor: Expr) -> bool:
         if isinstance(factor, Iverson):
@@ -315,11 +318,6 @@ def _is_of_one_axis(delta: Delta) -> bool:
     """Whether a delta compares indices of one range, so that neither keeps the other in a shorter one."""
     left, right = delta.left.index, delta.right.index
     return left is not None and right is not None and left.dim == right.dim
-
-
-def _is_plain(node: Node) -> bool:
-    """Whether this is read wherever it stands: a slot with arithmetic may need the guards around it."""
-    return not isinstance(node, Indexed) or all(form.index is not None for form in node.slots)
 
 
 def _groups(terms: Iterable[Expr], indices: Iterable[Index]) -> list[list[Expr]]:

@@ -94,3 +94,30 @@ def test_the_least_of_quotients_by_exponentials():
         np.testing.assert_allclose(
             found["dy"], [-0.4263927700693428, -0.237041691613015, -0.065488132088988], rtol=1e-9
         )
+
+
+def test_a_tensor_of_what_is_compared_is_not_as_long_as_a_direction():
+    text = """
+    Z[l] = sum[I](w[I,l])
+    H = sum[K]((Z[K+2] - Z[K+1] - Z[K])^2) max[M]((Z[M+1] + Z[M])^2) mean[K](tanh(Z[K+1]))
+    """
+    program = es.Program(text)
+    arrays = np.random.default_rng(0).normal(size=(2, 2, 4))
+    w, v, step = arrays[0], arrays[1], 1e-6
+    gradient = program.backward("H", ["w"]).compile(outputs=["dw"])
+    slope = (gradient(w=w + step * v)["dw"] - gradient(w=w - step * v)["dw"]) / (2 * step)
+    found = program.hvp("H", {"w": "V"}).compile(outputs=["tdw"])(w=w, V=v)["tdw"]
+    np.testing.assert_allclose(found, slope, rtol=1e-6)
+
+
+def test_the_scale_of_what_is_compared_is_read_inside_of_its_range():
+    program = es.Program("""
+        h[m,j] = 1[j <= m] exp(a[m,j])
+        S[m] = sum[M](h[m,M])
+        Z = sum[I](S[I+1]) max[I](sin(S[I+1] - S[I]))
+    """)
+    a = np.array([[0.875, 0.625, 0.125], [0.375, -0.25, 1.3125], [1.0625, 1.125, 1.4375]])
+    v, step = np.random.default_rng(0).normal(size=a.shape), 1e-6
+    value = program.compile(outputs=["Z"])
+    slope = (value(a=a + step * v)["Z"] - value(a=a - step * v)["Z"]) / (2 * step)
+    np.testing.assert_allclose((program.backward("Z").compile()(a=a)["da"] * v).sum(), slope, rtol=1e-6)

@@ -44,6 +44,11 @@ def test_an_unknown_tensor():
     )
 
 
+def test_a_name_that_is_a_function_or_an_index():
+    assert "σ * (x)" in refusal("P = σ(T^4 - S^4)", {"T": 2.0, "S": 1.0, "σ": 5.67e-8}, DataError)
+    assert "abs(x)" in refusal(r"y = \lvert x \rvert + c", {"x": -1.0, "c": 1.0}, DataError)
+
+
 @pytest.mark.parametrize(
     ("array", "message"),
     [

@@ -512,6 +512,12 @@ def least_portions(b: Array, v: Array) -> dict[str, Array]:
     return {"U": U, "L": (np.arange(len(U)) * U).sum()}
 
 
+def padded_and_shifted(a: Array, b: Array) -> dict[str, Array]:
+    e = np.concatenate([a, np.zeros(len(b))])
+    u = np.concatenate([np.zeros(2), e[:-2]])
+    return {"e": e, "U": u, "L": np.log(np.exp(u).sum()) + np.tanh(u).sum() / 4 + b.sum()}
+
+
 def shares_of_shares(a: Array, b: Array, w: Array) -> dict[str, Array]:
     A, B = np.exp(a) / np.exp(a).sum(), np.exp(b) / np.exp(b).sum()
     return {"o": np.outer(A * B, np.ones(len(w))), "L": len(w) * (A * B).sum()}
@@ -797,4 +803,9 @@ ROWS = [
     Row("a sum of what is read in two places, its range stated", "L = sum[I](a y[I+1] + x[I+2]) where |I| = |x.0| - 2",
         {"a": 0.75, "y": [0.5, 1.0, -2.0, 0.25, 1.5], "x": [1.0, 2.0, 0.5, -1.0]},
         lambda a, y, x: {"L": (a * y[1:3] + x[2:]).sum()}, "a y x", features=frozenset({"window"})),
+    Row("an axis that is padded twice",
+        "e[i] = pad(a[i]) where |i| = |a.0| + |b.0|\nU[l] = pad(e[l-2]) where |l| = |e.0|\n"
+        "L = logsumexp[K](U[K]) + 1/4 sum[N](tanh(U[N])) + sum[M](b[M])",
+        {"a": [0.8125, -0.5], "b": [0.8125, 0.4375]}, padded_and_shifted, "a b", features=frozenset({"pad"}),
+        unproved=True),
 ]  # fmt: skip
