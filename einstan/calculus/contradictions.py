@@ -14,6 +14,7 @@ from itertools import pairwise, product
 from einstan.calculus.program import Program, extents_in_part, extents_told, prefix
 from einstan.calculus.tidied import worth
 from einstan.language.dims import qualified
+from einstan.language.effort import spend
 from einstan.language.index import Index
 from einstan.language.node import Node
 from einstan.language.term import Delta, Equation, Expr, Iverson
@@ -130,6 +131,7 @@ def contradict(forms: Iterable[Form]) -> bool:
         if not sides:
             return False
         atom, above, below = min(sides, key=lambda own: (len(own[1]) * len(own[2]), str(own[0])))
+        spend(len(above) * len(below))
         rest = rest.difference(above, below)
         rest |= {_without(atom, dict(one), dict(other)) for one, other in product(above, below)}
     return False
