@@ -339,7 +339,7 @@ class Atoms(Reductions):
 
 _BASED = re.compile(r"[xX][0-9a-fA-F]+|[bB][01]+|[oO][0-7]+")  # of 0x1F, 0b101, 0o17, behind the 0
 _ABSOLUTE = re.compile(r"\|([^|]*[^|\s(+*/-]\s*)\|(?!\|)")
-_NORM = re.compile(r"\|\|([^|]+)\|\|(?!_)")
+_NORM = re.compile(r"\|\|([^|]+)\|\|(?:_\{?[2F]\}?)?(?!_)")
 # Of sin^-1(x), as brackets are put into it.
 _INVERSE = re.compile(r"\\?\w+(\((?:[^()]|\([^()]*\))*\))\s*\^\s*(?:-1|\{-1\}|\(-1\))")
 _NORMED = "norm[K](x[K]), and its square x[K]^2"

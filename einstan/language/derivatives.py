@@ -18,6 +18,7 @@ from einstan.language.term import Partial
 from einstan.language.tokens import is_name
 
 _ORDER = re.compile(r"d([2-9])(.+)")
+_SIGN = re.compile(r"(?:∂|\\partial)\s*$")
 _BOTH = re.compile(r"d(\w+)d(\w+)")
 
 
@@ -150,7 +151,8 @@ class Derivatives(Differentials):
     def refuse_order(self, order: int, found: list[Ref]) -> NoReturn:
         """``d²f/dx²`` is written ``d²f/dxdx``."""
         start, end = found[0].span[0], self.last_end
-        start -= self.text[start - 1] == "∂"
+        sign = _SIGN.search(self.text, 0, start)
+        start = sign.start() if sign else start
         once = self.text[start:end]
         if self.token.kind == "power":
             end = self.token.end

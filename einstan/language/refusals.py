@@ -94,6 +94,13 @@ def not_bound(
             f"the index {name} is free on the right but is not on the left", text=text, span=span,
             inferred=inferred, repair=run.sub(lambda found: f"_{{{','.join(found[1])}}}", text),
         )  # fmt: skip
+    label = re.compile(rf"(?<!\w)([^\W\d_]+)_{name}(?!\w)")
+    if len(label.findall(text)) == 1 == len(re.findall(rf"(?<![^\W_]){name}(?![^\W_])", text)):  # E_a, a number
+        readings = [label.sub(rf"\g<1>{name}", text), label.sub(rf"\g<1>_{capitals[-1]}", text)]
+        return ScopeError(
+            f"the index {name} is free on the right but is not on the left", text=text, span=span, inferred=inferred,
+            repair=readings[::-1] if left else readings,
+        )  # fmt: skip
     if normed:
         capitals = [capitalised(name)]
     repairs = [_with_slot(text, name)] if normed else []

@@ -18,7 +18,7 @@ from einstan.language.refusals import (
     twice_on_left,
 )
 from einstan.language.spoken import refuse_open, unknown_extents
-from einstan.language.surface import RESERVED, Power, Ref, Relation, instead_of, only_part
+from einstan.language.surface import RESERVED, Number, Power, Ref, Relation, instead_of, only_part
 from einstan.language.syntax import read_expression, read_relation
 from einstan.language.term import Add, Apply, Equation, Expr, Extent, Mul, Partial
 
@@ -45,7 +45,9 @@ def bind_equation(
     left = only_part(relation.left)
     if not isinstance(left, Ref):
         span, repairs = relation.left.span, [f"claim {text}"]
-        if isinstance(left, Power) and isinstance(left.base, Ref) and not left.base.slots:  # \\sigma^2 = ...
+        if (
+            isinstance(left, Power) and isinstance(left.base, Ref) and isinstance(left.exponent, Number)
+        ):  # \\sigma^2 = ...
             repairs.insert(0, text.replace(text[slice(*span)].rstrip(), f"{left.base.name}2"))
         raise NotationError("the left side of an equation is one tensor", text=text, span=span, repair=repairs)
     scope = Scope(text, (relation,), any_free=False)

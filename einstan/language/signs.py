@@ -96,7 +96,7 @@ _OPERAND = r"(?:[^\W\d_]\w*(?:\[[^\[\]]*\]|_\{[^{}]*\})?|\|[\w.]+\||[0-9.]+|(?:[
 _OPENED, _CLOSED = re.compile(r"(?:^|[=(\[{,])\s*$"), re.compile(r"\s*(?:$|[)\]},+-])")
 _LEFT = re.compile(rf"({_OPERAND})\s*$")
 _RIGHT = re.compile(rf"\s*({_OPERAND})(?![\w\[(^])")
-_NORM = re.compile(r"(?:\\\||‖|∥)([^|‖∥\\]+)(?:\\\||‖|∥)")
+_NORM = re.compile(r"(?:\\\||‖|∥)([^|‖∥\\]+)(?:\\\||‖|∥)(?:_\{?([12F])\}?)?(?!_)")
 _CAPITALS = re.compile(r"(?<![\w.])([A-Z])(?!\w)")
 _SLOTS = re.compile(r"\[([^\[\]]*)\]")
 _PRIMED = re.compile(r"([^\W\d_]\w*)(['′’]+)")
@@ -143,9 +143,11 @@ def _unwrapped(operand: str) -> str:
 def _normed(found: re.Match[str]) -> str:
     inside = found[1].strip()
     letters = [each for slots in _SLOTS.findall(inside) for each in _CAPITALS.findall(slots)]
-    if letters:
-        return f"norm[{','.join(dict.fromkeys(letters))}]({inside})"
-    return f"norm[K]({inside}[K])" if inside.isidentifier() else found[0]
+    alone = "I,J" if found[2] == "F" else "K"  # Frobenius' is that of a matrix
+    over, what = (",".join(dict.fromkeys(letters)), inside) if letters else (alone, f"{inside}[{alone}]")
+    if not letters and not inside.isidentifier():
+        return found[0]
+    return f"sum[{over}](abs({what}))" if found[2] == "1" else f"norm[{over}]({what})"
 
 
 def grouped_digits(text: str, sign: int) -> str:

@@ -133,6 +133,9 @@ def unknown_call(text: str, span: Span, name: str, behind: int, known: Iterable[
             )
         if slots and text.find("=") > span[0] and not _as_slots(text, slots[1]):
             repairs = [f"a function of one's own is declared: es.function({text!r})"]
+        closing = text.find(")", behind) + 1
+        if not repairs and closing and text[closing:].lstrip().startswith("="):  # L(θ) = ...
+            repairs.append(f"{text[:behind]}{text[closing:]}")
         if text.find("=") > span[0]:  # a left side is no product
             return NotationError(f"{name} is not a function", text=text, span=span, repair=repairs)
         repairs.append(f"{text[:behind]} {text[behind:]}")
