@@ -409,7 +409,8 @@ class Compiled(Rebuilt):
             made = self._made(shapes, self.sizes, precisions, None, key, True)
             made.run(*[np.ascontiguousarray(a) if a.ndim else a for a in given])
         except Exception as error:
-            warnings.warn(f"numba did not compile this program, NumPy goes on: {error}", RuntimeWarning, stacklevel=4)
+            reason = error.__cause__ or error
+            warnings.warn(f"numba did not compile this program, NumPy goes on: {reason}", RuntimeWarning, stacklevel=4)
             return
         with self._lock:
             self._known[key] = self._latest = made

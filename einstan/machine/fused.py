@@ -249,7 +249,7 @@ class Fused(FusedBatches):
         arguments = ", ".join(["m", *self.passed])
         returned = [f"    return {', '.join(scalars)}{',' if len(scalars) == 1 else ''}"] if scalars else []
         self.kernels.append("\n".join(["@compiled", f"def {name}({arguments}):", *lines, *returned]))
-        call = f"{name}({', '.join(['floats', *self.passed])})"
+        call = f"{name}({', '.join(['floats', *(given or text for text, given in self.passed.items())])})"
         left = f"{', '.join(scalars)}{',' if len(scalars) == 1 else ''} = " if scalars else ""
         self.body.lines.append(f"    {left}{call}")
         self.body.lines += [f"    {scalar} = F({scalar})" for scalar in scalars]

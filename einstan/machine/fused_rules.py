@@ -61,7 +61,7 @@ class FusedRules(Specialised):
         self.inside: set[int] = set()  # values that this function makes
         self.loaded: set[int] = set()
         self.unseen: set[int] = set()  # values of this function in which NaN is to be looked for after it
-        self.passed: dict[str, None] = {}
+        self.passed: dict[str, str | None] = {}  # and as what, if not as it is
         self.readers: dict[int, list[int]] = {}
         for value in self.plan.order:
             for ref in self.graph.operations[value].operands:
@@ -141,11 +141,17 @@ class FusedRules(Specialised):
         if part is not None and value in part.local:
             return f"v{value}"
         if not ref.labels:
+            memory = bool(self.fixed.get(variable.text))  # a view of it, which this function may be what writes there
             if value not in self.inside:
-                self.passed[variable.text] = None
-            return f"{variable.text}[()]" if self.fixed.get(variable.text) else variable.text
+                known = memory or variable.scalar or self.plan_input(value)
+                self.passed[variable.text] = None if known else self.alone(variable)
+            return f"{variable.text}[()]" if memory else variable.text
         self.loaded.add(value)
         return self.place(value, [at[label] for label in ref.labels])
+
+    def alone(self, variable: Variable) -> str:
+        """A number as such: numba tells an array without axes from one, and lets no branch give either."""
+        return f"F({variable.text})" if variable.type == "float" else f"{variable.text}[()]"
 
     @property
     def part(self) -> Part | None:

@@ -6,14 +6,15 @@ import builtins
 import itertools
 import math
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from copy import copy
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
+from einstan.language.errors import DataError
 from einstan.language.term import Name
 from einstan.language.threads import compiling
 from einstan.machine.emit import Source
@@ -62,7 +63,8 @@ class Specialisation:
         self.spent = 0.0
         space: dict[str, Any] = {"careful": Careful(careful)} if careful is not None else {}
         # The names and texts in the source are ours alone, see emit.identifier and emit.plain_text.
-        with compiling if contiguous else nullcontext():  # numba is imported, and its functions are made
+        # numba is imported, and its functions are made
+        with compiling if contiguous else nullcontext(), compiled_by_numba() if contiguous else nullcontext():
             exec(builtins.compile(source.text, "<einstan>", "exec"), space)
         assert_views(space[source.function], source.views)
         self.prepare: Any = space.get("prepare")
@@ -129,7 +131,7 @@ class Specialisation:
         quiet = self.run
 
         def first(*arrays: Array) -> tuple[Array, ...]:
-            with compiling:
+            with compiling, compiled_by_numba():
                 results = quiet(*arrays)
             self.run, self.space["run"], self.space["tick"] = quiet, quiet, int
             return results
@@ -180,6 +182,21 @@ class Specialisation:
         finally:
             free.extend(aside)
             free.insert(0, function)  # the results that came last stay as they are for longest
+
+
+@contextmanager
+def compiled_by_numba() -> Iterator[None]:
+    """What numba cannot compile, or cannot be imported for, is an error of ours, with what goes on without it."""
+    try:
+        yield
+    except Exception as error:
+        if not (isinstance(error, ImportError) or type(error).__module__.partition(".")[0] in ("numba", "llvmlite")):
+            raise
+        raise DataError(
+            f"numba did not compile this program: {str(error).partition(chr(10))[0]}",
+            inferred=f"it raised {type(error).__name__}",
+            repair="leave out fast=True, and NumPy alone runs it",
+        ) from error
 
 
 def assert_views(function: Callable[..., Any], names: Collection[str]) -> None:

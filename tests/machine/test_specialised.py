@@ -119,6 +119,29 @@ def test_loops_are_compiled_once_the_code_has_run_for_long(monkeypatch):
     assert "njit" not in never.source()
 
 
+@pytest.mark.numba
+@pytest.mark.parametrize("given", [1.5, np.float64(1.5), np.array(1.5)], ids=lambda given: type(given).__name__)
+def test_what_may_be_one_of_two_numbers_in_a_loop(given):
+    step = compile(parse("L = sum[N](log(r/(r + exp(z[N]))))"), fast=True)
+    z = np.array([1.0, -2.0, 0.5])
+    assert np.isclose(step(z=z, r=given)["L"], np.log(1.5 / (1.5 + np.exp(z))).sum(), rtol=1e-13)
+
+
+@pytest.mark.numba
+@pytest.mark.parametrize("fails", ["compile", "import"])
+def test_what_numba_does_not_compile_is_said(monkeypatch, fails):
+    import numba
+    from numba.core.errors import TypingError
+
+    def njit(*_, **__):
+        raise TypingError("cannot unify") if fails == "compile" else ImportError("needs another NumPy")
+
+    monkeypatch.setattr(numba, "njit", njit)
+    with pytest.raises(DataError, match=r"numba did not compile this program: .*(unify|another NumPy)") as error:
+        compile(parse("y[i] = relu(x[i]) + 2 x[i]"), fast=True)(x=np.arange(3.0))
+    assert "leave out fast=True" in str(error.value)
+
+
 @pytest.mark.parametrize("kind", ["float32", "float64"])
 def test_the_products_of_the_loaded_library(kind):
     gemm = blas_gemm(kind)

@@ -540,6 +540,11 @@ def shares_of_rows(a: Array, b: Array, x: Array, X: Array) -> dict[str, Array]:
     return {"S": S, "L": np.sinh(S).sum()}
 
 
+def overdispersed(X: Array, w: Array, r: Array) -> dict[str, Array]:
+    m = np.exp(X @ w)
+    return {"m": m, "L": -(r * np.log(r / (r + m))).sum()}
+
+
 ROWS = [
     Row("a Kronecker product",
         "K[p,q] = A[floor(p/|B.0|), floor(q/|B.1|)] B[mod(p,|B.0|), mod(q,|B.1|)]"
@@ -808,4 +813,7 @@ ROWS = [
         "L = logsumexp[K](U[K]) + 1/4 sum[N](tanh(U[N])) + sum[M](b[M])",
         {"a": [0.8125, -0.5], "b": [0.8125, 0.4375]}, padded_and_shifted, "a b", features=frozenset({"pad"}),
         unproved=True),
+    Row("a number that decides in a loop",
+        "m[n] = exp(X[n,K] w[K])\nL = -sum[N](r log(r/(r+m[N])))",
+        {"X": [[1.0, 0.5], [-0.25, 1.0], [0.75, -1.0]], "w": [0.5, -0.25], "r": 1.5}, overdispersed, "w r"),
 ]  # fmt: skip
