@@ -24,7 +24,7 @@ from einstan.language.dims import (
     unguarded_quotients,
 )
 from einstan.language.errors import DifferentiationError, ProgramError
-from einstan.language.index import Affine, Arithmetic, Index, affine, arithmetic
+from einstan.language.index import Affine, Arithmetic, Index, affine, arithmetic, slot
 from einstan.language.node import Node, fold, holds, preorder, remembered
 from einstan.language.place import at
 from einstan.language.rebuilt import Rebuilt
@@ -365,7 +365,37 @@ def refuse_several_ranges(equations: Collection[Equation]) -> dict[str, str]:
     }
     for equation in equations:
         _refuse_several(equation, speaker)
+        _refuse_two_sizes(equation, speaker, equations)
     return speaker
+
+
+def _refuse_two_sizes(equation: Equation, speaker: Mapping[str, str], equations: Iterable[Equation]) -> None:
+    """Refuse to derive from what has no value: ``p[i] = q[i+1]`` beside ``p[I] q[I]``, in which p and q are as long as
+    each other."""
+    stated = {index for index, _ in equation.where}
+    for index, place, form, kept in unguarded(equation):
+        if (
+            kept
+            or not _exceeds(affine((form, 1), constant=-1), slot(index))
+            or index in stated
+            or index not in equation.indices
+            or speaker.get(place) != index.dim
+        ):
+            continue
+        room = _room(index, place, [form])
+        shown, letter = next(
+            (each, other)
+            for each in equations
+            for other, where, met, _ in unguarded(each)
+            if (where, met.index, other.dim) == (place, other, index.dim) and (other, where) not in loose(each)
+        )
+        more = ", " if shown.where else " where "
+        raise DifferentiationError(
+            f"{letter.name} has two sizes: |{place}|, and {room or 'less'}",
+            **at(shown, letter),
+            inferred=f"|{index.name}| is {room or 'less'} in {equation}, so that {form} stays inside of {place}",
+            repair=f"state it: {shown}{more}|{letter.name}| = {room}" if room else "read each by a letter of its own",
+        )
 
 
 def _refuse_several(equation: Equation, speaker: Mapping[str, str]) -> None:

@@ -158,7 +158,7 @@ class Program(calculus.Program):
     The text may hold ``assume`` lines and comments.  A backward pass is a program too; it reads forward values, so it
     is planned and compiled together with the part of ``forward`` that it needs.  ``letters`` are those that its passes
     have put before the names of tensors, so that the next pass takes another, and ``given`` the directions and
-    cotangents that they take, each with its tensor.
+    cotangents that they take, each with its tensor.  ``of`` are the tensors that it has derivatives of.
     """
 
     def __init__(
@@ -169,6 +169,7 @@ class Program(calculus.Program):
         letters: Iterable[str] = (),
         given: Iterable[tuple[Name, Name]] = (),
         end: Name | None = None,
+        of: Iterable[Name] = (),
     ) -> None:
         document = None
         if isinstance(equations, str):
@@ -185,6 +186,7 @@ class Program(calculus.Program):
         self.letters = tuple(letters)
         self.given = tuple(given)
         self.end = end
+        self.of = tuple(of)
 
     @property
     def whole(self) -> calculus.Program:
@@ -262,7 +264,8 @@ class Program(calculus.Program):
         names = ForwardNames(e for e in definitions.values() if isinstance(e.name, str))
         assumptions = known.resolved_assumptions()
         derived = partial(definitions[numerator], wrt, indices, inner, names, kinks, assumptions)
-        return Program((derived,), known.assumptions, forward=known, letters=self.letters, given=self.given)
+        of_all = (*self.of, numerator)
+        return Program((derived,), known.assumptions, known, letters=self.letters, given=self.given, of=of_all)
 
     def derivative(self, of: str, *wrt: str, **options: Any) -> Derivative:
         """The derivative of a tensor with respect to one tensor after another, its deltas kept.
@@ -295,7 +298,7 @@ class Program(calculus.Program):
         """The backward pass of a scalar, one equation per tensor; see `einstan.calculus.backward.backward`."""
         letter = self._letter_of(options, "d")
         made = backward(self.known, loss, wrt, zeros=self.forward is not None, **options)
-        return self._pass(letter, made, end=self._name(loss))
+        return self._pass(letter, made, [self._name(loss)], end=self._name(loss))
 
     def jvp(self, of: str | Iterable[str], directions: Directions, batch: str | None = None, **options: Any) -> Program:
         """The Jacobian-vector product ``tZ = dZ/dW V`` for ``jvp("Z", {"W": "V"})``, as equations.
@@ -307,7 +310,7 @@ class Program(calculus.Program):
         letter = self._letter_of(options, "t")
         given, wanted = self._named(directions, letter), [self._name(name) for name in _several(of)]
         made = jvp(self.known, wanted, given, batch=batch, zeros=self.forward is not None, **options)
-        return self._pass(letter, made, given, self.end)
+        return self._pass(letter, made, wanted, given, self.end)
 
     def vjp(
         self,
@@ -324,7 +327,7 @@ class Program(calculus.Program):
         letter = self._letter_of(options, "d")
         given, wanted = self._named(of, letter), None if wrt is None else _several(wrt)
         made = vjp(self.known, given, wanted, batch=batch, zeros=self.forward is not None, **options)
-        return self._pass(letter, made, given)
+        return self._pass(letter, made, given, given)
 
     def hvp(
         self,
@@ -385,12 +388,14 @@ class Program(calculus.Program):
         self,
         letter: str,
         derived: calculus.Program,
+        of: Iterable[Name],
         given: Mapping[Name, Name] = MappingProxyType({}),
         end: Name | None = None,
     ) -> Program:
         letters = (*self.letters, letter)
         pairs = ((other, tensor) for tensor, other in given.items())
-        return Program(derived, forward=self.known, letters=letters, given=(*self.given, *pairs), end=end)
+        every = (*self.of, *of)
+        return Program(derived, forward=self.known, letters=letters, given=(*self.given, *pairs), end=end, of=every)
 
     def derivation(self, of: str, wrt: str) -> Derivations:
         """The steps to ``d of / d wrt``, as on paper, through every equation between them; ``check()`` proves each.
@@ -444,7 +449,8 @@ class Program(calculus.Program):
         from einstan.machine.compile import compile
 
         outputs = self._outputs(options)
-        return compile(runnable(self._for(outputs)), outputs, context=self.known, given=self.given, **options)
+        program = runnable(self._for(outputs))
+        return compile(program, outputs, context=self.known, given=self.given, behind=self.of, **options)
 
     def source(self, sizes: Mapping[str, int] | None = None, **options: Any) -> str:
         """The NumPy code that `compile` makes; it runs on its own, and allocates without asking what is free."""

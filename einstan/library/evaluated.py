@@ -214,10 +214,10 @@ class CompiledDerivative(Rebuilt):
         """The order whose plan has the fewest operations, each order derived for these sizes."""
         base = self.derivative.base
         context = self.derivative.context
+        if nominal is None:
+            fitting(context, {str(name): shape for name, shape in shapes.items()}, sizes)
         if context is not base:
             sizes = {**told(base, context, {str(name): shape for name, shape in shapes.items()}, sizes), **sizes}
-        elif nominal is None:
-            fitting(base, {str(name): shape for name, shape in shapes.items()}, sizes)
         shapes = spoken_of(base, shapes)
         known = infer(base, shapes, sizes, nominal if nominal is not None else 1).known
         asked = self.derivative.order

@@ -53,7 +53,7 @@ def gauss_newton(
     equations = joined(calculus.Program(pushed), calculus.Program(own), pulled)
     letters = (*program.letters, tangent, cotangent, letter)
     beside = (*program.given, *((direction, name) for name, direction in given.items()))
-    return api.Program(equations, forward=known, letters=letters, given=beside)
+    return api.Program(equations, forward=known, letters=letters, given=beside, of=(known._name(loss),))
 
 
 def head_of(program: api.Program, loss: str, outputs: Sequence[str], given: Iterable[Any]) -> api.Program:

@@ -83,7 +83,7 @@ class PerExample:
         total = simplify_sum(Indexed(e.name, (slot(Index(n.name, f"{e.name}.0")),)) for e in squares)
         rhs = simplify(power(total, Fraction(1, 2)))
         norm = derived_equation(fresh_name("norm", taken), total.free[:1], rhs)
-        return Program((*squares, norm), self.base.assumptions, forward=found.program)
+        return Program((*squares, norm), self.base.assumptions, forward=found.program, of=(self.name,))
 
     def __str__(self) -> str:
         return str(self.equation)

@@ -10,7 +10,7 @@ import keyword
 import re
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from importlib.util import find_spec
@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from einstan.calculus.passes import reached
 from einstan.calculus.program import Program
 from einstan.language.arguments import RAW, ArgumentError, bound, checked_methods, misfit, shown
 from einstan.language.errors import DataError, EinstanError, ExtentError
@@ -49,7 +50,7 @@ from einstan.machine.refusals import (
 )
 from einstan.machine.specialisation import Specialisation
 from einstan.machine.specialised import specialised
-from einstan.machine.told import told, understood, unread, with_shapes_beside
+from einstan.machine.told import fitting, told, understood, unread, with_shapes_beside
 from einstan.machine.windows import know_ranges
 
 Array = Any
@@ -89,8 +90,11 @@ class Compiled(Rebuilt):
         fast: bool | None = None,
         context: Program | None = None,
         given: Iterable[tuple[Name, Name]] = (),
+        behind: Iterable[Name] = (),
     ) -> None:
-        self.program = with_shapes_beside(as_program(program), context, given := tuple(given))
+        program, self.behind = as_program(program), tuple(behind)
+        self.rests = None if context is None else _rests(context, self.behind)
+        self.program = with_shapes_beside(program, context, given := tuple(given), self.rests)
         self.context = context
         self.flat = flatten(self.program, outputs)
         self.outputs = self.flat.outputs
@@ -178,6 +182,8 @@ class Compiled(Rebuilt):
         if found is None:
             context = self.program if self.context is None else self.context
             found = object.__new__(type(self))
+            if self.rests is not None:
+                fitting(self.rests, shapes, self.sizes)
             more = told(self.program, context, shapes, self.sizes, self.given)
             vars(found).update(vars(self), sizes={**more, **self.sizes})
             found._begin()
@@ -347,6 +353,8 @@ class Compiled(Rebuilt):
         computed = (str(name) for name, tensor in self.given if tensor not in self.inputs)
         if self.context is not None and not given.keys().isdisjoint(computed):  # nothing else may tell their shapes
             sizes = {**told(self.program, self.context, given, sizes, self.given), **sizes}
+        if self.rests is not None and shapes:
+            fitting(self.rests, given, sizes)
         try:
             return infer(self.program, shapes, sizes, nominal, self.flat.wanted)
         except ExtentError:
@@ -531,6 +539,7 @@ def compile(
     fast: bool | None = None,
     context: Program | None = None,
     given: Iterable[tuple[Name, Name]] = (),
+    behind: Iterable[Name] = (),
 ) -> Compiled:
     """A program as a function of NumPy arrays; see `Compiled`.
 
@@ -546,12 +555,13 @@ def compile(
     may change by a few ulps then); ``fast=False`` never does it.
 
     ``context`` is the program that this one is derived from: its arrays may be given too, for the sizes that they tell,
-    and those in ``given``: directions and cotangents, each with its tensor, of which it has the shape.
+    and those in ``given``: directions and cotangents, each with its tensor, of which it has the shape.  ``behind`` are
+    its tensors of which this is a derivative: arrays are refused for which those would be.
     """
     return Compiled(
         program, outputs, optimize, dtype, sizes=sizes, memory_limit=memory_limit, function=function,
         any_size=any_size, reuse_buffers=reuse_buffers, fast=fast, context=context,
-        given=given,
+        given=given, behind=behind,
     )  # fmt: skip
 
 
@@ -560,6 +570,13 @@ def _array(program: Program, name: Name, data: Array) -> Array:
         return as_array(name, data, spellings(program, name) if hasattr(data, "shape") else ())
     except LossError as error:
         raise not_an_array(program, name, error.reason, error.repair) from error
+
+
+def _rests(context: Program, behind: Collection[Name]) -> Program | None:
+    """The forward program that derivatives of some of its tensors rest on."""
+    needed = {*behind, *reached(context.reads, *behind)}
+    lines = [equation for equation in context if equation.name in needed]
+    return context if len(lines) == len(context) else Program(lines) if lines else None
 
 
 @cache

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from einstan.calculus.program import Program, rounded_down, sizes_read
+from einstan.calculus.program import Program, extents_in_part, rounded_down, sizes_read
 from einstan.language.dims import axis, is_axis, is_whole, loose
 from einstan.language.errors import ExtentError, nearest
 from einstan.language.index import Affine, Arithmetic, Index, affine, lowered, whole
@@ -157,7 +157,7 @@ def infer(
     for equation in program.equations:
         if only is not None and equation.name not in only:
             continue
-        _refuse_left_over(extents, equation)
+        refuse_left_over(extents, equation)
         for node in preorder(equation.rhs) if holds(equation.rhs, Arithmetic) else ():
             if isinstance(node, Arithmetic) and not node.free:
                 value_of(extents, equation, affine((node, 1)))  # |d| / 2 is whole, or is refused
@@ -413,7 +413,7 @@ def ranges_told(extents: Extents, equation: Equation) -> Told:
     return found
 
 
-def _refuse_left_over(extents: Extents, equation: Equation) -> None:
+def refuse_left_over(extents: Extents, equation: Equation) -> None:
     """``w[i] (x[i+1] - x[i])`` reads all of x: a shorter w is an error, and so is a longer one."""
     for (dim, place), (index, access, forms) in ranges_told(extents, equation).items() if loose(equation) else ():
         tops = [highest(extents, equation, form, dim) for form in forms]
@@ -423,13 +423,56 @@ def _refuse_left_over(extents: Extents, equation: Equation) -> None:
             continue
         sizes = [(extents.known[place] - 1 - top[1]) // top[0] for top in tops if top is not None and top[0] > 0]
         if sizes and min(sizes) != extents.known[dim]:
-            raise ExtentError(
+            raise _elsewhere(extents, equation, index, access, min(sizes)) or ExtentError(
                 f"{index.name} has two sizes: {extents.known[dim]} from {extents.source[dim]} and {min(sizes)} from "
                 f"{access.tensor}",
                 **at(equation, access),
                 inferred=f"{access.tensor} has size {extents.known[place]} there",
                 repair=f"give arrays for which |{index.name}| is one size, or state it: where |{index.name}| = ...",
             )
+    _refuse_too_long(extents, equation)
+
+
+def _refuse_too_long(extents: Extents, equation: Equation) -> None:
+    """``p[i] = q[i+1]`` tells how long p may be, where another equation tells how long it is: ``p[I] q[I]``."""
+    stated = {index for index, _ in equation.where}
+    if any(extents.known.get(extents.dim(equation, index)) == 0 for index in _indices(equation)):
+        return  # then nothing is read
+    for read, position, form in extents.arithmetic.get(equation, ()):
+        length = extents.known.get(extents.program.dims.find(axis(read.access.tensor, position)))
+        if length is None or read.guards:
+            continue
+        for index in {*form.free}.intersection(equation.indices) - stated:
+            dim = extents.dim(equation, index)
+            top = highest(extents, equation, form, dim)
+            room = (length - 1 - top[1]) // top[0] if top is not None and top[0] > 0 else 0
+            if 0 < room < extents.known.get(dim, 0):
+                error = _elsewhere(extents, equation, index, read.access, room)
+                if error is not None:
+                    raise error
+
+
+def _elsewhere(extents: Extents, equation: Equation, index: Index, access: Indexed, size: int) -> ExtentError | None:
+    """An index of a left side that the reads of its equation give another size than those of others do."""
+    program, dim = extents.program, extents.dim(equation, index)
+    own = next((axis(equation.name, k) for k, other in enumerate(equation.indices) if other is index), "")
+    chain = _chain(extents, extents.source[dim], own)
+    if not chain:
+        return None
+    _, _, shown, letter = chain[-1]
+    room = next((part.extent for part in extents_in_part(equation) if part.index is index), None)
+    repair = [f"give arrays for which |{letter.name}| is one size"]
+    if room is not None and letter not in dict(shown.where):
+        stated = Equation(shown.name, shown.indices, shown.rhs, (*shown.where, (letter, room)))
+        read = {program.dims.find(axis(access.tensor, k)) for k in range(len(access.slots))}
+        repair = [f"state it: {stated}", *(repair if dim not in read else [])]
+    return ExtentError(
+        f"{letter.name} has two sizes: {extents.known[dim]} from {extents.source[dim]} and {size} from {own}",
+        **at(shown, _tensor(program, own)),
+        inferred=[*(f"{one} and {other} are one: {by}" for one, other, by, _ in chain[:-1]),
+                  f"{access} tells the {size}, in {equation}"],
+        repair=repair,
+    )  # fmt: skip
 
 
 def read_text(extents: Extents, equation: Equation, dim: str, place: str, forms: list[Affine], size: Spell) -> str:
@@ -782,11 +825,13 @@ def _meetings(extents: Extents, dim: str) -> Iterable[tuple[Equation, Index, tup
     """Of every equation, the indices of a dimension, each with the axes that it runs over."""
     for equation in extents.program.equations:
         held: dict[Index, dict[str, None]] = {index: {} for index in _indices(equation)}
+        parts = set(loose(equation))  # which run over a part of an axis alone
         for node in (equation.lhs, *preorder(equation.rhs)):
             if isinstance(node, Indexed):
                 for position, form in enumerate(node.slots):
-                    if form.index is not None:
-                        held[form.index][axis(node.tensor, position)] = None
+                    place = axis(node.tensor, position)
+                    if form.index is not None and (form.index, place) not in parts:
+                        held[form.index][place] = None
         for index, axes in held.items():
             if extents.dim(equation, index) == dim:
                 yield equation, index, tuple(axes)

@@ -58,8 +58,9 @@ class General(Emitter):
 
     def axes_spoken_of(self, name: Name) -> int:
         """How many axes the text knows of a tensor of which it reads sizes alone."""
-        known = [dim for dim in self.extents if is_axis(dim) and dim.rpartition(".")[0] == str(name)]
-        return max((int(dim.rpartition(".")[2]) + 1 for dim in known), default=0)
+        known = [place for place in self.plan.program.dims.members() if is_axis(place)]
+        own = (place.rpartition(".")[2] for place in known if place.rpartition(".")[0] == str(name))
+        return max((int(position) + 1 for position in own), default=0)
 
     def size(self, dim: str, constant: bool = False) -> str:
         if self.is_given(dim):
@@ -199,6 +200,11 @@ class General(Emitter):
                 own, told = self.size(dim), read_text(known, equation, dim, place, forms, self.size)
                 if own != told and f"    {own} = {told}" not in self.size_lines:
                     self.refuse(f"{own} != {told}", f"|{index.name}| is not what {access} tells in {equation}")
+        for name in self.arguments:  # of which sizes alone are read
+            for k, dim in enumerate(self.dims_of(name) if name not in program.ranks else ()):
+                own, read = self.size(dim), f"{self.argument(name)}.shape[{k}]"
+                if f"    {own} = {read}" not in self.size_lines:
+                    self.refuse(f"{own} != {read}", f"|{axis(name, k)}| is not {own}")
         for each in self.plan.nonzero:
             unless = [self.size(dim) for dim in dict.fromkeys(each.unless)]
             condition = " and ".join([f"{bracketed(self.number(each.number))} == 0", *unless])

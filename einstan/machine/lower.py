@@ -65,10 +65,13 @@ def window(operation: Operation, extents: Mapping[str, int]) -> Window:
 
 
 def refuse_outside(graph: Graph, extents: Mapping[str, int]) -> None:
-    """Raise where a read of a graph is outside for these sizes and no bracket forbids it."""
+    """Raise where a read of a graph is outside for these sizes, as far as they are known, and no bracket forbids it."""
     for operation in graph.operations:
         if operation.kind == "read" and not any(form.values for form in operation.detail.slots):
-            window(operation, extents)
+            forms = (*operation.detail.slots, *operation.detail.guards)
+            spoken = {dim for form in forms for dim, _ in form.extents}
+            if extents.keys() >= {*operation.dims, *spoken}:
+                window(operation, extents)
 
 
 def sliced(view: Window) -> str | None:

@@ -6,7 +6,7 @@ it tells of the extents of the derived program, by way of the forward equations,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from einstan.calculus.program import Program, axes_of_derivative, prefix
 from einstan.language.arguments import require
@@ -14,10 +14,11 @@ from einstan.language.dims import axis, is_axis, is_whole, only_plain
 from einstan.language.errors import ExtentError
 from einstan.language.index import lowered
 from einstan.language.place import at
-from einstan.language.term import Name, Partial
-from einstan.machine.extents import Extents, Shape, infer, letters_of, no_index, speaks_of
+from einstan.language.term import Equation, Name, Partial
+from einstan.machine.extents import Extents, Shape, infer, letters_of, no_index, refuse_left_over, speaks_of
 from einstan.machine.flatten import flatten
 from einstan.machine.lower import refuse_outside
+from einstan.machine.operations import Flat
 from einstan.machine.refusals import reader_of
 from einstan.machine.windows import know_ranges
 
@@ -31,10 +32,10 @@ def told(
 ) -> dict[str, int]:
     """The sizes of axes of ``program`` that these shapes tell, by way of the forward program, ``context``.
 
-    Raises `ExtentError` where the shapes do not fit the forward equations, or sizes that were given, or where a forward
-    equation would read outside, and where a direction or a cotangent that is ``given`` has not the shape of its tensor.
+    Raises `ExtentError` where the shapes disagree by way of the forward equations, or with sizes that were given, and
+    where a direction or a cotangent that is ``given`` has not the shape of its tensor; `fitting` asks for more.
     """
-    extents = fitting(context, shapes, sizes)
+    extents = _inferred(context, shapes, sizes)
     beside = {str(name): tensor for name, tensor in given if str(name) in shapes and tensor in context.ranks}
     if beside:
         others = {name: shape for name, shape in shapes.items() if name not in beside}
@@ -80,21 +81,36 @@ def refuse_direction(extents: Extents, name: Name, shape: Shape, tensor: Name) -
     )
 
 
-def fitting(context: Program, shapes: Mapping[str, Shape], sizes: Mapping[str, int]) -> Extents:
-    """The extents of the forward program that these shapes tell; where they tell all, its reads are inside: what is
-    derived from it may not read there any more.  Derivatives beside it are looked at where they are run."""
-    extents = _inferred(context, shapes, sizes)
+def fitting(context: Program, shapes: Mapping[str, Shape], sizes: Mapping[str, int]) -> None:
+    """Refuse shapes for which the forward program has no value, as far as they tell: what is derived from it has none
+    there either, and may not read there any more.  Derivatives beside it are looked at where they are run."""
     derived = {name for name in context.ranks if isinstance(name, Partial) or name[1:] in context.ranks}
     own = [e for e in context if derived.isdisjoint((e.name, *context.reads[e.name]))]
-    forward = context if len(own) == len(context) else Program(own)
-    if all(str(name) in shapes for name in context.inputs) and not all(map(only_plain, forward)):
-        dims = {dim: context.dims.find(dim) for dim in map(forward.dims.find, forward.dims.members())}
-        if all(dim in extents.known for dim in dims.values()):
-            flat, inner = flatten(forward), Extents(forward)
-            inner.known.update({dim: extents.known[other] for dim, other in dims.items()})
-            know_ranges(flat, inner)
-            refuse_outside(flat.graph, inner.known)
-    return extents
+    try:
+        extents = _inferred(context, shapes, sizes)
+    except ExtentError:
+        if len(own) < len(context):
+            fitting(Program(own), shapes, sizes)  # what is read forwards, if it is that
+        raise
+    if all(map(only_plain, own)):
+        return
+    forward, flat = _flat(context, tuple(own))
+    inner = Extents(forward)
+    dims = {dim: context.dims.find(dim) for dim in map(forward.dims.find, forward.dims.members())}
+    inner.known.update({dim: extents.known[other] for dim, other in dims.items() if other in extents.known})
+    for equation in own:
+        refuse_left_over(extents, equation)
+    know_ranges(flat, inner)
+    refuse_outside(flat.graph, inner.known)
+
+
+def _flat(context: Program, equations: tuple[Equation, ...]) -> tuple[Program, Flat]:
+    """The operations of some equations of a program, which it remembers."""
+    found: tuple[Program, Flat] | None = context.notes.get((_flat, equations))
+    if found is None:
+        forward = context if len(equations) == len(context) else Program(equations)
+        found = context.notes[_flat, equations] = forward, flatten(forward)
+    return found
 
 
 def _inferred(context: Program, shapes: Mapping[str, Shape], sizes: Mapping[str, int]) -> Extents:
@@ -111,8 +127,11 @@ def _by_axis(program: Program, sizes: Mapping[str, int]) -> dict[str, int]:
     return {place: given[letter] for letter, place in axes if letter in given and speaks_of(program, place)}
 
 
-def with_shapes_beside(program: Program, context: Program | None, given: Iterable[tuple[Name, Name]]) -> Program:
-    """The program, in which a direction or a cotangent has the axes of its tensor, whatever is read of the two."""
+def with_shapes_beside(
+    program: Program, context: Program | None, given: Iterable[tuple[Name, Name]], rests: Program | None = None
+) -> Program:
+    """The program, in which a direction or a cotangent has the axes of its tensor, whatever is read of the two; axes
+    are equal that are so in what it ``rests`` on."""
     ranks = program.ranks if context is None else {**program.ranks, **context.ranks}
     equal = [
         (axis(tensor, k), axis(name, k + program.ranks[name] - ranks[tensor]))  # behind those of a batch
@@ -120,7 +139,23 @@ def with_shapes_beside(program: Program, context: Program | None, given: Iterabl
         if name in program.inputs and name in program.ranks and tensor in ranks
         for k in range(ranks[tensor])
     ]
+    equal += () if rests is None else _equal_there(program, rests)
     return program.remade(program.equations, equal) if equal else program
+
+
+def _equal_there(program: Program, rests: Program) -> Iterator[tuple[str, str]]:
+    """The axes of a program that another one says are equal."""
+    ranks = {**rests.ranks, **program.ranks}
+    known = {place: place for place in program.dims.members() if is_axis(place)}
+    known |= {axis(name, k): axis(name, k) for name in program.inputs for k in range(rests.ranks.get(name, 0))}
+    for name, rank in program.ranks.items():  # dX has the axes of X
+        known |= zip((axis(name, k) for k in range(rank)), axes_of_derivative(name, rank, ranks), strict=False)
+    first: dict[str, str] = {}
+    for own, place in known.items():
+        if place in rests.dims:
+            other = first.setdefault(rests.dims.find(place), own)
+            if program.dims.find(other) != program.dims.find(own):
+                yield other, own
 
 
 def unread(

@@ -55,8 +55,10 @@ class Solution:
 
 
 def know_ranges(flat: Flat, extents: Extents) -> None:
-    """The extents of the ranges of guarded forms, which are no axis."""
+    """The extents of the ranges of guarded forms, which are no axis, as far as theirs are known."""
     for dim, form in flat.ranges.items():
+        if any(d not in extents.known for d, _ in form.extents):
+            continue
         extents.known[dim] = form.constant + sum(k * extents.known[d] for d, k in form.extents)
         extents.formulas[dim] = range_formula(form)
 

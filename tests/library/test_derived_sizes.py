@@ -225,3 +225,68 @@ def test_groups_of_an_axis(text):
         hessian = program.hessian("L", "X")
         assert es.parse(str(hessian.equation)) is not None
         np.testing.assert_allclose(hessian(X=X, T=T).dense().reshape(curved.shape), curved, atol=1e-6)
+
+
+# program, arrays at which it has no value, and what it is derived by
+NO_VALUE = {
+    "one tensor read in two ways": ("p[i] = q[i+1] - q[i]\nL = sum[I](p[I]^2 + cos(q[I]))", {"q": np.arange(6.0)}, "q"),
+    "a shift beside what it is of": ("p[i] = q[i+1]^2\nL = sum[I](p[I] + q[I]^3)", {"q": np.arange(6.0)}, "q"),
+    "through another line": (
+        "y[i] = x[i+1] + x[i]\nz[i] = y[i] + x[i]\nL = sum[I](z[I])", {"x": np.arange(5.0)}, "x",
+    ),
+    "beside what is shorter": (
+        "p[i] = q[i+1] - q[i]\nL = sum[I](p[I]^2 w[I])", {"q": np.arange(6.0), "w": np.ones(4)}, "q",
+    ),
+    "by what is shorter": (
+        "p[i] = q[i+1] - q[i]\nL = sum[I](p[I]^2 w[I])", {"q": np.arange(6.0), "w": np.ones(4)}, "w",
+    ),
+    "windows beside what is longer": (
+        "y[i] = x[i+R] w[R]\nL = sum[I](y[I] c[I])", {"x": np.arange(6.0), "w": np.ones(3), "c": np.ones(5)}, "c",
+    ),
+    "a stated extent": ("y[i] = x[i+1] where |i| = 5\nL = sum[I](y[I])", {"x": np.arange(5.0)}, "x"),
+    "an entry": ("y = x[2]\nL = y + z^2", {"x": np.arange(2.0), "z": np.ones(())}, "z"),
+    "a diagonal": ("y[n] = X[n,n+1]\nL = sum[N](y[N])", {"X": np.ones((3, 3))}, "X"),
+    "tensors that are read alike": ("L = sum[I](x[I+1] y[I+1])", {"x": np.arange(5.0), "y": np.arange(4.0)}, "x"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "arrays", "wrt"), NO_VALUE.values(), ids=NO_VALUE)
+def test_what_has_no_value_has_no_derivative(text, arrays, wrt):
+    program, along = es.Program(text), {**arrays, "V": arrays[wrt]}
+    routes = {
+        "value": lambda: program.compile()(arrays),
+        "backward": lambda: program.backward("L", [wrt]).compile()(arrays),
+        "of any size": lambda: program.backward("L", [wrt]).compile(any_size=True)(arrays),
+        "partial": lambda: program.partial("L", wrt).compile()(arrays),
+        "derivative": lambda: program.derivative("L", wrt)(arrays),
+        "hessian": lambda: program.hessian("L", wrt)(arrays),
+        "jvp": lambda: program.jvp("L", {wrt: "V"}).compile()(along),
+        "hvp": lambda: program.hvp("L", {wrt: "V"}).compile()(along),
+    }
+    for name, route in routes.items():
+        with pytest.raises(es.EinstanError, match=r"two sizes|two ranges|reads outside"):
+            pytest.fail(f"{name}: {route()}")
+
+
+def test_a_line_that_a_derivative_does_not_rest_on_may_have_no_value():
+    program = es.Program("p[i] = q[i+1] - q[i]\nM = sum[I](p[I]^2 w[I])\nL = q[I]^2 + w[J]^2")
+    arrays = {"q": np.arange(6.0), "w": np.ones(4)}
+    assert program.compile(outputs=["L"])(arrays)["L"] == 59
+    assert program.backward("L", ["w"]).compile()(arrays)["dw"].tolist() == [2, 2, 2, 2]
+    assert program.jvp("L", {"w": "V"}).compile()({**arrays, "V": np.ones(4)})["tL"] == 8
+
+
+def test_of_what_is_read_in_two_ways_the_range_is_to_be_stated():
+    with pytest.raises(es.EinstanError) as error:
+        es.Program("p[i] = q[i+1] - q[i]\nL = sum[I](p[I]^2 + cos(q[I]))").backward("L")
+    assert str(error.value) == (
+        "I has two sizes: |q.0|, and |q.0| - 1\n"
+        "  L = sum[I](p[I]^2 + cos(q[I]))\n"
+        "               ^\n"
+        "  inferred: |i| is |q.0| - 1 in p[i] = q[i+1] - q[i], so that i + 1 stays inside of q.0\n"
+        "  repair:   state it: L = sum[I](p[I]^2 + cos(q[I])) where |I| = |q.0| - 1"
+    )
+    stated = es.Program(error.value.repair[0].removeprefix("state it: ") + "\np[i] = q[i+1] - q[i]")
+    q = np.arange(6.0) / 3
+    assert np.isclose(stated.compile()(q=q)["L"], 5 / 9 + np.cos(q[:5]).sum())
+    assert np.allclose(stated.backward("L").compile()(q=q)["dq"], [*(-np.sin(q[:5]) - [2 / 3, 0, 0, 0, 0]), 2 / 3])
