@@ -175,11 +175,13 @@ def _forms(factor: Expr) -> Iterable[Affine]:
 
 
 def _implied(delta: Expr) -> list[Expr]:
-    """``δ[p+1,q]`` says ``0 <= p + 1 < |q|`` to what reads there."""
+    """``δ[p+1,q]`` says ``0 <= p + 1 < |q|`` to what reads there, and ``0 <= q - 1 < |p|``."""
     if not isinstance(delta, Delta) or plain_pair(delta) is not None:
         return []
-    sides = (delta.left, delta.right), (delta.right, delta.left)
-    return [range_guard(form, other.index) for form, other in sides if other.index is not None and _indices(form)]
+    equal = _difference(delta)
+    solved = ((index, affine((equal, -equal.coefficient(index)), (index, 1))) for index in _indices(equal)
+              if abs(equal.coefficient(index)) == 1)  # fmt: skip
+    return [range_guard(form, index) for index, form in solved if _indices(form)]
 
 
 def _carried(guard: Link, delta: Expr) -> Iterator[Expr]:

@@ -25,12 +25,13 @@ from einstan.calculus.finite import indices_read, may_be_infinite
 from einstan.calculus.quotients import met
 from einstan.calculus.simplify import as_power, simplify, simplify_apply, simplify_product, simplify_sum
 from einstan.language.index import Index, slot
-from einstan.language.node import Node, fold, holds, postorder
+from einstan.language.node import Node, fold, holds, postorder, preorder
 from einstan.language.term import (
     ONE,
     Add,
     Apply,
     Const,
+    Delta,
     Equation,
     Expr,
     Extent,
@@ -199,7 +200,14 @@ class Parts:
 
     def _guarding(self, named: Sequence[Expr], others: Sequence[Expr]) -> list[Expr]:
         """The brackets of a part that gets a name which go on guarding what else may be infinite, or missing data:
-        ``1[M[n] > 0] e[n] X[n,k]`` is ``1[M[n] > 0] E[n] X[n,k]``."""
+        ``1[M[n] > 0] e[n] X[n,k]`` is ``1[M[n] > 0] E[n] X[n,k]``; or may be outside: ``δ[j+1,p] a[j] B[j,j+1]`` is
+        ``δ[j+1,p] A[j,p] B[j,j+1]``."""
+        moved = {form for other in others for node in preorder(other) if isinstance(node, Indexed)
+                 for form in node.slots if form.index is None and form.free}  # fmt: skip
+        guards = [f for f in named if isinstance(f, Delta | Iverson) and moved.intersection(f.children)]
+        return [*dict.fromkeys((*guards, *self._hiding(named, others)))]
+
+    def _hiding(self, named: Sequence[Expr], others: Sequence[Expr]) -> list[Expr]:
         brackets: list[Expr] = [factor for factor in named if isinstance(factor, Iverson)]
         if not brackets or any(may_be_infinite(other, self.infinite) for other in others):
             return brackets

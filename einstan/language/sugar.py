@@ -200,10 +200,17 @@ def chain(operands: Iterable[Node], relations: tuple[str, ...]) -> Iverson:
 def _operand(operand: Node) -> Node:
     if isinstance(operand, Affine):
         atoms = [atom for atom, _ in operand.terms]
-        whole = any(isinstance(atom, Indexed) or (isinstance(atom, Arithmetic) and not atom.free) for atom in atoms)
-        if whole and not any(isinstance(atom, Index) for atom in atoms):
+        whole = any(isinstance(atom, Indexed) or (isinstance(atom, Arithmetic) and not _runs(atom)) for atom in atoms)
+        if whole and not any(map(_runs, atoms)):
             return as_number(operand)
     return operand
+
+
+def _runs(atom: Node) -> bool:
+    """Whether an index stands in an atom of a form as itself: in ``mod(i, 3)``, not in ``mod(T[i], 3)``."""
+    if isinstance(atom, Arithmetic):
+        return any(_runs(inner) for form in (atom.left, atom.right) for inner, _ in form.terms)
+    return isinstance(atom, Index)
 
 
 def as_form(value: Expr) -> Affine | None:

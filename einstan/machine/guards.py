@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from einstan.language.dims import axis
-from einstan.language.index import Affine, affine
+from einstan.language.index import Affine, affine, arithmetic
 from einstan.language.node import Node, preorder, remembered
 from einstan.language.term import (
     Add,
@@ -27,6 +27,7 @@ from einstan.language.term import (
     Name,
     Reduce,
     Sum,
+    is_reciprocal,
 )
 
 Guards = tuple[Affine, ...]
@@ -114,8 +115,18 @@ def as_affine(node: Node, integers: Collection[Name] = ()) -> Affine | None:
         case Add(terms=terms):
             forms = [as_affine(term, integers) for term in terms]
             return None if None in forms else affine(*((form, 1) for form in forms if form is not None))
+        case Apply(function="mod", arguments=(left, right)) if is_static(right):
+            return _quotient("mod", as_affine(left, integers), as_affine(right, integers))
+        case Apply(function="floor", arguments=(Mul(factors=(left, right)),)) if is_reciprocal(right) and is_static(
+            right
+        ):
+            return _quotient("floor", as_affine(left, integers), as_affine(right.arguments[0], integers))
         case _:
             return None
+
+
+def _quotient(operation: str, left: Affine | None, right: Affine | None) -> Affine | None:
+    return None if left is None or right is None else affine((arithmetic(operation, left, right), 1))
 
 
 def as_multiple(node: Node, integers: Collection[Name] = ()) -> tuple[Affine, int] | None:

@@ -290,3 +290,42 @@ def test_of_what_is_read_in_two_ways_the_range_is_to_be_stated():
     q = np.arange(6.0) / 3
     assert np.isclose(stated.compile()(q=q)["L"], 5 / 9 + np.cos(q[:5]).sum())
     assert np.allclose(stated.backward("L").compile()(q=q)["dq"], [*(-np.sin(q[:5]) - [2 / 3, 0, 0, 0, 0]), 2 / 3])
+
+
+# text, and the tensor that it is derived by: what a bracket of a factor that gets a name keeps inside of its axis
+KEPT_INSIDE = {
+    "a delta of a named factor": ("v[j] = arctan2(s, pad(B[j,j+1])) where |j| = |B.0|\nL = v[J]^2", "B"),
+    "beside another term": ("v[j] = s/(2 + sin(pad(B[j,j+1]) + x[j]))\nL = v[J]^2", "B"),
+    "in the range of another axis": (
+        "v[j] = 1/(2 + pad(B[j,j+1])^2) where |j| = |x.0|\nL = v[J]^2 + x[J]", "B",
+    ),
+    "a position that is read": (
+        "v[i] = softplus(B[mod(i+1,|x.0|),i] + pad(B[i+1,mod(U[i]+1,3)])) where |i| = |x.0|\nL = v[I]^2", "B",
+    ),
+    "a square of it": ("v[i] = pad(B[i+1,mod(U[i]+1,3)])^2 where |i| = |x.0|\nL = v[I]^2 + x[J]", "B"),
+    "a sine of it": ("v[j] = sin(pad(B[j,mod(U[j]+1,5)])) where |j| = |x.0|\nL = sum[J](sin(v[J])) + x[J]", "B"),
+    "a half of it": ("v[j] = pad(B[floor(U[j]/2)+1,mod(U[j]+1,5)])^2 where |j| = |x.0|\nL = v[J]^2 + x[J]", "B"),
+    "two arrays": ("v[h] = pad(B[h+1,mod(h+1,|x.0|)]) x[h]\nL = sum[H](sin(v[H]) + sin(v[0]) x[H])", "x"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "wrt"), KEPT_INSIDE.values(), ids=KEPT_INSIDE)
+def test_what_a_bracket_keeps_inside_stays_there_in_second_derivatives(text, wrt):
+    rng, program = np.random.default_rng(0), es.Program(text)
+    every = {"B": rng.random((4, 4)), "x": rng.random(4), "U": np.array([0, 2, 1, 3]), "s": 0.3}
+    arrays, along = {name: every[name] for name in program.inputs}, rng.random(every[wrt].shape)
+    slope = program.backward("L", [wrt]).compile(outputs=[f"d{wrt}"])
+    ahead, behind = (slope({**arrays, wrt: every[wrt] + t * along})[f"d{wrt}"] for t in (1e-6, -1e-6))
+    product = program.hvp("L", {wrt: "V"}).compile(outputs=[f"td{wrt}"])({**arrays, "V": along})[f"td{wrt}"]
+    np.testing.assert_allclose(product, (ahead - behind) / 2e-6, atol=1e-8)
+    np.testing.assert_allclose(program.hessian("L", wrt)(arrays) @ along, product, atol=1e-12)
+
+
+def test_what_a_delta_of_two_arrays_keeps_inside_stays_there():
+    program = es.Program("v[h] = pad(C[h+1,mod(h+1,|y.0|)]) y[h]\nL = sum[H](sin(v[H]) + sin(v[0]) y[H])")
+    C, y = np.random.default_rng(0).random((4, 4)), np.arange(1.0, 5)
+    mixed = program.hessian("L", "y", "C")(C=C, y=y).dense()
+    slope = program.backward("L", ["y"]).compile(outputs=["dy"])
+    step = np.zeros((4, 4))
+    step[2, 2] = 1e-6
+    np.testing.assert_allclose(mixed[:, 2, 2], (slope(C=C + step, y=y)["dy"] - slope(C=C - step, y=y)["dy"]) / 2e-6)
