@@ -61,6 +61,16 @@ def is_axis(dim: str) -> bool:
     return dim.rpartition(".")[2].isdigit() and "." in dim
 
 
+def along(form: Affine, place: str) -> Index | None:
+    """The index that runs along all of an axis in this slot: forwards, ``x[i]``, or backwards, ``x[|x.0|-1-i]``."""
+    if form.index is not None or form.constant != -1 or len(form.terms) != 2:
+        return form.index
+    (one, k), (other, m) = form.terms
+    (end, k), (index, m) = ((one, k), (other, m)) if isinstance(one, Extent) else ((other, m), (one, k))
+    backwards = isinstance(end, Extent) and isinstance(index, Index) and (k, m) == (1, -1) and end.index.name == place
+    return index if backwards and isinstance(index, Index) else None
+
+
 def relate(equation: Equation, classes: UnionFind | None = None, prefix: str = "", written: bool = True) -> UnionFind:
     """Join what the equation says is equal.  A dimension without an axis gets ``prefix`` so that equations that are
     related together do not share it by accident.
@@ -88,8 +98,8 @@ def _related(equation: Equation) -> tuple[tuple[str, str | None], ...]:
         if isinstance(node, Indexed):
             for position, form in enumerate(node.slots):
                 place = axis(node.tensor, position)
-                tied = form.index is not None and (form.index, place) not in free
-                found[place, form.index.dim if tied and form.index is not None else None] = None
+                own = along(form, place)
+                found[place, own.dim if own is not None and (own, place) not in free else None] = None
         elif isinstance(node, Delta):
             left, right = node.left.index, node.right.index
             if left is not None and right is not None and not _differ(left, right, stated):
@@ -243,10 +253,10 @@ def loose(equation: Equation) -> tuple[tuple[Index, str], ...]:
     letters = dict(equation.where)
     ranges = {index.dim: form for index, form in equation.where if not is_axis(index.dim)}  # whatever letter it has
     stated = {index: form for index, *_ in forms if (form := letters.get(index) or ranges.get(index.dim))}
-    plain = {(index, place): None for index, place, form, _ in forms if form.index is not None}
-    shifted = {(index, place) for index, place, form, _ in forms if form.index is None}
-    ranged = {(index, place) for index, place, form, kept in forms if form.index is not None and kept}
-    ranged -= {(index, place) for index, place, form, kept in forms if form.index is not None and not kept}
+    plain = {(index, place): None for index, place, form, _ in forms if along(form, place) is index}
+    shifted = {(index, place) for index, place, form, _ in forms if along(form, place) is not index}
+    ranged = {(index, place) for index, place, form, kept in forms if along(form, place) is index and kept}
+    ranged -= {(index, place) for index, place, form, kept in forms if along(form, place) is index and not kept}
     own = {axis(equation.name, k) for k in range(len(equation.indices))}
 
     def told(index: Index) -> bool:

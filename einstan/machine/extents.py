@@ -721,17 +721,20 @@ def _compared(equation: Equation, index: Index) -> list[str]:
 
 
 def _stating(extents: Extents, equation: Equation) -> str:
-    """The equation with the extents that are not known stated: as that of an axis that is read."""
+    """The equation with the extents that are not known stated, as that of an axis that is read: those of sums first,
+    which may tell the others."""
     where = list(equation.where)
-    for index in equation.indices:
-        if extents.dim(equation, index) in extents.known or index in dict(where):
-            continue
-        found = [
-            axis(read.access.tensor, position)
-            for read in reads(equation)
-            for position, form in enumerate(read.access.slots)
-            if index in form.free and not _beside_own(extents, equation, form, index)
-        ]
+    unknown = [i for i in _indices(equation) if extents.dim(equation, i) not in extents.known and i not in dict(where)]
+    slots = [
+        (form, axis(read.access.tensor, position))
+        for read in reads(equation)
+        for position, form in enumerate(read.access.slots)
+    ]
+    slots.sort(key=lambda slot: len(slot[0].free))  # by itself, in ``w[2-R]``, rather than in ``x[i+R]``
+    summed = [i for i in unknown if i not in equation.indices and any(i in form.free for form, _ in slots)]
+    for index in summed or [i for i in unknown if i in equation.indices]:
+        held = ((form, place) for form, place in slots if index in form.free)
+        found = [place for form, place in held if not _beside_own(extents, equation, form, index)]
         found = found or _compared(equation, index)
         where += [(index, Affine(((Extent(Index(place)), 1),), 0)) for place in found[:1]]
     return str(Equation(equation.name, equation.indices, equation.rhs, tuple(where)))

@@ -266,3 +266,21 @@ def test_a_range_beside_its_own_extent_is_asked_for():
     with pytest.raises(ExtentError) as found:
         es.parse("y[d] = x[d - |d|/2]")(x=np.arange(4.0))
     assert found.value.repair == ("give sizes={'d': ...}",)
+
+
+def test_an_axis_that_is_read_backwards_is_read_whole():
+    x, w = np.arange(1.0, 8), np.array([1.0, 2, 3])
+    step = es.parse("y[i] = x[i+R] w[|w.0|-1-R]").compile()
+    assert step(x=x, w=w)["y"].tolist() == np.convolve(x, w, "valid").tolist()
+    assert es.parse("y[i] = x[|x.0|-1-i]").compile()(x=x)["y"].tolist() == x[::-1].tolist()
+    with pytest.raises(ExtentError, match="i has two sizes"):
+        es.parse("y[i] = x[|x.0|-1-i] w[i]").compile()(x=x, w=w)
+
+
+def test_of_two_ranges_that_are_not_known_that_of_the_sum_is_to_be_stated():
+    with pytest.raises(ExtentError, match="the extent of i is not known") as error:
+        es.parse("y[i] = x[i+R] w[2-R]").compile()(x=np.arange(1.0, 8), w=np.arange(1.0, 4))
+    stated = error.value.repair[0]
+    assert stated == "y[i] = x[i+R] w[-R+2] where |R| = |w.0|"
+    found = es.parse(stated).compile()(x=np.arange(1.0, 8), w=np.arange(1.0, 4))["y"]
+    assert found.tolist() == [10, 16, 22, 28, 34]

@@ -545,6 +545,16 @@ def overdispersed(X: Array, w: Array, r: Array) -> dict[str, Array]:
     return {"m": m, "L": -(r * np.log(r / (r + m))).sum()}
 
 
+def convolved(x: Array, w: Array) -> dict[str, Array]:
+    y = np.array([(x[i : i + len(w)] * w[::-1]).sum() for i in range(len(x) - len(w) + 1)])
+    return {"y": y, "L": np.sin(y).sum()}
+
+
+def backwards(x: Array, y: Array) -> dict[str, Array]:
+    v = ((x[::-1][None, :] - y[:, None]) * x).sum(1)[None, :] + y[:, None]
+    return {"v": v, "L": (v**2).sum()}
+
+
 ROWS = [
     Row("a Kronecker product",
         "K[p,q] = A[floor(p/|B.0|), floor(q/|B.1|)] B[mod(p,|B.0|), mod(q,|B.1|)]"
@@ -816,4 +826,9 @@ ROWS = [
     Row("a number that decides in a loop",
         "m[n] = exp(X[n,K] w[K])\nL = -sum[N](r log(r/(r+m[N])))",
         {"X": [[1.0, 0.5], [-0.25, 1.0], [0.75, -1.0]], "w": [0.5, -0.25], "r": 1.5}, overdispersed, "w r"),
+    Row("a convolution", "y[i] = x[i+R] w[|w.0|-1-R]\nL = sum[I](sin(y[I]))",
+        {"x": [0.5, -1.25, 2.0, 0.75, 1.5], "w": [1.0, -0.5]}, convolved, "x w", features=frozenset({"window"}),
+        unproved=True),
+    Row("a sum that runs backwards", "v[k,h] = sum[J]((x[|x.0|-1-J] - y[h]) x[J]) + y[k]\nL = v[K,H]^2",
+        {"x": [0.5, -1.25, 2.0], "y": [1.0, 0.25]}, backwards, "x y", unproved=True),
 ]  # fmt: skip
