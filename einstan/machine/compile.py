@@ -92,9 +92,10 @@ class Compiled(Rebuilt):
         given: Iterable[tuple[Name, Name]] = (),
         behind: Iterable[Name] = (),
     ) -> None:
-        program, self.behind = as_program(program), tuple(behind)
-        self.rests = None if context is None else _rests(context, self.behind)
-        self.program = with_shapes_beside(program, context, given := tuple(given), self.rests)
+        program, self.behind, given = as_program(program), tuple(behind), tuple(given)
+        rests = None if context is None else _rests(context, self.behind)
+        self.rests = rests and with_shapes_beside(rests, context, given)
+        self.program = with_shapes_beside(program, context, given, self.rests)
         self.context = context
         self.flat = flatten(self.program, outputs)
         self.outputs = self.flat.outputs

@@ -45,6 +45,20 @@ class General(Emitter):
                 if dim not in self.sizes:
                     self.name_size(dim)
 
+    def quietly(self, lines: list[str]) -> list[str]:
+        """Lines of the function; the logarithm of a sum of nothing, minus infinity, warns of nothing."""
+        operations = self.graph.operations
+        logarithms = (
+            op for op in map(operations.__getitem__, self.plan.order) if op.kind == "map" and op.detail[0] == "log"
+        )
+        totals = (operations[ref.value] for op in logarithms for ref in op.operands)
+        sizes = dict.fromkeys(self.size(total.dims[label]) for total in totals for label in total.summed)
+        if self.plan.quiet or not sizes:
+            return super().quietly(lines)
+        empty = " or ".join(f"{size} == 0" for size in sizes)
+        lines = [line for part in lines for line in part.split("\n")]
+        return [f'    with np.errstate(all="ignore" if {empty} else None):', *(f"    {line}" for line in lines)]
+
     def is_constant(self, operation: Operation) -> bool:
         return False  # it may depend on sizes, which only the call knows
 

@@ -39,7 +39,7 @@ def told(
     beside = {str(name): tensor for name, tensor in given if str(name) in shapes and tensor in context.ranks}
     if beside:
         others = {name: shape for name, shape in shapes.items() if name not in beside}
-        alone = _inferred(context, others, sizes)
+        alone = _inferred(with_shapes_beside(context, None, given), others, sizes)
         for direction, tensor in beside.items():
             refuse_direction(alone, direction, shapes[direction], tensor)
     found = {axis(name, k): size for name, shape in shapes.items() for k, size in enumerate(shape)}

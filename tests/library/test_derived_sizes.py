@@ -329,3 +329,17 @@ def test_what_a_delta_of_two_arrays_keeps_inside_stays_there():
     step = np.zeros((4, 4))
     step[2, 2] = 1e-6
     np.testing.assert_allclose(mixed[:, 2, 2], (slope(C=C + step, y=y)["dy"] - slope(C=C - step, y=y)["dy"]) / 2e-6)
+
+
+def test_a_sum_over_nothing_has_a_product_with_its_hessian():
+    program = es.Program("h[i] = 3 c[i]\nz = sum[M](x[M] sin(w[M+1]))\nL = z^2")
+    x, w = np.zeros(0), np.ones(1)
+    found = program.hvp("L", ["x", "w"]).compile()(x=x, w=w, c=np.ones(2), tx=x, tw=w)  # c only tells sizes
+    assert found["tdx"].shape == (0,)
+    assert found["tdw"].tolist() == [0]
+
+
+def test_directions_that_have_not_the_shape_of_their_tensor_are_refused_by_one_that_tells_it():
+    product = es.Program("h[i] = 3 c[i]\nz = sum[M](x[M] sin(w[M+1]))\nL = z^2").hvp("L", ["x", "w"]).compile()
+    with pytest.raises(es.EinstanError, match="tx has the shape"):
+        product(x=np.ones(2), w=np.ones(3), c=np.ones(2), tx=np.ones(1), tw=np.ones(3))

@@ -294,3 +294,15 @@ def test_an_axis_read_from_its_end_is_right_at_every_size(text, expected):
         x = np.arange(1.0, size + 1)
         assert np.array_equal(space["step"](x)[0], expected(x))
         assert np.array_equal(compiled(x=x)["y"], expected(x))
+
+
+def test_the_logarithm_of_a_sum_of_nothing_warns_of_nothing():
+    program = Program("f[j] = sum[K](softmax[j](q[ids[j],K])) + b")
+    function = function_of(program.source())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert function(q=np.ones((3, 0)), ids=np.array([0, 2, 1]), b=np.array(1.5))[0].tolist() == [1.5] * 3
+        assert np.allclose(function(q=np.ones((3, 2)), ids=np.array([0, 2, 1]), b=np.array(1.5))[0], 1.5 + 2 / 3)
+    logarithm = function_of(Program("y = log(sum[I](x[I]))").source())
+    with pytest.warns(RuntimeWarning, match="divide by zero"):
+        logarithm(x=np.zeros(2))
