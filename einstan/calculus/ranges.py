@@ -292,14 +292,21 @@ def _bound(expr: Expr, guards: Mapping[tuple[Index, str], Expr]) -> Expr:
 
 
 def _around(body: Expr, index: Index, guards: Mapping[tuple[Index, str], Expr]) -> Expr:
-    """What binds an index, with its brackets around what is read there by it, but where it is bound again."""
+    """What binds an index, with its brackets around what is read there by it, in slots and deltas too (``x[T[I]]``,
+    ``δ[T[I],p]``), but where it is bound again."""
 
     def rule(node: Node, children: tuple[Node, ...]) -> Node:
-        if isinstance(node, Indexed):
-            return mul((*(guards[place] for place in _places(node) if place in guards and place[0] is index), node))
-        return node.rebuilt(children) if children != node.children else node
+        made = node.rebuilt(children) if children != node.children else node
+        if not isinstance(node, Indexed | Delta | Iverson):
+            return made
+        forms = (child for child in node.children if isinstance(child, Affine))
+        reads = [other for form in forms for other in preorder(form) if isinstance(other, Indexed)]
+        reads = [node, *reads] if isinstance(node, Indexed) else reads
+        needed = dict.fromkeys(guards[p] for read in reads for p in _places(read) if p in guards and p[0] is index)
+        return mul((*needed, cast(Expr, made))) if needed else made
 
     def known(node: Node) -> Node | None:
-        return node if isinstance(node, Sum | Reduce) and index in node.indices else None
+        bound_again = isinstance(node, Sum | Reduce) and index in node.indices
+        return node if bound_again or isinstance(node, Affine) else None
 
     return cast(Expr, fold(body, rule, known=known))

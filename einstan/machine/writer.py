@@ -12,6 +12,7 @@ from einstan.language.errors import DataError
 from einstan.language.term import Add, Apply, Const, Expr, Extent, Mul, Name, is_reciprocal
 from einstan.machine.arena import Buffer
 from einstan.machine.backends.numpy import HELPERS
+from einstan.machine.guards import compared_alone
 from einstan.machine.numbers import number_of
 from einstan.machine.operations import Labels, Operation, Ref
 from einstan.machine.plan import Plan
@@ -63,8 +64,10 @@ class Writer:
         self.argument_names: dict[Name, str] = {}
         self.count = 0
         self.uses: dict[int, int] = {}
-        floats = {p for n, p in precisions.items() if p.startswith("float")} or {precision}
-        self.precision = max(floats, key=lambda p: int(p[5:]))
+        floats = {name: p for name, p in precisions.items() if p.startswith("float")}
+        apart = compared_alone(made.program.equations)  # labels, which nothing is computed of
+        counted = {p for name, p in floats.items() if name not in apart} or set(floats.values()) or {precision}
+        self.precision = max(counted, key=lambda p: int(p[5:]))
         self.written: Operation | None = None  # the operation that is being written
         self.arguments = tuple(n for n in made.program.inputs if self._input(n) is not None)
 

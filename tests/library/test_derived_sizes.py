@@ -305,6 +305,9 @@ KEPT_INSIDE = {
     "a square of it": ("v[i] = pad(B[i+1,mod(U[i]+1,3)])^2 where |i| = |x.0|\nL = v[I]^2 + x[J]", "B"),
     "a sine of it": ("v[j] = sin(pad(B[j,mod(U[j]+1,5)])) where |j| = |x.0|\nL = sum[J](sin(v[J])) + x[J]", "B"),
     "a half of it": ("v[j] = pad(B[floor(U[j]/2)+1,mod(U[j]+1,5)])^2 where |j| = |x.0|\nL = v[J]^2 + x[J]", "B"),
+    "a position under a sum": (
+        "b[i] = exp(silu(x[U[i]])) where |i| = |x.0|\nL = sum[I](sin(b[I])) + sum[I](x[I])", "x",
+    ),
     "two arrays": ("v[h] = pad(B[h+1,mod(h+1,|x.0|)]) x[h]\nL = sum[H](sin(v[H]) + sin(v[0]) x[H])", "x"),
 }  # fmt: skip
 

@@ -317,3 +317,12 @@ def test_a_program_that_numba_refuses_goes_on_with_numpy(monkeypatch):
     with pytest.warns(RuntimeWarning, match="no such loop"):
         assert step(x=np.ones(3))["y"].tolist() == [2, 2, 2]
     assert step(x=np.ones(3))["y"].tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize("options", [{}, {"any_size": True}], ids=str)
+def test_labels_have_no_part_in_the_precision(options):
+    e, r = np.array([1, 0, 1], np.float32), np.array([0.1, 0.2, 0.3], np.float32)
+    step = compile(parse("L = sum[N](e[N] log(sum[M](1[t[M] >= t[N]] exp(r[M]))))"), **options)
+    found = step(e=e, r=r, t=np.array([3, 1, 2]))["L"]
+    assert found.dtype == np.float32
+    assert np.isclose(found, 0.1 + np.log(np.exp(0.1) + np.exp(0.3)))
