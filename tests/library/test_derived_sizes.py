@@ -346,3 +346,11 @@ def test_directions_that_have_not_the_shape_of_their_tensor_are_refused_by_one_t
     product = es.Program("h[i] = 3 c[i]\nz = sum[M](x[M] sin(w[M+1]))\nL = z^2").hvp("L", ["x", "w"]).compile()
     with pytest.raises(es.EinstanError, match="tx has the shape"):
         product(x=np.ones(2), w=np.ones(3), c=np.ones(2), tx=np.ones(1), tw=np.ones(3))
+
+
+def test_what_sizes_alone_are_read_of_may_be_left_out_of_a_derivative():
+    program = es.Program("v[i,k] = exp(-A[|x.0|-1-i,k]^2) where |i| = |x.0|\nu = s c\nL = sum[I,K](v[I,K]) + u^2")
+    arrays = {"A": np.ones((4, 3)), "x": np.ones(4), "s": 0.5, "c": 0.25}
+    product = program.hvp("L", {"s": "vs", "c": "vc"}).compile()({**arrays, "vs": 1.0, "vc": 2.0})
+    assert product["tds"] == 2 * 0.25**2 + 4 * 0.5 * 0.25 * 2
+    assert program.backward("L", ["s"]).compile(outputs=["ds"])(arrays)["ds"] == 2 * 0.5 * 0.25**2
