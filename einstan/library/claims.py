@@ -67,6 +67,8 @@ def _decided(claim: Claim, part: Part, explain: bool) -> Judgement:
     try:
         asked = question(claim, part)
         numbers = _compared(asked, WITNESSES, shrink=explain)
+        if numbers.verdict == "differ":
+            asked, numbers = _at_all_sizes(claim, part, asked, numbers, WITNESSES)
         if numbers.verdict == "differ" and not numbers.isolated:
             return _refuted(asked, numbers, explain)
         if numbers.reason == NOWHERE:
@@ -74,6 +76,8 @@ def _decided(claim: Claim, part: Part, explain: bool) -> Judgement:
         found, terms = _proved(asked)
         if not found:
             numbers = _compared(asked, POINTS)
+            if numbers.verdict == "differ":
+                asked, numbers = _at_all_sizes(claim, part, asked, numbers, POINTS)
     except EinstanError as error:
         repair = error.repair if isinstance(error, DifferentiationError) else ()  # of the line that is differentiated
         return Judgement("undecided", "; ".join([error.problem, *error.inferred, *repair]))
@@ -96,6 +100,17 @@ def _decided(claim: Claim, part: Part, explain: bool) -> Judgement:
     if numbers.verdict == "agree":
         return _judged(asked, "verified", "", numbers, terms)
     return _judged(asked, "undecided", _open_ranges(claim, part, numbers) or numbers.reason, terms=terms)
+
+
+def _at_all_sizes(
+    claim: Claim, part: Part, asked: Question, numbers: Comparison, points: int
+) -> tuple[Question, Comparison]:
+    """A claim that is wrong, asked again where its extents are those of a tensor of which something else is assumed:
+    what holds of square matrices alone leaves no others."""
+    wider = question(claim, part, all_sizes=True) if part.program.assumptions else asked
+    if set(wider.assumptions) <= set(asked.assumptions):
+        return asked, numbers
+    return wider, _compared(wider, points)
 
 
 def _open_ranges(claim: Claim, part: Part, numbers: Comparison) -> str:

@@ -36,7 +36,9 @@ from einstan.language.term import (
     sum_over,
     tensors,
 )
+from einstan.language.threads import cached_property
 from einstan.library.kinks import Kink, compared_by_equality, extremes, stepped_over
+from einstan.machine.guards import index_tensors
 
 
 class Part:
@@ -91,6 +93,15 @@ class Part:
                 self._open.discard(name)
             self._definitions[name] = Equation(name, equation.indices, rhs, equation.where)
         return self._definitions[name]
+
+    @cached_property
+    def gathers(self) -> dict[Name, list[Name]]:
+        """For each tensor that stands in slots, the definitions where it does: whatever reads it, it holds labels."""
+        found: dict[Name, list[Name]] = {}
+        for equation in self.program.equations:
+            for name in index_tensors([equation]):
+                found.setdefault(name, []).append(equation.name)
+        return found
 
     def behind(self, *roots: Expr) -> dict[Name, Equation]:
         """The definitions that expressions rest on."""

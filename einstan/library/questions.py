@@ -16,7 +16,7 @@ from einstan.calculus.windows import stated_extents
 from einstan.language.dims import axis, is_axis, only_plain, redimensioned
 from einstan.language.document import Claim
 from einstan.language.node import preorder
-from einstan.language.term import Apply, Equation, Expr, Extent, Name, Partial, bound_indices, tensors
+from einstan.language.term import Apply, Equation, Expr, Extent, Indexed, Name, Partial, bound_indices, tensors
 from einstan.library.kinks import Kink, compared_by_equality
 from einstan.library.part import Part
 from einstan.machine.gaps import is_partial
@@ -60,8 +60,9 @@ def names_read(asked: Question, *terms: Expr) -> set[str]:
     return set(map(str, found))
 
 
-def question(claim: Claim, part: Part) -> Question:
-    """What a claim about a part asks."""
+def question(claim: Claim, part: Part, all_sizes: bool = False) -> Question:
+    """What a claim about a part asks; with ``all_sizes`` under the assumptions, too, that speak of no tensor that it
+    rests on, but of one that has an axis with these: they may hold of some extents alone."""
     # Both sides stand in one equation, so that a letter has one dimension.
     indices = tuple({index.name: index for index in (*claim.lhs.free, *claim.rhs.free)}.values())
     line = Equation(THE_CLAIM, indices, Apply("=", (claim.lhs, claim.rhs)), claim.where)
@@ -83,15 +84,20 @@ def question(claim: Claim, part: Part) -> Question:
     derived = any(map(part.is_derivative, written))
     stand = any(map(part.is_derivative, tensors(claim.lhs))), any(map(part.is_derivative, tensors(claim.rhs)))
     special = {**part.special, **compared_by_equality((claim.lhs, claim.rhs), part.extremes)}
-    rules = part.assumptions_on(whole, read)
+    spoken = [node.index.dim for node in preorder(left, right) if isinstance(node, Extent)]
+    axes = {axis(name, k) for name in read for k in range(whole.ranks.get(name, 0))}
+    axes |= {index.dim for side in (left, right) for index in (*side.free, *bound_indices(side))}
+    rules = part.assumptions_on(whole, (*read, *(_along(whole, {*axes, *spoken}) if all_sizes else ())))
     definitions |= {
         name: _moved(e, dims) for name, e in part.behind(*(s for r in rules for s in (r.lhs, r.rhs))).items()
     }
     above = _differentiated(part, written)
-    axes = {axis(name, k) for name in read for k in range(whole.ranks.get(name, 0))}
-    axes |= {index.dim for side in (left, right) for index in (*side.free, *bound_indices(side))}
-    spoken = [node.index.dim for node in preorder(left, right) if isinstance(node, Extent)]
-    tying = {**_tying(whole, part, axes, spoken), **{n: e for n, e in above.items() if e.where or not only_plain(e)}}
+    labelling = (g for name in read if name in part.gathers for g in part.gathers[name])
+    tying = {
+        **_tying(whole, part, axes, spoken),
+        **_whole(part, labelling),
+        **{n: e for n, e in above.items() if e.where or not only_plain(e)},
+    }
     ties = {name: _moved(e, dims) for name, e in tying.items() if name not in definitions}
     gaps = any(map(is_partial, preorder(left, right)))
     meant = {name: _moved(e, dims) for name, e in above.items() if gaps}
@@ -106,6 +112,23 @@ def question(claim: Claim, part: Part) -> Question:
         left, right, definitions, rules, sizes, names, special, derived, stand, asked.where, ties, meant, jumps, above,
         gradients,
     )  # fmt: skip
+
+
+def _along(whole: Program, dims: Iterable[str]) -> list[Name]:
+    """The tensors that assumptions speak of and that have an axis of some dimensions."""
+    find = whole.dims.find
+    found, sides = set(map(find, dims)), (side for rule in whole.assumptions for side in (rule.lhs, rule.rhs))
+    read = (node for node in preorder(*sides) if isinstance(node, Indexed))
+    return [own.tensor for own in read if any(find(axis(own.tensor, k)) in found for k in range(len(own.slots)))]
+
+
+def _whole(part: Part, names: Iterable[Name]) -> dict[Name, Equation]:
+    """Definitions with what is behind them."""
+    found: dict[Name, Equation] = {}
+    for name in sorted(names, key=str):
+        definition = part.definition(name)
+        found |= {**part.behind(definition.rhs), name: definition}
+    return found
 
 
 def _differentiated(part: Part, written: Iterable[Name]) -> dict[Name, Equation]:

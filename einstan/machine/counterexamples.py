@@ -236,7 +236,7 @@ def _shrunk(
                 sizes, (extents, point) = smaller, found
             less = less if found is not None else less // 2
     for name, tensor in point.items():
-        if name in sampler.index_axes or len(tensor.flat) > MOST:
+        if name in sampler.labels.names or len(tensor.flat) > MOST:
             continue
         for offset, old in enumerate(tensor.flat):
             for simple in (Fraction(1), Fraction(2), Fraction(-1)):

@@ -20,8 +20,8 @@ from einstan.machine.extents import Extents
 from einstan.machine.sampling import Point, Sampler
 from einstan.machine.switches import VALUED, Cell, changes
 
-SIZES = ("1e-6", "1e-3", "1/10", "1/2", "1", "11/7", "2", "22/7", "5", "10", "30", "100", "300", "1e3", "1e4", "1e6",
-         "1e9", "1e12")  # fmt: skip
+SIZES = ("1e-12", "1e-6", "1e-3", "1/10", "1/2", "1", "11/7", "2", "22/7", "5", "10", "30", "100", "300", "1e3", "1e4",
+         "1e6", "1e9", "1e12", "1e30")  # fmt: skip
 HALVINGS = 45
 ALONE = 3  # tensors, and entries, that are moved alone
 CELLS = 60  # that one search tells of
@@ -54,7 +54,9 @@ class _Search:
         marks = sorted({abs(number) for number in sampler.marks})
         near = {own for n in marks for own in (n - 1, n, n + 1, n / 2, 2 * n, n * n, 1 / n) if n}
         near |= {(a + b) / 2 for a, b in pairwise(marks)}
-        self.stops = sorted({sign * n for n in (*map(Fraction, SIZES), *near) for sign in (1, -1)} | {Fraction(0)})
+        stops = sorted({abs(n) for n in (*map(Fraction, SIZES), *near)} | {Fraction(0)})
+        beside = {(a + b) / 2 for a, b in pairwise(stops) if not {a, b}.isdisjoint(marks)}
+        self.stops = sorted({sign * n for n in (*stops, *beside) for sign in (1, -1)})
 
     def points(self, at_least: int) -> Iterator[Point]:
         """The points in new cells on all lines, and between two that differ in so many comparisons."""

@@ -75,6 +75,11 @@ def _mixed(count: int, generator: random.Random) -> list[Fraction]:
     return [_scaled(-2, 3)(1, generator)[0] for _ in range(count)]
 
 
+def few(count: int, generator: random.Random) -> list[Fraction]:
+    """Of few values, one of them 0, so that what nobody said to be different is equal at times."""
+    return generator.choices((Fraction(0), *generator.sample(entries(4, positive=False), 2)), k=count)
+
+
 def _about(numbers: Sequence[Fraction]) -> Draw:
     """Near the numbers of a text, on either side and at a distance, and among them small ones."""
 

@@ -207,9 +207,13 @@ class Evaluation:
 
     def anew(self, given: Mapping[Name, Tensor]) -> dict[Name, Tensor]:
         """All tensors, each of them worked out again, so that whoever looks at the loops sees all of it."""
+        self.forget()
+        return self(given)
+
+    def forget(self) -> None:
+        """Everything is worked out again at the next call."""
         self.given.clear()
         self.tensors.clear()
-        return self(given)
 
 
 def _name(program: Program, key: Any) -> Name:

@@ -164,8 +164,8 @@ def _alone(total: Add) -> Iterator[tuple[int, str]]:
 
 def edges(program: Program, largest: int) -> Iterator[dict[str, int]]:
     """Extents that tell nothing for a claim, but may tell against it: beyond the largest of the others and beyond each
-    number with which an index or an extent is compared or counted, one axis at a time, and one, which ``1[|i| > 1]``
-    is about."""
+    number with which an index or an extent is compared or counted, one axis at a time; and one, of all axes, and of
+    each where something is assumed."""
     counts = {abs(int(number)) for number in _counts(program) if abs(number) <= MOST_COUNTED}
     usual = next(small_sizes(program, largest, 1, random.Random(0)), {})
     for count in sorted({largest, *(count for count in counts if count >= largest - 1)}):
@@ -176,9 +176,10 @@ def edges(program: Program, largest: int) -> Iterator[dict[str, int]]:
     given = dict.fromkeys(program.dims.find(axis(n, k)) for n, rank in program.inputs.items() for k in range(rank))
     for dim in undetermined(program, given):  # what nothing tells may be longer than all else
         yield {**usual, dim: max(usual.values()) + 2}
-    if counts:
-        long = _windowed(program, least=1)
-        yield {dim: size if dim in long else 1 for dim, size in usual.items()}
+    short = usual.keys() - _windowed(program, least=1)
+    yield {dim: 1 if dim in short else size for dim, size in usual.items()}
+    if any(str(equation.name).startswith(ASSUMED) for equation in program.equations):
+        yield from ({**usual, dim: 1} for dim in usual if dim in short)
 
 
 def longer(program: Program, largest: int) -> Iterator[dict[str, int]]:

@@ -16,21 +16,20 @@ from fractions import Fraction
 from functools import partial
 
 from einstan.calculus.contradictions import Lengths
-from einstan.calculus.program import Assumption, Program, prefix
+from einstan.calculus.program import Assumption, Program
 from einstan.language.dims import qualified
 from einstan.language.effort import spend
 from einstan.language.errors import EinstanError, ExtentError
-from einstan.language.index import Affine
 from einstan.language.node import preorder
-from einstan.language.term import ONE, Delta, Indexed, Iverson, Name
+from einstan.language.term import ONE, Indexed, Iverson, Name
 from einstan.language.threads import cached_property
 from einstan.machine.bounds import NOT_NEGATIVE, Bounds, both, bounds
-from einstan.machine.draws import Draw, between, draws, landmarks, on_marks, stays_rational
+from einstan.machine.draws import Draw, between, draws, few, landmarks, on_marks, stays_rational
 from einstan.machine.draws import entries as entries_of
 from einstan.machine.duals import Dual, Duals
 from einstan.machine.extents import Extents
 from einstan.machine.gaps import domains
-from einstan.machine.guards import index_tensors
+from einstan.machine.labels import Labels
 from einstan.machine.loops import Evaluation, Tensor
 from einstan.machine.numbers import (
     EXACT,
@@ -97,17 +96,17 @@ class Sampler:
     ) -> None:
         self.program, self.checks, self.generator, self.kinks = program, checks, generator, kinks
         self.special, self.rules = special or {}, rules
-        self.compared = _compared_with_indices(program)
-        self.index_axes = {**{name: set() for name in self.compared}, **index_tensors(program.equations)}
         self.behind = _behind(program)
-        sides = (LEFT, RIGHT, BOTH, *checks)  # what else is defined tells extents alone
+        self.facts: dict[Name, list[Fact]] = {}
+        self.labels = Labels(program, self.facts)
+        # What else is defined tells extents alone, but for what labels have to fit.
+        sides = (LEFT, RIGHT, BOTH, *checks, *self.labels.guarding)
         self.told = frozenset(name for check in checks for name in (check, *self.behind[check]))
         self.needed = frozenset(name for side in sides for name in (side, *self.behind[side]))
         self.relations = [self._relation(check, rule) for check, rule in zip(checks, rules, strict=True)]
         # Of 1[x > y] - 1, in the dimensions of the program.
         own = [self.program.defined[c].rhs.children[0] for c, r in zip(checks, rules, strict=True) if r.rhs is ONE]
         self.known = [bracket for bracket in own if isinstance(bracket, Iverson)]
-        self.facts: dict[Name, list[Fact]] = {}
         for relation in self.relations:
             if relation.known is not None:
                 (name,) = relation.inputs
@@ -127,7 +126,7 @@ class Sampler:
     def _relation(self, check: Name, rule: Assumption) -> Relation:
         drawn = self.program.inputs.keys() & self.program.ranks.keys()  # of others an extent alone is read
         inputs = frozenset(name for name in self.behind[check] if name in drawn)
-        real = inputs - self.index_axes.keys()
+        real = inputs - self.labels.names
         found = fact(rule.lhs, rule.rhs)
         known = found[1] if found is not None and inputs == {found[0]} else None
         if known is not None and known.dim:
@@ -156,10 +155,10 @@ class Sampler:
         known: dict[Name, Bounds] = {}
 
         def entries(name: Name) -> Bounds:
-            if name in self.index_axes:
-                return NOT_NEGATIVE
             if name not in known:
                 known[name] = both(own.bounds for own in self.facts.get(name, ()))
+                if self.labels.tops(name):
+                    known[name] = both((known[name], NOT_NEGATIVE))
                 if name in self.program.defined:
                     known[name] = bounds(self.program.defined[name].rhs, entries)
             return known[name]
@@ -171,6 +170,7 @@ class Sampler:
             self.rules,
             (*self.known, *domain),
             lambda: self.lengths,
+            self.labels.tops,
         )
 
     @cached_property
@@ -182,8 +182,8 @@ class Sampler:
         return next(map(str, self.switches.lacking), "")
 
     def cell(self, extents: Extents, entries: Sequence[Fraction]) -> tuple[Point, Cell | None]:
-        """A point that is drawn from some entries, and the sides on which all comparisons are there, in floats; none
-        where these are too small for the numbers."""
+        """A point that is drawn from some entries, and the sides on which all comparisons are there, in floats, among
+        them whether both sides of the claim have a value; none where something raises."""
         point = self.draw(extents, positive=False, entries=entries)
         if point is None:
             return {}, None
@@ -221,6 +221,8 @@ class Sampler:
         found = self._values(point, extents, numbers)
         if found is None and self.watched:
             self.switches.count(False)
+            if numbers is EXACT:
+                self.ready[EXACT][1].forget()
         return found
 
     def _values(self, point: Point, extents: Extents, numbers: Numbers) -> Values | None:
@@ -312,7 +314,7 @@ class Sampler:
         if not self.kinked:
             return False
         tied = {name for relation in self.relations for name in relation.inputs}
-        free = [name for name in point if name not in self.index_axes and name not in tied]
+        free = [name for name in point if name not in self.labels.names and name not in tied]
         nothing = min(ABSOLUTE, magnitude(EXACT.mul(PART, self._gap(*differ))))
         for step in STEPS:
             moves = {name: [self._move(entry) * step for entry in point[name].flat] for name in free}
@@ -357,8 +359,14 @@ class Sampler:
 
     def far(self, extents: Extents, number: int) -> tuple[Point, Values] | None:
         """A point off the beaten track; none where it would have to be solved for in decimals."""
-        count = self._count(extents)
-        entries = self.draws[number % len(self.draws)](count, self.generator)
+        return self._drawn(extents, self.draws[number % len(self.draws)])
+
+    def coinciding(self, extents: Extents) -> tuple[Point, Values] | None:
+        """A point where many entries are equal, or 0."""
+        return self._drawn(extents, few)
+
+    def _drawn(self, extents: Extents, draw: Draw) -> tuple[Point, Values] | None:
+        entries = draw(self._count(extents), self.generator)
         point = self.draw(extents, positive=False, entries=entries)
         if point is None or any(isinstance(entry, Decimal) for tensor in point.values() for entry in tensor.flat):
             return None
@@ -378,21 +386,24 @@ class Sampler:
         point: Point = {}
         for name, shape in shapes.items():
             drawn = [next(pool) for _ in range(math.prod(shape))]
-            if name in self.index_axes:
-                top = self._labels(name, extents)
-                drawn = [Fraction(self.generator.randrange(top)) for _ in drawn]
+            if name in self.labels.names:
+                low, high = self.labels.between(name, extents)
+                if low > high:
+                    self.reason = f"no entries of {name} keep every read inside"
+                    return None
+                point[name] = Tensor(shape, [Fraction(self.generator.randint(low, high)) for _ in drawn])
+                continue
+            if name in self.labels.beside and not entries:
+                drawn = [self.generator.choice((entry, self._beside(name, extents))) for entry in drawn]
             elif name in self.special:
                 drawn = [self.generator.choice((*self.special[name], entry)) for entry in drawn]
             point[name] = Tensor(shape, self._within(name, drawn))
         return point if not self.open or self._met(point, extents) else None
 
-    def _labels(self, name: Name, extents: Extents) -> int:
-        """How many labels there are: those of the axes that are read there, else one more than the indices that they
-        are compared with take, unless an assumption keeps them inside."""
-        slots = [extents.known[self.program.dims.find(axis)] for axis in self.index_axes[name]]
-        inside = [extents.known[own.dim] for own in self.facts.get(name, ()) if own.dim in extents.known]
-        compared = [extents.known[dim] + 1 for dim in self.compared.get(name, ()) if dim in extents.known]
-        return max(1, min([*slots, *inside] or compared or [2]))
+    def _beside(self, name: Name, extents: Extents) -> Fraction:
+        """A number among those of the indices that it is compared with."""
+        sizes = [extents.known[dim] for dim in self.labels.beside[name] if dim in extents.known]
+        return Fraction(self.generator.randint(-1, 2 * max(sizes, default=1)), 2)
 
     def _within(self, name: Name, drawn: list[Fraction]) -> list[Number]:
         """The entries, those outside of the ranges that are assumed drawn again."""
@@ -494,24 +505,3 @@ def _behind(program: Program) -> dict[Name, dict[Name, None]]:
 
 def _reads(side: object, tensor: Name) -> bool:
     return any(isinstance(node, Indexed) and node.tensor == tensor for node in preorder(side))  # type: ignore[arg-type]
-
-
-def _compared_with_indices(program: Program) -> dict[Name, list[str]]:
-    """For tensors in ``1[y[n] == K]`` the dimensions of the indices that they are compared with."""
-    found: dict[Name, list[str]] = {}
-    for equation in program.equations:
-        for node in preorder(equation.rhs):
-            if not isinstance(node, Delta | Iverson):
-                continue
-            forms = [form for form in node.children if isinstance(form, Affine)]
-            read = [
-                node.tensor
-                for node in (*node.children, *(a for f in forms for a, _ in f.terms))
-                if isinstance(node, Indexed)
-            ]
-            for form in forms:
-                if form.index is not None:
-                    dim = program.dims.find(qualified(form.index.dim, prefix(equation)))
-                    for name in read:
-                        found.setdefault(name, []).append(dim)
-    return found

@@ -12,7 +12,8 @@ import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import pairwise
+from fractions import Fraction
+from itertools import pairwise, product
 
 from einstan.calculus.assume import assumed
 from einstan.calculus.brackets import decided
@@ -21,10 +22,11 @@ from einstan.calculus.program import Assumption, Program
 from einstan.calculus.simplify import simplify
 from einstan.calculus.tidied import says_nothing
 from einstan.language.index import Affine, Arithmetic, Index
-from einstan.language.node import Node, preorder
+from einstan.language.node import Node, preorder, replace
 from einstan.language.term import (
     ONE,
     ZERO,
+    Add,
     Apply,
     Const,
     Delta,
@@ -35,10 +37,12 @@ from einstan.language.term import (
     Iverson,
     Mul,
     Name,
+    Position,
     Reduce,
     add,
     mul,
     neg,
+    substitute,
 )
 from einstan.machine.bounds import ANY, Bounds, bounds
 from einstan.machine.numbers import DomainError, Number
@@ -197,6 +201,41 @@ def _fails(a: Bounds, relation: str, b: Bounds) -> bool:
     return over or (relation == "==" and (a.high < b.low or (a.high == b.low and (a.below or b.above))))
 
 
+def as_expr(node: Node) -> Expr:
+    """An operand of a bracket as a value."""
+    if isinstance(node, Affine):
+        parts = [mul((Const(Fraction(k)), Position(a) if isinstance(a, Index) else a)) for a, k in node.terms]  # type: ignore[arg-type]
+        return add((*parts, Const(Fraction(node.constant))))
+    assert isinstance(node, Expr)
+    return node
+
+
+def _spoken(expr: Expr) -> Expr:
+    """Extents by their dimensions, whatever letters they have."""
+    extents: dict[Node, Node] = {
+        node: Extent(Index(node.index.dim)) for node in preorder(expr) if isinstance(node, Extent)
+    }
+    return replace(expr, extents)
+
+
+def _extreme(node: Node, other: Node) -> tuple[bool, Sequence[Expr], bool]:
+    """Whether a node is the largest of some values or the smallest, and these, or, of entries, those that the ``other``
+    may be one of, so not all of them."""
+    match node:
+        case Apply(function="maximum" | "minimum" as function, arguments=parts):
+            return function == "maximum", parts, True
+        case Apply(function="relu", arguments=(u,)):
+            return True, (ZERO, u), True
+        case Apply(function="abs", arguments=(u,)):
+            return True, (u, neg(u)), True
+        case Apply(function="clip", arguments=(u, low, high)):
+            return False, (high, Apply("maximum", (u, low))), True
+        case Reduce(operation="max" | "min" as operation, indices=(index,), body=body):
+            letters = [own for own in other.free if own.dim == index.dim]
+            return operation == "max", [substitute(body, {index: own}) for own in letters], False  # type: ignore[misc]
+    return True, (), False
+
+
 def opposite(bracket: Iverson) -> Iverson:
     """What holds where one comparison does not."""
     (relation,) = bracket.relations
@@ -216,7 +255,8 @@ class Switches:
     """The comparisons and kinks of some equations, and what has been seen of them.
 
     ``entries`` are the bounds of a tensor's entries, where they are known, ``rules`` are assumptions, ``known`` the
-    brackets that are 1 by them, and ``lengths`` what is known of the extents.
+    brackets that are 1 by them, ``lengths`` what is known of the extents, and ``tops`` the axes of which a tensor holds
+    labels.
     """
 
     def __init__(
@@ -226,9 +266,11 @@ class Switches:
         rules: Sequence[Assumption] = (),
         known: Sequence[Iverson] = (),
         lengths: Callable[[], Lengths] = lambda: Lengths(Program(())),
+        tops: Callable[[Name], Sequence[str]] = lambda _: (),
     ) -> None:
         self.equations = tuple(equations)
-        self.entries, self.rules, self.known, self.lengths = entries, rules, known, lengths
+        self.entries, self.rules, self.known = entries, rules, known
+        self.lengths, self.tops = lengths, tops
         self.wanted = switches(equation.rhs for equation in self.equations)
         self.seen: dict[Node, set[Outcome]] = {node: set() for node in self.wanted}
         self.new: list[tuple[Node, Outcome]] = []
@@ -296,18 +338,57 @@ class Switches:
 
     def _contradict(self, equation: Equation, guards: Guards, brackets: Guards) -> bool:
         """Whether brackets cannot be 1 where those are under which they stand in an equation."""
-        if decided(simplify(mul((*self.known, *guards, *brackets)))) is ZERO:
+        around = (*guards, *brackets)
+        if decided(simplify(mul((*self._known_of(around), *around)))) is ZERO:
             return True
         return any(node.free for node in brackets) and self.lengths().never(equation, (*guards, *brackets))
+
+    def _known_of(self, brackets: Guards) -> Iterator[Iverson]:
+        """What is known, of the entries that some brackets speak of."""
+        letters = list(dict.fromkeys(index for bracket in brackets for index in bracket.free))
+        for known in self.known:
+            own = list(known.free)
+            choices = ([index for index in letters if index.dim == mine.dim] or [mine] for mine in own)
+            for chosen in product(*choices):
+                yield substitute(known, dict(zip(own, chosen, strict=True)))  # type: ignore[misc]
 
     def _is_false(self, comparison: Iverson) -> bool:
         (left, right), (relation,) = comparison.operands, comparison.relations
         if relation in (">", ">="):
             left, right, relation = right, left, relation.replace(">", "<")
+        return self._fails(left, relation, right)
+
+    def _fails(self, left: Node, relation: str, right: Node) -> bool:
+        """Whether no value of the left side is so to the right one; a < min(b, c) is a < b and a < c."""
         pairs: list[tuple[Node, Node]] = [(left, right)]
-        if isinstance(left, Expr) and isinstance(right, Expr):
-            pairs += [(assumed(simplify(add((left, neg(right)))), self.rules), ZERO)]
-        return any(_fails(bounds(a, self.entries), relation, bounds(b, self.entries)) for a, b in pairs)
+        nodes = list(preorder(left, right))
+        labels = any(isinstance(node, Indexed) and self.tops(node.tensor) for node in nodes)
+        if labels and not any(isinstance(node, Arithmetic) for node in nodes):
+            pairs += [(gap, ZERO) for gap in self._gaps(left, right)]
+        values = isinstance(left, Expr) and isinstance(right, Expr)
+        if values:
+            pairs += [(assumed(simplify(add((left, neg(right)))), self.rules), ZERO)]  # type: ignore[arg-type]
+        if any(_fails(bounds(a, self.entries), relation, bounds(b, self.entries)) for a, b in pairs):
+            return True
+        if not values or relation not in ("<", "<="):
+            return False
+        largest, parts, all_of_them = _extreme(left, right)
+        found = [self._fails(part, relation, right) for part in parts]
+        if any(found) if largest else all_of_them and all(found):
+            return True
+        largest, parts, all_of_them = _extreme(right, left)
+        found = [self._fails(left, relation, part) for part in parts]
+        return (all_of_them and all(found)) if largest else any(found)
+
+    def _gaps(self, left: Node, right: Node) -> Iterator[Expr]:
+        """What the left side has more than the right one at least, labels being at most those of an axis each."""
+        gap = simplify(add((as_expr(left), neg(as_expr(right)))))
+        terms = gap.terms if isinstance(gap, Add) else (gap,)
+        for term in terms:
+            of = simplify(neg(term))
+            for place in self.tops(of.tensor) if isinstance(of, Indexed) else ():
+                top = add((Extent(Index(place)), neg(ONE)))
+                yield simplify(_spoken(add((gap, neg(term), neg(top)))))
 
     def _around(self, node: Node) -> set[tuple[Equation, Guards]]:
         """The brackets that multiply a node, or what it stands in, for each place where it stands."""

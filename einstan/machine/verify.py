@@ -62,6 +62,7 @@ FINE_POINTS = 3  # at which agreement in 50 digits is looked at in 300
 ONE_SIDED = 12  # points at which a side may have no value
 LOOKS, SHORT_LOOKS, STEPS = 1500, 100, 40_000  # for what lies on other sides of comparisons, in floats
 FAR_POINTS = 15  # off the beaten track
+COINCIDING = 15  # where many entries are equal, of tensors of which something is assumed
 UNKNOWN = 4  # points at which no digits tell, before any at which they do, after which nothing more is tried
 LITTLE = 1500  # effort to solve for a point, where there is no need for one
 NO_POINT, NOWHERE = "no point was found at which both sides have a value", "no value where the assumptions hold"
@@ -211,7 +212,7 @@ def compare(
         nothing = NOWHERE if sampler.valueless and not sampler.outside else NO_POINT
         reason = reason if nothing is NO_POINT else ""
         return Comparison("undecided", reason=sampler.outside or reason or nothing)
-    dead = [name for name in program.inputs if name not in alive and name not in sampler.index_axes and checks]
+    dead = [name for name in program.inputs if name not in alive and name not in sampler.labels.names and checks]
     if dead and not quick and not kinks:
         only = f"the assumptions leave {dead[0]} nothing but zeros"
         return Comparison("undecided", reason=reason if unknown else only)
@@ -252,7 +253,7 @@ def plausible(
     """Whether it is worth to ask more: two sides are nearly equal at a few points, in floats, at which the assumptions
     hold, and these leave no tensor nothing but zeros, nor the sides unless one of them is ``zero``."""
     sampler, agreed = _little_sampler(lhs, rhs, definitions, assumptions, seed), 0
-    dead = {*sampler.program.inputs, *(() if zero else (LEFT,))} - sampler.index_axes.keys()
+    dead = {*sampler.program.inputs, *(() if zero else (LEFT,))} - sampler.labels.names
     for _, point, values in _in_floats(sampler, points):
         if not nearly_equal(values):
             return False
@@ -329,15 +330,17 @@ def _at_edges(program: Program, sampler: Sampler, largest: int) -> Found | None:
 
 
 def _far_off(program: Program, sampler: Sampler, largest: int, generator: random.Random) -> Found | None:
-    """A point at which the sides differ, among entries that are large, small, or near the numbers of the text."""
+    """A point at which the sides differ, among entries that are large, small, near numbers of the text, or equal."""
     if not program.inputs:
         return None
     try:
         sizes, extents = _sized(program, next(small_sizes(program, largest, 1, generator)))
     except EinstanError:
         return None
-    for number in range(FAR_POINTS):
-        drawn = sampler.far(extents, number)
+    drawings: Iterator[tuple[Point, Values] | None] = (sampler.far(extents, number) for number in range(FAR_POINTS))
+    if sampler.checks:
+        drawings = chain(drawings, (sampler.coinciding(extents) for _ in range(COINCIDING)))
+    for drawn in drawings:
         told = None if drawn is None else weighed(sampler, drawn[0], extents, drawn[1])
         sampler.switches.count(_agrees(told))
         differ = None if told is None else told.differ

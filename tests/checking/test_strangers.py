@@ -10,6 +10,12 @@ import pytest
 import einstan as es
 
 FALSE = """
+    assume A[i,j] = A[j,i] ; assume A[i,K] v[K] = l v[i] ; assume A[i,K] w[K] = m w[i] ; claim v[I] w[I] = 0
+    assume Y[n,c]^2 = Y[n,c] ; assume sum[C](Y[n,C]) = 1 ; claim prod[C](Y[n,C]) = 0
+    assume a x = b ; assume a y = b ; claim x = y
+    assume a b = c ; assume b c = a ; claim b^2 = 1
+    assume Q[K,i] Q[K,j] = δ[i,j] ; claim |Q.0| = |Q.1|
+    assume sum[I](x[I]) = 5 ; claim |x.0| = 5
     y[k] = x[floor(k/2)] where |k| = 2 |x.0| ; L = y[K]^2 ; claim dL/dx[i] = 2 x[i]
     y[i] = x[mod(i+1, |x.0|)] ; claim dy[i]/dx[p] = δ[i,p]
     claim T x[T] = sum[T](x[T])
@@ -245,6 +251,9 @@ FALSE = """
     S[n,c] = softmax[c](Z[n,c]) ; L = -1/|N| sum[N](log(S[N,t[N]])) ; claim dL/dZ[n,c] = S[n,c] - δ[t[n],c]
 """
 TRUE = """
+    assume sum[J](P[i,J]) = 1 ; assume sum[I](P[I,j]) = 1 ; claim |P.0| = |P.1|
+    assume sum[I](x[I]) = 5 ; assume x[i] = 1 ; claim |x.0| = 5
+    assume A[i,K] v[K] = l v[i] ; assume A[i,j] = A[j,i] ; assume A[i,K] w[K] = m w[i] ; claim (l - m) v[I] w[I] = 0
     y[k] = x[floor(k/2)] where |k| = 2 |x.0| ; claim dy[k]/dx[i] = δ[floor(k/2),i]
     y[i] = x[mod(i+1, |x.0|)] ; claim dy[i]/dx[p] = δ[mod(i+1, |x.0|),p]
     claim sum[T](T x[T]) + sum[T](x[T]) = sum[T]((T+1) x[T])

@@ -25,6 +25,17 @@ FALSE = """
     claim arctanh(clip(x, -0.99999, 0.99999)) = arctanh(x)
     claim log(p/(1-p)) = log(clip(p, 1e-7, 0.9999999)/(1 - clip(p, 1e-7, 0.9999999)))
     claim log(x^2) + relu(1e-9 - abs(x)) = 2 log(abs(x))
+    claim floor(x[i]) 1[x[i] > i] = x[i] 1[x[i] > i]
+    L = 1[t[N] == K] p[N,K] ; claim L = L 1[t[0] >= 0]
+    y[n] = pad(x[T[n]]) ; claim 1[T[n] < |x.0|] = 1
+    y[n] = pad(x[T[n]-1]) ; claim y[n] 1[T[n] < |x.0|] = y[n]
+    y[n] = x[T[n]+1] ; claim y[n] 1[T[n] >= 0] = y[n]
+    y[n] = x[T[n]] ; claim 1[T[n] < 5] = 1
+    y[n] = x[T[n]] ; claim 1[T[n] < |T.0|] = 1
+    claim max(x, min(x, y)) = min(x, y)
+    claim 1[x[i] < max[J](x[J])] = 1
+    claim log(max(exp(-30), x)) = log(x)
+    claim 1[log(x) < 60] = 1
     H = p log(p) ; claim 1[H < log(2)] = 1
     H = -sum[I](p[I] log(p[I])) ; claim 1[H < log(|p.0|)] = 1
     claim 1[x > 3] 1[x < 3.5] = 0
@@ -130,6 +141,22 @@ FALSE = """
     claim 1[x != 10^7] = 1
 """
 TRUE = """
+    assume 1[x[j] > y[j]] = 1 ; claim max(x[i], y[i]) = x[i]
+    y[n] = x[T[n]] ; claim floor(T[n]) = T[n]
+    y[n] = x[T[n]] ; claim 1[T[n] < |x.0|] = 1
+    y[n] = x[T[n]] ; claim 1[T[n] >= 0] = 1
+    y[n] = x[T[n]] ; claim max(T[n], 0) = T[n]
+    y[n] = x[T[n]] ; claim 1[T[n] > 3] = 1[T[n] >= 4]
+    y[n] = A[T[n], S[n]] ; claim 1[T[n] < |A.0|] 1[S[n] < |A.1|] = 1
+    y[n] = x[2 T[n]] ; z[n] = T[n]^2 ; claim sqrt(z[n]) = abs(T[n])
+    L = -mean[N](log(p[N,t[N]])) ; claim cos(2 pi t[n]) = 1
+    claim max(x, min(x, y)) = x
+    claim min(x, max(x, y)) = x
+    claim max(x[i], max[J](x[J])) = max[J](x[J]) 1[i]
+    claim min(clip(x, 0, 1), 2) = clip(x, 0, 1)
+    claim max(abs(x), x) = abs(x)
+    claim 1[abs(x) >= x] = 1
+    claim log(x y) + relu(-x - 100) = log(x) + log(y)
     g = sqrt(x) ; claim 1[g >= 0] = 1
     g = log(x) ; claim 1[g > 0] + 1[g <= 0] = 1
     g = 1/x ; claim 1[g > 0] + 1[g < 0] = 1
@@ -248,7 +275,8 @@ UNSEEN = """
     claim 1[3 x == 24691] y = 0 | 1[3x == 24691] was never true
     claim 1[sqrt(1 - x^2) x < 0.499] = 1 | 1[sqrt(1 - x^2) x < 0.499] was never false
     g = exp(1/2 log(x) + 1/2 log(y)) ; claim 1[(x+y)/2 >= g] = 1 | 1[(x + y) / 2 >= g] was never false
-    claim 1[abs(x) >= x] = 1 | 1[abs(x) >= x] was never false
+    claim 1[cosh(x) >= x] = 1 | 1[cosh(x) >= x] was never false
+    g = log(x) ; claim 1[g < 10^40] = 1 | 1[g < 10^40] was never false
     claim 1[x > 10^5] 1[y > 10^5] 1[x y < 10^9] = 0 | 1[x > 10^5] 1[y > 10^5] 1[x y < 10^9] was never 1
 """
 BOUNDS = """
