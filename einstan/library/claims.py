@@ -28,7 +28,7 @@ from einstan.library.differences import MOST, difference, in_gradients, ratio
 from einstan.library.judgements import Judgement, Outcome, worded
 from einstan.library.kinks import Kink, convention_at_zero, jumps_by_convention, kinks_of, met
 from einstan.library.part import Part, chosen_partial
-from einstan.library.questions import Question, names_read, program_of, question, sides_of
+from einstan.library.questions import Question, inside, names_read, program_of, question, sides_of
 from einstan.machine.gaps import gaps_differ
 from einstan.machine.points import has_kinks
 from einstan.machine.verify import NOWHERE, Comparison, compare, one_sided
@@ -217,6 +217,9 @@ def _compared(asked: Question, points: int, shrink: bool = True) -> Comparison:
     rules, quick = asked.assumptions, points == WITNESSES
     special = {name: values for name, values in asked.special.items() if values}
     found = compare(*sides, program, points=points, assumptions=rules, shrink=shrink, quick=quick, special=special)
+    shorter = inside(asked) if found.verdict == "undecided" else None
+    if shorter is not None:
+        return _compared(shorter, points, shrink)
     if asked.ties and found.verdict == "differ":
         about = (asked.left, asked.right, *(e.rhs for e in asked.definitions.values()))
         read = {str(name) for name in tensors(*about, *(side for rule in rules for side in (rule.lhs, rule.rhs)))}

@@ -303,6 +303,7 @@ def _lettered(program: Program) -> list[Assumption]:
     ``sum[K](1[y[i] == K]) = 1`` is that of ``p[i,K]``, the i of ``|i| = 3`` that of ``x[i]``."""
     rules = program.resolved_assumptions()
     loose = {dim for rule in rules for index in _letters(rule.lhs, rule.rhs) if not is_axis(dim := index.dim)}
+    loose -= {index.dim for rule in rules for index in _in_slots(rule.lhs, rule.rhs)}
     if not loose:
         return list(rules)
     found: dict[str, set[str]] = {}
@@ -320,6 +321,13 @@ def _lettered(program: Program) -> list[Assumption]:
             moved = dict(zip(choices, chosen, strict=True))
             lettered[Identity(*(redimensioned(side, moved) for side in (rule.lhs, rule.rhs)))] = None  # type: ignore[arg-type]
     return list(lettered)
+
+
+def _in_slots(*roots: Node) -> Iterator[Index]:
+    """The indices that reads tell of, ``x[i+1]`` beside ``x[i]``."""
+    for node in preorder(*roots):
+        if isinstance(node, Indexed):
+            yield from (atom for form in node.slots for atom, _ in form.terms if isinstance(atom, Index))
 
 
 def _letters(*roots: Node) -> Iterator[Index]:

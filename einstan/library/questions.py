@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from einstan.calculus.indicators import one_name
@@ -13,10 +13,24 @@ from einstan.calculus.program import stated_extents as stated_forms
 from einstan.calculus.proof import same_ranges
 from einstan.calculus.ranges import Ranges
 from einstan.calculus.windows import stated_extents
-from einstan.language.dims import axis, is_axis, only_plain, redimensioned
+from einstan.language.dims import axis, is_axis, only_plain, redimensioned, unguarded
 from einstan.language.document import Claim
+from einstan.language.index import Index, affine
 from einstan.language.node import preorder
-from einstan.language.term import Apply, Equation, Expr, Extent, Indexed, Name, Partial, bound_indices, tensors
+from einstan.language.term import (
+    Apply,
+    Equation,
+    Expr,
+    Extent,
+    Indexed,
+    Name,
+    Partial,
+    add,
+    bound_indices,
+    neg,
+    substitute,
+    tensors,
+)
 from einstan.library.kinks import Kink, compared_by_equality
 from einstan.library.part import Part
 from einstan.machine.gaps import is_partial
@@ -187,3 +201,24 @@ def sides_of(asked: Question) -> tuple[Expr | Equation, Expr | Equation]:
 
     left, right = map(stated, (asked.left, asked.right), asked.derived_sides)
     return (left, right) if left.where or right.where else (left.rhs, right.rhs)
+
+
+def inside(asked: Question) -> Question | None:
+    """The question over the range in which every read is inside, as an equation has it: ``y[t+1] - y[t] = x[t]`` where
+    x and y are of one length is asked without the last t.  None where no free index is read ahead."""
+    free = {index.name: index for side in (asked.left, asked.right) for index in side.free}
+    line = Equation(THE_CLAIM, tuple(free.values()), add((asked.left, neg(asked.right))))
+    ahead: dict[Index, dict[int, str]] = {}
+    for index, place, form, _ in unguarded(line):
+        if free.get(index.name) is index and form.terms == ((index, 1),) and form.constant > 0:
+            ahead.setdefault(index, {})[form.constant] = place
+    ahead = {index: most for index, most in ahead.items() if index not in dict(asked.where)}
+    if not ahead:
+        return None
+    own = {index: Index(index.name, index.name) for index in ahead}
+    stated = (
+        (own[index], affine((Extent(Index(most[max(most)])), 1), constant=-max(most))) for index, most in ahead.items()
+    )
+    left: Expr = substitute(asked.left, own)  # type: ignore[assignment]
+    right: Expr = substitute(asked.right, own)  # type: ignore[assignment]
+    return replace(asked, left=left, right=right, where=(*asked.where, *stated))

@@ -20,7 +20,7 @@ from einstan.machine.gaps import is_partial
 from einstan.machine.numbers import RATIONAL
 from einstan.machine.switches import KINKED
 
-MOST = 8  # numbers of a text that entries are drawn about
+MOST = 12  # numbers of a text that entries are drawn about
 LARGEST = 300  # power of a number that entries are drawn about
 PRIMES = (1009, 1013, 1019, 1021, 1031, 1033)
 
@@ -101,6 +101,11 @@ def draws(numbers: Sequence[Fraction]) -> list[Draw]:
     return [_rough, _scaled(1, 4), _scaled(-6, -3), _mixed, *([_about(numbers)] if numbers else [])]
 
 
+def alone(number: Fraction) -> Draw:
+    """Nothing but one number."""
+    return lambda count, _: [number] * count
+
+
 def on_marks(numbers: Sequence[Fraction]) -> Draw:
     """What functions without a value everywhere are asked about: nothing, one, and the numbers of a text."""
 
@@ -132,7 +137,7 @@ def landmarks(exprs: Iterable[Expr]) -> list[Fraction]:
             for value in map(_number, preorder(node.children[0] if power else node)):
                 if value is not None and abs(value) not in (0, 1):
                     root = 1 / value if abs(value) < 1 else Fraction(math.isqrt(int(abs(value))))
-                    found |= dict.fromkeys((value, -value, abs(root)))
+                    found |= dict.fromkeys((value, -value, root, -root))
     return list(found)[:MOST]
 
 

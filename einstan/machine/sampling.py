@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
@@ -24,7 +24,7 @@ from einstan.language.node import preorder
 from einstan.language.term import ONE, Indexed, Iverson, Name
 from einstan.language.threads import cached_property
 from einstan.machine.bounds import NOT_NEGATIVE, Bounds, both, bounds
-from einstan.machine.draws import Draw, between, draws, few, landmarks, on_marks, stays_rational
+from einstan.machine.draws import Draw, alone, between, draws, few, landmarks, on_marks, stays_rational
 from einstan.machine.draws import entries as entries_of
 from einstan.machine.duals import Dual, Duals
 from einstan.machine.extents import Extents
@@ -118,6 +118,7 @@ class Sampler:
         self.seen: set[Seen] = set()  # the sides of the last `cell`
         self.effort, self.patience = EFFORT, PATIENCE
         self.tried, self.found = 0, False
+        self.defining = True  # whether what an assumption gives by others is worked out from these
         self.watched = watched
         self.valueless = False  # whether some assumptions held where the sides have no value
         self.reason = ""
@@ -201,6 +202,7 @@ class Sampler:
             if self.tried > NOWHERE and not self.found:
                 break
             self.tried += 1
+            self.defining = self.defining if self.found else self.tried % 2 == 1
             point = self.draw(extents, positive=number % 2 == 1)
             values = None if point is None else self.values(point, extents, numbers)
             if point is not None and values is not None:
@@ -361,6 +363,10 @@ class Sampler:
         """A point off the beaten track; none where it would have to be solved for in decimals."""
         return self._drawn(extents, self.draws[number % len(self.draws)])
 
+    def marked(self, extents: Extents) -> Iterator[tuple[Point, Values] | None]:
+        """Points of which every entry is one of the numbers of the text."""
+        return (self._drawn(extents, alone(number)) for number in self.marks)
+
     def coinciding(self, extents: Extents) -> tuple[Point, Values] | None:
         """A point where many entries are equal, or 0."""
         return self._drawn(extents, few)
@@ -436,6 +442,7 @@ class Sampler:
         waiting = sorted({name for relation in self.open for name in relation.inputs}, key=str)
         self.generator.shuffle(waiting)
         defined = {relation.defines: relation for relation in self.open if relation.defines is not None}
+        defined = defined if self.defining else {}
         placed: list[Name] = []
 
         def rank(name: Name) -> int:

@@ -202,10 +202,9 @@ def compare(
         if agreed == points:
             break
     if kink is not None and agreed:
-        found = _shrunk(program, sampler, kink) if shrink else kink
-        return replace(_refuted(found, indices), isolated=True)
+        return _at_kink(program, sampler, kink, indices, shrink)
     if agreed == 0 and not (quick or kinks):
-        far = _far_off(program, sampler, sizes_up_to, generator)
+        far = _far_off(program, sampler, sizes_up_to, generator, [])
         if far is not None:
             return _differ(program, sampler, far, indices, shrink)
     if agreed == 0:
@@ -218,16 +217,18 @@ def compare(
         return Comparison("undecided", reason=reason if unknown else only)
     if watched:
         sampler.switches.count(False)
-        edge = _at_edges(program, sampler, sizes_up_to) or _far_off(program, sampler, sizes_up_to, generator)
+        kinks_there: list[Found] = []
+        edge = _at_edges(program, sampler, sizes_up_to, kinks_there)
+        edge = edge or _far_off(program, sampler, sizes_up_to, generator, kinks_there)
         if edge is None and sampler.switches and not sampler.switches.settled:
-            edge, kink = _on_other_sides(program, sampler, sizes_up_to)
+            edge = _on_other_sides(program, sampler, sizes_up_to, kinks_there)
             lacking = "" if edge is not None else sampler.lacking()
-            if lacking and kink is not None:
-                return replace(_refuted(_shrunk(program, sampler, kink) if shrink else kink, indices), isolated=True)
-            if lacking:
+            if lacking and not kinks_there:
                 return Comparison("undecided", reason=f"{lacking} at a point that was tried")
         if edge is not None:
             return _differ(program, sampler, edge, indices, shrink)
+        if kinks_there:
+            return _at_kink(program, sampler, kinks_there[0], indices, shrink)
     arithmetic = "floats" if quick else "exact rationals" if exact else "50-digit decimals"
     letters = {} if quick else letters_of(program, seen)
     return Comparison(
@@ -311,8 +312,9 @@ def _in_floats(sampler: Sampler, points: int) -> Iterator[tuple[Extents, Point, 
             return
 
 
-def _at_edges(program: Program, sampler: Sampler, largest: int) -> Found | None:
-    """A point at which the sides differ, among extents that are no evidence where they agree."""
+def _at_edges(program: Program, sampler: Sampler, largest: int, alone: list[Found]) -> Found | None:
+    """A point at which the sides differ, among extents that are no evidence where they agree; one beside which they
+    agree is added to ``alone``."""
     for chosen in edges(program, largest):
         try:
             sizes, extents = _sized(program, chosen)
@@ -324,12 +326,17 @@ def _at_edges(program: Program, sampler: Sampler, largest: int) -> Found | None:
         point, values, where = drawn
         differ = None if where is None else apart(sampler, point, extents, values)
         sampler.switches.count(where is None)
-        if differ is not None and not sampler.isolated(point, extents, differ):
-            return Found(sizes, extents, point, *differ)
+        if differ is not None:
+            found = Found(sizes, extents, point, *differ)
+            if not sampler.isolated(point, extents, differ):
+                return found
+            alone.append(found)
     return None
 
 
-def _far_off(program: Program, sampler: Sampler, largest: int, generator: random.Random) -> Found | None:
+def _far_off(
+    program: Program, sampler: Sampler, largest: int, generator: random.Random, alone: list[Found]
+) -> Found | None:
     """A point at which the sides differ, among entries that are large, small, near numbers of the text, or equal."""
     if not program.inputs:
         return None
@@ -337,22 +344,26 @@ def _far_off(program: Program, sampler: Sampler, largest: int, generator: random
         sizes, extents = _sized(program, next(small_sizes(program, largest, 1, generator)))
     except EinstanError:
         return None
-    drawings: Iterator[tuple[Point, Values] | None] = (sampler.far(extents, number) for number in range(FAR_POINTS))
+    drawings = chain((sampler.far(extents, number) for number in range(FAR_POINTS)), sampler.marked(extents))
     if sampler.checks:
         drawings = chain(drawings, (sampler.coinciding(extents) for _ in range(COINCIDING)))
     for drawn in drawings:
         told = None if drawn is None else weighed(sampler, drawn[0], extents, drawn[1])
         sampler.switches.count(_agrees(told))
         differ = None if told is None else told.differ
-        if drawn is not None and differ is not None and not sampler.isolated(drawn[0], extents, differ):
-            return Found(sizes, extents, drawn[0], *differ)
+        if drawn is not None and differ is not None:
+            found = Found(sizes, extents, drawn[0], *differ)
+            if not sampler.isolated(drawn[0], extents, differ):
+                return found
+            alone.append(found)
     return None
 
 
-def _on_other_sides(program: Program, sampler: Sampler, largest: int) -> tuple[Found | None, Found | None]:
-    """A point at which the sides differ, among those in other cells of the comparisons and kinks, and one at which they
-    differ at a kink alone.  Longer axes are tried where some comparison has been on one side alone."""
-    switches, steps, kink = sampler.switches, STEPS, None
+def _on_other_sides(program: Program, sampler: Sampler, largest: int, alone: list[Found]) -> Found | None:
+    """A point at which the sides differ, among those in other cells of the comparisons and kinks; one at which they
+    differ at a kink alone is added to ``alone``.  Longer axes are tried where some comparison has been on one side
+    alone."""
+    switches, steps = sampler.switches, STEPS
     usual = next(small_sizes(program, largest, 1, random.Random(0)))
     longest = dict(usual)
     for chosen in (usual, *edges(program, largest), *longer(program, largest)):
@@ -372,16 +383,16 @@ def _on_other_sides(program: Program, sampler: Sampler, largest: int) -> tuple[F
             if told is not None and told.differ is not None:
                 found = Found(sizes, extents, point, *told.differ)
                 if not sampler.isolated(point, extents, told.differ):
-                    return found, None
-                kink = kink or found
+                    return found
+                alone.append(found)
             switches.count(_agrees(told))
             if _agrees(told):
                 longest = {dim: max(longest[dim], size) for dim, size in sizes.items()}
         steps -= (looks + 1) * length
         if steps < 0 or not switches.lacking:
-            return None, kink
+            return None
     switches.settle(min(longest.values(), default=0))
-    return None, kink
+    return None
 
 
 def _agrees(told: Weighed | None) -> bool:
@@ -488,6 +499,11 @@ def _differ(program: Program, sampler: Sampler, found: Found, indices: tuple[str
     if untold:
         return Comparison("undecided", reason=f"nothing tells how far {untold[0].index.name} runs", untold=untold)
     return _refuted(_shrunk(program, sampler, found) if shrink else found, indices)
+
+
+def _at_kink(program: Program, sampler: Sampler, found: Found, indices: tuple[str, ...], shrink: bool) -> Comparison:
+    """What a difference says beside which the sides agree."""
+    return replace(_refuted(_shrunk(program, sampler, found) if shrink else found, indices), isolated=True)
 
 
 def _refuted(found: Found, indices: tuple[str, ...]) -> Comparison:

@@ -25,6 +25,11 @@ FALSE = """
     claim arctanh(clip(x, -0.99999, 0.99999)) = arctanh(x)
     claim log(p/(1-p)) = log(clip(p, 1e-7, 0.9999999)/(1 - clip(p, 1e-7, 0.9999999)))
     claim log(x^2) + relu(1e-9 - abs(x)) = 2 log(abs(x))
+    y[t] = sum[S](1[S <= t] x[S]) where |t| = |x.0| ; claim y[t+1] - y[t] = x[t]
+    y[n] = x[T[n]] ; claim y[n] = y[n+1]
+    d[i] = x[i+1] - x[i] ; claim d[i] = d[i+1]
+    assume x[i+1] = r x[i] ; claim x[i] = r^(i+1) x[0]
+    assume T[i+1,j+1] = T[i,j] ; claim T[i+1,j+2] = T[i,j]
     claim floor(x[i]) 1[x[i] > i] = x[i] 1[x[i] > i]
     L = 1[t[N] == K] p[N,K] ; claim L = L 1[t[0] >= 0]
     y[n] = pad(x[T[n]]) ; claim 1[T[n] < |x.0|] = 1
@@ -141,6 +146,10 @@ FALSE = """
     claim 1[x != 10^7] = 1
 """
 TRUE = """
+    y[t] = sum[S](1[S < t] x[S]) where |t| = |x.0| ; claim y[t+1] - y[t] = x[t]
+    assume x[i+1] = r x[i] ; claim x[i] = r^i x[0]
+    assume x[i+1] - x[i] = d ; claim x[i] = x[0] + i d
+    assume f[i+2] = f[i+1] + f[i] ; claim f[i+3] = 2 f[i+1] + f[i]
     assume 1[x[j] > y[j]] = 1 ; claim max(x[i], y[i]) = x[i]
     y[n] = x[T[n]] ; claim floor(T[n]) = T[n]
     y[n] = x[T[n]] ; claim 1[T[n] < |x.0|] = 1
@@ -148,7 +157,7 @@ TRUE = """
     y[n] = x[T[n]] ; claim max(T[n], 0) = T[n]
     y[n] = x[T[n]] ; claim 1[T[n] > 3] = 1[T[n] >= 4]
     y[n] = A[T[n], S[n]] ; claim 1[T[n] < |A.0|] 1[S[n] < |A.1|] = 1
-    y[n] = x[2 T[n]] ; z[n] = T[n]^2 ; claim sqrt(z[n]) = abs(T[n])
+    y[n] = x[T[n]] ; z[n] = T[n]^2 ; claim sqrt(z[n]) = T[n]
     L = -mean[N](log(p[N,t[N]])) ; claim cos(2 pi t[n]) = 1
     claim max(x, min(x, y)) = x
     claim min(x, max(x, y)) = x
