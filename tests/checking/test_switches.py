@@ -146,6 +146,8 @@ FALSE = """
     claim 1[x != 10^7] = 1
 """
 TRUE = """
+    y[i] = log(x[i]) ; p[i] = softmax[i](y[i]) ; claim p[i] = x[i]/sum[J](x[J])
+    y[i] = log(x[i]) ; m = max[I](y[I]) ; claim m = log(max[I](x[I]))
     y[t] = sum[S](1[S < t] x[S]) where |t| = |x.0| ; claim y[t+1] - y[t] = x[t]
     assume x[i+1] = r x[i] ; claim x[i] = r^i x[0]
     assume x[i+1] - x[i] = d ; claim x[i] = x[0] + i d
