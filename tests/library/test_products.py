@@ -213,7 +213,8 @@ def test_sums_and_brackets_of_several_ranges_stay_apart(text, by_hand):
     def gradient(x):
         return np.array([by_hand(x + step).imag for step in near]) / 1e-30
 
-    program, data = es.Program(text), {"x": x, **({"y": b1.repeat(2)} if "y[" in text else {})}
+    y = b1.repeat(2)[: 5 if "y[I+1]" in text else None]  # what is read alike is as long as each other
+    program, data = es.Program(text), {"x": x, **({"y": y} if "y[" in text else {})}
     np.testing.assert_allclose(
         values(program.backward("L", ["x"]), ["dx"], data)["dx"], gradient(x), rtol=1e-12, atol=1e-12
     )
