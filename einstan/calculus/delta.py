@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from math import gcd
 
 from einstan.language.index import Affine, Arithmetic, Index, affine, slot
-from einstan.language.node import Node, preorder
+from einstan.language.node import Node, holds, preorder
 from einstan.language.term import ONE, ZERO, Delta, Expr, Extent, Indexed, Iverson, substitute
 
 
@@ -127,8 +127,7 @@ def _solved(factors: list[Expr], bound: list[Index]) -> tuple[list[Expr], list[I
                 continue
             if _chooses_in_a_bracket(index, (*factors[:position], *factors[position + 1 :])):
                 continue
-            rest = affine((difference, 1), (index, -coefficient))
-            solution = _positive_first(affine((rest, -coefficient)))
+            solution = _value(index, difference)
             guard = ONE if _is_gather(solution) else range_guard(solution, index)
             others = [substitute(f, {index: solution}) for f in (*factors[:position], *factors[position + 1 :])]
             kept: list[Expr] = list(others)  # type: ignore[arg-type]
@@ -170,9 +169,19 @@ def _chooses_in_a_bracket(index: Index, factors: Sequence[Expr]) -> bool:
     )
 
 
-def _positive_first(form: Affine) -> Affine:
-    """``p - i`` rather than ``-i + p``."""
+def _value(index: Index, difference: Affine) -> Affine:
+    """What an index is where a form that has it once is zero: ``p - i`` rather than ``-i + p``."""
+    form = affine((difference, -difference.coefficient(index)), (index, 1))
     return Affine(tuple(sorted(form.terms, key=lambda term: term[1] < 0)), form.constant)
+
+
+def ranges_implied(delta: Delta) -> list[Expr]:
+    """``δ[i+1,p]`` says ``0 <= i+1 < |p|`` and ``0 <= p-1 < |i|`` to what is read beside it; of a gather ``δ[T[n],p]``
+    nothing is said, as reading outside is refused there."""
+    difference = affine((delta.left, 1), (delta.right, -1))
+    held = [atom for atom, k in difference.terms if isinstance(atom, Index) and abs(k) == 1]
+    values = ((index, _value(index, difference)) for index in held)
+    return [range_guard(form, index) for index, form in values if form.free and not holds(form, Indexed)]
 
 
 def _is_gather(form: Affine) -> bool:
@@ -185,15 +194,17 @@ def _is_read(atom: Node, coefficient: int) -> bool:
 
 
 def _without_implied_guards(factors: list[Expr]) -> list[Expr]:
-    """``δ[f,p] 1[0 <= f < |p|] = δ[f,p]``: where a form is the value of an index, it is in its range.  A number stays
-    guarded where it is read, ``1[0 <= 4 < |p|] a[4] δ[4,p]``: there may be no such entry, whatever p is."""
+    """``δ[f,p] 1[0 <= f < |p|] = δ[f,p]``: where a form is the value of an index, it is in its range.  A number, and
+    what a tensor holds, stays guarded where it is read, ``1[0 <= 4 < |p|] a[4] δ[4,p]``: there may be no such entry,
+    whatever p is."""
     deltas = [factor for factor in factors if isinstance(factor, Delta)]
     implied = [factor for factor in factors if any(_implies(delta, factor) for delta in deltas)]
     if not implied:
         return factors
-    numbers = {guard.operands[1] for guard in implied if isinstance(guard, Iverson) and not guard.operands[1].free}
-    reads = (node for factor in factors if numbers for node in preorder(factor) if isinstance(node, Indexed))
-    read = numbers.intersection(form for node in reads for form in node.slots)
+    forms = [guard.operands[1] for guard in implied if isinstance(guard, Iverson)]
+    given = {form for form in forms if not form.free or holds(form, Indexed)}
+    reads = (node for factor in factors if given for node in preorder(factor) if isinstance(node, Indexed))
+    read = given.intersection(form for node in reads for form in node.slots)
     return [f for f in factors if f not in implied or (isinstance(f, Iverson) and f.operands[1] in read)]
 
 

@@ -45,6 +45,12 @@ def indices_read(factors: Iterable[Expr]) -> set[Index]:
     return found
 
 
+def indices_moved(factors: Iterable[Expr]) -> set[Index]:
+    """The indices along which factors read tensors by arithmetic, so that a bracket may keep them inside."""
+    reads = (node for node in preorder(*factors) if isinstance(node, Indexed))
+    return {index for read in reads for form in read.slots if form.index is None for index in form.free}
+
+
 def _is_whole_power(node: Apply) -> bool:
     exponent = node.arguments[1] if node.function == "pow" else None
     return isinstance(exponent, Const) and exponent.value >= 0 and exponent.value.denominator == 1

@@ -14,7 +14,7 @@ from dataclasses import replace
 from einstan.calculus.assume import assumed
 from einstan.calculus.carried import beside_sums, brackets_of, entries_of, kinks_of, written_brackets
 from einstan.calculus.collect import shortest
-from einstan.calculus.finite import POLES, infinite_tensors, may_be_infinite
+from einstan.calculus.finite import POLES, indices_moved, infinite_tensors, may_be_infinite
 from einstan.calculus.named_cores import NamedCores, is_worth_naming, renamed, stem
 from einstan.calculus.naming import ForwardNames, derived_equation
 from einstan.calculus.partial import Differentiator, Kinks, denominator_indices, refuse_compared, scalars
@@ -147,7 +147,8 @@ class Linearised:
         terms = structured(value, free)
         if self.poles and may_be_infinite(value, self.poles, POLES):
             terms = [replace(each, core=beside_sums(each.core)) for each in terms]
-        return simplify_sum(each.whole(free) for each in terms)
+        whole = simplify_sum(each.whole(free) for each in terms)
+        return stated_extents(whole, self.stated)  # of an index that a delta has used up, a range is left
 
     def _named(self, value: Expr, target: Name, source: Name) -> Expr:
         """The edge with every core that must not be written twice as a tensor of its own."""
@@ -162,7 +163,9 @@ class Linearised:
                 own = tuple(i for i in dict.fromkeys(each.axes) if i in core.free)
                 access = self.cores.access(f"d{_plain(target)}d{_plain(source)}", own, core)
                 # What it is multiplied with may be infinite, so brackets stay outside of its name too.
-                outside = (*brackets_of((core,), self.brackets), *(entries_of(core) if self.poles else ()))
+                outside = brackets_of((core,), self.brackets)
+                moved = indices_moved(outside)  # what keeps such a bracket inside comes along
+                outside += [entry for entry in entries_of(core) if self.poles or moved & set(entry.free)]
                 each = replace(each, core=simplify_product((*outside, access)))
             terms.append(each.whole(free))
         return simplify_sum(terms)

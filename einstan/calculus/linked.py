@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from einstan.calculus.delta import plain_pair, range_guard
+from einstan.calculus.delta import plain_pair, ranges_implied
 from einstan.calculus.factors import flattened
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.calculus.structure import opened, outer_factors
@@ -175,13 +175,8 @@ def _forms(factor: Expr) -> Iterable[Affine]:
 
 
 def _implied(delta: Expr) -> list[Expr]:
-    """``δ[p+1,q]`` says ``0 <= p + 1 < |q|`` to what reads there, and ``0 <= q - 1 < |p|``."""
-    if not isinstance(delta, Delta) or plain_pair(delta) is not None:
-        return []
-    equal = _difference(delta)
-    solved = ((index, affine((equal, -equal.coefficient(index)), (index, 1))) for index in _indices(equal)
-              if abs(equal.coefficient(index)) == 1)  # fmt: skip
-    return [range_guard(form, index) for index, form in solved if _indices(form)]
+    """The ranges in which a delta keeps what reads there: of two indices alone each has its own."""
+    return ranges_implied(delta) if isinstance(delta, Delta) and plain_pair(delta) is None else []
 
 
 def _carried(guard: Link, delta: Expr) -> Iterator[Expr]:

@@ -21,11 +21,11 @@ from einstan.calculus.coefficients import coefficient_of, is_negative, neg_simpl
 from einstan.calculus.collect import collected, shortest, size, with_shares
 from einstan.calculus.degrees import degree, keeps_digits
 from einstan.calculus.factors import flattened, parts_of, powers
-from einstan.calculus.finite import indices_read, may_be_infinite
+from einstan.calculus.finite import indices_moved, indices_read, may_be_infinite
 from einstan.calculus.quotients import met
 from einstan.calculus.simplify import as_power, simplify, simplify_apply, simplify_product, simplify_sum
 from einstan.language.index import Index, slot
-from einstan.language.node import Node, fold, holds, postorder, preorder
+from einstan.language.node import Node, fold, holds, postorder
 from einstan.language.term import (
     ONE,
     Add,
@@ -199,20 +199,23 @@ class Parts:
         return best
 
     def _guarding(self, named: Sequence[Expr], others: Sequence[Expr]) -> list[Expr]:
-        """The brackets of a part that gets a name which go on guarding what else may be infinite, or missing data:
-        ``1[M[n] > 0] e[n] X[n,k]`` is ``1[M[n] > 0] E[n] X[n,k]``; or may be outside: ``δ[j+1,p] a[j] B[j,j+1]`` is
-        ``δ[j+1,p] A[j,p] B[j,j+1]``."""
-        moved = {form for other in others for node in preorder(other) if isinstance(node, Indexed)
-                 for form in node.slots if form.index is None and form.free}  # fmt: skip
-        guards = [f for f in named if isinstance(f, Delta | Iverson) and moved.intersection(f.children)]
-        return [*dict.fromkeys((*guards, *self._hiding(named, others)))]
+        """The brackets of a part that gets a name which go on guarding what else may be infinite, missing data, or read
+        outside: ``1[M[n] > 0] e[n] X[n,k]`` is ``1[M[n] > 0] E[n] X[n,k]``, ``pad(x[i+1]) y[i+1]`` is
+        ``1[0 <= i+1 < |x.0|] P[i] y[i+1]``."""
+        brackets: list[Expr] = [factor for factor in named if isinstance(factor, Delta | Iverson)]
+        if not brackets:
+            return []
+        infinite = any(may_be_infinite(other, self.infinite) for other in others)
+        along, moved = indices_read(others), indices_moved(others)
+        values = {t for f in named if not isinstance(f, Iverson) for t in tensors(f)}
 
-    def _hiding(self, named: Sequence[Expr], others: Sequence[Expr]) -> list[Expr]:
-        brackets: list[Expr] = [factor for factor in named if isinstance(factor, Iverson)]
-        if not brackets or any(may_be_infinite(other, self.infinite) for other in others):
-            return brackets
-        along, values = indices_read(others), {t for f in named if not isinstance(f, Iverson) for t in tensors(f)}
-        return [b for b in brackets if along & set(b.free) and tensors(b) and values.isdisjoint(tensors(b))]
+        def guards(bracket: Expr) -> bool:
+            if moved & set(bracket.free):
+                return True
+            hides = along & set(bracket.free) and tensors(bracket) and values.isdisjoint(tensors(bracket))
+            return isinstance(bracket, Iverson) and (infinite or bool(hides))
+
+        return list(filter(guards, brackets))
 
     def summed_up(self, node: Expr) -> Expr:
         """A product without the definitions in it that sum up to a number."""

@@ -289,8 +289,9 @@ def extents_told(equation: Equation) -> list[tuple[Index, Affine]]:
 
 def _room(index: Index, place: str, forms: Sequence[Affine]) -> Affine | None:
     """How far an index runs that keeps every form inside an axis: what the others in them leave, ``|b.0| - |m| + 1`` of
-    ``b[m+N]``."""
-    top = next((form for form in forms if all(_exceeds(form, other) for other in forms)), None)
+    ``b[m+N]``.  One that falls with it says nothing, ``b[|b.0|-1-N]`` beside ``b[N]``."""
+    rising = [form for form in forms if form.coefficient(index) >= 0]
+    top = next((form for form in rising if all(_exceeds(form, other) for other in rising)), None)
     room: Affine | None = affine((Extent(Index(place)), 1))
     while room is not None and top is not None and (rounded := rounded_down(top)) is not None:
         quotient, k, rest = rounded

@@ -9,7 +9,7 @@ besides, ``1[0 <= m < |c.0|] c[m] v[m] where |m| = |w.0|``.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import cast
 
 from einstan.calculus.delta import range_guard
@@ -246,22 +246,27 @@ def _set_equal(equation: Equation) -> list[tuple[Index, Index]]:
     return [(left, right) for left, right in pairs if left is not None and right is not None]
 
 
-def _guarded(expr: Expr, guards: Mapping[tuple[Index, str], Expr]) -> Expr:
-    """Every product that reads a longer axis in its bracket: ``1[0 <= m < |c.0|] v[m] / c[m]``."""
+def _guarded(expr: Expr, guards: Mapping[tuple[Index, str], Expr], around: Collection[Expr] = ()) -> Expr:
+    """Every product that reads a longer axis in its bracket, ``1[0 <= m < |c.0|] v[m] / c[m]``, but where one is
+    ``around`` it."""
     if not guards:
         return expr
     match expr:
         case Add():
-            return add(_guarded(term, guards) for term in expr.terms)
+            return add(_guarded(term, guards, around) for term in expr.terms)
         case Sum():
-            return rebound(expr, expr.indices, _guarded(expr.body, guards))
+            outside = [guard for guard in around if set(guard.free).isdisjoint(expr.indices)]
+            return rebound(expr, expr.indices, _guarded(expr.body, guards, outside))
         case Mul(factors=factors):
             needed = dict.fromkeys(g for f in factors if not isinstance(f, Add | Sum) for g in _needed(f, guards))
-            inner = [_guarded(f, guards) if isinstance(f, Add | Sum) else _bound(f, guards) for f in factors]
+            own = [guard for guard in needed if guard not in around and guard not in factors]
+            beside = {*around, *own, *(factor for factor in factors if isinstance(factor, Iverson))}
+            inner = [_guarded(f, guards, beside) if isinstance(f, Add | Sum) else _bound(f, guards) for f in factors]
             numbers = [factor for factor in inner if isinstance(factor, Const)]  # which stand in front
-            return mul((*numbers, *needed, *(factor for factor in inner if factor not in numbers)) if needed else inner)
+            return mul((*numbers, *own, *(factor for factor in inner if factor not in numbers)) if own else inner)
         case _:
-            return mul((*dict.fromkeys(_needed(expr, guards)), _bound(expr, guards)))
+            needed = dict.fromkeys(_needed(expr, guards))
+            return mul((*(guard for guard in needed if guard not in around), _bound(expr, guards)))
 
 
 def _needed(expr: Expr, guards: Mapping[tuple[Index, str], Expr]) -> Iterator[Expr]:

@@ -198,19 +198,28 @@ def chain(operands: Iterable[Node], relations: tuple[str, ...]) -> Iverson:
 
 
 def _operand(operand: Node) -> Node:
-    if isinstance(operand, Affine):
-        atoms = [atom for atom, _ in operand.terms]
-        whole = any(isinstance(atom, Indexed) or (isinstance(atom, Arithmetic) and not _runs(atom)) for atom in atoms)
-        if whole and not any(map(_runs, atoms)):
-            return as_number(operand)
-    return operand
+    if not isinstance(operand, Affine):
+        return operand
+    atoms = [atom for atom, _ in operand.terms]
+    whole = any(isinstance(atom, Indexed) or (isinstance(atom, Arithmetic) and not atom.free) for atom in atoms)
+    if whole and not any(isinstance(atom, Index) for atom in atoms):
+        return as_number(operand)
+    return operand if all(map(_is_of_indices, atoms)) else as_number(operand)
 
 
-def _runs(atom: Node) -> bool:
-    """Whether an index stands in an atom of a form as itself: in ``mod(i, 3)``, not in ``mod(T[i], 3)``."""
-    if isinstance(atom, Arithmetic):
-        return any(_runs(inner) for form in (atom.left, atom.right) for inner, _ in form.terms)
-    return isinstance(atom, Index)
+def _is_of_indices(atom: Node) -> bool:
+    """Whether what a quotient or a remainder is taken of is a form to read: ``mod(T[i], 3)`` is that of a value."""
+    sides = (atom.left, atom.right) if isinstance(atom, Arithmetic) else ()
+    return all(
+        (not side.free or _has_index(side)) and all(_is_of_indices(inner) for inner, _ in side.terms) for side in sides
+    )
+
+
+def _has_index(form: Affine) -> bool:
+    """Whether an index stands in a form, but for the slots of tensors."""
+    atoms = [atom for atom, _ in form.terms]
+    sides = (side for atom in atoms if isinstance(atom, Arithmetic) for side in (atom.left, atom.right))
+    return any(isinstance(atom, Index) for atom in atoms) or any(map(_has_index, sides))
 
 
 def as_form(value: Expr) -> Affine | None:

@@ -72,12 +72,22 @@ class Accesses(Builder):
                 parts.append((Form((), ((operands.index(made, 1), 1),), (), 0), k))
             else:
                 assert isinstance(atom, Indexed)
-                coefficient, ref = self.read(atom, scope, guards, 1)
-                ref = self.scaled(Term(coefficient, ref))
+                ref = self.chosen_at(atom, scope, guards)
                 if ref not in operands[1:]:
                     operands.append(ref)
                 parts.append((Form((), ((operands.index(ref, 1), 1),), (), 0), k))
         return combined(parts, form.constant)
+
+    def chosen_at(self, atom: Indexed, scope: Scope, guards: Guards) -> Ref:
+        """An integer tensor in a form: one value wherever as much is known as where it was read first, so that what a
+        bracket says of it is said of what is read there, ``1[0 <= T[i]+1 < |x.0|] (δ[i,j] x[T[i]+1] + ...)``."""
+        known = self.gathers.setdefault((atom, tuple([scope[index] for index in atom.free])), [])
+        for before, ref in known:
+            if before.issubset(guards):
+                return ref
+        ref = self.scaled(Term(*self.read(atom, scope, guards, 1)))
+        known.append((frozenset(guards), ref))
+        return ref
 
     def arithmetic(self, atom: Arithmetic, scope: Scope, guards: Guards) -> Ref:
         """A quotient, a remainder or a product of forms as a value of integers."""

@@ -11,7 +11,7 @@ from einstan.calculus.program import Program, prefix
 from einstan.language.dims import qualified, redimensioned
 from einstan.language.index import Index
 from einstan.language.node import Node, holds, postorder, replace
-from einstan.language.term import ONE, Apply, Const, Equation, Expr, Extent, Mul, Name, mul, rational_power
+from einstan.language.term import ONE, Apply, Const, Equation, Expr, Extent, Indexed, Mul, Name, mul, rational_power
 from einstan.machine.guards import index_tensors
 from einstan.machine.operations import Form, Graph, Nonzero, Ref, Stored
 
@@ -38,6 +38,7 @@ class Builder:
         self.index_tensors = index_tensors(program.equations)
         self.nonzero: list[Nonzero] = []
         self.memo: dict[tuple[Expr, tuple[int, ...], Guards], Term] = {}  # of one equation
+        self.gathers: dict[tuple[Indexed, tuple[int, ...]], list[tuple[frozenset[Form], Ref]]] = {}  # too
         self.equation: Equation
         self.text = ""
 

@@ -84,6 +84,7 @@ class _Flattener(Products):
         require_shallow(equation)
         self.equation, self.text = equation, str(equation)
         self.memo.clear()
+        self.gathers.clear()
         scope = {index: self.label(self.dim_of(index), index.name) for index in equation.indices}
         labels = [scope[index] for index in equation.indices]
         dims = tuple(self.spaces[label][0] for label in labels)

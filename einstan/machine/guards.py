@@ -25,6 +25,7 @@ from einstan.language.term import (
     Iverson,
     Mul,
     Name,
+    Position,
     Reduce,
     Sum,
     is_reciprocal,
@@ -115,6 +116,8 @@ def as_affine(node: Node, integers: Collection[Name] = ()) -> Affine | None:
         case Add(terms=terms):
             forms = [as_affine(term, integers) for term in terms]
             return None if None in forms else affine(*((form, 1) for form in forms if form is not None))
+        case Position(index=index):
+            return affine((index, 1))
         case Apply(function="mod", arguments=(left, right)) if is_static(right):
             return _quotient("mod", as_affine(left, integers), as_affine(right, integers))
         case Apply(function="floor", arguments=(Mul(factors=(left, right)),)) if is_reciprocal(right) and is_static(

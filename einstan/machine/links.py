@@ -15,7 +15,7 @@ from einstan.calculus.program import Program
 from einstan.language.dims import axis, is_axis
 from einstan.language.index import Affine, Arithmetic, Index, affine, slot
 from einstan.language.node import Node, preorder
-from einstan.language.term import Delta, Expr, Extent, Indexed, Iverson, substitute
+from einstan.language.term import Delta, Expr, Extent, Indexed, Iverson, substitute, tensors
 from einstan.machine.builder import Guards, Scope
 from einstan.machine.guards import is_index_bracket
 from einstan.machine.operations import Form, combined, plain, put
@@ -67,7 +67,9 @@ class Links(Softmaxes):
         if not made.forms:
             return made
         made.labels = {label for label in self.range_labels if label >= before}
-        held = [part for part in made.parts if part.is_bracket and is_index_bracket(part.node, self.index_tensors)]
+        held = [
+            part for part in made.parts if part.is_bracket and is_index_bracket(part.node) and not tensors(part.node)
+        ]
         made.known += tuple(guard for part in held for guard in self.guard_forms(part.node, part.scope, ()))
         for form in made.forms:
             solved = self.solved(form, made.parts, summed)

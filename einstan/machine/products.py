@@ -76,15 +76,15 @@ class Products(Guarded):
         for part in of_indices:
             if not tensors(part.node):
                 plain += tuple(self.guard_forms(part.node, part.scope, around))
-        inside = plain + links.known
+        beside = inside = plain + links.known  # a gather in a bracket and in a slot is one value: guarded alike
         for part in of_indices:
             if tensors(part.node):
-                inside += tuple(self.guard_forms(part.node, part.scope, plain))
+                inside += tuple(self.guard_forms(part.node, part.scope, beside))
         coefficients = list(parts.coefficients)
         operands: list[Ref] = []
         masks: list[Ref] = []
         divisors: list[Ref] = []
-        dropped = set() if self.careful else self.redundant(brackets, factors, around)
+        dropped = set() if self.careful else self.redundant(brackets, factors, plain)
         for part in factors:
             if isinstance(part.node, Indexed) and not part.divides:
                 coefficient, ref = self.read(part.node, part.scope, inside, 0 if dropped else 1)
@@ -98,8 +98,8 @@ class Products(Guarded):
         gathers = [part for part in live if _is_gather_delta(part.node)]
         for part in live:
             if len(gathers) != 1 or part is not gathers[0]:
-                gathers_too = plain if tensors(part.node) else around
-                held = gathers_too + links.known if part in of_indices else inside
+                own = beside if tensors(part.node) else around + links.known
+                held = own if part in of_indices else inside
                 masks.append(self.compare(part.node, part.scope, held))
         scatter: tuple[Ref, int] | None = None
         if len(gathers) == 1:

@@ -555,6 +555,52 @@ def backwards(x: Array, y: Array) -> dict[str, Array]:
     return {"v": v, "L": (v**2).sum()}
 
 
+def silu_of_a_gather(x: Array, T: Array) -> dict[str, Array]:
+    b = np.exp(FUNCTIONS["silu"](x[T]))
+    return {"b": b, "L": np.sin(b).sum() + x.sum()}
+
+
+def diagonal_above(B: Array, x: Array, s: Array) -> dict[str, Array]:
+    v = s / (2 + np.sin(np.array([*B.diagonal(1), 0]) + x))
+    return {"v": v, "L": (v**2).sum()}
+
+
+def wrapped(C: Array, y: Array) -> dict[str, Array]:
+    v = y * np.array([C[h + 1, (h + 1) % len(y)] if h + 1 < len(C) else 0 for h in range(len(y))])
+    return {"v": v, "L": (np.sin(v) + np.sin(v[0]) * y).sum()}
+
+
+def chosen_below(A: Array, U: Array, y: Array) -> Array:
+    return np.array([A[i + 1, (U[i] + 1) % 3] if i + 1 < len(A) else 0 for i in range(len(y))])
+
+
+def chosen_beside(A: Array, B: Array, U: Array, y: Array) -> dict[str, Array]:
+    v = FUNCTIONS["softplus"](np.array([*B.diagonal(-1), B[0, -1]]) + chosen_below(A, U, y)) + y
+    return {"v": v, "L": (v**2).sum()}
+
+
+def chosen_to_the_right(A: Array, B: Array, U: Array, y: Array) -> dict[str, Array]:
+    chosen = np.array([B[i, U[i] + 1] if U[i] + 1 < len(B) else 0 for i in range(len(y))])
+    v = FUNCTIONS["silu"](A.diagonal() * chosen)
+    return {"v": v, "L": (v**2).sum() + y.sum()}
+
+
+def turned_back(x: Array, y: Array) -> dict[str, Array]:
+    v = np.array([((x[::-1] - y[h]) * x).sum() for h in range(len(y))])
+    return {"v": v, "L": (v**2).sum() + (x[::-1] * x**2).sum()}
+
+
+def two_of_one_length(x: Array, S: Array, y: Array) -> dict[str, Array]:
+    v = FUNCTIONS["silu"](np.log(2 + np.sin(x[S])))
+    u = np.log(np.exp(np.outer(v, x)).sum(axis=1)) + y[:, None]
+    return {"v": v, "u": u, "L": np.sin(u).sum()}
+
+
+def diagonal_and_back(C: Array, p: Array, x: Array) -> dict[str, Array]:
+    u = (p[::-1] * p).sum()
+    return {"v": C.diagonal(), "u": u, "L": (C.diagonal() ** 2).sum() + u**2}
+
+
 ROWS = [
     Row("a Kronecker product",
         "K[p,q] = A[floor(p/|B.0|), floor(q/|B.1|)] B[mod(p,|B.0|), mod(q,|B.1|)]"
@@ -831,4 +877,43 @@ ROWS = [
         unproved=True),
     Row("a sum that runs backwards", "v[k,h] = sum[J]((x[|x.0|-1-J] - y[h]) x[J]) + y[k]\nL = v[K,H]^2",
         {"x": [0.5, -1.25, 2.0], "y": [1.0, 0.25]}, backwards, "x y", unproved=True),
+    Row("a chosen entry in a range that two tensors tell",
+        "b[i] = exp(silu(x[T[i]])) where |i| = |x.0|\nL = sum[I](sin(b[I])) + sum[I](x[I])",
+        {"x": [0.25, -0.5, 1.0], "T": np.array([2, 0, 2])}, silu_of_a_gather, "x", unproved=True),
+    Row("a diagonal that is read outside, and its name",
+        "v[j] = s / (2 + sin(pad(B[j,j+1]) + x[j]))\nL = v[J]^2",
+        {"B": [[0.5, -1.25, 0.75], [1.5, 0.25, 1.0], [-0.5, 0.375, 2.0]], "x": [0.25, -0.5, 1.0], "s": 0.75},
+        diagonal_above, "B x s", features=frozenset({"pad"}), unproved=True),
+    Row("what wraps round in a row below the last",
+        "v[h] = pad(C[h+1,mod(h+1,|y.0|)]) y[h]\nL = sum[H](sin(v[H]) + sin(v[0]) y[H])",
+        {"C": [[0.5, -1.25, 0.75], [1.5, 0.25, 1.0], [-0.5, 0.375, 2.0]], "y": [0.25, -0.5, 1.0]},
+        wrapped, "C y", features=frozenset({"pad", "entry"}), unproved=True),
+    Row("a chosen entry below the last row, beside what wraps round",
+        "v[i] = softplus(B[mod(i+1,|y.0|),i] + pad(A[i+1,mod(U[i]+1,3)])) + y[i]\nL = v[I]^2",
+        {"A": [[0.5, -1.25, 0.75], [1.5, 0.25, 1.0], [-0.5, 0.375, 2.0]], "U": np.array([2, 0, 1]),
+         "B": [[1.0, 0.5, -0.25], [0.75, 1.25, 0.5], [2.0, -1.5, 0.25]], "y": [0.25, -0.5, 1.0]},
+        chosen_beside, "A B y", features=frozenset({"pad"}), unproved=True),
+    Row("the square of a chosen entry below the last row",
+        "v[i] = pad(A[i+1,mod(U[i]+1,3)])^2 + y[i]\nL = v[I]^2",
+        {"A": [[0.5, -1.25, 0.75], [1.5, 0.25, 1.0], [-0.5, 0.375, 2.0]], "U": np.array([2, 0, 1]),
+         "y": [0.25, -0.5, 1.0]},
+        lambda A, U, y: {"v": (v := chosen_below(A, U, y) ** 2 + y), "L": (v**2).sum()}, "A y",
+        features=frozenset({"pad"}), unproved=True),
+    Row("read backwards beside forwards",
+        "v[h] = sum[J]((x[|x.0|-1-J] - y[h]) x[J])\nL = v[H]^2 + sum[I](x[|x.0|-1-I] x[I]^2)",
+        {"x": [0.5, -1.25, 0.75, 2.0], "y": [0.25, -0.5]}, turned_back, "x y", features=frozenset({"window"}),
+        unproved=True),
+    Row("ranges that are stated by one axis",
+        "v[k] = silu(log(2 + sin(x[S[k]]))) where |k| = |y.0|\n"
+        "u[k,h] = logsumexp[J](x[J] v[h]) + y[k] where |h| = |y.0|\nL = sum[K,H](sin(u[K,H]))",
+        {"x": [0.5, -1.25, 0.75], "S": np.array([2, 0]), "y": [0.25, -0.5]}, two_of_one_length, "x y",
+        unproved=True, wide=True),
+    Row("a size that what is asked for does not read",
+        "v[k] = C[k,k]\nu = sum[J](p[|x.0|-1-J] p[J])\nL = v[K]^2 + u^2",
+        {"C": [[0.5, -1.25], [1.5, 0.25]], "p": [0.5, 1.0, -2.0], "x": [0.25, 1.0, 2.0]}, diagonal_and_back, "C p",
+        features=frozenset({"window"}), unproved=True),
+    Row("a chosen entry to the right, in a range of another length",
+        "v[i] = silu(A[i,i] pad(B[i,U[i]+1])) where |i| = |y.0|\nL = v[I]^2 + y[I]",
+        {"A": [[0.5, -1.25], [1.5, 0.25]], "B": [[1.0, 0.5], [0.75, 1.25]], "U": np.array([1, 0]), "y": [0.25, -0.5]},
+        chosen_to_the_right, "A B y", features=frozenset({"pad"}), unproved=True),
 ]  # fmt: skip
