@@ -165,4 +165,4 @@ def _unprimed(text: str, found: re.Match[str]) -> str:
     count = len(found[2])
     while re.search(rf"(?<!\w){found[1]}{count}(?!\w)", text):
         count += 1
-    return f"{found[1]}{count}"
+    return f"{found[1]}{count}{' ' if text[found.end() :][:1].isalnum() else ''}"
