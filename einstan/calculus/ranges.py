@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import cast
 
 from einstan.calculus.delta import range_guard
-from einstan.calculus.program import InPart, axes_of_derivative, extents_in_part, extents_told
+from einstan.calculus.program import axes_of_derivative, extents_in_part, extents_told
 from einstan.language.dims import UnionFind, agreeing, axis, is_axis, loose, only_plain, relate, unguarded
 from einstan.language.index import Affine, Index, affine, slot
 from einstan.language.node import Node, fold, holds, preorder, rewrite
@@ -119,10 +119,6 @@ class Ranges:
         several = _bound_again(equation)
         for index in dict.fromkeys((*equation.indices, *bound_indices(equation.rhs))):
             own, longer = self._read(equation, index, index in several)
-            part = self._part(index, longer) if tied and index not in where else None
-            if part is not None:  # how far it runs says that it is inside
-                where[index] = part
-                continue
             for place in self._bare(equation, index, own, longer):
                 guards[index, place] = range_guard(affine((index, 1)), Index(self._spoken(place)))
             told = own or (index in named and not _beside_strides(equation, index))
@@ -169,19 +165,6 @@ class Ranges:
         here = classes.find(index.dim)
         own = {place: kept for place, kept in places.items() if place not in classes or classes.find(place) == here}
         return own, {place: kept for place, kept in places.items() if place not in own}
-
-    def _part(self, index: Index, longer: Mapping[str, bool]) -> Affine | None:
-        """How far an index runs by the equations, if that is a part of each longer axis that it fills bare."""
-        find, bare = self.classes.find, [place for place, kept in longer.items() if not kept]
-        for part in self.parts if bare else ():
-            if find(part.index.dim) == find(index.dim) and {*map(find, bare)} <= {*map(find, part.longer)}:
-                return part.extent
-        return None
-
-    @cached_property
-    def parts(self) -> list[InPart]:
-        """The indices that run over a part of an axis."""
-        return [part for equation in self.behind for part in extents_in_part(equation)]
 
     def _bare(
         self, equation: Equation, index: Index, own: Mapping[str, bool], longer: Mapping[str, bool]
