@@ -95,6 +95,8 @@ def worded(found: Judgement) -> Outcome:
     elif found.verdict == "kink" and numbers is not None:
         side = "left" if numbers.left != numbers.left else "right"
         outcome = replace(outcome, reason=f"equal but where the {side} side has no value: {numbers.reason}")
+    if found.verdict == "refuted" and numbers is not None and numbers.reason and not outcome.reason:
+        outcome = replace(outcome, reason=numbers.reason)
     if found.verdict in ("refuted", "kink") and numbers is not None:
         arrays = {name: pasted(value) for name, value in numbers.arrays.items()}
         values, matter = told_apart(numbers.left, numbers.right), found.matter if found.verdict == "refuted" else None

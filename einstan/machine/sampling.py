@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
@@ -20,8 +21,8 @@ from einstan.calculus.program import Assumption, Program
 from einstan.language.dims import qualified
 from einstan.language.effort import spend
 from einstan.language.errors import EinstanError, ExtentError
-from einstan.language.node import preorder
-from einstan.language.term import ONE, Indexed, Iverson, Name
+from einstan.language.node import Node, preorder
+from einstan.language.term import ONE, Apply, Indexed, Iverson, Name
 from einstan.language.threads import cached_property
 from einstan.machine.bounds import NOT_NEGATIVE, Bounds, both, bounds
 from einstan.machine.draws import Draw, alone, between, draws, few, landmarks, on_marks, stays_rational
@@ -48,8 +49,8 @@ from einstan.machine.points import BOTH, LEFT, RIGHT, TRIES, has_kinks
 from einstan.machine.roots import Entries
 from einstan.machine.solving import solved
 from einstan.machine.structures import Fact, builder, fact
-from einstan.machine.switches import VALUED, Cell, Seen, Switches
-from einstan.machine.watched import WatchedLoops
+from einstan.machine.switches import VALUED, Cell, Outcome, Seen, Switches
+from einstan.machine.watched import GapLoops, WatchedLoops
 
 ABSOLUTE, QUICK = Decimal("1e-45"), 1e-9  # what counts as nothing, in exact numbers and in floats
 PART = Decimal("1e-20")  # of a difference that counts as nothing beside it, where that is tiny itself
@@ -59,9 +60,10 @@ STEPS = (Fraction(1, 10**9), Fraction(1, 10**18))  # times up to a million: by h
 PATIENCE = 5  # evaluations in the most digits there are
 EFFORT = 30_000  # entries of all steps of all tensors that are solved for, before it is given up
 DRAWN = ("range", "labels")  # what is met as entries are drawn
-CELL = "cell"  # whose loops tell on which sides they are
+CELL, GAPS, TIED = "cell", "gaps", "tied"  # whose loops tell on which sides they are, and by how much
 
 Point = dict[Name, Tensor]
+Place = tuple[Node, int, tuple[int, ...]]  # a comparison of a bracket or of sign, and the indices there
 Values = Mapping[Name, Tensor]
 
 
@@ -115,6 +117,7 @@ class Sampler:
         self.open = [r for r in self.relations if r.known is None or r.known.kind not in DRAWN]
         self.rational = all(stays_rational(node) for e in program.equations for node in preorder(e.rhs))
         self.ready: dict[object, tuple[Extents, Evaluation]] = {}
+        self.apart: dict[Place, Number] = {}  # by how much what is compared in the last `gaps` is apart
         self.seen: set[Seen] = set()  # the sides of the last `cell`
         self.effort, self.patience = EFFORT, PATIENCE
         self.tried, self.found = 0, False
@@ -188,14 +191,46 @@ class Sampler:
         point = self.draw(extents, positive=False, entries=entries)
         if point is None:
             return {}, None
-        sides = frozenset(name for side in (LEFT, RIGHT) for name in (side, *self.behind[side]))
         self.seen.clear()
         try:
-            values = self._evaluation(CELL, extents, WARY, sides).anew(point)
+            values = self._evaluation(CELL, extents, WARY, self.sides_and_behind).anew(point)
         except (DomainError, EinstanError, OverflowError):
             return point, None
         known = all(math.isfinite(entry) for side in (LEFT, RIGHT) for entry in values[side].flat)
         return point, frozenset((*self.seen, VALUED) if known else self.seen)
+
+    @cached_property
+    def compared_values(self) -> list[Node]:
+        """The brackets of values, and signs, which may jump where what they compare is equal."""
+        nodes = (node for node in self.switches.wanted if isinstance(node, Iverson) or _is_sign(node))
+        return [node for node in nodes if any(isinstance(inner, Indexed) for inner in preorder(node))]
+
+    def gaps(
+        self, extents: Extents, entries: Sequence[Fraction], numbers: Numbers
+    ) -> tuple[Point, dict[Place, Number]]:
+        """A point that is drawn from some entries, and by how much values that are compared are apart there."""
+        point = self.draw(extents, positive=False, entries=entries)
+        self.apart = {}
+        if point is not None:
+            with suppress(DomainError, EinstanError, OverflowError):
+                self._evaluation((GAPS, numbers), extents, numbers, self.sides_and_behind).anew(point)
+        return point or {}, self.apart
+
+    def _watch_gap(self, node: Node, outcome: Outcome, at: tuple[int, ...]) -> None:
+        self.apart[node, outcome[0], at] = outcome[1]
+
+    def tied(self, point: Point, extents: Extents, numbers: Numbers) -> Values | None:
+        """Both sides at a point, with such numbers, which see what is equal there."""
+        try:
+            values = self._evaluation((TIED, numbers), extents, numbers, self.sides_and_behind).anew(point)
+        except (DomainError, EinstanError):
+            return None
+        entries = (entry for side in (LEFT, RIGHT) for entry in values[side].flat)
+        return None if any(entry != entry or is_infinite(entry) for entry in entries) else values
+
+    @cached_property
+    def sides_and_behind(self) -> frozenset[Name]:
+        return frozenset(name for side in (LEFT, RIGHT) for name in (side, *self.behind[side]))
 
     def point(self, extents: Extents, numbers: Numbers = EXACT) -> tuple[Point, Values] | None:
         for number in range(SOLVED_TRIES if self.open else TRIES):
@@ -299,7 +334,7 @@ class Sampler:
     def near(self, extents: Extents, number: int) -> tuple[Point, Values] | None:
         """A point for `sides`, of four one with signs alone, one of the numbers of the text, one that is negative, and
         one as usual."""
-        count = self._count(extents)
+        count = self.count_of(extents)
         negative = [-entry for entry in entries_of(count, positive=True)]
         draws = (on_marks(()), on_marks(self.marks), lambda k, generator: generator.sample(negative, k))
         entries = draws[number % 4](count, self.generator) if number % 4 < len(draws) else ()
@@ -307,7 +342,7 @@ class Sampler:
         values = None if point is None else self.sides(point, extents)
         return None if point is None or values is None else (point, values)
 
-    def _count(self, extents: Extents) -> int:
+    def count_of(self, extents: Extents) -> int:
         return sum(math.prod(extents.shape(name)) for name in self.program.inputs if name in self.program.ranks)
 
     def isolated(self, point: Point, extents: Extents, differ: tuple[Values, int]) -> bool:
@@ -352,7 +387,9 @@ class Sampler:
             loops = None
             if key is CELL:
                 loops = partial(WatchedLoops, self.switches.wanted, lambda *told: self.seen.add(told))
-            elif key is EXACT and self.watched and self.switches:
+            elif isinstance(key, tuple) and key[0] is GAPS:
+                loops = partial(GapLoops, self.compared_values, self._watch_gap)
+            elif (key is EXACT or (isinstance(key, tuple) and key[0] is TIED)) and self.watched and self.switches:
                 loops = partial(WatchedLoops, self.switches.wanted, self.switches.watch)
             self.ready[key] = extents, Evaluation(self.program, extents, numbers, only, loops)
         return self.ready[key][1]
@@ -372,7 +409,7 @@ class Sampler:
         return self._drawn(extents, few)
 
     def _drawn(self, extents: Extents, draw: Draw) -> tuple[Point, Values] | None:
-        entries = draw(self._count(extents), self.generator)
+        entries = draw(self.count_of(extents), self.generator)
         point = self.draw(extents, positive=False, entries=entries)
         if point is None or any(isinstance(entry, Decimal) for tensor in point.values() for entry in tensor.flat):
             return None
@@ -508,6 +545,10 @@ def _behind(program: Program) -> dict[Name, dict[Name, None]]:
         read = program.reads[equation.name]
         found[equation.name] = dict.fromkeys((*read, *(inner for name in read for inner in found.get(name, ()))))
     return found
+
+
+def _is_sign(node: Node) -> bool:
+    return isinstance(node, Apply) and node.function == "sign"
 
 
 def _reads(side: object, tensor: Name) -> bool:

@@ -23,6 +23,8 @@ from einstan.language.errors import DataError, EinstanError
 from einstan.language.index import Index
 from einstan.language.node import preorder
 from einstan.language.term import Equation, Expr, Name
+from einstan.machine.coincidences import DIGITS as ROOT
+from einstan.machine.coincidences import Tied, coincidences, shown_in_digits
 from einstan.machine.counterexamples import (
     FINE,
     Found,
@@ -66,6 +68,7 @@ COINCIDING = 15  # where many entries are equal, of tensors of which something i
 UNKNOWN = 4  # points at which no digits tell, before any at which they do, after which nothing more is tried
 LITTLE = 1500  # effort to solve for a point, where there is no need for one
 NO_POINT, NOWHERE = "no point was found at which both sides have a value", "no value where the assumptions hold"
+AT_ROOT = "at a root that is no fraction, shown in its first digits, where what a bracket compares is equal"
 SOME = 1e-6  # of an entry in floats, below which it may be none
 _DRAWN = re.compile(r"sizes\['([^']*)'\]")  # of which nobody knows who reads a report
 FAILURES = 8  # sizes without a point, before any with one, after which nothing more is tried
@@ -222,8 +225,11 @@ def compare(
         edge = edge or _far_off(program, sampler, sizes_up_to, generator, kinks_there)
         if edge is None and sampler.switches and not sampler.switches.settled:
             edge = _on_other_sides(program, sampler, sizes_up_to, kinks_there)
-            lacking = "" if edge is not None else sampler.lacking()
-            if lacking and not kinks_there:
+        if edge is None and not kinks_there:
+            tied = _where_equal(program, sampler, sizes_up_to)
+            if tied is not None:
+                return replace(_refuted(tied, indices), isolated=True, reason=AT_ROOT if is_solved(tied.point) else "")
+            if sampler.switches and not sampler.switches.settled and (lacking := sampler.lacking()):
                 return Comparison("undecided", reason=f"{lacking} at a point that was tried")
         if edge is not None:
             return _differ(program, sampler, edge, indices, shrink)
@@ -392,6 +398,25 @@ def _on_other_sides(program: Program, sampler: Sampler, largest: int, alone: lis
         if steps < 0 or not switches.lacking:
             return None
     switches.settle(min(longest.values(), default=0))
+    return None
+
+
+def _where_equal(program: Program, sampler: Sampler, largest: int) -> Found | None:
+    """A point at which the sides differ, among those at which what a comparison compares is equal."""
+    if sampler.open or not sampler.compared_values:  # a point that is solved for does not move along a line
+        return None
+    try:
+        sizes, extents = _sized(program, next(small_sizes(program, largest, 1, random.Random(0))))
+    except EinstanError:
+        return None
+    for point in coincidences(sampler, extents):
+        numbers = Tied(ROOT)
+        values = sampler.tied(point, extents, numbers)
+        pairs = zip(values[LEFT].flat, values[RIGHT].flat, strict=True) if values and not numbers.doubtful else ()
+        where = next((k for k, (a, b) in enumerate(pairs) if apart_in_digits(a, b)), None)
+        if values is not None and where is not None and sampler.isolated(point, extents, (values, where)):
+            return Found(sizes, extents, shown_in_digits(point), values, where)
+        sampler.switches.count(values is not None and where is None and not numbers.doubtful)
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any
 
 from einstan.language.index import Arithmetic
@@ -79,6 +80,17 @@ class WatchedLoops(Loops):
             case Mul():
                 if all(bracket(env) != 0 for bracket in below):
                     yield (1,)
+
+
+class GapLoops(WatchedLoops):
+    """The loops of an equation, which tell by how much what is compared is apart."""
+
+    def outcomes(self, node: Node, below: tuple[Closure, ...], env: Environment) -> Iterator[Outcome]:
+        values = [known(part(env)) for part in below]
+        if not isinstance(node, Iverson):
+            values.append(self.zero)
+        for k, (left, right) in enumerate(pairwise(values)):
+            yield k, self.numbers.add(left, self.numbers.mul(self.numbers.of(-1), right))
 
 
 def _brackets(node: Mul, below: tuple[Closure, ...]) -> tuple[Closure, ...]:
