@@ -209,7 +209,7 @@ class Sampler:
         self, extents: Extents, entries: Sequence[Fraction], numbers: Numbers
     ) -> tuple[Point, dict[Place, Number]]:
         """A point that is drawn from some entries, and by how much values that are compared are apart there."""
-        point = self.draw(extents, positive=False, entries=entries)
+        point = self.draw(extents, positive=False, entries=entries, special=False)
         self.apart = {}
         if point is not None:
             with suppress(DomainError, EinstanError, OverflowError):
@@ -416,7 +416,9 @@ class Sampler:
         values = self.values(point, extents)
         return None if values is None else (point, values)
 
-    def draw(self, extents: Extents, positive: bool, entries: Sequence[Fraction] = ()) -> Point | None:
+    def draw(
+        self, extents: Extents, positive: bool, entries: Sequence[Fraction] = (), special: bool = True
+    ) -> Point | None:
         """Random entries, then those that the assumptions ask for; None where they cannot be had from these."""
         shapes = {name: extents.shape(name) for name in self.program.inputs if name in self.program.ranks}
         count = sum(math.prod(shape) for shape in shapes.values())
@@ -438,7 +440,7 @@ class Sampler:
                 continue
             if name in self.labels.beside and not entries:
                 drawn = [self.generator.choice((entry, self._beside(name, extents))) for entry in drawn]
-            elif name in self.special:
+            elif special and name in self.special:
                 drawn = [self.generator.choice((*self.special[name], entry)) for entry in drawn]
             point[name] = Tensor(shape, self._within(name, drawn))
         return point if not self.open or self._met(point, extents) else None

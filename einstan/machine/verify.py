@@ -412,11 +412,14 @@ def _where_equal(program: Program, sampler: Sampler, largest: int) -> Found | No
     for point in coincidences(sampler, extents):
         numbers = Tied(ROOT)
         values = sampler.tied(point, extents, numbers)
-        pairs = zip(values[LEFT].flat, values[RIGHT].flat, strict=True) if values and not numbers.doubtful else ()
-        where = next((k for k, (a, b) in enumerate(pairs) if apart_in_digits(a, b)), None)
-        if values is not None and where is not None and sampler.isolated(point, extents, (values, where)):
+        if values is None:
+            sampler.switches.count(False)
+            continue
+        pairs = enumerate(zip(values[LEFT].flat, values[RIGHT].flat, strict=True))
+        where = next((k for k, (a, b) in pairs if not numbers.equal(a, b)), None)
+        if where is not None and not numbers.doubtful and sampler.isolated(point, extents, (values, where)):
             return Found(sizes, extents, shown_in_digits(point), values, where)
-        sampler.switches.count(values is not None and where is None and not numbers.doubtful)
+        sampler.switches.count(where is None and not numbers.doubtful)
     return None
 
 

@@ -357,6 +357,10 @@ TRUE = """
     Z[n,j] = X[n,K] W[K,j] ; L = mean[N,J](Z[N,J]^2) ; claim dL/dZ[n,j] = 2/(|n| |j|) Z[n,j]
 """
 BUT = """
+    claim sign(x^2 - 2)^2 = 1
+    L = abs(x^2 - 2) ; claim dL/dx = 2 x (1[x^2 >= 2] - 1[x^2 < 2])
+    L = relu(exp(x) - 3) ; claim dL/dx = exp(x) 1[exp(x) >= 3]
+    L = max(exp(x), y) ; claim dL/dx = exp(x) 1[exp(x) > y]
     claim arctan2(-y, x) = -arctan2(y, x)
     claim (x y)^a = x^a y^a
     claim x^(a+b) = x^a x^b

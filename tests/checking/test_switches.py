@@ -10,6 +10,16 @@ from einstan.machine.bounds import bounds
 from tests.checking.test_strangers import outcome, rows
 
 FALSE = """
+    claim 1[x^2 > 2] + 1[x^2 < 2] = 1
+    claim 1[exp(x) > 3] + 1[exp(x) < 3] = 1
+    claim 1[sigmoid(x) > 1/3] = 1[sigmoid(x) >= 1/3]
+    claim 1[x^5 + x > 3] = 1[x^5 + x >= 3]
+    claim 1[x^2 > 2] = 1[x^4 >= 4]
+    claim 1[x[i]^2 > 2] + 1[x[i]^2 < 2] = 1[i]
+    claim sum[I](1[x[I]^3 > 5]) = sum[I](1[x[I]^3 >= 5])
+    claim 1[exp(x) == 2] = 0
+    z = exp(x) ; claim 1[z > 3] = 1[z >= 3]
+    assume 1[x > 0] = 1 ; claim 1[x^2 > 2] = 1[x >= sqrt(2)]
     claim 1[(2 x - 24691)^2 < 0.0001] = 0
     claim 1[2 x == 24691] y = 0
     claim 1[1/x < 1e9] = 1
@@ -168,6 +178,10 @@ TRUE = """
     claim max(abs(x), x) = abs(x)
     claim 1[abs(x) >= x] = 1
     claim log(x y) + relu(-x - 100) = log(x) + log(y)
+    claim 1[x^2 > 2] = 1[x^4 > 4]
+    claim 1[tanh(x) > 1/2] + 1[tanh(x) < 1/2] + 1[tanh(x) == 1/2] = 1
+    claim sign(x^3 - 2) = sign(x - 2^(1/3))
+    L = relu(exp(x) - 3) ; claim dL/dx = exp(x) 1[exp(x) > 3]
     g = sqrt(x) ; claim 1[g >= 0] = 1
     g = log(x) ; claim 1[g > 0] + 1[g <= 0] = 1
     g = 1/x ; claim 1[g > 0] + 1[g < 0] = 1
