@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -30,8 +30,7 @@ from einstan.machine.draws import entries as entries_of
 from einstan.machine.duals import Dual, Duals
 from einstan.machine.extents import Extents
 from einstan.machine.gaps import domains
-from einstan.machine.labels import Labels
-from einstan.machine.loops import Evaluation, Tensor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from einstan.machine.numbers import (
     EXACT,
     FLOATS,
@@ -384,7 +383,7 @@ class Sampler:
         self, key: object, extents: Extents, numbers: Numbers, only: frozenset[Name] | None = None
     ) -> Evaluation:
         if key not in self.ready or self.ready[key][0] is not extents:
-            loops = None
+            loops: Callable[..., Loops] | None = None
             if key is CELL:
                 loops = partial(WatchedLoops, self.switches.wanted, lambda *told: self.seen.add(told))
             elif isinstance(key, tuple) and key[0] is GAPS:
