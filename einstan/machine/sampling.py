@@ -49,7 +49,7 @@ from einstan.machine.roots import Entries
 from einstan.machine.solving import solved
 from einstan.machine.structures import Fact, builder, fact
 from einstan.machine.switches import VALUED, Cell, Outcome, Seen, Switches
-from einstan.machine.watched import GapLoops, WatchedLoops
+from einstan.machine.watched import GapLoops, TyingLoops, WatchedLoops
 
 ABSOLUTE, QUICK = Decimal("1e-45"), 1e-9  # what counts as nothing, in exact numbers and in floats
 PART = Decimal("1e-20")  # of a difference that counts as nothing beside it, where that is tiny itself
@@ -389,7 +389,8 @@ class Sampler:
             elif isinstance(key, tuple) and key[0] is GAPS:
                 loops = partial(GapLoops, self.compared_values, self._watch_gap)
             elif (key is EXACT or (isinstance(key, tuple) and key[0] is TIED)) and self.watched and self.switches:
-                loops = partial(WatchedLoops, self.switches.wanted, self.switches.watch)
+                ordered = frozenset(self.compared_values)
+                loops = partial(TyingLoops, self.switches.wanted, self.switches.watch, ordered)
             self.ready[key] = extents, Evaluation(self.program, extents, numbers, only, loops)
         return self.ready[key][1]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise, product
@@ -51,6 +51,9 @@ SIGNED = ("relu", "abs", "sign", "elu", "softsign")  # whose sides are those of 
 STEPPED = ("floor", "mod")
 KINKED = (*SIGNED, *STEPPED, "clip", "maximum", "minimum", "arctan2")
 OPPOSITE = {"<": ">=", ">=": "<", ">": "<=", "<=": ">", "==": "!=", "!=": "=="}
+ORDER = ("<", "<=", ">", ">=")
+TIED = 3  # the place in an outcome of what is equal there
+TIES = 3  # different values that are equal before it is no coincidence that they are
 SHORT = 12  # an extent beside which others are small
 LONGEST = 100  # characters of a bracket in a reason
 
@@ -273,6 +276,7 @@ class Switches:
         self.lengths, self.tops = lengths, tops
         self.wanted = switches(equation.rhs for equation in self.equations)
         self.seen: dict[Node, set[Outcome]] = {node: set() for node in self.wanted}
+        self.ties: dict[tuple[Node, Outcome], set[int]] = {}
         self.new: list[tuple[Node, Outcome]] = []
         self.out_of_reach: dict[Side, bool] = {}
 
@@ -280,7 +284,12 @@ class Switches:
         return bool(self.wanted)
 
     def watch(self, node: Node, outcome: Outcome, _: tuple[int, ...]) -> None:
-        """Something was on some side, at a point that has still to count."""
+        """Something was on some side, at a point that has still to count; where two values are equal by chance it was
+        on none of an order."""
+        if len(outcome) > TIED:
+            self.ties.setdefault((node, outcome[:2]), set()).add(outcome[TIED])
+            if len(self.ties[node, outcome[:2]]) < TIES:
+                return
         if (outcome := outcome[:2]) not in self.seen[node]:
             self.new.append((node, outcome))
 
@@ -313,6 +322,10 @@ class Switches:
 
     def _open(self, side: Side) -> bool:
         seen = self.seen[side.switch]
+        if isinstance(side.bracket, Iverson) and (side.switch, side.outcome) in self.ties:
+            strict = tuple(relation.rstrip("=") for relation in side.bracket.relations)
+            if self._is_out_of_reach(replace(side, bracket=Iverson(side.bracket.operands, strict))):
+                return False  # there is nothing but what is equal
         return len(seen) < 2 if side.bracket is None else side.outcome not in seen
 
     def _is_out_of_reach(self, side: Side) -> bool:

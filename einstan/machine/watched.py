@@ -14,7 +14,7 @@ from einstan.language.term import Apply, Delta, Iverson, Mul, Reduce
 from einstan.machine.guards import is_index_bracket
 from einstan.machine.loops import Closure, Environment, Loops
 from einstan.machine.numbers import DomainError, Number
-from einstan.machine.switches import Outcome, Watch, known, side_of
+from einstan.machine.switches import ORDER, Outcome, Watch, known, side_of
 
 
 class WatchedLoops(Loops):
@@ -22,6 +22,7 @@ class WatchedLoops(Loops):
 
     def __init__(self, nodes: Collection[Node], watch: Watch, *arguments: Any) -> None:
         self.nodes, self.watch = nodes, watch
+        self.ordered: frozenset[Node] = frozenset()  # whose ties are told with what is equal there
         super().__init__(*arguments)
 
     def closure(self, node: Node, below: tuple[Closure, ...]) -> Closure:
@@ -53,7 +54,10 @@ class WatchedLoops(Loops):
                 for k, (a, relation, b) in enumerate(zip(below, relations, below[1:], strict=False)):
                     left, right = a(env), b(env)
                     held = self.numbers.holds(left, relation, right)
-                    yield k, int(held), side_of(left, right)
+                    if node in self.ordered and relation in ORDER and self.numbers.holds(left, "==", right):
+                        yield k, int(held), 0, hash(known(left))
+                    else:
+                        yield k, int(held), side_of(left, right)
                     if not held:
                         return
             case Delta():
@@ -80,6 +84,14 @@ class WatchedLoops(Loops):
             case Mul():
                 if all(bracket(env) != 0 for bracket in below):
                     yield (1,)
+
+
+class TyingLoops(WatchedLoops):
+    """The loops of an equation, which tell of comparisons of values also what is equal where both sides are."""
+
+    def __init__(self, nodes: Collection[Node], watch: Watch, ordered: frozenset[Node], *arguments: Any) -> None:
+        super().__init__(nodes, watch, *arguments)
+        self.ordered = ordered
 
 
 class GapLoops(WatchedLoops):
