@@ -30,7 +30,8 @@ from einstan.machine.draws import entries as entries_of
 from einstan.machine.duals import Dual, Duals
 from einstan.machine.extents import Extents
 from einstan.machine.gaps import domains
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from einstan.machine.labels import Labels
+from einstan.machine.loops import Evaluation, Loops, Tensor
 from einstan.machine.numbers import (
     EXACT,
     FLOATS,

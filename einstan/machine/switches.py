@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise, product
@@ -324,7 +324,7 @@ class Switches:
         seen = self.seen[side.switch]
         if isinstance(side.bracket, Iverson) and (side.switch, side.outcome) in self.ties:
             strict = tuple(relation.rstrip("=") for relation in side.bracket.relations)
-            if self._is_out_of_reach(replace(side, bracket=Iverson(side.bracket.operands, strict))):
+            if self._is_out_of_reach(Side(side.switch, side.outcome, Iverson(side.bracket.operands, strict))):
                 return False  # there is nothing but what is equal
         return len(seen) < 2 if side.bracket is None else side.outcome not in seen
 
