@@ -20,6 +20,7 @@ from einstan.language.threads import cached_property, lock
 from einstan.library.assembly import Assembly
 from einstan.library.derivative import Cores, Derivative, cores
 from einstan.library.factored import FactoredTensor
+from einstan.machine.behind import labels_behind, refuse_labels
 from einstan.machine.compile import SPECIALISATIONS, Compiled
 from einstan.machine.extents import Extents, infer, speaks_of
 from einstan.machine.plan import Plan, plan
@@ -160,6 +161,7 @@ class CompiledDerivative(Rebuilt):
         self.needed = tuple(str(name) for name in self.program.inputs)
         context = derivative.context
         self.inputs = tuple(dict.fromkeys((*self.needed, *map(str, derivative.base.inputs), *map(str, context.inputs))))
+        self.read_behind = labels_behind(Program([derivative.jacobian(_first(derivative.order)).equation]), context)
         self._known: OrderedDict[Any, Specialised] = OrderedDict()
         self._lock = lock()
         self._latest: Specialised | None = None
@@ -180,6 +182,8 @@ class CompiledDerivative(Rebuilt):
     def _results(self, arrays: Mapping[str, Any] | None, named: Mapping[str, Any]) -> tuple[Specialised, Sequence[Any]]:
         """The code for these arrays, and what it gives."""
         try:
+            if self.read_behind:
+                self._look_behind({**(arrays or {}), **named})
             latest = self._latest
             if latest is not None and not (arrays and named):
                 results = latest.again(arrays or named)
@@ -190,6 +194,11 @@ class CompiledDerivative(Rebuilt):
             return special, special.compiled.called([given[name] for name in special.compiled.texts])
         except RAW as error:
             raise misfit(error, self.__call__, {"arrays": arrays}) from error
+
+    def _look_behind(self, given: Mapping[str, Any]) -> None:
+        """Refuse labels at which the forward program reads outside."""
+        sizes = {axis(name, k): size for name, array in given.items() for k, size in enumerate(np.shape(array))}
+        refuse_labels([label for label in self.read_behind if str(label.labels) in given], given, sizes)
 
     def _specialised(self, given: Mapping[str, Any]) -> Specialised:
         key = shapes_of(given, self.inputs)

@@ -26,6 +26,7 @@ from einstan.language.node import preorder
 from einstan.language.rebuilt import Rebuilt
 from einstan.language.term import Equation, Indexed, Name
 from einstan.language.threads import cached_property, lock
+from einstan.machine.behind import labels_behind, refuse_labels
 from einstan.machine.emit import Source, emit
 from einstan.machine.extents import NOMINAL, Extents, as_program, infer
 from einstan.machine.flatten import flatten
@@ -96,6 +97,7 @@ class Compiled(Rebuilt):
         rests = None if context is None else _rests(context, self.behind)
         self.rests = rests and with_shapes_beside(rests, context, given)
         self.program = with_shapes_beside(program, context, given, self.rests)
+        self.read_behind = labels_behind(self.program, self.rests)
         self.context = context
         self.flat = flatten(self.program, outputs)
         self.outputs = self.flat.outputs
@@ -207,7 +209,14 @@ class Compiled(Rebuilt):
             self._latest = found
             if found.contiguous:
                 given = self._contiguous(found, given)
+        if self.read_behind:
+            refuse_labels(self.read_behind, dict(zip(self.inputs, given, strict=True)), self._sizes_behind(found))
         return self._run(found, given)
+
+    def _sizes_behind(self, found: Specialisation) -> dict[str, int]:
+        """The axes that the forward program reads at labels, as far as the arrays of a call tell them."""
+        known, find = found.plan.extents.known, self.program.dims.find
+        return {label.place: known[dim] for label in self.read_behind if (dim := find(label.place)) in known}
 
     def _contiguous(self, found: Specialisation, given: Sequence[Array]) -> list[Array]:
         """The arrays as the code reads them, copied where they lie otherwise in memory."""

@@ -354,3 +354,25 @@ def test_what_sizes_alone_are_read_of_may_be_left_out_of_a_derivative():
     product = program.hvp("L", {"s": "vs", "c": "vc"}).compile()({**arrays, "vs": 1.0, "vc": 2.0})
     assert product["tds"] == 2 * 0.25**2 + 4 * 0.5 * 0.25 * 2
     assert program.backward("L", ["s"]).compile(outputs=["ds"])(arrays)["ds"] == 2 * 0.5 * 0.25**2
+
+
+@pytest.mark.parametrize("labels", [[-1, 2], [0, 3]])
+def test_labels_that_only_the_forward_program_reads_are_looked_at(labels):
+    program, E, T = es.Program("L = sum[N](E[T[N]]^2)"), np.array([1.0, 2.0, 3.0]), np.array(labels)
+    gradient = program.backward("L", ["E"])
+    calls = (
+        lambda: gradient.compile(outputs=["dE"])(E=E, T=T),
+        lambda: gradient.compile(outputs=["dE"], any_size=True)(E=E, T=T),
+        lambda: program.hvp("L", {"E": "V"}).compile(outputs=["tdE"])(E=E, T=T, V=E),
+        lambda: program.derivative("L", "E")(E=E, T=T),
+        lambda: program.hessian("L", "E")(E=E, T=T),
+    )
+    for call in calls:
+        with pytest.raises(es.EinstanError, match="reads outside E"):
+            call()
+
+
+def test_labels_under_a_bracket_may_be_any():
+    program, E = es.Program("L = sum[N](pad(E[T[N]])^2)"), np.array([1.0, 2.0, 3.0])
+    gradient = program.backward("L", ["E"]).compile(outputs=["dE"])
+    assert gradient(E=E, T=np.array([-1, 2, 5]))["dE"].tolist() == [0, 0, 6]
