@@ -17,7 +17,7 @@ from itertools import islice, product
 from typing import cast
 
 from einstan.calculus.canonical import undimensioned
-from einstan.calculus.program import Program
+from einstan.calculus.program import Program, remade
 from einstan.language.dims import axis, is_axis, loose, only_plain, redimensioned, unguarded
 from einstan.language.index import Affine, Index, affine, fresh_name, lowered, slot
 from einstan.language.node import Node, holds, preorder, replace
@@ -60,7 +60,7 @@ def compared_once(program: Program) -> Program:
         return program
     as_written = dict(zip(equations, program.equations, strict=True))
     made = (each for equation in equations for each in once.equations(equation, found))
-    return program.remade(as_written.get(each, each) for each in made)
+    return remade(program, (as_written.get(each, each) for each in made))
 
 
 def _asks(node: Node) -> bool:

@@ -114,12 +114,6 @@ class Program(Rebuilt):
         self._dim_of: dict[tuple[Equation, Index], str] = {}
         self.notes: dict[Any, Any] = {}  # what was worked out of the whole program, by what was asked
 
-    def remade(self, equations: Iterable[Equation], equal: Iterable[tuple[str, str]] = ()) -> Program:
-        """Equations that were made of those of this program, in their place: axes that it says to be of one length are,
-        and further ``equal`` ones."""
-        said = [pair for equation in self.equations for pair in agreed(equation)] if self.written else []
-        return Program(equations, self.assumptions, (*self.equal, *said, *equal), written=False)
-
     @property
     def dims(self) -> UnionFind:
         """The classes of equal axes.  A dimension without an axis is named ``equation:letter``."""
@@ -183,6 +177,13 @@ class Program(Rebuilt):
 
     def __repr__(self) -> str:
         return f"<Program of {len(self.equations)} equations>"
+
+
+def remade(program: Program, equations: Iterable[Equation], equal: Iterable[tuple[str, str]] = ()) -> Program:
+    """Equations that were made of those of a program, in their place: axes that it says to be of one length are, and
+    further ``equal`` ones."""
+    said = [pair for equation in program.equations for pair in agreed(equation)] if program.written else []
+    return Program(equations, program.assumptions, (*program.equal, *said, *equal), written=False)
 
 
 def prefix(equation: Equation) -> str:

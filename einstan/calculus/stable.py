@@ -24,7 +24,7 @@ from einstan.calculus.factors import flattened, powers
 from einstan.calculus.magnitudes import measured
 from einstan.calculus.named_quotients import met_by_names
 from einstan.calculus.partial import inlined
-from einstan.calculus.program import Program, stated_extents
+from einstan.calculus.program import Program, remade, stated_extents
 from einstan.calculus.ranges import Ranges
 from einstan.calculus.scales import at_products, base_of, carriers, divides, gathered, is_quotient, is_scaled
 from einstan.calculus.simplify import (
@@ -128,7 +128,7 @@ def runnable(program: Program) -> Program:
         apart = without_diagonals(dominant_apart(met, exponentials.of))
         made = measured(apart, {equation.name for equation in apart} - {equation.name for equation in met})
         named = [same.get(new) or well_named(new) for new in _stated(made, program)]
-        found = program.remade(complemented(named))
+        found = remade(program, complemented(named))
         asked.notes[runnable] = found
     return found
 

@@ -91,6 +91,7 @@ OPERATIONS = {  # which are no numbers where they stand without slots
     "integral": INSTEAD["∫"],
 }
 
+MOST = 1000  # characters of a text that is written out
 # An operand: in brackets, a call, an extent, a number, a name with its slots.
 _OPERAND = r"(?:[^\W\d_]\w*(?:\[[^\[\]]*\]|_\{[^{}]*\})?|\|[\w.]+\||[0-9.]+|(?:[^\W\d_]\w*)?\([^()]*\))(?:\^[0-9]+)?"
 _OPENED, _CLOSED = re.compile(r"(?:^|[=(\[{,])\s*$"), re.compile(r"\s*(?:$|[)\]},+-])")
@@ -152,6 +153,8 @@ def _normed(found: re.Match[str]) -> str:
 
 def grouped_digits(text: str, sign: int) -> str:
     """``1,000``, ``1_000`` and ``1 000`` with their digits together; ``sign`` is the place of what parts the first."""
+    if len(text) > MOST:  # a table, and no equation
+        return ""
     groups = re.compile(r"\d{1,3}(?:[,_ ]\d{3})+(?![\d.])")
     for found in groups.finditer(text):
         if found.start() < sign < found.end():

@@ -288,7 +288,7 @@ def cores(program: calculus.Program, *names: Name, sizes: Mapping[str, int] | No
                 axes = tuple(label[index] for index in each.axes)
                 terms.append(Term(axes, tuple(factors), ties, float(part.scale)))
         found.append((equation, tuple(terms)))
-    whole = program.remade([*program.equations, *made])
+    whole = calculus.remade(program, [*program.equations, *made])
     return [Cores(whole, equation, terms) for equation, terms in found]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from einstan.calculus.program import Program, axes_of_derivative, prefix
+from einstan.calculus.program import Program, axes_of_derivative, prefix, remade
 from einstan.language.arguments import require
 from einstan.language.dims import axis, is_axis, is_whole, only_plain
 from einstan.language.errors import ExtentError
@@ -140,7 +140,7 @@ def with_shapes_beside(
         for k in range(ranks[tensor])
     ]
     equal += () if rests is None else _equal_there(program, rests)
-    return program.remade(program.equations, equal) if equal else program
+    return remade(program, program.equations, equal) if equal else program
 
 
 def _equal_there(program: Program, rests: Program) -> Iterator[tuple[str, str]]:
