@@ -32,6 +32,7 @@ _ARGUMENT = re.compile(r"\s*(\{(?:[^{}]|\{[^{}]*\})*\}|\\[A-Za-z]+|\w)")
 _LEFT = re.compile(r"\s*([^\W\d_]\w*)\s*(\[[^\[\]]*\]|_\{[^{}]*\}|_\w)?\s*")
 _COMPARED = re.compile(r"[<>≤≥≠]|[=!]?=|\\(?:leq?|geq?|neq?|lt|gt)\b")
 _STRETCH = "\\left"
+_LETTERS = re.compile(r"_\{?((?:\w,)*\w)(?![\w,])")  # of subscripts
 _RUN_ON = re.compile(r"(?<!\w)(?!sum|prod)([^\W\d_]+)_([a-z])([A-Za-z])(?=_)")
 _POSITIVE = re.compile(r"(?<!\w)(?:\\left)?[\[(]([^\[\]()]*(?:\([^()]*\)[^\[\]()]*)*)(?:\\right)?[\])]_(?:\+|\{\+\})")
 _AND = re.compile(r",|(?<!\w)and(?!\w)")
@@ -213,8 +214,10 @@ def prose(text: str, left: Expression, tokens: Sequence[Token]) -> None:
 
 def run_on(text: str) -> NotationError | None:
     """``w_ix_i``, where TeX's subscript is one letter, and the name would be w_ix."""
+    letters: set[str] | None = None
     for found in _RUN_ON.finditer(text):
-        if re.search(rf"_\{{?(?:\w,)*{found[2]}(?![a-z0-9])", text[: found.start()] + text[found.end(3) :]):
+        letters = {letter for slots in _LETTERS.findall(text) for letter in slots} if letters is None else letters
+        if found[2] in letters:
             repair = f"{text[: found.start(3)]} {text[found.start(3) :]}"
             problem = f"{found[0]} is one name, or the product of {found[1]}_{found[2]} and {found[3]}"
             return NotationError(problem, text=text, span=found.span(), repair=repair)

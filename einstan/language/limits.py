@@ -13,6 +13,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+from einstan.language.signs import MOST
+
 _BELOW = r"_(?:\{\s*(?P<name>\w+)\s*=(?P<low>[^{}]*)\}|(?P<name2>\w+)=(?P<low2>\w+))"
 _ABOVE = r"\^\s*(?:\{(?P<high>[^{}]*)\}|(?P<high2>\\?\w+))"
 _SIGN = r"(?P<sign>\\?(?<!\w)(?:sum|prod)|[∑∏ΣΠ])\s*"
@@ -32,6 +34,8 @@ _SIGNS = {"∑": "∑", "Σ": "∑", "∏": "\\prod", "Π": "\\prod", "sum": "\\
 
 def without_limits(text: str) -> str:
     """The text with every sum as this notation has it, or what to write for a product that ends early."""
+    if len(text) > MOST:
+        return "\\sum_{k} 1[k <= n] x_{k}"
     for head in _HEADS:
         while heads := [*head.finditer(text)]:
             found = heads[-1]  # an inner one first

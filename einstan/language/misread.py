@@ -11,6 +11,7 @@ Z_nj = X_nk W_kj       names, and no tensors with slots
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
 from einstan.language.errors import NotationError, Span
@@ -172,7 +173,7 @@ def _counted(text: str, name: str, span: Span) -> NotationError:
 def labels(text: str, tree: Relation, tokens: Sequence[Token]) -> None:
     r"""Refuse what TeX sets below the line as a label and would be an index here: ``k_B T``, a sum over B, and the
     entry ``\beta_0`` beside ``\beta_j``."""
-    names = [token.text for token in tokens if token.kind == "name"]
+    names = Counter(token.text for token in tokens if token.kind == "name")
     if not _OPERATORS.keys().isdisjoint(names):
         _refuse_expectation(text, tree, names)
     if "_" not in text:
@@ -185,23 +186,22 @@ def labels(text: str, tree: Relation, tokens: Sequence[Token]) -> None:
     for ref in (part for parts in products if len(parts) > 1 for part in parts if isinstance(part, Ref)):
         label = _LABEL.fullmatch(text[slice(*ref.span)])
         letter = (label[1] or label[2]) if label else ""
-        if letter and names.count(letter) == 1:
+        if letter and names[letter] == 1:
             raise _two_names(text, ref, f"a sum over {letter}", letter, f"sum[{letter}]({ref.name}[{letter}])")
     read = [node for node in walk(tree.right) if isinstance(node, Ref) and len(node.slots) == 1]
+    indexed = {ref.name for ref in read if not isinstance(only_part(ref.slots[0]), Number)}
     for ref in read:
         entry = _ENTRY.fullmatch(text[slice(*ref.span)])
-        if entry and any(
-            other.name == ref.name and not isinstance(only_part(other.slots[0]), Number) for other in read
-        ):
+        if entry and ref.name in indexed:
             raise _two_names(text, ref, f"an entry of {ref.name}", entry[1], f"{ref.name}[{entry[1]}]")
 
 
-def _refuse_expectation(text: str, tree: Relation, names: Sequence[str]) -> None:
+def _refuse_expectation(text: str, tree: Relation, names: Counter[str]) -> None:
     """``E[X] - E[Y]`` and ``Cov[X,Y]``, which would be sums over letters that nothing else has."""
 
     def is_drawn(node: Ref) -> bool:
         letters = [str(part.name) if isinstance(part := only_part(slot), Ref) else "" for slot in node.slots]
-        return bool(letters) and all(is_capital(letter) and names.count(letter) == 1 for letter in letters)
+        return bool(letters) and all(is_capital(letter) and names[letter] == 1 for letter in letters)
 
     for name in _OPERATORS:
         read = [node for node in walk(tree) if isinstance(node, Ref) and node.name == name]

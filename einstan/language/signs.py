@@ -108,6 +108,8 @@ def instead(text: str, sign: str, start: int, end: int) -> tuple[str, ...]:
     known = ALIKE.get(sign, sign)
     words = OPERATIONS.get(known) or INSTEAD.get(known) or BETWEEN.get(known, "").format(a="a", b="b")
     line = ""
+    if len(text) > MOST:  # a place is told, the text is not written out
+        return (words,) if words else ()
     if known in BETWEEN:
         line = _joined(text, known, start, end)
         if known == "%" and not text[end:].strip():

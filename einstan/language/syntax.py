@@ -19,6 +19,7 @@ are scalars or entries.  ``1/2s``, ``1/2|N|`` and ``1/2 pi`` look like quotients
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection
 from fractions import Fraction
 from typing import NoReturn
@@ -57,6 +58,7 @@ from einstan.language.surface import (
     runs_on,
 )  # fmt: skip
 from einstan.language.term import RELATIONS, Partial
+from einstan.language.threads import cached_property
 from einstan.language.tokens import Token, is_name
 from einstan.language.unknown import unknown_call
 
@@ -198,13 +200,18 @@ class Parser(Atoms):
             else:
                 return Term((start, self.last_end), sign, tuple(parts))
 
+    @cached_property
+    def counts(self) -> Counter[str]:
+        """How often each token stands in the text."""
+        return Counter(token.text for token in self.tokens)
+
     def refuse_run_of_letters(self) -> None:
         """``mv`` of ``\\frac{1}{2}mv^2``, a product of letters in TeX."""
         before, token, letters = self.tokens[self.position - 1], self.token, self.token.text
         plain = token.kind == "name" and token.raw and letters.isascii() and letters.isalpha() and 1 < len(letters) < 4
         if before.text != "}" or not token.glued or not plain or self.ahead(1).text in ("[", "_", "("):
             return
-        if letters in CALLABLE or letters in visible() or sum(other.text == letters for other in self.tokens) > 1:
+        if letters in CALLABLE or letters in visible() or self.counts[letters] > 1:
             return
         start, end = self.text[: token.start], self.text[token.end :]
         repairs = f"{start}{' '.join(letters)}{end}", f"{start} {letters}{end}"
