@@ -95,8 +95,8 @@ class Scope(Names):
         """``1/N sum[N](x[N])``, where the sum over N that divides is no reading that anyone means."""
         for node in walk(root):
             if isinstance(node, Term) and not _is_guarded(node):
-                for part, divides in node.parts:
-                    if divides and (index := divides_by_index(part, self.indices)) is not None:
+                for part, under in node.parts:
+                    if (index := divides_by_index(part, under, self.indices)) is not None:
                         raise divided_by_index(self.text, str(index.name), index.span)
 
     def refuse_lacking(self, root: Expression) -> None:
@@ -134,7 +134,7 @@ class Scope(Names):
                     factors.append(Const(part.value))
                     literal, bare_one = True, part.value == 1
                 continue
-            if divides and not guarded and (index := divides_by_index(part, self.indices)) is not None:
+            if not guarded and (index := divides_by_index(part, divides, self.indices)) is not None:
                 raise divided_by_index(self.text, str(index.name), index.span)
             factor = yield self.atom(part, {**beside, **env} if beside and is_numeric(part) else env)
             if divides:
@@ -157,7 +157,7 @@ class Scope(Names):
         letters = [letter.name for part in binders for letter in part.letters]
         sized = binders and any(self.has_size(part) for part, _ in node.parts)
         for part in binders if sized else ():
-            self.ahead[part] = tuple(self.new_index(self.other(letter.name, env)) for letter in part.letters)
+            self.ahead[part] = tuple(self.bound(letter.name, env) for letter in part.letters)
         found = {index.name: index for part in binders for index in self.ahead.get(part, ())}
         return {name: index for name, index in found.items() if letters.count(name) == 1}
 
@@ -249,13 +249,14 @@ class Scope(Names):
         self.check_shadow(node, env)
         if len(set(names)) < len(names):
             raise self.fail(f"{node.operation} binds an index twice", node.letters[-1].span)
-        indices = self.ahead.get(node) or tuple(self.new_index(self.other(name, env)) for name in names)
+        indices = self.ahead.get(node) or tuple(self.bound(name, env) for name in names)
         body = yield self.expression(node.body, {**env, **dict(zip(names, indices, strict=True))})
         missing = [index for index in indices if index not in body.free]
         if missing and not self.counts(node, missing, body):
             raise not_depending(self.text, node, missing[0].name, self.roots, self.read)
         if node.operation in REDUCED:
-            return REDUCED[node.operation](indices, body)
+            letters = dict(zip(indices, names, strict=True))
+            return REDUCED[node.operation](indices, body, lambda index, name: self.new_index(letters[index], name))
         return sum_over(indices, body) if node.operation == "sum" else Reduce(node.operation, indices, body)
 
     def counts(self, node: Binder, missing: list[Index], body: Expr) -> bool:
@@ -275,9 +276,9 @@ class Scope(Names):
             if beside is not None or env[letter.name] not in self.implied:
                 raise bound_again(self.text, node, letter, self.indices, beside)
 
-    def other(self, name: str, env: Environment) -> str:
-        """The letter of a sum, or another one where the sum around it, which nobody wrote, has that one."""
-        return fresh_name(name, {*self.indices, *self.spelled}) if name in env else name
+    def bound(self, letter: str, env: Environment) -> Index:
+        """What a sum runs over: under another name where the sum around it, which nobody wrote, has its letter."""
+        return self.new_index(letter, fresh_name(letter, {*self.indices, *self.spelled}) if letter in env else letter)
 
     # ---- slots ---------------------------------------------------------------------------------------------------
 

@@ -146,11 +146,20 @@ class Rule:
         """Where no factor has K open, each keeps its sum."""
         if len(whole) > 1 or (whole and any(holds.squares and holds not in whole for holds in brackets)):
             return Holds(refused="{K} is contracted in each of two brackets, and so it is by their product", place=node)
+        if whole and any(under and self.is_bare_power(name, part) for part, under in node.parts):
+            return Holds(refused="{K} is contracted in a bracket, and so it is by the factors beside", place=node)
         lacking = any(holds.lacking for holds in closed)
         firm = len(brackets) < len(closed)
         if (firm or lacking) and any(sized(name, part) for part, _ in node.parts if is_numeric(part)):
             return Holds(refused="{K} is summed inside, and |{K}| stands in front", place=node)
         return Holds(2, totals=tuple(total for holds in closed for total in holds.totals), firm=firm, lacking=lacking)
+
+    def is_bare_power(self, name: str, part: Surface) -> bool:
+        """``(w[K]^2)``, which is one factor without its brackets, and does not contract K by itself."""
+        power = unwrapped(part)
+        return (
+            power is not part and isinstance(power, Power) and name in self.held[power] and self.held[power][name].open
+        )
 
     # ---- sums ----------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from einstan.language.dims import join_alike, redimensioned, relate
 from einstan.language.errors import ScopeError, Span
-from einstan.language.index import Index, capitalised, is_capital, lowered
+from einstan.language.index import Index, capitalised, is_capital, swapped
 from einstan.language.occurrences import evidence
 from einstan.language.refusals import extent_of_tensor, no_such_axis, not_bound, ranks_differ, several_axes
 from einstan.language.surface import Ref, Size, Surface, walk
@@ -51,10 +51,12 @@ class Names:
 
     # ---- indices -------------------------------------------------------------------------------------------------
 
-    def new_index(self, name: str) -> Index:
+    def new_index(self, letter: str, name: str = "") -> Index:
+        """An index that the text calls by a letter, under a name of its own where another has it."""
         self._count += 1
-        index = Index(name, f"{name}#{self._count}")
-        self.spelled.setdefault(name, []).append(index)
+        index = Index(name or letter, f"{name or letter}#{self._count}")
+        for spelling in {letter, index.name}:
+            self.spelled.setdefault(spelling, []).append(index)
         return index
 
     def index(self, name: str, span: Span, env: Environment, normed: bool = False) -> Index:
@@ -76,13 +78,15 @@ class Names:
             if self.ranks.get(tensor, int(place) + 1) <= int(place):
                 raise no_such_axis(self.text, node, tensor, self.ranks[tensor])
             return Extent(Index(name))
-        letters = {name, lowered(name), capitalised(name)}
+        letters = {name, swapped(name)}
         if not letters & self.indices and name in self.ranks:
             raise extent_of_tensor(self.text, node, self.ranks[name])
         around = {letter: env[letter] for letter in letters if letter in env}
         place = f"|{name}|" + ",".join(index.dim for index in around.values())
         self.sizes[place] = node, around
-        return Extent(Index(name, place))
+        letter = name if name in self.indices else swapped(name)
+        called = around[letter].name if letter in around else letter  # another name, where a sum around has the letter
+        return Extent(Index(called if letter == name else swapped(called), place))
 
     def resolved(self, equation: Equation) -> Equation:
         """Give every ``|N|`` the dimension of the index N, or of n where there is no N; where several are called so,
@@ -92,8 +96,7 @@ class Names:
             join_alike(equation, classes)
         new_dim: dict[str, str] = {}
         for place, (node, around) in self.sizes.items():
-            swapped = lowered(node.name) if is_capital(node.name) else capitalised(node.name)
-            letter = node.name if node.name in self.spelled else swapped
+            letter = node.name if node.name in self.spelled else swapped(node.name)
             found = self.spelled.get(letter, [])
             dims = {classes.find(index.dim): index.dim for index in found}
             axes = [axis for axis in classes.members() if classes.find(axis) in dims and "." in axis]

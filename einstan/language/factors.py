@@ -112,14 +112,9 @@ def sized(name: str, node: Surface) -> bool:
 
 def spelling(node: Surface) -> tuple[object, ...]:
     """What a factor is, without the power that it is raised to."""
-    while isinstance(node, Power):
-        node = node.base
-    return tuple(
-        part.value
-        if isinstance(part, Number)
-        else getattr(part, "function" if isinstance(part, Call) else "name", type(part))
-        for part in walk(node)
-    )  # fmt: skip
+    while isinstance(node, Power) or node is not unwrapped(node):
+        node = node.base if isinstance(node, Power) else unwrapped(node)
+    return tuple(mark for part in walk(node) for mark in (type(part), *marks(part)))
 
 
 def same(one: Surface, other: Surface) -> bool:

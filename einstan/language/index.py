@@ -186,6 +186,11 @@ def capitalised(name: str) -> str:
     return name[:1].upper() + name[1:]
 
 
+def swapped(name: str) -> str:
+    """``K`` as ``k`` and ``k`` as ``K``: the other letter that may stand for a range."""
+    return lowered(name) if is_capital(name) else capitalised(name)
+
+
 def fresh_name(name: str, taken: set[str] | Mapping[str, object]) -> str:
     """``name`` if it is free, else ``name`` with the smallest number that is: ``K``, ``K2``, ``K3``."""
     if name not in taken:

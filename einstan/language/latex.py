@@ -229,7 +229,7 @@ class LatexWriter(Writer):
             row = r"\operatorname{{sigmoid}}({0})"
         if node.function == "abs":
             only = only_part(node.arguments[0])
-            if isinstance(only, Ref) and not only.slots:
+            if isinstance(only, Ref | Call) and len(list(walk(only))) == 1:  # bars around a name are an extent
                 row = r"\operatorname{{abs}}\left({0}\right)"
         written = []
         for argument in node.arguments:

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
 from einstan.language.errors import NotationError, Span
+from einstan.language.factors import literal
 from einstan.language.index import is_capital, lowered
 from einstan.language.occurrences import evidence
 from einstan.language.surface import (
@@ -220,9 +221,10 @@ def _two_names(text: str, ref: Ref, reading: str, label: str, spelled: str) -> N
     )  # fmt: skip
 
 
-def divides_by_index(part: Surface, indices: Collection[str]) -> Ref | None:
-    """The index that a divisor is, or has as a factor."""
-    stack = [part]
+def divides_by_index(part: Surface, under: bool, indices: Collection[str]) -> Ref | None:
+    """The index that a divisor is, or has as a factor; ``n^-1`` divides too."""
+    negative = isinstance(part, Power) and (exponent := literal(part.exponent)) is not None and exponent < 0
+    stack = [part] if under or negative else []
     while stack:
         match stack.pop():
             case Ref(slots=()) as ref if ref.name in indices:

@@ -172,6 +172,8 @@ def above_sums(node: Surface, name: str) -> Surface:
     if not isinstance(node, Term) or not binders_of(node, name):
         return node
     above = [part for part, under in node.parts if not under and not is_numeric(part)]
+    if not above:
+        return node
     numerator = product_of(above)
     below_it = [part.span for part, under in node.parts if under]
     alone = not any(has(part, name) for part, under in node.parts if under) and not binders_of(numerator, name)
@@ -217,14 +219,21 @@ def quotients(levels: list[list[Surface]], name: str) -> Iterator[list[Surface]]
 
 
 def around(part: Surface, name: str) -> list[Surface]:
-    """The terms of a bracket that have the capital; of what is none, all of it."""
+    """The terms of a bracket that have the capital, without numbers in front; of what is none, all of it."""
     terms = [term for term in part.terms if has(term, name)] if isinstance(part, Expression) else []
-    return [*terms] or [part]
+    return [narrowed(term, name) for term in terms] or [part]
+
+
+def narrowed(term: Term, name: str) -> Surface:
+    """The one factor of a product that has the capital: ``x[N]^2`` of ``s x[N]^2``."""
+    having = [(part, under) for part, under in term.parts if has(part, name)]
+    return having[0][0] if len(having) == 1 and not having[0][1] else term
 
 
 def squared(part: Surface, name: str) -> list[Surface]:
     """The smallest products in a divisor, whose whole powers count for products."""
-    return list(spots(part, name, brackets=False, powers=True))
+    found = spots(part, name, brackets=False, powers=True)
+    return [narrowed(node, name) if isinstance(node, Term) else node for node in found]
 
 
 def leaves(part: Surface, name: str) -> list[Surface]:

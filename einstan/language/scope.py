@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from einstan.language.binding import Scope
 from einstan.language.dims import localised
 from einstan.language.errors import NotationError
-from einstan.language.index import Affine, Index, capitalised, is_capital, lowered
+from einstan.language.index import Affine, Index, is_capital, lowered, swapped
 from einstan.language.node import Node, rewrite
 from einstan.language.refusals import (
     capital_on_left,
@@ -81,7 +81,7 @@ def _stated(
         found = scope.spelled.get(size.name, ())
         if not found:
             start, end = size.span
-            other = lowered(size.name) if is_capital(size.name) else capitalised(size.name)
+            other = swapped(size.name)
             names = [other] if other in scope.spelled else indices
             meant = tuple(f"{text[:start]}|{name}|{text[end:]}" for name in names)
             raise scope.fail(f"the equation has no index {size.name}", size.span, meant)

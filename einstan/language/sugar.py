@@ -12,7 +12,7 @@ The parser makes the pattern, the printer recognises exactly it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 from einstan.language.index import Affine, Arithmetic, Index, affine, capitalised, fresh_name
@@ -97,12 +97,15 @@ def anonymous(root: Node) -> Node:
 # ---- deviations and norms --------------------------------------------------------------------------------------------
 
 
-def variance(indices: tuple[Index, ...], body: Expr) -> Expr:
+Again = Callable[[Index, str], Index]  # an index that runs over what another does, under a name of its own
+
+
+def variance(indices: tuple[Index, ...], body: Expr, again: Again) -> Expr:
     """The mean square of what is left of the mean."""
     taken = {index.name for index in (*body.free, *bound_indices(body), *indices)}
     inner = {}
     for index in indices:
-        inner[index] = Index(fresh_name(index.name, taken), index.dim)
+        inner[index] = again(index, fresh_name(index.name, taken))
         taken.add(inner[index].name)
     inside = substitute(body, inner)
     assert isinstance(inside, Expr)
@@ -110,11 +113,11 @@ def variance(indices: tuple[Index, ...], body: Expr) -> Expr:
     return Reduce("mean", indices, power(apart, 2))
 
 
-def deviation(indices: tuple[Index, ...], body: Expr) -> Expr:
-    return Apply("sqrt", (variance(indices, body),))
+def deviation(indices: tuple[Index, ...], body: Expr, again: Again) -> Expr:
+    return Apply("sqrt", (variance(indices, body, again),))
 
 
-def norm(indices: tuple[Index, ...], body: Expr) -> Expr:
+def norm(indices: tuple[Index, ...], body: Expr, again: Again) -> Expr:
     return Apply("sqrt", (sum_over(indices, power(body, 2)),))
 
 

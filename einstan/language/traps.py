@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import chain, combinations
 
 from einstan.language.factors import flattened, index_names, is_square, same, sized, spelling, squares, unwrapped
@@ -58,10 +58,11 @@ def trap_of(held: Found, name: str, node: Term, weight: int) -> str:
     """A quotient that could be one of sums: ``T[N] / (T[N] + F[N])`` is a precision, micro or macro."""
     having = [(part, under) for part, under in node.parts if name in held[part]]
     above = [part for part, under in having if not under]
-    divisors = [part for part, under in having if under and held[part][name].open]
+    below_it = chain(*(factors_of(part) for part, under in having if under and held[part][name].open))
+    divisors = [part for part in below_it if name in held[part]]
     if not divisors and len(above) < 4:
         return ""
-    spelled = [spelling(part) for part in above if isinstance(part, Ref | Power | Call | Bracket | Kronecker)]
+    spelled = [spelling(part) for part in above]
     for part in divisors:
         if isinstance(part, Bracket | Kronecker):  # no one divides by what is 0 or 1, or by ones
             return "the quotient of sums, or a sum of quotients"
@@ -85,6 +86,14 @@ def trap_of(held: Found, name: str, node: Term, weight: int) -> str:
     if len(factors) >= 4 and len(set(accesses)) < len(accesses):
         return "two inner products, or one"
     return ""
+
+
+def factors_of(part: Surface) -> Iterator[Surface]:
+    """``s`` and ``x[N]^2`` of a divisor ``(s x[N]^2)``, which divide one by one."""
+    if isinstance(part, Expression) and len(part.terms) == 1:
+        yield from chain(*(factors_of(factor) for factor, under in part.terms[0].parts if not under))
+    else:
+        yield part
 
 
 # ---- what the spelling sets ------------------------------------------------------------------------------------------

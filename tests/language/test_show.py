@@ -73,6 +73,7 @@ y[i] = -(a[i] + b[i]) - (c - d[i])
 y[i] = log(sum[N](P[N])) A[i]
 y[i] = prod[K](A[i,K]) + logsumexp[K](A[i,K]) + mean[K](A[i,K]) + min[K](A[i,K])
 y = sum[k](x[k])
+y = abs(pi) + abs(s)
 y[i] = 1[T[i] == i] + 1[0 <= i+T[i] < |T.0|]
 y[n] = 1[a x[n] == max[N](a x[N])] + 1[a |n| > x[n]] + 1[2 a b <= x[n] c[n] d]
 y[n] = 1[1/2 a > x[n]] + 1[|x.0| a < 2x[n]] + 1[-a x[n] < 0] + 1[a pi < 2 3 x[n]] + 1[a / b > x[n]]
@@ -100,6 +101,9 @@ def test_prints_as_written(text: str) -> None:
         ("y = exp(x - logsumexp[K](x))", "y = exp(x - logsumexp[K](x))"),
         ("y[k] = exp(x[k] - logsumexp[K](x[K]))", "y[k] = softmax[k](x[k])"),
         ("y[i] = 1[0 <= i+1 < |X.0|] X[i+1]", "y[i] = pad(X[i+1])"),
+        ("y = w[K] sum[K](a[K] / |K|)", "y = w[K] sum[K2](a[K2] / |K2|)"),
+        ("y = var[K](sin(K)) where |K| = 4", "y = mean[K]((sin(K) - mean[K2](sin(K2)))^2) where |K| = 4, |K2| = 4"),
+        ("y = W[K] std[K](s 1[K])", "y = W[K] sqrt(mean[K2]((s 1[K2] - mean[K3](s 1[K3]))^2))"),
     ],
 )
 def test_prints_otherwise_but_the_same_object(text: str, printed: str) -> None:
