@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import chain, product
 
 from einstan.language.errors import Span
-from einstan.language.factors import is_square, sized, spelling
+from einstan.language.factors import index_names, is_square, sized, spelling
 from einstan.language.holds import Ambiguity
 from einstan.language.index import fresh_name
 from einstan.language.surface import (
@@ -225,8 +225,8 @@ def around(part: Surface, name: str) -> list[Surface]:
 
 
 def narrowed(term: Term, name: str) -> Surface:
-    """The one factor of a product that has the capital: ``x[N]^2`` of ``s x[N]^2``."""
-    having = [(part, under) for part, under in term.parts if has(part, name)]
+    """The one factor of a product that has indices, the capital: ``x[N]^2`` of ``s x[N]^2``."""
+    having = [(part, under) for part, under in term.parts if has(part, name) or any(index_names(part))]
     return having[0][0] if len(having) == 1 and not having[0][1] else term
 
 
