@@ -20,6 +20,8 @@ from einstan.language.threads import cached_property
 from einstan.language.tokens import Token, tokens
 
 DEEPEST = 2000  # levels of brackets, signs and exponents; what is made of a term may be some times as deep
+GOING_ON = ("+", "-", "*", "/", "=")  # with which a line goes on with the one above, or in the next
+INDENTED = "a line that goes on with the one above is indented"
 CLOSING = {"(": ")", "[": "]", "{": "}", "⌊": "⌋", "|": "|", "\\left|": "\\right|"}
 
 
@@ -131,7 +133,9 @@ class Cursor:
 
     def unexpected(self) -> NoReturn:
         if self.token.kind == "end":
-            self.fail("the equation ends too early", (len(self.text), len(self.text) + 1))
+            going_on = self.tokens[self.position - 1].text in GOING_ON
+            hint = INDENTED if going_on else ()
+            self.fail("the equation ends too early", (len(self.text), len(self.text) + 1), hint)
         if self.at(")", "]", "}"):
             self.fail(f"the bracket {self.token.text} was never opened")
         before = self.tokens[self.position - 1]

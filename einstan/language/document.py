@@ -12,13 +12,14 @@
     dL/dx[i] = g[J] A[J,i] = b[i]       # a chain claims each of its steps
     dW[p,j] = X[N,p] dZ[N,j]            # a claim too, where a scalar rests on W: its gradient
 
-A word may begin with a capital and end with a colon.  A statement goes on where the next line is indented, and while a
-bracket is open, unless the next line is an equation by itself.
+A word may begin with a capital and end with a colon or a point.  A statement goes on where the next line is indented,
+and while a bracket is open, unless the next line is an equation by itself.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -31,6 +32,7 @@ from einstan.language.index import Affine, Index
 from einstan.language.letters import normal, refuse_lowered
 from einstan.language.node import holds, preorder
 from einstan.language.refusals import two_meanings
+from einstan.language.remarks import led, remarked
 from einstan.language.scope import bind_equation, parse_expression, parse_relation, with_left_read
 from einstan.language.show import show
 from einstan.language.signs import OPERATIONS
@@ -40,7 +42,7 @@ from einstan.language.syntax import read_expression, read_relation
 from einstan.language.term import RELATIONS, Equation, Expr, Extent, Indexed, Mul, Partial, Position, Sum, tensors
 
 WORDS = ("claim", "refute", "assume", "given", "convention")
-_WORD = re.compile(rf"({'|'.join(WORDS)})(?:\s*:\s*|\s+)", re.IGNORECASE)
+_WORD = re.compile(rf"({'|'.join(WORDS)})(?:\s*:\s*|\.\s+|\s+)", re.IGNORECASE)
 _COMPARE = ("<", ">", "!", "≤", "≥", "≠", "\\")
 _EQUATION = re.compile(r"[^\W\d][^=<>!]*\s=\s")
 _DEFINED = re.compile(r"\s*(\w+)\s*=")
@@ -208,7 +210,8 @@ def parse_document(
     lines = list(logical_lines(text.removeprefix("\ufeff")))  # a byte-order mark, which some editors write
     if not text.isascii():  # letters of one line are compared with those of the others
         lines = list(_in_normal_form(lines, refused))
-    names = set(known) | {name for _, code, _ in lines for name in _NAME.findall(code)}
+    counts = Counter(name for _, code, _ in lines for name in _NAME.findall(code))
+    names = {*known, *counts}
     names -= undeclared(names - set(known), [code for _, code, _ in lines])
     for line, code, comment in lines:
         if not code:
@@ -220,8 +223,10 @@ def parse_document(
             continue
         try:
             for statement in read_statements(code, line, comment, names, first, ends=gradients):
+                if isinstance(statement.content, Claim) and (error := remarked(code, counts)) is not None:
+                    raise error
                 if isinstance(statement.content, Equation | Given):
-                    statement = once_defined(statement, first)
+                    statement = once_defined(statement, first, () if gradients else names)
                 statements.append(statement)
         except EinstanError as error:
             refused(error, line, code, comment)
@@ -233,6 +238,7 @@ def parse_document(
     for part in document.parts:
         clashing = () if gradients else collisions(part, known)
         refused_later.update((id(s), (s, collided(s))) for s in clashing)
+        refused_later.update((id(s), (s, problem)) for s, problem in defined_again(part))
         refused_later.update((id(s), (s, problem)) for s, problem in doubtful(part))
         refused_later.update((id(s), (s, problem)) for s, problem in speaking(part, known))
     if refused_later and not forgiving:
@@ -278,15 +284,20 @@ def collisions(part: Document, known: Collection[str] = ()) -> Iterator[Statemen
     """The equations that define the gradient with respect to a tensor of the same part: ``dW`` where there is a W."""
     names = {*known, *_tensors(part.statements)}
     for statement in part.statements:
-        if isinstance(statement.content, Equation | Given):
-            name = _name_of(statement)
-            if name.startswith("d") and name[1:] in names:
-                yield statement
+        if isinstance(statement.content, Equation | Given) and may_claim(statement, names):
+            yield statement
+
+
+def may_claim(statement: Statement, names: Collection[str]) -> bool:
+    """Whether an equation has the name of a gradient: ``dW`` where there is a W."""
+    name = _name_of(statement)
+    return name.startswith("d") and name[1:] in names
 
 
 def claims_of_gradients(part: Document, known: Collection[str] = ()) -> Iterator[Statement]:
     """Of those equations the ones that say what the gradient is: a scalar rests on the tensor, and none on a ``dX``."""
-    named = {s.content.name: s for s in collisions(part, known) if isinstance(s.content, Equation)}
+    lines = [s for s in collisions(part, known) if isinstance(s.content, Equation)]
+    named = {_name_of(statement) for statement in lines}
     if not named:
         return
     reads = {e.name: tensors(e.rhs) for e in part.equations if e.name not in named}
@@ -297,7 +308,7 @@ def claims_of_gradients(part: Document, known: Collection[str] = ()) -> Iterator
         behind |= new
         queue += new
     if behind.isdisjoint(named):
-        yield from (s for name, s in named.items() if str(name)[1:] in behind)
+        yield from (statement for statement in lines if _name_of(statement)[1:] in behind)
 
 
 def as_claim(statement: Statement) -> Statement:
@@ -361,6 +372,8 @@ def read_statements(
     Where a program is read, a derivation ``dW[k,j] = dZ[N,J] dZ[N,J]/dW[k,j] = ... = X[N,k] dZ[N,j]`` defines by what
     it ``ends`` with, which names no derivative.
     """
+    if (error := led(code)) is not None:
+        raise error
     word = _WORD.match(code)
     start = word.end() if word else 0
     kind = word.group(1).lower() if word else "equation"
@@ -485,18 +498,32 @@ def _is_definition(left: object, tree: Relation) -> bool:
     return len(names) == len(slots) == len(set(names)) and all(name == name[:1].lower() + name[1:] for name in names)
 
 
-def once_defined(statement: Statement, first: dict[str, Statement]) -> Statement:
-    """A definition; one that says again what stands above, as a derivation does, is a claim that holds."""
+def once_defined(statement: Statement, first: dict[str, Statement], names: Collection[str] = ()) -> Statement:
+    """A definition; one that says again what stands above, as a derivation does, is a claim that holds.  Of gradients
+    with respect to tensors of these ``names`` it is known later whether the lines are claims."""
     name = _name_of(statement)
     above = first.setdefault(name, statement)
     if above is statement:
         return statement
     if above.content is statement.content:  # equal terms are one object
         return as_claim(statement)
+    if may_claim(statement, names):
+        return statement
     raise ProgramError(
         f"{name} is defined twice", text=statement.text, span=(0, len(name)),
         inferred=f"the first definition is in line {above.line}", repair=f"claim {statement.text}",
     )  # fmt: skip
+
+
+def defined_again(part: Document) -> Iterator[tuple[Statement, EinstanError]]:
+    """What is defined above already, and is no claim."""
+    first: dict[str, Statement] = {}
+    for statement in part.statements:
+        if isinstance(statement.content, Equation | Given):
+            try:
+                once_defined(statement, first)
+            except ProgramError as error:
+                yield statement, error
 
 
 def collided(statement: Statement) -> EinstanError:

@@ -77,9 +77,12 @@ def _raised(tokens: Sequence[Token], place: int) -> bool:
 
 def transposed(text: str, exponent: Surface, span: Span) -> None:
     if isinstance(exponent, Ref) and exponent.name == "T" and not exponent.slots:
+        before, behind = text[: exponent.span[0]], text[exponent.span[1] :]
+        if before.endswith("{"):  # its own braces, and none around
+            before, behind = before[:-1], behind.removeprefix("}")
         raise NotationError(
             "the power T is a transpose, or the power of a number T", text=text, span=span,
-            repair=(*TRANSPOSED, f"{text[: exponent.span[0]].rstrip('{')}(T){text[exponent.span[1] :].lstrip('}')}"),
+            repair=(*TRANSPOSED, f"{before}(T){behind}"),
         )  # fmt: skip
 
 

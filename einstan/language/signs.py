@@ -52,7 +52,6 @@ SET_BY_TEX = {  # commands of TeX for what is written otherwise here
     **dict.fromkeys(("ell", "hbar", "imath", "jmath", "wp"), "another letter, such as l"),
     **dict.fromkeys(("int", "iint", "oint"), INSTEAD["∫"]),
     **dict.fromkeys(("pm", "mp"), INSTEAD["±"]),
-    **dict.fromkeys(("approx", "simeq", "sim", "doteq"), INSTEAD["≈"]),
     "propto": INSTEAD["∝"],
     **dict.fromkeys(("ldots", "cdots", "dots", "dotsc", "vdots", "ddots"), INSTEAD["…"]),
     **dict.fromkeys(("in", "notin"), INSTEAD["∈"]),
@@ -97,10 +96,12 @@ _OPERAND = r"(?:[^\W\d_]\w*(?:\[[^\[\]]*\]|_\{[^{}]*\})?|\|[\w.]+\||[0-9.]+|(?:[
 _OPENED, _CLOSED = re.compile(r"(?:^|[=(\[{,])\s*$"), re.compile(r"\s*(?:$|[)\]},+-])")
 _LEFT = re.compile(rf"({_OPERAND})\s*$")
 _RIGHT = re.compile(rf"\s*({_OPERAND})(?![\w\[(^])")
-_NORM = re.compile(r"(?:\\\||‖|∥)([^|‖∥\\]+)(?:\\\||‖|∥)(?:_\{?([12F])\}?)?(?!_)")
+_NORM = re.compile(r"(?:\\\||‖|∥)((?:[^|‖∥\\]|\\[A-Za-z]+)+)(?:\\\||‖|∥)(?:_\{?([12F])\}?)?(?!_)")
 _CAPITALS = re.compile(r"(?<![\w.])([A-Z])(?!\w)")
-_SLOTS = re.compile(r"\[([^\[\]]*)\]")
-_PRIMED = re.compile(r"([^\W\d_]\w*)(['′’]+)")
+_SLOTS = re.compile(r"\[([^\[\]]*)\]|_\{([^{}]*)\}|_([A-Z])(?!\w)")
+_SUB = r"\[[^\[\]]*\]|_\{[^{}]*\}|_\w(?!\w)"
+_SMALL = re.compile(r"_(?:[a-z](?!\w)|\{[a-z](?:,[a-z])*\})")
+_PRIMED = re.compile(rf"(\\?[^\W\d_]+?\w*?)((?:{_SUB})?)(['′’]+)")
 
 
 def instead(text: str, sign: str, start: int, end: int) -> tuple[str, ...]:
@@ -116,6 +117,8 @@ def instead(text: str, sign: str, start: int, end: int) -> tuple[str, ...]:
             line, words = f"{text[:start].rstrip()} / 100", ""
     elif known in BEHIND and (left := _LEFT.search(text, 0, start)):
         line = f"{text[: left.start(1)]}{BEHIND[known].format(a=left[1])}{text[end:]}"
+    elif known == "≈" and "=" not in text:
+        line = f"{text[:start].rstrip()} = {text[end:].lstrip()}"
     elif known == "∥":
         line = _NORM.sub(_normed, text)
         line = "" if line == text or any(each in line for each in ("\\|", "‖", "∥")) else line
@@ -144,11 +147,11 @@ def _unwrapped(operand: str) -> str:
 
 
 def _normed(found: re.Match[str]) -> str:
-    inside = found[1].strip()
-    letters = [each for slots in _SLOTS.findall(inside) for each in _CAPITALS.findall(slots)]
+    inside = _SMALL.sub(lambda slots: slots[0].upper(), found[1].strip())
+    letters = [each for slots in _SLOTS.findall(inside) for each in _CAPITALS.findall("".join(slots))]
     alone = "I,J" if found[2] == "F" else "K"  # Frobenius' is that of a matrix
     over, what = (",".join(dict.fromkeys(letters)), inside) if letters else (alone, f"{inside}[{alone}]")
-    if not letters and not inside.isidentifier():
+    if not letters and not inside.removeprefix("\\").isidentifier():
         return found[0]
     return f"sum[{over}](abs({what}))" if found[2] == "1" else f"norm[{over}]({what})"
 
@@ -167,7 +170,9 @@ def grouped_digits(text: str, sign: int) -> str:
 
 
 def _unprimed(text: str, found: re.Match[str]) -> str:
-    count = len(found[2])
-    while re.search(rf"(?<!\w){found[1]}{count}(?!\w)", text):
+    """``a_i'`` as ``a1_i``: the name is another one, whatever slots it has."""
+    name, slots, count = found[1].lstrip("\\"), found[2], len(found[3])
+    while re.search(rf"(?<!\w){name}{count}(?!\w)", text):
         count += 1
-    return f"{found[1]}{count}{' ' if text[found.end() :][:1].isalnum() else ''}"
+    other = f"\\mathrm{{{name}{count}}}" if found[1].startswith("\\") else f"{name}{count}"
+    return f"{other}{slots}{' ' if text[found.end() :][:1].isalnum() else ''}"

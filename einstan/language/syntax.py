@@ -25,6 +25,7 @@ from fractions import Fraction
 from typing import NoReturn
 
 from einstan.language.atoms import Atoms
+from einstan.language.cursor import GOING_ON, INDENTED
 from einstan.language.errors import Span
 from einstan.language.foreign import STATEMENTS, braced, equals, floor_division, prose, statement
 from einstan.language.misread import (
@@ -92,6 +93,8 @@ class Parser(Atoms):
     def relation(self) -> Task[Relation]:
         if self.token.text in STATEMENTS and self.token.kind == "name":
             raise statement(self.text, self.token, any(t.text in _ORDERED for t in self.tokens))
+        if self.at("="):
+            self.fail("an equation begins with what it defines", None, INDENTED)
         self.on_left = True
         left = yield self.expression()
         self.on_left = False
@@ -103,7 +106,7 @@ class Parser(Atoms):
                 self.fail(problem, None, f"{self.kind} 1[{self.text.strip()}] = 1")
             if self.token.kind != "end":
                 self.unexpected()
-            behind = f"  {self.text}" if self.text[:1] in _GOING_ON else ()
+            behind = f"  {self.text}" if self.text[:1] in GOING_ON else ()
             self.fail("an equation needs a =", (len(self.text), len(self.text) + 1), behind)
         prose(self.text, left, self.tokens)
         right = yield self.expression()
@@ -430,7 +433,6 @@ class Parser(Atoms):
         return [(numerator, False), (below_part, True)]
 
 
-_GOING_ON = ("+", "-", "*", "/")  # an indented line goes on with the one before
 _ORDERED = ("<", ">", "<=", ">=")
 _SMALL = re.compile(r"\s*([-−]\s*[0-9]+|[01])")  # exponents behind which a quotient looks like a part of them
 _ROOT = re.compile(r"(?<=[\^*])\s*([-−]\s*[0-9]+|[01])/([0-9]+)(?![0-9.])")

@@ -63,7 +63,10 @@ COMMANDS = ("frac", "sqrt", "partial")
 ONES = ("mathbb", "mathbf", "mathds", "mathbbm", "bm")  # in which an indicator's 1 is set
 FRACTIONS = ("dfrac", "tfrac", "cfrac")
 LABELS = ("tag", "label", "notag", "nonumber")  # what numbers an equation
-SIGNED = {"odot": "⊙", "otimes": "⊗", "circ": "∘", "nabla": "∇", "infty": "∞", "|": "∥"}
+SIGNED = {
+    "odot": "⊙", "otimes": "⊗", "circ": "∘", "nabla": "∇", "infty": "∞", "|": "∥",
+    **dict.fromkeys(("approx", "simeq", "sim", "doteq"), "≈"),
+}  # fmt: skip
 HALVES = {"½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4"}
 SIGNS = {
     "≤": "<=",
