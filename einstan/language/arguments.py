@@ -1,6 +1,7 @@
 """Arguments: what stands in a signature is asked of what is given.
 
     @checked                       a function: every argument fits its annotation, or the error says what is wanted
+    @typed                         the same for what a program does while it runs, however long that takes
     @checked_methods               a class: the same for its constructor and its public methods
     @blamed, @blamed_methods       the same where a call must cost nothing: asked when something was raised
     @bound                         a function that asks by itself: only names and their number are asked, when it raised
@@ -27,6 +28,7 @@ from einstan.language.errors import EinstanError, nearest
 
 HUGE = 1e300  # what a number may be that is computed with
 Function = TypeVar("Function", bound=Callable[..., Any])
+Value = TypeVar("Value")
 Class = TypeVar("Class", bound=type)
 
 
@@ -34,8 +36,9 @@ class ArgumentError(EinstanError, TypeError):
     """An argument of the wrong type, or of a value that nobody can use."""
 
 
-def checked(function: Function) -> Function:
-    """The function, which asks of its arguments what its annotations say: of a type once, if that settles it."""
+def checked(function: Function, question: bool = True) -> Function:
+    """The function, which asks of its arguments what its annotations say: of a type once, if that settles it; a
+    ``question`` has an allowance of effort."""
     code = function.__code__
     names, others = code.co_varnames[: code.co_argcount], iter(code.co_varnames[code.co_argcount :])
     by_name = {*names[code.co_posonlyargcount :], *islice(others, code.co_kwonlyargcount)}
@@ -59,7 +62,7 @@ def checked(function: Function) -> Function:
             if type(value) not in settled[parameter]:
                 ask(parameter, name, value)
         try:
-            return answered(function, *positional, **named)
+            return answered(function, *positional, **named) if question else function(*positional, **named)
         except RecursionError:
             raise EinstanError(
                 f"{function.__qualname__} goes down too many levels for the stack of the interpreter",
@@ -70,6 +73,9 @@ def checked(function: Function) -> Function:
             raise
 
     return asked  # type: ignore[return-value]
+
+
+typed = functools.partial(checked, question=False)
 
 
 def checked_methods(*but: str) -> Callable[[Class], Class]:
@@ -144,15 +150,29 @@ def refuse_misnamed(
         raise unlike from None
 
 
-def misnamed(function: Callable[..., Any], positional: Sequence[Any], named: Mapping[str, Any]) -> ArgumentError | None:
+def passing(function: Callable[..., Value], options: Mapping[str, Any], /, *positional: Any, **own: Any) -> Value:
+    """What a function makes of the options that somebody else gives, beside arguments of our ``own``, which nobody else
+    gives."""
+    unlike = misnamed(function, positional, options, own)
+    if unlike is not None:
+        raise unlike
+    return function(*positional, **options, **own)
+
+
+def misnamed(
+    function: Callable[..., Any], positional: Sequence[Any], named: Mapping[str, Any], own: Iterable[str] = ()
+) -> ArgumentError | None:
     """What is wrong with a call whose arguments are not those of the function, whatever their values; None where they
-    are."""
+    are.  It has none of the names that are our ``own``."""
     signature = inspect.signature(function)
+    signature = signature.replace(parameters=[p for name, p in signature.parameters.items() if name not in own])
+    parameters = list(signature.parameters.values())
     try:
         signature.bind(*positional, **named)
-        return None
+        if not any(name in own for name in named):
+            return None
     except TypeError:
-        parameters = list(signature.parameters.values())
+        pass
     if parameters and parameters[0].name in ("self", "cls"):
         parameters, positional = parameters[1:], positional[1:]
     by_place = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
@@ -164,7 +184,7 @@ def misnamed(function: Callable[..., Any], positional: Sequence[Any], named: Map
     for name in named:
         if name in taken:
             return ArgumentError(f"{what} is given {name} twice", inferred=takes, repair=f"leave {name}=... out")
-        if name not in by_name and not any(p.kind is p.VAR_KEYWORD for p in parameters):
+        if name in own or (name not in by_name and not any(p.kind is p.VAR_KEYWORD for p in parameters)):
             close = nearest(name, by_name)
             return ArgumentError(f"{what} takes no {name}", inferred=takes, repair=close or f"leave {name} out")
     needed = [p.name for p in parameters if p.default is p.empty and p.name in {*by_place, *by_name}]

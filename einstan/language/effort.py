@@ -152,7 +152,7 @@ def effort(steps: float, seconds: float = UNLIMITED, apart: bool = False) -> Ite
         raise (spent.error if is_left else spent) from None
 
 
-def answered(question: Callable[..., Value], *given: object, **named: object) -> Value:
+def answered(question: Callable[..., Value], /, *given: object, **named: object) -> Value:
     """A question with an allowance of its own, unless it is part of another."""
     if _left.rest != UNLIMITED or _left.until != UNLIMITED:
         return question(*given, **named)

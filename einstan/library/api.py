@@ -27,7 +27,7 @@ from einstan.calculus.passes import needed, pass_name, reached, require_tensors
 from einstan.calculus.program import Assumption
 from einstan.calculus.stable import runnable, stabilised
 from einstan.language import latex, parse_document, reading, term, written
-from einstan.language.arguments import ArgumentError, blamed, checked, checked_methods, require, shown
+from einstan.language.arguments import ArgumentError, blamed, checked, checked_methods, passing, require, shown
 from einstan.language.document import Claim, Document, at_line, collided, collisions
 from einstan.language.effort import UNLIMITED, EffortError, effort
 from einstan.language.errors import EinstanError, MissingError, ProgramError, nearest
@@ -297,7 +297,7 @@ class Program(calculus.Program):
     def backward(self, loss: str, wrt: Iterable[str] | None = None, **options: Any) -> Program:
         """The backward pass of a scalar, one equation per tensor; see `einstan.calculus.backward.backward`."""
         letter = self._letter_of(options, "d")
-        made = backward(self.known, loss, wrt, zeros=self.forward is not None, **options)
+        made = passing(backward, options, self.known, loss, wrt, zeros=self.forward is not None)
         return self._pass(letter, made, [self._name(loss)], end=self._name(loss))
 
     def jvp(self, of: str | Iterable[str], directions: Directions, batch: str | None = None, **options: Any) -> Program:
@@ -309,7 +309,7 @@ class Program(calculus.Program):
         """
         letter = self._letter_of(options, "t")
         given, wanted = self._named(directions, letter), [self._name(name) for name in _several(of)]
-        made = jvp(self.known, wanted, given, batch=batch, zeros=self.forward is not None, **options)
+        made = passing(jvp, options, self.known, wanted, given, batch=batch, zeros=self.forward is not None)
         return self._pass(letter, made, wanted, given, self.end)
 
     def vjp(
@@ -326,7 +326,7 @@ class Program(calculus.Program):
         """
         letter = self._letter_of(options, "d")
         given, wanted = self._named(of, letter), None if wrt is None else _several(wrt)
-        made = vjp(self.known, given, wanted, batch=batch, zeros=self.forward is not None, **options)
+        made = passing(vjp, options, self.known, given, wanted, batch=batch, zeros=self.forward is not None)
         return self._pass(letter, made, given, given)
 
     def hvp(
@@ -450,7 +450,8 @@ class Program(calculus.Program):
 
         outputs = self._outputs(options)
         program = runnable(self._for(outputs))
-        return compile(program, outputs, context=self.known, given=self.given, behind=self.of, **options)
+        own = {"context": self.known, "given": self.given, "behind": self.of}
+        return passing(compile, options, program, outputs, **own)
 
     def source(self, sizes: Mapping[str, int] | None = None, **options: Any) -> str:
         """The NumPy code that `compile` makes; it runs on its own, and allocates without asking what is free."""

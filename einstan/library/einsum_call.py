@@ -45,6 +45,7 @@ _lock = lock()  # of its changes
 
 def contract(
     arguments: Sequence[Any],
+    /,
     out: np.ndarray | None = None,
     dtype: Any = None,
     order: str = "K",

@@ -11,7 +11,7 @@ import numpy as np
 
 from einstan.calculus.elimination import ORDERS
 from einstan.calculus.program import Program
-from einstan.language.arguments import RAW, blamed_methods, checked_methods, misfit
+from einstan.language.arguments import RAW, blamed_methods, checked_methods, misfit, passing
 from einstan.language.dims import axis, is_axis
 from einstan.language.errors import DataError, nearest
 from einstan.language.rebuilt import Rebuilt
@@ -23,6 +23,7 @@ from einstan.library.factored import FactoredTensor
 from einstan.machine.behind import labels_behind, refuse_labels
 from einstan.machine.compile import SPECIALISATIONS, Compiled
 from einstan.machine.extents import Extents, infer, speaks_of
+from einstan.machine.handed import together
 from einstan.machine.plan import Plan, plan
 from einstan.machine.refusals import missing
 from einstan.machine.told import fitting, told
@@ -70,12 +71,13 @@ class CompiledGradients(Rebuilt):
         self.apart = dict(zip(names, cores(program, *names.values()), strict=True))
         self.program, self.names, self.context, self.options = program, dict(names), context, options
         self.outputs = tuple(dict.fromkeys(core for each in self.apart.values() for core in each.outputs))
-        self.compiled = Compiled(next(iter(self.apart.values())).program, self.outputs, function="cores", **options)
+        first = next(iter(self.apart.values()))
+        self.compiled = passing(Compiled, options, first.program, self.outputs, function="cores")
         self.inputs = tuple(str(name) for name in self.compiled.inputs)
         self._known: dict[Any, dict[str, Assembly]] = {}
 
     def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> dict[str, FactoredTensor]:
-        given = selected({**(arrays or {}), **named}, self.inputs, self.context)
+        given = selected(together(arrays or {}, named), self.inputs, self.context)
         results = self.compiled.call(given, {})
         key = shapes_of(given, self.inputs)
         found = self._known.get(key)
@@ -183,13 +185,13 @@ class CompiledDerivative(Rebuilt):
         """The code for these arrays, and what it gives."""
         try:
             if self.read_behind:
-                self._look_behind({**(arrays or {}), **named})
+                self._look_behind(together(arrays or {}, named))
             latest = self._latest
             if latest is not None and not (arrays and named):
                 results = latest.again(arrays or named)
                 if results is not None:
                     return latest, results
-            given = selected({**(arrays or {}), **named}, self.inputs, self.derivative.base)
+            given = selected(together(arrays or {}, named), self.inputs, self.derivative.base)
             special = self._specialised(given)
             return special, special.compiled.called([given[name] for name in special.compiled.texts])
         except RAW as error:
@@ -241,7 +243,7 @@ class CompiledDerivative(Rebuilt):
             whole = Program(dict.fromkeys((*base.equations, *made.program)), base.assumptions)
             (apart,) = cores(whole, made.name, sizes=known)
             own = {place: k for place, k in sizes.items() if not is_axis(place) or speaks_of(apart.program, place)}
-            compiled = Compiled(apart.program, apart.outputs, sizes=own, function="cores", **self.options)
+            compiled = passing(Compiled, self.options, apart.program, apart.outputs, sizes=own, function="cores")
             special = self._planned(order, apart, compiled, shapes, own, nominal)
             found.append(special)
         best = min(found, key=lambda each: each.costs[each.order])

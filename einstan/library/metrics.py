@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from einstan.language.arguments import checked
+from einstan.language.arguments import blamed_methods, checked
 
 
+@blamed_methods()
 @dataclass(frozen=True)
 class Metric:
     """``compute(*arrays of the tensors) -> float``; ``larger_is_better`` is what early stopping goes by."""

@@ -24,7 +24,7 @@ from einstan.calculus.derivation import Derivations
 from einstan.calculus.program import Assumption, Program
 from einstan.calculus.stable import runnable
 from einstan.language import parse_document
-from einstan.language.arguments import blamed_methods, bound, checked_methods, require, shown, whole
+from einstan.language.arguments import blamed_methods, bound, checked_methods, passing, require, shown, whole
 from einstan.language.errors import DataError, ExtentError, ProgramError, nearest
 from einstan.language.place import at
 from einstan.language.rebuilt import Rebuilt
@@ -36,11 +36,12 @@ from einstan.library.data import plain_array, require_names, require_numbers
 from einstan.library.initialise import Initialiser, draw, initialiser
 from einstan.library.layer import Instance
 from einstan.library.optimisers import Optimiser
-from einstan.library.step import Step
+from einstan.library.step import NOTHING, Step
 from einstan.library.updates import Update
 from einstan.machine.compile import compile as compile_program
 from einstan.machine.compile import floating
 from einstan.machine.extents import infer
+from einstan.machine.handed import together
 from einstan.machine.memory import refuse_more
 from einstan.machine.refusals import reader_of
 
@@ -347,6 +348,7 @@ class Network(Composable):
                 )
         return Evaluator(self, names, **options)
 
+    @bound
     def evaluate(self, name: str, params: Mapping[str, np.ndarray], **data: np.ndarray) -> np.ndarray:
         """One tensor of the network: ``net.evaluate("S", params, X=X)``.  Compiled once per tensor."""
         if type(name) is not str or type(params) is not dict:
@@ -395,12 +397,12 @@ class Evaluator(Rebuilt):
     def __init__(self, network: Network, names: Iterable[str], **options: Any) -> None:
         self.network, self.names, self.options = network, tuple(names), options
         program = network._needed(self.names)
-        self.compiled = compile_program(runnable(program), self.names, context=program, **options)
+        self.compiled = passing(compile_program, options, runnable(program), self.names, context=program)
         self.needed = {str(name) for name in program.inputs}
 
-    def __call__(self, params: Mapping[str, np.ndarray], /, **data: np.ndarray) -> Arrays:
+    def __call__(self, params: Mapping[str, np.ndarray] = NOTHING, /, **data: np.ndarray) -> Arrays:
         self.network._refuse_unknown(data)
-        given = {name: array for name, array in {**params, **data}.items() if name in self.needed}
+        given = {name: array for name, array in together(params, data).items() if name in self.needed}
         return self.compiled(given)
 
     def __repr__(self) -> str:
@@ -435,7 +437,7 @@ class ValueAndGrad:
         require("check", check, bool)
         made = None if update is None else Update(self.program, update, self.wrt)
         program, outputs, checked = self._run(check, made)
-        compiled = compile_program(program, outputs, context=self.network.program, **options)
+        compiled = passing(compile_program, options, program, outputs, context=self.network.program)
         return Step(self, compiled, checked, made)
 
     def _run(self, check: bool, update: Update | None) -> tuple[Program, tuple[str, ...], tuple[Assumption, ...]]:
@@ -463,8 +465,8 @@ class ValueAndGrad:
 
     def source(self, **options: Any) -> str:
         """The code that `compile` makes, for nominal sizes; it runs on its own."""
-        context = self.network.program
-        return compile_program(runnable(self.program), self.outputs, context=context, **options).source()
+        program, context = runnable(self.program), self.network.program
+        return passing(compile_program, options, program, self.outputs, context=context).source()
 
     def __str__(self) -> str:
         return str(self.program)

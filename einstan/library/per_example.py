@@ -17,7 +17,7 @@ from einstan.calculus.naming import derived_equation
 from einstan.calculus.passes import dependencies
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.calculus.stable import stabilised
-from einstan.language.arguments import blamed_methods, checked_methods
+from einstan.language.arguments import blamed_methods, checked_methods, passing
 from einstan.language.errors import ProgramError
 from einstan.language.index import Index, capitalised, fresh_name, lowered, slot
 from einstan.language.place import at
@@ -62,7 +62,7 @@ class PerExample:
 
     def gradient(self, wrt: str, **options: Any) -> Derivative:
         """``d eachL[n] / d wrt[...]``, one gradient for each example: `Derivative` says how it is evaluated."""
-        return Derivative(self.program, self.name, (wrt,), context=self.base, **options)
+        return passing(Derivative, options, self.program, self.name, (wrt,), context=self.base)
 
     def gradients(self, wrt: str | Iterable[str]) -> Gradients:
         """The gradients with respect to several tensors, computed together in reverse order."""

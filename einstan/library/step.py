@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from einstan.library.network import ValueAndGrad
 
 Arrays = dict[str, np.ndarray]
-NO_STATE: Mapping[str, Any] = {}
+NOTHING: Mapping[str, Any] = {}
 
 
 class Step(Rebuilt):
@@ -50,7 +50,7 @@ class Step(Rebuilt):
 
     def __call__(
         self,
-        params: Mapping[str, np.ndarray],
+        params: Mapping[str, np.ndarray] = NOTHING,
         state: Mapping[str, Any] | None = None,
         scale: float = 1.0,
         /,
@@ -62,7 +62,7 @@ class Step(Rebuilt):
                 raise _state_mismatch(update is not None)
             if update is None or state is None:
                 numbers: Sequence[np.ndarray] = ()
-                state = NO_STATE
+                state = NOTHING
             else:
                 numbers = update.numbers(params, state, scale)
             compiled = self.compiled

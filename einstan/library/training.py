@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from einstan.language.arguments import ArgumentError, checked, number, require, shown, whole
+from einstan.language.arguments import ArgumentError, checked, number, passing, require, shown, whole
 from einstan.language.errors import DataError, EinstanError
 from einstan.language.place import at
 from einstan.library.callbacks import Callback, callback
@@ -103,7 +103,7 @@ def fit(
     cut = _Cutter(network, data)
     state = _first_state(network, data, params, optimiser, seed, resume)
     options = {"fast": False, **(compile_options or {})}  # numba would come in at a moment that nobody can repeat
-    step = network.value_and_grad(loss, wrt=tuple(state.params)).compile(check=False, **options)
+    step = passing(network.value_and_grad(loss, wrt=tuple(state.params)).compile, options, check=False)
     cut.keep(map(str, step.compiled.program.inputs))  # what only other tensors of the network read has no use
     evaluate = network.evaluator(*dict.fromkeys((loss, *(t for m in metrics for t in m.tensors if network.has(t)))))
     goal = _Goal(monitor, metrics, validation is not None)

@@ -33,7 +33,7 @@ from einstan.machine.flatten import flatten
 from einstan.machine.fused import fused
 from einstan.machine.general import emit_general
 from einstan.machine.guards import compared_alone
-from einstan.machine.handed import LossError, as_array, as_labels, spellings
+from einstan.machine.handed import LossError, as_array, as_labels, spellings, together
 from einstan.machine.lower import refuse_outside
 from einstan.machine.memory import FEW, available_memory, converted, human_bytes, refuse_more
 from einstan.machine.operations import Flat
@@ -176,7 +176,7 @@ class Compiled(Rebuilt):
         """The same with the sizes that arrays tell which only the forward program reads."""
         if len(arrays or ()) + len(named) == len(self.texts):
             return self
-        given = {**{str(name): array for name, array in (arrays or {}).items()}, **named}
+        given = together({str(name): array for name, array in (arrays or {}).items()}, named)
         if self.unread.isdisjoint(given):
             return self
         shapes = {name: np.shape(given[name]) for name in (*self.unread, *self.texts) if name in given}
@@ -243,7 +243,7 @@ class Compiled(Rebuilt):
         else:
             given = {str(key): value for key, value in arrays.items()}
             if named:
-                given = {**given, **named}
+                given = together(given, named)
         try:
             ordered = [given[text] for text in self.texts]
         except KeyError as error:

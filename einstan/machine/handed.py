@@ -6,12 +6,13 @@ dropped without a word.  Entries that have no labels, or axes whose names are th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from einstan.calculus.program import Program
+from einstan.language.errors import DataError
 from einstan.language.index import lowered
 from einstan.language.node import preorder
 from einstan.language.term import Indexed, Name
@@ -53,6 +54,14 @@ def as_array(name: object, data: Any, spelled: Iterable[Sequence[str]] = ()) -> 
     if found is not None:
         raise LossError(name, *found, is_array=True)
     return array
+
+
+def together(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """The arrays of both; of a tensor that both have, one array would be taken without a word."""
+    for name in first.keys() & second.keys():
+        if first[name] is not second[name]:
+            raise DataError(f"{name} is given twice", inferred="it is not the same array", repair=f"give {name} once")
+    return {**first, **second}
 
 
 def spellings(program: Program, name: Name) -> set[tuple[str, ...]]:

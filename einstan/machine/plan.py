@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from einstan.calculus.program import Program
-from einstan.language.arguments import bound
+from einstan.language.arguments import typed
 from einstan.language.term import Equation, Name, Reduce
 from einstan.language.threads import cached_property
 from einstan.machine.buffers import Buffers, buffers, bytes_of
@@ -176,7 +176,7 @@ class Plan:
         )
 
 
-@bound
+@typed
 def plan(
     program: Program | Equation,
     sizes: Mapping[str, int] | Extents | None = None,

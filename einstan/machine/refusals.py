@@ -15,7 +15,7 @@ from einstan.language.functions import SPELLINGS
 from einstan.language.index import Affine, Index, lowered
 from einstan.language.node import Node, fold, preorder, replace
 from einstan.language.place import Place, at
-from einstan.language.term import Delta, Equation, Expr, Extent, Indexed, Iverson, Name, Reduce, applies, mul, tensors
+from einstan.language.term import Apply, Delta, Equation, Expr, Extent, Indexed, Iverson, Name, Reduce, mul, tensors
 
 NO_VALUE = {"mean": "the mean", "max": "the largest", "min": "the smallest"}
 
@@ -59,13 +59,13 @@ def unknown_tensor(program: Program, name: str) -> DataError:
     inputs = [str(n) for n in program.inputs]
     sizes = "give them to compile, compile(sizes=...)" if name == "sizes" else ""
     function = SPELLINGS.get(name, "")
-    if any(applies(equation.rhs, function) for equation in program if function):
+    nodes = [node for equation in program for node in preorder(equation.rhs)]
+    if any(isinstance(node, Apply) and node.function == function for node in nodes):
         return DataError(
             f"{name} is the function {function} here, and no tensor",
             inferred=f"a bracket directly behind it is what it is of: {name}(x)",
             repair=f"{name} * (x) for a product",
         )
-    nodes = (node for equation in program for node in preorder(equation.rhs))
     if name in {lowered(node.index.name) for node in nodes if isinstance(node, Extent)}:
         return DataError(
             f"|{name}| is how many values the index {name} takes", repair=f"abs({name}) for an absolute value"
