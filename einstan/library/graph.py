@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from numbers import Integral
@@ -20,6 +20,7 @@ from typing import Any, Literal
 from einstan.calculus.backward import backward, joined
 from einstan.calculus.passes import dependencies
 from einstan.calculus.program import Program
+from einstan.language.arguments import require
 from einstan.language.dims import axis
 from einstan.language.errors import ExtentError
 from einstan.language.index import Affine, Index, lowered
@@ -91,7 +92,9 @@ def graph(
         if isinstance(what, Integral):
             sizes[name] = int(what)
         elif name in whole.ranks:
-            shapes[name] = tuple(getattr(what, "shape", what))
+            shape = getattr(what, "shape", what)
+            require(name, shape, Sequence[int])
+            shapes[name] = tuple(shape)
         else:
             raise unknown_tensor(whole, name)
     known = infer(whole, shapes, sizes) if scalars else _certain(whole, shapes, sizes)

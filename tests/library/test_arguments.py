@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,19 @@ import pytest
 
 import einstan as es
 from einstan import optimize
+from einstan.calculus.backward import backward, vjp
+from einstan.calculus.elimination import jacobian
+from einstan.calculus.forward import jvp
 from einstan.language.arguments import ArgumentError, fits, number, whole
 from einstan.language.errors import EinstanError
 from einstan.layers import dense
+from einstan.library.derivative import Derivative
+from einstan.library.einsum_call import contract
+from einstan.library.evaluated import CompiledDerivative
 from einstan.library.optimisers import Cosine, Decay
+from einstan.machine.compile import Compiled
+from einstan.machine.compile import compile as compile_program
+from einstan.machine.plan import plan
 
 SECONDS = 20  # far more than is needed, and less than for ever
 
@@ -209,6 +220,48 @@ def test_a_wrong_argument_is_an_error_of_ours(
     assert not raw
 
 
+# What the functions take to which options are passed on: some of it is given by what passes them on.
+PASSED_ON = (compile_program, plan, Compiled, Derivative, CompiledDerivative, jacobian, backward, jvp, vjp, contract)
+NAMES = sorted({"question", "clamp", *chain(*(inspect.signature(function).parameters for function in PASSED_ON))})
+MADE = NET.program.derivative("L", "W")
+EACH = NET.program.per_example("L")
+OPTIONS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
+    **{call: row for call, row in CALLS.items() if call not in ("einsum", "functions")},
+    "einsum": (functools.partial(es.einsum, "ij,jk->ik", X, PARAMS["W"]), {}),
+    "Derivative.compile": (MADE.compile, {}),
+    "Derivative.plan": (MADE.plan, {"sizes": {"n": 4, "k": 3, "j": 2}}),
+    "Derivative.source": (MADE.source, {}),
+    "Network.evaluator": (functools.partial(NET.evaluator, "Z"), {}),
+    "ValueAndGrad.source": (NET.value_and_grad("L").source, {}),
+    "PerExample.gradient": (EACH.gradient, {"wrt": "W"}),
+    "Gradients.compile": (EACH.gradients(["W"]).compile, {}),
+    "Step": (NET.value_and_grad("L").compile(), {"X": X, "Y": Y}),
+    "Compiled": (NET.program.compile(), {**DATA, **PARAMS}),
+    "fit": (lambda **options: es.fit(**{**CALLS["fit"][1], "compile_options": options}), {}),
+}  # fmt: skip
+OPTIONAL = [
+    call
+    for call, (function, _) in OPTIONS.items()
+    if any(p.kind is p.VAR_KEYWORD for p in inspect.signature(function).parameters.values())
+]
+
+
+@pytest.mark.parametrize("call", OPTIONAL)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_an_option_of_any_name_works_or_is_an_error_of_ours(call: str) -> None:
+    function, given = OPTIONS[call]
+    raw = {}
+    for name, wrong in product(NAMES, (3, "nope")):
+        try:
+            with in_time(), np.errstate(all="ignore"):
+                function(**{**given, name: wrong})
+        except EinstanError:
+            continue
+        except Exception as error:
+            raw[name] = f"{type(error).__name__}: {error}"
+    assert not raw
+
+
 # ---- the table is complete -------------------------------------------------------------------------------------------
 
 ABSTRACT = {"Callback", "Report", "History", "State", "EinstanError", "TrainingError", "__version__", "Equation"}
@@ -305,8 +358,42 @@ NAMELESS: dict[str, tuple[Callable[[], Any], str]] = {
     "an argument twice": (lambda: LAYER.backward("L", "X", wrt="W"), "Program.backward is given wrt twice"),
     "none": (lambda: LAYER.derivation(), "Program.derivation needs of, wrt"),
     "too many": (lambda: LAYER.compile(1, 2), "Program.compile is given 2 arguments by place, and takes none"),
+    "one that is given already": (lambda: LAYER.compile(context=3), "compile takes no context"),
+    "one of a pass": (lambda: LAYER.backward("L", zeros=True), "backward takes no zeros"),
+    "one of fit": (
+        lambda: es.fit(NET, "L", DATA, compile_options={"check": True}, epochs=1),
+        "ValueAndGrad.compile takes no check",
+    ),
+    "nothing at all": (lambda: NET.value_and_grad("L").compile()(), "X is not given"),
+    "no parameters": (lambda: NET.evaluate("Z", X=X), "Network.evaluate needs params"),
+    "no name": (lambda: es.Metric(), "Metric needs name, tensors, compute"),
+    "no shape": (lambda: NET.draw("net.svg", extents={"W": None}), "W = None is a NoneType"),
+    "a word for a shape": (lambda: NET.draw("net.svg", extents={"W": "V"}), "W = 'V' is a str"),
     "a kink of no function": (lambda: LAYER.partial("Z", "X", kinks={"rleu": ["1"]}), "there is no function rleu"),
 }
+
+
+TWICE: dict[str, Callable[[], Any]] = {
+    "a step": lambda: NET.value_and_grad("L").compile()(PARAMS, X=X, Y=Y, W=2 * PARAMS["W"]),
+    "data among parameters": lambda: NET.value_and_grad("L").compile()({**PARAMS, "W": PARAMS["W"]}, **DATA, W=X),
+    "a tensor": lambda: NET.evaluate("Z", PARAMS, X=X, W=X),
+    "a program": lambda: NET.program.compile()({**PARAMS, "X": X, "Y": Y, "W": X}, W=Y),
+    "a derivative": lambda: MADE.compile()({**PARAMS, **DATA}, W=X),
+    "an array of one": lambda: MADE.compile().dense({**PARAMS, **DATA}, W=X),
+    "all gradients": lambda: EACH.gradients(["W"]).compile()({**PARAMS, **DATA}, W=X),
+}
+
+
+@pytest.mark.parametrize("call", TWICE.values(), ids=TWICE)
+def test_a_tensor_that_is_given_twice_is_refused(call: Callable[[], Any]) -> None:
+    with pytest.raises(EinstanError) as caught:
+        call()
+    assert caught.value.problem == "W is given twice"
+
+
+def test_one_array_may_be_given_twice() -> None:
+    step = NET.value_and_grad("L").compile()
+    assert step(PARAMS, **DATA, **PARAMS)[0] == step(PARAMS, **DATA)[0] == step(**DATA, **PARAMS)[0]
 
 
 @pytest.mark.parametrize(("call", "problem"), NAMELESS.values(), ids=NAMELESS)
