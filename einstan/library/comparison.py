@@ -23,8 +23,9 @@ from einstan.language.errors import DataError, DifferentiationError, EinstanErro
 from einstan.language.term import Equation, Name
 from einstan.library.staged import staged
 from einstan.machine.compile import Specialisation
-from einstan.machine.extents import infer
+from einstan.machine.extents import Extents, infer
 from einstan.machine.flatten import flatten
+from einstan.machine.guards import index_tensors
 from einstan.machine.memory import refuse_more
 from einstan.machine.paths import cheap
 from einstan.machine.plan import Plan, plan
@@ -122,14 +123,14 @@ def compare(
     whole, outputs, note = (None, (), "") if count > WRITTEN_OUT else with_gradients(program, equation)
     generator = np.random.default_rng(0)
     refuse_more("the arrays", 16 * sum(prod(shape) for shape in shapes.values()), "give smaller sizes")
-    arrays = {name: random(generator, shape) for name, shape in shapes.items()}
+    arrays = drawn(generator, program, extents)
     if count > WRITTEN_OUT:
         arrays[COTANGENT] = random(generator, tuple(extents.of(equation, index) for index in equation.indices))
     if whole is not None:
         total = infer(whole, shapes, sizes)
         shapes = {name: total.shape(name) for name in whole.inputs if name in whole.ranks}
         refuse_more("the arrays", 16 * sum(prod(shape) for shape in shapes.values()), "give smaller sizes")
-        arrays |= {n: random(generator, shape) for n, shape in shapes.items() if n not in arrays}
+        arrays = {**drawn(generator, whole, total), **arrays}
     chosen = list(optimizers) or names_for(count)
     forward, gradients = _Runner(program, (equation.name,), arrays, run), None
     if whole is not None:
@@ -162,6 +163,19 @@ def random(generator: np.random.Generator, shape: tuple[int, ...]) -> Any:
     return generator.standard_normal(shape) / max(prod(shape), 1) ** 0.25
 
 
+def drawn(generator: np.random.Generator, program: Program, extents: Extents) -> dict[Name, Any]:
+    """Arrays for the inputs of a program: positions for those that stand in slots."""
+    found: dict[Name, Any] = {}
+    placed = index_tensors(program.equations)
+    for name in program.inputs:
+        if name in program.ranks:
+            shape = extents.shape(name)
+            sizes = [extents.known[program.dims.find(place)] for place in placed.get(name, ())]
+            inside = generator.integers(max(1, min(sizes, default=1)), size=shape)
+            found[name] = inside if name in placed else random(generator, shape)
+    return found
+
+
 def along(
     made: Plan, equation: Equation, arrays: Mapping[Name, Any], run: bool, before: _Runner | None
 ) -> tuple[_Runner | None, str]:
@@ -192,7 +206,8 @@ def with_gradients(program: Program, equation: Equation) -> tuple[Program | None
         loss = "the_scalar"
         equations.append(parse(f"{loss} = {COTANGENT}[{slots}] {name}[{slots}]"))
     try:
-        wrt = [tensor for tensor in program.inputs if program.ranks.get(tensor) is not None]
+        positions = index_tensors(program.equations)
+        wrt = [tensor for tensor in program.inputs if tensor in program.ranks and tensor not in positions]
         derived = backward(Program(equations), loss, wrt)
     except (DifferentiationError, EinstanError) as problem:
         return None, (), f"no gradients: {str(problem).splitlines()[0]}"

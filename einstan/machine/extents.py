@@ -70,7 +70,17 @@ class Extents:
         return self.known[self.dim(equation, index)]
 
     def axis(self, name: Name, position: int) -> int:
-        return self.known[self.program.dims.find(axis(name, position))]
+        """Raises `ExtentError` where an axis is read at values alone, ``x[T[i]]``, so that no size tells it."""
+        place = axis(name, position)
+        found = self.known.get(self.program.dims.find(place))
+        if found is None:
+            raise ExtentError(
+                f"the extent of axis {position} of {name} is not known",
+                **at(reader_of(self.program, name), name),
+                inferred="no array or size gives it",
+                repair=f"give sizes={{{place!r}: ...}}",
+            )
+        return found
 
     def shape(self, name: Name) -> Shape:
         return tuple(self.axis(name, k) for k in range(self.program.ranks[name]))

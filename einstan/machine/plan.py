@@ -219,6 +219,9 @@ def plan(
     require_optimizer(optimize)
     flat = flatten(program, outputs) if flat is None else flat
     extents = sizes if isinstance(sizes, Extents) else infer(program, shapes or {}, sizes, only=flat.wanted)
+    for name in program.inputs:
+        if name in flat.tensors:
+            extents.shape(name)  # which is known, or is asked for
     refuse_empty(flat, extents)
     flat = passed(flat, extents, general)
     if isinstance(optimize, str) and optimize == "best":

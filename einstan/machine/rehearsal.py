@@ -379,9 +379,8 @@ def take(x: Ghost, index: Ghost, axis: int | None = None, out: Any = None, **_: 
 
 def where(condition: Any, one: Any, other: Any) -> Any:
     ghost = next(g for g in (condition, one, other) if isinstance(g, Ghost))
-    parts = [x for x in (one, other) if hasattr(x, "dtype")]
     shape = np.broadcast_shapes(*(x.shape if hasattr(x, "shape") else () for x in (condition, one, other)))
-    return ghost.ledger.allocate(shape, np.result_type(*(x.dtype for x in parts)))
+    return ghost.ledger.allocate(shape, np.result_type(*(getattr(x, "dtype", x) for x in (one, other))))
 
 
 def like(x: Ghost, *_: Any, dtype: Any = None, **__: Any) -> Ghost:

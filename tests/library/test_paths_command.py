@@ -72,6 +72,7 @@ def test_a_file_of_instances(run, tmp_path):
         ),
         (("a;b,c", "--sizes", "a=2,b=3,c=4"), "';' cannot stand for an axis\n  a;b,c\n   ^"),
         (("ij,jk", "--sizes", "i=2,j=3x3,k=4"), "'j=3x3' is not a size"),
+        (("y[i] = x[T[i]] a[i]", "--sizes", "i=10"), "repair:   give sizes={'x.0': ...}"),
         (("nofile.txt",), "neither an equation, nor an einsum string, nor a file"),
         (("ij,jk,kl->il", "--sizes", "i=2,j=3,k=4,l=5", "--optimizers", "dq"), "there is no optimizer 'dq'"),
     ],
@@ -101,6 +102,20 @@ def test_strings_of_every_kind_are_compared_and_drawn(run, tmp_path, text, sizes
     assert (code, err) == (0, "")
     assert [entry["equation"] for entry in json.loads(out)] == [equation]
     assert (tmp_path / "paths.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "sizes"),
+    [
+        ("F[n,d] = E[T[n],d] W[d,K] v[K]", "n=9,d=3,k=4,E.0=2"),
+        ("y[i] = x[mod(i,3)] z[floor(i/2)]", "i=4,x.0=3,z.0=2"),
+        ("L = lgamma(x[I]) y[I]", "i=4"),
+    ],
+)
+def test_what_is_read_at_values_is_compared_too(run, text, sizes):
+    code, out, err = run("paths", text, "--sizes", sizes, "--json")
+    assert (code, err) == (0, "")
+    assert all(row["gradients"] for entry in json.loads(out) for row in entry["optimizers"])
 
 
 def test_what_takes_long_says_how_far_it_is(run, monkeypatch):

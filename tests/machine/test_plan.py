@@ -6,9 +6,11 @@ import numpy as np
 import opt_einsum
 import pytest
 
+import einstan as es
 from einstan.calculus.program import Program
 from einstan.language import parse
-from einstan.language.errors import DataError, ProgramError
+from einstan.language.errors import DataError, ExtentError, ProgramError
+from einstan.language.functions import FUNCTIONS
 from einstan.machine import paths
 from einstan.machine.compile import compile
 from einstan.machine.memory import available_memory, human_bytes
@@ -174,3 +176,30 @@ def test_random_paths_are_the_same_in_every_search_and_leave_the_generator_alone
         found.append(paths.contraction_steps(labels, shapes, (0, 20), "random-greedy"))
         assert random.random() == random.Random(7).random()
     assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize(
+    ("text", "sizes", "axis"),
+    [
+        ("y[i] = x[T[i]]", {"i": 4}, "x.0"),
+        ("F[n,d] = E[T[n],d] W[d,K] v[K]", {"n": 3, "d": 4, "k": 5}, "E.0"),
+        ("y[i] = x[floor(i/2)]", {"i": 4}, "x.0"),
+        ("y[i] = x[mod(i,3)]", {"i": 4}, "x.0"),
+        ("y[i] = A[T[i],T[i]]", {"i": 4, "A.0": 2}, "A.1"),
+    ],
+)
+def test_an_axis_that_only_the_array_tells_is_asked_for(text: str, sizes: dict[str, int], axis: str) -> None:
+    program = es.Program(text)
+    with pytest.raises(ExtentError) as caught:
+        program.plan(sizes)
+    assert caught.value.repair == (f"give sizes={{{axis!r}: ...}}",)
+    assert "peak memory" in str(program.plan({**sizes, axis: 3}))
+
+
+@pytest.mark.parametrize("name", [name for name, row in FUNCTIONS.items() if row.parameters])
+def test_every_function_of_numbers_alone_has_a_plan(name: str) -> None:
+    letters = ("a", "b", "c")[: len(FUNCTIONS[name].parameters)]
+    program = es.Program(f"y = {name}({', '.join(letters)})" if name != "pow" else "y = a^b")
+    assert "peak memory" in str(program.plan({}))
+    with np.errstate(all="ignore"):
+        program.compile(memory_limit=10_000)(dict.fromkeys(letters, 0.5))
