@@ -103,14 +103,16 @@ def second_derivative(text: str, base: Surface, exponent: Surface, span: Span) -
     )  # fmt: skip
 
 
-def sum_sign(text: str, token: Token, end: int) -> NotationError:
-    """``Σ_K X[n,K]`` and ``Σ[K] (X[n,K] + 1)``: the Greek letter, which names a tensor, for the sign."""
-    sign, word = {"Σ": ("∑", "sum"), "Π": ("∏", "prod")}[token.text[0]]
+def sum_sign(text: str, token: Token, end: int, over: bool) -> NotationError:
+    """``Σ_K X[n,K]`` and ``Σ[K] (X[n,K] + 1)``: the Greek letter, which names a tensor, for the sign, which is ``over``
+    an index; ``Σ2 x`` is a number."""
+    sign, word, name = {"Σ": ("∑", "sum", "Sigma"), "Π": ("∏", "prod", "Pi")}[token.text[0]]
     span = (token.start, token.end)
+    before, behind = text[: span[0]], text[span[0] + 1 :]
     return NotationError(
         f"the letter {token.text[0]} names a tensor, and the sign is {sign}", text=text, span=span,
         repair=(
-            f"{text[: span[0]]}{sign}{text[span[0] + 1 :]}",
+            f"{before}{sign}{behind}" if over else f"{before}{name}{behind}",
             f"{text[:end]} * {text[end:].lstrip()}" if text[end - 1] == "]" else f"{word}[K](...)",
         ),
     )  # fmt: skip

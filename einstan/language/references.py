@@ -36,7 +36,7 @@ class References(Cursor):
         bracketed = self.at("[") or name in INSTEAD
         slots = yield self.slots()
         if token.raw and name[0] in "ΣΠ" and self.sums(slots) and self.at("("):
-            raise sum_sign(self.text, token, self.last_end)
+            raise sum_sign(self.text, token, self.last_end, self.sums(slots))
         if slots and bracketed and self.at("(") and self.token.glued:
             raise unknown_call(self.text, (token.start, token.end), name, self.token.start, (*CALLABLE, *visible()))
         if slots and bracketed and self.at("[") and self.token.glued:
@@ -44,7 +44,7 @@ class References(Cursor):
         if self.at("^") and self.ahead(1).text == "{":
             name += self.label(slots_follow=False)
         if token.raw and name[0] in "ΣΠ" and (not slots or (self.sums(slots) and (not bracketed or self.at("(")))):
-            raise sum_sign(self.text, token, self.last_end)
+            raise sum_sign(self.text, token, self.last_end, self.sums(slots))
         if token.bold and not slots:
             raise bold(self.text, token, name)
         found = Ref((token.start, self.last_end), name, slots)

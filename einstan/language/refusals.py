@@ -7,7 +7,7 @@ it was spelled.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from einstan.language.errors import EinstanError, NotationError, ScopeError, Span
@@ -20,6 +20,7 @@ from einstan.language.tokens import respelled
 
 Read = Callable[[str], object] | None  # reads a repair, where repairs are asked for
 
+_ACCESS = re.compile(r"[^\W\d_]\w*\[([^\[\]]*)\]")
 _ENTRY = re.compile(r"(?:\\[A-Za-z]+|(?<![\w\\])[^\W\d_])_\{?(\d+)\}?(?![\w,])")
 MOST = 8  # readings that are spelled out
 LETTERS = "jklmnpqrstuv"  # for a second index on the left
@@ -105,10 +106,21 @@ def not_bound(
         capitals = [capitalised(name)]
     repairs = [_with_slot(text, name)] if normed else []
     repairs += [respelled(text, name, capital) for capital in capitals]
+    meant = readable(repairs, read)
+    labels = () if normed or meant else readable(_labelled(text, name, span, indices), read)
     return ScopeError(
         f"the index {name} is free on the right but is not on the left", text=text, span=span,
-        inferred=f"{inferred}; a capital is summed", repair=readable(repairs, read) if len(repairs) > 1 else repairs,
+        inferred=f"{inferred}; a capital is summed", repair=(*(meant if len(repairs) > 1 else repairs), *labels),
     )  # fmt: skip
+
+
+def _labelled(text: str, name: str, span: Span, indices: set[str]) -> Iterator[str]:
+    """``log(p[y])`` of a label y, a number: the sum of the entries of p at which the index is y."""
+    for found in _ACCESS.finditer(text):
+        if found.start(1) <= span[0] < found.end(1) and text.count("[") == text.count("]"):
+            capital = fresh_name("K", indices)
+            entry = f"{text[found.start() : span[0]]}{capital}{text[span[1] : found.end()]}"
+            yield f"{text[: found.start()]}sum[{capital}](1[{capital} == {name}] {entry}){text[found.end() :]}"
 
 
 def not_depending(text: str, node: Binder, name: str, roots: Sequence[Surface], read: Read) -> ScopeError:

@@ -100,7 +100,10 @@ DOCUMENTS = [
   inferred: the left side has n; a capital is summed
   repair:   Z[n] = relu(
               X[n]
-              + Y[n,J])""",
+              + Y[n,J])
+            Z[n] = relu(
+              X[n]
+              + sum[K](1[K == j] Y[n,K]))""",
     ),
 ]
 
