@@ -13,8 +13,9 @@ from typing import NoReturn
 from einstan.language.errors import NotationError, Span, too_deep
 from einstan.language.foreign import around, assigned, comparison, positive_part, run_on
 from einstan.language.letters import normal
+from einstan.language.misread import TRANSPOSED
 from einstan.language.signs import grouped_digits, instead
-from einstan.language.surface import Expression, Ref, Surface, Task, Term, instead_of
+from einstan.language.surface import BINDERS, DEFINED, Expression, Ref, Surface, Task, Term, instead_of
 from einstan.language.term import RELATIONS
 from einstan.language.threads import cached_property
 from einstan.language.tokens import Token, tokens
@@ -149,6 +150,19 @@ class Cursor:
         if self.text.startswith("...", self.token.start):
             span = (self.token.start, self.token.start + 3)
             self.fail("... is not part of the notation", span, instead(self.text, "…", *span))
+        start, behind = self.token.start, self.ahead(1)
+        if self.at(".") and behind.kind == "name" and before.kind == "number":
+            self.fail(
+                "a number is written without a point behind it",
+                None,
+                f"{self.text[:start]} {self.text[behind.start :]}",
+            )
+        if self.at(".") and behind.kind == "name":
+            example = "[K](x[K])" if behind.text in (*BINDERS, *DEFINED) else "(x[i])"
+            hint = TRANSPOSED[0] if behind.text == "T" else f"a function stands in front: {behind.text}{example}"
+            self.fail(f".{behind.text} belongs to arrays of a library", (start, behind.end), hint)
+        if self.at("{") and self.token.glued and before.kind == "name":
+            self.fail("slots stand in x[i] or x_{i}", None, f"{self.text[:start]}_{self.text[start:]}")
         if before.text == "^" and self.at("*", "+"):
             self.fail("a mark above the line is part of a name", None, "another name, such as x_star")
         self.fail(f"{self.token.text!r} is not expected here", None, grouped_digits(self.text, self.token.start) or ())

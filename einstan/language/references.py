@@ -106,6 +106,8 @@ class References(Cursor):
                 if token.kind == "number":
                     return (alone(Number(span, Fraction(token.text))),)
                 self.position -= token.kind != "end"
+                if self.at("[") or self.token.kind == "end":
+                    self.refuse_trailing()
                 self.unexpected()
             opening = self.enter()
             subscript = True
@@ -152,6 +154,12 @@ class References(Cursor):
     def labelled(self, label: str) -> str:
         """``V_max`` for ``V_{max}``; the cursor stands behind its opening brace."""
         return f"a label is part of the name: {self.tokens[max(self.position - 3, 0)].text}_{label}"
+
+    def refuse_trailing(self) -> NoReturn:
+        """``x_[i]``, as Python's programmers tell a name from a word of the language."""
+        name, mark = self.tokens[self.position - 2], self.tokens[self.position - 1]
+        repair = re.sub(rf"(?<!\w){re.escape(name.text)}_(?!\w)", f"{name.text}1", self.text)
+        self.fail("a name does not end with _", (name.start, mark.end), repair)
 
     def is_run_of_letters(self) -> bool:
         """Whether a subscript is spelled like ``ij``, which is one name here and two indices in papers."""

@@ -63,6 +63,7 @@ SET_BY_TEX = {  # commands of TeX for what is written otherwise here
     **dict.fromkeys(("sup", "inf"), "max[K](x[K]), min[K](x[K])"),
     "lim": "what the formula is where it is evaluated",
     "%": "x / 100",
+    "over": "\\frac{a}{b}",
 }
 ALIKE = {"‖": "∥", "′": "'", "’": "'", "″": "'", "⋯": "…", "∼": "≈", "≅": "≈", "≃": "≈", "⨂": "⊗", "⨀": "⊙"}
 
@@ -81,7 +82,7 @@ BETWEEN = {  # a sign or word between operands, and the two as they are written 
     **dict.fromkeys("⊙∘⊗", "{a} {b}"),
 }
 LOOSE = ("mod", "rem", "div", "choose", "over", "per", "%")  # whose operands may reach further than one factor
-BEHIND = {"squared": "{a}^2", "cubed": "{a}^3"}
+BEHIND = {"squared": "{a}^2", "cubed": "{a}^3", "!": "exp(lgamma({a} + 1))"}
 OPERATIONS = {  # which are no numbers where they stand without slots
     **dict.fromkeys(filter(str.isalpha, (*BETWEEN, *BEHIND)), ""),
     "dot": "x[K] y[K]",
@@ -116,7 +117,9 @@ def instead(text: str, sign: str, start: int, end: int) -> tuple[str, ...]:
         if known == "%" and not text[end:].strip():
             line, words = f"{text[:start].rstrip()} / 100", ""
     elif known in BEHIND and (left := _LEFT.search(text, 0, start)):
-        line = f"{text[: left.start(1)]}{BEHIND[known].format(a=left[1])}{text[end:]}"
+        operand = _unwrapped(left[1]) if known == "!" else left[1]
+        apart = " " if re.match(r"[\w(]", text[end:]) else ""
+        line = f"{text[: left.start(1)]}{BEHIND[known].format(a=operand)}{apart}{text[end:]}"
     elif known == "≈" and "=" not in text:
         line = f"{text[:start].rstrip()} = {text[end:].lstrip()}"
     elif known == "∥":
@@ -154,6 +157,12 @@ def _normed(found: re.Match[str]) -> str:
     if not letters and not inside.removeprefix("\\").isidentifier():
         return found[0]
     return f"sum[{over}](abs({what}))" if found[2] == "1" else f"norm[{over}]({what})"
+
+
+def over(text: str) -> str:
+    r"""``{a \over b}`` as ``{\frac{a}{b}}``."""
+    line = re.sub(r"\{([^{}]*?)\s*\\over\s*([^{}]*?)\}", r"{\\frac{\1}{\2}}", text)
+    return line if line != text and "\\over" not in line else ""
 
 
 def grouped_digits(text: str, sign: int) -> str:

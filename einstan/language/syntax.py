@@ -236,7 +236,7 @@ class Parser(Atoms):
         if token.kind == "name":
             return token.text != "where"
         if self.at("{"):
-            return not token.glued or self.tokens[self.position - 1].kind != "name" or self.position < 2
+            return not token.glued or self.tokens[self.position - 1].kind != "name"
         return token.kind in ("number", "command") or self.at("(", "|", "\\left|", "⌊")
 
     @staticmethod

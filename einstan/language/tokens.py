@@ -14,7 +14,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from einstan.language.errors import NotationError
-from einstan.language.signs import SET_BY_TEX, instead
+from einstan.language.signs import SET_BY_TEX, instead, over
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,7 +314,7 @@ def _command(text: str, start: int) -> tuple[Token | None, int]:
     if command in ACCENTS and (letter := _ACCENTED.match(text, end)):  # \\hat y
         repair = f"{text[:start]}\\{command}{{{letter[1]}}}{text[letter.end() :]}"
         raise NotationError("an accent has its letter in braces", text=text, span=(start, letter.end()), repair=repair)
-    line = instead(text, "mod", start, end) if command in ("bmod", "mod") else ()
+    line = instead(text, "mod", start, end) if command in ("bmod", "mod") else over(text) if command == "over" else ()
     raise NotationError(
         f"{text[start:end]} is not part of the notation",
         text=text,
