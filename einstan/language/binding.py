@@ -19,6 +19,7 @@ from einstan.language.node import Node
 from einstan.language.occurrences import is_form, names_in
 from einstan.language.own import applied
 from einstan.language.placing import placements
+from einstan.language.readings import has
 from einstan.language.refusals import ambiguous, bound_again, not_affine, not_depending, two_meanings, value_alone
 from einstan.language.sugar import REDUCED, chain, padded, softmax
 from einstan.language.surface import (
@@ -117,7 +118,7 @@ class Scope(Names):
             summed = {name: self.new_index(name) for name in names}
             self.implied.update(summed.values())
             env = {**env, **summed}
-        beside = self.bound_beside(node, env)
+        around = self.around_sizes(node, env)
         guarded = _is_guarded(node)
         factors: list[Expr] = []
         literal = bare_one = False  # whether the last factor is a number as it is written, and whether it is a lone 1
@@ -136,7 +137,7 @@ class Scope(Names):
                 continue
             if not guarded and (index := divides_by_index(part, divides, self.indices)) is not None:
                 raise divided_by_index(self.text, str(index.name), index.span)
-            factor = yield self.atom(part, {**beside, **env} if beside and is_numeric(part) else env)
+            factor = yield self.atom(part, around if around is not env and is_numeric(part) else env)
             if divides:
                 if bare_one:
                     factors.pop()
@@ -151,15 +152,22 @@ class Scope(Names):
                 factors.insert(0, MINUS_ONE)
         return sum_over((env[name] for name in names), mul(factors))
 
-    def bound_beside(self, node: Term, env: Environment) -> Environment:
-        """What a size in front of a sum speaks of: ``1/|N| sum[N](x[N])``."""
+    def around_sizes(self, node: Term, env: Environment) -> Environment:
+        """What the sizes in a product speak of: those in front of a sum of its index, ``1/|N| sum[N](x[N])``, and of
+        none where the product has another index of this letter, too."""
         binders = [part for part, _ in node.parts if isinstance(part, Binder) and part.operation != "softmax"]
+        if not binders or not any(self.has_size(part) for part, _ in node.parts):
+            return env
         letters = [letter.name for part in binders for letter in part.letters]
-        sized = binders and any(self.has_size(part) for part, _ in node.parts)
-        for part in binders if sized else ():
+        for part in binders:
             self.ahead[part] = tuple(self.bound(letter.name, env) for letter in part.letters)
-        found = {index.name: index for part in binders for index in self.ahead.get(part, ())}
-        return {name: index for name, index in found.items() if letters.count(name) == 1}
+        own = dict(zip(letters, (index for part in binders for index in self.ahead[part]), strict=True))
+        unclear = {
+            name
+            for name in own
+            if letters.count(name) > 1 or (name in env and any(has(part, name) for part, _ in node.parts))
+        }
+        return {name: index for name, index in {**env, **own}.items() if name not in unclear}
 
     def has_size(self, part: Surface) -> bool:
         """Whether a size is in this; what is nested is looked at once."""
@@ -255,8 +263,7 @@ class Scope(Names):
         if missing and not self.counts(node, missing, body):
             raise not_depending(self.text, node, missing[0].name, self.roots, self.read)
         if node.operation in REDUCED:
-            letters = dict(zip(indices, names, strict=True))
-            return REDUCED[node.operation](indices, body, lambda index, name: self.new_index(letters[index], name))
+            return REDUCED[node.operation](indices, body, self.copied)
         return sum_over(indices, body) if node.operation == "sum" else Reduce(node.operation, indices, body)
 
     def counts(self, node: Binder, missing: list[Index], body: Expr) -> bool:

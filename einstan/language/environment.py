@@ -29,6 +29,7 @@ class Names:
         self.any_free = any_free
         self.indices = evidence(*roots)
         self.spelled: dict[str, list[Index]] = {}
+        self.copies: dict[Index, list[Index]] = {}
         self.free: Environment = {}
         self.left_names: tuple[str, ...] = ()
         self.ranks: dict[Name, int] = {}
@@ -58,6 +59,12 @@ class Names:
         for spelling in {letter, index.name}:
             self.spelled.setdefault(spelling, []).append(index)
         return index
+
+    def copied(self, index: Index, name: str) -> Index:
+        """An index that nobody wrote and that runs as another does."""
+        self._count += 1
+        self.copies.setdefault(index, []).append(Index(name, f"{name}#{self._count}"))
+        return self.copies[index][-1]
 
     def index(self, name: str, span: Span, env: Environment, normed: bool = False) -> Index:
         """The index that a name in a slot stands for, or that a softmax is normed over."""

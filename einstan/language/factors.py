@@ -94,8 +94,31 @@ def is_square(part: Surface) -> bool:
     return exponent is not None and exponent.denominator == 1 and exponent >= 2
 
 
-def squares(divisor: Surface, *above: Surface) -> bool:
-    return is_square(divisor) and any(map(is_square, above))
+def grounds(part: Surface) -> Iterator[tuple[Surface, bool]]:
+    """What is multiplied in a factor, without brackets, signs and powers around it, and whether it is raised to one."""
+    stack = [(part, False)]
+    while stack:
+        node, raised = stack.pop()
+        match node:
+            case Power(base=base):
+                stack.append((base, True))
+            case Minus(operand=operand):
+                stack.append((operand, raised))
+            case Expression(terms=(term,)):
+                stack.extend((factor, raised) for factor, _ in term.parts)
+            case _:
+                yield node, raised
+
+
+def powers(part: Surface) -> Iterator[Power]:
+    """The powers in the terms of a factor."""
+    stack = [part]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Power):
+            yield node
+        elif isinstance(node, Expression | Term | Minus):
+            stack.extend(below(node))
 
 
 def sized(name: str, node: Surface) -> bool:
@@ -111,9 +134,16 @@ def sized(name: str, node: Surface) -> bool:
 
 
 def spelling(node: Surface) -> tuple[object, ...]:
-    """What a factor is, without the power that it is raised to."""
+    """What a factor is, without the power that it is raised to; a sum in whatever order and of whatever sign."""
     while isinstance(node, Power) or node is not unwrapped(node):
         node = node.base if isinstance(node, Power) else unwrapped(node)
+    if not isinstance(node, Expression):
+        return marked(node)
+    terms = [(term.sign, tuple((marked(part), under) for part, under in term.parts)) for term in flattened(node)]
+    return (frozenset((frozenset(terms), frozenset((-sign, parts) for sign, parts in terms))),)
+
+
+def marked(node: Surface) -> tuple[object, ...]:
     return tuple(mark for part in walk(node) for mark in (type(part), *marks(part)))
 
 

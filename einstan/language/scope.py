@@ -89,7 +89,9 @@ def _stated(
             check_stated(text, {size.name, own.get(size.name, size.name)}, size.name, expression, scope.indices)
         form = scope.stated(expression)
         refuse_negative(text, size.name, expression, form)
-        yield from ((index, form) for index in found)
+        spoken = [*found, *(copy for index in found for copy in scope.copies.get(index, ()))]
+        names = [index.name for index in spoken]  # by letter, as they are printed
+        yield from ((index, form) for index in sorted(spoken, key=lambda index: names.index(index.name)))
 
 
 def sized_by_axes(equation: Equation) -> Equation:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import chain, combinations
 
-from einstan.language.factors import flattened, index_names, is_square, same, sized, spelling, squares, unwrapped
+from einstan.language.factors import (
+    flattened,
+    grounds,
+    index_names,
+    is_square,
+    powers,
+    same,
+    sized,
+    spelling,
+    unwrapped,
+)
 from einstan.language.holds import Held, Placement, Total
 from einstan.language.occurrences import names_in
 from einstan.language.surface import (
@@ -25,6 +35,8 @@ from einstan.language.surface import (
 Found = Mapping[Surface, Held]  # what is held by the parts that have been looked at
 
 MEAN = "a mean over {K}, or each entry"
+QUOTIENT = "the quotient of sums, or a sum of quotients"
+PARTS = (Ref, Bracket, Kronecker, Expression)
 
 # ---- what has been found below ---------------------------------------------------------------------------------------
 
@@ -58,42 +70,31 @@ def trap_of(held: Found, name: str, node: Term, weight: int) -> str:
     """A quotient that could be one of sums: ``T[N] / (T[N] + F[N])`` is a precision, micro or macro."""
     having = [(part, under) for part, under in node.parts if name in held[part]]
     above = [part for part, under in having if not under]
-    below_it = chain(*(factors_of(part) for part, under in having if under and held[part][name].open))
-    divisors = [part for part in below_it if name in held[part]]
+    divisors = [part for part, under in having if under and held[part][name].open]
     if not divisors and len(above) < 4:
         return ""
-    spelled = [spelling(part) for part in above]
-    for part in divisors:
-        if isinstance(part, Bracket | Kronecker):  # no one divides by what is 0 or 1, or by ones
-            return "the quotient of sums, or a sum of quotients"
-        terms = flattened(part) if isinstance(part, Expression) else []
-        again = weight >= 2 and isinstance(part, Expression | Call)
-        if (
-            sum(name in held[term] for term in terms) > 1
-            or spelling(part) in spelled
-            or (
-                again
-                and any(spelling(node) in spelled for node in walk(part) if isinstance(node, Ref | Bracket | Kronecker))
-            )
-        ):
-            return "the quotient of sums, or a sum of quotients"
-        if isinstance(part, Power) and squares(part, *above):
-            shared = set(tensors_of(part)).intersection(chain.from_iterable(map(tensors_of, above)))
-            if shared or isinstance(unwrapped(part.base), Expression):
-                return "the quotient of sums of squares, or a sum of quotients"
+    spelled = {spelling(factor) for factor, _ in chain(*map(grounds, above)) if name in held[factor]}
+    tensors = set(chain.from_iterable(map(tensors_of, above)))
+    quadratic = any(map(is_square, chain(*map(powers, above))))
+    for factor, raised in chain(*map(grounds, divisors)):
+        if name not in held[factor]:
+            continue
+        if isinstance(factor, Bracket | Kronecker):  # no one divides by what is 0 or 1, or by ones
+            return QUOTIENT
+        terms = flattened(factor) if isinstance(factor, Expression) and not raised else []
+        inside = walk(factor) if weight >= 2 and isinstance(factor, Expression | Call) and not raised else (factor,)
+        several = sum(name in held[term] for term in terms) > 1
+        if several or any(spelling(part) in spelled for part in inside if part is factor or isinstance(part, PARTS)):
+            return QUOTIENT
+    for power in filter(is_square, chain(*map(powers, divisors))):
+        shared, of_sum = not tensors.isdisjoint(tensors_of(power)), isinstance(unwrapped(power.base), Expression)
+        if (shared or of_sum) if quadratic else (shared and of_sum and weight >= 2):
+            return "the quotient of sums of squares, or a sum of quotients"
     accesses = [spelling(part) for part in above if isinstance(part, Ref)]
     factors = [part for part in above if not isinstance(unwrapped(part), Expression)]
     if len(factors) >= 4 and len(set(accesses)) < len(accesses):
         return "two inner products, or one"
     return ""
-
-
-def factors_of(part: Surface) -> Iterator[Surface]:
-    """``s`` and ``x[N]^2`` of a divisor ``(s x[N]^2)``, which divide one by one."""
-    if isinstance(part, Expression) and len(part.terms) == 1:
-        yield from chain(*(factors_of(factor) for factor, under in part.terms[0].parts if not under))
-    else:
-        yield part
 
 
 # ---- what the spelling sets ------------------------------------------------------------------------------------------

@@ -101,6 +101,13 @@ def test_prints_as_written(text: str) -> None:
         ("y = exp(x - logsumexp[K](x))", "y = exp(x - logsumexp[K](x))"),
         ("y[k] = exp(x[k] - logsumexp[K](x[K]))", "y[k] = softmax[k](x[k])"),
         ("y[i] = 1[0 <= i+1 < |X.0|] X[i+1]", "y[i] = pad(X[i+1])"),
+        ("y = w[K] (1/|K| sum[K](a[K]))", "y = w[K] / |K2| * sum[K2](a[K2])"),
+        ("y = var[I](x[I+1]) + |I|", "y = mean[I]((x[I+1] - mean[I2](x[I2+1]))^2) + |I|"),
+        (
+            "y = std[K](K) + w[K] var[K](sin(K)) where |K| = 3",
+            "y = sqrt(mean[K]((K - mean[K2](K2))^2)) + w[K] mean[K2]((sin(K2) - mean[K3](sin(K3)))^2)"
+            " where |K| = 3, |K2| = 3, |K3| = 3",
+        ),
         ("y = w[K] sum[K](a[K] / |K|)", "y = w[K] sum[K2](a[K2] / |K2|)"),
         ("y = var[K](sin(K)) where |K| = 4", "y = mean[K]((sin(K) - mean[K2](sin(K2)))^2) where |K| = 4, |K2| = 4"),
         ("y = W[K] std[K](s 1[K])", "y = W[K] sqrt(mean[K2]((s 1[K2] - mean[K3](s 1[K3]))^2))"),
