@@ -99,6 +99,9 @@ def levels(text: str, name: str, top: Term, indices: Collection[str]) -> list[li
         found += [powers] if len(powers) == sum(has(part, name) for part, _ in top.parts) else []
     if divided and not any(has(part, name) for part, under in top.parts if not under):
         found.append([*chain(*(around(part, name) for part in divided))])
+    bases = [node.base for node in walk(top) if isinstance(node, Power) and has(node.base, name)]
+    if len(bases) > 1 and all(isinstance(base, Expression) for base in bases):
+        found.append([term for base in bases for term in around(base, name)])
     if len(found) == 1:
         found.append(apart(top, name))
     return [wrapped(text, name, [above_sums(node, name) for node in level], indices) for level in found]

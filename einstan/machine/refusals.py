@@ -12,10 +12,24 @@ from einstan.calculus.program import Program, sizes_read
 from einstan.language.dims import axis
 from einstan.language.errors import DataError, EinstanError, ExtentError, ProgramError, Span, nearest
 from einstan.language.functions import SPELLINGS
-from einstan.language.index import Affine, Index, lowered
+from einstan.language.index import Affine, Index, affine, lowered
 from einstan.language.node import Node, fold, preorder, replace
 from einstan.language.place import Place, at
-from einstan.language.term import Apply, Delta, Equation, Expr, Extent, Indexed, Iverson, Name, Reduce, mul, tensors
+from einstan.language.term import (
+    Apply,
+    Delta,
+    Equation,
+    Expr,
+    Extent,
+    Indexed,
+    Iverson,
+    Name,
+    Position,
+    Reduce,
+    mul,
+    substitute,
+    tensors,
+)
 
 NO_VALUE = {"mean": "the mean", "max": "the largest", "min": "the smallest"}
 
@@ -165,6 +179,12 @@ def outside(equation: Equation, access: Indexed, position: int, value: int, size
     if all(atom is not access for node in forms for atom, _ in node.terms):
         padded = replace(equation, {access: mul((guard, access))})
         repair = [f"say that {access.tensor} is zero outside: {padded}"]
+        if not form.terms and value < 0:
+            slots = list(access.slots)
+            slots[position] = affine((Extent(Index(name, name)), 1), constant=value)
+            repair = [f"count from the end: {replace(equation, {access: Indexed(access.tensor, tuple(slots))})}"]
+        elif value < 0 and (later := _later(equation, form)) is not None:
+            repair.append(f"begin where every read is inside: {later}")
     if held:
         repair.insert(0, f"give {held[0].tensor} with positions that {access.tensor} has")
     return (DataError if held else ExtentError)(
@@ -173,6 +193,26 @@ def outside(equation: Equation, access: Indexed, position: int, value: int, size
         inferred=f"{where}, and {name} has {has}" if str(form) != str(value) else f"{name} has {has}",
         repair=repair,
     )
+
+
+def _later(equation: Equation, form: Affine) -> Equation | None:
+    """``d[t] = x[t+1] - x[t]`` for ``d[t] = x[t] - x[t-1]``: an index of the left side, which stands in slots alone,
+    begins where a form has no negative values.  No plain slot of another axis may tell how far it runs."""
+    own = next((atom for atom, k in form.terms if k == 1 and atom in equation.indices), None)
+    rest = [(atom, k) for atom, k in form.terms if atom is not own]
+    using = [node for node in preorder(equation.rhs) if own in node.free]
+    if equation.where or any(isinstance(node, Position | Iverson | Delta) for node in using):
+        return None
+    if not isinstance(own, Index) or not all(isinstance(atom, Index) for atom, _ in rest):
+        return None
+    lowest = [(Extent(atom), k) for atom, k in rest if k < 0 and isinstance(atom, Index)]
+    less = form.constant - sum(k for _, k in lowest)
+    start = affine((own, 1), *((size, -k) for size, k in lowest), constant=-less)
+    later = Equation(equation.name, equation.indices, substitute(equation.rhs, {own: start}))  # type: ignore[arg-type]
+    reads = [node for node in preorder(later.rhs) if isinstance(node, Indexed)]
+    read = [(axis(node.tensor, k), slot) for node in reads for k, slot in enumerate(node.slots) if own in slot.free]
+    plain = any(slot.index is own for _, slot in read)
+    return None if plain and len({place for place, _ in read}) > 1 else later
 
 
 def _where(form: Affine, value: int) -> str:

@@ -186,9 +186,38 @@ def test_a_read_outside():
         "  y[i] = X[i] + X[i-1]\n"
         "                ^^^^^^\n"
         "  inferred: i - 1 is -1 where i = 0, and X.0 has the positions 0 to 4\n"
-        "  repair:   say that X is zero outside: y[i] = X[i] + 1[0 <= i-1 < |X.0|] X[i-1]"
+        "  repair:   say that X is zero outside: y[i] = X[i] + 1[0 <= i-1 < |X.0|] X[i-1]\n"
+        "            begin where every read is inside: y[i] = X[i+1] + X[i]"
     )
     compile(parse("y[i] = X[i] + 1[0 <= i-1 < |X.0|] X[i-1]"))(X=B)
+
+
+SEEN = np.arange(6.0) ** 2
+
+
+@pytest.mark.parametrize(
+    ("text", "other", "value"),
+    [
+        ("d[t] = x[t] - x[t-1]", "d[t] = x[t+1] - x[t]", np.diff(SEEN)),
+        ("y[t] = x[t-K] h[K]", "y[t] = x[t+|K|-K-1] h[K]", np.convolve(SEEN, [1, 2, 3], "valid")),
+        ("d[t] = x[t+1] - x[t-1]", "d[t] = x[t+2] - x[t]", SEEN[2:] - SEEN[:-2]),
+        ("a = x[-1]", "a = x[|x.0|-1]", SEEN[-1]),
+        ("a = x[0] - x[-2]", "a = x[0] - x[|x.0|-2]", SEEN[0] - SEEN[-2]),
+        ("y[t] = 2 x[t] - h[t-1]", "", None),
+        ("y[t] = t x[t-1]", "", None),
+        ("y[t] = x[2t-1]", "", None),
+    ],
+)
+def test_what_begins_before_a_tensor_is_spelled_inside(text, other, value):
+    arrays = {"x": SEEN, "h": np.array([1.0, 2.0, 3.0])} if "h[K]" in text else {"x": SEEN, "h": SEEN}
+    program = Program([parse(text)])
+    with pytest.raises(ExtentError) as caught:
+        compile(program)({str(name): arrays[str(name)] for name in program.inputs})
+    spelled = [repair.partition(": ")[2] for repair in caught.value.repair if not repair.startswith("say")]
+    assert spelled == ([other] if other else [])
+    if other:
+        found = compile(parse(other))({str(name): arrays[str(name)] for name in program.inputs})
+        assert np.array_equal(found[other[0]], value)
 
 
 def test_a_guard_that_does_not_reach():

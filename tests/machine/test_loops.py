@@ -142,7 +142,8 @@ def test_a_read_outside_is_an_error():
         "  y[i] = X[i] + X[i-1]\n"
         "                ^^^^^^\n"
         "  inferred: i - 1 is -1 where i = 0, and X.0 has the positions 0 to 2\n"
-        "  repair:   say that X is zero outside: y[i] = X[i] + 1[0 <= i-1 < |X.0|] X[i-1]"
+        "  repair:   say that X is zero outside: y[i] = X[i] + 1[0 <= i-1 < |X.0|] X[i-1]\n"
+        "            begin where every read is inside: y[i] = X[i+1] + X[i]"
     )
 
 
