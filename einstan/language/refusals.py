@@ -15,7 +15,20 @@ from einstan.language.holds import Ambiguity
 from einstan.language.index import Affine, capitalised, fresh_name, lowered
 from einstan.language.lacking import dependent, without_slot
 from einstan.language.readings import caret, readings
-from einstan.language.surface import Binder, Bracket, Expression, Letter, Ref, Relation, Size, Surface, Term, walk
+from einstan.language.surface import (
+    Binder,
+    Bracket,
+    Call,
+    Expression,
+    Letter,
+    Ref,
+    Relation,
+    Size,
+    Surface,
+    Term,
+    only_part,
+    walk,
+)
 from einstan.language.tokens import respelled
 
 Read = Callable[[str], object] | None  # reads a repair, where repairs are asked for
@@ -116,11 +129,10 @@ def not_bound(
 
 def _labelled(text: str, name: str, span: Span, indices: set[str]) -> Iterator[str]:
     """``log(p[y])`` of a label y, a number: the sum of the entries of p at which the index is y."""
-    for found in _ACCESS.finditer(text):
-        if found.start(1) <= span[0] < found.end(1) and text.count("[") == text.count("]"):
-            capital = fresh_name("K", indices)
-            entry = f"{text[found.start() : span[0]]}{capital}{text[span[1] : found.end()]}"
-            yield f"{text[: found.start()]}sum[{capital}](1[{capital} == {name}] {entry}){text[found.end() :]}"
+    if (found := _access_at(text, span)) is not None:
+        capital = fresh_name("K", indices)
+        entry = f"{text[found.start() : span[0]]}{capital}{text[span[1] : found.end()]}"
+        yield f"{text[: found.start()]}sum[{capital}](1[{capital} == {name}] {entry}){text[found.end() :]}"
 
 
 def not_depending(text: str, node: Binder, name: str, roots: Sequence[Surface], read: Read) -> ScopeError:
@@ -151,11 +163,26 @@ def ranks_differ(text: str, node: Ref, elsewhere: int) -> ScopeError:
 
 
 def not_affine(text: str, node: Expression) -> NotationError:
+    """A slot that is no affine form; ``a[abs(i-j)]`` reads a on both sides of its beginning."""
+    repairs = ["X[2i+R-1], X[floor(i/2)] or X[mod(i,2)]; an integer tensor may stand in a slot too: X[T[n]]"]
+    absolute, found = only_part(node), _access_at(text, node.span)
+    if found is not None and isinstance(absolute, Call) and absolute.function == "abs":
+        form = text[slice(*absolute.arguments[0].span)]
+        one, other = (
+            f"{text[found.start() : node.span[0]]}{each}{text[node.span[1] : found.end()]}"
+            for each in (form, f"-({form})")
+        )
+        halves = f"(1[{form} >= 0] {one} + 1[{form} < 0] {other})"
+        repairs.insert(0, f"{text[: found.start()]}{halves}{text[found.end() :]}")
     return NotationError(
         f"{text[slice(*node.span)]} is not a sum of indices with whole-number coefficients",
-        text=text, span=node.span,
-        repair="X[2i+R-1], X[floor(i/2)] or X[mod(i,2)]; an integer tensor may stand in a slot too: X[T[n]]",
+        text=text, span=node.span, repair=repairs,
     )  # fmt: skip
+
+
+def _access_at(text: str, span: Span) -> re.Match[str] | None:
+    """The access in brackets that a slot is in."""
+    return next((found for found in _ACCESS.finditer(text) if found.start(1) <= span[0] < found.end(1)), None)
 
 
 def value_alone(text: str, node: Bracket, operand: Expression) -> ScopeError:

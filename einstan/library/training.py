@@ -300,6 +300,10 @@ def _first_state(
         values = {name: plain_array(name, array) for name, array in params.items()}
         _refuse_heavy(values, optimiser)
         return State(values, optimiser.init(values), np.random.default_rng(seed))
+    if params is not None:
+        raise DataError(
+            "the parameters are given twice, as params and by what is resumed", repair="leave params out, or resume"
+        )
     if isinstance(resume, State):
         resume.page()  # which refuses what is no run
     state = resume.snapshot() if isinstance(resume, State) else State.load(resume)

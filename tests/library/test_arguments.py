@@ -365,6 +365,10 @@ NAMELESS: dict[str, tuple[Callable[[], Any], str]] = {
         "ValueAndGrad.compile takes no check",
     ),
     "nothing at all": (lambda: NET.value_and_grad("L").compile()(), "X is not given"),
+    "parameters twice": (
+        lambda: es.fit(NET, "L", DATA, PARAMS, epochs=1, resume="run.npz"),
+        "the parameters are given twice, as params and by what is resumed",
+    ),
     "no parameters": (lambda: NET.evaluate("Z", X=X), "Network.evaluate needs params"),
     "no name": (lambda: es.Metric(), "Metric needs name, tensors, compute"),
     "no shape": (lambda: NET.draw("net.svg", extents={"W": None}), "W = None is a NoneType"),
