@@ -366,7 +366,7 @@ NAMELESS: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "nothing at all": (lambda: NET.value_and_grad("L").compile()(), "X is not given"),
     "parameters twice": (
-        lambda: es.fit(NET, "L", DATA, PARAMS, epochs=1, resume="run.npz"),
+        lambda: es.fit(NET, "L", DATA, params=PARAMS, epochs=1, resume="run.npz"),
         "the parameters are given twice, as params and by what is resumed",
     ),
     "no parameters": (lambda: NET.evaluate("Z", X=X), "Network.evaluate needs params"),
