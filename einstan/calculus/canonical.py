@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from functools import cache
+from itertools import chain
 from math import prod
 from typing import Literal
 
@@ -280,7 +281,20 @@ def _distributed(indices: tuple[Index, ...], body: Expr, merge: bool) -> Expr:
     return simplify_sum(_normal_term(simplify_product((term,), indices), merge) for term in terms_of(body))
 
 
+def _sizes_of(terms: Iterable[Expr]) -> dict[Expr, Fraction]:
+    """The extents that all terms of a sum have, or that divide one, with the lowest of their exponents."""
+    found = [dict(chain(*map(powers, flattened((term,))[1]))) for term in terms]  # of what is simplified, each once
+    sizes = dict.fromkeys(base for each in found for base in each if isinstance(base, Extent))
+    lowest = {size: min(each.get(size, Fraction(0)) for each in found) for size in sizes}
+    return {size: k for size, k in lowest.items() if k}
+
+
 def _power_multiplied_out(base: Expr, exponent: Expr, merge: bool) -> Expr:
+    sizes = _sizes_of(terms_of(base)) if merge and isinstance(base, Add | Sum) and isinstance(exponent, Const) else {}
+    if sizes and isinstance(exponent, Const):  # (a / |n| + b)^-1 = |n| (a + b |n|)^-1
+        inside, taken = ([as_power(size, k * n) for size, k in sizes.items()] for n in (Fraction(-1), exponent.value))
+        rest = simplify_sum(simplify_product((term, *inside)) for term in terms_of(base))
+        return simplify_product((*taken, _power_multiplied_out(rest, exponent, merge)))
     if isinstance(exponent, Const) and isinstance(base, Add):
         k = exponent.value
         if merge and k.denominator == 1 and 2 <= k <= POWER and len(base.terms) ** int(k) <= TERMS:

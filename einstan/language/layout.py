@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from einstan.language.errors import NotationError
 from einstan.language.index import Affine, Arithmetic, Index, is_capital, lowered
-from einstan.language.node import Node
+from einstan.language.node import Node, preorder
 from einstan.language.occurrences import evidence, is_form
 from einstan.language.placing import placements
 from einstan.language.sugar import as_softmax, guards_before
@@ -171,12 +171,13 @@ class Layout:
         for term, total in wanted.items():
             if term not in placed:
                 wrong.update(index.name for index in total.indices)
-        moved: dict[str, Sum] = {}  # one at a time: the others may find their place then
+        moved: dict[str, Sum] = {}  # one at a time, and inner ones first: the others may find their place then
         for total in wanted.values():
             for index in total.indices:
                 if index.name in wrong:
                     moved.setdefault(index.name, total)
-        self.explicit.update(moved.values())
+        inside = {part for total in moved.values() for part in preorder(total.body) if isinstance(part, Sum)}
+        self.explicit.update([total for total in moved.values() if total in inside] or moved.values())
         return bool(moved)
 
     # ---- sums and products ---------------------------------------------------------------------------------------

@@ -15,6 +15,9 @@ SAME = [
     ("y = A[I,J] B[J,I]", "y = B[K,L] A[L,K]"),
     ("y = x[I] A[I,J] x[J]", "y = A[M,N] x[M] x[N]"),
     ("y[i] = x[K] u[i] v[L]", "y[i] = v[K] u[i] x[L]"),
+    # sizes out of a power
+    ("y = 1 / (1/|N| sum[N](x[N]^2) + c)", "y = |N| / (sum[N](x[N]^2) + c |N|)"),
+    ("y = sqrt(1/|N| sum[N](x[N]^2) + c) |N|^(1/2)", "y = sqrt(sum[N](x[N]^2) + c |N|)"),
     ("y = A[I,J] A[J,K] A[K,I]", "y = A[K,I] A[J,K] A[I,J]"),
     ("y = max[K](x[K] + u[K])", "y = max[M](u[M] + x[M])"),
     ("y = maximum(a, b) minimum(c, d)", "y = minimum(d, c) maximum(b, a)"),

@@ -185,6 +185,8 @@ ROWS = [
     (THREE_LAYERS, "L", "U"),
     (CLASSIFIER, "L", "W1"),
     (CLASSIFIER, "S", "W2"),
+    ("b = mean[N]((x[N] - p) (y[N] - q)) / mean[N]((x[N] - p)^2)", "b", "x"),
+    ("k = mean[N]((x[N] - m)^4) / mean[N]((x[N] - m)^2)^2 - 3", "k", "x"),
 ]
 IDS = [f"d{of}/d{wrt} {text.strip().splitlines()[-1]}" for text, of, wrt in ROWS]
 
