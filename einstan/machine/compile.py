@@ -27,11 +27,9 @@ from einstan.language.rebuilt import Rebuilt
 from einstan.language.term import Equation, Indexed, Name
 from einstan.language.threads import cached_property, lock
 from einstan.machine.behind import labels_behind, refuse_labels
-from einstan.machine.emit import Source, emit
 from einstan.machine.extents import NOMINAL, Extents, as_program, infer
 from einstan.machine.flatten import flatten
 from einstan.machine.fused import fused
-from einstan.machine.general import emit_general
 from einstan.machine.guards import compared_alone
 from einstan.machine.handed import LossError, as_array, as_labels, spellings, together
 from einstan.machine.lower import refuse_outside
@@ -50,7 +48,7 @@ from einstan.machine.refusals import (
     wrong_rank,
 )
 from einstan.machine.specialisation import Specialisation
-from einstan.machine.specialised import specialised
+from einstan.machine.targets.spell import Source, any_size, specialised
 from einstan.machine.told import fitting, told, understood, unread, with_shapes_beside
 from einstan.machine.windows import know_ranges
 
@@ -318,7 +316,7 @@ class Compiled(Rebuilt):
         careful: bool = False,
     ) -> Specialisation:
         extents = self._extents(shapes, sizes, nominal)
-        general = self.any_size or NOMINAL in extents.source.values()
+        general = self.any_size or nominal is not None
         know_ranges(self.flat, extents)
         if self._generic is not None and key is not None and not careful and self._generic.takes(key, extents):
             refuse_empty(self.flat, extents)
@@ -335,7 +333,7 @@ class Compiled(Rebuilt):
         native = all(dtype.isnative for _, dtype in key or ())
         code: Coder
         if general or nominal is not None:
-            code = partial(_open_code, emit_general if general else emit, precisions, function, precision)
+            code = partial(_open_code, precisions, function, precision)
         else:
             code = partial(_laid_out, fast and native, self.reuse_buffers, precisions, function, precision)
         flat = self.careful_flat if careful else self.flat
@@ -498,10 +496,8 @@ class Compiled(Rebuilt):
 # ---- what makes the code of a plan, which holds it and goes with it to other processes -------------------------------
 
 
-def _open_code(
-    emit: Callable[..., Source], precisions: dict[Name, str], function: str, precision: str, made: Plan
-) -> Source:
-    return emit(made, precisions, function, precision)
+def _open_code(precisions: dict[Name, str], function: str, precision: str, made: Plan) -> Source:
+    return any_size(made, precisions, function, precision)
 
 
 def _laid_out(

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from einstan.machine.emit import Source
+    from einstan.machine.targets.spell import Source
     from einstan.machine.plan import Plan
 
 BUFFERED = 8192  # entries of the buffers in which NumPy's loops cast their operands

@@ -17,7 +17,7 @@ import numpy as np
 from einstan.language.errors import DataError
 from einstan.language.term import Name
 from einstan.language.threads import compiling
-from einstan.machine.emit import Source
+from einstan.machine.targets.spell import Source
 from einstan.machine.extents import Extents
 from einstan.machine.memory import fits
 from einstan.machine.plan import Plan

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import einstan as es
-from einstan.machine import arrange, inplace_windows
-from einstan.machine.positions import Positions
+from einstan.machine import arrange
+from einstan.machine.lower import sliced
+from einstan.machine.schedule import positions
 from tests.machine.test_specialised import OPTIONS
 
 RNG = np.random.default_rng(0)
@@ -46,6 +47,6 @@ def test_parts_of_what_is_computed(monkeypatch, text, arrays, expected, options)
 
 
 def test_a_copy_in_the_place_of_a_view_is_refused_when_the_code_is_prepared(monkeypatch):
-    monkeypatch.setattr(inplace_windows.InPlaceWindows, "view", Positions.view)
+    monkeypatch.setattr(positions, "looked", lambda s, seen, view: seen.by("slices", sliced(view)))
     with pytest.raises(AssertionError, match="e_view is no view"):
         es.Program(ROWS[0][0]).compile(outputs=["L"], fast=False)(p=p)

@@ -280,6 +280,13 @@ def positions(x: Array, where: str) -> Array:
     return whole
 
 
+def embed(core: Array, shape: Ints, dtype: Any, axes: str) -> Array:
+    """Zeros, with the entries on the diagonal that ``axes`` names, "ii->i"."""
+    made = np.zeros(shape, dtype)
+    np.einsum(axes, made)[...] = core
+    return made
+
+
 def scatter_add(index: Array, values: Array, size: int) -> Array:
     """out[index[n], ...] += values[n, ...]; positions outside add nothing."""
     rest = values.shape[index.ndim :]
@@ -414,7 +421,7 @@ HELPERS: dict[str, Callable[..., Any]] = {
         *(sigmoid, softplus, erf, sigmoid_into, softplus_into, column_pairs, grams),
         *(silu, elu, softsign, erfc, lgamma, digamma, trigamma),
         *(select, has_nan, extended_part, extended_sum),
-        *(window, padded, reach, overlap, fits, inside, guarded, positions, scatter_add, overlap_add, gram),
+        *(window, padded, reach, overlap, fits, inside, guarded, positions, embed, scatter_add, overlap_add, gram),
         *(block, part, blas_gemm, running, others),
     )
 }

@@ -1,0 +1,30 @@
+"""Rules: how each kind of operation becomes calls."""
+
+from __future__ import annotations
+
+from einstan.machine.schedule.elementwise import mapped
+from einstan.machine.schedule.overlaps import copied, joined, overlapped, split
+from einstan.machine.schedule.positions import counted, diagonal, divided, embedded, expanded, formed, read, scattered
+from einstan.machine.schedule.products import contracted, gram, grams, largest, scanned
+from einstan.machine.schedule.scheduler import Rule
+
+RULES: dict[str, Rule] = {
+    "map": mapped,
+    "contract": contracted,
+    "reduce": largest,
+    "scan": scanned,
+    "iota": counted,
+    "form": formed,
+    "whole": divided,
+    "read": read,
+    "diagonal": diagonal,
+    "embed": embedded,
+    "gram": gram,
+    "grams": grams,
+    "scatter": scattered,
+    "expand": expanded,
+    "overlap": overlapped,
+    "copy": copied,
+    "split": split,
+    "join": joined,
+}

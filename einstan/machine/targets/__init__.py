@@ -1,0 +1,1 @@
+"""Targets: a table of verbs each, and how a schedule is spelled in them."""

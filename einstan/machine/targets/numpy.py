@@ -1,0 +1,179 @@
+"""NumPy: a row for each verb, which writes to memory where it can, and the helpers that generated code may call."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from einstan.machine.backends.numpy import CALLS, HELPERS
+from einstan.machine.operations import COMPARISONS
+from einstan.machine.schedule.calls import View
+from einstan.machine.schedule.sizes import tuple_of
+from einstan.machine.spelling import plain_text
+from einstan.machine.targets.target import Target, Verb, Written
+
+INFINITE = {"inf": "np.inf", "-inf": "-np.inf"}
+
+
+def dtype(name: str) -> str:
+    return f"np.{name}"
+
+
+# ---- verbs that are more than a template -----------------------------------------------------------------------------
+
+
+def along(ufunc: str) -> Verb:
+    def text(call: Written) -> str:
+        axes, cast, lowest, rank = call.detail
+        axis = "None" if len(axes) == rank else axes[0] if len(axes) == 1 else axes
+        cast = f", dtype={dtype(cast)}" if cast else ""
+        lowest = f", initial=LOWEST_{lowest[5:]}" if lowest else ""
+        return f"np.{ufunc}.reduce({call.reads[0]}, axis={axis}{cast}{lowest}{call.out})"
+
+    return text
+
+
+def running(call: Written) -> str:
+    ufunc, axis, size, start, strict, backwards = call.detail
+    start = INFINITE.get(start, start)
+    return f"running(np.{ufunc}, {call.reads[0]}, {axis}, {size}, {start}, {int(strict)}{', True' * backwards})"
+
+
+def arange(call: Written) -> str:
+    size, precision = call.detail
+    return f"np.arange({size}{f', dtype={dtype(precision)}' if precision else ''})"
+
+
+def gather(call: Written) -> str:
+    (entries, *at), (sizes, places) = call.reads, call.detail
+    index = (f"inside({a}, {n}, {plain_text(p)})" for a, n, p in zip(at, sizes, places, strict=True))
+    return f"{entries}[{', '.join(index)}]"
+
+
+def guarded(call: Written) -> str:
+    (entries, *forms), (count, fill, order, where) = call.reads, call.detail
+    allowed = " & ".join(f"({form} >= 0)" for form in forms[count:]) or "True"
+    return f"guarded({entries}, {tuple_of(forms[:count])}, {allowed}, {fill}, {order}, {plain_text(where)})"
+
+
+def take(call: Written) -> str:
+    (entries, at), (axis, where) = call.reads, call.detail
+    index = f"inside({at}, {entries}.shape[{axis}], {plain_text(where)})"
+    return f"{entries}[{index}]" if axis == 0 else f"np.take({entries}, {index}, axis={axis})"
+
+
+def reach(call: Written) -> str:
+    start, shape, steps, where, fill = call.detail
+    outside = f"fill={fill}" if where is None else plain_text(where)
+    return f"reach({call.reads[0]}, {tuple_of(start)}, {tuple_of(shape)}, {steps}, {outside})"
+
+
+def overlap(call: Written) -> str:
+    shape, start, steps = call.detail
+    return f"overlap({call.reads[0]}, {tuple_of(shape)}, {tuple_of(start)}, {steps})"
+
+
+def embed(call: Written) -> str:
+    sizes, precision, names, kept = call.detail
+    return f'embed({call.reads[0]}, {tuple_of(sizes)}, {dtype(precision)}, "{names}->{kept}")'
+
+
+def made_of(verb: str) -> Verb:
+    def text(call: Written) -> str:
+        sizes, *precision = call.detail
+        return f"np.{verb}({tuple_of(sizes)}, {dtype(precision[0] if precision else call.precision)})"
+
+    return text
+
+
+def gram(call: Written) -> str:
+    return f"gram({call.reads[0]}, {call.reads[1] if len(call.reads) > 1 else 'None'})"
+
+
+def grams(call: Written) -> str:
+    pairs = call.reads[2] if len(call.reads) > 2 else f"column_pairs({call.detail[0]})"
+    return f"grams({call.reads[0]}, {call.reads[1]}, *{pairs})"
+
+
+VERBS: dict[str, Verb] = {
+    **CALLS,
+    **{verb: f"np.{verb}({{0}}, {{1}}{{out}})" for verb in ("add", "subtract", "multiply", "divide", "vecdot")},
+    **{verb: f"np.{verb}({{0}}, {{1}}{{out}})" for verb in COMPARISONS.values()},
+    **{verb: f"np.{verb}({{0}}{{out}})" for verb in ("negative", "square")},
+    **{f"{verb} along": along(verb) for verb in ("add", "maximum", "minimum", "multiply")},
+    "log of mask": "np.where({0}, np.{d0}(0), np.{d0}(-np.inf))",
+    "select bits": "np.multiply({0}, {1}).view(np.{d0})",
+    "sigmoid_into": "sigmoid_into({0}, {1}, {2}, {3}, {place})",
+    "softplus_into": "softplus_into({0}, {1}, {2}, {place})",
+    "number": "np.{d0}({0})",
+    "scalar": "{0}[()]",
+    "whole": "{0}",
+    "whole plus": "{0} + {1}",
+    "whole times": "{0} * {1}",
+    "whole over": "{0} // {1}",
+    "whole mod": "{0} % {1}",
+    "dot": "np.dot({0}, {1}{out})",
+    "vdot": "np.vdot({0}, {1})",
+    "matmul": "np.matmul({0}, {1}{out})",
+    "einsum": 'np.einsum("{d0}", {0}, {1}{out})',
+    "gram": gram,
+    "weighted gram": gram,
+    "grams": grams,
+    "running": running,
+    "others": "others({0}, {d0})",
+    "arange": arange,
+    "positions": lambda call: f"positions({call.reads[0]}, {plain_text(call.detail[0])})",
+    "gather": gather,
+    "guarded": guarded,
+    "take": take,
+    "padded": "padded({0}, {d0}, {d1}, {d2})",
+    "reach": reach,
+    "scatter": "scatter_add({0}, {1}, {d0})",
+    "embed": embed,
+    "overlap": overlap,
+    "overlap_add": "overlap_add({0}, {d0}, {d1}, {d2}, {d3})",
+    "zeros": made_of("zeros"),
+    "empty": made_of("empty"),
+    "copy": "{0}.copy()",
+    "copyto": "np.copyto({place}, {0})",
+    "fill": "{place}.fill({d0})",
+    "set": "{place}[...] = {0}",
+    "increase": "{place} += {0}",
+    "ones": "np.ones({d0}, np.{d1})",
+    "column pairs": "column_pairs({d0})",
+}
+if not hasattr(np, "vecdot"):
+    del VERBS["vecdot"]
+
+
+def look(text: str, view: View) -> str:
+    """An array, looked at in one way."""
+    detail = view.detail
+    match view.kind:
+        case "permute":
+            turned = list(detail) == list(reversed(range(len(detail))))
+            return f"{text}.T" if turned else f"{text}.transpose({', '.join(map(str, detail))})"
+        case "expand" | "slices" | "part":
+            return f"{text}[{detail[0]}]"
+        case "reshape" | "fold":
+            return f"{text}.reshape({', '.join(detail)})"
+        case "window":
+            return f"window({text}, {', '.join(map(str, detail))})"
+        case "diagonal":
+            return f"{text}.diagonal({'' if detail == (0, 1) else f'0, {detail[0]}, {detail[1]}'})"
+        case "paired":
+            return f'np.einsum("{detail[0]}->{detail[1]}", {text})'
+        case "broadcast":
+            return f"np.broadcast_to({text}, {tuple_of(detail)})"
+        case "bits":
+            return f"{text}.view(np.{detail[0]})"
+        case "cast":
+            return f"{text}.astype(np.{detail[0]})"
+        case _:
+            raise AssertionError(view.kind)
+
+
+WRITES = frozenset(
+    verb for verb, row in VERBS.items() if verb.endswith(" along") or (isinstance(row, str) and "{out}" in row)
+)
+NEEDS = {"reach": ("padded", "window"), "overlap_add": ("window",), "grams": ("column_pairs",)}
+NUMPY = Target(VERBS, look, WRITES, HELPERS, NEEDS)
