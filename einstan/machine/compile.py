@@ -29,7 +29,6 @@ from einstan.language.threads import cached_property, lock
 from einstan.machine.behind import labels_behind, refuse_labels
 from einstan.machine.extents import NOMINAL, Extents, as_program, infer
 from einstan.machine.flatten import flatten
-from einstan.machine.fused import fused
 from einstan.machine.guards import compared_alone
 from einstan.machine.handed import LossError, as_array, as_labels, spellings, together
 from einstan.machine.lower import refuse_outside
@@ -48,6 +47,7 @@ from einstan.machine.refusals import (
     wrong_rank,
 )
 from einstan.machine.specialisation import Specialisation
+from einstan.machine.targets.numba import fused
 from einstan.machine.targets.spell import Source, any_size, specialised
 from einstan.machine.told import fitting, told, understood, unread, with_shapes_beside
 from einstan.machine.windows import know_ranges

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from einstan.language.term import Name
-from einstan.machine.arena import Arena, Buffer
+from einstan.machine.schedule.arena import Arena, Buffer
 
 LOOKING = {"permute", "expand", "reshape", "slices", "window", "diagonal", "paired", "broadcast", "bits"}
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from enum import Enum
 
 from einstan.language.term import Name
-from einstan.machine.arena import Buffer
+from einstan.machine.schedule.arena import Buffer
 from einstan.machine.guards import compared_alone
 from einstan.machine.operations import Labels, Operation, Ref
 from einstan.machine.plan import Plan
@@ -353,6 +353,7 @@ class Scheduler:
         for value in self.plan.order:
             self.schedule(value, rules)
         self.operation = None
+        self.finished()
         for name in self.plan.outputs:
             self.made.results.append(self.result(name))
         self.made.count = self.count
@@ -383,6 +384,9 @@ class Scheduler:
             self.add("look", (Seen(made),))
         self.release(value, operation)
         self.touch(made.buffers)
+
+    def finished(self) -> None:
+        """All operations are scheduled."""
 
     def input(self, value: int, operation: Operation) -> Array:
         name = operation.detail

@@ -1,0 +1,1 @@
+"""Kernels: runs of calls as loops over entries, which numba compiles."""
