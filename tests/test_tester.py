@@ -353,21 +353,19 @@ def test_loops_that_ignore_an_index(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_compiled_function_with_a_swapped_transpose(monkeypatch: pytest.MonkeyPatch) -> None:
-    from einstan.machine import writer
+    from einstan.machine.schedule.scheduler import Scheduler
     from tests.machine.rows import ROWS, arrays
     from tests.machine.test_compile import check
 
-    right = writer.Writer.aligned
-
-    def wrong(self: Any, *arguments: Any) -> str:
-        return right(self, *arguments).replace(".T", "")
+    def wrong(self: Any, seen: Any, *orders: Any) -> Any:
+        return seen
 
     def every_row() -> None:
         for row in ROWS:
             data = arrays(row)
             check(row, data, data)
 
-    goes_red(monkeypatch, every_row, (writer.Writer, "aligned", wrong))
+    goes_red(monkeypatch, every_row, (Scheduler, "ordered", wrong))
 
 
 # ---- passes over graphs ----------------------------------------------------------------------------------------------

@@ -47,8 +47,10 @@ from einstan.machine.refusals import (
     wrong_rank,
 )
 from einstan.machine.specialisation import Specialisation
+from einstan.machine.targets.any_size import any_size
+from einstan.machine.targets.laid_out import specialised
 from einstan.machine.targets.numba import fused
-from einstan.machine.targets.spell import Source, any_size, specialised
+from einstan.machine.targets.source import Source
 from einstan.machine.told import fitting, told, understood, unread, with_shapes_beside
 from einstan.machine.windows import know_ranges
 
@@ -543,11 +545,15 @@ def compile(
     any_size: bool = False,
     reuse_buffers: bool = False,
     fast: bool | None = None,
+    backend: str = "numpy",
     context: Program | None = None,
     given: Iterable[tuple[Name, Name]] = (),
     behind: Iterable[Name] = (),
 ) -> Compiled:
     """A program as a function of NumPy arrays; see `Compiled`.
+
+    With ``backend="torch"`` or ``"jax"`` it is a function of that library's tensors, in its own code, so that autograd,
+    ``torch.compile``, ``jit``, ``vmap`` and ``grad`` can read it; see `einstan.machine.hosted`.
 
     ``outputs`` are the tensors to return (by default all that the program defines), ``optimize`` as in `plan`,
     ``dtype`` a floating-point type that all inputs are converted to, ``sizes`` extents that no array gives.
@@ -564,11 +570,15 @@ def compile(
     and those in ``given``: directions and cotangents, each with its tensor, of which it has the shape.  ``behind`` are
     its tensors of which this is a derivative: arrays are refused for which those would be.
     """
-    return Compiled(
-        program, outputs, optimize, dtype, sizes=sizes, memory_limit=memory_limit, function=function,
-        any_size=any_size, reuse_buffers=reuse_buffers, fast=fast, context=context,
-        given=given, behind=behind,
-    )  # fmt: skip
+    options: dict[str, Any] = {
+        "sizes": sizes, "memory_limit": memory_limit, "function": function, "any_size": any_size,
+        "reuse_buffers": reuse_buffers, "fast": fast, "context": context, "given": given, "behind": behind,
+    }  # fmt: skip
+    if backend == "numpy":
+        return Compiled(program, outputs, optimize, dtype, **options)
+    from einstan.machine.hosted import Hosted
+
+    return Hosted(program, outputs, optimize, dtype, backend=backend, **options)
 
 
 def _array(program: Program, name: Name, data: Array) -> Array:

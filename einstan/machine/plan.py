@@ -35,7 +35,7 @@ from einstan.machine.trees import Shape
 from einstan.machine.windows import solved
 
 if TYPE_CHECKING:
-    from einstan.machine.targets.spell import Source
+    from einstan.machine.targets.source import Source
 
 Coder = Callable[["Plan"], "Source"]
 
@@ -82,7 +82,7 @@ class Plan:
     @cached_property
     def code(self) -> Source:
         """The source that this is the plan of: what a compiled program runs, or would run at these sizes."""
-        from einstan.machine.targets.spell import specialised
+        from einstan.machine.targets.laid_out import specialised
 
         return self.coder(self) if self.coder else specialised(self, self.precisions, precision=self.precision)
 

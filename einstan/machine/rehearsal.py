@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from einstan.machine.targets.spell import Source
     from einstan.machine.plan import Plan
+    from einstan.machine.targets.source import Source
 
 BUFFERED = 8192  # entries of the buffers in which NumPy's loops cast their operands
 ELIDED = 256 * 1024  # bytes from which NumPy writes a temporary operand of an operator over

@@ -17,10 +17,10 @@ import numpy as np
 from einstan.language.errors import DataError
 from einstan.language.term import Name
 from einstan.language.threads import compiling
-from einstan.machine.targets.spell import Source
 from einstan.machine.extents import Extents
 from einstan.machine.memory import fits
 from einstan.machine.plan import Plan
+from einstan.machine.targets.source import Source
 
 Array = Any
 Key = Sequence[tuple[tuple[int, ...], Any]]  # shapes and dtypes

@@ -13,9 +13,9 @@ from einstan.calculus.program import Program
 from einstan.language import parse
 from einstan.language.errors import DataError, EinstanError, ExtentError
 from einstan.machine import plan as plan_module
-from einstan.machine.schedule.arena import Arena
 from einstan.machine.backends.numpy import blas_gemm, scatter_add
 from einstan.machine.compile import compile
+from einstan.machine.schedule.arena import Arena
 from tests.machine.rows import ROWS, arrays
 
 STEP = [

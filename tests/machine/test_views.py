@@ -50,3 +50,15 @@ def test_a_copy_in_the_place_of_a_view_is_refused_when_the_code_is_prepared(monk
     monkeypatch.setattr(positions, "looked", lambda s, seen, view: seen.by("slices", sliced(view)))
     with pytest.raises(AssertionError, match="e_view is no view"):
         es.Program(ROWS[0][0]).compile(outputs=["L"], fast=False)(p=p)
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_an_entry_that_a_bracket_selects_is_no_view(options):
+    """What is computed later lies where the entry lay."""
+    text = "S[i] = x[i] sum[P](b[P])\nf[l] = W[l] sin(1[2 <= w] S[0])\nh[i] = f[i]\nL = sum[N](sin(h[N]))"
+    b, x, W = np.array([-0.5]), np.array([0.625]), np.array([0.6875])
+    z = W[0] * np.sin(b[0] * x[0])
+    expected = np.cos(z) * W[0] * np.cos(b[0] * x[0])
+    found = es.Program(text).backward("L", ["b", "x", "W"]).compile(**options)(b=b, x=x, W=W, w=np.array(3.0))
+    np.testing.assert_allclose(found["db"], [expected * x[0]], rtol=1e-12)
+    np.testing.assert_allclose(found["dx"], [expected * b[0]], rtol=1e-12)

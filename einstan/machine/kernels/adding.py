@@ -61,7 +61,8 @@ def scattered_by_loop(s: Scheduler, operation: Operation) -> Array:
     name = f"scatter_{s.value}"
     told = comment(operation.equation)
     s.kernel(name, SCATTER.format(comment=told, count=count, size=size, width=width).split("\n"))
-    assert isinstance(index, Seen) and isinstance(values, Seen)
+    assert isinstance(index, Seen)
+    assert isinstance(values, Seen)
     reads = [index.by("fold", "-1"), values.by("fold", str(count), str(width))]
     s.add("loop", reads, name, out=Seen(made).by("fold", str(size), str(width)))
     return made

@@ -153,5 +153,3 @@ def loop_labels(operation: Operation) -> Labels:
     if not operation.summed and operation.kind == "contract":
         return operation.out
     return max((ref.labels for ref in operation.operands), key=len)
-
-

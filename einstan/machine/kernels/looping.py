@@ -105,8 +105,9 @@ class Looping(Scheduler):
 
     def text_of(self, node: Expr) -> str:
         """Integers of compiled code wrap around where Python's grow: what could is written as the number that it is."""
+        text = self.sizes.number(node, self.precision)
         if self.bits(node) < 62:
-            return self.sizes.number(node, self.precision)
+            return text
         value = number_of(node, self.extents)
         return repr(float(value)) if math.isfinite(value) else f'float("{value}")'
 

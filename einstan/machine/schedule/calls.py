@@ -86,7 +86,9 @@ class Call:
 
     @property
     def constant(self) -> bool:
-        return self.result is not None and self.result.constant
+        """Whether it is made before the function is called."""
+        made = self.result if self.result is not None else self.out.array if self.out is not None else None
+        return made is not None and made.constant
 
 
 @dataclass

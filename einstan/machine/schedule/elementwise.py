@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from einstan.language.term import MINUS_ONE, ONE, Const, Expr, is_reciprocal
@@ -13,6 +13,7 @@ from einstan.machine.schedule.scheduler import BLAS, Memory, Scheduler
 from einstan.machine.spelling import bracketed
 
 Term = tuple[Expr, Ref]
+Step = tuple[str, list[Operand]]  # a verb, and what it reads
 BITS = {"float16": "int16", "float32": "int32", "float64": "int64"}  # integers as large
 IN_PIECES = ("sigmoid", "softplus")  # with memory for what they compute on the way
 
@@ -33,7 +34,7 @@ def mapped(s: Scheduler, operation: Operation) -> Array:
         return s.result_of("log of mask", [s.aligned(operation.operands[0], operation.out)], s.precision)
     if function == "pow" and details:
         return power(s, operation, reads[0], details[0])
-    if function == "relu":
+    if function == "relu" and s.blocks:  # of a number that is held in the precision of the arrays
         return s.result_of("maximum", [*reads, Number("0")])
     (only, *_) = operation.operands or (None,)
     if function in IN_PIECES and s.blocks and not s.above and only is not None and _plain(s, operation, only):
@@ -88,27 +89,27 @@ def power(s: Scheduler, operation: Operation, base: Operand, exponent: Expr) -> 
     if number == Fraction(1, 2):
         return s.result_of("sqrt", [base])
     if number == Fraction(-1, 2):
-        return _in_steps(s, operation, "sqrt", base, lambda root: ("divide", [Number("1"), root]))
+        return _in_steps(s, operation, ("sqrt", [base]), "divide", lambda root: [Number("1"), root])
     if number == 3:
-        return _in_steps(s, operation, "square", base, lambda square: ("multiply", [square, base]))
+        return _in_steps(s, operation, ("square", [base]), "multiply", lambda square: [square, base])
     text = s.sizes.number(exponent, s.precision)
     if number is None or number.denominator != 1 or number < 0:
         text = f"float({text})"  # NumPy refuses negative integers here
     return s.result_of("pow", [base, Number(text, True)])
 
 
-def _in_steps(s: Scheduler, operation: Operation, first: str, base: Operand, second) -> Array:  # type: ignore[no-untyped-def]
-    """A power that takes two calls, the second of which reads what the first wrote."""
+def _in_steps(
+    s: Scheduler, operation: Operation, first: Step, then: str, reads: Callable[[Seen], list[Operand]]
+) -> Array:
+    """Two calls, the second of which reads what the first wrote."""
     if s.blocks and not s.above and operation.out:
         made = s.own(operation)
-        s.add(first, [base], out=Seen(made))
-        verb, reads = second(Seen(made))
-        s.add(verb, reads, out=Seen(made))
+        s.add(*first, out=Seen(made))
+        s.add(then, reads(Seen(made)), out=Seen(made))
         return made
     begun = s.array("float", len(operation.out), named=False)
-    s.add(first, [base], result=begun)
-    verb, reads = second(Seen(begun))
-    return s.result_of(verb, reads, lent=begun if operation.out and not s.above else None)
+    s.add(*first, result=begun)
+    return s.result_of(then, reads(Seen(begun)), lent=begun if operation.out and not s.above else None)
 
 
 # ---- sums ------------------------------------------------------------------------------------------------------------

@@ -99,9 +99,7 @@ def placed(s: Scheduler, operation: Operation, begin: str, aligned: Operand, ord
     return made
 
 
-def shifted(
-    s: Scheduler, operation: Operation, aligned: Operand, order: Labels, sizes: tuple[int, ...]
-) -> Array:
+def shifted(s: Scheduler, operation: Operation, aligned: Operand, order: Labels, sizes: tuple[int, ...]) -> Array:
     """Many offsets: one row of zeros for each, the core laid into them where it belongs, and the rows added up."""
     forms = operation.detail.forms
     low, high = zip(*(bounds(form, sizes, s.extents) for form in forms), strict=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from einstan.machine.lower import Window, never_negative, sliced, window
 from einstan.machine.operations import Form, Operation, Ref, combined
 from einstan.machine.schedule.calls import Array, Number, Operand, Seen
-from einstan.machine.schedule.scheduler import Scheduler
+from einstan.machine.schedule.scheduler import Memory, Scheduler
 from einstan.machine.schedule.sizes import origin
 from einstan.machine.spelling import bracketed, letters
 
@@ -48,7 +48,7 @@ def looked(s: Scheduler, seen: Seen, view: Window) -> Seen:
     index = sliced(view)
     if index == "":
         return seen
-    if index is None:
+    if index is None or (s.memory is Memory.VALUES and ":-" in index):  # other libraries have no steps backwards
         return seen.by("window", view.start, view.shape, view.steps)
     return seen.by("slices", index if view.shape or not (s.blocks and seen.array.fixed) else f"{index}, ...")
 
@@ -287,5 +287,3 @@ def expanded(s: Scheduler, operation: Operation) -> Array:
     (ref,) = operation.operands
     read = s.aligned(ref, operation.out, s.floating(ref))
     return s.view(broadcast(s, read, s.shape(operation.out, operation)))
-
-

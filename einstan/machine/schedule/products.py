@@ -77,9 +77,9 @@ def with_ones(s: Scheduler, operation: Operation, kept: Labels, size: int) -> Ar
         return made
     if len(kept) == 1:
         return s.result_of("dot", factors)
-    flat = s.array("float", 1, named=False)
-    s.add("dot", factors, result=flat)
-    return s.owned_view(Seen(flat).by("reshape", *s.shape(operation.out, operation)))
+    found = s.array("float", 1, named=False)
+    s.add("dot", factors, result=found)
+    return s.owned_view(Seen(found).by("reshape", *s.shape(operation.out, operation)))
 
 
 def reduced(s: Scheduler, operation: Operation, verb: str, lowest: str = "") -> Array:

@@ -13,10 +13,10 @@ from dataclasses import replace
 from enum import Enum
 
 from einstan.language.term import Name
-from einstan.machine.schedule.arena import Buffer
 from einstan.machine.guards import compared_alone
 from einstan.machine.operations import Labels, Operation, Ref
 from einstan.machine.plan import Plan
+from einstan.machine.schedule.arena import Buffer
 from einstan.machine.schedule.calls import Array, Call, Number, Operand, Result, Schedule, Seen
 from einstan.machine.schedule.sizes import Sizes
 from einstan.machine.spelling import identifier
@@ -224,11 +224,13 @@ class Scheduler:
     def view(self, seen: Operand) -> Array:
         """The value of the operation as a view: what it looks at must not be written over."""
         operation = self.operation
-        assert operation is not None and isinstance(seen, Seen)
+        assert operation is not None
+        assert isinstance(seen, Seen)
         base = seen.array
         type_ = self.graph.type(self.value)
+        precision = base.precision if base.type == "float" else self.precision_now()
         made = Array(
-            "", type_, base.precision or self.precision_now() if type_ == "float" else "",
+            "", type_, precision if type_ == "float" else "",
             len(operation.out), constant=self.above, buffers=base.buffers, fixed=self.above,
         )  # fmt: skip
         if self.blocks and base.fixed and seen.looks and not self.above:  # made once, before the function is called
@@ -320,9 +322,7 @@ class Scheduler:
             return Array(old.text, "float", old.precision, old.rank, True)
         name = self.fresh()
         old.home.names.append(name)
-        return Array(
-            name, "float", old.precision, old.rank, True, home=old.home, buffers=old.buffers, fixed=True
-        )
+        return Array(name, "float", old.precision, old.rank, True, home=old.home, buffers=old.buffers, fixed=True)
 
     def laid_out(self, name: str, shape: Sequence[int], dtype: str, kept: bool = False) -> Array:
         """Memory of the block from now on."""

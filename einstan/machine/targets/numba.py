@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 
 from einstan.language.term import Name
-from einstan.machine.backends.numpy import HELPERS, blas_gemm
+from einstan.machine.backends.numpy import blas_gemm
 from einstan.machine.kernels.fused import BETWEEN, Fused
 from einstan.machine.plan import Plan
 from einstan.machine.schedule.calls import Call
 from einstan.machine.schedule.scheduler import BLAS, Memory
 from einstan.machine.schedule.sizes import Sizes
+from einstan.machine.targets.laid_out import LaidOut
 from einstan.machine.targets.numpy import NUMPY, dtype
-from einstan.machine.targets.spell import LaidOut, Source
+from einstan.machine.targets.source import Source
 
 HEAD = """from math import exp, log, sqrt, tanh
 
@@ -82,13 +83,12 @@ class Looped(LaidOut):
 def fused(made: Plan, precisions: dict[Name, str], function: str, precision: str, reuse_buffers: bool) -> Source | None:
     """The source with loops, where all floats have one precision that the BLAS has; else None."""
     sizes = Sizes(made)
-    scheduler = Fused(
-        made, sizes, precisions, precision, Memory.BLOCK, NUMPY.writes, reuse_buffers, [*HELPERS, function]
-    )
+    taken = [*NUMPY.helpers, function]
+    scheduler = Fused(made, sizes, precisions, precision, Memory.BLOCK, NUMPY.writes, reuse_buffers, taken)
     if not scheduler.made.uniform or scheduler.precision not in BLAS:
         return None
     scheduler.begin(blas_gemm(scheduler.precision) is not None)
-    speller = Looped(scheduler, made, scheduler.run(BETWEEN), sizes, precisions, function, scheduler.taken)
+    speller = Looped(scheduler, NUMPY, made, scheduler.run(BETWEEN), sizes, precisions, function, scheduler.taken)
     if scheduler.gemm:
         speller.helpers["blas_gemm"] = None
     return speller.run()

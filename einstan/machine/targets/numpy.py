@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
+
 import numpy as np
 
 from einstan.machine.backends.numpy import CALLS, HELPERS
@@ -95,7 +97,6 @@ def grams(call: Written) -> str:
 
 
 VERBS: dict[str, Verb] = {
-    **CALLS,
     **{verb: f"np.{verb}({{0}}, {{1}}{{out}})" for verb in ("add", "subtract", "multiply", "divide", "vecdot")},
     **{verb: f"np.{verb}({{0}}, {{1}}{{out}})" for verb in COMPARISONS.values()},
     **{verb: f"np.{verb}({{0}}{{out}})" for verb in ("negative", "square")},
@@ -173,7 +174,9 @@ def look(text: str, view: View) -> str:
 
 
 WRITES = frozenset(
-    verb for verb, row in VERBS.items() if verb.endswith(" along") or (isinstance(row, str) and "{out}" in row)
+    verb
+    for verb, row in (*VERBS.items(), *CALLS.items())
+    if verb.endswith(" along") or (isinstance(row, str) and "{out}" in row)
 )
 NEEDS = {"reach": ("padded", "window"), "overlap_add": ("window",), "grams": ("column_pairs",)}
-NUMPY = Target(VERBS, look, WRITES, HELPERS, NEEDS)
+NUMPY = Target(ChainMap(VERBS, CALLS), look, WRITES, HELPERS, NEEDS)  # type: ignore[arg-type]

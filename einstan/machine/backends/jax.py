@@ -1,0 +1,171 @@
+"""What JAX's arrays lack, as functions that generated code holds as text: windows, gathers, scatters, scans, parts.
+
+Under ``jit`` no value can be looked at: what is read outside of its array is NaN.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+Array = Any
+Ints = tuple[int, ...]
+
+
+def log_of_mask(mask: Array, like: Array) -> Array:
+    """0 where the mask holds, minus infinity elsewhere."""
+    return jnp.where(mask, jnp.zeros_like(like), jnp.full_like(like, -jnp.inf))
+
+
+def largest(x: Array, axes: Ints) -> Array:
+    """The largest entry, and no less than the smallest finite number."""
+    return jnp.max(x, axis=axes, initial=jnp.finfo(x.dtype).min)
+
+
+def product(x: Array, axes: Ints) -> Array:
+    """The product along axes."""
+    return jnp.prod(x, axis=axes)
+
+
+def extended_part(x: Array, part: str) -> Array:
+    """A part of a number that may be infinite or NaN: itself if finite, else 0; its sign, 0 for NaN; and so on."""
+    finite = jnp.isfinite(x)
+    if part == "finite":
+        return jnp.where(finite, x, jnp.zeros_like(x))
+    if part == "one" or part == "is finite":
+        return (finite | (part == "one")).astype(x.dtype)
+    sign = jnp.where(jnp.isnan(x), jnp.zeros_like(x), jnp.sign(x))
+    sign = jnp.abs(sign) if "has" in part else sign
+    return sign * finite if "finite" in part else sign
+
+
+def extended_sum(x: Array, terms: Array, finite: Array, sign: Array, signed: Array, s: Array, sd: Array) -> Array:
+    """A sum of terms of which x is the sum of the finite ones, from how many there are of which kind."""
+    others, infinite, sign = terms - finite, signed - sd, sign - s
+    one_sign = (infinite == others) & (jnp.abs(sign) == infinite)
+    return jnp.where(others == 0, x, jnp.where(one_sign, jnp.where(sign < 0, -jnp.inf, jnp.inf), jnp.nan))
+
+
+def places(start: Ints, shape: Ints, steps: tuple[Ints, ...]) -> tuple[Array, ...]:
+    """For each axis that is read, the positions start + i steps[0] + j steps[1] + ... of all entries (i, j, ...)."""
+    found = []
+    for axis, first in enumerate(start):
+        at = jnp.full((1,) * len(shape), first)
+        for k, (size, along) in enumerate(zip(shape, steps, strict=True)):
+            if along[axis]:
+                run = jnp.arange(size) * along[axis]
+                at = at + run.reshape((1,) * k + (size,) + (1,) * (len(shape) - k - 1))
+        found.append(jnp.broadcast_to(at, shape))
+    return tuple(found)
+
+
+def window(x: Array, start: Ints, shape: Ints, steps: tuple[Ints, ...]) -> Array:
+    """Entry (i, j, ...) is x[start + i steps[0] + j steps[1] + ...], which is inside."""
+    return x[places(start, shape, steps)]
+
+
+def padded(x: Array, before: Ints, after: Ints, value: float) -> Array:
+    """x with entries of one value around it."""
+    return jnp.pad(x, tuple(zip(before, after, strict=True)), constant_values=value)
+
+
+def reach(x: Array, start: Ints, shape: Ints, steps: tuple[Ints, ...], where: str = "", fill: float = 0) -> Array:
+    """Entry (i, j, ...) is x[start + i steps[0] + j steps[1] + ...]; outside of x it is a value, or an error that says
+    where."""
+    if 0 in shape:
+        return jnp.zeros(shape, x.dtype)
+    reaches = [[step * (n - 1) for step, n in zip(along, shape, strict=True)] for along in zip(*steps, strict=True)]
+    reaches = reaches or [[]] * len(start)
+    low = [s + sum(min(r, 0) for r in own) for s, own in zip(start, reaches, strict=True)]
+    high = [s + sum(max(r, 0) for r in own) for s, own in zip(start, reaches, strict=True)]
+    before = tuple(max(0, -a) for a in low)
+    after = tuple(max(0, b - n + 1) for b, n in zip(high, x.shape, strict=True))
+    if any(before) or any(after):
+        if where:
+            raise ValueError(f"{where} reads from {tuple(low)} to {tuple(high)}, outside of {tuple(x.shape)}")
+        x = padded(x, before, after, fill)
+    return window(x, tuple(s + b for s, b in zip(start, before, strict=True)), shape, steps)
+
+
+def overlap(core: Array, shape: Ints, start: Ints, steps: tuple[Ints, ...]) -> Array:
+    """out[start + i steps[0] + j steps[1] + ...] += core[i, j, ...]; what falls outside adds nothing."""
+    index = places(start, core.shape, steps)
+    return jnp.zeros(shape, core.dtype).at[outside_last(index, shape)].add(core, mode="drop")
+
+
+def outside_last(index: tuple[Array, ...], shape: Ints) -> tuple[Array, ...]:
+    """The positions; a negative one is beyond the end rather than counted from it."""
+    return tuple(jnp.where(at < 0, size, at) for at, size in zip(index, shape, strict=False))
+
+
+def taken(x: Array, index: tuple[Array, ...]) -> Array:
+    """x[index], NaN where a position is outside."""
+    return x.at[outside_last(index, x.shape)].get(mode="fill", fill_value=jnp.nan if x.dtype.kind == "f" else 0)
+
+
+def along(x: Array, index: Array, axis: int) -> Array:
+    """x[..., index, ...] along an axis, NaN where a position is outside."""
+    return jnp.moveaxis(taken(jnp.moveaxis(x, axis, 0), (index,)), range(index.ndim), range(axis, axis + index.ndim))
+
+
+def guarded(x: Array, index: tuple[Array, ...], allowed: Array, value: float, slots: Ints, where: str) -> Array:
+    """x[index], and a value where some position is outside; NaN where the read is allowed."""
+    ok = jnp.asarray(True)
+    for at, size in zip(index, x.shape, strict=True):
+        ok = ok & (jnp.asarray(at) >= 0) & (jnp.asarray(at) < size)
+    fill = jnp.where(allowed, jnp.nan, value).astype(x.dtype)
+    if 0 in x.shape:
+        return jnp.broadcast_to(fill, ok.shape)
+    near = tuple(jnp.clip(jnp.asarray(at), 0, size - 1) for at, size in zip(index, x.shape, strict=True))
+    return jnp.where(ok, x[near], fill)
+
+
+def positions(x: Array, where: str) -> Array:
+    """Whole numbers that a slot can hold."""
+    return x.astype(int)
+
+
+def scatter_add(index: Array, values: Array, size: int) -> Array:
+    """out[index[n], ...] += values[n, ...]; positions outside add nothing."""
+    rest = values.shape[index.ndim :]
+    index = jnp.where(index < 0, size, index).reshape(-1)
+    return jnp.zeros((size, *rest), values.dtype).at[index].add(values.reshape(len(index), *rest), mode="drop")
+
+
+def embed(core: Array, shape: Ints, axes: str) -> Array:
+    """Zeros, with the entries on the diagonal that ``axes`` names, "ii->i"."""
+    names, kept = axes.split("->")
+    core = jnp.broadcast_to(core, [shape[names.index(letter)] for letter in kept])
+    runs = {
+        letter: jnp.arange(n).reshape((1,) * k + (n,) + (1,) * (core.ndim - k - 1))
+        for k, (letter, n) in enumerate(zip(kept, core.shape, strict=True))
+    }
+    return jnp.zeros(shape, core.dtype).at[tuple(runs[letter] for letter in names)].set(core)
+
+
+def running(kind: str, x: Array, axis: int, size: int, start: float, strict: bool, backwards: bool = False) -> Array:
+    """All entries along an axis up to each of so many positions, or before it; backwards: from there on."""
+    scan = {
+        "add": jnp.cumsum,
+        "multiply": jnp.cumprod,
+        "maximum": jax.lax.cummax,
+        "minimum": jax.lax.cummin,
+        "logaddexp": jax.lax.cumlogsumexp,
+    }[kind]
+    count = x.shape[axis]
+    shape = [1 if k == axis else n for k, n in enumerate(x.shape)]
+    edge, at = jnp.full(shape, start, x.dtype), jnp.arange(size)
+    if backwards:
+        sums = jnp.concatenate([jnp.flip(scan(jnp.flip(x, axis), axis), axis), edge], axis=axis)
+        return jnp.take(sums, jnp.minimum(at + int(strict), count), axis=axis)
+    sums = jnp.concatenate([edge, scan(x, axis)], axis=axis)
+    return jnp.take(sums, jnp.minimum(at + int(not strict), count), axis=axis)
+
+
+def others(x: Array, axis: int) -> Array:
+    """The product of all other entries along an axis, without a division: those before, times those behind."""
+    size = x.shape[axis]
+    before = running("multiply", x, axis, size, 1, True)
+    return before * running("multiply", x, axis, size, 1, True, True)

@@ -1,0 +1,203 @@
+"""What PyTorch lacks, as functions that generated code holds as text: windows, gathers, scatters, scans, parts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+Tensor = Any
+Ints = tuple[int, ...]
+
+
+def cbrt(x: Tensor) -> Tensor:
+    """The cube root, with one step of Newton's method for the last digits."""
+    y = torch.sign(x) * torch.abs(x) ** (1 / 3)
+    return torch.where((y == 0) | torch.isinf(x), y, y - (y * y * y - x) / (3 * y * y + (y == 0)))
+
+
+def sign(x: Tensor) -> Tensor:
+    """-1, 0 or 1, and NaN of NaN."""
+    return torch.where(torch.isnan(x), x, torch.sign(x))
+
+
+def log_of_mask(mask: Tensor, like: Tensor) -> Tensor:
+    """0 where the mask holds, minus infinity elsewhere."""
+    return torch.where(mask, torch.zeros_like(like), torch.full_like(like, -float("inf")))
+
+
+def largest(x: Tensor, axes: Ints) -> Tensor:
+    """The largest entry, and no less than the smallest finite number."""
+    lowest = torch.finfo(x.dtype).min
+    if any(x.shape[axis] == 0 for axis in axes):
+        return torch.full([n for k, n in enumerate(x.shape) if k not in axes], lowest, dtype=x.dtype, device=x.device)
+    return torch.clamp(torch.amax(x, dim=axes), min=lowest)
+
+
+def product(x: Tensor, axes: Ints) -> Tensor:
+    """The product along axes."""
+    for axis in sorted(axes, reverse=True):
+        x = torch.prod(x, dim=axis)
+    return x
+
+
+def extended_part(x: Tensor, part: str) -> Tensor:
+    """A part of a number that may be infinite or NaN: itself if finite, else 0; its sign, 0 for NaN; and so on."""
+    finite = torch.isfinite(x)
+    if part == "finite":
+        return torch.where(finite, x, torch.zeros_like(x))
+    if part == "one" or part == "is finite":
+        return (finite | (part == "one")).to(x.dtype)
+    sign = torch.where(torch.isnan(x), torch.zeros_like(x), torch.sign(x))
+    sign = torch.abs(sign) if "has" in part else sign
+    return sign * finite if "finite" in part else sign
+
+
+def extended_sum(
+    x: Tensor, terms: Tensor, finite: Tensor, sign: Tensor, signed: Tensor, s: Tensor, sd: Tensor
+) -> Tensor:
+    """A sum of terms of which x is the sum of the finite ones, from how many there are of which kind."""
+    others, infinite, sign = terms - finite, signed - sd, sign - s
+    one_sign = (infinite == others) & (torch.abs(sign) == infinite)
+    infinity, nan = torch.full_like(x, float("inf")), torch.full_like(x, float("nan"))
+    return torch.where(others == 0, x, torch.where(one_sign, torch.where(sign < 0, -infinity, infinity), nan))
+
+
+def places(start: Ints, shape: Ints, steps: tuple[Ints, ...], device: Any) -> tuple[Tensor, ...]:
+    """For each axis that is read, the positions start + i steps[0] + j steps[1] + ... of all entries (i, j, ...)."""
+    found = []
+    for axis, first in enumerate(start):
+        at = torch.full((1,) * len(shape), first, device=device)
+        for k, (size, along) in enumerate(zip(shape, steps, strict=True)):
+            if along[axis]:
+                run = torch.arange(size, device=device) * along[axis]
+                at = at + run.reshape((1,) * k + (size,) + (1,) * (len(shape) - k - 1))
+        found.append(at.expand(shape))
+    return tuple(found)
+
+
+def window(x: Tensor, start: Ints, shape: Ints, steps: tuple[Ints, ...]) -> Tensor:
+    """Entry (i, j, ...) is x[start + i steps[0] + j steps[1] + ...], which is inside."""
+    return x[places(start, shape, steps, x.device)]
+
+
+def padded(x: Tensor, before: Ints, after: Ints, value: float) -> Tensor:
+    """x with entries of one value around it."""
+    around = [n for pair in zip(reversed(before), reversed(after), strict=True) for n in pair]
+    return torch.nn.functional.pad(x, around, value=value)
+
+
+def reach(x: Tensor, start: Ints, shape: Ints, steps: tuple[Ints, ...], where: str = "", fill: float = 0) -> Tensor:
+    """Entry (i, j, ...) is x[start + i steps[0] + j steps[1] + ...]; outside of x it is a value, or an error that says
+    where."""
+    if 0 in shape:
+        return torch.zeros(shape, dtype=x.dtype, device=x.device)
+    reaches = [[step * (n - 1) for step, n in zip(along, shape, strict=True)] for along in zip(*steps, strict=True)]
+    reaches = reaches or [[]] * len(start)
+    low = [s + sum(min(r, 0) for r in own) for s, own in zip(start, reaches, strict=True)]
+    high = [s + sum(max(r, 0) for r in own) for s, own in zip(start, reaches, strict=True)]
+    before = tuple(max(0, -a) for a in low)
+    after = tuple(max(0, b - n + 1) for b, n in zip(high, x.shape, strict=True))
+    if any(before) or any(after):
+        if where:
+            raise ValueError(f"{where} reads from {tuple(low)} to {tuple(high)}, outside of {tuple(x.shape)}")
+        x = padded(x, before, after, fill)
+    return window(x, tuple(s + b for s, b in zip(start, before, strict=True)), shape, steps)
+
+
+def overlap(core: Tensor, shape: Ints, start: Ints, steps: tuple[Ints, ...]) -> Tensor:
+    """out[start + i steps[0] + j steps[1] + ...] += core[i, j, ...]; what falls outside adds nothing."""
+    total = 1
+    for size in shape:
+        total *= size
+    flat = torch.zeros((), dtype=torch.int64, device=core.device)
+    inside = torch.ones((), dtype=torch.bool, device=core.device)
+    for at, size in zip(places(start, tuple(core.shape), steps, core.device), shape, strict=True):
+        flat, inside = flat * size + at, inside & (at >= 0) & (at < size)
+    flat = torch.where(inside, flat, total).expand(core.shape)
+    out = torch.zeros(total + 1, dtype=core.dtype, device=core.device)
+    return out.index_add(0, flat.reshape(-1), core.reshape(-1))[:total].reshape(shape)
+
+
+def inside(index: Tensor, size: int, where: str) -> Tensor:
+    """The positions, if none of them is outside; code that is compiled does not look at them."""
+    if not torch.compiler.is_compiling() and index.numel() and bool(torch.any((index < 0) | (index >= size))):
+        first = index[(index < 0) | (index >= size)].flatten()[0]
+        raise IndexError(f"{where} is {int(first)}, but the size is {size}")
+    return index
+
+
+def guarded(x: Tensor, index: tuple[Tensor, ...], allowed: Tensor, value: float, slots: Ints, where: str) -> Tensor:
+    """x[index], and a value where some position is outside; that is an error where the read is allowed."""
+    index = tuple(torch.as_tensor(at, device=x.device) for at in index)
+    allowed = torch.as_tensor(allowed, device=x.device)
+    ok = torch.ones((), dtype=torch.bool, device=x.device)
+    for at, size, slot in zip(index, x.shape, slots, strict=True):
+        here = (at >= 0) & (at < size)
+        wrong = allowed & ~here
+        if not torch.compiler.is_compiling() and bool(torch.any(wrong)):
+            first = at.expand(wrong.shape)[wrong].flatten()[0]
+            raise IndexError(f"slot {slot} of {where} is {int(first)}, but the size is {size}")
+        ok = ok & here
+    if 0 in x.shape:
+        return torch.full(ok.shape, value, dtype=x.dtype, device=x.device)
+    near = tuple(torch.clamp(at, 0, size - 1) for at, size in zip(index, x.shape, strict=True))
+    held = x[near]
+    return torch.where(ok, held, torch.full_like(held, value))
+
+
+def positions(x: Tensor, where: str) -> Tensor:
+    """Whole numbers that a slot can hold."""
+    whole = x.to(torch.int64)
+    if not torch.compiler.is_compiling() and bool(torch.any(whole != x)):
+        raise IndexError(f"{where} is {float(x[whole != x].flatten()[0])}, which is not a whole number")
+    return whole
+
+
+def scatter_add(index: Tensor, values: Tensor, size: int) -> Tensor:
+    """out[index[n], ...] += values[n, ...]; positions outside add nothing."""
+    rest = tuple(values.shape[index.ndim :])
+    index = index.reshape(-1).to(torch.int64)
+    index = torch.where((index < 0) | (index >= size), size, index)
+    out = torch.zeros((size + 1, *rest), dtype=values.dtype, device=values.device)
+    return out.index_add(0, index, values.reshape(len(index), *rest))[:size]
+
+
+def embed(core: Tensor, shape: Ints, axes: str) -> Tensor:
+    """Zeros, with the entries on the diagonal that ``axes`` names, "ii->i"."""
+    names, kept = axes.split("->")
+    core = torch.broadcast_to(core, [shape[names.index(letter)] for letter in kept])
+    runs = {
+        letter: torch.arange(n, device=core.device).reshape((1,) * k + (n,) + (1,) * (core.ndim - k - 1))
+        for k, (letter, n) in enumerate(zip(kept, core.shape, strict=True))
+    }
+    zeros = torch.zeros(shape, dtype=core.dtype, device=core.device)
+    return zeros.index_put(tuple(runs[letter] for letter in names), core)
+
+
+def running(kind: str, x: Tensor, axis: int, size: int, start: float, strict: bool, backwards: bool = False) -> Tensor:
+    """All entries along an axis up to each of so many positions, or before it; backwards: from there on."""
+    if kind in ("maximum", "minimum"):
+        made = {"maximum": torch.cummax, "minimum": torch.cummin}[kind]
+        scan = lambda y: made(y, dim=axis)[0]  # noqa: E731
+    else:
+        made = {"add": torch.cumsum, "multiply": torch.cumprod, "logaddexp": torch.logcumsumexp}[kind]
+        scan = lambda y: made(y, dim=axis)  # noqa: E731
+    count = x.shape[axis]
+    edge = torch.full_like(x.narrow(axis, 0, 1), start) if count else None
+    at = torch.arange(size, device=x.device)
+    if edge is None:
+        shape = [size if k == axis else n for k, n in enumerate(x.shape)]
+        return torch.full(shape, start, dtype=x.dtype, device=x.device)
+    if backwards:
+        sums = torch.cat([torch.flip(scan(torch.flip(x, [axis])), [axis]), edge], dim=axis)
+        return torch.index_select(sums, axis, torch.clamp(at + int(strict), max=count))
+    sums = torch.cat([edge, scan(x)], dim=axis)
+    return torch.index_select(sums, axis, torch.clamp(at + int(not strict), max=count))
+
+
+def others(x: Tensor, axis: int) -> Tensor:
+    """The product of all other entries along an axis, without a division: those before, times those behind."""
+    size = x.shape[axis]
+    before = running("multiply", x, axis, size, 1, True)
+    return before * running("multiply", x, axis, size, 1, True, True)

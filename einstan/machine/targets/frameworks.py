@@ -1,0 +1,152 @@
+"""PyTorch and JAX: a schedule of values, none of which is written over, as one function of tensors.
+
+What is not finite is looked for by no one: brackets guard by selection, so that every tracer can read the function.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+from einstan.language.errors import DataError
+from einstan.language.term import Name
+from einstan.machine import backends
+from einstan.machine.backends.numpy import CALLS, OWN
+from einstan.machine.plan import Plan
+from einstan.machine.schedule.calls import Call, Number, Operand, Result, View
+from einstan.machine.schedule.rules import RULES
+from einstan.machine.schedule.scheduler import Memory, Scheduler
+from einstan.machine.schedule.sizes import Asked, Sizes, tuple_of
+from einstan.machine.spelling import bracketed
+from einstan.machine.targets import jax, torch
+from einstan.machine.targets.source import Source
+from einstan.machine.targets.spell import INFIX, Speller
+from einstan.machine.targets.target import Target, Written
+
+LESS = {"less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=", "equal": "==", "not_equal": "!="}
+
+
+@dataclass(frozen=True)
+class Framework:
+    """A library of tensors: its table, and what stands at the head of a function and of the page."""
+
+    name: str
+    target: Target
+    head: str
+    begin: str
+    nothing: str
+    full: str
+    copy: str
+
+
+@cache
+def helpers(name: str) -> dict[str, str]:
+    """The text of each function of a module beside this one, without annotations; the module is not imported."""
+    text = (Path(backends.__file__).parent / f"{name}.py").read_text(encoding="utf-8")
+    lines, found = text.split("\n"), {}
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.FunctionDef):
+            for argument in node.args.args:
+                argument.annotation = None
+            first = node.body[0].lineno - 1
+            body = lines[first : node.end_lineno]
+            found[node.name] = "\n".join([f"def {node.name}({ast.unparse(node.args)}):", *body])
+    return found
+
+
+def framework(module: ModuleType) -> Framework:
+    name = module.__name__.rpartition(".")[2]
+    target = Target(module.VERBS, module.look, (), helpers(name), module.NEEDS)
+    return Framework(name, target, module.HEAD, module.BEGIN, module.NOTHING, module.FULL, module.COPY)
+
+
+FRAMEWORKS = {"torch": framework(torch), "jax": framework(jax)}
+
+
+class Traced(Speller):
+    """Lines of a framework: arithmetic by operators, numbers as they are beside a tensor and else as tensors."""
+
+    infix: Mapping[str, str] = {**INFIX, **LESS, "logical_and": "&"}
+
+    def __init__(self, library: Framework, *arguments: object) -> None:
+        super().__init__(library.target, *arguments)  # type: ignore[arg-type]
+        self.library = library
+
+    def is_infix(self, call: Call) -> bool:
+        return call.verb in self.infix or call.verb == "negative"
+
+    def number(self, text: str, call: Call) -> str:
+        if call.verb == "number":
+            return text
+        if self.is_infix(call) and not all(isinstance(read, Number) for read in call.reads):
+            return bracketed(text)
+        return self.target.text("number", Written([text], ()))
+
+    def operand(self, read: Operand, call: Call) -> str:
+        if isinstance(read, Number) and read.whole and call.verb in LESS:
+            return self.number(read.text, call)
+        return super().operand(read, call)
+
+    def result(self, result: Result) -> str:
+        if isinstance(result.read, Number):
+            number = result.read.text
+            return self.library.full.format(sizes=tuple_of(result.sizes), number=number)
+        text = self.seen(result.read)
+        if result.read.array.type != "float":
+            text = self.target.look(text, View("cast", (self.schedule.precision,)))
+        if result.repeated:
+            text = self.target.look(text, View("broadcast", result.sizes))
+        return self.library.copy.format(text) if result.copied or result.repeated else text
+
+    def run(self) -> Source:
+        results = self.spelled()
+        if isinstance(self.sizes, Asked):
+            self.sizes.refuse_others(self.schedule.precision)
+        body = [*self.sizes.lines, *self.begin(), *self.body, f"    return {results}"]
+        parts = [self.library.head, *(f"\n\n{self.target.helpers[name]}" for name in self.helpers)]
+        text = "\n".join([*parts, "\n\n" + "\n".join([*self.signature(), *body])]) + "\n"
+        if "np." in text.replace("jnp.", ""):
+            text = f"import numpy as np\n{text}"
+        return Source(
+            text, self.function, tuple(self.schedule.names), self.plan.outputs,
+            any_size=not self.sizes.known, signature=tuple(self.signature()),
+        )  # fmt: skip
+
+    def begin(self) -> list[str]:
+        """The dtype of everything that is made: that of the floats that are given."""
+        floats = [
+            text
+            for name, text in self.schedule.names.items()
+            if self.precisions.get(name, "float").startswith("float") and name not in self.plan.index_tensors
+        ]
+        if not floats:
+            return [self.library.nothing.format(precision=self.schedule.precision)]
+        return [self.library.begin.format(like=floats[0])]
+
+
+def traced(
+    library: str,
+    made: Plan,
+    precisions: dict[Name, str] | None = None,
+    function: str = "step",
+    precision: str = "float64",
+    any_size: bool = False,
+) -> Source:
+    """The source of a plan as a function of tensors of a framework, ``"torch"`` or ``"jax"``."""
+    found, precisions = FRAMEWORKS[library], precisions or {}
+    for value in made.order:
+        operation = made.graph.operations[value]
+        if operation.kind == "map" and f"own_{operation.detail[0]}" in OWN:
+            raise DataError(
+                f"{operation.detail[0]} is known to NumPy alone",
+                inferred="its partials are declared, and its value is a text of NumPy",
+                repair="define it in the notation: es.function('f(x) = ...')",
+            )
+    sizes = Asked(made, CALLS) if any_size else Sizes(made)
+    taken = [*found.target.helpers, function, "torch", "jax", "jnp", "dtype", "device"]
+    scheduler = Scheduler(made, sizes, precisions, precision, Memory.VALUES, taken=taken)
+    return Traced(found, made, scheduler.run(RULES), sizes, precisions, function, scheduler.taken).run()

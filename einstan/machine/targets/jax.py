@@ -1,0 +1,126 @@
+"""JAX: a row for each verb, in functions that ``jit``, ``vmap`` and ``grad`` take."""
+
+from __future__ import annotations
+
+from einstan.machine.operations import COMPARISONS
+from einstan.machine.schedule.calls import View
+from einstan.machine.schedule.sizes import tuple_of
+from einstan.machine.spelling import plain_text
+from einstan.machine.targets.target import Verb, Written
+from einstan.machine.targets.torch import VERBS as TORCH
+from einstan.machine.targets.torch import embed, guarded, overlap, reach
+
+INFINITE = {"inf": "jnp.inf", "-inf": "-jnp.inf"}
+
+
+def along(name: str) -> Verb:
+    def text(call: Written) -> str:
+        axes, cast, lowest, _ = call.detail
+        if lowest:
+            return f"largest({call.reads[0]}, {axes})"
+        return f"jnp.{name}({call.reads[0]}, axis={axes}{', dtype=dtype' if cast else ''})"
+
+    return text
+
+
+def arange(call: Written) -> str:
+    size, precision = call.detail
+    return f"jnp.arange({size}{', dtype=dtype' if precision else ''})"
+
+
+def gather(call: Written) -> str:
+    entries, *at = call.reads
+    return f"taken({entries}, {tuple_of(at)})"
+
+
+def take(call: Written) -> str:
+    (entries, at), (axis, _) = call.reads, call.detail
+    return f"along({entries}, {at}, {axis})"
+
+
+def running(call: Written) -> str:
+    kind, axis, size, start, strict, backwards = call.detail
+    return f'running("{kind}", {call.reads[0]}, {axis}, {size}, {INFINITE.get(start, start)}, {strict}, {backwards})'
+
+
+FUNCTIONS = (
+    *("exp", "expm1", "log", "log1p", "sqrt", "cbrt", "sin", "cos", "tan", "arctan", "arcsin", "arccos", "sinh"),
+    *("cosh", "tanh", "arcsinh", "arccosh", "arctanh", "abs", "sign", "floor", "square"),
+)
+SPECIAL = {"erf": "erf", "erfc": "erfc", "lgamma": "gammaln", "digamma": "digamma"}
+VERBS: dict[str, Verb] = {
+    **{verb: row for verb, row in TORCH.items() if isinstance(row, str) and "torch" not in row},
+    **{name: f"jnp.{name}({{0}})" for name in FUNCTIONS},
+    **{name: f"jax.scipy.special.{found}({{0}})" for name, found in SPECIAL.items()},
+    **{name: f"jnp.{name}({{0}}, {{1}})" for name in ("arctan2", "maximum", "minimum", "mod")},
+    **{name: f"jax.nn.{found}({{0}})" for name, found in
+       {"sigmoid": "sigmoid", "silu": "silu", "elu": "elu", "softsign": "soft_sign"}.items()},
+    **{verb: f"{{0}} {sign} {{1}}" for sign, verb in COMPARISONS.items() if verb != "logical_and"},
+    **{f"{verb} along": along(name)
+       for verb, name in {"add": "sum", "maximum": "max", "minimum": "min", "multiply": "prod"}.items()},
+    "relu": "jnp.maximum({0}, 0)",
+    "softplus": "jnp.logaddexp({0}, 0)",
+    "trigamma": "jax.scipy.special.polygamma(1, {0})",
+    "clip": "jnp.clip({0}, {1}, {2})",
+    "pow": "jnp.power({0}, {1})",
+    "log of mask": "log_of_mask({0}, jnp.zeros((), dtype))",
+    "select": "jnp.where({0}, {1}, jnp.zeros_like({1}))",
+    "number": "jnp.asarray({0}, dtype)",
+    "dot": "jnp.dot({0}, {1})",
+    "vdot": "jnp.vdot({0}, {1})",
+    "matmul": "jnp.matmul({0}, {1})",
+    "einsum": 'jnp.einsum("{d0}", {0}, {1})',
+    "gram": 'jnp.einsum("rk,rl->kl", {0}, {0})',
+    "weighted gram": 'jnp.einsum("rk,r,rl->kl", {0}, {1}, {0})',
+    "grams": 'jnp.einsum("rk,br,rl->bkl", {0}, {1}, {0})',
+    "running": running,
+    "arange": arange,
+    "positions": lambda call: f"positions({call.reads[0]}, {plain_text(call.detail[0])})",
+    "gather": gather,
+    "guarded": guarded,
+    "take": take,
+    "reach": reach,
+    "embed": embed,
+    "overlap": overlap,
+    "zeros": lambda call: f"jnp.zeros({tuple_of(call.detail[0])}, dtype)",
+}  # fmt: skip
+NEEDS = {
+    "reach": ("padded", "window"),
+    "window": ("places",),
+    "overlap": ("places", "outside_last"),
+    "taken": ("outside_last",),
+    "along": ("taken",),
+    "others": ("running",),
+}
+
+
+def look(text: str, view: View) -> str:
+    """An array, looked at in one way."""
+    detail = view.detail
+    match view.kind:
+        case "permute":
+            turned = list(detail) == list(reversed(range(len(detail))))
+            return f"{text}.T" if turned else f"{text}.transpose({', '.join(map(str, detail))})"
+        case "expand" | "slices" | "part":
+            return f"{text}[{detail[0]}]"
+        case "reshape" | "fold":
+            return f"{text}.reshape({', '.join(detail)})"
+        case "window":
+            return f"window({text}, {', '.join(map(str, detail))})"
+        case "diagonal":
+            return f"{text}.diagonal(0, {detail[0]}, {detail[1]})"
+        case "paired":
+            return f'jnp.einsum("{detail[0]}->{detail[1]}", {text})'
+        case "broadcast":
+            return f"jnp.broadcast_to({text}, {tuple_of(detail)})"
+        case "cast":
+            return f"{text}.astype({'int' if detail[0] == 'int64' else 'dtype'})"
+        case _:
+            raise AssertionError(view.kind)
+
+
+HEAD = "import jax\nimport jax.numpy as jnp"
+BEGIN = "    dtype = {like}.dtype"
+NOTHING = "    dtype = jnp.{precision}"
+FULL = "jnp.full({sizes}, {number}, dtype)"
+COPY = "{0}"

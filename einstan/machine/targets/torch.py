@@ -1,0 +1,165 @@
+"""PyTorch: a row for each verb.  Nothing is written over: autograd, ``torch.func`` and the compiler can read it."""
+
+from __future__ import annotations
+
+from einstan.machine.operations import COMPARISONS
+from einstan.machine.schedule.calls import View
+from einstan.machine.schedule.sizes import tuple_of
+from einstan.machine.spelling import plain_text
+from einstan.machine.targets.target import Verb, Written
+
+INFINITE = {"inf": "float('inf')", "-inf": "-float('inf')"}
+LIKE = "dtype=dtype, device=device"  # of what is made anew, as the head of the function has them
+
+
+def along(name: str) -> Verb:
+    def text(call: Written) -> str:
+        axes, cast, lowest, _ = call.detail
+        (text,) = call.reads
+        if name == "prod":
+            return f"product({text}, {axes})"
+        if lowest:
+            return f"largest({text}, {axes})"
+        return f"torch.{name}({text}, dim={axes}{', dtype=dtype' if cast else ''})"
+
+    return text
+
+
+def arange(call: Written) -> str:
+    size, precision = call.detail
+    return f"torch.arange({size}, {'dtype=dtype, ' if precision else ''}device=device)"
+
+
+def gather(call: Written) -> str:
+    (entries, *at), (sizes, places) = call.reads, call.detail
+    index = (f"inside({a}, {n}, {plain_text(p)})" for a, n, p in zip(at, sizes, places, strict=True))
+    return f"{entries}[{', '.join(index)}]"
+
+
+def guarded(call: Written) -> str:
+    (entries, *forms), (count, fill, order, where) = call.reads, call.detail
+    allowed = " & ".join(f"({form} >= 0)" for form in forms[count:]) or "True"
+    return f"guarded({entries}, {tuple_of(forms[:count])}, {allowed}, {fill}, {order}, {plain_text(where)})"
+
+
+def take(call: Written) -> str:
+    (entries, at), (axis, where) = call.reads, call.detail
+    return f"{entries}[{':, ' * axis}inside({at}, {entries}.shape[{axis}], {plain_text(where)})]"
+
+
+def reach(call: Written) -> str:
+    start, shape, steps, where, fill = call.detail
+    outside = f"fill={fill}" if where is None else plain_text(where)
+    return f"reach({call.reads[0]}, {tuple_of(start)}, {tuple_of(shape)}, {steps}, {outside})"
+
+
+def running(call: Written) -> str:
+    kind, axis, size, start, strict, backwards = call.detail
+    return f'running("{kind}", {call.reads[0]}, {axis}, {size}, {INFINITE.get(start, start)}, {strict}, {backwards})'
+
+
+def overlap(call: Written) -> str:
+    shape, start, steps = call.detail
+    return f"overlap({call.reads[0]}, {tuple_of(shape)}, {tuple_of(start)}, {steps})"
+
+
+def embed(call: Written) -> str:
+    sizes, _, names, kept = call.detail
+    return f'embed({call.reads[0]}, {tuple_of(sizes)}, "{names}->{kept}")'
+
+
+FUNCTIONS = (
+    *("exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tan", "arctan", "arcsin", "arccos", "sinh", "cosh"),
+    *("tanh", "arcsinh", "arccosh", "arctanh", "sigmoid", "erf", "erfc", "lgamma", "digamma", "relu", "abs", "floor"),
+    *("square",),
+)
+VERBS: dict[str, Verb] = {
+    **{name: f"torch.{name}({{0}})" for name in FUNCTIONS},
+    **{name: f"torch.nn.functional.{name}({{0}})" for name in ("silu", "elu", "softsign")},
+    **{name: f"torch.{name}({{0}}, {{1}})" for name in ("arctan2", "maximum", "minimum")},
+    **{verb: f"{{0}} {sign} {{1}}" for sign, verb in COMPARISONS.items() if verb != "logical_and"},
+    **{f"{verb} along": along(name)
+       for verb, name in {"add": "sum", "maximum": "amax", "minimum": "amin", "multiply": "prod"}.items()},
+    "logical_and": "{0} & {1}",
+    "cbrt": "cbrt({0})",
+    "sign": "sign({0})",
+    "softplus": "torch.logaddexp({0}, torch.zeros_like({0}))",
+    "trigamma": "torch.polygamma(1, {0})",
+    "clip": "torch.clamp({0}, {1}, {2})",
+    "mod": "torch.remainder({0}, {1})",
+    "pow": "torch.pow({0}, {1})",
+    "log of mask": "log_of_mask({0}, torch.zeros((), dtype=dtype, device=device))",
+    "select": "torch.where({0}, {1}, torch.zeros_like({1}))",
+    "finite_part": 'extended_part({0}, "finite")',
+    "one": 'extended_part({0}, "one")',
+    "is_finite": 'extended_part({0}, "is finite")',
+    "sign_part": 'extended_part({0}, "sign")',
+    "has_sign": 'extended_part({0}, "has sign")',
+    "finite_sign": 'extended_part({0}, "finite sign")',
+    "has_finite_sign": 'extended_part({0}, "has finite sign")',
+    "extended": "extended_sum({0}, {1}, {2}, {3}, {4}, {5}, {6})",
+    "number": f"torch.tensor({{0}}, {LIKE})",
+    "whole": "{0}",
+    "whole plus": "{0} + {1}",
+    "whole times": "{0} * {1}",
+    "whole over": "{0} // {1}",
+    "whole mod": "{0} % {1}",
+    "dot": "torch.matmul({0}, {1})",
+    "vdot": "torch.sum({0} * {1})",
+    "matmul": "torch.matmul({0}, {1})",
+    "einsum": 'torch.einsum("{d0}", {0}, {1})',
+    "gram": 'torch.einsum("rk,rl->kl", {0}, {0})',
+    "weighted gram": 'torch.einsum("rk,r,rl->kl", {0}, {1}, {0})',
+    "grams": 'torch.einsum("rk,br,rl->bkl", {0}, {1}, {0})',
+    "running": running,
+    "others": "others({0}, {d0})",
+    "arange": arange,
+    "positions": lambda call: f"positions({call.reads[0]}, {plain_text(call.detail[0])})",
+    "gather": gather,
+    "guarded": guarded,
+    "take": take,
+    "padded": "padded({0}, {d0}, {d1}, {d2})",
+    "reach": reach,
+    "scatter": "scatter_add({0}, {1}, {d0})",
+    "embed": embed,
+    "overlap": overlap,
+    "zeros": lambda call: f"torch.zeros({tuple_of(call.detail[0])}, {LIKE})",
+    "copy": "{0}",
+}  # fmt: skip
+NEEDS = {
+    "reach": ("padded", "window"),
+    "window": ("places",),
+    "overlap": ("places",),
+    "others": ("running",),
+}
+
+
+def look(text: str, view: View) -> str:
+    """An array, looked at in one way."""
+    detail = view.detail
+    match view.kind:
+        case "permute":
+            return f"{text}.permute({', '.join(map(str, detail))})"
+        case "expand" | "slices" | "part":
+            return f"{text}[{detail[0]}]"
+        case "reshape" | "fold":
+            return f"{text}.reshape({', '.join(detail)})"
+        case "window":
+            return f"window({text}, {', '.join(map(str, detail))})"
+        case "diagonal":
+            return f"{text}.diagonal(0, {detail[0]}, {detail[1]})"
+        case "paired":
+            return f'torch.einsum("{detail[0]}->{detail[1]}", {text})'
+        case "broadcast":
+            return f"torch.broadcast_to({text}, {tuple_of(detail)})"
+        case "cast":
+            return f"{text}.to({'torch.int64' if detail[0] == 'int64' else 'dtype'})"
+        case _:
+            raise AssertionError(view.kind)
+
+
+HEAD = "import torch"
+BEGIN = "    dtype, device = {like}.dtype, {like}.device"
+NOTHING = "    dtype, device = torch.{precision}, None"
+FULL = f"torch.full({{sizes}}, {{number}}, {LIKE})"
+COPY = "{0}.clone()"
