@@ -79,7 +79,7 @@ def trap_of(held: Found, name: str, node: Term, weight: int) -> str:
     for factor, raised in chain(*map(grounds, divisors)):
         if name not in held[factor]:
             continue
-        if isinstance(factor, Bracket | Kronecker):  # no one divides by what is 0 or 1, or by ones
+        if isinstance(factor, Bracket | Kronecker) and factor in divisors:  # no one divides by 0 or 1, or by ones
             return QUOTIENT
         terms = flattened(factor) if isinstance(factor, Expression) and not raised else []
         inside = walk(factor) if weight >= 2 and isinstance(factor, Expression | Call) and not raised else (factor,)
