@@ -76,6 +76,8 @@ class Compiled(Rebuilt):
     sent to other processes, as its program and its settings: what receives it makes the same code, at its first call.
     """
 
+    slices = True  # whether what does not fit may be computed block by block
+
     def __init__(
         self,
         program: Program | Equation,
@@ -413,6 +415,7 @@ class Compiled(Rebuilt):
         return plan(
             self.program, extents, optimize=self.optimize, itemsize=itemsize, memory_limit=self.memory_limit,
             flat=self.flat if flat is None else flat, coder=code, dtypes=precisions, general=general,
+            slices=self.slices,
         )  # fmt: skip
 
     def _faster(

@@ -54,6 +54,8 @@ def flops_of(graph: Graph, operation: Operation, known: Mapping[str, int]) -> in
         return size(operation.dims)
     if operation.kind == "scan":
         return size(operation.out_dims) * (3 if operation.detail == OTHERS else 1)
+    if operation.kind == "sliced":
+        return int(operation.detail.flops)
     if operation.kind == "scatter":
         return size(graph.dims(operation.operands[1].value))
     return 0
@@ -91,6 +93,8 @@ def call_of(operation: Operation) -> str:
         return "gather" if any(form.values for form in operation.detail.slots) else "strided view"
     if kind in ("diagonal", "expand"):
         return "strided view"
+    if kind == "sliced":
+        return f"blocks of {operation.detail.size:,}"
     if kind in ("gram", "grams"):
         return "syrk" if kind == "gram" else "matmul, half"
     if kind != "contract":

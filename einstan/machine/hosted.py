@@ -37,6 +37,8 @@ class Hosted(Compiled):
     Floats have one dtype, that of the tensors that are given; Python's numbers and NumPy's scalars become that.
     """
 
+    slices = False
+
     def __init__(self, *arguments: Any, backend: str, **options: Any) -> None:
         if backend not in LIBRARIES:
             raise ArgumentError(f"backend = {shown(backend)} is not known", repair='backend="torch", or "jax"')

@@ -48,7 +48,9 @@ class Layouts:
         read_by = [self.graph.operations[reader] for reader in self.readers[value]]
         # What a bracket selects is read entry by entry, as by a product that sums nothing.
         product = operation.kind == "contract" and len(operation.operands) == 2 and len(operation.out) > 1
-        return product and all(other.kind in ("contract", "gram") or is_select(other) for other in read_by)
+        return (product or is_spread(operation)) and all(
+            other.kind in ("contract", "gram") or is_select(other) for other in read_by
+        )
 
     def run(self) -> tuple[Graph, dict[Name, Stored]]:
         """The graph and where its tensors are, the same but for the order of axes."""
@@ -117,13 +119,13 @@ class Layouts:
             yield tuple(axis[label] for label in labels)
 
     def label_orders(self, value: int, operation: Operation) -> Iterator[Labels]:
-        groups = classified(operation)
         if not operation.summed:
             if math.factorial(len(operation.out)) <= MOST_ORDERS:
                 yield from itertools.permutations(operation.out)
             else:
                 yield from self.suggested(value, operation, operation.out)
             return
+        groups = classified(operation)
         parts = (groups.batch, groups.left, groups.right)
         every = math.prod(math.factorial(len(part)) for part in parts) <= MOST_ORDERS
         ways = [list(itertools.permutations(p)) if every else self.suggested(value, operation, p) for p in parts]
@@ -170,6 +172,9 @@ class Layouts:
         if value in self.results and value in self.orders:
             order = self.orders[value]
             cost += UNTIDY * self.size(operation, operation.out) * (not anyhow and order != self.results[value])
+        if is_spread(operation):
+            beside_last = any(ref.labels[-1:] == operation.out[-1:] for ref in operation.operands)
+            return cost + (0 if anyhow or beside_last else UNTIDY * self.size(operation, operation.out))
         if not is_select(operation) and (operation.kind != "contract" or len(operation.operands) != 2):
             return cost + self.scattered(operation)
         if not operation.summed:
@@ -185,6 +190,8 @@ class Layouts:
                 cost += COPY * self.size(operation, ref.labels)
             elif batch and ref.labels[-1] in batch and (left or right) and len(ref.labels) > len(batch):
                 cost += self.size(operation, range(len(operation.dims)))  # no BLAS reads that
+            elif batch and not (left or right) and ref.labels[-1] in batch and ref.labels[0] in batch:
+                cost += self.size(operation, range(len(operation.dims)))  # rows that lie across
         return cost
 
     def scattered(self, operation: Operation) -> float:
@@ -201,6 +208,12 @@ class Layouts:
 
     def size(self, operation: Operation, labels: Iterable[int]) -> int:
         return math.prod(self.known[operation.dims[label]] for label in labels)
+
+
+def is_spread(operation: Operation) -> bool:
+    """Whether a sum is larger than each of its terms, whose axes it spreads out: `X[i,k] - X[j,k]`."""
+    terms = operation.kind == "map" and operation.detail[0] == "add"
+    return terms and len(operation.out) > 1 and all(len(ref.labels) < len(operation.out) for ref in operation.operands)
 
 
 def arranged(group: Labels, order: Iterable[int]) -> Labels:

@@ -38,6 +38,7 @@ KINDS = {
     "copy": "contiguous memory",
     "split": "an axis in blocks, zeros behind the last",
     "join": "blocks as one axis, cut at its end",
+    "sliced": "a part of the graph, computed block by block along one label",
 }
 
 

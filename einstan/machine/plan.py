@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from einstan.calculus.program import Program
 from einstan.language.arguments import typed
+from einstan.language.errors import DataError
 from einstan.language.term import Equation, Name, Reduce
 from einstan.language.threads import cached_property
 from einstan.machine.buffers import Buffers, buffers, bytes_of
@@ -30,6 +31,7 @@ from einstan.machine.recompute import fitted
 from einstan.machine.refusals import divides_by_zero, empty
 from einstan.machine.scans import scanned
 from einstan.machine.seeds import folded
+from einstan.machine.slicing import sliced
 from einstan.machine.table import as_data, as_json, as_text
 from einstan.machine.trees import Shape
 from einstan.machine.windows import solved
@@ -68,11 +70,16 @@ class Plan:
     coder: Coder | None = field(default=None, repr=False)  # what makes its code; that of these sizes, if nothing else
     dtypes: Mapping[Name, str] = field(default_factory=dict, repr=False)  # of inputs, where they are known
     nonzero: tuple[Nonzero, ...] = field(default=(), repr=False)  # what sizes must satisfy
+    given: tuple[Name, ...] | None = field(default=None, repr=False)  # what it reads, if not the program's inputs
+
+    @property
+    def inputs(self) -> tuple[Name, ...]:
+        return tuple(self.program.inputs) if self.given is None else self.given
 
     @property
     def precisions(self) -> dict[Name, str]:
         """The dtype of every input."""
-        inputs = {name: "int64" if name in self.index_tensors else self.precision for name in self.program.inputs}
+        inputs = {name: "int64" if name in self.index_tensors else self.precision for name in self.inputs}
         return {**inputs, **self.dtypes}
 
     @property
@@ -191,6 +198,7 @@ def plan(
     coder: Coder | None = None,
     dtypes: Mapping[Name, str] | None = None,
     general: bool = False,
+    slices: bool = True,
 ) -> Plan:
     """The steps that compute the outputs.
 
@@ -213,7 +221,8 @@ def plan(
     what `einstan.machine.compile.compile` makes for floats of ``itemsize`` bytes.
 
     Raises `DataError` where the call would hold more than ``memory_limit`` bytes at its peak, even with cheap values
-    computed twice rather than kept; without a limit, where a single array would not fit into this machine's memory.
+    computed twice rather than kept, and with large ones computed block by block (``slices``); without a limit, where
+    a single array would not fit into this machine's memory.
     """
     program = as_program(program)
     require_optimizer(optimize)
@@ -229,10 +238,17 @@ def plan(
     else:
         made = planned(program, flat, extents, optimize, itemsize, share)
     made.coder, made.dtypes = coder, dtypes or {}
-    if memory_limit is not None or NOMINAL not in extents.source.values():  # sizes that are made up take no memory
+    if memory_limit is None and NOMINAL in extents.source.values():  # sizes that are made up take no memory
+        return made
+    try:
         memory_limit = None if memory_limit is None else min(memory_limit, available_memory())
         refuse_large(made, memory_limit)
-    return made if memory_limit is None else fitted(made, memory_limit)
+        return made if memory_limit is None else fitted(made, memory_limit)
+    except DataError:
+        cut = None if general or not slices else sliced(made, memory_limit or available_memory() // 2)
+        if cut is None:
+            raise
+        return cut
 
 
 # What is done to the operations of a program before its products are taken apart, in this order, whoever plans it.

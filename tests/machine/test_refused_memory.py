@@ -30,7 +30,6 @@ def many(count: int) -> str:
 SQUARES = es.Program("R[n] = A[n,K] w[K] - y[n]\nL = R[N]^2")
 ROUTES: dict[str, Callable[[], Any]] = {
     "an equation": lambda: es.parse("Z[i,j] = x[i] x[j]")(x=x),
-    "an intermediate": lambda: es.parse("L = sum[I,J](exp(x[I] x[J]))")(x=x),
     "many results": lambda: es.Program(many(40)).compile()(x=x[:1000]),
     "code for any size": lambda: es.parse("Z[i,j] = x[i] x[j]").compile(any_size=True)(x=x),
     "a plan": lambda: es.parse("Z[i,j] = x[i] x[j]").plan({"i": N, "j": N}),

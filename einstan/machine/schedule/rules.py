@@ -7,6 +7,7 @@ from einstan.machine.schedule.overlaps import copied, joined, overlapped, split
 from einstan.machine.schedule.positions import counted, diagonal, divided, embedded, expanded, formed, read, scattered
 from einstan.machine.schedule.products import contracted, gram, grams, largest, scanned
 from einstan.machine.schedule.scheduler import Rule
+from einstan.machine.schedule.slices import sliced
 
 RULES: dict[str, Rule] = {
     "map": mapped,
@@ -27,4 +28,5 @@ RULES: dict[str, Rule] = {
     "copy": copied,
     "split": split,
     "join": joined,
+    "sliced": sliced,
 }

@@ -69,7 +69,7 @@ class Scheduler:
     # ---- values ------------------------------------------------------------------------------------------------------
 
     def name_values(self) -> None:
-        arguments = {name: identifier(str(name), self.taken) for name in self.plan.program.inputs if self._reads(name)}
+        arguments = {name: identifier(str(name), self.taken) for name in self.plan.inputs if self._reads(name)}
         own = {self.plan.tensors[name].value: text for name, text in arguments.items()}
         for name, stored in self.plan.tensors.items():
             if stored.value is not None and stored.value not in own and stored.value in self.plan.order:
@@ -393,7 +393,8 @@ class Scheduler:
         precision = self.precisions.get(name, "")
         whole = name in self.plan.index_tensors and not precision.startswith("float")
         precision = precision or ("int64" if whole else self.precision)
-        made = Array(self.names[value], "int" if whole else "float", precision, len(operation.out))
+        type_ = "int" if whole else "bool" if precision == "bool" else "float"
+        made = Array(self.names[value], type_, "" if type_ == "bool" else precision, len(operation.out))
         if self.blocks and not operation.out and not whole:
             self.add("scalar", (Seen(made),), result=made)  # scalars are faster
         return made

@@ -6,6 +6,8 @@ two of them.  Results are arrays of their own, unless they are asked for in memo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from einstan.language.term import Name
 from einstan.machine.plan import Plan
 from einstan.machine.schedule.calls import Array, Call, Seen
@@ -30,6 +32,8 @@ class LaidOut(NumPy):
         self.view_lines: list[str] = []
         self.looked: dict[str, str] = {}  # views of the block: their names
         self.bound: set[str] = set()  # names that prepare() binds to views of the block
+        self.parts: list[str] = []  # functions that compute a block of what is sliced
+        self.held = 0  # bytes of their memory
 
     def number(self, text: str, call: Call) -> str:
         """A number in the precision of the arrays: a Python number is converted again at every call.
@@ -76,6 +80,46 @@ class LaidOut(NumPy):
         self.hoist(result.text, self.looked.get(text, text), read.array)
         self.looked.setdefault(text, result.text)
 
+    def call(self, call: Call) -> None:
+        if call.verb == "sliced":
+            self.slices(call)
+        else:
+            super().call(call)
+
+    def slices(self, call: Call) -> None:
+        """A loop over blocks, and after it a shorter one."""
+        (detail,), out = call.detail, call.out
+        assert out is not None
+        reads, made = [self.operand(read, call) for read in call.reads], self.seen(out)
+        arrays = [read.array for read in call.reads if isinstance(read, Seen)]
+
+        def of(block: Plan, first: str, last: str, indent: str) -> list[str]:
+            name = self.part_of(block, arrays)
+            given = ", ".join(_part(text, axis, first, last) for text, axis in zip(reads, detail.cut, strict=True))
+            target = _part(made, detail.axis, first, last)
+            joined = (
+                f"{target}[...] = part" if detail.axis is not None else f"np.{detail.ufunc}({made}, part, out={made})"
+            )
+            return [f"{indent}(part,) = {name}({given})", f"{indent}{joined}"]
+
+        whole = detail.total - detail.total % detail.size
+        self.say(call, f"for start in range(0, {whole}, {detail.size}):")
+        self.body += of(detail.block, "start", f"start + {detail.size}", "        ")
+        if detail.rest is not None:
+            self.body += of(detail.rest, str(whole), "", "    ")
+
+    def part_of(self, block: Plan, arrays: Sequence[Array]) -> str:
+        """The function that computes a block, with memory of its own."""
+        name = identifier(f"block_{len(self.parts) + 1}", self.taken)
+        kinds = [array.precision or ("bool" if array.type == "bool" else "int64") for array in arrays]
+        precisions = dict(zip(block.inputs, kinds, strict=True))
+        source = specialised(block, precisions, name, self.schedule.precision)
+        self.held += source.memory
+        lines = [f"    {line}" if line else "" for line in source.text.rstrip().split("\n")]
+        self.parts.append("\n".join([f"\n\ndef make_{name}():", *lines, "", f"    return {name}"]))
+        self.view_lines.append(f"{name} = make_{name}()")
+        return name
+
     def text(self, call: Call) -> str:
         if call.verb == "dot" and not call.constant:  # the method is called with less ado than the function
             left, right = (self.operand(read, call) for read in call.reads)
@@ -93,7 +137,7 @@ class LaidOut(NumPy):
 
     def assembled(self, results: str) -> Source:
         lines: list[str] = []
-        total = 0
+        total = self.held
         kept = self.schedule.kept
         for buffer in kept.buffers:  # which is there at every time
             buffer.first, buffer.last = 0, len(self.plan.order) + 1
@@ -125,24 +169,34 @@ class LaidOut(NumPy):
         return made
 
     def checks(self) -> list[str]:
-        return [self.check(name, repr(self.plan.extents.shape(name)), "{}") for name in self.schedule.names]
+        return [self.check(name, repr(self._shape(name)), "{}") for name in self.schedule.names]
+
+    def _shape(self, name: Name) -> tuple[int, ...]:
+        value = self.plan.tensors[name].value
+        return () if value is None else self.plan.shape(value)
 
     def head(self) -> list[str]:
         before = [f"{call.result.text} = {self.text(call)}" for call in self.schedule.before if call.result]
         numbers = [f"{name} = {line}" for line, name in self.literals.items()]
         parts = super().head()
+        parts += self.parts
         if before or numbers:
-            parts.insert(len(parts) - bool(self.constants), "\n\n" + "\n".join([*numbers, *before]))
+            parts.insert(len(parts) - len(self.parts) - bool(self.constants), "\n\n" + "\n".join([*numbers, *before]))
         return parts
 
     def signature(self) -> list[str]:
         lines = super().signature()
         given = [
-            f"{text} {self.plan.extents.shape(name)} {self.precisions.get(name, self.schedule.precision)}"
+            f"{text} {self._shape(name)} {self.precisions.get(name, self.schedule.precision)}"
             for name, text in self.schedule.names.items()
         ]
         shapes = quoted("; ".join(given))
         return [*lines[:-1], lines[-1].removesuffix('"""'), *([f"    Takes {shapes}."] if given else []), '    """']
+
+
+def _part(text: str, axis: int | None, first: str, last: str) -> str:
+    """An array from one entry of an axis to another."""
+    return text if axis is None else f"{text}[{':, ' * axis}{first}:{last}]"
 
 
 def specialised(

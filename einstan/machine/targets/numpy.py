@@ -134,6 +134,7 @@ VERBS: dict[str, Verb] = {
     "overlap_add": "overlap_add({0}, {d0}, {d1}, {d2}, {d3})",
     "zeros": made_of("zeros"),
     "empty": made_of("empty"),
+    "filled": lambda call: f"np.full({tuple_of(call.detail[0])}, {call.detail[1]}, {dtype(call.precision)})",
     "copy": "{0}.copy()",
     "copyto": "np.copyto({place}, {0})",
     "fill": "{place}.fill({d0})",
