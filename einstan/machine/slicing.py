@@ -26,6 +26,7 @@ BLOCK = "entries of a block"  # the dimension of what is cut
 MADE = "made"  # what the plan of a block makes
 # How the blocks of a value without the label become one.
 UFUNCS = {"contract": "add", "max": "maximum", "max of all": "maximum", "min": "minimum", "prod": "multiply"}
+CACHED = 2**23  # bytes of a block that are enough: more would not lie in the cache
 CUT = ("map", "contract", "reduce", "expand", "copy")  # kinds of which each entry of the label is by itself
 
 
@@ -138,7 +139,7 @@ def sliced(made: Plan, limit: int) -> Plan | None:
     for least in sorted({size for size in sizes.values() if 16 * size > limit}, reverse=True):
         large = {value for value, size in sizes.items() if size >= least}
         for share in (2, 8, 32, 128, 512):
-            found = _with_slices(made, large, limit // share)
+            found = _with_slices(made, large, min(CACHED, limit // share), limit // share)
             if found is None:
                 break
             if found.peak_memory <= limit:
@@ -146,8 +147,8 @@ def sliced(made: Plan, limit: int) -> Plan | None:
     return None
 
 
-def _with_slices(made: Plan, large: set[int], budget: int) -> Plan | None:
-    """Every value that reads a large one, by slices of which each takes so many bytes at most."""
+def _with_slices(made: Plan, large: set[int], wanted: int, most: int) -> Plan | None:
+    """Every value that reads a large one, by slices of about so many bytes each, and at most so many."""
     graph, operations = Graph(), made.graph.operations
     numbers: dict[int, int] = {}
     names: dict[int, str] = {}
@@ -156,7 +157,7 @@ def _with_slices(made: Plan, large: set[int], budget: int) -> Plan | None:
         if value in large:
             continue
         if any(ref.value in large for ref in operation.operands):
-            cut = next((c for region in regions(made, value, large) if (c := _cut(made, region, budget))), None)
+            cut = next((c for region in regions(made, value, large) if (c := _cut(made, region, wanted, most))), None)
             if cut is None:
                 return None
             operation = cut
@@ -180,15 +181,15 @@ def _with_slices(made: Plan, large: set[int], budget: int) -> Plan | None:
     return found
 
 
-def _cut(made: Plan, region: Region, budget: int) -> Operation | None:
-    """The operation that computes a region in blocks of at most so many bytes."""
+def _cut(made: Plan, region: Region, wanted: int, most: int) -> Operation | None:
+    """The operation that computes a region in blocks."""
     operation = made.graph.operations[region.value]
     label = region.labels[region.value]
     total = made.extents.known[operation.dims[label]]
     size = total
-    while size > 1 and _bytes(of_block(made, region, size)) > budget:
+    while size > 1 and of_block(made, region, size).buffers.peak > wanted:
         size = -(-size // 2)
-    if size == total or _bytes(of_block(made, region, size)) > budget:
+    if size == total or of_block(made, region, size).buffers.peak > most:
         return None
     kind = operation.detail if operation.kind == "reduce" else operation.kind
     ufunc = UFUNCS.get(kind) if isinstance(kind, str) else None
@@ -214,7 +215,3 @@ def _cut(made: Plan, region: Region, budget: int) -> Operation | None:
         "sliced", detail, tuple(refs), out, (*dims, *operation.out_dims), operation.equation,
         (*("x",) * count, *(operation.letters[label] for label in operation.out)),
     )  # fmt: skip
-
-
-def _bytes(made: Plan) -> int:
-    return made.buffers.peak
