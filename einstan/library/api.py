@@ -120,12 +120,13 @@ class Equation(term.Equation, Composable):
         return self.program.plan(sizes, **options)
 
     def compile(self, **options: Any) -> Compiled:
-        """A function of NumPy arrays that returns ``{name: array}``; see `einstan.machine.compile.compile`."""
+        """A function of arrays, or of tensors of a ``backend``, that returns ``{name: array}``; see
+        `einstan.machine.compile.compile`."""
         return self.program.compile(**options)
 
-    def source(self, sizes: Mapping[str, int] | None = None, **options: Any) -> str:
-        """The NumPy code that `compile` makes; it runs on its own, and allocates without asking what is free."""
-        return self.program.source(sizes, **options)
+    def source(self, sizes: Mapping[str, int] | None = None, *, target: str = "numpy", **options: Any) -> str:
+        """The code that `compile` makes for NumPy, ``"torch"`` or ``"jax"``; it runs on its own."""
+        return self.program.source(sizes, target=target, **options)
 
     def __call__(self, *positional: Any, **arrays: Any) -> Any:
         """The tensor that the equation defines, for these arrays, and ``sizes`` that none of them tells.
@@ -445,7 +446,7 @@ class Program(calculus.Program):
         return Plan.of(plan(runnable(self._for(outputs)), sizes, outputs, **options))
 
     def compile(self, **options: Any) -> Compiled:
-        """A function of NumPy arrays; see `einstan.machine.compile.compile`."""
+        """A function of arrays, or of tensors of a ``backend``; see `einstan.machine.compile.compile`."""
         from einstan.machine.compile import compile
 
         outputs = self._outputs(options)
@@ -453,9 +454,10 @@ class Program(calculus.Program):
         own = {"context": self.known, "given": self.given, "behind": self.of}
         return passing(compile, options, program, outputs, **own)
 
-    def source(self, sizes: Mapping[str, int] | None = None, **options: Any) -> str:
-        """The NumPy code that `compile` makes; it runs on its own, and allocates without asking what is free."""
-        return self.compile(**options).source(sizes)
+    def source(self, sizes: Mapping[str, int] | None = None, *, target: str = "numpy", **options: Any) -> str:
+        """The code that `compile` makes for NumPy, ``"torch"`` or ``"jax"``; it runs on its own, and allocates without
+        asking what is free."""
+        return self.compile(backend=target, **options).source(sizes)
 
     def _outputs(self, options: dict[str, Any]) -> Iterable[Name]:
         chosen: Iterable[Name] | None = options.pop("outputs", None)

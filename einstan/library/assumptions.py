@@ -14,6 +14,7 @@ from einstan.language.term import MINUS_ONE, Equation, Expr, Sum, add, mul, powe
 from einstan.library.data import plain_array
 from einstan.machine.compile import Compiled
 from einstan.machine.compile import compile as compile_program
+from einstan.machine.handed import entries, namespace
 
 
 def check_assumption(assumption: Assumption, arrays: Mapping[str, np.ndarray]) -> None:
@@ -55,8 +56,13 @@ def excess(assumption: Assumption, name: str) -> Equation:
 
 
 def holds(found: Any) -> bool:
-    """Whether what `excess` gives is no more than rounding; if not, `check_assumption` has the last word."""
-    return bool(found <= (_LIMITS.get(type(found)) or _tolerance(found.dtype) ** 2))
+    """Whether what `excess` gives is no more than rounding; if not, `check_assumption` has the last word.  A value that
+    is traced cannot be looked at, and passes."""
+    limit = _LIMITS.get(type(found)) or _tolerance(found.dtype, namespace(found)) ** 2
+    try:
+        return bool(found <= limit)
+    except (TypeError, RuntimeError):  # JAX's jit, and PyTorch's vmap
+        return True
 
 
 def _shown(side: Expr) -> str:
@@ -67,14 +73,14 @@ def _shown(side: Expr) -> str:
 
 
 def _floats(name: str, array: np.ndarray) -> np.ndarray:
-    array = plain_array(name, array)
+    array = plain_array(name, entries(array))
     return array if array.dtype.kind == "f" else array.astype(float)
 
 
 @lru_cache(maxsize=8)
-def _tolerance(dtype: np.dtype) -> float:
+def _tolerance(dtype: Any, space: Any = np) -> float:
     """Sums of values that were one before rounding must pass: 2e-10 in float64, 4e-4 in float32."""
-    return 64 * float(np.finfo(dtype).eps) ** 0.75
+    return 64 * float(space.finfo(dtype).eps) ** 0.75
 
 
 _LIMITS = {kind: _tolerance(np.dtype(kind)) ** 2 for kind in (np.float32, np.float64)}  # looked up at every step

@@ -167,15 +167,21 @@ class Derivative(Rebuilt):
         """The contractions of the cheapest order for these sizes; the other orders and their costs stand below it."""
         return self.compile(sizes=sizes, **options).planned(sizes)
 
-    def compile(self, **options: Any) -> CompiledDerivative:
-        """A function of arrays that gives a `FactoredTensor`; see `einstan.library.evaluated.CompiledDerivative`."""
+    def compile(self, *, backend: str = "numpy", **options: Any) -> Any:
+        """A function of arrays that gives a `FactoredTensor`; see `einstan.library.evaluated.CompiledDerivative`.  With
+        ``backend="torch"`` or ``"jax"`` it gives dense tensors of these: `einstan.library.hosted`."""
         from einstan.library.evaluated import CompiledDerivative
 
+        if backend != "numpy":
+            from einstan.library.hosted import Hosted
+
+            return Hosted(self.program.whole, self._shown.name, self.context, backend, **options)
         return CompiledDerivative(self, **options)
 
-    def source(self, **options: Any) -> str:
-        """The NumPy code that computes the cores."""
-        return self.compile(**options).source()
+    def source(self, *, target: str = "numpy", **options: Any) -> str:
+        """The code that computes the cores with NumPy, or the whole with ``"torch"`` or ``"jax"``."""
+        source: str = self.compile(backend=target, **options).source()
+        return source
 
     def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> FactoredTensor:
         """The derivative for these arrays; it is compiled at the first call."""

@@ -463,10 +463,10 @@ class ValueAndGrad:
         program, outputs, _ = self._run(check, None if update is None else Update(self.program, update, self.wrt))
         return Plan.of(plan(program, sizes, outputs, **options))
 
-    def source(self, **options: Any) -> str:
-        """The code that `compile` makes, for nominal sizes; it runs on its own."""
+    def source(self, *, target: str = "numpy", **options: Any) -> str:
+        """The code that `compile` makes for NumPy, ``"torch"`` or ``"jax"``, for nominal sizes; it runs on its own."""
         program, context = runnable(self.program), self.network.program
-        return passing(compile_program, options, program, self.outputs, context=context).source()
+        return passing(compile_program, options, program, self.outputs, backend=target, context=context).source()
 
     def __str__(self) -> str:
         return str(self.program)

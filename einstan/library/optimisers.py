@@ -15,7 +15,8 @@ import numpy as np
 
 from einstan.language.arguments import blamed, checked_methods, number, require, whole
 from einstan.language.errors import DataError, nearest
-from einstan.library.updates import Rule
+from einstan.library.updates import Rule, count
+from einstan.machine.handed import namespace
 from einstan.machine.memory import refuse_more
 
 Arrays = dict[str, np.ndarray]
@@ -90,7 +91,7 @@ class Momentum:
 
     def init(self, params: Mapping[str, np.ndarray]) -> Arrays:
         _refuse_large(params, 1)
-        return {"step": np.array(0)} | {f"v.{name}": np.zeros_like(p) for name, p in params.items()}
+        return {"step": np.array(0)} | {f"v.{name}": namespace(p).zeros_like(p) for name, p in params.items()}
 
     @blamed
     def update(
@@ -142,8 +143,8 @@ class Adam:
         _refuse_large(params, 2)
         state = {"step": np.array(0)}
         for name, p in params.items():
-            state[f"m.{name}"] = np.zeros_like(p)
-            state[f"v.{name}"] = np.zeros_like(p)
+            state[f"m.{name}"] = namespace(p).zeros_like(p)
+            state[f"v.{name}"] = namespace(p).zeros_like(p)
         return state
 
     @blamed
@@ -152,7 +153,7 @@ class Adam:
         scale: float = 1.0,
     ) -> tuple[Arrays, Arrays]:  # fmt: skip
         step = state["step"] + 1
-        t = int(step)
+        t = count(step)
         first, second = 1 - self.beta1**t, 1 - self.beta2**t
         rate = self.rate * scale / first
         new_params, new_state = {}, {"step": step}
@@ -160,13 +161,13 @@ class Adam:
             g = grads[name]
             m = self.beta1 * state[f"m.{name}"] + (1 - self.beta1) * g
             v = self.beta2 * state[f"v.{name}"] + (1 - self.beta2) * (g * g)
-            new_params[name] = p - rate * m / (np.sqrt(v / second) + self.epsilon)
+            new_params[name] = p - rate * m / (namespace(v).sqrt(v / second) + self.epsilon)
             new_state[f"m.{name}"], new_state[f"v.{name}"] = m, v
         return new_params, new_state
 
 
 def _refuse_large(params: Mapping[str, np.ndarray], moments: int) -> None:
-    needed = moments * sum(np.asarray(p).nbytes for p in params.values())
+    needed = moments * sum(p.nbytes if hasattr(p, "nbytes") else np.asarray(p).nbytes for p in params.values())
     refuse_more("what the optimiser keeps for each parameter", needed, "use es.SGD(...), which keeps nothing")
 
 

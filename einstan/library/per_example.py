@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from einstan.calculus import program as calculus
 from einstan.calculus.elimination import jacobian
@@ -36,9 +36,6 @@ from einstan.language.term import (
     sum_over,
 )
 from einstan.library.derivative import Derivative
-
-if TYPE_CHECKING:
-    from einstan.library.evaluated import CompiledGradients
 
 
 @checked_methods()
@@ -109,10 +106,15 @@ class Gradients:
             self.names[tensor] = found.name
         self.program = calculus.Program(dict.fromkeys((*each.program.equations, *made)), program.assumptions)
 
-    def compile(self, **options: Any) -> CompiledGradients:
-        """``{name: FactoredTensor}`` for arrays; see `einstan.library.evaluated.CompiledGradients`."""
+    def compile(self, *, backend: str = "numpy", **options: Any) -> Any:
+        """``{name: FactoredTensor}`` for arrays; see `einstan.library.evaluated.CompiledGradients`.  With
+        ``backend="torch"`` or ``"jax"`` dense tensors of these: `einstan.library.hosted`."""
         from einstan.library.evaluated import CompiledGradients
 
+        if backend != "numpy":
+            from einstan.library.hosted import Hosted
+
+            return Hosted(self.program, self.names, self.base, backend, **options)
         return CompiledGradients(self.program, self.names, self.base, **options)
 
     def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> Any:

@@ -19,6 +19,7 @@ from einstan.language.errors import DataError
 from einstan.language.rebuilt import Rebuilt
 from einstan.language.term import Equation
 from einstan.library.rename import renamed
+from einstan.machine.handed import library
 
 Arrays = dict[str, np.ndarray]
 LETTERS = "ijklmnopqrstuvw"
@@ -85,22 +86,30 @@ class Update(Rebuilt):
             equations += self.equations.get(str(equation.name), ())
         return Program(equations, program.assumptions)
 
-    def numbers(self, params: Mapping[str, Any], state: Mapping[str, Any], scale: float) -> tuple[np.ndarray, ...]:
+    def numbers(self, params: Mapping[str, Any], state: Mapping[str, Any], scale: float) -> tuple[Any, ...]:
         """The numbers of a call, in the order of ``scalars`` and in the precision of the parameters.
 
         Those of most optimisers are the same in every update: then they are made once.
         """
-        try:
-            step = int(state["step"])
-        except KeyError:
-            step = int(held(state, "step"))
-        found = self.rule.scalars(step + 1, scale)
-        dtype = getattr(params.get(self.first), "dtype", None)
+        step = count(held(state, "step"))
+        found: dict[str, Any] = self.rule.scalars(step + 1, scale)
+        first = params.get(self.first)
+        dtype = getattr(first, "dtype", None)
+        if library(first):  # tensors are made of numbers where these are used
+            return tuple([number.astype(dtype) if library(number) else number for number in found.values()])
         known, precision, arrays = self._latest
         if known != found or precision is not dtype:
             arrays = tuple([np.array(number, dtype or float) for number in found.values()])
             self._latest = found, dtype, arrays
         return arrays
+
+
+def count(step: Any) -> Any:
+    """How many updates there were: a whole number of Python's, or what JAX traces."""
+    try:
+        return int(step)
+    except TypeError:
+        return step
 
 
 def held(state: Mapping[str, Any], key: str) -> Any:

@@ -1,5 +1,7 @@
 """What is handed over, as an array of NumPy: taken where nothing is lost, else refused with what to give instead.
 
+Tensors of PyTorch and arrays of JAX are refused: results would be arrays of NumPy, and nothing of them is recorded.
+
 A mask, missing entries, a unit, the record of another library's derivatives, labels of rows and names of axes would be
 dropped without a word.  Entries that have no labels, or axes whose names are those of the equation, are taken.
 """
@@ -7,6 +9,7 @@ dropped without a word.  Entries that have no labels, or axes whose names are th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -47,9 +50,6 @@ def as_array(name: object, data: Any, spelled: Iterable[Sequence[str]] = ()) -> 
         if "inhomogeneous" in text:
             text, repair = "its rows have different lengths", "give nested lists with rows of one length"
             raise LossError(name, text, repair) from error
-        if "Tracer" in type(data).__name__:
-            repair = "call it outside of jit, grad and vmap, or make it a function of JAX with jax.pure_callback"
-            raise LossError(name, "JAX traces it, and it has no entries yet", repair) from error
         raise LossError(name, text.splitlines()[0], "give np.asarray({0}), made where that is possible") from error
     if found is not None:
         raise LossError(name, *found, is_array=True)
@@ -77,19 +77,46 @@ def spellings(program: Program, name: Name) -> set[tuple[str, ...]]:
 def lost(data: Any, spelled: Iterable[Sequence[str]] = ()) -> Lost | None:
     """What would be lost of an object if it became an array, and what to do; None where nothing would."""
     if isinstance(data, list | tuple):
-        inside = (each for each in data if isinstance(each, list | tuple) or hasattr(each, "__array__"))
-        return next(filter(None, map(lost, inside)), None)
+        inside = (
+            (k, each) for k, each in enumerate(data) if isinstance(each, list | tuple) or hasattr(each, "__array__")
+        )
+        found = ((k, lost(each)) for k, each in inside)
+        return next(((each[0], each[1].replace("{0}.", f"{{0}}[{k}].")) for k, each in found if each), None)
     if isinstance(data, np.ma.MaskedArray):
         mask = "fill it, {0}.filled(0); or give the mask too, as a tensor m of zeros and ones, and write m[i] {0}[i]"
         return ("it is masked, and a mask would be dropped", mask) if np.ma.is_masked(data) else None
-    homes = {each.__module__.partition(".")[0] for each in type(data).__mro__}
-    for home, ask in HOMES.items():
-        if home in homes:
-            return ask(data, spelled)
+    for home in homes(data):
+        if home in HOMES:
+            return HOMES[home](data, spelled)
     numbers = "value" if isinstance(data, np.ndarray) else "magnitude"
     if any(hasattr(data, each) for each in (("unit", "units") if numbers == "value" else ("magnitude",))):
         return "it has a unit, which would be dropped", f"{{0}}.{numbers}, in the unit that is meant"
     return None
+
+
+def homes(data: Any) -> list[str]:
+    """The libraries that the class of an object, and what it is derived from, are of."""
+    return [each.__module__.partition(".")[0] for each in type(data).__mro__]
+
+
+def library(data: Any) -> str:
+    """``"torch"`` or ``"jax"`` for tensors of these, else nothing."""
+    if type(data) is np.ndarray:
+        return ""
+    return next((FOREIGN[home] for home in homes(data) if home in FOREIGN), "")
+
+
+def entries(data: Any) -> Any:
+    """The same as an array of NumPy, if it is a tensor of another library; no derivative is recorded of it."""
+    if library(data) == "torch":
+        data = data.detach().cpu()
+        return (data.float() if data.is_floating_point() and data.itemsize < 4 else data).numpy()
+    return np.asarray(data) if library(data) else data
+
+
+def namespace(data: Any) -> Any:
+    """The module of functions of arrays like this one."""
+    return import_module({"torch": "torch", "jax": "jax.numpy"}.get(library(data), "numpy"))
 
 
 def _pandas(data: Any, _: object) -> Lost | None:
@@ -165,18 +192,22 @@ def _named(names: Sequence[str], spelled: Iterable[Sequence[str]], plain: str) -
     )
 
 
-def _torch(data: Any, spelled: Iterable[Sequence[str]]) -> Lost | None:
-    if getattr(data, "requires_grad", False):
-        return "PyTorch records its derivatives, and would not see what is done with it here", "{0}.detach()"
-    if str(getattr(data, "layout", "torch.strided")) != "torch.strided":
-        return "it is sparse", "{0}.to_dense()"
-    if getattr(getattr(data, "device", None), "type", "cpu") != "cpu":
-        return f"it lies on {data.device.type}", "{0}.cpu()"
-    if str(getattr(data, "dtype", "")) == "torch.bfloat16":
-        return "NumPy has no bfloat16", "{0}.float()"
-    if any(getattr(data, "names", ())):
-        return _named(tuple(map(str, data.names)), spelled, "{0}.rename(None)")
-    return None
+def _torch(data: Any, _: object) -> Lost:
+    first = (
+        (".detach()", data.requires_grad),
+        (".to_dense()", str(data.layout) != "torch.strided"),
+        (".cpu()", data.device.type != "cpu"),
+        (".float()", str(data.dtype) == "torch.bfloat16"),
+        (".rename(None)", any(getattr(data, "names", ()))),
+    )
+    steps = "".join(step for step, needed in first if needed)
+    return "it is a tensor of PyTorch", f'compile(backend="torch"), or give {{0}}{steps}.numpy()'
+
+
+def _jax(data: Any, _: object) -> Lost:
+    if "Tracer" in type(data).__name__:
+        return "JAX traces it, and it has no entries yet", 'compile(backend="jax"), or call it by jax.pure_callback'
+    return "it is an array of JAX", 'compile(backend="jax"), or give np.asarray({0})'
 
 
 def _sparse(data: Any, _: object) -> Lost | None:
@@ -189,9 +220,10 @@ def _cupy(data: Any, _: object) -> Lost:
 
 
 HOMES: dict[str, Callable[[Any, Iterable[Sequence[str]]], Lost | None]] = {
-    "pandas": _pandas, "polars": _polars, "pyarrow": _polars, "xarray": _xarray, "torch": _torch, "scipy": _sparse,
-    "sparse": _sparse, "cupy": _cupy,
+    "pandas": _pandas, "polars": _polars, "pyarrow": _polars, "xarray": _xarray, "torch": _torch, "jax": _jax,
+    "jaxlib": _jax, "scipy": _sparse, "sparse": _sparse, "cupy": _cupy,
 }  # fmt: skip
+FOREIGN = {"torch": "torch", "jax": "jax", "jaxlib": "jax"}  # packages, and the libraries that they are of
 
 
 def as_labels(program: Program, name: Name, data: np.ndarray, dtype: Any) -> np.ndarray:

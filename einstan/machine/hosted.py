@@ -7,21 +7,22 @@ autograd and ``torch.compile``.  Nothing is presumed to be finite, since a trace
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any, cast
 
 import numpy as np
 
+from einstan.calculus.program import Program
 from einstan.language.arguments import ArgumentError, shown
 from einstan.language.errors import DataError, ExtentError
-from einstan.language.term import Name
-from einstan.machine.compile import MADE_UP, NOMINAL_SIZES, Compiled
+from einstan.language.term import Equation, Name
+from einstan.language.threads import cached_property
+from einstan.machine.compile import MADE_UP, NOMINAL_SIZES, SPECIALISATIONS, Compiled
 from einstan.machine.extents import NOMINAL
 from einstan.machine.lower import refuse_outside
-from einstan.machine.plan import Plan, refuse_empty
+from einstan.machine.plan import Optimizer, Plan, refuse_empty
 from einstan.machine.refusals import wrong_rank
 from einstan.machine.targets.frameworks import traced
 from einstan.machine.targets.source import Source
@@ -29,30 +30,49 @@ from einstan.machine.windows import know_ranges
 
 LIBRARIES = {"torch": "PyTorch", "jax": "JAX"}
 AS_LARGE = {"bfloat16": "float32"}  # floats of NumPy with the range of those that it lacks
+X64 = 'jax.config.update("jax_enable_x64", True)'
 
 
 class Hosted(Compiled):
     """A program as a function of tensors of ``backend``; otherwise as `Compiled`.
 
-    Floats have one dtype, that of the tensors that are given; Python's numbers and NumPy's scalars become that.
+    Floats have one dtype, that of the tensors that are given, or ``dtype``; Python's numbers and NumPy's scalars become
+    that.
     """
 
     slices = False
 
-    def __init__(self, *arguments: Any, backend: str, **options: Any) -> None:
+    def __init__(
+        self,
+        program: Program | Equation,
+        outputs: Iterable[Name] | None = None,
+        optimize: Optimizer = "auto",
+        dtype: Any = None,
+        *,
+        backend: str,
+        **options: Any,
+    ) -> None:
         if backend not in LIBRARIES:
             raise ArgumentError(f"backend = {shown(backend)} is not known", repair='backend="torch", or "jax"')
         for option in ("fast", "reuse_buffers"):
             if options.get(option):
                 raise ArgumentError(f"{option} is for NumPy", repair=f"leave out {option}, or backend={backend!r}")
-        if find_spec(backend) is None:
-            raise DataError(
-                f"backend={backend!r} needs {LIBRARIES[backend]}", repair=f"pip install 'einstan[{backend}]'"
-            )
-        options["fast"] = False
-        super().__init__(*arguments, **options)
-        self.backend = backend
+        super().__init__(program, outputs, optimize, dtype, **{**options, "fast": False})
+        self.backend, self.options = backend, options
         self.flat = self.careful_flat
+
+    @cached_property
+    def library(self) -> Any:
+        try:
+            return import_module(self.backend)
+        except ImportError as error:
+            told = f"backend={self.backend!r} needs {LIBRARIES[self.backend]}"
+            raise DataError(told, repair=f"pip install 'einstan[{self.backend}]'") from error
+
+    @cached_property
+    def tensor(self) -> Any:
+        """The class of the library's tensors."""
+        return self.library.Tensor if self.backend == "torch" else self.library.Array
 
     # ---- arrays ------------------------------------------------------------------------------------------------------
 
@@ -61,57 +81,101 @@ class Hosted(Compiled):
         return
 
     def called(self, given: Sequence[Any]) -> tuple[Any, ...]:
-        library = import_module(self.backend)
-        tensors = [a for a in given if self._is_tensor(library, a)]
-        given = [self._tensor(library, name, a, tensors) for name, a in zip(self.inputs, given, strict=True)]
-        key = tuple((tuple(a.shape), _dtype(a)) for a in given)
-        found = self._known.get(key)
+        tensor, found = self.tensor, None
+        if all(isinstance(a, tensor) for a in given):
+            found = self._known.get(tuple([(a.shape, a.dtype) for a in given]))
         if found is None:
-            found = self.specialise(key)
+            given = self._taken(given)
+            found = self.specialise(tuple([(tuple(a.shape), a.dtype) for a in given]))
         self._latest = found
         try:
             return found.run(*given)
         except IndexError as error:
             raise self._misread(str(error)) from error
 
-    def _is_tensor(self, library: Any, array: Any) -> bool:
-        return isinstance(array, library.Tensor if self.backend == "torch" else library.Array)
+    def _taken(self, given: Sequence[Any]) -> list[Any]:
+        """Tensors of one dtype and on one device, of the tensors and numbers that are given."""
+        found = {name: self._looked_at(name, a) for name, a in zip(self.inputs, given, strict=True)}
+        floats: dict[Any, Any] = {
+            name: a for name, a in found.items() if self._is_computed(name, a) and not _is_number(a)
+        }
+        first, *others = floats or [None]
+        for name in others if self.dtype is None else ():
+            if floats[name].dtype != floats[first].dtype:
+                raise DataError(
+                    f"{name} has dtype {_dtype(floats[name])}, and {first} has {_dtype(floats[first])}",
+                    inferred="what is computed has one dtype",
+                    repair=f"convert one of them, or compile(dtype={_dtype(floats[name])!r})",
+                )
+        kind = self._kind() if first is None or self.dtype is not None else floats[first].dtype
+        device = next((a.device for a in found.values() if isinstance(a, self.tensor)), None)
+        return [self._cast(name, a, kind, device) for name, a in found.items()]
 
-    def _tensor(self, library: Any, name: Name, array: Any, tensors: Sequence[Any]) -> Any:
-        """A tensor as it is; a number in the dtype and on the device of the others."""
-        if not self._is_tensor(library, array):
-            if isinstance(array, np.ndarray) and array.ndim:
-                make = f"torch.as_tensor({name})" if self.backend == "torch" else f"jnp.asarray({name})"
-                raise DataError(f"{name} is an array of NumPy, not of {LIBRARIES[self.backend]}", repair=f"give {make}")
-            try:
-                number = float(array)
-            except (TypeError, ValueError):
-                told = f"{name} is no tensor of {LIBRARIES[self.backend]}, but {type(array).__name__}"
-                raise DataError(told, repair=f"compile for what is given, or convert {name}") from None
-            array = self._number(library, name, number, tensors)
-        if array.ndim != self.program.ranks.get(name, array.ndim):
-            raise wrong_rank(self.program, name, tuple(array.shape))
-        if name not in self.flat.sized:
-            self._look_at_dtype(name, _dtype(array))
-        return array
-
-    def _number(self, library: Any, name: Name, number: float, tensors: Sequence[Any]) -> Any:
-        whole = name in self.flat.index_tensors
-        like = next((a for a in tensors if "float" in _dtype(a)), None)
-        if self.backend == "torch":
-            if whole:
-                return library.tensor(int(number), device=tensors[0].device if tensors else None)
-            kind, device = (library.float64, None) if like is None else (like.dtype, like.device)
-            return library.tensor(number, dtype=kind, device=device)
-        kind = int if whole else float if like is None else like.dtype
-        return library.numpy.asarray(int(number) if whole else number, kind)
-
-    def _look_at_dtype(self, name: Name, dtype: str) -> None:
+    def _looked_at(self, name: Name, array: Any) -> Any:
+        """A tensor of the right rank and dtype, or a number; or an error that says what to give."""
+        if not isinstance(array, self.tensor):
+            array = self._number(name, array)
+        if np.ndim(array) != self.program.ranks.get(name, np.ndim(array)):
+            raise wrong_rank(self.program, name, tuple(np.shape(array)))
+        if name in self.flat.sized or isinstance(array, float):
+            return array
+        dtype = _dtype(array)
         if name in self.flat.index_tensors:
             if not dtype.startswith(("int", "uint")):
                 raise DataError(f"{name} has dtype {dtype}, and stands in a slot", repair=f"give {name} as integers")
         elif "float" not in dtype and not (name in self.labels and dtype.startswith(("int", "uint", "bool"))):
             raise DataError(f"{name} has dtype {dtype}, which is not a floating-point type", repair="give floats")
+        return array
+
+    def _number(self, name: Name, array: Any) -> float:
+        """A number that is given for a tensor."""
+        title = LIBRARIES[self.backend]
+        if isinstance(array, np.ndarray) and array.ndim:
+            told = f"{name} is an array of NumPy, not of {title}"
+            if self.backend == "torch":
+                raise DataError(told, repair=f"give torch.as_tensor({name})")
+            if array.dtype.itemsize == 8 and not self.library.config.jax_enable_x64:
+                short = f"{array.dtype.name[:-2]}32"
+                told = f"{told}, and JAX keeps 32 of its 64 bits"
+                raise DataError(told, repair=(f"give jnp.asarray({name}, {short!r})", f"or {X64} first"))
+            raise DataError(told, repair=f"give jnp.asarray({name})")
+        try:
+            number = float(array)
+        except (TypeError, ValueError):
+            told = f"{name} is no tensor of {title}, but {type(array).__name__}"
+            raise DataError(told, repair=f"compile for what is given, or convert {name}") from None
+        if name in self.flat.index_tensors and not number.is_integer():
+            raise DataError(f"{name} is {number}, and stands in a slot", repair=f"give {name} as an integer")
+        return number
+
+    def _is_computed(self, name: Name, array: Any) -> bool:
+        """Whether an input is a real number that is computed with: no position, and no label in whole numbers."""
+        if name in self.flat.index_tensors or name in self.flat.sized:
+            return False
+        return isinstance(array, float) or "float" in _dtype(array)
+
+    def _kind(self) -> Any:
+        """The dtype that was asked for, or float64, which is NumPy's."""
+        kind = self.dtype or np.dtype(float)
+        if self.backend == "torch":
+            return getattr(self.library, kind.name)
+        known = self.library.dtypes.canonicalize_dtype(kind)
+        if self.dtype is not None and known != kind:
+            raise DataError(
+                f"JAX keeps 32 of the 64 bits of dtype {kind}", repair=(f'dtype="{known}"', f"or {X64} first")
+            )
+        return known
+
+    def _cast(self, name: Name, array: Any, kind: Any, device: Any) -> Any:
+        if name in self.flat.index_tensors:
+            kind = self.library.int64 if self.backend == "torch" else int  # in fewer bits 3T[n] may overflow
+        elif not self._is_computed(name, array) and not isinstance(array, float):
+            return array
+        if self.backend == "jax":
+            return self.library.numpy.asarray(array, kind)
+        if isinstance(array, self.tensor):
+            return array.to(kind)
+        return self.library.tensor(array, dtype=kind, device=device)
 
     # ---- code --------------------------------------------------------------------------------------------------------
 
@@ -120,13 +184,14 @@ class Hosted(Compiled):
             found = self._known.get(key)
             if found is None:
                 shapes = {name: shape for name, (shape, _) in zip(self.inputs, key, strict=True)}
-                precisions = {
-                    name: AS_LARGE.get(dtype, dtype)
-                    for name, (_, dtype) in zip(self.inputs, key, strict=True)
-                    if name not in self.flat.sized
+                dtypes = {
+                    name: str(dtype).rpartition(".")[2] for name, (_, dtype) in zip(self.inputs, key, strict=True)
                 }
+                precisions = {name: AS_LARGE.get(d, d) for name, d in dtypes.items() if name not in self.flat.sized}
                 found = cast(Any, Traced(self, self._traced(shapes, self.sizes, precisions, None)))
                 self._known[key] = found
+                while len(self._known) > SPECIALISATIONS:
+                    self._known.popitem(last=False)
         return found
 
     def _traced(
@@ -188,6 +253,11 @@ def _code(
     backend: str, precisions: dict[Name, str], function: str, precision: str, any_size: bool, made: Plan
 ) -> Source:
     return traced(backend, made, precisions, function, precision, any_size)
+
+
+def _is_number(array: Any) -> bool:
+    """Whether something has no dtype of its own: a number of Python's, also where JAX traces it."""
+    return isinstance(array, float) or bool(getattr(array, "weak_type", False))
 
 
 def _dtype(tensor: Any) -> str:

@@ -33,6 +33,11 @@ def stranger(module: str, data: np.ndarray = A, kind: str = "Array", **attribute
     return made
 
 
+def tensor(**attributes: object) -> object:
+    plain = {"requires_grad": False, "layout": "torch.strided", "device": SimpleNamespace(type="cpu"), "names": ()}
+    return stranger("torch", **{**plain, **attributes})
+
+
 def subclass(**attributes: object) -> np.ndarray:
     made = A.view(type("Quantity", (np.ndarray,), attributes))
     assert isinstance(made, np.ndarray)
@@ -74,9 +79,6 @@ TAKEN = {
     "xarray, counted": stranger("xarray.core", dims=("n", "k"), indexes={"n": [0, 1, 2]}, attrs={"units": "1"}),
     "xarray, no names": stranger("xarray.core", dims=("dim_0", "dim_1")),
     "xarray": stranger("xarray.core", dims=("n", "k")),
-    "PyTorch": stranger("torch", requires_grad=False, names=(None, None), layout="torch.strided"),
-    "PyTorch, named": stranger("torch", requires_grad=False, names=("n", "k")),
-    "JAX": stranger("jaxlib"),
 }  # fmt: skip
 REFUSED = {
     "a mask": (np.ma.array(A, mask=A > 4), "a mask would be dropped", "X.filled(0)"),
@@ -119,16 +121,19 @@ REFUSED = {
     "xarray, turned": (stranger("xarray", A.T, dims=("k", "n")), "another order", 'X.transpose("n", "k")'),
     "xarray, other names": (stranger("xarray", dims=("time", "place")), "n,k in the equation", "X.values"),
     "xarray, several": (type("Dataset", (), {"__module__": "xarray.core"})(), "several arrays", 'X["..."]'),
-    "PyTorch, recording": (stranger("torch", requires_grad=True), "records its derivatives", "X.detach()"),
-    "PyTorch, sparse": (stranger("torch", layout="torch.sparse_coo"), "it is sparse", "X.to_dense()"),
-    "PyTorch, elsewhere": (stranger("torch", device=SimpleNamespace(type="cuda")), "it lies on cuda", "X.cpu()"),
-    "PyTorch, half as long": (stranger("torch", dtype="torch.bfloat16"), "bfloat16", "X.float()"),
-    "PyTorch, turned": (stranger("torch", names=("k", "n")), "another order", 'X.transpose("n", "k")'),
+    "PyTorch": (tensor(), "a tensor of PyTorch", 'compile(backend="torch"), or give X.numpy()'),
+    "PyTorch, recording": (tensor(requires_grad=True), "a tensor of PyTorch", "X.detach().numpy()"),
+    "PyTorch, sparse": (tensor(layout="torch.sparse_coo"), "a tensor of PyTorch", "X.to_dense().numpy()"),
+    "PyTorch, elsewhere": (tensor(device=SimpleNamespace(type="cuda")), "a tensor of PyTorch", "X.cpu().numpy()"),
+    "PyTorch, half as long": (tensor(dtype="torch.bfloat16"), "a tensor of PyTorch", "X.float().numpy()"),
+    "PyTorch, named": (tensor(names=("n", "k")), "a tensor of PyTorch", "X.rename(None).numpy()"),
+    "PyTorch, rows": ([tensor(), tensor()], "a tensor of PyTorch", "X[0].numpy()"),
+    "JAX": (stranger("jaxlib"), "an array of JAX", 'compile(backend="jax"), or give np.asarray(X)'),
     "SciPy, sparse": (stranger("scipy.sparse", toarray=None), "it is sparse", "X.toarray()"),
     "CuPy": (stranger("cupy"), "graphics card", "X.get()"),
     "JAX, traced": (
         type("DynamicJaxprTracer", (), {"__module__": "jax", "__array__": no_array, "shape": (3, 2)})(),
-        "JAX traces it", "outside of jit",
+        "JAX traces it", 'compile(backend="jax")',
     ),
 }  # fmt: skip
 

@@ -6,6 +6,7 @@ What is not finite is looked for by no one: brackets guard by selection, so that
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -36,9 +37,8 @@ class Framework:
 
     name: str
     target: Target
-    head: str
-    begin: str
-    nothing: str
+    head: tuple[str, ...]
+    begin: Mapping[str, tuple[str, str]]
     full: str
     copy: str
 
@@ -61,7 +61,7 @@ def helpers(name: str) -> dict[str, str]:
 def framework(module: ModuleType) -> Framework:
     name = module.__name__.rpartition(".")[2]
     target = Target(module.VERBS, module.look, (), helpers(name), module.NEEDS)
-    return Framework(name, target, module.HEAD, module.BEGIN, module.NOTHING, module.FULL, module.COPY)
+    return Framework(name, target, module.HEAD, module.BEGIN, module.FULL, module.COPY)
 
 
 FRAMEWORKS = {"torch": framework(torch), "jax": framework(jax)}
@@ -106,26 +106,37 @@ class Traced(Speller):
         results = self.spelled()
         if isinstance(self.sizes, Asked):
             self.sizes.refuse_others(self.schedule.precision)
-        body = [*self.sizes.lines, *self.begin(), *self.body, f"    return {results}"]
-        parts = [self.library.head, *(f"\n\n{self.target.helpers[name]}" for name in self.helpers)]
-        text = "\n".join([*parts, "\n\n" + "\n".join([*self.signature(), *body])]) + "\n"
-        if "np." in text.replace("jnp.", ""):
-            text = f"import numpy as np\n{text}"
+        body = [*self.sizes.lines, *self.begin(results), *self.body, f"    return {results}"]
+        helpers = [f"{self.target.helpers[name]}\n\n" for name in self.helpers]
+        text = "\n".join(["", "", *helpers, *self.signature(), *body]) + "\n"
+        head = (line for line in self.library.head if is_used(line.split()[-1], text))
+        text = "\n".join([*head, text])
         return Source(
             text, self.function, tuple(self.schedule.names), self.plan.outputs,
             any_size=not self.sizes.known, signature=tuple(self.signature()),
         )  # fmt: skip
 
-    def begin(self) -> list[str]:
-        """The dtype of everything that is made: that of the floats that are given."""
+    def begin(self, results: str) -> list[str]:
+        """The dtype and the device of what is made, where something is: those of the floats that are given."""
+        names = self.schedule.names
         floats = [
             text
-            for name, text in self.schedule.names.items()
+            for name, text in names.items()
             if self.precisions.get(name, "float").startswith("float") and name not in self.plan.index_tensors
         ]
-        if not floats:
-            return [self.library.nothing.format(precision=self.schedule.precision)]
-        return [self.library.begin.format(like=floats[0])]
+        like = {"dtype": floats, "device": [*floats, *names.values()]}
+        text = "\n".join([*self.body, results])
+        used = {name: texts for name, texts in self.library.begin.items() if is_used(name, text)}
+        found = [
+            given.format(like[name][0]) if like[name] else nothing.format(self.schedule.precision)
+            for name, (given, nothing) in used.items()
+        ]
+        return [f"    {', '.join(used)} = {', '.join(found)}"] if used else []
+
+
+def is_used(name: str, text: str) -> bool:
+    """Whether a text has a name, other than as a keyword or an attribute."""
+    return re.search(rf"(?<![\w.]){name}\b(?!=)", text) is not None
 
 
 def traced(

@@ -119,8 +119,7 @@ def look(text: str, view: View) -> str:
             raise AssertionError(view.kind)
 
 
-HEAD = "import jax\nimport jax.numpy as jnp"
-BEGIN = "    dtype = {like}.dtype"
-NOTHING = "    dtype = jnp.{precision}"
+HEAD = ("import jax", "import jax.numpy as jnp", "import numpy as np")
+BEGIN = {"dtype": ("{0}.dtype", "jnp.result_type(jnp.{0})")}
 FULL = "jnp.full({sizes}, {number}, dtype)"
 COPY = "{0}"

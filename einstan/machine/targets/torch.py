@@ -158,8 +158,7 @@ def look(text: str, view: View) -> str:
             raise AssertionError(view.kind)
 
 
-HEAD = "import torch"
-BEGIN = "    dtype, device = {like}.dtype, {like}.device"
-NOTHING = "    dtype, device = torch.{precision}, None"
+HEAD = ("import numpy as np", "import torch")
+BEGIN = {"dtype": ("{0}.dtype", "torch.{0}"), "device": ("{0}.device", "None")}
 FULL = f"torch.full({{sizes}}, {{number}}, {LIKE})"
 COPY = "{0}.clone()"
