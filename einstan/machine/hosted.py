@@ -108,7 +108,7 @@ class Hosted(Compiled):
                     repair=f"convert one of them, or compile(dtype={_dtype(floats[name])!r})",
                 )
         kind = self._kind() if first is None or self.dtype is not None else floats[first].dtype
-        device = next((a.device for a in found.values() if isinstance(a, self.tensor)), None)
+        device = next((getattr(a, "device", None) for a in found.values() if isinstance(a, self.tensor)), None)
         return [self._cast(name, a, kind, device) for name, a in found.items()]
 
     def _looked_at(self, name: Name, array: Any) -> Any:

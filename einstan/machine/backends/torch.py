@@ -119,12 +119,21 @@ def overlap(core: Tensor, shape: Ints, start: Ints, steps: tuple[Ints, ...]) -> 
     return out.index_add(0, flat.reshape(-1), core.reshape(-1))[:total].reshape(shape)
 
 
+def found(mask: Tensor) -> bool:
+    """Whether a mask holds anywhere; code that is compiled, or mapped over a batch, does not look."""
+    try:
+        return not torch.compiler.is_compiling() and bool(torch.any(mask))
+    except RuntimeError:
+        return False
+
+
 def inside(index: Tensor, size: int, where: str) -> Tensor:
-    """The positions, if none of them is outside; code that is compiled does not look at them."""
-    if not torch.compiler.is_compiling() and index.numel() and bool(torch.any((index < 0) | (index >= size))):
-        first = index[(index < 0) | (index >= size)].flatten()[0]
+    """The positions, if none of them is outside; where that is not looked at, a negative one is beyond the end too."""
+    wrong = (index < 0) | (index >= size)
+    if found(wrong):
+        first = index[wrong].flatten()[0]
         raise IndexError(f"{where} is {int(first)}, but the size is {size}")
-    return index
+    return torch.where(wrong, size, index)
 
 
 def guarded(x: Tensor, index: tuple[Tensor, ...], allowed: Tensor, value: float, slots: Ints, where: str) -> Tensor:
@@ -135,7 +144,7 @@ def guarded(x: Tensor, index: tuple[Tensor, ...], allowed: Tensor, value: float,
     for at, size, slot in zip(index, x.shape, slots, strict=True):
         here = (at >= 0) & (at < size)
         wrong = allowed & ~here
-        if not torch.compiler.is_compiling() and bool(torch.any(wrong)):
+        if found(wrong):
             first = at.expand(wrong.shape)[wrong].flatten()[0]
             raise IndexError(f"slot {slot} of {where} is {int(first)}, but the size is {size}")
         ok = ok & here
@@ -149,7 +158,7 @@ def guarded(x: Tensor, index: tuple[Tensor, ...], allowed: Tensor, value: float,
 def positions(x: Tensor, where: str) -> Tensor:
     """Whole numbers that a slot can hold."""
     whole = x.to(torch.int64)
-    if not torch.compiler.is_compiling() and bool(torch.any(whole != x)):
+    if found(whole != x):
         raise IndexError(f"{where} is {float(x[whole != x].flatten()[0])}, which is not a whole number")
     return whole
 

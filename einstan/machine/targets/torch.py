@@ -131,6 +131,9 @@ NEEDS = {
     "window": ("places",),
     "overlap": ("places",),
     "others": ("running",),
+    "inside": ("found",),
+    "guarded": ("found",),
+    "positions": ("found",),
 }
 
 
