@@ -89,7 +89,7 @@ OWN: dict[str, dict[str, Any]] = {
     "CompiledDerivative.__call__": {"arrays": ARRAYS}, "CompiledDerivative.dense": {"arrays": ARRAYS},
     "CompiledGradients.__call__": {"arrays": ARRAYS}, "CompiledGradients.dense": {"arrays": ARRAYS},
     "Derivative.jacobian": {"order": "forward"},
-    "Step.__call__": {"state": None, "data": DATA}, "SGD.update": {"state": SGD.init(PARAMS)},
+    "Step.__call__": {"params": PARAMS, "state": None, "data": DATA}, "SGD.update": {"state": SGD.init(PARAMS)},
     "Momentum.update": {"state": es.Momentum().init(PARAMS)}, "Adam.update": {"state": es.Adam().init(PARAMS)},
     "FactoredTensor.axis": {"which": 0}, "FactoredTensor.dot": {"other": np.ones(2), "over": (0,)},
     "FactoredTensor.scaled": {"number": 2.0}, "FactoredTensor.solve": {"g": np.ones(2)},
