@@ -94,7 +94,7 @@ def reduced(s: Scheduler, operation: Operation, verb: str, lowest: str = "") -> 
     shape = [s.extents[operation.dims[x]] for x in ref.labels]
     if whole and verb != "add" and len(shape) == 2 and axes == (1,) and 1 < shape[1] <= SHORTEST_ROW and shape[0] > 4:
         columns = s.scratch(shape[::-1], s.precision_of(operation))
-        s.add("copyto", [read.by("permute", 1, 0)], out=Seen(columns))
+        s.add("set", [read.by("permute", 1, 0)], out=Seen(columns))
         read, axes = Seen(columns), (0,)
     detail = (axes, cast, lowest, len(ref.labels))
     if kept == operation.out:
@@ -248,7 +248,7 @@ def matrix(s: Scheduler, ref: Ref, groups: Groups, operation: Operation, plain: 
             if copy is None:
                 copy = s.scratch([s.extents[operation.dims[x]] for x in order], array.precision or s.precision)
                 s.packed[looked] = copy
-                s.add("copyto", [looked], out=Seen(copy))
+                s.add("set", [looked], out=Seen(copy))
             looked = Seen(copy)
             return looked.by("reshape", *sizes)
         if array.home is not None:
