@@ -84,7 +84,7 @@ OWN: dict[str, dict[str, Any]] = {
     "Layer.derived": {"wrt": "X"}, "Equation.__call__": {"arrays": READ}, "Equation.loops": {"arrays": READ},
     "Compiled.__call__": {"arrays": READ}, "Program.backward": {"wrt": ["W"]}, "Program.derivative": {"wrt": ("W",)},
     "Network.derivative": {"wrt": ("W",)}, "Network.init": {"given": {"X": (4, 3), "Y": (4, 2)}},
-    "Network.evaluate": {"data": DATA}, "Network.evaluator": {"names": ("L",)}, "Evaluator.__call__": {"data": DATA},
+    "Network.evaluate": {"data": DATA}, "Network.evaluator": {"names": ("L",)}, "Evaluator.__call__": {"params": PARAMS, "data": DATA},
     "Derivative.__call__": {"arrays": ARRAYS}, "Derivative.dense": {"arrays": ARRAYS},
     "CompiledDerivative.__call__": {"arrays": ARRAYS}, "CompiledDerivative.dense": {"arrays": ARRAYS},
     "CompiledGradients.__call__": {"arrays": ARRAYS}, "CompiledGradients.dense": {"arrays": ARRAYS},
