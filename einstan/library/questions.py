@@ -200,7 +200,12 @@ def sides_of(asked: Question) -> tuple[Expr | Equation, Expr | Equation]:
         return Equation(THE_CLAIM, indices, found.rhs, tuple({**bound, **dict(found.where)}.items()))
 
     left, right = map(stated, (asked.left, asked.right), asked.derived_sides)
-    return (left, right) if left.where or right.where else (left.rhs, right.rhs)
+    # A free index runs as far on one side as the other states.
+    common = {index: form for side in (left, right) for index, form in side.where if index in indices}
+    sides = [
+        Equation(THE_CLAIM, indices, own.rhs, tuple({**common, **dict(own.where)}.items())) for own in (left, right)
+    ]
+    return (sides[0], sides[1]) if common or any(own.where for own in sides) else (left.rhs, right.rhs)
 
 
 def inside(asked: Question) -> Question | None:

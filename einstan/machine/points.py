@@ -9,15 +9,16 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from functools import partial
 
 from einstan.calculus.contradictions import Lengths
 from einstan.calculus.program import Assumption, Program, dims_in, prefix
 from einstan.language.dims import axis, is_axis, loose, qualified, redimensioned
 from einstan.language.errors import EinstanError
 from einstan.language.index import Affine, Index, lowered, slot
-from einstan.language.node import preorder, remembered
+from einstan.language.node import Node, fold, preorder, remembered
 from einstan.language.term import (
     Add,
     Apply,
@@ -28,6 +29,9 @@ from einstan.language.term import (
     Extent,
     Indexed,
     Iverson,
+    Mul,
+    Name,
+    Position,
     Reduce,
     Sum,
     add,
@@ -35,7 +39,7 @@ from einstan.language.term import (
     tensors,
 )
 from einstan.machine.extents import NOMINAL, Extents, highest, infer, windowed
-from einstan.machine.guards import bounds_above, reads
+from einstan.machine.guards import bounds_above, index_tensors, reads
 from einstan.machine.numbers import number_of
 from einstan.machine.switches import KINKED
 
@@ -191,15 +195,53 @@ def longer(program: Program, largest: int) -> Iterator[dict[str, int]]:
 
 
 def _counts(program: Program) -> Iterator[Fraction]:
-    """The numbers that stand in a bracket beside an index or an extent, or in a sum with an extent."""
+    """The numbers that stand in a bracket beside an index or an extent, or in a sum with one that is a number, and how
+    often such are multiplied: a polynomial has no more zeros than that."""
+    labels = index_tensors(program.equations)
+    for side in (program[LEFT].rhs, program[RIGHT].rhs):
+        yield Fraction(fold(side, partial(_degree, labels)))
     for node in preorder(program[LEFT].rhs, program[RIGHT].rhs):
         if isinstance(node, Iverson | Delta):
             if any(isinstance(inner, Index | Extent) for inner in preorder(*node.children)):
                 yield from (Fraction(form.constant) for form in preorder(*node.children) if isinstance(form, Affine))
                 yield from (inner.value for inner in preorder(*node.children) if isinstance(inner, Const))
-        elif isinstance(node, Add | Apply) and any(isinstance(inner, Extent) for inner in preorder(node)):
+        elif isinstance(node, Add | Apply) and any(_is_counting(inner, labels) for inner in preorder(node)):
             yield from (inner.value for inner in preorder(node) if isinstance(inner, Const))
             yield Fraction(1)
+
+
+def largest_count(program: Program) -> int:
+    """The largest of these numbers."""
+    return int(max((abs(n) for n in _counts(program) if abs(n) <= MOST_COUNTED), default=0))
+
+
+def _is_counting(node: Node, labels: Container[Name]) -> bool:
+    """Whether it is a whole number that the extents bound."""
+    return isinstance(node, Extent | Position) or (isinstance(node, Indexed) and node.tensor in labels)
+
+
+def _degree(labels: Container[Name], node: Node, below: Sequence[int]) -> int:
+    """Of what degree a term is in whole numbers that the extents bound."""
+    match node:
+        case Mul():
+            return sum(below)
+        case Apply(function="pow", arguments=(_, Const(value=value))) if value > 1:
+            return min(MOST_COUNTED, below[0] * int(value))
+    return 1 if _is_counting(node, labels) else max(below, default=0)
+
+
+def met_at(program: Program, largest: int, exact: Mapping[str, int], least: Mapping[str, int]) -> dict[str, int]:
+    """Extents of which some are so, and others so large: axes under windows are as long as these need, and what is not
+    asked for is as usual."""
+    long = _windowed(program)
+    usual = next(small_sizes(program, largest, 1, random.Random(0)), {})
+    asked = {**{dim: max(usual.get(dim, 2), size) for dim, size in least.items()}, **exact}
+    if asked.keys() <= usual.keys():
+        times = max((-(-size // usual[dim]) for dim, size in asked.items() if dim not in long), default=1)
+        room = {dim: times * usual[dim] for dim in long & usual.keys()}
+        return _told(program, {**_long_enough(program, {**usual, **room, **asked}, long, largest), **exact})
+    short = {dim: size for dim, size in usual.items() if dim not in long}
+    return usual | Lengths(program).completed({**short, **asked}, long)
 
 
 def _different(names: Sequence[str], largest: int, generator: random.Random) -> dict[str, int]:
@@ -301,7 +343,8 @@ def letters_of(program: Program, dims: Iterable[str]) -> dict[str, str]:
     """The letter of each dimension; the dimension itself where it has none, or shares it with another."""
     found: dict[str, str] = {}
     for equation in (program[LEFT], program[RIGHT], *program.equations):
-        for index in _all_indices(equation):
+        spoken = (node.index for node in preorder(equation.rhs) if isinstance(node, Extent))
+        for index in (*_all_indices(equation), *spoken):
             if index.name.isalnum():
                 found.setdefault(program.dim(equation, index), lowered(index.name))
     shared = Counter(found.get(dim, dim) for dim in dims)

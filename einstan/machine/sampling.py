@@ -121,6 +121,7 @@ class Sampler:
         self.seen: set[Seen] = set()  # the sides of the last `cell`
         self.effort, self.patience = EFFORT, PATIENCE
         self.tried, self.found = 0, False
+        self.labelled: Mapping[Name, Sequence[int]] = {}  # labels that are asked for
         self.defining = True  # whether what an assumption gives by others is worked out from these
         self.watched = watched
         self.valueless = False  # whether some assumptions held where the sides have no value
@@ -175,6 +176,7 @@ class Sampler:
             (*self.known, *domain),
             lambda: self.lengths,
             self.labels.tops,
+            self.labels.names,
         )
 
     @cached_property
@@ -388,7 +390,7 @@ class Sampler:
             if key is CELL:
                 loops = partial(WatchedLoops, self.switches.wanted, lambda *told: self.seen.add(told))
             elif isinstance(key, tuple) and key[0] is GAPS:
-                loops = partial(GapLoops, self.compared_values, self._watch_gap)
+                loops = partial(GapLoops, dict.fromkeys(self.compared_values, ()), self._watch_gap)
             elif (key is EXACT or (isinstance(key, tuple) and key[0] is TIED)) and self.watched and self.switches:
                 ordered = frozenset(self.compared_values)
                 loops = partial(TyingLoops, self.switches.wanted, self.switches.watch, ordered)
@@ -437,7 +439,10 @@ class Sampler:
                 if low > high:
                     self.reason = f"no entries of {name} keep every read inside"
                     return None
-                point[name] = Tensor(shape, [Fraction(self.generator.randint(low, high)) for _ in drawn])
+                asked = [label for label in self.labelled.get(name, ()) if low <= label <= high]
+                choices = ((*asked, self.generator.randint(low, high)) for _ in drawn)
+                labels = [self.generator.choice(own) if asked else own[0] for own in choices]
+                point[name] = Tensor(shape, list(map(Fraction, labels)))
                 continue
             if name in self.labels.beside and not entries:
                 drawn = [self.generator.choice((entry, self._beside(name, extents))) for entry in drawn]

@@ -9,7 +9,7 @@ where each function with a kink was asked on both sides of it.  A side on which 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -39,6 +39,7 @@ from einstan.language.term import (
     Name,
     Position,
     Reduce,
+    Sum,
     add,
     mul,
     neg,
@@ -54,12 +55,13 @@ OPPOSITE = {"<": ">=", ">=": "<", ">": "<=", "<=": ">", "==": "!=", "!=": "=="}
 ORDER = ("<", "<=", ">", ">=")
 TIED = 3  # the place in an outcome of what is equal there
 TIES = 3  # different values that are equal before it is no coincidence that they are
-SHORT = 12  # an extent beside which others are small
+CASES = 3  # of what is largest in a product of brackets that are told apart one within another
 LONGEST = 100  # characters of a bracket in a reason
 
-Outcome = tuple[
-    int, ...
-]  # which comparison of a node it is, whether it holds, on what side of equality; else any number
+AWAY = 2  # added to whether it holds where no index or label of it is 0
+
+# Which comparison of a node it is, whether it holds, on what side of equality; else any number.
+Outcome = tuple[int, ...]
 Watch = Callable[[Node, Outcome, tuple[int, ...]], None]  # told on what side a node is, its indices being so
 Guards = tuple[Expr, ...]
 
@@ -102,20 +104,25 @@ def _compared_values(node: Node | None, outcome: Outcome) -> Hashable:
 @dataclass(frozen=True)
 class Side:
     """A side of a switch: what is on it, as it is told to a `Watch`, and the bracket that is 1 there; none where a step
-    is to be seen, which is two outcomes of any kind."""
+    is to be seen, which is two outcomes of any kind.  ``unknowns`` are indices and labels of which none is 0 there."""
 
     switch: Node
     outcome: Outcome = ()
     bracket: Expr | None = None
+    unknowns: tuple[Node, ...] = ()
 
     def __str__(self) -> str:
         """What is to be said where no point has been on it."""
         match self.switch:
+            case Iverson() | Delta() if self.unknowns:
+                return f"{_short(as_factors(self.bracket)[0])} was never true away from 0"
             case Iverson(operands=operands, relations=relations) if not self.outcome[1]:
                 k = self.outcome[0]
                 return f"{_short(Iverson(operands[k : k + 2], relations[k : k + 1]))} was never false"
-            case Reduce():
+            case Reduce() if self.bracket is None:
                 return f"{_short(self.switch)} was at one entry alone"
+            case Reduce():
+                return f"{_short(self.switch)} was never 1"
             case Mul():
                 return f"{_short(self.bracket)} was never 1"
         return (
@@ -123,13 +130,13 @@ class Side:
         )
 
 
-def switches(roots: Iterable[Node]) -> dict[Node, tuple[Side, ...]]:
+def switches(roots: Iterable[Node], labels: Container[Name] = ()) -> dict[Node, tuple[Side, ...]]:
     """The comparisons and kinks with their sides; a square of which a root is taken has those of what is squared."""
     nodes = list(preorder(*roots))
     squares = {node.arguments[0] for node in nodes if _is_root(node) and _is_square(node.arguments[0])}
     powers = (node for node in nodes if isinstance(node, Apply) and node.function == "pow")
     plain = {node for node in powers if node not in squares}
-    return {node: found for node in nodes if node not in plain and (found := _sides(node))}
+    return {node: found for node in nodes if node not in plain and (found := (*_sides(node), *_away(node, labels)))}
 
 
 def _is_root(node: Node) -> bool:
@@ -173,12 +180,52 @@ def _sides(node: Node) -> tuple[Side, ...]:
             return tuple(side for k, end in enumerate(ends) for side in _about(node, k, u, end))
         case Apply(function=operation) | Arithmetic(operation=operation) if operation in STEPPED:
             return (Side(node),)
+        case Reduce() if brackets := truths(node):
+            return (Side(node, (1,), mul(brackets)),)
         case Reduce(operation="max" | "min", body=body) if any(isinstance(n, Indexed) for n in preorder(body)):
             return (Side(node),)
         case Mul(factors=factors):
-            brackets = [factor for factor in factors if isinstance(factor, Delta | Iverson)]
-            return (Side(node, (1,), mul(brackets)),) if len(brackets) > 1 else ()
+            found = [brackets for factor in factors if (brackets := truths(factor))]
+            return (Side(node, (1,), mul([own for brackets in found for own in brackets])),) if len(found) > 1 else ()
     return ()
+
+
+def truths(node: Node) -> Guards:
+    """The brackets that are 1 at one entry at least where a term of nothing else is 1; none where it is another one."""
+    match node:
+        case Delta() | Iverson():
+            return (node,)
+        case Reduce(operation="prod" | "min" | "max", body=body):
+            return truths(body)
+        case Mul(factors=factors):
+            found = list(map(truths, factors))
+            return tuple(own for brackets in found for own in brackets) if all(found) else ()
+    return ()
+
+
+def _away(node: Node, labels: Container[Name]) -> Iterator[Side]:
+    """The sides of a comparison of whole numbers on which no index or label is 0, where it tells less."""
+    unknowns = whole_unknowns(node, labels) if isinstance(node, Iverson | Delta) else None
+    places = tuple(own for own in unknowns or () if not isinstance(own, Extent))
+    for side in _sides(node) if places else ():
+        k, held = side.outcome
+        not_zero = (Iverson((Affine(((own, 1),)), Affine((), 1)), (">=",)) for own in places)
+        yield Side(node, (k, held + AWAY), mul((side.bracket, *not_zero)), places)  # type: ignore[arg-type]
+
+
+def whole_unknowns(node: Node, labels: Container[Name]) -> list[Node] | None:
+    """The indices, extents and labels on which a term rests; None where it rests on anything else."""
+    found: dict[Node, None] = {}
+    waiting = [node]
+    while waiting:
+        here = waiting.pop()
+        if isinstance(here, Sum | Reduce) or (isinstance(here, Indexed) and here.tensor not in labels):
+            return None
+        if isinstance(here, Index | Extent | Indexed):
+            found[here] = None
+        else:
+            waiting += here.children
+    return list(found)
 
 
 def _compared(node: Node, k: int, pair: tuple[Node, Node], relation: str) -> tuple[Side, ...]:
@@ -188,6 +235,10 @@ def _compared(node: Node, k: int, pair: tuple[Node, Node], relation: str) -> tup
 
 def _about(node: Node, k: int, left: Expr, right: Expr) -> tuple[Side, ...]:
     return tuple(Side(node, (k, s), Iverson((left, right), (r,))) for s, r in ((1, ">"), (-1, "<")))
+
+
+def as_factors(brackets: Expr | None) -> Guards:
+    return brackets.factors if isinstance(brackets, Mul) else () if brackets is None else (brackets,)
 
 
 def _one_by_one(bracket: Iverson) -> Iterator[Iverson]:
@@ -239,6 +290,22 @@ def _extreme(node: Node, other: Node) -> tuple[bool, Sequence[Expr], bool]:
     return True, (), False
 
 
+def _cases(brackets: Expr) -> Iterator[Expr]:
+    """A product of brackets for each choice of what the largest or the smallest in it is: ``1[relu(x) > 3]`` is
+    ``1[x > 3] 1[x >= 0]``, or ``1[0 > 3] 1[0 >= x]``."""
+    waiting = [(brackets, CASES)]
+    while waiting:
+        here, splits = waiting.pop()
+        node = next((node for node in preorder(here) if isinstance(node, Apply) and _extreme(node, node)[1]), None)
+        if node is None or not splits:
+            yield here
+            continue
+        largest, parts, _ = _extreme(node, node)
+        for part in parts:
+            own = (Iverson((part, other), (">=" if largest else "<=",)) for other in parts if other is not part)
+            waiting.append((mul((replace(here, {node: part}), *own)), splits - 1))
+
+
 def opposite(bracket: Iverson) -> Iverson:
     """What holds where one comparison does not."""
     (relation,) = bracket.relations
@@ -258,8 +325,8 @@ class Switches:
     """The comparisons and kinks of some equations, and what has been seen of them.
 
     ``entries`` are the bounds of a tensor's entries, where they are known, ``rules`` are assumptions, ``known`` the
-    brackets that are 1 by them, ``lengths`` what is known of the extents, and ``tops`` the axes of which a tensor holds
-    labels.
+    brackets that are 1 by them, ``lengths`` what is known of the extents, ``labels`` the tensors that hold labels, and
+    ``tops`` the axes of which one of them holds these.
     """
 
     def __init__(
@@ -270,11 +337,12 @@ class Switches:
         known: Sequence[Iverson] = (),
         lengths: Callable[[], Lengths] = lambda: Lengths(Program(())),
         tops: Callable[[Name], Sequence[str]] = lambda _: (),
+        labels: Container[Name] = (),
     ) -> None:
         self.equations = tuple(equations)
         self.entries, self.rules, self.known = entries, rules, known
         self.lengths, self.tops = lengths, tops
-        self.wanted = switches(equation.rhs for equation in self.equations)
+        self.wanted = switches((equation.rhs for equation in self.equations), labels)
         self.seen: dict[Node, set[Outcome]] = {node: set() for node in self.wanted}
         self.ties: dict[tuple[Node, Outcome], set[int]] = {}
         self.new: list[tuple[Node, Outcome]] = []
@@ -311,14 +379,13 @@ class Switches:
         open_sides = [side for found in self.wanted.values() for side in found if self._open(side)]
         return [side for side in open_sides if not self._is_out_of_reach(side)]
 
-    def settle(self, longest: int) -> None:
-        """Comparisons of indices and extents are affine, and each axis has been so long while the others were short: a
-        side on which none of them has been is out of reach, where the numbers of the comparison are small beside it."""
-        for side in self.lacking:
-            parts = list(preorder(side.bracket or side.switch))
-            numbers = [abs(form.constant) for form in parts if isinstance(form, Affine)]
-            affine = all(isinstance(n, Iverson | Delta | Mul | Affine | Index | Extent) for n in parts)
-            self.out_of_reach[side] = affine and 2 * max(numbers, default=0) + SHORT <= longest
+    @property
+    def sides(self) -> list[Side]:
+        return [side for found in self.wanted.values() for side in found]
+
+    def around(self, side: Side) -> list[tuple[Equation, Guards]]:
+        """The brackets that hold together on a side, those around it among them, for each place where it stands."""
+        return [(equation, (*guards, *as_factors(side.bracket))) for equation, guards in self._around(side.switch)]
 
     def _open(self, side: Side) -> bool:
         seen = self.seen[side.switch]
@@ -342,19 +409,19 @@ class Switches:
 
     def _never(self, side: Side) -> bool:
         """Whether the bracket is 0 wherever those hold under which the switch stands."""
-        assert side.bracket is not None
-        factors = side.bracket.factors if isinstance(side.bracket, Mul) else (side.bracket,)
-        comparisons = [one for factor in factors if isinstance(factor, Iverson) for one in _one_by_one(factor)]
+        comparisons = [
+            one for factor in as_factors(side.bracket) if isinstance(factor, Iverson) for one in _one_by_one(factor)
+        ]
         if any(self._is_false(one) or _always(opposite(one)) for one in comparisons):
             return True
-        return all(self._contradict(*around, factors) for around in self._around(side.switch))
+        return all(self._contradict(*around) for around in self.around(side))
 
-    def _contradict(self, equation: Equation, guards: Guards, brackets: Guards) -> bool:
-        """Whether brackets cannot be 1 where those are under which they stand in an equation."""
-        around = (*guards, *brackets)
-        if decided(simplify(mul((*self._known_of(around), *around)))) is ZERO:
+    def _contradict(self, equation: Equation, brackets: Guards) -> bool:
+        """Whether brackets cannot be 1 together in an equation."""
+        around = mul((*self._known_of(brackets), *brackets))
+        if all(decided(simplify(case)) is ZERO for case in _cases(around)):
             return True
-        return any(node.free for node in brackets) and self.lengths().never(equation, (*guards, *brackets))
+        return any(node.free for node in brackets) and self.lengths().never(equation, brackets)
 
     def _known_of(self, brackets: Guards) -> Iterator[Iverson]:
         """What is known, of the entries that some brackets speak of."""

@@ -40,14 +40,17 @@ from einstan.machine.counterexamples import (
 from einstan.machine.crossings import crossings
 from einstan.machine.extents import Extents, infer
 from einstan.machine.loops import Tensor
+from einstan.machine.meetings import Meetings
 from einstan.machine.numbers import FLOATS, Number, context, decimal, fine
 from einstan.machine.points import (
     LEFT,
     RIGHT,
     edges,
+    largest_count,
     largest_loop,
     letters_of,
     longer,
+    met_at,
     one_axis,
     question,
     small_sizes,
@@ -63,6 +66,7 @@ SHOWN = 12  # digits of a number, unless more of them tell two apart
 FINE_POINTS = 3  # at which agreement in 50 digits is looked at in 300
 ONE_SIDED = 12  # points at which a side may have no value
 LOOKS, SHORT_LOOKS, STEPS = 1500, 100, 40_000  # for what lies on other sides of comparisons, in floats
+LABELLED = 6  # points where some labels are asked for
 FAR_POINTS = 15  # off the beaten track
 COINCIDING = 15  # where many entries are equal, of tensors of which something is assumed
 UNKNOWN = 4  # points at which no digits tell, before any at which they do, after which nothing more is tried
@@ -70,6 +74,7 @@ LITTLE = 1500  # effort to solve for a point, where there is no need for one
 NO_POINT, NOWHERE = "no point was found at which both sides have a value", "no value where the assumptions hold"
 AT_ROOT = "at a root that is no fraction, shown in its first digits, where what a bracket compares is equal"
 SOME = 1e-6  # of an entry in floats, below which it may be none
+Labels = Mapping[Name, Sequence[int]]
 _DRAWN = re.compile(r"sizes\['([^']*)'\]")  # of which nobody knows who reads a report
 FAILURES = 8  # sizes without a point, before any with one, after which nothing more is tried
 
@@ -367,12 +372,11 @@ def _far_off(
 
 def _on_other_sides(program: Program, sampler: Sampler, largest: int, alone: list[Found]) -> Found | None:
     """A point at which the sides differ, among those in other cells of the comparisons and kinks; one at which they
-    differ at a kink alone is added to ``alone``.  Longer axes are tried where some comparison has been on one side
-    alone."""
-    switches, steps = sampler.switches, STEPS
+    differ at a kink alone is added to ``alone``.  There are extents, indices and labels at which comparisons of whole
+    numbers meet, and longer axes where some comparison has been on one side alone."""
+    switches, steps, left, unknown = sampler.switches, STEPS, STEPS, 0
     usual = next(small_sizes(program, largest, 1, random.Random(0)))
-    longest = dict(usual)
-    for chosen in (usual, *edges(program, largest), *longer(program, largest)):
+    for number, (chosen, labels) in enumerate(chain([(usual, {})], _other_sizes(program, sampler, largest))):
         try:
             sizes, extents = _sized(program, chosen)
         except EinstanError:
@@ -380,11 +384,9 @@ def _on_other_sides(program: Program, sampler: Sampler, largest: int, alone: lis
         length = largest_loop(extents)
         if length > LONG_LOOP:
             continue
-        drawn = None if chosen is usual else sampler.point(extents)
-        looks = min(LOOKS if chosen is usual else SHORT_LOOKS, steps // length)
-        if chosen is not usual and not any(map(of_values, switches.lacking)):
-            looks = 0
-        for point in chain([drawn[0]] if drawn else [], crossings(sampler, extents, looks)):
+        of_entries = any(map(of_values, switches.lacking if number else switches.sides))
+        looks = min(SHORT_LOOKS if number else LOOKS, left // length) if of_entries else 0
+        for point in chain(_labelled(sampler, extents, labels) if number else (), crossings(sampler, extents, looks)):
             told = _told(sampler, point, extents)
             if told is not None and told.differ is not None:
                 found = Found(sizes, extents, point, *told.differ)
@@ -392,13 +394,45 @@ def _on_other_sides(program: Program, sampler: Sampler, largest: int, alone: lis
                     return found
                 alone.append(found)
             switches.count(_agrees(told))
-            if _agrees(told):
-                longest = {dim: max(longest[dim], size) for dim, size in sizes.items()}
-        steps -= (looks + 1) * length
-        if steps < 0 or not switches.lacking:
+            unknown += told is not None and bool(told.unknown)
+        left, steps = left - looks * length, steps - length
+        if steps < 0 or unknown == UNKNOWN:
             return None
-    switches.settle(min(longest.values(), default=0))
     return None
+
+
+def _labelled(sampler: Sampler, extents: Extents, labels: Labels) -> Iterator[Point]:
+    """A point of such extents, or several where labels are asked for."""
+    for _ in range(LABELLED if labels else 1):
+        sampler.labelled = labels
+        drawn = sampler.point(extents)
+        sampler.labelled = {}
+        if drawn is not None:
+            yield drawn[0]
+
+
+def _other_sizes(program: Program, sampler: Sampler, largest: int) -> Iterator[tuple[dict[str, int], Labels]]:
+    """Extents and labels at which comparisons of whole numbers that nothing has met do so, and where each side of one
+    is met by numbers that are larger than those of the claim; then longer axes, while there is a side on which nothing
+    has been.  What can be nowhere is out of reach."""
+    switches, meetings = sampler.switches, Meetings(program, sampler.labels)
+    beyond = largest_count(program) + 1
+    made: list[tuple[dict[str, int], Labels]] = []
+    for side, least in chain(((side, 0) for side in switches.lacking), ((side, beyond) for side in switches.sides)):
+        if least == 0 and side not in switches.lacking:
+            continue
+        found = [meetings.of(*around, least) for around in switches.around(side)]
+        if least == 0 and all(nowhere for _, nowhere in found):
+            switches.out_of_reach[side] = True
+        for meeting in (meeting for meeting, _ in found if meeting is not None):
+            own = met_at(program, largest, meeting.exact, meeting.least), meeting.labels
+            if own not in made:
+                made.append(own)
+                yield own
+    for chosen in chain(edges(program, largest), longer(program, largest)):
+        if not switches.lacking:
+            return
+        yield chosen, {}
 
 
 def _where_equal(program: Program, sampler: Sampler, largest: int) -> Found | None:

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
 from einstan.language.index import Arithmetic
-from einstan.language.node import Node
+from einstan.language.node import Node, fold
 from einstan.language.term import Apply, Delta, Iverson, Mul, Reduce
 from einstan.machine.guards import is_index_bracket
 from einstan.machine.loops import Closure, Environment, Loops
 from einstan.machine.numbers import DomainError, Number
-from einstan.machine.switches import ORDER, Outcome, Watch, known, side_of
+from einstan.machine.switches import AWAY, ORDER, Outcome, Side, Watch, known, side_of, truths
 
 
 class WatchedLoops(Loops):
     """The loops of an equation, which tell of ``nodes`` on what side they are, once for each value of their indices."""
 
-    def __init__(self, nodes: Collection[Node], watch: Watch, *arguments: Any) -> None:
+    def __init__(self, nodes: Mapping[Node, Sequence[Side]], watch: Watch, *arguments: Any) -> None:
         self.nodes, self.watch = nodes, watch
         self.ordered: frozenset[Node] = frozenset()  # whose ties are told with what is equal there
         super().__init__(*arguments)
@@ -34,6 +34,8 @@ class WatchedLoops(Loops):
     def telling(self, node: Node, value: Closure, below: tuple[Closure, ...]) -> Closure:
         told: dict[tuple[int, ...], Number] = {}
         self.known.append(told)
+        unknowns = next((side.unknowns for side in self.nodes[node] if side.unknowns), ())
+        away = [fold(unknown, self.kept) for unknown in unknowns]
 
         def telling(env: Environment) -> Number:
             found = value(env)
@@ -43,6 +45,8 @@ class WatchedLoops(Loops):
                 with suppress(DomainError, ValueError, OverflowError):  # no number is on no side
                     for outcome in self.outcomes(node, below, env):
                         self.watch(node, outcome, key)
+                        if away and all(unknown(env) != 0 for unknown in away):
+                            self.watch(node, (outcome[0], outcome[1] + AWAY, *outcome[2:]), key)
             return found
 
         return telling
@@ -78,6 +82,10 @@ class WatchedLoops(Loops):
                 yield 0, side_of(below[0](env), 0)
             case Arithmetic():
                 yield (below[0](env) // below[1](env),)
+            case Reduce(operation=operation, indices=indices) if truths(node):
+                true = [below[0](inner) != 0 for inner in self.loop(indices, env)]
+                if len(true) > 1 and (any(true) if operation == "max" else all(true)):
+                    yield (1,)
             case Reduce(operation=operation, indices=indices):
                 entries = list(map(known, (below[0](inner) for inner in self.loop(indices, env))))
                 yield (entries.index(max(entries) if operation == "max" else min(entries)),)
@@ -89,7 +97,9 @@ class WatchedLoops(Loops):
 class TyingLoops(WatchedLoops):
     """The loops of an equation, which tell of comparisons of values also what is equal where both sides are."""
 
-    def __init__(self, nodes: Collection[Node], watch: Watch, ordered: frozenset[Node], *arguments: Any) -> None:
+    def __init__(
+        self, nodes: Mapping[Node, Sequence[Side]], watch: Watch, ordered: frozenset[Node], *arguments: Any
+    ) -> None:
         super().__init__(nodes, watch, *arguments)
         self.ordered = ordered
 
@@ -107,6 +117,6 @@ class GapLoops(WatchedLoops):
 
 def _brackets(node: Mul, below: tuple[Closure, ...]) -> tuple[Closure, ...]:
     """Those of a product, before all those of indices, which keep the others inside."""
-    brackets = [pair for pair in zip(node.factors, below, strict=True) if isinstance(pair[0], Delta | Iverson)]
+    brackets = [pair for pair in zip(node.factors, below, strict=True) if truths(pair[0])]
     brackets.sort(key=lambda pair: not is_index_bracket(pair[0]))
     return tuple(bracket for _, bracket in brackets)
