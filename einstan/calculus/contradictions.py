@@ -61,7 +61,7 @@ class Lengths:
                 yield {dim: int(-(rest + form.get(None, 0)) / form[dim])}
 
     def never(self, equation: Equation, brackets: Iterable[Expr]) -> bool:
-        """Whether no values of the indices of an equation make all these brackets 1."""
+        """Whether no values of the indices of an equation make all these brackets 1, no axis being empty."""
         forms = [form for bracket in brackets for form in self._not_negative(equation, bracket)]
         for index in {atom for form in forms for atom in form if isinstance(atom, Index)}:
             extent = self.program.dim(equation, index)
@@ -69,7 +69,8 @@ class Lengths:
         about = {atom for form in forms for atom in form if isinstance(atom, str)}
         for form in self._about(about):
             forms += [form, _minus({}, form)]
-        forms += [{dim: Fraction(1)} for dim in {atom for form in forms for atom in form if isinstance(atom, str)}]
+        dims = {atom for form in forms for atom in form if isinstance(atom, str)}
+        forms += [{dim: Fraction(1), None: Fraction(-1)} for dim in dims]
         return contradict(forms)
 
     def _about(self, dims: set[str]) -> list[Form]:

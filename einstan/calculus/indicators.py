@@ -52,9 +52,14 @@ def _complement(node: Node) -> Node:
     return node
 
 
+def _are_alike(left: Affine, right: Affine) -> bool:
+    """Whether a delta may be said of two forms: one of two indices says that these run equally far."""
+    return left.index is None or right.index is None or left.index.dim == right.index.dim
+
+
 def _rule(node: Node) -> Node:
     match node:
-        case Iverson(operands=(Affine() as left, Affine() as right), relations=("==",)):
+        case Iverson(operands=(Affine() as left, Affine() as right), relations=("==",)) if _are_alike(left, right):
             return Delta(left, right)
         case Iverson(operands=(Affine(), Affine(terms=()))):
             return _complement(node)

@@ -7,9 +7,9 @@ gives by others is worked out from these.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise, product
@@ -37,10 +37,12 @@ from einstan.machine.extents import Extents
 from einstan.machine.labels import Labels
 from einstan.machine.loops import Closure, Loops
 from einstan.machine.numbers import EXACT, DomainError, Number
+from einstan.machine.points import Asked
 from einstan.machine.switches import whole_unknowns
 
 SHORT = 12  # beside which the numbers of a bracket are small
 MOST, FEW = 60_000, 600  # choices of the unknowns that nothing gives, and where numbers are worked out in many digits
+TRIED = 300  # choices that hold for extents which the equations do not have
 FARTHEST = 2_000  # that an unknown is
 
 Unknown = Index | str | Indexed  # an index, an extent by its dimension, an entry that is a label
@@ -49,29 +51,50 @@ Choice = Mapping[Unknown, int]
 
 @dataclass(frozen=True)
 class Meeting:
-    """Extents that are so, the least of others, and labels by their tensors."""
+    """Extents that are so, the least of others, labels by their tensors, and extents of the axes that are given for
+    which all of this is so."""
 
-    exact: Mapping[str, int]
-    least: Mapping[str, int]
-    labels: Mapping[Name, tuple[int, ...]]
+    exact: Mapping[str, int] = field(default_factory=dict)
+    least: Mapping[str, int] = field(default_factory=dict)
+    labels: Mapping[Name, tuple[int, ...]] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
 
 
 class Meetings:
     """Where brackets of a program hold."""
 
-    def __init__(self, program: Program, labels: Labels) -> None:
-        self.program, self.labels = program, labels
+    def __init__(self, program: Program, labels: Labels, extents: Asked) -> None:
+        self.program, self.labels, self.extents = program, labels, extents
 
-    def of(self, equation: Equation, brackets: Sequence[Expr], least: int = 0) -> tuple[Meeting | None, bool]:
+    def of(
+        self, equation: Equation, brackets: Sequence[Expr], least: int = 0, beside: Meeting | None = None
+    ) -> tuple[Meeting | None, bool]:
         """The smallest place at which those of some brackets hold that rest on whole numbers alone, indices and labels
-        being so large at ``least``, if one is found; and whether there can be none where it is not."""
+        being so large at ``least``, if one is found ``beside`` another; and whether there can be none where it is
+        not."""
         own = [b for b in brackets if not (isinstance(b, Iverson) and b.is_ones)]
         own = [b for b in own if whole_unknowns(b, self.labels.names) is not None]
         if not own:
             return None, False
-        search = _Search(self, equation, own, least)
+        search = _Search(self, equation, own, least, beside or Meeting())
         found = search.found(2)  # an axis of one tells least
         return search.found(1) if found[1] and not least else found
+
+    def jointly(self, places: Iterable[tuple[Equation, Sequence[Expr]]]) -> Iterator[Meeting]:
+        """Meetings at each of which brackets hold in several places, whatever stands between these: in as many of those
+        that are left as one takes after another."""
+        rest = list(places)
+        while rest:
+            together, left = Meeting(), []
+            for place in rest:
+                found, _ = self.of(*place, beside=together)
+                if found is None:
+                    left.append(place)
+                together = found or together
+            if len(left) == len(rest):
+                return
+            yield together
+            rest = left
 
     def named(self, equation: Equation, node: Node) -> Unknown:
         """An unknown; extents of one dimension are one."""
@@ -89,8 +112,10 @@ class Meetings:
 class _Search(Loops):
     """The brackets as a function of their unknowns, and those at which all of them hold."""
 
-    def __init__(self, among: Meetings, equation: Equation, brackets: Sequence[Expr], least: int) -> None:
-        self.among, self.least, self.shortest = among, least, 1
+    def __init__(
+        self, among: Meetings, equation: Equation, brackets: Sequence[Expr], least: int, beside: Meeting
+    ) -> None:
+        self.among, self.least, self.shortest, self.beside = among, least, 1, beside
         self.own = Equation(equation.name, equation.indices, mul(brackets), equation.where)
         self.rational = all(map(stays_rational, preorder(self.own.rhs)))
         numbers = EXACT if self.rational else Tied(DIGITS)
@@ -156,28 +181,46 @@ class _Search(Loops):
         """What `Meetings.of` tells, no axis being shorter."""
         given, self.shortest = self.given, shortest
         free = [unknown for unknown in self.unknowns if unknown not in given]
-        far, exhaustive = self.far, True
+        far, self.exhaustive = self.far, True
         while (far + 1) ** len(free) > (MOST if self.rational else FEW):
-            far, exhaustive = far * 3 // 4, False
-        spans = [range(self.lowest(unknown), far + 1) for unknown in free]
+            far, self.exhaustive = far * 3 // 4, False
+        fixed: dict[Unknown, int] = {dim: size for dim, size in self.beside.exact.items()}
+        spans = [(fixed[own],) if own in fixed else range(self.lowest(own), far + 1) for own in free]
+        tried = 0
         for values in sorted(product(*spans), key=lambda own: (max(own, default=0), own)):
             choice: dict[Unknown, int] = dict(zip(free, values, strict=True))
             spend(1)
-            if self.completed(choice) and (meeting := self.meeting(choice)) is not None and self.holds(choice):
-                return meeting, False
-        return None, exhaustive
+            if not (self.completed(choice) and self.holds(choice)):
+                continue
+            asked = self.asked(choice)
+            if asked is None:
+                continue
+            sizes = self.among.extents.sizes(asked.exact, asked.least)
+            if sizes is not None:
+                return replace(asked, sizes=sizes), False
+            tried += 1
+            self.exhaustive = self.exhaustive and asked.exact.keys() <= self.among.extents.usual.keys()
+            if tried > TRIED:
+                return None, False
+        return None, self.exhaustive
 
     def lowest(self, unknown: Unknown) -> int:
-        return max(self.least, self.shortest) if isinstance(unknown, str) else self.least
+        if isinstance(unknown, str):
+            return max(self.least, self.shortest, self.beside.least.get(unknown, 1))
+        return self.least
 
     def completed(self, choice: dict[Unknown, int]) -> bool:
         """Put in what is given by others; whether that is so large as it has to be."""
+        fixed: dict[Unknown, int] = {dim: size for dim, size in self.beside.exact.items()}
         for unknown, solved in self.given.items():
             try:
                 value = solved(choice)
             except (DomainError, EinstanError, OverflowError):
                 return False
-            if value != value or not self.lowest(unknown) <= value <= FARTHEST or value != int(value):
+            if value != value or value < self.lowest(unknown) or value != fixed.get(unknown, value):
+                return False
+            if value > FARTHEST or value != int(value):
+                self.exhaustive = self.exhaustive and value <= FARTHEST
                 return False
             choice[unknown] = int(value)
         return True
@@ -187,10 +230,10 @@ class _Search(Loops):
             return bool(self.value(choice) != 0)  # type: ignore[arg-type]
         return False
 
-    def meeting(self, choice: Choice) -> Meeting | None:
+    def asked(self, choice: Choice) -> Meeting | None:
         """The extents that a choice asks for; None where it is none, an index being beyond its extent."""
-        least: dict[str, int] = {}
-        labels: dict[Name, tuple[int, ...]] = {}
+        least, labels = dict(self.beside.least), dict(self.beside.labels)
+        exact = {**self.beside.exact, **{unknown: n for unknown, n in choice.items() if isinstance(unknown, str)}}
         for unknown, value in choice.items():
             if isinstance(unknown, str):
                 continue
@@ -199,10 +242,9 @@ class _Search(Loops):
                 axes = list(self.among.axes(unknown.tensor))
                 labels[unknown.tensor] = (*labels.get(unknown.tensor, ()), value)
             for dim in axes:
-                if value >= choice.get(dim, FARTHEST + 1):
+                if value >= exact.get(dim, value + 1):
                     return None
                 least[dim] = max(least.get(dim, 1), value + 1)
-        exact = {unknown: value for unknown, value in choice.items() if isinstance(unknown, str)}
         return Meeting(exact, {dim: size for dim, size in least.items() if dim not in exact}, labels)
 
 

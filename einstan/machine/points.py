@@ -10,6 +10,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from fractions import Fraction
 from functools import partial
 
@@ -47,6 +48,7 @@ LEFT, RIGHT, BOTH, ASSUMED = "left side", "right side", "difference", "assumptio
 TRIES = 40  # for a point at which every function has a value and every assumption holds
 LONG = 8  # an extent for which every window fits
 LENGTHS = (8, 13, 22, 45, 90, 180)  # of axes, where comparisons of indices and extents are open
+ROOM = (1, 2, 4, 8)  # times as long as usual are axes under windows
 MOST_COUNTED = 1000  # numbers beyond which no extent is tried
 
 
@@ -230,18 +232,32 @@ def _degree(labels: Container[Name], node: Node, below: Sequence[int]) -> int:
     return 1 if _is_counting(node, labels) else max(below, default=0)
 
 
-def met_at(program: Program, largest: int, exact: Mapping[str, int], least: Mapping[str, int]) -> dict[str, int]:
-    """Extents of which some are so, and others so large: axes under windows are as long as these need, and what is not
-    asked for is as usual."""
-    long = _windowed(program)
-    usual = next(small_sizes(program, largest, 1, random.Random(0)), {})
-    asked = {**{dim: max(usual.get(dim, 2), size) for dim, size in least.items()}, **exact}
-    if asked.keys() <= usual.keys():
-        times = max((-(-size // usual[dim]) for dim, size in asked.items() if dim not in long), default=1)
-        room = {dim: times * usual[dim] for dim in long & usual.keys()}
-        return _told(program, {**_long_enough(program, {**usual, **room, **asked}, long, largest), **exact})
-    short = {dim: size for dim, size in usual.items() if dim not in long}
-    return usual | Lengths(program).completed({**short, **asked}, long)
+class Asked:
+    """Extents of the axes that are given, for which dimensions are as long as is asked for.  Axes under windows are as
+    long as these need, and what is not asked for is as ``usual``."""
+
+    def __init__(self, program: Program, largest: int) -> None:
+        self.program, self.largest = program, largest
+        self.long, self.lengths = _windowed(program), Lengths(program)
+        self.usual = next(small_sizes(program, largest, 1, random.Random(0)), {})
+
+    def sizes(self, exact: Mapping[str, int], least: Mapping[str, int]) -> dict[str, int] | None:
+        """Extents for which some dimensions have a length each, and others a length at least, if they are found."""
+        asked = {**{dim: max(self.usual.get(dim, 1), size) for dim, size in least.items()}, **exact}
+        if not asked.keys() <= self.usual.keys():  # what follows from others
+            short = {dim: size for dim, size in self.usual.items() if dim not in self.long}
+            asked |= self.lengths.completed({**short, **asked}, self.long)
+        own = {dim: size for dim, size in asked.items() if dim in self.usual}
+        for times in ROOM:
+            room = {dim: times * self.usual[dim] for dim in self.long & self.usual.keys()}
+            roomy = _long_enough(self.program, {**self.usual, **room, **own}, self.long - own.keys(), self.largest)
+            chosen = _told(self.program, {**roomy, **own})
+            with suppress(EinstanError):
+                known = infer(self.program, {}, chosen, nominal=max(chosen.values(), default=2)).known
+                as_asked = all(known.get(dim) == size for dim, size in exact.items())
+                if as_asked and all(known.get(dim, 0) >= size for dim, size in least.items()):
+                    return chosen
+        return None
 
 
 def _different(names: Sequence[str], largest: int, generator: random.Random) -> dict[str, int]:

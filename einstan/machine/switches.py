@@ -121,7 +121,7 @@ class Side:
                 return f"{_short(Iverson(operands[k : k + 2], relations[k : k + 1]))} was never false"
             case Reduce() if self.bracket is None:
                 return f"{_short(self.switch)} was at one entry alone"
-            case Reduce():
+            case Reduce() | Apply() if len(self.outcome) == 1:
                 return f"{_short(self.switch)} was never 1"
             case Mul():
                 return f"{_short(self.bracket)} was never 1"
@@ -174,14 +174,14 @@ def _sides(node: Node) -> tuple[Side, ...]:
             return _about(node, 0, u, ZERO)
         case Apply(function="arctan2", arguments=(_, u)) | Apply(function="pow", arguments=(u, _)):
             return _about(node, 0, u, ZERO)
+        case Reduce() | Apply(function="minimum") if brackets := truths(node):
+            return (Side(node, (1,), mul(brackets)),)
         case Apply(function="maximum" | "minimum", arguments=(u, v)):
             return _about(node, 0, u, v)
         case Apply(function="clip", arguments=(u, *ends)):
             return tuple(side for k, end in enumerate(ends) for side in _about(node, k, u, end))
         case Apply(function=operation) | Arithmetic(operation=operation) if operation in STEPPED:
             return (Side(node),)
-        case Reduce() if brackets := truths(node):
-            return (Side(node, (1,), mul(brackets)),)
         case Reduce(operation="max" | "min", body=body) if any(isinstance(n, Indexed) for n in preorder(body)):
             return (Side(node),)
         case Mul(factors=factors):
@@ -197,8 +197,8 @@ def truths(node: Node) -> Guards:
             return (node,)
         case Reduce(operation="prod" | "min" | "max", body=body):
             return truths(body)
-        case Mul(factors=factors):
-            found = list(map(truths, factors))
+        case Mul(factors=parts) | Apply(function="minimum", arguments=parts):
+            found = list(map(truths, parts))
             return tuple(own for brackets in found for own in brackets) if all(found) else ()
     return ()
 
@@ -292,10 +292,14 @@ def _extreme(node: Node, other: Node) -> tuple[bool, Sequence[Expr], bool]:
 
 def _cases(brackets: Expr) -> Iterator[Expr]:
     """A product of brackets for each choice of what the largest or the smallest in it is: ``1[relu(x) > 3]`` is
-    ``1[x > 3] 1[x >= 0]``, or ``1[0 > 3] 1[0 >= x]``."""
+    ``1[x > 3] 1[x >= 0]``, or ``1[0 > 3] 1[0 >= x]``; and of what is unequal either is the larger."""
     waiting = [(brackets, CASES)]
     while waiting:
         here, splits = waiting.pop()
+        unequal = next((f for f in as_factors(here) if isinstance(f, Iverson) and f.relations == ("!=",)), None)
+        if unequal is not None and splits:
+            waiting += [(replace(here, {unequal: Iverson(unequal.operands, (own,))}), splits - 1) for own in "<>"]
+            continue
         node = next((node for node in preorder(here) if isinstance(node, Apply) and _extreme(node, node)[1]), None)
         if node is None or not splits:
             yield here
@@ -380,12 +384,13 @@ class Switches:
         return [side for side in open_sides if not self._is_out_of_reach(side)]
 
     @property
-    def sides(self) -> list[Side]:
-        return [side for found in self.wanted.values() for side in found]
+    def within_reach(self) -> list[Side]:
+        return [side for found in self.wanted.values() for side in found if not self._is_out_of_reach(side)]
 
     def around(self, side: Side) -> list[tuple[Equation, Guards]]:
-        """The brackets that hold together on a side, those around it among them, for each place where it stands."""
-        return [(equation, (*guards, *as_factors(side.bracket))) for equation, guards in self._around(side.switch)]
+        """The brackets that hold together on a side, what is known among them, for each place where it stands."""
+        places = ((equation, (*guards, *as_factors(side.bracket))) for equation, guards in self._around(side.switch))
+        return [(equation, (*self._known_of(brackets), *brackets)) for equation, brackets in places]
 
     def _open(self, side: Side) -> bool:
         seen = self.seen[side.switch]
@@ -418,10 +423,10 @@ class Switches:
 
     def _contradict(self, equation: Equation, brackets: Guards) -> bool:
         """Whether brackets cannot be 1 together in an equation."""
-        around = mul((*self._known_of(brackets), *brackets))
-        if all(decided(simplify(case)) is ZERO for case in _cases(around)):
-            return True
-        return any(node.free for node in brackets) and self.lengths().never(equation, brackets)
+        return all(
+            decided(simplify(case)) is ZERO or self.lengths().never(equation, as_factors(case))
+            for case in _cases(mul(brackets))
+        )
 
     def _known_of(self, brackets: Guards) -> Iterator[Iverson]:
         """What is known, of the entries that some brackets speak of."""

@@ -40,17 +40,17 @@ from einstan.machine.counterexamples import (
 from einstan.machine.crossings import crossings
 from einstan.machine.extents import Extents, infer
 from einstan.machine.loops import Tensor
-from einstan.machine.meetings import Meetings
+from einstan.machine.meetings import Meeting, Meetings
 from einstan.machine.numbers import FLOATS, Number, context, decimal, fine
 from einstan.machine.points import (
     LEFT,
     RIGHT,
+    Asked,
     edges,
     largest_count,
     largest_loop,
     letters_of,
     longer,
-    met_at,
     one_axis,
     question,
     small_sizes,
@@ -384,7 +384,7 @@ def _on_other_sides(program: Program, sampler: Sampler, largest: int, alone: lis
         length = largest_loop(extents)
         if length > LONG_LOOP:
             continue
-        of_entries = any(map(of_values, switches.lacking if number else switches.sides))
+        of_entries = any(map(of_values, switches.lacking if number else switches.within_reach))
         looks = min(SHORT_LOOKS if number else LOOKS, left // length) if of_entries else 0
         for point in chain(_labelled(sampler, extents, labels) if number else (), crossings(sampler, extents, looks)):
             told = _told(sampler, point, extents)
@@ -412,23 +412,27 @@ def _labelled(sampler: Sampler, extents: Extents, labels: Labels) -> Iterator[Po
 
 
 def _other_sizes(program: Program, sampler: Sampler, largest: int) -> Iterator[tuple[dict[str, int], Labels]]:
-    """Extents and labels at which comparisons of whole numbers that nothing has met do so, and where each side of one
-    is met by numbers that are larger than those of the claim; then longer axes, while there is a side on which nothing
-    has been.  What can be nowhere is out of reach."""
-    switches, meetings = sampler.switches, Meetings(program, sampler.labels)
+    """Extents and labels at which comparisons of whole numbers that nothing has met do so, at which several do at once,
+    and at which each is met by numbers that are larger than those of the claim; then longer axes, while there is a side
+    on which nothing has been.  What can be nowhere is out of reach."""
+    switches, meetings = sampler.switches, Meetings(program, sampler.labels, Asked(program, largest))
     beyond = largest_count(program) + 1
     made: list[tuple[dict[str, int], Labels]] = []
-    for side, least in chain(((side, 0) for side in switches.lacking), ((side, beyond) for side in switches.sides)):
-        if least == 0 and side not in switches.lacking:
-            continue
-        found = [meetings.of(*around, least) for around in switches.around(side)]
-        if least == 0 and all(nowhere for _, nowhere in found):
-            switches.out_of_reach[side] = True
-        for meeting in (meeting for meeting, _ in found if meeting is not None):
-            own = met_at(program, largest, meeting.exact, meeting.least), meeting.labels
-            if own not in made:
-                made.append(own)
-                yield own
+
+    def found() -> Iterator[Meeting | None]:
+        for side in switches.lacking:
+            if side in switches.lacking:
+                places = [meetings.of(*around) for around in switches.around(side)]
+                switches.out_of_reach[side] = all(nowhere for _, nowhere in places)
+                yield from (meeting for meeting, _ in places)
+        around = [(side, place) for side in switches.within_reach for place in switches.around(side)]
+        yield from meetings.jointly(place for side, place in around if not side.unknowns)
+        yield from (meetings.of(*place, beyond)[0] for _, place in around)
+
+    for meeting in found():
+        if meeting is not None and (own := (meeting.sizes, meeting.labels)) not in made:
+            made.append(own)
+            yield own
     for chosen in chain(edges(program, largest), longer(program, largest)):
         if not switches.lacking:
             return

@@ -67,6 +67,9 @@ class WatchedLoops(Loops):
             case Delta():
                 left, right = (part(env) for part in below)
                 yield 0, int(left == right), side_of(left, right)
+            case Apply(function="minimum") if truths(node):
+                if all(part(env) != 0 for part in below):
+                    yield (1,)
             case Apply(function="maximum" | "minimum"):
                 yield 0, side_of(below[0](env), below[1](env))
             case Apply(function="clip"):

@@ -154,8 +154,60 @@ FALSE = """
     claim 1[x == y + 10^6] = 0
     claim 1[x^2 == 49] x = 7 1[x^2 == 49]
     claim 1[x != 10^7] = 1
+    claim 1[T[n] == 7] E[T[n]] = 0
+    claim 1[7 == T[n]] E[T[n]] = 0
+    claim 1[T[n] == 13] E[T[n]] = 0
+    claim 1[T[n] == S[n] + 9] E[T[n]] F[S[n]] = 0
+    claim 1[T[n] == 6] 1[S[n] == 7] E[T[n],S[n]] = 0
+    claim A[k,j] 1[|k| == 3 |j|] = 0
+    claim A[k,j] 1[3 |k| == 7 |j|] = 0
+    claim x[k] y[j] 1[|k| == 3 |j|] = 0
+    claim A[k,j] 1[|k| + |j| == 41] = 0
+    claim A[k,j] 1[|k| |j| == 35] = 0
+    claim A[k,j] 1[|k| == 11] 1[|j| == 7] = 0
+    claim 1[|k| == 3] 1[|j| == 1] A[k,j] = 0
+    claim 1[|k| > 6] 1[|j| < 2] A[k,j] = 0
+    claim 1[|k| > |j| + 3] 1[|j| > 3] A[k,j] = 0
+    claim 1[|k| == 6] 1[|j| == 6] A[k,j] B[j,k] = 0
+    claim F[n] 1[|n| == 8] 1[|k| == 3] G[k] = 0
+    claim 1[n == 8] 1[|k| == 7] A[n,k] = 0
+    claim 1[|k| == 3 |j|] 1[k == j] A[k,j] = 0
+    claim 1[|k| == 3 |j|] 1[x > 0] A[k,j] = 0
+    claim 1[|k| == 3] 1[x > 10] y[k] = 0
+    L = sum[N](1[|N| == 6] x[N]) sum[K](1[|K| == 7] z[K]) ; claim dL/dx[n] = 0
+    claim sum[K](1[K == 6] x[K]) sum[J](1[J == 7] z[J]) = 0
+    claim relu(|k| - 6) relu(|j| - 7) A[k,j] = 0
+    claim min(1[|k| == 6], 1[|j| == 7]) A[k,j] = 0
+    claim (1[|k| == 6] + 1[|k| == 8]) (1[|j| == 7] + 1[|j| == 9]) A[k,j] = 0
+    claim prod[K](1[x[K] > 3+K] 1[x[K] < 3+K+1/10]) = 0
+    claim min[K](1[x[K] > K] 1[x[K] < K+1/10]) = 0
+    claim prod[K](1[3+K < x[K]]) prod[K](1[x[K] < 3+K+1/10]) = 0
+    claim A[k,j] 1[k == 7 j] = A[k,j] δ[k,0] δ[j,0]
+    claim A[k,j] 1[3 k == 7 j] = A[k,j] δ[k,0] δ[j,0]
+    claim A[k,j] 1[k == 700 j] = A[k,j] δ[k,0] δ[j,0]
+    claim A[k,j] 1[k == j^2] = A[k,j] (δ[k,0] δ[j,0] + δ[k,1] δ[j,1] + δ[k,4] δ[j,2])
+    claim x[k] 1[mod(k, 11) == 3] = x[k] δ[k,3]
+    claim k (k-1)(k-2)(k-3)(k-4)(k-5)(k-6)(k-7) x[k] = 0
+    Y[i] = X[i+2R] W[R] ; claim dY[i]/dW[r] = X[i] δ[r,0] + X[i+2] δ[r,1]
+    Y[i] = X[i+8R] W[R] ; claim dY[i]/dW[r] = X[i] δ[r,0] + X[i+8] δ[r,1]
+    y[i] = x[i+R] w[R] ; claim 1[|y.0| == 7] 1[|w.0| == 4] y[i] = 0
+    y[i] = x[i+R] w[R] ; claim 1[i == 17] y[i] = 0
 """
 TRUE = """
+    f = relu(relu(x) - 3) ; claim df/dx = 1[x > 3]
+    f = relu(relu(x - 1) - 3) ; claim df/dx = 1[x > 4]
+    f = max(max(x,0) - 3, 0) ; claim df/dx = 1[x > 3]
+    f[i] = relu(relu(x[i]) - 3) ; claim df[i]/dx[j] = δ[i,j] 1[x[i] > 3]
+    f = relu(2 - relu(x)) ; claim df/dx = -1[x > 0] 1[x < 2]
+    claim 1[|k| == 3 |j|] 1[|k| == 4 |j|] A[k,j] = 0
+    claim 1[k == 3] 1[k == 4] x[k] = 0
+    claim prod[K](1[x[K] > 0]) = 1[min[K](x[K]) > 0]
+    claim prod[K](1[x[K] > 0] 1[x[K] < 0]) = 0
+    claim 1[k (k - 1) == 0] x[k] = (δ[k,0] + δ[k,1]) x[k]
+    y[i] = x[i+1] - x[i] ; claim 1[|x.0| == |y.0| + 1] y[i] = y[i]
+    y[i] = x[i+R] w[R] ; claim 1[|x.0| >= |y.0|] y[i] = y[i]
+    y[i] = x[2i] ; claim 1[2 i < |x.0|] y[i] = y[i]
+    assume 1[|i| > |j|] = 1 ; claim 1[|i| >= |j|] A[i,j] = A[i,j]
     y[i] = log(x[i]) ; p[i] = softmax[i](y[i]) ; claim p[i] = x[i]/sum[J](x[J])
     y[i] = log(x[i]) ; m = max[I](y[I]) ; claim m = log(max[I](x[I]))
     y[t] = sum[S](1[S < t] x[S]) where |t| = |x.0| ; claim y[t+1] - y[t] = x[t]
@@ -303,6 +355,8 @@ UNSEEN = """
     claim 1[cosh(x) >= x] = 1 | 1[cosh(x) >= x] was never false
     g = log(x) ; claim 1[g < 10^40] = 1 | 1[g < 10^40] was never false
     claim 1[x > 10^5] 1[y > 10^5] 1[x y < 10^9] = 0 | 1[x > 10^5] 1[y > 10^5] 1[x y < 10^9] was never 1
+    claim x[k] 1[sin(pi k/9) == 0] = x[k] δ[k,0] | 1[sin(pi k / 9) == 0] was never true away from 0
+    claim 1[k == 5000 j] A[k,j] = A[k,j] δ[k,0] δ[j,0] | 1[k == 5000j] was never true away from 0
 """
 BOUNDS = """
     x^2 | 0 inf
