@@ -42,7 +42,7 @@ from einstan.machine.switches import whole_unknowns
 
 SHORT = 12  # beside which the numbers of a bracket are small
 MOST, FEW = 60_000, 600  # choices of the unknowns that nothing gives, and where numbers are worked out in many digits
-TRIED = 300  # choices that hold for extents which the equations do not have
+TRIED, SOME = 300, 5  # choices that hold for extents which the equations do not have; where more is sought than one
 FARTHEST = 2_000  # that an unknown is
 
 Unknown = Index | str | Indexed  # an index, an extent by its dimension, an entry that is a label
@@ -76,7 +76,7 @@ class Meetings:
         own = [b for b in own if whole_unknowns(b, self.labels.names) is not None]
         if not own:
             return None, False
-        search = _Search(self, equation, own, least, beside or Meeting())
+        search = _Search(self, equation, own, least, beside)
         found = search.found(2)  # an axis of one tells least
         return search.found(1) if found[1] and not least else found
 
@@ -113,9 +113,10 @@ class _Search(Loops):
     """The brackets as a function of their unknowns, and those at which all of them hold."""
 
     def __init__(
-        self, among: Meetings, equation: Equation, brackets: Sequence[Expr], least: int, beside: Meeting
+        self, among: Meetings, equation: Equation, brackets: Sequence[Expr], least: int, beside: Meeting | None
     ) -> None:
-        self.among, self.least, self.shortest, self.beside = among, least, 1, beside
+        self.among, self.least, self.shortest, self.beside = among, least, 1, beside or Meeting()
+        self.tries = SOME if least or beside else TRIED
         self.own = Equation(equation.name, equation.indices, mul(brackets), equation.where)
         self.rational = all(map(stays_rational, preorder(self.own.rhs)))
         numbers = EXACT if self.rational else Tied(DIGITS)
@@ -200,7 +201,7 @@ class _Search(Loops):
                 return replace(asked, sizes=sizes), False
             tried += 1
             self.exhaustive = self.exhaustive and asked.exact.keys() <= self.among.extents.usual.keys()
-            if tried > TRIED:
+            if tried > self.tries:
                 return None, False
         return None, self.exhaustive
 
