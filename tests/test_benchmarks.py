@@ -27,6 +27,7 @@ SCRIPTS = [
     ("bench_bands", (), "einstan"),
     ("bench_einsum", (), "einstan"),
     ("bench_hessian", ("--only", "x'Ax"), "einstan"),
+    ("bench_transformer", (), "einstan"),
 ]
 
 # script, one of its cases, and the contender that is asked last: the frameworks before it are checked too
@@ -34,6 +35,7 @@ FRAMEWORKS = [
     ("bench_hessian", "x'Ax, 64", "autograd"),
     ("bench_hessian", "per-example norms", "jax"),
     ("bench_hvp", "batch 32, 16 directions", "PyTorch"),
+    ("bench_transformer", "B4 T32 E64 H4 N1, float32", "JAX, jitted"),
 ]
 
 

@@ -1,6 +1,7 @@
 """Programs in PyTorch and JAX: the values and gradients of every row of tests, of every layer and of the breadth, equal
 to those of NumPy, in code of one size and of any."""
 
+import os
 import warnings
 
 import numpy as np
@@ -13,6 +14,10 @@ from tests.breadth.rows import ROWS as BREADTH
 from tests.layers.rows import ROWS as LAYERS
 from tests.machine.rows import ROWS as MACHINE
 from tests.machine.rows import arrays
+from tests.routes.generator import made
+from tests.routes.routes import ROUTES
+from tests.routes.rows import ROWS as ROUTED
+from tests.routes.run import Run, on, possible
 
 torch = pytest.importorskip("torch", exc_type=ImportError)
 jax = pytest.importorskip("jax", exc_type=ImportError)
@@ -64,3 +69,25 @@ def test_breadth_and_its_derivatives(row):
     agree(program.compile, data)
     for name in row.wrt:
         agree(program.partial(row.of, name).compile, data)
+
+
+SEED = int(os.environ["EINSTAN_SEED"])
+
+
+@pytest.mark.parametrize("seed", range(SEED, SEED + 24))
+def test_random_programs(seed):
+    case = made(seed)
+    run = Run(case)
+    for name, each in ROUTES.items():
+        if "backend" in name and possible(case, each):
+            finding, _ = on(run, each)
+            assert finding is None, str(finding)
+
+
+@pytest.mark.parametrize("row", ROUTED[::3], ids=lambda row: row.name)
+def test_rows_of_routes(row):
+    run = Run(row)
+    for name, each in ROUTES.items():
+        if "backend" in name and possible(row, each) and row.on(name):
+            finding, _ = on(run, each)
+            assert finding is None, str(finding)
