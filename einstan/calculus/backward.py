@@ -30,6 +30,7 @@ from einstan.calculus.passes import (
     require_letters,
     require_some,
     require_tensor,
+    values_read,
 )
 from einstan.calculus.program import Program, extents_behind, stated_extents
 from einstan.calculus.ranges import Ranges
@@ -123,10 +124,10 @@ def _pulled_back(
     zeros: bool,
 ) -> Program:
     """One cotangent for every tensor between; ``seeds`` are the number, or the tensor, that each output begins with."""
-    behind = reached(program.reads, *seeds)
+    behind = reached(values_read(program), *seeds)
     ends = behind | {name for name, seed in seeds.items() if not isinstance(seed, Const)}
     if wrt is None:
-        used = _read_by_value(program)
+        used = _read_by_value(e for e in program if e.name in behind or e.name in seeds)
         wanted = [name for name in program.inputs if name in ends and name in used]
     else:
         wanted = list(dict.fromkeys(wrt))
@@ -150,7 +151,7 @@ def _contracted(
 ) -> Program:
     """The cotangents, from the outputs to the inputs."""
     forward = stabilised(program, keep=wanted)
-    reads = {equation.name: tuple(tensors(equation.rhs)) for equation in forward}
+    reads = values_read(forward)
     live = between(forward, reads, wanted, seeds)
     refuse_collisions(program, letter, "gradient with respect to", live)
     names = ForwardNames(equation for equation in forward if not isinstance(seeds.get(equation.name), Const))
@@ -368,9 +369,9 @@ def _independent(program: Program, of: Name, wrt: Name, behind: set[Name]) -> Di
     )
 
 
-def _read_by_value(program: Program) -> set[Name]:
+def _read_by_value(equations: Iterable[Equation]) -> set[Name]:
     """The tensors that are read as more than an integer."""
-    stack: list[Expr] = [equation.rhs for equation in program.equations]
+    stack: list[Expr] = [equation.rhs for equation in equations]
     seen: set[Expr] = set()
     while stack:
         node = stack.pop()

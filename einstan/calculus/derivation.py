@@ -20,7 +20,7 @@ from itertools import pairwise
 from einstan.calculus.partial import partial
 from einstan.calculus.program import Assumption, Program, axes_of_derivative
 from einstan.calculus.proof import Proof, on_stated_ranges, prove
-from einstan.calculus.stable import stabilised
+from einstan.calculus.stable import differentiable
 from einstan.calculus.windows import opened
 from einstan.language.dims import axis
 from einstan.language.index import Index, slot
@@ -222,9 +222,9 @@ def what_is(name: Name, program: Program) -> Equation | None:
         deltas = mul(Delta(slot(a), slot(b)) for a, b in zip(above, below, strict=True))
         return Equation(name, (*above, *below), deltas)
     before = name.of if len(name.wrt) == 1 else Partial(name.of, name.rank, name.wrt[:-1])
-    definitions: Mapping[Name, Equation] = {e.name: e for e in stabilised(program, keep=[wrt])}
-    if before not in definitions:
+    if before not in program.defined:
         return None
+    definitions: Mapping[Name, Equation] = {e.name: e for e in differentiable(program, before, wrt, keep=[wrt])}
     others = {other: e for other, e in definitions.items() if other != before}
     return partial(definitions[before], wrt, definitions=others)
 

@@ -19,12 +19,12 @@ from einstan.calculus.canonical import canonical
 from einstan.calculus.derivation import Chain, Derivation, Derivations, Step, derivative_name, is_own
 from einstan.calculus.naming import ForwardNames, derived_equation
 from einstan.calculus.partial import Differentiator, Term, denominator_indices, partial, scalars
-from einstan.calculus.passes import between, cotangent_names
+from einstan.calculus.passes import between, cotangent_names, values_read
 from einstan.calculus.program import Program, extents_behind, stated_extents
 from einstan.calculus.proof import prove
 from einstan.calculus.ranges import Ranges
 from einstan.calculus.simplify import simplify, simplify_product
-from einstan.calculus.stable import stabilised
+from einstan.calculus.stable import differentiable
 from einstan.calculus.stages import (
     as_deltas,
     functions,
@@ -89,10 +89,9 @@ class _Deriving:
 
     def __init__(self, program: Program, of: Name, wrt: Name) -> None:
         self.program, self.of, self.wrt = program, of, wrt
-        self.forward = {e.name: e for e in stabilised(program, keep=[wrt])}
-        reads = {name: tuple(tensors(e.rhs)) for name, e in self.forward.items()}
-        self.reads = reads
-        forward = tuple(self.forward.values())
+        forward = differentiable(program, of, wrt, keep=[wrt])
+        self.forward = {e.name: e for e in forward}
+        self.reads = reads = values_read(forward)
         live = between(forward, reads, [wrt], [of])
         self.called = cotangent_names(program, forward, [wrt], [of])
         self.inner = [name for name in self.forward if name in live and name not in (of, wrt)]
@@ -100,7 +99,7 @@ class _Deriving:
         hidden = (of,) if self.gradient else ()  # a gradient does not name the scalar itself
         self.names = ForwardNames(e for e in self.forward.values() if isinstance(e.name, str) and e.name not in hidden)
         self.assumptions = program.resolved_assumptions()
-        self.stated, self.ranges = extents_behind(program.resolved_all()), Ranges(self.forward.values())
+        self.stated, self.ranges = extents_behind(program.resolved_all()), Ranges(forward)
         self.scalars = scalars(*self.forward.values())
 
     # ---- from the start ----------------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from einstan.calculus.passes import (
     require_letters,
     require_some,
     require_tensor,
+    values_read,
 )
 from einstan.calculus.program import Assumption, InPart, Program, extents_behind, stated_extents
 from einstan.calculus.ranges import Ranges
@@ -40,7 +41,7 @@ from einstan.language.dims import axis
 from einstan.language.errors import DifferentiationError
 from einstan.language.index import Index
 from einstan.language.place import at
-from einstan.language.term import ZERO, Add, Const, Equation, Expr, Indexed, Name, substitute, tensors
+from einstan.language.term import ZERO, Add, Const, Equation, Expr, Indexed, Name, substitute
 
 
 @checked
@@ -71,7 +72,8 @@ def jvp(
     require_some(wanted, "tensors to differentiate")
     require_letters(letter, batch)
     require_some(directions, "directions")
-    behind = {name: reached(program.reads, name) for name in wanted}
+    entering = values_read(program)
+    behind = {name: reached(entering, name) for name in wanted}
     for name in wanted:
         require_defined(program, name)
     for name, direction in directions.items():
@@ -79,9 +81,9 @@ def jvp(
         refuse_given(program, name, direction, "direction of")
         if not zeros and not any(name in below for below in behind.values()):
             raise _independent(program, wanted[0], name, behind[wanted[0]])
-        _refuse_nested(program, directions, name)
+        _refuse_nested(program, directions, name, reached(entering, name))
     forward = stabilised(program, keep=list(directions))
-    reads = {equation.name: tuple(tensors(equation.rhs)) for equation in forward}
+    reads = values_read(forward)
     live = between(forward, reads, directions, wanted)
     refuse_collisions(program, letter, "tangent of", live - set(directions))
     names = ForwardNames(forward)
@@ -176,7 +178,7 @@ def _with_letters(term: Expr, tangents: Collection[Name], letters: dict[tuple[Na
 
 def _refuse_still(program: Program, name: Name, directions: Mapping[Name, Name]) -> None:
     """A wanted tensor that no direction moves: an error, unless what moved it has cancelled, as in ``x - x``."""
-    below = reached(program.reads, name)
+    below = reached(values_read(program), name)
     if not (moving := below & set(directions)):
         raise _independent(program, name, next(iter(directions)), below)
     for each in moving:
@@ -192,8 +194,8 @@ def _independent(program: Program, of: Name, wrt: Name, behind: set[Name]) -> Di
     )
 
 
-def _refuse_nested(program: Program, directions: Mapping[Name, Name], name: Name) -> None:
-    inner = [other for other in directions if other in reached(program.reads, name)]
+def _refuse_nested(program: Program, directions: Mapping[Name, Name], name: Name, behind: Collection[Name]) -> None:
+    inner = [other for other in directions if other in behind]
     if inner:
         raise DifferentiationError(
             f"{name} depends on {inner[0]}, so it cannot be varied by itself together with {inner[0]}",

@@ -18,7 +18,7 @@ from einstan.calculus.finite import POLES, indices_moved, infinite_tensors, may_
 from einstan.calculus.named_cores import NamedCores, is_worth_naming, renamed, stem
 from einstan.calculus.naming import ForwardNames, derived_equation
 from einstan.calculus.partial import Differentiator, Kinks, denominator_indices, refuse_compared, scalars
-from einstan.calculus.passes import reached
+from einstan.calculus.passes import reached, values_read
 from einstan.calculus.program import Program, extents_behind, stated_extents
 from einstan.calculus.ranges import Ranges
 from einstan.calculus.scales import is_quotient
@@ -234,7 +234,7 @@ def _plain(name: Name) -> str:
 
 def _dependencies(forward: Mapping[Name, Equation], name: Name) -> set[Name]:
     """The tensors whose values, and not only sizes, a tensor depends on."""
-    return reached({each: tuple(tensors(e.rhs)) for each, e in forward.items()}, name)
+    return reached(values_read(forward.values()), name)
 
 
 def refuse_independent(program: Program, of: Name, wrt: Name) -> None:

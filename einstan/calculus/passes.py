@@ -32,6 +32,11 @@ def dependencies(program: Program, name: Name) -> set[Name]:
     return reached(program.reads, name)
 
 
+def values_read(equations: Iterable[Equation]) -> dict[Name, tuple[Name, ...]]:
+    """The tensors of which each equation reads more than a size."""
+    return {equation.name: tuple(tensors(equation.rhs)) for equation in equations}
+
+
 def reached(reads: Mapping[Name, Sequence[Name]], *names: Name) -> set[Name]:
     found: set[Name] = set()
     queue = list(names)
@@ -100,7 +105,7 @@ def cotangent_names(
     """
     wanted, of = tuple(wanted), tuple(of)
     written = {e.name: e for e in program.resolved_all()}
-    read = {e.name: tuple(tensors(e.rhs)) for e in forward}
+    read = values_read(forward)
     live = between(forward, read, wanted, of)
     names = {name: pass_name(letter, name) for name in (*live, *wanted)}
     early = [(e, new) for e in forward if (new := {*read[e.name]} - {*program.reads[e.name]})]

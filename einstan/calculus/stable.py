@@ -24,6 +24,7 @@ from einstan.calculus.factors import flattened, powers
 from einstan.calculus.magnitudes import measured
 from einstan.calculus.named_quotients import met_by_names
 from einstan.calculus.partial import inlined
+from einstan.calculus.passes import reached
 from einstan.calculus.program import Program, remade, stated_extents
 from einstan.calculus.ranges import Ranges
 from einstan.calculus.scales import at_products, base_of, carriers, divides, gathered, is_quotient, is_scaled
@@ -61,6 +62,7 @@ from einstan.language.term import (
     neg,
     power,
     tensors,
+    valued,
 )
 
 LONG = 60  # what is longer to read is not put in the place of its name
@@ -115,6 +117,17 @@ def _stabilised(program: Program, keep: Collection[Name]) -> tuple[Equation, ...
         return ranges.stated(result, tied=True) if put_in_more else result
 
     return tuple(made(equation) for equation in resolved.values())
+
+
+def differentiable(program: Program, of: Name, wrt: Name, keep: Collection[Name] = ()) -> tuple[Equation, ...]:
+    """The equations by which ``of`` is differentiated with respect to ``wrt``: stabilised, or as they are written where
+    it cancels when they are, so that the derivative is zero."""
+
+    def enters(equations: Sequence[Equation]) -> bool:
+        return wrt in reached({equation.name: tuple(valued(equation.rhs)) for equation in equations}, of)
+
+    stable, written = stabilised(program, keep), program.resolved_all()
+    return written if enters(written) and not enters(stable) else stable
 
 
 def runnable(program: Program) -> Program:

@@ -14,7 +14,20 @@ from itertools import count
 
 from einstan.language.index import ARITHMETIC, Affine, Index, slot
 from einstan.language.node import Node, fold, holds, preorder, remembered, replace
-from einstan.language.term import Delta, Equation, Extent, Indexed, Iverson, Mul, Name, Partial, Reduce, Sum, rebound
+from einstan.language.term import (
+    Delta,
+    Equation,
+    Extent,
+    Indexed,
+    Iverson,
+    Mul,
+    Name,
+    Partial,
+    Reduce,
+    Sum,
+    bound_indices,
+    rebound,
+)
 
 
 class UnionFind:
@@ -251,7 +264,9 @@ def loose(equation: Equation) -> tuple[tuple[Index, str], ...]:
         return ()
     forms = unguarded(equation)
     letters = dict(equation.where)
-    ranges = {index.dim: form for index, form in equation.where if not is_axis(index.dim)}  # whatever letter it has
+    named = {*equation.indices, *bound_indices(equation.rhs)} if letters else set()
+    # Whatever letter a dimension without an axis has, and one whose letter has become another.
+    ranges = {index.dim: form for index, form in letters.items() if not is_axis(index.dim) or index not in named}
     stated = {index: form for index, *_ in forms if (form := letters.get(index) or ranges.get(index.dim))}
     plain = {(index, place): None for index, place, form, _ in forms if along(form, place) is index}
     shifted = {(index, place) for index, place, form, _ in forms if along(form, place) is not index}

@@ -549,12 +549,12 @@ def doubtful(part: Document) -> Iterator[tuple[Statement, EinstanError]]:
 
 
 def speaking(part: Document, known: Collection[str] = ()) -> Iterator[tuple[Statement, EinstanError]]:
-    """The equations that state an extent by what no line has."""
+    """The equations that speak of the extent of an index which no line has."""
     equations = [s for s in part.statements if isinstance(s.content, Equation)]
-    read = {
-        *known,
-        *(name for s in part.statements if not isinstance(s.content, Equation) for name in _NAME.findall(s.text)),
-    }
+    read = set(known)
+    for statement in part.statements:
+        if not isinstance(statement.content, Equation):
+            read |= set(_NAME.findall(statement.text)) - set(map(str, tensors(*_sides(statement))))
     found = dict(unknown_extents([(s.text, s.content) for s in equations if isinstance(s.content, Equation)], read))
     yield from ((s, found[s.text]) for s in equations if s.text in found)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from einstan.language.dims import axis, is_axis, relate, unguarded
+from einstan.language.dims import axis, is_axis, loose, relate, unguarded
 from einstan.language.index import Index, capitalised, fresh_name, lowered
 from einstan.language.node import Node, fold, holds, preorder, rewrite
 from einstan.language.sugar import as_softmax, chain, softmax
@@ -178,10 +178,11 @@ def extents_named(equation: Equation, letters: bool) -> Equation:
 
 def _stated_by_letters(equation: Equation, visible: Collection[Index]) -> Equation:
     """The equation with the extents of capitals that have other letters by now, or others too where several sums bound
-    them, stated by each that brackets keep in another range than its own."""
+    them, stated by each that does not fill what it reads."""
     if not equation.where:
         return equation
     beside = {index for index, _, form, kept in unguarded(equation) if kept and form.index is index}
+    beside |= {index for index, _ in loose(equation)}
     where = dict(equation.where)
     for index, form in equation.where:
         for other in visible:

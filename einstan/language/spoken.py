@@ -21,7 +21,7 @@ MOST = 3  # axes that are proposed
 def unknown_extents(
     lines: Iterable[tuple[str, Equation]], known: Collection[str] = ()
 ) -> Iterator[tuple[str, ScopeError]]:
-    """Of the lines of a text those, with an error each, that state an extent by that of an index which no line has."""
+    """Of the lines of a text those, with an error each, that speak of the extent of an index which no line has."""
     lines = tuple(lines)
     spoken = [(text, name) for text, equation in lines for name in _letters_of(equation)]
     if not spoken:
@@ -33,7 +33,7 @@ def unknown_extents(
 
 
 def _letters_of(equation: Equation) -> list[str]:
-    nodes = (node for _, form in equation.where for node in preorder(form))
+    nodes = preorder(equation.rhs, *(form for _, form in equation.where))
     return [node.index.name for node in nodes if isinstance(node, Extent) and "." not in node.index.name]
 
 
@@ -43,9 +43,12 @@ def _unknown(text: str, name: str, equations: Iterable[Equation]) -> ScopeError:
     left = text.partition("[")[0].strip()
     ranks = dict(pair for e in equations for pair in ((str(e.name), len(e.indices)), *accesses(e.rhs)))
     axes = sorted(f"{other}.{k}" for other, rank in ranks.items() if str(other) != left for k in range(rank))
+    meant = [f"|{axis}|" for axis in axes[:MOST]]
+    if span[0] < text.find(" where ") or " where " not in text:  # a number, and not how far an index runs
+        meant.insert(0, f"abs({name})")
     return ScopeError(
         f"|{name}| is the extent of the index {name} that nothing here has", text=text, span=span,
-        repair=[f"{text[: span[0]]}|{axis}|{text[span[1] :]}" for axis in axes[:MOST]],
+        repair=[f"{text[: span[0]]}{each}{text[span[1] :]}" for each in meant],
     )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ from einstan.calculus.naming import ForwardNames
 from einstan.calculus.partial import Kinks, partial
 from einstan.calculus.passes import needed, pass_name, reached, require_tensors
 from einstan.calculus.program import Assumption
-from einstan.calculus.stable import runnable, stabilised
+from einstan.calculus.stable import differentiable, runnable
 from einstan.language import latex, parse_document, reading, term, written
 from einstan.language.arguments import ArgumentError, blamed, checked, checked_methods, passing, require, shown
 from einstan.language.document import Claim, Document, at_line, collided, collisions
@@ -250,17 +250,15 @@ class Program(calculus.Program):
     def partial(self, of: str, wrt: str, indices: Sequence[str] | None = None, kinks: Kinks | None = None) -> Program:
         """The total derivative ``d of / d wrt`` through every equation between them, naming forward values."""
         known = self.known
-        definitions = {e.name: e for e in stabilised(known)}
-        numerator = next((name for name in definitions if str(name) == of), None)
+        numerator = next((name for name in known.defined if str(name) == of), None)
         if numerator is None:
-            names_known = [str(name) for name in definitions]
+            names_known = [str(name) for name in known.defined]
             raise ProgramError(
                 f"no equation defines {of}",
                 inferred="defined are " + ", ".join(names_known),
                 repair=nearest(of, names_known) or "differentiate one of these",
             )
-        if wrt not in _behind(definitions, numerator) and wrt in _behind(known.defined, numerator):
-            definitions = {e.name: e for e in known.resolved_all()}  # it cancels, and the derivative is zero
+        definitions = {e.name: e for e in differentiable(known, numerator, wrt)}
         inner = {name: e for name, e in definitions.items() if name != numerator}
         names = ForwardNames(e for e in definitions.values() if isinstance(e.name, str))
         assumptions = known.resolved_assumptions()
@@ -538,11 +536,6 @@ def _still(name: Name) -> str:
     """The tensor that a tangent is of, ``Z`` for ``tZ`` and ``t2Z``; any other name as it is."""
     matched = _TANGENT.fullmatch(str(name))
     return matched[1] if matched is not None else str(name)
-
-
-def _behind(definitions: Mapping[Name, term.Equation], name: Name) -> set[Name]:
-    """The tensors whose values a definition reads, directly or not."""
-    return reached({each: tuple(term.valued(e.rhs)) for each, e in definitions.items()}, name)
 
 
 def _several(names: str | Iterable[str]) -> list[str]:

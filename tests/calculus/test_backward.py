@@ -125,6 +125,11 @@ ROWS = {
         "X",
         "dX[n,k] = 1[X[n,k] == M[n]] / sum[K](1[X[n,K] == M[n]])",
     ),
+    "what is read of an input is its size, and elsewhere its values": (
+        "L = sum[I](c[I]) / |x.0|\nZ = sum[I](x[I])",
+        "c",
+        "dc[i] = 1/|x.0| where |i| = |c.0|",
+    ),
     "layer normalisation": (
         """
         M[n,c] = X[n,c] - mean[K](X[n,K])
@@ -172,6 +177,7 @@ ERRORS = [
     ("L = X[I]", "M", ["X"], ProgramError, "no equation defines M"),
     ("L = X[I]", "L", ["W"], ProgramError, "there is no tensor W"),
     ("A = X[I]\nL = Z[I]", "L", ["X"], DifferentiationError, "L does not depend on X"),
+    ("L = c[I] / |x.0|\nZ = x[I]", "L", ["x"], DifferentiationError, "L does not depend on x, so it has no gradient"),
     ("Y[n,d] = E[T[n],d]\nL = Y[N,D]", "L", ["T"], DifferentiationError, "T is read as an integer in a slot"),
     ("L = sum[I](1[X[I] > 0])", "L", ["X"], DifferentiationError, "L depends on X only through comparisons"),
     ("Z[i] = X[i]^2\nL = sum[I](1[Z[I] > 0])", "L", ["X"], DifferentiationError, "L depends on X only through"),
@@ -185,6 +191,11 @@ def test_what_cannot_be_differentiated_is_an_error(
     with pytest.raises(kind) as caught:
         backward(program(text), loss, wrt)
     assert caught.value.problem.startswith(problem)
+
+
+@pytest.mark.parametrize("text", ["L = c[I] / |x.0|\nZ = x[I]", "L = c[I] + E[x[N]]\nZ[n] = 2 x[n]"])
+def test_an_input_of_which_others_read_the_values_has_no_gradient_unasked(text: str) -> None:
+    assert {"dc", "dx"} & set(backward(program(text), "L").defined) == {"dc"}
 
 
 def test_a_tensor_with_the_name_of_a_gradient_is_refused() -> None:

@@ -261,6 +261,23 @@ def test_a_corrupted_step_is_refused(case: str) -> None:
     assert refused >= max(6, 4 * true)
 
 
+CANCELS = [
+    ("L = sum[P](softmax[P](a[P])) b", "L", "a"),
+    ("H[k] = c[k] sum[P](softmax[P](a[P]))\nL = H[K]^2", "L", "a"),
+    ("H[i] = a[i] / a[i]\nL = sum[I](H[I] c[I])", "L", "a"),
+    ("H[i] = 0 a[i] + c[i]\nL = sum[I](H[I])", "L", "a"),
+    ("Y[n] = a[n] - a[n] + c[n]", "Y", "a"),
+    ("L = sum[I](floor(a[I]) c[I])", "L", "a"),
+]
+
+
+@pytest.mark.parametrize(("text", "of", "wrt"), CANCELS)
+def test_what_cancels_is_derived_to_be_zero(text: str, of: str, wrt: str) -> None:
+    made = es.Program(text).derivation(of, wrt)
+    assert all(made.check())
+    assert str(made.result).partition(" = ")[2].split(" where ")[0] == "0"
+
+
 def test_a_corrupted_definition_is_refused() -> None:
     first = derivation(program(CLASSIFIER), "L", "W2")[0]
     (given, rewritten), *_ = first.definitions

@@ -82,6 +82,27 @@ def test_every_order_gives_the_same(wrt):
         np.testing.assert_allclose(other, gradient[0], rtol=1e-10, atol=1e-12)
 
 
+WINDOWS = ["v[m+1] v[m]", "v[m+2] v[m]", "v[m+1] v[m] + v[m]^2"]
+SHARES = ["softmax[l](V[l])", "V[l] / sum[K](V[K]^2)", "V[l] - mean[K](V[K])"]
+
+
+@pytest.mark.parametrize("shares", SHARES)
+@pytest.mark.parametrize("window", WINDOWS)
+def test_every_order_states_how_far_a_window_runs(window, shares):
+    program = es.Program(f"V[m] = {window}\nz[l] = {shares}\nL1 = z[I] a[I]\nL2 = 1 L1\nL = L1 - 7/10 L2")
+    rng = np.random.default_rng(0)
+    arrays = {"v": rng.normal(size=5), "a": rng.normal(size=3 if "m+2" in window else 4)}
+    rows = {"t": np.eye(5)}
+    tangents = program.jvp("L1", {"v": "t"}, batch="r").compile(fast=False)(**arrays, **rows)
+    twice = program.hvp("L1", {"v": "t"}, batch="r").compile(fast=False)(**arrays, **rows)
+    for order in ORDERS:
+        for of, factor in (("L1", 1), ("L2", 1), ("L", 0.3)):
+            found = program.derivative(of, "v", order=order).dense(**arrays)
+            np.testing.assert_allclose(found, factor * tangents["tL1"], rtol=1e-10, atol=1e-12)
+        found = program.hessian("L1", "v", order=order).dense(**arrays)
+        np.testing.assert_allclose(found, twice["tdv"], rtol=1e-10, atol=1e-12)
+
+
 def test_the_name_of_the_result_and_the_letters_of_the_denominator():
     program = es.Program(CLASSIFIER)
     whole = joined(program, backward(program, "L", ["W"]))

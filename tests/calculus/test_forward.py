@@ -72,6 +72,9 @@ ROWS = {
     "an intermediate tensor varied by itself": (
         CLASSIFIER, "S", "Z=V", None, "tS[n,c] = S[n,c] (V[n,c] - S[n,K] V[n,K])",
     ),
+    "a tensor and one that has its size": (
+        "b = sum[I](c[I]) / |a.0|\nY = b sum[I](a[I])", "Y", "a=u b=v", None, "tY = v a[I] + b u[I]",
+    ),
     "what cancels": ("Y[n] = x[n] - x[n] + w[n]\nP[n] = x[n] - x[n]", "P", "x=v", None, "tP[n] = 0 where |n| = |P.0|"),
 }  # fmt: skip
 
@@ -134,6 +137,7 @@ ERRORS = [
     ("Y[i] = X[i]^2", "Y", "X=Y", ProgramError, "Y is to be the direction of X, and a tensor of the program has that"),
     ("Y[i] = X[i]^2\ntY[i] = 2 X[i]", "Y", "X=V", ProgramError, "tY is the tangent of Y, and a tensor of the program"),
     ("A[i] = X[i]\nY[i] = Z[i]", "Y", "X=V", DifferentiationError, "Y does not depend on X, so nothing moves"),
+    ("Y = c[I] / |x.0|\nZ = x[I]", "Y", "x=V", DifferentiationError, "Y does not depend on x, so nothing moves"),
     ("Y[n,d] = E[T[n],d]", "Y", "T=V", DifferentiationError, "T is read as an integer in a slot"),
     ("Y[i] = 1[X[i] > 0]", "Y", "X=V", DifferentiationError, "Y depends on X only through comparisons"),
     ("Y[i] = w[i] 1[X[i] > 0]", "Y", "X=V w=U", DifferentiationError, "Y depends on X only through comparisons"),

@@ -72,11 +72,12 @@ class OutsideError(Exception):
 
 
 class Meaning:
-    """The values of all tensors of a program along some directions; ``closest`` is how near a kink it came."""
+    """The values of all tensors of a program along some directions; ``closest`` is how near a kink it came, ``tied``
+    whether it was at one, and ``shared`` whether several entries were the extreme of a reduction."""
 
     def __init__(self, lines: tuple[Line, ...], sizes: Mapping[str, int]) -> None:
         self.lines, self.sizes = lines, sizes
-        self.closest, self.tied = math.inf, False
+        self.closest, self.tied, self.shared = math.inf, False, False
         self.tensors: dict[str, Array] = {}
         self.largest = 0.0
         self.heights: dict[str, float] = {}  # the largest number on the way to each tensor, from those that it reads
@@ -256,7 +257,8 @@ class Meaning:
                 top = (sign * value.real).max(axis=axes, keepdims=True)
                 gaps = top - sign * value.real
                 ties = (gaps == 0).sum(axis=axes, keepdims=True)
-                self.tied |= bool((ties > 1).any())
+                self.shared |= bool((ties > 1).any())
+                self.tied |= self.shared
                 if (gaps > 0).any():
                     self.closest = min(self.closest, float(gaps[gaps > 0].min()))
                 shared = np.where(gaps == 0, value, 0).sum(axis=axes, keepdims=True) / ties

@@ -545,6 +545,28 @@ def overdispersed(X: Array, w: Array, r: Array) -> dict[str, Array]:
     return {"m": m, "L": -(r * np.log(r / (r + m))).sum()}
 
 
+def softmax_of_a_window(v: Array, a: Array) -> dict[str, Array]:
+    V = v[1:] * v[:-1]
+    z = np.exp(V) / np.exp(V).sum()
+    return {"V": V, "z": z, "L1": (z * a).sum(), "L2": (z * a).sum(), "L": 0.3 * (z * a).sum()}
+
+
+def shares_of_a_window(v: Array, a: Array) -> dict[str, Array]:
+    V = v[1:] * v[:-1]
+    z = V / (V**2).sum()
+    return {"V": V, "z": z, "L": (z * a).sum()}
+
+
+def as_long_as_strides_fit(x: Array, b: Array, a: Array) -> dict[str, Array]:
+    h = np.array([(b * x[2 * n + 1 : 2 * n + 1 + len(b)]).sum() for n in range(len(a))])
+    return {"h": h, "Z": a + h, "L": (h**2).sum() + (a**2).sum()}
+
+
+def made_of_shares(c: Array, X: Array, a: Array) -> dict[str, Array]:
+    H = (X * c).T
+    return {"H": H, "L": H.sum() + 0 * a.sum()}
+
+
 def convolved(x: Array, w: Array) -> dict[str, Array]:
     y = np.array([(x[i : i + len(w)] * w[::-1]).sum() for i in range(len(x) - len(w) + 1)])
     return {"y": y, "L": np.sin(y).sum()}
@@ -875,6 +897,19 @@ ROWS = [
     Row("a convolution", "y[i] = x[i+R] w[|w.0|-1-R]\nL = sum[I](sin(y[I]))",
         {"x": [0.5, -1.25, 2.0, 0.75, 1.5], "w": [1.0, -0.5]}, convolved, "x w", features=frozenset({"window"}),
         unproved=True),
+    Row("a softmax of a window, and two losses of it",
+        "V[m] = v[m+1] v[m]\nz[l] = softmax[l](V[l])\nL1 = z[I] a[I]\nL2 = 1 L1\nL = L1 - 7/10 L2",
+        {"v": [-0.625, 1.5, 1.1875, -0.125, 1.0625], "a": [0.125, -1.0, -0.5625, 0.3125]}, softmax_of_a_window, "v a",
+        features=frozenset({"window"})),
+    Row("shares of a window", "V[m] = v[m+1] v[m]\nz[l] = V[l] / sum[K](V[K]^2)\nL = z[I] a[I]",
+        {"v": [-0.625, 1.5, 1.1875, -0.125, 1.0625], "a": [0.125, -1.0, -0.5625, 0.3125]}, shares_of_a_window, "v a",
+        features=frozenset({"window"})),
+    Row("an axis that is as long as strides fit",
+        "h[n] = sum[K](b[K] x[2n+K+1])\nZ[n] = a[n] + h[n]\nL = h[M]^2 + sum[N](a[N]^2)",
+        {"x": [0.5, -1.25, 2.0, 0.75, 1.5], "b": [1.0, -0.5], "a": [0.25, -0.75]}, as_long_as_strides_fit, "x b a",
+        features=frozenset({"window"})),
+    Row("shares of a whole", "H[k,l] = X[l,k] sum[P](c[l,k] softmax[P](a[P]))\nL = sum[N,K](H[N,K])",
+        {"c": [[0.5, -1.25]], "X": [[1.5, 0.25]], "a": [0.75, 2.0]}, made_of_shares, "a c X"),
     Row("a sum that runs backwards", "v[k,h] = sum[J]((x[|x.0|-1-J] - y[h]) x[J]) + y[k]\nL = v[K,H]^2",
         {"x": [0.5, -1.25, 2.0], "y": [1.0, 0.25]}, backwards, "x y", unproved=True),
     Row("a chosen entry in a range that two tensors tell",
