@@ -18,7 +18,7 @@ from einstan.calculus.factors import flattened
 from einstan.calculus.program import Assumption
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.calculus.symmetries import exchange, spelled_alike, symmetries
-from einstan.language.index import Index
+from einstan.language.index import Affine, Index, affine
 from einstan.language.node import Node, fold, preorder
 from einstan.language.term import Add, Apply, Const, Expr, Extent, Indexed, Mul, Reduce, Sum, power, substitute
 
@@ -76,8 +76,21 @@ def _turned(factors: Sequence[Expr], bound: Sequence[Index], value: Expr) -> Ite
             return
 
 
+def _formed(node: Affine, children: tuple[Node, ...]) -> Affine:
+    """A form of positions whose extents have become others: as it was where these are no whole numbers or extents."""
+    parts = [
+        Affine((), int(child.value)) if isinstance(child, Const) and child.value.denominator == 1 else child
+        for child in children
+    ]
+    if any(isinstance(part, Expr) and not isinstance(part, Extent | Indexed) for part in parts):
+        return node
+    return affine(*((part, k) for part, (_, k) in zip(parts, node.terms, strict=True)), constant=node.constant)
+
+
 def _once(expr: Expr, rules: Sequence[Rule]) -> Expr:
     def rule(node: Node, children: tuple[Node, ...]) -> Node:
+        if isinstance(node, Affine) and children != node.children:
+            return _formed(node, children)
         result = node.rebuilt(children) if children != node.children else node
         if isinstance(result, Add):
             return simplify_sum(result.terms)

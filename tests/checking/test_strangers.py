@@ -304,6 +304,8 @@ TRUE = """
     given L(y[I]) ; y[i] = A[i,J] x[J] ; claim dL/dx[j] = A[I,j] dL/dy[I]
     given L(y[I], z[I]) ; y[i] = 2 x[i] ; z[i] = 3 x[i] ; claim dL/dx[i] = 2 dL/dy[i] + 3 dL/dz[i]
     assume |i| = 3 ; claim sum[I](1[I]) = 3
+    assume |i| = 3 ; claim 1[|i| == 3] x[i] = x[i]
+    assume |i| = |j| + 1 ; claim 1[|i| > |j|] A[i,j] = A[i,j]
     assume |i| = 3 ; claim sum[I](x[I]) = x[0] + x[1] + x[2]
     y[i] = x[i] ; assume |i| = 3 ; claim sum[I](1[I]) = 3
     y[i] = x[i] ; assume |i| = 3 ; claim sum[I](y[I]) = y[0] + y[1] + y[2]
