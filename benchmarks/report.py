@@ -218,6 +218,23 @@ def hvp(results: Any) -> Iterable[str]:
     yield from lost(results["lost"], ("case", "contender", "by"))
 
 
+def targets(results: Any) -> Iterable[str]:
+    """What a derived gradient takes over what the library differentiates itself."""
+    rows = [
+        (
+            row["case"],
+            row["contender"],
+            seconds(row["time"]["median"]),
+            f"{seconds(row['time']['low'])} to {seconds(row['time']['high'])}",
+            f"{row['ratio']:.2f}",
+        )
+        for row in results["rows"]
+    ]
+    yield from markdown(("case", "contender", "median", "quartiles", "derived over it"), rows)
+    yield ""
+    yield from lost(results["lost"], ("case", "contender", "by"))
+
+
 def conv(results: Any) -> Iterable[str]:
     """Every contender's time, and what einstan takes over it; what was wanted."""
     yield from beside(results["rows"])
@@ -310,6 +327,7 @@ TABLES: dict[str, Callable[[Any], Iterable[str]]] = {
     "memory": memory,
     "paths": paths,
     "step": step,
+    "targets": targets,
 }
 
 

@@ -21,6 +21,7 @@ SCRIPTS = [
     ("bench_step", (), "einstan"),
     ("bench_memory", ("--only", "bilinear form"), "einstan"),
     ("bench_hvp", (), "einstan"),
+    ("bench_targets", (), "NumPy, derived"),
     ("bench_conv", (), "einstan"),
     ("bench_embedding", (), "einstan"),
     ("bench_check", (), "einstan"),
@@ -36,6 +37,7 @@ FRAMEWORKS = [
     ("bench_hessian", "per-example norms", "jax"),
     ("bench_hvp", "batch 32, 16 directions", "PyTorch"),
     ("bench_transformer", "B4 T32 E64 H4 N1, float32", "JAX, jitted"),
+    ("bench_targets", "perceptron, n = 32", "JAX, grad"),
 ]
 
 

@@ -19,6 +19,7 @@ DOCUMENTS = [
     "docs/hessians.md",
     "docs/speed.md",
     "docs/einsum.md",
+    "docs/frameworks.md",
 ]
 
 

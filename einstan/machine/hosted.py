@@ -1,7 +1,8 @@
 """Programs as functions of tensors of PyTorch or JAX, in and out, on their device and in their dtype.
 
 The code is that library's own, so that whatever reads its functions reads this one: ``jit``, ``vmap`` and ``grad``,
-autograd and ``torch.compile``.  Nothing is presumed to be finite, since a traced value cannot be looked at.
+autograd and ``torch.compile``.  What is given is presumed to be finite, since a traced value cannot be looked at: what
+becomes infinite on the way is hidden by brackets as everywhere.
 """
 
 from __future__ import annotations
@@ -59,7 +60,6 @@ class Hosted(Compiled):
                 raise ArgumentError(f"{option} is for NumPy", repair=f"leave out {option}, or backend={backend!r}")
         super().__init__(program, outputs, optimize, dtype, **{**options, "fast": False})
         self.backend, self.options = backend, options
-        self.flat = self.careful_flat
 
     @cached_property
     def library(self) -> Any:

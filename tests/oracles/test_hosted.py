@@ -242,6 +242,14 @@ def test_tensors_of_any_layout():
     equal(leaf.grad, expected["dX"])
 
 
+@BACKENDS
+def test_brackets_hide_what_becomes_infinite(backend):
+    program = es.Program("L = sum[N](1[x[N] > 0] log(x[N]))")
+    x = TENSORS[backend]([0.0, -1.0, 2.0])
+    equal(program.compile(backend=backend)(x=x)["L"], np.log(2))
+    equal(program.backward("L").compile(backend=backend)(x=x)["dx"], [0, 0, 0.5])
+
+
 # ---- PyTorch ---------------------------------------------------------------------------------------------------------
 
 

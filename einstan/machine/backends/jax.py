@@ -1,4 +1,4 @@
-"""What JAX's arrays lack, as functions that generated code holds as text: windows, gathers, scatters, scans, parts.
+"""What JAX's arrays lack, as functions that generated code holds as text: windows, gathers, scatters, scans.
 
 Under ``jit`` no value can be looked at: what is read outside of its array is NaN.
 """
@@ -27,25 +27,6 @@ def largest(x: Array, axes: Ints) -> Array:
 def product(x: Array, axes: Ints) -> Array:
     """The product along axes."""
     return jnp.prod(x, axis=axes)
-
-
-def extended_part(x: Array, part: str) -> Array:
-    """A part of a number that may be infinite or NaN: itself if finite, else 0; its sign, 0 for NaN; and so on."""
-    finite = jnp.isfinite(x)
-    if part == "finite":
-        return jnp.where(finite, x, jnp.zeros_like(x))
-    if part == "one" or part == "is finite":
-        return (finite | (part == "one")).astype(x.dtype)
-    sign = jnp.where(jnp.isnan(x), jnp.zeros_like(x), jnp.sign(x))
-    sign = jnp.abs(sign) if "has" in part else sign
-    return sign * finite if "finite" in part else sign
-
-
-def extended_sum(x: Array, terms: Array, finite: Array, sign: Array, signed: Array, s: Array, sd: Array) -> Array:
-    """A sum of terms of which x is the sum of the finite ones, from how many there are of which kind."""
-    others, infinite, sign = terms - finite, signed - sd, sign - s
-    one_sign = (infinite == others) & (jnp.abs(sign) == infinite)
-    return jnp.where(others == 0, x, jnp.where(one_sign, jnp.where(sign < 0, -jnp.inf, jnp.inf), jnp.nan))
 
 
 def places(start: Ints, shape: Ints, steps: tuple[Ints, ...]) -> tuple[Array, ...]:

@@ -1,4 +1,4 @@
-"""What PyTorch lacks, as functions that generated code holds as text: windows, gathers, scatters, scans, parts."""
+"""What PyTorch lacks, as functions that generated code holds as text: windows, gathers, scatters, scans."""
 
 from __future__ import annotations
 
@@ -39,28 +39,6 @@ def product(x: Tensor, axes: Ints) -> Tensor:
     for axis in sorted(axes, reverse=True):
         x = torch.prod(x, dim=axis)
     return x
-
-
-def extended_part(x: Tensor, part: str) -> Tensor:
-    """A part of a number that may be infinite or NaN: itself if finite, else 0; its sign, 0 for NaN; and so on."""
-    finite = torch.isfinite(x)
-    if part == "finite":
-        return torch.where(finite, x, torch.zeros_like(x))
-    if part == "one" or part == "is finite":
-        return (finite | (part == "one")).to(x.dtype)
-    sign = torch.where(torch.isnan(x), torch.zeros_like(x), torch.sign(x))
-    sign = torch.abs(sign) if "has" in part else sign
-    return sign * finite if "finite" in part else sign
-
-
-def extended_sum(
-    x: Tensor, terms: Tensor, finite: Tensor, sign: Tensor, signed: Tensor, s: Tensor, sd: Tensor
-) -> Tensor:
-    """A sum of terms of which x is the sum of the finite ones, from how many there are of which kind."""
-    others, infinite, sign = terms - finite, signed - sd, sign - s
-    one_sign = (infinite == others) & (torch.abs(sign) == infinite)
-    infinity, nan = torch.full_like(x, float("inf")), torch.full_like(x, float("nan"))
-    return torch.where(others == 0, x, torch.where(one_sign, torch.where(sign < 0, -infinity, infinity), nan))
 
 
 def places(start: Ints, shape: Ints, steps: tuple[Ints, ...], device: Any) -> tuple[Tensor, ...]:

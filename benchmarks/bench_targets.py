@@ -1,0 +1,247 @@
+"""How fast is a derived gradient as a function of PyTorch or JAX, beside what these libraries differentiate themselves?
+
+A perceptron with cross-entropy, a gated block (root-mean-square norm and SwiGLU, with a residual) and a block of a
+transformer (layer norm, causal attention, GELU), each with a loss and the gradients of all parameters, in float32.  The
+same equations are compiled for PyTorch, which runs them eagerly, and for JAX, which compiles them; beside them stand
+the models as these libraries' users write them, and autograd or `jax.grad`.  Before anything is timed, every gradient
+is compared with differences of a loss by hand in NumPy in float64, along itself and along a random direction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import common
+import workers
+from contest import Case, Contest, Lost, Row, error, medians, slower
+
+NUMPY, TORCH, AUTOGRAD, JAX, GRAD = (
+    "NumPy, derived",
+    "PyTorch, derived",
+    "PyTorch, autograd",
+    "JAX, derived",
+    "JAX, grad",
+)
+NEEDS = {TORCH: "torch", AUTOGRAD: "torch", JAX: "jax", GRAD: "jax"}
+TOLERANCE, STEP = 1e-3, 1e-7
+Arrays = dict[str, Any]
+Gradients = Callable[[], tuple[Any, Arrays]]
+
+# ---- the models: equations, and losses by hand -----------------------------------------------------------------------
+
+EQUATIONS = {
+    "perceptron": """
+        H[n,j] = relu(X[n,K] W1[K,j] + b1[j])
+        Z[n,c] = H[n,J] W2[J,c] + b2[c]
+        S[n,c] = softmax[c](Z[n,c])
+        L = -1/|N| Y[N,C] log(S[N,C])
+        assume sum[C](Y[n,C]) = 1""",
+    "gated block": """
+        R[n] = sqrt(mean[D](X[n,D]^2) + 1e-5)
+        N[n,d] = g[d] X[n,d] / R[n]
+        V[n,h] = N[n,D] Wg[D,h]
+        P[n,h] = V[n,h] sigmoid(V[n,h]) (N[n,D] Wu[D,h])
+        O[n,d] = X[n,d] + P[n,H] Wo[H,d]
+        L = 1/|N| (O[N,D] - Y[N,D])^2""",
+    "transformer": """
+        m[b,t] = mean[D](X[b,t,D])
+        s[b,t] = sqrt(mean[D]((X[b,t,D] - m[b,t])^2) + 1e-5)
+        N[b,t,d] = g1[d] (X[b,t,d] - m[b,t]) / s[b,t] + c1[d]
+        Q[b,a,t,e] = N[b,t,D] Wq[D,a,e]
+        M[b,a,t,e] = N[b,t,D] Wk[D,a,e]
+        V[b,a,t,e] = N[b,t,D] Wv[D,a,e]
+        P[b,a,t,u] = softmax[u](Q[b,a,t,E] M[b,a,u,E] / sqrt(|E|) + log(1[u <= t]))
+        O[b,a,t,e] = P[b,a,t,U] V[b,a,U,e]
+        R[b,t,d] = X[b,t,d] + O[b,A,t,E] Wo[A,E,d]
+        m2[b,t] = mean[D](R[b,t,D])
+        s2[b,t] = sqrt(mean[D]((R[b,t,D] - m2[b,t])^2) + 1e-5)
+        N2[b,t,d] = g2[d] (R[b,t,d] - m2[b,t]) / s2[b,t] + c2[d]
+        F[b,t,h] = N2[b,t,D] W1[D,h] + b1[h]
+        G[b,t,h] = 1/2 F[b,t,h] (1 + tanh(sqrt(2/pi) (F[b,t,h] + 0.044715 F[b,t,h]^3)))
+        Z[b,t,d] = R[b,t,d] + G[b,t,H] W2[H,d] + b2[d]
+        L = 1/(|B| |T|) (Z[B,T,D] - Y[B,T,D])^2""",
+}
+SIZES: dict[str, list[dict[str, int]]] = {
+    "perceptron": [{"n": 32, "k": 64, "j": 32, "c": 10}, {"n": 256, "k": 784, "j": 512, "c": 10}],
+    "gated block": [{"n": 64, "d": 64, "h": 172}, {"n": 512, "d": 256, "h": 688}],
+    "transformer": [
+        {"b": 2, "t": 16, "d": 32, "a": 2, "e": 16, "h": 128},
+        {"b": 4, "t": 64, "d": 64, "a": 4, "e": 16, "h": 256},
+        {"b": 8, "t": 128, "d": 128, "a": 8, "e": 16, "h": 512},
+    ],
+}
+SHAPES = {
+    "perceptron": {"W1": "kj", "b1": "j", "W2": "jc", "b2": "c"},
+    "gated block": {"g": "d", "Wg": "dh", "Wu": "dh", "Wo": "hd"},
+    "transformer": {
+        "g1": "d", "c1": "d", "Wq": "dae", "Wk": "dae", "Wv": "dae", "Wo": "aed", "g2": "d", "c2": "d",
+        "W1": "dh", "b1": "h", "W2": "hd", "b2": "d",
+    },
+}  # fmt: skip
+DATA = {"perceptron": ("nk", "nc"), "gated block": ("nd", "nd"), "transformer": ("btd", "btd")}
+
+
+def arrays(model: str, sizes: Mapping[str, int]) -> tuple[Arrays, Any, Any]:
+    """Parameters, inputs and what is wanted, in float32."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    draw = lambda letters: rng.standard_normal([sizes[x] for x in letters], dtype=np.float32)  # noqa: E731
+    params = {name: draw(letters) / np.float32(sizes[letters[0]] ** 0.5) for name, letters in SHAPES[model].items()}
+    X, Y = map(draw, DATA[model])
+    return params, X, np.eye(sizes["c"], dtype=np.float32)[Y.argmax(1)] if model == "perceptron" else Y
+
+
+def perceptron(np: Any, p: Arrays, X: Any, Y: Any) -> Any:
+    Z = np.maximum(X @ p["W1"] + p["b1"], 0) @ p["W2"] + p["b2"]
+    Z = Z - Z.max(1, keepdims=True)
+    return -(Y * (Z - np.log(np.exp(Z).sum(1, keepdims=True)))).sum() / len(X)
+
+
+def gated_block(np: Any, p: Arrays, X: Any, Y: Any) -> Any:
+    N = p["g"] * X / np.sqrt((X**2).mean(-1, keepdims=True) + 1e-5)
+    V = N @ p["Wg"]
+    O = X + (V / (1 + np.exp(-V)) * (N @ p["Wu"])) @ p["Wo"]
+    return ((O - Y) ** 2).sum() / len(X)
+
+
+def transformer(np: Any, p: Arrays, X: Any, Y: Any) -> Any:
+    def norm(x: Any, g: Any, c: Any) -> Any:
+        x = x - x.mean(-1, keepdims=True)
+        return g * x / np.sqrt((x**2).mean(-1, keepdims=True) + 1e-5) + c
+
+    N, t, e = norm(X, p["g1"], p["c1"]), X.shape[1], p["Wq"].shape[2]
+    Q, M, V = (np.einsum("btd,dae->bate", N, p[name]) for name in ("Wq", "Wk", "Wv"))
+    S = np.where(np.tril(np.ones((t, t))) > 0, Q @ M.swapaxes(-1, -2) / e**0.5, -np.inf)
+    P = np.exp(S - S.max(-1, keepdims=True))
+    R = X + np.einsum("bate,aed->btd", P / P.sum(-1, keepdims=True) @ V, p["Wo"])
+    F = norm(R, p["g2"], p["c2"]) @ p["W1"] + p["b1"]
+    G = F * (1 + np.tanh((2 / np.pi) ** 0.5 * (F + 0.044715 * F**3))) / 2
+    return ((R + G @ p["W2"] + p["b2"] - Y) ** 2).sum() / (X.shape[0] * t)
+
+
+LOSSES = {"perceptron": perceptron, "gated block": gated_block, "transformer": transformer}
+
+
+def torch_loss(model: str, p: Arrays, X: Any, Y: Any) -> Any:
+    """As users of PyTorch write it."""
+    torch = common.torch()
+    F = torch.nn.functional
+    if model == "perceptron":
+        return F.cross_entropy(torch.relu(X @ p["W1"] + p["b1"]) @ p["W2"] + p["b2"], Y)
+    if model == "gated block":
+        N = F.rms_norm(X, (X.shape[1],), p["g"], 1e-5)
+        return (X + (F.silu(N @ p["Wg"]) * (N @ p["Wu"])) @ p["Wo"] - Y).square().sum() / len(X)
+    width = (X.shape[2],)
+    N = F.layer_norm(X, width, p["g1"], p["c1"], 1e-5)
+    Q, M, V = (torch.einsum("btd,dae->bate", N, p[name]) for name in ("Wq", "Wk", "Wv"))
+    R = X + torch.einsum("bate,aed->btd", F.scaled_dot_product_attention(Q, M, V, is_causal=True), p["Wo"])
+    G = F.gelu(F.layer_norm(R, width, p["g2"], p["c2"], 1e-5) @ p["W1"] + p["b1"], approximate="tanh")
+    return (R + G @ p["W2"] + p["b2"] - Y).square().sum() / (X.shape[0] * X.shape[1])
+
+
+# ---- contenders ------------------------------------------------------------------------------------------------------
+
+
+def derived(model: str, backend: str, params: Arrays) -> Callable[[Arrays], tuple[Any, ...]]:
+    """The loss and its gradients by the equations, from a dict of tensors."""
+    import einstan as es
+
+    program = es.Program(EQUATIONS[model])
+    lines = dict.fromkeys((*program.equations, *program.backward("L", list(params)).equations))
+    step = es.Program(tuple(lines)).compile(outputs=["L", *(f"d{n}" for n in params)], backend=backend)
+    return lambda given: step.call(given, {})
+
+
+def make(name: str, model: str, params: Arrays, X: Any, Y: Any) -> Gradients:
+    names = list(params)
+    if name == NUMPY:
+        step = derived(model, "numpy", params)
+        given = {**params, "X": X, "Y": Y}
+        return lambda: packed(names, step(given))
+    if name in (TORCH, AUTOGRAD):
+        torch = common.torch()
+        tensors = {n: torch.from_numpy(a) for n, a in {**params, "X": X, "Y": Y}.items()}
+        if name == TORCH:
+            step = derived(model, "torch", params)
+            return lambda: packed(names, step(tensors))
+        x, y = tensors.pop("X"), tensors.pop("Y")
+        leaves = [tensors[n].requires_grad_() for n in names]
+
+        def run() -> tuple[Any, Arrays]:
+            loss = torch_loss(model, tensors, x, y)
+            return packed(names, (loss.detach(), *torch.autograd.grad(loss, leaves)))
+
+        return run
+    import jax
+
+    given = {n: jax.numpy.asarray(a) for n, a in {**params, "X": X, "Y": Y}.items()}
+    if name == JAX:
+        compiled = jax.jit(derived(model, "jax", params))
+        return lambda: packed(names, jax.block_until_ready(compiled(given)))
+    x, y = given.pop("X"), given.pop("Y")
+    gradient = jax.jit(jax.value_and_grad(lambda p, x, y: LOSSES[model](jax.numpy, p, x, y)))
+    return lambda: jax.block_until_ready(gradient(given, x, y))
+
+
+def packed(names: Sequence[str], results: Sequence[Any]) -> tuple[Any, Arrays]:
+    return results[0], dict(zip(names, results[1:], strict=True))
+
+
+# ---- the script ------------------------------------------------------------------------------------------------------
+
+
+def verified(name: str, model: str, found: tuple[Any, Arrays], params: Arrays, X: Any, Y: Any) -> float:
+    """The largest error of the loss, and of the gradients along two directions each."""
+    import numpy as np
+
+    exact = {n: a.astype(float) for n, a in params.items()}
+    rng = np.random.default_rng(1)
+
+    def loss(name: str, shift: Any) -> float:
+        return float(LOSSES[model](np, {**exact, name: exact[name] + shift}, X.astype(float), Y.astype(float)))
+
+    worst = common.check(name, "the loss", found[0], loss(next(iter(exact)), 0.0), TOLERANCE)
+    for each in exact:
+        gradient = np.asarray(found[1][each], float)
+        size = np.linalg.norm(gradient)
+        along = [gradient / size, rng.standard_normal(gradient.shape)]
+        wanted = [(loss(each, STEP * d) - loss(each, -STEP * d)) / (2 * STEP) for d in along]
+        worst = max(worst, common.check(name, f"d{each}", [np.vdot(gradient, d) for d in along], wanted, TOLERANCE))
+    return worst
+
+
+class Targets(Contest):
+    columns = ("derived over it", "error")
+    needs = NEEDS
+    ours = (TORCH, JAX)
+    turn, rounds, budget = 0.03, 60, 15.0
+
+    def cases(self) -> Sequence[Case]:
+        return [
+            Case(f"{model}, {', '.join(f'{x} = {n}' for x, n in sizes.items())}", {"model": model, "sizes": sizes},
+                 self.available((NUMPY, TORCH, AUTOGRAD, JAX, GRAD)))
+            for model, several in SIZES.items()
+            for sizes in several[: 1 if self.options.quick else None]
+        ]  # fmt: skip
+
+    def make(self, name: str, request: Mapping[str, Any]) -> workers.Made:
+        params, X, Y = arrays(request["model"], request["sizes"])
+        run = make(name, request["model"], params, X, Y)
+        return run, verified(name, request["model"], run(), params, X, Y)
+
+    def judge(self, case: Case, rows: Sequence[Row]) -> list[Lost]:
+        times = medians(rows)
+        for row in rows:
+            row["library"] = row["contender"].partition(",")[0]
+            row["ratio"] = times[f"{row['library']}, derived"] / times[row["contender"]]
+        libraries = dict.fromkeys(row["library"] for row in rows)
+        return [lost for name in libraries for lost in slower([r for r in rows if r["library"] == name], self.ours)]
+
+    def cells(self, row: Row) -> Sequence[str]:
+        return f"{row['ratio']:.2f}", error(row)
+
+
+if __name__ == "__main__":
+    common.main_guard(Targets(__file__, __doc__).run)
