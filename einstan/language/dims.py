@@ -336,13 +336,13 @@ def redimensioned(root: Node, new_dim: dict[str, str]) -> Node:
     return fold(root, rule, known=known)
 
 
-def localised(equation: Equation) -> Equation:
+def localised(equation: Equation, written: bool = True) -> Equation:
     """The equation with its dimensions named by its own first axes: a function of what is written, so that an equation
     that is printed and parsed again is the same object.
 
     A dimension without an axis is named by its letter.  One letter of several sums is one such dimension where all of
     them read the same, and several where they do not: ``sum[I](x[I+1]) + sum[I](x[I+2])``."""
-    classes = relate(equation)
+    classes = relate(equation, written=written)
     join_alike(equation, classes)
     order = dict.fromkeys(axis(equation.name, k) for k in range(len(equation.indices)))
     for node in preorder(equation.rhs):

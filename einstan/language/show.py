@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from einstan.language.dims import UnionFind, is_axis, redimensioned, relate
+from einstan.language.dims import UnionFind, agreed, is_axis, localised, redimensioned, relate
 from einstan.language.errors import ScopeError, Span
 from einstan.language.index import Affine, Index
 from einstan.language.latex import coefficient_in_front
@@ -83,6 +83,17 @@ def well_named(equation: Equation) -> Equation:
             return result
         return min((result, other), key=lambda one: len(show(one)))
     return result
+
+
+def well_named_apart(equation: Equation) -> Equation:
+    """The same of an equation that nobody wrote: it may read a tensor of its own beside a longer one at one index, and
+    its text, read as somebody's, would say that the two are of one length."""
+    result = well_named(equation)
+    if not agreed(result):
+        return result
+    rhs = _settled(normalised(equation.rhs), {index.name for index in equation.indices}, distinct=True)
+    apart = Equation(equation.name, equation.indices, rhs, equation.where)
+    return localised(extents_named(apart, letters=False), written=False)
 
 
 def _shares_letters(rhs: Expr) -> bool:

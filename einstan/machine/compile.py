@@ -337,7 +337,8 @@ class Compiled(Rebuilt):
         native = all(dtype.isnative for _, dtype in key or ())
         code: Coder
         if general or nominal is not None:
-            code = partial(_open_code, precisions, function, precision)
+            given = None if key is None else self.inputs
+            code = partial(_open_code, precisions, function, precision, given)
         else:
             code = partial(_laid_out, fast and native, self.reuse_buffers, precisions, function, precision)
         flat = self.careful_flat if careful else self.flat
@@ -346,8 +347,10 @@ class Compiled(Rebuilt):
             refuse_outside(made.graph, extents.known)
         if careful:
             return Specialisation(made, made.code, made.code.arguments)
+        # What is shown before a call may read sizes of arrays that this program does not read.
+        more = () if key is not None else tuple(n for n in made.code.arguments if n not in self.inputs)
         found = Specialisation(
-            made, made.code, self.inputs, key, made.code.contiguous, partial(self.carefully, made, {})
+            made, made.code, (*self.inputs, *more), key, made.code.contiguous, partial(self.carefully, made, {})
         )
         if made.code.contiguous:
             return found
@@ -501,8 +504,10 @@ class Compiled(Rebuilt):
 # ---- what makes the code of a plan, which holds it and goes with it to other processes -------------------------------
 
 
-def _open_code(precisions: dict[Name, str], function: str, precision: str, made: Plan) -> Source:
-    return any_size(made, precisions, function, precision)
+def _open_code(
+    precisions: dict[Name, str], function: str, precision: str, given: Collection[Name] | None, made: Plan
+) -> Source:
+    return any_size(made, precisions, function, precision, given)
 
 
 def _laid_out(

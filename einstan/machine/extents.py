@@ -681,11 +681,13 @@ def _fill(extents: Extents, nominal: int) -> None:
 
 def _speaking_of_ranges(extents: Extents) -> set[str]:
     """The dimensions by which ``where`` states a range that reads tell too: ``dh[m] = 2 h[m] where |m| = |a.0|``, with
-    ``h[n] = b[K] x[2n+K]``."""
+    ``h[n] = b[K] x[2n+K]``; not those of the axes that are read so, ``x.0``, by which the range is told."""
     dim, held = extents.dim, extents.arithmetic.items()
     told = {dim(equation, index) for equation, slots in held for *_, form in slots for index in _sized(form)}
     stated = ((e, form) for e in extents.program.equations for index, form in e.where if dim(e, index) in told)
-    return {dim(e, node.index) for e, form in stated for node in preorder(form) if isinstance(node, Extent)}
+    found = {dim(e, node.index) for e, form in stated for node in preorder(form) if isinstance(node, Extent)}
+    places = (axis(read.access.tensor, position) for _, slots in held for read, position, _ in slots)
+    return found - set(map(extents.program.dims.find, places))
 
 
 def _of_axis(program: Program, equation: Equation, index: Index, form: Affine) -> bool:

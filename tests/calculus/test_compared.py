@@ -14,6 +14,19 @@ def softmax(u, axis):
     return e / e.sum(axis, keepdims=True)
 
 
+def test_what_is_named_is_no_longer_than_what_is_read_beside_it():
+    """Windows of windows: among what a largest is found there are fewer entries than in what they are made of."""
+    program = es.Program(
+        "Z[k] = sin(x[floor(k/3)]) x[floor(k/3)] where |k| = 3 |x.0|\n"
+        "S = logsumexp[P](Z[P+2]) max[P]((Z[P+2] + Z[P+1] - Z[P])^2)\nL = S^2"
+    )
+    x, v, h = np.array([0.8125, 0.6875, -0.3125]), np.array([-1.25, 0.625, 0.375]), 1e-6
+    gradient = program.backward("L", ["x"]).compile(fast=False)
+    ends = [gradient(x=x + sign * h * v)["dx"] for sign in (1, -1)]
+    found = program.hvp("L", {"x": "tx"}).compile(fast=False)(x=x, tx=v)["tdx"]
+    np.testing.assert_allclose(found, (ends[0] - ends[1]) / (2 * h), rtol=1e-6)
+
+
 # an extreme in the notation, and what it is found among in NumPy: of v (5, 7), b (11,) and w (7,)
 EXTREMES = [
     ("max", "", "v[i,K] b[i+K] w[K]", lambda v, b, w: v * WIDE(b, 7) * w),

@@ -306,3 +306,12 @@ def test_the_logarithm_of_a_sum_of_nothing_warns_of_nothing():
     logarithm = function_of(Program("y = log(sum[I](x[I]))").source())
     with pytest.warns(RuntimeWarning, match="divide by zero"):
         logarithm(x=np.zeros(2))
+
+
+def test_sizes_that_only_a_line_tells_which_is_not_asked_for():
+    """``a`` has the axis of h, but nothing that L needs reads it."""
+    program, x = es.Program("h[n] = x[n+1]\nZ[n] = a[n] + h[n]\nL = h[M]^2"), np.array([1.0, 2.0, 3.0])
+    assert program.compile(outputs=["L"], any_size=True)(x=x)["L"] == 13
+    space: dict = {}
+    exec(program.compile(outputs=["L"]).source(), space)
+    assert float(space["step"](x, np.zeros(2))[0]) == 13

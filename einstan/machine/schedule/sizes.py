@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -88,14 +88,15 @@ class Sizes:
 class Asked(Sizes):
     """Sizes that the arrays of a call tell, or formulas of these; what does not agree is refused at the call.
 
-    ``functions`` has the text of every elementwise function, for numbers that are made of sizes.
+    ``functions`` has the text of every elementwise function, for numbers that are made of sizes.  A size that a formula
+    tells is read of the inputs that are ``given`` alone, by default of any.
     """
 
     known = False
 
-    def __init__(self, made: Plan, functions: dict[str, str]) -> None:
+    def __init__(self, made: Plan, functions: dict[str, str], given: Collection[Name] | None = None) -> None:
         super().__init__(made)
-        self.functions = functions
+        self.functions, self.given = functions, given
         self.helpers: dict[str, None] = {}
         self.where: dict[str, str] = {}  # dimension: where its size is read, or the name that it has
         self.nonzero = {dim for each in made.nonzero if not each.unless for _, dim in each.sizes}
@@ -133,14 +134,15 @@ class Asked(Sizes):
     def find(self, dim: str) -> None:
         """Where the size of a dimension that no argument has comes from: an array that tells it, or a formula."""
         program = self.plan.program
+        formula = self.plan.extents.formulas.get(dim)
         for name in program.inputs:
-            dims = self.dims_of(name)
+            given = self.given is None or formula is None or name in self.given
+            dims = self.dims_of(name) if given else ()
             if dim in dims:
                 if name not in self.arguments:  # it tells another size already
                     self.arguments[name] = identifier(str(name), self.taken)
                 self.where[dim] = f"{self.arguments[name]}.shape[{dims.index(dim)}]"
                 return
-        formula = self.plan.extents.formulas.get(dim)
         if formula is None:
             raise unknown_size(program, self.letter(dim))
         text = formula.text(self.size)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from einstan.language.term import Name
 from einstan.machine.backends.numpy import CALLS, helper_source
 from einstan.machine.guards import compared_alone
@@ -132,15 +134,19 @@ class NumPy(Speller):
 
 
 def any_size(
-    made: Plan, precisions: dict[Name, str] | None = None, function: str = "step", precision: str = "float64"
+    made: Plan,
+    precisions: dict[Name, str] | None = None,
+    function: str = "step",
+    precision: str = "float64",
+    given: Collection[Name] | None = None,
 ) -> Source:
     """The source of a plan for arrays of any sizes.
 
     ``precisions`` has the dtype of each input; ``precision`` is that of everything else where no input is of floats.
-    Raises `ExtentError` where nothing tells a size.
+    ``given`` are the inputs that a call has, if not all.  Raises `ExtentError` where nothing tells a size.
     """
     precisions = precisions or {}
-    sizes = Asked(made, CALLS)
+    sizes = Asked(made, CALLS, given)
     taken = [*NUMPY.helpers, function]
     scheduler = Scheduler(made, sizes, precisions, precision, Memory.LENT, NUMPY.writes, taken=taken)
     return NumPy(NUMPY, made, scheduler.run(RULES), sizes, precisions, function, scheduler.taken).run()
