@@ -664,10 +664,9 @@ def _fill(extents: Extents, nominal: int) -> None:
     inputs = set(map(str, program.inputs))
     read = ((e, n.index) for e in program.equations for n in sizes_read(e))
     spoken = [extents.dim(e, index) for e, index in read if index.name.rpartition(".")[0] in inputs]
-    later = stated | _speaking_of_ranges(extents)
     for by_itself in (True, False):  # those first that nothing states: a range is the smallest over all reads
         for dim in dict.fromkeys((*own, *spoken)):
-            if dim not in extents.known and (dim not in later) is by_itself:
+            if dim not in extents.known and (dim not in stated) is by_itself:
                 extents.learn(dim, nominal * 16 ** long.get(dim, 0), NOMINAL)
                 if not by_itself:
                     _solve(extents)
@@ -677,17 +676,6 @@ def _fill(extents: Extents, nominal: int) -> None:
             if extents.dim(equation, index) not in extents.known:
                 extents.learn(extents.dim(equation, index), nominal, NOMINAL)
                 _solve(extents)
-
-
-def _speaking_of_ranges(extents: Extents) -> set[str]:
-    """The dimensions by which ``where`` states a range that reads tell too: ``dh[m] = 2 h[m] where |m| = |a.0|``, with
-    ``h[n] = b[K] x[2n+K]``; not those of the axes that are read so, ``x.0``, by which the range is told."""
-    dim, held = extents.dim, extents.arithmetic.items()
-    told = {dim(equation, index) for equation, slots in held for *_, form in slots for index in _sized(form)}
-    stated = ((e, form) for e in extents.program.equations for index, form in e.where if dim(e, index) in told)
-    found = {dim(e, node.index) for e, form in stated for node in preorder(form) if isinstance(node, Extent)}
-    places = (axis(read.access.tensor, position) for _, slots in held for read, position, _ in slots)
-    return found - set(map(extents.program.dims.find, places))
 
 
 def _of_axis(program: Program, equation: Equation, index: Index, form: Affine) -> bool:

@@ -557,11 +557,6 @@ def shares_of_a_window(v: Array, a: Array) -> dict[str, Array]:
     return {"V": V, "z": z, "L": (z * a).sum()}
 
 
-def as_long_as_strides_fit(x: Array, b: Array, a: Array) -> dict[str, Array]:
-    h = np.array([(b * x[2 * n + 1 : 2 * n + 1 + len(b)]).sum() for n in range(len(a))])
-    return {"h": h, "Z": a + h, "L": (h**2).sum() + (a**2).sum()}
-
-
 def made_of_shares(c: Array, X: Array, a: Array) -> dict[str, Array]:
     H = (X * c).T
     return {"H": H, "L": H.sum() + 0 * a.sum()}
@@ -903,10 +898,6 @@ ROWS = [
         features=frozenset({"window"})),
     Row("shares of a window", "V[m] = v[m+1] v[m]\nz[l] = V[l] / sum[K](V[K]^2)\nL = z[I] a[I]",
         {"v": [-0.625, 1.5, 1.1875, -0.125, 1.0625], "a": [0.125, -1.0, -0.5625, 0.3125]}, shares_of_a_window, "v a",
-        features=frozenset({"window"})),
-    Row("an axis that is as long as strides fit",
-        "h[n] = sum[K](b[K] x[2n+K+1])\nZ[n] = a[n] + h[n]\nL = h[M]^2 + sum[N](a[N]^2)",
-        {"x": [0.5, -1.25, 2.0, 0.75, 1.5], "b": [1.0, -0.5], "a": [0.25, -0.75]}, as_long_as_strides_fit, "x b a",
         features=frozenset({"window"})),
     Row("shares of a whole", "H[k,l] = X[l,k] sum[P](c[l,k] softmax[P](a[P]))\nL = sum[N,K](H[N,K])",
         {"c": [[0.5, -1.25]], "X": [[1.5, 0.25]], "a": [0.75, 2.0]}, made_of_shares, "a c X"),
