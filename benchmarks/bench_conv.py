@@ -129,7 +129,7 @@ def compiled(case: Window, X: Any, W: Any, C: Any, **options: Any) -> tuple[Any,
     from einstan.calculus.backward import backward, joined
     from einstan.calculus.program import Program
     from einstan.language import parse
-    from einstan.machine.compile import compile
+    from einstan.machine.run.compile import compile
 
     equation = parse(case.equation)
     slots = ",".join(index.name.upper() for index in equation.indices)

@@ -73,8 +73,8 @@ def one(size: int, wide: bool = False) -> dict[str, Any]:
     from einstan.calculus.backward import backward, joined
     from einstan.calculus.program import Program
     from einstan.language import parse
-    from einstan.machine.compile import compile as compile_program
-    from einstan.machine.plan import plan
+    from einstan.machine.plan.plan import plan
+    from einstan.machine.run.compile import compile as compile_program
 
     lines, wrt, stages = chain(size), parameters(size), {}
     if wide:

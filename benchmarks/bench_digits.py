@@ -64,8 +64,8 @@ ROWS: tuple[tuple[str, str, str, dict[str, tuple[int, ...]]], ...] = (
 def exact(program: Any, name: Any, arrays: dict[str, Any]) -> list[Any]:
     """One tensor of a program by the loops, to 50 digits."""
     from einstan.calculus.program import Program
-    from einstan.machine.loops import evaluate
-    from einstan.machine.numbers import EXACT
+    from einstan.machine.meaning.loops import evaluate
+    from einstan.machine.meaning.numbers import EXACT
 
     def fractions(data: Any) -> Any:
         return [fractions(entry) for entry in data] if isinstance(data, list) else Fraction(data)

@@ -92,7 +92,7 @@ def step(batch: int, widths: tuple[int, ...], dtype: str, update: bool, **option
 def networks(quick: bool) -> Iterator[Program]:
     from bench_paths import TOLERANCE, cases
 
-    from einstan.machine.compile import compile as compile_program
+    from einstan.machine.run.compile import compile as compile_program
 
     def made(case: Any) -> tuple[Any, dict[str, Any]]:
         compiled = compile_program(case.program, case.outputs, fast=False)

@@ -201,7 +201,7 @@ def at_once(case: Case, limit: float) -> Row:
 
 def separate(case: Case) -> Row:
     """Every contraction by itself, each on the path of opt_einsum's auto: counted, and not run."""
-    from einstan.machine.plan import plan
+    from einstan.machine.plan.plan import plan
 
     shapes: dict[Any, Any] = {tensor: array.shape for tensor, array in case.arrays.items()}
     made = plan(case.program, outputs=case.outputs, shapes=shapes)
@@ -211,8 +211,8 @@ def separate(case: Case) -> Row:
 def planned(case: Case, name: str, optimize: Any, limit: float) -> Row:
     """A plan by one optimizer, and the compiled code that follows it."""
     from einstan.language.errors import DataError
-    from einstan.machine.compile import compile as compile_program
-    from einstan.machine.plan import plan
+    from einstan.machine.plan.plan import plan
+    from einstan.machine.run.compile import compile as compile_program
 
     shapes: dict[Any, Any] = {tensor: array.shape for tensor, array in case.arrays.items()}
     try:

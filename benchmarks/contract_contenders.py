@@ -84,7 +84,7 @@ def programs(text: str, gradients: bool) -> tuple[Any, tuple[Any, ...]]:
 
 
 def einstan_forward(case: Contract) -> Call:
-    from einstan.machine.compile import compile as compiled
+    from einstan.machine.run.compile import compile as compiled
 
     program, outputs = programs(case.text, False)
     step, arrays, output = compiled(program, outputs), case.arrays, case.read.output
@@ -110,7 +110,7 @@ def numpy_forward(case: Contract) -> Call:
 
 
 def einstan_gradients(case: Contract) -> Call:
-    from einstan.machine.compile import compile as compiled
+    from einstan.machine.run.compile import compile as compiled
 
     program, outputs = programs(case.text, True)
     step = compiled(program, outputs)

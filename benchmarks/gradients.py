@@ -32,9 +32,9 @@ def counted(quick: bool) -> Rows:
     from by_hand import Text
     from networks import contractions, tensor_train
 
-    from einstan.machine.extents import infer
-    from einstan.machine.flatten import flatten
-    from einstan.machine.plan import planned
+    from einstan.machine.graph.flatten import flatten
+    from einstan.machine.plan.plan import planned
+    from einstan.machine.sizes.extents import infer
 
     def cost(text: str, gradients: bool, shapes: Mapping[Any, Any]) -> Any:
         program, outputs = programs(text, gradients)

@@ -44,7 +44,7 @@ def compiled_with_nan(text: str, name: str, mode: str) -> object:
 
 @pytest.fixture(autouse=True)
 def memory_is_nan(monkeypatch: pytest.MonkeyPatch) -> None:
-    from einstan.machine import specialisation
+    from einstan.machine.run import specialisation
 
     monkeypatch.setattr(specialisation, "builtins", SimpleNamespace(compile=compiled_with_nan))
 
@@ -55,7 +55,7 @@ def own_functions_are_gone_afterwards():
     from einstan.language import own
     from einstan.language.functions import FUNCTIONS
     from einstan.machine.backends.numpy import CALLS, HELPERS, OWN, UFUNCS
-    from einstan.machine.numbers import FLOAT_FUNCTIONS, RATIONAL
+    from einstan.machine.meaning.numbers import FLOAT_FUNCTIONS, RATIONAL
 
     tables = (FUNCTIONS, CALLS, HELPERS, OWN, UFUNCS, FLOAT_FUNCTIONS, RATIONAL)
     before = [dict(table) for table in tables]

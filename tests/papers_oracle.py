@@ -16,8 +16,8 @@ from einstan.language.errors import EinstanError
 from einstan.language.index import slot
 from einstan.language.node import preorder
 from einstan.language.term import Equation, Indexed, Partial, add, mul, power, sum_over, tensors
-from einstan.machine.loops import Tensor, evaluate
-from einstan.machine.numbers import EXACT, DomainError
+from einstan.machine.meaning.loops import Tensor, evaluate
+from einstan.machine.meaning.numbers import EXACT, DomainError
 
 STEP = Fraction(1, 10**12)
 

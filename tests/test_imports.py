@@ -1,6 +1,7 @@
 """The house: imports only go down the floors, and the symbolic floors load no NumPy."""
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -90,3 +91,23 @@ def test_the_package_loads_no_optional_library():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.strip() == "[]"
+
+
+# The rooms of the third floor, from the ground up.
+ROOMS = ("sizes", "meaning", "backends", "graph", "points", "evidence", "passes", "schedule", "kernels", "paths",
+         "targets", "plan", "run")  # fmt: skip
+
+
+def test_rooms_of_the_machine_are_entered_from_above_alone():
+    """Between folders and inside them, imports inside of functions counted."""
+    machine = ROOT / "einstan" / "machine"
+    assert {path.name for path in machine.iterdir() if path.is_dir() and path.name != "__pycache__"} == set(ROOMS)
+    assert [path.name for path in machine.glob("*.py")] == ["__init__.py"]
+    for room in ROOMS:
+        own: dict[str, set[str]] = {}
+        for path in (machine / room).glob("*.py"):
+            below = [name.split(".") for name in imported(path) if name.startswith("einstan.machine.")]
+            above = [".".join(name) for name in below if ROOMS.index(name[2]) > ROOMS.index(room)]
+            assert above == [], f"{room}/{path.name} reads what is above it"
+            own[path.stem] = {name[3] for name in below if name[2] == room and len(name) > 3}
+        list(graphlib.TopologicalSorter(own).static_order())  # raises where modules go in a circle

@@ -33,7 +33,12 @@ from einstan.language import Const, Delta, Equation, Index, Indexed, Mul, functi
 from einstan.language.errors import ClaimError, EinstanError
 from einstan.language.term import ONE, neg, sum_over
 from einstan.library.layer import Layer
-from einstan.machine import arrange, layouts, loops, operations, pairs, plan, products, recompute, seeds, windows
+from einstan.machine.graph import products
+from einstan.machine.meaning import loops
+from einstan.machine.passes import arrange, seeds, windows
+from einstan.machine.paths import layouts, pairs
+from einstan.machine.plan import plan, recompute
+from einstan.machine.sizes import operations
 from tests.calculus.properties import PROPERTIES, RejectedError, every_function_has_its_derivative
 from tests.machine import validation
 

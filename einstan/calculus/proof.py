@@ -2,7 +2,7 @@
 
 A proof puts definitions in place of names, uses the assumptions, and brings both sides into canonical form; where they
 are not one object it brings their difference over a common denominator.  What it leaves open is for numbers to decide
-(`einstan.machine.verify`): the rules are sound, not complete.
+(`einstan.machine.evidence.verify`): the rules are sound, not complete.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@
     Reduce(operation, indices, body) mean, max, min, logsumexp, prod over bound indices
 
 An expression *means* the number that its nested loops give for each assignment of its free indices
-(`einstan.machine.loops` is that sentence as a program).
+(`einstan.machine.meaning.loops` is that sentence as a program).
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from einstan.library.einsum import Einsum
     from einstan.library.per_example import PerExample
     from einstan.library.plan import Plan
-    from einstan.machine.compile import Compiled
+    from einstan.machine.run.compiled import Compiled
 
 
 _TANGENT = re.compile(r"t[0-9]*(.+)")
@@ -116,12 +116,12 @@ class Equation(term.Equation, Composable):
         return f"$\\displaystyle {self.latex(sums=True)}$"
 
     def plan(self, sizes: Mapping[str, int], **options: Any) -> Plan:
-        """The contraction path for sizes by index letter; see `einstan.machine.plan.plan`."""
+        """The contraction path for sizes by index letter; see `einstan.machine.plan.plan.plan`."""
         return self.program.plan(sizes, **options)
 
     def compile(self, **options: Any) -> Compiled:
         """A function of arrays, or of tensors of a ``backend``, that returns ``{name: array}``; see
-        `einstan.machine.compile.compile`."""
+        `einstan.machine.run.compile.compile`."""
         return self.program.compile(**options)
 
     def source(self, sizes: Mapping[str, int] | None = None, *, target: str = "numpy", **options: Any) -> str:
@@ -141,7 +141,7 @@ class Equation(term.Equation, Composable):
 
     def loops(self, sizes: Mapping[str, int] | None = None, **arrays: Any) -> Any:
         """The same by the nested loops that the equation means, without NumPy: slow, and the reference."""
-        from einstan.machine.loops import evaluate
+        from einstan.machine.meaning.loops import evaluate
 
         for name, data in arrays.items():
             if hasattr(data, "__array__"):  # lists may hold exact numbers
@@ -436,16 +436,16 @@ class Program(calculus.Program):
         return draw(self, path, backward, extents, scalars)
 
     def plan(self, sizes: Mapping[str, int], **options: Any) -> Plan:
-        """Contraction paths, forward and backward together; see `einstan.machine.plan.plan`."""
+        """Contraction paths, forward and backward together; see `einstan.machine.plan.plan.plan`."""
         from einstan.library.plan import Plan
-        from einstan.machine.plan import plan
+        from einstan.machine.plan.plan import plan
 
         outputs = self._outputs(options)
         return Plan.of(plan(runnable(self._for(outputs)), sizes, outputs, **options))
 
     def compile(self, **options: Any) -> Compiled:
-        """A function of arrays, or of tensors of a ``backend``; see `einstan.machine.compile.compile`."""
-        from einstan.machine.compile import compile
+        """A function of arrays, or of tensors of a ``backend``; see `einstan.machine.run.compile.compile`."""
+        from einstan.machine.run.compile import compile
 
         outputs = self._outputs(options)
         program = runnable(self._for(outputs))

@@ -30,10 +30,10 @@ from einstan.library.symmetric import (
     same_factors,
     strips,
 )
-from einstan.machine.memory import refuse_more
-from einstan.machine.plan import Plan
-from einstan.machine.refusals import outside
-from einstan.machine.symmetric import is_symmetric
+from einstan.machine.passes.symmetric import is_symmetric
+from einstan.machine.plan.plan import Plan
+from einstan.machine.sizes.memory import refuse_more
+from einstan.machine.sizes.refusals import outside
 
 
 class Assembly:

@@ -12,9 +12,9 @@ from einstan.calculus.program import Assumption, Program
 from einstan.language.errors import DataError
 from einstan.language.term import MINUS_ONE, Equation, Expr, Sum, add, mul, power, tensors
 from einstan.library.data import plain_array
-from einstan.machine.compile import Compiled
-from einstan.machine.compile import compile as compile_program
-from einstan.machine.handed import entries, namespace
+from einstan.machine.run.compile import compile as compile_program
+from einstan.machine.run.compiled import Compiled
+from einstan.machine.run.handed import entries, namespace
 
 
 def check_assumption(assumption: Assumption, arrays: Mapping[str, np.ndarray]) -> None:

@@ -29,7 +29,7 @@ from einstan.library.claims import STEPS
 from einstan.library.judgements import Outcome
 from einstan.library.part import Part, chosen_partial
 from einstan.library.slips import Slips, Unread, misspelled
-from einstan.machine.verify import compare
+from einstan.machine.evidence.verify import compare
 
 MARKS = {"proved": "✓", "verified": "✓", "kink": "≈", "refuted": "✗", "undecided": "?", "unreadable": "!"}
 SELDOM = ("kink", "unreadable")  # of which a report speaks only where there are some

@@ -29,9 +29,9 @@ from einstan.library.judgements import Judgement, Outcome, worded
 from einstan.library.kinks import Kink, convention_at_zero, jumps_by_convention, kinks_of, met
 from einstan.library.part import Part, chosen_partial
 from einstan.library.questions import Question, inside, names_read, program_of, question, sides_of
-from einstan.machine.gaps import gaps_differ
-from einstan.machine.points import has_kinks
-from einstan.machine.verify import NOWHERE, Comparison, compare, one_sided
+from einstan.machine.evidence.verify import NOWHERE, Comparison, compare, one_sided
+from einstan.machine.meaning.gaps import gaps_differ
+from einstan.machine.points.points import has_kinks
 
 POINTS = 20  # where a claim that is not proved has to hold
 AT_KINKS = 100  # more of them where entries are equal by chance, which is one in nine for two

@@ -30,9 +30,9 @@ from einstan.library.einsum_text import read as labels_of
 from einstan.library.files import refuse_unwritable
 from einstan.library.plan import figure_of, save_figure, short
 from einstan.library.texts import is_file, read
-from einstan.machine.extents import as_program
-from einstan.machine.memory import human_bytes
-from einstan.machine.paths import NAMES
+from einstan.machine.paths.paths import NAMES
+from einstan.machine.sizes.extents import as_program
+from einstan.machine.sizes.memory import human_bytes
 
 Instance = tuple[Equation, dict[str, int]]
 
@@ -123,7 +123,7 @@ def _labels(subscripts: Subscripts) -> set[Any]:
 
 
 def _letters(equation: Equation) -> list[Any]:
-    from einstan.machine.extents import _indices
+    from einstan.machine.sizes.extents import _indices
 
     return list(_indices(equation))
 

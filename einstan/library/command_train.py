@@ -33,7 +33,7 @@ from einstan.library.signals import signals_interrupt
 from einstan.library.state import History, State
 from einstan.library.tables import read_table
 from einstan.library.training import Interrupted, TrainingError, fit
-from einstan.machine.memory import refuse_more
+from einstan.machine.sizes.memory import refuse_more
 
 LOSS, SCORES, LABELS = "L", "S", "Y"
 INTERRUPTED = 130

@@ -22,13 +22,13 @@ from einstan.language import parse
 from einstan.language.errors import DataError, DifferentiationError, EinstanError
 from einstan.language.term import Equation, Name
 from einstan.library.staged import staged
-from einstan.machine.compile import Specialisation
-from einstan.machine.extents import Extents, infer
-from einstan.machine.flatten import flatten
-from einstan.machine.guards import index_tensors
-from einstan.machine.memory import refuse_more
-from einstan.machine.paths import cheap
-from einstan.machine.plan import Plan, plan
+from einstan.machine.graph.flatten import flatten
+from einstan.machine.paths.paths import cheap
+from einstan.machine.plan.plan import Plan, plan
+from einstan.machine.run.compiled import Specialisation
+from einstan.machine.sizes.extents import Extents, infer
+from einstan.machine.sizes.guards import index_tensors
+from einstan.machine.sizes.memory import refuse_more
 
 DP = 20  # operands up to which dynamic programming over all of them comes back soon
 WRITTEN_OUT = 40  # operands up to which every gradient is a product of all others, planned as it stands
@@ -215,7 +215,7 @@ def with_gradients(program: Program, equation: Equation) -> tuple[Program | None
 
 
 def _indices(equation: Equation) -> list[Any]:
-    from einstan.machine.extents import _indices as indices_of
+    from einstan.machine.sizes.extents import _indices as indices_of
 
     return list(indices_of(equation))
 

@@ -28,7 +28,7 @@ from einstan.library.initialise import Initialiser
 from einstan.library.layer import Instance, Layer
 from einstan.library.network import Network
 from einstan.library.rename import renamed, renamed_assumption
-from einstan.machine.refusals import reader_of
+from einstan.machine.sizes.refusals import reader_of
 
 Member = Instance | Equation
 

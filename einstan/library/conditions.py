@@ -25,8 +25,8 @@ from einstan.language.node import Node, preorder
 from einstan.language.term import ZERO, Apply, Equation, Expr, Extent, Indexed, Iverson, neg, tensors
 from einstan.library.part import Part
 from einstan.library.questions import THE_CLAIM, Question, names_read, program_of, question, sides_of
-from einstan.machine.guards import index_tensors
-from einstan.machine.verify import plausible
+from einstan.machine.evidence.verify import plausible
+from einstan.machine.sizes.guards import index_tensors
 
 MOST, LONG = 60, 600  # assumptions that are tried, and equations that are worked out for one of them after the other
 HELD = 4  # that are plausible, after which no other is tried

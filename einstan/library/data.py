@@ -13,8 +13,8 @@ import numpy as np
 from einstan.calculus.program import Program
 from einstan.language.errors import DataError, nearest
 from einstan.language.place import at
-from einstan.machine.handed import LossError, as_array, spellings
-from einstan.machine.refusals import no_numbers, reader_of
+from einstan.machine.run.handed import LossError, as_array, spellings
+from einstan.machine.sizes.refusals import no_numbers, reader_of
 
 # ---- checks ----------------------------------------------------------------------------------------------------------
 

@@ -36,7 +36,7 @@ def judge(claim: Equation, program: Program) -> Verdict:
     proof = prove_partial(claim, program)
     if proof.proved:
         return Verdict(claim, True, "proved")
-    from einstan.machine.verify import compare  # a layer whose partials are proved does not load it
+    from einstan.machine.evidence.verify import compare  # a layer whose partials are proved does not load it
 
     derived = derived_like(claim, program)
     found = compare(derived, claim, program)

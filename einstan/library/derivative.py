@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from einstan.library.einsum import Einsum
     from einstan.library.evaluated import CompiledDerivative
     from einstan.library.factored import FactoredTensor
-    from einstan.machine.plan import Plan
+    from einstan.machine.plan.plan import Plan
 
 
 @checked_methods()

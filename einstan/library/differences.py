@@ -42,8 +42,8 @@ from einstan.language.term import (
     tensors,
 )
 from einstan.library.questions import Question, program_of
-from einstan.machine.numbers import number_of
-from einstan.machine.verify import Comparison, quotients
+from einstan.machine.evidence.verify import Comparison, quotients
+from einstan.machine.meaning.numbers import number_of
 
 TRIED = 20  # ratios
 RATIOS = 4  # points at which one side has to be a multiple of the other, in floats

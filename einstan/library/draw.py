@@ -22,7 +22,7 @@ from einstan.library import graph as graphs
 from einstan.library.files import write_out
 from einstan.library.graph import Edge, Graph, Vertex
 from einstan.library.network import Network
-from einstan.machine.extents import as_program
+from einstan.machine.sizes.extents import as_program
 
 Drawable = Network | Program | Equation | Iterable[Equation]
 WIDEST = 60  # characters on a line of a vertex

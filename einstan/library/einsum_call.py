@@ -31,9 +31,9 @@ from einstan.library.einsum_text import (
     spelled,
     tensor,
 )
-from einstan.machine.handed import LossError, as_array
-from einstan.machine.memory import refuse_more
-from einstan.machine.paths import NAMES, function_of, path_within
+from einstan.machine.paths.paths import NAMES, function_of, path_within
+from einstan.machine.run.handed import LossError, as_array
+from einstan.machine.sizes.memory import refuse_more
 
 KINDS = "biufcO"  # of dtypes that can be multiplied and added
 KEPT = 2048  # functions that are remembered

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from einstan.machine.paths import by_hand, contraction_steps
+from einstan.machine.paths.paths import by_hand, contraction_steps
 
 Labels = tuple[int, ...]
 BLAS = "fdFD?"  # with bool, whose products NumPy ends at the first True

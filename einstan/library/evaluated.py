@@ -20,13 +20,13 @@ from einstan.language.threads import cached_property, lock
 from einstan.library.assembly import Assembly
 from einstan.library.derivative import Cores, Derivative, cores
 from einstan.library.factored import FactoredTensor
-from einstan.machine.behind import labels_behind, refuse_labels
-from einstan.machine.compile import SPECIALISATIONS, Compiled
-from einstan.machine.extents import Extents, infer, speaks_of
-from einstan.machine.handed import together
-from einstan.machine.plan import Plan, plan
-from einstan.machine.refusals import missing
-from einstan.machine.told import fitting, told
+from einstan.machine.plan.plan import Plan, plan
+from einstan.machine.run.behind import labels_behind, refuse_labels
+from einstan.machine.run.compiled import SPECIALISATIONS, Compiled
+from einstan.machine.run.handed import together
+from einstan.machine.run.told import fitting, told
+from einstan.machine.sizes.extents import Extents, infer, speaks_of
+from einstan.machine.sizes.refusals import missing
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from einstan.library.factored_links import span
 from einstan.library.factored_parts import Part, collected, contracted, merged, subscripts
 from einstan.library.labelled import Labels
 from einstan.library.symmetric import mended
-from einstan.machine.memory import available_memory, fits, human_bytes
+from einstan.machine.sizes.memory import available_memory, fits, human_bytes
 
 if TYPE_CHECKING:
     from einstan.language.term import Equation as TermEquation

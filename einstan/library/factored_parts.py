@@ -13,7 +13,7 @@ import numpy as np
 
 from einstan.library.factored_links import Box, Link, boxes, looped, span
 from einstan.library.labelled import Factor, Labels, once_each, product
-from einstan.machine.memory import refuse_more
+from einstan.machine.sizes.memory import refuse_more
 
 MANY = 1 << 13  # boxes
 

@@ -27,10 +27,10 @@ from einstan.language.index import Affine, Index, lowered
 from einstan.language.node import Node, preorder
 from einstan.language.show import show, show_with_spans
 from einstan.language.term import Delta, Equation, Extent, Indexed, Iverson, Mul, Name, Reduce, Sum
-from einstan.machine import extents as extents_of
-from einstan.machine.extents import Extents, infer
-from einstan.machine.guards import as_affine
-from einstan.machine.refusals import unknown_tensor, wrong_rank
+from einstan.machine.sizes import extents as extents_of
+from einstan.machine.sizes.extents import Extents, infer
+from einstan.machine.sizes.guards import as_affine
+from einstan.machine.sizes.refusals import unknown_tensor, wrong_rank
 
 Kind = Literal["input", "parameter", "equation", "output", "cotangent"]
 MOST_COMPONENTS = 200

@@ -12,9 +12,9 @@ from einstan.language.errors import DataError
 from einstan.language.rebuilt import Rebuilt
 from einstan.language.term import Name
 from einstan.library.evaluated import selected
-from einstan.machine.compile import compile
-from einstan.machine.handed import together
-from einstan.machine.plan import Plan
+from einstan.machine.plan.plan import Plan
+from einstan.machine.run.compile import compile
+from einstan.machine.run.handed import together
 
 
 @blamed_methods()

@@ -16,7 +16,7 @@ from einstan.language.term import Const, Expr, Extent, tensors
 from einstan.library.declared import readable
 from einstan.library.differences import Slip
 from einstan.library.kinks import Kink
-from einstan.machine.verify import Comparison, pasted, told_apart
+from einstan.machine.evidence.verify import Comparison, pasted, told_apart
 
 LONGEST = 400  # characters of a side
 UNREADABLE = 5000  # names and numbers, above which nothing is printed

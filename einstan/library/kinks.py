@@ -37,9 +37,9 @@ from einstan.language.term import (
     substitute,
     tensors,
 )
-from einstan.machine.loops import Tensor, evaluate
-from einstan.machine.numbers import EXACT, DomainError, magnitude
-from einstan.machine.sampling import ABSOLUTE
+from einstan.machine.meaning.loops import Tensor, evaluate
+from einstan.machine.meaning.numbers import EXACT, DomainError, magnitude
+from einstan.machine.points.sampling import ABSOLUTE
 
 TIES = FUNCTIONS["maximum"].kink
 JUMP = "a bracket jumps and has no derivative"

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from einstan.machine.paths import contraction_steps
+from einstan.machine.paths.paths import contraction_steps
 
 Labels = tuple[int, ...]
 Factor = tuple[np.ndarray, Labels]

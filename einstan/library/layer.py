@@ -33,7 +33,7 @@ from einstan.library.declared import Verdict, judge
 from einstan.library.einsum import Einsum, einsum
 from einstan.library.initialise import Initialiser, initialiser
 from einstan.library.rename import renamed, renamed_assumption, renamed_axis, require_name
-from einstan.machine.refusals import reader_of
+from einstan.machine.sizes.refusals import reader_of
 
 
 @checked_methods()

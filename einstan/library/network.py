@@ -38,12 +38,12 @@ from einstan.library.layer import Instance
 from einstan.library.optimisers import Optimiser
 from einstan.library.step import NOTHING, Step
 from einstan.library.updates import Update
-from einstan.machine.compile import compile as compile_program
-from einstan.machine.compile import floating
-from einstan.machine.extents import infer
-from einstan.machine.handed import together
-from einstan.machine.memory import refuse_more
-from einstan.machine.refusals import reader_of
+from einstan.machine.run.compile import compile as compile_program
+from einstan.machine.run.compiled import floating
+from einstan.machine.run.handed import together
+from einstan.machine.sizes.extents import infer
+from einstan.machine.sizes.memory import refuse_more
+from einstan.machine.sizes.refusals import reader_of
 
 if TYPE_CHECKING:
     from einstan.library.derivative import Derivative
@@ -432,7 +432,7 @@ class ValueAndGrad:
         argument is a factor on the optimiser's rate.  No array that is given is written to.
 
         The network's assumptions are checked on the data of every call; with ``check=False`` never.  The other options
-        are those of `einstan.machine.compile.compile`.
+        are those of `einstan.machine.run.compile.compile`.
         """
         require("check", check, bool)
         made = None if update is None else Update(self.program, update, self.wrt)
@@ -456,9 +456,9 @@ class ValueAndGrad:
         self, sizes: Mapping[str, int], check: bool = True, update: Optimiser | None = None, **options: Any
     ) -> Plan:
         """Contraction paths and costs of a step as `compile` makes it, both passes together, as in
-        ``net.value_and_grad("L").plan({"n": 256})``; see `einstan.machine.plan.plan`."""
+        ``net.value_and_grad("L").plan({"n": 256})``; see `einstan.machine.plan.plan.plan`."""
         from einstan.library.plan import Plan
-        from einstan.machine.plan import plan
+        from einstan.machine.plan.plan import plan
 
         program, outputs, _ = self._run(check, None if update is None else Update(self.program, update, self.wrt))
         return Plan.of(plan(program, sizes, outputs, **options))

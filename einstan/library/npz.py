@@ -22,7 +22,7 @@ import numpy as np
 
 from einstan.language.errors import DataError, EinstanError
 from einstan.library.files import Path, named, open_regular, reason
-from einstan.machine.memory import fits, human_bytes
+from einstan.machine.sizes.memory import fits, human_bytes
 
 LONGEST = 2**16  # of a header
 PIECE = 2**22  # bytes that are read at once

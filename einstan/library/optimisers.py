@@ -16,8 +16,8 @@ import numpy as np
 from einstan.language.arguments import blamed, checked_methods, number, require, whole
 from einstan.language.errors import DataError, nearest
 from einstan.library.updates import Rule, count
-from einstan.machine.handed import namespace
-from einstan.machine.memory import refuse_more
+from einstan.machine.run.handed import namespace
+from einstan.machine.sizes.memory import refuse_more
 
 Arrays = dict[str, np.ndarray]
 

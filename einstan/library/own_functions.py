@@ -31,9 +31,9 @@ from einstan.language.surface import DEFINED, RESERVED
 from einstan.language.term import Equation, Expr, Indexed, tensors
 from einstan.language.threads import lock
 from einstan.language.tokens import tokens
-from einstan.machine import own as machine
-from einstan.machine.loops import evaluate
-from einstan.machine.numbers import FLOATS
+from einstan.machine.backends import own as machine
+from einstan.machine.meaning.loops import evaluate
+from einstan.machine.meaning.numbers import FLOATS
 
 TAKEN = {*RESERVED, *SPELLINGS, *DEFINED} - BUILTIN
 POINTS = (-2.31, -1.13, -0.37, 0.29, 0.83, 1.71, 3.19)  # where a declared partial is compared with differences

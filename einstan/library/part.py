@@ -38,7 +38,7 @@ from einstan.language.term import (
 )
 from einstan.language.threads import cached_property
 from einstan.library.kinks import Kink, compared_by_equality, extremes, stepped_over
-from einstan.machine.guards import index_tensors
+from einstan.machine.sizes.guards import index_tensors
 
 
 class Part:

@@ -19,9 +19,9 @@ from einstan.language.errors import DataError
 from einstan.library.draw import write
 from einstan.library.files import named, write_out
 from einstan.library.graph import Edge, Graph, Vertex
-from einstan.machine import plan as machine
-from einstan.machine.costs import FREE
-from einstan.machine.memory import human_bytes
+from einstan.machine.plan import plan as machine
+from einstan.machine.plan.costs import FREE
+from einstan.machine.sizes.memory import human_bytes
 
 NARROW, WIDE = 5.0, 16.0  # inches
 

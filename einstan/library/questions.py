@@ -33,7 +33,7 @@ from einstan.language.term import (
 )
 from einstan.library.kinks import Kink, compared_by_equality
 from einstan.library.part import Part
-from einstan.machine.gaps import is_partial
+from einstan.machine.meaning.gaps import is_partial
 
 THE_CLAIM = "the claim"  # no tensor of the language has a blank in its name
 

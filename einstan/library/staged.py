@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from einstan.calculus.program import Program
 from einstan.language import parse
 from einstan.language.term import ONE, Equation
-from einstan.machine.plan import Plan
+from einstan.machine.plan.plan import Plan
 
 
 def staged(made: Plan, equation: Equation) -> Program | None:

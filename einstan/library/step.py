@@ -18,7 +18,7 @@ from einstan.language.errors import DataError
 from einstan.language.rebuilt import Rebuilt
 from einstan.library.assumptions import check_assumption, holds
 from einstan.library.updates import Update, held
-from einstan.machine.compile import Compiled
+from einstan.machine.run.compiled import Compiled
 
 if TYPE_CHECKING:
     from einstan.library.network import ValueAndGrad

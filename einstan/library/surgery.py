@@ -23,7 +23,7 @@ from einstan.library.initialise import Initialiser
 from einstan.library.layer import Layer
 from einstan.library.network import Network
 from einstan.library.rename import renamed_assumption, require_name
-from einstan.machine.refusals import reader_of
+from einstan.machine.sizes.refusals import reader_of
 
 
 def replace(network: Network, name: str, member: Any, inputs: Iterable[str] = ()) -> Network:

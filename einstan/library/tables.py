@@ -18,7 +18,7 @@ from einstan.language.errors import DataError
 from einstan.library.data import Table, require_finite, require_numbers
 from einstan.library.files import Path, named, open_regular, reason
 from einstan.library.npz import opened
-from einstan.machine.memory import refuse_more
+from einstan.machine.sizes.memory import refuse_more
 
 BLOCK = 2**24  # bytes of a .csv; no line is longer
 AT_ONCE = 2**21  # of them are read: as texts of cells they are ten times as much

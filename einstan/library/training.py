@@ -23,8 +23,8 @@ from einstan.library.metrics import Metric
 from einstan.library.optimisers import Adam, Optimiser
 from einstan.library.resuming import check_fits
 from einstan.library.state import Arrays, History, Row, State
-from einstan.machine.memory import refuse_more
-from einstan.machine.refusals import reader_of
+from einstan.machine.sizes.memory import refuse_more
+from einstan.machine.sizes.refusals import reader_of
 
 if TYPE_CHECKING:
     from einstan.library.network import Network

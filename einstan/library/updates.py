@@ -19,7 +19,7 @@ from einstan.language.errors import DataError
 from einstan.language.rebuilt import Rebuilt
 from einstan.language.term import Equation
 from einstan.library.rename import renamed
-from einstan.machine.handed import library
+from einstan.machine.run.handed import library
 
 Arrays = dict[str, np.ndarray]
 LETTERS = "ijklmnopqrstuvw"

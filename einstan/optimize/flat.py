@@ -19,7 +19,7 @@ from einstan.calculus.passes import require_defined
 from einstan.language.arguments import checked, checked_methods
 from einstan.language.errors import DataError
 from einstan.language.rebuilt import Rebuilt
-from einstan.machine.memory import refuse_more
+from einstan.machine.sizes.memory import refuse_more
 from einstan.optimize.bands import Band
 from einstan.optimize.curvature import Curvature, Piece, evaluated, first_derivatives, hessian
 from einstan.optimize.layout import Arrays, Layout

@@ -20,7 +20,7 @@ from einstan.library import api
 from einstan.library.assumptions import check_assumption
 from einstan.library.data import plain_array
 from einstan.library.network import Network
-from einstan.machine.refusals import wrong_rank
+from einstan.machine.sizes.refusals import wrong_rank
 from einstan.optimize.layout import Arrays, Layout
 
 Source = Network | api.Program | Equation

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from einstan.library.banded import Banded
-from einstan.machine.memory import refuse_more
+from einstan.machine.sizes.memory import refuse_more
 from einstan.optimize import bands
 from einstan.optimize.bands import EXACT, Band, descending, regular
 from einstan.optimize.curvature import Piece

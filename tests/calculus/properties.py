@@ -43,9 +43,9 @@ from einstan.language.errors import DataError, DifferentiationError, ExtentError
 from einstan.language.functions import FUNCTIONS
 from einstan.language.node import fold, preorder, replace
 from einstan.language.term import add, bound_indices, mul, neg, rename_bound, substitute, tensors
-from einstan.machine.extents import infer
-from einstan.machine.loops import evaluate
-from einstan.machine.numbers import FLOATS
+from einstan.machine.meaning.loops import evaluate
+from einstan.machine.meaning.numbers import FLOATS
+from einstan.machine.sizes.extents import infer
 from tests.calculus.oracle import NoValueError, Oracle
 from tests.calculus.terms import AX_A, AX_B, AX_W, SHAPES, SIZES, Terms, anchored, arrays, free_indices, graph
 

@@ -14,7 +14,7 @@ from einstan.calculus.program import Program
 from einstan.language import parse_document
 from einstan.language.node import Node, postorder, rewrite
 from einstan.language.term import Add, Equation, Indexed, Mul, add, mul, neg
-from einstan.machine.verify import compare
+from einstan.machine.evidence.verify import compare
 
 CLASSIFIER = """
 H[n,j] = X[n,K] W1[K,j] + b1[j]

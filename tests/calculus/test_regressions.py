@@ -15,7 +15,7 @@ from einstan.calculus.simplify import simplify
 from einstan.calculus.stable import runnable
 from einstan.language import Add, Equation, Index, Indexed, Mul, Reduce, Sum, parse, slot
 from einstan.language.term import Extent
-from einstan.machine.loops import evaluate
+from einstan.machine.meaning.loops import evaluate
 from tests.calculus.oracle import Oracle
 
 

@@ -11,8 +11,8 @@ import pytest
 from einstan.calculus.program import Program
 from einstan.calculus.simplify import simplify
 from einstan.language import Equation, parse, well_named
-from einstan.machine.loops import Tensor, evaluate
-from einstan.machine.numbers import EXACT
+from einstan.machine.meaning.loops import Tensor, evaluate
+from einstan.machine.meaning.numbers import EXACT
 
 ROWS = [
     # as written, simplified

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from einstan.machine import verify
+from einstan.machine.evidence import verify
 from tests.checking.mutants import Case, Tried, cases, is_false, made, verdict, wrong
 
 SEED = int(os.environ.get("EINSTAN_SEED", "0"))

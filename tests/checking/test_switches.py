@@ -6,7 +6,7 @@ A row is a document, its lines apart by semicolons, and its last line the claim.
 import pytest
 
 from einstan.language.scope import parse_expression
-from einstan.machine.bounds import bounds
+from einstan.machine.meaning.bounds import bounds
 from tests.checking.test_strangers import outcome, rows
 
 FALSE = """

@@ -15,7 +15,7 @@ from einstan.language.errors import DataError, EinstanError
 from einstan.library import tables
 from einstan.library.cli import main
 from einstan.library.escape import code_in_markdown, in_latex, in_markdown, link_in_markdown, visible
-from einstan.machine import memory
+from einstan.machine.sizes import memory
 from tests.faults.damaged import bomb, damaged, read, whole_files
 from tests.faults.hostile import DOCUMENTS, WAYS
 from tests.faults.limits import limited

@@ -17,7 +17,7 @@ import pytest
 import einstan as es
 from einstan.language.errors import EinstanError, NotationError
 from einstan.library.training import Interrupted, TrainingError
-from einstan.machine import specialisation
+from einstan.machine.run import specialisation
 from tests.faults.forks import all_locks_held, everything, forked, forks, shared
 from tests.faults.held import HELD, answered, fitted, same
 from tests.faults.modes import COMPILED, DEAR, MODES, Mode, wrong

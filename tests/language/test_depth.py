@@ -14,8 +14,8 @@ from einstan.language.dims import localised
 from einstan.language.errors import EinstanError, NotationError, ProgramError
 from einstan.language.node import fold, postorder, rewrite
 from einstan.language.term import substitute
-from einstan.machine.flatten import flatten
-from einstan.machine.loops import evaluate
+from einstan.machine.graph.flatten import flatten
+from einstan.machine.meaning.loops import evaluate
 
 DEPTH = 1000
 

@@ -14,8 +14,8 @@ from einstan.language.term import tensors
 from einstan.library.api import Program
 from einstan.library.layer import Layer
 from einstan.library.network import Network
-from einstan.machine.extents import infer
-from einstan.machine.loops import evaluate
+from einstan.machine.meaning.loops import evaluate
+from einstan.machine.sizes.extents import infer
 from tests.layers.rows import ROWS, central_differences
 
 CLOSE = {"rtol": 1e-12, "atol": 1e-13}

@@ -26,9 +26,9 @@ from einstan.library.derivative import Derivative
 from einstan.library.einsum_call import contract
 from einstan.library.evaluated import CompiledDerivative
 from einstan.library.optimisers import Cosine, Decay
-from einstan.machine.compile import Compiled
-from einstan.machine.compile import compile as compile_program
-from einstan.machine.plan import plan
+from einstan.machine.plan.plan import plan
+from einstan.machine.run.compile import compile as compile_program
+from einstan.machine.run.compiled import Compiled
 
 SECONDS = 20  # far more than is needed, and less than for ever
 

@@ -179,7 +179,7 @@ def test_hostile_members_are_refused(tmp_path, case):
 def test_sizes_are_asked_before_anything_is_unpacked(tmp_path, monkeypatch):
     path = tmp_path / "a.npz"
     np.savez_compressed(path, X=np.zeros(4_000_000))
-    monkeypatch.setattr("einstan.machine.memory.available_memory", lambda: 2**20)
+    monkeypatch.setattr("einstan.machine.sizes.memory.available_memory", lambda: 2**20)
     with npz.opened(path) as archive, pytest.raises(DataError, match="would take 32 MB, more than is available"):
         archive["X"]
     with pytest.raises(DataError, match="is not a run"), npz.opened(path, "a run", compressed=False):

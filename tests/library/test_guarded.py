@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import einstan as es
-from einstan.machine.loops import evaluate
+from einstan.machine.meaning.loops import evaluate
 
 nan, inf = np.nan, np.inf
 pairs = ~np.eye(3, dtype=bool)

@@ -12,7 +12,7 @@ from einstan.library.cli import main
 from einstan.library.comparison import COTANGENT, with_gradients
 from einstan.library.einsum_equation import equation_of
 from einstan.library.staged import staged
-from einstan.machine.compile import compile
+from einstan.machine.run.compile import compile
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 import einstan as es
 from einstan.language.errors import EinstanError
-from einstan.machine.loops import evaluate
+from einstan.machine.meaning.loops import evaluate
 
 X = np.array([1.0, 2.0, 4.0, 7.0, 3.0])
 Z = np.array([0.5, -1.0, 2.0, 1.0, 0.25])

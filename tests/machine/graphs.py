@@ -16,8 +16,8 @@ import numpy as np
 from einstan.calculus.program import Program
 from einstan.language import Const, Extent, Index, Indexed, parse
 from einstan.language.term import MINUS_ONE, ONE, reciprocal
-from einstan.machine.extents import Extents
-from einstan.machine.operations import OTHERS, Flat, Form, Graph, Linked, Reading, Ref, Scan, Stored, combined
+from einstan.machine.sizes.extents import Extents
+from einstan.machine.sizes.operations import OTHERS, Flat, Form, Graph, Linked, Reading, Ref, Scan, Stored, combined
 
 DIMS = ("a", "a", "b", "b", "c")  # of the labels 0 to 4
 INPUTS = {"X": (0, 2), "Y": (2, 0), "S": (0, 1), "u": (0,), "v": (2,), "w": (4,), "s": (), "t": (), "T": (0,)}

@@ -16,7 +16,7 @@ import numpy as np
 from scipy import special
 
 from einstan.language.term import Add, Apply, Const, Expr, Extent, Mul, Name
-from einstan.machine.operations import COMPARISONS, Form, Graph, Operation, Stored
+from einstan.machine.sizes.operations import COMPARISONS, Form, Graph, Operation, Stored
 
 Array = Any
 

@@ -4,9 +4,9 @@ from random import Random
 
 import pytest
 
-from einstan.machine import paths
-from einstan.machine.chains import chained
-from einstan.machine.trees import Shape, exact, flops
+from einstan.machine.paths import paths
+from einstan.machine.paths.chains import chained
+from einstan.machine.paths.trees import Shape, exact, flops
 
 
 def random_chain(seed):

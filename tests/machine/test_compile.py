@@ -16,9 +16,9 @@ from einstan.language import parse
 from einstan.language.errors import EinstanError
 from einstan.language.functions import FUNCTIONS
 from einstan.machine.backends.numpy import UFUNCS, erf, sigmoid
-from einstan.machine.compile import compile
-from einstan.machine.loops import evaluate
-from einstan.machine.numbers import FLOATS
+from einstan.machine.meaning.loops import evaluate
+from einstan.machine.meaning.numbers import FLOATS
+from einstan.machine.run.compile import compile
 from tests.machine.rows import ERF, ROWS, arrays
 from tests.strategies import INTEGER_TENSORS, SIGNATURES, SIZES, equations
 
@@ -274,7 +274,7 @@ def test_specialisations_are_remembered_and_bounded():
 def test_the_second_call_plans_nothing(monkeypatch):
     step = compile(program())
     first = step(step_data())
-    monkeypatch.setattr("einstan.machine.compile.plan", None)
+    monkeypatch.setattr("einstan.machine.run.compile.plan", None)
     second = step(step_data())
     assert all(np.array_equal(first[name], second[name]) for name in first)
 

@@ -9,8 +9,8 @@ import einstan as es
 from einstan.calculus.program import Program
 from einstan.language import parse
 from einstan.language.errors import DataError, EinstanError, ExtentError, ProgramError
-from einstan.machine.compile import compile
-from einstan.machine.loops import evaluate
+from einstan.machine.meaning.loops import evaluate
+from einstan.machine.run.compile import compile
 
 DENSE = "Z[n,j] = X[n,K] W1[K,j] + b[j]"
 X, W, B = np.ones((3, 4)), np.ones((4, 5)), np.ones(5)

@@ -4,7 +4,7 @@ import pytest
 
 from einstan.calculus.program import Program
 from einstan.language import parse
-from einstan.machine.flatten import flatten
+from einstan.machine.graph.flatten import flatten
 
 
 def operations(*texts, outputs=None):

@@ -19,8 +19,8 @@ import einstan as es
 from einstan.language import parse
 from einstan.language.errors import DifferentiationError
 from einstan.language.functions import FUNCTIONS
-from einstan.machine.loops import evaluate
-from einstan.machine.numbers import EXACT, FLOATS, DomainError
+from einstan.machine.meaning.loops import evaluate
+from einstan.machine.meaning.numbers import EXACT, FLOATS, DomainError
 
 mp = mpmath.mp.clone()
 mp.dps = 120

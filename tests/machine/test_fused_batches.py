@@ -6,7 +6,7 @@ import pytest
 from einstan.calculus.backward import backward, joined
 from einstan.calculus.program import Program
 from einstan.language import parse
-from einstan.machine.compile import compile
+from einstan.machine.run.compile import compile
 
 pytestmark = pytest.mark.numba
 

@@ -6,9 +6,9 @@ import pytest
 from einstan.calculus.backward import backward, joined
 from einstan.calculus.program import Program
 from einstan.language import parse
-from einstan.machine.compile import compile
-from einstan.machine.loops import evaluate
-from einstan.machine.numbers import FLOATS
+from einstan.machine.meaning.loops import evaluate
+from einstan.machine.meaning.numbers import FLOATS
+from einstan.machine.run.compile import compile
 
 pytestmark = pytest.mark.numba
 

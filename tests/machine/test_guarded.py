@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from einstan import Program
-from einstan.machine.loops import evaluate
-from einstan.machine.numbers import EXACT, DomainError
-from einstan.machine.plan import plan
+from einstan.machine.meaning.loops import evaluate
+from einstan.machine.meaning.numbers import EXACT, DomainError
+from einstan.machine.plan.plan import plan
 
 nan, inf = np.nan, np.inf
 x = np.array([0.0, 1.0, 3.0])

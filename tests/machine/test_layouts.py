@@ -6,7 +6,7 @@ import pytest
 from einstan.calculus.backward import backward, joined
 from einstan.calculus.program import Program
 from einstan.language import parse
-from einstan.machine.compile import compile
+from einstan.machine.run.compile import compile
 
 NETWORKS = {
     "Tucker": ("T[i,j,k] = G[A,B,C] U[i,A] V[j,B] W[k,C]", "abc,ia,jb,kc->ijk"),

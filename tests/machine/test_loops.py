@@ -11,8 +11,8 @@ from einstan.calculus.program import Program
 from einstan.language import parse
 from einstan.language.errors import DataError, ExtentError
 from einstan.language.functions import FUNCTIONS
-from einstan.machine.loops import Tensor, evaluate
-from einstan.machine.numbers import EXACT, FLOAT_FUNCTIONS, FLOATS, DomainError
+from einstan.machine.meaning.loops import Tensor, evaluate
+from einstan.machine.meaning.numbers import EXACT, FLOAT_FUNCTIONS, FLOATS, DomainError
 from tests.machine.rows import ROWS, arrays
 
 

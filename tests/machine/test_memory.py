@@ -11,9 +11,9 @@ from einstan.calculus.program import Program
 from einstan.language import parse
 from einstan.language.errors import DataError
 from einstan.layers import cross_entropy, dense, relu, softmax
-from einstan.machine.compile import compile
-from einstan.machine.plan import plan
-from einstan.machine.rehearsal import Ledger
+from einstan.machine.plan.plan import plan
+from einstan.machine.plan.rehearsal import Ledger
+from einstan.machine.run.compile import compile
 
 WAYS = [{}, {"reuse_buffers": True}, {"any_size": True}]
 

@@ -17,9 +17,9 @@ from einstan.language.errors import EinstanError
 from einstan.language.functions import FUNCTIONS
 from einstan.layers import cross_entropy, dense, softmax
 from einstan.machine.backends.numpy import GUARDS
-from einstan.machine.compile import compile
-from einstan.machine.operations import COMPARISONS, KINDS
-from einstan.machine.plan import plan
+from einstan.machine.plan.plan import plan
+from einstan.machine.run.compile import compile
+from einstan.machine.sizes.operations import COMPARISONS, KINDS
 from tests.machine import graphs, reference
 from tests.machine.programs import case
 from tests.machine.validation import Walk, of_graph, of_program, validated

@@ -11,11 +11,11 @@ from einstan.calculus.program import Program
 from einstan.language import parse
 from einstan.language.errors import DataError, ExtentError, ProgramError
 from einstan.language.functions import FUNCTIONS
-from einstan.machine import paths
-from einstan.machine.compile import compile
-from einstan.machine.memory import available_memory, human_bytes
-from einstan.machine.pairs import pair_order
-from einstan.machine.plan import plan
+from einstan.machine.paths import paths
+from einstan.machine.paths.pairs import pair_order
+from einstan.machine.plan.plan import plan
+from einstan.machine.run.compile import compile
+from einstan.machine.sizes.memory import available_memory, human_bytes
 
 CHAIN = "Z[i,l] = A[i,J] B[J,K] C[K,l]"
 SIZES = {"i": 2, "j": 30, "k": 40, "l": 50}

@@ -15,7 +15,7 @@ import einstan as es
 from einstan import optimize
 from einstan.language.errors import EinstanError
 from einstan.library.comparison import compare
-from einstan.machine import memory
+from einstan.machine.sizes import memory
 
 LIMIT = 10**8  # bytes that these tests pretend are free
 N = 5000

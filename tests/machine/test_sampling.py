@@ -8,10 +8,10 @@ import pytest
 
 from einstan.calculus.program import Program
 from einstan.language import parse_document
-from einstan.machine.extents import infer
-from einstan.machine.points import question, small_sizes
-from einstan.machine.sampling import Sampler
-from einstan.machine.structures import fact
+from einstan.machine.points.points import question, small_sizes
+from einstan.machine.points.sampling import Sampler
+from einstan.machine.points.structures import fact
+from einstan.machine.sizes.extents import infer
 
 EYE = np.eye
 

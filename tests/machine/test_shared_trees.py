@@ -9,12 +9,12 @@ from einstan.calculus.backward import backward, joined
 from einstan.calculus.program import Program
 from einstan.language import parse
 from einstan.language.errors import DataError
-from einstan.machine.compile import compile
-from einstan.machine.families import families
-from einstan.machine.flatten import flatten
-from einstan.machine.paths import contraction_steps
-from einstan.machine.plan import plan
-from einstan.machine.trees import Shape, exact, flops, from_path, improved, turned
+from einstan.machine.graph.flatten import flatten
+from einstan.machine.paths.families import families
+from einstan.machine.paths.paths import contraction_steps
+from einstan.machine.paths.trees import Shape, exact, flops, from_path, improved, turned
+from einstan.machine.plan.plan import plan
+from einstan.machine.run.compile import compile
 
 
 def train(length, left=True):

@@ -103,7 +103,7 @@ def test_what_no_block_makes_smaller_is_refused():
 
 
 def test_an_intermediate_that_the_machine_has_no_room_for(monkeypatch):
-    from einstan.machine import memory
+    from einstan.machine.sizes import memory
 
     monkeypatch.setattr(memory, "machine_memory", lambda: 10**8)
     u = RNG.normal(size=5000) / 10

@@ -14,10 +14,10 @@ from einstan.calculus import program as calculus
 from einstan.language import parse
 from einstan.language.errors import EinstanError
 from einstan.library.network import Network
-from einstan.machine.compile import Compiled
-from einstan.machine.extents import infer
-from einstan.machine.guards import index_tensors
-from einstan.machine.spelling import identifier
+from einstan.machine.run.compiled import Compiled
+from einstan.machine.sizes.extents import infer
+from einstan.machine.sizes.guards import index_tensors
+from einstan.machine.sizes.spelling import identifier
 from tests.breadth.rows import ROWS as BREADTH
 from tests.layers.rows import ROWS as LAYERS
 from tests.machine.rows import ROWS, arrays

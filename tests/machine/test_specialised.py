@@ -12,9 +12,9 @@ from einstan.calculus.backward import backward, joined
 from einstan.calculus.program import Program
 from einstan.language import parse
 from einstan.language.errors import DataError, EinstanError, ExtentError
-from einstan.machine import plan as plan_module
 from einstan.machine.backends.numpy import blas_gemm, scatter_add
-from einstan.machine.compile import compile
+from einstan.machine.plan import plan as plan_module
+from einstan.machine.run.compile import compile
 from einstan.machine.schedule.arena import Arena
 from tests.machine.rows import ROWS, arrays
 
@@ -107,8 +107,8 @@ def test_compiled_loops_take_every_layout():
 
 @pytest.mark.numba
 def test_loops_are_compiled_once_the_code_has_run_for_long(monkeypatch):
-    monkeypatch.setattr("einstan.machine.specialisation.PATIENCE", 1e-9)
-    monkeypatch.setattr("einstan.machine.specialisation.SAMPLED", 1)
+    monkeypatch.setattr("einstan.machine.run.specialisation.PATIENCE", 1e-9)
+    monkeypatch.setattr("einstan.machine.run.specialisation.SAMPLED", 1)
     step = compile(parse("y[i] = relu(x[i]) + 2 x[i]"))
     x = np.arange(-3.0, 3)
     first, second = step(x=x)["y"], step(x=x)["y"]
@@ -310,9 +310,9 @@ def test_a_program_that_numba_refuses_goes_on_with_numpy(monkeypatch):
     def refuse(*arguments):
         raise TypeError("no such loop")
 
-    monkeypatch.setattr("einstan.machine.specialisation.PATIENCE", 1e-9)
-    monkeypatch.setattr("einstan.machine.specialisation.SAMPLED", 1)
-    monkeypatch.setattr("einstan.machine.compile.fused", refuse)
+    monkeypatch.setattr("einstan.machine.run.specialisation.PATIENCE", 1e-9)
+    monkeypatch.setattr("einstan.machine.run.specialisation.SAMPLED", 1)
+    monkeypatch.setattr("einstan.machine.run.compile.fused", refuse)
     step = compile(parse("y[i] = 2 x[i]"))
     with pytest.warns(RuntimeWarning, match="no such loop"):
         assert step(x=np.ones(3))["y"].tolist() == [2, 2, 2]

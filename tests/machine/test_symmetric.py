@@ -5,7 +5,7 @@ import pytest
 
 import einstan as es
 from einstan.machine.backends.numpy import gram
-from einstan.machine.plan import plan
+from einstan.machine.plan.plan import plan
 
 RNG = np.random.default_rng(0)
 

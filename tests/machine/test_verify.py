@@ -8,8 +8,8 @@ import pytest
 from einstan.calculus.program import Program
 from einstan.language import parse, parse_document
 from einstan.language.scope import parse_expression
-from einstan.machine import counterexamples
-from einstan.machine.verify import compare, short, told_apart
+from einstan.machine.evidence import counterexamples
+from einstan.machine.evidence.verify import compare, short, told_apart
 
 
 def verdict(left, right, definitions="", **options):

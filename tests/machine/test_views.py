@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import einstan as es
-from einstan.machine import arrange
-from einstan.machine.lower import sliced
+from einstan.machine.passes import arrange
 from einstan.machine.schedule import positions
+from einstan.machine.sizes.lower import sliced
 from tests.machine.test_specialised import OPTIONS
 
 RNG = np.random.default_rng(0)

@@ -7,12 +7,12 @@ from einstan.calculus.backward import backward, joined
 from einstan.calculus.program import Program
 from einstan.language import parse
 from einstan.language.errors import EinstanError
-from einstan.machine.compile import compile
-from einstan.machine.extents import infer
-from einstan.machine.flatten import flatten
-from einstan.machine.loops import evaluate
-from einstan.machine.numbers import FLOATS
-from einstan.machine.windows import solved
+from einstan.machine.graph.flatten import flatten
+from einstan.machine.meaning.loops import evaluate
+from einstan.machine.meaning.numbers import FLOATS
+from einstan.machine.passes.windows import solved
+from einstan.machine.run.compile import compile
+from einstan.machine.sizes.extents import infer
 
 # An equation and the shapes of its tensors.  Each is evaluated, and so is the gradient for each of its tensors.
 EQUATIONS = [

@@ -21,10 +21,14 @@ import opt_einsum
 from einstan.calculus.program import Program
 from einstan.language.errors import EinstanError
 from einstan.language.term import Name
-from einstan.machine import arrange, flatten, layouts, loops, pairs, plan, recompute, scans, windows
-from einstan.machine.extents import Extents, infer
-from einstan.machine.numbers import FLOATS
-from einstan.machine.operations import Flat, Graph, Stored
+from einstan.machine.graph import flatten
+from einstan.machine.meaning import loops
+from einstan.machine.meaning.numbers import FLOATS
+from einstan.machine.passes import arrange, scans, windows
+from einstan.machine.paths import layouts, pairs
+from einstan.machine.plan import plan, recompute
+from einstan.machine.sizes.extents import Extents, infer
+from einstan.machine.sizes.operations import Flat, Graph, Stored
 from tests.machine import graphs, reference
 from tests.machine.programs import Case, case
 

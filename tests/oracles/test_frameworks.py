@@ -9,7 +9,7 @@ import pytest
 
 import einstan as es
 from einstan.language import parse
-from einstan.machine.compile import compile
+from einstan.machine.run.compile import compile
 from tests.breadth.rows import ROWS as BREADTH
 from tests.layers.rows import ROWS as LAYERS
 from tests.machine.rows import ROWS as MACHINE

@@ -7,7 +7,7 @@ from einstan import layers
 from einstan.calculus.partial import partial
 from einstan.calculus.program import Program
 from einstan.library.network import Network
-from einstan.machine.loops import evaluate
+from einstan.machine.meaning.loops import evaluate
 from tests.layers.rows import ROWS
 
 jax = pytest.importorskip("jax", exc_type=ImportError)

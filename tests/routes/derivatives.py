@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 import einstan as es
-from einstan.machine.loops import evaluate
-from einstan.machine.numbers import FLOATS
-from einstan.machine.verify import compare
+from einstan.machine.evidence.verify import compare
+from einstan.machine.meaning.loops import evaluate
+from einstan.machine.meaning.numbers import FLOATS
 from tests.routes.case import Case
 from tests.routes.forward import NUMBA, executed, nested, other_sizes, resized, sensible
 from tests.routes.run import Compared, Run, route

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 import einstan as es
-from einstan.machine.loops import evaluate
-from einstan.machine.numbers import EXACT, FLOATS
-from einstan.machine.paths import NAMES
+from einstan.machine.meaning.loops import evaluate
+from einstan.machine.meaning.numbers import EXACT, FLOATS
+from einstan.machine.paths.paths import NAMES
 from tests.routes.case import Case
 from tests.routes.run import Compared, Run, route
 from tests.routes.tree import Prod, Ref, nodes

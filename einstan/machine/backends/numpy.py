@@ -53,7 +53,7 @@ UFUNCS: dict[str, str] = {
     "minimum": "np.minimum({0}, {1}{out})",
     "pow": "np.power({0}, {1}{out})",
 }
-# What the flattening adds to them, see `einstan.machine.guarded`.
+# What the flattening adds to them, see `einstan.machine.graph.guarded`.
 GUARDS: dict[str, str] = {
     "select": "select({0}, {1})",
     "finite_part": 'extended_part({0}, "finite")',

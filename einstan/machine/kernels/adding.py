@@ -10,13 +10,13 @@ import math
 from typing import NamedTuple
 
 from einstan.machine.kernels.looping import Looping
-from einstan.machine.lower import bounds, constant_of
-from einstan.machine.operations import Form, Labels, Operation
 from einstan.machine.schedule.calls import Array, Seen
 from einstan.machine.schedule.overlaps import layout_of, overlapped
 from einstan.machine.schedule.positions import scattered, whole_numbers
 from einstan.machine.schedule.scheduler import Scheduler
-from einstan.machine.spelling import comment
+from einstan.machine.sizes.lower import bounds, constant_of
+from einstan.machine.sizes.operations import Form, Labels, Operation
+from einstan.machine.sizes.spelling import comment
 
 SCATTER = """(index, values, out):
     # {comment}

@@ -9,8 +9,8 @@ from einstan.language.term import ONE
 from einstan.machine.kernels.entries import entry, place, row_start, start
 from einstan.machine.kernels.looping import Looping
 from einstan.machine.kernels.nest import Line, Part, Rows
-from einstan.machine.lower import as_matrices
-from einstan.machine.operations import Labels, Operation, Ref
+from einstan.machine.sizes.lower import as_matrices
+from einstan.machine.sizes.operations import Labels, Operation, Ref
 
 WORTH = 60_000  # multiplications from which accumulation in the BLAS pays
 STRAIGHT, TURNED = 111, 112  # of a matrix, for the BLAS

@@ -6,10 +6,10 @@ import math
 
 from einstan.language.term import ONE, Const
 from einstan.machine.kernels.looping import Looping
-from einstan.machine.lower import as_matrices
-from einstan.machine.numbers import number_of
-from einstan.machine.operations import COMPARISONS, Operation, Ref
+from einstan.machine.meaning.numbers import number_of
 from einstan.machine.schedule.calls import Array
+from einstan.machine.sizes.lower import as_matrices
+from einstan.machine.sizes.operations import COMPARISONS, Operation, Ref
 
 SLOW = 4096  # entries from which NumPy's exp is faster than that of numba
 SLOWER = {"exp": "exp({0})", "log": "log({0})", "tanh": "tanh({0})", "sqrt": "sqrt({0})"}

@@ -16,10 +16,10 @@ from einstan.machine.kernels.entries import expression, place
 from einstan.machine.kernels.looping import Looping
 from einstan.machine.kernels.nest import Line, Part, Rows
 from einstan.machine.kernels.rowwise import by_rows, has_rule_by_rows, is_view_read, set_to, view_read
-from einstan.machine.operations import COMPARISONS, Labels, Operation, Ref
 from einstan.machine.schedule.calls import Array
 from einstan.machine.schedule.rules import RULES
 from einstan.machine.schedule.scheduler import Rule
+from einstan.machine.sizes.operations import COMPARISONS, Labels, Operation, Ref
 
 BETWEEN = {**RULES, "scatter": scattered_by_loop, "overlap": overlapped_by_loop}  # calls between two functions
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 from einstan.language.term import Add, Apply, Const, Expr, Extent, Mul
 from einstan.machine.kernels.nest import Kernel, Line, Part, Rows
-from einstan.machine.numbers import number_of
-from einstan.machine.operations import Operation, Ref
+from einstan.machine.meaning.numbers import number_of
 from einstan.machine.schedule.arena import Buffer
 from einstan.machine.schedule.calls import Array, Seen
 from einstan.machine.schedule.scheduler import Scheduler
-from einstan.machine.spelling import comment
+from einstan.machine.sizes.operations import Operation, Ref
+from einstan.machine.sizes.spelling import comment
 
 
 class Looping(Scheduler):

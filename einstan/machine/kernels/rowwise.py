@@ -16,9 +16,9 @@ from einstan.machine.kernels.adding import Order, overlap_lines, overlap_order, 
 from einstan.machine.kernels.blas import batched, matrix_at, pointer, product_lines
 from einstan.machine.kernels.entries import has_rule, row_array, start
 from einstan.machine.kernels.looping import Looping
-from einstan.machine.lower import as_matrices, bounds, constant_of
-from einstan.machine.operations import Form, Operation, Ref
 from einstan.machine.schedule.calls import Array
+from einstan.machine.sizes.lower import as_matrices, bounds, constant_of
+from einstan.machine.sizes.operations import Form, Operation, Ref
 
 
 def has_rule_by_rows(s: Looping, value: int, operation: Operation) -> bool:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from einstan.language.term import MINUS_ONE, ONE, Const, Expr, is_reciprocal
-from einstan.machine.numbers import number_of
-from einstan.machine.operations import COMPARISONS, Operation, Ref
+from einstan.machine.meaning.numbers import number_of
 from einstan.machine.schedule.calls import Array, Number, Operand, Seen
 from einstan.machine.schedule.scheduler import BLAS, Memory, Scheduler
-from einstan.machine.spelling import bracketed
+from einstan.machine.sizes.operations import COMPARISONS, Operation, Ref
+from einstan.machine.sizes.spelling import bracketed
 
 Term = tuple[Expr, Ref]
 Step = tuple[str, list[Operand]]  # a verb, and what it reads

@@ -11,12 +11,12 @@ import itertools
 import math
 from dataclasses import dataclass
 
-from einstan.machine.lower import bounds, constant_of
-from einstan.machine.operations import Form, Labels, Operation
 from einstan.machine.schedule.calls import Array, Number, Operand, Seen
 from einstan.machine.schedule.positions import broadcast
 from einstan.machine.schedule.scheduler import Memory, Scheduler
 from einstan.machine.schedule.sizes import origin
+from einstan.machine.sizes.lower import bounds, constant_of
+from einstan.machine.sizes.operations import Form, Labels, Operation
 
 MOST_ROWS, SPARSE = 1 << 23, 16  # entries of rows of zeros, in all and for one of the core, that are too many
 WRITTEN_OUT = 36  # additions of slices that are written one after the other, for as many entries of a window

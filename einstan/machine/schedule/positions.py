@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from einstan.machine.lower import Window, never_negative, sliced, window
-from einstan.machine.operations import Form, Operation, Ref, combined
 from einstan.machine.schedule.calls import Array, Number, Operand, Seen
 from einstan.machine.schedule.scheduler import Memory, Scheduler
 from einstan.machine.schedule.sizes import origin
-from einstan.machine.spelling import bracketed, letters
+from einstan.machine.sizes.lower import Window, never_negative, sliced, window
+from einstan.machine.sizes.operations import Form, Operation, Ref, combined
+from einstan.machine.sizes.spelling import bracketed, letters
 
 PLAIN = Form((), (), (), 0)
 

@@ -7,11 +7,11 @@ order that is wanted.
 
 from __future__ import annotations
 
-from einstan.machine.lower import Product, classified
-from einstan.machine.operations import OTHERS, Labels, Operation, Ref
 from einstan.machine.schedule.calls import Array, Number, Operand, Seen
 from einstan.machine.schedule.scheduler import BLAS, Scheduler
-from einstan.machine.spelling import letters
+from einstan.machine.sizes.lower import Product, classified
+from einstan.machine.sizes.operations import OTHERS, Labels, Operation, Ref
+from einstan.machine.sizes.spelling import letters
 
 LONGEST_DOT = 4096  # entries up to which a sum is a product with ones: beyond, pairwise summation is more exact
 SHORTEST_ROW = 32  # up to which a maximum along rows is slower than copying and one along columns

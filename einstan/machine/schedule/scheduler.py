@@ -11,15 +11,18 @@ import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from einstan.language.term import Name
-from einstan.machine.guards import compared_alone
-from einstan.machine.operations import Labels, Operation, Ref
-from einstan.machine.plan import Plan
 from einstan.machine.schedule.arena import Buffer
 from einstan.machine.schedule.calls import Array, Call, Number, Operand, Result, Schedule, Seen
 from einstan.machine.schedule.sizes import Sizes
-from einstan.machine.spelling import identifier
+from einstan.machine.sizes.guards import compared_alone
+from einstan.machine.sizes.operations import Labels, Operation, Ref
+from einstan.machine.sizes.spelling import identifier
+
+if TYPE_CHECKING:
+    from einstan.machine.plan.plan import Plan
 
 DELETE_FROM = 1 << 17  # entries from which a dead temporary is deleted before the function returns
 BLAS = ("float32", "float64")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,12 +12,14 @@ from einstan.calculus.program import Program
 from einstan.language.dims import axis, is_axis
 from einstan.language.errors import DataError, ExtentError
 from einstan.language.term import Add, Apply, Const, Expr, Extent, Mul, Name, is_reciprocal
-from einstan.machine.builder import extents_in
-from einstan.machine.extents import GIVEN, form_text, ranges_told, read_text
-from einstan.machine.numbers import number_of
-from einstan.machine.operations import Form
-from einstan.machine.plan import Plan
-from einstan.machine.spelling import bracketed, exact_text, identifier, plain_text
+from einstan.machine.graph.builder import extents_in
+from einstan.machine.meaning.numbers import number_of
+from einstan.machine.sizes.extents import GIVEN, form_text, ranges_told, read_text
+from einstan.machine.sizes.operations import Form
+from einstan.machine.sizes.spelling import bracketed, exact_text, identifier, plain_text
+
+if TYPE_CHECKING:
+    from einstan.machine.plan.plan import Plan
 
 
 class Sizes:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from einstan.machine.operations import Operation
 from einstan.machine.schedule.calls import Array, Seen
 from einstan.machine.schedule.scheduler import Scheduler
+from einstan.machine.sizes.operations import Operation
 
 BEGIN = {"": "0", "add": "0", "multiply": "1", "maximum": "-np.inf", "minimum": "np.inf"}  # what blocks are joined with
 

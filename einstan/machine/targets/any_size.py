@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from einstan.language.term import Name
 from einstan.machine.backends.numpy import CALLS, helper_source
-from einstan.machine.guards import compared_alone
-from einstan.machine.plan import Plan
 from einstan.machine.schedule.calls import Call, Number, Result, Seen
 from einstan.machine.schedule.rules import RULES
 from einstan.machine.schedule.scheduler import Memory, Scheduler
 from einstan.machine.schedule.sizes import Asked, tuple_of
-from einstan.machine.spelling import plain_text
+from einstan.machine.sizes.guards import compared_alone
+from einstan.machine.sizes.spelling import plain_text
 from einstan.machine.targets.numpy import NUMPY, dtype
 from einstan.machine.targets.source import Source
 from einstan.machine.targets.spell import Speller
+
+if TYPE_CHECKING:
+    from einstan.machine.plan.plan import Plan
 
 CAREFUL = "careful(...)"  # the call, before it is known which arguments there are
 

@@ -12,21 +12,24 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from einstan.language.errors import DataError
 from einstan.language.term import Name
 from einstan.machine import backends
 from einstan.machine.backends.numpy import CALLS, OWN
-from einstan.machine.plan import Plan
 from einstan.machine.schedule.calls import Call, Number, Operand, Result, View
 from einstan.machine.schedule.rules import RULES
 from einstan.machine.schedule.scheduler import Memory, Scheduler
 from einstan.machine.schedule.sizes import Asked, Sizes, tuple_of
-from einstan.machine.spelling import bracketed
+from einstan.machine.sizes.spelling import bracketed
 from einstan.machine.targets import jax, torch
 from einstan.machine.targets.source import Source
 from einstan.machine.targets.spell import INFIX, Speller
 from einstan.machine.targets.target import Target, Written
+
+if TYPE_CHECKING:
+    from einstan.machine.plan.plan import Plan
 
 LESS = {"less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=", "equal": "==", "not_equal": "!="}
 

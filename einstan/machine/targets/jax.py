@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from einstan.machine.operations import COMPARISONS
 from einstan.machine.schedule.calls import View
 from einstan.machine.schedule.sizes import tuple_of
-from einstan.machine.spelling import plain_text
+from einstan.machine.sizes.operations import COMPARISONS
+from einstan.machine.sizes.spelling import plain_text
 from einstan.machine.targets.target import Verb, Written
 from einstan.machine.targets.torch import VERBS as TORCH
 from einstan.machine.targets.torch import embed, guarded, overlap, reach

@@ -7,18 +7,21 @@ two of them.  Results are arrays of their own, unless they are asked for in memo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from einstan.language.term import Name
-from einstan.machine.plan import Plan
 from einstan.machine.schedule.calls import Array, Call, Seen
 from einstan.machine.schedule.rules import RULES
 from einstan.machine.schedule.scheduler import BLAS, Memory, Scheduler
 from einstan.machine.schedule.sizes import Sizes
-from einstan.machine.spelling import bracketed, identifier
+from einstan.machine.sizes.spelling import bracketed, identifier
 from einstan.machine.targets.any_size import NumPy
 from einstan.machine.targets.numpy import NUMPY, dtype
 from einstan.machine.targets.source import Source
 from einstan.machine.targets.spell import Speller, quoted
+
+if TYPE_CHECKING:
+    from einstan.machine.plan.plan import Plan
 
 NAMED = {"0": "zero", "1": "one"}  # numbers that read better as words
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from einstan.language.term import Name
 from einstan.machine.backends.numpy import blas_gemm
 from einstan.machine.kernels.fused import BETWEEN, Fused
-from einstan.machine.plan import Plan
 from einstan.machine.schedule.calls import Call
 from einstan.machine.schedule.scheduler import BLAS, Memory
 from einstan.machine.schedule.sizes import Sizes
 from einstan.machine.targets.laid_out import LaidOut
 from einstan.machine.targets.numpy import NUMPY, dtype
 from einstan.machine.targets.source import Source
+
+if TYPE_CHECKING:
+    from einstan.machine.plan.plan import Plan
 
 HEAD = """from math import exp, log, sqrt, tanh
 

@@ -7,10 +7,10 @@ from collections import ChainMap
 import numpy as np
 
 from einstan.machine.backends.numpy import CALLS, HELPERS
-from einstan.machine.operations import COMPARISONS
 from einstan.machine.schedule.calls import View
 from einstan.machine.schedule.sizes import tuple_of
-from einstan.machine.spelling import plain_text
+from einstan.machine.sizes.operations import COMPARISONS
+from einstan.machine.sizes.spelling import plain_text
 from einstan.machine.targets.target import Target, Verb, Written
 
 INFINITE = {"inf": "np.inf", "-inf": "-np.inf"}

@@ -8,13 +8,16 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from einstan.language.term import Name
-from einstan.machine.plan import Plan
 from einstan.machine.schedule.calls import Array, Call, Number, Operand, Result, Schedule, Seen
 from einstan.machine.schedule.sizes import Sizes
-from einstan.machine.spelling import bracketed, comment
+from einstan.machine.sizes.spelling import bracketed, comment
 from einstan.machine.targets.target import Target, Written
+
+if TYPE_CHECKING:
+    from einstan.machine.plan.plan import Plan
 
 INFIX = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
 

@@ -1,0 +1,1 @@
+"""Numeric evidence for claims."""

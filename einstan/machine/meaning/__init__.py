@@ -1,0 +1,1 @@
+"""What equations mean: nested loops in exact numbers, decimals and floats."""

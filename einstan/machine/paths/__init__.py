@@ -1,0 +1,1 @@
+"""Contraction paths: the order in which products of several operands are taken."""

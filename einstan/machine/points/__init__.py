@@ -1,0 +1,1 @@
+"""Points at which a claim is tried: drawn, or solved for."""

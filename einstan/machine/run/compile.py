@@ -1,0 +1,60 @@
+"""From a program to a function of arrays: of NumPy's, or of another library's tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from einstan.calculus.program import Program
+from einstan.language.arguments import bound
+from einstan.language.term import Equation, Name
+from einstan.machine.paths.paths import Optimizer
+from einstan.machine.run.compiled import Compiled
+from einstan.machine.run.hosted import Hosted
+
+
+@bound
+def compile(
+    program: Program | Equation,
+    outputs: Iterable[Name] | None = None,
+    optimize: Optimizer = "auto",
+    dtype: Any = None,
+    *,
+    sizes: Mapping[str, int] | None = None,
+    memory_limit: int | None = None,
+    function: str = "step",
+    any_size: bool = False,
+    reuse_buffers: bool = False,
+    fast: bool | None = None,
+    backend: str = "numpy",
+    context: Program | None = None,
+    given: Iterable[tuple[Name, Name]] = (),
+    behind: Iterable[Name] = (),
+) -> Compiled:
+    """A program as a function of NumPy arrays; see `Compiled`.
+
+    With ``backend="torch"`` or ``"jax"`` it is a function of that library's tensors, in its own code, so that autograd,
+    ``torch.compile``, ``jit``, ``vmap`` and ``grad`` can read it; see `einstan.machine.run.hosted`.
+
+    ``outputs`` are the tensors to return (by default all that the program defines), ``optimize`` as in `plan`,
+    ``dtype`` a floating-point type that all inputs are converted to, ``sizes`` extents that no array gives.
+
+    Every tuple of shapes and dtypes has code of its own, with its memory laid out; ``any_size=True`` makes code that
+    reads sizes from the arrays.  With ``reuse_buffers=True`` results lie in memory that a later call of the same thread
+    writes again, but never one that is given them.  Several threads may call one compiled program.
+
+    ``fast=True`` compiles loops with numba (`einstan.machine.fused`) at the first call of each specialisation; by
+    default this is done where numba is installed, once a specialisation has run for as long as that takes (so results
+    may change by a few ulps then); ``fast=False`` never does it.
+
+    ``context`` is the program that this one is derived from: its arrays may be given too, for the sizes that they tell,
+    and those in ``given``: directions and cotangents, each with its tensor, of which it has the shape.  ``behind`` are
+    its tensors of which this is a derivative: arrays are refused for which those would be.
+    """
+    options: dict[str, Any] = {
+        "sizes": sizes, "memory_limit": memory_limit, "function": function, "any_size": any_size,
+        "reuse_buffers": reuse_buffers, "fast": fast, "context": context, "given": given, "behind": behind,
+    }  # fmt: skip
+    if backend == "numpy":
+        return Compiled(program, outputs, optimize, dtype, **options)
+    return Hosted(program, outputs, optimize, dtype, backend=backend, **options)

@@ -1,0 +1,571 @@
+"""From a program to something that is called with arrays.
+
+The first call with new shapes or dtypes plans, generates source and compiles it; every later call looks the function up
+and runs it.  Nothing is written to the arrays that are given, and what is returned is fresh.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cache, partial
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from einstan.calculus.passes import reached
+from einstan.calculus.program import Program
+from einstan.language.arguments import RAW, ArgumentError, checked_methods, misfit, shown
+from einstan.language.errors import DataError, EinstanError, ExtentError
+from einstan.language.node import preorder
+from einstan.language.rebuilt import Rebuilt
+from einstan.language.term import Equation, Indexed, Name
+from einstan.language.threads import cached_property, lock
+from einstan.machine.graph.flatten import flatten
+from einstan.machine.passes.windows import know_ranges
+from einstan.machine.paths.paths import require_optimizer
+from einstan.machine.plan.plan import Coder, Optimizer, Plan, plan, refuse_empty
+from einstan.machine.run.behind import labels_behind, refuse_labels
+from einstan.machine.run.handed import LossError, as_array, as_labels, spellings, together
+from einstan.machine.run.specialisation import Specialisation
+from einstan.machine.run.told import fitting, told, understood, unread, with_shapes_beside
+from einstan.machine.sizes.extents import NOMINAL, Extents, as_program, infer
+from einstan.machine.sizes.guards import compared_alone
+from einstan.machine.sizes.lower import refuse_outside
+from einstan.machine.sizes.memory import FEW, available_memory, converted, human_bytes, refuse_more
+from einstan.machine.sizes.operations import Flat
+from einstan.machine.sizes.refusals import (
+    missing,
+    not_an_array,
+    not_whole,
+    outside,
+    positions_in,
+    unknown_tensor,
+    wrong_dtype,
+    wrong_rank,
+)
+from einstan.machine.targets.any_size import any_size
+from einstan.machine.targets.laid_out import specialised
+from einstan.machine.targets.numba import fused
+from einstan.machine.targets.source import Source
+
+Array = Any
+SPECIALISATIONS = 64
+ONE_FUNCTION = "one function for arrays of any sizes, whose paths were found for those of the first call"
+MADE_UP = "sizes are made up, since no array has been seen: give sizes, or call it first"
+NOMINAL_SIZES = (4, 64)  # of axes that are not read through arithmetic; where windows do not fit, larger ones are tried
+WARM = 4  # specialisations that keep their memory between calls
+
+
+@checked_methods("entered", "call", "called", "gather", "told", "prepared", "specialise")
+class Compiled(Rebuilt):
+    """A program as a function of arrays.
+
+    ``compiled(X=X, W=W)`` or ``compiled({"X": X, "W": W})`` returns a dictionary from output names to arrays.
+    ``compiled.source()`` is the code as text, ``compiled.plan`` the plan of the latest shapes.
+
+    Floats of any precision are taken; where precisions are mixed, results are promoted as NumPy promotes them.  Lists
+    and Python numbers become float64 (int64 for a tensor that stands in a slot).
+
+    Threads may call it at one time; with ``reuse_buffers`` each has memory of its own.  It can be copied, pickled and
+    sent to other processes, as its program and its settings: what receives it makes the same code, at its first call.
+    """
+
+    slices = True  # whether what does not fit may be computed block by block
+
+    def __init__(
+        self,
+        program: Program | Equation,
+        outputs: Iterable[Name] | None = None,
+        optimize: Optimizer = "auto",
+        dtype: Any = None,
+        *,
+        sizes: Mapping[str, int] | None = None,
+        memory_limit: int | None = None,
+        function: str = "step",
+        any_size: bool = False,
+        reuse_buffers: bool = False,
+        fast: bool | None = None,
+        context: Program | None = None,
+        given: Iterable[tuple[Name, Name]] = (),
+        behind: Iterable[Name] = (),
+    ) -> None:
+        program, self.behind, given = as_program(program), tuple(behind), tuple(given)
+        rests = None if context is None else _rests(context, self.behind)
+        self.rests = rests and with_shapes_beside(rests, context, given)
+        self.program = with_shapes_beside(program, context, given, self.rests)
+        self.read_behind = labels_behind(self.program, self.rests)
+        self.context = context
+        self.flat = flatten(self.program, outputs)
+        self.outputs = self.flat.outputs
+        require_optimizer(optimize)
+        if not function.isidentifier() or keyword.iskeyword(function):
+            raise ArgumentError(f"function = {shown(function)} is no name in Python", repair="function='step'")
+        self.optimize, self.memory_limit, self.function = optimize, memory_limit, function
+        self.any_size, self.reuse_buffers = any_size, reuse_buffers
+        installed = _has_numba()
+        if fast and not installed:
+            raise DataError("fast=True needs numba", repair="pip install 'einstan[fast]', or leave fast out")
+        self.fast = fast
+        self.patient = fast is None and installed and not any_size  # numba after a while
+        if any_size and reuse_buffers:
+            raise DataError(
+                "code for any size has no memory laid out beforehand", repair="leave out any_size, or reuse_buffers"
+            )
+        self.sizes = understood(self.program, context, sizes)
+        self.dtype = None if dtype is None else floating(dtype)
+        self.inputs = tuple(
+            name
+            for name in self.program.inputs
+            if name in self.flat.tensors or (name in self.flat.sized and not self._size_given(name))
+        )
+        self.texts = tuple(str(name) for name in self.inputs)
+        self.given = given
+        self.unread = unread(self.program, context, [name for name, _ in given], self.inputs)
+        self.results = tuple(str(name) for name in self.outputs)
+        self._begin()
+        self._informed: OrderedDict[Any, Compiled] = OrderedDict()  # by shapes: the same, told sizes by arrays not read
+        self._shown = self  # what was called last: this, or the same told sizes
+
+    def _begin(self) -> None:
+        """No code yet."""
+        self._known: OrderedDict[Any, Specialisation] = OrderedDict()
+        self._lock = lock()
+        self._latest: Specialisation | None = None
+        self._generic: Specialisation | None = None  # of ``any_size``, where one function is enough
+        self._first: Any = None  # shapes and dtypes for which its paths are found before any others
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        first = self._generic.key if self._generic is not None else self._first
+        return (*super().__reduce__(), *([{"_first": first}] if first is not None else []))
+
+    def _size_given(self, name: Name) -> bool:
+        return any(key.rpartition(".")[0] == str(name) for key in self.sizes)
+
+    def __call__(self, arrays: Mapping[Any, Array] | None = None, /, **named: Array) -> dict[str, Array]:
+        if arrays is None or (type(arrays) is dict and not named):
+            results = self.entered(named if arrays is None else arrays)
+            if results is not None:
+                return results
+        try:
+            return dict(zip(self.results, self.call(arrays, named), strict=True))
+        except RAW as error:
+            raise misfit(error, self.__call__, {"arrays": arrays}) from error
+
+    def entered(self, given: Mapping[str, Array]) -> dict[str, Array] | None:
+        """The results if these arrays, and no others, have the shapes and dtypes of the latest call; else None."""
+        found = self._latest
+        if found is None:
+            return None
+        try:
+            return found.enter(given)
+        except IndexError as error:
+            raise self._misread(str(error)) from error
+        except MemoryError as error:
+            raise self._too_large(found) from error
+
+    def call(self, arrays: Mapping[Any, Array] | None, named: Mapping[str, Array]) -> tuple[Array, ...]:
+        """The results in the order of ``outputs``."""
+        self._shown = self.told(arrays, named)
+        return self._shown.called(self.gather(arrays, named))
+
+    def told(self, arrays: Mapping[Any, Array] | None, named: Mapping[str, Array]) -> Compiled:
+        """The same with the sizes that arrays tell which only the forward program reads."""
+        if len(arrays or ()) + len(named) == len(self.texts):
+            return self
+        given = together({str(name): array for name, array in (arrays or {}).items()}, named)
+        if self.unread.isdisjoint(given):
+            return self
+        shapes = {name: np.shape(given[name]) for name in (*self.unread, *self.texts) if name in given}
+        key = tuple(shapes.items())
+        found = self._informed.get(key)
+        if found is None:
+            context = self.program if self.context is None else self.context
+            found = object.__new__(type(self))
+            if self.rests is not None:
+                fitting(self.rests, shapes, self.sizes)
+            more = told(self.program, context, shapes, self.sizes, self.given)
+            vars(found).update(vars(self), sizes={**more, **self.sizes})
+            found._begin()
+            with self._lock:  # which is seen by other threads from here on
+                found = self._informed.setdefault(key, found)
+                while len(self._informed) > SPECIALISATIONS:
+                    self._informed.popitem(last=False)
+        return found
+
+    def called(self, given: Sequence[Array]) -> tuple[Array, ...]:
+        """The results of arrays in the order of ``inputs``."""
+        found = self._latest
+        if found is None or not found.fits(*given):
+            key = tuple([(a.shape, a.dtype) if type(a) is np.ndarray else None for a in given])
+            found = self._known.get(key)
+            if found is None:
+                given = [self.prepared(name, a) for name, a in zip(self.inputs, given, strict=True)]
+                key = tuple((a.shape, a.dtype) for a in given)
+                found = self.specialise(key)
+            self._latest = found
+            if found.contiguous:
+                given = self._contiguous(found, given)
+        if self.read_behind:
+            refuse_labels(self.read_behind, dict(zip(self.inputs, given, strict=True)), self._sizes_behind(found))
+        return self._run(found, given)
+
+    def _sizes_behind(self, found: Specialisation) -> dict[str, int]:
+        """The axes that the forward program reads at labels, as far as the arrays of a call tell them."""
+        known, find = found.plan.extents.known, self.program.dims.find
+        return {label.place: known[dim] for label in self.read_behind if (dim := find(label.place)) in known}
+
+    def _contiguous(self, found: Specialisation, given: Sequence[Array]) -> list[Array]:
+        """The arrays as the code reads them, copied where they lie otherwise in memory."""
+        copied = sum(a.nbytes for a in given if a.ndim and not a.flags.c_contiguous)
+        if copied > FEW:
+            needed = copied + found.plan.peak_memory
+            refuse_more("a call, with copies of arrays that are not contiguous,", needed, "give contiguous arrays")
+        return [np.ascontiguousarray(a) if a.ndim else a for a in given]
+
+    def _run(self, found: Specialisation, given: Sequence[Array]) -> tuple[Array, ...]:
+        try:
+            return found.run(*given)
+        except IndexError as error:
+            raise self._misread(str(error)) from error
+        except MemoryError as error:
+            raise self._too_large(found) from error
+
+    def gather(self, arrays: Mapping[Any, Array] | None, named: Mapping[str, Array]) -> list[Array]:
+        """The arrays in the order of ``inputs``."""
+        if arrays is None:
+            given: Mapping[Any, Array] = named
+        elif not named and len(arrays) == len(self.texts) and all(text in arrays for text in self.texts):
+            given = arrays
+        else:
+            given = {str(key): value for key, value in arrays.items()}
+            if named:
+                given = together(given, named)
+        try:
+            ordered = [given[text] for text in self.texts]
+        except KeyError as error:
+            name = self.inputs[self.texts.index(error.args[0])]
+            raise missing(self.program, name, given) from None
+        if len(given) != len(self.texts):
+            known = {*self.unread, *map(str, self.program.inputs)}
+            for name in given:
+                if name not in known:
+                    raise unknown_tensor(self.program, name)
+        return ordered
+
+    @cached_property
+    def labels(self) -> set[Name]:
+        """The tensors that are compared and not computed with, which may hold whole numbers."""
+        return compared_alone(self.program.equations)
+
+    def prepared(self, name: Name, data: Array) -> Array:
+        """An array of a dtype that can be used, or an error that says how to make one."""
+        index = name in self.flat.index_tensors
+        if name in self.flat.sized:
+            return _array(self.program, name, data)
+        if type(data) is not np.ndarray:
+            python = not hasattr(data, "dtype")
+            data = _array(self.program, name, data)
+            if python and data.dtype.kind in "iub" and not index and name not in self.labels:
+                data = converted(name, data, np.float64)
+            if python and index and data.size == 0:
+                data = data.astype(np.int64)
+        if data.ndim != self.program.ranks[name]:
+            raise wrong_rank(self.program, name, data.shape)
+        allowed = "iu" if index else "f"
+        if data.dtype.kind in "iub" and not index and name in self.labels:
+            data = as_labels(self.program, name, data, self.dtype or np.float64)
+        if data.dtype.kind not in allowed:
+            raise wrong_dtype(self.program, name, data.dtype, index)
+        if self.dtype is not None and not index:
+            data = converted(name, data, self.dtype)
+        return np.asarray(data)
+
+    def specialise(self, key: Any) -> Specialisation:
+        with self._lock:
+            if self._first is not None:
+                first, self._first = self._first, None
+                self.specialise(first)
+            found = self._known.get(key)
+            if found is None:
+                shapes = {name: shape for name, (shape, _) in zip(self.inputs, key, strict=True)}
+                precisions = {
+                    name: str(dtype.newbyteorder("="))
+                    for name, (_, dtype) in zip(self.inputs, key, strict=True)
+                    if name not in self.flat.sized
+                }
+                found = self._made(shapes, self.sizes, precisions, None, key, bool(self.fast))
+                self._known[key] = found
+                while len(self._known) > SPECIALISATIONS:
+                    self._known.popitem(last=False)
+            self._latest = found
+            for older in list(self._known.values())[:-WARM]:
+                if older is not found and older.source.prepares:
+                    older.forget()  # memory is made again when it is needed
+            return found
+
+    def _made(
+        self,
+        shapes: Mapping[Name, tuple[int, ...]],
+        sizes: Mapping[str, int],
+        precisions: dict[Name, str],
+        nominal: int | None,
+        key: Any = None,
+        fast: bool = False,
+        careful: bool = False,
+    ) -> Specialisation:
+        extents = self._extents(shapes, sizes, nominal)
+        general = self.any_size or nominal is not None
+        know_ranges(self.flat, extents)
+        if self._generic is not None and key is not None and not careful and self._generic.takes(key, extents):
+            refuse_empty(self.flat, extents)
+            refuse_outside(self._generic.plan.graph, extents.known)
+            generic = replace(self._generic.source, measured=None)
+
+            def again() -> Plan:
+                made = self._planned(extents, precisions, partial(_known_already, generic), general=True)
+                return replace(made, notes=(ONE_FUNCTION,))
+
+            return self._generic.for_key(key, again)
+        precision = str(self.dtype or "float64")
+        function = self.function if not careful else f"careful_{self.function}"
+        native = all(dtype.isnative for _, dtype in key or ())
+        code: Coder
+        if general or nominal is not None:
+            given = None if key is None else self.inputs
+            code = partial(_open_code, precisions, function, precision, given)
+        else:
+            code = partial(_laid_out, fast and native, self.reuse_buffers, precisions, function, precision)
+        flat = self.careful_flat if careful else self.flat
+        made = self._planned(extents, precisions, code, general, flat)
+        if general and key is not None:  # code for one size finds out while it is written
+            refuse_outside(made.graph, extents.known)
+        if careful:
+            return Specialisation(made, made.code, made.code.arguments)
+        # What is shown before a call may read sizes of arrays that this program does not read.
+        more = () if key is not None else tuple(n for n in made.code.arguments if n not in self.inputs)
+        found = Specialisation(
+            made, made.code, (*self.inputs, *more), key, made.code.contiguous, partial(self.carefully, made, {})
+        )
+        if made.code.contiguous:
+            return found
+        if made.code.any_size and key is not None and self.memory_limit is None:
+            self._generic = found
+        if key is not None and self.patient and not fast:
+            found.watch(lambda given: self._faster(shapes, precisions, key, given))
+        return found
+
+    def _extents(
+        self, shapes: Mapping[Name, tuple[int, ...]], sizes: Mapping[str, int], nominal: int | None
+    ) -> Extents:
+        """What these shapes tell, by way of the forward program where the equations alone do not say enough."""
+        given = {str(name): shape for name, shape in shapes.items()}
+        computed = (str(name) for name, tensor in self.given if tensor not in self.inputs)
+        if self.context is not None and not given.keys().isdisjoint(computed):  # nothing else may tell their shapes
+            sizes = {**told(self.program, self.context, given, sizes, self.given), **sizes}
+        if self.rests is not None and shapes:
+            fitting(self.rests, given, sizes)
+        try:
+            return infer(self.program, shapes, sizes, nominal, self.flat.wanted)
+        except ExtentError:
+            if self.context is None or not shapes:
+                raise
+            more = {**told(self.program, self.context, given, sizes), **sizes}
+            if more.keys() <= sizes.keys():
+                raise
+        return infer(self.program, shapes, more, nominal, self.flat.wanted)
+
+    @cached_property
+    def careful_flat(self) -> Flat:
+        """The operations, of which nothing is presumed to be finite."""
+        return flatten(self.program, self.outputs, careful=True)
+
+    def carefully(self, made: Plan, known: dict[Any, Specialisation], *arrays: Array) -> tuple[Array, ...]:
+        """The results where a bracket hides infinities or NaN, for what presumed of the arrays that they are finite;
+        ``known`` are the functions for it."""
+        sizes, names = made.extents, made.code.arguments
+        key = tuple((a.shape, a.dtype) for a in arrays)
+        found = known.get(key)
+        if found is None:
+            shapes = {name: a.shape for name, a in zip(names, arrays, strict=True)}
+            precisions = {name: str(a.dtype.newbyteorder("=")) for name, a in zip(names, arrays, strict=True)}
+            fitting = all(sizes.shape(name) == shape for name, shape in shapes.items())
+            told = {**self._sized(sizes), **self.sizes} if fitting else self.sizes
+            found = known[key] = self._made(shapes, told, precisions, None, careful=True)
+        given = dict(zip(names, arrays, strict=True))
+        return found.run(*[given[name] for name in found.inputs])
+
+    def _sized(self, extents: Extents) -> dict[str, int]:
+        """The axes of arrays of which only sizes are read: nothing tells how many axes those have."""
+        names, dims = set(map(str, self.flat.sized)), self.program.dims
+        places = (place for place in dims.members() if place.rpartition(".")[0] in names)
+        return {place: extents.known[dim] for place in places if (dim := dims.find(place)) in extents.known}
+
+    def _planned(
+        self,
+        extents: Extents,
+        precisions: Mapping[Name, str],
+        code: Coder | None = None,
+        general: bool = False,
+        flat: Flat | None = None,
+    ) -> Plan:
+        itemsize = max((np.dtype(p).itemsize for p in precisions.values() if p.startswith("float")), default=8)
+        return plan(
+            self.program, extents, optimize=self.optimize, itemsize=itemsize, memory_limit=self.memory_limit,
+            flat=self.flat if flat is None else flat, coder=code, dtypes=precisions, general=general,
+            slices=self.slices,
+        )  # fmt: skip
+
+    def _faster(
+        self,
+        shapes: Mapping[Name, tuple[int, ...]],
+        precisions: dict[Name, str],
+        key: Any,
+        given: Sequence[Array],
+    ) -> None:
+        """Put compiled loops in the place of a specialisation that has proved to be used, once they have run."""
+        try:
+            made = self._made(shapes, self.sizes, precisions, None, key, True)
+            made.run(*[np.ascontiguousarray(a) if a.ndim else a for a in given])
+        except Exception as error:
+            reason = error.__cause__ or error
+            warnings.warn(f"numba did not compile this program, NumPy goes on: {reason}", RuntimeWarning, stacklevel=4)
+            return
+        with self._lock:
+            self._known[key] = self._latest = made
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of the shapes that were specialised last; before the first call, of nominal sizes."""
+        latest = self._shown._latest
+        return latest.plan if latest is not None else self._nominal(self.sizes).plan
+
+    def source(self, sizes: Mapping[str, int] | None = None) -> str:
+        """The code as text; it runs on its own, and refuses arrays that it was not made for.
+
+        Without sizes it is that of the latest call, for arrays of its shapes and dtypes; before the first call it takes
+        arrays of all sizes, but for those that were given.  It does not look at what memory is free, as a call does:
+        what does not fit is NumPy's MemoryError.
+        """
+        shown = self._shown
+        latest = shown._latest
+        if sizes is None and latest is not None:
+            held, precisions = latest.plan.extents, dict(latest.plan.precisions)
+            shapes = {name: held.shape(name) for name in self.inputs if name not in self.flat.sized}
+            told = {**self._sized(held), **shown.sizes}
+            return exported(latest, lambda: self._made(shapes, told, precisions, None, careful=True))
+        given = {**self.sizes, **understood(self.program, self.context, sizes)}
+        return exported(self._nominal(given), lambda: self._nominal(given, careful=True))
+
+    def _nominal(self, sizes: Mapping[str, int], careful: bool = False) -> Specialisation:
+        """The code before any array is seen; its plan says which sizes are made up."""
+        refused: ExtentError | None = None
+        for nominal in NOMINAL_SIZES:
+            try:
+                found = self._made({}, sizes, {}, nominal, careful=careful)
+            except ExtentError as error:  # a window that does not fit, or two sizes that do not agree
+                refused = refused or error
+                continue
+            made_up = NOMINAL in found.plan.extents.source.values()
+            found.plan.notes = (MADE_UP,) if made_up else ()
+            return found
+        assert refused is not None
+        raise refused
+
+    def _too_large(self, found: Specialisation) -> DataError:
+        """What the machine could not allocate, although no single array is too large for what was free."""
+        return DataError(
+            f"a call holds {human_bytes(found.plan.peak_memory)} at its peak, which could not be had",
+            text=str(self.program.equations[-1]),
+            inferred=f"{human_bytes(available_memory())} are free now",
+            repair="ask for a product with a vector, for smaller sizes, or for memory_limit=...",
+        )
+
+    def _misread(self, message: str) -> EinstanError:
+        """What a helper of the generated code says, which knows no equations, as an error that shows its place."""
+        for equation in self.program.equations:
+            told, found, value = message.partition(f" in {equation} is ")
+            if found and (slot := re.fullmatch(r"slot (\d+) of (.*)", told)):
+                size = re.fullmatch(r"(-?\d+), but the size is (\d+)", value)
+                access = next((n for n in preorder(equation.rhs) if isinstance(n, Indexed) and str(n) == slot[2]), None)
+                if size and access is not None:
+                    return outside(equation, access, int(slot[1]), int(size[1]), int(size[2]))
+            elif found:
+                atom = next((atom for _, atom in positions_in(equation) if str(atom.tensor) == told), None)
+                return not_whole(equation, atom, value.partition(",")[0])
+        return DataError(message, repair="give positions from 0 to the size less one")
+
+
+# ---- what makes the code of a plan, which holds it and goes with it to other processes -------------------------------
+
+
+def _open_code(
+    precisions: dict[Name, str], function: str, precision: str, given: Collection[Name] | None, made: Plan
+) -> Source:
+    return any_size(made, precisions, function, precision, given)
+
+
+def _laid_out(
+    fast: bool, reuse_buffers: bool, precisions: dict[Name, str], function: str, precision: str, made: Plan
+) -> Source:
+    quick = fused(made, precisions, function, precision, reuse_buffers) if fast else None
+    if quick is not None:
+        quick.contiguous = True
+        return quick
+    return specialised(made, precisions, function, precision, reuse_buffers=reuse_buffers)
+
+
+def _known_already(source: Source, made: Plan) -> Source:
+    return source
+
+
+def exported(found: Specialisation, careful: Callable[[], Specialisation]) -> str:
+    """Code as text, with what it calls where a bracket hides infinities or NaN."""
+    source = found.source
+    if not source.presumes:
+        return source.exported()
+    other = careful().source
+    names = [f"a{n}" for n in range(len(source.arguments))]
+    given = ", ".join(names[source.arguments.index(name)] for name in other.arguments)
+    doc = f'"""What {source.function} calls where a bracket hides infinities or NaN: nothing is presumed here."""'
+    body = [doc, *other.text.rstrip().split("\n"), "", f"return {other.function}({given})"]
+    lines = [f"    {line}" if line else "" for line in body]
+    return "\n".join(
+        [source.exported(), "", f"def careful({', '.join(names)}):", *lines, "", "", "careful.due = 0", ""]
+    )
+
+
+def _array(program: Program, name: Name, data: Array) -> Array:
+    try:
+        return as_array(name, data, spellings(program, name) if hasattr(data, "shape") else ())
+    except LossError as error:
+        raise not_an_array(program, name, error.reason, error.repair) from error
+
+
+def _rests(context: Program, behind: Collection[Name]) -> Program | None:
+    """The forward program that derivatives of some of its tensors rest on."""
+    needed = {*behind, *reached(context.reads, *behind)}
+    lines = [equation for equation in context if equation.name in needed]
+    return context if len(lines) == len(context) else Program(lines) if lines else None
+
+
+@cache
+def _has_numba() -> bool:
+    return find_spec("numba") is not None
+
+
+def floating(dtype: Any) -> Any:
+    """The floating-point type of NumPy that is meant."""
+    try:
+        found = np.dtype(dtype)
+    except Exception:  # whatever a stranger's object raises
+        found = None
+    if found is None or found.kind != "f":
+        what = shown(dtype) if found is None else str(found)
+        raise DataError(f"dtype {what} is not a floating-point type", repair="use float32 or float64")
+    return found

@@ -1,0 +1,265 @@
+"""Programs as functions of tensors of PyTorch or JAX, in and out, on their device and in their dtype.
+
+The code is that library's own, so that whatever reads its functions reads this one: ``jit``, ``vmap`` and ``grad``,
+autograd and ``torch.compile``.  What is given is presumed to be finite, since a traced value cannot be looked at: what
+becomes infinite on the way is hidden by brackets as everywhere.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from importlib import import_module
+from typing import Any, cast
+
+import numpy as np
+
+from einstan.calculus.program import Program
+from einstan.language.arguments import ArgumentError, shown
+from einstan.language.errors import DataError, ExtentError
+from einstan.language.term import Equation, Name
+from einstan.language.threads import cached_property
+from einstan.machine.passes.windows import know_ranges
+from einstan.machine.plan.plan import Optimizer, Plan, refuse_empty
+from einstan.machine.run.compiled import MADE_UP, NOMINAL_SIZES, SPECIALISATIONS, Compiled
+from einstan.machine.sizes.extents import NOMINAL
+from einstan.machine.sizes.lower import refuse_outside
+from einstan.machine.sizes.refusals import wrong_rank
+from einstan.machine.targets.frameworks import traced
+from einstan.machine.targets.source import Source
+
+LIBRARIES = {"torch": "PyTorch", "jax": "JAX"}
+AS_LARGE = {"bfloat16": "float32"}  # floats of NumPy with the range of those that it lacks
+X64 = 'jax.config.update("jax_enable_x64", True)'
+
+
+class Hosted(Compiled):
+    """A program as a function of tensors of ``backend``; otherwise as `Compiled`.
+
+    Floats have one dtype, that of the tensors that are given, or ``dtype``; Python's numbers and NumPy's scalars become
+    that.
+    """
+
+    slices = False
+
+    def __init__(
+        self,
+        program: Program | Equation,
+        outputs: Iterable[Name] | None = None,
+        optimize: Optimizer = "auto",
+        dtype: Any = None,
+        *,
+        backend: str,
+        **options: Any,
+    ) -> None:
+        if backend not in LIBRARIES:
+            raise ArgumentError(f"backend = {shown(backend)} is not known", repair='backend="torch", or "jax"')
+        for option in ("fast", "reuse_buffers"):
+            if options.get(option):
+                raise ArgumentError(f"{option} is for NumPy", repair=f"leave out {option}, or backend={backend!r}")
+        super().__init__(program, outputs, optimize, dtype, **{**options, "fast": False})
+        self.backend, self.options = backend, options
+
+    @cached_property
+    def library(self) -> Any:
+        try:
+            return import_module(self.backend)
+        except ImportError as error:
+            told = f"backend={self.backend!r} needs {LIBRARIES[self.backend]}"
+            raise DataError(told, repair=f"pip install 'einstan[{self.backend}]'") from error
+
+    @cached_property
+    def tensor(self) -> Any:
+        """The class of the library's tensors."""
+        return self.library.Tensor if self.backend == "torch" else self.library.Array
+
+    # ---- arrays ------------------------------------------------------------------------------------------------------
+
+    def entered(self, given: Mapping[str, Any]) -> None:
+        """There is no shorter way."""
+        return
+
+    def called(self, given: Sequence[Any]) -> tuple[Any, ...]:
+        tensor, found = self.tensor, None
+        if all(isinstance(a, tensor) for a in given):
+            found = self._known.get(tuple([(a.shape, a.dtype) for a in given]))
+        if found is None:
+            given = self._taken(given)
+            found = self.specialise(tuple([(tuple(a.shape), a.dtype) for a in given]))
+        self._latest = found
+        try:
+            return found.run(*given)
+        except IndexError as error:
+            raise self._misread(str(error)) from error
+
+    def _taken(self, given: Sequence[Any]) -> list[Any]:
+        """Tensors of one dtype and on one device, of the tensors and numbers that are given."""
+        found = {name: self._looked_at(name, a) for name, a in zip(self.inputs, given, strict=True)}
+        floats: dict[Any, Any] = {
+            name: a for name, a in found.items() if self._is_computed(name, a) and not _is_number(a)
+        }
+        first, *others = floats or [None]
+        for name in others if self.dtype is None else ():
+            if floats[name].dtype != floats[first].dtype:
+                raise DataError(
+                    f"{name} has dtype {_dtype(floats[name])}, and {first} has {_dtype(floats[first])}",
+                    inferred="what is computed has one dtype",
+                    repair=f"convert one of them, or compile(dtype={_dtype(floats[name])!r})",
+                )
+        kind = self._kind() if first is None or self.dtype is not None else floats[first].dtype
+        device = next((getattr(a, "device", None) for a in found.values() if isinstance(a, self.tensor)), None)
+        return [self._cast(name, a, kind, device) for name, a in found.items()]
+
+    def _looked_at(self, name: Name, array: Any) -> Any:
+        """A tensor of the right rank and dtype, or a number; or an error that says what to give."""
+        if not isinstance(array, self.tensor):
+            array = self._number(name, array)
+        if np.ndim(array) != self.program.ranks.get(name, np.ndim(array)):
+            raise wrong_rank(self.program, name, tuple(np.shape(array)))
+        if name in self.flat.sized or isinstance(array, float):
+            return array
+        dtype = _dtype(array)
+        if name in self.flat.index_tensors:
+            if not dtype.startswith(("int", "uint")):
+                raise DataError(f"{name} has dtype {dtype}, and stands in a slot", repair=f"give {name} as integers")
+        elif "float" not in dtype and not (name in self.labels and dtype.startswith(("int", "uint", "bool"))):
+            raise DataError(f"{name} has dtype {dtype}, which is not a floating-point type", repair="give floats")
+        return array
+
+    def _number(self, name: Name, array: Any) -> float:
+        """A number that is given for a tensor."""
+        title = LIBRARIES[self.backend]
+        if isinstance(array, np.ndarray) and array.ndim:
+            told = f"{name} is an array of NumPy, not of {title}"
+            if self.backend == "torch":
+                raise DataError(told, repair=f"give torch.as_tensor({name})")
+            if array.dtype.itemsize == 8 and not self.library.config.jax_enable_x64:
+                short = f"{array.dtype.name[:-2]}32"
+                told = f"{told}, and JAX keeps 32 of its 64 bits"
+                raise DataError(told, repair=(f"give jnp.asarray({name}, {short!r})", f"or {X64} first"))
+            raise DataError(told, repair=f"give jnp.asarray({name})")
+        try:
+            number = float(array)
+        except (TypeError, ValueError):
+            told = f"{name} is no tensor of {title}, but {type(array).__name__}"
+            raise DataError(told, repair=f"compile for what is given, or convert {name}") from None
+        if name in self.flat.index_tensors and not number.is_integer():
+            raise DataError(f"{name} is {number}, and stands in a slot", repair=f"give {name} as an integer")
+        return number
+
+    def _is_computed(self, name: Name, array: Any) -> bool:
+        """Whether an input is a real number that is computed with: no position, and no label in whole numbers."""
+        if name in self.flat.index_tensors or name in self.flat.sized:
+            return False
+        return isinstance(array, float) or "float" in _dtype(array)
+
+    def _kind(self) -> Any:
+        """The dtype that was asked for, or float64, which is NumPy's."""
+        kind = self.dtype or np.dtype(float)
+        if self.backend == "torch":
+            return getattr(self.library, kind.name)
+        known = self.library.dtypes.canonicalize_dtype(kind)
+        if self.dtype is not None and known != kind:
+            raise DataError(
+                f"JAX keeps 32 of the 64 bits of dtype {kind}", repair=(f'dtype="{known}"', f"or {X64} first")
+            )
+        return known
+
+    def _cast(self, name: Name, array: Any, kind: Any, device: Any) -> Any:
+        if name in self.flat.index_tensors:
+            kind = self.library.int64 if self.backend == "torch" else int  # in fewer bits 3T[n] may overflow
+        elif not self._is_computed(name, array) and not isinstance(array, float):
+            return array
+        if self.backend == "jax":
+            return self.library.numpy.asarray(array, kind)
+        if isinstance(array, self.tensor):
+            return array.to(kind)
+        return self.library.tensor(array, dtype=kind, device=device)
+
+    # ---- code --------------------------------------------------------------------------------------------------------
+
+    def specialise(self, key: Any) -> Any:
+        with self._lock:
+            found = self._known.get(key)
+            if found is None:
+                shapes = {name: shape for name, (shape, _) in zip(self.inputs, key, strict=True)}
+                dtypes = {
+                    name: str(dtype).rpartition(".")[2] for name, (_, dtype) in zip(self.inputs, key, strict=True)
+                }
+                precisions = {name: AS_LARGE.get(d, d) for name, d in dtypes.items() if name not in self.flat.sized}
+                found = cast(Any, Traced(self, self._traced(shapes, self.sizes, precisions, None)))
+                self._known[key] = found
+                while len(self._known) > SPECIALISATIONS:
+                    self._known.popitem(last=False)
+        return found
+
+    def _traced(
+        self, shapes: Mapping[Name, tuple[int, ...]], sizes: Mapping[str, int], precisions: dict[Name, str],
+        nominal: int | None,
+    ) -> Plan:  # fmt: skip
+        extents = self._extents(shapes, sizes, nominal)
+        general = self.any_size or nominal is not None
+        know_ranges(self.flat, extents)
+        refuse_empty(self.flat, extents)
+        code = partial(_code, self.backend, precisions, self.function, str(self.dtype or "float64"), general)
+        made = self._planned(extents, precisions, code, general)
+        if general and shapes:
+            refuse_outside(made.graph, extents.known)
+        return made
+
+    def _nominal(self, sizes: Mapping[str, int], careful: bool = False) -> Any:
+        refused: ExtentError | None = None
+        for nominal in NOMINAL_SIZES:
+            try:
+                made = self._traced({}, sizes, {}, nominal)
+                code = made.code
+            except ExtentError as error:
+                refused = refused or error
+                continue
+            made.notes = (MADE_UP,) if NOMINAL in made.extents.source.values() else ()
+            return Shown(made, code)
+        assert refused is not None
+        raise refused
+
+    def source(self, sizes: Mapping[str, int] | None = None) -> str:
+        """The code as text; without sizes that of the latest call, else for tensors of all sizes but those given."""
+        latest = self._shown._latest
+        if sizes is None and latest is not None:
+            return str(latest.source.text)
+        return str(self._nominal({**self.sizes, **(sizes or {})}).source.text)
+
+
+class Shown:
+    """A plan and its code."""
+
+    def __init__(self, plan: Plan, source: Source) -> None:
+        self.plan, self.source = plan, source
+
+
+class Traced(Shown):
+    """The same, as a function."""
+
+    def __init__(self, made: Hosted, plan: Plan) -> None:
+        super().__init__(plan, plan.code)
+        space: dict[str, Any] = {}
+        exec(builtins.compile(self.source.text, "<einstan>", "exec"), space)
+        function: Callable[..., tuple[Any, ...]] = space[self.source.function]
+        places = [made.inputs.index(name) for name in self.source.arguments]
+        self.run: Callable[..., tuple[Any, ...]] = lambda *given: function(*[given[k] for k in places])
+
+
+def _code(
+    backend: str, precisions: dict[Name, str], function: str, precision: str, any_size: bool, made: Plan
+) -> Source:
+    return traced(backend, made, precisions, function, precision, any_size)
+
+
+def _is_number(array: Any) -> bool:
+    """Whether something has no dtype of its own: a number of Python's, also where JAX traces it."""
+    return isinstance(array, float) or bool(getattr(array, "weak_type", False))
+
+
+def _dtype(tensor: Any) -> str:
+    """The name of a dtype, as NumPy has it."""
+    return str(tensor.dtype).rpartition(".")[2]

@@ -1,0 +1,1 @@
+"""Sizes: forms over labels, guards, extents, and single operations over them."""
