@@ -11,9 +11,12 @@ from einstan.machine.schedule.calls import Array
 from einstan.machine.sizes.lower import as_matrices
 from einstan.machine.sizes.operations import COMPARISONS, Operation, Ref
 
-SLOW = 4096  # entries from which NumPy's exp is faster than that of numba
-SLOWER = {"exp": "exp({0})", "log": "log({0})", "tanh": "tanh({0})", "sqrt": "sqrt({0})"}
-PLAIN = {
+SHORT, MANY = 32, 4096  # loops of which LLVM may make no vectors; NumPy is faster where there are so many entries
+VECTORS = ("exp", "log", "tanh", "sigmoid", "softplus")
+LIBM = ("exp", "log")  # faster for an entry alone
+FUNCTIONS = {
+    **{name: f"fast_{name}({{0}})" for name in VECTORS},
+    "sqrt": "sqrt({0})",
     "relu": "({0} if {0} > F(0) or {0} != {0} else F(0))",
     "abs": "abs({0})",
     "maximum": "({0} if {0} >= {1} or {0} != {0} else {1})",
@@ -28,7 +31,6 @@ def has_rule(s: Looping, value: int, operation: Operation) -> bool:
         return False
     if not all(_can_be_read(s, ref) for ref in operation.operands):
         return False
-    size = math.prod(s.plan.shape(value))
     if operation.kind == "map":
         function, *details = operation.detail
         if function in COMPARISONS:
@@ -36,9 +38,10 @@ def has_rule(s: Looping, value: int, operation: Operation) -> bool:
         if function == "pow":
             exponent = details[0].value if details and isinstance(details[0], Const) else None
             return exponent in POWERS or exponent in (0.5, -0.5)
-        if function in SLOWER:
-            return size <= SLOW or function == "sqrt"
-        return function in PLAIN or function in ("add", "scale", "select")
+        if function in VECTORS:
+            shape = s.plan.shape(value)
+            return math.prod(shape) <= MANY or shape[-1] >= SHORT
+        return function in FUNCTIONS or function in ("add", "scale", "select")
     if operation.kind == "reduce":
         (ref,) = operation.operands
         return operation.detail == "max of all" and operation.out == ref.labels[: len(operation.out)] != ()
@@ -99,7 +102,14 @@ def entry(s: Looping, ref: Ref, at: dict[int, str]) -> str:
             s.passed[array.text] = None if known else alone(array)
         return f"{array.text}[()]" if memory else array.text
     s.loaded.add(value)
-    return place(s, value, [at[label] for label in ref.labels])
+    index = [at[label] for label in ref.labels]
+    text = place(s, value, index)
+    if s.part is None or not s.part.shape or set(index) != {"i0"}:
+        return text
+    line = f"r{value} = {text}"  # one number for the inner loop, which is read before what the loop writes
+    if line not in s.part.first:
+        s.part.first.append(line)
+    return f"r{value}"
 
 
 def alone(array: Array) -> str:
@@ -173,4 +183,14 @@ def expression(s: Looping, operation: Operation, at: dict[int, str]) -> str:
         if exponent in POWERS:
             return POWERS[int(exponent)].format(*texts)
         return f"sqrt({texts[0]})" if exponent == 0.5 else f"F(1) / sqrt({texts[0]})"
-    return {**SLOWER, **PLAIN}[function].format(*texts)
+    if function in LIBM and not _in_vectors(s):
+        return f"{function}({texts[0]})"
+    return FUNCTIONS[function].format(*texts)
+
+
+def _in_vectors(s: Looping) -> bool:
+    """Whether the innermost loop is long enough, and has no other within it."""
+    if s.rows is None or s.part is None:
+        return False
+    shape = s.part.shape or (() if any(part.shape for part in s.rows.parts) else (s.rows.size,))
+    return shape[-1:] >= (SHORT,)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from einstan.language.term import Add, Apply, Const, Expr, Extent, Mul
 from einstan.machine.kernels.nest import Kernel, Line, Part, Rows
+from einstan.machine.kernels.vectors import NAMES
 from einstan.machine.meaning.numbers import number_of
 from einstan.machine.schedule.arena import Buffer
 from einstan.machine.schedule.calls import Array, Seen
@@ -20,7 +21,8 @@ class Looping(Scheduler):
 
     def begin(self, gemm: bool) -> None:
         self.gemm = gemm  # whether there is a BLAS to call
-        self.taken |= {"F", "m", "gemm", "njit", "exp", "log", "tanh", "sqrt", "floats"}
+        self.taken |= {"F", "m", "gemm", "njit", "exp", "log", "sqrt", "floats", *NAMES}
+        self.taken |= {f"{letter}{value}" for letter in "rsvw" for value in self.plan.order}  # variables of loops
         self.kernels: list[Kernel] = []
         self.latest = -1  # the value that was written last
         self.filled: set[int] = set()  # results that lie in an array of their own, from end to end

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from einstan.language.term import Name
 from einstan.machine.backends.numpy import blas_gemm
 from einstan.machine.kernels.fused import BETWEEN, Fused
+from einstan.machine.kernels.vectors import functions_called
 from einstan.machine.schedule.calls import Call
 from einstan.machine.schedule.scheduler import BLAS, Memory
 from einstan.machine.schedule.sizes import Sizes
@@ -18,7 +19,7 @@ from einstan.machine.targets.source import Source
 if TYPE_CHECKING:
     from einstan.machine.plan.plan import Plan
 
-HEAD = """from math import exp, log, sqrt, tanh
+HEAD = """from math import exp, log, sqrt
 
 from numba import njit
 
@@ -62,7 +63,8 @@ class Looped(LaidOut):
         text = re.sub(r"@row:(\w+):(\d+)@", lambda found: self.row_offset(found[1], int(found[2])), text)
         text = re.sub(r"@(\w+)@", lambda found: str(starts[found[1]]), text)
         head = HEAD.format(kind=dtype(precision)) + (f'gemm = blas_gemm("{precision}")\n' if "gemm(" in text else "")
-        whole = source.text.replace("\n\ndef prepare():", f"\n\n{head}\n\n{text}\n\n\ndef prepare():", 1)
+        texts = "\n\n\n".join(part for part in (functions_called(text, precision), text) if part)
+        whole = source.text.replace("\n\ndef prepare():", f"\n\n{head}\n\n{texts}\n\n\ndef prepare():", 1)
         if arena.buffers:
             at = whole.index("\n", whole.index("    memory = block(")) + 1
             source.text = f"{whole[:at]}    floats = memory.view({dtype(precision)})\n{whole[at:]}"
