@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
-from einstan.language.index import Affine
+from einstan.language.index import Affine, Index, affine
 from einstan.language.node import Node, holds
 from einstan.language.term import ONE, ZERO, Add, Apply, Const, Delta, Expr, Extent, Indexed, Iverson, Mul, mul
 
@@ -40,14 +40,36 @@ def decided_bracket(node: Iverson, children: tuple[Node, ...]) -> Expr:
 
 
 def _always(left: Node, relation: str, right: Node) -> bool:
-    """Whether ``0 <= i`` or ``i < |i|``, which every value of an index fulfils."""
-    a, b = (side.index if isinstance(side, Affine) else None for side in (left, right))
-    if relation == "<=":
-        return _number(left) == 0 and b is not None
-    if relation == "<" and a is not None and isinstance(right, Affine):
-        (atom, k), constant = right.terms[0] if len(right.terms) == 1 else (right, 0), right.constant
-        return isinstance(atom, Extent) and k == 1 and constant == 0 and atom.index.dim == a.dim
-    return False
+    """Whether every value of the indices fulfils it: ``0 <= i``, ``i < |i|``, ``0 <= |i|-1-i``."""
+    a, b = (_form(side) for side in (left, right))
+    if relation not in ("<=", "<") or a is None or b is None:
+        return False
+    return _never_negative(affine((b, 1), (a, -1), constant=-(relation == "<")))
+
+
+def _form(operand: Node) -> Affine | None:
+    number = _number(operand)
+    if number is not None:
+        return Affine((), int(number)) if number.denominator == 1 else None
+    return operand if isinstance(operand, Affine) else None
+
+
+def _never_negative(form: Affine) -> bool:
+    """Whether a form is at least 0 whatever the sizes: an index runs from 0 to its extent less one, which is then at
+    least 1."""
+    least: dict[str, int] = {}
+    constant, running = form.constant, set()
+    for atom, k in form.terms:
+        if not isinstance(atom, Index | Extent):
+            return False
+        dim = atom.dim if isinstance(atom, Index) else atom.index.dim
+        if isinstance(atom, Index):
+            running.add(dim)
+            constant -= min(k, 0)
+        if isinstance(atom, Extent) or k < 0:
+            least[dim] = least.get(dim, 0) + k
+    constant += sum(k for dim, k in least.items() if dim in running)
+    return constant >= 0 and all(k >= 0 for k in least.values())
 
 
 def _rectified(operands: tuple[Node, ...], relation: str) -> tuple[Node, ...]:
