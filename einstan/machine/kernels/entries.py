@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from einstan.language.term import ONE, Const
 from einstan.machine.kernels.looping import Looping
+from einstan.machine.kernels.nest import Part
 from einstan.machine.meaning.numbers import number_of
 from einstan.machine.schedule.calls import Array
 from einstan.machine.sizes.lower import as_matrices
@@ -104,12 +106,12 @@ def entry(s: Looping, ref: Ref, at: dict[int, str]) -> str:
     s.loaded.add(value)
     index = [at[label] for label in ref.labels]
     text = place(s, value, index)
-    if s.part is None or not s.part.shape or set(index) != {"i0"}:
-        return text
-    line = f"r{value} = {text}"  # one number for the inner loop, which is read before what the loop writes
-    if line not in s.part.first:
-        s.part.first.append(line)
-    return f"r{value}"
+    return text if s.part is None or not one_number(s.part, index) else s.part.read_as(f"r{value}", text)
+
+
+def one_number(part: Part, index: Sequence[str]) -> bool:
+    """Whether an entry is one number in the innermost loop."""
+    return bool(part.shape) and f"i{len(part.shape)}" not in index
 
 
 def alone(array: Array) -> str:

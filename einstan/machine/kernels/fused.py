@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from einstan.machine.kernels.adding import overlapped_by_loop, scattered_by_loop
 from einstan.machine.kernels.blas import accumulates, multiply
-from einstan.machine.kernels.entries import expression, place
+from einstan.machine.kernels.entries import expression, one_number, place
 from einstan.machine.kernels.looping import Looping
 from einstan.machine.kernels.nest import Line, Part, Rows
 from einstan.machine.kernels.rowwise import by_rows, has_rule_by_rows, is_view_read, set_to, view_read
@@ -119,13 +119,16 @@ class Fused(Looping):
             self.scalars.append(value)
             return
         by_row = operation.out[0] == labels[0] and len(operation.out) == 1
-        target = f"s{value}" if by_row else place(self, value, [at[x] for x in operation.out])
+        index = [at[x] for x in operation.out]
+        target = f"s{value}" if by_row or one_number(part, index) else place(self, value, index)
         part.lines += larger(value, target, text) if biggest else [(f"{target} += {text}", -1)]
         if by_row:
             part.first.append(f"{target} = {begin}")
             part.last.append(f"{place(self, value, ['i0'])} = {target}")
             part.totals.add(value)
         else:
+            if one_number(part, index):
+                part.write.append(f"{place(self, value, index)} = {part.read_as(target, place(self, value, index))}")
             rows.before.append(set_to(self, value, begin))
             rows.closed.add(value)
         self.loaded.add(value)

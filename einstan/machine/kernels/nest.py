@@ -15,14 +15,20 @@ from einstan.machine.schedule.calls import Array
 
 @dataclass
 class Part:
-    """An inner loop; ``first`` and ``last`` stand around it."""
+    """Inner loops; ``first`` and ``last`` stand around them, ``read`` and ``write`` around the innermost."""
 
     shape: tuple[int, ...]
     first: list[str] = field(default_factory=list)
     lines: list[tuple[str, int]] = field(default_factory=list)  # with the value that a line stores, or -1
     last: list[str] = field(default_factory=list)
+    read: dict[str, str] = field(default_factory=dict)  # variables that are one number there: what they are
+    write: list[str] = field(default_factory=list)
     local: set[int] = field(default_factory=set)  # values held in variables of the loop
     totals: set[int] = field(default_factory=set)
+
+    def read_as(self, name: str, text: str) -> str:
+        """What is one number in the innermost loop is read before it, and before what is written there."""
+        return name if self.read.setdefault(name, text) == text else text
 
 
 @dataclass
@@ -48,9 +54,12 @@ class Rows:
             lines += [f"        {line}" for line in part.first]
             indent = "        "
             for k, size in enumerate(part.shape, 1):
+                if k == len(part.shape):
+                    lines += [f"{indent}{name} = {text}" for name, text in part.read.items()]
                 lines.append(f"{indent}for i{k} in range({size}):")
                 indent += "    "
             lines += [indent + line for line in body]
+            lines += [indent[4:] + line for line in part.write]
             lines += [f"        {line}" for line in part.last]
         return [line.replace("\n            ", "\n        ") for line in lines]
 
