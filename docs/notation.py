@@ -187,7 +187,7 @@ have one, and refused where they do not.""",
             r"Z_{n,j} = \sum_K X_{n,K} W_{K,j} + b_j",
             r"a_i^{(l)} = W_{i,J}^{(l)} a_J^{(l-1)}",
             r"p_i = \frac{e^{x_i}}{\sum_K e^{x_K}}",
-            r"$k = \dfrac{1}{2} \left[ a + b \right] \lvert c \rvert.$",
+            r"$k_c = \dfrac{1}{2} \left[ a_c + b_c \right] \lvert c \rvert.$",
         ],
         [
             "y = x^T A x",

@@ -199,8 +199,8 @@ def test_letters_merged(monkeypatch: pytest.MonkeyPatch) -> None:
     """A printer that gives two bound indices one letter."""
     right = naming.well_named
 
-    def wrong(equation: Equation) -> Equation:
-        made = right(equation)
+    def wrong(equation: Equation, written: bool = True) -> Equation:
+        made = right(equation, written)
         text = str(made).replace("J", "I").replace("M", "K")
         return parse(text) if text != str(made) else made
 

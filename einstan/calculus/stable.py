@@ -35,10 +35,10 @@ from einstan.calculus.simplify import (
     simplify_reduce,
     simplify_sum,
 )
+from einstan.language import well_named
 from einstan.language.dims import axis, is_whole, loose
 from einstan.language.index import Affine, Index
 from einstan.language.node import Node, holds, postorder, preorder, replace, rewrite
-from einstan.language.show import well_named_apart
 from einstan.language.term import (
     MINUS_ONE,
     ONE,
@@ -140,7 +140,7 @@ def runnable(program: Program) -> Program:
         exponentials = _Exponentials({equation.name: equation for equation in met})
         apart = without_diagonals(dominant_apart(met, exponentials.of))
         made = measured(apart, {equation.name for equation in apart} - {equation.name for equation in met})
-        named = [same.get(new) or well_named_apart(new) for new in _stated(made, program)]
+        named = [same.get(new) or well_named(new, written=False) for new in _stated(made, program)]
         found = remade(program, complemented(named))
         asked.notes[runnable] = found
     return found

@@ -25,19 +25,25 @@ from einstan.language.term import Add, Apply, Equation, Expr, Extent, Mul, Parti
 PAIR = "="  # holds the two sides of a relation together while dimensions are found
 
 
-def parse(text: str, known: Collection[str] = (), asked: bool = False) -> Equation:
+def parse(text: str, known: Collection[str] = (), asked: bool = False, written: bool = True) -> Equation:
     """The equation that a text spells.
 
-    ``known`` are tensors of the program around it; they decide whether ``dA[..]/dB[..]`` is a derivative.
+    ``known`` are tensors of the program around it; they decide whether ``dA[..]/dB[..]`` is a derivative.  What nobody
+    has ``written`` may read tensors of several lengths at one index, see `einstan.language.dims.relate`.
 
     >>> print(parse("Z_{n,j} = X_{n,K} W_{K,j} + b_j"))
     Z[n,j] = X[n,K] W[K,j] + b[j]
     """
-    return bind_equation(*read_relation(text, known), asked=asked)
+    return bind_equation(*read_relation(text, known), asked=asked, written=written)
 
 
 def bind_equation(
-    text: str, relation: Relation, spelled: bool = True, asked: bool = False, by_hand: bool = False
+    text: str,
+    relation: Relation,
+    spelled: bool = True,
+    asked: bool = False,
+    by_hand: bool = False,
+    written: bool = True,
 ) -> Equation:
     """The equation of a relation; where it has several readings, they are ``spelled`` out in the error.  A person is
     ``asked`` how far indices run of which the text says nothing; what is derived has its own ways to say it, and may
@@ -68,7 +74,7 @@ def bind_equation(
     rhs = scope.top(relation.right)
     own = {index.name: f"{left.name}.{k}" for k, index in enumerate(indices)} if asked else None
     where = tuple(_stated(scope, text, relation, [index.name for index in indices], own))
-    equation = localised(scope.resolved(Equation(left.name, indices, rhs, where)))
+    equation = localised(scope.resolved(Equation(left.name, indices, rhs, where)), written)
     return sized_by_axes(equation) if scope.shared else equation
 
 

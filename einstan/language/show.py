@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from einstan.language.dims import UnionFind, agreed, is_axis, localised, redimensioned, relate
+from einstan.language.dims import UnionFind, is_axis, redimensioned, relate
 from einstan.language.errors import ScopeError, Span
 from einstan.language.index import Affine, Index
 from einstan.language.latex import coefficient_in_front
@@ -65,35 +65,25 @@ def show_with_spans(node: Node) -> tuple[str, dict[Node, Span]]:
     return writer.text_of(surface), writer.spans
 
 
-def well_named(equation: Equation) -> Equation:
+def well_named(equation: Equation, written: bool = True) -> Equation:
     """The equation as its text reads: readable names, and the dimensions that the text implies.
 
     Bound indices get capitals that do not collide, extents a spelling that leads back to their axis; free indices keep
     their names, which are small letters.  Where a bound index runs over an axis that nothing in the text ties it to,
-    the text says so: ``where |K| = |X.0|``.
+    the text says so: ``where |K| = |X.0|``.  What nobody has ``written`` may read a tensor of its own beside a longer
+    one at one index; its text, read as somebody's, would say that the two are of one length.
     """
     try:
-        result = _named_and_read(equation, distinct=False)
+        result = _named_and_read(equation, distinct=False, written=written)
     except ScopeError:  # one letter of several axes, one of which must be stated
-        return _named_and_read(equation, distinct=True)
+        return _named_and_read(equation, distinct=True, written=written)
     if _shares_letters(result.rhs):  # then letters of their own may save a sum[K](...), which is hard to read
         try:
-            other = _named_and_read(equation, distinct=True)
+            other = _named_and_read(equation, distinct=True, written=written)
         except ScopeError:
             return result
         return min((result, other), key=lambda one: len(show(one)))
     return result
-
-
-def well_named_apart(equation: Equation) -> Equation:
-    """The same of an equation that nobody wrote: it may read a tensor of its own beside a longer one at one index, and
-    its text, read as somebody's, would say that the two are of one length."""
-    result = well_named(equation)
-    if not agreed(result):
-        return result
-    rhs = _settled(normalised(equation.rhs), {index.name for index in equation.indices}, distinct=True)
-    apart = Equation(equation.name, equation.indices, rhs, equation.where)
-    return localised(extents_named(apart, letters=False), written=False)
 
 
 def _shares_letters(rhs: Expr) -> bool:
@@ -113,7 +103,7 @@ def _settled(rhs: Expr, avoid: set[str], distinct: bool) -> Expr:
     return rhs
 
 
-def _named_and_read(equation: Equation, distinct: bool) -> Equation:
+def _named_and_read(equation: Equation, distinct: bool, written: bool) -> Equation:
     rhs = _settled(normalised(equation.rhs), {index.name for index in equation.indices}, distinct)
     plain = Equation(equation.name, equation.indices, rhs, equation.where)
     spelled = extents_named(plain, letters=True)
@@ -123,10 +113,10 @@ def _named_and_read(equation: Equation, distinct: bool) -> Equation:
         return redimensioned(spelled, dims)  # type: ignore[return-value]
     again = reread(spelled)
     try:
-        read = again or parse(show(spelled))
+        read = again or parse(show(spelled), written=written)
     except ScopeError:  # a letter that stands for several axes in the text
         spelled = extents_named(plain, letters=False)
-        read = parse(show(spelled))
+        read = parse(show(spelled), written=written)
     if again is None and erased(read.rhs) is not erased(spelled.rhs):
         raise _not_spelled(spelled)
     stated = {index.name for index, _ in read.where}
@@ -149,7 +139,7 @@ def _named_and_read(equation: Equation, distinct: bool) -> Equation:
         return read
     _refuse_ambiguous(spelled, forms)
     where = tuple((loose[name], form) for name, form in forms.items())
-    return parse(show(Equation(read.name, read.indices, read.rhs, (*read.where, *where))))
+    return parse(show(Equation(read.name, read.indices, read.rhs, (*read.where, *where))), written=written)
 
 
 def _is_moved(read: str, meant: str, classes: UnionFind) -> bool:

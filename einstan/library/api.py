@@ -455,7 +455,7 @@ class Program(calculus.Program):
     def source(self, sizes: Mapping[str, int] | None = None, *, target: str = "numpy", **options: Any) -> str:
         """The code that `compile` makes for NumPy, ``"torch"`` or ``"jax"``; it runs on its own, and allocates without
         asking what is free."""
-        return self.compile(backend=target, **options).source(sizes)
+        return self.compile(**{**options, "backend": options.get("backend", target)}).source(sizes)
 
     def _outputs(self, options: dict[str, Any]) -> Iterable[Name]:
         chosen: Iterable[Name] | None = options.pop("outputs", None)

@@ -180,7 +180,7 @@ class Derivative(Rebuilt):
 
     def source(self, *, target: str = "numpy", **options: Any) -> str:
         """The code that computes the cores with NumPy, or the whole with ``"torch"`` or ``"jax"``."""
-        source: str = self.compile(backend=target, **options).source()
+        source: str = self.compile(**{**options, "backend": options.get("backend", target)}).source()
         return source
 
     def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> FactoredTensor:

@@ -23,7 +23,7 @@ from einstan.library.optimisers import Cosine, Decay
 from einstan.library.report_table import table
 
 # Whose objects are walked; those of other modules are what the library is made of.
-HELD = ("einstan.library.", "einstan.optimize.", "einstan.machine.run.compile", "einstan.language.errors")
+HELD = ("einstan.library.", "einstan.optimize.", "einstan.machine.run.compiled", "einstan.language.errors")
 # What an object answers besides its public names.
 SPECIAL = """__call__ __getitem__ __len__ __iter__ __contains__ __eq__ __or__ __ror__ __rshift__ __rrshift__ __matmul__
     __rmatmul__ __add__ __radd__ __sub__ __rsub__ __mul__ __rmul__ __truediv__ __neg__ __array__ __str__ __repr__

@@ -274,7 +274,7 @@ def test_specialisations_are_remembered_and_bounded():
 def test_the_second_call_plans_nothing(monkeypatch):
     step = compile(program())
     first = step(step_data())
-    monkeypatch.setattr("einstan.machine.run.compile.plan", None)
+    monkeypatch.setattr("einstan.machine.run.compiled.plan", None)
     second = step(step_data())
     assert all(np.array_equal(first[name], second[name]) for name in first)
 

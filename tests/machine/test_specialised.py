@@ -312,7 +312,7 @@ def test_a_program_that_numba_refuses_goes_on_with_numpy(monkeypatch):
 
     monkeypatch.setattr("einstan.machine.run.specialisation.PATIENCE", 1e-9)
     monkeypatch.setattr("einstan.machine.run.specialisation.SAMPLED", 1)
-    monkeypatch.setattr("einstan.machine.run.compile.fused", refuse)
+    monkeypatch.setattr("einstan.machine.run.compiled.fused", refuse)
     step = compile(parse("y[i] = 2 x[i]"))
     with pytest.warns(RuntimeWarning, match="no such loop"):
         assert step(x=np.ones(3))["y"].tolist() == [2, 2, 2]

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import cached_property
 from itertools import pairwise, product
 
 from einstan.calculus.program import Program
@@ -31,6 +30,7 @@ from einstan.language.term import (
     Position,
     mul,
 )
+from einstan.language.threads import cached_property
 from einstan.machine.evidence.coincidences import DIGITS, Tied
 from einstan.machine.meaning.loops import Closure, Loops
 from einstan.machine.meaning.numbers import EXACT, DomainError, Number
