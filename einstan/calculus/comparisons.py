@@ -40,11 +40,17 @@ def decided_bracket(node: Iverson, children: tuple[Node, ...]) -> Expr:
 
 
 def _always(left: Node, relation: str, right: Node) -> bool:
-    """Whether every value of the indices fulfils it: ``0 <= i``, ``i < |i|``, ``0 <= |i|-1-i``."""
+    """Whether every value of an index fulfils it: ``0 <= i``, ``i < |i|``, ``0 <= |i|-1-i``.
+
+    Where another extent is spoken of, ``i < |i| + |j|``, the bracket says that i may be short of what it reads.
+    """
     a, b = (_form(side) for side in (left, right))
     if relation not in ("<=", "<") or a is None or b is None:
         return False
-    return _never_negative(affine((b, 1), (a, -1), constant=-(relation == "<")))
+    dims = {
+        n.dim if isinstance(n, Index) else n.index.dim for n, _ in (*a.terms, *b.terms) if isinstance(n, Index | Extent)
+    }
+    return len(dims) == 1 and _never_negative(affine((b, 1), (a, -1), constant=-(relation == "<")))
 
 
 def _form(operand: Node) -> Affine | None:
