@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from einstan.library.einsum import Einsum
     from einstan.library.per_example import PerExample
     from einstan.library.plan import Plan
+    from einstan.library.to_jax import Function
     from einstan.machine.run.compiled import Compiled
 
 
@@ -127,6 +128,10 @@ class Equation(term.Equation, Composable):
     def source(self, sizes: Mapping[str, int] | None = None, *, target: str = "numpy", **options: Any) -> str:
         """The code that `compile` makes for NumPy, ``"torch"`` or ``"jax"``; it runs on its own."""
         return self.program.source(sizes, target=target, **options)
+
+    def to_jax(self, wrt: str | Iterable[str] | None = None, rule: str = "plain", **options: Any) -> Function:
+        """The tensor that it defines as a function of JAX: see `Program.to_jax`."""
+        return self.program.to_jax(str(self.name), wrt, rule, **options)
 
     def __call__(self, *positional: Any, **arrays: Any) -> Any:
         """The tensor that the equation defines, for these arrays, and ``sizes`` that none of them tells.
@@ -456,6 +461,25 @@ class Program(calculus.Program):
         """The code that `compile` makes for NumPy, ``"torch"`` or ``"jax"``; it runs on its own, and allocates without
         asking what is free."""
         return self.compile(**{**options, "backend": options.get("backend", target)}).source(sizes)
+
+    def to_jax(
+        self,
+        outputs: str | Iterable[str] | None = None,
+        wrt: str | Iterable[str] | None = None,
+        rule: str = "plain",
+        **options: Any,
+    ) -> Function:
+        """A function of arrays of JAX, ``f(X, W, b)`` or ``f(params, X=X)``: one array for an output by its name, for
+        several a tuple.
+
+        ``rule`` says where its derivatives come from: from JAX, which differentiates the code (``"plain"``); from the
+        tangents that are derived here (``"jvp"``, both modes); from the derived backward pass (``"vjp"``, reverse mode
+        alone).  Derivatives of these are JAX's.  ``wrt`` are the inputs that derivatives may be asked by, else all.
+        The other options are those of `compile`.  See `einstan.library.to_jax.Function`.
+        """
+        from einstan.library.to_jax import Function
+
+        return Function(self, outputs, wrt, rule, **options)
 
     def _outputs(self, options: dict[str, Any]) -> Iterable[Name]:
         chosen: Iterable[Name] | None = options.pop("outputs", None)

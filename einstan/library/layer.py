@@ -13,9 +13,10 @@ refused.  Nothing here knows any layer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from textwrap import dedent
+from typing import TYPE_CHECKING, Any
 
 from einstan.calculus.naming import ForwardNames
 from einstan.calculus.partial import partial
@@ -34,6 +35,9 @@ from einstan.library.einsum import Einsum, einsum
 from einstan.library.initialise import Initialiser, initialiser
 from einstan.library.rename import renamed, renamed_assumption, renamed_axis, require_name
 from einstan.machine.sizes.refusals import reader_of
+
+if TYPE_CHECKING:
+    from einstan.library.to_jax import Function
 
 
 @checked_methods()
@@ -128,6 +132,10 @@ class Layer(Composable):
     def einsum(self) -> Einsum:
         """The einsum string of the output, with its operands."""
         return einsum(self.equation)
+
+    def to_jax(self, wrt: str | Iterable[str] | None = None, rule: str = "plain", **options: Any) -> Function:
+        """The layer as a function of JAX, ``dense.to_jax()(X, W, b)``: see `api.Program.to_jax`."""
+        return self.program.to_jax(self.output, wrt, rule, **options)
 
     def __str__(self) -> str:
         lines = [*map(str, self.program.equations), *(f"assume {a}" for a in self.program.assumptions)]

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from einstan.library.derivative import Derivative
     from einstan.library.per_example import PerExample
     from einstan.library.plan import Plan
+    from einstan.library.to_jax import Function
 
 Arrays = dict[str, np.ndarray]
 NOMINAL = "a nominal size"
@@ -229,6 +230,17 @@ class Network(Composable):
     def per_example(self, loss: str, over: str = "n") -> PerExample:
         """The loss of each example, its gradients and their norms; see `einstan.library.per_example.PerExample`."""
         return self.program.per_example(loss, over)
+
+    def to_jax(
+        self,
+        outputs: str | Iterable[str] | None = None,
+        wrt: str | Iterable[str] | None = None,
+        rule: str = "plain",
+        **options: Any,
+    ) -> Function:
+        """Tensors of the network, by default its output, as a function of JAX, ``f(params, X=X)``: see
+        `api.Program.to_jax`."""
+        return self.program.to_jax(self.output if outputs is None else outputs, wrt, rule, **options)
 
     def derivation(self, of: str, wrt: str) -> Derivations:
         """The steps to a gradient or partial, as on paper; ``check()`` proves every one of them."""

@@ -32,9 +32,9 @@ SPECIAL = """__call__ __getitem__ __len__ __iter__ __contains__ __eq__ __or__ __
 INSIDE = {
     "Compiled.call", "Compiled.called", "Compiled.carefully", "Compiled.entered", "Compiled.gather",
     "Compiled.prepared", "Compiled.specialise", "Compiled.told", "Equation.forget", "Equation.rebuilt",
-    "FactoredTensor.of_cores", "Objective.function", "Part.add_to", "Part.boxes", "Part.core", "Part.every_size",
-    "Part.numbered", "Part.reduced", "Part.renamed", "Part.sizes", "Part.steps", "Part.within", "Part.without",
-    "Program.dim", "Program.resolved", "Subscripts.span",
+    "FactoredTensor.of_cores", "Function.pulled", "Function.pushed", "Objective.function", "Part.add_to",
+    "Part.boxes", "Part.core", "Part.every_size", "Part.numbered", "Part.reduced", "Part.renamed", "Part.sizes",
+    "Part.steps", "Part.within", "Part.without", "Program.dim", "Program.resolved", "Subscripts.span",
 }  # fmt: skip
 
 TEXT = "Z[n,j] = X[n,K] W[K,j] + b[j]\nL = 1/2 (Z[N,J] - Y[N,J])^2 / |N|"
@@ -82,7 +82,8 @@ OWN: dict[str, dict[str, Any]] = {
     "Saver": {"path": "c.npz"}, "State.save": {"path": "d.npz"},
     "Equation.derivation": {"wrt": "X"}, "Equation.partial": {"wrt": "X"}, "Layer.partial": {"wrt": "X"},
     "Layer.derived": {"wrt": "X"}, "Equation.__call__": {"arrays": READ}, "Equation.loops": {"arrays": READ},
-    "Compiled.__call__": {"arrays": READ}, "Program.backward": {"wrt": ["W"]}, "Program.derivative": {"wrt": ("W",)},
+    "Compiled.__call__": {"arrays": READ}, "Function.__call__": {"arrays": (READ,)},
+    "Program.backward": {"wrt": ["W"]}, "Program.derivative": {"wrt": ("W",)},
     "Network.derivative": {"wrt": ("W",)}, "Network.init": {"given": {"X": (4, 3), "Y": (4, 2)}},
     "Network.evaluate": {"data": DATA}, "Network.evaluator": {"names": ("L",)},
     "Evaluator.__call__": {"params": PARAMS, "data": DATA},

@@ -6,6 +6,7 @@ from tests.test_docs import test_examples_print_what_the_document_says as exampl
 
 pytest.importorskip("torch", exc_type=ImportError)
 pytest.importorskip("jax", exc_type=ImportError)
+pytest.importorskip("optax", exc_type=ImportError)
 
 
 def test_examples_print_what_the_page_says() -> None:

@@ -222,6 +222,12 @@ class Hosted(Compiled):
         assert refused is not None
         raise refused
 
+    def general(self, function: str) -> Source:
+        """The code of a function of this name, for tensors of all sizes but those given."""
+        made: Any = type(self)(self.program, self.outputs, self.optimize, self.dtype, backend=self.backend,
+                               **{**self.options, "function": function})  # fmt: skip
+        return made._nominal(self.sizes).source
+
     def source(self, sizes: Mapping[str, int] | None = None) -> str:
         """The code as text; without sizes that of the latest call, else for tensors of all sizes but those given."""
         latest = self._shown._latest

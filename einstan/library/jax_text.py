@@ -1,0 +1,119 @@
+"""A function of JAX with its rule as text: the functions that values and derivatives are, and what ties them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+from einstan.machine.run.compiled import Compiled
+from einstan.machine.run.hosted import Hosted
+from einstan.machine.sizes.spelling import identifier
+
+if TYPE_CHECKING:
+    from einstan.library.to_jax import Function
+
+
+class Part(NamedTuple):
+    """The text of a function, and what it is given, by name."""
+
+    function: str
+    text: str
+    given: tuple[str, ...]
+
+    def call(self, words: Mapping[str, str]) -> str:
+        return f"{self.function}({', '.join(words[name] for name in self.given)})"
+
+
+def written(made: Function) -> str:
+    """The function for arrays of all sizes, with its rule."""
+    value = part(made.value, made.value.function)
+    if made.rule == "plain":
+        return page([value])
+    taken = {"jax", "jnp", "np", "primals", "tangents", "held", "cotangents", "rule", "forward", "backward"}
+    known = {name: identifier(name, taken) for name in made.inputs}
+    indices = set(map(str, made.value.flat.index_tensors))
+    moved = tuple(n for n in (made.inputs if made.wrt is None else made.wrt) if n not in indices)
+    names = list(map(str, made.names))
+    out = {name: identifier(name, taken) for name in names}
+    single = isinstance(made.outputs, str)
+    behind = value._replace(text=value.text.replace(f"def {value.function}(", f"def {value.function}_value("))
+    behind = behind._replace(function=f"{value.function}_value")
+    head = [
+        f"@jax.custom_{made.rule}",
+        f"def {value.function}({', '.join(known.values())}):",
+        f"    return {behind.call(known)}{'[0]' if single else ''}",
+        *("", ""),
+    ]
+
+    def results(each: Iterable[str]) -> str:
+        return ", ".join(each) if single else f"({tupled(each)})"
+
+    if made.rule == "jvp":
+        pushed = made.pushed(moved)
+        both = part(pushed.made, f"{value.function}_pushed")
+        moving = {name: identifier(f"t_{word}", taken) for name, word in known.items()}
+        given = {**known, **{direction: moving[name] for name, direction in pushed.directions.items()}}
+        tangents = {str(name): identifier(tangent, taken) for name, tangent in pushed.tangents.items()}
+        return page([behind, both], [
+            *head,
+            f"@{value.function}.defjvp",
+            "def rule(primals, tangents):",
+            f"    {tupled(known.values())} = primals",
+            f"    {tupled(moving.values())} = tangents",
+            f"    {tupled([*out.values(), *tangents.values()])} = {both.call(given)}",
+            f"    return {results(out.values())}, "
+            + results(tangents.get(name, f"jax.numpy.zeros_like({out[name]})") for name in names),
+        ])  # fmt: skip
+    pulled = made.pulled(moved)
+    front, back = part(pulled.front, f"{value.function}_forward"), part(pulled.back, f"{value.function}_backward")
+    kept = {name: out.get(name) or identifier(name, taken) for name in pulled.kept}
+    new = [word for name, word in kept.items() if name not in out]
+    cotangents = {name: identifier(f"d_{word}", taken) for name, word in out.items()}
+    held = tupled([*known.values(), *kept.values()])
+    gradients = {name: identifier(gradient, taken) for name, gradient in pulled.gradients.items()}
+    given = {**known, **kept, **{seed: cotangents[str(name)] for name, seed in pulled.seeds.items()}}
+    return page([behind, front, back], [
+        *head,
+        f"def forward({', '.join(known.values())}):",
+        f"    {tupled([*out.values(), *new])} = {front.call(known)}",
+        f"    return {results(out.values())}, ({held})",
+        *("", ""),
+        "def backward(held, cotangents):",
+        f"    {held} = held",
+        f"    {tupled(cotangents.values()) if not single else cotangents[names[0]]} = cotangents",
+        *([f"    {tupled(gradients.values())} = {back.call(given)}"] if gradients else []),
+        f"    return {tupled(gradients.get(name, 'None') for name in known)}",
+        *("", ""),
+        f"{value.function}.defvjp(forward, backward)",
+    ])  # fmt: skip
+
+
+def part(made: Compiled, function: str) -> Part:
+    """The code of a compiled program for arrays of any sizes, as a function of another name."""
+    assert isinstance(made, Hosted)
+    source = made.general(function)
+    return Part(function, source.text, tuple(map(str, source.arguments)))
+
+
+def page(parts: Iterable[Part], lines: Iterable[str] = ()) -> str:
+    """Functions one below the other: what several need stands there once."""
+    lines = list(lines)
+    imports: dict[str, None] = {"import jax": None} if lines else {}
+    texts: dict[str, None] = {}
+    for each in parts:
+        rows = each.text.split("\n")
+        for node, after in pairwise((*ast.parse(each.text).body, None)):
+            assert node is not None
+            text = "\n".join(rows[node.lineno - 1 : len(rows) if after is None else after.lineno - 1]).strip("\n")
+            (imports if isinstance(node, ast.Import) else texts)[text] = None
+    if lines:
+        texts["\n".join(lines)] = None
+    return "\n".join(imports) + "\n\n\n" + "\n\n\n".join(texts) + "\n"
+
+
+def tupled(names: Iterable[str]) -> str:
+    """``a, b`` as it stands on either side of an assignment; ``a,`` for one."""
+    found = list(names)
+    return ", ".join(found) + ("," if len(found) == 1 else "")
