@@ -12,7 +12,7 @@ from einstan.calculus.alpha import alpha
 from einstan.calculus.cancelling import cancelled, opened, turned
 from einstan.calculus.canonical import expanded
 from einstan.calculus.coefficients import coefficient_of, is_negative, neg_simplified, scaled
-from einstan.calculus.degrees import keeps_digits, reads
+from einstan.calculus.digits import keeps_digits, reads
 from einstan.calculus.factors import flattened
 from einstan.calculus.quotients import Behind, met, undefined
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
@@ -76,7 +76,7 @@ def _shortest(simple: Expr, behind: Behind) -> Expr:
     else:
         whole = expanded(simple, merge=False)
         multiplied = collected(whole) if whole is not simple else first
-        found += [multiplied] if multiplied is not first and keeps_digits(multiplied, first, {}) else []
+        found += [multiplied] if multiplied is not first and keeps_digits(multiplied, first) else []
     return min(found, key=to_read)
 
 

@@ -9,7 +9,7 @@ its own are, with one choice of indices for all of them.  Nothing here knows any
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -19,7 +19,7 @@ from einstan.calculus.cancelling import cancelled, opened
 from einstan.calculus.canonical import expanded
 from einstan.calculus.coefficients import coefficient_of, is_negative, neg_simplified, scaled
 from einstan.calculus.collect import collected, shortest, size, with_shares
-from einstan.calculus.degrees import degree, keeps_digits
+from einstan.calculus.digits import DATA, STILL, Growth, Known, degree, grown, keeps_digits, pushed, stays_exact
 from einstan.calculus.factors import flattened, parts_of, powers
 from einstan.calculus.finite import indices_moved, indices_read, may_be_infinite
 from einstan.calculus.quotients import met
@@ -82,6 +82,8 @@ class Parts:
         self.values: dict[Name, tuple[Equation, Expr]] = {}
         self.infinite: set[Name] = set()  # the tensors that may be infinite, see `einstan.calculus.finite`
         self._degrees: dict[Name, Fraction] = {}
+        self._along: dict[Name, frozenset[Name]] = {}
+        self._growths: dict[Name, dict[Name, Growth]] = {}
         self._totals: dict[tuple[Name, int], Expr | None] = {}
 
     def add(self, equation: Equation, value: Expr) -> None:
@@ -105,13 +107,38 @@ class Parts:
                 found = Definition(access, equation.indices, whole, parts, tuple(bound))
                 self.products.setdefault(_longest(parts), []).append(found)
 
-    @property
-    def degrees(self) -> Mapping[Name, Fraction]:
-        """How many data are multiplied in each definition, see `einstan.calculus.degrees`; seldom asked for."""
-        for name, (_, value) in self.values.items():
-            if name not in self._degrees:
-                self._degrees[name] = degree(value, self._degrees)
-        return self._degrees
+    @cached_property
+    def known(self) -> Known:
+        """How definitions grow as what they are made of does, see `einstan.calculus.digits`; seldom asked for."""
+        return Known(self._degree, self._growth, self._moving_with)
+
+    def _degree(self, name: Name) -> Fraction:
+        for each, (_, value) in self.values.items():  # in their order, so that nothing recurses
+            if each not in self._degrees:
+                self._degrees[each] = degree(value, lambda name: self._degrees.get(name, Fraction(1)))
+        return self._degrees.get(name, Fraction(1))
+
+    def _moving_with(self, name: Name) -> frozenset[Name]:
+        for each, (_, value) in self.values.items():
+            if each not in self._along:
+                behind = [self._along.get(t, frozenset((t,))) for t in tensors(value)]
+                self._along[each] = frozenset().union(*behind)
+        return self._along.get(name, frozenset((name,)))
+
+    def _growth(self, name: Name, moving: Name) -> Growth:
+        known = self._growths.setdefault(moving, {moving: DATA})
+        for each, (_, value) in self.values.items():
+            if each not in known and moving in self._moving_with(each):
+                known[each] = self._grown(value, lambda name: known.get(name, STILL))
+        return known.get(name, STILL)
+
+    def _grown(self, value: Expr, known: Callable[[Name], Growth]) -> Growth:
+        """How a definition grows; ``w[N] x[N] / W`` moves along with x, since ``w[N] / W`` is one."""
+        found = grown(value, known)
+        if found.moved is None and (along := pushed(value, known)) is not None:
+            moved = self(simplify(along))
+            return found._replace(moved=moved.value if isinstance(moved, Const) else None)
+        return found
 
     def _add_sum(self, value: Expr, indices: tuple[Index, ...], total: Add) -> None:
         parts = [(rest, number) for number, rest in map(coefficient_of, total.terms)]
@@ -233,10 +260,13 @@ class Parts:
         return None
 
     def _alone(self, parts: Weights, summed: Sequence[Index]) -> Iterator[tuple[Indexed, int]]:
-        """Defined tensors with an axis that is summed and that nothing else in the product has."""
+        """Defined tensors with an axis that is summed, all of it, and that nothing else in the product has."""
         for base, k in parts if summed else ():
             if isinstance(base, Indexed) and k == 1 and base.tensor in self.values:
+                own = self.values[base.tensor][0].indices
                 for axis, form in enumerate(base.slots):
+                    if form.index is None or form.index.dim != own[axis].dim:
+                        continue  # it runs over a part of the axis: ``sum[I](c[I] + c[I+1])``
                     readers = (*(b for b, _ in parts), *base.slots)
                     if form.index in summed and sum(form.index in reader.free for reader in readers) == 2:
                         yield base, axis
@@ -283,13 +313,13 @@ def shortest_named(expr: Expr, parts: Parts) -> Expr:
             before, form = form, cancelled(named, parts.summed_up)
             if form is before:
                 break
-    best = min(found, key=_cost)
+    best = min((form for form in found if form is plain or stays_exact(form, simple, parts.known)), key=_cost)
     if other is simple:
         for form, closed in ((simple, plain), (best, best)):
             whole = expanded(form, merge=False)
             if whole is not form:
                 named = collected(simplify(parts(whole)))
-                if _cost(named) < _cost(best) and keeps_digits(named, closed, parts.degrees):
+                if _cost(named) < _cost(best) and keeps_digits(named, closed, parts.known):
                     best = named
     over = met(best, parts.behind)
     return with_shares(best if over is best else collected(over))

@@ -1,5 +1,7 @@
 """What cancels across brackets goes, every other bracket stays, and derivatives far from zero keep their digits."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from mpmath import mp, mpf
@@ -65,6 +67,21 @@ def variance(x):
     return sum((v - m) ** 2 for v in x) / len(x)
 
 
+TARGETS = [float(t) for t in RNG.uniform(0.5, 1.5, size=N)]
+
+
+def slope(x):
+    m = sum(x) / len(x)
+    return sum((v - m) * mpf(t) for t, v in zip(TARGETS, x, strict=True)) / (variance(x) * N)
+
+
+def weighted(x):
+    """The mean and the variance."""
+    whole = sum(map(mpf, TARGETS))
+    m = sum(mpf(t) * v for t, v in zip(TARGETS, x, strict=True)) / whole
+    return m, sum(mpf(t) * (v - m) ** 2 for t, v in zip(TARGETS, x, strict=True)) / whole
+
+
 FUNCTIONS = {
     "variance": ("L = mean[I]((x[I] - mean[J](x[J]))^2)", variance),
     "log of a variance": ("L = log(mean[I]((x[I] - mean[J](x[J]))^2))", lambda x: mp.log(variance(x))),
@@ -72,6 +89,31 @@ FUNCTIONS = {
     "through names": (
         "m = mean[I](x[I])\nv = mean[I]((x[I] - m)^2)\nz[i] = (x[i] - m) / sqrt(v)\nL = sum[I](z[I]^3)",
         lambda x: sum(((v - sum(x) / len(x)) / mp.sqrt(variance(x))) ** 3 for v in x),
+    ),
+    "an explained share": (
+        """
+        m = mean[I](x[I])
+        b = sum[I]((x[I] - m) t[I]) / sum[I]((x[I] - m)^2)
+        r[i] = t[i] - b (x[i] - m)
+        L = sum[I](r[I]^2)
+        """,
+        lambda x: sum((t - slope(x) * (v - sum(x) / len(x))) ** 2 for t, v in zip(TARGETS, x, strict=True)),
+    ),
+    "weighted, standardised": (
+        """
+        W = sum[I](t[I])
+        m = sum[I](t[I] x[I]) / W
+        v = sum[I](t[I] (x[I] - m)^2) / W
+        z[i] = (x[i] - m) / sqrt(v)
+        L = sum[I](t[I]^2 z[I]^3)
+        """,
+        lambda x: sum(
+            mpf(t) ** 2 * ((v - weighted(x)[0]) / mp.sqrt(weighted(x)[1])) ** 3 for t, v in zip(TARGETS, x, strict=True)
+        ),
+    ),
+    "neighbours of what is centred": (
+        "m = mean[I](x[I])\nc[i] = x[i] - m\nL = sum[I](c[I] c[I+1]) / sum[I](c[I]^2)",
+        lambda x: sum((v - sum(x) / N) * (w - sum(x) / N) for v, w in pairwise(x)) / (variance(x) * N),
     ),
     "a product of differences": (
         "L = sum[I,J]((x[I] - x[J])^2) (x[0] - x[1])",
@@ -97,15 +139,22 @@ def test_derivatives_far_from_zero(name, shift):
     program = es.Program(text)
     allowed = 1e-13 + 100 * np.finfo(float).eps * shift
     gradient, hessian = by_digits(function, x, 1), by_digits(function, x, 2)
-    tangent = program.hvp("L", ["x"]).compile()
-    given = {str(k): {"x": x, "tx": np.eye(N)[0]}[str(k)] for k in tangent.inputs}
+    arrays = {"x": x, "t": np.array(TARGETS), "tx": np.eye(N)[0]}
+
+    def run(derived, name):
+        made = derived.compile(outputs=[name])
+        return made({"x": x, **{str(k): arrays[str(k)] for k in made.inputs}})[name]  # x tells how long it is
+
+    given = {str(k): arrays[str(k)] for k in program.inputs}
+    partial = program.partial("L", "x")
     found = {
-        "backward": (program.backward("L", ["x"]).compile()(x=x)["dx"], gradient),
-        "partial": (program.partial("L", "x").compile()(x=x)["dL/dx"], gradient),
-        "derivative": (np.asarray(program.derivative("L", "x")(x=x)), gradient),
-        "jvp": (program.jvp("L", ["x"]).compile()(x=x, tx=np.eye(N)[0])["tL"], gradient[0]),
-        "Hessian": (program.hessian("L", "x")(x=x).dense(), hessian),
-        "hvp": (tangent(given)["tdx"], hessian[0]),
+        "backward": (run(program.backward("L", ["x"]), "dx"), gradient),
+        "partial": (run(partial, "dL/dx"), gradient),
+        "derivative": (np.asarray(program.derivative("L", "x")(given)), gradient),
+        "jvp": (run(program.jvp("L", ["x"]), "tL"), gradient[0]),
+        "partial of a partial": (run(partial.partial("dL/dx", "x"), "dL/dxdx"), hessian),
+        "Hessian": (program.hessian("L", "x")(given).dense(), hessian),
+        "hvp": (run(program.hvp("L", ["x"]), "tdx"), hessian[0]),
     }
     for route, (value, expected) in found.items():
         error = np.abs(value - expected).max() / np.abs(expected).max()

@@ -135,6 +135,28 @@ class Habits(Expressions):
         total = Red("sum", (bound,), self.whole(powers, [*free[:-1], bound]))
         self.define(free, Quot(self.whole(powers, free), total))
 
+    def centred(self) -> None:
+        """``m = mean[N](x[N])`` and ``c[n] = x[n] - m``, which adds up to zero, scaled or not, and its neighbours."""
+        tensor = self.latest(1, 2)
+        dims = self.tensors()[tensor]
+        if any(not self.sizes[dim] for dim in dims):
+            return
+        free = self.indices(dims)
+        bound = self.fresh(free[-1][1], list(free))
+        mean = self.define(free[:-1], Red("mean", (bound,), self.whole(tensor, [*free[:-1], bound])))
+        moved = Add(((1, self.whole(tensor, free)), (-1, self.whole(mean, free[:-1]))))
+        centred = self.define(free, Quot(moved, self.positive(1, list(free[:-1]))) if self.chance(0.2) else moved)
+        if self.sizes[free[-1][1]] > 1 and self.chance(0.6):
+            shorter = self.new_dim(self.sizes[free[-1][1]] - 1)
+            self.after[shorter] = (free[-1][1], -1)
+            (letter, _), *others = self.fresh(free[-1][1], []), *free[:-1]
+            rows = tuple(Slot.of(index) for index, _ in others)
+            one, other = (Ref(centred, (*rows, Slot.of(letter, constant=k))) for k in (0, 1))
+            body = self.pick(
+                Prod((one, other)), Prod((Pow(one, Fraction(2)), other)), Fun("sin", (Add(((1, one), (1, other))),))
+            )
+            self.define(free[:-1], Red(self.pick("sum", "mean"), ((letter, shorter),), body))
+
     def window(self) -> None:
         """``y[i] = x[2i+R] w[R]``: an extent that the equation determines, or that is stated."""
         self.features.add("window")

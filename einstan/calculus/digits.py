@@ -1,0 +1,221 @@
+"""How many digits one form of an expression keeps beside another, where data are far from zero.
+
+    x[n]^2 - 2 x[n] m + m^2         adds squares, where  (x[n] - m)^2  adds data
+    r[N] x[N],  with r[N] = 0       adds data,    where  r[N] (x[N] - m)  adds what is left of them
+
+Numbers are rounded before they are subtracted, so that a sum has an error as large as its largest term, whatever is
+left of it.  Two estimates tell this of a form.  One counts how many data are multiplied in each term that is added: no
+term of any sum may get a higher degree than it had.  The other moves one tensor by a large number S, and asks by which
+powers of S the value and its rounding error grow (`Growth`): a mean moves along with its data, and what has had its
+mean taken away stays where it is.  The error may not get a higher power either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from itertools import zip_longest
+from typing import NamedTuple
+
+from einstan.calculus.coefficients import neg_simplified
+from einstan.language.index import Affine
+from einstan.language.node import Node, fold, folded
+from einstan.language.term import (
+    ZERO,
+    Add,
+    Apply,
+    Const,
+    Delta,
+    Expr,
+    Indexed,
+    Mul,
+    Name,
+    Reduce,
+    Sum,
+    add,
+    mul,
+    sum_over,
+    tensors,
+)
+
+BOUNDED = frozenset(("sigmoid", "tanh", "sin", "cos", "erf", "sign", "exp"))  # no data come out of these
+MOVING = frozenset(("mean", "max", "min", "logsumexp"))  # reductions that move by what their terms move by
+
+Degree = Callable[[Name], Fraction]
+
+
+class Growth(NamedTuple):
+    """How an expression changes as a tensor moves by S: by how many S, where that is known, and as which powers of S
+    its value and its rounding error grow, which is `EXACT` where nothing was rounded."""
+
+    moved: Fraction | None
+    size: float
+    error: float
+
+
+EXACT = float("-inf")
+STILL = Growth(Fraction(0), 0, EXACT)
+DATA = Growth(Fraction(1), 1, EXACT)
+UNAVOIDABLE = 1.0  # data that are large are rounded as S is, before anything is computed
+
+
+class Known(NamedTuple):
+    """What is known of a tensor: its degree, how it grows as an input moves, and the inputs that it moves with."""
+
+    degree: Degree
+    growth: Callable[[Name, Name], Growth]
+    along: Callable[[Name], frozenset[Name]]
+
+
+PLAIN = Known(
+    lambda name: Fraction(1),
+    lambda name, moving: DATA if name == moving else STILL,
+    lambda name: frozenset((name,)),
+)
+
+
+def keeps_digits(found: Expr, closed: Expr, known: Known = PLAIN) -> bool:
+    """Whether one form of an expression reads and adds no more, of whatever degree or a higher one, than another, and
+    has no error that grows faster."""
+    if reads(found) > reads(closed):
+        return False
+    mine, before = _degrees(found, known.degree)[1], _degrees(closed, known.degree)[1]
+    return all(a <= b for a, b in zip_longest(mine, before, fillvalue=Fraction(0))) and stays_exact(
+        found, closed, known
+    )
+
+
+def stays_exact(found: Expr, closed: Expr, known: Known = PLAIN) -> bool:
+    """Whether no error of one form grows faster than that of another, whichever tensor moves."""
+    moving = frozenset().union(*(known.along(name) for name in tensors(found, closed)))
+
+    def error(expr: Expr, name: Name) -> float:
+        return grown(expr, lambda tensor: known.growth(tensor, name)).error
+
+    return all(error(found, name) <= max(error(closed, name), UNAVOIDABLE) for name in moving)
+
+
+def degree(expr: Expr, known: Degree) -> Fraction:
+    """How many data an expression multiplies at most; ``known`` says it of the tensors that have definitions."""
+    return _degrees(expr, known)[0]
+
+
+def _degrees(expr: Expr, known: Degree) -> tuple[Fraction, list[Fraction]]:
+    """The degree of an expression, and those of all terms of its sums, the highest first."""
+    added: list[Fraction] = []
+    seen: set[frozenset[Expr]] = set()  # a - b and b - a are computed once
+
+    def rule(node: Node, children: tuple[Fraction, ...]) -> Fraction:
+        match node:
+            case Add():
+                if frozenset(map(neg_simplified, node.terms)) not in seen:
+                    added.extend(children)
+                seen.add(frozenset(node.terms))
+                return max(children)
+            case Mul():
+                return sum(children, Fraction(0))
+            case Apply(function="pow", arguments=(_, Const(value=k))):
+                return abs(k) * children[0]
+            case Apply(function="sqrt"):
+                return children[0] / 2
+            case Apply(function=function):
+                return Fraction(0) if function in BOUNDED else sum(children, Fraction(0))
+            case Indexed():
+                return known(node.tensor)
+            case Sum() | Reduce():
+                return children[0]
+            case _:
+                return Fraction(0)
+
+    whole = fold(expr, rule)
+    return whole, sorted(added, reverse=True)
+
+
+def grown(expr: Expr, known: Callable[[Name], Growth]) -> Growth:
+    """How an expression grows; ``known`` says it of the tensors."""
+
+    def rule(node: Node, below: tuple[Growth, ...]) -> Growth:
+        match node:
+            case Indexed():
+                return known(node.tensor)
+            case Add():
+                return _added(below)
+            case Mul():
+                return _multiplied(node, below)
+            case Apply(function="pow", arguments=(_, Const(value=k))):
+                return _powered(below[0], k)
+            case Apply(function="sqrt"):
+                return _powered(below[0], Fraction(1, 2))
+            case Apply(function="log"):  # the error of a logarithm is that of its argument beside the argument
+                return Growth(_still(below), 0, max(0.0, below[0].error - below[0].size))
+            case Apply(function=function):
+                size = 0 if function in BOUNDED else max((each.size for each in below), default=0)
+                return Growth(_still(below), size, max((each.error for each in below), default=0))
+            case Reduce(operation=operation) if operation in MOVING:
+                return below[0] if operation != "mean" else below[0]._replace(error=max(below[0].error, below[0].size))
+            case Sum() | Reduce():
+                return Growth(_still(below), below[0].size, max(below[0].error, below[0].size))
+            case _:
+                return STILL
+
+    return fold(expr, rule)
+
+
+def pushed(expr: Expr, known: Callable[[Name], Growth]) -> Expr | None:
+    """The derivative of an expression along a move of all entries of a tensor by one; None where it is not told."""
+
+    def rule(node: Node, below: tuple[Expr | None, ...]) -> Expr | None:
+        match node:
+            case Indexed():
+                moved = known(node.tensor).moved
+                return None if moved is None else Const(moved)
+            case _ if all(each is ZERO for each in below):
+                return ZERO
+            case _ if any(each is None for each in below):
+                return None
+            case Add():
+                return add(below)  # type: ignore[arg-type]
+            case Mul(factors=factors):
+                return add(mul((*factors[:k], d, *factors[k + 1 :])) for k, d in enumerate(below) if d is not ZERO)  # type: ignore[misc]
+            case Sum(indices=indices):
+                return sum_over(indices, below[0])  # type: ignore[arg-type]
+            case Reduce(operation=operation) if operation in MOVING and isinstance(below[0], Const):
+                return below[0]
+            case _:
+                return None
+
+    return fold(expr, rule)
+
+
+def _still(below: tuple[Growth, ...]) -> Fraction | None:
+    return Fraction(0) if all(each.moved == 0 for each in below) else None
+
+
+def _added(below: tuple[Growth, ...]) -> Growth:
+    moved = None if any(each.moved is None for each in below) else sum((each.moved for each in below), Fraction(0))  # type: ignore[misc]
+    rounded = max(each.size for each in below)
+    size = max((each.size for each in below if each.moved == 0), default=0) if moved == 0 else rounded
+    error = max(each.error for each in below)
+    exact = len(below) == 2 and error == EXACT  # what is near each other is subtracted without an error
+    return Growth(moved, size, size if exact else max(rounded, error))
+
+
+def _multiplied(node: Mul, below: tuple[Growth, ...]) -> Growth:
+    others = [each for factor, each in zip(node.factors, below, strict=True) if not isinstance(factor, Const)]
+    if len(others) == 1:  # 2 x moves by twice as much as x
+        (number,) = (factor.value for factor in node.factors if isinstance(factor, Const))
+        moved = others[0].moved
+        return others[0]._replace(moved=None if moved is None else number * moved)
+    size = sum(each.size for each in below)
+    return Growth(_still(below), size, max(size, *(size - each.size + each.error for each in below)))
+
+
+def _powered(base: Growth, k: Fraction) -> Growth:
+    size = float(k) * base.size
+    return Growth(_still((base,)), size, max(size, size - base.size + base.error))
+
+
+@folded
+def reads(node: Node, below: tuple[int, ...]) -> int:
+    """How many tensors and deltas an expression reads."""
+    return 1 if isinstance(node, Indexed | Delta) else 0 if isinstance(node, Affine) else sum(below)
