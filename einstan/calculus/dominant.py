@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import permutations
 from typing import cast
 
 from einstan.calculus.alpha import alpha
@@ -52,6 +53,7 @@ from einstan.language.term import (
 )
 
 MANY = 16  # terms that are compared
+FEW = 4  # letters that are tried in every order
 LONG = 40  # what is longer to read is not put in the place of its name
 
 
@@ -306,6 +308,7 @@ class _Apart:
         letters, index = portion.read(access) or ([], None)
         if index is None or index in letters or index not in self.indices:
             return None
+        bound = set(term.summed).intersection
         varies = any(index in factor.free for factor in term.factors if factor is not access)
         if not varies and not set(letters) <= set(self.indices):
             return None  # summed over, it would be two contractions, and hides no more than the others add
@@ -319,9 +322,12 @@ class _Apart:
                     continue
                 for part, left in _opened(other):
                     if part.number == -term.number and part.key({at: index}, delta) is term.key({at: index}, access):
-                        near, few, mine = (
-                            self.deviations.piece(portion, kind, letters, index) for kind in ("near", "small", "mine")
-                        )
+                        alike = _letters_alike(term, access, part, delta, {at: index}) if bound(letters) else {}
+                        if alike is None:
+                            continue
+                        there = [alike.get(letter, letter) for letter in letters]
+                        near = self.deviations.piece(portion, "near", there, index)
+                        few, mine = (self.deviations.piece(portion, kind, letters, index) for kind in ("small", "mine"))
                         other_at = self.deviations.piece(portion, "other", letters, at)
                         rest = [Const(term.number), *term.factors]
                         rest.remove(access)
@@ -359,6 +365,18 @@ class _Apart:
                     made = self.deviations.labelled(portion, letters, index, place)
                     return j, simplify_product((*rest, made), term.summed)
         return None
+
+
+def _letters_alike(
+    term: _Term, access: Expr, other: _Term, delta: Expr, here: dict[Index, Index | Affine]
+) -> dict[Index, Index] | None:
+    """The letters that another term, which is the same, sums over, by those of this one."""
+    body = other.key({**here, **{index: index for index in other.summed}}, delta)
+    for order in permutations(other.summed) if len(other.summed) <= FEW else ():
+        alike = dict(zip(term.summed, order, strict=True))
+        if term.key({**alike}, access) is body:
+            return alike
+    return None
 
 
 def _without(term: Expr, brackets: Collection[Expr]) -> Expr:

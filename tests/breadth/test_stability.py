@@ -153,3 +153,16 @@ def test_sigmoid_and_softplus_keep_their_digits(x):
     share = math.exp(x) / (1 + math.exp(x)) if x < 0 else 1 / (1 + math.exp(-x))
     assert math.isclose(sigmoid(np.float64(x)), share, rel_tol=4e-16)
     assert math.isclose(softplus(np.float64(x)), max(x, 0.0) + math.log1p(math.exp(-abs(x))), rel_tol=4e-16)
+
+
+def test_portions_that_are_summed_over_are_taken_apart_under_one_sum():
+    """A softmax chooses among experts, and their load is balanced: two sums with a letter each are one difference."""
+    program = es.Program("""
+        g[n,e] = softmax[e](x[n,K] G[K,e])
+        y[n,d] = g[n,E] h[n,E,d]
+        L = mean[N]((y[N,D] - t[N,D])^2) + sum[E](mean[N](g[N,E])^2)
+    """)
+    draw = np.random.default_rng(0).standard_normal
+    arrays = {"x": draw((3, 3)), "G": draw((3, 2)), "h": draw((3, 2, 2)), "t": draw((3, 2))}
+    twice = program.partial("L", "G").partial("dL/dG", "G").compile(outputs=["dL/dGdG"])(arrays)["dL/dGdG"]
+    np.testing.assert_allclose(twice, program.hessian("L", "G")(arrays).dense().reshape(twice.shape), atol=1e-13)

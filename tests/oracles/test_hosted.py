@@ -151,6 +151,30 @@ def test_sources_run_alone(backend):
     equal(space["step"](), [[0, 3, 6, 9]])
 
 
+COUNTED = {
+    "sums by label": "y[v,d] = sum[N](1[t[N] == v] x[N,d]) where |v| = 5",
+    "means by label": "y[v] = sum[N](1[t[N] == v] z[N]) / (1 + sum[N](1[t[N] == v])) where |v| = 3",
+    "logarithms of counts": "c[v] = 1 + sum[N](1[t[N] == v]) where |v| = 3\ny[v] = log(c[v])\ns[v] = y[v] w[v]",
+    "counts alone": "c[v] = 1 + sum[N](1[t[N] == v]) where |v| = 3\ny[v] = log(c[v])",
+}
+
+
+@BACKENDS
+@pytest.mark.parametrize("name", COUNTED)
+def test_labels_do_not_make_integers_of_what_is_computed(name, backend):
+    """The text for any size does not know which of its arrays hold labels."""
+    program = es.Program(COUNTED[name])
+    data = {"t": np.array([0, 1, 1, 2]), "x": draw((4, 2)), "z": draw(4), "w": draw(3)}
+    space = {}
+    exec(program.source(target=backend), space)
+    names = [str(name) for name in program.compile(backend=backend).texts]
+    given = {n: TENSORS[backend](data[n], "int32" if n == "t" else "float32") for n in names}
+    found, expected = space["step"](**given), program.compile()({n: data[n] for n in names})
+    for value, name in zip(found if isinstance(found, tuple) else (found,), expected, strict=True):
+        assert "float" in str(value.dtype)
+        equal(value, expected[name])
+
+
 # ---- what is given ---------------------------------------------------------------------------------------------------
 
 ODD = {

@@ -22,6 +22,7 @@ from einstan.machine.schedule.calls import Call, Number, Operand, Result, View
 from einstan.machine.schedule.rules import RULES
 from einstan.machine.schedule.scheduler import Memory, Scheduler
 from einstan.machine.schedule.sizes import Asked, Sizes, tuple_of
+from einstan.machine.sizes.guards import compared_alone
 from einstan.machine.sizes.spelling import bracketed
 from einstan.machine.targets import jax, torch
 from einstan.machine.targets.source import Source
@@ -41,7 +42,7 @@ class Framework:
     name: str
     target: Target
     head: tuple[str, ...]
-    begin: Mapping[str, tuple[str, str]]
+    begin: Mapping[str, tuple[str, ...]]  # where no tensor tells it, where one does, and where it may be of labels
     full: str
     copy: str
 
@@ -120,19 +121,22 @@ class Traced(Speller):
         )  # fmt: skip
 
     def begin(self, results: str) -> list[str]:
-        """The dtype and the device of what is made, where something is: those of the floats that are given."""
-        names = self.schedule.names
-        floats = [
-            text
+        """The dtype and the device of what is made, where something is: those of the floats that are given; what is
+        compared alone may be labels."""
+        names, labels = self.schedule.names, compared_alone(self.plan.program.equations)
+        floats = {
+            name: text
             for name, text in names.items()
             if self.precisions.get(name, "float").startswith("float") and name not in self.plan.index_tensors
-        ]
-        like = {"dtype": floats, "device": [*floats, *names.values()]}
-        text = "\n".join([*self.body, results])
-        used = {name: texts for name, texts in self.library.begin.items() if is_used(name, text)}
+        }
+        certain = [text for name, text in floats.items() if name in self.precisions or name not in labels]
+        told = {"dtype": certain or [*floats.values()], "device": [*certain, *names.values()]}
+        used = {name: told[name] for name in self.library.begin if is_used(name, "\n".join([*self.body, results]))}
         found = [
-            given.format(like[name][0]) if like[name] else nothing.format(self.schedule.precision)
-            for name, (given, nothing) in used.items()
+            self.library.begin[name][0 if not texts else 1 if certain or name != "dtype" else 2].format(
+                texts[0] if texts else "", self.schedule.precision
+            )
+            for name, texts in used.items()
         ]
         return [f"    {', '.join(used)} = {', '.join(found)}"] if used else []
 

@@ -120,6 +120,12 @@ def look(text: str, view: View) -> str:
 
 
 HEAD = ("import jax", "import jax.numpy as jnp", "import numpy as np")
-BEGIN = {"dtype": ("{0}.dtype", "jnp.result_type(jnp.{0})")}
+BEGIN = {
+    "dtype": (
+        "jnp.result_type(jnp.{1})",
+        "{0}.dtype",
+        "{0}.dtype if jnp.issubdtype({0}.dtype, jnp.floating) else jnp.result_type(jnp.{1})",
+    )
+}
 FULL = "jnp.full({sizes}, {number}, dtype)"
 COPY = "{0}"

@@ -154,6 +154,9 @@ def look(text: str, view: View) -> str:
 
 
 HEAD = ("import numpy as np", "import torch")
-BEGIN = {"dtype": ("{0}.dtype", "torch.{0}"), "device": ("{0}.device", "None")}
+BEGIN = {
+    "dtype": ("torch.{1}", "{0}.dtype", "{0}.dtype if {0}.is_floating_point() else torch.{1}"),
+    "device": ("None", "{0}.device"),
+}
 FULL = f"torch.full({{sizes}}, {{number}}, {LIKE})"
 COPY = "{0}.clone()"
