@@ -17,7 +17,8 @@ from fractions import Fraction
 from itertools import zip_longest
 from typing import NamedTuple
 
-from einstan.calculus.coefficients import neg_simplified
+from einstan.calculus.alpha import signature
+from einstan.calculus.coefficients import coefficient_of, neg_simplified
 from einstan.language.index import Affine
 from einstan.language.node import Node, fold, folded
 from einstan.language.term import (
@@ -86,13 +87,32 @@ def keeps_digits(found: Expr, closed: Expr, known: Known = PLAIN) -> bool:
 
 
 def stays_exact(found: Expr, closed: Expr, known: Known = PLAIN) -> bool:
-    """Whether no error of one form grows faster than that of another, whichever tensor moves."""
+    """Whether no error of one form grows faster than that of another, whichever tensor moves, and no sum of differences
+    became a difference of sums: ``sum[N](y[N] - a)`` is no ``|N| (q - a)``."""
     moving = frozenset().union(*(known.along(name) for name in tensors(found, closed)))
+    for name in moving:
+        (mine, new, kept), (before, old, added_up) = (
+            _looked_at(expr, lambda tensor, name=name: known.growth(tensor, name))  # type: ignore[misc]
+            for expr in (found, closed)
+        )
+        if mine.error > max(before.error, UNAVOIDABLE) or (new - old and added_up - kept):
+            return False
+    return True
 
-    def error(expr: Expr, name: Name) -> float:
-        return grown(expr, lambda tensor: known.growth(tensor, name)).error
 
-    return all(error(found, name) <= max(error(closed, name), UNAVOIDABLE) for name in moving)
+def _looked_at(expr: Expr, known: Callable[[Name], Growth]) -> tuple[Growth, set[bytes], set[bytes]]:
+    """How an expression grows, the differences in it that stay while their terms move, and those that are added up."""
+    apart, added_up = set[bytes](), set[bytes]()
+
+    def look(node: Node, growth: Growth, below: tuple[Growth, ...]) -> None:
+        if isinstance(node, Add) and growth.moved == 0 and any(each.moved for each in below):
+            apart.add(signature(node))
+        if isinstance(node, Sum):
+            body = coefficient_of(node.body)[1]
+            if isinstance(body, Add) and signature(body) in apart:
+                added_up.add(signature(body))
+
+    return grown(expr, known, look), apart, added_up
 
 
 def degree(expr: Expr, known: Degree) -> Fraction:
@@ -131,10 +151,19 @@ def _degrees(expr: Expr, known: Degree) -> tuple[Fraction, list[Fraction]]:
     return whole, sorted(added, reverse=True)
 
 
-def grown(expr: Expr, known: Callable[[Name], Growth]) -> Growth:
-    """How an expression grows; ``known`` says it of the tensors."""
+def grown(
+    expr: Expr,
+    known: Callable[[Name], Growth],
+    look: Callable[[Node, Growth, tuple[Growth, ...]], None] = lambda node, growth, below: None,
+) -> Growth:
+    """How an expression grows; ``known`` says it of the tensors, and every part is shown to ``look``."""
 
     def rule(node: Node, below: tuple[Growth, ...]) -> Growth:
+        growth = of(node, below)
+        look(node, growth, below)
+        return growth
+
+    def of(node: Node, below: tuple[Growth, ...]) -> Growth:
         match node:
             case Indexed():
                 return known(node.tensor)

@@ -43,7 +43,6 @@ from einstan.language.surface import (
     Surface,
     Term,
     below,
-    is_numeric,
 )  # fmt: skip
 from einstan.language.traps import MEAN, alike, all_pairs, has_mean, is_share, on_diagonal, rooted, trap_of, undone
 
@@ -128,7 +127,8 @@ class Rule:
         alone = opened[0].alone if not company or (weight == 1 and all(holds.alone for holds in opened)) else ""
         weight += len(closed)
         if sum(holds.inner for holds in opened) + len(closed) < 2:
-            return Holds(weight, weight, alone or ("" if weight else BELOW))
+            lacking = not company and opened[0].lacking
+            return Holds(weight, weight, alone or ("" if weight else BELOW), lacking=lacking)
         squares = len(opened) == 1 or sum(holds.weight > 0 for holds in opened) == 1
         total = Total(name, node, rank, squares, trap=alone or trap_of(self.held, name, node, weight))
         return Holds(2, totals=(total,))
@@ -150,7 +150,8 @@ class Rule:
             return Holds(refused="{K} is contracted in a bracket, and so it is by the factors beside", place=node)
         lacking = any(holds.lacking for holds in closed)
         firm = len(brackets) < len(closed)
-        if (firm or lacking) and any(sized(name, part) for part, _ in node.parts if is_numeric(part)):
+        others = [part for part, _ in node.parts if name not in self.held[part]]
+        if (firm or lacking) and any(sized(name, part, within=lacking) for part in others):
             return Holds(refused="{K} is summed inside, and |{K}| stands in front", place=node)
         return Holds(2, totals=tuple(total for holds in closed for total in holds.totals), firm=firm, lacking=lacking)
 
@@ -266,7 +267,8 @@ class Rule:
         totals = []
         for total in holds.totals:
             doubt = total.doubtful or (doubtful and not total.walled)
-            argument = total.argument or (node.base if doubtful else None)
+            written = isinstance(unwrapped(node.base), Binder)
+            argument = total.argument or (node.base if doubtful or written else None)
             totals.append(replace(total, squares=False, rooted=True, argument=argument, doubtful=doubt))
         return replace(holds, totals=tuple(totals), firm=True)
 

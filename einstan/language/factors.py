@@ -121,16 +121,26 @@ def powers(part: Surface) -> Iterator[Power]:
             stack.extend(below(node))
 
 
-def sized(name: str, node: Surface) -> bool:
-    """Whether |K| stands in what is no function."""
+def sized(name: str, node: Surface, within: bool = False) -> bool:
+    """Whether |K| stands in what is no function; ``within`` functions too."""
     stack = [node]
     while stack:
         part = stack.pop()
         if isinstance(part, Size) and part.name == name:
             return True
-        if not isinstance(part, Call | Binder):
+        if not isinstance(part, Binder) and (within or not isinstance(part, Call)):
             stack.extend(below(part))
     return False
+
+
+def letters_bound(node: Surface) -> set[str]:
+    """The letters of all sums and reductions that are written out; that of a softmax is the one in front of it."""
+    return {
+        letter.name
+        for part in walk(node)
+        if isinstance(part, Binder) and part.operation != "softmax"
+        for letter in part.letters
+    }
 
 
 def spelling(node: Surface) -> tuple[object, ...]:

@@ -73,9 +73,8 @@ def levels(text: str, name: str, top: Term, indices: Collection[str]) -> list[li
         having = [part for part in below(node) if has(part, name)]
         if len(having) != 1 or stands_in(having[0], name):
             break
-        walled = isinstance(node, Call | Power | Bracket | Binder)
         node = having[0]
-        if walled and isinstance(node, Expression):
+        if isinstance(node, Expression):
             inside = [term for term in node.terms if has(term, name)]
             found += [[*inside]] if len(inside) == 1 else []
     smallest = [list(spots(top, name, brackets)) for brackets in (False, True)]
@@ -290,6 +289,8 @@ def spots(top: Surface, name: str, brackets: bool, powers: bool = False) -> Iter
         for part, under in reversed(parts):
             if not has(part, name) or (part, under) in direct:
                 continue
+            if found and isinstance(part, Binder) and part.operation in ("sum", "mean"):
+                continue  # it is a factor: sums change places
             bracket = isinstance(part, Expression) and not under
             if not bracket or not found or (brackets and not inside):
                 stack.append((part, found or (inside and not isinstance(node, Call | Power | Bracket | Binder))))

@@ -10,6 +10,7 @@ from einstan.language.factors import (
     grounds,
     index_names,
     is_square,
+    letters_bound,
     powers,
     same,
     sized,
@@ -86,6 +87,8 @@ def trap_of(held: Found, name: str, node: Term, weight: int) -> str:
         several = sum(name in held[term] for term in terms) > 1
         if several or any(spelling(part) in spelled for part in inside if part is factor or isinstance(part, PARTS)):
             return QUOTIENT
+    if divisors and any(on_diagonal(name, part) for part in (*above, *divisors)):
+        return QUOTIENT  # of traces, or of the entries of diagonals
     for power in filter(is_square, chain(*map(powers, divisors))):
         shared, of_sum = not tensors.isdisjoint(tensors_of(power)), isinstance(unwrapped(power.base), Expression)
         if (shared or of_sum) if quadratic else (shared and of_sum and weight >= 2):
@@ -103,12 +106,14 @@ SQUARES_BESIDE = "squares over {K} stand in a function, beside a term that lacks
 
 
 def all_inside(total: Total, placed: Placement) -> str:
-    """``log(1 + exp(-y[N] f[N]))``: the logistic loss without its sum, or a function of one inner product."""
-    everywhere = {name for names in placed.values() for name in names}
-    if total.argument is None or not all(name in everywhere for name in index_names(total.term)):
+    """``log(1 + exp(-y[N] f[N]))``: the logistic loss without its sum, or a function of one inner product; the letters
+    of sums that are written out in it are not left either: ``-y[N] sum[K](w[K] X[N,K])``."""
+    if total.argument is None:
         return ""
+    names = set(index_names(total.term)) - letters_bound(total.term)
+    everywhere = {name for each in placed.values() for name in each}
     summed = {name for node in walk(total.argument) if isinstance(node, Term) for name in placed.get(node, ())}
-    if set(index_names(total.term)) <= summed and not is_quadratic(total.term):
+    if names <= everywhere and names <= summed and not is_quadratic(total.term):
         return "the function of a sum, or the sum of a function"
     return ""
 
