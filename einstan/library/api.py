@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from einstan.library.per_example import PerExample
     from einstan.library.plan import Plan
     from einstan.library.to_jax import Function
+    from einstan.library.to_torch import TorchFunction
     from einstan.machine.run.compiled import Compiled
 
 
@@ -132,6 +133,12 @@ class Equation(term.Equation, Composable):
     def to_jax(self, wrt: str | Iterable[str] | None = None, rule: str = "plain", **options: Any) -> Function:
         """The tensor that it defines as a function of JAX: see `Program.to_jax`."""
         return self.program.to_jax(str(self.name), wrt, rule, **options)
+
+    def to_torch(
+        self, wrt: str | Iterable[str] | None = None, double_backward: bool = True, **options: Any
+    ) -> TorchFunction:
+        """The tensor that it defines as a function of PyTorch: see `Program.to_torch`."""
+        return self.program.to_torch(str(self.name), wrt, double_backward, **options)
 
     def __call__(self, *positional: Any, **arrays: Any) -> Any:
         """The tensor that the equation defines, for these arrays, and ``sizes`` that none of them tells.
@@ -480,6 +487,24 @@ class Program(calculus.Program):
         from einstan.library.to_jax import Function
 
         return Function(self, outputs, wrt, rule, **options)
+
+    def to_torch(
+        self,
+        outputs: str | Iterable[str] | None = None,
+        wrt: str | Iterable[str] | None = None,
+        double_backward: bool = True,
+        **options: Any,
+    ) -> TorchFunction:
+        """A function of tensors of PyTorch, ``f(X, W, b)`` or ``f(params, X=X)``: one tensor for an output by its name,
+        for several a tuple.
+
+        Its derivatives are derived here, to any order, each when it is first needed; with ``double_backward=False`` the
+        first alone, and a second is refused.  ``wrt`` are the inputs that derivatives may be asked by, else all.  The
+        other options are those of `compile`.  See `einstan.library.to_torch.TorchFunction`.
+        """
+        from einstan.library.to_torch import TorchFunction
+
+        return TorchFunction(self, outputs, wrt, double_backward, **options)
 
     def _outputs(self, options: dict[str, Any]) -> Iterable[Name]:
         chosen: Iterable[Name] | None = options.pop("outputs", None)

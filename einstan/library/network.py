@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from einstan.library.per_example import PerExample
     from einstan.library.plan import Plan
     from einstan.library.to_jax import Function
+    from einstan.library.to_torch import TorchFunction
 
 Arrays = dict[str, np.ndarray]
 NOMINAL = "a nominal size"
@@ -241,6 +242,17 @@ class Network(Composable):
         """Tensors of the network, by default its output, as a function of JAX, ``f(params, X=X)``: see
         `api.Program.to_jax`."""
         return self.program.to_jax(self.output if outputs is None else outputs, wrt, rule, **options)
+
+    def to_torch(
+        self,
+        outputs: str | Iterable[str] | None = None,
+        wrt: str | Iterable[str] | None = None,
+        double_backward: bool = True,
+        **options: Any,
+    ) -> TorchFunction:
+        """Tensors of the network, by default its output, as a function of PyTorch, ``f(params, X=X)``: see
+        `api.Program.to_torch`."""
+        return self.program.to_torch(self.output if outputs is None else outputs, wrt, double_backward, **options)
 
     def derivation(self, of: str, wrt: str) -> Derivations:
         """The steps to a gradient or partial, as on paper; ``check()`` proves every one of them."""
