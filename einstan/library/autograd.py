@@ -1,4 +1,4 @@
-"""Levels of derivatives as functions that PyTorch differentiates; this module alone of the library imports it.
+"""Levels of derivatives as functions that PyTorch differentiates.
 
 Eagerly a level keeps values for its derivative, which is a level again.  PyTorch's compiler reads a backward pass as
 code without a derivative of its own: what is kept would be a constant in it, and a second derivative wrong without a
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from operator import index  # of a size: a number that the compiler knows
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from einstan.library.assumptions import check_assumption, holds
 from einstan.library.foreign_function import Arrays
 from einstan.library.levels import Ahead, Derived, run
 from einstan.machine.run.compiled import Compiled
+from einstan.machine.run.hosted import Hosted
 
 if TYPE_CHECKING:
     from einstan.library.to_torch import TorchFunction
@@ -214,13 +216,15 @@ codes = ModuleType("codes")  # what the compiler reads, under names that it is t
 
 def traced(function: TorchFunction, given: Arrays) -> tuple[Tensor, ...]:
     """The outputs, of code that is planned while the compiler reads this: to it the names of code are constants."""
-    kinds = dtypes(function, tuple(given), described(given.values()))
+    kinds = dtypes(function, tuple(given), described(function, given.values()))
     arrays = {n: as_tensor(a, kinds[k]) if k < len(kinds) else a for k, (n, a) in enumerate(given.items())}
     if function.wrt is not None and torch.is_grad_enabled():
         refuse_others(function, tuple(n for n, a in arrays.items() if n not in function.wrt and a.requires_grad))
     tensors = tuple(arrays.values())
     if torch._C._are_functorch_transforms_active():  # which the compiler reads through plain code alone
-        found: tuple[Tensor, ...] = getattr(codes, values(function, tuple(arrays), described(tensors)))(*tensors)
+        found: tuple[Tensor, ...] = getattr(codes, values(function, tuple(arrays), described(function, tensors)))(
+            *tensors
+        )
         return found
     return Compilable.apply(function, tuple(arrays), *tensors)
 
@@ -230,10 +234,12 @@ def as_tensor(array: Any, kind: str) -> Tensor:
     return array.to(dtype) if isinstance(array, torch.Tensor) else torch.tensor(array, dtype=dtype)
 
 
-def described(arrays: Iterable[Any]) -> tuple[Any, ...]:
-    """What code is made for: shapes and dtypes; numbers as they are."""
+def described(function: TorchFunction, arrays: Iterable[Any]) -> tuple[Any, ...]:
+    """What code is made for: shapes and dtypes, with ``any_size`` ranks and dtypes; numbers as they are."""
     return tuple([
-        (tuple([int(size) for size in a.shape]), a.dtype) if isinstance(a, torch.Tensor) else a for a in arrays
+        (tuple([1 if function.any_size else index(size) for size in a.shape]), a.dtype)
+        if isinstance(a, torch.Tensor) else a
+        for a in arrays
     ])  # fmt: skip
 
 
@@ -285,13 +291,20 @@ def gradients(
 
 def named(made: Compiled, arrays: Arrays) -> str:
     """The name of the code of a program for tensors like these, which takes them all, in their order."""
+    assert isinstance(made, Hosted)
     used = {name: a for name, a in arrays.items() if name in made.texts or name in made.unread}
-    told = made.told(used, {})
-    found = told.specialise(tuple((tuple(a.shape), a.dtype) for a in told.gather(used, {})))
+    if made.any_size:
+        source = made.general(made.function)
+        space: dict[str, Any] = {}
+        exec(source.text, space)
+    else:
+        told = made.told(used, {})
+        found = told.specialise(tuple((tuple(a.shape), a.dtype) for a in told.gather(used, {})))
+        source, space = found.source, found.space
     words = {name: f"a{k}" for k, name in enumerate(arrays)}
-    given = ", ".join(words[str(name)] for name in found.source.arguments)
+    given = ", ".join(words[str(name)] for name in source.arguments)
     name = f"code{len(vars(codes))}"
-    setattr(codes, name, eval(f"lambda {', '.join(words.values())}: {found.source.function}({given})", found.space))
+    setattr(codes, name, eval(f"lambda {', '.join(words.values())}: {source.function}({given})", space))
     return name
 
 
@@ -303,7 +316,7 @@ class Compilable(Function):
     @staticmethod
     def forward(function: TorchFunction, names: tuple[str, ...], *tensors: Tensor) -> tuple[Tensor, ...]:
         with torch.autocast(tensors[0].device.type, enabled=False):
-            found: tuple[Tensor, ...] = getattr(codes, values(function, names, described(tensors)))(*tensors)
+            found: tuple[Tensor, ...] = getattr(codes, values(function, names, described(function, tensors)))(*tensors)
             return found
 
     @staticmethod
@@ -314,7 +327,7 @@ class Compilable(Function):
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
         tensors = (*ctx.saved_tensors, *cotangents)
-        name, places = gradients(ctx.function, ctx.names, ctx.needs_input_grad[2:], described(tensors))
+        name, places = gradients(ctx.function, ctx.names, ctx.needs_input_grad[2:], described(ctx.function, tensors))
         if not name:
             return (None, None, *places)
         with torch.enable_grad(), torch.autocast(tensors[0].device.type, enabled=False):

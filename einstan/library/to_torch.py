@@ -54,7 +54,7 @@ class TorchFunction(ForeignFunction):
             told = f"double_backward = {shown(double_backward)} is neither True nor False"
             raise ArgumentError(told, repair="double_backward=True")
         super().__init__(program, outputs, wrt, options)
-        self.double_backward = double_backward
+        self.double_backward, self.any_size = double_backward, self.value.any_size
         if "torch" in sys.modules:
             _ = self.torch  # which PyTorch's compiler could not import
 
