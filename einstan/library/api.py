@@ -126,9 +126,18 @@ class Equation(term.Equation, Composable):
         `einstan.machine.run.compile.compile`."""
         return self.program.compile(**options)
 
-    def source(self, sizes: Mapping[str, int] | None = None, *, target: str = "numpy", **options: Any) -> str:
-        """The code that `compile` makes for NumPy, ``"torch"`` or ``"jax"``; it runs on its own."""
-        return self.program.source(sizes, target=target, **options)
+    def source(
+        self,
+        sizes: Mapping[str, int] | None = None,
+        *,
+        target: str = "numpy",
+        autograd: bool = False,
+        **options: Any,
+    ) -> str:
+        """The code that `compile` makes for NumPy, ``"torch"`` or ``"jax"``, or with ``autograd`` that of `to_torch` or
+        `to_jax`; it runs on its own."""
+        own = {"outputs": str(self.name)} if autograd else {}
+        return self.program.source(sizes, target=target, autograd=autograd, **own, **options)
 
     def to_jax(self, wrt: str | Iterable[str] | None = None, rule: str = "plain", **options: Any) -> Function:
         """The tensor that it defines as a function of JAX: see `Program.to_jax`."""
@@ -464,10 +473,29 @@ class Program(calculus.Program):
         own = {"context": self.known, "given": self.given, "behind": self.of}
         return passing(compile, options, program, outputs, **own)
 
-    def source(self, sizes: Mapping[str, int] | None = None, *, target: str = "numpy", **options: Any) -> str:
+    def source(
+        self,
+        sizes: Mapping[str, int] | None = None,
+        *,
+        target: str = "numpy",
+        autograd: bool = False,
+        **options: Any,
+    ) -> str:
         """The code that `compile` makes for NumPy, ``"torch"`` or ``"jax"``; it runs on its own, and allocates without
-        asking what is free."""
-        return self.compile(**{**options, "backend": options.get("backend", target)}).source(sizes)
+        asking what is free.
+
+        With ``autograd`` it is the text of a function with its derived derivatives, for ``"torch"`` that of `to_torch`,
+        for ``"jax"`` that of `to_jax` with ``rule="vjp"``; the options are theirs.
+        """
+        require("autograd", autograd, bool)
+        if not autograd:
+            return self.compile(**{**options, "backend": options.get("backend", target)}).source(sizes)
+        if target == "torch":
+            return self.to_torch(**options, sizes=sizes).source()
+        if target == "jax":
+            return self.to_jax(**{"rule": "vjp", **options}, sizes=sizes).source()
+        told = f"target = {shown(target)} has no derivatives of its own"
+        raise ArgumentError(told, repair='target="torch" or "jax", or the source of program.backward(...)')
 
     def to_jax(
         self,

@@ -21,6 +21,7 @@ from einstan.library import api
 from einstan.library.assumptions import excess
 from einstan.library.foreign_function import ForeignFunction
 from einstan.library.levels import Level
+from einstan.library.torch_text import written
 from einstan.machine.run.compile import compile
 from einstan.machine.run.compiled import Compiled
 
@@ -80,6 +81,11 @@ class TorchFunction(ForeignFunction):
         about = [a for a in self.program.known.assumptions if set(map(str, tensors(a.lhs, a.rhs))) <= set(self.inputs)]
         made = (Program((excess(assumption, "excess"),)) for assumption in about)
         return tuple(zip(about, (compile(each, backend=self.backend) for each in made), strict=True))
+
+    def source(self) -> str:
+        """The function as text for tensors of any sizes, with its first two derivatives, or with the first alone; it
+        runs without einstan."""
+        return written(self)
 
     def twice(self) -> DifferentiationError:
         """The error that a second derivative is asked for."""

@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -258,7 +260,59 @@ def test_assumptions_are_checked():
         loss(params, X=X, Y=2 * data["Y"])
 
 
+# ---- as text ---------------------------------------------------------------------------------------------------------
+
+
+def executed(text):
+    """The function of a text that stands alone, which the linter takes."""
+    assert "einstan" not in text
+    subprocess.run(
+        [sys.executable, "-m", "ruff", "check", "--quiet", "--isolated", "-"], input=text, text=True, check=True
+    )
+    space = {}
+    exec(text, space)
+    return space["step"]
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if not row.axes or row.name == "correlation_1d"], ids=str)
+def test_sources_run_alone(row):
+    layer, given = row.layer().to_torch(), tensors(row)
+    text = layer.source()
+    assert text == pickle.loads(pickle.dumps(layer)).source()
+    if row.name in SMOOTH:
+        step = executed(text)
+        wrt, arrays = [given[name] for name in row.wrt], [given[name] for name in layer.inputs]
+        cotangent = torch.tensor(row.cotangent())
+        found = []
+        for function in (step, layer):
+            first = grad(function(*arrays), wrt, cotangent, create_graph=True)
+            second = grad(sum(each.square().sum() for each in first), wrt, allow_unused=True, materialize_grads=True)
+            found.append((first, second))
+        close(*found)
+
+
+def test_sources_of_several():
+    step = executed(SEVERAL.source(target="torch", autograd=True))
+    found, expected = step(X, W), by_hand(X, W)
+    close(found, expected)
+    (slope,), (wanted,) = (grad(total(f)(X, W), W, create_graph=True) for f in (step, by_hand))
+    close(grad(slope.square().sum(), (X, W), create_graph=True), grad(wanted.square().sum(), (X, W)))
+    with pytest.raises(RuntimeError, match="no derivative of this order was written"):
+        grad(grad(slope.square().sum(), W, create_graph=True)[0].sum(), W)
+    x, w = X.detach(), W.detach()
+    close(func.jacrev(func.jacrev(total(step), 1), 1)(x, w), func.hessian(total(by_hand), 1)(x, w))
+    once = executed(SEVERAL.source(target="torch", autograd=True, outputs="L", wrt="W", double_backward=False))
+    close(grad(once(x, W), W), grad(by_hand(X, W)[1], W))
+    with pytest.raises(RuntimeError, match="no derivative of this order was written"):
+        grad(grad(once(x, W), W, create_graph=True)[0].sum(), W)
+    with pytest.raises(ValueError, match="no derivative was written by X"):
+        once(X, W)
+    assert SEVERAL.source(target="jax", autograd=True) == SEVERAL.to_jax(rule="vjp").source()
+    assert "class " not in es.parse("y[i] = 2 i where |i| = 3").source(target="torch", autograd=True)
+
+
 ODD = {
+    "a target without derivatives": (lambda: SEVERAL.source(autograd=True), "target = 'numpy' has no derivatives"),
     "neither True nor False": (lambda: SEVERAL.to_torch(double_backward="no"), "double_backward = 'no'"),
     "an output that there is not": (lambda: SEVERAL.to_torch("Q"), "Q"),
     "no input": (lambda: SEVERAL.to_torch("L", wrt=["V"]), "V is no input of L"),

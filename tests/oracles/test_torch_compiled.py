@@ -1,6 +1,8 @@
 """Functions and modules of PyTorch under its compiler and its export, second derivatives inside, and in training."""
 
 import copy
+import sys
+import types
 
 import numpy as np
 import pytest
@@ -80,6 +82,15 @@ def test_second_derivatives_inside(backend):
         for double_backward in (True, False):  # the compiler differentiates what it has read
             function = SEVERAL.to_torch(outputs, double_backward=double_backward)
             close(grad(compiled(penalised(function), backend)(X, W), (X, W)), expected)
+
+
+def test_second_derivatives_of_a_text():
+    sys.modules["text"] = module = types.ModuleType("text")  # where the compiler looks for its classes
+    exec(SEVERAL.source(target="torch", autograd=True), vars(module))
+    with torch._dynamo.config.patch(trace_autograd_ops=True):
+        found = grad(compiled(penalised(module.step))(X, W), (X, W))
+    del sys.modules["text"]
+    close(found, grad(penalised(by_hand)(X, W), (X, W)))
 
 
 def test_second_derivatives_of_what_was_compiled():
