@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from einstan.library.per_example import PerExample
     from einstan.library.plan import Plan
     from einstan.library.to_jax import Function
+    from einstan.library.to_torch import TorchFunction
     from einstan.machine.run.compiled import Compiled
 
 
@@ -125,13 +126,28 @@ class Equation(term.Equation, Composable):
         `einstan.machine.run.compile.compile`."""
         return self.program.compile(**options)
 
-    def source(self, sizes: Mapping[str, int] | None = None, *, target: str = "numpy", **options: Any) -> str:
-        """The code that `compile` makes for NumPy, ``"torch"`` or ``"jax"``; it runs on its own."""
-        return self.program.source(sizes, target=target, **options)
+    def source(
+        self,
+        sizes: Mapping[str, int] | None = None,
+        *,
+        target: str = "numpy",
+        autograd: bool = False,
+        **options: Any,
+    ) -> str:
+        """The code that `compile` makes for NumPy, ``"torch"`` or ``"jax"``, or with ``autograd`` that of `to_torch` or
+        `to_jax`; it runs on its own."""
+        own = {"outputs": str(self.name)} if autograd else {}
+        return self.program.source(sizes, target=target, autograd=autograd, **own, **options)
 
     def to_jax(self, wrt: str | Iterable[str] | None = None, rule: str = "plain", **options: Any) -> Function:
         """The tensor that it defines as a function of JAX: see `Program.to_jax`."""
         return self.program.to_jax(str(self.name), wrt, rule, **options)
+
+    def to_torch(
+        self, wrt: str | Iterable[str] | None = None, double_backward: bool = True, **options: Any
+    ) -> TorchFunction:
+        """The tensor that it defines as a function of PyTorch: see `Program.to_torch`."""
+        return self.program.to_torch(str(self.name), wrt, double_backward, **options)
 
     def __call__(self, *positional: Any, **arrays: Any) -> Any:
         """The tensor that the equation defines, for these arrays, and ``sizes`` that none of them tells.
@@ -457,10 +473,29 @@ class Program(calculus.Program):
         own = {"context": self.known, "given": self.given, "behind": self.of}
         return passing(compile, options, program, outputs, **own)
 
-    def source(self, sizes: Mapping[str, int] | None = None, *, target: str = "numpy", **options: Any) -> str:
+    def source(
+        self,
+        sizes: Mapping[str, int] | None = None,
+        *,
+        target: str = "numpy",
+        autograd: bool = False,
+        **options: Any,
+    ) -> str:
         """The code that `compile` makes for NumPy, ``"torch"`` or ``"jax"``; it runs on its own, and allocates without
-        asking what is free."""
-        return self.compile(**{**options, "backend": options.get("backend", target)}).source(sizes)
+        asking what is free.
+
+        With ``autograd`` it is the text of a function with its derived derivatives, for ``"torch"`` that of `to_torch`,
+        for ``"jax"`` that of `to_jax` with ``rule="vjp"``; the options are theirs.
+        """
+        require("autograd", autograd, bool)
+        if not autograd:
+            return self.compile(**{**options, "backend": options.get("backend", target)}).source(sizes)
+        if target == "torch":
+            return self.to_torch(**options, sizes=sizes).source()
+        if target == "jax":
+            return self.to_jax(**{"rule": "vjp", **options}, sizes=sizes).source()
+        told = f"target = {shown(target)} has no derivatives of its own"
+        raise ArgumentError(told, repair='target="torch" or "jax", or the source of program.backward(...)')
 
     def to_jax(
         self,
@@ -480,6 +515,24 @@ class Program(calculus.Program):
         from einstan.library.to_jax import Function
 
         return Function(self, outputs, wrt, rule, **options)
+
+    def to_torch(
+        self,
+        outputs: str | Iterable[str] | None = None,
+        wrt: str | Iterable[str] | None = None,
+        double_backward: bool = True,
+        **options: Any,
+    ) -> TorchFunction:
+        """A function of tensors of PyTorch, ``f(X, W, b)`` or ``f(params, X=X)``: one tensor for an output by its name,
+        for several a tuple.
+
+        Its derivatives are derived here, to any order, each when it is first needed; with ``double_backward=False`` the
+        first alone, and a second is refused.  ``wrt`` are the inputs that derivatives may be asked by, else all.  The
+        other options are those of `compile`.  See `einstan.library.to_torch.TorchFunction`.
+        """
+        from einstan.library.to_torch import TorchFunction
+
+        return TorchFunction(self, outputs, wrt, double_backward, **options)
 
     def _outputs(self, options: dict[str, Any]) -> Iterable[Name]:
         chosen: Iterable[Name] | None = options.pop("outputs", None)

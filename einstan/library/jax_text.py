@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterable, Mapping
-from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from einstan.machine.run.compiled import Compiled
-from einstan.machine.run.hosted import Hosted
+from einstan.library.function_text import page, part, tupled
 from einstan.machine.sizes.spelling import identifier
 
 if TYPE_CHECKING:
     from einstan.library.to_jax import Function
 
 
-class Part(NamedTuple):
-    """The text of a function, and what it is given, by name."""
-
-    function: str
-    text: str
-    given: tuple[str, ...]
-
-    def call(self, words: Mapping[str, str]) -> str:
-        return f"{self.function}({', '.join(words[name] for name in self.given)})"
-
-
 def written(made: Function) -> str:
     """The function for arrays of all sizes, with its rule."""
     value = part(made.value, made.value.function)
     if made.rule == "plain":
-        return page([value])
+        return page("jax", [value])
     taken = {"jax", "jnp", "np", "primals", "tangents", "held", "cotangents", "rule", "forward", "backward"}
     known = {name: identifier(name, taken) for name in made.inputs}
     indices = set(map(str, made.value.flat.index_tensors))
@@ -56,7 +42,7 @@ def written(made: Function) -> str:
         moving = {name: identifier(f"t_{word}", taken) for name, word in known.items()}
         given = {**known, **{direction: moving[name] for name, direction in pushed.directions.items()}}
         tangents = {str(name): identifier(tangent, taken) for name, tangent in pushed.tangents.items()}
-        return page([behind, both], [
+        return page("jax", [behind, both], [
             *head,
             f"@{value.function}.defjvp",
             "def rule(primals, tangents):",
@@ -74,7 +60,7 @@ def written(made: Function) -> str:
     held = tupled([*known.values(), *kept.values()])
     gradients = {name: identifier(gradient, taken) for name, gradient in pulled.gradients.items()}
     given = {**known, **kept, **{seed: cotangents[str(name)] for name, seed in pulled.seeds.items()}}
-    return page([behind, front, back], [
+    return page("jax", [behind, front, back], [
         *head,
         f"def forward({', '.join(known.values())}):",
         f"    {tupled([*out.values(), *new])} = {front.call(known)}",
@@ -88,32 +74,3 @@ def written(made: Function) -> str:
         *("", ""),
         f"{value.function}.defvjp(forward, backward)",
     ])  # fmt: skip
-
-
-def part(made: Compiled, function: str) -> Part:
-    """The code of a compiled program for arrays of any sizes, as a function of another name."""
-    assert isinstance(made, Hosted)
-    source = made.general(function)
-    return Part(function, source.text, tuple(map(str, source.arguments)))
-
-
-def page(parts: Iterable[Part], lines: Iterable[str] = ()) -> str:
-    """Functions one below the other: what several need stands there once."""
-    lines = list(lines)
-    imports: dict[str, None] = {"import jax": None} if lines else {}
-    texts: dict[str, None] = {}
-    for each in parts:
-        rows = each.text.split("\n")
-        for node, after in pairwise((*ast.parse(each.text).body, None)):
-            assert node is not None
-            text = "\n".join(rows[node.lineno - 1 : len(rows) if after is None else after.lineno - 1]).strip("\n")
-            (imports if isinstance(node, ast.Import) else texts)[text] = None
-    if lines:
-        texts["\n".join(lines)] = None
-    return "\n".join(imports) + "\n\n\n" + "\n\n\n".join(texts) + "\n"
-
-
-def tupled(names: Iterable[str]) -> str:
-    """``a, b`` as it stands on either side of an assignment; ``a,`` for one."""
-    found = list(names)
-    return ", ".join(found) + ("," if len(found) == 1 else "")

@@ -38,6 +38,7 @@ from einstan.machine.sizes.refusals import reader_of
 
 if TYPE_CHECKING:
     from einstan.library.to_jax import Function
+    from einstan.library.to_torch import TorchFunction
 
 
 @checked_methods()
@@ -136,6 +137,12 @@ class Layer(Composable):
     def to_jax(self, wrt: str | Iterable[str] | None = None, rule: str = "plain", **options: Any) -> Function:
         """The layer as a function of JAX, ``dense.to_jax()(X, W, b)``: see `api.Program.to_jax`."""
         return self.program.to_jax(self.output, wrt, rule, **options)
+
+    def to_torch(
+        self, wrt: str | Iterable[str] | None = None, double_backward: bool = True, **options: Any
+    ) -> TorchFunction:
+        """The layer as a function of PyTorch, ``dense.to_torch()(X, W, b)``: see `api.Program.to_torch`."""
+        return self.program.to_torch(self.output, wrt, double_backward, **options)
 
     def __str__(self) -> str:
         lines = [*map(str, self.program.equations), *(f"assume {a}" for a in self.program.assumptions)]

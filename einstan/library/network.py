@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from einstan.library.per_example import PerExample
     from einstan.library.plan import Plan
     from einstan.library.to_jax import Function
+    from einstan.library.to_torch import TorchFunction
+    from einstan.library.torch_module import NetworkModule
 
 Arrays = dict[str, np.ndarray]
 NOMINAL = "a nominal size"
@@ -241,6 +243,32 @@ class Network(Composable):
         """Tensors of the network, by default its output, as a function of JAX, ``f(params, X=X)``: see
         `api.Program.to_jax`."""
         return self.program.to_jax(self.output if outputs is None else outputs, wrt, rule, **options)
+
+    def to_torch(
+        self,
+        outputs: str | Iterable[str] | None = None,
+        wrt: str | Iterable[str] | None = None,
+        double_backward: bool = True,
+        **options: Any,
+    ) -> TorchFunction:
+        """Tensors of the network, by default its output, as a function of PyTorch, ``f(params, X=X)``: see
+        `api.Program.to_torch`."""
+        return self.program.to_torch(self.output if outputs is None else outputs, wrt, double_backward, **options)
+
+    def to_torch_module(
+        self,
+        params: Mapping[str, Any],
+        outputs: str | Iterable[str] | None = None,
+        double_backward: bool = True,
+        **options: Any,
+    ) -> NetworkModule:
+        """The network as an ``nn.Module`` with these first values of its parameters, ``module(X, Y)``: see
+        `einstan.library.torch_module.NetworkModule`, and `to_torch` for the rest."""
+        function = self.to_torch(outputs, None, double_backward, **options)
+        assert function.torch  # or it is said how to install PyTorch
+        from einstan.library.torch_module import NetworkModule
+
+        return NetworkModule(function, self, params)
 
     def derivation(self, of: str, wrt: str) -> Derivations:
         """The steps to a gradient or partial, as on paper; ``check()`` proves every one of them."""

@@ -9,32 +9,23 @@ one program that gives values and tangents; by `api.Program.vjp` two, what rests
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from einstan.calculus.alone import told_alone
-from einstan.calculus.passes import pass_name, reached, values_read
-from einstan.calculus.program import Program
-from einstan.calculus.stable import runnable
-from einstan.language.arguments import ArgumentError, blamed_methods, passing, shown
-from einstan.language.errors import DifferentiationError, MissingError, nearest
-from einstan.language.rebuilt import Rebuilt
+from einstan.language.arguments import ArgumentError, blamed_methods, shown
+from einstan.language.errors import DifferentiationError
 from einstan.language.term import Name, tensors
-from einstan.language.threads import cached_property
 from einstan.library import api
 from einstan.library.assumptions import check_assumption
+from einstan.library.foreign_function import Arrays, ForeignFunction, is_real, kept, pulled, pushed
 from einstan.library.jax_text import written
-from einstan.machine.run.compile import compile as compile_program
 from einstan.machine.run.compiled import Compiled
-from einstan.machine.run.handed import together
-from einstan.machine.run.hosted import Hosted
 
 RULES = ("plain", "jvp", "vjp")
-Arrays = dict[str, Any]
 
 
 @blamed_methods()
-class Function(Rebuilt):
+class Function(ForeignFunction):
     """``f(X, W, b)``, in the order of ``f.inputs``, or by name, ``f(params, X=X)``: an array of JAX, or where several
     ``outputs`` were asked for a tuple of them.
 
@@ -44,6 +35,8 @@ class Function(Rebuilt):
 
     Raises `DifferentiationError` where a derivative is asked by an array that is not in ``wrt``.
     """
+
+    backend = "jax"
 
     def __init__(
         self,
@@ -55,41 +48,18 @@ class Function(Rebuilt):
     ) -> None:
         if rule not in RULES:
             raise ArgumentError(f"rule = {shown(rule)} is not known", repair='rule="plain", "jvp" or "vjp"')
-        self.program, self.rule, self.options = program, rule, options
-        every = [str(equation.name) for equation in program.equations] if outputs is None else several(outputs)
-        self.outputs: str | tuple[str, ...] = outputs if isinstance(outputs, str) else tuple(every)
-        self.names: tuple[Name, ...] = tuple(map(program._name, every))
-        self.value = self._compiled(program, self.names)
-        self.inputs = self.value.texts
-        self.wrt: tuple[str, ...] | None = None if wrt is None else tuple(several(wrt))
-        for name in self.wrt or ():
-            if name not in self.inputs:
-                raise MissingError(
-                    f"{name} is no input of {', '.join(every)}",
-                    inferred=f"these rest on {', '.join(self.inputs) or 'no tensor'}",
-                    repair=nearest(name, self.inputs) or "name one of these",
-                )
-        entering = values_read(program.known)
-        self.behind = {name: {name, *reached(entering, name)} for name in self.names}
-        self._made: dict[Any, Any] = {}
+        super().__init__(program, outputs, wrt, options)
+        self.rule = rule
 
     def __call__(self, *arrays: Any, **named: Any) -> Any:
-        given: Arrays = dict(named)
-        placed = [each for each in arrays if not isinstance(each, Mapping)]
-        if len(placed) > len(self.inputs):
-            told = f"{len(placed)} arrays are given, and there are {len(self.inputs)} inputs"
-            raise ArgumentError(told, inferred=f"they are {', '.join(self.inputs)}", repair="give them by name")
-        for each in (dict(zip(self.inputs, placed, strict=False)), *(a for a in arrays if isinstance(a, Mapping))):
-            given = together(given, each)
-        ordered = dict(zip(self.inputs, self.value.gather(given, {}), strict=True))
-        ordered |= {name: array for name, array in given.items() if name not in ordered}  # which tell sizes
+        ordered = self.arranged(arrays, named)
         if self.rule != "plain":
             self._refuse_broken(ordered)
         if self.wrt is not None:
             ordered = {name: a if name in self.wrt else self._held(name)(a) for name, a in ordered.items()}
         names = tuple(ordered)
         try:
-            found = self._once(names, lambda: self._function(names))(*ordered.values())
+            found = self.once(names, lambda: self._function(names))(*ordered.values())
         except TypeError as error:
             if self.rule != "vjp" or "forward-mode" not in str(error):
                 raise
@@ -101,18 +71,9 @@ class Function(Rebuilt):
             ) from error
         return found[0] if isinstance(self.outputs, str) else found
 
-    @cached_property
+    @property
     def jax(self) -> Any:
-        assert isinstance(self.value, Hosted)
-        return self.value.library
-
-    def _once(self, key: Any, make: Callable[[], Any]) -> Any:
-        """What is made when it is first asked for; where two threads make it, either will do."""
-        found = self._made.get(key)
-        return self._made.setdefault(key, make()) if found is None else found
-
-    def _compiled(self, program: api.Program, outputs: Iterable[Name], **options: Any) -> Compiled:
-        return program.compile(outputs=tuple(outputs), backend="jax", **{**self.options, **options})
+        return self.library
 
     def _refuse_broken(self, arrays: Arrays) -> None:
         """Refuse data for which an assumption is not true, on which a rule rests; what is traced cannot be seen."""
@@ -125,19 +86,14 @@ class Function(Rebuilt):
         """The array itself, by which no derivative is to be had."""
 
         def refuse(primals: Any, tangents: Any) -> Any:
-            raise DifferentiationError(
-                f"a derivative by {name} is asked for, which is not in wrt",
-                text=str(self.program),
-                inferred=f"wrt is {', '.join(self.wrt or ()) or 'empty'}",
-                repair=(f"wrt={[*(self.wrt or ()), name]!r}", f"or jax.lax.stop_gradient({name})"),
-            )
+            raise self.unannounced(name, f"jax.lax.stop_gradient({name})")
 
         def make() -> Any:
             held = self.jax.custom_jvp(lambda array: array)
             held.defjvp(refuse)
             return held
 
-        return self._once(("held", name), make)
+        return self.once(("held", name), make)
 
     # ---- the function of arrays --------------------------------------------------------------------------------------
 
@@ -212,59 +168,31 @@ class Function(Rebuilt):
 
     # ---- what is derived ---------------------------------------------------------------------------------------------
 
-    def _moving(self, moved: Iterable[str]) -> tuple[list[str], list[Name]]:
-        """Those of some inputs that an output rests on, and the outputs that rest on them."""
-        used = [name for name in moved if any(name in below for below in self.behind.values())]
-        return used, [name for name, below in self.behind.items() if not below.isdisjoint(used)]
-
-    def _letter(self, usual: str) -> str:
-        """A letter that makes no name which is taken."""
-        taken = set(map(str, self.program.known.ranks))
-        letters = (usual, *(f"{usual}{k}" for k in range(2, len(taken) + 3)))
-        free = (each for each in letters if each not in self.program.letters)
-        return next(each for each in free if taken.isdisjoint(f"{each}{name}" for name in taken))
-
     def pushed(self, moved: tuple[str, ...]) -> Pushed:
         """What gives values and tangents where these inputs move."""
-        return self._once(("pushed", moved), lambda: self._pushed(moved))
+        return self.once(("pushed", moved), lambda: self._pushed(moved))
 
     def _pushed(self, moved: tuple[str, ...]) -> Pushed:
-        used, moving = self._moving(moved)
-        if not moving:
+        made, directions, tangents = pushed(self.program, self.names, moved)
+        if not tangents:
             return Pushed(self.value, {}, {})
-        letter = self._letter("t")
-        directions = {name: f"{letter}{name}" for name in used}
-        made = self.program.jvp(map(str, moving), directions, letter=letter)
-        wanted = {name: str(pass_name(letter, name)) for name in moving}
-        return Pushed(self._compiled(made, (*self.names, *wanted.values())), directions, wanted)
+        along = {str(name): direction for name, direction in directions.items()}
+        return Pushed(self.compiled(made, (*self.names, *tangents.values())), along, tangents)
 
     def pulled(self, moved: tuple[str, ...]) -> Pulled:
         """What gives values, and what of these gives the cotangents of these inputs."""
-        return self._once(("pulled", moved), lambda: self._pulled(moved))
+        return self.once(("pulled", moved), lambda: self._pulled(moved))
 
     def _pulled(self, moved: tuple[str, ...]) -> Pulled:
-        used, moving = self._moving(moved)
-        if not moving:
+        derived = pulled(self.program, self.names, moved)
+        if not derived.wanted:
             return Pulled(self.value, self.value, (), {}, {})
-        letter, own = self._letter("d"), self._letter("c")  # dA is more than cA where another output rests on A
-        seeds = {name: f"{own}{name}" for name in moving}
-        made = self.program.vjp({str(name): seed for name, seed in seeds.items()}, used, letter=letter)
-        gradients = {name: str(pass_name(letter, name)) for name in used}
-        whole = runnable(made._for((*self.names, *gradients.values())))
-        behind: set[Name] = {*seeds.values(), *gradients.values()}
-        for equation in whole:  # in the order of evaluation
-            if not behind.isdisjoint(whole.reads[equation.name]):
-                behind.add(equation.name)
-        front = Program(e for e in whole if e.name not in behind)
-        back = Program(told_alone(Program(e for e in whole if e.name in behind), whole))
-        kept = [name for name in back.inputs if name in front.defined]
-
-        def compiled(part: Program, outputs: Iterable[Name], of: api.Program) -> Compiled:
-            own = {"backend": "jax", "context": whole, "given": of.given, "behind": of.of}
-            return passing(compile_program, self.options, part, tuple(outputs), **own)
-
-        ahead = compiled(front, dict.fromkeys((*self.names, *kept)), self.program)
-        return Pulled(ahead, compiled(back, gradients.values(), made), tuple(map(str, kept)), seeds, gradients)
+        made, seeds, gradients = derived
+        whole = derived.whole(self.names)
+        names = kept(derived, whole)
+        front = self.rest(whole, (*self.names, *names), (), self.program)
+        back = self.rest(whole, gradients.values(), names, made)
+        return Pulled(front, back, tuple(map(str, names)), seeds, gradients)
 
     def source(self) -> str:
         """The function as text for arrays of any sizes, with its rule; it runs without einstan."""
@@ -287,12 +215,4 @@ class Pulled(NamedTuple):
     back: Compiled
     kept: tuple[str, ...]
     seeds: dict[Name, str]
-    gradients: dict[str, str]
-
-
-def several(names: str | Iterable[str]) -> list[str]:
-    return [names] if isinstance(names, str) else list(map(str, names))
-
-
-def is_real(array: Any) -> bool:
-    return "float" in str(getattr(array, "dtype", "float"))
+    gradients: dict[Name, str]

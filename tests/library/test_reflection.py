@@ -123,7 +123,7 @@ def test_properties_are_read(walked: walk.Walk) -> None:
 
 # ---- the walk itself -------------------------------------------------------------------------------------------------
 
-EXTRAS = ("matplotlib", "pygraphviz", "scipy", "JAX")  # without which some good calls are refused
+EXTRAS = ("matplotlib", "pygraphviz", "scipy", "JAX", "PyTorch")  # without which some good calls are refused
 
 
 def test_good_arguments_are_good(walked: walk.Walk) -> None:

@@ -35,6 +35,8 @@ INSIDE = {
     "FactoredTensor.of_cores", "Function.pulled", "Function.pushed", "Objective.function", "Part.add_to",
     "Part.boxes", "Part.core", "Part.every_size", "Part.numbered", "Part.reduced", "Part.renamed", "Part.sizes",
     "Part.steps", "Part.within", "Part.without", "Program.dim", "Program.resolved", "Subscripts.span",
+    *(f"{kind}.{name}" for kind in ("Function", "TorchFunction")
+      for name in ("arranged", "compiled", "level", "once", "rest", "twice", "unannounced")),
 }  # fmt: skip
 
 TEXT = "Z[n,j] = X[n,K] W[K,j] + b[j]\nL = 1/2 (Z[N,J] - Y[N,J])^2 / |N|"
@@ -83,6 +85,7 @@ OWN: dict[str, dict[str, Any]] = {
     "Equation.derivation": {"wrt": "X"}, "Equation.partial": {"wrt": "X"}, "Layer.partial": {"wrt": "X"},
     "Layer.derived": {"wrt": "X"}, "Equation.__call__": {"arrays": READ}, "Equation.loops": {"arrays": READ},
     "Compiled.__call__": {"arrays": READ}, "Function.__call__": {"arrays": (READ,)},
+    "TorchFunction.__call__": {"arrays": (READ,)}, "NetworkModule.forward": {"arrays": (X,)},
     "Program.backward": {"wrt": ["W"]}, "Program.derivative": {"wrt": ("W",)},
     "Network.derivative": {"wrt": ("W",)}, "Network.init": {"given": {"X": (4, 3), "Y": (4, 2)}},
     "Network.evaluate": {"data": DATA}, "Network.evaluator": {"names": ("L",)},

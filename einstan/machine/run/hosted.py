@@ -85,7 +85,7 @@ class Hosted(Compiled):
         if all(isinstance(a, tensor) for a in given):
             found = self._known.get(tuple([(a.shape, a.dtype) for a in given]))
         if found is None:
-            given = self._taken(given)
+            given = self.taken(given)
             found = self.specialise(tuple([(tuple(a.shape), a.dtype) for a in given]))
         self._latest = found
         try:
@@ -93,7 +93,7 @@ class Hosted(Compiled):
         except IndexError as error:
             raise self._misread(str(error)) from error
 
-    def _taken(self, given: Sequence[Any]) -> list[Any]:
+    def taken(self, given: Sequence[Any]) -> list[Any]:
         """Tensors of one dtype and on one device, of the tensors and numbers that are given."""
         found = {name: self._looked_at(name, a) for name, a in zip(self.inputs, given, strict=True)}
         floats: dict[Any, Any] = {
@@ -248,9 +248,9 @@ class Traced(Shown):
 
     def __init__(self, made: Hosted, plan: Plan) -> None:
         super().__init__(plan, plan.code)
-        space: dict[str, Any] = {}
-        exec(builtins.compile(self.source.text, "<einstan>", "exec"), space)
-        function: Callable[..., tuple[Any, ...]] = space[self.source.function]
+        self.space: dict[str, Any] = {}  # the globals of the code
+        exec(builtins.compile(self.source.text, "<einstan>", "exec"), self.space)
+        function: Callable[..., tuple[Any, ...]] = self.space[self.source.function]
         places = [made.inputs.index(name) for name in self.source.arguments]
         self.run: Callable[..., tuple[Any, ...]] = lambda *given: function(*[given[k] for k in places])
 

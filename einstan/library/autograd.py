@@ -1,0 +1,335 @@
+"""Levels of derivatives as functions that PyTorch differentiates.
+
+Eagerly a level keeps values for its derivative, which is a level again.  PyTorch's compiler reads a backward pass as
+code without a derivative of its own: what is kept would be a constant in it, and a second derivative wrong without a
+word.  There nothing is kept, and the backward pass is the derived program of inputs and cotangents, which the compiler
+can differentiate to any order, and of which it computes once what the forward pass has too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from operator import index  # of a size: a number that the compiler knows
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.autograd import Function, forward_ad
+
+from einstan.library.assumptions import check_assumption, holds
+from einstan.library.foreign_function import Arrays
+from einstan.library.levels import Ahead, Derived, run
+from einstan.machine.run.compiled import Compiled
+from einstan.machine.run.hosted import Hosted
+
+if TYPE_CHECKING:
+    from einstan.library.to_torch import TorchFunction
+
+Tensor = Any
+
+
+def called(function: TorchFunction, given: Arrays) -> tuple[Tensor, ...]:
+    """The outputs of a function for tensors and numbers by name."""
+    kind = next((a.device.type for a in given.values() if isinstance(a, torch.Tensor)), "cpu")
+    if torch.is_autocast_enabled(kind):
+        given = lowered(function, given, torch.get_autocast_dtype(kind))
+    if torch.compiler.is_compiling():
+        return traced(function, given)
+    with without_autocast(kind):
+        return eager(function, given)
+
+
+def lowered(function: TorchFunction, given: Arrays, dtype: Any) -> Arrays:
+    """What is given, with its floats in the dtype of ``torch.autocast``, or in that which was asked for."""
+    if function.value.dtype is not None:
+        return given
+    return {n: a.to(dtype) if isinstance(a, torch.Tensor) and a.is_floating_point() else a for n, a in given.items()}
+
+
+def without_autocast(kind: str) -> AbstractContextManager[Any]:
+    """All that is computed has one dtype."""
+    return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
+
+
+# ---- eagerly ---------------------------------------------------------------------------------------------------------
+
+
+@torch.compiler.disable
+def eager(function: TorchFunction, given: Arrays) -> tuple[Tensor, ...]:
+    inputs = function.inputs
+    arrays = given | dict(zip(inputs, function.hosted.taken([given[name] for name in inputs]), strict=True))
+    transformed = is_transformed()
+    if not transformed:
+        refuse_broken(function, arrays)
+    may_move = [name for name, a in arrays.items() if a.requires_grad or (transformed and a.is_floating_point())]
+    if not (transformed or (may_move and torch.is_grad_enabled())):
+        return run(function.value, arrays)
+    if function.wrt is not None:
+        apart = [name for name in may_move if name not in function.wrt]
+        arrays |= {name: Held.apply(function, name, arrays[name]) for name in apart}
+        may_move = [name for name in may_move if name in function.wrt]
+    level = function.level(tuple(arrays))
+    found: tuple[Tensor, ...] = Derivable.apply(level.ahead(tuple(may_move)), *arrays.values())
+    return found[: len(level.names)]
+
+
+def refuse_broken(function: TorchFunction, arrays: Arrays) -> None:
+    """Refuse data for which an assumption is not true, on which derivatives rest; it is looked at where it lies."""
+    with torch.no_grad():
+        for assumption, made in function.checks:
+            if not holds(run(made, arrays)[0]):
+                check_assumption(assumption, arrays)
+
+
+def is_transformed() -> bool:
+    """Whether derivatives may be asked for of which tensors do not tell: by ``torch.func``, or forwards."""
+    return bool(torch._C._are_functorch_transforms_active()) or forward_ad._current_level >= 0
+
+
+class Derivable(Function):
+    """A level, with the levels that are its derivatives."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(ahead: Ahead, *tensors: Tensor) -> tuple[Tensor, ...]:
+        return ahead.run(tensors)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        ahead, *tensors = inputs
+        ctx.ahead = ahead
+        ctx.set_materialize_grads(False)
+        ctx.mark_non_differentiable(*output[len(ahead.level.names) :])
+        held = (*tensors, *ahead.values(output))
+        ctx.save_for_backward(*held)
+        if is_transformed():
+            ctx.save_for_forward(*held)
+            ctx.outputs = [(each.shape, each.dtype, each.device) for each in output[: len(ahead.level.names)]]
+
+    @staticmethod
+    @torch.compiler.disable
+    def backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:
+        ahead, needs = ctx.ahead, ctx.needs_input_grad[1:]
+        level, wrt = ahead.level, ahead.level.function.wrt
+        seeds = {name: c for name, c in zip(level.names, cotangents, strict=False) if c is not None}
+        moved = (name for name, need in zip(level.inputs, needs, strict=False) if need)
+        if level.is_first and wrt is not None:
+            moved = (name for name in moved if name in wrt)
+        derived, held = level.pulled(ahead, tuple(moved), tuple(seeds)), ctx.saved_tensors
+        found = over_batch(lambda given: applied(ahead, derived, held, given), seeds)
+        return (None, *(found.get(name) for name in level.given))
+
+    @staticmethod
+    @torch.compiler.disable
+    def jvp(ctx: Any, _: None, *tangents: Tensor | None) -> tuple[Tensor | None, ...]:
+        ahead = ctx.ahead
+        level = ahead.level
+        along: dict[Any, Tensor] = {n: t for n, t in zip(level.inputs, tangents, strict=False) if t is not None}
+        derived = level.pushed(ahead, tuple(along))
+        found = applied(ahead, derived, ctx.saved_tensors, along)
+        for name, (shape, dtype, device) in zip(level.names, ctx.outputs, strict=True):
+            if str(name) not in found:  # None would stand for no tangent at all, which ``torch.func`` takes ill
+                found[str(name)] = torch.zeros(shape, dtype=dtype, device=device)
+        return tuple(found.get(str(name)) for name in ahead.made.outputs)
+
+
+def applied(ahead: Ahead, derived: Derived, held: Sequence[Tensor], given: dict[Any, Tensor]) -> dict[str, Tensor]:
+    """A derivative at the tensors that a level held: by input its gradient, or by output its tangent."""
+    level, function = derived.level, derived.level.function
+    if not derived.wanted:
+        return {}
+    arrays = dict(zip((*ahead.level.given, *map(str, ahead.kept)), held, strict=True))
+    arrays |= {name: given[tensor] for tensor, name in derived.given.items()}
+    tensors = [arrays[name] for name in level.given]
+    with without_autocast(tensors[0].device.type):
+        if ahead.level.is_first and not function.double_backward:
+            with torch.no_grad():
+                found = run(level.value, arrays)
+            if torch.is_grad_enabled():
+                found = Once.apply(function, len(found), *found, *tensors)
+        elif is_transformed() or (torch.is_grad_enabled() and any(t.requires_grad for t in tensors)):
+            found = Derivable.apply(Ahead(level, level.value, (), level.source), *tensors)
+        else:
+            found = run(level.value, arrays)
+    return dict(zip(derived.wanted, found, strict=True))
+
+
+def over_batch(apply: Callable[[dict[Any, Tensor]], dict[str, Tensor]], given: dict[Any, Tensor]) -> dict[str, Tensor]:
+    """What a function gives, for cotangents of ``is_grads_batched`` too, which most operations do not take: these are
+    mapped over anew by ``torch.func``."""
+    batched = {name: tensor for name, tensor in given.items() if torch._C._functorch.is_legacy_batchedtensor(tensor)}
+    if not batched:
+        return apply(given)
+    level = torch._C._vmapmode_increment_nesting() - 1  # that of the batch
+    torch._C._vmapmode_decrement_nesting()
+    apart = {name: torch._remove_batch_dim(tensor, level, 0, 0) for name, tensor in batched.items()}
+    found = torch.func.vmap(lambda own: apply({**given, **own}))(apart)
+    return {name: torch._add_batch_dim(tensor, 0, level) for name, tensor in found.items()}
+
+
+class Held(Function):
+    """A tensor by which no derivative is to be had."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(function: TorchFunction, name: str, tensor: Tensor) -> Tensor:
+        return tensor.view_as(tensor)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.error = inputs[0].unannounced(inputs[1], f"{inputs[1]}.detach()")
+
+    @staticmethod
+    def backward(ctx: Any, *_: Any) -> Any:
+        raise ctx.error
+
+    jvp = backward
+
+
+class Once(Function):
+    """The first of some tensors, as first derivatives of which no second may be had by any of them."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(function: TorchFunction, count: int, *tensors: Tensor) -> tuple[Tensor, ...]:
+        return tuple(tensor.view_as(tensor) for tensor in tensors[:count])
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        ctx.error = inputs[0].twice()
+
+    @staticmethod
+    def backward(ctx: Any, *_: Any) -> Any:
+        raise ctx.error
+
+    jvp = backward
+
+
+# ---- for PyTorch's compiler ------------------------------------------------------------------------------------------
+
+codes = ModuleType("codes")  # what the compiler reads, under names that it is told
+
+
+def traced(function: TorchFunction, given: Arrays) -> tuple[Tensor, ...]:
+    """The outputs, of code that is planned while the compiler reads this: to it the names of code are constants."""
+    kinds = dtypes(function, tuple(given), described(function, given.values()))
+    arrays = {n: as_tensor(a, kinds[k]) if k < len(kinds) else a for k, (n, a) in enumerate(given.items())}
+    if function.wrt is not None and torch.is_grad_enabled():
+        refuse_others(function, tuple(n for n, a in arrays.items() if n not in function.wrt and a.requires_grad))
+    tensors = tuple(arrays.values())
+    if torch._C._are_functorch_transforms_active():  # which the compiler reads through plain code alone
+        found: tuple[Tensor, ...] = getattr(codes, values(function, tuple(arrays), described(function, tensors)))(
+            *tensors
+        )
+        return found
+    return Compilable.apply(function, tuple(arrays), *tensors)
+
+
+def as_tensor(array: Any, kind: str) -> Tensor:
+    dtype = getattr(torch, kind)
+    return array.to(dtype) if isinstance(array, torch.Tensor) else torch.tensor(array, dtype=dtype)
+
+
+def described(function: TorchFunction, arrays: Iterable[Any]) -> tuple[Any, ...]:
+    """What code is made for: shapes and dtypes, with ``any_size`` ranks and dtypes; numbers as they are."""
+    return tuple([
+        (tuple([1 if function.any_size else index(size) for size in a.shape]), a.dtype)
+        if isinstance(a, torch.Tensor) else a
+        for a in arrays
+    ])  # fmt: skip
+
+
+def empty(names: tuple[str, ...], known: tuple[Any, ...]) -> Arrays:
+    """Tensors without entries that look like those which were described."""
+    return {
+        name: torch.empty(each[0], dtype=each[1], device="meta") if isinstance(each, tuple) else each
+        for name, each in zip(names, known, strict=True)
+    }
+
+
+@torch.compiler.assume_constant_result
+def dtypes(function: TorchFunction, names: tuple[str, ...], known: tuple[Any, ...]) -> tuple[str, ...]:
+    """The dtypes in which the inputs are computed with."""
+    arrays = empty(names, known)
+    taken = function.hosted.taken([arrays[name] for name in function.inputs])
+    return tuple(str(array.dtype).rpartition(".")[2] for array in taken)
+
+
+@torch.compiler.assume_constant_result
+def refuse_others(function: TorchFunction, names: tuple[str, ...]) -> None:
+    if names:
+        raise function.unannounced(names[0], f"{names[0]}.detach()")
+
+
+@torch.compiler.assume_constant_result
+def values(function: TorchFunction, names: tuple[str, ...], known: tuple[Any, ...]) -> str:
+    """The name of the code of the outputs."""
+    return function.once((names, known), lambda: named(function.value, empty(names, known)))
+
+
+@torch.compiler.assume_constant_result
+def gradients(
+    function: TorchFunction, names: tuple[str, ...], needs: tuple[bool, ...], known: tuple[Any, ...]
+) -> tuple[str, tuple[int | None, ...]]:
+    """The name of the code of gradients from inputs and cotangents, and the place of each input's among its results."""
+    level = function.level(names)
+    moved = tuple(name for name, need in zip(names, needs, strict=True) if need)
+    derived = level.pulled(Ahead(level, level.alone, (), None), moved, level.names)
+    own = {str(of): cotangent for of, cotangent in derived.given.items()}
+    inputs = (*names, *(own.get(str(name), f"no {name}") for name in level.names))
+    order = list(derived.wanted)
+    places = tuple(order.index(name) if name in order else None for name in names)
+    if not order:
+        return "", places
+    key = ("gradients", names, moved, known)
+    return function.once(key, lambda: named(derived.level.alone, empty(inputs, known))), places
+
+
+def named(made: Compiled, arrays: Arrays) -> str:
+    """The name of the code of a program for tensors like these, which takes them all, in their order."""
+    assert isinstance(made, Hosted)
+    used = {name: a for name, a in arrays.items() if name in made.texts or name in made.unread}
+    if made.any_size:
+        source = made.general(made.function)
+        space: dict[str, Any] = {}
+        exec(source.text, space)
+    else:
+        told = made.told(used, {})
+        found = told.specialise(tuple((tuple(a.shape), a.dtype) for a in told.gather(used, {})))
+        source, space = found.source, found.space
+    words = {name: f"a{k}" for k, name in enumerate(arrays)}
+    given = ", ".join(words[str(name)] for name in source.arguments)
+    name = f"code{len(vars(codes))}"
+    setattr(codes, name, eval(f"lambda {', '.join(words.values())}: {source.function}({given})", space))
+    return name
+
+
+class Compilable(Function):
+    """A function as the compiler can differentiate it: from the inputs alone."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(function: TorchFunction, names: tuple[str, ...], *tensors: Tensor) -> tuple[Tensor, ...]:
+        with torch.autocast(tensors[0].device.type, enabled=False):
+            found: tuple[Tensor, ...] = getattr(codes, values(function, names, described(function, tensors)))(*tensors)
+            return found
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        ctx.function, ctx.names, *tensors = inputs
+        ctx.save_for_backward(*tensors)
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
+        tensors = (*ctx.saved_tensors, *cotangents)
+        name, places = gradients(ctx.function, ctx.names, ctx.needs_input_grad[2:], described(ctx.function, tensors))
+        if not name:
+            return (None, None, *places)
+        with torch.enable_grad(), torch.autocast(tensors[0].device.type, enabled=False):
+            found = getattr(codes, name)(*tensors)  # without enable_grad these would be constants to the compiler
+            return (None, None, *[None if k is None else found[k] for k in places])

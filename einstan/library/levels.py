@@ -1,0 +1,131 @@
+"""Levels: a program with some of its values at hand, and its derivatives, which are levels again.
+
+The backward pass of a level is the program of inputs and cotangents that `api.Program.vjp` derives, its tangents that
+of `api.Program.jvp`.  The first level keeps values for its backward pass, all others compute what they need again.  A
+level is derived when it is first needed, for those inputs and outputs that it is needed for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from einstan.calculus.program import Program
+from einstan.language.errors import DifferentiationError
+from einstan.language.term import Name
+from einstan.language.threads import cached_property
+from einstan.library import api
+from einstan.library.foreign_function import Arrays, Pass, kept, pulled, pushed
+from einstan.machine.run.compiled import Compiled
+
+if TYPE_CHECKING:
+    from einstan.library.to_torch import TorchFunction
+
+
+class Level:
+    """The ``names`` of a program as a function of ``inputs`` and of the values ``held``, which ``source`` defines."""
+
+    def __init__(
+        self,
+        function: TorchFunction,
+        program: api.Program,
+        names: tuple[Name, ...],
+        inputs: tuple[str, ...],
+        held: tuple[Name, ...] = (),
+        source: Program | None = None,
+    ) -> None:
+        self.function, self.program, self.names, self.inputs = function, program, names, inputs
+        self.held, self.source = held, source
+        self.given = (*inputs, *map(str, held))
+        self.is_first = program is function.program
+
+    @cached_property
+    def alone(self) -> Compiled:
+        """The outputs from the inputs."""
+        return self.function.value if self.is_first else self.function.compiled(self.program, self.names)
+
+    @cached_property
+    def value(self) -> Compiled:
+        """The outputs from the inputs and from what of the values at hand the program defines in the same way."""
+        if self.source is None:
+            return self.alone
+        whole = Pass(self.program, {}, {name: str(name) for name in self.names}).whole()
+        alike = _alike(whole, self.source)
+        return self.function.rest(whole, self.names, [name for name in self.held if name in alike], self.program)
+
+    def ahead(self, moved: tuple[str, ...]) -> Ahead:
+        """The outputs, and what is kept of the way to them for the gradients by some inputs."""
+        return self.function.once((self, "ahead", moved), lambda: self._ahead(moved))
+
+    def _ahead(self, moved: tuple[str, ...]) -> Ahead:
+        with suppress(DifferentiationError):  # which is told where the derivative is asked for
+            derived = pulled(self.program, self.names, moved)
+            if derived.wanted:
+                whole = derived.whole(self.names)
+                names = tuple(kept(derived, whole))
+                made = self.function.rest(whole, (*self.names, *names), (), self.program)
+                return Ahead(self, made, names, whole)
+        return Ahead(self, self.value, (), self.source)
+
+    def pulled(self, ahead: Ahead, moved: tuple[str, ...], seeded: tuple[Name, ...]) -> Derived:
+        """The gradients by some inputs from the cotangents of some outputs."""
+        key = (self, "pulled", ahead.kept, moved, seeded)
+        return self.function.once(key, lambda: self._derived(ahead, pulled(self.program, seeded, moved)))
+
+    def pushed(self, ahead: Ahead, moved: tuple[str, ...]) -> Derived:
+        """The tangents of the outputs where some inputs move."""
+        key = (self, "pushed", ahead.kept, moved)
+        return self.function.once(key, lambda: self._derived(ahead, pushed(self.program, self.names, moved)))
+
+    def _derived(self, ahead: Ahead, made: Pass) -> Derived:
+        inputs = (*self.inputs, *made.given.values())
+        names: tuple[Name, ...] = tuple(made.wanted.values())
+        level = Level(self.function, made.program, names, inputs, (*self.held, *ahead.kept), ahead.source)
+        return Derived(level, made.given, {str(name): wanted for name, wanted in made.wanted.items()})
+
+
+@dataclass(frozen=True, eq=False)
+class Ahead:  # no tuple, of which ``torch.func`` would see the parts
+    """The outputs of a level and the values that are ``kept`` with them, of which ``source`` has the equations."""
+
+    level: Level
+    made: Compiled
+    kept: tuple[Name, ...]
+    source: Program | None
+
+    def run(self, tensors: Sequence[Any]) -> tuple[Any, ...]:
+        """The outputs, and behind them what is kept and is none."""
+        return run(self.made, dict(zip(self.level.given, tensors, strict=True)))
+
+    def values(self, found: Sequence[Any]) -> list[Any]:
+        """What is kept, among the outputs."""
+        return [found[self.made.outputs.index(name)] for name in self.kept]
+
+
+@dataclass(frozen=True, eq=False)
+class Derived:
+    """A derivative as a level; by output its cotangent, or by input its direction; by input its gradient, or by output
+    its tangent."""
+
+    level: Level
+    given: dict[Name, str]
+    wanted: dict[str, str]
+
+
+def run(made: Compiled, arrays: Arrays) -> tuple[Any, ...]:
+    """The outputs, from those of some arrays that are needed."""
+    return made.call({name: array for name, array in arrays.items() if name in made.texts or name in made.unread}, {})
+
+
+def _alike(program: Program, other: Program) -> set[Name]:
+    """The tensors that two programs define by the same equations, of the same inputs."""
+    found: set[Name] = set()
+    for equation in program:  # in the order of evaluation
+        same = other.defined.get(equation.name)
+        read = program.reads[equation.name]
+        known = all(name in found or not (name in program.defined or name in other.defined) for name in read)
+        if known and same is not None and same.digest == equation.digest:
+            found.add(equation.name)
+    return found
