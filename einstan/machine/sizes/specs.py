@@ -154,14 +154,14 @@ def _stored(
         if not params:
             raise ArgumentError(
                 "shard_params does not say of which parameters, and this program has no gradients that would",
-                repair=f"shard_params={{{str(next(iter(program.inputs), 'W'))!r}: {others!r}}}",
+                repair=f"shard_params={{{str(next(iter(program.inputs), 'W'))!r}: {shown(others)}}}",
             )
         by_name = {**{str(name): others for name in params}, **by_name}
     known = {str(name): name for name in program.inputs if name in program.ranks}
     found = {}
     for text, where in by_name.items():
         if text not in known:
-            raise _unknown("shard_params", by_name, str(text), "is no input of the program", known)
+            raise _unknown("shard_params", by_name, text, "is no input of the program", known)
         name = known[text]
         spec = list(used[name])
         letters = where
@@ -209,7 +209,7 @@ def _even(specs: Specs, name: Name, k: int, shape: tuple[int, ...], own: tuple[s
     fits = (j for j, size in enumerate(shape) if j != k and own[j] and size % specs.devices((*used[j], *more)) == 0)
     other = next(({own[j]: _said(more)} for j in fits), None)
     asked = dict(specs.asked) if isinstance(specs.asked, Mapping) else {OTHERS: specs.asked}
-    return f"shard_params={ ({**asked, str(name): other})!r}", f"or {sizes}"
+    return f"shard_params={_told({**asked, str(name): other})}", f"or {sizes}"
 
 
 def slot_place(program: Program, name: Name, k: int) -> Place:
@@ -255,8 +255,9 @@ def _axes(letter: str, where: Any) -> Axes:
     return axes
 
 
-def _unknown(what: str, asked: Mapping[str, Any], wrong: str, told: str, known: Iterable[str]) -> ArgumentError:
-    text = f"{what}={dict(asked)!r}"
+def _unknown(what: str, asked: Mapping[Any, Any], wrong: Any, told: str, known: Iterable[str]) -> ArgumentError:
+    wrong = wrong if isinstance(wrong, str) else shown(wrong)
+    text = f"{what}={_told(asked)}"
     start = text.find(repr(wrong))
     known = [each for each in known if each]
     return ArgumentError(
@@ -331,6 +332,11 @@ def _refuse_twice(program: Program, name: Name, spec: Spec, own: tuple[str, ...]
                     repair=_without(letters, own[k]) or f"another mesh axis for {_named(own, k)}, or none",
                 )
             taken[each] = k
+
+
+def _told(asked: Mapping[Any, Any]) -> str:
+    """A dictionary as text, whatever a stranger puts into it."""
+    return f"{{{', '.join(f'{shown(key)}: {shown(value)}' for key, value in asked.items())}}}"
 
 
 def _without(letters: Mapping[str, Axes], letter: str) -> str:
