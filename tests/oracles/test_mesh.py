@@ -1,14 +1,17 @@
 """Programs over eight virtual devices: the results of one device, and the exchanges that the plan says.
 
-The devices have to be asked for before JAX is loaded, so that all rows run in one process of their own.
+The devices have to be asked for before JAX is loaded, so that all rows run in one process of their own.  Two processes
+train the digits.
 """
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.machine import spread
@@ -40,6 +43,30 @@ def test_a_mesh_computes_what_one_device_does_and_exchanges_what_the_plan_says()
     rows = dict(map(json.loads, done.stdout.splitlines()))
     assert list(rows) == [*spread.PROGRAMS, *(f"block: {name}" for name in spread.LAYOUTS)]
     assert [said for row, found in rows.items() for said in wrong(row, found)] == []
+
+
+def test_two_processes_train_the_digits_to_the_parameters_of_one(tmp_path: Path) -> None:
+    """Each has half of every batch, of the parameters and of the state of Adam; they talk by way of the loopback."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "tests.oracles.digits_on_mesh"]
+    two, one = tmp_path / "two.npz", tmp_path / "one.npz"
+    runs = [[str(two), str(port), "2", "0"], [str(two), str(port), "2", "1"], [str(one)]]
+    open_runs = [
+        subprocess.Popen([*command, *run], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for run in runs
+    ]
+    try:
+        said = [run.communicate(timeout=300)[0].decode() for run in open_runs]
+    finally:
+        for run in open_runs:
+            run.kill()
+    assert [run.returncode for run in open_runs] == [0, 0, 0], "\n".join(said)
+    with np.load(two) as found, np.load(one) as expected:
+        assert set(found) == set(expected) == {"loss", "W1", "b1", "W2", "b2"}
+        for name in expected:
+            np.testing.assert_allclose(found[name], expected[name], rtol=1e-12, atol=1e-12)
+        assert expected["loss"] < 1.2 < np.log(10)  # it has learned something
 
 
 def test_a_plan_that_says_something_else_is_found() -> None:
