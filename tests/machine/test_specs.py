@@ -41,6 +41,9 @@ ROWS: dict[str, tuple[str, str, dict[str, Any], dict[str, Any]]] = {
                             {"W": ("data", None), "dW": ("data", None), "b": ("data",), "X": ("data", None)}),
     "parameters in smaller parts": (DENSE, "W b", {"shard": {"j": "model"}, "shard_params": "data"},
                                     {"W": ("data", "model"), "b": (("model", "data"),)}),
+    "an input with a gradient that is on the mesh axis already": (
+        DENSE, "X W", {"shard": {"n": "data"}, "shard_params": "data"}, {"X": ("data", None), "W": ("data", None)},
+    ),
     "parameters by name": (DENSE, "W b", {"shard_params": {"W": {"j": "data"}, "b": None, "*": "model"}},
                            {"W": (None, "data"), "b": (None,)}),
 }  # fmt: skip

@@ -5,6 +5,7 @@ train the digits.
 """
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -43,6 +44,14 @@ def test_a_mesh_computes_what_one_device_does_and_exchanges_what_the_plan_says()
     rows = dict(map(json.loads, done.stdout.splitlines()))
     assert list(rows) == [*spread.PROGRAMS, *(f"block: {name}" for name in spread.LAYOUTS)]
     assert [said for row, found in rows.items() for said in wrong(row, found)] == []
+
+
+def test_examples_print_what_the_page_says() -> None:
+    program = "from tests.test_docs import test_examples_print_what_the_document_says as run; run('docs/scale.md')"
+    space = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=ROOT, env=space, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_two_processes_train_the_digits_to_the_parameters_of_one(tmp_path: Path) -> None:

@@ -65,10 +65,10 @@ def specs_of(
     """The layout of every tensor of a program.
 
     ``shard`` has mesh axes by index letters; ``shard_params`` is a mesh axis for all ``params``, or says it for each by
-    name, ``{"b": None, "W": {"j": "data"}, "*": "data"}``: not at all, along a letter, and for all others along their
-    first axis that is whole.  ``alike`` are pairs of tensors of one shape: gradients and what they are of.  ``context``
-    is the program as somebody wrote it, of which ``program`` is made: tensors of neither have no letters of their own
-    and lie as it happens.
+    name, ``{"b": None, "W": {"j": "data"}, "*": "data"}``: not at all, along a letter, and for all others that are not
+    on that mesh axis already along their first axis that is whole.  ``alike`` are pairs of tensors of one shape:
+    gradients and what they are of.  ``context`` is the program as somebody wrote it, of which ``program`` is made:
+    tensors of neither have no letters of their own and lie as it happens.
 
     Raises `ArgumentError` for a letter, a parameter or a mesh axis that does not exist, `ProgramError` where two
     indices of a tensor are on one mesh axis, or one dimension on two.
@@ -156,7 +156,8 @@ def _stored(
                 "shard_params does not say of which parameters, and this program has no gradients that would",
                 repair=f"shard_params={{{str(next(iter(program.inputs), 'W'))!r}: {shown(others)}}}",
             )
-        by_name = {**{str(name): others for name in params}, **by_name}
+        there = {name: {each for axes in used[name] for each in axes} & set(_axes(OTHERS, others)) for name in params}
+        by_name = {**{str(name): others for name in params if not there[name]}, **by_name}
     known = {str(name): name for name in program.inputs if name in program.ranks}
     found = {}
     for text, where in by_name.items():
@@ -209,7 +210,8 @@ def _even(specs: Specs, name: Name, k: int, shape: tuple[int, ...], own: tuple[s
     fits = (j for j, size in enumerate(shape) if j != k and own[j] and size % specs.devices((*used[j], *more)) == 0)
     other = next(({own[j]: _said(more)} for j in fits), None)
     asked = dict(specs.asked) if isinstance(specs.asked, Mapping) else {OTHERS: specs.asked}
-    return f"shard_params={_told({**asked, str(name): other})}", f"or {sizes}"
+    others = {OTHERS: asked.pop(OTHERS)} if OTHERS in asked else {}
+    return f"shard_params={_told({**asked, str(name): other, **others})}", f"or {sizes}"
 
 
 def slot_place(program: Program, name: Name, k: int) -> Place:
