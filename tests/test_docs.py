@@ -20,6 +20,7 @@ DOCUMENTS = [
     "docs/speed.md",
     "docs/einsum.md",
     "docs/frameworks.md",
+    "docs/scale.md",
 ]
 
 

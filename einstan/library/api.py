@@ -457,12 +457,39 @@ class Program(calculus.Program):
         return draw(self, path, backward, extents, scalars)
 
     def plan(self, sizes: Mapping[str, int], **options: Any) -> Plan:
-        """Contraction paths, forward and backward together; see `einstan.machine.plan.plan.plan`."""
+        """Contraction paths, forward and backward together; see `einstan.machine.plan.plan.plan`.
+
+        With ``mesh={"data": 8}``, ``shard`` and ``shard_params`` as `compile` has them it is the plan of one of these
+        devices, with what they exchange.
+        """
+        from einstan.library.mesh import on_mesh
         from einstan.library.plan import Plan
         from einstan.machine.plan.plan import plan
 
         outputs = self._outputs(options)
-        return Plan.of(plan(runnable(self._for(outputs)), sizes, outputs, **options))
+        program = runnable(self._for(outputs))
+        return Plan.of(plan(program, sizes, outputs, **on_mesh(program, options, **self._placing())))
+
+    def specs(self, shard: Mapping[str, Any], shard_params: Any = None) -> dict[str, Any]:
+        """Where every tensor lies on a mesh of devices, as a ``jax.sharding.PartitionSpec``, by the letters of the
+        equation that defines it: ``{"n": "data", "h": "model"}`` puts ``A[n,h]`` on ``("data", "model")``.
+
+        ``shard_params`` says in which smaller parts parameters are kept, and with them their gradients: a mesh axis for
+        all, or ``{"W": {"k": "data"}, "b": None, "*": "data"}``.  See `einstan.machine.sizes.specs.specs_of`.
+        """
+        from einstan.library.mesh import partition_specs
+        from einstan.machine.sizes.specs import specs_of
+
+        return partition_specs(specs_of(self.whole, None, shard, shard_params, **self._placing()))
+
+    def _placing(self) -> dict[str, Any]:
+        """What a mesh has to know: which tensors are alike, and which inputs have a gradient."""
+        from einstan.library.mesh import gradients_of
+
+        known = self.known
+        alike = (*self.given, *gradients_of(known, self.letters))
+        params = [other for one, other in alike if other in known.inputs and one in self.ranks]
+        return {"alike": alike, "params": params, "context": known}
 
     def compile(self, **options: Any) -> Compiled:
         """A function of arrays, or of tensors of a ``backend``; see `einstan.machine.run.compile.compile`."""
@@ -471,6 +498,7 @@ class Program(calculus.Program):
         outputs = self._outputs(options)
         program = runnable(self._for(outputs))
         own = {"context": self.known, "given": self.given, "behind": self.of}
+        own |= self._placing() if "mesh" in options else {}
         return passing(compile, options, program, outputs, **own)
 
     def source(

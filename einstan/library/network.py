@@ -35,6 +35,7 @@ from einstan.library.composable import Composable
 from einstan.library.data import plain_array, require_names, require_numbers
 from einstan.library.initialise import Initialiser, draw, initialiser
 from einstan.library.layer import Instance
+from einstan.library.mesh import gradients_of, on_mesh, partition_specs
 from einstan.library.optimisers import Optimiser
 from einstan.library.step import NOTHING, Step
 from einstan.library.updates import Update
@@ -44,6 +45,7 @@ from einstan.machine.run.handed import together
 from einstan.machine.sizes.extents import infer
 from einstan.machine.sizes.memory import refuse_more
 from einstan.machine.sizes.refusals import reader_of
+from einstan.machine.sizes.specs import specs_of
 
 if TYPE_CHECKING:
     from einstan.library.derivative import Derivative
@@ -477,8 +479,24 @@ class ValueAndGrad:
         require("check", check, bool)
         made = None if update is None else Update(self.program, update, self.wrt)
         program, outputs, checked = self._run(check, made)
-        compiled = passing(compile_program, options, program, outputs, context=self.network.program)
+        own = {"context": self.network.program, **(self._placing(made) if "mesh" in options else {})}
+        compiled = passing(compile_program, options, program, outputs, **own)
         return Step(self, compiled, checked, made)
+
+    def _placing(self, update: Update | None) -> dict[str, Any]:
+        """What a mesh has to know of a step: which tensors are alike, and which are learned."""
+        alike = (*gradients_of(self.program, ("d",)), *(() if update is None else update.alike))
+        return {"alike": alike, "params": self.wrt, "context": self.network.program}
+
+    def specs(
+        self, shard: Mapping[str, Any], shard_params: Any = None, update: Optimiser | None = None
+    ) -> dict[str, Any]:
+        """Where every tensor of a step lies on a mesh of devices, gradients and the optimiser's state among them: see
+        `einstan.library.api.Program.specs`."""
+        made = None if update is None else Update(self.program, update, self.wrt)
+        program = self._run(False, made)[0]
+        found = partition_specs(specs_of(program, None, shard, shard_params, **self._placing(made)))
+        return {**found, **{key: found[name] for key, name in (made.states if made else {}).items()}}
 
     def _run(self, check: bool, update: Update | None) -> tuple[Program, tuple[str, ...], tuple[Assumption, ...]]:
         """What a step runs, and what of it is asked for, and the assumptions that it checks."""
@@ -500,8 +518,9 @@ class ValueAndGrad:
         from einstan.library.plan import Plan
         from einstan.machine.plan.plan import plan
 
-        program, outputs, _ = self._run(check, None if update is None else Update(self.program, update, self.wrt))
-        return Plan.of(plan(program, sizes, outputs, **options))
+        made = None if update is None else Update(self.program, update, self.wrt)
+        program, outputs, _ = self._run(check, made)
+        return Plan.of(plan(program, sizes, outputs, **on_mesh(program, options, **self._placing(made))))
 
     def source(self, *, target: str = "numpy", **options: Any) -> str:
         """The code that `compile` makes for NumPy, ``"torch"`` or ``"jax"``, for nominal sizes; it runs on its own."""

@@ -19,6 +19,7 @@ from einstan.language.rebuilt import Rebuilt
 from einstan.library.assumptions import check_assumption, holds
 from einstan.library.updates import Update, held
 from einstan.machine.run.compiled import Compiled
+from einstan.machine.run.spread import Spread
 
 if TYPE_CHECKING:
     from einstan.library.network import ValueAndGrad
@@ -118,6 +119,16 @@ class Step(Rebuilt):
         from einstan.library.plan import Plan
 
         return Plan.of(self.compiled.plan)
+
+    def sharding(self, name: str) -> Any:
+        """Where a tensor or a part of the optimiser's state lies on the mesh that the step is compiled for: a
+        ``jax.sharding.NamedSharding``."""
+        if not isinstance(self.compiled, Spread):
+            raise DataError(
+                "this step is compiled for no mesh of JAX", repair='compile(backend="jax", mesh=mesh, shard=...)'
+            )
+        states = {} if self.update is None else self.update.states
+        return self.compiled.sharding(states.get(name, name))
 
     def source(self) -> str:
         """The code of the shapes that came last."""

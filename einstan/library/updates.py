@@ -66,6 +66,14 @@ class Update(Rebuilt):
             *(f"{self.plain[p]}^(new)" for p in self.params),
             *(f"{prefix}New^({self.plain[p]})" for p in self.params for prefix in prefixes),
         )
+        self.alike = tuple(  # what has the shape of which parameter
+            pair
+            for p in self.params
+            for pair in (
+                (f"{self.plain[p]}^(new)", p),
+                *((f"{prefix}{new}^({self.plain[p]})", p) for prefix in prefixes for new in ("", "New")),
+            )
+        )
         self.first = self.params[0] if self.params else ""  # its precision is that of the numbers
         self._latest: tuple[dict[str, float], Any, tuple[np.ndarray, ...]] = ({}, None, ())
 

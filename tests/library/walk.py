@@ -66,7 +66,7 @@ GOOD: dict[str, Any] = {
     "epochs": 3, "reason": "", "optimiser": SGD, "max_iterations": 2, "progress": False, "equation": EQUATION,
     "problem": "wrong", "what": NET, "graph": graph_of(NET), "form": "svg", "gradient_norm": 1.0, "iterations": 1,
     "converged": True, "other": NET, "key": 0, "value": 0, "epoch": 1, "grads": PARAMS, "matrix": np.ones((5, 8)),
-    "window": 2,
+    "window": 2, "shard": {"n": "data"}, "shard_params": {"W": "data"},
 }  # fmt: skip
 OWN: dict[str, dict[str, Any]] = {
     "parse": {"text": str(EQUATION)}, "einsum": {"operands": ("ij,jk->ik", X, np.ones((3, 2)))},

@@ -150,3 +150,9 @@ def others(x: Array, axis: int) -> Array:
     size = x.shape[axis]
     before = running("multiply", x, axis, size, 1, True)
     return before * running("multiply", x, axis, size, 1, True, True)
+
+
+def own_part(x: Array, axes: Any, axis: int, count: int) -> Array:
+    """Of equal parts along an axis the one of this device, by its place along axes of the mesh."""
+    size = x.shape[axis] // count
+    return jax.lax.dynamic_slice_in_dim(x, jax.lax.axis_index(axes) * size, size, axis)

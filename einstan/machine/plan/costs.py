@@ -27,6 +27,9 @@ class Step:
     scaling: int  # how many indices the loops of this step run over
     shape: tuple[int, ...]
     buffer: str = ""
+    layout: str = ""  # on a mesh: along which of its axes each axis of the result is cut, "·" where it is whole
+    exchanged: int = 0  # bytes of the whole array that is exchanged
+    sent: int = 0  # bytes that each device sends
 
     @property
     def size(self) -> int:
@@ -97,6 +100,8 @@ def call_of(operation: Operation) -> str:
         return f"blocks of {operation.detail.size:,}"
     if kind in ("gram", "grams"):
         return "syrk" if kind == "gram" else "matmul, half"
+    if kind == "exchange":
+        return str(operation.detail)
     if kind != "contract":
         return kind
     if len(operation.operands) == 1:

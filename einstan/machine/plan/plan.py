@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from einstan.calculus.program import Program
@@ -29,13 +30,17 @@ from einstan.machine.paths.trees import Shape
 from einstan.machine.plan.buffers import Buffers, buffers, bytes_of
 from einstan.machine.plan.costs import FREE, Step, call_of, einsum_of, flops_of, total_flops
 from einstan.machine.plan.fitting import measured, peak_of, refuse_large
+from einstan.machine.plan.parted import parted
 from einstan.machine.plan.recompute import fitted
 from einstan.machine.plan.slicing import sliced
 from einstan.machine.plan.table import as_data, as_json, as_text
+from einstan.machine.plan.traffic import Traffic, exchanged_bytes, traffic_of
 from einstan.machine.sizes.extents import NOMINAL, Extents, as_program, infer
 from einstan.machine.sizes.memory import available_memory
 from einstan.machine.sizes.operations import Flat, Graph, Nonzero, Stored, roots
 from einstan.machine.sizes.refusals import divides_by_zero, empty
+from einstan.machine.sizes.specs import Specs
+from einstan.machine.targets.frameworks import traced
 from einstan.machine.targets.laid_out import specialised
 from einstan.machine.targets.source import Source
 
@@ -71,6 +76,8 @@ class Plan:
     dtypes: Mapping[Name, str] = field(default_factory=dict, repr=False)  # of inputs, where they are known
     nonzero: tuple[Nonzero, ...] = field(default=(), repr=False)  # what sizes must satisfy
     given: tuple[Name, ...] | None = field(default=None, repr=False)  # what it reads, if not the program's inputs
+    mesh: Mapping[str, int] = field(default_factory=dict)  # devices along each axis; this is the plan of one of them
+    layouts: Mapping[int, str] = field(default_factory=dict, repr=False)  # by value, how its axes are cut there
 
     @property
     def inputs(self) -> tuple[Name, ...]:
@@ -94,6 +101,11 @@ class Plan:
     @cached_property
     def steps(self) -> tuple[Step, ...]:
         return tuple(self._step(value) for value in self.order if self.graph.operations[value].kind not in FREE)
+
+    @cached_property
+    def traffic(self) -> tuple[Traffic, ...]:
+        """What the devices of a mesh send each other in a call."""
+        return traffic_of(self)
 
     @property
     def flops(self) -> int:
@@ -178,6 +190,8 @@ class Plan:
             len(operation.dims) if operation.kind != "read" else len(operation.out),
             self.shape(value),
             self.buffers.told(value),
+            self.layouts.get(value, ""),
+            *exchanged_bytes(self, value),
         )
 
 
@@ -197,6 +211,7 @@ def plan(
     dtypes: Mapping[Name, str] | None = None,
     general: bool = False,
     slices: bool = True,
+    specs: Specs | None = None,
 ) -> Plan:
     """The steps that compute the outputs.
 
@@ -218,6 +233,8 @@ def plan(
     ``coder`` makes the code that the plan speaks of, from the plan, and ``dtypes`` are those of the inputs; by default
     what `einstan.machine.run.compile.compile` makes for floats of ``itemsize`` bytes.
 
+    With ``specs`` it is the plan of one device of a mesh: its parts of all tensors, and what the devices exchange.
+
     Raises `DataError` where the call would hold more than ``memory_limit`` bytes at its peak, even with cheap values
     computed twice rather than kept, and with large ones computed block by block (``slices``); without a limit, where
     a single array would not fit into this machine's memory.
@@ -236,6 +253,11 @@ def plan(
     else:
         made = planned(program, flat, extents, optimize, itemsize, share)
     made.coder, made.dtypes = coder, dtypes or {}
+    if specs is not None:
+        made = parted(made, specs)
+        made.coder = coder or partial(traced, "jax")
+        if memory_limit is None:  # that of the devices is not this machine's
+            return made
     if memory_limit is None and NOMINAL in extents.source.values():  # sizes that are made up take no memory
         return made
     try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from einstan.machine.plan.costs import Step
@@ -24,15 +26,15 @@ TOTALS = (
     "recomputed",
 )
 HEAD = ("result", "einsum", "call", "FLOPs", "read", "written", "scaling", "shape", "buffer", "equation")
-NUMERIC = {3, 4, 5, 6}
+ON_MESH = ("layout", "exchanged", "sent")  # behind the shape
+NUMERIC = {"FLOPs", "read", "written", "scaling", "exchanged", "sent"}
 
 
 def as_data(made: Plan) -> dict[str, Any]:
-    steps = [
-        {**{name: getattr(step, name) for name in Step.__dataclass_fields__}, "shape": list(step.shape)}
-        for step in made.steps
-    ]
-    return {"steps": steps, **{name: getattr(made, name) for name in TOTALS}}
+    columns = [name for name in Step.__dataclass_fields__ if made.mesh or name not in ON_MESH]
+    steps = [{**{name: getattr(step, name) for name in columns}, "shape": list(step.shape)} for step in made.steps]
+    mesh = {"mesh": dict(made.mesh), "traffic": [asdict(each) for each in made.traffic]} if made.mesh else {}
+    return {"steps": steps, **mesh, **{name: getattr(made, name) for name in TOTALS}}
 
 
 def as_json(made: Plan, indent: int | None) -> str:
@@ -40,19 +42,20 @@ def as_json(made: Plan, indent: int | None) -> str:
 
 
 def as_text(made: Plan) -> str:
-    rows = [HEAD, *(cells(step) for step in made.steps)]
-    widths = [max(len(row[k]) for row in rows) for k in range(len(HEAD) - 1)]
+    place = HEAD.index("buffer")
+    head = (*HEAD[:place], *(ON_MESH if made.mesh else ()), *HEAD[place:])
+    rows = [head, *(cells(step, bool(made.mesh)) for step in made.steps)]
+    widths = [max(len(row[k]) for row in rows) for k in range(len(head) - 1)]
     lines = []
     for row in rows:
-        aligned = [
-            c.rjust(w) if k in NUMERIC else c.ljust(w) for k, (c, w) in enumerate(zip(row, widths, strict=False))
-        ]
+        aligned = [c.rjust(w) if name in NUMERIC else c.ljust(w) for name, c, w in zip(head, row, widths, strict=False)]
         lines.append("  ".join([*aligned, row[-1]]).rstrip())
     lines.insert(1, "-" * max(map(len, lines)))
     return "\n".join([*lines, lines[1], *totals(made)])
 
 
-def cells(step: Step) -> tuple[str, ...]:
+def cells(step: Step, on_mesh: bool = False) -> tuple[str, ...]:
+    sent = (human_bytes(step.exchanged), human_bytes(step.sent)) if step.exchanged else ("", "")
     return (
         step.result,
         step.einsum,
@@ -62,6 +65,7 @@ def cells(step: Step) -> tuple[str, ...]:
         human_bytes(step.bytes_written),
         str(step.scaling),
         " x ".join(map(str, step.shape)) or "1",
+        *((step.layout, *sent) if on_mesh else ()),
         step.buffer,
         step.equation,
     )
@@ -80,4 +84,8 @@ def totals(made: Plan) -> list[str]:
     ]
     if made.recomputed:
         lines.append("computed twice, not kept: " + ", ".join(made.recomputed))
+    if made.mesh:
+        devices = " x ".join(f"{count} along {axis}" for axis, count in made.mesh.items())
+        lines.append(f"each of {math.prod(made.mesh.values())} devices does this: {devices}")
+        lines += map(str, made.traffic)
     return [*lines, *made.notes]

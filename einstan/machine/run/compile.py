@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from einstan.calculus.program import Program
-from einstan.language.arguments import bound
+from einstan.language.arguments import ArgumentError, bound
 from einstan.language.term import Equation, Name
 from einstan.machine.paths.paths import Optimizer
 from einstan.machine.run.compiled import Compiled
 from einstan.machine.run.hosted import Hosted
+from einstan.machine.run.spread import Spread
 
 
 @bound
@@ -27,6 +28,11 @@ def compile(
     reuse_buffers: bool = False,
     fast: bool | None = None,
     backend: str = "numpy",
+    mesh: Any = None,
+    shard: Mapping[str, Any] | None = None,
+    shard_params: Any = None,
+    alike: Iterable[tuple[Name, Name]] = (),
+    params: Iterable[Name] = (),
     context: Program | None = None,
     given: Iterable[tuple[Name, Name]] = (),
     behind: Iterable[Name] = (),
@@ -35,6 +41,9 @@ def compile(
 
     With ``backend="torch"`` or ``"jax"`` it is a function of that library's tensors, in its own code, so that autograd,
     ``torch.compile``, ``jit``, ``vmap`` and ``grad`` can read it; see `einstan.machine.run.hosted`.
+
+    With ``mesh`` and ``shard`` it runs on many devices of JAX, each with its parts of the tensors; see
+    `einstan.machine.run.spread`.
 
     ``outputs`` are the tensors to return (by default all that the program defines), ``optimize`` as in `plan`,
     ``dtype`` a floating-point type that all inputs are converted to, ``sizes`` extents that no array gives.
@@ -49,12 +58,18 @@ def compile(
 
     ``context`` is the program that this one is derived from: its arrays may be given too, for the sizes that they tell,
     and those in ``given``: directions and cotangents, each with its tensor, of which it has the shape.  ``behind`` are
-    its tensors of which this is a derivative: arrays are refused for which those would be.
+    its tensors of which this is a derivative: arrays are refused for which those would be.  ``alike`` are gradients and
+    what they are of, ``params`` those tensors that are learned: both for ``shard_params``.
     """
     options: dict[str, Any] = {
         "sizes": sizes, "memory_limit": memory_limit, "function": function, "any_size": any_size,
         "reuse_buffers": reuse_buffers, "fast": fast, "context": context, "given": given, "behind": behind,
     }  # fmt: skip
+    if mesh is not None or shard is not None or shard_params is not None:
+        if backend != "jax":
+            raise ArgumentError(f"a mesh of devices is for JAX, and the backend is {backend!r}", repair='backend="jax"')
+        spread = {"mesh": mesh, "shard": shard, "shard_params": shard_params, "alike": alike, "params": params}
+        return Spread(program, outputs, optimize, dtype, **spread, **options)
     if backend == "numpy":
         return Compiled(program, outputs, optimize, dtype, **options)
     return Hosted(program, outputs, optimize, dtype, backend=backend, **options)

@@ -49,6 +49,7 @@ from einstan.machine.sizes.refusals import (
     wrong_dtype,
     wrong_rank,
 )
+from einstan.machine.sizes.specs import Specs
 from einstan.machine.targets.any_size import any_size
 from einstan.machine.targets.laid_out import specialised
 from einstan.machine.targets.numba import fused
@@ -77,6 +78,7 @@ class Compiled(Rebuilt):
     """
 
     slices = True  # whether what does not fit may be computed block by block
+    specs: Specs | None = None  # how tensors lie on a mesh of devices
 
     def __init__(
         self,
@@ -418,7 +420,7 @@ class Compiled(Rebuilt):
         return plan(
             self.program, extents, optimize=self.optimize, itemsize=itemsize, memory_limit=self.memory_limit,
             flat=self.flat if flat is None else flat, coder=code, dtypes=precisions, general=general,
-            slices=self.slices,
+            slices=self.slices, specs=self.specs,
         )  # fmt: skip
 
     def _faster(

@@ -188,11 +188,14 @@ class Hosted(Compiled):
                     name: str(dtype).rpartition(".")[2] for name, (_, dtype) in zip(self.inputs, key, strict=True)
                 }
                 precisions = {name: AS_LARGE.get(d, d) for name, d in dtypes.items() if name not in self.flat.sized}
-                found = cast(Any, Traced(self, self._traced(shapes, self.sizes, precisions, None)))
+                found = cast(Any, self.function_of(self._traced(shapes, self.sizes, precisions, None)))
                 self._known[key] = found
                 while len(self._known) > SPECIALISATIONS:
                     self._known.popitem(last=False)
         return found
+
+    def function_of(self, plan: Plan) -> Traced:
+        return Traced(self, plan)
 
     def _traced(
         self, shapes: Mapping[Name, tuple[int, ...]], sizes: Mapping[str, int], precisions: dict[Name, str],
@@ -250,9 +253,11 @@ class Traced(Shown):
         super().__init__(plan, plan.code)
         self.space: dict[str, Any] = {}  # the globals of the code
         exec(builtins.compile(self.source.text, "<einstan>", "exec"), self.space)
-        function: Callable[..., tuple[Any, ...]] = self.space[self.source.function]
-        places = [made.inputs.index(name) for name in self.source.arguments]
-        self.run: Callable[..., tuple[Any, ...]] = lambda *given: function(*[given[k] for k in places])
+        self.function: Callable[..., tuple[Any, ...]] = self.space[self.source.function]
+        self.places = [made.inputs.index(name) for name in self.source.arguments]
+
+    def run(self, *given: Any) -> tuple[Any, ...]:
+        return self.function(*[given[k] for k in self.places])
 
 
 def _code(

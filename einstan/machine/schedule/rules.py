@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from einstan.machine.schedule.elementwise import mapped
+from einstan.machine.schedule.exchanges import exchanged
 from einstan.machine.schedule.overlaps import copied, joined, overlapped, split
 from einstan.machine.schedule.positions import counted, diagonal, divided, embedded, expanded, formed, read, scattered
 from einstan.machine.schedule.products import contracted, gram, grams, largest, scanned
@@ -29,4 +30,5 @@ RULES: dict[str, Rule] = {
     "split": split,
     "join": joined,
     "sliced": sliced,
+    "exchange": exchanged,
 }

@@ -39,6 +39,7 @@ KINDS = {
     "split": "an axis in blocks, zeros behind the last",
     "join": "blocks as one axis, cut at its end",
     "sliced": "a part of the graph, computed block by block along one label",
+    "exchange": "what devices of a mesh send each other of their parts of a value, or their own part of a whole one",
 }
 
 
@@ -222,7 +223,7 @@ class Graph:
             return "bool" if operation.detail[0] in COMPARISONS else "float"
         if operation.kind == "iota":
             return "float" if operation.detail == "number" else "int"
-        if operation.kind in ("diagonal", "expand", "copy"):
+        if operation.kind in ("diagonal", "expand", "copy", "exchange"):
             held = self.type(operation.operands[0].value)
             return "float" if held == "number" else held
         return {"form": "int", "whole": "int", "number": "number"}.get(operation.kind, "float")

@@ -83,6 +83,13 @@ VERBS: dict[str, Verb] = {
     "embed": embed,
     "overlap": overlap,
     "zeros": lambda call: f"jnp.zeros({tuple_of(call.detail[0])}, dtype)",
+    "all-reduce": "jax.lax.psum({0}, {d0})",
+    "all-reduce max": "jax.lax.pmax({0}, {d0})",
+    "all-reduce min": "jax.lax.pmin({0}, {d0})",
+    "all-gather": "jax.lax.all_gather({0}, {d0}, axis={d1}, tiled=True)",
+    "reduce-scatter": "jax.lax.psum_scatter({0}, {d0}, scatter_dimension={d1}, tiled=True)",
+    "all-to-all": "jax.lax.all_to_all({0}, {d0}, {d2}, {d1}, tiled=True)",
+    "own part": "own_part({0}, {d0}, {d1}, {d3})",
 }  # fmt: skip
 NEEDS = {
     "reach": ("padded", "window"),
