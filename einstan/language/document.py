@@ -31,6 +31,7 @@ from einstan.language.functions import FUNCTIONS, SPELLINGS
 from einstan.language.index import Affine, Index
 from einstan.language.letters import normal, refuse_lowered
 from einstan.language.node import holds, preorder
+from einstan.language.numbering import labelled, numbered
 from einstan.language.refusals import two_meanings
 from einstan.language.remarks import led, remarked
 from einstan.language.scope import bind_equation, parse_expression, parse_relation, with_left_read
@@ -222,9 +223,9 @@ def parse_document(
             first = {}
             continue
         try:
+            if (error := numbered(code, counts) or remarked(code, counts)) is not None:
+                raise error
             for statement in read_statements(code, line, comment, names, first, ends=gradients):
-                if isinstance(statement.content, Claim) and (error := remarked(code, counts)) is not None:
-                    raise error
                 if isinstance(statement.content, Equation | Given):
                     statement = once_defined(statement, first, () if gradients else names)
                 statements.append(statement)
@@ -372,7 +373,7 @@ def read_statements(
     Where a program is read, a derivation ``dW[k,j] = dZ[N,J] dZ[N,J]/dW[k,j] = ... = X[N,k] dZ[N,j]`` defines by what
     it ``ends`` with, which names no derivative.
     """
-    if (error := led(code)) is not None:
+    if (error := led(code) or labelled(code, comment)) is not None:
         raise error
     word = _WORD.match(code)
     start = word.end() if word else 0

@@ -15,10 +15,12 @@ from einstan.language.tokens import GREEK
 
 _LED = re.compile(
     rf"(?:[-–*+]\s+(?={'|'.join(STATEMENTS)})|[*•·∴⇒⟹]\s*|=>\s*|\\(?:therefore|implies|Rightarrow)\b\s*|\(?\d+[.)]\s+"
-    r"|(theorem|lemma|proposition|corollary|fact|proof|eq|equation|step|line)\.?\s*\(?[\d.]*\)?[:.]\s+)(?=\S)",
+    r"|(theorem|lemma|proposition|corollary|fact|proof|assumption|definition|eqn?|equation|step|line)\.?\s*"
+    r"(?:\(?[A-Z]?[\d.]*\)?[:.]|\(?[A-Z]?\d[\d.]*\)?)\s+"
+    r"|[\[(][\w.]{1,5}'*[\])][:.]?\s+|(?:\d[\d.]*[a-z]?|[a-z])[:)]\s+)(?=[^\s=])",
     re.IGNORECASE,
 )
-_REMARK = re.compile(r"\s+\(([^\W\d_]+(?:\s+[^\W\d_]+)+)\)\s*\.?\s*$")
+_REMARK = re.compile(r"\s+\(([^\W\d_]{2,}(?:\s+[^\W\d_]+)*)\)\s*\.?\s*$")
 
 
 def led(text: str) -> NotationError | None:
@@ -39,6 +41,6 @@ def remarked(text: str, counts: Mapping[str, int]) -> NotationError | None:
         return None
     before, span = text[: found.start()], (found.start(1) - 1, found.end(1) + 1)
     return NotationError(
-        f"({found[1]}) is a remark, or a product of numbers", text=text, span=span,
+        f"({found[1]}) is a remark, or {'a product of numbers' if words[1:] else 'a factor'}", text=text, span=span,
         repair=(f"{before}  # {found[1]}", f"{before} * {' * '.join(words)}"),
     )  # fmt: skip

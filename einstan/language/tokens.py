@@ -96,7 +96,8 @@ _STRETCHED = re.compile(r"\\(left|right)\s*([\[\]])")
 _ACCENTED = re.compile(r"\s*([^\W\d_]|\\[A-Za-z]+)")
 _LABEL = re.compile(r"\s*\{[^{}]*\}")
 _BEFORE = re.compile(r"\$\$?|\\[\[(]")
-_BEHIND = re.compile(r"[.,]?\s*(\$\$?|\\[\])])\s*[.,]?\s*|[.,]\s*")
+_BEHIND = re.compile(r"[.,]?\s*(\$\$?|\\[\])])\s*[.,]?\s*|[.,](\s|\\(tag|label)\s*\{[^{}]*\}|\\(notag|nonumber))*")
+_TAGGED = re.compile(r"(\\(tag|label)\s*\{[^{}]*\}|\\(notag|nonumber)|\s)*$")
 _ASSIGNS = re.compile(r":=|←")
 _AXIS = re.compile(r"\.[0-9]")
 _LONG_MARKS = ("**", "<=", ">=", "==", "!=")
@@ -108,7 +109,7 @@ _ALONE = frozenset("[](){},|+-/")  # with which no longer mark begins
 def tokens(text: str) -> list[Token]:
     """The tokens of the text, closed by an ``end`` token."""
     found: list[Token] = []
-    position, final = 0, len(text.rstrip()) - 1
+    position, final = 0, len((_TAGGED.sub("", text) if "\\" in text else text).rstrip()) - 1
     round_ones: list[bool] = []  # of the stretched brackets that are open, whether each is a round one
     while position < len(text):
         letter = text[position]
