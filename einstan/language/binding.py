@@ -216,7 +216,7 @@ class Scope(Names):
     def access(self, node: Ref, env: Environment) -> Task[Expr]:
         if not node.slots and node.name in self.indices:
             if node.name in self.ranks:
-                raise two_meanings(self.text, str(node.name), node.span)
+                raise two_meanings(self.text, str(node.name), node.span, self.ranks[node.name] == 0)
             return Position(self.index(str(node.name), node.span, env))
         slots = yield every(self.form(slot, env) for slot in node.slots)
         return Indexed(node.name, tuple(slots))

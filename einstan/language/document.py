@@ -23,6 +23,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from textwrap import dedent
 
 from einstan.language.cursor import Cursor
 from einstan.language.dims import localised
@@ -33,7 +34,7 @@ from einstan.language.letters import normal, refuse_lowered
 from einstan.language.node import holds, preorder
 from einstan.language.numbering import labelled, numbered
 from einstan.language.refusals import two_meanings
-from einstan.language.remarks import led, remarked
+from einstan.language.remarks import led, quantified, remarked
 from einstan.language.scope import bind_equation, parse_expression, parse_relation, with_left_read
 from einstan.language.show import show
 from einstan.language.signs import OPERATIONS
@@ -44,6 +45,10 @@ from einstan.language.term import RELATIONS, Equation, Expr, Extent, Indexed, Mu
 
 WORDS = ("claim", "refute", "assume", "given", "convention")
 _WORD = re.compile(rf"({'|'.join(WORDS)})(?:\s*:\s*|\.\s+|\s+)", re.IGNORECASE)
+_INDENTED = re.compile(rf"\s+{_WORD.pattern}(?=\S)", re.IGNORECASE)
+_ALONE = re.compile(
+    r"(?<=[\w\])}|])\n\s+(?=(?:[^\W\d]\w*(?:\[[^\[\]=]*\])?(?:/[^\W\d]\w*(?:\[[^\[\]=]*\])?)?|\\frac\{[^=]*\})\s*=(?!=))"
+)
 _COMPARE = ("<", ">", "!", "≤", "≥", "≠", "\\")
 _EQUATION = re.compile(r"[^\W\d][^=<>!]*\s=\s")
 _DEFINED = re.compile(r"\s*(\w+)\s*=")
@@ -208,7 +213,7 @@ def parse_document(
             raise at_line(error, line) from None
         statements.append(Statement("unreadable", None, line, code, comment, error))
 
-    lines = list(logical_lines(text.removeprefix("\ufeff")))  # a byte-order mark, which some editors write
+    lines = list(logical_lines(dedent(text.removeprefix("\ufeff"))))  # a byte-order mark, which some editors write
     if not text.isascii():  # letters of one line are compared with those of the others
         lines = list(_in_normal_form(lines, refused))
     counts = Counter(name for _, code, _ in lines for name in _NAME.findall(code))
@@ -223,7 +228,7 @@ def parse_document(
             first = {}
             continue
         try:
-            if (error := numbered(code, counts) or remarked(code, counts)) is not None:
+            if (error := numbered(code, counts) or remarked(code, counts) or quantified(code, True)) is not None:
                 raise error
             for statement in read_statements(code, line, comment, names, first, ends=gradients):
                 if isinstance(statement.content, Equation | Given):
@@ -328,6 +333,7 @@ def logical_lines(text: str) -> Iterator[tuple[int, str, str]]:
         body, _, comment = line.partition("#")
         open_bracket = _is_open(code) and not _EQUATION.match(body)
         goes_on = bool(code) and bool(body.strip()) and (body[0].isspace() or open_bracket)
+        goes_on = goes_on and not _INDENTED.match(body)
         waits = not body.strip() and (_is_open(code) or _goes_on_behind(lines[place + 1 :]))
         if code and not goes_on and not waits:
             yield number, code, "; ".join(comments)
@@ -342,6 +348,18 @@ def logical_lines(text: str) -> Iterator[tuple[int, str, str]]:
             yield position, "", comment.strip()
     if code:
         yield number, code, "; ".join(comments)
+
+
+def by_itself(code: str) -> NotationError | None:
+    """An indented line ``z = x`` behind ``y = 2 x``, which would be a factor of it."""
+    found = _ALONE.search(code)
+    if found is None or _is_open(code[: found.start()]):
+        return None
+    before, behind = code[: found.start()], code[found.end() :]
+    return NotationError(
+        "an indented line goes on with the one before, and this is an equation by itself", text=code,
+        span=(found.end(), len(code)), repair=(f"{before}\n{behind}", f"{before} * {behind}"),
+    )  # fmt: skip
 
 
 def _goes_on_behind(lines: Sequence[tuple[int, str]]) -> bool:
@@ -373,6 +391,8 @@ def read_statements(
     Where a program is read, a derivation ``dW[k,j] = dZ[N,J] dZ[N,J]/dW[k,j] = ... = X[N,k] dZ[N,j]`` defines by what
     it ``ends`` with, which names no derivative.
     """
+    if "\n" in code and (error := by_itself(code)) is not None:
+        raise error
     if (error := led(code) or labelled(code, comment)) is not None:
         raise error
     word = _WORD.match(code)
@@ -380,7 +400,10 @@ def read_statements(
     kind = word.group(1).lower() if word else "equation"
     sides = chained(code[start:]) if kind in ("equation", "claim", "refute") else []
     if len(sides) < 3:
-        yield read_statement(kind, code, start, line, comment, known)
+        try:
+            yield read_statement(kind, code, start, line, comment, known)
+        except EinstanError as problem:
+            raise worded(problem, code, start) from None
         return
     if ends and kind == "equation" and _names_derivative(sides[1], known):
         text, tree = read_relation(f"{sides[0]} = {sides[-1]}", known)
@@ -392,6 +415,26 @@ def read_statements(
         if step.kind == "equation" and _name_of(step) in defined:
             step = read_statement("claim", text, 0, line, comment, known)
         yield step
+
+
+def worded(error: EinstanError, code: str, start: int) -> EinstanError:
+    """The error of what stands behind a word, with the word in front of it and of what is to be pasted."""
+    if not start or error.span is None or not code.endswith(error.text):
+        return error
+    shift, word = len(code) - len(error.text), code[:start]
+    if shift != start:
+        return error
+    repairs = [_worded(each, word) for each in error.repair]
+    span = (error.span[0] + shift, error.span[1] + shift)
+    return type(error)(error.problem, text=code, span=span, inferred=error.inferred, repair=repairs)
+
+
+def _worded(repair: str, word: str) -> str:
+    """A repair with the word in front of its last line, if it is to be pasted and has none."""
+    before, _, line = repair.rpartition("\n")
+    if " = " not in line or ": " in line or _WORD.match(line) or (word[0] in "cC" and line.startswith("∂")):
+        return repair
+    return f"{before}{chr(10) * bool(before)}{word}{line}"
 
 
 def is_comparison(text: str) -> bool:

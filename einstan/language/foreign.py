@@ -24,7 +24,7 @@ PROSE = {
     **dict.fromkeys(("theorem", "lemma", "proposition", "corollary", "fact", "proof"), "claim "),
     "assumption": "assume ",
     **dict.fromkeys(("let", "define", "def", "set", "return", "const", "var", "compute", "then", "so", "hence"), ""),
-    **dict.fromkeys(("thus", "therefore", "where", "with", "and"), ""),
+    **dict.fromkeys(("thus", "therefore", "where", "with", "and", "that", "we", "note", "clearly", "finally"), ""),
 }
 STATEMENTS = ("claim", "refute", "assume", "given", "convention")
 

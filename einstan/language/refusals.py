@@ -34,6 +34,7 @@ from einstan.language.tokens import respelled
 Read = Callable[[str], object] | None  # reads a repair, where repairs are asked for
 
 _ACCESS = re.compile(r"[^\W\d_]\w*\[([^\[\]]*)\]")
+_IN_SLOTS = re.compile(r"\[[^\[\]]*\]|_\{[^{}]*\}|_\w(?!\w)|\|[^|]*\|")
 _ENTRY = re.compile(r"(?:\\[A-Za-z]+|(?<![\w\\])[^\W\d_])_\{?(\d+)\}?(?![\w,])")
 MOST = 8  # readings that are spelled out
 LETTERS = "jklmnpqrstuv"  # for a second index on the left
@@ -197,11 +198,15 @@ def value_alone(text: str, node: Bracket, operand: Expression) -> ScopeError:
     )  # fmt: skip
 
 
-def two_meanings(text: str, name: str, span: Span) -> ScopeError:
+def two_meanings(text: str, name: str, span: Span, number: bool = True) -> ScopeError:
+    """``y = J x[J]`` beside a ``number`` J: with another index J is the number."""
+    other = fresh_name(name, {name, *re.findall(r"\w+", text)})
+    renamed = re.compile(rf"(?<!\w){name}(?!\w)")
+    line = _IN_SLOTS.sub(lambda slots: renamed.sub(other, slots[0]), text)
     return ScopeError(
         f"{name} is an index here, and the tensor {name} too", text=text, span=span,
         inferred=f"{name} alone may be the value of the index, or the tensor",
-        repair="give one of the two another name",
+        repair=(*((line,) if number and line != text else ()), "give one of the two another name"),
     )  # fmt: skip
 
 
