@@ -41,7 +41,7 @@ from einstan.language.signs import OPERATIONS
 from einstan.language.spoken import unknown_extents
 from einstan.language.surface import Ref, Relation, only_part, walk
 from einstan.language.syntax import read_expression, read_relation
-from einstan.language.term import RELATIONS, Equation, Expr, Extent, Indexed, Mul, Partial, Position, Sum, tensors
+from einstan.language.term import RELATIONS, Equation, Expr, Extent, Indexed, Mul, Name, Partial, Position, Sum, tensors
 
 WORDS = ("claim", "refute", "assume", "given", "convention")
 _WORD = re.compile(rf"({'|'.join(WORDS)})(?:\s*:\s*|\.\s+|\s+)", re.IGNORECASE)
@@ -53,6 +53,9 @@ _COMPARE = ("<", ">", "!", "≤", "≥", "≠", "\\")
 _EQUATION = re.compile(r"[^\W\d][^=<>!]*\s=\s")
 _DEFINED = re.compile(r"\s*(\w+)\s*=")
 _NAME = re.compile(r"(?<![/\w.])(?<!/ )(?<!\}\{)[^\W\d_]\w*")  # what divides may be part of a derivative
+_QUOTIENT = re.compile(  # which may be a derivative, and tells nothing of numbers
+    r"(?<!\w)d\w+(?:\[[^\[\]]*\])?\s*/\s*d\w+|\\[dt]?frac\s*\{\s*d\w+\s*\}\s*\{\s*d\w+\s*\}"
+)
 _ENVIRONMENT = re.compile(r"\\(begin|end)\{(aligned|align\*?|gathered|gather\*?|split|equation\*?)\}")
 _ROW = re.compile(r"\\\\(?:\[[^\]]*\])?[ \t]*")
 _RULE = re.compile(r"-{3,}")
@@ -216,9 +219,10 @@ def parse_document(
     lines = list(logical_lines(dedent(text.removeprefix("\ufeff"))))  # a byte-order mark, which some editors write
     if not text.isascii():  # letters of one line are compared with those of the others
         lines = list(_in_normal_form(lines, refused))
-    counts = Counter(name for _, code, _ in lines for name in _NAME.findall(code))
+    counts = Counter(name for _, code, _ in lines for name in _NAME.findall(_QUOTIENT.sub(" ", code)))
     names = {*known, *counts}
-    names -= undeclared(names - set(known), [code for _, code, _ in lines])
+    unknown = undeclared(names - set(known), [code for _, code, _ in lines])
+    names -= unknown | {f"d{name}" for name in unknown if name in counts}
     for line, code, comment in lines:
         if not code:
             statements.append(Statement("note", None, line, "", comment))
@@ -247,6 +251,7 @@ def parse_document(
         refused_later.update((id(s), (s, problem)) for s, problem in defined_again(part))
         refused_later.update((id(s), (s, problem)) for s, problem in doubtful(part))
         refused_later.update((id(s), (s, problem)) for s, problem in speaking(part, known))
+        refused_later.update((id(s), (s, problem)) for s, problem in of_other_rank(part))
     if refused_later and not forgiving:
         statement, problem = next(iter(refused_later.values()))
         raise at_line(problem, statement.line)
@@ -590,6 +595,27 @@ def doubtful(part: Document) -> Iterator[tuple[Statement, EinstanError]]:
         both = (n.index.name for n in preorder(*sides) if isinstance(n, Position) and n.index.name in numbers)
         if (name := next(both, None)) is not None:
             yield statement, two_meanings(statement.text, name, (0, len(statement.text)))
+
+
+def of_other_rank(part: Document) -> Iterator[tuple[Statement, EinstanError]]:
+    """``c dt/dx`` beside ``t[n] = n dt``: a derivative of t would have its slot, so dt and dx are numbers."""
+    ranks = {str(e.name): len(e.indices) for e in part.equations}
+    for statement in part.statements:
+        for name in {*map(_partial, tensors(*_sides(statement)))} - {None}:
+            assert name is not None
+            shown = f"{name}"
+            if ranks.get(name.of, name.rank) == name.rank or shown not in statement.text:
+                continue
+            start = statement.text.index(shown)
+            above, below = shown.split("/")
+            line = f"{statement.text[:start]}{above} / ({below}){statement.text[start + len(shown) :]}"
+            problem = f"{shown} is a derivative of {name.of}, which has slots, or a quotient of numbers"
+            span = (start, start + len(shown))
+            yield statement, NotationError(problem, text=statement.text, span=span, repair=line)
+
+
+def _partial(name: Name) -> Partial | None:
+    return name if isinstance(name, Partial) else None
 
 
 def speaking(part: Document, known: Collection[str] = ()) -> Iterator[tuple[Statement, EinstanError]]:

@@ -242,7 +242,8 @@ class Layout:
         under = yield self.atom(base)
         self.below -= 1
         merges = isinstance(under, Number) and (last is None or behind_number)
-        if merges or (isinstance(under, Ref) and str(under.name).startswith("d")):  # dX/dY would be a derivative
+        divided = under.base if isinstance(under, Power) else under
+        if merges or (isinstance(divided, Ref) and str(divided.name).startswith("d")):  # dX/dY would be a derivative
             under = alone(under)
         if behind_number and last is not None and isinstance(last[0], Number) and last[0].value == 1:
             return Expression(NOWHERE, (Term(NOWHERE, 1, ((under, True),)),)), False

@@ -73,8 +73,7 @@ def numbered(text: str, counts: Mapping[str, int] | None = None) -> NotationErro
     begin = text.find("=") + 1
     for pattern in (_CITING, _COUNTED, _ENDED):
         found = pattern.search(text, begin)
-        last = _FACTOR.search(text, 0, found.start()) if found is not None else None
-        if found is not None and last is not None and last[1] not in CALLABLE:
+        if found is not None and behind_factor(text, found.start()):
             if pattern is _CITING:
                 return _behind(text, found, found[1] or found[2], "is a remark, and no part of an equation", counts)
             if pattern is _ENDED:
@@ -86,6 +85,12 @@ def numbered(text: str, counts: Mapping[str, int] | None = None) -> NotationErro
                     continue
             return _behind(text, found, f"({label})", "is the number of an equation, or a factor", counts)
     return None
+
+
+def behind_factor(text: str, place: int) -> bool:
+    """Whether a whole factor ends at a place: what stands there in brackets is no argument and no divisor."""
+    last = _FACTOR.search(text, 0, place)
+    return last is not None and last[1] not in CALLABLE
 
 
 def _behind(

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from einstan.language.errors import NotationError
 from einstan.language.foreign import PROSE, STATEMENTS
+from einstan.language.numbering import behind_factor
 from einstan.language.tokens import GREEK
 
 _LED = re.compile(
@@ -47,7 +48,11 @@ def remarked(text: str, counts: Mapping[str, int]) -> NotationError | None:
     """``dx[j] = 2 x[j]  (chain rule)``, which would be a product with numbers that stand nowhere else."""
     found = _REMARK.search(text)
     words = found[1].split() if found is not None else []
-    if found is None or any(counts[word] > 1 or word in GREEK or len(word) < 2 for word in words):
+    if (
+        found is None
+        or not behind_factor(text, found.start())
+        or any(counts[word] > 1 or word in GREEK or len(word) < 2 for word in words)
+    ):
         return None
     before, span = text[: found.start()], (found.start(1) - 1, found.end(1) + 1)
     return NotationError(
