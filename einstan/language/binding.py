@@ -98,7 +98,8 @@ class Scope(Names):
             if isinstance(node, Term) and not _is_guarded(node):
                 for part, under in node.parts:
                     if (index := divides_by_index(part, under, self.indices)) is not None:
-                        raise divided_by_index(self.text, str(index.name), index.span)
+                        divisor = part.base if isinstance(part, Power) else part
+                        raise divided_by_index(self.text, str(index.name), index.span, divisor.span)
 
     def refuse_lacking(self, root: Expression) -> None:
         """``max[i](u[I])``, where no reading of I is one that anyone means."""
@@ -136,7 +137,8 @@ class Scope(Names):
                     literal, bare_one = True, part.value == 1
                 continue
             if not guarded and (index := divides_by_index(part, divides, self.indices)) is not None:
-                raise divided_by_index(self.text, str(index.name), index.span)
+                divisor = part.base if isinstance(part, Power) else part
+                raise divided_by_index(self.text, str(index.name), index.span, divisor.span)
             factor = yield self.atom(part, around if around is not env and is_numeric(part) else env)
             if divides:
                 if bare_one:

@@ -223,3 +223,24 @@ def test_a_gradient_through_some_readers_is_not_called_the_gradient():
     assert all(line.holds for line in report.claims), report
     report = es.check("\n".join([text, *made.splitlines()[:1], *(f"claim {line}" for line in made.splitlines()[1:])]))
     assert all(line.holds for line in report.claims), report
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "y = 1/sum[K](K^2 x[K])",
+        "y = s / sum[K](K x[K]) + t / sum[K](K^2 x[K])",
+        "y = s / sqrt(sum[K](K^2 x[K]))",
+        "y = sum[K](K x[K]) / sum[K](x[K])",
+        "y = s / (sum[J](J z[J]) sum[K](K x[K]))",
+        "y = log(s / sum[K](K x[K]))",
+        "y = x[I] / sum[K](-K x[K])",
+    ],
+)
+def test_an_index_that_counts_below_the_line_is_read_back_in_what_is_derived(text):
+    program = es.Program(text)
+    backward = program.backward("y")
+    for derived in (*map(es.Equation.of, backward.equations), *(program["y"].partial(name) for name in program.inputs)):
+        assert es.parse(str(derived), known=["y", *program.inputs]) is derived
+    assert str(es.Program(str(backward))) == str(backward)
+    assert str(es.Program(f"{text}\n{backward}")) == f"{program}\n{backward}"
