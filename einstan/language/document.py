@@ -39,7 +39,7 @@ from einstan.language.scope import bind_equation, parse_expression, parse_relati
 from einstan.language.show import show
 from einstan.language.signs import OPERATIONS
 from einstan.language.spoken import unknown_extents
-from einstan.language.surface import Ref, Relation, only_part, walk
+from einstan.language.surface import Ref, Relation, looks_like_derivative, only_part, walk
 from einstan.language.syntax import read_expression, read_relation
 from einstan.language.term import RELATIONS, Equation, Expr, Extent, Indexed, Mul, Name, Partial, Position, Sum, tensors
 
@@ -53,6 +53,7 @@ _COMPARE = ("<", ">", "!", "≤", "≥", "≠", "\\")
 _EQUATION = re.compile(r"[^\W\d][^=<>!]*\s=\s")
 _DEFINED = re.compile(r"\s*(\w+)\s*=")
 _NAME = re.compile(r"(?<![/\w.])(?<!/ )(?<!\}\{)[^\W\d_]\w*")  # what divides may be part of a derivative
+_WHOLE = re.compile(r"[^\W\d_]\w*")
 _QUOTIENT = re.compile(  # which may be a derivative, and tells nothing of numbers
     r"(?<!\w)d\w+(?:\[[^\[\]]*\])?\s*/\s*d\w+|\\[dt]?frac\s*\{\s*d\w+\s*\}\s*\{\s*d\w+\s*\}"
 )
@@ -219,10 +220,11 @@ def parse_document(
     lines = list(logical_lines(dedent(text.removeprefix("\ufeff"))))  # a byte-order mark, which some editors write
     if not text.isascii():  # letters of one line are compared with those of the others
         lines = list(_in_normal_form(lines, refused))
-    counts = Counter(name for _, code, _ in lines for name in _NAME.findall(_QUOTIENT.sub(" ", code)))
+    told = [_QUOTIENT.sub(" ", code) for _, code, _ in lines]
+    counts = Counter(name for code in told for name in _NAME.findall(code))
     names = {*known, *counts}
-    unknown = undeclared(names - set(known), [code for _, code, _ in lines])
-    names -= unknown | {f"d{name}" for name in unknown if name in counts}
+    names -= undeclared(names - set(known), [code for _, code, _ in lines])
+    names -= {f"d{name}" for code in told for name in _WHOLE.findall(code) if name not in names}  # differentials
     for line, code, comment in lines:
         if not code:
             statements.append(Statement("note", None, line, "", comment))
@@ -291,6 +293,13 @@ def undeclared(names: Collection[str], codes: Collection[str]) -> set[str]:
     return letters - defined - given - slotted
 
 
+def is_cotangent(name: str, names: Collection[str]) -> bool:
+    """Whether a number is called as the gradient with respect to a tensor of another text is, ``dS`` in a backward pass
+    that is read without the lines before it."""
+    of = name[1:]
+    return name.startswith("d") and of[:1].isalpha() and of not in names and looks_like_derivative(of, ())
+
+
 def collisions(part: Document, known: Collection[str] = ()) -> Iterator[Statement]:
     """The equations that define the gradient with respect to a tensor of the same part: ``dW`` where there is a W."""
     names = {*known, *_tensors(part.statements)}
@@ -313,6 +322,7 @@ def claims_of_gradients(part: Document, known: Collection[str] = ()) -> Iterator
         return
     reads = {e.name: tensors(e.rhs) for e in part.equations if e.name not in named}
     queue = [e.name for e in part.equations if e.name in reads and not e.indices]
+    queue = [name for name in queue if not is_cotangent(str(name), reads)]
     behind = set(queue)
     while queue:
         new = {*reads.get(queue.pop(), ())} - behind

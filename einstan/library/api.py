@@ -28,7 +28,7 @@ from einstan.calculus.program import Assumption
 from einstan.calculus.stable import differentiable, runnable
 from einstan.language import latex, parse_document, reading, term, written
 from einstan.language.arguments import ArgumentError, blamed, checked, checked_methods, passing, require, shown
-from einstan.language.document import Claim, Document, at_line, collided, collisions
+from einstan.language.document import Claim, Document, at_line, collided, collisions, is_cotangent
 from einstan.language.effort import UNLIMITED, EffortError, effort
 from einstan.language.errors import EinstanError, MissingError, ProgramError, nearest
 from einstan.language.index import Affine, Index, fresh_name
@@ -546,13 +546,14 @@ def _without_extents(equation: term.Equation) -> str:
 
 
 def _ends(program: calculus.Program, gradients: Sequence[Name]) -> Iterator[Name]:
-    """The scalars that gradients may be of: none that has a cotangent, is one (``dv = dS[I]``), or is the tangent of a
-    tensor of the program or of its cotangent (``tL``, ``t2L``, ``tdc``)."""
+    """The scalars that gradients may be of: none that has a cotangent, is one (``dv = dS[I]``, and ``dc`` where c is in
+    another text), or is the tangent of a tensor of the program or of its cotangent (``tL``, ``t2L``, ``tdc``)."""
     for name, equation in program.defined.items():
         base = _still(name)
         is_tangent = base != str(name) and bool({base, base.removeprefix("d")} & program.ranks.keys())
-        is_cotangent = base.startswith("d") and not set(gradients).isdisjoint(map(_still, reached(program.reads, name)))
-        if not (equation.indices or name in gradients or f"d{name}" in gradients or is_tangent or is_cotangent):
+        is_one = base.startswith("d") and not set(gradients).isdisjoint(map(_still, reached(program.reads, name)))
+        is_one |= is_cotangent(str(name), program.ranks)
+        if not (equation.indices or name in gradients or f"d{name}" in gradients or is_tangent or is_one):
             yield name
 
 

@@ -244,3 +244,30 @@ def test_an_index_that_counts_below_the_line_is_read_back_in_what_is_derived(tex
         assert es.parse(str(derived), known=["y", *program.inputs]) is derived
     assert str(es.Program(str(backward))) == str(backward)
     assert str(es.Program(f"{text}\n{backward}")) == f"{program}\n{backward}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "dc = 1/w\ndw = -S/w",
+        "dw = -c / w\ndS = 1 / w\ndx[i] = 2 x[i] dS",
+        "dc = 1\ndw = -c / w\ndS = 1 / w",
+        "dW1 = x dz\ndz = 2 z",
+    ],
+)
+def test_a_backward_pass_without_the_lines_before_it_is_a_program(text):
+    assert str(es.Program(text)).count("\n") == text.count("\n")
+
+
+@pytest.mark.parametrize("text", ["L = w^2\ndw = 3 w", "dist = w^2\ndw = 3 w", "d0 = w^2\ndw = 3 w"])
+def test_what_is_called_a_gradient_and_is_none_is_refused(text):
+    with pytest.raises(EinstanError, match="dw is the gradient with respect to w"):
+        es.Program(text)
+
+
+@pytest.mark.parametrize("wrt", ["x", "w"])
+def test_a_derivation_by_an_input_is_read_beside_its_program(wrt):
+    text = "S = x[I]^2\nc = S / w\nL = c + 1"
+    derived = str(es.Program(text).derivation("L", wrt))
+    assert f"d{wrt}" in [str(name) for name in es.Program(f"{text}\n{derived}").defined]
+    assert es.check(f"{text}\n{derived}").ok
