@@ -293,7 +293,7 @@ def undeclared(names: Collection[str], codes: Collection[str]) -> set[str]:
     return letters - defined - given - slotted
 
 
-def is_cotangent(name: str, names: Collection[str]) -> bool:
+def is_cotangent(name: str, names: Collection[Name]) -> bool:
     """Whether a number is called as the gradient with respect to a tensor of another text is, ``dS`` in a backward pass
     that is read without the lines before it."""
     of = name[1:]
@@ -426,10 +426,20 @@ def read_statements(
         return
     for left, right in pairwise(sides):
         text, head = f"{left} = {right}", left is sides[0]
+        if head and kind == "equation" and right is not sides[-1]:
+            text += stated_behind(sides[-1], text)
         step = read_statement(kind if head else "claim", text, 0, line, comment if head else "", known)
         if step.kind == "equation" and _name_of(step) in defined:
             step = read_statement("claim", text, 0, line, comment, known)
         yield step
+
+
+def stated_behind(side: str, text: str) -> str:
+    """What the last side of a chain says of the extents of letters that its first step has too; else nothing."""
+    _, clause, stated = side.partition(" where ")
+    letters = re.findall(r"\|\s*(\w+)\s*\|\s*=", stated)
+    own = set(re.findall(r"\w+", text))
+    return f"{clause}{stated}" if letters and own.issuperset(letters) else ""
 
 
 def worded(error: EinstanError, code: str, start: int) -> EinstanError:

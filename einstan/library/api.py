@@ -18,7 +18,6 @@ from einstan.calculus import program as calculus
 from einstan.calculus.alone import told_alone
 from einstan.calculus.backward import backward, vjp, with_extents
 from einstan.calculus.canonical import undimensioned
-from einstan.calculus.derivation import Derivations
 from einstan.calculus.deriving import derivation
 from einstan.calculus.forward import jvp
 from einstan.calculus.naming import ForwardNames
@@ -35,6 +34,7 @@ from einstan.language.index import Affine, Index, fresh_name
 from einstan.language.term import Expr, Name, Partial
 from einstan.language.threads import cached_property
 from einstan.library.composable import Composable
+from einstan.library.derivations import Derivations
 
 STEPS = 100_000  # of the calculus, that telling a gradient from another tensor is worth
 
@@ -415,7 +415,7 @@ class Program(calculus.Program):
                 inferred="defined are " + ", ".join(known),
                 repair=nearest(of, known) or "differentiate one of these",
             )
-        return derivation(self.known, numerator, self._name(wrt))
+        return Derivations(derivation(self.known, numerator, self._name(wrt)))
 
     def reading(self) -> str:
         """How the equations are read: every sum written out."""
