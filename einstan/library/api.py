@@ -161,7 +161,8 @@ class Equation(term.Equation, Composable):
 class Program(calculus.Program):
     """Several equations, from their text or one by one: ``Program("Z[n,j] = ...\\nL = ...")``.
 
-    The text may hold ``assume`` lines and comments.  A backward pass is a program too; it reads forward values, so it
+    The text may hold ``assume`` lines and comments.  What it says of derivatives of its own tensors, ``df/dx = 2 x``,
+    are claims, which `es.check` judges, and no part of the program.  A backward pass is a program too; it reads forward values, so it
     is planned and compiled together with the part of ``forward`` that it needs.  ``letters`` are those that its passes
     have put before the names of tensors, so that the next pass takes another, and ``given`` the directions and
     cotangents that they take, each with its tensor.  ``of`` are the tensors that it has derivatives of.
@@ -490,11 +491,26 @@ class Program(calculus.Program):
 def _defining(document: Document) -> tuple[term.Equation, ...]:
     """The equations of a text; a derivative of what the text does not define is one too, as it is printed alone."""
     defined = {equation.name for equation in document.equations}
-    written = (s for s in document.statements if s.kind == "claim" and not s.text.startswith("claim"))
-    lines = [s.content for s in written if isinstance(s.content, Claim)]
-    made = (line.equation for line in lines)
-    own = (e for e in made if e is not None and isinstance(e.name, term.Partial) and e.name.of not in defined)
+    own: list[term.Equation] = []
+    for statement in document.statements:
+        claim, said = statement.content, statement.text.startswith("claim")
+        left = claim.lhs if isinstance(claim, Claim) and statement.kind == "claim" and not said else None
+        name = left.tensor if isinstance(left, term.Indexed) else None
+        if isinstance(claim, Claim) and isinstance(name, Partial) and name.of not in defined:
+            if claim.equation is None:
+                raise at_line(_defines_nothing(statement.text, name), statement.line)
+            own.append(claim.equation)
     return (*document.equations, *own)
+
+
+def _defines_nothing(text: str, name: Partial) -> ProgramError:
+    """``df/dx[0] = 2 x[0]``, where f is nothing that the text defines."""
+    left = text.partition("=")[0].rstrip()
+    return ProgramError(
+        f"a line about some entries of {name} does not define it", text=text, span=(0, len(left)),
+        inferred=f"no line defines {name.of}, so it is no claim either",
+        repair="plain indices, each once: df/dx[i] = 2 x[i]",
+    )  # fmt: skip
 
 
 def is_gradient(program: calculus.Program, name: str, known: dict[Name, dict[str, term.Equation]]) -> bool:

@@ -271,3 +271,9 @@ def test_a_derivation_by_an_input_is_read_beside_its_program(wrt):
     derived = str(es.Program(text).derivation("L", wrt))
     assert f"d{wrt}" in [str(name) for name in es.Program(f"{text}\n{derived}").defined]
     assert es.check(f"{text}\n{derived}").ok
+
+
+@pytest.mark.parametrize("text", ["df/dx[0] = 2 x[0]", "df[i]/dx[i] = 2 x[i]", "y = 1\ndf/dx[0] = 2 x[0]"])
+def test_no_line_of_a_program_is_lost_in_silence(text):
+    with pytest.raises(EinstanError, match="does not define it"):
+        es.Program(text)
