@@ -89,7 +89,7 @@ class Scope(Names):
         if cases:
             self.refuse_divisors(expression)
             self.refuse_lacking(expression)
-            raise ambiguous(self.text, cases, self.indices, self.read)
+            raise ambiguous(self.text, cases, self.indices, self.read, self.roots)
         return run(self.expression(expression, dict(self.free)))
 
     def refuse_divisors(self, root: Expression) -> None:

@@ -162,10 +162,10 @@ class Program(calculus.Program):
     """Several equations, from their text or one by one: ``Program("Z[n,j] = ...\\nL = ...")``.
 
     The text may hold ``assume`` lines and comments.  What it says of derivatives of its own tensors, ``df/dx = 2 x``,
-    are claims, which `es.check` judges, and no part of the program.  A backward pass is a program too; it reads forward values, so it
-    is planned and compiled together with the part of ``forward`` that it needs.  ``letters`` are those that its passes
-    have put before the names of tensors, so that the next pass takes another, and ``given`` the directions and
-    cotangents that they take, each with its tensor.  ``of`` are the tensors that it has derivatives of.
+    are claims, which `es.check` judges, and no part of the program.  A backward pass is a program too; it reads forward
+    values, so it is planned and compiled together with the part of ``forward`` that it needs.  ``letters`` are those
+    that its passes have put before the names of tensors, so that the next pass takes another, and ``given`` the
+    directions and cotangents that they take, each with its tensor.  ``of`` are the tensors that it has derivatives of.
     """
 
     def __init__(
