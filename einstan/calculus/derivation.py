@@ -42,6 +42,18 @@ Chain = tuple[Step, ...]  # equations for one tensor, each of which follows from
 
 
 @dataclass(frozen=True)
+class Question:
+    """Whether two lines are equal: as equations with the same left indices, in the dimensions of one program, with the
+    definitions of what they name, some of which are ``derivatives``, and with what is assumed."""
+
+    left: Equation
+    right: Equation
+    definitions: dict[Name, Equation]
+    derivatives: list[Name]
+    rules: tuple[Assumption, ...]
+
+
+@dataclass(frozen=True)
 class Derivation:
     """Steps to one derivative, and before them the definitions that they start from.
 
@@ -65,15 +77,19 @@ class Derivation:
 
     def check(self) -> tuple[Proof, ...]:
         """One proof for each line that follows from another: that its right side equals the one before."""
-        pairs = (pair for chain in self.chains for pair in pairwise(step.equation for step in chain))
-        return tuple(self._follows(before, after) for before, after in pairs)
+        return tuple(self._follows(before, after) for before, after in self.pairs())
+
+    def pairs(self) -> list[tuple[Equation, Equation]]:
+        """Each line that follows from another, behind that one."""
+        return [pair for chain in self.chains for pair in pairwise(step.equation for step in chain)]
 
     def named(self, *equations: Equation) -> tuple[Equation, ...]:
         """The derivatives that equations name, as equations: ``dX[n,k]/dX[m,p] = δ[n,m] δ[k,p]``."""
         names = dict.fromkeys(name for equation in equations for name in tensors(equation.rhs))
         return tuple(e for name in names if (e := what_is(name, self.program)) is not None)
 
-    def _follows(self, before: Equation, after: Equation) -> Proof:
+    def question(self, before: Equation, after: Equation) -> Question:
+        """What is to be asked about two lines."""
         unfolded = self.named(before, after)
         known = [e for e in self.program if e.name not in {u.name for u in unfolded}]
         whole = Program([*known, *unfolded, _as_line(before, "before"), _as_line(after, "after")], self.assumptions)
@@ -84,10 +100,14 @@ class Derivation:
         left, right = whole.resolved(whole["before"]), whole.resolved(whole["after"])
         moved = dict(zip(right.indices, (slot(index) for index in left.indices), strict=True))
         right = Equation(right.name, left.indices, substitute(right.rhs, moved), right.where)  # type: ignore[arg-type]
-        left, right, *known = on_stated_ranges(left, right, *definitions.values())
+        return Question(left, right, definitions, [u.name for u in unfolded], whole.resolved_assumptions())
+
+    def _follows(self, before: Equation, after: Equation) -> Proof:
+        asked = self.question(before, after)
+        left, right, *known = on_stated_ranges(asked.left, asked.right, *asked.definitions.values())
         meanings = {e.name: e for e in known}
-        short = {u.name: meanings[u.name] for u in unfolded}  # most steps need no definition, which is quicker
-        rules = whole.resolved_assumptions()
+        short = {name: meanings[name] for name in asked.derivatives}  # most steps need no definition, which is quicker
+        rules = asked.rules
         proof = prove(left.rhs, right.rhs, short) or prove(left.rhs, right.rhs, meanings, rules)
         return proof or prove(*opened(left.rhs, right.rhs, meanings), {}, rules) or proof
 

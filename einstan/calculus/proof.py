@@ -39,15 +39,20 @@ RANGE = "range"  # and a form: the dimension of indices of which equations state
 
 @dataclass(frozen=True)
 class Proof:
-    """The outcome: ``proved``, both sides with definitions put in, and the terms by which they differ."""
+    """The outcome: ``proved``, both sides with definitions put in, and the terms by which they differ.  What is not
+    proved need not be wrong: ``evidence`` says where numbers agree, if they were looked at and do."""
 
     proved: bool
     left: Expr
     right: Expr
     difference: tuple[Expr, ...] = ()
+    evidence: str = ""
 
     def __bool__(self) -> bool:
-        return self.proved
+        return self.proved or bool(self.evidence)
+
+    def __str__(self) -> str:
+        return "proved" if self.proved else self.evidence or "not proved"
 
 
 @question

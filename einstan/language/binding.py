@@ -89,7 +89,7 @@ class Scope(Names):
         if cases:
             self.refuse_divisors(expression)
             self.refuse_lacking(expression)
-            raise ambiguous(self.text, cases, self.indices, self.read)
+            raise ambiguous(self.text, cases, self.indices, self.read, self.roots)
         return run(self.expression(expression, dict(self.free)))
 
     def refuse_divisors(self, root: Expression) -> None:
@@ -98,7 +98,8 @@ class Scope(Names):
             if isinstance(node, Term) and not _is_guarded(node):
                 for part, under in node.parts:
                     if (index := divides_by_index(part, under, self.indices)) is not None:
-                        raise divided_by_index(self.text, str(index.name), index.span)
+                        divisor = part.base if isinstance(part, Power) else part
+                        raise divided_by_index(self.text, str(index.name), index.span, divisor.span)
 
     def refuse_lacking(self, root: Expression) -> None:
         """``max[i](u[I])``, where no reading of I is one that anyone means."""
@@ -136,7 +137,8 @@ class Scope(Names):
                     literal, bare_one = True, part.value == 1
                 continue
             if not guarded and (index := divides_by_index(part, divides, self.indices)) is not None:
-                raise divided_by_index(self.text, str(index.name), index.span)
+                divisor = part.base if isinstance(part, Power) else part
+                raise divided_by_index(self.text, str(index.name), index.span, divisor.span)
             factor = yield self.atom(part, around if around is not env and is_numeric(part) else env)
             if divides:
                 if bare_one:
@@ -216,7 +218,7 @@ class Scope(Names):
     def access(self, node: Ref, env: Environment) -> Task[Expr]:
         if not node.slots and node.name in self.indices:
             if node.name in self.ranks:
-                raise two_meanings(self.text, str(node.name), node.span)
+                raise two_meanings(self.text, str(node.name), node.span, self.ranks[node.name] == 0)
             return Position(self.index(str(node.name), node.span, env))
         slots = yield every(self.form(slot, env) for slot in node.slots)
         return Indexed(node.name, tuple(slots))

@@ -15,7 +15,7 @@ from typing import NoReturn
 from einstan.language.differentials import Differentials
 from einstan.language.surface import Ref, Surface, Task
 from einstan.language.term import Partial
-from einstan.language.tokens import is_name
+from einstan.language.tokens import Token, is_name
 
 _ORDER = re.compile(r"d([2-9])(.+)")
 _SIGN = re.compile(r"(?:∂|\\partial)\s*$")
@@ -43,13 +43,14 @@ class Derivatives(Differentials):
             elif depth == 0 and not self.at("_", "^") and self.tokens[self.position - 1].text not in ("_", "^"):
                 break
             self.position += 1
+        slash = self.position
         divided = self.at("/") and self.ahead(1).kind == "name"
         denominator = self.ahead(1).text if divided else ""
         if denominator == "d" and "d" not in self.around and self.ahead(2).kind == "name":
             below = self.ahead(2)
             if self.means_derivative(_order(numerator)[1], below.text):
-                slash, self.position = self.token, before
-                above = self.text[self.token.start : slash.start].rstrip()
+                self.position = before
+                above = self.text[self.token.start : self.tokens[slash].start].rstrip()
                 self.refuse_written(self.token.start, f"{above}/d{self.text[below.start : below.end]}", below.end)
         both = _BOTH.fullmatch(denominator)
         if (
@@ -64,7 +65,49 @@ class Derivatives(Differentials):
             return False
         if self.on_left:
             return True
-        return self.means_derivative(_order(numerator)[1], denominator[1:])
+        plain = slash == before + 1 and self.tokens[slash + 2].text not in ("[", "_")
+        if not self.means_derivative(_order(numerator)[1], denominator[1:]):
+            return False
+        return not (plain and self.is_quotient(slash))
+
+    def is_quotient(self, slash: int) -> bool:
+        """Whether ``dt / dx`` divides numbers: where the text around has a dt and no t, or a dx and no x, it does.
+        With blanks around the slash, or a power behind, it may do so anyway; ``dt/dx`` is how a derivative is set."""
+        sign, above, below, behind = (self.tokens[slash + k] for k in (0, -1, 1, 2))
+        names = above.text, below.text
+        if any(name in self.around and name[1:] not in self.around for name in names):
+            return True
+        raised = behind.text == "^" or behind.kind == "power"
+        apart = not (sign.glued and below.glued)
+        tensor = above.text[1:]
+        if tensor in self.around and not raised:
+            return False
+        unknown = tensor not in self.around and below.text in self.around
+        if not (apart or raised or unknown) or "/" in self.text.partition("=")[0]:
+            return False
+        if not any(token.text in names and self.is_number(k) for k, token in enumerate(self.tokens)):
+            end = self.tokens[slash + 2 + (behind.text == "^")].end if raised else below.end
+            self.refuse_quotient_of_d(above, below, end)
+        return True
+
+    def refuse_quotient_of_d(self, above: Token, below: Token, end: int) -> NoReturn:
+        """``c dt / dx``, with a power up to the ``end``."""
+        start, power = above.start, self.text[below.end : end].strip()
+        derived = f"∂{above.text[1:]}/∂{below.text[1:]}"
+        derived = f"({derived}){power}" if power else derived
+        spelled = f"{above.text} / ({below.text}{power})", derived
+        self.fail(
+            f"{self.text[start : below.end]} is a derivative, or a quotient of numbers", (start, below.end),
+            tuple(f"{self.text[:start]}{each}{self.text[end:]}" for each in spelled),
+        )  # fmt: skip
+
+    def is_number(self, place: int) -> bool:
+        """Whether the d-name at a place among the tokens stands by itself, and in no derivative."""
+        before, behind = self.tokens[place - 1].text if place else "", self.tokens[place + 1].text
+        above = self.tokens[max(place - 2, 0)].text
+        if behind in ("[", "_") or (behind == "/" and self.tokens[place + 2].text.startswith("d")):
+            return False
+        return not (before == "/" and above.startswith("d")) and before != "{"
 
     def refuse_again(self, start: int, order: int, below: list[Ref]) -> None:
         """Refuse ``df/dx dx``, which looks like a second derivative."""
@@ -181,7 +224,8 @@ class Derivatives(Differentials):
             return self.tokens[min(position + 1, len(self.tokens) - 1)].text == "partial"
         names = self.token.text, self.ahead(3).text
         simple = self.ahead(1).text == "}" and self.token.raw and all(n.startswith("d") and n[1:] for n in names)
-        return simple and self.means_derivative(names[0][1:], names[1][1:])
+        numbers = any(name in self.around and name[1:] not in self.around for name in names)
+        return simple and not numbers and self.means_derivative(names[0][1:], names[1][1:])
 
     def partial_fraction(self, start: int) -> Task[Ref]:
         r"""The two braces of ``\frac{\partial Z}{\partial X}``, behind the first of which the cursor stands."""

@@ -23,6 +23,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from textwrap import dedent
 
 from einstan.language.cursor import Cursor
 from einstan.language.dims import localised
@@ -31,22 +32,31 @@ from einstan.language.functions import FUNCTIONS, SPELLINGS
 from einstan.language.index import Affine, Index
 from einstan.language.letters import normal, refuse_lowered
 from einstan.language.node import holds, preorder
+from einstan.language.numbering import labelled, numbered
 from einstan.language.refusals import two_meanings
-from einstan.language.remarks import led, remarked
+from einstan.language.remarks import led, quantified, remarked
 from einstan.language.scope import bind_equation, parse_expression, parse_relation, with_left_read
 from einstan.language.show import show
 from einstan.language.signs import OPERATIONS
 from einstan.language.spoken import unknown_extents
-from einstan.language.surface import Ref, Relation, only_part, walk
+from einstan.language.surface import Ref, Relation, looks_like_derivative, only_part, walk
 from einstan.language.syntax import read_expression, read_relation
-from einstan.language.term import RELATIONS, Equation, Expr, Extent, Indexed, Mul, Partial, Position, Sum, tensors
+from einstan.language.term import RELATIONS, Equation, Expr, Extent, Indexed, Mul, Name, Partial, Position, Sum, tensors
 
 WORDS = ("claim", "refute", "assume", "given", "convention")
 _WORD = re.compile(rf"({'|'.join(WORDS)})(?:\s*:\s*|\.\s+|\s+)", re.IGNORECASE)
+_INDENTED = re.compile(rf"\s+{_WORD.pattern}(?=\S)", re.IGNORECASE)
+_ALONE = re.compile(
+    r"(?<=[\w\])}|])\n\s+(?=(?:[^\W\d]\w*(?:\[[^\[\]=]*\])?(?:/[^\W\d]\w*(?:\[[^\[\]=]*\])?)?|\\frac\{[^=]*\})\s*=(?!=))"
+)
 _COMPARE = ("<", ">", "!", "≤", "≥", "≠", "\\")
 _EQUATION = re.compile(r"[^\W\d][^=<>!]*\s=\s")
 _DEFINED = re.compile(r"\s*(\w+)\s*=")
 _NAME = re.compile(r"(?<![/\w.])(?<!/ )(?<!\}\{)[^\W\d_]\w*")  # what divides may be part of a derivative
+_WHOLE = re.compile(r"[^\W\d_]\w*")
+_QUOTIENT = re.compile(  # which may be a derivative, and tells nothing of numbers
+    r"(?<!\w)d\w+(?:\[[^\[\]]*\])?\s*/\s*d\w+|\\[dt]?frac\s*\{\s*d\w+\s*\}\s*\{\s*d\w+\s*\}"
+)
 _ENVIRONMENT = re.compile(r"\\(begin|end)\{(aligned|align\*?|gathered|gather\*?|split|equation\*?)\}")
 _ROW = re.compile(r"\\\\(?:\[[^\]]*\])?[ \t]*")
 _RULE = re.compile(r"-{3,}")
@@ -207,12 +217,14 @@ def parse_document(
             raise at_line(error, line) from None
         statements.append(Statement("unreadable", None, line, code, comment, error))
 
-    lines = list(logical_lines(text.removeprefix("\ufeff")))  # a byte-order mark, which some editors write
+    lines = list(logical_lines(dedent(text.removeprefix("\ufeff"))))  # a byte-order mark, which some editors write
     if not text.isascii():  # letters of one line are compared with those of the others
         lines = list(_in_normal_form(lines, refused))
-    counts = Counter(name for _, code, _ in lines for name in _NAME.findall(code))
+    told = [_QUOTIENT.sub(" ", code) for _, code, _ in lines]
+    counts = Counter(name for code in told for name in _NAME.findall(code))
     names = {*known, *counts}
     names -= undeclared(names - set(known), [code for _, code, _ in lines])
+    names -= {f"d{name}" for code in told for name in _WHOLE.findall(code) if name not in names}  # differentials
     for line, code, comment in lines:
         if not code:
             statements.append(Statement("note", None, line, "", comment))
@@ -222,9 +234,9 @@ def parse_document(
             first = {}
             continue
         try:
+            if (error := numbered(code, counts) or remarked(code, counts) or quantified(code, True)) is not None:
+                raise error
             for statement in read_statements(code, line, comment, names, first, ends=gradients):
-                if isinstance(statement.content, Claim) and (error := remarked(code, counts)) is not None:
-                    raise error
                 if isinstance(statement.content, Equation | Given):
                     statement = once_defined(statement, first, () if gradients else names)
                 statements.append(statement)
@@ -241,6 +253,7 @@ def parse_document(
         refused_later.update((id(s), (s, problem)) for s, problem in defined_again(part))
         refused_later.update((id(s), (s, problem)) for s, problem in doubtful(part))
         refused_later.update((id(s), (s, problem)) for s, problem in speaking(part, known))
+        refused_later.update((id(s), (s, problem)) for s, problem in of_other_rank(part))
     if refused_later and not forgiving:
         statement, problem = next(iter(refused_later.values()))
         raise at_line(problem, statement.line)
@@ -280,6 +293,13 @@ def undeclared(names: Collection[str], codes: Collection[str]) -> set[str]:
     return letters - defined - given - slotted
 
 
+def is_cotangent(name: str, names: Collection[Name]) -> bool:
+    """Whether a number is called as the gradient with respect to a tensor of another text is, ``dS`` in a backward pass
+    that is read without the lines before it."""
+    of = name[1:]
+    return name.startswith("d") and of[:1].isalpha() and of not in names and looks_like_derivative(of, ())
+
+
 def collisions(part: Document, known: Collection[str] = ()) -> Iterator[Statement]:
     """The equations that define the gradient with respect to a tensor of the same part: ``dW`` where there is a W."""
     names = {*known, *_tensors(part.statements)}
@@ -302,6 +322,7 @@ def claims_of_gradients(part: Document, known: Collection[str] = ()) -> Iterator
         return
     reads = {e.name: tensors(e.rhs) for e in part.equations if e.name not in named}
     queue = [e.name for e in part.equations if e.name in reads and not e.indices]
+    queue = [name for name in queue if not is_cotangent(str(name), reads)]
     behind = set(queue)
     while queue:
         new = {*reads.get(queue.pop(), ())} - behind
@@ -327,6 +348,7 @@ def logical_lines(text: str) -> Iterator[tuple[int, str, str]]:
         body, _, comment = line.partition("#")
         open_bracket = _is_open(code) and not _EQUATION.match(body)
         goes_on = bool(code) and bool(body.strip()) and (body[0].isspace() or open_bracket)
+        goes_on = goes_on and not _INDENTED.match(body)
         waits = not body.strip() and (_is_open(code) or _goes_on_behind(lines[place + 1 :]))
         if code and not goes_on and not waits:
             yield number, code, "; ".join(comments)
@@ -341,6 +363,18 @@ def logical_lines(text: str) -> Iterator[tuple[int, str, str]]:
             yield position, "", comment.strip()
     if code:
         yield number, code, "; ".join(comments)
+
+
+def by_itself(code: str) -> NotationError | None:
+    """An indented line ``z = x`` behind ``y = 2 x``, which would be a factor of it."""
+    found = _ALONE.search(code)
+    if found is None or _is_open(code[: found.start()]):
+        return None
+    before, behind = code[: found.start()], code[found.end() :]
+    return NotationError(
+        "an indented line goes on with the one before, and this is an equation by itself", text=code,
+        span=(found.end(), len(code)), repair=(f"{before}\n{behind}", f"{before} * {behind}"),
+    )  # fmt: skip
 
 
 def _goes_on_behind(lines: Sequence[tuple[int, str]]) -> bool:
@@ -372,14 +406,19 @@ def read_statements(
     Where a program is read, a derivation ``dW[k,j] = dZ[N,J] dZ[N,J]/dW[k,j] = ... = X[N,k] dZ[N,j]`` defines by what
     it ``ends`` with, which names no derivative.
     """
-    if (error := led(code)) is not None:
+    if "\n" in code and (error := by_itself(code)) is not None:
+        raise error
+    if (error := led(code) or labelled(code, comment)) is not None:
         raise error
     word = _WORD.match(code)
     start = word.end() if word else 0
     kind = word.group(1).lower() if word else "equation"
     sides = chained(code[start:]) if kind in ("equation", "claim", "refute") else []
     if len(sides) < 3:
-        yield read_statement(kind, code, start, line, comment, known)
+        try:
+            yield read_statement(kind, code, start, line, comment, known)
+        except EinstanError as problem:
+            raise worded(problem, code, start) from None
         return
     if ends and kind == "equation" and _names_derivative(sides[1], known):
         text, tree = read_relation(f"{sides[0]} = {sides[-1]}", known)
@@ -387,10 +426,40 @@ def read_statements(
         return
     for left, right in pairwise(sides):
         text, head = f"{left} = {right}", left is sides[0]
+        if head and kind == "equation" and right is not sides[-1]:
+            text += stated_behind(sides[-1], text)
         step = read_statement(kind if head else "claim", text, 0, line, comment if head else "", known)
         if step.kind == "equation" and _name_of(step) in defined:
             step = read_statement("claim", text, 0, line, comment, known)
         yield step
+
+
+def stated_behind(side: str, text: str) -> str:
+    """What the last side of a chain says of the extents of letters that its first step has too; else nothing."""
+    _, clause, stated = side.partition(" where ")
+    letters = re.findall(r"\|\s*(\w+)\s*\|\s*=", stated)
+    own = set(re.findall(r"\w+", text))
+    return f"{clause}{stated}" if letters and own.issuperset(letters) else ""
+
+
+def worded(error: EinstanError, code: str, start: int) -> EinstanError:
+    """The error of what stands behind a word, with the word in front of it and of what is to be pasted."""
+    if not start or error.span is None or not code.endswith(error.text):
+        return error
+    shift, word = len(code) - len(error.text), code[:start]
+    if shift != start:
+        return error
+    repairs = [_worded(each, word) for each in error.repair]
+    span = (error.span[0] + shift, error.span[1] + shift)
+    return type(error)(error.problem, text=code, span=span, inferred=error.inferred, repair=repairs)
+
+
+def _worded(repair: str, word: str) -> str:
+    """A repair with the word in front of its last line, if it is to be pasted and has none."""
+    before, _, line = repair.rpartition("\n")
+    if " = " not in line or ": " in line or _WORD.match(line) or (word[0] in "cC" and line.startswith("∂")):
+        return repair
+    return f"{before}{chr(10) * bool(before)}{word}{line}"
 
 
 def is_comparison(text: str) -> bool:
@@ -546,6 +615,27 @@ def doubtful(part: Document) -> Iterator[tuple[Statement, EinstanError]]:
         both = (n.index.name for n in preorder(*sides) if isinstance(n, Position) and n.index.name in numbers)
         if (name := next(both, None)) is not None:
             yield statement, two_meanings(statement.text, name, (0, len(statement.text)))
+
+
+def of_other_rank(part: Document) -> Iterator[tuple[Statement, EinstanError]]:
+    """``c dt/dx`` beside ``t[n] = n dt``: a derivative of t would have its slot, so dt and dx are numbers."""
+    ranks = {str(e.name): len(e.indices) for e in part.equations}
+    for statement in part.statements:
+        for name in {*map(_partial, tensors(*_sides(statement)))} - {None}:
+            assert name is not None
+            shown = f"{name}"
+            if ranks.get(name.of, name.rank) == name.rank or shown not in statement.text:
+                continue
+            start = statement.text.index(shown)
+            above, below = shown.split("/")
+            line = f"{statement.text[:start]}{above} / ({below}){statement.text[start + len(shown) :]}"
+            problem = f"{shown} is a derivative of {name.of}, which has slots, or a quotient of numbers"
+            span = (start, start + len(shown))
+            yield statement, NotationError(problem, text=statement.text, span=span, repair=line)
+
+
+def _partial(name: Name) -> Partial | None:
+    return name if isinstance(name, Partial) else None
 
 
 def speaking(part: Document, known: Collection[str] = ()) -> Iterator[tuple[Statement, EinstanError]]:

@@ -22,8 +22,9 @@ from einstan.language.tokens import GREEK, Token
 PROSE = {
     **dict.fromkeys(("prove", "show", "verify", "check", "test"), "claim "),
     **dict.fromkeys(("theorem", "lemma", "proposition", "corollary", "fact", "proof"), "claim "),
+    "assumption": "assume ",
     **dict.fromkeys(("let", "define", "def", "set", "return", "const", "var", "compute", "then", "so", "hence"), ""),
-    **dict.fromkeys(("thus", "therefore", "where", "with", "and"), ""),
+    **dict.fromkeys(("thus", "therefore", "where", "with", "and", "that", "we", "note", "clearly", "finally"), ""),
 }
 STATEMENTS = ("claim", "refute", "assume", "given", "convention")
 

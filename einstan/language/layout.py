@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from einstan.language.errors import NotationError
 from einstan.language.index import Affine, Arithmetic, Index, is_capital, lowered
+from einstan.language.misread import divides_by_index
 from einstan.language.node import Node, preorder
 from einstan.language.occurrences import evidence, is_form
 from einstan.language.placing import placements
@@ -42,6 +43,7 @@ from einstan.language.surface import (
     every,
     only_part,
     run,
+    walk,
 )  # fmt: skip
 from einstan.language.term import (
     MINUS_ONE,
@@ -128,6 +130,7 @@ class Layout:
         self.implicit: dict[Term, Sum] = {}
         self.origin: dict[Surface, Node] = {}
         self.below = 0  # how many lines this is below
+        self.numbers = False  # whether an index stands as one
         self.capitals: set[str] = set()  # numbers there
         self.bracketed: set[str] = set()  # those that would be taken for something else
         self.stated: dict[str, str] = {}  # what ``where`` says of letters
@@ -155,6 +158,8 @@ class Layout:
 
     def misplaced(self, top: Term, indices: set[str]) -> bool:
         """Make the sums below explicit that the scope rule would put elsewhere; whether there were any."""
+        if self.numbers and self.divides(top, indices):
+            return True
         placed, ambiguous = placements(top, indices)
         wrong = {case.name for case in ambiguous}
         wanted: dict[Term, Sum] = {}
@@ -179,6 +184,20 @@ class Layout:
         inside = {part for total in moved.values() for part in preorder(total.body) if isinstance(part, Sum)}
         self.explicit.update([total for total in moved.values() if total in inside] or moved.values())
         return bool(moved)
+
+    def divides(self, top: Term, indices: set[str]) -> bool:
+        """Make a sum explicit below a line whose index is a factor there, ``s / sum[K](K x[K])``, where the index would
+        seem to divide; whether there was one."""
+        for node in walk(top):
+            for part, under in node.parts if isinstance(node, Term) else ():
+                if (index := divides_by_index(part, under, indices)) is not None:
+                    inside = (term for term in walk(part) if isinstance(term, Term) and term in self.implicit)
+                    sums = [self.implicit[term] for term in inside]
+                    found = [total for total in sums if any(each.name == index.name for each in total.indices)]
+                    self.explicit.update(found)
+                    if found:
+                        return True
+        return False
 
     # ---- sums and products ---------------------------------------------------------------------------------------
 
@@ -242,7 +261,8 @@ class Layout:
         under = yield self.atom(base)
         self.below -= 1
         merges = isinstance(under, Number) and (last is None or behind_number)
-        if merges or (isinstance(under, Ref) and str(under.name).startswith("d")):  # dX/dY would be a derivative
+        divided = under.base if isinstance(under, Power) else under
+        if merges or (isinstance(divided, Ref) and str(divided.name).startswith("d")):  # dX/dY would be a derivative
             under = alone(under)
         if behind_number and last is not None and isinstance(last[0], Number) and last[0].value == 1:
             return Expression(NOWHERE, (Term(NOWHERE, 1, ((under, True),)),)), False
@@ -288,6 +308,7 @@ class Layout:
             case Extent():
                 return Size(NOWHERE, node.index.name)
             case Position():
+                self.numbers = True
                 return Ref(NOWHERE, node.index.name)
             case Apply():
                 return (yield self.applied(node))

@@ -241,10 +241,22 @@ def divides_by_index(part: Surface, under: bool, indices: Collection[str]) -> Re
     return None
 
 
-def divided_by_index(text: str, name: str, span: Span) -> NotationError:
+def divided_by_index(text: str, name: str, span: Span, part: Span | None = None) -> NotationError:
+    """``x[i] / N``, and ``x[i] / (K w[K])``, where the ``part`` that divides may be meant as a sum."""
     start, end = span
+    count = f"|{name}|"
+    repairs = [f"{text[:start]}{count}{text[end:]}"]
+    inside = _unbracketed(text, part) if part is not None else span
+    if len(re.findall(rf"(?<!\w){name}(?!\w)", text[slice(*inside)])) > 1 and part is not None and is_capital(name):
+        before, begin, stop, behind = text[: part[0]], *inside, text[part[1] :]
+        summed = (f"{text[begin:start]}{each}{text[end:stop]}" for each in (count, name))
+        repairs = [f"{before}sum[{name}]({each}){behind}" for each in summed]
     return NotationError(
         f"the index {name} divides, and its first value is 0", text=text, span=span,
-        inferred=f"how many values {name} takes is written |{name}|",
-        repair=f"{text[:start]}|{name}|{text[end:]}",
+        inferred=f"how many values {name} takes is written |{name}|", repair=repairs,
     )  # fmt: skip
+
+
+def _unbracketed(text: str, span: Span) -> Span:
+    start, end = span
+    return (start + 1, end - 1) if text[start] == "(" and text[end - 1] == ")" else span

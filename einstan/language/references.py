@@ -106,9 +106,7 @@ class References(Cursor):
                 if token.kind == "number":
                     return (alone(Number(span, Fraction(token.text))),)
                 self.position -= token.kind != "end"
-                if self.at("[") or self.token.kind == "end":
-                    self.refuse_trailing()
-                self.unexpected()
+                self.refuse_trailing()
             opening = self.enter()
             subscript = True
         elif self.at("["):
@@ -156,10 +154,23 @@ class References(Cursor):
         return f"a label is part of the name: {self.tokens[max(self.position - 3, 0)].text}_{label}"
 
     def refuse_trailing(self) -> NoReturn:
-        """``x_[i]``, as Python's programmers tell a name from a word of the language."""
+        """``x_[i]``, as Python's programmers tell a name from a word of the language, and ``x_*``."""
         name, mark = self.tokens[self.position - 2], self.tokens[self.position - 1]
+        if self.at("*", "+", "-") and self.token.glued and name.kind == "name" and self.starred():
+            start, end = name.start, self.token.end
+            word = {"*": "star", "+": "plus", "-": "minus"}[self.token.text]
+            written = self.text[start:end]
+            repair = self.text.replace(written, f"{name.text}_{word}")
+            self.fail("a mark below the line is part of a name", (start, end), repair)
+        if name.kind != "name" or self.token.kind == "command" or self.at("_"):
+            self.unexpected()
         repair = re.sub(rf"(?<!\w){re.escape(name.text)}_(?!\w)", f"{name.text}1", self.text)
         self.fail("a name does not end with _", (name.start, mark.end), repair)
+
+    def starred(self) -> bool:
+        """Whether the sign here ends a name, and has no operand behind it."""
+        behind = self.ahead(1)
+        return not behind.glued or behind.kind == "end" or behind.text in (")", "]", "}", ",")
 
     def is_run_of_letters(self) -> bool:
         """Whether a subscript is spelled like ``ij``, which is one name here and two indices in papers."""

@@ -14,7 +14,7 @@ from einstan.language.errors import EinstanError, NotationError, ScopeError, Spa
 from einstan.language.holds import Ambiguity
 from einstan.language.index import Affine, capitalised, fresh_name, lowered
 from einstan.language.lacking import dependent, without_slot
-from einstan.language.readings import caret, readings
+from einstan.language.readings import SIGNS, caret, has, readings
 from einstan.language.surface import (
     Binder,
     Bracket,
@@ -34,32 +34,71 @@ from einstan.language.tokens import respelled
 Read = Callable[[str], object] | None  # reads a repair, where repairs are asked for
 
 _ACCESS = re.compile(r"[^\W\d_]\w*\[([^\[\]]*)\]")
+_IN_SLOTS = re.compile(r"\[[^\[\]]*\]|_\{[^{}]*\}|_\w(?!\w)|\|[^|]*\|")
 _ENTRY = re.compile(r"(?:\\[A-Za-z]+|(?<![\w\\])[^\W\d_])_\{?(\d+)\}?(?![\w,])")
+_SIZES, _SIZED = re.compile(r"(\|\w+\|) is ambiguous: .*"), re.compile(r"\|[\w.]+\|")
 MOST = 8  # readings that are spelled out
 LETTERS = "jklmnpqrstuv"  # for a second index on the left
 
 # ---- sums ------------------------------------------------------------------------------------------------------------
 
 
-def ambiguous(text: str, cases: Sequence[Ambiguity], indices: set[str], read: Read) -> ScopeError:
+def ambiguous(
+    text: str, cases: Sequence[Ambiguity], indices: set[str], read: Read, roots: Sequence[Surface] = ()
+) -> ScopeError:
     """A capital that a careful author may mean to be summed in several places, and the texts that ``read`` reads."""
     case = cases[0]
     left, equals, right = text.partition("=")
     small = f"{left}{equals}{respelled(right, case.name, lowered(case.name))}" if equals else text
+    texts = [*readings(text, cases, indices)] if read is not None else []
+    one = [*together(text, case, roots)]
     return ScopeError(
         f"the sum over {case.name} may stand in more than one place", text=text, span=caret(case).span,
         inferred=case.why,
-        repair=readable(readings(text, cases, indices), read) or readable([small], read),
+        repair=(readable(texts, read) and readable([*texts, *one], read))
+        or readable([*one, *texts], read, sizes=True)
+        or readable([small], read),
     )  # fmt: skip
 
 
-def readable(texts: Iterable[str], read: Read) -> tuple[str, ...]:
-    """Those of the texts that are read, one for each meaning."""
+def together(text: str, case: Ambiguity, roots: Sequence[Surface]) -> Iterator[str]:
+    """``log(t[D]) + s[D]^2 - 1`` in one sum; of ``log(t[D]) + s[D]^2 - |D|`` the terms that have the index."""
+    sides = [side for root in roots for side in ((root.left, root.right) if isinstance(root, Relation) else (root,))]
+    whole = (each for each in sides if isinstance(each, Expression) and any(term is case.top for term in each.terms))
+    root = next(whole, None)
+    having = [term for term in root.terms if has(term, case.name)] if root is not None else []
+    if root is None or len(having) < 2:
+        return
+    start, end = root.span
+    rest = [term for term in root.terms if term not in having]
+    sized = [term for term in rest if any(isinstance(n, Size) and n.name == case.name for n in walk(term))]
+    if rest and not sized:
+        yield f"{text[:start]}sum[{case.name}]({text[start:end]}){text[end:]}"
+    elif sized:
+        spelled = [" ".join(_signed(text, term) for term in terms) for terms in (having, rest)]
+        yield f"{text[:start]}sum[{case.name}]({spelled[0].removeprefix('+ ')}) {spelled[1]}{text[end:]}"
+
+
+def _signed(text: str, term: Term) -> str:
+    written = text[slice(*term.span)]
+    return written if written[:1] in SIGNS else f"+ {written}"
+
+
+def readable(texts: Iterable[str], read: Read, sizes: bool = False) -> tuple[str, ...]:
+    """Those of the texts that are read, one for each meaning; with ``sizes`` also where ``|D|`` is that of several
+    sums, and that of an axis has to be said."""
     meant: dict[object, str] = {}
     for text in texts if read is not None else ():
         assert read is not None
-        with suppress(EinstanError):
+        try:
             meant.setdefault(read(text), text)
+        except EinstanError as error:
+            size = _SIZES.fullmatch(error.problem) if sizes else None
+            axis = _SIZED.search(error.repair[0]) if size is not None and error.repair else None
+            if size is not None and axis is not None:
+                with suppress(EinstanError):
+                    said = text.replace(size[1], axis[0])
+                    meant.setdefault(read(said), said)
         if len(meant) == MOST:
             break
     return tuple(meant.values())
@@ -197,11 +236,15 @@ def value_alone(text: str, node: Bracket, operand: Expression) -> ScopeError:
     )  # fmt: skip
 
 
-def two_meanings(text: str, name: str, span: Span) -> ScopeError:
+def two_meanings(text: str, name: str, span: Span, number: bool = True) -> ScopeError:
+    """``y = J x[J]`` beside a ``number`` J: with another index J is the number."""
+    other = fresh_name(name, {name, *re.findall(r"\w+", text)})
+    renamed = re.compile(rf"(?<!\w){name}(?!\w)")
+    line = _IN_SLOTS.sub(lambda slots: renamed.sub(other, slots[0]), text)
     return ScopeError(
         f"{name} is an index here, and the tensor {name} too", text=text, span=span,
         inferred=f"{name} alone may be the value of the index, or the tensor",
-        repair="give one of the two another name",
+        repair=(*((line,) if number and line != text else ()), "give one of the two another name"),
     )  # fmt: skip
 
 

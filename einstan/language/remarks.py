@@ -2,6 +2,7 @@
 
 - claim y = x, 1. y = x, => y = x, Lemma 2: y = x     in front of it
 claim dx[j] = 2 x[j] (chain rule)                     behind it
+y[i] = x[i] for all i, claim y = x for x > 0          and what says where it holds
 """
 
 from __future__ import annotations
@@ -11,14 +12,26 @@ from collections.abc import Mapping
 
 from einstan.language.errors import NotationError
 from einstan.language.foreign import PROSE, STATEMENTS
+from einstan.language.numbering import behind_factor
 from einstan.language.tokens import GREEK
 
 _LED = re.compile(
     rf"(?:[-–*+]\s+(?={'|'.join(STATEMENTS)})|[*•·∴⇒⟹]\s*|=>\s*|\\(?:therefore|implies|Rightarrow)\b\s*|\(?\d+[.)]\s+"
-    r"|(theorem|lemma|proposition|corollary|fact|proof|eq|equation|step|line)\.?\s*\(?[\d.]*\)?[:.]\s+)(?=\S)",
+    r"|(theorem|lemma|proposition|corollary|fact|proof|assumption|definition|eqn?|equation|step|line)\.?\s*"
+    r"(?:\(?[A-Z]?[\d.]*\)?[:.]|\(?[A-Z]?\d[\d.]*\)?)\s+"
+    r"|[\[(][\w.]{1,5}'*[\])][:.]?\s+|(?:\d[\d.]*[a-z]?|[a-z])[:)]\s+)(?=[^\s=])",
     re.IGNORECASE,
 )
-_REMARK = re.compile(r"\s+\(([^\W\d_]+(?:\s+[^\W\d_]+)+)\)\s*\.?\s*$")
+_REMARK = re.compile(r"\s+\(([^\W\d_]{2,}(?:\s+[^\W\d_]+)*)\)\s*\.?\s*$")
+
+_SOME = r"(?<=[\s,(])\w+\s*=\s*\w+\s*,\s*(?:\.{3}|…|\\[lc]?dots)"  # i = 1, ..., n
+_QUANTIFIED = re.compile(
+    r"[\s,(]*(?:\\(?:q?quad|text)(?![A-Za-z])\{?\s*)*"
+    rf"(?:\b(for|when|if|where|provided(?:\s+that)?)\b|∀|\\forall(?![A-Za-z])|(?={_SOME}))(?!\s*\()(.*)$",
+    re.DOTALL,
+)
+_CLAIMS = re.compile(r"\s*(?:claim|refute)\b", re.IGNORECASE)
+_COMPARES = re.compile(r"[<>≤≥≠]|!=|==|\\(?:leq?|geq?|neq?|lt|gt)\b")
 
 
 def led(text: str) -> NotationError | None:
@@ -35,10 +48,33 @@ def remarked(text: str, counts: Mapping[str, int]) -> NotationError | None:
     """``dx[j] = 2 x[j]  (chain rule)``, which would be a product with numbers that stand nowhere else."""
     found = _REMARK.search(text)
     words = found[1].split() if found is not None else []
-    if found is None or any(counts[word] > 1 or word in GREEK or len(word) < 2 for word in words):
+    if (
+        found is None
+        or not behind_factor(text, found.start())
+        or any(counts[word] > 1 or word in GREEK or len(word) < 2 for word in words)
+    ):
         return None
     before, span = text[: found.start()], (found.start(1) - 1, found.end(1) + 1)
     return NotationError(
-        f"({found[1]}) is a remark, or a product of numbers", text=text, span=span,
+        f"({found[1]}) is a remark, or {'a product of numbers' if words[1:] else 'a factor'}", text=text, span=span,
         repair=(f"{before}  # {found[1]}", f"{before} * {' * '.join(words)}"),
     )  # fmt: skip
+
+
+def quantified(text: str, document: bool) -> NotationError | None:
+    """``y[i] = x[i] for all i``, which every equation says, and ``y = x for x > 0``, which is an assumption."""
+    found = _QUANTIFIED.search(text, text.find("=") + 1)
+    if found is None or "|" in found[2] or "else" in found[2]:
+        return None
+    word, holds = found[1] or "for", found[2].strip(" ,()}")
+    compares = _COMPARES.search(holds) is not None
+    if (not compares and word != "for") or (word in ("if", "where") and not _CLAIMS.match(text)):
+        return None  # a name, an extent, or what other languages write for 1[x > 0]
+    line, written = text[: found.start()], found[0].strip(" \n,()")
+    start = text.index(written, found.start())
+    if compares:
+        problem, repair = "an equation holds everywhere, or where an assumption does", f"assume {holds}\n{line}"
+    else:
+        problem, repair = "an equation holds for every value of its indices", f"{line}  # {written}"
+    repairs = (repair,) if document else () if compares else (line,)
+    return NotationError(problem, text=text, span=(start, start + len(written)), repair=repairs)

@@ -9,6 +9,7 @@ from einstan.language.dims import localised
 from einstan.language.errors import NotationError
 from einstan.language.index import Affine, Index, is_capital, lowered, swapped
 from einstan.language.node import Node, rewrite
+from einstan.language.numbering import numbered
 from einstan.language.refusals import (
     capital_on_left,
     check_stated,
@@ -17,6 +18,7 @@ from einstan.language.refusals import (
     refuse_negative,
     twice_on_left,
 )
+from einstan.language.remarks import quantified
 from einstan.language.spoken import refuse_open, unknown_extents
 from einstan.language.surface import RESERVED, Number, Power, Ref, Relation, instead_of, only_part
 from einstan.language.syntax import read_expression, read_relation
@@ -142,6 +144,8 @@ def written(text: str, known: Collection[str] = ()) -> Equation:
     The calculus may well derive ``dX[n,c] = 1``; but where a person leaves an index out on the right, a slip is more
     likely than a constant, which ``1[j]`` says openly.
     """
+    if (behind := numbered(text) or quantified(text, False)) is not None:
+        raise behind
     equation = with_left_read(text, parse(text, known, asked=True))
     for _, error in unknown_extents([(text, equation)], known):
         raise error

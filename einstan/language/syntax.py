@@ -211,6 +211,8 @@ class Parser(Atoms):
     def refuse_run_of_letters(self) -> None:
         """``mv`` of ``\\frac{1}{2}mv^2``, a product of letters in TeX."""
         before, token, letters = self.tokens[self.position - 1], self.token, self.token.text
+        if token.kind == "number" and token.glued and before.kind == "name" and not before.raw:
+            self.refuse_number_behind(before, token)
         plain = token.kind == "name" and token.raw and letters.isascii() and letters.isalpha() and 1 < len(letters) < 4
         if before.text != "}" or not token.glued or not plain or self.ahead(1).text in ("[", "_", "("):
             return
@@ -219,6 +221,15 @@ class Parser(Atoms):
         start, end = self.text[: token.start], self.text[token.end :]
         repairs = f"{start}{' '.join(letters)}{end}", f"{start} {letters}{end}"
         self.fail(f"{letters} is a product of letters, or a number called {letters}", None, repairs)
+
+    def refuse_number_behind(self, name: Token, number: Token) -> NoReturn:
+        """``\\alpha2 x`` and ``\\alpha0_i``, where a label is set small."""
+        above, below = self.text[: name.start], self.text[number.end :]
+        repairs = [f"{above}{name.text}{number.text}{below}"]
+        if self.ahead(1).text not in ("_", "["):
+            repairs.append(f"{above}{self.text[name.start : name.end]} * {number.text}{below}")
+        span = (name.start, number.end)
+        self.fail(f"{self.text[slice(*span)]} is one name, or a product", span, tuple(repairs))
 
     def refuse_increment(self) -> None:
         """``a ++ b``, which other languages read otherwise, behind the first sign."""

@@ -72,6 +72,7 @@ SIGNS = {
     "≤": "<=",
     "≥": ">=",
     "≠": "!=",
+    "≡": "==",
     "·": "*",
     "×": "*",
     "−": "-",
@@ -96,8 +97,11 @@ _STRETCHED = re.compile(r"\\(left|right)\s*([\[\]])")
 _ACCENTED = re.compile(r"\s*([^\W\d_]|\\[A-Za-z]+)")
 _LABEL = re.compile(r"\s*\{[^{}]*\}")
 _BEFORE = re.compile(r"\$\$?|\\[\[(]")
-_BEHIND = re.compile(r"[.,]?\s*(\$\$?|\\[\])])\s*[.,]?\s*|[.,]\s*")
-_ASSIGNS = re.compile(r":=|←")
+_BEHIND = re.compile(r"[.,]?\s*(\$\$?|\\[\])])\s*[.,]?\s*|[.,](\s|\\(tag|label)\s*\{[^{}]*\}|\\(notag|nonumber))*")
+_TAGGED = re.compile(r"(\\(tag|label)\s*\{[^{}]*\}|\\(notag|nonumber)|\s)*$")
+_ASSIGNS = re.compile(
+    r":=|[←≔≕≝≜≐]|\\(?:coloneqq|coloneq|triangleq|eqdef|doteq|defeq)(?![A-Za-z])|\\(?:stackrel|overset)\s*\{[^=]*\}\s*\{=\}"
+)
 _AXIS = re.compile(r"\.[0-9]")
 _LONG_MARKS = ("**", "<=", ">=", "==", "!=")
 _SHORT_MARKS = "[](){},|.=<>+-*/^_"
@@ -108,7 +112,7 @@ _ALONE = frozenset("[](){},|+-/")  # with which no longer mark begins
 def tokens(text: str) -> list[Token]:
     """The tokens of the text, closed by an ``end`` token."""
     found: list[Token] = []
-    position, final = 0, len(text.rstrip()) - 1
+    position, final = 0, len((_TAGGED.sub("", text) if "\\" in text else text).rstrip()) - 1
     round_ones: list[bool] = []  # of the stretched brackets that are open, whether each is a round one
     while position < len(text):
         letter = text[position]
@@ -208,12 +212,7 @@ def _token(text: str, start: int) -> tuple[Token | None, int]:
             return Token("mark", mark, start, start + 2), start + 2
     if letter in _SHORT_MARKS:
         return Token("mark", letter, start, start + 1), start + 1
-    sign = _ASSIGNS.match(text, start)
-    if sign:
-        meant = f"{text[:start].rstrip()} = {text[sign.end() :].lstrip()}"
-        raise NotationError(
-            f"an equation is written with =, not with {sign[0]}", text=text, span=sign.span(), repair=meant
-        )
+    refuse_assignment(text, start)
     repair: str | tuple[str, ...] = instead(text, letter, start, start + 1)
     if letter in BELOW:
         repair = text.translate({ord(each): str(digit) for digit, each in enumerate(BELOW)})
@@ -222,6 +221,15 @@ def _token(text: str, start: int) -> tuple[Token | None, int]:
     raise NotationError(
         f"the character {letter!r} is not part of the notation", text=text, span=(start, start + 1), repair=repair
     )
+
+
+def refuse_assignment(text: str, start: int) -> None:
+    """``y := x`` and what else says that y is defined."""
+    sign = _ASSIGNS.match(text, start)
+    if sign:
+        repair = f"{text[:start].rstrip()} = {text[sign.end() :].lstrip()}"
+        problem = f"an equation is written with =, not with {sign[0]}"
+        raise NotationError(problem, text=text, span=sign.span(), repair=repair)
 
 
 def _is_fraction(text: str, start: int) -> bool:
@@ -306,6 +314,7 @@ def _command(text: str, start: int) -> tuple[Token | None, int]:
             if command in ACCENTS:
                 name = f"{name}_{command}"
             return Token("name", name, start, inside.end(), raw=False, bold=command in BOLD), inside.end()
+    refuse_assignment(text, start)
     if command in TRANSPOSES:
         raise NotationError(
             "a transpose is another order of the indices", text=text, span=(start, end),

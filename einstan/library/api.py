@@ -18,7 +18,6 @@ from einstan.calculus import program as calculus
 from einstan.calculus.alone import told_alone
 from einstan.calculus.backward import backward, vjp, with_extents
 from einstan.calculus.canonical import undimensioned
-from einstan.calculus.derivation import Derivations
 from einstan.calculus.deriving import derivation
 from einstan.calculus.forward import jvp
 from einstan.calculus.naming import ForwardNames
@@ -28,13 +27,14 @@ from einstan.calculus.program import Assumption
 from einstan.calculus.stable import differentiable, runnable
 from einstan.language import latex, parse_document, reading, term, written
 from einstan.language.arguments import ArgumentError, blamed, checked, checked_methods, passing, require, shown
-from einstan.language.document import Claim, Document, at_line, collided, collisions
+from einstan.language.document import Claim, Document, at_line, collided, collisions, is_cotangent
 from einstan.language.effort import UNLIMITED, EffortError, effort
 from einstan.language.errors import EinstanError, MissingError, ProgramError, nearest
 from einstan.language.index import Affine, Index, fresh_name
 from einstan.language.term import Expr, Name, Partial
 from einstan.language.threads import cached_property
 from einstan.library.composable import Composable
+from einstan.library.derivations import Derivations
 
 STEPS = 100_000  # of the calculus, that telling a gradient from another tensor is worth
 
@@ -177,10 +177,11 @@ class Equation(term.Equation, Composable):
 class Program(calculus.Program):
     """Several equations, from their text or one by one: ``Program("Z[n,j] = ...\\nL = ...")``.
 
-    The text may hold ``assume`` lines and comments.  A backward pass is a program too; it reads forward values, so it
-    is planned and compiled together with the part of ``forward`` that it needs.  ``letters`` are those that its passes
-    have put before the names of tensors, so that the next pass takes another, and ``given`` the directions and
-    cotangents that they take, each with its tensor.  ``of`` are the tensors that it has derivatives of.
+    The text may hold ``assume`` lines and comments.  What it says of derivatives of its own tensors, ``df/dx = 2 x``,
+    are claims, which `es.check` judges, and no part of the program.  A backward pass is a program too; it reads forward
+    values, so it is planned and compiled together with the part of ``forward`` that it needs.  ``letters`` are those
+    that its passes have put before the names of tensors, so that the next pass takes another, and ``given`` the
+    directions and cotangents that they take, each with its tensor.  ``of`` are the tensors that it has derivatives of.
     """
 
     def __init__(
@@ -431,7 +432,7 @@ class Program(calculus.Program):
                 inferred="defined are " + ", ".join(known),
                 repair=nearest(of, known) or "differentiate one of these",
             )
-        return derivation(self.known, numerator, self._name(wrt))
+        return Derivations(derivation(self.known, numerator, self._name(wrt)))
 
     def reading(self) -> str:
         """How the equations are read: every sum written out."""
@@ -571,11 +572,26 @@ class Program(calculus.Program):
 def _defining(document: Document) -> tuple[term.Equation, ...]:
     """The equations of a text; a derivative of what the text does not define is one too, as it is printed alone."""
     defined = {equation.name for equation in document.equations}
-    written = (s for s in document.statements if s.kind == "claim" and not s.text.startswith("claim"))
-    lines = [s.content for s in written if isinstance(s.content, Claim)]
-    made = (line.equation for line in lines)
-    own = (e for e in made if e is not None and isinstance(e.name, term.Partial) and e.name.of not in defined)
+    own: list[term.Equation] = []
+    for statement in document.statements:
+        claim, said = statement.content, statement.text.startswith("claim")
+        left = claim.lhs if isinstance(claim, Claim) and statement.kind == "claim" and not said else None
+        name = left.tensor if isinstance(left, term.Indexed) else None
+        if isinstance(claim, Claim) and isinstance(name, Partial) and name.of not in defined:
+            if claim.equation is None:
+                raise at_line(_defines_nothing(statement.text, name), statement.line)
+            own.append(claim.equation)
     return (*document.equations, *own)
+
+
+def _defines_nothing(text: str, name: Partial) -> ProgramError:
+    """``df/dx[0] = 2 x[0]``, where f is nothing that the text defines."""
+    left = text.partition("=")[0].rstrip()
+    return ProgramError(
+        f"a line about some entries of {name} does not define it", text=text, span=(0, len(left)),
+        inferred=f"no line defines {name.of}, so it is no claim either",
+        repair="plain indices, each once: df/dx[i] = 2 x[i]",
+    )  # fmt: skip
 
 
 def is_gradient(program: calculus.Program, name: str, known: dict[Name, dict[str, term.Equation]]) -> bool:
@@ -627,13 +643,14 @@ def _without_extents(equation: term.Equation) -> str:
 
 
 def _ends(program: calculus.Program, gradients: Sequence[Name]) -> Iterator[Name]:
-    """The scalars that gradients may be of: none that has a cotangent, is one (``dv = dS[I]``), or is the tangent of a
-    tensor of the program or of its cotangent (``tL``, ``t2L``, ``tdc``)."""
+    """The scalars that gradients may be of: none that has a cotangent, is one (``dv = dS[I]``, and ``dc`` where c is in
+    another text), or is the tangent of a tensor of the program or of its cotangent (``tL``, ``t2L``, ``tdc``)."""
     for name, equation in program.defined.items():
         base = _still(name)
         is_tangent = base != str(name) and bool({base, base.removeprefix("d")} & program.ranks.keys())
-        is_cotangent = base.startswith("d") and not set(gradients).isdisjoint(map(_still, reached(program.reads, name)))
-        if not (equation.indices or name in gradients or f"d{name}" in gradients or is_tangent or is_cotangent):
+        is_one = base.startswith("d") and not set(gradients).isdisjoint(map(_still, reached(program.reads, name)))
+        is_one |= is_cotangent(str(name), program.ranks)
+        if not (equation.indices or name in gradients or f"d{name}" in gradients or is_tangent or is_one):
             yield name
 
 

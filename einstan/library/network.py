@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from einstan.calculus.backward import joined
-from einstan.calculus.derivation import Derivations
 from einstan.calculus.program import Assumption, Program
 from einstan.calculus.stable import runnable
 from einstan.language import parse_document
@@ -33,6 +32,7 @@ from einstan.library import api
 from einstan.library.assumptions import check_assumption, excess
 from einstan.library.composable import Composable
 from einstan.library.data import plain_array, require_names, require_numbers
+from einstan.library.derivations import Derivations
 from einstan.library.initialise import Initialiser, draw, initialiser
 from einstan.library.layer import Instance
 from einstan.library.mesh import gradients_of, on_mesh, partition_specs

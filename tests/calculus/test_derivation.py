@@ -323,3 +323,30 @@ def test_latex_and_html_have_every_line() -> None:
 @pytest.mark.parametrize("text", ["L = x[I] x[I+1]", "L = x[I] x[I+1] x[I+2]", "L = (x[I+1] - x[I])^2"])
 def test_the_steps_of_shifted_products_are_proved(text):
     assert all(es.Program(text).derivation("L", "x").check())
+
+
+@pytest.mark.parametrize(
+    ("text", "wrt"),
+    [
+        ("S[q,k] = 1[k <= q] exp(Z[q,k]) / sum[J](1[J <= q] exp(Z[q,J]))\nL = S[Q,K] G[Q,K]", "Z"),
+        ("f[j] = 1/(|N| h) sum[N](exp(-(y[j] - x[N])^2 / (2 h^2)))\nL = -sum[J](log(f[J]))", "h"),
+        ("y[i] = x[|i|-1-i] x[i]\nL = y[I] a[I]", "x"),
+        ("y[i] = x[i+1] where |i| = |x.0| - 2\nL = y[I] a[I]", "x"),
+        ("u1[i] = u[i+1] + r (u[i+2] - 2 u[i+1] + u[i])\nL = (u1[I] - g[I])^2", "u"),
+    ],
+)
+def test_what_is_right_in_a_derivation_is_not_called_wrong(text, wrt):
+    steps = es.Program(text).derivation("L", wrt)
+    proofs = steps.check()
+    assert all(proofs)
+    assert all(proof.proved or "agrees at" in str(proof) for proof in proofs)
+
+
+def test_a_wrong_step_that_is_looked_at_with_numbers_is_wrong():
+    text = "S[q,k] = 1[k <= q] exp(Z[q,k]) / sum[J](1[J <= q] exp(Z[q,J]))\nL = S[Q,K] G[Q,K]"
+    steps = es.Program(text).derivation("L", "Z")
+    end = steps[-1].steps[-1].equation
+    twice = Step(Equation(end.name, end.indices, add([end.rhs, end.rhs]), end.where), "a slip")
+    slipped = type(steps)((*steps[:-1], replace(steps[-1], steps=(*steps[-1].steps, twice))))
+    assert not slipped.check()[-1]
+    assert str(slipped.check()[-1]) == "not proved"

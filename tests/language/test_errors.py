@@ -80,16 +80,16 @@ DOCUMENTS = [
         "Z = x\nassume Z = y where |i| = 3",
         "NotationError: line 2: only an equation or a claim has 'where', not an assumption",
         """
-  Z = y where |i| = 3
-              ^^^""",
+  assume Z = y where |i| = 3
+                     ^^^""",
     ),
     (
         "claim A[i] B[i] = c[i] where |j| = 2",
         "ScopeError: line 1: the equation has no index j",
         """
-  A[i] B[i] = c[i] where |j| = 2
-                         ^^^
-  repair:   A[i] B[i] = c[i] where |i| = 2""",
+  claim A[i] B[i] = c[i] where |j| = 2
+                               ^^^
+  repair:   claim A[i] B[i] = c[i] where |i| = 2""",
     ),
     (
         "Z[n] = relu(\n  X[n]\n  + Y[n,j])",

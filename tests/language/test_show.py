@@ -236,6 +236,15 @@ NUMBERS_AND_QUOTIENTS = """
     L = (y[T] - a - b T)^2
     y[t] = 1[t x[t] > 1/2] t^2
     y[t] = 1[t > 0] x[t] / t
+    y = s / sum[K](K x[K])
+    y = 1 / sum[K](K^2 x[K])
+    y[i] = x[i] / sum[K](K w[K] A[i,K])
+    y = s / sum[I,J](I J A[I,J])
+    y = s / (t sum[K](-K x[K])^2)
+    y = sum[K](K x[K]) / sum[K](K^2 x[K])
+    y = s / (sum[J](J z[J]) sum[K](K x[K]))
+    y = s / sum[K](K 1[K < 3] x[K])
+    r = a dt / (dx^2)
     L = sum[T](2 a T)
     c[i] = pad(a[i]) + pad(b[i-|a.0|]) where |i| = |a.0| + |b.0|
     y[i] = pad(a[i]) + b[i]

@@ -223,3 +223,57 @@ def test_a_gradient_through_some_readers_is_not_called_the_gradient():
     assert all(line.holds for line in report.claims), report
     report = es.check("\n".join([text, *made.splitlines()[:1], *(f"claim {line}" for line in made.splitlines()[1:])]))
     assert all(line.holds for line in report.claims), report
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "y = 1/sum[K](K^2 x[K])",
+        "y = s / sum[K](K x[K]) + t / sum[K](K^2 x[K])",
+        "y = s / sqrt(sum[K](K^2 x[K]))",
+        "y = sum[K](K x[K]) / sum[K](x[K])",
+        "y = s / (sum[J](J z[J]) sum[K](K x[K]))",
+        "y = log(s / sum[K](K x[K]))",
+        "y = x[I] / sum[K](-K x[K])",
+    ],
+)
+def test_an_index_that_counts_below_the_line_is_read_back_in_what_is_derived(text):
+    program = es.Program(text)
+    backward = program.backward("y")
+    for derived in (*map(es.Equation.of, backward.equations), *(program["y"].partial(name) for name in program.inputs)):
+        assert es.parse(str(derived), known=["y", *program.inputs]) is derived
+    assert str(es.Program(str(backward))) == str(backward)
+    assert str(es.Program(f"{text}\n{backward}")) == f"{program}\n{backward}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "dc = 1/w\ndw = -S/w",
+        "dw = -c / w\ndS = 1 / w\ndx[i] = 2 x[i] dS",
+        "dc = 1\ndw = -c / w\ndS = 1 / w",
+        "dW1 = x dz\ndz = 2 z",
+    ],
+)
+def test_a_backward_pass_without_the_lines_before_it_is_a_program(text):
+    assert str(es.Program(text)).count("\n") == text.count("\n")
+
+
+@pytest.mark.parametrize("text", ["L = w^2\ndw = 3 w", "dist = w^2\ndw = 3 w", "d0 = w^2\ndw = 3 w"])
+def test_what_is_called_a_gradient_and_is_none_is_refused(text):
+    with pytest.raises(EinstanError, match="dw is the gradient with respect to w"):
+        es.Program(text)
+
+
+@pytest.mark.parametrize("wrt", ["x", "w"])
+def test_a_derivation_by_an_input_is_read_beside_its_program(wrt):
+    text = "S = x[I]^2\nc = S / w\nL = c + 1"
+    derived = str(es.Program(text).derivation("L", wrt))
+    assert f"d{wrt}" in [str(name) for name in es.Program(f"{text}\n{derived}").defined]
+    assert es.check(f"{text}\n{derived}").ok
+
+
+@pytest.mark.parametrize("text", ["df/dx[0] = 2 x[0]", "df[i]/dx[i] = 2 x[i]", "y = 1\ndf/dx[0] = 2 x[0]"])
+def test_no_line_of_a_program_is_lost_in_silence(text):
+    with pytest.raises(EinstanError, match="does not define it"):
+        es.Program(text)

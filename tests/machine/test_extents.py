@@ -284,3 +284,11 @@ def test_of_two_ranges_that_are_not_known_that_of_the_sum_is_to_be_stated():
     assert stated == "y[i] = x[i+R] w[-R+2] where |R| = |w.0|"
     found = es.parse(stated).compile()(x=np.arange(1.0, 8), w=np.arange(1.0, 4))["y"]
     assert found.tolist() == [10, 16, 22, 28, 34]
+
+
+def test_an_axis_that_is_read_in_part_is_told_by_no_read():
+    program = es.Program("y[i] = x[i+1] where |i| = 2\nL = y[I] a[I]\ndy[i] = a[i]\ndx[p] = pad(dy[p-1])")
+    with pytest.raises(ExtentError, match="the extent of p is not known"):
+        program.compile(outputs=["dx"])(a=np.ones(2))
+    found = program.compile(outputs=["dx"], sizes={"x.0": 5})(a=np.ones(2))
+    assert found["dx"].tolist() == [0, 1, 1, 0, 0]

@@ -580,9 +580,13 @@ def form_text(extents: Extents, equation: Equation, form: Affine, size: Spell) -
 
 
 def _solve_tensors(extents: Extents, equation: Equation) -> bool:
-    """Without the array, the smallest axis for which every unguarded read is inside."""
+    """Without the array, the smallest axis for which every unguarded read is inside; where the equation states how far
+    an index runs, any longer one has them inside too, and nothing is told."""
     smallest: dict[str, tuple[int, Indexed]] = {}
+    stated = {index for index, _ in equation.where}
     for read, position, form in extents.arithmetic[equation]:
+        if not stated.isdisjoint(form.free):
+            continue
         dim = extents.program.dims.find(axis(read.access.tensor, position))
         top = highest(extents, equation, form)
         if top is not None and dim not in extents.known:

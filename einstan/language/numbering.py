@@ -1,0 +1,107 @@
+r"""Labels of statements and numbers of equations, which would be factors: refused with the line, the label its comment.
+
+claim 2. dx[j] = 2 x[j], assume (A1) x[i] > 0, Claim 2: y = x    in front of it
+y[i] = x[i]  (2), \quad [3], (eq. 2), by (2), ∎                  behind it
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+
+from einstan.language.errors import NotationError
+from einstan.language.foreign import STATEMENTS
+from einstan.language.surface import CALLABLE
+
+_NUMBER = r"\d+(?:\.\d+)*"
+_NAME = r"[a-z]|[ivx]{2,5}|[A-Z]\d*"  # (a), (iv), (A1)
+_LABEL = rf"(?:{_NUMBER}[a-z]?|{_NAME}|\*+|†+)'*"
+_NO = r"(?:no\b\.?|nr\b\.?|№)\s*"
+_FORMS = (  # of a label in front, each with whether it could be a factor
+    (rf"[\[(]{_LABEL}[\])][.:]?(?=\s)|{_LABEL}\.(?=\s)|(?<=[A-Z]\w{{4}} ){_NUMBER}(?=\s)", True),  # Claim 2 y = x
+    (rf"{_NO}{_LABEL}[.:]?(?=\s)|{_LABEL}[:)](?=\s)|(?<=\w)[_-]?\d+[.:]?(?=\s)", False),
+    (r"[^=:\[\]|]*[^=:\[\]|\s]\s*:(?=\s)", False),
+)
+_FRONT = [
+    (re.compile(rf"(?i:({'|'.join(STATEMENTS)}))(?![^\W\d_])\.?\s*({form})\s*(?=[^\s*/^=+])"), doubtful)
+    for form, doubtful in _FORMS
+]
+_HIDDEN = re.compile(rf"({_LABEL})[.:]?\s+(\S.*)", re.DOTALL)
+_GAP = r"(?:\s*[.,;])?(?:\s|\\q?quad\b|\\hfill\b|\\[,;:!]|~|\.{3,}|…|<-+|←)+"
+_CITED = (
+    r"(?:eqn?s?|equation|lemma|theorem|thm|proposition|corollary|definition|assumption|step|line)\b\.?\s*"
+    rf"[\[(]?{_LABEL}\b.*"
+)
+_RULES = r"(?:the|definition|chain|product|quotient|power|sum)\b.*"
+_CITES = rf"(?:by|from|see|using|via|cf|since|because)\b\.?\s+(?:[\[(]{_LABEL}[\])]|{_CITED}|{_RULES})"
+_END = r"\s*[.,;]?\s*(?==(?!=)|$)"
+_CITING = re.compile(rf"{_GAP}(?:\(({_CITED}|{_CITES})\)|({_CITES})){_END}", re.IGNORECASE)
+_COUNTED = re.compile(rf"({_GAP})(?:\\eqno\s*)?(?:\\text\s*\{{\s*)?[\[(]\s*({_LABEL})\s*[\])](?:\s*\}})?{_END}")
+_ENDED = re.compile(
+    rf"(?:\s*[.,;])?\s*(?:(?<!\w)(?:QED|qed|[Qq]\.\s?[Ee]\.\s?[Dd])|[∎□■◻◼✓✔]|\\(?:qed|square|blacksquare|Box)\b){_END}"
+)
+_FACTOR = re.compile(r"(?:([^\W\d]\w*)|[\w\])}|])$")  # the end of one
+_BELOW = re.compile(r"/\s*[^\s/]+$")
+_MULTIPLIED = re.compile(rf"{_NUMBER}|{_NAME}")
+_NAMES = re.compile(r"[^\W\d]\w*")
+
+
+def labelled(text: str, comment: str = "") -> NotationError | None:
+    """``claim 2. y = x``, ``Claim (main result): y = x``, and ``claim #2 y = x``, which is a word with a comment."""
+    if text.lower() in STATEMENTS and (found := _HIDDEN.fullmatch(comment)):
+        problem = "# begins a comment, and what stands behind it is not read"
+        written = f"{text} #{comment}"
+        return NotationError(problem, text=written, span=(len(text) + 1, len(written)),
+                             repair=f"{text.lower()} {found[2]}  # {found[1]}")  # fmt: skip
+    for pattern, doubtful in _FRONT:
+        found = pattern.match(text)
+        if found is None:
+            continue
+        word, label, body = found[1].lower(), found[2].rstrip(" :."), text[found.end() :]
+        repairs, factor = [f"{word} {body}  # {label}"], label.strip("[()]")
+        if doubtful and _MULTIPLIED.fullmatch(factor) and word in ("claim", "refute", "assume"):
+            repairs.append(f"{word} {factor} * {body}")
+        problem = f"{label} is the label of a statement{', or a factor' * (len(repairs) > 1)}"
+        return NotationError(problem, text=text, span=found.span(2), repair=repairs)
+    return None
+
+
+def numbered(text: str, counts: Mapping[str, int] | None = None) -> NotationError | None:
+    """``y[i] = x[i]  (2)``, and what cites or ends a proof, at the end of each side of a chain.  A name in brackets,
+    one blank behind, is a factor where it has several ``counts``, in the document or in the text alone."""
+    begin = text.find("=") + 1
+    for pattern in (_CITING, _COUNTED, _ENDED):
+        found = pattern.search(text, begin)
+        if found is not None and behind_factor(text, found.start()):
+            if pattern is _CITING:
+                return _behind(text, found, found[1] or found[2], "is a remark, and no part of an equation", counts)
+            if pattern is _ENDED:
+                return _behind(text, found, "", "ends a proof, and is no part of an equation", counts)
+            label = found[2]
+            if found[1] == " " and _NAMES.fullmatch(label):
+                below = _BELOW.search(text, 0, found.start()) is not None
+                if below or (Counter(_NAMES.findall(text)) if counts is None else counts)[label] > 1:
+                    continue
+            return _behind(text, found, f"({label})", "is the number of an equation, or a factor", counts)
+    return None
+
+
+def behind_factor(text: str, place: int) -> bool:
+    """Whether a whole factor ends at a place: what stands there in brackets is no argument and no divisor."""
+    last = _FACTOR.search(text, 0, place)
+    return last is not None and last[1] not in CALLABLE
+
+
+def _behind(
+    text: str, found: re.Match[str], label: str, problem: str, counts: Mapping[str, int] | None
+) -> NotationError:
+    """Refused with the line without it, in a document as a comment, and with the factor that it could be."""
+    before, behind = text[: found.start()], text[found.end() :]
+    behind = f" {behind}" if behind else ""
+    written = found[0].strip(" \n.,;")
+    start = text.index(written, found.start())
+    repairs = [f"{before}{behind}" if behind or not label or counts is None else f"{before}  # {label}"]
+    if found.re is _COUNTED and _MULTIPLIED.fullmatch(found[2]):
+        repairs.append(f"{before} * {found[2]}{behind}")
+    return NotationError(f"{written} {problem}", text=text, span=(start, start + len(written)), repair=repairs)
