@@ -122,4 +122,5 @@ def look(text: str, view: View) -> str:
 HEAD = ("import jax", "import jax.numpy as jnp", "import numpy as np")
 BEGIN = {"dtype": ("{0}.dtype", "jnp.result_type(jnp.{0})")}
 FULL = "jnp.full({sizes}, {number}, dtype)"
+FREES = False  # what is compiled has memory laid out, and names hold none
 COPY = "{0}"

@@ -157,3 +157,4 @@ HEAD = ("import numpy as np", "import torch")
 BEGIN = {"dtype": ("{0}.dtype", "torch.{0}"), "device": ("{0}.device", "None")}
 FULL = f"torch.full({{sizes}}, {{number}}, {LIKE})"
 COPY = "{0}.clone()"
+FREES = True
