@@ -27,6 +27,7 @@ def compile(
     reuse_buffers: bool = False,
     fast: bool | None = None,
     backend: str = "numpy",
+    kernels: bool = True,
     context: Program | None = None,
     given: Iterable[tuple[Name, Name]] = (),
     behind: Iterable[Name] = (),
@@ -34,7 +35,9 @@ def compile(
     """A program as a function of NumPy arrays; see `Compiled`.
 
     With ``backend="torch"`` or ``"jax"`` it is a function of that library's tensors, in its own code, so that autograd,
-    ``torch.compile``, ``jit``, ``vmap`` and ``grad`` can read it; see `einstan.machine.run.hosted`.
+    ``torch.compile``, ``jit``, ``vmap`` and ``grad`` can read it; see `einstan.machine.run.hosted`.  PyTorch's kernels
+    stand for what they compute (`einstan.machine.passes.recognised`), as long as nothing differentiates the code;
+    with ``kernels=False`` it is as it was derived.
 
     ``outputs`` are the tensors to return (by default all that the program defines), ``optimize`` as in `plan`,
     ``dtype`` a floating-point type that all inputs are converted to, ``sizes`` extents that no array gives.
@@ -57,4 +60,4 @@ def compile(
     }  # fmt: skip
     if backend == "numpy":
         return Compiled(program, outputs, optimize, dtype, **options)
-    return Hosted(program, outputs, optimize, dtype, backend=backend, **options)
+    return Hosted(program, outputs, optimize, dtype, backend=backend, kernels=kernels, **options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from einstan.machine.schedule.called import kernel, part
 from einstan.machine.schedule.elementwise import mapped
 from einstan.machine.schedule.overlaps import copied, joined, overlapped, split
 from einstan.machine.schedule.positions import counted, diagonal, divided, embedded, expanded, formed, read, scattered
@@ -29,4 +30,6 @@ RULES: dict[str, Rule] = {
     "split": split,
     "join": joined,
     "sliced": sliced,
+    "kernel": kernel,
+    "part": part,
 }

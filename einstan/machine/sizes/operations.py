@@ -39,6 +39,8 @@ KINDS = {
     "split": "an axis in blocks, zeros behind the last",
     "join": "blocks as one axis, cut at its end",
     "sliced": "a part of the graph, computed block by block along one label",
+    "kernel": "what a framework computes by one call, perhaps several values at once",
+    "part": "one of the values of a kernel",
 }
 
 
@@ -148,6 +150,15 @@ class Overlap:
 
     def renamed(self, names: dict[int, int]) -> Overlap:
         return Overlap(tuple(form.renamed(names) for form in self.forms))
+
+
+class Kernel(NamedTuple):
+    """A call of a framework: its ``name``, numbers that it takes, and the labels of each operand in the order in which
+    the call has its axes."""
+
+    name: str
+    options: tuple[Any, ...]
+    orders: tuple[Labels, ...]
 
 
 @dataclass(frozen=True)

@@ -141,6 +141,8 @@ class Traced(Speller):
 
     def run(self) -> Source:
         results = self.spelled()
+        if "plain" in self.library.begin and is_used("plain", "\n".join(self.body)):
+            self.need("differentiated")
         if isinstance(self.sizes, Asked):
             self.sizes.refuse_others(self.schedule.precision)
         lines = self.freed() if self.library.frees else self.body
@@ -162,11 +164,13 @@ class Traced(Speller):
             for name, text in names.items()
             if self.precisions.get(name, "float").startswith("float") and name not in self.plan.index_tensors
         ]
-        like = {"dtype": floats, "device": [*floats, *names.values()]}
+        like = {"dtype": floats, "device": [*floats, *names.values()], "plain": floats}
         text = "\n".join([*self.body, results])
         used = {name: texts for name, texts in self.library.begin.items() if is_used(name, text)}
         found = [
-            given.format(like[name][0]) if like[name] else nothing.format(self.schedule.precision)
+            given.format(like[name][0], all=", ".join(floats))
+            if like[name]
+            else nothing.format(self.schedule.precision)
             for name, (given, nothing) in used.items()
         ]
         return [f"    {', '.join(used)} = {', '.join(found)}"] if used else []
