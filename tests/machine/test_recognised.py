@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from einstan.calculus.stable import runnable
-from einstan.machine.passes.recognised import Recognised
+from einstan.machine.passes.recognised import recognised
 from einstan.machine.plan.plan import plan
 from tests.machine import reference
 from tests.machine.kernels import OTHERS, ROWS, derived
@@ -27,7 +27,7 @@ def kernels(text):
         for name in program.inputs
     }  # fmt: skip
     made = plan(program, None, outputs, shapes=shapes)
-    graph, tensors = Recognised(made.graph, made.tensors, made.outputs, made.extents.known).run()
+    graph, tensors = recognised(made.graph, made.tensors, made.outputs, made.extents.known)
     arrays = {str(name): rng.standard_normal(shape) for name, shape in shapes.items()}
     known = made.extents.known
     before, _ = reference.evaluation(made.graph, made.tensors, made.outputs, known, arrays)

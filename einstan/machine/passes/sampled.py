@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from einstan.language.term import Const
 from einstan.machine.meaning.numbers import FLOATS, number_of
-from einstan.machine.sizes.operations import COMPARISONS, Graph, Operation, Ref
+from einstan.machine.sizes.operations import COMPARISONS, Graph, Labels, Operation, Ref
 
 Array = Any
 TOLERANCE = 1e-9
@@ -127,5 +126,8 @@ def same(one: Array, other: Array) -> bool:
     return bool(np.max(np.abs(one - other), initial=0) <= TOLERANCE * np.max(np.abs(other), initial=1e-3))
 
 
-def is_constant(operation: Operation, number: float) -> bool:
-    return operation.kind == "number" and isinstance(operation.detail, Const) and operation.detail.value == number
+def along(array: Array, labels: Labels, out: Labels) -> Array:
+    """An array with these labels along axes with others, among which they are."""
+    turned = np.transpose(array, sorted(range(len(labels)), key=lambda axis: out.index(labels[axis])))
+    sizes = {label: array.shape[axis] for axis, label in enumerate(labels)}
+    return turned.reshape([sizes.get(label, 1) for label in out])
