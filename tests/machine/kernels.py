@@ -27,6 +27,8 @@ ROWS = {
         "Y[n,j] = 1/2 X[n,j] (1 + tanh(sqrt(2/pi) (X[n,j] + 0.044715 X[n,j]^3)))\n" + ROW,
         ['gelu(X, approximate="tanh")', 'X, "tanh", plain)'],
     ),
+    "relu": ("L = sum[N,J](relu(X[N,J]) T[N,J])", ["relu_backward("]),
+    "relu with a mask": ("Y[n,j] = 1[X[n,j] > 0] X[n,j]^2\n" + ROW, []),
     "silu": ("Y[n,j] = X[n,j] / (1 + exp(-X[n,j]))\n" + ROW, ["functional.silu", "silu_backward"]),
     "layer norm, a divisor": (
         NORM.format("s[n] = sqrt(mean[J]((X[n,J] - m[n])^2) + 1e-5)", "g[j] (X[n,j] - m[n]) / s[n] + b[j]"),

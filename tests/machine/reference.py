@@ -352,6 +352,7 @@ KERNELS: dict[str, Callable[..., tuple[Array, ...]]] = {
     "silu_kernel": lambda x: (x / (1 + np.exp(-x)),),
     "gelu_backward": _slope(_gelu),
     "gelu_tanh_backward": _slope(_gelu_tanh),
+    "relu_backward": lambda dy, x: (np.where(x > 0, dy, 0),),
     "silu_backward": _slope(lambda x: x / (1 + np.exp(-x))),
     "layer_norm": _norm,
     "layer_norm_backward": lambda dy, x, made, *more: _norm_backward(dy, x, made, (*more[:-1], 1)[0]),

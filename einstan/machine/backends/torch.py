@@ -235,6 +235,13 @@ def gelu_backward(dy: Tensor, x: Tensor, form: str, plain: bool) -> Tensor:
     return dy * ((1 + t) / 2 + x * (1 - t * t) * root * (1 + 3 * 0.044715 * x * x) / 2)
 
 
+def relu_backward(dy: Tensor, x: Tensor, plain: bool) -> Tensor:
+    """dy where x is positive."""
+    if not plain:
+        return torch.ops.aten.threshold_backward(dy, x, 0)
+    return torch.where(x > 0, dy, torch.zeros_like(dy))
+
+
 def silu_backward(dy: Tensor, x: Tensor, plain: bool) -> Tensor:
     """dy times the derivative of x sigmoid(x)."""
     if not plain:

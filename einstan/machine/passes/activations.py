@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from einstan.language.term import ZERO
 from einstan.machine.passes.rewritten import Drawn, Part, Rewritten
 from einstan.machine.passes.sampled import Array, along
 from einstan.machine.sizes.operations import Kernel, Labels, Ref
@@ -32,9 +33,10 @@ class Activations:
     def activation(self, anchor: int, kernels: Mapping[str, Callable[[Array], Array]]) -> None:
         """GELU and SiLU of a value, or a cotangent times their derivatives."""
         operation = self.all.operation(anchor)
-        if operation.kind != "map" or operation.detail[0] not in TRANSCENDENTAL:
+        steps = self.is_step(anchor)
+        if operation.kind != "map" or not (steps or operation.detail[0] in TRANSCENDENTAL):
             return
-        u = self.base(operation.operands[0].value)
+        u = operation.operands[0].value if steps else self.base(operation.operands[0].value)
         rank = len(self.all.operation(u).out)
         if rank == 0 or self.all.graph.type(u) != "float":
             return
@@ -50,6 +52,9 @@ class Activations:
                 continue
             if any(sorted(labels) != sorted(out) for labels in found.leaves.values()):
                 continue
+            compared = {each for each in found.inner if self.all.graph.type(each) == "bool"}
+            if compared != ({anchor} if steps else set()):
+                continue
             leaves = sorted(found.leaves, key=lambda leaf: leaf == u)
             for name, function in kernels.items():
 
@@ -62,6 +67,14 @@ class Activations:
                     kernel = Kernel(name, (), (out,) * len(leaves))
                     self.all.instead[value] = self.all.add("kernel", kernel, refs, out, found.dims, value)
                     break
+
+    def is_step(self, value: int) -> bool:
+        """Whether a value is where another is positive."""
+        operation = self.all.operation(value)
+        if operation.kind != "map" or operation.detail != (">",):
+            return False
+        bound = self.all.operation(operation.operands[1].value)
+        return bound.kind == "number" and bound.detail is ZERO
 
     def base(self, value: int) -> int:
         """What a value is a function of, entry by entry, where that is one value."""
@@ -91,5 +104,6 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 DERIVATIVES: dict[str, Callable[[Array], Array]] = {
     "gelu_backward": lambda x: (1 + _ERF(x / math.sqrt(2))) / 2 + x * np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi),
     "gelu_tanh_backward": lambda x: _tanh_gelu(x, True),
+    "relu_backward": lambda x: 1.0 * (x > 0),
     "silu_backward": lambda x: _SIGMOID(x) * (1 + x * _SIGMOID(-x)),
 }

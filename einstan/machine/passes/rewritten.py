@@ -53,6 +53,7 @@ class Rewritten:
         self.order = sorted(graph.needed(roots(tensors, outputs)))
         self.kept = set(roots(tensors, outputs))
         self.instead: dict[int, int] = {}
+        self.made: dict[Operation, int] = {}
         self.draws: dict[int, Draw] = {}  # of values whose entries are not any numbers
         self.readers: dict[int, list[int]] = {value: [] for value in self.order}
         for value in self.order:
@@ -80,8 +81,10 @@ class Rewritten:
             kind, detail, tuple(ref.renamed(names) for ref in operands), tuple(names[x] for x in out),
             tuple(dims[x] for x in names), self.operation(of).equation, tuple(f"x{x}" for x in names.values()),
         )  # fmt: skip
-        self.graph.operations.append(made)
-        return len(self.graph.operations) - 1
+        if made not in self.made:
+            self.graph.operations.append(made)
+            self.made[made] = len(self.graph.operations) - 1
+        return self.made[made]
 
     def put(self, old: int, new: int, labels: Labels, want: Labels, dims: Mapping[int, str]) -> None:
         """Put a value with these labels in the place of an old one, whose axes have the order that is wanted."""

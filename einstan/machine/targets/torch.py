@@ -142,6 +142,7 @@ VERBS: dict[str, Verb] = {
     "silu_kernel": "torch.nn.functional.silu({0})",
     "gelu_backward": 'gelu_backward({0}, {1}, "none", plain)',
     "gelu_tanh_backward": 'gelu_backward({0}, {1}, "tanh", plain)',
+    "relu_backward": "relu_backward({0}, {1}, plain)",
     "silu_backward": "silu_backward({0}, {1}, plain)",
     "softmax_backward": softmax_backward,
     "attention": "attention({0}, {1}, {2}, {d0}, {d1}, {d2}, plain)",
