@@ -200,16 +200,18 @@ def pushed(expr: Expr, known: Callable[[Name], Growth]) -> Expr | None:
                 return None if moved is None else Const(moved)
             case _ if all(each is ZERO for each in below):
                 return ZERO
-            case _ if any(each is None for each in below):
-                return None
+        told = [each for each in below if each is not None]
+        if len(told) < len(below):
+            return None
+        match node:
             case Add():
-                return add(below)  # type: ignore[arg-type]
+                return add(told)
             case Mul(factors=factors):
-                return add(mul((*factors[:k], d, *factors[k + 1 :])) for k, d in enumerate(below) if d is not ZERO)  # type: ignore[misc]
+                return add(mul((*factors[:k], d, *factors[k + 1 :])) for k, d in enumerate(told) if d is not ZERO)
             case Sum(indices=indices):
-                return sum_over(indices, below[0])  # type: ignore[arg-type]
-            case Reduce(operation=operation) if operation in MOVING and isinstance(below[0], Const):
-                return below[0]
+                return sum_over(indices, told[0])
+            case Reduce(operation=operation) if operation in MOVING and isinstance(told[0], Const):
+                return told[0]
             case _:
                 return None
 
@@ -221,7 +223,8 @@ def _still(below: tuple[Growth, ...]) -> Fraction | None:
 
 
 def _added(below: tuple[Growth, ...]) -> Growth:
-    moved = None if any(each.moved is None for each in below) else sum((each.moved for each in below), Fraction(0))  # type: ignore[misc]
+    steps = [each.moved for each in below if each.moved is not None]
+    moved = sum(steps, Fraction(0)) if len(steps) == len(below) else None
     rounded = max(each.size for each in below)
     size = max((each.size for each in below if each.moved == 0), default=0) if moved == 0 else rounded
     error = max(each.error for each in below)

@@ -284,6 +284,101 @@ def _join(space: Space) -> Array:
     return np.array([blocks[k // width, k % width] for k in range(space.sizes[space.operation.out[0]])], float)
 
 
+class Several(np.ndarray):
+    """What a kernel makes: the first of its values, and all of them."""
+
+    parts: tuple[Array, ...]
+
+
+def _weights(q: Array, k: Array, causal: bool, scale: float) -> Array:
+    logits = scale * (q @ k.swapaxes(-1, -2))
+    if causal:
+        logits = np.where(np.tri(*logits.shape[-2:], dtype=bool), logits, -np.inf)
+    return special.softmax(logits, -1)
+
+
+def _less_mean(y: Array, slope: Array, axis: int) -> Array:
+    return y * (slope - np.sum(y * slope, axis, keepdims=True))
+
+
+def _norm(x: Array, *more: Any) -> tuple[Array, ...]:
+    *weights, epsilon = more
+    gain, bias = (*weights, *(1, 0)[len(weights) :])
+    m, r = x.mean(-1, keepdims=True), 1 / np.sqrt(x.var(-1, keepdims=True) + epsilon)
+    return gain * (x - m) * r + bias, m, r
+
+
+def _norm_backward(dy: Array, x: Array, made: Several, gain: Array) -> tuple[Array, ...]:
+    _, m, r = made.parts
+    unit, up = (x - m) * r, dy * gain
+    rows = tuple(range(x.ndim - 1))
+    less = up - up.mean(-1, keepdims=True) - unit * (up * unit).mean(-1, keepdims=True)
+    return less * r, np.sum(dy * unit, rows), np.sum(dy, rows)
+
+
+def _attention(q: Array, k: Array, v: Array, causal: bool, scale: float) -> tuple[Array, ...]:
+    weights = _weights(q, k, causal, scale)
+    return weights @ v, weights
+
+
+def _attention_backward(
+    do: Array, q: Array, k: Array, v: Array, causal: bool, scale: float, scaled: bool
+) -> tuple[Array, ...]:
+    weights = _weights(q, k, causal, scale)
+    slopes = _less_mean(weights, do @ v.swapaxes(-1, -2), -1) * (scale if scaled else 1)
+    return slopes @ k, slopes.swapaxes(-1, -2) @ q, weights.swapaxes(-1, -2) @ do
+
+
+def _gelu_tanh(x: Array) -> Array:
+    return x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2
+
+
+def _slope(function: Callable[[Array], Array]) -> Callable[[Array, Array], tuple[Array, ...]]:
+    """A cotangent times a derivative, by a complex step where the function takes one."""
+    return lambda dy, x: (dy * np.imag(function(x + 1e-30j)) / 1e-30,)
+
+
+def _gelu(x: Array) -> Array:
+    return x * (1 + special.erf(x / math.sqrt(2))) / 2
+
+
+KERNELS: dict[str, Callable[..., tuple[Array, ...]]] = {
+    "softmax": lambda x, axis: (special.softmax(x, axis),),
+    "log_softmax": lambda x, axis: (special.log_softmax(x, axis),),
+    "logsumexp": lambda x, axis: (special.logsumexp(x, axis),),
+    "softmax_backward": lambda dy, y, axis, scale: (scale * _less_mean(y, dy, axis),),
+    "gelu": lambda x: (_gelu(x),),
+    "gelu_tanh": lambda x: (_gelu_tanh(x),),
+    "silu_kernel": lambda x: (x / (1 + np.exp(-x)),),
+    "gelu_backward": _slope(_gelu),
+    "gelu_tanh_backward": _slope(_gelu_tanh),
+    "relu_backward": lambda dy, x: (np.where(x > 0, dy, 0),),
+    "silu_backward": _slope(lambda x: x / (1 + np.exp(-x))),
+    "layer_norm": _norm,
+    "layer_norm_backward": lambda dy, x, made, *more: _norm_backward(dy, x, made, (*more[:-1], 1)[0]),
+    "attention": lambda q, k, v, causal, scale, kept: _attention(q, k, v, causal, scale),
+    "attention_backward": lambda do, q, k, v, made, *more: _attention_backward(do, q, k, v, *more),
+}
+
+
+def _kernel(space: Space) -> Array:
+    name, options, orders = space.detail
+    turned = [
+        held if isinstance(held, Several) else held.transpose([labels.index(label) for label in order])
+        for held, labels, order in zip(space.whole, space.labels, orders, strict=True)
+    ]
+    made = KERNELS[name](*turned, *(number(each, space.known) if isinstance(each, Expr) else each for each in options))
+    several = np.asarray(made[0]).view(Several)
+    several.parts = made
+    return several
+
+
+def _part(space: Space) -> Array:
+    (held,), (place, order), out = space.whole, space.detail, space.operation.out
+    entries = held if place is None else held.parts[place]
+    return np.asarray(entries).transpose([order.index(label) for label in out])
+
+
 WHOLE = {"floor": np.floor_divide, "over": np.floor_divide, "mod": np.mod, "times": np.multiply}
 
 MEANINGS: dict[str, Callable[[Space], Array]] = {
@@ -307,6 +402,8 @@ MEANINGS: dict[str, Callable[[Space], Array]] = {
     "copy": lambda space: space.result(space.operand(0)),
     "split": _split,
     "join": _join,
+    "kernel": _kernel,
+    "part": _part,
 }
 
 

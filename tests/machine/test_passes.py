@@ -25,7 +25,7 @@ from tests.machine.programs import case
 from tests.machine.validation import Walk, of_graph, of_program, validated
 
 SEED = int(os.environ["EINSTAN_SEED"])
-PASSES = {"flatten", "seeds", "windows", "scans", "pairs", "layouts", "planned", "recompute"}
+PASSES = {"flatten", "seeds", "windows", "scans", "pairs", "layouts", "planned", "kernels", "recompute"}
 
 
 @pytest.mark.parametrize("part", range(6))
@@ -73,7 +73,7 @@ def test_random_graphs_have_every_kind():
         flat, extents, _ = (graphs.chain if number % 10 else graphs.blocks)(random)
         for stage in Walk(None, flat, extents, random).stages():
             kinds.update(operation.kind for operation in stage.graph.operations)
-    assert kinds >= set(KINDS) - {"join", "split", "gram", "grams", "sliced"}
+    assert kinds >= set(KINDS) - {"join", "split", "gram", "grams", "sliced", "kernel", "part"}
 
 
 # ---- what is shown is what runs --------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from einstan.machine.graph import flatten
 from einstan.machine.meaning import loops
 from einstan.machine.meaning.numbers import FLOATS
 from einstan.machine.passes import arrange, scans, windows
+from einstan.machine.passes.recognised import recognised
 from einstan.machine.paths import layouts, pairs
 from einstan.machine.plan import plan, recompute
 from einstan.machine.sizes.extents import Extents, infer
@@ -107,6 +108,8 @@ class Walk:
         yield Stage("layouts", graph, tensors)
         made = plan.planned(self.program, flat, extents, optimize, 8, bool(random.randrange(2)))
         yield Stage("planned", made.graph, made.tensors)
+        graph, tensors = recognised(made.graph, made.tensors, made.outputs, extents.known, self.general)
+        yield Stage("kernels", graph, tensors)
         for _ in range(3):
             if (found := self.repeated(made)) is not None:
                 made = recompute.again(made, *found)

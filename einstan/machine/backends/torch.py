@@ -188,3 +188,111 @@ def others(x: Tensor, axis: int) -> Tensor:
     size = x.shape[axis]
     before = running("multiply", x, axis, size, 1, True)
     return before * running("multiply", x, axis, size, 1, True, True)
+
+
+def differentiated(*tensors: Tensor) -> bool:
+    """Whether what is computed of tensors is differentiated: kernels are for values, and what PyTorch knows of their
+    derivatives is no use for a second one."""
+    if torch.is_grad_enabled() and any(t.requires_grad for t in tensors):
+        return True
+    return any(torch.autograd.forward_ad.unpack_dual(t).tangent is not None for t in tensors)
+
+
+def layer_norm(x: Tensor, gain: Tensor, bias: Tensor, epsilon: float, plain: bool) -> tuple[Tensor, ...]:
+    """(x - m) r, times a gain, plus a bias, along the last axis; with m and r = 1 / sqrt(variance + epsilon)."""
+    if not plain:
+        return torch.native_layer_norm(x, x.shape[-1:], gain, bias, epsilon)
+    m = torch.mean(x, dim=-1, keepdim=True)
+    y = x - m
+    r = 1 / torch.sqrt(torch.mean(y * y, dim=-1, keepdim=True) + epsilon)
+    y = y * r
+    y = y if gain is None else y * gain
+    return y if bias is None else y + bias, m, r
+
+
+def layer_norm_backward(
+    dy: Tensor, x: Tensor, made: tuple[Tensor, ...], gain: Tensor, wanted: list[bool], plain: bool
+) -> tuple[Tensor, ...]:
+    """The cotangents of x, of the gain and of the bias."""
+    _, m, r = made
+    if not plain:
+        return torch.ops.aten.native_layer_norm_backward(dy, x, x.shape[-1:], m, r, gain, gain, wanted)
+    unit = (x - m) * r
+    up = dy if gain is None else dy * gain
+    less = up - torch.mean(up, dim=-1, keepdim=True) - unit * torch.mean(up * unit, dim=-1, keepdim=True)
+    rows = tuple(range(x.ndim - 1))
+    return less * r, torch.sum(dy * unit, dim=rows), torch.sum(dy, dim=rows)
+
+
+def gelu_backward(dy: Tensor, x: Tensor, form: str, plain: bool) -> Tensor:
+    """dy times the derivative of GELU."""
+    if not plain:
+        return torch.ops.aten.gelu_backward(dy, x, approximate=form)
+    if form == "none":
+        return dy * ((1 + torch.erf(x / 2**0.5)) / 2 + x * torch.exp(-x * x / 2) / (2 * torch.pi) ** 0.5)
+    root = (2 / torch.pi) ** 0.5
+    t = torch.tanh(root * (x + 0.044715 * x * x * x))
+    return dy * ((1 + t) / 2 + x * (1 - t * t) * root * (1 + 3 * 0.044715 * x * x) / 2)
+
+
+def relu_backward(dy: Tensor, x: Tensor, plain: bool) -> Tensor:
+    """dy where x is positive."""
+    if not plain:
+        return torch.ops.aten.threshold_backward(dy, x, 0)
+    return torch.where(x > 0, dy, torch.zeros_like(dy))
+
+
+def silu_backward(dy: Tensor, x: Tensor, plain: bool) -> Tensor:
+    """dy times the derivative of x sigmoid(x)."""
+    if not plain:
+        return torch.ops.aten.silu_backward(dy, x)
+    return dy * torch.sigmoid(x) * (1 + x * torch.sigmoid(-x))
+
+
+def softmax_backward(dy: Tensor, y: Tensor, axis: int, plain: bool) -> Tensor:
+    """y (dy - sum(y dy)) along an axis, for a softmax y."""
+    if not plain:
+        return torch._softmax_backward_data(dy, y, axis, dy.dtype)
+    return y * (dy - torch.sum(y * dy, dim=axis, keepdim=True))
+
+
+def attention(
+    q: Tensor, k: Tensor, v: Tensor, causal: bool, scale: float, kept: bool, plain: bool
+) -> tuple[Tensor, Tensor | None]:
+    """softmax(scale q k) v, where a causal one sees no later place, and what its cotangents need."""
+    if not (plain or kept):
+        return torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=causal, scale=scale), None
+    if not plain and is_flash(q, k, v):
+        return torch._scaled_dot_product_flash_attention_for_cpu(q, k, v, 0.0, causal, scale=scale)
+    logits = torch.matmul(q, k.transpose(-2, -1)) * scale
+    if causal:
+        at = [torch.arange(n, device=q.device) for n in logits.shape[-2:]]
+        logits = torch.where(at[1] <= at[0][:, None], logits, -float("inf"))
+    weights = torch.softmax(logits, -1)
+    return torch.matmul(weights, v), weights
+
+
+def is_flash(q: Tensor, k: Tensor, v: Tensor) -> bool:
+    """Whether there is a kernel that does without a matrix of weights."""
+    return (
+        q.device.type == "cpu"
+        and q.ndim == 4
+        and q.shape[-1] == v.shape[-1]
+        and q.dtype in (torch.float32, torch.float64)
+    )
+
+
+def attention_backward(
+    do: Tensor, q: Tensor, k: Tensor, v: Tensor, made: tuple[Tensor, Tensor],
+    causal: bool, scale: float, scaled: bool, plain: bool,
+) -> tuple[Tensor, ...]:  # fmt: skip
+    """The cotangents of q and k, with the scale or without it, and of v."""
+    o, rest = made
+    if rest.ndim < q.ndim:
+        kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
+        dq, dk, dv = kernel(do, q, k, v, o, rest, 0.0, causal, scale=scale)
+        return (dq, dk, dv) if scaled or scale == 1 else (dq / scale, dk / scale, dv)
+    slopes = softmax_backward(torch.matmul(do, v.transpose(-2, -1)), rest, -1, plain)
+    slopes = slopes * scale if scaled else slopes
+    dq, dk = torch.matmul(slopes, k), torch.matmul(slopes.transpose(-2, -1), q)
+    return dq, dk, torch.matmul(rest.transpose(-2, -1), do)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -20,6 +20,7 @@ from einstan.language.term import Equation, Name, Reduce
 from einstan.language.threads import cached_property
 from einstan.machine.graph.flatten import flatten
 from einstan.machine.meaning.numbers import number_of
+from einstan.machine.passes.recognised import recognised
 from einstan.machine.passes.scans import scanned
 from einstan.machine.passes.seeds import folded
 from einstan.machine.passes.windows import solved
@@ -344,6 +345,15 @@ def planned(
     made.elementwise_flops = total_flops(made.graph, others, extents.known)
     made.naive_flops += made.elementwise_flops
     return made
+
+
+def with_kernels(made: Plan, general: bool = False) -> Plan:
+    """The same plan, with parts of it computed by kernels of a framework."""
+    graph, tensors = recognised(made.graph, made.tensors, made.outputs, made.extents.known, general)
+    order = tuple(sorted(graph.needed(roots(tensors, made.outputs))))
+    found = replace(made, graph=graph, tensors=tensors, order=order)
+    found.names = names_of(found)
+    return found
 
 
 def described(optimize: Optimizer) -> str:

@@ -33,6 +33,7 @@ def compile(
     shard_params: Any = None,
     alike: Iterable[tuple[Name, Name]] = (),
     params: Iterable[Name] = (),
+    kernels: bool = True,
     context: Program | None = None,
     given: Iterable[tuple[Name, Name]] = (),
     behind: Iterable[Name] = (),
@@ -40,7 +41,9 @@ def compile(
     """A program as a function of NumPy arrays; see `Compiled`.
 
     With ``backend="torch"`` or ``"jax"`` it is a function of that library's tensors, in its own code, so that autograd,
-    ``torch.compile``, ``jit``, ``vmap`` and ``grad`` can read it; see `einstan.machine.run.hosted`.
+    ``torch.compile``, ``jit``, ``vmap`` and ``grad`` can read it; see `einstan.machine.run.hosted`.  PyTorch's kernels
+    stand for what they compute (`einstan.machine.passes.recognised`), as long as nothing differentiates the code;
+    with ``kernels=False`` it is as it was derived.
 
     With ``mesh`` and ``shard`` it runs on many devices of JAX, each with its parts of the tensors; see
     `einstan.machine.run.spread`.
@@ -72,4 +75,4 @@ def compile(
         return Spread(program, outputs, optimize, dtype, **spread, **options)
     if backend == "numpy":
         return Compiled(program, outputs, optimize, dtype, **options)
-    return Hosted(program, outputs, optimize, dtype, backend=backend, **options)
+    return Hosted(program, outputs, optimize, dtype, backend=backend, kernels=kernels, **options)

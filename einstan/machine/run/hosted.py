@@ -21,7 +21,7 @@ from einstan.language.errors import DataError, ExtentError
 from einstan.language.term import Equation, Name
 from einstan.language.threads import cached_property
 from einstan.machine.passes.windows import know_ranges
-from einstan.machine.plan.plan import Optimizer, Plan, refuse_empty
+from einstan.machine.plan.plan import Optimizer, Plan, refuse_empty, with_kernels
 from einstan.machine.run.compiled import MADE_UP, NOMINAL_SIZES, SPECIALISATIONS, Compiled
 from einstan.machine.sizes.extents import NOMINAL
 from einstan.machine.sizes.lower import refuse_outside
@@ -51,6 +51,7 @@ class Hosted(Compiled):
         dtype: Any = None,
         *,
         backend: str,
+        kernels: bool = True,
         **options: Any,
     ) -> None:
         if backend not in LIBRARIES:
@@ -59,7 +60,7 @@ class Hosted(Compiled):
             if options.get(option):
                 raise ArgumentError(f"{option} is for NumPy", repair=f"leave out {option}, or backend={backend!r}")
         super().__init__(program, outputs, optimize, dtype, **{**options, "fast": False})
-        self.backend, self.options = backend, options
+        self.backend, self.kernels, self.options = backend, kernels, options
 
     @cached_property
     def library(self) -> Any:
@@ -207,6 +208,8 @@ class Hosted(Compiled):
         refuse_empty(self.flat, extents)
         code = partial(_code, self.backend, precisions, self.function, str(self.dtype or "float64"), general)
         made = self._planned(extents, precisions, code, general)
+        if self.backend == "torch" and self.kernels:
+            made = with_kernels(made, general)
         if general and shapes:
             refuse_outside(made.graph, extents.known)
         return made
@@ -228,7 +231,7 @@ class Hosted(Compiled):
     def general(self, function: str) -> Source:
         """The code of a function of this name, for tensors of all sizes but those given."""
         made: Any = type(self)(self.program, self.outputs, self.optimize, self.dtype, backend=self.backend,
-                               **{**self.options, "function": function})  # fmt: skip
+                               kernels=self.kernels, **{**self.options, "function": function})  # fmt: skip
         return made._nominal(self.sizes).source
 
     def source(self, sizes: Mapping[str, int] | None = None) -> str:

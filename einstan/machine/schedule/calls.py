@@ -46,6 +46,7 @@ class Array:
     buffers: tuple[Buffer, ...] = ()  # all that must stay as it is while it is read
     fixed: bool = False  # whether it is the same memory at every call
     passing: bool = False  # whether the calls of one operation alone read it
+    entries: int = 0  # of the value that it is made for, where sizes are known
 
 
 class Number(NamedTuple):

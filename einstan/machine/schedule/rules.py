@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from einstan.machine.schedule.called import kernel, part
 from einstan.machine.schedule.elementwise import mapped
 from einstan.machine.schedule.exchanges import exchanged
 from einstan.machine.schedule.overlaps import copied, joined, overlapped, split
@@ -31,4 +32,6 @@ RULES: dict[str, Rule] = {
     "join": joined,
     "sliced": sliced,
     "exchange": exchanged,
+    "kernel": kernel,
+    "part": part,
 }

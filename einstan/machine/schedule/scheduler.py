@@ -374,7 +374,12 @@ class Scheduler:
         self.above = self.blocks and all(array.constant for array in held)
         for array in held:
             self.touch(array.buffers)
+        begun = len(self.made.calls)
         made = rules[operation.kind](self, operation)
+        if self.memory is Memory.VALUES and self.sizes.known:
+            for call in self.made.calls[begun:]:
+                if call.result is not None:
+                    call.result.entries = math.prod(self.plan.shape(value))
         made.constant = self.above
         self.values[value] = made
         if self.blocks:

@@ -40,6 +40,8 @@ KINDS = {
     "join": "blocks as one axis, cut at its end",
     "sliced": "a part of the graph, computed block by block along one label",
     "exchange": "what devices of a mesh send each other of their parts of a value, or their own part of a whole one",
+    "kernel": "what a framework computes by one call, perhaps several values at once",
+    "part": "one of the values of a kernel",
 }
 
 
@@ -149,6 +151,15 @@ class Overlap:
 
     def renamed(self, names: dict[int, int]) -> Overlap:
         return Overlap(tuple(form.renamed(names) for form in self.forms))
+
+
+class Kernel(NamedTuple):
+    """A call of a framework: its ``name``, numbers that it takes, and the labels of each operand in the order in which
+    the call has its axes."""
+
+    name: str
+    options: tuple[Any, ...]
+    orders: tuple[Labels, ...]
 
 
 @dataclass(frozen=True)

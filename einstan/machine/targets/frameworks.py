@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,7 +18,7 @@ from einstan.language.errors import DataError
 from einstan.language.term import Name
 from einstan.machine import backends
 from einstan.machine.backends.numpy import CALLS, OWN
-from einstan.machine.schedule.calls import Call, Number, Operand, Result, View
+from einstan.machine.schedule.calls import Array, Call, Number, Operand, Result, Seen, View
 from einstan.machine.schedule.rules import RULES
 from einstan.machine.schedule.scheduler import Memory, Scheduler
 from einstan.machine.schedule.sizes import Asked, Sizes, tuple_of
@@ -32,6 +32,7 @@ from einstan.machine.targets.target import Target, Written
 if TYPE_CHECKING:
     from einstan.machine.plan.plan import Plan
 
+FREE_FROM = 1 << 10  # entries from which a value is deleted before the function returns
 LESS = {"less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=", "equal": "==", "not_equal": "!="}
 
 
@@ -45,6 +46,7 @@ class Framework:
     begin: Mapping[str, tuple[str, ...]]  # where no tensor tells it, where one does, and where it may be of labels
     full: str
     copy: str
+    frees: bool  # whether a name that is read for the last time is deleted: what it holds is memory
 
 
 @cache
@@ -65,7 +67,7 @@ def helpers(name: str) -> dict[str, str]:
 def framework(module: ModuleType) -> Framework:
     name = module.__name__.rpartition(".")[2]
     target = Target(module.VERBS, module.look, (), helpers(name), module.NEEDS)
-    return Framework(name, target, module.HEAD, module.BEGIN, module.FULL, module.COPY)
+    return Framework(name, target, module.HEAD, module.BEGIN, module.FULL, module.COPY, module.FREES)
 
 
 FRAMEWORKS = {"torch": framework(torch), "jax": framework(jax)}
@@ -79,6 +81,38 @@ class Traced(Speller):
     def __init__(self, library: Framework, *arguments: object) -> None:
         super().__init__(library.target, *arguments)  # type: ignore[arg-type]
         self.library = library
+        self.holds: dict[Array, Set[Array]] = {}  # of what stands in another's text, the arrays that its own text names
+        self.last: dict[str, int] = {}  # by name, how many lines there were behind the latest that says it
+        self.large: dict[str, bool] = {}
+
+    def call(self, call: Call) -> None:
+        """A call, and which line is the last so far to say the names that it reads and makes."""
+        read = {array for each in call.reads if isinstance(each, Seen) for array in self.said_by(each.array)}
+        super().call(call)
+        if call.result in self.inlined:
+            self.holds[call.result] = read
+        elif call.result is not None:
+            read = {*read, call.result}
+            self.large[call.result.text] = call.result.entries >= FREE_FROM
+        for array in read:
+            self.last[array.text] = len(self.body)
+
+    def said_by(self, array: Array) -> Set[Array]:
+        """The arrays whose names stand where this one is read: its own, or those in the text that it is."""
+        return self.holds[array] if array in self.inlined else {array}
+
+    def freed(self) -> list[str]:
+        """The lines, with a line behind the last that says a large value which is not returned."""
+        read = [each.read for each in self.schedule.results]
+        kept = {array.text for each in read if isinstance(each, Seen) for array in self.said_by(each.array)}
+        gone: dict[int, list[str]] = {}
+        for text, line in self.last.items():
+            if self.large.get(text) and text not in kept and line < len(self.body):
+                gone.setdefault(line, []).append(text)
+        lines: list[str] = []
+        for line, text in enumerate(self.body, 1):
+            lines += [text, *([f"    del {', '.join(gone[line])}"] if line in gone else [])]
+        return lines
 
     def is_infix(self, call: Call) -> bool:
         return call.verb in self.infix or call.verb == "negative"
@@ -108,9 +142,12 @@ class Traced(Speller):
 
     def run(self) -> Source:
         results = self.spelled()
+        if "plain" in self.library.begin and is_used("plain", "\n".join(self.body)):
+            self.need("differentiated")
         if isinstance(self.sizes, Asked):
             self.sizes.refuse_others(self.schedule.precision)
-        body = [*self.sizes.lines, *self.begin(results), *self.body, f"    return {results}"]
+        lines = self.freed() if self.library.frees else self.body
+        body = [*self.sizes.lines, *self.begin(results), *lines, f"    return {results}"]
         helpers = [f"{self.target.helpers[name]}\n\n" for name in self.helpers]
         text = "\n".join(["", "", *helpers, *self.signature(), *body]) + "\n"
         head = (line for line in self.library.head if is_used(line.split()[-1], text))
@@ -130,11 +167,12 @@ class Traced(Speller):
             if self.precisions.get(name, "float").startswith("float") and name not in self.plan.index_tensors
         }
         certain = [text for name, text in floats.items() if name in self.precisions or name not in labels]
-        told = {"dtype": certain or [*floats.values()], "device": [*certain, *names.values()]}
+        every = [*floats.values()]
+        told = {"dtype": certain or every, "device": [*certain, *names.values()], "plain": every}
         used = {name: told[name] for name in self.library.begin if is_used(name, "\n".join([*self.body, results]))}
         found = [
             self.library.begin[name][0 if not texts else 1 if certain or name != "dtype" else 2].format(
-                texts[0] if texts else "", self.schedule.precision
+                texts[0] if texts else "", self.schedule.precision, all=", ".join(every)
             )
             for name, texts in used.items()
         ]

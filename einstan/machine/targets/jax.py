@@ -135,4 +135,5 @@ BEGIN = {
     )
 }
 FULL = "jnp.full({sizes}, {number}, dtype)"
+FREES = False  # what is compiled has memory laid out, and names hold none
 COPY = "{0}"

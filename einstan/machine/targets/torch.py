@@ -5,7 +5,7 @@ from __future__ import annotations
 from einstan.machine.schedule.calls import View
 from einstan.machine.schedule.sizes import tuple_of
 from einstan.machine.sizes.operations import COMPARISONS
-from einstan.machine.sizes.spelling import plain_text
+from einstan.machine.sizes.spelling import bracketed, plain_text
 from einstan.machine.targets.target import Verb, Written
 
 INFINITE = {"inf": "float('inf')", "-inf": "-float('inf')"}
@@ -68,6 +68,22 @@ def embed(call: Written) -> str:
     return f'embed({call.reads[0]}, {tuple_of(sizes)}, "{names}->{kept}")'
 
 
+def softmax_backward(call: Written) -> str:
+    axis, scale = call.detail
+    text = f"softmax_backward({call.reads[0]}, {call.reads[1]}, {axis}, plain)"
+    return text if scale == "1" else f"{text} * {bracketed(scale)}"
+
+
+def layer_norm(call: Written) -> str:
+    x, gain, bias = (*call.reads, "None", "None")[:3]
+    return f"layer_norm({x}, {gain}, {bias}, {call.detail[0]!r}, plain)"
+
+
+def layer_norm_backward(call: Written) -> str:
+    (mask,), (dy, x, made, gain) = call.detail, (*call.reads, "None")[:4]
+    return f"layer_norm_backward({dy}, {x}, {made}, {gain}, {list(mask)}, plain)"
+
+
 FUNCTIONS = (
     *("exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tan", "arctan", "arcsin", "arccos", "sinh", "cosh"),
     *("tanh", "arcsinh", "arccosh", "arctanh", "sigmoid", "erf", "erfc", "lgamma", "digamma", "relu", "abs", "floor"),
@@ -117,6 +133,22 @@ VERBS: dict[str, Verb] = {
     "overlap": overlap,
     "zeros": lambda call: f"torch.zeros({tuple_of(call.detail[0])}, {LIKE})",
     "copy": "{0}",
+    "part": "{0}[{d0}]",
+    "softmax": "torch.softmax({0}, {d0})",
+    "log_softmax": "torch.log_softmax({0}, {d0})",
+    "logsumexp": "torch.logsumexp({0}, {d0})",
+    "gelu": "torch.nn.functional.gelu({0})",
+    "gelu_tanh": 'torch.nn.functional.gelu({0}, approximate="tanh")',
+    "silu_kernel": "torch.nn.functional.silu({0})",
+    "gelu_backward": 'gelu_backward({0}, {1}, "none", plain)',
+    "gelu_tanh_backward": 'gelu_backward({0}, {1}, "tanh", plain)',
+    "relu_backward": "relu_backward({0}, {1}, plain)",
+    "silu_backward": "silu_backward({0}, {1}, plain)",
+    "softmax_backward": softmax_backward,
+    "attention": "attention({0}, {1}, {2}, {d0}, {d1}, {d2}, plain)",
+    "attention_backward": "attention_backward({0}, {1}, {2}, {3}, {4}, {d0}, {d1}, {d2}, plain)",
+    "layer_norm": layer_norm,
+    "layer_norm_backward": layer_norm_backward,
 }  # fmt: skip
 NEEDS = {
     "reach": ("padded", "window"),
@@ -126,6 +158,8 @@ NEEDS = {
     "inside": ("found",),
     "guarded": ("found",),
     "positions": ("found",),
+    "attention": ("is_flash",),
+    "attention_backward": ("softmax_backward",),
 }
 
 
@@ -157,6 +191,8 @@ HEAD = ("import numpy as np", "import torch")
 BEGIN = {
     "dtype": ("torch.{1}", "{0}.dtype", "{0}.dtype if {0}.is_floating_point() else torch.{1}"),
     "device": ("None", "{0}.device"),
+    "plain": ("False", "differentiated({all})"),
 }
 FULL = f"torch.full({{sizes}}, {{number}}, {LIKE})"
 COPY = "{0}.clone()"
+FREES = True

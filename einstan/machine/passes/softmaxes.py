@@ -1,0 +1,208 @@
+"""Softmaxes recognised, their logarithms, and the cotangents of what they are of; a mask that a softmax has already."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from einstan.language.term import ONE, Const, Expr
+from einstan.machine.passes.rewritten import Drawn, Part, Rewritten, Sizes
+from einstan.machine.passes.sampled import MEANINGS, Array, UnknownError, along, entries
+from einstan.machine.sizes.operations import Kernel, Labels, Ref
+
+SOFTMAXES = ("softmax", "log_softmax")
+
+
+@dataclass
+class Share:
+    """A softmax: the axis that it sums to one along, what it is of, and where that counts; with its own labels."""
+
+    axis: int
+    logits: Ref
+    scale: Expr
+    mask: Ref | None
+
+
+class Softmaxes:
+    """Those of a graph, by value."""
+
+    def __init__(self, graph: Rewritten) -> None:
+        self.all = graph
+        self.shares: dict[int, Share] = {}
+
+    def forward(self) -> None:
+        for value in self.all.order:
+            self.softmax(value)
+
+    def backward(self) -> None:
+        for value in self.shares:
+            self.masked(value)
+            self.softmax_backward(value)
+
+    def softmax(self, top: int) -> None:
+        """Softmax, its logarithm and logsumexp of what the largest entries are taken of along one axis."""
+        reduction = self.all.operation(top)
+        if reduction.kind != "reduce" or reduction.detail != "max of all" or len(reduction.summed) != 1:
+            return
+        (ref,) = reduction.operands
+        axis, u, rank = ref.labels.index(reduction.summed[0]), ref.value, len(ref.labels)
+        through = self.all.above([top], rank, reduction.dims[reduction.summed[0]])
+        for value in through:
+            out = self.all.operation(value).out
+            names = SOFTMAXES if len(out) == rank else ("logsumexp",) if len(out) == rank - 1 else ()
+            found = self.all.part(value, through, [u]) if names else None
+            if found is None or set(found.leaves) != {u}:
+                continue
+            labels = found.leaves[u]
+            kept = labels if len(out) == rank else tuple(x for k, x in enumerate(labels) if k != axis)
+            if sorted(kept) != sorted(out):
+                continue
+            for name in names:
+
+                def formula(d: Drawn, name: str = name, kept: Labels = kept, out: Labels = out) -> Array:
+                    return along(MEANINGS[name](d[u], axis), kept, out)
+
+                if self.all.agrees(value, [u], formula):
+                    kernel = Kernel(name, (axis,), (labels,))
+                    made = self.all.add("kernel", kernel, [Ref(u, labels)], kept, found.dims, value)
+                    self.all.put(value, made, kept, out, found.dims)
+                    if name == "softmax":
+                        share = self.shares[value] = self.share(u, labels, labels[axis], out)
+                        self.all.draws[value] = partial(self.drawn, value, share)
+                    break
+
+    def share(self, u: int, labels: Labels, last: int, out: Labels) -> Share:
+        """What is known of a softmax of u, which has these labels in those of the result."""
+        own = dict(zip(self.all.operation(u).out, labels, strict=True))
+        operation = self.all.operation(u)
+        logits, scale, mask = Ref(u, labels), ONE, None
+        if operation.kind == "map" and operation.detail[0] == "add" and len(operation.operands) == 2:
+            terms = list(zip(operation.detail[1], operation.operands, strict=True))
+            for (factor, one), (times, other) in (terms, terms[::-1]):
+                log = self.all.operation(other.value)
+                if (
+                    times is ONE
+                    and log.kind == "map"
+                    and log.detail == ("log",)
+                    and self.is_mask(log.operands[0].value)
+                ):
+                    inner = dict(zip(log.out, other.renamed(own).labels, strict=True))
+                    logits, scale, mask = one.renamed(own), factor, log.operands[0].renamed(inner)
+        selected = self.all.operation(logits.value)
+        if mask is not None and selected.kind == "map" and selected.detail == ("select",):
+            names = dict(zip(selected.out, logits.labels, strict=True))
+            if selected.operands[0].renamed(names) == mask:
+                logits = selected.operands[1].renamed(names)
+        return Share(out.index(last), logits, scale, mask)
+
+    def drawn(self, value: int, share: Share, known: Sizes, rng: np.random.Generator) -> Array:
+        """A softmax such as there may be: some entries are nearly one, and what is masked is zero."""
+        operation = self.all.operation(value)
+        logits = 4 * rng.normal(size=[known[dim] for dim in operation.out_dims])
+        if share.mask is not None:
+            mask = entries(self.all.graph, share.mask.value, {}, known)
+            logits = np.where(along(mask, share.mask.labels, operation.out), logits, -np.inf)
+        return MEANINGS["softmax"](logits, share.axis)
+
+    def is_mask(self, value: int) -> bool:
+        return self.all.graph.type(value) == "bool" and self.all.is_plain(value)
+
+    def masked(self, value: int) -> None:
+        """What a mask leaves of a softmax which has it already is the softmax, where some entry of every row counts."""
+        share = self.shares[value]
+        if share.mask is None or not self.is_full(value, share):
+            return
+        operation = self.all.operation(value)
+        rank, dim = len(operation.out), operation.out_dims[share.axis]
+        local = {each for each in self.all.order if self.all.is_local(each, dim, rank)}
+        for other in sorted(self.all.above([value], rank, dim)):
+            found = self.all.part(other, local, [value]) if other != value else None
+            if found is None or set(found.leaves) != {value} or not self.compares(found, value):
+                continue
+            labels, out = found.leaves[value], self.all.operation(other).out
+
+            def formula(d: Drawn, labels: Labels = labels, out: Labels = out) -> Array:
+                return along(d[value], labels, out)
+
+            if sorted(labels) == sorted(out) and self.all.agrees(other, [value], formula):
+                self.all.put(other, value, labels, out, found.dims)
+
+    def is_full(self, value: int, share: Share) -> bool:
+        """Whether a mask leaves an entry of every row; of sizes that are not known, whether it is causal."""
+        assert share.mask is not None
+        if self.all.general:
+            return self.is_causal(value, share)
+        last = self.all.operation(value).out[share.axis]
+        try:
+            mask = entries(self.all.graph, share.mask.value, {}, self.all.known)
+        except UnknownError:
+            return False
+        return last in share.mask.labels and bool(np.all(np.any(mask, axis=share.mask.labels.index(last))))
+
+    def is_causal(self, value: int, share: Share) -> bool:
+        """Whether a mask is that the place along the axis of a softmax is no later than one along another axis."""
+        assert share.mask is not None
+        operation = self.all.operation(share.mask.value)
+        names = dict(zip(operation.out, share.mask.labels, strict=True))
+        if operation.kind != "map" or operation.detail not in (("<=",), (">=",)):
+            return False
+        early, late = operation.operands if operation.detail == ("<=",) else operation.operands[::-1]
+        counted = all(self.all.operation(ref.value).kind == "iota" and len(ref.labels) == 1 for ref in (early, late))
+        return counted and early.renamed(names).labels == (self.all.operation(value).out[share.axis],) != late.labels
+
+    def compares(self, found: Part, value: int) -> bool:
+        """Whether a part compares nothing but a softmax with more than one half, and has no mask but its own."""
+        mask = self.shares[value].mask
+        for each in found.inner:
+            operation = self.all.operation(each)
+            if self.all.graph.type(each) != "bool" or (mask is not None and each == mask.value):
+                continue
+            numbers = [self.all.operation(ref.value) for ref in operation.operands if ref.value != value]
+            dominant = operation.detail == (">",) and operation.operands[0].value in (value, *self.same_as(value))
+            large = [n.detail.value for n in numbers if n.kind == "number" and isinstance(n.detail, Const)]
+            if not (dominant and len(large) == 1 and 1 / 2 < large[0] < 1):
+                return False
+        return True
+
+    def same_as(self, value: int) -> list[int]:
+        return [other for other, new in self.all.instead.items() if new == value]
+
+    def softmax_backward(self, value: int) -> None:
+        """A softmax P times what a cotangent is more than its mean, ``P (d - sum(P d))``."""
+        share, operation = self.shares[value], self.all.operation(value)
+        rank, axis, dim = len(operation.out), share.axis, operation.out_dims[share.axis]
+        local = {each for each in self.all.order if self.all.is_local(each, dim, rank)} | set(self.same_as(value))
+        above = [each for each in self.all.above([value, *self.same_as(value)], rank, dim) if each != value]
+        made: dict[tuple[int, Labels, Expr], int] = {}
+        scales = dict.fromkeys((ONE, share.scale))
+        for other in above:
+            out = self.all.operation(other).out
+            for d in (
+                self.all.beside(other, above, local, value)
+                if len(out) == rank and other not in self.all.instead
+                else ()
+            ):
+                found = self.all.part(other, local, [value, d])
+                if found is None or set(found.leaves) != {value, d} or not self.compares(found, value):
+                    continue
+                labels, up = found.leaves[value], found.leaves[d]
+                if not sorted(labels) == sorted(up) == sorted(out):
+                    continue
+
+                def formula(
+                    drawn: Drawn, d: int = d, up: Labels = up, labels: Labels = labels, out: Labels = out
+                ) -> Array:
+                    p, slope = drawn[value], along(drawn[d], up, labels)
+                    return along(p * (slope - (p * slope).sum(axis, keepdims=True)), labels, out)
+
+                scale = next((c for c in scales if self.all.agrees(other, [value, d], formula, c)), None)
+                if scale is not None:
+                    key = d, tuple(labels.index(label) for label in up), scale
+                    if key not in made:
+                        kernel = Kernel("softmax_backward", (axis, scale), (labels, labels))
+                        refs = [Ref(d, up), Ref(value, labels)]
+                        made[key] = self.all.add("kernel", kernel, refs, labels, found.dims, other)
+                    self.all.put(other, made[key], labels, out, found.dims)
+                    break
