@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import operator
 import os
 import sys
@@ -253,11 +254,18 @@ def whole(name: str, value: Any, least: int = 0, most: int | None = None) -> int
 
 def number(name: str, value: Any, least: float, most: float, *, open_above: bool = False) -> float:
     """A finite number from ``least`` to ``most``, the latter not included with ``open_above``."""
-    good = isinstance(value, Real) and not isinstance(value, bool)
-    if not good or not least <= float(value) <= most or (open_above and float(value) == most):
+    found = _float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    if not least <= found <= most or (open_above and found == most):
         limits = f"from {least:g}" + (f" to {most:g}" if most != float("inf") else " on")
         raise ArgumentError(f"{name} = {shown(value)} is not a number {limits}", repair=f"{name}={max(least, 0.5):g}")
-    return float(value)
+    return found
+
+
+def _float(value: Real) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # a whole number that no float can be
+        return math.nan
 
 
 def one_of(name: str, value: Any, known: Iterable[str]) -> None:
@@ -349,15 +357,14 @@ def _all_fit(values: Iterable[Any], hint: Any) -> bool:
     """Whether all of them fit; of those of one type one is asked, if that settles it."""
     settled: set[type] = set()
     try:
-        values = iter(values)
-    except TypeError:  # an array without axes
+        for value in values:
+            if type(value) not in settled:
+                if not fits(value, hint):
+                    return False
+                if _is_settled(value, hint):
+                    settled.add(type(value))
+    except (TypeError, NotImplementedError):  # an array without axes, a memoryview with two
         return False
-    for value in values:
-        if type(value) not in settled:
-            if not fits(value, hint):
-                return False
-            if _is_settled(value, hint):
-                settled.add(type(value))
     return True
 
 

@@ -315,10 +315,11 @@ class Program(calculus.Program):
 
         return PerExample(self.known, loss, over)
 
-    def backward(self, loss: str, wrt: Iterable[str] | None = None, **options: Any) -> Program:
+    def backward(self, loss: str, wrt: str | Iterable[str] | None = None, **options: Any) -> Program:
         """The backward pass of a scalar, one equation per tensor; see `einstan.calculus.backward.backward`."""
         letter = self._letter_of(options, "d")
-        made = passing(backward, options, self.known, loss, wrt, zeros=self.forward is not None)
+        wanted = None if wrt is None else _several(wrt)
+        made = passing(backward, options, self.known, loss, wanted, zeros=self.forward is not None)
         return self._pass(letter, made, [self._name(loss)], end=self._name(loss))
 
     def jvp(self, of: str | Iterable[str], directions: Directions, batch: str | None = None, **options: Any) -> Program:
@@ -566,7 +567,7 @@ class Program(calculus.Program):
     def _outputs(self, options: dict[str, Any]) -> Iterable[Name]:
         chosen: Iterable[Name] | None = options.pop("outputs", None)
         require("outputs", chosen, Iterable[Name] | None)
-        return [equation.name for equation in self.equations] if chosen is None else chosen
+        return [equation.name for equation in self.equations] if chosen is None else _several(chosen)
 
 
 def _defining(document: Document) -> tuple[term.Equation, ...]:
@@ -660,7 +661,8 @@ def _still(name: Name) -> str:
     return matched[1] if matched is not None else str(name)
 
 
-def _several(names: str | Iterable[str]) -> list[str]:
+def _several(names: str | Iterable[Name]) -> list[Any]:
+    """One name is no row of letters."""
     return [names] if isinstance(names, str) else list(names)
 
 

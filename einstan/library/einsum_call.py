@@ -72,7 +72,7 @@ def contract(
     key: Hashable = (written, optimize, memory_limit, dtype, casting, *[(x.shape, x.dtype) for x in arrays])
     try:
         function = functions.get(key)
-    except TypeError:  # an optimizer, or whatever is no dtype, that cannot be remembered
+    except (TypeError, ValueError):  # an optimizer, or whatever is no dtype, that cannot be remembered
         function, key = None, None
     if function is None:
         function = planned(written, arrays, dtype, casting, optimize, memory_limit)

@@ -175,7 +175,7 @@ class Network(Composable):
         """Whether an equation defines the tensor."""
         return name in self.program.defined
 
-    def backward(self, loss: str, wrt: Iterable[str] | None = None, **options: Any) -> api.Program:
+    def backward(self, loss: str, wrt: str | Iterable[str] | None = None, **options: Any) -> api.Program:
         """The backward pass of a scalar, as equations; with respect to the parameters unless told otherwise."""
         return self.program.backward(loss, self.params if wrt is None else wrt, **options)
 
@@ -194,7 +194,7 @@ class Network(Composable):
         return self.program.jvp(of, self.params if directions is None else directions, batch, **options)
 
     def vjp(
-        self, of: api.Directions, wrt: Iterable[str] | None = None, batch: str | None = None, **options: Any
+        self, of: api.Directions, wrt: str | Iterable[str] | None = None, batch: str | None = None, **options: Any
     ) -> api.Program:
         """A vector-Jacobian product, as equations; with respect to the parameters unless told otherwise."""
         return self.program.vjp(of, self.params if wrt is None else wrt, batch, **options)
@@ -374,9 +374,10 @@ class Network(Composable):
 
     # ---- running -----------------------------------------------------------------------------------------------------
 
-    def value_and_grad(self, loss: str, wrt: Iterable[str] | None = None, **options: Any) -> ValueAndGrad:
+    def value_and_grad(self, loss: str, wrt: str | Iterable[str] | None = None, **options: Any) -> ValueAndGrad:
         """The scalar and its gradients, as one program; `ValueAndGrad.compile` makes it a function."""
-        return ValueAndGrad(self, loss, tuple(self.params if wrt is None else wrt), options)
+        wanted = (wrt,) if isinstance(wrt, str) else tuple(self.params if wrt is None else wrt)
+        return ValueAndGrad(self, loss, wanted, options)
 
     def evaluator(self, *names: str, **options: Any) -> Evaluator:
         """``f(params, **data) -> {name: array}`` for tensors of the network, compiled."""

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from einstan.language.arguments import blamed, checked_methods, number, require, whole
+from einstan.language.arguments import ArgumentError, blamed, checked_methods, number, require, shown, whole
 from einstan.language.errors import DataError, nearest
 from einstan.library.updates import Rule, count
 from einstan.machine.run.handed import namespace
@@ -167,8 +167,16 @@ class Adam:
 
 
 def _refuse_large(params: Mapping[str, np.ndarray], moments: int) -> None:
-    needed = moments * sum(p.nbytes if hasattr(p, "nbytes") else np.asarray(p).nbytes for p in params.values())
+    needed = moments * sum(_bytes(name, p) for name, p in params.items())
     refuse_more("what the optimiser keeps for each parameter", needed, "use es.SGD(...), which keeps nothing")
+
+
+def _bytes(name: str, parameter: object) -> int:
+    try:
+        return int(parameter.nbytes if hasattr(parameter, "nbytes") else np.asarray(parameter).nbytes)
+    except (TypeError, ValueError, RuntimeError) as error:  # rows of several lengths; a tensor that is sparse
+        told = f"{name} is no array: it is {shown(parameter)}"
+        raise ArgumentError(told, repair=f"give {name} as a dense array of numbers") from error
 
 
 def _decimal(number: float) -> str:

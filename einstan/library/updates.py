@@ -15,6 +15,7 @@ import numpy as np
 
 from einstan.calculus.program import Program
 from einstan.language import parse
+from einstan.language.arguments import ArgumentError
 from einstan.language.errors import DataError
 from einstan.language.rebuilt import Rebuilt
 from einstan.language.term import Equation
@@ -57,6 +58,9 @@ class Update(Rebuilt):
     def __init__(self, program: Program, optimiser: Any, params: Iterable[str]) -> None:
         self.program, self.optimiser = program, optimiser
         self.rule, self.params = rule_of(optimiser), tuple(params)
+        if not self.params:
+            told = "an optimiser is given, and there is nothing to learn"
+            raise ArgumentError(told, inferred="no gradient is taken", repair='wrt=["W"]: name what is learned')
         self.scalars = {name: _free(name, program) for name in self.rule.scalars(1, 1.0)}
         self.plain = _plain(self.params)
         prefixes = self.rule.states.values()

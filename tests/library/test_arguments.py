@@ -406,3 +406,33 @@ def test_a_name_of_nothing_is_refused(call: Callable[[], Any], problem: str) -> 
         call()
     assert caught.value.problem == problem
     assert caught.value.repair
+
+
+def test_one_name_is_no_row_of_letters():
+    program = es.Program("yy[i] = xx[i]^2 a\nLL = sum[I](yy[I])")
+    assert program.backward("LL", "xx").equations == program.backward("LL", ["xx"]).equations
+    assert program.vjp({"LL": "C"}, "xx").equations == program.vjp({"LL": "C"}, ["xx"]).equations
+    arrays = {"xx": np.ones(3), "a": 2.0}
+    assert program.compile(outputs="LL")(arrays) == {"LL": 6.0}
+    assert program.source(outputs="LL") == program.source(outputs=["LL"])
+    network = es.Network(dense("ZZ", X="X", W="WW"), "LL = sum[N,J](ZZ[N,J])")
+    assert network.value_and_grad("LL", wrt="WW").wrt == ("WW",)
+
+
+STRANGE = {
+    "a backend that has no hash": lambda: es.Program("y = x").compile(backend=[]),
+    "an array for a backend": lambda: es.Program("y = x").source(backend=np.ones(3)),
+    "a rate that no float is": lambda: es.SGD(10**400),
+    "a share that no float is": lambda: es.Adam(0.1, 10**400),
+    "rows of several lengths": lambda: es.Adam().init({"W": [[1, 2], [3]]}),
+    "memory with two axes for names": lambda: es.Program("y = x").compile(outputs=memoryview(np.ones((3, 2)))),
+    "memory for equations": lambda: es.Program(memoryview(np.ones((3, 2)))),
+    "memory for a dtype": lambda: es.einsum("ij->ij", np.ones((3, 2)), dtype=memoryview(np.ones((3, 2)))),
+    "nothing to learn": lambda: es.Network("L = sum[N](x[N]^2)").value_and_grad("L").compile(update=es.SGD(0.1)),
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_what_is_strange_is_refused_in_words(name):
+    with pytest.raises(EinstanError):
+        STRANGE[name]()

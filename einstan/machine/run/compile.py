@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from einstan.calculus.program import Program
-from einstan.language.arguments import ArgumentError, bound
+from einstan.language.arguments import ArgumentError, bound, one_of
 from einstan.language.term import Equation, Name
 from einstan.machine.paths.paths import Optimizer
 from einstan.machine.run.compiled import Compiled
-from einstan.machine.run.hosted import Hosted
+from einstan.machine.run.hosted import LIBRARIES, Hosted
 from einstan.machine.run.spread import Spread
 
 
@@ -68,6 +68,7 @@ def compile(
         "sizes": sizes, "memory_limit": memory_limit, "function": function, "any_size": any_size,
         "reuse_buffers": reuse_buffers, "fast": fast, "context": context, "given": given, "behind": behind,
     }  # fmt: skip
+    one_of("backend", backend, ("numpy", *LIBRARIES))
     if mesh is not None or shard is not None or shard_params is not None:
         if backend != "jax":
             raise ArgumentError(f"a mesh of devices is for JAX, and the backend is {backend!r}", repair='backend="jax"')
