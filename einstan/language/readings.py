@@ -103,7 +103,24 @@ def levels(text: str, name: str, top: Term, indices: Collection[str]) -> list[li
         found.append([term for base in bases for term in around(base, name)])
     if len(found) == 1:
         found.append(apart(top, name))
-    return [wrapped(text, name, [above_sums(node, name) for node in level], indices) for level in found]
+    places = [wrapped(text, name, [above_sums(node, name) for node in level], indices) for level in found]
+    return [*places, *tensor_beside(top, name, indices)]
+
+
+def tensor_beside(top: Term, name: str, indices: Collection[str]) -> list[list[Wrap]]:
+    """``J sum[J](x[J])``: where the capital stands as a number alone, it may be a tensor of that name, and the letter
+    of the sum another one."""
+    binders = list(dict.fromkeys(binders_of(top, name)))
+    stack: list[Surface] = [top]
+    free: list[Ref] = []
+    while stack and binders:
+        node = stack.pop()
+        free += [node] if isinstance(node, Ref) and has(node, name) else []
+        stack.extend(() if binds(node, name) else below(node))
+    if not free or any(node.slots for node in free):
+        return []
+    letter = fresh_name(name, set(indices))
+    return [[Wrap(binder.span, name, letter, written=True) for binder in binders]]
 
 
 def within(span: Span, other: Span) -> bool:

@@ -76,11 +76,14 @@ def trap_of(held: Found, name: str, node: Term, weight: int) -> str:
         return ""
     spelled = {spelling(factor) for factor, _ in chain(*map(grounds, above)) if name in held[factor]}
     tensors = set(chain.from_iterable(map(tensors_of, above)))
+    tables = {each.name for part, under in node.parts if not under for each in walk(part) if isinstance(each, Ref)}
     quadratic = any(map(is_square, chain(*map(powers, above))))
     for factor, raised in chain(*map(grounds, divisors)):
         if name not in held[factor]:
             continue
         if isinstance(factor, Bracket | Kronecker) and factor in divisors:  # no one divides by 0 or 1, or by ones
+            return QUOTIENT
+        if isinstance(factor, Ref) and not raised and factor.name in tables:  # a margin over the total: n[i,J] / n[I,J]
             return QUOTIENT
         terms = flattened(factor) if isinstance(factor, Expression) and not raised else []
         inside = walk(factor) if weight >= 2 and isinstance(factor, Expression | Call) and not raised else (factor,)
@@ -91,7 +94,8 @@ def trap_of(held: Found, name: str, node: Term, weight: int) -> str:
         return QUOTIENT  # of traces, or of the entries of diagonals
     for power in filter(is_square, chain(*map(powers, divisors))):
         shared, of_sum = not tensors.isdisjoint(tensors_of(power)), isinstance(unwrapped(power.base), Expression)
-        if (shared or of_sum) if quadratic else (shared and of_sum and weight >= 2):
+        plain = isinstance(unwrapped(power.base), Ref)  # abs(x[i] - x[J])^3 is a distance
+        if (shared or of_sum) if quadratic else (shared and (of_sum or plain) and weight >= 2):
             return "the quotient of sums of squares, or a sum of quotients"
     accesses = [spelling(part) for part in above if isinstance(part, Ref)]
     factors = [part for part in above if not isinstance(unwrapped(part), Expression)]
