@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from einstan.calculus.program import Program, sizes_read
-from einstan.language.dims import axis
+from einstan.language.dims import axis, unguarded, unguarded_quotients
 from einstan.language.errors import DataError, EinstanError, ExtentError, ProgramError, Span, nearest
 from einstan.language.functions import SPELLINGS
 from einstan.language.index import Affine, Index, affine, lowered
@@ -179,7 +179,7 @@ def outside(equation: Equation, access: Indexed, position: int, value: int, size
     if all(atom is not access for node in forms for atom, _ in node.terms):
         also = {read: guards for read in _reads_of(equation, access.tensor) if (guards := _guards(read))}
         padded = replace(equation, {read: mul((*g, read)) for read, g in {access: [guard], **also}.items()})
-        repair = [f"say that {access.tensor} is zero outside: {padded}"]
+        repair = [f"say that {access.tensor} is zero outside: {_as_far(padded, access)}"]
         if not form.terms and value < 0:
             slots = list(access.slots)
             slots[position] = affine((Extent(Index(name, name)), 1), constant=value)
@@ -194,6 +194,19 @@ def outside(equation: Equation, access: Indexed, position: int, value: int, size
         inferred=f"{where}, and {name} has {has}" if str(form) != str(value) else f"{name} has {has}",
         repair=repair,
     )
+
+
+def _as_far(padded: Equation, access: Indexed) -> Equation:
+    """With how far the left indices run that nothing tells any more, where every read of theirs is guarded: as far as
+    the axis does."""
+    told = {index for index, _, _, kept in (*unguarded(padded), *unguarded_quotients(padded)) if not kept}
+    stated = [
+        (index, affine((Extent(Index(place, place)), 1)))
+        for k, form in enumerate(access.slots)
+        for index, place in [(next((a for a, _ in form.terms if a in padded.indices), None), axis(access.tensor, k))]
+        if isinstance(index, Index) and index not in told and index not in dict(padded.where)
+    ]
+    return Equation(padded.name, padded.indices, padded.rhs, (*padded.where, *stated))
 
 
 def _reads_of(equation: Equation, tensor: Name) -> list[Indexed]:
