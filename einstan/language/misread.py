@@ -53,6 +53,10 @@ _OPERATORS = {
     "Var": "var[N](x[N])",
     "Cov": "mean[N]((x[N] - mean[M](x[M])) (y[N] - mean[M](y[M])))",
 }
+MARKS_ABOVE = (  # which papers set above a name, and nobody raises a number to
+    "old", "new", "prev", "next", "pred", "true", "obs", "ref", "init", "target", "test", "train", "out", "opt", "star",
+    "eff", "tot", "total", "curr", "last",
+)  # fmt: skip
 _SUBSCRIPTED = re.compile(r"([A-Za-z])_([a-z]{2})")
 
 
@@ -200,6 +204,14 @@ def labels(text: str, tree: Relation, tokens: Sequence[Token]) -> None:
         entry = _ENTRY.fullmatch(text[slice(*ref.span)])
         if entry and ref.name in indexed:
             raise _two_names(text, ref, f"an entry of {ref.name}", entry[1], f"{ref.name}[{entry[1]}]")
+
+
+def marked(text: str, mark: str) -> str:
+    r"""The text with what stands above names as a label: ``\theta^{new}_i`` beside ``\theta^{old}_i``, which are words,
+    and ``x^{k+1}`` beside ``x^k``, which have one letter."""
+    letter = re.split(r"[+-]", mark)[0]
+    own = re.escape(letter) if len(letter) == 1 else r"[A-Za-z]{2,}"
+    return re.sub(rf"\^(?:\{{\s*({own}(?:[+-]\d+)?)\s*\}}|({own})(?!\w))", lambda m: f"^{{({m[1] or m[2]})}}", text)
 
 
 def _refuse_expectation(text: str, tree: Relation, names: Counter[str]) -> None:

@@ -29,9 +29,11 @@ from einstan.language.cursor import GOING_ON, INDENTED
 from einstan.language.errors import Span
 from einstan.language.foreign import STATEMENTS, braced, equals, floor_division, prose, statement
 from einstan.language.misread import (
+    MARKS_ABOVE,
     divided_by_index,
     exponential,
     labels,
+    marked,
     second_derivative,
     transposed,
     without_slots,
@@ -327,6 +329,7 @@ class Parser(Atoms):
             self.tower -= 1
             self.refuse_slots_behind(start, begin, base, exponent)
             self.refuse_sub_behind(start, begin, exponent)
+            self.refuse_word_above(start, base, exponent)
             if self.at("/"):
                 self.refuse_root(start, begin.end)
             base = self.raised((start, self.last_end), base, exponent)
@@ -340,6 +343,17 @@ class Parser(Atoms):
         if not isinstance(base, Ref) or base.slots or not (inverse or turned):
             return
         self.refuse_matrix(start, str(base.name), "inverse" if inverse else "transpose")
+
+    def refuse_word_above(self, start: int, base: Surface, exponent: Surface) -> None:
+        """``x^{old}``, which would be a power of a number called old."""
+        name = str(exponent.name) if isinstance(exponent, Ref) and not exponent.slots else ""
+        if name in MARKS_ABOVE and isinstance(base, Ref) and base.name != "e" and not self.on_left:
+            begin, end = exponent.span
+            if self.text[begin - 1 : begin] == "{" and self.text[end : end + 1] == "}":
+                begin, end = begin - 1, end + 1
+            power = f"{self.text[:begin]}({name}){self.text[end:]}"
+            problem = f"{name} is a label, or a number that is an exponent"
+            self.fail(problem, (start, self.last_end), (marked(self.text, name), power))
 
     def is_raised(self, name: str) -> bool:
         """Whether a name stands in exponents alone."""
@@ -377,7 +391,8 @@ class Parser(Atoms):
             self.refuse_matrix(start, base, "inverse" if inner == "-1" else "transpose", entries)
         repairs = [] if self.on_left else [f"{before}{base}_{{{sub}}}^{power}{closing}"]
         if is_name(inner) and "_" not in base:
-            repairs.insert(0, f"{before}{base}_{{{inner},{sub}}}{closing}")
+            slot = f"{before}{base}_{{{inner},{sub}}}{closing}"
+            repairs.insert(0, marked(self.text, inner) if len(inner) > 1 else slot)
         self.fail(
             "a subscript stands in front of the power", (start, self.tokens[place].end), tuple(repairs),
         )  # fmt: skip
