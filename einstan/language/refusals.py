@@ -198,7 +198,13 @@ def ranks_differ(text: str, node: Ref, elsewhere: int) -> ScopeError:
     here = _slots(len(node.slots))
     problem = f"{node.name} has {here} here and {_slots(elsewhere)} elsewhere in the equation"
     digits = _ENTRY.sub(lambda entry: f"{node.name}{entry[1]}", text)  # \\theta_0 beside \\theta
-    return ScopeError(problem, text=text, span=node.span, repair=digits if digits != text and elsewhere == 0 else ())
+    if digits != text and elsewhere == 0:
+        return ScopeError(problem, text=text, span=node.span, repair=digits)
+    other = ""
+    if not (node.slots and elsewhere) and isinstance(node.name, str):  # a number of the same name
+        fresh = fresh_name(f"{node.name}0", set(re.findall(r"\w+", text)))
+        other = re.sub(rf"(?<![\w\\]){node.name}(?![\w\[(^.]|_)", fresh, text)
+    return ScopeError(problem, text=text, span=node.span, repair=other if other not in ("", text) else ())
 
 
 def not_affine(text: str, node: Expression) -> NotationError:
@@ -311,10 +317,13 @@ def left_not_read(text: str, name: str, right: Sequence[str]) -> ScopeError:
     span = (start, start + len(name)) if start >= 0 else (0, text.index("="))  # it may be spelled otherwise, \\alpha
     left, _, rest = text.partition("=")
     has = f"the right side has {', '.join(right)}" if right else "the right side has no free index"
+    repairs = [f"{left.rstrip()} = ({rest.strip()}) 1[{name}]"]
+    label = re.fullmatch(rf"\s*([^\W\d_]+)_{name}\s*", left)
+    if label is not None and not re.search(rf"(?<![^\W_]){name}(?![^\W_])", rest):  # E_k, an energy
+        repairs.insert(0, f"{label[1]}{name} ={rest}")
     return ScopeError(
-        f"the index {name} is on the left but not on the right", text=text, span=span,
-        inferred=has, repair=f"{left.rstrip()} = ({rest.strip()}) 1[{name}]",
-    )  # fmt: skip
+        f"the index {name} is on the left but not on the right", text=text, span=span, inferred=has, repair=repairs
+    )
 
 
 def left_not_plain(text: str, slot: Expression) -> ScopeError:

@@ -176,7 +176,7 @@ def left_indices(scope: Scope, left: Ref, relation: Relation) -> Iterator[Index]
     """The indices of a left side: plain, lower-case, each once."""
     if isinstance(left.name, str) and left.name in RESERVED:
         problem = f"{left.name} is a word of the notation and cannot be a tensor"
-        raise scope.fail(problem, left.span, instead_of(left.name) or ())
+        raise scope.fail(problem, left.span, instead_of(left.name, scope.text) or ())
     seen: set[str] = set()
     for slot in left.slots:
         ref = only_part(slot)
