@@ -250,7 +250,7 @@ def parse_document(
     refused_later: dict[int, tuple[Statement, EinstanError]] = {}
     for part in document.parts:
         clashing = () if gradients else collisions(part, known)
-        refused_later.update((id(s), (s, collided(s))) for s in clashing)
+        refused_later.update((id(s), (s, collided(s, part))) for s in clashing)
         refused_later.update((id(s), (s, problem)) for s, problem in defined_again(part))
         refused_later.update((id(s), (s, problem)) for s, problem in doubtful(part))
         refused_later.update((id(s), (s, problem)) for s, problem in speaking(part, known))
@@ -632,12 +632,17 @@ def defined_again(part: Document) -> Iterator[tuple[Statement, EinstanError]]:
                 yield statement, error
 
 
-def collided(statement: Statement) -> EinstanError:
-    """``dW`` is the gradient with respect to W where there is a W, so no equation may define it."""
-    name = _name_of(statement)
+def collided(statement: Statement, part: Document | None = None) -> EinstanError:
+    """``dW`` is the gradient with respect to W where there is a W, so no equation may define it; a number ``dx`` beside
+    ``x[i]`` is none, and has another name."""
+    name, content = _name_of(statement), statement.content
+    sides = (side for each in (part.statements if part is not None else ()) for side in _sides(each))
+    ranks = {str(node.tensor): len(node.slots) for node in preorder(*sides) if isinstance(node, Indexed)}
+    rank = len(content.indices) if isinstance(content, Equation) else ranks.get(name[1:], 0)
+    repairs = [f"claim {statement.text}"] if ranks.get(name[1:], rank) == rank else []
     return ProgramError(
         f"{name} is the gradient with respect to {name[1:]} and cannot be defined", text=statement.text,
-        span=(0, len(name)), repair=(f"claim {statement.text}", "or give the tensor another name"),
+        span=(0, len(name)), repair=(*repairs, f"{'or ' * bool(repairs)}give the tensor another name"),
     )  # fmt: skip
 
 

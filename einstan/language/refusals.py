@@ -147,6 +147,12 @@ def not_bound(
             f"the index {name} is free on the right but is not on the left", text=text, span=span,
             inferred=inferred, repair=run.sub(lambda found: f"_{{{','.join(found[1])}}}", text),
         )  # fmt: skip
+    own = re.compile(rf"(?<![\w\\])(\\?[^\W\d_]+)_\{{?{name}\}}?(?![\w,])")
+    if re.search(rf"(?<![\w\\{{,\[_]){name}(?:_|\[)", text) and own.search(text):  # i_t = σ(W_i x_t + b_i)
+        return ScopeError(
+            f"{name} is a tensor, and an index or a label too", text=text, span=span,
+            repair=own.sub(lambda found: f"{found[1]}{name}", text),
+        )  # fmt: skip
     label = re.compile(rf"(?<!\w)([^\W\d_]+)_{name}(?!\w)")
     if len(label.findall(text)) == 1 == len(re.findall(rf"(?<![^\W_]){name}(?![^\W_])", text)):  # E_a, a number
         readings = [label.sub(rf"\g<1>{name}", text), label.sub(rf"\g<1>_{capitals[-1]}", text)]
@@ -328,9 +334,13 @@ def left_not_read(text: str, name: str, right: Sequence[str]) -> ScopeError:
 
 def left_not_plain(text: str, slot: Expression) -> ScopeError:
     form = text[slice(*slot.span)]
+    repairs = [f"name the slot j and put δ[j, {form}] on the right"]
+    later = re.fullmatch(r"([a-z])\s*([+-])\s*(\d)", form)
+    if later is not None and f"_{{{form}}}" in text:  # \\theta_{t+1} = \\theta_t - \\eta g_t, a step
+        counted = re.compile(rf"_(?:\{{({later[1]}(?:[+-]\d)?)\}}|({later[1]})(?!\w))")
+        repairs.insert(0, counted.sub(lambda found: f"^{{({found[1] or found[2]})}}", text))
     return ScopeError(
-        f"a slot on the left is a plain index, and {form} is none", text=text, span=slot.span,
-        repair=f"name the slot j and put δ[j, {form}] on the right",
+        f"a slot on the left is a plain index, and {form} is none", text=text, span=slot.span, repair=repairs,
     )  # fmt: skip
 
 

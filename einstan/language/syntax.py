@@ -85,6 +85,9 @@ def read_expression(text: str, known: Collection[str] = ()) -> tuple[str, Expres
     return parser.text, expression
 
 
+_STEP = re.compile(r"(?:\\Delta(?![A-Za-z])|Δ)\s*(\w+)")
+
+
 class Parser(Atoms):
     """The whole grammar."""
 
@@ -215,6 +218,8 @@ class Parser(Atoms):
         before, token, letters = self.tokens[self.position - 1], self.token, self.token.text
         if token.kind == "number" and token.glued and before.kind == "name" and not before.raw:
             self.refuse_number_behind(before, token)
+        if before.text == "Δ" and token.kind == "name" and "Δ" not in self.around:
+            self.refuse_difference(before)
         plain = token.kind == "name" and token.raw and letters.isascii() and letters.isalpha() and 1 < len(letters) < 4
         if before.text != "}" or not token.glued or not plain or self.ahead(1).text in ("[", "_", "("):
             return
@@ -223,6 +228,14 @@ class Parser(Atoms):
         start, end = self.text[: token.start], self.text[token.end :]
         repairs = f"{start}{' '.join(letters)}{end}", f"{start} {letters}{end}"
         self.fail(f"{letters} is a product of letters, or a number called {letters}", None, repairs)
+
+    def refuse_difference(self, sign: Token) -> NoReturn:
+        """``\\Delta x^2``, the square of a step Δx."""
+        name = self.token
+        span = (sign.start, name.end)
+        one = _STEP.sub(lambda found: f"Δ{found[1]}", self.text)
+        product = f"{self.text[: sign.end]} * {self.text[name.start :]}"
+        self.fail(f"{self.text[slice(*span)]} is one name, or a product", span, (one, product))
 
     def refuse_number_behind(self, name: Token, number: Token) -> NoReturn:
         """``\\alpha2 x`` and ``\\alpha0_i``, where a label is set small."""
