@@ -146,7 +146,8 @@ is not summed by itself. An index does not divide: it is zero at first.""",
         """A derivative is a tensor: first the slots of the numerator, then those of the denominator. On the left of
 a line of a document it is a claim. `dW[p,q]` is the gradient of the program's scalar with respect to W, and a line
 `dW[p,q] = ...` of a document a claim too, where it has that scalar. What is differentiated has a name: a line of its
-own gives it one.""",
+own gives it one. `dt/dx` is a quotient where the text has dt or dx as a number, a step; where it may be either, it is
+refused.""",
         ["dZ[n,j]/dX[m,p] = δ[n,m] W[p,j]", "dL/dx[i]dx[j] = 2 A[i,j]", "∂f/∂t∂x[i] = g[i]"],
         [
             "dZ[n,j]/dX[m,p] dW[q,r] = 0",
@@ -154,6 +155,8 @@ own gives it one.""",
             "d/dx f = a",
             r"\frac{d \sin(x)}{dx} = \cos(x)",
             r"\frac{d^2 g}{dx^2} = 2 x",
+            "C = c dt / dx",
+            "r = a dt / dx^2",
         ],
     ),
     (
@@ -161,7 +164,8 @@ own gives it one.""",
         """A document has a statement a line. `claim` and `refute` are judged, `assume` says what may be used, an
 equation or a comparison, `given` names a function without a formula, `convention` chooses a derivative at a
 kink, `---` begins a new part, `#` a comment. A chain `a = b = c` claims each of its steps. A claim may
-state extents, as an equation does. An indented line goes on with the one before.""",
+state extents, as an equation does. An indented line goes on with the one before. The label of a statement and the
+number of an equation are comments: in front of a line or behind it they would be factors.""",
         [
             "claim A[i,K] B[K,j] = C[i,j]",
             "claim x[mod(I+1, |x.0|)] = x[I] where |I| = |x.0|",
@@ -170,7 +174,12 @@ state extents, as an equation does. An indented line goes on with the one before
             "given S(Z[N,J])",
             "convention relu'(x) = 1[x >= 0]",
         ],
-        ["assume x[i]"],
+        [
+            "assume x[i]",
+            "Claim 2. y = 2 x",
+            "claim y[i] = x[i]  (2)",
+            "claim y = abs(x) for x > 0",
+        ],
     ),
     (
         "LaTeX and paper",
@@ -203,6 +212,10 @@ have one, and refused where they do not.""",
             "D = A_{11} A_{22} - A_{12} A_{21}",
             "y[n] = μ + σ (z[n] - a)",
             "y[i] = e^2 x[i]",
+            "x^{k+1} = x^k - a g^k",
+            r"r = \alpha \frac{\Delta t}{\Delta x^2}",
+            r"k_{i,j} = \| x_i - y_j \|",
+            "X[k] = x[N] exp(-2 pi i k N / |N|)",
         ],
     ),
     (

@@ -296,7 +296,9 @@ class Atoms(Reductions):
         if self.at("_") and f"{token.text}{base}" in INSTEAD:
             self.fail(f"{token.text} is of base e here", (token.start, token.end), INSTEAD[f"{token.text}{base}"])
         if self.at("[", "_"):
-            self.fail(f"{token.text} is a function and cannot be a tensor", (token.start, token.end), example)
+            other = respelled(self.text, token.text, f"{token.text}1")
+            repairs = (other,) if self.on_left else (example, other)
+            self.fail(f"{token.text} is a function and cannot be a tensor", (token.start, token.end), repairs)
         readings = (
             with_brackets(self.text, self.tokens, self.position - 1, _takes_arguments)
             if len(parameters) == 1

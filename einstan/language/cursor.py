@@ -142,6 +142,9 @@ class Cursor:
         before = self.tokens[self.position - 1]
         if self.at("=") and self.token.glued and before.text in ("+", "-", "*", "/"):
             raise assigned(self.text, before, self.token.end)
+        if self.at("[") and self.token.glued and before.text == ")":
+            lines = "p[k] = softmax[k](z[k])\nL = -log(p[0])"
+            self.fail("slots stand behind the name of a tensor, and a line of its own gives one", None, lines)
         if self.at("[", "{") and (repair := comparison(self.text, self.tokens, self.position)):
             self.fail("an indicator is written 1[...]", None, repair)
         if self.at(*RELATIONS) and not self.at("=="):
@@ -169,7 +172,7 @@ class Cursor:
 
     def refuse_word(self, token: Token, wanted: str) -> NoReturn:
         problem = f"{token.text} is a word of the notation and cannot be {wanted}"
-        self.fail(problem, (token.start, token.end), instead_of(token.text) or ())
+        self.fail(problem, (token.start, token.end), instead_of(token.text, self.text) or ())
 
     def finish(self) -> None:
         if self.token.kind != "end":

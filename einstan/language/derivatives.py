@@ -77,7 +77,9 @@ class Derivatives(Differentials):
         names = above.text, below.text
         if any(name in self.around and name[1:] not in self.around for name in names):
             return True
-        raised = behind.text == "^" or behind.kind == "power"
+        raised = self.power_end(slash + 2)
+        if behind.text == "^" and not raised:
+            return False  # a label, dZ^(2)
         apart = not (sign.glued and below.glued)
         tensor = above.text[1:]
         if tensor in self.around and not raised:
@@ -86,9 +88,17 @@ class Derivatives(Differentials):
         if not (apart or raised or unknown) or "/" in self.text.partition("=")[0]:
             return False
         if not any(token.text in names and self.is_number(k) for k, token in enumerate(self.tokens)):
-            end = self.tokens[slash + 2 + (behind.text == "^")].end if raised else below.end
-            self.refuse_quotient_of_d(above, below, end)
+            self.refuse_quotient_of_d(above, below, raised or below.end)
         return True
+
+    def power_end(self, place: int) -> int:
+        """Where the whole power ends that begins at a place among the tokens, ``^2`` or ``²``; 0 where none does."""
+        if self.tokens[place].kind == "power":
+            return self.tokens[place].end
+        inside = [token for token in self.tokens[place : place + 4] if token.text not in ("{", "^")]
+        is_power = self.tokens[place].text == "^" and inside[0].kind == "number"
+        braced = inside[1].text == "}" if len(inside) > 1 else False
+        return inside[braced].end if is_power else 0
 
     def refuse_quotient_of_d(self, above: Token, below: Token, end: int) -> NoReturn:
         """``c dt / dx``, with a power up to the ``end``."""

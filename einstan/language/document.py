@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from textwrap import dedent
@@ -59,6 +59,7 @@ _QUOTIENT = re.compile(  # which may be a derivative, and tells nothing of numbe
 )
 _ENVIRONMENT = re.compile(r"\\(begin|end)\{(aligned|align\*?|gathered|gather\*?|split|equation\*?)\}")
 _ROW = re.compile(r"\\\\(?:\[[^\]]*\])?[ \t]*")
+_NO_FUNCTION = re.compile(r"(\w+) is not a (?:function|reduction)")
 _RULE = re.compile(r"-{3,}")
 _CONVENTION = re.compile(r"(\w+)'\s*\(([^()]*)\)\s*=\s*(.+)", re.DOTALL)
 
@@ -241,7 +242,7 @@ def parse_document(
                     statement = once_defined(statement, first, () if gradients else names)
                 statements.append(statement)
         except EinstanError as error:
-            refused(error, line, code, comment)
+            refused(given_called(error, code, first), line, code, comment)
     document = Document(tuple(sorted(statements, key=lambda statement: statement.line)))
     if not gradients:
         claimed = {id(s): as_claim(s) for part in document.parts for s in claims_of_gradients(part, known)}
@@ -249,7 +250,7 @@ def parse_document(
     refused_later: dict[int, tuple[Statement, EinstanError]] = {}
     for part in document.parts:
         clashing = () if gradients else collisions(part, known)
-        refused_later.update((id(s), (s, collided(s))) for s in clashing)
+        refused_later.update((id(s), (s, collided(s, part))) for s in clashing)
         refused_later.update((id(s), (s, problem)) for s, problem in defined_again(part))
         refused_later.update((id(s), (s, problem)) for s, problem in doubtful(part))
         refused_later.update((id(s), (s, problem)) for s, problem in speaking(part, known))
@@ -535,7 +536,10 @@ def read_given(text: str, known: Collection[str]) -> Given:
         raise NotationError("'given' names a tensor and, in brackets, what it depends on", text=text, repair=repair)
     inside = text[start + 1 : text.rindex(")")]
     product = re.sub(r",(?![^\[]*\])", " *", inside)
-    equation = bind_equation(*read_relation(f"{text[:start]} = {product}", known))
+    try:
+        equation = bind_equation(*read_relation(f"{text[:start]} = {product}", known))
+    except ScopeError as error:
+        raise _given_of(text[:start].rstrip(), inside, error) from None
     rhs = equation.rhs
     capitals, body = (rhs.indices, rhs.body) if isinstance(rhs, Sum) else ((), rhs)
     arguments = body.factors if isinstance(body, Mul) else (body,)
@@ -543,6 +547,39 @@ def read_given(text: str, known: Collection[str]) -> Given:
     if len(accesses) < len(arguments):
         raise NotationError("'given' lists tensors with plain indices", text=text, repair=repair)
     return Given(equation.lhs, accesses, capitals)
+
+
+def _given_of(left: str, inside: str, error: ScopeError) -> EinstanError:
+    """``given phi(x[n])``: of each n, or of all entries."""
+    letters = dict.fromkeys(re.findall(r"(?<=[\[,])\s*([a-z]\w*)\s*(?=[\],])", inside))
+    own = set(re.findall(r"\w+", left))
+    new = [letter for letter in letters if letter not in own]
+    if not new:
+        return error
+    name, _, slots = left.partition("[")
+    each = f"given {name}[{','.join([*filter(None, [slots.rstrip(']')]), *new])}]({inside})"
+    every = re.sub(rf"(?<=[\[,])(\s*)({'|'.join(new)})(?=\s*[\],])", lambda m: m[1] + m[2].capitalize(), inside)
+    return NotationError(
+        f"{left} is one for each {', '.join(new)}, or rests on all of them", text=f"given {left}({inside})",
+        repair=(each, f"given {left}({every})"),
+    )  # fmt: skip
+
+
+def given_called(error: EinstanError, code: str, first: Mapping[str, Statement]) -> EinstanError:
+    """``y = phi(x)`` behind ``given phi(x)``, whose name stands for its value at what it is given of."""
+    found = _NO_FUNCTION.fullmatch(error.problem)
+    content = first[found[1]].content if found is not None and found[1] in first else None
+    call = re.search(rf"(?<!\w){found[1]}\s*\(([^()]*)\)", code) if found is not None else None
+    if not isinstance(content, Given) or call is None:
+        return error
+    asked = re.sub(r"\s", "", call[1]).lower()
+    meant = ",".join(show(argument) for argument in content.arguments).lower()
+    letters = ",".join(dict.fromkeys(re.findall(r"(?<=[\[,])[a-z]\w*(?=[\],])", call[1])))
+    slots = show(content.lhs) if asked == meant else f"{content.lhs.tensor}[{letters}]" if letters else ""
+    line = f"{code[: call.start()]}{slots}{code[call.end() :]}"
+    repair = line if asked == meant else f"given {slots}({call[1]})\n{line}" if slots else ()
+    problem = f"{content.lhs.tensor} is given, and its name alone is its value"
+    return NotationError(problem, text=code, span=call.span(), repair=repair)
 
 
 def read_convention(text: str) -> Convention:
@@ -595,12 +632,17 @@ def defined_again(part: Document) -> Iterator[tuple[Statement, EinstanError]]:
                 yield statement, error
 
 
-def collided(statement: Statement) -> EinstanError:
-    """``dW`` is the gradient with respect to W where there is a W, so no equation may define it."""
-    name = _name_of(statement)
+def collided(statement: Statement, part: Document | None = None) -> EinstanError:
+    """``dW`` is the gradient with respect to W where there is a W, so no equation may define it; a number ``dx`` beside
+    ``x[i]`` is none, and has another name."""
+    name, content = _name_of(statement), statement.content
+    sides = (side for each in (part.statements if part is not None else ()) for side in _sides(each))
+    ranks = {str(node.tensor): len(node.slots) for node in preorder(*sides) if isinstance(node, Indexed)}
+    rank = len(content.indices) if isinstance(content, Equation) else ranks.get(name[1:], 0)
+    repairs = [f"claim {statement.text}"] if ranks.get(name[1:], rank) == rank else []
     return ProgramError(
         f"{name} is the gradient with respect to {name[1:]} and cannot be defined", text=statement.text,
-        span=(0, len(name)), repair=(f"claim {statement.text}", "or give the tensor another name"),
+        span=(0, len(name)), repair=(*repairs, f"{'or ' * bool(repairs)}give the tensor another name"),
     )  # fmt: skip
 
 

@@ -46,6 +46,7 @@ _HIGHER = re.compile(
 _BELOW = re.compile(rf"{_D}\s*({_TENSOR})({_ORDER})")
 _LOWERED = str.maketrans("²³⁴", "234", "^{} ")
 _LABEL = re.compile(r"\\?\w+_(?:([A-Z])|\\(?:mathrm|text|rm)\s*\{([A-Z])\})")  # k_B, k_\\mathrm{B}
+_LOWERED_LABEL = re.compile(r"[^\W\d_]+_[a-z]")
 _ENTRY = re.compile(r"\\?\w+_(\d+)")
 _OPERATORS = {
     **dict.fromkeys(("E", "P"), "mean[N](x[N]), over what is drawn"),
@@ -53,6 +54,11 @@ _OPERATORS = {
     "Var": "var[N](x[N])",
     "Cov": "mean[N]((x[N] - mean[M](x[M])) (y[N] - mean[M](y[M])))",
 }
+MARKS_ABOVE = (  # which papers set above a name, and nobody raises a number to
+    "old", "new", "prev", "next", "pred", "true", "obs", "ref", "init", "target", "test", "train", "out", "opt", "star",
+    "eff", "tot", "total", "curr", "last",
+)  # fmt: skip
+_WAVE = re.compile(r"(?:exp\s*\(|\be\^)[^=]*(?:\bpi\b|π|\\pi)")
 _SUBSCRIPTED = re.compile(r"([A-Za-z])_([a-z]{2})")
 
 
@@ -134,6 +140,9 @@ def without_slots(text: str, tree: Surface, scalars: Sequence[Ref], declared: Co
     subscripted = {str(ref.name): ref for ref in scalars if _SUBSCRIPTED.fullmatch(str(ref.name))}
     if isinstance(tree, Relation) and len(subscripted) > 2:
         _run_together(text, tree, subscripted)
+    for ref in suspects:
+        if ref.name in ("i", "j") and _WAVE.search(text) and ref.name not in evidence(tree):
+            raise _imaginary(text, str(ref.name), ref.span)
     capitals = {id(ref): ref for ref in suspects if len(str(ref.name)) == 1 and is_capital(str(ref.name))}
     if capitals:
         indices = evidence(tree)
@@ -167,6 +176,15 @@ def _run_together(text: str, tree: Relation, names: dict[str, Ref]) -> None:
         )  # fmt: skip
 
 
+def _imaginary(text: str, name: str, span: Span) -> NotationError:
+    """``exp(-2 pi i k N / |N|)``, of which no number here is the imaginary unit."""
+    return NotationError(
+        f"{name} is a number here, and not the imaginary unit", text=text, span=span,
+        inferred="numbers are real: a real and an imaginary part are an equation each, with cos and with sin",
+        repair=respelled(text, name, f"{name}0"),
+    )  # fmt: skip
+
+
 def _counted(text: str, name: str, span: Span) -> NotationError:
     start, end = span
     return NotationError(
@@ -195,11 +213,34 @@ def labels(text: str, tree: Relation, tokens: Sequence[Token]) -> None:
         if letter and names[letter] == 1:
             raise _two_names(text, ref, f"a sum over {letter}", letter, f"sum[{letter}]({ref.name}[{letter}])")
     read = [node for node in walk(tree.right) if isinstance(node, Ref) and len(node.slots) == 1]
+    _refuse_mixed(text, tree, read)
     indexed = {ref.name for ref in read if not isinstance(only_part(ref.slots[0]), Number)}
     for ref in read:
         entry = _ENTRY.fullmatch(text[slice(*ref.span)])
         if entry and ref.name in indexed:
             raise _two_names(text, ref, f"an entry of {ref.name}", entry[1], f"{ref.name}[{entry[1]}]")
+
+
+def _refuse_mixed(text: str, tree: Relation, read: Sequence[Ref]) -> None:
+    """``S[q,k] = Q[q,D] M[k,D] / sqrt(d_k)``: where all else has its slots in brackets, d_k is a name with a label."""
+    below = {id(ref) for ref in _divisors(tree)}
+    low = [ref for ref in read if id(ref) in below and _LOWERED_LABEL.fullmatch(text[slice(*ref.span)])]
+    slotted = [node for node in walk(tree) if isinstance(node, Ref) and node.slots]
+    if (
+        len(low) == 1
+        and len(slotted) > 2
+        and all("[" in text[slice(*ref.span)] for ref in slotted if ref is not low[0])
+    ):
+        _, letter = text[slice(*low[0].span)].split("_")
+        raise _two_names(text, low[0], f"an entry of {low[0].name}", letter, f"{low[0].name}[{letter}]")
+
+
+def marked(text: str, mark: str) -> str:
+    r"""The text with what stands above names as a label: ``\theta^{new}_i`` beside ``\theta^{old}_i``, which are words,
+    and ``x^{k+1}`` beside ``x^k``, which have one letter."""
+    letter = re.split(r"[+-]", mark)[0]
+    own = re.escape(letter) if len(letter) == 1 else r"[A-Za-z]{2,}"
+    return re.sub(rf"\^(?:\{{\s*({own}(?:[+-]\d+)?)\s*\}}|({own})(?!\w))", lambda m: f"^{{({m[1] or m[2]})}}", text)
 
 
 def _refuse_expectation(text: str, tree: Relation, names: Counter[str]) -> None:

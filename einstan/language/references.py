@@ -135,7 +135,7 @@ class References(Cursor):
             if subscript and self.is_run_of_letters():
                 commas = ",".join(token.text)
                 readings = [f"several indices are written {commas}", f"one index is written \\mathrm{{{token.text}}}"]
-                readings += [self.labelled(token.text)] if len(token.text) > 2 else []
+                readings += [self.labelled(token.text)] if len(token.text) > 2 or token.text.isupper() else []
                 self.fail(f"the subscript {token.text} is one index or several", None, tuple(readings))
             if subscript and token.kind == "name" and token.text in (*BINDERS, *CALLABLE) and behind.text == "}":
                 self.fail(f"{token.text} is no index", None, self.labelled(token.text))

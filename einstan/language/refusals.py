@@ -147,6 +147,12 @@ def not_bound(
             f"the index {name} is free on the right but is not on the left", text=text, span=span,
             inferred=inferred, repair=run.sub(lambda found: f"_{{{','.join(found[1])}}}", text),
         )  # fmt: skip
+    own = re.compile(rf"(?<![\w\\])(\\?[^\W\d_]+)_\{{?{name}\}}?(?![\w,])")
+    if re.search(rf"(?<![\w\\{{,\[_]){name}(?:_|\[)", text) and own.search(text):  # i_t = σ(W_i x_t + b_i)
+        return ScopeError(
+            f"{name} is a tensor, and an index or a label too", text=text, span=span,
+            repair=own.sub(lambda found: f"{found[1]}{name}", text),
+        )  # fmt: skip
     label = re.compile(rf"(?<!\w)([^\W\d_]+)_{name}(?!\w)")
     if len(label.findall(text)) == 1 == len(re.findall(rf"(?<![^\W_]){name}(?![^\W_])", text)):  # E_a, a number
         readings = [label.sub(rf"\g<1>{name}", text), label.sub(rf"\g<1>_{capitals[-1]}", text)]
@@ -198,7 +204,13 @@ def ranks_differ(text: str, node: Ref, elsewhere: int) -> ScopeError:
     here = _slots(len(node.slots))
     problem = f"{node.name} has {here} here and {_slots(elsewhere)} elsewhere in the equation"
     digits = _ENTRY.sub(lambda entry: f"{node.name}{entry[1]}", text)  # \\theta_0 beside \\theta
-    return ScopeError(problem, text=text, span=node.span, repair=digits if digits != text and elsewhere == 0 else ())
+    if digits != text and elsewhere == 0:
+        return ScopeError(problem, text=text, span=node.span, repair=digits)
+    other = ""
+    if not (node.slots and elsewhere) and isinstance(node.name, str):  # a number of the same name
+        fresh = fresh_name(f"{node.name}0", set(re.findall(r"\w+", text)))
+        other = re.sub(rf"(?<![\w\\]){node.name}(?![\w\[(^.]|_)", fresh, text)
+    return ScopeError(problem, text=text, span=node.span, repair=other if other not in ("", text) else ())
 
 
 def not_affine(text: str, node: Expression) -> NotationError:
@@ -311,17 +323,24 @@ def left_not_read(text: str, name: str, right: Sequence[str]) -> ScopeError:
     span = (start, start + len(name)) if start >= 0 else (0, text.index("="))  # it may be spelled otherwise, \\alpha
     left, _, rest = text.partition("=")
     has = f"the right side has {', '.join(right)}" if right else "the right side has no free index"
+    repairs = [f"{left.rstrip()} = ({rest.strip()}) 1[{name}]"]
+    label = re.fullmatch(rf"\s*([^\W\d_]+)_{name}\s*", left)
+    if label is not None and not re.search(rf"(?<![^\W_]){name}(?![^\W_])", rest):  # E_k, an energy
+        repairs.insert(0, f"{label[1]}{name} ={rest}")
     return ScopeError(
-        f"the index {name} is on the left but not on the right", text=text, span=span,
-        inferred=has, repair=f"{left.rstrip()} = ({rest.strip()}) 1[{name}]",
-    )  # fmt: skip
+        f"the index {name} is on the left but not on the right", text=text, span=span, inferred=has, repair=repairs
+    )
 
 
 def left_not_plain(text: str, slot: Expression) -> ScopeError:
     form = text[slice(*slot.span)]
+    repairs = [f"name the slot j and put δ[j, {form}] on the right"]
+    later = re.fullmatch(r"([a-z])\s*([+-])\s*(\d)", form)
+    if later is not None and f"_{{{form}}}" in text:  # \\theta_{t+1} = \\theta_t - \\eta g_t, a step
+        counted = re.compile(rf"_(?:\{{({later[1]}(?:[+-]\d)?)\}}|({later[1]})(?!\w))")
+        repairs.insert(0, counted.sub(lambda found: f"^{{({found[1] or found[2]})}}", text))
     return ScopeError(
-        f"a slot on the left is a plain index, and {form} is none", text=text, span=slot.span,
-        repair=f"name the slot j and put δ[j, {form}] on the right",
+        f"a slot on the left is a plain index, and {form} is none", text=text, span=slot.span, repair=repairs,
     )  # fmt: skip
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from einstan.language.binding import Scope
 from einstan.language.dims import localised
 from einstan.language.errors import NotationError
 from einstan.language.index import Affine, Index, is_capital, lowered, swapped
+from einstan.language.misread import marked
 from einstan.language.node import Node, rewrite
 from einstan.language.numbering import numbered
 from einstan.language.refusals import (
@@ -57,6 +59,9 @@ def bind_equation(
             isinstance(left, Power) and isinstance(left.base, Ref) and isinstance(left.exponent, Number)
         ):  # \\sigma^2 = ...
             repairs.insert(0, text.replace(text[slice(*span)].rstrip(), f"{left.base.name}2"))
+        above = text[slice(*left.exponent.span)].strip("{} ") if isinstance(left, Power) else ""
+        if re.fullmatch(r"[A-Za-z]+([+-]\d+)?", above):  # \\theta^{new} = ..., x^{k+1} = ...
+            repairs.insert(0, marked(text, above))
         raise NotationError("the left side of an equation is one tensor", text=text, span=span, repair=repairs)
     scope = Scope(text, (relation,), any_free=False)
     scope.derived = not (asked or by_hand)
@@ -171,7 +176,7 @@ def left_indices(scope: Scope, left: Ref, relation: Relation) -> Iterator[Index]
     """The indices of a left side: plain, lower-case, each once."""
     if isinstance(left.name, str) and left.name in RESERVED:
         problem = f"{left.name} is a word of the notation and cannot be a tensor"
-        raise scope.fail(problem, left.span, instead_of(left.name) or ())
+        raise scope.fail(problem, left.span, instead_of(left.name, scope.text) or ())
     seen: set[str] = set()
     for slot in left.slots:
         ref = only_part(slot)

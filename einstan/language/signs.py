@@ -102,6 +102,7 @@ _CAPITALS = re.compile(r"(?<![\w.])([A-Z])(?!\w)")
 _SLOTS = re.compile(r"\[([^\[\]]*)\]|_\{([^{}]*)\}|_([A-Z])(?!\w)")
 _SUB = r"\[[^\[\]]*\]|_\{[^{}]*\}|_\w(?!\w)"
 _SMALL = re.compile(r"_(?:[a-z](?!\w)|\{[a-z](?:,[a-z])*\})")
+_SMALL_SLOTS = re.compile(r"\[([a-z](?:,[a-z])*)\]|_\{([a-z](?:,[a-z])*)\}|_([a-z])(?!\w)")
 _PRIMED = re.compile(rf"(\\?[^\W\d_]+?\w*?)((?:{_SUB})?)(['′’]+)")
 
 
@@ -123,7 +124,7 @@ def instead(text: str, sign: str, start: int, end: int) -> tuple[str, ...]:
     elif known == "≈" and "=" not in text:
         line = f"{text[:start].rstrip()} = {text[end:].lstrip()}"
     elif known == "∥":
-        line = _NORM.sub(_normed, text)
+        line = _NORM.sub(lambda found: _normed(found, text.partition("=")[0]), text)
         line = "" if line == text or any(each in line for each in ("\\|", "‖", "∥")) else line
     elif known == "'" and (primed := _PRIMED.search(text)) and primed.end() > start:
         line = _PRIMED.sub(lambda found: _unprimed(text, found), text)
@@ -149,14 +150,27 @@ def _unwrapped(operand: str) -> str:
     return operand[1:-1].strip() if operand.startswith("(") and operand.endswith(")") else operand
 
 
-def _normed(found: re.Match[str]) -> str:
-    inside = _SMALL.sub(lambda slots: slots[0].upper(), found[1].strip())
+def _normed(found: re.Match[str], left: str) -> str:
+    """``\\|x_k\\|`` as ``norm[K](x_K)``; of vectors that have numbers, ``\\|x_i - y_j\\|`` or where the ``left`` side
+    has the i too, as ``norm[D](x_{i,D} - y_{j,D})``."""
+    inside = found[1].strip()
+    small = [letter for slots in _SMALL_SLOTS.findall(inside) for letter in re.findall(r"[a-z]", "".join(slots))]
+    if small and (len(set(small)) > 1 or any(re.search(rf"[\[_,{{\s]{letter}(?!\w)", left) for letter in small)):
+        letter = next(each for each in "DKLM" if not re.search(rf"(?<!\w){each}(?!\w)", found.string))
+        numbered = _SMALL_SLOTS.sub(lambda slots: _with_slot(slots, letter), inside)
+        return f"sum[{letter}](abs({numbered}))" if found[2] == "1" else f"norm[{letter}]({numbered})"
+    inside = _SMALL.sub(lambda slots: slots[0].upper(), inside)
     letters = [each for slots in _SLOTS.findall(inside) for each in _CAPITALS.findall("".join(slots))]
     alone = "I,J" if found[2] == "F" else "K"  # Frobenius' is that of a matrix
     over, what = (",".join(dict.fromkeys(letters)), inside) if letters else (alone, f"{inside}[{alone}]")
     if not letters and not inside.removeprefix("\\").isidentifier():
         return found[0]
     return f"sum[{over}](abs({what}))" if found[2] == "1" else f"norm[{over}]({what})"
+
+
+def _with_slot(slots: re.Match[str], letter: str) -> str:
+    brackets, braces, single = slots.groups()
+    return f"[{brackets},{letter}]" if brackets else f"_{{{braces or single},{letter}}}"
 
 
 def over(text: str) -> str:

@@ -15,6 +15,7 @@ allows, because everything that walks it is a `Task`, run without Python's stack
 from __future__ import annotations
 
 import keyword
+import re
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -43,13 +44,14 @@ INSTEAD = {
     **dict.fromkeys(("and", "or", "not"), "a product of brackets holds where all hold: 1[x > 0] 1[y > 0]"),
     **dict.fromkeys(("is", "in"), "brackets compare: 1[i == j], 1[0 <= i < 3]"),
     **dict.fromkeys(("True", "False", "None"), "a number: 1 or 0"),
-    "lambda": "λ, or lam",
     **dict.fromkeys(("inf", "nan", "infinity"), "1[c] u is 0 where c is false; log(1[c]) masks a logit"),
 }
 
 
-def instead_of(word: str) -> str:
+def instead_of(word: str, text: str = "") -> str:
     """What to write where a word of Python stands as a name; nothing for most of the other reserved words."""
+    if word == "lambda":
+        return re.sub(r"(?<![\w\\])lambda(?!\w)", "λ", text) or "λ"
     return INSTEAD.get(word) or (f"another name, such as {word}1" if word in keyword.kwlist else "")
 
 

@@ -29,9 +29,11 @@ from einstan.language.cursor import GOING_ON, INDENTED
 from einstan.language.errors import Span
 from einstan.language.foreign import STATEMENTS, braced, equals, floor_division, prose, statement
 from einstan.language.misread import (
+    MARKS_ABOVE,
     divided_by_index,
     exponential,
     labels,
+    marked,
     second_derivative,
     transposed,
     without_slots,
@@ -81,6 +83,9 @@ def read_expression(text: str, known: Collection[str] = ()) -> tuple[str, Expres
     expression = run(parser.expression())
     parser.finish()
     return parser.text, expression
+
+
+_STEP = re.compile(r"(?:\\Delta(?![A-Za-z])|Δ)\s*(\w+)")
 
 
 class Parser(Atoms):
@@ -213,6 +218,8 @@ class Parser(Atoms):
         before, token, letters = self.tokens[self.position - 1], self.token, self.token.text
         if token.kind == "number" and token.glued and before.kind == "name" and not before.raw:
             self.refuse_number_behind(before, token)
+        if before.text == "Δ" and token.kind == "name" and "Δ" not in self.around:
+            self.refuse_difference(before)
         plain = token.kind == "name" and token.raw and letters.isascii() and letters.isalpha() and 1 < len(letters) < 4
         if before.text != "}" or not token.glued or not plain or self.ahead(1).text in ("[", "_", "("):
             return
@@ -221,6 +228,14 @@ class Parser(Atoms):
         start, end = self.text[: token.start], self.text[token.end :]
         repairs = f"{start}{' '.join(letters)}{end}", f"{start} {letters}{end}"
         self.fail(f"{letters} is a product of letters, or a number called {letters}", None, repairs)
+
+    def refuse_difference(self, sign: Token) -> NoReturn:
+        """``\\Delta x^2``, the square of a step Δx."""
+        name = self.token
+        span = (sign.start, name.end)
+        one = _STEP.sub(lambda found: f"Δ{found[1]}", self.text)
+        product = f"{self.text[: sign.end]} * {self.text[name.start :]}"
+        self.fail(f"{self.text[slice(*span)]} is one name, or a product", span, (one, product))
 
     def refuse_number_behind(self, name: Token, number: Token) -> NoReturn:
         """``\\alpha2 x`` and ``\\alpha0_i``, where a label is set small."""
@@ -327,6 +342,7 @@ class Parser(Atoms):
             self.tower -= 1
             self.refuse_slots_behind(start, begin, base, exponent)
             self.refuse_sub_behind(start, begin, exponent)
+            self.refuse_word_above(start, base, exponent)
             if self.at("/"):
                 self.refuse_root(start, begin.end)
             base = self.raised((start, self.last_end), base, exponent)
@@ -340,6 +356,17 @@ class Parser(Atoms):
         if not isinstance(base, Ref) or base.slots or not (inverse or turned):
             return
         self.refuse_matrix(start, str(base.name), "inverse" if inverse else "transpose")
+
+    def refuse_word_above(self, start: int, base: Surface, exponent: Surface) -> None:
+        """``x^{old}``, which would be a power of a number called old."""
+        name = str(exponent.name) if isinstance(exponent, Ref) and not exponent.slots else ""
+        if name in MARKS_ABOVE and isinstance(base, Ref) and base.name != "e" and not self.on_left:
+            begin, end = exponent.span
+            if self.text[begin - 1 : begin] == "{" and self.text[end : end + 1] == "}":
+                begin, end = begin - 1, end + 1
+            power = f"{self.text[:begin]}({name}){self.text[end:]}"
+            problem = f"{name} is a label, or a number that is an exponent"
+            self.fail(problem, (start, self.last_end), (marked(self.text, name), power))
 
     def is_raised(self, name: str) -> bool:
         """Whether a name stands in exponents alone."""
@@ -377,7 +404,8 @@ class Parser(Atoms):
             self.refuse_matrix(start, base, "inverse" if inner == "-1" else "transpose", entries)
         repairs = [] if self.on_left else [f"{before}{base}_{{{sub}}}^{power}{closing}"]
         if is_name(inner) and "_" not in base:
-            repairs.insert(0, f"{before}{base}_{{{inner},{sub}}}{closing}")
+            slot = f"{before}{base}_{{{inner},{sub}}}{closing}"
+            repairs.insert(0, marked(self.text, inner) if len(inner) > 1 else slot)
         self.fail(
             "a subscript stands in front of the power", (start, self.tokens[place].end), tuple(repairs),
         )  # fmt: skip

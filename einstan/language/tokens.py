@@ -100,7 +100,7 @@ _BEFORE = re.compile(r"\$\$?|\\[\[(]")
 _BEHIND = re.compile(r"[.,]?\s*(\$\$?|\\[\])])\s*[.,]?\s*|[.,](\s|\\(tag|label)\s*\{[^{}]*\}|\\(notag|nonumber))*")
 _TAGGED = re.compile(r"(\\(tag|label)\s*\{[^{}]*\}|\\(notag|nonumber)|\s)*$")
 _ASSIGNS = re.compile(
-    r":=|[←≔≕≝≜≐]|\\(?:coloneqq|coloneq|triangleq|eqdef|doteq|defeq)(?![A-Za-z])|\\(?:stackrel|overset)\s*\{[^=]*\}\s*\{=\}"
+    r":=|[←≔≕≝≜≐]|\\(?:leftarrow|gets|coloneqq|coloneq|triangleq|eqdef|doteq|defeq)(?![A-Za-z])|\\(?:stackrel|overset)\s*\{[^=]*\}\s*\{=\}"
 )
 _AXIS = re.compile(r"\.[0-9]")
 _LONG_MARKS = ("**", "<=", ">=", "==", "!=")

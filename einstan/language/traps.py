@@ -76,14 +76,15 @@ def trap_of(held: Found, name: str, node: Term, weight: int) -> str:
         return ""
     spelled = {spelling(factor) for factor, _ in chain(*map(grounds, above)) if name in held[factor]}
     tensors = set(chain.from_iterable(map(tensors_of, above)))
-    tables = {each.name for part, under in node.parts if not under for each in walk(part) if isinstance(each, Ref)}
+    reads = [each for part, under in node.parts if not under for each in walk(part) if isinstance(each, Ref)]
     quadratic = any(map(is_square, chain(*map(powers, above))))
     for factor, raised in chain(*map(grounds, divisors)):
         if name not in held[factor]:
             continue
         if isinstance(factor, Bracket | Kronecker) and factor in divisors:  # no one divides by 0 or 1, or by ones
             return QUOTIENT
-        if isinstance(factor, Ref) and not raised and factor.name in tables:  # a margin over the total: n[i,J] / n[I,J]
+        others = [each for each in reads if isinstance(factor, Ref) and each.name == factor.name]
+        if not raised and any(not same(each, factor) for each in others):  # a margin over the total: n[i,J] / n[I,J]
             return QUOTIENT
         terms = flattened(factor) if isinstance(factor, Expression) and not raised else []
         inside = walk(factor) if weight >= 2 and isinstance(factor, Expression | Call) and not raised else (factor,)

@@ -133,6 +133,9 @@ def unknown_call(text: str, span: Span, name: str, behind: int, known: Iterable[
             )
         if slots and text.find("=") > span[0] and not _as_slots(text, slots[1]):
             repairs = [f"a function of one's own is declared: es.function({text!r})"]
+            closing = text.find(")", behind) + 1
+            if text[closing:].lstrip().startswith("="):  # or its value is meant
+                repairs.append(f"{text[:behind]}{text[closing:]}")
         closing = text.find(")", behind) + 1
         if not repairs and closing and text[closing:].lstrip().startswith("="):  # L(θ) = ...
             repairs.append(f"{text[:behind]}{text[closing:]}")

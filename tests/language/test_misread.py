@@ -26,7 +26,11 @@ def meaning(text: str) -> str:
     found = []
     for statement in parse_document(text).statements:
         content = statement.content
-        found.append(show(canonical(content.rhs)) if isinstance(content, Equation) else str(statement))
+        if isinstance(content, Equation):
+            left = ",".join(index.name for index in content.indices)
+            found.append(f"[{left}] = {show(canonical(content.rhs))}")
+        else:
+            found.append(str(statement))
     return "\n".join(found)
 
 

@@ -192,6 +192,16 @@ def test_a_read_outside():
     compile(parse("y[i] = X[i] + 1[0 <= i-1 < |X.0|] X[i-1]"))(X=B)
 
 
+@pytest.mark.parametrize("text", ["l[i,j] = X[i-1,j] + X[i,j-1] - 2 X[i,j]", "d[i,j] = X[i-1,j-2] Y[i]"])
+def test_each_repair_of_reads_outside_along_two_axes_is_read(text):
+    arrays = {"X": np.ones((4, 5)), "Y": np.ones(4)}
+    given = {name: array for name, array in arrays.items() if f"{name}[" in text}
+    with pytest.raises(ExtentError) as caught:
+        compile(parse(text))(**given)
+    for repair in caught.value.repair:
+        compile(parse(repair.partition(": ")[2]))(**given)
+
+
 SEEN = np.arange(6.0) ** 2
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from einstan.calculus.program import Program, sizes_read
-from einstan.language.dims import axis
+from einstan.language.dims import axis, unguarded, unguarded_quotients
 from einstan.language.errors import DataError, EinstanError, ExtentError, ProgramError, Span, nearest
 from einstan.language.functions import SPELLINGS
 from einstan.language.index import Affine, Index, affine, lowered
@@ -177,13 +177,14 @@ def outside(equation: Equation, access: Indexed, position: int, value: int, size
     repair = [f"read it only where {guard} holds"]  # in a slot there are no zeros to pad with
     forms = (node for node in preorder(equation.rhs) if isinstance(node, Affine))
     if all(atom is not access for node in forms for atom, _ in node.terms):
-        padded = replace(equation, {access: mul((guard, access))})
-        repair = [f"say that {access.tensor} is zero outside: {padded}"]
+        also = {read: guards for read in _reads_of(equation, access.tensor) if (guards := _guards(read))}
+        padded = replace(equation, {read: mul((*g, read)) for read, g in {access: [guard], **also}.items()})
+        repair = [f"say that {access.tensor} is zero outside: {_as_far(padded, access)}"]
         if not form.terms and value < 0:
             slots = list(access.slots)
             slots[position] = affine((Extent(Index(name, name)), 1), constant=value)
             repair = [f"count from the end: {replace(equation, {access: Indexed(access.tensor, tuple(slots))})}"]
-        elif value < 0 and (later := _later(equation, form)) is not None:
+        elif value < 0 and (later := _inside(equation, form)) is not None:
             repair.append(f"begin where every read is inside: {later}")
     if held:
         repair.insert(0, f"give {held[0].tensor} with positions that {access.tensor} has")
@@ -193,6 +194,47 @@ def outside(equation: Equation, access: Indexed, position: int, value: int, size
         inferred=f"{where}, and {name} has {has}" if str(form) != str(value) else f"{name} has {has}",
         repair=repair,
     )
+
+
+def _as_far(padded: Equation, access: Indexed) -> Equation:
+    """With how far the left indices run that nothing tells any more, where every read of theirs is guarded: as far as
+    the axis does."""
+    told = {index for index, _, _, kept in (*unguarded(padded), *unguarded_quotients(padded)) if not kept}
+    stated = [
+        (index, affine((Extent(Index(place, place)), 1)))
+        for k, form in enumerate(access.slots)
+        for index, place in [(next((a for a, _ in form.terms if a in padded.indices), None), axis(access.tensor, k))]
+        if isinstance(index, Index) and index not in told and index not in dict(padded.where)
+    ]
+    return Equation(padded.name, padded.indices, padded.rhs, (*padded.where, *stated))
+
+
+def _reads_of(equation: Equation, tensor: Name) -> list[Indexed]:
+    return [node for node in preorder(equation.rhs) if isinstance(node, Indexed) and node.tensor == tensor]
+
+
+def _guards(access: Indexed) -> list[Iverson]:
+    """What guards the slots that have negative values, ``x[i-1,j-2]``."""
+    places = ((axis(access.tensor, k), form) for k, form in enumerate(access.slots) if _is_below(form))
+    return [Iverson((Affine((), 0), form, Extent(Index(place, place))), ("<=", "<")) for place, form in places]
+
+
+def _is_below(form: Affine) -> bool:
+    return form.constant < 0 and all(isinstance(atom, Index) and k > 0 for atom, k in form.terms)
+
+
+def _inside(equation: Equation, form: Affine) -> Equation | None:
+    """The equation whose left indices begin where no form of a slot has negative values: one after the other."""
+    later = _later(equation, form)
+    for _ in equation.indices:
+        slots = (s for node in preorder(later.rhs) if isinstance(node, Indexed) for s in node.slots) if later else ()
+        below = next(
+            (s for s in slots if s.constant < 0 and all(isinstance(a, Index) and k > 0 for a, k in s.terms)), None
+        )
+        if later is None or below is None:
+            return later
+        later = _later(later, below)
+    return later
 
 
 def _later(equation: Equation, form: Affine) -> Equation | None:
