@@ -86,11 +86,9 @@ def levels(text: str, name: str, top: Term, indices: Collection[str]) -> list[li
     if all(any(within(node.span, mean.span) for mean in means) for node in smallest[-1]):
         means = []  # there is nothing beside it
     fractions = list(quotients(found, name))
-    divisors = [part.span for part, under in top.parts if under] if fractions else []
     nested: list[Surface] = [top, *means] if means else []
     for level in (*fractions, unsplit, *smallest, nested):
-        inner = [node for node in level if node is not top]
-        again = top in level and inner and all(any(within(node.span, d) for d in divisors) for node in inner)
+        again = any(fractions and is_fraction_of(node, level) for node in level)
         found += [level] if level and level not in found and not again else []
     divided = [part for part, under in top.parts if under and has(part, name)]
     powers: list[Surface] = [part for part, _ in top.parts if has(part, name) and isinstance(part, Power)]
@@ -121,6 +119,14 @@ def tensor_beside(top: Term, name: str, indices: Collection[str]) -> list[list[W
         return []
     letter = fresh_name(name, set(indices))
     return [[Wrap(binder.span, name, letter, written=True) for binder in binders]]
+
+
+def is_fraction_of(node: Surface, level: Sequence[Surface]) -> bool:
+    """Whether a sum over a quotient holds the others, in its divisors: ``sum[J](a[J] / sum[K](b[K]))`` is a quotient of
+    sums."""
+    inner = [other for other in level if other is not node and within(other.span, node.span)]
+    divisors = [part.span for part, under in node.parts if under] if isinstance(node, Term) else []
+    return bool(inner) and all(any(within(each.span, d) for d in divisors) for each in inner)
 
 
 def within(span: Span, other: Span) -> bool:
