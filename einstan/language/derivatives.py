@@ -211,6 +211,13 @@ class Derivatives(Differentials):
             end = self.token.end
         elif self.at("^") and self.ahead(1).kind == "number":
             end = self.ahead(1).end
+        name = str(found[0].name)
+        if len(found) == 1 and name == f"{name[:-1]}{order}" and name[:-1]:  # d2x/dt2
+            above = self.text[:start].rstrip("/ ")
+            begin = max(above.rfind(" "), above.rfind("=")) + 1
+            spelled = f"∂{_ORDER.sub(lambda m: m[2], above[begin:])}/{f'∂{name[:-1]}' * order}"
+            self.fail(f"a derivative of order {order} has {order} denominators, not 1", found[0].span,
+                      f"{above[:begin]}{spelled}{self.text[end:]}")  # fmt: skip
         repair = f"{self.text[:start]}{' '.join([once] * order)}{self.text[end:]}" if len(found) == 1 else ()
         self.fail(f"a derivative of order {order} has {order} denominators, not {len(found)}", found[0].span, repair)
 

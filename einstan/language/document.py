@@ -559,9 +559,9 @@ def _given_of(left: str, inside: str, error: ScopeError) -> EinstanError:
     name, _, slots = left.partition("[")
     each = f"given {name}[{','.join([*filter(None, [slots.rstrip(']')]), *new])}]({inside})"
     every = re.sub(rf"(?<=[\[,])(\s*)({'|'.join(new)})(?=\s*[\],])", lambda m: m[1] + m[2].capitalize(), inside)
-    return NotationError(
-        f"{left} is one for each {', '.join(new)}, or rests on all of them", text=f"given {left}({inside})",
-        repair=(each, f"given {left}({every})"),
+    return ScopeError(
+        error.problem, text=f"given {left}({inside})", repair=(each, f"given {left}({every})"),
+        inferred=f"{left} is one for each {', '.join(new)}, or rests on all of them",
     )  # fmt: skip
 
 

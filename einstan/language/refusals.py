@@ -34,6 +34,7 @@ from einstan.language.tokens import respelled
 Read = Callable[[str], object] | None  # reads a repair, where repairs are asked for
 
 _ACCESS = re.compile(r"[^\W\d_]\w*\[([^\[\]]*)\]")
+_SLOTTED = re.compile(r"([^\W\d]\w*)\[([^\[\]]*)\]")
 _IN_SLOTS = re.compile(r"\[[^\[\]]*\]|_\{[^{}]*\}|_\w(?!\w)|\|[^|]*\|")
 _ENTRY = re.compile(r"(?:\\[A-Za-z]+|(?<![\w\\])[^\W\d_])_\{?(\d+)\}?(?![\w,])")
 _SIZES, _SIZED = re.compile(r"(\|\w+\|) is ambiguous: .*"), re.compile(r"\|[\w.]+\|")
@@ -51,6 +52,8 @@ def ambiguous(
     left, equals, right = text.partition("=")
     small = f"{left}{equals}{respelled(right, case.name, lowered(case.name))}" if equals else text
     texts = [*readings(text, cases, indices)] if read is not None else []
+    if "as a number" in case.why:  # which it may be
+        texts.append(_with_another_index(text, case.name))
     one = [*together(text, case, roots)]
     return ScopeError(
         f"the sum over {case.name} may stand in more than one place", text=text, span=caret(case).span,
@@ -210,6 +213,12 @@ def ranks_differ(text: str, node: Ref, elsewhere: int) -> ScopeError:
     if not (node.slots and elsewhere) and isinstance(node.name, str):  # a number of the same name
         fresh = fresh_name(f"{node.name}0", set(re.findall(r"\w+", text)))
         other = re.sub(rf"(?<![\w\\]){node.name}(?![\w\[(^.]|_)", fresh, text)
+    elif isinstance(node.name, str):  # p[i] beside p[i,j]
+        fresh = fresh_name(f"{node.name}1", set(re.findall(r"\w+", text)))
+        less = min(len(node.slots), elsewhere)
+        other = _SLOTTED.sub(
+            lambda m: f"{fresh}[{m[2]}]" if m[1] == node.name and m[2].count(",") + 1 == less else m[0], text
+        )
     return ScopeError(problem, text=text, span=node.span, repair=other if other not in ("", text) else ())
 
 
@@ -248,11 +257,16 @@ def value_alone(text: str, node: Bracket, operand: Expression) -> ScopeError:
     )  # fmt: skip
 
 
-def two_meanings(text: str, name: str, span: Span, number: bool = True) -> ScopeError:
-    """``y = J x[J]`` beside a ``number`` J: with another index J is the number."""
+def _with_another_index(text: str, name: str) -> str:
+    """``y = J x[J]`` as ``y = J x[J2]``: in slots, and where it is bound."""
     other = fresh_name(name, {name, *re.findall(r"\w+", text)})
     renamed = re.compile(rf"(?<!\w){name}(?!\w)")
-    line = _IN_SLOTS.sub(lambda slots: renamed.sub(other, slots[0]), text)
+    return _IN_SLOTS.sub(lambda slots: renamed.sub(other, slots[0]), text)
+
+
+def two_meanings(text: str, name: str, span: Span, number: bool = True) -> ScopeError:
+    """``y = J x[J]`` beside a ``number`` J: with another index J is the number."""
+    line = _with_another_index(text, name)
     return ScopeError(
         f"{name} is an index here, and the tensor {name} too", text=text, span=span,
         inferred=f"{name} alone may be the value of the index, or the tensor",
@@ -339,6 +353,8 @@ def left_not_plain(text: str, slot: Expression) -> ScopeError:
     if later is not None and f"_{{{form}}}" in text:  # \\theta_{t+1} = \\theta_t - \\eta g_t, a step
         counted = re.compile(rf"_(?:\{{({later[1]}(?:[+-]\d)?)\}}|({later[1]})(?!\w))")
         repairs.insert(0, counted.sub(lambda found: f"^{{({found[1] or found[2]})}}", text))
+    elif later is not None and (step := _as_step(text, later[1], form)):
+        repairs.insert(0, step)
     return ScopeError(
         f"a slot on the left is a plain index, and {form} is none", text=text, span=slot.span, repair=repairs,
     )  # fmt: skip
@@ -348,6 +364,19 @@ def capital_on_left(text: str, name: str, span: Span, indices: set[str]) -> Scop
     small = fresh_name(lowered(name), indices)
     problem = f"the capital {name} is summed and cannot stand on the left"
     return ScopeError(problem, text=text, span=span, repair=respelled(text, name, small))
+
+
+def _as_step(text: str, letter: str, form: str) -> str:
+    """``S[t+1] = S[t] + r[t]`` as ``S1 = S + r``; nothing where t stands elsewhere too."""
+    left, equals, right = text.partition("=")
+
+    def without(slots: re.Match[str]) -> str:
+        kept = [each for each in slots[2].split(",") if each.strip() not in (letter, form)]
+        return f"{slots[1]}[{','.join(kept)}]" if kept else slots[1]
+
+    left = _SLOTTED.sub(lambda slots: without(slots).replace(slots[1], f"{slots[1]}1", 1), left)
+    line = f"{left}{equals}{_SLOTTED.sub(without, right)}"
+    return "" if re.search(rf"(?<!\w){letter}(?!\w)", line) else line
 
 
 def twice_on_left(text: str, name: str, span: Span, relation: Relation, indices: set[str]) -> ScopeError:
