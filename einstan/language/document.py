@@ -34,7 +34,7 @@ from einstan.language.letters import normal, refuse_lowered
 from einstan.language.node import holds, preorder
 from einstan.language.numbering import labelled, numbered
 from einstan.language.refusals import two_meanings
-from einstan.language.remarks import led, quantified, remarked
+from einstan.language.remarks import led, quantified, remarked, said
 from einstan.language.scope import bind_equation, parse_expression, parse_relation, with_left_read
 from einstan.language.show import show
 from einstan.language.signs import OPERATIONS
@@ -235,7 +235,12 @@ def parse_document(
             first = {}
             continue
         try:
-            if (error := numbered(code, counts) or remarked(code, counts) or quantified(code, True)) is not None:
+            if (
+                error := numbered(code, counts)
+                or remarked(code, counts)
+                or said(code, counts)
+                or quantified(code, True)
+            ) is not None:
                 raise error
             for statement in read_statements(code, line, comment, names, first, ends=gradients):
                 if isinstance(statement.content, Equation | Given):

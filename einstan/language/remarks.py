@@ -1,7 +1,7 @@
 """What lists, proofs and remarks put around a line of a document: refused with the line that is meant.
 
 - claim y = x, 1. y = x, => y = x, Lemma 2: y = x     in front of it
-claim dx[j] = 2 x[j] (chain rule)                     behind it
+claim dx[j] = 2 x[j] (chain rule), ... by symmetry    behind it
 y[i] = x[i] for all i, claim y = x for x > 0          and what says where it holds
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from einstan.language.errors import NotationError
 from einstan.language.foreign import PROSE, STATEMENTS
+from einstan.language.functions import FUNCTIONS
 from einstan.language.numbering import behind_factor
 from einstan.language.tokens import GREEK
 
@@ -24,6 +25,11 @@ _LED = re.compile(
 )
 _REMARK = re.compile(r"\s+\(([^\W\d_]{2,}(?:\s+[^\W\d_]+)*)\)\s*\.?\s*$")
 
+_SAID = re.compile(  # by symmetry, -- a remark, {symmetry}, (see 3), behind a claim
+    r"(?:\s+|\s*\\q?quad\s*)(?:(?:--+|<-+|←|//|%|[;,])\s*)?(?:\\text\s*)?[({]?\s*"
+    r"([^\W\d_]{2,}(?:[\s,]+(?:[^\W\d_]{2,}|\d+(?:\.\d+)*))*)\s*[)}]?\s*\.?\s*$"
+)
+
 _SOME = r"(?<=[\s,(])\w+\s*=\s*\w+\s*,\s*(?:\.{3}|…|\\[lc]?dots)"  # i = 1, ..., n
 _QUANTIFIED = re.compile(
     r"[\s,(]*(?:\\(?:q?quad|text)(?![A-Za-z])\{?\s*)*"
@@ -31,6 +37,9 @@ _QUANTIFIED = re.compile(
     re.DOTALL,
 )
 _CLAIMS = re.compile(r"\s*(?:claim|refute)\b", re.IGNORECASE)
+_STATES = re.compile(
+    r"(?!.*\bwhere\b)\s*(?:(?:claim|refute)\b|(?:d|∂|\\partial\s*)\w+(?:\[[^\]]*\])?\s*/\s*(?:d|∂|\\partial))", re.I
+)
 _COMPARES = re.compile(r"[<>≤≥≠]|!=|==|\\(?:leq?|geq?|neq?|lt|gt)\b")
 
 
@@ -57,6 +66,24 @@ def remarked(text: str, counts: Mapping[str, int]) -> NotationError | None:
     before, span = text[: found.start()], (found.start(1) - 1, found.end(1) + 1)
     return NotationError(
         f"({found[1]}) is a remark, or {'a product of numbers' if words[1:] else 'a factor'}", text=text, span=span,
+        repair=(f"{before}  # {found[1]}", f"{before} * {' * '.join(words)}"),
+    )  # fmt: skip
+
+
+def said(text: str, counts: Mapping[str, int]) -> NotationError | None:
+    """``claim dx[j] = 2 x[j] by symmetry``: what one side multiplies and no other line has, no claim is true of."""
+    found = _SAID.search(text, text.find("=") + 1) if _STATES.match(text) else None
+    words = re.findall(r"[^\W\d_]+", found[1]) if found is not None else []
+    if found is None or not behind_factor(text, found.start()):
+        return None
+    if any(counts[word] > 1 or word in GREEK or word in FUNCTIONS for word in words):
+        return None
+    said = found[0].strip().rstrip(".")
+    before, start = text[: found.start()], text.index(said, found.start())
+    several = len(words) > 1
+    return NotationError(
+        f"{' and '.join(words)} {'stand' if several else 'stands'} in no other line: a remark, or numbers of one side",
+        text=text, span=(start, start + len(said)),
         repair=(f"{before}  # {found[1]}", f"{before} * {' * '.join(words)}"),
     )  # fmt: skip
 
