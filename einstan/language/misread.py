@@ -219,6 +219,11 @@ def labels(text: str, tree: Relation, tokens: Sequence[Token]) -> None:
         entry = _ENTRY.fullmatch(text[slice(*ref.span)])
         if entry and ref.name in indexed:
             raise _two_names(text, ref, f"an entry of {ref.name}", entry[1], f"{ref.name}[{entry[1]}]")
+    lowered = {ref.name for ref in read if ref.name in indexed and "[" not in text[slice(*ref.span)]}
+    for ref in (node for node in walk(tree.right) if isinstance(node, Ref) and not node.slots):
+        name, _, number = str(ref.name).partition("_")
+        if number.isdigit() and name in lowered:  # w_0 beside w_k
+            raise _two_names(text, ref, f"an entry of {name}", number, f"{name}[{number}]")
 
 
 def _refuse_mixed(text: str, tree: Relation, read: Sequence[Ref]) -> None:
@@ -261,9 +266,10 @@ def _refuse_expectation(text: str, tree: Relation, names: Counter[str]) -> None:
 
 def _two_names(text: str, ref: Ref, reading: str, label: str, spelled: str) -> NotationError:
     start, end = ref.span
+    name = f"{str(ref.name).partition('_')[0]}{label}"
     return NotationError(
         f"{text[start:end]} is a name with a label, or {reading}", text=text, span=ref.span,
-        repair=tuple(f"{text[:start]}{each}{text[end:]}" for each in (f"{ref.name}{label}", spelled)),
+        repair=tuple(f"{text[:start]}{each}{text[end:]}" for each in (name, spelled)),
     )  # fmt: skip
 
 

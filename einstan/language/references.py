@@ -32,7 +32,7 @@ class References(Cursor):
 
     def reference(self) -> Task[Ref]:
         token = self.advance()
-        name = token.text + self.label(slots_follow=True)
+        name = token.text + self.numbered(token) + self.label(slots_follow=True)
         bracketed = self.at("[") or name in INSTEAD
         slots = yield self.slots()
         if token.raw and name[0] in "ΣΠ" and self.sums(slots) and self.at("("):
@@ -51,6 +51,16 @@ class References(Cursor):
         if not slots:
             self.scalars.append(found)
         return found
+
+    def numbered(self, token: Token) -> str:
+        r"""``\epsilon_0`` is a name, as ``q_0`` is, where the letter has nothing but numbers below it."""
+        if token.raw or token.bold or not (self.at("_") and self.ahead(1).kind == "number"):
+            return ""
+        here = [k for k, other in enumerate(self.tokens) if other.text == token.text]
+        if not all(self.tokens[k + 1].text == "_" and self.tokens[k + 2].kind == "number" for k in here):
+            return ""
+        self.position += 2
+        return f"_{self.tokens[self.position - 1].text}"
 
     @staticmethod
     def sums(slots: tuple[Expression, ...]) -> bool:
