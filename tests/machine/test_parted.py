@@ -46,6 +46,26 @@ def test_a_part_of_a_sum_is_passed_on_by_what_is_linear_alone() -> None:
     assert len(exchanged("Z[n] = sum[J](X[n,K] W[K,J] a[J])")) == 1
 
 
+def test_one_device_along_a_mesh_axis_exchanges_nothing() -> None:
+    plan = es.Program("Z[n,j] = X[n,K] W[K,j]").plan(
+        {"n": 8, "k": 8, "j": 4}, mesh={"data": 1, "model": 4}, shard={"n": "data", "k": "model"}
+    )
+    assert [each.axes for each in plan.traffic] == [("model",)]
+
+
+def test_what_is_computed_twice_to_fit_is_exchanged_once() -> None:
+    made, (mesh, shard, *_) = spread.network().value_and_grad("L"), spread.LAYOUTS["both"]
+    plan = made.plan(spread.SIZES, mesh=mesh, shard=shard)
+    tight = made.plan(spread.SIZES, mesh=mesh, shard=shard, memory_limit=plan.peak_memory - 2000)
+    assert tight.recomputed
+    assert tight.peak_memory < plan.peak_memory
+    assert tight.traffic == plan.traffic
+    assert all(step.layout.count("·") <= len(step.shape) for step in tight.steps)
+    assert {step.result: step.layout for step in plan.steps}.items() <= {
+        s.result: s.layout for s in tight.steps
+    }.items()
+
+
 def test_the_table_says_how_values_lie_and_what_is_sent() -> None:
     plan = es.Program("Z[n,j] = X[n,K] W[K,j]").plan(
         {"n": 8, "k": 8, "j": 4}, mesh={"data": 2, "model": 4}, shard={"n": "data", "k": "model"}, itemsize=4

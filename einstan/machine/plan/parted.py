@@ -47,6 +47,7 @@ class Vote(NamedTuple):
 
 def parted(made: Plan, specs: Specs) -> Plan:
     """The plan of one device: ``made`` with local extents and exchanges."""
+    specs = specs.without(axis for axis, count in specs.mesh.items() if count == 1)
     known = made.extents.known
     shapes = {n: tuple(known[dim] for dim in s.dims) for n, s in made.tensors.items() if n in specs.kept}
     refuse_uneven(made.program, specs, shapes)
