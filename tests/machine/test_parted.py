@@ -72,7 +72,7 @@ def test_the_table_says_how_values_lie_and_what_is_sent() -> None:
     )
     head, _, product, exchange, _, *totals = [re.split(r"  +", line) for line in str(plan).split("\n")]
     assert head[7:10] == ["shape", "layout", "exchanged"]
-    assert product == ["t2", "nK,Kj->nj", "matmul", "64", "64 bytes", "64 bytes", "3", "4 x 4", "data, ·", "m0",
+    assert product == ["t2", "nK,Kj->nj", "matmul", "64", "64 bytes", "64 bytes", "3", "4 x 4", "data, · Σ model", "m0",
                        "Z[n,j] = X[n,K] W[K,j]"]  # fmt: skip
     assert exchange == ["Z", "all-reduce model", "0", "64 bytes", "64 bytes", "2", "4 x 4", "data, ·", "64 bytes",
                         "96 bytes", "m1", "Z[n,j] = X[n,K] W[K,j]"]  # fmt: skip

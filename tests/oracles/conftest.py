@@ -1,5 +1,5 @@
-"""What needs PyTorch or JAX.  The models are no tests: they are what `test_models` trains; and what stands for a process
-of its own is not imported by another."""
+"""What needs PyTorch or JAX.  The models are no tests: they are what `test_models` trains; and a program that has a
+process of its own is not imported by another."""
 
 from pathlib import Path
 

@@ -139,7 +139,13 @@ class _Parting:
         left = tuple(dict.fromkeys(each for axes in at.values() for each in axes if each not in cut_out))
         if left and operation.kind == "reduce":
             return self.exchange(made, self.along(f"all-reduce {LARGEST[operation.detail]}", left))
-        return made._replace(partial=(*passed, *left))
+        return self.part(made, (*passed, *left))
+
+    def part(self, held: Held, axes: Axes) -> Held:
+        """A value of which each device along mesh axes has a part of the sum."""
+        if axes:
+            self.layouts[held.value] = f"{self.layouts[held.value]} Σ {'×'.join(axes)}".lstrip()
+        return held._replace(partial=axes)
 
     def along(self, kind: str, axes: Axes, axis: int = 0, other: int = 0) -> Exchange:
         if kind.startswith("all-reduce"):  # whose order does not matter
@@ -159,7 +165,7 @@ class _Parting:
         refs = tuple(Ref(held[k].value, operation.operands[k].labels) for k in waiting)
         inner = dataclasses.replace(operation, out=labels, detail=("add", tuple(scales[k] for k in waiting)))
         part = self.append(inner, refs, dict(zip(labels, held[first].layout, strict=True)), held[first].firm)
-        total = self.whole(part._replace(partial=held[first].partial))
+        total = self.whole(self.part(part, held[first].partial))
         outer = dataclasses.replace(
             operation,
             operands=(Ref(-1, labels), *(operation.operands[k] for k in rest)),
