@@ -83,3 +83,19 @@ def test_the_table_says_how_values_lie_and_what_is_sent() -> None:
     assert plan.to_dict()["traffic"] == [
         {"kind": "all-reduce", "axes": ("model",), "arrays": 1, "messages": 1, "bytes": 64, "sent": 96}
     ]
+
+
+def test_the_code_is_that_of_one_device() -> None:
+    plan = es.Program("Z[n,j] = X[n,K] W[K,j] + b[j]").plan(
+        {"n": 8, "k": 8, "j": 4}, mesh={"data": 2, "model": 4}, shard={"n": "data", "k": "model"}
+    )
+    assert plan.code.text.partition("def step")[2].split("\n") == [
+        "(X, W, b):",
+        '    """Returns (Z): the parts of one device of a mesh, 2 along data, 4 along model, in a shard_map."""',
+        "    # Z[n,j] = X[n,K] W[K,j] + b[j]",
+        "    t1 = jnp.dot(X, W)",
+        "    t2 = jax.lax.psum(t1, 'model')",
+        "    Z = t2 + b",
+        "    return Z,",
+        "",
+    ]
