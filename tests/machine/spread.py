@@ -89,6 +89,15 @@ PROGRAMS: dict[str, tuple[str, str, dict[str, int], dict[str, Any], list[str]]] 
         "Z[n,d] = E[T[n],d]\nL = Z[N,D]^3", "E", {"T.0": 8, "E.0": 5, "E.1": 8}, {"n": "data", "d": "model"},
         ["all-reduce data×model", "all-reduce data"],
     ),
+    "rows by labels, of a table that is cut": (
+        "F[v,d] = E[v,d]^2\nZ[n,d] = F[T[n],d]\nL = Z[N,D]^3", "E", {"T.0": 8, "E.0": 6, "E.1": 8},
+        {"n": "model", "v": "data"}, ["all-reduce data", *["all-reduce model"] * 2],
+    ),
+    "classes by labels": (
+        "Z[n,c] = X[n,K] W[K,c]\nL = sum[N](logsumexp[C](Z[N,C]) - Z[N,T[N]])", "W",
+        {"T.0": 8, "X.1": 4, "Z.1": 8}, {"n": "data", "c": "model"},
+        ["all-reduce max model", *["all-reduce model"] * 2, "all-reduce data", "all-reduce model", "all-reduce data"],
+    ),
     "sums up to each": (
         "c[n,t] = sum[S](1[S <= t] x[n,S]) where |t| = |x.1|\nL = c[N,T]^2", "x", {"x.0": 4, "x.1": 8},
         {"n": "data", "t": "model"}, ["all-reduce data×model", "all-reduce model"],

@@ -46,13 +46,33 @@ def test_a_part_of_a_sum_is_passed_on_by_what_is_linear_alone() -> None:
     assert len(exchanged("Z[n] = sum[J](X[n,K] W[K,J] a[J])")) == 1
 
 
+def test_one_device_along_a_mesh_axis_exchanges_nothing() -> None:
+    plan = es.Program("Z[n,j] = X[n,K] W[K,j]").plan(
+        {"n": 8, "k": 8, "j": 4}, mesh={"data": 1, "model": 4}, shard={"n": "data", "k": "model"}
+    )
+    assert [each.axes for each in plan.traffic] == [("model",)]
+
+
+def test_what_is_computed_twice_to_fit_is_exchanged_once() -> None:
+    made, (mesh, shard, *_) = spread.network().value_and_grad("L"), spread.LAYOUTS["both"]
+    plan = made.plan(spread.SIZES, mesh=mesh, shard=shard)
+    tight = made.plan(spread.SIZES, mesh=mesh, shard=shard, memory_limit=plan.peak_memory - 2000)
+    assert tight.recomputed
+    assert tight.peak_memory < plan.peak_memory
+    assert tight.traffic == plan.traffic
+    assert all(step.layout.count("·") <= len(step.shape) for step in tight.steps)
+    assert {step.result: step.layout for step in plan.steps}.items() <= {
+        s.result: s.layout for s in tight.steps
+    }.items()
+
+
 def test_the_table_says_how_values_lie_and_what_is_sent() -> None:
     plan = es.Program("Z[n,j] = X[n,K] W[K,j]").plan(
         {"n": 8, "k": 8, "j": 4}, mesh={"data": 2, "model": 4}, shard={"n": "data", "k": "model"}, itemsize=4
     )
     head, _, product, exchange, _, *totals = [re.split(r"  +", line) for line in str(plan).split("\n")]
     assert head[7:10] == ["shape", "layout", "exchanged"]
-    assert product == ["t2", "nK,Kj->nj", "matmul", "64", "64 bytes", "64 bytes", "3", "4 x 4", "data, ·", "m0",
+    assert product == ["t2", "nK,Kj->nj", "matmul", "64", "64 bytes", "64 bytes", "3", "4 x 4", "data, · Σ model", "m0",
                        "Z[n,j] = X[n,K] W[K,j]"]  # fmt: skip
     assert exchange == ["Z", "all-reduce model", "0", "64 bytes", "64 bytes", "2", "4 x 4", "data, ·", "64 bytes",
                         "96 bytes", "m1", "Z[n,j] = X[n,K] W[K,j]"]  # fmt: skip
@@ -62,4 +82,20 @@ def test_the_table_says_how_values_lie_and_what_is_sent() -> None:
     ]
     assert plan.to_dict()["traffic"] == [
         {"kind": "all-reduce", "axes": ("model",), "arrays": 1, "messages": 1, "bytes": 64, "sent": 96}
+    ]
+
+
+def test_the_code_is_that_of_one_device() -> None:
+    plan = es.Program("Z[n,j] = X[n,K] W[K,j] + b[j]").plan(
+        {"n": 8, "k": 8, "j": 4}, mesh={"data": 2, "model": 4}, shard={"n": "data", "k": "model"}
+    )
+    assert plan.code.text.partition("def step")[2].split("\n") == [
+        "(X, W, b):",
+        '    """Returns (Z): the parts of one device of a mesh, 2 along data, 4 along model, in a shard_map."""',
+        "    # Z[n,j] = X[n,K] W[K,j] + b[j]",
+        "    t1 = jnp.dot(X, W)",
+        "    t2 = jax.lax.psum(t1, 'model')",
+        "    Z = t2 + b",
+        "    return Z,",
+        "",
     ]

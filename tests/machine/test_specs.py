@@ -187,6 +187,12 @@ def test_what_cannot_be_is_refused(row: str) -> None:
 
 
 def test_a_mesh_is_asked_for() -> None:
+    net = es.Network(DENSE, parameters={"W": "he", "b": "zeros"})
+    with pytest.raises(EinstanError) as found:
+        net.value_and_grad("L").compile().sharding("X")
+    assert str(found.value) == (
+        'this step is compiled for no mesh of JAX\n  repair:   compile(backend="jax", mesh=mesh, shard=...)'
+    )
     with pytest.raises(EinstanError) as found:
         es.Program(DENSE).plan({"n": 8, "k": 8, "j": 8}, shard={"n": "data"})
     assert str(found.value) == 'shard says where on a mesh, and there is none\n  repair:   mesh={"data": 8}'

@@ -63,11 +63,12 @@ def compared(program: Any, outputs: list[str], arrays: Any, mesh: Any, **options
 
 def exchanged(compiled: Any) -> dict[str, Any]:
     plan = compiled.plan
+    ((_, function),) = compiled._latest.known.values()
     told: dict[str, list[int]] = {}
     for each in plan.traffic:
         row = told.setdefault(each.kind.removesuffix(" max").removesuffix(" min"), [0, 0, 0])
         row[:] = row[0] + each.messages, row[1] + each.arrays, row[2] + each.bytes
-    return {"plan": told, "code": of_code(compiled._latest.lowered.code)}
+    return {"plan": told, "code": of_code(function.code)}
 
 
 def of_code(code: Any) -> dict[str, list[int]]:
@@ -108,7 +109,7 @@ def blocks() -> Iterator[tuple[str, Any]]:
     for name, (axes, shard, kept, _) in spread.LAYOUTS.items():
         mesh = jax.make_mesh(tuple(axes.values()), tuple(axes))
         step = made.compile(backend="jax", update=adam, mesh=mesh, shard=shard, shard_params=kept)
-        off = max(float(jnp.abs(a - b).max()) for a, b in zip(trained(step), expected, strict=True))
+        off = apart(trained(step), expected)
         yield f"block: {name}", {"off": off, **exchanged(step.compiled)}
 
 
@@ -120,8 +121,64 @@ def programs() -> Iterator[tuple[str, Any]]:
         yield name, compared(program, outputs, arrays, mesh, shard=shard)
 
 
+def transforms() -> Iterator[tuple[str, Any]]:
+    """What JAX does with functions."""
+    net = es.Network(
+        "U[n,h] = X[n,K] W[K,h]\nL = 1/|N| (tanh(U[N,H]) V[H] - Y[N])^2", parameters={"W": "he", "V": "he"}
+    )
+    rng, sgd = np.random.default_rng(2), es.SGD(0.1)
+    X, Y, params = jnp.asarray(rng.normal(size=(8, 4))), jnp.ones(8), {"W": jnp.ones((4, 8)), "V": jnp.ones(8)}
+    mesh, shard = jax.make_mesh((2, 4), ("data", "model")), {"n": "data", "h": "model"}
+
+    def results(**options: Any) -> dict[str, Any]:
+        loss, step = net.to_jax("L", **options), net.value_and_grad("L").compile(backend="jax", update=sgd, **options)
+
+        def body(carry: Any, _: Any) -> Any:
+            value, *carry = step(*carry, X=X, Y=Y)
+            return tuple(carry), value
+
+        slope = jax.grad(lambda params: loss(params, X=X, Y=Y))
+        return {
+            "grad": lambda: slope(params),
+            "vmap": lambda: jax.vmap(lambda x: loss(params, X=x, Y=Y))(jnp.stack([X, 2 * X])),
+            "scan": lambda: plain_jit(lambda c: jax.lax.scan(body, c, None, length=2))((params, sgd.init(params))),
+        }
+
+    jax.jit = plain_jit
+    for (name, one), over in zip(results().items(), results(mesh=mesh, shard=shard).values(), strict=True):
+        yield f"transform: {name}", {"off": apart(one(), over()), "plan": {}, "code": {}}
+    with jax.set_mesh(mesh):
+        off = apart(results()["grad"](), results(mesh=mesh, shard=shard)["grad"]())
+    yield "transform: grad where the mesh is set", {"off": off, "plan": {}, "code": {}}
+
+
+def apart(one: Any, other: Any) -> float:
+    leaves = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
+    return max(float(abs(np.asarray(a) - np.asarray(b)).max()) for a, b in leaves)
+
+
+def partitioned() -> Iterator[tuple[str, Any]]:
+    """The block with heads and hidden units cut, as the partitioner of XLA exchanges it: told layouts alone."""
+    made, (axes, shard, *_) = spread.network().value_and_grad("L"), spread.LAYOUTS["tensor"]
+    mesh, specs = jax.make_mesh(tuple(axes.values()), tuple(axes)), made.specs(shard)
+    mesh = jax.sharding.Mesh(mesh.devices, mesh.axis_names)
+    shapes = {**spread.SHAPES, "x": "bte", "Y": "bt"}
+    given = {
+        name: jax.ShapeDtypeStruct(
+            [spread.SIZES[axis] for axis in letters], int if name == "Y" else float,
+            sharding=jax.sharding.NamedSharding(mesh, specs[name]),
+        )
+        for name, letters in shapes.items()
+    }  # fmt: skip
+    data = {name: given.pop(name) for name in ("x", "Y")}
+    step = made.compile(backend="jax", check=False)
+    out = (jax.sharding.NamedSharding(mesh, jax.P()), {n: array.sharding for n, array in given.items()})
+    code = plain_jit(lambda params, data: step(params, **data), out_shardings=out).lower(given, data).compile()
+    yield "partitioner", {"off": 0, "plan": {}, "code": of_code(code)}
+
+
 if __name__ == "__main__":
-    for rows in (programs(), blocks()):
+    for rows in (programs(), blocks(), transforms(), partitioned()):
         for row, found in rows:
             sys.stdout.write(json.dumps([row, found]) + "\n")
             sys.stdout.flush()

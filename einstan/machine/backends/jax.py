@@ -156,3 +156,18 @@ def own_part(x: Array, axes: Any, axis: int, count: int) -> Array:
     """Of equal parts along an axis the one of this device, by its place along axes of the mesh."""
     size = x.shape[axis] // count
     return jax.lax.dynamic_slice_in_dim(x, jax.lax.axis_index(axes) * size, size, axis)
+
+
+def taken_part(x: Array, index: tuple[Array, ...], axes: Any, axis: int, count: int) -> Array:
+    """x[index] where it lies in the part of an axis that this device has, else zero; NaN where a position is outside of
+    all of them."""
+    size, at = x.shape[axis], jnp.asarray(index[axis])
+    own = at - jax.lax.axis_index(axes) * size
+    near = (*index[:axis], jnp.clip(own, 0, size - 1), *index[axis + 1 :])
+    missing = jnp.where((at < 0) | (at >= size * count), jnp.nan if x.dtype.kind == "f" else 0, 0).astype(x.dtype)
+    return jnp.where((own >= 0) & (own < size), taken(x, near), missing)
+
+
+def scatter_part(index: Array, values: Array, size: int, axes: Any) -> Array:
+    """The part of a scatter that this device has, of so many entries."""
+    return scatter_add(index - jax.lax.axis_index(axes) * size, values, size)

@@ -27,7 +27,8 @@ class Step:
     scaling: int  # how many indices the loops of this step run over
     shape: tuple[int, ...]
     buffer: str = ""
-    layout: str = ""  # on a mesh: along which of its axes each axis of the result is cut, "·" where it is whole
+    layout: str = ""  # on a mesh: along which of its axes each axis of the result is cut, "·" where it is whole, and
+    # behind a Σ those along which each device has a part of the sum
     exchanged: int = 0  # bytes of the whole array that is exchanged
     sent: int = 0  # bytes that each device sends
 

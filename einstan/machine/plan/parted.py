@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from einstan.language.index import lowered
 from einstan.language.term import ONE, Name
-from einstan.machine.plan.parts import LARGEST, parts
+from einstan.machine.plan.parts import LARGEST, located, parts
 from einstan.machine.sizes.exchanges import Exchange
 from einstan.machine.sizes.operations import Graph, Operation, Ref, Stored
 from einstan.machine.sizes.specs import Axes, Spec, Specs, dim_of, refuse_uneven
@@ -24,6 +24,7 @@ from einstan.machine.sizes.specs import Axes, Spec, Specs, dim_of, refuse_uneven
 if TYPE_CHECKING:
     from einstan.machine.plan.plan import Plan
 
+DEEPEST = 20  # maps of maps of which own parts are computed
 LINEAR = ("add", "scale")  # maps, in all their operands
 
 
@@ -47,6 +48,7 @@ class Vote(NamedTuple):
 
 def parted(made: Plan, specs: Specs) -> Plan:
     """The plan of one device: ``made`` with local extents and exchanges."""
+    specs = specs.without(axis for axis, count in specs.mesh.items() if count == 1)
     known = made.extents.known
     shapes = {n: tuple(known[dim] for dim in s.dims) for n, s in made.tensors.items() if n in specs.kept}
     refuse_uneven(made.program, specs, shapes)
@@ -59,7 +61,8 @@ class _Parting:
         self.old, self.graph = made.graph.operations, Graph()
         self.extents = copy(made.extents)
         self.extents.known = dict(made.extents.known)
-        self.held: dict[int, Held] = {}
+        self.held: dict[int, Held] = {}  # by the value as it was
+        self.known: dict[int, Held] = {}  # by the value of a device
         self.moved: dict[tuple[int, Exchange], int] = {}
         self.layouts: dict[int, str] = {}
         self.names: dict[int, str] = {}
@@ -131,12 +134,18 @@ class _Parting:
             operands.append(Ref(each.value if target == each.layout else self.laid(each, target).value, ref.labels))
         at |= {label: at[other] for label, other in same.items() if other in at}
         used = tuple(firm.get(same.get(label, label), ()) for label in operation.out)
-        made = self.append(operation, tuple(operands), at, used)
+        made = self.append(located(operation, at, self.specs.devices), tuple(operands), at, used)
         cut_out = {each for axes in made.layout for each in axes}
         left = tuple(dict.fromkeys(each for axes in at.values() for each in axes if each not in cut_out))
         if left and operation.kind == "reduce":
             return self.exchange(made, self.along(f"all-reduce {LARGEST[operation.detail]}", left))
-        return made._replace(partial=(*passed, *left))
+        return self.part(made, (*passed, *left))
+
+    def part(self, held: Held, axes: Axes) -> Held:
+        """A value of which each device along mesh axes has a part of the sum."""
+        if axes:
+            self.layouts[held.value] = f"{self.layouts[held.value]} Σ {'×'.join(axes)}".lstrip()
+        return held._replace(partial=axes)
 
     def along(self, kind: str, axes: Axes, axis: int = 0, other: int = 0) -> Exchange:
         if kind.startswith("all-reduce"):  # whose order does not matter
@@ -156,7 +165,7 @@ class _Parting:
         refs = tuple(Ref(held[k].value, operation.operands[k].labels) for k in waiting)
         inner = dataclasses.replace(operation, out=labels, detail=("add", tuple(scales[k] for k in waiting)))
         part = self.append(inner, refs, dict(zip(labels, held[first].layout, strict=True)), held[first].firm)
-        total = self.whole(part._replace(partial=held[first].partial))
+        total = self.whole(self.part(part, held[first].partial))
         outer = dataclasses.replace(
             operation,
             operands=(Ref(-1, labels), *(operation.operands[k] for k in rest)),
@@ -265,8 +274,29 @@ class _Parting:
             own = held.layout[k]
             more = axes[len(own) :] if axes[: len(own)] == own else ()
             if more and not any(set(more) & set(each) for each in held.layout):
-                held = self.exchange(held, self.along("own part", more, k))
+                held = self.own(held, self.along("own part", more, k))
         return held
+
+    def own(self, held: Held, what: Exchange, depth: int = 0) -> Held:
+        """The own part of a device: what is computed entry by entry is computed of own parts, and not whole before."""
+        operation, key = self.graph.operations[held.value], (held.value, what)
+        if operation.kind != "map" or not operation.operands or depth == DEEPEST:
+            return self.exchange(held, what)
+        label = operation.out[what.axis]
+        layout = tuple((*axes, *what.axes) if k == what.axis else axes for k, axes in enumerate(held.layout))
+        if key not in self.moved:
+            refs = []
+            for ref in operation.operands:
+                each = self.known[ref.value]
+                if label in ref.labels:
+                    each = self.own(each, dataclasses.replace(what, axis=ref.labels.index(label)), depth + 1)
+                refs.append(Ref(each.value, ref.labels))
+            dims = list(operation.dims)
+            dims[label] = self.dim(self.base.get(dims[label], dims[label]), layout[what.axis])
+            self.moved[key] = self.add(
+                dataclasses.replace(operation, operands=tuple(refs), dims=tuple(dims)), layout, held.firm
+            )
+        return self.known[self.moved[key]]
 
     def exchange(self, held: Held, what: Exchange) -> Held:
         layout = list(held.layout)
@@ -280,8 +310,9 @@ class _Parting:
             partial = tuple(each for each in partial if each not in what.axes)
         found = self.moved.get((held.value, what))
         if found is None:
-            found = self.moved[held.value, what] = self.add(self.exchanging(held, what, tuple(layout)), tuple(layout))
-        return Held(found, tuple(layout), tuple(map(_common, held.firm, layout)), partial)
+            made = self.exchanging(held, what, tuple(layout))
+            found = self.moved[held.value, what] = self.add(made, tuple(layout), tuple(map(_common, held.firm, layout)))
+        return self.known[found]._replace(partial=partial)
 
     def exchanging(self, held: Held, what: Exchange, layout: Spec) -> Operation:
         """The operation: an axis whose extent changes has a label before and another behind."""
@@ -301,12 +332,14 @@ class _Parting:
         dims = tuple(self.dim(dim, at.get(label, ())) for label, dim in enumerate(operation.dims))
         layout = tuple(at.get(label, ()) for label in operation.out)
         made = dataclasses.replace(operation, operands=operands, dims=dims)
-        return Held(self.add(made, layout), layout, tuple(map(_common, firm, layout)))
+        return self.known[self.add(made, layout, tuple(map(_common, firm, layout)))]
 
-    def add(self, operation: Operation, layout: Spec) -> int:
+    def add(self, operation: Operation, layout: Spec, firm: Spec) -> int:
+        value = len(self.graph.operations)
         self.graph.operations.append(operation)
-        self.layouts[len(self.graph.operations) - 1] = ", ".join("×".join(axes) or "·" for axes in layout)
-        return len(self.graph.operations) - 1
+        self.known[value] = Held(value, layout, firm)
+        self.layouts[value] = ", ".join("×".join(axes) or "·" for axes in layout)
+        return value
 
     def dim(self, dim: str, axes: Axes) -> str:
         """The dimension of the part of a device, whose extent is known from now on."""

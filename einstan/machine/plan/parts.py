@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
+from einstan.machine.sizes.exchanges import Part
 from einstan.machine.sizes.operations import Form, Operation
 
 Parts = tuple[set[int], dict[int, int]]
@@ -54,7 +57,17 @@ def _read(operation: Operation) -> Parts:
     same = _along(operation, dict(zip(whole.labels, reading.slots, strict=True)), reading.guards)
     shifted = {label for form in reading.forms for label, _ in form.labels} - set(same.values())
     by_values = {label for ref in values for label in ref.labels} & set(operation.out)
-    return (set(same.values()) | by_values) - shifted, same
+    return ((set(same.values()) | by_values) - shifted) | set(_picked(operation)), same
+
+
+def _picked(operation: Operation) -> tuple[int, ...]:
+    """The label of an axis from which labels pick entries, ``E[T[n],d]``: each device picks what it has."""
+    (whole, *_), reading = operation.operands, operation.detail
+    places = [k for k, slot in enumerate(reading.slots) if slot.values]
+    alone = len(places) == 1 and reading.slots[places[0]] == Form((), (reading.slots[places[0]].values[0],), (), 0)
+    if not alone or reading.guards or reading.slots[places[0]].values[0][1] != 1:
+        return ()
+    return (whole.labels[places[0]],)
 
 
 def _overlapping(operation: Operation) -> Parts:
@@ -69,7 +82,20 @@ def _embedded(operation: Operation) -> Parts:
 
 
 def _scattered(operation: Operation) -> Parts:
-    return set(range(len(operation.dims))) - {operation.out[0]}, {}
+    return set(range(len(operation.dims))), {}
+
+
+def located(operation: Operation, at: Mapping[int, tuple[str, ...]], devices: Callable[[Any], int]) -> Operation:
+    """An operation that has to know which part of an axis a device has: where labels pick entries of it, or are added
+    up."""
+    if operation.kind == "scatter" and at.get(operation.out[0]):
+        axes = at[operation.out[0]]
+        return replace(operation, detail=Part(axes, devices(axes)))
+    for label in _picked(operation) if operation.kind == "read" else ():
+        axes, axis = at.get(label, ()), operation.operands[0].labels.index(label)
+        if axes:
+            return replace(operation, detail=replace(operation.detail, part=Part(axes, devices(axes), axis)))
+    return operation
 
 
 def _squared(operation: Operation) -> Parts:

@@ -78,7 +78,7 @@ class Plan:
     nonzero: tuple[Nonzero, ...] = field(default=(), repr=False)  # what sizes must satisfy
     given: tuple[Name, ...] | None = field(default=None, repr=False)  # what it reads, if not the program's inputs
     mesh: Mapping[str, int] = field(default_factory=dict)  # devices along each axis; this is the plan of one of them
-    layouts: Mapping[int, str] = field(default_factory=dict, repr=False)  # by value, how its axes are cut there
+    layouts: Mapping[int, str] = field(default_factory=dict, repr=False)  # by value, how it lies there
 
     @property
     def inputs(self) -> tuple[Name, ...]:

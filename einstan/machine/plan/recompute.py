@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from einstan.machine.plan.plan import Plan
 
 ROUNDS = 200  # values that are computed again at most
+NEVER = (*FREE, "exchange")  # what devices exchange is exchanged once: XLA sees that a second time would be the same
 CHAIN = 6  # operations that are repeated at most for one value
 
 
@@ -70,7 +71,7 @@ def recipe(
     while stack:
         current = stack.pop()
         operation = made.graph.operations[current]
-        if len(chain) == CHAIN or operation.kind in FREE or made.graph.type(current) == "int":
+        if len(chain) == CHAIN or operation.kind in NEVER or made.graph.type(current) == "int":
             return None
         chain[current] = None
         for operand in operation.operands:
@@ -87,9 +88,13 @@ def again(made: Plan, value: int, later: int, chain: list[int]) -> Plan:
     number: dict[int, int] = {}
     order: list[int] = []
 
-    def append(operation: Operation) -> int:
+    layouts: dict[int, str] = {}
+
+    def append(operation: Operation, old: int) -> int:
         graph.operations.append(operation)
         order.append(len(graph.operations) - 1)
+        if old in made.layouts:
+            layouts[order[-1]] = made.layouts[old]
         return order[-1]
 
     def renamed(operation: Operation, names: dict[int, int]) -> Operation:
@@ -101,9 +106,9 @@ def again(made: Plan, value: int, later: int, chain: list[int]) -> Plan:
         if position == later:
             second = dict(names)
             for link in chain:
-                second[link] = append(renamed(made.graph.operations[link], second))
+                second[link] = append(renamed(made.graph.operations[link], second), link)
             names[value] = second[value]
-        made_here = append(renamed(made.graph.operations[old], names))
+        made_here = append(renamed(made.graph.operations[old], names), old)
         names[old] = number[old] = made_here
     tensors = {
         name: dataclasses.replace(stored, value=None if stored.value is None else number[stored.value])
@@ -121,4 +126,5 @@ def again(made: Plan, value: int, later: int, chain: list[int]) -> Plan:
         names=spelled,
         presumed=frozenset(number[v] for v in made.presumed if v in number),
         recomputed=(*made.recomputed, made.names[value]),
+        layouts=layouts,
     )

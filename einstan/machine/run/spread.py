@@ -17,7 +17,6 @@ from einstan.calculus.program import Program
 from einstan.language.arguments import ArgumentError, shown
 from einstan.language.errors import DataError
 from einstan.language.term import Equation, Name
-from einstan.language.threads import cached_property
 from einstan.machine.plan.plan import Optimizer, Plan
 from einstan.machine.run.hosted import Hosted, Traced
 from einstan.machine.sizes.specs import counted, partition, specs_of
@@ -52,20 +51,25 @@ class Spread(Hosted):
         self.alike, self.params = tuple(alike), tuple(params)
         self.specs = specs_of(self.program, counted(mesh), shard, shard_params, self.alike, self.params, self.context)
 
-    @cached_property
-    def partition_spec(self) -> Any:
-        return self.library.sharding.PartitionSpec
+    @property
+    def devices(self) -> Any:
+        """The mesh; where it is set for no block of code, one whose axes are none of the types of arrays, since
+        derivatives and ``vmap`` would need such a block."""
+        sharding = self.library.sharding
+        if not sharding.get_abstract_mesh().empty:
+            return self.mesh
+        return sharding.Mesh(self.mesh.devices, self.mesh.axis_names)
 
     def sharding(self, name: Name) -> Any:
         """Where a tensor lies: ``jax.device_put(X, compiled.sharding("X"))``."""
         known = {str(each): each for each in self.program.ranks}
         if str(name) not in known:
             raise DataError(f"{name} is no tensor of the program", repair=f"one of {', '.join(known)}")
-        return self.library.sharding.NamedSharding(self.mesh, self.spec(known[str(name)]))
+        return self.library.sharding.NamedSharding(self.devices, self.spec(known[str(name)]))
 
     def spec(self, name: Name) -> Any:
         assert self.specs is not None
-        return self.partition_spec(*partition(self.specs.of(name, self.program.ranks[name])))
+        return self.library.sharding.PartitionSpec(*partition(self.specs.of(name, self.program.ranks[name])))
 
     def function_of(self, plan: Plan) -> Traced:
         return Parts(self, plan)
@@ -80,19 +84,20 @@ class Parts(Traced):
 
     def __init__(self, made: Spread, plan: Plan) -> None:
         super().__init__(made, plan)
-        jax = made.library
-        names = self.source.arguments
-        self.shardings = [made.sharding(name) for name in names]
-        spread = jax.shard_map(
-            self.function,
-            mesh=made.mesh,
-            in_specs=tuple(made.spec(name) for name in names),
-            out_specs=tuple(made.spec(name) for name in plan.outputs),
-            check_vma=False,
-        )
-        self.lowered = jax.jit(spread)
-        self.put = jax.device_put
+        self.made, self.outputs = made, plan.outputs
+        self.known: dict[Any, Any] = {}  # by the mesh
 
     def run(self, *given: Any) -> tuple[Any, ...]:
-        placed = [self.put(given[k], where) for k, where in zip(self.places, self.shardings, strict=True)]
-        return tuple(self.lowered(*placed))
+        mesh = self.made.devices
+        if mesh not in self.known:
+            self.known[mesh] = self.over(mesh)
+        shardings, spread = self.known[mesh]
+        put = self.made.library.device_put
+        return tuple(spread(*[put(given[k], where) for k, where in zip(self.places, shardings, strict=True)]))
+
+    def over(self, mesh: Any) -> tuple[list[Any], Any]:
+        """Where the arguments lie, and the function."""
+        jax, made, names = self.made.library, self.made, self.source.arguments
+        given, found = (tuple(made.spec(name) for name in each) for each in (names, self.outputs))
+        spread = jax.shard_map(self.function, mesh=mesh, in_specs=given, out_specs=found, check_vma=False)
+        return [jax.sharding.NamedSharding(mesh, spec) for spec in given], jax.jit(spread)

@@ -104,6 +104,10 @@ def chosen(operation: Operation) -> str | None:
 def gathered(s: Scheduler, operation: Operation) -> Array:
     reading, whole = operation.detail, operation.operands[0]
     entries = s.entries(whole)
+    if reading.part is not None:  # what lies on other devices is zero
+        at = [form(s, slot, operation) for slot in reading.slots]
+        part = reading.part
+        return s.result_of("gather part", [entries, *at], part.spelled, part.axis, part.devices)
     if not reading.guards and (taken := take(s, operation, entries)) is not None:
         return taken
     at = [form(s, slot, operation) for slot in reading.slots]
@@ -267,11 +271,12 @@ def scattered(s: Scheduler, operation: Operation) -> Array:
         values = broadcast(s, values, s.shape(full, operation))
     natural = (operation.out[0], *rest)
     reads: list[Operand] = [whole_numbers(s, at, operation), values]
-    size = s.sizes.size(operation.dims[operation.out[0]])
+    size, part = s.sizes.size(operation.dims[operation.out[0]]), operation.detail
+    verb, *detail = ("scatter", size) if part is None else ("scatter part", size, part.spelled)
     if natural == operation.out:
-        return s.result_of("scatter", reads, size)
+        return s.result_of(verb, reads, *detail)
     found = s.array("float", len(natural), named=False)
-    s.add("scatter", reads, size, result=found)
+    s.add(verb, reads, *detail, result=found)
     return s.owned_view(s.ordered(Seen(found), natural, operation.out))
 
 

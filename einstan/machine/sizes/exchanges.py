@@ -3,6 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Part(NamedTuple):
+    """That of an axis each device has its part, of ``devices`` along mesh ``axes``, where labels pick entries of it."""
+
+    axes: tuple[str, ...]
+    devices: int
+    axis: int = 0
+
+    @property
+    def spelled(self) -> str:
+        return spelled(self.axes)
+
+
+def spelled(axes: tuple[str, ...]) -> str:
+    """Mesh axes as Python's text, as JAX takes them."""
+    return repr(axes[0] if len(axes) == 1 else axes)
 
 
 @dataclass(frozen=True)

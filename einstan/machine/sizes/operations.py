@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from einstan.language.term import Equation, Expr, Indexed, Name
 from einstan.language.threads import cached_property
+from einstan.machine.sizes.exchanges import Part
 
 Labels = tuple[int, ...]
 
@@ -111,6 +112,7 @@ class Reading:
     access: Indexed = field(compare=False)
     equation: Equation = field(compare=False)
     order: tuple[int, ...] = field(compare=False)  # the slot that each axis of the value is
+    part: Part | None = None  # on a mesh: the axis of which a device has a part alone
 
     @property
     def forms(self) -> tuple[Form, ...]:
@@ -128,6 +130,7 @@ class Reading:
             self.access,
             self.equation,
             self.order,
+            self.part,
         )
 
 

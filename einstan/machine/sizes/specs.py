@@ -49,6 +49,17 @@ class Specs:
         """How a tensor lies: whole, where no letters say."""
         return self.kept.get(name, ((),) * rank)
 
+    def without(self, gone: Iterable[str]) -> Specs:
+        """The same for devices that share nothing along some mesh axes, since there is one alone."""
+        out = set(gone)
+
+        def kept(axes: Axes) -> Axes:
+            return tuple(each for each in axes if each not in out)
+
+        letters = {letter: kept(axes) for letter, axes in self.letters.items()}
+        both = ({n: tuple(map(kept, spec)) for n, spec in specs.items()} for specs in (self.kept, self.used))
+        return Specs(self.mesh, letters, self.asked, self.spelled, *both)
+
     def devices(self, axes: Axes) -> int:
         return math.prod(self.mesh[each] for each in axes)
 

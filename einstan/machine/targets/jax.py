@@ -33,6 +33,11 @@ def gather(call: Written) -> str:
     return f"taken({entries}, {tuple_of(at)})"
 
 
+def gather_part(call: Written) -> str:
+    (entries, *at), (axes, axis, count) = call.reads, call.detail
+    return f"taken_part({entries}, {tuple_of(at)}, {axes}, {axis}, {count})"
+
+
 def take(call: Written) -> str:
     (entries, at), (axis, _) = call.reads, call.detail
     return f"along({entries}, {at}, {axis})"
@@ -89,6 +94,8 @@ VERBS: dict[str, Verb] = {
     "all-gather": "jax.lax.all_gather({0}, {d0}, axis={d1}, tiled=True)",
     "reduce-scatter": "jax.lax.psum_scatter({0}, {d0}, scatter_dimension={d1}, tiled=True)",
     "all-to-all": "jax.lax.all_to_all({0}, {d0}, {d2}, {d1}, tiled=True)",
+    "gather part": gather_part,
+    "scatter part": "scatter_part({0}, {1}, {d0}, {d1})",
     "own part": "own_part({0}, {d0}, {d1}, {d3})",
 }  # fmt: skip
 NEEDS = {
@@ -97,6 +104,8 @@ NEEDS = {
     "overlap": ("places", "outside_last"),
     "taken": ("outside_last",),
     "along": ("taken",),
+    "taken_part": ("taken",),
+    "scatter_part": ("scatter_add",),
     "others": ("running",),
 }
 

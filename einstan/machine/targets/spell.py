@@ -140,7 +140,9 @@ class Speller(ABC):
 
     def signature(self) -> list[str]:
         shown = ", ".join(str(name) for name in self.plan.outputs)
-        doc = quoted(f"Returns ({shown}).")
+        mesh = ", ".join(f"{count} along {axis}" for axis, count in self.plan.mesh.items())
+        parts = f": the parts of one device of a mesh, {mesh}, in a shard_map" if mesh else ""
+        doc = quoted(f"Returns ({shown}){parts}.")
         return [f"def {self.function}({', '.join(self.schedule.names.values())}):", f'    """{doc}"""']
 
 
