@@ -94,7 +94,7 @@ class Derivable(Function):
 
     @staticmethod
     def forward(ahead: Ahead, *tensors: Tensor) -> tuple[Tensor, ...]:
-        return ahead.run(tensors)
+        return apart_from(ahead.run(tensors), tensors)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
@@ -135,6 +135,18 @@ class Derivable(Function):
         return tuple(found.get(str(name)) for name in ahead.made.outputs)
 
 
+def apart_from(found: Iterable[Tensor], tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Results, with views of those that are given, which PyTorch does not take as they are; and those that rest on
+    nothing with the dtype and on the device of what is given."""
+    like = next((tensor for tensor in tensors if tensor.is_floating_point()), None)
+    given = {id(tensor) for tensor in tensors}
+    return tuple([
+        each.view_as(each) if id(each) in given
+        else each if like is None or (each.dtype is like.dtype and each.device == like.device) else each.to(like)
+        for each in found
+    ])  # fmt: skip
+
+
 def applied(ahead: Ahead, derived: Derived, held: Sequence[Tensor], given: dict[Any, Tensor]) -> dict[str, Tensor]:
     """A derivative at the tensors that a level held: by input its gradient, or by output its tangent."""
     level, function = derived.level, derived.level.function
@@ -146,13 +158,13 @@ def applied(ahead: Ahead, derived: Derived, held: Sequence[Tensor], given: dict[
     with without_autocast(tensors[0].device.type):
         if ahead.level.is_first and not function.double_backward:
             with torch.no_grad():
-                found = run(level.value, arrays)
+                found = apart_from(run(level.value, arrays), tensors)
             if torch.is_grad_enabled():
                 found = Once.apply(function, len(found), *found, *tensors)
         elif is_transformed() or (torch.is_grad_enabled() and any(t.requires_grad for t in tensors)):
             found = Derivable.apply(Ahead(level, level.value, (), level.source), *tensors)
         else:
-            found = run(level.value, arrays)
+            found = apart_from(run(level.value, arrays), tensors)
     return dict(zip(derived.wanted, found, strict=True))
 
 

@@ -11,13 +11,15 @@ from typing import Any, NamedTuple
 
 from einstan.calculus import program as calculus
 from einstan.calculus.alone import told_alone
+from einstan.calculus.backward import with_extents
+from einstan.calculus.finite import infinite_tensors
 from einstan.calculus.passes import pass_name, reached, values_read
 from einstan.calculus.program import Program
 from einstan.calculus.stable import runnable
 from einstan.language.arguments import ArgumentError, passing
 from einstan.language.errors import DifferentiationError, MissingError, nearest
 from einstan.language.rebuilt import Rebuilt
-from einstan.language.term import Name
+from einstan.language.term import Equation, Name
 from einstan.language.threads import cached_property
 from einstan.library import api
 from einstan.machine.run.compile import compile as compile_program
@@ -104,9 +106,21 @@ class ForeignFunction(Rebuilt):
         wanted = tuple(dict.fromkeys(outputs))
         reads = {name: () if name in held and name not in wanted else read for name, read in whole.reads.items()}
         keep = {*wanted, *reached(reads, *wanted)} - (set(held) - set(wanted))
-        part = Program(told_alone(Program(e for e in whole if e.name in keep), whole))
+        part = Program(told_alone(Program(_told(of, [e for e in whole if e.name in keep])), whole))
         own = {"backend": self.backend, "context": whole, "given": of.given, "behind": of.of}
+        own["infinite"] = infinite_tensors(whole) & set(held)
         return passing(compile_program, self.options, part, wanted, **own)
+
+
+def _told(of: api.Program, equations: list[Equation]) -> list[Equation]:
+    """Lines of a pass, of which those that define gradients have the extents of their tensors."""
+    if of.forward is None:
+        return equations
+    own = [e for e in equations if e.name not in of.forward.defined]
+    behind = calculus.Program(e for e in of.forward if e.name in {each.name for each in equations})
+    tensor_of: dict[Name, Name] = {pass_name(of.letters[-1], name): name for name in of.forward.ranks}
+    told = {e.name: e for e in with_extents(own, behind, tensor_of)}
+    return [told.get(e.name, e) for e in equations]
 
 
 class Pass(NamedTuple):

@@ -30,6 +30,7 @@ def compile(
     context: Program | None = None,
     given: Iterable[tuple[Name, Name]] = (),
     behind: Iterable[Name] = (),
+    infinite: Iterable[Name] = (),
 ) -> Compiled:
     """A program as a function of NumPy arrays; see `Compiled`.
 
@@ -50,10 +51,12 @@ def compile(
     ``context`` is the program that this one is derived from: its arrays may be given too, for the sizes that they tell,
     and those in ``given``: directions and cotangents, each with its tensor, of which it has the shape.  ``behind`` are
     its tensors of which this is a derivative: arrays are refused for which those would be.
+    ``infinite`` are inputs that may be infinite where others are finite, since they have been computed of them.
     """
     options: dict[str, Any] = {
         "sizes": sizes, "memory_limit": memory_limit, "function": function, "any_size": any_size,
         "reuse_buffers": reuse_buffers, "fast": fast, "context": context, "given": given, "behind": behind,
+        "infinite": infinite,
     }  # fmt: skip
     if backend == "numpy":
         return Compiled(program, outputs, optimize, dtype, **options)
