@@ -50,7 +50,7 @@ class ForeignFunction(Rebuilt):
         self.inputs = self.value.texts
         self.wrt: tuple[str, ...] | None = None if wrt is None else tuple(several(wrt))
         for name in self.wrt or ():
-            if name not in self.inputs:
+            if name not in self.inputs and name not in self.value.unread:
                 raise MissingError(
                     f"{name} is no input of {', '.join(every)}",
                     inferred=f"these rest on {', '.join(self.inputs) or 'no tensor'}",

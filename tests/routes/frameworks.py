@@ -53,7 +53,7 @@ def of_torch(function: Any, run: Run, text: bool) -> Iterator[Compared]:
     import torch
 
     given = tensors("torch", run.data)
-    given = {name: a.requires_grad_(name in run.case.wrt) for name, a in given.items() if name in function.inputs}
+    given = {name: a.requires_grad_(name in run.case.wrt) for name, a in given.items()}
     made = function
     if text:
         space: dict[str, Any] = {}
@@ -95,6 +95,6 @@ def jax_source(run: Run) -> Iterator[Compared]:
     made, space = run.program.to_jax(run.case.loss, wrt=run.case.wrt, rule="vjp"), {}
     exec(run.program.source(target="jax", autograd=True, outputs=run.case.loss, wrt=run.case.wrt), space)
     given = tensors("jax", run.data)
-    places = [made.inputs.index(name) for name in run.case.wrt]
-    found = jax.grad(space["step"], places)(*[given[name] for name in made.inputs])
-    yield from gradients(run, {f"d{name}": np.asarray(a) for name, a in zip(run.case.wrt, found, strict=True)})
+    wrt = [name for name in run.case.wrt if name in made.inputs]  # others cancel
+    found = jax.grad(space["step"], [made.inputs.index(name) for name in wrt])(*[given[name] for name in made.inputs])
+    yield from gradients(run, {f"d{name}": np.asarray(a) for name, a in zip(wrt, found, strict=True)})
