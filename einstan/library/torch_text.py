@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from einstan.library.function_text import Part, page, part, tupled
-from einstan.library.levels import Ahead
 from einstan.machine.sizes.spelling import identifier
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def written(made: TorchFunction) -> str:
     back, seeds = first.level, tuple(first.given.values())
     value = part(made.value, f"{function}_value")
     forward, backward = part(ahead.made, f"{function}_forward"), part(back.value, f"{function}_backward")
-    alone = level.pulled(Ahead(level, level.alone, (), None), moved, level.names)
+    alone = level.pulled(level.bare, moved, level.names)
     gradients = part(alone.level.alone, f"{function}_gradients")
 
     outputs, every, kept = (list(map(str, names)) for names in (level.names, ahead.made.outputs, ahead.kept))
@@ -74,7 +73,7 @@ def written(made: TorchFunction) -> str:
     slopes = spelled(map(str, back.names))
     if made.double_backward:
         again = tuple(name for name in back.inputs if name in moved or name in seeds)
-        more = back.pulled(Ahead(back, back.value, (), ahead.source), again, back.names)
+        more = back.pulled(back.bare, again, back.names)
         for name in (*more.given.values(), *map(str, more.level.names)):
             words.setdefault(name, identifier(name, taken))
         second = part(more.level.value, f"{function}_second")
