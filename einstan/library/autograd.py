@@ -10,16 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from inspect import signature
 from operator import index  # of a size: a number that the compiler knows
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch.autograd import Function, forward_ad
 
 from einstan.library.assumptions import check_assumption, holds
 from einstan.library.foreign_function import Arrays
-from einstan.library.levels import Ahead, Derived, run
+from einstan.library.levels import Ahead, Derived
 from einstan.machine.run.compiled import Compiled
 from einstan.machine.run.hosted import Hosted
 
@@ -57,28 +59,38 @@ def without_autocast(kind: str) -> AbstractContextManager[Any]:
 
 @torch.compiler.disable
 def eager(function: TorchFunction, given: Arrays) -> tuple[Tensor, ...]:
-    inputs = function.inputs
-    arrays = given | dict(zip(inputs, function.hosted.taken([given[name] for name in inputs]), strict=True))
-    transformed = is_transformed()
+    arrays, transformed = taken(function, given), is_transformed()
     if not transformed:
         refuse_broken(function, arrays)
     may_move = [name for name, a in arrays.items() if a.requires_grad or (transformed and a.is_floating_point())]
+    level = function.level(tuple(arrays))
     if not (transformed or (may_move and torch.is_grad_enabled())):
-        return run(function.value, arrays)
+        return level.run(tuple(arrays.values()))
     if function.wrt is not None:
         apart = [name for name in may_move if name not in function.wrt]
         arrays |= {name: Held.apply(function, name, arrays[name]) for name in apart}
         may_move = [name for name in may_move if name in function.wrt]
-    level = function.level(tuple(arrays))
     found: tuple[Tensor, ...] = Derivable.apply(level.ahead(tuple(may_move)), *arrays.values())
     return found[: len(level.names)]
+
+
+def taken(function: TorchFunction, given: Arrays) -> Arrays:
+    """What is given as tensors of one dtype and on one device; tensors that were taken as they are once are again."""
+    tensors = [given[name] for name in function.inputs]
+    key = tuple([(getattr(a, "dtype", None), np.ndim(a), getattr(a, "device", None)) for a in tensors])
+    if key in function.known:
+        return given
+    found = function.hosted.taken(tensors)
+    if all(one is other for one, other in zip(found, tensors, strict=True)):
+        function.known.add(key)
+    return given | dict(zip(function.inputs, found, strict=True))
 
 
 def refuse_broken(function: TorchFunction, arrays: Arrays) -> None:
     """Refuse data for which an assumption is not true, on which derivatives rest; it is looked at where it lies."""
     with torch.no_grad():
         for assumption, made in function.checks:
-            if not holds(run(made, arrays)[0]):
+            if not holds(made.called([arrays[name] for name in made.texts])[0]):
                 check_assumption(assumption, arrays)
 
 
@@ -94,7 +106,7 @@ class Derivable(Function):
 
     @staticmethod
     def forward(ahead: Ahead, *tensors: Tensor) -> tuple[Tensor, ...]:
-        return ahead.run(tensors)
+        return apart_from(ahead.run(tensors), tensors)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
@@ -102,7 +114,7 @@ class Derivable(Function):
         ctx.ahead = ahead
         ctx.set_materialize_grads(False)
         ctx.mark_non_differentiable(*output[len(ahead.level.names) :])
-        held = (*tensors, *ahead.values(output))
+        held = (*tensors, *(output[k] for k in ahead.places))
         ctx.save_for_backward(*held)
         if is_transformed():
             ctx.save_for_forward(*held)
@@ -135,24 +147,38 @@ class Derivable(Function):
         return tuple(found.get(str(name)) for name in ahead.made.outputs)
 
 
+Derivable.forward.__signature__ = signature(Derivable.forward)  # type: ignore[attr-defined]  # asked at every call
+
+
+def apart_from(found: Iterable[Tensor], tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Results, with views of those that are given, which PyTorch does not take as they are; and those that rest on
+    nothing with the dtype and on the device of what is given."""
+    like = next((tensor for tensor in tensors if tensor.is_floating_point()), None)
+    given = {id(tensor) for tensor in tensors}
+    return tuple([
+        each.view_as(each) if id(each) in given
+        else each if like is None or (each.dtype is like.dtype and each.device == like.device) else each.to(like)
+        for each in found
+    ])  # fmt: skip
+
+
 def applied(ahead: Ahead, derived: Derived, held: Sequence[Tensor], given: dict[Any, Tensor]) -> dict[str, Tensor]:
     """A derivative at the tensors that a level held: by input its gradient, or by output its tangent."""
     level, function = derived.level, derived.level.function
     if not derived.wanted:
         return {}
-    arrays = dict(zip((*ahead.level.given, *map(str, ahead.kept)), held, strict=True))
-    arrays |= {name: given[tensor] for tensor, name in derived.given.items()}
-    tensors = [arrays[name] for name in level.given]
+    count = len(ahead.level.inputs)
+    tensors = (*held[:count], *(given[tensor] for tensor in derived.given), *held[count:])  # as `Level.given` has them
     with without_autocast(tensors[0].device.type):
         if ahead.level.is_first and not function.double_backward:
             with torch.no_grad():
-                found = run(level.value, arrays)
+                found = apart_from(level.run(tensors), tensors)
             if torch.is_grad_enabled():
                 found = Once.apply(function, len(found), *found, *tensors)
         elif is_transformed() or (torch.is_grad_enabled() and any(t.requires_grad for t in tensors)):
-            found = Derivable.apply(Ahead(level, level.value, (), level.source), *tensors)
+            found = Derivable.apply(level.bare, *tensors)
         else:
-            found = run(level.value, arrays)
+            found = apart_from(level.run(tensors), tensors)
     return dict(zip(derived.wanted, found, strict=True))
 
 
@@ -278,7 +304,7 @@ def gradients(
     """The name of the code of gradients from inputs and cotangents, and the place of each input's among its results."""
     level = function.level(names)
     moved = tuple(name for name, need in zip(names, needs, strict=True) if need)
-    derived = level.pulled(Ahead(level, level.alone, (), None), moved, level.names)
+    derived = level.pulled(level.bare, moved, level.names)
     own = {str(of): cotangent for of, cotangent in derived.given.items()}
     inputs = (*names, *(own.get(str(name), f"no {name}") for name in level.names))
     order = list(derived.wanted)

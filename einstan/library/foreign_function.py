@@ -11,13 +11,15 @@ from typing import Any, NamedTuple
 
 from einstan.calculus import program as calculus
 from einstan.calculus.alone import told_alone
-from einstan.calculus.passes import pass_name, reached, values_read
+from einstan.calculus.backward import with_extents
+from einstan.calculus.finite import infinite_tensors
+from einstan.calculus.passes import needed, pass_name, reached, values_read
 from einstan.calculus.program import Program
 from einstan.calculus.stable import runnable
 from einstan.language.arguments import ArgumentError, passing
 from einstan.language.errors import DifferentiationError, MissingError, nearest
 from einstan.language.rebuilt import Rebuilt
-from einstan.language.term import Name
+from einstan.language.term import Equation, Name
 from einstan.language.threads import cached_property
 from einstan.library import api
 from einstan.machine.run.compile import compile as compile_program
@@ -45,10 +47,11 @@ class ForeignFunction(Rebuilt):
         self.outputs: str | tuple[str, ...] = outputs if isinstance(outputs, str) else tuple(every)
         self.names: tuple[Name, ...] = tuple(map(program._name, every))
         self.value = self.compiled(program, self.names)
+        self.base = program if program.forward is not None else _for(program, self.names)  # which is differentiated
         self.inputs = self.value.texts
         self.wrt: tuple[str, ...] | None = None if wrt is None else tuple(several(wrt))
         for name in self.wrt or ():
-            if name not in self.inputs:
+            if name not in self.inputs and name not in self.value.unread:
                 raise MissingError(
                     f"{name} is no input of {', '.join(every)}",
                     inferred=f"these rest on {', '.join(self.inputs) or 'no tensor'}",
@@ -104,9 +107,32 @@ class ForeignFunction(Rebuilt):
         wanted = tuple(dict.fromkeys(outputs))
         reads = {name: () if name in held and name not in wanted else read for name, read in whole.reads.items()}
         keep = {*wanted, *reached(reads, *wanted)} - (set(held) - set(wanted))
-        part = Program(told_alone(Program(e for e in whole if e.name in keep), whole))
+        part = Program(told_alone(Program(_told(of, [e for e in whole if e.name in keep])), whole))
+        known, reads = {**of.known.defined, **whole.defined}, {**of.known.reads, **whole.reads}
+        sized = [name for name in part.inputs if name in known and name not in held]
+        if sized:  # what tells an extent is defined, so that what it reads tells it
+            more = {*sized, *reached(reads, *sized)} & known.keys() - set(part.defined)
+            part = Program((*(equation for name, equation in known.items() if name in more), *part))
         own = {"backend": self.backend, "context": whole, "given": of.given, "behind": of.of}
+        own["infinite"] = infinite_tensors(whole) & set(held)
         return passing(compile_program, self.options, part, wanted, **own)
+
+
+def _for(program: api.Program, names: Iterable[Name]) -> api.Program:
+    """The lines that some tensors need, so that no derivative of them asks for what others read."""
+    lines = needed(program.equations, names)
+    return program if len(lines) == len(program) else api.Program(lines, program.assumptions)
+
+
+def _told(of: api.Program, equations: list[Equation]) -> list[Equation]:
+    """Lines of a pass, of which those that define gradients have the extents of their tensors."""
+    if of.forward is None:
+        return equations
+    own = [e for e in equations if e.name not in of.forward.defined]
+    behind = calculus.Program(e for e in of.forward if e.name in {each.name for each in equations})
+    tensor_of: dict[Name, Name] = {pass_name(of.letters[-1], name): name for name in of.forward.ranks}
+    told = {e.name: e for e in with_extents(own, behind, tensor_of)}
+    return [told.get(e.name, e) for e in equations]
 
 
 class Pass(NamedTuple):

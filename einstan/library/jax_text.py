@@ -20,7 +20,7 @@ def written(made: Function) -> str:
     taken = {"jax", "jnp", "np", "primals", "tangents", "held", "cotangents", "rule", "forward", "backward"}
     known = {name: identifier(name, taken) for name in made.inputs}
     indices = set(map(str, made.value.flat.index_tensors))
-    moved = tuple(n for n in (made.inputs if made.wrt is None else made.wrt) if n not in indices)
+    moved = tuple(n for n in made.inputs if n not in indices and (made.wrt is None or n in made.wrt))
     names = list(map(str, made.names))
     out = {name: identifier(name, taken) for name in names}
     single = isinstance(made.outputs, str)

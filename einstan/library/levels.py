@@ -17,7 +17,7 @@ from einstan.language.errors import DifferentiationError
 from einstan.language.term import Name
 from einstan.language.threads import cached_property
 from einstan.library import api
-from einstan.library.foreign_function import Arrays, Pass, kept, pulled, pushed
+from einstan.library.foreign_function import Pass, kept, pulled, pushed
 from einstan.machine.run.compiled import Compiled
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Level:
         self.function, self.program, self.names, self.inputs = function, program, names, inputs
         self.held, self.source = held, source
         self.given = (*inputs, *map(str, held))
-        self.is_first = program is function.program
+        self.is_first = program is function.base
 
     @cached_property
     def alone(self) -> Compiled:
@@ -55,6 +55,11 @@ class Level:
         alike = _alike(whole, self.source)
         return self.function.rest(whole, self.names, [name for name in self.held if name in alike], self.program)
 
+    @cached_property
+    def run(self) -> Placed:
+        """The outputs of everything that is given."""
+        return Placed(self.value, self.given)
+
     def ahead(self, moved: tuple[str, ...]) -> Ahead:
         """The outputs, and what is kept of the way to them for the gradients by some inputs."""
         return self.function.once((self, "ahead", moved), lambda: self._ahead(moved))
@@ -66,8 +71,13 @@ class Level:
                 whole = derived.whole(self.names)
                 names = tuple(kept(derived, whole))
                 made = self.function.rest(whole, (*self.names, *names), (), self.program)
-                return Ahead(self, made, names, whole)
-        return Ahead(self, self.value, (), self.source)
+                return Ahead(self, Placed(made, self.given), names, whole)
+        return self.bare
+
+    @cached_property
+    def bare(self) -> Ahead:
+        """The outputs, of which nothing is kept."""
+        return Ahead(self, self.run, (), self.source)
 
     def pulled(self, ahead: Ahead, moved: tuple[str, ...], seeded: tuple[Name, ...]) -> Derived:
         """The gradients by some inputs from the cotangents of some outputs."""
@@ -88,20 +98,22 @@ class Level:
 
 @dataclass(frozen=True, eq=False)
 class Ahead:  # no tuple, of which ``torch.func`` would see the parts
-    """The outputs of a level and the values that are ``kept`` with them, of which ``source`` has the equations."""
+    """The outputs of a level and, behind them, the values that are ``kept`` and are none; ``source`` has their
+    equations."""
 
     level: Level
-    made: Compiled
+    run: Placed
     kept: tuple[Name, ...]
     source: Program | None
 
-    def run(self, tensors: Sequence[Any]) -> tuple[Any, ...]:
-        """The outputs, and behind them what is kept and is none."""
-        return run(self.made, dict(zip(self.level.given, tensors, strict=True)))
+    @property
+    def made(self) -> Compiled:
+        return self.run.made
 
-    def values(self, found: Sequence[Any]) -> list[Any]:
-        """What is kept, among the outputs."""
-        return [found[self.made.outputs.index(name)] for name in self.kept]
+    @cached_property
+    def places(self) -> list[int]:
+        """Where among the outputs is what is kept."""
+        return [self.made.outputs.index(name) for name in self.kept]
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,9 +126,19 @@ class Derived:
     wanted: dict[str, str]
 
 
-def run(made: Compiled, arrays: Arrays) -> tuple[Any, ...]:
-    """The outputs, from those of some arrays that are needed."""
-    return made.call({name: array for name, array in arrays.items() if name in made.texts or name in made.unread}, {})
+class Placed:
+    """A compiled program that takes tensors of these ``names`` in their order, of which it needs not all."""
+
+    def __init__(self, made: Compiled, names: tuple[str, ...]) -> None:
+        self.made = made
+        self.used = [(k, name) for k, name in enumerate(names) if name in made.texts or name in made.unread]
+        told = not made.unread.isdisjoint(names) or not set(made.texts) <= set(names)
+        self.order = None if told else [names.index(text) for text in made.texts]
+
+    def __call__(self, tensors: Sequence[Any]) -> tuple[Any, ...]:
+        if self.order is not None:
+            return self.made.called([tensors[k] for k in self.order])
+        return self.made.call({name: tensors[k] for k, name in self.used}, {})
 
 
 def _alike(program: Program, other: Program) -> set[Name]:

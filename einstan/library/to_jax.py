@@ -173,7 +173,7 @@ class Function(ForeignFunction):
         return self.once(("pushed", moved), lambda: self._pushed(moved))
 
     def _pushed(self, moved: tuple[str, ...]) -> Pushed:
-        made, directions, tangents = pushed(self.program, self.names, moved)
+        made, directions, tangents = pushed(self.base, self.names, moved)
         if not tangents:
             return Pushed(self.value, {}, {})
         along = {str(name): direction for name, direction in directions.items()}
@@ -184,13 +184,13 @@ class Function(ForeignFunction):
         return self.once(("pulled", moved), lambda: self._pulled(moved))
 
     def _pulled(self, moved: tuple[str, ...]) -> Pulled:
-        derived = pulled(self.program, self.names, moved)
+        derived = pulled(self.base, self.names, moved)
         if not derived.wanted:
             return Pulled(self.value, self.value, (), {}, {})
         made, seeds, gradients = derived
         whole = derived.whole(self.names)
         names = kept(derived, whole)
-        front = self.rest(whole, (*self.names, *names), (), self.program)
+        front = self.rest(whole, (*self.names, *names), (), self.base)
         back = self.rest(whole, gradients.values(), names, made)
         return Pulled(front, back, tuple(map(str, names)), seeds, gradients)
 

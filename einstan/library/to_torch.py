@@ -56,6 +56,7 @@ class TorchFunction(ForeignFunction):
             raise ArgumentError(told, repair="double_backward=True")
         super().__init__(program, outputs, wrt, options)
         self.double_backward, self.any_size = double_backward, self.value.any_size
+        self.known: set[Any] = set()  # dtypes and ranks of tensors that are taken as they are
         if "torch" in sys.modules:
             _ = self.torch  # which PyTorch's compiler could not import
 
@@ -65,7 +66,7 @@ class TorchFunction(ForeignFunction):
 
     def level(self, names: tuple[str, ...]) -> Level:
         """The function of tensors of these names, in their order."""
-        return self.once(names, lambda: Level(self, self.program, self.names, names))
+        return self.once(names, lambda: Level(self, self.base, self.names, names))
 
     @cached_property
     def torch(self) -> ModuleType:

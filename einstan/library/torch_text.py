@@ -5,12 +5,12 @@ What PyTorch's compiler reads keeps nothing, as in `einstan.library.autograd`.
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from einstan.library.function_text import page, part, tupled
-from einstan.library.levels import Ahead
+from einstan.library.function_text import Part, page, part, tupled
 from einstan.machine.sizes.spelling import identifier
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def written(made: TorchFunction) -> str:
     back, seeds = first.level, tuple(first.given.values())
     value = part(made.value, f"{function}_value")
     forward, backward = part(ahead.made, f"{function}_forward"), part(back.value, f"{function}_backward")
-    alone = level.pulled(Ahead(level, level.alone, (), None), moved, level.names)
+    alone = level.pulled(level.bare, moved, level.names)
     gradients = part(alone.level.alone, f"{function}_gradients")
 
     outputs, every, kept = (list(map(str, names)) for names in (level.names, ahead.made.outputs, ahead.kept))
@@ -73,18 +73,18 @@ def written(made: TorchFunction) -> str:
     slopes = spelled(map(str, back.names))
     if made.double_backward:
         again = tuple(name for name in back.inputs if name in moved or name in seeds)
-        more = back.pulled(Ahead(back, back.value, (), ahead.source), again, back.names)
+        more = back.pulled(back.bare, again, back.names)
         for name in (*more.given.values(), *map(str, more.level.names)):
             words.setdefault(name, identifier(name, taken))
         second = part(more.level.value, f"{function}_second")
-        parts.append(second)
+        parts += [second] if more.wanted else []
         count, cotangents = len(more.level.names), [more.given.get(name) for name in back.names]
         classes.append(
             function_class(
                 f"{title}Backward",
                 f"The gradients of {function}, and theirs.",
                 given(back.given),
-                [f"return {backward.call(words)}"],
+                [returned(backward, words)],
                 ["ctx.save_for_backward(*inputs)"],
                 given(cotangents),
                 unpacked(
@@ -95,7 +95,9 @@ def written(made: TorchFunction) -> str:
                         f"{spelled(map(str, more.level.names))} = {title}End.apply("
                         f"{count}, *found, *ctx.saved_tensors, {', '.join(words[c] for c in cotangents if c)})",
                         f"return {spelled(more.wanted.get(name) for name in back.given)}",
-                    ],
+                    ]
+                    if more.wanted
+                    else [f"return {spelled(None for _ in back.given)}"],
                 ),
             )
         )
@@ -111,7 +113,7 @@ def written(made: TorchFunction) -> str:
             title,
             f"The outputs of {function}, what is kept on the way to them, and their gradients.",
             given(made.inputs),
-            [f"return {forward.call(words)}"],
+            [returned(forward, words)],
             unpacked(
                 map(words.__getitem__, every),
                 "output",
@@ -129,7 +131,7 @@ def written(made: TorchFunction) -> str:
             f"{title}Compiled",
             "The same for PyTorch's compiler, to which what is kept would be constant.",
             given(made.inputs),
-            [f"return {value.call(words)}"],
+            [returned(value, words)],
             ["ctx.save_for_backward(*inputs)"],
             given(cotangents),
             unpacked(
@@ -145,10 +147,10 @@ def written(made: TorchFunction) -> str:
     )
     single = isinstance(made.outputs, str)
     apart = [words[name] for name in real if name not in moved]
-    returned = ", ".join(words[name] for name in outputs)
+    what = ", ".join(words[name] for name in outputs)
     main = [
         f"def {function}({given(made.inputs)}):",
-        f'    """Returns {returned}."""' if single else f'    """Returns ({returned})."""',
+        f'    """Returns {what}."""' if single else f'    """Returns ({what})."""',
         *(
             line
             for each in apart
@@ -159,6 +161,17 @@ def written(made: TorchFunction) -> str:
         f"    return {call(f'{title}.apply', made.inputs)}[{'0' if single else f':{len(outputs)}'}]",
     ]
     return page("torch", parts, ["\n\n\n".join([*classes, "\n".join(main)])])
+
+
+def returned(part: Part, words: Mapping[str, str]) -> str:
+    """The line that returns what a part computes; of what it hands on as it is, a view, as PyTorch asks."""
+    (body,) = (
+        node for node in ast.parse(part.text).body if isinstance(node, ast.FunctionDef) and node.name == part.function
+    )
+    results = {ast.unparse(node) for node in ast.walk(body.body[-1]) if isinstance(node, ast.Name)}
+    if results.isdisjoint(argument.arg for argument in body.args.args):
+        return f"return {part.call(words)}"
+    return f"return tuple(each.view_as(each) for each in {part.call(words)})"
 
 
 def unpacked(names: Iterable[str], source: str, lines: list[str]) -> list[str]:

@@ -85,7 +85,7 @@ OWN: dict[str, dict[str, Any]] = {
     "Equation.derivation": {"wrt": "X"}, "Equation.partial": {"wrt": "X"}, "Layer.partial": {"wrt": "X"},
     "Layer.derived": {"wrt": "X"}, "Equation.__call__": {"arrays": READ}, "Equation.loops": {"arrays": READ},
     "Compiled.__call__": {"arrays": READ}, "Function.__call__": {"arrays": (READ,)},
-    "TorchFunction.__call__": {"arrays": (READ,)}, "NetworkModule.forward": {"arrays": (X,)},
+    "TorchFunction.__call__": {"arrays": (READ,)}, "NetworkModule.forward": {"data": DATA},
     "Program.backward": {"wrt": ["W"]}, "Program.derivative": {"wrt": ("W",)},
     "Network.derivative": {"wrt": ("W",)}, "Network.init": {"given": {"X": (4, 3), "Y": (4, 2)}},
     "Network.evaluate": {"data": DATA}, "Network.evaluator": {"names": ("L",)},

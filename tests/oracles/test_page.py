@@ -9,5 +9,6 @@ pytest.importorskip("jax", exc_type=ImportError)
 pytest.importorskip("optax", exc_type=ImportError)
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")  # of PyTorch about itself
 def test_examples_print_what_the_page_says() -> None:
     examples("docs/frameworks.md")

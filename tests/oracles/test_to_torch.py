@@ -196,6 +196,31 @@ def test_where_the_derived_rule_matters():
         es.Program("L = sum[N](1[x[N] > 0] y[N])").to_torch("L", wrt="x")(x, y=x.detach()).backward()
 
 
+# What of a program a derivative reads only for its size, or keeps although it may be infinite, or does not read at all.
+PARTS = {
+    "padding": ("y[i] = pad(x[i-1]) where |i| = |x.0|\nL = sum[I](sin(y[I]))", {"x": (4,)}),
+    "entries of what is infinite elsewhere": ("Z[l,k] = 1 / (W[l] - W[k])\nL = Z[1,3]^2 + Z[3,1]", {"W": (4,)}),
+    "a scalar that is handed on": ("L2 = tanh(h[0])\nL = a - L2", {"h": (3,), "a": ()}),
+    "an entry": ("U[i] = sum[K](b[i+K] v[K])\nL = sigmoid(U[0])", {"b": (5,), "v": (2,)}),
+    "differences": ("z[i] = x[i+1] - x[i]\no[i] = z[i] - pad(z[i-1])\nL = sum[I](o[I]^3)", {"x": (5,)}),
+    "a line that is not needed": ("h[i] = x[M] y[M,i]\nL = sum[J](min[N](y[N,J]) X[J]^2)", {"y": (2, 3), "X": (3,)}),
+    "what cancels": ("H[i] = X[i] - x[i]\nL = sum[I]((H[I] + x[I])^3)", {"X": (3,), "x": (3,)}),
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_what_is_derived_from_parts(name):
+    text, shapes = PARTS[name]
+    program, data = es.Program(text), np.random.default_rng(1)
+    given = {each: torch.tensor(data.standard_normal(shape), requires_grad=True) for each, shape in shapes.items()}
+    function = program.to_torch("L")
+    step = executed(function.source())
+    for each in (function, step):
+        arguments = [given[name] for name in function.inputs]
+        assert torch.autograd.gradcheck(each, arguments)
+        assert torch.autograd.gradgradcheck(each, arguments)
+
+
 # ---- what is given ---------------------------------------------------------------------------------------------------
 
 

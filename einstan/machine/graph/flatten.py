@@ -6,7 +6,7 @@ Here are the rules for expressions, one per kind of node, and the walk over the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from einstan.calculus.magnitudes import LOWEST
 from einstan.calculus.program import Program
@@ -44,22 +44,30 @@ from einstan.machine.sizes.operations import OTHERS, Flat, Nonzero, Ref, Stored,
 from einstan.machine.sizes.refusals import NO_VALUE, require_shallow
 
 
-def flatten(program: Program | Equation, outputs: Iterable[Name] | None = None, careful: bool = False) -> Flat:
+def flatten(
+    program: Program | Equation,
+    outputs: Iterable[Name] | None = None,
+    careful: bool = False,
+    infinite: Collection[Name] = (),
+) -> Flat:
     """The operations that compute the outputs (by default all tensors that the program defines); with ``careful``
-    they are right whatever the inputs hold (`einstan.machine.graph.guarded`)."""
+    they are right whatever the inputs hold, and else whatever those hold that may be ``infinite``
+    (`einstan.machine.graph.guarded`)."""
     program = as_program(program)
+    wanted = tuple(program.defined) if outputs is None else tuple(outputs)
     with deep():
-        return _Flattener(program, careful).run(tuple(program.defined) if outputs is None else tuple(outputs))
+        return _Flattener(program, careful).run(wanted, infinite)
 
 
 class _Flattener(Products):
-    def run(self, outputs: tuple[Name, ...]) -> Flat:
+    def run(self, outputs: tuple[Name, ...], infinite: Collection[Name] = ()) -> Flat:
         program = self.program
         outputs = tuple(resolve(program, name) for name in outputs)
         wanted = _reachable(program, outputs)
         for name in dict.fromkeys((*program.inputs, *outputs)):
             if name in wanted and name in program.ranks and name not in program.defined:
                 self.input(name)
+                self.infinite[self.tensors[name].value] = name in infinite  # type: ignore[index]
         for equation in program.equations:
             if equation.name in wanted:
                 self.define(equation)

@@ -37,6 +37,7 @@ def compile(
     context: Program | None = None,
     given: Iterable[tuple[Name, Name]] = (),
     behind: Iterable[Name] = (),
+    infinite: Iterable[Name] = (),
 ) -> Compiled:
     """A program as a function of NumPy arrays; see `Compiled`.
 
@@ -63,10 +64,12 @@ def compile(
     and those in ``given``: directions and cotangents, each with its tensor, of which it has the shape.  ``behind`` are
     its tensors of which this is a derivative: arrays are refused for which those would be.  ``alike`` are gradients and
     what they are of, ``params`` those tensors that are learned: both for ``shard_params``.
+    ``infinite`` are inputs that may be infinite where others are finite, since they have been computed of them.
     """
     options: dict[str, Any] = {
         "sizes": sizes, "memory_limit": memory_limit, "function": function, "any_size": any_size,
         "reuse_buffers": reuse_buffers, "fast": fast, "context": context, "given": given, "behind": behind,
+        "infinite": infinite,
     }  # fmt: skip
     one_of("backend", backend, ("numpy", *LIBRARIES))
     if mesh is not None or shard is not None or shard_params is not None:

@@ -96,14 +96,16 @@ class Compiled(Rebuilt):
         context: Program | None = None,
         given: Iterable[tuple[Name, Name]] = (),
         behind: Iterable[Name] = (),
+        infinite: Iterable[Name] = (),
     ) -> None:
         program, self.behind, given = as_program(program), tuple(behind), tuple(given)
+        self.infinite = frozenset(infinite)
         rests = None if context is None else _rests(context, self.behind)
         self.rests = rests and with_shapes_beside(rests, context, given)
         self.program = with_shapes_beside(program, context, given, self.rests)
         self.read_behind = labels_behind(self.program, self.rests)
         self.context = context
-        self.flat = flatten(self.program, outputs)
+        self.flat = flatten(self.program, outputs, infinite=self.infinite)
         self.outputs = self.flat.outputs
         require_optimizer(optimize)
         if not function.isidentifier() or keyword.iskeyword(function):

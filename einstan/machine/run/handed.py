@@ -8,6 +8,7 @@ dropped without a word.  Entries that have no labels, or axes whose names are th
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
@@ -116,7 +117,8 @@ def entries(data: Any) -> Any:
 
 def namespace(data: Any) -> Any:
     """The module of functions of arrays like this one."""
-    return import_module({"torch": "torch", "jax": "jax.numpy"}.get(library(data), "numpy"))
+    name = {"torch": "torch", "jax": "jax.numpy"}.get(library(data), "numpy")
+    return sys.modules.get(name) or import_module(name)
 
 
 def _pandas(data: Any, _: object) -> Lost | None:

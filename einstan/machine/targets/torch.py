@@ -38,7 +38,7 @@ def gather(call: Written) -> str:
 
 def guarded(call: Written) -> str:
     (entries, *forms), (count, fill, order, where) = call.reads, call.detail
-    allowed = " & ".join(f"({form} >= 0)" for form in forms[count:]) or "True"
+    allowed = " & ".join(f"({form} >= 0)" for form in forms[count:] if not form.isdigit()) or "True"
     return f"guarded({entries}, {tuple_of(forms[:count])}, {allowed}, {fill}, {order}, {plain_text(where)})"
 
 
