@@ -21,6 +21,9 @@ ROWS = {
     "softmax along the first axis": ("Y[n,j] = softmax[n](X[n,j])\n" + ROW, ["torch.softmax", "softmax_backward"]),
     "log softmax": ("Y[n,j] = log(softmax[j](X[n,j]))\n" + ROW, ["torch.log_softmax"]),
     "logsumexp": ("L = sum[N](T[N] logsumexp[J](X[N,J]))", ["torch.logsumexp"]),
+    "cross-entropy of labels": (
+        "L = 1/|N| sum[N](logsumexp[C](X[N,C]) - X[N,labels[N]])", ["torch.logsumexp", "labelled("],
+    ),
     "gelu": ("Y[n,j] = 1/2 X[n,j] (1 + erf(X[n,j] / sqrt(2)))\n" + ROW, ["functional.gelu", "gelu_backward"]),
     "gelu, otherwise": ("Y[n,j] = X[n,j] - X[n,j] erfc(X[n,j] / sqrt(2)) / 2\n" + ROW, []),
     "gelu by tanh": (
@@ -86,6 +89,6 @@ OTHERS = {
 
 def derived(text):
     program = es.Program("\n".join(line.strip() for line in text.splitlines()))
-    wrt = [name for name in program.inputs if str(name) not in ("T", "G")]
+    wrt = [name for name in program.inputs if str(name) not in ("T", "G", "labels")]
     lines = dict.fromkeys((*program.equations, *program.backward("L", wrt).equations))
     return es.Program(tuple(lines)), ["L", *(f"d{name}" for name in wrt)]

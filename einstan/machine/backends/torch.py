@@ -256,6 +256,12 @@ def softmax_backward(dy: Tensor, y: Tensor, axis: int, plain: bool) -> Tensor:
     return y * (dy - torch.sum(y * dy, dim=axis, keepdim=True))
 
 
+def labelled(y: Tensor, hot: Tensor, axis: int) -> Tensor:
+    """1 at a label less a softmax y: what is left of the whole is the sum of the others, to the last digit."""
+    others = torch.where(hot, torch.zeros_like(y), y)
+    return torch.where(hot, torch.sum(others, dim=axis, keepdim=True), -others)
+
+
 def attention(
     q: Tensor, k: Tensor, v: Tensor, causal: bool, scale: float, kept: bool, plain: bool
 ) -> tuple[Tensor, Tensor | None]:

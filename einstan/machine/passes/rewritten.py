@@ -150,12 +150,14 @@ class Rewritten:
 
     # ---- parts -------------------------------------------------------------------------------------------------------
 
-    def is_local(self, value: int, dim: str | None, rank: int) -> bool:
-        """Whether an operation works entry by entry, or along one axis, that of a dimension, alone."""
+    def is_local(self, value: int, dim: str | None, rank: int, anyway: bool = False) -> bool:
+        """Whether an operation works entry by entry, or along one axis, that of a dimension, alone; by default none in
+        whose place another value stands."""
         operation = self.operation(value)
-        if value in self.instead or operation.kind not in ("map", "contract", "reduce") or len(operation.dims) > rank:
+        if operation.kind not in ("map", "contract", "reduce") or (value in self.instead and not anyway):
             return False
-        return not operation.summed or [operation.dims[label] for label in operation.summed] == [dim]
+        one = not operation.summed or [operation.dims[label] for label in operation.summed] == [dim]
+        return one and len(operation.dims) <= rank
 
     def above(self, anchors: Collection[int], rank: int, dim: str | None = None) -> list[int]:
         """What is computed of values entry by entry, and along an axis, with so many labels; the latest first."""
@@ -178,7 +180,7 @@ class Rewritten:
             if ref.value in stops or not (ref.value in through or self.is_plain(ref.value)):
                 if ref.value not in found.leaves or not own.issuperset(found.leaves[ref.value]):
                     found.leaves[ref.value] = ref.labels
-                if self.graph.type(ref.value) != "float":
+                if self.graph.type(ref.value) != "float" and ref.value not in stops:
                     return None
                 continue
             walked = ref.value, tuple(label if label in own else -1 for label in ref.labels)

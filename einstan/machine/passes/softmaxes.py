@@ -40,6 +40,8 @@ class Softmaxes:
         for value in self.shares:
             self.masked(value)
             self.softmax_backward(value)
+            for label in self.all.order:
+                self.labelled(value, label)
 
     def softmax(self, top: int) -> None:
         """Softmax, its logarithm and logsumexp of what the largest entries are taken of along one axis."""
@@ -109,6 +111,48 @@ class Softmaxes:
     def is_mask(self, value: int) -> bool:
         return self.all.graph.type(value) == "bool" and self.all.is_plain(value)
 
+    def labelled(self, value: int, label: int) -> None:
+        """1 at the labels less a softmax, where a comparison says where the labels are: what a cross-entropy leaves."""
+        share, operation, equal = self.shares[value], self.all.operation(value), self.all.operation(label)
+        rank, axis = len(operation.out), share.axis
+        if equal.kind != "map" or equal.detail != ("==",) or len(equal.out) != rank or share.mask is not None:
+            return
+        place, at = sorted(equal.operands, key=lambda ref: len(ref.labels))
+        if self.all.operation(place.value).kind != "iota":
+            place, at = at, place
+        dim, u = operation.out_dims[axis], share.logits.value
+        kinds = [self.all.operation(ref.value).kind for ref in (place, at)]
+        if kinds != ["iota", "input"] or self.all.operation(place.value).out_dims != (dim,):
+            return
+        labels_of = at.value
+        self.all.draws[labels_of] = lambda known, rng: rng.integers(
+            known[dim], size=[known[each] for each in self.all.operation(labels_of).out_dims]
+        )
+        self.all.draws[u] = lambda known, rng: (
+            4 * rng.normal(size=[known[each] for each in self.all.operation(u).out_dims])
+        )
+        local = {each for each in self.all.order if self.all.is_local(each, dim, rank, True)} - {u}
+        for other in self.all.above([label], rank, dim):
+            out = self.all.operation(other).out
+            found = self.all.part(other, local, [u, labels_of]) if len(out) == rank and other != label else None
+            if found is None or set(found.leaves) != {u, labels_of} or not self.compares(found, value, labels_of):
+                continue
+            where = self.all.part(other, local, [u, label])
+            if where is None or label not in where.leaves or sorted(found.leaves[u]) != sorted(out):
+                continue
+            own, mask = found.leaves[u], where.leaves[label]
+
+            def formula(d: Drawn, own: Labels = own, mask: Labels = mask, out: Labels = out) -> Array:
+                positions = np.arange(np.shape(d[u])[axis])
+                hot = along(positions, place.labels, equal.out) == along(d[labels_of], at.labels, equal.out)
+                return along(hot, mask, out) - along(MEANINGS["softmax"](d[u], axis), own, out)
+
+            if sorted(mask) == sorted(out) and self.all.agrees(other, [u, labels_of], formula):
+                kernel = Kernel("labelled", (axis,), (own, own))
+                made = self.all.add("kernel", kernel, [Ref(value, own), Ref(label, mask)], own, found.dims, other)
+                self.all.put(other, made, own, out, found.dims)
+        self.all.draws.pop(u)
+
     def masked(self, value: int) -> None:
         """What a mask leaves of a softmax which has it already is the softmax, where some entry of every row counts."""
         share = self.shares[value]
@@ -152,12 +196,15 @@ class Softmaxes:
         counted = all(self.all.operation(ref.value).kind == "iota" and len(ref.labels) == 1 for ref in (early, late))
         return counted and early.renamed(names).labels == (self.all.operation(value).out[share.axis],) != late.labels
 
-    def compares(self, found: Part, value: int) -> bool:
-        """Whether a part compares nothing but a softmax with more than one half, and has no mask but its own."""
+    def compares(self, found: Part, value: int, labels: int | None = None) -> bool:
+        """Whether a part compares nothing but a softmax with more than one half, and has no mask but its own; or where
+        labels are."""
         mask = self.shares[value].mask
         for each in found.inner:
             operation = self.all.operation(each)
             if self.all.graph.type(each) != "bool" or (mask is not None and each == mask.value):
+                continue
+            if operation.detail in (("==",), ("!=",)) and labels in [ref.value for ref in operation.operands]:
                 continue
             numbers = [self.all.operation(ref.value) for ref in operation.operands if ref.value != value]
             dominant = operation.detail == (">",) and operation.operands[0].value in (value, *self.same_as(value))

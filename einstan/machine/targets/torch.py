@@ -145,6 +145,7 @@ VERBS: dict[str, Verb] = {
     "relu_backward": "relu_backward({0}, {1}, plain)",
     "silu_backward": "silu_backward({0}, {1}, plain)",
     "softmax_backward": softmax_backward,
+    "labelled": "labelled({0}, {1}, {d0})",
     "attention": "attention({0}, {1}, {2}, {d0}, {d1}, {d2}, plain)",
     "attention_backward": "attention_backward({0}, {1}, {2}, {3}, {4}, {d0}, {d1}, {d2}, plain)",
     "layer_norm": layer_norm,
