@@ -16,10 +16,16 @@ import numpy as np
 from einstan.language.term import ONE, Expr, Name
 from einstan.machine.meaning.numbers import number_of
 from einstan.machine.passes.sampled import Array, UnknownError, entries, same
-from einstan.machine.sizes.operations import Graph, Kernel, Labels, Operation, Ref, Stored, roots
+from einstan.machine.sizes.operations import COMPARISONS, Graph, Kernel, Labels, Operation, Ref, Stored, roots
 
 SIZES = ((2, 3, 5, 4, 6, 7), (3, 5, 4, 2, 7, 6))  # of axes, for two looks at what a part computes
 MOST = 60  # operations of a part
+# Functions without a kink or a jump: what agrees at random points agrees everywhere.
+SMOOTH = (
+    *("add", "scale", "pow", "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "sinh", "cosh", "sigmoid"),
+    *("softplus", "silu", "erf", "erfc"),
+)
+ANY = (*COMPARISONS, "select", "abs")
 Drawn = Mapping[int, Array]
 Formula = Callable[[Drawn], Array]
 Sizes = Mapping[str, int]
@@ -169,8 +175,13 @@ class Rewritten:
                     stack.append(reader)
         return sorted(found, reverse=True)
 
-    def part(self, value: int, through: Collection[int], stops: Collection[int] = ()) -> Part | None:
-        """A value as a function: its operations are followed as far as they are among ``through``."""
+    def part(
+        self, value: int, through: Collection[int], stops: Collection[int] = (), kinks: Collection[str] = ()
+    ) -> Part | None:
+        """A value as a function: its operations are followed as far as they are among ``through``.
+
+        Of those that are not smooth there are only ``kinks``, on all sides of which the caller looks.
+        """
         operation = self.operation(value)
         found, own = Part({}, dict(enumerate(operation.dims)), set()), set(operation.out)
         seen: set[tuple[int, Labels]] = set()
@@ -191,6 +202,8 @@ class Rewritten:
             if len(seen) > MOST:
                 return None
             inner = self.operation(ref.value)
+            if inner.kind == "map" and inner.detail[0] not in (*SMOOTH, *kinks):
+                return None
             names = dict(zip(inner.out, ref.labels, strict=True))
             for label, dim in enumerate(inner.dims):
                 if label not in names:
@@ -234,7 +247,7 @@ class Rewritten:
 
     def beside(self, value: int, above: Collection[int], local: Collection[int], x: int) -> list[int]:
         """What is as large as a value that is computed of it: what is not above x, then everything else."""
-        parts = [self.part(value, {*each, value}, [x]) for each in (above, local)]
+        parts = [self.part(value, {*each, value}, [x], ANY) for each in (above, local)]
         found = [each for part in parts if part is not None for each in (*part.leaves, *sorted(part.inner))]
         rank = len(self.operation(value).out)
         return [v for v in dict.fromkeys(found) if v not in (x, value) and len(self.operation(v).out) == rank]

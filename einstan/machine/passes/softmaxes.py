@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,6 +14,8 @@ from einstan.machine.passes.sampled import MEANINGS, Array, UnknownError, along,
 from einstan.machine.sizes.operations import Kernel, Labels, Ref
 
 SOFTMAXES = ("softmax", "log_softmax")
+SIDES = (">", "==", "!=", "<=", ">=", "select")  # on both sides of which there are points, see `Softmaxes.compares`
+DOMINANT = 0.55, 0.99  # what is compared with a softmax lies between these
 
 
 @dataclass
@@ -100,9 +103,9 @@ class Softmaxes:
         return Share(out.index(last), logits, scale, mask)
 
     def drawn(self, value: int, share: Share, known: Sizes, rng: np.random.Generator) -> Array:
-        """A softmax such as there may be: some entries are nearly one, and what is masked is zero."""
+        """A softmax such as there may be: in every other row one entry is nearly the whole, in the others none is."""
         operation = self.all.operation(value)
-        logits = 4 * rng.normal(size=[known[dim] for dim in operation.out_dims])
+        logits = drawn_rows([known[dim] for dim in operation.out_dims], share.axis, rng)
         if share.mask is not None:
             mask = entries(self.all.graph, share.mask.value, {}, known)
             logits = np.where(along(mask, share.mask.labels, operation.out), logits, -np.inf)
@@ -125,19 +128,24 @@ class Softmaxes:
         if kinds != ["iota", "input"] or self.all.operation(place.value).out_dims != (dim,):
             return
         labels_of = at.value
-        self.all.draws[labels_of] = lambda known, rng: rng.integers(
-            known[dim], size=[known[each] for each in self.all.operation(labels_of).out_dims]
-        )
-        self.all.draws[u] = lambda known, rng: (
-            4 * rng.normal(size=[known[each] for each in self.all.operation(u).out_dims])
-        )
+
+        def drawn_labels(known: Sizes, rng: np.random.Generator) -> Array:
+            """Labels that are, and that are not, those of what is nearly the whole."""
+            sizes = [known[each] for each in self.all.operation(labels_of).out_dims]
+            row = np.arange(np.prod(sizes, dtype=int)).reshape(sizes)
+            return (row + row // 2 % 2) % known[dim]
+
+        def drawn_logits(known: Sizes, rng: np.random.Generator) -> Array:
+            return drawn_rows([known[each] for each in self.all.operation(u).out_dims], axis, rng)
+
+        self.all.draws |= {labels_of: drawn_labels, u: drawn_logits}
         local = {each for each in self.all.order if self.all.is_local(each, dim, rank, True)} - {u}
         for other in self.all.above([label], rank, dim):
             out = self.all.operation(other).out
-            found = self.all.part(other, local, [u, labels_of]) if len(out) == rank and other != label else None
+            found = self.all.part(other, local, [u, labels_of], SIDES) if len(out) == rank and other != label else None
             if found is None or set(found.leaves) != {u, labels_of} or not self.compares(found, value, labels_of):
                 continue
-            where = self.all.part(other, local, [u, label])
+            where = self.all.part(other, local, [u, label], SIDES)
             if where is None or label not in where.leaves or sorted(found.leaves[u]) != sorted(out):
                 continue
             own, mask = found.leaves[u], where.leaves[label]
@@ -162,7 +170,7 @@ class Softmaxes:
         rank, dim = len(operation.out), operation.out_dims[share.axis]
         local = {each for each in self.all.order if self.all.is_local(each, dim, rank)}
         for other in sorted(self.all.above([value], rank, dim)):
-            found = self.all.part(other, local, [value]) if other != value else None
+            found = self.all.part(other, local, [value], SIDES) if other != value else None
             if found is None or set(found.leaves) != {value} or not self.compares(found, value):
                 continue
             labels, out = found.leaves[value], self.all.operation(other).out
@@ -209,7 +217,7 @@ class Softmaxes:
             numbers = [self.all.operation(ref.value) for ref in operation.operands if ref.value != value]
             dominant = operation.detail == (">",) and operation.operands[0].value in (value, *self.same_as(value))
             large = [n.detail.value for n in numbers if n.kind == "number" and isinstance(n.detail, Const)]
-            if not (dominant and len(large) == 1 and 1 / 2 < large[0] < 1):
+            if not (dominant and len(large) == 1 and DOMINANT[0] < large[0] < DOMINANT[1] and len(operation.dims) > 1):
                 return False
         return True
 
@@ -231,7 +239,7 @@ class Softmaxes:
                 if len(out) == rank and other not in self.all.instead
                 else ()
             ):
-                found = self.all.part(other, local, [value, d])
+                found = self.all.part(other, local, [value, d], SIDES)
                 if found is None or set(found.leaves) != {value, d} or not self.compares(found, value):
                     continue
                 labels, up = found.leaves[value], found.leaves[d]
@@ -253,3 +261,14 @@ class Softmaxes:
                         made[key] = self.all.add("kernel", kernel, refs, labels, found.dims, other)
                     self.all.put(other, made[key], labels, out, found.dims)
                     break
+
+
+def drawn_rows(sizes: Sequence[int], axis: int, rng: np.random.Generator) -> Array:
+    """Logits: in row r, where that is even, the entry r is far above the others, as far as there are rows and entries;
+    elsewhere all are nearly equal."""
+    logits = 0.01 * rng.normal(size=sizes)
+    rows = np.moveaxis(logits, axis, -1)
+    for row, at in enumerate(np.ndindex(*rows.shape[:-1])):
+        if row % 2 == 0:
+            rows[(*at, row % rows.shape[-1])] += 8
+    return logits
