@@ -146,7 +146,7 @@ def selected(given: Mapping[str, Any], inputs: Sequence[str], program: Program) 
 def shapes_of(given: Mapping[str, Any], inputs: Sequence[str]) -> tuple[Any, ...]:
     """The shape of each input, None where it is not given: an array of which only the shape matters need not be."""
     return tuple(
-        [(a.shape if type(a := given[n]) is np.ndarray else np.shape(a)) if n in given else None for n in inputs]
+        [(a.shape if type(a := given[n]) is np.ndarray else tuple(np.shape(a))) if n in given else None for n in inputs]
     )
 
 
