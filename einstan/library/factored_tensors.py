@@ -55,6 +55,12 @@ class HostedTensor:
         """The tensors that it is made of, each once."""
         return tuple({id(tensor): tensor for piece in self.pieces for tensor, _ in piece.factors}.values())
 
+    def with_cores(self, cores: Sequence[Tensor]) -> HostedTensor:
+        """The same structure with other cores, in the order of `cores`."""
+        new = {id(old): each for old, each in zip(self.cores, cores, strict=True)}
+        pieces = [Piece(p.axes, tuple((new[id(tensor)], labels) for tensor, labels in p.factors)) for p in self.pieces]
+        return HostedTensor(self.backend, self.names, self.shape, pieces, self.rows)
+
     def numpy(self) -> FactoredTensor:
         """The same, of arrays of NumPy."""
         parts = [
