@@ -34,7 +34,7 @@ NEEDS = {**dict.fromkeys((TORCH, AUTOGRAD, COMPILED, COMPILED_AUTOGRAD), "torch"
 TOLERANCE, STEP, EXACT = 1e-3, 1e-7, 1e-9
 MEMORY = 1.1  # of the bytes of the library's own derivative, for gradients
 # Hessians: the problem, its size, and how many times as fast, and as small, as PyTorch's and JAX's own they should be.
-HESSIANS = {
+HESSIANS: dict[str, list[tuple[tuple[int, ...], float, float, float]]] = {
     "softmax cross-entropy wrt W": [((64, 8, 10), 10, 5, 1), ((256, 32, 10), 10, 5, 5)],
     "masked factorisation": [((30, 5), 100, 50, 1), ((75, 5), 100, 50, 1)],
 }

@@ -199,8 +199,8 @@ OURS, FAST = "einstan", "einstan, numba"
 class Beside(Contest):
     """Einstan with NumPy alone and with loops that numba compiles, and what each takes over every other contender."""
 
-    ours = (OURS, FAST)
-    columns = ("einstan over it", "with numba over it")
+    ours: Sequence[str] = (OURS, FAST)
+    columns: Sequence[str] = ("einstan over it", "with numba over it")
 
     def judge(self, case: Case, rows: Sequence[Row]) -> list[Lost]:
         times = medians(rows)

@@ -41,6 +41,12 @@ def product(x: Tensor, axes: Ints) -> Tensor:
     return x
 
 
+def grams(x: Tensor, weights: Tensor) -> Tensor:
+    """Entry (b, k, l) is the sum over r of weights[b, r] x[r, k] x[r, l]."""
+    pairs = (x[:, :, None] * x[:, None]).reshape(x.shape[0], -1)
+    return torch.matmul(weights, pairs).reshape(weights.shape[0], x.shape[1], x.shape[1])
+
+
 def places(start: Ints, shape: Ints, steps: tuple[Ints, ...], device: Any) -> tuple[Tensor, ...]:
     """For each axis that is read, the positions start + i steps[0] + j steps[1] + ... of all entries (i, j, ...)."""
     found = []

@@ -116,9 +116,10 @@ VERBS: dict[str, Verb] = {
     "vdot": "torch.sum({0} * {1})",
     "matmul": "torch.matmul({0}, {1})",
     "einsum": 'torch.einsum("{d0}", {0}, {1})',
-    "gram": 'torch.einsum("rk,rl->kl", {0}, {0})',
-    "weighted gram": 'torch.einsum("rk,r,rl->kl", {0}, {1}, {0})',
-    "grams": 'torch.einsum("rk,br,rl->bkl", {0}, {1}, {0})',
+    "gram": "torch.matmul({0}.permute(1, 0), {0})",
+    # an einsum of three looks for a path at every call
+    "weighted gram": "torch.matmul({0}.permute(1, 0) * {1}, {0})",
+    "grams": "grams({0}, {1})",
     "running": running,
     "others": "others({0}, {d0})",
     "arange": arange,
