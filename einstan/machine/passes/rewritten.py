@@ -5,7 +5,7 @@ A part is looked at as what it computes of some values: at random points, of mor
 
 from __future__ import annotations
 
-import itertools
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,7 +18,7 @@ from einstan.machine.meaning.numbers import number_of
 from einstan.machine.passes.sampled import Array, UnknownError, entries, same
 from einstan.machine.sizes.operations import COMPARISONS, Graph, Kernel, Labels, Operation, Ref, Stored, roots
 
-SIZES = ((2, 3, 5, 4, 6, 7), (3, 5, 4, 2, 7, 6))  # of axes, for two looks at what a part computes
+SMALLEST = 3  # of the sizes of axes, so that there are rows of three kinds
 MOST = 60  # operations of a part
 # Functions without a kink or a jump: what agrees at random points agrees everywhere.
 SMOOTH = (
@@ -241,9 +241,11 @@ class Rewritten:
 
     @cached_property
     def small(self) -> list[dict[str, int]]:
-        """Small sizes: another one for each axis, as far as there are."""
+        """Small sizes for two looks at what a part computes: no two axes have the same in both."""
         dims = sorted({dim for value in self.order for dim in self.operation(value).dims})
-        return [dict(zip(dims, itertools.cycle(sizes))) for sizes in SIZES]
+        base = max(4, math.ceil(math.sqrt(len(dims))))
+        first = {dim: SMALLEST + k % base for k, dim in enumerate(dims)}
+        return [first, {dim: SMALLEST + (k // base + k + 1) % base for k, dim in enumerate(dims)}]
 
     def beside(self, value: int, above: Collection[int], local: Collection[int], x: int) -> list[int]:
         """What is as large as a value that is computed of it: what is not above x, then everything else."""
