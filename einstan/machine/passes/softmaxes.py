@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -149,13 +150,21 @@ class Softmaxes:
             if where is None or label not in where.leaves or sorted(found.leaves[u]) != sorted(out):
                 continue
             own, mask = found.leaves[u], where.leaves[label]
+            seen: set[tuple[bool, bool]] = set()  # of rows: whether an entry is nearly the whole, and is the label
 
-            def formula(d: Drawn, own: Labels = own, mask: Labels = mask, out: Labels = out) -> Array:
+            def formula(
+                d: Drawn, own: Labels = own, mask: Labels = mask, out: Labels = out, seen: set[Any] = seen
+            ) -> Array:
                 positions = np.arange(np.shape(d[u])[axis])
                 hot = along(positions, place.labels, equal.out) == along(d[labels_of], at.labels, equal.out)
-                return along(hot, mask, out) - along(MEANINGS["softmax"](d[u], axis), own, out)
+                p, hot = along(MEANINGS["softmax"](d[u], axis), own, out), along(hot, mask, out)
+                last = out.index(own[axis])
+                large = np.max(p, last) > DOMINANT[0]
+                seen.update(zip(large.ravel(), (large & np.any(hot & (p > DOMINANT[0]), last)).ravel(), strict=True))
+                return hot - p
 
-            if sorted(mask) == sorted(out) and self.all.agrees(other, [u, labels_of], formula):
+            agrees = sorted(mask) == sorted(out) and self.all.agrees(other, [u, labels_of], formula)
+            if agrees and len(seen) == 3:
                 kernel = Kernel("labelled", (axis,), (own, own))
                 made = self.all.add("kernel", kernel, [Ref(value, own), Ref(label, mask)], own, found.dims, other)
                 self.all.put(other, made, own, out, found.dims)
@@ -217,9 +226,19 @@ class Softmaxes:
             numbers = [self.all.operation(ref.value) for ref in operation.operands if ref.value != value]
             dominant = operation.detail == (">",) and operation.operands[0].value in (value, *self.same_as(value))
             large = [n.detail.value for n in numbers if n.kind == "number" and isinstance(n.detail, Const)]
-            if not (dominant and len(large) == 1 and DOMINANT[0] < large[0] < DOMINANT[1] and len(operation.dims) > 1):
+            if not (dominant and len(large) == 1 and DOMINANT[0] < large[0] < DOMINANT[1] and self.both(value)):
                 return False
         return True
+
+    def both(self, value: int) -> bool:
+        """Whether in some rows of what is drawn one of several entries is nearly the whole, and in others none."""
+        found: set[bool] = set()
+        for look, known in enumerate(self.all.small):
+            drawn = self.all.drawn(value, known, np.random.default_rng(look))
+            axis = self.shares[value].axis
+            several = np.sum(drawn > 0, axis) > 1
+            found |= set((np.max(drawn, axis) > DOMINANT[0])[several].tolist())
+        return found == {True, False}
 
     def same_as(self, value: int) -> list[int]:
         return [other for other, new in self.all.instead.items() if new == value]
