@@ -63,6 +63,12 @@ ROWS = {
         ATTENTION.format("P[b,h,t,s] = softmax[s](Q[b,h,t,E] K[b,h,s,E] / sqrt(|E|) + log(1[s <= t]))"),
         ["attention(", ", True, ", "attention_backward("],
     ),
+    "attention of one head, to more places": (
+        "P[q,k] = softmax[k](Q[q,E] M[k,E] + log(1[k <= q]))\n"
+        "O[q,d] = P[q,K] V[K,d]\n"
+        "L = sum[I,D](O[I,D]^2 G[I,D])",
+        ["attention(", ", True, ", "attention_backward("],
+    ),
     "attention, causal by brackets": (
         ATTENTION.format(
             "C[b,h,t,s] = Q[b,h,t,E] K[b,h,s,E]\n"

@@ -211,7 +211,8 @@ class Softmaxes:
             return False
         early, late = operation.operands if operation.detail == ("<=",) else operation.operands[::-1]
         counted = all(self.all.operation(ref.value).kind == "iota" and len(ref.labels) == 1 for ref in (early, late))
-        return counted and early.renamed(names).labels == (self.all.operation(value).out[share.axis],) != late.labels
+        place = (self.all.operation(value).out[share.axis],)
+        return counted and early.renamed(names).labels == place != late.renamed(names).labels
 
     def compares(self, found: Part, value: int, labels: int | None = None) -> bool:
         """Whether a part compares nothing but a softmax with more than one half, and has no mask but its own; or where
