@@ -3,8 +3,12 @@
 A perceptron with cross-entropy, a gated block (root-mean-square norm and SwiGLU, with a residual) and a block of a
 transformer (layer norm, causal attention, GELU), each with a loss and the gradients of all parameters, in float32.  The
 same equations are compiled for PyTorch, which runs them eagerly, and for JAX, which compiles them; beside them stand
-the models as these libraries' users write them, and autograd or `jax.grad`.  Before anything is timed, every gradient
-is compared with differences of a loss by hand in NumPy in float64, along itself and along a random direction.
+the models as these libraries' users write them, and autograd or `jax.grad`; both of PyTorch's by ``torch.compile`` too.
+Before anything is timed, every gradient is compared with differences of a loss by hand in NumPy in float64, along
+itself and along a random direction.
+
+Then Hessians that keep their deltas, beside ``torch.func.hessian`` and ``jax.jit(jax.hessian)``, in float64, each
+compared with its closed form.  What PyTorch allocates is told beside its times.
 """
 
 from __future__ import annotations
@@ -15,16 +19,25 @@ from typing import Any
 import common
 import workers
 from contest import Case, Contest, Lost, Row, error, medians, slower
+from hessians import PROBLEMS, Problem
 
-NUMPY, TORCH, AUTOGRAD, JAX, GRAD = (
+NUMPY, TORCH, AUTOGRAD, COMPILED, COMPILED_AUTOGRAD, JAX, GRAD = (
     "NumPy, derived",
     "PyTorch, derived",
     "PyTorch, autograd",
+    "torch.compile, derived",
+    "torch.compile, autograd",
     "JAX, derived",
     "JAX, grad",
 )
-NEEDS = {TORCH: "torch", AUTOGRAD: "torch", JAX: "jax", GRAD: "jax"}
-TOLERANCE, STEP = 1e-3, 1e-7
+NEEDS = {**dict.fromkeys((TORCH, AUTOGRAD, COMPILED, COMPILED_AUTOGRAD), "torch"), JAX: "jax", GRAD: "jax"}
+TOLERANCE, STEP, EXACT = 1e-3, 1e-7, 1e-9
+MEMORY = 1.1  # of the bytes of the library's own derivative, for gradients
+# Hessians: the problem, its size, and how many times as fast, and as small, as PyTorch's and JAX's own they should be.
+HESSIANS: dict[str, list[tuple[tuple[int, ...], float, float, float]]] = {
+    "softmax cross-entropy wrt W": [((64, 8, 10), 10, 5, 1), ((256, 32, 10), 10, 5, 5)],
+    "masked factorisation": [((30, 5), 100, 50, 1), ((75, 5), 100, 50, 1)],
+}
 Arrays = dict[str, Any]
 Gradients = Callable[[], tuple[Any, Arrays]]
 
@@ -160,17 +173,20 @@ def make(name: str, model: str, params: Arrays, X: Any, Y: Any) -> Gradients:
         step = derived(model, "numpy", params)
         given = {**params, "X": X, "Y": Y}
         return lambda: packed(names, step(given))
-    if name in (TORCH, AUTOGRAD):
+    if NEEDS[name] == "torch":
         torch = common.torch()
         tensors = {n: torch.from_numpy(a) for n, a in {**params, "X": X, "Y": Y}.items()}
-        if name == TORCH:
+        if name in (TORCH, COMPILED):
             step = derived(model, "torch", params)
-            return lambda: packed(names, step(tensors))
+            step(tensors)  # which makes the code: that is not for PyTorch's compiler to read
+            call = torch.compile(step) if name == COMPILED else step
+            return lambda: packed(names, call(tensors))
         x, y = tensors.pop("X"), tensors.pop("Y")
         leaves = [tensors[n].requires_grad_() for n in names]
+        forward = torch.compile(torch_loss) if name == COMPILED_AUTOGRAD else torch_loss
 
         def run() -> tuple[Any, Arrays]:
-            loss = torch_loss(model, tensors, x, y)
+            loss = forward(model, tensors, x, y)
             return packed(names, (loss.detach(), *torch.autograd.grad(loss, leaves)))
 
         return run
@@ -183,6 +199,49 @@ def make(name: str, model: str, params: Arrays, X: Any, Y: Any) -> Gradients:
     x, y = given.pop("X"), given.pop("Y")
     gradient = jax.jit(jax.value_and_grad(lambda p, x, y: LOSSES[model](jax.numpy, p, x, y)))
     return lambda: jax.block_until_ready(gradient(given, x, y))
+
+
+def problem_of(request: Mapping[str, Any]) -> tuple[Problem, Arrays]:
+    """A problem of Hessians, and its arrays."""
+    (found,) = (problem for problem in PROBLEMS if problem.name == request["problem"])
+    return found, dict(found.data(*request["size"]))
+
+
+def make_hessian(name: str, problem: Problem, given: Arrays) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
+    """A Hessian as a function without arguments, and what makes a dense array of NumPy of its result."""
+    import numpy as np
+
+    import einstan as es
+
+    if name == NUMPY:
+        compiled = es.Program(problem.text).hessian(problem.of, problem.wrt).compile()
+        needed = {n: given[n] for n in compiled.inputs}
+        return lambda: compiled(needed), lambda found: found.dense()
+    library, move = libraries(name)
+    others = {n: move(a) for n, a in given.items()}
+    if name in (TORCH, JAX):
+        backend = NEEDS[name]
+        compiled = es.Program(problem.text).hessian(problem.of, problem.wrt).compile(backend=backend)
+        needed = {n: others[n] for n in compiled.inputs if n in others}
+        if backend == "torch":
+            return lambda: compiled(needed), lambda found: found.numpy().dense()
+        whole = compiled(needed)
+        cores = library.jit(lambda arrays: compiled(arrays).cores)
+        return lambda: library.block_until_ready(cores(needed)), lambda found: whole.with_cores(found).numpy().dense()
+    w = others.pop(problem.wrt)
+    if name == AUTOGRAD:
+        made = library.func.hessian(lambda w: problem.torch(library, w, others))
+        return lambda: made(w), np.asarray
+    jitted = library.jit(lambda w, others: library.hessian(lambda w: problem.function(library.numpy, w, others))(w))
+    return lambda: library.block_until_ready(jitted(w, others)), np.asarray
+
+
+def libraries(name: str) -> tuple[Any, Callable[[Any], Any]]:
+    if NEEDS[name] == "torch":
+        torch = common.torch()
+        return torch, torch.from_numpy
+    jax = common.jax()
+    return jax, jax.numpy.asarray
 
 
 def packed(names: Sequence[str], results: Sequence[Any]) -> tuple[Any, Arrays]:
@@ -213,34 +272,88 @@ def verified(name: str, model: str, found: tuple[Any, Arrays], params: Arrays, X
 
 
 class Targets(Contest):
-    columns = ("derived over it", "error")
+    columns = ("derived over it", "memory", "derived over it", "error")
     needs = NEEDS
-    ours = (TORCH, JAX)
+    ours = (TORCH, COMPILED, JAX)
     turn, rounds, budget = 0.03, 60, 15.0
 
     def cases(self) -> Sequence[Case]:
-        return [
+        few = 1 if self.options.quick else None
+        gradients = [
             Case(f"{model}, {', '.join(f'{x} = {n}' for x, n in sizes.items())}", {"model": model, "sizes": sizes},
-                 self.available((NUMPY, TORCH, AUTOGRAD, JAX, GRAD)))
+                 self.available((NUMPY, TORCH, AUTOGRAD, COMPILED, COMPILED_AUTOGRAD, JAX, GRAD)))
             for model, several in SIZES.items()
-            for sizes in several[: 1 if self.options.quick else None]
+            for sizes in several[:few]
         ]  # fmt: skip
+        hessians = [
+            Case(f"Hessian, {name}, {' x '.join(map(str, size))}", {"problem": name, "size": size},
+                 self.available((NUMPY, TORCH, AUTOGRAD, JAX, GRAD)),
+                 about={"PyTorch": times, "JAX": jax_times, "memory": smaller})
+            for name, several in HESSIANS.items()
+            for size, times, jax_times, smaller in several[:few]
+        ]  # fmt: skip
+        return [*gradients, *hessians]
 
     def make(self, name: str, request: Mapping[str, Any]) -> workers.Made:
+        if "problem" in request:
+            problem, given = problem_of(request)
+            call, dense = make_hessian(name, problem, given)
+            return call, common.check(name, "the Hessian", dense(call()), problem.dense(given), EXACT)
         params, X, Y = arrays(request["model"], request["sizes"])
         run = make(name, request["model"], params, X, Y)
         return run, verified(name, request["model"], run(), params, X, Y)
 
+    def held(self, name: str, call: Callable[[], object]) -> int | None:
+        return allocated(call) if name in (TORCH, AUTOGRAD) else None
+
     def judge(self, case: Case, rows: Sequence[Row]) -> list[Lost]:
-        times = medians(rows)
+        times, sizes = medians(rows), {row["contender"]: row["bytes"] for row in rows}
         for row in rows:
             row["library"] = row["contender"].partition(",")[0]
-            row["ratio"] = times[f"{row['library']}, derived"] / times[row["contender"]]
-        libraries = dict.fromkeys(row["library"] for row in rows)
-        return [lost for name in libraries for lost in slower([r for r in rows if r["library"] == name], self.ours)]
+            mine = f"{row['library']}, derived"
+            row["ratio"] = times[mine] / times[row["contender"]] if mine in times else None
+            row["memory ratio"] = sizes[mine] / row["bytes"] if row["bytes"] and sizes.get(mine) else None
+        lost: list[Lost] = []
+        for library in dict.fromkeys(row["library"] for row in rows):
+            own = [row for row in rows if row["library"] == library]
+            if library in case.about:
+                lost += missed(own, "ratio", case.about[library], "times as fast")
+            else:
+                lost += slower(own, self.ours)
+            smaller = case.about.get("memory", 1 / MEMORY)
+            lost += missed(own, "memory ratio", smaller, "times as small")
+        return lost
 
     def cells(self, row: Row) -> Sequence[str]:
-        return f"{row['ratio']:.2f}", error(row)
+        ratios = ["" if row[key] is None else f"{row[key]:.3g}" for key in ("ratio", "memory ratio")]
+        held = "" if row["bytes"] is None else f"{row['bytes'] / 1e6:.3g} MB"
+        return ratios[0], held, ratios[1], error(row)
+
+
+def missed(rows: Sequence[Row], key: str, wanted: float, what: str) -> list[Lost]:
+    """The rows of a library's own derivative over which a target is missed."""
+    return [
+        (
+            row["case"],
+            f"{row['library']}, derived",
+            f"{1 / row[key]:.3g} {what} as {row['contender']}, not {wanted:.3g}",
+        )
+        for row in rows
+        if row[key] is not None and not row["contender"].endswith(", derived") and row[key] * wanted > 1
+    ]
+
+
+def allocated(call: Callable[[], object]) -> int:
+    """Bytes that PyTorch holds for a call at its peak."""
+    profiler = common.torch().profiler
+    with profiler.profile(activities=[profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        call()
+    events = [event for event in profile.profiler.kineto_results.events() if event.name() == "[memory]"]
+    held = most = 0
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        held += event.nbytes()
+        most = max(most, held)
+    return most
 
 
 if __name__ == "__main__":

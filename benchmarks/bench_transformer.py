@@ -2,13 +2,15 @@
 
 Token and position embedding, pre-norm causal attention with several heads, a feed-forward layer with GELU, an untied
 head and cross-entropy, written as index equations; beside PyTorch eager (its own layer norm and scaled dot-product
-attention), ``torch.compile`` and jitted JAX.  Before anything is timed the loss is compared with NumPy by hand in
+attention), ``torch.compile`` and jitted JAX; and as functions of PyTorch's tensors.  With ``--device cuda`` those that
+have tensors run on a GPU, and NumPy does not.  Before anything is timed the loss is compared with NumPy by hand in
 float64, and the gradients with its differences along random directions.  Contenders run in processes of their own.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +22,8 @@ from contest import FAST, OURS, Beside, Case
 VOCABULARY = 256
 EPSILON = 1e-5
 VALUE, SLOPE = 1e-5, 2e-3  # how far a loss and a directional derivative in float32 may be off, relatively
-TORCH, COMPILED, JAX = "PyTorch eager", "torch.compile", "JAX, jitted"
+TENSORS, TORCH, COMPILED, JAX = "einstan, PyTorch", "PyTorch eager", "torch.compile", "JAX, jitted"
+ON_CUDA = (TENSORS, TORCH, COMPILED)
 Arrays = dict[str, Any]
 Call = Callable[[], Any]
 
@@ -129,11 +132,35 @@ def ours_fast(size: Size, params: Arrays, tokens: Arrays) -> Call:
     return ours(size, params, tokens, fast=True)
 
 
-def by_torch(size: Size, params: Arrays, tokens: Arrays, compiled: bool = False) -> Call:
+def ours_on_tensors(size: Size, params: Arrays, tokens: Arrays, device: str = "cpu") -> Call:
+    import einstan as es
+
+    torch = common.torch()
+    network = es.Network(text(size), parameters=dict.fromkeys(params, "zeros"))
+    step = network.value_and_grad("L").compile(backend="torch")
+    given, data = ({n: torch.tensor(a, device=device) for n, a in each.items()} for each in (params, tokens))
+    return waited(lambda: step(given, **data), device)
+
+
+def waited(call: Call, device: str) -> Call:
+    """A call that ends when a GPU has done what it is asked for."""
+    if device == "cpu":
+        return call
+    torch = common.torch()
+
+    def run() -> Any:
+        found = call()
+        torch.cuda.synchronize()
+        return found
+
+    return run
+
+
+def by_torch(size: Size, params: Arrays, tokens: Arrays, compiled: bool = False, device: str = "cpu") -> Call:
     torch = common.torch()
     F = torch.nn.functional
-    p = {name: torch.tensor(array, requires_grad=True) for name, array in params.items()}
-    X, Y = (torch.tensor(tokens[name]) for name in "XY")
+    p = {name: torch.tensor(array, requires_grad=True, device=device) for name, array in params.items()}
+    X, Y = (torch.tensor(tokens[name], device=device) for name in "XY")
 
     def loss(p: Arrays) -> Any:
         h = p["Tok"][X] + p["Pos"]
@@ -153,11 +180,11 @@ def by_torch(size: Size, params: Arrays, tokens: Arrays, compiled: bool = False)
         value = forward(p)
         return value.detach(), dict(zip(p, torch.autograd.grad(value, list(p.values())), strict=True))
 
-    return run
+    return waited(run, device)
 
 
-def by_compiled_torch(size: Size, params: Arrays, tokens: Arrays) -> Call:
-    return by_torch(size, params, tokens, compiled=True)
+def by_compiled_torch(size: Size, params: Arrays, tokens: Arrays, device: str = "cpu") -> Call:
+    return by_torch(size, params, tokens, True, device)
 
 
 def by_jax(size: Size, params: Arrays, tokens: Arrays) -> Call:
@@ -187,24 +214,40 @@ def by_jax(size: Size, params: Arrays, tokens: Arrays) -> Call:
     return lambda: jax.block_until_ready(both(p))
 
 
-MAKERS: dict[str, Callable[[Size, Arrays, Arrays], Call]] = {
+MAKERS: dict[str, Callable[..., Call]] = {
     OURS: ours,
     FAST: ours_fast,
+    TENSORS: ours_on_tensors,
     TORCH: by_torch,
     COMPILED: by_compiled_torch,
     JAX: by_jax,
 }
 
 
+def refuse_without_cuda() -> None:
+    """Ends the script with the reason where PyTorch has no GPU."""
+    if not common.installed("torch"):
+        sys.exit("--device cuda needs PyTorch: pip install 'einstan[torch]'")
+    if not common.torch().cuda.is_available():
+        sys.exit("--device cuda needs a GPU that PyTorch can use, and there is none here: leave the option out")
+
+
 class Transformer(Beside):
-    needs = {FAST: "numba", TORCH: "torch", COMPILED: "torch", JAX: "jax"}  # noqa: RUF012
+    needs = {FAST: "numba", **dict.fromkeys(ON_CUDA, "torch"), JAX: "jax"}  # noqa: RUF012
+    ours = (OURS, FAST, TENSORS)
+    columns = (*Beside.columns, "with PyTorch over it")
     turn, rounds = 0.05, 30
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where PyTorch's tensors are")
         parser.add_argument("--sizes", type=int, default=len(SIZES), metavar="N", help="the N smallest sizes alone")
 
     def cases(self) -> Sequence[Case]:
         count = 1 if self.options.quick else self.options.sizes
+        if self.options.device == "cuda":
+            refuse_without_cuda()
+            about = [f"{size}, float32, on a GPU" for size in SIZES[:count]]
+            return [Case(name, {"number": k, "device": "cuda"}, list(ON_CUDA)) for k, name in enumerate(about)]
         names = [name for name in self.available(MAKERS) if not (self.options.quick and name in (FAST, COMPILED))]
         return [Case(f"{size}, float32", {"number": k}, names) for k, size in enumerate(SIZES[:count])]
 
@@ -213,8 +256,11 @@ class Transformer(Beside):
 
         size = SIZES[request["number"]]
         params, tokens = data(size, "float32")
-        call = MAKERS[name](size, params, tokens)
+        device = {"device": request["device"]} if "device" in request else {}
+        call = MAKERS[name](size, params, tokens, **device)
         value, gradients = call()
+        if device:
+            value, gradients = value.cpu(), {key: gradient.cpu() for key, gradient in gradients.items()}
         exact = {key: array.astype(np.float64) for key, array in params.items()}
         largest = common.check(name, "L", np.asarray(value), np.asarray(by_hand(size, exact, tokens)), VALUE)
         rng, step = np.random.default_rng(1), 1e-5

@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -65,6 +65,10 @@ class Contest(ABC):
     def make(self, name: str, request: Mapping[str, Any]) -> workers.Made:
         """In the process of a contender: its call, once its answer is right, and the error of that."""
 
+    def held(self, name: str, call: Callable[[], object]) -> int | None:
+        """In the same process: how many bytes its call holds at the peak; None where nobody asks."""
+        return None
+
     def threads(self, name: str) -> int:
         return int(self.options.threads)
 
@@ -100,7 +104,8 @@ class Contest(ABC):
         self.options = parser.parse_args()
         common.limit_threads(self.options.threads)
         if (contender := os.environ.get(workers.WORKER)) is not None:
-            return workers.answer_requests(partial(self.make, contender.removesuffix(BEFORE)))
+            name = contender.removesuffix(BEFORE)
+            return workers.answer_requests(partial(self.make, name), partial(self.held, name))
         record = common.machine()
         record["versions"] |= {need: common.installed(need) for need in self.needs.values() if common.installed(need)}
         print(common.one_line(record))
@@ -145,6 +150,9 @@ class Contest(ABC):
                     {"case": case.name, "contender": name, "time": timing, "error": error}
                     for name, (timing, error) in found.items()
                 ]
+                for row in held:
+                    (worker,) = (each for each in running if each.name == row["contender"])
+                    row["bytes"] = worker.ask(do="hold").get("bytes")
                 lost += self.compared(held) if self.options.against else self.judge(case, held)
                 rows += held
                 self.show(case, held)
@@ -191,8 +199,8 @@ OURS, FAST = "einstan", "einstan, numba"
 class Beside(Contest):
     """Einstan with NumPy alone and with loops that numba compiles, and what each takes over every other contender."""
 
-    ours = (OURS, FAST)
-    columns = ("einstan over it", "with numba over it")
+    ours: Sequence[str] = (OURS, FAST)
+    columns: Sequence[str] = ("einstan over it", "with numba over it")
 
     def judge(self, case: Case, rows: Sequence[Row]) -> list[Lost]:
         times = medians(rows)

@@ -219,18 +219,21 @@ def hvp(results: Any) -> Iterable[str]:
 
 
 def targets(results: Any) -> Iterable[str]:
-    """What a derived gradient takes over what the library differentiates itself."""
+    """What a derivative takes over what the library differentiates itself, in time and in memory."""
     rows = [
         (
             row["case"],
             row["contender"],
             seconds(row["time"]["median"]),
             f"{seconds(row['time']['low'])} to {seconds(row['time']['high'])}",
-            f"{row['ratio']:.2f}",
+            "" if row["ratio"] is None else f"{row['ratio']:.2g}",
+            "" if row.get("bytes") is None else f"{row['bytes'] / 1e6:.3g} MB",
+            "" if row.get("memory ratio") is None else f"{row['memory ratio']:.2g}",
         )
         for row in results["rows"]
     ]
-    yield from markdown(("case", "contender", "median", "quartiles", "derived over it"), rows)
+    columns = ("case", "contender", "median", "quartiles", "derived over it", "memory", "derived over it")
+    yield from markdown(columns, rows)
     yield ""
     yield from lost(results["lost"], ("case", "contender", "by"))
 

@@ -88,8 +88,10 @@ def processes(
             worker.close()
 
 
-def answer_requests(make: Callable[[Mapping[str, Any]], Made]) -> int:
-    """The life of a worker: ``make`` prepares a case and checks it."""
+def answer_requests(
+    make: Callable[[Mapping[str, Any]], Made], held: Callable[[Callable[[], object]], int | None] | None = None
+) -> int:
+    """The life of a worker: ``make`` prepares a case and checks it, ``held`` says how many bytes a call holds."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C reaches every process: one of them is enough to say so
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # whatever libraries print is no answer
@@ -111,6 +113,9 @@ def answer_requests(make: Callable[[Mapping[str, Any]], Made]) -> int:
                 answer = {"wrong": str(wrong)}
             except Exception as failed:
                 answer = {"failed": f"{type(failed).__name__}: {failed}".splitlines()[0]}
+        elif request["do"] == "hold":
+            assert call is not None
+            answer = {"bytes": None if held is None else held(call)}
         else:
             assert call is not None
             for _ in range(math.ceil(repeats / 4) if repeats > 1 else 0):

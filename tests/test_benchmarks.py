@@ -87,6 +87,25 @@ def test_a_wrong_answer_of_a_framework_is_refused(script, case, contender):
     assert answer.stderr.splitlines()[-1].startswith(f"refused: {contender}: "), answer.stderr
 
 
+def test_a_gpu_is_asked_for_and_there_is_none():
+    torch = pytest.importorskip("torch", exc_type=ImportError)
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU: see test_a_transformer_on_a_gpu")
+    answer = run("bench_transformer", "--device", "cuda", "--quick")
+    assert answer.returncode == 1
+    assert "needs a GPU that PyTorch can use" in answer.stderr
+
+
+@pytest.mark.slow
+def test_a_transformer_on_a_gpu():
+    torch = pytest.importorskip("torch", exc_type=ImportError)
+    if not torch.cuda.is_available():
+        pytest.skip("no GPU that PyTorch can use")
+    answer = run("bench_transformer", "--device", "cuda", "--quick")
+    assert answer.returncode == 0, answer.stderr + answer.stdout
+    assert "einstan, PyTorch" in answer.stdout
+
+
 @pytest.mark.slow
 def test_digits_are_counted_and_shown_on_a_page(tmp_path):
     answer = run(

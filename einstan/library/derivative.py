@@ -169,13 +169,13 @@ class Derivative(Rebuilt):
 
     def compile(self, *, backend: str = "numpy", **options: Any) -> Any:
         """A function of arrays that gives a `FactoredTensor`; see `einstan.library.evaluated.CompiledDerivative`.  With
-        ``backend="torch"`` or ``"jax"`` it gives dense tensors of these: `einstan.library.hosted`."""
+        ``backend="torch"`` or ``"jax"`` it gives tensors of these, dense or factored: `einstan.library.hosted`."""
         from einstan.library.evaluated import CompiledDerivative
 
         if backend != "numpy":
             from einstan.library.hosted import Hosted
 
-            return Hosted(self.program.whole, self._shown.name, self.context, backend, **options)
+            return Hosted(self.program.whole, self._shown.name, self.context, backend, self, **options)
         return CompiledDerivative(self, **options)
 
     def source(self, *, target: str = "numpy", **options: Any) -> str:

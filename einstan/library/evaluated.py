@@ -20,8 +20,10 @@ from einstan.language.threads import cached_property, lock
 from einstan.library.assembly import Assembly
 from einstan.library.derivative import Cores, Derivative, cores
 from einstan.library.factored import FactoredTensor
+from einstan.library.factored_tensors import HostedAssembly
 from einstan.machine.plan.plan import Plan, plan
 from einstan.machine.run.behind import labels_behind, refuse_labels
+from einstan.machine.run.compile import compile
 from einstan.machine.run.compiled import SPECIALISATIONS, Compiled
 from einstan.machine.run.handed import together
 from einstan.machine.run.told import fitting, told
@@ -37,7 +39,7 @@ class Specialised:
     costs: Mapping[str, int]
     cores: Cores
     compiled: Compiled
-    assemble: Assembly
+    assemble: Assembly | HostedAssembly
     unread: tuple[tuple[str, tuple[int, ...]], ...]  # arrays that only told sizes, with their shapes
 
     def again(self, given: Mapping[str, Any]) -> Sequence[Any] | None:
@@ -144,20 +146,27 @@ def selected(given: Mapping[str, Any], inputs: Sequence[str], program: Program) 
 def shapes_of(given: Mapping[str, Any], inputs: Sequence[str]) -> tuple[Any, ...]:
     """The shape of each input, None where it is not given: an array of which only the shape matters need not be."""
     return tuple(
-        [(a.shape if type(a := given[n]) is np.ndarray else np.shape(a)) if n in given else None for n in inputs]
+        [(a.shape if type(a := given[n]) is np.ndarray else tuple(np.shape(a))) if n in given else None for n in inputs]
     )
 
 
 @checked_methods("__call__", "dense")
 class CompiledDerivative(Rebuilt):
     """``compiled(X=X, W=W)`` or ``compiled(params, X=X)`` gives a `FactoredTensor`; ``compiled.dense(...)`` an array.
+    With ``backend="torch"`` or ``"jax"`` it gives a `HostedTensor`.
 
     The first call with new shapes derives the candidates, plans them and keeps the cheapest; later calls run its code.
     ``plan`` is the plan of the latest shapes, ``source()`` its code, ``order`` the order that was chosen.
     """
 
-    def __init__(self, derivative: Derivative, sizes: Mapping[str, int] | None = None, **options: Any) -> None:
-        self.derivative, self.options = derivative, options
+    def __init__(
+        self,
+        derivative: Derivative,
+        sizes: Mapping[str, int] | None = None,
+        backend: str = "numpy",
+        **options: Any,
+    ) -> None:
+        self.derivative, self.backend, self.options = derivative, backend, options
         self.sizes = dict(sizes or {})
         self.program = derivative.jacobian(_first(derivative.order)).program
         self.needed = tuple(str(name) for name in self.program.inputs)
@@ -168,7 +177,7 @@ class CompiledDerivative(Rebuilt):
         self._lock = lock()
         self._latest: Specialised | None = None
 
-    def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> FactoredTensor:
+    def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
         special, results = self._results(arrays, named)
         return special.assemble(results)
 
@@ -177,6 +186,7 @@ class CompiledDerivative(Rebuilt):
     ) -> np.ndarray:
         """The same with its zeros written out; see `FactoredTensor.dense`."""
         special, results = self._results(arrays, named)
+        assert isinstance(special.assemble, Assembly)
         if out is not None or limit is not None:
             return special.assemble(results).dense(limit, out)
         return special.assemble.dense(results)
@@ -243,7 +253,8 @@ class CompiledDerivative(Rebuilt):
             whole = Program(dict.fromkeys((*base.equations, *made.program)), base.assumptions)
             (apart,) = cores(whole, made.name, sizes=known)
             own = {place: k for place, k in sizes.items() if not is_axis(place) or speaks_of(apart.program, place)}
-            compiled = passing(Compiled, self.options, apart.program, apart.outputs, sizes=own, function="cores")
+            own_options = {"sizes": own, "function": "cores", "backend": self.backend}
+            compiled = passing(compile, self.options, apart.program, apart.outputs, **own_options)
             special = self._planned(order, apart, compiled, shapes, own, nominal)
             found.append(special)
         best = min(found, key=lambda each: each.costs[each.order])
@@ -267,8 +278,12 @@ class CompiledDerivative(Rebuilt):
         optimize = self.options.get("optimize", "auto")
         made = plan(apart.program, extents, optimize=optimize, flat=compiled.flat, memory_limit=1 << 62)
         shape = tuple(extents.known[dim] for dim in apart.dims())
-        assembly = Assembly(apart, apart.outputs, shape, True, extents.worth)
-        assembly.know(apart, made)
+        assembly: Assembly | HostedAssembly
+        if self.backend == "numpy":
+            assembly = Assembly(apart, apart.outputs, shape, True, extents.worth)
+            assembly.know(apart, made)
+        else:
+            assembly = HostedAssembly(self.backend, apart, apart.outputs, shape)
         unread = tuple((str(name), shape) for name, shape in shapes.items() if str(name) not in compiled.texts)
         return Specialised(order, {order: made.flops}, apart, compiled, assembly, unread)
 

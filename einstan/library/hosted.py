@@ -1,4 +1,4 @@
-"""Derivatives in PyTorch or JAX: dense, since what keeps its deltas is made of arrays of NumPy."""
+"""Derivatives in PyTorch or JAX: dense, or with their deltas kept."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from einstan.language.arguments import blamed_methods, passing
 from einstan.language.errors import DataError
 from einstan.language.rebuilt import Rebuilt
 from einstan.language.term import Name
-from einstan.library.evaluated import selected
+from einstan.library.derivative import Derivative
+from einstan.library.evaluated import CompiledDerivative, selected
 from einstan.machine.plan.plan import Plan
 from einstan.machine.run.compile import compile
 from einstan.machine.run.handed import together
@@ -19,11 +20,22 @@ from einstan.machine.run.handed import together
 
 @blamed_methods()
 class Hosted(Rebuilt):
-    """``compiled.dense(params, X=X)`` is a derivative as a tensor of ``backend``; several, ``{name: tensor}``."""
+    """``compiled.dense(params, X=X)`` is a derivative as a tensor of ``backend``; several, ``{name: tensor}``.
+
+    ``compiled(params, X=X)`` is one that keeps its deltas, a `einstan.library.factored_tensors.HostedTensor`.
+    """
 
     def __init__(
-        self, program: Program, names: Name | Mapping[str, Name], context: Program, backend: str, **options: Any
+        self,
+        program: Program,
+        names: Name | Mapping[str, Name],
+        context: Program,
+        backend: str,
+        derivative: Derivative | None = None,
+        **options: Any,
     ) -> None:
+        self.factored = None if derivative is None else CompiledDerivative(derivative, backend=backend, **options)
+        self.derivative = derivative
         self.program, self.names, self.context, self.backend, self.options = program, names, context, backend, options
         outputs = tuple(names.values()) if isinstance(names, Mapping) else (names,)
         self.compiled = passing(
@@ -38,10 +50,12 @@ class Hosted(Rebuilt):
         return found[str(self.names)]
 
     def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
+        if self.factored is not None:
+            return self.factored(arrays, **named)
         raise DataError(
-            "a derivative that keeps its deltas is made of arrays of NumPy",
-            inferred=f"it is compiled for backend={self.backend!r}",
-            repair=("compiled.dense(...), which writes its zeros", "or a product with a vector: jvp, vjp, hvp"),
+            "several derivatives that keep their deltas are made of arrays of NumPy",
+            inferred=f"they are compiled for backend={self.backend!r}",
+            repair=("compiled.dense(...), which writes their zeros", "or one derivative at a time"),
         )
 
     @property

@@ -21,6 +21,9 @@ ROWS = {
     "softmax along the first axis": ("Y[n,j] = softmax[n](X[n,j])\n" + ROW, ["torch.softmax", "softmax_backward"]),
     "log softmax": ("Y[n,j] = log(softmax[j](X[n,j]))\n" + ROW, ["torch.log_softmax"]),
     "logsumexp": ("L = sum[N](T[N] logsumexp[J](X[N,J]))", ["torch.logsumexp"]),
+    "cross-entropy of labels": (
+        "L = 1/|N| sum[N](logsumexp[C](X[N,C]) - X[N,labels[N]])", ["torch.logsumexp", "labelled("],
+    ),
     "gelu": ("Y[n,j] = 1/2 X[n,j] (1 + erf(X[n,j] / sqrt(2)))\n" + ROW, ["functional.gelu", "gelu_backward"]),
     "gelu, otherwise": ("Y[n,j] = X[n,j] - X[n,j] erfc(X[n,j] / sqrt(2)) / 2\n" + ROW, []),
     "gelu by tanh": (
@@ -60,6 +63,12 @@ ROWS = {
         ATTENTION.format("P[b,h,t,s] = softmax[s](Q[b,h,t,E] K[b,h,s,E] / sqrt(|E|) + log(1[s <= t]))"),
         ["attention(", ", True, ", "attention_backward("],
     ),
+    "attention of one head, to more places": (
+        "P[q,k] = softmax[k](Q[q,E] M[k,E] + log(1[k <= q]))\n"
+        "O[q,d] = P[q,K] V[K,d]\n"
+        "L = sum[I,D](O[I,D]^2 G[I,D])",
+        ["attention(", ", True, ", "attention_backward("],
+    ),
     "attention, causal by brackets": (
         ATTENTION.format(
             "C[b,h,t,s] = Q[b,h,t,E] K[b,h,s,E]\n"
@@ -86,6 +95,6 @@ OTHERS = {
 
 def derived(text):
     program = es.Program("\n".join(line.strip() for line in text.splitlines()))
-    wrt = [name for name in program.inputs if str(name) not in ("T", "G")]
+    wrt = [name for name in program.inputs if str(name) not in ("T", "G", "labels")]
     lines = dict.fromkeys((*program.equations, *program.backward("L", wrt).equations))
     return es.Program(tuple(lines)), ["L", *(f"d{name}" for name in wrt)]

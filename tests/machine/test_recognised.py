@@ -29,6 +29,8 @@ def kernels(text):
     made = plan(program, None, outputs, shapes=shapes)
     graph, tensors = recognised(made.graph, made.tensors, made.outputs, made.extents.known)
     arrays = {str(name): rng.standard_normal(shape) for name, shape in shapes.items()}
+    if "labels" in arrays:
+        arrays["labels"] = rng.integers(2, size=arrays["labels"].shape)
     known = made.extents.known
     before, _ = reference.evaluation(made.graph, made.tensors, made.outputs, known, arrays)
     after, _ = reference.evaluation(graph, tensors, made.outputs, known, arrays)

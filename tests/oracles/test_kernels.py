@@ -1,10 +1,12 @@
 """Kernels of PyTorch stand where a program computes what they do: the same numbers, on shapes that no one has seen."""
 
+import ast
 import os
 
 import numpy as np
 import pytest
 
+import einstan as es
 from tests.machine.kernels import OTHERS, ROWS, derived
 
 torch = pytest.importorskip("torch", exc_type=ImportError)
@@ -21,17 +23,18 @@ def arrays(program, rng, scale=1.0):
         return sizes.setdefault(program.dims.find(axis), int(rng.integers(2, 7)))
 
     shapes = {name: [size(f"{name}.{k}") for k in range(program.ranks[name])] for name in program.compile().inputs}
-    return {str(name): scale * rng.standard_normal(shape) for name, shape in shapes.items()}
+    return {
+        str(name): rng.integers(2, size=shape) if str(name) == "labels" else scale * rng.standard_normal(shape)
+        for name, shape in shapes.items()
+    }
 
 
-def compared(text, wanted, unwanted=(), dtype="float64"):
+def compared(text, wanted, unwanted=()):
     program, outputs = derived(text)
     fused, plain = (program.compile(outputs=outputs, backend="torch", kernels=kernels) for kernels in (True, False))
     for number in range(3):
         rng = np.random.default_rng([SEED, number])
-        given = {
-            name: torch.from_numpy(a).to(getattr(torch, dtype)) for name, a in arrays(program, rng, 1 + number).items()
-        }
+        given = {name: torch.from_numpy(a) for name, a in arrays(program, rng, 1 + number).items()}
         found, expected = fused(given), plain(given)
         for name in outputs:
             torch.testing.assert_close(found[name], expected[name], msg=lambda m, name=name: f"{name}: {m}")
@@ -96,3 +99,59 @@ def test_kernels_are_compiled():
         fused, x = made(name, True)
         expected = fused(x)  # which makes the code
         torch.testing.assert_close(torch.compile(fused, fullgraph=True, backend="aot_eager")(x), expected)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_sources_for_any_size_run_alone(name):
+    program, outputs = derived(ROWS[name][0])
+    run = program.compile(outputs=outputs, backend="torch", any_size=True)
+    text, space = run.source(), {}
+    exec(compile(text, "source", "exec", dont_inherit=True), space)
+    assert "einstan" not in text
+    given = {n: torch.from_numpy(a) for n, a in arrays(program, np.random.default_rng([SEED, 3])).items()}
+    names = {parameter: parameter if parameter in given else parameter.rstrip("_") for parameter in parameters(text)}
+    found = space["step"](*(given[name] for name in names.values()))
+    for name, value in zip(outputs, found, strict=True):
+        torch.testing.assert_close(value, program.compile(outputs=outputs, backend="torch", kernels=False)(given)[name])
+
+
+def parameters(text):
+    (step,) = (node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef) and node.name == "step")
+    return [argument.arg for argument in step.args.args]
+
+
+@pytest.mark.parametrize("name", ["gelu", "layer norm, a divisor", "attention, causal by brackets"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_kernels_have_the_dtype_of_what_is_given(name, dtype):
+    program, outputs = derived(ROWS[name][0])
+    given = {n: torch.from_numpy(a) for n, a in arrays(program, np.random.default_rng([SEED, 4])).items()}
+    expected = program.compile(outputs=outputs, backend="torch", kernels=False)(given)
+    found = program.compile(outputs=outputs, backend="torch")(
+        {n: a.to(getattr(torch, dtype)) for n, a in given.items()}
+    )
+    for output in outputs:
+        assert found[output].dtype == getattr(torch, dtype)
+        scale = float(expected[output].abs().max())
+        worst = float((found[output].double() - expected[output]).abs().max())
+        assert worst <= {"float32": 1e-4, "bfloat16": 0.2}[dtype] * scale
+
+
+def test_a_value_is_held_as_long_as_it_is_read():
+    """A chain of ten values of 160 kB each holds few of them at a time; one that is returned is kept."""
+    lines = [f"A{k + 1}[n,j] = sin(A{k}[n,j]) + A{k}[n,j]^3 / 9" for k in range(10)]
+    run = es.Program("\n".join(lines)).compile(outputs=["A2", "A10"], backend="torch")
+    given = {"A0": torch.linspace(-1, 1, 40_000).reshape(200, 200)}
+    found = run(given)  # which makes the code
+    by_hand = [given["A0"]]
+    for _ in lines:
+        by_hand.append(torch.sin(by_hand[-1]) + by_hand[-1] ** 3 / 9)
+    torch.testing.assert_close((found["A2"], found["A10"]), (by_hand[2], by_hand[10]))
+    activities = [torch.profiler.ProfilerActivity.CPU]
+    with torch.profiler.profile(activities=activities, profile_memory=True) as profile:
+        found = run(given)
+    held = most = 0
+    for event in sorted(profile.profiler.kineto_results.events(), key=lambda event: event.start_ns()):
+        if event.name() == "[memory]":
+            held += event.nbytes()
+            most = max(most, held)
+    assert 2 <= most / 160_000 <= 6

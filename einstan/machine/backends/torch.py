@@ -41,6 +41,12 @@ def product(x: Tensor, axes: Ints) -> Tensor:
     return x
 
 
+def grams(x: Tensor, weights: Tensor) -> Tensor:
+    """Entry (b, k, l) is the sum over r of weights[b, r] x[r, k] x[r, l]."""
+    pairs = (x[:, :, None] * x[:, None]).reshape(x.shape[0], -1)
+    return torch.matmul(weights, pairs).reshape(weights.shape[0], x.shape[1], x.shape[1])
+
+
 def places(start: Ints, shape: Ints, steps: tuple[Ints, ...], device: Any) -> tuple[Tensor, ...]:
     """For each axis that is read, the positions start + i steps[0] + j steps[1] + ... of all entries (i, j, ...)."""
     found = []
@@ -254,6 +260,12 @@ def softmax_backward(dy: Tensor, y: Tensor, axis: int, plain: bool) -> Tensor:
     if not plain:
         return torch._softmax_backward_data(dy, y, axis, dy.dtype)
     return y * (dy - torch.sum(y * dy, dim=axis, keepdim=True))
+
+
+def labelled(y: Tensor, hot: Tensor, axis: int) -> Tensor:
+    """1 at a label less a softmax y: what is left of the whole is the sum of the others, to the last digit."""
+    others = torch.where(hot, torch.zeros_like(y), y)
+    return torch.where(hot, torch.sum(others, dim=axis, keepdim=True), -others)
 
 
 def attention(

@@ -10,7 +10,7 @@ import numpy as np
 
 from einstan.language.term import ZERO
 from einstan.machine.passes.rewritten import Drawn, Part, Rewritten
-from einstan.machine.passes.sampled import Array, along
+from einstan.machine.passes.sampled import Array, along, entries
 from einstan.machine.sizes.operations import Kernel, Labels, Ref
 
 TRANSCENDENTAL = ("erf", "erfc", "tanh", "sigmoid", "exp")
@@ -47,7 +47,11 @@ class Activations:
         }  # fmt: skip
         for value in self.all.above([anchor], rank):
             out = self.all.operation(value).out
-            found = self.all.part(value, through, [u]) if value not in self.all.instead else None
+            found = (
+                self.all.part(value, through, [u], (">", "select") if steps else ("abs",))
+                if value not in self.all.instead
+                else None
+            )
             if found is None or u not in found.leaves or len(found.leaves) != (1 if kernels is ACTIVATIONS else 2):
                 continue
             if any(sorted(labels) != sorted(out) for labels in found.leaves.values()):
@@ -62,11 +66,24 @@ class Activations:
                     *up, x = (along(d[leaf], found.leaves[leaf], out) for leaf in leaves)  # noqa: B023
                     return math.prod(up, start=function(x))
 
-                if self.all.agrees(value, leaves, formula):
+                if self.all.agrees(value, leaves, formula) and self.sides(found, u):
                     refs = [Ref(leaf, found.leaves[leaf]) for leaf in leaves]
                     kernel = Kernel(name, (), (out,) * len(leaves))
                     self.all.instead[value] = self.all.add("kernel", kernel, refs, out, found.dims, value)
                     break
+
+    def sides(self, found: Part, u: int) -> bool:
+        """Whether whatever a part takes the size of has been positive and negative."""
+        for value in found.inner:
+            operation = self.all.operation(value)
+            if operation.kind == "map" and operation.detail == ("abs",):
+                signs = set()
+                for look, known in enumerate(self.all.small):
+                    drawn = {u: self.all.drawn(u, known, np.random.default_rng(look))}
+                    signs |= set(np.sign(entries(self.all.graph, operation.operands[0].value, drawn, known)).ravel())
+                if not signs >= {1.0, -1.0}:
+                    return False
+        return True
 
     def is_step(self, value: int) -> bool:
         """Whether a value is where another is positive."""

@@ -5,7 +5,7 @@ A part is looked at as what it computes of some values: at random points, of mor
 
 from __future__ import annotations
 
-import itertools
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,10 +16,16 @@ import numpy as np
 from einstan.language.term import ONE, Expr, Name
 from einstan.machine.meaning.numbers import number_of
 from einstan.machine.passes.sampled import Array, UnknownError, entries, same
-from einstan.machine.sizes.operations import Graph, Kernel, Labels, Operation, Ref, Stored, roots
+from einstan.machine.sizes.operations import COMPARISONS, Graph, Kernel, Labels, Operation, Ref, Stored, roots
 
-SIZES = ((2, 3, 5, 4, 6, 7), (3, 5, 4, 2, 7, 6))  # of axes, for two looks at what a part computes
+SMALLEST = 3  # of the sizes of axes, so that there are rows of three kinds
 MOST = 60  # operations of a part
+# Functions without a kink or a jump: what agrees at random points agrees everywhere.
+SMOOTH = (
+    *("add", "scale", "pow", "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "sinh", "cosh", "sigmoid"),
+    *("softplus", "silu", "erf", "erfc"),
+)
+ANY = (*COMPARISONS, "select", "abs")
 Drawn = Mapping[int, Array]
 Formula = Callable[[Drawn], Array]
 Sizes = Mapping[str, int]
@@ -150,12 +156,14 @@ class Rewritten:
 
     # ---- parts -------------------------------------------------------------------------------------------------------
 
-    def is_local(self, value: int, dim: str | None, rank: int) -> bool:
-        """Whether an operation works entry by entry, or along one axis, that of a dimension, alone."""
+    def is_local(self, value: int, dim: str | None, rank: int, anyway: bool = False) -> bool:
+        """Whether an operation works entry by entry, or along one axis, that of a dimension, alone; by default none in
+        whose place another value stands."""
         operation = self.operation(value)
-        if value in self.instead or operation.kind not in ("map", "contract", "reduce") or len(operation.dims) > rank:
+        if operation.kind not in ("map", "contract", "reduce") or (value in self.instead and not anyway):
             return False
-        return not operation.summed or [operation.dims[label] for label in operation.summed] == [dim]
+        one = not operation.summed or [operation.dims[label] for label in operation.summed] == [dim]
+        return one and len(operation.dims) <= rank
 
     def above(self, anchors: Collection[int], rank: int, dim: str | None = None) -> list[int]:
         """What is computed of values entry by entry, and along an axis, with so many labels; the latest first."""
@@ -167,8 +175,13 @@ class Rewritten:
                     stack.append(reader)
         return sorted(found, reverse=True)
 
-    def part(self, value: int, through: Collection[int], stops: Collection[int] = ()) -> Part | None:
-        """A value as a function: its operations are followed as far as they are among ``through``."""
+    def part(
+        self, value: int, through: Collection[int], stops: Collection[int] = (), kinks: Collection[str] = ()
+    ) -> Part | None:
+        """A value as a function: its operations are followed as far as they are among ``through``.
+
+        Of those that are not smooth there are only ``kinks``, on all sides of which the caller looks.
+        """
         operation = self.operation(value)
         found, own = Part({}, dict(enumerate(operation.dims)), set()), set(operation.out)
         seen: set[tuple[int, Labels]] = set()
@@ -178,7 +191,7 @@ class Rewritten:
             if ref.value in stops or not (ref.value in through or self.is_plain(ref.value)):
                 if ref.value not in found.leaves or not own.issuperset(found.leaves[ref.value]):
                     found.leaves[ref.value] = ref.labels
-                if self.graph.type(ref.value) != "float":
+                if self.graph.type(ref.value) != "float" and ref.value not in stops:
                     return None
                 continue
             walked = ref.value, tuple(label if label in own else -1 for label in ref.labels)
@@ -189,6 +202,8 @@ class Rewritten:
             if len(seen) > MOST:
                 return None
             inner = self.operation(ref.value)
+            if inner.kind == "map" and inner.detail[0] not in (*SMOOTH, *kinks):
+                return None
             names = dict(zip(inner.out, ref.labels, strict=True))
             for label, dim in enumerate(inner.dims):
                 if label not in names:
@@ -226,13 +241,15 @@ class Rewritten:
 
     @cached_property
     def small(self) -> list[dict[str, int]]:
-        """Small sizes: another one for each axis, as far as there are."""
+        """Small sizes for two looks at what a part computes: no two axes have the same in both."""
         dims = sorted({dim for value in self.order for dim in self.operation(value).dims})
-        return [dict(zip(dims, itertools.cycle(sizes))) for sizes in SIZES]
+        base = max(4, math.ceil(math.sqrt(len(dims))))
+        first = {dim: SMALLEST + k % base for k, dim in enumerate(dims)}
+        return [first, {dim: SMALLEST + (k // base + k + 1) % base for k, dim in enumerate(dims)}]
 
     def beside(self, value: int, above: Collection[int], local: Collection[int], x: int) -> list[int]:
         """What is as large as a value that is computed of it: what is not above x, then everything else."""
-        parts = [self.part(value, {*each, value}, [x]) for each in (above, local)]
+        parts = [self.part(value, {*each, value}, [x], ANY) for each in (above, local)]
         found = [each for part in parts if part is not None for each in (*part.leaves, *sorted(part.inner))]
         rank = len(self.operation(value).out)
         return [v for v in dict.fromkeys(found) if v not in (x, value) and len(self.operation(v).out) == rank]

@@ -17,6 +17,11 @@ Array = Any
 TOLERANCE = 1e-9
 
 
+QUICK: dict[str, Callable[[Array], Array]] = {
+    "exp": np.exp, "expm1": np.expm1, "log": np.log, "log1p": np.log1p, "sqrt": np.sqrt, "tanh": np.tanh, "abs": np.abs,
+}  # fmt: skip  # of the functions of numbers, those that NumPy has
+
+
 class UnknownError(Exception):
     """An operation that this does not compute."""
 
@@ -101,6 +106,8 @@ def mapped(operation: Operation, arrays: list[Array], known: Mapping[str, int]) 
         return getattr(np, COMPARISONS[function])(*arrays)
     if function == "pow" and details:
         return np.asarray(arrays[0], float) ** number_of(details[0], known)
+    if function in QUICK:
+        return QUICK[function](arrays[0])
     try:
         return np.frompyfunc(lambda *x: FLOATS.apply(function, *map(float, x)), len(arrays), 1)(*arrays).astype(float)
     except (KeyError, AttributeError, TypeError) as error:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +15,8 @@ from einstan.machine.passes.sampled import MEANINGS, Array, UnknownError, along,
 from einstan.machine.sizes.operations import Kernel, Labels, Ref
 
 SOFTMAXES = ("softmax", "log_softmax")
+SIDES = (">", "==", "!=", "<=", ">=", "select")  # on both sides of which there are points, see `Softmaxes.compares`
+DOMINANT = 0.55, 0.99  # what is compared with a softmax lies between these
 
 
 @dataclass
@@ -40,6 +44,8 @@ class Softmaxes:
         for value in self.shares:
             self.masked(value)
             self.softmax_backward(value)
+            for label in self.all.order:
+                self.labelled(value, label)
 
     def softmax(self, top: int) -> None:
         """Softmax, its logarithm and logsumexp of what the largest entries are taken of along one axis."""
@@ -98,9 +104,9 @@ class Softmaxes:
         return Share(out.index(last), logits, scale, mask)
 
     def drawn(self, value: int, share: Share, known: Sizes, rng: np.random.Generator) -> Array:
-        """A softmax such as there may be: some entries are nearly one, and what is masked is zero."""
+        """A softmax such as there may be: in every other row one entry is nearly the whole, in the others none is."""
         operation = self.all.operation(value)
-        logits = 4 * rng.normal(size=[known[dim] for dim in operation.out_dims])
+        logits = drawn_rows([known[dim] for dim in operation.out_dims], share.axis, rng)
         if share.mask is not None:
             mask = entries(self.all.graph, share.mask.value, {}, known)
             logits = np.where(along(mask, share.mask.labels, operation.out), logits, -np.inf)
@@ -108,6 +114,61 @@ class Softmaxes:
 
     def is_mask(self, value: int) -> bool:
         return self.all.graph.type(value) == "bool" and self.all.is_plain(value)
+
+    def labelled(self, value: int, label: int) -> None:
+        """1 at the labels less a softmax, where a comparison says where the labels are: what a cross-entropy leaves."""
+        share, operation, equal = self.shares[value], self.all.operation(value), self.all.operation(label)
+        rank, axis = len(operation.out), share.axis
+        if equal.kind != "map" or equal.detail != ("==",) or len(equal.out) != rank or share.mask is not None:
+            return
+        place, at = sorted(equal.operands, key=lambda ref: len(ref.labels))
+        if self.all.operation(place.value).kind != "iota":
+            place, at = at, place
+        dim, u = operation.out_dims[axis], share.logits.value
+        kinds = [self.all.operation(ref.value).kind for ref in (place, at)]
+        if kinds != ["iota", "input"] or self.all.operation(place.value).out_dims != (dim,):
+            return
+        labels_of = at.value
+
+        def drawn_labels(known: Sizes, rng: np.random.Generator) -> Array:
+            """Labels that are, and that are not, those of what is nearly the whole."""
+            sizes = [known[each] for each in self.all.operation(labels_of).out_dims]
+            row = np.arange(np.prod(sizes, dtype=int)).reshape(sizes)
+            return (row + row // 2 % 2) % known[dim]
+
+        def drawn_logits(known: Sizes, rng: np.random.Generator) -> Array:
+            return drawn_rows([known[each] for each in self.all.operation(u).out_dims], axis, rng)
+
+        self.all.draws |= {labels_of: drawn_labels, u: drawn_logits}
+        local = {each for each in self.all.order if self.all.is_local(each, dim, rank, True)} - {u}
+        for other in self.all.above([label], rank, dim):
+            out = self.all.operation(other).out
+            found = self.all.part(other, local, [u, labels_of], SIDES) if len(out) == rank and other != label else None
+            if found is None or set(found.leaves) != {u, labels_of} or not self.compares(found, value, labels_of):
+                continue
+            where = self.all.part(other, local, [u, label], SIDES)
+            if where is None or label not in where.leaves or sorted(found.leaves[u]) != sorted(out):
+                continue
+            own, mask = found.leaves[u], where.leaves[label]
+            seen: set[tuple[bool, bool]] = set()  # of rows: whether an entry is nearly the whole, and is the label
+
+            def formula(
+                d: Drawn, own: Labels = own, mask: Labels = mask, out: Labels = out, seen: set[Any] = seen
+            ) -> Array:
+                positions = np.arange(np.shape(d[u])[axis])
+                hot = along(positions, place.labels, equal.out) == along(d[labels_of], at.labels, equal.out)
+                p, hot = along(MEANINGS["softmax"](d[u], axis), own, out), along(hot, mask, out)
+                last = out.index(own[axis])
+                large = np.max(p, last) > DOMINANT[0]
+                seen.update(zip(large.ravel(), (large & np.any(hot & (p > DOMINANT[0]), last)).ravel(), strict=True))
+                return hot - p
+
+            agrees = sorted(mask) == sorted(out) and self.all.agrees(other, [u, labels_of], formula)
+            if agrees and len(seen) == 3:
+                kernel = Kernel("labelled", (axis,), (own, own))
+                made = self.all.add("kernel", kernel, [Ref(value, own), Ref(label, mask)], own, found.dims, other)
+                self.all.put(other, made, own, out, found.dims)
+        self.all.draws.pop(u)
 
     def masked(self, value: int) -> None:
         """What a mask leaves of a softmax which has it already is the softmax, where some entry of every row counts."""
@@ -118,7 +179,7 @@ class Softmaxes:
         rank, dim = len(operation.out), operation.out_dims[share.axis]
         local = {each for each in self.all.order if self.all.is_local(each, dim, rank)}
         for other in sorted(self.all.above([value], rank, dim)):
-            found = self.all.part(other, local, [value]) if other != value else None
+            found = self.all.part(other, local, [value], SIDES) if other != value else None
             if found is None or set(found.leaves) != {value} or not self.compares(found, value):
                 continue
             labels, out = found.leaves[value], self.all.operation(other).out
@@ -150,21 +211,35 @@ class Softmaxes:
             return False
         early, late = operation.operands if operation.detail == ("<=",) else operation.operands[::-1]
         counted = all(self.all.operation(ref.value).kind == "iota" and len(ref.labels) == 1 for ref in (early, late))
-        return counted and early.renamed(names).labels == (self.all.operation(value).out[share.axis],) != late.labels
+        place = (self.all.operation(value).out[share.axis],)
+        return counted and early.renamed(names).labels == place != late.renamed(names).labels
 
-    def compares(self, found: Part, value: int) -> bool:
-        """Whether a part compares nothing but a softmax with more than one half, and has no mask but its own."""
+    def compares(self, found: Part, value: int, labels: int | None = None) -> bool:
+        """Whether a part compares nothing but a softmax with more than one half, and has no mask but its own; or where
+        labels are."""
         mask = self.shares[value].mask
         for each in found.inner:
             operation = self.all.operation(each)
             if self.all.graph.type(each) != "bool" or (mask is not None and each == mask.value):
                 continue
+            if operation.detail in (("==",), ("!=",)) and labels in [ref.value for ref in operation.operands]:
+                continue
             numbers = [self.all.operation(ref.value) for ref in operation.operands if ref.value != value]
             dominant = operation.detail == (">",) and operation.operands[0].value in (value, *self.same_as(value))
             large = [n.detail.value for n in numbers if n.kind == "number" and isinstance(n.detail, Const)]
-            if not (dominant and len(large) == 1 and 1 / 2 < large[0] < 1):
+            if not (dominant and len(large) == 1 and DOMINANT[0] < large[0] < DOMINANT[1] and self.both(value)):
                 return False
         return True
+
+    def both(self, value: int) -> bool:
+        """Whether in some rows of what is drawn one of several entries is nearly the whole, and in others none."""
+        found: set[bool] = set()
+        for look, known in enumerate(self.all.small):
+            drawn = self.all.drawn(value, known, np.random.default_rng(look))
+            axis = self.shares[value].axis
+            several = np.sum(drawn > 0, axis) > 1
+            found |= set((np.max(drawn, axis) > DOMINANT[0])[several].tolist())
+        return found == {True, False}
 
     def same_as(self, value: int) -> list[int]:
         return [other for other, new in self.all.instead.items() if new == value]
@@ -184,7 +259,7 @@ class Softmaxes:
                 if len(out) == rank and other not in self.all.instead
                 else ()
             ):
-                found = self.all.part(other, local, [value, d])
+                found = self.all.part(other, local, [value, d], SIDES)
                 if found is None or set(found.leaves) != {value, d} or not self.compares(found, value):
                     continue
                 labels, up = found.leaves[value], found.leaves[d]
@@ -206,3 +281,14 @@ class Softmaxes:
                         made[key] = self.all.add("kernel", kernel, refs, labels, found.dims, other)
                     self.all.put(other, made[key], labels, out, found.dims)
                     break
+
+
+def drawn_rows(sizes: Sequence[int], axis: int, rng: np.random.Generator) -> Array:
+    """Logits: in row r, where that is even, the entry r is far above the others, as far as there are rows and entries;
+    elsewhere all are nearly equal."""
+    logits = 0.01 * rng.normal(size=sizes)
+    rows = np.moveaxis(logits, axis, -1)
+    for row, at in enumerate(np.ndindex(*rows.shape[:-1])):
+        if row % 2 == 0:
+            rows[(*at, row % rows.shape[-1])] += 8
+    return logits

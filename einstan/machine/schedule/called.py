@@ -12,7 +12,7 @@ def kernel(s: Scheduler, operation: Operation) -> Array:
     name, options, orders = operation.detail
     reads = []
     for ref, order in zip(operation.operands, orders, strict=True):
-        read = s.floating(ref)
+        read = s.read(ref) if s.type_of(ref) == "bool" else s.floating(ref)
         reads.append(s.ordered(read, ref.labels, order) if isinstance(read, Seen) else read)
     numbers = [s.sizes.number(each, s.precision) if isinstance(each, Expr) else each for each in options]
     return s.result_of(name, reads, *numbers)

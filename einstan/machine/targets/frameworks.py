@@ -56,7 +56,8 @@ def helpers(name: str) -> dict[str, str]:
     lines, found = text.split("\n"), {}
     for node in ast.parse(text).body:
         if isinstance(node, ast.FunctionDef):
-            for argument in node.args.args:
+            several = [] if node.args.vararg is None else [node.args.vararg]
+            for argument in (*node.args.args, *several):
                 argument.annotation = None
             first = node.body[0].lineno - 1
             body = lines[first : node.end_lineno]
