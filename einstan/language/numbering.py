@@ -37,6 +37,7 @@ _RULES = r"(?:the|definition|chain|product|quotient|power|sum)\b.*"
 _CITES = rf"(?:by|from|see|using|via|cf|since|because)\b\.?\s+(?:[\[(]{_LABEL}[\])]|{_CITED}|{_RULES})"
 _END = r"\s*[.,;]?\s*(?==(?!=)|$)"
 _CITING = re.compile(rf"{_GAP}(?:\(({_CITED}|{_CITES})\)|({_CITES})){_END}", re.IGNORECASE)
+_TOLD = re.compile(r",\s+((?:where|with|since|because|as|which|and|i\.e\.|e\.g\.)\s+(?!\|)[^|]*[^|\s.])\s*\.?\s*$")
 _COUNTED = re.compile(rf"({_GAP})(?:\\eqno\s*)?(?:\\text\s*\{{\s*)?[\[(]\s*({_LABEL})\s*[\])](?:\s*\}})?{_END}")
 _ENDED = re.compile(
     rf"(?:\s*[.,;])?\s*(?:(?<!\w)(?:QED|qed|[Qq]\.\s?[Ee]\.\s?[Dd])|[∎□■◻◼✓✔]|\\(?:qed|square|blacksquare|Box)\b){_END}"
@@ -71,11 +72,13 @@ def numbered(text: str, counts: Mapping[str, int] | None = None) -> NotationErro
     """``y[i] = x[i]  (2)``, and what cites or ends a proof, at the end of each side of a chain.  A name in brackets,
     one blank behind, is a factor where it has several ``counts``, in the document or in the text alone."""
     begin = text.find("=") + 1
-    for pattern in (_CITING, _COUNTED, _ENDED):
+    for pattern in (_TOLD, _CITING, _COUNTED, _ENDED):
         found = pattern.search(text, begin)
         if found is not None and behind_factor(text, found.start()):
-            if pattern is _CITING:
-                return _behind(text, found, found[1] or found[2], "is a remark, and no part of an equation", counts)
+            if pattern in (_TOLD, _CITING):
+                return _behind(
+                    text, found, next(filter(None, found.groups())), "is a remark, and no part of an equation", counts
+                )
             if pattern is _ENDED:
                 return _behind(text, found, "", "ends a proof, and is no part of an equation", counts)
             label = found[2]

@@ -22,7 +22,9 @@ _LED = re.compile(
     r"|[\[(][\w.]{1,5}'*[\])][:.]?\s+|(?:\d[\d.]*[a-z]?|[a-z])[:)]\s+)(?=[^\s=])",
     re.IGNORECASE,
 )
-_REMARK = re.compile(r"\s+\(([^\W\d_]{2,}(?:\s+[^\W\d_]+)*)\)\s*\.?\s*$")
+_REMARK = re.compile(
+    r"\s+\(([^\W\d_]{2,}(?:\s+[^\W\d_]+)*|(?=[^()]*[^\W\d_]{2,}\s+[^\W\d_]{2,})[^\W\d_][^()=\[\]\d]*)\)\s*\.?\s*$"
+)
 
 _SOME = r"(?<=[\s,(])\w+\s*=\s*\w+\s*,\s*(?:\.{3}|…|\\[lc]?dots)"  # i = 1, ..., n
 _QUANTIFIED = re.compile(
@@ -47,7 +49,7 @@ def led(text: str) -> NotationError | None:
 def remarked(text: str, counts: Mapping[str, int]) -> NotationError | None:
     """``dx[j] = 2 x[j]  (chain rule)``, which would be a product with numbers that stand nowhere else."""
     found = _REMARK.search(text)
-    words = found[1].split() if found is not None else []
+    words = re.findall(r"[^\W\d_]+", found[1]) if found is not None else []
     if (
         found is None
         or not behind_factor(text, found.start())
@@ -57,7 +59,7 @@ def remarked(text: str, counts: Mapping[str, int]) -> NotationError | None:
     before, span = text[: found.start()], (found.start(1) - 1, found.end(1) + 1)
     return NotationError(
         f"({found[1]}) is a remark, or {'a product of numbers' if words[1:] else 'a factor'}", text=text, span=span,
-        repair=(f"{before}  # {found[1]}", f"{before} * {' * '.join(words)}"),
+        repair=(f"{before}  # {found[1]}", *([f"{before} * {' * '.join(words)}"] if words == found[1].split() else [])),
     )  # fmt: skip
 
 
