@@ -110,6 +110,7 @@ SHORTEST = 4  # letters of a name that can be near another
 INDICATORS = ("I", "ind", "indicator", "Ind")
 _COMPARES = re.compile(r"[<>≤≥≠]|[=!]=")
 _CALLED = re.compile(r"\b([^\W\d_]\w*)\(([A-Za-z]([ ]*,[ ]*[A-Za-z])*)\)")
+_ALONE = re.compile(r"\(\s*(\w+)\s*\)(?=\s*$)")
 _SLOTS = re.compile(r"\(([A-Za-z]([ ]*,[ ]*[A-Za-z])*)\)")  # x(i,j), which is x[i,j] here
 
 
@@ -141,7 +142,9 @@ def unknown_call(text: str, span: Span, name: str, behind: int, known: Iterable[
             repairs.append(f"{text[:behind]}{text[closing:]}")
         if text.find("=") > span[0]:  # a left side is no product
             return NotationError(f"{name} is not a function", text=text, span=span, repair=repairs)
-        repairs.append(f"{text[:behind]} {text[behind:]}")
+        alone = _ALONE.match(text, behind)  # (x), behind a blank, would be the number of an equation
+        times = f"{text[:behind]} * {alone[1]}{text[alone.end() :]}" if alone else f"{text[:behind]} {text[behind:]}"
+        repairs.append(times)
     elif name != "where":
         repairs.append(f"a product is written with a blank: {text[span[0] : behind]} (...)")
     kind = "function" if span[1] == behind else "reduction"
