@@ -15,13 +15,18 @@ from einstan.language.foreign import PROSE, STATEMENTS
 from einstan.language.numbering import behind_factor
 from einstan.language.tokens import GREEK
 
-_LED = re.compile(
-    rf"(?:[-–*+]\s+(?={'|'.join(STATEMENTS)})|[*•·∴⇒⟹]\s*|=>\s*|\\(?:therefore|implies|Rightarrow)\b\s*|\(?\d+[.)]\s+"
-    r"|(theorem|lemma|proposition|corollary|fact|proof|assumption|definition|eqn?|equation|step|line)\.?\s*"
-    r"(?:\(?[A-Z]?[\d.]*\)?[:.]|\(?[A-Z]?\d[\d.]*\)?)\s+"
-    r"|[\[(][\w.]{1,5}'*[\])][:.]?\s+|(?:\d[\d.]*[a-z]?|[a-z])[:)]\s+)(?=[^\s=])",
-    re.IGNORECASE,
+_BULLETS = (
+    rf"[-–*+]\s+(?={'|'.join(STATEMENTS)})|[*•·∴⇒⟹]\s*|=>\s*|\\(?:therefore|implies|Rightarrow|item)\b\s*"
+    r"|\\(?:textbf|emph|textit)\s*\{[^{}]*\}\s*"
 )
+_NUMBERS = r"\(?\d+[.)]\s+|[\[(][\w.]{1,5}'*[\])][:.]?\s+|(?:\d[\d.]*[a-z]?|[a-z])[:.)]\s+"
+_PHRASES = r"[^\W\d_]{2,},\s+|(?:we\s+(?:have|get|find|obtain)|it\s+follows\s+that|that\s+is|note\s+that),?\s+"
+_WORDS = "theorem|lemma|proposition|corollary|fact|proof|assumption|definition|eqn?|equation|step|line"
+_HEADED = (
+    rf"(?P<word>{_WORDS})\.?\s*(?:\(?[A-Z]?[\d.]*\)?[:.]|\(?[A-Z]?\d[\d.]*\)?)(?:\s*\([^()=]*\)[:.]?)?\s+"
+    r"|(?P<supposed>suppose|assuming)\s+(?:that\s+)?"
+)
+_LED = re.compile(rf"(?:{_BULLETS}|{_NUMBERS}|{_PHRASES}|{_HEADED})(?=[^\s=])", re.IGNORECASE)
 _REMARK = re.compile(
     r"\s+\(([^\W\d_]{2,}(?:\s+[^\W\d_]+)*|(?=[^()]*[^\W\d_]{2,}\s+[^\W\d_]{2,})[^\W\d_][^()=\[\]\d]*)\)\s*\.?\s*$"
 )
@@ -41,7 +46,8 @@ def led(text: str) -> NotationError | None:
     found = _LED.match(text)
     if found is None:
         return None
-    repair = f"{PROSE.get((found[1] or '').lower(), '')}{text[found.end() :]}"
+    word = "assumption" if found["supposed"] else (found["word"] or "").lower()
+    repair = f"{PROSE.get(word, '')}{text[found.end() :]}"
     what = f"{found[0].strip()!r} in front of a line is no part of it"
     return NotationError(what, text=text, span=(0, len(found[0].rstrip())), repair=repair)
 
