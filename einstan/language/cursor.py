@@ -142,6 +142,9 @@ class Cursor:
         before = self.tokens[self.position - 1]
         if self.at("=") and self.token.glued and before.text in ("+", "-", "*", "/"):
             raise assigned(self.text, before, self.token.end)
+        if self.at(",") and self.ahead(1).text == "where":
+            line = f"{self.text[: self.token.start]}{self.text[self.token.end :]}"
+            self.fail("'where' stands behind an equation without a comma", None, line)
         if self.at("[") and self.token.glued and before.text == ")":
             lines = "p[k] = softmax[k](z[k])\nL = -log(p[0])"
             self.fail("slots stand behind the name of a tensor, and a line of its own gives one", None, lines)

@@ -58,6 +58,7 @@ MARKS_ABOVE = (  # which papers set above a name, and nobody raises a number to
     "old", "new", "prev", "next", "pred", "true", "obs", "ref", "init", "target", "test", "train", "out", "opt", "star",
     "eff", "tot", "total", "curr", "last",
 )  # fmt: skip
+COUNTING = "ijklmnpqrst"  # letters of indices that are numbers, too: a_n = n^2
 _WAVE = re.compile(r"(?:exp\s*\(|\be\^)[^=]*(?:\bpi\b|π|\\pi)")
 _SUBSCRIPTED = re.compile(r"([A-Za-z])_([a-z]{2})")
 
@@ -202,6 +203,7 @@ def labels(text: str, tree: Relation, tokens: Sequence[Token]) -> None:
         _refuse_expectation(text, tree, names)
     if "_" not in text:
         return
+    _refuse_labelled_left(text, tree, names)
     products = [
         [part for part, _ in node.parts if not isinstance(part, Number)]
         for node in walk(tree.right)
@@ -224,6 +226,18 @@ def labels(text: str, tree: Relation, tokens: Sequence[Token]) -> None:
         name, _, number = str(ref.name).partition("_")
         if number.isdigit() and name in lowered:  # w_0 beside w_k
             raise _two_names(text, ref, f"an entry of {name}", number, f"{name}[{number}]")
+
+
+def _refuse_labelled_left(text: str, tree: Relation, names: Counter[str]) -> None:
+    """``F_g = m g``, whose g is a number and no index: on the right it stands in no slot."""
+    left = only_part(tree.left)
+    label = _LOWERED_LABEL.fullmatch(text[slice(*left.span)].strip()) if isinstance(left, Ref) else None
+    letter = label[0][-1] if label else ""
+    if not isinstance(left, Ref) or not letter or letter in COUNTING or names[letter] < 2:
+        return
+    slots = (slot for node in walk(tree.right) if isinstance(node, Ref) for slot in node.slots)
+    if not any(isinstance(part, Ref) and part.name == letter for slot in slots for part in walk(slot)):
+        raise _two_names(text, left, f"an entry of {left.name}", letter, f"{left.name}[{letter}]")
 
 
 def _refuse_mixed(text: str, tree: Relation, read: Sequence[Ref]) -> None:

@@ -19,7 +19,8 @@ _NAME = r"[a-z]|[ivx]{2,5}|[A-Z]\d*"  # (a), (iv), (A1)
 _LABEL = rf"(?:{_NUMBER}[a-z]?|{_NAME}|\*+|†+)'*"
 _NO = r"(?:no\b\.?|nr\b\.?|№)\s*"
 _FORMS = (  # of a label in front, each with whether it could be a factor
-    (rf"[\[(]{_LABEL}[\])][.:]?(?=\s)|{_LABEL}\.(?=\s)|(?<=[A-Z]\w{{4}} ){_NUMBER}(?=\s)", True),  # Claim 2 y = x
+    (rf"[\[(]{_LABEL}[\])][.:]?(?=\s)|{_LABEL}\.(?=\s)", True),
+    (rf"(?:(?<=[A-Z]\w{{4}} )|(?<=[A-Z]\w{{5}} )){_NUMBER}(?=\s)", True),  # Claim 2 y = x
     (rf"{_NO}{_LABEL}[.:]?(?=\s)|{_LABEL}[:)](?=\s)|(?<=\w)[_-]?\d+[.:]?(?=\s)", False),
     (r"[^=:\[\]|]*[^=:\[\]|\s]\s*:(?=\s)", False),
 )
@@ -27,16 +28,20 @@ _FRONT = [
     (re.compile(rf"(?i:({'|'.join(STATEMENTS)}))(?![^\W\d_])\.?\s*({form})\s*(?=[^\s*/^=+])"), doubtful)
     for form, doubtful in _FORMS
 ]
+_THAT = re.compile(rf"({'|'.join(STATEMENTS)})\s+(that)\s+(?=[^\s*/^=+-])", re.IGNORECASE)
 _HIDDEN = re.compile(rf"({_LABEL})[.:]?\s+(\S.*)", re.DOTALL)
-_GAP = r"(?:\s*[.,;])?(?:\s|\\q?quad\b|\\hfill\b|\\[,;:!]|~|\.{3,}|…|<-+|←)+"
+_GAP = r"(?:\s*[.,;])?(?:\s|&|\\q?quad\b|\\hfill\b|\\[,;:!]|~|\.{3,}|…|<-+|←)+"
 _CITED = (
     r"(?:eqn?s?|equation|lemma|theorem|thm|proposition|corollary|definition|assumption|step|line)\b\.?\s*"
     rf"[\[(]?{_LABEL}\b.*"
 )
 _RULES = r"(?:the|definition|chain|product|quotient|power|sum)\b.*"
-_CITES = rf"(?:by|from|see|using|via|cf|since|because)\b\.?\s+(?:[\[(]{_LABEL}[\])]|{_CITED}|{_RULES})"
+_CITES = rf"(?:by|from|see|using|via|cf|since|because)\b\.?\s+(?:[\[(]{_LABEL}[\])]|{_NUMBER}\b|{_CITED}|{_RULES})"
 _END = r"\s*[.,;]?\s*(?==(?!=)|$)"
-_CITING = re.compile(rf"{_GAP}(?:\(({_CITED}|{_CITES})\)|({_CITES})){_END}", re.IGNORECASE)
+_CITING = re.compile(rf"{_GAP}(?:[\[(]({_CITED}|{_CITES})[\])]|({_CITES})){_END}", re.IGNORECASE)
+_TOLD = re.compile(r",\s+((?:where|with|since|because|as|which|and|i\.e\.|e\.g\.)\s+(?!\|)[^|]*[^|\s.])\s*\.?\s*$")
+_SET = re.compile(r"(?:[\s,]|\\q?quad\b)*\\text(?:rm|it|normal)?\s*\{([^{}]*[\s(][^{}]*)\}\s*\.?\s*$")
+_MARKED = re.compile(r"\s+(?://|%|-{2,}|—|;)\s*([^\W\d_]{2,}(?:\s+[^\W\d_]{2,})+[^=]*)$")  # of other languages
 _COUNTED = re.compile(rf"({_GAP})(?:\\eqno\s*)?(?:\\text\s*\{{\s*)?[\[(]\s*({_LABEL})\s*[\])](?:\s*\}})?{_END}")
 _ENDED = re.compile(
     rf"(?:\s*[.,;])?\s*(?:(?<!\w)(?:QED|qed|[Qq]\.\s?[Ee]\.\s?[Dd])|[∎□■◻◼✓✔]|\\(?:qed|square|blacksquare|Box)\b){_END}"
@@ -54,6 +59,9 @@ def labelled(text: str, comment: str = "") -> NotationError | None:
         written = f"{text} #{comment}"
         return NotationError(problem, text=written, span=(len(text) + 1, len(written)),
                              repair=f"{text.lower()} {found[2]}  # {found[1]}")  # fmt: skip
+    if (found := _THAT.match(text)) is not None:
+        problem, repair = "that is no part of a statement", f"{found[1]} {text[found.end() :]}"
+        return NotationError(problem, text=text, span=found.span(2), repair=repair)
     for pattern, doubtful in _FRONT:
         found = pattern.match(text)
         if found is None:
@@ -71,11 +79,13 @@ def numbered(text: str, counts: Mapping[str, int] | None = None) -> NotationErro
     """``y[i] = x[i]  (2)``, and what cites or ends a proof, at the end of each side of a chain.  A name in brackets,
     one blank behind, is a factor where it has several ``counts``, in the document or in the text alone."""
     begin = text.find("=") + 1
-    for pattern in (_CITING, _COUNTED, _ENDED):
+    for pattern in (_SET, _MARKED, _TOLD, _CITING, _COUNTED, _ENDED):
         found = pattern.search(text, begin)
         if found is not None and behind_factor(text, found.start()):
-            if pattern is _CITING:
-                return _behind(text, found, found[1] or found[2], "is a remark, and no part of an equation", counts)
+            if pattern in (_SET, _MARKED, _TOLD, _CITING):
+                return _behind(
+                    text, found, next(filter(None, found.groups())), "is a remark, and no part of an equation", counts
+                )
             if pattern is _ENDED:
                 return _behind(text, found, "", "ends a proof, and is no part of an equation", counts)
             label = found[2]
@@ -102,6 +112,6 @@ def _behind(
     written = found[0].strip(" \n.,;")
     start = text.index(written, found.start())
     repairs = [f"{before}{behind}" if behind or not label or counts is None else f"{before}  # {label}"]
-    if found.re is _COUNTED and _MULTIPLIED.fullmatch(found[2]):
+    if found.re is _COUNTED and _MULTIPLIED.fullmatch(found[2]) and found[2] != "1":
         repairs.append(f"{before} * {found[2]}{behind}")
     return NotationError(f"{written} {problem}", text=text, span=(start, start + len(written)), repair=repairs)

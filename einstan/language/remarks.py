@@ -16,14 +16,21 @@ from einstan.language.functions import FUNCTIONS
 from einstan.language.numbering import behind_factor
 from einstan.language.tokens import GREEK
 
-_LED = re.compile(
-    rf"(?:[-–*+]\s+(?={'|'.join(STATEMENTS)})|[*•·∴⇒⟹]\s*|=>\s*|\\(?:therefore|implies|Rightarrow)\b\s*|\(?\d+[.)]\s+"
-    r"|(theorem|lemma|proposition|corollary|fact|proof|assumption|definition|eqn?|equation|step|line)\.?\s*"
-    r"(?:\(?[A-Z]?[\d.]*\)?[:.]|\(?[A-Z]?\d[\d.]*\)?)\s+"
-    r"|[\[(][\w.]{1,5}'*[\])][:.]?\s+|(?:\d[\d.]*[a-z]?|[a-z])[:)]\s+)(?=[^\s=])",
-    re.IGNORECASE,
+_BULLETS = (
+    rf"[-–*+]\s+(?={'|'.join(STATEMENTS)})|[*•·∴⇒⟹]\s*|=>\s*|\\(?:therefore|implies|Rightarrow|item)\b\s*"
+    r"|\\(?:textbf|emph|textit)\s*\{[^{}]*\}\s*"
 )
-_REMARK = re.compile(r"\s+\(([^\W\d_]{2,}(?:\s+[^\W\d_]+)*)\)\s*\.?\s*$")
+_NUMBERS = r"\(?\d+[.)]\s+|[\[(][\w.]{1,5}'*[\])][:.]?\s+|(?:\d[\d.]*[a-z]?|[a-z])[:.)]\s+"
+_PHRASES = r"[^\W\d_]{2,},\s+|(?:we\s+(?:have|get|find|obtain)|it\s+follows\s+that|that\s+is|note\s+that),?\s+"
+_WORDS = "theorem|lemma|proposition|corollary|fact|proof|assumption|definition|eqn?|equation|step|line"
+_HEADED = (
+    rf"(?P<word>{_WORDS})\.?\s*(?:\(?[A-Z]?[\d.]*\)?[:.]|\(?[A-Z]?\d[\d.]*\)?)(?:\s*\([^()=]*\)[:.]?)?\s+"
+    r"|(?P<supposed>suppose|assuming)\s+(?:that\s+)?"
+)
+_LED = re.compile(rf"(?:{_BULLETS}|{_NUMBERS}|{_PHRASES}|{_HEADED})(?=[^\s=])", re.IGNORECASE)
+_REMARK = re.compile(
+    r"\s+\(([^\W\d_]{2,}(?:\s+[^\W\d_]+)*|(?=[^()]*[^\W\d_]{2,}\s+[^\W\d_]{2,})[^\W\d_][^()=\[\]\d]*)\)\s*\.?\s*$"
+)
 
 _SAID = re.compile(  # by symmetry, -- a remark, {symmetry}, (see 3), behind a claim
     r"(?:\s+|\s*\\q?quad\s*)(?:(?:--+|<-+|←|//|%|[;,])\s*)?(?:\\text\s*)?[({]?\s*"
@@ -48,7 +55,8 @@ def led(text: str) -> NotationError | None:
     found = _LED.match(text)
     if found is None:
         return None
-    repair = f"{PROSE.get((found[1] or '').lower(), '')}{text[found.end() :]}"
+    word = "assumption" if found["supposed"] else (found["word"] or "").lower()
+    repair = f"{PROSE.get(word, '')}{text[found.end() :]}"
     what = f"{found[0].strip()!r} in front of a line is no part of it"
     return NotationError(what, text=text, span=(0, len(found[0].rstrip())), repair=repair)
 
@@ -56,7 +64,7 @@ def led(text: str) -> NotationError | None:
 def remarked(text: str, counts: Mapping[str, int]) -> NotationError | None:
     """``dx[j] = 2 x[j]  (chain rule)``, which would be a product with numbers that stand nowhere else."""
     found = _REMARK.search(text)
-    words = found[1].split() if found is not None else []
+    words = re.findall(r"[^\W\d_]+", found[1]) if found is not None else []
     if (
         found is None
         or not behind_factor(text, found.start())
@@ -66,7 +74,7 @@ def remarked(text: str, counts: Mapping[str, int]) -> NotationError | None:
     before, span = text[: found.start()], (found.start(1) - 1, found.end(1) + 1)
     return NotationError(
         f"({found[1]}) is a remark, or {'a product of numbers' if words[1:] else 'a factor'}", text=text, span=span,
-        repair=(f"{before}  # {found[1]}", f"{before} * {' * '.join(words)}"),
+        repair=(f"{before}  # {found[1]}", *([f"{before} * {' * '.join(words)}"] if words == found[1].split() else [])),
     )  # fmt: skip
 
 

@@ -247,8 +247,11 @@ class Parser(Atoms):
         self.fail(f"{self.text[slice(*span)]} is one name, or a product", span, tuple(repairs))
 
     def refuse_increment(self) -> None:
-        """``a ++ b``, which other languages read otherwise, behind the first sign."""
+        """``a ++ b`` and ``a -- b``, which other languages read otherwise, behind the first sign."""
         before = self.tokens[self.position - 1]
+        if self.at("-") and self.token.glued and before.text == "-" and not self.ahead(1).glued:
+            left, right = self.text[: before.start], self.text[self.token.end :]
+            self.fail("-- is one sign or none", (before.start, self.token.end), (f"{left}-{right}", f"{left}+{right}"))
         if self.at("-") and self.token.glued and before.text == "+" and not self.ahead(1).glued and not before.glued:
             left, right = self.text[: before.start], self.text[self.token.end :]
             self.fail("+- is one sign, or two equations", (before.start, self.token.end), f"{left}-{right}")

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 from einstan.language.errors import NotationError, Span
+from einstan.language.functions import FUNCTIONS
 
 _PRODUCT = "Z[i,j] = X[i,K] W[K,j]"
 _CASES = "1[x > 0] y + 1[x <= 0] z"
@@ -110,6 +111,7 @@ SHORTEST = 4  # letters of a name that can be near another
 INDICATORS = ("I", "ind", "indicator", "Ind")
 _COMPARES = re.compile(r"[<>≤≥≠]|[=!]=")
 _CALLED = re.compile(r"\b([^\W\d_]\w*)\(([A-Za-z]([ ]*,[ ]*[A-Za-z])*)\)")
+_ALONE = re.compile(r"\(\s*(\w+)\s*\)(?=\s*$)")
 _SLOTS = re.compile(r"\(([A-Za-z]([ ]*,[ ]*[A-Za-z])*)\)")  # x(i,j), which is x[i,j] here
 
 
@@ -117,7 +119,7 @@ def unknown_call(text: str, span: Span, name: str, behind: int, known: Iterable[
     """``name(...)`` or ``name[K](...)`` of what is no function; the round bracket opens at ``behind``."""
     close = near(name, known)
     if name in INSTEAD:
-        repairs = [INSTEAD[name]]
+        repairs = [put_in(text, span, INSTEAD[name]) or INSTEAD[name]]
     elif name.lower() in INSTEAD:  # GELU, Var
         repairs = [INSTEAD[name.lower()]]
     else:
@@ -141,11 +143,34 @@ def unknown_call(text: str, span: Span, name: str, behind: int, known: Iterable[
             repairs.append(f"{text[:behind]}{text[closing:]}")
         if text.find("=") > span[0]:  # a left side is no product
             return NotationError(f"{name} is not a function", text=text, span=span, repair=repairs)
-        repairs.append(f"{text[:behind]} {text[behind:]}")
+        alone = _ALONE.match(text, behind)  # (x), behind a blank, would be the number of an equation
+        times = f"{text[:behind]} * {alone[1]}{text[alone.end() :]}" if alone else f"{text[:behind]} {text[behind:]}"
+        repairs.append(times)
     elif name != "where":
         repairs.append(f"a product is written with a blank: {text[span[0] : behind]} (...)")
     kind = "function" if span[1] == behind else "reduction"
     return NotationError(f"{name} is not a {kind}", text=text, span=span, repair=repairs)
+
+
+def put_in(text: str, span: Span, instead: str) -> str:
+    """The text with ``log10(V / U)`` as ``(log(V / U) / log(10))``; nothing where what is written instead has more in
+    it than one argument x."""
+    words = set(re.findall(r"[^\W\d_]\w*", instead)) - {"pi"}
+    if "[" in instead or "), " in instead or not words <= {"x", *FUNCTIONS} or text[span[1] : span[1] + 1] != "(":
+        return ""
+    depth, end = 0, span[1]
+    while end < len(text):
+        depth += (text[end] in "([{") - (text[end] in ")]}")
+        if depth == 1 and text[end] == ",":
+            return ""
+        end += 1
+        if not depth:
+            break
+    argument = text[span[1] + 1 : end - 1].strip()
+    alone = re.fullmatch(r"[\w.]+(?:\[[^\[\]]*\])?", argument) is not None
+    made = re.sub(r"\(x\)|(?<!\w)x(?!\w)", lambda x: argument if alone and x[0] == "x" else f"({argument})", instead)
+    one = re.fullmatch(r"\w+\([^()]*(?:\([^()]*\)[^()]*)*\)", made) is not None
+    return f"{text[: span[0]]}{made if one else f'({made})'}{text[end:]}"
 
 
 def _as_slots(text: str, letters: str) -> bool:

@@ -27,7 +27,11 @@ def test_it_is_refused_with_what_to_write(name: str, call: str) -> None:
         written(text)
     start, end = caught.value.span  # type: ignore[misc]
     assert text[start:end] == name
-    assert caught.value.repair[0] == INSTEAD[name]
+    repair = caught.value.repair[0]
+    if repair.startswith("y[i] = "):
+        written(repair)
+    else:
+        assert repair == INSTEAD[name]
 
 
 @pytest.mark.parametrize("name", sorted(set(INSTEAD) - SAID))
