@@ -24,7 +24,7 @@ from fractions import Fraction
 from itertools import chain
 from typing import Any
 
-from einstan.language.factors import flattened, literal, sized, unwrapped
+from einstan.language.factors import flattened, index_names, literal, sized, unwrapped
 from einstan.language.holds import Held, Holds, Total
 from einstan.language.index import is_capital
 from einstan.language.occurrences import is_form, names_in
@@ -268,7 +268,8 @@ class Rule:
         for total in holds.totals:
             doubt = total.doubtful or (doubtful and not total.walled)
             written = isinstance(unwrapped(node.base), Binder)
-            argument = total.argument or (node.base if doubtful or written else None)
+            several = holds.lacking and len(set(index_names(total.term))) > 1
+            argument = total.argument or (node.base if doubtful or written or several else None)
             totals.append(replace(total, squares=False, rooted=True, argument=argument, doubtful=doubt))
         return replace(holds, totals=tuple(totals), firm=True)
 

@@ -60,6 +60,7 @@ _QUOTIENT = re.compile(  # which may be a derivative, and tells nothing of numbe
 _ENVIRONMENT = re.compile(r"\\(begin|end)\{(aligned|align\*?|gathered|gather\*?|split|equation\*?)\}")
 _ROW = re.compile(r"\\\\(?:\[[^\]]*\])?[ \t]*")
 _NO_FUNCTION = re.compile(r"(\w+) is not a (?:function|reduction)")
+_GOES_ON = re.compile(r"(?:[+*/=×·⋅]|[-−–](?!\s*(?:claim|refute)\b)|&\s*=|\\cdot\b|\\times\b)(?!=)")
 _RULE = re.compile(r"-{3,}")
 _CONVENTION = re.compile(r"(\w+)'\s*\(([^()]*)\)\s*=\s*(.+)", re.DOTALL)
 
@@ -260,11 +261,22 @@ def parse_document(
         refused_later.update((id(s), (s, problem)) for s, problem in doubtful(part))
         refused_later.update((id(s), (s, problem)) for s, problem in speaking(part, known))
         refused_later.update((id(s), (s, problem)) for s, problem in of_other_rank(part))
+    refused_later.update((id(s), (s, problem)) for s, problem in gone_on(document.statements))
     if refused_later and not forgiving:
         statement, problem = next(iter(refused_later.values()))
         raise at_line(problem, statement.line)
     later = {key: problem for key, (_, problem) in refused_later.items()}
     return Document(tuple(unreadable(s, later[id(s)]) if id(s) in later else s for s in document.statements))
+
+
+def gone_on(statements: Sequence[Statement]) -> Iterator[tuple[Statement, NotationError]]:
+    """Statements of which a half stands in the next line, ``+ z``, which was not set in: they are not judged by one."""
+    for statement, half in pairwise(s for s in statements if s.kind not in ("note", "rule")):
+        if half.error is not None and statement.error is None and _GOES_ON.match(half.text):
+            yield statement, NotationError(
+                f"it goes on in line {half.line}, which begins with an operator", text=statement.text,
+                span=(len(statement.text) - 1, len(statement.text)), repair=f"{statement.text}\n  {half.text}",
+            )  # fmt: skip
 
 
 Line = tuple[int, str, str]

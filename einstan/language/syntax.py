@@ -340,6 +340,8 @@ class Parser(Atoms):
                 spelled = self.text[start : self.last_end]
                 self.fail("a power of a derivative needs brackets", None, f"({spelled})^2")
             begin = self.advance()
+            if self.at("+"):  # A^+, x^+: nobody writes the sign of a positive exponent
+                self.unexpected()
             self.climb(begin)
             exponent = yield self.exponent()
             self.tower -= 1

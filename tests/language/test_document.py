@@ -94,3 +94,10 @@ def test_errors_name_the_line(text: str, kind: type[Exception], message: str) ->
 
 def test_equations_are_equations() -> None:
     assert all(isinstance(equation, Equation) for equation in parse_document(TEXT).equations)
+
+
+@pytest.mark.parametrize("half", ["+ z", "* z", "- z", "= x"])
+def test_half_a_statement_is_not_judged(half: str) -> None:
+    document = parse_document(f"y = x\n{half}\nclaim y = 3 x", forgiving=True)
+    assert [statement.kind for statement in document.statements] == ["unreadable", "unreadable", "claim"]
+    assert parse_document(f"y = x\n  {half}\nclaim y = 3 x", forgiving=True).statements[0].kind != "unreadable"
