@@ -26,6 +26,7 @@ from einstan.language.surface import (
     Size,
     Surface,
     Term,
+    below,
     only_part,
     walk,
 )
@@ -54,7 +55,7 @@ def ambiguous(
     texts = [*readings(text, cases, indices)] if read is not None else []
     if "as a number" in case.why:  # which it may be
         texts.append(_with_another_index(text, case.name))
-    one = [*together(text, case, roots)]
+    one = [*together(text, case, roots), *counted(text, case)]
     return ScopeError(
         f"the sum over {case.name} may stand in more than one place", text=text, span=caret(case).span,
         inferred=case.why,
@@ -80,6 +81,20 @@ def together(text: str, case: Ambiguity, roots: Sequence[Surface]) -> Iterator[s
     elif sized:
         spelled = [" ".join(_signed(text, term) for term in terms) for terms in (having, rest)]
         yield f"{text[:start]}sum[{case.name}]({spelled[0].removeprefix('+ ')}) {spelled[1]}{text[end:]}"
+
+
+def counted(text: str, case: Ambiguity) -> Iterator[str]:
+    """``N/2 log(s)`` beside ``x[N]``, where the number is how many there are."""
+    spans: list[Span] = []
+    stack: list[Surface] = [case.top]
+    while stack:
+        node = stack.pop()
+        spans += [node.span] if isinstance(node, Ref) and node.name == case.name and not node.slots else []
+        stack.extend(() if isinstance(node, Ref) else below(node))
+    for start, end in sorted(spans, reverse=True):
+        text = f"{text[:start]}|{case.name}|{text[end:]}"
+    if spans:
+        yield text
 
 
 def _signed(text: str, term: Term) -> str:
