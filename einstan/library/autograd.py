@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from inspect import signature
+from itertools import count
 from operator import index  # of a size: a number that the compiler knows
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+from weakref import finalize
 
 import numpy as np
 import torch
@@ -237,7 +239,8 @@ class Once(Function):
 
 # ---- for PyTorch's compiler ------------------------------------------------------------------------------------------
 
-codes = ModuleType("codes")  # what the compiler reads, under names that it is told
+codes = ModuleType("codes")  # what the compiler reads, under names that it is told, as long as its function lives
+numbers = count()
 
 
 def traced(function: TorchFunction, given: Arrays) -> tuple[Tensor, ...]:
@@ -294,7 +297,7 @@ def refuse_others(function: TorchFunction, names: tuple[str, ...]) -> None:
 @torch.compiler.assume_constant_result
 def values(function: TorchFunction, names: tuple[str, ...], known: tuple[Any, ...]) -> str:
     """The name of the code of the outputs."""
-    return function.once((names, known), lambda: named(function.value, empty(names, known)))
+    return function.once((names, known), lambda: named(function, function.value, empty(names, known)))
 
 
 @torch.compiler.assume_constant_result
@@ -312,10 +315,10 @@ def gradients(
     if not order:
         return "", places
     key = ("gradients", names, moved, known)
-    return function.once(key, lambda: named(derived.level.alone, empty(inputs, known))), places
+    return function.once(key, lambda: named(function, derived.level.alone, empty(inputs, known))), places
 
 
-def named(made: Compiled, arrays: Arrays) -> str:
+def named(function: TorchFunction, made: Compiled, arrays: Arrays) -> str:
     """The name of the code of a program for tensors like these, which takes them all, in their order."""
     assert isinstance(made, Hosted)
     used = {name: a for name, a in arrays.items() if name in made.texts or name in made.unread}
@@ -329,7 +332,8 @@ def named(made: Compiled, arrays: Arrays) -> str:
         source, space = found.source, found.space
     words = {name: f"a{k}" for k, name in enumerate(arrays)}
     given = ", ".join(words[str(name)] for name in source.arguments)
-    name = f"code{len(vars(codes))}"
+    name = f"code{next(numbers)}"
+    finalize(function, vars(codes).pop, name, None)
     setattr(codes, name, eval(f"lambda {', '.join(words.values())}: {source.function}({given})", space))
     return name
 
