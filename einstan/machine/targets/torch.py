@@ -6,6 +6,7 @@ from einstan.machine.schedule.calls import View
 from einstan.machine.schedule.sizes import tuple_of
 from einstan.machine.sizes.operations import COMPARISONS
 from einstan.machine.sizes.spelling import bracketed, plain_text
+from einstan.machine.targets.spell import is_atom
 from einstan.machine.targets.target import Verb, Written
 
 INFINITE = {"inf": "float('inf')", "-inf": "-float('inf')"}
@@ -63,6 +64,21 @@ def overlap(call: Written) -> str:
     return f"overlap({call.reads[0]}, {tuple_of(shape)}, {tuple_of(start)}, {steps})"
 
 
+def einsum(call: Written) -> str:
+    """An einsum of two.  Where single entries are multiplied and summed PyTorch would make small matrices of them."""
+    inputs, out = call.detail[0].split("->")
+    left, right = inputs.split(",")
+    first, second = (text if is_atom(text) else f"({text})" for text in call.reads)
+    if sorted(left) != sorted(right) or len(set(left)) < len(left) or len(out) in (0, len(left)):
+        return f'torch.einsum("{call.detail[0]}", {call.reads[0]}, {call.reads[1]})'
+    if left != right:
+        second = f"{second}.permute({', '.join(str(right.index(letter)) for letter in left)})"
+    kept = "".join(letter for letter in left if letter in out)
+    axes = tuple(left.index(letter) for letter in left if letter not in out)
+    total = f"torch.sum({first} * {second}, dim={axes})"
+    return total if kept == out else f"{total}.permute({', '.join(str(kept.index(letter)) for letter in out)})"
+
+
 def embed(call: Written) -> str:
     sizes, _, names, kept = call.detail
     return f'embed({call.reads[0]}, {tuple_of(sizes)}, "{names}->{kept}")'
@@ -115,7 +131,7 @@ VERBS: dict[str, Verb] = {
     "dot": "torch.matmul({0}, {1})",
     "vdot": "torch.sum({0} * {1})",
     "matmul": "torch.matmul({0}, {1})",
-    "einsum": 'torch.einsum("{d0}", {0}, {1})',
+    "einsum": einsum,
     "gram": "torch.matmul({0}.permute(1, 0), {0})",
     # an einsum of three looks for a path at every call
     "weighted gram": "torch.matmul({0}.permute(1, 0) * {1}, {0})",
