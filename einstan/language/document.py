@@ -32,7 +32,7 @@ from einstan.language.functions import FUNCTIONS, SPELLINGS
 from einstan.language.index import Affine, Index
 from einstan.language.letters import normal, refuse_lowered
 from einstan.language.node import holds, preorder
-from einstan.language.numbering import labelled, numbered
+from einstan.language.numbering import LONGEST, labelled, numbered
 from einstan.language.refusals import two_meanings
 from einstan.language.remarks import led, quantified, remarked, said
 from einstan.language.scope import bind_equation, parse_expression, parse_relation, with_left_read
@@ -236,12 +236,7 @@ def parse_document(
             first = {}
             continue
         try:
-            if (
-                error := numbered(code, counts)
-                or remarked(code, counts)
-                or said(code, counts)
-                or quantified(code, True)
-            ) is not None:
+            if (error := beside(code, counts)) is not None:
                 raise error
             for statement in read_statements(code, line, comment, names, first, ends=gradients):
                 if isinstance(statement.content, Equation | Given):
@@ -294,6 +289,13 @@ def _in_normal_form(lines: Sequence[Line], refused: Callable[[EinstanError, int,
         else:
             before = f"{before}\n{code}" if not code.isascii() or not before else f"{before} {code}"
             yield line, normal(code), comment
+
+
+def beside(code: str, counts: Mapping[str, int]) -> NotationError | None:
+    """What stands behind a line and is no part of it."""
+    if len(code) > LONGEST:
+        return None
+    return numbered(code, counts) or remarked(code, counts) or said(code, counts) or quantified(code, True)
 
 
 def unreadable(statement: Statement, error: EinstanError) -> Statement:
@@ -426,7 +428,7 @@ def read_statements(
     """
     if "\n" in code and (error := by_itself(code)) is not None:
         raise error
-    if (error := led(code) or labelled(code, comment)) is not None:
+    if len(code) <= LONGEST and (error := led(code) or labelled(code, comment)) is not None:
         raise error
     word = _WORD.match(code)
     start = word.end() if word else 0

@@ -18,6 +18,7 @@ _NUMBER = r"\d+(?:\.\d+)*"
 _NAME = r"[a-z]|[ivx]{2,5}|[A-Z]\d*"  # (a), (iv), (A1)
 _LABEL = rf"(?:{_NUMBER}[a-z]?|{_NAME}|\*+|†+)'*"
 _NO = r"(?:no\b\.?|nr\b\.?|№)\s*"
+LONGEST = 2000  # letters of a line that a person wrote, with words around it
 _FORMS = (  # of a label in front, each with whether it could be a factor
     (rf"[\[(]{_LABEL}[\])][.:]?(?=\s)|{_LABEL}\.(?=\s)", True),
     (rf"(?:(?<=[A-Z]\w{{4}} )|(?<=[A-Z]\w{{5}} )){_NUMBER}(?=\s)", True),  # Claim 2 y = x

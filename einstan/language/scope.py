@@ -11,7 +11,7 @@ from einstan.language.errors import NotationError
 from einstan.language.index import Affine, Index, is_capital, lowered, swapped
 from einstan.language.misread import marked
 from einstan.language.node import Node, rewrite
-from einstan.language.numbering import numbered
+from einstan.language.numbering import LONGEST, numbered
 from einstan.language.refusals import (
     capital_on_left,
     check_stated,
@@ -149,7 +149,7 @@ def written(text: str, known: Collection[str] = ()) -> Equation:
     The calculus may well derive ``dX[n,c] = 1``; but where a person leaves an index out on the right, a slip is more
     likely than a constant, which ``1[j]`` says openly.
     """
-    if (behind := numbered(text) or quantified(text, False)) is not None:
+    if len(text) <= LONGEST and (behind := numbered(text) or quantified(text, False)) is not None:
         raise behind
     equation = with_left_read(text, parse(text, known, asked=True))
     for _, error in unknown_extents([(text, equation)], known):

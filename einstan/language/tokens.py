@@ -98,6 +98,7 @@ _ACCENTED = re.compile(r"\s*([^\W\d_]|\\[A-Za-z]+)")
 _LABEL = re.compile(r"\s*\{[^{}]*\}")
 _BEFORE = re.compile(r"\$\$?|\\[\[(]")
 _BEHIND = re.compile(r"[.,]?\s*(\$\$?|\\[\])])\s*[.,]?\s*|[.,](\s|\\(tag|label)\s*\{[^{}]*\}|\\(notag|nonumber))*")
+LONG = 2000  # letters, more than a person writes in a line
 _TAGGED = re.compile(r"(\\(tag|label)\s*\{[^{}]*\}|\\(notag|nonumber)|\s)*$")
 _ASSIGNS = re.compile(
     r":=|[←≔≕≝≜≐]|\\(?:leftarrow|gets|coloneqq|coloneq|triangleq|eqdef|doteq|defeq)(?![A-Za-z])|\\(?:stackrel|overset)\s*\{[^=]*\}\s*\{=\}"
@@ -112,7 +113,7 @@ _ALONE = frozenset("[](){},|+-/")  # with which no longer mark begins
 def tokens(text: str) -> list[Token]:
     """The tokens of the text, closed by an ``end`` token."""
     found: list[Token] = []
-    position, final = 0, len((_TAGGED.sub("", text) if "\\" in text else text).rstrip()) - 1
+    position, final = 0, len((_TAGGED.sub("", text) if "\\" in text and len(text) < LONG else text).rstrip()) - 1
     round_ones: list[bool] = []  # of the stretched brackets that are open, whether each is a round one
     while position < len(text):
         letter = text[position]
