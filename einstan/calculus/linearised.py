@@ -8,6 +8,7 @@ edge becomes ``δ[n,m] dZdA[n,j,k]``.  So no equation grows with depth, and no c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -228,8 +229,8 @@ def extended(of: Name, rank: int, wrt: Name, slots: int) -> Partial:
 
 
 def _plain(name: Name) -> str:
-    """A tensor's name as part of another: that of a derivative has no strokes."""
-    return str(name).replace("/", "")
+    """A tensor's name as part of another: that of a derivative has no strokes, and no label ends within a name."""
+    return re.sub(r"\W", "", str(name))
 
 
 def _dependencies(forward: Mapping[Name, Equation], name: Name) -> set[Name]:

@@ -152,7 +152,7 @@ class LatexWriter(Writer):
                 self.put("-")
                 yield self.part(node.operand)
             case Power():
-                yield self.part(node.base)
+                yield self.base(node.base)
                 self.put("^{")
                 yield self.write(node.exponent)  # in brackets it would be a label, x^{(p - 1)}
                 self.put("}")
@@ -169,6 +169,15 @@ class LatexWriter(Writer):
                 self.put(r"\operatorname{pad}\left(")
                 yield self.reference(node.access)
                 self.put(r"\right)")
+
+    def base(self, node: Surface) -> Task[None]:
+        """What is raised to a power; a label stands above the line too, and TeX sets one thing there."""
+        if isinstance(node, Ref) and "^" in str(node.name):
+            self.put(r"\left(")
+            yield self.write(node)
+            self.put(r"\right)")
+        else:
+            yield self.part(node)
 
     def part(self, node: Surface) -> Task[None]:
         if isinstance(node, Expression) or (isinstance(node, Binder) and node.operation in SIGNS):

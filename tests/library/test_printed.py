@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 import einstan as es
+from einstan.language import parse
 from einstan.language.errors import EinstanError
+from einstan.language.latex import latex
 from einstan.library.network import Network
 from tests.breadth.rows import ROWS as BREADTH
 from tests.layers.rows import ROWS as LAYERS
@@ -277,3 +279,18 @@ def test_a_derivation_by_an_input_is_read_beside_its_program(wrt):
 def test_no_line_of_a_program_is_lost_in_silence(text):
     with pytest.raises(EinstanError, match="does not define it"):
         es.Program(text)
+
+
+def test_labels_end_no_name_inside_another():
+    """The Hessian of a network whose layers are numbered above the line is a program as it is printed, and LaTeX."""
+    program = es.Program("""
+        a^(1)[i] = tanh(W^(1)[i,J] x[J])
+        a^(2)[i] = W^(2)[i,J] a^(1)[J]
+        L = 1/2 (a^(2)[I] - y[I])^2
+    """)
+    printed = program.hessian("L", "W^(1)").program
+    assert es.Program(str(printed)).equations == printed.equations
+    for equation in printed.equations:
+        written = latex(equation)
+        assert "}^{2}" not in written.replace(r"\right)^{2}", "")  # a label and a power: TeX sets one of them
+        assert parse(written) == equation
