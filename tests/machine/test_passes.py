@@ -46,8 +46,9 @@ def test_programs(part):
 
 
 def test_every_kind_of_operation_has_a_meaning():
-    """An input has none, since it is given; what is sliced is a graph of its own, see `test_slicing`."""
-    assert {*reference.MEANINGS, "input", "sliced"} == set(KINDS)
+    """An input has none, since it is given; what is sliced is a graph of its own, see `test_slicing`; devices exchange
+    what they hold, see `test_parted`."""
+    assert {*reference.MEANINGS, "input", "sliced", "exchange"} == set(KINDS)
     assert set(reference.FUNCTIONS) == {*FUNCTIONS, *COMPARISONS, *GUARDS}
 
 
@@ -73,7 +74,7 @@ def test_random_graphs_have_every_kind():
         flat, extents, _ = (graphs.chain if number % 10 else graphs.blocks)(random)
         for stage in Walk(None, flat, extents, random).stages():
             kinds.update(operation.kind for operation in stage.graph.operations)
-    assert kinds >= set(KINDS) - {"join", "split", "gram", "grams", "sliced", "kernel", "part"}
+    assert kinds >= set(KINDS) - {"join", "split", "gram", "grams", "sliced", "kernel", "part", "exchange"}
 
 
 # ---- what is shown is what runs --------------------------------------------------------------------------------------

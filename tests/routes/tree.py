@@ -331,6 +331,8 @@ def _product(factors: tuple[Any, ...]) -> str:
                 texts.append(str(factor.value))
             case Quot(Num(one), Ext(of)) if place == 0 and one.denominator == 1 and _goes_on(factors):
                 texts.append(f"{one}/|{of}|")
+            case Num() if place:  # in brackets at the end it would be the number of an equation
+                texts.append(f"* {factor.value}" if factor.value.denominator == 1 else f"* ({factor.value})")
             case Num():
                 texts.append(f"({factor.value})")
             case _:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from einstan.language.term import ONE, Expr, Name
+from einstan.language.threads import cached_property
 from einstan.machine.meaning.numbers import number_of
 from einstan.machine.passes.sampled import Array, UnknownError, entries, same
 from einstan.machine.sizes.operations import COMPARISONS, Graph, Kernel, Labels, Operation, Ref, Stored, roots

@@ -14,7 +14,7 @@ from einstan.machine.meaning.numbers import FLOATS, number_of
 from einstan.machine.sizes.operations import COMPARISONS, Graph, Labels, Operation, Ref
 
 Array = Any
-TOLERANCE = 1e-9
+TOLERANCE = 1e-13  # of what is rounded a few times: formulas that are nearly another are not that one
 
 
 QUICK: dict[str, Callable[[Array], Array]] = {

@@ -465,6 +465,8 @@ def peak_bytes(source: Source, made: Plan) -> int:
     modules = {"numpy": Numpy(ledger), "numba": SimpleNamespace(njit=lambda **_: _Kernels(source.text))}
 
     def imported(name: str, *arguments: Any, **options: Any) -> Any:
+        if name.partition(".")[0] in ("torch", "jax"):
+            raise NotImplementedError(f"what {name} holds is its own")
         return modules.get(name) or _IMPORT(name, *arguments, **options)
 
     arguments = []
