@@ -121,10 +121,14 @@ class Derivation:
         stands ``above`` already is a comment."""
         rows = []
         for chain in self.chains:
+            stated = {index.name: (index, form) for step in chain for index, form in step.equation.where}
             for step in chain:
-                name, side = str(step.equation).split(" = ", 1)
+                own = step.equation
+                if step is chain[-1]:  # the extents are those of the whole chain
+                    own = Equation(own.name, own.indices, own.rhs, tuple(stated.values()))
+                name, side = str(own).split(" = ", 1)
                 if step is not chain[-1]:
-                    side = side.partition(" where ")[0]  # the extents are those of the whole chain
+                    side = side.partition(" where ")[0]
                 rows.append(("# " if chain in above else "", name if step is chain[0] else "", side, step.reason))
         left = max(len(mark + name) for mark, name, _, _ in rows)
         right = max(len(side) for _, _, side, _ in rows)

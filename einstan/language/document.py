@@ -440,26 +440,42 @@ def read_statements(
         except EinstanError as problem:
             raise worded(problem, code, start) from None
         return
+    *sides, last = sides
+    last, _, stated = last.partition(" where ")
+    sides.append(last)
+    clauses = _clauses(stated, code)
     if ends and kind == "equation" and _names_derivative(sides[1], known):
-        text, tree = read_relation(f"{sides[0]} = {sides[-1]}", known)
+        text, tree = read_relation(ranged(f"{sides[0]} = {last}", clauses, last=True), known)
         yield Statement(kind, with_left_read(text, bind_equation(text, tree, asked=True)), line, code, comment)
         return
     for left, right in pairwise(sides):
-        text, head = f"{left} = {right}", left is sides[0]
-        if head and kind == "equation" and right is not sides[-1]:
-            text += stated_behind(sides[-1], text)
+        head = left is sides[0]
+        text = ranged(f"{left} = {right}", clauses, last=right is last)
         step = read_statement(kind if head else "claim", text, 0, line, comment if head else "", known)
         if step.kind == "equation" and _name_of(step) in defined:
             step = read_statement("claim", text, 0, line, comment, known)
         yield step
 
 
-def stated_behind(side: str, text: str) -> str:
-    """What the last side of a chain says of the extents of letters that its first step has too; else nothing."""
-    _, clause, stated = side.partition(" where ")
-    letters = re.findall(r"\|\s*(\w+)\s*\|\s*=", stated)
+Clauses = list[tuple[str, str, bool]]  # a letter, what is said of it, and whether a step has it at all
+
+
+def _clauses(stated: str, code: str) -> Clauses:
+    """``|J| = 2, |K| = |x.0| - 1``, as the last side of a chain says it of all of them."""
+    chain = re.findall(r"\w+", code.partition(" where ")[0])
+    parts = re.split(r",\s*(?=\|\s*\w+\s*\|\s*=)", stated) if stated.strip() else []
+    letters = [re.match(r"\s*\|\s*(\w+)\s*\|\s*=", part) for part in parts]
+    return [
+        (found[1] if found else "", part.strip(), found is not None and found[1] in chain)
+        for found, part in zip(letters, parts, strict=True)
+    ]
+
+
+def ranged(text: str, clauses: Clauses, last: bool) -> str:
+    """A step of a chain with what is said of its letters; what no step has is said of the last."""
     own = set(re.findall(r"\w+", text))
-    return f"{clause}{stated}" if letters and own.issuperset(letters) else ""
+    here = [clause for letter, clause, known in clauses if letter in own or (last and not known)]
+    return f"{text} where {', '.join(here)}" if here else text
 
 
 def worded(error: EinstanError, code: str, start: int) -> EinstanError:

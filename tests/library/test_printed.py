@@ -294,3 +294,20 @@ def test_labels_end_no_name_inside_another():
         written = latex(equation)
         assert "}^{2}" not in written.replace(r"\right)^{2}", "")  # a label and a power: TeX sets one of them
         assert parse(written) == equation
+
+
+WINDOWS = [
+    ("M[i] = max[J](x[2i+J]) where |J| = 2\nL = M[I]^2", "x"),
+    ("y[i] = sum[R](w[R] x[2i+R])\nL = y[I]^2", "w"),
+    ("y[i] = x[i+1] - x[i]\nL = y[I]^2", "x"),
+    ("y[i] = mean[R](x[3i+R]) where |R| = 3\nL = y[I]^2", "x"),
+    ("y[i] = pad(x[i-1]) where |i| = |x.0|\nL = y[I]^2", "x"),
+]
+
+
+@pytest.mark.parametrize(("text", "wrt"), WINDOWS)
+def test_a_derivation_holds_as_it_is_printed(text, wrt):
+    """The last line says how far the letters of every step run."""
+    printed = str(es.Program(text).derivation("L", wrt=wrt))
+    assert {claim.outcome.verdict for claim in es.check(printed).claims} <= {"proved", "verified"}
+    es.Program(printed)
