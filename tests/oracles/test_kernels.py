@@ -155,3 +155,12 @@ def test_a_value_is_held_as_long_as_it_is_read():
             held += event.nbytes()
             most = max(most, held)
     assert 2 <= most / 160_000 <= 6
+
+
+def test_a_softmax_of_comparisons_is_none_of_pytorchs():
+    """PyTorch's softmax takes no comparisons, which are numbers in the notation."""
+    program = es.Program("f[i] = 1[A[i] > a[i]]\nh[i] = softmax[i](f[i])")
+    arrays = {"A": np.array([1.0, 0.0, 2.0]), "a": np.array([0.0, 1.0, 1.0])}
+    given = {name: torch.as_tensor(array) for name, array in arrays.items()}
+    found, expected = program.compile(backend="torch")(given)["h"], program.compile()(arrays)["h"]
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-14)

@@ -43,7 +43,10 @@ def _entries(graph: Graph, value: int, cut: Mapping[int, Array], known: Mapping[
             stack += missing
             continue
         if at not in found:
-            found[at] = computed(operation, [found[ref.value] for ref in operation.operands], known)
+            try:
+                found[at] = computed(operation, [found[ref.value] for ref in operation.operands], known)
+            except KeyError as error:  # a size that no array told, in what a part alone counts by
+                raise UnknownError("a size") from error
         stack.pop()
     return found[value]
 
