@@ -29,7 +29,7 @@ from einstan.language.cursor import Cursor
 from einstan.language.dims import localised
 from einstan.language.errors import EinstanError, NotationError, ProgramError, ScopeError
 from einstan.language.functions import FUNCTIONS, SPELLINGS
-from einstan.language.index import Affine, Index
+from einstan.language.index import Affine, Index, names_in
 from einstan.language.letters import normal, refuse_lowered
 from einstan.language.node import holds, preorder
 from einstan.language.numbering import LONGEST, labelled, numbered
@@ -53,7 +53,6 @@ _COMPARE = ("<", ">", "!", "≤", "≥", "≠", "\\")
 _EQUATION = re.compile(r"[^\W\d][^=<>!]*\s=\s")
 _DEFINED = re.compile(r"\s*(\w+)\s*=")
 _NAME = re.compile(r"(?<![/\w.])(?<!/ )(?<!\}\{)[^\W\d_]\w*")  # what divides may be part of a derivative
-_WHOLE = re.compile(r"[^\W\d_]\w*")
 _QUOTIENT = re.compile(  # which may be a derivative, and tells nothing of numbers
     r"(?<!\w)d\w+(?:\[[^\[\]]*\])?\s*/\s*d\w+|\\[dt]?frac\s*\{\s*d\w+\s*\}\s*\{\s*d\w+\s*\}"
 )
@@ -226,7 +225,7 @@ def parse_document(
     counts = Counter(name for code in told for name in _NAME.findall(code))
     names = {*known, *counts}
     names -= undeclared(names - set(known), [code for _, code, _ in lines])
-    names -= {f"d{name}" for code in told for name in _WHOLE.findall(code) if name not in names}  # differentials
+    names -= {f"d{name}" for code in told for name in names_in(code) if name not in names}  # differentials
     for line, code, comment in lines:
         if not code:
             statements.append(Statement("note", None, line, "", comment))
@@ -462,7 +461,7 @@ Clauses = list[tuple[str, str, bool]]  # a letter, what is said of it, and wheth
 
 def _clauses(stated: str, code: str) -> Clauses:
     """``|J| = 2, |K| = |x.0| - 1``, as the last side of a chain says it of all of them."""
-    chain = re.findall(r"\w+", code.partition(" where ")[0])
+    chain = names_in(code.partition(" where ")[0])
     parts = re.split(r",\s*(?=\|\s*\w+\s*\|\s*=)", stated) if stated.strip() else []
     letters = [re.match(r"\s*\|\s*(\w+)\s*\|\s*=", part) for part in parts]
     return [
@@ -473,7 +472,7 @@ def _clauses(stated: str, code: str) -> Clauses:
 
 def ranged(text: str, clauses: Clauses, last: bool) -> str:
     """A step of a chain with what is said of its letters; what no step has is said of the last."""
-    own = set(re.findall(r"\w+", text))
+    own = set(names_in(text))
     here = [clause for letter, clause, known in clauses if letter in own or (last and not known)]
     return f"{text} where {', '.join(here)}" if here else text
 
@@ -587,7 +586,7 @@ def read_given(text: str, known: Collection[str]) -> Given:
 def _given_of(left: str, inside: str, error: ScopeError) -> EinstanError:
     """``given phi(x[n])``: of each n, or of all entries."""
     letters = dict.fromkeys(re.findall(r"(?<=[\[,])\s*([a-z]\w*)\s*(?=[\],])", inside))
-    own = set(re.findall(r"\w+", left))
+    own = set(names_in(left))
     new = [letter for letter in letters if letter not in own]
     if not new:
         return error

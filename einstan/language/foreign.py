@@ -15,6 +15,7 @@ import re
 from collections.abc import Sequence
 
 from einstan.language.errors import NotationError, Span
+from einstan.language.index import names_in
 from einstan.language.surface import Expression, Ref
 from einstan.language.term import RELATIONS
 from einstan.language.tokens import GREEK, Token
@@ -134,7 +135,7 @@ def conditioned(text: str, tokens: Sequence[Token], place: int) -> str:
     body = text[tokens[end].start : tokens[behind - 1].end]
     inner = body[1:-1] if body.startswith("(") and body.find(")") == len(body) - 1 else body
     left = {token.text for token in tokens if token.kind == "name" and token.start < text.find("=")}
-    left |= {letter for slots in _BOUND.findall(text[: sign.start]) for letter in re.findall(r"\w+", slots)}
+    left |= {letter for slots in _BOUND.findall(text[: sign.start]) for letter in names_in(slots)}
     compared = dict.fromkeys(token.text for token in tokens[place:end] if token.kind == "name")
     read = {token.text for token in tokens[end:behind]}
     letters = [name for name in compared if name not in left and name in read]

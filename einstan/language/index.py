@@ -8,11 +8,13 @@ A dimension is named by one axis that has it, ``X.0`` for the first axis of ``X`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from einstan.language.errors import ExtentError
 from einstan.language.node import Node, new_mark
 
+_NAME = re.compile(r"[^\W\d_]\w*")
 ARITHMETIC = new_mark()  # below what holds a form that is not one index by itself
 
 
@@ -200,3 +202,8 @@ def fresh_name(name: str, taken: set[str] | Mapping[str, object]) -> str:
     while f"{stem}{number}" in taken:
         number += 1
     return f"{stem}{number}"
+
+
+def names_in(text: str) -> list[str]:
+    """The names that a text writes: the ``K`` of ``2K + 1`` too, which is no word of its own there."""
+    return _NAME.findall(text)

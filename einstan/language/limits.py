@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+from einstan.language.index import names_in
 from einstan.language.signs import MOST
 
 _BELOW = r"_(?:\{\s*(?P<name>\w+)\s*=(?P<low>[^{}]*)\}|(?P<name2>\w+)=(?P<low2>\w+))"
@@ -26,7 +27,6 @@ _HEADS = (
 )  # fmt: skip
 _SLOTS = re.compile(r"_(\w)\b|_\{([^{}=]*)\}|\[([^\[\]=]*)\]")
 _WORD = re.compile(r"\\?[^\W\d_]\w*|[\[\](){}_]")
-_NAME = re.compile(r"[^\W\d_]\w*")
 _COUNT = re.compile(r"(\w+)\s*([+-]\s*\d+)?")
 # Signs as they are written with a subscript.
 _SIGNS = {"∑": "∑", "Σ": "∑", "∏": "\\prod", "Π": "\\prod", "sum": "\\sum", "prod": "\\prod"}
@@ -42,7 +42,7 @@ def without_limits(text: str) -> str:
             name, low, high = (_group(found, part) for part in ("name", "low", "high"))
             body = text[found.end() :]
             slots = ("".join(each) for each in _SLOTS.findall(text[: found.start()] + body))
-            indices = {letter for each in slots for letter in _NAME.findall(each)}
+            indices = {letter for each in slots for letter in names_in(each)}
             condition = _condition(body, indices, name, low, high)
             if condition and "prod" in found["sign"] + _SIGNS.get(found["sign"], ""):
                 other = condition.translate(str.maketrans("<>", "><"))

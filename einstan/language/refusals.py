@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from einstan.language.errors import EinstanError, NotationError, ScopeError, Span
 from einstan.language.holds import Ambiguity
-from einstan.language.index import Affine, capitalised, fresh_name, lowered
+from einstan.language.index import Affine, capitalised, fresh_name, lowered, names_in
 from einstan.language.lacking import dependent, without_slot
 from einstan.language.readings import SIGNS, caret, has, readings
 from einstan.language.surface import (
@@ -226,10 +226,10 @@ def ranks_differ(text: str, node: Ref, elsewhere: int) -> ScopeError:
         return ScopeError(problem, text=text, span=node.span, repair=digits)
     other = ""
     if not (node.slots and elsewhere) and isinstance(node.name, str):  # a number of the same name
-        fresh = fresh_name(f"{node.name}0", set(re.findall(r"\w+", text)))
+        fresh = fresh_name(f"{node.name}0", set(names_in(text)))
         other = re.sub(rf"(?<![\w\\]){node.name}(?![\w\[(^.]|_)", fresh, text)
     elif isinstance(node.name, str):  # p[i] beside p[i,j]
-        fresh = fresh_name(f"{node.name}1", set(re.findall(r"\w+", text)))
+        fresh = fresh_name(f"{node.name}1", set(names_in(text)))
         less = min(len(node.slots), elsewhere)
         other = _SLOTTED.sub(
             lambda m: f"{fresh}[{m[2]}]" if m[1] == node.name and m[2].count(",") + 1 == less else m[0], text
@@ -274,7 +274,7 @@ def value_alone(text: str, node: Bracket, operand: Expression) -> ScopeError:
 
 def _with_another_index(text: str, name: str) -> str:
     """``y = J x[J]`` as ``y = J x[J2]``: in slots, and where it is bound."""
-    other = fresh_name(name, {name, *re.findall(r"\w+", text)})
+    other = fresh_name(name, {name, *names_in(text)})
     renamed = re.compile(rf"(?<!\w){name}(?!\w)")
     return _IN_SLOTS.sub(lambda slots: renamed.sub(other, slots[0]), text)
 

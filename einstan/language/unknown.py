@@ -12,6 +12,7 @@ from difflib import get_close_matches
 
 from einstan.language.errors import NotationError, Span
 from einstan.language.functions import FUNCTIONS
+from einstan.language.index import names_in
 
 _PRODUCT = "Z[i,j] = X[i,K] W[K,j]"
 _CASES = "1[x > 0] y + 1[x <= 0] z"
@@ -155,7 +156,7 @@ def unknown_call(text: str, span: Span, name: str, behind: int, known: Iterable[
 def put_in(text: str, span: Span, instead: str) -> str:
     """The text with ``log10(V / U)`` as ``(log(V / U) / log(10))``; nothing where what is written instead has more in
     it than one argument x."""
-    words = set(re.findall(r"[^\W\d_]\w*", instead)) - {"pi"}
+    words = set(names_in(instead)) - {"pi"}
     if "[" in instead or "), " in instead or not words <= {"x", *FUNCTIONS} or text[span[1] : span[1] + 1] != "(":
         return ""
     depth, end = 0, span[1]

@@ -302,6 +302,7 @@ WINDOWS = [
     ("y[i] = x[i+1] - x[i]\nL = y[I]^2", "x"),
     ("y[i] = mean[R](x[3i+R]) where |R| = 3\nL = y[I]^2", "x"),
     ("y[i] = pad(x[i-1]) where |i| = |x.0|\nL = y[I]^2", "x"),
+    ("y[i] = max[R](x[2i+2R]) where |R| = 3\nL = y[I]^2", "x"),  # 2R is R
 ]
 
 
