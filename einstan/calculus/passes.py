@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from einstan.calculus.naming import Behind, derived_equation
 from einstan.calculus.program import Program
 from einstan.calculus.ranges import Ranges
+from einstan.calculus.simplify import simplify
 from einstan.language.arguments import shown
 from einstan.language.atoms import unlabelled
 from einstan.language.dims import axis, loose
@@ -104,24 +105,24 @@ def cotangent_names(
     more: ``dS2[n,c] = 2 S[n,c]`` where the loss also holds ``log(S[n,c])``.
     """
     wanted, of = tuple(wanted), tuple(of)
-    written = {e.name: e for e in program.resolved_all()}
-    read = values_read(forward)
-    live = between(forward, read, wanted, of)
+    live = between(forward, values_read(forward), wanted, of)
     names = {name: pass_name(letter, name) for name in (*live, *wanted)}
-    early = [(e, new) for e in forward if (new := {*read[e.name]} - {*program.reads[e.name]})]
-    if not early:
-        return names
     meant = between(program.equations, program.reads, wanted, of)
+    pairs = [(old, new) for old, new in zip(program.resolved_all(), forward, strict=True) if new.name in meant]
+    # How often each reads what: like factors are one factor in both.
+    counted = {new.name: (_reads(simplify(old.rhs)), _reads(new.rhs)) for old, new in pairs if new is not old}
     passed_by: set[Name] = set()
-    for equation, behind in early:
-        passed_by |= between(program.equations, program.reads, behind, [equation.name]) - {equation.name, *behind}
-    counted = {e.name: (_reads(written[e.name].rhs), _reads(e.rhs)) for e in forward if e.name in meant}
+    for name, (before, after) in counted.items():
+        if behind := after - before:
+            passed_by |= between(program.equations, program.reads, behind, [name]) - {name, *behind}
+    if not passed_by:
+        return names
     taken = {str(name) for name in program.ranks} | {pass_name(letter, name) for name in program.ranks}
     partly: set[Name] = set()
     for name in [e.name for e in reversed(forward) if e.name in passed_by & live - {*wanted}]:
-        readers = [(other, counts) for other, counts in counted.items() if counts[0][name]]
-        lost = any(other not in {*live, *of} or after[name] < before[name] for other, (before, after) in readers)
-        if lost or any(other in partly for other, _ in readers):
+        readers = [old.name for old, _ in pairs if name in tensors(old.rhs)]
+        lost = [other for other, (before, after) in counted.items() if after[name] < before[name]]
+        if lost or any(other not in {*live, *of} or other in partly for other in readers):
             partly.add(name)
             names[name] = fresh_name(names[name], taken)
             taken.add(names[name])

@@ -53,8 +53,8 @@ def named(root: Expr, avoid: set[str], small: bool, distinct: bool = False) -> E
         if node in softmaxes:
             body = done[0]
             assert isinstance(body, Expr)
-            # No index around it may get the name of the hidden one, which is named last.
-            made = softmax(body, softmaxes[node][1], f"#{len(memo)}")
+            # No index around it may get the name of the hidden one, which is named last; no name has a blank.
+            made = softmax(body, softmaxes[node][1], f"hidden {len(memo)}")
         elif isinstance(node, Sum | Reduce):
             body = done[0]
             taken = {index.name for index in body.free if index not in node.indices} | names | avoid | scalars
@@ -86,7 +86,7 @@ def renamed(root: Node, names: dict[Index, Index]) -> Node:
     names = {old: new for old, new in names.items() if old is not new and old in root.free}
     steps = [names]
     if not names.keys().isdisjoint(names.values()):
-        away = {old: Index(f"#{k}", old.dim) for k, old in enumerate(names)}
+        away = {old: Index(f"away {k}", old.dim) for k, old in enumerate(names)}
         steps = [away, {away[old]: new for old, new in names.items()}]
     result: Node = root
     for mapping in steps:

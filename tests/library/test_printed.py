@@ -215,15 +215,30 @@ def test_a_guard_of_a_cotangent_is_a_zero_padding():
     assert str(program.backward("L", wrt=["b"])).endswith("db[p] = pad(dc[|a.0|+p])")
 
 
-def test_a_gradient_through_some_readers_is_not_called_the_gradient():
-    # The loss reads S in a logarithm too, which is taken early: what is left of S is not dL/dS.
-    text = "S[n,c] = softmax[c](z[n,c])\nL = -sum[N,C](Y[N,C] log(S[N,C])) + sum[N,C](S[N,C]^2)"
+# The loss reads S in a logarithm too, which is taken early: what is left of S is not dL/dS.  Like factors that become
+# one take nothing away, and neither does a quotient on which no loss rests.
+THROUGH_SOME = {
+    "a softmax": (
+        "S[n,c] = softmax[c](z[n,c])\nL = -sum[N,C](Y[N,C] log(S[N,C])) + sum[N,C](S[N,C]^2)", "S",
+        "dS2[n,c] = 2 S[n,c]"),
+    "beside what is behind it": ("S[n] = exp(z[n])\nL = sum[N](S[N] log(S[N]) + z[N])", "S", "dS2[n] = z[n]"),
+    "a square": (
+        "f[i,j] = exp(z[i,j])\nh[i] = sum[I](f[i,I])\nH[i,j] = f[i,j] / h[i]\nL = sum[I](h[I] h[I])", "h",
+        "dh[i] = 2 h[i]"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "name", "first"), THROUGH_SOME.values(), ids=THROUGH_SOME)
+def test_a_gradient_through_some_readers_is_not_called_the_gradient(text, name, first):
     made = str(es.Program(text).backward("L", wrt=["z"]))
-    assert made.splitlines()[0] == "dS2[n,c] = 2 S[n,c]"
-    whole = str(es.Program(text).backward("L", wrt=["z", "S"]))
+    assert made.startswith(f"{first}\n")
+    assert str(es.Program(f"{text}\n{made}")).endswith(made)
+    whole = str(es.Program(text).backward("L", wrt=["z", name]))
     report = es.check("\n".join([text, *(f"claim {line}" for line in whole.splitlines())]))
     assert all(line.holds for line in report.claims), report
-    report = es.check("\n".join([text, *made.splitlines()[:1], *(f"claim {line}" for line in made.splitlines()[1:])]))
+    # A name that is no gradient's is a definition.
+    lines = [line if re.match(r"d\w+2\[", line) else f"claim {line}" for line in made.splitlines()]
+    report = es.check("\n".join([text, *lines]))
     assert all(line.holds for line in report.claims), report
 
 
@@ -312,3 +327,11 @@ def test_a_derivation_holds_as_it_is_printed(text, wrt):
     printed = str(es.Program(text).derivation("L", wrt=wrt))
     assert {claim.outcome.verdict for claim in es.check(printed).claims} <= {"proved", "verified"}
     es.Program(printed)
+
+
+def test_letters_change_places_around_a_softmax():
+    """The calculus sums over j, m and J, which are spelled J, M and J2."""
+    steps = es.Program("h[m,j] = softmax[j](c[j,m]) + c[m,j]\nL = sum[M,N](h[M,N])").derivation("L", wrt="c")
+    assert "softmax[J](c[J,M]) softmax[J2](c[J2,M]) dh[M,J] dc[J2,M]/dc[j,m]" in str(steps)
+    assert all(steps.check())
+    es.Program(str(steps))
