@@ -36,7 +36,7 @@ from einstan.calculus.simplify import (
     simplify_sum,
 )
 from einstan.language import well_named
-from einstan.language.dims import axis, is_whole, loose
+from einstan.language.dims import axis, is_axis, is_whole, loose
 from einstan.language.index import Affine, Index
 from einstan.language.node import Node, holds, postorder, preorder, replace, rewrite
 from einstan.language.term import (
@@ -148,8 +148,8 @@ def runnable(program: Program) -> Program:
 
 def _stated(made: Sequence[Equation], program: Program) -> Iterator[Equation]:
     """The equations, of which those that are new, or read something new, say how far their indices run where what they
-    read would tell something else: by axes of inputs and of what comes before them, since an axis that they make
-    themselves is as long as what they read."""
+    read would tell something else, or where what they were taken out of says it: by axes of inputs and of what comes
+    before them, since an axis that they make themselves is as long as what they read."""
     ranges, as_written = Ranges(program.resolved_all()), set(program.resolved_all())
     said = {index.dim: form for equation in as_written for index, form in equation.where}
     before = set(map(str, program.inputs))
@@ -157,13 +157,16 @@ def _stated(made: Sequence[Equation], program: Program) -> Iterator[Equation]:
         own = equation.name not in program.ranks
         if own:
             ranges.learn(equation.name, equation.indices)
+            run = dict.fromkeys((*equation.indices, *bound_indices(equation.rhs)))
+            where = {i: said[i.dim] for i in run if i.dim in said and not is_axis(i.dim)} | dict(equation.where)
+            equation = Equation(equation.name, equation.indices, equation.rhs, tuple(where.items()))
         if equation not in as_written:
             found = ranges.stated(equation)
             told = [
                 pair if pair in equation.where else (pair[0], _known(pair[1], said, before)) for pair in found.where
             ]
-            where = tuple((index, form) for index, form in told if form is not None)
-            equation = Equation(found.name, found.indices, found.rhs, where)
+            stated = tuple((index, form) for index, form in told if form is not None)
+            equation = Equation(found.name, found.indices, found.rhs, stated)
         yield equation
         before.add(str(equation.name))
 

@@ -376,3 +376,26 @@ def test_labels_under_a_bracket_may_be_any():
     program, E = es.Program("L = sum[N](pad(E[T[N]])^2)"), np.array([1.0, 2.0, 3.0])
     gradient = program.backward("L", ["E"]).compile(outputs=["dE"])
     assert gradient(E=E, T=np.array([-1, 2, 5]))["dE"].tolist() == [0, 0, 6]
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (2, 3), (3, 2)])
+def test_portions_run_as_far_as_what_they_were_taken_out_of_says(rows, columns):
+    """Of how far j runs a bracket alone speaks, and the ``where`` of the line."""
+    v, w = np.linspace(0.5, -1.0, rows), np.linspace(1.0, 2.0, rows)
+    below = (np.arange(columns)[None, :] <= np.arange(rows)[:, None]).astype(float)
+
+    def loss(v, h):
+        power = np.exp(v[:, None] + h * below)
+        return (w[:, None] * power / power.sum(axis=0)).sum()
+
+    program = es.Program("L = sum[K,J](w[K] softmax[K](v[K] + 1[J <= K] h)) where |J| = |u.0|")
+    arrays = {"v": v, "w": w, "h": 0.75, "u": np.zeros(columns)}
+    found = program.backward("L", ["v", "h"]).compile(fast=False)(arrays)
+    np.testing.assert_allclose(found["dh"], loss(v, 0.75 + 1e-30j).imag / 1e-30, atol=1e-15)
+    expected = [loss(v + 1e-30j * np.eye(rows)[k], 0.75).imag / 1e-30 for k in range(rows)]
+    np.testing.assert_allclose(found["dv"], expected, atol=1e-15)
+    whole = es.Program("S[i,j] = softmax[i](v[i] + 1[j <= i] h) + u[j,i]\nL = sum[K,J](S[K,J])")
+    arrays = {"v": v, "h": 0.75, "u": np.zeros((columns, rows))}
+    directions = {f"t{name}": np.ones_like(array) for name, array in arrays.items()}
+    bent = whole.hvp("L", ["v", "u", "h"]).compile(fast=False)({**arrays, **directions})
+    assert all(np.abs(each).max() < 1e-15 for each in bent.values())  # portions add up to one
