@@ -273,6 +273,7 @@ def extents_told(equation: Equation) -> list[tuple[Index, Affine]]:
     whole: set[tuple[Index, str]] = set()  # axes of which nothing is left over: ``x[I]`` beside ``x[I+1]``
     for index, place, form, kept in (*unguarded(equation), *unguarded_quotients(equation)):
         if not is_axis(index.dim) and index.dim not in stated:
+            form = _forwards(form, index)
             reads.setdefault(index, {}).setdefault(place, []).append(form)
             if form.index is index and not kept:
                 whole.add((index, place))
@@ -306,6 +307,16 @@ def _room(index: Index, place: str, forms: Sequence[Affine]) -> Affine | None:
         return None
     left = _left(room, affine((top, 1), (index, -step)))
     return None if left is None else _steps(left, step)
+
+
+def _forwards(form: Affine, index: Index) -> Affine:
+    """The form that reads the same places from the first to the last, ``J+1`` for ``|J|-J``."""
+    step = -form.coefficient(index)
+    own = sum(k for atom, k in form.terms if isinstance(atom, Extent) and atom.index.dim == index.dim)
+    if step < 1 or own != step:
+        return form
+    rest = [(a, k) for a, k in form.terms if not (a is index or (isinstance(a, Extent) and a.index.dim == index.dim))]
+    return affine(*rest, (index, step), constant=form.constant + step)
 
 
 def _left(room: Affine, form: Affine) -> Affine | None:

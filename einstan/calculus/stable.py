@@ -25,7 +25,7 @@ from einstan.calculus.magnitudes import measured
 from einstan.calculus.named_quotients import met_by_names
 from einstan.calculus.partial import inlined
 from einstan.calculus.passes import reached
-from einstan.calculus.program import Program, remade, stated_extents
+from einstan.calculus.program import Program, extents_in_part, extents_told, remade, stated_extents
 from einstan.calculus.ranges import Ranges
 from einstan.calculus.scales import at_products, base_of, carriers, divides, gathered, is_quotient, is_scaled
 from einstan.calculus.simplify import (
@@ -112,8 +112,12 @@ def _stabilised(program: Program, keep: Collection[Name]) -> tuple[Equation, ...
             for index in equation.indices
             if index in before and index not in after and index.dim not in stated
         ]
-        result = Equation(equation.name, equation.indices, rhs, tuple(where))
         put_in_more = not tensors(rhs).keys() <= tensors(equation.rhs).keys()
+        if put_in_more:  # what is put in may read other axes than those that told how far an index runs
+            told = [*extents_told(equation), *((part.index, part.extent) for part in extents_in_part(equation))]
+            said = {index.dim for index, _ in where}
+            where += [(used[i.dim], form) for i, form in told if i.dim in used and i.dim not in said]
+        result = Equation(equation.name, equation.indices, rhs, tuple(where))
         return ranges.stated(result, tied=True) if put_in_more else result
 
     return tuple(made(equation) for equation in resolved.values())

@@ -399,3 +399,32 @@ def test_portions_run_as_far_as_what_they_were_taken_out_of_says(rows, columns):
     directions = {f"t{name}": np.ones_like(array) for name, array in arrays.items()}
     bent = whole.hvp("L", ["v", "u", "h"]).compile(fast=False)({**arrays, **directions})
     assert all(np.abs(each).max() < 1e-15 for each in bent.values())  # portions add up to one
+
+
+def shares(x):
+    power = np.exp(x - x.real.max())
+    return power / power.sum()
+
+
+# program, its L in NumPy: what is read tells how far an index runs, read backwards and where a definition is put in
+TOLD_BY_READS = {
+    "backwards": ("L = sum[J](x[|J|-1-J] J)", lambda x: x[::-1] @ np.arange(4)),
+    "backwards, but the first": ("L = sum[J](x[|J|-J]^2 J)", lambda x: x[:0:-1] ** 2 @ np.arange(3)),
+    "backwards beside what is next": ("L = sum[J](x[|J|-1-J] x[J+1])", lambda x: x[2::-1] @ x[1:]),
+    "the next of a softmax": (
+        "s[t] = softmax[t](x[t])\nL = sum[T](s[T] log(s[T+1]))", lambda x: shares(x)[:-1] @ np.log(shares(x)[1:])),
+    "the next of a softmax, by name": (
+        "s[t] = softmax[t](x[t])\ny[t] = s[t] log(s[t+1])\nL = y[T]^2",
+        lambda x: ((shares(x)[:-1] * np.log(shares(x)[1:])) ** 2).sum()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "meaning"), TOLD_BY_READS.values(), ids=TOLD_BY_READS)
+def test_reads_tell_how_far_an_index_runs(text, meaning):
+    program, x = es.Program(text), np.array([0.5, -1.0, 2.0, 0.25])
+    space: dict = {}
+    exec(program.source(), space)
+    np.testing.assert_allclose(space["step"](x)[-1], meaning(x), rtol=1e-12)
+    expected = [meaning(x + 1e-30j * row).imag / 1e-30 for row in np.eye(4)]
+    for derived, name in ((program.backward("L", ["x"]), "dx"), (program.partial("L", "x"), "dL/dx")):
+        np.testing.assert_allclose(derived.compile(fast=False)(x=x)[name], expected, rtol=1e-12, atol=1e-15)
