@@ -210,7 +210,7 @@ class CompiledDerivative(Rebuilt):
     def _look_behind(self, given: Mapping[str, Any]) -> None:
         """Refuse labels at which the forward program reads outside."""
         sizes = {axis(name, k): size for name, array in given.items() for k, size in enumerate(np.shape(array))}
-        refuse_labels([label for label in self.read_behind if str(label.labels) in given], given, sizes)
+        refuse_labels([label for label in self.read_behind if str(label.labels.tensor) in given], given, sizes)
 
     def _specialised(self, given: Mapping[str, Any]) -> Specialised:
         key = shapes_of(given, self.inputs)

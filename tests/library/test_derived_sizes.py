@@ -370,12 +370,56 @@ def test_labels_that_only_the_forward_program_reads_are_looked_at(labels):
     for call in calls:
         with pytest.raises(es.EinstanError, match="reads outside E"):
             call()
+    compiled = gradient.compile(outputs=["dE"])
+    assert compiled(E=E, T=np.array([0, 2]))["dE"].tolist() == [2, 0, 6]
+    with pytest.raises(es.EinstanError, match="reads outside E"):
+        compiled(E=E, T=T)  # at every call, not the first alone
 
 
 def test_labels_under_a_bracket_may_be_any():
     program, E = es.Program("L = sum[N](pad(E[T[N]])^2)"), np.array([1.0, 2.0, 3.0])
     gradient = program.backward("L", ["E"]).compile(outputs=["dE"])
     assert gradient(E=E, T=np.array([-1, 2, 5]))["dE"].tolist() == [0, 0, 6]
+
+
+Z = np.arange(1.0, 13.0).reshape(4, 3)
+# program, labels that it may read Z at, labels that it may not, and in which rows the bracket holds
+GUARDED = {
+    "no label": ("L = sum[N](1[T[N] != -100] log(Z[N,T[N]]))", [0, -100, 2, 1], [0, -100, 3, 1], [0, 2, 3]),
+    "one end": ("L = sum[N](1[T[N] >= 0] log(Z[N,T[N]]))", [0, -100, 2, 1], [0, -100, 2, 3], [0, 2, 3]),
+    "the other end": ("L = sum[N](1[T[N] < |Z.1|] log(Z[N,T[N]]))", [0, 7, 2, 1], [0, -1, 2, 1], [0, 2, 3]),
+    "a number": ("L = sum[N](1[M[N] > 0] log(Z[N,T[N]]))", [0, 7, 2, 1], [0, 7, -1, 1], [0, 2, 3]),
+    "positions": ("L = sum[N](1[N != 1] log(Z[N,T[N]]))", [0, 7, 2, 1], [0, 7, 2, 3], [0, 2, 3]),
+    "a count of them": (
+        "L = sum[N](1[T[N] != -1] log(Z[N,T[N]])) + 0 sum[N](1[T[N] != -1])", [0, -1, 2, 1], [0, -2, 2, 1], [0, 2, 3]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "right", "wrong", "rows"), GUARDED.values(), ids=GUARDED)
+def test_labels_are_looked_at_where_their_bracket_holds(text, right, wrong, rows):
+    program, arrays = es.Program(text), {"Z": Z, "M": np.array([1.0, 0, 1, 1]), "tZ": np.ones_like(Z)}
+    made = {
+        "L": program.compile(outputs=["L"], fast=False),
+        "any size": program.compile(outputs=["L"], fast=False, any_size=True),
+        "dZ": program.backward("L", "Z").compile(outputs=["dZ"], fast=False),
+        "tdZ": program.hvp("L", ["Z"]).compile(outputs=["tdZ"], fast=False),
+    }
+    at = rows, [right[n] for n in rows]
+    gradient, product = np.zeros_like(Z), np.zeros_like(Z)
+    gradient[at], product[at] = 1 / Z[at], -1 / Z[at] ** 2
+    expected = {"L": np.log(Z[at]).sum(), "any size": np.log(Z[at]).sum(), "dZ": gradient, "tdZ": product}
+    for name, call in made.items():
+        given = {str(n): arrays[str(n)] for n in (*call.texts, *call.unread) if str(n) in arrays}
+        found = call({**given, "T": np.array(right)})[call.outputs[0]]
+        np.testing.assert_allclose(found, expected[name], rtol=1e-12)
+        with pytest.raises(es.EinstanError, match=r"Z\[N,T\[N\]\] reads outside Z"):
+            call({**given, "T": np.array(wrong)})
+
+
+def test_a_bracket_of_one_letter_guards_no_other():
+    program = es.Program("L = sum[I,J](1[T[I] >= 0] E[T[J]])")
+    with pytest.raises(es.EinstanError, match="reads outside E"):
+        program.compile(fast=False)(E=np.ones(3), T=np.array([-1, 0]))
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(1, 1), (2, 3), (3, 2)])

@@ -103,25 +103,32 @@ class Accesses(Builder):
         labels = dict.fromkeys(label for side in sides for label in side.labels)
         return self.add("whole", atom.operation, sides, tuple(labels))
 
-    def rebased(self, guards: Guards, operands: list[Ref], labels: set[int]) -> Guards:
-        """Guards hold values by their graph number; here they are operands.  A guard of no concern is left out, which
-        says nothing of the labels of the read, nor of those that other guards tie to them."""
+    def rebased(self, guards: Guards, operands: list[Ref], labels: set[int]) -> tuple[Form, ...]:
+        """Guards hold values with their labels; here they are operands.  A guard of no concern is left out, which
+        says nothing of the labels of the read, nor of those that other guards tie to them.  A bracket as a value is of
+        concern to labels that stand in slots: ``1[T[n] != -1] Z[n,T[n]]``."""
+        forms = [guard for guard in guards if isinstance(guard, Form)]
+        at = set(labels)
         kept: list[Form] = []
         size = 0
         while labels and len(labels) > size:
             size = len(labels)
-            for guard in guards:
+            for guard in forms:
                 own = {label for label, _ in guard.labels}
                 if not guard.values and not own.isdisjoint(labels):
                     labels = labels | own
-        for guard in guards:
+        for guard in forms:
             parts = list(guard.values)
-            if not all(any(o.value == v for o in operands[1:]) for v, _ in parts):
+            if not all(v in operands[1:] for v, _ in parts):
                 continue
             if labels and guard.labels and not parts and not any(label in labels for label, _ in guard.labels):
                 continue
-            numbered = ((next(n for n, o in enumerate(operands) if n and o.value == v), k) for v, k in parts)
+            numbered = ((operands.index(v, 1), k) for v, k in parts)
             kept.append(guard._replace(values=tuple(sorted(numbered))))
+        for mask in [guard for guard in guards if isinstance(guard, Ref)] if len(operands) > 1 else ():
+            if at.issuperset(mask.labels):
+                operands.append(mask)
+                kept.append(Form((), ((len(operands) - 1, 1),), (), -1))
         return tuple(dict.fromkeys(kept))
 
     # ---- brackets ----------------------------------------------------------------------------------------------------
@@ -165,7 +172,7 @@ class Accesses(Builder):
         return self.add("form", form, values, tuple(labels))
 
     def guard_forms(self, node: Expr, scope: Scope, guards: Guards) -> list[Form]:
-        """The forms that a bracket of indices keeps from being negative; integer tensors by graph number."""
+        """The forms that a bracket of indices keeps from being negative; integer tensors with their labels."""
         found: list[Form] = []
         for left, relation, right in chain_of(node):
             sides = whole_sides(left, right, self.index_tensors)
@@ -183,7 +190,7 @@ class Accesses(Builder):
         assert form is not None
         operands: list[Ref] = [Ref(-1, ())]
         lowered = self.form(form, scope, guards, operands)
-        return lowered._replace(values=tuple(sorted((operands[n].value, k) for n, k in lowered.values)))
+        return lowered._replace(values=tuple(sorted((operands[n], k) for n, k in lowered.values)))
 
 
 def chain_of(node: Expr) -> list[tuple[Node, str, Node]]:

@@ -16,7 +16,8 @@ from einstan.machine.sizes.guards import index_tensors
 from einstan.machine.sizes.operations import Form, Graph, Nonzero, Ref, Stored
 
 Scope = dict[Index, int]
-Guards = tuple[Form, ...]
+# What holds where something is read: forms that are not negative there, and brackets as values of bools.
+Guards = tuple[Form | Ref, ...]
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Builder:
         self.index_tensors = index_tensors(program.equations)
         self.nonzero: list[Nonzero] = []
         self.memo: dict[tuple[Expr, tuple[int, ...], Guards], Term] = {}  # of one equation
-        self.gathers: dict[tuple[Indexed, tuple[int, ...]], list[tuple[frozenset[Form], Ref]]] = {}  # too
+        self.gathers: dict[tuple[Indexed, tuple[int, ...]], list[tuple[frozenset[Form | Ref], Ref]]] = {}  # too
         self.equation: Equation
         self.text = ""
 

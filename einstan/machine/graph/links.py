@@ -16,7 +16,7 @@ from einstan.language.dims import axis, is_axis
 from einstan.language.index import Affine, Arithmetic, Index, affine, slot
 from einstan.language.node import Node, preorder
 from einstan.language.term import Delta, Expr, Extent, Indexed, Iverson, substitute, tensors
-from einstan.machine.graph.builder import Guards, Scope
+from einstan.machine.graph.builder import Scope
 from einstan.machine.graph.softmax import Softmaxes
 from einstan.machine.sizes.guards import is_index_bracket
 from einstan.machine.sizes.operations import Form, combined, plain, put
@@ -40,7 +40,7 @@ class Linking:
     parts: list[Part]
     forms: list[Form] = field(default_factory=list)
     labels: set[int] = field(default_factory=set)
-    known: Guards = ()
+    known: tuple[Form, ...] = ()
 
 
 class Links(Softmaxes):
@@ -182,7 +182,7 @@ class Links(Softmaxes):
         assert isinstance(node, Expr)
         part.node = node
 
-    def range_of(self, form: Form, dim: str) -> Guards:
+    def range_of(self, form: Form, dim: str) -> tuple[Form, ...]:
         """That a form is a value which a label of the dimension takes."""
         size = Form((), (), ((dim, 1),), 0)
         return form, combined(((size, 1), (form, -1)), -1)

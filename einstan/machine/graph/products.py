@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from einstan.language.dims import UnionFind, axis
 from einstan.language.index import Arithmetic, Index
+from einstan.language.node import preorder
 from einstan.language.term import (
     MINUS_ONE,
     ONE,
@@ -64,7 +65,7 @@ class Products(Guarded):
         def renamed(inner: Scope) -> Scope:
             return {index: names.get(label, label) for index, label in inner.items()} if names else inner
 
-        around = tuple(g.renamed(_with_default(names, g)) for g in guards) if names else guards
+        around = tuple(_renamed(g, names) for g in guards) if names else guards
         summed = [label for label in parts.summed if label not in names]
         everything = [Part(factor, renamed(inner), divides) for factor, inner, divides in parts.factors]
         everything += [Part(bracket, renamed(inner), is_bracket=True) for bracket, inner in others]
@@ -80,6 +81,12 @@ class Products(Guarded):
         for part in of_indices:
             if tensors(part.node):
                 inside += tuple(self.guard_forms(part.node, part.scope, beside))
+        chosen = any(isinstance(n, Indexed) and _is_chosen(n) for part in links.parts for n in preorder(part.node))
+        for part in of_indices if chosen else ():  # what no form says: T[n] is not -1
+            if "!=" in getattr(part.node, "relations", ()):
+                inside += (self.compare(part.node, part.scope, beside),)
+        of_values = [part for part in brackets if part not in of_indices]
+        within = inside + tuple(self.compare(p.node, p.scope, inside) for p in (of_values if chosen else ()))
         coefficients = list(parts.coefficients)
         operands: list[Ref] = []
         masks: list[Ref] = []
@@ -87,10 +94,10 @@ class Products(Guarded):
         dropped = set() if self.careful else self.redundant(brackets, factors, plain)
         for part in factors:
             if isinstance(part.node, Indexed) and not part.divides:
-                coefficient, ref = self.read(part.node, part.scope, inside, 0 if dropped else 1)
+                coefficient, ref = self.read(part.node, part.scope, within, 0 if dropped else 1)
                 term = Term(coefficient, ref)
             else:
-                term = self.lower(part.node, part.scope, inside)
+                term = self.lower(part.node, part.scope, within)
             coefficients.append(power(term.coefficient, -1) if part.divides else term.coefficient)
             if term.ref is not None:
                 (divisors if part.divides else operands).append(term.ref)
@@ -253,6 +260,11 @@ class Products(Guarded):
         return self.add("embed", equal, (ref,), out)
 
 
+def _is_chosen(access: Indexed) -> bool:
+    """``E[T[n]]``: labels stand in a slot."""
+    return any(isinstance(atom, Indexed) for form in access.slots for atom, _ in form.terms)
+
+
 def _is_gather_delta(node: Expr) -> bool:
     """``δ[T[N],v]``: an integer tensor on one side, a plain index on the other."""
     if not isinstance(node, Delta):
@@ -263,5 +275,8 @@ def _is_gather_delta(node: Expr) -> bool:
     )
 
 
-def _with_default(names: dict[int, int], form: Form) -> dict[int, int]:
-    return {label: names.get(label, label) for label, _ in form.labels}
+def _renamed(guard: Form | Ref, names: dict[int, int]) -> Form | Ref:
+    if isinstance(guard, Ref):
+        return guard.renamed(names)
+    values = tuple((ref.renamed(names), k) for ref, k in guard.values)
+    return guard.renamed({label: names.get(label, label) for label, _ in guard.labels})._replace(values=values)

@@ -162,9 +162,10 @@ class Compiled(Rebuilt):
             raise misfit(error, self.__call__, {"arrays": arrays}) from error
 
     def entered(self, given: Mapping[str, Array]) -> dict[str, Array] | None:
-        """The results if these arrays, and no others, have the shapes and dtypes of the latest call; else None."""
+        """The results if these arrays, and no others, have the shapes and dtypes of the latest call, and no labels are
+        to be looked at; else None."""
         found = self._latest
-        if found is None:
+        if found is None or self.read_behind:
             return None
         try:
             return found.enter(given)

@@ -57,10 +57,11 @@ class Ref(NamedTuple):
 
 
 class Form(NamedTuple):
-    """An integer-affine form over labels, operands (by number), extents of dimensions, and a constant."""
+    """An integer-affine form over labels, operands (by number; while a graph is made, what guards holds them with their
+    labels), extents of dimensions, and a constant."""
 
     labels: tuple[tuple[int, int], ...]
-    values: tuple[tuple[int, int], ...]
+    values: tuple[tuple[Any, int], ...]
     extents: tuple[tuple[str, int], ...]
     constant: int
 
