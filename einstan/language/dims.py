@@ -25,7 +25,6 @@ from einstan.language.term import (
     Partial,
     Reduce,
     Sum,
-    bound_indices,
     rebound,
 )
 
@@ -264,9 +263,8 @@ def loose(equation: Equation) -> tuple[tuple[Index, str], ...]:
         return ()
     forms = unguarded(equation)
     letters = dict(equation.where)
-    named = {*equation.indices, *bound_indices(equation.rhs)} if letters else set()
-    # Whatever letter a dimension without an axis has, and one whose letter has become another.
-    ranges = {index.dim: form for index, form in letters.items() if not is_axis(index.dim) or index not in named}
+    # Whatever letter a dimension has: that of the index which a softmax hides is no other.
+    ranges = {index.dim: form for index, form in letters.items()}
     stated = {index: form for index, *_ in forms if (form := letters.get(index) or ranges.get(index.dim))}
     plain = {(index, place): None for index, place, form, _ in forms if along(form, place) is index}
     shifted = {(index, place) for index, place, form, _ in forms if along(form, place) is not index}

@@ -472,3 +472,35 @@ def test_reads_tell_how_far_an_index_runs(text, meaning):
     expected = [meaning(x + 1e-30j * row).imag / 1e-30 for row in np.eye(4)]
     for derived, name in ((program.backward("L", ["x"]), "dx"), (program.partial("L", "x"), "dL/dx")):
         np.testing.assert_allclose(derived.compile(fast=False)(x=x)[name], expected, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("target", ["numpy", "torch", "jax"])
+def test_code_without_sizes_is_made_where_stated_extents_are_not_negative(target):
+    """At the sizes that are made up first, |x.0| - 5 is negative, or 8 - |w.0| is."""
+    pytest.importorskip(target)
+    program = es.Program("y[i,j] = x[i+5] w[j] where |i| = |x.0| - 5, |j| = 8 - |w.0|")
+    source = program.source(target=target)
+    if target == "numpy":
+        space: dict = {}
+        exec(source, space)
+        assert space["step"](np.arange(7.0), np.ones(5))[0].tolist() == [[5.0] * 3, [6.0] * 3]
+    never = es.Program("y[i,j] = x[i] w[j] where |i| = |x.0| - 90, |j| = 100 - |x.0|")
+    with pytest.raises(es.EinstanError, match=r"repair: +source\(sizes={'x.0': ...}\)"):
+        never.source(target=target)
+    assert never.source({"x.0": 95, "w.0": 8}, target=target)
+
+
+@pytest.mark.parametrize("text", ["where |j| = |x.0| - 5", "where |j| = 3"])
+def test_a_softmax_of_a_part_of_an_axis(text):
+    program, x = es.Program(f"S[j] = softmax[j](x[j]) {text}\nL = S[J]^2"), np.linspace(0, 1, 8)
+
+    def meaning(x):
+        power = np.exp(x[:3])
+        return ((power / power.sum()) ** 2).sum()
+
+    found = {**program.compile(fast=False)(x=x), **program.backward("L", "x").compile(fast=False)(x=x)}
+    np.testing.assert_allclose(found["L"], meaning(x))
+    expected = [meaning(x + 1e-30j * row).imag / 1e-30 for row in np.eye(8)]
+    np.testing.assert_allclose(found["dx"], expected, atol=1e-15)
+    inside = es.Program("L = sum[J](softmax[J](x[J]) w[J]) where |J| = |x.0| - 5")
+    assert inside.hvp("L", "x").compile(fast=False)(x=x, w=np.ones(3), tx=x)["tdx"] == pytest.approx(0, abs=1e-15)

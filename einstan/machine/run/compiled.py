@@ -14,12 +14,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from einstan.calculus.passes import reached
-from einstan.calculus.program import Program
+from einstan.calculus.program import Program, sizes_read
 from einstan.language.arguments import RAW, ArgumentError, checked_methods, misfit, shown
 from einstan.language.errors import DataError, EinstanError, ExtentError
 from einstan.language.node import preorder
@@ -56,11 +56,37 @@ from einstan.machine.targets.numba import fused
 from einstan.machine.targets.source import Source
 
 Array = Any
+Made = TypeVar("Made")
 SPECIALISATIONS = 64
 ONE_FUNCTION = "one function for arrays of any sizes, whose paths were found for those of the first call"
 MADE_UP = "sizes are made up, since no array has been seen: give sizes, or call it first"
-NOMINAL_SIZES = (4, 64)  # of axes that are not read through arithmetic; where windows do not fit, larger ones are tried
+# Of axes that are not read through arithmetic.  Where windows do not fit, larger ones are tried, then those between.
+NOMINAL_SIZES = (4, 64, 16, 32, 8, 6, 7, 5)
 WARM = 4  # specialisations that keep their memory between calls
+
+
+def nominally(program: Program, made: Callable[[int], Made]) -> Made:
+    """What is made at the first of the nominal sizes that fits: of code without sizes they are no part.  Where none
+    fits, sizes are asked for."""
+    refused: ExtentError | None = None
+    for nominal in NOMINAL_SIZES:
+        try:
+            return made(nominal)
+        except ExtentError as error:  # a window that does not fit, two sizes that do not agree, or one that is negative
+            refused = refused or error
+    assert refused is not None
+    stated = (extent.index.name for equation in program.equations for extent in sizes_read(equation))
+    named = dict.fromkeys(name for name in stated if name.rpartition(".")[0] in map(str, program.inputs))
+    if not named or "sizes=" in "".join(refused.repair):
+        raise refused
+    asked = ", ".join(f"{name!r}: ..." for name in named)
+    raise ExtentError(
+        refused.problem,
+        text=refused.text,
+        span=refused.span,
+        inferred=(*filter(None, refused.inferred), "no array has been seen, and made-up sizes do not fit"),
+        repair=f"source(sizes={{{asked}}})",
+    ) from refused
 
 
 @checked_methods("entered", "call", "called", "gather", "told", "prepared", "specialise")
@@ -469,18 +495,9 @@ class Compiled(Rebuilt):
 
     def _nominal(self, sizes: Mapping[str, int], careful: bool = False) -> Specialisation:
         """The code before any array is seen; its plan says which sizes are made up."""
-        refused: ExtentError | None = None
-        for nominal in NOMINAL_SIZES:
-            try:
-                found = self._made({}, sizes, {}, nominal, careful=careful)
-            except ExtentError as error:  # a window that does not fit, or two sizes that do not agree
-                refused = refused or error
-                continue
-            made_up = NOMINAL in found.plan.extents.source.values()
-            found.plan.notes = (MADE_UP,) if made_up else ()
-            return found
-        assert refused is not None
-        raise refused
+        found = nominally(self.program, lambda nominal: self._made({}, sizes, {}, nominal, careful=careful))
+        found.plan.notes = (MADE_UP,) if NOMINAL in found.plan.extents.source.values() else ()
+        return found
 
     def _too_large(self, found: Specialisation) -> DataError:
         """What the machine could not allocate, although no single array is too large for what was free."""

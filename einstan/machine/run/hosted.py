@@ -17,12 +17,12 @@ import numpy as np
 
 from einstan.calculus.program import Program
 from einstan.language.arguments import ArgumentError, shown
-from einstan.language.errors import DataError, ExtentError
+from einstan.language.errors import DataError
 from einstan.language.term import Equation, Name
 from einstan.language.threads import cached_property
 from einstan.machine.passes.windows import know_ranges
 from einstan.machine.plan.plan import Optimizer, Plan, refuse_empty, with_kernels
-from einstan.machine.run.compiled import MADE_UP, NOMINAL_SIZES, SPECIALISATIONS, Compiled
+from einstan.machine.run.compiled import MADE_UP, SPECIALISATIONS, Compiled, nominally
 from einstan.machine.sizes.extents import NOMINAL
 from einstan.machine.sizes.lower import refuse_outside
 from einstan.machine.sizes.refusals import wrong_rank
@@ -215,18 +215,13 @@ class Hosted(Compiled):
         return made
 
     def _nominal(self, sizes: Mapping[str, int], careful: bool = False) -> Any:
-        refused: ExtentError | None = None
-        for nominal in NOMINAL_SIZES:
-            try:
-                made = self._traced({}, sizes, {}, nominal)
-                code = made.code
-            except ExtentError as error:
-                refused = refused or error
-                continue
-            made.notes = (MADE_UP,) if NOMINAL in made.extents.source.values() else ()
-            return Shown(made, code)
-        assert refused is not None
-        raise refused
+        def traced(nominal: int) -> tuple[Any, Any]:
+            made = self._traced({}, sizes, {}, nominal)
+            return made, made.code
+
+        made, code = nominally(self.program, traced)
+        made.notes = (MADE_UP,) if NOMINAL in made.extents.source.values() else ()
+        return Shown(made, code)
 
     def general(self, function: str) -> Source:
         """The code of a function of this name, for tensors of all sizes but those given."""

@@ -412,8 +412,8 @@ Inside = tuple[Equation, str, Affine]  # what is read of an axis in an equation
 
 def ranges_told(extents: Extents, equation: Equation) -> Told:
     """By the dimension of an index, and an axis: the reads of that axis, plain and shifted, that tell its range."""
-    stated = {index for index, _ in equation.where}
-    places = {place: index for index, place in loose(equation) if index not in stated}
+    stated = {index.dim for index, _ in equation.where}
+    places = {place: index for index, place in loose(equation) if index.dim not in stated}
     found: Told = {}
     for read, position, form in extents.arithmetic.get(equation, ()):
         index = places.get(axis(read.access.tensor, position))
