@@ -1,6 +1,6 @@
 """Numeric evidence: what agrees, what differs and where, what cannot be decided."""
 
-from decimal import Decimal
+from decimal import Decimal, getcontext
 from fractions import Fraction
 
 import pytest
@@ -10,6 +10,7 @@ from einstan.language import parse, parse_document
 from einstan.language.scope import parse_expression
 from einstan.machine.evidence import counterexamples
 from einstan.machine.evidence.verify import compare, short, told_apart
+from einstan.machine.meaning import numbers
 
 
 def verdict(left, right, definitions="", **options):
@@ -177,3 +178,18 @@ NUMBERS = [
 @pytest.mark.parametrize(("left", "right", "texts"), NUMBERS)
 def test_numbers_that_differ_are_shown_in_digits_that_do(left, right, texts):
     assert told_apart(left, right) == texts
+
+
+def test_a_function_is_worked_out_once_at_a_place(monkeypatch):
+    """Loops come to the exponentials of a softmax again for every entry that reads it, in a thousand digits."""
+    places, exponential = [], numbers.TRANSCENDENTAL["exp"]
+
+    def told(x):
+        places.append((getcontext().prec, x))
+        return exponential(x)
+
+    numbers._worked_out.cache_clear()
+    monkeypatch.setitem(numbers.TRANSCENDENTAL, "exp", told)
+    found = verdict("y[j] = softmax[j](x[j])", "y[j] = exp(x[j]) / sum[K](exp(x[K]))")
+    assert found.verdict == "agree"
+    assert len(places) == len(set(places)) > 10

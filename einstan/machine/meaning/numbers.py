@@ -336,15 +336,14 @@ class Exact(Numbers):
             return self._sqrt(*arguments)
         if len(arguments) == 1 and (function, arguments[0]) in RATIONAL_AT:
             return Fraction(RATIONAL_AT[function, arguments[0]])
-        with localcontext(self.guarded):
-            try:
-                value = pi() if function == "pi" else TRANSCENDENTAL[function](*map(decimal, arguments))
-            except (InvalidOperation, Overflow, ZeroDivisionError) as error:
-                raise DomainError(f"{function} has no value at {arguments[0]}") from error
-            if not value.is_finite():
-                raise DomainError(f"{function} has no finite value at {arguments[0]}")
-            if not value and function in NEVER_ZERO:
-                raise DomainError(f"{function} is too small for its digits at {arguments[0]}")
+        try:
+            value = _worked_out(function, self.digits, *arguments)
+        except (InvalidOperation, Overflow, ZeroDivisionError) as error:
+            raise DomainError(f"{function} has no value at {arguments[0]}") from error
+        if not value.is_finite():
+            raise DomainError(f"{function} has no finite value at {arguments[0]}")
+        if not value and function in NEVER_ZERO:
+            raise DomainError(f"{function} is too small for its digits at {arguments[0]}")
         return self.carried.plus(value)
 
     def holds(self, left: Number, relation: str, right: Number) -> bool:
@@ -513,6 +512,13 @@ class Fine(Exact):
         elif isinstance(value, Fraction):
             self.largest = max(self.largest, (value.numerator.bit_length() - value.denominator.bit_length()) // 3)
         return value
+
+
+@lru_cache(maxsize=4096)
+def _worked_out(function: str, digits: int, *arguments: Number) -> Decimal:
+    """A function at one place, which loops come back to: an exponential of a thousand digits takes milliseconds."""
+    with localcontext(context(digits + GUARD)):
+        return pi() if function == "pi" else TRANSCENDENTAL[function](*map(decimal, arguments))
 
 
 @lru_cache(maxsize=64)
