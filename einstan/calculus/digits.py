@@ -19,9 +19,11 @@ from typing import NamedTuple
 
 from einstan.calculus.alpha import signature
 from einstan.calculus.coefficients import coefficient_of, neg_simplified
+from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.language.index import Affine
 from einstan.language.node import Node, fold, folded
 from einstan.language.term import (
+    ONE,
     ZERO,
     Add,
     Apply,
@@ -33,8 +35,6 @@ from einstan.language.term import (
     Name,
     Reduce,
     Sum,
-    add,
-    mul,
     sum_over,
     tensors,
 )
@@ -46,17 +46,18 @@ Degree = Callable[[Name], Fraction]
 
 
 class Growth(NamedTuple):
-    """How an expression changes as a tensor moves by S: by how many S, where that is known, and as which powers of S
-    its value and its rounding error grow, which is `EXACT` where nothing was rounded."""
+    """How an expression changes as all entries of a tensor move by S: by what times S, where it is as much wherever
+    they are and that is known, and as which powers of S its value and its rounding error grow, which is `EXACT` where
+    nothing was rounded."""
 
-    moved: Fraction | None
+    moved: Expr | None
     size: float
     error: float
 
 
 EXACT = float("-inf")
-STILL = Growth(Fraction(0), 0, EXACT)
-DATA = Growth(Fraction(1), 1, EXACT)
+STILL = Growth(ZERO, 0, EXACT)
+DATA = Growth(ONE, 1, EXACT)
 UNAVOIDABLE = 1.0  # data that are large are rounded as S is, before anything is computed
 
 
@@ -64,13 +65,13 @@ class Known(NamedTuple):
     """What is known of a tensor: its degree, how it grows as an input moves, and the inputs that it moves with."""
 
     degree: Degree
-    growth: Callable[[Name, Name], Growth]
+    growth: Callable[[Indexed, Name], Growth]
     along: Callable[[Name], frozenset[Name]]
 
 
 PLAIN = Known(
     lambda name: Fraction(1),
-    lambda name, moving: DATA if name == moving else STILL,
+    lambda access, moving: DATA if access.tensor == moving else STILL,
     lambda name: frozenset((name,)),
 )
 
@@ -92,7 +93,7 @@ def stays_exact(found: Expr, closed: Expr, known: Known = PLAIN) -> bool:
     moving = frozenset().union(*(known.along(name) for name in tensors(found, closed)))
     for name in moving:
         (mine, new, kept), (before, old, added_up) = (
-            _looked_at(expr, lambda tensor, name=name: known.growth(tensor, name))  # type: ignore[misc]
+            _looked_at(expr, lambda access, name=name: known.growth(access, name))  # type: ignore[misc]
             for expr in (found, closed)
         )
         if mine.error > max(before.error, UNAVOIDABLE) or (new - old and added_up - kept):
@@ -100,12 +101,12 @@ def stays_exact(found: Expr, closed: Expr, known: Known = PLAIN) -> bool:
     return True
 
 
-def _looked_at(expr: Expr, known: Callable[[Name], Growth]) -> tuple[Growth, set[bytes], set[bytes]]:
+def _looked_at(expr: Expr, known: Callable[[Indexed], Growth]) -> tuple[Growth, set[bytes], set[bytes]]:
     """How an expression grows, the differences in it that stay while their terms move, and those that are added up."""
     apart, added_up = set[bytes](), set[bytes]()
 
     def look(node: Node, growth: Growth, below: tuple[Growth, ...]) -> None:
-        if isinstance(node, Add) and growth.moved == 0 and any(each.moved for each in below):
+        if isinstance(node, Add) and growth.moved is ZERO and any(each.moved is not ZERO for each in below):
             apart.add(signature(node))
         if isinstance(node, Sum):
             body = coefficient_of(node.body)[1]
@@ -153,7 +154,7 @@ def _degrees(expr: Expr, known: Degree) -> tuple[Fraction, list[Fraction]]:
 
 def grown(
     expr: Expr,
-    known: Callable[[Name], Growth],
+    known: Callable[[Indexed], Growth],
     look: Callable[[Node, Growth, tuple[Growth, ...]], None] = lambda node, growth, below: None,
 ) -> Growth:
     """How an expression grows; ``known`` says it of the tensors, and every part is shown to ``look``."""
@@ -166,7 +167,7 @@ def grown(
     def of(node: Node, below: tuple[Growth, ...]) -> Growth:
         match node:
             case Indexed():
-                return known(node.tensor)
+                return known(node)
             case Add():
                 return _added(below)
             case Mul():
@@ -180,9 +181,16 @@ def grown(
             case Apply(function=function):
                 size = 0 if function in BOUNDED else max((each.size for each in below), default=0)
                 return Growth(_still(below), size, max((each.error for each in below), default=0))
-            case Reduce(operation=operation) if operation in MOVING:
-                return below[0] if operation != "mean" else below[0]._replace(error=max(below[0].error, below[0].size))
-            case Sum() | Reduce():
+            case Reduce(operation="mean", indices=indices):
+                moved = below[0].moved and simplify(Reduce("mean", indices, below[0].moved))
+                return below[0]._replace(moved=moved, error=max(below[0].error, below[0].size))
+            case Reduce(operation=operation, indices=indices) if operation in MOVING:
+                alike = below[0].moved is not None and set(indices).isdisjoint(below[0].moved.free)
+                return below[0] if alike else below[0]._replace(moved=None)
+            case Sum(indices=indices):
+                moved = below[0].moved and simplify(sum_over(indices, below[0].moved))
+                return Growth(moved, below[0].size, max(below[0].error, below[0].size))
+            case Reduce():
                 return Growth(_still(below), below[0].size, max(below[0].error, below[0].size))
             case _:
                 return STILL
@@ -190,56 +198,30 @@ def grown(
     return fold(expr, rule)
 
 
-def pushed(expr: Expr, known: Callable[[Name], Growth]) -> Expr | None:
-    """The derivative of an expression along a move of all entries of a tensor by one; None where it is not told."""
-
-    def rule(node: Node, below: tuple[Expr | None, ...]) -> Expr | None:
-        match node:
-            case Indexed():
-                moved = known(node.tensor).moved
-                return None if moved is None else Const(moved)
-            case _ if all(each is ZERO for each in below):
-                return ZERO
-        told = [each for each in below if each is not None]
-        if len(told) < len(below):
-            return None
-        match node:
-            case Add():
-                return add(told)
-            case Mul(factors=factors):
-                return add(mul((*factors[:k], d, *factors[k + 1 :])) for k, d in enumerate(told) if d is not ZERO)
-            case Sum(indices=indices):
-                return sum_over(indices, told[0])
-            case Reduce(operation=operation) if operation in MOVING and isinstance(told[0], Const):
-                return told[0]
-            case _:
-                return None
-
-    return fold(expr, rule)
-
-
-def _still(below: tuple[Growth, ...]) -> Fraction | None:
-    return Fraction(0) if all(each.moved == 0 for each in below) else None
+def _still(below: tuple[Growth, ...]) -> Expr | None:
+    return ZERO if all(each.moved is ZERO for each in below) else None
 
 
 def _added(below: tuple[Growth, ...]) -> Growth:
     steps = [each.moved for each in below if each.moved is not None]
-    moved = sum(steps, Fraction(0)) if len(steps) == len(below) else None
+    moved = simplify_sum(steps) if len(steps) == len(below) else None
     rounded = max(each.size for each in below)
-    size = max((each.size for each in below if each.moved == 0), default=0) if moved == 0 else rounded
+    size = max((each.size for each in below if each.moved is ZERO), default=0) if moved is ZERO else rounded
     error = max(each.error for each in below)
     exact = len(below) == 2 and error == EXACT  # what is near each other is subtracted without an error
     return Growth(moved, size, size if exact else max(rounded, error))
 
 
 def _multiplied(node: Mul, below: tuple[Growth, ...]) -> Growth:
+    moving = [k for k, each in enumerate(below) if each.moved is not ZERO]
+    moved: Expr | None = ZERO if not moving else None
+    if len(moving) == 1 and (step := below[moving[0]].moved) is not None:  # b x moves by b, where b stays
+        moved = simplify_product((*node.factors[: moving[0]], step, *node.factors[moving[0] + 1 :]))
     others = [each for factor, each in zip(node.factors, below, strict=True) if not isinstance(factor, Const)]
-    if len(others) == 1:  # 2 x moves by twice as much as x
-        (number,) = (factor.value for factor in node.factors if isinstance(factor, Const))
-        moved = others[0].moved
-        return others[0]._replace(moved=None if moved is None else number * moved)
+    if len(others) == 1:
+        return others[0]._replace(moved=moved)
     size = sum(each.size for each in below)
-    return Growth(_still(below), size, max(size, *(size - each.size + each.error for each in below)))
+    return Growth(moved, size, max(size, *(size - each.size + each.error for each in below)))
 
 
 def _powered(base: Growth, k: Fraction) -> Growth:

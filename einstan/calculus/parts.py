@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import cast
 
 from einstan.calculus.alpha import alpha, signature
 from einstan.calculus.assume import matches
@@ -19,7 +20,7 @@ from einstan.calculus.cancelling import cancelled, opened
 from einstan.calculus.canonical import expanded
 from einstan.calculus.coefficients import coefficient_of, is_negative, neg_simplified, scaled
 from einstan.calculus.collect import collected, shortest, size, with_shares
-from einstan.calculus.digits import DATA, STILL, Growth, Known, degree, grown, keeps_digits, pushed, stays_exact
+from einstan.calculus.digits import DATA, STILL, Growth, Known, degree, grown, keeps_digits, stays_exact
 from einstan.calculus.factors import flattened, parts_of, powers
 from einstan.calculus.finite import indices_moved, indices_read, may_be_infinite
 from einstan.calculus.quotients import met
@@ -125,20 +126,22 @@ class Parts:
                 self._along[each] = frozenset().union(*behind)
         return self._along.get(name, frozenset((name,)))
 
-    def _growth(self, name: Name, moving: Name) -> Growth:
+    def _growth(self, access: Indexed, moving: Name) -> Growth:
         known = self._growths.setdefault(moving, {moving: DATA})
+
+        def of(access: Indexed) -> Growth:
+            found = known.get(access.tensor, STILL)
+            if access.tensor not in self.values or not (found.moved and found.moved.free):
+                return found
+            letters = dict(zip(self.values[access.tensor][0].indices, access.slots, strict=True))
+            return found._replace(moved=cast(Expr, substitute(found.moved, letters)))
+
         for each, (_, value) in self.values.items():
             if each not in known and moving in self._moving_with(each):
-                known[each] = self._grown(value, lambda name: known.get(name, STILL))
-        return known.get(name, STILL)
-
-    def _grown(self, value: Expr, known: Callable[[Name], Growth]) -> Growth:
-        """How a definition grows; ``w[N] x[N] / W`` moves along with x, since ``w[N] / W`` is one."""
-        found = grown(value, known)
-        if found.moved is None and (along := pushed(value, known)) is not None:
-            moved = self(simplify(along))
-            return found._replace(moved=moved.value if isinstance(moved, Const) else None)
-        return found
+                found = grown(value, of)
+                # w[N] x[N] / W moves along with x, since w[N] / W is one
+                known[each] = found._replace(moved=found.moved and simplify(self(found.moved)))
+        return of(access)
 
     def _add_sum(self, value: Expr, indices: tuple[Index, ...], total: Add) -> None:
         parts = [(rest, number) for number, rest in map(coefficient_of, total.terms)]

@@ -159,3 +159,25 @@ def test_derivatives_far_from_zero(name, shift):
     for route, (value, expected) in found.items():
         error = np.abs(value - expected).max() / np.abs(expected).max()
         assert error < allowed * (20 if expected.ndim > 1 else 1), (route, error)
+
+
+def test_a_difference_that_stays_while_its_terms_move_by_what_is_no_number():
+    """``a`` moves by -b as x moves by one, so that ``t[N] - a - b x[N]`` stays: its sum is no ``|N| (q - a - b m)``."""
+    program = es.Program("""
+        q = mean[I](t[I])
+        m = mean[I](x[I])
+        b = sum[I]((x[I] - m) t[I]) / sum[I]((x[I] - m)^2)
+        a = q - b m
+        L = sum[I]((t[I] - a - b x[I])^2)
+    """)
+    derived = program.backward("L", ["x"])
+    assert str(derived["da"]) == "da = -2 sum[N](t[N] - a - b x[N])".replace("N", "I")
+    x, targets = BASE + 1e6, [mpf(t) for t in TARGETS]
+
+    def residuals(x):
+        m, q = sum(x) / N, sum(targets) / N
+        return sum((t - q - slope(x) * (v - m)) ** 2 for t, v in zip(targets, x, strict=True))
+
+    found = derived.compile(outputs=["dx"])(x=x, t=np.array(TARGETS))["dx"]
+    expected = by_digits(residuals, x, 1)
+    assert np.abs(found - expected).max() < 100 * np.finfo(float).eps * 1e6 * np.abs(expected).max()

@@ -157,3 +157,12 @@ def test_an_empty_product_of_all_others():
     program = es.Program("L = prod[I](x[I])").backward("L", ["x"]).compile(outputs=["dx"], fast=False)
     for size in (0, 1):
         assert program(x=np.full(size, 3.0))["dx"].tolist() == [1.0] * size
+
+
+def test_a_product_with_two_deltas_leaves_out_the_entry_of_one():
+    """Beside ``δ[i,n]`` the letters of the other delta are one."""
+    program, w = es.Program("f[j,n] = prod[I](w[I,j] δ[n,I] c) + w[n,j]"), np.array([[0.5], [3.0]])
+    found = program.partial("f", "w").compile(fast=False)(w=w, c=-1.5)["df/dw"]
+    assert found.tolist() == [[[[1], [0]], [[0], [1]]]]  # the product of several is zero
+    found = program.partial("f", "w").compile(fast=False)(w=w[:1], c=-1.5)["df/dw"]
+    assert found.tolist() == [[[[1 - 1.5]]]]

@@ -180,8 +180,10 @@ class _Flattener(Products):
     def reduce(self, node: Reduce, scope: Scope, guards: Guards, floored: bool = False) -> Term:
         if node.operation == "mean":
             return self.product(node, scope, guards)
-        if (found := left_out(node)) is not None and self.dim_of(found.of) == self.dim_of(node.indices[0]):
-            return self.all_others(node, found, scope, guards)
+        for found in left_out(node):
+            beside = {scope[index] for index in found.others.free if index in scope}  # two letters may be one label
+            if self.dim_of(found.of) == self.dim_of(node.indices[0]) and scope[found.of] not in beside:
+                return self.all_others(node, found, scope, guards)
         inner, labels = self.bound(node.indices, scope)
         if node.operation in NO_VALUE and not floored:
             self.refuse_empty(node)

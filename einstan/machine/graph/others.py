@@ -8,6 +8,7 @@ behind, without a division, so that they are right where an entry is zero.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from einstan.calculus.simplify import simplify
@@ -24,10 +25,10 @@ class LeftOut(NamedTuple):
     of: Index
 
 
-def left_out(node: Reduce) -> LeftOut | None:
-    """A product over one index from which an entry is left out, if it is one."""
+def left_out(node: Reduce) -> Iterator[LeftOut]:
+    """How a product over one index is one from which an entry is left out."""
     if node.operation != "prod" or len(node.indices) != 1:
-        return None
+        return
     (index,) = node.indices
     deltas = {part: other for part in postorder(node.body) if (other := partner(part, index)) in node.free}
     for other in dict.fromkeys(deltas.values()):
@@ -35,8 +36,7 @@ def left_out(node: Reduce) -> LeftOut | None:
         others = simplify(replace(node.body, dict.fromkeys(here, ZERO)))
         at = simplify(substitute(replace(node.body, dict.fromkeys(here, ONE)), {index: other}))  # type: ignore[arg-type]
         if index in others.free and other not in others.free:
-            return LeftOut(others, at, other)
-    return None
+            yield LeftOut(others, at, other)
 
 
 def partner(part: Node, index: Index) -> Index | None:
