@@ -210,6 +210,7 @@ def _held(equation: Equation) -> tuple[tuple[Held, ...], tuple[Held, ...]]:
     found: dict[Held, None] = {}
     quotients: dict[Held, None] = {}
     stack: list[tuple[Node, frozenset[Node], frozenset[Node]]] = [(equation.rhs, frozenset(), frozenset())]
+    stated = {index.dim: form for index, form in equation.where}
     seen: set[tuple[Node, frozenset[Node], frozenset[Node]]] = set()
     while stack:
         node, guarded, ranged = entry = stack.pop()
@@ -229,6 +230,10 @@ def _held(equation: Equation) -> tuple[tuple[Held, ...], tuple[Held, ...]]:
             brackets = [factor for factor in node.factors if isinstance(factor, Delta | Iverson)]
             guarded |= {index for bracket in brackets for index in bracket.free}
             ranged |= {index for bracket in brackets if (index := _ranged(bracket)) is not None}
+            pairs = ((b.left.index, b.right.index) for b in brackets if isinstance(b, Delta)) if stated else ()
+            for left, right in pairs:  # δ[i,j] keeps each within how far the other runs
+                if left is not None and right is not None and _differ(left, right, stated):
+                    ranged |= {left, right}
         for child in reversed(node.children):
             others = [bracket for bracket in brackets if bracket is not child]
             if len(others) < len(brackets):  # a bracket is not guarded by itself

@@ -490,9 +490,16 @@ def test_code_without_sizes_is_made_where_stated_extents_are_not_negative(target
     assert never.source({"x.0": 95, "w.0": 8}, target=target)
 
 
-@pytest.mark.parametrize("text", ["where |j| = |x.0| - 5", "where |j| = 3"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "softmax[j](x[j]) where |j| = |x.0| - 5",
+        "softmax[j](x[j]) where |j| = 3",
+        "exp(x[j]) / sum[K](exp(x[K])) where |j| = |x.0| - 5, |K| = |x.0| - 5",
+    ],
+)
 def test_a_softmax_of_a_part_of_an_axis(text):
-    program, x = es.Program(f"S[j] = softmax[j](x[j]) {text}\nL = S[J]^2"), np.linspace(0, 1, 8)
+    program, x = es.Program(f"S[j] = {text}\nL = S[J]^2"), np.linspace(0, 1, 8)
 
     def meaning(x):
         power = np.exp(x[:3])
@@ -502,5 +509,9 @@ def test_a_softmax_of_a_part_of_an_axis(text):
     np.testing.assert_allclose(found["L"], meaning(x))
     expected = [meaning(x + 1e-30j * row).imag / 1e-30 for row in np.eye(8)]
     np.testing.assert_allclose(found["dx"], expected, atol=1e-15)
+    gradient = program.backward("L", "x").compile(outputs=["dx"], fast=False)
+    steps = 1e-6 * np.eye(8)
+    bent = [(gradient(x=x + step)["dx"] - gradient(x=x - step)["dx"]) / 2e-6 for step in steps]
+    np.testing.assert_allclose(program.hessian("L", "x")(x=x).dense(), bent, atol=1e-8)
     inside = es.Program("L = sum[J](softmax[J](x[J]) w[J]) where |J| = |x.0| - 5")
     assert inside.hvp("L", "x").compile(fast=False)(x=x, w=np.ones(3), tx=x)["tdx"] == pytest.approx(0, abs=1e-15)
