@@ -123,8 +123,10 @@ class Program(Rebuilt):
                 relate(equation, classes, prefix(equation), self.written)
             for assumption in self._assumption_equations():
                 relate(assumption, classes, prefix(assumption))
+            sized = {name for name, rank in self.inputs.items() if rank < 0}  # of which a size alone is read
             for name, rank in self.ranks.items():
-                for position, known in enumerate(axes_of_derivative(name, rank, self.ranks)):
+                ranks = {**self.ranks, str(name)[1:]: rank} if str(name)[1:] in sized else self.ranks
+                for position, known in enumerate(axes_of_derivative(name, rank, ranks)):
                     classes.union(known, axis(name, position))
             for left, right in self.equal:
                 classes.union(left, right)
