@@ -123,15 +123,26 @@ class Program(Rebuilt):
                 relate(equation, classes, prefix(equation), self.written)
             for assumption in self._assumption_equations():
                 relate(assumption, classes, prefix(assumption))
-            sized = {name for name, rank in self.inputs.items() if rank < 0}  # of which a size alone is read
+            spoken = self._spoken()
             for name, rank in self.ranks.items():
-                ranks = {**self.ranks, str(name)[1:]: rank} if str(name)[1:] in sized else self.ranks
+                # With one more index in front, for several at once, its last axis is none that is spoken of.
+                ranks = {**self.ranks, str(name)[1:]: rank} if spoken.get(str(name)[1:]) == rank else self.ranks
                 for position, known in enumerate(axes_of_derivative(name, rank, ranks)):
                     classes.union(known, axis(name, position))
             for left, right in self.equal:
                 classes.union(left, right)
             self._dims = classes
         return self._dims
+
+    def _spoken(self) -> dict[str, int]:
+        """The tensors of which sizes alone are read, each with how many axes it has at least."""
+        found: dict[str, int] = {}
+        sized = {name for name, rank in self.inputs.items() if rank < 0}
+        for extent in (extent for equation in self.equations if sized for extent in sizes_read(equation)):
+            name, _, place = extent.index.name.rpartition(".")
+            if name in sized:
+                found[name] = max(found.get(name, 0), int(place) + 1)
+        return found
 
     def dim(self, equation: Equation, index: Index) -> str:
         """The program's name for the dimension of an index of an equation."""

@@ -515,3 +515,14 @@ def test_a_softmax_of_a_part_of_an_axis(text):
     np.testing.assert_allclose(program.hessian("L", "x")(x=x).dense(), bent, atol=1e-8)
     inside = es.Program("L = sum[J](softmax[J](x[J]) w[J]) where |J| = |x.0| - 5")
     assert inside.hvp("L", "x").compile(fast=False)(x=x, w=np.ones(3), tx=x)["tdx"] == pytest.approx(0, abs=1e-15)
+
+
+def test_a_cotangent_is_as_long_as_what_a_size_alone_is_read_of():
+    """Code for any size finds how far i runs; several cotangents at once have one more index in front."""
+    program = es.Program("dG[i] = c\nd2[p] = dG[I] δ[2I,p] where |p| = |x.0|\nu = |G.0| c")
+    space: dict = {}
+    exec(program.source(), space)
+    assert program.dims.find("dG.0") == program.dims.find("G.0")
+    batched = es.Program("U[k] = sum[K](w[k+K] c[K])").vjp({"U": "Cot"}, ["w"], batch="r")
+    found = batched.compile(fast=False)(w=np.arange(4.0), c=np.ones(3), Cot=np.ones((2, 2)))["dw"]
+    assert found.tolist() == [[1, 2, 2, 1]] * 2
