@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from einstan.calculus import program as calculus
 from einstan.calculus.alone import told_alone
 from einstan.calculus.backward import with_extents
+from einstan.calculus.contractions import contractions_named
 from einstan.calculus.finite import infinite_tensors
 from einstan.calculus.passes import needed, pass_name, reached, values_read
 from einstan.calculus.program import Program
@@ -119,9 +120,11 @@ class ForeignFunction(Rebuilt):
 
 
 def _for(program: api.Program, names: Iterable[Name]) -> api.Program:
-    """The lines that some tensors need, so that no derivative of them asks for what others read."""
+    """The lines that some tensors need, so that no derivative of them asks for what others read; what they contract on
+    the way has names, so that a backward pass finds it among what is kept."""
     lines = needed(program.equations, names)
-    return program if len(lines) == len(program) else api.Program(lines, program.assumptions)
+    lines = contractions_named(Program(lines, program.assumptions))
+    return program if lines == list(program.equations) else api.Program(lines, program.assumptions)
 
 
 def _told(of: api.Program, equations: list[Equation]) -> list[Equation]:

@@ -132,13 +132,21 @@ class Placed:
     def __init__(self, made: Compiled, names: tuple[str, ...]) -> None:
         self.made = made
         self.used = [(k, name) for k, name in enumerate(names) if name in made.texts or name in made.unread]
-        told = not made.unread.isdisjoint(names) or not set(made.texts) <= set(names)
-        self.order = None if told else [names.index(text) for text in made.texts]
+        self.told = not made.unread.isdisjoint(names)
+        self.order = [names.index(text) for text in made.texts] if set(made.texts) <= set(names) else None
+        self.latest: tuple[list[Any], Compiled] = [], made  # shapes, and the program that is told sizes by them
 
     def __call__(self, tensors: Sequence[Any]) -> tuple[Any, ...]:
-        if self.order is not None:
-            return self.made.called([tensors[k] for k in self.order])
-        return self.made.call({name: tensors[k] for k, name in self.used}, {})
+        if self.order is None:
+            return self.made.call({name: tensors[k] for k, name in self.used}, {})
+        made = self.made
+        if self.told:
+            known, made = self.latest
+            shapes = [tensors[k].shape for k, _ in self.used]
+            if shapes != known:
+                made = self.made.told({name: tensors[k] for k, name in self.used}, {})
+                self.latest = shapes, made
+        return made.called([tensors[k] for k in self.order])
 
 
 def _alike(program: Program, other: Program) -> set[Name]:

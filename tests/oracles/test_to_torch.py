@@ -153,6 +153,34 @@ def test_only_what_needs_a_gradient_gets_one():
         close(function(X, W), by_hand(X, W)[1])
 
 
+ON_THE_WAY = {  # a line that contracts inside of it, and the products of matrices of a forward and a backward pass
+    "relu(X[n,K] W[K,j] + b[j])": 1 + 2,
+    "silu(X[n,K] W[K,j]) (X[n,K] V[K,j])": 2 + 4,
+    "softmax[j](X[n,K] W[K,j]) b[j]": 1 + 2,
+}
+
+
+@pytest.mark.parametrize("rhs", ON_THE_WAY)
+def test_no_product_is_computed_again(rhs):
+    f = es.Program(f"Y[n,j] = {rhs}").to_torch("Y")
+    shapes = {"X": (4, 3), "W": (3, 2), "V": (3, 2), "b": (2,)}
+    given = {name: torch.ones(shapes[name], requires_grad=True) for name in f.inputs}
+    grad(f(given).sum(), list(given.values()))
+    with Products() as counted:
+        grad(f(given).sum(), list(given.values()))
+    assert counted.products == ON_THE_WAY[rhs]
+
+
+class Products(torch.utils._python_dispatch.TorchDispatchMode):
+    """How many products of matrices are computed."""
+
+    products = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.products += function._schema.name in ("aten::mm", "aten::bmm", "aten::addmm")
+        return function(*args, **(kwargs or {}))
+
+
 def test_a_second_derivative_may_be_given_up():
     function = SEVERAL.to_torch("L", double_backward=False)
     close(grad(function(X, W), (X, W)), grad(by_hand(X, W)[1], (X, W)))

@@ -82,8 +82,8 @@ class Hosted(Compiled):
         return
 
     def called(self, given: Sequence[Any]) -> tuple[Any, ...]:
-        tensor, found = self.tensor, None
-        if all(isinstance(a, tensor) for a in given):
+        found = None
+        if self.classes.issuperset(map(type, given)) or self._are_tensors(given):
             found = self._known.get(tuple([(a.shape, a.dtype) for a in given]))
         if found is None:
             given = self.taken(given)
@@ -93,6 +93,16 @@ class Hosted(Compiled):
             return found.run(*given)
         except IndexError as error:
             raise self._misread(str(error)) from error
+
+    @cached_property
+    def classes(self) -> set[type]:
+        """The classes of tensors that have been given, which are asked at every call."""
+        return set()
+
+    def _are_tensors(self, given: Sequence[Any]) -> bool:
+        found = all(isinstance(a, self.tensor) for a in given)
+        self.classes.update(map(type, given) if found else ())
+        return found
 
     def taken(self, given: Sequence[Any]) -> list[Any]:
         """Tensors of one dtype and on one device, of the tensors and numbers that are given."""
