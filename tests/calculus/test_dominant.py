@@ -5,6 +5,7 @@ import pytest
 from mpmath import mp, mpf
 
 import einstan as es
+from einstan.calculus.stable import runnable
 from tests.calculus.test_overflow import derived
 
 V, W, X = np.array([0.3, -1.2, 0.5]), np.array([0.25, 1.0, 2.0]), np.array([0.25, -1.5])
@@ -108,3 +109,21 @@ def test_what_is_no_number_stays_so():
     with np.errstate(all="ignore"):
         found = program.partial("L", "z").compile()(z=z, V=V)["dL/dz"]
     assert not np.isfinite(found).any()
+
+
+def test_what_reads_a_deviation_goes_on_reading_it():
+    """Logits with a name of their own: the softmax is one tensor, taken apart once, whatever reads their cotangent."""
+    program = es.Program("""
+        Q[b,a,t,e] = X[b,t,D] W[D,a,e]
+        M[b,a,t,e] = X[b,t,D] U[D,a,e]
+        Z[b,a,t,u] = Q[b,a,t,E] M[b,a,u,E] / sqrt(|E|)
+        P[b,a,t,u] = softmax[u](Z[b,a,t,u] + log(1[u <= t]))
+        O[b,a,t,e] = P[b,a,t,U] M[b,a,U,e]
+        G[b,a,t,e] = silu(O[b,a,t,e])
+        L = G[B,A,T,E]^2
+    """)
+    gradient = program.backward("L", ["W", "U"])
+    lines = {str(line.name): str(line) for line in runnable(gradient._for(["dW", "dU"]))}
+    assert [name for name in lines if name.startswith(("share", "large", "off"))] == ["large1", "off1"]
+    assert lines["dW"] == "dW[d,a,e] = X[B,T,d] dQ[B,a,T,e]"
+    assert lines["dU"] == "dU[d,a,e] = X[B,T,d] dM[B,a,T,e]"
