@@ -169,6 +169,10 @@ ODD = {
     "too few": (lambda: SEVERAL.to_jax("L")(jnp.asarray(X)), "W"),
     "one twice": (lambda: SEVERAL.to_jax("L")(jnp.asarray(X), X=jnp.asarray(X) + 1), "X is given twice"),
     "an option that there is not": (lambda: SEVERAL.to_jax("L", speed=1), "speed"),
+    "text for any sizes over devices": (
+        lambda: SEVERAL.to_jax("L", mesh=jax.make_mesh((1,), ("data",)), shard={"n": "data"}).source(),
+        "or leave out mesh",
+    ),
 }
 
 
