@@ -133,10 +133,9 @@ class _Apart:
         reads = any(name in self.portions.named for name in tensors(rhs))
         if not isinstance(rhs, Add) and size(rhs) <= LONG and may_be_put_in(equation) and reads:
             self.forms[equation.name] = Equation(equation.name, equation.indices, rhs)
-        if self.matches > before or not self.portions.settled.isdisjoint(tensors(equation.rhs)):
-            self.portions.settled.add(equation.name)  # what reads it need not look for the same behind it
         if self.matches == before:
             return equation
+        self.portions.settled.add(equation.name)
         rhs = simplify(rhs)
         used = {index.dim for index in (*equation.indices, *bound_indices(rhs))}
         where = tuple((index, form) for index, form in equation.where if index.dim in used)

@@ -16,6 +16,7 @@ from einstan.calculus.contractions import contractions_named
 from einstan.calculus.finite import infinite_tensors
 from einstan.calculus.passes import needed, pass_name, reached, values_read
 from einstan.calculus.program import Program
+from einstan.calculus.signs import signs_of_values
 from einstan.calculus.stable import runnable
 from einstan.language.arguments import ArgumentError, passing
 from einstan.language.errors import DifferentiationError, MissingError, nearest
@@ -148,7 +149,7 @@ class Pass(NamedTuple):
 
     def whole(self, outputs: Iterable[Name] = ()) -> Program:
         """All that is computed for what is wanted, and for these outputs of the program that it is derived from."""
-        return runnable(self.program._for((*outputs, *self.wanted.values())))
+        return signs_of_values(runnable(self.program._for((*outputs, *self.wanted.values()))))
 
 
 def pushed(program: api.Program, outputs: Iterable[Name], moved: Iterable[str]) -> Pass:

@@ -51,7 +51,10 @@ class Level:
         """The outputs from the inputs and from what of the values at hand the program defines in the same way."""
         if self.source is None:
             return self.alone
-        whole = Pass(self.program, {}, {name: str(name) for name in self.names}).whole()
+        known = self.program.known.defined  # what is held of these is in the program as it was when that was made
+        whole = Pass(self.program, {}, {name: str(name) for name in self.names}).whole(
+            name for name in self.held if name in known
+        )
         alike = _alike(whole, self.source)
         return self.function.rest(whole, self.names, [name for name in self.held if name in alike], self.program)
 

@@ -111,8 +111,8 @@ def test_what_is_no_number_stays_so():
     assert not np.isfinite(found).any()
 
 
-def test_what_reads_a_deviation_goes_on_reading_it():
-    """Logits with a name of their own: the softmax is one tensor, taken apart once, whatever reads their cotangent."""
+def test_a_softmax_is_one_tensor_whatever_its_letters():
+    """Logits with a name of their own, and what reads their cotangent in other letters: it is taken apart once."""
     program = es.Program("""
         Q[b,a,t,e] = X[b,t,D] W[D,a,e]
         M[b,a,t,e] = X[b,t,D] U[D,a,e]
@@ -123,7 +123,5 @@ def test_what_reads_a_deviation_goes_on_reading_it():
         L = G[B,A,T,E]^2
     """)
     gradient = program.backward("L", ["W", "U"])
-    lines = {str(line.name): str(line) for line in runnable(gradient._for(["dW", "dU"]))}
-    assert [name for name in lines if name.startswith(("share", "large", "off"))] == ["large1", "off1"]
-    assert lines["dW"] == "dW[d,a,e] = X[B,T,d] dQ[B,a,T,e]"
-    assert lines["dU"] == "dU[d,a,e] = X[B,T,d] dM[B,a,T,e]"
+    names = [str(line.name) for line in runnable(gradient._for(["dW", "dU"]))]
+    assert [name for name in names if name.startswith(("share", "large", "off"))] == ["large1", "off1"]

@@ -74,7 +74,7 @@ class Spread(Hosted):
     def general(self, function: str) -> Source:
         raise DataError(
             "text for any sizes is asked for, and the parts of devices have sizes of their own",
-            repair="program.compile(backend=\"jax\", mesh=mesh, shard=...).source(sizes), or leave out mesh",
+            repair='program.compile(backend="jax", mesh=mesh, shard=...).source(sizes), or leave out mesh',
         )
 
     def _nominal(self, sizes: Mapping[str, int], careful: bool = False) -> Any:
