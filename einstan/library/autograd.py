@@ -20,6 +20,7 @@ import torch
 from torch._functorch.utils import unwrap_dead_wrappers
 from torch.autograd import Function, forward_ad
 
+from einstan.language.errors import EinstanError
 from einstan.library.assumptions import check_assumption, holds
 from einstan.library.foreign_function import Arrays
 from einstan.library.levels import Ahead, Derived
@@ -71,7 +72,11 @@ def eager(function: TorchFunction, given: Arrays) -> tuple[Tensor, ...]:
         apart = [name for name in may_move if name not in function.wrt]
         arrays |= {name: Held.apply(function, name, arrays[name]) for name in apart}
         may_move = [name for name in may_move if name in function.wrt]
-    found: tuple[Tensor, ...] = Derivable.apply(level.ahead(tuple(may_move)), *arrays.values())
+    try:
+        found: tuple[Tensor, ...] = Derivable.apply(level.ahead(tuple(may_move)), *arrays.values())
+    except EinstanError:
+        level.run(tuple(arrays.values()))  # which says it of the lines that somebody wrote
+        raise
     return found[: len(level.names)]
 
 

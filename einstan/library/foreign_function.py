@@ -19,7 +19,7 @@ from einstan.calculus.program import Program
 from einstan.calculus.signs import signs_of_values
 from einstan.calculus.stable import runnable
 from einstan.language.arguments import ArgumentError, passing
-from einstan.language.errors import DifferentiationError, MissingError, nearest
+from einstan.language.errors import DifferentiationError, EinstanError, MissingError, nearest
 from einstan.language.rebuilt import Rebuilt
 from einstan.language.term import Equation, Name
 from einstan.language.threads import cached_property
@@ -30,6 +30,7 @@ from einstan.machine.run.handed import together
 from einstan.machine.run.hosted import Hosted
 
 Arrays = dict[str, Any]
+AS_WRITTEN = "as written"  # the program whose contractions have been named, for errors
 
 
 class ForeignFunction(Rebuilt):
@@ -125,7 +126,11 @@ def _for(program: api.Program, names: Iterable[Name]) -> api.Program:
     the way has names, so that a backward pass finds it among what is kept."""
     lines = needed(program.equations, names)
     lines = contractions_named(Program(lines, program.assumptions))
-    return program if lines == list(program.equations) else api.Program(lines, program.assumptions)
+    if lines == list(program.equations):
+        return program
+    made = api.Program(lines, program.assumptions)
+    made.notes[AS_WRITTEN] = program
+    return made
 
 
 def _told(of: api.Program, equations: list[Equation]) -> list[Equation]:
@@ -157,7 +162,7 @@ def pushed(program: api.Program, outputs: Iterable[Name], moved: Iterable[str]) 
     used, moving = _moving(program, outputs, moved)
     letter = _letter(program, "t")
     directions: dict[Name, str] = {name: f"{letter}{name}" for name in used}
-    made = program.jvp(map(str, moving), directions, letter=letter) if moving else program
+    made = _as_written(program, lambda p: p.jvp(map(str, moving), directions, letter=letter)) if moving else program
     return Pass(made, directions, {name: pass_name(letter, name) for name in moving})
 
 
@@ -166,8 +171,18 @@ def pulled(program: api.Program, outputs: Iterable[Name], moved: Iterable[str]) 
     used, moving = _moving(program, outputs, moved)
     letter, own = _letter(program, "d"), _letter(program, "c")  # dA is more than cA where an output rests on A
     seeds: dict[Name, str] = {name: f"{own}{name}" for name in moving}
-    made = program.vjp(seeds, used, letter=letter) if moving else program
+    made = _as_written(program, lambda p: p.vjp(seeds, used, letter=letter)) if moving else program
     return Pass(made, seeds, {name: pass_name(letter, name) for name in used})
+
+
+def _as_written(program: api.Program, derive: Callable[[api.Program], api.Program]) -> api.Program:
+    """What is derived of a program; an error says it of the lines that somebody wrote."""
+    try:
+        return derive(program)
+    except EinstanError:
+        if AS_WRITTEN in program.notes:
+            derive(program.notes[AS_WRITTEN])
+        raise
 
 
 def kept(derived: Pass, whole: Program) -> list[Name]:

@@ -18,6 +18,7 @@ torch = pytest.importorskip("torch", exc_type=ImportError)
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning", "ignore:Dynamo:UserWarning")
 func, grad = torch.func, torch.autograd.grad
 SEVERAL = es.Program("A[n,j] = tanh(X[n,K] W[K,j])\nL = 1/|N| A[N,J]^2\nq[k] = X[N,k]")
+JUMP = es.Program("y[n,j] = 1[c[n,j] > 0] exp(A[n,K] B[K,j])")
 draw = np.random.default_rng(0).standard_normal
 X, W = (torch.tensor(draw(shape), requires_grad=True) for shape in ((4, 3), (3, 2)))
 NETWORK = es.Network(
@@ -375,6 +376,14 @@ ODD = {
     "two dtypes": (lambda: SEVERAL.to_torch("L")(X, W.float()), "W has dtype float32, and X has float64"),
     "an array of NumPy": (lambda: SEVERAL.to_torch("L")(X, W.detach().numpy()), "W is an array of NumPy"),
     "an option that there is not": (lambda: SEVERAL.to_torch("L", speed=1), "speed"),
+    "two sizes": (  # told of the line that was written, whatever is kept of it
+        lambda: SEVERAL.to_torch("L")(X, torch.ones(5, 2, dtype=X.dtype)),
+        "  A[n,j] = tanh(X[n,K] W[K,j])",
+    ),
+    "a jump": (
+        lambda: grad(JUMP.to_torch("y")(c=X, A=X.detach(), B=W.detach()).sum(), X),
+        "  y[n,j] = 1[c[n,j] > 0] exp(A[n,K] B[K,j])",
+    ),
 }
 
 
