@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple, TypeGuard, cast
 
-from einstan.calculus.alpha import alpha
+from einstan.calculus.alpha import alpha, pattern
 from einstan.calculus.coefficients import ONCE, coefficient_of, neg_simplified, scaled
 from einstan.calculus.factors import flattened, powers
 from einstan.calculus.partial import inlined, may_be_put_in
@@ -36,6 +36,7 @@ from einstan.language.term import (
     Reduce,
     Sum,
     applies,
+    mul,
     neg,
     substitute,
     tensors,
@@ -85,7 +86,9 @@ class _Whole(NamedTuple):
     beside: Expr
 
     def letters(self) -> list[Index]:
-        return [i for i in dict.fromkeys((*alpha(self.body()).free, *self.beside.free)) if i is not self.over]
+        """Its free indices, in an order that is the same whatever they are called."""
+        marked = mul((self.body(), Indexed("over", (slot(self.over),))))
+        return [index for index in pattern(Add((marked, self.beside)))[1] if index is not self.over]
 
     def body(self) -> Expr:
         return self.parts.product()

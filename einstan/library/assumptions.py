@@ -58,9 +58,8 @@ def excess(assumption: Assumption, name: str) -> Equation:
 def holds(found: Any) -> bool:
     """Whether what `excess` gives is no more than rounding; if not, `check_assumption` has the last word.  A value that
     is traced cannot be looked at, and passes."""
-    limit = _LIMITS.get(type(found)) or _tolerance(found.dtype, namespace(found)) ** 2
     try:
-        return bool(found <= limit)
+        return float(found) <= (_LIMITS.get(found.dtype) or _limit(found))
     except (TypeError, RuntimeError):  # JAX's jit, and PyTorch's vmap
         return True
 
@@ -83,7 +82,11 @@ def _tolerance(dtype: Any, space: Any = np) -> float:
     return 64 * float(space.finfo(dtype).eps) ** 0.75
 
 
-_LIMITS = {kind: _tolerance(np.dtype(kind)) ** 2 for kind in (np.float32, np.float64)}  # looked up at every step
+_LIMITS: dict[Any, float] = {}  # by dtype, of any library: looked up at every step
+
+
+def _limit(found: Any) -> float:
+    return _LIMITS.setdefault(found.dtype, _tolerance(found.dtype, namespace(found)) ** 2)
 
 
 @lru_cache(maxsize=64)

@@ -10,17 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from inspect import signature
 from itertools import count
 from operator import index  # of a size: a number that the compiler knows
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from weakref import finalize
 
-import numpy as np
 import torch
+from torch._functorch.utils import unwrap_dead_wrappers
 from torch.autograd import Function, forward_ad
 
+from einstan.language.errors import EinstanError
 from einstan.library.assumptions import check_assumption, holds
 from einstan.library.foreign_function import Arrays
 from einstan.library.levels import Ahead, Derived
@@ -72,18 +72,25 @@ def eager(function: TorchFunction, given: Arrays) -> tuple[Tensor, ...]:
         apart = [name for name in may_move if name not in function.wrt]
         arrays |= {name: Held.apply(function, name, arrays[name]) for name in apart}
         may_move = [name for name in may_move if name in function.wrt]
-    found: tuple[Tensor, ...] = Derivable.apply(level.ahead(tuple(may_move)), *arrays.values())
+    try:
+        found: tuple[Tensor, ...] = Derivable.apply(level.ahead(tuple(may_move)), *arrays.values())
+    except EinstanError:
+        level.run(tuple(arrays.values()))  # which says it of the lines that somebody wrote
+        raise
     return found[: len(level.names)]
 
 
 def taken(function: TorchFunction, given: Arrays) -> Arrays:
     """What is given as tensors of one dtype and on one device; tensors that were taken as they are once are again."""
     tensors = [given[name] for name in function.inputs]
-    key = tuple([(getattr(a, "dtype", None), np.ndim(a), getattr(a, "device", None)) for a in tensors])
+    try:
+        key = tuple([(a.dtype, a.ndim, a.device) for a in tensors])
+    except AttributeError:  # numbers are among them
+        key = None
     if key in function.known:
         return given
     found = function.hosted.taken(tensors)
-    if all(one is other for one, other in zip(found, tensors, strict=True)):
+    if key is not None and all(one is other for one, other in zip(found, tensors, strict=True)):
         function.known.add(key)
     return given | dict(zip(function.inputs, found, strict=True))
 
@@ -105,6 +112,13 @@ class Derivable(Function):
     """A level, with the levels that are its derivatives."""
 
     generate_vmap_rule = True
+
+    @classmethod
+    def apply(cls, *given: Any) -> Any:
+        """As that of all functions, without its look at default values, which costs as much as a small product."""
+        if torch._C._are_functorch_transforms_active():
+            return super().apply(*given)
+        return super(Function, cls).apply(*unwrap_dead_wrappers(given))
 
     @staticmethod
     def forward(ahead: Ahead, *tensors: Tensor) -> tuple[Tensor, ...]:
@@ -149,19 +163,15 @@ class Derivable(Function):
         return tuple(found.get(str(name)) for name in ahead.made.outputs)
 
 
-Derivable.forward.__signature__ = signature(Derivable.forward)  # type: ignore[attr-defined]  # asked at every call
-
-
 def apart_from(found: Iterable[Tensor], tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """Results, with views of those that are given, which PyTorch does not take as they are; and those that rest on
     nothing with the dtype and on the device of what is given."""
     like = next((tensor for tensor in tensors if tensor.is_floating_point()), None)
-    given = {id(tensor) for tensor in tensors}
-    return tuple([
-        each.view_as(each) if id(each) in given
-        else each if like is None or (each.dtype is like.dtype and each.device == like.device) else each.to(like)
-        for each in found
-    ])  # fmt: skip
+    given = {*map(id, tensors)}
+    if like is not None:
+        dtype, device = like.dtype, like.device
+        found = [each if each.dtype is dtype and each.device == device else each.to(like) for each in found]
+    return tuple([each.view_as(each) if id(each) in given else each for each in found])
 
 
 def applied(ahead: Ahead, derived: Derived, held: Sequence[Tensor], given: dict[Any, Tensor]) -> dict[str, Tensor]:

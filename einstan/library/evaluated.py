@@ -74,8 +74,8 @@ class CompiledGradients(Rebuilt):
         self.program, self.names, self.context, self.options = program, dict(names), context, options
         self.outputs = tuple(dict.fromkeys(core for each in self.apart.values() for core in each.outputs))
         first = next(iter(self.apart.values()))
-        self.compiled = passing(Compiled, options, first.program, self.outputs, function="cores")
-        self.inputs = tuple(str(name) for name in self.compiled.inputs)
+        self.compiled = passing(Compiled, options, first.program, self.outputs, function="cores", context=context)
+        self.inputs = tuple(dict.fromkeys((*self.compiled.texts, *map(str, context.inputs))))
         self._known: dict[Any, dict[str, Assembly]] = {}
 
     def __call__(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> dict[str, FactoredTensor]:
@@ -84,7 +84,7 @@ class CompiledGradients(Rebuilt):
         key = shapes_of(given, self.inputs)
         found = self._known.get(key)
         if found is None:
-            shapes = dict(zip(self.inputs, key, strict=True))
+            shapes = {name: shape for name, shape in zip(self.inputs, key, strict=True) if shape is not None}
             extents = extents_of(self.apart.values(), self.compiled, shapes, {})
             found = self._known[key] = {
                 name: Assembly(each, self.outputs, tuple(extents.known[d] for d in each.dims()), False, extents.worth)

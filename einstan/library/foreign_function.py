@@ -12,12 +12,14 @@ from typing import Any, NamedTuple
 from einstan.calculus import program as calculus
 from einstan.calculus.alone import told_alone
 from einstan.calculus.backward import with_extents
+from einstan.calculus.contractions import contractions_named
 from einstan.calculus.finite import infinite_tensors
 from einstan.calculus.passes import needed, pass_name, reached, values_read
 from einstan.calculus.program import Program
+from einstan.calculus.signs import signs_of_values
 from einstan.calculus.stable import runnable
 from einstan.language.arguments import ArgumentError, passing
-from einstan.language.errors import DifferentiationError, MissingError, nearest
+from einstan.language.errors import DifferentiationError, EinstanError, MissingError, nearest
 from einstan.language.rebuilt import Rebuilt
 from einstan.language.term import Equation, Name
 from einstan.language.threads import cached_property
@@ -28,6 +30,7 @@ from einstan.machine.run.handed import together
 from einstan.machine.run.hosted import Hosted
 
 Arrays = dict[str, Any]
+AS_WRITTEN = "as written"  # the program whose contractions have been named, for errors
 
 
 class ForeignFunction(Rebuilt):
@@ -119,9 +122,15 @@ class ForeignFunction(Rebuilt):
 
 
 def _for(program: api.Program, names: Iterable[Name]) -> api.Program:
-    """The lines that some tensors need, so that no derivative of them asks for what others read."""
+    """The lines that some tensors need, so that no derivative of them asks for what others read; what they contract on
+    the way has names, so that a backward pass finds it among what is kept."""
     lines = needed(program.equations, names)
-    return program if len(lines) == len(program) else api.Program(lines, program.assumptions)
+    lines = contractions_named(Program(lines, program.assumptions))
+    if lines == list(program.equations):
+        return program
+    made = api.Program(lines, program.assumptions)
+    made.notes[AS_WRITTEN] = program
+    return made
 
 
 def _told(of: api.Program, equations: list[Equation]) -> list[Equation]:
@@ -145,7 +154,7 @@ class Pass(NamedTuple):
 
     def whole(self, outputs: Iterable[Name] = ()) -> Program:
         """All that is computed for what is wanted, and for these outputs of the program that it is derived from."""
-        return runnable(self.program._for((*outputs, *self.wanted.values())))
+        return signs_of_values(runnable(self.program._for((*outputs, *self.wanted.values()))))
 
 
 def pushed(program: api.Program, outputs: Iterable[Name], moved: Iterable[str]) -> Pass:
@@ -153,7 +162,7 @@ def pushed(program: api.Program, outputs: Iterable[Name], moved: Iterable[str]) 
     used, moving = _moving(program, outputs, moved)
     letter = _letter(program, "t")
     directions: dict[Name, str] = {name: f"{letter}{name}" for name in used}
-    made = program.jvp(map(str, moving), directions, letter=letter) if moving else program
+    made = _as_written(program, lambda p: p.jvp(map(str, moving), directions, letter=letter)) if moving else program
     return Pass(made, directions, {name: pass_name(letter, name) for name in moving})
 
 
@@ -162,8 +171,18 @@ def pulled(program: api.Program, outputs: Iterable[Name], moved: Iterable[str]) 
     used, moving = _moving(program, outputs, moved)
     letter, own = _letter(program, "d"), _letter(program, "c")  # dA is more than cA where an output rests on A
     seeds: dict[Name, str] = {name: f"{own}{name}" for name in moving}
-    made = program.vjp(seeds, used, letter=letter) if moving else program
+    made = _as_written(program, lambda p: p.vjp(seeds, used, letter=letter)) if moving else program
     return Pass(made, seeds, {name: pass_name(letter, name) for name in used})
+
+
+def _as_written(program: api.Program, derive: Callable[[api.Program], api.Program]) -> api.Program:
+    """What is derived of a program; an error says it of the lines that somebody wrote."""
+    try:
+        return derive(program)
+    except EinstanError:
+        if AS_WRITTEN in program.notes:
+            derive(program.notes[AS_WRITTEN])
+        raise
 
 
 def kept(derived: Pass, whole: Program) -> list[Name]:

@@ -12,10 +12,9 @@ from einstan.language.errors import DataError
 from einstan.language.rebuilt import Rebuilt
 from einstan.language.term import Name
 from einstan.library.derivative import Derivative
-from einstan.library.evaluated import CompiledDerivative, selected
+from einstan.library.evaluated import CompiledDerivative
 from einstan.machine.plan.plan import Plan
 from einstan.machine.run.compile import compile
-from einstan.machine.run.handed import together
 
 
 @blamed_methods()
@@ -44,7 +43,7 @@ class Hosted(Rebuilt):
         self.inputs = self.compiled.texts
 
     def dense(self, arrays: Mapping[str, Any] | None = None, /, **named: Any) -> Any:
-        found = self.compiled(selected(together(arrays or {}, named), self.inputs, self.context))
+        found = self.compiled(arrays, **named)
         if isinstance(self.names, Mapping):
             return {tensor: found[str(name)] for tensor, name in self.names.items()}
         return found[str(self.names)]

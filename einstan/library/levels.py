@@ -51,7 +51,10 @@ class Level:
         """The outputs from the inputs and from what of the values at hand the program defines in the same way."""
         if self.source is None:
             return self.alone
-        whole = Pass(self.program, {}, {name: str(name) for name in self.names}).whole()
+        known = self.program.known.defined  # what is held of these is in the program as it was when that was made
+        whole = Pass(self.program, {}, {name: str(name) for name in self.names}).whole(
+            name for name in self.held if name in known
+        )
         alike = _alike(whole, self.source)
         return self.function.rest(whole, self.names, [name for name in self.held if name in alike], self.program)
 
@@ -132,13 +135,21 @@ class Placed:
     def __init__(self, made: Compiled, names: tuple[str, ...]) -> None:
         self.made = made
         self.used = [(k, name) for k, name in enumerate(names) if name in made.texts or name in made.unread]
-        told = not made.unread.isdisjoint(names) or not set(made.texts) <= set(names)
-        self.order = None if told else [names.index(text) for text in made.texts]
+        self.told = not made.unread.isdisjoint(names)
+        self.order = [names.index(text) for text in made.texts] if set(made.texts) <= set(names) else None
+        self.latest: tuple[list[Any], Compiled] = [], made  # shapes, and the program that is told sizes by them
 
     def __call__(self, tensors: Sequence[Any]) -> tuple[Any, ...]:
-        if self.order is not None:
-            return self.made.called([tensors[k] for k in self.order])
-        return self.made.call({name: tensors[k] for k, name in self.used}, {})
+        if self.order is None:
+            return self.made.call({name: tensors[k] for k, name in self.used}, {})
+        made = self.made
+        if self.told:
+            known, made = self.latest
+            shapes = [tensors[k].shape for k, _ in self.used]
+            if shapes != known:
+                made = self.made.told({name: tensors[k] for k, name in self.used}, {})
+                self.latest = shapes, made
+        return made.called([tensors[k] for k in self.order])
 
 
 def _alike(program: Program, other: Program) -> set[Name]:

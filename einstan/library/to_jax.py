@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from einstan.language.arguments import ArgumentError, blamed_methods, shown
-from einstan.language.errors import DifferentiationError
+from einstan.language.errors import DifferentiationError, EinstanError
 from einstan.language.term import Name, tensors
 from einstan.library import api
 from einstan.library.assumptions import check_assumption
@@ -60,6 +60,9 @@ class Function(ForeignFunction):
         names = tuple(ordered)
         try:
             found = self.once(names, lambda: self._function(names))(*ordered.values())
+        except EinstanError:
+            self.value(ordered)  # which says it of the lines that somebody wrote
+            raise
         except TypeError as error:
             if self.rule != "vjp" or "forward-mode" not in str(error):
                 raise

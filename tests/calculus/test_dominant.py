@@ -5,6 +5,7 @@ import pytest
 from mpmath import mp, mpf
 
 import einstan as es
+from einstan.calculus.stable import runnable
 from tests.calculus.test_overflow import derived
 
 V, W, X = np.array([0.3, -1.2, 0.5]), np.array([0.25, 1.0, 2.0]), np.array([0.25, -1.5])
@@ -108,3 +109,19 @@ def test_what_is_no_number_stays_so():
     with np.errstate(all="ignore"):
         found = program.partial("L", "z").compile()(z=z, V=V)["dL/dz"]
     assert not np.isfinite(found).any()
+
+
+def test_a_softmax_is_one_tensor_whatever_its_letters():
+    """Logits with a name of their own, and what reads their cotangent in other letters: it is taken apart once."""
+    program = es.Program("""
+        Q[b,a,t,e] = X[b,t,D] W[D,a,e]
+        M[b,a,t,e] = X[b,t,D] U[D,a,e]
+        Z[b,a,t,u] = Q[b,a,t,E] M[b,a,u,E] / sqrt(|E|)
+        P[b,a,t,u] = softmax[u](Z[b,a,t,u] + log(1[u <= t]))
+        O[b,a,t,e] = P[b,a,t,U] M[b,a,U,e]
+        G[b,a,t,e] = silu(O[b,a,t,e])
+        L = G[B,A,T,E]^2
+    """)
+    gradient = program.backward("L", ["W", "U"])
+    names = [str(line.name) for line in runnable(gradient._for(["dW", "dU"]))]
+    assert [name for name in names if name.startswith(("share", "large", "off"))] == ["large1", "off1"]

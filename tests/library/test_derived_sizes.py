@@ -119,6 +119,12 @@ def test_arrays_that_are_not_needed_are_taken_and_their_sizes_are_compared():
     assert losses.gradients("y")(y=y, u=V, v=V)["y"].dense().tolist() == [[2, 0], [0, 6]]
     with pytest.raises(es.EinstanError, match="two sizes"):
         losses.gradient("y")(y=y, u=V, v=C)
+    layer = es.Program("Z[n,j] = X[n,K] W[K,j] + b[j]\nL = 1/|N| Z[N,J]").per_example("L").gradients(["W", "b"])
+    found = layer(X=np.ones((4, 2)), W=np.ones((2, 3)), b=np.ones(3))  # W and b tell the sizes of theirs alone
+    assert {name: each.dense().tolist() for name, each in found.items()} == {
+        "W": np.ones((4, 2, 3)).tolist(),
+        "b": np.ones((4, 3)).tolist(),
+    }
 
 
 def test_a_size_that_one_array_alone_tells():

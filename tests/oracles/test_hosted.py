@@ -121,6 +121,40 @@ def test_derivatives_are_dense(backend):
     equal(found, gradients.compile().dense(NUMBERS))
 
 
+EXTENTS = {"i": 4, "j": 3, "k": 2, "n": 5, "c": 3}
+TOLD = {  # what is differentiated, by what, and the derivative by hand; axes are told by arrays that it does not read
+    "squares": ("L = 1/2 x[I]^2", "L", ["x", "x"], {"x": "i"}, lambda a: np.eye(4)),
+    "mean": ("L = mean[I](x[I]^2)", "L", ["x", "x"], {"x": "i"}, lambda a: np.eye(4) / 2),
+    "ridge": (
+        "L = 1/2 (Y[N,J] - X[N,K] W[K,J])^2 + 1/2 W[K,J]^2", "L", ["W", "W"], {"Y": "nj", "X": "nk", "W": "kj"},
+        lambda a: np.einsum("kl,jq->kjlq", a["X"].T @ a["X"] + np.eye(2), np.eye(3)),
+    ),
+    "jacobian": (
+        "Z[n,c] = X[n,K] W[K,c]", "Z", ["W"], {"X": "nk", "W": "kc"},
+        lambda a: np.einsum("nk,cp->nckp", a["X"], np.eye(3)),
+    ),
+    "another size": ("L = |b.0| x[I]^2 + 0 b[J]", "L", ["x", "x"], {"x": "i", "b": "j"}, lambda a: 6 * np.eye(4)),
+}  # fmt: skip
+
+
+@BACKENDS
+@pytest.mark.parametrize("name", TOLD)
+def test_arrays_that_are_not_read_tell_sizes(name, backend):
+    text, of, wrt, axes, by_hand = TOLD[name]
+    arrays = {key: draw([EXTENTS[x] for x in letters]) for key, letters in axes.items()}
+    compiled = es.Program(text).derivative(of, *wrt).compile(backend=backend)
+    run = jax.jit(compiled.dense) if backend == "jax" else compiled.dense
+    equal(run(tensors(backend, arrays)), by_hand(arrays))
+
+
+@BACKENDS
+def test_sizes_of_several_derivatives_are_told_so(backend):
+    gradients = es.Program("Z[n,j] = X[n,K] W[K,j] + b[j]\nL = 1/|N| Z[N,J]").per_example("L").gradients(["W", "b"])
+    arrays = {"X": draw((5, 2)), "W": draw((2, 3)), "b": draw(3)}
+    found = gradients.compile(backend=backend).dense(tensors(backend, arrays))
+    equal(found, {"W": np.repeat(arrays["X"][..., None], 3, axis=2), "b": np.ones((5, 3))})
+
+
 FACTORED = {  # a program, what is differentiated, by what, and the axes of what is given
     "factorisation": (
         "L = 1/2 M[I,J] (X[I,J] - U[I,K] V[J,K])^2", "L", ["U", "U"], {"M": "ij", "X": "ij", "U": "ik", "V": "jk"},
@@ -133,7 +167,6 @@ FACTORED = {  # a program, what is differentiated, by what, and the axes of what
         {"X": "nk", "W": "kc", "T": "n"},
     ),
 }  # fmt: skip
-EXTENTS = {"i": 4, "j": 3, "k": 2, "n": 5, "c": 3}
 
 
 @BACKENDS

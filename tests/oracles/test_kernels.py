@@ -157,10 +157,25 @@ def test_a_value_is_held_as_long_as_it_is_read():
     assert 2 <= most / 160_000 <= 6
 
 
-def test_a_softmax_of_comparisons_is_none_of_pytorchs():
-    """PyTorch's softmax takes no comparisons, which are numbers in the notation."""
-    program = es.Program("f[i] = 1[A[i] > a[i]]\nh[i] = softmax[i](f[i])")
-    arrays = {"A": np.array([1.0, 0.0, 2.0]), "a": np.array([0.0, 1.0, 1.0])}
-    given = {name: torch.as_tensor(array) for name, array in arrays.items()}
-    found, expected = program.compile(backend="torch")(given)["h"], program.compile()(arrays)["h"]
-    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-14)
+COMPARED = {  # what kernels take no comparisons for, which are numbers in the notation
+    "softmax": "S[n,j] = softmax[j](1[A[n,j] > 0])",
+    "log_softmax": "S[n,j] = log(softmax[j](1[A[n,j] > 0]))",
+    "logsumexp": "S[n] = logsumexp[J](1[A[n,J] > 0])",
+    "layer_norm": "Z[n,j] = 1[A[n,j] > 0]\nm[n] = mean[J](Z[n,J])\n"
+    "S[n,j] = (Z[n,j] - m[n]) / sqrt(mean[J]((Z[n,J] - m[n])^2) + 1e-5)",
+    "attention": "P[n,m] = softmax[m](1[A[n,E] > 0] B[m,E])\nS[n,j] = P[n,M] 1[B[M,j] > 0]",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COMPARED)
+def test_a_kernel_that_takes_no_comparisons_goes_alone(name):
+    program = es.Program(COMPARED[name] + "\nY[n,j] = 1/2 A[n,j] (1 + erf(A[n,j] / sqrt(2)))")
+    rng = np.random.default_rng(0)
+    arrays = {each: rng.standard_normal((4, 3)) for each in program.inputs}
+    run = program.compile(outputs=["S", "Y"], backend="torch")
+    found, expected = run({each: torch.as_tensor(array) for each, array in arrays.items()}), program.compile()(arrays)
+    for each in ("S", "Y"):
+        np.testing.assert_allclose(found[each].numpy(), expected[each], rtol=1e-12, atol=1e-12)
+    body = run.source().partition("def step")[2]
+    assert f"{name}(" not in body
+    assert "functional.gelu(" in body

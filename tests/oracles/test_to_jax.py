@@ -169,6 +169,14 @@ ODD = {
     "too few": (lambda: SEVERAL.to_jax("L")(jnp.asarray(X)), "W"),
     "one twice": (lambda: SEVERAL.to_jax("L")(jnp.asarray(X), X=jnp.asarray(X) + 1), "X is given twice"),
     "an option that there is not": (lambda: SEVERAL.to_jax("L", speed=1), "speed"),
+    "two sizes, by a rule": (
+        lambda: jax.grad(lambda x: SEVERAL.to_jax("L", rule="vjp")(x, jnp.ones((5, 2))))(jnp.ones((4, 3))),
+        "  A[n,j] = tanh(X[n,K] W[K,j])",  # the line that was written, whatever is kept of it
+    ),
+    "text for any sizes over devices": (
+        lambda: SEVERAL.to_jax("L", mesh=jax.make_mesh((1,), ("data",)), shard={"n": "data"}).source(),
+        "or leave out mesh",
+    ),
 }
 
 

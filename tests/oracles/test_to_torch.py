@@ -18,6 +18,7 @@ torch = pytest.importorskip("torch", exc_type=ImportError)
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning", "ignore:Dynamo:UserWarning")
 func, grad = torch.func, torch.autograd.grad
 SEVERAL = es.Program("A[n,j] = tanh(X[n,K] W[K,j])\nL = 1/|N| A[N,J]^2\nq[k] = X[N,k]")
+JUMP = es.Program("y[n,j] = 1[c[n,j] > 0] exp(A[n,K] B[K,j])")
 draw = np.random.default_rng(0).standard_normal
 X, W = (torch.tensor(draw(shape), requires_grad=True) for shape in ((4, 3), (3, 2)))
 NETWORK = es.Network(
@@ -151,6 +152,34 @@ def test_only_what_needs_a_gradient_gets_one():
         assert not function(X, W).requires_grad
     with torch.inference_mode():
         close(function(X, W), by_hand(X, W)[1])
+
+
+ON_THE_WAY = {  # a line that contracts inside of it, and the products of matrices of a forward and a backward pass
+    "relu(X[n,K] W[K,j] + b[j])": 1 + 2,
+    "silu(X[n,K] W[K,j]) (X[n,K] V[K,j])": 2 + 4,
+    "softmax[j](X[n,K] W[K,j]) b[j]": 1 + 2,
+}
+
+
+@pytest.mark.parametrize("rhs", ON_THE_WAY)
+def test_no_product_is_computed_again(rhs):
+    f = es.Program(f"Y[n,j] = {rhs}").to_torch("Y")
+    shapes = {"X": (4, 3), "W": (3, 2), "V": (3, 2), "b": (2,)}
+    given = {name: torch.ones(shapes[name], requires_grad=True) for name in f.inputs}
+    grad(f(given).sum(), list(given.values()))
+    with Products() as counted:
+        grad(f(given).sum(), list(given.values()))
+    assert counted.products == ON_THE_WAY[rhs]
+
+
+class Products(torch.utils._python_dispatch.TorchDispatchMode):
+    """How many products of matrices are computed."""
+
+    products = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.products += function._schema.name in ("aten::mm", "aten::bmm", "aten::addmm")
+        return function(*args, **(kwargs or {}))
 
 
 def test_a_second_derivative_may_be_given_up():
@@ -347,6 +376,14 @@ ODD = {
     "two dtypes": (lambda: SEVERAL.to_torch("L")(X, W.float()), "W has dtype float32, and X has float64"),
     "an array of NumPy": (lambda: SEVERAL.to_torch("L")(X, W.detach().numpy()), "W is an array of NumPy"),
     "an option that there is not": (lambda: SEVERAL.to_torch("L", speed=1), "speed"),
+    "two sizes": (  # told of the line that was written, whatever is kept of it
+        lambda: SEVERAL.to_torch("L")(X, torch.ones(5, 2, dtype=X.dtype)),
+        "  A[n,j] = tanh(X[n,K] W[K,j])",
+    ),
+    "a jump": (
+        lambda: grad(JUMP.to_torch("y")(c=X, A=X.detach(), B=W.detach()).sum(), X),
+        "  y[n,j] = 1[c[n,j] > 0] exp(A[n,K] B[K,j])",
+    ),
 }
 
 

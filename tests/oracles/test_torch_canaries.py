@@ -135,6 +135,19 @@ def test_what_is_given_back_and_kept_loses_its_derivative():
     assert not Both.apply(x.clone().requires_grad_())[0].requires_grad
 
 
+def test_a_function_is_applied_without_a_look_at_its_defaults():
+    class Doubled(Slope):
+        @classmethod
+        def apply(cls, *given):
+            return super(torch.autograd.Function, cls).apply(*given)
+
+    t, c = x.clone().requires_grad_(), torch.ones_like(x)
+    assert torch.equal(Doubled.apply(t, torch.tanh(t), c), Slope.apply(t, torch.tanh(t), c))
+    unwrapped, none = torch._functorch.utils.unwrap_dead_wrappers((t, None))
+    assert unwrapped is t
+    assert none is None
+
+
 def test_batched_cotangents_take_few_operations():
     """So they are mapped over anew by ``torch.func``."""
     t = x.clone().requires_grad_()

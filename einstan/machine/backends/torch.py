@@ -201,7 +201,8 @@ def differentiated(*tensors: Tensor) -> bool:
     derivatives is no use for a second one."""
     if torch.is_grad_enabled() and any(t.requires_grad for t in tensors):
         return True
-    return any(torch.autograd.forward_ad.unpack_dual(t).tangent is not None for t in tensors)
+    dual = torch.autograd.forward_ad
+    return dual._current_level >= 0 and any(dual.unpack_dual(t).tangent is not None for t in tensors)
 
 
 def layer_norm(x: Tensor, gain: Tensor, bias: Tensor, epsilon: float, plain: bool) -> tuple[Tensor, ...]:

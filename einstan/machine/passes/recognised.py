@@ -15,7 +15,7 @@ from einstan.machine.passes.attention import Attention
 from einstan.machine.passes.norms import Norms
 from einstan.machine.passes.rewritten import Rewritten
 from einstan.machine.passes.softmaxes import Softmaxes
-from einstan.machine.sizes.operations import Graph, Operation, Stored
+from einstan.machine.sizes.operations import Graph, Stored
 
 
 def recognised(
@@ -35,15 +35,4 @@ def recognised(
     softmaxes.backward()
     for value in softmaxes.shares:
         Attention(softmaxes, value).put()
-    found, places = made.rebuilt()
-    if not all(_reads_floats(found, operation) for operation in found.operations):
-        return graph, dict(tensors)  # a softmax of comparisons: the calls take floats alone
-    return found, places
-
-
-def _reads_floats(graph: Graph, operation: Operation) -> bool:
-    """Whether a kernel is given what the library's call takes; the labels of a cross-entropy are no floats."""
-    if operation.kind != "kernel":
-        return True
-    read = operation.operands[:1] if operation.detail.name == "labelled" else operation.operands
-    return all(graph.type(ref.value) == "float" for ref in read)
+    return made.rebuilt()

@@ -221,7 +221,9 @@ class Rewritten:
 
     def agrees(self, value: int, leaves: Collection[int], formula: Formula, scale: Expr = ONE) -> bool:
         """Whether a value is what a formula makes of others, times a number of sizes, at random points of more than
-        one size."""
+        one size; none of them is a comparison, which a library's call does not take."""
+        if any(self.graph.type(leaf) != "float" for leaf in leaves):
+            return False
         for look, known in enumerate(self.small):
             rng = np.random.default_rng(look)
             try:

@@ -66,17 +66,13 @@ def compile(
     what they are of, ``params`` those tensors that are learned: both for ``shard_params``.
     ``infinite`` are inputs that may be infinite where others are finite, since they have been computed of them.
     """
-    options: dict[str, Any] = {
-        "sizes": sizes, "memory_limit": memory_limit, "function": function, "any_size": any_size,
-        "reuse_buffers": reuse_buffers, "fast": fast, "context": context, "given": given, "behind": behind,
-        "infinite": infinite,
-    }  # fmt: skip
+    options = dict(locals())
+    for name in ("program", "backend", "kernels"):
+        del options[name]
+    spread = {name: options.pop(name) for name in ("mesh", "shard", "shard_params", "alike", "params")}
     one_of("backend", backend, ("numpy", *LIBRARIES))
     if mesh is not None or shard is not None or shard_params is not None:
         if backend != "jax":
             raise ArgumentError(f"a mesh of devices is for JAX, and the backend is {backend!r}", repair='backend="jax"')
-        spread = {"mesh": mesh, "shard": shard, "shard_params": shard_params, "alike": alike, "params": params}
-        return Spread(program, outputs, optimize, dtype, **spread, **options)
-    if backend == "numpy":
-        return Compiled(program, outputs, optimize, dtype, **options)
-    return Hosted(program, outputs, optimize, dtype, backend=backend, kernels=kernels, **options)
+        return Spread(program, **spread, **options)
+    return Compiled(program, **options) if backend == "numpy" else Hosted(program, backend, kernels, **options)

@@ -8,7 +8,7 @@ becomes infinite on the way is hidden by brackets as everywhere.
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from typing import Any, cast
@@ -21,7 +21,7 @@ from einstan.language.errors import DataError
 from einstan.language.term import Equation, Name
 from einstan.language.threads import cached_property
 from einstan.machine.passes.windows import know_ranges
-from einstan.machine.plan.plan import Optimizer, Plan, refuse_empty, with_kernels
+from einstan.machine.plan.plan import Plan, refuse_empty, with_kernels
 from einstan.machine.run.compiled import MADE_UP, SPECIALISATIONS, Compiled, nominally
 from einstan.machine.sizes.extents import NOMINAL
 from einstan.machine.sizes.lower import refuse_outside
@@ -35,7 +35,7 @@ X64 = 'jax.config.update("jax_enable_x64", True)'
 
 
 class Hosted(Compiled):
-    """A program as a function of tensors of ``backend``; otherwise as `Compiled`.
+    """A program as a function of tensors of ``backend``; otherwise as `Compiled`, whose options it takes.
 
     Floats have one dtype, that of the tensors that are given, or ``dtype``; Python's numbers and NumPy's scalars become
     that.
@@ -43,23 +43,13 @@ class Hosted(Compiled):
 
     slices = False
 
-    def __init__(
-        self,
-        program: Program | Equation,
-        outputs: Iterable[Name] | None = None,
-        optimize: Optimizer = "auto",
-        dtype: Any = None,
-        *,
-        backend: str,
-        kernels: bool = True,
-        **options: Any,
-    ) -> None:
+    def __init__(self, program: Program | Equation, backend: str, kernels: bool = True, **options: Any) -> None:
         if backend not in LIBRARIES:
             raise ArgumentError(f"backend = {shown(backend)} is not known", repair='backend="torch", or "jax"')
         for option in ("fast", "reuse_buffers"):
             if options.get(option):
                 raise ArgumentError(f"{option} is for NumPy", repair=f"leave out {option}, or backend={backend!r}")
-        super().__init__(program, outputs, optimize, dtype, **{**options, "fast": False})
+        super().__init__(program, **{**options, "fast": False})
         self.backend, self.kernels, self.options = backend, kernels, options
 
     @cached_property
@@ -82,8 +72,8 @@ class Hosted(Compiled):
         return
 
     def called(self, given: Sequence[Any]) -> tuple[Any, ...]:
-        tensor, found = self.tensor, None
-        if all(isinstance(a, tensor) for a in given):
+        found = None
+        if self.classes.issuperset(map(type, given)) or self._are_tensors(given):
             found = self._known.get(tuple([(a.shape, a.dtype) for a in given]))
         if found is None:
             given = self.taken(given)
@@ -93,6 +83,16 @@ class Hosted(Compiled):
             return found.run(*given)
         except IndexError as error:
             raise self._misread(str(error)) from error
+
+    @cached_property
+    def classes(self) -> set[type]:
+        """The classes of tensors that have been given, which are asked at every call."""
+        return set()
+
+    def _are_tensors(self, given: Sequence[Any]) -> bool:
+        found = all(isinstance(a, self.tensor) for a in given)
+        self.classes.update(map(type, given) if found else ())
+        return found
 
     def taken(self, given: Sequence[Any]) -> list[Any]:
         """Tensors of one dtype and on one device, of the tensors and numbers that are given."""
@@ -225,8 +225,7 @@ class Hosted(Compiled):
 
     def general(self, function: str) -> Source:
         """The code of a function of this name, for tensors of all sizes but those given."""
-        made: Any = type(self)(self.program, self.outputs, self.optimize, self.dtype, backend=self.backend,
-                               kernels=self.kernels, **{**self.options, "function": function})  # fmt: skip
+        made: Any = type(self)(self.program, self.backend, self.kernels, **{**self.options, "function": function})
         return made._nominal(self.sizes).source
 
     def source(self, sizes: Mapping[str, int] | None = None) -> str:

@@ -17,9 +17,10 @@ from einstan.calculus.program import Program
 from einstan.language.arguments import ArgumentError, shown
 from einstan.language.errors import DataError
 from einstan.language.term import Equation, Name
-from einstan.machine.plan.plan import Optimizer, Plan
+from einstan.machine.plan.plan import Plan
 from einstan.machine.run.hosted import Hosted, Traced
 from einstan.machine.sizes.specs import counted, partition, specs_of
+from einstan.machine.targets.source import Source
 
 
 class Spread(Hosted):
@@ -28,10 +29,6 @@ class Spread(Hosted):
     def __init__(
         self,
         program: Program | Equation,
-        outputs: Iterable[Name] | None = None,
-        optimize: Optimizer = "auto",
-        dtype: Any = None,
-        *,
         mesh: Any,
         shard: Mapping[str, Any] | None = None,
         shard_params: Any = None,
@@ -46,7 +43,7 @@ class Spread(Hosted):
             )
         if options.get("any_size"):
             raise DataError("the parts of devices have sizes of their own", repair="leave out any_size, or mesh")
-        super().__init__(program, outputs, optimize, dtype, backend="jax", **options)
+        super().__init__(program, "jax", **options)
         self.mesh, self.shard, self.shard_params = mesh, shard, shard_params
         self.alike, self.params = tuple(alike), tuple(params)
         self.specs = specs_of(self.program, counted(mesh), shard, shard_params, self.alike, self.params, self.context)
@@ -73,6 +70,12 @@ class Spread(Hosted):
 
     def function_of(self, plan: Plan) -> Traced:
         return Parts(self, plan)
+
+    def general(self, function: str) -> Source:
+        raise DataError(
+            "text for any sizes is asked for, and the parts of devices have sizes of their own",
+            repair='program.compile(backend="jax", mesh=mesh, shard=...).source(sizes), or leave out mesh',
+        )
 
     def _nominal(self, sizes: Mapping[str, int], careful: bool = False) -> Any:
         made = self._traced({}, sizes, {}, None)
