@@ -837,7 +837,7 @@ def _disagreement(extents: Extents, dim: str, size: int, source: str, equation: 
 
 
 def _shorter(extents: Extents, equation: Equation, dim: str, size: int) -> str:
-    """``state it: y[i] = S[i,i+1] where |i| = |S.1| - 1``, where a read says that a range is the smaller of two sizes."""
+    """``state it: y[i] = S[i,i+1] where |i| = |S.1| - 1``, where a read tells the smaller of two sizes."""
     for read, position, form in extents.arithmetic.get(equation, ()):
         access, place = read.access, axis(read.access.tensor, position)
         length, top = extents.known.get(extents.program.dims.find(place)), highest(extents, equation, form, dim)

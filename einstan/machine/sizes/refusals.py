@@ -220,7 +220,7 @@ def shortened_read(equation: Equation, access: Indexed, form: Affine, place: str
     if not any(slot.index is index for node in others for slot in node.slots):
         return f"state it: {shorter}"
     own = list(dict.fromkeys(atom for slot in access.slots for atom in slot.free))
-    name = fresh_name(f"{access.tensor}1", {*names_in(str(equation)), access.tensor})
+    name = fresh_name(f"{access.tensor}1", set(names_in(str(equation))))
     named = Indexed(name, tuple(affine((each, 1)) for each in own))
     line = f"{named} = {access} where |{index.name}| = {room}"
     for each in own:
@@ -288,8 +288,8 @@ def _later(equation: Equation, form: Affine) -> Equation | None:
     plain = any(slot.index is own for _, slot in read)
     if not plain or len({place for place, _ in read}) == 1:
         return later
-    shifted = [(place, slot) for place, slot in read if slot.index is not own]
-    return shortened(later, *reversed(shifted[0])) if len(shifted) == 1 else None  # S[i+1,i], of S[i,i-1]
+    shifted = [(slot, place) for place, slot in read if slot.index is not own]
+    return shortened(later, *shifted[0]) if len(shifted) == 1 else None  # S[i+1,i], of S[i,i-1]
 
 
 def _where(form: Affine, value: int) -> str:
