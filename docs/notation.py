@@ -146,8 +146,8 @@ is not summed by itself. An index does not divide: it is zero at first.""",
         """A derivative is a tensor: first the slots of the numerator, then those of the denominator. On the left of
 a line of a document it is a claim. `dW[p,q]` is the gradient of the program's scalar with respect to W, and a line
 `dW[p,q] = ...` of a document a claim too, where it has that scalar. What is differentiated has a name: a line of its
-own gives it one. `dt/dx` is a quotient where the text has dt or dx as a number, a step; where it may be either, it is
-refused.""",
+own gives it one. `df/dx dy` may be a second derivative and is refused, as `df/(dx dy)` is. `dt/dx` is a quotient
+where the text has dt or dx as a number, a step; where it may be either, it is refused.""",
         ["dZ[n,j]/dX[m,p] = δ[n,m] W[p,j]", "dL/dx[i]dx[j] = 2 A[i,j]", "∂f/∂t∂x[i] = g[i]"],
         [
             "dZ[n,j]/dX[m,p] dW[q,r] = 0",
@@ -155,6 +155,7 @@ refused.""",
             "d/dx f = a",
             r"\frac{d \sin(x)}{dx} = \cos(x)",
             r"\frac{d^2 g}{dx^2} = 2 x",
+            "a = df/dx dy",
             "C = c dt / dx",
             "r = a dt / dx^2",
         ],

@@ -53,8 +53,12 @@ _COMPARE = ("<", ">", "!", "≤", "≥", "≠", "\\")
 _EQUATION = re.compile(r"[^\W\d][^=<>!]*\s=\s")
 _DEFINED = re.compile(r"\s*(\w+)\s*=")
 _NAME = re.compile(r"(?<![/\w.])(?<!/ )(?<!\}\{)[^\W\d_]\w*")  # what divides may be part of a derivative
-_QUOTIENT = re.compile(  # which may be a derivative, and tells nothing of numbers
-    r"(?<!\w)d\w+(?:\[[^\[\]]*\])?\s*/\s*d\w+|\\[dt]?frac\s*\{\s*d\w+\s*\}\s*\{\s*d\w+\s*\}"
+_D = r"(?<!\w)d\w+(?:\[[^\[\]]*\])?"
+_QUOTIENT = (
+    re.compile(  # which may be a derivative, and tells nothing of numbers: d[i]/dx dy, df/(dx dy), \frac{df}{dx}
+        rf"{_D}\s*/\s*(?:\((?:\s*{_D})+\s*\)|{_D}(?:\s+{_D}(?!\w|\s*[/(]))*)"
+        r"|\\[dt]?frac\s*\{\s*d\w+\s*\}\s*\{(?:\s*(?:\\,)?\s*d\w+)+\s*\}"
+    )
 )
 _ENVIRONMENT = re.compile(r"\\(begin|end)\{(aligned|align\*?|gathered|gather\*?|split|equation\*?)\}")
 _ROW = re.compile(r"\\\\(?:\[[^\]]*\])?[ \t]*")
