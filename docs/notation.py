@@ -185,8 +185,9 @@ number of an equation are comments: in front of a line or behind it they would b
     (
         "LaTeX and paper",
         """What a paper has is read: subscripts as slots, `\\sum`, `\\frac`, `\\sqrt`, Greek letters, `\\delta`,
-labels `^{(l)}` and `^{[l-1]}`. `e^{...}` is the exponential unless e is defined. What would be read as
-something else is refused; `(e)^2`, `x^(T)` and `1 / (N)` are numbers of these names. Slots in a subscript have commas.
+labels `^{(l)}` and `^{[l-1]}`, and `a^(1)[i]`; `l^(1) + l^(2)` may be labels or powers. `e^{...}`
+is the exponential unless e is defined. What would be read as something
+else is refused; `(e)^2`, `x^(T)` and `1 / (N)` are numbers of these names. Slots in a subscript have commas.
 What only sets a formula apart is passed over: `$`, `\\[`, `\\tag{1}`, a last point or comma; `{a + b}` and
 `\\left[ a + b \\right]` are brackets, `\\lfloor a \\rfloor` is a floor. A condition below a sum is a factor:
 `sum[i,j](1[i < j] ...)`. A sum with limits is led to what it means here, where an index begins at 0:

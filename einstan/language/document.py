@@ -30,6 +30,7 @@ from einstan.language.dims import localised
 from einstan.language.errors import EinstanError, NotationError, ProgramError, ScopeError
 from einstan.language.functions import FUNCTIONS, SPELLINGS
 from einstan.language.index import Affine, Index, names_in
+from einstan.language.layers import layered, refused_layers
 from einstan.language.letters import normal, refuse_lowered
 from einstan.language.node import holds, preorder
 from einstan.language.numbering import LONGEST, labelled, numbered
@@ -225,6 +226,7 @@ def parse_document(
     lines = list(logical_lines(dedent(text.removeprefix("\ufeff"))))  # a byte-order mark, which some editors write
     if not text.isascii():  # letters of one line are compared with those of the others
         lines = list(_in_normal_form(lines, refused))
+    layers = layered((code for _, code, _ in lines), known)
     told = [_QUOTIENT.sub(" ", code) for _, code, _ in lines]
     counts = Counter(name for code in told for name in _NAME.findall(code))
     names = {*known, *counts}
@@ -239,7 +241,7 @@ def parse_document(
             first = {}
             continue
         try:
-            if (error := beside(code, counts)) is not None:
+            if (error := beside(code, counts) or refused_layers(code, layers)) is not None:
                 raise error
             for statement in read_statements(code, line, comment, names, first, ends=gradients):
                 if isinstance(statement.content, Equation | Given):

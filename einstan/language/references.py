@@ -7,7 +7,8 @@ r"""Tensors as they are spelled: a name, its label and its slots, in brackets or
     slots       [ expression , ... ]  |  _{ expression , ... }  |  _i
 
 A label belongs to the name of a tensor: ``Z^(2)[i,j]`` (no blanks, a slot bracket behind it) and ``Z^{(2)}_{i,j}``;
-``x^(2)`` without slots stays a power, ``x^{(2)}`` in LaTeX's braces is always a label.
+``x^(2)`` without slots stays a power, unless numbers may count layers there (`layers`); ``x^{(2)}`` in LaTeX's braces
+is always a label.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ from einstan.language.atoms import Atoms
 from einstan.language.cursor import GOING_ON, INDENTED
 from einstan.language.errors import Span
 from einstan.language.foreign import STATEMENTS, braced, equals, floor_division, prose, statement
+from einstan.language.layers import layered, refused_layers
 from einstan.language.misread import (
     MARKS_ABOVE,
     divided_by_index,
@@ -69,7 +70,7 @@ from einstan.language.unknown import unknown_call
 def read_relation(text: str, known: Collection[str] = (), kind: str = "claim") -> tuple[str, Relation]:
     """``left = right where ...``, of a statement of a ``kind``; the text comes back in the normal form that the spans
     refer to."""
-    parser = Parser(text, known)
+    parser = _parser(text, known)
     parser.kind = kind
     relation = run(parser.relation())
     if parser.scalars:
@@ -79,10 +80,18 @@ def read_relation(text: str, known: Collection[str] = (), kind: str = "claim") -
 
 
 def read_expression(text: str, known: Collection[str] = ()) -> tuple[str, Expression]:
-    parser = Parser(text, known)
+    parser = _parser(text, known)
     expression = run(parser.expression())
     parser.finish()
     return parser.text, expression
+
+
+def _parser(text: str, known: Collection[str]) -> Parser:
+    parser = Parser(text, known)
+    error = refused_layers(parser.text, layered((parser.text,), known)) if "^(" in parser.text else None
+    if error is not None:
+        raise error
+    return parser
 
 
 _STEP = re.compile(r"(?:\\Delta(?![A-Za-z])|Δ)\s*(\w+)")
