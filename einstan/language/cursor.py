@@ -19,6 +19,7 @@ from einstan.language.surface import BINDERS, DEFINED, Expression, Ref, Surface,
 from einstan.language.term import RELATIONS
 from einstan.language.threads import cached_property
 from einstan.language.tokens import Token, tokens
+from einstan.language.typeset import labels_in_names, marks_in_names
 
 DEEPEST = 2000  # levels of brackets, signs and exponents; what is made of a term may be some times as deep
 GOING_ON = ("+", "-", "*", "/", "=")  # with which a line goes on with the one above, or in the next
@@ -122,9 +123,22 @@ class Cursor:
         opening = self.open.pop()
         if not self.take(CLOSING[opening.text]):
             if self.token.kind == "end" or self.at(")", "]", "}", "\\right|", "="):
-                self.fail(f"the bracket {opening.text} is not closed", (opening.start, opening.end))
+                problem = f"the bracket {opening.text} is not closed"
+                self.fail(problem, (opening.start, opening.end), self.closed(opening))
             self.unexpected()
         return self.last_end
+
+    def closed(self, opening: Token) -> str | tuple[()]:
+        """The text with the bracket closed where it must be at the latest: in the place of another that closes here, in
+        front of a sign =, or at the end with all that are open."""
+        closing = CLOSING[opening.text]
+        if self.token.kind == "end":
+            return self.text.rstrip() + closing + "".join(CLOSING[each.text] for each in reversed(self.open))
+        before, behind = self.text[: self.token.start].rstrip(), self.text[self.token.end :]
+        if self.at("="):
+            return f"{before}{closing} ={behind}" if not self.open else ()
+        waited = self.token.text in (CLOSING[each.text] for each in self.open)  # by a bracket around
+        return f"{before}{closing}{self.token.text * waited}{behind}"
 
     # ---- refusals ------------------------------------------------------------------------------------------------
 
@@ -138,7 +152,8 @@ class Cursor:
             hint = INDENTED if going_on else ()
             self.fail("the equation ends too early", (len(self.text), len(self.text) + 1), hint)
         if self.at(")", "]", "}"):
-            self.fail(f"the bracket {self.token.text} was never opened")
+            line = f"{self.text[: self.token.start].rstrip()}{self.text[self.token.end :]}"
+            self.fail(f"the bracket {self.token.text} was never opened", None, line)
         before = self.tokens[self.position - 1]
         if self.at("=") and self.token.glued and before.text in ("+", "-", "*", "/"):
             raise assigned(self.text, before, self.token.end)
@@ -169,13 +184,18 @@ class Cursor:
             self.fail(f".{behind.text} belongs to arrays of a library", (start, behind.end), hint)
         if self.at("{") and self.token.glued and before.kind == "name":
             self.fail("slots stand in x[i] or x_{i}", None, f"{self.text[:start]}_{self.text[start:]}")
-        if before.text == "^" and self.at("*", "+"):
-            self.fail("a mark above the line is part of a name", None, "another name, such as x_star")
+        braced = before.text == "{" and self.tokens[self.position - 2].text == "^" and self.at("*")
+        if braced or (before.text == "^" and self.at("*", "+")):
+            line = marks_in_names(self.text) if self.at("*") else self.text
+            other = "another name, such as x_star"
+            self.fail("a mark above the line is part of a name", None, other if line == self.text else line)
         self.fail(f"{self.token.text!r} is not expected here", None, grouped_digits(self.text, self.token.start) or ())
 
     def refuse_word(self, token: Token, wanted: str) -> NoReturn:
         problem = f"{token.text} is a word of the notation and cannot be {wanted}"
-        self.fail(problem, (token.start, token.end), instead_of(token.text, self.text) or ())
+        labelled = self.text if token.raw else labels_in_names(self.text)  # x_{\\text{in}}
+        repair = instead_of(token.text, self.text) if labelled == self.text else labelled
+        self.fail(problem, (token.start, token.end), repair or ())
 
     def finish(self) -> None:
         if self.token.kind != "end":

@@ -62,6 +62,7 @@ _QUOTIENT = (
     )
 )
 _ENVIRONMENT = re.compile(r"\\(begin|end)\{(aligned|align\*?|gathered|gather\*?|split|equation\*?)\}")
+_SET_APART = re.compile(r"\s*(?:\$\$|\\\[|\\\])\s*")  # alone in a line, around formulas
 _ROW = re.compile(r"\\\\(?:\[[^\]]*\])?[ \t]*")
 _NO_FUNCTION = re.compile(r"(\w+) is not a (?:function|reduction)")
 _GOES_ON = re.compile(r"(?:[+*/=×·⋅]|[-−–](?!\s*(?:claim|refute)\b)|&\s*=|\\cdot\b|\\times\b)(?!=)")
@@ -411,6 +412,8 @@ def _goes_on_behind(lines: Sequence[tuple[int, str]]) -> bool:
 def rows(text: str) -> Iterator[tuple[int, str]]:
     """The lines with their numbers; of what stands in LaTeX's environments the rows, without what aligns them."""
     for position, line in enumerate(text.splitlines(), start=1):
+        if _SET_APART.fullmatch(line):
+            continue
         if "\\" not in line:
             yield position, line
             continue

@@ -1,7 +1,7 @@
 """Numbers in brackets above a name without slots, which may count layers or be powers: ``l^(1) + l^(2)`` is refused.
 
-With slots, ``a^(1)[i]``, they are labels, and so they are in braces, ``l^{(1)}``.  A power is left where the name stands
-alone somewhere, ``x + x^(2)``, or has one such number, ``x^(2)``; nobody writes the powers 0 and 1.
+With slots, ``a^(1)[i]``, they are labels, and so they are in braces, ``l^{(1)}``.  A power is left where the name
+stands alone somewhere, ``x + x^(2)``, or has one such number, ``x^(2)``; nobody writes the powers 0 and 1.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from einstan.language.misread import bold, sum_sign
 from einstan.language.own import visible
 from einstan.language.surface import BINDERS, CALLABLE, RESERVED, Expression, Number, Ref, Task, alone, only_part
 from einstan.language.tokens import Token
+from einstan.language.typeset import labels_in_names
 from einstan.language.unknown import INSTEAD, unknown_call
 
 
@@ -142,14 +143,15 @@ class References(Cursor):
                 repair = _PARTED.sub(lambda found: f"_{{{','.join(found[1].split())}}}", self.text)
                 self.fail("indices are parted by commas", (token.start, behind.end), repair)
             if subscript and len(token.text) > 1 and token.text.isupper() and not token.raw and behind.text == "}":
-                self.fail(f"{token.text} is no index", None, self.labelled(token.text))
+                self.fail(f"{token.text} is no index", None, self.labelled())
             if subscript and self.is_run_of_letters():
-                commas = ",".join(token.text)
-                readings = [f"several indices are written {commas}", f"one index is written \\mathrm{{{token.text}}}"]
-                readings += [self.labelled(token.text)] if len(token.text) > 2 or token.text.isupper() else []
+                several = _LETTERS.sub(lambda found: f"_{{{','.join(found[1])}}}", self.text)
+                several = several if several != self.text else f"several indices are written {','.join(token.text)}"
+                readings = [several, f"one index is written \\mathrm{{{token.text}}}"]
+                readings += [self.labelled()] if len(token.text) > 2 or token.text.isupper() else []
                 self.fail(f"the subscript {token.text} is one index or several", None, tuple(readings))
             if subscript and token.kind == "name" and token.text in (*BINDERS, *CALLABLE) and behind.text == "}":
-                self.fail(f"{token.text} is no index", None, self.labelled(token.text))
+                self.fail(f"{token.text} is no index", None, self.labelled())
             if subscript and token.kind == "number" and self.is_run_of_digits():
                 self.refuse_digits(token)
             found.append((yield self.expression()))
@@ -160,9 +162,10 @@ class References(Cursor):
         self.close()
         return tuple(found)
 
-    def labelled(self, label: str) -> str:
-        """``V_max`` for ``V_{max}``; the cursor stands behind its opening brace."""
-        return f"a label is part of the name: {self.tokens[max(self.position - 3, 0)].text}_{label}"
+    def labelled(self) -> str:
+        """``V_max`` for ``V_{max}``."""
+        line = labels_in_names(self.text)
+        return line if line != self.text else "a label is part of the name: V_max"
 
     def refuse_trailing(self) -> NoReturn:
         """``x_[i]``, as Python's programmers tell a name from a word of the language, and ``x_*``."""
@@ -216,6 +219,7 @@ class References(Cursor):
         )  # fmt: skip
 
 
+_LETTERS = re.compile(r"_\{([A-Za-z]{2,})\}")
 _PARTED = re.compile(r"_\{\s*(\w(?:\s+\w)+)\s*\}")
 _SUBSCRIPT = re.compile(r"_(?:\{([\w\s,]*)\}|(\d\d+))")
 _DIGITS = re.compile(r"(?<!\w)(\d+)([^\W\d_]\w*)?(?!\w)")

@@ -31,6 +31,7 @@ from einstan.language.surface import (
     walk,
 )
 from einstan.language.tokens import respelled
+from einstan.language.typeset import labels_in_names
 
 Read = Callable[[str], object] | None  # reads a repair, where repairs are asked for
 
@@ -182,6 +183,8 @@ def not_bound(
         capitals = [capitalised(name)]
     repairs = [_with_slot(text, name)] if normed else []
     repairs += [respelled(text, name, capital) for capital in capitals]
+    if (labelled := labels_in_names(text)) != text and re.search(rf"\\(?:text|mathrm)\w*\s*\{{\s*{name}\s*\}}", text):
+        repairs = [labelled]  # E_{\\text{kin}}
     meant = readable(repairs, read)
     labels = () if normed or meant else readable(_labelled(text, name, span, indices), read)
     return ScopeError(
@@ -221,6 +224,8 @@ def _with_slot(text: str, name: str) -> str:
 def ranks_differ(text: str, node: Ref, elsewhere: int) -> ScopeError:
     here = _slots(len(node.slots))
     problem = f"{node.name} has {here} here and {_slots(elsewhere)} elsewhere in the equation"
+    if (labelled := labels_in_names(text)) != text:
+        return ScopeError(problem, text=text, span=node.span, repair=labelled)
     digits = _ENTRY.sub(lambda entry: f"{node.name}{entry[1]}", text)  # \\theta_0 beside \\theta
     if digits != text and elsewhere == 0:
         return ScopeError(problem, text=text, span=node.span, repair=digits)
@@ -249,6 +254,9 @@ def not_affine(text: str, node: Expression) -> NotationError:
         )
         halves = f"(1[{form} >= 0] {one} + 1[{form} < 0] {other})"
         repairs.insert(0, f"{text[: found.start()]}{halves}{text[found.end() :]}")
+    elif re.fullmatch(r"[^\W\d_]\w*\s*/\s*\d+", text[slice(*node.span)]):
+        start, end = node.span
+        repairs.insert(0, f"{text[:start]}floor({text[start:end]}){text[end:]}")
     return NotationError(
         f"{text[slice(*node.span)]} is not a sum of indices with whole-number coefficients",
         text=text, span=node.span, repair=repairs,
@@ -353,6 +361,8 @@ def left_not_read(text: str, name: str, right: Sequence[str]) -> ScopeError:
     left, _, rest = text.partition("=")
     has = f"the right side has {', '.join(right)}" if right else "the right side has no free index"
     repairs = [f"{left.rstrip()} = ({rest.strip()}) 1[{name}]"]
+    if (labelled := labels_in_names(text)).partition("=")[0] != left:
+        repairs = [labelled]
     label = re.fullmatch(rf"\s*([^\W\d_]+)_{name}\s*", left)
     if label is not None and not re.search(rf"(?<![^\W_]){name}(?![^\W_])", rest):  # E_k, an energy
         repairs.insert(0, f"{label[1]}{name} ={rest}")

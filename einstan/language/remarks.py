@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from einstan.language.commands import GREEK
 from einstan.language.errors import NotationError
 from einstan.language.foreign import PROSE, STATEMENTS
 from einstan.language.functions import FUNCTIONS
 from einstan.language.numbering import behind_factor
-from einstan.language.tokens import GREEK
 
 _BULLETS = (
     rf"[-–*+]\s+(?={'|'.join(STATEMENTS)})|[*•·∴⇒⟹]\s*|=>\s*|\\(?:therefore|implies|Rightarrow|item)\b\s*"

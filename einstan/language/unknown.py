@@ -140,8 +140,10 @@ def unknown_call(text: str, span: Span, name: str, behind: int, known: Iterable[
             if text[closing:].lstrip().startswith("="):  # or its value is meant
                 repairs.append(f"{text[:behind]}{text[closing:]}")
         closing = text.find(")", behind) + 1
-        if not repairs and closing and text[closing:].lstrip().startswith("="):  # L(θ) = ...
-            repairs.append(f"{text[:behind]}{text[closing:]}")
+        if not repairs and closing and text[closing:].lstrip().startswith("="):  # L(θ) = ..., f(x_i) = ...
+            letters = dict.fromkeys(re.findall(r"(?:_|(?<=[\[{,]))([a-z])(?!\w)", text[behind:closing]))
+            own = f"[{','.join(letters)}]" if letters else ""
+            repairs.append(f"{text[:behind]}{own}{text[closing:]}")
         if text.find("=") > span[0]:  # a left side is no product
             return NotationError(f"{name} is not a function", text=text, span=span, repair=repairs)
         alone = _ALONE.match(text, behind)  # (x), behind a blank, would be the number of an equation
