@@ -24,7 +24,7 @@ from fractions import Fraction
 from itertools import chain
 from typing import Any
 
-from einstan.language.factors import flattened, index_names, literal, sized, unwrapped
+from einstan.language.factors import flattened, index_names, literal, sized, unwrapped, variance
 from einstan.language.holds import Held, Holds, Total
 from einstan.language.index import is_capital
 from einstan.language.occurrences import is_form, names_in
@@ -50,7 +50,7 @@ ROOTS = ("sqrt", "cbrt")
 LOGARITHMS = ("log", "log1p")
 ACCESSES = (Ref, Kronecker)
 
-OCCURS = Holds()
+OCCURS, BELOW_IT = Holds(), Holds(0, 0)
 BEHIND_WALL = "{K} stands once, inside a function or a power"
 LACKS = "a term of the bracket lacks {K}"
 NUMBER = "{K} stands alone, as a number"
@@ -102,6 +102,8 @@ class Rule:
 
     def product(self, name: str, rank: int, node: Term) -> Holds:
         factors = [(part, self.factor(name, part, under)) for part, under in node.parts if name in self.held[part]]
+        if any(self.is_deviation(name, part, under) for part, under in node.parts):
+            factors = [(part, holds if holds.open or variance(part) is None else BELOW_IT) for part, holds in factors]
         for _, holds in factors:
             if holds.refused:
                 return holds
@@ -127,7 +129,7 @@ class Rule:
         alone = opened[0].alone if not company or (weight == 1 and all(holds.alone for holds in opened)) else ""
         weight += len(closed)
         if sum(holds.inner for holds in opened) + len(closed) < 2:
-            lacking = not company and opened[0].lacking
+            lacking = [holds.lacking for holds in opened if holds.weight] == [True]
             return Holds(weight, weight, alone or ("" if weight else BELOW), lacking=lacking)
         squares = len(opened) == 1 or sum(holds.weight > 0 for holds in opened) == 1
         total = Total(name, node, rank, squares, trap=alone or trap_of(self.held, name, node, weight))
@@ -141,6 +143,12 @@ class Rule:
         if holds.open:
             return replace(holds, weight=0, inner=0)
         return replace(holds, firm=True, totals=tuple(replace(total, doubtful=False) for total in holds.totals))
+
+    def is_deviation(self, name: str, part: Surface, under: bool) -> bool:
+        """``(x[n] - m[K])^2`` above the line."""
+        if under or not isinstance(part, Power) or not isinstance(part.base, Expression) or name not in self.held[part]:
+            return False
+        return len(part.base.terms) > 1 and self.held[part][name].open and self.held[part][name].weight > 1
 
     def closed(self, name: str, node: Term, closed: list[Holds], brackets: list[Holds], whole: list[Holds]) -> Holds:
         """Where no factor has K open, each keeps its sum."""

@@ -66,6 +66,32 @@ def ambiguous(
     )  # fmt: skip
 
 
+def ranges_apart(text: str, apart: Sequence[tuple[str, Term, Term]], root: Expression, read: Read) -> ScopeError:
+    """``-J s[I] s[I+1] - h s[I]``: a sum each, as far as it goes, or one over the range that both have."""
+    name, shorter, longer = apart[0]
+    own = {id(term): term for each in apart for term in each[1:]}
+    each_its_own = text
+    for term in sorted(own.values(), key=lambda term: term.span, reverse=True):
+        letters = ",".join(dict.fromkeys(each for each, *terms in apart if term in terms))
+        start, end = term.parts[0][0].span[0], term.span[1]
+        each_its_own = f"{each_its_own[:start]}sum[{letters}]({each_its_own[start:end]}){each_its_own[end:]}"
+    brackets = (node for node in walk(root) if isinstance(node, Expression))
+    around = next((node for node in brackets if all(term in node.terms for term in own.values())), None)
+    texts = [each_its_own]
+    if around is not None:
+        letters = ",".join(dict.fromkeys(each for each, *_ in apart))
+        start, end = around.span
+        having = [term for term in around.terms if any(has(term, each) for each, *_ in apart)]
+        spelled = " ".join(_signed(text, term) for term in having).removeprefix("+ ")
+        rest = "".join(f" {_signed(text, term)}" for term in around.terms if term not in having)
+        texts.append(f"{text[:start]}sum[{letters}]({spelled}){rest}{text[end:]}")
+    return ScopeError(
+        f"the ranges of {name} differ, and its sums may have one", text=text, span=longer.span,
+        inferred=f"{text[slice(*shorter.span)].lstrip('+- ')} ends before {text[slice(*longer.span)].lstrip('+- ')}",
+        repair=readable(texts, read),
+    )  # fmt: skip
+
+
 def together(text: str, case: Ambiguity, roots: Sequence[Surface]) -> Iterator[str]:
     """``log(t[D]) + s[D]^2 - 1`` in one sum; of ``log(t[D]) + s[D]^2 - |D|`` the terms that have the index."""
     sides = [side for root in roots for side in ((root.left, root.right) if isinstance(root, Relation) else (root,))]
