@@ -128,6 +128,20 @@ class Cursor:
             self.unexpected()
         return self.last_end
 
+    def rounded(self) -> str:
+        """The text with round brackets for the ``[a + b]`` that opens here, where it is no comparison."""
+        depth, place = 0, self.position
+        while self.tokens[place].kind != "end":
+            text = self.tokens[place].text
+            depth += (text == "[") - (text == "]")
+            if not depth:
+                inside = self.text[self.token.end : self.tokens[place].start]
+                return f"{self.text[: self.token.start]}({inside}){self.text[self.tokens[place].end :]}"
+            if text in RELATIONS:
+                break
+            place += 1
+        return ""
+
     def closed(self, opening: Token) -> str | tuple[()]:
         """The text with the bracket closed where it must be at the latest: in the place of another that closes here, in
         front of a sign =, or at the end with all that are open."""
@@ -163,6 +177,8 @@ class Cursor:
         if self.at("[") and self.token.glued and before.text == ")":
             lines = "p[k] = softmax[k](z[k])\nL = -log(p[0])"
             self.fail("slots stand behind the name of a tensor, and a line of its own gives one", None, lines)
+        if self.at("[") and (line := self.rounded()):
+            self.fail("brackets around a part of a formula are round", None, line)
         if self.at("[", "{") and (repair := comparison(self.text, self.tokens, self.position)):
             self.fail("an indicator is written 1[...]", None, repair)
         if self.at(*RELATIONS) and not self.at("=="):

@@ -25,7 +25,7 @@ _HEADS = (
     re.compile(rf"{_SIGN}_(?:\{{\s*(?P<name>\w+)\s*\}}|(?P<name2>\w))\s*{_ABOVE}"),
     re.compile(r"(?P<sign>\\?(?<!\w)(?:sum|prod|mean))\[\s*(?P<name>\w+)\s*=\s*(?P<low>[^\[\],]*)(?:,(?P<high>[^\[\]]*))?\]"),
 )  # fmt: skip
-_SLOTS = re.compile(r"_(\w)\b|_\{([^{}=]*)\}|\[([^\[\]=]*)\]")
+_SLOTS = re.compile(r"_(\w)\b|_\{([^{}=]*)\}|(?<=[\w\])}])\[([^\[\]=]*)\]")
 _WORD = re.compile(r"\\?[^\W\d_]\w*|[\[\](){}_]")
 _COUNT = re.compile(r"(\w+)\s*([+-]\s*\d+)?")
 # Signs as they are written with a subscript.

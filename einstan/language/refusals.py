@@ -36,6 +36,7 @@ from einstan.language.typeset import labels_in_names
 Read = Callable[[str], object] | None  # reads a repair, where repairs are asked for
 
 _ACCESS = re.compile(r"[^\W\d_]\w*\[([^\[\]]*)\]")
+_SUM_SIGN = re.compile(r"(?:\\sum|∑|\\prod|∏)_(\{[^{}]*\}|\w)\s*")
 _SLOTTED = re.compile(r"([^\W\d]\w*)\[([^\[\]]*)\]")
 _IN_SLOTS = re.compile(r"\[[^\[\]]*\]|_\{[^{}]*\}|_\w(?!\w)|\|[^|]*\|")
 _ENTRY = re.compile(r"(?:\\[A-Za-z]+|(?<![\w\\])[^\W\d_])_\{?(\d+)\}?(?![\w,])")
@@ -209,6 +210,10 @@ def not_bound(
         capitals = [capitalised(name)]
     repairs = [_with_slot(text, name)] if normed else []
     repairs += [respelled(text, name, capital) for capital in capitals]
+    signs = [found for found in _SUM_SIGN.finditer(text) if found.end() < span[0]]
+    if not bound and any(name in found[1] for found in signs):  # \\sum_i x_i^2 + y_i
+        wider = [f"{text[: found.end()]}({text[found.end() :].strip()})" for found in signs]
+        repairs = [*readable(wider, read)] or repairs
     if (labelled := labels_in_names(text)) != text and re.search(rf"\\(?:text|mathrm)\w*\s*\{{\s*{name}\s*\}}", text):
         repairs = [labelled]  # E_{\\text{kin}}
     meant = readable(repairs, read)
