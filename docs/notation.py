@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from einstan.language.document import Claim, parse_document
+from einstan.language.document import parse_document
 from einstan.language.errors import EinstanError
 from einstan.language.show import reading, sums_inside
+from einstan.language.statement import Claim
 from einstan.language.tables import functions_table, instead_table, reductions_table
 from einstan.language.term import Equation
 
