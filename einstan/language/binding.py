@@ -101,7 +101,7 @@ class Scope(Names):
             self.refuse_divisors(expression)
             self.refuse_lacking(expression)
             raise ambiguous(self.text, cases, self.indices, self.read, self.roots)
-        if apart := [*unlike(everywhere, self.stated_by)]:
+        if len(everywhere) > 1 and (apart := [*unlike(everywhere, self.stated_by)]):
             raise ranges_apart(self.text, apart, expression, self.read)
         return run(self.expression(expression, dict(self.free)))
 

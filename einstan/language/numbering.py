@@ -47,6 +47,7 @@ _COUNTED = re.compile(rf"({_GAP})(?:\\eqno\s*)?(?:\\text\s*\{{\s*)?[\[(]\s*({_LA
 _ENDED = re.compile(
     rf"(?:\s*[.,;])?\s*(?:(?<!\w)(?:QED|qed|[Qq]\.\s?[Ee]\.\s?[Dd])|[∎□■◻◼✓✔]|\\(?:qed|square|blacksquare|Box)\b){_END}"
 )
+_ENDS = re.compile(r"[Qq]|[∎□■◻◼✓✔]|\\(?:square|blacksquare|Box)")  # one of which is in what ends a proof
 _FACTOR = re.compile(r"(?:([^\W\d]\w*)|[\w\])}|])$")  # the end of one
 _BELOW = re.compile(r"/\s*[^\s/]+$")
 _MULTIPLIED = re.compile(rf"{_NUMBER}|{_NAME}")
@@ -80,7 +81,7 @@ def numbered(text: str, counts: Mapping[str, int] | None = None) -> NotationErro
     """``y[i] = x[i]  (2)``, and what cites or ends a proof, at the end of each side of a chain.  A name in brackets,
     one blank behind, is a factor where it has several ``counts``, in the document or in the text alone."""
     begin = text.find("=") + 1
-    for pattern in (_SET, _MARKED, _TOLD, _CITING, _COUNTED, _ENDED):
+    for pattern in (_SET, _MARKED, _TOLD, _CITING, _COUNTED, *((_ENDED,) if _ENDS.search(text) else ())):
         found = pattern.search(text, begin)
         if found is not None and behind_factor(text, found.start()):
             if pattern in (_SET, _MARKED, _TOLD, _CITING):

@@ -20,7 +20,7 @@ Reads = Mapping[tuple[object, int], int]  # by axis, how far beyond its index it
 
 def unlike(placed: Placement, stated: Collection[str]) -> Iterator[tuple[str, Term, Term]]:
     """The letters, each with the product of which the range ends first, and with the other."""
-    counts = Counter(chain.from_iterable(placed.values())) if len(placed) > 1 else Counter()
+    counts = Counter(chain.from_iterable(placed.values()))
     shared = [name for name, count in counts.items() if count > 1 and not {name, lowered(name)} & {*stated}]
     reads = {
         name: [(term, found) for term, names in placed.items() if name in names and (found := reads_of(term, name))]
