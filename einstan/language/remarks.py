@@ -61,8 +61,8 @@ def led(text: str) -> NotationError | None:
 
 
 def remarked(text: str, counts: Mapping[str, int]) -> NotationError | None:
-    """``dx[j] = 2 x[j]  (chain rule)``, and behind a claim ``by symmetry`` without brackets: a product with numbers that
-    no other line has."""
+    """``dx[j] = 2 x[j]  (chain rule)``, and behind a claim ``by symmetry`` without brackets: a product with numbers
+    that no other line has."""
     found = _BEHIND.search(text, text.find("=") + 1)
     if found is None or not behind_factor(text, found.start()) or not (found[2] or _STATES.match(text)):
         return None
