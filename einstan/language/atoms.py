@@ -292,6 +292,9 @@ class Atoms(Reductions):
 
     def refuse_function(self, token: Token, parameters: tuple[str, ...]) -> NoReturn:
         example = f"{token.text}({', '.join(parameters)})"
+        if self.on_left and self.at("="):
+            other = respelled(self.text, token.text, f"{token.text}1")
+            self.fail(f"{token.text} is a function and cannot be a tensor", (token.start, token.end), other)
         base = self.ahead(1 + (self.ahead(1).text == "{")).text
         if self.at("_") and f"{token.text}{base}" in INSTEAD:
             spelled = _OTHER_BASE.sub(lambda found: f"log({found[2] or found[3]}) / log({found[1]})", self.text)

@@ -194,6 +194,11 @@ class Cursor:
                 None,
                 f"{self.text[:start]} {self.text[behind.start :]}",
             )
+        if self.at(".") and not self.token.glued and not behind.glued:
+            words = "x[K] y[K] for the inner product of x and y"
+            self.fail(
+                "a point is no product", None, (f"{self.text[:start].rstrip()} {self.text[behind.start :]}", words)
+            )
         if self.at(".") and behind.kind == "name":
             example = "[K](x[K])" if behind.text in (*BINDERS, *DEFINED) else "(x[i])"
             hint = TRANSPOSED[0] if behind.text == "T" else f"a function stands in front: {behind.text}{example}"

@@ -43,6 +43,8 @@ class References(Cursor):
             raise unknown_call(self.text, (token.start, token.end), name, self.token.start, (*CALLABLE, *visible()))
         if slots and bracketed and self.at("[") and self.token.glued:
             raise slots_again(self.text, self.tokens, self.position)
+        if slots and not bracketed and self.at("(") and self.token.glued:
+            self.refuse_value_at(token)
         if self.at("^") and self.ahead(1).text == "{":
             name += self.label(slots_follow=False)
         if token.raw and name[0] in "ΣΠ" and (not slots or (self.sums(slots) and (not bracketed or self.at("(")))):
@@ -53,6 +55,21 @@ class References(Cursor):
         if not slots:
             self.scalars.append(found)
         return found
+
+    def refuse_value_at(self, name: Token) -> None:
+        """``E_e(x)``, which is the value at x of what has this name; nobody writes a product with x so."""
+        found = _ARGUMENT.match(self.text, self.token.start)
+        if found is None or self.ahead(1).text in (*CALLABLE, *RESERVED):
+            return
+        written, before, behind = (
+            self.text[name.start : self.last_end],
+            self.text[: name.start],
+            self.text[found.end() :],
+        )
+        apart = " " if behind[:1].isalnum() else ""
+        readings = (f"{before}{written}{apart}{behind}", f"{before}{written} * {found[1]}{apart}{behind}")
+        problem = f"{written}({found[1]}) is a value at {found[1]}, or a product"
+        self.fail(problem, (name.start, found.end()), readings)
 
     def numbered(self, token: Token) -> str:
         r"""``\epsilon_0`` is a name, as ``q_0`` is, where the letter has nothing but numbers below it."""
@@ -220,6 +237,7 @@ class References(Cursor):
 
 
 _LETTERS = re.compile(r"_\{([A-Za-z]{2,})\}")
+_ARGUMENT = re.compile(r"\(\s*(\\?[^\W\d_][^\W_]*(?:_\w|_\{[^{}]*\}|\[[^\[\]]*\])?)\s*\)")
 _PARTED = re.compile(r"_\{\s*(\w(?:\s+\w)+)\s*\}")
 _SUBSCRIPT = re.compile(r"_(?:\{([\w\s,]*)\}|(\d\d+))")
 _DIGITS = re.compile(r"(?<!\w)(\d+)([^\W\d_]\w*)?(?!\w)")

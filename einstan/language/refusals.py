@@ -217,6 +217,12 @@ def not_bound(
     if (labelled := labels_in_names(text)) != text and re.search(rf"\\(?:text|mathrm)\w*\s*\{{\s*{name}\s*\}}", text):
         repairs = [labelled]  # E_{\\text{kin}}
     meant = readable(repairs, read)
+    if not meant and read is not None:  # y = x[i,j], of which no letter is on the left
+        free = [other for other in indices if other == lowered(other) and other not in left]
+        every = text
+        for other in free:
+            every = respelled(every, other, fresh_name(capitalised(other), indices - {other}))
+        repairs = [*readable([every], read)] or repairs
     labels = () if normed or meant else readable(_labelled(text, name, span, indices), read)
     return ScopeError(
         f"the index {name} is free on the right but is not on the left", text=text, span=span,
