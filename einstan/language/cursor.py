@@ -40,6 +40,7 @@ class Cursor:
         self.position = 0
         self.open: list[Token] = []
         self.scalars: list[Ref] = []  # names without slots
+        self.on_left = False  # of a relation
         self.tower = 0  # signs and exponents that are open, which nest without a bracket
 
     # ---- rules of a storey above, which the ones below need ------------------------------------------------------

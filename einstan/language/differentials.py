@@ -22,7 +22,6 @@ class Differentials(References):
     def __init__(self, text: str, around: Collection[str] = ()) -> None:
         super().__init__(text)
         self.around = around
-        self.on_left = False
 
     @cached_property
     def known(self) -> frozenset[str]:

@@ -164,7 +164,8 @@ class References(Cursor):
             if subscript and self.is_run_of_letters():
                 several = _LETTERS.sub(lambda found: f"_{{{','.join(found[1])}}}", self.text)
                 several = several if several != self.text else f"several indices are written {','.join(token.text)}"
-                readings = [several, f"one index is written \\mathrm{{{token.text}}}"]
+                capital = self.on_left and token.text.isupper()  # D_{KL}
+                readings = [*([] if capital else [several]), f"one index is written \\mathrm{{{token.text}}}"]
                 readings += [self.labelled()] if len(token.text) > 2 or token.text.isupper() else []
                 self.fail(f"the subscript {token.text} is one index or several", None, tuple(readings))
             if subscript and token.kind == "name" and token.text in (*BINDERS, *CALLABLE) and behind.text == "}":

@@ -62,6 +62,7 @@ _COMMAND = re.compile(r"\\([A-Za-z]+\*?|.|\n)")
 _FONT = re.compile(r"\s*\{((?:[^{}\\]|\\_|\\[A-Za-z]+)*)\}")
 _STRETCHED = re.compile(r"\\(left|right)\s*([\[\]])")
 _ACCENTED = re.compile(r"\s*([^\W\d_]|\\[A-Za-z]+)")
+_OPERATED = re.compile(r"\s*(?:_\{[^{}]*\}|_\\?\w+)?\s*(?:\\left|\\[bB]igg?l?)?\s*[\[(]")
 _LABEL = re.compile(r"\s*\{[^{}]*\}")
 _BEFORE = re.compile(r"\$\$?|\\[\[(]")
 _BEHIND = re.compile(r"[.,]?\s*(\$\$?|\\[\])])\s*[.,]?\s*|[.,](\s|\\(tag|label)\s*\{[^{}]*\}|\\(notag|nonumber))*")
@@ -287,12 +288,7 @@ def _command(text: str, start: int) -> tuple[Token | None, int]:
         name = inside.group(1).replace("\\_", "_").strip() if inside else ""
         if name.startswith("\\"):
             name = GREEK.get(name[1:], "")
-        if (
-            inside
-            and command == "mathbb"
-            and name in EXPECTED
-            and text[inside.end() :].lstrip("\\left ").startswith(("[", "("))
-        ):
+        if inside and command == "mathbb" and name in EXPECTED and _OPERATED.match(text, inside.end()):
             raise NotationError(
                 f"{name} is an operator here, and no tensor", text=text, span=(start, inside.end()),
                 repair=f"{EXPECTED[name]}, over what is drawn",
