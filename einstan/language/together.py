@@ -15,6 +15,7 @@ from einstan.language.surface import looks_like_derivative
 from einstan.language.term import Equation, Indexed, Name, Partial, Position, tensors
 from einstan.language.told import NAME
 
+_SUBSCRIPTED = re.compile(r"(?<![\w\\])([^\W\d_][^\W_]*)_(?:([a-z]{1,3})(?!\w)|\{([a-z]{1,3})\})")
 _GOES_ON = re.compile(r"(?:[+*/=×·⋅]|[-−–](?!\s*(?:claim|refute)\b)|&\s*=|\\cdot\b|\\times\b)(?!=)")
 
 
@@ -26,6 +27,7 @@ def apart(document: Document, known: Collection[str], gradients: bool) -> Iterat
         yield from doubtful(part)
         yield from speaking(part, known)
         yield from of_other_rank(part)
+        yield from of_subscripts(part)
     yield from gone_on(document.statements)
 
 
@@ -148,6 +150,27 @@ def of_other_rank(part: Document) -> Iterator[tuple[Statement, EinstanError]]:
             problem = f"{shown} is a derivative of {name.of}, which has slots, or a quotient of numbers"
             span = (start, start + len(shown))
             yield statement, NotationError(problem, text=statement.text, span=span, repair=line)
+
+
+def of_subscripts(part: Document) -> Iterator[tuple[Statement, EinstanError]]:
+    """``f_x`` and ``f_xy`` beside ``f = x y^2``, derivatives on paper, and an entry of f or another number here."""
+    if not any("_" in statement.text for statement in part.statements):
+        return
+    nodes = [n for s in part.statements for n in preorder(*sides_of(s)) if isinstance(n, Indexed)]
+    numbers = {str(node.tensor) for node in nodes if not node.slots}
+    defined = {str(e.name) for e in part.equations}
+    own = {str(e.name) for e in part.equations if not e.indices}
+    for statement in part.statements:
+        for found in _SUBSCRIPTED.finditer(statement.text):
+            name, letters = found[1], found[2] or found[3]
+            if name not in own or f"{name}_{letters}" in defined or not numbers.issuperset(letters):
+                continue
+            derived = f"∂{name}/{''.join(f'∂{letter}' for letter in letters)}"
+            before, behind = statement.text[: found.start()], statement.text[found.end() :]
+            yield statement, NotationError(
+                f"{found[0]} is a derivative of {name}, or a number with a label", text=statement.text,
+                span=found.span(), repair=(f"{before}{derived}{behind}", f"{before}{name}{letters}{behind}"),
+            )  # fmt: skip
 
 
 def _partial(name: Name) -> Partial | None:
