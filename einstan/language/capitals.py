@@ -24,7 +24,7 @@ from fractions import Fraction
 from itertools import chain
 from typing import Any
 
-from einstan.language.factors import flattened, index_names, literal, sized, unwrapped, variance
+from einstan.language.factors import flattened, in_brackets, index_names, literal, sized, unwrapped, variance
 from einstan.language.holds import Held, Holds, Total
 from einstan.language.index import is_capital
 from einstan.language.occurrences import is_form, names_in
@@ -55,6 +55,7 @@ BEHIND_WALL = "{K} stands once, inside a function or a power"
 LACKS = "a term of the bracket lacks {K}"
 NUMBER = "{K} stands alone, as a number"
 ALWAYS_ONE = "the softmax over {K} stands alone, and its sum is 1"
+IN_BRACKETS = "{K} stands alone in brackets, where a sum may be meant"
 BELOW = "{K} stands only below the line"
 
 
@@ -108,6 +109,8 @@ class Rule:
             if holds.refused:
                 return holds
         company = len(factors) > 1
+        if sum(not under and in_brackets(part) and set(index_names(part)) == {name} for part, under in node.parts) > 1:
+            return Holds(refused=IN_BRACKETS, place=node)
         held = [beside(part, holds) if company else holds for part, holds in factors]
         opened = [holds for holds in held if holds.open]
         closed = [holds for holds in held if not holds.open]
@@ -263,6 +266,8 @@ class Rule:
         holds = self.held[node.base][name]
         if holds.refused or exponent < 2:
             return holds
+        if holds.open and in_brackets(node.base):
+            return Holds(refused=IN_BRACKETS, place=node)
         if on_diagonal(name, node.base):
             return Holds(refused="the square of a trace, or the squares of a diagonal", place=node)
         if holds.open:

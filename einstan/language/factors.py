@@ -70,6 +70,11 @@ def unwrapped(node: Surface) -> Surface:
     return node
 
 
+def in_brackets(part: Surface) -> bool:
+    """``(x[N])``, whose brackets are of no use unless a sum stands in them."""
+    return isinstance(part, Expression) and isinstance(unwrapped(part), Ref)
+
+
 def variance(part: Surface) -> Power | None:
     """The square in ``(2 s[K]^2)``, which is a number times it."""
     if not isinstance(part, Expression) or len(part.terms) > 1:
