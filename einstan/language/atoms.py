@@ -228,7 +228,7 @@ class Atoms(Reductions):
         parameters = parameters_of(function)
         if parameters is not None and (name != "σ" or (applied and self.is_sigmoid())):
             self.advance()
-            if not parameters and (self.at("[", "_") or (self.on_left and self.at("=") and len(self.tokens) > 2)):
+            if not parameters and self.at("[", "_"):
                 other = respelled(self.text, name, "π1" if function == "pi" else f"{name}1")
                 self.fail(f"{name} is a number and cannot be a tensor", (token.start, token.end), other)
             if not parameters:
