@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from einstan.language.document import Claim, parse_document
+from einstan.language.document import parse_document
 from einstan.language.errors import EinstanError
 from einstan.language.show import reading, sums_inside
+from einstan.language.statement import Claim
 from einstan.language.tables import functions_table, instead_table, reductions_table
 from einstan.language.term import Equation
 
@@ -89,7 +90,8 @@ letter; one that it lacks counts in `sum[K](1)`, of a number, or where `where` s
         "Extents, and indices as numbers",
         """`|n|` is how many values the index n (or N) takes, `|X.0|` the length of an axis. An extent that an
 equation determines is inferred, the largest for which every read is inside; `where` states others. Each sum has
-an extent of its own, also where several sums have one letter. An index is a number where it stands as one, from 0.""",
+an extent of its own, also where several sums have one letter; where they are not written out and one reads its axis
+further than another, it is asked which is meant. An index is a number where it stands as one, from 0.""",
         [
             "m = 1/|N| x[N]",
             "d[i] = x[i+1] - x[i]",
@@ -98,7 +100,12 @@ an extent of its own, also where several sums have one letter. An index is a num
             "c[i] = pad(a[i]) + pad(b[i-|a.0|]) where |i| = |a.0| + |b.0|",
             "y[k] = cos(2 pi k I / |I|) x[I]",
         ],
-        ["m = 1/N x[N]", "m[i] = abs(|x[i]|)", "m = 1/|I| (sum[I](x[I+1]) + sum[I](x[I+2]))"],
+        [
+            "m = 1/N x[N]",
+            "m[i] = abs(|x[i]|)",
+            "m = 1/|I| (sum[I](x[I+1]) + sum[I](x[I+2]))",
+            "E = -J s[I] s[I+1] - h s[I]",
+        ],
     ),
     (
         "Index arithmetic, padding and gather",
@@ -146,8 +153,8 @@ is not summed by itself. An index does not divide: it is zero at first.""",
         """A derivative is a tensor: first the slots of the numerator, then those of the denominator. On the left of
 a line of a document it is a claim. `dW[p,q]` is the gradient of the program's scalar with respect to W, and a line
 `dW[p,q] = ...` of a document a claim too, where it has that scalar. What is differentiated has a name: a line of its
-own gives it one. `dt/dx` is a quotient where the text has dt or dx as a number, a step; where it may be either, it is
-refused.""",
+own gives it one. `df/dx dy` may be a second derivative and is refused, as `df/(dx dy)` is. `dt/dx` is a quotient
+where the text has dt or dx as a number, a step; where it may be either, it is refused.""",
         ["dZ[n,j]/dX[m,p] = δ[n,m] W[p,j]", "dL/dx[i]dx[j] = 2 A[i,j]", "∂f/∂t∂x[i] = g[i]"],
         [
             "dZ[n,j]/dX[m,p] dW[q,r] = 0",
@@ -155,6 +162,7 @@ refused.""",
             "d/dx f = a",
             r"\frac{d \sin(x)}{dx} = \cos(x)",
             r"\frac{d^2 g}{dx^2} = 2 x",
+            "a = df/dx dy",
             "C = c dt / dx",
             "r = a dt / dx^2",
         ],
@@ -184,8 +192,9 @@ number of an equation are comments: in front of a line or behind it they would b
     (
         "LaTeX and paper",
         """What a paper has is read: subscripts as slots, `\\sum`, `\\frac`, `\\sqrt`, Greek letters, `\\delta`,
-labels `^{(l)}` and `^{[l-1]}`. `e^{...}` is the exponential unless e is defined. What would be read as
-something else is refused; `(e)^2`, `x^(T)` and `1 / (N)` are numbers of these names. Slots in a subscript have commas.
+labels `^{(l)}` and `^{[l-1]}`, and `a^(1)[i]`; `l^(1) + l^(2)` may be labels or powers. `e^{...}`
+is the exponential unless e is defined. What would be read as something
+else is refused; `(e)^2`, `x^(T)` and `1 / (N)` are numbers of these names. Slots in a subscript have commas.
 What only sets a formula apart is passed over: `$`, `\\[`, `\\tag{1}`, a last point or comma; `{a + b}` and
 `\\left[ a + b \\right]` are brackets, `\\lfloor a \\rfloor` is a floor. A condition below a sum is a factor:
 `sum[i,j](1[i < j] ...)`. A sum with limits is led to what it means here, where an index begins at 0:

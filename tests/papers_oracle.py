@@ -11,10 +11,10 @@ from math import prod
 from random import Random
 
 from einstan.calculus.program import Program
-from einstan.language.document import Given
 from einstan.language.errors import EinstanError
 from einstan.language.index import slot
 from einstan.language.node import preorder
+from einstan.language.statement import Given
 from einstan.language.term import Equation, Indexed, Partial, add, mul, power, sum_over, tensors
 from einstan.machine.meaning.loops import Tensor, evaluate
 from einstan.machine.meaning.numbers import EXACT, DomainError

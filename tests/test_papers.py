@@ -18,9 +18,9 @@ import pytest
 import einstan as es
 from einstan.calculus.program import Program
 from einstan.language import parse_document
-from einstan.language.document import Claim
 from einstan.language.index import Affine, Index, slot
 from einstan.language.node import fold, preorder
+from einstan.language.statement import Claim
 from einstan.language.term import (
     Add,
     Apply,

@@ -291,7 +291,7 @@ def extents_told(equation: Equation) -> list[tuple[Index, Affine]]:
             if form.index is index and not kept:
                 whole.add((index, place))
     for index, places in reads.items():
-        rooms = {place: _room(index, place, forms) for place, forms in places.items()}
+        rooms = {place: room_inside(index, place, forms) for place, forms in places.items()}
         left = {room and affine((room, 1), (Extent(Index(place)), -1)) for place, room in rooms.items()}
         # One that is read whole tells; of others those that are read alike are as long as each other.
         told = {place: room for place, room in rooms.items() if (index, place) in whole}
@@ -302,7 +302,7 @@ def extents_told(equation: Equation) -> list[tuple[Index, Affine]]:
     return list(found.items())
 
 
-def _room(index: Index, place: str, forms: Sequence[Affine]) -> Affine | None:
+def room_inside(index: Index, place: str, forms: Sequence[Affine]) -> Affine | None:
     """How far an index runs that keeps every form inside an axis: what the others in them leave, ``|b.0| - |m| + 1`` of
     ``b[m+N]``.  One that falls with it says nothing, ``b[|b.0|-1-N]`` beside ``b[N]``."""
     rising = [form for form in forms if form.coefficient(index) >= 0]
@@ -408,7 +408,7 @@ def _refuse_two_sizes(equation: Equation, speaker: Mapping[str, str], equations:
             or speaker.get(place) != index.dim
         ):
             continue
-        room = _room(index, place, [form])
+        room = room_inside(index, place, [form])
         shown, letter = next(
             (each, other)
             for each in equations
@@ -432,7 +432,7 @@ def _refuse_several(equation: Equation, speaker: Mapping[str, str]) -> None:
             alone = form.index is index and not kept  # then it is read whole
             reads.setdefault(index, {}).setdefault("" if alone else speaker.get(place, place), []).append(form)
     for index, places in reads.items():
-        rooms = {place: _room(index, place, forms) for place, forms in places.items()}
+        rooms = {place: room_inside(index, place, forms) for place, forms in places.items()}
         if "" in places or len({room and affine((room, 1), (Extent(Index(p)), -1)) for p, room in rooms.items()}) < 2:
             continue
         known = [str(room) for room in rooms.values() if room is not None]
@@ -481,7 +481,7 @@ def extents_in_part(equation: Equation) -> list[InPart]:
             continue
         ((place, shifts),) = forms.items()
         shifted = all(form.index is None for form in shifts)
-        if shifted and (left := _room(index, place, shifts)) is not None:
+        if shifted and (left := room_inside(index, place, shifts)) is not None:
             found.append(InPart(index, left, frozenset(forms), by_shifts=True))
     return found
 

@@ -10,7 +10,7 @@ True
 
 from __future__ import annotations
 
-from einstan.language.document import Claim, Document, Statement, parse_document
+from einstan.language.document import parse_document
 from einstan.language.errors import (
     ClaimError,
     DataError,
@@ -26,6 +26,7 @@ from einstan.language.latex import latex
 from einstan.language.node import Node, install_printer
 from einstan.language.scope import parse, parse_expression, written
 from einstan.language.show import reading, show, show_with_spans, sums_inside, well_named
+from einstan.language.statement import Claim, Document, Statement
 from einstan.language.term import (
     Add,
     Apply,

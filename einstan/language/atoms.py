@@ -292,9 +292,17 @@ class Atoms(Reductions):
 
     def refuse_function(self, token: Token, parameters: tuple[str, ...]) -> NoReturn:
         example = f"{token.text}({', '.join(parameters)})"
+        if self.on_left and self.at("="):
+            other = respelled(self.text, token.text, f"{token.text}1")
+            self.fail(f"{token.text} is a function and cannot be a tensor", (token.start, token.end), other)
         base = self.ahead(1 + (self.ahead(1).text == "{")).text
         if self.at("_") and f"{token.text}{base}" in INSTEAD:
-            self.fail(f"{token.text} is of base e here", (token.start, token.end), INSTEAD[f"{token.text}{base}"])
+            spelled = _OTHER_BASE.sub(lambda found: f"log({found[2] or found[3]}) / log({found[1]})", self.text)
+            self.fail(
+                f"{token.text} is of base e here",
+                (token.start, token.end),
+                spelled if spelled != self.text else INSTEAD[f"{token.text}{base}"],
+            )
         if self.at("[", "_"):
             other = respelled(self.text, token.text, f"{token.text}1")
             repairs = (other,) if self.on_left else (example, other)
@@ -340,6 +348,7 @@ class Atoms(Reductions):
 
 
 _BASED = re.compile(r"[xX][0-9a-fA-F]+|[bB][01]+|[oO][0-7]+")  # of 0x1F, 0b101, 0o17, behind the 0
+_OTHER_BASE = re.compile(r"\\?log_\{?(2|10)\}?\s*(?:\(([^()]*)\)|(?<![\w(])(?=\w)(\w+))")
 _ABSOLUTE = re.compile(r"\|([^|]*[^|\s(+*/-]\s*)\|(?!\|)")
 _NORM = re.compile(r"\|\|([^|]+)\|\|(?:_\{?[2F]\}?)?(?!_)")
 # Of sin^-1(x), as brackets are put into it.

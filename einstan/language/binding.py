@@ -20,7 +20,16 @@ from einstan.language.occurrences import is_form, names_in
 from einstan.language.own import applied
 from einstan.language.placing import placements
 from einstan.language.readings import has
-from einstan.language.refusals import ambiguous, bound_again, not_affine, not_depending, two_meanings, value_alone
+from einstan.language.refusals import (
+    ambiguous,
+    bound_again,
+    not_affine,
+    not_depending,
+    ranges_apart,
+    two_meanings,
+    value_alone,
+)
+from einstan.language.shifted import unlike
 from einstan.language.sugar import REDUCED, chain, padded, softmax
 from einstan.language.surface import (
     Binder,
@@ -82,14 +91,18 @@ class Scope(Names):
     def top(self, expression: Expression) -> Expr:
         """A whole side of a relation: the rule is applied to each of its terms."""
         cases: list[Ambiguity] = []
+        everywhere: Placement = {}
         for term in expression.terms:
             placed, refused = placements(term, self.indices)
             cases += refused
-            self.placed.update(placed)
+            everywhere.update(placed)
+        self.placed.update(everywhere)
         if cases:
             self.refuse_divisors(expression)
             self.refuse_lacking(expression)
             raise ambiguous(self.text, cases, self.indices, self.read, self.roots)
+        if len(everywhere) > 1 and (apart := [*unlike(everywhere, self.stated_by)]):
+            raise ranges_apart(self.text, apart, expression, self.read)
         return run(self.expression(expression, dict(self.free)))
 
     def refuse_divisors(self, root: Expression) -> None:

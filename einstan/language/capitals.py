@@ -24,7 +24,7 @@ from fractions import Fraction
 from itertools import chain
 from typing import Any
 
-from einstan.language.factors import flattened, index_names, literal, sized, unwrapped
+from einstan.language.factors import flattened, in_brackets, index_names, literal, sized, unwrapped, variance
 from einstan.language.holds import Held, Holds, Total
 from einstan.language.index import is_capital
 from einstan.language.occurrences import is_form, names_in
@@ -50,11 +50,12 @@ ROOTS = ("sqrt", "cbrt")
 LOGARITHMS = ("log", "log1p")
 ACCESSES = (Ref, Kronecker)
 
-OCCURS = Holds()
+OCCURS, BELOW_IT = Holds(), Holds(0, 0)
 BEHIND_WALL = "{K} stands once, inside a function or a power"
 LACKS = "a term of the bracket lacks {K}"
 NUMBER = "{K} stands alone, as a number"
 ALWAYS_ONE = "the softmax over {K} stands alone, and its sum is 1"
+IN_BRACKETS = "{K} stands alone in brackets, where a sum may be meant"
 BELOW = "{K} stands only below the line"
 
 
@@ -102,10 +103,14 @@ class Rule:
 
     def product(self, name: str, rank: int, node: Term) -> Holds:
         factors = [(part, self.factor(name, part, under)) for part, under in node.parts if name in self.held[part]]
+        if any(self.is_deviation(name, part, under) for part, under in node.parts):
+            factors = [(part, holds if holds.open or variance(part) is None else BELOW_IT) for part, holds in factors]
         for _, holds in factors:
             if holds.refused:
                 return holds
         company = len(factors) > 1
+        if sum(not under and in_brackets(part) and set(index_names(part)) == {name} for part, under in node.parts) > 1:
+            return Holds(refused=IN_BRACKETS, place=node)
         held = [beside(part, holds) if company else holds for part, holds in factors]
         opened = [holds for holds in held if holds.open]
         closed = [holds for holds in held if not holds.open]
@@ -127,7 +132,7 @@ class Rule:
         alone = opened[0].alone if not company or (weight == 1 and all(holds.alone for holds in opened)) else ""
         weight += len(closed)
         if sum(holds.inner for holds in opened) + len(closed) < 2:
-            lacking = not company and opened[0].lacking
+            lacking = [holds.lacking for holds in opened if holds.weight] == [True]
             return Holds(weight, weight, alone or ("" if weight else BELOW), lacking=lacking)
         squares = len(opened) == 1 or sum(holds.weight > 0 for holds in opened) == 1
         total = Total(name, node, rank, squares, trap=alone or trap_of(self.held, name, node, weight))
@@ -141,6 +146,12 @@ class Rule:
         if holds.open:
             return replace(holds, weight=0, inner=0)
         return replace(holds, firm=True, totals=tuple(replace(total, doubtful=False) for total in holds.totals))
+
+    def is_deviation(self, name: str, part: Surface, under: bool) -> bool:
+        """``(x[n] - m[K])^2`` above the line."""
+        if under or not isinstance(part, Power) or not isinstance(part.base, Expression) or name not in self.held[part]:
+            return False
+        return len(part.base.terms) > 1 and self.held[part][name].open and self.held[part][name].weight > 1
 
     def closed(self, name: str, node: Term, closed: list[Holds], brackets: list[Holds], whole: list[Holds]) -> Holds:
         """Where no factor has K open, each keeps its sum."""
@@ -255,6 +266,8 @@ class Rule:
         holds = self.held[node.base][name]
         if holds.refused or exponent < 2:
             return holds
+        if holds.open and in_brackets(node.base):
+            return Holds(refused=IN_BRACKETS, place=node)
         if on_diagonal(name, node.base):
             return Holds(refused="the square of a trace, or the squares of a diagonal", place=node)
         if holds.open:

@@ -19,6 +19,7 @@ from einstan.language.surface import BINDERS, DEFINED, Expression, Ref, Surface,
 from einstan.language.term import RELATIONS
 from einstan.language.threads import cached_property
 from einstan.language.tokens import Token, tokens
+from einstan.language.typeset import labels_in_names, marks_in_names
 
 DEEPEST = 2000  # levels of brackets, signs and exponents; what is made of a term may be some times as deep
 GOING_ON = ("+", "-", "*", "/", "=")  # with which a line goes on with the one above, or in the next
@@ -39,6 +40,7 @@ class Cursor:
         self.position = 0
         self.open: list[Token] = []
         self.scalars: list[Ref] = []  # names without slots
+        self.on_left = False  # of a relation
         self.tower = 0  # signs and exponents that are open, which nest without a bracket
 
     # ---- rules of a storey above, which the ones below need ------------------------------------------------------
@@ -122,9 +124,36 @@ class Cursor:
         opening = self.open.pop()
         if not self.take(CLOSING[opening.text]):
             if self.token.kind == "end" or self.at(")", "]", "}", "\\right|", "="):
-                self.fail(f"the bracket {opening.text} is not closed", (opening.start, opening.end))
+                problem = f"the bracket {opening.text} is not closed"
+                self.fail(problem, (opening.start, opening.end), self.closed(opening))
             self.unexpected()
         return self.last_end
+
+    def rounded(self) -> str:
+        """The text with round brackets for the ``[a + b]`` that opens here, where it is no comparison."""
+        depth, place = 0, self.position
+        while self.tokens[place].kind != "end":
+            text = self.tokens[place].text
+            depth += (text == "[") - (text == "]")
+            if not depth:
+                inside = self.text[self.token.end : self.tokens[place].start]
+                return f"{self.text[: self.token.start]}({inside}){self.text[self.tokens[place].end :]}"
+            if text in RELATIONS:
+                break
+            place += 1
+        return ""
+
+    def closed(self, opening: Token) -> str | tuple[()]:
+        """The text with the bracket closed where it must be at the latest: in the place of another that closes here, in
+        front of a sign =, or at the end with all that are open."""
+        closing = CLOSING[opening.text]
+        if self.token.kind == "end":
+            return self.text.rstrip() + closing + "".join(CLOSING[each.text] for each in reversed(self.open))
+        before, behind = self.text[: self.token.start].rstrip(), self.text[self.token.end :]
+        if self.at("="):
+            return f"{before}{closing} ={behind}" if not self.open else ()
+        waited = self.token.text in (CLOSING[each.text] for each in self.open)  # by a bracket around
+        return f"{before}{closing}{self.token.text * waited}{behind}"
 
     # ---- refusals ------------------------------------------------------------------------------------------------
 
@@ -138,7 +167,8 @@ class Cursor:
             hint = INDENTED if going_on else ()
             self.fail("the equation ends too early", (len(self.text), len(self.text) + 1), hint)
         if self.at(")", "]", "}"):
-            self.fail(f"the bracket {self.token.text} was never opened")
+            line = f"{self.text[: self.token.start].rstrip()}{self.text[self.token.end :]}"
+            self.fail(f"the bracket {self.token.text} was never opened", None, line)
         before = self.tokens[self.position - 1]
         if self.at("=") and self.token.glued and before.text in ("+", "-", "*", "/"):
             raise assigned(self.text, before, self.token.end)
@@ -148,6 +178,8 @@ class Cursor:
         if self.at("[") and self.token.glued and before.text == ")":
             lines = "p[k] = softmax[k](z[k])\nL = -log(p[0])"
             self.fail("slots stand behind the name of a tensor, and a line of its own gives one", None, lines)
+        if self.at("[") and (line := self.rounded()):
+            self.fail("brackets around a part of a formula are round", None, line)
         if self.at("[", "{") and (repair := comparison(self.text, self.tokens, self.position)):
             self.fail("an indicator is written 1[...]", None, repair)
         if self.at(*RELATIONS) and not self.at("=="):
@@ -163,19 +195,29 @@ class Cursor:
                 None,
                 f"{self.text[:start]} {self.text[behind.start :]}",
             )
+        if self.at(".") and not self.token.glued and not behind.glued:
+            words = "x[K] y[K] for the inner product of x and y"
+            self.fail(
+                "a point is no product", None, (f"{self.text[:start].rstrip()} {self.text[behind.start :]}", words)
+            )
         if self.at(".") and behind.kind == "name":
             example = "[K](x[K])" if behind.text in (*BINDERS, *DEFINED) else "(x[i])"
             hint = TRANSPOSED[0] if behind.text == "T" else f"a function stands in front: {behind.text}{example}"
             self.fail(f".{behind.text} belongs to arrays of a library", (start, behind.end), hint)
         if self.at("{") and self.token.glued and before.kind == "name":
             self.fail("slots stand in x[i] or x_{i}", None, f"{self.text[:start]}_{self.text[start:]}")
-        if before.text == "^" and self.at("*", "+"):
-            self.fail("a mark above the line is part of a name", None, "another name, such as x_star")
+        braced = before.text == "{" and self.tokens[self.position - 2].text == "^" and self.at("*")
+        if braced or (before.text == "^" and self.at("*", "+")):
+            line = marks_in_names(self.text) if self.at("*") else self.text
+            other = "another name, such as x_star"
+            self.fail("a mark above the line is part of a name", None, other if line == self.text else line)
         self.fail(f"{self.token.text!r} is not expected here", None, grouped_digits(self.text, self.token.start) or ())
 
     def refuse_word(self, token: Token, wanted: str) -> NoReturn:
         problem = f"{token.text} is a word of the notation and cannot be {wanted}"
-        self.fail(problem, (token.start, token.end), instead_of(token.text, self.text) or ())
+        labelled = self.text if token.raw else labels_in_names(self.text)  # x_{\\text{in}}
+        repair = instead_of(token.text, self.text) if labelled == self.text else labelled
+        self.fail(problem, (token.start, token.end), repair or ())
 
     def finish(self) -> None:
         if self.token.kind != "end":

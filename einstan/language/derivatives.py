@@ -13,6 +13,7 @@ import re
 from typing import NoReturn
 
 from einstan.language.differentials import Differentials
+from einstan.language.misread import denominators, subscripted
 from einstan.language.surface import Ref, Surface, Task
 from einstan.language.term import Partial
 from einstan.language.tokens import Token, is_name
@@ -20,6 +21,7 @@ from einstan.language.tokens import Token, is_name
 _ORDER = re.compile(r"d([2-9])(.+)")
 _SIGN = re.compile(r"(?:∂|\\partial)\s*$")
 _BOTH = re.compile(r"d(\w+)d(\w+)")
+_DS = re.compile(r"(?<![\w\]}])d(?=\w)|(?<=[\]}])d(?=\w)|(?<=/)d")  # of dZ[i]/dX[j]dW[k], which have no blanks
 
 
 class Derivatives(Differentials):
@@ -44,6 +46,8 @@ class Derivatives(Differentials):
                 break
             self.position += 1
         slash = self.position
+        if self.at("/") and self.ahead(1).text == "(":
+            self.refuse_several_below(before, slash)
         divided = self.at("/") and self.ahead(1).kind == "name"
         denominator = self.ahead(1).text if divided else ""
         if denominator == "d" and "d" not in self.around and self.ahead(2).kind == "name":
@@ -59,7 +63,9 @@ class Derivatives(Differentials):
             and (max(map(len, both.groups())) == 1 or {*both.groups()} <= self.known)
         ):
             span = (self.ahead(1).start, self.ahead(1).end)
-            self.fail("the denominators of a derivative are run together", span, f"∂f/∂{both[1]}∂{both[2]}")
+            above = self.text[self.tokens[before].end - len(_order(numerator)[1]) : self.tokens[slash - 1].end]
+            spelled = f"{self.text[: self.tokens[before].start]}∂{above}/∂{both[1]}∂{both[2]}{self.text[span[1] :]}"
+            self.fail("the denominators of a derivative are run together", span, spelled)
         self.position = before
         if not denominator.startswith("d") or len(denominator) < 2 or not is_name(denominator[1:]):
             return False
@@ -91,6 +97,41 @@ class Derivatives(Differentials):
             self.refuse_quotient_of_d(above, below, raised or below.end)
         return True
 
+    def refuse_several_below(self, above: int, line: int) -> None:
+        r"""Refuse ``df/(dx dy)`` and ``\frac{df}{dx dy}``, a mixed second derivative or a quotient of numbers; ``line``
+        is the place of the slash among the tokens, or of the brace behind df."""
+        names, place = self.differentials_from(line + 2)
+        closing = self.tokens[place]
+        spelled = [self.tokens[above].text, *(self.tokens[name].text for name, _ in names)]
+        if len(names) < 2 or closing.text not in (")", "}") or any(name in self.around for name in spelled):
+            return
+        if not self.on_left and not all(self.means_derivative(spelled[0][1:], name[1:]) for name in spelled[1:]):
+            return
+        written = [self.text[self.tokens[name].start : self.tokens[end - 1].end] for name, end in names]
+        top = self.text[self.tokens[above].start : self.tokens[line - 1].end]
+        start = self.tokens[above - 2 * (closing.text == "}")].start
+        before, behind = self.text[:start], self.text[closing.end :]
+        derived = f"∂{top[1:]}/{''.join(f'∂{name[1:]}' for name in written)}"
+        readings = derived, f"{top} / ({' * '.join(written)})"
+        problem = f"{self.text[start : closing.end]} is a derivative, or a quotient of numbers"
+        self.fail(problem, (start, closing.end), tuple(f"{before}{each}{behind}" for each in readings))
+
+    def differentials_from(self, place: int, but: str = "") -> tuple[list[tuple[int, int]], int]:
+        """The places of the names ``dx``, ``dy[j]`` side by side from there on, and where they end: what stands for a
+        number, begins a derivative, is a function or called as ``but`` is none."""
+        found: list[tuple[int, int]] = []
+        while True:
+            token = self.tokens[place]
+            word = token.kind == "name" and token.text[0] == "d" and is_name(token.text[1:]) and token.text != but
+            if not word or token.text in self.around or not self.means_derivative("l", token.text[1:]):
+                return found, place
+            end = self.behind(place - self.position) + self.position
+            mark, behind = (self.tokens[min(end + k, len(self.tokens) - 1)] for k in (0, 1))
+            if mark.text == "(" or (mark.text == "/" and behind.text[:1] == "d" and len(behind.text) > 1):
+                return found, place
+            found.append((place, end))
+            place = end
+
     def power_end(self, place: int) -> int:
         """Where the whole power ends that begins at a place among the tokens, ``^2`` or ``²``; 0 where none does."""
         if self.tokens[place].kind == "power":
@@ -119,26 +160,33 @@ class Derivatives(Differentials):
             return False
         return not (before == "/" and above.startswith("d")) and before != "{"
 
-    def refuse_again(self, start: int, order: int, below: list[Ref]) -> None:
-        """Refuse ``df/dx dx``, which looks like a second derivative."""
+    def refuse_again(self, start: int, order: int, above: Ref, below: list[Ref]) -> None:
+        """Refuse ``df/dx dy``, which looks like a second derivative: df beside ``df/dx`` is no denominator, and behind
+        ``∂f/∂x`` dx alone looks like one."""
         again = f"d{below[-1].name}"
+        written = self.text[start : self.last_end]
         if self.at("/") and self.ahead(1).text == again and not below[-1].slots:  # dg/dx/dx
-            written, end = self.text[start : self.last_end], self.ahead(1).end
-            above, _, name = written.partition("/")
-            repairs = (f"∂{above[1:]}/∂{name[1:]}∂{name[1:]}", f"({written}) / {again}")
+            end = self.ahead(1).end
+            top, _, name = written.partition("/")
+            repairs = (f"∂{top[1:]}/∂{name[1:]}∂{name[1:]}", f"({written}) / {again}")
             before, behind = self.text[:start], self.text[end:]
             problem = f"{self.text[start:end]} is a second derivative, or divided by {again}"
             self.fail(problem, (start, end), tuple(f"{before}{each}{behind}" for each in repairs))
-        if order or below[-1].slots or self.token.text != again or again in self.around:
+        round_signs = not written.startswith("d")
+        if order or (round_signs and self.token.text != again):
             return
-        if self.ahead(1).text in ("[", "_", "/"):
+        names, place = self.differentials_from(self.position, but=f"d{above.name}")
+        if not names:
             return
-        end = self.token.end
-        written, behind = self.text[start:end], self.text[end:]
-        second = f"{written[0]}2{written[1:]}" if written.startswith("d") else f"∂²{written.lstrip('∂')}"
-        product = f"{self.text[: self.last_end]} * {self.text[self.token.start :]}"
-        problem = f"{written} is a second derivative, or a product with {again}"
-        self.fail(problem, (start, end), (f"{self.text[:start]}{second}{behind}", product))
+        end = self.tokens[place - 1].end
+        behind = "".join(f"∂{self.text[self.tokens[one].start + 1 : self.tokens[last - 1].end]}" for one, last in names)
+        whole = written if round_signs else _DS.sub("∂", written)
+        factors = f"{written} * {self.text[self.token.start : end]}"
+        numbers = ", ".join(dict.fromkeys(self.tokens[one].text for one, _ in names))
+        which = "second" if len(below) + len(names) == 2 else "higher"
+        problem = f"{self.text[start:end]} is a {which} derivative, or a product with {numbers}"
+        before, rest = self.text[:start], self.text[end:]
+        self.fail(problem, (start, end), (f"{before}{whole}{behind}{rest}", f"{before}{factors}{rest}"))
 
     def derivative(self) -> Task[Surface]:
         """``dZ[n,j]/dX[m,p]``, ``∂Z[n,j]/∂X[m,p]``, ``dL/dW[p,q]dW[r,s]``."""
@@ -147,7 +195,7 @@ class Derivatives(Differentials):
         if not self.take("/"):
             self.fail("a derivative is written ∂Z[i]/∂X[p]", (start, self.last_end))
         below = yield self.differentials(order)
-        self.refuse_again(start, order, below)
+        self.refuse_again(start, order, above, below)
         return self.partial(start, above, below)
 
     def differential(self, numerator: bool = False) -> Task[tuple[int, Ref]]:
@@ -155,10 +203,11 @@ class Derivatives(Differentials):
         if self.token.kind == "command":
             if numerator:
                 self.refuse_of_expression()
-            self.advance()
+            sign = self.advance()
             order = self.order() if numerator else 0
             if self.at("_"):  # \\partial_x f
-                self.fail("a derivative is written ∂Z[i]/∂X[p]", None, "∂f/∂x for \\partial_x f")
+                spelled = subscripted(self.text, sign.start, sign.end) or "∂f/∂x for \\partial_x f"
+                self.fail("a derivative is written ∂Z[i]/∂X[p]", None, spelled)
             if self.token.kind != "name":
                 self.unexpected()
             return order, (yield self.reference())
@@ -190,7 +239,8 @@ class Derivatives(Differentials):
         while True:
             token = self.token
             if token.kind == "command" and token.text == "partial":
-                pass
+                if self.ahead(self.behind(1)).text == "/":  # ∂f/∂x ∂f/∂y
+                    break
             elif token.kind == "name" and token.text.startswith("d") and is_name(token.text[1:]):
                 if not token.glued and not (order and len(found) < order):
                     break
@@ -204,22 +254,21 @@ class Derivatives(Differentials):
     def refuse_order(self, order: int, found: list[Ref]) -> NoReturn:
         """``d²f/dx²`` is written ``d²f/dxdx``."""
         start, end = found[0].span[0], self.last_end
-        sign = _SIGN.search(self.text, 0, start)
-        start = sign.start() if sign else start
-        once = self.text[start:end]
-        if self.token.kind == "power":
-            end = self.token.end
-        elif self.at("^") and self.ahead(1).kind == "number":
-            end = self.ahead(1).end
-        name = str(found[0].name)
+        signed = _SIGN.search(self.text, 0, start)
+        start = signed.start() if signed else start
+        problem = f"a derivative of order {order} has {order} denominators, not {len(found)}"
+        sign, name = self.text[start : found[0].span[0]] or "d", str(found[0].name)
         if len(found) == 1 and name == f"{name[:-1]}{order}" and name[:-1]:  # d2x/dt2
             above = self.text[:start].rstrip("/ ")
             begin = max(above.rfind(" "), above.rfind("=")) + 1
             spelled = f"∂{_ORDER.sub(lambda m: m[2], above[begin:])}/{f'∂{name[:-1]}' * order}"
-            self.fail(f"a derivative of order {order} has {order} denominators, not 1", found[0].span,
-                      f"{above[:begin]}{spelled}{self.text[end:]}")  # fmt: skip
-        repair = f"{self.text[:start]}{' '.join([once] * order)}{self.text[end:]}" if len(found) == 1 else ()
-        self.fail(f"a derivative of order {order} has {order} denominators, not {len(found)}", found[0].span, repair)
+            self.fail(problem, found[0].span, f"{above[:begin]}{spelled}{self.text[end:]}")
+        names, end = denominators(self.text, start)
+        names = names * order if len(names) == 1 else names
+        spelled = " ".join(f"{sign}{name}" for name in names)
+        self.fail(
+            problem, found[0].span, f"{self.text[:start]}{spelled}{self.text[end:]}" if len(names) == order else ()
+        )
 
     def partial(self, start: int, above: Ref, below: list[Ref]) -> Ref:
         assert isinstance(above.name, str)
@@ -240,6 +289,8 @@ class Derivatives(Differentials):
                 position += 1
             return self.tokens[min(position + 1, len(self.tokens) - 1)].text == "partial"
         names = self.token.text, self.ahead(3).text
+        if self.ahead(1).text == "}" and self.ahead(2).text == "{" and names[0].startswith("d"):
+            self.refuse_several_below(self.position, self.position + 1)
         simple = self.ahead(1).text == "}" and self.token.raw and all(n.startswith("d") and n[1:] for n in names)
         numbers = any(name in self.around and name[1:] not in self.around for name in names)
         return simple and not numbers and self.means_derivative(names[0][1:], names[1][1:])

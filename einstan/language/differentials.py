@@ -22,7 +22,6 @@ class Differentials(References):
     def __init__(self, text: str, around: Collection[str] = ()) -> None:
         super().__init__(text)
         self.around = around
-        self.on_left = False
 
     @cached_property
     def known(self) -> frozenset[str]:
@@ -171,7 +170,7 @@ class Differentials(References):
     def operand(self, distance: int) -> bool:
         """Whether something follows there that an operator could stand in front of."""
         token = self.ahead(distance)
-        return (token.kind == "name" and token.text != "where") or token.text == "("
+        return (token.kind in ("name", "command") and token.text != "where") or token.text == "("
 
     def refuse_written(self, start: int, spelled: str, end: int) -> NoReturn:
         self.fail(
@@ -180,7 +179,7 @@ class Differentials(References):
         )  # fmt: skip
 
 
-_LETTERS = re.compile(r"(?<=[\[,_{])\s*([^\W\d_][^\W_]*)(?=\s*[,\]}]|(?<=_.)\b)")
+_LETTERS = re.compile(r"(?:(?<=[\[,_])|(?<=_\{))\s*([^\W\d_][^\W_]*)(?=\s*[,\]}]|(?<=_.)\b)")
 
 
 def _unwrapped(text: str) -> str:

@@ -70,6 +70,20 @@ def unwrapped(node: Surface) -> Surface:
     return node
 
 
+def in_brackets(part: Surface) -> bool:
+    """``(x[N])``, whose brackets are of no use unless a sum stands in them."""
+    return isinstance(part, Expression) and isinstance(unwrapped(part), Ref)
+
+
+def variance(part: Surface) -> Power | None:
+    """The square in ``(2 s[K]^2)``, which is a number times it."""
+    if not isinstance(part, Expression) or len(part.terms) > 1:
+        return None
+    factors = [factor for factor, under in part.terms[0].parts if under or not isinstance(factor, Number)]
+    only = factors[0] if len(factors) == 1 < len(part.terms[0].parts) else None
+    return only if isinstance(only, Power) and isinstance(only.base, Ref) else None
+
+
 def literal(node: Surface) -> Fraction | None:
     """The number that an exponent is, if it is one."""
     product = Fraction(1)

@@ -14,11 +14,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from einstan.language.commands import GREEK
 from einstan.language.errors import NotationError, Span
 from einstan.language.index import names_in
 from einstan.language.surface import Expression, Ref
 from einstan.language.term import RELATIONS
-from einstan.language.tokens import GREEK, Token
+from einstan.language.tokens import Token
 
 PROSE = {
     **dict.fromkeys(("prove", "show", "verify", "check", "test"), "claim "),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 
+from einstan.language.commands import ACCENTS, LETTERS_IN_LATEX
 from einstan.language.functions import FUNCTIONS
 from einstan.language.index import Affine, Index, lowered
 from einstan.language.layout import surface_of
@@ -37,7 +38,6 @@ from einstan.language.surface import (
     walk,
 )  # fmt: skip
 from einstan.language.term import Apply, Const, Equation, Expr, Extent, Mul, Partial, Sum, bound_indices, mul
-from einstan.language.tokens import ACCENTS, LETTERS_IN_LATEX
 from einstan.language.writer import Writer, number
 
 RELATIONS = {"<": "<", "<=": r"\le", ">": ">", ">=": r"\ge", "==": "=", "!=": r"\ne"}

@@ -14,11 +14,13 @@ from fractions import Fraction
 from typing import TypeVar
 
 from einstan.language.errors import NotationError
+from einstan.language.holds import Placement
 from einstan.language.index import Affine, Arithmetic, Index, is_capital, lowered
 from einstan.language.misread import divides_by_index
 from einstan.language.node import Node, preorder
 from einstan.language.occurrences import evidence, is_form
 from einstan.language.placing import placements
+from einstan.language.shifted import unlike
 from einstan.language.sugar import as_softmax, guards_before
 from einstan.language.surface import (
     NOWHERE,
@@ -154,7 +156,19 @@ class Layout:
                 if self.misplaced(term, indices):
                     terms[position] = run(self.term(nodes[position]))
                     moved = True
+            if not moved and self.of_unlike_ranges(terms, indices):
+                terms = [run(self.term(node)) for node in nodes]
+                moved = True
         return Expression(NOWHERE, tuple(terms))
+
+    def of_unlike_ranges(self, terms: Sequence[Term], indices: set[str]) -> bool:
+        """Make sums explicit of which the ranges of one letter differ; whether there were any."""
+        placed: Placement = {}
+        for term in terms:
+            placed.update(placements(term, indices)[0])
+        apart = {id(term): term for _, *both in unlike(placed, self.stated) for term in both}
+        self.explicit.update(self.implicit[term] for term in apart.values())
+        return bool(apart)
 
     def misplaced(self, top: Term, indices: set[str]) -> bool:
         """Make the sums below explicit that the scope rule would put elsewhere; whether there were any."""

@@ -25,7 +25,7 @@ _HEADS = (
     re.compile(rf"{_SIGN}_(?:\{{\s*(?P<name>\w+)\s*\}}|(?P<name2>\w))\s*{_ABOVE}"),
     re.compile(r"(?P<sign>\\?(?<!\w)(?:sum|prod|mean))\[\s*(?P<name>\w+)\s*=\s*(?P<low>[^\[\],]*)(?:,(?P<high>[^\[\]]*))?\]"),
 )  # fmt: skip
-_SLOTS = re.compile(r"_(\w)\b|_\{([^{}=]*)\}|\[([^\[\]=]*)\]")
+_SLOTS = re.compile(r"_(\w)\b|_\{([^{}=]*)\}|(?<=[\w\])}])\[([^\[\]=]*)\]")
 _WORD = re.compile(r"\\?[^\W\d_]\w*|[\[\](){}_]")
 _COUNT = re.compile(r"(\w+)\s*([+-]\s*\d+)?")
 # Signs as they are written with a subscript.
@@ -51,8 +51,19 @@ def without_limits(text: str) -> str:
             if low.isdigit() and low != "0":
                 body = _counted_from_one(body, {name, *indices})
             body = _guarded(body, condition, found[0].endswith("]")) if condition else body
-            text = text[: found.start()] + _head(found, name) + body
+            before = text[: found.start()]
+            counted = _COUNT.fullmatch(high) if not condition else None
+            less = (counted[2] or "").replace(" ", "") if counted is not None else ""
+            if counted is not None and counted[1] not in indices and (low, less) in (("1", ""), ("0", "-1")):
+                before, body = (_sized(part, counted[1], name) for part in (before, body))
+            text = before + _head(found, name) + body
     return text
+
+
+def _sized(text: str, count: str, name: str) -> str:
+    """``1/m`` in front of a sum up to m as ``1/|i|``: how many there are is the extent."""
+    number = re.compile(rf"(?<![\w\\^|])(?<!\^\{{)(?<!_\{{){count}(?![\w\[(_]|\s*=)")
+    return number.sub(f"|{name}|", text)
 
 
 def _group(found: re.Match[str], part: str) -> str:
@@ -113,7 +124,7 @@ def _counted_from_one(body: str, names: Collection[str]) -> str:
             if not open_:
                 break
             inside = open_.pop()
-        elif mark in names and not inside and before != "_" and after not in ("[", "_", "("):
+        elif mark in names and not inside and before not in ("_", "|") and after not in ("[", "_", "("):
             braced = (before, after) == ("{", "}")
             pieces += [body[position : word.start()], f"{mark}+1" if braced else f"({mark}+1)"]
             position = word.end()

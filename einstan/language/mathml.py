@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from einstan.language.commands import ACCENTS
 from einstan.language.functions import FUNCTIONS
 from einstan.language.latex import signed
 from einstan.language.layout import surface_of
@@ -37,12 +38,11 @@ from einstan.language.surface import (
     run,
 )  # fmt: skip
 from einstan.language.term import Partial
-from einstan.language.tokens import ACCENTS
 from einstan.language.writer import number
 
 RELATIONS = {"<": "&lt;", "<=": "≤", ">": "&gt;", ">=": "≥", "==": "=", "!=": "≠"}
 BIG = {"sum": "∑", "prod": "∏"}
-ACCENT_MARKS = {"hat": "^", "bar": "¯", "tilde": "~", "vec": "→", "dot": "˙"}
+ACCENT_MARKS = {"hat": "^", "bar": "¯", "tilde": "~", "vec": "→", "dot": "˙", "ddot": "¨", "check": "ˇ", "breve": "˘"}
 _LABELLED = re.compile(r"(.+)\^\((\w+(?:[+-]\w+)?)\)")
 _NUMBERED = re.compile(r"(\D)_?(\d+)")
 TIMES = "<mo>&#x2062;</mo>"  # a product without a sign

@@ -38,12 +38,12 @@ from einstan.language.tokens import Token, respelled
 TRANSPOSED = ("A transpose is another order of the indices: A[j,i] for A[i,j], x[I] A[I,J] x[J] for x^T A x",)
 _D = r"(?:\\mathrm\s*\{\s*d\s*\}|\\partial|∂|d)"
 _TENSOR = r"\\?[^\W\d_](?:(?![²³⁴])\w)*(?:\[[^\[\]]*\]|_\{[^{}]*\})?"
-_ORDER = r"(?:\s*\^\s*\{?\s*\d\s*\}?|[²³⁴])?"
+_ORDER = r"(?:\s*\^\s*\{\s*\d\s*\}|\s*\^\s*\d|[²³⁴])?"
 _FRACTION = re.compile(r"\\[dt]?frac\s*\{\s*(?:\\mathrm\s*\{\s*)?$")
-_HIGHER = re.compile(
-    rf"\s*({_TENSOR})\s*(?:/|\}}\s*\{{)\s*\(?((?:\s*(?:\\,)?\s*{_D}\s*{_TENSOR}{_ORDER})+)(?:\s*[)}}])?"
-)
-_BELOW = re.compile(rf"{_D}\s*({_TENSOR})({_ORDER})")
+_HIGHER = re.compile(rf"\s*({_TENSOR})\s*(?:/|\}}\s*\{{)\s*\(?")
+_BELOW = re.compile(rf"\s*(?:\\,)?\s*{_D}\s*({_TENSOR})({_ORDER})")
+_SUBSCRIPTED_SIGN = re.compile(rf"_(\{{[^{{}}]*\}}|\w)\s*({_TENSOR})")
+_RUN_TOGETHER = re.compile(r"[^\W\d_](?:d[^\W\d_])+")  # the xdy of dxdy
 _LOWERED = str.maketrans("²³⁴", "234", "^{} ")
 _LABEL = re.compile(r"\\?\w+_(?:([A-Z])|\\(?:mathrm|text|rm)\s*\{([A-Z])\})")  # k_B, k_\\mathrm{B}
 _LOWERED_LABEL = re.compile(r"[^\W\d_]+_[a-z]")
@@ -98,16 +98,38 @@ def second_derivative(text: str, base: Surface, exponent: Surface, span: Span) -
     if not (isinstance(base, Ref) and base.name == "d" and not base.slots and isinstance(exponent, Number)):
         return
     found = _HIGHER.match(text, span[1])
-    if found is None:
+    below, end = denominators(text, found.end()) if found else ([], 0)
+    if found is None or not below:
         return
-    below = [(name, int("0" + order.translate(_LOWERED)) or 1) for name, order in _BELOW.findall(found[2])]
-    spelled = f"∂{found[1].strip()}/{''.join(f'∂{name}' * order for name, order in below)}"
-    start, end = _FRACTION.search(text, 0, span[0]), found.end()
-    begin = start.start() if start else span[0]
+    closing = re.compile(r"\s*[)}]").match(text, end) if found[0].rstrip()[-1] in "({" else None
+    end = closing.end() if closing else end
+    spelled = f"∂{found[1].strip()}/{''.join(f'∂{name}' for name in below)}"
+    start = _FRACTION.search(text, 0, span[0])
+    begin, order = start.start() if start else span[0], exponent.value
+    what = "a second derivative" if order == 2 else f"a derivative of order {order}"
     raise NotationError(
-        "d^2 is the power of a number d, and not a second derivative", text=text, span=span,
+        f"d^{order} is the power of a number d, and not {what}", text=text, span=span,
         repair=(f"{text[:begin]}{spelled}{text[end:]}", "another name for a number, such as d0"),
     )  # fmt: skip
+
+
+def denominators(text: str, start: int) -> tuple[list[str], int]:
+    """The names below the line of a derivative, ``dx dy^2`` as x, y, y, and where they end."""
+    found: list[str] = []
+    while below := _BELOW.match(text, start):
+        name, order, start = below[1], below[2], below.end()
+        names = name.split("d") if _RUN_TOGETHER.fullmatch(name) else [name]
+        found += names[:-1] + names[-1:] * (int("0" + order.translate(_LOWERED)) or 1)
+    return found, start
+
+
+def subscripted(text: str, start: int, end: int) -> str:
+    r"""The text with ``\partial_x f`` as ``∂f/∂x``, and ``∂_{xy} f`` as ``∂f/∂x∂y``."""
+    found = _SUBSCRIPTED_SIGN.match(text, end)
+    if found is None:
+        return ""
+    below = "".join(f"∂{name}" for name in re.findall(r"\\?[^\W\d_]+" if "\\" in found[1] else r"[^\W\d_]", found[1]))
+    return f"{text[:start]}∂{found[2]}/{below}{text[found.end() :]}"
 
 
 def sum_sign(text: str, token: Token, end: int, over: bool) -> NotationError:

@@ -47,6 +47,8 @@ _COUNTED = re.compile(rf"({_GAP})(?:\\eqno\s*)?(?:\\text\s*\{{\s*)?[\[(]\s*({_LA
 _ENDED = re.compile(
     rf"(?:\s*[.,;])?\s*(?:(?<!\w)(?:QED|qed|[Qq]\.\s?[Ee]\.\s?[Dd])|[∎□■◻◼✓✔]|\\(?:qed|square|blacksquare|Box)\b){_END}"
 )
+_ENDS = re.compile(r"[Qq]|[∎□■◻◼✓✔]|\\(?:square|blacksquare|Box)")  # one of which is in what ends a proof
+_INITIALS = {word[0] for word in STATEMENTS}
 _FACTOR = re.compile(r"(?:([^\W\d]\w*)|[\w\])}|])$")  # the end of one
 _BELOW = re.compile(r"/\s*[^\s/]+$")
 _MULTIPLIED = re.compile(rf"{_NUMBER}|{_NAME}")
@@ -60,6 +62,8 @@ def labelled(text: str, comment: str = "") -> NotationError | None:
         written = f"{text} #{comment}"
         return NotationError(problem, text=written, span=(len(text) + 1, len(written)),
                              repair=f"{text.lower()} {found[2]}  # {found[1]}")  # fmt: skip
+    if text[:1].lower() not in _INITIALS:
+        return None
     if (found := _THAT.match(text)) is not None:
         problem, repair = "that is no part of a statement", f"{found[1]} {text[found.end() :]}"
         return NotationError(problem, text=text, span=found.span(2), repair=repair)
@@ -80,7 +84,11 @@ def numbered(text: str, counts: Mapping[str, int] | None = None) -> NotationErro
     """``y[i] = x[i]  (2)``, and what cites or ends a proof, at the end of each side of a chain.  A name in brackets,
     one blank behind, is a factor where it has several ``counts``, in the document or in the text alone."""
     begin = text.find("=") + 1
-    for pattern in (_SET, _MARKED, _TOLD, _CITING, _COUNTED, _ENDED):
+    patterns = (*((_SET,) if "\\text" in text else ()), _MARKED, _TOLD, _CITING)
+    last = max(text.rfind("("), text.rfind("["))  # in which a number stands, and no slots, unless another side follows
+    may_count = text.find("=", begin) >= 0 or (last > 0 and not (text[last - 1].isalnum() or text[last - 1] in ")]}_"))
+    patterns += (*((_COUNTED,) if may_count else ()), *((_ENDED,) if _ENDS.search(text) else ()))
+    for pattern in patterns:
         found = pattern.search(text, begin)
         if found is not None and behind_factor(text, found.start()):
             if pattern in (_SET, _MARKED, _TOLD, _CITING):

@@ -90,12 +90,15 @@ def levels(text: str, name: str, top: Term, indices: Collection[str]) -> list[li
     for level in (*fractions, unsplit, *smallest, nested):
         again = any(fractions and is_fraction_of(node, level) for node in level)
         found += [level] if level and level not in found and not again else []
-    divided = [part for part, under in top.parts if under and has(part, name)]
+    terms = [level[0] for level in found if len(level) == 1 and isinstance(level[0], Term)]
     powers: list[Surface] = [part for part, _ in top.parts if has(part, name) and isinstance(part, Power)]
     if any(under and has(part, name) for part, under in top.parts):
         found += [powers] if len(powers) == sum(has(part, name) for part, _ in top.parts) else []
-    if divided and not any(has(part, name) for part, under in top.parts if not under):
-        found.append([*chain(*(around(part, name) for part in divided))])
+    for term in terms:
+        divided = [part for part, under in term.parts if under and has(part, name)]
+        level = [*chain(*(around(part, name) for part in divided))]
+        if level and level not in found and not any(has(part, name) for part, under in term.parts if not under):
+            found.append(level)
     bases = [node.base for node in walk(top) if isinstance(node, Power) and has(node.base, name)]
     if len(bases) > 1 and all(isinstance(base, Expression) for base in bases):
         found.append([term for base in bases for term in around(base, name)])

@@ -109,7 +109,9 @@ class Reductions(Derivatives):
         else:
             start, end = token.start, self.last_end
             written = f"{self.text[start:end]}(x)"
-            if self.starts_factor():
+            if self.at("["):
+                written = self.rounded()
+            elif self.starts_factor():
                 meant = self.text[(yield self.term()).span[0] : self.last_end]
                 written = f"{self.text[:end]}({meant}){self.text[self.last_end :]}"
             self.fail(f"{token.text} needs brackets around what it runs over", (start, end), written)

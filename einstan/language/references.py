@@ -7,7 +7,8 @@ r"""Tensors as they are spelled: a name, its label and its slots, in brackets or
     slots       [ expression , ... ]  |  _{ expression , ... }  |  _i
 
 A label belongs to the name of a tensor: ``Z^(2)[i,j]`` (no blanks, a slot bracket behind it) and ``Z^{(2)}_{i,j}``;
-``x^(2)`` without slots stays a power, ``x^{(2)}`` in LaTeX's braces is always a label.
+``x^(2)`` without slots stays a power, unless numbers may count layers there (`layers`); ``x^{(2)}`` in LaTeX's braces
+is always a label.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from einstan.language.misread import bold, sum_sign
 from einstan.language.own import visible
 from einstan.language.surface import BINDERS, CALLABLE, RESERVED, Expression, Number, Ref, Task, alone, only_part
 from einstan.language.tokens import Token
+from einstan.language.typeset import labels_in_names
 from einstan.language.unknown import INSTEAD, unknown_call
 
 
@@ -41,6 +43,8 @@ class References(Cursor):
             raise unknown_call(self.text, (token.start, token.end), name, self.token.start, (*CALLABLE, *visible()))
         if slots and bracketed and self.at("[") and self.token.glued:
             raise slots_again(self.text, self.tokens, self.position)
+        if slots and not bracketed and self.at("(") and self.token.glued:
+            self.refuse_value_at(token)
         if self.at("^") and self.ahead(1).text == "{":
             name += self.label(slots_follow=False)
         if token.raw and name[0] in "ΣΠ" and (not slots or (self.sums(slots) and (not bracketed or self.at("(")))):
@@ -51,6 +55,21 @@ class References(Cursor):
         if not slots:
             self.scalars.append(found)
         return found
+
+    def refuse_value_at(self, name: Token) -> None:
+        """``E_e(x)``, which is the value at x of what has this name; nobody writes a product with x so."""
+        found = _ARGUMENT.match(self.text, self.token.start)
+        if found is None or self.ahead(1).text in (*CALLABLE, *RESERVED):
+            return
+        written, before, behind = (
+            self.text[name.start : self.last_end],
+            self.text[: name.start],
+            self.text[found.end() :],
+        )
+        apart = " " if behind[:1].isalnum() else ""
+        readings = (f"{before}{written}{apart}{behind}", f"{before}{written} * {found[1]}{apart}{behind}")
+        problem = f"{written}({found[1]}) is a value at {found[1]}, or a product"
+        self.fail(problem, (name.start, found.end()), readings)
 
     def numbered(self, token: Token) -> str:
         r"""``\epsilon_0`` is a name, as ``q_0`` is, where the letter has nothing but numbers below it."""
@@ -141,14 +160,16 @@ class References(Cursor):
                 repair = _PARTED.sub(lambda found: f"_{{{','.join(found[1].split())}}}", self.text)
                 self.fail("indices are parted by commas", (token.start, behind.end), repair)
             if subscript and len(token.text) > 1 and token.text.isupper() and not token.raw and behind.text == "}":
-                self.fail(f"{token.text} is no index", None, self.labelled(token.text))
+                self.fail(f"{token.text} is no index", None, self.labelled())
             if subscript and self.is_run_of_letters():
-                commas = ",".join(token.text)
-                readings = [f"several indices are written {commas}", f"one index is written \\mathrm{{{token.text}}}"]
-                readings += [self.labelled(token.text)] if len(token.text) > 2 or token.text.isupper() else []
+                several = _LETTERS.sub(lambda found: f"_{{{','.join(found[1])}}}", self.text)
+                several = several if several != self.text else f"several indices are written {','.join(token.text)}"
+                capital = self.on_left and token.text.isupper()  # D_{KL}
+                readings = [*([] if capital else [several]), f"one index is written \\mathrm{{{token.text}}}"]
+                readings += [self.labelled()] if len(token.text) > 2 or token.text.isupper() else []
                 self.fail(f"the subscript {token.text} is one index or several", None, tuple(readings))
             if subscript and token.kind == "name" and token.text in (*BINDERS, *CALLABLE) and behind.text == "}":
-                self.fail(f"{token.text} is no index", None, self.labelled(token.text))
+                self.fail(f"{token.text} is no index", None, self.labelled())
             if subscript and token.kind == "number" and self.is_run_of_digits():
                 self.refuse_digits(token)
             found.append((yield self.expression()))
@@ -159,9 +180,10 @@ class References(Cursor):
         self.close()
         return tuple(found)
 
-    def labelled(self, label: str) -> str:
-        """``V_max`` for ``V_{max}``; the cursor stands behind its opening brace."""
-        return f"a label is part of the name: {self.tokens[max(self.position - 3, 0)].text}_{label}"
+    def labelled(self) -> str:
+        """``V_max`` for ``V_{max}``."""
+        line = labels_in_names(self.text)
+        return line if line != self.text else "a label is part of the name: V_max"
 
     def refuse_trailing(self) -> NoReturn:
         """``x_[i]``, as Python's programmers tell a name from a word of the language, and ``x_*``."""
@@ -215,6 +237,8 @@ class References(Cursor):
         )  # fmt: skip
 
 
+_LETTERS = re.compile(r"_\{([A-Za-z]{2,})\}")
+_ARGUMENT = re.compile(r"\(\s*(\\?[^\W\d_][^\W_]*(?:_\w|_\{[^{}]*\}|\[[^\[\]]*\])?)\s*\)")
 _PARTED = re.compile(r"_\{\s*(\w(?:\s+\w)+)\s*\}")
 _SUBSCRIPT = re.compile(r"_(?:\{([\w\s,]*)\}|(\d\d+))")
 _DIGITS = re.compile(r"(?<!\w)(\d+)([^\W\d_]\w*)?(?!\w)")

@@ -31,10 +31,12 @@ from einstan.language.surface import (
     walk,
 )
 from einstan.language.tokens import respelled
+from einstan.language.typeset import labels_in_names
 
 Read = Callable[[str], object] | None  # reads a repair, where repairs are asked for
 
 _ACCESS = re.compile(r"[^\W\d_]\w*\[([^\[\]]*)\]")
+_SUM_SIGN = re.compile(r"(?:\\sum|∑|\\prod|∏)_(\{[^{}]*\}|\w)\s*")
 _SLOTTED = re.compile(r"([^\W\d]\w*)\[([^\[\]]*)\]")
 _IN_SLOTS = re.compile(r"\[[^\[\]]*\]|_\{[^{}]*\}|_\w(?!\w)|\|[^|]*\|")
 _ENTRY = re.compile(r"(?:\\[A-Za-z]+|(?<![\w\\])[^\W\d_])_\{?(\d+)\}?(?![\w,])")
@@ -62,6 +64,32 @@ def ambiguous(
         repair=(readable(texts, read) and readable([*texts, *one], read))
         or readable([*one, *texts], read, sizes=True)
         or readable([small], read),
+    )  # fmt: skip
+
+
+def ranges_apart(text: str, apart: Sequence[tuple[str, Term, Term]], root: Expression, read: Read) -> ScopeError:
+    """``-J s[I] s[I+1] - h s[I]``: a sum each, as far as it goes, or one over the range that both have."""
+    name, shorter, longer = apart[0]
+    own = {id(term): term for each in apart for term in each[1:]}
+    each_its_own = text
+    for term in sorted(own.values(), key=lambda term: term.span, reverse=True):
+        letters = ",".join(dict.fromkeys(each for each, *terms in apart if term in terms))
+        start, end = term.parts[0][0].span[0], term.span[1]
+        each_its_own = f"{each_its_own[:start]}sum[{letters}]({each_its_own[start:end]}){each_its_own[end:]}"
+    brackets = (node for node in walk(root) if isinstance(node, Expression))
+    around = next((node for node in brackets if all(term in node.terms for term in own.values())), None)
+    texts = [each_its_own]
+    if around is not None:
+        letters = ",".join(dict.fromkeys(each for each, *_ in apart))
+        start, end = around.span
+        having = [term for term in around.terms if any(has(term, each) for each, *_ in apart)]
+        spelled = " ".join(_signed(text, term) for term in having).removeprefix("+ ")
+        rest = "".join(f" {_signed(text, term)}" for term in around.terms if term not in having)
+        texts.append(f"{text[:start]}sum[{letters}]({spelled}){rest}{text[end:]}")
+    return ScopeError(
+        f"the ranges of {name} differ, and its sums may have one", text=text, span=longer.span,
+        inferred=f"{text[slice(*shorter.span)].lstrip('+- ')} ends before {text[slice(*longer.span)].lstrip('+- ')}",
+        repair=readable(texts, read),
     )  # fmt: skip
 
 
@@ -182,7 +210,19 @@ def not_bound(
         capitals = [capitalised(name)]
     repairs = [_with_slot(text, name)] if normed else []
     repairs += [respelled(text, name, capital) for capital in capitals]
+    signs = [found for found in _SUM_SIGN.finditer(text) if found.end() < span[0]]
+    if not bound and any(name in found[1] for found in signs):  # \\sum_i x_i^2 + y_i
+        wider = [f"{text[: found.end()]}({text[found.end() :].strip()})" for found in signs]
+        repairs = [*readable(wider, read)] or repairs
+    if (labelled := labels_in_names(text)) != text and re.search(rf"\\(?:text|mathrm)\w*\s*\{{\s*{name}\s*\}}", text):
+        repairs = [labelled]  # E_{\\text{kin}}
     meant = readable(repairs, read)
+    if not meant and read is not None:  # y = x[i,j], of which no letter is on the left
+        free = [other for other in indices if other == lowered(other) and other not in left]
+        every = text
+        for other in free:
+            every = respelled(every, other, fresh_name(capitalised(other), indices - {other}))
+        repairs = [*readable([every], read)] or repairs
     labels = () if normed or meant else readable(_labelled(text, name, span, indices), read)
     return ScopeError(
         f"the index {name} is free on the right but is not on the left", text=text, span=span,
@@ -221,6 +261,8 @@ def _with_slot(text: str, name: str) -> str:
 def ranks_differ(text: str, node: Ref, elsewhere: int) -> ScopeError:
     here = _slots(len(node.slots))
     problem = f"{node.name} has {here} here and {_slots(elsewhere)} elsewhere in the equation"
+    if (labelled := labels_in_names(text)) != text:
+        return ScopeError(problem, text=text, span=node.span, repair=labelled)
     digits = _ENTRY.sub(lambda entry: f"{node.name}{entry[1]}", text)  # \\theta_0 beside \\theta
     if digits != text and elsewhere == 0:
         return ScopeError(problem, text=text, span=node.span, repair=digits)
@@ -249,6 +291,9 @@ def not_affine(text: str, node: Expression) -> NotationError:
         )
         halves = f"(1[{form} >= 0] {one} + 1[{form} < 0] {other})"
         repairs.insert(0, f"{text[: found.start()]}{halves}{text[found.end() :]}")
+    elif re.fullmatch(r"[^\W\d_]\w*\s*/\s*\d+", text[slice(*node.span)]):
+        start, end = node.span
+        repairs.insert(0, f"{text[:start]}floor({text[start:end]}){text[end:]}")
     return NotationError(
         f"{text[slice(*node.span)]} is not a sum of indices with whole-number coefficients",
         text=text, span=node.span, repair=repairs,
@@ -353,6 +398,8 @@ def left_not_read(text: str, name: str, right: Sequence[str]) -> ScopeError:
     left, _, rest = text.partition("=")
     has = f"the right side has {', '.join(right)}" if right else "the right side has no free index"
     repairs = [f"{left.rstrip()} = ({rest.strip()}) 1[{name}]"]
+    if (labelled := labels_in_names(text)).partition("=")[0] != left:
+        repairs = [labelled]
     label = re.fullmatch(rf"\s*([^\W\d_]+)_{name}\s*", left)
     if label is not None and not re.search(rf"(?<![^\W_]){name}(?![^\W_])", rest):  # E_k, an energy
         repairs.insert(0, f"{label[1]}{name} ={rest}")

@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from einstan.language.commands import GREEK
 from einstan.language.errors import NotationError
 from einstan.language.foreign import PROSE, STATEMENTS
 from einstan.language.functions import FUNCTIONS
 from einstan.language.numbering import behind_factor
-from einstan.language.tokens import GREEK
 
 _BULLETS = (
     rf"[-–*+]\s+(?={'|'.join(STATEMENTS)})|[*•·∴⇒⟹]\s*|=>\s*|\\(?:therefore|implies|Rightarrow|item)\b\s*"
@@ -28,13 +28,11 @@ _HEADED = (
     r"|(?P<supposed>suppose|assuming)\s+(?:that\s+)?"
 )
 _LED = re.compile(rf"(?:{_BULLETS}|{_NUMBERS}|{_PHRASES}|{_HEADED})(?=[^\s=])", re.IGNORECASE)
-_REMARK = re.compile(
-    r"\s+\(([^\W\d_]{2,}(?:\s+[^\W\d_]+)*|(?=[^()]*[^\W\d_]{2,}\s+[^\W\d_]{2,})[^\W\d_][^()=\[\]\d]*)\)\s*\.?\s*$"
-)
-
-_SAID = re.compile(  # by symmetry, -- a remark, {symmetry}, (see 3), behind a claim
-    r"(?:\s+|\s*\\q?quad\s*)(?:(?:--+|<-+|←|//|%|[;,])\s*)?(?:\\text\s*)?[({]?\s*"
-    r"([^\W\d_]{2,}(?:[\s,]+(?:[^\W\d_]{2,}|\d+(?:\.\d+)*))*)\s*[)}]?\s*\.?\s*$"
+_WORD = r"[^\W\d_]{2,}"
+_BEHIND = re.compile(  # (chain rule), by symmetry, -- a remark, {symmetry}, (see 3)
+    r"(?:\s+|\s*\\q?quad\s*)((?:(?:--+|<-+|←|//|%|[;,])\s*)?(?:\\text\s*)?)"
+    rf"(?:\(({_WORD}(?:\s+[^\W\d_]+)*|(?=[^()]*{_WORD}\s+{_WORD})[^\W\d_][^()=\[\]\d]*)\)"
+    rf"|[({{]?\s*({_WORD}(?:[\s,]+(?:{_WORD}|\d+(?:\.\d+)*))*)\s*[)}}]?)\s*\.?\s*$"
 )
 
 _SOME = r"(?<=[\s,(])\w+\s*=\s*\w+\s*,\s*(?:\.{3}|…|\\[lc]?dots)"  # i = 1, ..., n
@@ -43,6 +41,7 @@ _QUANTIFIED = re.compile(
     rf"(?:\b(for|when|if|where|provided(?:\s+that)?)\b|∀|\\forall(?![A-Za-z])|(?={_SOME}))(?!\s*\()(.*)$",
     re.DOTALL,
 )
+_SIGNS = ("for", "when", "if", "where", "provided", "∀", "...", "…", "dots")  # one of which is in every such line
 _CLAIMS = re.compile(r"\s*(?:claim|refute)\b", re.IGNORECASE)
 _STATES = re.compile(
     r"(?!.*\bwhere\b)\s*(?:(?:claim|refute)\b|(?:d|∂|\\partial\s*)\w+(?:\[[^\]]*\])?\s*/\s*(?:d|∂|\\partial))", re.I
@@ -62,42 +61,29 @@ def led(text: str) -> NotationError | None:
 
 
 def remarked(text: str, counts: Mapping[str, int]) -> NotationError | None:
-    """``dx[j] = 2 x[j]  (chain rule)``, which would be a product with numbers that stand nowhere else."""
-    found = _REMARK.search(text)
-    words = re.findall(r"[^\W\d_]+", found[1]) if found is not None else []
-    if (
-        found is None
-        or not behind_factor(text, found.start())
-        or any(counts[word] > 1 or word in GREEK or len(word) < 2 for word in words)
-    ):
+    """``dx[j] = 2 x[j]  (chain rule)``, and behind a claim ``by symmetry`` without brackets: a product with numbers
+    that no other line has."""
+    found = _BEHIND.search(text, text.find("=") + 1)
+    if found is None or not behind_factor(text, found.start()) or not (found[2] or _STATES.match(text)):
         return None
-    before, span = text[: found.start()], (found.start(1) - 1, found.end(1) + 1)
+    written = found[2] or found[3]
+    words = re.findall(r"[^\W\d_]+", written)
+    if any(counts[word] > 1 or word in GREEK or word in FUNCTIONS or len(word) < 2 for word in words):
+        return None
+    remark, before = found[0].strip().rstrip("."), text[: found.start()]
+    start = text.index(remark, found.start())
+    product = [f"{before} * {' * '.join(words)}"] if words == re.findall(r"[^\s,]+", written) else []
     return NotationError(
-        f"({found[1]}) is a remark, or {'a product of numbers' if words[1:] else 'a factor'}", text=text, span=span,
-        repair=(f"{before}  # {found[1]}", *([f"{before} * {' * '.join(words)}"] if words == found[1].split() else [])),
-    )  # fmt: skip
-
-
-def said(text: str, counts: Mapping[str, int]) -> NotationError | None:
-    """``claim dx[j] = 2 x[j] by symmetry``: what one side multiplies and no other line has, no claim is true of."""
-    found = _SAID.search(text, text.find("=") + 1) if _STATES.match(text) else None
-    words = re.findall(r"[^\W\d_]+", found[1]) if found is not None else []
-    if found is None or not behind_factor(text, found.start()):
-        return None
-    if any(counts[word] > 1 or word in GREEK or word in FUNCTIONS for word in words):
-        return None
-    said = found[0].strip().rstrip(".")
-    before, start = text[: found.start()], text.index(said, found.start())
-    several = len(words) > 1
-    return NotationError(
-        f"{' and '.join(words)} {'stand' if several else 'stands'} in no other line: a remark, or numbers of one side",
-        text=text, span=(start, start + len(said)),
-        repair=(f"{before}  # {found[1]}", f"{before} * {' * '.join(words)}"),
+        f"{remark} is a remark, or {'a product of numbers' if words[1:] else 'a factor'}", text=text,
+        span=(start, start + len(remark)),
+        repair=(f"{before}  # {written}", *product),
     )  # fmt: skip
 
 
 def quantified(text: str, document: bool) -> NotationError | None:
     """``y[i] = x[i] for all i``, which every equation says, and ``y = x for x > 0``, which is an assumption."""
+    if not any(sign in text for sign in _SIGNS):
+        return None
     found = _QUANTIFIED.search(text, text.find("=") + 1)
     if found is None or "|" in found[2] or "else" in found[2]:
         return None

@@ -22,9 +22,10 @@ from einstan.language.refusals import (
 )
 from einstan.language.remarks import quantified
 from einstan.language.spoken import refuse_open, unknown_extents
-from einstan.language.surface import RESERVED, Number, Power, Ref, Relation, instead_of, only_part
+from einstan.language.surface import RESERVED, Call, Number, Power, Ref, Relation, instead_of, only_part
 from einstan.language.syntax import read_expression, read_relation
 from einstan.language.term import Add, Apply, Equation, Expr, Extent, Mul, Partial
+from einstan.language.tokens import respelled
 
 PAIR = "="  # holds the two sides of a relation together while dimensions are found
 
@@ -59,6 +60,8 @@ def bind_equation(
             isinstance(left, Power) and isinstance(left.base, Ref) and isinstance(left.exponent, Number)
         ):  # \\sigma^2 = ...
             repairs.insert(0, text.replace(text[slice(*span)].rstrip(), f"{left.base.name}2"))
+        if isinstance(left, Call) and not left.arguments:  # pi = p q - c q, a profit
+            repairs.insert(0, respelled(text, text[slice(*span)].strip(), f"{left.function}1"))
         above = text[slice(*left.exponent.span)].strip("{} ") if isinstance(left, Power) else ""
         if re.fullmatch(r"[A-Za-z]+([+-]\d+)?", above):  # \\theta^{new} = ..., x^{k+1} = ...
             repairs.insert(0, marked(text, above))

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import re
 
+from einstan.language.typeset import bars
+
 INSTEAD = {  # of signs that are none here, in words
     "@": "X[i,K] W[K,j] for the product of X and W",
     "∥": "norm[K](x[K])",
@@ -31,6 +33,7 @@ INSTEAD = {  # of signs that are none here, in words
     "±": "two equations, one with + and one with -",
     "∓": "two equations, one with + and one with -",
     "≈": "y = x",
+    "~": "y = x; what is drawn is an input: mean[N](x[N]) is its mean",
     "∝": "an equation with its constant",
     "†": "a transpose is another order of the indices: A[j,i] for A[i,j]",
     "∫": "a sum over a grid: h f[I]",
@@ -103,6 +106,9 @@ _SLOTS = re.compile(r"\[([^\[\]]*)\]|_\{([^{}]*)\}|_([A-Z])(?!\w)")
 _SUB = r"\[[^\[\]]*\]|_\{[^{}]*\}|_\w(?!\w)"
 _SMALL = re.compile(r"_(?:[a-z](?!\w)|\{[a-z](?:,[a-z])*\})")
 _SMALL_SLOTS = re.compile(r"\[([a-z](?:,[a-z])*)\]|_\{([a-z](?:,[a-z])*)\}|_([a-z])(?!\w)")
+_MATRICES = re.compile(r"\s*([A-Z]\w*)\s*=\s*([A-Z]\w*)\s*@\s*([A-Z]\w*)\s*")
+_NAME = re.compile(r"\\?[^\W\d_]\w*")
+_NAMES = re.compile(rf"{_NAME.pattern}(?:\s*[+-]\s*{_NAME.pattern})*")  # a difference of vectors
 _PRIMED = re.compile(rf"(\\?[^\W\d_]+?\w*?)((?:{_SUB})?)(['′’]+)")
 
 
@@ -121,11 +127,18 @@ def instead(text: str, sign: str, start: int, end: int) -> tuple[str, ...]:
         operand = _unwrapped(left[1]) if known == "!" else left[1]
         apart = " " if re.match(r"[\w(]", text[end:]) else ""
         line = f"{text[: left.start(1)]}{BEHIND[known].format(a=operand)}{apart}{text[end:]}"
+    elif known == ";" and all("=" in part for part in text.split(";")):
+        line = "\n".join(part.strip() for part in text.split(";"))
+    elif known == "@" and (matrices := _MATRICES.fullmatch(text)):
+        line = "{}[i,j] = {}[i,K] {}[K,j]".format(*matrices.groups())
+    elif known == "~" and "=" in text[:start]:  # a tie, of TeX
+        line = re.sub(r"\s*~\s*", " ", text)
     elif known == "≈" and "=" not in text:
         line = f"{text[:start].rstrip()} = {text[end:].lstrip()}"
     elif known == "∥":
-        line = _NORM.sub(lambda found: _normed(found, text.partition("=")[0]), text)
-        line = "" if line == text or any(each in line for each in ("\\|", "‖", "∥")) else line
+        plain = bars(text)
+        line = _NORM.sub(lambda found: _normed(found, text.partition("=")[0]), plain)
+        line = "" if line == plain or any(each in line for each in ("\\|", "‖", "∥")) else line
     elif known == "'" and (primed := _PRIMED.search(text)) and primed.end() > start:
         line = _PRIMED.sub(lambda found: _unprimed(text, found), text)
         line = "" if any(each in line for each in "'′’″") else line
@@ -163,8 +176,9 @@ def _normed(found: re.Match[str], left: str) -> str:
     letters = [each for slots in _SLOTS.findall(inside) for each in _CAPITALS.findall("".join(slots))]
     alone = "I,J" if found[2] == "F" else "K"  # Frobenius' is that of a matrix
     over, what = (",".join(dict.fromkeys(letters)), inside) if letters else (alone, f"{inside}[{alone}]")
-    if not letters and not inside.removeprefix("\\").isidentifier():
+    if not letters and not _NAMES.fullmatch(inside):
         return found[0]
+    what = what if letters else _NAME.sub(lambda name: f"{name[0]}[{alone}]", inside)
     return f"sum[{over}](abs({what}))" if found[2] == "1" else f"norm[{over}]({what})"
 
 

@@ -28,6 +28,7 @@ from einstan.language.atoms import Atoms
 from einstan.language.cursor import GOING_ON, INDENTED
 from einstan.language.errors import Span
 from einstan.language.foreign import STATEMENTS, braced, equals, floor_division, prose, statement
+from einstan.language.layers import layered, refused_layers
 from einstan.language.misread import (
     MARKS_ABOVE,
     divided_by_index,
@@ -69,7 +70,7 @@ from einstan.language.unknown import unknown_call
 def read_relation(text: str, known: Collection[str] = (), kind: str = "claim") -> tuple[str, Relation]:
     """``left = right where ...``, of a statement of a ``kind``; the text comes back in the normal form that the spans
     refer to."""
-    parser = Parser(text, known)
+    parser = _parser(text, known)
     parser.kind = kind
     relation = run(parser.relation())
     if parser.scalars:
@@ -79,10 +80,18 @@ def read_relation(text: str, known: Collection[str] = (), kind: str = "claim") -
 
 
 def read_expression(text: str, known: Collection[str] = ()) -> tuple[str, Expression]:
-    parser = Parser(text, known)
+    parser = _parser(text, known)
     expression = run(parser.expression())
     parser.finish()
     return parser.text, expression
+
+
+def _parser(text: str, known: Collection[str]) -> Parser:
+    parser = Parser(text, known)
+    error = refused_layers(parser.text, layered((parser.text,), known)) if "^(" in parser.text else None
+    if error is not None:
+        raise error
+    return parser
 
 
 _STEP = re.compile(r"(?:\\Delta(?![A-Za-z])|Δ)\s*(\w+)")
@@ -337,8 +346,7 @@ class Parser(Atoms):
             base = Power((start, digit.end), base, exponent)
         elif self.at("^"):
             if isinstance(base, Ref) and isinstance(base.name, Partial):
-                spelled = self.text[start : self.last_end]
-                self.fail("a power of a derivative needs brackets", None, f"({spelled})^2")
+                self.refuse_power_of_derivative(start, base.name)
             begin = self.advance()
             if self.at("+"):  # A^+, x^+: nobody writes the sign of a positive exponent
                 self.unexpected()
@@ -386,6 +394,20 @@ class Parser(Atoms):
         }
         repair = (repairs[what], f"of each entry: {entries}") if entries else repairs[what]
         self.fail(f"this is a power, and not the {what} of {name}", (start, self.last_end), repair)
+
+    def refuse_power_of_derivative(self, start: int, name: Partial) -> NoReturn:
+        """``dL/dx^2``, which may be a second derivative too; the cursor stands at the sign."""
+        spelled, token = self.text[start : self.last_end], self.ahead(1)
+        before, behind = self.text[:start], self.text[token.end :]
+        repairs = [f"({spelled})^2"]
+        if token.kind == "number":
+            power = f"{before}({spelled})^{token.text}{behind}"
+            repairs = [f"claim {power}" if self.on_left else power]
+        if token.text in ("2", "3") and spelled.startswith("d"):
+            below, order = spelled.rpartition("/d")[2], int(token.text)
+            derived = f"∂{spelled[1:].rpartition('/d')[0]}/{f'∂{below}' * order}"
+            repairs += [f"{before}{derived}{behind}"] if len(name.wrt) == 1 else []
+        self.fail("a power of a derivative needs brackets", None, tuple(repairs))
 
     def refuse_sub_behind(self, start: int, begin: Token, exponent: Surface) -> None:
         """``Z^n_j`` and ``x^2_i``, where TeX sets the subscript below Z, and Z^n_j may be ``Z_{n,j}`` too."""

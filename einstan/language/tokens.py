@@ -13,8 +13,32 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from einstan.language.commands import (
+    ABOVE,
+    ACCENTS,
+    BELOW,
+    BOLD,
+    COMMANDS,
+    EXPECTED,
+    FONTS,
+    FRACTIONS,
+    GREEK,
+    HALVES,
+    LABELS,
+    MARKS,
+    MARKS_ABOVE,
+    ONES,
+    RAISED,
+    SIGNED,
+    SIGNS,
+    SILENT,
+    TRANSPOSES,
+    WIDE,
+    WORDS,
+)
 from einstan.language.errors import NotationError
 from einstan.language.signs import SET_BY_TEX, instead, over
+from einstan.language.typeset import SWITCHES, accented, fonts, labels_in_names, marks_in_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,69 +56,13 @@ class Token:
     bold: bool = False
 
 
-EXPECTED = {"E": "mean[N](x[N])", "V": "var[N](x[N])", "P": "mean[N](1[x[N] > 0])"}  # of probability, in double strokes
-GREEK = {
-    unicodedata.name(letter).split()[-1].lower().replace("lamda", "lambda"): letter
-    for letter in "αβγδεζηθικλμνξορστυφχψω"
-}
-GREEK |= {
-    name.capitalize(): letter.upper()
-    for name, letter in GREEK.items()
-    if name in {"gamma", "delta", "theta", "lambda", "xi", "sigma", "upsilon", "phi", "psi", "omega"}
-}
-GREEK |= {"varepsilon": "ε", "varphi": "φ", "vartheta": "θ", "pi": "π", "Pi": "Π"}
-LETTERS_IN_LATEX = {letter: name for name, letter in reversed(GREEK.items())}
-
-MARKS = {
-    "cdot": "*", "times": "*", "le": "<=", "leq": "<=", "ge": ">=", "geq": ">=", "ne": "!=", "neq": "!=",
-    "lt": "<", "gt": ">", "vert": "|", "lvert": "\\left|", "rvert": "\\right|", "lfloor": "⌊", "rfloor": "⌋",
-    "{": "(", "}": ")", "lbrack": "[", "rbrack": "]", "equiv": "==",
-}  # fmt: skip
-WORDS = ("exp", "log", "ln", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "max", "min")
-SILENT = (
-    "left", "right", "bigl", "bigr", "Bigl", "Bigr", "biggl", "biggr", "big", "Big", "displaystyle", "textstyle",
-    "quad", "qquad", "limits", "nolimits", ",", ";", "!", ":", " ", "\n",
-)  # fmt: skip
-FONTS = ("mathrm", "mathbf", "mathit", "mathsf", "mathcal", "boldsymbol", "bm", "text", "textrm", "operatorname")
-BOLD = ("mathbf", "boldsymbol", "bm")
-TRANSPOSES = ("top", "intercal", "dagger", "prime")
-ACCENTS = ("hat", "bar", "tilde", "vec", "dot")
-COMMANDS = ("frac", "sqrt", "partial")
-ONES = ("mathbb", "mathbf", "mathds", "mathbbm", "bm")  # in which an indicator's 1 is set
-FRACTIONS = ("dfrac", "tfrac", "cfrac")
-LABELS = ("tag", "label", "notag", "nonumber")  # what numbers an equation
-SIGNED = {
-    "odot": "⊙", "otimes": "⊗", "circ": "∘", "nabla": "∇", "infty": "∞", "|": "∥",
-    **dict.fromkeys(("approx", "simeq", "sim", "doteq"), "≈"),
-}  # fmt: skip
-HALVES = {"½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4"}
-SIGNS = {
-    "≤": "<=",
-    "≥": ">=",
-    "≠": "!=",
-    "≡": "==",
-    "·": "*",
-    "×": "*",
-    "−": "-",
-    "⋅": "*",
-    "∗": "*",
-    "∙": "*",
-    "÷": "/",
-    "–": "-",
-    "⌊": "⌊",
-    "⌋": "⌋",
-}
-
-BELOW = "₀₁₂₃₄₅₆₇₈₉"
-ABOVE = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"
-RAISED = dict(zip(ABOVE, "0123456789-", strict=True))
-
 _RAISED = re.compile(f"[{ABOVE}]+")
 _NUMBER = re.compile(r"([0-9]+(\.[0-9]+|\.(?![.\w])|\.(?=[eE][+-]?[0-9]))?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _COMMAND = re.compile(r"\\([A-Za-z]+\*?|.|\n)")
 _FONT = re.compile(r"\s*\{((?:[^{}\\]|\\_|\\[A-Za-z]+)*)\}")
 _STRETCHED = re.compile(r"\\(left|right)\s*([\[\]])")
 _ACCENTED = re.compile(r"\s*([^\W\d_]|\\[A-Za-z]+)")
+_OPERATED = re.compile(r"\s*(?:_\{[^{}]*\}|_\\?\w+)?\s*(?:\\left|\\[bB]igg?l?)?\s*[\[(]")
 _LABEL = re.compile(r"\s*\{[^{}]*\}")
 _BEFORE = re.compile(r"\$\$?|\\[\[(]")
 _BEHIND = re.compile(r"[.,]?\s*(\$\$?|\\[\])])\s*[.,]?\s*|[.,](\s|\\(tag|label)\s*\{[^{}]*\}|\\(notag|nonumber))*")
@@ -137,10 +105,24 @@ def tokens(text: str) -> list[Token]:
             continue
         made, position = _token(text, position)
         if made:
+            if made.text in ("_", "^") and found and found[-1].text == "}":
+                _unbrace(found)
             found.append(Token(made.kind, made.text, made.start, made.end, glued, made.raw, made.big, made.bold))
             if made.text == "**":
                 found[-1] = Token("mark", "^", made.start, made.end, glued)
     return [*found, Token("end", "", len(text), len(text))]
+
+
+def _unbrace(found: list[Token]) -> None:
+    """``{x}_i``, whose braces set nothing."""
+    opening = found[-3] if len(found) > 2 else found[-1]
+    if opening.text != "{" or found[-2].kind != "name":
+        return
+    before = found[-4] if len(found) > 3 else None
+    if before is not None and (before.text in ("_", "^", "}") or before.kind == "command"):
+        return
+    if before is None or not (opening.glued and before.kind == "name"):
+        found[-3:] = found[-2:-1]
 
 
 def _set_apart(text: str, start: int) -> int:
@@ -296,40 +278,47 @@ def _command(text: str, start: int) -> tuple[Token | None, int]:
         inside = _FONT.match(text, end)
         if inside and inside.group(1).strip() == "1":
             return Token("number", "1", start, inside.end()), inside.end()
-    if command in FONTS or command in ACCENTS or command == "mathbb":
+    accent = WIDE.get(command, command)
+    set_so = command in FONTS or accent in ACCENTS
+    if set_so and (line := accented(text, end)):  # \\hat{y_i}
+        problem = f"{text[start:end]} is set on a letter, and its subscript stands behind it"
+        raise NotationError(problem, text=text, span=(start, end), repair=line)
+    if set_so or command == "mathbb":
         inside = _FONT.match(text, end)
         name = inside.group(1).replace("\\_", "_").strip() if inside else ""
         if name.startswith("\\"):
             name = GREEK.get(name[1:], "")
-        if (
-            inside
-            and command == "mathbb"
-            and name in EXPECTED
-            and text[inside.end() :].lstrip("\\left ").startswith(("[", "("))
-        ):
+        if inside and command == "mathbb" and name in EXPECTED and _OPERATED.match(text, inside.end()):
             raise NotationError(
                 f"{name} is an operator here, and no tensor", text=text, span=(start, inside.end()),
                 repair=f"{EXPECTED[name]}, over what is drawn",
             )  # fmt: skip
         if inside and is_name(name):
-            if command in ACCENTS:
-                name = f"{name}_{command}"
+            if accent in ACCENTS:
+                name = f"{name}_{accent}"
             return Token("name", name, start, inside.end(), raw=False, bold=command in BOLD), inside.end()
     refuse_assignment(text, start)
+    if command in MARKS_ABOVE and text[:start].rstrip("{ ").endswith("^") and (line := marks_in_names(text)) != text:
+        raise NotationError("a mark above the line is part of a name", text=text, span=(start, end), repair=line)
     if command in TRANSPOSES:
+        primed = marks_in_names(text) if command == "prime" else text
+        named = [primed] if primed != text else []
         raise NotationError(
-            "a transpose is another order of the indices", text=text, span=(start, end),
-            repair="A[j,i] for A[i,j]; x[I] A[I,J] x[J] for x^T A x",
+            "a prime is a transpose, or part of a name" if named else "a transpose is another order of the indices",
+            text=text, span=(start, end), repair=(*named, "A[j,i] for A[i,j]; x[I] A[I,J] x[J] for x^T A x"),
         )  # fmt: skip
-    if command in ACCENTS and (letter := _ACCENTED.match(text, end)):  # \\hat y
+    if accent in ACCENTS and (letter := _ACCENTED.match(text, end)):  # \\hat y
         repair = f"{text[:start]}\\{command}{{{letter[1]}}}{text[letter.end() :]}"
         raise NotationError("an accent has its letter in braces", text=text, span=(start, letter.end()), repair=repair)
-    line = instead(text, "mod", start, end) if command in ("bmod", "mod") else over(text) if command == "over" else ()
+    if command in (*FONTS, *SWITCHES) and (line := fonts(text)) != text:
+        line = labels_in_names(line) if text[:start].rstrip("{ ").endswith("_") else line
+        raise NotationError("a font has its letters in braces", text=text, span=(start, end), repair=line)
+    meant = instead(text, "mod", start, end) if command in ("bmod", "mod") else over(text) if command == "over" else ()
     raise NotationError(
         f"{text[start:end]} is not part of the notation",
         text=text,
         span=(start, end),
-        repair=line
+        repair=meant
         or SET_BY_TEX.get(command)
         or "leave out what only lays out the page; functions are written relu(x) or \\operatorname{relu}(x)",
     )

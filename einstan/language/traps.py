@@ -16,6 +16,7 @@ from einstan.language.factors import (
     sized,
     spelling,
     unwrapped,
+    variance,
 )
 from einstan.language.holds import Held, Placement, Total
 from einstan.language.occurrences import names_in
@@ -71,7 +72,8 @@ def trap_of(held: Found, name: str, node: Term, weight: int) -> str:
     """A quotient that could be one of sums: ``T[N] / (T[N] + F[N])`` is a precision, micro or macro."""
     having = [(part, under) for part, under in node.parts if name in held[part]]
     above = [part for part, under in having if not under]
-    divisors = [part for part, under in having if under and held[part][name].open]
+    below = ((part if held[part][name].open else variance(part)) for part, under in having if under)
+    divisors = [part for part in below if part is not None]
     if not divisors and len(above) < 4:
         return ""
     spelled = {spelling(factor) for factor, _ in chain(*map(grounds, above)) if name in held[factor]}

@@ -82,6 +82,9 @@ INSTEAD: dict[str, str] = {
     "cov": "mean[N]((x[N] - mean[M](x[M])) (y[N] - mean[M](y[M])))",
     "hypot": "sqrt(x^2 + y^2)",
     "logaddexp": "x + softplus(y - x)",
+    "rms": "sqrt(mean[K](x[K]^2))",
+    "entropy": "-p[K] log(p[K])",
+    **dict.fromkeys(("kl", "KL", "kl_div"), "p[K] log(p[K] / q[K])"),
     "logit": "log(x / (1 - x))",
     **dict.fromkeys(("logsigmoid", "log_sigmoid"), "-softplus(-x)"),
     **dict.fromkeys(("gamma", "Gamma", "Γ"), "exp(lgamma(x)), where x > 0"),
@@ -140,8 +143,10 @@ def unknown_call(text: str, span: Span, name: str, behind: int, known: Iterable[
             if text[closing:].lstrip().startswith("="):  # or its value is meant
                 repairs.append(f"{text[:behind]}{text[closing:]}")
         closing = text.find(")", behind) + 1
-        if not repairs and closing and text[closing:].lstrip().startswith("="):  # L(θ) = ...
-            repairs.append(f"{text[:behind]}{text[closing:]}")
+        if not repairs and closing and text[closing:].lstrip().startswith("="):  # L(θ) = ..., f(x_i) = ...
+            letters = dict.fromkeys(re.findall(r"(?:_|(?<=[\[{,]))([a-z])(?!\w)", text[behind:closing]))
+            own = f"[{','.join(letters)}]" if letters else ""
+            repairs.append(f"{text[:behind]}{own}{text[closing:]}")
         if text.find("=") > span[0]:  # a left side is no product
             return NotationError(f"{name} is not a function", text=text, span=span, repair=repairs)
         alone = _ALONE.match(text, behind)  # (x), behind a blank, would be the number of an equation

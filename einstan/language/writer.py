@@ -58,6 +58,7 @@ def number(value: Fraction) -> str:
 class Writer:
     """Writes a surface tree piece by piece; every method is a task, so depth does not matter."""
 
+    divided = False  # whether this is below a line
     apart = False  # whether 2i in a slot is written 2 i
 
     def __init__(self, origin: dict[Surface, Node] | None = None) -> None:
@@ -170,10 +171,12 @@ class Writer:
                 tight = coefficient and numeric
                 self.put("1" if not position else "")
                 self.put("/" if tight else " / ")
+                self.divided = True
             elif position:
                 before = node.parts[position - 1]
                 self.put(" * " if self.separates(before, part, coefficient) else " ")
             yield self.part(part)
+            self.divided = False
             coefficient = coefficient and numeric
 
     def separates(self, before: tuple[Surface, bool], part: Surface, coefficient: bool) -> bool:
@@ -184,8 +187,18 @@ class Writer:
         halved = isinstance(node, Number) and (divides or node.value.denominator > 1)
         beside = divides and (not coefficient or runs_on(node, part))
         second = False
-        if isinstance(node, Ref) and isinstance(node.name, Partial) and isinstance(part, Ref):
-            second = part.name == f"d{node.name.wrt[-1][0]}"
+        base = part.base if isinstance(part, Power) else part
+        if (
+            isinstance(node, Ref)
+            and isinstance(base, Ref)
+            and not isinstance(base.name, Partial)
+            and base.name[0] == "d"
+        ):
+            if isinstance(node.name, Partial):
+                signed = base.name == f"d{node.name.wrt[-1][0]}"
+                second = signed or (self.d_of(node.name) == "d" and base.name[1:] != node.name.of)
+            else:
+                second = self.divided and node.name[0] == "d"
         return beside or second or (halved and is_pi(part)) or (bracketed and looks_called(node))
 
     def bracket(self, node: Bracket) -> Task[None]:
@@ -232,11 +245,14 @@ class Writer:
         if node.slots:
             yield self.slots(node.slots)
 
-    def partial(self, node: Ref, name: Partial) -> Task[None]:
-        below = [tensor for tensor, _ in name.wrt]
+    def d_of(self, name: Partial) -> str:
+        """The sign of a derivative: d where that leaves no doubt."""
         ranks = [rank for _, rank in name.wrt]
-        plain = all(ranks[:-1]) and (self.on_left or looks_like_derivative(name.of, tuple(below)))
-        d = "d" if plain else "∂"
+        plain = all(ranks[:-1]) and (self.on_left or looks_like_derivative(name.of, tuple(t for t, _ in name.wrt)))
+        return "d" if plain else "∂"
+
+    def partial(self, node: Ref, name: Partial) -> Task[None]:
+        d = self.d_of(name)
         self.put(d)
         yield self.reference(Ref(node.span, name.of, node.slots[: name.rank]))
         self.put("/")

@@ -14,10 +14,10 @@ from dataclasses import replace
 from typing import Any
 
 from einstan.language.dims import is_axis
-from einstan.language.document import Claim, Convention, Document, Given, Statement
 from einstan.language.effort import EffortError, effort
 from einstan.language.index import Affine, Index, capitalised, is_capital, lowered
 from einstan.language.node import Node, fold, preorder
+from einstan.language.statement import Claim, Convention, Document, Given, Statement
 from einstan.language.term import Equation, Expr, Extent, Indexed, Name, Partial, Reduce, Sum, rebound
 from einstan.library.claims import STEPS, decided, holds, judge
 from einstan.library.conditions import conditions

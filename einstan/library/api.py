@@ -27,12 +27,14 @@ from einstan.calculus.program import Assumption
 from einstan.calculus.stable import differentiable, runnable
 from einstan.language import latex, parse_document, reading, term, written
 from einstan.language.arguments import ArgumentError, blamed, checked, checked_methods, passing, require, shown
-from einstan.language.document import Claim, Document, at_line, collided, collisions, is_cotangent
+from einstan.language.document import at_line
 from einstan.language.effort import UNLIMITED, EffortError, effort
 from einstan.language.errors import EinstanError, MissingError, ProgramError, nearest
 from einstan.language.index import Affine, Index, fresh_name
+from einstan.language.statement import Claim, Document
 from einstan.language.term import Expr, Name, Partial
 from einstan.language.threads import cached_property
+from einstan.language.together import collided, collisions, is_cotangent
 from einstan.library.composable import Composable
 from einstan.library.derivations import Derivations
 

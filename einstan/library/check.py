@@ -18,11 +18,11 @@ from typing import Any
 from einstan.language import parse_document, reading, sums_inside
 from einstan.language.arguments import ArgumentError, checked, shown
 from einstan.language.collecting import collecting_seldom
-from einstan.language.document import Claim, Convention, Document, Statement, unreadable
 from einstan.language.effort import LETTER, QUESTION, UNLIMITED, EffortError, effort
 from einstan.language.errors import ClaimError, EinstanError
 from einstan.language.functions import FUNCTIONS
 from einstan.language.scope import parse_expression
+from einstan.language.statement import Claim, Convention, Document, Statement, unreadable
 from einstan.language.term import Equation
 from einstan.library.alike import Alike, Setting
 from einstan.library.claims import STEPS

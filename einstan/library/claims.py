@@ -20,9 +20,9 @@ from einstan.calculus.program import Program
 from einstan.calculus.proof import Proof, prove, same_form
 from einstan.calculus.simplify import simplify
 from einstan.calculus.windows import opened, sized
-from einstan.language.document import Claim
 from einstan.language.effort import EffortError, effort
 from einstan.language.errors import DifferentiationError, EinstanError
+from einstan.language.statement import Claim
 from einstan.language.term import Equation, Expr, Name, tensors
 from einstan.library.differences import MOST, difference, in_gradients, ratio
 from einstan.library.judgements import Judgement, Outcome, worded

@@ -11,9 +11,9 @@ from einstan.calculus.backward import backward
 from einstan.calculus.partial import partial
 from einstan.calculus.program import Program
 from einstan.language import latex, parse_document, reading, sums_inside
-from einstan.language.document import Document
 from einstan.language.effort import EQUATION, LETTER, QUESTION, effort
 from einstan.language.errors import DifferentiationError, NotationError, nearest
+from einstan.language.statement import Document
 from einstan.language.term import Equation
 from einstan.library.einsum import einsum
 from einstan.library.texts import is_file, read

@@ -18,10 +18,10 @@ from einstan.calculus.program import Assumption, Identity, Program
 from einstan.calculus.simplify import simplify, simplify_sum
 from einstan.language import parse_document
 from einstan.language.dims import axis
-from einstan.language.document import Claim, Document
 from einstan.language.errors import EinstanError
 from einstan.language.index import Index, capitalised, fresh_name, lowered
 from einstan.language.node import Node, preorder
+from einstan.language.statement import Claim, Document
 from einstan.language.term import ZERO, Apply, Equation, Expr, Extent, Indexed, Iverson, neg, tensors
 from einstan.library.part import Part
 from einstan.library.questions import THE_CLAIM, Question, names_read, program_of, question, sides_of

@@ -16,11 +16,11 @@ from einstan.calculus.program import Assumption, Identity, Program, refuse_sever
 from einstan.calculus.proof import prove
 from einstan.calculus.simplify import simplify, simplify_sum
 from einstan.language.dims import axis, is_axis, redimensioned
-from einstan.language.document import Claim, Convention, Document, Given
 from einstan.language.errors import DifferentiationError, ProgramError
 from einstan.language.functions import FUNCTIONS
 from einstan.language.index import Index, lowered, slot
 from einstan.language.node import Node, preorder, replace
+from einstan.language.statement import Claim, Convention, Document, Given
 from einstan.language.term import (
     ZERO,
     Equation,

@@ -14,9 +14,9 @@ from einstan.calculus.proof import same_ranges
 from einstan.calculus.ranges import Ranges
 from einstan.calculus.windows import stated_extents
 from einstan.language.dims import axis, is_axis, only_plain, redimensioned, unguarded
-from einstan.language.document import Claim
 from einstan.language.index import Index, affine
 from einstan.language.node import preorder
+from einstan.language.statement import Claim
 from einstan.language.term import (
     Apply,
     Equation,

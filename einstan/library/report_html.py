@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from einstan.language.document import Claim, Convention, Given, Statement
 from einstan.language.mathml import FONTS, mathml, operator, row_of, where, wrapped
+from einstan.language.statement import Claim, Convention, Given, Statement
 from einstan.language.term import Equation
 from einstan.library.check import Line, Report
 from einstan.library.escape import in_html

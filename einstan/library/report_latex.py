@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from einstan.language import latex
-from einstan.language.document import Claim, Convention, Given, Statement
+from einstan.language.statement import Claim, Convention, Given, Statement
 from einstan.language.term import Equation
 from einstan.library.check import Line, Report
 from einstan.library.escape import in_latex

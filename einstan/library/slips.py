@@ -6,8 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from einstan.language.document import Claim, Document, Given, Statement
 from einstan.language.errors import EinstanError, NotationError
+from einstan.language.statement import Claim, Document, Given, Statement
 from einstan.language.term import Equation, Name, Partial, accesses, tensors
 from einstan.library.part import Part
 

@@ -27,10 +27,10 @@ from einstan import layers
 from einstan.calculus.program import Program
 from einstan.language import parse_document
 from einstan.language.dims import axis
-from einstan.language.document import Claim, Given
 from einstan.language.errors import EinstanError
 from einstan.language.index import Index, affine, slot
 from einstan.language.node import fold, preorder, replace
+from einstan.language.statement import Claim, Given
 from einstan.language.term import (
     Add,
     Apply,

@@ -77,7 +77,11 @@ def test_tensors_of_the_document_decide_what_is_a_derivative() -> None:
             "line 2: dW is the gradient with respect to W and cannot be defined\n  dW[i] = Z[i]\n  ^^\n"
             "  repair:   claim dW[i] = Z[i]\n            or give the tensor another name",
         ),
-        ("Z = x\nY = (x", NotationError, "line 2: the bracket ( is not closed\n  Y = (x\n      ^"),
+        (
+            "Z = x\nY = (x",
+            NotationError,
+            "line 2: the bracket ( is not closed\n  Y = (x\n      ^\n  repair:   Y = (x)",
+        ),
         (
             "Z[i] = X[i,j]",
             ScopeError,

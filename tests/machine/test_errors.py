@@ -87,6 +87,33 @@ def test_sizes_that_disagree():
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "arrays", "stated", "value"),
+    [
+        ("y[i] = S[i,i+1]", {}, "|i| = |S.1| - 1", [1, 5]),
+        ("y[i] = S[i+1,i]", {}, "|i| = |S.0| - 1", [3, 7]),
+        ("y[i] = S[i,2i]", {}, "|i| = floor((|S.1| - 1)/2) + 1", [0, 5]),
+        ("y[i] = S[i,i+1] b[i]", {"b": np.ones(2)}, "|i| = |S.1| - 1", [1, 5]),
+        ("y = S[I,I+1]", {}, "|I| = |S.1| - 1", 6),
+        ("y = S[I,I+1] b[I]", {"b": np.ones(2)}, "|i| = |S.1| - 1", 6),
+        ("y[i] = S[i,i-1]", {}, "|i| = |S.0| - 1", [3, 7]),
+    ],
+)
+def test_a_diagonal_beside_the_first_is_refused_with_the_range_that_keeps_it_inside(text, arrays, stated, value):
+    arrays = {"S": np.arange(9.0).reshape(3, 3), **arrays}
+    with pytest.raises(ExtentError) as found:
+        compile(parse(text))(arrays)
+    repairs = [repair.partition(": ")[2] for repair in found.value.repair]
+    (lines,) = [repair.splitlines() for repair in repairs if f" where {stated}" in repair]
+    assert len(lines) == 1 + ("b" in arrays)
+    assert compile(Program([*map(parse, lines)]))(arrays)["y"].tolist() == value
+
+
+def test_no_range_is_offered_that_is_longer_than_what_an_index_fills():
+    message = refusal("y[i] = S[i,i+1] b[i]", {"S": np.ones((3, 3)), "b": np.ones(1)}, ExtentError)
+    assert message.endswith("repair:   give arrays of which these axes have one size")
+
+
 def test_sizes_that_disagree_over_three_equations():
     with pytest.raises(ExtentError) as found:
         compile(Program([parse("a[i] = x[i]"), parse("b[i] = y[i]"), parse("c = a[I] b[I]")]))(x=B, y=np.ones(4))
@@ -213,7 +240,7 @@ SEEN = np.arange(6.0) ** 2
         ("d[t] = x[t+1] - x[t-1]", "d[t] = x[t+2] - x[t]", SEEN[2:] - SEEN[:-2]),
         ("a = x[-1]", "a = x[|x.0|-1]", SEEN[-1]),
         ("a = x[0] - x[-2]", "a = x[0] - x[|x.0|-2]", SEEN[0] - SEEN[-2]),
-        ("y[t] = 2 x[t] - h[t-1]", "", None),
+        ("y[t] = 2 x[t] - h[t-1]", "y[t] = 2 x[t+1] - h[t] where |t| = |x.0| - 1", 2 * SEEN[1:] - SEEN[:-1]),
         ("y[t] = t x[t-1]", "", None),
         ("y[t] = x[2t-1]", "", None),
     ],

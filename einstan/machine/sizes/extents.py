@@ -19,7 +19,7 @@ from einstan.language.place import Place, at
 from einstan.language.term import Equation, Extent, Indexed, Iverson, Name, Reduce, Sum
 from einstan.machine.sizes.guards import Read, bounds_above, reads
 from einstan.machine.sizes.operations import Form
-from einstan.machine.sizes.refusals import reader_of, wrong_rank
+from einstan.machine.sizes.refusals import reader_of, shortened_read, wrong_rank
 from einstan.machine.sizes.spelling import bracketed
 
 Shape = tuple[int, ...]
@@ -472,7 +472,9 @@ def _elsewhere(extents: Extents, equation: Equation, index: Index, access: Index
     _, _, shown, letter = chain[-1]
     room = next((part.extent for part in extents_in_part(equation) if part.index is index), None)
     repair = [f"give arrays for which |{letter.name}| is one size"]
-    if room is not None and letter not in dict(shown.where):
+    if shorter := _shorter(extents, equation, dim, size):
+        repair = [shorter]
+    elif room is not None and letter not in dict(shown.where):
         stated = Equation(shown.name, shown.indices, shown.rhs, (*shown.where, (letter, room)))
         read = {program.dims.find(axis(access.tensor, k)) for k in range(len(access.slots))}
         repair = [f"state it: {stated}", *(repair if dim not in read else [])]
@@ -825,12 +827,25 @@ def _disagreement(extents: Extents, dim: str, size: int, source: str, equation: 
         repair = f"leave out {source}, or say {old}"
     elif source.startswith("where"):
         repair = f"give arrays for which |{index.name}| is one size"
+    repair = _shorter(extents, shown, dim, min(old, size)) or repair
     return ExtentError(
         f"{index.name} has two sizes: {old} from {first} and {size} from {source}",
         **(at(shown, what) if what is not None else _place(shown, index)),
         inferred=inferred,
         repair=repair,
     )
+
+
+def _shorter(extents: Extents, equation: Equation, dim: str, size: int) -> str:
+    """``state it: y[i] = S[i,i+1] where |i| = |S.1| - 1``, where a read tells the smaller of two sizes."""
+    for read, position, form in extents.arithmetic.get(equation, ()):
+        access, place = read.access, axis(read.access.tensor, position)
+        length, top = extents.known.get(extents.program.dims.find(place)), highest(extents, equation, form, dim)
+        if length is None or top is None or top[0] < 1 or (length - 1 - top[1]) // top[0] != size:
+            continue
+        if any(other is not form and other.index in form.free for other in access.slots if other.index is not None):
+            return shortened_read(equation, access, form, place)
+    return ""
 
 
 def _tensor(program: Program, place: str) -> Name | None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from einstan.calculus.program import Program, sizes_read
+from einstan.calculus.program import Program, room_inside, sizes_read
 from einstan.language.dims import axis, unguarded, unguarded_quotients
 from einstan.language.errors import DataError, EinstanError, ExtentError, ProgramError, Span, nearest
 from einstan.language.functions import SPELLINGS
-from einstan.language.index import Affine, Index, affine, lowered
+from einstan.language.index import Affine, Index, affine, fresh_name, lowered, names_in
 from einstan.language.node import Node, fold, preorder, replace
 from einstan.language.place import Place, at
 from einstan.language.term import (
@@ -30,6 +30,7 @@ from einstan.language.term import (
     substitute,
     tensors,
 )
+from einstan.language.tokens import respelled
 
 NO_VALUE = {"mean": "the mean", "max": "the largest", "min": "the smallest"}
 
@@ -186,6 +187,8 @@ def outside(equation: Equation, access: Indexed, position: int, value: int, size
             repair = [f"count from the end: {replace(equation, {access: Indexed(access.tensor, tuple(slots))})}"]
         elif value < 0 and (later := _inside(equation, form)) is not None:
             repair.append(f"begin where every read is inside: {later}")
+        elif value > 0 and (shorter := shortened(equation, form, name)) is not None:
+            repair.insert(0, f"end where every read is inside: {shorter}")
     if held:
         repair.insert(0, f"give {held[0].tensor} with positions that {access.tensor} has")
     return (DataError if held else ExtentError)(
@@ -194,6 +197,35 @@ def outside(equation: Equation, access: Indexed, position: int, value: int, size
         inferred=f"{where}, and {name} has {has}" if str(form) != str(value) else f"{name} has {has}",
         repair=repair,
     )
+
+
+def shortened(equation: Equation, form: Affine, place: str) -> Equation | None:
+    """``t = S[I,I+1] where |I| = |S.1| - 1``: the one index that a form grows with ends where it is inside of an axis;
+    nothing where the extent of that index is stated."""
+    own = [atom for atom, k in form.terms if isinstance(atom, Index) and k > 0]
+    room = room_inside(own[0], place, [form]) if len(own) == 1 and own[0] not in dict(equation.where) else None
+    if room is None:
+        return None
+    return Equation(equation.name, equation.indices, equation.rhs, (*equation.where, (own[0], room)))
+
+
+def shortened_read(equation: Equation, access: Indexed, form: Affine, place: str) -> str:
+    """The range of a read stated in its equation, or in a line of its own where its index fills another tensor too:
+    ``S1[i] = S[i,i+1] where |i| = |S.1| - 1`` for ``S[i,i+1] b[i]``."""
+    shorter = shortened(equation, form, place)
+    if shorter is None:
+        return ""
+    index, room = shorter.where[-1]
+    others = (node for node in preorder(equation.rhs) if isinstance(node, Indexed) and node is not access)
+    if not any(slot.index is index for node in others for slot in node.slots):
+        return f"state it: {shorter}"
+    own = list(dict.fromkeys(atom for slot in access.slots for atom in slot.free))
+    name = fresh_name(f"{access.tensor}1", set(names_in(str(equation))))
+    named = Indexed(name, tuple(affine((each, 1)) for each in own))
+    line = f"{named} = {access} where |{index.name}| = {room}"
+    for each in own:
+        line = respelled(line, each.name, lowered(each.name))
+    return f"a line of its own: {line}\n{replace(equation, {access: named})}"
 
 
 def _as_far(padded: Equation, access: Indexed) -> Equation:
@@ -254,7 +286,10 @@ def _later(equation: Equation, form: Affine) -> Equation | None:
     reads = [node for node in preorder(later.rhs) if isinstance(node, Indexed)]
     read = [(axis(node.tensor, k), slot) for node in reads for k, slot in enumerate(node.slots) if own in slot.free]
     plain = any(slot.index is own for _, slot in read)
-    return None if plain and len({place for place, _ in read}) > 1 else later
+    if not plain or len({place for place, _ in read}) == 1:
+        return later
+    shifted = [(slot, place) for place, slot in read if slot.index is not own]
+    return shortened(later, *shifted[0]) if len(shifted) == 1 else None  # S[i+1,i], of S[i,i-1]
 
 
 def _where(form: Affine, value: int) -> str:

@@ -1,0 +1,95 @@
+"""The lines of a text as they are read: what goes on in the next, comments, and what LaTeX sets around."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+from einstan.language.errors import EinstanError, NotationError
+from einstan.language.letters import normal, refuse_lowered
+from einstan.language.statement import WORD
+
+_INDENTED = re.compile(rf"\s+{WORD.pattern}(?=\S)", re.IGNORECASE)
+_ALONE = re.compile(
+    r"(?<=[\w\])}|])\n\s+(?=(?:[^\W\d]\w*(?:\[[^\[\]=]*\])?(?:/[^\W\d]\w*(?:\[[^\[\]=]*\])?)?|\\frac\{[^=]*\})\s*=(?!=))"
+)
+_EQUATION = re.compile(r"[^\W\d][^=<>!]*\s=\s")
+_ENVIRONMENT = re.compile(r"\\(begin|end)\{(aligned|align\*?|gathered|gather\*?|split|equation\*?)\}")
+_SET_APART = re.compile(r"\s*(?:\$\$|\\\[|\\\])\s*")  # alone in a line, around formulas
+_ROW = re.compile(r"\\\\(?:\[[^\]]*\])?[ \t]*")
+Line = tuple[int, str, str]
+
+
+def in_normal_form(lines: Sequence[Line], refused: Callable[[EinstanError, int, str, str], None]) -> Iterator[Line]:
+    """The lines as they are read; one with a letter that looks like another one's is refused."""
+    before = ""
+    for line, code, comment in lines:
+        try:
+            refuse_lowered(code)
+            normal(f"{before}\n{code}")
+        except EinstanError as error:
+            refused(error, line, code, comment)
+        else:
+            before = f"{before}\n{code}" if not code.isascii() or not before else f"{before} {code}"
+            yield line, normal(code), comment
+
+
+def logical_lines(text: str) -> Iterator[tuple[int, str, str]]:
+    """Line number, code and comment of every statement and of every line without one."""
+    number, code = 0, ""
+    comments: list[str] = []
+    lines = list(rows(text))
+    for place, (position, line) in enumerate(lines):
+        body, _, comment = line.partition("#")
+        open_bracket = _is_open(code) and not _EQUATION.match(body)
+        goes_on = bool(code) and bool(body.strip()) and (body[0].isspace() or open_bracket)
+        goes_on = goes_on and not _INDENTED.match(body)
+        waits = not body.strip() and (_is_open(code) or _goes_on_behind(lines[place + 1 :]))
+        if code and not goes_on and not waits:
+            yield number, code, "; ".join(comments)
+            code, comments = "", []
+        if goes_on:
+            code += "\n" + body.rstrip()
+        elif body.strip():
+            number, code = position, body.strip()
+        if code:
+            comments += [comment.strip()] if comment.strip() else []
+        else:
+            yield position, "", comment.strip()
+    if code:
+        yield number, code, "; ".join(comments)
+
+
+def by_itself(code: str) -> NotationError | None:
+    """An indented line ``z = x`` behind ``y = 2 x``, which would be a factor of it."""
+    found = _ALONE.search(code)
+    if found is None or _is_open(code[: found.start()]):
+        return None
+    before, behind = code[: found.start()], code[found.end() :]
+    return NotationError(
+        "an indented line goes on with the one before, and this is an equation by itself", text=code,
+        span=(found.end(), len(code)), repair=(f"{before}\n{behind}", f"{before} * {behind}"),
+    )  # fmt: skip
+
+
+def _goes_on_behind(lines: Sequence[tuple[int, str]]) -> bool:
+    """Whether the next line with a text is indented and begins with a sign: ``  + b`` behind a comment or nothing."""
+    following = next((body for _, line in lines if (body := line.partition("#")[0]).strip()), "")
+    return following[:1].isspace() and following.strip()[0] in "+-−*/"
+
+
+def rows(text: str) -> Iterator[tuple[int, str]]:
+    """The lines with their numbers; of what stands in LaTeX's environments the rows, without what aligns them."""
+    for position, line in enumerate(text.splitlines(), start=1):
+        if _SET_APART.fullmatch(line):
+            continue
+        if "\\" not in line:
+            yield position, line
+            continue
+        for row in _ROW.split(_ENVIRONMENT.sub("", line)):
+            if row.strip() or row == line:
+                yield position, row
+
+
+def _is_open(code: str) -> bool:
+    return sum(code.count(mark) for mark in "([{") > sum(code.count(mark) for mark in ")]}")

@@ -1,0 +1,198 @@
+"""Lines of a part that do not go together: a tensor defined twice, a gradient that is none, two meanings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from itertools import pairwise
+
+from einstan.language.errors import EinstanError, NotationError, ProgramError
+from einstan.language.node import holds, preorder
+from einstan.language.refusals import two_meanings
+from einstan.language.spoken import unknown_extents
+from einstan.language.statement import Document, Given, Statement, as_claim, name_of, sides_of
+from einstan.language.surface import looks_like_derivative
+from einstan.language.term import Equation, Indexed, Name, Partial, Position, tensors
+from einstan.language.told import NAME
+
+_SUBSCRIPTED = re.compile(r"(?<![\w\\])([^\W\d_][^\W_]*)_(?:([a-z]{1,3})(?!\w)|\{([a-z]{1,3})\})")
+_GOES_ON = re.compile(r"(?:[+*/=×·⋅]|[-−–](?!\s*(?:claim|refute)\b)|&\s*=|\\cdot\b|\\times\b)(?!=)")
+
+
+def apart(document: Document, known: Collection[str], gradients: bool) -> Iterator[tuple[Statement, EinstanError]]:
+    """The statements that cannot stand beside the others, and why; with ``gradients`` equations may define them."""
+    for part in document.parts:
+        yield from ((s, collided(s, part)) for s in (() if gradients else collisions(part, known)))
+        yield from defined_again(part)
+        yield from doubtful(part)
+        yield from speaking(part, known)
+        yield from of_other_rank(part)
+        yield from of_subscripts(part)
+    yield from gone_on(document.statements)
+
+
+def gone_on(statements: Sequence[Statement]) -> Iterator[tuple[Statement, NotationError]]:
+    """Statements of which a half stands in the next line, ``+ z``, which was not set in: they are not judged by one."""
+    for statement, half in pairwise(s for s in statements if s.kind not in ("note", "rule")):
+        if half.error is not None and statement.error is None and _GOES_ON.match(half.text):
+            yield statement, NotationError(
+                f"it goes on in line {half.line}, which begins with an operator", text=statement.text,
+                span=(len(statement.text) - 1, len(statement.text)), repair=f"{statement.text}\n  {half.text}",
+            )  # fmt: skip
+
+
+def is_cotangent(name: str, names: Collection[Name]) -> bool:
+    """Whether a number is called as the gradient with respect to a tensor of another text is, ``dS`` in a backward pass
+    that is read without the lines before it."""
+    of = name[1:]
+    return name.startswith("d") and of[:1].isalpha() and of not in names and looks_like_derivative(of, ())
+
+
+def collisions(part: Document, known: Collection[str] = ()) -> Iterator[Statement]:
+    """The equations that define the gradient with respect to a tensor of the same part: ``dW`` where there is a W."""
+    names = {*known, *_tensors(part.statements)}
+    for statement in part.statements:
+        if isinstance(statement.content, Equation | Given) and may_claim(statement, names):
+            yield statement
+
+
+def may_claim(statement: Statement, names: Collection[str]) -> bool:
+    """Whether an equation has the name of a gradient: ``dW`` where there is a W."""
+    name = name_of(statement)
+    return name.startswith("d") and name[1:] in names
+
+
+def claims_of_gradients(part: Document, known: Collection[str] = ()) -> Iterator[Statement]:
+    """Of those equations the ones that say what the gradient is: a scalar rests on the tensor, and none on a ``dX``."""
+    lines = [s for s in collisions(part, known) if isinstance(s.content, Equation)]
+    named = {name_of(statement) for statement in lines}
+    if not named:
+        return
+    reads = {e.name: tensors(e.rhs) for e in part.equations if e.name not in named}
+    queue = [e.name for e in part.equations if e.name in reads and not e.indices]
+    queue = [name for name in queue if not is_cotangent(str(name), reads)]
+    behind = set(queue)
+    while queue:
+        new = {*reads.get(queue.pop(), ())} - behind
+        behind |= new
+        queue += new
+    if behind.isdisjoint(named):
+        yield from (statement for statement in lines if name_of(statement)[1:] in behind)
+
+
+def once_defined(statement: Statement, first: dict[str, Statement], names: Collection[str] = ()) -> Statement:
+    """A definition; one that says again what stands above, as a derivation does, is a claim that holds.  Of gradients
+    with respect to tensors of these ``names`` it is known later whether the lines are claims."""
+    name = name_of(statement)
+    above = first.setdefault(name, statement)
+    if above is statement:
+        return statement
+    if above.content is statement.content:  # equal terms are one object
+        return as_claim(statement)
+    if may_claim(statement, names):
+        return statement
+    raise ProgramError(
+        f"{name} is defined twice", text=statement.text, span=(0, len(name)),
+        inferred=f"the first definition is in line {above.line}", repair=f"claim {statement.text}",
+    )  # fmt: skip
+
+
+def defined_again(part: Document) -> Iterator[tuple[Statement, EinstanError]]:
+    """What is defined above already, and is no claim."""
+    first: dict[str, Statement] = {}
+    for statement in part.statements:
+        if isinstance(statement.content, Equation | Given):
+            try:
+                once_defined(statement, first)
+            except ProgramError as error:
+                yield statement, error
+
+
+def collided(statement: Statement, part: Document | None = None) -> EinstanError:
+    """``dW`` is the gradient with respect to W where there is a W, so no equation may define it; a number ``dx`` beside
+    ``x[i]`` is none, and has another name."""
+    name, content = name_of(statement), statement.content
+    sides = (side for each in (part.statements if part is not None else ()) for side in sides_of(each))
+    ranks = {str(node.tensor): len(node.slots) for node in preorder(*sides) if isinstance(node, Indexed)}
+    rank = len(content.indices) if isinstance(content, Equation) else ranks.get(name[1:], 0)
+    repairs = [f"claim {statement.text}"] if ranks.get(name[1:], rank) == rank else []
+    return ProgramError(
+        f"{name} is the gradient with respect to {name[1:]} and cannot be defined", text=statement.text,
+        span=(0, len(name)), repair=(*repairs, f"{'or ' * bool(repairs)}give the tensor another name"),
+    )  # fmt: skip
+
+
+def doubtful(part: Document) -> Iterator[tuple[Statement, EinstanError]]:
+    """What has a name that is an index there and a number in another line: alone, it may be either."""
+    contents = [(statement, sides_of(statement)) for statement in part.statements]
+    if not any(holds(side, Position) for _, sides in contents for side in sides):
+        return
+    nodes = preorder(*(side for _, sides in contents for side in sides))
+    numbers = {str(node.tensor) for node in nodes if isinstance(node, Indexed) and not node.slots}
+    for statement, sides in contents:
+        both = (n.index.name for n in preorder(*sides) if isinstance(n, Position) and n.index.name in numbers)
+        if (name := next(both, None)) is not None:
+            yield statement, two_meanings(statement.text, name, (0, len(statement.text)))
+
+
+def of_other_rank(part: Document) -> Iterator[tuple[Statement, EinstanError]]:
+    """``c dt/dx`` beside ``t[n] = n dt``: a derivative of t would have its slot, so dt and dx are numbers."""
+    ranks = {str(e.name): len(e.indices) for e in part.equations}
+    for statement in part.statements:
+        for name in {*map(_partial, tensors(*sides_of(statement)))} - {None}:
+            assert name is not None
+            shown = f"{name}"
+            if ranks.get(name.of, name.rank) == name.rank or shown not in statement.text:
+                continue
+            start = statement.text.index(shown)
+            above, below = shown.split("/")
+            line = f"{statement.text[:start]}{above} / ({below}){statement.text[start + len(shown) :]}"
+            problem = f"{shown} is a derivative of {name.of}, which has slots, or a quotient of numbers"
+            span = (start, start + len(shown))
+            yield statement, NotationError(problem, text=statement.text, span=span, repair=line)
+
+
+def of_subscripts(part: Document) -> Iterator[tuple[Statement, EinstanError]]:
+    """``f_x`` and ``f_xy`` beside ``f = x y^2``, derivatives on paper, and an entry of f or another number here."""
+    if not any("_" in statement.text for statement in part.statements):
+        return
+    nodes = [n for s in part.statements for n in preorder(*sides_of(s)) if isinstance(n, Indexed)]
+    numbers = {str(node.tensor) for node in nodes if not node.slots}
+    defined = {str(e.name) for e in part.equations}
+    own = {str(e.name) for e in part.equations if not e.indices}
+    for statement in part.statements:
+        for found in _SUBSCRIPTED.finditer(statement.text):
+            name, letters = found[1], found[2] or found[3]
+            if name not in own or f"{name}_{letters}" in defined or not numbers.issuperset(letters):
+                continue
+            derived = f"∂{name}/{''.join(f'∂{letter}' for letter in letters)}"
+            before, behind = statement.text[: found.start()], statement.text[found.end() :]
+            yield statement, NotationError(
+                f"{found[0]} is a derivative of {name}, or a number with a label", text=statement.text,
+                span=found.span(), repair=(f"{before}{derived}{behind}", f"{before}{name}{letters}{behind}"),
+            )  # fmt: skip
+
+
+def _partial(name: Name) -> Partial | None:
+    return name if isinstance(name, Partial) else None
+
+
+def speaking(part: Document, known: Collection[str] = ()) -> Iterator[tuple[Statement, EinstanError]]:
+    """The equations that speak of the extent of an index which no line has."""
+    equations = [s for s in part.statements if isinstance(s.content, Equation)]
+    read = set(known)
+    for statement in part.statements:
+        if not isinstance(statement.content, Equation):
+            read |= set(NAME.findall(statement.text)) - set(map(str, tensors(*sides_of(statement))))
+    found = dict(unknown_extents([(s.text, s.content) for s in equations if isinstance(s.content, Equation)], read))
+    yield from ((s, found[s.text]) for s in equations if s.text in found)
+
+
+def _tensors(statements: Sequence[Statement]) -> set[str]:
+    found: set[str] = set()
+    for statement in statements:
+        if isinstance(statement.content, Equation):
+            found |= {str(statement.content.name), *map(str, tensors(statement.content.rhs))}
+        elif isinstance(statement.content, Given):
+            found |= set(map(str, tensors(statement.content.lhs, *statement.content.arguments)))
+    return found

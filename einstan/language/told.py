@@ -1,0 +1,38 @@
+"""Which names the lines of a text tell: what may be a number, a tensor, or the differential of one."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
+
+from einstan.language.index import names_in
+from einstan.language.signs import OPERATIONS
+
+_DEFINED = re.compile(r"\s*(\w+)\s*=")
+NAME = re.compile(r"(?<![/\w.])(?<!/ )(?<!\}\{)[^\W\d_]\w*")  # what divides may be part of a derivative
+_D = r"(?<!\w)d\w+(?:\[[^\[\]]*\])?"
+QUOTIENT = re.compile(  # which may be a derivative, and tells nothing of numbers: d[i]/dx dy, df/(dx dy), \frac{df}{dx}
+    rf"{_D}\s*/\s*(?:\((?:\s*{_D})+\s*\)|{_D}(?:\s+{_D}(?!\w|\s*[/(]))*)"
+    r"|\\[dt]?frac\s*\{\s*d\w+\s*\}\s*\{(?:\s*(?:\\,)?\s*d\w+)+\s*\}"
+)
+
+
+def undeclared(names: Collection[str], codes: Collection[str]) -> set[str]:
+    """Single letters that no line defines or gives slots, ``e`` in ``e^{-x}`` and ``N`` in ``1/N``, and words such as
+    the ``choose`` in ``n choose k``."""
+    letters = {name for name in names if len(name) == 1 or name in OPERATIONS}
+    defined = {found.group(1) for code in codes if (found := _DEFINED.match(code))}
+    given = {name for code in codes if code.startswith("given ") for name in NAME.findall(code)}
+    slotted = {name for name in letters if any(f"{name}[" in code or f"{name}_" in code for code in codes)}
+    return letters - defined - given - slotted
+
+
+def names_told(codes: Sequence[str], known: Collection[str]) -> tuple[Counter[str], set[str]]:
+    """How often each name stands in the lines of a text, and those that are tensors, with what is ``known``."""
+    plain = [QUOTIENT.sub(" ", code) for code in codes]
+    counts = Counter(name for code in plain for name in NAME.findall(code))
+    names = {*known, *counts}
+    names -= undeclared(names - set(known), codes)
+    names -= {f"d{name}" for code in plain for name in names_in(code) if name not in names}  # differentials
+    return counts, names

@@ -1,0 +1,88 @@
+r"""What TeX sets otherwise than this notation has it: lines in which it is spelled as it is here, for repairs.
+
+E_{\text{kin}}, V_{max}       E_kin, V_max: a label is part of a name
+\hat{x_i}, \hat y             \hat{x}_i, \hat{y}
+{\bf x}_i, \mathbf x          \mathbf{x}_i
+x^*, x^{\star}_i, x_i^\prime  x_star, x_star_i, x1_i
+\left\| x \right\|            \| x \|
+"""
+
+from __future__ import annotations
+
+import re
+
+from einstan.language.commands import ACCENTS, GREEK, WIDE
+
+_BASE = r"(?:\\[A-Za-z]+\s*\{\s*\\?[A-Za-z]+\s*\}|\\[A-Za-z]+|(?<![\w\\])[^\W\d_][^\W_]*(?:_[^\W_]{2,})*)"
+_FONT = r"\\(?:text|mathrm|textrm|textit|mathit|operatorname|mathsf|textsf|textbf|mathbf)"
+_LABEL = rf"(?:{_FONT}\s*\{{\s*([A-Za-z]+\d*)\s*\}}|\\(max|min|log|exp|sum)|([A-Za-z]{{3,}}|[A-Z]{{2,}}))"
+_LABELLED = re.compile(rf"({_BASE})_(?:\{{\s*{_LABEL}\s*(?:,([^{{}}]*))?\}}|{_FONT}\s*\{{\s*([A-Za-z]+\d*)\s*\}})")
+_NAMED = re.compile(r"\\([A-Za-z]+)\s*(?:\{\s*(\\?)([A-Za-z]+)\s*\})?")
+_SUB = r"_\{[^{}]*\}|_\w(?!\w)"
+_ACCENTED = re.compile(r"\s*\{\s*(\\?[A-Za-z]+)(_\{[^{}]*\}|_[^\W\d_](?!\w))\s*\}")
+_SWITCH = re.compile(r"\{\s*\\(bf|rm|it|sf|cal|mathbf|boldsymbol|bm|mathrm|mathcal)\s+([^\W_]+|\\[A-Za-z]+)\s*\}")
+_BARE_FONT = re.compile(
+    r"\\(mathbf|boldsymbol|bm|mathrm|mathcal|mathsf|mathit)\s*(?:\s([^\W\d_])(?!\w)|(?<!\s)(\\[A-Za-z]+))"
+)
+_STAR = r"\^\s*(?:\{\s*(?:\*|\\ast|\\star)\s*\}|\*|\\ast(?![A-Za-z])|\\star(?![A-Za-z]))"
+_PRIME = r"\^\s*(?:\{\s*\\prime\s*\}|\\prime(?![A-Za-z]))"
+_MARKED = re.compile(rf"({_BASE})({_SUB})?({_STAR}|{_PRIME})({_SUB})?")
+_BARS = re.compile(
+    r"(?:\\(?:left|right|[bB]igg?[lrm]?)\s*)?(?:\\\||\\[lr]?Vert(?![A-Za-z])|‖|∥)|\\(?:left|right)\s*(?=‖|∥)"
+)
+SWITCHES = {"bf": "mathbf", "rm": "mathrm", "it": "mathit", "sf": "mathsf", "cal": "mathcal"}
+
+
+def labels_in_names(text: str) -> str:
+    r"""``E_{\text{kin}}`` as ``E_kin`` and ``x_{\text{out},i}`` as ``x_out[i]``."""
+
+    def spelled(found: re.Match[str]) -> str:
+        label = next(filter(None, (found[2], found[3], found[4], found[6])))
+        behind = " " if text[found.end() : found.end() + 1].isalnum() else ""
+        return f"{_name(found[1])}_{label}{f'[{found[5].strip()}]' if found[5] else behind}"
+
+    return _LABELLED.sub(spelled, text)
+
+
+def _name(base: str) -> str:
+    r"""``\mathcal{L}`` as ``L``, ``\hat{y}`` as ``y_hat``, ``\sigma`` as ``σ``."""
+
+    found = _NAMED.fullmatch(base)
+    if found is None:
+        return base
+    command, greek, letters = found[1], found[2], found[3]
+    if letters is None:
+        return GREEK.get(command, base)
+    letter = GREEK.get(letters, letters) if greek else letters
+    accent = WIDE.get(command, command)
+    return f"{letter}_{accent}" if accent in ACCENTS else letter
+
+
+def accented(text: str, end: int) -> str:
+    r"""``\hat{x_i}`` with the subscript behind its brace, here and elsewhere; nothing where it has none."""
+    if not _ACCENTED.match(text, end):
+        return ""
+    return re.sub(rf"(\\[A-Za-z]+){_ACCENTED.pattern}", r"\1{\2}\3", text)
+
+
+def fonts(text: str) -> str:
+    r"""``{\bf x}_i`` and ``\mathbf x_i`` as ``\mathbf{x}_i``."""
+    line = _SWITCH.sub(lambda found: f"\\{SWITCHES.get(found[1], found[1])}{{{found[2]}}}", text)
+    return _BARE_FONT.sub(lambda found: f"\\{found[1]}{{{found[2] or found[3]}}}", line)
+
+
+def marks_in_names(text: str) -> str:
+    r"""``x^*`` as ``x_star``, ``x_i^\prime`` as ``x1_i``."""
+
+    def spelled(found: re.Match[str]) -> str:
+        name = _name(found[1])
+        mark = f"{name}1" if "prime" in found[3] else f"{name}_star"
+        behind = " " if text[found.end() : found.end() + 1].isalnum() else ""
+        return f"{mark}{found[2] or found[4] or behind}"
+
+    return _MARKED.sub(spelled, text)
+
+
+def bars(text: str) -> str:
+    r"""``\left\lVert x \right\rVert`` as ``\| x \|``."""
+    return _BARS.sub(r"\\|", text)
