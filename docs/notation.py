@@ -172,8 +172,9 @@ where the text has dt or dx as a number, a step; where it may be either, it is r
         """A document has a statement a line. `claim` and `refute` are judged, `assume` says what may be used, an
 equation or a comparison, `given` names a function without a formula, `convention` chooses a derivative at a
 kink, `---` begins a new part, `#` a comment. A chain `a = b = c` claims each of its steps. A claim may
-state extents, as an equation does. An indented line goes on with the one before. The label of a statement and the
-number of an equation are comments: in front of a line or behind it they would be factors.""",
+state extents, as an equation does. An indented line goes on with the one before; of LaTeX a row that begins with a
+sign does, however far it is indented. The label of a statement and the number of an equation are comments: in front
+of a line or behind it they would be factors.""",
         [
             "claim A[i,K] B[K,j] = C[i,j]",
             "claim x[mod(I+1, |x.0|)] = x[I] where |I| = |x.0|",
@@ -229,9 +230,10 @@ have one, and refused where they do not.""",
     ),
     (
         "Calls",
-        """A name glued to a round bracket, or to slots and then to one, is a call; one that is unknown is refused.""",
+        """A name glued to a round bracket, or to slots and then to one, is a call; one that is unknown is refused. So
+is an operator without brackets, `tr A`, unless it is a number of the text.""",
         ["y[i] = a (x[i] + 1)", "y[i] = maximum(x[i], 0)"],
-        ["y[i] = sofmax[k](x[k])", "y = trace(A)", "y[i] = np.exp(x[i])", "y[i] = x[i](x[i] + 1)"],
+        ["y[i] = sofmax[k](x[k])", "y = trace(A)", "y[n] = logit p[n]", "y[i] = np.exp(x[i])", "y[i] = x[i](x[i] + 1)"],
     ),
 ]
 

@@ -25,6 +25,7 @@ from einstan.language.own import parameters_of, visible
 from einstan.language.reductions import Reductions
 from einstan.language.signs import OPERATIONS, grouped_digits, instead
 from einstan.language.surface import (
+    APPLIED,
     BINDERS,
     CALLABLE,
     DEFINED,
@@ -44,7 +45,7 @@ from einstan.language.surface import (
 )  # fmt: skip
 from einstan.language.term import RELATIONS, Partial
 from einstan.language.tokens import Token, is_name, respelled
-from einstan.language.unknown import INSTEAD, dotted_name, not_operator, unknown_call
+from einstan.language.unknown import INSTEAD, dotted_name, not_number, not_operator, unknown_call
 
 SHORT = 4  # characters of a number that need no look
 DIGITS = 300
@@ -252,6 +253,9 @@ class Atoms(Reductions):
         if name in OPERATIONS and not (following.text in ("[", "_", "^") or name in self.around or self.on_left):
             repair = (*instead(self.text, name, start, token.end), f"another name for a number, such as {name}1")
             self.fail(f"{name} would be a number here", (start, token.end), repair)
+        in_front = following.kind in ("name", "command") and following.text != "where"
+        if name in APPLIED and in_front and name not in self.around:
+            raise not_number(self.text, (start, token.end), name)
         if self.text.startswith("\\operatorname", token.start):
             raise not_operator(self.text, (token.start, token.end), name, (*CALLABLE, *visible()))
         if following.text == "." and following.glued and self.ahead(2).kind == "name":
@@ -357,7 +361,8 @@ _NORMED = "norm[K](x[K]), and its square x[K]^2"
 
 
 def _takes_arguments(name: str) -> bool:
-    return bool(parameters_of(SPELLINGS.get(name, name)))
+    """Whether a name without a bracket behind it is a function that lacks one: σ is a number there."""
+    return name in APPLIED or (name != "σ" and bool(parameters_of(SPELLINGS.get(name, name))))
 
 
 def unlabelled(name: str) -> str:

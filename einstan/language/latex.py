@@ -33,6 +33,7 @@ from einstan.language.surface import (
     Surface,
     Task,
     Term,
+    looks_applied,
     looks_called,
     only_part,
     walk,
@@ -226,7 +227,7 @@ class LatexWriter(Writer):
             if position:
                 before = parts[position - 1]
                 digits = isinstance(part, Number | Bracket) and isinstance(before, Number | Bracket)
-                self.put(r" \cdot " if digits or looks_called(before) else " ")
+                self.put(r" \cdot " if digits or looks_called(before) or looks_applied(before, part) else " ")
             if isinstance(part, Binder) and final and position == len(parts) - 1:
                 yield self.write(part)
             else:

@@ -10,13 +10,21 @@ from einstan.language.letters import normal, refuse_lowered
 from einstan.language.statement import WORD
 
 _INDENTED = re.compile(rf"\s+{WORD.pattern}(?=\S)", re.IGNORECASE)
-_ALONE = re.compile(
-    r"(?<=[\w\])}|])\n\s+(?=(?:[^\W\d]\w*(?:\[[^\[\]=]*\])?(?:/[^\W\d]\w*(?:\[[^\[\]=]*\])?)?|\\frac\{[^=]*\})\s*=(?!=))"
+_BRACED = r"\{(?:[^{}=]|\{[^{}=]*\})*\}"
+_TENSOR = (
+    rf"(?:∂|\\partial(?![A-Za-z])\s*)?(?:[^\W\d]\w*|\\[A-Za-z]+(?:\s*{_BRACED})*)"
+    rf"(?:\s*[_^]\s*(?:{_BRACED}|\\[A-Za-z]+|\([^()=]*\)|\w+)|\[[^\[\]=]*\])*"
 )
+_LEFT = rf"{_TENSOR}(?:\s*/\s*{_TENSOR})?\s*&?\s*=(?!=)"  # z =, z_{j} &=, dL/dz[j] =, \frac{dL}{dz_j} =
+_ALONE = re.compile(rf"(?<=[\w\])}}|])\n\s+(?={_LEFT})")
 _EQUATION = re.compile(r"[^\W\d][^=<>!]*\s=\s")
 _ENVIRONMENT = re.compile(r"\\(begin|end)\{(aligned|align\*?|gathered|gather\*?|split|equation\*?)\}")
 _SET_APART = re.compile(r"\s*(?:\$\$|\\\[|\\\])\s*")  # alone in a line, around formulas
 _ROW = re.compile(r"\\\\(?:\[[^\]]*\])?[ \t]*")
+_SPACED = r"(?:[\s&]|\\(?:q?quad|hspace\{[^{}]*\}|[,;:! ]))*"
+_JOINS = r"[-+−*/·×=<>≤≥≈,)\]}]|\\(?:cdot|times|div|pm|leq?|geq?|approx|equiv|right)(?![A-Za-z])"
+_GOES_ON = re.compile(rf"{_SPACED}(?:{_JOINS})")  # a row of LaTeX that begins with what joins it to the one before
+_WAITS = re.compile(r"(?:[-+−*/·×=(\[{]|\\(?:cdot|times|left\W))\s*$")  # and one that ends so
 Line = tuple[int, str, str]
 
 
@@ -79,16 +87,28 @@ def _goes_on_behind(lines: Sequence[tuple[int, str]]) -> bool:
 
 
 def rows(text: str) -> Iterator[tuple[int, str]]:
-    """The lines with their numbers; of what stands in LaTeX's environments the rows, without what aligns them."""
+    """The lines with their numbers; of LaTeX the rows, without what aligns them.
+
+    Indentation says nothing there: behind ``\\\\`` and the beginning or the end of an environment a row goes on with
+    the one before where a sign joins them, and is a statement of its own else.
+    """
+    ended, before = False, ""
     for position, line in enumerate(text.splitlines(), start=1):
-        if _SET_APART.fullmatch(line):
-            continue
-        if "\\" not in line:
-            yield position, line
-            continue
-        for row in _ROW.split(_ENVIRONMENT.sub("", line)):
+        set_apart = _SET_APART.fullmatch(line) is not None
+        bare = "" if set_apart else _ENVIRONMENT.sub("", line) if "\\" in line else line
+        for place, row in enumerate(_ROW.split(bare) if "\\" in bare else (bare,)):
+            ended = ended or place > 0
             if row.strip() or row == line:
-                yield position, row
+                yield position, _row(row, before) if ended and row.strip() else row
+            if code := row.partition("#")[0].strip():
+                ended, before = False, code
+        ended = ended or (bare != line and not bare.strip())
+
+
+def _row(row: str, before: str) -> str:
+    """A row of LaTeX: indented where it goes on with the one before, and nowhere else."""
+    goes_on = _GOES_ON.match(row) or (_WAITS.search(before) and not re.match(rf"{_SPACED}{_LEFT}", row))
+    return f" {row.lstrip()}" if goes_on else row.lstrip(" \t&")
 
 
 def _is_open(code: str) -> bool:

@@ -15,6 +15,7 @@ from einstan.language.errors import NotationError
 from einstan.language.foreign import PROSE, STATEMENTS
 from einstan.language.functions import FUNCTIONS
 from einstan.language.numbering import behind_factor
+from einstan.language.surface import RESERVED
 
 _BULLETS = (
     rf"[-–*+]\s+(?={'|'.join(STATEMENTS)})|[*•·∴⇒⟹]\s*|=>\s*|\\(?:therefore|implies|Rightarrow|item)\b\s*"
@@ -30,22 +31,45 @@ _HEADED = (
 _LED = re.compile(rf"(?:{_BULLETS}|{_NUMBERS}|{_PHRASES}|{_HEADED})(?=[^\s=])", re.IGNORECASE)
 _WORD = r"[^\W\d_]{2,}"
 _BEHIND = re.compile(  # (chain rule), by symmetry, -- a remark, {symmetry}, (see 3)
-    r"(?:\s+|\s*\\q?quad\s*)((?:(?:--+|<-+|←|//|%|[;,])\s*)?(?:\\text\s*)?)"
-    rf"(?:\(({_WORD}(?:\s+[^\W\d_]+)*|(?=[^()]*{_WORD}\s+{_WORD})[^\W\d_][^()=\[\]\d]*)\)"
-    rf"|[({{]?\s*({_WORD}(?:[\s,]+(?:{_WORD}|\d+(?:\.\d+)*))*)\s*[)}}]?)\s*\.?\s*$"
+    r"(?:\s+|\s*\\q?quad\s*)((?:(?:--+|<-+|←|//|%|[;,]|[-–−](?=\s))\s*)?(?:\\text\s*)?)"
+    rf"(?:\(((?=[^()]*{_WORD})[^\W\d_]+(?:\s+[^\W\d_]+)*"
+    rf"|(?=[^()]*{_WORD}\s+{_WORD})[^\W\d_][^()=\[\]\d]*)\.?\)"
+    rf"|(?P<open>[({{])?\s*({_WORD}(?:[\s,]+(?:[^\W\d_]+|\d+(?:\.\d+)*))*)\s*(?(open)[)}}]))\s*\.?\s*$"
 )
+_WORDS_OF_REMARKS = (
+    "of the by from since because using to at with for on both sides above below see again rule law theorem lemma "
+    "definition defn property identity inequality expansion symmetry linearity linear constant fixed independent "
+    "trivially clearly similarly analogously likewise unless whenever"
+)
+_TELLS = frozenset(_WORDS_OF_REMARKS.split())  # which no formula has beside its names
 
 _SOME = r"(?<=[\s,(])\w+\s*=\s*\w+\s*,\s*(?:\.{3}|…|\\[lc]?dots)"  # i = 1, ..., n
 _QUANTIFIED = re.compile(
     r"[\s,(]*(?:\\(?:q?quad|text)(?![A-Za-z])\{?\s*)*"
-    rf"(?:\b(for|when|if|where|provided(?:\s+that)?)\b|∀|\\forall(?![A-Za-z])|(?={_SOME}))(?!\s*\()(.*)$",
+    r"(?:\b(for|when(?:ever)?|if|where|unless|since|assuming(?:\s+that)?|provided(?:\s+that)?)\b"
+    rf"|∀|\\?\bforall(?![A-Za-z\[(])|(?={_SOME}))(?!\s*\()(.*)$",
     re.DOTALL,
 )
-_SIGNS = ("for", "when", "if", "where", "provided", "∀", "...", "…", "dots")  # one of which is in every such line
+_SIGNS = (
+    "for",
+    "when",
+    "if",
+    "where",
+    "unless",
+    "since",
+    "assuming",
+    "provided",
+    "∀",
+    "...",
+    "…",
+    "dots",
+)  # one of which is in every such line
 _CLAIMS = re.compile(r"\s*(?:claim|refute)\b", re.IGNORECASE)
 _STATES = re.compile(
     r"(?!.*\bwhere\b)\s*(?:(?:claim|refute)\b|(?:d|∂|\\partial\s*)\w+(?:\[[^\]]*\])?\s*/\s*(?:d|∂|\\partial))", re.I
 )
+_DENIED = {"=": "!=", "==": "!=", "!=": "==", "≠": "==", "<": ">=", ">=": "<", "≥": "<", ">": "<=", "<=": ">", "≤": ">"}
+_UNLESS = re.compile(r"([^<>≤≥≠=!]+?)\s*(<=|>=|==|!=|[=<>≤≥≠])\s*([^<>≤≥≠=!]+)")
 _COMPARES = re.compile(r"[<>≤≥≠]|!=|==|\\(?:leq?|geq?|neq?|lt|gt)\b")
 
 
@@ -66,13 +90,24 @@ def remarked(text: str, counts: Mapping[str, int]) -> NotationError | None:
     found = _BEHIND.search(text, text.find("=") + 1)
     if found is None or not behind_factor(text, found.start()) or not (found[2] or _STATES.match(text)):
         return None
-    written = found[2] or found[3]
+    written = found[2] or found[4]
     words = re.findall(r"[^\W\d_]+", written)
-    if any(counts[word] > 1 or word in GREEK or word in FUNCTIONS or len(word) < 2 for word in words):
+    known = [counts[word] > 1 or word in GREEK or word in FUNCTIONS or len(word) < 2 for word in words]
+    tells = any(word in _TELLS and counts[word] < 2 for word in words)
+    signed = found[1].strip() in ("-", "–", "−")
+    if (any(known) and not tells) or (signed and not (tells and words[1:])):
         return None
     remark, before = found[0].strip().rstrip("."), text[: found.start()]
+    if found[4] and not found["open"] and any(known):  # those in front are factors: a b with c fixed
+        first = next(place for place, each in enumerate(known) if not each)
+        place = re.search(rf"\b{words[first]}\b", text[found.start(4) :])
+        assert place is not None
+        written = remark = text[found.start(4) + place.start() :].strip().rstrip(".")
+        before, words = text[: found.start(4) + place.start()].rstrip(), words[first:]
     start = text.index(remark, found.start())
-    product = [f"{before} * {' * '.join(words)}"] if words == re.findall(r"[^\s,]+", written) else []
+    joint = " - " if signed else " * "
+    product = [f"{before}{joint}{' * '.join(words)}"] if words == re.findall(r"[^\s,]+", written) else []
+    product = [] if any(word in RESERVED for word in words) else product
     return NotationError(
         f"{remark} is a remark, or {'a product of numbers' if words[1:] else 'a factor'}", text=text,
         span=(start, start + len(remark)),
@@ -88,6 +123,8 @@ def quantified(text: str, document: bool) -> NotationError | None:
     if found is None or "|" in found[2] or "else" in found[2]:
         return None
     word, holds = found[1] or "for", found[2].strip(" ,()}")
+    if word == "unless" and (denied := _UNLESS.fullmatch(holds)):
+        holds = f"{denied[1]} {_DENIED[denied[2]]} {denied[3]}"
     compares = _COMPARES.search(holds) is not None
     if (not compares and word != "for") or (word in ("if", "where") and not _CLAIMS.match(text)):
         return None  # a name, an extent, or what other languages write for 1[x > 0]

@@ -36,6 +36,11 @@ CALLABLE = (*FUNCTIONS, *SPELLINGS, *BINDERS, *DEFINED, "pad")
 # Words of Python and of mathematics read as prose are none either: ``X[i] if 1 else 0`` is no product of four tensors.
 WORDS = ("delta", "δ", "pad", "where", "claim", "refute", "assume", "given", "convention", "inf", "nan", "infinity")
 RESERVED = frozenset({*FUNCTIONS, *SPELLINGS, *BINDERS, *WORDS, *keyword.kwlist} - {"σ"})
+_OPERATORS = (
+    "tr Tr trace diag det slogdet logdet inv pinv transpose grad argmax argmin cumsum cumprod median sort "
+    "argsort log2 log10 lg cot csc cosec sech csch coth ceil ceiling round rint trunc logit softmin erfinv"
+)
+APPLIED = frozenset(_OPERATORS.split())  # in front of what they are of, where they are no numbers: tr A, logit p
 NOWHERE = (0, 0)
 
 # What is written instead of a word that is no name.
@@ -223,6 +228,13 @@ def alone(*parts: Surface, sign: int = 1) -> Expression:
 def looks_called(node: Surface) -> bool:
     """Whether a tensor in front of a bracket would be read as a call: ``σ (x)``, ``var[n] (x)``."""
     return isinstance(node, Ref) and (node.name in DEFINED or (node.name == "σ" and not node.slots))
+
+
+def looks_applied(node: Surface, behind: Surface) -> bool:
+    """Whether the number of such a name would be read as an operator: ``tr * A``."""
+    base = behind.base if isinstance(behind, Power) else behind
+    is_bare = isinstance(node, Ref) and node.name in APPLIED and not node.slots
+    return is_bare and not isinstance(base, Expression | Number | Size)
 
 
 def is_pi(node: Surface) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 
 from einstan.language.index import names_in
 from einstan.language.signs import OPERATIONS
+from einstan.language.surface import APPLIED
 
 _DEFINED = re.compile(r"\s*(\w+)\s*=")
 NAME = re.compile(r"(?<![/\w.])(?<!/ )(?<!\}\{)[^\W\d_]\w*")  # what divides may be part of a derivative
@@ -20,8 +21,8 @@ QUOTIENT = re.compile(  # which may be a derivative, and tells nothing of number
 
 def undeclared(names: Collection[str], codes: Collection[str]) -> set[str]:
     """Single letters that no line defines or gives slots, ``e`` in ``e^{-x}`` and ``N`` in ``1/N``, and words such as
-    the ``choose`` in ``n choose k``."""
-    letters = {name for name in names if len(name) == 1 or name in OPERATIONS}
+    the ``choose`` in ``n choose k`` and the ``tr`` in ``tr A``."""
+    letters = {name for name in names if len(name) == 1 or name in OPERATIONS or name in APPLIED}
     defined = {found.group(1) for code in codes if (found := _DEFINED.match(code))}
     given = {name for code in codes if code.startswith("given ") for name in NAME.findall(code)}
     slotted = {name for name in letters if any(f"{name}[" in code or f"{name}_" in code for code in codes)}

@@ -42,6 +42,7 @@ INSTEAD: dict[str, str] = {
     "cumsum": "sum[J](1[J <= i] x[J])",
     "cumprod": "prod[J](1[J <= i] x[J] + 1[J > i])",
     "diff": "x[i+1] - x[i]",
+    "grad": "dL/dx[i]",
     **dict.fromkeys(("flip", "reverse", "rev", "flipud", "fliplr"), "x[|i|-1-i]"),
     "roll": "x[mod(i-1, |x.0|)]",
     "shift": "pad(x[i-1])",
@@ -71,7 +72,7 @@ INSTEAD: dict[str, str] = {
     **dict.fromkeys(("log10", "log_10", "lg"), "log(x) / log(10)"),
     "cot": "cos(x) / sin(x)",
     "sec": "1 / cos(x)",
-    "csc": "1 / sin(x)",
+    **dict.fromkeys(("csc", "cosec"), "1 / sin(x)"),
     "sech": "1 / cosh(x)",
     "csch": "1 / sinh(x)",
     "coth": "1 / tanh(x)",
@@ -116,6 +117,7 @@ INDICATORS = ("I", "ind", "indicator", "Ind")
 _COMPARES = re.compile(r"[<>≤≥≠]|[=!]=")
 _CALLED = re.compile(r"\b([^\W\d_]\w*)\(([A-Za-z]([ ]*,[ ]*[A-Za-z])*)\)")
 _ALONE = re.compile(r"\(\s*(\w+)\s*\)(?=\s*$)")
+_OPERAND = re.compile(r"\s*(\\?[^\W\d_]\w*(?:\[[^\[\]]*\]|_\{[^{}]*\}|_\w)?)")  # of what stands in front: x[i]
 _SLOTS = re.compile(r"\(([A-Za-z]([ ]*,[ ]*[A-Za-z])*)\)")  # x(i,j), which is x[i,j] here
 
 
@@ -156,6 +158,17 @@ def unknown_call(text: str, span: Span, name: str, behind: int, known: Iterable[
         repairs.append(f"a product is written with a blank: {text[span[0] : behind]} (...)")
     kind = "function" if span[1] == behind else "reduction"
     return NotationError(f"{name} is not a {kind}", text=text, span=span, repair=repairs)
+
+
+def not_number(text: str, span: Span, name: str) -> NotationError:
+    """``logit p`` and ``tr A``, which would be products with numbers of these names."""
+    operand = _OPERAND.match(text, span[1])
+    readings = []
+    if operand is not None and name in INSTEAD:
+        called = f"{text[: span[1]]}({operand[1]}){text[operand.end() :]}"
+        readings = [put_in(called, span, INSTEAD[name]) or INSTEAD[name]]
+    readings.append(f"{text[: span[1]]} * {text[span[1] :].lstrip()}")
+    return NotationError(f"{name} would be a number here", text=text, span=span, repair=readings)
 
 
 def put_in(text: str, span: Span, instead: str) -> str:

@@ -30,6 +30,7 @@ from einstan.language.surface import (
     Term,
     is_numeric,
     is_pi,
+    looks_applied,
     looks_called,
     looks_like_derivative,
     run,
@@ -199,7 +200,13 @@ class Writer:
                 second = signed or (self.d_of(node.name) == "d" and base.name[1:] != node.name.of)
             else:
                 second = self.divided and node.name[0] == "d"
-        return beside or second or (halved and is_pi(part)) or (bracketed and looks_called(node))
+        return (
+            beside
+            or second
+            or (halved and is_pi(part))
+            or (bracketed and looks_called(node))
+            or looks_applied(node, part)
+        )
 
     def bracket(self, node: Bracket) -> Task[None]:
         if not node.relations:
