@@ -253,6 +253,13 @@ class Atoms(Reductions):
         if name in OPERATIONS and not (following.text in ("[", "_", "^") or name in self.around or self.on_left):
             repair = (*instead(self.text, name, start, token.end), f"another name for a number, such as {name}1")
             self.fail(f"{name} would be a number here", (start, token.end), repair)
+        if "π" in name and _OF_PI.fullmatch(name) and token.raw and following.text not in ("[", "_", "("):
+            parts = " ".join(filter(None, re.split("(π)", name)))
+            readings = (
+                f"{self.text[:start]}{parts}{self.text[token.end :]}",
+                f"another name, such as {name.replace('π', 'p')}",
+            )
+            self.fail(f"{name} is one name, or the product {parts}", (start, token.end), readings)
         in_front = following.kind in ("name", "command") and following.text != "where"
         if name in APPLIED and in_front and name not in self.around:
             raise not_number(self.text, (start, token.end), name)
@@ -357,6 +364,7 @@ _ABSOLUTE = re.compile(r"\|([^|]*[^|\s(+*/-]\s*)\|(?!\|)")
 _NORM = re.compile(r"\|\|([^|]+)\|\|(?:_\{?[2F]\}?)?(?!_)")
 # Of sin^-1(x), as brackets are put into it.
 _INVERSE = re.compile(r"\\?\w+(\((?:[^()]|\([^()]*\))*\))\s*\^\s*(?:-1|\{-1\}|\(-1\))")
+_OF_PI = re.compile(r"(?=.*[^\W\d_π]|.*π.*π)[^\W_]+")  # πr, kπ
 _NORMED = "norm[K](x[K]), and its square x[K]^2"
 
 

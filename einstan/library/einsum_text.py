@@ -25,6 +25,7 @@ from einstan.language.letters import normal
 
 Label = Hashable  # a letter, what a list of labels has, the Ellipsis, or an Axis of it
 Labels = tuple[Label, ...]
+ARROWS = "→⟶⇒⟹↦"
 REPAIR = "a letter for each axis, a comma between operands, -> before the result: 'ik,kj->ij'"
 SUBLISTS = ("es.einsum(A, [0, 1], B, [1, 2], [0, 2])", "es.einsum('ij,jk->ik', A, B)")
 TENSORS = "ABCDEFGHIJKLMNOPQRSUVWXYZ"  # what the operands are called; the result is T
@@ -101,6 +102,10 @@ def _arrow(text: str) -> Span | None:
     """Where the arrow stands, in which there may be blanks."""
     first = min((text.index(mark) for mark in "->" if mark in text), default=None)
     if first is None:
+        if sum(map(text.count, ARROWS)) == 1:  # opt_einsum may have made labels of them where it has thousands
+            place = next(k for k, letter in enumerate(text) if letter in ARROWS)
+            repair = repr(f"{text[:place]}->{text[place + 1 :]}")
+            raise NotationError("the arrow of an einsum is ->", text=text, span=(place, place + 1), repair=repair)
         return None
     last = text.find(">", first)
     if text[first : last + 1].replace(" ", "") != "->" or any(mark in text[last + 1 :] for mark in "->"):

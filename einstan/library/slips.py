@@ -6,13 +6,24 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
+from einstan.language.commands import GREEK
 from einstan.language.errors import EinstanError, NotationError
+from einstan.language.functions import FUNCTIONS
 from einstan.language.statement import Claim, Document, Given, Statement
 from einstan.language.term import Equation, Name, Partial, accesses, tensors
 from einstan.library.part import Part
 
 _DEFINED = re.compile(r"(?:given\s+)?(?!(?:claim|refute|assume|convention)\b)([^\W\d_]\w*)(?=[^=]*=|.*\()")
 _WORD = re.compile(r"[^\W\d_]\w*")
+_JUDGED = re.compile(
+    r"\s*(?:claim|refute|assume|convention)\b|[^=]*(?:∂|\\partial|\bd\w+(?:\[[^\]]*\])?\s*/\s*d)", re.I
+)
+_RELATION = re.compile(
+    r"[=:<>~≔≡←≈∝]|\\(?:equiv|approx|leftarrow|gets|triangleq|coloneqq|sim)(?![A-Za-z])|\b(?:is|as)\b(?=.*[\d^*/+\[(])"
+)
+_COMMAND = re.compile(r"\\([A-Za-z]+)")
+_ACCENTED = re.compile(r"\\([A-Za-z]+)[\s{]+([^\W\d_]+)")
+_OF = re.compile(r"([^\W\d_]\w*)(?:\[[^\[\]]*\]|\([^()]*\))")  # y(x), y[i]
 LONGEST = 60  # letters of a name in which one may be a slip
 
 
@@ -118,8 +129,9 @@ class Unread:
         self.assumed = tuple(s.line for s in lost if s.text[: len("assume")].lower() == "assume")
         self.mentioned: set[str] = set()
         for statement in document.statements:
-            if statement.error is not None and (defined := _DEFINED.match(statement.text)):
-                self.lines.setdefault(defined.group(1), statement.line)
+            if statement.error is not None and (defined := _may_define(statement.text)):
+                for name in defined:
+                    self.lines.setdefault(name, statement.line)
                 self.mentioned |= set(_WORD.findall(statement.code))
         self.reads = {
             str(statement.content.name): _names(statement)
@@ -142,6 +154,21 @@ class Unread:
                 return f"line {min(self.lines.values())}, on which {name} may rest, cannot be read"
             queue += self.reads.get(name, ())
         return ""
+
+
+def _may_define(text: str) -> set[str]:
+    """The names that a line may be about: ``let y = x``, ``1) y = x``, ``\\hat y := x``, ``y is x^2``."""
+    if _JUDGED.match(text):
+        return set()
+    left, *right = _RELATION.split(text, maxsplit=1)
+    defined = _DEFINED.match(text)
+    if not right:
+        return {defined[1]} if defined else set()
+    left = _OF.sub(lambda found: found[0] if found[1] in FUNCTIONS else found[1], left)
+    left = _COMMAND.sub(lambda found: GREEK.get(found[1], found[0]), left)
+    accented = {f"{letter}_{accent}" for accent, letter in _ACCENTED.findall(left)}
+    words = set(_WORD.findall(left))
+    return words | accented | {word.partition("_")[0] for word in words}
 
 
 def _names(statement: Statement) -> set[str]:

@@ -383,6 +383,15 @@ def test_a_chain_claims_each_of_its_steps() -> None:
         ("L = log(P[N])\nclaim dP[n] = 7 P[n]", "undecided"),
         ("y[i] = log x[i]\nz[i] = 2 y[i]\ndz[i]/dy[j] = 2 δ[i,j]\nclaim z[i] = 3 x[i]", "undecided"),
         ("y[i] = log x[i]\nz[i] = 2 u[i]\nclaim z[i] = 3 u[i]", "refuted"),
+        ("let y = x^2\nclaim y = x^2", "undecided"),
+        ("1) y = x^2\nclaim y = x^2", "undecided"),
+        ("y <- x^2\nclaim y = x^2", "undecided"),
+        ("\\hat y = x^2\nclaim y_hat = x^2", "undecided"),
+        ("2 y = 2 x^2\nclaim y = x^2", "undecided"),
+        ("y is x^2\nclaim y = x^2", "undecided"),
+        ("sqrt(y) = x\nclaim y = x^2", "undecided"),
+        ("y(x) = x^2\nclaim x^2 = x", "refuted"),
+        ("claim f >= x\nclaim f = x^2", "refuted"),
     ],
 )
 def test_nothing_is_known_of_what_an_unreadable_line_defines(text: str, verdict: str) -> None:

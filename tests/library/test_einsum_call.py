@@ -343,6 +343,7 @@ REPORTS = [
      "z cannot stand behind the arrow: no operand has it\n  ij->iz\n       ^\n  inferred: the operands have i, j\n"),
     (("i..", A), NotationError, "an ellipsis has three dots\n  i..\n   ^^\n"),
     (("...i...", A), NotationError, "there are two ellipses in one operand\n  ...i...\n      ^^^\n"),
+    (("ij→ji", A), NotationError, "the arrow of an einsum is ->\n  ij→ji\n    ^\n  repair:   'ij->ji'"),
     (("ij->j->i", A), NotationError, "an einsum has one arrow, ->\n  ij->j->i\n       ^\n"),
     (("...j,...j", A, np.ones((4, 3))), DataError,
      "axis -1 of the ellipsis is 2 in A and 4 in B\n  ...j,...j\n       ^^^\n"),
