@@ -8,6 +8,7 @@ rule is a task, so that brackets may nest as deep as memory allows.
 
 from __future__ import annotations
 
+import re
 from typing import NoReturn
 
 from einstan.language.errors import NotationError, Span, too_deep
@@ -19,11 +20,12 @@ from einstan.language.surface import BINDERS, DEFINED, Expression, Ref, Surface,
 from einstan.language.term import RELATIONS
 from einstan.language.threads import cached_property
 from einstan.language.tokens import Token, tokens
-from einstan.language.typeset import labels_in_names, marks_in_names
+from einstan.language.typeset import labels_in_names, lowered_indices, marks_in_names
 
 DEEPEST = 2000  # levels of brackets, signs and exponents; what is made of a term may be some times as deep
 GOING_ON = ("+", "-", "*", "/", "=")  # with which a line goes on with the one above, or in the next
 INDENTED = "a line that goes on with the one above is indented"
+_ABOVE = re.compile(r"\^\s*\{[^{}]*$")
 CLOSING = {"(": ")", "[": "]", "{": "}", "⌊": "⌋", "|": "|", "\\left|": "\\right|"}
 
 
@@ -161,17 +163,30 @@ class Cursor:
         span = (self.token.start, self.token.end) if span is None else span
         raise NotationError(problem, text=self.text, span=span, repair=repair)
 
+    def without_operator(self) -> str:
+        """The text without the sign in front of a closing bracket: ``(a + )``, and ``(-)`` with its brackets."""
+        place = self.position
+        while self.tokens[place - 1].text in (*GOING_ON, ",") and self.tokens[place - 1] is not self.open[-1]:
+            place -= 1
+        empty = self.tokens[place - 1] is self.open[-1]
+        start = self.open[-1].start if empty else self.tokens[place - 1].end
+        return f"{self.text[:start].rstrip()}{self.text[self.token.end if empty else self.token.start :]}"
+
     def unexpected(self) -> NoReturn:
         if self.token.kind == "end":
             going_on = self.tokens[self.position - 1].text in GOING_ON
             hint = INDENTED if going_on else ()
             self.fail("the equation ends too early", (len(self.text), len(self.text) + 1), hint)
+        if self.at(")", "]", "}") and self.open and CLOSING[self.open[-1].text] == self.token.text:
+            self.fail(f"nothing stands in front of the bracket {self.token.text}", None, self.without_operator())
         if self.at(")", "]", "}"):
             line = f"{self.text[: self.token.start].rstrip()}{self.text[self.token.end :]}"
             self.fail(f"the bracket {self.token.text} was never opened", None, line)
         before = self.tokens[self.position - 1]
         if self.at("=") and self.token.glued and before.text in ("+", "-", "*", "/"):
             raise assigned(self.text, before, self.token.end)
+        if self.at(",") and _ABOVE.search(self.text[: self.token.start]) and (line := lowered_indices(self.text)):
+            self.fail("indices stand below the line, also those that a metric lowers", None, line)
         if self.at(",") and self.ahead(1).text == "where":
             line = f"{self.text[: self.token.start]}{self.text[self.token.end :]}"
             self.fail("'where' stands behind an equation without a comma", None, line)

@@ -25,6 +25,7 @@ SHAPE = {letter: group[0] for group in ALIKE for letter in group}
 _RUN = re.compile(r"[^\W\d_]+")  # letters, and numerals such as ², which are none
 # Letters that Unicode sets below or above the line.
 _LOWERED = re.compile(r"(?<=[\w)\]}])([ᵢ-ᵪₐ-ₜⱼ]+|[ʰʲʳʷʸˡˢˣᴬ-ᵡⁱⁿⱽ]+)")
+_SIGNED = re.compile(_LOWERED.pattern.replace("(?<=[", "(?<=[∑∏", 1))
 _TRANSPOSE = "a transpose is another order of the indices: A[j,i] for A[i,j]"
 _COMPOSED = re.compile(r"\w[\u0300-\u036f]+")
 
@@ -55,17 +56,29 @@ def _normal(letter: str) -> str:
 
 def refuse_lowered(text: str) -> None:
     """``xᵢ`` and ``xⁿ``, whose normal form is the one name xi."""
-    for found in _LOWERED.finditer(text):
-        first = unicodedata.decomposition(found.group()[0])
-        letters = "".join(map(_normal, found.group()))
-        below = first.startswith("<sub>")
-        spelled = f"[{','.join(letters)}]" if below else f"^{letters if len(letters) == 1 else f'({letters})'}"
+    found = _LOWERED.search(text)
+    if found is not None:
+        where = "below" if _is_below(found.group()) else "above"
         raise NotationError(
-            f"{found.group()} is set {'below' if below else 'above'} the line, and a name stands on it",
+            f"{found.group()} is set {where} the line, and a name stands on it",
             text=text,
             span=found.span(),
-            repair=_TRANSPOSE if found.group() == "ᵀ" else f"{text[: found.start()]}{spelled}{text[found.end() :]}",
+            repair=_TRANSPOSE if "ᵀ" in text else _SIGNED.sub(_on_the_line, text),
         )
+
+
+def _is_below(letters: str) -> bool:
+    return unicodedata.decomposition(letters[0]).startswith("<sub>")
+
+
+def _on_the_line(found: re.Match[str]) -> str:
+    """``xᵢⱼ`` as x[i,j], ``∑ᵢ`` as ∑_i, ``xⁿ`` as x^n."""
+    letters = "".join(map(_normal, found.group()))
+    if not _is_below(found.group()):
+        return f"^{letters if len(letters) == 1 else f'({letters})'}"
+    if found.string[: found.start()].endswith(("∑", "∏")):
+        return f"_{letters}" if len(letters) == 1 else f"_{{{','.join(letters)}}}"
+    return f"[{','.join(letters)}]"
 
 
 def refuse_merged(text: str) -> None:

@@ -31,7 +31,7 @@ from einstan.language.surface import (
     walk,
 )
 from einstan.language.tokens import respelled
-from einstan.language.typeset import labels_in_names
+from einstan.language.typeset import labels_in_names, plain_name
 
 Read = Callable[[str], object] | None  # reads a repair, where repairs are asked for
 
@@ -199,9 +199,10 @@ def not_bound(
             f"{name} is a tensor, and an index or a label too", text=text, span=span,
             repair=own.sub(lambda found: f"{found[1]}{name}", text),
         )  # fmt: skip
-    label = re.compile(rf"(?<!\w)([^\W\d_]+)_{name}(?!\w)")
+    label = re.compile(rf"(?<!\w)(\\?[^\W\d_]+)_{name}(?!\w)")
     if len(label.findall(text)) == 1 == len(re.findall(rf"(?<![^\W_]){name}(?![^\W_])", text)):  # E_a, a number
-        readings = [label.sub(rf"\g<1>{name}", text), label.sub(rf"\g<1>_{capitals[-1]}", text)]
+        one = label.sub(lambda found: f"{plain_name(found[1])}{name}", text)
+        readings = [one, label.sub(rf"\g<1>_{capitals[-1]}", text)]
         return ScopeError(
             f"the index {name} is free on the right but is not on the left", text=text, span=span, inferred=inferred,
             repair=readings[::-1] if left else readings,

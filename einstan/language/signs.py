@@ -127,6 +127,8 @@ def instead(text: str, sign: str, start: int, end: int) -> tuple[str, ...]:
         operand = _unwrapped(left[1]) if known == "!" else left[1]
         apart = " " if re.match(r"[\w(]", text[end:]) else ""
         line = f"{text[: left.start(1)]}{BEHIND[known].format(a=operand)}{apart}{text[end:]}"
+    elif known == ";" and not text[end:].strip():
+        line = text[:start].rstrip()
     elif known == ";" and all("=" in part for part in text.split(";")):
         line = "\n".join(part.strip() for part in text.split(";"))
     elif known == "@" and (matrices := _MATRICES.fullmatch(text)):

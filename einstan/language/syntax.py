@@ -162,6 +162,9 @@ class Parser(Atoms):
         if token.kind != "name":
             self.fail("'where' states extents")
         before, behind = self.text[: token.start], self.text[sign.end :]
+        if sign.kind != "mark":  # where L is the loss
+            remark = f"{self.text[: clause.start].rstrip()}  # {self.text[clause.start :].strip()}"
+            self.fail("'where' states extents", (clause.start, len(self.text.rstrip())), remark)
         repairs = [f"{before}|{token.text}|{self.text[token.end :]}"]
         if sign.text in _ORDERED:
             left, _, right = self.text[: clause.start].rstrip().partition("=")

@@ -27,6 +27,10 @@ _BARE_FONT = re.compile(
 _STAR = r"\^\s*(?:\{\s*(?:\*|\\ast|\\star)\s*\}|\*|\\ast(?![A-Za-z])|\\star(?![A-Za-z]))"
 _PRIME = r"\^\s*(?:\{\s*\\prime\s*\}|\\prime(?![A-Za-z]))"
 _MARKED = re.compile(rf"({_BASE})({_SUB})?({_STAR}|{_PRIME})({_SUB})?")
+_LETTERS = r"\s*([a-zA-Z](?:\s*,\s*[a-zA-Z])*)\s*"
+_UPPER = re.compile(
+    rf"({_BASE})\^(?:\{{{_LETTERS}\}}|([a-zA-Z])(?![^\W_]))(?:_(?:\{{{_LETTERS}\}}|([a-zA-Z])(?![^\W_])))?"
+)
 _BARS = re.compile(
     r"(?:\\(?:left|right|[bB]igg?[lrm]?)\s*)?(?:\\\||\\[lr]?Vert(?![A-Za-z])|‖|∥)|\\(?:left|right)\s*(?=‖|∥)"
 )
@@ -39,12 +43,12 @@ def labels_in_names(text: str) -> str:
     def spelled(found: re.Match[str]) -> str:
         label = next(filter(None, (found[2], found[3], found[4], found[6])))
         behind = " " if text[found.end() : found.end() + 1].isalnum() else ""
-        return f"{_name(found[1])}_{label}{f'[{found[5].strip()}]' if found[5] else behind}"
+        return f"{plain_name(found[1])}_{label}{f'[{found[5].strip()}]' if found[5] else behind}"
 
     return _LABELLED.sub(spelled, text)
 
 
-def _name(base: str) -> str:
+def plain_name(base: str) -> str:
     r"""``\mathcal{L}`` as ``L``, ``\hat{y}`` as ``y_hat``, ``\sigma`` as ``σ``."""
 
     found = _NAMED.fullmatch(base)
@@ -75,12 +79,18 @@ def marks_in_names(text: str) -> str:
     r"""``x^*`` as ``x_star``, ``x_i^\prime`` as ``x1_i``."""
 
     def spelled(found: re.Match[str]) -> str:
-        name = _name(found[1])
+        name = plain_name(found[1])
         mark = f"{name}1" if "prime" in found[3] else f"{name}_star"
         behind = " " if text[found.end() : found.end() + 1].isalnum() else ""
         return f"{mark}{found[2] or found[4] or behind}"
 
     return _MARKED.sub(spelled, text)
+
+
+def lowered_indices(text: str) -> str:
+    r"""The text with the indices that stand above as slots, ``g^{k,l} w_l`` as g_{k,l} w_l, if there are any."""
+    lowered = _UPPER.sub(lambda found: f"{found[1]}_{{{','.join(filter(None, found.groups()[1:]))}}}", text)
+    return "" if lowered == text else lowered
 
 
 def bars(text: str) -> str:
