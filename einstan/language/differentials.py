@@ -14,6 +14,7 @@ from einstan.language.index import is_capital
 from einstan.language.references import References
 from einstan.language.surface import CALLABLE, RESERVED, looks_like_derivative
 from einstan.language.threads import cached_property
+from einstan.language.typeset import plain_name
 
 
 class Differentials(References):
@@ -46,6 +47,12 @@ class Differentials(References):
         self.refuse_of_expression()
         if token.text == "d" and not self.is_index("d"):
             self.refuse_apart()
+            if not token.raw and self.ahead(1).kind == "name" and _ROMAN.match(self.text, token.start):
+                letters = _ROMAN.sub(lambda found: f"d{plain_name(found[1])}", self.text)
+                self.fail(
+                    f"{token.text} {self.ahead(1).text} is a differential, or a product with a number d",
+                    (token.start, self.ahead(1).end), (letters, _ROMAN.sub(r"d \1", self.text)),
+                )  # fmt: skip
 
     def refuse_of_expression(self) -> None:
         """``d log(f)/dx`` and ``\\frac{\\partial \\log(f)}{\\partial x}``; what is a name with its slots is none."""
@@ -180,6 +187,7 @@ class Differentials(References):
 
 
 _LETTERS = re.compile(r"(?:(?<=[\[,_])|(?<=_\{))\s*([^\W\d_][^\W_]*)(?=\s*[,\]}]|(?<=_.)\b)")
+_ROMAN = re.compile(r"\\(?:mathrm|text|rm|operatorname)\s*\{\s*d\s*\}\s*(\\?[^\W\d_]+)")  # \mathrm{d}x
 
 
 def _unwrapped(text: str) -> str:
