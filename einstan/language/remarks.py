@@ -93,6 +93,8 @@ def remarked(text: str, counts: Mapping[str, int]) -> NotationError | None:
     written = found[2] or found[4]
     words = re.findall(r"[^\W\d_]+", written)
     known = [counts[word] > 1 or word in GREEK or word in FUNCTIONS or len(word) < 2 for word in words]
+    if any(word[0] == "d" and counts[word[1:]] for word in words):
+        return None  # a gradient, or a differential
     tells = any(word in _TELLS and counts[word] < 2 for word in words)
     signed = found[1].strip() in ("-", "–", "−")
     if (any(known) and not tells) or (signed and not (tells and words[1:])):

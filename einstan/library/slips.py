@@ -10,7 +10,7 @@ from einstan.language.commands import GREEK
 from einstan.language.errors import EinstanError, NotationError
 from einstan.language.functions import FUNCTIONS
 from einstan.language.statement import Claim, Document, Given, Statement
-from einstan.language.term import Equation, Name, Partial, accesses, tensors
+from einstan.language.term import Equation, Indexed, Name, Partial, accesses, tensors
 from einstan.library.part import Part
 
 _DEFINED = re.compile(r"(?:given\s+)?(?!(?:claim|refute|assume|convention)\b)([^\W\d_]\w*)(?=[^=]*=|.*\()")
@@ -34,11 +34,24 @@ class Slips:
     def __init__(self, document: Document, part: Part) -> None:
         known = set(map(str, part.program.ranks)) if part.program.defined else set()
         self.names = known | {f"d{name}" for name in known}
+        defined = set(map(str, part.program.defined))
+        self.inputs = known - defined
+        self.ends = defined.difference(*(map(str, tensors(part.program[name].rhs)) for name in part.program.defined))
         self.lines = Counter(name for statement in document.statements for name in _names(statement))
         self.alike = _Alike(self.names)
 
     def of(self, claim: Statement) -> str:
         """The question, if there is one."""
+        content = claim.content
+        if isinstance(content, Claim) and isinstance(content.lhs, Indexed) and not content.lhs.slots:
+            name, read = str(content.lhs.tensor), set(map(str, tensors(content.rhs)))
+            if (
+                name[1:] in self.ends
+                and name[0] == "d"
+                and name not in self.ends
+                and any(other in self.names and other[1:] in self.inputs for other in read - {name})
+            ):
+                return f"{name} is the gradient of {name[1:]} by itself, which is 1, or a total differential"
         for name in _names(claim) if self.names else ():
             if name in self.names or self.lines[name] > 1:
                 continue

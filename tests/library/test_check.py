@@ -379,6 +379,20 @@ def test_a_chain_claims_each_of_its_steps() -> None:
 @pytest.mark.parametrize(
     ("text", "verdict"),
     [
+        ("L = w[K]^2\nclaim dL = 2 w[K] dw[K]", "undecided"),
+        ("f = x^2 y\ndf = 2 x y dx + x^2 dy", "undecided"),
+        ("L = w[K]^2\nclaim dL = 1", "proved"),
+        ("m = w[K]^2\nL = m^2\nclaim dm = 2 m", "proved"),
+        ("m = w^2\nL = m^2\nclaim dm = 1/2 dw / w", "kink"),
+    ],
+)
+def test_a_total_differential_is_no_gradient_of_the_scalar_by_itself(text: str, verdict: str) -> None:
+    assert es.check(text).claims[-1].outcome.verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
         ("y[i] = log x[i]\nclaim y[i] = log(x[i])", "undecided"),
         ("L = log(P[N])\nclaim dP[n] = 7 P[n]", "undecided"),
         ("y[i] = log x[i]\nz[i] = 2 y[i]\ndz[i]/dy[j] = 2 δ[i,j]\nclaim z[i] = 3 x[i]", "undecided"),
