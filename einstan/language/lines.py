@@ -18,12 +18,16 @@ _TENSOR = (
 _LEFT = rf"{_TENSOR}(?:\s*/\s*{_TENSOR})?\s*&?\s*=(?!=)"  # z =, z_{j} &=, dL/dz[j] =, \frac{dL}{dz_j} =
 _ALONE = re.compile(rf"(?<=[\w\])}}|])\n\s+(?={_LEFT})")
 _EQUATION = re.compile(r"[^\W\d][^=<>!]*\s=\s")
-_ENVIRONMENT = re.compile(r"\\(begin|end)\{(aligned|align\*?|gathered|gather\*?|split|equation\*?)\}")
+_ENVIRONMENT = re.compile(
+    r"\\(begin|end)\{(?:(?:aligned|gathered|split|subequations|displaymath|math"
+    r"|(?:align|gather|equation|multline|flalign|eqnarray|dmath)\*?)\}|(?:alignat\*?|alignedat)\}(?:\{\d+\})?)"
+)
 _SET_APART = re.compile(r"\s*(?:\$\$|\\\[|\\\])\s*")  # alone in a line, around formulas
 _ROW = re.compile(r"\\\\(?:\[[^\]]*\])?[ \t]*")
 _SPACED = r"(?:[\s&]|\\(?:q?quad|hspace\{[^{}]*\}|[,;:! ]))*"
 _JOINS = r"[-+−*/·×=<>≤≥≈,)\]}]|\\(?:cdot|times|div|pm|leq?|geq?|approx|equiv|right)(?![A-Za-z])"
 _GOES_ON = re.compile(rf"{_SPACED}(?:{_JOINS})")  # a row of LaTeX that begins with what joins it to the one before
+_OWN = re.compile(r"[^&=]*[^&=\s][^&=]*&\s*=|\s*[-−][^&=]*=")  # or that has a left side: -z &= y
 _WAITS = re.compile(r"(?:[-+−*/·×=(\[{]|\\(?:cdot|times|left\W))\s*$")  # and one that ends so
 Line = tuple[int, str, str]
 
@@ -107,7 +111,9 @@ def rows(text: str) -> Iterator[tuple[int, str]]:
 
 def _row(row: str, before: str) -> str:
     """A row of LaTeX: indented where it goes on with the one before, and nowhere else."""
-    goes_on = _GOES_ON.match(row) or (_WAITS.search(before) and not re.match(rf"{_SPACED}{_LEFT}", row))
+    goes_on = (_GOES_ON.match(row) and not _OWN.match(row)) or (
+        _WAITS.search(before) and not re.match(rf"{_SPACED}{_LEFT}", row)
+    )
     return f" {row.lstrip()}" if goes_on else row.lstrip(" \t&")
 
 
