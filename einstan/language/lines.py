@@ -15,7 +15,7 @@ _TENSOR = (
     rf"(?:∂|\\partial(?![A-Za-z])\s*)?(?:[^\W\d]\w*|\\[A-Za-z]+(?:\s*{_BRACED})*)"
     rf"(?:\s*[_^]\s*(?:{_BRACED}|\\[A-Za-z]+|\([^()=]*\)|\w+)|\[[^\[\]=]*\])*"
 )
-_LEFT = rf"{_TENSOR}(?:\s*/\s*{_TENSOR})?\s*&?\s*=(?!=)"  # z =, z_{j} &=, dL/dz[j] =, \frac{dL}{dz_j} =
+_LEFT = rf"{_TENSOR}(?:\s*/\s*{_TENSOR})?\s*(?:&\s*)?=(?!=)"  # z =, z_{j} &=, dL/dz[j] =, \frac{dL}{dz_j} =
 _ALONE = re.compile(rf"(?<=[\w\])}}|])\n\s+(?={_LEFT})")
 _EQUATION = re.compile(r"[^\W\d][^=<>!]*\s=\s")
 _ENVIRONMENT = re.compile(
@@ -27,7 +27,7 @@ _ROW = re.compile(r"\\\\(?:\[[^\]]*\])?[ \t]*")
 _SPACED = r"(?:[\s&]|\\(?:q?quad|hspace\{[^{}]*\}|[,;:! ]))*"
 _JOINS = r"[-+−*/·×=<>≤≥≈,)\]}]|\\(?:cdot|times|div|pm|leq?|geq?|approx|equiv|right)(?![A-Za-z])"
 _GOES_ON = re.compile(rf"{_SPACED}(?:{_JOINS})")  # a row of LaTeX that begins with what joins it to the one before
-_OWN = re.compile(r"[^&=]*[^&=\s][^&=]*&\s*=|\s*[-−][^&=]*=")  # or that has a left side: -z &= y
+_OWN = re.compile(r"\s*[^&=\s][^&=]*&\s*=|\s*[-−][^&=]*=")  # or that has a left side: -z &= y
 _WAITS = re.compile(r"(?:[-+−*/·×=(\[{]|\\(?:cdot|times|left\W))\s*$")  # and one that ends so
 Line = tuple[int, str, str]
 

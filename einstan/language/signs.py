@@ -106,6 +106,7 @@ _SLOTS = re.compile(r"\[([^\[\]]*)\]|_\{([^{}]*)\}|_([A-Z])(?!\w)")
 _SUB = r"\[[^\[\]]*\]|_\{[^{}]*\}|_\w(?!\w)"
 _SMALL = re.compile(r"_(?:[a-z](?!\w)|\{[a-z](?:,[a-z])*\})")
 _SMALL_SLOTS = re.compile(r"\[([a-z](?:,[a-z])*)\]|_\{([a-z](?:,[a-z])*)\}|_([a-z])(?!\w)")
+_SET = re.compile(r"(\\sum|\\prod|[∑∏])_\{\s*(\w+)\s*(?:\\in(?![A-Za-z])|∈)(?:[^{}]|\{[^{}]*\})*\}")  # j \in S
 _MATRICES = re.compile(r"\s*([A-Z]\w*)\s*=\s*([A-Z]\w*)\s*@\s*([A-Z]\w*)\s*")
 _NAME = re.compile(r"\\?[^\W\d_]\w*")
 _NAMES = re.compile(rf"{_NAME.pattern}(?:\s*[+-]\s*{_NAME.pattern})*")  # a difference of vectors
@@ -127,6 +128,8 @@ def instead(text: str, sign: str, start: int, end: int) -> tuple[str, ...]:
         operand = _unwrapped(left[1]) if known == "!" else left[1]
         apart = " " if re.match(r"[\w(]", text[end:]) else ""
         line = f"{text[: left.start(1)]}{BEHIND[known].format(a=operand)}{apart}{text[end:]}"
+    elif known == "∈" and (whole := _SET.sub(r"\1_{\2}", text)) != text:
+        return whole, "a part of an axis has a factor that is 1 inside and 0 outside: m_j"
     elif known == ";" and not text[end:].strip():
         line = text[:start].rstrip()
     elif known == ";" and all("=" in part for part in text.split(";")):

@@ -313,7 +313,9 @@ def _command(text: str, start: int) -> tuple[Token | None, int]:
     if command in (*FONTS, *SWITCHES) and (line := fonts(text)) != text:
         line = labels_in_names(line) if text[:start].rstrip("{ ").endswith("_") else line
         raise NotationError("a font has its letters in braces", text=text, span=(start, end), repair=line)
-    meant = instead(text, "mod", start, end) if command in ("bmod", "mod") else over(text) if command == "over" else ()
+    meant: str | tuple[str, ...] = over(text) if command == "over" else ()
+    if command in ("bmod", "mod", "in"):
+        meant = instead(text, "∈" if command == "in" else "mod", start, end)
     raise NotationError(
         f"{text[start:end]} is not part of the notation",
         text=text,

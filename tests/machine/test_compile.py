@@ -420,3 +420,7 @@ def test_gradients_where_an_axis_is_empty(optimize):
     found = program.backward("L", list(arrays)).compile(optimize=optimize)(arrays)
     for name, array in arrays.items():
         np.testing.assert_array_equal(found[f"d{name}"], np.zeros(array.shape))
+
+
+def test_a_program_that_defines_nothing_has_no_results() -> None:
+    assert es.Program("claim x = x").compile()() == {}

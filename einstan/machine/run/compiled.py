@@ -183,7 +183,7 @@ class Compiled(Rebuilt):
             if results is not None:
                 return results
         try:
-            return dict(zip(self.results, self.call(arrays, named), strict=True))
+            return dict(zip(self.results, self.call(arrays, named) or (), strict=True))  # a program of claims has none
         except RAW as error:
             raise misfit(error, self.__call__, {"arrays": arrays}) from error
 
