@@ -96,7 +96,7 @@ def test_what_differs_is_not_taken_for_alike(decided: list[str]) -> None:
         "dZ[n,j]/dX[m,p] = δ[n,m] W[p,j]",
         "Y[i] = X[2i+R-1] W[R] where |i| = |X.0| - |W.0|",
         "S[n,c] = 1/|N2| softmax[c](Z[n,c]) sum[N2](A^(0)[N2,c])",
-        "g[row] = dL/dA^(2)[row,Row2] dX[Row2]",
+        "g[row] = dL/dA^(2)[row,Row2] * dX[Row2]",
     ],
 )
 def test_there_and_back(text: str) -> None:
