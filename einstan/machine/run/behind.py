@@ -120,16 +120,24 @@ def refuse_labels(labels: Iterable[Label], given: Mapping[Any, Any], sizes: Mapp
     for label in labels:
         if (size := sizes.get(label.place)) is None:
             continue
-        look = Look(label.form, given, sizes)
         try:
-            read = np.asarray(look.value(label.form))
+            read = _read(label, given, sizes)
         except LookupError:  # it speaks of what is not given
             continue
         wrong = (read < 0) | (read >= size)
         if label.brackets and wrong.any():
-            wrong = wrong & look.hold(label.brackets)
+            wrong = wrong & Look(label.form, given, sizes).hold(label.brackets)
         if wrong.any():
             raise outside(label.equation, label.access, label.position, int(read[wrong].flat[0]), size)
+
+
+def _read(label: Label, given: Mapping[Any, Any], sizes: Mapping[str, int]) -> np.ndarray:
+    """The positions that are read, by the letters of the form."""
+    form = label.form
+    (atom, coefficient), *others = form.terms
+    if others or not isinstance(atom, Indexed) or len({slot.index for slot in atom.slots} - {None}) < len(atom.slots):
+        return np.asarray(Look(form, given, sizes).value(form))
+    return coefficient * np.asarray(given[atom.tensor]).astype(np.int64, copy=False) + form.constant
 
 
 class Look:
