@@ -393,6 +393,15 @@ def test_derivatives_refuse_the_labels_that_the_program_refuses(backend, text, s
                 derived(**given, t=made(labels, "int32"))
 
 
+def test_labels_that_a_compiler_or_a_transform_hands_on_are_not_looked_at():
+    made = es.Program("L = sum[N](x[t[N]])").backward("L", ["x"]).compile(outputs=["dx"], backend="torch")
+    x, t = torch.ones(3), torch.tensor([[0, 2], [3, 1]])
+    found = torch.func.vmap(lambda row: made(x=x, t=row)["dx"])(t)
+    assert found.tolist() == [[1, 0, 1], [0, 1, 0]]
+    compiled = torch.compile(lambda row: made(x=x, t=row)["dx"], fullgraph=True, backend="eager")
+    assert compiled(t[1]).tolist() == [0, 1, 0]
+
+
 def test_tensors_of_any_layout():
     made, gradient = LOSS.compile(backend="torch"), LOSS.backward("L").compile()
     x, w = torch.randn(3, 6)[:, ::2].T, torch.randn(3, 1).expand(3, 4)

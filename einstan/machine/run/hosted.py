@@ -91,8 +91,13 @@ class Hosted(Compiled):
 
     def _look_behind(self, given: Sequence[Any], extents: Extents) -> None:
         """Refuse labels at which the forward program reads outside, or JAX does, where they can be looked at."""
-        entries = {name: found for name, a in zip(self.inputs, given, strict=True) if name in self._spoken_behind
-                   and (found := self._entries(a)) is not None}  # fmt: skip
+        if self.backend == "torch" and self.library.compiler.is_compiling():
+            return
+        entries = {}
+        for name, array in zip(self.inputs, given, strict=True):
+            held = self._entries(array) if name in self._spoken_behind else None
+            if held is not None:
+                entries[name] = held
         refuse_labels(self.read_behind, entries, self._sizes_behind(extents))
 
     @cached_property
@@ -100,11 +105,10 @@ class Hosted(Compiled):
         return {name for label in self.read_behind for name in label.spoken}
 
     def _entries(self, array: Any) -> np.ndarray | None:
-        """What a tensor holds; nothing while a compiler or a transform hands it on."""
+        """What a tensor holds; nothing where a transform hands it on."""
         if self.backend == "jax":
-            return None if isinstance(array, self.library.core.Tracer) else np.asarray(array)
-        if self.library.compiler.is_compiling():
-            return None
+            is_here = not isinstance(array, self.library.core.Tracer) and array.is_fully_addressable
+            return np.asarray(array) if is_here else None
         try:
             array = array.detach().cpu()
             return cast(np.ndarray, (array.double() if array.is_floating_point() else array).numpy())
