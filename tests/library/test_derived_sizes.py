@@ -389,6 +389,7 @@ READ_AT = {
     "with an index": ("L = sum[N,R](x[t[N]+R] y[R])", (3,), [0, 1], [[0, 2], [-1, 0]]),
     "two of them": ("L = sum[N](x[t[N]+s[N]])", (3,), [0, 1], [[0, 2], [-1, 0]]),
     "of a half": ("L = sum[N](x[floor(t[N]/2)])", (3,), [0, 5], [[0, 6], [-1, 0]]),
+    "beside another": ("L = sum[N,C](1[C != t[N]] x[N,t[N]] x[N,C])", (2, 3), [0, 2], [[0, 3], [-1, 0]]),
     "below a bracket": ("L = sum[N](1[t[N] != -1] x[|x.0|-1-t[N]])", (3,), [0, -1], [[0, 3], [-2, 0]]),
 }
 

@@ -126,7 +126,8 @@ def refuse_labels(labels: Iterable[Label], given: Mapping[Any, Any], sizes: Mapp
             continue
         wrong = (read < 0) | (read >= size)
         if label.brackets and wrong.any():
-            wrong = wrong & Look(label.form, given, sizes).hold(label.brackets)
+            held = Look(label.form, given, sizes, label.brackets).hold(label.brackets)
+            wrong = wrong & held.any(axis=tuple(range(wrong.ndim, held.ndim)))  # for some value of other letters
         if wrong.any():
             raise outside(label.equation, label.access, label.position, int(read[wrong].flat[0]), size)
 
@@ -141,9 +142,11 @@ def _read(label: Label, given: Mapping[Any, Any], sizes: Mapping[str, int]) -> n
 
 
 class Look:
-    """Labels, and the brackets around them, on data: arrays by the letters of what is read."""
+    """Labels, and the brackets around them, on data: arrays by the letters of what is read, then of the brackets."""
 
-    def __init__(self, form: Affine, given: Mapping[Any, Any], sizes: Mapping[str, int]) -> None:
+    def __init__(
+        self, form: Affine, given: Mapping[Any, Any], sizes: Mapping[str, int], brackets: Iterable[Expr] = ()
+    ) -> None:
         self.given, self.known = given, dict(sizes)
         letters: dict[Index, None] = {}
         for node in preorder(form):
@@ -154,6 +157,10 @@ class Look:
                 letters.update(dict.fromkeys(index for index, _ in own))
             elif isinstance(node, Affine):
                 letters.update(dict.fromkeys(atom for atom, _ in node.terms if isinstance(atom, Index)))
+        within = [node for bracket in brackets for node in preorder(bracket)]
+        letters.update(dict.fromkeys(node.index for node in within if isinstance(node, Position)))
+        forms = (node for node in within if isinstance(node, Affine))
+        letters.update(dict.fromkeys(atom for form in forms for atom, _ in form.terms if isinstance(atom, Index)))
         self.letters = {index: place for place, index in enumerate(letters)}
 
     def value(self, node: Node) -> Array:
