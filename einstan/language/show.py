@@ -77,7 +77,8 @@ def well_named(equation: Equation, written: bool = True) -> Equation:
         result = _named_and_read(equation, distinct=False, written=written)
     except ScopeError:  # one letter of several axes, one of which must be stated
         return _named_and_read(equation, distinct=True, written=written)
-    if _shares_letters(result.rhs):  # then letters of their own may save a sum[K](...), which is hard to read
+    # Letters of their own may save a sum[K](...), which is hard to read.
+    if written and _shares_letters(result.rhs) and "sum[" in show(result):
         try:
             other = _named_and_read(equation, distinct=True, written=written)
         except ScopeError:
@@ -113,10 +114,10 @@ def _named_and_read(equation: Equation, distinct: bool, written: bool) -> Equati
         return redimensioned(spelled, dims)  # type: ignore[return-value]
     again = reread(spelled)
     try:
-        read = again or parse(show(spelled), written=written)
+        read = again or _read(spelled, written)
     except ScopeError:  # a letter that stands for several axes in the text
         spelled = extents_named(plain, letters=False)
-        read = parse(show(spelled), written=written)
+        read = _read(spelled, written)
     if again is None and erased(read.rhs) is not erased(spelled.rhs):
         raise _not_spelled(spelled)
     stated = {index.name for index, _ in read.where}
@@ -139,7 +140,16 @@ def _named_and_read(equation: Equation, distinct: bool, written: bool) -> Equati
         return read
     _refuse_ambiguous(spelled, forms)
     where = tuple((loose[name], form) for name, form in forms.items())
-    return parse(show(Equation(read.name, read.indices, read.rhs, (*read.where, *where))), written=written)
+    return _read(Equation(read.name, read.indices, read.rhs, (*read.where, *where)), written)
+
+
+def _read(equation: Equation, written: bool) -> Equation:
+    """The equation as its text is read, and printed."""
+    text = show(equation)
+    read = parse(text, written=written)
+    if show not in read.notes:
+        note(read, show, text)
+    return read
 
 
 def _is_moved(read: str, meant: str, classes: UnionFind) -> bool:

@@ -6,6 +6,7 @@ share no code with the package.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -53,7 +54,7 @@ class Row(Meant):
     sizes: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys("abcd", 0))
     overflows: bool = False
     unproved: bool = False  # derived by steps that no rule proves: where ranges meet
-    wide: bool = False  # its claims are sums over so many indices that they take a minute
+    long: tuple[str, ...] = ()  # routes that take many seconds: sums over many indices, large second derivatives
     measure: float = 0.0  # what errors are small beside, where the largest number on the way is not that
 
     @cached_property
@@ -105,9 +106,13 @@ class Row(Meant):
         return found
 
     def on(self, route: str) -> bool:
-        """Whether a route may be taken: one line after another, and by loops, large exponentials are infinite."""
+        """Whether a route may be taken: one line after another, and by loops, large exponentials are infinite.
+
+        What takes long is taken with ``EINSTAN_EXPLORE=1`` alone.
+        """
         one_after_another = route in ("loops in floats", "backward by loops", "Equation(...)")
-        return not ((self.overflows and one_after_another) or (self.wide and route == "claims"))
+        left = self.long if not os.environ.get("EINSTAN_EXPLORE") else ()
+        return not ((self.overflows and one_after_another) or route in left)
 
     def scale(self, what: str) -> float:
         return self.measure or super().scale(what)
@@ -623,7 +628,7 @@ ROWS = [
         "K[p,q] = A[floor(p/|B.0|), floor(q/|B.1|)] B[mod(p,|B.0|), mod(q,|B.1|)]"
         " where |p| = |A.0| |B.0|, |q| = |A.1| |B.1|\nL = C[P,Q] K[P,Q]",
         {"A": [[1.0, 2], [0.5, -1]], "B": [[1.0, -2, 0.25]], "C": [[1.0, 2, 3, -1, 0.5, 2], [0.5, 1, 1, 2, -2, 1]]},
-        kronecker, "A B C", wide=True),
+        kronecker, "A B C", long=("claims",)),
     Row("a vector in rows", "y[i,j] = x[3i+j] where |i| = 2, |j| = 3\nL = sum[I,J](y[I,J] y[I,J+1])",
         {"x": [1.0, 2, 0.5, -1, 3, 0.25]}, in_rows, "x", features=frozenset({"window"}),
         unproved=True),
@@ -634,7 +639,7 @@ ROWS = [
         "v[n,g] = 1/2 sum[K](1[floor(K/2) == g] (x[n,K] - m[n,g])^2) where |g| = |x.1| / 2\n"
         "y[n,k] = (x[n,k] - m[n,floor(k/2)]) / sqrt(v[n,floor(k/2)] + 0.1)\nL = w[N,K] y[N,K]^2 + sum[N,K](y[N,K])",
         {"x": [[1.0, 2, 0.5, -1], [3, 0.25, 1, 1.5]], "w": [[1.0, -1, 2, 0.5], [1, 1, 0.5, 2]]}, of_groups, "x w",
-        unproved=True, wide=True),
+        unproved=True, long=("claims", "derivation")),
     Row("a rotary embedding",
         "y[t,d] = x[t,d] cos(t / 10^mod(d, |d|/2)) + (1[d >= |d|/2] x[t,d-|d|/2]"
         " - 1[d < |d|/2] x[t,d+|d|/2]) sin(t / 10^mod(d, |d|/2)) where |d| = |x.1|\nL = w[T,D] y[T,D]^2",
@@ -765,7 +770,7 @@ ROWS = [
     Row("differences of differences", "d[i] = x[i+1] - x[i]\nk[i] = d[i+1] d[i]\nL = k[I]^2",
         {"x": [0.5, 1.25, -1.0, 2.0, 0.75]}, chained, "x", features=frozenset({"window"}), unproved=True),
     Row("an autocorrelation", "c[k] = x[T+k] x[T] where |k| = 3\nL = c[K]^2", {"x": [0.5, 1.25, -1.0, 2.0, 0.75]},
-        autocorrelation, "x", features=frozenset({"window"}), unproved=True),
+        autocorrelation, "x", features=frozenset({"window"}), unproved=True, long=("derivation",)),
     Row("a step of what is shifted under a sum of exponentials",
         "S[m] = sigmoid(x[m])\nU[i] = exp(-S[i]^2)\nh[i] = b[i] - U[i]\nV[l] = h[l] - pad(h[l-1])\n"
         "L = logsumexp[I](V[I])",
@@ -870,7 +875,8 @@ ROWS = [
         "h[i,j] = 1[j <= i] exp(b[i,j])\nf[i] = sum[K](h[i,K])\ne[i] = f[i+1] f[i]\n"
         "H[l] = e[l] + arctan(e[P] y[P,l])\nL = H[I]^2",
         {"b": [[-1.4375, -1.5], [1.0625, -1.25]], "y": [[1.25]]}, turned_neighbours, "b y",
-        features=frozenset({"window"}), unproved=True),
+        features=frozenset({"window"}), unproved=True,
+        long=("hessian", "hessian of two", "hvp of all, batched", "partial of a partial", "newton")),
     Row("the largest of sums of two apart",
         "L = max[I](x[I] + x[I+2])^2 + mean[I](x[I+1])", {"x": [0.5, -1.25, 2.0, 0.75]},
         lambda x: {"L": np.sort(x[2:] + x[:-2])[-1] ** 2 + x[1:].mean()}, "x", features=frozenset({"window"}),
@@ -933,7 +939,7 @@ ROWS = [
         "v[k] = silu(log(2 + sin(x[S[k]]))) where |k| = |y.0|\n"
         "u[k,h] = logsumexp[J](x[J] v[h]) + y[k] where |h| = |y.0|\nL = sum[K,H](sin(u[K,H]))",
         {"x": [0.5, -1.25, 0.75], "S": np.array([2, 0]), "y": [0.25, -0.5]}, two_of_one_length, "x y",
-        unproved=True, wide=True),
+        unproved=True, long=("claims", "derivation")),
     Row("a size that what is asked for does not read",
         "v[k] = C[k,k]\nu = sum[J](p[|x.0|-1-J] p[J])\nL = v[K]^2 + u^2",
         {"C": [[0.5, -1.25], [1.5, 0.25]], "p": [0.5, 1.0, -2.0], "x": [0.25, 1.0, 2.0]}, diagonal_and_back, "C p",
