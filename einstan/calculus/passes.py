@@ -22,7 +22,7 @@ from einstan.language.index import Affine, Index, fresh_name, is_capital, lowere
 from einstan.language.node import Node, fold, preorder
 from einstan.language.place import at
 from einstan.language.surface import RESERVED
-from einstan.language.term import Equation, Expr, Extent, Indexed, Name, substitute, tensors
+from einstan.language.term import Equation, Expr, Extent, Indexed, Name, Partial, substitute, tensors
 from einstan.language.tokens import is_name
 
 # ---- which equations matter ------------------------------------------------------------------------------------------
@@ -200,8 +200,8 @@ def require_letters(letter: str, batch: str | None = None) -> None:
 def require_tensors(names: Iterable[Name]) -> None:
     """The directions and cotangents of a pass are tensors of the equations that it prints."""
     for name in names:
-        if not is_name(unlabelled(str(name))) or name in RESERVED:
-            raise ProgramError(f"{shown(str(name))} is no name of a tensor", repair="a name such as V")
+        if not isinstance(name, str | Partial) or not is_name(unlabelled(str(name))) or name in RESERVED:
+            raise ProgramError(f"{shown(name)} is no name of a tensor", repair="a name such as V")
 
 
 def refuse_collisions(program: Program, letter: str, kind: str, names: Iterable[Name]) -> None:

@@ -164,14 +164,18 @@ class Derivable(Function):
 
 
 def apart_from(found: Iterable[Tensor], tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """Results, with views of those that are given, which PyTorch does not take as they are; and those that rest on
-    nothing with the dtype and on the device of what is given."""
+    """Results, with views of those that are given, which PyTorch does not take as they are, and of those that are there
+    twice: what is kept has no derivative, and an output that is the same tensor would have none either.  Those that
+    rest on nothing get the dtype and the device of what is given."""
     like = next((tensor for tensor in tensors if tensor.is_floating_point()), None)
-    given = {*map(id, tensors)}
+    seen, apart = {*map(id, tensors)}, []
     if like is not None:
         dtype, device = like.dtype, like.device
         found = [each if each.dtype is dtype and each.device == device else each.to(like) for each in found]
-    return tuple([each.view_as(each) if id(each) in given else each for each in found])
+    for each in found:
+        apart.append(each.view_as(each) if id(each) in seen else each)
+        seen.add(id(each))
+    return tuple(apart)
 
 
 def applied(ahead: Ahead, derived: Derived, held: Sequence[Tensor], given: dict[Any, Tensor]) -> dict[str, Tensor]:

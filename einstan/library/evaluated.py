@@ -209,8 +209,10 @@ class CompiledDerivative(Rebuilt):
 
     def _look_behind(self, given: Mapping[str, Any]) -> None:
         """Refuse labels at which the forward program reads outside."""
-        sizes = {axis(name, k): size for name, array in given.items() for k, size in enumerate(np.shape(array))}
-        refuse_labels([label for label in self.read_behind if str(label.labels.tensor) in given], given, sizes)
+        find = self.derivative.context.dims.find
+        known = {find(axis(name, k)): size for name, array in given.items() for k, size in enumerate(np.shape(array))}
+        spoken = {dim for label in self.read_behind for dim in label.extents}
+        refuse_labels(self.read_behind, given, {dim: known[find(dim)] for dim in spoken if find(dim) in known})
 
     def _specialised(self, given: Mapping[str, Any]) -> Specialised:
         key = shapes_of(given, self.inputs)

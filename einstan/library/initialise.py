@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from einstan.language.arguments import shown
 from einstan.language.errors import DataError, nearest
 
 Shape = tuple[int, ...]
@@ -80,9 +81,9 @@ def initialiser(choice: str | Initialiser) -> Initialiser:
     """An initialiser by its name, or as it is."""
     if callable(choice):
         return choice
-    if choice not in NAMED:
+    if not isinstance(choice, str) or choice not in NAMED:
         raise DataError(
-            f"there is no initialiser {choice!r}",
+            f"there is no initialiser {shown(choice)}",
             inferred=f"the initialisers are {', '.join(NAMED)}",
             repair=nearest(str(choice), NAMED) or "give one of these, or a function (shape, generator) -> array",
         )

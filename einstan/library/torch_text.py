@@ -164,12 +164,12 @@ def written(made: TorchFunction) -> str:
 
 
 def returned(part: Part, words: Mapping[str, str]) -> str:
-    """The line that returns what a part computes; of what it hands on as it is, a view, as PyTorch asks."""
+    """The line that returns what a part computes; of what it hands on as it is or twice, a view, as PyTorch asks."""
     (body,) = (
         node for node in ast.parse(part.text).body if isinstance(node, ast.FunctionDef) and node.name == part.function
     )
-    results = {ast.unparse(node) for node in ast.walk(body.body[-1]) if isinstance(node, ast.Name)}
-    if results.isdisjoint(argument.arg for argument in body.args.args):
+    results = [node.id for node in ast.walk(body.body[-1]) if isinstance(node, ast.Name)]
+    if len({*results, *(argument.arg for argument in body.args.args)}) == len(results) + len(body.args.args):
         return f"return {part.call(words)}"
     return f"return tuple(each.view_as(each) for each in {part.call(words)})"
 

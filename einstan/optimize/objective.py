@@ -188,12 +188,12 @@ def held(
 def _as_floats(program: api.Program, name: str, given: np.ndarray) -> np.ndarray:
     try:
         given = plain_array(name, given, program)
-        if given.dtype.kind in "cmMV":  # of dates and records NumPy would make floats
+        if given.dtype.kind in "cmMVSU":  # of dates, records and texts NumPy would make floats
             raise TypeError("it has complex numbers" if given.dtype.kind == "c" else f"it has entries of {given.dtype}")
         array = np.array(given, dtype=float)
     except EinstanError:
         raise
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise DataError(
             f"the first value of {name} is no array of real numbers", inferred=str(error), repair="begin with floats"
         ) from None

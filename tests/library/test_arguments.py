@@ -338,6 +338,11 @@ NAMELESS: dict[str, tuple[Callable[[], Any], str]] = {
     "two words for a direction": (lambda: LAYER.hvp("L", {"X": "a b"}), "'a b' is no name of a tensor"),
     "a function for a cotangent": (lambda: LAYER.vjp({"Z": "exp"}), "'exp' is no name of a tensor"),
     "a word of Python": (lambda: LAYER.jvp("Z", {"X": "if"}), "'if' is no name of a tensor"),
+    "nothing for a direction": (lambda: LAYER.hvp("L", {"X": None}), "None is no name of a tensor"),
+    "an initialiser in a list": (
+        lambda: es.Network("L = x", parameters={"x": ["he"]}),
+        "there is no initialiser ['he']",
+    ),
     "a capital for a batch": (lambda: LAYER.hvp("L", {"X": "V"}, batch="R"), "batch = 'R' is an index that is summed"),
     "an optimizer to compile": (lambda: LAYER.compile(optimize="greddy"), "there is no optimizer 'greddy'"),
     "one for one equation": (lambda: LAYER.compile(optimize={"Z": "greddy"}), "there is no optimizer 'greddy'"),

@@ -382,6 +382,36 @@ def test_labels_that_only_the_forward_program_reads_are_looked_at(labels):
         compiled(E=E, T=T)  # at every call, not the first alone
 
 
+# program, labels t at which it reads x or what is made of x, and labels at which it reads outside
+READ_AT = {
+    "of a value": ("S[n,c] = softmax[c](x[n,c])\nL = -sum[N](log(S[N,t[N]]))", (2, 3), [0, 2], [[0, 3], [-1, 0]]),
+    "from the end": ("L = sum[N](x[|x.0|-1-t[N]]^2)", (3,), [0, 2], [[0, 3], [-1, 0]]),
+    "with an index": ("L = sum[N,R](x[t[N]+R] y[R])", (3,), [0, 1], [[0, 2], [-1, 0]]),
+    "two of them": ("L = sum[N](x[t[N]+s[N]])", (3,), [0, 1], [[0, 2], [-1, 0]]),
+    "of a half": ("L = sum[N](x[floor(t[N]/2)])", (3,), [0, 5], [[0, 6], [-1, 0]]),
+    "beside another": ("L = sum[N,C](1[C != t[N]] x[N,t[N]] x[N,C])", (2, 3), [0, 2], [[0, 3], [-1, 0]]),
+    "below a bracket": ("L = sum[N](1[t[N] != -1] x[|x.0|-1-t[N]])", (3,), [0, -1], [[0, 3], [-2, 0]]),
+}
+
+
+@pytest.mark.parametrize(("text", "shape", "right", "wrong"), READ_AT.values(), ids=READ_AT)
+def test_labels_of_any_form_are_looked_at(text, shape, right, wrong):
+    program = es.Program(text)
+    given = {"x": np.arange(1.0, 1 + np.prod(shape)).reshape(shape), "y": np.ones(2), "s": np.array([0, 1])}
+    given = {name: array for name, array in given.items() if name in program.inputs}
+    calls = [
+        program.backward("L", ["x"]).compile(outputs=["dx"]),
+        program.backward("L", ["x"]).compile(outputs=["dx"], any_size=True),
+        program.partial("L", "x").compile(),
+        program.derivative("L", "x"),
+    ]
+    for call in calls:
+        call(**given, t=np.array(right))
+        for labels in wrong:
+            with pytest.raises(es.EinstanError, match="reads outside"):
+                call(**given, t=np.array(labels))
+
+
 def test_labels_under_a_bracket_may_be_any():
     program, E = es.Program("L = sum[N](pad(E[T[N]])^2)"), np.array([1.0, 2.0, 3.0])
     gradient = program.backward("L", ["E"]).compile(outputs=["dE"])

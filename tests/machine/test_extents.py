@@ -292,3 +292,13 @@ def test_an_axis_that_is_read_in_part_is_told_by_no_read():
         program.compile(outputs=["dx"])(a=np.ones(2))
     found = program.compile(outputs=["dx"], sizes={"x.0": 5})(a=np.ones(2))
     assert found["dx"].tolist() == [0, 1, 1, 0, 0]
+
+
+def test_what_does_not_grow_with_an_index_does_not_tell_its_range():
+    labels = es.Program("y[i] = x[i] + x[|x.0|-1-i] x[t[i]+i]").compile(any_size=True)
+    program = es.Program("L = sum[I](exp(x[mod(I+1, |x.0|)] - x[I] - c x[|x.0|-1-I]))").backward("L", ["x"])
+    general, special = program.compile(any_size=True), program.compile()
+    for size in (1, 2, 5):
+        x, t = np.arange(1.0, 1 + size) / size, np.zeros(size, int)
+        np.testing.assert_array_equal(labels(x=x, t=t)["y"], x + x[::-1] * x)
+        np.testing.assert_allclose(general(x=x, c=2.0)["dx"], special(x=x, c=2.0)["dx"])

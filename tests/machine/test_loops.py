@@ -190,3 +190,9 @@ def test_nested_lists_and_back(shape):
     array = np.arange(math.prod(shape)).reshape(shape)
     assert Tensor.of(array).tolist() == array.tolist()
     assert Tensor.of(array).shape == shape
+
+
+def test_floats_of_more_bits_are_taken_as_they_are():
+    third = np.longdouble(1) / 3
+    (found,) = evaluate(parse("y[i] = 3 x[i]"), {"x": np.array([third])}).flat
+    assert found == 3 * Fraction(*third.as_integer_ratio())

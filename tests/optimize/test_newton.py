@@ -146,6 +146,8 @@ REFUSED = [
     (L, {"w": np.ones((2, 1))}, DATA, {}, "w has 2 axes (2, 1), but the equation reads 1 axis"),
     (L, {"w": np.ones(2)}, {**DATA, "y": np.ones((3, 1))}, {}, "y has 2 axes (3, 1), but the equation reads 1 axis"),
     (L, {"w": "ab"}, DATA, {}, "the first value of w is no array of real numbers"),
+    (L, {"w": ["1", "2"]}, DATA, {}, "the first value of w is no array of real numbers"),
+    (L, {"w": [10**400, 1]}, DATA, {}, "the first value of w is no array of real numbers"),
     (L, {"w": np.ones(2) * 1j}, DATA, {}, "the first value of w is no array of real numbers"),
     (L, {"w": np.ones(2)}, {**DATA, "w": np.zeros(2)}, {}, "w is among the parameters and among the data"),
     ("z = x^2\nL = z^2", {"z": np.array(1.0)}, {"x": np.array(2.0)}, {}, "z is what an equation defines, so it cannot"),

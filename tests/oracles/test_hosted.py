@@ -352,7 +352,7 @@ def test_labels_of_few_bits(backend, dtype):
 
 def test_labels_outside():
     entries = np.arange(12.0).reshape(6, 2)
-    made = GATHER.compile(backend="torch")
+    made, traced = GATHER.compile(backend="torch"), jax.jit(GATHER.compile(backend="jax"))
     for label in (6, -1):
         labels = torch.tensor([0, label])
         with pytest.raises(EinstanError, match=r"E\[T\[n\],d\] reads outside E"):
@@ -361,8 +361,45 @@ def test_labels_outside():
             torch.compile(lambda e, t: made(E=e, T=t)["y"], fullgraph=True, backend="aot_eager")(
                 TENSORS["torch"](entries), labels
             )
-        found = GATHER.compile(backend="jax")(E=TENSORS["jax"](entries), T=jnp.asarray([0, label]))["y"]
+        with pytest.raises(EinstanError, match=r"E\[T\[n\],d\] reads outside E"):
+            GATHER.compile(backend="jax")(E=TENSORS["jax"](entries), T=jnp.asarray([0, label]))
+        found = traced(E=TENSORS["jax"](entries), T=jnp.asarray([0, label]))["y"]
         np.testing.assert_array_equal(np.isnan(found), [[False, False], [True, True]])
+
+
+def test_labels_of_more_bits_than_jax_counts_with():
+    with jax.enable_x64(True):
+        read = jax.jit(GATHER.compile(backend="jax"))
+        found = read(E=jnp.arange(6.0).reshape(3, 2), T=jnp.asarray([2**32 + 1, 1, -(2**32)]))["y"]
+        assert np.isnan(found).any(axis=1).tolist() == [True, False, True]
+
+
+LABELLED = {  # what is read at labels t, and of which a derivative is taken
+    "softmax": ("S[n,c] = softmax[c](x[n,c])\nL = -sum[N](log(S[N,t[N]]))", (2, 3), [0, 2], [[0, 3], [-1, 0]]),
+    "compared": ("m[n,c] = relu(x[n,c] - x[n,t[n]] + 1)\nL = m[N,C]", (2, 3), [0, 2], [[0, 3], [-1, 0]]),
+}
+
+
+@BACKENDS
+@pytest.mark.parametrize(("text", "shape", "right", "wrong"), LABELLED.values(), ids=LABELLED)
+def test_derivatives_refuse_the_labels_that_the_program_refuses(backend, text, shape, right, wrong):
+    program, made = es.Program(text), TENSORS[backend]
+    given = {"x": made(np.arange(1.0, 1 + np.prod(shape)).reshape(shape))}
+    gradient = program.backward("L", ["x"]).compile(outputs=["dx"], backend=backend)
+    for derived in (gradient, program.derivative("L", "x").compile(backend=backend)):
+        derived(**given, t=made(right, "int32"))
+        for labels in wrong:
+            with pytest.raises(EinstanError, match="reads outside"):
+                derived(**given, t=made(labels, "int32"))
+
+
+def test_labels_that_a_compiler_or_a_transform_hands_on_are_not_looked_at():
+    made = es.Program("L = sum[N](x[t[N]])").backward("L", ["x"]).compile(outputs=["dx"], backend="torch")
+    x, t = torch.ones(3), torch.tensor([[0, 2], [3, 1]])
+    found = torch.func.vmap(lambda row: made(x=x, t=row)["dx"])(t)
+    assert found.tolist() == [[1, 0, 1], [0, 1, 0]]
+    compiled = torch.compile(lambda row: made(x=x, t=row)["dx"], fullgraph=True, backend="eager")
+    assert compiled(t[1]).tolist() == [0, 1, 0]
 
 
 def test_tensors_of_any_layout():

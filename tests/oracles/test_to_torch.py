@@ -182,6 +182,20 @@ class Products(torch.utils._python_dispatch.TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
 
+@pytest.mark.parametrize("outputs", ["L", ["h", "L"]])
+def test_an_output_that_is_kept_has_its_derivative(outputs):
+    function = es.Program("h = exp(c)\nL = h").to_torch(outputs)
+    alone: dict = {}
+    exec(function.source(), alone)
+    for each in (function, alone["step"]):
+        c = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
+        found = each(c) if outputs == "L" else sum(each(c))
+        (first,) = torch.autograd.grad(found, c, create_graph=True)
+        (second,) = torch.autograd.grad(first, c)
+        for slope in (first, second):
+            assert torch.allclose(slope, found)
+
+
 def test_a_second_derivative_may_be_given_up():
     function = SEVERAL.to_torch("L", double_backward=False)
     close(grad(function(X, W), (X, W)), grad(by_hand(X, W)[1], (X, W)))

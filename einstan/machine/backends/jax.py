@@ -77,8 +77,9 @@ def overlap(core: Array, shape: Ints, start: Ints, steps: tuple[Ints, ...]) -> A
 
 
 def outside_last(index: tuple[Array, ...], shape: Ints) -> tuple[Array, ...]:
-    """The positions; a negative one is beyond the end rather than counted from it."""
-    return tuple(jnp.where(at < 0, size, at) for at, size in zip(index, shape, strict=False))
+    """The positions; one that is outside is just beyond the end: JAX counts a negative one from there, and of a large
+    one it keeps 32 bits."""
+    return tuple(jnp.where((at < 0) | (at >= size), size, at) for at, size in zip(index, shape, strict=False))
 
 
 def taken(x: Array, index: tuple[Array, ...]) -> Array:
@@ -111,7 +112,7 @@ def positions(x: Array, where: str) -> Array:
 def scatter_add(index: Array, values: Array, size: int) -> Array:
     """out[index[n], ...] += values[n, ...]; positions outside add nothing."""
     rest = values.shape[index.ndim :]
-    index = jnp.where(index < 0, size, index).reshape(-1)
+    index = jnp.where((index < 0) | (index >= size), size, index).reshape(-1)
     return jnp.zeros((size, *rest), values.dtype).at[index].add(values.reshape(len(index), *rest), mode="drop")
 
 

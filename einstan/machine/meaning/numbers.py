@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from decimal import Context, Decimal, DecimalException, InvalidOperation, Overflow, getcontext, localcontext
 from fractions import Fraction
 from functools import lru_cache
+from numbers import Rational, Real
 from typing import Any
 
 from einstan.language.term import Add, Apply, Const, Expr, Extent, Mul
@@ -288,6 +289,9 @@ class Exact(Numbers):
         are computed with."""
         if type(value) is Fraction:
             return value
+        if isinstance(value, Real) and not isinstance(value, Rational | float):  # of more bits than a float has
+            ratio: Any = value  # every float has one
+            return Fraction(*ratio.as_integer_ratio()) if ratio - ratio == 0 else float(value)
         no_number = isinstance(value, float) and not math.isfinite(value)
         return value if no_number or isinstance(value, Fraction | Decimal) else Fraction(value)
 

@@ -1,8 +1,9 @@
 """Positions at which the forward program reads a tensor, and what is derived from it does not any more.
 
 ``L = E[T[N]]`` reads E at T, its gradient ``dE[p] = δ[T[N],p]`` only compares T with where it is: a label that E does
-not have would drop its example without a word.  Such labels are looked at beside the call, those under brackets where
-these hold: with ``1[T[N] != -1] E[T[N]]`` a label may be -1 and no other that E does not have.
+not have would drop its example without a word.  Such labels are looked at beside the call, and what is added to them
+or taken from an extent, ``E[|E.0|-1-T[N]]``; those under brackets where these hold: with ``1[T[N] != -1] E[T[N]]`` a
+label may be -1 and no other that E does not have.
 """
 
 from __future__ import annotations
@@ -16,18 +17,19 @@ import numpy as np
 
 from einstan.calculus.program import Program
 from einstan.language.dims import axis
-from einstan.language.index import Affine, Index
-from einstan.language.node import Node
+from einstan.language.index import Affine, Arithmetic, Index
+from einstan.language.node import Node, preorder
 from einstan.language.term import Add, Const, Delta, Equation, Expr, Extent, Indexed, Iverson, Mul, Name, Position
 from einstan.machine.sizes.guards import index_tensors, is_index_bracket
 from einstan.machine.sizes.refusals import outside
 
-Place = tuple[str, Name, int, int]  # an axis, the labels that it is read at, their coefficient and what is added
+Place = tuple[Any, ...]  # an axis and what it is read at
 Array = Any
 
 RELATIONS: dict[str, Callable[[Array, Array], Array]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne,
 }  # fmt: skip
+ARITHMETIC: dict[str, Callable[[Array, Array], Array]] = {"floor": operator.floordiv, "mod": operator.mod}
 
 
 class Label(NamedTuple):
@@ -36,15 +38,34 @@ class Label(NamedTuple):
     equation: Equation
     access: Indexed
     position: int
-    labels: Indexed
-    coefficient: int
-    added: int
     brackets: tuple[Expr, ...]
 
     @property
     def place(self) -> str:
         """The axis that is read."""
         return axis(self.access.tensor, self.position)
+
+    @property
+    def form(self) -> Affine:
+        """What it is read at."""
+        return self.access.slots[self.position]
+
+    @property
+    def tensors(self) -> set[Name]:
+        """The tensors that hold the labels."""
+        return {node.tensor for node in preorder(self.form) if isinstance(node, Indexed)}
+
+    @property
+    def spoken(self) -> set[Name]:
+        """The tensors that are looked at, those of brackets among them."""
+        within = (node for bracket in self.brackets for node in preorder(bracket))
+        return self.tensors | {node.tensor for node in within if isinstance(node, Indexed)}
+
+    @property
+    def extents(self) -> set[str]:
+        """The dimensions of which the sizes have a part in it."""
+        nodes = (node for part in (self.form, *self.brackets) for node in preorder(part))
+        return {self.place, *(node.dim for node in nodes if isinstance(node, Index))}
 
 
 def labels_behind(program: Program, forward: Program | None) -> tuple[Label, ...]:
@@ -53,13 +74,22 @@ def labels_behind(program: Program, forward: Program | None) -> tuple[Label, ...
     if forward is None:
         return ()
     read = {_place(label) for equation in program for label in _labels(equation) if not label.brackets}
-    found = {(_place(label), label.brackets): label for equation in forward for label in _labels(equation)}
-    inputs = program.ranks.keys() & forward.inputs.keys()
-    return tuple(label for (place, _), label in found.items() if place not in read and label.labels.tensor in inputs)
+    known = program.ranks.keys()
+    return tuple(label for label in labels_in(forward) if _place(label) not in read and label.tensors <= known)
+
+
+def labels_in(program: Program) -> tuple[Label, ...]:
+    """The labels among the inputs of a program at which it reads."""
+    found = {(_place(label), label.brackets): label for equation in program for label in _labels(equation)}
+    return tuple(label for label in found.values() if label.tensors <= program.inputs.keys())
 
 
 def _place(label: Label) -> Place:
-    return label.place, label.labels.tensor, label.coefficient, label.added
+    """What tells two reads apart; the letters of labels that stand alone do not."""
+    (atom, coefficient), *others = label.form.terms
+    if others or not isinstance(atom, Indexed):
+        return label.place, label.form
+    return label.place, atom.tensor, coefficient, label.form.constant
 
 
 def _labels(equation: Equation) -> Iterator[Label]:
@@ -71,8 +101,8 @@ def _labels(equation: Equation) -> Iterator[Label]:
         node, around = stack.pop()
         if isinstance(node, Indexed):
             for position, form in enumerate(node.slots):
-                if (atom := _atom(form)) is not None:
-                    yield Label(equation, node, position, atom, form.terms[0][1], form.constant, around)
+                if any(isinstance(part, Indexed) for part in preorder(form)):
+                    yield Label(equation, node, position, around)
         inside = dict.fromkeys(node.children, around)
         if isinstance(node, Mul):
             brackets = [factor for factor in node.factors if isinstance(factor, Delta | Iverson)]
@@ -85,70 +115,101 @@ def _labels(equation: Equation) -> Iterator[Label]:
         stack.extend(reversed(waiting))
 
 
-def _atom(form: Affine) -> Indexed | None:
-    """The labels that are all of a form, apart from whole numbers."""
-    if len(form.terms) != 1 or not isinstance(atom := form.terms[0][0], Indexed):
-        return None
-    letters = [slot.index for slot in atom.slots]
-    return atom if None not in letters and len(set(letters)) == len(letters) else None
-
-
 def refuse_labels(labels: Iterable[Label], given: Mapping[Any, Any], sizes: Mapping[str, int]) -> None:
     """Refuse labels outside of the axes that the forward program reads at them, of which ``sizes`` are known."""
     for label in labels:
-        size, values = sizes.get(label.place), np.asarray(given[label.labels.tensor])
-        if size is None or not values.size:
+        if (size := sizes.get(label.place)) is None:
             continue
-        read = label.coefficient * values.astype(np.int64, copy=False) + label.added
+        try:
+            read = _read(label, given, sizes)
+        except LookupError:  # it speaks of what is not given
+            continue
         wrong = (read < 0) | (read >= size)
         if label.brackets and wrong.any():
-            wrong &= _hold(label, given, sizes)
+            held = Look(label.form, given, sizes, label.brackets).hold(label.brackets)
+            wrong = wrong & held.any(axis=tuple(range(wrong.ndim, held.ndim)))  # for some value of other letters
         if wrong.any():
             raise outside(label.equation, label.access, label.position, int(read[wrong].flat[0]), size)
 
 
-# ---- brackets on data ------------------------------------------------------------------------------------------------
+def _read(label: Label, given: Mapping[Any, Any], sizes: Mapping[str, int]) -> np.ndarray:
+    """The positions that are read, by the letters of the form."""
+    form = label.form
+    (atom, coefficient), *others = form.terms
+    if others or not isinstance(atom, Indexed) or len({slot.index for slot in atom.slots} - {None}) < len(atom.slots):
+        return np.asarray(Look(form, given, sizes).value(form))
+    return coefficient * np.asarray(given[atom.tensor]).astype(np.int64, copy=False) + form.constant
 
 
-def _hold(label: Label, given: Mapping[Any, Any], sizes: Mapping[str, int]) -> Array:
-    """Where all brackets around a read hold, by the axes of its labels: nowhere, as far as is known, if one speaks of
-    more than is given."""
-    letters = {form.index: k for k, form in enumerate(label.labels.slots)}
-    shape = np.shape(given[label.labels.tensor])
-    known, found = {**sizes, **{index.dim: shape[k] for index, k in letters.items() if index}}, np.ones(shape, bool)
+class Look:
+    """Labels, and the brackets around them, on data: arrays by the letters of what is read, then of the brackets."""
 
-    def value(node: Node) -> Array:
+    def __init__(
+        self, form: Affine, given: Mapping[Any, Any], sizes: Mapping[str, int], brackets: Iterable[Expr] = ()
+    ) -> None:
+        self.given, self.known = given, dict(sizes)
+        letters: dict[Index, None] = {}
+        for node in preorder(form):
+            if isinstance(node, Indexed) and node.tensor in given:
+                shape = np.shape(given[node.tensor])
+                own = [(slot.index, size) for slot, size in zip(node.slots, shape, strict=True) if slot.index]
+                self.known.update({index.dim: size for index, size in own})
+                letters.update(dict.fromkeys(index for index, _ in own))
+            elif isinstance(node, Affine):
+                letters.update(dict.fromkeys(atom for atom, _ in node.terms if isinstance(atom, Index)))
+        within = [node for bracket in brackets for node in preorder(bracket)]
+        letters.update(dict.fromkeys(node.index for node in within if isinstance(node, Position)))
+        forms = (node for node in within if isinstance(node, Affine))
+        letters.update(dict.fromkeys(atom for form in forms for atom, _ in form.terms if isinstance(atom, Index)))
+        self.letters = {index: place for place, index in enumerate(letters)}
+
+    def value(self, node: Node) -> Array:
+        """What a form or an operand is, along the letters; a ``LookupError`` where it speaks of more than is known."""
+        letters = self.letters
         match node:
             case Const(value=number):
                 return float(number) if number.denominator > 1 else int(number)
             case Index() if node in letters:
-                place = letters[node]
-                return np.arange(shape[place]).reshape([-1 if k == place else 1 for k in range(len(shape))])
+                return self._along(np.arange(self.known[node.dim]), [letters[node]])
             case Position(index=index):
-                return value(index)
-            case Extent(index=index) if index.dim in known:
-                return known[index.dim]
+                return self.value(index)
+            case Extent(index=index):
+                return self.known[index.dim]
             case Affine(terms=terms, constant=constant):
-                return sum((k * value(atom) for atom, k in terms), constant)
+                return sum((k * self.value(atom) for atom, k in terms), constant)
+            case Arithmetic(operation=operation, left=left, right=right) if operation in ARITHMETIC:
+                return ARITHMETIC[operation](self.value(left), self.value(right))
             case Add(terms=terms):
-                return sum(map(value, terms))
+                return sum(map(self.value, terms))
             case Mul(factors=factors):
-                return prod(map(value, factors))
-            case Indexed(tensor=tensor, slots=slots) if tensor in given and all(f.index in letters for f in slots):
-                array, places = np.asarray(given[tensor]), [letters[form.index] for form in slots]
-                if len(set(places)) == len(places) and array.shape == tuple(shape[k] for k in places):
-                    order = sorted(range(len(places)), key=places.__getitem__)
-                    return array.transpose(order).reshape([shape[k] if k in places else 1 for k in range(len(shape))])
+                return prod(map(self.value, factors))
+            case Indexed(tensor=tensor, slots=slots) if tensor in self.given:
+                own = [form.index for form in slots if form.index in letters]  # which are letters alone
+                places, array = [letters[index] for index in own if index], np.asarray(self.given[tensor])
+                expected = tuple(self.known[index.dim] for index in own if index)
+                if len(set(places)) == len(places) and array.shape == expected:
+                    whole = array.dtype.kind in "iu"
+                    return self._along(array.astype(np.int64, copy=False) if whole else array, places)
         raise LookupError
 
-    for bracket in label.brackets:
-        operands = (bracket.left, bracket.right) if isinstance(bracket, Delta) else bracket.operands
-        relations = ("==",) if isinstance(bracket, Delta) else bracket.relations
-        try:
-            sides = list(map(value, operands))
-        except LookupError:
-            return np.zeros(shape, bool)
-        with np.errstate(invalid="ignore"):
-            for relation, left, right in zip(relations, sides, sides[1:], strict=False):
-                found &= RELATIONS[relation](left, right)
-    return found
+    def _along(self, array: Array, places: list[int]) -> Array:
+        """An array with its axes at their places, and axes of size 1 at the others."""
+        order = sorted(range(len(places)), key=places.__getitem__)
+        size = iter(array.transpose(order).shape)
+        return array.transpose(order).reshape([next(size) if k in places else 1 for k in range(len(self.letters))])
+
+    def hold(self, brackets: Iterable[Expr]) -> Array:
+        """Where all brackets hold: nowhere, as far as is known, if one speaks of more than is given."""
+        found = np.ones((), bool)
+        for bracket in brackets:
+            assert isinstance(bracket, Delta | Iverson)
+            operands = (bracket.left, bracket.right) if isinstance(bracket, Delta) else bracket.operands
+            relations = ("==",) if isinstance(bracket, Delta) else bracket.relations
+            try:
+                sides = list(map(self.value, operands))
+            except LookupError:
+                return np.zeros((), bool)
+            with np.errstate(invalid="ignore"):
+                for relation, left, right in zip(relations, sides, sides[1:], strict=False):
+                    found = found & RELATIONS[relation](left, right)
+        return found

@@ -243,13 +243,26 @@ class Compiled(Rebuilt):
             if found.contiguous:
                 given = self._contiguous(found, given)
         if self.read_behind:
-            refuse_labels(self.read_behind, dict(zip(self.inputs, given, strict=True)), self._sizes_behind(found))
+            refuse_labels(
+                self.read_behind, dict(zip(self.inputs, given, strict=True)), self._sizes_behind(found.plan.extents)
+            )
         return self._run(found, given)
 
-    def _sizes_behind(self, found: Specialisation) -> dict[str, int]:
-        """The axes that the forward program reads at labels, as far as the arrays of a call tell them."""
-        known, find = found.plan.extents.known, self.program.dims.find
-        return {label.place: known[dim] for label in self.read_behind if (dim := find(label.place)) in known}
+    def _sizes_behind(self, extents: Extents) -> dict[str, int]:
+        """What the forward program's reads at labels speak of, as far as the arrays of a call tell it."""
+        known, find = extents.known, self.program.dims.find
+        found = {
+            dim: [known[find(place)] for place in places if find(place) in known] for dim, places in self._places_behind
+        }
+        return {dim: sizes[0] for dim, sizes in found.items() if sizes}
+
+    @cached_property
+    def _places_behind(self) -> list[tuple[str, list[str]]]:
+        """The dimensions that the forward program's reads at labels speak of, with axes here that are equal to each."""
+        own, dims = self.program.dims, (self.rests or self.program).dims
+        spoken = dict.fromkeys(dim for label in self.read_behind for dim in label.extents)
+        members = [place for place in dims.members() if place in own]
+        return [(dim, [dim, *(place for place in members if dims.find(place) == dims.find(dim))]) for dim in spoken]
 
     def _contiguous(self, found: Specialisation, given: Sequence[Array]) -> list[Array]:
         """The arrays as the code reads them, copied where they lie otherwise in memory."""

@@ -22,8 +22,9 @@ from einstan.language.term import Equation, Name
 from einstan.language.threads import cached_property
 from einstan.machine.passes.windows import know_ranges
 from einstan.machine.plan.plan import Plan, refuse_empty, with_kernels
+from einstan.machine.run.behind import labels_in, refuse_labels
 from einstan.machine.run.compiled import MADE_UP, SPECIALISATIONS, Compiled, nominally
-from einstan.machine.sizes.extents import NOMINAL
+from einstan.machine.sizes.extents import NOMINAL, Extents
 from einstan.machine.sizes.lower import refuse_outside
 from einstan.machine.sizes.refusals import wrong_rank
 from einstan.machine.targets.frameworks import traced
@@ -51,6 +52,8 @@ class Hosted(Compiled):
                 raise ArgumentError(f"{option} is for NumPy", repair=f"leave out {option}, or backend={backend!r}")
         super().__init__(program, **{**options, "fast": False})
         self.backend, self.kernels, self.options = backend, kernels, options
+        if backend == "jax":  # whose code reads NaN outside, which a comparison hides
+            self.read_behind += labels_in(self.program)
 
     @cached_property
     def library(self) -> Any:
@@ -79,10 +82,38 @@ class Hosted(Compiled):
             given = self.taken(given)
             found = self.specialise(tuple([(tuple(a.shape), a.dtype) for a in given]))
         self._latest = found
+        if self.read_behind:
+            self._look_behind(given, found.plan.extents)
         try:
             return found.run(*given)
         except IndexError as error:
             raise self._misread(str(error)) from error
+
+    def _look_behind(self, given: Sequence[Any], extents: Extents) -> None:
+        """Refuse labels at which the forward program reads outside, or JAX does, where they can be looked at."""
+        if self.backend == "torch" and self.library.compiler.is_compiling():
+            return
+        entries = {}
+        for name, array in zip(self.inputs, given, strict=True):
+            held = self._entries(array) if name in self._spoken_behind else None
+            if held is not None:
+                entries[name] = held
+        refuse_labels(self.read_behind, entries, self._sizes_behind(extents))
+
+    @cached_property
+    def _spoken_behind(self) -> set[Name]:
+        return {name for label in self.read_behind for name in label.spoken}
+
+    def _entries(self, array: Any) -> np.ndarray | None:
+        """What a tensor holds; nothing where a transform hands it on."""
+        if self.backend == "jax":
+            is_here = not isinstance(array, self.library.core.Tracer) and array.is_fully_addressable
+            return np.asarray(array) if is_here else None
+        try:
+            array = array.detach().cpu()
+            return cast(np.ndarray, (array.double() if array.is_floating_point() else array).numpy())
+        except RuntimeError:  # it is mapped over a batch, or has no entries
+            return None
 
     @cached_property
     def classes(self) -> set[type]:

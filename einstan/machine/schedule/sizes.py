@@ -212,7 +212,8 @@ class Asked(Sizes):
                 self._same(self.size(dim), stated, f"|{index.name}| is not {form} in {equation}")
             for (dim, place), (index, access, forms) in ranges_told(known, equation).items():
                 told = read_text(known, equation, dim, place, forms, self.size)
-                self._same(self.size(dim), told, f"|{index.name}| is not what {access} tells in {equation}")
+                if told is not None:
+                    self._same(self.size(dim), told, f"|{index.name}| is not what {access} tells in {equation}")
         for name in tuple(self.arguments):  # of which sizes alone are read
             for k, dim in enumerate(self.dims_of(name) if name not in program.ranks else ()):
                 own = self.size(dim)

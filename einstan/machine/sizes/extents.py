@@ -487,12 +487,23 @@ def _elsewhere(extents: Extents, equation: Equation, index: Index, access: Index
     )  # fmt: skip
 
 
-def read_text(extents: Extents, equation: Equation, dim: str, place: str, forms: list[Affine], size: Spell) -> str:
+def read_text(
+    extents: Extents, equation: Equation, dim: str, place: str, forms: list[Affine], size: Spell
+) -> str | None:
     """The largest range of a dimension for which every form is inside an axis, as Python text: those tell that grow
-    with it, and ``|x.0| - 1 - i`` does not."""
-    tops = [(form, highest(extents, equation, form, dim)) for form in forms]
-    growing = [form for form, top in tops if top is None or top[0] > 0] or forms
+    with it, and neither ``|x.0| - 1 - i`` nor ``mod(i + 1, |x.0|)`` and labels do."""
+    tops = [(form, highest(extents, equation, form, dim)) for form in forms if _is_ranged(form)]
+    growing = [form for form, top in tops if top is None or top[0] > 0] or [form for form, _ in tops]
+    if not growing:
+        return None
     return _read_formula(extents, dim, [(equation, place, form) for form in growing], "").text(size)
+
+
+def _is_ranged(form: Affine) -> bool:
+    """Whether a form is made of indices and extents alone, or is the floor of such a quotient."""
+    return rounded_down(form) is not None or all(
+        isinstance(atom, Index | Extent) or (isinstance(atom, Arithmetic) and not atom.free) for atom, _ in form.terms
+    )
 
 
 def stated_formula(extents: Extents, equation: Equation, index: Index, form: Affine) -> Formula:
