@@ -32,7 +32,7 @@ PASSES = {"flatten", "seeds", "windows", "scans", "pairs", "layouts", "planned",
 def test_graphs(part):
     seen = validated(of_graph, SEED, range(part, 900, 6))
     assert seen.keys() >= PASSES
-    assert min(seen[name] for name in PASSES) > 50, seen
+    assert min(seen[name] for name in PASSES) > 20, seen  # of 150; recompute has something to do in 60 or so
 
 
 @pytest.mark.parametrize("part", range(6))
