@@ -25,6 +25,7 @@ from einstan.language.term import (
     Partial,
     Reduce,
     Sum,
+    bound_indices,
     rebound,
 )
 
@@ -268,8 +269,14 @@ def loose(equation: Equation) -> tuple[tuple[Index, str], ...]:
         return ()
     forms = unguarded(equation)
     letters = dict(equation.where)
-    # Whatever letter a dimension has: that of the index which a softmax hides is no other.
-    ranges = {index.dim: form for index, form in letters.items()}
+    named = {*equation.indices, *bound_indices(equation.rhs)} if letters else set()
+    # Whatever letter a dimension has: that of the index which a softmax hides is no other.  ``|i| = |f.0|`` of an index
+    # of f says nothing of the others.
+    ranges = {
+        index.dim: form
+        for index, form in letters.items()
+        if index not in named or not (is_whole(form) and form.terms[0][0].index.dim == index.dim)
+    }
     stated = {index: form for index, *_ in forms if (form := letters.get(index) or ranges.get(index.dim))}
     plain = {(index, place): None for index, place, form, _ in forms if along(form, place) is index}
     shifted = {(index, place) for index, place, form, _ in forms if along(form, place) is not index}
