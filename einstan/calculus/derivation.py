@@ -19,10 +19,11 @@ from itertools import pairwise
 
 from einstan.calculus.partial import partial
 from einstan.calculus.program import Assumption, Program, axes_of_derivative
-from einstan.calculus.proof import Proof, on_stated_ranges, prove
+from einstan.calculus.proof import Proof, on_stated_ranges, prove, with_definitions
 from einstan.calculus.stable import differentiable
 from einstan.calculus.windows import opened
 from einstan.language.dims import axis
+from einstan.language.effort import EffortError
 from einstan.language.index import Index, slot
 from einstan.language.latex import latex
 from einstan.language.mathml import FONTS, row_of, wrapped
@@ -108,8 +109,11 @@ class Derivation:
         meanings = {e.name: e for e in known}
         short = {name: meanings[name] for name in asked.derivatives}  # most steps need no definition, which is quicker
         rules = asked.rules
-        proof = prove(left.rhs, right.rhs, short) or prove(left.rhs, right.rhs, meanings, rules)
-        return proof or prove(*opened(left.rhs, right.rhs, meanings), {}, rules) or proof
+        try:
+            proof = prove(left.rhs, right.rhs, short) or prove(left.rhs, right.rhs, meanings, rules)
+            return proof or prove(*opened(left.rhs, right.rhs, meanings), {}, rules) or proof
+        except EffortError:  # then it is not proved, and numbers may tell
+            return Proof(False, with_definitions(left.rhs, meanings), with_definitions(right.rhs, meanings))
 
     # ---- printing ----------------------------------------------------------------------------------------------------
 
