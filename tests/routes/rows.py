@@ -19,6 +19,7 @@ from tests.routes.meaning import FUNCTIONS, Meaning
 from tests.routes.meant import Meant
 
 Array = Any
+AGAIN = ("hessian of two", "newton")  # which make a Hessian once more
 
 
 @dataclass(frozen=True)
@@ -639,7 +640,7 @@ ROWS = [
         "v[n,g] = 1/2 sum[K](1[floor(K/2) == g] (x[n,K] - m[n,g])^2) where |g| = |x.1| / 2\n"
         "y[n,k] = (x[n,k] - m[n,floor(k/2)]) / sqrt(v[n,floor(k/2)] + 0.1)\nL = w[N,K] y[N,K]^2 + sum[N,K](y[N,K])",
         {"x": [[1.0, 2, 0.5, -1], [3, 0.25, 1, 1.5]], "w": [[1.0, -1, 2, 0.5], [1, 1, 0.5, 2]]}, of_groups, "x w",
-        unproved=True, long=("claims", "derivation")),
+        unproved=True, long=("claims", "derivation", *AGAIN)),
     Row("a rotary embedding",
         "y[t,d] = x[t,d] cos(t / 10^mod(d, |d|/2)) + (1[d >= |d|/2] x[t,d-|d|/2]"
         " - 1[d < |d|/2] x[t,d+|d|/2]) sin(t / 10^mod(d, |d|/2)) where |d| = |x.1|\nL = w[T,D] y[T,D]^2",
@@ -798,7 +799,7 @@ ROWS = [
     Row("a partial of differences of what is put together",
         "S[l] = pad(y[l]) + pad(w[l-|y.0|]) where |l| = |y.0| + |w.0|\nU[i] = S[i+1] - S[i]\nL = sum[I](U[I]^3)",
         {"y": [-1.375], "w": [-0.75, 0.5625, 0.25]}, differences_put_together, "y w", features=frozenset({"pad"}),
-        unproved=True),
+        unproved=True, long=AGAIN),
     Row("a product of one number", "f[l] = a where |l| = |v.0|\nL = prod[J](f[J]) v[0]",
         {"a": -1.5, "v": [0.5, 1.0, 2.0]},
         lambda a, v: {"f": a * np.ones(3), "L": a**3 * v[0]}, "a v", features=frozenset({"entry"})),
@@ -841,7 +842,7 @@ ROWS = [
         "S[i,j] = a[i,j] softmax[j](b[j] + logsumexp[M,N](-x[M,i] - X[N,j]))\nL = sum[M,P](sinh(S[M,P]))",
         {"a": [[0.5, -1.25], [1.5, 0.75]], "b": [-0.9375, 0.25], "x": [[-0.75, 1.125], [0.1875, -1.75]],
          "X": [[0.375, -0.5], [1.0, 0.625], [-0.25, 0.875]]},
-        shares_of_rows, "a b x X", unproved=True),
+        shares_of_rows, "a b x X", unproved=True, long=AGAIN),
     Row("the largest of products of three", "U[i] = 1 + 3 max[K](v[i,K] b[i+K] w[K])\nL = U[I]^2",
         {"v": [[0.3, -1.1, 0.7], [1.3, 0.2, -0.9]], "b": [0.7, 1.9, -0.6, 1.1], "w": [1.7, -0.3, 1.3]},
         largest_of_products, "v b w", features=frozenset({"window"}), unproved=True),
@@ -854,11 +855,11 @@ ROWS = [
     Row("a range of a letter that two sums bind",
         "f[i] = exp(c[i])\ne[i] = f[i+1] f[i]\nL = arctan(sum[P](e[P] y[P]))",
         {"c": [-1.4375, 0.5], "y": [1.25]}, neighbours_of_exponentials, "c y", features=frozenset({"window"}),
-        unproved=True),
+        unproved=True, long=AGAIN),
     Row("the least of portions, found again by a pass alone",
         "U[i] = min[K](softmax[i](v[i,K] + pad(b[-i+2])))\nL = sum[I](I U[I])",
         {"b": [1.25, 0.3125], "v": [[1.375, 1.1875], [1.0625, 0.9375]]}, least_portions, "b",
-        features=frozenset({"pad"}), unproved=True),
+        features=frozenset({"pad"}), unproved=True, long=AGAIN),
     Row("a softmax under another one", "o[i,j] = softmax[i](b[i] + w[j]) softmax[i](a[i])\nL = sum[I,P](o[I,P])",
         {"a": [1.0625, 1.3125], "b": [-1.25, -0.375], "w": [-1.25]}, shares_of_shares, "a b w"),
     Row("what is equal hides what is not", "V[i,j] = 1 / (x[i] - x[j])\nL = sum[I,J](1[a[I] == b[J]] V[I,J])",
@@ -911,7 +912,7 @@ ROWS = [
         {"x": [0.5, -1.25, 2.0], "y": [1.0, 0.25]}, backwards, "x y", unproved=True),
     Row("a chosen entry in a range that two tensors tell",
         "b[i] = exp(silu(x[T[i]])) where |i| = |x.0|\nL = sum[I](sin(b[I])) + sum[I](x[I])",
-        {"x": [0.25, -0.5, 1.0], "T": np.array([2, 0, 2])}, silu_of_a_gather, "x", unproved=True),
+        {"x": [0.25, -0.5, 1.0], "T": np.array([2, 0, 2])}, silu_of_a_gather, "x", unproved=True, long=AGAIN),
     Row("a diagonal that is read outside, and its name",
         "v[j] = s / (2 + sin(pad(B[j,j+1]) + x[j]))\nL = v[J]^2",
         {"B": [[0.5, -1.25, 0.75], [1.5, 0.25, 1.0], [-0.5, 0.375, 2.0]], "x": [0.25, -0.5, 1.0], "s": 0.75},
@@ -939,7 +940,7 @@ ROWS = [
         "v[k] = silu(log(2 + sin(x[S[k]]))) where |k| = |y.0|\n"
         "u[k,h] = logsumexp[J](x[J] v[h]) + y[k] where |h| = |y.0|\nL = sum[K,H](sin(u[K,H]))",
         {"x": [0.5, -1.25, 0.75], "S": np.array([2, 0]), "y": [0.25, -0.5]}, two_of_one_length, "x y",
-        unproved=True, long=("claims", "derivation")),
+        unproved=True, long=("claims", "derivation", *AGAIN)),
     Row("a size that what is asked for does not read",
         "v[k] = C[k,k]\nu = sum[J](p[|x.0|-1-J] p[J])\nL = v[K]^2 + u^2",
         {"C": [[0.5, -1.25], [1.5, 0.25]], "p": [0.5, 1.0, -2.0], "x": [0.25, 1.0, 2.0]}, diagonal_and_back, "C p",
