@@ -6,8 +6,6 @@ gives another, or that of another day.
 
 Memory that compiled code lays out beforehand is full of NaN, so that what is read before it is written is seen.
 
-Python's collector is asked seldom: nodes hold each other in no cycles, and looking for some took a tenth of the time.
-
 Every process computes with one thread: there are as many of them as processors, and threads that wait for each other
 spin.
 
@@ -16,7 +14,6 @@ README's environment runs none, and the one with numba nothing else but those an
 """
 
 import builtins
-import gc
 import os
 import re
 from datetime import date
@@ -33,13 +30,6 @@ TODAY = date.today().toordinal() * 10**4  # fresh every day, so that a run that 
 for pool in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):  # read when NumPy is loaded: by the workers
     os.environ.setdefault(pool, "1")
 os.environ.setdefault("EINSTAN_SEED", str(TODAY))  # before the workers start, which inherit it
-
-
-gc.set_threshold(1_000_000, 10, 10)  # more than one question makes
-
-
-def pytest_collection_finish() -> None:
-    gc.freeze()  # the tests themselves, thousands of them, stay until the end
 
 
 def pytest_report_header() -> str:
