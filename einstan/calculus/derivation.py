@@ -77,7 +77,8 @@ class Derivation:
         return (*self.definitions, self.steps)
 
     def check(self) -> tuple[Proof, ...]:
-        """One proof for each line that follows from another: that its right side equals the one before."""
+        """One proof for each line that follows from another: that its right side equals the one before.  What takes too
+        many steps to prove is not proved."""
         return tuple(self._follows(before, after) for before, after in self.pairs())
 
     def pairs(self) -> list[tuple[Equation, Equation]]:
