@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,12 +25,14 @@ CASES = [
 ]
 DECLARED = ("e", "T")  # numbers here
 CLEAR = "clear to a reader"  # and refused all the same, for what looks like it is not
+READ = [text for text, reading, note in CASES if reading != "refused" and CLEAR not in note]
 
 
 def right(text: str) -> str:
     return text.partition("=")[2].partition(" where ")[0]
 
 
+@cache
 def read(text: str) -> tuple[str, ...] | None:
     """Both sides in canonical form, or nothing where the text is refused."""
     try:
@@ -61,7 +64,7 @@ def test_a_refusal_spells_readings_that_can_be_pasted(text: str) -> None:
     assert len(set(readings)) == len(readings)
 
 
-@pytest.mark.parametrize("text", [text for text, _, _ in CASES if read(text)])
+@pytest.mark.parametrize("text", READ)
 def test_what_is_printed_is_read_back_as_the_same_object(text: str) -> None:
     for side in parse_sides(text, DECLARED):
         assert _reparsed(side) == show(side)
@@ -71,7 +74,7 @@ def _reparsed(side: Expr) -> str:
     return show(parse_sides(f"0 = {show(side)}")[1])
 
 
-@pytest.mark.parametrize("text", [text for text, _, _ in CASES if read(text)])
+@pytest.mark.parametrize("text", READ)
 def test_the_reading_writes_every_sum_out_and_means_the_same(text: str) -> None:
     _, side = parse_sides(text, DECLARED)
     written = parse_sides(f"0 = {reading(side)}")[1]
@@ -94,7 +97,7 @@ def bracketed(text: str) -> Iterator[str]:
             yield f"{text[:start]}({text[start:end]}){text[end:]}"
 
 
-@pytest.mark.parametrize("text", [text for text, _, _ in CASES if read(text) and "/d" not in text])
+@pytest.mark.parametrize("text", [text for text in READ if "/d" not in text])
 def test_brackets_that_are_not_needed_never_change_a_value(text: str) -> None:
     plain = read(text)
     for other in bracketed(text):
