@@ -108,7 +108,7 @@ def _named_and_read(equation: Equation, distinct: bool, written: bool) -> Equati
     rhs = _settled(normalised(equation.rhs), {index.name for index in equation.indices}, distinct)
     plain = Equation(equation.name, equation.indices, rhs, equation.where)
     spelled = extents_named(plain, letters=True)
-    _refuse_ambiguous(spelled, {index.name for index, _ in spelled.where})
+    _refuse_ambiguous(spelled, {index.name for index, _ in spelled.where}, told=distinct)
     dims = tied(spelled)
     if dims is not None:  # then the text says all there is to say about axes, and need not be read to know
         return redimensioned(spelled, dims)  # type: ignore[return-value]
@@ -138,7 +138,7 @@ def _named_and_read(equation: Equation, distinct: bool, written: bool) -> Equati
     }
     if not forms:
         return read
-    _refuse_ambiguous(spelled, forms)
+    _refuse_ambiguous(spelled, forms, told=distinct)
     where = tuple((loose[name], form) for name, form in forms.items())
     return _read(Equation(read.name, read.indices, read.rhs, (*read.where, *where)), written)
 
@@ -158,14 +158,15 @@ def _is_moved(read: str, meant: str, classes: UnionFind) -> bool:
     return is_axis(meant) and classes.find(read) != classes.find(meant)
 
 
-def _refuse_ambiguous(equation: Equation, letters: Collection[str]) -> None:
-    """``where |J| = ...`` speaks of every J: those of several axes need letters of their own."""
+def _refuse_ambiguous(equation: Equation, letters: Collection[str], told: bool) -> None:
+    """``where |J| = ...`` speaks of every J: those of several axes need letters of their own.  The equation is printed
+    where somebody is ``told``, which takes longer than to name it anew."""
     if not letters:
         return
     classes = relate(equation)
     for letter in letters:
         if len({classes.find(index.dim) for index in visible_indices(equation) if index.name == letter}) > 1:
-            raise ScopeError(f"|{letter}| is ambiguous", text=show(equation))
+            raise ScopeError(f"|{letter}| is ambiguous", text=show(equation) if told else "")
 
 
 def _not_spelled(equation: Equation) -> ScopeError:
