@@ -144,36 +144,43 @@ class Layout:
         """A whole right side: lay every top-level term, and again those whose sums would land elsewhere."""
         nodes = root.terms if isinstance(root, Add) else (root,)
         terms: list[Term] = [run(self.term(node)) for node in nodes]
-        moved = True
-        while moved:
-            moved = False
+        stand: dict[Term, Placement] = {}  # the sums of the terms that need not be asked again
+        asked: tuple[set[str], bool] | None = None
+        while True:
             indices = evidence(*around, *terms)
             counted = {name for name in self.capitals - self.bracketed if lowered(name) in indices}
             if counted:
                 self.bracketed |= counted
                 terms = [run(self.term(node)) for node in nodes]
+            if asked != (indices, self.numbers):
+                stand, asked = {}, (indices, self.numbers)
+            moved = False
             for position, term in enumerate(terms):
-                if self.misplaced(term, indices):
-                    terms[position] = run(self.term(nodes[position]))
-                    moved = True
-            if not moved and self.of_unlike_ranges(terms, indices):
+                if term not in stand:
+                    placed = self.placed(term, indices)
+                    if placed is None:
+                        terms[position] = run(self.term(nodes[position]))
+                        moved = True
+                    else:
+                        stand[term] = placed
+            if not moved and self.of_unlike_ranges(stand[term] for term in terms):
                 terms = [run(self.term(node)) for node in nodes]
                 moved = True
-        return Expression(NOWHERE, tuple(terms))
+            if not moved:
+                return Expression(NOWHERE, tuple(terms))
 
-    def of_unlike_ranges(self, terms: Sequence[Term], indices: set[str]) -> bool:
+    def of_unlike_ranges(self, placed: Iterable[Placement]) -> bool:
         """Make sums explicit of which the ranges of one letter differ; whether there were any."""
-        placed: Placement = {}
-        for term in terms:
-            placed.update(placements(term, indices)[0])
-        apart = {id(term): term for _, *both in unlike(placed, self.stated) for term in both}
+        sums = {term: names for each in placed for term, names in each.items()}
+        apart = {id(term): term for _, *both in unlike(sums, self.stated) for term in both}
         self.explicit.update(self.implicit[term] for term in apart.values())
         return bool(apart)
 
-    def misplaced(self, top: Term, indices: set[str]) -> bool:
-        """Make the sums below explicit that the scope rule would put elsewhere; whether there were any."""
+    def placed(self, top: Term, indices: set[str]) -> Placement | None:
+        """Where the scope rule puts the sums below; nothing where that is elsewhere than they stand, and some of them
+        are explicit from now on."""
         if self.numbers and self.divides(top, indices):
-            return True
+            return None
         placed, ambiguous = placements(top, indices)
         wrong = {case.name for case in ambiguous}
         wanted: dict[Term, Sum] = {}
@@ -197,7 +204,7 @@ class Layout:
                     moved.setdefault(index.name, total)
         inside = {part for total in moved.values() for part in preorder(total.body) if isinstance(part, Sum)}
         self.explicit.update([total for total in moved.values() if total in inside] or moved.values())
-        return bool(moved)
+        return None if moved else placed
 
     def divides(self, top: Term, indices: set[str]) -> bool:
         """Make a sum explicit below a line whose index is a factor there, ``s / sum[K](K x[K])``, where the index would

@@ -27,7 +27,7 @@ def show(node: Node) -> str:
     text: str | None = node.notes.get(show)
     if text is None:
         text = Writer().text_of(surface_of(node)[0])
-        if isinstance(node, Equation):  # which are printed again and again
+        if isinstance(node, Equation | Affine):  # which are printed again and again
             note(node, show, text)
     return text
 

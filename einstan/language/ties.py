@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from einstan.language.dims import UnionFind, axis, is_axis, localised, loose, relate
-from einstan.language.index import Index, capitalised, lowered
-from einstan.language.naming import visible_indices
+from einstan.language.index import Index, capitalised, lowered, swapped
+from einstan.language.naming import hidden_renamed, visible_indices
 from einstan.language.node import Node, fold, preorder, rewrite
 from einstan.language.term import Delta, Equation, Expr, Extent, Indexed, Reduce, Sum, rebound, substitute
 
@@ -76,11 +76,13 @@ def tied(equation: Equation) -> dict[str, str] | None:
 def reread(equation: Equation) -> Equation | None:
     """The equation with the dimensions that its text gives: every index has one of its own until axes tie it to others.
 
-    None where the text has to be asked: extents are stated, or spoken of by a letter that is several dimensions.
+    None where the text has to be asked: extents are stated, or spoken of by a letter that is several dimensions, or an
+    index that a softmax may hide runs over no axis.
     """
-    if equation.where or any(n.operation == "logsumexp" for n in preorder(equation.rhs) if isinstance(n, Reduce)):
-        return None  # a softmax hides an index
+    if equation.where:
+        return None
     letters: dict[str, list[str]] = {index.name: [index.name] for index in equation.indices}
+    hidden: dict[str, str] = {}  # dimensions, with their letters
 
     def rule(node: Node, children: tuple[Node, ...]) -> Node:
         if isinstance(node, Index):
@@ -93,20 +95,30 @@ def reread(equation: Equation) -> Equation | None:
                 dims = letters.setdefault(index.name, [])
                 dims.append(f"{index.name} {len(dims)}")
                 own[Index(index.name, index.name)] = Index(index.name, dims[-1])
+                if isinstance(node, Reduce) and node.operation == "logsumexp":
+                    hidden[dims[-1]] = index.name
             return rebound(node, tuple(own.values()), substitute(children[0], own))
         return node.rebuilt(children) if children != node.children else node
 
     rhs: Expr = fold(equation.rhs, rule)  # type: ignore[assignment]
     bare = Equation(equation.name, tuple(Index(index.name, index.name) for index in equation.indices), rhs)
     classes = relate(bare)
+    if hidden:
+        on_axes = {classes.find(name) for name in classes.members() if is_axis(name)}
+        if not on_axes.issuperset(map(classes.find, hidden)):
+            return None
     meant: dict[str, str] = {}
     for node in preorder(rhs):
         if isinstance(node, Extent) and "." not in node.index.name:
             letter = _seen_as(node.index.name, letters)
-            if len({classes.find(dim) for dim in letters.get(letter, ())}) != 1:
+            dims = [*letters.get(letter, ())]
+            if letter in hidden.values():  # which may not be seen at all
+                dims += letters.get(swapped(letter), ())
+            if len({classes.find(dim) for dim in dims}) != 1:
                 return None
             meant[node.index.name] = letters[letter][0]
-    return localised(_speaking(bare, meant) if meant else bare)
+    found = localised(_speaking(bare, meant) if meant else bare)
+    return Equation(found.name, found.indices, hidden_renamed(found.rhs)) if hidden else found
 
 
 def _speaking(equation: Equation, meant: Mapping[str, str]) -> Equation:
