@@ -1,5 +1,5 @@
-"""The random tests draw the same examples in every run; ``EINSTAN_EXPLORE=1`` draws new ones, and takes rows on the
-routes that take long as well.
+"""The random tests draw the same examples in every run; ``EINSTAN_EXPLORE=1`` draws new ones, and takes all rows on
+all routes.
 
 The comparisons of routes and of passes draw new programs every day: the header says their seed, and ``EINSTAN_SEED``
 gives another, or that of another day.
