@@ -1,10 +1,10 @@
 """How many digits do gradients and Hessians keep, where data are shifted far from zero or scaled?
 
 Every formula of the table below, every layer, every row of docs/breadth.md and random programs are derived, run in
-float64, and compared with the same derivative evaluated by the loops to 50 digits at the same data.  An answer may be
-off by 100 times what it must be off by in any case: inputs are rounded, so how far the exact answer moves when they
-move by half a unit in the last place is counted as unavoidable.  A row that is off by more is printed as lost, and the
-exit status is 1.
+float64, by the partial and by the backward pass, by the Hessian and by its product with a vector, and compared with the
+same derivative evaluated by the loops to 50 digits at the same data.  An answer may be off by 100 times what it must be
+off by in any case: inputs are rounded, so how far the exact answer moves when they move by half a unit in the last
+place is counted as unavoidable.  A row that is off by more is printed as lost, and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -29,6 +29,13 @@ QUICK = ("variance", "softmax, named in three lines", "standardised")
 LAYER_NORM = (
     "m[n] = mean[J](X[n,J])\nv[n] = mean[J]((X[n,J] - m[n])^2)\nH[n,j] = (X[n,j] - m[n]) / sqrt(v[n] + 1e-5)\n"
     "L = H[N,J] T[N,J]"
+)
+LINE = "m = mean[I](x[I])\nq = mean[I](t[I])\nb = mean[I]((x[I] - m) (t[I] - q)) / mean[I]((x[I] - m)^2)\na = q - b m\n"
+LEFT = "t[N] - a - b x[N]"  # what a line leaves of its targets
+PLANE = (
+    "m = mean[I](x[I])\np = mean[I](z[I])\nq = mean[I](t[I])\nA = mean[I]((x[I] - m)^2)\n"
+    "B = mean[I]((x[I] - m) (z[I] - p))\nC = mean[I]((z[I] - p)^2)\nF = mean[I]((x[I] - m) (t[I] - q))\n"
+    "G = mean[I]((z[I] - p) (t[I] - q))\nD = A C - B^2\n"
 )
 ROWS: tuple[tuple[str, str, str, dict[str, tuple[int, ...]]], ...] = (
     ("variance", "L = mean[I]((x[I] - mean[J](x[J]))^2)", "x", {"x": (4,)}),
@@ -58,6 +65,35 @@ ROWS: tuple[tuple[str, str, str, dict[str, tuple[int, ...]]], ...] = (
     ("largest of products", "L = max[I]((x[I] - s) (x[I] + s))", "x", {"x": (3,), "s": ()}),
     ("cosine similarity", "L = x[I] t[I] / (sqrt(sum[J](x[J]^2)) sqrt(sum[K](t[K]^2)))", "x", {"x": (3,), "t": (3,)}),
     ("tanh", "L = sum[I](t[I] tanh(x[I]))", "x", {"x": (3,), "t": (3,)}),
+    ("a line, mean of squares", f"{LINE}L = mean[N](({LEFT})^2)", "x", {"x": (4,), "t": (4,)}),
+    ("a line, sum of squares", f"{LINE}L = sum[N](({LEFT})^2)", "x", {"x": (4,), "t": (4,)}),
+    ("a line in brackets", f"{LINE}L = mean[N]((t[N] - (a + b x[N]))^2)", "x", {"x": (4,), "t": (4,)}),
+    ("a line, in its targets", f"{LINE}L = mean[N](({LEFT})^2)", "t", {"x": (4,), "t": (4,)}),
+    ("a weighted line",
+     "w[i] = s[i]^2\nW = sum[I](w[I])\nm = sum[I](w[I] x[I]) / W\nq = sum[I](w[I] t[I]) / W\n"
+     "b = sum[I](w[I] (x[I] - m) (t[I] - q)) / sum[I](w[I] (x[I] - m)^2)\na = q - b m\n"
+     f"L = sum[N](w[N] ({LEFT})^2) / W", "x", {"x": (4,), "t": (4,), "s": (4,)}),
+    ("a ridge line", f"{LINE.replace('/ mean', '/ (1 + mean').replace('m)^2)', 'm)^2))')}L = mean[N](({LEFT})^2) + b^2",
+     "x", {"x": (4,), "t": (4,)}),
+    ("two regressors", f"{PLANE}b = (C F - B G) / D\nc = (A G - B F) / D\na = q - b m - c p\n"
+     "L = mean[N]((t[N] - a - b x[N] - c z[N])^2)", "x", {"x": (4,), "z": (4,), "t": (4,)}),
+    ("explained share of a line", f"{LINE}L = 1 - mean[N](({LEFT})^2) / mean[N]((t[N] - q)^2)", "x",
+     {"x": (4,), "t": (4,)}),
+    ("likelihood of a line", f"{LINE}v = mean[N](({LEFT})^2)\nL = -log(v) / 2 - mean[N](({LEFT})^2) / (2 v + 1)", "x",
+     {"x": (4,), "t": (4,)}),
+    ("a line through a point", "b = sum[I]((x[I] - x[0]) (t[I] - t[0])) / sum[I]((x[I] - x[0])^2)\na = t[0] - b x[0]\n"
+     f"L = mean[N](({LEFT})^2)", "x", {"x": (4,), "t": (4,)}),
+    ("robust line", f"{LINE}L = sum[N](log(1 + ({LEFT})^2))", "x", {"x": (4,), "t": (4,)}),
+    ("autocorrelation", "m = mean[I](x[I])\nL = sum[I]((x[I+1] - m) (x[I] - m)) / sum[J]((x[J] - m)^2)", "x",
+     {"x": (5,)}),
+    ("Mahalanobis distances",
+     f"{PLANE}L = sum[N](t[N] (C (x[N] - m)^2 - 2 B (x[N] - m) (z[N] - p) + A (z[N] - p)^2) / D)", "x",
+     {"x": (4,), "z": (4,), "t": (4,)}),
+    ("circle of least squares", "m = mean[I](x[I])\np = mean[I](z[I])\nd[i] = sqrt((x[i] - m)^2 + (z[i] - p)^2)\n"
+     "L = mean[I]((d[I] - mean[J](d[J]))^2)", "x", {"x": (4,), "z": (4,)}),
+    ("skewness", "m = mean[I](x[I])\nv = mean[I]((x[I] - m)^2)\nL = mean[I]((x[I] - m)^3) / v^1.5", "x", {"x": (4,)}),
+    ("two ways of variance", "m = mean[N,J](X[N,J])\nr[n] = mean[J](X[n,J])\nc[j] = mean[N](X[N,j])\n"
+     "L = log(mean[N,J]((X[N,J] - r[N] - c[J] + m)^2))", "X", {"X": (2, 3)}),
 )  # fmt: skip
 
 
@@ -91,22 +127,41 @@ def moved(arrays: dict[str, Any], seed: int) -> dict[str, Any]:
     return {name: step(array.tolist()) for name, array in arrays.items()}
 
 
-def lost(whole: Any, name: Any, arrays: dict[str, Any], found: Any) -> float:
-    """The largest error over what cannot be avoided."""
-    truth = exact(whole, name, arrays)
-    if any(abs(t) > sys.float_info.max for t in truth):
+Entries = list[Fraction]
+
+
+class Truth(NamedTuple):
+    """The exact entries of a derivative, and those where all inputs are rounded otherwise."""
+
+    entries: Entries
+    others: tuple[Entries, ...]
+
+    def times(self, direction: Entries) -> Truth:
+        """The same of a Hessian's product with a vector."""
+
+        def product(entries: Entries) -> Entries:
+            rows = range(0, len(entries), len(direction))
+            return [sum((a * b for a, b in zip(entries[k:], direction, strict=False)), Fraction(0)) for k in rows]
+
+        return Truth(product(self.entries), tuple(map(product, self.others)))
+
+    def lost(self, found: Any, size: Fraction | None = None) -> float:
+        """The largest error over what cannot be avoided; ``size`` is that of what was added up, if it was larger."""
+        whole = max(map(abs, self.entries), default=Fraction(0)) if size is None else size
+        gaps = [abs(a - b) for other in self.others for a, b in zip(self.entries, other, strict=True)]
+        values = [float(v) for v in found.ravel()]
+        if not all(v == v and abs(v) != float("inf") for v in values):
+            return float("inf")
+        error = max(abs(Fraction(v) - t) for v, t in zip(values, self.entries, strict=True))
+        # Below the last of these 50 digits may not tell a number from one that is subtracted from it.
+        return float(error / max(whole / 2**53, *gaps, Fraction(1, 10**45)))
+
+
+def truth(whole: Any, name: Any, arrays: dict[str, Any]) -> Truth:
+    entries = exact(whole, name, arrays)
+    if any(abs(t) > sys.float_info.max for t in entries):
         raise OverflowError("the derivative itself is no float")
-    size = max(map(abs, truth), default=Fraction(0))
-    unavoidable = size / 2**53
-    for seed in range(3):
-        other = exact(whole, name, moved(arrays, seed))
-        unavoidable = max(unavoidable, *(abs(a - b) for a, b in zip(truth, other, strict=True)))
-    values = [float(v) for v in found.ravel()]
-    if not all(v == v and abs(v) != float("inf") for v in values):
-        return float("inf")
-    error = max(abs(Fraction(v) - t) for v, t in zip(values, truth, strict=True))
-    floor = Fraction(1, 10**45)  # below, 50 digits may not tell a number from one that is subtracted from it
-    return float(error / max(unavoidable, floor))
+    return Truth(entries, tuple(exact(whole, name, moved(arrays, seed)) for seed in range(3)))
 
 
 class Case(NamedTuple):
@@ -211,38 +266,48 @@ def settings(text: str) -> list[tuple[float, float]]:
 
 
 def measured(case: Case, limit: float) -> list[dict[str, Any]]:
-    """The gradient and the Hessian of one case, at every shift and scale: None where there is nothing to compare."""
+    """The gradient and the Hessian of one case, at every shift and scale, each the worse of two routes: the partial and
+    the backward pass, the Hessian and its product with a vector.  None where there is nothing to compare."""
     import numpy as np
 
     import einstan as es
 
     program, gradient = case.program, case.program.partial(case.loss, case.wrt)
+    back = program.backward(case.loss, wrt=[case.wrt])
     whole = es.Program({e.name: e for e in (*program.equations, *gradient.equations)}.values())
-    of, compiled = gradient.equations[0].name, gradient.compile(fast=False)
+    of, compiled, passed = gradient.equations[0].name, gradient.compile(fast=False), back.compile(fast=False)
+    given = [str(n) for n in program.inputs]
+    direction = np.random.default_rng(2).normal(size=case.arrays[case.wrt].shape)
+    along = [Fraction(float(v)) for v in np.ravel(direction)]
     try:
         hessian = program.hessian(case.loss, case.wrt)
         curved = es.Program({e.name: e for e in (*program.equations, *hessian.program.equations)}.values())
+        product = program.hvp(case.loss, {case.wrt: "DIRECTION"}).compile(fast=False)
     except es.EinstanError:  # no second derivative: it does not depend on that, or an integer is read
         hessian = None
 
-    def slopes(arrays: dict[str, Any]) -> Any:
-        return compiled({str(n): arrays[str(n)] for n in program.inputs})[str(of)]
+    def slopes(arrays: dict[str, Any]) -> float:
+        exactly = truth(whole, of, arrays)
+        named = {n: arrays[n] for n in given}
+        return max(exactly.lost(compiled(named)[str(of)]), exactly.lost(passed(named)[f"d{case.wrt}"]))
 
-    def curvature(arrays: dict[str, Any]) -> Any:
-        return np.asarray(hessian({n: a for n, a in arrays.items() if n in map(str, program.inputs)}).dense())
+    def curvature(arrays: dict[str, Any]) -> float:
+        exactly = truth(curved, hessian.equation.name, arrays)
+        named = {n: arrays[n] for n in given}
+        dense = exactly.lost(np.asarray(hessian(named).dense()))
+        added_up = Truth(list(map(abs, exactly.entries)), ()).times(list(map(abs, along))).entries
+        found = product({**named, "DIRECTION": direction})[f"td{case.wrt}"]
+        return max(dense, exactly.times(along).lost(found, max(added_up, default=Fraction(0))))
 
     found = []
     for shift, scale in settings(str(program)):
         arrays = dict(case.arrays)
         arrays[case.wrt] = arrays[case.wrt] * scale + shift
         row: dict[str, Any] = {"group": case.group, "row": case.name, "shift": shift, "scale": scale}
-        for way, run, made, name in (
-            ("gradient", slopes, whole, of),
-            *((("hessian", curvature, curved, hessian.equation.name),) if hessian is not None else ()),
-        ):
+        for way, run in (("gradient", slopes), *((("hessian", curvature),) if hessian is not None else ())):
             try:
                 with np.errstate(all="ignore"), within(limit):
-                    row[way] = lost(made, name, arrays, run(arrays))
+                    row[way] = run(arrays)
             except (ArithmeticError, es.EinstanError, TooLongError) as error:  # no value there, or none in that time
                 row[way], row["why"] = None, type(error).__name__
         found.append(row)
@@ -284,10 +349,12 @@ PAGE = """\
 How many digits are left of a gradient and of a Hessian where data are shifted far from zero, or scaled? Every formula
 of three tables (`benchmarks/bench_digits.py`, the layers, [breadth.md](breadth.md)) and random programs of
 `tests/routes` are derived, run in float64, and compared with the same derivative in 50 digits, at data shifted by 0,
-1e3 and 1e6 and scaled by 1e-4 and 1e4 (10 where exponentials are taken). The number is the largest error over the
-*floor*: how far the exact answer moves where every input moves by half a unit in the last place (the largest of three
-such moves, one way or the other for each entry), and not less than half a unit in the last place of the largest entry.
-Nobody can do better than about 1, since inputs are rounded; these should stay below 100. Points at which the
+1e3 and 1e6 and scaled by 1e-4 and 1e4 (10 where exponentials are taken). A gradient is run as a partial and as a
+backward pass, a Hessian as a whole and as a product with a vector, and the worse of the two is shown. The number is the
+largest error over the *floor*: how far the exact answer moves where every input moves by half a unit in the last place
+(the largest of three such moves, one way or the other for each entry), and not less than half a unit in the last place
+of the largest entry, or of the largest sum without its signs in a product. Nobody can do better than about 1, since
+inputs are rounded; these should stay below 100. Points at which the
 derivative has no value or is larger than a float can be, or where 50 digits take more than some seconds, are left out.
 
 {counts}
