@@ -86,6 +86,9 @@ ROWS: tuple[tuple[str, str, str, dict[str, tuple[int, ...]]], ...] = (
     ("robust line", f"{LINE}L = sum[N](log(1 + ({LEFT})^2))", "x", {"x": (4,), "t": (4,)}),
     ("autocorrelation", "m = mean[I](x[I])\nL = sum[I]((x[I+1] - m) (x[I] - m)) / sum[J]((x[J] - m)^2)", "x",
      {"x": (5,)}),
+    ("what the one before does not tell",
+     "m = mean[I](x[I])\nf = sum[I]((x[I+1] - m) (x[I] - m)) / sum[J]((x[J] - m)^2)\nc = m - f m\n"
+     "L = sum[N]((x[N+1] - c - f x[N])^2)", "x", {"x": (4,)}),
     ("Mahalanobis distances",
      f"{PLANE}L = sum[N](t[N] (C (x[N] - m)^2 - 2 B (x[N] - m) (z[N] - p) + A (z[N] - p)^2) / D)", "x",
      {"x": (4,), "z": (4,), "t": (4,)}),

@@ -21,10 +21,10 @@ from einstan.calculus.coefficients import coefficient_of
 from einstan.calculus.digits import MOVING, Known, grown
 from einstan.calculus.factors import parts_of
 from einstan.calculus.naming import ForwardNames
-from einstan.calculus.program import Program, remade
+from einstan.calculus.program import Program, extents_told, remade
 from einstan.calculus.simplify import simplify
 from einstan.language import well_named
-from einstan.language.dims import is_axis
+from einstan.language.dims import is_axis, loose
 from einstan.language.index import Index, fresh_name, lowered, slot
 from einstan.language.node import Node, holds, preorder, replace
 from einstan.language.term import ZERO, Add, Delta, Equation, Expr, Indexed, Iverson, Mul, Name, Reduce, Sum, tensors
@@ -100,7 +100,9 @@ def _sums(equation: Equation, program: Program) -> list[Add]:
         return []
     rhs = simplify(equation.rhs)
     sums = (node for node in preorder(rhs) if isinstance(node, Add) and node is not rhs)
-    return [total for total in sums if any(map(program.defined.__contains__, _beside(total))) and _is_plain(total)]
+    likely = [total for total in sums if any(map(program.defined.__contains__, _beside(total)))]
+    whole = Equation(equation.name, equation.indices, rhs, equation.where)
+    return [total for total in likely if _may_stand_alone(total, whole)]
 
 
 def _beside(total: Add) -> Iterator[Name]:
@@ -108,14 +110,18 @@ def _beside(total: Add) -> Iterator[Name]:
     return (name for term in total.terms if len(_factors(term)) > 1 for name in tensors(term))
 
 
-def _is_plain(total: Add) -> bool:
-    """Whether each index runs along an axis and stands in slots by itself: then it runs as far wherever it is read."""
-    slots = (form for node in preorder(total) if isinstance(node, Indexed) for form in node.slots)
-    return (
-        all(is_axis(index.dim) for index in total.free)
-        and all(form.index is not None or not form.free for form in slots)
-        and not any(isinstance(node, Delta | Iverson) for node in preorder(total))
-    )
+def _may_stand_alone(total: Add, equation: Equation) -> bool:
+    """Whether each index runs as far where a sum is an equation of its own as in the one that holds it."""
+    if any(isinstance(node, Delta | Iverson) for node in preorder(total)):
+        return False
+    slots = [form for node in preorder(total) if isinstance(node, Indexed) for form in node.slots]
+    plain = {form.index for form in slots} - {index for index, _ in loose(equation)}
+    plain -= {index for form in slots if form.index is None for index in form.free}
+    others = [index for index in total.free if index not in plain or not is_axis(index.dim)]
+    if not others:
+        return True
+    alone, whole = (dict(extents_told(e)) for e in (Equation(NAME, tuple(total.free), total), equation))
+    return all(index in alone and alone[index] == whole.get(index) for index in others)
 
 
 def _shared(total: Add, program: Program, along: Mapping[Name, frozenset[Name]]) -> Iterator[Name]:

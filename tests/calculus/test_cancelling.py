@@ -97,6 +97,12 @@ def squares(x, **options):
     return sum(e**2 for e in residuals(x, **options)[0])
 
 
+def one_ahead(x):
+    u = [v - sum(x) / N for v in x]
+    f = sum(v * w for v, w in pairwise(u)) / sum(v**2 for v in u)
+    return sum((w - f * v) ** 2 for v, w in pairwise(u))
+
+
 def through_the_first(x):
     t = [mpf(v) for v in TARGETS]
     pairs = [(v - x[0], u - t[0]) for v, u in zip(x, t, strict=True)]
@@ -109,6 +115,11 @@ m = mean[I](x[I])
 q = mean[I](t[I])
 b = mean[I]((x[I] - m) (t[I] - q)) / mean[I]((x[I] - m)^2)
 a = q - b m
+"""
+AHEAD = """\
+m = mean[I](x[I])
+f = sum[I]((x[I+1] - m) (x[I] - m)) / sum[I]((x[I] - m)^2)
+c = m - f m
 """
 HEAVY = [mpf(t) ** 2 for t in TARGETS]
 
@@ -193,6 +204,7 @@ FITTED = {
         """,
         through_the_first,
     ),
+    "what the one before does not tell": (AHEAD + "L = sum[N]((x[N+1] - c - f x[N])^2)", one_ahead),
 }
 
 
@@ -238,20 +250,24 @@ def compare_far_from_zero(text, function, shift):
 
 RESIDUALS = {
     "a mean of squares": (
-        "L = mean[N]((t[N] - a - b x[N])^2)",
+        LINE + "L = mean[N]((t[N] - a - b x[N])^2)",
         ["e[n] = t[n] - a - b x[n]", "de[n] = 2 e[n] / |n|", "da = -de[N]"],
     ),
     "read twice": (
-        "v = mean[N]((t[N] - a - b x[N])^2)\nL = log(v) + sum[N]((t[N] - a - b x[N])^4)",
+        LINE + "v = mean[N]((t[N] - a - b x[N])^2)\nL = log(v) + sum[N]((t[N] - a - b x[N])^4)",
         ["e[n] = t[n] - a - b x[n]", "dv = 1 / v", "de[n] = 2 e[n] dv / |n| + 4 e[n]^3", "da = -de[N]"],
     ),
     "the name is taken": (
-        "te = mean[N]((t[N] - a - b x[N])^2)\nL = te^2",
+        LINE + "te = mean[N]((t[N] - a - b x[N])^2)\nL = te^2",
         ["e2[n] = t[n] - a - b x[n]", "dte = 2 te", "de2[n] = 2 e2[n] dte / |n|", "da = -de2[N]"],
     ),
     "it has a name": (
-        "r[n] = t[n] - a - b x[n]\nL = mean[N]((t[N] - a - b x[N])^2)",
+        LINE + "r[n] = t[n] - a - b x[n]\nL = mean[N]((t[N] - a - b x[N])^2)",
         ["dr[n] = 2 r[n] / |n|", "da = -dr[N]"],
+    ),
+    "a read ahead": (
+        AHEAD + "L = sum[N]((x[N+1] - c - f x[N])^2)",
+        ["e[n] = x[n+1] - c - f x[n]", "de[n] = 2 e[n]", "dc = -de[N]"],
     ),
 }
 
@@ -260,9 +276,9 @@ RESIDUALS = {
 def test_a_difference_that_stays_while_its_terms_move_has_a_name(name):
     """``a`` moves by -b m and b x moves along as x does, so that ``t[n] - a - b x[n]`` stays."""
     text, expected = RESIDUALS[name]
-    derived = es.Program(LINE + text).backward("L", ["x"])
+    derived = es.Program(text).backward("L", ["x"])
     assert set(expected) <= set(map(str, derived.equations))
-    again = es.Program(LINE + text + "\n" + str(derived))  # what is printed is a program
+    again = es.Program(text + "\n" + str(derived))  # what is printed is a program
     assert str(again["dx"]) == str(derived["dx"])
 
 
@@ -271,6 +287,9 @@ PLAIN = {
     "a line that is given": "L = mean[N]((t[N] - a - b x[N])^2)",
     "only one of them moves": "b = mean[I](t[I])\na = b^2\nL = mean[N]((t[N] - a - b x[N])^2)",
     "what is centred": "m = mean[I](x[I])\nb = sum[I]((x[I] - m)^3)\nL = sum[N]((t[N] - b (x[N] - m))^2)",
+    "a read that a bracket guards": (
+        "b = sum[I]((x[I] - x[0])^3)\nL = sum[N](1[N > 0] (x[N] - x[N-1] - b x[N] + b x[N-1])^2)"
+    ),
     "a layer with a shortcut": "h[n] = x[n] w\nL = sum[N]((t[N] - h[N] v - x[N])^2)",
 }
 
