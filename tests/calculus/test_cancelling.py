@@ -299,3 +299,32 @@ def test_other_differences_stay_where_they_are_written(name):
     program = es.Program(PLAIN[name])
     derived = program.backward("L", ["x"])
     assert all(str(e.name).startswith("d") for e in derived.equations)
+
+
+PRODUCTS = {
+    "one factor for each": "L = prod[I](x[I])",
+    "over two axes": "X[i,j] = x[i] t[j]\nL = prod[I,J](X[I,J])",
+    "named": "z[i] = x[i] - t[i]\nL = prod[I](z[I])",
+}
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_what_is_left_out_of_a_product_is_not_taken_away_from_it(name):
+    """All others are multiplied: with ``x + (1 - x)`` in the place of 1, or all of a sum less a term of it, the digits
+    of x that are left of its own would be those of the result."""
+    program, x, t = es.Program(PRODUCTS[name]), np.array([1e6 + 0.1, 2e7 + 0.3, 7e5 + 0.7]), np.array([0.3, 0.7, 1.1])
+    factors = [mpf(float(u)) - mpf(float(v)) if name == "named" else mpf(float(u)) for u, v in zip(x, t, strict=True)]
+    power, scale = (3, mp.fprod(mpf(float(v)) for v in t) ** 3) if name == "over two axes" else (1, mpf(1))
+    whole = scale * mp.fprod(factors) ** power
+    hessian = np.array([
+        [float(whole * (power**2 - power * (i == j)) / (factors[i] * factors[j])) for j in range(3)] for i in range(3)
+    ])  # fmt: skip
+    given = {"x": x, "t": t} if "t" in program.inputs else {"x": x}
+    v = np.array([1.0, 2.0, -1.0])
+    gradient = np.array([float(whole * power / u) for u in factors])
+    for found, expected in (
+        (program.backward("L", ["x"]).compile(outputs=["dx"])(given)["dx"], gradient),
+        (program.hessian("L", "x")(given).dense(), hessian),
+        (program.hvp("L", {"x": "V"}).compile(outputs=["tdx"])({**given, "V": v})["tdx"], hessian @ v),
+    ):
+        assert np.abs(found - expected).max() <= 1e-14 * np.abs(expected).max()
