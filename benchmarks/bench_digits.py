@@ -62,6 +62,8 @@ ROWS: tuple[tuple[str, str, str, dict[str, tuple[int, ...]]], ...] = (
     ("softmax of many lines, attention", "E[k] = exp(z[k])\nU = E[K] t[K]\ns = sum[K](E[K])\nL = U / s", "z",
      {"z": (3,), "t": (3,)}),
     ("mixture of normals", "L = log(sum[K](t[K]^2 exp(-(x - m[K])^2 / 2)))", "m", {"x": (), "m": (3,), "t": (3,)}),
+    ("a product of data", "L = prod[I](x[I])", "x", {"x": (4,)}),
+    ("a product of differences", "L = prod[I](x[I] - t[I])^2", "x", {"x": (4,), "t": (4,)}),
     ("largest of products", "L = max[I]((x[I] - s) (x[I] + s))", "x", {"x": (3,), "s": ()}),
     ("cosine similarity", "L = x[I] t[I] / (sqrt(sum[J](x[J]^2)) sqrt(sum[K](t[K]^2)))", "x", {"x": (3,), "t": (3,)}),
     ("tanh", "L = sum[I](t[I] tanh(x[I]))", "x", {"x": (3,), "t": (3,)}),
