@@ -305,14 +305,19 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterable[str
 
 
 def digits(results: Any) -> Iterable[str]:
-    """Errors of gradients and Hessians over what rounded inputs make unavoidable."""
+    """Errors of gradients and Hessians of formulas over what rounded inputs make unavoidable."""
+
+    def shown(number: float | None) -> str:
+        return "–" if number is None else f"{number:.2g}"
+
+    rows = [each for each in results["rows"] if each["group"] == "formula"]
     head = ("formula", "shift", "scale", "gradient", "Hessian")
     yield from markdown(head, [
-        (each["row"], f"{each['shift']:g}", f"{each['scale']:g}", f"{each['gradient']:.2g}", f"{each['hessian']:.2g}")
-        for each in results["rows"]
+        (each["row"], f"{each['shift']:g}", f"{each['scale']:g}", shown(each["gradient"]), shown(each.get("hessian")))
+        for each in rows
     ])  # fmt: skip
     yield ""
-    bad = [each for each in results["rows"] if max(each["gradient"], each["hessian"]) > results["factor"]]
+    bad = [each for each in rows if max(each["gradient"] or 0, each.get("hessian") or 0) > results["factor"]]
     told = [f"{each['row']} at shift {each['shift']:g}, scale {each['scale']:g}" for each in bad]
     yield "Lost: " + "; ".join(told) + "." if told else "No row is lost."
 

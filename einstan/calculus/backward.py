@@ -34,6 +34,7 @@ from einstan.calculus.passes import (
 )
 from einstan.calculus.program import Program, extents_behind, stated_extents
 from einstan.calculus.ranges import Ranges
+from einstan.calculus.residuals import residuals_named, with_residuals
 from einstan.calculus.simplify import simplify_sum
 from einstan.calculus.stable import stabilised
 from einstan.calculus.uses import held_by
@@ -150,6 +151,7 @@ def _contracted(
     zeros: bool,
 ) -> Program:
     """The cotangents, from the outputs to the inputs."""
+    program, residuals = residuals_named(program)
     forward = stabilised(program, keep=wanted)
     reads = values_read(forward)
     live = between(forward, reads, wanted, seeds)
@@ -236,9 +238,9 @@ def _contracted(
             indices = _indices(program, tensor, reading, taken)
             equations.append(pass_equation(pass_name(letter, tensor), tensor, batch, indices, ZERO, sized=not tied))
     kept = needed(equations, [pass_name(letter, name) for name in wanted])
-    return Program(
-        with_extents(kept, program, {own: tensor for tensor, own in called.items()}, given) if tied else kept, ()
-    )
+    if tied:
+        kept = with_extents(kept, program, {own: tensor for tensor, own in called.items()}, given)
+    return Program(with_residuals(kept, residuals), ())
 
 
 def with_extents(

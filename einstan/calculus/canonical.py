@@ -18,6 +18,7 @@ from einstan.calculus.alpha import alpha, signature
 from einstan.calculus.coefficients import coefficient_of, is_negative, neg_simplified, scaled
 from einstan.calculus.delta import plain_pair
 from einstan.calculus.factors import flattened, powers
+from einstan.calculus.indicators import complemented
 from einstan.calculus.simplify import (
     as_power,
     simplify,
@@ -31,7 +32,7 @@ from einstan.language.dims import redimensioned
 from einstan.language.effort import question
 from einstan.language.functions import FUNCTIONS
 from einstan.language.index import Affine, Index, affine, slot
-from einstan.language.node import Node, fold, note, preorder, replace
+from einstan.language.node import Node, fold, holds, note, preorder, replace
 from einstan.language.term import (
     ONE,
     Add,
@@ -41,6 +42,7 @@ from einstan.language.term import (
     Expr,
     Extent,
     Indexed,
+    Iverson,
     Mul,
     Reduce,
     Sum,
@@ -136,6 +138,9 @@ def _expanded(node: Node, children: tuple[Node, ...], merge: bool) -> Node:
             # mean[K](u) = sum[K](u) / |K|
             counts = tuple(reciprocal(Extent(index)) for index in indices)
             return _multiplied_out((_distributed(indices, children[0], merge), *counts), merge)  # type: ignore[arg-type]
+        case Reduce(operation="prod", indices=indices) if merge and holds(children[0], Iverson):
+            # 1[K != p] u + δ[K,p] v = u + δ[K,p] (v - u), as the derivative of a product may be written
+            return simplify_reduce("prod", indices, expanded(simplify(complemented(children[0]))))  # type: ignore[arg-type]
         case Reduce(operation=operation, indices=indices):
             return simplify_reduce(operation, indices, children[0])  # type: ignore[arg-type]
         case Delta() if merge and plain_pair(node) is None:

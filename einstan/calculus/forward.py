@@ -33,6 +33,7 @@ from einstan.calculus.passes import (
 )
 from einstan.calculus.program import Assumption, InPart, Program, extents_behind, stated_extents
 from einstan.calculus.ranges import Ranges
+from einstan.calculus.residuals import residuals_named, with_residuals
 from einstan.calculus.simplify import simplify_product, simplify_sum
 from einstan.calculus.stable import stabilised
 from einstan.calculus.uses import held_by
@@ -82,6 +83,7 @@ def jvp(
         if not zeros and not any(name in below for below in behind.values()):
             raise _independent(program, wanted[0], name, behind[wanted[0]])
         _refuse_nested(program, directions, name, reached(entering, name))
+    program, residuals = residuals_named(program)
     forward = stabilised(program, keep=list(directions))
     reads = values_read(forward)
     live = between(forward, reads, directions, wanted)
@@ -126,7 +128,8 @@ def jvp(
                 _refuse_still(program, name, directions)
             indices = program.resolved(program[name]).indices
             equations.append(pass_equation(pass_name(letter, name), name, index, indices, ZERO))
-    return Program(needed(equations, [pass_name(letter, name) for name in wanted]), ())
+    kept = needed(equations, [pass_name(letter, name) for name in wanted])
+    return Program(with_residuals(kept, residuals), ())
 
 
 # ---- pieces ----------------------------------------------------------------------------------------------------------

@@ -397,10 +397,17 @@ def _weight(operation: str, indices: tuple[Index, ...], body: Expr) -> Expr:
             return Apply("exp", (add((body, neg(whole))),))
         case "prod":  # the product over all others, which needs no division by zero
             others, other_body = _copy(indices, body, names)
-            same = mul(Delta(slot(other), slot(own)) for other, own in zip(others, indices, strict=True))
-            return Reduce("prod", others, add((other_body, mul((same, add((ONE, neg(other_body))))))))
+            pairs = [(slot(other), slot(own)) for other, own in zip(others, indices, strict=True)]
+            return Reduce("prod", others, left_out(other_body, pairs))
         case _:
             raise AssertionError(f"no derivative rule for {operation}")
+
+
+def left_out(value: Expr, pairs: Sequence[Pair]) -> Expr:
+    """A value, and one where all pairs are equal: ``1[I != i] u + δ[I,i]``, of which nothing is taken away again."""
+    (a, b), *others = pairs
+    beside = left_out(value, others) if others else ONE
+    return add((mul((Iverson((a, b), ("!=",)), value)), mul((Delta(a, b), beside))))
 
 
 def _copy(indices: tuple[Index, ...], body: Expr, names: set[str]) -> tuple[tuple[Index, ...], Expr]:

@@ -82,6 +82,47 @@ def weighted(x):
     return m, sum(mpf(t) * (v - m) ** 2 for t, v in zip(TARGETS, x, strict=True)) / whole
 
 
+def residuals(x, weights=None, penalty=0):
+    """What a straight line leaves of the targets, in 120 digits."""
+    weights, t = weights or [mpf(1)] * N, [mpf(v) for v in TARGETS]
+    whole = sum(weights)
+    m = sum(w * v for w, v in zip(weights, x, strict=True)) / whole
+    q = sum(w * v for w, v in zip(weights, t, strict=True)) / whole
+    above = sum(w * (v - m) * (u - q) for w, v, u in zip(weights, x, t, strict=True)) / whole
+    b = above / (penalty + sum(w * (v - m) ** 2 for w, v in zip(weights, x, strict=True)) / whole)
+    return [u - q - b * (v - m) for v, u in zip(x, t, strict=True)], b
+
+
+def squares(x, **options):
+    return sum(e**2 for e in residuals(x, **options)[0])
+
+
+def one_ahead(x):
+    u = [v - sum(x) / N for v in x]
+    f = sum(v * w for v, w in pairwise(u)) / sum(v**2 for v in u)
+    return sum((w - f * v) ** 2 for v, w in pairwise(u))
+
+
+def through_the_first(x):
+    t = [mpf(v) for v in TARGETS]
+    pairs = [(v - x[0], u - t[0]) for v, u in zip(x, t, strict=True)]
+    b = sum(v * u for v, u in pairs) / sum(v**2 for v, _ in pairs)
+    return sum((u - b * v) ** 2 for v, u in pairs) / N
+
+
+LINE = """\
+m = mean[I](x[I])
+q = mean[I](t[I])
+b = mean[I]((x[I] - m) (t[I] - q)) / mean[I]((x[I] - m)^2)
+a = q - b m
+"""
+AHEAD = """\
+m = mean[I](x[I])
+f = sum[I]((x[I+1] - m) (x[I] - m)) / sum[I]((x[I] - m)^2)
+c = m - f m
+"""
+HEAVY = [mpf(t) ** 2 for t in TARGETS]
+
 FUNCTIONS = {
     "variance": ("L = mean[I]((x[I] - mean[J](x[J]))^2)", variance),
     "log of a variance": ("L = log(mean[I]((x[I] - mean[J](x[J]))^2))", lambda x: mp.log(variance(x))),
@@ -128,13 +169,59 @@ FUNCTIONS = {
         lambda x: -mp.log(sum(mp.exp(-((v - sum(x) / len(x)) ** 2) / 2) for v in x)),
     ),
 }
+FITTED = {
+    "a line, mean of squares": (LINE + "L = mean[N]((t[N] - a - b x[N])^2)", lambda x: squares(x) / N),
+    "a line in brackets": (LINE + "L = mean[N]((t[N] - (a + b x[N]))^2)", lambda x: squares(x) / N),
+    "a line through all that is known": (
+        LINE.replace("a = q - b m", "") + "L = mean[N]((t[N] - q + b m - b x[N])^2)",
+        lambda x: squares(x) / N,
+    ),
+    "a penalised line": (
+        LINE.replace("/ mean", "/ (2 + mean").replace("m)^2)", "m)^2))") + "L = mean[N]((t[N] - a - b x[N])^2) + b^2",
+        lambda x: squares(x, penalty=2) / N + residuals(x, penalty=2)[1] ** 2,
+    ),
+    "a weighted line": (
+        """
+        w[i] = t[i]^2
+        W = sum[I](w[I])
+        m = sum[I](w[I] x[I]) / W
+        q = sum[I](w[I] t[I]) / W
+        b = sum[I](w[I] (x[I] - m) (t[I] - q)) / sum[I](w[I] (x[I] - m)^2)
+        a = q - b m
+        L = mean[N]((t[N] - a - b x[N])^2)
+        """,
+        lambda x: squares(x, weights=HEAVY) / N,
+    ),
+    "the likelihood of a line": (
+        LINE + "v = mean[N]((t[N] - a - b x[N])^2)\nL = -log(v) / 2 - sum[N]((t[N] - a - b x[N])^2) / (v + 1)",
+        lambda x: -mp.log(squares(x) / N) / 2 - squares(x) / (squares(x) / N + 1),
+    ),
+    "a line through a point": (
+        """
+        b = sum[I]((x[I] - x[0]) (t[I] - t[0])) / sum[I]((x[I] - x[0])^2)
+        a = t[0] - b x[0]
+        L = mean[N]((t[N] - a - b x[N])^2)
+        """,
+        through_the_first,
+    ),
+    "what the one before does not tell": (AHEAD + "L = sum[N]((x[N+1] - c - f x[N])^2)", one_ahead),
+}
 
 
 @pytest.mark.parametrize("shift", [0, 1e6, 1e8])
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_derivatives_far_from_zero(name, shift):
     """Rounding the mean costs ``eps shift``; multiplied out, squares would cost ``eps shift^2``."""
-    text, function = FUNCTIONS[name]
+    compare_far_from_zero(*FUNCTIONS[name], shift)
+
+
+@pytest.mark.parametrize("name", FITTED)
+def test_what_a_fit_leaves_far_from_zero(name):
+    """The terms of a residual are as large as the data, what is left of them is not."""
+    compare_far_from_zero(*FITTED[name], 1e6)
+
+
+def compare_far_from_zero(text, function, shift):
     x = BASE + shift
     program = es.Program(text)
     allowed = 1e-13 + 100 * np.finfo(float).eps * shift
@@ -161,23 +248,83 @@ def test_derivatives_far_from_zero(name, shift):
         assert error < allowed * (20 if expected.ndim > 1 else 1), (route, error)
 
 
-def test_a_difference_that_stays_while_its_terms_move_by_what_is_no_number():
-    """``a`` moves by -b as x moves by one, so that ``t[N] - a - b x[N]`` stays: its sum is no ``|N| (q - a - b m)``."""
-    program = es.Program("""
-        q = mean[I](t[I])
-        m = mean[I](x[I])
-        b = sum[I]((x[I] - m) t[I]) / sum[I]((x[I] - m)^2)
-        a = q - b m
-        L = sum[I]((t[I] - a - b x[I])^2)
-    """)
+RESIDUALS = {
+    "a mean of squares": (
+        LINE + "L = mean[N]((t[N] - a - b x[N])^2)",
+        ["e[n] = t[n] - a - b x[n]", "de[n] = 2 e[n] / |n|", "da = -de[N]"],
+    ),
+    "read twice": (
+        LINE + "v = mean[N]((t[N] - a - b x[N])^2)\nL = log(v) + sum[N]((t[N] - a - b x[N])^4)",
+        ["e[n] = t[n] - a - b x[n]", "dv = 1 / v", "de[n] = 2 e[n] dv / |n| + 4 e[n]^3", "da = -de[N]"],
+    ),
+    "the name is taken": (
+        LINE + "te = mean[N]((t[N] - a - b x[N])^2)\nL = te^2",
+        ["e2[n] = t[n] - a - b x[n]", "dte = 2 te", "de2[n] = 2 e2[n] dte / |n|", "da = -de2[N]"],
+    ),
+    "it has a name": (
+        LINE + "r[n] = t[n] - a - b x[n]\nL = mean[N]((t[N] - a - b x[N])^2)",
+        ["dr[n] = 2 r[n] / |n|", "da = -dr[N]"],
+    ),
+    "a read ahead": (
+        AHEAD + "L = sum[N]((x[N+1] - c - f x[N])^2)",
+        ["e[n] = x[n+1] - c - f x[n]", "de[n] = 2 e[n]", "dc = -de[N]"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RESIDUALS)
+def test_a_difference_that_stays_while_its_terms_move_has_a_name(name):
+    """``a`` moves by -b m and b x moves along as x does, so that ``t[n] - a - b x[n]`` stays."""
+    text, expected = RESIDUALS[name]
+    derived = es.Program(text).backward("L", ["x"])
+    assert set(expected) <= set(map(str, derived.equations))
+    again = es.Program(text + "\n" + str(derived))  # what is printed is a program
+    assert str(again["dx"]) == str(derived["dx"])
+
+
+PLAIN = {
+    "the mean taken away": "m = mean[I](x[I])\nL = sum[N](x[N] (x[N] - m)^2)",
+    "a line that is given": "L = mean[N]((t[N] - a - b x[N])^2)",
+    "only one of them moves": "b = mean[I](t[I])\na = b^2\nL = mean[N]((t[N] - a - b x[N])^2)",
+    "what is centred": "m = mean[I](x[I])\nb = sum[I]((x[I] - m)^3)\nL = sum[N]((t[N] - b (x[N] - m))^2)",
+    "a read that a bracket guards": (
+        "b = sum[I]((x[I] - x[0])^3)\nL = sum[N](1[N > 0] (x[N] - x[N-1] - b x[N] + b x[N-1])^2)"
+    ),
+    "a layer with a shortcut": "h[n] = x[n] w\nL = sum[N]((t[N] - h[N] v - x[N])^2)",
+}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_other_differences_stay_where_they_are_written(name):
+    program = es.Program(PLAIN[name])
     derived = program.backward("L", ["x"])
-    assert str(derived["da"]) == "da = -2 sum[N](t[N] - a - b x[N])".replace("N", "I")
-    x, targets = BASE + 1e6, [mpf(t) for t in TARGETS]
+    assert all(str(e.name).startswith("d") for e in derived.equations)
 
-    def residuals(x):
-        m, q = sum(x) / N, sum(targets) / N
-        return sum((t - q - slope(x) * (v - m)) ** 2 for t, v in zip(targets, x, strict=True))
 
-    found = derived.compile(outputs=["dx"])(x=x, t=np.array(TARGETS))["dx"]
-    expected = by_digits(residuals, x, 1)
-    assert np.abs(found - expected).max() < 100 * np.finfo(float).eps * 1e6 * np.abs(expected).max()
+PRODUCTS = {
+    "one factor for each": "L = prod[I](x[I])",
+    "over two axes": "X[i,j] = x[i] t[j]\nL = prod[I,J](X[I,J])",
+    "named": "z[i] = x[i] - t[i]\nL = prod[I](z[I])",
+}
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_what_is_left_out_of_a_product_is_not_taken_away_from_it(name):
+    """All others are multiplied: with ``x + (1 - x)`` in the place of 1, or all of a sum less a term of it, the digits
+    of x that are left of its own would be those of the result."""
+    program, x, t = es.Program(PRODUCTS[name]), np.array([1e6 + 0.1, 2e7 + 0.3, 7e5 + 0.7]), np.array([0.3, 0.7, 1.1])
+    factors = [mpf(float(u)) - mpf(float(v)) if name == "named" else mpf(float(u)) for u, v in zip(x, t, strict=True)]
+    power, scale = (3, mp.fprod(mpf(float(v)) for v in t) ** 3) if name == "over two axes" else (1, mpf(1))
+    whole = scale * mp.fprod(factors) ** power
+    hessian = np.array([
+        [float(whole * (power**2 - power * (i == j)) / (factors[i] * factors[j])) for j in range(3)] for i in range(3)
+    ])  # fmt: skip
+    given = {"x": x, "t": t} if "t" in program.inputs else {"x": x}
+    v = np.array([1.0, 2.0, -1.0])
+    gradient = np.array([float(whole * power / u) for u in factors])
+    for found, expected in (
+        (program.backward("L", ["x"]).compile(outputs=["dx"])(given)["dx"], gradient),
+        (program.hessian("L", "x")(given).dense(), hessian),
+        (program.hvp("L", {"x": "V"}).compile(outputs=["tdx"])({**given, "V": v})["tdx"], hessian @ v),
+    ):
+        assert np.abs(found - expected).max() <= 1e-14 * np.abs(expected).max()
