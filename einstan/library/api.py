@@ -500,7 +500,10 @@ class Program(calculus.Program):
         from einstan.machine.run.compile import compile
 
         outputs = self._outputs(options)
-        program = runnable(self._for(outputs))
+        linear = (
+            [name for name, _ in self.given] if options.get("backend") == "jax" else ()
+        )  # which transposes tangents
+        program = runnable(self._for(outputs), linear)
         own = {"context": self.known, "given": self.given, "behind": self.of}
         own |= self._placing() if "mesh" in options else {}
         return passing(compile, options, program, outputs, **own)
