@@ -57,9 +57,12 @@ LONG = 40  # and so does what others would write out again and again
 HALF = Const(Fraction(1, 2))
 
 
-def measured(equations: Sequence[Equation], small: Collection[Name] = ()) -> list[Equation]:
+def measured(
+    equations: Sequence[Equation], small: Collection[Name] = (), linear: Collection[Name] = ()
+) -> list[Equation]:
     """The same tensors, and scales and rests of some, with no exponential that overflows before it is divided by
-    others or its logarithm is taken; ``small`` are sums of exponentials without the largest."""
+    others or its logarithm is taken; ``small`` are sums of exponentials without the largest.  What rests on ``linear``
+    tensors is no weight."""
     if not any(applies(equation.rhs, "exponential") for equation in equations):
         return list(equations)
     asked = Overflows(small=small)
@@ -68,7 +71,7 @@ def measured(equations: Sequence[Equation], small: Collection[Name] = ()) -> lis
     if not asked.hot:
         return list(equations)
     asked.close({equation.name: equation for equation in equations})
-    measure = _Measure(asked, {str(name) for e in equations for name in (e.name, *tensors(e.rhs))})
+    measure = _Measure(asked, {str(name) for e in equations for name in (e.name, *tensors(e.rhs))}, set(linear))
     return [made for equation in equations for made in measure.equations(equation)]
 
 
@@ -83,6 +86,9 @@ class _Parts(NamedTuple):
 class _Measure:
     asked: Overflows
     taken: set[str]
+    linear: set[Name] = field(
+        default_factory=set
+    )  # the tensors that are asked for their numbers alone, whatever they are
     scales: dict[Name, Equation] = field(default_factory=dict)
     rests: dict[Name, Equation] = field(default_factory=dict)
     largest: dict[Expr, Indexed] = field(default_factory=dict)  # those that have names
@@ -94,6 +100,8 @@ class _Measure:
     def equations(self, equation: Equation) -> list[Equation]:
         """An equation, after its scale and its rest where others read them."""
         hot, kept = equation.name in self.asked.hot, equation.name in self.asked.kept
+        if not self.linear.isdisjoint(tensors(equation.rhs)):
+            self.linear.add(equation.name)
         if not hot and not kept:
             return [equation]
         self.where = equation.where
@@ -128,6 +136,8 @@ class _Measure:
         if self.counts(expr):
             self.weighted.add(name)
         made, access = own_equation(name, expr, self.where)
+        if not self.linear.isdisjoint(tensors(expr)):
+            self.linear.add(made.name)
         self.made.append(made)
         return access
 
@@ -277,7 +287,8 @@ class _Measure:
         if isinstance(factor, Iverson):
             return True
         names = tensors(factor)
-        return bool(names) and self.asked.weights.issuperset(names) and may_be_zero(factor)
+        asked = bool(names) and self.asked.weights.issuperset(names) and self.linear.isdisjoint(names)
+        return asked and may_be_zero(factor)
 
     def whole(self, part: _Parts) -> Expr:
         if part.scale is ZERO:

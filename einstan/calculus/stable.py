@@ -134,19 +134,23 @@ def differentiable(program: Program, of: Name, wrt: Name, keep: Collection[Name]
     return written if enters(written) and not enters(stable) else stable
 
 
-def runnable(program: Program) -> Program:
-    """The program in the form in which it is evaluated: the same values, without overflow on the way."""
-    found: Program | None = program.notes.get(runnable)
+def runnable(program: Program, linear: Collection[Name] = ()) -> Program:
+    """The program in the form in which it is evaluated: the same values, without overflow on the way.  What rests on
+    tensors that are ``linear`` stays linear in them, to the eyes of who transposes the code: nothing asks whether it is
+    zero."""
+    question = runnable, frozenset(linear)
+    found: Program | None = program.notes.get(question)
     if found is None:
         asked, program = program, compared_once(program)
         same = dict(zip(program.resolved_all(), program.equations, strict=True))
         met = met_by_names(stabilised(program))
         exponentials = _Exponentials({equation.name: equation for equation in met})
         apart = without_diagonals(dominant_apart(met, exponentials.of))
-        made = measured(apart, {equation.name for equation in apart} - {equation.name for equation in met})
+        small = {equation.name for equation in apart} - {equation.name for equation in met}
+        made = measured(apart, small, linear)
         named = [same.get(new) or well_named(new, written=False) for new in _stated(made, program)]
         found = remade(program, complemented(named))
-        asked.notes[runnable] = found
+        asked.notes[question] = found
     return found
 
 

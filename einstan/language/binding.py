@@ -170,7 +170,9 @@ class Scope(Names):
     def around_sizes(self, node: Term, env: Environment) -> Environment:
         """What the sizes in a product speak of: those in front of a sum of its index, ``1/|N| sum[N](x[N])``, and of
         none where the product has another index of this letter, too."""
-        binders = [part for part, _ in node.parts if isinstance(part, Binder) and part.operation != "softmax"]
+        # LaTeX sets a sum in brackets, since it would run on: (\sum_N x_N) a / |N|
+        inside = ((isinstance(part, Expression) and only_part(part)) or part for part, _ in node.parts)
+        binders = [part for part in inside if isinstance(part, Binder) and part.operation != "softmax"]
         if not binders or not any(self.has_size(part) for part, _ in node.parts):
             return env
         letters = [letter.name for part in binders for letter in part.letters]

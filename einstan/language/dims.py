@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from itertools import count
 
-from einstan.language.index import ARITHMETIC, Affine, Index, slot
+from einstan.language.index import ARITHMETIC, Affine, Arithmetic, Index, slot
 from einstan.language.node import Node, fold, holds, preorder, remembered, replace
 from einstan.language.term import (
     Delta,
@@ -223,7 +223,8 @@ def _held(equation: Equation) -> tuple[tuple[Held, ...], tuple[Held, ...]]:
                 held = [i for i, _ in form.terms if isinstance(i, Index) and (form.index is i or i not in guarded)]
                 place = axis(node.tensor, position)
                 found.update(dict.fromkeys((i, place, form, i in ranged) for i in held))
-                inside = [i for i in form.free if i not in held and i not in guarded] if form.index is None else []
+                parts = [atom for atom, _ in form.terms if isinstance(atom, Arithmetic)]  # a label tells no range
+                inside = [i for part in parts for i in part.free if i not in held and i not in guarded]
                 quotients.update(dict.fromkeys((i, place, form, i in ranged) for i in inside))
         own = guarded
         brackets: list[Node] = []

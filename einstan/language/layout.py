@@ -9,15 +9,16 @@ elsewhere as ``sum[K](..)``; it repeats until nothing moves, which it does becau
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import TypeVar
 
 from einstan.language.errors import NotationError
 from einstan.language.holds import Placement
-from einstan.language.index import Affine, Arithmetic, Index, is_capital, lowered
+from einstan.language.index import Affine, Arithmetic, Index, is_capital, lowered, swapped
 from einstan.language.misread import divides_by_index
-from einstan.language.node import Node, preorder
+from einstan.language.node import Node, holds, preorder
 from einstan.language.occurrences import evidence, is_form
 from einstan.language.placing import placements
 from einstan.language.shifted import unlike
@@ -163,7 +164,9 @@ class Layout:
                         moved = True
                     else:
                         stand[term] = placed
-            if not moved and self.of_unlike_ranges(stand[term] for term in terms):
+            if not moved and (
+                self.of_unlike_ranges(stand[term] for term in terms) or self.beside_sizes(root, terms)
+            ):
                 terms = [run(self.term(node)) for node in nodes]
                 moved = True
             if not moved:
@@ -175,6 +178,26 @@ class Layout:
         apart = {id(term): term for _, *both in unlike(sums, self.stated) for term in both}
         self.explicit.update(self.implicit[term] for term in apart.values())
         return bool(apart)
+
+    def beside_sizes(self, root: Expr, terms: Sequence[Term]) -> bool:
+        """Make a sum in a bracket explicit beside a size of its letter that other sums have too, ``sum[N](z[N]^2) /
+        |N|``: that of a sum which nobody spells may be any of them; whether there was one."""
+        if not holds(root, Extent) or not self.implicit:
+            return False
+        bound = Counter(
+            index.name for node in preorder(root) if isinstance(node, Sum | Reduce) for index in node.indices
+        )
+        found = False
+        for term in (node for top in terms for node in walk(top) if isinstance(node, Term) and len(node.parts) > 1):
+            sizes = {node.name for part, _ in term.parts for node in walk(part) if isinstance(node, Size)}
+            spoken = {name for size in sizes for name in (size, swapped(size)) if bound[name] > 1}
+            for part, _ in term.parts if spoken else ():
+                inside = part.terms if isinstance(part, Expression) else ()
+                for total in (self.implicit[node] for node in inside if node in self.implicit):
+                    if not spoken.isdisjoint(index.name for index in total.indices):
+                        self.explicit.add(total)
+                        found = True
+        return found
 
     def placed(self, top: Term, indices: set[str]) -> Placement | None:
         """Where the scope rule puts the sums below; nothing where that is elsewhere than they stand, and some of them

@@ -73,14 +73,14 @@ class Node:
     # All nodes of a class by their fields, and the table's own dictionary, read and written without a call of Python's.
     interned: ClassVar[WeakValueDictionary[tuple[Any, ...], Node]]
     table: ClassVar[dict[tuple[Any, ...], Any]]
-    forget: ClassVar[Callable[[Any], None]]  # takes the entry of a node that has died out of the table
+    _forget: ClassVar[Callable[[Any], None]]  # takes the entry of a node that has died out of the table
 
     def __init_subclass__(cls) -> None:
         cls.kind = new_mark()
         cls.own = cls.kind | (BINDS if cls.is_binder else 0)
         cls.interned = WeakValueDictionary()
         cls.table = cls.interned.data  # type: ignore[attr-defined]
-        cls.forget = staticmethod(cls.interned._remove)  # type: ignore[attr-defined]
+        cls._forget = staticmethod(cls.interned._remove)  # type: ignore[attr-defined]
 
     def __new__(cls, *fields: Any) -> Any:
         table = cls.table
@@ -102,7 +102,7 @@ class Node:
         _set_kinds(node, kinds)
         _set_below(node, None)
         _set_notes(node, _NOTHING)
-        own = _Held(node, cls.forget)
+        own = _Held(node, cls._forget)
         own.key = fields
         with _lock:
             held = table.setdefault(fields, own)

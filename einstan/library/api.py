@@ -500,7 +500,9 @@ class Program(calculus.Program):
         from einstan.machine.run.compile import compile
 
         outputs = self._outputs(options)
-        program = runnable(self._for(outputs))
+        backend = options.get("backend")
+        transposed = isinstance(backend, str) and backend == "jax"  # as reverse mode is of tangents there
+        program = runnable(self._for(outputs), [name for name, _ in self.given] if transposed else ())
         own = {"context": self.known, "given": self.given, "behind": self.of}
         own |= self._placing() if "mesh" in options else {}
         return passing(compile, options, program, outputs, **own)

@@ -13,7 +13,16 @@ from typing import Protocol
 
 import numpy as np
 
-from einstan.language.arguments import ArgumentError, blamed, checked_methods, number, require, shown, whole
+from einstan.language.arguments import (
+    ArgumentError,
+    blamed,
+    blamed_methods,
+    checked_methods,
+    number,
+    require,
+    shown,
+    whole,
+)
 from einstan.language.errors import DataError, nearest
 from einstan.library.updates import Rule, count
 from einstan.machine.run.handed import namespace
@@ -42,6 +51,7 @@ class Optimiser(Protocol):
     ) -> tuple[Arrays, Arrays]: ...  # fmt: skip
 
 
+@blamed_methods("init", "update")
 @checked_methods("__init__", "update")
 @dataclass(frozen=True)
 class SGD:
@@ -68,6 +78,7 @@ class SGD:
         return {name: p - rate * grads[name] for name, p in params.items()}, {"step": state["step"] + 1}
 
 
+@blamed_methods("init", "update")
 @checked_methods("__init__", "update")
 @dataclass(frozen=True)
 class Momentum:
@@ -108,6 +119,7 @@ class Momentum:
         return new_params, new_state
 
 
+@blamed_methods("init", "update")
 @checked_methods("__init__", "update")
 @dataclass(frozen=True)
 class Adam:
@@ -153,7 +165,7 @@ class Adam:
         scale: float = 1.0,
     ) -> tuple[Arrays, Arrays]:  # fmt: skip
         step = state["step"] + 1
-        t = count(step)
+        t = count(state["step"]) + 1
         first, second = 1 - self.beta1**t, 1 - self.beta2**t
         rate = self.rate * scale / first
         new_params, new_state = {}, {"step": step}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from einstan.language.arguments import ArgumentError
+from einstan.language.arguments import ArgumentError, shown
 from einstan.language.errors import DataError
 from einstan.library.data import require_names
 
@@ -37,9 +37,7 @@ class NetworkModule(torch.nn.Module):
                     inferred="it has an attribute of that name" if hasattr(self, name) else "names have no dots there",
                     repair=f'net.renamed({{"{name}": "W{name}"}}), and give that one\'s parameters',
                 )
-            array = params[name]
-            tensor = array.detach().clone() if isinstance(array, torch.Tensor) else torch.tensor(np.asarray(array))
-            self.register_parameter(name, torch.nn.Parameter(tensor))
+            self.register_parameter(name, torch.nn.Parameter(_tensor(name, params[name])))
 
     def forward(self, *arrays: Any, **data: Any) -> Any:
         if len(arrays) > len(self.inputs):
@@ -50,3 +48,15 @@ class NetworkModule(torch.nn.Module):
 
     def extra_repr(self) -> str:
         return f"{', '.join(self.inputs)} -> {self.function.outputs}"
+
+
+def _tensor(name: str, array: Any) -> torch.Tensor:
+    """A parameter of its own."""
+    if isinstance(array, torch.Tensor):
+        return array.detach().clone()
+    try:
+        return torch.tensor(np.asarray(array))
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"{name} = {shown(array)} cannot be a tensor", inferred=str(error), repair=f"give numbers as {name}"
+        ) from None

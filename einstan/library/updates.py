@@ -119,9 +119,14 @@ class Update(Rebuilt):
 def count(step: Any) -> Any:
     """How many updates there were: a whole number of Python's, or what JAX traces."""
     try:
-        return int(step)
+        found = int(step)
     except TypeError:
         return step
+    if found < 0:
+        raise DataError(
+            f"the optimiser's step is {found}", repair="it counts updates: 0 at first, as in optimiser.init"
+        )
+    return found
 
 
 def held(state: Mapping[str, Any], key: str) -> Any:

@@ -434,6 +434,11 @@ STRANGE = {
     "memory for equations": lambda: es.Program(memoryview(np.ones((3, 2)))),
     "memory for a dtype": lambda: es.einsum("ij->ij", np.ones((3, 2)), dtype=memoryview(np.ones((3, 2)))),
     "nothing to learn": lambda: es.Network("L = sum[N](x[N]^2)").value_and_grad("L").compile(update=es.SGD(0.1)),
+    "more than a float": lambda: es.parse("y[i] = x[i]").plan({"i": 10**400}),
+    "a module among loops": lambda: es.parse("y[i] = x[i]").loops(x=np),
+    "a step before the first": lambda: es.Adam().update(PARAMS, PARAMS, {**es.Adam().init(PARAMS), "step": -1}),
+    "an option of no optimiser": lambda: es.SGD(0.1, momentum=0.9),
+    "too much for an optimiser": lambda: es.Adam(0.1, 0.9, 0.99, 1e-8, 0.1),
 }
 
 

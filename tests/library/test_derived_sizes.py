@@ -390,6 +390,9 @@ READ_AT = {
     "two of them": ("L = sum[N](x[t[N]+s[N]])", (3,), [0, 1], [[0, 2], [-1, 0]]),
     "of a half": ("L = sum[N](x[floor(t[N]/2)])", (3,), [0, 5], [[0, 6], [-1, 0]]),
     "beside another": ("L = sum[N,C](1[C != t[N]] x[N,t[N]] x[N,C])", (2, 3), [0, 2], [[0, 3], [-1, 0]]),
+    "of one entry": ("L = x[t[1]]^2", (3,), [9, 2], [[0, 3], [0, -1]]),
+    "of an entry further on": ("L = x[t[N+1]]^2", (3,), [9, 2], [[0, 3], [0, -1]]),
+    "of one entry, below a bracket": ("L = 1[t[1] > 0] x[t[1]-1]", (3,), [9, 3], [[0, 4]]),
     "below a bracket": ("L = sum[N](1[t[N] != -1] x[|x.0|-1-t[N]])", (3,), [0, -1], [[0, 3], [-2, 0]]),
 }
 

@@ -286,6 +286,14 @@ def test_of_two_ranges_that_are_not_known_that_of_the_sum_is_to_be_stated():
     assert found.tolist() == [10, 16, 22, 28, 34]
 
 
+@pytest.mark.parametrize("reader", ["y = c[0]", "y = c[1] + sum[J](c[J])", "y[n] = c[0] + c[T[n]]", "y = c[0] / |c.0|"])
+def test_one_entry_of_what_is_made_does_not_tell_how_far_it_goes_on(reader):
+    program = es.Program(f"c[j] = sum[I](1[I <= j] x[I])\n{reader}")
+    with pytest.raises(ExtentError, match="the extent of j is not known") as error:
+        program.compile()(x=np.ones(3), **({"T": np.zeros(2, int)} if "T" in reader else {}))
+    assert error.value.repair[0] == "c[j] = 1[I <= j] x[I] where |j| = |x.0|"
+
+
 def test_an_axis_that_is_read_in_part_is_told_by_no_read():
     program = es.Program("y[i] = x[i+1] where |i| = 2\nL = y[I] a[I]\ndy[i] = a[i]\ndx[p] = pad(dy[p-1])")
     with pytest.raises(ExtentError, match="the extent of p is not known"):

@@ -296,6 +296,15 @@ def test_an_axis_read_from_its_end_is_right_at_every_size(text, expected):
         assert np.array_equal(compiled(x=x)["y"], expected(x))
 
 
+@pytest.mark.parametrize("sizes", [None, {"x.0": 3}])
+def test_numbers_of_python_are_taken(sizes):
+    program = Program("q[i] = x[i] / t\nL = sum[I](1[x[I] > 0] log(q[I]) / t) + 1[s > 1] t").backward("L", ["t"])
+    step = function_of(program.source(sizes, outputs=["L", "dt"]))
+    x = np.array([-1.0, 0, 3])
+    for t in (2, 2.0, np.float64(2), np.array(2.0)):
+        np.testing.assert_allclose(step(x, t, 2), [np.log(1.5) / 2 + 2, -np.log(1.5) / 4 - 1 / 4 + 1])
+
+
 def test_the_logarithm_of_a_sum_of_nothing_warns_of_nothing():
     program = Program("f[j] = sum[K](softmax[j](q[ids[j],K])) + b")
     function = function_of(program.source())

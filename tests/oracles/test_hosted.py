@@ -350,6 +350,26 @@ def test_labels_of_few_bits(backend, dtype):
     equal(found, entries[[1, 0, 5]])
 
 
+@BACKENDS
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("y[n] = E[1,T[n]]", lambda E, T: E[1, T]),
+        ("y = E[0,T[0]] + E[1,T[1]]", lambda E, T: E[0, T[0]] + E[1, T[1]]),
+        ("e[i,j] = 2 E[i,j]\ny = e[0,T[1]]", lambda E, T: 2 * E[0, T[1]]),
+        ("y = 1[T[0] > 0] E[1,T[0]-1]", lambda E, T: E[1, T[0] - 1]),
+    ],
+)
+def test_labels_beside_a_number(backend, text, expected):
+    program = es.Program(text)
+    entries, labels = np.arange(6.0).reshape(2, 3), [1, 2]
+    arrays = {"E": TENSORS[backend](entries), "T": TENSORS[backend](labels, "int32")}
+    equal(program.compile(outputs=["y"], backend=backend)(arrays)["y"], expected(entries, np.array(labels)))
+    arrays["E"] = arrays["E"][:1, :1] if "1," in text else arrays["E"][:, :1]
+    with pytest.raises(EinstanError, match="reads outside"):
+        program.compile(outputs=["y"], backend=backend)(arrays)
+
+
 def test_labels_outside():
     entries = np.arange(12.0).reshape(6, 2)
     made, traced = GATHER.compile(backend="torch"), jax.jit(GATHER.compile(backend="jax"))

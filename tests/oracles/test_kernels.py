@@ -2,6 +2,7 @@
 
 import ast
 import os
+import warnings
 
 import numpy as np
 import pytest
@@ -52,6 +53,14 @@ def test_a_kernel_is_what_is_written(name):
 @pytest.mark.parametrize("name", OTHERS)
 def test_what_is_nearly_a_kernel_is_none(name):
     compared(OTHERS[name], [], NAMES)
+
+
+def test_rows_of_which_nothing_counts_warn_of_nothing_where_kernels_are_looked_for():
+    program = es.Program("u[t] = s[r[t]]\nL = sum[T](log(sum[J](1[J >= T] exp(u[J]))) - u[T])")
+    with warnings.catch_warnings(), np.errstate(all="warn"):
+        warnings.simplefilter("error")
+        L = program.to_torch("L")(s=torch.tensor([0.0, 1.0]), r=torch.tensor([1, 0]))
+    torch.testing.assert_close(L, torch.tensor([0.0, 1.0]).logsumexp(0) - 1)
 
 
 def made(name, kernels):

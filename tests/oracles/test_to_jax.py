@@ -134,6 +134,27 @@ def test_where_the_derived_rule_matters(rule):
 
 
 @RULES
+def test_tangents_are_linear_where_exponentials_are_divided(rule):
+    routing = es.Program("""
+        c[i,j] = softmax[j](b[i,j])
+        s[j,d] = c[I,j] U[I,j,d]
+        n[j] = sum[D](s[j,D]^2)
+        v[j,d] = (n[j] / (1 + n[j])) (s[j,d] / sqrt(n[j] + eps))
+        L = sum[J,D](v[J,D]^3)
+    """)
+
+    def by_hand(b, U):
+        s = jnp.einsum("ij,ijd->jd", jax.nn.softmax(b, 1), U)
+        n = (s**2).sum(1)
+        return ((n / (1 + n) / jnp.sqrt(n + 0.1))[:, None] * s) ** 3
+
+    rng = np.random.default_rng(0)
+    b, U = jnp.asarray(rng.normal(size=(3, 2))), jnp.asarray(rng.normal(size=(3, 2, 4)))
+    found = jax.grad(lambda b, U: routing.to_jax("L", rule=rule)(b=b, U=U, eps=0.1), (0, 1))(b, U)
+    close(found, jax.grad(lambda b, U: by_hand(b, U).sum(), (0, 1))(b, U))
+
+
+@RULES
 def test_derivatives_that_nobody_announced_are_refused(rule):
     function = SEVERAL.to_jax("L", wrt=["W"], rule=rule)
     x, w = jnp.asarray(X), jnp.asarray(W)

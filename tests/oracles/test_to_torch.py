@@ -414,3 +414,10 @@ def test_they_are_copied_and_pickled():
     for again in (copy.deepcopy(function), pickle.loads(pickle.dumps(function))):
         assert (again.outputs, again.wrt, again.double_backward) == ("L", ("W",), False)
         close(again(X, W), function(X, W))
+
+
+@pytest.mark.parametrize("wrong", ["y", [[1.0], [1.0, 2.0]], [None]])
+def test_what_no_parameter_can_be_is_refused(wrong):
+    network = es.Network("L = x[I]^2", parameters={"x": "zeros"})
+    with pytest.raises(es.EinstanError, match=r"x = .* cannot be a tensor"):
+        network.to_torch_module({"x": wrong})

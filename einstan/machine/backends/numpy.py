@@ -260,9 +260,9 @@ def guarded(x: Array, index: tuple[Array, ...], allowed: Array, value: float, sl
     """x[index], and a value where some position is outside; that is an error where the read is allowed."""
     ok = np.asarray(True)
     for at, size, slot in zip(index, x.shape, slots, strict=True):
-        here = (at >= 0) & (at < size)
-        wrong = allowed & ~here
-        if np.any(wrong):
+        here = np.logical_and(at >= 0, at < size)  # of V[0,T[n]] a number too
+        wrong = np.logical_and(allowed, ~here)
+        if wrong.any():
             first = np.broadcast_to(at, wrong.shape)[wrong].flat[0]
             raise IndexError(f"slot {slot} of {where} is {first}, but the size is {size}")
         ok = ok & here

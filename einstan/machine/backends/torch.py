@@ -111,8 +111,12 @@ def found(mask: Tensor) -> bool:
         return False
 
 
-def inside(index: Tensor, size: int, where: str) -> Tensor:
+def inside(index: Tensor | int, size: int, where: str) -> Tensor | int:
     """The positions, if none of them is outside; where that is not looked at, a negative one is beyond the end too."""
+    if isinstance(index, int):  # V[0,T[n]]: a number among arrays
+        if not 0 <= index < size:
+            raise IndexError(f"{where} is {index}, but the size is {size}")
+        return index
     wrong = (index < 0) | (index >= size)
     if found(wrong):
         first = index[wrong].flatten()[0]

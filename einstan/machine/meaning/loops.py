@@ -74,8 +74,9 @@ class Tensor:
         """From nested lists, a number, another tensor, or anything with ``shape`` and ``tolist``."""
         if isinstance(data, Tensor):
             return data
-        shape = tuple(data.shape) if hasattr(data, "shape") else None
-        nested = data.tolist() if hasattr(data, "tolist") else data
+        has_shape = isinstance(getattr(data, "shape", None), tuple)
+        shape = tuple(data.shape) if has_shape else None
+        nested = data.tolist() if has_shape and hasattr(data, "tolist") else data
         if shape is None:
             shape, level = (), nested
             while isinstance(level, list | tuple):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from math import prod
 from typing import Any, NamedTuple
 
@@ -17,9 +18,11 @@ import numpy as np
 
 from einstan.calculus.program import Program
 from einstan.language.dims import axis
+from einstan.language.errors import ExtentError
 from einstan.language.index import Affine, Arithmetic, Index
 from einstan.language.node import Node, preorder
 from einstan.language.term import Add, Const, Delta, Equation, Expr, Extent, Indexed, Iverson, Mul, Name, Position
+from einstan.machine.sizes.extents import infer
 from einstan.machine.sizes.guards import index_tensors, is_index_bracket
 from einstan.machine.sizes.refusals import outside
 
@@ -86,10 +89,10 @@ def labels_in(program: Program) -> tuple[Label, ...]:
 
 def _place(label: Label) -> Place:
     """What tells two reads apart; the letters of labels that stand alone do not."""
-    (atom, coefficient), *others = label.form.terms
-    if others or not isinstance(atom, Indexed):
-        return label.place, label.form
-    return label.place, atom.tensor, coefficient, label.form.constant
+    match label.form.terms:
+        case ((Indexed(tensor=tensor), coefficient),):
+            return label.place, tensor, coefficient, label.form.constant
+    return label.place, label.form
 
 
 def _labels(equation: Equation) -> Iterator[Label]:
@@ -99,9 +102,11 @@ def _labels(equation: Equation) -> Iterator[Label]:
     integers = index_tensors([equation])
     while stack:
         node, around = stack.pop()
-        if isinstance(node, Indexed):
+        if isinstance(node, Indexed) and any(
+            isinstance(part, Indexed) for form in node.slots for part in preorder(form)
+        ):
             for position, form in enumerate(node.slots):
-                if any(isinstance(part, Indexed) for part in preorder(form)):
+                if form.index is None:  # of E[1,T[n]] the number too, which nobody else looks at
                     yield Label(equation, node, position, around)
         inside = dict.fromkeys(node.children, around)
         if isinstance(node, Mul):
@@ -120,25 +125,45 @@ def refuse_labels(labels: Iterable[Label], given: Mapping[Any, Any], sizes: Mapp
     for label in labels:
         if (size := sizes.get(label.place)) is None:
             continue
+        known = sizes if label.extents <= sizes.keys() else {**_told(label.equation, given), **sizes}
         try:
-            read = _read(label, given, sizes)
+            read = _read(label, given, known)
         except LookupError:  # it speaks of what is not given
             continue
         wrong = (read < 0) | (read >= size)
         if label.brackets and wrong.any():
-            held = Look(label.form, given, sizes, label.brackets).hold(label.brackets)
+            held = Look(label.form, given, known, label.brackets).hold(label.brackets)
             wrong = wrong & held.any(axis=tuple(range(wrong.ndim, held.ndim)))  # for some value of other letters
         if wrong.any():
             raise outside(label.equation, label.access, label.position, int(read[wrong].flat[0]), size)
 
 
+def _told(equation: Equation, given: Mapping[Any, Any]) -> Mapping[str, int]:
+    """The extents that an equation tells by itself, of ``E[T[N+1]]`` that of N, if all that it reads is given."""
+    read = sorted({node.tensor for node in preorder(equation.rhs) if isinstance(node, Indexed)}, key=str)
+    if not given.keys() >= {*read}:
+        return {}
+    return _extents(equation, tuple((name, np.shape(given[name])) for name in read))
+
+
+@lru_cache(maxsize=256)
+def _extents(equation: Equation, shapes: tuple[tuple[Name, tuple[int, ...]], ...]) -> Mapping[str, int]:
+    program = Program((equation,))
+    try:
+        known = infer(program, dict(shapes), only=(), guess=False).known
+    except ExtentError:
+        return {}
+    indices = {node for node in preorder(equation.rhs) if isinstance(node, Index)}
+    return {index.dim: known[dim] for index in indices if (dim := program.dim(equation, index)) in known}
+
+
 def _read(label: Label, given: Mapping[Any, Any], sizes: Mapping[str, int]) -> np.ndarray:
     """The positions that are read, by the letters of the form."""
     form = label.form
-    (atom, coefficient), *others = form.terms
-    if others or not isinstance(atom, Indexed) or len({slot.index for slot in atom.slots} - {None}) < len(atom.slots):
-        return np.asarray(Look(form, given, sizes).value(form))
-    return coefficient * np.asarray(given[atom.tensor]).astype(np.int64, copy=False) + form.constant
+    match form.terms:
+        case ((Indexed(tensor=tensor, slots=slots), k),) if len({s.index for s in slots} - {None}) == len(slots):
+            return k * np.asarray(given[tensor]).astype(np.int64, copy=False) + form.constant
+    return np.asarray(Look(form, given, sizes).value(form))
 
 
 class Look:
@@ -184,12 +209,16 @@ class Look:
             case Mul(factors=factors):
                 return prod(map(self.value, factors))
             case Indexed(tensor=tensor, slots=slots) if tensor in self.given:
+                array = np.asarray(self.given[tensor])
+                array = array.astype(np.int64, copy=False) if array.dtype.kind in "iu" else array
                 own = [form.index for form in slots if form.index in letters]  # which are letters alone
-                places, array = [letters[index] for index in own if index], np.asarray(self.given[tensor])
+                places = [letters[index] for index in own if index]
                 expected = tuple(self.known[index.dim] for index in own if index)
                 if len(set(places)) == len(places) and array.shape == expected:
-                    whole = array.dtype.kind in "iu"
-                    return self._along(array.astype(np.int64, copy=False) if whole else array, places)
+                    return self._along(array, places)
+                at = [np.asarray(self.value(form)) for form in slots]
+                if all((p >= 0).all() and (p < size).all() for p, size in zip(at, array.shape, strict=True)):
+                    return array[tuple(at)]
         raise LookupError
 
     def _along(self, array: Array, places: list[int]) -> Array:

@@ -594,15 +594,16 @@ def form_text(extents: Extents, equation: Equation, form: Affine, size: Spell) -
 
 def _solve_tensors(extents: Extents, equation: Equation) -> bool:
     """Without the array, the smallest axis for which every unguarded read is inside; where the equation states how far
-    an index runs, any longer one has them inside too, and nothing is told."""
+    an index runs, any longer one has them inside too, and nothing is told.  Nor is it of a tensor that the program
+    makes: one read at ``c[0]`` says nothing of how far ``c[j]`` goes on."""
     smallest: dict[str, tuple[int, Indexed]] = {}
-    stated = {index for index, _ in equation.where}
+    stated, inputs = {index for index, _ in equation.where}, extents.program.inputs
     for read, position, form in extents.arithmetic[equation]:
         if not stated.isdisjoint(form.free):
             continue
         dim = extents.program.dims.find(axis(read.access.tensor, position))
         top = highest(extents, equation, form)
-        if top is not None and dim not in extents.known:
+        if top is not None and dim not in extents.known and read.access.tensor in inputs:
             smallest[dim] = max((top[1] + 1, read.access), smallest.get(dim, (0, read.access)), key=lambda e: e[0])
     for dim, (extent, access) in smallest.items():
         extents.learn(dim, max(extent, 0), f"{access}", equation, _needed_formula(extents, equation, dim))

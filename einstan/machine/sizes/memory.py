@@ -121,6 +121,7 @@ def converted(name: object, data: np.ndarray, dtype: Any) -> np.ndarray:
 
 
 def human_bytes(count: float) -> str:
+    count = min(count, 10**300)  # whole numbers of Python may be more than any float
     for unit in ("bytes", "kB", "MB", "GB", "TB", "PB"):
         if count < 1000 or unit == "PB":
             return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.3g} {unit}"

@@ -101,7 +101,17 @@ class NumPy(Speller):
         """Lines that refuse arrays of other shapes than those of the code."""
         assert isinstance(self.sizes, Asked)
         shapes = self.sizes.checked()
-        return ["sizes = {}", *(self.check(name, shape, "sizes") for name, shape in shapes.items())] if shapes else []
+        found = [self.check(name, shape, "sizes") for name, shape in shapes.items()]
+        return ["sizes = {}", *found, *self.numbers()] if shapes else []
+
+    def numbers(self) -> list[str]:
+        """Lines that make numbers of Python such of NumPy, which have what the code asks of arrays."""
+        names, kind = self.schedule.names, dtype(self.schedule.precision)
+        scalars = {
+            name for name, rank in self.plan.program.ranks.items() if not rank and name not in self.plan.index_tensors
+        }
+        real = [names[name] for name in names if name in scalars]
+        return [f"{name} = {name} if hasattr({name}, 'dtype') else {kind}({name})" for name in real]
 
     def check(self, name: Name, shape: str, sizes: str) -> str:
         labels = compared_alone(self.plan.program.equations)

@@ -172,7 +172,7 @@ class LaidOut(NumPy):
         return made
 
     def checks(self) -> list[str]:
-        return [self.check(name, repr(self._shape(name)), "{}") for name in self.schedule.names]
+        return [*(self.check(name, repr(self._shape(name)), "{}") for name in self.schedule.names), *self.numbers()]
 
     def _shape(self, name: Name) -> tuple[int, ...]:
         value = self.plan.tensors[name].value
