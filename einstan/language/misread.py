@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from einstan.language.errors import NotationError, Span
 from einstan.language.factors import literal
+from einstan.language.glued import one_name
 from einstan.language.index import is_capital, lowered
 from einstan.language.occurrences import evidence
 from einstan.language.surface import (
@@ -302,7 +303,7 @@ def _refuse_expectation(text: str, tree: Relation, names: Counter[str]) -> None:
 
 def _two_names(text: str, ref: Ref, reading: str, label: str, spelled: str) -> NotationError:
     start, end = ref.span
-    name = f"{str(ref.name).partition('_')[0]}{label}"
+    name = one_name(f"{str(ref.name).partition('_')[0]}{label}")
     return NotationError(
         f"{text[start:end]} is a name with a label, or {reading}", text=text, span=ref.span,
         repair=tuple(f"{text[:start]}{each}{text[end:]}" for each in (name, spelled)),

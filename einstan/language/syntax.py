@@ -26,8 +26,9 @@ from typing import NoReturn
 
 from einstan.language.atoms import Atoms
 from einstan.language.cursor import GOING_ON, INDENTED
-from einstan.language.errors import Span
+from einstan.language.errors import NotationError, Span
 from einstan.language.foreign import STATEMENTS, braced, equals, floor_division, prose, statement
+from einstan.language.glued import CANDIDATE, glued
 from einstan.language.layers import layered, refused_layers
 from einstan.language.misread import (
     MARKS_ABOVE,
@@ -39,6 +40,7 @@ from einstan.language.misread import (
     transposed,
     without_slots,
 )
+from einstan.language.occurrences import evidence
 from einstan.language.own import visible
 from einstan.language.surface import (
     CALLABLE,
@@ -60,6 +62,7 @@ from einstan.language.surface import (
     only_part,
     run,
     runs_on,
+    walk,
 )  # fmt: skip
 from einstan.language.term import RELATIONS, Partial
 from einstan.language.threads import cached_property
@@ -76,7 +79,21 @@ def read_relation(text: str, known: Collection[str] = (), kind: str = "claim") -
     if parser.scalars:
         without_slots(parser.text, relation, parser.scalars, known)
     labels(parser.text, relation, parser.tokens)
+    if CANDIDATE.search(parser.text) and (error := _glued(parser.text, relation, known)) is not None:
+        raise error
     return parser.text, relation
+
+
+def _glued(text: str, tree: Relation, known: Collection[str]) -> NotationError | None:
+    """The refusal of letters that may be a product; what the program or the document has is looked at there."""
+    left = only_part(tree.left)
+    defined = {*known, left.name if isinstance(left, Ref) else ""}
+    if not any(found[0] not in defined and found[0] not in RESERVED for found in CANDIDATE.finditer(text)):
+        return None
+    names = {str(ref.name): len(ref.slots) for ref in walk(tree) if isinstance(ref, Ref) and isinstance(ref.name, str)}
+    read = {name: rank for name, rank in names.items() if name not in defined}
+    others = {name: rank for name, rank in names.items() if not isinstance(left, Ref) or name != left.name}
+    return glued(text, read, others, evidence(tree)) if read else None
 
 
 def read_expression(text: str, known: Collection[str] = ()) -> tuple[str, Expression]:

@@ -7,11 +7,12 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 
 from einstan.language.errors import EinstanError, NotationError, ProgramError
+from einstan.language.glued import CANDIDATE, glued
 from einstan.language.node import holds, preorder
 from einstan.language.refusals import two_meanings
 from einstan.language.spoken import unknown_extents
 from einstan.language.statement import Document, Given, Statement, as_claim, name_of, sides_of
-from einstan.language.surface import looks_like_derivative
+from einstan.language.surface import RESERVED, looks_like_derivative
 from einstan.language.term import Equation, Indexed, Name, Partial, Position, tensors
 from einstan.language.told import NAME
 
@@ -28,6 +29,7 @@ def apart(document: Document, known: Collection[str], gradients: bool) -> Iterat
         yield from speaking(part, known)
         yield from of_other_rank(part)
         yield from of_subscripts(part)
+        yield from of_glued_letters(part, known)
     yield from gone_on(document.statements)
 
 
@@ -171,6 +173,27 @@ def of_subscripts(part: Document) -> Iterator[tuple[Statement, EinstanError]]:
                 f"{found[0]} is a derivative of {name}, or a number with a label", text=statement.text,
                 span=found.span(), repair=(f"{before}{derived}{behind}", f"{before}{name}{letters}{behind}"),
             )  # fmt: skip
+
+
+def of_glued_letters(part: Document, known: Collection[str]) -> Iterator[tuple[Statement, EinstanError]]:
+    """``mv`` beside m and v, and ``sin(ωt)``, which may be products."""
+    defined = {*known, *(name_of(s) for s in part.statements if isinstance(s.content, Equation | Given))}
+    candidates = {found[0] for statement in part.statements for found in CANDIDATE.finditer(statement.text)}
+    candidates -= {*defined, *RESERVED}
+    if not candidates:
+        return
+    nodes = preorder(*(side for statement in part.statements for side in sides_of(statement)))
+    ranks = {str(node.tensor): len(node.slots) for node in nodes if isinstance(node, Indexed)}
+    ranks |= {str(e.name): len(e.indices) for e in part.equations}
+    if (candidates := candidates & ranks.keys()) == set():
+        return
+    indices = {index.name for node in nodes if isinstance(node, Indexed) for slot in node.slots for index in slot.free}
+    read = {name: rank for name, rank in ranks.items() if name in candidates}
+    for statement in part.statements:
+        own = name_of(statement) if isinstance(statement.content, Equation | Given) else ""
+        others = {name: rank for name, rank in ranks.items() if name != own}
+        if statement.error is None and (error := glued(statement.text, read, others, indices)) is not None:
+            yield statement, error
 
 
 def _partial(name: Name) -> Partial | None:
