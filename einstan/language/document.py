@@ -72,7 +72,7 @@ def parse_document(
                 raise error
             for statement in read_statements(code, line, comment, names, first, ends=gradients):
                 if isinstance(statement.content, Equation | Given):
-                    statement = once_defined(statement, first, () if gradients else names)
+                    statement = once_defined(statement, first, () if gradients else {*names, *counts})
                 statements.append(statement)
         except EinstanError as error:
             refused(given_called(error, code, first), line, code, comment)
