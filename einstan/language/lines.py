@@ -114,7 +114,8 @@ def _row(row: str, before: str) -> str:
     goes_on = (_GOES_ON.match(row) and not _OWN.match(row)) or (
         _WAITS.search(before) and not re.match(rf"{_SPACED}{_LEFT}", row)
     )
-    return f" {row.lstrip()}" if goes_on else row.lstrip(" \t&")
+    bare = row.lstrip(" \t&")
+    return f" {bare}" if goes_on else bare
 
 
 def _is_open(code: str) -> bool:

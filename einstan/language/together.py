@@ -30,6 +30,7 @@ def apart(document: Document, known: Collection[str], gradients: bool) -> Iterat
         yield from of_other_rank(part)
         yield from of_subscripts(part)
         yield from of_glued_letters(part, known)
+        yield from of_chains(part, known)
     yield from gone_on(document.statements)
 
 
@@ -173,6 +174,27 @@ def of_subscripts(part: Document) -> Iterator[tuple[Statement, EinstanError]]:
                 f"{found[0]} is a derivative of {name}, or a number with a label", text=statement.text,
                 span=found.span(), repair=(f"{before}{derived}{behind}", f"{before}{name}{letters}{behind}"),
             )  # fmt: skip
+
+
+def of_chains(part: Document, known: Collection[str]) -> Iterator[tuple[Statement, EinstanError]]:
+    """``y = z = x^2`` where nothing says what z is: a chain defines y by z, and claims of z what is meant to define
+    it."""
+    pairs = [(s, c) for s, c in pairwise(part.statements) if s.line == c.line and isinstance(s.content, Equation)]
+    if not pairs:
+        return
+    told = {*known, *(name_of(s) for s in part.statements if isinstance(s.content, Equation | Given))}
+    told |= {str(name) for claim in part.assumptions for name in tensors(claim.lhs, claim.rhs)}
+    told |= {f"d{name}" for name in _tensors(part.statements)}
+    for statement, claim in pairs:
+        side, other = sides_of(claim)
+        name = str(side.tensor) if isinstance(side, Indexed) and isinstance(side.tensor, str) else ""
+        if name and name not in told and name not in map(str, tensors(other)):
+            lines = f"{claim.text}\n{statement.text}"
+            problem = f"{name} has no definition, and a chain gives one to what it begins with"
+            start = max(statement.text.find(name, statement.text.find("=") + 1), 0)
+            span = (start, start + len(name))
+            error = NotationError(problem, text=statement.text, span=span, repair=lines)
+            yield from ((statement, error), (claim, error))
 
 
 def of_glued_letters(part: Document, known: Collection[str]) -> Iterator[tuple[Statement, EinstanError]]:

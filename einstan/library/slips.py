@@ -10,8 +10,9 @@ from einstan.calculus.partial import partial
 from einstan.language.commands import GREEK
 from einstan.language.errors import EinstanError, NotationError
 from einstan.language.functions import FUNCTIONS
+from einstan.language.show import show
 from einstan.language.statement import Claim, Document, Given, Statement
-from einstan.language.term import Equation, Name, Partial, accesses, tensors
+from einstan.language.term import Equation, Indexed, Name, Partial, accesses, tensors
 from einstan.library.claims import holds
 from einstan.library.part import Part
 
@@ -58,10 +59,24 @@ class Slips:
         return ""
 
     def meant(self, claim: Statement, part: Part) -> str:
-        """The question about a wrong claim on a gradient which as a total differential would hold."""
+        """The question about a wrong claim: on a gradient, which as a total differential would hold, or on a name that
+        no other line has, ``y = z = x^2``."""
         name, partials = self.differential(claim)
-        right = name and all(holds(Claim(each.lhs, each.rhs), part) for each in partials)
-        return _total(name, "", partials) if right else ""
+        if name and all(holds(Claim(each.lhs, each.rhs), part) for each in partials):
+            return _total(name, "", partials)
+        return self.undefined(claim)
+
+    def undefined(self, claim: Statement) -> str:
+        """The question about a side that is a tensor of which nothing is known: a claim defines nothing."""
+        content = claim.content
+        if not isinstance(content, Claim) or not self.names:
+            return ""
+        for side, other in ((content.lhs, content.rhs), (content.rhs, content.lhs)):
+            name = str(side.tensor) if isinstance(side, Indexed) and isinstance(side.tensor, str) else ""
+            if name and name not in self.names and self.lines[name] < 2 and name not in map(str, tensors(other)):
+                line = f"{show(side)} = {show(other)}"
+                return f"{name} stands in no other line, and a claim defines nothing; as a definition: {line}"
+        return ""
 
     def differential(self, claim: Statement) -> tuple[str, list[Equation]]:
         """The z of ``dz[i] = 2 x[i] dx[i]``, and what that says of its partials, where the right side reads the d of

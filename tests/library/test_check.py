@@ -414,6 +414,20 @@ def test_a_total_differential_is_led_to_the_partials_that_it_claims(text: str, p
 
 
 @pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("y = A K^2\nclaim MPK = 2 y / K", "MPK = 2 y / K"),
+        ("K = 1/2 m v^2\nclaim dK/dv = p", "p = dK/dv"),
+        ("C[i,j] = A[i,K] B[K,j]\nclaim D[i,j] = A[i,K] B[K,j]", "D[i,j] = A[i,K] B[K,j]"),
+    ],
+)
+def test_a_claim_on_what_no_other_line_has_defines_nothing(text: str, line: str) -> None:
+    outcome = es.check(text).claims[-1].outcome
+    assert outcome.verdict == "undecided"
+    assert outcome.reason.endswith(f"a claim defines nothing; as a definition: {line}")
+
+
+@pytest.mark.parametrize(
     ("text", "verdict"),
     [
         ("y[i] = log x[i]\nclaim y[i] = log(x[i])", "undecided"),
