@@ -25,6 +25,7 @@ from einstan.language.typeset import labels_in_names, lowered_indices, marks_in_
 DEEPEST = 2000  # levels of brackets, signs and exponents; what is made of a term may be some times as deep
 GOING_ON = ("+", "-", "*", "/", "=")  # with which a line goes on with the one above, or in the next
 INDENTED = "a line that goes on with the one above is indented"
+_LISTED = re.compile(r"\^\{\s*([(\[]?[^{}()\[\],]+(?:,[^{}()\[\],]+)+[)\]]?)\s*\}")
 _ABOVE = re.compile(r"\^\s*\{[^{}]*$")
 CLOSING = {"(": ")", "[": "]", "{": "}", "⌊": "⌋", "|": "|", "\\left|": "\\right|"}
 
@@ -187,6 +188,8 @@ class Cursor:
             raise assigned(self.text, before, self.token.end)
         if self.at(",") and _ABOVE.search(self.text[: self.token.start]) and (line := lowered_indices(self.text)):
             self.fail("indices stand below the line, also those that a metric lowers", None, line)
+        if self.at(","):
+            self.refuse_listed()
         if self.at(",") and self.ahead(1).text == "where":
             line = f"{self.text[: self.token.start]}{self.text[self.token.end :]}"
             self.fail("'where' stands behind an equation without a comma", None, line)
@@ -227,6 +230,19 @@ class Cursor:
             other = "another name, such as x_star"
             self.fail("a mark above the line is part of a name", None, other if line == self.text else line)
         self.fail(f"{self.token.text!r} is not expected here", None, grouped_digits(self.text, self.token.start) or ())
+
+    def refuse_listed(self) -> None:
+        """``2^{a,b}``, and ``x^{(a,b)}``, whose label is one word."""
+        above = _LISTED.search(self.text)
+        if above is None or not above.start() < self.token.start < above.end():
+            return
+        inside = above[1]
+        listed, problem = [" * ", " + "], "a power has one exponent"
+        if inside[0] in "([":
+            listed, problem = [""], "a label above a name is one word"
+        start, end = above.span(1)
+        lines = (re.sub(r"\s*,\s*", sign, inside) for sign in listed)
+        self.fail(problem, above.span(), tuple(f"{self.text[:start]}{each}{self.text[end:]}" for each in lines))
 
     def refuse_word(self, token: Token, wanted: str) -> NoReturn:
         problem = f"{token.text} is a word of the notation and cannot be {wanted}"

@@ -18,6 +18,7 @@ from functools import lru_cache
 from einstan.language.commands import GREEK, LETTERS_IN_LATEX
 from einstan.language.errors import NotationError
 from einstan.language.functions import FUNCTIONS, SPELLINGS
+from einstan.language.typeset import lowered_indices
 
 MOST = 4  # letters of a name that may be a product of names; longer ones are words
 _WRITTEN = r"(?<![^\W\d])(?<![^\W\d]\d)(?<![\\.])(?<!\\mathrm\{)(?<!\\text\{)%s(?!\w)"
@@ -26,6 +27,7 @@ _RUNS = re.compile(r"[^\W\d_]\d*")
 _STEP = re.compile(r"[Δδ∂]|t?d(?=[^\W\d_])")
 _LABELLED = re.compile(r"(δ|delta|[^\W\d_]\d*)_([a-z]{2,3})")
 _EXPONENT = re.compile(r"(?:\^|\*\*)\s*[-−]?\s*$")
+_ABOVE = re.compile(r"\^\{\s*$")
 _NO_NAMES = ("abs", "mod", "pi", "pow", "σ", "π")
 _FUNCTIONS = sorted({*FUNCTIONS, *SPELLINGS} - {*_NO_NAMES}, key=len, reverse=True)
 _APPLIED = re.compile(rf"({'|'.join(_FUNCTIONS)})((?:\d*[^\W\d_]|\d)\d*)")
@@ -62,7 +64,11 @@ def _refused(
     parts = alphabets(name) or _known_parts(name, rank, known, indices)
     if not parts:
         return None
-    return _asked(text, name, f"the product {' '.join(parts)}", " ".join(parts), _other(name, known))
+    error = _asked(text, name, f"the product {' '.join(parts)}", " ".join(parts), _other(name, known))
+    if _ABOVE.search(text, 0, found.start()) and (lowered := lowered_indices(text)):  # g^{KL}
+        problem = "indices stand below the line, also those that a metric lowers"
+        return NotationError(problem, text=text, span=found.span(), repair=(lowered, *error.repair))
+    return error
 
 
 def _asked(text: str, name: str, meant: str, written: str, other: str) -> NotationError:
