@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from einstan.language.errors import EinstanError, NotationError
-from einstan.language.letters import normal, refuse_lowered
+from einstan.language.letters import normal, refuse_set_apart
 from einstan.language.statement import WORD
 
 _INDENTED = re.compile(rf"\s+{WORD.pattern}(?=\S)", re.IGNORECASE)
@@ -37,7 +37,7 @@ def in_normal_form(lines: Sequence[Line], refused: Callable[[EinstanError, int, 
     before = ""
     for line, code, comment in lines:
         try:
-            refuse_lowered(code)
+            refuse_set_apart(code)
             normal(f"{before}\n{code}")
         except EinstanError as error:
             refused(error, line, code, comment)

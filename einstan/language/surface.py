@@ -38,7 +38,8 @@ WORDS = ("delta", "δ", "pad", "where", "claim", "refute", "assume", "given", "c
 RESERVED = frozenset({*FUNCTIONS, *SPELLINGS, *BINDERS, *WORDS, *keyword.kwlist} - {"σ"})
 _OPERATORS = (
     "tr Tr trace diag det slogdet logdet inv pinv transpose grad argmax argmin cumsum cumprod median sort "
-    "argsort log2 log10 lg cot csc cosec sech csch coth ceil ceiling round rint trunc logit softmin erfinv"
+    "argsort log2 log10 lg cot csc cosec sech csch coth ceil ceiling round rint trunc logit softmin erfinv "
+    "rank Rank Var Cov cov Corr corr dim ker adj vec sup lim sinc gelu"
 )
 APPLIED = frozenset(_OPERATORS.split())  # in front of what they are of, where they are no numbers: tr A, logit p
 NOWHERE = (0, 0)

@@ -208,7 +208,9 @@ class Parser(Atoms):
         slashed = False  # whether the last part stands directly behind a /
         tight = True  # whether no / of the last quotient has blanks around it
         while True:
-            if self.take("*"):
+            if self.at("*"):
+                self.refuse_cross(parts[-1][0])
+                self.advance()
                 parts += yield self.factor(True)
                 slashed, tight = False, True
             elif self.at("/"):
@@ -274,6 +276,27 @@ class Parser(Atoms):
             repairs.append(f"{above}{self.text[name.start : name.end]} * {number.text}{below}")
         span = (name.start, number.end)
         self.fail(f"{self.text[slice(*span)]} is one name, or a product", span, tuple(repairs))
+
+    def refuse_cross(self, left: Surface) -> None:
+        """``r × F``, the cross product of vectors, or a product of numbers; the cursor stands at the sign."""
+        sign, right = self.token, self.ahead(1)
+        written = self.text[sign.start : sign.end]
+        if (
+            written not in ("×", "\\times")
+            or not isinstance(left, Ref)
+            or right.kind != "name"
+            or right.text in RESERVED
+        ):
+            return
+        end = self.ahead(self.behind(1) - 1).end
+        slots = self.text[right.end : end].strip()
+        if slots != self.text[slice(*left.span)].removeprefix(str(left.name)) or "," in slots:
+            return
+        before, after = self.text[: sign.start].rstrip(), self.text[sign.end :].lstrip()
+        self.fail(
+            f"{written} is a product of numbers, or the cross product of vectors", None,
+            (f"{before} * {after}", f"ε[i,J,K] {left.name}[J] {right.text}[K], with an input ε[i,j,k] of signs"),
+        )  # fmt: skip
 
     def refuse_increment(self) -> None:
         """``a ++ b`` and ``a -- b``, which other languages read otherwise, behind the first sign."""
