@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
+from einstan.language.entries import of_bold
 from einstan.language.errors import NotationError, Span
 from einstan.language.factors import literal
 from einstan.language.glued import one_name
@@ -155,7 +156,7 @@ def bold(text: str, token: Token, name: str) -> NotationError:
     return NotationError(
         f"{name} in bold has no indices", text=text, span=span,
         inferred="without slots it would be a number",
-        repair=(f"{written}_{{i,j}}, {name}[i,j]", f"{name} if it is a number"),
+        repair=(of_bold(text) or f"{written}_{{i,j}}, {name}[i,j]", f"{name} if it is a number"),
     )  # fmt: skip
 
 

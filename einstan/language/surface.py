@@ -24,6 +24,7 @@ from typing import Any, TypeVar, cast
 
 from einstan.language.errors import Span
 from einstan.language.functions import FUNCTIONS, SPELLINGS
+from einstan.language.signs import chosen
 from einstan.language.term import REDUCTIONS, Name
 
 Value = TypeVar("Value")
@@ -54,8 +55,14 @@ INSTEAD = {
 }
 
 
+_CASES = re.compile(r"([^=]*)=(?!=)(.*)(?<!\w)if(?!\w)(.*)(?<!\w)else(?!\w)(.*)", re.DOTALL)
+
+
 def instead_of(word: str, text: str = "") -> str:
     """What to write where a word of Python stands as a name; nothing for most of the other reserved words."""
+    cases = _CASES.fullmatch(text) if word == "if" else None
+    if cases is not None and (line := chosen(cases[1], cases[3], cases[2], cases[4])):
+        return line
     if word == "lambda":
         return re.sub(r"(?<![\w\\])lambda(?!\w)", "λ", text) or "λ"
     return INSTEAD.get(word) or (f"another name, such as {word}1" if word in keyword.kwlist else "")

@@ -32,6 +32,7 @@ _LETTERS = rf"\s*({_LETTER}(?:\s*,\s*{_LETTER})*|(?:[A-Z]|(?![a-z])[^\W\d_]|\\[A
 _UPPER = re.compile(
     rf"({_BASE})\^(?:\{{{_LETTERS}\}}|({_LETTER})(?![^\W_]))(?:_(?:\{{{_LETTERS}\}}|({_LETTER})(?![^\W_])))?"
 )
+_CONDITIONED = re.compile(rf"({_BASE})_\{{\s*(\w[\w+\- ]*\|[\w+\- ]*\w)\s*\}}")
 _BARS = re.compile(
     r"(?:\\(?:left|right|[bB]igg?[lrm]?)\s*)?(?:\\\||\\[lr]?Vert(?![A-Za-z])|‖|∥)|\\(?:left|right)\s*(?=‖|∥)"
 )
@@ -86,6 +87,16 @@ def marks_in_names(text: str) -> str:
         return f"{mark}{found[2] or found[4] or behind}"
 
     return _MARKED.sub(spelled, text)
+
+
+def conditions_in_names(text: str) -> str:
+    r"""``P_{k|k-1}`` as ``P_kk1``, and ``\\hat{x}_{k|k}`` as ``x_hat_kk``."""
+
+    def spelled(found: re.Match[str]) -> str:
+        behind = " " if text[found.end() : found.end() + 1].isalnum() else ""
+        return f"{plain_name(found[1])}_{re.sub(r'[^0-9A-Za-z]', '', found[2])}{behind}"
+
+    return _CONDITIONED.sub(spelled, text)
 
 
 def lowered_indices(text: str) -> str:

@@ -156,6 +156,10 @@ def unknown_call(text: str, span: Span, name: str, behind: int, known: Iterable[
         if text.find("=") > span[0]:  # a left side is no product
             return NotationError(f"{name} is not a function", text=text, span=span, repair=repairs)
         alone = _ALONE.match(text, behind)  # (x), behind a blank, would be the number of an equation
+        divides = alone is not None and text[: span[0]].rstrip().endswith("/")
+        if divides:
+            times = f"{text[: span[0]]}({text[span[0] : behind]} * {text[behind + 1 :]}"
+            return NotationError(f"{name} is not a function", text=text, span=span, repair=(*repairs, times))
         times = f"{text[:behind]} * {alone[1]}{text[alone.end() :]}" if alone else f"{text[:behind]} {text[behind:]}"
         repairs.append(times)
     elif name != "where":
