@@ -18,11 +18,11 @@ from functools import lru_cache
 from einstan.language.commands import GREEK, LETTERS_IN_LATEX
 from einstan.language.errors import NotationError
 from einstan.language.functions import FUNCTIONS, SPELLINGS
+from einstan.language.surface import RESERVED
 from einstan.language.typeset import lowered_indices
 
 MOST = 4  # letters of a name that may be a product of names; longer ones are words
 _WRITTEN = r"(?<![^\W\d])(?<![^\W\d]\d)(?<![\\.])(?<!\\mathrm\{)(?<!\\text\{)%s(?!\w)"
-CANDIDATE = re.compile(_WRITTEN % r"[^\W\d_](?=\w)\w*")
 _RUNS = re.compile(r"[^\W\d_]\d*")
 _STEP = re.compile(r"[Δδ∂]|t?d(?=[^\W\d_])")
 _LABELLED = re.compile(r"(δ|delta|[^\W\d_]\d*)_([a-z]{2,3})")
@@ -35,16 +35,51 @@ _APPLIED = re.compile(rf"({'|'.join(_FUNCTIONS)})((?:\d*[^\W\d_]|\d)\d*)")
 Parts = tuple[str, ...]
 
 
+def candidates(words: Collection[str], apart: Collection[str]) -> set[str]:
+    """Those of the words of a text that may be products, beside what it has ``apart`` from them."""
+    kinds = {name: kind for name in words if (kind := _kind(name))}
+    if not kinds:
+        return set()
+    letters = {word.lower() for word in apart}
+
+    def looks_glued(name: str, kind: str) -> bool:
+        if kind == "names":
+            return next(_parted(name, apart.__contains__, apart.__contains__), None) is not None
+        return kind == "product" or not letters.isdisjoint(name.partition("_")[2])
+
+    return {name for name, kind in kinds.items() if looks_glued(name, kind)}
+
+
+@lru_cache(maxsize=4096)
+def _kind(name: str) -> str:
+    """How a name is looked at: a ``product`` whatever else there is, or if the text has its parts as ``names``, or as
+    ``slots``."""
+    if name in RESERVED or name in GREEK:
+        return ""
+    if name.startswith(("δ_", "delta_")) or _APPLIED.fullmatch(name) or alphabets(name):
+        return "product"
+    if _LABELLED.fullmatch(name):
+        return "slots"
+    return "names" if "_" not in name and 1 < sum(map(str.isalpha, name)) <= MOST else ""
+
+
 def glued(
     text: str, read: Mapping[str, int], known: Mapping[str, int], indices: Collection[str]
 ) -> NotationError | None:
-    """The refusal of the first name of a text that may be a product.  ``read`` are names that nothing defines, each
-    with how many slots it has, ``known`` all that the lines around have, and ``indices`` theirs."""
-    for found in CANDIDATE.finditer(text):
-        name = found[0]
-        if name in read and (error := _refused(text, found, read[name], known, indices)) is not None:
-            return error
+    """The refusal of a name of a text that may be a product.  ``read`` are names that nothing defines, each with how
+    many slots it has, ``known`` all that the lines around have, and ``indices`` theirs."""
+    for name, rank in read.items():
+        if name in text and (found := _written(name).search(text)) is not None:
+            error = _refused(text, found, rank, known, indices)
+            if error is not None:
+                return error
     return None
+
+
+@lru_cache(maxsize=256)
+def _written(name: str) -> re.Pattern[str]:
+    """A name as it is written bare, no part of another and not set as one, ``\\mathrm{mv}``."""
+    return re.compile(_WRITTEN % re.escape(name))
 
 
 def _refused(
@@ -72,7 +107,7 @@ def _refused(
 
 
 def _asked(text: str, name: str, meant: str, written: str, other: str) -> NotationError:
-    one = re.compile(_WRITTEN % re.escape(name))
+    one = _written(name)
     found = one.search(text)
     assert found is not None
 

@@ -31,6 +31,7 @@ _TRANSPOSE = "a transpose is another order of the indices: A[j,i] for A[i,j]"
 _DOUBLE_STRUCK = re.compile(r"([𝔼ℙ𝕍])\s*[\[(]")
 _MARKS = {"\u0302": "hat", "\u0303": "tilde", "\u0304": "bar", "\u0305": "bar", "\u0306": "breve", "\u0307": "dot",
           "\u0308": "ddot", "\u030c": "check", "\u20d7": "vec"}  # fmt: skip
+_ACCENT = re.compile(f"[{''.join(_MARKS)}]")
 _ACCENTED = re.compile(rf"([^\W\d_]\d*)([{''.join(_MARKS)}])(?![\u0300-\u036f])")
 _COMPOSED = re.compile(r"\w[\u0300-\u036f]+")
 
@@ -81,10 +82,11 @@ def refuse_set_apart(text: str) -> None:
 
 def refuse_accents(text: str) -> None:
     """``x̂`` of two characters, for which Unicode has no one letter, as ŷ is."""
-    composed = unicodedata.normalize("NFC", text) if _COMPOSED.search(text) else text
-    found = _ACCENTED.search(composed)
+    if not _ACCENT.search(text):
+        return
+    text = unicodedata.normalize("NFC", text)
+    found = _ACCENTED.search(text)
     if found is not None:
-        text = composed
         line = _ACCENTED.sub(lambda each: f"{each[1]}_{_MARKS[each[2]]}", text)
         raise NotationError("an accent is part of a name", text=text, span=found.span(), repair=line)
 

@@ -62,7 +62,7 @@ _SIGNS = (
     "provided",
     "∀",
     "..",
-    " = ",
+    ":",
     "…",
     "dots",
 )  # one of which is in every such line

@@ -28,7 +28,7 @@ from einstan.language.atoms import Atoms
 from einstan.language.cursor import GOING_ON, INDENTED
 from einstan.language.errors import NotationError, Span
 from einstan.language.foreign import STATEMENTS, braced, equals, floor_division, prose, statement
-from einstan.language.glued import CANDIDATE, glued
+from einstan.language.glued import candidates, glued
 from einstan.language.layers import layered, refused_layers
 from einstan.language.misread import (
     MARKS_ABOVE,
@@ -79,21 +79,23 @@ def read_relation(text: str, known: Collection[str] = (), kind: str = "claim") -
     if parser.scalars:
         without_slots(parser.text, relation, parser.scalars, known)
     labels(parser.text, relation, parser.tokens)
-    if CANDIDATE.search(parser.text) and (error := _glued(parser.text, relation, known)) is not None:
+    if (error := _glued(parser, relation)) is not None:
         raise error
     return parser.text, relation
 
 
-def _glued(text: str, tree: Relation, known: Collection[str]) -> NotationError | None:
+def _glued(parser: Parser, tree: Relation) -> NotationError | None:
     """The refusal of letters that may be a product; what the program or the document has is looked at there."""
-    left = only_part(tree.left)
-    defined = {*known, left.name if isinstance(left, Ref) else ""}
-    if not any(found[0] not in defined and found[0] not in RESERVED for found in CANDIDATE.finditer(text)):
+    apart = {token.text for token in parser.tokens if token.kind == "name"}
+    words = candidates([word for word in apart if len(word) > 1 and word not in parser.around], apart)
+    if not words:
         return None
+    left = only_part(tree.left)
+    defined = left.name if isinstance(left, Ref) else ""
     names = {str(ref.name): len(ref.slots) for ref in walk(tree) if isinstance(ref, Ref) and isinstance(ref.name, str)}
-    read = {name: rank for name, rank in names.items() if name not in defined}
-    others = {name: rank for name, rank in names.items() if not isinstance(left, Ref) or name != left.name}
-    return glued(text, read, others, evidence(tree)) if read else None
+    names.pop(defined, None)  # type: ignore[arg-type]
+    read = {name: rank for name, rank in names.items() if name in words}
+    return glued(parser.text, read, names, evidence(tree)) if read else None
 
 
 def read_expression(text: str, known: Collection[str] = ()) -> tuple[str, Expression]:

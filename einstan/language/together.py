@@ -7,16 +7,17 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 
 from einstan.language.errors import EinstanError, NotationError, ProgramError
-from einstan.language.glued import CANDIDATE, glued
+from einstan.language.glued import candidates, glued
 from einstan.language.node import holds, preorder
 from einstan.language.refusals import two_meanings
 from einstan.language.spoken import unknown_extents
 from einstan.language.statement import Document, Given, Statement, as_claim, name_of, sides_of
-from einstan.language.surface import RESERVED, looks_like_derivative
+from einstan.language.surface import looks_like_derivative
 from einstan.language.term import Equation, Indexed, Name, Partial, Position, tensors
 from einstan.language.told import NAME
 
 _SUBSCRIPTED = re.compile(r"(?<![\w\\])([^\W\d_][^\W_]*)_(?:([a-z]{1,3})(?!\w)|\{([a-z]{1,3})\})")
+_WORD = re.compile(r"[^\W\d_]\w*")
 _GOES_ON = re.compile(r"(?:[+*/=×·⋅]|[-−–](?!\s*(?:claim|refute)\b)|&\s*=|\\cdot\b|\\times\b)(?!=)")
 
 
@@ -200,17 +201,17 @@ def of_chains(part: Document, known: Collection[str]) -> Iterator[tuple[Statemen
 def of_glued_letters(part: Document, known: Collection[str]) -> Iterator[tuple[Statement, EinstanError]]:
     """``mv`` beside m and v, and ``sin(ωt)``, which may be products."""
     defined = {*known, *(name_of(s) for s in part.statements if isinstance(s.content, Equation | Given))}
-    candidates = {found[0] for statement in part.statements for found in CANDIDATE.finditer(statement.text)}
-    candidates -= {*defined, *RESERVED}
-    if not candidates:
+    words = {word for statement in part.statements for word in _WORD.findall(statement.text)}
+    read_alone = candidates([word for word in words - defined if len(word) > 1], words)
+    if not read_alone:
         return
     nodes = preorder(*(side for statement in part.statements for side in sides_of(statement)))
     ranks = {str(node.tensor): len(node.slots) for node in nodes if isinstance(node, Indexed)}
     ranks |= {str(e.name): len(e.indices) for e in part.equations}
-    if (candidates := candidates & ranks.keys()) == set():
+    if ranks.keys().isdisjoint(read_alone):
         return
     indices = {index.name for node in nodes if isinstance(node, Indexed) for slot in node.slots for index in slot.free}
-    read = {name: rank for name, rank in ranks.items() if name in candidates}
+    read = {name: rank for name, rank in ranks.items() if name in read_alone}
     for statement in part.statements:
         own = name_of(statement) if isinstance(statement.content, Equation | Given) else ""
         others = {name: rank for name, rank in ranks.items() if name != own}
