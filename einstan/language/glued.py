@@ -151,7 +151,7 @@ def _known_parts(name: str, rank: int, known: Mapping[str, int], indices: Collec
         return ()
 
     def is_factor(part: str) -> bool:
-        return part != name and (known.get(part) == 0 or part in indices)
+        return part != name and (known.get(part) == 0 or (not rank and part in indices))
 
     def is_last(part: str) -> bool:
         return is_factor(part) if not rank else part != name and known.get(part) == rank
