@@ -23,7 +23,10 @@ RULES: list[tuple[str, str, list[str], list[str]]] = [
         """An equation defines a tensor by an expression of others. A tensor is a name with slots in brackets;
 without slots it is a number. An index is a name in a slot; one that begins with a capital is summed. A
 lower-case index of the right side stands on the left too; a term may lack an index, and is constant along
-it. Products are written side by side or with `*`, powers with `^` or `**`.""",
+it. Products are written side by side or with `*`, powers with `^` or `**`. Letters that stand together are one
+name; where they may be a product, a Greek letter and another one or names that the text has, it is asked which, and
+so are a function glued to its argument, `sinx`, a unit behind a number and `r × F`. `Δx`, `dθ` and `λmax` are names,
+and so is what a line defines.""",
         [
             "Z[n,j] = X[n,K] W[K,j] + b[j]",
             "A[n,j] = relu(Z[n,j])",
@@ -31,7 +34,18 @@ it. Products are written side by side or with `*`, powers with `^` or `**`.""",
             "T = A[I,I]",
             "y[i] = -x[i]^2 + 1/2 c",
         ],
-        ["Z[n,k] = X[n,k] W[k,j]", "Z[n,n] = X[n]", "Z[n,j] = b[n]", "y[i] = a[i] / b[i] c[i]", "y[i] = 1/2s x[i]"],
+        [
+            "Z[n,k] = X[n,k] W[k,j]",
+            "Z[n,n] = X[n]",
+            "Z[n,j] = b[n]",
+            "y[i] = a[i] / b[i] c[i]",
+            "y[i] = 1/2s x[i]",
+            "E = hν",
+            "p = m v - mv",
+            "y = sinx",
+            "v = 5 m/s",
+            "F = q v × B",
+        ],
     ),
     (
         "Where a capital is summed",
@@ -154,8 +168,10 @@ is not summed by itself. An index does not divide: it is zero at first.""",
 a line of a document it is a claim. `dW[p,q]` is the gradient of the program's scalar with respect to W, and a line
 `dW[p,q] = ...` of a document a claim too, where it has that scalar. What is differentiated has a name: a line of its
 own gives it one. `df/dx dy` may be a second derivative and is refused, as `df/(dx dy)` is. `dt/dx` is a quotient
-where the text has dt or dx as a number, a step; where it may be either, it is refused.""",
-        ["dZ[n,j]/dX[m,p] = δ[n,m] W[p,j]", "dL/dx[i]dx[j] = 2 A[i,j]", "∂f/∂t∂x[i] = g[i]"],
+where the text has dt or dx as a number, a step; where it may be either, it is refused. Of `∂`, with its order,
+`∂²u/∂t²` is read. A line `dz = 2 x dx` that as a total differential holds, and not as a gradient, is led to the
+partials that it claims.""",
+        ["dZ[n,j]/dX[m,p] = δ[n,m] W[p,j]", "dL/dx[i]dx[j] = 2 A[i,j]", "∂f/∂t∂x[i] = g[i]", "∂²u/∂t² = c^2 ∂²u/∂x²"],
         [
             "dZ[n,j]/dX[m,p] dW[q,r] = 0",
             "d log(f)/dx = 2/x",
@@ -171,7 +187,8 @@ where the text has dt or dx as a number, a step; where it may be either, it is r
         "Documents",
         """A document has a statement a line. `claim` and `refute` are judged, `assume` says what may be used, an
 equation or a comparison, `given` names a function without a formula, `convention` chooses a derivative at a
-kink, `---` begins a new part, `#` a comment. A chain `a = b = c` claims each of its steps. A claim may
+kink, `---` begins a new part, `#` a comment. A chain `a = b = c` claims each of its steps, of which
+only the first may define, and a claim defines nothing. A claim may
 state extents, as an equation does. An indented line goes on with the one before; of LaTeX a row that begins with a
 sign does, however far it is indented. The label of a statement and the number of an equation are comments: in front
 of a line or behind it they would be factors.""",
@@ -185,6 +202,7 @@ of a line or behind it they would be factors.""",
         ],
         [
             "assume x[i]",
+            "y = z = x^2 + x",
             "Claim 2. y = 2 x",
             "claim y[i] = x[i]  (2)",
             "claim y = abs(x) for x > 0",
@@ -212,6 +230,9 @@ have one, and refused where they do not.""",
             "y = x^T A x",
             r"\mathbf{Z} = \mathbf{X} \mathbf{W}",
             "Z_nj = X_nk W_kj",
+            "C_{i,j} = (A B)_{i,j}",
+            "g_{μν} = η_{μν} + h_{μν}",
+            "x_{k|k-1} = F x_{k-1|k-1}",
             "Z_{nj} = X_{nK} W_{Kj}",
             r"e = \sum_{i<j} q_i q_j",
             r"y_n = \sum_{k=1}^{n} x_k",

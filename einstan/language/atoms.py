@@ -45,6 +45,7 @@ from einstan.language.surface import (
 )  # fmt: skip
 from einstan.language.term import RELATIONS, Partial
 from einstan.language.tokens import Token, is_name, respelled
+from einstan.language.typeset import conditions_in_names
 from einstan.language.unknown import INSTEAD, dotted_name, not_number, not_operator, unknown_call
 
 SHORT = 4  # characters of a number that need no look
@@ -158,8 +159,12 @@ class Atoms(Reductions):
             problem = "an extent is written |n|, or |X.0| for an axis; an absolute value is abs(x)"
             self.fail(problem, (start, self.token.end), self.bars(start) or "abs(x)")
         if not self.take("|", "\\right|"):
+            if (conditioned := conditions_in_names(self.text)) != self.text:  # P_{k|k-1}
+                self.fail("a condition below the line is part of a name", (start, self.token.end), conditioned)
+            expected = _EXPECTED.search(self.text, 0, start + 1)
             problem = "the bar | is not closed: |n| is an extent, abs(x) an absolute value"
-            self.fail(problem, (start, self.token.end), self.bars(start))
+            repair = "mean[N](x[N]), over what is drawn" if expected else self.bars(start)
+            self.fail(problem, (start, self.token.end), repair)
         return Size((start, self.last_end), name)
 
     def bars(self, start: int) -> str | tuple[()]:
@@ -361,6 +366,7 @@ class Atoms(Reductions):
 _BASED = re.compile(r"[xX][0-9a-fA-F]+|[bB][01]+|[oO][0-7]+")  # of 0x1F, 0b101, 0o17, behind the 0
 _OTHER_BASE = re.compile(r"\\?log_\{?(2|10)\}?\s*(?:\(([^()]*)\)|(?<![\w(])(?=\w)(\w+))")
 _ABSOLUTE = re.compile(r"\|([^|]*[^|\s(+*/-]\s*)\|(?!\|)")
+_EXPECTED = re.compile(r"(?<!\w)(?:E|P|Pr|Var|Cov|\\mathbb\{E\})\s*[\[(][^\[\]()|]*\|$")  # E[y|x]
 _NORM = re.compile(r"\|\|([^|]+)\|\|(?:_\{?[2F]\}?)?(?!_)")
 # Of sin^-1(x), as brackets are put into it.
 _INVERSE = re.compile(r"\\?\w+(\((?:[^()]|\([^()]*\))*\))\s*\^\s*(?:-1|\{-1\}|\(-1\))")

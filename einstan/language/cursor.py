@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from typing import NoReturn
 
+from einstan.language.entries import of_bracket
 from einstan.language.errors import NotationError, Span, too_deep
 from einstan.language.foreign import around, assigned, comparison, positive_part, run_on
 from einstan.language.letters import normal
@@ -25,6 +26,9 @@ from einstan.language.typeset import labels_in_names, lowered_indices, marks_in_
 DEEPEST = 2000  # levels of brackets, signs and exponents; what is made of a term may be some times as deep
 GOING_ON = ("+", "-", "*", "/", "=")  # with which a line goes on with the one above, or in the next
 INDENTED = "a line that goes on with the one above is indented"
+_BROADCAST = re.compile(r"\.(?=[*/^+=(-])(?!\d)")
+_KEYWORD = re.compile(r"\s*,\s*(?:axis|dim|axes|keepdims?|dtype)\s*=\s*(?:\([^()]*\)|[-\w.]+)")
+_LISTED = re.compile(r"\^\{\s*([(\[]?[^{}()\[\],]+(?:,[^{}()\[\],]+)+[)\]]?)\s*\}")
 _ABOVE = re.compile(r"\^\s*\{[^{}]*$")
 CLOSING = {"(": ")", "[": "]", "{": "}", "⌊": "⌋", "|": "|", "\\left|": "\\right|"}
 
@@ -127,6 +131,8 @@ class Cursor:
         if not self.take(CLOSING[opening.text]):
             if self.token.kind == "end" or self.at(")", "]", "}", "\\right|", "="):
                 problem = f"the bracket {opening.text} is not closed"
+                if self.at("=") and (line := _KEYWORD.sub("", self.text)) != self.text:  # softmax(x, axis=-1)
+                    self.fail("an argument has no name", None, line)
                 self.fail(problem, (opening.start, opening.end), self.closed(opening))
             self.unexpected()
         return self.last_end
@@ -187,11 +193,14 @@ class Cursor:
             raise assigned(self.text, before, self.token.end)
         if self.at(",") and _ABOVE.search(self.text[: self.token.start]) and (line := lowered_indices(self.text)):
             self.fail("indices stand below the line, also those that a metric lowers", None, line)
+        if self.at(","):
+            self.refuse_listed()
         if self.at(",") and self.ahead(1).text == "where":
             line = f"{self.text[: self.token.start]}{self.text[self.token.end :]}"
             self.fail("'where' stands behind an equation without a comma", None, line)
-        if self.at("[") and self.token.glued and before.text == ")":
-            lines = "p[k] = softmax[k](z[k])\nL = -log(p[0])"
+        if self.at("[", "_") and self.token.glued and before.text == ")":
+            start = self.tokens[around(self.tokens, self.position - 1)].start
+            lines = of_bracket(self.text, start, before.end) or "p[k] = softmax[k](z[k])\nL = -log(p[0])"
             self.fail("slots stand behind the name of a tensor, and a line of its own gives one", None, lines)
         if self.at("[") and (line := self.rounded()):
             self.fail("brackets around a part of a formula are round", None, line)
@@ -210,6 +219,11 @@ class Cursor:
                 None,
                 f"{self.text[:start]} {self.text[behind.start :]}",
             )
+        if self.at(".") and (line := _BROADCAST.sub("", self.text)) != self.text:  # a .* b, relu.(x)
+            self.fail("a point stands in front of no sign", None, line)
+        if self.at("=") and before.text == "*":  # y* = x
+            name = self.text[: before.start].rstrip()
+            self.fail("a star is part of a name", (0, before.end), f"{name}_star {self.text[start:]}")
         if self.at(".") and not self.token.glued and not behind.glued:
             words = "x[K] y[K] for the inner product of x and y"
             self.fail(
@@ -227,6 +241,19 @@ class Cursor:
             other = "another name, such as x_star"
             self.fail("a mark above the line is part of a name", None, other if line == self.text else line)
         self.fail(f"{self.token.text!r} is not expected here", None, grouped_digits(self.text, self.token.start) or ())
+
+    def refuse_listed(self) -> None:
+        """``2^{a,b}``, and ``x^{(a,b)}``, whose label is one word."""
+        above = _LISTED.search(self.text)
+        if above is None or not above.start() < self.token.start < above.end():
+            return
+        inside = above[1]
+        listed, problem = [" * ", " + "], "a power has one exponent"
+        if inside[0] in "([":
+            listed, problem = [""], "a label above a name is one word"
+        start, end = above.span(1)
+        lines = (re.sub(r"\s*,\s*", sign, inside) for sign in listed)
+        self.fail(problem, above.span(), tuple(f"{self.text[:start]}{each}{self.text[end:]}" for each in lines))
 
     def refuse_word(self, token: Token, wanted: str) -> NoReturn:
         problem = f"{token.text} is a word of the notation and cannot be {wanted}"

@@ -235,8 +235,13 @@ class Derivatives(Differentials):
         return int(token.text)
 
     def differentials(self, order: int) -> Task[list[Ref]]:
-        found = [(yield self.differential())[1]]
+        """What stands below the line of a derivative of an ``order``, if that is written: ``∂x ∂y``, ``∂t²``."""
+        found: list[Ref] = []
         while True:
+            ref: Ref = (yield self.differential())[1]
+            found.append(ref)
+            if order > len(found) and self.power_end(self.position):
+                found += [ref] * (self.order() - 1)
             token = self.token
             if token.kind == "command" and token.text == "partial":
                 if self.ahead(self.behind(1)).text == "/":  # ∂f/∂x ∂f/∂y
@@ -246,7 +251,6 @@ class Derivatives(Differentials):
                     break
             else:
                 break
-            found.append((yield self.differential())[1])
         if order and len(found) != order:
             self.refuse_order(order, found)
         return found

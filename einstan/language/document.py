@@ -72,7 +72,7 @@ def parse_document(
                 raise error
             for statement in read_statements(code, line, comment, names, first, ends=gradients):
                 if isinstance(statement.content, Equation | Given):
-                    statement = once_defined(statement, first, () if gradients else names)
+                    statement = once_defined(statement, first, () if gradients else {*names, *counts})
                 statements.append(statement)
         except EinstanError as error:
             refused(given_called(error, code, first), line, code, comment)
@@ -84,7 +84,14 @@ def parse_document(
     if clashing and not forgiving:
         statement, problem = next(iter(clashing.values()))
         raise at_line(problem, statement.line)
-    return Document(tuple(unreadable(*clashing[id(s)]) if id(s) in clashing else s for s in document.statements))
+    found: list[Statement] = []
+    for statement in document.statements:
+        if id(statement) in clashing:
+            statement = unreadable(*clashing[id(statement)])
+            if found and found[-1].error is statement.error:  # another step of the chain
+                continue
+        found.append(statement)
+    return Document(tuple(found))
 
 
 def beside(code: str, counts: Mapping[str, int]) -> NotationError | None:

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 
+from einstan.language.commands import EXPECTED
 from einstan.language.errors import NotationError
 
 # Latin, Greek and Cyrillic letters of one shape, a group each.
@@ -27,6 +28,11 @@ _RUN = re.compile(r"[^\W\d_]+")  # letters, and numerals such as ², which are n
 _LOWERED = re.compile(r"(?<=[\w)\]}])([ᵢ-ᵪₐ-ₜⱼ]+|[ʰʲʳʷʸˡˢˣᴬ-ᵡⁱⁿⱽ]+)")
 _SIGNED = re.compile(_LOWERED.pattern.replace("(?<=[", "(?<=[∑∏", 1))
 _TRANSPOSE = "a transpose is another order of the indices: A[j,i] for A[i,j]"
+_DOUBLE_STRUCK = re.compile(r"([𝔼ℙ𝕍])\s*[\[(]")
+_MARKS = {"\u0302": "hat", "\u0303": "tilde", "\u0304": "bar", "\u0305": "bar", "\u0306": "breve", "\u0307": "dot",
+          "\u0308": "ddot", "\u030c": "check", "\u20d7": "vec"}  # fmt: skip
+_ACCENT = re.compile(f"[{''.join(_MARKS)}]")
+_ACCENTED = re.compile(rf"([^\W\d_]\d*)([{''.join(_MARKS)}])(?![\u0300-\u036f])")
 _COMPOSED = re.compile(r"\w[\u0300-\u036f]+")
 
 
@@ -34,7 +40,7 @@ def normal(text: str) -> str:
     """The text with every name in its normal form; refuses what would merge two spellings, or look like another."""
     if text.isascii() or _harmless(frozenset(text)):
         return text
-    refuse_lowered(text)
+    refuse_set_apart(text)
     text = _COMPOSED.sub(lambda found: unicodedata.normalize("NFC", found.group()), text)
     found = _RUN.sub(lambda run: "".join(map(_normal, run.group())), text)
     refuse_merged(text)
@@ -65,6 +71,35 @@ def refuse_lowered(text: str) -> None:
             span=found.span(),
             repair=_TRANSPOSE if "ᵀ" in text else _SIGNED.sub(_on_the_line, text),
         )
+
+
+def refuse_set_apart(text: str) -> None:
+    """What is set otherwise than a name is: below or above the line, in double strokes, with an accent."""
+    refuse_lowered(text)
+    refuse_double_struck(text)
+    refuse_accents(text)
+
+
+def refuse_accents(text: str) -> None:
+    """``x̂`` of two characters, for which Unicode has no one letter, as ŷ is."""
+    if not _ACCENT.search(text):
+        return
+    text = unicodedata.normalize("NFC", text)
+    found = _ACCENTED.search(text)
+    if found is not None:
+        line = _ACCENTED.sub(lambda each: f"{each[1]}_{_MARKS[each[2]]}", text)
+        raise NotationError("an accent is part of a name", text=text, span=found.span(), repair=line)
+
+
+def refuse_double_struck(text: str) -> None:
+    """``𝔼[X]``, whose normal form is the tensor E."""
+    found = _DOUBLE_STRUCK.search(text)
+    if found is not None:
+        name = _normal(found[1])
+        raise NotationError(
+            f"{name} is an operator here, and no tensor", text=text, span=found.span(1),
+            repair=f"{EXPECTED[name]}, over what is drawn",
+        )  # fmt: skip
 
 
 def _is_below(letters: str) -> bool:

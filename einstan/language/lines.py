@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from einstan.language.errors import EinstanError, NotationError
-from einstan.language.letters import normal, refuse_lowered
+from einstan.language.letters import normal, refuse_set_apart
 from einstan.language.statement import WORD
 
 _INDENTED = re.compile(rf"\s+{WORD.pattern}(?=\S)", re.IGNORECASE)
@@ -37,7 +37,7 @@ def in_normal_form(lines: Sequence[Line], refused: Callable[[EinstanError, int, 
     before = ""
     for line, code, comment in lines:
         try:
-            refuse_lowered(code)
+            refuse_set_apart(code)
             normal(f"{before}\n{code}")
         except EinstanError as error:
             refused(error, line, code, comment)
@@ -114,7 +114,8 @@ def _row(row: str, before: str) -> str:
     goes_on = (_GOES_ON.match(row) and not _OWN.match(row)) or (
         _WAITS.search(before) and not re.match(rf"{_SPACED}{_LEFT}", row)
     )
-    return f" {row.lstrip()}" if goes_on else row.lstrip(" \t&")
+    bare = row.lstrip(" \t&")
+    return f" {bare}" if goes_on else bare
 
 
 def _is_open(code: str) -> bool:

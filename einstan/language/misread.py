@@ -14,10 +14,12 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
+from einstan.language.entries import of_bold
 from einstan.language.errors import NotationError, Span
 from einstan.language.factors import literal
+from einstan.language.glued import one_name
 from einstan.language.index import is_capital, lowered
-from einstan.language.occurrences import evidence
+from einstan.language.occurrences import evidence, index_refs
 from einstan.language.surface import (
     Call,
     Expression,
@@ -59,6 +61,7 @@ MARKS_ABOVE = (  # which papers set above a name, and nobody raises a number to
     "eff", "tot", "total", "curr", "last",
 )  # fmt: skip
 COUNTING = "ijklmnpqrst"  # letters of indices that are numbers, too: a_n = n^2
+_REFLECTED = re.compile(r"[\[,]\s*([A-Z])\s*(?:-\s*1\s*)?-\s*([a-z])\s*(?:-\s*1\s*)?[\],]")
 _WAVE = re.compile(r"(?:exp\s*\(|\be\^)[^=]*(?:\bpi\b|π|\\pi)")
 _SUBSCRIPTED = re.compile(r"([A-Za-z])_([a-z]{2})")
 
@@ -153,7 +156,7 @@ def bold(text: str, token: Token, name: str) -> NotationError:
     return NotationError(
         f"{name} in bold has no indices", text=text, span=span,
         inferred="without slots it would be a number",
-        repair=(f"{written}_{{i,j}}, {name}[i,j]", f"{name} if it is a number"),
+        repair=(of_bold(text) or f"{written}_{{i,j}}, {name}[i,j]", f"{name} if it is a number"),
     )  # fmt: skip
 
 
@@ -223,6 +226,7 @@ def labels(text: str, tree: Relation, tokens: Sequence[Token]) -> None:
     names = Counter(token.text for token in tokens if token.kind == "name")
     if not _OPERATORS.keys().isdisjoint(names):
         _refuse_expectation(text, tree, names)
+    _refuse_reflected(text, names)
     if "_" not in text:
         return
     _refuse_labelled_left(text, tree, names)
@@ -248,6 +252,18 @@ def labels(text: str, tree: Relation, tokens: Sequence[Token]) -> None:
         name, _, number = str(ref.name).partition("_")
         if number.isdigit() and name in lowered:  # w_0 beside w_k
             raise _two_names(text, ref, f"an entry of {name}", number, f"{name}[{number}]")
+
+
+def _refuse_reflected(text: str, names: Counter[str]) -> None:
+    """``x[N-n]``, where N is meant as how many values n takes, and would be summed."""
+    found = _REFLECTED.search(text)
+    if found is not None and found[1].lower() == found[2] and names[found[1]] == 1:
+        before, behind, (start, end) = text[: found.start() + 1], text[found.end() - 1 :], found.span()
+        raise NotationError(
+            f"the index {found[1]} is summed, and |{found[2]}| is how many values {found[2]} takes", text=text,
+            span=found.span(1), inferred="indices begin at 0",
+            repair=(f"{before}|{found[2]}|-1-{found[2]}{behind}", f"sum[{found[1]}](x[{text[start + 1 : end - 1]}])"),
+        )  # fmt: skip
 
 
 def _refuse_labelled_left(text: str, tree: Relation, names: Counter[str]) -> None:
@@ -293,7 +309,12 @@ def _refuse_expectation(text: str, tree: Relation, names: Counter[str]) -> None:
 
     for name in _OPERATORS:
         read = [node for node in walk(tree) if isinstance(node, Ref) and node.name == name]
-        if (len(read) > 1 or len(name) > 1) and read and all(map(is_drawn, read)):  # the energies E[N] are summed
+        drawn = all(map(is_drawn, read)) and (  # the energies E[N] are summed
+            len(read) > 1
+            or len(name) > 1
+            or any(str(part.name) in "XYZ" for ref in read for part in index_refs(ref.slots))
+        )
+        if read and drawn:
             raise NotationError(
                 f"{name} is an operator on random variables, or a tensor that is summed", text=text, span=read[0].span,
                 repair=(_OPERATORS[name], f"another name for a tensor, such as {name}0"),
@@ -302,7 +323,7 @@ def _refuse_expectation(text: str, tree: Relation, names: Counter[str]) -> None:
 
 def _two_names(text: str, ref: Ref, reading: str, label: str, spelled: str) -> NotationError:
     start, end = ref.span
-    name = f"{str(ref.name).partition('_')[0]}{label}"
+    name = one_name(f"{str(ref.name).partition('_')[0]}{label}")
     return NotationError(
         f"{text[start:end]} is a name with a label, or {reading}", text=text, span=ref.span,
         repair=tuple(f"{text[:start]}{each}{text[end:]}" for each in (name, spelled)),

@@ -49,6 +49,13 @@ _ENDED = re.compile(
 )
 _ENDS = re.compile(r"[Qq]|[∎□■◻◼✓✔]|\\(?:square|blacksquare|Box)")  # one of which is in what ends a proof
 _INITIALS = {word[0] for word in STATEMENTS}
+_BASE = r"(?:[kcmnuμ]?m|[km]?g|[kMG]?N|k?J|[kM]?W|k?V|C|mol|rad|[kMG]?eV|[kM]?Pa|L)"
+_UNDER = r"(?:s|h|min|m|cm|km|kg|g|mol|L|C)"
+_RAISED = r"(?:\^\{?-?\d\}?|[²³])?"
+_LONG = r"(?:kg|mg|[kMG]?Hz|[kMG]?eV|[kcmn]m|[mn]s|k?Pa|mol|rad|[kM]W|k[JN]|mV|mA)"
+_UNITS = re.compile(
+    rf"([\w.)\]}}])\s+({_BASE}{_RAISED}(?:\s+{_BASE}{_RAISED})?\s?/\s?{_UNDER}{_RAISED}|(?<=\d\s){_LONG})$"
+)
 _FACTOR = re.compile(r"(?:([^\W\d]\w*)|[\w\])}|])$")  # the end of one
 _BELOW = re.compile(r"/\s*[^\s/]+$")
 _MULTIPLIED = re.compile(rf"{_NUMBER}|{_NAME}")
@@ -84,6 +91,8 @@ def numbered(text: str, counts: Mapping[str, int] | None = None) -> NotationErro
     """``y[i] = x[i]  (2)``, and what cites or ends a proof, at the end of each side of a chain.  A name in brackets,
     one blank behind, is a factor where it has several ``counts``, in the document or in the text alone."""
     begin = text.find("=") + 1
+    if (unit := _unit(text, begin, counts)) is not None:
+        return unit
     patterns = (*((_SET,) if "\\text" in text else ()), _MARKED, _TOLD, _CITING)
     last = max(text.rfind("("), text.rfind("["))  # in which a number stands, and no slots, unless another side follows
     may_count = text.find("=", begin) >= 0 or (last > 0 and not (text[last - 1].isalnum() or text[last - 1] in ")]}_"))
@@ -104,6 +113,21 @@ def numbered(text: str, counts: Mapping[str, int] | None = None) -> NotationErro
                     continue
             return _behind(text, found, f"({label})", "is the number of an equation, or a factor", counts)
     return None
+
+
+def _unit(text: str, begin: int, counts: Mapping[str, int] | None) -> NotationError | None:
+    """``v = 5 m/s`` and ``E = 13.6 eV``, which would be products, where no other formula has these names."""
+    found = _UNITS.search(text, max(begin, len(text) - 40)) if text[-1:].isalnum() or text[-1:] in "}²³" else None
+    if found is None:
+        return None
+    names = _NAMES.findall(found[2])
+    if any(len(re.findall(rf"(?<!\w){name}(?!\w)", text)) > 1 or (counts or {}).get(name, 0) > 1 for name in names):
+        return None
+    remark = "" if counts is None else f"  # {found[2]}"
+    return NotationError(
+        f"{found[2]} is a unit, or a factor", text=text, span=found.span(2),
+        repair=(f"{text[: found.end(1)]}{remark}", f"{text[: found.end(1)]} * {found[2]}"),
+    )  # fmt: skip
 
 
 def behind_factor(text: str, place: int) -> bool:

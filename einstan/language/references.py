@@ -19,12 +19,13 @@ from typing import NoReturn
 
 from einstan.language.cursor import CLOSING, Cursor
 from einstan.language.foreign import slots_again
+from einstan.language.glued import alphabets, one_name
 from einstan.language.index import is_capital
 from einstan.language.limits import without_limits
 from einstan.language.misread import bold, sum_sign
 from einstan.language.own import visible
 from einstan.language.surface import BINDERS, CALLABLE, RESERVED, Expression, Number, Ref, Task, alone, only_part
-from einstan.language.tokens import Token
+from einstan.language.tokens import Token, respelled
 from einstan.language.typeset import labels_in_names
 from einstan.language.unknown import INSTEAD, unknown_call
 
@@ -150,6 +151,10 @@ class References(Cursor):
             token, behind = self.token, self.ahead(1)
             ends = behind.kind == "mark" and behind.text in (",", "]")
             if ends and not subscript and token.kind == "name" and token.text not in RESERVED:
+                if not token.text.isascii() and token.raw and (letters := alphabets(token.text)):
+                    spelled = (",".join(letters), one_name(token.text))
+                    lines = tuple(respelled(self.text, token.text, each) for each in spelled)
+                    self.fail(f"{token.text} is one index, or {' and '.join(letters)}", None, lines)
                 self.position += 1  # an index alone, as nearly all slots are
                 found.append(alone(Ref((token.start, token.end), token.text)))
                 if not self.take(","):
@@ -157,7 +162,7 @@ class References(Cursor):
                 continue
             beside = subscript and token.kind == "name" and behind.kind == "name" and self.ahead(2).text in (",", "}")
             if beside and len(token.text) == len(behind.text) == 1:  # y_{i j}
-                repair = _PARTED.sub(lambda found: f"_{{{','.join(found[1].split())}}}", self.text)
+                repair = _PARTED.sub(lambda found: f"_{{{','.join(_EACH.findall(found[1]))}}}", self.text)
                 self.fail("indices are parted by commas", (token.start, behind.end), repair)
             if subscript and len(token.text) > 1 and token.text.isupper() and not token.raw and behind.text == "}":
                 self.fail(f"{token.text} is no index", None, self.labelled())
@@ -207,7 +212,9 @@ class References(Cursor):
     def is_run_of_letters(self) -> bool:
         """Whether a subscript is spelled like ``ij``, which is one name here and two indices in papers."""
         token = self.token
-        written = token.kind == "name" and token.raw and token.text.isascii()
+        if token.kind != "name" or not token.raw:
+            return False
+        written = token.text.isascii() or bool(alphabets(token.text))
         return written and sum(map(str.isalpha, token.text)) > 1 and self.ahead(1).text in (",", "}")
 
     def is_run_of_digits(self) -> bool:
@@ -237,9 +244,10 @@ class References(Cursor):
         )  # fmt: skip
 
 
-_LETTERS = re.compile(r"_\{([A-Za-z]{2,})\}")
+_LETTERS = re.compile(r"_\{([^\W\d_]{2,})\}")
 _ARGUMENT = re.compile(r"\(\s*(\\?[^\W\d_][^\W_]*(?:_\w|_\{[^{}]*\}|\[[^\[\]]*\])?)\s*\)")
-_PARTED = re.compile(r"_\{\s*(\w(?:\s+\w)+)\s*\}")
+_PARTED = re.compile(r"_\{\s*(\w(?:\s+\w)+|(?:\\[A-Za-z]+\s*|\w(?!\w)\s*){2,})\}")
+_EACH = re.compile(r"\\[A-Za-z]+|\w")
 _SUBSCRIPT = re.compile(r"_(?:\{([\w\s,]*)\}|(\d\d+))")
 _DIGITS = re.compile(r"(?<!\w)(\d+)([^\W\d_]\w*)?(?!\w)")
 

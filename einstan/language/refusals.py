@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from einstan.language.errors import EinstanError, NotationError, ScopeError, Span
+from einstan.language.glued import one_name
 from einstan.language.holds import Ambiguity
 from einstan.language.index import Affine, capitalised, fresh_name, lowered, names_in
 from einstan.language.lacking import dependent, without_slot
@@ -201,7 +202,7 @@ def not_bound(
         )  # fmt: skip
     label = re.compile(rf"(?<!\w)(\\?[^\W\d_]+)_{name}(?!\w)")
     if len(label.findall(text)) == 1 == len(re.findall(rf"(?<![^\W_]){name}(?![^\W_])", text)):  # E_a, a number
-        one = label.sub(lambda found: f"{plain_name(found[1])}{name}", text)
+        one = label.sub(lambda found: one_name(plain_name(found[1]) + name), text)
         readings = [one, label.sub(rf"\g<1>_{capitals[-1]}", text)]
         return ScopeError(
             f"the index {name} is free on the right but is not on the left", text=text, span=span, inferred=inferred,

@@ -15,6 +15,7 @@ from einstan.language.errors import NotationError
 from einstan.language.foreign import PROSE, STATEMENTS
 from einstan.language.functions import FUNCTIONS
 from einstan.language.numbering import behind_factor
+from einstan.language.signs import DENIED
 from einstan.language.surface import RESERVED
 
 _BULLETS = (
@@ -43,7 +44,7 @@ _WORDS_OF_REMARKS = (
 )
 _TELLS = frozenset(_WORDS_OF_REMARKS.split())  # which no formula has beside its names
 
-_SOME = r"(?<=[\s,(])\w+\s*=\s*\w+\s*,\s*(?:\.{3}|…|\\[lc]?dots)"  # i = 1, ..., n
+_SOME = r"(?<=[\s,(])\w+\s*=\s*\w+\s*(?:,\s*(?:\.{3}|…|\\[lc]?dots)|\.\.|:)"  # i = 1, ..., n, i = 1..n
 _QUANTIFIED = re.compile(
     r"[\s,(]*(?:\\(?:q?quad|text)(?![A-Za-z])\{?\s*)*"
     r"(?:\b(for|when(?:ever)?|if|where|unless|since|assuming(?:\s+that)?|provided(?:\s+that)?)\b"
@@ -60,15 +61,16 @@ _SIGNS = (
     "assuming",
     "provided",
     "∀",
-    "...",
+    "..",
+    ":",
     "…",
     "dots",
 )  # one of which is in every such line
+_COMPREHENSION = re.compile(r"\b(sum|prod|max|min|mean)\(\s*([^=]+?)\s+for\s+(\w+)\s+in\s+(?:[^()]|\([^()]*\))*\)")
 _CLAIMS = re.compile(r"\s*(?:claim|refute)\b", re.IGNORECASE)
 _STATES = re.compile(
     r"(?!.*\bwhere\b)\s*(?:(?:claim|refute)\b|(?:d|∂|\\partial\s*)\w+(?:\[[^\]]*\])?\s*/\s*(?:d|∂|\\partial))", re.I
 )
-_DENIED = {"=": "!=", "==": "!=", "!=": "==", "≠": "==", "<": ">=", ">=": "<", "≥": "<", ">": "<=", "<=": ">", "≤": ">"}
 _UNLESS = re.compile(r"([^<>≤≥≠=!]+?)\s*(<=|>=|==|!=|[=<>≤≥≠])\s*([^<>≤≥≠=!]+)")
 _COMPARES = re.compile(r"[<>≤≥≠]|!=|==|\\(?:leq?|geq?|neq?|lt|gt)\b")
 
@@ -124,9 +126,13 @@ def quantified(text: str, document: bool) -> NotationError | None:
     found = _QUANTIFIED.search(text, text.find("=") + 1)
     if found is None or "|" in found[2] or "else" in found[2]:
         return None
+    if (over := _COMPREHENSION.sub(r"\1[\3](\2)", text)) != text:
+        return NotationError(
+            "a sum has its index in front", text=text, span=(found.start(), len(text)), repair=over,
+        )  # fmt: skip
     word, holds = found[1] or "for", found[2].strip(" ,()}")
     if word == "unless" and (denied := _UNLESS.fullmatch(holds)):
-        holds = f"{denied[1]} {_DENIED[denied[2]]} {denied[3]}"
+        holds = f"{denied[1]} {DENIED[denied[2]]} {denied[3]}"
     compares = _COMPARES.search(holds) is not None
     if (not compares and word != "for") or (word in ("if", "where") and not _CLAIMS.match(text)):
         return None  # a name, an extent, or what other languages write for 1[x > 0]

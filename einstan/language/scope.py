@@ -26,6 +26,7 @@ from einstan.language.surface import RESERVED, Call, Number, Power, Ref, Relatio
 from einstan.language.syntax import read_expression, read_relation
 from einstan.language.term import Add, Apply, Equation, Expr, Extent, Mul, Partial
 from einstan.language.tokens import respelled
+from einstan.language.typeset import lowered_indices
 
 PAIR = "="  # holds the two sides of a relation together while dimensions are found
 
@@ -57,7 +58,10 @@ def bind_equation(
     if not isinstance(left, Ref):
         span, repairs = relation.left.span, [f"claim {text}"]
         if (
-            isinstance(left, Power) and isinstance(left.base, Ref) and isinstance(left.exponent, Number)
+            isinstance(left, Power)
+            and isinstance(left.base, Ref)
+            and isinstance(left.base.name, str)
+            and isinstance(left.exponent, Number)
         ):  # \\sigma^2 = ...
             repairs.insert(0, text.replace(text[slice(*span)].rstrip(), f"{left.base.name}2"))
         if isinstance(left, Call) and not left.arguments:  # pi = p q - c q, a profit
@@ -65,6 +69,8 @@ def bind_equation(
         above = text[slice(*left.exponent.span)].strip("{} ") if isinstance(left, Power) else ""
         if re.fullmatch(r"[A-Za-z]+([+-]\d+)?", above):  # \\theta^{new} = ..., x^{k+1} = ...
             repairs.insert(0, marked(text, above))
+        if 1 < len(above) < 4 and above.isupper() and (line := lowered_indices(text)):  # g^{KL} = ...
+            repairs.insert(0, line)
         raise NotationError("the left side of an equation is one tensor", text=text, span=span, repair=repairs)
     scope = Scope(text, (relation,), any_free=False)
     scope.derived = not (asked or by_hand)

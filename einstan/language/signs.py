@@ -68,6 +68,7 @@ SET_BY_TEX = {  # commands of TeX for what is written otherwise here
     "%": "x / 100",
     "over": "\\frac{a}{b}",
 }
+REPLACED = {"—": "-", "‐": "-", "‑": "-", "•": "*", "∛": "cbrt ", "＝": "=", "，": ", ", "“": "", "”": "", "`": ""}
 ALIKE = {"‖": "∥", "′": "'", "’": "'", "″": "'", "⋯": "…", "∼": "≈", "≅": "≈", "≃": "≈", "⨂": "⊗", "⨀": "⊙"}
 
 _CHOOSE = "exp(lgamma({a} + 1) - lgamma({b} + 1) - lgamma({a} - {b} + 1))"
@@ -108,6 +109,11 @@ _SMALL = re.compile(r"_(?:[a-z](?!\w)|\{[a-z](?:,[a-z])*\})")
 _SMALL_SLOTS = re.compile(r"\[([a-z](?:,[a-z])*)\]|_\{([a-z](?:,[a-z])*)\}|_([a-z])(?!\w)")
 _SET = re.compile(r"(\\sum|\\prod|[∑∏])_\{\s*(\w+)\s*(?:\\in(?![A-Za-z])|∈)(?:[^{}]|\{[^{}]*\})*\}")  # j \in S
 _MATRICES = re.compile(r"\s*([A-Z]\w*)\s*=\s*([A-Z]\w*)\s*@\s*([A-Z]\w*)\s*")
+DENIED = {"=": "!=", "==": "!=", "!=": "==", "≠": "==", "<": ">=", ">=": "<", "≥": "<", ">": "<=", "<=": ">", "≤": ">"}
+_COMPARED = re.compile(r"([^<>≤≥≠=!]+?)(<=|>=|==|!=|[<>≤≥≠])([^<>≤≥≠=!]+)")
+_TERNARY = re.compile(r"([^=?:]*)=(?!=)([^?:]*)\?([^?:]*):([^?:]*)")
+_EINSUM = re.compile(r"^\s*(\w+)\s*=\s*([\w.]*)einsum\(\s*['\"]([^'\"]*)['\"]\s*,([^()]*)\)\s*$")
+_TRANSPOSED = re.compile(r"\w['′’](?=[\w(])|\)['′’]")  # X'X, (y - x)'V
 _NAME = re.compile(r"\\?[^\W\d_]\w*")
 _NAMES = re.compile(rf"{_NAME.pattern}(?:\s*[+-]\s*{_NAME.pattern})*")  # a difference of vectors
 _PRIMED = re.compile(rf"(\\?[^\W\d_]+?\w*?)((?:{_SUB})?)(['′’]+)")
@@ -120,7 +126,13 @@ def instead(text: str, sign: str, start: int, end: int) -> tuple[str, ...]:
     line = ""
     if len(text) > MOST:  # a place is told, the text is not written out
         return (words,) if words else ()
-    if known in BETWEEN:
+    if known in REPLACED:
+        line = re.sub(f"[{''.join(REPLACED)}]", lambda found: REPLACED[found[0]], text)
+    elif known == '"' and (found := _EINSUM.search(text)):
+        line = _contracted(found)
+    elif known == "?" and (cases := _TERNARY.fullmatch(text)):
+        line = chosen(cases[1], cases[2], cases[3], cases[4])
+    elif known in BETWEEN:
         line = _joined(text, known, start, end)
         if known == "%" and not text[end:].strip():
             line, words = f"{text[:start].rstrip()} / 100", ""
@@ -144,10 +156,43 @@ def instead(text: str, sign: str, start: int, end: int) -> tuple[str, ...]:
         plain = bars(text)
         line = _NORM.sub(lambda found: _normed(found, text.partition("=")[0]), plain)
         line = "" if line == plain or any(each in line for each in ("\\|", "‖", "∥")) else line
+    elif known == "'" and (found := _EINSUM.search(text)):
+        line = _contracted(found)
+    elif known == "'" and (_TRANSPOSED.search(text) or text[:start].endswith(")")):
+        line = ""
     elif known == "'" and (primed := _PRIMED.search(text)) and primed.end() > start:
         line = _PRIMED.sub(lambda found: _unprimed(text, found), text)
         line = "" if any(each in line for each in "'′’″") else line
     return tuple(filter(None, (line, "" if line and known != "'" else words)))
+
+
+def chosen(left: str, holds: str, value: str, other: str) -> str:
+    """``y = value if holds else other`` with the condition as a factor."""
+
+    def times(factor: str, each: str) -> str:
+        alone = re.fullmatch(r"[\w.]+(?:\[[^\[\]]*\])?", each.strip()) is not None
+        return f"{factor} * {each.strip()}" if alone else f"{factor} ({each.strip()})"
+
+    compared = _COMPARED.fullmatch(holds)
+    if compared is None:
+        return ""
+    denied = f"1[{compared[1].strip()} {DENIED[compared[2]]} {compared[3].strip()}]"
+    terms = {times(f"1[{holds.strip()}]", value): value, times(denied, other): other}  # a bracket guards its factor
+    return f"{left.strip()} = {' + '.join(term for term, each in terms.items() if each.strip() != '0') or '0'}"
+
+
+def _contracted(found: re.Match[str]) -> str:
+    """``C = einsum("ij,jk->ik", A, B)`` as ``C[i,k] = A[i,J] B[J,k]``; nothing where an operand is more than a name."""
+    inputs, arrow, output = found[3].replace(" ", "").partition("->")
+    operands = [each.strip() for each in found[4].split(",")]
+    letters = inputs.split(",")
+    if not arrow or len(letters) != len(operands) or not all(map(str.isidentifier, operands)) or "." in inputs:
+        return ""
+    if not set(output) <= set(inputs) or not inputs.replace(",", "").islower():
+        return ""
+    slots = (",".join(x if x in output else x.upper() for x in each) for each in letters)
+    entries = " ".join(f"{name}[{own}]" if own else name for name, own in zip(operands, slots, strict=True))
+    return f"{found[1]}[{','.join(output)}] = {entries}" if output else f"{found[1]} = {entries}"
 
 
 def _joined(text: str, sign: str, start: int, end: int) -> str:

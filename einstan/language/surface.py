@@ -24,6 +24,7 @@ from typing import Any, TypeVar, cast
 
 from einstan.language.errors import Span
 from einstan.language.functions import FUNCTIONS, SPELLINGS
+from einstan.language.signs import chosen
 from einstan.language.term import REDUCTIONS, Name
 
 Value = TypeVar("Value")
@@ -38,7 +39,8 @@ WORDS = ("delta", "δ", "pad", "where", "claim", "refute", "assume", "given", "c
 RESERVED = frozenset({*FUNCTIONS, *SPELLINGS, *BINDERS, *WORDS, *keyword.kwlist} - {"σ"})
 _OPERATORS = (
     "tr Tr trace diag det slogdet logdet inv pinv transpose grad argmax argmin cumsum cumprod median sort "
-    "argsort log2 log10 lg cot csc cosec sech csch coth ceil ceiling round rint trunc logit softmin erfinv"
+    "argsort log2 log10 lg cot csc cosec sech csch coth ceil ceiling round rint trunc logit softmin erfinv "
+    "rank Rank Var Cov cov Corr corr dim ker adj vec sup lim sinc gelu"
 )
 APPLIED = frozenset(_OPERATORS.split())  # in front of what they are of, where they are no numbers: tr A, logit p
 NOWHERE = (0, 0)
@@ -53,8 +55,14 @@ INSTEAD = {
 }
 
 
+_CASES = re.compile(r"([^=]*)=(?!=)(.*)(?<!\w)if(?!\w)(.*)(?<!\w)else(?!\w)(.*)", re.DOTALL)
+
+
 def instead_of(word: str, text: str = "") -> str:
     """What to write where a word of Python stands as a name; nothing for most of the other reserved words."""
+    cases = _CASES.fullmatch(text) if word == "if" else None
+    if cases is not None and (line := chosen(cases[1], cases[3], cases[2], cases[4])):
+        return line
     if word == "lambda":
         return re.sub(r"(?<![\w\\])lambda(?!\w)", "λ", text) or "λ"
     return INSTEAD.get(word) or (f"another name, such as {word}1" if word in keyword.kwlist else "")

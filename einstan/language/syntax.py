@@ -26,8 +26,9 @@ from typing import NoReturn
 
 from einstan.language.atoms import Atoms
 from einstan.language.cursor import GOING_ON, INDENTED
-from einstan.language.errors import Span
+from einstan.language.errors import NotationError, Span
 from einstan.language.foreign import STATEMENTS, braced, equals, floor_division, prose, statement
+from einstan.language.glued import candidates, glued
 from einstan.language.layers import layered, refused_layers
 from einstan.language.misread import (
     MARKS_ABOVE,
@@ -39,6 +40,7 @@ from einstan.language.misread import (
     transposed,
     without_slots,
 )
+from einstan.language.occurrences import evidence
 from einstan.language.own import visible
 from einstan.language.surface import (
     CALLABLE,
@@ -60,6 +62,7 @@ from einstan.language.surface import (
     only_part,
     run,
     runs_on,
+    walk,
 )  # fmt: skip
 from einstan.language.term import RELATIONS, Partial
 from einstan.language.threads import cached_property
@@ -76,7 +79,23 @@ def read_relation(text: str, known: Collection[str] = (), kind: str = "claim") -
     if parser.scalars:
         without_slots(parser.text, relation, parser.scalars, known)
     labels(parser.text, relation, parser.tokens)
+    if (error := _glued(parser, relation)) is not None:
+        raise error
     return parser.text, relation
+
+
+def _glued(parser: Parser, tree: Relation) -> NotationError | None:
+    """The refusal of letters that may be a product; what the program or the document has is looked at there."""
+    apart = {token.text for token in parser.tokens if token.kind == "name"}
+    words = candidates([word for word in apart if len(word) > 1 and word not in parser.around], apart)
+    if not words:
+        return None
+    left = only_part(tree.left)
+    defined = left.name if isinstance(left, Ref) else ""
+    names = {str(ref.name): len(ref.slots) for ref in walk(tree) if isinstance(ref, Ref) and isinstance(ref.name, str)}
+    names.pop(defined, None)  # type: ignore[arg-type]
+    read = {name: rank for name, rank in names.items() if name in words}
+    return glued(parser.text, read, names, evidence(tree)) if read else None
 
 
 def read_expression(text: str, known: Collection[str] = ()) -> tuple[str, Expression]:
@@ -191,7 +210,9 @@ class Parser(Atoms):
         slashed = False  # whether the last part stands directly behind a /
         tight = True  # whether no / of the last quotient has blanks around it
         while True:
-            if self.take("*"):
+            if self.at("*"):
+                self.refuse_cross(parts[-1][0])
+                self.advance()
                 parts += yield self.factor(True)
                 slashed, tight = False, True
             elif self.at("/"):
@@ -257,6 +278,27 @@ class Parser(Atoms):
             repairs.append(f"{above}{self.text[name.start : name.end]} * {number.text}{below}")
         span = (name.start, number.end)
         self.fail(f"{self.text[slice(*span)]} is one name, or a product", span, tuple(repairs))
+
+    def refuse_cross(self, left: Surface) -> None:
+        """``r × F``, the cross product of vectors, or a product of numbers; the cursor stands at the sign."""
+        sign, right = self.token, self.ahead(1)
+        written = self.text[sign.start : sign.end]
+        if (
+            written not in ("×", "\\times")
+            or not isinstance(left, Ref)
+            or right.kind != "name"
+            or right.text in RESERVED
+        ):
+            return
+        end = self.ahead(self.behind(1) - 1).end
+        slots = self.text[right.end : end].strip()
+        if slots != self.text[slice(*left.span)].removeprefix(str(left.name)) or "," in slots:
+            return
+        before, after = self.text[: sign.start].rstrip(), self.text[sign.end :].lstrip()
+        self.fail(
+            f"{written} is a product of numbers, or the cross product of vectors", None,
+            (f"{before} * {after}", f"ε[i,J,K] {left.name}[J] {right.text}[K], with an input ε[i,j,k] of signs"),
+        )  # fmt: skip
 
     def refuse_increment(self) -> None:
         """``a ++ b`` and ``a -- b``, which other languages read otherwise, behind the first sign."""

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 
 from einstan.language.errors import EinstanError, NotationError, ProgramError
+from einstan.language.glued import candidates, glued
 from einstan.language.node import holds, preorder
 from einstan.language.refusals import two_meanings
 from einstan.language.spoken import unknown_extents
@@ -16,6 +17,7 @@ from einstan.language.term import Equation, Indexed, Name, Partial, Position, te
 from einstan.language.told import NAME
 
 _SUBSCRIPTED = re.compile(r"(?<![\w\\])([^\W\d_][^\W_]*)_(?:([a-z]{1,3})(?!\w)|\{([a-z]{1,3})\})")
+_WORD = re.compile(r"[^\W\d_]\w*")
 _GOES_ON = re.compile(r"(?:[+*/=×·⋅]|[-−–](?!\s*(?:claim|refute)\b)|&\s*=|\\cdot\b|\\times\b)(?!=)")
 
 
@@ -28,6 +30,8 @@ def apart(document: Document, known: Collection[str], gradients: bool) -> Iterat
         yield from speaking(part, known)
         yield from of_other_rank(part)
         yield from of_subscripts(part)
+        yield from of_glued_letters(part, known)
+        yield from of_chains(part, known)
     yield from gone_on(document.statements)
 
 
@@ -171,6 +175,48 @@ def of_subscripts(part: Document) -> Iterator[tuple[Statement, EinstanError]]:
                 f"{found[0]} is a derivative of {name}, or a number with a label", text=statement.text,
                 span=found.span(), repair=(f"{before}{derived}{behind}", f"{before}{name}{letters}{behind}"),
             )  # fmt: skip
+
+
+def of_chains(part: Document, known: Collection[str]) -> Iterator[tuple[Statement, EinstanError]]:
+    """``y = z = x^2`` where nothing says what z is: a chain defines y by z, and claims of z what is meant to define
+    it."""
+    pairs = [(s, c) for s, c in pairwise(part.statements) if s.line == c.line and isinstance(s.content, Equation)]
+    if not pairs:
+        return
+    told = {*known, *(name_of(s) for s in part.statements if isinstance(s.content, Equation | Given))}
+    told |= {str(name) for claim in part.assumptions for name in tensors(claim.lhs, claim.rhs)}
+    told |= {f"d{name}" for name in _tensors(part.statements)}
+    for statement, claim in pairs:
+        side, other = sides_of(claim)
+        name = str(side.tensor) if isinstance(side, Indexed) and isinstance(side.tensor, str) else ""
+        if name and name not in told and name not in map(str, tensors(other)):
+            lines = f"{claim.text}\n{statement.text}"
+            problem = f"{name} has no definition, and a chain gives one to what it begins with"
+            start = max(statement.text.find(name, statement.text.find("=") + 1), 0)
+            span = (start, start + len(name))
+            error = NotationError(problem, text=statement.text, span=span, repair=lines)
+            yield from ((statement, error), (claim, error))
+
+
+def of_glued_letters(part: Document, known: Collection[str]) -> Iterator[tuple[Statement, EinstanError]]:
+    """``mv`` beside m and v, and ``sin(ωt)``, which may be products."""
+    defined = {*known, *(name_of(s) for s in part.statements if isinstance(s.content, Equation | Given))}
+    words = {word for statement in part.statements for word in _WORD.findall(statement.text)}
+    read_alone = candidates([word for word in words - defined if len(word) > 1], words)
+    if not read_alone:
+        return
+    nodes = preorder(*(side for statement in part.statements for side in sides_of(statement)))
+    ranks = {str(node.tensor): len(node.slots) for node in nodes if isinstance(node, Indexed)}
+    ranks |= {str(e.name): len(e.indices) for e in part.equations}
+    if ranks.keys().isdisjoint(read_alone):
+        return
+    indices = {index.name for node in nodes if isinstance(node, Indexed) for slot in node.slots for index in slot.free}
+    read = {name: rank for name, rank in ranks.items() if name in read_alone}
+    for statement in part.statements:
+        own = name_of(statement) if isinstance(statement.content, Equation | Given) else ""
+        others = {name: rank for name, rank in ranks.items() if name != own}
+        if statement.error is None and (error := glued(statement.text, read, others, indices)) is not None:
+            yield statement, error
 
 
 def _partial(name: Name) -> Partial | None:

@@ -36,6 +36,7 @@ from einstan.language.commands import (
     WIDE,
     WORDS,
 )
+from einstan.language.entries import of_bold
 from einstan.language.errors import NotationError
 from einstan.language.signs import SET_BY_TEX, instead, over
 from einstan.language.typeset import SWITCHES, accented, fonts, labels_in_names, marks_in_names
@@ -305,7 +306,8 @@ def _command(text: str, start: int) -> tuple[Token | None, int]:
         named = [primed] if primed != text else []
         raise NotationError(
             "a prime is a transpose, or part of a name" if named else "a transpose is another order of the indices",
-            text=text, span=(start, end), repair=(*named, "A[j,i] for A[i,j]; x[I] A[I,J] x[J] for x^T A x"),
+            text=text, span=(start, end),
+            repair=(*named, of_bold(text) or "A[j,i] for A[i,j]; x[I] A[I,J] x[J] for x^T A x"),
         )  # fmt: skip
     if accent in ACCENTS and (letter := _ACCENTED.match(text, end)):  # \\hat y
         repair = f"{text[:start]}\\{command}{{{letter[1]}}}{text[letter.end() :]}"
@@ -314,6 +316,8 @@ def _command(text: str, start: int) -> tuple[Token | None, int]:
         line = labels_in_names(line) if text[:start].rstrip("{ ").endswith("_") else line
         raise NotationError("a font has its letters in braces", text=text, span=(start, end), repair=line)
     meant: str | tuple[str, ...] = over(text) if command == "over" else ()
+    if command == "hbar":
+        meant = re.sub(r"\\hbar(?![A-Za-z])[ ]?", lambda found: "ħ ", text)
     if command in ("bmod", "mod", "in"):
         meant = instead(text, "∈" if command == "in" else "mod", start, end)
     raise NotationError(

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 
+from einstan.language.glued import alphabets
 from einstan.language.index import names_in
 from einstan.language.signs import OPERATIONS
 from einstan.language.surface import APPLIED
@@ -20,9 +21,10 @@ QUOTIENT = re.compile(  # which may be a derivative, and tells nothing of number
 
 
 def undeclared(names: Collection[str], codes: Collection[str]) -> set[str]:
-    """Single letters that no line defines or gives slots, ``e`` in ``e^{-x}`` and ``N`` in ``1/N``, and words such as
-    the ``choose`` in ``n choose k`` and the ``tr`` in ``tr A``."""
-    letters = {name for name in names if len(name) == 1 or name in OPERATIONS or name in APPLIED}
+    """Single letters that no line defines or gives slots, ``e`` in ``e^{-x}`` and ``N`` in ``1/N``, words such as
+    the ``choose`` in ``n choose k`` and the ``tr`` in ``tr A``, and letters of two alphabets, ``ωt``."""
+    odd = {name for name in names if not name.isascii() and alphabets(name)}
+    letters = odd | {name for name in names if len(name) == 1 or name in OPERATIONS or name in APPLIED}
     defined = {found.group(1) for code in codes if (found := _DEFINED.match(code))}
     given = {name for code in codes if code.startswith("given ") for name in NAME.findall(code)}
     slotted = {name for name in letters if any(f"{name}[" in code or f"{name}_" in code for code in codes)}

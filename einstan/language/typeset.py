@@ -27,10 +27,12 @@ _BARE_FONT = re.compile(
 _STAR = r"\^\s*(?:\{\s*(?:\*|\\ast|\\star)\s*\}|\*|\\ast(?![A-Za-z])|\\star(?![A-Za-z]))"
 _PRIME = r"\^\s*(?:\{\s*\\prime\s*\}|\\prime(?![A-Za-z]))"
 _MARKED = re.compile(rf"({_BASE})({_SUB})?({_STAR}|{_PRIME})({_SUB})?")
-_LETTERS = r"\s*([a-zA-Z](?:\s*,\s*[a-zA-Z])*)\s*"
+_LETTER = r"(?:\\[A-Za-z]+|[^\W\d_])"
+_LETTERS = rf"\s*({_LETTER}(?:\s*,\s*{_LETTER})*|(?:[A-Z]|(?![a-z])[^\W\d_]|\\[A-Za-z]+){{2,3}})\s*"
 _UPPER = re.compile(
-    rf"({_BASE})\^(?:\{{{_LETTERS}\}}|([a-zA-Z])(?![^\W_]))(?:_(?:\{{{_LETTERS}\}}|([a-zA-Z])(?![^\W_])))?"
+    rf"({_BASE})\^(?:\{{{_LETTERS}\}}|({_LETTER})(?![^\W_]))(?:_(?:\{{{_LETTERS}\}}|({_LETTER})(?![^\W_])))?"
 )
+_CONDITIONED = re.compile(rf"({_BASE})_\{{\s*(\w[\w+\- ]*\|[\w+\- ]*\w)\s*\}}")
 _BARS = re.compile(
     r"(?:\\(?:left|right|[bB]igg?[lrm]?)\s*)?(?:\\\||\\[lr]?Vert(?![A-Za-z])|‖|∥)|\\(?:left|right)\s*(?=‖|∥)"
 )
@@ -87,9 +89,20 @@ def marks_in_names(text: str) -> str:
     return _MARKED.sub(spelled, text)
 
 
+def conditions_in_names(text: str) -> str:
+    r"""``P_{k|k-1}`` as ``P_kk1``, and ``\\hat{x}_{k|k}`` as ``x_hat_kk``."""
+
+    def spelled(found: re.Match[str]) -> str:
+        behind = " " if text[found.end() : found.end() + 1].isalnum() else ""
+        return f"{plain_name(found[1])}_{re.sub(r'[^0-9A-Za-z]', '', found[2])}{behind}"
+
+    return _CONDITIONED.sub(spelled, text)
+
+
 def lowered_indices(text: str) -> str:
     r"""The text with the indices that stand above as slots, ``g^{k,l} w_l`` as g_{k,l} w_l, if there are any."""
-    lowered = _UPPER.sub(lambda found: f"{found[1]}_{{{','.join(filter(None, found.groups()[1:]))}}}", text)
+    each = re.compile(_LETTER)
+    lowered = _UPPER.sub(lambda m: f"{m[1]}_{{{','.join(each.findall(' '.join(filter(None, m.groups()[1:]))))}}}", text)
     return "" if lowered == text else lowered
 
 

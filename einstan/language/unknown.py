@@ -81,6 +81,10 @@ INSTEAD: dict[str, str] = {
     **dict.fromkeys(("trunc", "fix"), "sign(x) floor(abs(x))"),
     "sinc": "sin(pi x) / (pi x)",
     "cov": "mean[N]((x[N] - mean[M](x[M])) (y[N] - mean[M](y[M])))",
+    "corr": "mean[N]((x[N] - mean[M](x[M])) (y[N] - mean[M](y[M]))) / (std[N](x[N]) std[N](y[N]))",
+    **dict.fromkeys(("sd", "stdev"), "std[K](x[K])"),
+    "variance": "var[K](x[K])",
+    "rank": "an input",
     "hypot": "sqrt(x^2 + y^2)",
     "logaddexp": "x + softplus(y - x)",
     "rms": "sqrt(mean[K](x[K]^2))",
@@ -152,6 +156,10 @@ def unknown_call(text: str, span: Span, name: str, behind: int, known: Iterable[
         if text.find("=") > span[0]:  # a left side is no product
             return NotationError(f"{name} is not a function", text=text, span=span, repair=repairs)
         alone = _ALONE.match(text, behind)  # (x), behind a blank, would be the number of an equation
+        divides = alone is not None and text[: span[0]].rstrip().endswith("/")
+        if divides:
+            times = f"{text[: span[0]]}({text[span[0] : behind]} * {text[behind + 1 :]}"
+            return NotationError(f"{name} is not a function", text=text, span=span, repair=(*repairs, times))
         times = f"{text[:behind]} * {alone[1]}{text[alone.end() :]}" if alone else f"{text[:behind]} {text[behind:]}"
         repairs.append(times)
     elif name != "where":
@@ -164,9 +172,12 @@ def not_number(text: str, span: Span, name: str) -> NotationError:
     """``logit p`` and ``tr A``, which would be products with numbers of these names."""
     operand = _OPERAND.match(text, span[1])
     readings = []
-    if operand is not None and name in INSTEAD:
+    other = INSTEAD.get(name) or INSTEAD.get(name.lower())
+    if operand is not None and name == "Var":
+        readings = [ATTRIBUTES["var"].format(operand[1])]
+    elif operand is not None and other:
         called = f"{text[: span[1]]}({operand[1]}){text[operand.end() :]}"
-        readings = [put_in(called, span, INSTEAD[name]) or INSTEAD[name]]
+        readings = [put_in(called, span, other) or other]
     readings.append(f"{text[: span[1]]} * {text[span[1] :].lstrip()}")
     return NotationError(f"{name} would be a number here", text=text, span=span, repair=readings)
 

@@ -268,6 +268,8 @@ def _checked(document: Document, known: Alike, allowance: Allowance) -> Iterable
             outcome = Outcome("undecided", asked) if asked else None
             if outcome is None:
                 outcome = allowance.spent_on(statement.kind, content, part, setting, known)
+            if outcome.verdict == "refuted" and statement.kind == "claim" and (asked := slips.meant(statement, part)):
+                outcome = Outcome("undecided", asked)
         yield Line(statement, outcome, unread.assumed)
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from einstan.calculus.partial import partial
 from einstan.language.commands import GREEK
 from einstan.language.errors import EinstanError, NotationError
 from einstan.language.functions import FUNCTIONS
+from einstan.language.show import show
 from einstan.language.statement import Claim, Document, Given, Statement
 from einstan.language.term import Equation, Indexed, Name, Partial, accesses, tensors
+from einstan.library.claims import holds
 from einstan.library.part import Part
 
 _DEFINED = re.compile(r"(?:given\s+)?(?!(?:claim|refute|assume|convention)\b)([^\W\d_]\w*)(?=[^=]*=|.*\()")
@@ -34,24 +37,17 @@ class Slips:
     def __init__(self, document: Document, part: Part) -> None:
         known = set(map(str, part.program.ranks)) if part.program.defined else set()
         self.names = known | {f"d{name}" for name in known}
-        defined = set(map(str, part.program.defined))
-        self.inputs = known - defined
+        self.defined = {str(name): part.program[name] for name in part.program.defined}
+        defined = set(self.defined)
         self.ends = defined.difference(*(map(str, tensors(part.program[name].rhs)) for name in part.program.defined))
         self.lines = Counter(name for statement in document.statements for name in _names(statement))
         self.alike = _Alike(self.names)
 
     def of(self, claim: Statement) -> str:
         """The question, if there is one."""
-        content = claim.content
-        if isinstance(content, Claim) and isinstance(content.lhs, Indexed) and not content.lhs.slots:
-            name, read = str(content.lhs.tensor), set(map(str, tensors(content.rhs)))
-            if (
-                name[1:] in self.ends
-                and name[0] == "d"
-                and name not in self.ends
-                and any(other in self.names and other[1:] in self.inputs for other in read - {name})
-            ):
-                return f"{name} is the gradient of {name[1:]} by itself, which is 1, or a total differential"
+        name, partials = self.differential(claim)
+        if name in self.ends and not self.defined[name].indices:
+            return _total(name, ", by itself 1,", partials)
         for name in _names(claim) if self.names else ():
             if name in self.names or self.lines[name] > 1:
                 continue
@@ -61,6 +57,69 @@ class Slips:
                     f"{name} stands in no other line: did you mean {close[0]}? (an input of its own: given {name}(...))"
                 )
         return ""
+
+    def meant(self, claim: Statement, part: Part) -> str:
+        """The question about a wrong claim: on a gradient, which as a total differential would hold, or on a name that
+        no other line has, ``y = z = x^2``."""
+        name, partials = self.differential(claim)
+        if name and all(holds(Claim(each.lhs, each.rhs), part) for each in partials):
+            return _total(name, "", partials)
+        return self.undefined(claim)
+
+    def undefined(self, claim: Statement) -> str:
+        """The question about a side that is a tensor of which nothing is known: a claim defines nothing."""
+        content = claim.content
+        if not isinstance(content, Claim) or not self.names:
+            return ""
+        for side, other in ((content.lhs, content.rhs), (content.rhs, content.lhs)):
+            name = str(side.tensor) if isinstance(side, Indexed) and isinstance(side.tensor, str) else ""
+            if name and name not in self.names and self.lines[name] < 2 and name not in map(str, tensors(other)):
+                line = f"{show(side)} = {show(other)}"
+                return f"{name} stands in no other line, and a claim defines nothing; as a definition: {line}"
+        return ""
+
+    def differential(self, claim: Statement) -> tuple[str, list[Equation]]:
+        """The z of ``dz[i] = 2 x[i] dx[i]``, and what that says of its partials, where the right side reads the d of
+        what z rests on: a gradient rests on those of what is behind it."""
+        content = claim.content
+        equation = content.equation if isinstance(content, Claim) else None
+        if equation is None:
+            return "", []
+        name = str(equation.name)
+        read = [other for other in map(str, tensors(equation.rhs)) if other[:1] == "d" and other[1:] in self.names]
+        if name[:1] != "d" or name in self.defined or name[1:] not in self.defined or not read:
+            return "", []
+        before = self._before(name[1:])
+        if not all(other[1:] in before and other not in self.defined for other in read):
+            return "", []
+        try:
+            return name[1:], [_coefficient(equation, other) for other in read]
+        except EinstanError:  # a product of them
+            return "", []
+
+    def _before(self, name: str) -> set[str]:
+        """What a tensor rests on."""
+        found: set[str] = set()
+        queue = [name]
+        while queue:
+            equation = self.defined.get(queue.pop())
+            new = {*map(str, tensors(equation.rhs))} - found if equation is not None else set()
+            found |= new
+            queue += new
+        return found
+
+
+def _coefficient(equation: Equation, differential: str) -> Equation:
+    """``dz[i]/dx[p] = 2 x[i] δ[i,p]`` of ``dz[i] = 2 x[i] dx[i]``."""
+    found = partial(equation, differential)
+    name, rank = str(equation.name)[1:], len(equation.indices)
+    derivative = Partial(name, rank, ((differential[1:], len(found.indices) - rank),))
+    return Equation(derivative, found.indices, found.rhs)
+
+
+def _total(name: str, itself: str, partials: Sequence[Equation]) -> str:
+    lines = ", ".join(map(str, partials))
+    return f"d{name} is the gradient of {name}{itself} or a total differential, which claims {lines}"
 
 
 def misspelled(document: Document) -> dict[int, EinstanError]:

@@ -125,7 +125,7 @@ def test_an_expression_has_the_same_messages() -> None:
 
 GRAMMAR = [
     "tokens", "cursor", "references", "differentials", "derivatives", "reductions", "atoms", "misread", "syntax",
-    "refusals", "environment", "binding", "scope", "foreign", "spoken",
+    "refusals", "environment", "binding", "scope", "foreign", "spoken", "glued",
 ]  # fmt: skip
 RAISERS = {"fail", "NotationError", "ScopeError"}
 

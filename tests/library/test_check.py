@@ -384,10 +384,47 @@ def test_a_chain_claims_each_of_its_steps() -> None:
         ("L = w[K]^2\nclaim dL = 1", "proved"),
         ("m = w[K]^2\nL = m^2\nclaim dm = 2 m", "proved"),
         ("m = w^2\nL = m^2\nclaim dm = 1/2 dw / w", "kink"),
+        ("A = x y\nL = A^2\ndA = 2 A\ndA = A dx", "refuted"),
+        ("A = x y\nL = A^2\nclaim dx = x dA", "refuted"),
     ],
 )
 def test_a_total_differential_is_no_gradient_of_the_scalar_by_itself(text: str, verdict: str) -> None:
     assert es.check(text).claims[-1].outcome.verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("text", "partials"),
+    [
+        ("L = w[K]^2\nclaim dL = 2 w[K] dw[K]", ["dL/dw[k] = 2 w[k]"]),
+        ("f = x^2 y\ndf = 2 x y dx + x^2 dy", ["df/dx = 2 x y", "df/dy = x^2"]),
+        ("z[i] = x[i]^2\nL = z[I]\ndz[i] = 2 x[i] dx[i]", ["dz[i]/dx[p] = 2 x[i] δ[i,p]"]),
+        ("A = x y\nL = A^2\ndA = y dx + x dy", ["dA/dx = y", "dA/dy = x"]),
+        (
+            "Z[n,j] = X[n,K] W[K,j]\nL = Z[N,J]^2\ndZ[n,j] = dX[n,K] W[K,j] + X[n,K] dW[K,j]",
+            ["dZ[n,j]/dX[m,k] = δ[n,m] W[k,j]", "dZ[n,j]/dW[k,q] = X[n,k] δ[j,q]"],
+        ),
+    ],
+)
+def test_a_total_differential_is_led_to_the_partials_that_it_claims(text: str, partials: list[str]) -> None:
+    outcome = es.check(text).claims[-1].outcome
+    assert outcome.verdict == "undecided"
+    assert outcome.reason.endswith(f"or a total differential, which claims {', '.join(partials)}")
+    document = text[: text.rindex("\n")]
+    assert all(line.outcome.verdict == "proved" for line in es.check("\n".join([document, *partials])).claims)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("y = A K^2\nclaim MPK = 2 y / K", "MPK = 2 y / K"),
+        ("K = 1/2 m v^2\nclaim dK/dv = p", "p = dK/dv"),
+        ("C[i,j] = A[i,K] B[K,j]\nclaim D[i,j] = A[i,K] B[K,j]", "D[i,j] = A[i,K] B[K,j]"),
+    ],
+)
+def test_a_claim_on_what_no_other_line_has_defines_nothing(text: str, line: str) -> None:
+    outcome = es.check(text).claims[-1].outcome
+    assert outcome.verdict == "undecided"
+    assert outcome.reason.endswith(f"a claim defines nothing; as a definition: {line}")
 
 
 @pytest.mark.parametrize(

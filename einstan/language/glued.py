@@ -1,0 +1,183 @@
+r"""Letters that stand together and may be a product: refused with the product, and with another name.
+
+hν, ωt, αβ                 a Greek letter and another one; Δx, dθ and λmax are one name
+mv beside m and v          names that the text has, as numbers or as indices, and cos(2 pi kn) beside k and n
+sinx, cosθ, ln2            a function and its argument
+δ_ij, a_ij beside i, j     a subscript of indices
+
+What a line defines, and what the program around has, is one name.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import lru_cache
+
+from einstan.language.commands import GREEK, LETTERS_IN_LATEX
+from einstan.language.errors import NotationError
+from einstan.language.functions import FUNCTIONS, SPELLINGS
+from einstan.language.surface import RESERVED
+from einstan.language.typeset import lowered_indices
+
+MOST = 4  # letters of a name that may be a product of names; longer ones are words
+_WRITTEN = r"(?<![^\W\d])(?<![^\W\d]\d)(?<![\\.])(?<!\\mathrm\{)(?<!\\text\{)%s(?!\w)"
+_RUNS = re.compile(r"[^\W\d_]\d*")
+_STEP = re.compile(r"[Δδ∂]|t?d(?=[^\W\d_])")
+_LABELLED = re.compile(r"(δ|delta|[^\W\d_]\d*)_([a-z]{2,3})")
+_EXPONENT = re.compile(r"(?:\^|\*\*)\s*[-−]?\s*$")
+_ABOVE = re.compile(r"\^\{\s*$")
+_NO_NAMES = ("abs", "mod", "pi", "pow", "σ", "π")
+_FUNCTIONS = sorted({*FUNCTIONS, *SPELLINGS} - {*_NO_NAMES}, key=len, reverse=True)
+_APPLIED = re.compile(rf"({'|'.join(_FUNCTIONS)})((?:\d*[^\W\d_]|\d)\d*)")
+
+Parts = tuple[str, ...]
+
+
+def candidates(words: Collection[str], apart: Collection[str]) -> set[str]:
+    """Those of the words of a text that may be products, beside what it has ``apart`` from them."""
+    kinds = {name: kind for name in words if (kind := _kind(name))}
+    if not kinds:
+        return set()
+    letters = {word.lower() for word in apart}
+
+    def looks_glued(name: str, kind: str) -> bool:
+        if kind == "names":
+            return next(_parted(name, apart.__contains__, apart.__contains__), None) is not None
+        return kind == "product" or not letters.isdisjoint(name.partition("_")[2])
+
+    return {name for name, kind in kinds.items() if looks_glued(name, kind)}
+
+
+@lru_cache(maxsize=4096)
+def _kind(name: str) -> str:
+    """How a name is looked at: a ``product`` whatever else there is, or if the text has its parts as ``names``, or as
+    ``slots``."""
+    if name in RESERVED or name in GREEK:
+        return ""
+    if name.startswith(("δ_", "delta_")) or _APPLIED.fullmatch(name) or alphabets(name):
+        return "product"
+    if _LABELLED.fullmatch(name):
+        return "slots"
+    return "names" if "_" not in name and 1 < sum(map(str.isalpha, name)) <= MOST else ""
+
+
+def glued(
+    text: str, read: Mapping[str, int], known: Mapping[str, int], indices: Collection[str]
+) -> NotationError | None:
+    """The refusal of a name of a text that may be a product.  ``read`` are names that nothing defines, each with how
+    many slots it has, ``known`` all that the lines around have, and ``indices`` theirs."""
+    for name, rank in read.items():
+        if name in text and (found := _written(name).search(text)) is not None:
+            error = _refused(text, found, rank, known, indices)
+            if error is not None:
+                return error
+    return None
+
+
+@lru_cache(maxsize=256)
+def _written(name: str) -> re.Pattern[str]:
+    """A name as it is written bare, no part of another and not set as one, ``\\mathrm{mv}``."""
+    return re.compile(_WRITTEN % re.escape(name))
+
+
+def _refused(
+    text: str, found: re.Match[str], rank: int, known: Mapping[str, int], indices: Collection[str]
+) -> NotationError | None:
+    name, labelled, applied = found[0], _LABELLED.fullmatch(found[0]), _APPLIED.fullmatch(found[0])
+    is_delta = labelled is not None and labelled[1] in ("δ", "delta")
+    if labelled is not None and not rank and (is_delta or set(labelled[2]) <= {index.lower() for index in indices}):
+        letters = (each if is_delta or each in indices else each.upper() for each in labelled[2])
+        slots = f"{labelled[1]}[{','.join(letters)}]"
+        return _asked(
+            text, name, f"{slots} without its bracket", slots, "" if is_delta else f"{''.join(labelled.groups())}1"
+        )
+    if applied is not None and not rank:
+        value = f"{applied[1]}({applied[2]})"
+        return _asked(text, name, value, value, f"{name}_1")
+    parts = alphabets(name) or _known_parts(name, rank, known, indices)
+    if not parts:
+        return None
+    error = _asked(text, name, f"the product {' '.join(parts)}", " ".join(parts), _other(name, known))
+    if _ABOVE.search(text, 0, found.start()) and (lowered := lowered_indices(text)):  # g^{KL}
+        problem = "indices stand below the line, also those that a metric lowers"
+        return NotationError(problem, text=text, span=found.span(), repair=(lowered, *error.repair))
+    return error
+
+
+def _asked(text: str, name: str, meant: str, written: str, other: str) -> NotationError:
+    one = _written(name)
+    found = one.search(text)
+    assert found is not None
+
+    def product(place: re.Match[str]) -> str:
+        raised = " " in written and _EXPONENT.search(text, 0, place.start())
+        return f"({written})" if raised else written
+
+    readings = (one.sub(product, text), *([one.sub(lambda _: other, text)] if other else []))
+    problem = f"{name} is one name, or {meant}"
+    return NotationError(problem, text=text, span=found.span(), repair=readings)
+
+
+@lru_cache(maxsize=1024)
+def alphabets(name: str) -> Parts:
+    """The parts of ``hν`` and ``πε_0``, which are of two alphabets or Greek letters; nothing of one name."""
+    base, line, label = name.partition("_")
+    if base.isascii():
+        return ()
+    step = _STEP.match(base)
+    letters = _RUNS.findall(base[step.end() :] if step else base)
+    if len(letters) < 2 or "".join(letters) != (base[step.end() :] if step else base):
+        return ()
+    parts: list[str] = []
+    for letter in letters:
+        joins = parts and not _is_greek(letter) and not _is_greek(parts[-1])
+        parts[-1:] = [parts[-1] + letter] if joins else [*parts[-1:], letter]
+    greek = [part for part in parts if _is_greek(part)]
+    others = [part for part in parts if not _is_greek(part)]
+    if not greek or len(parts) < 2 or any(len(part) > 2 for part in others) or (not others and len(greek) > MOST - 1):
+        return ()  # λmax, and words of Greek
+    return (*([step[0]] if step and step[0] != "Δ" else []), *parts[:-1], parts[-1] + line + label)
+
+
+def _is_greek(part: str) -> bool:
+    return not part[0].isascii() and unicodedata.name(part[0], "").startswith("GREEK")
+
+
+def _known_parts(name: str, rank: int, known: Mapping[str, int], indices: Collection[str]) -> Parts:
+    """``mv`` as m and v; a last part with slots, ``kx[i]``, is a tensor that has as many."""
+    if name in GREEK or sum(map(str.isalpha, name)) > MOST or "_" in name:
+        return ()
+
+    def is_factor(part: str) -> bool:
+        return part != name and (known.get(part) == 0 or (not rank and part in indices))
+
+    def is_last(part: str) -> bool:
+        return is_factor(part) if not rank else part != name and known.get(part) == rank
+
+    found = next(_parted(name, is_factor, is_last), ())
+    return () if found[:1] == ("d",) or (found[:2] == ("t", "d")) else found
+
+
+def _parted(name: str, is_factor: Callable[[str], bool], is_last: Callable[[str], bool]) -> Iterator[Parts]:
+    for end in range(1, len(name)):
+        if not is_factor(name[:end]) or not name[end].isalpha():
+            continue
+        if is_last(name[end:]):
+            yield name[:end], name[end:]
+        yield from ((name[:end], *rest) for rest in _parted(name[end:], is_factor, is_last))
+
+
+def one_name(name: str) -> str:
+    """``sigmak`` for σk, and a name of one alphabet as it is."""
+    return "".join(LETTERS_IN_LATEX.get(letter, letter) for letter in name) if alphabets(name) else name
+
+
+def _other(name: str, known: Collection[str]) -> str:
+    """Another name: ``hnu`` for hν, ``mv_1`` for mv."""
+    other = one_name(name)
+    other = other if other != name else f"{name}_1"
+    while other in known:
+        other += "1"
+    return other
