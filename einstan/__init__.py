@@ -18,6 +18,7 @@ _HOMES = {
     "Program": "einstan.library.api",
     "parse": "einstan.library.api",
     "check": "einstan.library.check",
+    "check_paper": "einstan.library.papers",
     "compose": "einstan.library.compose",
     "einsum": "einstan.library.einsum_function",
     "function": "einstan.library.own_functions",
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from einstan.library.api import Equation, Program, parse
     from einstan.library.callbacks import Callback
     from einstan.library.check import Report, check
+    from einstan.library.papers import check_paper
     from einstan.library.compose import compose
     from einstan.library.einsum_function import einsum
     from einstan.library.layer import Layer
@@ -74,6 +76,7 @@ __all__ = [
     "__version__",
     "accuracy",
     "check",
+    "check_paper",
     "compose",
     "einsum",
     "fit",

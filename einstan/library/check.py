@@ -46,6 +46,7 @@ class Line:
     statement: Statement
     outcome: Outcome | None = None
     unread: tuple[int, ...] = ()  # the lines of assumptions that it would have, and that cannot be read
+    formula: str = ""  # of a paper, as it is typed there
 
     @property
     def number(self) -> int:
@@ -81,7 +82,9 @@ class Line:
 
     def __str__(self) -> str:
         if self.outcome is None:
-            return f"{self.number:4}    {'read as':9} {self.reading}"
+            shown = self.statement.code if self.formula else self.reading
+            word = "read as" if not self.formula else "given" if self.statement.kind == "given" else "defined"
+            return f"{self.number:4}    {word:9} {shown}"
         code = self.statement.code
         comment = f"  # {self.statement.comment}" if self.statement.comment else ""
         word = self.outcome.verdict
@@ -94,7 +97,9 @@ class Line:
     def details(self) -> list[str]:
         """What a report says below a claim that is not proved; of one that does not hold, also which assumptions could
         not be read."""
-        return self._details() + [f"judged without line {n}, an assumption that cannot be read" for n in self.without]
+        typed = [f"as typed:      {self.formula}"] if self.formula and self.mark in "✗?≈!" else []
+        typed = typed if self.formula != self.statement.text else []
+        return typed + self._details() + [f"judged without line {n}, an assumption that cannot be read" for n in self.without]
 
     @property
     def without(self) -> tuple[int, ...]:
@@ -175,7 +180,7 @@ class Report:
 
     def __str__(self) -> str:
         head = [f"{self.name}"] if self.name else []
-        said = (line for line in self.lines if line.outcome is not None or line.reading)
+        said = (line for line in self.lines if line.outcome is not None or line.reading or line.formula)
         return "\n".join([*head, *map(str, said), self.summary()])
 
     def json(self) -> dict[str, Any]:
@@ -216,12 +221,18 @@ def check(text: str, name: str = "", seconds: float | None = None) -> Report:
     """
     if seconds is not None and not seconds > 0:
         raise ArgumentError(f"seconds are a positive number, not {shown(seconds)}", repair="seconds=10")
+    return Report(tuple(judged_lines(dedent(text), seconds)), name)
+
+
+def judged_lines(text: str | Sequence[tuple[int, str, str]], seconds: float | None) -> list[Line]:
+    """The lines of a document, which is a text or has been parted into lines already, with their outcomes."""
     lines: list[Line] = []
     known, allowance = Alike(), Allowance(seconds)
-    with collecting_seldom(), effort(max(QUESTION, LETTER * len(text)), apart=True):
-        for part in parse_document(dedent(text), forgiving=True).parts:
+    letters = len(text) if isinstance(text, str) else sum(len(code) for _, code, _ in text)
+    with collecting_seldom(), effort(max(QUESTION, LETTER * letters), apart=True):
+        for part in parse_document(text, forgiving=True).parts:
             lines += _checked(part, known, allowance)
-    return Report(tuple(lines), name)
+    return lines
 
 
 @dataclass
