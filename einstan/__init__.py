@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from einstan.library.api import Equation, Program, parse
     from einstan.library.callbacks import Callback
     from einstan.library.check import Report, check
-    from einstan.library.papers import check_paper
     from einstan.library.compose import compose
     from einstan.library.einsum_function import einsum
     from einstan.library.layer import Layer
@@ -55,6 +54,7 @@ if TYPE_CHECKING:
     from einstan.library.network import Network
     from einstan.library.optimisers import SGD, Adam, Momentum
     from einstan.library.own_functions import function, functions
+    from einstan.library.papers import check_paper
     from einstan.library.state import History, State, load, save
     from einstan.library.training import TrainingError, fit
 

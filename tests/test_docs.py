@@ -41,7 +41,10 @@ def test_examples_print_what_the_document_says(name: str) -> None:
     assert count > 0 or name == "ARCHITECTURE.md"
 
 
-FLOORS = ["einstan/language", "einstan/calculus", "einstan/machine", "einstan/library", "einstan/optimize", "layers"]
+FLOORS = [
+    "einstan/language", "einstan/papers", "einstan/calculus", "einstan/machine", "einstan/library", "einstan/optimize",
+    "layers",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("floor", FLOORS)

@@ -99,7 +99,8 @@ class Line:
         not be read."""
         typed = [f"as typed:      {self.formula}"] if self.formula and self.mark in "✗?≈!" else []
         typed = typed if self.formula != self.statement.text else []
-        return typed + self._details() + [f"judged without line {n}, an assumption that cannot be read" for n in self.without]
+        judged = [f"judged without line {n}, an assumption that cannot be read" for n in self.without]
+        return [*typed, *self._details(), *judged]
 
     @property
     def without(self) -> tuple[int, ...]:

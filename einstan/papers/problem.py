@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-class Unread(Exception):
+class UnreadError(Exception):
     """A ``reason`` and the ``formula`` or the part of it that it speaks of, with what to write instead."""
 
     def __init__(self, reason: str, part: str = "", repair: str | Sequence[str] = ()) -> None:

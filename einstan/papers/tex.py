@@ -1,6 +1,6 @@
 r"""TeX's tokens, each with the line on which it stands, and its macros without arguments put in.
 
-    \frac{1}{N} x_i     command frac, open, number 1, close, open, letter N, close, letter x, mark _, letter i
+\frac{1}{N} x_i     command frac, open, number 1, close, open, letter N, close, letter x, mark _, letter i
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ def _tokens(text: str, line: int) -> Iterator[Token]:
                 yield Token(kind, written[0], line, start, start + 1)
                 written, single, start = written[1:], single - 1, start + 1
             yield Token(kind, " " if written.isspace() else written, line, start, found.end())
-            single = _TAKES.get(written, 0) if kind in ("command", "mark") else max(single - 1, 0) if kind == "number" else 0
+            single = (
+                _TAKES.get(written, 0) if kind in ("command", "mark") else max(single - 1, 0) if kind == "number" else 0
+            )
         line += found[0].count("\n")
 
 

@@ -22,7 +22,13 @@ class Symbol:
 
     def __str__(self) -> str:
         inside = ",".join("".join(map(str, part)) for part in self.below)
-        return f"{self.base}{f'^({self.label})' * bool(self.label)}{f'_{{{inside}}}' * bool(inside)}{chr(39) * self.primes}"
+        below = f"_{{{inside}}}" if inside else ""
+        return f"{self.name}{below}{chr(39) * self.primes}"
+
+    @property
+    def name(self) -> str:
+        """The base with its label."""
+        return f"{self.base}^({self.label})" if self.label else self.base
 
 
 @dataclass(frozen=True)

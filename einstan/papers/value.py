@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from einstan.papers.problem import Unread
+from einstan.papers.problem import UnreadError
 
 
 @dataclass(eq=False)
@@ -17,6 +17,11 @@ class Place:
     dim: str = ""
     at: tuple[str, int] | None = None
     summed: bool = False
+    count: int | None = None  # how many values it has, where a vector is written out by its entries
+
+    def again(self) -> Place:
+        """Another index of the same axis."""
+        return Place("", self.dim, self.at, count=self.count)
 
 
 @dataclass(frozen=True)
@@ -73,10 +78,10 @@ def number(text: str) -> Value:
 def aligned(left: Value, right: Value, what: str) -> Value:
     """The right value with the axes of the left one; refused where they do not go together."""
     if len(left.axes) != len(right.axes):
-        raise Unread(f"{what} {left.shape} and {right.shape}", "", ENTRIES)
+        raise UnreadError(f"{what} {left.shape} and {right.shape}", "", ENTRIES)
     rows = {left.row, right.row} if len(left.axes) == 1 else set()
     if rows == {True, False}:
-        raise Unread(f"{what} {left.shape} and {right.shape}", "", "one of them transposed")
+        raise UnreadError(f"{what} {left.shape} and {right.shape}", "", "one of them transposed")
     for one, other in zip(left.axes, right.axes, strict=True):
         same_extent(one, other, what)
     return right.with_places(dict(zip(right.axes, left.axes, strict=True)))
@@ -86,9 +91,14 @@ def same_extent(one: Place, other: Place, what: str) -> None:
     """Refuse axes of two letters of the declarations: they have different extents."""
     if one.dim and other.dim and one.dim != other.dim:
         where = [f"{p.at[0]} ({p.dim})" if p.at else p.dim for p in (one, other)]
-        raise Unread(f"{what} axes of two extents: {where[0]} and {where[1]}", "", "one letter for both in `given`")
+        raise UnreadError(
+            f"{what} axes of two extents: {where[0]} and {where[1]}", "", "one letter for both in `given`"
+        )
     one.dim = other.dim = one.dim or other.dim
     one.at = other.at = one.at or other.at
+    if one.count is not None and other.count is not None and one.count != other.count:
+        raise UnreadError(f"{what} axes with {one.count} and {other.count} entries")
+    one.count = other.count = one.count or other.count
 
 
 def added(terms: Sequence[tuple[int, Value]]) -> Value:
@@ -118,10 +128,12 @@ def summed(body: Value, places: Sequence[Place], axes: tuple[Place, ...], row: b
     return Value((*pieces, "](", *body.pieces, ")"), ATOM, axes, row, body.bound | letters)
 
 
-def contracted(left: Value, one: Place, right: Value, other: Place, axes: tuple[Place, ...], row: bool | None = False) -> Value:
+def contracted(
+    left: Value, one: Place, right: Value, other: Place, axes: tuple[Place, ...], row: bool | None = False
+) -> Value:
     """The sum over an axis of the left value and one of the right."""
     same_extent(one, other, "a product over")
-    middle = Place("", one.dim, one.at)
+    middle = one.again()
     left, right = left.with_places({one: middle}), right.with_places({other: middle})
     return summed(joined(left, right, ()), [middle], axes, row)
 
@@ -129,7 +141,7 @@ def contracted(left: Value, one: Place, right: Value, other: Place, axes: tuple[
 def multiplied(left: Value, right: Value) -> Value:
     """What stands side by side: the product of matrices, columns and rows."""
     shapes = len(left.axes), len(right.axes)
-    right = right.with_places({axis: Place("", axis.dim, axis.at) for axis in right.axes if axis in left.axes})
+    right = right.with_places({axis: axis.again() for axis in right.axes if axis in left.axes})
     if 0 in shapes:
         axes, row = (left.axes, left.row) if shapes[0] else (right.axes, right.row)
         return joined(left, right, axes, row)
@@ -147,8 +159,10 @@ def multiplied(left: Value, right: Value) -> Value:
             if rows == (False, True) or rows in ((False, None), (None, True)):
                 return joined(left, right, (*left.axes, *right.axes))
     if None in (left.row, right.row) and shapes == (1, 1):
-        raise Unread("a product of two derivatives by vectors, which may be rows or columns", "", "% einstan: layout rows")
-    raise Unread(f"a product of {left.shape} and {right.shape}", "", ENTRIES)
+        raise UnreadError(
+            "a product of two derivatives by vectors, which may be rows or columns", "", "% einstan: layout rows"
+        )
+    raise UnreadError(f"a product of {left.shape} and {right.shape}", "", ENTRIES)
 
 
 def dotted(left: Value, right: Value) -> Value:
@@ -161,12 +175,12 @@ def dotted(left: Value, right: Value) -> Value:
 def inner(left: Value, right: Value) -> Value:
     """All entries of both multiplied and added up."""
     if len(left.axes) != len(right.axes):
-        raise Unread(f"an inner product of {left.shape} and {right.shape}", "", ENTRIES)
+        raise UnreadError(f"an inner product of {left.shape} and {right.shape}", "", ENTRIES)
     if not left.axes:
         return joined(left, right, ())
     for one, other in zip(left.axes, right.axes, strict=True):
         same_extent(one, other, "an inner product over")
-    middle = [Place("", axis.dim, axis.at) for axis in left.axes]
+    middle = [axis.again() for axis in left.axes]
     left = left.with_places(dict(zip(left.axes, middle, strict=True)))
     right = right.with_places(dict(zip(right.axes, middle, strict=True)))
     return summed(joined(left, right, ()), middle, ())
@@ -179,7 +193,7 @@ def entrywise(left: Value, right: Value) -> Value:
 
 def divided(above: Value, below: Value) -> Value:
     if below.axes:
-        raise Unread(f"a quotient by {below.shape}", "", ENTRIES)
+        raise UnreadError(f"a quotient by {below.shape}", "", ENTRIES)
     pieces = (*above.inside(ATOM), " / ", *below.inside(ATOM))
     return Value(("(", *pieces, ")"), ATOM, above.axes, above.row, above.bound | below.bound)
 
@@ -200,7 +214,7 @@ def transposed(value: Value) -> Value:
     if len(value.axes) == 1:
         return replace(value, row=None if value.row is None else not value.row)
     if len(value.axes) > 2:
-        raise Unread(f"the transpose of {value.shape}", "", ENTRIES)
+        raise UnreadError(f"the transpose of {value.shape}", "", ENTRIES)
     return replace(value, axes=value.axes[::-1])
 
 
@@ -209,7 +223,9 @@ def spelled(pieces: Sequence[Piece], letters: Mapping[Place, str], extents: Mapp
     for piece in pieces:
         if isinstance(piece, HowMany):
             if piece.name not in extents:
-                raise Unread(f"{piece.name} is a number, or how many something is", "", f"% einstan: given {piece.name}")
+                raise UnreadError(
+                    f"{piece.name} is a number, or how many something is", "", f"% einstan: given {piece.name}"
+                )
             found.append(extents[piece.name])
         else:
             found.append(letters[piece] if isinstance(piece, Place) else piece)
@@ -232,6 +248,14 @@ def lettered(values: Sequence[Value], taken: set[str]) -> dict[Place, str]:
                 found[place] = _free_letter(place, own)
             own.add(found[place])
     return found
+
+
+def counted(letters: Mapping[Place, str]) -> str:
+    """``where |i| = 3``, for what is written out by its entries."""
+    clauses = dict.fromkeys(
+        f"|{letter}| = {place.count}" for place, letter in letters.items() if place.count is not None
+    )
+    return f" where {', '.join(clauses)}" if clauses else ""
 
 
 def _free_letter(place: Place, used: set[str]) -> str:
