@@ -3,11 +3,12 @@ r"""``es.check_paper(text)``: a paper as it is typed, LaTeX or Markdown, judged 
 >>> print(check_paper(r"$$ L = \\frac12 \\sum_{i=1}^n x_i^2 $$ $$ \\frac{\\partial L}{\\partial x_j} = x_j $$", "md"))
    1    defined   L = 1/2 x[I]^2
    1  ✓ proved    ∂L/∂x[j] = x[j]
-1 claim: 1 proved
+1 claim: 1 proved; 2 displays: 2 read, 0 in part, 0 not
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import PurePath
 
@@ -38,27 +39,33 @@ def check_paper(text: str, kind: str = "tex", name: str = "", seconds: float | N
     if seconds is not None and not seconds > 0:
         raise ArgumentError(f"seconds are a positive number, not {shown(seconds)}", repair="seconds=10")
     paper = read_paper(text, kind)
-    items = {(item.line, item.code): item for item in paper.items if item.code}
-    hidden = {(item.line, item.code) for item in paper.items if item.hidden}
-    judged = judged_lines(paper.lines, seconds)
-    lines = [_typed(line, items) for line in judged if (line.number, line.statement.text) not in hidden]
+    items: dict[tuple[int, str], list[Item]] = {}
+    for item in paper.items:
+        if item.code:
+            items.setdefault((item.line, item.code), []).append(item)
+    lines = [each for line in judged_lines(paper.lines, seconds) for each in _typed(line, items)]
     lines += [_unread(item) for item in paper.items if item.problem is not None]
     lines += [_left_out(item) for item in paper.items if item.skipped]
     return Report(tuple(sorted(lines, key=lambda line: line.number)), name)
 
 
-def _typed(line: Line, items: dict[tuple[int, str], Item]) -> Line:
-    """A line with its formula as it is typed, and its code as it is printed."""
+def _typed(line: Line, items: dict[tuple[int, str], list[Item]]) -> Iterator[Line]:
+    """A line with its formula as it is typed, and its code as it is printed; nothing where it only tells the reader of
+    documents that a name is lost."""
     statement = line.statement
-    item = items.get((statement.line, statement.text))
-    formula = item.formula if item is not None else ""
+    same = items.get((statement.line, statement.text), [])
+    item = same.pop(0) if len(same) > 1 else same[0] if same else Item(statement.line)
+    if item.hidden:
+        return
+    line = replace(line, formula=item.formula, display=item.display)
     if statement.content is None or statement.error is not None:
-        return replace(line, formula=formula)
+        yield line
+        return
     try:
         code = str(replace(statement, comment=""))
     except EinstanError:  # what was read has no shorter text
         code = statement.text
-    return replace(line, statement=replace(statement, text=code), formula=formula)
+    yield replace(line, statement=replace(statement, text=code))
 
 
 def _unread(item: Item) -> Line:
@@ -68,7 +75,7 @@ def _unread(item: Item) -> Line:
     span = (start, start + len(problem.part)) if start >= 0 else None
     error = NotationError(problem.reason, text=item.formula, span=span, repair=problem.repair)
     statement = Statement("unreadable", None, item.line, item.formula, item.comment, error)
-    return Line(statement, Outcome("unreadable", str(error)), formula=item.formula)
+    return Line(statement, Outcome("unreadable", str(error)), formula=item.formula, display=item.display)
 
 
 def _left_out(item: Item) -> Line:

@@ -35,12 +35,27 @@ class Derivatives(Functions):
             return True
         if below[0].is_command("mathrm") and "".join(t.text for t in below[:4]) == "mathrm{d}":
             return True
-        d = below[0].kind == "letter" and below[0].text == "d" and len(below) > 1 and not self.header.knows("d")
+        d = below[0].kind == "letter" and below[0].text == "d" and not self.header.knows("d")
+        d = d and len(below) > 1 and below[1].kind in ("letter", "command")
         if not d:
             return False
         if not (above[0].kind == "letter" and above[0].text == "d"):
             raise self.fail("d is a number below the line, or a differential", HEAD + "given d")
         return True
+
+    def quotient(self) -> Node:
+        r"""``\partial L / \partial x``, with a slash."""
+        start = self.k
+        self.k += 1
+        if self.at("_", "^"):
+            raise self.fail("a derivative is written with a fraction", r"\frac{\partial L}{\partial x}", start)
+        above = self.name_only()
+        if not (self.take("/") and self.take_command("partial")):
+            raise self.fail("a derivative is written with a fraction", r"\frac{\partial L}{\partial x}", start)
+        below = self.name_only()
+        if self.command("partial"):
+            raise self.fail("a second derivative with a slash", r"\frac{\partial^2 L}{\partial x \partial y}", start)
+        return Derivative(above, (below,))
 
     def derivative(self, above: Tokens, below: Tokens) -> Node:
         sign = 4 if below[0].is_command("mathrm") else 1

@@ -10,6 +10,8 @@ What a name is, a header says or the formulas before: ``f(x)`` is a value, a pro
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from einstan.language.commands import WIDE
 from einstan.papers.brackets import Brackets
 from einstan.papers.header import Header
@@ -124,6 +126,10 @@ class Parser(Brackets):
         text = "".join(token.text for token in inside)
         if not inside:
             raise self.fail("an exponent is empty", start=start)
+        if isinstance(found, Symbol) and text[:1] == "(" and text[-2:] == ")T":  # W^{(l)T}
+            return Transposed(replace(found, label="".join("l" if t.text == "ell" else t.text for t in inside[1:-2])))
+        if text == "T" and "T" in self.header.uppers:
+            raise self.fail("T is how many there are, and ^T a transpose or a power", r"x^\top", start)
         if text in ("top", "intercal", "mathsfT", "mathrmT", "tr", "trp", "dagger") or (
             text in ("T", "t", "mathsf{T}", "mathrm{T}", "text{T}", "intercal{}") and not self.header.is_number(text)
         ):
@@ -133,7 +139,7 @@ class Parser(Brackets):
             return Symbol(found.base, found.font, found.label, found.below, 1) if isinstance(found, Symbol) else found
         if text in ("-1", "-{1}", "dagger", "+") and not isinstance(found, Number):
             if text == "+":
-                raise self.fail("a pseudo-inverse", start=start)
+                raise self.fail("the positive part, or a pseudo-inverse", r"\max(0, x)", start)
             return Power(found, Number("-1"))
         if text in ("ast", "star", "*", "H", "C", "circ", "perp"):
             raise self.fail(f"^{{{written(inside)}}} is a mark, a conjugate or a complement", NAMED, start)
@@ -192,9 +198,7 @@ class Parser(Brackets):
         if token.text in ("text", "mbox", "textrm", "operatorname", "mathrm") and not self.is_name():
             raise self.unexpected()
         if token.text in GREEK_NAMES or token.text in FONTS or token.text in ACCENTS or token.text in WIDE:
-            if token.text == "partial":
-                raise self.fail("a derivative is written with a fraction", r"\frac{\partial L}{\partial x}")
-            return self.name()
+            return self.quotient() if token.text == "partial" else self.name()
         raise self.unexpected()
 
     def marked(self, token: Token) -> Node:

@@ -38,6 +38,8 @@ class Known:
     namings: list[Naming] = field(default_factory=list)
     functions: dict[str, str] = field(default_factory=dict)  # how they are called here; "" where without formula
     applied: dict[tuple[str, str], str] = field(default_factory=dict)  # tensors that are such a function of another
+    uppers: set[str] = field(default_factory=set)  # what sums of the text run up to
+    lost: dict[str, int] = field(default_factory=dict)  # what formulas that are not read would define, with their line
     rows: set[str] = field(default_factory=set)  # tensors with one axis that are rows
     values: set[str] = field(default_factory=set)
     arguments: dict[str, tuple[str, ...]] = field(default_factory=dict)  # of such values, as they were written first
@@ -58,6 +60,7 @@ class Known:
         """A new part: what was given and defined is forgotten, and how signs are read stays."""
         self.axes, self.defined, self.applied, self.extents = {}, {}, {}, {}
         self.namings, self.rows, self.fonts, self.arguments = [], set(), {}, {}
+        self.lost = {}
 
     def knows(self, name: str) -> bool:
         return name in self.axes

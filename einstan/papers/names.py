@@ -9,12 +9,14 @@ from einstan.papers.cursor import Cursor
 from einstan.papers.problem import UnreadError
 from einstan.papers.signs import (
     ACCENTS,
+    ENGLISH,
     FONTS,
     GREEK_NAMES,
     HEAD,
 )
 from einstan.papers.tex import Token, Tokens, group, written
 from einstan.papers.tree import (
+    Derivative,
     Node,
     Part,
     Symbol,
@@ -28,6 +30,8 @@ class Names(Cursor):
         """Whether a font holds one word."""
         inside = group(self.tokens, self.k + 1)[0]
         spaced = any(a.end < b.start for a, b in pairwise(inside) if a.line == b.line)
+        word = "".join(t.text for t in inside).lower()
+        spaced = spaced or word in ENGLISH
         return (
             bool(inside) and not spaced and all(t.kind in ("letter", "number") or t.text in GREEK_NAMES for t in inside)
         )
@@ -107,12 +111,17 @@ class Names(Cursor):
         )
         if not named:
             return None
-        if not self.header.gradients:
-            raise self.fail("dx is the gradient of the loss with respect to x, or a differential", HEAD + "gradients L")
+        start = self.k
         self.k += 1
         if self.command("Delta") and self.header.differences:
             raise self.fail("the gradient with respect to a difference")
         symbol = self.name()
+        if self.at("/") and self.ahead().text == "d" and self.ahead(2).kind in ("letter", "command"):  # dL/dx
+            self.k += 2
+            return Derivative(symbol, (self.name_only(),))
+        if not self.header.gradients:
+            self.k = start
+            raise self.fail("dx is the gradient of the loss with respect to x, or a differential", HEAD + "gradients L")
         return Symbol(f"d{symbol.base}", symbol.font, symbol.label, symbol.below, symbol.primes)
 
     def difference(self) -> Symbol:

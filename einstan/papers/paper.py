@@ -20,6 +20,7 @@ from einstan.papers.tex import Token, Tokens, written
 from einstan.papers.tree import Symbol
 
 NAMED = "named here"
+DEEP, DEEPER, LONGEST = "it is nested too deep", "a name for a part of it", 200
 LOST = "…"  # which no document has
 
 
@@ -124,8 +125,14 @@ class _Reading:
             self.last = None
             return
         step, before = 0, len(self.items)
-        for formula in formulas_of(display):
-            step = self.formula(formula, step, refuted)
+        try:
+            for formula in formulas_of(display):
+                step = self.formula(formula, step, refuted)
+        except RecursionError:
+            self.items.append(Item(display.line, display.text[:LONGEST], problem=UnreadError(DEEP, "", DEEPER)))
+        if len(self.items) == before:
+            problem = UnreadError("there is no formula in it")
+            self.items.append(Item(display.line, " ".join(display.text.split()), problem=problem))
         self.items[before:] = [replace(item, display=self.displays) for item in self.items[before:]]
 
     def formula(self, formula: Formula, step: int, refuted: tuple[frozenset[int] | None, str] | None) -> int:
@@ -149,8 +156,9 @@ class _Reading:
             step += 1
             known = chain.step(step, known, sides[k], relation, sides[k + 1], first=k == 0 and not formula.goes_on)
         self.last = (known, True) if known is not None else None
-        if chain.defines and (lost := self.lost(formula)):
+        if chain.defines and relations[0].is_mark("=") and (lost := self.lost(formula)):
             self.items.append(Item(formula.line, code=f"{lost} = {LOST}", hidden=True))
+            self.header.lost[lost] = formula.line
         return step
 
     def lost(self, formula: Formula) -> str:
@@ -179,7 +187,7 @@ class _Chain:
     ) -> Tokens | None:
         """Read ``left = right``, where ``known`` is the last side that could be read.  The side that is known next."""
         line = right[0].line if right and not first else self.formula.line
-        text = f"{written(left)} {relation} {written(right)}"
+        text = f"{written(known if known is not None else left)} {relation} {written(right)}"
         header = self.paper.header
         before = dict(header.axes), dict(header.defined), dict(header.applied), dict(header.extents), set(header.rows)
         try:

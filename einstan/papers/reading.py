@@ -119,13 +119,20 @@ class Reader(ByEntries):
         previous = first
         for k, (sign, node) in enumerate(rest):
             if sign == "/":
-                if k + 1 < len(rest) and not (_is_plain(previous) and _is_plain(node)):
+                behind = rest[k + 1][1] if k + 1 < len(rest) else None
+                number_ = isinstance(previous, Number) and isinstance(node, Number)
+                if behind is not None and (not number_ or self.is_scalar(behind)):
                     raise UnreadError("a / b c has two readings", "", r"\frac{a}{b} c")
                 found = divided(found, self.value(node))
             else:
                 found = self.times(sign, found, self.value(node))
             previous = node
         return found
+
+    def is_scalar(self, node: Node) -> bool:
+        """Whether a factor looks like a part of the divisor before it: the a of 1/2 a."""
+        base = node.base if isinstance(node, Power) else node
+        return isinstance(base, Symbol | Number) and not self.value(base).axes
 
     def times(self, sign: str, left: Value, right: Value) -> Value:
         if sign in self.header.operators and (left.axes or right.axes):
@@ -195,7 +202,3 @@ MEANINGS = {
     "×": "a product of matrices, or a cross product", "⊗": "an outer product, or a convolution",
 }  # fmt: skip
 _TEX = {"⊙": r"\odot", "∘": r"\circ", "⊗": r"\otimes", "×": r"\times"}
-
-
-def _is_plain(node: Node) -> bool:
-    return isinstance(node, Number)

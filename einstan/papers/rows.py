@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from einstan.papers.problem import UnreadError
 from einstan.papers.sides import (
     EQUAL,
     FAR,
@@ -20,7 +19,6 @@ from einstan.papers.sides import (
     PLACES,
     WORDS,
     Formula,
-    comparison,
     depths_of,
     mapped,
     plain,
@@ -45,9 +43,10 @@ SIZES = (
 FOLLOWS = ("Rightarrow", "implies", "Longrightarrow", "therefore", "iff", "Leftrightarrow", "Longleftrightarrow")
 CONDITIONS = (
     "if", "for", "when", "unless", "otherwise", "whenever", "provided", "assuming", "only", "almost", "iff", "else",
-    "approximately", "up", "near", "except", "but",
+    "approximately", "up", "near", "except", "but", "as", "limit", "expectation", "probability", "order", "small",
+    "large", "asymptotically", "roughly", "about",
 )  # fmt: skip
-CONDITION = "% einstan: assume x[i] > 0, and the formula alone"
+AT_MOST = ("le", "leq", "leqslant")
 
 
 def formulas_of(display: Display) -> list[Formula]:
@@ -58,8 +57,10 @@ def formulas_of(display: Display) -> list[Formula]:
         label, row = _label(row)
         row = _angles(row)
         numbered = label or numbered
+        first, begun = len(found), False
+        set_in = bool(row) and row[0].is_mark("&")
         around: list[Tokens] = []  # what is said in front of a row: for all p != q
-        for k, piece in enumerate(_pieces(row)):
+        for piece in _pieces(row):
             last = found[-1] if found else None
             if piece and piece[0].is_command("forall"):
                 piece, conditions = quantified(piece)
@@ -67,22 +68,19 @@ def formulas_of(display: Display) -> list[Formula]:
                 if not piece:
                     continue
             kind, piece = _kind(piece)
-            if kind == "remark" and last is not None:
-                last.remarks.append(plain(piece))
-            elif kind == "condition":
-                condition = comparison(piece)
-                if last is not None and condition:
-                    last.conditions.append(condition)
-                elif last is not None and last.problem is None:
-                    last.problem = UnreadError(
-                        "it holds under a condition, which stands beside it", written(piece), CONDITION
-                    )
-            elif piece and kind == "":
-                if k == 0 and last is not None and last.sides and _continues(piece, last):
+            if kind == "remark":
+                if last is not None:
+                    last.remarks.append(plain(piece))
+            elif kind == "condition" and last is not None:
+                for formula in found[min(first, len(found) - 1) :]:  # all of the row, as far as anybody can tell
+                    formula.hold_where(piece)
+            elif piece:
+                if not begun and last is not None and last.sides and _continues(piece, last, set_in):
                     _continue(last, piece)
                 else:
-                    found.append(_formula(piece, "" if k else numbered))
+                    found.append(_formula(piece, "" if begun else numbered))
                     found[-1].conditions += around
+                begun = True
         numbered = ""
     return [formula for formula in found if formula.sides or formula.problem]
 
@@ -237,7 +235,9 @@ def _kind(piece: list[Token]) -> tuple[str, list[Token]]:
             ("for all", "for each", "for any", "for every")
         ):
             return "condition", piece
-        return ("", piece) if related or (_names(inside) and behind) else ("remark", piece)
+        if related and not _names(inside):  # as n goes to infinity
+            return "condition", piece
+        return ("", piece) if _names(inside) and behind else ("remark", piece)
     if _is_range(piece):
         return "remark", piece
     equal = [token for token in related if token.is_mark("=") or token.is_command(*EQUAL)]
@@ -248,13 +248,19 @@ def _kind(piece: list[Token]) -> tuple[str, list[Token]]:
 
 def _is_range(piece: Tokens) -> bool:
     r"""``i = 1, \ldots, n``, ``1 \le i \le n``: what an index does anyway."""
-    dots = any(token.is_command("ldots", "dots", "cdots", "dotsc") for token in piece)
-    if (dots and len(piece) > 2 and piece[0].kind == "letter") or (dots and piece[0].is_command("ell")):
-        return piece[1].is_mark("=")
-    shape = "".join(
-        "<" if t.is_command("le", "leq", "leqslant") else t.text if t.kind != "letter" else "x" for t in piece
-    )
+    dots = [k for k, token in enumerate(piece) if token.is_command("ldots", "dots", "cdots", "dotsc")]
+    if dots:
+        index = piece[0].kind == "letter" or piece[0].is_command("ell")
+        plain_ = all(
+            t.kind in ("letter", "number") or t.is_mark(",", "=", "-") or t.is_command("ell") for t in _but(piece, dots)
+        )
+        return index and piece[1].is_mark("=") and piece[dots[0] - 1].is_mark(",") and plain_
+    shape = "".join("<" if t.is_command(*AT_MOST) else "x" if t.kind == "letter" else t.text for t in piece)
     return shape in ("1<x<x", "0<x<x") or (shape.startswith(("1<x<x_", "1<x<x{")))
+
+
+def _but(piece: Tokens, places: Sequence[int]) -> list[Token]:
+    return [token for k, token in enumerate(piece) if k not in places]
 
 
 def _whole(piece: Tokens) -> bool:
@@ -262,13 +268,13 @@ def _whole(piece: Tokens) -> bool:
     return piece[0].is_command("exists") or any(token.is_command(*NEAR) for token in piece)
 
 
-def _continues(piece: Tokens, last: Formula) -> bool:
-    return (
-        relation_at(piece, 0) > 0
-        or piece[0].is_mark("+", "-")
-        or piece[0].is_command("cdot", "times")
-        or (bool(last.sides) and bool(last.relations) and not last.sides[-1])
-    )
+def _continues(piece: Tokens, last: Formula, set_in: bool) -> bool:
+    """Whether a row goes on with the formula before it: it begins with a relation, or with a sign and has no equation
+    of its own, ``-c &= d``."""
+    if relation_at(piece, 0) or (bool(last.relations) and not last.sides[-1]):
+        return True
+    signed = piece[0].is_mark("+", "-", "−") or piece[0].is_command("cdot", "times")
+    return signed and (set_in or len(sides_of(piece)[0]) == 1)
 
 
 def _continue(formula: Formula, piece: list[Token]) -> None:

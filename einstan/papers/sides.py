@@ -36,6 +36,15 @@ class Formula:
     problem: UnreadError | None = None
     conditions: list[Tokens] = field(default_factory=list)  # comparisons under which alone it holds
 
+    def hold_where(self, piece: Tokens) -> None:
+        """It holds where a comparison does; words that say more are a reason not to read it."""
+        condition = comparison(piece)
+        if condition:
+            self.conditions.append(condition)
+        elif self.problem is None:
+            said = "it holds under a condition, which stands beside it"
+            self.problem = UnreadError(said, written(piece), "% einstan: assume x[i] > 0, and the formula alone")
+
     @property
     def text(self) -> str:
         pieces = [written(side) for side in self.sides]

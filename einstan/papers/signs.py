@@ -34,6 +34,23 @@ COMPARED = {
 MATRICES = ("matrix", "bmatrix", "pmatrix", "vmatrix", "Bmatrix", "Vmatrix", "smallmatrix")
 DOTS = ("dots", "ldots", "cdots", "dotsc", "dotsb", "vdots", "ddots")
 OTHERWISE = ("otherwise", "else", "elsewhere")
+ENGLISH = (
+    "if",
+    "for",
+    "where",
+    "when",
+    "and",
+    "or",
+    "otherwise",
+    "else",
+    "is",
+    "of",
+    "the",
+    "as",
+    "with",
+    "const",
+    "since",
+)
 WORDS = ("if", "for", "when", "where", "and")
 GREEK_NAMES = GREEK | {"ell": "ℓ", "partial": "∂"}
 NOT_READ = {

@@ -13,6 +13,7 @@ from einstan.papers.problem import UnreadError
 from einstan.papers.reading import Reader
 from einstan.papers.sides import COMPARE, EQUAL, NEAR
 from einstan.papers.signs import HEAD
+from einstan.papers.tensors import run_of
 from einstan.papers.tex import Token, Tokens, group
 from einstan.papers.tree import Call, Group, Node, Symbol
 from einstan.papers.value import Place, Value, aligned, counted, joined, lettered, same_extent, spelled
@@ -34,6 +35,7 @@ class Step:
     def code(self) -> str:
         header = self.header
         reader = Reader(header, left=self.letters, uppers=self.uppers)
+        header.uppers |= set(_uppers(self.left, self.right))
         for name in _uppers(self.left, self.right):
             reader.uppers.setdefault(name, "")
         left = parse(self.left, header)
@@ -80,6 +82,7 @@ class Step:
 
     def defined(self, target: Symbol, node: Node, reader: Reader) -> str:
         header = self.header
+        self.tell_axes(target, node, reader)
         access = reader.access(target, defining=True)
         reader.left |= set(reader.free)
         name, letters = access.name, [slot[0] for slot in access.slots]
@@ -113,6 +116,20 @@ class Step:
         inside = ",".join(spelling[place] for place in slots)
         shown = f"{name}{f'[{inside}]' * bool(inside)}"
         return f"{shown} = {spelled(right.pieces, spelling, header.extents)}{counted(spelling)}"
+
+    def tell_axes(self, target: Symbol, node: Node, reader: Reader) -> None:
+        """``Z_{nj} = ...``, whose right side has n and j free, has two axes; alone nj may be one index."""
+        run = run_of(target.below[0]) if len(target.below) == 1 else None
+        name = target.name
+        if run is None or len(run) < 2 or name in self.header.axes or self.header.naming(target) is not None:
+            return
+        letters = ["".join(token.text for token in part).replace("'", "1") for part in run]
+        trial = Reader(self.header, left={*reader.left, *letters}, uppers=dict(reader.uppers))
+        saved = dict(self.header.axes), dict(self.header.applied), dict(self.header.extents)
+        trial.side(node)
+        self.header.axes, self.header.applied, self.header.extents = saved
+        if len({*letters}) == len(letters) and {*letters} == {*trial.free}:
+            self.header.axes[name] = tuple(trial.named[letter].dim or letter for letter in letters)
 
     def given(
         self, name: str, slots: list[tuple[object, ...]], axes: tuple[Place, ...], node: Node, reader: Reader

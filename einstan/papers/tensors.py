@@ -85,6 +85,8 @@ class Tensors:
                 return number(self.header.extents[name])
             if name in self.uppers and name not in self.header.axes:
                 return Value((HowMany(name),))
+            if name not in self.header.axes and self.header.is_function(symbol):
+                raise UnreadError(f"{name} stands without brackets", str(symbol), f"{name}(...)")
             if name == "π" and name not in self.header.axes:
                 return number("pi")
         if not found and self.header.is_gradient(name):
@@ -113,6 +115,8 @@ class Tensors:
             )
         if not found:
             self.one_face(symbol)
+        if name.startswith("δ") and not found and name not in header.axes:
+            raise UnreadError(f"{symbol} is no Kronecker delta", str(symbol), HEAD + r"name \delta = err")
         axes = header.axes.get(name)
         if slots is not None:
             if parts:
@@ -133,6 +137,9 @@ class Tensors:
             if axes is None:
                 if defining:
                     return Access(name, (), ())
+                if name in header.lost:
+                    said = f"line {header.lost[name]}, which would say what {name} is, is not read"
+                    raise UnreadError(said, str(symbol))
                 raise UnreadError(
                     f"{name} has no indices: a number, a vector or a matrix", str(symbol),
                     (HEAD + f"given {name}", HEAD + f"given {name}[i]", HEAD + f"given {name}[i,j]"),
@@ -160,6 +167,9 @@ class Tensors:
 
     def one_face(self, symbol: Symbol) -> None:
         """Refuse one letter in two faces, a script L beside an italic one: they may be two names."""
+        if symbol.font == "double":
+            reason = f"{symbol.base} in double strokes is an expectation, or a set"
+            raise UnreadError(reason, str(symbol), "what is averaged: \\frac{1}{N} \\sum_{n=1}^{N} x_n")
         faces = self.header.fonts
         family = symbol.font if symbol.font in ("script", "double", "fraktur") else "plain"
         before = faces.setdefault(symbol.base, family)
@@ -173,7 +183,11 @@ class Tensors:
     def parted(self, parts: Sequence[Part], rank: int | None, name: str) -> list[Part] | None:
         """The indices of a subscript: parted by commas, or letters side by side where their number is known."""
         for part in parts:
-            if any(t.is_command("text", "mathrm", "textrm", "operatorname", "dots", "ldots", "cdots") for t in part):
+            if any(t.is_command("dots", "ldots", "cdots") for t in part):
+                raise UnreadError(
+                    f"dots leave out indices of {name}", written(part), f"{name}_{{i,j}}, of a certain rank"
+                )
+            if any(t.is_command("text", "mathrm", "textrm", "operatorname") for t in part):
                 raise UnreadError(
                     f"{name} has a label below", written(part), HEAD + f"name {name}_{{{written(part)}}} = {name}1"
                 )
@@ -182,7 +196,7 @@ class Tensors:
         if len(parts) == rank and all(_is_slot(part) for part in parts):
             return list(parts)
         if len(parts) == 1:
-            run = _run(parts[0])
+            run = run_of(parts[0])
             return run if run is not None and len(run) == rank else None
         return None
 
@@ -231,6 +245,10 @@ class Tensors:
             raise UnreadError(
                 f"{name}_{letter} is the last entry, or {letter} an index that is summed", "", HEAD + "capitals"
             )
+        if self.uppers.get(letter) and letter not in self.left and letter not in self.within:
+            raise UnreadError(
+                f"{letter} is how many there are, and an index of {name} here", "", "another letter for one"
+            )
         place = self.named.setdefault(letter, Place(letter))
         place.dim, place.at = place.dim or dim, place.at or ((name, axis) if dim or name != "δ" else None)
         if letter not in self.within:
@@ -266,11 +284,13 @@ class Tensors:
             return Access(value.pieces[0], tuple((axis,) for axis in value.axes), value.axes)
         letters = [letter for letter in self.named if any(p is self.named[letter] for p in value.pieces)]
         places = [*value.axes, *(self.named[letter] for letter in letters if letter not in value.bound)]
-        name = self.fresh()
         spelling = lettered([value], set(self.header.axes))
         slots = ",".join(spelling[place] for place in places)
-        text = f"{name}{f'[{slots}]' * bool(slots)} = {spelled(value.pieces, spelling, self.header.extents)}"
-        self.made.append((name, text))
+        text = f"{f'[{slots}]' * bool(slots)} = {spelled(value.pieces, spelling, self.header.extents)}"
+        name = self.header.applied.get(("", text)) or self.fresh()
+        if name not in self.header.axes:
+            self.header.applied["", text] = name
+            self.made.append((name, f"{name}{text}"))
         self.header.axes[name] = tuple(place.dim or place.letter or "i" for place in places)
         return Access(name, tuple((place,) for place in places), value.axes)
 
@@ -292,14 +312,14 @@ def _name(symbol: Symbol) -> str:
 
 def _is_slot(part: Part) -> bool:
     """Whether a part is one index, a number, or a sum of them."""
-    run = _run(part)
+    run = run_of(part)
     if run is not None:
         return len(run) == 1
     tokens = [token for token in part if not token.is_mark("{", "}", "'")]
     return any(token.is_mark("+", "-", "−", ":") for token in tokens) or len(tokens) == 1
 
 
-def _run(part: Part) -> list[Part] | None:
+def run_of(part: Part) -> list[Part] | None:
     """``ij`` as i and j, ``12`` as 1 and 2; nothing where something else stands there."""
     found: list[list[Token]] = []
     for token in part:

@@ -86,13 +86,13 @@ def _expanded(tokens: Iterator[Token], macros: Mapping[str, Tokens]) -> Iterator
 
 
 def written(tokens: Tokens) -> str:
-    """Tokens as a text that TeX reads in the same way."""
+    """Tokens as a text that TeX reads in the same way, with blanks where they were typed."""
     pieces = []
     for token, behind in zip(tokens, [*tokens[1:], Token("end", "", 0)], strict=False):
         apart = token.kind == "command" and token.text.isalpha() and behind.kind == "letter"
-        around = token.is_mark("=", "+", "<", ">") or (token.is_command("quad", "qquad"))
-        pieces.append(f" {token} " if around else f"{token} " if apart or token.is_mark(",") else str(token))
-    return re.sub(r"\s+", " ", "".join(pieces)).strip()
+        typed = behind.kind != "end" and (behind.start > token.end or behind.line > token.line)
+        pieces.append(f"{token} " if apart or typed else str(token))
+    return "".join(pieces).strip()
 
 
 def closing(tokens: Tokens, place: int) -> int:
