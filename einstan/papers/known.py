@@ -40,6 +40,7 @@ class Known:
     applied: dict[tuple[str, str], str] = field(default_factory=dict)  # tensors that are such a function of another
     uppers: set[str] = field(default_factory=set)  # what sums of the text run up to
     lost: dict[str, int] = field(default_factory=dict)  # what formulas that are not read would define, with their line
+    squares: dict[str, str] = field(default_factory=dict)  # what is defined as a square, σ^2, as a name of its own
     rows: set[str] = field(default_factory=set)  # tensors with one axis that are rows
     values: set[str] = field(default_factory=set)
     arguments: dict[str, tuple[str, ...]] = field(default_factory=dict)  # of such values, as they were written first
@@ -60,7 +61,7 @@ class Known:
         """A new part: what was given and defined is forgotten, and how signs are read stays."""
         self.axes, self.defined, self.applied, self.extents = {}, {}, {}, {}
         self.namings, self.rows, self.fonts, self.arguments = [], set(), {}, {}
-        self.lost = {}
+        self.lost, self.squares = {}, {}
 
     def knows(self, name: str) -> bool:
         return name in self.axes

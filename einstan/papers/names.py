@@ -61,7 +61,7 @@ class Names(Cursor):
             inside, self.k = group(self.tokens, self.k)
             base, font = _base(inside)
             return f"{base}_{WIDE.get(token.text, token.text)}", font
-        return GREEK_NAMES[token.text], ""
+        return GREEK_NAMES[token.text], "variant" if token.text.startswith("var") else ""
 
     def decorated(self, symbol: Symbol) -> Symbol:
         """The name with its label above, ``^{(l)}``, ``[\\ell]``, its star, and its subscripts."""

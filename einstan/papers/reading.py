@@ -144,8 +144,12 @@ class Reader(ByEntries):
                 return multiplied(left, right)
             case "·":
                 return dotted(left, right)
-            case "⊙":
+            case "⊙" if left.axes and right.axes:
                 return entrywise(left, right)
+            case "⊙":
+                raise UnreadError(
+                    f"⊙ between {left.shape} and {right.shape}", "", HEAD + "name h_t = h[t,i], a vector at t"
+                )
         means = MEANINGS.get(sign, "no sign that is known")
         reason = f"{sign} between {left.shape} and {right.shape} is {means}"
         raise UnreadError(reason, "", HEAD + f"operator {_TEX.get(sign, sign)} = a[i] b[i]")
@@ -153,6 +157,8 @@ class Reader(ByEntries):
     def power(self, node: Power) -> Value:
         if isinstance(node.base, Norm) and node.exponent == Number("2") and node.base.kind in ("", "2", "F"):
             return self.squares(node.base.body, node.base.kind)
+        if node.exponent == Number("2") and isinstance(node.base, Symbol) and node.base.name in self.header.squares:
+            return self.symbol(replace(node.base, base=self.header.squares[node.base.name], label=""))
         base = self.value(node.base)
         if base.axes:
             if node.exponent == Number("-1"):

@@ -15,7 +15,7 @@ from einstan.papers.sides import COMPARE, EQUAL, NEAR
 from einstan.papers.signs import HEAD
 from einstan.papers.tensors import run_of
 from einstan.papers.tex import Token, Tokens, group
-from einstan.papers.tree import Call, Group, Node, Symbol
+from einstan.papers.tree import Call, Group, Node, Number, Power, Symbol
 from einstan.papers.value import Place, Value, aligned, counted, joined, lettered, same_extent, spelled
 
 
@@ -55,6 +55,8 @@ class Step:
 
     def target(self, node: Node) -> Symbol | None:
         """The name that a left side defines, if it does: one that no line before defines."""
+        if isinstance(node, Power) and node.exponent == Number("2") and isinstance(node.base, Symbol):
+            return self.square(node.base)
         if not isinstance(node, Symbol) or node.primes:
             return None
         header = self.header
@@ -68,6 +70,15 @@ class Step:
         ):
             return None
         return node
+
+    def square(self, symbol: Symbol) -> Symbol | None:
+        r"""``\sigma^2 = ...`` defines a name of its own where nobody says what σ is."""
+        header = self.header
+        known = symbol.name in header.axes or header.naming(symbol) is not None or symbol.label
+        if known or symbol.name in header.lost or header.is_function(symbol):
+            return None
+        header.squares.setdefault(symbol.name, f"{symbol.name}_sq")
+        return replace(symbol, base=header.squares[symbol.name])
 
     def dummies(self, node: Node) -> Iterator[Naming]:
         """The variable of ``f(z) = ...``, which is a number of its own where the text has no z."""
@@ -95,6 +106,10 @@ class Step:
             header.defined[name] = reader.header.defined.get(name, 1)
             return given
         right = reader.side(node)
+        if right.row and len(right.axes) == 1 and name not in header.rows:
+            raise UnreadError(
+                f"{name} would be a row", name, (HEAD + f"row {name}", "a product with what is transposed")
+            )
         if not access.slots and known is None:
             header.axes[name] = tuple(axis.dim or "i" for axis in right.axes)
             if right.row and len(right.axes) == 1:

@@ -171,7 +171,7 @@ class Tensors:
             reason = f"{symbol.base} in double strokes is an expectation, or a set"
             raise UnreadError(reason, str(symbol), "what is averaged: \\frac{1}{N} \\sum_{n=1}^{N} x_n")
         faces = self.header.fonts
-        family = symbol.font if symbol.font in ("script", "double", "fraktur") else "plain"
+        family = symbol.font if symbol.font in ("script", "double", "fraktur", "variant") else "plain"
         before = faces.setdefault(symbol.base, family)
         if before != family:
             raise UnreadError(

@@ -201,6 +201,8 @@ def divided(above: Value, below: Value) -> Value:
 def called(name: str, *arguments: Value) -> Value:
     """An elementwise function."""
     first = next((a for a in arguments if a.axes), arguments[0])
+    if first.row:
+        raise UnreadError(f"{name} of a row: what is transposed lacks its product", "", ENTRIES)
     pieces: list[Piece] = [f"{name}("]
     bound = frozenset[str]()
     for k, argument in enumerate(arguments):
