@@ -51,10 +51,17 @@ def typed_reports() -> list[es.Report]:
     return [es.check_paper((HERE / "typed" / name).read_text(encoding="utf-8"), "md", name) for name in names]
 
 
-def readme(checked: list[es.Report], typed: list[es.Report]) -> str:
+def written_reports() -> list[es.Report]:
+    """Derivations of other texts, written from the mathematics, in LaTeX."""
+    names = [f"{name}.tex" for name in WRITTEN]
+    return [es.check_paper((HERE / "written" / name).read_text(encoding="utf-8"), "tex", name) for name in names]
+
+
+def readme(checked: list[es.Report], typed: list[es.Report], written: list[es.Report]) -> str:
     texts = "".join(f"- {name}: {text}\n" for name, text in TEXTS.items())
     pictures = "\n".join(f"![{title}](figures/{name}.svg)\n\n{title}.\n" for name, (title, _, _) in FIGURES.items())
-    return f"{HEAD}{texts}\n{table(checked)}\n{TYPED}{typed_table(typed)}\n## Zhao's figures\n\n{pictures}"
+    tables = f"{table(checked)}\n{TYPED}{typed_table(typed)}\n{OTHERS}{written_table(written)}"
+    return f"{HEAD}{texts}\n{tables}\n## Zhao's figures\n\n{pictures}"
 
 
 # ---- as they are typed -----------------------------------------------------------------------------------------------
@@ -93,6 +100,33 @@ def typed_table(typed: list[es.Report]) -> str:
         name = report.name.removesuffix(".md")
         lines.append(f"| [{name}](typed/{report.name}) | {' | '.join(map(str, row))} |")
     return "\n".join([*lines, f"| all | {' | '.join(str(sum(column)) for column in zip(*rows, strict=True))} |"]) + "\n"
+
+
+WRITTEN = {
+    "attention": "attention and its backward pass, with a causal mask, and one row in two blocks",
+    "norms": "layer, batch and RMS normalisation",
+    "recurrent": "a long short-term memory and a gated recurrent unit",
+    "losses": "regression, a neuron, logistic and hinge losses, low-rank updates, preferences, the focal loss, a Gaussian "
+    "against the standard one, diffusion",
+}
+OTHERS = """\
+## Other derivations
+
+[written/](written) has derivations that many texts have, in LaTeX, with comments for a header: every formula proved, or
+verified at points, and the slips that circulate refuted, each with its reason.
+
+"""
+
+
+def written_table(written: list[es.Report]) -> str:
+    lines = ["| document | has | definitions | proved | verified | slips refuted |", "|---|---|---|---|---|---|"]
+    totals = [0] * 4
+    for report in written:
+        name = report.name.removesuffix(".tex")
+        row = [report.definitions, *(report.counts[verdict] for verdict in ("proved", "verified", "refuted"))]
+        totals = [a + b for a, b in zip(totals, row, strict=True)]
+        lines.append(f"| [{name}](written/{report.name}) | {WRITTEN[name]} | {' | '.join(map(str, row))} |")
+    return "\n".join([*lines, f"| all | | {' | '.join(map(str, totals))} |"]) + "\n"
 
 
 def _cells(report: es.Report) -> list[int]:
@@ -251,7 +285,7 @@ def _derivation(title: str, program: es.Program, of: str, wrt: str) -> list[str]
 if __name__ == "__main__":
     (HERE / "derivations.md").write_text(derivations(), encoding="utf-8")
     typed = typed_reports()
-    (HERE / "README.md").write_text(readme(reports(), typed), encoding="utf-8")
+    (HERE / "README.md").write_text(readme(reports(), typed, written_reports()), encoding="utf-8")
     (HERE / "typed" / "readings.md").write_text(readings(typed), encoding="utf-8")
     for figure, picture in figures().items():
         (HERE / "figures" / f"{figure}.svg").write_bytes(picture)

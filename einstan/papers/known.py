@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from einstan.papers.tex import Token, Tokens
@@ -16,6 +17,8 @@ KNOWN = {
     "digamma": "digamma", "logsumexp": "logsumexp",
 }  # fmt: skip
 
+_SLOTS = re.compile(r"(?<=[^\W\d_]|[\w)])(?<!\b1)\[[^\[\]]*\]")
+_NAMES = re.compile(r"[^\W\d]\w*(?:\^\([^()]*\))?")
 Stands = dict[str, tuple[Token, ...]]
 Parts = tuple[tuple[Token, ...], ...]
 
@@ -41,6 +44,7 @@ class Known:
     uppers: set[str] = field(default_factory=set)  # what sums of the text run up to
     lost: dict[str, int] = field(default_factory=dict)  # what formulas that are not read would define, with their line
     squares: dict[str, str] = field(default_factory=dict)  # what is defined as a square, σ^2, as a name of its own
+    reads: dict[str, set[str]] = field(default_factory=dict)  # of what is defined, the names in its definition
     rows: set[str] = field(default_factory=set)  # tensors with one axis that are rows
     values: set[str] = field(default_factory=set)
     arguments: dict[str, tuple[str, ...]] = field(default_factory=dict)  # of such values, as they were written first
@@ -61,7 +65,7 @@ class Known:
         """A new part: what was given and defined is forgotten, and how signs are read stays."""
         self.axes, self.defined, self.applied, self.extents = {}, {}, {}, {}
         self.namings, self.rows, self.fonts, self.arguments = [], set(), {}, {}
-        self.lost, self.squares = {}, {}
+        self.lost, self.squares, self.reads = {}, {}, {}
 
     def knows(self, name: str) -> bool:
         return name in self.axes
@@ -77,6 +81,21 @@ class Known:
     def is_gradient(self, name: str) -> bool:
         """Whether ``dW`` is the gradient with respect to a W of the text."""
         return bool(self.gradients) and name.startswith("d") and name[1:] in self.axes
+
+    def note(self, code: str) -> None:
+        """Keep which names a line that defines one reads."""
+        name, *others = names_in_line(code)
+        self.reads[name] = {*self.reads.get(name, ()), *others}
+
+    def rests_on(self, names: set[str], name: str) -> bool:
+        """Whether one of these names is defined by way of another one."""
+        queue, seen = list(names), set[str]()
+        while queue:
+            if (each := queue.pop()) == name:
+                return True
+            queue += () if each in seen else self.reads.get(each, ())
+            seen.add(each)
+        return False
 
     def is_function(self, symbol: Symbol) -> bool:
         return self.function(symbol) is not None
@@ -118,6 +137,11 @@ class Known:
                 label = f"^({symbol.label})" if symbol.label and not sign.label else ""
                 return naming.name + label, naming.slots, *found
         return None
+
+
+def names_in_line(code: str) -> list[str]:
+    """The names of a line without its indices, what it defines first."""
+    return _NAMES.findall(_SLOTS.sub(" ", code.removeprefix("given ")))
 
 
 def _fitted(naming: Naming, symbol: Symbol) -> tuple[Stands, Parts] | None:

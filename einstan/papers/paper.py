@@ -111,6 +111,8 @@ class _Reading:
                     )
                     name = name or re.match(r"given ([^\W\d]\w*(?:\^\([^()]*\))?)", code)[1]  # type: ignore[index]
                     self.header.defined[name] = line
+                if word in ("given", "equation"):
+                    self.header.note(code)
                 self.items.append(Item(line, code=code))
 
     # ---- displays ----------------------------------------------------------------------------------------------------
@@ -211,6 +213,9 @@ class _Chain:
         if self.refuted is not None and (self.refuted[0] is None or step in self.refuted[0]):
             code = f"refute {code.removeprefix('claim ')}" if code.startswith("claim ") else code
             comment = "; ".join(filter(None, (comment, self.refuted[1])))
+        for line_ in (*reading.made, code):
+            if not line_.startswith(("claim ", "refute ")):
+                header.note(line_)
         for made in reading.made:
             self.paper.items.append(Item(line, text, made, NAMED))
         self.paper.items.append(Item(line, text, code, comment, step=step))

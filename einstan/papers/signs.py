@@ -52,7 +52,7 @@ ENGLISH = (
     "since",
 )
 WORDS = ("if", "for", "when", "where", "and")
-GREEK_NAMES = GREEK | {"ell": "ℓ", "partial": "∂"}
+GREEK_NAMES = GREEK | {"ell": "ell", "partial": "∂"}  # ℓ alone would be l in the normal form of names
 NOT_READ = {
     "int": "an integral: the notation has sums alone", "lim": "a limit: derivatives are derived by rules",
     "mathbb": "an expectation, or a name in double strokes: write what is averaged, mean[N](...)",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from einstan.papers.grammar import compared, parse
 from einstan.papers.header import Header
-from einstan.papers.known import Naming
+from einstan.papers.known import Naming, names_in_line
 from einstan.papers.problem import UnreadError
 from einstan.papers.reading import Reader
 from einstan.papers.sides import COMPARE, EQUAL, NEAR
@@ -127,10 +127,13 @@ class Step:
                 f"{name} stands on both sides of what defines it", name, "another name, or a label, for the new value"
             )
         spelling = lettered([left, right], _numbers(header))
+        text = spelled(right.pieces, spelling, header.extents)
+        if header.rests_on({*names_in_line(text)}, name):  # it says something of what is known already
+            return self.claimed(target, node, Reader(header, uppers=self.uppers, made=reader.made))
         header.defined[name] = 1
         inside = ",".join(spelling[place] for place in slots)
         shown = f"{name}{f'[{inside}]' * bool(inside)}"
-        return f"{shown} = {spelled(right.pieces, spelling, header.extents)}{counted(spelling)}"
+        return f"{shown} = {text}{counted(spelling)}"
 
     def tell_axes(self, target: Symbol, node: Node, reader: Reader) -> None:
         """``Z_{nj} = ...``, whose right side has n and j free, has two axes; alone nj may be one index."""
