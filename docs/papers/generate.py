@@ -99,15 +99,16 @@ def typed_table(typed: list[es.Report]) -> str:
     for report, row in zip(typed, rows, strict=True):
         name = report.name.removesuffix(".md")
         lines.append(f"| [{name}](typed/{report.name}) | {' | '.join(map(str, row))} |")
-    return "\n".join([*lines, f"| all | {' | '.join(str(sum(column)) for column in zip(*rows, strict=True))} |"]) + "\n"
+    sums = (str(sum(column)) for column in zip(*rows, strict=True))
+    return "\n".join([*lines, f"| all | {' | '.join(sums)} |"]) + "\n"
 
 
 WRITTEN = {
     "attention": "attention and its backward pass, with a causal mask, and one row in two blocks",
     "norms": "layer, batch and RMS normalisation",
     "recurrent": "a long short-term memory and a gated recurrent unit",
-    "losses": "regression, a neuron, logistic and hinge losses, low-rank updates, preferences, the focal loss, a Gaussian "
-    "against the standard one, diffusion",
+    "losses": "regression, a neuron, logistic and hinge losses, low-rank updates, preferences, the focal loss, "
+    "a Gaussian against the standard one, diffusion",
 }
 OTHERS = """\
 ## Other derivations

@@ -26,6 +26,7 @@ from einstan.papers.signs import (
     OPERATORS,
     SIGNS,
     STARTS,
+    TRANSPOSES,
 )
 from einstan.papers.tex import Token, Tokens, group, written
 from einstan.papers.tree import (
@@ -130,18 +131,15 @@ class Parser(Brackets):
             return Transposed(replace(found, label="".join("l" if t.text == "ell" else t.text for t in inside[1:-2])))
         if text == "T" and "T" in self.header.uppers:
             raise self.fail("T is how many there are, and ^T a transpose or a power", r"x^\top", start)
-        if text in ("top", "intercal", "mathsfT", "mathrmT", "tr", "trp", "dagger") or (
-            text in ("T", "t", "mathsf{T}", "mathrm{T}", "text{T}", "intercal{}") and not self.header.is_number(text)
-        ):
-            return Transposed(found)
-        if text in ("prime",):
-            self.k -= 0
-            return Symbol(found.base, found.font, found.label, found.below, 1) if isinstance(found, Symbol) else found
-        if text in ("-1", "-{1}", "dagger", "+") and not isinstance(found, Number):
-            if text == "+":
-                raise self.fail("the positive part, or a pseudo-inverse", r"\max(0, x)", start)
+        if text in TRANSPOSES or (text == "T" and not self.header.knows("T")):
+            return Transposed(found, letter=text == "T")
+        if text == "prime" and isinstance(found, Symbol):
+            return replace(found, primes=found.primes + 1)
+        if text == "+":
+            raise self.fail("the positive part, or a pseudo-inverse", r"\max(0, x)", start)
+        if text == "-1" and not isinstance(found, Number):
             return Power(found, Number("-1"))
-        if text in ("ast", "star", "*", "H", "C", "circ", "perp"):
+        if text in ("ast", "star", "*", "H", "C", "circ", "perp", "dagger", "prime"):
             raise self.fail(f"^{{{written(inside)}}} is a mark, a conjugate or a complement", NAMED, start)
         if isinstance(found, Symbol) and found.base == "e" and not found.below and not self.header.knows("e"):
             return Call(Symbol("exp"), (self.inner(inside),))

@@ -61,6 +61,9 @@ class Names(Cursor):
             inside, self.k = group(self.tokens, self.k)
             base, font = _base(inside)
             return f"{base}_{WIDE.get(token.text, token.text)}", font
+        if token.text not in GREEK_NAMES:
+            self.k -= 1
+            raise self.unexpected()
         return GREEK_NAMES[token.text], "variant" if token.text.startswith("var") else ""
 
     def decorated(self, symbol: Symbol) -> Symbol:

@@ -81,8 +81,11 @@ class Reader(ByEntries):
                 return divided(self.value(above), self.value(below))
             case Power():
                 return self.power(node)
-            case Transposed(base):
-                return transposed(self.value(base))
+            case Transposed(base, letter):
+                found = self.value(base)
+                if letter and not found.axes:
+                    raise UnreadError("the power T of a number, or a transpose", "", (r"x^\top", HEAD + "given T"))
+                return transposed(found)
             case Group():
                 return self.group(node)
             case Call():

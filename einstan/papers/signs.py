@@ -18,6 +18,7 @@ FUNCTIONS = (
     "exp", "log", "ln", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "max", "min",
 )  # fmt: skip
 SIGNS = {"sum": "sum", "prod": "prod", "max": "max", "min": "min"}
+TRANSPOSES = ("top", "intercal", "mathsf{T}", "mathrm{T}", "text{T}", "mathtt{T}")
 STARTS = (
     "frac", "dfrac", "tfrac", "cfrac", "sqrt", "nabla", "langle", "|", "Vert", "lVert", "lvert", "vert", "{", "begin",
     "lbrack", "partial",

@@ -107,7 +107,10 @@ class Sums(Applied):
                 raise UnreadError("a sum over several with one limit", text, r"\sum_{i=1}^{n} \sum_{j=1}^{m}")
             return letters, [], written(above)
         if below[cuts[0]].is_mark("="):
-            if len(cuts) > 1 or cuts[0] != len(letters[0]):
+            several = _letters(below[: cuts[0]])
+            if len(several) > 1 and len(cuts) == 1:  # i,j=1
+                return self.all_from_to(several, below[cuts[0] + 1 :], above)
+            if len(cuts) > 1 or not letters or cuts[0] != len(letters[0]):
                 raise UnreadError("a sum with a limit that is not read", text, r"\sum_{k=1}^{K}")
             return self.from_to(letters[0], below[cuts[0] + 1 :], above)
         if above:
@@ -147,6 +150,15 @@ class Sums(Applied):
             return [letter], conditions, ""
         del plain
         raise UnreadError(f"a sum up to {end}", end, r"\sum_{k=1}^{K}, and a condition in it: \mathbb{1}[k < K]")
+
+    def all_from_to(
+        self, letters: list[str], low: Sequence[Token], above: Sequence[Token]
+    ) -> tuple[list[str], list[Compared], str]:
+        r"""``\sum_{i,j=1}^{n}``, of which each letter runs over a whole axis."""
+        _, conditions, upper = self.from_to(letters[0], low, above)
+        if conditions:
+            raise UnreadError("a sum over several with limits of their own", written(low), r"\sum_{i} \sum_{j}")
+        return letters, [], upper
 
     def index_node(self, letter: str) -> Node:
         return Symbol(letter)

@@ -60,7 +60,10 @@ class Power:
 
 @dataclass(frozen=True)
 class Transposed:
+    """What is turned round; by the ``letter`` T, which may be the power T of a number, or by a sign."""
+
     base: Node
+    letter: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,8 @@
 r"""What is displayed, on which line, and what comments say."""
 
+import random
+from pathlib import Path
+
 import pytest
 
 from einstan.papers import read_paper
@@ -7,6 +10,7 @@ from einstan.papers.rows import formulas_of
 from einstan.papers.source import Display, displayed
 from einstan.papers.tex import written
 
+PAPER = (Path(__file__).parents[2] / "docs" / "papers" / "written" / "norms.tex").read_text(encoding="utf-8")
 TEX = r"""\documentclass{article}
 \newcommand{\vx}{\mathbf{x}}   % a macro without arguments
 \newcommand{\two}[2]{#1 #2}
@@ -191,3 +195,20 @@ def test_what_is_skipped_is_listed_and_nothing_vanishes():
 )  # fmt: skip
 def test_hostile_texts_end(text):
     assert read_paper(f"$$ {text} $$").unread
+
+
+SIGNS = (
+    "{", "}", "^", "_", "\\\\", "$$", "(", ")", "|", "&", "=", "-", "\\frac", "\\sum_", "\\begin{cases}", "'", "\\nabla",
+    "d", "1", "\\text{if}", "\\quad", "\\log", "T", "%", "\n", "<", "\\forall", "\\mapsto", "\\ell", "\x00",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_text_with_slips_of_the_pen_is_read_or_refused(seed):
+    """Letters and signs put in, left out and exchanged: nothing is raised."""
+    generator = random.Random(seed)
+    text = generator.choice((TEX, MARKDOWN, PAPER))
+    for _ in range(generator.randint(1, 6)):
+        place, length = generator.randrange(len(text)), generator.randint(0, 6)
+        text = text[:place] + generator.choice(("", *SIGNS)) + text[place + length :]
+    read_paper(text, generator.choice(("tex", "md")))
