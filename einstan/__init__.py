@@ -18,6 +18,7 @@ _HOMES = {
     "Program": "einstan.library.api",
     "parse": "einstan.library.api",
     "check": "einstan.library.check",
+    "check_paper": "einstan.library.papers",
     "compose": "einstan.library.compose",
     "einsum": "einstan.library.einsum_function",
     "function": "einstan.library.own_functions",
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from einstan.library.network import Network
     from einstan.library.optimisers import SGD, Adam, Momentum
     from einstan.library.own_functions import function, functions
+    from einstan.library.papers import check_paper
     from einstan.library.state import History, State, load, save
     from einstan.library.training import TrainingError, fit
 
@@ -74,6 +76,7 @@ __all__ = [
     "__version__",
     "accuracy",
     "check",
+    "check_paper",
     "compose",
     "einsum",
     "fit",

@@ -21,12 +21,21 @@ DOCUMENTS = [
     "docs/einsum.md",
     "docs/frameworks.md",
     "docs/scale.md",
+    "docs/papers.md",
 ]
 
 
 @pytest.mark.parametrize(
     "name",
-    ["README.md", "ARCHITECTURE.md", "docs/optimize.md", "docs/hessians.md", "docs/speed.md", "docs/einsum.md"],
+    [
+        "README.md",
+        "ARCHITECTURE.md",
+        "docs/optimize.md",
+        "docs/hessians.md",
+        "docs/speed.md",
+        "docs/einsum.md",
+        "docs/papers.md",
+    ],
 )
 def test_examples_print_what_the_document_says(name: str) -> None:
     """The examples of one document run in order, in one namespace."""
@@ -41,7 +50,10 @@ def test_examples_print_what_the_document_says(name: str) -> None:
     assert count > 0 or name == "ARCHITECTURE.md"
 
 
-FLOORS = ["einstan/language", "einstan/calculus", "einstan/machine", "einstan/library", "einstan/optimize", "layers"]
+FLOORS = [
+    "einstan/language", "einstan/papers", "einstan/calculus", "einstan/machine", "einstan/library", "einstan/optimize",
+    "layers",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("floor", FLOORS)

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import einstan as es
+from einstan.library.check import Line
 from einstan.library.draw import graph_of, rendered
+from einstan.library.escape import code_in_markdown, in_markdown
 from einstan.library.report_table import table
 
 HERE = Path(__file__).parent
@@ -43,10 +45,123 @@ def reports() -> list[es.Report]:
     return [es.check((HERE / f"{name}.ein").read_text(encoding="utf-8"), f"{name}.ein") for name in TEXTS]
 
 
-def readme(checked: list[es.Report]) -> str:
+def typed_reports() -> list[es.Report]:
+    """The same texts as they are typed."""
+    names = [f"{name}.md" for name in TEXTS]
+    return [es.check_paper((HERE / "typed" / name).read_text(encoding="utf-8"), "md", name) for name in names]
+
+
+def written_reports() -> list[es.Report]:
+    """Derivations of other texts, written from the mathematics, in LaTeX."""
+    names = [f"{name}.tex" for name in WRITTEN]
+    return [es.check_paper((HERE / "written" / name).read_text(encoding="utf-8"), "tex", name) for name in names]
+
+
+def readme(checked: list[es.Report], typed: list[es.Report], written: list[es.Report]) -> str:
     texts = "".join(f"- {name}: {text}\n" for name, text in TEXTS.items())
     pictures = "\n".join(f"![{title}](figures/{name}.svg)\n\n{title}.\n" for name, (title, _, _) in FIGURES.items())
-    return f"{HEAD}{texts}\n{table(checked)}\n## Zhao's figures\n\n{pictures}"
+    tables = f"{table(checked)}\n{TYPED}{typed_table(typed)}\n{OTHERS}{written_table(written)}"
+    return f"{HEAD}{texts}\n{tables}\n## Zhao's figures\n\n{pictures}"
+
+
+# ---- as they are typed -----------------------------------------------------------------------------------------------
+
+TYPED = """\
+## As they are typed
+
+[typed/](typed/readings.md) has the displayed formulas of the five texts as they stand there, in their order, each part
+with a header that says what the formulas cannot: how many axes a name has, what it is called here, which signs mean
+what. They are read, and judged, by
+
+    python -m einstan check docs/papers/typed/*.md
+
+What is not read is named with its reason; nothing is guessed. [Every reading](typed/readings.md) is beside its formula.
+
+"""
+
+
+def typed_table(typed: list[es.Report]) -> str:
+    """One row for each text: its displayed formulas, and what became of their steps."""
+    head = (
+        "text",
+        "displays",
+        "read",
+        "in part",
+        "not read",
+        "definitions",
+        "proved",
+        "verified",
+        "refuted",
+        "unread steps",
+    )
+    rows = [_cells(report) for report in typed]
+    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    for report, row in zip(typed, rows, strict=True):
+        name = report.name.removesuffix(".md")
+        lines.append(f"| [{name}](typed/{report.name}) | {' | '.join(map(str, row))} |")
+    sums = (str(sum(column)) for column in zip(*rows, strict=True))
+    return "\n".join([*lines, f"| all | {' | '.join(sums)} |"]) + "\n"
+
+
+WRITTEN = {
+    "attention": "attention and its backward pass, with a causal mask, and one row in two blocks",
+    "norms": "layer, batch and RMS normalisation",
+    "recurrent": "a long short-term memory and a gated recurrent unit",
+    "losses": "regression, a neuron, logistic and hinge losses, low-rank updates, preferences, the focal loss, "
+    "a Gaussian against the standard one, diffusion",
+}
+OTHERS = """\
+## Other derivations
+
+[written/](written) has derivations that many texts have, in LaTeX, with comments for a header: every formula proved, or
+verified at points, and the slips that circulate refuted, each with its reason.
+
+"""
+
+
+def written_table(written: list[es.Report]) -> str:
+    lines = ["| document | has | definitions | proved | verified | slips refuted |", "|---|---|---|---|---|---|"]
+    totals = [0] * 4
+    for report in written:
+        name = report.name.removesuffix(".tex")
+        row = [report.definitions, *(report.counts[verdict] for verdict in ("proved", "verified", "refuted"))]
+        totals = [a + b for a, b in zip(totals, row, strict=True)]
+        lines.append(f"| [{name}](written/{report.name}) | {WRITTEN[name]} | {' | '.join(map(str, row))} |")
+    return "\n".join([*lines, f"| all | | {' | '.join(map(str, totals))} |"]) + "\n"
+
+
+def _cells(report: es.Report) -> list[int]:
+    read, partly, unread = report.displays.values()
+    verdicts = [report.counts.get(verdict, 0) for verdict in ("proved", "verified", "refuted", "unreadable")]
+    return [read + partly + unread, read, partly, unread, report.definitions, *verdicts]
+
+
+def readings(typed: list[es.Report]) -> str:
+    """Every formula of the five texts beside what is read of it."""
+    lines = ["# The formulas as they are typed, and as they are read", "", *READ_HEAD]
+    for report in typed:
+        lines += [f"## {report.name.removesuffix('.md')}", "", "| line | as typed | read as | |", "|---|---|---|---|"]
+        for line in report.lines:
+            if line.formula and line.display:
+                lines.append(f"| {line.number} | {code_in_markdown(line.formula)} | {' | '.join(_read_as(line))} |")
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+READ_HEAD = [
+    "A refuted step is wrong as printed, and its reason is given; what is not read has its reason too.", "",
+    "*This page is written by `python docs/papers/generate.py`; a test keeps it true.*", "",
+]  # fmt: skip
+
+
+def _read_as(line: Line) -> tuple[str, str]:
+    if line.problem:
+        return f"not read: {in_markdown(line.problem)}", ""
+    code = code_in_markdown(line.statement.code)
+    if line.outcome is None:
+        return code, "given" if line.statement.kind == "given" else "definition"
+    said = f": {in_markdown(line.statement.comment)}" if line.statement.kind == "refute" else ""
+    return code, f"{line.outcome.verdict}{said}"
 
 
 # ---- figures ---------------------------------------------------------------------------------------------------------
@@ -170,6 +285,8 @@ def _derivation(title: str, program: es.Program, of: str, wrt: str) -> list[str]
 
 if __name__ == "__main__":
     (HERE / "derivations.md").write_text(derivations(), encoding="utf-8")
-    (HERE / "README.md").write_text(readme(reports()), encoding="utf-8")
+    typed = typed_reports()
+    (HERE / "README.md").write_text(readme(reports(), typed, written_reports()), encoding="utf-8")
+    (HERE / "typed" / "readings.md").write_text(readings(typed), encoding="utf-8")
     for figure, picture in figures().items():
         (HERE / "figures" / f"{figure}.svg").write_bytes(picture)

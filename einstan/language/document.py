@@ -19,13 +19,13 @@ and while a bracket is open, unless the next line is an equation by itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from textwrap import dedent
 
 from einstan.language.errors import EinstanError, NotationError
 from einstan.language.given import given_called
 from einstan.language.layers import layered, refused_layers
-from einstan.language.lines import in_normal_form, logical_lines
+from einstan.language.lines import Line, in_normal_form, logical_lines
 from einstan.language.numbering import LONGEST, numbered
 from einstan.language.remarks import quantified, remarked
 from einstan.language.stated import read_statements
@@ -38,10 +38,10 @@ _RULE = re.compile(r"-{3,}")
 
 
 def parse_document(
-    text: str, known: Collection[str] = (), gradients: bool = False, forgiving: bool = False
+    text: str | Sequence[Line], known: Collection[str] = (), gradients: bool = False, forgiving: bool = False
 ) -> Document:
-    """The statements of a text.  Errors are those of its statements, with the line in front; where the reading is
-    ``forgiving``, such a line is a statement that says so.
+    """The statements of a text, or of its lines.  Errors are those of its statements, with the line in front; where the
+    reading is ``forgiving``, such a line is a statement that says so.
 
     With ``gradients`` equations may define them, ``dX`` where there is an X; whoever asks checks that they are what
     they are called (`collisions`).
@@ -54,8 +54,11 @@ def parse_document(
             raise at_line(error, line) from None
         statements.append(Statement("unreadable", None, line, code, comment, error))
 
-    lines = list(logical_lines(dedent(text.removeprefix("\ufeff"))))  # a byte-order mark, which some editors write
-    if not text.isascii():  # letters of one line are compared with those of the others
+    if isinstance(text, str):
+        lines = list(logical_lines(dedent(text.removeprefix("\ufeff"))))  # a byte-order mark, which some editors write
+    else:
+        lines = list(text)
+    if not all(code.isascii() for _, code, _ in lines):  # letters of one line are compared with those of the others
         lines = list(in_normal_form(lines, refused))
     layers = layered((code for _, code, _ in lines), known)
     counts, names = names_told([code for _, code, _ in lines], known)

@@ -36,6 +36,12 @@ SELDOM = ("kink", "unreadable")  # of which a report speaks only where there are
 SAID = {"kink": "equal but at kinks"}
 SECONDS = 3  # of the processor for a claim, beside its steps: which are few where each takes long
 LEAST = 1 / 64  # of all that, for the next claim after many that were given up
+SCHEMA = 1  # of the reports as JSON
+EVIDENCE = {
+    "proved": "proof",
+    "verified": "numbers",
+    "kink": "numbers",
+}  # of a refuted claim: a counterexample or a proof
 NOT_EXPRESSIBLE = "not expressible: "
 
 
@@ -46,6 +52,8 @@ class Line:
     statement: Statement
     outcome: Outcome | None = None
     unread: tuple[int, ...] = ()  # the lines of assumptions that it would have, and that cannot be read
+    formula: str = ""  # of a paper, as it is typed there
+    display: int = 0  # the number of the displayed formula that it is in
 
     @property
     def number(self) -> int:
@@ -81,7 +89,9 @@ class Line:
 
     def __str__(self) -> str:
         if self.outcome is None:
-            return f"{self.number:4}    {'read as':9} {self.reading}"
+            shown = self.statement.code if self.formula else self.reading
+            word = "read as" if not self.formula else "given" if self.statement.kind == "given" else "defined"
+            return f"{self.number:4}    {word:9} {shown}"
         code = self.statement.code
         comment = f"  # {self.statement.comment}" if self.statement.comment else ""
         word = self.outcome.verdict
@@ -94,7 +104,10 @@ class Line:
     def details(self) -> list[str]:
         """What a report says below a claim that is not proved; of one that does not hold, also which assumptions could
         not be read."""
-        return self._details() + [f"judged without line {n}, an assumption that cannot be read" for n in self.without]
+        typed = [f"as typed:      {self.formula}"] if self.formula and self.mark in "✗?≈!" else []
+        typed = typed if self.formula != self.statement.text else []
+        judged = [f"judged without line {n}, an assumption that cannot be read" for n in self.without]
+        return [*typed, *self._details(), *judged]
 
     @property
     def without(self) -> tuple[int, ...]:
@@ -163,6 +176,16 @@ class Report:
         """How many lines define a tensor."""
         return sum(line.statement.kind in ("equation", "given") for line in self.lines)
 
+    @property
+    def displays(self) -> dict[str, int]:
+        """Of a paper, how many displayed formulas are read, read in part, and not read; nothing of a document."""
+        found: dict[int, set[bool]] = {}
+        for line in self.lines:
+            if line.display:
+                found.setdefault(line.display, set()).add(line.outcome is None or line.outcome.verdict != "unreadable")
+        kinds = Counter("partly" if len(read) > 1 else "read" if True in read else "unread" for read in found.values())
+        return {kind: kinds[kind] for kind in ("read", "partly", "unread")} if found else {}
+
     def summary(self) -> str:
         total = len(self.claims)
         expected = sum(line.holds and line.statement.kind == "refute" for line in self.claims)
@@ -170,19 +193,22 @@ class Report:
         text = f"{total} claim{'s' * (total != 1)}: {', '.join(parts)}" if total else "no claims"
         if expected:
             text += f" ({expected} as expected)"
+        if displays := self.displays:
+            read, partly, unread = displays.values()
+            text += f"; {read + partly + unread} displays: {read} read, {partly} in part, {unread} not"
         failing = [str(line.number) for line in self.lines if not line.holds]
         return text + (f"; line{'s' * (len(failing) > 1)} {', '.join(failing)} should not be so" if failing else "")
 
     def __str__(self) -> str:
         head = [f"{self.name}"] if self.name else []
-        said = (line for line in self.lines if line.outcome is not None or line.reading)
+        said = (line for line in self.lines if line.outcome is not None or line.reading or line.formula)
         return "\n".join([*head, *map(str, said), self.summary()])
 
     def json(self) -> dict[str, Any]:
-        """The report as plain data."""
+        """The report as plain data: the schema is in docs/papers.md, and its number changes with it."""
         return {
-            "name": self.name, "ok": self.ok, "counts": self.counts, "lines": [_json(line) for line in self.lines],
-            "not_expressible": list(self.not_expressible),
+            "schema": SCHEMA, "name": self.name, "ok": self.ok, "counts": self.counts, "displays": self.displays,
+            "lines": [_json(line) for line in self.lines], "not_expressible": list(self.not_expressible),
         }  # fmt: skip
 
     def latex(self) -> str:
@@ -216,12 +242,18 @@ def check(text: str, name: str = "", seconds: float | None = None) -> Report:
     """
     if seconds is not None and not seconds > 0:
         raise ArgumentError(f"seconds are a positive number, not {shown(seconds)}", repair="seconds=10")
+    return Report(tuple(judged_lines(dedent(text), seconds)), name)
+
+
+def judged_lines(text: str | Sequence[tuple[int, str, str]], seconds: float | None) -> list[Line]:
+    """The lines of a document, which is a text or has been parted into lines already, with their outcomes."""
     lines: list[Line] = []
     known, allowance = Alike(), Allowance(seconds)
-    with collecting_seldom(), effort(max(QUESTION, LETTER * len(text)), apart=True):
-        for part in parse_document(dedent(text), forgiving=True).parts:
+    letters = len(text) if isinstance(text, str) else sum(len(code) for _, code, _ in text)
+    with collecting_seldom(), effort(max(QUESTION, LETTER * letters), apart=True):
+        for part in parse_document(text, forgiving=True).parts:
             lines += _checked(part, known, allowance)
-    return Report(tuple(lines), name)
+    return lines
 
 
 @dataclass
@@ -322,13 +354,29 @@ def _check_convention(statement: Statement, convention: Convention) -> None:
         raise problem
 
 
+def _evidence(outcome: Outcome) -> str:
+    """What a verdict rests on: a ``proof``, ``numbers``, a ``counterexample``, or nothing."""
+    if outcome.verdict == "refuted":
+        return "counterexample" if outcome.counterexample is not None else "proof"
+    return EVIDENCE.get(outcome.verdict, "")
+
+
 def _json(line: Line) -> dict[str, Any]:
     statement, outcome = line.statement, line.outcome
     found: dict[str, Any] = {"line": statement.line, "kind": statement.kind, "text": statement.text}
     if statement.comment:
         found["comment"] = statement.comment
+    if line.formula:
+        found |= {"formula": line.formula, "display": line.display}
+    if isinstance(statement.content, Equation | Claim):
+        found["reading"] = line.reading or str(statement.content)
+    if statement.error is not None:
+        found["problem"] = statement.error.problem
+        found["repair"] = [repair for repair in statement.error.repair if repair]
     if outcome is not None:
         found |= {"verdict": outcome.verdict, "holds": line.holds}
+        if evidence := _evidence(outcome):
+            found["evidence"] = evidence
         if outcome.left:
             found |= {"left": outcome.left, "right": outcome.right}
         if outcome.reason:

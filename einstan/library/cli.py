@@ -160,10 +160,11 @@ def _add_check(commands: argparse._SubParsersAction[_Parser]) -> None:
         commands,
         "check",
         "check claimed formulas line by line: proved, verified, or refuted with a counterexample",
-        "  einstan check paper.ein\n  einstan check docs/papers/*.ein --html papers.html",
+        "  einstan check paper.ein\n  einstan check paper.tex notes.md --json\n"
+        "  einstan check docs/papers/*.ein --html papers.html",
     )
     check.add_argument("files", metavar="FILE", nargs="+", help="a document of definitions, assumptions and claims; "
-                       "- is the standard input")  # fmt: skip
+                       "a paper, .tex or .md; - is the standard input")  # fmt: skip
     shown = check.add_mutually_exclusive_group()
     shown.add_argument("--json", action="store_true", help="print the report as JSON")
     shown.add_argument("--table", action="store_true", help="print one row for each document, in Markdown")

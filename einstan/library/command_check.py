@@ -13,6 +13,7 @@ from rich.console import Console
 from einstan.language.errors import DataError
 from einstan.library.check import Report, check
 from einstan.library.files import refuse_unwritable, write_out
+from einstan.library.papers import check_paper, kind_of
 from einstan.library.texts import STANDARD_INPUT, read, short
 
 
@@ -48,12 +49,18 @@ def run(options: argparse.Namespace, console: Console) -> int:
 
 def judged(texts: list[str], names: list[str], jobs: int = 1, seconds: float | None = None) -> list[Report]:
     """The reports in the order of the documents, whichever of so many processes judges them."""
-    jobs, judge = min(jobs, len(texts)), partial(check, seconds=seconds)
+    jobs, judge = min(jobs, len(texts)), partial(judged_one, seconds=seconds)
     if jobs < 2:
         return list(map(judge, texts, names))
     # Fresh processes: a copy of this one could inherit locks that its threads hold.
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         return list(pool.map(judge, texts, names))
+
+
+def judged_one(text: str, name: str, seconds: float | None) -> Report:
+    """A document of the notation, or a paper, by the name of its file."""
+    kind = kind_of(name)
+    return check_paper(text, kind, name, seconds) if kind else check(text, name, seconds)
 
 
 def document_of(name: str) -> str:

@@ -1,0 +1,130 @@
+r"""Derivatives: fractions of differentials, and gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from einstan.papers.functions import Functions
+from einstan.papers.signs import (
+    AT,
+    HEAD,
+)
+from einstan.papers.tex import Token, Tokens, group, written
+from einstan.papers.tree import (
+    Derivative,
+    Fraction,
+    Gradient,
+    Node,
+    Symbol,
+    Transposed,
+)
+
+
+class Derivatives(Functions):
+    """Derivatives: fractions of differentials, and gradients."""
+
+    def fraction(self, above: Tokens, below: Tokens) -> Node:
+        if self.is_derivative(above, below):
+            return self.derivative(above, below)
+        return Fraction(self.inner(above), self.inner(below))
+
+    def is_derivative(self, above: Tokens, below: Tokens) -> bool:
+        if not above or not below:
+            raise self.fail("a fraction has an empty half")
+        if below[0].is_command("partial"):
+            return True
+        if below[0].is_command("mathrm") and "".join(t.text for t in below[:4]) == "mathrm{d}":
+            return True
+        d = below[0].kind == "letter" and below[0].text == "d" and not self.header.knows("d")
+        d = d and len(below) > 1 and below[1].kind in ("letter", "command")
+        if not d:
+            return False
+        if not (above[0].kind == "letter" and above[0].text == "d"):
+            raise self.fail("d is a number below the line, or a differential", HEAD + "given d")
+        return True
+
+    def quotient(self) -> Node:
+        r"""``\partial L / \partial x``, with a slash."""
+        start = self.k
+        self.k += 1
+        if self.at("_", "^"):
+            raise self.fail("a derivative is written with a fraction", r"\frac{\partial L}{\partial x}", start)
+        above = self.name_only()
+        if not (self.take("/") and self.take_command("partial")):
+            raise self.fail("a derivative is written with a fraction", r"\frac{\partial L}{\partial x}", start)
+        below = self.name_only()
+        if self.command("partial"):
+            raise self.fail("a second derivative with a slash", r"\frac{\partial^2 L}{\partial x \partial y}", start)
+        return Derivative(above, (below,))
+
+    def derivative(self, above: Tokens, below: Tokens) -> Node:
+        sign = 4 if below[0].is_command("mathrm") else 1
+        head = above[sign:] if not above[0].is_command("mathrm") or sign == 4 else above[1:]
+        order = 1
+        if head and head[0].is_mark("^"):
+            inside, end = group(head, 1)
+            order = int(inside[0].text) if len(inside) == 1 and inside[0].kind == "number" else 0
+            head = head[end:]
+        variables: list[Node] = []
+        rest: Sequence[Token] = below
+        while rest:
+            if rest[0].is_command("partial") or (rest[0].kind == "letter" and rest[0].text == "d"):
+                rest = rest[1:]
+            elif rest[0].is_command("mathrm") and sign == 4:
+                rest = rest[4:]
+            else:
+                raise self.fail(
+                    f"below the line of a derivative stands {written(rest)}", r"\frac{\partial L}{\partial x}"
+                )
+            if rest and rest[0].is_mark("("):
+                raise self.fail("a derivative by several at once", "a derivative by each, or a vector of them")
+            inner = type(self)(rest, self.header)
+            variable: Node = (
+                inner.difference() if inner.command("Delta") and self.header.differences else inner.name_only()
+            )
+            times = 1
+            if inner.at("^"):
+                inside, inner.k = group(inner.tokens, inner.k + 1)
+                times = int(inside[0].text) if len(inside) == 1 and inside[0].kind == "number" else 0
+            variables += [variable] * times
+            rest = inner.tokens[inner.k :]
+        if not order or len(variables) != order:
+            raise self.fail("the order of a derivative and what is below its line do not agree")
+        if head:
+            transposed = len(head) > 1 and head[-2].is_mark("^") and head[-1].text in ("T", "top")
+            head = head[:-2] if transposed else head
+            found: Node = Derivative(self.inner(head), tuple(variables))
+            return Transposed(found) if transposed else found
+        of = self.factor()  # \frac{d}{dx} f
+        return Derivative(of, tuple(variables))
+
+    def evaluated(self, derivative: Derivative, start: int) -> None:
+        r"""``\frac{dS}{dz}(z)``: the derivative at z, or a product with it."""
+        above = derivative.above
+        if not (isinstance(above, Symbol) and self.header.is_value(above)):
+            raise self.fail(
+                "a derivative at a point, or a product", (HEAD + "value S", r"\frac{dS}{dz} \cdot (z)"), start
+            )
+        if len(derivative.below) != 1 or self.arguments() != derivative.below:
+            raise self.fail("a derivative at another place than at what it is taken by", AT, start)
+
+    def gradient(self) -> Node:
+        self.k += 1
+        if not self.at("_"):
+            raise self.fail("∇ does not say by what", r"\nabla_{x} L")
+        inside, self.k = group(self.tokens, self.k + 1)
+        wrt = type(self)(inside, self.header)
+        variable = wrt.name_only()
+        if wrt.token.kind != "end":
+            raise wrt.unexpected()
+        if self.at("^"):
+            raise self.fail("∇ with an exponent", r"\frac{\partial^2 L}{\partial x_i \partial x_j}")
+        return Gradient(variable, self.factor_without_power())
+
+    def factor_without_power(self) -> Node:
+        """What ∇ stands in front of."""
+        start = self.k
+        found = self.atom()
+        if isinstance(found, Symbol) and self.at("("):
+            return self.called(found, start) or found
+        return found

@@ -1,0 +1,227 @@
+r"""What a paper's comments say that its text cannot.
+
+given W[k,j], x[j], \alpha       tensors with the axes of a matrix in order, and numbers; one letter is one extent
+given S(Z[N,J])                  as in a document: S is some function of Z
+given a[i] = g(z[i])             and a is what g without a formula makes of z
+assume sum[C](Y[n,C]) = 1        as in a document, and so are convention and define
+name \mathbf{z}_k = Z[i,k]       what a sign of the text is called here; a letter of both stands for any index
+function g                       a function of one number without a formula, applied entry by entry
+function \sigma = sigmoid        what a function of the text is called here
+value J                          J(W, b) is J, where names alone stand in its brackets
+extent N = |Z.1|                 how many something is
+layout rows                      the derivative of a number by a vector is a row: the Jacobian's; or columns
+gradients L                      dW is the gradient of L with respect to W
+differences                      \Delta x is one name
+labels \ell, in                  z[\ell], z[\ell-1] and z^{in} are names with labels
+capitals                         a capital index is summed, as in this notation
+first 1                          x_1 is the first entry
+operator * = a[i] b[i]           what a sign between two tensors means; a b is the product of matrices
+identity I                       I is the identity
+padded x, w                      entries outside of x and w are zero: x_{i+j} is pad(x[i+j])
+row w                            w has one axis and is a row
+word ReLU                        letters that are one name, and no product
+refute 2 the reason              step 2 of the next formula is wrong as printed; without a number all of its steps
+skip the reason                  the next display is left out
+part                             a part of its own: what was defined and given before is forgotten
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from einstan.language.commands import GREEK
+from einstan.language.functions import FUNCTIONS, SPELLINGS
+from einstan.papers.known import KNOWN, Known, Naming
+from einstan.papers.problem import UnreadError
+from einstan.papers.tex import tokens_of, written
+
+STATEMENTS = (
+    "given", "assume", "convention", "define", "name", "function", "value", "extent", "layout", "gradients",
+    "differences", "labels", "capitals", "first", "operator", "identity", "padded", "row", "word",
+    "refute", "skip", "part",
+)  # fmt: skip
+_NAME = r"[^\W\d]\w*(?:\^\([^()]*\))?"
+_ITEM = re.compile(rf"({_NAME})(?:\[([^\[\]]*)\])?")
+_APPLIED = re.compile(rf"({_NAME})(?:\[([^\[\]]*)\])?\s*=\s*([^()\s]+)\(({_NAME})(?:\[([^\[\]]*)\])?\)")
+_COMMAND = re.compile(r"\\([A-Za-z]+)\s?")
+
+
+@dataclass
+class Header(Known):
+    """What is known of the names of a text so far, and how its comments say it."""
+
+    def say(self, text: str) -> tuple[str, str] | None:
+        """Take a statement in.  What is for the document or for the formulas behind comes back as a word and the rest:
+        ``given``, ``assume``, ``convention`` and ``equation`` with a line of a document; ``refute``, ``skip`` and
+        ``part``."""
+        word, _, rest = text.partition(" ")
+        word, rest = word.strip().lower().rstrip(":"), rest.strip()
+        if text.strip() == "---":
+            word = "part"
+        if word not in STATEMENTS:
+            raise UnreadError(f"{word} is no word for the reader of papers", text, ", ".join(STATEMENTS))
+        match word:
+            case "given":
+                return self._given(rest)
+            case "assume" | "convention":
+                return word, f"{word} {plain(rest)}"
+            case "define":
+                return self._define(plain(rest))
+            case "refute" | "skip":
+                return word, rest
+            case "part":
+                self.part()
+                return word, ""
+            case _:
+                getattr(self, f"_{word}")(rest)
+                return None
+
+    def _given(self, text: str) -> tuple[str, str] | None:
+        text = plain(text)
+        if (applied := _APPLIED.fullmatch(text)) is not None:
+            name, slots, function, other, others = (part or "" for part in applied.groups())
+            self._declare(name, slots)
+            self._declare(other, others)
+            self.applied[_bare(function), other] = name
+            inside = f"[{others}]" if others else ""
+            return "given", f"given {name}{f'[{slots}]' if slots else ''}({other}{inside})"
+        if "(" in re.sub(r"\^\([^()]*\)", "", text):
+            found = _ITEM.match(text)
+            if found is None:
+                raise UnreadError("a tensor and what it depends on are given", text, "given S(Z[N,J])")
+            self._declare(found[1], found[2])
+            for name, slots in _ITEM.findall(text[found.end() :]):
+                if name not in self.axes:
+                    self._declare(name, slots.lower())
+            return "given", f"given {text}"
+        place = 0
+        while place < len(text):
+            found = _ITEM.match(text, place)
+            if found is None:
+                raise UnreadError(
+                    "tensors are given with their axes, parted by commas", text, "given W[k,j], x[j], alpha"
+                )
+            self._declare(found[1], found[2])
+            behind = text[found.end() :].lstrip()
+            if behind and not behind.startswith(","):
+                raise UnreadError(
+                    "tensors are given with their axes, parted by commas", text, "given W[k,j], x[j], alpha"
+                )
+            place = len(text) - len(behind[1:].lstrip()) if behind else len(text)
+        return None
+
+    def _declare(self, name: str, slots: str | None) -> None:
+        letters = tuple(letter.strip() for letter in slots.split(",")) if slots else ()
+        if any(not letter for letter in letters):
+            raise UnreadError("an axis has no letter", f"{name}[{slots}]")
+        if self.axes.get(name, letters) != letters and name in self.defined:
+            raise UnreadError(f"{name} is defined above, with {len(self.axes[name])} axes", name)
+        self.axes[name] = letters
+
+    def _define(self, text: str) -> tuple[str, str]:
+        found = _ITEM.match(text)
+        if found is None or "=" not in text:
+            raise UnreadError("what is defined is an equation", text, "define h[i] = x[i]^2")
+        self._declare(found[1], found[2])
+        self.defined[found[1]] = 0
+        return "equation", text
+
+    def _name(self, text: str) -> None:
+        from einstan.papers.grammar import Parser
+
+        left, _, right = text.rpartition("=")
+        found = _ITEM.fullmatch(plain(right.strip()))
+        if not left.strip() or found is None:
+            raise UnreadError("a sign of the text and its name here", text, r"name \mathbf{z}_k = Z[i,k]")
+        names = Header(label_letters=self.label_letters, differences=self.differences)
+        parser = Parser(tokens_of(left.strip()), names)
+        symbol = parser.difference() if parser.command("Delta") and self.differences else parser.name_only()
+        if parser.token.kind != "end":
+            raise UnreadError("one sign of the text has a name, and no formula", text, r"name \mathbf{z}_k = Z[i,k]")
+        slots = tuple(letter.strip() for letter in found[2].split(",")) if found[2] else None
+        self.namings.insert(0, Naming(symbol, found[1], slots))
+        self.namings.sort(key=lambda naming: -sum(map(len, naming.sign.below)))  # what says most of a sign first
+
+    def _function(self, text: str) -> None:
+        for each in text.split(","):
+            left, _, right = plain(each).partition("=")
+            name, called = _bare(left.strip()), right.strip()
+            if called and called not in KNOWN and SPELLINGS.get(called, called) not in FUNCTIONS:
+                raise UnreadError(
+                    f"{called} is no function of the notation", text, "function g, for one without a formula"
+                )
+            self.functions[name] = KNOWN.get(called, SPELLINGS.get(called, called))
+
+    def _value(self, text: str) -> None:
+        self.values |= {each.strip() for each in plain(text).split(",")}
+
+    def _extent(self, text: str) -> None:
+        left, _, right = plain(text).partition("=")
+        if not re.fullmatch(r"\|[^|]+\|", right.strip()):
+            raise UnreadError("an extent is that of an axis", text, "extent N = |Z.1|")
+        self.extents[left.strip()] = right.strip()
+
+    def _layout(self, text: str) -> None:
+        if text not in ("rows", "columns"):
+            raise UnreadError("the derivative of a number by a vector is a row or a column", text, "layout rows")
+        self.layout = text
+
+    def _gradients(self, text: str) -> None:
+        if not _ITEM.fullmatch(plain(text)):
+            raise UnreadError("gradients are those of a number", text, "gradients L")
+        self.gradients = plain(text)
+
+    def _differences(self, text: str) -> None:
+        self.differences = True
+
+    def _labels(self, text: str) -> None:
+        self.label_letters |= {
+            "l" if each.strip() in ("\\ell", "ℓ") else written(tokens_of(each.strip())) for each in text.split(",")
+        }
+
+    def _capitals(self, text: str) -> None:
+        self.capitals = True
+
+    def _first(self, text: str) -> None:
+        if text not in ("0", "1"):
+            raise UnreadError("entries are counted from 0 or from 1", text, "first 1")
+        self.first = int(text)
+
+    def _operator(self, text: str) -> None:
+        left, _, right = text.partition("=")
+        signs = {
+            r"\odot": "⊙",
+            r"\circ": "∘",
+            r"\otimes": "⊗",
+            "*": "*",
+            r"\ast": "*",
+            r"\star": "⋆",
+            r"\cdot": "·",
+            r"\times": "×",
+        }
+        if left.strip() not in signs or not right.strip():
+            raise UnreadError("a sign and what it means for a and b", text, "operator * = a[i] b[i]")
+        self.operators[signs[left.strip()]] = plain(right.strip())
+
+    def _padded(self, text: str) -> None:
+        self.padded |= {each.strip() for each in plain(text).split(",")}
+
+    def _row(self, text: str) -> None:
+        self.rows |= {each.strip() for each in plain(text).split(",")}
+
+    def _word(self, text: str) -> None:
+        self.words |= {each.strip() for each in text.split(",")}
+
+    def _identity(self, text: str) -> None:
+        self.identity |= {each.strip() for each in plain(text).split(",")}
+
+
+def _bare(text: str) -> str:
+    """The name of a function with its subscript, ``g_{\\triangleleft}``, without braces."""
+    return text.replace("{", "").replace("}", "")
+
+
+def plain(text: str) -> str:
+    r"""A line of a comment with Greek letters for their commands: ``\alpha`` as α."""
+    return _COMMAND.sub(lambda found: GREEK.get(found[1], {"ell": "l"}.get(found[1], found[0])), text)

@@ -1,0 +1,180 @@
+"""What is known of the names of a paper so far: what its comments say of them, and its formulas."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from einstan.papers.tex import Token, Tokens
+from einstan.papers.tree import Symbol
+
+KNOWN = {
+    "exp": "exp", "log": "log", "ln": "log", "sin": "sin", "cos": "cos", "tan": "tan", "arcsin": "arcsin",
+    "arccos": "arccos", "arctan": "arctan", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "sqrt": "sqrt",
+    "relu": "relu", "ReLU": "relu", "sigmoid": "sigmoid", "softplus": "softplus", "erf": "erf", "max": "maximum",
+    "min": "minimum", "sign": "sign", "sgn": "sign", "softmax": "softmax", "SoftMax": "softmax", "trace": "trace",
+    "tr": "trace", "Tr": "trace", "diag": "diag", "abs": "abs", "silu": "silu", "expm1": "expm1", "lgamma": "lgamma",
+    "digamma": "digamma", "logsumexp": "logsumexp",
+}  # fmt: skip
+
+_SLOTS = re.compile(r"(?<=[^\W\d_]|[\w)])(?<!\b1)\[[^\[\]]*\]")
+_NAMES = re.compile(r"[^\W\d]\w*(?:\^\([^()]*\))?")
+Stands = dict[str, tuple[Token, ...]]
+Parts = tuple[tuple[Token, ...], ...]
+
+
+@dataclass(frozen=True)
+class Naming:
+    """``name \\mathbf{z}_k = Z[i,k]``: the sign, and what it is called here."""
+
+    sign: Symbol
+    name: str
+    slots: tuple[str, ...] | None
+
+
+@dataclass
+class Known:
+    """What is known of the names of a text so far."""
+
+    axes: dict[str, tuple[str, ...]] = field(default_factory=dict)  # of each tensor, the letters of its axes
+    defined: dict[str, int] = field(default_factory=dict)  # names that formulas define, with their line
+    namings: list[Naming] = field(default_factory=list)
+    functions: dict[str, str] = field(default_factory=dict)  # how they are called here; "" where without formula
+    applied: dict[tuple[str, str], str] = field(default_factory=dict)  # tensors that are such a function of another
+    uppers: set[str] = field(default_factory=set)  # what sums of the text run up to
+    lost: dict[str, int] = field(default_factory=dict)  # what formulas that are not read would define, with their line
+    squares: dict[str, str] = field(default_factory=dict)  # what is defined as a square, σ^2, as a name of its own
+    reads: dict[str, set[str]] = field(default_factory=dict)  # of what is defined, the names in its definition
+    rows: set[str] = field(default_factory=set)  # tensors with one axis that are rows
+    values: set[str] = field(default_factory=set)
+    arguments: dict[str, tuple[str, ...]] = field(default_factory=dict)  # of such values, as they were written first
+    extents: dict[str, str] = field(default_factory=dict)
+    operators: dict[str, str] = field(default_factory=dict)
+    layout: str = ""
+    gradients: str = ""
+    differences: bool = False
+    label_letters: set[str] = field(default_factory=set)
+    capitals: bool = False
+    first: int | None = None
+    identity: set[str] = field(default_factory=set)
+    padded: set[str] = field(default_factory=set)
+    words: set[str] = field(default_factory=set)
+    fonts: dict[str, str] = field(default_factory=dict)
+
+    def part(self) -> None:
+        """A new part: what was given and defined is forgotten, and how signs are read stays."""
+        self.axes, self.defined, self.applied, self.extents = {}, {}, {}, {}
+        self.namings, self.rows, self.fonts, self.arguments = [], set(), {}, {}
+        self.lost, self.squares, self.reads = {}, {}, {}
+
+    def knows(self, name: str) -> bool:
+        return name in self.axes
+
+    def is_number(self, name: str) -> bool:
+        return self.axes.get(name, ("",)) == ()
+
+    def knows_symbol(self, symbol: Symbol) -> bool:
+        found = self.naming(symbol)
+        name = found[0] if found else f"{symbol.base}{f'^({symbol.label})' * bool(symbol.label)}"
+        return name in self.axes or symbol.base in self.axes
+
+    def is_gradient(self, name: str) -> bool:
+        """Whether ``dW`` is the gradient with respect to a W of the text."""
+        return bool(self.gradients) and name.startswith("d") and name[1:] in self.axes
+
+    def note(self, code: str) -> None:
+        """Keep which names a line that defines one reads."""
+        name, *others = names_in_line(code)
+        self.reads[name] = {*self.reads.get(name, ()), *others}
+
+    def rests_on(self, names: set[str], name: str) -> bool:
+        """Whether one of these names is defined by way of another one."""
+        queue, seen = list(names), set[str]()
+        while queue:
+            if (each := queue.pop()) == name:
+                return True
+            queue += () if each in seen else self.reads.get(each, ())
+            seen.add(each)
+        return False
+
+    def is_function(self, symbol: Symbol) -> bool:
+        return self.function(symbol) is not None
+
+    def function(self, symbol: Symbol) -> str | None:
+        """What a function is called here; "" for one without a formula, nothing for what is none."""
+        below = ",".join("".join(map(str, part)) for part in symbol.below)
+        for key in (f"{symbol.base}_{below}" if below else symbol.base, symbol.base):
+            if key in self.functions and (not below or "_" in key):
+                return self.functions[key]
+        if symbol.base in KNOWN and not below and symbol.base not in self.axes:
+            return KNOWN[symbol.base]
+        return None
+
+    def is_value(self, symbol: Symbol) -> bool:
+        return symbol.base in self.values
+
+    def label_behind(self, tokens: Tokens, place: int) -> int:
+        """Where the bracket ends that holds a label, ``[\\ell-1]``; 0 where what is behind a name is none."""
+        if not self.label_letters:
+            return 0
+        for k in range(place + 1, min(place + 5, len(tokens))):
+            if tokens[k].is_mark("]"):
+                inside = [("l" if t.text == "ell" else t.text) for t in tokens[place + 1 : k]]
+                fits = [t in self.label_letters or t in "+-" or t.isdigit() for t in inside]
+                return k if inside and all(fits) else 0
+        return 0
+
+    def naming(self, symbol: Symbol) -> tuple[str, tuple[str, ...] | None, Stands, Parts] | None:
+        """The name that a comment gives a sign: with its slots, what their letters stand for, and the parts of the
+        subscript that are left."""
+        for naming in self.namings:
+            sign = naming.sign
+            same = sign.base == symbol.base and sign.font in ("", symbol.font) and sign.label in ("", symbol.label)
+            if not same or sign.primes != symbol.primes:
+                continue
+            found = _fitted(naming, symbol)
+            if found is not None:
+                label = f"^({symbol.label})" if symbol.label and not sign.label else ""
+                return naming.name + label, naming.slots, *found
+        return None
+
+
+def names_in_line(code: str) -> list[str]:
+    """The names of a line without its indices, what it defines first."""
+    return _NAMES.findall(_SLOTS.sub(" ", code.removeprefix("given ")))
+
+
+def _fitted(naming: Naming, symbol: Symbol) -> tuple[Stands, Parts] | None:
+    """What the letters of a name's slots stand for in a sign, and the parts of the subscript behind it."""
+    sign, slots = naming.sign, naming.slots
+    wanted = [each for part in sign.below for each in _primed(part)]
+    there = [(each, k) for k, part in enumerate(symbol.below) for each in _primed(part)]
+    if len(there) < len(wanted):
+        return None
+    stands: Stands = {}
+    for one, (other, _) in zip(wanted, there, strict=False):
+        if slots is not None and one[0].text in slots and one[0].kind == "letter":
+            if other[0].kind not in ("letter", "number"):
+                return None
+            stands[one[0].text] = other
+        elif [(t.kind, t.text) for t in one] != [(t.kind, t.text) for t in other]:
+            return None
+    if stands and len(there) > len(wanted):
+        return None
+    if not wanted and slots is not None:
+        return None if symbol.below else (stands, ())
+    left: dict[int, list[Token]] = {}
+    for other, k in there[len(wanted) :]:
+        left.setdefault(k, []).extend(other)
+    return stands, tuple(tuple(part) for part in left.values())
+
+
+def _primed(part: tuple[Token, ...]) -> list[tuple[Token, ...]]:
+    """The signs of a part, each with its primes."""
+    found: list[tuple[Token, ...]] = []
+    for token in part:
+        if token.is_mark("'") and found:
+            found[-1] = (*found[-1], token)
+        else:
+            found.append((token,))
+    return found

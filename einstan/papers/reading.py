@@ -1,0 +1,213 @@
+r"""A tree to its value: names looked up, indices and axes found, sums bound.
+
+W x + b     sum[j](W[i,j] x[j]) + b[i], where W[i,j], x[j] and b[i] are declared
+x^T y       sum[j](x[j] y[j]);  x y is refused, as are a row plus a column and axes of two letters
+\sum_{k=1}^{N} a_k        sum[k](a[k]);  \sum_{i \neq j} with j on the left is sum[i](1[i != j] ...)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from einstan.papers.cases import ByEntries
+from einstan.papers.problem import UnreadError
+from einstan.papers.signs import HEAD
+from einstan.papers.tree import (
+    Absolute,
+    Addition,
+    Call,
+    Cases,
+    Compared,
+    Derivative,
+    Entry,
+    Fraction,
+    Gradient,
+    Group,
+    Indicator,
+    Inner,
+    Node,
+    Norm,
+    Number,
+    Power,
+    Product,
+    Reduction,
+    Symbol,
+    Transposed,
+    Written,
+)
+from einstan.papers.value import (
+    ATOM,
+    ENTRIES,
+    Place,
+    Value,
+    added,
+    called,
+    divided,
+    dotted,
+    entrywise,
+    inner,
+    multiplied,
+    number,
+    transposed,
+)
+
+
+@dataclass
+class Reader(ByEntries):
+    """Reads the sides of one formula."""
+
+    def side(self, node: Node) -> Value:
+        """One side.  A letter may be summed in it or stand free in it, not both."""
+        self.free, self.summed, self.within = {}, set(), []
+        found = self.value(node)
+        if both := sorted(self.summed & set(self.free)):
+            raise UnreadError(
+                f"{both[0]} is summed, and stands outside of its sum too", "", "brackets around what is summed"
+            )
+        return found
+
+    def value(self, node: Node) -> Value:
+        match node:
+            case Number(text):
+                return number(text)
+            case Symbol():
+                return self.symbol(node)
+            case Addition(terms):
+                return self.addition(terms)
+            case Product(factors):
+                return self.product(factors)
+            case Fraction(above, below):
+                return divided(self.value(above), self.value(below))
+            case Power():
+                return self.power(node)
+            case Transposed(base, letter):
+                found = self.value(base)
+                if letter and not found.axes:
+                    raise UnreadError("the power T of a number, or a transpose", "", (r"x^\top", HEAD + "given T"))
+                return transposed(found)
+            case Group():
+                return self.group(node)
+            case Call():
+                return self.call(node)
+            case Entry(body, below):
+                return self.entry(body, below)
+            case Reduction():
+                return self.reduction(node)
+            case Derivative(above, below):
+                return self.derivative(above, below)
+            case Gradient(wrt, of):
+                return self.gradient(wrt, of)
+            case Norm(body, kind):
+                return called("sqrt", self.squares(body, kind)) if kind != "1" else self.ones(body)
+            case Absolute(body):
+                return called("abs", self.scalar(body, "an absolute value"))
+            case Inner(left, right):
+                return inner(self.value(left), self.value(right))
+            case Indicator(condition):
+                return self.bracket(condition)
+            case Cases(rows):
+                return self.cases(rows)
+            case Compared():
+                raise UnreadError("a comparison stands where a value is expected", "", r"\mathbb{1}[x > 0]")
+            case Written(rows):
+                return self.written(rows)
+
+    def addition(self, terms: Sequence[tuple[int, Node]]) -> Value:
+        return added([(sign, self.value(term)) for sign, term in terms])
+
+    def product(self, factors: Sequence[tuple[str, Node]]) -> Value:
+        (_, first), *rest = factors
+        found = self.value(first)
+        previous = first
+        for k, (sign, node) in enumerate(rest):
+            if sign == "/":
+                behind = rest[k + 1][1] if k + 1 < len(rest) else None
+                number_ = isinstance(previous, Number) and isinstance(node, Number)
+                if behind is not None and (not number_ or self.is_scalar(behind)):
+                    raise UnreadError("a / b c has two readings", "", r"\frac{a}{b} c")
+                found = divided(found, self.value(node))
+            else:
+                found = self.times(sign, found, self.value(node))
+            previous = node
+        return found
+
+    def is_scalar(self, node: Node) -> bool:
+        """Whether a factor looks like a part of the divisor before it: the a of 1/2 a."""
+        base = node.base if isinstance(node, Power) else node
+        return isinstance(base, Symbol | Number) and not self.value(base).axes
+
+    def times(self, sign: str, left: Value, right: Value) -> Value:
+        if sign in self.header.operators and (left.axes or right.axes):
+            return self.operator(sign, left, right)
+        if not (left.axes and right.axes) and sign in ("", "·", "×", "*"):
+            return multiplied(left, right)
+        match sign:
+            case "":
+                return multiplied(left, right)
+            case "·":
+                return dotted(left, right)
+            case "⊙" if left.axes and right.axes:
+                return entrywise(left, right)
+            case "⊙":
+                raise UnreadError(
+                    f"⊙ between {left.shape} and {right.shape}", "", HEAD + "name h_t = h[t,i], a vector at t"
+                )
+        means = MEANINGS.get(sign, "no sign that is known")
+        reason = f"{sign} between {left.shape} and {right.shape} is {means}"
+        raise UnreadError(reason, "", HEAD + f"operator {_TEX.get(sign, sign)} = a[i] b[i]")
+
+    def power(self, node: Power) -> Value:
+        if isinstance(node.base, Norm) and node.exponent == Number("2") and node.base.kind in ("", "2", "F"):
+            return self.squares(node.base.body, node.base.kind)
+        if node.exponent == Number("2") and isinstance(node.base, Symbol) and node.base.name in self.header.squares:
+            return self.symbol(replace(node.base, base=self.header.squares[node.base.name], label=""))
+        base = self.value(node.base)
+        if base.axes:
+            if node.exponent == Number("-1"):
+                raise UnreadError("the inverse of a matrix", "", "an input B with assume A[i,K] B[K,j] = δ[i,j]")
+            raise UnreadError(f"a power of {base.shape}", "", ENTRIES)
+        exponent = self.scalar(node.exponent, "the exponent")
+        pieces = (
+            *base.inside(ATOM),
+            "^",
+            *(exponent.pieces if exponent.pieces[0] == "(" else ("(", *exponent.pieces, ")")),
+        )
+        if base.pieces[-1:] == (")",) or len(base.pieces) > 1:
+            pieces = ("(", *base.pieces, ")^(", *exponent.pieces, ")")
+        return Value(("(", *pieces, ")"), ATOM, bound=base.bound | exponent.bound)
+
+    def group(self, node: Group) -> Value:
+        if len(node.items) > 1:
+            return replace(self.written([[item] for item in node.items]), row=None)
+        if node.bracket != "[":
+            found = self.value(node.items[0])
+            return replace(found, pieces=("(", *found.pieces, ")"), level=ATOM) if found.level < ATOM else found
+        before = dict(self.free)
+        self.free = {}
+        found = self.value(node.items[0])
+        inside = [letter for letter in self.free if letter not in self.left and letter not in before]
+        open_ = [letter for letter in inside if letter not in self.within and not letter[:1].isupper()]
+        if found.axes or not open_:
+            self.free = before | self.free
+        elif open_ != sorted(open_) or len(open_) > 2:
+            raise UnreadError("the rows of a matrix of entries are not told", "", ENTRIES)
+        else:
+            self.free = before | {letter: None for letter in self.free if letter not in open_}
+            places = {self.named[letter]: Place("", self.named[letter].dim, self.named[letter].at) for letter in open_}
+            found = replace(found.with_places(places), axes=tuple(places.values()))
+            for letter in open_:
+                del self.named[letter]
+        return replace(found, pieces=("(", *found.pieces, ")"), level=ATOM)
+
+    def operator(self, sign: str, left: Value, right: Value) -> Value:
+        from einstan.papers.operators import applied
+
+        return applied(self, self.header.operators[sign], left, right)
+
+
+MEANINGS = {
+    "∘": "an entrywise product, or a composition", "*": "an entrywise product, or a convolution",
+    "×": "a product of matrices, or a cross product", "⊗": "an outer product, or a convolution",
+}  # fmt: skip
+_TEX = {"⊙": r"\odot", "∘": r"\circ", "⊗": r"\otimes", "×": r"\times"}

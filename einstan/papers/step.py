@@ -1,0 +1,256 @@
+"""One equation of two sides of a formula, as a line of a document: a definition or a claim."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from einstan.papers.grammar import compared, parse
+from einstan.papers.header import Header
+from einstan.papers.known import Naming, names_in_line
+from einstan.papers.problem import UnreadError
+from einstan.papers.reading import Reader
+from einstan.papers.sides import COMPARE, EQUAL, NEAR
+from einstan.papers.signs import HEAD
+from einstan.papers.tensors import run_of
+from einstan.papers.tex import Token, Tokens, group
+from einstan.papers.tree import Call, Group, Node, Number, Power, Symbol
+from einstan.papers.value import Place, Value, aligned, counted, joined, lettered, same_extent, spelled
+
+
+@dataclass
+class Step:
+    """One equation of two sides, as a line of a document."""
+
+    header: Header
+    uppers: dict[str, str]
+    left: Tokens
+    right: Tokens
+    first: bool
+    conditions: list[Tokens]
+    letters: set[str]  # that the sides before have: they are free in all sides
+    made: list[str] = field(default_factory=list)
+
+    def code(self) -> str:
+        header = self.header
+        reader = Reader(header, left=self.letters, uppers=self.uppers)
+        header.uppers |= set(_uppers(self.left, self.right))
+        for name in _uppers(self.left, self.right):
+            reader.uppers.setdefault(name, "")
+        left = parse(self.left, header)
+        target = self.target(left) if self.first and not self.conditions else None
+        dummies = list(self.dummies(left)) if self.first and target is None else []
+        header.namings += dummies
+        try:
+            right = parse(self.right, header)
+            code = self.defined(target, right, reader) if target is not None else self.claimed(left, right, reader)
+        finally:
+            for dummy in dummies:
+                header.namings.remove(dummy)
+        self.made = [text for _, text in reader.made]
+        for name, _ in reader.made:
+            header.defined[name] = 0
+        return code
+
+    def target(self, node: Node) -> Symbol | None:
+        """The name that a left side defines, if it does: one that no line before defines."""
+        if isinstance(node, Power) and node.exponent == Number("2") and isinstance(node.base, Symbol):
+            return self.square(node.base)
+        if not isinstance(node, Symbol) or node.primes:
+            return None
+        header = self.header
+        found = header.naming(node)
+        name = found[0] if found else f"{node.base}{f'^({node.label})' * bool(node.label)}"
+        if (
+            name in header.defined
+            or header.is_gradient(name)
+            or name in header.extents
+            or (node.base == "δ" and not found and name not in header.axes and len(node.below) > 0)
+        ):
+            return None
+        return node
+
+    def square(self, symbol: Symbol) -> Symbol | None:
+        r"""``\sigma^2 = ...`` defines a name of its own where nobody says what σ is."""
+        header = self.header
+        known = symbol.name in header.axes or header.naming(symbol) is not None or symbol.label
+        if known or symbol.name in header.lost or header.is_function(symbol):
+            return None
+        header.squares.setdefault(symbol.name, f"{symbol.name}_sq")
+        return replace(symbol, base=header.squares[symbol.name])
+
+    def dummies(self, node: Node) -> Iterator[Naming]:
+        """The variable of ``f(z) = ...``, which is a number of its own where the text has no z."""
+        header = self.header
+        if not isinstance(node, Call):
+            return
+        for argument in node.arguments:
+            if isinstance(argument, Symbol) and not argument.below and not header.knows_symbol(argument):
+                name = next(n for k in range(100) if (n := f"{argument.base}{k}") not in header.axes)
+                header.axes[name] = ()
+                yield Naming(argument, name, None)
+
+    def defined(self, target: Symbol, node: Node, reader: Reader) -> str:
+        header = self.header
+        self.tell_axes(target, node, reader)
+        access = reader.access(target, defining=True)
+        reader.left |= set(reader.free)
+        name, letters = access.name, [slot[0] for slot in access.slots]
+        plain = all(len(slot) == 1 and isinstance(slot[0], Place) for slot in access.slots)
+        if not plain or len({id(place) for place in letters}) < len(letters):
+            raise UnreadError("what is defined has plain indices, each once", name, HEAD + f"name {target} = {name}1")
+        known = header.axes.get(name)
+        given = self.given(access.name, list(access.slots), access.axes, node, reader)
+        if given is not None:
+            header.defined[name] = reader.header.defined.get(name, 1)
+            return given
+        right = reader.side(node)
+        if right.row and len(right.axes) == 1 and name not in header.rows:
+            raise UnreadError(
+                f"{name} would be a row", name, (HEAD + f"row {name}", "a product with what is transposed")
+            )
+        if not access.slots and known is None:
+            header.axes[name] = tuple(axis.dim or "i" for axis in right.axes)
+            if right.row and len(right.axes) == 1:
+                header.rows.add(name)
+            left = Value((name,), axes=right.axes, row=right.row)
+            slots = list(right.axes)
+        else:
+            left = replace(access.value, row=name in header.rows if len(access.axes) == 1 else False)
+            right = aligned(left, right, "an equation of") if not right.is_zero else right
+            slots = [place for place in letters if isinstance(place, Place)]
+        if known is None and access.slots:
+            header.axes[name] = tuple(place.dim or place.letter for place in slots)
+        if re.search(rf"(?<![\w∂]){re.escape(name)}(?![\w(^])", "".join(p for p in right.pieces if isinstance(p, str))):
+            raise UnreadError(
+                f"{name} stands on both sides of what defines it", name, "another name, or a label, for the new value"
+            )
+        spelling = lettered([left, right], _numbers(header))
+        text = spelled(right.pieces, spelling, header.extents)
+        if header.rests_on({*names_in_line(text)}, name):  # it says something of what is known already
+            return self.claimed(target, node, Reader(header, uppers=self.uppers, made=reader.made))
+        header.defined[name] = 1
+        inside = ",".join(spelling[place] for place in slots)
+        shown = f"{name}{f'[{inside}]' * bool(inside)}"
+        return f"{shown} = {text}{counted(spelling)}"
+
+    def tell_axes(self, target: Symbol, node: Node, reader: Reader) -> None:
+        """``Z_{nj} = ...``, whose right side has n and j free, has two axes; alone nj may be one index."""
+        run = run_of(target.below[0]) if len(target.below) == 1 else None
+        name = target.name
+        if run is None or len(run) < 2 or name in self.header.axes or self.header.naming(target) is not None:
+            return
+        letters = ["".join(token.text for token in part).replace("'", "1") for part in run]
+        trial = Reader(self.header, left={*reader.left, *letters}, uppers=dict(reader.uppers))
+        saved = dict(self.header.axes), dict(self.header.applied), dict(self.header.extents)
+        trial.side(node)
+        self.header.axes, self.header.applied, self.header.extents = saved
+        if len({*letters}) == len(letters) and {*letters} == {*trial.free}:
+            self.header.axes[name] = tuple(trial.named[letter].dim or letter for letter in letters)
+
+    def given(
+        self, name: str, slots: list[tuple[object, ...]], axes: tuple[Place, ...], node: Node, reader: Reader
+    ) -> str | None:
+        """``a = g(z)`` for a function without a formula: a is given of z, entry by entry."""
+        header = self.header
+        if not isinstance(node, Call) or header.function(node.function) != "" or node.function.primes:
+            return None
+        (argument, *others) = node.arguments
+        while isinstance(argument, Group) and len(argument.items) == 1:
+            argument = argument.items[0]
+        if others or not isinstance(argument, Symbol):
+            raise UnreadError(f"{node.function} of what has no name", "", "a name for its argument: z = W x + b")
+        inner = reader.access(argument)
+        if slots or name in header.axes:
+            left = Value((), axes=axes, row=False)
+            aligned(left, Value((), axes=inner.axes, row=False), "an equation of")
+            spelling = {one: other for one, other in zip(axes, inner.axes, strict=True)}
+            own = [spelling.get(s[0], s[0]) for s in slots]  # type: ignore[call-overload]
+            if own != [s[0] for s in inner.slots]:
+                raise UnreadError("a function applied entry by entry has the indices of its argument", name)
+        letters = lettered([inner.value], _numbers(header))
+        inside = ",".join(letters[s[0]] if isinstance(s[0], Place) else str(s[0]) for s in inner.slots)
+        inside = f"[{inside}]" if inside else ""
+        header.axes.setdefault(name, header.axes.get(inner.name, ()))
+        shown = f"{node.function.base}_{node.function.below[0][0]}" if node.function.below else node.function.base
+        header.applied[shown, inner.name] = name
+        return f"given {name}{inside}({inner.name}{inside})"
+
+    def claimed(self, node: Node, other: Node, reader: Reader) -> str:
+        header = self.header
+        left = reader.side(node)
+        reader.left |= set(reader.free)
+        right = reader.side(other)
+        left, right = self.matched(left, right, reader)
+        for condition in self.conditions:
+            compared_ = compared(condition, header)
+            reader.indices = {side.base for side in compared_.sides if isinstance(side, Symbol)}
+            guard = reader.bracket(compared_)
+            left, right = (side if side.is_zero else joined(guard, side, side.axes, side.row) for side in (left, right))
+        spelling = lettered([left, right], _numbers(header))
+        sides = [spelled(side.pieces, spelling, header.extents) for side in (left, right)]
+        return f"claim {sides[0]} = {sides[1]}{counted(spelling)}"
+
+    def matched(self, left: Value, right: Value, reader: Reader) -> tuple[Value, Value]:
+        """Both sides with the same axes.  A vector beside an expression with one free index has that index."""
+        if right.is_zero or left.is_zero:
+            return left, right
+        small = [letter for letter in reader.named if letter in reader.free and letter[:1].islower()]
+        for one, other, turned in ((left, right, False), (right, left, True)):
+            place = reader.named[small[0]] if len(small) == 1 else None
+            if place is None or len(one.axes) != 1 or other.axes or place not in other.pieces or place in one.pieces:
+                continue
+            same_extent(one.axes[0], place, "an equation over")
+            one = replace(one.with_places({one.axes[0]: place}), axes=())
+            return (other, one) if turned else (one, other)
+        return left, aligned(left, right, "an equation of")
+
+
+def _numbers(header: Header) -> set[str]:
+    """Names that no index may have."""
+    return set(header.axes)
+
+
+def readable(tokens: Tokens, header: Header) -> bool:
+    """Whether a side can be read by itself, so that a chain goes on from it."""
+    saved = dict(header.axes), dict(header.applied), dict(header.extents)
+    try:
+        Reader(header, uppers=dict.fromkeys(_uppers(tokens), "")).side(parse(tokens, header))
+    except UnreadError:
+        return False
+    finally:
+        header.axes, header.applied, header.extents = saved
+    return True
+
+
+def _uppers(*sides: Tokens) -> list[str]:
+    r"""What sums run up to: the N of ``\sum_{k=1}^{N}``, which is how many there are."""
+    found = []
+    for side in sides:
+        for k, token in enumerate(side):
+            behind = k + 1
+            while token.is_command("sum", "prod") and behind + 1 < len(side) and side[behind].is_mark("_", "^"):
+                inside, end = group(side, behind + 1)
+                if side[behind].is_mark("^") and len(inside) == 1 and inside[0].kind == "letter":
+                    found.append(inside[0].text)
+                behind = end
+    return found
+
+
+def refuse_relation(relation: Token) -> None:
+    if relation.is_mark("=", "≡") or relation.is_command(*EQUAL):
+        return
+    if relation.is_mark("≈") or relation.is_command("approx", "simeq", "sim", "cong"):
+        raise UnreadError("an approximation, and no equation", str(relation), "the terms that are left out")
+    if relation.is_mark("←") or relation.is_command("leftarrow", "gets"):
+        raise UnreadError(
+            "an update: one name for the old value and the new",
+            str(relation),
+            r"V = W - \alpha ..., another name for the new value",
+        )
+    if relation.is_command(*COMPARE) or relation.is_mark("<", ">", "≤", "≥", "≠"):
+        raise UnreadError("a comparison, and no equation", str(relation), HEAD + "assume x[i] > 0, where it is one")
+    if relation.is_command(*NEAR) or relation.is_mark("→"):
+        raise UnreadError("a map or a limit, and no equation", str(relation), "f(x) = ...")
+    raise UnreadError(f"{relation} is no equality", str(relation))

@@ -1,0 +1,334 @@
+r"""Names to tensors: how many axes they have, and what stands in their slots."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from einstan.papers.header import Header
+from einstan.papers.problem import UnreadError
+from einstan.papers.signs import HEAD
+from einstan.papers.tex import Token, written
+from einstan.papers.tree import (
+    Group,
+    Node,
+    Number,
+    Part,
+    Symbol,
+)
+from einstan.papers.value import (
+    ATOM,
+    ENTRIES,
+    HowMany,
+    Piece,
+    Place,
+    Value,
+    lettered,
+    number,
+    spelled,
+)
+
+
+@dataclass(frozen=True)
+class Access:
+    """A tensor with its slots: an index, an axis, or the text of an entry."""
+
+    name: str
+    slots: tuple[tuple[Piece, ...], ...]
+    axes: tuple[Place, ...]
+
+    @property
+    def value(self) -> Value:
+        pieces: list[Piece] = [self.name]
+        for k, slot in enumerate(self.slots):
+            pieces += ["," if k else "[", *slot]
+        return Value((*pieces, *(["]"] if self.slots else [])), ATOM, self.axes)
+
+
+@dataclass
+class Tensors:
+    """What names mean in the sides of one formula.  ``left`` are the letters that the sides before have; ``made`` the
+    lines of auxiliary definitions, each a name and a text."""
+
+    header: Header
+    left: set[str] = field(default_factory=set)
+    named: dict[str, Place] = field(default_factory=dict)
+    within: list[str] = field(default_factory=list)  # letters that are summed around
+    free: dict[str, None] = field(default_factory=dict)  # letters that stand unsummed in this side
+    summed: set[str] = field(default_factory=set)
+    made: list[tuple[str, str]] = field(default_factory=list)
+    uppers: dict[str, str] = field(default_factory=dict)
+    indices: set[str] = field(default_factory=set)  # letters that a condition speaks of
+
+    def value(self, node: Node) -> Value:
+        raise NotImplementedError  # which the reader of whole trees has
+
+    def scalar(self, node: Node, what: str) -> Value:
+        found = self.value(node)
+        if found.axes:
+            raise UnreadError(f"{what} of {found.shape}", "", ENTRIES)
+        return found
+
+    def symbol(self, symbol: Symbol) -> Value:
+        if symbol.base == "δ" and not self.header.knows("δ") and len(symbol.below) in (1, 2):
+            parts = self.parted(symbol.below, 2, "δ")
+            if parts is not None and self.header.naming(symbol) is None:
+                slots = [self.slot(part, "δ") for part in parts]
+                return Value(("δ[", *slots[0], ",", *slots[1], "]"))
+        found = self.header.naming(symbol)
+        name = found[0] if found else _name(symbol)
+        if name in self.header.identity and len(symbol.below) < 2 and not found:
+            places = Place(), Place()  # I_n is one too, n by n
+            return Value(("δ[", places[0], ",", places[1], "]"), ATOM, places)
+        if not found and not symbol.below:
+            if name in self.header.extents:
+                return number(self.header.extents[name])
+            if name in self.uppers and name not in self.header.axes:
+                return Value((HowMany(name),))
+            if name not in self.header.axes and self.header.is_function(symbol):
+                raise UnreadError(f"{name} stands without brackets", str(symbol), f"{name}(...)")
+            if name == "π" and name not in self.header.axes:
+                return number("pi")
+        if not found and self.header.is_gradient(name):
+            found_ = self.access(replace(symbol, base=symbol.base[1:]))
+            row = len(found_.axes) == 1 and found_.name in self.header.rows
+            return replace(found_.value, pieces=("∂", self.header.gradients, "/∂", *found_.value.pieces), row=row)
+        found_ = self.access(symbol)
+        if found_.name in self.header.padded and any(len(slot) > 1 for slot in found_.slots):
+            return replace(found_.value, pieces=("pad(", *found_.value.pieces, ")"))
+        return replace(found_.value, row=len(found_.axes) == 1 and found_.name in self.header.rows)
+
+    def access(self, symbol: Symbol, defining: bool = False) -> Access:
+        """The tensor that a sign is, with its slots."""
+        header = self.header
+        found = header.naming(symbol)
+        name, slots, stands, parts = found if found else (_name(symbol), None, {}, symbol.below)
+        if not found and header.is_gradient(name):
+            raise UnreadError(
+                f"{name} is a gradient, and what is differentiated has a name", name, f"{name[1:]}1 = {name}"
+            )
+        if symbol.primes and not found:
+            raise UnreadError(
+                f"{symbol} is another name, a derivative or a transpose",
+                str(symbol),
+                HEAD + f"name {symbol} = {symbol.base}1",
+            )
+        if not found:
+            self.one_face(symbol)
+        if name.startswith("δ") and not found and name not in header.axes:
+            raise UnreadError(f"{symbol} is no Kronecker delta", str(symbol), HEAD + r"name \delta = err")
+        axes = header.axes.get(name)
+        if slots is not None:
+            if parts:
+                raise UnreadError(f"{symbol} has more indices than its name says", str(symbol))
+            axes = axes or slots
+            if len(slots) != len(axes):
+                raise UnreadError(f"{name} has {len(axes)} axes, and is named with {len(slots)}", str(symbol))
+            places = [
+                Place("", dim, (name, k)) if slot not in stands else None
+                for k, (slot, dim) in enumerate(zip(slots, axes, strict=True))
+            ]
+            texts = [
+                (place,) if place is not None else self.slot(stands[slot], name, k, axes[k])
+                for k, (slot, place) in enumerate(zip(slots, places, strict=True))
+            ]
+            return Access(name, tuple(texts), tuple(place for place in places if place is not None))
+        if not parts:
+            if axes is None:
+                if defining:
+                    return Access(name, (), ())
+                if name in header.lost:
+                    said = f"line {header.lost[name]}, which would say what {name} is, is not read"
+                    raise UnreadError(said, str(symbol))
+                raise UnreadError(
+                    f"{name} has no indices: a number, a vector or a matrix", str(symbol),
+                    (HEAD + f"given {name}", HEAD + f"given {name}[i]", HEAD + f"given {name}[i,j]"),
+                )  # fmt: skip
+            own = [Place("", dim, (name, k)) for k, dim in enumerate(axes)]
+            return Access(name, tuple((place,) for place in own), tuple(own))
+        wanted = self.parted(parts, None if axes is None else len(axes), name)
+        if wanted is None:
+            there = "".join(map(str, parts[0]))
+            if axes is None:
+                apart = ",".join(there) if there.isalpha() else "i,j"
+                raise UnreadError(
+                    f"the subscript {there} is one index or several",
+                    str(symbol),
+                    (f"{name}_{{{apart}}}", HEAD + f"given {name}[{apart}]"),
+                )
+            count = f"{len(parts)} ind{'ices' if len(parts) > 1 else 'ex'}"
+            repair = HEAD + f"name {symbol.base}_{{k}} = {name}[i,k]"
+            raise UnreadError(f"{name} has {len(axes)} axes, and here {count}", str(symbol), repair)
+        texts = [self.slot(part, name, k, axes[k] if axes is not None else "") for k, part in enumerate(wanted)]
+        if axes is None:
+            letters = tuple("".join(t.text for t in part if t.kind == "letter")[:1] or "i" for part in wanted)
+            header.axes[name] = tuple(f"{letter.lower()}" for letter in letters)
+        return Access(name, tuple(texts), ())
+
+    def one_face(self, symbol: Symbol) -> None:
+        """Refuse one letter in two faces, a script L beside an italic one: they may be two names."""
+        if symbol.font == "double":
+            reason = f"{symbol.base} in double strokes is an expectation, or a set"
+            raise UnreadError(reason, str(symbol), "what is averaged: \\frac{1}{N} \\sum_{n=1}^{N} x_n")
+        faces = self.header.fonts
+        family = symbol.font if symbol.font in ("script", "double", "fraktur", "variant") else "plain"
+        before = faces.setdefault(symbol.base, family)
+        if before != family:
+            raise UnreadError(
+                f"{symbol.base} stands in two faces, and may be two names",
+                str(symbol),
+                HEAD + rf"name \mathcal{{{symbol.base}}} = {symbol.base}1",
+            )
+
+    def parted(self, parts: Sequence[Part], rank: int | None, name: str) -> list[Part] | None:
+        """The indices of a subscript: parted by commas, or letters side by side where their number is known."""
+        for part in parts:
+            if any(t.is_command("dots", "ldots", "cdots") for t in part):
+                raise UnreadError(
+                    f"dots leave out indices of {name}", written(part), f"{name}_{{i,j}}, of a certain rank"
+                )
+            if any(t.is_command("text", "mathrm", "textrm", "operatorname") for t in part):
+                raise UnreadError(
+                    f"{name} has a label below", written(part), HEAD + f"name {name}_{{{written(part)}}} = {name}1"
+                )
+        if rank is None:
+            return list(parts) if all(_is_slot(part) for part in parts) else None
+        if len(parts) == rank and all(_is_slot(part) for part in parts):
+            return list(parts)
+        if len(parts) == 1:
+            run = run_of(parts[0])
+            return run if run is not None and len(run) == rank else None
+        return None
+
+    def slot(self, part: Part, name: str, axis: int = 0, dim: str = "") -> tuple[Piece, ...]:
+        """What stands in one slot: an index, a sum of indices and numbers, an entry."""
+        tokens = [token for token in part if not token.is_mark("{", "}")]
+        if len(tokens) == 1 and tokens[0].kind == "number":
+            if self.header.first is None:
+                text = tokens[0].text
+                raise UnreadError(
+                    f"{name}_{text} is entry {text}, and nobody says whether the first one is 0 or 1",
+                    "",
+                    (HEAD + "first 1", HEAD + f"name {name}_{text} = {name}{text}"),
+                )
+            if not tokens[0].text.isdigit() or int(tokens[0].text) < self.header.first:
+                raise UnreadError(f"{name} has no entry {tokens[0].text}", written(part))
+            return (str(int(tokens[0].text) - self.header.first),)
+        found: list[Piece] = []
+        k = 0
+        while k < len(tokens):
+            token = tokens[k]
+            if token.kind == "letter" or (token.kind == "command" and token.text == "ell"):
+                letter = token.text
+                while k + 1 < len(tokens) and tokens[k + 1].is_mark("'"):
+                    letter, k = letter + "1", k + 1
+                if letter in self.header.axes and letter not in self.left and letter not in self.within:
+                    raise UnreadError(f"{letter} is a tensor of the text and an index of {name}", written(part))
+                found.append(self.index(letter, name, axis, dim if len(tokens) == 1 else ""))
+            elif token.kind == "number" and len(tokens) > 1:
+                found.append(token.text)
+            elif token.is_mark("+", "-", "−") and k and k + 1 < len(tokens):
+                found.append("+" if token.is_mark("+") else "-")
+            elif token.is_mark(":"):
+                raise UnreadError(f"{name} with a whole row or column", written(part), ENTRIES)
+            else:
+                raise UnreadError(
+                    f"the subscript {written(part)} of {name} is no index",
+                    written(part),
+                    HEAD + f"name {name}_{{{written(part)}}} = {name}1",
+                )
+            k += 1
+        return tuple(found)
+
+    def index(self, letter: str, name: str, axis: int, dim: str) -> Place:
+        if letter[:1].isupper() and not self.header.capitals:
+            raise UnreadError(
+                f"{name}_{letter} is the last entry, or {letter} an index that is summed", "", HEAD + "capitals"
+            )
+        if self.uppers.get(letter) and letter not in self.left and letter not in self.within:
+            raise UnreadError(
+                f"{letter} is how many there are, and an index of {name} here", "", "another letter for one"
+            )
+        place = self.named.setdefault(letter, Place(letter))
+        place.dim, place.at = place.dim or dim, place.at or ((name, axis) if dim or name != "δ" else None)
+        if letter not in self.within:
+            self.free[letter] = None
+        return place
+
+    def entry(self, body: Node, below: Sequence[Part]) -> Value:
+        if body in (Number("1"), Group("(", (Number("1"),))) and len(below) == 1:
+            return Value(("1[", *self.slot(below[0], "1"), "]"))
+        found = self.value(body)
+        parts = self.parted(below, len(found.axes), "what stands in brackets")
+        if not found.axes or parts is None:
+            raise UnreadError(f"a subscript behind {found.shape}", "", ENTRIES)
+        change = {}
+        for axis, part in zip(found.axes, parts, strict=True):
+            slot = self.slot(part, "what stands in brackets")
+            if len(slot) != 1 or not isinstance(slot[0], Place):
+                raise UnreadError("the subscript of a bracket is an index", written(part))
+            if slot[0].letter in found.bound:
+                raise UnreadError(f"{slot[0].letter} is summed inside the bracket, and its index too", written(part))
+            slot[0].dim, slot[0].at = slot[0].dim or axis.dim, slot[0].at or axis.at
+            change[axis] = slot[0]
+        return replace(found.with_places(change), axes=())
+
+    def held(self, value: Value) -> Access:
+        """A value as a tensor with a name: its own, or a new one by a line of its own."""
+        if (
+            isinstance(value.pieces[0], str)
+            and value.pieces[0] in self.header.axes
+            and len(value.axes) == len(self.header.axes[value.pieces[0]])
+            and value.pieces[1:] == _slotted(value.axes)
+        ):
+            return Access(value.pieces[0], tuple((axis,) for axis in value.axes), value.axes)
+        letters = [letter for letter in self.named if any(p is self.named[letter] for p in value.pieces)]
+        places = [*value.axes, *(self.named[letter] for letter in letters if letter not in value.bound)]
+        spelling = lettered([value], set(self.header.axes))
+        slots = ",".join(spelling[place] for place in places)
+        text = f"{f'[{slots}]' * bool(slots)} = {spelled(value.pieces, spelling, self.header.extents)}"
+        name = self.header.applied.get(("", text)) or self.fresh()
+        if name not in self.header.axes:
+            self.header.applied["", text] = name
+            self.made.append((name, f"{name}{text}"))
+        self.header.axes[name] = tuple(place.dim or place.letter or "i" for place in places)
+        return Access(name, tuple((place,) for place in places), value.axes)
+
+    def fresh(self) -> str:
+        """A name for what has none in the text."""
+        return next(name for k in range(1, 10_000) if (name := f"q{k}") not in self.header.axes)
+
+
+def _slotted(axes: Sequence[Place]) -> tuple[Piece, ...]:
+    pieces: list[Piece] = []
+    for k, axis in enumerate(axes):
+        pieces += ["," if k else "[", axis]
+    return (*pieces, "]") if axes else ()
+
+
+def _name(symbol: Symbol) -> str:
+    return f"{symbol.base}{f'^({symbol.label})' * bool(symbol.label)}"
+
+
+def _is_slot(part: Part) -> bool:
+    """Whether a part is one index, a number, or a sum of them."""
+    run = run_of(part)
+    if run is not None:
+        return len(run) == 1
+    tokens = [token for token in part if not token.is_mark("{", "}", "'")]
+    return any(token.is_mark("+", "-", "−", ":") for token in tokens) or len(tokens) == 1
+
+
+def run_of(part: Part) -> list[Part] | None:
+    """``ij`` as i and j, ``12`` as 1 and 2; nothing where something else stands there."""
+    found: list[list[Token]] = []
+    for token in part:
+        if token.is_mark("'") and found:
+            found[-1].append(token)
+        elif token.kind == "letter" or token.is_command("ell"):
+            found.append([token])
+        elif token.kind == "number" and token.text.isdigit():
+            found += [[replace(token, text=digit)] for digit in token.text]
+        elif not token.is_mark("{", "}"):
+            return None
+    return [tuple(each) for each in found]

@@ -1,0 +1,126 @@
+r"""TeX's tokens, each with the line on which it stands, and its macros without arguments put in.
+
+\frac{1}{N} x_i     command frac, open, number 1, close, open, letter N, close, letter x, mark _, letter i
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+_TOKEN = re.compile(
+    r"(?P<space>\s+)|\\(?P<command>[A-Za-z]+|\S|\s)\*?|(?P<number>\d+(?:\.\d+)?|\.\d+)|(?P<letter>[^\W\d_])|(?P<mark>.)",
+    re.DOTALL,
+)
+MOST = 20_000  # tokens of a formula, with its macros put in
+
+
+@dataclass(frozen=True)
+class Token:
+    """``kind`` is command, number, letter, mark or end."""
+
+    kind: str
+    text: str
+    line: int
+    start: int = 0
+    end: int = 0
+
+    def is_mark(self, *texts: str) -> bool:
+        return self.kind == "mark" and self.text in texts
+
+    def is_command(self, *texts: str) -> bool:
+        return self.kind == "command" and self.text in texts
+
+    def __str__(self) -> str:
+        return f"\\{self.text}" if self.kind == "command" else self.text
+
+
+Tokens = Sequence[Token]
+
+
+def tokens_of(text: str, line: int = 1, macros: Mapping[str, Tokens] | None = None) -> list[Token]:
+    """The tokens of a text that begins on a line; a macro's stand where it was called."""
+    return list(_expanded(_tokens(text, line), macros or {}))
+
+
+def _tokens(text: str, line: int) -> Iterator[Token]:
+    """The tokens of a text; TeX takes one digit where braces lack, so ``\\frac12`` is a half and ``x^12`` is x^1 2."""
+    single = 0
+    for found in _TOKEN.finditer(text):
+        kind = found.lastgroup or "mark"
+        if kind != "space":
+            written = found[kind]
+            start = found.start()
+            while kind == "number" and single and len(written) > 1 and written[0].isdigit():
+                yield Token(kind, written[0], line, start, start + 1)
+                written, single, start = written[1:], single - 1, start + 1
+            yield Token(kind, " " if written.isspace() else written, line, start, found.end())
+            single = (
+                _TAKES.get(written, 0) if kind in ("command", "mark") else max(single - 1, 0) if kind == "number" else 0
+            )
+        line += found[0].count("\n")
+
+
+_TAKES = {"frac": 2, "tfrac": 2, "dfrac": 2, "cfrac": 2, "sqrt": 1, "^": 1, "_": 1}
+
+
+def _expanded(tokens: Iterator[Token], macros: Mapping[str, Tokens]) -> Iterator[Token]:
+    stack, made = [tokens], 0
+    depth: list[str] = [""]
+    here: list[Token | None] = [None]
+    while stack:
+        token = next(stack[-1], None)
+        if token is None:
+            stack.pop(), depth.pop(), here.pop()
+            continue
+        call = here[-1]
+        token = token if call is None else replace(token, line=call.line, start=call.start, end=call.end)
+        made += 1
+        if token.kind == "command" and token.text in macros and token.text not in depth and made < MOST:
+            stack.append(iter(macros[token.text]))
+            depth.append(token.text)
+            here.append(token)
+        else:
+            yield token
+
+
+def written(tokens: Tokens) -> str:
+    """Tokens as a text that TeX reads in the same way, with blanks where they were typed."""
+    pieces = []
+    for token, behind in zip(tokens, [*tokens[1:], Token("end", "", 0)], strict=False):
+        apart = token.kind == "command" and token.text.isalpha() and behind.kind == "letter"
+        typed = behind.kind != "end" and (behind.start > token.end or behind.line > token.line)
+        pieces.append(f"{token} " if apart or typed else str(token))
+    return "".join(pieces).strip()
+
+
+def closing(tokens: Tokens, place: int) -> int:
+    """The place of the brace that closes the one at a place; the end where none does."""
+    depth = 0
+    for k in range(place, len(tokens)):
+        depth += tokens[k].is_mark("{") - tokens[k].is_mark("}")
+        if not depth:
+            return k
+    return len(tokens)
+
+
+def group(tokens: Tokens, place: int) -> tuple[Tokens, int]:
+    """What is in the braces at a place, or the one token there, and the place behind it."""
+    if place < len(tokens) and tokens[place].is_mark("{"):
+        end = closing(tokens, place)
+        return tokens[place + 1 : end], end + 1
+    return tokens[place : place + 1], place + 1
+
+
+def environment(tokens: Tokens, place: int) -> tuple[str, int, int, int]:
+    r"""Of the ``\begin`` at a place: the name, where the inside begins, where it ends, and the place behind its end."""
+    name, start = group(tokens, place + 1)
+    depth, k = 1, start
+    while k < len(tokens):
+        if tokens[k].is_command("begin", "end"):
+            depth += 1 if tokens[k].text == "begin" else -1
+            if not depth:
+                return "".join(t.text for t in name).rstrip("*"), start, k, group(tokens, k + 1)[1]
+        k += 1
+    return "".join(t.text for t in name).rstrip("*"), start, len(tokens), len(tokens)

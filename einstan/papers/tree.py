@@ -1,0 +1,162 @@
+"""The tree of a formula as it is typed: what stands where, before anybody asks what the names mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from einstan.papers.tex import Token
+
+Part = tuple[Token, ...]  # what stands between two commas of a subscript
+
+
+@dataclass(frozen=True)
+class Symbol:
+    r"""A name with what is set around it: ``\hat{\mathbf{x}}^{(l)}_{ij}`` is the base x_hat in bold, the label l and
+    one part ij below."""
+
+    base: str
+    font: str = ""
+    label: str = ""
+    below: tuple[Part, ...] = ()
+    primes: int = 0
+
+    def __str__(self) -> str:
+        inside = ",".join("".join(map(str, part)) for part in self.below)
+        below = f"_{{{inside}}}" if inside else ""
+        return f"{self.name}{below}{chr(39) * self.primes}"
+
+    @property
+    def name(self) -> str:
+        """The base with its label."""
+        return f"{self.base}^({self.label})" if self.label else self.base
+
+
+@dataclass(frozen=True)
+class Number:
+    text: str
+
+
+@dataclass(frozen=True)
+class Addition:
+    terms: tuple[tuple[int, Node], ...]  # a sign and a term
+
+
+@dataclass(frozen=True)
+class Product:
+    factors: tuple[tuple[str, Node], ...]  # the sign in front, "" where factors stand side by side
+
+
+@dataclass(frozen=True)
+class Fraction:
+    above: Node
+    below: Node
+
+
+@dataclass(frozen=True)
+class Power:
+    base: Node
+    exponent: Node
+
+
+@dataclass(frozen=True)
+class Transposed:
+    """What is turned round; by the ``letter`` T, which may be the power T of a number, or by a sign."""
+
+    base: Node
+    letter: bool = False
+
+
+@dataclass(frozen=True)
+class Group:
+    """Brackets with one expression in them, or several parted by commas."""
+
+    bracket: str
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Call:
+    function: Symbol
+    arguments: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What has a subscript and is no name: ``(A B)_{ij}``, ``S(z)_j``."""
+
+    body: Node
+    below: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class Reduction:
+    r"""``\sum_{k=1}^{K}`` and its like with what they run over."""
+
+    sign: str
+    below: Part
+    above: Part
+    body: Node
+
+
+@dataclass(frozen=True)
+class Derivative:
+    above: Node
+    below: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Gradient:
+    r"""``\nabla_W L``."""
+
+    wrt: Node
+    of: Node
+
+
+@dataclass(frozen=True)
+class Norm:
+    body: Node
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class Absolute:
+    body: Node
+
+
+@dataclass(frozen=True)
+class Inner:
+    left: Node
+    right: Node
+
+
+@dataclass(frozen=True)
+class Compared:
+    """``a < b <= c``."""
+
+    sides: tuple[Node, ...]
+    signs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Indicator:
+    condition: Compared
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Values, each with its condition; the last may have none, and stands for all else."""
+
+    rows: tuple[tuple[Node, Compared | None], ...]
+
+
+@dataclass(frozen=True)
+class Written:
+    """A matrix or a vector that is written out by its entries; without rows where dots leave some of them out."""
+
+    rows: tuple[tuple[Node, ...], ...] = ()
+
+
+Node = (
+    Symbol | Number | Addition | Product | Fraction | Power | Transposed | Group | Call | Entry | Reduction | Derivative
+    | Gradient | Norm | Absolute | Inner | Compared | Indicator | Cases | Written
+)  # fmt: skip

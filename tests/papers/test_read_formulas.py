@@ -1,0 +1,193 @@
+r"""What is read of a formula as it is typed: its header, the formula, and the lines of the document."""
+
+import pytest
+
+from einstan.language import parse_document
+from einstan.papers import read_paper
+
+MATRICES = "given x[i], y[i], W[j,i], b[j], A[i,i], B[i,i], c"
+
+# header | formula | lines
+READ = [
+    # matrices, columns and rows
+    (MATRICES, r"z = W x + b", ["z[j] = W[j,I] x[I] + b[j]"]),
+    (MATRICES, r"\mathbf{z} = \mathbf W \mathbf{x} + \mathbf{b} \in \mathbb{R}^m.", ["z[j] = W[j,I] x[I] + b[j]"]),
+    (MATRICES, r"E = x^T y", ["E = x[I] y[I]"]),
+    (MATRICES, r"E = x^{\top} A\, y", ["E = (x[I1] A[I1,I]) y[I]"]),
+    (MATRICES, r"Z = x y^\intercal", ["Z[i,i1] = x[i] y[i1]"]),
+    (MATRICES, r"E = x \cdot y", ["E = x[I] y[I]"]),
+    (MATRICES, r"E = \langle x, y \rangle", ["E = x[I] y[I]"]),
+    (MATRICES, r"z = x \odot y", ["z[i] = x[i] y[i]"]),
+    (MATRICES, r"Z = A^T B - c B^T", ["Z[i,i1] = A[I,i] B[I,i1] - c B[i1,i]"]),
+    (MATRICES, r"E = \operatorname{tr}(A^\top B)", ["E = sum[I](A[I1,I] B[I1,I])"]),
+    (MATRICES, r"Z = \mathrm{diag}(x) A", ["Z[i,i1] = x[i] δ[i,I] A[I,i1]"]),
+    (MATRICES, r"z_i = (A B x)_i", ["z[i] = (A[i,I1] B[I1,I]) x[I]"]),
+    # norms
+    (MATRICES, r"E = \|x - y\|^2", ["E = (x[I] - y[I]) (x[I] - y[I])"]),
+    (MATRICES, r"E = \lVert A \rVert_F^2", ["E = A[I,I1] A[I,I1]"]),
+    (MATRICES, r"E = \|x\|_2", ["E = sqrt(x[I] x[I])"]),
+    (MATRICES, r"E = \left\| x \right\|_1", ["E = sum[I](abs(x[I]))"]),
+    (MATRICES, r"E = |c|", ["E = abs(c)"]),
+    # sums and what they run over
+    ("", r"E = \sum_{k=1}^{K} a_k b_k", ["E = a[K] b[K]"]),
+    ("", r"m = \frac{1}{N} \sum_{n=1}^N x_n", ["m = 1/|x.0| sum[N](x[N])"]),
+    ("", r"c_i = \sum_{j=1}^{i} x_j", ["c[i] = 1[J <= i] x[J]"]),
+    ("", r"c_i = \sum_{j=1}^{i-1} a_{i,j}", ["c[i] = 1[J <= i-1] a[i,J]"]),
+    ("given a[i,j]", r"E = \sum_{i<j} a_{ij}", ["E = 1[I < J] a[I,J]"]),
+    ("given a[i,j]", r"c_i = \sum_{j \neq i} a_{ij}", ["c[i] = 1[J != i] a[i,J]"]),
+    ("given a[i,i]", r"E = \sum_{i,j=1}^{n} a_{ij}", ["E = a[I,J]"]),
+    ("given g, T", r"L = g^T", ["L = g^(T)"]),
+    ("", r"p_i = \frac{e^{x_i}}{\sum_{k} e^{x_k}}", ["p[i] = exp(x[i]) / sum[K](exp(x[K]))"]),
+    ("", r"L = -\sum_i y_i \log p_i", ["L = -(y[I] log(p[I]))"]),
+    ("", r"m = \max_k x_k - \min_k x_k", ["m = max[K](x[K]) - min[K1](x[K1])"]),
+    ("", r"E = \prod_{k=1}^K x_k", ["E = prod[K](x[K])"]),
+    # functions, with brackets and without
+    ("given z", r"a = \tanh z", ["a = tanh(z)"]),
+    ("given z, b", r"a = \log z + b", ["a = log(z) + b"]),
+    ("given z", r"a = \sin^2 z", ["a = sin(z)^2"]),
+    ("given z", r"a = \max(0, z)", ["a = maximum(0, z)"]),
+    ("given z", r"a = e^{-z^2/2}", ["a = exp(-z^2 / 2)"]),
+    ("given z", r"a = \tfrac12 z + \frac1{2} z", ["a = 1/2 z + 1/2 z"]),
+    (r"given z[i] | function \sigma = sigmoid", r"a = \sigma(z)", ["a[i] = sigmoid(z[i])"]),
+    ("given z[i]", r"a = \mathrm{softmax}(z)", ["a[i] = softmax[i](z[i])"]),
+    ("given m", r"\sigma^2 = \sum_i (x_i - m)^2", ["σ_sq = (x[I] - m)^2"]),
+    ("", r"Z_{nj} = \sum_k X_{n,k} W_{k,j}", ["Z[n,j] = X[n,K] W[K,j]"]),
+    # brackets
+    ("", r"a_i = \mathbb{1}[z_i > 0] z_i", ["a[i] = 1[z[i] > 0] z[i]"]),
+    ("", r"a_i = \mathbf{1}_{z_i > 0}", ["a[i] = 1[z[i] > 0]"]),
+    (
+        "", r"a_i = \begin{cases} z_i, & \text{if } z_i > 0, \\ 0, & \text{otherwise.} \end{cases}",
+        ["a[i] = 1[z[i] > 0] z[i] + 1[z[i] <= 0] 0"],
+    ),
+    # derivatives
+    ("given L(z[I])", r"\frac{\partial L}{\partial z_i} = 0", ["dL/dz[i] = 0"]),
+    ("given L(z[I])", r"\nabla_{\mathbf{z}} L = 0", ["dL/dz[i] = 0"]),
+    ("given L(z[I])", r"\frac{\mathrm{d} L}{\mathrm{d} z_i} = \partial L / \partial z_i", ["dL/dz[i] = dL/dz[i]"]),
+    ("given L(z[I])", r"\frac{\partial^2 L}{\partial z_i \partial z_j} = 0", ["dL/dz[i]dz[j] = 0"]),
+    (
+        "given z[i](x[J]) | layout rows",
+        r"\frac{\partial z}{\partial x} = \left[ \frac{\partial z_i}{\partial x_j} \right]",
+        ["dz[i]/dx[j] = dz[i]/dx[j]"],
+    ),
+    ("given z[i](x[J])", r"\forall i \neq j, \frac{\partial z_i}{\partial x_j} = 0", ["1[i != j] dz[i]/dx[j] = 0"]),
+    ("given z[i](x[J])", r"\frac{\partial z_i}{\partial x_j} = 0, \quad i \neq j", ["1[i != j] dz[i]/dx[j] = 0"]),
+    ("given L(z[I]) | gradients L", r"dz = \nabla_z L", ["dL/dz[i] = dL/dz[i]"]),
+    # names
+    ("", r"a_i^{(l)} = b_i^{(l-1)}", ["a^(l)[i] = b^(l-1)[i]"]),
+    (r"labels \ell | given a[i]", r"b[\ell] = a", ["b^(l)[i] = a[i]"]),
+    ("given x[i]", r"\hat{\mathbf{y}} = x", ["y_hat[i] = x[i]"]),
+    ("given x[i]", r"y^* = x", ["y_star[i] = x[i]"]),
+    (r"given Z[i,k], a[i] | name \mathbf{z}_k = Z[i,k]", r"s_k = a^T \mathbf{z}_k", ["s[k] = a[I] Z[I,k]"]),
+    ("given x[i] | first 1", r"E = x_1 + x_3", ["E = x[0] + x[2]"]),
+    ("capitals", r"Z_{i,j} = X_{i,K} W_{K,j}", ["Z[i,j] = X[i,K] W[K,j]"]),
+    ("given f(x, y) | value f", r"f(x, y) = x y", ["f = x y"]),
+    (
+        "given a[i] | first 1", r"y = \begin{bmatrix} a_1 \\ a_2 \end{bmatrix}",
+        ["y[i] = a[0] δ[i,0] + a[1] δ[i,1] where |i| = 2"],
+    ),
+    ("given a[i] | first 1", r"y = (a_1, a_2)", ["y[i] = a[0] δ[i,0] + a[1] δ[i,1] where |i| = 2"]),
+    # chains, numbers, remarks
+    (MATRICES, r"(3) \quad E = x^T y = y^T x", ["E = x[I] y[I]", "x[I] y[I] = y[I] x[I]"]),
+    (
+        MATRICES, r"\begin{aligned} E &= x^T y \\ &= y^T x \tag{2} \end{aligned}",
+        ["E = x[I] y[I]", "x[I] y[I] = y[I] x[I]"],
+    ),
+    (MATRICES, r"E = x^T y, \quad z = A x", ["E = x[I] y[I]", "z[i] = A[i,I] x[I]"]),
+    ("", r"y_i = x_i \quad \text{for all } i", ["y[i] = x[i]"]),
+    ("", r"y_i = x_i, \quad i = 1, \dots, n", ["y[i] = x[i]"]),
+    (MATRICES, r"f: \begin{cases} U \to V \\ x \mapsto A x \end{cases}", []),
+    (MATRICES + " | value f", r"f: \begin{cases} U \to V \\ x \mapsto A x \end{cases}", ["f[i] = A[i,I] x[I]"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("header", "formula", "lines"), READ)
+def test_read_as(header, formula, lines):
+    assert read(header, formula) == lines
+
+
+def read(header, formula):
+    """The lines of a formula as they are printed, without those that its header says."""
+    text = f"% einstan: {header}\n$$ {formula} $$" if header else f"\n$$ {formula} $$"
+    codes = [item.code for item in read_paper(text).items if item.formula and item.code]
+    return [str(parse_document(code).statements[0]).removeprefix("claim ") for code in codes]
+
+
+# header | formula | a part of the reason
+REFUSED = [
+    (MATRICES, r"E = x y", "a product of a column and a column"),
+    (MATRICES, r"z = W y^T", "a product of a matrix and a row"),
+    (MATRICES, r"z = W b", "axes of two extents"),
+    (MATRICES, r"z = x + c", "a sum of a column and a number"),
+    (MATRICES, r"E = x + y^T", "a sum of a column and a row"),
+    (MATRICES, r"Z = A^2", "a power of a matrix"),
+    (MATRICES, r"Z = A^{-1}", "the inverse of a matrix"),
+    (MATRICES, r"Z = e^A", "as a power series"),
+    (MATRICES, r"E = \|A\|", "the norm of a matrix"),
+    (MATRICES, r"z = x * y", "an entrywise product, or a convolution"),
+    (MATRICES, r"z = x \circ y", "an entrywise product, or a composition"),
+    (MATRICES, r"Z = \mathrm{softmax}(A)", "over which of its axes"),
+    (MATRICES, r"E = \mathrm{tr} A", "stands without brackets"),
+    (MATRICES, r"z = x'", "another name, a derivative or a transpose"),
+    (MATRICES, r"\mathcal{A} = A", "two faces"),
+    ("", r"\mathbf{Z} = \mathbf{X} \mathbf{W}", "has no indices"),
+    ("", r"Z_{nj} = X_{nk} W_{kj}", "one index or several"),
+    ("", r"E = \alpha", "has no indices"),
+    ("given Z[i,k]", r"a = Z_k", "Z has 2 axes, and here 1 index"),
+    ("given x[i]", r"a = x_1", "whether the first one is 0 or 1"),
+    ("given x[i]", r"a = x_N", "the last entry"),
+    ("", r"E = \sum_i a_i + b_i", "stands outside of its sum too"),
+    ("", r"b_i = \sum_i a_i", "stands around the sum too"),
+    ("", r"E = \sum_p a_i", "what is summed has no index p"),
+    ("", r"E = \sum a_i", "does not say over which index"),
+    ("", r"E = \sum_{i=1}^{n-1} a_i", "a sum up to n-1"),
+    ("", r"E = \sum_{i=2}^{n} a_i", "a sum from 2"),
+    ("", r"E = \sum_{i=0}^{n} a_i", "one entry more"),
+    ("", r"E = \sum_{i \in S} a_i", "a sum over a set"),
+    ("given a[i,j]", r"E = \sum_{i \neq j} a_{ij}", "or over both"),
+    ("", r"E = \sum_{i=1}^n a_i + \sum_{i=1}^m a_i", "one axis is summed up to n and up to m"),
+    ("given a, b, c", r"E = a / b c", "a / b c has two readings"),
+    ("given a", r"E = 1/2 a", "a / b c has two readings"),
+    ("given a, b", r"E = \log a b", "without brackets in front of a product"),
+    ("given a", r"E = \sin^{-1} a", "with an exponent"),
+    ("given a", r"E = f(a)", "the value of a function, or a product"),
+    ("given a, b", r"E = a(b)", "a value, or a product"),
+    ("given a, x | value f", r"E = f(x + a)", "at another place"),
+    ("given x", r"E = \mathbb{E}[x]", "an expectation"),
+    ("given x", r"E = \int x\, dx", "an integral"),
+    ("given x", r"E = \lim x", "a limit"),
+    ("given x[i] | first 1", r"E = x_1 + \cdots + x_n", "dots leave out"),
+    ("given W[i,j]", r"W \leftarrow W - G", "an update"),
+    ("given x[i], y[i]", r"x \approx y", "an approximation"),
+    ("given x[i], y[i]", r"x \leq y", "a comparison"),
+    ("given w[i]", r"L = \sum_n \log(y_n w^T x_n)", "of a row"),
+    ("given w[i]", r"L = y w^T", "has no indices"),
+    ("given w[i], y", r"L = y w^T", "L would be a row"),
+    ("given g", r"L = g^T", "the power T of a number, or a transpose"),
+    ("given A[i,j]", r"B = A^\dagger", "a mark, a conjugate or a complement"),
+    ("", r"h_t = o_t \odot c_t", "⊙ between a number and a number"),
+    ("given a[i]", r"\varepsilon = a, \quad b = \epsilon", "two faces"),
+    ("given x[i]", r"x \in \mathbb{R}^n", "where something lies"),
+    ("given x[i]", r"x", "no equation"),
+    ("given z(x)", r"\frac{dz}{dx} = dx", "or a differential"),
+    ("given z[i](x[J])", r"\frac{\partial z}{\partial x} = 0", "whose rows may be either"),
+    ("given L(z[I])", r"\delta = \nabla_z L", "no Kronecker delta"),
+    ("given L(z[I])", r"\nabla L = 0", "by what"),
+    ("given z", r"a = \sigma(z)", "the value of a function, or a product"),
+    ("given z", r"a = \sigma'(z)", "the derivative of a function that nobody declared"),
+    ("", r"y_i = x_i \quad \text{if } z", "under a condition"),
+    ("", r"y_i = x_i \quad \text{to first order}", "under a condition"),
+    ("", r"y_i = x_i \text{ (elementwise)}", "words stand in the formula"),
+    ("", r"a_i = \begin{cases} 1 & z_i > 0 \\ 0 & z_i < 0 \end{cases}", "overlap, or leave something out"),
+    ("", r"A = \begin{bmatrix} a_1 & \cdots \\ \vdots & \end{bmatrix}", "dots leave out entries"),
+    ("", r"\foo{x} = 1", r"\foo is not read"),
+    ("given x", r"E = (x", "is not closed"),
+]
+
+
+@pytest.mark.parametrize(("header", "formula", "reason"), REFUSED)
+def test_refused_because(header, formula, reason):
+    text = f"% einstan: {header}\n$$ {formula} $$" if header else f"\n$$ {formula} $$"
+    paper = read_paper(text)
+    found = [item for item in paper.unread if item.formula]
+    assert [item.line for item in found] == [2] * len(found)
+    assert reason in found[0].problem.reason, found[0].problem.reason
