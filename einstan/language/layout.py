@@ -164,9 +164,7 @@ class Layout:
                         moved = True
                     else:
                         stand[term] = placed
-            if not moved and (
-                self.of_unlike_ranges(stand[term] for term in terms) or self.beside_sizes(root, terms)
-            ):
+            if not moved and (self.of_unlike_ranges(stand[term] for term in terms) or self.beside_sizes(root, terms)):
                 terms = [run(self.term(node)) for node in nodes]
                 moved = True
             if not moved:
