@@ -421,8 +421,8 @@ backward pass, a Hessian as a whole and as a product with a vector, and the wors
 largest error over the *floor*: how far the exact answer moves where every input moves by half a unit in the last place
 (the largest of three such moves, one way or the other for each entry), and not less than half a unit in the last place
 of the largest entry, or of the largest sum without its signs in a product. Nobody can do better than about 1, since
-inputs are rounded; these should stay below 100. Points at which the
-derivative has no value or is larger than a float can be, or where 50 digits take more than some seconds, are left out.
+inputs are rounded; these should stay below 100. Points at which the derivative has no value or is larger than a float
+can be, or where 50 digits take more than some seconds, are left out.
 
 {counts}
 
@@ -439,7 +439,10 @@ What loses more:
 - *Squares of shares that are nearly equal* (7 and 132, with `Z[M,P]^2` of a softmax, at scale 1e-4): the gradient is a
   difference of nearly equal shares, and so it is by hand, `S[k] (S[k] - S[K]^2)`. The Hessian of two shares (24)
   changes its sign where they are equal.
-- *Derivatives that are zero* (127, 183): what is left is rounding, and nothing is there to compare it with.
+- *Derivatives that are zero* (127, 183): what is left is rounding, about 1e-17, and nothing is there to compare it
+  with; in the order of the hand it cancels to the last bit.
+- *What the one before does not tell*: the residual reads ahead. Its Hessian as a whole loses, its product with a vector
+  does not (0.8).
 - *A mixture, far from its means*: its Hessian is right to the last digit, and its product with a vector, which names
   the gradient, takes the square of a distance away from another.
 - *Roots and logarithms of a softplus that underflows* (36 and 175), at -1875 and less: by hand it is an exponential
