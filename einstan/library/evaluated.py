@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from einstan.calculus.elimination import ORDERS
-from einstan.calculus.program import Program
+from einstan.calculus.program import Program, remade
 from einstan.language.arguments import RAW, blamed_methods, checked_methods, misfit, passing
 from einstan.language.dims import axis, is_axis
 from einstan.language.errors import DataError, nearest
@@ -252,7 +252,7 @@ class CompiledDerivative(Rebuilt):
             if made.program.equations in seen:
                 continue
             seen.add(made.program.equations)
-            whole = Program(dict.fromkeys((*base.equations, *made.program)), base.assumptions)
+            whole = remade(base, dict.fromkeys((*base.equations, *made.program)))
             (apart,) = cores(whole, made.name, sizes=known)
             own = {place: k for place, k in sizes.items() if not is_axis(place) or speaks_of(apart.program, place)}
             own_options = {"sizes": own, "function": "cores", "backend": self.backend}

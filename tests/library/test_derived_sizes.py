@@ -565,3 +565,16 @@ def test_a_cotangent_is_as_long_as_what_a_size_alone_is_read_of():
     batched = es.Program("U[k] = sum[K](w[k+K] c[K])").vjp({"U": "Cot"}, ["w"], batch="r")
     found = batched.compile(fast=False)(w=np.arange(4.0), c=np.ones(3), Cot=np.ones((2, 2)))["dw"]
     assert found.tolist() == [[1, 2, 2, 1]] * 2
+
+
+def test_a_hessian_in_what_a_window_of_another_tensor_is_weighed_by():
+    program = es.Program("""
+        f[i] = -k[i] (x[i+1] - x[i] - 1)
+        a[j] = pad(f[j-1]) - pad(f[j]) where |j| = |x.0|
+        z[j] = x[j] + h a[j]
+        L = sum[I](k[I] (z[I+1] - z[I] - 1)^2)
+    """)
+    given = {"k": np.array([1.0, 0.5, 0.7]), "x": np.array([0.0, 1.1, 2.4, 3.9]), "h": 0.1}
+    product = program.hvp("L", {"k": "V"}).compile()
+    rows = [product({**given, "V": each})["tdk"] for each in np.eye(3)]
+    np.testing.assert_allclose(program.hessian("L", "k")(given).dense(), rows, rtol=1e-12)
