@@ -1,8 +1,8 @@
 r"""``es.check_paper(text)``: a paper as it is typed, LaTeX or Markdown, judged formula by formula.
 
->>> print(check_paper(r"$$ L = \\frac12 \\sum_{i=1}^n x_i^2 $$ $$ \\frac{\\partial L}{\\partial x_j} = x_j $$", "md"))
-   1    defined   L = 1/2 x[I]^2
-   1  ✓ proved    ∂L/∂x[j] = x[j]
+>>> print(check_paper(r"$$ L = \frac12 \sum_{i=1}^n x_i^2 $$ $$ \frac{\partial L}{\partial x_j} = x_j $$", "md"))
+   1    defined   L = 1/2 (x[I]^2)
+   1  ✓ proved    dL/dx[j] = x[j]
 1 claim: 1 proved; 2 displays: 2 read, 0 in part, 0 not
 """
 
