@@ -1,8 +1,8 @@
 r"""``es.check_paper(text)``: a paper as it is typed, LaTeX or Markdown, judged formula by formula.
 
->>> print(check_paper(r"$$ L = \\frac12 \\sum_{i=1}^n x_i^2 $$ $$ \\frac{\\partial L}{\\partial x_j} = x_j $$", "md"))
-   1    defined   L = 1/2 x[I]^2
-   1  ✓ proved    ∂L/∂x[j] = x[j]
+>>> print(check_paper(r"$$ L = \frac12 \sum_{i=1}^n x_i^2 $$ $$ \frac{\partial L}{\partial x_j} = x_j $$", "md"))
+   1    defined   L = 1/2 (x[I]^2)
+   1  ✓ proved    dL/dx[j] = x[j]
 1 claim: 1 proved; 2 displays: 2 read, 0 in part, 0 not
 """
 
@@ -18,6 +18,7 @@ from einstan.language.statement import Statement
 from einstan.library.check import NOT_EXPRESSIBLE, Line, Report, judged_lines
 from einstan.library.judgements import Outcome
 from einstan.papers import Item, read_paper
+from einstan.papers.signs import HEAD
 from einstan.papers.source import SUFFIXES
 
 
@@ -44,7 +45,7 @@ def check_paper(text: str, kind: str = "tex", name: str = "", seconds: float | N
         if item.code:
             items.setdefault((item.line, item.code), []).append(item)
     lines = [each for line in judged_lines(paper.lines, seconds) for each in _typed(line, items)]
-    lines += [_unread(item) for item in paper.items if item.problem is not None]
+    lines += [_unread(item, kind) for item in paper.items if item.problem is not None]
     lines += [_left_out(item) for item in paper.items if item.skipped]
     return Report(tuple(sorted(lines, key=lambda line: line.number)), name)
 
@@ -68,14 +69,21 @@ def _typed(line: Line, items: dict[tuple[int, str], list[Item]]) -> Iterator[Lin
     yield replace(line, statement=replace(statement, text=code))
 
 
-def _unread(item: Item) -> Line:
+def _unread(item: Item, kind: str) -> Line:
     problem = item.problem
     assert problem is not None
     start = item.formula.find(problem.part) if problem.part else -1
     span = (start, start + len(problem.part)) if start >= 0 else None
-    error = NotationError(problem.reason, text=item.formula, span=span, repair=problem.repair)
+    repairs = [_comment(repair, kind) for repair in problem.repair or (f"{HEAD}skip {problem.reason}",)]
+    error = NotationError(problem.reason, text=item.formula, span=span, repair=repairs)
     statement = Statement("unreadable", None, item.line, item.formula, item.comment, error)
     return Line(statement, Outcome("unreadable", str(error)), formula=item.formula, display=item.display)
+
+
+def _comment(repair: str, kind: str) -> str:
+    """A comment to the reader as such a text has it."""
+    said = repair.removeprefix(HEAD)
+    return repair if said == repair or kind == "tex" else f"<!-- einstan: {said} -->"
 
 
 def _left_out(item: Item) -> Line:

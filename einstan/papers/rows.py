@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from einstan.papers.problem import UnreadError
 from einstan.papers.sides import (
     EQUAL,
     FAR,
@@ -46,6 +47,7 @@ CONDITIONS = (
     "approximately", "up", "near", "except", "but", "as", "limit", "expectation", "probability", "order", "small",
     "large", "asymptotically", "roughly", "about",
 )  # fmt: skip
+HENCE = r"two rows, of which the second begins with \Rightarrow, where both hold"
 AT_MOST = ("le", "leq", "leqslant")
 
 
@@ -81,6 +83,9 @@ def formulas_of(display: Display) -> list[Formula]:
                     found.append(_formula(piece, "" if begun else numbered))
                     found[-1].conditions += around
                 begun = True
+        if _concludes(row):
+            for formula in found[first:]:
+                formula.problem = formula.problem or UnreadError("a conclusion beside what it follows from", "", HENCE)
         numbered = ""
     return [formula for formula in found if formula.sides or formula.problem]
 
@@ -203,6 +208,13 @@ def _pieces(row: list[Token]) -> Iterator[list[Token]]:
             piece = piece[:-1]
         open_ = depths_of(piece)
         yield [token for k, token in enumerate(piece) if open_[k] > 0 or not token.is_mark("&")]
+
+
+def _concludes(row: list[Token]) -> bool:
+    """Whether ``⇒`` stands between two formulas of a row: the second follows from the first, or holds where it does."""
+    depths = depths_of(row)
+    arrow = next((k for k, token in enumerate(row) if depths[k] <= 0 and token.is_command(*FOLLOWS)), 0)
+    return any(relation_at(row, k) for k in range(arrow) if depths[k] <= 0)
 
 
 def _parts(row: list[Token], depths: list[int], place: int) -> bool:

@@ -118,6 +118,14 @@ def test_the_command_tells_papers_by_their_names(tmp_path, capsys):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("kind", "comment"), [("tex", "% einstan: given x"), ("md", "<!-- einstan: given x -->")])
+def test_every_refusal_says_what_to_write(kind, comment):
+    report = es.check_paper("$$ E = \\int f $$\n\n$$ F = x $$", kind)
+    repairs = [line["repair"] for line in report.json()["lines"]]
+    assert all(repairs)
+    assert comment in repairs[1]
+
+
 @pytest.mark.parametrize("given", [{"kind": "pdf"}, {"seconds": 0}])
 def test_arguments(given):
     with pytest.raises(ArgumentError):

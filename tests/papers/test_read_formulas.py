@@ -22,6 +22,9 @@ READ = [
     (MATRICES, r"E = \operatorname{tr}(A^\top B)", ["E = sum[I](A[I1,I] B[I1,I])"]),
     (MATRICES, r"Z = \mathrm{diag}(x) A", ["Z[i,i1] = x[i] δ[i,I] A[I,i1]"]),
     (MATRICES, r"z_i = (A B x)_i", ["z[i] = (A[i,I1] B[I1,I]) x[I]"]),
+    (MATRICES, r"C_{ij} = (A^T B)_{ij}", ["C[i,j] = A[I,i] B[I,j]"]),
+    (MATRICES, r"E = (x - y)^T A (x - y) / 2", ["E = (((x[I1] - y[I1]) A[I1,I]) (x[I] - y[I])) / 2"]),
+    (MATRICES, r"E = \frac{x^T A x}{x^T x}", ["E = ((x[I1] A[I1,I]) x[I]) / (x[I2] x[I2])"]),
     # norms
     (MATRICES, r"E = \|x - y\|^2", ["E = (x[I] - y[I]) (x[I] - y[I])"]),
     (MATRICES, r"E = \lVert A \rVert_F^2", ["E = A[I,I1] A[I,I1]"]),
@@ -40,6 +43,8 @@ READ = [
     ("", r"p_i = \frac{e^{x_i}}{\sum_{k} e^{x_k}}", ["p[i] = exp(x[i]) / sum[K](exp(x[K]))"]),
     ("", r"L = -\sum_i y_i \log p_i", ["L = -(y[I] log(p[I]))"]),
     ("", r"m = \max_k x_k - \min_k x_k", ["m = max[K](x[K]) - min[K1](x[K1])"]),
+    ("", r"E = \log \sum_k e^{x_k}", ["E = log(sum[K](exp(x[K])))"]),
+    ("given c", r"E = c - \sum_k a_k b_k + c", ["E = c - (a[K] b[K]) + c"]),
     ("", r"E = \prod_{k=1}^K x_k", ["E = prod[K](x[K])"]),
     # functions, with brackets and without
     ("given z", r"a = \tanh z", ["a = tanh(z)"]),
@@ -159,6 +164,9 @@ REFUSED = [
     ("given W[i,j]", r"W \leftarrow W - G", "an update"),
     ("given x[i], y[i]", r"x \approx y", "an approximation"),
     ("given x[i], y[i]", r"x \leq y", "a comparison"),
+    ("", r"x_i = 0 \implies y_i = 1", "a conclusion beside what it follows from"),
+    ("", r"x_i = y_i \iff y_i = x_i", "a conclusion beside what it follows from"),
+    ("", r"\bar{x} = m \quad \text{as } n \to \infty", "under a condition"),
     ("given w[i]", r"L = \sum_n \log(y_n w^T x_n)", "of a row"),
     ("given w[i]", r"L = y w^T", "has no indices"),
     ("given w[i], y", r"L = y w^T", "L would be a row"),

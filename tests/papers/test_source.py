@@ -198,8 +198,8 @@ def test_hostile_texts_end(text):
 
 
 SIGNS = (
-    "{", "}", "^", "_", "\\\\", "$$", "(", ")", "|", "&", "=", "-", "\\frac", "\\sum_", "\\begin{cases}", "'", "\\nabla",
-    "d", "1", "\\text{if}", "\\quad", "\\log", "T", "%", "\n", "<", "\\forall", "\\mapsto", "\\ell", "\x00",
+    "{", "}", "^", "_", "\\\\", "$$", "(", ")", "|", "&", "=", "-", "\\frac", "\\sum_", "\\begin{cases}", "'",
+    "\\nabla", "d", "1", "\\text{if}", "\\quad", "\\log", "T", "%", "\n", "<", "\\forall", "\\mapsto", "\\ell", "\x00",
 )  # fmt: skip
 
 
