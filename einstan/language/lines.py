@@ -22,7 +22,7 @@ _ENVIRONMENT = re.compile(
     r"\\(begin|end)\{(?:(?:aligned|gathered|split|subequations|displaymath|math"
     r"|(?:align|gather|equation|multline|flalign|eqnarray|dmath)\*?)\}|(?:alignat\*?|alignedat)\}(?:\{\d+\})?)"
 )
-_SET_APART = re.compile(r"\s*(?:\$\$|\\\[|\\\])\s*")  # alone in a line, around formulas
+_SET_APART = re.compile(r"\s*(?:\$\$|\\\[|\\\]|`{3,}\w*)\s*")  # alone in a line, around formulas
 _ROW = re.compile(r"\\\\(?:\[[^\]]*\])?[ \t]*")
 _SPACED = r"(?:[\s&]|\\(?:q?quad|hspace\{[^{}]*\}|[,;:! ]))*"
 _JOINS = r"[-+−*/·×=<>≤≥≈,)\]}]|\\(?:cdot|times|div|pm|leq?|geq?|approx|equiv|right)(?![A-Za-z])"

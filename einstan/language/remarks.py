@@ -30,6 +30,7 @@ _HEADED = (
     r"|(?P<supposed>suppose|assuming)\s+(?:that\s+)?"
 )
 _LED = re.compile(rf"(?:{_BULLETS}|{_NUMBERS}|{_PHRASES}|{_HEADED})(?=[^\s=])", re.IGNORECASE)
+_MARKDOWN = re.compile(r"(\*\*|`)([^*`]+)\1:?")
 _WORD = r"[^\W\d_]{2,}"
 _BEHIND = re.compile(  # (chain rule), by symmetry, -- a remark, {symmetry}, (see 3)
     r"(?:\s+|\s*\\q?quad\s*)((?:(?:--+|<-+|←|//|%|[;,]|[-–−](?=\s))\s*)?(?:\\text\s*)?)"
@@ -77,6 +78,9 @@ _COMPARES = re.compile(r"[<>≤≥≠]|!=|==|\\(?:leq?|geq?|neq?|lt|gt)\b")
 
 def led(text: str) -> NotationError | None:
     """``- claim y = x``, ``1. y = x``, ``=> y = x`` and ``Lemma 2: y = x``, as lists and proofs are set."""
+    if (marked := _MARKDOWN.fullmatch(text)) is not None:  # **y = x^2**, **Forward:**
+        repair = marked[2] if "=" in marked[2] else f"# {marked[2]}"
+        return NotationError(f"{marked[1]} is no part of a line", text=text, span=marked.span(1), repair=repair)
     found = _LED.match(text)
     if found is None:
         return None

@@ -283,12 +283,9 @@ class Parser(Atoms):
         """``r × F``, the cross product of vectors, or a product of numbers; the cursor stands at the sign."""
         sign, right = self.token, self.ahead(1)
         written = self.text[sign.start : sign.end]
-        if (
-            written not in ("×", "\\times")
-            or not isinstance(left, Ref)
-            or right.kind != "name"
-            or right.text in RESERVED
-        ):
+        if written not in ("×", "\\times") or not isinstance(left, Ref) or right.kind != "name":
+            return
+        if not all(_VECTOR.fullmatch(str(name)) for name in (left.name, right.text)):
             return
         end = self.ahead(self.behind(1) - 1).end
         slots = self.text[right.end : end].strip()
@@ -545,6 +542,7 @@ class Parser(Atoms):
 
 
 _ORDERED = ("<", ">", "<=", ">=")
+_VECTOR = re.compile(r"[^\W\d_]\d*")  # a name of one letter
 _SMALL = re.compile(r"\s*([-−]\s*[0-9]+|[01])")  # exponents behind which a quotient looks like a part of them
 _ROOT = re.compile(r"(?<=[\^*])\s*([-−]\s*[0-9]+|[01])/([0-9]+)(?![0-9.])")
 

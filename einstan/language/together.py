@@ -18,7 +18,7 @@ from einstan.language.told import NAME
 
 _SUBSCRIPTED = re.compile(r"(?<![\w\\])([^\W\d_][^\W_]*)_(?:([a-z]{1,3})(?!\w)|\{([a-z]{1,3})\})")
 _WORD = re.compile(r"[^\W\d_]\w*")
-_GOES_ON = re.compile(r"(?:[+*/=×·⋅]|[-−–](?!\s*(?:claim|refute)\b)|&\s*=|\\cdot\b|\\times\b)(?!=)")
+_GOES_ON = re.compile(r"(?:(?:\*(?!\*)|[+/=×·⋅])|[-−–](?!\s*(?:claim|refute)\b)|&\s*=|\\cdot\b|\\times\b)(?!=)")
 
 
 def apart(document: Document, known: Collection[str], gradients: bool) -> Iterator[tuple[Statement, EinstanError]]:
@@ -202,7 +202,8 @@ def of_glued_letters(part: Document, known: Collection[str]) -> Iterator[tuple[S
     """``mv`` beside m and v, and ``sin(ωt)``, which may be products."""
     defined = {*known, *(name_of(s) for s in part.statements if isinstance(s.content, Equation | Given))}
     words = {word for statement in part.statements for word in _WORD.findall(statement.text)}
-    read_alone = candidates([word for word in words - defined if len(word) > 1], words)
+    behind = {word[1:] for word in words if word[0] in "dt"}  # a pass of another text reads its values
+    read_alone = candidates([word for word in words - defined - behind if len(word) > 1], words)
     if not read_alone:
         return
     nodes = preorder(*(side for statement in part.statements for side in sides_of(statement)))

@@ -243,6 +243,7 @@ def dotted_name(text: str, span: Span, words: list[str], known: Iterable[str]) -
     *_, last = words
     if words[0] in LIBRARIES or len(words) > 2:
         problem = f"{'.'.join(words)} belongs to a library; functions are written by their names alone"
+        last = last.removeprefix("reduce_")  # of TensorFlow
         repair = f"{text[: span[0]]}{last}{text[span[1] :]}" if last in known else INSTEAD.get(last, "")
     else:
         problem = f"{words[0]} has no {last}: a name here has no parts"
