@@ -11,7 +11,7 @@ from einstan.language.glued import candidates, glued
 from einstan.language.node import holds, preorder
 from einstan.language.refusals import two_meanings
 from einstan.language.spoken import unknown_extents
-from einstan.language.statement import Document, Given, Statement, as_claim, name_of, sides_of
+from einstan.language.statement import Claim, Document, Given, Statement, as_claim, name_of, sides_of
 from einstan.language.surface import looks_like_derivative
 from einstan.language.term import Equation, Indexed, Name, Partial, Position, tensors
 from einstan.language.told import NAME
@@ -180,7 +180,11 @@ def of_subscripts(part: Document) -> Iterator[tuple[Statement, EinstanError]]:
 def of_chains(part: Document, known: Collection[str]) -> Iterator[tuple[Statement, EinstanError]]:
     """``y = z = x^2`` where nothing says what z is: a chain defines y by z, and claims of z what is meant to define
     it."""
-    pairs = [(s, c) for s, c in pairwise(part.statements) if s.line == c.line and isinstance(s.content, Equation)]
+    pairs = [
+        (s, c)
+        for s, c in pairwise(part.statements)
+        if s.line == c.line and isinstance(s.content, Equation) and isinstance(c.content, Claim)
+    ]
     if not pairs:
         return
     told = {*known, *(name_of(s) for s in part.statements if isinstance(s.content, Equation | Given))}
