@@ -2,6 +2,7 @@ r"""Functions and values with their arguments, and sums with what they run over.
 
 from __future__ import annotations
 
+from einstan.papers.known import USUAL
 from einstan.papers.names import Names
 from einstan.papers.problem import UnreadError
 from einstan.papers.signs import (
@@ -47,11 +48,10 @@ class Functions(Names):
                     start,
                 )
             return None
-        raise self.fail(
-            f"{symbol}(...) is the value of a function, or a product",
-            (HEAD + f"function {symbol.base}", HEAD + f"value {symbol.base}", HEAD + f"given {symbol.base}"),
-            start,
-        )
+        usual = [f"function {symbol.base} = {USUAL[symbol.base]}"] if symbol.base in USUAL else []
+        said = [*usual, f"value {symbol.base}", f"function {symbol.base}", f"given {symbol.base}"]
+        problem = f"{symbol}(...) is the value of a function, or a product"
+        raise self.fail(problem, [HEAD + each for each in said], start)
 
     def holds_a_name(self) -> bool:
         """Whether the bracket here holds names alone, as a value's does: ``L(x, y)``."""

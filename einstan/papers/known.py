@@ -19,6 +19,7 @@ KNOWN = {
 
 _SLOTS = re.compile(r"(?<=[^\W\d_]|[\w)])(?<!\b1)\[[^\[\]]*\]")
 _NAMES = re.compile(r"[^\W\d]\w*(?:\^\([^()]*\))?")
+USUAL = {"σ": "sigmoid", "ψ": "digamma"}
 Stands = dict[str, tuple[Token, ...]]
 Parts = tuple[tuple[Token, ...], ...]
 
@@ -123,6 +124,15 @@ class Known:
                 fits = [t in self.label_letters or t in "+-" or t.isdigit() for t in inside]
                 return k if inside and all(fits) else 0
         return 0
+
+    def counting(self, name: str) -> list[str]:
+        """What a comment says where N is how many values the axis n takes."""
+        return [
+            f"extent {name} = |{tensor}.{place}|"
+            for tensor, axes in self.axes.items()
+            for place, letter in enumerate(axes)
+            if letter.lower() == name.lower()
+        ][:1]
 
     def naming(self, symbol: Symbol) -> tuple[str, tuple[str, ...] | None, Stands, Parts] | None:
         """The name that a comment gives a sign: with its slots, what their letters stand for, and the parts of the

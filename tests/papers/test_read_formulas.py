@@ -199,3 +199,17 @@ def test_refused_because(header, formula, reason):
     found = [item for item in paper.unread if item.formula]
     assert [item.line for item in found] == [2] * len(found)
     assert reason in found[0].problem.reason, found[0].problem.reason
+
+
+@pytest.mark.parametrize(
+    ("header", "formula", "comment"),
+    [
+        ("given Y[n,c], L", r"E = \frac1N L", "extent N = |Y.0|"),
+        ("given Q[n,d]", r"E_n = \frac{1}{\sqrt d} \sum_d Q_{nd}", "extent d = |Q.1|"),
+        ("given z", r"a = \sigma(z)", "function σ = sigmoid"),
+    ],
+)
+def test_the_first_repair_is_what_is_nearly_always_meant(header, formula, comment):
+    found = read_paper(f"% einstan: {header}\n$$ {formula} $$").unread[0]
+    assert found.problem.repair[0] == f"% einstan: {comment}"
+    assert not read_paper(f"% einstan: {header} | {comment}\n$$ {formula} $$").unread
