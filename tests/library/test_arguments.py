@@ -94,6 +94,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "functions": (lambda text: es.functions(text), {"text": "softsign(x) = x / (1 + abs(x))"}),
     "einsum": (lambda optimize: es.einsum("ij,jk->ik", X, PARAMS["W"], optimize=optimize), {"optimize": True}),
     "check": (es.check, {"text": PROGRAM, "name": "paper"}),
+    "check_paper": (es.check_paper, {"text": "$$ L = \\frac12 \\sum_i x_i^2 $$", "kind": "md", "name": "paper"}),
     "compose": (es.compose, {"f": dense, "g": dense, "at": "X"}),
     "Program": (es.Program, {"equations": PROGRAM, "assumptions": (), "forward": None, "letters": ()}),
     "Equation.partial": (EQUATION.partial, {"wrt": "X", "indices": ["p", "q"], "kinks": {"relu": ["1[x >= 0]"]}}),
