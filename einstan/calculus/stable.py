@@ -36,7 +36,7 @@ from einstan.calculus.simplify import (
     simplify_sum,
 )
 from einstan.language import well_named
-from einstan.language.dims import axis, is_axis, is_whole, loose
+from einstan.language.dims import axis, is_axis, is_whole, loose, says_nothing
 from einstan.language.index import Affine, Index
 from einstan.language.node import Node, holds, postorder, preorder, replace, rewrite
 from einstan.language.term import (
@@ -88,7 +88,7 @@ def _stabilised(program: Program, keep: Collection[Name]) -> tuple[Equation, ...
         index.dim: form
         for equation in resolved.values()
         for index, form in equation.where
-        if not _says_nothing(index, form)
+        if not says_nothing(index, form)
     }
 
     exponentials, ranges = _Exponentials(known), Ranges(resolved.values())
@@ -105,7 +105,7 @@ def _stabilised(program: Program, keep: Collection[Name]) -> tuple[Equation, ...
             return equation
         used = {index.dim: index for index in (*bound_indices(rhs), *reversed(equation.indices))}
         where = [(used[dim], form) for dim, form in stated.items() if dim in used]
-        where += [pair for pair in equation.where if _says_nothing(*pair)]  # but which tensor to look at
+        where += [pair for pair in equation.where if says_nothing(*pair)]  # but which tensor to look at
         before, after = _plain_axes(equation.rhs), _plain_axes(rhs)
         where += [  # what cancelled may have been all that told how far an index runs
             (index, Affine(((Extent(Index(before[index])), 1),)))
@@ -185,12 +185,6 @@ def _known(form: Affine, said: Mapping[str, Affine], before: Collection[str]) ->
     if {each.rpartition(".")[0] for each in axes} <= {*before}:
         return form
     return _known(said[axes[0]], {}, before) if len(axes) == 1 and is_whole(form) and axes[0] in said else None
-
-
-def _says_nothing(index: Index, form: Affine) -> bool:
-    """Whether ``where |n| = |Z.0|`` speaks of an axis that the program knows to be equal to that of n."""
-    atoms = [atom for atom, k in form.terms if k == 1 and isinstance(atom, Extent)]
-    return form.constant == 0 and len(form.terms) == 1 == len(atoms) and atoms[0].index.dim == index.dim
 
 
 def _plain_axes(rhs: Expr) -> dict[Index, str]:

@@ -273,11 +273,7 @@ def loose(equation: Equation) -> tuple[tuple[Index, str], ...]:
     named = {*equation.indices, *bound_indices(equation.rhs)} if letters else set()
     # Whatever letter a dimension has: that of the index which a softmax hides is no other.  ``|i| = |f.0|`` of an index
     # of f says nothing of the others.
-    ranges = {
-        index.dim: form
-        for index, form in letters.items()
-        if index not in named or not (is_whole(form) and form.terms[0][0].index.dim == index.dim)
-    }
+    ranges = {index.dim: form for index, form in letters.items() if index not in named or not says_nothing(index, form)}
     stated = {index: form for index, *_ in forms if (form := letters.get(index) or ranges.get(index.dim))}
     plain = {(index, place): None for index, place, form, _ in forms if along(form, place) is index}
     shifted = {(index, place) for index, place, form, _ in forms if along(form, place) is not index}
@@ -298,6 +294,11 @@ def loose(equation: Equation) -> tuple[tuple[Index, str], ...]:
         or ((index, place) in ranged and told(index))
         or (index in stated and not _is_extent(stated[index], index, plain))
     )
+
+
+def says_nothing(index: Index, form: Affine) -> bool:
+    """Whether ``where |n| = |Z.0|`` speaks of an axis that is known to be equal to that of n."""
+    return is_whole(form) and form.terms[0][0].index.dim == index.dim
 
 
 def _is_extent(form: Node, index: Index, plain: Collection[tuple[Index, str]]) -> bool:

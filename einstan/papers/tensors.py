@@ -140,9 +140,9 @@ class Tensors:
                 if name in header.lost:
                     said = f"line {header.lost[name]}, which would say what {name} is, is not read"
                     raise UnreadError(said, str(symbol))
-                said = *self.header.counting(name), f"given {name}", f"given {name}[i]", f"given {name}[i,j]"
+                says = *self.header.counting(name), f"given {name}", f"given {name}[i]", f"given {name}[i,j]"
                 problem = f"{name} has no indices: a number, a vector or a matrix"
-                raise UnreadError(problem, str(symbol), [HEAD + each for each in said])
+                raise UnreadError(problem, str(symbol), [HEAD + each for each in says])
             own = [Place("", dim, (name, k)) for k, dim in enumerate(axes)]
             return Access(name, tuple((place,) for place in own), tuple(own))
         wanted = self.parted(parts, None if axes is None else len(axes), name)
