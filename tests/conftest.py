@@ -16,6 +16,7 @@ README's environment runs none, and the one with numba nothing else but those an
 import builtins
 import os
 import re
+import signal
 from datetime import date
 from importlib.util import find_spec
 from types import SimpleNamespace
@@ -29,6 +30,8 @@ settings.load_profile("explore" if os.environ.get("EINSTAN_EXPLORE") else "repea
 TODAY = date.today().toordinal() * 10**4  # fresh every day, so that a run that is red today is red again
 for pool in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):  # read when NumPy is loaded: by the workers
     os.environ.setdefault(pool, "1")
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background, also for commands that tests interrupt
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("EINSTAN_SEED", str(TODAY))  # before the workers start, which inherit it
 
 
