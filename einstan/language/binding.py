@@ -177,7 +177,8 @@ class Scope(Names):
             return env
         letters = [letter.name for part in binders for letter in part.letters]
         for part in binders:
-            self.ahead[part] = tuple(self.bound(letter.name, env) for letter in part.letters)
+            if part not in self.ahead:  # of a sum in a bracket the product around it has made them
+                self.ahead[part] = tuple(self.bound(letter.name, env) for letter in part.letters)
         own = dict(zip(letters, (index for part in binders for index in self.ahead[part]), strict=True))
         unclear = {
             name

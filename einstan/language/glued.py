@@ -35,6 +35,11 @@ _APPLIED = re.compile(rf"({'|'.join(_FUNCTIONS)})((?:\d*[^\W\d_]|\d)\d*)")
 Parts = tuple[str, ...]
 
 
+def in_pass(name: str, defined: object) -> bool:
+    """Whether a name is a tangent or a gradient in the line that defines one, ``te[t] = a tx[t] + ta x[t]``."""
+    return isinstance(defined, str) and len(defined) > 1 and name[0] == defined[0] in ("t", "d")
+
+
 def candidates(words: Collection[str], apart: Collection[str]) -> set[str]:
     """Those of the words of a text that may be products, beside what it has ``apart`` from them."""
     kinds = {name: kind for name in words if (kind := _kind(name))}

@@ -40,7 +40,7 @@ def parse(text: str, known: Collection[str] = (), asked: bool = False, written: 
     >>> print(parse("Z_{n,j} = X_{n,K} W_{K,j} + b_j"))
     Z[n,j] = X[n,K] W[K,j] + b[j]
     """
-    return bind_equation(*read_relation(text, known), asked=asked, written=written)
+    return bind_equation(*read_relation(text, known, asked=asked), asked=asked, written=written)
 
 
 def bind_equation(

@@ -28,7 +28,7 @@ from einstan.language.atoms import Atoms
 from einstan.language.cursor import GOING_ON, INDENTED
 from einstan.language.errors import NotationError, Span
 from einstan.language.foreign import STATEMENTS, braced, equals, floor_division, prose, statement
-from einstan.language.glued import candidates, glued
+from einstan.language.glued import candidates, glued, in_pass
 from einstan.language.layers import layered, refused_layers
 from einstan.language.misread import (
     MARKS_ABOVE,
@@ -70,16 +70,18 @@ from einstan.language.tokens import Token, is_name
 from einstan.language.unknown import unknown_call
 
 
-def read_relation(text: str, known: Collection[str] = (), kind: str = "claim") -> tuple[str, Relation]:
+def read_relation(
+    text: str, known: Collection[str] = (), kind: str = "claim", asked: bool = True
+) -> tuple[str, Relation]:
     """``left = right where ...``, of a statement of a ``kind``; the text comes back in the normal form that the spans
-    refer to."""
+    refer to.  A person is ``asked`` about names that may be products."""
     parser = _parser(text, known)
     parser.kind = kind
     relation = run(parser.relation())
     if parser.scalars:
         without_slots(parser.text, relation, parser.scalars, known)
     labels(parser.text, relation, parser.tokens)
-    if (error := _glued(parser, relation)) is not None:
+    if asked and (error := _glued(parser, relation)) is not None:
         raise error
     return parser.text, relation
 
@@ -87,11 +89,12 @@ def read_relation(text: str, known: Collection[str] = (), kind: str = "claim") -
 def _glued(parser: Parser, tree: Relation) -> NotationError | None:
     """The refusal of letters that may be a product; what the program or the document has is looked at there."""
     apart = {token.text for token in parser.tokens if token.kind == "name"}
-    words = candidates([word for word in apart if len(word) > 1 and word not in parser.around], apart)
-    if not words:
-        return None
     left = only_part(tree.left)
     defined = left.name if isinstance(left, Ref) else ""
+    own = [word for word in apart if len(word) > 1 and word not in parser.around and not in_pass(word, defined)]
+    words = candidates(own, apart)
+    if not words:
+        return None
     names = {str(ref.name): len(ref.slots) for ref in walk(tree) if isinstance(ref, Ref) and isinstance(ref.name, str)}
     names.pop(defined, None)  # type: ignore[arg-type]
     read = {name: rank for name, rank in names.items() if name in words}

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 
 from einstan.language.errors import EinstanError, NotationError, ProgramError
-from einstan.language.glued import candidates, glued
+from einstan.language.glued import candidates, glued, in_pass
 from einstan.language.node import holds, preorder
 from einstan.language.refusals import two_meanings
 from einstan.language.spoken import unknown_extents
@@ -220,7 +220,9 @@ def of_glued_letters(part: Document, known: Collection[str]) -> Iterator[tuple[S
     for statement in part.statements:
         own = name_of(statement) if isinstance(statement.content, Equation | Given) else ""
         others = {name: rank for name, rank in ranks.items() if name != own}
-        if statement.error is None and (error := glued(statement.text, read, others, indices)) is not None:
+        left = own or str(next((side.tensor for side in sides_of(statement)[:1] if isinstance(side, Indexed)), ""))
+        alone = {name: rank for name, rank in read.items() if not in_pass(name, left)}
+        if statement.error is None and (error := glued(statement.text, alone, others, indices)) is not None:
             yield statement, error
 
 

@@ -300,7 +300,7 @@ def test_what_a_text_says_of_dimensions_is_known_without_reading_it(text, dims):
     assert reread(mixed) is equation
 
 
-@pytest.mark.parametrize("text", ["S[i] = softmax[i](z[i])", "x[i] = 1 where |i| = |y.0|"])
+@pytest.mark.parametrize("text", ["S[i] = softmax[i](z[i+1])", "x[i] = 1 where |i| = |y.0|"])
 def test_a_text_is_read_where_more_stands_in_it_than_letters(text):
     assert reread(parse(text)) is None
 
