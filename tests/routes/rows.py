@@ -20,7 +20,9 @@ from tests.routes.meant import Meant
 
 Array = Any
 AGAIN = ("hessian of two", "newton")  # which make a Hessian once more
-IN_TURN = (*AGAIN, "orders of a derivative", "hvp of one", "hvp of all, batched")  # and what else derives once more
+IN_TURN = (  # and what else derives once more
+    *AGAIN, "orders of a derivative", "str(hvp.whole) again", "hvp of one", "hvp of all, batched",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
