@@ -368,8 +368,10 @@ def _json(line: Line) -> dict[str, Any]:
         found["comment"] = statement.comment
     if line.formula:
         found |= {"formula": line.formula, "display": line.display}
-    if isinstance(statement.content, Equation | Claim):
-        found["reading"] = line.reading or str(statement.content)
+    if isinstance(statement.content, Equation):
+        found["reading"] = reading(statement.content)
+    elif isinstance(statement.content, Claim):
+        found["reading"] = statement.content.written(reading)
     if statement.error is not None:
         found["problem"] = statement.error.problem
         found["repair"] = [repair for repair in statement.error.repair if repair]

@@ -133,8 +133,8 @@ def compare(
     if run:
         refuse_more("the arrays", 16 * sum(map(prod, shapes.values())), "give smaller sizes")
         generator, arrays = np.random.default_rng(0), {}
-        for each, known in asked:
-            arrays = {**drawn(generator, each, known), **arrays}
+        for each, extents_of in asked:
+            arrays = {**drawn(generator, each, extents_of), **arrays}
         if COTANGENT in shapes:
             arrays.setdefault(COTANGENT, random(generator, shapes[COTANGENT]))
     chosen = list(optimizers) or names_for(count)
