@@ -176,6 +176,8 @@ def _add_check(commands: argparse._SubParsersAction[_Parser]) -> None:
     check.add_argument("--seconds", metavar="S", type=_positive, help="of the processor for one claim, which is else "
                        "undecided (default: so many steps, three seconds or less)")  # fmt: skip
     check.add_argument("--jobs", metavar="N", type=_whole, default=1, help="documents judged at once (default: 1)")
+    check.add_argument("--remember", metavar="FILE", type=_file, help="verdicts are put there, and no claim is judged "
+                       "again while all that it rests on is the same")  # fmt: skip
     check.set_defaults(run=_run_check)
 
 
