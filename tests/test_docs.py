@@ -22,6 +22,7 @@ DOCUMENTS = [
     "docs/frameworks.md",
     "docs/scale.md",
     "docs/papers.md",
+    "docs/assistants.md",
 ]
 
 

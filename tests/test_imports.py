@@ -89,7 +89,8 @@ def test_the_package_loads_no_optional_library():
         "for name in einstan.__all__: getattr(einstan, name)\n"
         "for name in einstan.layers.__all__: getattr(einstan.layers, name)\n"
         "for name in einstan.optimize.__all__: getattr(einstan.optimize, name)\n"
-        "print(sorted({'sklearn', 'scipy', 'matplotlib', 'torch', 'jax', 'cotengra', 'rich'} & set(sys.modules)))"
+        "optional = {'sklearn', 'scipy', 'matplotlib', 'torch', 'jax', 'cotengra', 'rich', 'mcp'}\n"
+        "print(sorted(optional & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.strip() == "[]"

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from os import PathLike
 from textwrap import dedent
 from typing import Any
 
@@ -28,6 +29,7 @@ from einstan.library.alike import Alike, Setting
 from einstan.library.claims import STEPS
 from einstan.library.judgements import Outcome
 from einstan.library.part import Part, chosen_partial
+from einstan.library.remembered import Remembered
 from einstan.library.slips import Slips, Unread, misspelled
 from einstan.machine.evidence.verify import compare
 
@@ -230,7 +232,9 @@ class Report:
 
 
 @checked
-def check(text: str, name: str = "", seconds: float | None = None) -> Report:
+def check(
+    text: str, name: str = "", seconds: float | None = None, remember: str | PathLike[str] | None = None
+) -> Report:
     """Judge every claim of a document.
 
     A claim is a derivative (``dZ[n,j]/dX[m,p] = ...``, the total derivative through the definitions), a gradient
@@ -239,20 +243,28 @@ def check(text: str, name: str = "", seconds: float | None = None) -> Report:
 
     One claim takes at most ``seconds`` of the processor, else it is undecided.  Without them it is a fixed number of
     steps, three seconds or less, that decides, and less for each claim after one that was given up.
+
+    ``remember`` names a file of verdicts: what is in it and rests on the same lines is not judged again, and what is
+    judged is put there.  See `einstan.library.remembered`.
     """
     if seconds is not None and not seconds > 0:
         raise ArgumentError(f"seconds are a positive number, not {shown(seconds)}", repair="seconds=10")
-    return Report(tuple(judged_lines(dedent(text), seconds)), name)
+    return Report(tuple(judged_lines(dedent(text), seconds, remember)), name)
 
 
-def judged_lines(text: str | Sequence[tuple[int, str, str]], seconds: float | None) -> list[Line]:
+def judged_lines(
+    text: str | Sequence[tuple[int, str, str]], seconds: float | None, remember: str | PathLike[str] | None = None
+) -> list[Line]:
     """The lines of a document, which is a text or has been parted into lines already, with their outcomes."""
     lines: list[Line] = []
+    memory = None if remember is None else Remembered(remember, seconds)
     known, allowance = Alike(), Allowance(seconds)
     letters = len(text) if isinstance(text, str) else sum(len(code) for _, code, _ in text)
     with collecting_seldom(), effort(max(QUESTION, LETTER * letters), apart=True):
         for part in parse_document(text, forgiving=True).parts:
-            lines += _checked(part, known, allowance)
+            lines += _checked(part, known, allowance, memory)
+    if memory is not None:
+        memory.save()
     return lines
 
 
@@ -286,11 +298,12 @@ class Allowance:
         return outcome
 
 
-def _checked(document: Document, known: Alike, allowance: Allowance) -> Iterable[Line]:
+def _checked(document: Document, known: Alike, allowance: Allowance, memory: Remembered | None) -> Iterable[Line]:
     slip = misspelled(document)
     document = Document(tuple(unreadable(s, slip[s.line]) if s.line in slip else s for s in document.statements))
     document, part = _readable(document)
     setting, slips, unread = Setting(document), Slips(document, part), Unread(document)
+    resting = memory.part(document) if memory is not None else ""
     for statement in document.statements:
         content, outcome = statement.content, None
         if statement.error is not None:
@@ -298,8 +311,12 @@ def _checked(document: Document, known: Alike, allowance: Allowance) -> Iterable
         elif isinstance(content, Claim) and statement.kind in ("claim", "refute"):
             asked = unread.of(statement) or slips.of(statement)
             outcome = Outcome("undecided", asked) if asked else None
+            if outcome is None and memory is not None:
+                outcome = memory.get(resting, statement)
             if outcome is None:
                 outcome = allowance.spent_on(statement.kind, content, part, setting, known)
+                if memory is not None:
+                    memory.put(resting, statement, outcome)
             if outcome.verdict == "refuted" and statement.kind == "claim" and (asked := slips.meant(statement, part)):
                 outcome = Outcome("undecided", asked)
         yield Line(statement, outcome, unread.assumed)
@@ -368,8 +385,10 @@ def _json(line: Line) -> dict[str, Any]:
         found["comment"] = statement.comment
     if line.formula:
         found |= {"formula": line.formula, "display": line.display}
-    if isinstance(statement.content, Equation | Claim):
-        found["reading"] = line.reading or str(statement.content)
+    if isinstance(statement.content, Equation):
+        found["reading"] = reading(statement.content)
+    elif isinstance(statement.content, Claim):
+        found["reading"] = statement.content.written(reading)
     if statement.error is not None:
         found["problem"] = statement.error.problem
         found["repair"] = [repair for repair in statement.error.repair if repair]

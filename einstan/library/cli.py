@@ -22,6 +22,8 @@ from einstan.language.errors import EinstanError
 from einstan.library.escape import visible
 
 EXIT_CODES = "exit codes: 0 done, 1 a claim is not as expected, 2 what was given cannot be used, 130 interrupted"
+TOO_DEEP = "this is nested too deep; name a part of it: an equation each"
+NO_MEMORY = "there is not enough memory for this; give less data, or smaller sizes"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,10 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print_error(f"the output cannot be written: {problem.strerror}")
         return 2
     except RecursionError:
-        print_error("this is nested too deep; name a part of it: an equation each")
+        print_error(TOO_DEEP)
         return 2
     except MemoryError:
-        print_error("there is not enough memory for this; give less data, or smaller sizes")
+        print_error(NO_MEMORY)
         return 2
 
 
@@ -92,6 +94,7 @@ def parser() -> argparse.ArgumentParser:
     _add_derive(commands)
     _add_check(commands)
     _add_paths(commands)
+    _add_mcp(commands)
     return whole
 
 
@@ -173,6 +176,8 @@ def _add_check(commands: argparse._SubParsersAction[_Parser]) -> None:
     check.add_argument("--seconds", metavar="S", type=_positive, help="of the processor for one claim, which is else "
                        "undecided (default: so many steps, three seconds or less)")  # fmt: skip
     check.add_argument("--jobs", metavar="N", type=_whole, default=1, help="documents judged at once (default: 1)")
+    check.add_argument("--remember", metavar="FILE", type=_file, help="verdicts are put there, and no claim is judged "
+                       "again while all that it rests on is the same")  # fmt: skip
     check.set_defaults(run=_run_check)
 
 
@@ -194,6 +199,17 @@ def _add_paths(commands: argparse._SubParsersAction[_Parser]) -> None:
     paths.add_argument("--plot", type=_file, metavar="FILE", help="draw the comparison (needs matplotlib)")
     paths.add_argument("--json", action="store_true", help="print the comparison as JSON")
     paths.set_defaults(run=_run_paths)
+
+
+def _add_mcp(commands: argparse._SubParsersAction[_Parser]) -> None:
+    served = _command(
+        commands,
+        "mcp",
+        "serve derive, check, hessian and einsum-path as tools for assistants, over the Model Context Protocol",
+        "  einstan mcp          # is started by the assistant's program, whose messages it reads and answers:\n"
+        '  {"mcpServers": {"einstan": {"command": "einstan", "args": ["mcp"]}}}',
+    )
+    served.set_defaults(run=_run_mcp)
 
 
 # What a command needs is imported when it runs, so that --help is quick.
@@ -219,6 +235,12 @@ def _run_check(options: argparse.Namespace, console: Console) -> int:
 
 def _run_paths(options: argparse.Namespace, console: Console) -> int:
     from einstan.library.command_paths import run
+
+    return run(options, console)
+
+
+def _run_mcp(options: argparse.Namespace, console: Console) -> int:
+    from einstan.library.command_mcp import run
 
     return run(options, console)
 

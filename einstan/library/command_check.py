@@ -18,12 +18,12 @@ from einstan.library.texts import STANDARD_INPUT, read, short
 
 
 def run(options: argparse.Namespace, console: Console) -> int:
-    for option in ("latex", "html"):
+    for option in ("latex", "html", "remember"):
         refuse_unwritable(f"--{option}", getattr(options, option))
     if options.files.count(STANDARD_INPUT) > 1:
         raise DataError("the standard input can be read once", repair="give - once, and the other documents by name")
     names = [short(name) if name == STANDARD_INPUT else name for name in options.files]
-    reports = judged(list(map(document_of, options.files)), names, options.jobs, options.seconds)
+    reports = judged(list(map(document_of, options.files)), names, options.jobs, options.seconds, options.remember)
     if options.latex is not None:
         from einstan.library.report_latex import document
 
@@ -47,9 +47,11 @@ def run(options: argparse.Namespace, console: Console) -> int:
     return 0 if all(reports) else 1
 
 
-def judged(texts: list[str], names: list[str], jobs: int = 1, seconds: float | None = None) -> list[Report]:
+def judged(
+    texts: list[str], names: list[str], jobs: int = 1, seconds: float | None = None, remember: str | None = None
+) -> list[Report]:
     """The reports in the order of the documents, whichever of so many processes judges them."""
-    jobs, judge = min(jobs, len(texts)), partial(judged_one, seconds=seconds)
+    jobs, judge = min(jobs, len(texts)), partial(judged_one, seconds=seconds, remember=remember)
     if jobs < 2:
         return list(map(judge, texts, names))
     # Fresh processes: a copy of this one could inherit locks that its threads hold.
@@ -57,10 +59,10 @@ def judged(texts: list[str], names: list[str], jobs: int = 1, seconds: float | N
         return list(pool.map(judge, texts, names))
 
 
-def judged_one(text: str, name: str, seconds: float | None) -> Report:
+def judged_one(text: str, name: str, seconds: float | None, remember: str | None) -> Report:
     """A document of the notation, or a paper, by the name of its file."""
     kind = kind_of(name)
-    return check_paper(text, kind, name, seconds) if kind else check(text, name, seconds)
+    return check_paper(text, kind, name, seconds, remember) if kind else check(text, name, seconds, remember)
 
 
 def document_of(name: str) -> str:

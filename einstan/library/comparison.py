@@ -37,6 +37,7 @@ COTANGENT = "the_cotangent"
 MOST_FLOPS = 2e10  # a plan that takes more is not run
 SECONDS = 0.2  # of timing, for each plan
 TOLERANCE = 1e-8
+Shapes = Mapping[Name, tuple[int, ...]]
 
 
 @dataclass
@@ -114,33 +115,38 @@ def compare(
 ) -> Comparison:
     """One equation under several optimizers; ``turn`` is told each optimizer when its turn comes.
 
-    Raises what `plan` raises for sizes that do not fit, and `DataError` where two paths give different results.
+    Raises what `plan` raises for sizes that do not fit, and `DataError` where two paths give different results.  What
+    is not run is given no arrays.
     """
     program = runnable(Program((equation,)))
     extents = infer(program, {}, sizes)
-    shapes = {name: extents.shape(name) for name in program.inputs if name in program.ranks}
     count = operands_of(program)
     whole, outputs, note = (None, (), "") if count > WRITTEN_OUT else with_gradients(program, equation)
-    generator = np.random.default_rng(0)
-    refuse_more("the arrays", 16 * sum(prod(shape) for shape in shapes.values()), "give smaller sizes")
-    arrays = drawn(generator, program, extents)
+    shapes = shapes_of(program, extents)
     if count > WRITTEN_OUT:
-        arrays[COTANGENT] = random(generator, tuple(extents.of(equation, index) for index in equation.indices))
+        shapes[COTANGENT] = tuple(extents.of(equation, index) for index in equation.indices)
+    asked = [(program, extents)]
     if whole is not None:
-        total = infer(whole, shapes, sizes)
-        shapes = {name: total.shape(name) for name in whole.inputs if name in whole.ranks}
-        refuse_more("the arrays", 16 * sum(prod(shape) for shape in shapes.values()), "give smaller sizes")
-        arrays = {**drawn(generator, whole, total), **arrays}
+        asked.append((whole, infer(whole, shapes, sizes)))
+        shapes |= shapes_of(*asked[-1])
+    arrays: dict[Name, Any] | None = None
+    if run:
+        refuse_more("the arrays", 16 * sum(map(prod, shapes.values())), "give smaller sizes")
+        generator, arrays = np.random.default_rng(0), {}
+        for each, extents_of in asked:
+            arrays = {**drawn(generator, each, extents_of), **arrays}
+        if COTANGENT in shapes:
+            arrays.setdefault(COTANGENT, random(generator, shapes[COTANGENT]))
     chosen = list(optimizers) or names_for(count)
-    forward, gradients = _Runner(program, (equation.name,), arrays, run), None
+    forward, gradients = _Runner(program, (equation.name,), shapes, arrays), None
     if whole is not None:
-        gradients = _Runner(whole, outputs, arrays, run)
+        gradients = _Runner(whole, outputs, shapes, arrays)
     rows = []
     for name in chosen:
         turn(name)
         row = Row(name, forward.cost(name))
         if count > WRITTEN_OUT and forward.latest is not None:
-            gradients, note = along(forward.latest, equation, arrays, run, gradients)
+            gradients, note = along(forward.latest, equation, shapes, arrays, gradients)
         row.gradients = gradients.cost(name) if gradients else None
         rows.append(row)
     found = forward.first
@@ -163,6 +169,10 @@ def random(generator: np.random.Generator, shape: tuple[int, ...]) -> Any:
     return generator.standard_normal(shape) / max(prod(shape), 1) ** 0.25
 
 
+def shapes_of(program: Program, extents: Extents) -> dict[Name, tuple[int, ...]]:
+    return {name: extents.shape(name) for name in program.inputs if name in program.ranks}
+
+
 def drawn(generator: np.random.Generator, program: Program, extents: Extents) -> dict[Name, Any]:
     """Arrays for the inputs of a program: positions for those that stand in slots."""
     found: dict[Name, Any] = {}
@@ -177,7 +187,7 @@ def drawn(generator: np.random.Generator, program: Program, extents: Extents) ->
 
 
 def along(
-    made: Plan, equation: Equation, arrays: Mapping[Name, Any], run: bool, before: _Runner | None
+    made: Plan, equation: Equation, shapes: Shapes, arrays: Mapping[Name, Any] | None, before: _Runner | None
 ) -> tuple[_Runner | None, str]:
     """The gradients of a long product along the tree of one of its plans; results are compared with those before."""
     steps = staged(made, equation)
@@ -186,7 +196,7 @@ def along(
     whole, outputs, note = with_gradients(steps, equation)
     if whole is None:
         return None, note
-    runner = _Runner(whole, outputs, arrays, run)
+    runner = _Runner(whole, outputs, shapes, arrays)
     runner.results = before.results if before else {}
     return runner, "the gradients are those of the steps of each path"
 
@@ -221,39 +231,42 @@ def _indices(equation: Equation) -> list[Any]:
 
 
 class _Runner:
-    """One program under one optimizer after the other: planned, run, compared with the first."""
+    """One program under one optimizer after the other: planned, and where there are arrays run, and compared with the
+    first."""
 
-    def __init__(self, program: Program, outputs: tuple[Name, ...], arrays: Mapping[Name, Any], run: bool) -> None:
-        self.program, self.outputs, self.arrays, self.run = program, outputs, arrays, run
+    def __init__(
+        self, program: Program, outputs: tuple[Name, ...], shapes: Shapes, arrays: Mapping[Name, Any] | None
+    ) -> None:
+        self.program, self.outputs, self.shapes, self.arrays = program, outputs, shapes, arrays
         self.first: Plan | None = None
         self.latest: Plan | None = None
         self.results: dict[Name, Any] = {}
         self.timed: dict[Any, float] = {}
 
     def cost(self, optimizer: str) -> Cost:
-        shapes = {name: self.arrays[name].shape for name in self.program.inputs if name in self.arrays}
+        shapes = {name: self.shapes[name] for name in self.program.inputs if name in self.shapes}
         begin = time.perf_counter()
         made = plan(self.program, None, self.outputs, optimizer, shapes=shapes)
         planning = time.perf_counter() - begin
         cost = Cost(made.flops, made.largest_intermediate, made.peak_memory, planning)
         self.first, self.latest = self.first or made, made
         cost.steps = tuple((step.einsum, step.shape) for step in made.steps)
-        if not self.run:
+        if self.arrays is None:
             cost.skipped = "not run"
         elif made.flops > MOST_FLOPS:
             cost.skipped = f"not run: more than {MOST_FLOPS:.0g} FLOPs"
         else:
             if cost.steps not in self.timed:
-                self.timed[cost.steps] = self.clocked(made, optimizer)
+                self.timed[cost.steps] = self.clocked(made, optimizer, self.arrays)
             cost.running = self.timed[cost.steps]
         return cost
 
-    def clocked(self, made: Plan, optimizer: str) -> float:
+    def clocked(self, made: Plan, optimizer: str, arrays: Mapping[Name, Any]) -> float:
         results_of = made.itemsize * sum(prod(made.extents.shape(name)) for name in self.outputs)
         needed = made.peak_memory + 3 * results_of  # the first ones, those of this path, and how far they are apart
         refuse_more("a call, and the results that paths are compared by,", needed, "give smaller sizes")
         compiled = Specialisation(made, made.code, self.program_inputs)
-        given = [self.arrays[name] for name in self.program_inputs]
+        given = [arrays[name] for name in self.program_inputs]
         with np.errstate(all="ignore"):  # the arrays are random: a logarithm may well have none
             results = compiled.run(*given)
             for name, found in zip(self.outputs, results, strict=True):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from os import PathLike
 from pathlib import PurePath
 
 from einstan.language.arguments import ArgumentError, checked, shown
@@ -28,12 +29,18 @@ def kind_of(name: str) -> str:
 
 
 @checked
-def check_paper(text: str, kind: str = "tex", name: str = "", seconds: float | None = None) -> Report:
+def check_paper(
+    text: str,
+    kind: str = "tex",
+    name: str = "",
+    seconds: float | None = None,
+    remember: str | PathLike[str] | None = None,
+) -> Report:
     """Judge the displayed formulas of a paper, in their order.
 
     ``kind`` is ``tex`` or ``md``.  What is defined for the first time is a definition, later formulas are claims, and
     comments ``% einstan: ...`` or ``<!-- einstan: ... -->`` say what the text cannot.  What is not understood is a line
-    of its own, with the reason and what to write.  ``seconds`` as in `check`.
+    of its own, with the reason and what to write.  ``seconds`` and ``remember`` as in `check`.
     """
     if kind not in ("tex", "md"):
         raise ArgumentError(f"kind is tex or md, not {shown(kind)}", repair='kind="tex"')
@@ -44,7 +51,7 @@ def check_paper(text: str, kind: str = "tex", name: str = "", seconds: float | N
     for item in paper.items:
         if item.code:
             items.setdefault((item.line, item.code), []).append(item)
-    lines = [each for line in judged_lines(paper.lines, seconds) for each in _typed(line, items)]
+    lines = [each for line in judged_lines(paper.lines, seconds, remember) for each in _typed(line, items)]
     lines += [_unread(item, kind) for item in paper.items if item.problem is not None]
     lines += [_left_out(item) for item in paper.items if item.skipped]
     return Report(tuple(sorted(lines, key=lambda line: line.number)), name)

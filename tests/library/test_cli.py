@@ -262,10 +262,20 @@ def test_derive_errors(run, arguments):
 
 
 def test_help_shows_an_example_for_each_command(run):
-    for command in ("train", "derive"):
+    for command in ("train", "derive", "check", "paths", "mcp"):
         code, out, _ = run(command, "--help")
         assert code == 0
         assert f"example:\n  einstan {command} " in out
+
+
+def test_what_mcp_lacks(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mcp.server", None)
+    assert run("mcp") == (
+        2,
+        "",
+        "einstan: einstan mcp needs the SDK of the Model Context Protocol, mcp 2 or newer, which is not installed\n"
+        "  repair:   pip install 'einstan[mcp]'\n",
+    )
 
 
 def test_version(run):

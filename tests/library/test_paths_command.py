@@ -2,6 +2,7 @@
 
 import json
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -59,6 +60,19 @@ def test_a_file_of_instances(run, tmp_path):
     code, out, _ = run("paths", "nets.txt", "--json", "--no-run")
     assert code == 0
     assert [entry["equation"] for entry in json.loads(out)] == ["T[i,k] = A[i,J] B[J,k]", "Z[i] = A[i,J] x[J]"]
+
+
+@pytest.mark.parametrize("text", ["ij,jk->ik", "Z[i] = exp(A[i,J] B[J,K] C[K,i])", ",".join(["ij"] * 50) + "->"])
+def test_without_a_run_nothing_is_allocated(run, text):
+    tracemalloc.start()
+    try:
+        code, out, _ = run("paths", text, "--sizes", "i=3000,j=3000,k=3000", "--optimizers", "greedy", "--no-run")
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert code == 0
+    assert "forward and all gradients" in out
+    assert most < 8 * 3000 * 3000 / 4  # a matrix of these is 72 MB
 
 
 @pytest.mark.parametrize(

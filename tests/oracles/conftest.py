@@ -1,5 +1,5 @@
-"""What needs PyTorch or JAX.  The models are no tests: they are what `test_models` trains; and a program that has a
-process of its own is not imported by another."""
+"""What needs PyTorch, JAX or a client of the Model Context Protocol.  The models are no tests: they are what
+`test_models` trains; and a program that has a process of its own is not imported by another."""
 
 from pathlib import Path
 

@@ -1,0 +1,154 @@
+"""Verdicts remembered in a file, so that of a document with one changed line one claim is judged.
+
+A verdict is remembered by the digest of everything that it may rest on:
+
+- the claim as it is printed, with the ranges that it states, and whether it is expected to be wrong;
+- every definition, assumption, convention and ``given`` of its part, in their order, as they are printed: printing is
+  exact, so that blanks, comments and spellings do not count and everything else does.  The whole part, for a definition
+  that a claim does not read may still tell the length of an axis, or that a tensor is a label;
+- the functions of a user's own that can be called, as they are defined; where there is one of which only the partials
+  are told, which code computes, nothing is remembered;
+- the seconds that were allowed;
+- the code: every file of this package, its version, and those of Python, NumPy and opt_einsum, which draw and compute.
+
+What is undecided is not remembered: more time, or another machine, may decide it.  Line numbers, names of files and
+other claims are no part of it: nothing of a verdict speaks of them.  The file is a page of JSON with a checksum.  One
+of other code is made anew; one that is damaged, or something else, is refused and left as it is.  A checksum is no
+signature: the file is one's own, as the verdicts in it are.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from functools import cache
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import einstan
+from einstan.language.effort import QUESTION, effort
+from einstan.language.errors import DataError, EinstanError
+from einstan.language.functions import BUILTIN, FUNCTIONS
+from einstan.language.own import visible
+from einstan.language.statement import Document, Statement
+from einstan.library.files import Path as FilePath
+from einstan.library.files import named, open_regular, reason, refuse_unwritable, write_file
+from einstan.library.judgements import Counterexample, Outcome
+
+KEPT = 20_000  # verdicts of a file; the first that nobody asked for are forgotten
+BYTES = 100_000_000  # of a file
+REMEMBERED = ("proved", "verified", "kink", "refuted")
+TEXTS = ("reason", "arithmetic", "left", "right", "slip")
+KIND = "verdicts of einstan check"
+
+
+class Remembered:
+    """The verdicts in a file, and those that come to it; `save` writes it where any has come."""
+
+    def __init__(self, path: FilePath, seconds: float | None) -> None:
+        self.path = path
+        self.found = loaded(path)
+        refuse_unwritable("remember", path)
+        self.new: dict[str, Outcome] = {}
+        own = {name: str(function) for name, function in visible().items()}
+        self.blind = bool(FUNCTIONS.keys() - BUILTIN)  # a row of the table that code computes
+        self.start = [seconds, sorted(own.items())]
+
+    def part(self, document: Document) -> str:
+        """What every claim of a part rests on."""
+        kinds = ("equation", "given", "assume", "convention")
+        return digest([*self.start, *(printed(s) for s in document.statements if s.kind in kinds)])
+
+    def get(self, part: str, claim: Statement) -> Outcome | None:
+        if self.blind:
+            return None
+        key = digest([part, *printed(claim)])
+        found = self.new.get(key) or self.found.get(key)
+        if found is not None:
+            self.found.pop(key, None)
+            self.new[key] = found
+        return found
+
+    def put(self, part: str, claim: Statement, outcome: Outcome) -> None:
+        if not self.blind and outcome.verdict in REMEMBERED:
+            self.new[digest([part, *printed(claim)])] = outcome
+
+    def save(self) -> None:
+        """Whole or not at all, with what others have put there meanwhile."""
+        there = loaded(self.path)
+        if self.new.keys() <= there.keys():
+            return
+        kept = {**{key: one for key, one in there.items() if key not in self.new}, **self.new}
+        page = {key: asdict(kept[key]) for key in list(kept)[-KEPT:]}
+        text = json.dumps(
+            {"kind": KIND, "code": code(), "checksum": digest(page), "verdicts": page}, ensure_ascii=False
+        )
+        write_file(self.path, text.encode())
+
+
+def loaded(path: FilePath) -> dict[str, Outcome]:
+    """The verdicts in a file; none where there is no file, or one of other code.  Raises `DataError`."""
+    try:
+        with open_regular(path) as file:
+            held = file.read(BYTES + 1)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as problem:
+        raise DataError(f"{named(path)} cannot be read: {reason(problem)}", repair="name another file") from problem
+    try:
+        page = json.loads(held)
+        if page["kind"] != KIND:
+            raise ValueError
+        if page["code"] != code():
+            return {}
+        if len(held) > BYTES or page["checksum"] != digest(page["verdicts"]):
+            raise ValueError
+        return {key: outcome_of(told) for key, told in page["verdicts"].items()}
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as problem:
+        raise DataError(
+            f"{named(path)} does not hold remembered verdicts, or is damaged",
+            repair=("name another file", "or remove it: it is made anew"),
+        ) from problem
+
+
+def outcome_of(told: dict[str, Any]) -> Outcome:
+    """An outcome of its fields; a ValueError or a TypeError where one is not what it should be."""
+    example = told["counterexample"]
+    found = Outcome(**{**told, "counterexample": None, "difference": (), "under": ()})
+    many = [*told["difference"], *told["under"], *(getattr(found, name) for name in TEXTS)]
+    if found.verdict not in REMEMBERED or type(found.points) is not int or not all(type(t) is str for t in many):
+        raise ValueError
+    if example is not None:
+        matter = example["matter"]
+        example = Counterexample(**{**example, "matter": None if matter is None else tuple(matter)})
+        if not all(isinstance(held, dict) for held in (example.sizes, example.arrays, example.at)):
+            raise ValueError
+    under, difference = tuple(told["under"]), tuple(told["difference"])
+    return replace(found, difference=difference, under=under, counterexample=example)
+
+
+def printed(statement: Statement) -> list[str]:
+    """A statement without its comment; as it was typed where what was read has no text."""
+    try:
+        with effort(QUESTION, apart=True):
+            return [statement.kind, str(replace(statement, comment="")), ""]
+    except EinstanError:
+        return [statement.kind, "", statement.text]
+
+
+def digest(content: dict[str, Any] | Sequence[Any]) -> str:
+    return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+@cache
+def code() -> str:
+    """What judges: every file of this package, and what it computes with."""
+    root = Path(einstan.__file__).parent
+    files = [[path.relative_to(root).as_posix(), sha256(path.read_bytes()).hexdigest()] for path in root.rglob("*.py")]
+    versions = [einstan.__version__, platform.python_version(), version("numpy"), version("opt_einsum")]
+    return digest([*versions, sorted(files) or os.urandom(16).hex()])  # none can be read in an archive
