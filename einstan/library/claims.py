@@ -1,11 +1,12 @@
 """One claim: proved by the calculus, or verified at random points, or refuted, or left open with the reason.
 
-The order is that of what is cheap.  Both sides are compared at a random point, in floats and, where these do not
-agree, in exact numbers, of which one difference settles it.  A claim that holds there is proved with its forward values
-as names, which holds whatever they are; then with their definitions put in; what is left open is compared at more
-points.  A claim that speaks of a function with a kink is also compared there, since what is derived at a kink is a
-convention and so a part of what is claimed; where it differs there and nowhere else, the verdict says so.  Nothing is
-proved that the same numbers contradict: such a claim stays open.
+The order is that of what is cheap.  A claim on gradients is proved by the lines of the backward pass, in which the
+other gradients are names.  Else both sides are compared at a random point, in floats and, where these do not agree, in
+exact numbers, of which one difference settles it.  A claim that holds there is proved with its forward values as names,
+which holds whatever they are; then with their definitions put in; what is left open is compared at more points.  A
+claim that speaks of a function with a kink is also compared there, since what is derived at a kink is a convention and
+so a part of what is claimed; where it differs there and nowhere else, the verdict says so.  Nothing is proved that the
+same numbers contradict: such a claim stays open.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from dataclasses import replace
 from einstan.calculus.collect import shortest, size
 from einstan.calculus.indicators import complemented, in_slots, one_name
 from einstan.calculus.program import Program
-from einstan.calculus.proof import Proof, prove, same_form
+from einstan.calculus.proof import Proof, prove, same_form, same_in_turn
 from einstan.calculus.simplify import simplify
 from einstan.calculus.windows import opened, sized
 from einstan.language.effort import EffortError, effort
 from einstan.language.errors import DifferentiationError, EinstanError
 from einstan.language.statement import Claim
 from einstan.language.term import Equation, Expr, Name, tensors
+from einstan.library.cotangents import among_cotangents
 from einstan.library.differences import MOST, difference, in_gradients, ratio
 from einstan.library.judgements import Judgement, Outcome, worded
 from einstan.library.kinks import Kink, convention_at_zero, jumps_by_convention, kinks_of, met
@@ -38,7 +40,8 @@ AT_KINKS = 100  # more of them where entries are equal by chance, which is one i
 WITNESSES = 1  # where one that is proved is looked at all the same
 STEPS = 1_200_000  # for one claim: ten times what the longest of a paper takes, three seconds or less
 NEAR, TOLD = STEPS // 4, STEPS // 4  # of these to look near it alone, and to tell by what the sides differ
-NAMES, DEFINITIONS = "forward values as names", "definitions put in"
+LOOKED = 1  # second for the lines of the backward pass
+NAMES, DEFINITIONS, COTANGENTS = "forward values as names", "definitions put in", "cotangents as names"
 RANGES, EXTENTS = "ranges as deltas", "extents as numbers"
 
 
@@ -55,6 +58,9 @@ def decided(claim: Claim, part: Part, explain: bool = True) -> Judgement:
             found = _decided(claim, near, explain=False)
             if found.verdict == "proved":
                 return found
+    with suppress(EinstanError), effort(NEAR, LOOKED):  # what is wrong with it is told of the claim as it stands
+        if _proved_by_cotangents(claim, part):
+            return Judgement("proved", COTANGENTS)
     try:
         with effort(STEPS):
             return _decided(claim, part, explain)
@@ -174,15 +180,37 @@ def _judged(
 # ---- proof -----------------------------------------------------------------------------------------------------------
 
 
-def _proved(asked: Question) -> tuple[str, tuple[Expr, ...]]:
-    """How the claim is proved, or else nothing and the terms by which the sides differ."""
+def _proved_by_cotangents(claim: Claim, part: Part) -> bool:
+    """Whether a claim on gradients holds by the lines of the backward pass, and has a value wherever these have one."""
+    among = among_cotangents(claim, part)
+    if among is None:
+        return False
+    asked = question(*among)
+    if not _compared(asked, WITNESSES, shrink=False):
+        return False
+    asked = _complemented(asked)
+    if not same_in_turn(asked.left, asked.right, asked.definitions):
+        return False
+    meant = {**asked.meant, **asked.definitions}
+    if not gaps_differ(asked.left, asked.right, asked.indices, meant):
+        return True
+    return one_sided(*sides_of(asked), program_of(asked, asked.meant), asked.assumptions) is None
+
+
+def _complemented(asked: Question) -> Question:
+    """The question, with one of two brackets of which either holds as what the other leaves."""
     integers = in_slots(asked.left, asked.right, *(e.rhs for e in asked.definitions.values()))
     definitions = {
         n: Equation(e.name, e.indices, complemented(e.rhs, integers), e.where) for n, e in asked.definitions.items()
     }
     left, right = complemented(asked.left, integers), complemented(asked.right, integers)
-    asked = replace(asked, left=left, right=right, definitions=definitions)
-    for how, known in {NAMES: {}, DEFINITIONS: definitions}.items():
+    return replace(asked, left=left, right=right, definitions=definitions)
+
+
+def _proved(asked: Question) -> tuple[str, tuple[Expr, ...]]:
+    """How the claim is proved, or else nothing and the terms by which the sides differ."""
+    asked = _complemented(asked)
+    for how, known in {NAMES: {}, DEFINITIONS: asked.definitions}.items():
         if same_form(asked.left, asked.right, known)[2]:
             return how, ()
     open_terms: list[tuple[Expr, ...]] = []
