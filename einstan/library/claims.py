@@ -18,14 +18,14 @@ from dataclasses import replace
 from einstan.calculus.collect import shortest, size
 from einstan.calculus.indicators import complemented, in_slots, one_name
 from einstan.calculus.program import Program
-from einstan.calculus.proof import Proof, prove, same_form, same_in_turn
+from einstan.calculus.proof import Proof, prove, same_form
 from einstan.calculus.simplify import simplify
 from einstan.calculus.windows import opened, sized
 from einstan.language.effort import EffortError, effort
 from einstan.language.errors import DifferentiationError, EinstanError
 from einstan.language.statement import Claim
 from einstan.language.term import Equation, Expr, Name, tensors
-from einstan.library.cotangents import among_cotangents
+from einstan.library.cotangents import among_cotangents, equal_by_lines
 from einstan.library.differences import MOST, difference, in_gradients, ratio
 from einstan.library.judgements import Judgement, Outcome, worded
 from einstan.library.kinks import Kink, convention_at_zero, jumps_by_convention, kinks_of, met
@@ -189,10 +189,9 @@ def _proved_by_cotangents(claim: Claim, part: Part) -> bool:
     if not _compared(asked, WITNESSES, shrink=False):
         return False
     asked = _complemented(asked)
-    if not same_in_turn(asked.left, asked.right, asked.definitions):
+    if not equal_by_lines(asked, {name for name in among[1].program.defined if name not in part.program.defined}):
         return False
-    meant = {**asked.meant, **asked.definitions}
-    if not gaps_differ(asked.left, asked.right, asked.indices, meant):
+    if not gaps_differ(asked.left, asked.right, asked.indices, {**asked.meant, **asked.definitions}):
         return True
     return one_sided(*sides_of(asked), program_of(asked, asked.meant), asked.assumptions) is None
 

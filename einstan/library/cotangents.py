@@ -7,18 +7,20 @@ these lines.  Nothing that a document defines or reads by such a name is taken f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import cast
 
 from einstan.calculus.backward import backward
 from einstan.calculus.passes import pass_name, reached
 from einstan.calculus.program import Program
+from einstan.calculus.proof import prove, same_in_turn
 from einstan.language.errors import EinstanError
 from einstan.language.node import preorder, replace
 from einstan.language.statement import Claim, Document, Statement
 from einstan.language.term import Expr, Indexed, Name, tensors
 from einstan.library.part import Part
+from einstan.library.questions import Question
 
 
 def among_cotangents(claim: Claim, part: Part) -> tuple[Claim, Part] | None:
@@ -36,9 +38,28 @@ def among_cotangents(claim: Claim, part: Part) -> tuple[Claim, Part] | None:
         return None
     whole = _with_pass(part, losses.pop(), frozenset(wrt for _, wrt in gradients.values()))
     names = {name: pass_name("d", wrt) for name, (_, wrt) in gradients.items()}
-    if whole is None or any(n in whole.program.defined and n not in part.program.defined for n in {*named} - {*names}):
+    if whole is None or not whole.program.defined.keys() >= {*names.values()}:
+        return None
+    if any(n in whole.program.defined and n not in part.program.defined for n in {*named} - {*names}):
         return None
     return Claim(_renamed(claim.lhs, names), _renamed(claim.rhs, names), claim.where), whole
+
+
+def equal_by_lines(asked: Question, lines: Collection[Name]) -> bool:
+    """Whether both sides are equal by some of the lines: with forward values as names; with these put in too, and all
+    gradients of the claim as names but that which rests on most; with everything put in, one by one."""
+    left, right, known = asked.left, asked.right, asked.definitions
+    named = [name for name in known if name in lines and name in tensors(left, right)]
+    last = [equation.name for equation in Program(known.values()) if equation.name in named][-1:]
+    stages = (
+        {name: line for name, line in known.items() if name in lines},
+        {name: line for name, line in known.items() if name not in named or name in last},
+    )
+    return (
+        any(same_in_turn(left, right, stage) for stage in stages)
+        or any(prove(left, right, stage, asked.assumptions).proved for stage in stages)
+        or same_in_turn(left, right, known)
+    )
 
 
 def _gradient(name: Name, part: Part) -> tuple[Name, Name] | None:
