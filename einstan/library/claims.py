@@ -21,7 +21,7 @@ from einstan.calculus.program import Program
 from einstan.calculus.proof import Proof, prove, same_form
 from einstan.calculus.simplify import simplify
 from einstan.calculus.windows import opened, sized
-from einstan.language.effort import EffortError, effort
+from einstan.language.effort import UNLIMITED, EffortError, effort
 from einstan.language.errors import DifferentiationError, EinstanError
 from einstan.language.statement import Claim
 from einstan.language.term import Equation, Expr, Name, tensors
@@ -40,7 +40,7 @@ AT_KINKS = 100  # more of them where entries are equal by chance, which is one i
 WITNESSES = 1  # where one that is proved is looked at all the same
 STEPS = 1_200_000  # for one claim: ten times what the longest of a paper takes, three seconds or less
 NEAR, TOLD = STEPS // 4, STEPS // 4  # of these to look near it alone, and to tell by what the sides differ
-LOOKED = 1  # second for the lines of the backward pass
+LOOKED, EXPLAINED = 1, 2  # seconds for the lines of the backward pass, and for what is wrong where these refute a claim
 NAMES, DEFINITIONS, COTANGENTS = "forward values as names", "definitions put in", "cotangents as names"
 RANGES, EXTENTS = "ranges as deltas", "extents as numbers"
 
@@ -58,14 +58,16 @@ def decided(claim: Claim, part: Part, explain: bool = True) -> Judgement:
             found = _decided(claim, near, explain=False)
             if found.verdict == "proved":
                 return found
+    told: Judgement | None = None
     with suppress(EinstanError), effort(NEAR, LOOKED):  # what is wrong with it is told of the claim as it stands
-        if _proved_by_cotangents(claim, part):
-            return Judgement("proved", COTANGENTS)
+        told = _by_cotangents(claim, part)
+    if told is not None and told.verdict == "proved":
+        return told
     try:
-        with effort(STEPS):
+        with effort(STEPS, EXPLAINED if told is not None else UNLIMITED):
             return _decided(claim, part, explain)
     except EffortError as error:
-        return Judgement("undecided", " ".join([error.problem, *error.repair]))
+        return told or Judgement("undecided", " ".join([error.problem, *error.repair]))
 
 
 def _decided(claim: Claim, part: Part, explain: bool) -> Judgement:
@@ -180,20 +182,26 @@ def _judged(
 # ---- proof -----------------------------------------------------------------------------------------------------------
 
 
-def _proved_by_cotangents(claim: Claim, part: Part) -> bool:
-    """Whether a claim on gradients holds by the lines of the backward pass, and has a value wherever these have one."""
+def _by_cotangents(claim: Claim, part: Part) -> Judgement | None:
+    """What the lines of the backward pass tell of a claim on gradients: it is proved where it follows from them and has
+    a value wherever they have one, refuted where numbers do that; None where they leave it open."""
     among = among_cotangents(claim, part)
     if among is None:
-        return False
+        return None
     asked = question(*among)
-    if not _compared(asked, WITNESSES, shrink=False):
-        return False
-    asked = _complemented(asked)
-    if not equal_by_lines(asked, {name for name in among[1].program.defined if name not in part.program.defined}):
-        return False
-    if not gaps_differ(asked.left, asked.right, asked.indices, {**asked.meant, **asked.definitions}):
-        return True
-    return one_sided(*sides_of(asked), program_of(asked, asked.meant), asked.assumptions) is None
+    numbers = _compared(asked, WITNESSES)
+    if numbers.verdict == "differ":
+        asked, numbers = _at_all_sizes(*among, asked, numbers, WITNESSES)
+    if numbers.verdict == "differ" and not numbers.isolated:
+        return _judged(asked, "refuted", numbers=numbers)
+    lines = among[1].program.defined.keys() - part.program.defined.keys()
+    if not (numbers and equal_by_lines(_complemented(asked), lines)):
+        return None
+    meant = {**asked.meant, **asked.definitions}
+    apart = gaps_differ(asked.left, asked.right, asked.indices, meant)
+    if apart and one_sided(*sides_of(asked), program_of(asked, asked.meant), asked.assumptions) is not None:
+        return None
+    return Judgement("proved", COTANGENTS)
 
 
 def _complemented(asked: Question) -> Question:
