@@ -32,7 +32,20 @@ from einstan.language.effort import question
 from einstan.language.errors import ClaimError
 from einstan.language.index import Affine, Index, affine
 from einstan.language.node import Node, holds, preorder, replace
-from einstan.language.term import ZERO, Add, Const, Equation, Expr, Extent, Indexed, Name, Partial, neg, substitute
+from einstan.language.term import (
+    ZERO,
+    Add,
+    Const,
+    Equation,
+    Expr,
+    Extent,
+    Indexed,
+    Name,
+    Partial,
+    neg,
+    substitute,
+    tensors,
+)
 
 RANGE = "range"  # and a form: the dimension of indices of which equations state how many values they take
 
@@ -121,6 +134,20 @@ def same_form(left: Expr, right: Expr, definitions: Mapping[Name, Equation] | No
     b = _with_ranges(simplify(with_definitions(right, definitions or {})))
     # Most true claims are one but for letters and order, and need not be multiplied out.
     return a, b, a is b or alpha(a) is alpha(b) or canonical(a) is canonical(b)
+
+
+def same_in_turn(left: Expr, right: Expr, definitions: Mapping[Name, Equation]) -> bool:
+    """Whether both sides have one form at some stage of putting the definitions in one by one, each before those that
+    it reads: sides that a few lines tell to be equal are not worked out down to the inputs."""
+    a, b, same = same_form(left, right)
+    for name in reversed(Program(definitions.values()).equations):
+        read = tensors(a, b)
+        if same or not any(other in definitions for other in read):
+            break
+        if name.name in read:
+            only = {name.name: name}
+            a, b, same = same_form(a, b, only)
+    return same
 
 
 def _terms(total: Expr) -> tuple[Expr, ...]:

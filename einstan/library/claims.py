@@ -1,11 +1,12 @@
 """One claim: proved by the calculus, or verified at random points, or refuted, or left open with the reason.
 
-The order is that of what is cheap.  Both sides are compared at a random point, in floats and, where these do not
-agree, in exact numbers, of which one difference settles it.  A claim that holds there is proved with its forward values
-as names, which holds whatever they are; then with their definitions put in; what is left open is compared at more
-points.  A claim that speaks of a function with a kink is also compared there, since what is derived at a kink is a
-convention and so a part of what is claimed; where it differs there and nowhere else, the verdict says so.  Nothing is
-proved that the same numbers contradict: such a claim stays open.
+The order is that of what is cheap.  A claim on gradients is proved by the lines of the backward pass, in which the
+other gradients are names.  Else both sides are compared at a random point, in floats and, where these do not agree, in
+exact numbers, of which one difference settles it.  A claim that holds there is proved with its forward values as names,
+which holds whatever they are; then with their definitions put in; what is left open is compared at more points.  A
+claim that speaks of a function with a kink is also compared there, since what is derived at a kink is a convention and
+so a part of what is claimed; where it differs there and nowhere else, the verdict says so.  Nothing is proved that the
+same numbers contradict: such a claim stays open.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from einstan.calculus.program import Program
 from einstan.calculus.proof import Proof, prove, same_form
 from einstan.calculus.simplify import simplify
 from einstan.calculus.windows import opened, sized
-from einstan.language.effort import EffortError, effort
+from einstan.language.effort import UNLIMITED, EffortError, effort
 from einstan.language.errors import DifferentiationError, EinstanError
 from einstan.language.statement import Claim
 from einstan.language.term import Equation, Expr, Name, tensors
+from einstan.library.cotangents import among_cotangents, equal_by_lines
 from einstan.library.differences import MOST, difference, in_gradients, ratio
 from einstan.library.judgements import Judgement, Outcome, worded
 from einstan.library.kinks import Kink, convention_at_zero, jumps_by_convention, kinks_of, met
@@ -38,7 +40,8 @@ AT_KINKS = 100  # more of them where entries are equal by chance, which is one i
 WITNESSES = 1  # where one that is proved is looked at all the same
 STEPS = 1_200_000  # for one claim: ten times what the longest of a paper takes, three seconds or less
 NEAR, TOLD = STEPS // 4, STEPS // 4  # of these to look near it alone, and to tell by what the sides differ
-NAMES, DEFINITIONS = "forward values as names", "definitions put in"
+LOOKED, EXPLAINED = 1, 2  # seconds for the lines of the backward pass, and for what is wrong where these refute a claim
+NAMES, DEFINITIONS, COTANGENTS = "forward values as names", "definitions put in", "cotangents as names"
 RANGES, EXTENTS = "ranges as deltas", "extents as numbers"
 
 
@@ -55,11 +58,16 @@ def decided(claim: Claim, part: Part, explain: bool = True) -> Judgement:
             found = _decided(claim, near, explain=False)
             if found.verdict == "proved":
                 return found
+    told: Judgement | None = None
+    with suppress(EinstanError), effort(NEAR, LOOKED):  # what is wrong with it is told of the claim as it stands
+        told = _by_cotangents(claim, part)
+    if told is not None and told.verdict == "proved":
+        return told
     try:
-        with effort(STEPS):
+        with effort(STEPS, EXPLAINED if told is not None else UNLIMITED):
             return _decided(claim, part, explain)
     except EffortError as error:
-        return Judgement("undecided", " ".join([error.problem, *error.repair]))
+        return told or Judgement("undecided", " ".join([error.problem, *error.repair]))
 
 
 def _decided(claim: Claim, part: Part, explain: bool) -> Judgement:
@@ -174,15 +182,42 @@ def _judged(
 # ---- proof -----------------------------------------------------------------------------------------------------------
 
 
-def _proved(asked: Question) -> tuple[str, tuple[Expr, ...]]:
-    """How the claim is proved, or else nothing and the terms by which the sides differ."""
+def _by_cotangents(claim: Claim, part: Part) -> Judgement | None:
+    """What the lines of the backward pass tell of a claim on gradients: it is proved where it follows from them and has
+    a value wherever they have one, refuted where numbers do that; None where they leave it open."""
+    among = among_cotangents(claim, part)
+    if among is None:
+        return None
+    asked = question(*among)
+    numbers = _compared(asked, WITNESSES)
+    if numbers.verdict == "differ":
+        asked, numbers = _at_all_sizes(*among, asked, numbers, WITNESSES)
+    if numbers.verdict == "differ" and not numbers.isolated:
+        return _judged(asked, "refuted", numbers=numbers)
+    lines = among[1].program.defined.keys() - part.program.defined.keys()
+    if not (numbers and equal_by_lines(_complemented(asked), lines)):
+        return None
+    meant = {**asked.meant, **asked.definitions}
+    apart = gaps_differ(asked.left, asked.right, asked.indices, meant)
+    if apart and one_sided(*sides_of(asked), program_of(asked, asked.meant), asked.assumptions) is not None:
+        return None
+    return Judgement("proved", COTANGENTS)
+
+
+def _complemented(asked: Question) -> Question:
+    """The question, with one of two brackets of which either holds as what the other leaves."""
     integers = in_slots(asked.left, asked.right, *(e.rhs for e in asked.definitions.values()))
     definitions = {
         n: Equation(e.name, e.indices, complemented(e.rhs, integers), e.where) for n, e in asked.definitions.items()
     }
     left, right = complemented(asked.left, integers), complemented(asked.right, integers)
-    asked = replace(asked, left=left, right=right, definitions=definitions)
-    for how, known in {NAMES: {}, DEFINITIONS: definitions}.items():
+    return replace(asked, left=left, right=right, definitions=definitions)
+
+
+def _proved(asked: Question) -> tuple[str, tuple[Expr, ...]]:
+    """How the claim is proved, or else nothing and the terms by which the sides differ."""
+    asked = _complemented(asked)
+    for how, known in {NAMES: {}, DEFINITIONS: asked.definitions}.items():
         if same_form(asked.left, asked.right, known)[2]:
             return how, ()
     open_terms: list[tuple[Expr, ...]] = []

@@ -167,7 +167,7 @@ class Part:
 
     def _total(self, name: Partial) -> Equation:
         for wrt, _ in name.wrt:
-            self._refuse_tied(wrt)
+            self.refuse_tied(wrt)
         if name.of in self.program.defined:
             of = self.definition(name.of)
             refuse_several_ranges([of, *self.behind(of.rhs).values()])
@@ -181,7 +181,7 @@ class Part:
             indices = (*indices, *below)
         return Equation(name, indices, value)
 
-    def _refuse_tied(self, wrt: Name) -> None:
+    def refuse_tied(self, wrt: Name) -> None:
         """What changes with a tensor that an assumption ties is not said: one entry of a symmetric matrix alone?  The
         matrix that is its inverse?"""
         for claim in self._ties:

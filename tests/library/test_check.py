@@ -17,6 +17,37 @@ SOFTMAX = "S[n,c] = exp(Z[n,c]) / sum[K](exp(Z[n,K]))\nL = -1/|N| Y[N,C] log(S[N
 
 # A document whose claims stand behind their marks: ✓ proved, ≈ verified, + one of the two, ~ equal but at a kink,
 # ✗ refuted, ? left open.
+ROUTING = """\
+U[i,j,d] = W[i,j,d,E] x[i,E]
+s1[j,d] = 1/|j| U[I,j,d]
+n1[j] = s1[j,D]^2
+v1[j,d] = n1[j] s1[j,d] / ((1 + n1[j]) sqrt(n1[j] + eps))
+a2[i,j] = U[i,j,D] v1[j,D]
+c2[i,j] = exp(a2[i,j]) / sum[J](exp(a2[i,J]))
+s2[j,d] = c2[I,j] U[I,j,d]
+n2[j] = s2[j,D]^2
+v2[j,d] = n2[j] s2[j,d] / ((1 + n2[j]) sqrt(n2[j] + eps))
+q[j] = sqrt(v2[j,D]^2)
+L = T[J] relu(0.9 - q[J])^2 + 0.5 (1 - T[J]) relu(q[J] - 0.1)^2
+"""
+MESSAGES = """\
+e[t,k] = X[t,D] W[D,k]
+a0[k] = s[k] + e[0,k]
+a1[k] = logsumexp[J](a0[J] + B[J,k]) + e[1,k]
+a2[k] = logsumexp[J](a1[J] + B[J,k]) + e[2,k]
+a3[k] = logsumexp[J](a2[J] + B[J,k]) + e[2,k]
+L = logsumexp[K](a3[K]) - Y[T,K] e[T,K]
+"""
+MASKED = """\
+C[i,j] = X[i,D] M[D,E] X[j,E]
+A[i,j] = 1[j <= i] exp(C[i,j]) / sum[J](1[J <= i] exp(C[i,J]))
+V[i,d] = X[i,E] N[E,d]
+R[i,d] = X[i,d] + A[i,J] V[J,d]
+m[i] = mean[D](R[i,D])
+v[i] = mean[D]((R[i,D] - m[i])^2)
+O[i,d] = g[d] (R[i,d] - m[i]) / sqrt(v[i] + eps) + h[d]
+L = -1/|I| sum[I](Y[I,C] O[I,C] - logsumexp[C](O[I,C]))
+"""
 ROWS = {
     "derivatives": DENSE + "✓ dZ[n,j]/dX[m,p] = δ[n,m] W[p,j]\n✗ dZ[n,j]/dX[m,p] = δ[n,m] W[j,p]\n"
     "✓ dZ[n,j]/db[q] = δ[j,q]",
@@ -25,6 +56,26 @@ ROWS = {
     "gradients": DENSE + "L = 1/2 (Z[N,J] - Y[N,J])^2\n✓ claim dZ[n,j] = Z[n,j] - Y[n,j]\n"
     "✓ claim dW[p,q] = X[N,p] dZ[N,q]\n"
     "✗ claim dW[p,q] = 2 X[N,p] dZ[N,q]\n✓ claim dL = 1",
+    # gradients of deep programs, by the lines of the backward pass
+    "routing in two rounds": ROUTING + "✓ claim dv2[j,d] = dq[j] v2[j,d] / q[j]\n"
+    "✓ claim da2[p,m] = c2[p,m] (dc2[p,m] - sum[J](dc2[p,J] c2[p,J]))\n"
+    "✓ claim da2[i,j] = c2[i,j] (ds2[j,D] U[i,j,D] - sum[J](c2[i,J] ds2[J,D] U[i,J,D]))\n"
+    "✓ dL/dx[n,e] = W[n,J,D,e] dL/dU[n,J,D]\n"
+    "✓ claim dW[i,j,d,e] = (ds1[j,d] / |j| + c2[i,j] ds2[j,d] + da2[i,j] v1[j,d]) x[i,e]\n"
+    "✗ claim dv2[j,d] = dq[j] v2[j,d]\n✗ claim dc2[i,j] = U[i,j,D] dv2[j,D]",
+    "a chain of log-sum-exps": MESSAGES + "✓ claim dX[t,p] = W[p,K] de[t,K]\n"
+    "✓ dL/dW[p,q] = sum[T](dL/de[T,q] X[T,p])\n"
+    "✓ claim da2[j] = sum[K](exp(a2[j] + B[j,K] + e[2,K] - a3[K]) da3[K])\n"
+    "✗ claim da2[j] = exp(a2[j] + B[j,K] - a3[K]) da3[K]\n✗ claim dW[p,q] = X[T,p] g[T,q]",
+    "a masked softmax between": MASKED + "✓ claim dC[i,j] = A[i,j] (dA[i,j] - A[i,K] dA[i,K])\n"
+    "✓ claim dV[j,d] = sum[I](1[I >= j] A[I,j] dR[I,d])\n✓ claim dM[e,d] = X[I,e] dC[I,J] X[J,d]\n"
+    "✗ claim dM[e,d] = X[I,e] dC[J,I] X[J,d]",
+    "no name of a line of the pass is the reader's": "S[n,c] = softmax[c](Z[n,c])\n"
+    "L = -sum[N,C](Y[N,C] log(S[N,C])) + sum[N,C](S[N,C]^2)\n"
+    "✗ claim dZ[n,c] = S[n,c] (dS2[n,c] - S[n,C] dS2[n,C] + sum[C](Y[n,C])) - Y[n,c]\n"
+    "✓ claim dS[n,c] = 2 S[n,c] - Y[n,c] / S[n,c]",
+    "a gradient that a definition reads": "e[n] = x[n] w\nL = sum[N](exp(e[N]))\ng[n] = dL/de[n]\n"
+    "✓ claim dw = x[N] g[N]\n✓ claim dw = x[N] de[N]\n✗ claim dw = g[N] 1[N]",
     "an assumption that is needed": SOFTMAX + "assume sum[C](Y[n,C]) = 1\n✓ claim dZ[n,c] = (S[n,c] - Y[n,c]) / |n|\n"
     "✗ claim dZ[n,c] = (S[n,c] - Y[n,c]) / |c|",
     "the same without the assumption": SOFTMAX + "✗ claim dZ[n,c] = (S[n,c] - Y[n,c]) / |n|",
