@@ -136,10 +136,11 @@ Entries = list[Fraction]
 
 
 class Truth(NamedTuple):
-    """The exact entries of a derivative, and those where all inputs are rounded otherwise."""
+    """The exact entries of a derivative, those where all inputs are rounded otherwise, and what is nothing."""
 
     entries: Entries
     others: tuple[Entries, ...]
+    nothing: Fraction
 
     def times(self, direction: Entries) -> Truth:
         """The same of a Hessian's product with a vector."""
@@ -148,7 +149,7 @@ class Truth(NamedTuple):
             rows = range(0, len(entries), len(direction))
             return [sum((a * b for a, b in zip(entries[k:], direction, strict=False)), Fraction(0)) for k in rows]
 
-        return Truth(product(self.entries), tuple(map(product, self.others)))
+        return Truth(product(self.entries), tuple(map(product, self.others)), self.nothing)
 
     def lost(self, found: Any, size: Fraction | None = None) -> float:
         """The largest error over what cannot be avoided; ``size`` is that of what was added up, if it was larger."""
@@ -159,14 +160,15 @@ class Truth(NamedTuple):
             return float("inf")
         error = max(abs(Fraction(v) - t) for v, t in zip(values, self.entries, strict=True))
         # Below the last of these 50 digits may not tell a number from one that is subtracted from it.
-        return float(error / max(whole / 2**53, *gaps, Fraction(1, 10**45)))
+        floor = max(whole / 2**53, *gaps, Fraction(1, 10**45))
+        return float(error / (floor if floor > Fraction(1, 10**40) else max(floor, self.nothing)))
 
 
-def truth(whole: Any, name: Any, arrays: dict[str, Any]) -> Truth:
+def truth(whole: Any, name: Any, arrays: dict[str, Any], nothing: Fraction = Fraction(0)) -> Truth:
     entries = exact(whole, name, arrays)
     if any(abs(t) > sys.float_info.max for t in entries):
         raise OverflowError("the derivative itself is no float")
-    return Truth(entries, tuple(exact(whole, name, moved(arrays, seed)) for seed in range(3)))
+    return Truth(entries, tuple(exact(whole, name, moved(arrays, seed)) for seed in range(3)), nothing)
 
 
 def by_hand() -> dict[str, tuple[str, Any]]:
@@ -343,20 +345,26 @@ def measured(case: Case, limit: float) -> list[dict[str, Any]]:
 
     kind, hand = by_hand().get(f"{case.group} {case.name}", ("", None))
 
+    def nothing(arrays: dict[str, Any], order: int) -> Fraction:
+        """What a derivative that is zero is compared with: what half a unit in the last place of the scalar would be,
+        if it came of moving the largest entry by itself."""
+        (value,), largest = exact(whole, case.loss, arrays), Fraction(float(np.abs(arrays[case.wrt]).max()))
+        return abs(value) / 2**53 / largest**order if largest else Fraction(0)
+
     def slopes(arrays: dict[str, Any]) -> float:
-        exactly = truth(whole, of, arrays)
+        exactly = truth(whole, of, arrays, nothing(arrays, 1))
         if kind == "gradient":
             row["by_hand"] = exactly.lost(hand(**arrays))
         named = {n: arrays[n] for n in given}
         return max(exactly.lost(compiled(named)[str(of)]), exactly.lost(passed(named)[f"d{case.wrt}"]))
 
     def curvature(arrays: dict[str, Any]) -> float:
-        exactly = truth(curved, hessian.equation.name, arrays)
+        exactly = truth(curved, hessian.equation.name, arrays, nothing(arrays, 2))
         if kind == "hessian":
             row["by_hand"] = exactly.lost(hand(**arrays))
         named = {n: arrays[n] for n in given}
         dense = exactly.lost(np.asarray(hessian(named).dense()))
-        added_up = Truth(list(map(abs, exactly.entries)), ()).times(list(map(abs, along))).entries
+        added_up = Truth(list(map(abs, exactly.entries)), (), Fraction(0)).times(list(map(abs, along))).entries
         found = product({**named, "DIRECTION": direction})[f"td{case.wrt}"]
         return max(dense, exactly.times(along).lost(found, max(added_up, default=Fraction(0))))
 
@@ -421,8 +429,10 @@ backward pass, a Hessian as a whole and as a product with a vector, and the wors
 largest error over the *floor*: how far the exact answer moves where every input moves by half a unit in the last place
 (the largest of three such moves, one way or the other for each entry), and not less than half a unit in the last place
 of the largest entry, or of the largest sum without its signs in a product. Nobody can do better than about 1, since
-inputs are rounded; these should stay below 100. Points at which the derivative has no value or is larger than a float
-can be, or where 50 digits take more than some seconds, are left out.
+inputs are rounded; these should stay below 100. A derivative that is zero wherever the inputs are has no size, and is
+compared with half a unit in the last place of the scalar over the largest entry, or over its square for a Hessian.
+Points at which the derivative has no value or is larger than a float can be, or where 50 digits take more than some
+seconds, are left out.
 
 {counts}
 
@@ -439,17 +449,10 @@ What loses more:
 - *Squares of shares that are nearly equal* (7 and 132, with `Z[M,P]^2` of a softmax, at scale 1e-4): the gradient is a
   difference of nearly equal shares, and so it is by hand, `S[k] (S[k] - S[K]^2)`. The Hessian of two shares (24)
   changes its sign where they are equal.
-- *Derivatives that are zero* (127, 183): what is left is rounding, about 1e-17, and nothing is there to compare it
-  with; in the order of the hand it cancels to the last bit.
-- *What the one before does not tell*: the residual reads ahead. Its Hessian as a whole loses, its product with a vector
-  does not (0.8).
-- *A mixture, far from its means*: its Hessian is right to the last digit, and its product with a vector, which names
-  the gradient, takes the square of a distance away from another.
+- *A derivative that is zero* (183, at scale 10): of shares of one entry is left what rounds in `1 / s - e / s^2`.
 - *Roots and logarithms of a softplus that underflows* (36 and 175), at -1875 and less: by hand it is an exponential
   there; that is not done.
 - *Shares over two axes at once* (79): what the largest lacks of the whole is taken apart along one axis alone.
-- *`(1 - 1 / (1 + x^2)) (f(S) - c)`* (131) at scale 1e-4: `x^2 / (1 + x^2)` loses nothing, overflows earlier, and is a
-  sign longer to read; of two forms the shorter one is taken.
 
 What was run is counted above. Of each formula and layer the worst point is shown, and all points above 100.
 

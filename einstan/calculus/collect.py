@@ -7,18 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from typing import cast
 
 from einstan.calculus.alpha import alpha
 from einstan.calculus.cancelling import cancelled, opened, turned
 from einstan.calculus.canonical import expanded
 from einstan.calculus.coefficients import coefficient_of, is_negative, neg_simplified, scaled
-from einstan.calculus.digits import keeps_digits, reads
+from einstan.calculus.digits import PLAIN, Known, keeps_digits, reads
 from einstan.calculus.factors import flattened
 from einstan.calculus.quotients import Behind, met, undefined
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.language.effort import once
 from einstan.language.index import Affine, Index
-from einstan.language.node import Node, fold, folded, holds, postorder, preorder, remembered
+from einstan.language.node import Node, fold, folded, holds, postorder, preorder, remembered, rewrite
 from einstan.language.term import (
     MINUS_ONE,
     Add,
@@ -46,15 +47,18 @@ GROUPING = 12
 Flat = tuple[Fraction, list[Expr], list[Index]]  # a product: its number, its factors, its summed indices
 
 
-def shortest(expr: Expr, behind: Behind = undefined) -> Expr:
-    """The shortest of the forms that the calculus knows for a simplified expression, for people to read."""
+def shortest(expr: Expr, behind: Behind = undefined, known: Known = PLAIN) -> Expr:
+    """The shortest of the forms that the calculus knows for a simplified expression, for people to read.
+
+    What is ``known`` of its tensors says which of them move along with each other, so that it keeps its digits."""
     simple = simplify(expr)
-    return _shortest_alone(simple) if behind is undefined else with_shares(_shortest(simple, behind))
+    alone = behind is undefined and known is PLAIN
+    return _shortest_alone(simple) if alone else with_shares(_shortest(simple, behind, known))
 
 
 @remembered
 def _shortest_alone(simple: Expr) -> Expr:
-    return with_shares(_shortest(simple, undefined))
+    return with_shares(_shortest(simple, undefined, PLAIN))
 
 
 def with_shares(expr: Expr) -> Expr:
@@ -63,7 +67,7 @@ def with_shares(expr: Expr) -> Expr:
     return expr if found is expr else collected(found)
 
 
-def _shortest(simple: Expr, behind: Behind) -> Expr:
+def _shortest(simple: Expr, behind: Behind, known: Known) -> Expr:
     first = collected(simple)
     if not _may_shorten(simple):
         over = met(simple, behind)
@@ -76,8 +80,39 @@ def _shortest(simple: Expr, behind: Behind) -> Expr:
     else:
         whole = expanded(simple, merge=False)
         multiplied = collected(whole) if whole is not simple else first
-        found += [multiplied] if multiplied is not first and keeps_digits(multiplied, first) else []
+        found += with_digits(multiplied, first, known) if multiplied is not first else []
     return min(found, key=to_read)
+
+
+def with_digits(found: Expr, closed: Expr, known: Known) -> list[Expr]:
+    """A form that was found beside another, where it keeps its digits: with its sums as one if need be."""
+    forms = dict.fromkeys((found, one_sum(found)))
+    return next(([form] for form in forms if keeps_digits(form, closed, known)), [])
+
+
+def one_sum(expr: Expr) -> Expr:
+    """``a |I| - sum[I](x[I])`` as ``sum[I](a - x[I])``, which subtracts before it adds."""
+
+    def rule(node: Node) -> Node:
+        if not (isinstance(node, Add) and holds(node, Extent)):
+            return node
+        terms = [flattened((term,)) for term in node.terms]
+        for index in dict.fromkeys(index for _, _, summed in terms for index in summed):
+            bodies, others = list[Expr](), list[Expr]()
+            for term, (number, factors, summed) in zip(node.terms, terms, strict=True):
+                count = next((f for f in factors if isinstance(f, Extent) and f.index.dim == index.dim), None)
+                own = next((other for other in summed if other.dim == index.dim), None)
+                if own is None and count is None:
+                    others.append(term)
+                    continue
+                rest = [f for f in factors if own is not None or f is not count]
+                body = simplify_product((Const(number), *rest), [other for other in summed if other is not own])
+                bodies.append(body if own is None else cast(Expr, substitute(body, {own: index})))
+            if len(bodies) > 1:
+                return collected(simplify_sum((*others, sum_over((index,), simplify_sum(bodies)))))
+        return node
+
+    return cast(Expr, rewrite(expr, rule))
 
 
 def _may_shorten(expr: Expr) -> bool:

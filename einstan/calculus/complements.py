@@ -3,6 +3,7 @@
     1 - tanh(u)^2      is  4 e / (1 + e)^2 with e = exp(-2 |u|)        1 - exp(u)  is  -expm1(u)
     p - 3 p^2 + 2 p^3  is  -p sigmoid(-u) tanh(u/2)                    1 - erf(u)  is  erfc(u)
 
+What an arctan and an arcsinh leave as derivatives, ``1 / (1 + u^2)`` and its root, are powers of ``cos(arctan(u))``.
 A value near one has no digits left of what it lacks.  A sum that is a polynomial in such a function, by itself or by a
 name, is zero where the polynomial is: for each root that is in the table it has a factor that is known.  This is how a
 program is run, not how it is printed: people write ``s (1 - s)``.
@@ -59,7 +60,7 @@ HIGHEST = 8  # degree of a polynomial that is looked at
 
 def complemented(equations: Sequence[Equation]) -> list[Equation]:
     """The same tensors, without differences that have fewer digits than they could have."""
-    if not any(applies(equation.rhs, *COMPLEMENTS) for equation in equations):
+    if not any(applies(equation.rhs, *COMPLEMENTS, "pow") for equation in equations):
         return list(equations)
     known: dict[Name, Equation] = {}
     made: list[Equation] = []
@@ -107,7 +108,7 @@ def as_product(total: Expr, known: Mapping[Name, Equation]) -> Expr | None:
 
 
 def _with_factors(expr: Expr, known: Mapping[Name, Equation]) -> Expr:
-    if not applies(expr, *COMPLEMENTS) and not any(
+    if not applies(expr, *COMPLEMENTS, "pow") and not any(
         isinstance(n, Indexed) and n.tensor in known for n in preorder(expr)
     ):
         return expr
@@ -142,14 +143,14 @@ def _factored(total: Add, known: Mapping[Name, Equation], in_logarithm: bool = F
 
 def _in_no_table(factors: Sequence[Expr], known: Mapping[Name, Equation]) -> frozenset[tuple[Expr, Fraction]]:
     """The bases of a product that are no function of the table, which a polynomial in one has in all its terms."""
-    bases = (part for factor in factors for part in powers(factor))
+    bases = (part for factor in factors for part in _powers(factor))
     return frozenset((base, k) for base, k in bases if not _may_be_known(coefficient_of(base)[1], known))
 
 
 def _atoms(factors: Sequence[Expr], known: Mapping[Name, Equation]) -> Iterator[Apply]:
     """The functions of the table among the bases of a product, one sign for the argument of a sigmoid."""
     for factor in factors:
-        for base, k in powers(factor):
+        for base, k in _powers(factor):
             if k.denominator == 1 and k > 0:
                 value = coefficient_of(_put_in(base, known))[1]
                 if _is_known(value):
@@ -163,7 +164,7 @@ def _in_powers_of(
     polynomial, rest = [number], list[Expr]()
     opposite = _turned(atom) if atom.function == "sigmoid" else None
     for factor in factors:
-        for base, k in powers(factor):
+        for base, k in _powers(factor):
             n, value = coefficient_of(_put_in(base, known))
             if k.denominator == 1 and 0 < k <= HIGHEST and value in (atom, opposite):
                 own = [Fraction(0), n] if value is atom else [n, -n]
@@ -187,12 +188,12 @@ def _roots_taken(atom: Apply, polynomial: Polynomial, in_logarithm: bool) -> lis
             roots.append(root)
     if len(polynomial) > 1 and not any(roots):
         return None
-    if atom.function == "tanh" and not in_logarithm:
+    if atom.function in LESS_SQUARES and not in_logarithm:
         for _ in range(min(roots.count(ONE), roots.count(-ONE))):  # 1 - tanh(u)^2, where two factors are one
             roots.remove(ONE)
             roots.remove(-ONE)
             polynomial = [-c for c in polynomial]  # (1 - t) (-1 - t) = -(1 - t^2)
-            factors += _of_tanh(atom.arguments[0])
+            factors += LESS_SQUARES[atom.function](atom.arguments[0])
     for root in roots:
         if root:
             n, function, k, m = table[root]
@@ -211,7 +212,33 @@ def _of_tanh(u: Expr) -> tuple[Expr, ...]:
     return Const(4), e, as_power(add((Const(1), e)), Fraction(-2))
 
 
+def _of_cosine(u: Expr) -> tuple[Expr, ...]:
+    """1 - cos(u)^2 = sin(u)^2"""
+    return (as_power(Apply("sin", (u,)), Fraction(2)),)
+
+
+LESS_SQUARES = {"tanh": _of_tanh, "cos": _of_cosine}
+
+
 # ---- pieces ----------------------------------------------------------------------------------------------------------
+
+
+def _powers(factor: Expr) -> Iterator[tuple[Expr, Fraction]]:
+    """The bases of a factor with their exponents, where ``1 / (1 + u^2)`` is ``cos(arctan(u))^2``."""
+    for base, k in powers(factor):
+        u = _beside_one(base) if k < 0 and (2 * k).denominator == 1 else None
+        yield (base, k) if u is None else (Apply("cos", (Apply("arctan", (u,)),)), -2 * k)
+
+
+def _beside_one(base: Expr) -> Expr | None:
+    """u, where a sum is ``1 + u^2``."""
+    if not (isinstance(base, Add) and len(base.terms) == 2 and Const(1) in base.terms):
+        return None
+    number, factors, summed = flattened((next(term for term in base.terms if term != Const(1)),))
+    parts = [part for factor in factors for part in powers(factor)]
+    if number <= 0 or summed or not parts or not all(k.denominator == 1 and k.numerator % 2 == 0 for _, k in parts):
+        return None
+    return simplify_product((simplify_apply("sqrt", (Const(number),)), *(as_power(own, k / 2) for own, k in parts)))
 
 
 def _is_known(value: Expr) -> TypeGuard[Apply]:

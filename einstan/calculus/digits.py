@@ -18,10 +18,10 @@ from itertools import zip_longest
 from typing import NamedTuple
 
 from einstan.calculus.alpha import signature
-from einstan.calculus.coefficients import coefficient_of, neg_simplified
+from einstan.calculus.coefficients import neg_simplified
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.language.index import Affine
-from einstan.language.node import Node, fold, folded
+from einstan.language.node import Node, fold, folded, preorder
 from einstan.language.term import (
     ONE,
     ZERO,
@@ -89,7 +89,7 @@ def keeps_digits(found: Expr, closed: Expr, known: Known = PLAIN) -> bool:
 
 def stays_exact(found: Expr, closed: Expr, known: Known = PLAIN) -> bool:
     """Whether no error of one form grows faster than that of another, whichever tensor moves, and no sum of differences
-    became a difference of sums: ``sum[N](y[N] - a)`` is no ``|N| (q - a)``."""
+    became a difference of sums: ``sum[N](y[N] - a)`` is no ``|N| (q - a)``, nor ``sum[N](w[N] (y[N] - a))`` another."""
     moving = frozenset().union(*(known.along(name) for name in tensors(found, closed)))
     for name in moving:
         (mine, new, kept), (before, old, added_up) = (
@@ -109,9 +109,8 @@ def _looked_at(expr: Expr, known: Callable[[Indexed], Growth]) -> tuple[Growth, 
         if isinstance(node, Add) and growth.moved is ZERO and any(each.moved is not ZERO for each in below):
             apart.add(signature(node))
         if isinstance(node, Sum):
-            body = coefficient_of(node.body)[1]
-            if isinstance(body, Add) and signature(body) in apart:
-                added_up.add(signature(body))
+            inner = (part for part in preorder(node.body) if isinstance(part, Add))
+            added_up.update(apart.intersection(signature(part) for part in inner if set(part.free) & set(node.indices)))
 
     return grown(expr, known, look), apart, added_up
 

@@ -26,10 +26,10 @@ from einstan.calculus.alpha import alpha
 from einstan.calculus.collect import size
 from einstan.calculus.delta import plain_pair
 from einstan.calculus.deviations import Deviations
-from einstan.calculus.factors import flattened, powers
+from einstan.calculus.factors import arranged, flattened, powers
 from einstan.calculus.partial import inlined, may_be_put_in
 from einstan.calculus.portions import Portion, Portions
-from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
+from einstan.calculus.simplify import as_power, simplify, simplify_product, simplify_sum
 from einstan.language.index import Affine, Index, slot
 from einstan.language.node import Node, fold, holds, preorder
 from einstan.language.term import (
@@ -88,6 +88,10 @@ class _Term:
         self.factors: list[Expr] = []
         for factor in flat:
             for base, k in powers(factor):
+                if isinstance(base, Add) and k.denominator == 1:  # x - m and m - x are one base
+                    base, sign = arranged(base)
+                    self.number *= sign**k.numerator
+                    factor = as_power(base, k)
                 whole = isinstance(base, Indexed) and k.denominator == 1 and 0 < k <= 4
                 self.factors += [base] * int(k) if whole else [factor if base is factor else _power(base, k)]
 
@@ -284,11 +288,16 @@ class _Apart:
         letters, over = portion.read(access) or ([], None)
         if over is None or over in letters or over not in term.summed:
             return None
-        opposite = {other.key(): (j, other.number) for j, other in others if other.number * term.number < 0}
+        opposite = {
+            part.key(): (j, part.number, beside)
+            for j, other in others
+            for part, beside in _opened(other)
+            if part.number * term.number < 0
+        }
         free = dict.fromkeys(i for other in (term, *(o for _, o in others)) for f in other.factors for i in f.free)
         for index in free:
             if index.dim == over.dim and index is not over and index not in letters:
-                j, number = opposite.get(term.key({over: index}, access), (-1, Fraction(0)))
+                j, number, beside = opposite.get(term.key({over: index}, access), (-1, Fraction(0), []))
                 if number and abs(number) <= abs(term.number):
                     rest = list(term.factors)
                     left = simplify_product((Const(number + term.number), *rest), term.summed)
@@ -297,7 +306,8 @@ class _Apart:
                     off = self.deviations.off(portion, letters, over, simplify_product(own), index)
                     outside = [factor for factor in rest if over not in factor.free]
                     summed = [i for i in term.summed if i is not over]
-                    return j, simplify_product((Const(number), *outside, off), summed), left
+                    made = simplify_product((Const(number), *outside, off), summed)
+                    return j, made, simplify_sum((left, *beside))
         return None
 
     # ---- X δ[k,p] - Z S[p], where Z is X at k = p --------------------------------------------------------------------

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
-from einstan.calculus.coefficients import ONCE, times
+from einstan.calculus.alpha import signature
+from einstan.calculus.coefficients import ONCE, coefficient_of, is_negative, neg_simplified, times
 from einstan.language.effort import spend
 from einstan.language.index import Index
-from einstan.language.term import Apply, Const, Expr, Indexed, Iverson, Mul, Sum, rename_bound
+from einstan.language.term import Add, Apply, Const, Expr, Indexed, Iverson, Mul, Sum, add, rename_bound
 
 
 def flattened(factors: Iterable[Expr], bound: Iterable[Index] = ()) -> tuple[Fraction, list[Expr], list[Index]]:
@@ -76,3 +77,16 @@ def powers(factor: Expr) -> Sequence[tuple[Expr, Fraction]]:
         else:
             found.append((base, exponent))
     return found
+
+
+def arranged(total: Add) -> tuple[Expr, int]:
+    """A sum in one order and with one sign, and that sign: ``m - x`` and ``x - m`` are one base."""
+    ordered = in_order(total)
+    if is_negative(ordered):
+        return add(neg_simplified(term) for term in ordered.terms), -1
+    return ordered, 1
+
+
+def in_order(total: Add) -> Expr:
+    """The terms in an order that does not depend on letters."""
+    return add(sorted(total.terms, key=lambda term: signature(coefficient_of(term)[1])))

@@ -20,17 +20,17 @@ from einstan.calculus.named_cores import NamedCores, is_worth_naming, renamed, s
 from einstan.calculus.naming import ForwardNames, derived_equation
 from einstan.calculus.partial import Differentiator, Kinks, denominator_indices, refuse_compared, scalars
 from einstan.calculus.passes import reached, values_read
-from einstan.calculus.program import Program, extents_behind, stated_extents
+from einstan.calculus.program import InPart, Program, extents_behind, stated_extents
 from einstan.calculus.ranges import Ranges
 from einstan.calculus.scales import is_quotient
-from einstan.calculus.simplify import simplify_product, simplify_sum
+from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.calculus.stable import stabilised
 from einstan.calculus.structure import structured
 from einstan.language.errors import DifferentiationError, ProgramError, ScopeError, nearest
-from einstan.language.index import Index, slot
-from einstan.language.node import holds
+from einstan.language.index import Affine, Index, slot
+from einstan.language.node import Node, holds, rewrite
 from einstan.language.place import at
-from einstan.language.term import ZERO, Equation, Expr, Indexed, Iverson, Name, Partial, tensors
+from einstan.language.term import ONE, ZERO, Equation, Expr, Indexed, Iverson, Name, Partial, tensors
 
 
 class Linearised:
@@ -55,12 +55,13 @@ class Linearised:
         self.names = ForwardNames(e for e in named if isinstance(e.name, str))
         self.assumptions = program.resolved_assumptions() if assume else ()
         self.stated = extents_behind(self.forward.values())
+        self.extents = {(each.index.dim, each.extent) for each in self.stated if isinstance(each, InPart)}
         infinite = infinite_tensors(self.forward.values())
         self.poles = infinite_tensors(self.forward.values(), POLES)
         forward = self.forward.values()
         self.brackets = written_brackets(forward, kinks_of(forward)) if infinite else set()
         self.ranges = Ranges(self.forward.values())
-        self.cores = NamedCores(program, self.stated, self.ranges)
+        self.cores = NamedCores(program, self.stated, self.ranges, self.names.parts.known)
         self.live = self._live()
         self.widest = max(program.ranks.values(), default=0)
         self.inner: dict[Name, tuple[Index, ...]] = {}  # the indices of a tensor where it is read
@@ -105,7 +106,7 @@ class Linearised:
         apart = tuple(Index(f"{i.name}'", i.dim) for i in self.inner[source])  # no letter of the equation's
         rule = Differentiator(source, apart, rename=self.names, kinks=kinks)
         total = simplify_sum(term.with_in_place(()) for term in rule.terms(equation.rhs))
-        total = assumed(self.names(stated_extents(total, self.stated)), self.assumptions)
+        total = assumed(self.names(self._within(stated_extents(total, self.stated))), self.assumptions)
         old, new = (*equation.indices, *apart), (*self.outer[equation.name], *self.inner[source])
         return renamed(total, old, new)
 
@@ -149,7 +150,18 @@ class Linearised:
         if self.poles and may_be_infinite(value, self.poles, POLES):
             terms = [replace(each, core=beside_sums(each.core)) for each in terms]
         whole = simplify_sum(each.whole(free) for each in terms)
-        return stated_extents(whole, self.stated)  # of an index that a delta has used up, a range is left
+        return self._within(stated_extents(whole, self.stated))  # of an index that a delta has used up, a range is left
+
+    def _within(self, value: Expr) -> Expr:
+        """An edge without the ranges that its indices have in any case."""
+
+        def rule(node: Node) -> Node:
+            match node:
+                case Iverson(operands=(Affine(terms=(), constant=0), Affine(index=Index() as index), Affine() as end)):
+                    return ONE if node.relations == ("<=", "<") and (index.dim, end) in self.extents else node
+            return node
+
+        return simplify(rewrite(value, rule)) if self.extents and holds(value, Iverson) else value
 
     def _named(self, value: Expr, target: Name, source: Name) -> Expr:
         """The edge with every core that must not be written twice as a tensor of its own."""
@@ -178,7 +190,7 @@ class Linearised:
         numerator = self.forward[self.of].indices
         slots = denominator(self.forward.values(), self.wrt, numerator, indices)
         total = self.edges.get(self.of, {}).get(self.wrt, ZERO)
-        total = shortest(assumed(self.names(total), self.assumptions), self.names.parts.behind)
+        total = shortest(assumed(self.names(total), self.assumptions), self.names.parts.behind, self.names.parts.known)
         total = self.names.orders(total)
         total = renamed(total, (*self.outer[self.of], *self.inner[self.wrt]), (*numerator, *slots))
         name = name or extended(self.of, len(numerator), self.wrt, len(slots))

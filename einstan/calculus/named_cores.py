@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 
 from einstan.calculus.canonical import canonical
 from einstan.calculus.collect import shortest, size
+from einstan.calculus.digits import PLAIN, Known
 from einstan.calculus.naming import Behind, derived_equation
 from einstan.calculus.partial import scalars
 from einstan.calculus.program import Program
@@ -24,9 +25,10 @@ LONG = 40  # a core that is longer to read than this gets a name, contraction or
 class NamedCores:
     """The cores that have names, behind the equations that are there already."""
 
-    def __init__(self, program: Program, stated: Sequence[Behind], ranges: Ranges) -> None:
+    def __init__(self, program: Program, stated: Sequence[Behind], ranges: Ranges, digits: Known = PLAIN) -> None:
         self.known = list(program.equations)
         self.taken, self.stated, self.ranges = set(map(str, program.ranks)), stated, ranges
+        self.digits = digits
         self.scalars = scalars(*program.equations)
         self.equations: list[Equation] = []
         self._made: dict[Expr, tuple[str, tuple[int, ...]]] = {}  # by what they are; the order of their axes
@@ -34,7 +36,7 @@ class NamedCores:
     def access(self, wanted: str, own: tuple[Index, ...], core: Expr) -> Indexed:
         """The core by its name, which is ``wanted`` or that with a number where the core is new."""
         chosen = letters(own, self.scalars)
-        rhs = shortest(renamed(core, own, chosen))
+        rhs = shortest(renamed(core, own, chosen), known=self.digits)
         for known in self.known:  # perhaps an earlier derivative has it
             alike = str(known.name).rstrip("0123456789") == wanted.rstrip("0123456789")
             if alike and self._equation(known.name, chosen, rhs) is known:

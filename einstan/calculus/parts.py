@@ -18,10 +18,10 @@ from einstan.calculus.alpha import alpha, signature
 from einstan.calculus.assume import matches
 from einstan.calculus.cancelling import cancelled, opened
 from einstan.calculus.canonical import expanded
-from einstan.calculus.coefficients import coefficient_of, is_negative, neg_simplified, scaled
-from einstan.calculus.collect import collected, shortest, size, with_shares
-from einstan.calculus.digits import DATA, STILL, Growth, Known, degree, grown, keeps_digits, stays_exact
-from einstan.calculus.factors import flattened, parts_of, powers
+from einstan.calculus.coefficients import coefficient_of, scaled
+from einstan.calculus.collect import collected, shortest, size, with_digits, with_shares
+from einstan.calculus.digits import DATA, STILL, Growth, Known, degree, grown, stays_exact
+from einstan.calculus.factors import arranged, flattened, in_order, parts_of, powers
 from einstan.calculus.finite import indices_moved, indices_read, may_be_infinite
 from einstan.calculus.quotients import met
 from einstan.calculus.simplify import as_power, simplify, simplify_apply, simplify_product, simplify_sum
@@ -42,7 +42,6 @@ from einstan.language.term import (
     Name,
     Reduce,
     Sum,
-    add,
     kept,
     reciprocal,
     substitute,
@@ -299,10 +298,12 @@ class Parts:
 
 def shortest_named(expr: Expr, parts: Parts) -> Expr:
     """The shortest form of a simplified expression, with forward values named where they are parts of it too."""
-    plain = shortest(expr, parts.behind)
+    plain = shortest(expr, parts.behind, parts.known)
     if not parts.occur_in(expr):
         other = opened(expr)
-        return plain if other is expr else min((plain, shortest(parts.names(other), parts.behind)), key=size)
+        if other is expr:
+            return plain
+        return min((plain, shortest(parts.names(other), parts.behind, parts.known)), key=size)
     found = [plain]
     simple = simplify(expr)
     other = opened(simple)
@@ -322,8 +323,8 @@ def shortest_named(expr: Expr, parts: Parts) -> Expr:
             whole = expanded(form, merge=False)
             if whole is not form:
                 named = collected(simplify(parts(whole)))
-                if _cost(named) < _cost(best) and keeps_digits(named, closed, parts.known):
-                    best = named
+                if _cost(named) < _cost(best):
+                    best = min((best, *with_digits(named, closed, parts.known)), key=_cost)
     over = met(best, parts.behind)
     return with_shares(best if over is best else collected(over))
 
@@ -349,24 +350,12 @@ def _factors(node: Expr) -> tuple[Fraction, Weights, list[Index]]:
     for factor in flat:
         for base, exponent in powers(factor):
             if isinstance(base, Add):
-                base, sign = _arranged(base) if exponent.denominator == 1 else (_sorted(base), 1)
+                base, sign = arranged(base) if exponent.denominator == 1 else (in_order(base), 1)
                 number *= sign**exponent.numerator
             key = alpha(base) if base.binds or isinstance(base, Extent) else base
             before = found.get(key, (base, Fraction(0)))
             found[key] = before[0], before[1] + exponent
     return number, [(base, k) for base, k in found.values() if k != 0], summed
-
-
-def _arranged(total: Add) -> tuple[Expr, int]:
-    ordered = _sorted(total)
-    if is_negative(ordered):
-        return add(neg_simplified(term) for term in ordered.terms), -1
-    return ordered, 1
-
-
-def _sorted(total: Add) -> Expr:
-    """The terms in an order that does not depend on letters."""
-    return add(sorted(total.terms, key=lambda term: signature(coefficient_of(term)[1])))
 
 
 def _longest(parts: Weights) -> bytes:

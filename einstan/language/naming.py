@@ -169,8 +169,10 @@ def extents_named(equation: Equation, letters: bool) -> Equation:
         speakers = [index if index in visible else next(iter(others), index)]
         if not is_axis(index.dim):  # every letter of that range, since nothing else ties them
             speakers += [other for other in visible if other.dim == index.dim]
-        for speaker in speakers:
-            spoken = rewrite(form, rule)
+        filled = {place for other, place, read, _ in unguarded(equation) if other is read.index is index}
+        for speaker in speakers:  # |i| = |x.0| - 1 says that i is a part of what it reads: no letter says it
+            part = any(isinstance(atom, Extent) and atom.index.name in filled for atom, _ in form.terms)
+            spoken = form if part else rewrite(form, rule)
             itself = any(isinstance(node, Extent) and node.index.name == speaker.name for node in preorder(spoken))
             where.setdefault(speaker, rewrite(form, by_axis) if itself else spoken)  # |g| is not stated by |g|
     return Equation(equation.name, equation.indices, rewrite(equation.rhs, rule), tuple(where.items()))  # type: ignore[arg-type]

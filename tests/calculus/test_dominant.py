@@ -15,6 +15,7 @@ R = range(3)
 exp, log = mp.exp, mp.log
 # a share of exp(-77), what is left of the largest where its logit is not, and far beyond what a float can tell from one
 POINTS = ([30.0, -47.0, 17.0], [400.0, 1.0, -300.0], [-0.5, 1.0, 0.25])
+FAR = {"a mixture": ([1000.25, 999.0, 1000.5],)}  # squares of distances are large beside what is left of them
 
 
 def shares(z):
@@ -81,7 +82,7 @@ def test_digits(name):
     text, function, curved = ROWS[name]
     program = es.Program(text)
     arrays = {"V": V, "w": W, "x": X, "M": M, "T": np.array([0])}
-    for z in POINTS:
+    for z in (*POINTS, *FAR.get(name, ())):
         with mp.workdps(900):
             _, gradient, second = derived(function, z)
         given = {**arrays, "z": np.array(z)}
@@ -92,8 +93,10 @@ def test_digits(name):
         }
         if curved:
             found["Hessian"] = program.hessian("L", "z")(given).dense(), second
+            product = program.hvp("L", {"z": "D"}).compile(outputs=["tdz"])
+            found["hvp"] = product({**given, "D": np.ones(3)})["tdz"], second.sum(1)
         for way, (have, want) in found.items():
-            size = max(np.abs(want).max(), 1e-290)
+            size = max(np.abs(second if way == "hvp" else want).max(), 1e-290)
             assert np.abs(have - want).max() <= 1e-12 * size, (z, way, have, want)
 
 

@@ -103,6 +103,27 @@ def test_every_order_states_how_far_a_window_runs(window, shares):
         np.testing.assert_allclose(found, twice["tdv"], rtol=1e-10, atol=1e-12)
 
 
+PARTS = {  # an index that runs over a part of one tensor and over the whole of another
+    "spread over": ("f[i] = k[i] x0[i+1]\na[j] = pad(f[j-1]) where |j| = |x0.0|\nx1[j] = x0[j] + a[j]\n"
+                    "L = sum[I](k[I] (x1[I+1] - x1[I])^2)", "k", {"x0": (5,), "k": (4,)}),
+    "gathered from": ("d[i] = x[i+1] - x[i]\ng[i] = k[i] d[i]\nr[j] = x[j] + pad(g[j]) where |j| = |x.0|\n"
+                      "L = sum[I](k[I] (r[I+1] r[I])^2)", "k", {"x": (5,), "k": (4,)}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "wrt", "shapes"), PARTS.values(), ids=PARTS)
+def test_every_order_says_what_is_a_part_of_what(text, wrt, shapes):
+    program, rng = es.Program(text), np.random.default_rng(0)
+    arrays = {name: rng.normal(size=shape) for name, shape in shapes.items()}
+    rows = np.eye(shapes[wrt][0])
+    expected = program.hvp("L", {wrt: "t"}, batch="r").compile(fast=False)(**arrays, t=rows)[f"td{wrt}"]
+    for order in ORDERS:
+        hessian = program.hessian("L", wrt, order=order)
+        np.testing.assert_allclose(hessian.dense(**arrays), expected, rtol=1e-10, atol=1e-12)
+        again = es.Program(str(hessian.program)).compile(fast=False)(**arrays)[str(hessian.equation.name)]
+        np.testing.assert_allclose(again, expected, rtol=1e-10, atol=1e-12)
+
+
 def test_the_name_of_the_result_and_the_letters_of_the_denominator():
     program = es.Program(CLASSIFIER)
     whole = joined(program, backward(program, "L", ["W"]))

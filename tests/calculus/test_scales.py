@@ -127,7 +127,8 @@ def sigmoid(z):
     return 1 / (1 + mp.exp(-z))
 
 
-OWN = {("a probability", "value"), ("a small exponent", "value")}  # what the text itself subtracts
+# what the text itself subtracts
+OWN = {(name, "value") for name in ("a probability", "a small exponent", "less its arctan", "less its arcsinh")}
 # text with the scalar L of z; the same in mpmath; where z stands
 SHARES = {
     "one less a sigmoid": ("L = 1 / (1 + exp(z))", lambda z: 1 / (1 + mp.exp(z)), (40, 5, -3)),
@@ -168,6 +169,8 @@ SHARES = {
     "of a root": ("L = z / sqrt(1 + z^2)", lambda z: z / mp.sqrt(1 + z * z), (1e8, -1e4, 0.5)),
     "a root": ("L = sqrt(1 + z^2)", lambda z: mp.sqrt(1 + z * z), (1e8, 0.5)),
     "of squares": ("u = z^2\nL = u / (1 + u)", lambda z: z * z / (1 + z * z), (1e8, 0.5)),
+    "less its arctan": ("L = z - arctan(z)", lambda z: z - mp.atan(z), (1e-4, -1e8, 0.5)),
+    "less its arcsinh": ("L = z - arcsinh(2z) / 2", lambda z: z - mp.asinh(2 * z) / 2, (1e-4, -1e8, 0.5)),
     "of sizes": ("L = z / (1 + abs(z))", lambda z: z / (1 + abs(z)), (1e8, -1e8, 0.5)),
 }  # fmt: skip
 
