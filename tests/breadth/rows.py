@@ -115,7 +115,7 @@ ROWS = [
         lambda x: power(power(absolute(x), 3).sum(), 1 / 3),
     ),
     row(
-        "p-norm", "s = sum[I](abs(x[I])^p)\nf = s^(1/p)", "f", {"x": (3,), "p": ()}, p_norm, positive="p", length=282,
+        "p-norm", "s = sum[I](abs(x[I])^p)\nf = s^(1/p)", "f", {"x": (3,), "p": ()}, p_norm, positive="p", length=306,
     ),
     row(
         "Hadamard product", "H[i,j] = A[i,j] B[i,j]", "H", {"A": (2, 3), "B": (2, 3)}, lambda A, B: A * B,
