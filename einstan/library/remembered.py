@@ -22,6 +22,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import cache
@@ -89,6 +90,7 @@ class Remembered:
             {"kind": KIND, "code": code(), "checksum": digest(page), "verdicts": page}, ensure_ascii=False
         )
         write_file(self.path, text.encode())
+_DEEP = re.compile(rb"(?:[\[{]\s*){20}")
 
 
 def loaded(path: FilePath) -> dict[str, Outcome]:
@@ -101,6 +103,8 @@ def loaded(path: FilePath) -> dict[str, Outcome]:
     except (OSError, ValueError) as problem:
         raise DataError(f"{named(path)} cannot be read: {reason(problem)}", repair="name another file") from problem
     try:
+        if _DEEP.search(held):  # which a reader of JSON may not survive where Python's stack has been let grow
+            raise ValueError
         page = json.loads(held)
         if page["kind"] != KIND:
             raise ValueError
