@@ -90,6 +90,8 @@ class Remembered:
             {"kind": KIND, "code": code(), "checksum": digest(page), "verdicts": page}, ensure_ascii=False
         )
         write_file(self.path, text.encode())
+
+
 _DEEP = re.compile(rb"(?:[\[{]\s*){20}")
 
 
