@@ -14,6 +14,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -115,7 +116,14 @@ def exact(program: Any, name: Any, arrays: dict[str, Any]) -> list[Any]:
     given = {str(n): arrays[str(n)] for n in plain.inputs}
     made = {n: a if isinstance(a, list | Fraction) else fractions(a.tolist()) for n, a in given.items()}
     found: Any = evaluate(plain, made, numbers=EXACT)
-    return [Fraction(v) for v in found[name].flat]
+    return [rational(v) for v in found[name].flat]
+
+
+def rational(value: Any) -> Fraction:
+    """A number as a fraction; one of 50 digits that is far beyond all floats is as far as is of interest."""
+    if isinstance(value, Decimal) and value and value.is_finite() and abs(value.adjusted()) > 1000:
+        value = value.scaleb((1000 if value.adjusted() > 0 else -1000) - value.adjusted())
+    return Fraction(value)
 
 
 def moved(arrays: dict[str, Any], seed: int) -> dict[str, Any]:

@@ -1,6 +1,9 @@
 """The random tests draw the same examples in every run; ``EINSTAN_EXPLORE=1`` draws new ones, and takes all rows on
 all routes.
 
+Of long tables whose rows are dear a share is run every day, the others on the days that follow (the marker
+``in_turn``).
+
 The comparisons of routes and of passes draw new programs every day: the header says their seed, and ``EINSTAN_SEED``
 gives another, or that of another day.
 
@@ -17,6 +20,7 @@ import builtins
 import os
 import re
 import signal
+from collections import Counter
 from datetime import date
 from importlib.util import find_spec
 from types import SimpleNamespace
@@ -71,11 +75,29 @@ def own_functions_are_gone_afterwards():
         table.update(was)
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
+    if not os.environ.get("EINSTAN_EXPLORE") and not any("::" in asked for asked in config.args):
+        leave_for_other_days(config, items)
     if find_spec("numba") is None:
         for item in items:
             if item.get_closest_marker("numba"):
                 item.add_marker(pytest.mark.skip(reason="numba is not installed"))
+
+
+def leave_for_other_days(config, items):
+    """Every n-th row of what is marked ``in_turn(n)`` is left, the first one of them by the day."""
+    day = int(os.environ["EINSTAN_SEED"]) // 10**4
+    seen, others = Counter(), []
+    for item in items:
+        if (turn := item.get_closest_marker("in_turn")) is not None:
+            test = item.nodeid.partition("[")[0]
+            seen[test] += 1
+            if (seen[test] + day) % turn.args[0]:
+                others.append(item)
+    if others:
+        gone = set(others)
+        items[:] = [item for item in items if item not in gone]
+        config.hook.pytest_deselected(items=others)
 
 
 STRICT = bool(os.environ.get("EINSTAN_NO_SKIP"))

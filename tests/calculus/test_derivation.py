@@ -244,6 +244,7 @@ SLIPS = {
 }
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("case", SLIPS)
 def test_a_corrupted_step_is_refused(case: str) -> None:
     """Every slip in every step, put in place of the step, is refused; the few that are not are true by numbers too."""

@@ -39,6 +39,7 @@ def derived(function, z):
     return float(middle), np.array([float(g) for g in gradient]), hessian
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ROWS)
 def test_finite_and_right(name):

@@ -100,6 +100,7 @@ def gradient(function, z):
     return function(at), np.array([float((function(up) - function(down)) / (2 * h)) for up, down in moved])
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("z", [Z, LOW, Z / 1000], ids=["large", "small", "ordinary"])
 @pytest.mark.parametrize("name", ROWS)
 def test_finite_and_right(name, z):

@@ -440,11 +440,13 @@ def outcome(row):
         return es.check("\n".join(part.strip() for part in row.split(" ; "))).claims[-1].outcome
 
 
+@pytest.mark.in_turn(2)
 @pytest.mark.parametrize("row", rows(FALSE))
 def test_what_is_false_is_refuted(row):
     assert outcome(row).verdict == "refuted", outcome(row)
 
 
+@pytest.mark.in_turn(2)
 @pytest.mark.parametrize("row", rows(TRUE))
 def test_what_is_true_holds(row):
     assert outcome(row).verdict in ("proved", "verified"), outcome(row)

@@ -378,11 +378,13 @@ BOUNDS = """
 """
 
 
+@pytest.mark.in_turn(2)
 @pytest.mark.parametrize("row", rows(FALSE))
 def test_what_holds_on_one_side_alone_is_refuted(row):
     assert outcome(row).verdict == "refuted", outcome(row)
 
 
+@pytest.mark.in_turn(2)
 @pytest.mark.parametrize("row", rows(TRUE))
 def test_what_holds_on_both_sides_holds(row):
     assert outcome(row).verdict in ("proved", "verified", "kink"), outcome(row)

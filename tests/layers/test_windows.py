@@ -115,6 +115,7 @@ def compare_with_scipy(make, axes, shapes, stride, dilation, padding):
     np.testing.assert_allclose(found["b"], C.sum(axis=(0, *range(2, C.ndim))), **CLOSE)
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("padding", PADDINGS, ids=str)
 @pytest.mark.parametrize("dilation", [1, 2, 3])
 @pytest.mark.parametrize("stride", [1, 2, 3])
@@ -125,6 +126,7 @@ def test_along_one_axis(stride, dilation, padding):
             compare_with_scipy(make, 1, shapes, (stride,), (dilation,), padding)
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("padding", PADDINGS, ids=str)
 @pytest.mark.parametrize("dilation", [(1, 1), (2, 1), (3, 2)])
 @pytest.mark.parametrize("stride", [(1, 1), (2, 3), (3, 1)])

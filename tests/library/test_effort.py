@@ -98,6 +98,7 @@ def test_what_a_question_made_lives_until_it_is_answered() -> None:
     assert any(node() is None for node in answered(inner))
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("question", QUESTIONS)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_deep_term_is_worked_out_or_refused(shape: str, question: str) -> None:

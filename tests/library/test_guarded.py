@@ -135,6 +135,7 @@ def numbers(tensor):
     return np.array(tensor.tolist(), float)
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(("text", "data", "x", "by_hand"), ROWS)
 def test_derivatives(text, data, x, by_hand):
     ordered = "\n".join(sorted(text.split("\n"), key=lambda line: line.startswith("E")))

@@ -49,11 +49,13 @@ def agree(made, data):
                 np.testing.assert_allclose(np.asarray(value), expected[name], rtol=1e-9, atol=1e-11, err_msg=told)
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("row", MACHINE, ids=lambda row: row.name)
 def test_what_an_equation_can_say(row):
     agree(lambda **options: compile(parse(row.text), sizes=row.sizes, **options), arrays(row))
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("row", LAYERS, ids=str)
 def test_layers_and_their_gradients(row):
     slots = f"[{row.slots}]" if row.slots else ""
@@ -63,6 +65,7 @@ def test_layers_and_their_gradients(row):
     agree(program.backward("Loss", row.wrt).compile, data)
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("row", BREADTH, ids=str)
 def test_breadth_and_its_derivatives(row):
     program, data = es.Program(row.text), {**row.arrays(), **row.integers}
@@ -84,6 +87,7 @@ def test_random_programs(seed):
             assert finding is None, str(finding)
 
 
+@pytest.mark.in_turn(2)
 @pytest.mark.parametrize("row", ROUTED[::3], ids=lambda row: row.name)
 def test_rows_of_routes(row):
     run = Run(row)

@@ -68,6 +68,7 @@ def is_linear(row):
     return row.axes or row.name in ("dense", "embedding")
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("row", [row for row in ROWS if not is_linear(row)], ids=str)
 def test_third_derivatives_of_layers(row):
     arrays = row.arrays()
@@ -134,6 +135,7 @@ BREADTH = [  # name, text, of, arrays, wrt, function, orders
 ]  # fmt: skip
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("row", BREADTH, ids=lambda row: row[0])
 def test_breadth(row):
     _, text, of, arrays, wrt, function, orders = row

@@ -33,6 +33,7 @@ def close(found, expected, tolerance=1e-9):
         np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(
     ("row", "rule"),
     [(row, rule) for row in ROWS for rule in KINDS if rule == "plain" or not row.name.endswith("_2d")],

@@ -116,6 +116,7 @@ def test_there_is_an_oracle_for_every_layer():
 # ---- sliding windows: every stride, dilation and kernel, lengths that do not divide ----------------------------------
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("dilation", [1, 2, 3])
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("kind", WINDOWS_BY_TORCH)

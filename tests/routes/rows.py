@@ -20,8 +20,9 @@ from tests.routes.meant import Meant
 
 Array = Any
 AGAIN = ("hessian of two", "newton")  # which make a Hessian once more
-IN_TURN = (  # and what else derives once more
-    *AGAIN, "orders of a derivative", "str(hvp.whole) again", "hvp of one", "hvp of all, batched",
+IN_TURN = (  # what derives or proves more than the others do
+    *AGAIN, "hessian", "claims", "derivation", "partial of a partial", "orders of a derivative", "products, batched",
+    "str(hvp.whole) again", "hvp of one", "hvp of all, batched",
 )  # fmt: skip
 
 
@@ -112,8 +113,7 @@ class Row(Meant):
     def on(self, route: str) -> bool:
         """Whether a route may be taken: one line after another, and by loops, large exponentials are infinite.
 
-        What takes long is taken with ``EINSTAN_EXPLORE=1`` alone, and what derives once more by every third row, others
-        every day.
+        What takes long is taken with ``EINSTAN_EXPLORE=1`` alone, or by every third row, others every day.
         """
         if self.overflows and route in ("loops in floats", "backward by loops", "Equation(...)"):
             return False

@@ -39,6 +39,7 @@ def test_programs_by_numba(seed):
         assert finding is None, str(finding)
 
 
+@pytest.mark.in_turn(2)
 @pytest.mark.numba
 @pytest.mark.parametrize("row", ROWS[::2], ids=lambda row: row.name)
 def test_rows_by_numba(row):
