@@ -34,7 +34,7 @@ def counted(quick: bool) -> Rows:
 
     from einstan.machine.graph.flatten import flatten
     from einstan.machine.plan.plan import planned
-    from einstan.machine.sizes.extents import infer
+    from einstan.machine.sizes.inference import infer
 
     def cost(text: str, gradients: bool, shapes: Mapping[Any, Any]) -> Any:
         program, outputs = programs(text, gradients)

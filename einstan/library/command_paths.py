@@ -123,9 +123,9 @@ def _labels(subscripts: Subscripts) -> set[Any]:
 
 
 def _letters(equation: Equation) -> list[Any]:
-    from einstan.machine.sizes.extents import _indices
+    from einstan.machine.sizes.extents import indices_of
 
-    return list(_indices(equation))
+    return list(indices_of(equation))
 
 
 def known(sizes: Mapping[str, int], letters: Any, text: str) -> dict[str, int]:

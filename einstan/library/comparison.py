@@ -26,8 +26,9 @@ from einstan.machine.graph.flatten import flatten
 from einstan.machine.paths.paths import cheap
 from einstan.machine.plan.plan import Plan, plan
 from einstan.machine.run.compiled import Specialisation
-from einstan.machine.sizes.extents import Extents, infer
+from einstan.machine.sizes.extents import Extents
 from einstan.machine.sizes.guards import index_tensors
+from einstan.machine.sizes.inference import infer
 from einstan.machine.sizes.memory import refuse_more
 
 DP = 20  # operands up to which dynamic programming over all of them comes back soon
@@ -225,7 +226,7 @@ def with_gradients(program: Program, equation: Equation) -> tuple[Program | None
 
 
 def _indices(equation: Equation) -> list[Any]:
-    from einstan.machine.sizes.extents import _indices as indices_of
+    from einstan.machine.sizes.extents import indices_of
 
     return list(indices_of(equation))
 

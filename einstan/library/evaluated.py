@@ -27,7 +27,8 @@ from einstan.machine.run.compile import compile
 from einstan.machine.run.compiled import SPECIALISATIONS, Compiled
 from einstan.machine.run.handed import together
 from einstan.machine.run.told import fitting, told
-from einstan.machine.sizes.extents import Extents, infer, speaks_of
+from einstan.machine.sizes.extents import Extents, speaks_of
+from einstan.machine.sizes.inference import infer
 from einstan.machine.sizes.refusals import missing
 
 

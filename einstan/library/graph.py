@@ -27,10 +27,10 @@ from einstan.language.index import Affine, Index, lowered
 from einstan.language.node import Node, preorder
 from einstan.language.show import show, show_with_spans
 from einstan.language.term import Delta, Equation, Extent, Indexed, Iverson, Mul, Name, Reduce, Sum
-from einstan.machine.sizes import extents as extents_of
-from einstan.machine.sizes.extents import Extents, infer
+from einstan.machine.sizes.extents import Extents
 from einstan.machine.sizes.guards import as_affine
-from einstan.machine.sizes.refusals import unknown_tensor, wrong_rank
+from einstan.machine.sizes.inference import infer, told
+from einstan.machine.sizes.refusals import unknown_tensor
 
 Kind = Literal["input", "parameter", "equation", "output", "cotangent"]
 MOST_COMPONENTS = 200
@@ -97,29 +97,9 @@ def graph(
             shapes[name] = tuple(shape)
         else:
             raise unknown_tensor(whole, name)
-    known = infer(whole, shapes, sizes) if scalars else _certain(whole, shapes, sizes)
+    known = infer(whole, shapes, sizes) if scalars else told(whole, shapes, sizes)
     build = _Components if scalars else _Tensors
     return build(program, passed, set(learned), loss, known).graph()
-
-
-def _certain(program: Program, shapes: Mapping[Name, tuple[int, ...]], sizes: Mapping[str, int]) -> Extents:
-    """The extents that follow from those given.  `infer` would make a tensor that nobody gave as small as its reads
-    allow, which serves to run it, but is not to be told in a picture: ``X[n,0,d]`` does not make ``X.1`` 1."""
-    known = Extents(program)
-    for name, shape in shapes.items():
-        if len(shape) != program.ranks[name]:
-            raise wrong_rank(program, name, shape)
-        for position, size in enumerate(shape):
-            known.learn(program.dims.find(axis(name, position)), size, axis(name, position))
-    letters = extents_of._letters(program, known)
-    several = extents_of._take_sizes(known, sizes, letters)
-    extents_of._solve(known)
-    for letter, size in several.items():
-        for dim in letters[letter]:
-            if dim not in known.known:
-                known.learn(dim, size, f"sizes[{letter!r}]")
-                extents_of._solve(known)
-    return known
 
 
 class _Tensors:

@@ -42,7 +42,7 @@ from einstan.library.updates import Update
 from einstan.machine.run.compile import compile as compile_program
 from einstan.machine.run.compiled import floating
 from einstan.machine.run.handed import together
-from einstan.machine.sizes.extents import infer
+from einstan.machine.sizes.inference import infer
 from einstan.machine.sizes.memory import refuse_more
 from einstan.machine.sizes.refusals import reader_of
 from einstan.machine.sizes.specs import specs_of

@@ -12,7 +12,7 @@ from einstan.language.term import Name
 from einstan.library.data import require_finite, require_names
 from einstan.library.optimisers import Optimiser
 from einstan.library.state import Arrays, State
-from einstan.machine.sizes.extents import infer
+from einstan.machine.sizes.inference import infer
 
 if TYPE_CHECKING:
     from einstan.library.network import Network

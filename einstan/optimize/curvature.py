@@ -26,7 +26,7 @@ from einstan.library.banded import LEAST
 from einstan.library.blocks import along
 from einstan.library.derivative import cores, with_gradient
 from einstan.library.factored import FactoredTensor
-from einstan.machine.sizes.extents import infer
+from einstan.machine.sizes.inference import infer
 from einstan.machine.sizes.memory import refuse_more
 from einstan.optimize.bands import Band, band
 from einstan.optimize.layout import Arrays

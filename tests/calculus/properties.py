@@ -45,7 +45,7 @@ from einstan.language.node import fold, preorder, replace
 from einstan.language.term import add, bound_indices, mul, neg, rename_bound, substitute, tensors
 from einstan.machine.meaning.loops import evaluate
 from einstan.machine.meaning.numbers import FLOATS
-from einstan.machine.sizes.extents import infer
+from einstan.machine.sizes.inference import infer
 from tests.calculus.oracle import NoValueError, Oracle
 from tests.calculus.terms import AX_A, AX_B, AX_W, SHAPES, SIZES, Terms, anchored, arrays, free_indices, graph
 

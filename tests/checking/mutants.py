@@ -53,8 +53,8 @@ from einstan.language.term import (
     reciprocal,
     sum_over,
 )
-from einstan.machine.sizes.extents import infer, windowed
 from einstan.machine.sizes.guards import index_tensors
+from einstan.machine.sizes.inference import infer, windowed
 from tests.breadth.rows import ROWS as BREADTH
 from tests.checking.documents import DOCUMENTS
 from tests.checking.oracle import UnknownError, World, differs

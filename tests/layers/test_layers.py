@@ -15,7 +15,7 @@ from einstan.library.api import Program
 from einstan.library.layer import Layer
 from einstan.library.network import Network
 from einstan.machine.meaning.loops import evaluate
-from einstan.machine.sizes.extents import infer
+from einstan.machine.sizes.inference import infer
 from tests.layers.rows import ROWS, central_differences
 
 CLOSE = {"rtol": 1e-12, "atol": 1e-13}

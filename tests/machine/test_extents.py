@@ -7,7 +7,7 @@ import einstan as es
 from einstan.calculus.program import Program
 from einstan.language import parse
 from einstan.language.errors import EinstanError, ExtentError
-from einstan.machine.sizes.extents import infer
+from einstan.machine.sizes.inference import infer
 
 
 def extents(texts, shapes=None, sizes=None, **options):

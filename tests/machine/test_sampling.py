@@ -11,7 +11,7 @@ from einstan.language import parse_document
 from einstan.machine.points.points import question, small_sizes
 from einstan.machine.points.sampling import Sampler
 from einstan.machine.points.structures import fact
-from einstan.machine.sizes.extents import infer
+from einstan.machine.sizes.inference import infer
 
 EYE = np.eye
 

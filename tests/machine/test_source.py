@@ -15,8 +15,8 @@ from einstan.language import parse
 from einstan.language.errors import EinstanError
 from einstan.library.network import Network
 from einstan.machine.run.compiled import Compiled
-from einstan.machine.sizes.extents import infer
 from einstan.machine.sizes.guards import index_tensors
+from einstan.machine.sizes.inference import infer
 from einstan.machine.sizes.spelling import identifier
 from tests.breadth.rows import ROWS as BREADTH
 from tests.layers.rows import ROWS as LAYERS

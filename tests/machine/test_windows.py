@@ -12,7 +12,7 @@ from einstan.machine.meaning.loops import evaluate
 from einstan.machine.meaning.numbers import FLOATS
 from einstan.machine.passes.windows import solved
 from einstan.machine.run.compile import compile
-from einstan.machine.sizes.extents import infer
+from einstan.machine.sizes.inference import infer
 
 # An equation and the shapes of its tensors.  Each is evaluated, and so is the gradient for each of its tensors.
 EQUATIONS = [

@@ -28,7 +28,8 @@ from einstan.machine.passes import arrange, scans, windows
 from einstan.machine.passes.recognised import recognised
 from einstan.machine.paths import layouts, pairs
 from einstan.machine.plan import plan, recompute
-from einstan.machine.sizes.extents import Extents, infer
+from einstan.machine.sizes.extents import Extents
+from einstan.machine.sizes.inference import infer
 from einstan.machine.sizes.operations import Flat, Graph, Stored
 from tests.machine import graphs, reference
 from tests.machine.programs import Case, case

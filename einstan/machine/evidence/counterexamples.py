@@ -20,7 +20,8 @@ from einstan.machine.meaning.loops import Tensor
 from einstan.machine.meaning.numbers import DIGITS_LOST, EXACT, FLOATS, Number, Numbers, context, digits_of, fine
 from einstan.machine.points.points import LEFT, RIGHT
 from einstan.machine.points.sampling import ABSOLUTE, Point, Sampler, Values
-from einstan.machine.sizes.extents import Extents, infer
+from einstan.machine.sizes.extents import Extents
+from einstan.machine.sizes.inference import infer
 
 RELATIVE = Decimal("1e-40")
 FINE, FINEST = 300, 1500  # digits in which a difference is looked for

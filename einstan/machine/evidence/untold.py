@@ -20,7 +20,7 @@ from einstan.language.term import Extent, Indexed, Name, bound_indices
 from einstan.machine.evidence.counterexamples import Found, difference
 from einstan.machine.points.points import BOTH, LEFT, RIGHT, largest_loop, small_sizes, undetermined
 from einstan.machine.points.sampling import Sampler
-from einstan.machine.sizes.extents import infer
+from einstan.machine.sizes.inference import infer
 
 BEYOND = 2  # how much longer than all axes a range is tried
 RANGES, LARGEST_LOOP = 200, 20_000  # that are tried, and steps of each

@@ -59,7 +59,8 @@ from einstan.machine.points.points import (
 )
 from einstan.machine.points.sampling import ABSOLUTE, Point, Sampler, Values
 from einstan.machine.points.switches import of_values
-from einstan.machine.sizes.extents import Extents, infer
+from einstan.machine.sizes.extents import Extents
+from einstan.machine.sizes.inference import infer
 
 LARGEST_LOOP, LONG_LOOP = 200_000, 20_000  # steps: beyond the second, smaller extents are preferred
 SHOWN = 12  # digits of a number, unless more of them tell two apart

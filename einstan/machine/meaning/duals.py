@@ -16,7 +16,7 @@ from einstan.language.scope import parse_expression
 from einstan.language.term import Equation, tensors
 from einstan.machine.meaning.loops import Evaluation, Tensor
 from einstan.machine.meaning.numbers import Number, Numbers
-from einstan.machine.sizes.extents import infer
+from einstan.machine.sizes.inference import infer
 
 Slopes = Mapping[Hashable, Number]
 

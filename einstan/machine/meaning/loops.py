@@ -40,8 +40,9 @@ from einstan.language.term import (
     Sum,
 )
 from einstan.machine.meaning.numbers import EXACT, FLOATS, NO_LOG, DomainError, Missing, Number, Numbers, is_infinite
-from einstan.machine.sizes.extents import Extents, as_program, infer
+from einstan.machine.sizes.extents import Extents, as_program
 from einstan.machine.sizes.guards import is_index_bracket
+from einstan.machine.sizes.inference import infer
 from einstan.machine.sizes.memory import refuse_more
 from einstan.machine.sizes.refusals import (
     NO_VALUE,

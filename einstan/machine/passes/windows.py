@@ -18,7 +18,8 @@ from dataclasses import dataclass, field, replace
 from einstan.language.index import Index
 from einstan.language.term import ONE, Const, Equation, Expr, Extent
 from einstan.machine.passes.arrange import Arrangement
-from einstan.machine.sizes.extents import Extents, range_formula
+from einstan.machine.sizes.extents import Extents
+from einstan.machine.sizes.formulas import range_formula
 from einstan.machine.sizes.operations import (
     Flat,
     Form,

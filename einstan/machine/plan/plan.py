@@ -36,7 +36,8 @@ from einstan.machine.plan.recompute import fitted
 from einstan.machine.plan.slicing import sliced
 from einstan.machine.plan.table import as_data, as_json, as_text
 from einstan.machine.plan.traffic import Traffic, exchanged_bytes, traffic_of
-from einstan.machine.sizes.extents import NOMINAL, Extents, as_program, infer
+from einstan.machine.sizes.extents import NOMINAL, Extents, as_program
+from einstan.machine.sizes.inference import infer
 from einstan.machine.sizes.memory import available_memory
 from einstan.machine.sizes.operations import Flat, Graph, Nonzero, Stored, roots
 from einstan.machine.sizes.refusals import divides_by_zero, empty

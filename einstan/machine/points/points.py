@@ -41,8 +41,9 @@ from einstan.language.term import (
 )
 from einstan.machine.meaning.numbers import number_of
 from einstan.machine.points.switches import KINKED
-from einstan.machine.sizes.extents import NOMINAL, Extents, highest, infer, windowed
+from einstan.machine.sizes.extents import NOMINAL, Extents, highest
 from einstan.machine.sizes.guards import bounds_above, index_tensors, reads
+from einstan.machine.sizes.inference import infer, windowed
 
 LEFT, RIGHT, BOTH, ASSUMED = "left side", "right side", "difference", "assumption "  # names of no tensor, for the blank
 TRIES = 40  # for a point at which every function has a value and every assumption holds

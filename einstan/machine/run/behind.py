@@ -22,8 +22,8 @@ from einstan.language.errors import ExtentError
 from einstan.language.index import Affine, Arithmetic, Index
 from einstan.language.node import Node, preorder
 from einstan.language.term import Add, Const, Delta, Equation, Expr, Extent, Indexed, Iverson, Mul, Name, Position
-from einstan.machine.sizes.extents import infer
 from einstan.machine.sizes.guards import index_tensors, is_index_bracket
+from einstan.machine.sizes.inference import infer
 from einstan.machine.sizes.refusals import outside
 
 Place = tuple[Any, ...]  # an axis and what it is read at

@@ -34,8 +34,9 @@ from einstan.machine.run.behind import labels_behind, refuse_labels
 from einstan.machine.run.handed import LossError, as_array, as_labels, spellings, together
 from einstan.machine.run.specialisation import Specialisation
 from einstan.machine.run.told import fitting, told, understood, unread, with_shapes_beside
-from einstan.machine.sizes.extents import NOMINAL, Extents, as_program, infer
+from einstan.machine.sizes.extents import NOMINAL, Extents, as_program
 from einstan.machine.sizes.guards import compared_alone
+from einstan.machine.sizes.inference import infer
 from einstan.machine.sizes.lower import refuse_outside
 from einstan.machine.sizes.memory import FEW, available_memory, converted, human_bytes, refuse_more
 from einstan.machine.sizes.operations import Flat

@@ -17,7 +17,9 @@ from einstan.language.place import at
 from einstan.language.term import Equation, Name, Partial
 from einstan.machine.graph.flatten import flatten
 from einstan.machine.passes.windows import know_ranges
-from einstan.machine.sizes.extents import Extents, Shape, infer, letters_of, no_index, refuse_left_over, speaks_of
+from einstan.machine.sizes.conflicts import no_index, refuse_left_over
+from einstan.machine.sizes.extents import Extents, Shape, letters_of, speaks_of
+from einstan.machine.sizes.inference import infer
 from einstan.machine.sizes.lower import refuse_outside
 from einstan.machine.sizes.operations import Flat
 from einstan.machine.sizes.refusals import reader_of

@@ -14,7 +14,8 @@ from einstan.language.errors import DataError, ExtentError
 from einstan.language.term import Add, Apply, Const, Expr, Extent, Mul, Name, is_reciprocal
 from einstan.machine.graph.builder import extents_in
 from einstan.machine.meaning.numbers import number_of
-from einstan.machine.sizes.extents import GIVEN, form_text, ranges_told, read_text
+from einstan.machine.sizes.extents import GIVEN, ranges_told
+from einstan.machine.sizes.formulas import form_text, read_text
 from einstan.machine.sizes.operations import Form
 from einstan.machine.sizes.spelling import bracketed, exact_text, identifier, plain_text
 
