@@ -37,6 +37,7 @@ from einstan.machine.plan.slicing import sliced
 from einstan.machine.plan.table import as_data, as_json, as_text
 from einstan.machine.plan.traffic import Traffic, exchanged_bytes, traffic_of
 from einstan.machine.sizes.extents import NOMINAL, Extents, as_program
+from einstan.machine.sizes.guards import compared_alone
 from einstan.machine.sizes.inference import infer
 from einstan.machine.sizes.memory import available_memory
 from einstan.machine.sizes.operations import Flat, Graph, Nonzero, Stored, roots
@@ -94,6 +95,11 @@ class Plan:
     @property
     def precision(self) -> str:
         return f"float{8 * self.itemsize}"
+
+    @cached_property
+    def labels(self) -> set[Name]:
+        """The tensors that are compared and not computed with, which may hold whole numbers."""
+        return compared_alone(self.program.equations)
 
     @cached_property
     def code(self) -> Source:

@@ -17,7 +17,6 @@ from einstan.language.term import Name
 from einstan.machine.schedule.arena import Buffer
 from einstan.machine.schedule.calls import Array, Call, Number, Operand, Result, Schedule, Seen
 from einstan.machine.schedule.sizes import Sizes
-from einstan.machine.sizes.guards import compared_alone
 from einstan.machine.sizes.operations import Labels, Operation, Ref
 from einstan.machine.sizes.spelling import identifier
 
@@ -53,8 +52,7 @@ class Scheduler:
         self.blocks = memory is Memory.BLOCK
         self.taken = {"np", "careful", "memory", "results", "prepare", "zero", "one", *taken}
         floats = {name: p for name, p in precisions.items() if p.startswith("float")}
-        apart = compared_alone(made.program.equations)  # labels, which nothing is computed of
-        counted = {p for name, p in floats.items() if name not in apart} or set(floats.values()) or {precision}
+        counted = {p for name, p in floats.items() if name not in made.labels} or set(floats.values()) or {precision}
         self.precision = max(counted, key=bits)
         self.made = Schedule(precision=self.precision, uniform=len(set(floats.values()) or {precision}) == 1)
         self.kept = {s.value for name in made.outputs if (s := made.tensors[name]).value is not None}

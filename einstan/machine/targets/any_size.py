@@ -11,7 +11,6 @@ from einstan.machine.schedule.calls import Call, Number, Result, Seen
 from einstan.machine.schedule.rules import RULES
 from einstan.machine.schedule.scheduler import Memory, Scheduler
 from einstan.machine.schedule.sizes import Asked, tuple_of
-from einstan.machine.sizes.guards import compared_alone
 from einstan.machine.sizes.spelling import plain_text
 from einstan.machine.targets.numpy import NUMPY, dtype
 from einstan.machine.targets.source import Source
@@ -114,8 +113,7 @@ class NumPy(Speller):
         return [f"{name} = {name} if hasattr({name}, 'dtype') else {kind}({name})" for name in real]
 
     def check(self, name: Name, shape: str, sizes: str) -> str:
-        labels = compared_alone(self.plan.program.equations)
-        kind = "iu" if name in self.plan.index_tensors else "fiub" if name in labels else "f"
+        kind = "iu" if name in self.plan.index_tensors else "fiub" if name in self.plan.labels else "f"
         kind = self.precisions.get(name, kind) if self.sizes.known else kind
         return f"fits({self.schedule.names[name]}, {plain_text(str(name))}, {shape}, {sizes}, {kind!r})"
 

@@ -22,7 +22,6 @@ from einstan.machine.schedule.calls import Array, Call, Number, Operand, Result,
 from einstan.machine.schedule.rules import RULES
 from einstan.machine.schedule.scheduler import Memory, Scheduler
 from einstan.machine.schedule.sizes import Asked, Sizes, tuple_of
-from einstan.machine.sizes.guards import compared_alone
 from einstan.machine.sizes.spelling import bracketed
 from einstan.machine.targets import jax, torch
 from einstan.machine.targets.source import Source
@@ -161,7 +160,7 @@ class Traced(Speller):
     def begin(self, results: str) -> list[str]:
         """The dtype and the device of what is made, where something is: those of the floats that are given; what is
         compared alone may be labels."""
-        names, labels = self.schedule.names, compared_alone(self.plan.program.equations)
+        names, labels = self.schedule.names, self.plan.labels
         floats = {
             name: text
             for name, text in names.items()
