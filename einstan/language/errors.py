@@ -165,6 +165,13 @@ def labelled(label: str, lines: Iterable[str]) -> list[str]:
     return [f"  {label if number == 0 else blanks}{line}" for number, line in enumerate(shown)]
 
 
+def listed(names: Iterable[object], most: int = 12) -> str:
+    """``W1, W2, W3 and 9 more``: what is known, of which an error names the first."""
+    told = list(map(str, names))
+    more = len(told) - most
+    return ", ".join(told) if more < 2 else f"{', '.join(told[:most])} and {more} more"
+
+
 def nearest(name: object, known: Iterable[str]) -> str:
     """``did you mean W1?`` where a known name is close, else nothing."""
     if not isinstance(name, str):  # any key may be looked for

@@ -29,7 +29,7 @@ from einstan.language import latex, parse_document, reading, term, written
 from einstan.language.arguments import ArgumentError, blamed, checked, checked_methods, passing, require, shown
 from einstan.language.document import at_line
 from einstan.language.effort import UNLIMITED, EffortError, effort
-from einstan.language.errors import EinstanError, MissingError, ProgramError, nearest
+from einstan.language.errors import EinstanError, MissingError, ProgramError, listed, nearest
 from einstan.language.index import Affine, Index, fresh_name
 from einstan.language.statement import Claim, Document
 from einstan.language.term import Expr, Name, Partial
@@ -266,7 +266,7 @@ class Program(calculus.Program):
         if not isinstance(name, str | Partial) or asked not in known:
             raise MissingError(
                 f"no equation defines {asked}",
-                inferred="defined are " + ", ".join(known),
+                inferred="defined are " + listed(known),
                 repair=nearest(asked, known) or "name one of these",
             )
         return Equation.of(self.defined[known[asked]])
@@ -279,7 +279,7 @@ class Program(calculus.Program):
             names_known = [str(name) for name in known.defined]
             raise ProgramError(
                 f"no equation defines {of}",
-                inferred="defined are " + ", ".join(names_known),
+                inferred="defined are " + listed(names_known),
                 repair=nearest(of, names_known) or "differentiate one of these",
             )
         definitions = {e.name: e for e in differentiable(known, numerator, wrt)}
@@ -432,7 +432,7 @@ class Program(calculus.Program):
             known = [str(name) for name in self.known.defined]
             raise ProgramError(
                 f"no equation defines {of}",
-                inferred="defined are " + ", ".join(known),
+                inferred="defined are " + listed(known),
                 repair=nearest(of, known) or "differentiate one of these",
             )
         return Derivations(derivation(self.known, numerator, self._name(wrt)))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from einstan.calculus.program import Program
-from einstan.language.errors import DataError, nearest
+from einstan.language.errors import DataError, listed, nearest
 from einstan.language.place import at
 from einstan.machine.run.handed import LossError, as_array, spellings
 from einstan.machine.sizes.refusals import no_numbers, reader_of
@@ -163,7 +163,7 @@ def require_names(
         if name not in needed:
             raise DataError(
                 f"{name} is not {what}",
-                inferred=f"known: {', '.join(needed)}",
+                inferred=f"known: {listed(needed)}",
                 repair=nearest(name, needed) or f"leave {name} out",
             )
     for name in needed:
@@ -171,6 +171,6 @@ def require_names(
             raise DataError(
                 f"{name} is missing: {what}",
                 **at(reader_of(program, name), name),
-                inferred=f"given: {', '.join(given) or 'nothing'}",
+                inferred=f"given: {listed(given) or 'nothing'}",
                 repair=f"give {name} as well",
             )

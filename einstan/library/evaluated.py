@@ -13,7 +13,7 @@ from einstan.calculus.elimination import ORDERS
 from einstan.calculus.program import Program, remade
 from einstan.language.arguments import RAW, blamed_methods, checked_methods, misfit, passing
 from einstan.language.dims import axis, is_axis
-from einstan.language.errors import DataError, nearest
+from einstan.language.errors import DataError, listed, nearest
 from einstan.language.rebuilt import Rebuilt
 from einstan.language.term import Name
 from einstan.language.threads import cached_property, lock
@@ -138,7 +138,7 @@ def selected(given: Mapping[str, Any], inputs: Sequence[str], program: Program) 
             if name not in known and name not in inputs:
                 raise DataError(
                     f"the program has no input {name}",
-                    inferred=f"its inputs are {', '.join(known)}",
+                    inferred=f"its inputs are {listed(known)}",
                     repair=nearest(name, known) or "leave it out",
                 )
     return found

@@ -19,7 +19,7 @@ from einstan.calculus.program import Program
 from einstan.calculus.signs import signs_of_values
 from einstan.calculus.stable import runnable
 from einstan.language.arguments import ArgumentError, passing
-from einstan.language.errors import DifferentiationError, EinstanError, MissingError, nearest
+from einstan.language.errors import DifferentiationError, EinstanError, MissingError, listed, nearest
 from einstan.language.rebuilt import Rebuilt
 from einstan.language.term import Equation, Name
 from einstan.language.threads import cached_property
@@ -70,7 +70,7 @@ class ForeignFunction(Rebuilt):
         placed = [each for each in arrays if not isinstance(each, Mapping)]
         if len(placed) > len(self.inputs):
             told = f"{len(placed)} arrays are given, and there are {len(self.inputs)} inputs"
-            raise ArgumentError(told, inferred=f"they are {', '.join(self.inputs)}", repair="give them by name")
+            raise ArgumentError(told, inferred=f"they are {listed(self.inputs)}", repair="give them by name")
         for each in (dict(zip(self.inputs, placed, strict=False)), *(a for a in arrays if isinstance(a, Mapping))):
             given = together(given, each)
         ordered = dict(zip(self.inputs, self.value.gather(given, {}), strict=True))

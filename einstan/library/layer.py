@@ -23,7 +23,7 @@ from einstan.calculus.partial import partial
 from einstan.calculus.program import Assumption
 from einstan.language import parse, parse_document
 from einstan.language.arguments import ArgumentError, checked_methods, shown
-from einstan.language.errors import ClaimError, ProgramError, nearest
+from einstan.language.errors import ClaimError, ProgramError, listed, nearest
 from einstan.language.index import Index, lowered
 from einstan.language.node import preorder
 from einstan.language.place import Place, at
@@ -233,7 +233,7 @@ class Layer(Composable):
         return ProgramError(
             f"the layer has no {keyword}",
             text=str(self),
-            inferred=f"its tensors are {', '.join(map(str, self.program.ranks))}"
+            inferred=f"its tensors are {listed(self.program.ranks)}"
             + (f"; its indices are {', '.join(indices)}" if indices else ""),
             repair=nearest(keyword, known) or "name one of these",
         )

@@ -24,7 +24,7 @@ from einstan.calculus.program import Assumption, Program
 from einstan.calculus.stable import runnable
 from einstan.language import parse_document
 from einstan.language.arguments import blamed_methods, bound, checked_methods, passing, require, shown, whole
-from einstan.language.errors import DataError, ExtentError, ProgramError, nearest
+from einstan.language.errors import DataError, ExtentError, ProgramError, listed, nearest
 from einstan.language.place import at
 from einstan.language.rebuilt import Rebuilt
 from einstan.language.term import Equation, tensors
@@ -386,7 +386,7 @@ class Network(Composable):
                 known = list(map(str, self.program.defined))
                 raise ProgramError(
                     f"no equation defines {name}",
-                    inferred=f"defined are {', '.join(known)}",
+                    inferred=f"defined are {listed(known)}",
                     repair=nearest(name, known) or "name one of these",
                 )
         return Evaluator(self, names, **options)
@@ -423,7 +423,7 @@ class Network(Composable):
             if name not in self.program.ranks and name not in known:
                 raise DataError(
                     f"the network has no input {name}",
-                    inferred=f"its inputs are {', '.join(known)}",
+                    inferred=f"its inputs are {listed(known)}",
                     repair=nearest(name, known) or "leave it out",
                 )
 

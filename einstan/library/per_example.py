@@ -18,7 +18,7 @@ from einstan.calculus.passes import dependencies
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.calculus.stable import stabilised
 from einstan.language.arguments import blamed_methods, checked_methods, passing
-from einstan.language.errors import ProgramError
+from einstan.language.errors import ProgramError, listed
 from einstan.language.index import Index, capitalised, fresh_name, lowered, slot
 from einstan.language.place import at
 from einstan.language.term import (
@@ -48,9 +48,7 @@ class PerExample:
     def __init__(self, base: calculus.Program, loss: str, over: str) -> None:
         self.base, self.loss = base, loss
         if loss not in base.defined:
-            raise ProgramError(
-                f"no equation defines {loss}", inferred=f"defined are {', '.join(map(str, base.defined))}"
-            )
+            raise ProgramError(f"no equation defines {loss}", inferred=f"defined are {listed(base.defined)}")
         self.name = fresh_name(f"each{loss}", {str(name) for name in base.ranks})
         self.equation = _each(base, loss, over, self.name)
         needed = dependencies(base, loss)

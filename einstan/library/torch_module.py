@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from einstan.language.arguments import ArgumentError, shown
-from einstan.language.errors import DataError
+from einstan.language.errors import DataError, listed
 from einstan.library.data import require_names
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class NetworkModule(torch.nn.Module):
     def forward(self, *arrays: Any, **data: Any) -> Any:
         if len(arrays) > len(self.inputs):
             told = f"{len(arrays)} tensors are given, and there are {len(self.inputs)} inputs"
-            raise ArgumentError(told, inferred=f"they are {', '.join(self.inputs)}", repair="give them by name")
+            raise ArgumentError(told, inferred=f"they are {listed(self.inputs)}", repair="give them by name")
         read = {name: each for name, each in self._parameters.items() if name in self.function.inputs}
         return self.function(read, dict(zip(self.inputs, arrays, strict=False)), **data)
 

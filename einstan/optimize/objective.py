@@ -13,7 +13,7 @@ import numpy as np
 
 from einstan.calculus.passes import require_tensor
 from einstan.language.arguments import checked_methods
-from einstan.language.errors import DataError, EinstanError, nearest
+from einstan.language.errors import DataError, EinstanError, listed, nearest
 from einstan.language.place import at
 from einstan.language.term import Equation
 from einstan.library import api
@@ -175,7 +175,7 @@ def held(
         if name in params:
             raise DataError(
                 f"{name} is among the parameters and among the data",
-                inferred=f"the parameters are {', '.join(params)}",
+                inferred=f"the parameters are {listed(params)}",
                 repair=f"give {name} once",
             )
     found = {**{name: array for name, array in params.items() if name not in start}, **data}

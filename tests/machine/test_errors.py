@@ -44,6 +44,13 @@ def test_an_unknown_tensor():
     )
 
 
+def test_of_many_names_the_first_are_told():
+    many = " ".join(f"a{k}" for k in range(20))
+    told = "it reads a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11 and 8 more\n"
+    data = dict.fromkeys([f"a{k}" for k in range(20)], 1.0)
+    assert told in refusal(f"y = {many}", {**data, "q": 1.0}, DataError)
+
+
 def test_a_name_that_is_a_function_or_an_index():
     assert "σ * (x)" in refusal("P = σ(T^4 - S^4)", {"T": 2.0, "S": 1.0, "σ": 5.67e-8}, DataError)
     assert "abs(x)" in refusal(r"y = \lvert x \rvert + c", {"x": -1.0, "c": 1.0}, DataError)

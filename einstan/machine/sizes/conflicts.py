@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 
 from einstan.calculus.program import Program, extents_in_part
 from einstan.language.dims import axis, loose
-from einstan.language.errors import ExtentError, nearest
+from einstan.language.errors import ExtentError, listed, nearest
 from einstan.language.index import Affine, Index, lowered
 from einstan.language.node import preorder
 from einstan.language.place import Place, at
@@ -99,7 +99,7 @@ def _elsewhere(extents: Extents, equation: Equation, index: Index, access: Index
 def no_index(key: str, letters: Collection[str]) -> ExtentError:
     return ExtentError(
         f"there is no index {key}",
-        inferred="the indices are " + ", ".join(letters) if letters else "there are no indices",
+        inferred="the indices are " + listed(letters) if letters else "there are no indices",
         repair=nearest(key, letters) or "name an index, or an axis such as X.0",
     )
 

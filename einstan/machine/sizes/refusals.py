@@ -10,7 +10,7 @@ from typing import Any
 
 from einstan.calculus.program import Program, room_inside, sizes_read
 from einstan.language.dims import axis, unguarded, unguarded_quotients
-from einstan.language.errors import DataError, EinstanError, ExtentError, ProgramError, Span, nearest
+from einstan.language.errors import DataError, EinstanError, ExtentError, ProgramError, Span, listed, nearest
 from einstan.language.functions import SPELLINGS
 from einstan.language.index import Affine, Index, affine, fresh_name, lowered, names_in
 from einstan.language.node import Node, fold, preorder, replace
@@ -62,7 +62,7 @@ def missing(program: Program, name: Name, given: Iterable[str]) -> DataError:
     return DataError(
         f"{name} is not given",
         **at(reader_of(program, name), name),
-        inferred="given: " + ", ".join(given) if given else "nothing is given",
+        inferred="given: " + listed(given) if given else "nothing is given",
         repair=f"give {name}=..."
         + (f" or sizes={{{sizes}}}" if name not in program.ranks else "")
         + (f"; {close}" if close else ""),
@@ -87,7 +87,7 @@ def unknown_tensor(program: Program, name: str) -> DataError:
         )
     return DataError(
         f"{name} is not a tensor that the program reads",
-        inferred="it reads " + ", ".join(inputs) if inputs else "it reads nothing",
+        inferred="it reads " + listed(inputs) if inputs else "it reads nothing",
         repair=sizes or nearest(name, inputs) or f"leave {name} out",
     )
 
