@@ -433,7 +433,12 @@ def _refuse_several(equation: Equation, speaker: Mapping[str, str]) -> None:
             reads.setdefault(index, {}).setdefault("" if alone else speaker.get(place, place), []).append(form)
     for index, places in reads.items():
         rooms = {place: room_inside(index, place, forms) for place, forms in places.items()}
-        if "" in places or len({room and affine((room, 1), (Extent(Index(p)), -1)) for p, room in rooms.items()}) < 2:
+        differ = len({room and affine((room, 1), (Extent(Index(p)), -1)) for p, room in rooms.items()}) > 1
+        if len(places) == 1 and None in rooms.values():  # s[2T] s[T+1]: neither is ahead of the other everywhere
+            apart = {str(form): room_inside(index, p, [form]) for p, alike in places.items() for form in alike}
+            if len(apart) > 1 and None not in apart.values():
+                differ, rooms = True, apart
+        if "" in places or not differ:
             continue
         known = [str(room) for room in rooms.values() if room is not None]
         more = ", " if equation.where else " where "
