@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Protocol
 
+from einstan.language.arguments import require
 from einstan.language.dims import (
     UnionFind,
     agreed,
@@ -146,13 +147,19 @@ class Program(Rebuilt):
 
     def dim(self, equation: Equation, index: Index) -> str:
         """The program's name for the dimension of an index of an equation."""
-        found = self._dim_of.get((equation, index))
+        try:
+            found = self._dim_of.get((equation, index))
+        except TypeError:  # what cannot be looked up is none
+            found = None
         if found is None:
+            require("equation", equation, Equation)
+            require("index", index, Index)
             found = self._dim_of[equation, index] = self.dims.find(qualified(index.dim, prefix(equation)))
         return found
 
     def resolved(self, equation: Equation) -> Equation:
         """The equation with its dimensions named as the whole program names them."""
+        require("equation", equation, Equation)
         start = prefix(equation)
         renamed = {dim: self.dims.find(qualified(dim, start)) for dim in dims_in(equation)}
         return redimensioned(equation, renamed)  # type: ignore[return-value]
