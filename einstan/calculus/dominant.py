@@ -128,12 +128,12 @@ class _Apart:
         if not holds(equation.rhs, Add, Mul) or not _is_plain(equation.rhs):
             return equation
         self.indices, before = equation.indices, self.matches
-        spellings = dict.fromkeys((equation.rhs, self.portions.put_in(equation.rhs)))
-        for spelled in filter(_is_plain, spellings):
-            rhs = cast(Expr, fold(spelled, self.rule, known=kept))
-            rhs = self.portions.apart(rhs) if isinstance(rhs, Apply) else rhs
-            if self.matches > before:
-                break
+        rhs = self._apart(equation.rhs)
+        put_in = self.portions.put_in(rhs if self.matches > before else equation.rhs)
+        if put_in not in (rhs, equation.rhs) and _is_plain(put_in):  # names may hide what meets others
+            found = self.matches
+            written_out = self._apart(put_in)
+            rhs = written_out if self.matches > found or found == before else rhs
         reads = any(name in self.portions.named for name in tensors(rhs))
         if not isinstance(rhs, Add) and size(rhs) <= LONG and may_be_put_in(equation) and reads:
             self.forms[equation.name] = Equation(equation.name, equation.indices, rhs)
@@ -144,6 +144,10 @@ class _Apart:
         used = {index.dim for index in (*equation.indices, *bound_indices(rhs))}
         where = tuple((index, form) for index, form in equation.where if index.dim in used)
         return Equation(equation.name, equation.indices, rhs, where)
+
+    def _apart(self, expr: Expr) -> Expr:
+        made = cast(Expr, fold(expr, self.rule, known=kept))
+        return self.portions.apart(made) if isinstance(made, Apply) else made
 
     def rule(self, node: Node, children: tuple[Node, ...]) -> Node:
         result = node.rebuilt(children) if children != node.children else node

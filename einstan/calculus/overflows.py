@@ -54,7 +54,7 @@ class Overflows:
     def look_at(self, equation: Equation) -> None:
         names = tensors(equation.rhs)
         scaled = [name for name in names if name in self.degrees]
-        plain = not scaled and not applies(equation.rhs, "exponential")
+        plain = not scaled and not applies(equation.rhs, "exponential", "softplus")
         if equation.name in self.small and (plain or isinstance(equation.rhs, Iverson)):
             self.weights.add(equation.name)  # where it is zero, an exponential beside it does not count
             return
@@ -99,6 +99,8 @@ class Overflows:
                 return self.degrees.get(node.tensor, False)
             case Apply() if node.is_exponential:
                 return _degree_of(node)
+            case Apply(function="softplus"):
+                return Fraction(1)  # where it is small
             case Apply(function="pow", arguments=(_, Const(value=k))):
                 return k * parts[0] if parts[0] is not False else False
             case Apply(function="pow" | "abs"):
@@ -142,7 +144,7 @@ def divisor_of(node: Node) -> Expr | None:
             return base
         case Apply(function="pow", arguments=(base, Const(value=k))) if k > 0 and k.denominator == 1:
             return None
-        case Apply(function="pow", arguments=(base, _)) if not node.is_exponential:
+        case Apply(function="pow", arguments=(base, _)):
             return base
         case _:
             return None

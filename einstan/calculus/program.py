@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Protocol
 
+from einstan.language.arguments import require
 from einstan.language.dims import (
     UnionFind,
     agreed,
@@ -146,13 +147,19 @@ class Program(Rebuilt):
 
     def dim(self, equation: Equation, index: Index) -> str:
         """The program's name for the dimension of an index of an equation."""
-        found = self._dim_of.get((equation, index))
+        try:
+            found = self._dim_of.get((equation, index))
+        except TypeError:  # what cannot be looked up is none
+            found = None
         if found is None:
+            require("equation", equation, Equation)
+            require("index", index, Index)
             found = self._dim_of[equation, index] = self.dims.find(qualified(index.dim, prefix(equation)))
         return found
 
     def resolved(self, equation: Equation) -> Equation:
         """The equation with its dimensions named as the whole program names them."""
+        require("equation", equation, Equation)
         start = prefix(equation)
         renamed = {dim: self.dims.find(qualified(dim, start)) for dim in dims_in(equation)}
         return redimensioned(equation, renamed)  # type: ignore[return-value]
@@ -433,7 +440,12 @@ def _refuse_several(equation: Equation, speaker: Mapping[str, str]) -> None:
             reads.setdefault(index, {}).setdefault("" if alone else speaker.get(place, place), []).append(form)
     for index, places in reads.items():
         rooms = {place: room_inside(index, place, forms) for place, forms in places.items()}
-        if "" in places or len({room and affine((room, 1), (Extent(Index(p)), -1)) for p, room in rooms.items()}) < 2:
+        differ = len({room and affine((room, 1), (Extent(Index(p)), -1)) for p, room in rooms.items()}) > 1
+        if len(places) == 1 and None in rooms.values():  # s[2T] s[T+1]: neither is ahead of the other everywhere
+            apart = {str(form): room_inside(index, p, [form]) for p, alike in places.items() for form in alike}
+            if len(apart) > 1 and None not in apart.values():
+                differ, rooms = True, apart
+        if "" in places or not differ:
             continue
         known = [str(room) for room in rooms.values() if room is not None]
         more = ", " if equation.where else " where "

@@ -7,6 +7,7 @@ computed from its children when it is built, without recursion; a term may be th
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import wraps
@@ -80,7 +81,13 @@ class Node:
         cls.own = cls.kind | (BINDS if cls.is_binder else 0)
         cls.interned = WeakValueDictionary()
         cls.table = cls.interned.data  # type: ignore[attr-defined]
-        cls._forget = staticmethod(cls.interned._remove)  # type: ignore[attr-defined]
+        forget: Callable[[Any], None] = cls.interned._remove  # type: ignore[attr-defined]
+
+        def unless_ending(held: Any, forget: Any = forget, ending: Callable[[], bool] = sys.is_finalizing) -> None:
+            if not ending():  # then Python may have taken apart already what the hash of a number asks for
+                forget(held)
+
+        cls._forget = staticmethod(unless_ending)
 
     def __new__(cls, *fields: Any) -> Any:
         table = cls.table

@@ -236,12 +236,10 @@ class Apply(Expr):
 
     @property
     def is_exponential(self) -> bool:
-        """Whether this is ``exp(u)``, ``b^u`` with a number b, or a sum of such."""
+        """Whether this is ``exp(u)``, ``b^u`` whose exponent is no number, or a sum of such."""
         if self.function != "pow":
             return self.function in ("exp", "cosh", "sinh")
-        base, exponent = self.arguments
-        is_number = isinstance(base, Const) or (isinstance(base, Indexed) and not base.slots)
-        return is_number and not isinstance(exponent, Const)
+        return not isinstance(self.arguments[1], Const)
 
     def table_row(self) -> Function | None:
         return None if self.function in BUILTIN else FUNCTIONS.get(self.function)

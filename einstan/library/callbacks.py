@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from einstan.language.arguments import checked_methods, whole
+from einstan.language.arguments import checked_methods, require, whole
 from einstan.language.errors import DataError
 from einstan.library.files import named, refuse_unwritable
 from einstan.library.state import Row, State
@@ -48,7 +48,9 @@ class _Function(Callback):
         self.function = function
 
     def on_epoch_end(self, state: State) -> bool | None:
-        return self.function(state)
+        answer = self.function(state)
+        require("the answer of a callback", answer, bool | None)
+        return answer
 
 
 def callback(given: Callback | Callable[[State], bool | None]) -> Callback:

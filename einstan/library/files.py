@@ -11,8 +11,8 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 from einstan.language.arguments import shown
@@ -173,6 +173,21 @@ def _remove_left(directory: str, name: str) -> None:
                     os.close(handle)
                 if fcntl is None:
                     os.unlink(path)
+
+
+@contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """What is read here and written again, no other process or thread that asks so for that directory comes between."""
+    handle = None
+    if fcntl is not None:
+        with suppress(OSError, ValueError):  # where nothing can be locked, nobody waits
+            handle = os.open(os.path.dirname(os.path.realpath(path)), os.O_RDONLY)
+            _lock(handle)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
 
 
 def _lock(handle: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -29,6 +29,11 @@ from einstan.machine.run.handed import namespace
 from einstan.machine.sizes.memory import refuse_more
 
 Arrays = dict[str, np.ndarray]
+
+
+def _as_float(made: Any, name: str, least: float, most: float, **limits: bool) -> None:
+    """A field that holds a number within limits holds a float from now on, whatever number was given."""
+    object.__setattr__(made, name, number(name, getattr(made, name), least, most, **limits))
 
 
 INFINITE = float("inf")
@@ -60,7 +65,7 @@ class SGD:
     rate: float = 0.1
 
     def __post_init__(self) -> None:
-        number("rate", self.rate, 0, INFINITE, open_above=True)
+        _as_float(self, "rate", 0, INFINITE, open_above=True)
 
     @property
     def rule(self) -> Rule:
@@ -89,8 +94,8 @@ class Momentum:
     nesterov: bool = False
 
     def __post_init__(self) -> None:
-        number("rate", self.rate, 0, INFINITE, open_above=True)
-        number("beta", self.beta, 0, 1)
+        _as_float(self, "rate", 0, INFINITE, open_above=True)
+        _as_float(self, "beta", 0, 1)
         require("nesterov", self.nesterov, bool)
 
     @property
@@ -132,10 +137,10 @@ class Adam:
     epsilon: float = 1e-8
 
     def __post_init__(self) -> None:
-        number("rate", self.rate, 0, INFINITE, open_above=True)
-        number("beta1", self.beta1, 0, 1, open_above=True)
-        number("beta2", self.beta2, 0, 1, open_above=True)
-        number("epsilon", self.epsilon, 0, INFINITE, open_above=True)
+        _as_float(self, "rate", 0, INFINITE, open_above=True)
+        _as_float(self, "beta1", 0, 1, open_above=True)
+        _as_float(self, "beta2", 0, 1, open_above=True)
+        _as_float(self, "epsilon", 0, INFINITE, open_above=True)
 
     @property
     def rule(self) -> Rule:
@@ -227,7 +232,7 @@ class Cosine:
 
     def __post_init__(self) -> None:
         whole("epochs", self.epochs, 1)
-        number("floor", self.floor, 0, 1)
+        _as_float(self, "floor", 0, 1)
 
     def __call__(self, epoch: int) -> float:
         progress = min(whole("epoch", epoch) / max(self.epochs - 1, 1), 1.0)
@@ -242,7 +247,7 @@ class Decay:
     every: int = 10
 
     def __post_init__(self) -> None:
-        number("factor", self.factor, 0, INFINITE, open_above=True)
+        _as_float(self, "factor", 0, INFINITE, open_above=True)
         whole("every", self.every, 1)
 
     def __call__(self, epoch: int) -> float:

@@ -38,7 +38,7 @@ from einstan.language.functions import BUILTIN, FUNCTIONS
 from einstan.language.own import visible
 from einstan.language.statement import Document, Statement
 from einstan.library.files import Path as FilePath
-from einstan.library.files import named, open_regular, reason, refuse_unwritable, write_file
+from einstan.library.files import named, one_at_a_time, open_regular, reason, refuse_unwritable, write_file
 from einstan.library.judgements import Counterexample, Outcome
 
 KEPT = 20_000  # verdicts of a file; the first that nobody asked for are forgotten
@@ -81,6 +81,10 @@ class Remembered:
 
     def save(self) -> None:
         """Whole or not at all, with what others have put there meanwhile."""
+        with one_at_a_time(self.path):
+            self._save()
+
+    def _save(self) -> None:
         there = loaded(self.path)
         if self.new.keys() <= there.keys():
             return

@@ -41,8 +41,8 @@ def alternating(
     ``‖g‖ ≤ tol max(1, ‖g₀‖)``; whether that is a minimum of all blocks together is not looked at, since no Hessian of
     all of them is made.  The rest, and what is told and raised, as for `einstan.optimize.newton.newton`.
     """
-    number("damping", damping, 0, HUGE)
-    number("tol", tol, 0, HUGE)
+    damping = number("damping", damping, 0, HUGE)
+    tol = number("tol", tol, 0, HUGE)
     whole_number("max_iterations", max_iterations)
     groups = [[block] if isinstance(block, str) else list(block) for block in blocks]
     names = [name for group in groups for name in group]

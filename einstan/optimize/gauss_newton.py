@@ -47,8 +47,8 @@ def gauss_newton(
     vanishes counts as converged, be it a minimum or not.  The rest, and what is told and raised, as for
     `einstan.optimize.newton.newton`.
     """
-    number("damping", damping, 0, HUGE)
-    number("tol", tol, 0, HUGE)
+    damping = number("damping", damping, 0, HUGE)
+    tol = number("tol", tol, 0, HUGE)
     whole("max_iterations", max_iterations)
     objective = Objective(source, loss, params, data, wrt)
     return minimised(objective, newton_step(_matrix(objective, outputs), damping), tol, max_iterations, progress)
@@ -73,10 +73,11 @@ def levenberg_marquardt(
     A step that does not lower the loss is not taken, and the damping grows; ``damping`` is where it begins, as a share
     of the largest diagonal entry.  ``backtracks`` counts the refused steps.  The rest as for `gauss_newton`.
     """
-    number("tol", tol, 0, HUGE)
+    tol = number("tol", tol, 0, HUGE)
     whole("max_iterations", max_iterations)
     if not 0 <= damping < HIGHEST:
         raise DataError(f"the damping is {damping}", repair="begin with a number from 0 on, such as 1e-3")
+    damping = float(damping)
     objective = Objective(source, loss, params, data, wrt)
     matrix = _matrix(objective, outputs)
     here = objective.start

@@ -54,8 +54,8 @@ def newton(
     converged says why; a point where the gradient vanishes and the Hessian has negative eigenvalues, a saddle or a
     maximum, has not.  Raises `DataError` where the value at the start is not finite.
     """
-    number("damping", damping, 0, HUGE)
-    number("tol", tol, 0, HUGE)
+    damping = number("damping", damping, 0, HUGE)
+    tol = number("tol", tol, 0, HUGE)
     whole("max_iterations", max_iterations)
     objective = Objective(source, loss, params, data, wrt)
     curvature = hessian(objective)

@@ -41,8 +41,8 @@ def newton_cg(
     report counts them.  Where the gradient vanishes, at most twenty more look for negative curvature, and find what is
     not small beside the largest.  The rest, and what is told and raised, as for `einstan.optimize.newton.newton`.
     """
-    number("damping", damping, 0, HUGE)
-    number("tol", tol, 0, HUGE)
+    damping = number("damping", damping, 0, HUGE)
+    tol = number("tol", tol, 0, HUGE)
     whole("max_iterations", max_iterations)
     objective = Objective(source, loss, params, data, wrt)
     layout = objective.layout

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from einstan.calculus.passes import dependencies, require_defined
-from einstan.language.arguments import checked
+from einstan.language.arguments import HUGE, checked, number, whole
 from einstan.language.errors import DataError, DifferentiationError
 from einstan.language.place import at
 from einstan.optimize.curvature import evaluated, first_derivatives
@@ -46,6 +46,8 @@ def root(
 
     Raises `DataError` for other numbers of equations than of unknowns, and where F is not finite at the start.
     """
+    tol = number("tol", tol, 0, HUGE)
+    whole("max_iterations", max_iterations)
     program = as_program(source)
     rows = [equations] if isinstance(equations, str) else list(equations)
     names = names_of(program, params, wrt)

@@ -26,7 +26,35 @@ def lse(z):
     return log(sum(exp(t) for t in z))
 
 
+def weighed(exponents, values):
+    return sum(p * q for p, q in zip(values, softmax(exponents)))
+
+
 ROWS = {
+    "kernels far from all centres": (  # no exponential in which it is near any of them is more than nothing
+        "d[n,i] = (z[n] - V[i])^2\nK[n,i] = exp(-d[n,i] / 2)\nm[n] = K[n,I] y[I] / sum[J](K[n,J])\nL = w[N] m[N]",
+        lambda z: sum(r * weighed([-((t - c) ** 2) / 2 for c in v], y) for r, t in zip(w, z)),
+    ),
+    "a kernel divided by a norm": (
+        "K[n,i] = exp(-(z[n] - V[i])^2)\nL = sum[N](w[N] K[N,I] y[I] / sqrt(sum[J](K[N,J]^2)))",
+        lambda z: sum(
+            r
+            * weighed([-((t - c) ** 2) for c in v], y)
+            / mp.sqrt(sum(p**2 for p in softmax([-((t - c) ** 2) for c in v])))
+            for r, t in zip(w, z)
+        ),
+    ),
+    "logarithms and roots of a softplus": (
+        "L = w[K] log(softplus(z[K])) + V[K] sqrt(softplus(z[K])) + z[K] / softplus(z[K])^(1/4)",
+        lambda z: sum(
+            p * log(mp.log1p(exp(t))) + q * mp.sqrt(mp.log1p(exp(t))) + t / mp.log1p(exp(t)) ** mpf(0.25)
+            for p, q, t in zip(w, v, z)
+        ),
+    ),
+    "a norm of its exponent": (
+        "s = sum[I](abs(V[I])^z[0])\nL = s^(1 / z[0]) + V[K] z[K]",
+        lambda z: sum(abs(p) ** z[0] for p in v) ** (1 / z[0]) + sum(p * q for p, q in zip(v, z)),
+    ),
     "powers of two": (
         "S[k] = 2^z[k] / sum[J](2^z[J])\nL = V[K] S[K]",
         lambda z: sum(p * q for p, q in zip(v, softmax([t * log(2) for t in z]))),

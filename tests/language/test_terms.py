@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import gc
 import pickle
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -148,3 +150,15 @@ def test_the_collector_is_as_it_was() -> None:
             assert gc.get_threshold()[0] == 0
     finally:
         gc.set_threshold(*before)
+
+
+def test_terms_that_outlive_the_numbers_in_them_die_in_silence():
+    """At the end of a process Python takes its modules apart before the last terms die."""
+    code = (
+        "import atexit, builtins, fractions\n"
+        "from einstan.language.term import Const\n"
+        "builtins.kept = Const(fractions.Fraction(3, 7))\n"
+        "atexit.register(lambda: setattr(fractions.Fraction, '__hash__', None))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == ""

@@ -26,6 +26,15 @@ def padded(v, size):
 
 # program with the scalar L, arrays, L, and the gradient with respect to the first array
 ROWS = {
+    "two strides, a range that is stated": (
+        "L = mean[T](x[2T] x[T+1]) where |T| = floor((|x.0| - 1)/2) + 1", {"x": X},
+        (X[0] * X[1] + X[2] * X[2] + X[4] * X[3]) / 3, np.array([X[1], X[0], 2 * X[2], X[4], X[3]]) / 3,
+    ),
+    "two strides, a third of an axis": (
+        "L = sum[T](x[2T] log(x[T+2])) where |T| = floor(|x.0|/3) + 1", {"x": X},
+        X[0] * np.log(X[2]) + X[2] * np.log(X[3]),
+        np.array([np.log(X[2]), 0, np.log(X[3]) + X[0] / X[2], X[2] / X[3], 0]),
+    ),
     "differences": ("d[i] = x[i+1] - x[i]\nL = d[I]^2", {"x": X}, D @ D, transposed_diff(2 * D)),
     "the same, the other way round": ("d[i] = x[i] - x[i+1]\nL = d[I]^2", {"x": X}, D @ D, transposed_diff(2 * D)),
     "stated": ("d[i] = x[i+1] - x[i] where |i| = |x.0| - 1\nL = d[I]^2", {"x": X}, D @ D, transposed_diff(2 * D)),
@@ -134,7 +143,9 @@ def test_each_sum_over_a_letter_has_an_extent_of_its_own():
     np.testing.assert_allclose(found, [X[-1] - X[0] + Z[3] - Z[0]] * 3)
 
 
-@pytest.mark.parametrize("text", ["L = sum[I](a y[I+1] + x[I+2])", "L = a y[J+1] x[I+J] z[I]"])
+@pytest.mark.parametrize(
+    "text", ["L = sum[I](a y[I+1] + x[I+2])", "L = a y[J+1] x[I+J] z[I]", "L = mean[T](a x[T+1] + x[2T])"]
+)
 def test_a_sum_as_long_as_the_shortest_is_derived_with_its_range_stated(text):
     program = es.Program(text)
     arrays = {"a": np.array(0.7), "x": X, "y": np.arange(9.0) ** 1.5, "z": Z[:2]}
@@ -147,7 +158,7 @@ def test_a_sum_as_long_as_the_shortest_is_derived_with_its_range_stated(text):
     ):
         with pytest.raises(EinstanError, match="of which a derivative may keep one") as error:
             derive()
-    stated = es.Program(error.value.repair[-1])  # that of x, which is shorter
+    stated = es.Program(error.value.repair[-1])  # which is shorter
     found = stated.backward("L", ["a"]).compile()(arrays)["da"]
     values = [stated.compile()({**arrays, "a": np.array(a)})["L"] for a in (0.0, 1.0)]
     np.testing.assert_allclose(found, values[1] - values[0])

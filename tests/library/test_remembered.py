@@ -2,6 +2,7 @@
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -247,6 +248,16 @@ def test_what_others_put_there_meanwhile_stays(file, monkeypatch):
     early.new["0" * 64] = next(iter(early.found.values()))
     early.save()
     assert len(loaded(file)) == count + 1
+
+
+def test_of_many_that_write_at_once_none_is_lost(file):
+    one = next(iter(loaded(file).values()))
+    early = [remembered.Remembered(file, None) for _ in range(6)]
+    for number, each in enumerate(early):
+        each.new[f"{number}" * 64] = one
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda each: each.save(), early))
+    assert len(loaded(file)) == CLAIMS + 6
 
 
 def test_a_file_does_not_grow_for_ever(file, judged, monkeypatch):

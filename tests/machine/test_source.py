@@ -324,3 +324,22 @@ def test_sizes_that_only_a_line_tells_which_is_not_asked_for():
     space: dict = {}
     exec(program.compile(outputs=["L"]).source(), space)
     assert float(space["step"](x, np.zeros(2))[0]) == 13
+
+
+@pytest.mark.parametrize("sizes", [None, {"E.0": 3, "n": 2}])
+@pytest.mark.parametrize(
+    ("text", "right", "wrong"),
+    [
+        ("L = sum[N]((E[T[N]] - y[N])^2)", [2, 0], ([3, 0], [0, -1])),
+        ("L = sum[N](1[T[N] != -1] E[T[N]] y[N])", [-1, 2], ([-1, 3], [0, -2])),
+    ],
+)
+def test_labels_that_the_program_reads_at_are_looked_at_in_the_code_of_its_gradient(text, right, wrong, sizes):
+    program = es.Program(text).backward("L", ["E"])
+    step = function_of(program.source(sizes))
+    names = step.__code__.co_varnames[: step.__code__.co_argcount]
+    arrays = {"E": np.ones(3), "y": np.array([1.0, 2.0]), "T": np.array(right)}
+    np.testing.assert_allclose(step(**{n: arrays[n] for n in names})[0], program.compile()(arrays)["dE"])
+    for labels in wrong:
+        with pytest.raises(IndexError, match="but the size is 3"):
+            step(**{n: {**arrays, "T": np.array(labels)}[n] for n in names})

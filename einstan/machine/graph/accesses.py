@@ -10,7 +10,7 @@ from einstan.language.index import Affine, Arithmetic, Index
 from einstan.language.node import Node
 from einstan.language.term import ONE, Const, Delta, Expr, Extent, Indexed, Iverson, add, as_number, mul
 from einstan.machine.graph.builder import Builder, Guards, Scope, Term, extents_in
-from einstan.machine.sizes.guards import as_affine, is_static, whole_sides
+from einstan.machine.sizes.guards import as_affine, is_static, never_below, whole_sides
 from einstan.machine.sizes.operations import Form, Nonzero, Reading, Ref, Stored, combined
 
 
@@ -177,12 +177,7 @@ class Accesses(Builder):
         for left, relation, right in chain_of(node):
             sides = whole_sides(left, right, self.index_tensors)
             assert sides is not None
-            a, b = (self.guard_form(side, scope, guards) for side in sides)
-            strict = -1 if relation in ("<", ">") else 0
-            if relation in ("<", "<=", "=="):
-                found.append(combined(((b, 1), (a, -1)), strict))
-            if relation in (">", ">=", "=="):
-                found.append(combined(((a, 1), (b, -1)), strict))
+            found += (self.guard_form(form, scope, guards) for form in never_below(*sides, relation))
         return found
 
     def guard_form(self, node: Node, scope: Scope, guards: Guards) -> Form:

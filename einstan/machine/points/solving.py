@@ -115,6 +115,8 @@ def _approached(entries: dict[Hashable, float], residuals: Residuals) -> dict[Ha
         for row, residual in enumerate(found):
             for key, slope in slopes_of(residual).items():
                 slopes[row, place[key]] = slope
+        if not np.isfinite(slopes).all():  # LAPACK would say so itself, and go on
+            return None
         step = np.linalg.lstsq(slopes, -values, rcond=1e-8)[0].tolist()
         entries = {key: entries[key] + own for key, own in zip(keys, step, strict=True)}
     return None

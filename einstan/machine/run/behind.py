@@ -138,6 +138,39 @@ def refuse_labels(labels: Iterable[Label], given: Mapping[Any, Any], sizes: Mapp
             raise outside(label.equation, label.access, label.position, int(read[wrong].flat[0]), size)
 
 
+def look_text(label: Label, names: Mapping[Name, str], size: str) -> str | None:
+    """A line of Python that refuses the labels outside of an axis, by the names that tensors have in the code; None
+    where more than one array of labels has a part in it."""
+    spoken = label.spoken
+    if len(spoken) != 1 or not names.keys() >= spoken:
+        return None
+    (name,) = (names[tensor] for tensor in spoken)
+    read, held = _text(label.form, name), [_text(bracket, name) for bracket in label.brackets]
+    if read is None or None in held:
+        return None
+    at = f"({read})[{' & '.join(filter(None, held))}]" if held else read
+    where = f"slot {label.position} of {label.access} in {label.equation}"
+    return f"inside({at}, {size}, {where!r})"
+
+
+def _text(node: Node, name: str) -> str | None:
+    """A form or a bracket of one array of labels as Python text."""
+    match node:
+        case Const(value=number) if number.denominator == 1:
+            return str(number)
+        case Indexed(slots=slots) if len({form.index for form in slots} - {None}) == len(slots):
+            return f"np.asarray({name}).astype(np.int64)"
+        case Affine(terms=((Indexed() as atom, k),), constant=constant) if (array := _text(atom, name)) is not None:
+            return f"{k} * {array} + {constant}" if (k, constant) != (1, 0) else array
+        case Affine(terms=(), constant=constant):
+            return str(constant)
+        case Iverson(operands=operands, relations=relations):
+            sides = [_text(operand, name) for operand in operands]
+            pairs = zip(sides, relations, sides[1:], strict=False)
+            return None if None in sides else " & ".join(f"(({a}) {relation} ({b}))" for a, relation, b in pairs)
+    return None
+
+
 def _told(equation: Equation, given: Mapping[Any, Any]) -> Mapping[str, int]:
     """The extents that an equation tells by itself, of ``E[T[N+1]]`` that of N, if all that it reads is given."""
     read = sorted({node.tensor for node in preorder(equation.rhs) if isinstance(node, Indexed)}, key=str)

@@ -30,11 +30,11 @@ from einstan.machine.graph.flatten import flatten
 from einstan.machine.passes.windows import know_ranges
 from einstan.machine.paths.paths import require_optimizer
 from einstan.machine.plan.plan import Coder, Optimizer, Plan, plan, refuse_empty
-from einstan.machine.run.behind import labels_behind, refuse_labels
+from einstan.machine.run.behind import labels_behind, look_text, refuse_labels
 from einstan.machine.run.handed import LossError, as_array, as_labels, spellings, together
 from einstan.machine.run.specialisation import Specialisation
 from einstan.machine.run.told import fitting, told, understood, unread, with_shapes_beside
-from einstan.machine.sizes.extents import NOMINAL, Extents, as_program
+from einstan.machine.sizes.extents import GIVEN, NOMINAL, Extents, as_program
 from einstan.machine.sizes.guards import compared_alone
 from einstan.machine.sizes.inference import infer
 from einstan.machine.sizes.lower import refuse_outside
@@ -503,9 +503,29 @@ class Compiled(Rebuilt):
             held, precisions = latest.plan.extents, dict(latest.plan.precisions)
             shapes = {name: held.shape(name) for name in self.inputs if name not in self.flat.sized}
             told = {**self._sized(held), **shown.sizes}
-            return exported(latest, lambda: self._made(shapes, told, precisions, None, careful=True))
+            return exported(
+                latest,
+                lambda: self._made(shapes, told, precisions, None, careful=True),
+                self._labels_looked_at(latest),
+            )
         given = {**self.sizes, **understood(self.program, self.context, sizes)}
-        return exported(self._nominal(given), lambda: self._nominal(given, careful=True))
+        found = self._nominal(given)
+        return exported(found, lambda: self._nominal(given, careful=True), self._labels_looked_at(found))
+
+    def _labels_looked_at(self, made: Specialisation) -> list[str]:
+        """Lines that refuse positions which the forward program reads at and the code does not."""
+        extents, names, found = made.plan.extents, made.source.names, list[str]()
+        arguments = {str(name): text for name, text in names.items()}
+        for label in self.read_behind:
+            for place in dict(self._places_behind)[label.place]:
+                (tensor, _, k), dim = place.rpartition("."), self.program.dims.find(place)
+                size = f"{arguments[tensor]}.shape[{k}]" if tensor in arguments else None
+                if dim in extents.known and (not made.source.any_size or extents.source.get(dim, "").startswith(GIVEN)):
+                    size = str(extents.known[dim])
+                if size is not None and (line := look_text(label, names, size)) is not None:
+                    found.append(line)
+                    break
+        return list(dict.fromkeys(found))
 
     def _nominal(self, sizes: Mapping[str, int], careful: bool = False) -> Specialisation:
         """The code before any array is seen; its plan says which sizes are made up."""
@@ -560,11 +580,11 @@ def _known_already(source: Source, made: Plan) -> Source:
     return source
 
 
-def exported(found: Specialisation, careful: Callable[[], Specialisation]) -> str:
+def exported(found: Specialisation, careful: Callable[[], Specialisation], labels: Sequence[str] = ()) -> str:
     """Code as text, with what it calls where a bracket hides infinities or NaN."""
     source = found.source
     if not source.presumes:
-        return source.exported()
+        return source.exported(labels)
     other = careful().source
     names = [f"a{n}" for n in range(len(source.arguments))]
     given = ", ".join(names[source.arguments.index(name)] for name in other.arguments)
@@ -572,7 +592,7 @@ def exported(found: Specialisation, careful: Callable[[], Specialisation]) -> st
     body = [doc, *other.text.rstrip().split("\n"), "", f"return {other.function}({given})"]
     lines = [f"    {line}" if line else "" for line in body]
     return "\n".join(
-        [source.exported(), "", f"def careful({', '.join(names)}):", *lines, "", "", "careful.due = 0", ""]
+        [source.exported(labels), "", f"def careful({', '.join(names)}):", *lines, "", "", "careful.due = 0", ""]
     )
 
 

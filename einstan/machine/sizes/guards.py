@@ -7,11 +7,11 @@ as a form that is known to be non-negative: ``0 <= f`` is ``f``, and ``f < |W.0|
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from einstan.language.dims import axis
-from einstan.language.index import Affine, affine, arithmetic
+from einstan.language.index import Affine, Arithmetic, affine, arithmetic
 from einstan.language.node import Node, preorder, remembered
 from einstan.language.term import (
     Add,
@@ -91,12 +91,26 @@ def inequalities(node: Node) -> tuple[Affine, ...]:
         sides = whole_sides(left, right)
         if sides is None:
             continue
-        a, b = sides
-        if relation in ("<", "<=", "=="):
-            found.append(affine((b, 1), (a, -1), constant=-1 if relation == "<" else 0))
-        if relation in (">", ">=", "=="):
-            found.append(affine((a, 1), (b, -1), constant=-1 if relation == ">" else 0))
+        found += never_below(*sides, relation)
     return tuple(found)
+
+
+def never_below(left: Affine, right: Affine, relation: str) -> Iterator[Affine]:
+    """The forms that a comparison of whole numbers keeps from being negative."""
+    if relation in ("<", "<=", "=="):
+        yield _without_floor(affine((right, 1), (left, -1), constant=-1 if relation == "<" else 0))
+    if relation in (">", ">=", "=="):
+        yield _without_floor(affine((left, 1), (right, -1), constant=-1 if relation == ">" else 0))
+
+
+def _without_floor(form: Affine) -> Affine:
+    """One that is negative where this one is: ``floor(n/3) - p`` is where ``n - 3 p`` is."""
+    for atom, k in form.terms:
+        if isinstance(atom, Arithmetic) and atom.operation == "floor" and abs(k) == 1 and not atom.right.terms:
+            width, rest = atom.right.constant, affine((form, 1), (atom, -k))
+            if width > 0:
+                return affine((atom.left, k), (rest, width), constant=0 if k > 0 else width - 1)
+    return form
 
 
 def as_affine(node: Node, integers: Collection[Name] = ()) -> Affine | None:
@@ -124,6 +138,9 @@ def as_affine(node: Node, integers: Collection[Name] = ()) -> Affine | None:
             right
         ):
             return _quotient("floor", as_affine(left, integers), as_affine(right.arguments[0], integers))
+        case Apply(function="floor", arguments=(Mul(factors=(Const(), _)) as argument,)):  # floor(1/3 |p|)
+            found = as_multiple(argument, integers)
+            return None if found is None else _quotient("floor", found[0], Affine((), found[1]))
         case _:
             return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from einstan.language.term import Name
@@ -26,13 +27,22 @@ class Source:
     signature: tuple[str, ...] = ()  # the lines that begin the function
     checks: tuple[str, ...] = ()  # lines that refuse arrays which the code was not made for
 
-    def exported(self) -> str:
-        """The code for somebody else to run: it refuses arrays that it was not made for."""
+    @property
+    def names(self) -> dict[Name, str]:
+        """What the arguments are called in the text."""
+        given = self.signature[0].partition("(")[2].rpartition(")")[0]
+        return dict(zip(self.arguments, given.split(", "), strict=True)) if self.arguments else {}
+
+    def exported(self, labels: Sequence[str] = ()) -> str:
+        """The code for somebody else to run: it refuses arrays that it was not made for, and ``labels`` are lines that
+        refuse positions which it does not read itself."""
         lines = self.text.split("\n")
         at = next(k for k, line in enumerate(lines) if line.strip() == self.signature[0])
         indent = lines[at][: -len(self.signature[0])] + "    "
         behind = at + len(self.signature)
-        lines[behind:behind] = [indent + check for check in self.checks]
+        lines[behind:behind] = [indent + check for check in (*self.checks, *labels)]
         top = next(k for k, line in enumerate(lines) if line in ("def prepare():", self.signature[0]))
-        lines[top:top] = [*helper_source("fits").split("\n"), "", ""] if self.checks else []
+        helpers = ["fits"] if self.checks else []
+        helpers += ["inside"] if labels and "\ndef inside(" not in self.text else []
+        lines[top:top] = [line for helper in helpers for line in (*helper_source(helper).split("\n"), "", "")]
         return "\n".join(lines)
