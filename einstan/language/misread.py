@@ -68,10 +68,18 @@ _SUBSCRIPTED = re.compile(r"([A-Za-z])_([a-z]{2})")
 
 def exponential(text: str, tokens: Sequence[Token], exponent: Surface, span: Span) -> Surface | None:
     """``e^{-x[i]}`` as ``exp(-x[i])``; nothing where e stands for itself in the text too."""
-    if any(token.text == "e" and not _raised(tokens, k) for k, token in enumerate(tokens) if token.kind == "name"):
+    places = [k for k, token in enumerate(tokens) if token.text == "e" and token.kind == "name"]
+    if any(not _raised(tokens, k) and not _is_slot(tokens, k) for k in places):
         return None
     inner = exponent.operand if isinstance(exponent, Minus) else exponent
-    written = text[slice(*exponent.span)].strip("{}")
+    written = text[slice(*exponent.span)]
+    written = written[1:-1] if written.startswith("{") else written
+    if any(_is_slot(tokens, k) for k in places):
+        above, below = text[: span[0]], text[span[1] :]
+        raise NotationError(
+            "e is an index here, and its power or the exponential is meant", text=text, span=span,
+            repair=(f"{above}exp({written}){below}", f"{above}(e){text[span[0] + 1 :]}"),
+        )  # fmt: skip
     if isinstance(inner, Number):
         above, below = text[: span[0]], text[span[1] :]
         raise NotationError(
@@ -83,6 +91,12 @@ def exponential(text: str, tokens: Sequence[Token], exponent: Surface, span: Spa
 
 def _raised(tokens: Sequence[Token], place: int) -> bool:
     return tokens[place + 1].text == "^"
+
+
+def _is_slot(tokens: Sequence[Token], place: int) -> bool:
+    before, behind = tokens[place - 1].text, tokens[place + 1].text
+    opened = before == "{" and tokens[place - 2].text == "_"
+    return place > 0 and (before in ("[", "_") or opened or (before == "," and behind in (",", "]", "}")))
 
 
 def transposed(text: str, exponent: Surface, span: Span) -> None:
