@@ -14,7 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
-from einstan.language.entries import of_bold
+from einstan.language.entries import of_matrices
 from einstan.language.errors import NotationError, Span
 from einstan.language.factors import literal
 from einstan.language.glued import one_name
@@ -106,7 +106,7 @@ def transposed(text: str, exponent: Surface, span: Span) -> None:
             before, behind = before[:-1], behind.removeprefix("}")
         raise NotationError(
             "the power T is a transpose, or the power of a number T", text=text, span=span,
-            repair=(*TRANSPOSED, f"{before}(T){behind}"),
+            repair=(of_matrices(text) or TRANSPOSED[0], f"{before}(T){behind}"),
         )  # fmt: skip
 
 
@@ -170,7 +170,7 @@ def bold(text: str, token: Token, name: str) -> NotationError:
     return NotationError(
         f"{name} in bold has no indices", text=text, span=span,
         inferred="without slots it would be a number",
-        repair=(of_bold(text) or f"{written}_{{i,j}}, {name}[i,j]", f"{name} if it is a number"),
+        repair=(of_matrices(text) or f"{written}_{{i,j}}, {name}[i,j]", f"{name} if it is a number"),
     )  # fmt: skip
 
 

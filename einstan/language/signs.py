@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 
+from einstan.language.entries import of_matrices
 from einstan.language.typeset import bars
 
 INSTEAD = {  # of signs that are none here, in words
@@ -35,6 +36,7 @@ INSTEAD = {  # of signs that are none here, in words
     "≈": "y = x",
     "~": "y = x; what is drawn is an input: mean[N](x[N]) is its mean",
     "∝": "an equation with its constant",
+    "⊤": "a transpose is another order of the indices: A[j,i] for A[i,j]",
     "†": "a transpose is another order of the indices: A[j,i] for A[i,j]",
     "∫": "a sum over a grid: h f[I]",
     "…": "sum[K](x[K]), or prod[K](x[K])",
@@ -108,7 +110,6 @@ _SUB = r"\[[^\[\]]*\]|_\{[^{}]*\}|_\w(?!\w)"
 _SMALL = re.compile(r"_(?:[a-z](?!\w)|\{[a-z](?:,[a-z])*\})")
 _SMALL_SLOTS = re.compile(r"\[([a-z](?:,[a-z])*)\]|_\{([a-z](?:,[a-z])*)\}|_([a-z])(?!\w)")
 _SET = re.compile(r"(\\sum|\\prod|[∑∏])_\{\s*(\w+)\s*(?:\\in(?![A-Za-z])|∈)(?:[^{}]|\{[^{}]*\})*\}")  # j \in S
-_MATRICES = re.compile(r"\s*([A-Z]\w*)\s*=\s*([A-Z]\w*)\s*@\s*([A-Z]\w*)\s*")
 DENIED = {"=": "!=", "==": "!=", "!=": "==", "≠": "==", "<": ">=", ">=": "<", "≥": "<", ">": "<=", "<=": ">", "≤": ">"}
 _COMPARED = re.compile(r"([^<>≤≥≠=!]+?)(<=|>=|==|!=|[<>≤≥≠])([^<>≤≥≠=!]+)")
 _TERNARY = re.compile(r"([^=?:]*)=(?!=)([^?:]*)\?([^?:]*):([^?:]*)")
@@ -146,8 +147,8 @@ def instead(text: str, sign: str, start: int, end: int) -> tuple[str, ...]:
         line = text[:start].rstrip()
     elif known == ";" and all("=" in part for part in text.split(";")):
         line = "\n".join(part.strip() for part in text.split(";"))
-    elif known == "@" and (matrices := _MATRICES.fullmatch(text)):
-        line = "{}[i,j] = {}[i,K] {}[K,j]".format(*matrices.groups())
+    elif known in "@⊤" or (known == "'" and (_TRANSPOSED.search(text) or text[:start].endswith(")"))):
+        line = of_matrices(text)
     elif known == "~" and "=" in text[:start]:  # a tie, of TeX
         line = re.sub(r"\s*~\s*", " ", text)
     elif known == "≈" and "=" not in text:
@@ -158,8 +159,6 @@ def instead(text: str, sign: str, start: int, end: int) -> tuple[str, ...]:
         line = "" if line == plain or any(each in line for each in ("\\|", "‖", "∥")) else line
     elif known == "'" and (found := _EINSUM.search(text)):
         line = _contracted(found)
-    elif known == "'" and (_TRANSPOSED.search(text) or text[:start].endswith(")")):
-        line = ""
     elif known == "'" and (primed := _PRIMED.search(text)) and primed.end() > start:
         line = _PRIMED.sub(lambda found: _unprimed(text, found), text)
         line = "" if any(each in line for each in "'′’″") else line
