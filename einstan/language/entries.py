@@ -15,6 +15,7 @@ from collections.abc import Collection, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from einstan.language.commands import GREEK
 from einstan.language.functions import FUNCTIONS, SPELLINGS
 
 MOST = 400  # characters of a text that is written out
@@ -79,6 +80,17 @@ def of_matrices(text: str) -> str:
     body = _written(terms, slots, taken, spelled, bold)
     body = f"{applied[1]}{applied[2]}{body}{applied[4]}" if applied else body
     return f"{_entry(defined[1], slots, spelled)} = {body}"
+
+
+def of_vector(inside: str, text: str, index: str) -> str:
+    """``A x - b``, a part of a text, as ``A[I,K] x[K] - b[I]`` with an ``index`` I; nothing where it is no vector."""
+    bold = {_SET.sub("", name) for name in _BOLD.findall(inside)}
+    terms = _terms(inside, bold, False) if len(inside) <= MOST else []
+    alone = all(term.is_alone and term.factors[0].rank for term in terms)
+    if not terms or (not alone and _common_ends(terms) != (True, False)):
+        return ""
+    spelled = "{}_{{{}}}" if "\\" in text.replace("\\|", "") else "{}[{}]"
+    return _written(terms, [index], {index, *_letters(text)}, spelled, bold)
 
 
 def of_bracket(text: str, start: int, end: int) -> str:
@@ -165,7 +177,7 @@ def _factors(text: str, bold: Collection[str], is_code: bool) -> list[Factor]:
 
 def _rank(name: str, bold: Collection[str], is_first: bool) -> int:
     letter = _SET.sub("", name)
-    is_greek = "\\" in name or not letter.isascii()
+    is_greek = letter in GREEK or not letter.isascii()
     if letter not in bold if bold else (is_first and is_greek and letter.islower()):
         return 0
     return 2 if letter[0].isupper() else 1
