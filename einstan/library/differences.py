@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice, product
 from math import isclose, isfinite
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from einstan.calculus.canonical import READABLE, canonical, term_count, terms_of
 from einstan.calculus.coefficients import coefficient_of, neg_simplified
@@ -119,10 +119,11 @@ def in_lines(lhs: Expr, rhs: Expr, lines: Mapping[Name, Equation]) -> tuple[Expr
     line = lines.get(lhs.tensor) if isinstance(lhs, Indexed) else None
     if line is None or not {*tensors(rhs)}.intersection(lines) & {*tensors(line.rhs)}:
         return None
-    own = [slot.index for slot in lhs.slots]  # type: ignore[attr-defined]
-    if None in own or len(set(own)) < len(own):
+    assert isinstance(lhs, Indexed)
+    own = [slot.index for slot in lhs.slots if slot.index is not None]
+    if len(set(own)) < len(lhs.slots):
         return None
-    left = substitute(line.rhs, dict(zip(line.indices, own, strict=True)))
+    left = cast(Expr, substitute(line.rhs, dict(zip(line.indices, own, strict=True))))
     return left, rhs, differing_terms(left, rhs)
 
 
