@@ -113,7 +113,7 @@ class Reductions(Derivatives):
             written = f"{self.text[start:end]}(x)"
             if self.at("["):
                 written = self.rounded()
-            elif self.starts_factor():
+            elif self.starts_factor() or self.at("-"):
                 meant = self.text[(yield self.term()).span[0] : self.last_end]
                 written = f"{self.text[:end]}({meant}){self.text[self.last_end :]}"
             self.fail(f"{token.text} needs brackets around what it runs over", (start, end), written)

@@ -16,7 +16,7 @@ from einstan.language.errors import ExtentError, nearest
 from einstan.language.index import Affine, Arithmetic, Index, affine, lowered, whole
 from einstan.language.node import holds, preorder, remembered
 from einstan.language.place import Place, at
-from einstan.language.term import Equation, Extent, Indexed, Iverson, Name, Reduce, Sum
+from einstan.language.term import Equation, Extent, Indexed, Iverson, Name, Partial, Reduce, Sum
 from einstan.machine.sizes.guards import Read, bounds_above, reads
 from einstan.machine.sizes.operations import Form
 from einstan.machine.sizes.refusals import reader_of, shortened_read, wrong_rank
@@ -729,7 +729,8 @@ def _unknown(extents: Extents, equation: Equation, index: Index) -> ExtentError:
     on_left = index in equation.indices
     repair = f"give sizes={{{letter!r}: ...}}"
     repairs = [repair]
-    if on_left and (in_slot or _compared(equation, index)):
+    derived = isinstance(equation.name, Partial)  # whose axes are those of what is derived, and not of what it reads
+    if on_left and not derived and (in_slot or _compared(equation, index)):
         stating = _stating(extents, equation)
         repairs = [stating, repair] if stating != str(equation) else repairs
     return ExtentError(
