@@ -25,8 +25,8 @@ without slots it is a number. An index is a name in a slot; one that begins with
 lower-case index of the right side stands on the left too; a term may lack an index, and is constant along
 it. Products are written side by side or with `*`, powers with `^` or `**`. Letters that stand together are one
 name; where they may be a product, a Greek letter and another one or names that the text has, it is asked which, and
-so are a function glued to its argument, `sinx`, a unit behind a number and `r × F`. `Δx`, `dθ` and `λmax` are names,
-and so is what a line defines.""",
+so are a function glued to its argument, `sinx`, a unit behind a number and `r × F`. The power of two letters, `mc^2`,
+is asked about; `(mc)^2` is that of both. `Δx`, `dθ` and `λmax` are names, and so is what a line defines.""",
         [
             "Z[n,j] = X[n,K] W[K,j] + b[j]",
             "A[n,j] = relu(Z[n,j])",
@@ -42,6 +42,7 @@ and so is what a line defines.""",
             "y[i] = 1/2s x[i]",
             "E = hν",
             "p = m v - mv",
+            "E = mc^2",
             "y = sinx",
             "v = 5 m/s",
             "F = q v × B",

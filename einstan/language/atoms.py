@@ -23,7 +23,7 @@ from einstan.language.functions import FUNCTIONS, SPELLINGS
 from einstan.language.index import is_capital
 from einstan.language.own import parameters_of, visible
 from einstan.language.reductions import Reductions
-from einstan.language.signs import OPERATIONS, grouped_digits, instead
+from einstan.language.signs import OPERATIONS, grouped_digits, instead, norms
 from einstan.language.surface import (
     APPLIED,
     BINDERS,
@@ -174,8 +174,7 @@ class Atoms(Reductions):
             return ()
         if matched.re is _ABSOLUTE:
             return f"{self.text[:start]}abs({matched[1]}){self.text[matched.end() :]}"
-        letters = self.capitals(matched[1])
-        return f"{self.text[:start]}norm[{letters}]({matched[1]}){self.text[matched.end() :]}" if letters else _NORMED
+        return norms(self.text.replace("||", "‖")) or _NORMED
 
     def capitals(self, inside: str) -> str:
         """The capitals of a text."""

@@ -80,8 +80,8 @@ class _Reader:
 
     def factor(self, place: int) -> int:
         end = self.atom(self.signs(place))
-        while self.at(end, "^"):
-            end = self.exponent(end + 1)
+        while self.at(end, "^") or self.tokens[end].kind == "power":
+            end = end + 1 if self.tokens[end].kind == "power" else self.exponent(end + 1)
         return end
 
     def product(self, place: int) -> int:

@@ -38,7 +38,7 @@ ONES = ("mathbb", "mathbf", "mathds", "mathbbm", "bm")  # in which an indicator'
 FRACTIONS = ("dfrac", "tfrac", "cfrac")
 LABELS = ("tag", "label", "notag", "nonumber")  # what numbers an equation
 SIGNED = {
-    "odot": "⊙", "otimes": "⊗", "circ": "∘", "nabla": "∇", "infty": "∞",
+    "langle": "⟨", "rangle": "⟩", "odot": "⊙", "otimes": "⊗", "circ": "∘", "nabla": "∇", "infty": "∞",
     **dict.fromkeys(("|", "Vert", "lVert", "rVert"), "∥"),
     **dict.fromkeys(("approx", "simeq", "sim", "doteq"), "≈"),
 }  # fmt: skip

@@ -16,7 +16,7 @@ from einstan.language.errors import NotationError, Span, too_deep
 from einstan.language.foreign import around, assigned, comparison, positive_part, run_on
 from einstan.language.letters import normal
 from einstan.language.misread import TRANSPOSED
-from einstan.language.signs import grouped_digits, instead
+from einstan.language.signs import grouped_digits, instead, of_einsum
 from einstan.language.surface import BINDERS, DEFINED, Expression, Ref, Surface, Task, Term, instead_of
 from einstan.language.term import RELATIONS
 from einstan.language.threads import cached_property
@@ -41,6 +41,8 @@ class Cursor:
         if ("_+" in text or "_{+}" in text) and (error := positive_part(self.text)):
             raise error
         if text.count("_") > 1 and (error := run_on(self.text)):
+            raise error
+        if "->" in text and (error := of_einsum(self.text)):
             raise error
         self.tokens = tokens(self.text)
         self.position = 0

@@ -19,6 +19,7 @@ from einstan.language.term import Partial
 from einstan.language.tokens import Token, is_name
 
 _ORDER = re.compile(r"d([2-9])(.+)")
+_ABOVE = re.compile(r"∂(?:[²³]|\s*\^\s*\{?\d\}?)\s*([^\W\d_]\w*(?:\[[^\[\]]*\])?)\s*/\s*$")  # ∂²L/
 _SIGN = re.compile(r"(?:∂|\\partial)\s*$")
 _BOTH = re.compile(r"d(\w+)d(\w+)")
 _DS = re.compile(r"(?<![\w\]}])d(?=\w)|(?<=[\]}])d(?=\w)|(?<=/)d")  # of dZ[i]/dX[j]dW[k], which have no blanks
@@ -267,6 +268,10 @@ class Derivatives(Differentials):
             begin = max(above.rfind(" "), above.rfind("=")) + 1
             spelled = f"∂{_ORDER.sub(lambda m: m[2], above[begin:])}/{f'∂{name[:-1]}' * order}"
             self.fail(problem, found[0].span, f"{above[:begin]}{spelled}{self.text[end:]}")
+        of, below = _ABOVE.search(self.text, 0, start), {self.text[slice(*ref.span)] for ref in found}
+        if of and len(found) > 1 and len(below) == 1:  # ∂²L/∂x³
+            orders = [f"∂{of[1]}/{f'∂{name}' * count}{self.text[end:]}" for count in (order, len(found))]
+            self.fail(problem, found[0].span, tuple(self.text[: of.start()] + each for each in orders))
         names, end = denominators(self.text, start)
         names = names * order if len(names) == 1 else names
         spelled = " ".join(f"{sign}{name}" for name in names)

@@ -1,21 +1,96 @@
 r"""Products of matrices that are written whole: what their entries are, to paste.
 
-(A B)_{i,j}, (A x)[i]                  A_{i,K} B_{K,j}, A[i,K] x[K]
-\mathbf{Z} = \mathbf{X} \mathbf{W}     Z_{i,j} = X_{i,K} W_{K,j}
+(A B)_{i,j}, (A x)[i]                                A_{i,K} B_{K,j}, A[i,K] x[K]
+\mathbf{Z} = \mathbf{X} \mathbf{W} + \mathbf{b}     Z_{i,j} = X_{i,K} W_{K,j} + b_{j}
+y = w^T x, b = X'y, Z = X @ W                       y = w[K] x[K], b[i] = X[K,i] y[K], Z[i,j] = X[i,K] W[K,j]
+
+A capital is a matrix and a small letter a column.  In bold text what is not bold is a number, elsewhere a Greek letter
+in front of a product; a small letter by itself has the indices of what it is added to.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import pairwise
+from typing import NamedTuple
 
-_FONT = r"\\(?:mathbf|boldsymbol|bm|mathrm)\s*\{\s*(\\?[A-Za-z]+)\s*\}"
-_TURNED = r"\s*(?:\^\s*\{?\s*(?:T|\\top|\\intercal)(?![A-Za-z])\s*\}?|ᵀ)"
-_FACTOR = re.compile(rf"\s*(?:\*|·|⋅|\\cdot|\\,)?\s*(?:{_FONT}|(\\[A-Za-z]+|[^\W\d_]\w*))({_TURNED})?")
-_TERMS = re.compile(r"\s*([+-])\s*")
-_SLOTS = re.compile(r"\s*(?:_\{([^{}]*)\}|_(\w+)|\[([^\[\]]*)\])")
-_NUMBER = re.compile(r"\s*(\d+(?:\.\d+)?(?:/\d+)?|\\[dt]?frac\{[^{}]*\}\{[^{}]*\})(?=\s)")
+from einstan.language.commands import GREEK
+from einstan.language.functions import FUNCTIONS, SPELLINGS
+
+MOST = 400  # characters of a text that is written out
+MOST_FACTORS = 6
+
+_BOLD = re.compile(r"\\(?:mathbf|boldsymbol|bm)\s*\{\s*(\\?[A-Za-z]+)\s*\}")
+_TURNED = r"(\s*(?:\^\s*\{?\s*(?:T|\\top|\\intercal|⊤)(?![A-Za-z])\s*\}?|ᵀ|['′’]))?"
+_NAME = r"\\(?:hat|tilde|bar)\s*\{\s*\\?[A-Za-z]+\s*\}|\\[A-Za-z]+|[^\W\d_]\d*"
+_LETTER = re.compile(rf"\s*(?:\*|·|⋅|\\cdot(?![A-Za-z])|\\,)?\s*({_NAME}){_TURNED}")
+_WORD = re.compile(rf"\s*@?\s*([^\W\d_]\w*){_TURNED}")  # of code
+_SCALE = re.compile(r"\s*((?:\d+(?:\.\d+)?(?:/\d+)?|[½¼¾⅓]|\\[dt]?frac\s*\{[^{}]*\}\s*\{[^{}]*\})(?![\w.]))?\s*")
+_SIGNS = re.compile(r"\s*([+-])\s*")
+_APPLIED = re.compile(r"(\\?[^\W\d_]+)\s*((?:\\left)?\()([^()]*?)((?:\\right)?\))")
+_SET = re.compile(r"\\(?:hat|tilde|bar)\s*\{\s*|[\\{}\s]")
 _SUMMED = "KLMPQR"
+_SLOTS = re.compile(r"\s*(?:_\{([^{}]*)\}|_(\w+)|\[([^\[\]]*)\])")
+
+
+class Factor(NamedTuple):
+    name: str
+    rank: int
+    is_turned: bool
+
+    @property
+    def left(self) -> bool:
+        """Whether there is an index on its left."""
+        return self.rank == 2 or (self.rank == 1 and not self.is_turned)
+
+    @property
+    def right(self) -> bool:
+        return self.rank == 2 or (self.rank == 1 and self.is_turned)
+
+
+class Term(NamedTuple):
+    sign: str
+    scale: str
+    factors: list[Factor]
+
+    @property
+    def is_alone(self) -> bool:
+        return len(self.factors) == 1 and self.factors[0].rank < 2 and not self.factors[0].is_turned
+
+
+def of_matrices(text: str) -> str:
+    """The equation of the entries; nothing where a side is more than a sum of products, or shapes do not fit."""
+    left, _, right = text.strip(" .,;$").partition("=")
+    applied = _APPLIED.fullmatch(right.strip())
+    unknown = applied is not None and applied[1].strip("\\") not in (*FUNCTIONS, *SPELLINGS, "sigma")
+    if unknown or len(text) > MOST or "=" in right:
+        return ""
+    bold = {_SET.sub("", name) for name in _BOLD.findall(text)}
+    terms = (
+        _terms(applied[3] if applied else right, bold, "@" in text) if len(text) <= MOST and "=" not in right else []
+    )
+    defined, ends = _LETTER.fullmatch(_BOLD.sub(r"\1", left.strip())), _common_ends(terms)
+    if ends is None or defined is None or defined[2] or (bold and _rank(defined[1], bold, False) != sum(ends)):
+        return ""
+    taken = _letters(text)
+    free = [letter for letter in "ijmnpq" if letter not in taken][:2]
+    slots = [free[k if ends[0] else 0] for k in range(2) if ends[k]]
+    spelled = "{}_{{{}}}" if "\\" in text else "{}[{}]"
+    body = _written(terms, slots, taken, spelled, bold)
+    body = f"{applied[1]}{applied[2]}{body}{applied[4]}" if applied else body
+    return f"{_entry(defined[1], slots, spelled)} = {body}"
+
+
+def of_vector(inside: str, text: str, index: str) -> str:
+    """``A x - b``, a part of a text, as ``A[I,K] x[K] - b[I]`` with an ``index`` I; nothing where it is no vector."""
+    bold = {_SET.sub("", name) for name in _BOLD.findall(inside)}
+    terms = _terms(inside, bold, False) if len(inside) <= MOST else []
+    alone = all(term.is_alone and term.factors[0].rank for term in terms)
+    if not terms or (not alone and _common_ends(terms) != (True, False)):
+        return ""
+    spelled = "{}_{{{}}}" if "\\" in text.replace("\\|", "") else "{}[{}]"
+    return _written(terms, [index], {index, *_letters(text)}, spelled, bold)
 
 
 def of_bracket(text: str, start: int, end: int) -> str:
@@ -27,78 +102,90 @@ def of_bracket(text: str, start: int, end: int) -> str:
     inside = (found[1] or found[3] or found[2]).strip()
     letters = list(inside) if found[3] is None and "," not in inside else inside.split(",")  # _{ij}
     slots = [slot.strip() for slot in letters]
-    written = _sum(text, text[start + 1 : end - 1], slots, found[3] is None, bold=False)
-    if not written:
+    terms = _terms(text[start + 1 : end - 1], (), False) if len(text) <= MOST else []
+    ends = _common_ends(terms)
+    if ends is None or sum(ends) != len(slots):
         return ""
+    written = _written(terms, slots, _letters(text), "{}_{{{}}}" if found[3] is None else "{}[{}]")
     whole = text[:start].rstrip()[-1:] in ("", "=") and text[found.end() :].lstrip()[:1] in ("", "=")
     bare = whole or not re.search(r" [+-] |^-", written)
     bare = bare and text[found.end() :].lstrip()[:1] not in ("^", "²", "³")
     return f"{text[:start]}{written if bare else f'({written})'}{text[found.end() :]}"
 
 
-def of_bold(text: str) -> str:
-    r"""``Z_{i,j} = X_{i,K} W_{K,j} + b_j`` for ``\mathbf{Z} = \mathbf{X} \mathbf{W} + \mathbf{b}``; nothing where a
-    term is more than a product of letters."""
-    left, _, right = text.partition("=")
-    found = _FACTOR.fullmatch(left.strip())
-    if found is None or not found[1] or "=" in right:
-        return ""
-    slots = ["i", "j"] if _is_matrix(found[1]) else ["i"]
-    written = _sum(text, right.strip(" .,"), slots, True, bold=True)
-    return f"{_entry(found[1], slots, True)} = {written}" if written else ""
+def _letters(text: str) -> set[str]:
+    return {_SET.sub("", name) for name in re.findall(_NAME, text)}
 
 
-def _is_matrix(name: str) -> bool:
-    return name.lstrip("\\")[:1].isupper()
+def _common_ends(terms: Sequence[Term]) -> tuple[bool, bool] | None:
+    """Whether the products have an index on the left and on the right; nothing where that differs."""
+    shapes = {_ends(term.factors) for term in terms if not term.is_alone}
+    return shapes.pop() if len(shapes) == 1 else None
 
 
-def _sum(text: str, body: str, slots: Sequence[str], subscripts: bool, bold: bool) -> str:
-    """The entries of a sum of products."""
-    pieces = _TERMS.split(body.strip())
-    signs, terms = ["", *pieces[1::2]], pieces[::2]
-    if not terms[0]:  # -A x
-        signs, terms = signs[1:], terms[1:]
-        signs[0] = "-" if signs[0] == "-" else ""
-    written = [_product(text, term, slots, subscripts, bold) for term in terms]
-    if not all(written):
-        return ""
-    first = f"{signs[0]}{written[0]}"
-    return "".join([first, *(f" {sign} {each}" for sign, each in zip(signs[1:], written[1:], strict=True))])
+def _written(
+    terms: Sequence[Term], slots: Sequence[str], taken: Collection[str], spelled: str, bold: Collection[str] = ()
+) -> str:
+    summed = [letter for letter in _SUMMED if letter not in taken]
+
+    def product(term: Term) -> str:
+        if term.is_alone:
+            own = slots[-1:] if term.factors[0].rank or not bold else ()
+            return " ".join(filter(None, (term.scale, _entry(term.factors[0].name, own, spelled))))
+        named = [factor for factor in term.factors if factor.rank]
+        between, last, parts = iter(summed), slots[0] if slots else "", [term.scale] if term.scale else []
+        for factor in term.factors:
+            right = "" if not factor.right else slots[-1] if factor is named[-1] else next(between, "S")
+            own = [last] * factor.left + [right] * factor.right
+            parts.append(_entry(factor.name, own[::-1] if factor.is_turned else own, spelled))
+            last = right if factor.rank else last
+        return " ".join(parts)
+
+    return "".join(f"{term.sign}{product(term)}" for term in terms)
 
 
-def _product(text: str, term: str, slots: Sequence[str], subscripts: bool, bold: bool) -> str:
-    scale = _NUMBER.match(term)
-    place, factors, scalars = scale.end() if scale else 0, list[tuple[str, bool]](), [scale[1]] if scale else []
-    while term[place:].strip():
-        found = _FACTOR.match(term, place)
-        if found is None or term[found.end() :][:1] in ("(", "[", "_", "{", "^"):
-            return ""
-        name = found[1] or found[2]
-        if bold and not found[1]:
-            scalars.append(name)
-        elif not bold and name.isupper() and name.isascii() and 1 < len(name) < 4:  # (AB)_{i,j}
-            factors += [(letter, False) for letter in name]
-        else:
-            factors.append((name, bool(found[3])))
-        place = found.end()
-    if not factors:
-        return ""
-    between = [each for each in _SUMMED if not re.search(rf"(?<!\w){each}(?!\w)", text)][: len(factors) - 1]
-    if len(between) < len(factors) - 1 or len(slots) > 2:
-        return ""
-    if bold and len(factors) == 1 and not _is_matrix(factors[0][0]):
-        slots = slots[-1:]
-    if bold and any(
-        _is_matrix(name) != (k < len(factors) - 1 or len(slots) == 2) for k, (name, _) in enumerate(factors)
-    ):
-        return ""
-    ends = [slots[0], *between, *slots[1:]]
-    entries = []
-    for k, (name, turned) in enumerate(factors):
-        own = ends[k : k + 2]
-        entries.append(_entry(name, own[::-1] if turned else own, subscripts))
-    return " ".join([*scalars, *entries])
+def _entry(name: str, slots: Sequence[str], spelled: str) -> str:
+    return spelled.format(name, ",".join(slots)) if slots else name
 
 
-def _entry(name: str, slots: Sequence[str], subscripts: bool) -> str:
-    return f"{name}_{{{','.join(slots)}}}" if subscripts else f"{name}[{','.join(slots)}]"
+def _terms(text: str, bold: Collection[str], is_code: bool) -> list[Term]:
+    """The products of a sum; nothing where one is more than names and a number in front."""
+    pieces = _SIGNS.split(_BOLD.sub(r"\1", text.strip()))
+    first = [] if pieces[0] else [pieces[1]]  # -A x
+    pieces = pieces[2:] if first else pieces
+    signs = [*first, *(f" {sign} " for sign in pieces[1::2])]
+    found = []
+    for sign, piece in zip(signs if first else ["", *signs], pieces[::2], strict=True):
+        scale = _SCALE.match(piece)
+        factors = _factors(piece[scale.end() :] if scale else piece, bold, is_code)
+        if not factors:
+            return []
+        found.append(Term(sign, (scale[1] or "") if scale else "", factors))
+    return found
+
+
+def _factors(text: str, bold: Collection[str], is_code: bool) -> list[Factor]:
+    found, place = list[Factor](), 0
+    while place < len(text.rstrip()):
+        name = (_WORD if is_code else _LETTER).match(text, place)
+        if name is None or len(found) == MOST_FACTORS:
+            return []
+        found.append(Factor(name[1], _rank(name[1], bold, not found and not name[2]), bool(name[2])))
+        place = name.end()
+    return found
+
+
+def _rank(name: str, bold: Collection[str], is_first: bool) -> int:
+    letter = _SET.sub("", name)
+    is_greek = letter in GREEK or not letter.isascii()
+    if letter not in bold if bold else (is_first and is_greek and letter.islower()):
+        return 0
+    return 2 if letter[0].isupper() else 1
+
+
+def _ends(factors: Sequence[Factor]) -> tuple[bool, bool] | None:
+    """Whether a product has an index on its left and on its right; nothing where its shapes do not fit."""
+    named = [factor for factor in factors if factor.rank]
+    if not named or any(before.right != behind.left for before, behind in pairwise(named)):
+        return None
+    return named[0].left, named[-1].right

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 from einstan.language.commands import GREEK
 from einstan.language.errors import NotationError, Span
+from einstan.language.glued import as_one, is_power
 from einstan.language.index import names_in
 from einstan.language.surface import Expression, Ref
 from einstan.language.term import RELATIONS
@@ -171,11 +172,11 @@ def run_together(text: str, number: Token, name: Token, tokens: Sequence[Token])
     if not plain or letters in GREEK or sum(token.text == letters for token in tokens) > 1:
         return None
     before, behind = text[: number.end], text[name.end :]
-    behind = f" {behind}" if behind[:1].isalnum() else behind
+    behind = f" {behind}" if behind[:1].isalnum() and not is_power(behind) else behind
     return NotationError(
         f"{number.text}{letters} is a product of letters, or of a number called {letters}", text=text,
         span=(number.start, name.end),
-        repair=(f"{before} {' '.join(letters)}{behind}", f"{before} {letters}{behind}"),
+        repair=(f"{before} {' '.join(letters)}{behind}", f"{before} {as_one(letters, behind)}{behind}"),
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ hν, ωt, αβ                 a Greek letter and another one; Δx, dθ and λma
 mv beside m and v          names that the text has, as numbers or as indices, and cos(2 pi kn) beside k and n
 sinx, cosθ, ln2            a function and its argument
 δ_ij, a_ij beside i, j     a subscript of indices
+mc^2, AK^α                 a power, which is that of the last letter or of one name
 
 What a line defines, and what the program around has, is one name.
 """
@@ -27,7 +28,10 @@ _RUNS = re.compile(r"[^\W\d_]\d*")
 _STEP = re.compile(r"[Δδ∂]|t?d(?=[^\W\d_])")
 _LABELLED = re.compile(r"(δ|delta|[^\W\d_]\d*)_([a-z]{2,3})")
 _EXPONENT = re.compile(r"(?:\^|\*\*)\s*[-−]?\s*$")
+_POWER = re.compile(r"\s*(?:\^|\*\*|[²³])")
 _ABOVE = re.compile(r"\^\{\s*$")
+_WORDS = ("lr", "wd", "sd", "se", "Re", "Pr")  # abbreviations, whatever letters there are
+_AXES = "xyz"
 _NO_NAMES = ("abs", "mod", "pi", "pow", "σ", "π")
 _FUNCTIONS = sorted({*FUNCTIONS, *SPELLINGS} - {*_NO_NAMES}, key=len, reverse=True)
 _APPLIED = re.compile(rf"({'|'.join(_FUNCTIONS)})((?:\d*[^\W\d_]|\d)\d*)")
@@ -59,7 +63,7 @@ def candidates(words: Collection[str], apart: Collection[str]) -> set[str]:
 def _kind(name: str) -> str:
     """How a name is looked at: a ``product`` whatever else there is, or if the text has its parts as ``names``, or as
     ``slots``."""
-    if name in RESERVED or name in GREEK:
+    if name in RESERVED or name in GREEK or name in _WORDS:
         return ""
     if name.startswith(("δ_", "delta_")) or _APPLIED.fullmatch(name) or alphabets(name):
         return "product"
@@ -85,6 +89,31 @@ def glued(
 def _written(name: str) -> re.Pattern[str]:
     """A name as it is written bare, no part of another and not set as one, ``\\mathrm{mv}``."""
     return re.compile(_WRITTEN % re.escape(name))
+
+
+def raised(text: str, names: Collection[str]) -> NotationError | None:
+    """The refusal of a number of two letters that stands in powers alone, of ``names`` that nothing defines: the square
+    in ``mc^2`` is that of c where mc is a product.  ``(mc)^2`` is the same for both."""
+    for name in names:
+        if is_raised(name, (text,)) and _written(name).search(text) is not None:
+            return _asked(text, name, f"the product {' '.join(name)}", " ".join(name), f"({name})")
+    return None
+
+
+def is_raised(name: str, texts: Collection[str]) -> bool:
+    """Whether a name of two letters has a power wherever it stands, and is no component: ``vx^2 + vy^2``."""
+    if not is_pair(name) or not any(name in text for text in texts):
+        return False
+    others = [_written(name[0] + axis) for axis in _AXES.replace(name[1], "")] if name[1] in _AXES else []
+    if any(other.search(text) for other in others for text in texts):
+        return False
+    return all(_POWER.match(text, place.end()) for text in texts for place in _written(name).finditer(text))
+
+
+@lru_cache(maxsize=4096)
+def is_pair(name: str) -> bool:
+    """Whether a name may be a product of two letters; what begins with a d is a difference or a gradient."""
+    return len(name) == 2 and name.isascii() and name.isalpha() and name[0] != "d" and _kind(name) == "names"
 
 
 def _refused(
@@ -117,8 +146,8 @@ def _asked(text: str, name: str, meant: str, written: str, other: str) -> Notati
     assert found is not None
 
     def product(place: re.Match[str]) -> str:
-        raised = " " in written and _EXPONENT.search(text, 0, place.start())
-        return f"({written})" if raised else written
+        whole = " " in written and _EXPONENT.search(text, 0, place.start()) and not _POWER.match(text, place.end())
+        return f"({written})" if whole else written  # K^αL^β is K^α L^β
 
     readings = (one.sub(product, text), *([one.sub(lambda _: other, text)] if other else []))
     problem = f"{name} is one name, or {meant}"
@@ -172,6 +201,16 @@ def _parted(name: str, is_factor: Callable[[str], bool], is_last: Callable[[str]
         if is_last(name[end:]):
             yield name[:end], name[end:]
         yield from ((name[:end], *rest) for rest in _parted(name[end:], is_factor, is_last))
+
+
+def as_one(name: str, behind: str) -> str:
+    """A name of several letters in front of the rest of a text: ``(mv)`` before a power, which is that of all."""
+    return f"({name})" if is_power(behind) else name
+
+
+def is_power(text: str) -> bool:
+    """Whether a text begins with a power."""
+    return _POWER.match(text) is not None
 
 
 def one_name(name: str) -> str:

@@ -15,6 +15,7 @@ from fractions import Fraction
 from typing import TypeVar
 
 from einstan.language.errors import NotationError
+from einstan.language.glued import is_pair
 from einstan.language.holds import Placement
 from einstan.language.index import Affine, Arithmetic, Index, is_capital, lowered, swapped
 from einstan.language.misread import divides_by_index
@@ -124,6 +125,12 @@ def _too_long() -> NotationError:
 def _is(ref: Ref, name: str) -> bool:
     """Whether this is the number of a name that papers use otherwise: ``e^x`` and ``A^T`` are none."""
     return ref.name == name and not ref.slots
+
+
+def _is_bracketed(base: Ref) -> bool:
+    """Whether its power stands behind a bracket: ``(dL/dx)^2``, ``(e)^2``, and ``(ls)^2``, which is not ``l s^2``."""
+    name = base.name
+    return isinstance(name, Partial) or (not base.slots and (name == "e" or (isinstance(name, str) and is_pair(name))))
 
 
 class Layout:
@@ -395,7 +402,7 @@ class Layout:
             part = yield self.divisor(node, [])
             return Expression(NOWHERE, (Term(NOWHERE, 1, (part,)),))
         base = yield self.atom(node.arguments[0])
-        if isinstance(base, Power) or (isinstance(base, Ref) and (isinstance(base.name, Partial) or _is(base, "e"))):
+        if isinstance(base, Power) or (isinstance(base, Ref) and _is_bracketed(base)):
             base = alone(base)
         power = node.arguments[1]
         if isinstance(power, Const) and power.value < 0 and decimal(power.value):

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from einstan.language.commands import EXPECTED
+from einstan.language.entries import of_matrices
 from einstan.language.errors import NotationError
 
 # Latin, Greek and Cyrillic letters of one shape, a group each.
@@ -69,7 +70,7 @@ def refuse_lowered(text: str) -> None:
             f"{found.group()} is set {where} the line, and a name stands on it",
             text=text,
             span=found.span(),
-            repair=_TRANSPOSE if "ᵀ" in text else _SIGNED.sub(_on_the_line, text),
+            repair=of_matrices(text) or _TRANSPOSE if "ᵀ" in text else _SIGNED.sub(_on_the_line, text),
         )
 
 

@@ -14,7 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
-from einstan.language.entries import of_bold
+from einstan.language.entries import of_matrices
 from einstan.language.errors import NotationError, Span
 from einstan.language.factors import literal
 from einstan.language.glued import one_name
@@ -68,10 +68,18 @@ _SUBSCRIPTED = re.compile(r"([A-Za-z])_([a-z]{2})")
 
 def exponential(text: str, tokens: Sequence[Token], exponent: Surface, span: Span) -> Surface | None:
     """``e^{-x[i]}`` as ``exp(-x[i])``; nothing where e stands for itself in the text too."""
-    if any(token.text == "e" and not _raised(tokens, k) for k, token in enumerate(tokens) if token.kind == "name"):
+    places = [k for k, token in enumerate(tokens) if token.text == "e" and token.kind == "name"]
+    if any(not _raised(tokens, k) and not _is_slot(tokens, k) for k in places):
         return None
     inner = exponent.operand if isinstance(exponent, Minus) else exponent
-    written = text[slice(*exponent.span)].strip("{}")
+    written = text[slice(*exponent.span)]
+    written = written[1:-1] if written.startswith("{") else written
+    if any(_is_slot(tokens, k) for k in places):
+        above, below = text[: span[0]], text[span[1] :]
+        raise NotationError(
+            "e is an index here, and its power or the exponential is meant", text=text, span=span,
+            repair=(f"{above}exp({written}){below}", f"{above}(e){text[span[0] + 1 :]}"),
+        )  # fmt: skip
     if isinstance(inner, Number):
         above, below = text[: span[0]], text[span[1] :]
         raise NotationError(
@@ -85,6 +93,12 @@ def _raised(tokens: Sequence[Token], place: int) -> bool:
     return tokens[place + 1].text == "^"
 
 
+def _is_slot(tokens: Sequence[Token], place: int) -> bool:
+    before, behind = tokens[place - 1].text, tokens[place + 1].text
+    opened = before == "{" and tokens[place - 2].text == "_"
+    return place > 0 and (before in ("[", "_") or opened or (before == "," and behind in (",", "]", "}")))
+
+
 def transposed(text: str, exponent: Surface, span: Span) -> None:
     if isinstance(exponent, Ref) and exponent.name == "T" and not exponent.slots:
         before, behind = text[: exponent.span[0]], text[exponent.span[1] :]
@@ -92,7 +106,7 @@ def transposed(text: str, exponent: Surface, span: Span) -> None:
             before, behind = before[:-1], behind.removeprefix("}")
         raise NotationError(
             "the power T is a transpose, or the power of a number T", text=text, span=span,
-            repair=(*TRANSPOSED, f"{before}(T){behind}"),
+            repair=(of_matrices(text) or TRANSPOSED[0], f"{before}(T){behind}"),
         )  # fmt: skip
 
 
@@ -156,7 +170,7 @@ def bold(text: str, token: Token, name: str) -> NotationError:
     return NotationError(
         f"{name} in bold has no indices", text=text, span=span,
         inferred="without slots it would be a number",
-        repair=(of_bold(text) or f"{written}_{{i,j}}, {name}[i,j]", f"{name} if it is a number"),
+        repair=(of_matrices(text) or f"{written}_{{i,j}}, {name}[i,j]", f"{name} if it is a number"),
     )  # fmt: skip
 
 

@@ -24,6 +24,8 @@ from einstan.language.occurrences import bare_names
 from einstan.language.surface import Binder, Call, Expression, Letter, Power, Ref, Surface, Task, Term, only_part
 from einstan.language.tokens import Token, respelled
 
+_ONE_NAME = re.compile(r"\(\s*([^\W\d_]\w*)\s*\)")
+_DEFINED = re.compile(r"\s*(\w+)\s*=\s*(\w+)")
 _LINEAR = ("sum", "mean")
 _SIGNS = (*_LINEAR, "prod", "max", "min")  # on paper signs that reach over a product; a logsumexp is a function
 
@@ -111,7 +113,7 @@ class Reductions(Derivatives):
             written = f"{self.text[start:end]}(x)"
             if self.at("["):
                 written = self.rounded()
-            elif self.starts_factor():
+            elif self.starts_factor() or self.at("-"):
                 meant = self.text[(yield self.term()).span[0] : self.last_end]
                 written = f"{self.text[:end]}({meant}){self.text[self.last_end :]}"
             self.fail(f"{token.text} needs brackets around what it runs over", (start, end), written)
@@ -144,6 +146,9 @@ class Reductions(Derivatives):
         before, inside, behind = self.text[: token.end], self.text[token.end : end].lstrip(), self.text[end:]
         left, stand = self.letters(self.text.partition("=")[0]), self.letters(inside)
         found = list(dict.fromkeys(stand))
+        if token.big and not inside:  # ∑ x_i
+            lacking = [letter for letter in dict.fromkeys(self.letters(behind)) if letter not in left]
+            return (f"{before}_{{{','.join(lacking)}}} {behind.lstrip()}" if lacking else f"{token.text}[K](x[K])",)
         normed = [letter for letter in found if is_capital(letter) and stand.count(letter) == 1]
         normed += [letter for letter in reversed(left) if letter in found]
         if normed and token.text == "softmax":
@@ -154,6 +159,10 @@ class Reductions(Derivatives):
             for letter in lacking:
                 inside = respelled(inside, letter, capitalised(letter))
             capitals = [capitalised(letter) for letter in lacking]
+        if not found and (named := _ONE_NAME.fullmatch(inside)):  # mean(x)
+            if token.text == "softmax" and (whole := _DEFINED.fullmatch(before)) and not behind.strip():
+                return (f"{whole[1]}[k] = {whole[2]}[k]({named[1]}[k])",)
+            capitals, inside = ["K"], f"({named[1]}[K])"
         written = f"{before}[{','.join(capitals)}]{inside}{behind}"
         return (written if capitals else f"{token.text}[K](x[K])",)
 

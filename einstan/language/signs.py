@@ -12,7 +12,10 @@ y', f'[i]                 y1, f1[i]
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
+from einstan.language.entries import of_matrices, of_vector
+from einstan.language.errors import NotationError
 from einstan.language.typeset import bars
 
 INSTEAD = {  # of signs that are none here, in words
@@ -35,6 +38,7 @@ INSTEAD = {  # of signs that are none here, in words
     "≈": "y = x",
     "~": "y = x; what is drawn is an input: mean[N](x[N]) is its mean",
     "∝": "an equation with its constant",
+    "⊤": "a transpose is another order of the indices: A[j,i] for A[i,j]",
     "†": "a transpose is another order of the indices: A[j,i] for A[i,j]",
     "∫": "a sum over a grid: h f[I]",
     "…": "sum[K](x[K]), or prod[K](x[K])",
@@ -48,7 +52,6 @@ INSTEAD = {  # of signs that are none here, in words
 }
 SET_BY_TEX = {  # commands of TeX for what is written otherwise here
     **dict.fromkeys(("binom", "tbinom", "dbinom"), "exp(lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1))"),
-    **dict.fromkeys(("langle", "rangle"), "x[K] y[K]"),
     **dict.fromkeys(("lceil", "rceil"), "-floor(-x)"),
     "pmod": "mod(x, y)",
     **dict.fromkeys(("begin", "end"), "lines of their own; cases are 1[x > 0] y + 1[x <= 0] z"),
@@ -100,7 +103,7 @@ MOST = 1000  # characters of a text that is written out
 _OPERAND = r"(?:[^\W\d_]\w*(?:\[[^\[\]]*\]|_\{[^{}]*\})?|\|[\w.]+\||[0-9.]+|(?:[^\W\d_]\w*)?\([^()]*\))(?:\^[0-9]+)?"
 _OPENED, _CLOSED = re.compile(r"(?:^|[=(\[{,])\s*$"), re.compile(r"\s*(?:$|[)\]},+-])")
 _LEFT = re.compile(rf"({_OPERAND})\s*$")
-_RIGHT = re.compile(rf"\s*({_OPERAND})(?![\w\[(^])")
+_RIGHT = re.compile(rf"\s*({_OPERAND})(?![\w\[({{^])")
 _NORM = re.compile(r"(?:\\\||‖|∥)((?:[^|‖∥\\]|\\[A-Za-z]+)+)(?:\\\||‖|∥)(?:_\{?([12F])\}?)?(?!_)")
 _CAPITALS = re.compile(r"(?<![\w.])([A-Z])(?!\w)")
 _SLOTS = re.compile(r"\[([^\[\]]*)\]|_\{([^{}]*)\}|_([A-Z])(?!\w)")
@@ -108,12 +111,16 @@ _SUB = r"\[[^\[\]]*\]|_\{[^{}]*\}|_\w(?!\w)"
 _SMALL = re.compile(r"_(?:[a-z](?!\w)|\{[a-z](?:,[a-z])*\})")
 _SMALL_SLOTS = re.compile(r"\[([a-z](?:,[a-z])*)\]|_\{([a-z](?:,[a-z])*)\}|_([a-z])(?!\w)")
 _SET = re.compile(r"(\\sum|\\prod|[∑∏])_\{\s*(\w+)\s*(?:\\in(?![A-Za-z])|∈)(?:[^{}]|\{[^{}]*\})*\}")  # j \in S
-_MATRICES = re.compile(r"\s*([A-Z]\w*)\s*=\s*([A-Z]\w*)\s*@\s*([A-Z]\w*)\s*")
 DENIED = {"=": "!=", "==": "!=", "!=": "==", "≠": "==", "<": ">=", ">=": "<", "≥": "<", ">": "<=", "<=": ">", "≤": ">"}
 _COMPARED = re.compile(r"([^<>≤≥≠=!]+?)(<=|>=|==|!=|[<>≤≥≠])([^<>≤≥≠=!]+)")
 _TERNARY = re.compile(r"([^=?:]*)=(?!=)([^?:]*)\?([^?:]*):([^?:]*)")
 _EINSUM = re.compile(r"^\s*(\w+)\s*=\s*([\w.]*)einsum\(\s*['\"]([^'\"]*)['\"]\s*,([^()]*)\)\s*$")
-_TRANSPOSED = re.compile(r"\w['′’](?=[\w(])|\)['′’]")  # X'X, (y - x)'V
+_SUBSCRIPTS = re.compile(r"\s*([A-Za-z. ]+(?:,[A-Za-z. ]*)*)->\s*([A-Za-z. ]*)")
+_TRANSPOSED = re.compile(r"\w['′’](?=[^\W_]|\()|\)['′’]")  # X'X, (y - x)'V
+_LAGRANGE = re.compile(r"\s*([^\W\d_]\w*)['′’]\(\s*([^\W\d_]\w*)\s*\)\s*=")  # f'(x) =
+_GRADIENT = re.compile(r"(?:∇|\\nabla)\s*_\{?([^\W\d_])\}?\s*([^\W\d_])(?!\w|[\[(_])")  # ∇_x f
+_VECTOR = r"\s*(\\?[^\W\d_]+\d*(?:_\w|\[\w\])?)\s*"
+_INNER = re.compile(rf"(?:⟨|\\langle(?![A-Za-z])){_VECTOR},{_VECTOR}(?:⟩|\\rangle(?![A-Za-z]))")
 _NAME = re.compile(r"\\?[^\W\d_]\w*")
 _NAMES = re.compile(rf"{_NAME.pattern}(?:\s*[+-]\s*{_NAME.pattern})*")  # a difference of vectors
 _PRIMED = re.compile(rf"(\\?[^\W\d_]+?\w*?)((?:{_SUB})?)(['′’]+)")
@@ -134,6 +141,8 @@ def instead(text: str, sign: str, start: int, end: int) -> tuple[str, ...]:
         line = chosen(cases[1], cases[2], cases[3], cases[4])
     elif known in BETWEEN:
         line = _joined(text, known, start, end)
+        while known in "⊙∘⊗" and (again := line.find(text[start:end])) >= 0:  # the others of the text, too
+            line = _joined(line, known, again, again + end - start)
         if known == "%" and not text[end:].strip():
             line, words = f"{text[:start].rstrip()} / 100", ""
     elif known in BEHIND and (left := _LEFT.search(text, 0, start)):
@@ -146,24 +155,35 @@ def instead(text: str, sign: str, start: int, end: int) -> tuple[str, ...]:
         line = text[:start].rstrip()
     elif known == ";" and all("=" in part for part in text.split(";")):
         line = "\n".join(part.strip() for part in text.split(";"))
-    elif known == "@" and (matrices := _MATRICES.fullmatch(text)):
-        line = "{}[i,j] = {}[i,K] {}[K,j]".format(*matrices.groups())
+    elif known == "∇":
+        line = _GRADIENT.sub(r"∂\2/∂\1", text)
+        line = "" if line == text else line
+    elif known in "⟨⟩" and not re.search(r"(?<!\w)K(?!\w)", text):
+        line = _INNER.sub(lambda found: " ".join(_with_letter(each, "K") for each in found.groups()), text)
+        line = "" if line == text else line
+    elif known == "'" and (found := _LAGRANGE.match(text)):
+        line = f"∂{found[1]}/∂{found[2]} = {text[found.end() :].lstrip()}"
+    elif known in "@⊤" or (known == "'" and (_TRANSPOSED.search(text) or text[:start].endswith(")"))):
+        line = of_matrices(text)
     elif known == "~" and "=" in text[:start]:  # a tie, of TeX
         line = re.sub(r"\s*~\s*", " ", text)
     elif known == "≈" and "=" not in text:
         line = f"{text[:start].rstrip()} = {text[end:].lstrip()}"
     elif known == "∥":
-        plain = bars(text)
-        line = _NORM.sub(lambda found: _normed(found, text.partition("=")[0]), plain)
-        line = "" if line == plain or any(each in line for each in ("\\|", "‖", "∥")) else line
+        line = norms(text)
     elif known == "'" and (found := _EINSUM.search(text)):
         line = _contracted(found)
-    elif known == "'" and (_TRANSPOSED.search(text) or text[:start].endswith(")")):
-        line = ""
     elif known == "'" and (primed := _PRIMED.search(text)) and primed.end() > start:
         line = _PRIMED.sub(lambda found: _unprimed(text, found), text)
         line = "" if any(each in line for each in "'′’″") else line
     return tuple(filter(None, (line, "" if line and known != "'" else words)))
+
+
+def norms(text: str) -> str:
+    """The text with ``‖x‖`` and its like as ``norm[K](x[K])``; nothing where one of them stays."""
+    plain = bars(text)
+    line = _NORM.sub(lambda found: _normed(found, text.partition("=")[0]), plain)
+    return "" if line == plain or any(each in line for each in ("\\|", "‖", "∥")) else line
 
 
 def chosen(left: str, holds: str, value: str, other: str) -> str:
@@ -185,14 +205,32 @@ def _contracted(found: re.Match[str]) -> str:
     """``C = einsum("ij,jk->ik", A, B)`` as ``C[i,k] = A[i,J] B[J,k]``; nothing where an operand is more than a name."""
     inputs, arrow, output = found[3].replace(" ", "").partition("->")
     operands = [each.strip() for each in found[4].split(",")]
+    return _equation(found[1], inputs, output, operands) if arrow and all(map(str.isidentifier, operands)) else ""
+
+
+def _equation(left: str, inputs: str, output: str, operands: Sequence[str]) -> str:
     letters = inputs.split(",")
-    if not arrow or len(letters) != len(operands) or not all(map(str.isidentifier, operands)) or "." in inputs:
+    if len(letters) != len(operands) or "." in inputs or len(set(output)) < len(output):
         return ""
     if not set(output) <= set(inputs) or not inputs.replace(",", "").islower():
         return ""
     slots = (",".join(x if x in output else x.upper() for x in each) for each in letters)
     entries = " ".join(f"{name}[{own}]" if own else name for name, own in zip(operands, slots, strict=True))
-    return f"{found[1]}[{','.join(output)}] = {entries}" if output else f"{found[1]} = {entries}"
+    return f"{left}[{','.join(output)}] = {entries}" if output else f"{left} = {entries}"
+
+
+def of_einsum(text: str) -> NotationError | None:
+    """``ij,jk->ik`` alone, which ``es.einsum`` takes."""
+    found = _SUBSCRIPTS.fullmatch(text)
+    if found is None:
+        return None
+    inputs, output = found[1].replace(" ", ""), found[2].replace(" ", "")
+    names = [letter for letter in "ABCDEFGH" if letter not in inputs][: inputs.count(",") + 1]
+    line = _equation("Z", inputs, output, names)
+    problem = "this is an einsum string, and an equation is read here"
+    return NotationError(
+        problem, text=text, span=found.span(), repair=tuple(filter(None, (line, f"es.einsum({text.strip()!r})")))
+    )
 
 
 def _joined(text: str, sign: str, start: int, end: int) -> str:
@@ -200,7 +238,7 @@ def _joined(text: str, sign: str, start: int, end: int) -> str:
     if left is None or right is None:
         return ""
     a, b = left[1], right[1]
-    if sign in "⊙∘⊗" and not all(each[-1] in ")]}" for each in (a, b)):
+    if sign in "⊙∘⊗" and not all(each[-1] in ")]}" or "_" in each for each in (a, b)):
         return ""  # matrices without their indices
     if sign in LOOSE and not (_OPENED.search(text, 0, left.start(1)) and _CLOSED.match(text, right.end(1))):
         return ""  # of what beside it, is to be asked
@@ -226,10 +264,21 @@ def _normed(found: re.Match[str], left: str) -> str:
     letters = [each for slots in _SLOTS.findall(inside) for each in _CAPITALS.findall("".join(slots))]
     alone = "I,J" if found[2] == "F" else "K"  # Frobenius' is that of a matrix
     over, what = (",".join(dict.fromkeys(letters)), inside) if letters else (alone, f"{inside}[{alone}]")
-    if not letters and not _NAMES.fullmatch(inside):
+    vector = "" if letters else of_vector(inside, found.string, "I")
+    names = _NAMES.fullmatch(inside)
+    if vector and (not names or "K" in vector):  # A x - b
+        over, what = "I", vector
+    elif not letters and not names:
         return found[0]
-    what = what if letters else _NAME.sub(lambda name: f"{name[0]}[{alone}]", inside)
+    elif not letters:
+        what = _NAME.sub(lambda name: f"{name[0]}[{alone}]", inside)
     return f"sum[{over}](abs({what}))" if found[2] == "1" else f"norm[{over}]({what})"
+
+
+def _with_letter(vector: str, letter: str) -> str:
+    """``x_n`` as ``x_{n,K}``, and ``x`` as ``x[K]``."""
+    numbered = re.sub(r"_(\w)$", rf"_{{\1,{letter}}}", re.sub(r"\]$", f",{letter}]", vector))
+    return numbered if numbered != vector else f"{vector}[{letter}]"
 
 
 def _with_slot(slots: re.Match[str], letter: str) -> str:

@@ -28,7 +28,7 @@ from einstan.language.atoms import Atoms
 from einstan.language.cursor import GOING_ON, INDENTED
 from einstan.language.errors import NotationError, Span
 from einstan.language.foreign import STATEMENTS, braced, equals, floor_division, prose, statement
-from einstan.language.glued import candidates, glued, in_pass
+from einstan.language.glued import as_one, candidates, glued, in_pass, is_pair, raised
 from einstan.language.layers import layered, refused_layers
 from einstan.language.misread import (
     MARKS_ABOVE,
@@ -92,13 +92,14 @@ def _glued(parser: Parser, tree: Relation) -> NotationError | None:
     left = only_part(tree.left)
     defined = left.name if isinstance(left, Ref) else ""
     own = [word for word in apart if len(word) > 1 and word not in parser.around and not in_pass(word, defined)]
-    words = candidates(own, apart)
-    if not words:
+    words, pairs = candidates(own, apart), [word for word in own if is_pair(word)]
+    if not words and not pairs:
         return None
     names = {str(ref.name): len(ref.slots) for ref in walk(tree) if isinstance(ref, Ref) and isinstance(ref.name, str)}
     names.pop(defined, None)  # type: ignore[arg-type]
     read = {name: rank for name, rank in names.items() if name in words}
-    return glued(parser.text, read, names, evidence(tree)) if read else None
+    error = glued(parser.text, read, names, evidence(tree)) if read else None
+    return error or raised(parser.text, [name for name in pairs if names.get(name) == 0])
 
 
 def read_expression(text: str, known: Collection[str] = ()) -> tuple[str, Expression]:
@@ -262,7 +263,7 @@ class Parser(Atoms):
         if letters in CALLABLE or letters in visible() or self.counts[letters] > 1:
             return
         start, end = self.text[: token.start], self.text[token.end :]
-        repairs = f"{start}{' '.join(letters)}{end}", f"{start} {letters}{end}"
+        repairs = f"{start}{' '.join(letters)}{end}", f"{start} {as_one(letters, end)}{end}"
         self.fail(f"{letters} is a product of letters, or a number called {letters}", None, repairs)
 
     def refuse_difference(self, sign: Token) -> NoReturn:

@@ -36,7 +36,7 @@ from einstan.language.commands import (
     WIDE,
     WORDS,
 )
-from einstan.language.entries import of_bold
+from einstan.language.entries import of_matrices
 from einstan.language.errors import NotationError
 from einstan.language.signs import SET_BY_TEX, instead, over
 from einstan.language.typeset import SWITCHES, accented, fonts, labels_in_names, marks_in_names
@@ -298,6 +298,8 @@ def _command(text: str, start: int) -> tuple[Token | None, int]:
             if accent in ACCENTS:
                 name = f"{name}_{accent}"
             return Token("name", name, start, inside.end(), raw=False, bold=command in BOLD), inside.end()
+        if line := of_matrices(text):  # \\hat{\\mathbf{y}}
+            raise NotationError("what is in bold has no indices", text=text, span=(start, end), repair=line)
     refuse_assignment(text, start)
     if command in MARKS_ABOVE and text[:start].rstrip("{ ").endswith("^") and (line := marks_in_names(text)) != text:
         raise NotationError("a mark above the line is part of a name", text=text, span=(start, end), repair=line)
@@ -307,7 +309,7 @@ def _command(text: str, start: int) -> tuple[Token | None, int]:
         raise NotationError(
             "a prime is a transpose, or part of a name" if named else "a transpose is another order of the indices",
             text=text, span=(start, end),
-            repair=(*named, of_bold(text) or "A[j,i] for A[i,j]; x[I] A[I,J] x[J] for x^T A x"),
+            repair=(*named, of_matrices(text) or "A[j,i] for A[i,j]; x[I] A[I,J] x[J] for x^T A x"),
         )  # fmt: skip
     if accent in ACCENTS and (letter := _ACCENTED.match(text, end)):  # \\hat y
         repair = f"{text[:start]}\\{command}{{{letter[1]}}}{text[letter.end() :]}"

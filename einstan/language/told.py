@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from einstan.language.glued import alphabets
+from einstan.language.glued import alphabets, is_raised
 from einstan.language.index import names_in
 from einstan.language.signs import OPERATIONS
 from einstan.language.surface import APPLIED
@@ -22,8 +22,9 @@ QUOTIENT = re.compile(  # which may be a derivative, and tells nothing of number
 
 def undeclared(names: Collection[str], codes: Collection[str]) -> set[str]:
     """Single letters that no line defines or gives slots, ``e`` in ``e^{-x}`` and ``N`` in ``1/N``, words such as
-    the ``choose`` in ``n choose k`` and the ``tr`` in ``tr A``, and letters of two alphabets, ``ωt``."""
-    odd = {name for name in names if not name.isascii() and alphabets(name)}
+    the ``choose`` in ``n choose k`` and the ``tr`` in ``tr A``, letters of two alphabets, ``ωt``, and two in a power,
+    ``mc^2``."""
+    odd = {name for name in names if (alphabets(name) if not name.isascii() else is_raised(name, codes))}
     letters = odd | {name for name in names if len(name) == 1 or name in OPERATIONS or name in APPLIED}
     defined = {found.group(1) for code in codes if (found := _DEFINED.match(code))}
     given = {name for code in codes if code.startswith("given ") for name in NAME.findall(code)}

@@ -117,9 +117,13 @@ ATTRIBUTES = {
 }
 NEAR = 0.7  # how alike a name must be that was meant: sofmax and softmax, but not trace and tan
 SHORTEST = 4  # letters of a name that can be near another
+_ORDERED = ("cross_entropy", "nll", "nll_loss", "kl_div", "mse_loss")  # of which libraries have another order
 INDICATORS = ("I", "ind", "indicator", "Ind")
 _COMPARES = re.compile(r"[<>≤≥≠]|[=!]=")
 _CALLED = re.compile(r"\b([^\W\d_]\w*)\(([A-Za-z]([ ]*,[ ]*[A-Za-z])*)\)")
+_NAMES = re.compile(r"\(((?:\s*[^\W\d_]\w*\s*,)*\s*[^\W\d_]\w*\s*)\)")  # arguments without slots
+_SLOTTED = re.compile(r"(?<!\w)(?!(?:sum|mean|std|max|min)\[)([^\W\d_]\w*)(?=\[)")
+_FREE = re.compile(r"[\[,][a-z]|[ ;][a-z]{2,}(?![\w\[(])")  # a small letter in a slot, and words
 _ALONE = re.compile(r"\(\s*(\w+)\s*\)(?=\s*$)")
 _OPERAND = re.compile(r"\s*(\\?[^\W\d_]\w*(?:\[[^\[\]]*\]|_\{[^{}]*\}|_\w)?)")  # of what stands in front: x[i]
 _SLOTS = re.compile(r"\(([A-Za-z]([ ]*,[ ]*[A-Za-z])*)\)")  # x(i,j), which is x[i,j] here
@@ -129,7 +133,7 @@ def unknown_call(text: str, span: Span, name: str, behind: int, known: Iterable[
     """``name(...)`` or ``name[K](...)`` of what is no function; the round bracket opens at ``behind``."""
     close = near(name, known)
     if name in INSTEAD:
-        repairs = [put_in(text, span, INSTEAD[name]) or INSTEAD[name]]
+        repairs = [(put_in(text, span, INSTEAD[name]) if name not in _ORDERED else "") or INSTEAD[name]]
     elif name.lower() in INSTEAD:  # GELU, Var
         repairs = [INSTEAD[name.lower()]]
     else:
@@ -183,8 +187,16 @@ def not_number(text: str, span: Span, name: str) -> NotationError:
 
 
 def put_in(text: str, span: Span, instead: str) -> str:
-    """The text with ``log10(V / U)`` as ``(log(V / U) / log(10))``; nothing where what is written instead has more in
-    it than one argument x."""
+    """The text with ``log10(V / U)`` as ``(log(V / U) / log(10))``, and ``dot(u, v)`` as ``u[K] v[K]``; nothing where
+    what is written instead has more in it than one argument x, or slots of the left side."""
+    if (named := _NAMES.match(text, span[1])) is not None and "=" not in instead:
+        tensors = dict.fromkeys(_SLOTTED.findall(instead))
+        given = [each.strip() for each in named[1].split(",")]
+        if len(tensors) == len(given) and not _FREE.search(instead):
+            own = dict(zip(tensors, given, strict=True))
+            made = _SLOTTED.sub(lambda found: own[found[1]], instead)
+            alone = text[: span[0]].rstrip().endswith("=") and not text[named.end() :].strip()
+            return f"{text[: span[0]]}{made if alone else f'({made})'}{text[named.end() :]}"
     words = set(names_in(instead)) - {"pi"}
     if "[" in instead or "), " in instead or not words <= {"x", *FUNCTIONS} or text[span[1] : span[1] + 1] != "(":
         return ""

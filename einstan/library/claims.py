@@ -26,7 +26,7 @@ from einstan.language.errors import DifferentiationError, EinstanError
 from einstan.language.statement import Claim
 from einstan.language.term import Equation, Expr, Name, tensors
 from einstan.library.cotangents import among_cotangents, equal_by_lines
-from einstan.library.differences import MOST, difference, in_gradients, ratio
+from einstan.library.differences import MOST, difference, in_gradients, in_lines, ratio
 from einstan.library.judgements import Judgement, Outcome, worded
 from einstan.library.kinks import Kink, convention_at_zero, jumps_by_convention, kinks_of, met
 from einstan.library.part import Part, chosen_partial
@@ -65,9 +65,10 @@ def decided(claim: Claim, part: Part, explain: bool = True) -> Judgement:
         return told
     try:
         with effort(STEPS, EXPLAINED if told is not None else UNLIMITED):
-            return _decided(claim, part, explain)
+            found = _decided(claim, part, explain)
     except EffortError as error:
         return told or Judgement("undecided", " ".join([error.problem, *error.repair]))
+    return _in_its_names(found, claim, part) if told is not None and found.verdict == "refuted" and explain else found
 
 
 def _decided(claim: Claim, part: Part, explain: bool) -> Judgement:
@@ -202,6 +203,20 @@ def _by_cotangents(claim: Claim, part: Part) -> Judgement | None:
     if apart and one_sided(*sides_of(asked), program_of(asked, asked.meant), asked.assumptions) is not None:
         return None
     return Judgement("proved", COTANGENTS)
+
+
+def _in_its_names(found: Judgement, claim: Claim, part: Part) -> Judgement:
+    """A refutation in the gradients that the claim names."""
+    among = among_cotangents(claim, part)
+    if among is None:
+        return found
+    own, whole = among
+    lines = {name: line for name, line in whole.program.defined.items() if name not in part.program.defined}
+    told = in_lines(own.lhs, own.rhs, lines)
+    if told is None or not told[2]:
+        return found
+    left, right, terms = told
+    return replace(found, left=left, right=right, difference=tuple(terms[:MOST]), more=max(0, len(terms) - MOST))
 
 
 def _complemented(asked: Question) -> Question:

@@ -44,7 +44,7 @@ class Shape:
     marked: bool = False  # whether it leaves entries few values, which nobody means of a number or below a function
 
 
-POSITIVE = Shape("1[A > 0] = 1", shared=True)
+POSITIVE = Shape("A > 0", shared=True)
 SHAPES = (
     Shape("sum[I](A[I]) = 1", 1),
     POSITIVE,

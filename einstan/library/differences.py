@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice, product
 from math import isclose, isfinite
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from einstan.calculus.canonical import READABLE, canonical, term_count, terms_of
 from einstan.calculus.coefficients import coefficient_of, neg_simplified
@@ -29,6 +29,7 @@ from einstan.language.node import Node, preorder
 from einstan.language.node import replace as renewed
 from einstan.language.term import (
     ZERO,
+    Apply,
     Const,
     Equation,
     Expr,
@@ -110,6 +111,20 @@ def in_gradients(asked: Question, found: Difference) -> tuple[Expr, Expr, Sequen
             terms = terms_of(simplify_sum((left, neg_simplified(right))))
             return left, right, min(found.terms, terms, key=lambda each: sum(map(size, each)))
     return found.left, found.right, found.terms
+
+
+def in_lines(lhs: Expr, rhs: Expr, lines: Mapping[Name, Equation]) -> tuple[Expr, Expr, Sequence[Expr]] | None:
+    """A claim on a gradient, ``dQ[q,d] = dS[q,J] K[J,d]``, beside the line of the backward pass that has the gradients
+    of the claim in it; nothing where that has others."""
+    line = lines.get(lhs.tensor) if isinstance(lhs, Indexed) else None
+    if line is None or not {*tensors(rhs)}.intersection(lines) & {*tensors(line.rhs)}:
+        return None
+    assert isinstance(lhs, Indexed)
+    own = [slot.index for slot in lhs.slots if slot.index is not None]
+    if len(set(own)) < len(lhs.slots):
+        return None
+    left = cast(Expr, substitute(line.rhs, dict(zip(line.indices, own, strict=True))))
+    return left, rhs, differing_terms(left, rhs)
 
 
 def _with_right_side(equation: Equation, rhs: Expr) -> Equation:
@@ -275,7 +290,8 @@ def _is_worth(factor: Expr, larger: str, extents: Mapping[str, int], times: floa
 
 
 def _factors(asked: Question, numbers: Comparison, value: float) -> Iterator[Expr]:
-    """What may have a value: extents, products of two and quotients, with a small number in front; a number."""
+    """What may have a value: extents, their roots, products of two and quotients, with a small number in front; a
+    number."""
     nodes = (node for node in preorder(asked.left, asked.right) if isinstance(node, Index))
     letters = {node.dim: (Extent(node), _extent(node.dim, numbers)) for node in nodes}
     extents: list[tuple[Expr, float]] = [(extent, known) for extent, known in letters.values() if known]
@@ -285,7 +301,8 @@ def _factors(asked: Question, numbers: Comparison, value: float) -> Iterator[Exp
     whole = round(value)
     if whole and isclose(whole, value) and abs(whole) <= MOST:
         yield Const(Fraction(whole))
-    for factor, known in (*extents, *products, *quotients):
+    roots = [(Apply("sqrt", (extent,)), known**0.5) for extent, known in extents]
+    for factor, known in (*extents, *roots, *products, *quotients):
         for number in (Fraction(1), Fraction(2), Fraction(1, 2)):
             if isclose(abs(value), float(number) * known):
                 yield _times(number if value > 0 else -number, factor)

@@ -684,6 +684,20 @@ def test_of_how_many_times_too_large_a_side_is_told(document: str, claim: str, s
     assert not said or said in line.details()
 
 
+ATTENTION = """S[q,k] = Q[q,D] K[k,D] / sqrt(|D|)
+P[q,k] = softmax[k](S[q,k])
+O[q,d] = P[q,J] V[J,d]
+L = O[Q1,D] G[Q1,D]"""
+
+
+def test_a_wrong_claim_on_gradients_is_told_in_those_that_it_names() -> None:
+    (line,) = es.check(f"{ATTENTION}\nclaim dQ[q,d] = dS[q,J] K[J,d]").claims
+    assert line.outcome is not None
+    assert line.outcome.left == "dS[q,K] K[K,d] / sqrt(|d|)"
+    assert line.outcome.right == "dS[q,J] K[J,d]"
+    assert line.outcome.reason == "right is sqrt(|d|) times left"
+
+
 SOFTMAX_ONLY = "S[n,c] = exp(Z[n,c]) / sum[K](exp(Z[n,K]))\n"
 ONE_HOT = "L = -Y[N,C] log(S[N,C])\nassume sum[C](Y[n,C]) = 1"
 AFFINE = "y[i] = A[i,J] x[J] + b[i] + c[i]^2"
@@ -737,8 +751,8 @@ HOLDS_IF = [
     ("", "x[I] A[I,J] x[J] = 0", "A[i,j] = -A[j,i]"),
     ("C[i,j,k] = a[i] T[i,j,k]", "C[i,j,k] = a[i] T[i,k,j]", "T[i,k,j] = T[i,j,k]"),
     ("", "A[i,J] B[J,k] = A[J,i] B[k,J]", "A[i,j] = A[j,i] ; B[j,k] = B[k,j]"),
-    ("", "relu(x[i]) y[i] = x[i] y[i]", "1[x[i] > 0] = 1"),
-    ("", "abs(a b) = a b", "1[a > 0] = 1 ; 1[b > 0] = 1"),
+    ("", "relu(x[i]) y[i] = x[i] y[i]", "x[i] > 0"),
+    ("", "abs(a b) = a b", "a > 0 ; b > 0"),
     ("", "Y[n,C]^2 = 1 1[n]", "Y[n,c]^2 = Y[n,c] ; sum[C](Y[n,C]) = 1"),
     ("y[i] = Q[i,J] x[J]", "y[I]^2 = x[I]^2", "Q[K,i] Q[K,j] = δ[i,j]"),
     ("", "P[i,K] P[K,j] x[j] = P[i,j] x[j]", "P[i,L] P[L,k] = P[i,k]"),

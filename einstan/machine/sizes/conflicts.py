@@ -11,7 +11,7 @@ from einstan.language.errors import ExtentError, listed, nearest
 from einstan.language.index import Affine, Index, lowered
 from einstan.language.node import preorder
 from einstan.language.place import Place, at
-from einstan.language.term import Equation, Extent, Indexed, Iverson, Name, Reduce, Sum
+from einstan.language.term import Equation, Extent, Indexed, Iverson, Name, Partial, Reduce, Sum
 from einstan.machine.sizes.extents import Extents, Inside, highest, indices_of, ranges_told
 from einstan.machine.sizes.guards import reads
 from einstan.machine.sizes.refusals import reader_of, shortened_read
@@ -110,7 +110,8 @@ def unknown_extent(extents: Extents, equation: Equation, index: Index) -> Extent
     on_left = index in equation.indices
     repair = f"give sizes={{{letter!r}: ...}}"
     repairs = [repair]
-    if on_left and (in_slot or _compared(equation, index)):
+    derived = isinstance(equation.name, Partial)  # whose axes are those of what is derived, and not of what it reads
+    if on_left and not derived and (in_slot or _compared(equation, index)):
         stating = _stating(extents, equation)
         repairs = [stating, repair] if stating != str(equation) else repairs
     return ExtentError(
