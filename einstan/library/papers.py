@@ -81,7 +81,7 @@ def _unread(item: Item, kind: str) -> Line:
     assert problem is not None
     start = item.formula.find(problem.part) if problem.part else -1
     span = (start, start + len(problem.part)) if start >= 0 else None
-    repairs = [_comment(repair, kind) for repair in problem.repair or (f"{HEAD}skip {problem.reason}",)]
+    repairs = [_comment(repair, kind) for repair in problem.repair]
     error = NotationError(problem.reason, text=item.formula, span=span, repair=repairs)
     statement = Statement("unreadable", None, item.line, item.formula, item.comment, error)
     return Line(statement, Outcome("unreadable", str(error)), formula=item.formula, display=item.display)
