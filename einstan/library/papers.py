@@ -66,6 +66,9 @@ def _typed(line: Line, items: dict[tuple[int, str], list[Item]]) -> Iterator[Lin
     if item.hidden:
         return
     line = replace(line, formula=item.formula, display=item.display)
+    defines = bool(item.formula) and not item.code.startswith(("claim ", "refute ", "given "))
+    if isinstance(statement.error, NotationError) and defines:
+        line = _defined(line, statement.error)
     if statement.content is None or statement.error is not None:
         yield line
         return
@@ -74,6 +77,13 @@ def _typed(line: Line, items: dict[tuple[int, str], list[Item]]) -> Iterator[Lin
     except EinstanError:  # what was read has no shorter text
         code = statement.text
     yield replace(line, statement=replace(statement, text=code))
+
+
+def _defined(line: Line, error: NotationError) -> Line:
+    """A definition that the notation refuses, with its repairs as comments that say what is meant."""
+    repairs = [f"{HEAD}define {repair}" if "=" in repair else repair for repair in error.repair]
+    new = NotationError(error.problem, text=error.text, span=error.span, inferred=error.inferred, repair=repairs)
+    return replace(line, statement=replace(line.statement, error=new), outcome=Outcome("unreadable", str(new)))
 
 
 def _unread(item: Item, kind: str) -> Line:

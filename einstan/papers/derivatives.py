@@ -134,6 +134,15 @@ class Derivatives(Functions):
             start,
         )
 
+    def of_its_argument(self) -> Node:
+        r"""``\nabla f(x)``, where f is a value of x alone."""
+        start = self.k
+        of = self.operand((), nabla=True) if self.starts() and not self.command("nabla") else None
+        names = self.header.arguments.get(str(of), ())
+        if not isinstance(of, Symbol) or not self.header.is_value(of) or len(names) != 1 or names == ("...",):
+            raise self.fail("∇ does not say by what", r"\nabla_{x} L", start)
+        return Gradient(type(self)(tokens_of(names[0]), self.header).name_only(), of)
+
     def evaluated(self, derivative: Derivative, start: int) -> None:
         r"""``\frac{dS}{dz}(z)``: the derivative at z, or a product with it."""
         above = derivative.above
@@ -147,7 +156,7 @@ class Derivatives(Functions):
     def gradient(self) -> Node:
         self.k += 1
         if not self.at("_"):
-            raise self.fail("∇ does not say by what", r"\nabla_{x} L")
+            return self.of_its_argument()
         inside, self.k = group(self.tokens, self.k + 1)
         wrt = type(self)(inside, self.header)
         variable = wrt.name_only()

@@ -44,7 +44,7 @@ class Formula:
             self.conditions.append(condition)
         elif self.problem is None:
             said = "it holds under a condition, which stands beside it"
-            self.problem = UnreadError(said, written(piece), "% einstan: assume x[i] > 0, and the formula alone")
+            self.problem = UnreadError(said, written(piece), "the formula alone, with % einstan: assume x[i] > 0")
 
     @property
     def text(self) -> str:

@@ -12,7 +12,7 @@ from einstan.papers.known import Naming, names_in_line
 from einstan.papers.problem import UnreadError
 from einstan.papers.reading import Reader
 from einstan.papers.sides import COMPARE, EQUAL, NEAR
-from einstan.papers.signs import HEAD
+from einstan.papers.signs import GREEK_NAMES, HEAD
 from einstan.papers.tensors import run_of, said
 from einstan.papers.tex import Token, Tokens, group, written
 from einstan.papers.tree import Call, Group, Node, Number, Power, Symbol, letters_of
@@ -93,8 +93,10 @@ class Step:
         header = self.header
         if not isinstance(node, Call):
             return
+        right = {str(token) for token in self.right} | {GREEK_NAMES.get(t.text, "") for t in self.right}
         for argument in node.arguments:
-            if isinstance(argument, Symbol) and not argument.below and not header.knows_symbol(argument):
+            unknown = isinstance(argument, Symbol) and not argument.below and not header.knows_symbol(argument)
+            if isinstance(argument, Symbol) and unknown and argument.base in right:  # cos(θ) = a says what θ is
                 name = next(n for k in range(100) if (n := f"{argument.base}{k}") not in header.axes)
                 header.axes[name] = ()
                 yield Naming(argument, name, None)

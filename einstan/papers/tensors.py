@@ -306,7 +306,7 @@ class Tensors:
                     raise UnreadError(
                         f"{letter} is a tensor of the text and an index of {name}",
                         written(part),
-                        (HEAD + f"given {name}_{letter}", f"another letter for the index {letter}"),
+                        (HEAD + f"given {name.removesuffix('_sq')}_{letter}", f"another letter for the index {letter}"),
                     )
                 found.append(self.index(letter, name, axis, dim if len(tokens) == 1 else ""))
             elif token.kind == "number" and len(tokens) > 1:
