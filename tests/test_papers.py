@@ -107,7 +107,7 @@ def test_other_derivations_are_proved_and_their_slips_refuted(others):
                 assert line.statement.comment
                 assert all(size <= 3 for size in line.outcome.counterexample.sizes.values()), str(line)
                 slips += 1
-    assert slips >= 45
+    assert slips >= 60
     assert sum(len(report.claims) for report in others) >= 120
 
 

@@ -105,8 +105,9 @@ def typed_table(typed: list[es.Report]) -> str:
 
 WRITTEN = {
     "attention": "attention and its backward pass, with a causal mask, and one row in two blocks",
-    "norms": "layer, batch and RMS normalisation",
+    "norms": "layer, batch, group and RMS normalisation",
     "recurrent": "a long short-term memory and a gated recurrent unit",
+    "gaussian": "Gaussian processes: a kernel, what is predicted, and the marginal likelihood of two observations",
     "losses": "regression, a neuron, logistic and hinge losses, low-rank updates, preferences, the focal loss, "
     "a Gaussian against the standard one, diffusion",
 }

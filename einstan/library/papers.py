@@ -66,6 +66,9 @@ def _typed(line: Line, items: dict[tuple[int, str], list[Item]]) -> Iterator[Lin
     if item.hidden:
         return
     line = replace(line, formula=item.formula, display=item.display)
+    defines = bool(item.formula) and not item.code.startswith(("claim ", "refute ", "given "))
+    if isinstance(statement.error, NotationError) and defines:
+        line = _defined(line, statement.error)
     if statement.content is None or statement.error is not None:
         yield line
         return
@@ -76,12 +79,19 @@ def _typed(line: Line, items: dict[tuple[int, str], list[Item]]) -> Iterator[Lin
     yield replace(line, statement=replace(statement, text=code))
 
 
+def _defined(line: Line, error: NotationError) -> Line:
+    """A definition that the notation refuses, with its repairs as comments that say what is meant."""
+    repairs = [f"{HEAD}define {repair}" if "=" in repair else repair for repair in error.repair]
+    new = NotationError(error.problem, text=error.text, span=error.span, inferred=error.inferred, repair=repairs)
+    return replace(line, statement=replace(line.statement, error=new), outcome=Outcome("unreadable", str(new)))
+
+
 def _unread(item: Item, kind: str) -> Line:
     problem = item.problem
     assert problem is not None
     start = item.formula.find(problem.part) if problem.part else -1
     span = (start, start + len(problem.part)) if start >= 0 else None
-    repairs = [_comment(repair, kind) for repair in problem.repair or (f"{HEAD}skip {problem.reason}",)]
+    repairs = [_comment(repair, kind) for repair in problem.repair]
     error = NotationError(problem.reason, text=item.formula, span=span, repair=repairs)
     statement = Statement("unreadable", None, item.line, item.formula, item.comment, error)
     return Line(statement, Outcome("unreadable", str(error)), formula=item.formula, display=item.display)

@@ -51,9 +51,13 @@ class Applied(Tensors):
             case "diag":
                 return self.diagonal(values)
             case "softmax" | "logsumexp":
-                if len(values) != 1 or len(values[0].axes) != 1:
-                    raise UnreadError(f"{name} of {values[0].shape}: over which of its axes", str(symbol), ENTRIES)
-                (axis,) = values[0].axes
+                told = {"rows": -1, "columns": 0}.get(self.header.softmax)
+                if len(values) != 1 or len(values[0].axes) not in (
+                    (1,) if told is None or name != "softmax" else (1, 2)
+                ):
+                    says = (HEAD + "softmax rows", HEAD + "softmax columns")
+                    raise UnreadError(f"{name} of {values[0].shape}: over which of its axes", str(symbol), says)
+                axis = values[0].axes[told or 0]
                 pieces = (f"{name}[", axis, "](", *values[0].pieces, ")")
                 return Value(pieces, ATOM, values[0].axes if name == "softmax" else (), values[0].row, values[0].bound)
         if any(len(value.axes) > 1 for value in values) and name in OF_MATRICES:
@@ -120,7 +124,8 @@ class Applied(Tensors):
         if isinstance(node, Symbol):
             found = self.access(node)
             if found.name in self.header.extents or found.name in self.uppers:
-                raise UnreadError(f"{found.name} is an extent, and has no derivative", found.name)
+                repair = HEAD + f"name {node} = {found.name}1"
+                raise UnreadError(f"{found.name} is an extent, and has no derivative", found.name, repair)
             return found
         if isinstance(node, Call) and self.header.function(node.function) == "" and not node.function.primes:
             value = self.applied(node.function, "", node.arguments)

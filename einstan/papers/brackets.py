@@ -37,7 +37,7 @@ class Brackets(Derivatives):
         self.closes_bar = closes
         if not (self.take(closing_mark) or (closing_mark.startswith("\\") and self.take_command(closing_mark[1:]))):
             if self.token.kind == "end":
-                raise self.fail(f"the bracket {opening} is not closed")
+                raise self.fail(f"the bracket {opening} is not closed", rf"\left{opening} ... \right{closing_mark}")
             raise self.unexpected()
         return Group(opening, tuple(items))
 
@@ -67,7 +67,7 @@ class Brackets(Derivatives):
         elif self.command("|", "Vert", "rVert"):
             self.k += 1
         else:
-            raise self.fail("a norm is not closed", start=start)
+            raise self.fail("a norm is not closed", r"\left\| x \right\|", start)
         kind = ""
         if self.at("_"):
             inside, self.k = group(self.tokens, self.k + 1)
@@ -81,7 +81,7 @@ class Brackets(Derivatives):
         body = self.expression()
         self.closes_bar = closes
         if not (self.take("|") or self.take_command("rvert") or self.take_command("vert")):
-            raise self.fail("an absolute value is not closed", start=start)
+            raise self.fail("an absolute value is not closed", r"\left| x \right|", start)
         return Absolute(body)
 
     def environment(self) -> Node:
@@ -91,17 +91,21 @@ class Brackets(Derivatives):
         if name in MATRICES:
             return self.matrix(name, inside)
         if name not in ("cases", "dcases", "rcases"):
-            raise UnreadError(f"the environment {name} is not read", name)
+            raise UnreadError(
+                f"the environment {name} is not read", name, r"\begin{aligned}, \begin{cases} or \begin{bmatrix}"
+            )
         return Cases(tuple(self.case(row) for row in _rows(inside) if row))
 
     def matrix(self, name: str, inside: Tokens) -> Node:
         if name in ("vmatrix", "Vmatrix"):
-            raise UnreadError("a determinant, or a norm", name)
+            raise UnreadError("a determinant, or a norm", name, "the polynomial of its entries: a_1 b_2 - a_2 b_1")
         if any(token.is_command(*DOTS) for token in inside):
             return Written()
         rows = [_cells(row) for row in _rows(inside) if row]
         if not rows or len({len(row) for row in rows}) > 1 or any(not cell for row in rows for cell in row):
-            raise UnreadError("a matrix whose rows differ in length", name)
+            raise UnreadError(
+                "a matrix whose rows differ in length", name, "an entry in each cell, 0 where it is empty"
+            )
         return Written(tuple(tuple(self.inner(cell) for cell in row) for row in rows))
 
     def case(self, row: list[Token]) -> tuple[Node, Compared | None]:
@@ -119,6 +123,15 @@ class Brackets(Derivatives):
         condition = condition[:-1] if condition and condition[-1].is_mark(".", ";") else condition
         if condition and condition[0].is_command("text", "mbox", "textrm", "mathrm"):
             inside, end = group(condition, 1)
+            dollars = [k for k, t in enumerate(inside) if t.is_mark("$")]
+            if len(dollars) > 1:  # \text{if $x > 0$}
+                condition = [
+                    *condition[:1],
+                    *inside[: dollars[0]],
+                    *inside[dollars[0] + 1 : dollars[1]],
+                    *condition[end:],
+                ]
+                inside, end = inside[: dollars[0]], 1 + dollars[0]
             word = "".join(t.text for t in inside if t.kind == "letter").lower()
             if word in OTHERWISE:
                 return self.inner(row[:cut]), None
@@ -176,7 +189,7 @@ class Brackets(Derivatives):
                 break
         inside = self.tokens[start + 1 : self.k - 1]
         if not inside or self.tokens[self.k - 1].text != closing_mark:
-            raise self.fail("an indicator is not closed", start=start)
+            raise self.fail("an indicator is not closed", r"\mathbb{1}[x > 0]", start)
         return Indicator(self.compared(inside))
 
 

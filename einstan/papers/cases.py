@@ -23,6 +23,11 @@ from einstan.papers.value import (
     summed,
 )
 
+OVERLAP = (
+    r"x > 0 in one row and x \leq 0 in another, or \text{otherwise} in the last",
+    r"\mathbb{1}[x > 0] a + \mathbb{1}[x \leq 0] b",
+)
+TURNED = {">": "<", ">=": "<=", "==": "=="}
 NEGATED = {"<": ">=", ">=": "<", ">": "<=", "<=": ">", "==": "!=", "!=": "=="}
 
 
@@ -31,31 +36,24 @@ class ByEntries(Sums):
     """Cases, norms, and matrices that are written out."""
 
     def cases(self, rows: Sequence[tuple[Node, Compared | None]]) -> Value:
-        if len(rows) != 2:
-            raise UnreadError("cases other than two, which may overlap", "", "brackets: 1[x > 0] a + 1[x <= 0] b")
-        (first, when), (second, other) = rows
-        if when is None or (other is not None and not self.complementary(when, other)):
-            raise UnreadError(
-                "two cases that overlap, or leave something out", "", "brackets: 1[x > 0] a + 1[x <= 0] b"
-            )
-        if other is None and len(when.signs) > 1:
-            raise UnreadError(
-                "what is not between two limits", "", "brackets: 1[0 < x] 1[x < 1] a + 1[x <= 0] b + 1[x >= 1] b"
-            )
-        opposite = other or Compared(when.sides, (NEGATED[when.signs[0]],))
+        """The sum of the rows, each in its bracket; where the last is for all else, each outside of those before it."""
+        conditions = [when for _, when in rows]
+        *first, last = conditions
+        if len(rows) < 2 or None in first:
+            raise UnreadError("cases of which one does not say when it holds", "", OVERLAP)
+        told = [when for when in conditions if when is not None]
+        if last is not None and not covers(told):
+            raise UnreadError("cases that overlap, or leave something out", "", OVERLAP)
         terms = []
-        for body, condition in ((first, when), (second, opposite)):
+        for k, (body, when) in enumerate(rows):
             value = self.scalar(body, "a case")
-            terms.append((1, joined(self.bracket(condition), value, ())))
+            before = told[:k] if last is None else []
+            for brackets in outside(before):
+                guarded = value
+                for bracket in [*([when] if when is not None else []), *brackets][::-1]:
+                    guarded = joined(self.bracket(bracket), guarded, ())
+                terms.append((1, guarded))
         return added(terms)
-
-    def complementary(self, one: Compared, other: Compared) -> bool:
-        if len(one.signs) != 1 or len(other.signs) != 1:
-            return False
-        turned = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "==": "==", "!=": "!="}
-        if one.sides == other.sides:
-            return NEGATED[one.signs[0]] == other.signs[0]
-        return one.sides == other.sides[::-1] and NEGATED[one.signs[0]] == turned[other.signs[0]]
 
     def squares(self, body: Node, kind: str) -> Value:
         found = self.value(body)
@@ -91,3 +89,55 @@ class ByEntries(Sums):
                 terms.append((1, replace(entry, axes=places)))
         row_ = shape[0] == 1 and len(places) == 1
         return replace(added(terms), row=row_, pieces=("(", *added(terms).pieces, ")"), level=ATOM)
+
+
+def outside(conditions: Sequence[Compared]) -> list[list[Compared]]:
+    """Where none of some comparisons holds, as products of brackets of which one alone is 1."""
+    found: list[list[Compared]] = [[]]
+    for condition in conditions:
+        parts = [Compared(condition.sides[k : k + 2], (sign,)) for k, sign in enumerate(condition.signs)]
+        found = [
+            [*brackets, *parts[:k], Compared(part.sides, (NEGATED[part.signs[0]],))]
+            for brackets in found
+            for k, part in enumerate(parts)
+        ]
+    return found
+
+
+def covers(conditions: Sequence[Compared]) -> bool:
+    """Whether of some comparisons with one value exactly one holds: ``x < a``, ``a <= x <= b``, ``b < x``."""
+    if {*(c.signs for c in conditions)} == {("==",), ("!=",)} and len(conditions) == 2:
+        return {*conditions[0].sides} == {*conditions[1].sides}
+    return any(_joined([_interval(c, value) for c in conditions]) for value in conditions[0].sides)
+
+
+def _interval(condition: Compared, value: Node) -> tuple[tuple[Node, bool] | None, tuple[Node, bool] | None] | None:
+    """The ends between which a value lies, each with whether it belongs to it; nothing where that is not said."""
+    sides, signs = condition.sides, condition.signs
+    if any(sign in (">", ">=") for sign in signs):
+        sides, signs = sides[::-1], tuple(TURNED.get(sign, "") for sign in signs[::-1])
+    if value not in sides or any(sign not in ("<", "<=", "==") for sign in signs) or len(sides) > 3:
+        return None
+    k = sides.index(value)
+    if signs == ("==",):
+        return (sides[1 - k], True), (sides[1 - k], True)
+    if "==" in signs or (len(sides) == 3 and k != 1):
+        return None
+    low = (sides[k - 1], signs[k - 1] == "<=") if k else None
+    high = (sides[k + 1], signs[k] == "<=") if k + 1 < len(sides) else None
+    return low, high
+
+
+def _joined(intervals: Sequence[tuple[tuple[Node, bool] | None, tuple[Node, bool] | None] | None]) -> bool:
+    """Whether intervals lie end to end, from one without a lower end to one without an upper one."""
+    left = list(intervals)
+    end: tuple[Node, bool] | None = None
+    while left:
+        found = next((each for each in left if each is not None and each[0] == end), None)
+        if found is None:
+            return False
+        left.remove(found)
+        if found[1] is None:
+            return not left
+        end = found[1][0], not found[1][1]
+    return False

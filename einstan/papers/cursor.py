@@ -9,6 +9,8 @@ from einstan.papers.header import Header
 from einstan.papers.problem import UnreadError
 from einstan.papers.signs import (
     DOTS,
+    HEAD,
+    NO_SIGN,
     NOT_READ,
 )
 from einstan.papers.tex import Token, Tokens, group, written
@@ -25,6 +27,7 @@ class Cursor:
         self.header = header
         self.k = 0
         self.closes_bar = False  # whether a bar here would close a norm
+        self.defining = False  # whether this is the left side of what may define a name
 
     @property
     def token(self) -> Token:
@@ -52,7 +55,7 @@ class Cursor:
             return True
         return False
 
-    def fail(self, reason: str, repair: str | Sequence[str] = (), start: int | None = None) -> UnreadError:
+    def fail(self, reason: str, repair: str | Sequence[str], start: int | None = None) -> UnreadError:
         part = self.tokens[self.k if start is None else start : max(self.k + 1, (start or 0) + 1)]
         return UnreadError(reason, written(part), repair)
 
@@ -61,7 +64,7 @@ class Cursor:
 
     def whole(self) -> Node:
         if self.token.kind == "end":
-            raise UnreadError("a side of the equation is empty")
+            raise UnreadError("a side of the equation is empty", "", "what stands on that side")
         found = self.expression()
         if self.token.kind != "end":
             raise self.unexpected()
@@ -70,24 +73,32 @@ class Cursor:
     def unexpected(self) -> UnreadError:
         token = self.token
         if token.kind == "command" and token.text in NOT_READ:
-            return self.fail(NOT_READ[token.text])
+            return self.fail(*NOT_READ[token.text])
         if token.kind == "command" and token.text in DOTS:
             return self.fail("dots leave out what a sum would say", r"\sum_{k=1}^{n} x_k")
         if token.is_mark(":"):
-            return self.fail("it tells from where to where a map goes, and is no equation")
+            return self.fail("it tells from where to where a map goes, and is no equation", "f(x) = ...")
         if token.kind == "command" and token.text in ("text", "mbox", "textrm"):
             inside = group(self.tokens, self.k + 1)[0]
             return UnreadError(
                 f"words stand in the formula: {written(inside)}", "", r"\quad \text{...} beside the formula"
             )
-        return self.fail(f"{token} is not read" if token.kind != "end" else "the formula ends too early")
+        if token.kind == "end":
+            return self.fail("the formula ends too early", "what stands behind its last sign")
+        if token.kind == "command" and token.text.isalpha():
+            said = rf"\newcommand{{\{token.text}}}{{...}}, which says what \{token.text} stands for"
+            return self.fail(f"{token} is not read", (said, HEAD + f"skip {token} is not read"))
+        return self.fail(f"{token} is not read", NO_SIGN.get(token.text, f"a formula without {token}"))
 
     # What the rules for sums and products add.
 
     def expression(self) -> Node:
         raise NotImplementedError
 
-    def factor(self) -> Node:
+    def factor(self, transposes: bool = True) -> Node:
+        raise NotImplementedError
+
+    def multiplies(self) -> bool:
         raise NotImplementedError
 
     def term(self) -> Node:

@@ -3,18 +3,20 @@ r"""Derivatives: fractions of differentials, and gradients."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from einstan.papers.functions import Functions
 from einstan.papers.signs import (
     AT,
     HEAD,
 )
-from einstan.papers.tex import Token, Tokens, group, written
+from einstan.papers.tex import Token, Tokens, group, tokens_of, written
 from einstan.papers.tree import (
     Derivative,
     Fraction,
     Gradient,
     Node,
+    Number,
     Symbol,
     Transposed,
 )
@@ -30,7 +32,7 @@ class Derivatives(Functions):
 
     def is_derivative(self, above: Tokens, below: Tokens) -> bool:
         if not above or not below:
-            raise self.fail("a fraction has an empty half")
+            raise self.fail("a fraction has an empty half", r"\frac{a}{b}")
         if below[0].is_command("partial"):
             return True
         if below[0].is_command("mathrm") and "".join(t.text for t in below[:4]) == "mathrm{d}":
@@ -85,18 +87,61 @@ class Derivatives(Functions):
             times = 1
             if inner.at("^"):
                 inside, inner.k = group(inner.tokens, inner.k + 1)
+                if order == 1 and isinstance(variable, Symbol) and any(t.kind == "letter" for t in inside):
+                    raise self.fail(
+                        f"{variable} with an exponent below the line of a derivative",
+                        HEAD + f"labels {', '.join(t.text for t in inside if t.kind == 'letter')}",
+                    )
+                squared = isinstance(variable, Symbol) and order == 1 and written(inside) == "2"
+                if isinstance(variable, Symbol) and squared and variable.name in self.header.squares:
+                    # by σ^2, which is a name of its own
+                    variable, inside = replace(variable, base=self.header.squares[variable.name]), tokens_of("1")
                 times = int(inside[0].text) if len(inside) == 1 and inside[0].kind == "number" else 0
             variables += [variable] * times
             rest = inner.tokens[inner.k :]
         if not order or len(variables) != order:
-            raise self.fail("the order of a derivative and what is below its line do not agree")
+            raise self.fail(
+                "the order of a derivative and what is below its line do not agree",
+                r"\frac{\partial^2 L}{\partial x_i \partial x_j}",
+            )
         if head:
             transposed = len(head) > 1 and head[-2].is_mark("^") and head[-1].text in ("T", "top")
             head = head[:-2] if transposed else head
             found: Node = Derivative(self.inner(head), tuple(variables))
             return Transposed(found) if transposed else found
-        of = self.factor()  # \frac{d}{dx} f
-        return Derivative(of, tuple(variables))
+        return Derivative(self.operand(variables), tuple(variables))  # \frac{d}{dx} f
+
+    def operand(self, by: Sequence[Node], nabla: bool = False) -> Node:
+        r"""What ``\frac{d}{dx}`` or ``\nabla_x`` stands in front of: one thing, or the whole term where nothing else
+        can be meant, ``x^T A x`` and ``\frac{1}{2} x^2``.  Of ``\nabla_x L y`` it is L."""
+        start = self.k
+        found = self.factor(transposes=not nabla)
+        turned = self.at("^")  # by ^T: of \nabla_x L^T it is L that is differentiated
+        if not (turned or self.multiplies()) or (nabla and isinstance(found, Symbol) and found not in by):
+            return found
+        end = self.k
+        self.k = start
+        whole = self.term()
+        constant = isinstance(found, Number) or (isinstance(found, Fraction) and isinstance(found.above, Number))
+        if constant or turned or isinstance(found, Transposed):
+            return whole
+        operator = "∇" if nabla else r"\frac{\partial}{\partial x}"
+        one, all_ = written(self.tokens[start:end]), written(self.tokens[start : self.k])
+        sign = r"\nabla_x" if nabla else r"\frac{\partial}{\partial x}"
+        raise self.fail(
+            f"{operator} in front of a product: of its first factor, or of all of it",
+            (rf"{sign} \left( {all_} \right)", rf"\left( {sign} {one} \right) {all_.removeprefix(one).strip()}"),
+            start,
+        )
+
+    def of_its_argument(self) -> Node:
+        r"""``\nabla f(x)``, where f is a value of x alone."""
+        start = self.k
+        of = self.operand((), nabla=True) if self.starts() and not self.command("nabla") else None
+        names = self.header.arguments.get(str(of), ())
+        if not isinstance(of, Symbol) or not self.header.is_value(of) or len(names) != 1 or names == ("...",):
+            raise self.fail("∇ does not say by what", r"\nabla_{x} L", start)
+        return Gradient(type(self)(tokens_of(names[0]), self.header).name_only(), of)
 
     def evaluated(self, derivative: Derivative, start: int) -> None:
         r"""``\frac{dS}{dz}(z)``: the derivative at z, or a product with it."""
@@ -111,7 +156,7 @@ class Derivatives(Functions):
     def gradient(self) -> Node:
         self.k += 1
         if not self.at("_"):
-            raise self.fail("∇ does not say by what", r"\nabla_{x} L")
+            return self.of_its_argument()
         inside, self.k = group(self.tokens, self.k + 1)
         wrt = type(self)(inside, self.header)
         variable = wrt.name_only()
@@ -119,12 +164,4 @@ class Derivatives(Functions):
             raise wrt.unexpected()
         if self.at("^"):
             raise self.fail("∇ with an exponent", r"\frac{\partial^2 L}{\partial x_i \partial x_j}")
-        return Gradient(variable, self.factor_without_power())
-
-    def factor_without_power(self) -> Node:
-        """What ∇ stands in front of."""
-        start = self.k
-        found = self.atom()
-        if isinstance(found, Symbol) and self.at("("):
-            return self.called(found, start) or found
-        return found
+        return Gradient(variable, self.operand([variable], nabla=True))

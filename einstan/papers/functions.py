@@ -3,16 +3,19 @@ r"""Functions and values with their arguments, and sums with what they run over.
 from __future__ import annotations
 
 from einstan.papers.known import USUAL
+from einstan.papers.labels import named
 from einstan.papers.names import Names
 from einstan.papers.problem import UnreadError
 from einstan.papers.signs import (
     AT,
     DOTS,
     FUNCTIONS,
+    GREEK_NAMES,
     HEAD,
 )
 from einstan.papers.tex import group
 from einstan.papers.tree import (
+    Addition,
     Call,
     Group,
     Node,
@@ -31,13 +34,21 @@ class Functions(Names):
         """``f(x)``, ``f(x, y)`` behind a name; nothing where it is a product."""
         if self.header.is_function(symbol):
             return Call(symbol, self.arguments())
+        if symbol.below and not self.header.knows_symbol(symbol) and all(map(_is_parameter, symbol.below)):
+            base, label = symbol.base, symbol.label
+            for part in symbol.below:  # h_\theta(x), a value for each θ
+                base, label = named(base, label, GREEK_NAMES.get(part[0].text, part[0].text))
+            symbol = Symbol(base, symbol.font, label, (), symbol.primes)
+        unknown = self.defining and start == 0 and not symbol.primes and not self.header.knows_symbol(symbol)
+        if unknown and self.holds_a_name(whole=True):  # L(x, y) = ... says what L is
+            self.header.values.add(symbol.base)
         if self.header.is_value(symbol):
             self.value_arguments(symbol, start)
             return symbol
         if symbol.primes and not self.header.knows_symbol(symbol):
             raise self.fail(
                 f"{symbol}(...) is the derivative of a function that nobody declared",
-                HEAD + f"function {symbol.base}",
+                [HEAD + f"function {symbol.base}{f' = {USUAL[symbol.base]}' if symbol.base in USUAL else ''}"],
                 start,
             )
         if self.header.knows_symbol(symbol) or symbol.below or self.header.is_gradient(symbol.base):
@@ -49,25 +60,36 @@ class Functions(Names):
                 )
             return None
         usual = [f"function {symbol.base} = {USUAL[symbol.base]}"] if symbol.base in USUAL else []
-        said = [*usual, f"value {symbol.base}", f"function {symbol.base}", f"given {symbol.base}"]
+        plain = [] if symbol.label else [f"function {symbol.base}"]
+        said = [*usual, f"value {symbol.base}", *plain, f"given {symbol.typed}"]
+        entry = self.ahead().kind == "letter" and self.ahead(2).is_mark(")")
+        entries = [f"{symbol.typed}_{{{self.ahead().text}}}, where it is an entry"] if entry else []
         problem = f"{symbol}(...) is the value of a function, or a product"
-        raise self.fail(problem, [HEAD + each for each in said], start)
+        raise self.fail(problem, [*(HEAD + each for each in said), *entries], start)
 
-    def holds_a_name(self) -> bool:
-        """Whether the bracket here holds names alone, as a value's does: ``L(x, y)``."""
+    def holds_a_name(self, whole: bool = False) -> bool:
+        """Whether the bracket here holds names alone, as a value's does: ``L(x, y)``; and nothing is behind it."""
         inside = type(self)(self.tokens[self.k + 1 :], self.header)
         try:
             inside.name_only()
-            while inside.take(","):
+            while inside.parted():
                 inside.name_only()
         except UnreadError:
             return False
-        return inside.at(")")
+        return inside.at(")") and not (whole and inside.k + 1 < len(inside.tokens))
+
+    def parted(self) -> bool:
+        r"""Whether a sign comes next that parts the names of a value: ``,``, ``;``, a bar or two."""
+        if self.command("mid", "parallel", "|", "Vert", "vert") or self.at(",", ";", "|"):
+            self.k += 2 if self.at("|") and self.ahead().is_mark("|") else 1
+            return True
+        return False
 
     def value_arguments(self, symbol: Symbol, start: int) -> None:
         """``L(x, y)`` as L: names alone stand in the brackets, and the same ones everywhere."""
         self.k += 1
         names: list[str] = []
+        closes, self.closes_bar = self.closes_bar, True
         while True:
             if self.command(*DOTS):
                 self.k += 1
@@ -76,12 +98,15 @@ class Functions(Names):
                 raise self.unexpected()
             else:
                 found = self.expression()
-                indexed = isinstance(found, Symbol) and bool(found.below) and not symbol.below
-                if not isinstance(found, Symbol) or indexed:
-                    raise self.fail(f"{symbol} at another place than at the names that it is a value of", AT, start)
+                named_ = isinstance(found, Symbol) and (not found.below or self.header.naming(found) is not None)
+                if not isinstance(found, Symbol) or not (named_ or symbol.below):
+                    there = [HEAD + f"given {found.typed}"] if isinstance(found, Symbol) else []
+                    said = f"{symbol} at another place than at the names that it is a value of"
+                    raise self.fail(said, [*there, AT], start)
                 names.append(str(found))
-            if not self.take(","):
+            if not self.parted():
                 break
+        self.closes_bar = closes
         if not self.take(")"):
             raise self.unexpected()
         before = self.header.arguments.setdefault(str(symbol), tuple(names))
@@ -111,8 +136,11 @@ class Functions(Names):
             raise self.fail("a sum does not say over which index", r"\sum_k", start)
         if sign in ("max", "min"):
             return Reduction(sign, below, above, self.factor())
+        if self.at("-", "−") and sign == "sum":  # \sum_k -2 x_k
+            self.k += 1
+            return Reduction(sign, below, above, Addition(((-1, self.term()),)))
         if self.at("+", "-", "−") or self.token.kind == "end":
-            raise self.fail("a sum of nothing", start=start)
+            raise self.fail("a sum of nothing", r"\sum_{k=1}^{n} x_k", start)
         return Reduction(sign, below, above, self.term())
 
     def function(self) -> Node:
@@ -125,7 +153,12 @@ class Functions(Names):
             inside, self.k = group(self.tokens, self.k + 1)
             power = self.inner(inside)
             if not isinstance(power, Number):
-                raise self.fail(f"{name} with an exponent", start=start)
+                inverse = isinstance(power, Addition) and name in ("sin", "cos", "tan")
+                raise self.fail(
+                    f"{name} with an exponent",
+                    rf"\arc{name}(x)" if inverse else rf"(\{name}(x))^n, or its inverse",
+                    start,
+                )
         symbol = Symbol(name)
         if self.at("(", "["):
             group_ = self.bracketed(self.token.text, ")" if self.at("(") else "]")
@@ -152,3 +185,7 @@ class Functions(Names):
 
     def is_function_next(self) -> bool:
         return self.token.kind == "command" and self.token.text in FUNCTIONS
+
+
+def _is_parameter(part: Part) -> bool:
+    return len(part) == 1 and part[0].kind == "command" and part[0].text in GREEK_NAMES and part[0].text != "ell"

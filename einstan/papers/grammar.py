@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from einstan.language.commands import WIDE
+from einstan.language.commands import EXPECTED, WIDE
 from einstan.papers.brackets import Brackets
 from einstan.papers.header import Header
 from einstan.papers.names import parts_of
@@ -21,8 +21,10 @@ from einstan.papers.signs import (
     FONTS,
     FUNCTIONS,
     GREEK_NAMES,
+    HEAD,
     MARKS,
-    NAMED,
+    MEAN,
+    NOT_READ,
     OPERATORS,
     SIGNS,
     STARTS,
@@ -87,20 +89,33 @@ class Parser(Brackets):
             return False
         return any(token.text in signs for signs in (GREEK_NAMES, FONTS, ACCENTS, WIDE, FUNCTIONS, SIGNS, STARTS))
 
-    def factor(self) -> Node:
+    def multiplies(self) -> bool:
+        """Whether another factor comes next."""
+        token = self.token
+        signs = OPERATORS if token.kind == "command" else MARKS if token.kind == "mark" else ()
+        return token.text in signs or self.starts()
+
+    def factor(self, transposes: bool = True) -> Node:
         start = self.k
         found = self.atom()
         while True:
             if self.at("^"):
+                if not transposes and is_transpose(group(self.tokens, self.k + 1)[0]):
+                    return found
                 found = self.raised(found, start)
             elif self.at("'"):
                 found = self.primed(found)
             elif self.at("_"):
                 self.k += 1
                 inside, self.k = group(self.tokens, self.k)
-                found = Entry(found, parts_of(inside))
+                if isinstance(found, Group) and len(found.items) == 1 and written(inside) == "+":
+                    found = Call(Symbol("max"), (Number("0"), found.items[0]))  # [x]_+, the positive part
+                else:
+                    found = Entry(found, parts_of(inside))
             elif isinstance(found, Derivative) and self.at("(") and self.holds_a_name():
                 self.evaluated(found, start)
+            elif isinstance(found, Symbol) and self.at("[", "{") and self.expects(found):
+                raise self.fail(f"{found}[...] is an expectation, or a product", (MEAN, rf"{found} \cdot [...]"), start)
             elif isinstance(found, Symbol) and self.at("("):
                 called = self.called(found, start)
                 if called is None:
@@ -108,6 +123,10 @@ class Parser(Brackets):
                 found = called
             else:
                 return found
+
+    def expects(self, symbol: Symbol) -> bool:
+        """Whether a name in front of a bracket may be that of an expectation."""
+        return symbol.base in EXPECTED and not self.header.knows_symbol(symbol)
 
     def primed(self, found: Node) -> Node:
         """``x'`` is a name, ``f'(x)`` a derivative, and ``A'`` may be a transpose."""
@@ -126,12 +145,12 @@ class Parser(Brackets):
         inside, self.k = group(self.tokens, self.k)
         text = "".join(token.text for token in inside)
         if not inside:
-            raise self.fail("an exponent is empty", start=start)
+            raise self.fail("an exponent is empty", "x^{2}", start)
         if isinstance(found, Symbol) and text[:1] == "(" and text[-2:] == ")T":  # W^{(l)T}
             return Transposed(replace(found, label="".join("l" if t.text == "ell" else t.text for t in inside[1:-2])))
         if text == "T" and "T" in self.header.uppers:
             raise self.fail("T is how many there are, and ^T a transpose or a power", r"x^\top", start)
-        if text in TRANSPOSES or (text == "T" and not self.header.knows("T")):
+        if is_transpose(inside) and not (text == "T" and self.header.knows("T")):
             return Transposed(found, letter=text == "T")
         if text == "prime" and isinstance(found, Symbol):
             return replace(found, primes=found.primes + 1)
@@ -140,8 +159,17 @@ class Parser(Brackets):
         if text == "-1" and not isinstance(found, Number):
             return Power(found, Number("-1"))
         if text in ("ast", "star", "*", "H", "C", "circ", "perp", "dagger", "prime"):
-            raise self.fail(f"^{{{written(inside)}}} is a mark, a conjugate or a complement", NAMED, start)
+            said = r"x^\top, where all is real" if text in ("H", "dagger") else r"\tilde{x}, which is a name of its own"
+            raise self.fail(f"^{{{written(inside)}}} is a mark, a conjugate or a complement", said, start)
+        letters = list(dict.fromkeys(str(t) for t in inside if t.kind == "letter" or t.is_command("ell")))
+        if isinstance(found, Symbol) and letters and self.at("_") and not found.below:  # z^l_j
+            said = f"{found}^{{{written(inside)}}} with an index behind it is a name with a label, or a power"
+            typed = rf"{found.typed}_{{i}}^{{{written(inside)}}}, where it is a power"
+            raise self.fail(said, (HEAD + f"labels {', '.join(letters)}", typed), start)
         if isinstance(found, Symbol) and found.base == "e" and not found.below and not self.header.knows("e"):
+            if text.isdigit():
+                said = f"e^{text} is exp({text}), or a power of an e that nobody declared"
+                raise self.fail(said, (rf"\exp({text})", HEAD + "given e"), start)
             return Call(Symbol("exp"), (self.inner(inside),))
         return Power(found, self.inner(inside))
 
@@ -155,9 +183,10 @@ class Parser(Brackets):
         if token.kind == "mark":
             return self.marked(token)
         if token.kind == "letter":
+            self.refuse_words()
             return self.differential() or self.name()
         if token.kind == "end":
-            raise self.fail("the formula ends too early")
+            raise self.unexpected()
         if token.text in ("frac", "dfrac", "tfrac", "cfrac"):
             self.k += 1
             above, self.k = group(self.tokens, self.k)
@@ -193,6 +222,8 @@ class Parser(Brackets):
             return self.bracketed("[", "\\rbrack")
         if token.text == "Delta" and self.header.differences and self.header.naming(Symbol("Δ")) is None:
             return self.difference()
+        if token.text in FONTS and (word := _word(group(self.tokens, self.k + 1)[0])) in NOT_READ:
+            raise self.fail(*NOT_READ[word])
         if token.text in ("text", "mbox", "textrm", "operatorname", "mathrm") and not self.is_name():
             raise self.unexpected()
         if token.text in GREEK_NAMES or token.text in FONTS or token.text in ACCENTS or token.text in WIDE:
@@ -206,6 +237,9 @@ class Parser(Brackets):
             return self.bracketed("[", "]")
         if token.text == "{":
             inside, self.k = group(self.tokens, self.k)
+            over = next((k for k, each in enumerate(inside) if each.is_command("over")), None)
+            if over is not None:
+                return self.fraction(inside[:over], inside[over + 1 :])
             return Group("{", (self.inner(inside),))
         if token.text == "|":
             if self.ahead().is_mark("|"):
@@ -218,9 +252,22 @@ class Parser(Brackets):
         raise self.unexpected()
 
 
-def parse(tokens: Tokens, header: Header) -> Node:
-    """The tree of a side."""
-    return Parser(tokens, header).whole()
+def _word(tokens: Tokens) -> str:
+    """Letters that are set as one word, with or without a blank in it."""
+    return "".join(token.text for token in tokens if token.kind == "letter").lower()
+
+
+def is_transpose(exponent: Tokens) -> bool:
+    r"""``^T``, ``^\top``, ``^{\mathsf{T}}``, ``^{\rm T}``."""
+    inside = [token for token in exponent if not token.is_mark("{", "}") and token.text not in FONTS]
+    return len(inside) == 1 and (inside[0].is_command(*TRANSPOSES) or inside[0].text in ("T", "⊤"))
+
+
+def parse(tokens: Tokens, header: Header, defining: bool = False) -> Node:
+    """The tree of a side; of a left one that may define a name."""
+    parser = Parser(tokens, header)
+    parser.defining = defining
+    return parser.whole()
 
 
 def compared(tokens: Tokens, header: Header) -> Compared:

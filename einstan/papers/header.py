@@ -10,6 +10,7 @@ function \sigma = sigmoid        what a function of the text is called here
 value J                          J(W, b) is J, where names alone stand in its brackets
 extent N = |Z.1|                 how many something is
 layout rows                      the derivative of a number by a vector is a row: the Jacobian's; or columns
+softmax rows                     each row of the softmax of a matrix sums to one; or columns
 gradients L                      dW is the gradient of L with respect to W
 differences                      \Delta x is one name
 labels \ell, in                  z[\ell], z[\ell-1] and z^{in} are names with labels
@@ -28,22 +29,24 @@ part                             a part of its own: what was defined and given b
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from einstan.language.commands import GREEK
 from einstan.language.functions import FUNCTIONS, SPELLINGS
 from einstan.papers.known import KNOWN, Known, Naming
+from einstan.papers.labels import sanitised, text_of
 from einstan.papers.problem import UnreadError
 from einstan.papers.tex import tokens_of, written
 
 STATEMENTS = (
-    "given", "assume", "convention", "define", "name", "function", "value", "extent", "layout", "gradients",
+    "given", "assume", "convention", "define", "name", "function", "value", "extent", "layout", "softmax", "gradients",
     "differences", "labels", "capitals", "first", "operator", "identity", "padded", "row", "word",
     "refute", "skip", "part",
 )  # fmt: skip
 _NAME = r"[^\W\d]\w*(?:\^\([^()]*\))?"
 _ITEM = re.compile(rf"({_NAME})(?:\[([^\[\]]*)\])?")
 _APPLIED = re.compile(rf"({_NAME})(?:\[([^\[\]]*)\])?\s*=\s*([^()\s]+)\(({_NAME})(?:\[([^\[\]]*)\])?\)")
+_AXES = re.compile(r"(.*?)\[([\w\s,]*)\]", re.DOTALL)
 _COMMAND = re.compile(r"\\([A-Za-z]+)\s?")
 
 
@@ -77,8 +80,8 @@ class Header(Known):
                 getattr(self, f"_{word}")(rest)
                 return None
 
-    def _given(self, text: str) -> tuple[str, str] | None:
-        text = plain(text)
+    def _given(self, typed: str) -> tuple[str, str] | None:
+        text = plain(typed)
         if (applied := _APPLIED.fullmatch(text)) is not None:
             name, slots, function, other, others = (part or "" for part in applied.groups())
             self._declare(name, slots)
@@ -86,7 +89,7 @@ class Header(Known):
             self.applied[_bare(function), other] = name
             inside = f"[{others}]" if others else ""
             return "given", f"given {name}{f'[{slots}]' if slots else ''}({other}{inside})"
-        if "(" in re.sub(r"\^\([^()]*\)", "", text):
+        if "(" in re.sub(r"\^\{?\([^()]*\)\}?", "", text):
             found = _ITEM.match(text)
             if found is None:
                 raise UnreadError("a tensor and what it depends on are given", text, "given S(Z[N,J])")
@@ -95,28 +98,42 @@ class Header(Known):
                 if name not in self.axes:
                     self._declare(name, slots.lower())
             return "given", f"given {text}"
-        place = 0
-        while place < len(text):
-            found = _ITEM.match(text, place)
-            if found is None:
-                raise UnreadError(
-                    "tensors are given with their axes, parted by commas", text, "given W[k,j], x[j], alpha"
-                )
-            self._declare(found[1], found[2])
-            behind = text[found.end() :].lstrip()
-            if behind and not behind.startswith(","):
-                raise UnreadError(
-                    "tensors are given with their axes, parted by commas", text, "given W[k,j], x[j], alpha"
-                )
-            place = len(text) - len(behind[1:].lstrip()) if behind else len(text)
+        for item in _items(typed):
+            found = _ITEM.fullmatch(plain(item))
+            plain_ = found is not None and re.search(r"_\w$", found[1]) is None  # W_1 is typed, y_hat is not
+            name, slots = (found[1], found[2]) if found and plain_ else self._typed(item)
+            self._declare(name, slots)
         return None
+
+    def _typed(self, item: str) -> tuple[str, str | None]:
+        r"""The name of a sign as it is typed, ``\hat{x}_0[i]``, ``\mathbf{W}_{hh}[k,k]``, and its axes."""
+        from einstan.papers.grammar import Parser
+
+        typed, slots = (found[1], found[2]) if (found := _AXES.fullmatch(item)) else (item, None)
+        names = Header(label_letters=self.label_letters, differences=self.differences, words=self.words)
+        try:
+            parser = Parser(tokens_of(typed), names)
+            symbol = parser.name_only()
+            if parser.token.kind != "end":
+                raise parser.unexpected()
+        except UnreadError as problem:
+            said = "tensors are given with their axes, parted by commas"
+            raise UnreadError(said, item, "given W[k,j], x[j], alpha") from problem
+        base, label = symbol.base, symbol.label
+        for part in symbol.below:
+            base, label = sanitised(base, label, text_of(part))
+        name = f"{base}^({label})" if label else base
+        if symbol.below:
+            self.namings.insert(0, Naming(replace(symbol, font=""), name, None))
+        return name, slots
 
     def _declare(self, name: str, slots: str | None) -> None:
         letters = tuple(letter.strip() for letter in slots.split(",")) if slots else ()
         if any(not letter for letter in letters):
-            raise UnreadError("an axis has no letter", f"{name}[{slots}]")
+            raise UnreadError("an axis has no letter", f"{name}[{slots}]", f"given {name}[i,j]")
         if self.axes.get(name, letters) != letters and name in self.defined:
-            raise UnreadError(f"{name} is defined above, with {len(self.axes[name])} axes", name)
+            problem = f"{name} is defined above, with {len(self.axes[name])} axes"
+            raise UnreadError(problem, name, "part, for a new one")
         self.axes[name] = letters
 
     def _define(self, text: str) -> tuple[str, str]:
@@ -166,6 +183,11 @@ class Header(Known):
         if text not in ("rows", "columns"):
             raise UnreadError("the derivative of a number by a vector is a row or a column", text, "layout rows")
         self.layout = text
+
+    def _softmax(self, text: str) -> None:
+        if text not in ("rows", "columns"):
+            raise UnreadError("the entries of a row or of a column sum to one", text, "softmax rows")
+        self.softmax = text
 
     def _gradients(self, text: str) -> None:
         if not _ITEM.fullmatch(plain(text)):
@@ -217,6 +239,18 @@ class Header(Known):
         self.identity |= {each.strip() for each in plain(text).split(",")}
 
 
+def _items(text: str) -> list[str]:
+    """The items of a list, parted by commas outside of brackets."""
+    items, depth = [""], 0
+    for letter in text:
+        depth += (letter in "[({") - (letter in "])}")
+        if letter == "," and depth <= 0:
+            items.append("")
+        else:
+            items[-1] += letter
+    return [item.strip() for item in items if item.strip()]
+
+
 def _bare(text: str) -> str:
     """The name of a function with its subscript, ``g_{\\triangleleft}``, without braces."""
     return text.replace("{", "").replace("}", "")
@@ -224,4 +258,5 @@ def _bare(text: str) -> str:
 
 def plain(text: str) -> str:
     r"""A line of a comment with Greek letters for their commands: ``\alpha`` as α."""
-    return _COMMAND.sub(lambda found: GREEK.get(found[1], {"ell": "l"}.get(found[1], found[0])), text)
+    text = _COMMAND.sub(lambda found: GREEK.get(found[1], {"ell": "ell"}.get(found[1], found[0])), text)
+    return re.sub(r"\^\([^()]*\)", lambda found: found[0].replace("ell", "l"), text)

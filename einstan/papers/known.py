@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from einstan.papers.tex import Token, Tokens
+from einstan.papers.tex import Token, Tokens, tokens_of
 from einstan.papers.tree import Symbol
 
 KNOWN = {
@@ -43,7 +43,8 @@ class Known:
     functions: dict[str, str] = field(default_factory=dict)  # how they are called here; "" where without formula
     applied: dict[tuple[str, str], str] = field(default_factory=dict)  # tensors that are such a function of another
     uppers: set[str] = field(default_factory=set)  # what sums of the text run up to
-    lost: dict[str, int] = field(default_factory=dict)  # what formulas that are not read would define, with their line
+    lost: dict[str, tuple[int, tuple[str, ...]]] = field(default_factory=dict)
+    # what formulas that are not read would define, with their line and what to write there
     squares: dict[str, str] = field(default_factory=dict)  # what is defined as a square, σ^2, as a name of its own
     reads: dict[str, set[str]] = field(default_factory=dict)  # of what is defined, the names in its definition
     rows: set[str] = field(default_factory=set)  # tensors with one axis that are rows
@@ -52,6 +53,7 @@ class Known:
     extents: dict[str, str] = field(default_factory=dict)
     operators: dict[str, str] = field(default_factory=dict)
     layout: str = ""
+    softmax: str = ""
     gradients: str = ""
     differences: bool = False
     label_letters: set[str] = field(default_factory=set)
@@ -73,6 +75,11 @@ class Known:
 
     def is_number(self, name: str) -> bool:
         return self.axes.get(name, ("",)) == ()
+
+    def is_number_symbol(self, symbol: Symbol) -> bool:
+        """Whether a sign is a number that is given or defined."""
+        found = self.naming(symbol)
+        return self.axes.get(found[0] if found else symbol.name) == () and (not found or found[1] is None)
 
     def knows_symbol(self, symbol: Symbol) -> bool:
         found = self.naming(symbol)
@@ -139,11 +146,15 @@ class Known:
         subscript that are left."""
         for naming in self.namings:
             sign = naming.sign
-            same = sign.base == symbol.base and sign.font in ("", symbol.font) and sign.label in ("", symbol.label)
+            letter = sign.label if naming.slots is not None and sign.label in naming.slots else ""
+            labelled = bool(symbol.label) if letter else sign.label in ("", symbol.label)
+            same = sign.base == symbol.base and sign.font in ("", symbol.font) and labelled
             if not same or sign.primes != symbol.primes:
                 continue
             found = _fitted(naming, symbol)
             if found is not None:
+                if letter:
+                    found = {**found[0], letter: tuple(tokens_of(symbol.label))}, found[1]
                 label = f"^({symbol.label})" if symbol.label and not sign.label else ""
                 return naming.name + label, naming.slots, *found
         return None

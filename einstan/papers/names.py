@@ -6,11 +6,13 @@ from itertools import pairwise
 
 from einstan.language.commands import WIDE
 from einstan.papers.cursor import Cursor
+from einstan.papers.labels import named, text_of, worded
 from einstan.papers.problem import UnreadError
 from einstan.papers.signs import (
     ACCENTS,
     ENGLISH,
     FONTS,
+    FUNCTIONS,
     GREEK_NAMES,
     HEAD,
 )
@@ -36,6 +38,31 @@ class Names(Cursor):
             bool(inside) and not spaced and all(t.kind in ("letter", "number") or t.text in GREEK_NAMES for t in inside)
         )
 
+    def refuse_words(self) -> None:
+        """Letters side by side that spell a function, ``log x``, or that nobody has declared: TeX sets a product."""
+        before = self.tokens[self.k - 1] if self.k else None
+        run = [self.token]
+        while self.ahead(len(run)).kind == "letter" and self.ahead(len(run)).start == run[-1].end:
+            run.append(self.ahead(len(run)))
+        word = "".join(token.text for token in run)
+        if len(run) < 2 or any(len(token.text) > 1 for token in run):
+            return
+        if before is not None and before.kind == "letter" and before.end == run[0].start and before.line == run[0].line:
+            return  # in the middle of it
+        brackets = self.ahead(len(run)).is_mark("(", "[") or self.ahead(len(run)).is_command("{")
+        spelled = word if word in (*FUNCTIONS, "det", "tr", "arg", "softmax", "sigmoid", "relu", "ReLU") else word[:3]
+        if (len(spelled) > 2 and spelled in (*FUNCTIONS, "det", "softmax", "sigmoid", "relu", "ReLU")) or (
+            brackets and spelled in (*FUNCTIONS, "tr")
+        ):
+            typed = rf"\{spelled}" if spelled in (*FUNCTIONS, "det") else rf"\operatorname{{{spelled}}}"
+            said = f"{spelled} in letters is a product of them, or the function"
+            raise self.fail(said, (f"{typed}{word[len(spelled) :]}", " ".join(word)))
+        known = [*self.header.axes, *self.header.extents, *self.header.uppers, *self.header.functions, "d", "e"]
+        known += [naming.sign.base for naming in self.header.namings]
+        if word not in self.header.values and not any(token.text in known for token in run):
+            said = f"{word} is one name, or a product of letters that nobody declared"
+            raise self.fail(said, (HEAD + f"word {word}", HEAD + f"given {', '.join(dict.fromkeys(word))}"))
+
     def name(self) -> Symbol:
         base, font = self.base()
         return self.decorated(Symbol(base, font))
@@ -43,7 +70,7 @@ class Names(Cursor):
     def name_only(self) -> Symbol:
         if self.token.kind == "letter" or (
             self.token.kind == "command"
-            and (self.token.text in GREEK_NAMES or self.token.text in FONTS or self.token.text in ACCENTS)
+            and any(self.token.text in names for names in (GREEK_NAMES, FONTS, ACCENTS, WIDE))
         ):
             return self.name()
         raise self.unexpected()
@@ -71,15 +98,27 @@ class Names(Cursor):
         base, label, below, primes = symbol.base, symbol.label, symbol.below, symbol.primes
         while True:
             if self.at("_") and not below:
-                self.k += 1
-                inside, self.k = group(self.tokens, self.k)
-                below = parts_of(inside)
-                if not below:
-                    raise self.fail("a subscript is empty")
+                inside, end = group(self.tokens, self.k + 1)
+                words, below = self.words(parts_of(inside))
+                if not (below or words):
+                    raise self.fail("a subscript is empty", "x_{i}")
+                self.k = end
+                for word in words:
+                    base, label = named(base, label, word)
             elif self.at("'") and not primes:
                 while self.take("'"):
                     primes += 1
             elif self.at("^") and (found := self.label()):
+                raised = group(self.tokens, self.k + 1)[0]
+                there = Symbol(base, symbol.font, label, below, primes)
+                labelled = Symbol(base, symbol.font, found[0], below, primes)
+                bare = bool(found[0]) and not (raised[0].is_mark("(", "[") or raised[0].is_command("langle"))
+                if bare and self.header.is_number_symbol(there) and not self.header.is_number_symbol(labelled):
+                    exponent = written(raised)
+                    raise self.fail(
+                        f"{there} is a number: ^{exponent} is a power of it, or a label",
+                        (rf"({there.typed})^{{{exponent}}}", HEAD + rf"given {there.typed}^{{({exponent})}}"),
+                    )
                 mark, self.k = found[1], found[2]
                 if mark:
                     base = f"{base}_{mark}"
@@ -91,6 +130,29 @@ class Names(Cursor):
             else:
                 return Symbol(base, symbol.font, label, below, primes)
 
+    def words(self, parts: tuple[Part, ...]) -> tuple[list[str], tuple[Part, ...]]:
+        r"""What of a subscript belongs to the name, ``\text{max}``, ``\mathcal{B}``, ``t-1`` where t is a label, and
+        what is an index."""
+        words: list[str] = []
+        below: list[Part] = []
+        for part in parts:
+            word = worded(part)
+            if not word and self.is_label(part):
+                word = text_of(part)
+            (words if word else below).append(word or part)  # type: ignore[arg-type]
+        return words, tuple(below)
+
+    def is_label(self, tokens: Tokens) -> bool:
+        """Whether it is made of letters that a comment calls labels."""
+        bare = [token for token in tokens if not token.is_mark("{", "}", "|") and not token.is_command("mid", "vert")]
+        angled = len(bare) > 2 and bare[0].is_command("langle") and bare[-1].is_command("rangle")
+        inside = bare[1:-1] if angled else bare
+        letters = self.header.label_letters
+        if written(tokens) in letters:
+            return True
+        fits = [text_of([t]) in letters or t.is_mark("+", "-") or t.text.isdigit() for t in inside]
+        return angled or (all(fits) and any(text_of([t]) in letters for t in inside))
+
     def label(self) -> tuple[str, str, int] | None:
         """What stands above a name as a label or as a mark of it, and the place behind."""
         inside, end = group(self.tokens, self.k + 1)
@@ -99,9 +161,12 @@ class Names(Cursor):
         if len(inside) > 2 and (
             (inside[0].is_mark("(") and inside[-1].is_mark(")")) or (inside[0].is_mark("[") and inside[-1].is_mark("]"))
         ):
-            return "".join("l" if t.text == "ell" else t.text for t in inside[1:-1]), "", end
-        if inside and written(inside) in self.header.label_letters:
-            return written(inside).strip("\\{}"), "", end
+            return text_of(inside[1:-1]), "", end
+        if inside and self.is_label(inside):
+            return text_of(inside), "", end
+        word = worded(tuple(inside))
+        if len(word) > 1:
+            return "", word, end
         return None
 
     def differential(self) -> Node | None:
@@ -117,7 +182,7 @@ class Names(Cursor):
         start = self.k
         self.k += 1
         if self.command("Delta") and self.header.differences:
-            raise self.fail("the gradient with respect to a difference")
+            raise self.fail("the gradient with respect to a difference", r"\frac{\partial L}{\partial \Delta x}")
         symbol = self.name()
         if self.at("/") and self.ahead().text == "d" and self.ahead(2).kind in ("letter", "command"):  # dL/dx
             self.k += 2
@@ -131,7 +196,7 @@ class Names(Cursor):
         r"""``\Delta x`` as one name."""
         self.k += 1
         if self.at("("):
-            raise self.fail("Δ in front of a bracket")
+            raise self.fail("Δ in front of a bracket", "a difference: f(x + h) - f(x), each with a name of its own")
         if not (self.token.kind == "letter" or self.token.kind == "command"):
             return self.decorated(Symbol("Δ"))
         symbol = self.name()
@@ -165,5 +230,9 @@ def _base(tokens: Tokens) -> tuple[str, str]:
                 return base, FONTS[tokens[0].text]
             return f"{base}_{WIDE.get(tokens[0].text, tokens[0].text)}", font
     if not tokens or not all(t.kind in ("letter", "number") or t.text in GREEK_NAMES for t in tokens):
-        raise UnreadError("what stands in a font or below an accent is no name", written(tokens))
+        raise UnreadError(
+            "what stands in a font or below an accent is no name",
+            written(tokens),
+            r"\hat{x}_i for \hat{x_i}, or a sign of its own: \newcommand{\xi}{...}",
+        )
     return "".join(GREEK_NAMES[t.text] if t.kind == "command" else t.text for t in tokens), ""

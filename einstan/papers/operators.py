@@ -9,6 +9,7 @@ import re
 from dataclasses import replace
 
 from einstan.papers.problem import UnreadError
+from einstan.papers.signs import HEAD
 from einstan.papers.tensors import Access, Tensors
 from einstan.papers.value import Place, Value, entrywise, multiplied
 
@@ -27,7 +28,8 @@ def applied(reader: Tensors, template: str, left: Value, right: Value) -> Value:
         raise UnreadError("the meaning of a sign names a and b", template, "operator * = a[i] b[i]")
     for name, value in (("a", left), ("b", right)):
         if len(value.axes) != len(letters[name]):
-            raise UnreadError(f"the sign stands between {left.shape} and {right.shape}", template)
+            problem = f"the sign stands between {left.shape} and {right.shape}"
+            raise UnreadError(problem, template, HEAD + "operator * = a[i] b[i], with the axes that they have")
     one, other = reader.held(left), reader.held(right)
     names = {"a": one.name, "b": other.name}
     text = re.sub(r"(?<![\w.])([ab])(?=[\[.])", lambda found: names[found[1]], template)

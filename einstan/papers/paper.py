@@ -133,7 +133,7 @@ class _Reading:
         except RecursionError:
             self.items.append(Item(display.line, display.text[:LONGEST], problem=UnreadError(DEEP, "", DEEPER)))
         if len(self.items) == before:
-            problem = UnreadError("there is no formula in it")
+            problem = UnreadError("there is no formula in it", "", "L = ..., or % einstan: skip")
             self.items.append(Item(display.line, " ".join(display.text.split()), problem=problem))
         self.items[before:] = [replace(item, display=self.displays) for item in self.items[before:]]
 
@@ -160,7 +160,7 @@ class _Reading:
         self.last = (known, True) if known is not None else None
         if chain.defines and relations[0].is_mark("=") and (lost := self.lost(formula)):
             self.items.append(Item(formula.line, code=f"{lost} = {LOST}", hidden=True))
-            self.header.lost[lost] = formula.line
+            self.header.lost[lost] = formula.line, chain.repair
         return step
 
     def lost(self, formula: Formula) -> str:
@@ -183,6 +183,7 @@ class _Chain:
     refuted: tuple[frozenset[int] | None, str] | None
     letters: set[str] = field(default_factory=set)  # that stand free in the sides so far
     defines: bool = True  # whether the next step may define something: none before was read
+    repair: tuple[str, ...] = ("the formula before it",)  # what to write for the last step that is not read
 
     def step(
         self, step: int, known: Tokens | None, left: Tokens, relation: Token, right: Tokens, first: bool
@@ -197,14 +198,16 @@ class _Chain:
                 raise self.formula.problem
             refuse_relation(relation)
             if known is None:
-                raise UnreadError("it goes on from a side that is not read")
+                raise UnreadError("it goes on from a side that is not read", "", self.repair)
             reading = Step(
                 self.paper.header, self.paper.uppers, known, right, self.defines, self.formula.conditions, self.letters
             )
+            reading.update = relation.is_mark("←") or relation.is_command("leftarrow", "gets")
             code = reading.code()
             self.defines = False
         except UnreadError as problem:
             header.axes, header.defined, header.applied, header.extents, header.rows = before
+            self.repair = problem.repair
             self.paper.items.append(Item(line, text, problem=problem, step=step))
             if readable(right, header):
                 return right

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 class UnreadError(Exception):
     """A ``reason`` and the ``formula`` or the part of it that it speaks of, with what to write instead."""
 
-    def __init__(self, reason: str, part: str = "", repair: str | Sequence[str] = ()) -> None:
+    def __init__(self, reason: str, part: str, repair: str | Sequence[str]) -> None:
         super().__init__(reason)
         self.reason = reason
         self.part = part

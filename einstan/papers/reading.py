@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from einstan.papers.cases import ByEntries
 from einstan.papers.problem import UnreadError
 from einstan.papers.signs import HEAD
+from einstan.papers.tex import written
 from einstan.papers.tree import (
     Absolute,
     Addition,
@@ -35,6 +36,7 @@ from einstan.papers.tree import (
     Symbol,
     Transposed,
     Written,
+    letters_of,
 )
 from einstan.papers.value import (
     ATOM,
@@ -59,8 +61,14 @@ class Reader(ByEntries):
 
     def side(self, node: Node) -> Value:
         """One side.  A letter may be summed in it or stand free in it, not both."""
-        self.free, self.summed, self.within = {}, set(), []
+        self.free, self.summed, self.within, self.labels = {}, set(), [], {}
         found = self.value(node)
+        if both := sorted({*self.labels} & ({*self.free} | self.summed | self.left)):
+            symbol = self.labels[both[0]]
+            inside = ",".join([both[0], *(written(part) for part in symbol.below)])
+            name = rf"name {symbol.base}^{{({symbol.label})}}{_below(symbol)} = {symbol.base}[{inside}]"
+            said = f"{both[0]} is a label of {symbol}, and an index here"
+            raise UnreadError(said, symbol.base, (HEAD + name, "another letter for the index"))
         if both := sorted(self.summed & set(self.free)):
             raise UnreadError(
                 f"{both[0]} is summed, and stands outside of its sum too", "", "brackets around what is summed"
@@ -83,6 +91,10 @@ class Reader(ByEntries):
                 return self.power(node)
             case Transposed(base, letter):
                 found = self.value(base)
+                if isinstance(base, Symbol) and base.below and not found.axes:
+                    inside = ",".join(written(part) for part in base.below)
+                    vectors = HEAD + f"name {base} = {base.base}[{inside},d]"
+                    raise UnreadError(f"the transpose of the number {base}", str(base), (vectors, f"{base} alone"))
                 if letter and not found.axes:
                     raise UnreadError("the power T of a number, or a transpose", "", (r"x^\top", HEAD + "given T"))
                 return transposed(found)
@@ -150,23 +162,27 @@ class Reader(ByEntries):
             case "⊙" if left.axes and right.axes:
                 return entrywise(left, right)
             case "⊙":
-                raise UnreadError(
-                    f"⊙ between {left.shape} and {right.shape}", "", HEAD + "name h_t = h[t,i], a vector at t"
-                )
+                said = [*vectors(left), *vectors(right)] or [r"\cdot between a number and a vector"]
+                raise UnreadError(f"⊙ between {left.shape} and {right.shape}", "", said)
         means = MEANINGS.get(sign, "no sign that is known")
         reason = f"{sign} between {left.shape} and {right.shape} is {means}"
+        if not (left.axes or right.axes) and (said := [*vectors(left), *vectors(right)]):
+            raise UnreadError(reason, "", said)
         raise UnreadError(reason, "", HEAD + f"operator {_TEX.get(sign, sign)} = a[i] b[i]")
 
     def power(self, node: Power) -> Value:
         if isinstance(node.base, Norm) and node.exponent == Number("2") and node.base.kind in ("", "2", "F"):
             return self.squares(node.base.body, node.base.kind)
         if node.exponent == Number("2") and isinstance(node.base, Symbol) and node.base.name in self.header.squares:
-            return self.symbol(replace(node.base, base=self.header.squares[node.base.name], label=""))
+            return self.symbol(replace(node.base, base=self.header.squares[node.base.name]))
         base = self.value(node.base)
         if base.axes:
-            if node.exponent == Number("-1"):
-                raise UnreadError("the inverse of a matrix", "", "an input B with assume A[i,K] B[K,j] = δ[i,j]")
-            raise UnreadError(f"a power of {base.shape}", "", ENTRIES)
+            if node.exponent == Number("-1") and len(base.axes) == 2:
+                raise UnreadError("the inverse of a matrix", "", inverse(base))
+            twice = (r"x \odot x", r"x^\top x") if len(base.axes) == 1 else ("A A", r"A \odot A")
+            labels = letters_of(node.exponent)
+            said = [HEAD + f"labels {', '.join(labels)}"] if labels else twice
+            raise UnreadError(f"a power of {base.shape}", "", said)
         exponent = self.scalar(node.exponent, "the exponent")
         pieces = (
             *base.inside(ATOM),
@@ -204,6 +220,30 @@ class Reader(ByEntries):
         from einstan.papers.operators import applied
 
         return applied(self, self.header.operators[sign], left, right)
+
+
+def vectors(value: Value) -> list[str]:
+    """What a comment says where z_t is a vector at t, and here an entry."""
+    match value.pieces:
+        case (str(name), "[", Place(letter=letter), "]") if letter and not value.axes:
+            return [f"{HEAD}name {name}_{{{letter}}} = {name}[{letter},i]", f"{HEAD}labels {letter}"]
+        case _:
+            return []
+
+
+def inverse(matrix: Value) -> str:
+    """What a comment says where the inverse of a matrix is an input."""
+    name = matrix.pieces[0]
+    if not isinstance(name, str) or not name.isidentifier():
+        return "a name for what is inverted, M = ..., and an input for its inverse"
+    i = matrix.axes[0].dim or "i"
+    given = f"given {name}inv[{i},{i}] | assume {name}inv[{i},K] {name}[K,{i}1] = δ[{i},{i}1]"
+    return f"{name}inv for {name}^{{-1}}, with {HEAD}{given}"
+
+
+def _below(symbol: Symbol) -> str:
+    """The subscript of a name, as it is typed."""
+    return f"_{{{','.join(written(part) for part in symbol.below)}}}" if symbol.below else ""
 
 
 MEANINGS = {

@@ -10,6 +10,7 @@ x = y \in \mathbb{R}^m                  where something lies is no part of it
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from einstan.papers.problem import UnreadError
 from einstan.papers.sides import (
@@ -28,6 +29,7 @@ from einstan.papers.sides import (
     sides_of,
     without_places,
 )
+from einstan.papers.signs import MARKS, OPERATORS
 from einstan.papers.source import Display
 from einstan.papers.tex import Token, Tokens, closing, environment, group, tokens_of, written
 
@@ -41,6 +43,14 @@ SIZES = (
     "left", "right", "middle", "big", "Big", "bigg", "Bigg", "bigl", "bigr", "Bigl", "Bigr", "biggl", "biggr", "Biggl",
     "Biggr", "bigm", "Bigm",
 )  # fmt: skip
+BRACED = (
+    "underbrace", "overbrace", "overset", "stackrel", "underset", "boxed", "mathop", "mathrel", "mathbin", "mathord",
+    "mathstrut", "ensuremath", "substack", "mathclap", "smash",
+)  # fmt: skip
+SPELLINGS = {
+    "nicefrac": "frac", "sfrac": "frac", "lbrace": "{", "rbrace": "}",
+    "longleftarrow": "leftarrow", "varnothing": "emptyset", "colonequals": "coloneqq",
+}  # fmt: skip
 FOLLOWS = ("Rightarrow", "implies", "Longrightarrow", "therefore", "iff", "Leftrightarrow", "Longleftrightarrow")
 CONDITIONS = (
     "if", "for", "when", "unless", "otherwise", "whenever", "provided", "assuming", "only", "almost", "iff", "else",
@@ -113,6 +123,26 @@ def _unwrapped(tokens: list[Token]) -> list[Token]:
             if token.text == "textcolor":
                 continue
             continue
+        if token.text in BRACED and token.kind == "command":
+            braced, k = group(tokens, k + 1)
+            first = _unwrapped(list(braced))
+            if token.is_command("underbrace", "overbrace"):  # and what is said of it
+                found += [*tokens_of("{", token.line), *first, *tokens_of("}", token.line)]
+                k = group(tokens, k + 1)[1] if k < len(tokens) and tokens[k].is_mark("_", "^") else k
+            elif token.is_command("overset", "stackrel", "underset"):
+                braced, k = group(tokens, k)
+                found += _unwrapped(list(braced))
+                if token.is_command("underset"):
+                    found += [*tokens_of("_{", token.line), *first, *tokens_of("}", token.line)]
+            else:
+                found += first
+            continue
+        if token.is_mark("{") and k + 2 < len(tokens) and tokens[k + 2].is_mark("}") and _joins(tokens[k + 1]):
+            found.append(tokens[k + 1])  # {\cdot} and {=}, set with other blanks
+            k += 3
+            continue
+        if token.kind == "command" and token.text in SPELLINGS:
+            token = replace(token, text=SPELLINGS[token.text])
         if token.is_command(*SIZES) and token.text in ("left", "right", "middle") and k + 1 < len(tokens):
             if tokens[k + 1].is_mark("."):
                 k += 1  # a bracket that is not there
@@ -122,6 +152,12 @@ def _unwrapped(tokens: list[Token]) -> list[Token]:
             found.append(token)
         k += 1
     return found
+
+
+def _joins(token: Token) -> bool:
+    """Whether a sign stands between two."""
+    signs = OPERATORS if token.kind == "command" else MARKS if token.kind == "mark" else ()
+    return token.text in signs or token.is_mark("+", "-", "=") or bool(relation_at([token], 0))
 
 
 def _has_row(found: Sequence[Token]) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from einstan.papers.problem import UnreadError
+from einstan.papers.signs import HEAD
 from einstan.papers.tex import Token, Tokens, environment, group, tokens_of, written
 
 FAR = ("quad", "qquad")
@@ -43,7 +44,7 @@ class Formula:
             self.conditions.append(condition)
         elif self.problem is None:
             said = "it holds under a condition, which stands beside it"
-            self.problem = UnreadError(said, written(piece), "% einstan: assume x[i] > 0, and the formula alone")
+            self.problem = UnreadError(said, written(piece), "the formula alone, with % einstan: assume x[i] > 0")
 
     @property
     def text(self) -> str:
@@ -161,9 +162,11 @@ def without_places(piece: list[Token]) -> tuple[list[Token], UnreadError | None]
     related = [k for k in range(len(piece)) if depths[k] <= 0 and relation_at(piece, k)]
     if place is not None:
         if not any(k < place for k in related):
-            return piece, UnreadError("it says where something lies, and is no equation", written(piece))
+            said = "it says where something lies, and is no equation"
+            return piece, UnreadError(said, written(piece), HEAD + "given x[i], which says what axes it has")
         if any(k > place for k in related):
-            return piece, UnreadError("it says where something lies in the middle of an equation", written(piece))
+            said = "it says where something lies in the middle of an equation"
+            return piece, UnreadError(said, written(piece), r"the equation alone, and x \in ... behind it")
         piece = piece[:place]
     k = 0
     kept: list[Token] = []

@@ -5,10 +5,28 @@ from __future__ import annotations
 from einstan.language.commands import GREEK
 
 FONTS = {
-    **dict.fromkeys(("mathbf", "boldsymbol", "bm", "vec", "pmb", "bf", "mathbfit"), "bold"),
+    **dict.fromkeys(("mathbf", "boldsymbol", "bm", "vec", "pmb", "bf", "mathbfit", "textbf", "symbf"), "bold"),
     **dict.fromkeys(("mathcal", "mathscr", "cal"), "script"),
     **dict.fromkeys(
-        ("mathrm", "text", "operatorname", "textrm", "mathit", "textit", "mathsf", "mathtt", "rm"), "upright"
+        (
+            "mathrm",
+            "text",
+            "operatorname",
+            "textrm",
+            "mathit",
+            "textit",
+            "mathsf",
+            "mathtt",
+            "rm",
+            "textsf",
+            "texttt",
+            "mathnormal",
+            "textnormal",
+            "sf",
+            "it",
+            "mbox",
+        ),
+        "upright",
     ),
     **dict.fromkeys(("mathbb", "mathds", "mathbbm"), "double"),
     "mathfrak": "fraktur",
@@ -18,7 +36,7 @@ FUNCTIONS = (
     "exp", "log", "ln", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "max", "min",
 )  # fmt: skip
 SIGNS = {"sum": "sum", "prod": "prod", "max": "max", "min": "min"}
-TRANSPOSES = ("top", "intercal", "mathsf{T}", "mathrm{T}", "text{T}", "mathtt{T}")
+TRANSPOSES = ("top", "intercal")
 STARTS = (
     "frac", "dfrac", "tfrac", "cfrac", "sqrt", "nabla", "langle", "|", "Vert", "lVert", "lvert", "vert", "{", "begin",
     "lbrack", "partial",
@@ -54,16 +72,37 @@ ENGLISH = (
 )
 WORDS = ("if", "for", "when", "where", "and")
 GREEK_NAMES = GREEK | {"ell": "ell", "partial": "∂"}  # ℓ alone would be l in the normal form of names
-NOT_READ = {
-    "int": "an integral: the notation has sums alone", "lim": "a limit: derivatives are derived by rules",
-    "mathbb": "an expectation, or a name in double strokes: write what is averaged, mean[N](...)",
-    "forall": "a statement about all of something, and no formula", "exists": "a statement that something exists",
-    "mapsto": "a map, and no formula: write f(x) = ...", "arg": "where an extreme is, and not its value",
-    "binom": "a binomial coefficient", "cup": "a set", "cap": "a set", "bigcup": "a set", "emptyset": "a set",
-    "sup": "a supremum: max is the largest entry", "inf": "an infimum: min is the smallest entry",
-    "det": "a determinant", "vdots": "formulas that are left out", "infty": "infinity is no number here",
-    "triangleq": "a definition sign",
+MEAN = r"\frac{1}{N} \sum_{n=1}^{N} x_n, where it is a mean of samples"
+INPUT = "a name for what it makes, v, with % einstan: given v"
+NOT_READ = {  # the reason, and what to write
+    "int": ("an integral: the notation has sums alone", r"\sum_{k} w_k f_k, a sum with its weights"),
+    "lim": ("a limit: derivatives are derived by rules", r"\frac{\partial L}{\partial x}"),
+    "mathbb": ("an expectation, or a name in double strokes", MEAN),
+    "forall": ("a statement about all of something, and no formula", "y_i = ..., which is for all i"),
+    "exists": ("a statement that something exists", INPUT),
+    "mapsto": ("a map, and no formula", "f(x) = ..."),
+    "arg": ("where an extreme is, and not its value", r"\nabla_x L = 0, which holds there"),
+    "argmin": ("where an extreme is, and not its value", r"\nabla_x L = 0, which holds there"),
+    "argmax": ("where an extreme is, and not its value", r"\nabla_x L = 0, which holds there"),
+    "binom": ("a binomial coefficient", INPUT),
+    **dict.fromkeys(("cup", "cap", "bigcup", "bigcap", "emptyset"), ("a set", r"\sum_k \mathbb{1}[...] x_k")),
+    "sup": ("a supremum: max is the largest entry", r"\max_k x_k"),
+    "inf": ("an infimum: min is the smallest entry", r"\min_k x_k"),
+    "det": ("a determinant", (INPUT, "of two by two: A_{1,1} A_{2,2} - A_{1,2} A_{2,1}")),
+    "infty": ("infinity is no number here", r"\sum_{k=1}^{K}, or a large number with a name"),
+    "pm": ("two values in one formula", "a formula for each sign"),
+    "mp": ("two values in one formula", "a formula for each sign"),
+    "mid": ("a bar, as of what is conditional", (INPUT, r"% einstan: value p, where p(x \mid y) is one")),
+    "parallel": ("two bars, as between two distributions", r"% einstan: value D, where D(p \parallel q) is one"),
+    **dict.fromkeys(("lfloor", "lceil"), ("a number that is rounded", INPUT)),
+    **dict.fromkeys(("bmod", "pmod", "mod", "%"), ("what is left of a division", INPUT)),
+    **dict.fromkeys(("oplus", "oslash", "wedge", "vee", "ltimes", "boxplus"), ("a sign with many meanings", INPUT)),
 }  # fmt: skip
-NAMED = "% einstan: name x^* = x_star"
+NO_SIGN = {
+    "!": "a factorial as an input, % einstan: given F", ";": "a comma, or a formula of its own behind it",
+    ",": "a formula of its own for each", "|": r"\lvert x \rvert, or % einstan: value p, where p(x | y) is one",
+    ":": "f(x) = ..., or a formula of its own", "-": "brackets around what has the sign", "&": "one & in a row",
+    "−": "brackets around what has the sign", "+": "brackets around what has the sign",
+}  # fmt: skip
 HEAD = "% einstan: "
 AT = "a name for the value there: v = f(x + h), and its formula"

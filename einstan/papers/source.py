@@ -2,7 +2,7 @@ r"""What a LaTeX or Markdown text displays, in its order, and what its comments 
 
     % einstan: given W[k,j] | skip          in LaTeX
     <!-- einstan: given W[k,j] | skip -->   in Markdown, and in LaTeX that a Markdown text holds
-    \newcommand{\R}{\mathbb{R}}             macros without arguments
+    \newcommand{\norm}[1]{\lVert #1 \rVert}   macros
 
 Displayed are ``equation``, ``align``, ``gather``, ``multline`` and their like, ``$$...$$``, ``\[...\]``, in Markdown
 blocks of ```` ```math ```` and lines that are one ``$...$``.
@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from einstan.papers.tex import Token, tokens_of
+from einstan.papers.tex import Macro, Token, tokens_of
 
 DISPLAYS = (
     "equation", "align", "gather", "multline", "eqnarray", "displaymath", "flalign", "alignat", "dmath", "math",
@@ -28,7 +28,7 @@ _VERBATIM = re.compile(r"\\begin\{(verbatim\*?|lstlisting|minted|comment|Verbati
 _INPUT = re.compile(r"\\(?:input|include)\s*\{([^{}]*)\}")
 _MACRO = re.compile(
     r"\\(?:newcommand|renewcommand|providecommand|DeclareRobustCommand)\*?\s*\{?\s*\\([A-Za-z]+)\s*\}?\s*(\[\d+\])?"
-    r"(?:\[[^\]]*\])?\s*|\\def\s*\\([A-Za-z]+)\s*(#\d)?[^{]*|\\DeclareMathOperator(\*?)\s*\{\s*\\([A-Za-z]+)\s*\}\s*"
+    r"(?:\[([^\]]*)\])?\s*|\\def\s*\\([A-Za-z]+)\s*((?:#\d)*)\s*|\\DeclareMathOperator(\*?)\s*\{\s*\\([A-Za-z]+)\s*\}\s*"
 )
 _FENCE = re.compile(r"^( {0,3})(```+|~~~+)[ \t]*(\w*)[^\n]*\n(.*?)(?:^ {0,3}\2[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
 _CODE = re.compile(r"(?<!`)(`+)(?!`)(?:(?!\n\s*\n).)+?(?<!`)\1(?!`)", re.DOTALL)
@@ -124,20 +124,21 @@ def _displays(text: str, kind: str) -> Iterator[tuple[int, str]]:
         yield from ((found.start(1), found[1]) for found in _ALONE.finditer(outside))
 
 
-def _macros(text: str) -> Iterator[tuple[str, list[Token]]]:
-    """Macros without arguments; one with arguments stays a command that nobody knows."""
+def _macros(text: str) -> Iterator[tuple[str, Macro]]:
+    """Macros, with their arguments."""
     for found in _MACRO.finditer(text):
-        name = found[1] or found[3] or found[6]
+        name = found[1] or found[4] or found[7]
         body, depth, start = "", 0, found.end()
         for k in range(start, len(text)):
             depth += (text[k] == "{") - (text[k] == "}")
             if not depth:
                 body = text[start + 1 : k]
                 break
-        if found[2] or found[4] or text[start : start + 1] != "{":
+        if text[start : start + 1] != "{":
             continue
-        body = f"\\operatorname{{{body}}}" if found[6] else body
-        yield name, tokens_of(body)
+        count = int(found[2][1:-1]) if found[2] else len(found[5] or "") // 2
+        first = tokens_of(found[3]) if found[3] is not None else None
+        yield name, Macro(tokens_of(f"\\operatorname{{{body}}}" if found[7] else body), count, first)
 
 
 def inputs(text: str) -> list[tuple[int, str]]:

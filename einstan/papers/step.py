@@ -12,10 +12,10 @@ from einstan.papers.known import Naming, names_in_line
 from einstan.papers.problem import UnreadError
 from einstan.papers.reading import Reader
 from einstan.papers.sides import COMPARE, EQUAL, NEAR
-from einstan.papers.signs import HEAD
-from einstan.papers.tensors import run_of
-from einstan.papers.tex import Token, Tokens, group
-from einstan.papers.tree import Call, Group, Node, Number, Power, Symbol
+from einstan.papers.signs import GREEK_NAMES, HEAD
+from einstan.papers.tensors import run_of, said
+from einstan.papers.tex import Token, Tokens, group, written
+from einstan.papers.tree import Call, Group, Node, Number, Power, Symbol, letters_of
 from einstan.papers.value import Place, Value, aligned, counted, joined, lettered, same_extent, spelled
 
 
@@ -30,6 +30,7 @@ class Step:
     first: bool
     conditions: list[Tokens]
     letters: set[str]  # that the sides before have: they are free in all sides
+    update: bool = False  # whether the right side is put into the left one
     made: list[str] = field(default_factory=list)
 
     def code(self) -> str:
@@ -38,8 +39,10 @@ class Step:
         header.uppers |= set(_uppers(self.left, self.right))
         for name in _uppers(self.left, self.right):
             reader.uppers.setdefault(name, "")
-        left = parse(self.left, header)
+        left = parse(self.left, header, defining=self.first and not self.conditions)
         target = self.target(left) if self.first and not self.conditions else None
+        if self.update and (target is None or f" {written(self.left)} " in f" {written(self.right)} "):
+            raise UnreadError("an update: one name for the old value and the new", "", NEW)
         dummies = list(self.dummies(left)) if self.first and target is None else []
         header.namings += dummies
         try:
@@ -57,9 +60,14 @@ class Step:
         """The name that a left side defines, if it does: one that no line before defines."""
         if isinstance(node, Power) and node.exponent == Number("2") and isinstance(node.base, Symbol):
             return self.square(node.base)
+        header = self.header
+        if isinstance(node, Power) and isinstance(node.base, Symbol) and not header.knows_symbol(node.base):
+            letters = letters_of(node.exponent)
+            if letters:
+                said_ = [f"{HEAD}labels {', '.join(letters)}", f"{HEAD}given {node.base.typed}"]
+                raise UnreadError(f"{node.base} is raised to a letter, or has a label", str(node.base), said_)
         if not isinstance(node, Symbol) or node.primes:
             return None
-        header = self.header
         found = header.naming(node)
         name = found[0] if found else f"{node.base}{f'^({node.label})' * bool(node.label)}"
         if (
@@ -74,10 +82,10 @@ class Step:
     def square(self, symbol: Symbol) -> Symbol | None:
         r"""``\sigma^2 = ...`` defines a name of its own where nobody says what σ is."""
         header = self.header
-        known = symbol.name in header.axes or header.naming(symbol) is not None or symbol.label
+        known = symbol.name in header.axes or header.naming(symbol) is not None
         if known or symbol.name in header.lost or header.is_function(symbol):
             return None
-        header.squares.setdefault(symbol.name, f"{symbol.name}_sq")
+        header.squares.setdefault(symbol.name, f"{symbol.base}_sq")
         return replace(symbol, base=header.squares[symbol.name])
 
     def dummies(self, node: Node) -> Iterator[Naming]:
@@ -85,8 +93,10 @@ class Step:
         header = self.header
         if not isinstance(node, Call):
             return
+        right = {str(token) for token in self.right} | {GREEK_NAMES.get(t.text, "") for t in self.right}
         for argument in node.arguments:
-            if isinstance(argument, Symbol) and not argument.below and not header.knows_symbol(argument):
+            unknown = isinstance(argument, Symbol) and not argument.below and not header.knows_symbol(argument)
+            if isinstance(argument, Symbol) and unknown and argument.base in right:  # cos(θ) = a says what θ is
                 name = next(n for k in range(100) if (n := f"{argument.base}{k}") not in header.axes)
                 header.axes[name] = ()
                 yield Naming(argument, name, None)
@@ -122,18 +132,22 @@ class Step:
             slots = [place for place in letters if isinstance(place, Place)]
         if known is None and access.slots:
             header.axes[name] = tuple(place.dim or place.letter for place in slots)
-        if re.search(rf"(?<![\w∂]){re.escape(name)}(?![\w(^])", "".join(p for p in right.pieces if isinstance(p, str))):
+        shown = said(name, len(slots))
+        if re.search(
+            rf"(?<![\w∂]){re.escape(shown)}(?![\w(^])", "".join(p for p in right.pieces if isinstance(p, str))
+        ):
             raise UnreadError(
-                f"{name} stands on both sides of what defines it", name, "another name, or a label, for the new value"
+                f"{name} stands on both sides of what defines it",
+                name,
+                [NEW, *_steps(target)],
             )
         spelling = lettered([left, right], _numbers(header))
         text = spelled(right.pieces, spelling, header.extents)
-        if header.rests_on({*names_in_line(text)}, name):  # it says something of what is known already
+        if header.rests_on({*names_in_line(text)}, shown):  # it says something of what is known already
             return self.claimed(target, node, Reader(header, uppers=self.uppers, made=reader.made))
         header.defined[name] = 1
         inside = ",".join(spelling[place] for place in slots)
-        shown = f"{name}{f'[{inside}]' * bool(inside)}"
-        return f"{shown} = {text}{counted(spelling)}"
+        return f"{shown}{f'[{inside}]' * bool(inside)} = {text}{counted(spelling)}"
 
     def tell_axes(self, target: Symbol, node: Node, reader: Reader) -> None:
         """``Z_{nj} = ...``, whose right side has n and j free, has two axes; alone nj may be one index."""
@@ -168,14 +182,17 @@ class Step:
             spelling = {one: other for one, other in zip(axes, inner.axes, strict=True)}
             own = [spelling.get(s[0], s[0]) for s in slots]  # type: ignore[call-overload]
             if own != [s[0] for s in inner.slots]:
-                raise UnreadError("a function applied entry by entry has the indices of its argument", name)
+                raise UnreadError(
+                    "a function applied entry by entry has the indices of its argument", name, "a_i = g(z_i)"
+                )
         letters = lettered([inner.value], _numbers(header))
         inside = ",".join(letters[s[0]] if isinstance(s[0], Place) else str(s[0]) for s in inner.slots)
         inside = f"[{inside}]" if inside else ""
         header.axes.setdefault(name, header.axes.get(inner.name, ()))
         shown = f"{node.function.base}_{node.function.below[0][0]}" if node.function.below else node.function.base
         header.applied[shown, inner.name] = name
-        return f"given {name}{inside}({inner.name}{inside})"
+        rank = len(inner.slots)
+        return f"given {said(name, rank)}{inside}({said(inner.name, rank)}{inside})"
 
     def claimed(self, node: Node, other: Node, reader: Reader) -> str:
         header = self.header
@@ -205,6 +222,12 @@ class Step:
             one = replace(one.with_places({one.axes[0]: place}), axes=())
             return (other, one) if turned else (one, other)
         return left, aligned(left, right, "an equation of")
+
+
+def _steps(symbol: Symbol) -> list[str]:
+    """What a comment says where x_t and x_{t-1} are two names."""
+    letters = [token.text for part in symbol.below for token in part if token.kind == "letter"]
+    return [f"{HEAD}labels {letters[0]}"] if len(set(letters)) == 1 else []
 
 
 def _numbers(header: Header) -> set[str]:
@@ -238,19 +261,21 @@ def _uppers(*sides: Tokens) -> list[str]:
     return found
 
 
+NEW = r"V = W - \alpha ..., another name for the new value"
+
+
+def puts(relation: Token) -> bool:
+    """Whether it says what the left side becomes."""
+    return relation.is_mark("←") or relation.is_command("leftarrow", "gets", "coloneqq", "coloneq")
+
+
 def refuse_relation(relation: Token) -> None:
-    if relation.is_mark("=", "≡") or relation.is_command(*EQUAL):
+    if puts(relation) or relation.is_mark("=", "≡") or relation.is_command(*EQUAL):
         return
     if relation.is_mark("≈") or relation.is_command("approx", "simeq", "sim", "cong"):
         raise UnreadError("an approximation, and no equation", str(relation), "the terms that are left out")
-    if relation.is_mark("←") or relation.is_command("leftarrow", "gets"):
-        raise UnreadError(
-            "an update: one name for the old value and the new",
-            str(relation),
-            r"V = W - \alpha ..., another name for the new value",
-        )
     if relation.is_command(*COMPARE) or relation.is_mark("<", ">", "≤", "≥", "≠"):
         raise UnreadError("a comparison, and no equation", str(relation), HEAD + "assume x[i] > 0, where it is one")
     if relation.is_command(*NEAR) or relation.is_mark("→"):
         raise UnreadError("a map or a limit, and no equation", str(relation), "f(x) = ...")
-    raise UnreadError(f"{relation} is no equality", str(relation))
+    raise UnreadError(f"{relation} is no equality", str(relation), "a = b")

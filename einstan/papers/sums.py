@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from einstan.papers.applied import Applied
 from einstan.papers.grammar import compared, parse
 from einstan.papers.problem import UnreadError
+from einstan.papers.signs import HEAD
+from einstan.papers.tensors import COUNTS
 from einstan.papers.tex import Token, written
 from einstan.papers.tree import (
     Addition,
@@ -62,7 +65,9 @@ class Sums(Applied):
             self.whole(place, upper)
         for guard in guards:
             if node.sign != "sum":
-                raise UnreadError(f"a {node.sign} with a condition", written(node.below))
+                bracket = r"\prod_k (\mathbb{1}[k < n] x_k + \mathbb{1}[k \geq n])" if node.sign == "prod" else ""
+                bracket = bracket or rf"\{node.sign}_k (x_k \mathbb{{1}}[k \neq n]), where that is the same"
+                raise UnreadError(f"a {node.sign} with a condition", written(node.below), bracket)
             body = joined(guard, body, body.axes, body.row)
         if node.sign == "sum":
             return summed(body, inside, body.axes, body.row)
@@ -76,6 +81,9 @@ class Sums(Applied):
 
     def whole(self, place: Place, upper: str) -> None:
         """A sum up to N runs over a whole axis: N is its extent, here and elsewhere."""
+        if self.header.axes.get(upper):
+            said = HEAD + f"name {upper}_k = {upper}{upper.lower()}[k]"
+            raise UnreadError(f"{upper} is how many there are, and a tensor of the text", upper, said)
         if place.at is None:
             return
         known = self.header.extents.get(upper)
@@ -126,30 +134,50 @@ class Sums(Applied):
         self, letter: str, low: Sequence[Token], above: Sequence[Token]
     ) -> tuple[list[str], list[Compared], str]:
         start, end = written(low), written(above)
-        conditions = []
-        indices = {*self.left, *self.within}
-        if start not in ("0", "1"):
-            others = _letters(low)
-            if not others or not {*others} <= indices:
-                raise UnreadError(f"a sum from {start}", start, r"\sum_{k=1}^{K}")
-            conditions.append(Compared((self.index_node(letter), parse(low, self.header)), (">=",)))
         if not end:
             raise UnreadError("a sum without an end", letter, r"\sum_{k=1}^{K}")
-        plain = [token for token in above if token.kind != "number" or len(above) == 1]
-        if len(above) == 1 and above[0].kind in ("letter", "number", "command") and end not in indices:
-            if start == "0":
-                raise UnreadError(f"a sum from 0 to {end} has one entry more than the axis", letter, r"\sum_{k=1}^{K}")
-            if above[0].is_command("infty"):
-                raise UnreadError("a sum without end", letter, r"\sum_{k=1}^{K}")
-            return [letter], conditions, end
-        minus = len(above) == 3 and above[1].is_mark("-", "−") and above[2].text == "1"
-        if minus and start == "0" and above[0].text not in indices:
-            return [letter], conditions, above[0].text
+        if any(token.is_command("infty") for token in above):
+            raise UnreadError("a sum without end", letter, r"\sum_{k=1}^{K}")
+        indices, first = {*self.left, *self.within}, self.header.first
+        node = self.index_node(letter)
+        conditions = []
+        of_indices = bool(_letters(low)) and {*_letters(low)} <= indices
+        if of_indices:
+            conditions.append(Compared((node, parse(low, self.header)), (">=",)))
+        elif not start.isdigit():
+            raise UnreadError(f"a sum from {start}", start, r"\sum_{k=1}^{K}")
         if {*_letters(above)} <= indices and _letters(above):
-            conditions.append(Compared((self.index_node(letter), parse(above, self.header)), ("<=",)))
+            if not of_indices and start not in ("0", "1"):
+                raise self.unbegun(letter, start, end)
+            conditions.append(Compared((node, parse(above, self.header)), ("<=",)))
             return [letter], conditions, ""
-        del plain
-        raise UnreadError(f"a sum up to {end}", end, r"\sum_{k=1}^{K}, and a condition in it: \mathbb{1}[k < K]")
+        name, less = _extent(above)
+        counts = {"0": 0, "1": 1}.get(start) if not of_indices else first if first is not None else 1 - less
+        if name and counts in (0, 1) and first in (None, counts) and less == 1 - counts:
+            return [letter], conditions, name
+        if start == "0" and not less and first is None:
+            raise UnreadError(f"a sum from 0 to {end} has one entry more than the axis", letter, r"\sum_{k=1}^{K}")
+        if first is None:
+            raise self.unbegun(letter, start, end)
+        if not of_indices and int(start) < first:
+            raise UnreadError(f"a sum from {start}, where entries count from 1", start, r"\sum_{k=1}^{n}")
+        if name and less < 1 - first and start == "1":
+            said = rf"\sum_{{{letter}}} \mathbb{{1}}[{letter} > 0] x_{letter}"
+            raise UnreadError(f"a sum from 1 to {end}, where entries count from 0", end, said)
+        if not of_indices and int(start) != first:
+            conditions.append(Compared((node, Number(start)), (">=",)))
+        if name and less == 1 - first:
+            return [letter], conditions, name
+        if name and name not in self.header.extents and not self.header.knows(name):
+            says = self.header.counting(name) or [f"extent {name} = |x.0|"]
+            raise UnreadError(f"a sum up to {end}", end, [HEAD + each for each in says])
+        conditions.append(Compared((node, parse(above, self.header)), ("<=",)))
+        return [letter], conditions, ""
+
+    def unbegun(self, letter: str, start: str, end: str) -> UnreadError:
+        if start in ("0", "1"):
+            return UnreadError(f"a sum up to {end}: whether the first entry is 0 or 1", end, COUNTS)
+        return UnreadError(f"a sum from {start}: whether the first entry is 0 or 1", start, COUNTS)
 
     def all_from_to(
         self, letters: list[str], low: Sequence[Token], above: Sequence[Token]
@@ -164,34 +192,51 @@ class Sums(Applied):
         return Symbol(letter)
 
     def bracket(self, condition: Compared) -> Value:
-        sides = [self.compared_side(side) for side in condition.sides]
+        """A comparison.  Indices are compared with each other wherever one counts from; with a number they stand for
+        theirs in the text, which counts from 0 or from 1."""
+        counts = [self.counted(side) for side in condition.sides]
+        apart = any(one != other for one, other in pairwise(counts))
+        sides = [self.compared_side(side, apart) for side in condition.sides]
         pieces: list[Piece] = ["1["]
         for k, side in enumerate(sides):
             pieces += [*([f" {condition.signs[k - 1]} "] if k else []), *side.pieces]
         bound = frozenset(letter for side in sides for letter in side.bound)
         return Value((*pieces, "]"), ATOM, bound=bound)
 
-    def compared_side(self, node: Node) -> Value:
+    def counted(self, node: Node) -> int:
+        """How many indices stand in a side of a comparison, those with a minus taken off."""
+        match node:
+            case Symbol(base, below=()):
+                return int(self.is_index(base))
+            case Addition(terms):
+                return sum(sign * self.counted(term) for sign, term in terms)
+            case _:
+                return 0
+
+    def compared_side(self, node: Node, apart: bool = False) -> Value:
         """A side of a comparison, where an index stands for its number."""
         match node:
             case Symbol(base, below=()) if self.is_index(base):
-                return Value((self.index(base, "δ", 0, ""),))
-            case Addition(terms) if all(
-                isinstance(t, Number) or (isinstance(t, Symbol) and self.is_index(t.base)) for _, t in terms
-            ):
+                return self.number_of(base) if apart else Value((self.index(base, "δ", 0, ""),))
+            case Addition(terms) if self.counted(node) or any(self.counted(term) for _, term in terms):
                 pieces: list[Piece] = []
                 for k, (sign, term) in enumerate(terms):
-                    pieces += [("+" if k else "") if sign > 0 else "-", *self.compared_side(term).pieces]
+                    sign_ = ("+" if k else "") if sign > 0 else "-"
+                    pieces += [sign_, *self.compared_side(term, apart).inside(ATOM)]
                 return Value(tuple(pieces), SUM)
             case _:
                 return self.scalar(node, "a comparison")
 
-    def is_index(self, letter: str) -> bool:
-        return (
-            len(letter) == 1
-            and letter not in self.header.axes
-            and (letter in self.left or letter in self.within or letter in self.named or letter in self.indices)
-        )
+
+def _extent(above: Sequence[Token]) -> tuple[str, int]:
+    """``N`` and ``N-1`` as a name and what is taken off, ``T_x`` with its subscript; no name for anything else."""
+    tokens = [token for token in above if not token.is_mark("{", "}")]
+    less = 0
+    if len(tokens) > 2 and tokens[-2].is_mark("-", "−") and tokens[-1].text.isdigit():
+        less, tokens = int(tokens[-1].text), tokens[:-2]
+    plain = len(tokens) == 1 and tokens[0].kind in ("letter", "number", "command")
+    below = len(tokens) == 3 and tokens[0].kind == "letter" and tokens[1].is_mark("_") and tokens[2].kind == "letter"
+    return (written(tokens), less) if plain or below else ("", less)
 
 
 def _letters(tokens: Sequence[Token]) -> list[str]:

@@ -2,6 +2,7 @@ r"""Names to tensors: how many axes they have, and what stands in their slots.""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -19,6 +20,7 @@ from einstan.papers.tree import (
 from einstan.papers.value import (
     ATOM,
     ENTRIES,
+    SUM,
     HowMany,
     Piece,
     Place,
@@ -27,6 +29,10 @@ from einstan.papers.value import (
     number,
     spelled,
 )
+
+_DOTS = ("dots", "ldots", "cdots")
+_NO_LABELS = (*_DOTS, "text", "mathrm", "textrm", "operatorname")
+COUNTS = (HEAD + "first 1", HEAD + "first 0")
 
 
 @dataclass(frozen=True)
@@ -39,10 +45,19 @@ class Access:
 
     @property
     def value(self) -> Value:
-        pieces: list[Piece] = [self.name]
+        pieces: list[Piece] = [said(self.name, len(self.slots))]
         for k, slot in enumerate(self.slots):
             pieces += ["," if k else "[", *slot]
         return Value((*pieces, *(["]"] if self.slots else [])), ATOM, self.axes)
+
+
+def said(name: str, rank: int) -> str:
+    """A name as a document has it, where a number with a label would be a power: r^(t) is r_att."""
+    base, _, label = name.partition("^(")
+    if rank or not label:
+        return name
+    label = re.sub(r"\W", "", label[:-1].replace("-", "m").replace("+", "p"))
+    return f"{base}_at{label}"
 
 
 @dataclass
@@ -59,6 +74,7 @@ class Tensors:
     made: list[tuple[str, str]] = field(default_factory=list)
     uppers: dict[str, str] = field(default_factory=dict)
     indices: set[str] = field(default_factory=set)  # letters that a condition speaks of
+    labels: dict[str, Symbol] = field(default_factory=dict)  # letters that are labels, each with a sign that has it
 
     def value(self, node: Node) -> Value:
         raise NotImplementedError  # which the reader of whole trees has
@@ -89,6 +105,11 @@ class Tensors:
                 raise UnreadError(f"{name} stands without brackets", str(symbol), f"{name}(...)")
             if name == "π" and name not in self.header.axes:
                 return number("pi")
+            if self.is_index(name):
+                return self.number_of(name)
+        if symbol.base == "1" and not found and len(symbol.below) < 2 and "1" not in self.header.axes:
+            place = Place()  # 1_n is one too, of n ones
+            return Value(("1[", place, "]"), ATOM, (place,))
         if not found and self.header.is_gradient(name):
             found_ = self.access(replace(symbol, base=symbol.base[1:]))
             row = len(found_.axes) == 1 and found_.name in self.header.rows
@@ -97,6 +118,14 @@ class Tensors:
         if found_.name in self.header.padded and any(len(slot) > 1 for slot in found_.slots):
             return replace(found_.value, pieces=("pad(", *found_.value.pieces, ")"))
         return replace(found_.value, row=len(found_.axes) == 1 and found_.name in self.header.rows)
+
+    def is_index(self, letter: str) -> bool:
+        return (
+            len(letter) == 1
+            and letter not in self.header.axes
+            and letter not in self.header.extents
+            and (letter in self.left or letter in self.within or letter in self.named or letter in self.indices)
+        )
 
     def access(self, symbol: Symbol, defining: bool = False) -> Access:
         """The tensor that a sign is, with its slots."""
@@ -111,19 +140,28 @@ class Tensors:
             raise UnreadError(
                 f"{symbol} is another name, a derivative or a transpose",
                 str(symbol),
-                HEAD + f"name {symbol} = {symbol.base}1",
+                HEAD + f"name {symbol.typed} = {symbol.base}1",
             )
         if not found:
             self.one_face(symbol)
+            self.labels |= dict.fromkeys(re.findall("[a-z]", symbol.label), symbol)
         if name.startswith("δ") and not found and name not in header.axes:
             raise UnreadError(f"{symbol} is no Kronecker delta", str(symbol), HEAD + r"name \delta = err")
         axes = header.axes.get(name)
         if slots is not None:
             if parts:
-                raise UnreadError(f"{symbol} has more indices than its name says", str(symbol))
+                raise UnreadError(
+                    f"{symbol} has more indices than its name says",
+                    str(symbol),
+                    HEAD + f"name {symbol.typed} = {name}1",
+                )
             axes = axes or slots
             if len(slots) != len(axes):
-                raise UnreadError(f"{name} has {len(axes)} axes, and is named with {len(slots)}", str(symbol))
+                raise UnreadError(
+                    f"{name} has {len(axes)} axes, and is named with {len(slots)}",
+                    str(symbol),
+                    HEAD + f"name {symbol.typed} = {name}[{','.join(axes)}]",
+                )
             places = [
                 Place("", dim, (name, k)) if slot not in stands else None
                 for k, (slot, dim) in enumerate(zip(slots, axes, strict=True))
@@ -138,13 +176,33 @@ class Tensors:
                 if defining:
                     return Access(name, (), ())
                 if name in header.lost:
-                    said = f"line {header.lost[name]}, which would say what {name} is, is not read"
-                    raise UnreadError(said, str(symbol))
-                says = *self.header.counting(name), f"given {name}", f"given {name}[i]", f"given {name}[i,j]"
+                    line, repairs = header.lost[name]
+                    lost = f"line {line}, which would say what {name} is, is not read"
+                    raise UnreadError(lost, str(symbol), [*repairs, HEAD + f"define {name} = ..."])
+                usual = {"I": ["identity I"], "Δ": ["differences"]}.get(name, [])
+                typed = symbol.typed
+                says = [
+                    *usual,
+                    *self.header.counting(name),
+                    f"given {typed}",
+                    f"given {typed}[i]",
+                    f"given {typed}[i,j]",
+                ]
                 problem = f"{name} has no indices: a number, a vector or a matrix"
                 raise UnreadError(problem, str(symbol), [HEAD + each for each in says])
             own = [Place("", dim, (name, k)) for k, dim in enumerate(axes)]
             return Access(name, tuple((place,) for place in own), tuple(own))
+        for part in parts if not any(t.text in _DOTS for p in parts for t in p) else ():
+            self.refuse_label(symbol, part, axes is not None)
+        if axes is None and symbol.font == "bold":
+            bold = f"{symbol} is set bold, and has an index: an entry, or one of several vectors"
+            inside = ",".join(written(part) for part in parts)
+            if inside.isdigit():
+                repair = HEAD + rf"given \mathbf{{{symbol.base}}}_{{{inside}}}[i]"
+                raise UnreadError(f"{symbol} is set bold: an entry, or a vector", str(symbol), repair)
+            letters = [HEAD + f"labels {inside[0]}"] if len(parts) == 1 and inside[:1].isalpha() else []
+            vectors = HEAD + f"name {symbol.typed} = {name}[{inside},d]"
+            raise UnreadError(bold, str(symbol), (vectors, *letters, HEAD + f"given {name}[{inside}]"))
         wanted = self.parted(parts, None if axes is None else len(axes), name)
         if wanted is None:
             there = "".join(map(str, parts[0]))
@@ -156,13 +214,32 @@ class Tensors:
                     (f"{name}_{{{apart}}}", HEAD + f"given {name}[{apart}]"),
                 )
             count = f"{len(parts)} ind{'ices' if len(parts) > 1 else 'ex'}"
-            repair = HEAD + f"name {symbol.base}_{{k}} = {name}[i,k]"
-            raise UnreadError(f"{name} has {len(axes)} axes, and here {count}", str(symbol), repair)
+            slots_ = [written(part) for part in parts if _is_slot(part)]
+            behind = [axis if axis not in slots_ else f"{axis}1" for axis in axes[len(slots_) :]]
+            vectors = HEAD + f"name {symbol.typed} = {name}[{','.join([*slots_, *behind])}]"
+            problem = f"{name} has {len(axes)} ax{'i' if len(axes) == 1 else 'e'}s, and here {count}"
+            told = [vectors][len(slots_) >= len(axes) :]
+            letter = slots_[0][:1] if len(slots_) == len(parts) == 1 and not axes[1:] else ""
+            told += [HEAD + f"labels {letter}"] if letter.isalpha() else []
+            told += [HEAD + f"given {symbol.typed}{f'[{chr(44).join(behind)}]' * bool(behind)}"]
+            raise UnreadError(problem, str(symbol), told)
         texts = [self.slot(part, name, k, axes[k] if axes is not None else "") for k, part in enumerate(wanted)]
         if axes is None:
-            letters = tuple("".join(t.text for t in part if t.kind == "letter")[:1] or "i" for part in wanted)
-            header.axes[name] = tuple(f"{letter.lower()}" for letter in letters)
+            dims = tuple("".join(t.text for t in part if t.kind == "letter")[:1] or "i" for part in wanted)
+            header.axes[name] = tuple(f"{letter.lower()}" for letter in dims)
         return Access(name, tuple(texts), ())
+
+    def refuse_label(self, symbol: Symbol, part: Part, known: bool) -> None:
+        """Refuse what stands below a name and is no index of it: x_1 where nobody says what the first entry is, x_*."""
+        tokens = [token for token in part if not token.is_mark("{", "}", "'")]
+        given = HEAD + f"given {symbol.typed}"
+        given += "[i]" if symbol.font == "bold" else ""
+        if len(tokens) == 1 and tokens[0].kind == "number" and self.header.first is None:
+            entry = f"{symbol} is entry {written(part)}, and nobody says whether the first one is 0 or 1"
+            raise UnreadError(entry, str(symbol), (*COUNTS, given) if known else (given, *COUNTS))
+        strange = [t for t in tokens if t.kind not in ("letter", "number") and not t.is_mark("+", "-", "−", ":")]
+        if any(not t.is_command("ell") for t in strange) and not any(t.text in _NO_LABELS for t in tokens):
+            raise UnreadError(f"the subscript {written(part)} of {symbol.base} is no index", str(symbol), given)
 
     def one_face(self, symbol: Symbol) -> None:
         """Refuse one letter in two faces, a script L beside an italic one: they may be two names."""
@@ -188,7 +265,7 @@ class Tensors:
                 )
             if any(t.is_command("text", "mathrm", "textrm", "operatorname") for t in part):
                 raise UnreadError(
-                    f"{name} has a label below", written(part), HEAD + f"name {name}_{{{written(part)}}} = {name}1"
+                    f"{name} has a label below", written(part), HEAD + f"given {name}_{{{written(part)}}}"
                 )
         if rank is None:
             return list(parts) if all(_is_slot(part) for part in parts) else None
@@ -208,10 +285,14 @@ class Tensors:
                 raise UnreadError(
                     f"{name}_{text} is entry {text}, and nobody says whether the first one is 0 or 1",
                     "",
-                    (HEAD + "first 1", HEAD + f"name {name}_{text} = {name}{text}"),
+                    (*COUNTS[: 1 + (text == "0")], HEAD + f"name {name}_{text} = {name}{text}"),
                 )
             if not tokens[0].text.isdigit() or int(tokens[0].text) < self.header.first:
-                raise UnreadError(f"{name} has no entry {tokens[0].text}", written(part))
+                raise UnreadError(
+                    f"{name} has no entry {tokens[0].text}",
+                    written(part),
+                    HEAD + f"first {min(int(float(tokens[0].text)), 1)}",
+                )
             return (str(int(tokens[0].text) - self.header.first),)
         found: list[Piece] = []
         k = 0
@@ -222,7 +303,11 @@ class Tensors:
                 while k + 1 < len(tokens) and tokens[k + 1].is_mark("'"):
                     letter, k = letter + "1", k + 1
                 if letter in self.header.axes and letter not in self.left and letter not in self.within:
-                    raise UnreadError(f"{letter} is a tensor of the text and an index of {name}", written(part))
+                    raise UnreadError(
+                        f"{letter} is a tensor of the text and an index of {name}",
+                        written(part),
+                        (HEAD + f"given {name.removesuffix('_sq')}_{letter}", f"another letter for the index {letter}"),
+                    )
                 found.append(self.index(letter, name, axis, dim if len(tokens) == 1 else ""))
             elif token.kind == "number" and len(tokens) > 1:
                 found.append(token.text)
@@ -237,12 +322,41 @@ class Tensors:
                     HEAD + f"name {name}_{{{written(part)}}} = {name}1",
                 )
             k += 1
+        many, sign, times = 0, 1, 1
+        for each in found:
+            match each:
+                case Place():
+                    many, sign, times = many + sign * times, 1, 1
+                case "+" | "-":
+                    sign, times = 1 if each == "+" else -1, 1
+                case str() if each.isdigit():
+                    times = int(each)
+        if len(found) > 1 and many != 1 and name not in self.header.padded:
+            if self.header.first is None:
+                raise UnreadError(
+                    f"{name}_{{{written(part)}}} depends on whether the first index is 0 or 1", "", COUNTS
+                )
+            if off := (many - 1) * self.header.first:
+                found.append(f"{off:+d}")
         return tuple(found)
+
+    def number_of(self, letter: str) -> Value:
+        """An index where it stands for its number, which in the text begins at 0 or at 1."""
+        place = self.index(letter, "δ", 0, "")
+        match self.header.first:
+            case None:
+                raise UnreadError(f"{letter} is a number here, and the first one is 0 or 1", letter, COUNTS)
+            case 0:
+                return Value((place,))
+            case first:
+                return Value((place, f"+{first}"), SUM)
 
     def index(self, letter: str, name: str, axis: int, dim: str) -> Place:
         if letter[:1].isupper() and not self.header.capitals:
             raise UnreadError(
-                f"{name}_{letter} is the last entry, or {letter} an index that is summed", "", HEAD + "capitals"
+                f"{name}_{letter} is the last entry, or {letter} an index that is summed",
+                "",
+                (HEAD + "capitals", HEAD + f"given {name}_{letter}"),
             )
         if self.uppers.get(letter) and letter not in self.left and letter not in self.within:
             raise UnreadError(
@@ -265,9 +379,10 @@ class Tensors:
         for axis, part in zip(found.axes, parts, strict=True):
             slot = self.slot(part, "what stands in brackets")
             if len(slot) != 1 or not isinstance(slot[0], Place):
-                raise UnreadError("the subscript of a bracket is an index", written(part))
+                raise UnreadError("the subscript of a bracket is an index", written(part), "(A x)_i")
             if slot[0].letter in found.bound:
-                raise UnreadError(f"{slot[0].letter} is summed inside the bracket, and its index too", written(part))
+                problem = f"{slot[0].letter} is summed inside the bracket, and its index too"
+                raise UnreadError(problem, written(part), "another letter for one")
             slot[0].dim, slot[0].at = slot[0].dim or axis.dim, slot[0].at or axis.at
             change[axis] = slot[0]
         return replace(found.with_places(change), axes=())
@@ -315,7 +430,8 @@ def _is_slot(part: Part) -> bool:
     if run is not None:
         return len(run) == 1
     tokens = [token for token in part if not token.is_mark("{", "}", "'")]
-    return any(token.is_mark("+", "-", "−", ":") for token in tokens) or len(tokens) == 1
+    twice = len(tokens) == 2 and tokens[0].kind == "number" and tokens[1].kind == "letter"  # 2i
+    return twice or any(token.is_mark("+", "-", "−", ":") for token in tokens) or len(tokens) == 1
 
 
 def run_of(part: Part) -> list[Part] | None:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+
+from einstan.papers.signs import FONTS
 
 _TOKEN = re.compile(
     r"(?P<space>\s+)|\\(?P<command>[A-Za-z]+|\S|\s)\*?|(?P<number>\d+(?:\.\d+)?|\.\d+)|(?P<letter>[^\W\d_])|(?P<mark>.)",
@@ -22,9 +24,9 @@ class Token:
 
     kind: str
     text: str
-    line: int
-    start: int = 0
-    end: int = 0
+    line: int = field(compare=False)  # the same wherever it stands
+    start: int = field(default=0, compare=False)
+    end: int = field(default=0, compare=False)
 
     def is_mark(self, *texts: str) -> bool:
         return self.kind == "mark" and self.text in texts
@@ -39,7 +41,16 @@ class Token:
 Tokens = Sequence[Token]
 
 
-def tokens_of(text: str, line: int = 1, macros: Mapping[str, Tokens] | None = None) -> list[Token]:
+@dataclass(frozen=True)
+class Macro:
+    """What a command of the text stands for: tokens, with ``#1`` and its like for its arguments."""
+
+    body: Tokens
+    arguments: int = 0
+    first: Tokens | None = None  # the first argument where a call has none in brackets
+
+
+def tokens_of(text: str, line: int = 1, macros: Mapping[str, Macro] | None = None) -> list[Token]:
     """The tokens of a text that begins on a line; a macro's stand where it was called."""
     return list(_expanded(_tokens(text, line), macros or {}))
 
@@ -65,24 +76,60 @@ def _tokens(text: str, line: int) -> Iterator[Token]:
 _TAKES = {"frac": 2, "tfrac": 2, "dfrac": 2, "cfrac": 2, "sqrt": 1, "^": 1, "_": 1}
 
 
-def _expanded(tokens: Iterator[Token], macros: Mapping[str, Tokens]) -> Iterator[Token]:
-    stack, made = [tokens], 0
-    depth: list[str] = [""]
-    here: list[Token | None] = [None]
-    while stack:
-        token = next(stack[-1], None)
-        if token is None:
-            stack.pop(), depth.pop(), here.pop()
-            continue
-        call = here[-1]
-        token = token if call is None else replace(token, line=call.line, start=call.start, end=call.end)
+def _expanded(tokens: Iterator[Token], macros: Mapping[str, Macro]) -> Iterator[Token]:
+    """The tokens with macros put in.  A macro inside itself stays a command, and so does one that lacks arguments."""
+    waiting = [(token, frozenset[str]()) for token in tokens][::-1]  # each with the macros that it came out of
+    made = 0
+    while waiting:
+        token, inside = waiting.pop()
         made += 1
-        if token.kind == "command" and token.text in macros and token.text not in depth and made < MOST:
-            stack.append(iter(macros[token.text]))
-            depth.append(token.text)
-            here.append(token)
-        else:
+        macro = macros.get(token.text) if token.kind == "command" and token.text not in inside else None
+        found = _arguments(waiting, macro) if macro is not None and made < MOST else None
+        if macro is None or found is None:
             yield token
+            continue
+        inside |= {token.text}
+        body: list[tuple[Token, frozenset[str]]] = []
+        k = 0
+        while k < len(macro.body):
+            each, behind = macro.body[k], macro.body[k + 1 : k + 2]
+            if each.is_mark("#") and behind and behind[0].text.isdigit() and int(behind[0].text) <= len(found):
+                body += found[int(behind[0].text) - 1]
+                k += 2
+                continue
+            body.append((replace(each, line=token.line, start=token.start, end=token.end), inside))
+            k += 1
+        waiting += body[::-1]
+
+
+def _arguments(
+    waiting: list[tuple[Token, frozenset[str]]], macro: Macro
+) -> list[list[tuple[Token, frozenset[str]]]] | None:
+    """Take the arguments of a macro from what is ahead, each one token or what is in braces."""
+    found = []
+    if macro.first is not None:
+        found.append([(token, frozenset[str]()) for token in macro.first])
+        if waiting and waiting[-1][0].is_mark("["):
+            close = next((k for k in range(len(waiting) - 1, -1, -1) if waiting[k][0].is_mark("]")), None)
+            if close is None:
+                return None
+            found[0] = waiting[close + 1 : -1][::-1]
+            del waiting[close:]
+    while len(found) < macro.arguments:
+        if not waiting:
+            return None
+        if not waiting[-1][0].is_mark("{"):
+            found.append([waiting.pop()])
+            continue
+        depth, end = 0, len(waiting) - 1
+        while end >= 0:
+            depth += waiting[end][0].is_mark("{") - waiting[end][0].is_mark("}")
+            if not depth:
+                break
+            end -= 1
+        found.append(waiting[max(end, 0) + 1 : -1][::-1])
+        del waiting[max(end, 0) :]
+    return found
 
 
 def written(tokens: Tokens) -> str:
@@ -106,10 +153,13 @@ def closing(tokens: Tokens, place: int) -> int:
 
 
 def group(tokens: Tokens, place: int) -> tuple[Tokens, int]:
-    """What is in the braces at a place, or the one token there, and the place behind it."""
+    """What is in the braces at a place, or the one token there, a font with what it sets, and the place behind it."""
     if place < len(tokens) and tokens[place].is_mark("{"):
         end = closing(tokens, place)
         return tokens[place + 1 : end], end + 1
+    if place + 1 < len(tokens) and tokens[place].is_command(*FONTS) and tokens[place + 1].is_mark("{"):
+        end = closing(tokens, place + 1) + 1
+        return tokens[place:end], end
     return tokens[place : place + 1], place + 1
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from einstan.papers.tex import Token
+from einstan.papers.tex import Token, written
 
 Part = tuple[Token, ...]  # what stands between two commas of a subscript
 
@@ -21,9 +21,23 @@ class Symbol:
     primes: int = 0
 
     def __str__(self) -> str:
-        inside = ",".join("".join(map(str, part)) for part in self.below)
+        inside = ",".join(written(part) for part in self.below)
         below = f"_{{{inside}}}" if inside else ""
         return f"{self.name}{below}{chr(39) * self.primes}"
+
+    @property
+    def typed(self) -> str:
+        """The name as a text of TeX, which is read as this one."""
+        base, _, mark = self.base.partition("_")
+        base = r"\ell" if base == "ell" else rf"\mathrm{{{base}}}" if len(base) > 1 else base
+        base = rf"\mathbf{{{base}}}" if self.font == "bold" else base
+        inside = ",".join(written(part) for part in self.below)
+        if mark in ("hat", "bar", "tilde", "dot", "ddot", "check", "breve", "vec"):
+            base = rf"\{mark}{{{base}}}"
+        elif mark:
+            base += "^*" if mark == "star" else rf"_{{\mathrm{{{mark}}}}}"
+        label = f"^{{({self.label})}}" if self.label else ""
+        return f"{base}{label}{f'_{{{inside}}}' * bool(inside)}{chr(39) * self.primes}"
 
     @property
     def name(self) -> str:
@@ -160,3 +174,14 @@ Node = (
     Symbol | Number | Addition | Product | Fraction | Power | Transposed | Group | Call | Entry | Reduction | Derivative
     | Gradient | Norm | Absolute | Inner | Compared | Indicator | Cases | Written
 )  # fmt: skip
+
+
+def letters_of(node: Node) -> list[str]:
+    """The letters of an exponent that is a label, ``L`` and ``l-1``."""
+    match node:
+        case Symbol(base):
+            return ["\\ell" if base == "ell" else base]
+        case Addition(terms):
+            return [letter for _, term in terms for letter in letters_of(term)]
+        case _:
+            return []

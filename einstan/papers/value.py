@@ -97,11 +97,15 @@ def same_extent(one: Place, other: Place, what: str) -> None:
     one.dim = other.dim = one.dim or other.dim
     one.at = other.at = one.at or other.at
     if one.count is not None and other.count is not None and one.count != other.count:
-        raise UnreadError(f"{what} axes with {one.count} and {other.count} entries")
+        problem = f"{what} axes with {one.count} and {other.count} entries"
+        raise UnreadError(problem, "", "as many entries in both")
     one.count = other.count = one.count or other.count
 
 
 def added(terms: Sequence[tuple[int, Value]]) -> Value:
+    shaped = next((term for _, term in terms if len(term.axes) == 1), None)
+    if shaped is not None:  # 1 - z of a vector is 1 - z_i; of a matrix it may be I - A
+        terms = [(sign, replace(t, axes=shaped.axes, row=shaped.row) if t.pieces == ("1",) else t) for sign, t in terms]
     (sign, first), *rest = terms
     pieces: list[Piece] = [*(["-"] if sign < 0 else []), *first.inside(PRODUCT)]
     bound, row = first.bound, first.row
@@ -162,7 +166,9 @@ def multiplied(left: Value, right: Value) -> Value:
         raise UnreadError(
             "a product of two derivatives by vectors, which may be rows or columns", "", "% einstan: layout rows"
         )
-    raise UnreadError(f"a product of {left.shape} and {right.shape}", "", ENTRIES)
+    name = left.pieces[0] if isinstance(left.pieces[0], str) and left.pieces[0].isidentifier() else ""
+    turned = [f"% einstan: row {name}"] if shapes == (1, 2) and left.row is False and name else []
+    raise UnreadError(f"a product of {left.shape} and {right.shape}", "", [*turned, "x^\\top y, or " + ENTRIES])
 
 
 def dotted(left: Value, right: Value) -> Value:

@@ -130,11 +130,16 @@ def test_rows_and_pieces(text, sides):
     assert [[written(side) for side in f.sides] for f in found] == sides
 
 
-def test_macros_without_arguments_are_put_in_and_others_are_refused():
-    text = "\\newcommand{\\two}[2]{#1 #2}\n\\def\\half{\\frac12}\n$$ a = \\half b $$ $$ a = \\two{b}{c} $$"
+def test_macros_are_put_in():
+    text = (
+        "\\newcommand{\\two}[2]{#1 #2}\n\\newcommand{\\some}[2][b]{#1 + #2}\n\\def\\half{\\frac12}\n\\def\\sq#1{#1^2}\n"
+        "$$ a = \\half b $$ $$ d = \\two{b}{c} $$ $$ e = \\some{c} $$ $$ f = \\some[c]{\\half} $$ $$ g = \\sq b $$"
+        "$$ h = \\other{b} $$"
+    )
     items = read_paper("% einstan: given b, c\n" + text).items
-    assert items[0].code == "a = (1 / 2) * b"
-    assert items[1].problem.reason == r"\two is not read"
+    codes = ["a = (1 / 2) * b", "d = b * c", "e = b + c", "f = c + (1 / 2)", "g = (b^(2))"]
+    assert [item.code for item in items[:5]] == codes
+    assert items[5].problem.reason == r"\other is not read"
 
 
 def test_a_macro_that_calls_itself_ends():
