@@ -23,6 +23,7 @@ DOCUMENTS = [
     "docs/scale.md",
     "docs/papers.md",
     "docs/assistants.md",
+    "docs/page.md",
 ]
 
 

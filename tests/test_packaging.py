@@ -19,7 +19,7 @@ def packages_in_the_tree():
     start = ROOT / "einstan"
     inner = {path.parent for path in start.rglob("__init__.py") if "layers" not in path.relative_to(start).parts}
     names = {".".join(path.relative_to(ROOT).parts) for path in inner}
-    return names | {"einstan.layers"}
+    return names | {"einstan.layers", "einstan.page"}
 
 
 def test_the_package_list_is_complete():
@@ -36,10 +36,11 @@ def test_versions_agree():
     assert PROJECT["project"]["version"] == einstan.__version__
 
 
-def test_the_link_to_the_layers():
-    link = ROOT / "einstan" / "layers"
+@pytest.mark.parametrize(("name", "target"), [("layers", "../layers"), ("page", "../docs/page")])
+def test_the_links_in_the_package(name, target):
+    link = ROOT / "einstan" / name
     assert link.is_symlink()
-    assert str(link.readlink()) == "../layers"
+    assert str(link.readlink()) == target
 
 
 def test_layers_come_from_the_top_of_the_tree():
@@ -53,8 +54,8 @@ def test_layers_come_from_the_top_of_the_tree():
 def copied(tmp_path):
     """The tree without what is not part of it, so that building leaves nothing behind here."""
     source = tmp_path / "source"
-    names = ["pyproject.toml", "README.md", "LICENSE", "einstan", "layers"]
-    source.mkdir()
+    names = ["pyproject.toml", "README.md", "LICENSE", "einstan", "layers", "docs/page"]
+    (source / "docs").mkdir(parents=True)
     for name in names:
         if (ROOT / name).exists():
             subprocess.run(["cp", "-a", ROOT / name, source / name], check=True)
@@ -90,10 +91,12 @@ def test_wheel(tmp_path):
         archive.extractall(site)
     for path in (ROOT / "layers").glob("*.py"):
         assert Path("einstan/layers") / path.name in files
-    for package in packages_in_the_tree() - {"einstan.layers"}:
+    for package in packages_in_the_tree() - {"einstan.layers", "einstan.page"}:
         for path in (ROOT / Path(*package.split("."))).glob("*.py"):
             assert path.relative_to(ROOT) in files
     assert Path("einstan/py.typed") in files
+    for path in (ROOT / "docs" / "page").iterdir():
+        assert Path("einstan/page") / path.name in files
     libraries = [path for path in sys.path if path.endswith("site-packages")]
     (site / "others.pth").write_text("\n".join(libraries))
     done = subprocess.run([python, "-c", USE], capture_output=True, text=True, cwd=tmp_path, check=True)

@@ -7,8 +7,9 @@ from typing import Any
 
 import einstan as es
 from einstan.library.check import Line
-from einstan.library.draw import graph_of, rendered
+from einstan.library.draw import graph_of
 from einstan.library.escape import code_in_markdown, in_markdown
+from einstan.library.pictures import rendered
 from einstan.library.report_table import table
 
 HERE = Path(__file__).parent

@@ -47,6 +47,7 @@ class Spent(BaseException):
         self.error = error
 
 
+_clock = getattr(time, "thread_time", time.perf_counter)  # there is none of a thread where a browser runs Python
 _NOTHING: deque[object] = deque(maxlen=0)  # holds nothing, whatever is put in
 
 
@@ -122,7 +123,7 @@ def _look() -> None:
 
 
 def _is_late(until: float) -> bool:
-    return until < UNLIMITED and time.thread_time() > until
+    return until < UNLIMITED and _clock() > until
 
 
 @contextmanager
@@ -135,7 +136,7 @@ def effort(steps: float, seconds: float = UNLIMITED, apart: bool = False) -> Ite
     outside = UNLIMITED if apart else before[0] + before[1]
     allowed = min(steps, outside)
     _left.steps, _left.rest = 0, allowed
-    end = time.thread_time() + seconds if seconds < UNLIMITED else UNLIMITED
+    end = _clock() + seconds if seconds < UNLIMITED else UNLIMITED
     if apart or end < _left.until:
         _left.until, _left.seconds = end, seconds
     spent: Spent | None = None

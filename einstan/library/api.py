@@ -7,7 +7,7 @@ program of several, and a derivative of either is again one of them.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from textwrap import dedent
@@ -604,17 +604,14 @@ def is_gradient(program: calculus.Program, name: str, known: dict[Name, dict[str
     backward pass by itself, which reads forward values; or the equation is what the calculus derives, of which
     ``known`` keeps the lines of the passes, in other words at most."""
     tensor = name[1:]
-    gradients = {n: None for n in program.defined if str(n).startswith("d") and str(n)[1:] in program.ranks}
+    gradients = [n for n in program.defined if str(n).startswith("d") and str(n)[1:] in program.ranks]
     losses = [n for n in _ends(program, gradients) if tensor in reached(program.reads, n)]
     if not losses:
         return True
     read = {other for n in gradients for other in program.reads[n]}
     leaves = [str(n)[1:] for n in gradients if n not in read]
-    on_them = set(gradients)
-    for equation in program:
-        if not on_them.isdisjoint(program.reads[equation.name]):
-            on_them.add(equation.name)
-    plain = [equation for equation in program if equation.name not in on_them]
+
+    plain = [e for e in program if e.name not in gradients and reached(program.reads, e.name).isdisjoint(gradients)]
 
     def derived(loss: Name) -> bool:
         behind = reached(program.reads, loss) | {loss}
@@ -650,16 +647,15 @@ def _without_extents(equation: term.Equation) -> str:
     return str(equation).partition(" where ")[0]
 
 
-def _ends(program: calculus.Program, gradients: Collection[Name]) -> Iterator[Name]:
+def _ends(program: calculus.Program, gradients: Sequence[Name]) -> Iterator[Name]:
     """The scalars that gradients may be of: none that has a cotangent, is one (``dv = dS[I]``, and ``dc`` where c is in
     another text), or is the tangent of a tensor of the program or of its cotangent (``tL``, ``t2L``, ``tdc``)."""
     for name, equation in program.defined.items():
-        if equation.indices or name in gradients or f"d{name}" in gradients or is_cotangent(str(name), program.ranks):
-            continue
         base = _still(name)
-        if base != str(name) and {base, base.removeprefix("d")} & program.ranks.keys():
-            continue
-        if not base.startswith("d") or {*map(_still, reached(program.reads, name))}.isdisjoint(gradients):
+        is_tangent = base != str(name) and bool({base, base.removeprefix("d")} & program.ranks.keys())
+        is_one = base.startswith("d") and not set(gradients).isdisjoint(map(_still, reached(program.reads, name)))
+        is_one |= is_cotangent(str(name), program.ranks)
+        if not (equation.indices or name in gradients or f"d{name}" in gradients or is_tangent or is_one):
             yield name
 
 

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
-
 from einstan.calculus.program import Assumption, Program
 from einstan.language.errors import DataError
 from einstan.language.term import MINUS_ONE, Equation, Expr, Sum, add, mul, power, tensors
 from einstan.library.data import plain_array
+from einstan.machine.backends.arrays import np
 from einstan.machine.run.compile import compile as compile_program
 from einstan.machine.run.compiled import Compiled
 from einstan.machine.run.handed import entries, namespace

@@ -95,6 +95,7 @@ def parser() -> argparse.ArgumentParser:
     _add_check(commands)
     _add_paths(commands)
     _add_mcp(commands)
+    _add_page(commands)
     return whole
 
 
@@ -212,6 +213,23 @@ def _add_mcp(commands: argparse._SubParsersAction[_Parser]) -> None:
     served.set_defaults(run=_run_mcp)
 
 
+def _add_page(commands: argparse._SubParsersAction[_Parser]) -> None:
+    page = _command(
+        commands,
+        "page",
+        "open a page that derives, checks and draws while one types; it runs in the browser",
+        "  einstan page\n  einstan page paper.ein\n  einstan page --write public",
+    )
+    page.add_argument("file", metavar="FILE", nargs="?", type=_file, help="a document to open it with")
+    page.add_argument("--port", metavar="N", type=_port, default=0, help="of this machine (default: any that is free)")
+    page.add_argument("--no-browser", action="store_true", help="serve only")
+    page.add_argument("--write", metavar="FOLDER", type=_file, help="write the page there, for any server of files")
+    page.add_argument("--packages", metavar="FOLDER", type=_file, help="a node_modules with pyodide, katex and "
+                      "@viz-js/viz (default: npm fetches them once, into a cache)")  # fmt: skip
+    page.add_argument("--numpy", metavar="WHEEL", type=_file, help="NumPy for Pyodide, to find PyTorch's kernels")
+    page.set_defaults(run=_run_page)
+
+
 # What a command needs is imported when it runs, so that --help is quick.
 
 
@@ -245,6 +263,12 @@ def _run_mcp(options: argparse.Namespace, console: Console) -> int:
     return run(options, console)
 
 
+def _run_page(options: argparse.Namespace, console: Console) -> int:
+    from einstan.library.command_page import run
+
+    return run(options, console)
+
+
 # ---- values of options -----------------------------------------------------------------------------------------------
 
 
@@ -269,6 +293,12 @@ def _file(text: str) -> str:
 def _whole(text: str) -> int:
     if not (_digits(text) and int(text)):
         raise argparse.ArgumentTypeError(f"{shown(text)} is not a positive whole number")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not (_digits(text) and int(text) < 2**16):
+        raise argparse.ArgumentTypeError(f"{shown(text)} is not a port, from 0 to 65535")
     return int(text)
 
 

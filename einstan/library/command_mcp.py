@@ -22,10 +22,11 @@ from einstan.language.errors import DataError, EinstanError, NotationError
 from einstan.library.api import Program
 from einstan.library.check import check as check_document
 from einstan.library.cli import NO_MEMORY, TOO_DEEP
-from einstan.library.command_paths import instance, sizes_of
+from einstan.library.command_paths import instance
 from einstan.library.comparison import WRITTEN_OUT, Row, compare, operands_of
 from einstan.library.einsum import einsum
 from einstan.library.papers import check_paper
+from einstan.library.stated_sizes import sizes_of
 from einstan.machine.sizes.extents import as_program
 
 LETTERS = 200_000  # of a text: a paper of a hundred pages

@@ -13,8 +13,6 @@ from math import prod
 from statistics import median
 from typing import Any
 
-import numpy as np
-
 from einstan.calculus.backward import backward, joined
 from einstan.calculus.program import Program
 from einstan.calculus.stable import runnable
@@ -22,6 +20,7 @@ from einstan.language import parse
 from einstan.language.errors import DataError, DifferentiationError, EinstanError
 from einstan.language.term import Equation, Name
 from einstan.library.staged import staged
+from einstan.machine.backends.arrays import np
 from einstan.machine.graph.flatten import flatten
 from einstan.machine.paths.paths import cheap
 from einstan.machine.plan.plan import Plan, plan

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from einstan.calculus.program import Program
 from einstan.language.errors import DataError, listed, nearest
 from einstan.language.place import at
+from einstan.machine.backends.arrays import np
 from einstan.machine.run.handed import LossError, as_array, spellings
 from einstan.machine.sizes.refusals import no_numbers, reader_of
 
@@ -61,7 +60,7 @@ def require_numbers(name: str, array: np.ndarray, kinds: str = "biuf") -> None:
 # ---- splits and batches ----------------------------------------------------------------------------------------------
 
 
-def one_hot(labels: np.ndarray, classes: int, dtype: np.typing.DTypeLike = np.float64) -> np.ndarray:
+def one_hot(labels: np.ndarray, classes: int, dtype: np.typing.DTypeLike = "float64") -> np.ndarray:
     """``Y[n,c] = 1[labels[n] = c]``"""
     labels = plain_array("labels", labels)
     if labels.ndim != 1 or labels.dtype.kind not in "iu":

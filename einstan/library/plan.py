@@ -16,9 +16,9 @@ from typing import Any
 
 from einstan.language.arguments import blamed_methods, require, whole
 from einstan.language.errors import DataError
-from einstan.library.draw import write
 from einstan.library.files import named, write_out
 from einstan.library.graph import Edge, Graph, Vertex
+from einstan.library.pictures import write
 from einstan.machine.plan import plan as machine
 from einstan.machine.plan.costs import FREE
 from einstan.machine.sizes.memory import human_bytes

@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from einstan.language import latex
-from einstan.language.statement import Claim, Convention, Given, Statement
-from einstan.language.term import Equation
 from einstan.library.check import Line, Report
 from einstan.library.escape import in_latex
+from einstan.library.statement_latex import typeset
 
 HEAD = r"""\documentclass{article}
 \usepackage{amsmath,unicode-math}
@@ -52,23 +50,6 @@ def _line(line: Line) -> str:
     below = "".join(f"\n\\begin{{details}}{_spaced(in_latex(text))}\\end{{details}}" for text in details)
     below += "\n\n\\medskip\n" if details else ""
     return f"{comment}\\[ {typeset(statement)} {mark} \\]{below}"
-
-
-def typeset(statement: Statement) -> str:
-    """The statement in LaTeX, without dollar signs."""
-    match statement.content:
-        case Equation() as equation:
-            return latex(equation, sums=True)
-        case Claim(lhs=lhs, rhs=rhs) as claim:
-            stated = ", ".join(f"{latex(extent, sums=True)} = {latex(form)}" for extent, form in claim.stated)
-            tail = rf" \quad\text{{where}}\quad {stated}" if stated else ""
-            return f"{latex(lhs, sums=True)} = {latex(rhs, sums=True)}{tail}"
-        case Given(lhs=lhs, arguments=arguments):
-            return f"{latex(lhs)} = {latex(lhs)}({', '.join(map(latex, arguments))})"
-        case Convention(function=function, parameter=parameter, partial=partial):
-            return rf"\operatorname{{{function}}}'({parameter}) = {latex(partial)}"
-        case _:
-            return rf"\text{{{in_latex(statement.text)}}}"
 
 
 def _spaced(text: str) -> str:

@@ -10,7 +10,8 @@ import pytest
 import einstan as es
 from einstan.language.errors import DataError, EinstanError
 from einstan.layers import dense, relu
-from einstan.library.draw import dot, graph_of, mermaid, mimebundle
+from einstan.library.dot import dot, mermaid
+from einstan.library.draw import graph_of, mimebundle
 from einstan.library.graph import Edge, Graph, Vertex
 
 NEEDS_EXTRA = pytest.mark.skipif(

@@ -18,8 +18,9 @@ import einstan as es
 from einstan import layers, optimize
 from einstan.language import DifferentiationError
 from einstan.library.callbacks import Saver
-from einstan.library.draw import draw, graph_of, rendered
+from einstan.library.draw import draw, graph_of
 from einstan.library.optimisers import Cosine, Decay
+from einstan.library.pictures import rendered
 from einstan.library.report_table import table
 
 # Whose objects are walked; those of other modules are what the library is made of.

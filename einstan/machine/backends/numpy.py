@@ -11,8 +11,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-import numpy as np
-
+from einstan.machine.backends.arrays import np
 from einstan.machine.backends.special import digamma, elu, erfc, lgamma, silu, softsign, trigamma
 
 Array = Any

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import itertools
 
-import numpy as np
-
+from einstan.machine.backends.arrays import np
 from einstan.machine.paths.trees import Shape, Steps
 
 LONGEST = 400  # operands above which the cube of the length is too much

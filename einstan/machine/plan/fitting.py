@@ -8,10 +8,8 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from einstan.language.term import Equation, Name
-from einstan.machine.plan.rehearsal import peak_bytes
+from einstan.machine.backends.arrays import np
 from einstan.machine.sizes.memory import FEW, available_memory, human_bytes
 from einstan.machine.sizes.refusals import reader_of, too_large, too_much
 
@@ -22,11 +20,14 @@ if TYPE_CHECKING:
 def peak_of(made: Plan) -> int:
     """The bytes that the plan's code holds at the peak of a call: the code is run on arrays without entries.
 
-    Where the code calls what has no rehearsal, the bytes that are needed if every buffer is used again.
+    Where the code calls what has no rehearsal, and without NumPy, the bytes that are needed if every buffer is used
+    again.
     """
     try:
+        from einstan.machine.plan.rehearsal import peak_bytes
+
         return peak_bytes(made.code, made)
-    except NotImplementedError:
+    except (NotImplementedError, ModuleNotFoundError):
         return made.buffers.peak
 
 

@@ -20,7 +20,6 @@ from einstan.language.term import Equation, Name, Reduce
 from einstan.language.threads import cached_property
 from einstan.machine.graph.flatten import flatten
 from einstan.machine.meaning.numbers import number_of
-from einstan.machine.passes.recognised import recognised
 from einstan.machine.passes.scans import scanned
 from einstan.machine.passes.seeds import folded
 from einstan.machine.passes.windows import solved
@@ -355,7 +354,12 @@ def planned(
 
 
 def with_kernels(made: Plan, general: bool = False) -> Plan:
-    """The same plan, with parts of it computed by kernels of a framework."""
+    """The same plan, with parts of it computed by kernels of a framework, which are told by numbers: none without
+    NumPy."""
+    try:
+        from einstan.machine.passes.recognised import recognised
+    except ModuleNotFoundError:
+        return made
     graph, tensors = recognised(made.graph, made.tensors, made.outputs, made.extents.known, general)
     order = tuple(sorted(graph.needed(roots(tensors, made.outputs))))
     found = replace(made, graph=graph, tensors=tensors, order=order)

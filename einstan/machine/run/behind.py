@@ -14,14 +14,13 @@ from functools import lru_cache
 from math import prod
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from einstan.calculus.program import Program
 from einstan.language.dims import axis
 from einstan.language.errors import ExtentError
 from einstan.language.index import Affine, Arithmetic, Index
 from einstan.language.node import Node, preorder
 from einstan.language.term import Add, Const, Delta, Equation, Expr, Extent, Indexed, Iverson, Mul, Name, Position
+from einstan.machine.backends.arrays import np
 from einstan.machine.sizes.guards import index_tensors, is_index_bracket
 from einstan.machine.sizes.inference import infer
 from einstan.machine.sizes.refusals import outside

@@ -16,8 +16,6 @@ from functools import cache, partial
 from importlib.util import find_spec
 from typing import Any, TypeVar
 
-import numpy as np
-
 from einstan.calculus.passes import reached
 from einstan.calculus.program import Program, sizes_read
 from einstan.language.arguments import RAW, ArgumentError, checked_methods, misfit, shown
@@ -26,19 +24,20 @@ from einstan.language.node import preorder
 from einstan.language.rebuilt import Rebuilt
 from einstan.language.term import Equation, Indexed, Name
 from einstan.language.threads import cached_property, lock
+from einstan.machine.backends.arrays import np
 from einstan.machine.graph.flatten import flatten
 from einstan.machine.passes.windows import know_ranges
 from einstan.machine.paths.paths import require_optimizer
 from einstan.machine.plan.plan import Coder, Optimizer, Plan, plan, refuse_empty
 from einstan.machine.run.behind import labels_behind, look_text, refuse_labels
-from einstan.machine.run.handed import LossError, as_array, as_labels, spellings, together
+from einstan.machine.run.handed import LossError, as_array, as_labels, converted, spellings, together
 from einstan.machine.run.specialisation import Specialisation
 from einstan.machine.run.told import fitting, told, understood, unread, with_shapes_beside
 from einstan.machine.sizes.extents import GIVEN, NOMINAL, Extents, as_program
 from einstan.machine.sizes.guards import compared_alone
 from einstan.machine.sizes.inference import infer
 from einstan.machine.sizes.lower import refuse_outside
-from einstan.machine.sizes.memory import FEW, available_memory, converted, human_bytes, refuse_more
+from einstan.machine.sizes.memory import FEW, available_memory, human_bytes, refuse_more
 from einstan.machine.sizes.operations import Flat
 from einstan.machine.sizes.refusals import (
     missing,
@@ -344,7 +343,7 @@ class Compiled(Rebuilt):
                     for name, (_, dtype) in zip(self.inputs, key, strict=True)
                     if name not in self.flat.sized
                 }
-                found = self._made(shapes, self.sizes, precisions, None, key, bool(self.fast))
+                found = self._made(shapes, self.sizes, precisions, key, bool(self.fast))
                 self._known[key] = found
                 while len(self._known) > SPECIALISATIONS:
                     self._known.popitem(last=False)
@@ -359,13 +358,11 @@ class Compiled(Rebuilt):
         shapes: Mapping[Name, tuple[int, ...]],
         sizes: Mapping[str, int],
         precisions: dict[Name, str],
-        nominal: int | None,
         key: Any = None,
         fast: bool = False,
         careful: bool = False,
     ) -> Specialisation:
-        extents = self._extents(shapes, sizes, nominal)
-        general = self.any_size or nominal is not None
+        extents = self._extents(shapes, sizes, None)
         know_ranges(self.flat, extents)
         if self._generic is not None and key is not None and not careful and self._generic.takes(key, extents):
             refuse_empty(self.flat, extents)
@@ -377,11 +374,35 @@ class Compiled(Rebuilt):
                 return replace(made, notes=(ONE_FUNCTION,))
 
             return self._generic.for_key(key, again)
+        made = self._coded(extents, precisions, self.any_size, key, fast, careful)
+        if careful:
+            return Specialisation(made, made.code, made.code.arguments)
+        found = Specialisation(
+            made, made.code, self.inputs, key, made.code.contiguous, partial(self.carefully, made, {})
+        )
+        if made.code.contiguous:
+            return found
+        if made.code.any_size and self.memory_limit is None:
+            self._generic = found
+        if self.patient and not fast:
+            found.watch(lambda given: self._faster(shapes, precisions, key, given))
+        return found
+
+    def _coded(
+        self,
+        extents: Extents,
+        precisions: dict[Name, str],
+        general: bool,
+        key: Any = None,
+        fast: bool = False,
+        careful: bool = False,
+    ) -> Plan:
+        """The plan with its code, which a ``general`` one has for any sizes; ``key`` is of the arrays of a call."""
         precision = str(self.dtype or "float64")
         function = self.function if not careful else f"careful_{self.function}"
         native = all(dtype.isnative for _, dtype in key or ())
         code: Coder
-        if general or nominal is not None:
+        if general:
             given = None if key is None else self.inputs
             code = partial(_open_code, precisions, function, precision, given)
         else:
@@ -390,20 +411,7 @@ class Compiled(Rebuilt):
         made = self._planned(extents, precisions, code, general, flat)
         if general and key is not None:  # code for one size finds out while it is written
             refuse_outside(made.graph, extents.known)
-        if careful:
-            return Specialisation(made, made.code, made.code.arguments)
-        # What is shown before a call may read sizes of arrays that this program does not read.
-        more = () if key is not None else tuple(n for n in made.code.arguments if n not in self.inputs)
-        found = Specialisation(
-            made, made.code, (*self.inputs, *more), key, made.code.contiguous, partial(self.carefully, made, {})
-        )
-        if made.code.contiguous:
-            return found
-        if made.code.any_size and key is not None and self.memory_limit is None:
-            self._generic = found
-        if key is not None and self.patient and not fast:
-            found.watch(lambda given: self._faster(shapes, precisions, key, given))
-        return found
+        return made
 
     def _extents(
         self, shapes: Mapping[Name, tuple[int, ...]], sizes: Mapping[str, int], nominal: int | None
@@ -441,7 +449,7 @@ class Compiled(Rebuilt):
             precisions = {name: str(a.dtype.newbyteorder("=")) for name, a in zip(names, arrays, strict=True)}
             fitting = all(sizes.shape(name) == shape for name, shape in shapes.items())
             told = {**self._sized(sizes), **self.sizes} if fitting else self.sizes
-            found = known[key] = self._made(shapes, told, precisions, None, careful=True)
+            found = known[key] = self._made(shapes, told, precisions, careful=True)
         given = dict(zip(names, arrays, strict=True))
         return found.run(*[given[name] for name in found.inputs])
 
@@ -475,7 +483,7 @@ class Compiled(Rebuilt):
     ) -> None:
         """Put compiled loops in the place of a specialisation that has proved to be used, once they have run."""
         try:
-            made = self._made(shapes, self.sizes, precisions, None, key, True)
+            made = self._made(shapes, self.sizes, precisions, key, True)
             made.run(*[np.ascontiguousarray(a) if a.ndim else a for a in given])
         except Exception as error:
             reason = error.__cause__ or error
@@ -504,32 +512,40 @@ class Compiled(Rebuilt):
             shapes = {name: held.shape(name) for name in self.inputs if name not in self.flat.sized}
             told = {**self._sized(held), **shown.sizes}
             return exported(
-                latest,
-                lambda: self._made(shapes, told, precisions, None, careful=True),
-                self._labels_looked_at(latest),
+                latest.source,
+                lambda: self._made(shapes, told, precisions, careful=True).source,
+                self._labels_looked_at(latest.plan, latest.source),
             )
         given = {**self.sizes, **understood(self.program, self.context, sizes)}
         found = self._nominal(given)
-        return exported(found, lambda: self._nominal(given, careful=True), self._labels_looked_at(found))
+        looked_at = self._labels_looked_at(found.plan, found.source)
+        return exported(found.source, lambda: self._nominal(given, careful=True).source, looked_at)
 
-    def _labels_looked_at(self, made: Specialisation) -> list[str]:
+    def _labels_looked_at(self, made: Plan, source: Source) -> list[str]:
         """Lines that refuse positions which the forward program reads at and the code does not."""
-        extents, names, found = made.plan.extents, made.source.names, list[str]()
+        extents, names, found = made.extents, source.names, list[str]()
         arguments = {str(name): text for name, text in names.items()}
         for label in self.read_behind:
             for place in dict(self._places_behind)[label.place]:
                 (tensor, _, k), dim = place.rpartition("."), self.program.dims.find(place)
                 size = f"{arguments[tensor]}.shape[{k}]" if tensor in arguments else None
-                if dim in extents.known and (not made.source.any_size or extents.source.get(dim, "").startswith(GIVEN)):
+                if dim in extents.known and (not source.any_size or extents.source.get(dim, "").startswith(GIVEN)):
                     size = str(extents.known[dim])
                 if size is not None and (line := look_text(label, names, size)) is not None:
                     found.append(line)
                     break
         return list(dict.fromkeys(found))
 
-    def _nominal(self, sizes: Mapping[str, int], careful: bool = False) -> Specialisation:
-        """The code before any array is seen; its plan says which sizes are made up."""
-        found = nominally(self.program, lambda nominal: self._made({}, sizes, {}, nominal, careful=careful))
+    def _nominal(self, sizes: Mapping[str, int], careful: bool = False) -> Shown:
+        """The code before any array is seen, which is not run; its plan says which sizes are made up."""
+
+        def written(nominal: int) -> Shown:
+            extents = self._extents({}, sizes, nominal)
+            know_ranges(self.flat, extents)
+            made = self._coded(extents, {}, True, careful=careful)
+            return Shown(made, made.code)
+
+        found = nominally(self.program, written)
         found.plan.notes = (MADE_UP,) if NOMINAL in found.plan.extents.source.values() else ()
         return found
 
@@ -580,12 +596,18 @@ def _known_already(source: Source, made: Plan) -> Source:
     return source
 
 
-def exported(found: Specialisation, careful: Callable[[], Specialisation], labels: Sequence[str] = ()) -> str:
+class Shown:
+    """A plan and its code."""
+
+    def __init__(self, plan: Plan, source: Source) -> None:
+        self.plan, self.source = plan, source
+
+
+def exported(source: Source, careful: Callable[[], Source], labels: Sequence[str] = ()) -> str:
     """Code as text, with what it calls where a bracket hides infinities or NaN."""
-    source = found.source
     if not source.presumes:
         return source.exported(labels)
-    other = careful().source
+    other = careful()
     names = [f"a{n}" for n in range(len(source.arguments))]
     given = ", ".join(names[source.arguments.index(name)] for name in other.arguments)
     doc = f'"""What {source.function} calls where a bracket hides infinities or NaN: nothing is presumed here."""'

@@ -13,14 +13,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
-import numpy as np
-
 from einstan.calculus.program import Program
 from einstan.language.errors import DataError
 from einstan.language.index import lowered
 from einstan.language.node import preorder
 from einstan.language.term import Indexed, Name
-from einstan.machine.sizes.memory import converted
+from einstan.machine.backends.arrays import np
+from einstan.machine.sizes.memory import refuse_more
 from einstan.machine.sizes.refusals import no_label
 
 Lost = tuple[str, str]  # what would be lost, and what to give instead, where {0} stands for the name
@@ -240,3 +239,11 @@ def as_labels(program: Program, name: Name, data: np.ndarray, dtype: Any) -> np.
             place = np.unravel_index(moved.argmax(), moved.shape)
             raise no_label(program, name, place, int(data[place]), int(found[place]), found.dtype)
     return found
+
+
+def converted(name: object, data: np.ndarray, dtype: Any) -> np.ndarray:
+    """The entries in another dtype, which are refused before they are allocated where they do not fit."""
+    if data.dtype != dtype:
+        needed = data.size * np.dtype(dtype).itemsize
+        refuse_more(f"{name} as {np.dtype(dtype)}", needed, f"compile for {data.dtype}, or give a smaller array")
+    return data.astype(dtype, copy=False)

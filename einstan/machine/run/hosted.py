@@ -13,17 +13,16 @@ from functools import partial
 from importlib import import_module
 from typing import Any, cast
 
-import numpy as np
-
 from einstan.calculus.program import Program
 from einstan.language.arguments import ArgumentError, shown
 from einstan.language.errors import DataError
 from einstan.language.term import Equation, Name
 from einstan.language.threads import cached_property
+from einstan.machine.backends.arrays import np
 from einstan.machine.passes.windows import know_ranges
 from einstan.machine.plan.plan import Plan, refuse_empty, with_kernels
 from einstan.machine.run.behind import labels_in, refuse_labels
-from einstan.machine.run.compiled import MADE_UP, SPECIALISATIONS, Compiled, nominally
+from einstan.machine.run.compiled import MADE_UP, SPECIALISATIONS, Compiled, Shown, nominally
 from einstan.machine.sizes.extents import NOMINAL, Extents
 from einstan.machine.sizes.lower import refuse_outside
 from einstan.machine.sizes.refusals import wrong_rank
@@ -265,13 +264,6 @@ class Hosted(Compiled):
         if sizes is None and latest is not None:
             return str(latest.source.text)
         return str(self._nominal({**self.sizes, **(sizes or {})}).source.text)
-
-
-class Shown:
-    """A plan and its code."""
-
-    def __init__(self, plan: Plan, source: Source) -> None:
-        self.plan, self.source = plan, source
 
 
 class Traced(Shown):

@@ -12,11 +12,10 @@ from copy import copy
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-
 from einstan.language.errors import DataError
 from einstan.language.term import Name
 from einstan.language.threads import compiling
+from einstan.machine.backends.arrays import np
 from einstan.machine.plan.plan import Plan
 from einstan.machine.sizes.extents import Extents
 from einstan.machine.sizes.memory import fits

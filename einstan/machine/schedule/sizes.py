@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from einstan.calculus.program import Program
 from einstan.language.dims import axis, is_axis
 from einstan.language.errors import DataError, ExtentError
 from einstan.language.term import Add, Apply, Const, Expr, Extent, Mul, Name, is_reciprocal
+from einstan.machine.backends.arrays import np
 from einstan.machine.graph.builder import extents_in
 from einstan.machine.meaning.numbers import number_of
 from einstan.machine.sizes.extents import GIVEN, ranges_told
@@ -263,11 +263,15 @@ def tuple_of(texts: Sequence[str]) -> str:
     return "(" + ", ".join(texts) + ("," if len(texts) == 1 else "") + ")"
 
 
+# Of the floats that programs mostly have; of all others NumPy knows it.
+LARGEST = {"float16": 65504.0, "float32": (2 - 2**-23) * 2.0**127, "float64": sys.float_info.max}
+
+
 def refuse_beyond(value: float, precision: str) -> None:
     """A number that the arrays' floats do not hold: it would be infinite without a word."""
     if not precision or not math.isfinite(value):
         return
-    largest = float(np.finfo(precision).max)
+    largest = LARGEST.get(precision) or float(np.finfo(precision).max)
     if abs(value) > largest:
         raise DataError(
             f"the number {value:g} is beyond {precision}",

@@ -16,20 +16,10 @@ from einstan.machine.sizes.guards import Read, bounds_above, reads
 from einstan.machine.sizes.refusals import reader_of
 
 Shape = tuple[int, ...]
-
-
 Spell = Callable[[str], str]
-
-
 Told = dict[tuple[str, str], tuple[Index, Indexed, list[Affine]]]
-
-
 Inside = tuple[Equation, str, Affine]  # what is read of an axis in an equation
-
-
 NOMINAL = "a nominal size"
-
-
 GIVEN = "sizes["  # what begins the source of a size that the caller names
 
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
-
-import numpy as np
 
 from einstan.language.errors import DataError
 
@@ -110,14 +107,6 @@ def refuse_more(what: str, needed: int, repair: str) -> None:
         raise DataError(
             f"{what} would take {human_bytes(needed)}, and {human_bytes(limit)} are available", repair=repair
         )
-
-
-def converted(name: object, data: np.ndarray, dtype: Any) -> np.ndarray:
-    """The entries in another dtype, which are refused before they are allocated where they do not fit."""
-    if data.dtype != dtype:
-        needed = data.size * np.dtype(dtype).itemsize
-        refuse_more(f"{name} as {np.dtype(dtype)}", needed, f"compile for {data.dtype}, or give a smaller array")
-    return data.astype(dtype, copy=False)
 
 
 def human_bytes(count: float) -> str:

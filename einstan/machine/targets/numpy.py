@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import ChainMap
 
-import numpy as np
-
+from einstan.machine.backends.arrays import Absent, np
 from einstan.machine.backends.numpy import CALLS, HELPERS
 from einstan.machine.schedule.calls import View
 from einstan.machine.schedule.sizes import tuple_of
@@ -143,7 +142,7 @@ VERBS: dict[str, Verb] = {
     "ones": "np.ones({d0}, np.{d1})",
     "column pairs": "column_pairs({d0})",
 }
-if not hasattr(np, "vecdot"):
+if isinstance(np, Absent) or not hasattr(np, "vecdot"):  # of NumPy 2
     del VERBS["vecdot"]
 
 
