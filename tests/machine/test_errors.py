@@ -51,6 +51,12 @@ def test_of_many_names_the_first_are_told():
     assert told in refusal(f"y = {many}", {**data, "q": 1.0}, DataError)
 
 
+@pytest.mark.parametrize("number", ["9^9^9", "exp(800)", "log(0)"])
+def test_a_number_beside_a_bracket_that_is_no_float(number):
+    told = refusal(f"y[i] = 1[a[i] > 1] {number} a[i]", {"a": np.ones(2)}, DataError)
+    assert told.startswith("a number that a bracket or a delta multiplies is no float\n"), told
+
+
 def test_a_name_that_is_a_function_or_an_index():
     assert "σ * (x)" in refusal("P = σ(T^4 - S^4)", {"T": 2.0, "S": 1.0, "σ": 5.67e-8}, DataError)
     assert "abs(x)" in refusal(r"y = \lvert x \rvert + c", {"x": -1.0, "c": 1.0}, DataError)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from einstan.language.dims import qualified, redimensioned
 from einstan.language.index import Index
 from einstan.language.node import Node, holds, postorder, replace
 from einstan.language.term import ONE, Apply, Const, Equation, Expr, Extent, Indexed, Mul, Name, mul, rational_power
+from einstan.machine.meaning.numbers import number_of
 from einstan.machine.sizes.guards import index_tensors
 from einstan.machine.sizes.operations import Form, Graph, Nonzero, Ref, Stored
 
@@ -115,6 +117,11 @@ def product_of(factors: Iterable[Expr]) -> Expr:
             else:
                 others.append(part)
     return mul([*([Const(exact)] if exact != 1 or not others else []), *others])
+
+
+def is_beyond(number: Expr) -> bool:
+    """Whether a number that no size has a part in is larger than any float, or none."""
+    return not holds(number, Extent) and not math.isfinite(number_of(number, {}))
 
 
 def _rational_power(node: Expr) -> Fraction | None:

@@ -29,11 +29,12 @@ from einstan.language.term import (
     power,
     tensors,
 )
-from einstan.machine.graph.builder import Guards, Scope, Term, product_of
+from einstan.machine.graph.builder import Guards, Scope, Term, is_beyond, product_of
 from einstan.machine.graph.guarded import Guarded
 from einstan.machine.graph.links import Linking, Part
 from einstan.machine.sizes.guards import is_index_bracket, is_static
 from einstan.machine.sizes.operations import Form, Linked, Nonzero, Ref, combined
+from einstan.machine.sizes.refusals import beyond_floats
 
 
 @dataclass
@@ -119,6 +120,9 @@ class Products(Guarded):
         for label in summed:
             if label not in used and not (scatter is not None and label in scatter[0].labels):
                 coefficient = product_of([coefficient, self.extent(label)])
+
+        if (masks or names) and is_beyond(coefficient):  # 1[c] exp(800) is 0 where c is false, and 0 times infinity not
+            raise beyond_floats(self.equation, node)
 
         def make(operands: list[Ref], divisors: list[Ref]) -> Ref | None:
             if links.forms:

@@ -540,7 +540,10 @@ def number_of(node: Expr, extents: Mapping[str, int]) -> float:
     """The value of an expression that sizes alone determine; ``extents`` by dimension."""
     match node:
         case Const(value=value):
-            return float(value)
+            try:
+                return float(value)
+            except OverflowError:
+                return math.copysign(math.inf, value)
         case Extent(index=index):
             return float(extents[index.dim])
         case Mul(factors=factors):

@@ -325,6 +325,16 @@ def positions_in(equation: Equation) -> Iterator[tuple[Indexed, Indexed]]:
 # ---- sizes -----------------------------------------------------------------------------------------------------------
 
 
+def beyond_floats(equation: Equation, product: Expr) -> DataError:
+    """``1[c] exp(800)``, where a bracket or a delta multiplies a number that no float is."""
+    return DataError(
+        "a number that a bracket or a delta multiplies is no float",
+        **at(equation, product),
+        inferred="floats end at about 1.8e308",
+        repair=("scale what it multiplies, or use the logarithm", "log(1[...]) for a mask that adds minus infinity"),
+    )
+
+
 def empty(equation: Equation, node: Reduce, known: Iterable[str]) -> DataError:
     """The mean, largest or smallest of nothing."""
     letters = ", ".join(index.name for index in node.indices)
