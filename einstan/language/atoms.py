@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import NoReturn
 
@@ -117,7 +117,7 @@ class Atoms(Reductions):
     def value(self, token: Token) -> Fraction:
         """The value of a number, if a float can hold it: what is larger would be worked out in vain."""
         text = token.text
-        if len(text) > SHORT and not (len(text) <= DIGITS and -DIGITS <= Decimal(text).adjusted() <= DIGITS):
+        if len(text) > SHORT and not _fits(text):
             problem = f"a number has at most {DIGITS} digits and lies between 1e-{DIGITS} and 1e{DIGITS}"
             self.fail(problem, (token.start, token.end), "scale what it multiplies, or use the logarithm")
         return Fraction(text)
@@ -371,6 +371,14 @@ _NORM = re.compile(r"\|\|([^|]+)\|\|(?:_\{?[2F]\}?)?(?!_)")
 _INVERSE = re.compile(r"\\?\w+(\((?:[^()]|\([^()]*\))*\))\s*\^\s*(?:-1|\{-1\}|\(-1\))")
 _OF_PI = re.compile(r"(?=.*[^\W\d_π]|.*π.*π)[^\W_]+")  # πr, kπ
 _NORMED = "norm[K](x[K]), and its square x[K]^2"
+
+
+def _fits(number: str) -> bool:
+    """Whether a float holds a number, or one near it."""
+    try:
+        return len(number) <= DIGITS and -DIGITS <= Decimal(number).adjusted() <= DIGITS
+    except InvalidOperation:  # its exponent alone is too long
+        return False
 
 
 def _takes_arguments(name: str) -> bool:

@@ -13,6 +13,9 @@ from einstan.language.surface import APPLIED
 
 _DEFINED = re.compile(r"\s*(\w+)\s*=")
 NAME = re.compile(r"(?<![/\w.])(?<!/ )(?<!\}\{)[^\W\d_]\w*")  # what divides may be part of a derivative
+_UNDER = re.compile(  # v/dt: dt is a number
+    r"(?<![\w/^])(?![d∂])[^\W_]\w*(?:\[[^\[\]]*\])?\s*/\s*(d[^\W\d_]\w*)(?!\s*[\w\[(])"
+)
 _D = r"(?<!\w)d\w+(?:\[[^\[\]]*\])?"
 QUOTIENT = re.compile(  # which may be a derivative, and tells nothing of numbers: d[i]/dx dy, df/(dx dy), \frac{df}{dx}
     rf"{_D}\s*/\s*(?:\((?:\s*{_D})+\s*\)|{_D}(?:\s+{_D}(?!\w|\s*[/(]))*)"
@@ -35,7 +38,7 @@ def undeclared(names: Collection[str], codes: Collection[str]) -> set[str]:
 def names_told(codes: Sequence[str], known: Collection[str]) -> tuple[Counter[str], set[str]]:
     """How often each name stands in the lines of a text, and those that are tensors, with what is ``known``."""
     plain = [QUOTIENT.sub(" ", code) for code in codes]
-    counts = Counter(name for code in plain for name in NAME.findall(code))
+    counts = Counter(name for code in plain for pattern in (NAME, _UNDER) for name in pattern.findall(code))
     names = {*known, *counts}
     names -= undeclared(names - set(known), codes)
     names -= {f"d{name}" for code in plain for name in names_in(code) if name not in names}  # differentials
