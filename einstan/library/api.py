@@ -163,16 +163,23 @@ class Equation(term.Equation, Composable):
         return self.compile(sizes=sizes)(arrays)[str(self.name)]
 
     def loops(self, sizes: Mapping[str, int] | None = None, **arrays: Any) -> Any:
-        """The same by the nested loops that the equation means, without NumPy: slow, and the reference."""
+        """The same by the nested loops that the equation means, without NumPy: slow, and the reference.
+
+        Raises `DataError` where exact numbers, lists of them, have no value: ``1/0``, the logarithm of 0.
+        """
         from einstan.machine.meaning.loops import evaluate
+        from einstan.machine.meaning.numbers import DomainError
 
         for name, data in arrays.items():
             if hasattr(data, "__array__"):  # lists may hold exact numbers
                 from einstan.library.data import plain_array
 
                 arrays[name] = plain_array(name, data, self.program)
-        with effort(UNLIMITED, apart=True):  # who asks for the loops of large tensors waits for them
-            return evaluate(self, arrays, sizes)
+        try:
+            with effort(UNLIMITED, apart=True):  # who asks for the loops of large tensors waits for them
+                return evaluate(self, arrays, sizes)
+        except DomainError as error:
+            raise DataError(f"{self.name} has no exact value: {error}", text=str(self), repair="give floats") from error
 
 
 @checked_methods()
