@@ -29,7 +29,7 @@ from einstan.language import latex, parse_document, reading, term, written
 from einstan.language.arguments import ArgumentError, blamed, checked, checked_methods, passing, require, shown
 from einstan.language.document import at_line
 from einstan.language.effort import UNLIMITED, EffortError, effort
-from einstan.language.errors import EinstanError, MissingError, ProgramError, listed, nearest
+from einstan.language.errors import DataError, EinstanError, MissingError, ProgramError, listed, nearest
 from einstan.language.index import Affine, Index, fresh_name
 from einstan.language.statement import Claim, Document
 from einstan.language.term import Expr, Name, Partial
