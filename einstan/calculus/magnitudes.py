@@ -6,8 +6,9 @@
 Whatever c is, that is true; with the largest exponent that counts nothing overflows.  Scales add up in products and
 meet in quotients, a logarithm takes its own away, and a sum is measured from its largest term.  A weight that is zero
 leaves its exponent out, as a bracket does.  A tensor that others read so has two equations more, its scale and its
-rest, so that it does not matter how a program is split into equations.  This is how a program is run, not how it is
-differentiated: no scale is ever printed.
+rest, so that it does not matter how a program is split into equations.  An exponent that is measured from the largest
+of its kind is so wherever it is read: far from all centres the exponents of kernels differ in digits that the sum of
+two of them does not have.  This is how a program is run, not how it is differentiated: no scale is ever printed.
 """
 
 from __future__ import annotations

@@ -38,6 +38,8 @@ from einstan.language.term import (
 
 Degree = Fraction | Literal[False]  # how often an exponential is multiplied; False where there is none
 
+LARGE = Fraction(1, 997)  # what is divided by a sum of shares of different wholes, of which none need be large
+
 
 @dataclass
 class Overflows:
@@ -101,7 +103,9 @@ class Overflows:
                 return _degree_of(node)
             case Apply(function="softplus"):
                 return Fraction(1)  # where it is small
-            case Apply(function="pow", arguments=(_, Const(value=k))):
+            case Apply(function="pow", arguments=(base, Const(value=k))):
+                if not parts[0] and k < 0 and isinstance(base, Add | Sum) and (is_scaled(base) or self.carriers(base)):
+                    return -k * LARGE
                 return k * parts[0] if parts[0] is not False else False
             case Apply(function="pow" | "abs"):
                 return parts[0]

@@ -23,7 +23,7 @@ from einstan.language.node import Node, fold, preorder
 from einstan.language.place import at
 from einstan.language.surface import RESERVED
 from einstan.language.term import Equation, Expr, Extent, Indexed, Name, Partial, substitute, tensors
-from einstan.language.tokens import is_name
+from einstan.language.tokens import is_name, name_end
 
 # ---- which equations matter ------------------------------------------------------------------------------------------
 
@@ -200,7 +200,9 @@ def require_letters(letter: str, batch: str | None = None) -> None:
 def require_tensors(names: Iterable[Name]) -> None:
     """The directions and cotangents of a pass are tensors of the equations that it prints."""
     for name in names:
-        if not isinstance(name, str | Partial) or not is_name(unlabelled(str(name))) or name in RESERVED:
+        text = unlabelled(str(name)) if isinstance(name, str | Partial) else ""
+        whole = is_name(text) and text[0] != "_" and name_end(f"{text}[", 0) == len(text)
+        if not whole or name in RESERVED:
             raise ProgramError(f"{shown(name)} is no name of a tensor", repair="a name such as V")
 
 

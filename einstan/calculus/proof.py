@@ -35,6 +35,7 @@ from einstan.language.node import Node, holds, preorder, replace
 from einstan.language.term import (
     ZERO,
     Add,
+    Apply,
     Const,
     Equation,
     Expr,
@@ -80,15 +81,17 @@ def prove(
         return Proof(True, a, b)
     found = _multiplied_out(a, b, rules)
     difference = expanded(assumed(canonical(found), rules)) if found is not ZERO else found
-    if difference is ZERO or decided(difference) is ZERO:
-        return Proof(True, a, b)
     terms = _terms(difference)
-    numerator, _ = common_denominator(terms)
-    if expanded(assumed(expanded(numerator), rules)) is ZERO or _zero_by_symmetry(difference, rules):
-        return Proof(True, a, b)
-    choice = cases(rules, (a, b))
-    if choice and all(_closes(a, b, case) for case in choice):
-        return Proof(True, a, b)
+    if not has_no_value(a, b, canonical(a), canonical(b), found, difference):
+        if difference is ZERO or decided(difference) is ZERO:
+            return Proof(True, a, b)
+        numerator, denominator = common_denominator(terms)
+        closed = denominator is not ZERO and expanded(assumed(expanded(numerator), rules)) is ZERO
+        if closed or _zero_by_symmetry(difference, rules):
+            return Proof(True, a, b)
+        choice = cases(rules, (a, b))
+        if choice and all(_closes(a, b, case) for case in choice):
+            return Proof(True, a, b)
     if len(_terms(found)) == len(terms):
         terms = _terms(found)  # the same, in the order and the letters in which they were written
     named = ForwardNames(known.values())
@@ -133,7 +136,20 @@ def same_form(left: Expr, right: Expr, definitions: Mapping[Name, Equation] | No
     a = _with_ranges(simplify(with_definitions(left, definitions or {})))
     b = _with_ranges(simplify(with_definitions(right, definitions or {})))
     # Most true claims are one but for letters and order, and need not be multiplied out.
-    return a, b, a is b or alpha(a) is alpha(b) or canonical(a) is canonical(b)
+    same = a is b or alpha(a) is alpha(b) or canonical(a) is canonical(b)
+    return a, b, same and not has_no_value(a, b, canonical(a), canonical(b))
+
+
+def has_no_value(*sides: Expr) -> bool:
+    """Whether something is divided by zero, or the logarithm of zero taken: ``1[i != 0] x[i] / i`` has a value, and of
+    ``(1 - δ[i,0]) x[i] / i`` the second term has none; with such anything can be proved."""
+    for node in preorder(*sides):
+        if isinstance(node, Apply) and node.arguments and node.arguments[0] is ZERO:
+            exponent = node.arguments[-1]
+            negative = node.function == "pow" and isinstance(exponent, Const) and exponent.value < 0
+            if negative or node.function == "log":
+                return True
+    return False
 
 
 def same_in_turn(left: Expr, right: Expr, definitions: Mapping[Name, Equation]) -> bool:

@@ -11,7 +11,7 @@ same numbers contradict: such a claim stays open.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -196,7 +196,7 @@ def _by_cotangents(claim: Claim, part: Part) -> Judgement | None:
     if numbers.verdict == "differ" and not numbers.isolated:
         return _judged(asked, "refuted", numbers=numbers)
     lines = among[1].program.defined.keys() - part.program.defined.keys()
-    if not (numbers and equal_by_lines(_complemented(asked), lines)):
+    if not (numbers and (equal_by_lines(_complemented(asked), lines) or _is_equal_as_written(asked, lines))):
         return None
     meant = {**asked.meant, **asked.definitions}
     apart = gaps_differ(asked.left, asked.right, asked.indices, meant)
@@ -219,6 +219,10 @@ def _in_its_names(found: Judgement, claim: Claim, part: Part) -> Judgement:
     return replace(found, left=left, right=right, difference=tuple(terms[:MOST]), more=max(0, len(terms) - MOST))
 
 
+def _is_equal_as_written(asked: Question, lines: Collection[Name]) -> bool:
+    return asked != _complemented(asked) and equal_by_lines(asked, lines)
+
+
 def _complemented(asked: Question) -> Question:
     """The question, with one of two brackets of which either holds as what the other leaves."""
     integers = in_slots(asked.left, asked.right, *(e.rhs for e in asked.definitions.values()))
@@ -231,10 +235,11 @@ def _complemented(asked: Question) -> Question:
 
 def _proved(asked: Question) -> tuple[str, tuple[Expr, ...]]:
     """How the claim is proved, or else nothing and the terms by which the sides differ."""
-    asked = _complemented(asked)
-    for how, known in {NAMES: {}, DEFINITIONS: asked.definitions}.items():
-        if same_form(asked.left, asked.right, known)[2]:
-            return how, ()
+    written, asked = asked, _complemented(asked)
+    for each in (asked,) if asked == written else (written, asked):  # as written, a bracket guards what it multiplies
+        for how, known in {NAMES: {}, DEFINITIONS: each.definitions}.items():
+            if same_form(each.left, each.right, known)[2]:
+                return how, ()
     open_terms: list[tuple[Expr, ...]] = []
     for how, attempt in _attempts(asked).items():
         proof = attempt()

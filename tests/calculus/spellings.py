@@ -26,6 +26,12 @@ def lse(z):
     return log(sum(exp(t) for t in z))
 
 
+def scaled_in_turn(z):
+    rows = [[p * share for share in softmax([t * entry for entry in row])] for p, t, row in zip(w, z, a)]
+    totals = [sum(row[j] for row in rows) for j in RANGE]
+    return [[share / total for share, total in zip(row, totals)] for row in rows]
+
+
 def weighed(exponents, values):
     return sum(p * q for p, q in zip(values, softmax(exponents)))
 
@@ -43,6 +49,11 @@ ROWS = {
             / mp.sqrt(sum(p**2 for p in softmax([-((t - c) ** 2) for c in v])))
             for r, t in zip(w, z)
         ),
+    ),
+    "rows and columns scaled in turn": (
+        "K[i,j] = exp(z[i] A[i,j])\nu[i] = w[i] / sum[J](K[i,J])\nv[j] = 1 / (K[I,j] u[I])\n"
+        "P[i,j] = u[i] K[i,j] v[j]\nL = P[I,J] A[I,J]",
+        lambda z: sum(entry * weight for row, by in zip(a, scaled_in_turn(z)) for entry, weight in zip(row, by)),
     ),
     "logarithms and roots of a softplus": (
         "L = w[K] log(softplus(z[K])) + V[K] sqrt(softplus(z[K])) + z[K] / softplus(z[K])^(1/4)",

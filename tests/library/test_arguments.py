@@ -7,6 +7,7 @@ import inspect
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from itertools import chain, product
 from pathlib import Path
 from typing import Any
@@ -339,6 +340,8 @@ NAMELESS: dict[str, tuple[Callable[[], Any], str]] = {
     "two words for a direction": (lambda: LAYER.hvp("L", {"X": "a b"}), "'a b' is no name of a tensor"),
     "a function for a cotangent": (lambda: LAYER.vjp({"Z": "exp"}), "'exp' is no name of a tensor"),
     "a word of Python": (lambda: LAYER.jvp("Z", {"X": "if"}), "'if' is no name of a tensor"),
+    "a name that ends with _": (lambda: LAYER.hvp("L", {"X": "V_"}), "'V_' is no name of a tensor"),
+    "a name that begins with _": (lambda: LAYER.vjp({"Z": "_V"}), "'_V' is no name of a tensor"),
     "nothing for a direction": (lambda: LAYER.hvp("L", {"X": None}), "None is no name of a tensor"),
     "an initialiser in a list": (
         lambda: es.Network("L = x", parameters={"x": ["he"]}),
@@ -439,6 +442,10 @@ STRANGE = {
     "a module among loops": lambda: es.parse("y[i] = x[i]").loops(x=np),
     "a step before the first": lambda: es.Adam().update(PARAMS, PARAMS, {**es.Adam().init(PARAMS), "step": -1}),
     "an option of no optimiser": lambda: es.SGD(0.1, momentum=0.9),
+    "the dimension of nothing": lambda: es.Program("y = x").dim(None, None),
+    "the dimension of a list": lambda: es.Program("y = x").dim([], {}),
+    "nothing resolved": lambda: es.Program("y = x").resolved(None),
+    "a tolerance that no float is": lambda: optimize.root(es.Program("g = x - 1"), "g", {"x": 0.0}, tol=10**400),
     "too much for an optimiser": lambda: es.Adam(0.1, 0.9, 0.99, 1e-8, 0.1),
 }
 
@@ -447,3 +454,15 @@ STRANGE = {
 def test_what_is_strange_is_refused_in_words(name):
     with pytest.raises(EinstanError):
         STRANGE[name]()
+
+
+def test_a_fraction_is_a_number_everywhere():
+    program, start = es.Program("L = (x - 3)^2 + (y - x)^2"), {"x": 0.0, "y": 1.0}
+    for found in (
+        optimize.newton(program, "L", start, damping=Fraction(1, 9), max_iterations=200),
+        optimize.alternating(program, "L", ["x", "y"], start, damping=Fraction(1, 9), tol=Fraction(1, 10**6)),
+    ):
+        assert abs(found.params["x"] - 3) < 1e-4
+    rates = es.Adam(Fraction(1, 10), Fraction(9, 10)), es.Momentum(beta=Fraction(1, 2))
+    assert (rates[0].beta1, rates[1].beta) == (0.9, 0.5)
+    assert all(type(each) is float for each in (rates[0].rate, rates[1].beta))

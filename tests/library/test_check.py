@@ -879,3 +879,23 @@ def test_a_refuted_gradient_speaks_in_the_gradients_of_its_claim():
     assert outcome.difference == ("-X[N,k] dZ[N,j]",)
     outcome = es.check(f"{text}claim dW[k,j] = X[N,k] dA[N,j]").lines[3].outcome
     assert (outcome.left, outcome.right) == ("dA[N,j] (1 - A[N,j]^2) X[N,k]", "X[N,k] dA[N,j]")
+
+
+MASKED = "a[i,j] = 1[i != j] exp(Y[j])\nq[i,j] = a[i,j] / sum[K](a[i,K])\nJ = sum[I,J](1[I != J] P[I,J] log(q[I,J]))\n"
+GUARDED = "q[i,j] = 1[i != j] e[i,j]\nx[i,j] = 1[i != j] P[i,j] / q[i,j]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "verdicts"),
+    [
+        (f"{MASKED}dY[i] = 0", {"refuted"}),
+        ("y[i] = sum[J](1[i != J] a[J] / (x[i] - x[J]))\nclaim y[i] = sum[J](a[J] / (x[i] - x[J]))", {"undecided"}),
+        ("V = sum[I](1[I != 0] x[I] / I)\nclaim V = 3 sum[I](1[I != 0] x[I] / I)", {"undecided", "refuted"}),
+        ("V = sum[I,J](δ[I,J] / (x[I] - x[J]))\nclaim V = 7", {"undecided"}),
+        (f"{GUARDED}claim x[i,j] = P[i,j] / e[i,j]", {"refuted"}),
+        (f"{GUARDED}claim x[i,j] = 1[i != j] P[i,j] / e[i,j]", {"proved"}),
+    ],
+)
+def test_nothing_is_proved_by_what_is_divided_by_zero(text, verdicts):
+    """A bracket guards; as ``1 - δ[i,j]`` it leaves a term with ``1 / 0``, by which every claim would hold."""
+    assert {line.outcome.verdict for line in es.check(text).claims} <= verdicts
