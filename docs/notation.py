@@ -102,21 +102,18 @@ letter; one that it lacks counts in `sum[K](1)`, of a number, or where `where` s
         ],
     ),
     (
-        "Extents, and indices as numbers",
+        "Extents",
         """`|n|` is how many values the index n (or N) takes, `|X.0|` the length of an axis. An extent that an
 equation determines is inferred, the largest for which every read is inside; `where` states others. Each sum has
 an extent of its own, also where several sums have one letter; where they are not written out and one reads its axis
-further than another, it is asked which is meant. An index is a number where it stands as one, from 0.""",
+further than another, it is asked which is meant.""",
         [
             "m = 1/|N| x[N]",
             "d[i] = x[i+1] - x[i]",
             "L = sum[I]((x[I+1] - x[I])^2) + sum[I]((x[I+2] - x[I])^2)",
             "y[i] = pad(x[i-2]) where |i| = |x.0| + 2",
-            "c[i] = pad(a[i]) + pad(b[i-|a.0|]) where |i| = |a.0| + |b.0|",
-            "y[k] = cos(2 pi k I / |I|) x[I]",
         ],
         [
-            "m = 1/N x[N]",
             "m[i] = abs(|x[i]|)",
             "m = 1/|I| (sum[I](x[I+1]) + sum[I](x[I+2]))",
             "E = -J s[I] s[I+1] - h s[I]",

@@ -16,7 +16,7 @@ from einstan.language.errors import NotationError, Span, too_deep
 from einstan.language.foreign import around, assigned, comparison, positive_part, run_on
 from einstan.language.letters import normal
 from einstan.language.misread import TRANSPOSED
-from einstan.language.signs import grouped_digits, instead, of_einsum
+from einstan.language.signs import grouped_digits, instead, listed, of_einsum
 from einstan.language.surface import BINDERS, DEFINED, Expression, Ref, Surface, Task, Term, instead_of
 from einstan.language.term import RELATIONS
 from einstan.language.threads import cached_property
@@ -195,6 +195,8 @@ class Cursor:
             raise assigned(self.text, before, self.token.end)
         if self.at(",") and _ABOVE.search(self.text[: self.token.start]) and (line := lowered_indices(self.text)):
             self.fail("indices stand below the line, also those that a metric lowers", None, line)
+        if self.at(",", "[") and (line := listed(self.text)):
+            self.fail("entries that are written out have an index", None, line)
         if self.at(","):
             self.refuse_listed()
         if self.at(",") and self.ahead(1).text == "where":

@@ -23,6 +23,7 @@ from einstan.language.surface import (
     Minus,
     Power,
     Ref,
+    Size,
     Surface,
     Term,
     below,
@@ -104,6 +105,7 @@ def levels(text: str, name: str, top: Term, indices: Collection[str]) -> list[li
         found.append([term for base in bases for term in around(base, name)])
     if len(found) == 1:
         found.append(apart(top, name))
+    found += [apart_means] if len(apart_means := parted(top, name)) > 1 else []
     places = [wrapped(text, name, [above_sums(node, name) for node in level], indices) for level in found]
     return [*places, *tensor_beside(top, name, indices)]
 
@@ -333,6 +335,22 @@ def apart(top: Term, name: str) -> list[Surface]:
             return [top, Term((part.span[0], rest[-1][0].span[1]), 1, rest)]
         seen.add(spelling(part))
     return []
+
+
+def parted(top: Term, name: str) -> list[Surface]:
+    """The means that may be meant by ``1/|N| x[N] 1/|N| y[N]``: the factors that have a capital, each part of them with
+    the extent in front."""
+    runs: list[list[tuple[Surface, bool]]] = [[]]
+    for part, under in top.parts:
+        if under and isinstance(part, Size) and part.name == name:
+            one = runs[-1].pop() if runs[-1] else (part, under)
+            runs.append([one, (part, under)])
+        else:
+            runs[-1].append((part, under))
+    while any(run and not has(run[-1][0], name) for run in runs):
+        runs = [run if not run or has(run[-1][0], name) else run[:-1] for run in runs]
+    terms = [Term((run[0][0].span[0], run[-1][0].span[1]), 1, tuple(run)) for run in runs if run]
+    return [*terms] if len(runs) > 2 else []
 
 
 def stripped(text: str, span: Span) -> Span:

@@ -162,6 +162,8 @@ class Reductions(Derivatives):
         if not found and (named := _ONE_NAME.fullmatch(inside)):  # mean(x)
             if token.text == "softmax" and (whole := _DEFINED.fullmatch(before)) and not behind.strip():
                 return (f"{whole[1]}[k] = {whole[2]}[k]({named[1]}[k])",)
+            if named[1] in self.letters(self.text) and behind.strip():  # sum(j) A[i,j] B[j]
+                return (f"{before}[{named[1]}]({behind.strip()})",)
             capitals, inside = ["K"], f"({named[1]}[K])"
         written = f"{before}[{','.join(capitals)}]{inside}{behind}"
         return (written if capitals else f"{token.text}[K](x[K])",)

@@ -117,6 +117,15 @@ _TERNARY = re.compile(r"([^=?:]*)=(?!=)([^?:]*)\?([^?:]*):([^?:]*)")
 _EINSUM = re.compile(r"^\s*(\w+)\s*=\s*([\w.]*)einsum\(\s*['\"]([^'\"]*)['\"]\s*,([^()]*)\)\s*$")
 _SUBSCRIPTS = re.compile(r"\s*([A-Za-z. ]+(?:,[A-Za-z. ]*)*)->\s*([A-Za-z. ]*)")
 _TRANSPOSED = re.compile(r"\w['′’](?=[^\W_]|\()|\)['′’]")  # X'X, (y - x)'V
+_CEILING = re.compile(r"⌈([^⌈⌉]*)⌉")
+_SIMPLE = re.compile(r"(?<== )\(-floor\(-\((\w+(?:\[[^\[\]]*\])?)\)\)\)(?=\s*$)")  # ⌈x⌉ alone
+_BINOMIAL = re.compile(r"\\[td]?binom\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
+_CASES = re.compile(r"([^=]*)=\s*(?:\\left\\\{)?\s*\\begin\{cases\}(.*?)\\end\{cases\}\s*[.,]?", re.DOTALL)
+_OF_CASES = re.compile(
+    r"\\(?:text|mathrm)\s*\{\s*(?:if|for|when|otherwise|else)\s*\}|(?<!\w)(?:if|for|otherwise|else)(?!\w)"
+)
+_RELATIONS = {"le": "<=", "ge": ">=", "ne": "!=", "lt": "<", "gt": ">"}
+_LIST = re.compile(r"\s*([^\W\d_]\w*)\s*=\s*[\[(]([^\[\](),]+(?:,[^\[\](),]+)+)[\])]\s*")
 _LAGRANGE = re.compile(r"\s*([^\W\d_]\w*)['′’]\(\s*([^\W\d_]\w*)\s*\)\s*=")  # f'(x) =
 _GRADIENT = re.compile(r"(?:∇|\\nabla)\s*_\{?([^\W\d_])\}?\s*([^\W\d_])(?!\w|[\[(_])")  # ∇_x f
 _VECTOR = r"\s*(\\?[^\W\d_]+\d*(?:_\w|\[\w\])?)\s*"
@@ -145,10 +154,13 @@ def instead(text: str, sign: str, start: int, end: int) -> tuple[str, ...]:
             line = _joined(line, known, again, again + end - start)
         if known == "%" and not text[end:].strip():
             line, words = f"{text[:start].rstrip()} / 100", ""
-    elif known in BEHIND and (left := _LEFT.search(text, 0, start)):
-        operand = _unwrapped(left[1]) if known == "!" else left[1]
-        apart = " " if re.match(r"[\w(]", text[end:]) else ""
-        line = f"{text[: left.start(1)]}{BEHIND[known].format(a=operand)}{apart}{text[end:]}"
+    elif known in BEHIND:
+        line = _followed(text, known, start, end)
+        while known == "!" and (again := line.find(known)) >= 0:  # n! / (k! (n - k)!)
+            line = _followed(line, known, again, again + 1)
+    elif known in "⌈⌉":
+        line = _CEILING.sub(r"(-floor(-(\1)))", text)
+        line = "" if line == text else _SIMPLE.sub(r"-floor(-\1)", line)
     elif known == "∈" and (whole := _SET.sub(r"\1_{\2}", text)) != text:
         return whole, "a part of an axis has a factor that is 1 inside and 0 outside: m_j"
     elif known == ";" and not text[end:].strip():
@@ -186,13 +198,13 @@ def norms(text: str) -> str:
     return "" if line == plain or any(each in line for each in ("\\|", "‖", "∥")) else line
 
 
+def times(factor: str, each: str) -> str:
+    alone = re.fullmatch(r"\\?[\w.]+(?:\[[^\[\]]*\]|_\{[^{}]*\})?", each.strip()) is not None
+    return f"{factor} * {each.strip()}" if alone else f"{factor} ({each.strip()})"
+
+
 def chosen(left: str, holds: str, value: str, other: str) -> str:
     """``y = value if holds else other`` with the condition as a factor."""
-
-    def times(factor: str, each: str) -> str:
-        alone = re.fullmatch(r"[\w.]+(?:\[[^\[\]]*\])?", each.strip()) is not None
-        return f"{factor} * {each.strip()}" if alone else f"{factor} ({each.strip()})"
-
     compared = _COMPARED.fullmatch(holds)
     if compared is None:
         return ""
@@ -204,8 +216,10 @@ def chosen(left: str, holds: str, value: str, other: str) -> str:
 def _contracted(found: re.Match[str]) -> str:
     """``C = einsum("ij,jk->ik", A, B)`` as ``C[i,k] = A[i,J] B[J,k]``; nothing where an operand is more than a name."""
     inputs, arrow, output = found[3].replace(" ", "").partition("->")
+    if not arrow:  # the letters that stand once, in their order
+        output = "".join(sorted(letter for letter in {*inputs} - {","} if inputs.count(letter) == 1))
     operands = [each.strip() for each in found[4].split(",")]
-    return _equation(found[1], inputs, output, operands) if arrow and all(map(str.isidentifier, operands)) else ""
+    return _equation(found[1], inputs, output, operands) if all(map(str.isidentifier, operands)) else ""
 
 
 def _equation(left: str, inputs: str, output: str, operands: Sequence[str]) -> str:
@@ -231,6 +245,50 @@ def of_einsum(text: str) -> NotationError | None:
     return NotationError(
         problem, text=text, span=found.span(), repair=tuple(filter(None, (line, f"es.einsum({text.strip()!r})")))
     )
+
+
+def _followed(text: str, sign: str, start: int, end: int) -> str:
+    """The text with ``k!`` as it is written here."""
+    left = _LEFT.search(text, 0, start)
+    if left is None:
+        return ""
+    operand = _unwrapped(left[1]) if sign == "!" else left[1]
+    apart = " " if re.match(r"[\w(]", text[end:]) else ""
+    return f"{text[: left.start(1)]}{BEHIND[sign].format(a=operand)}{apart}{text[end:]}"
+
+
+def _compared_here(condition: str) -> str:
+    return re.sub(r"\\(leq?|geq?|neq?|lt|gt)(?![A-Za-z])", lambda sign: _RELATIONS[sign[1][:2]], condition)
+
+
+def listed(text: str) -> str:
+    """``x = [a, b]`` as ``x[i] = δ[i,0] * a + δ[i,1] * b where |i| = 2``; nothing where it is more."""
+    found = _LIST.fullmatch(text)
+    if found is None or len(text) > MOST:
+        return ""
+    entries = [entry.strip() for entry in found[2].split(",")]
+    terms = [times(f"δ[i,{place}]", entry) for place, entry in enumerate(entries) if entry != "0"]
+    return f"{found[1]}[i] = {' + '.join(terms)} where |i| = {len(entries)}" if terms and all(entries) else ""
+
+
+def set_by_tex(text: str, command: str) -> str:
+    r"""The text with ``\binom{n}{k}``, or the cases of ``\begin{cases} x & x > 0 \\ ... \end{cases}``, as factors."""
+    if command.endswith("binom"):
+        line = _BINOMIAL.sub(lambda found: _CHOOSE.format(a=found[1].strip(), b=found[2].strip()), text)
+        return line if line != text and "binom" not in line else ""
+    found = _CASES.fullmatch(text) if command == "begin" else None
+    rows = [row.partition("&") for row in found[2].split("\\\\") if row.strip()] if found is not None else []
+    if found is None or not all(row[1] for row in rows):
+        return ""
+    cases = [
+        (value.strip(" ,"), _compared_here(_OF_CASES.sub("", condition)).strip(" ,.")) for value, _, condition in rows
+    ]
+    if len(cases) == 2 and not cases[1][1]:  # otherwise
+        return chosen(found[1], cases[0][1], cases[0][0], cases[1][0])
+    if not all(condition for _, condition in cases):
+        return ""
+    terms = [times(f"1[{condition}]", value) for value, condition in cases if value != "0"]
+    return f"{found[1].strip()} = {' + '.join(terms)}" if terms else ""
 
 
 def _joined(text: str, sign: str, start: int, end: int) -> str:

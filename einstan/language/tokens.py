@@ -38,7 +38,7 @@ from einstan.language.commands import (
 )
 from einstan.language.entries import of_matrices
 from einstan.language.errors import NotationError
-from einstan.language.signs import SET_BY_TEX, instead, over
+from einstan.language.signs import SET_BY_TEX, instead, over, set_by_tex
 from einstan.language.typeset import SWITCHES, accented, fonts, labels_in_names, marks_in_names
 
 
@@ -317,7 +317,7 @@ def _command(text: str, start: int) -> tuple[Token | None, int]:
     if command in (*FONTS, *SWITCHES) and (line := fonts(text)) != text:
         line = labels_in_names(line) if text[:start].rstrip("{ ").endswith("_") else line
         raise NotationError("a font has its letters in braces", text=text, span=(start, end), repair=line)
-    meant: str | tuple[str, ...] = over(text) if command == "over" else ()
+    meant: str | tuple[str, ...] = over(text) if command == "over" else set_by_tex(text, command) or ()
     if command == "hbar":
         meant = re.sub(r"\\hbar(?![A-Za-z])[ ]?", lambda found: "ħ ", text)
     if command in ("bmod", "mod", "in"):

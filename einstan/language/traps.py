@@ -28,6 +28,7 @@ from einstan.language.surface import (
     Number,
     Power,
     Ref,
+    Size,
     Surface,
     Term,
     only_part,
@@ -69,7 +70,12 @@ def has_mean(held: Found, name: str, node: Surface) -> bool:
 
 
 def trap_of(held: Found, name: str, node: Term, weight: int) -> str:
-    """A quotient that could be one of sums: ``T[N] / (T[N] + F[N])`` is a precision, micro or macro."""
+    """A quotient that could be one of sums: ``T[N] / (T[N] + F[N])`` is a precision, micro or macro.  ``1/|N| x[N]
+    1/|N| y[N]`` could be the product of two means."""
+    sizes = [k for k, (part, under) in enumerate(node.parts) if under and isinstance(part, Size) and part.name == name]
+    places = [k for k, (part, _) in enumerate(node.parts) if name in held[part]]
+    if len(sizes) > 1 and any(places[0] < k < places[-1] for k in sizes):
+        return "the product of two means over {K}, or one sum"
     having = [(part, under) for part, under in node.parts if name in held[part]]
     above = [part for part, under in having if not under]
     below = ((part if held[part][name].open else variance(part)) for part, under in having if under)
