@@ -133,6 +133,8 @@ class Step:
         if known is None and access.slots:
             header.axes[name] = tuple(place.dim or place.letter for place in slots)
         shown = said(name, len(slots))
+        if known is not None and right.pieces == left.pieces:  # x = (x_1, ..., x_n) of an x that is given
+            return self.claimed(target, node, Reader(header, uppers=self.uppers, made=reader.made))
         if re.search(
             rf"(?<![\w∂]){re.escape(shown)}(?![\w(^])", "".join(p for p in right.pieces if isinstance(p, str))
         ):

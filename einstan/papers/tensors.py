@@ -306,7 +306,10 @@ class Tensors:
                     raise UnreadError(
                         f"{letter} is a tensor of the text and an index of {name}",
                         written(part),
-                        (HEAD + f"given {name.removesuffix('_sq')}_{letter}", f"another letter for the index {letter}"),
+                        (
+                            *[HEAD + f"given {name.removesuffix('_sq')}_{letter}"][: name.isidentifier()],
+                            f"another letter for the index {letter}",
+                        ),
                     )
                 found.append(self.index(letter, name, axis, dim if len(tokens) == 1 else ""))
             elif token.kind == "number" and len(tokens) > 1:
@@ -319,7 +322,9 @@ class Tensors:
                 raise UnreadError(
                     f"the subscript {written(part)} of {name} is no index",
                     written(part),
-                    HEAD + f"name {name}_{{{written(part)}}} = {name}1",
+                    HEAD + f"given {name}_{{{written(part)}}}"
+                    if name.isidentifier()
+                    else "a letter for an index, (A x)_i",
                 )
             k += 1
         many, sign, times = 0, 1, 1

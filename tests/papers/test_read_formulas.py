@@ -141,6 +141,37 @@ READ = [
         "given x[i], a", r"s_i = \begin{cases} 0 & x_i < 0 \\ a & x_i > a \\ x_i & \text{otherwise} \end{cases}",
         ["s[i] = 1[x[i] < 0] 0 + 1[x[i] > a] 1[x[i] >= 0] a + 1[x[i] >= 0] 1[x[i] <= a] x[i]"],
     ),
+    # what dots leave out
+    ("given x[i]", r"s = x_1 + x_2 + \cdots + x_n", ["s = x[K]"]),
+    ("given w_0, w[i], x[i]", r"y = w_0 + w_1 x_1 + \dots + w_n x_n", ["y = w0 + w[K] x[K]"]),
+    (
+        "given z[i]", r"o_i = \frac{e^{z_i}}{e^{z_1} + \dots + e^{z_i} + \dots + e^{z_m}}",
+        ["o[i] = exp(z[i]) / sum[K](exp(z[K]))"],
+    ),
+    ("given x[i]", r"m = \max\{x_1, \ldots, x_n\}", ["m = max[K](x[K])"]),
+    ("given x[i]", r"u = (x_1^2, \dots, x_n^2)^T", ["u[i] = x[i]^2"]),
+    ("given x[i]", r"u = \begin{bmatrix} x_1 \\ x_2 \\ \vdots \\ x_n \end{bmatrix}", ["u[i] = x[i]"]),
+    (
+        "given W[i,j]",
+        r"T = \begin{bmatrix} W_{11} & \cdots & W_{n1} \\ \vdots & & \vdots \\ "
+        r"W_{1m} & \cdots & W_{nm} \end{bmatrix}",
+        ["T[j,i] = W[i,j]"],
+    ),
+    (
+        "given d[i]",
+        r"D = \begin{bmatrix} d_1 & & \\ & \ddots & \\ & & d_n \end{bmatrix}",
+        ["D[i,i1] = 1[i == i1] d[i]"],
+    ),
+    (
+        "given o[i]",
+        r"J = \begin{bmatrix} o_1(1 - o_1) & \cdots & -o_1 o_m \\ \vdots & \ddots & \vdots \\ "
+        r"-o_m o_1 & \cdots & o_m(1 - o_m)\end{bmatrix}",
+        ["J[i,i1] = 1[i == i1] o[i] (1 - o[i]) + 1[i != i1] (-1) o[i] o[i1]"],
+    ),
+    (
+        r"given Z[i,k] | name \mathbf{z}_k = Z[i,k]", r"A = [\mathbf{z}_1 \ \mathbf{z}_2 \ \cdots \ \mathbf{z}_N]",
+        ["A[i,k] = Z[i,k]"],
+    ),
     # chains, numbers, remarks
     (MATRICES, r"(3) \quad E = x^T y = y^T x", ["E = x[I] y[I]", "x[I] y[I] = y[I] x[I]"]),
     (
@@ -210,7 +241,6 @@ REFUSED = [
     ("given x", r"E = \mathbb{E}[x]", "an expectation"),
     ("given x", r"E = \int x\, dx", "an integral"),
     ("given x", r"E = \lim x", "a limit"),
-    ("given x[i] | first 1", r"E = x_1 + \cdots + x_n", "dots leave out"),
     ("given W[i,j]", r"W \leftarrow W - G", "an update"),
     ("given x[i], y[i]", r"x \approx y", "an approximation"),
     ("given x[i], y[i]", r"x \leq y", "a comparison"),
@@ -239,6 +269,15 @@ REFUSED = [
     ("", r"A = \begin{bmatrix} a_1 & \cdots \\ \vdots & \end{bmatrix}", "dots leave out entries"),
     ("", r"\foo{x} = 1", r"\foo is not read"),
     ("given x", r"E = (x", "is not closed"),
+    ("given x[i]", r"b = (x_1, x_3, \dots, x_n)", "dots leave out"),
+    ("given x[i]", r"b = x_1 - x_2 + \cdots + x_n", "dots leave out"),
+    ("given x[i], y[i]", r"b = x_1 + \cdots + y_n", "dots leave out"),
+    (
+        "given W[i,j]",
+        r"b = \begin{bmatrix} W_{11} & W_{13} & \cdots & W_{1m} \\ \vdots & & & \vdots \\ "
+        r"W_{n1} & W_{n2} & \cdots & W_{nm} \end{bmatrix}",
+        "dots leave out",
+    ),
     ("given f, g, h", r"\frac{d}{df} f g = h", "in front of a product"),
     ("given x[i], A[i,i]", r"E = \nabla_x \log(x_1) A", "in front of a product"),
     ("given x[i]", r"E = \sum_{j > 1} x_j", "the first one is 0 or 1"),
