@@ -81,7 +81,7 @@ class Cursor:
             )
         if token.is_mark(":"):
             return self.fail("it tells from where to where a map goes, and is no equation", "f(x) = ...")
-        if token.kind == "command" and token.text in ("text", "mbox", "textrm"):
+        if token.kind == "command" and token.text in ("text", "mbox", "textrm", "mathrm", "operatorname"):
             inside = group(self.tokens, self.k + 1)[0]
             return UnreadError(
                 f"words stand in the formula: {written(inside)}", "", r"\quad \text{...} beside the formula"

@@ -43,7 +43,7 @@ class Functions(Names):
         unknown = self.defining and start == 0 and not symbol.primes and not self.header.knows_symbol(symbol)
         if unknown and self.holds_a_name(whole=True):  # L(x, y) = ... says what L is
             self.header.values.add(symbol.base)
-        if self.header.is_value(symbol):
+        if self.header.is_value(symbol) or (symbol.base in self.header.depends and self.holds_a_name()):
             self.value_arguments(symbol, start)
             return symbol
         if symbol.primes and not self.header.knows_symbol(symbol):

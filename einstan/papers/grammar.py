@@ -207,6 +207,10 @@ class Parser(Brackets):
         token = self.token
         if token.kind == "number":
             self.k += 1
+            if self.token.kind == "number" or (self.at("{") and self.ahead().is_mark(",")):
+                raise self.fail(
+                    "two numbers side by side", (f"{token.text}000, without a blank", rf"{token.text} \cdot 2")
+                )
             if token.text == "1" and (self.at("[") or (self.at("_") and self.indicates())):
                 return self.indicator()
             return Number(token.text)

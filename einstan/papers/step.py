@@ -13,7 +13,7 @@ from einstan.papers.problem import UnreadError
 from einstan.papers.reading import Reader
 from einstan.papers.sides import COMPARE, EQUAL, NEAR
 from einstan.papers.signs import GREEK_NAMES, HEAD
-from einstan.papers.tensors import run_of, said
+from einstan.papers.tensors import is_numbered, run_of, said
 from einstan.papers.tex import Token, Tokens, group, written
 from einstan.papers.tree import Call, Group, Node, Number, Power, Symbol, letters_of
 from einstan.papers.value import Place, Value, aligned, counted, joined, lettered, same_extent, spelled
@@ -74,7 +74,7 @@ class Step:
             name in header.defined
             or header.is_gradient(name)
             or name in header.extents
-            or (node.base == "δ" and not found and name not in header.axes and len(node.below) > 0)
+            or (node.base == "δ" and not found and name not in header.axes and node.below and not is_numbered(node))
         ):
             return None
         return node
@@ -277,7 +277,11 @@ def refuse_relation(relation: Token) -> None:
     if relation.is_mark("≈") or relation.is_command("approx", "simeq", "sim", "cong"):
         raise UnreadError("an approximation, and no equation", str(relation), "the terms that are left out")
     if relation.is_command(*COMPARE) or relation.is_mark("<", ">", "≤", "≥", "≠"):
-        raise UnreadError("a comparison, and no equation", str(relation), HEAD + "assume x[i] > 0, where it is one")
+        raise UnreadError(
+            "a comparison, and no equation",
+            str(relation),
+            "as a comment, where it is assumed: % einstan: assume x[i] > 0",
+        )
     if relation.is_command(*NEAR) or relation.is_mark("→"):
         raise UnreadError("a map or a limit, and no equation", str(relation), "f(x) = ...")
     raise UnreadError(f"{relation} is no equality", str(relation), "a = b")

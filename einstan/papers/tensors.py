@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from einstan.papers.header import Header
+from einstan.papers.known import Naming
 from einstan.papers.problem import UnreadError
 from einstan.papers.signs import HEAD
 from einstan.papers.tex import Token, written
@@ -132,6 +133,11 @@ class Tensors:
         header = self.header
         found = header.naming(symbol)
         name, slots, stands, parts = found if found else (_name(symbol), None, {}, symbol.below)
+        if defining and parts and is_numbered(symbol) and header.axes.get(name) is None and header.first is None:
+            name = name.replace("δ", "err") + symbol.below[0][0].text  # z_1 = ... of a z that nobody declared
+            found = name, None, {}, ()
+            slots, parts = None, ()
+            header.namings.insert(0, Naming(replace(symbol, font=""), name, None))
         if not found and header.is_gradient(name):
             raise UnreadError(
                 f"{name} is a gradient, and what is differentiated has a name", name, f"{name[1:]}1 = {name}"
@@ -221,6 +227,8 @@ class Tensors:
             told = [vectors][len(slots_) >= len(axes) :]
             letter = slots_[0][:1] if len(slots_) == len(parts) == 1 and not axes[1:] else ""
             told += [HEAD + f"labels {letter}"] if letter.isalpha() else []
+            if any(token.is_mark(":") for part in parts for token in part):
+                raise UnreadError(f"{name} with a whole row or column", str(symbol), ENTRIES)
             told += [HEAD + f"given {symbol.typed}{f'[{chr(44).join(behind)}]' * bool(behind)}"]
             raise UnreadError(problem, str(symbol), told)
         texts = [self.slot(part, name, k, axes[k] if axes is not None else "") for k, part in enumerate(wanted)]
@@ -437,6 +445,11 @@ def _is_slot(part: Part) -> bool:
     tokens = [token for token in part if not token.is_mark("{", "}", "'")]
     twice = len(tokens) == 2 and tokens[0].kind == "number" and tokens[1].kind == "letter"  # 2i
     return twice or any(token.is_mark("+", "-", "−", ":") for token in tokens) or len(tokens) == 1
+
+
+def is_numbered(symbol: Symbol) -> bool:
+    """Whether a name has one number below it, ``z_1``."""
+    return len(symbol.below) == 1 and len(symbol.below[0]) == 1 and symbol.below[0][0].kind == "number"
 
 
 def run_of(part: Part) -> list[Part] | None:
