@@ -231,7 +231,7 @@ class Brackets(Derivatives):
             self.k = group(self.tokens, self.k + 1)[1]
         if self.at("_"):
             inside, self.k = group(self.tokens, self.k + 1)
-            if inside and inside[0].is_command("{"):
+            if inside and (inside[0].is_command("{") or inside[0].is_mark("[", "(")):
                 inside = inside[1:-1]
             return Indicator(self.compared(inside))
         start = self.k

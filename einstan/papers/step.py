@@ -274,7 +274,10 @@ def puts(relation: Token) -> bool:
 def refuse_relation(relation: Token) -> None:
     if puts(relation) or relation.is_mark("=", "≡") or relation.is_command(*EQUAL):
         return
-    if relation.is_mark("≈") or relation.is_command("approx", "simeq", "sim", "cong"):
+    if relation.is_command("sim"):
+        drawn = "a number or a tensor with its axes, which may be anything: % einstan: given x[i]"
+        raise UnreadError("it says how something is drawn, and is no equation", str(relation), drawn)
+    if relation.is_mark("≈") or relation.is_command("approx", "simeq", "cong"):
         raise UnreadError("an approximation, and no equation", str(relation), "the terms that are left out")
     if relation.is_command(*COMPARE) or relation.is_mark("<", ">", "≤", "≥", "≠"):
         raise UnreadError(

@@ -53,7 +53,9 @@ class Access:
 
 
 def said(name: str, rank: int) -> str:
-    """A name as a document has it, where a number with a label would be a power: r^(t) is r_att."""
+    """A name as a document has it, where a number with a label would be a power: r^(t) is r_att; and π a number."""
+    if name == "π":
+        return "pis"
     base, _, label = name.partition("^(")
     if rank or not label:
         return name
@@ -104,8 +106,12 @@ class Tensors:
                 return Value((HowMany(name),))
             if name not in self.header.axes and self.header.is_function(symbol):
                 raise UnreadError(f"{name} stands without brackets", str(symbol), f"{name}(...)")
-            if name == "π" and name not in self.header.axes:
-                return number("pi")
+            if name == "π" and symbol.font != "bold":
+                if self.header.axes.get(name) and not any(naming.sign.base == name for naming in self.header.namings):
+                    said_ = (HEAD + r"name \pi_k = w[k]", r"\boldsymbol{\pi}, for all of its entries")
+                    raise UnreadError("π is a number, and a tensor of the text", str(symbol), said_)
+                if self.header.axes.get(name) != ():
+                    return number("pi")
             if self.is_index(name):
                 return self.number_of(name)
         if symbol.base == "1" and not found and len(symbol.below) < 2 and "1" not in self.header.axes:

@@ -144,6 +144,11 @@ READ = [
     ("given W_1[h,d], x[d], b_1[h]", r"z_1 = W_1 x + b_1", ["z1[h] = W1[h,D] x[D] + b1[h]"]),
     ("given L(z[I])", r"\delta_2 = \nabla_z L(z)", ["err2[i] = dL/dz[i]"]),
     ("given f(x[I])", r"g = \nabla f(x)", ["g[i] = df/dx[i]"]),
+    ("given z[i]", r"E_i = \sum_k \mathbb{1}_{[k \neq i]} z_k", ["E[i] = 1[K != i] z[K]"]),
+    (
+        "given \\pi[k], x[k]", r"E = \sum_k \pi_k x_k / \sqrt{2 \boldsymbol{\pi}^\top x}",
+        ["E = pis[K] x[K] / sqrt(sum[K1](2 pis[K1] x[K1]))"],
+    ),
     # what dots leave out
     ("given x[i]", r"s = x_1 + x_2 + \cdots + x_n", ["s = x[K]"]),
     ("given w_0, w[i], x[i]", r"y = w_0 + w_1 x_1 + \dots + w_n x_n", ["y = w0 + w[K] x[K]"]),
@@ -281,6 +286,8 @@ REFUSED = [
         r"W_{n1} & W_{n2} & \cdots & W_{nm} \end{bmatrix}",
         "dots leave out",
     ),
+    (r"given \pi[k], x", r"y = x / \sqrt{2 \pi}", "a number, and a tensor of the text"),
+    ("given x[i]", r"x \sim y", "how something is drawn"),
     ("given x", r"y = 10\,000 x", "two numbers side by side"),
     ("given x", r"y = 1{,}000 x", "two numbers side by side"),
     ("given a[i], b[i]", r"\cos(\theta) = a^\top b", "θ has no indices"),
