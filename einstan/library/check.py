@@ -303,7 +303,7 @@ def _checked(document: Document, known: Alike, allowance: Allowance, memory: Rem
     document = Document(tuple(unreadable(s, slip[s.line]) if s.line in slip else s for s in document.statements))
     document, part = _readable(document)
     setting, slips, unread = Setting(document), Slips(document, part), Unread(document)
-    resting = memory.part(document) if memory is not None else ""
+    resting = memory.part(document) if memory is not None else None
     for statement in document.statements:
         content, outcome = statement.content, None
         if statement.error is not None:
@@ -311,11 +311,11 @@ def _checked(document: Document, known: Alike, allowance: Allowance, memory: Rem
         elif isinstance(content, Claim) and statement.kind in ("claim", "refute"):
             asked = unread.of(statement) or slips.of(statement)
             outcome = Outcome("undecided", asked) if asked else None
-            if outcome is None and memory is not None:
+            if outcome is None and memory is not None and resting is not None:
                 outcome = memory.get(resting, statement)
             if outcome is None:
                 outcome = allowance.spent_on(statement.kind, content, part, setting, known)
-                if memory is not None:
+                if memory is not None and resting is not None:
                     memory.put(resting, statement, outcome)
             if outcome.verdict == "refuted" and statement.kind == "claim" and (asked := slips.meant(statement, part)):
                 outcome = Outcome("undecided", asked)

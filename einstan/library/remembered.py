@@ -3,9 +3,11 @@
 A verdict is remembered by the digest of everything that it may rest on:
 
 - the claim as it is printed, with the ranges that it states, and whether it is expected to be wrong;
-- every definition, assumption, convention and ``given`` of its part, in their order, as they are printed: printing is
-  exact, so that blanks, comments and spellings do not count and everything else does.  The whole part, for a definition
-  that a claim does not read may still tell the length of an axis, or that a tensor is a label;
+- every definition and ``given`` of its part that a chain of names ties to it, in their order, as they are printed:
+  printing is exact, so that blanks, comments and spellings do not count and everything else does.  All that is tied to
+  it, for a definition that a claim does not read may still tell the length of an axis, or that a tensor is a label, of
+  what it reads.  Of a claim on ``dW`` the whole part, whose scalar is the one whose gradient that is;
+- every assumption and convention of its part, for what contradicts itself proves everything;
 - the functions of a user's own that can be called, as they are defined; where there is one of which only the partials
   are told, which code computes, nothing is remembered;
 - the seconds that were allowed;
@@ -36,7 +38,8 @@ from einstan.language.effort import QUESTION, effort
 from einstan.language.errors import DataError, EinstanError
 from einstan.language.functions import BUILTIN, FUNCTIONS
 from einstan.language.own import visible
-from einstan.language.statement import Document, Statement
+from einstan.language.statement import Claim, Document, Given, Statement
+from einstan.language.term import Equation, Partial, tensors
 from einstan.library.files import Path as FilePath
 from einstan.library.files import named, one_at_a_time, open_regular, reason, refuse_unwritable, write_file
 from einstan.library.judgements import Counterexample, Outcome
@@ -60,24 +63,23 @@ class Remembered:
         self.blind = bool(FUNCTIONS.keys() - BUILTIN)  # a row of the table that code computes
         self.start = [seconds, sorted(own.items())]
 
-    def part(self, document: Document) -> str:
-        """What every claim of a part rests on."""
-        kinds = ("equation", "given", "assume", "convention")
-        return digest([*self.start, *(printed(s) for s in document.statements if s.kind in kinds)])
+    def part(self, document: Document) -> Resting:
+        """What the claims of a part rest on."""
+        return Resting(self.start, document)
 
-    def get(self, part: str, claim: Statement) -> Outcome | None:
+    def get(self, part: Resting, claim: Statement) -> Outcome | None:
         if self.blind:
             return None
-        key = digest([part, *printed(claim)])
+        key = part.key(claim)
         found = self.new.get(key) or self.found.get(key)
         if found is not None:
             self.found.pop(key, None)
             self.new[key] = found
         return found
 
-    def put(self, part: str, claim: Statement, outcome: Outcome) -> None:
+    def put(self, part: Resting, claim: Statement, outcome: Outcome) -> None:
         if not self.blind and outcome.verdict in REMEMBERED:
-            self.new[digest([part, *printed(claim)])] = outcome
+            self.new[part.key(claim)] = outcome
 
     def save(self) -> None:
         """Whole or not at all, with what others have put there meanwhile."""
@@ -94,6 +96,49 @@ class Remembered:
             {"kind": KIND, "code": code(), "checksum": digest(page), "verdicts": page}, ensure_ascii=False
         )
         write_file(self.path, text.encode())
+
+
+class Resting:
+    """What each claim of a part rests on, by the names that tie statements together."""
+
+    def __init__(self, start: list[Any], document: Document) -> None:
+        self.start = start
+        told = [s for s in document.statements if s.kind in ("equation", "given", "assume", "convention")]
+        self.lines = [printed(statement) for statement in told]
+        self.always = [statement.kind in ("assume", "convention") for statement in told]
+        self.names = [names_of(statement) for statement in told]
+        self.known = frozenset[str]().union(*self.names)
+
+    def key(self, claim: Statement) -> str:
+        reached = names_of(claim)
+        if any(name[1:] in self.known for name in reached if name.startswith("d")):
+            reached = self.known
+        tied = [False] * len(self.names)
+        while new := [k for k, names in enumerate(self.names) if not tied[k] and not names.isdisjoint(reached)]:
+            reached = reached.union(*(self.names[k] for k in new))
+            for k in new:
+                tied[k] = True
+        rests = [line for k, line in enumerate(self.lines) if tied[k] or self.always[k]]
+        return digest([*self.start, *rests, *printed(claim)])
+
+
+_EXTENT = re.compile(r"\|([^|.\s]+)\.\d+\|")
+
+
+def names_of(statement: Statement) -> frozenset[str]:
+    """The tensors that a statement speaks of; of a derivative both its names."""
+    content = statement.content
+    match content:
+        case Equation() | Claim():
+            found = {*tensors(content.rhs), *(tensors(content.lhs) if isinstance(content, Claim) else [content.name])}
+        case Given():
+            found = {*tensors(content.lhs, *content.arguments)}
+        case _:
+            found = set()
+    told = set(_EXTENT.findall(" ".join(printed(statement))))
+    for name in found:
+        told |= {name.of, *(each for each, _ in name.wrt)} if isinstance(name, Partial) else {str(name)}
+    return frozenset(told)
 
 
 _DEEP = re.compile(rb"(?:[\[{]\s*){20}")

@@ -2,7 +2,10 @@ r"""Brackets and what is set like them: inner products, norms, cases, matrices, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from einstan.papers.derivatives import Derivatives
+from einstan.papers.dots import arranged, letters_for, listed, side_by_side
 from einstan.papers.problem import UnreadError
 from einstan.papers.signs import (
     COMPARED,
@@ -14,13 +17,17 @@ from einstan.papers.signs import (
 from einstan.papers.tex import Token, Tokens, closing, environment, group, written
 from einstan.papers.tree import (
     Absolute,
+    Addition,
     Cases,
     Compared,
     Group,
     Indicator,
     Inner,
+    Listed,
     Node,
     Norm,
+    Product,
+    Symbol,
     Written,
 )
 
@@ -29,6 +36,8 @@ class Brackets(Derivatives):
     """Brackets and what is set like them: inner products, norms, cases, matrices, indicators."""
 
     def bracketed(self, opening: str, closing_mark: str) -> Node:
+        if opening in "([" and (vector := self.vector(opening, closing_mark)) is not None:
+            return vector
         self.k += 1
         closes, self.closes_bar = self.closes_bar, False
         items = [self.compared_or_expression()]
@@ -40,6 +49,30 @@ class Brackets(Derivatives):
                 raise self.fail(f"the bracket {opening} is not closed", rf"\left{opening} ... \right{closing_mark}")
             raise self.unexpected()
         return Group(opening, tuple(items))
+
+    def vector(self, opening: str, closing_mark: str) -> Node | None:
+        r"""``(x_1, \dots, x_n)``."""
+        depth, entries, k = 0, list[list[Token]]([[]]), self.k + 1
+        while k < len(self.tokens):
+            token = self.tokens[k]
+            closes = token.is_mark(closing_mark) or (closing_mark[:1] == "\\" and token.is_command(closing_mark[1:]))
+            if not depth and closes:
+                break
+            depth += token.is_mark("(", "[", "{") - token.is_mark(")", "]", "}")
+            if token.is_mark(",") and not depth:
+                entries.append([])
+            else:
+                entries[-1].append(token)
+            k += 1
+        letter = next(letters_for(self.tokens, self.header.axes))
+        if opening == "[" and len(entries) == 1:
+            found = listed(side_by_side(entries[0]), letter)
+        else:
+            found = listed(entries, letter)
+        if found is None:
+            return None
+        self.k = k + 1
+        return Listed(self.inner(found[0]), (letter,), (found[1],), None)
 
     def compared_or_expression(self) -> Node:
         if self.command(*DOTS):
@@ -99,14 +132,37 @@ class Brackets(Derivatives):
     def matrix(self, name: str, inside: Tokens) -> Node:
         if name in ("vmatrix", "Vmatrix"):
             raise UnreadError("a determinant, or a norm", name, "the polynomial of its entries: a_1 b_2 - a_2 b_1")
-        if any(token.is_command(*DOTS) for token in inside):
-            return Written()
         rows = [_cells(row) for row in _rows(inside) if row]
+        if any(token.is_command(*DOTS) for token in inside):
+            return self.dotted(rows)
         if not rows or len({len(row) for row in rows}) > 1 or any(not cell for row in rows for cell in row):
             raise UnreadError(
                 "a matrix whose rows differ in length", name, "an entry in each cell, 0 where it is empty"
             )
         return Written(tuple(tuple(self.inner(cell) for cell in row) for row in rows))
+
+    def dotted(self, rows: Sequence[Sequence[Tokens]]) -> Node:
+        """A vector or a matrix of which dots leave entries out."""
+        letters = letters_for(self.tokens, self.header.axes)
+        row, column = next(letters), next(letters)
+        line = rows[0] if len(rows) == 1 else [each[0] for each in rows if len(each) == 1]
+        if len(rows) == 1 or len(line) == len(rows):
+            found = listed(line, row)
+            if found is None:
+                return Written()
+            return Listed(self.inner(found[0]), (row,), (found[1],), len(rows) == 1)
+        matrix = arranged(rows, row, column)
+        if matrix is None:
+            return Written()
+        entry, beside, uppers = matrix
+        node = self.inner(entry)
+        if beside is not None:
+            same, other = (Compared((Symbol(row), Symbol(column)), (sign,)) for sign in ("==", "!="))
+            terms = [Product((("", Indicator(same)), ("", node)))]
+            if [token.text for token in beside] != ["0"]:
+                terms.append(Product((("", Indicator(other)), ("", self.inner(beside)))))
+            node = Addition(tuple((1, term) for term in terms)) if len(terms) > 1 else terms[0]
+        return Listed(node, (row, column), uppers)
 
     def case(self, row: list[Token]) -> tuple[Node, Compared | None]:
         words = [k for k, t in enumerate(row) if t.is_command("text", "mbox", "textrm", "mathrm")]
@@ -175,7 +231,7 @@ class Brackets(Derivatives):
             self.k = group(self.tokens, self.k + 1)[1]
         if self.at("_"):
             inside, self.k = group(self.tokens, self.k + 1)
-            if inside and inside[0].is_command("{"):
+            if inside and (inside[0].is_command("{") or inside[0].is_mark("[", "(")):
                 inside = inside[1:-1]
             return Indicator(self.compared(inside))
         start = self.k

@@ -76,7 +76,7 @@ class ByEntries(Sums):
     def written(self, rows: Sequence[Sequence[Node]]) -> Value:
         """A matrix by its entries: an entry is the only one where both deltas are 1."""
         if not rows:
-            raise UnreadError("dots leave out entries of a matrix", "", ENTRIES)
+            raise UnreadError("dots leave out entries of a matrix", "", (r"[W_{ij}], its entry in brackets", ENTRIES))
         shape = len(rows), len(rows[0])
         places = tuple(Place(count=count) for count in shape if count > 1)
         terms: list[tuple[int, Value]] = []

@@ -75,10 +75,13 @@ class Cursor:
         if token.kind == "command" and token.text in NOT_READ:
             return self.fail(*NOT_READ[token.text])
         if token.kind == "command" and token.text in DOTS:
-            return self.fail("dots leave out what a sum would say", r"\sum_{k=1}^{n} x_k")
+            return self.fail(
+                "dots leave out what a sum would say",
+                (r"\sum_{k=1}^{n} x_k", r"\prod_{k=1}^{n} x_k", "[x_k], a vector"),
+            )
         if token.is_mark(":"):
             return self.fail("it tells from where to where a map goes, and is no equation", "f(x) = ...")
-        if token.kind == "command" and token.text in ("text", "mbox", "textrm"):
+        if token.kind == "command" and token.text in ("text", "mbox", "textrm", "mathrm", "operatorname"):
             inside = group(self.tokens, self.k + 1)[0]
             return UnreadError(
                 f"words stand in the formula: {written(inside)}", "", r"\quad \text{...} beside the formula"
@@ -111,6 +114,9 @@ class Cursor:
         raise NotImplementedError
 
     def starts(self) -> bool:
+        raise NotImplementedError
+
+    def vector(self, opening: str, closing_mark: str) -> Node | None:
         raise NotImplementedError
 
 

@@ -139,7 +139,7 @@ class Derivatives(Functions):
         start = self.k
         of = self.operand((), nabla=True) if self.starts() and not self.command("nabla") else None
         names = self.header.arguments.get(str(of), ())
-        if not isinstance(of, Symbol) or not self.header.is_value(of) or len(names) != 1 or names == ("...",):
+        if not isinstance(of, Symbol) or len(names) != 1 or names == ("...",):
             raise self.fail("∇ does not say by what", r"\nabla_{x} L", start)
         return Gradient(type(self)(tokens_of(names[0]), self.header).name_only(), of)
 

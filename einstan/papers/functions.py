@@ -13,11 +13,12 @@ from einstan.papers.signs import (
     GREEK_NAMES,
     HEAD,
 )
-from einstan.papers.tex import group
+from einstan.papers.tex import group, tokens_of
 from einstan.papers.tree import (
     Addition,
     Call,
     Group,
+    Listed,
     Node,
     Number,
     Part,
@@ -42,7 +43,7 @@ class Functions(Names):
         unknown = self.defining and start == 0 and not symbol.primes and not self.header.knows_symbol(symbol)
         if unknown and self.holds_a_name(whole=True):  # L(x, y) = ... says what L is
             self.header.values.add(symbol.base)
-        if self.header.is_value(symbol):
+        if self.header.is_value(symbol) or (symbol.base in self.header.depends and self.holds_a_name()):
             self.value_arguments(symbol, start)
             return symbol
         if symbol.primes and not self.header.knows_symbol(symbol):
@@ -115,6 +116,8 @@ class Functions(Names):
             raise self.fail(f"{symbol} of other names than before: {', '.join(before)}", AT, start)
 
     def arguments(self) -> tuple[Node, ...]:
+        if (vector := self.vector("(", ")")) is not None:
+            return (vector,)
         self.k += 1
         found = [self.expression()]
         while self.take(","):
@@ -162,16 +165,13 @@ class Functions(Names):
         symbol = Symbol(name)
         if self.at("(", "["):
             group_ = self.bracketed(self.token.text, ")" if self.at("(") else "]")
-            assert isinstance(group_, Group)
-            found: Node = Call(symbol, group_.items)
+            found = self.applied_to(symbol, group_)
             if self.at("^"):
                 raise self.fail(f"{name}(x)^n is a power of the function or of x", rf"(\{name}(x))^n", start)
         elif self.command("{") or name in ("max", "min"):
             if not self.command("{"):
                 raise self.unexpected()
-            group_ = self.bracketed("{", "\\}")
-            assert isinstance(group_, Group)
-            found = Call(symbol, group_.items)
+            found = self.applied_to(symbol, self.vector("{", "\\}") or self.bracketed("{", "\\}"))
         else:
             argument = self.factor()
             if isinstance(argument, Reduction):
@@ -182,6 +182,13 @@ class Functions(Names):
                 )
             found = Call(symbol, (argument,))
         return Power(found, power) if power is not None else found
+
+    def applied_to(self, symbol: Symbol, inside: Node) -> Node:
+        r"""``\max(a, b)``, and ``\max(x_1, \dots, x_n)`` as the largest of all."""
+        if isinstance(inside, Listed) and symbol.base in ("max", "min"):
+            below = tuple(tokens_of(f"{inside.letters[0]} = 1"))
+            return Reduction(symbol.base, below, tuple(tokens_of(inside.uppers[0])), inside.entry)
+        return Call(symbol, inside.items if isinstance(inside, Group) else (inside,))
 
     def is_function_next(self) -> bool:
         return self.token.kind == "command" and self.token.text in FUNCTIONS

@@ -14,10 +14,12 @@ from dataclasses import replace
 
 from einstan.language.commands import EXPECTED, WIDE
 from einstan.papers.brackets import Brackets
+from einstan.papers.dots import letters_for, listed
 from einstan.papers.header import Header
 from einstan.papers.names import parts_of
 from einstan.papers.signs import (
     ACCENTS,
+    DOTS,
     FONTS,
     FUNCTIONS,
     GREEK_NAMES,
@@ -30,7 +32,7 @@ from einstan.papers.signs import (
     STARTS,
     TRANSPOSES,
 )
-from einstan.papers.tex import Token, Tokens, group, written
+from einstan.papers.tex import Token, Tokens, group, tokens_of, written
 from einstan.papers.tree import (
     Addition,
     Call,
@@ -38,10 +40,12 @@ from einstan.papers.tree import (
     Derivative,
     Entry,
     Group,
+    Listed,
     Node,
     Number,
     Power,
     Product,
+    Reduction,
     Symbol,
     Transposed,
 )
@@ -51,17 +55,41 @@ class Parser(Brackets):
     """The whole grammar."""
 
     def expression(self) -> Node:
-        terms: list[tuple[int, Node]] = []
-        sign = 1
-        if self.at("+", "-", "−"):
-            sign = -1 if not self.at("+") else 1
-            self.k += 1
-        terms.append((sign, self.term()))
-        while self.at("+", "-", "−"):
+        terms: list[tuple[int, Node | None]] = []
+        typed: list[Tokens] = []
+        sign = -1 if self.at("-", "−") else 1
+        self.k += self.at("+", "-", "−")
+        while True:
+            start = self.k
+            if terms and self.command(*DOTS):
+                self.k += 1
+                terms.append((sign, None))
+            else:
+                terms.append((sign, self.term()))
+            typed.append(self.tokens[start : self.k])
+            if not self.at("+", "-", "−"):
+                break
             sign = 1 if self.at("+") else -1
             self.k += 1
-            terms.append((sign, self.term()))
-        return terms[0][1] if len(terms) == 1 and terms[0][0] == 1 else Addition(tuple(terms))
+        told = self.without_dots(terms, typed)
+        return told[0][1] if len(told) == 1 and told[0][0] == 1 else Addition(tuple(told))
+
+    def without_dots(self, terms: list[tuple[int, Node | None]], typed: list[Tokens]) -> list[tuple[int, Node]]:
+        r"""Terms with ``x_1 + x_2 + \dots + x_n`` among them as the sum that it is."""
+        dots = [k for k, (_, node) in enumerate(terms) if node is None]
+        if not dots:
+            return [(sign, node) for sign, node in terms if node is not None]
+        letter = next(letters_for(self.tokens, self.header.axes))
+        last = dots[-1] + 1
+        for first in range(dots[0] - 1, -1, -1):
+            found = listed(typed[first : last + 1], letter)
+            if found is None or len({sign for sign, _ in terms[first : last + 1]}) > 1:
+                continue
+            below = tokens_of(f"{letter} = 1", self.token.line)
+            total = Reduction("sum", tuple(below), tuple(tokens_of(found[1])), self.inner(found[0]))
+            kept = [*terms[:first], (terms[first][0], total), *terms[last + 1 :]]
+            return [(sign, node) for sign, node in kept if node is not None]
+        raise self.fail("dots leave out what a sum would say", r"\sum_{k=1}^{n} x_k")
 
     def term(self) -> Node:
         factors: list[tuple[str, Node]] = [("", self.factor())]
@@ -108,8 +136,10 @@ class Parser(Brackets):
             elif self.at("_"):
                 self.k += 1
                 inside, self.k = group(self.tokens, self.k)
-                if isinstance(found, Group) and len(found.items) == 1 and written(inside) == "+":
-                    found = Call(Symbol("max"), (Number("0"), found.items[0]))  # [x]_+, the positive part
+                one = isinstance(found, Listed) or (isinstance(found, Group) and len(found.items) == 1)
+                if one and written(inside) == "+":  # [x]_+, the positive part
+                    of = found.items[0] if isinstance(found, Group) else found
+                    found = Call(Symbol("max"), (Number("0"), of))
                 else:
                     found = Entry(found, parts_of(inside))
             elif isinstance(found, Derivative) and self.at("(") and self.holds_a_name():
@@ -177,6 +207,10 @@ class Parser(Brackets):
         token = self.token
         if token.kind == "number":
             self.k += 1
+            if self.token.kind == "number" or (self.at("{") and self.ahead().is_mark(",")):
+                raise self.fail(
+                    "two numbers side by side", (f"{token.text}000, without a blank", rf"{token.text} \cdot 2")
+                )
             if token.text == "1" and (self.at("[") or (self.at("_") and self.indicates())):
                 return self.indicator()
             return Number(token.text)

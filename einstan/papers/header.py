@@ -91,9 +91,13 @@ class Header(Known):
             return "given", f"given {name}{f'[{slots}]' if slots else ''}({other}{inside})"
         if "(" in re.sub(r"\^\{?\([^()]*\)\}?", "", text):
             found = _ITEM.match(text)
+            if len(_items(text)) > 1:
+                problem = "what depends on something is given in a statement of its own"
+                raise UnreadError(problem, text, "given x[i] | given L(x[I])")
             if found is None:
                 raise UnreadError("a tensor and what it depends on are given", text, "given S(Z[N,J])")
             self._declare(found[1], found[2])
+            self.depends |= {found[1]} if found[2] is None else set()
             for name, slots in _ITEM.findall(text[found.end() :]):
                 if name not in self.axes:
                     self._declare(name, slots.lower())

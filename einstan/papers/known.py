@@ -49,6 +49,7 @@ class Known:
     reads: dict[str, set[str]] = field(default_factory=dict)  # of what is defined, the names in its definition
     rows: set[str] = field(default_factory=set)  # tensors with one axis that are rows
     values: set[str] = field(default_factory=set)
+    depends: set[str] = field(default_factory=set)  # numbers that are given with what they depend on
     arguments: dict[str, tuple[str, ...]] = field(default_factory=dict)  # of such values, as they were written first
     extents: dict[str, str] = field(default_factory=dict)
     operators: dict[str, str] = field(default_factory=dict)

@@ -27,6 +27,7 @@ from einstan.papers.tree import (
     Group,
     Indicator,
     Inner,
+    Listed,
     Node,
     Norm,
     Number,
@@ -124,6 +125,8 @@ class Reader(ByEntries):
                 raise UnreadError("a comparison stands where a value is expected", "", r"\mathbb{1}[x > 0]")
             case Written(rows):
                 return self.written(rows)
+            case Listed():
+                return self.listed(node)
 
     def addition(self, terms: Sequence[tuple[int, Node]]) -> Value:
         return added([(sign, self.value(term)) for sign, term in terms])

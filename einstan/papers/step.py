@@ -13,7 +13,7 @@ from einstan.papers.problem import UnreadError
 from einstan.papers.reading import Reader
 from einstan.papers.sides import COMPARE, EQUAL, NEAR
 from einstan.papers.signs import GREEK_NAMES, HEAD
-from einstan.papers.tensors import run_of, said
+from einstan.papers.tensors import is_numbered, run_of, said
 from einstan.papers.tex import Token, Tokens, group, written
 from einstan.papers.tree import Call, Group, Node, Number, Power, Symbol, letters_of
 from einstan.papers.value import Place, Value, aligned, counted, joined, lettered, same_extent, spelled
@@ -74,7 +74,7 @@ class Step:
             name in header.defined
             or header.is_gradient(name)
             or name in header.extents
-            or (node.base == "δ" and not found and name not in header.axes and len(node.below) > 0)
+            or (node.base == "δ" and not found and name not in header.axes and node.below and not is_numbered(node))
         ):
             return None
         return node
@@ -133,6 +133,8 @@ class Step:
         if known is None and access.slots:
             header.axes[name] = tuple(place.dim or place.letter for place in slots)
         shown = said(name, len(slots))
+        if known is not None and right.pieces == left.pieces:  # x = (x_1, ..., x_n) of an x that is given
+            return self.claimed(target, node, Reader(header, uppers=self.uppers, made=reader.made))
         if re.search(
             rf"(?<![\w∂]){re.escape(shown)}(?![\w(^])", "".join(p for p in right.pieces if isinstance(p, str))
         ):
@@ -272,10 +274,17 @@ def puts(relation: Token) -> bool:
 def refuse_relation(relation: Token) -> None:
     if puts(relation) or relation.is_mark("=", "≡") or relation.is_command(*EQUAL):
         return
-    if relation.is_mark("≈") or relation.is_command("approx", "simeq", "sim", "cong"):
+    if relation.is_command("sim"):
+        drawn = "a number or a tensor with its axes, which may be anything: % einstan: given x[i]"
+        raise UnreadError("it says how something is drawn, and is no equation", str(relation), drawn)
+    if relation.is_mark("≈") or relation.is_command("approx", "simeq", "cong"):
         raise UnreadError("an approximation, and no equation", str(relation), "the terms that are left out")
     if relation.is_command(*COMPARE) or relation.is_mark("<", ">", "≤", "≥", "≠"):
-        raise UnreadError("a comparison, and no equation", str(relation), HEAD + "assume x[i] > 0, where it is one")
+        raise UnreadError(
+            "a comparison, and no equation",
+            str(relation),
+            "as a comment, where it is assumed: % einstan: assume x[i] > 0",
+        )
     if relation.is_command(*NEAR) or relation.is_mark("→"):
         raise UnreadError("a map or a limit, and no equation", str(relation), "f(x) = ...")
     raise UnreadError(f"{relation} is no equality", str(relation), "a = b")

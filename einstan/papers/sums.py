@@ -3,7 +3,7 @@ r"""Sums as papers write them: the letters they bind, their limits, and conditio
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from einstan.papers.applied import Applied
@@ -15,6 +15,7 @@ from einstan.papers.tex import Token, written
 from einstan.papers.tree import (
     Addition,
     Compared,
+    Listed,
     Node,
     Number,
     Reduction,
@@ -78,6 +79,26 @@ class Sums(Applied):
             place.summed = True
             pieces += [*([","] if k else []), place]
         return Value((*pieces, "](", *body.pieces, ")"), ATOM, bound=body.bound | set(letters))
+
+    def listed(self, node: Listed) -> Value:
+        """A vector or a matrix by its entry: the letters of the entry are its axes."""
+        around, self.within = self.within, [*self.within, *node.letters]
+        body = self.value(node.entry)
+        self.within = around
+        places = []
+        for letter, upper in zip(node.letters, node.uppers, strict=True):
+            place = self.named.pop(letter, None)
+            if place is None or place not in body.pieces or len(body.axes) > (len(node.letters) == 1):
+                raise UnreadError(
+                    "dots leave out entries of a matrix", "", (r"[W_{ij}], its entry in brackets", ENTRIES)
+                )
+            self.whole(place, upper)
+            place.letter = ""
+            places.append(place)
+        if body.axes and body.row is not (node.row is False):  # columns stand side by side, and rows one below another
+            raise UnreadError(f"{body.shape} in a list of them", "", ENTRIES)
+        axes = (*places, *body.axes) if node.row is False else (*body.axes, *places)
+        return replace(body, axes=axes, row=node.row)
 
     def whole(self, place: Place, upper: str) -> None:
         """A sum up to N runs over a whole axis: N is its extent, here and elsewhere."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from einstan.papers.header import Header
+from einstan.papers.known import Naming
 from einstan.papers.problem import UnreadError
 from einstan.papers.signs import HEAD
 from einstan.papers.tex import Token, written
@@ -52,7 +53,9 @@ class Access:
 
 
 def said(name: str, rank: int) -> str:
-    """A name as a document has it, where a number with a label would be a power: r^(t) is r_att."""
+    """A name as a document has it, where a number with a label would be a power: r^(t) is r_att; and π a number."""
+    if name == "π":
+        return "pis"
     base, _, label = name.partition("^(")
     if rank or not label:
         return name
@@ -103,8 +106,12 @@ class Tensors:
                 return Value((HowMany(name),))
             if name not in self.header.axes and self.header.is_function(symbol):
                 raise UnreadError(f"{name} stands without brackets", str(symbol), f"{name}(...)")
-            if name == "π" and name not in self.header.axes:
-                return number("pi")
+            if name == "π" and symbol.font != "bold":
+                if self.header.axes.get(name) and not any(naming.sign.base == name for naming in self.header.namings):
+                    said_ = (HEAD + r"name \pi_k = w[k]", r"\boldsymbol{\pi}, for all of its entries")
+                    raise UnreadError("π is a number, and a tensor of the text", str(symbol), said_)
+                if self.header.axes.get(name) != ():
+                    return number("pi")
             if self.is_index(name):
                 return self.number_of(name)
         if symbol.base == "1" and not found and len(symbol.below) < 2 and "1" not in self.header.axes:
@@ -132,6 +139,11 @@ class Tensors:
         header = self.header
         found = header.naming(symbol)
         name, slots, stands, parts = found if found else (_name(symbol), None, {}, symbol.below)
+        if defining and parts and is_numbered(symbol) and header.axes.get(name) is None and header.first is None:
+            name = name.replace("δ", "err") + symbol.below[0][0].text  # z_1 = ... of a z that nobody declared
+            found = name, None, {}, ()
+            slots, parts = None, ()
+            header.namings.insert(0, Naming(replace(symbol, font=""), name, None))
         if not found and header.is_gradient(name):
             raise UnreadError(
                 f"{name} is a gradient, and what is differentiated has a name", name, f"{name[1:]}1 = {name}"
@@ -221,6 +233,8 @@ class Tensors:
             told = [vectors][len(slots_) >= len(axes) :]
             letter = slots_[0][:1] if len(slots_) == len(parts) == 1 and not axes[1:] else ""
             told += [HEAD + f"labels {letter}"] if letter.isalpha() else []
+            if any(token.is_mark(":") for part in parts for token in part):
+                raise UnreadError(f"{name} with a whole row or column", str(symbol), ENTRIES)
             told += [HEAD + f"given {symbol.typed}{f'[{chr(44).join(behind)}]' * bool(behind)}"]
             raise UnreadError(problem, str(symbol), told)
         texts = [self.slot(part, name, k, axes[k] if axes is not None else "") for k, part in enumerate(wanted)]
@@ -306,7 +320,10 @@ class Tensors:
                     raise UnreadError(
                         f"{letter} is a tensor of the text and an index of {name}",
                         written(part),
-                        (HEAD + f"given {name.removesuffix('_sq')}_{letter}", f"another letter for the index {letter}"),
+                        (
+                            *[HEAD + f"given {name.removesuffix('_sq')}_{letter}"][: name.isidentifier()],
+                            f"another letter for the index {letter}",
+                        ),
                     )
                 found.append(self.index(letter, name, axis, dim if len(tokens) == 1 else ""))
             elif token.kind == "number" and len(tokens) > 1:
@@ -319,7 +336,9 @@ class Tensors:
                 raise UnreadError(
                     f"the subscript {written(part)} of {name} is no index",
                     written(part),
-                    HEAD + f"name {name}_{{{written(part)}}} = {name}1",
+                    HEAD + f"given {name}_{{{written(part)}}}"
+                    if name.isidentifier()
+                    else "a letter for an index, (A x)_i",
                 )
             k += 1
         many, sign, times = 0, 1, 1
@@ -432,6 +451,11 @@ def _is_slot(part: Part) -> bool:
     tokens = [token for token in part if not token.is_mark("{", "}", "'")]
     twice = len(tokens) == 2 and tokens[0].kind == "number" and tokens[1].kind == "letter"  # 2i
     return twice or any(token.is_mark("+", "-", "−", ":") for token in tokens) or len(tokens) == 1
+
+
+def is_numbered(symbol: Symbol) -> bool:
+    """Whether a name has one number below it, ``z_1``."""
+    return len(symbol.below) == 1 and len(symbol.below[0]) == 1 and symbol.below[0][0].kind == "number"
 
 
 def run_of(part: Part) -> list[Part] | None:

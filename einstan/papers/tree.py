@@ -164,6 +164,16 @@ class Cases:
 
 
 @dataclass(frozen=True)
+class Listed:
+    """A vector or a matrix by the entry at its ``letters``, each with what it runs up to; ``row`` is as in a value."""
+
+    entry: Node
+    letters: tuple[str, ...]
+    uppers: tuple[str, ...]
+    row: bool | None = False
+
+
+@dataclass(frozen=True)
 class Written:
     """A matrix or a vector that is written out by its entries; without rows where dots leave some of them out."""
 
@@ -172,7 +182,7 @@ class Written:
 
 Node = (
     Symbol | Number | Addition | Product | Fraction | Power | Transposed | Group | Call | Entry | Reduction | Derivative
-    | Gradient | Norm | Absolute | Inner | Compared | Indicator | Cases | Written
+    | Gradient | Listed | Norm | Absolute | Inner | Compared | Indicator | Cases | Written
 )  # fmt: skip
 
 

@@ -107,6 +107,37 @@ def test_what_rests_on_something_else_is_judged_again(file, judged, change):
     assert len(judged) == count
 
 
+APART = """y = x^2
+claim dy/dx = 2 x
+Z[n,c] = X[n,K] W[K,c]
+claim dZ[n,c]/dW[k,p] = X[n,k] δ[c,p]
+T[n] = E[n] a
+G[n] = X[n,0]
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "count"),
+    [
+        ("x^2", "2 x^2", 1),  # the other claim reads nothing of it
+        ("X[n,0]", "X[n,1]", 1),  # X has more columns then: an axis of the claim on Z is longer
+        ("E[n] a", "E[n] a^2", 0),
+        ("T[n]", "R[n]", 0),
+        ("E[n] a", "E[n] y", 1),
+        ("X[n,K] W", "2 X[n,K] W", 1),
+        ("claim dy", "M = 3 N0\nclaim dy", 0),
+        ("T[n] = E[n] a", "assume a > 0", 2),  # what contradicts itself proves everything
+        ("dy/dx = 2 x", "dx = 2 x", 1),
+    ],
+)
+def test_a_changed_definition_judges_what_is_tied_to_it(tmp_path, judged, old, new, count):
+    es.check(APART, remember=tmp_path / "v")
+    judged.clear()
+    assert old in APART
+    es.check(APART.replace(old, new), remember=tmp_path / "v")
+    assert len(judged) == count
+
+
 def test_seconds_are_a_part_of_it(file, judged):
     es.check(TEXT, seconds=9, remember=file)
     assert len(judged) == CLAIMS

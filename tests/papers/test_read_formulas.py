@@ -96,8 +96,8 @@ READ = [
     ("given f", r"\nabla_f f^2 = 2 f", ["q1 = f^2", "dq1/df = 2 f"]),
     ("given f", r"\nabla_f \frac{1}{2} f^2 = f", ["q1 = 1/2 f^2", "dq1/df = f"]),
     ("given x[i], A[i,i] | layout columns", r"\nabla_x x^T A x = x", ["q1 = (x[I1] A[I1,I]) x[I]", "dq1/dx[i] = x[i]"]),
-    ("given L(z[I]), a[i]", r"c = (\nabla_z L)^\top a", ["c = dL/dz[I] a[I]"]),
-    ("given L(z[I]), a[i]", r"c = \nabla_z L^\top a", ["c = dL/dz[I] a[I]"]),
+    ("given L(z[I]) | given a[i]", r"c = (\nabla_z L)^\top a", ["c = dL/dz[I] a[I]"]),
+    ("given L(z[I]) | given a[i]", r"c = \nabla_z L^\top a", ["c = dL/dz[I] a[I]"]),
     # numbers of indices, and where entries are counted from
     ("given x[i] | first 1", r"E = \sum_{j > 1} x_j", ["E = 1[J+1 > 1] x[J]"]),
     ("given x[i] | first 1", r"a_i = \mathbb{1}[i = 1] x_i", ["a[i] = 1[i+1 == 1] x[i]"]),
@@ -140,6 +140,45 @@ READ = [
     (
         "given x[i], a", r"s_i = \begin{cases} 0 & x_i < 0 \\ a & x_i > a \\ x_i & \text{otherwise} \end{cases}",
         ["s[i] = 1[x[i] < 0] 0 + 1[x[i] > a] 1[x[i] >= 0] a + 1[x[i] >= 0] 1[x[i] <= a] x[i]"],
+    ),
+    ("given W_1[h,d], x[d], b_1[h]", r"z_1 = W_1 x + b_1", ["z1[h] = W1[h,D] x[D] + b1[h]"]),
+    ("given L(z[I])", r"\delta_2 = \nabla_z L(z)", ["err2[i] = dL/dz[i]"]),
+    ("given f(x[I])", r"g = \nabla f(x)", ["g[i] = df/dx[i]"]),
+    ("given z[i]", r"E_i = \sum_k \mathbb{1}_{[k \neq i]} z_k", ["E[i] = 1[K != i] z[K]"]),
+    (
+        "given \\pi[k], x[k]", r"E = \sum_k \pi_k x_k / \sqrt{2 \boldsymbol{\pi}^\top x}",
+        ["E = pis[K] x[K] / sqrt(sum[K1](2 pis[K1] x[K1]))"],
+    ),
+    # what dots leave out
+    ("given x[i]", r"s = x_1 + x_2 + \cdots + x_n", ["s = x[K]"]),
+    ("given w_0, w[i], x[i]", r"y = w_0 + w_1 x_1 + \dots + w_n x_n", ["y = w0 + w[K] x[K]"]),
+    (
+        "given z[i]", r"o_i = \frac{e^{z_i}}{e^{z_1} + \dots + e^{z_i} + \dots + e^{z_m}}",
+        ["o[i] = exp(z[i]) / sum[K](exp(z[K]))"],
+    ),
+    ("given x[i]", r"m = \max\{x_1, \ldots, x_n\}", ["m = max[K](x[K])"]),
+    ("given x[i]", r"u = (x_1^2, \dots, x_n^2)^T", ["u[i] = x[i]^2"]),
+    ("given x[i]", r"u = \begin{bmatrix} x_1 \\ x_2 \\ \vdots \\ x_n \end{bmatrix}", ["u[i] = x[i]"]),
+    (
+        "given W[i,j]",
+        r"T = \begin{bmatrix} W_{11} & \cdots & W_{n1} \\ \vdots & & \vdots \\ "
+        r"W_{1m} & \cdots & W_{nm} \end{bmatrix}",
+        ["T[j,i] = W[i,j]"],
+    ),
+    (
+        "given d[i]",
+        r"D = \begin{bmatrix} d_1 & & \\ & \ddots & \\ & & d_n \end{bmatrix}",
+        ["D[i,i1] = 1[i == i1] d[i]"],
+    ),
+    (
+        "given o[i]",
+        r"J = \begin{bmatrix} o_1(1 - o_1) & \cdots & -o_1 o_m \\ \vdots & \ddots & \vdots \\ "
+        r"-o_m o_1 & \cdots & o_m(1 - o_m)\end{bmatrix}",
+        ["J[i,i1] = 1[i == i1] o[i] (1 - o[i]) + 1[i != i1] (-1) o[i] o[i1]"],
+    ),
+    (
+        r"given Z[i,k] | name \mathbf{z}_k = Z[i,k]", r"A = [\mathbf{z}_1 \ \mathbf{z}_2 \ \cdots \ \mathbf{z}_N]",
+        ["A[i,k] = Z[i,k]"],
     ),
     # chains, numbers, remarks
     (MATRICES, r"(3) \quad E = x^T y = y^T x", ["E = x[I] y[I]", "x[I] y[I] = y[I] x[I]"]),
@@ -210,7 +249,6 @@ REFUSED = [
     ("given x", r"E = \mathbb{E}[x]", "an expectation"),
     ("given x", r"E = \int x\, dx", "an integral"),
     ("given x", r"E = \lim x", "a limit"),
-    ("given x[i] | first 1", r"E = x_1 + \cdots + x_n", "dots leave out"),
     ("given W[i,j]", r"W \leftarrow W - G", "an update"),
     ("given x[i], y[i]", r"x \approx y", "an approximation"),
     ("given x[i], y[i]", r"x \leq y", "a comparison"),
@@ -239,6 +277,21 @@ REFUSED = [
     ("", r"A = \begin{bmatrix} a_1 & \cdots \\ \vdots & \end{bmatrix}", "dots leave out entries"),
     ("", r"\foo{x} = 1", r"\foo is not read"),
     ("given x", r"E = (x", "is not closed"),
+    ("given x[i]", r"b = (x_1, x_3, \dots, x_n)", "dots leave out"),
+    ("given x[i]", r"b = x_1 - x_2 + \cdots + x_n", "dots leave out"),
+    ("given x[i], y[i]", r"b = x_1 + \cdots + y_n", "dots leave out"),
+    (
+        "given W[i,j]",
+        r"b = \begin{bmatrix} W_{11} & W_{13} & \cdots & W_{1m} \\ \vdots & & & \vdots \\ "
+        r"W_{n1} & W_{n2} & \cdots & W_{nm} \end{bmatrix}",
+        "dots leave out",
+    ),
+    (r"given \pi[k], x", r"y = x / \sqrt{2 \pi}", "a number, and a tensor of the text"),
+    ("given x[i]", r"x \sim y", "how something is drawn"),
+    ("given x", r"y = 10\,000 x", "two numbers side by side"),
+    ("given x", r"y = 1{,}000 x", "two numbers side by side"),
+    ("given a[i], b[i]", r"\cos(\theta) = a^\top b", "θ has no indices"),
+    ("given x", r"y = [x > 0]", "> is not read"),
     ("given f, g, h", r"\frac{d}{df} f g = h", "in front of a product"),
     ("given x[i], A[i,i]", r"E = \nabla_x \log(x_1) A", "in front of a product"),
     ("given x[i]", r"E = \sum_{j > 1} x_j", "the first one is 0 or 1"),
