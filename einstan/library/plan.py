@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from einstan.language import display
 from einstan.language.arguments import blamed_methods, require, whole
 from einstan.language.errors import DataError
 from einstan.library.files import named, write_out
@@ -21,6 +22,7 @@ from einstan.library.graph import Edge, Graph, Vertex
 from einstan.library.pictures import write
 from einstan.machine.plan import plan as machine
 from einstan.machine.plan.costs import FREE
+from einstan.machine.plan.table import as_rows, totals
 from einstan.machine.sizes.memory import human_bytes
 
 NARROW, WIDE = 5.0, 16.0  # inches
@@ -52,6 +54,11 @@ class Plan(machine.Plan):
 
     def to_json(self, indent: int | None = 1) -> str:
         return super().to_json(None if indent is None else whole("indent", indent, 0, 100))
+
+    def _repr_html_(self) -> str:
+        head, *rows = as_rows(self)
+        left = {"result", "einsum", "call", "shape", "buffer", "equation", "layout"}
+        return display.shown(display.table(head, rows, left), display.note("\n".join(totals(self))))
 
     def draw(self, path: str | Path) -> Path:
         """Draw the steps as a graph, in the order in which they can be done; the ending says how: ``.svg``, ``.png``,

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from einstan.language.arguments import checked, checked_methods, shown
+from einstan.language.display import curves, note, table
+from einstan.language.display import shown as display
 from einstan.language.errors import DataError, MissingError, nearest
 from einstan.library import bit_generators, checkpoint
 from einstan.library.data import plain_array
@@ -203,6 +205,14 @@ class History:
                 repair=nearest(column, known) or "name one of these",
             )
         return [row.get(column, math.nan) for row in self.rows]
+
+    def _repr_html_(self) -> str:
+        names = list(dict.fromkeys(name for row in self.rows for name in row))
+        losses = {name: self[name] for name in names if "loss" in name}
+        cells = [[f"{row[name]:.4g}" if name in row else "" for name in names] for row in self.rows]
+        ended = self.stopped and note(f"stopped: {self.stopped}; parameters of epoch {self.best_epoch}")
+        epochs = [row.get("epoch", k + 1) for k, row in enumerate(self.rows)]
+        return display(curves(epochs, losses), table(names, cells) if cells else note(repr(self)), ended)
 
     def __repr__(self) -> str:
         last = ", ".join(f"{name} {value:.4g}" for name, value in self.rows[-1].items()) if self.rows else "nothing yet"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from einstan.language import display
 from einstan.optimize.layout import Arrays
 
 if TYPE_CHECKING:
@@ -42,6 +44,14 @@ class Result:
     def __str__(self) -> str:
         word = "converged" if self.converged else "not converged"
         return "\n".join([*table(self.rows), *self.notes, f"{word}: {self.reason}"])
+
+    def _repr_html_(self) -> str:
+        names = list(dict.fromkeys(name for row in self.rows for name in row))
+        drawn = {name: [row.get(name, math.nan) for row in self.rows] for name in names if name in ("loss", "gradient")}
+        cells = [[_cell(row.get(name)) for name in names] for row in self.rows]
+        word = "converged" if self.converged else "not converged"
+        ended = display.note("\n".join([*self.notes, f"{word}: {self.reason}"]))
+        return display.shown(display.curves(range(len(cells)), drawn), display.table(names, cells), ended)
 
 
 def not_enough(iterations: int) -> str:
