@@ -115,13 +115,15 @@ def _add_train(commands: argparse._SubParsersAction[_Parser]) -> None:
     train = _command(
         commands,
         "train",
-        "train a classifier whose layers are index equations",
+        "train a classifier, or a regression, whose layers are index equations",
         "  einstan train --hidden 64,32 --epochs 40 --save digits.npz --plot loss.png\n"
         "  einstan train --data flowers.csv --hidden 16\n"
         "  einstan train --resume digits.npz --epochs 80",
     )
     train.add_argument("--data", type=_file, metavar="FILE", help="an .npz with X and y, or a .csv whose last column "
                        "is the label (default: the handwritten digits of scikit-learn)")  # fmt: skip
+    train.add_argument("--label", type=_file, metavar="COLUMN", help="of a .csv, by its name or number from 1; numbers "
+                       "that are not all whole are the values of a regression (default: the last)")  # fmt: skip
     train.add_argument("--hidden", type=_widths, metavar="N,N", help="units of the hidden layers (default: 64,32)")
     train.add_argument("--activation", choices=("relu", "tanh", "sigmoid"), help="between them (default: relu)")
     train.add_argument("--epochs", type=_whole, metavar="N", help="passes over the data, in all (default: 40)")

@@ -17,6 +17,7 @@ class Recipe:
     """What a run is made of; kept in its checkpoint, so that resuming needs no option again."""
 
     data: str = ""
+    label: str = ""
     hidden: tuple[int, ...] = (64, 32)
     activation: str = "relu"
     epochs: int = 40
@@ -36,7 +37,7 @@ SOME = whole(1, 10**18)
 SHARE = number(lambda share: 0 <= share < 1, "a share from 0 up to 1")
 FIELDS = record(
     {
-        "data": TEXT, "hidden": several(SOME), "activation": one_of(ACTIVATIONS), "epochs": SOME,
+        "data": TEXT, "label": TEXT, "hidden": several(SOME), "activation": one_of(ACTIVATIONS), "epochs": SOME,
         "lr": number(lambda rate: 0 < rate < float("inf"), "a positive number"), "batch": SOME,
         "optimiser": one_of(tuple(NAMED)), "smoothing": SHARE, "validation": SHARE,
         "patience": optional(SOME), "seed": COUNT, "dtype": one_of(("float32", "float64")),

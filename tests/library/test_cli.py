@@ -80,6 +80,28 @@ def test_ones_own_data(run, table, tmp_path):
     assert "test accuracy 100.00 %" in out
 
 
+def test_a_regression(run, tmp_path):
+    generator = np.random.default_rng(0)
+    points = generator.standard_normal((120, 2))
+    rows = [f"{x:.6f},{100 + 10 * x - 5 * y:.6f},{y:.6f}" for x, y in points]
+    (tmp_path / "prices.csv").write_text("\n".join(["a,price,b", *rows]))
+    common = ("train", "--data", "prices.csv", "--label", "price", "--hidden", "", "--lr", "0.5")
+    code, out, err = run(*common, "--epochs", 40, "--save", "prices.npz")
+    assert (code, err) == (0, "")
+    assert "L = 1/(|N| |J|) (S[N,J] - Y[N,J])^2" in out
+    assert "dS[n,j] = 2 (S[n,j] - Y[n,j]) / (|n| |j|)" in out
+    (last,) = [line for line in out.splitlines() if line.startswith("test error")]
+    assert float(last.split()[2]) < 0.5
+    assert last.endswith(("R² 1.000)", "R² 0.999)"))
+    assert run("train", "--resume", "prices.npz", "--epochs", 41)[0] == 0
+    assert "--label b is not what prices.npz was made with" in refused(
+        run, "--resume", "prices.npz", "--label", "b", "--epochs", 42
+    )
+    (tmp_path / "same.csv").write_text("1,0.5\n" * 20)
+    assert "same.csv: all values are 0.5, so there is nothing to learn" in refused(run, "--data", "same.csv")
+    assert "--label is a column of --data" in refused(run, "--label", "b")
+
+
 def test_five_epochs_and_five_more_are_ten(run, table):
     common = ("train", "--data", table, "--hidden", "8")
     assert run(*common, "--epochs", 5, "--save", "half.npz")[0] == 0
