@@ -10,7 +10,6 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -24,10 +23,10 @@ from einstan.library import optimisers
 from einstan.library.callbacks import Callback, Saver
 from einstan.library.data import Scaling, Table, digits, one_hot, stratified
 from einstan.library.escape import visible
+from einstan.library.figures import curves, save_figure
 from einstan.library.files import refuse_unwritable
 from einstan.library.metrics import accuracy, confusion, error
 from einstan.library.network import Network
-from einstan.library.plan import figure_of, save_figure
 from einstan.library.progress import ProgressBar, reading_bar
 from einstan.library.recipe import Recipe, recipe_of
 from einstan.library.signals import signals_interrupt
@@ -289,14 +288,7 @@ def _cell(count: int, diagonal: bool) -> Text:
 
 def plot(history: History, path: str, label: str) -> None:
     """Draw the loss per epoch."""
-    figure = figure_of(7, 4)
-    axes: Any = figure.add_subplot()
-    epochs = history["epoch"]
-    axes.plot(epochs, history["loss"], label=label)
+    columns = {label: history["loss"]}
     if any("val_loss" in row for row in history.rows):
-        axes.plot(epochs, history["val_loss"], label="validation loss")
-    axes.set(xlabel="epoch", ylabel="loss", yscale="log")
-    axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.legend()
-    axes.grid(alpha=0.3)
-    save_figure(figure, path)
+        columns["validation loss"] = history["val_loss"]
+    save_figure(curves(history["epoch"], columns, "epoch", "loss").figure, path)

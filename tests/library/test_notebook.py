@@ -89,3 +89,13 @@ def test_curves_of_all_kinds(values):
     ElementTree.fromstring(page)
     assert "nan" not in page
     assert "inf" not in page
+
+
+@pytest.mark.parametrize("make", [trained, solved, lambda: RIDGE.plan({"n": 8, "j": 2, "k": 3})])
+def test_plots_are_axes_or_files(make, tmp_path):
+    pytest.importorskip("matplotlib")
+    made = make()
+    axes = np.ravel(made.plot())
+    assert all(each.get_figure() is axes[0].get_figure() for each in axes)
+    assert all(each.has_data() for each in axes)
+    assert made.plot(tmp_path / "plot.svg").read_bytes().startswith(b"<?xml")
