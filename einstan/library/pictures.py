@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from einstan.language.arguments import one_of, require
+from einstan.language.arguments import checked, one_of, require
 from einstan.language.errors import DataError
 from einstan.library.dot import dot, mermaid
 from einstan.library.files import write_out
@@ -27,6 +27,7 @@ def write(graph: Graph, path: str | Path) -> Path:
     return path
 
 
+@checked
 def rendered(graph: Graph, form: str) -> bytes:
     """A picture of a graph, laid out by Graphviz."""
     one_of("form", form, ("svg", "png"))
