@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -52,9 +53,10 @@ def _run(options: argparse.Namespace, console: Console, interrupt: Callable[[obj
     _check_same_data(recipe, table, state)
     network = classifier(table, recipe)
     parts = _parts(table, recipe)
+    notes = {"recipe": asdict(recipe), "measures": _measures(table, recipe)}
     _print_network(console, table, network, recipe, parts)
     path = options.save or options.resume
-    saver = Saver(path or "einstan-run.npz", every=None, notes={"recipe": asdict(recipe)}, report=_report)
+    saver = Saver(path or "einstan-run.npz", every=None, notes=notes, report=_report)
     try:
         history = _train(console, table, network, recipe, parts, state, [*([saver] if path else []), interrupt])
     except Interrupted as problem:
@@ -183,6 +185,15 @@ def _rows(table: Table, recipe: Recipe) -> dict[str, np.ndarray]:
             repair="give more rows of every class" + (", or --validation 0" if recipe.validation else ""),
         )
     return rows
+
+
+def _measures(table: Table, recipe: Recipe) -> dict[str, Any]:
+    """What the training rows measure, for those that are to be predicted: `einstan.library.recipe.MEASURES`."""
+    train = _rows(table, recipe)["train"]
+    scaling = Scaling.of(table.features[train], per_feature=bool(recipe.data))
+    mean, spread = (0.0, 1.0) if table.values is None else spread_of(table, train)
+    low, high = (np.atleast_1d(ends).tolist() for ends in (scaling.low, scaling.high))
+    return {"low": low, "high": high, "classes": list(table.classes), "mean": mean, "spread": spread}
 
 
 def _targets(table: Table, train: np.ndarray, dtype: str) -> Callable[[np.ndarray], np.ndarray]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain, islice
 from typing import BinaryIO, TypeVar
 
@@ -75,6 +76,33 @@ def read_npz(path: Path) -> Table:
     )
 
 
+def read_features(path: Path, wanted: int, label: str = "") -> np.ndarray:
+    """Rows of so many features, from ``X`` of an ``.npz`` or a ``.csv``, whose label is passed over if it has one."""
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix == ".npz":
+        with opened(path) as archive:
+            if "X" not in archive.sizes:
+                raise DataError(f"{named(path)} does not hold X", repair="np.savez('file.npz', X=X)")
+            refuse_more(f"the rows of {named(path)}", 2 * archive.sizes["X"], "give fewer rows")
+            found = _features(named(path), archive["X"])
+        if found.shape[1] != wanted:
+            raise _misfit(named(path), found.shape[1], wanted)
+    elif suffix == ".csv":
+        with _reading(path), open_regular(path) as file:
+            found = _Rows(named(path), file, None, label, wanted).all()[0]
+    else:
+        raise DataError(
+            f"{named(path)} has the ending {suffix or '(none)'}", repair="give a file that ends in .npz or .csv"
+        )
+    require_finite("X", found)
+    return found
+
+
+def _misfit(name: str, found: int, wanted: int) -> DataError:
+    told = f"{name} has {found} column{'s' * (found != 1)}, and {wanted} features were learned"
+    return DataError(told, repair="give the same columns")
+
+
 def _features(name: str, array: np.ndarray) -> np.ndarray:
     require_numbers("X", array)
     if array.ndim < 2:
@@ -112,9 +140,22 @@ def _labels(name: str, array: np.ndarray) -> np.ndarray:
 
 
 def read_csv(path: Path, told: Told | None = None, label: str = "") -> Table:
+    with _reading(path), open_regular(path) as file:
+        features, spelled, labels = _Rows(named(path), file, told, label).all()
+    if all(map(_is_number, spelled)) and not all(map(_is_whole, spelled)):
+        return _regression(path, features, np.array([float(value) for value in spelled])[labels])
+    if all(map(_is_whole, spelled)):
+        names, places = np.unique([round(float(name)) for name in spelled], return_inverse=True)
+    else:
+        names, places = np.unique(spelled, return_inverse=True)
+    return _table(path, features, names, places[labels])
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Whatever happens while a ``.csv`` is read is told of it."""
     try:
-        with open_regular(path) as file:
-            features, spelled, labels = _Rows(named(path), file, told, label).all()
+        yield
     except (UnicodeDecodeError, csv.Error) as problem:
         raise DataError(
             f"{named(path)} is not a text file in UTF-8 with values between commas", repair="save it as CSV, UTF-8"
@@ -125,24 +166,20 @@ def read_csv(path: Path, told: Told | None = None, label: str = "") -> Table:
         raise DataError(
             f"{named(path)} cannot be read: {reason(problem)}", repair="give the path of a .npz or .csv file"
         ) from problem
-    if all(map(_is_number, spelled)) and not all(map(_is_whole, spelled)):
-        return _regression(path, features, np.array([float(value) for value in spelled])[labels])
-    if all(map(_is_whole, spelled)):
-        names, places = np.unique([round(float(name)) for name in spelled], return_inverse=True)
-    else:
-        names, places = np.unique(spelled, return_inverse=True)
-    return _table(path, features, names, places[labels])
 
 
 class _Rows:
-    """The rows of an open file: its lines in blocks, and the number of the line where each begins."""
+    """The rows of an open file: its lines in blocks, and the number of the line where each begins.  Of so many features
+    as are ``wanted`` the label may be missing."""
 
-    def __init__(self, name: str, file: BinaryIO, told: Told | None, label: str = "") -> None:
-        self.name, self.file, self.told, self.label = name, file, told, label
+    def __init__(
+        self, name: str, file: BinaryIO, told: Told | None, label: str = "", wanted: int | None = None
+    ) -> None:
+        self.name, self.file, self.told, self.label, self.wanted = name, file, told, label, wanted
         self.size = os.fstat(file.fileno()).st_size
         self.header: list[str] | None = None
         self.width = 0
-        self.place = -1  # of the label in a row
+        self.place = -1  # of the label in a row, behind the end where there is none
 
     def all(self) -> tuple[np.ndarray, list[str], np.ndarray]:
         """Features of all rows in one array, whose length is guessed from the first block; the labels as they are
@@ -153,7 +190,7 @@ class _Rows:
             if count + len(own) > len(features):
                 guess = round(1.02 * (count + len(own)) * self.size / max(1, self.file.tell())) + 1
                 rows = max(guess, count + len(own))
-                refuse_more(f"the {self.width - 1} columns of {self.name}", 8 * rows * own.shape[1], "give fewer rows")
+                refuse_more(f"the {own.shape[1]} columns of {self.name}", 8 * rows * own.shape[1], "give fewer rows")
                 features.resize((rows, own.shape[1]), refcheck=False)
             features[count : count + len(own)] = own
             spelled, which = np.unique(names, return_inverse=True)
@@ -208,18 +245,23 @@ class _Rows:
                 continue
             rows = csv.reader(line + "\n" for line in lines[position:])
             first = next(rows)
-            self.place = self.column(first)
+            if self.wanted is not None and len(first) not in (self.wanted, self.wanted + 1):
+                raise _misfit(self.name, len(first), self.wanted)
+            self.place = self.column(first) if len(first) != self.wanted else len(first)
             skipped = position + rows.line_num if not all(map(_is_number, self.features(first))) else position
             self.header = first if skipped > position else None
             following = next((row for row in csv.reader(lines[skipped:]) if any(map(str.strip, row))), first)
             self.width = len(following)
-            if self.width < 2:
+            if self.wanted is not None and self.width - (self.place < len(first)) != self.wanted:
+                raise _misfit(self.name, self.width, self.wanted)
+            if self.wanted is None and self.width < 2:
                 raise DataError(
                     f"{self.name} has one column, where features and then a label are needed",
                     repair="put commas between the values",
                 )
-            self.place = self.column(first) if self.label else self.width - 1
-            if self.place >= self.width:
+            if self.wanted is None:
+                self.place = self.column(first) if self.label else self.width - 1
+            if self.wanted is None and self.place >= self.width:
                 told = f"{self.name}: the first row has {len(first)} values, and the next {self.width}"
                 raise DataError(told, repair="give every row the same columns")
             return number + skipped, lines[skipped:]
@@ -263,20 +305,23 @@ class _Rows:
 
     def cell(self, line: str) -> str:
         """The label of a line without quotes."""
+        if self.place >= self.width:
+            return ""
         if self.place == self.width - 1:
             return line.rpartition(",")[2].strip()
         return line.split(",", self.place + 1)[self.place].strip()
 
     def checked(self, rows: Sequence[tuple[int, list[str]]]) -> Iterator[Part]:
         rows = [(number, row) for number, row in rows if any(map(str.strip, row))]
-        features = np.empty((len(rows), self.width - 1))
+        columns = self.features(range(self.width))
+        features = np.empty((len(rows), len(columns)))
         for position, (number, row) in enumerate(rows):
             if len(row) != self.width:
                 raise DataError(
                     f"{self.name}, line {number}: {len(row)} values, where the first row has {self.width}",
                     repair="give every row the same columns",
                 )
-            for place, column in enumerate(self.features(range(self.width))):
+            for place, column in enumerate(columns):
                 cell = row[column]
                 if not _is_number(cell):
                     header = self.header or []
@@ -287,7 +332,7 @@ class _Rows:
                     )
                 features[position, place] = float(cell)
         if len(rows):
-            yield features, np.array([row[self.place].strip() for _, row in rows])
+            yield features, np.array(["".join(row[self.place : self.place + 1]).strip() for _, row in rows])
 
 
 def _is_blank(line: str) -> bool:
