@@ -42,7 +42,13 @@ _HOMES = {
     "accuracy": "einstan.library.metrics",
 }
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a tool that checks types knows all names, and that there are no others
+    from einstan import calculus as calculus
+    from einstan import language as language
+    from einstan import layers as layers
+    from einstan import library as library
+    from einstan import machine as machine
+    from einstan import optimize as optimize
     from einstan.language.errors import EinstanError
     from einstan.library.api import Equation, Program, parse
     from einstan.library.callbacks import Callback
@@ -88,15 +94,17 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        value = getattr(import_module(_HOMES[name]), name)
-    elif name in ("language", "calculus", "machine", "library", "optimize", "layers"):
-        return import_module(f"{__name__}.{name}")
-    else:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name in _HOMES:
+            value = getattr(import_module(_HOMES[name]), name)
+        elif name in ("language", "calculus", "machine", "library", "optimize", "layers"):
+            return import_module(f"{__name__}.{name}")
+        else:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

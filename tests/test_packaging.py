@@ -34,6 +34,7 @@ def test_every_directory_with_modules_is_a_package():
 
 def test_versions_agree():
     assert PROJECT["project"]["version"] == einstan.__version__
+    assert f"\nversion: {einstan.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("name", "target"), [("layers", "../layers"), ("page", "../docs/page")])

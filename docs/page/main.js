@@ -38,7 +38,7 @@ editor.addEventListener("change", () => {
 async function update() {
   const text = editor.text;
   remember();
-  const answer = await python.ask("read", { text });
+  const answer = await offeringStop(python.ask("read", { text }), () => text === editor.text);
   if (!answer || text !== editor.text) return;
   if (!answer.shown) return showProblem(answer);
   read = { ...answer.shown, text };
@@ -117,9 +117,7 @@ async function showPanel() {
   if ("backwards" in given) given.backwards = given.backwards === "yes";
   if (read.errors.length && panel.name !== "verdicts") return fill(element("p", { class: "quiet" }, UNREAD));
   state("waiting");
-  const slow = setTimeout(() => mine === turn && python.ready && showStop(), 3000);
-  const answer = panel.name === "read" ? { shown: read } : await ask(panel.name, given);
-  clearTimeout(slow);
+  const answer = panel.name === "read" ? { shown: read } : await offeringStop(ask(panel.name, given), () => mine === turn);
   if (!answer || mine !== turn) return;
   if (!answer.shown) return showProblem(answer);
   const more = async (other) => (await ask(other, other === "verdicts" ? { text: given.text } : given))?.shown;
@@ -140,13 +138,17 @@ function state(word) {
   at("panel").setAttribute("aria-busy", String(word === "waiting"));
 }
 
-function showStop() {
+// An answer, and after three seconds a button that stops what is worked out, as long as it is waited for.
+async function offeringStop(answer, isWaited) {
   const stop = () => {
     python.start();
     say("Stopped; Python is loaded again");
     update();
   };
-  fill(element("p", { class: "quiet" }, "This takes long."), element("button", { type: "button", onclick: stop }, "Stop"));
+  const offer = () =>
+    fill(element("p", { class: "quiet" }, "This takes long."), element("button", { type: "button", onclick: stop }, "Stop"));
+  const slow = setTimeout(() => isWaited() && python.ready && offer(), 3000);
+  return answer.finally(() => clearTimeout(slow));
 }
 
 function showProblem({ error, missing, broken }) {

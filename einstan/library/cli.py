@@ -91,6 +91,7 @@ def parser() -> argparse.ArgumentParser:
     whole.add_argument("--version", action="version", version=f"einstan {einstan.__version__}")
     commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_train(commands)
+    _add_predict(commands)
     _add_derive(commands)
     _add_check(commands)
     _add_paths(commands)
@@ -115,13 +116,15 @@ def _add_train(commands: argparse._SubParsersAction[_Parser]) -> None:
     train = _command(
         commands,
         "train",
-        "train a classifier whose layers are index equations",
+        "train a classifier, or a regression, whose layers are index equations",
         "  einstan train --hidden 64,32 --epochs 40 --save digits.npz --plot loss.png\n"
         "  einstan train --data flowers.csv --hidden 16\n"
         "  einstan train --resume digits.npz --epochs 80",
     )
     train.add_argument("--data", type=_file, metavar="FILE", help="an .npz with X and y, or a .csv whose last column "
                        "is the label (default: the handwritten digits of scikit-learn)")  # fmt: skip
+    train.add_argument("--label", type=_file, metavar="COLUMN", help="of a .csv, by its name or number from 1; numbers "
+                       "that are not all whole are the values of a regression (default: the last)")  # fmt: skip
     train.add_argument("--hidden", type=_widths, metavar="N,N", help="units of the hidden layers (default: 64,32)")
     train.add_argument("--activation", choices=("relu", "tanh", "sigmoid"), help="between them (default: relu)")
     train.add_argument("--epochs", type=_whole, metavar="N", help="passes over the data, in all (default: 40)")
@@ -140,6 +143,20 @@ def _add_train(commands: argparse._SubParsersAction[_Parser]) -> None:
     train.add_argument("--save", type=_file, metavar="FILE", help="save the run to an .npz file")
     train.add_argument("--resume", type=_file, metavar="FILE", help="carry on with a saved run")
     train.set_defaults(run=_run_train)
+
+
+def _add_predict(commands: argparse._SubParsersAction[_Parser]) -> None:
+    predict = _command(
+        commands,
+        "predict",
+        "tell what a trained network says of other rows: their classes, or their values",
+        "  einstan predict digits.npz others.npz\n  einstan predict prices.npz houses.csv --output prices.csv",
+    )
+    predict.add_argument("saved", metavar="RUN", type=_file, help="what einstan train --save wrote")
+    predict.add_argument("data", metavar="FILE", type=_file, help="an .npz with X, or a .csv of the same columns, with "
+                         "or without the label")  # fmt: skip
+    predict.add_argument("--output", metavar="FILE", type=_file, help="write a .csv there (default: print it)")
+    predict.set_defaults(run=_run_predict)
 
 
 def _add_derive(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -235,6 +252,12 @@ def _add_page(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 def _run_train(options: argparse.Namespace, console: Console) -> int:
     from einstan.library.command_train import run
+
+    return run(options, console)
+
+
+def _run_predict(options: argparse.Namespace, console: Console) -> int:
+    from einstan.library.command_predict import run
 
     return run(options, console)
 

@@ -26,8 +26,9 @@ from einstan.library.einsum_equation import equation_of, is_einsum
 from einstan.library.einsum_function import lettered
 from einstan.library.einsum_text import Subscripts, expanded
 from einstan.library.einsum_text import read as labels_of
+from einstan.library.figures import figure_of, save_figure
 from einstan.library.files import refuse_unwritable
-from einstan.library.plan import figure_of, save_figure, short
+from einstan.library.plan import short
 from einstan.library.stated_sizes import known, sizes_of
 from einstan.library.texts import is_file, read
 from einstan.machine.paths.paths import NAMES

@@ -1,4 +1,4 @@
-"""``einstan train``: a classifier on real data, its layers and their backward pass printed as equations."""
+"""``einstan train``: a classifier or a regression on real data, its layers and their backward pass as equations."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from einstan import layers
+from einstan.language.arguments import shown
 from einstan.language.errors import DataError
 from einstan.library import optimisers
 from einstan.library.callbacks import Callback, Saver
 from einstan.library.data import Scaling, Table, digits, one_hot, stratified
 from einstan.library.escape import visible
+from einstan.library.figures import curves, save_figure
 from einstan.library.files import refuse_unwritable
-from einstan.library.metrics import accuracy, confusion
+from einstan.library.metrics import accuracy, confusion, error
 from einstan.library.network import Network
-from einstan.library.plan import figure_of, save_figure
 from einstan.library.progress import ProgressBar, reading_bar
 from einstan.library.recipe import Recipe, recipe_of
 from einstan.library.signals import signals_interrupt
@@ -35,7 +36,7 @@ from einstan.library.tables import read_table
 from einstan.library.training import Interrupted, TrainingError, fit
 from einstan.machine.sizes.memory import refuse_more
 
-LOSS, SCORES, LABELS = "L", "S", "Y"
+LOSS, SCORES, LABELS = "L", "S", "Y"  # of a regression the scores are its outputs, in the unit of their spread
 INTERRUPTED = 130
 
 
@@ -52,11 +53,12 @@ def _run(options: argparse.Namespace, console: Console, interrupt: Callable[[obj
     _check_same_data(recipe, table, state)
     network = classifier(table, recipe)
     parts = _parts(table, recipe)
+    notes = {"recipe": asdict(recipe), "measures": _measures(table, recipe)}
     _print_network(console, table, network, recipe, parts)
     path = options.save or options.resume
-    saver = Saver(path or "einstan-run.npz", every=None, notes={"recipe": asdict(recipe)}, report=_report)
+    saver = Saver(path or "einstan-run.npz", every=None, notes=notes, report=_report)
     try:
-        history = _train(console, network, recipe, parts, state, [*([saver] if path else []), interrupt])
+        history = _train(console, table, network, recipe, parts, state, [*([saver] if path else []), interrupt])
     except Interrupted as problem:
         if not path:
             saver.on_end(problem.history.state, "interrupted")
@@ -74,11 +76,12 @@ def _run(options: argparse.Namespace, console: Console, interrupt: Callable[[obj
         raise
     if history.stopped:
         console.print(f"stopped: {history.stopped}; parameters of epoch {history.best_epoch}")
-    _print_scores(console, table, network, history, parts["test"])
+    _print_scores(console, table, recipe, network, history, parts["test"])
     if saver.saved:
         console.print(f"saved to {saver.saved}", markup=False)
     if options.plot:
-        plot(history, options.plot, "training loss, smoothed labels" if recipe.smoothing else "training loss")
+        smooth = recipe.smoothing and table.classes
+        plot(history, options.plot, "training loss, smoothed labels" if smooth else "training loss")
         console.print(f"loss drawn in {options.plot}", markup=False)
     return 2 if path and saver.saved != path else 0
 
@@ -90,9 +93,11 @@ def _report(text: str) -> None:
 
 def _table(recipe: Recipe, console: Console) -> Table:
     if not recipe.data:
+        if recipe.label:
+            raise DataError("--label is a column of --data", repair="--data file.csv --label " + shown(recipe.label))
         return digits()
     with reading_bar(console, recipe.data) as told:
-        return read_table(recipe.data, told)
+        return read_table(recipe.data, told, recipe.label)
 
 
 # ---- what is run -----------------------------------------------------------------------------------------------------
@@ -115,6 +120,8 @@ def _check_outputs(options: argparse.Namespace) -> None:
 
 def _check_same_data(recipe: Recipe, table: Table, state: State | None) -> None:
     labels = zlib.crc32(np.asarray(table.labels, "<i8").tobytes())
+    if table.values is not None:
+        labels = zlib.crc32(table.values.tobytes(), labels)
     found = zlib.crc32(np.ascontiguousarray(table.features).tobytes(), labels)
     if state is not None and found != recipe.fingerprint:
         raise DataError(
@@ -124,15 +131,19 @@ def _check_same_data(recipe: Recipe, table: Table, state: State | None) -> None:
 
 
 def classifier(table: Table, recipe: Recipe) -> Network:
-    """Dense layers with an activation between them, softmax, cross-entropy."""
+    """Dense layers with an activation between them, softmax, cross-entropy; or of a regression one output, and the mean
+    of its squared errors."""
     activation = getattr(layers, recipe.activation)
     members, previous = [], "X"
-    for number, units in enumerate((*recipe.hidden, len(table.classes)), 1):
+    for number, units in enumerate((*recipe.hidden, len(table.classes) or 1), 1):
         names = {"X": previous, "W": f"W{number}", "b": f"b{number}"}
-        members.append(layers.dense(f"Z{number}", **names, j=units))
+        last = number > len(recipe.hidden) and not table.classes
+        members.append(layers.dense(SCORES if last else f"Z{number}", **names, j=units))
         if number <= len(recipe.hidden):
             members.append(activation(f"A{number}", Z=f"Z{number}"))
         previous = f"A{number}"
+    if not table.classes:
+        return Network(*members, layers.mean_squared_error(LOSS, O=SCORES, Y=LABELS))
     members.append(layers.softmax(SCORES, Z=f"Z{len(recipe.hidden) + 1}"))
     members.append(layers.cross_entropy(LOSS, S=SCORES, Y=LABELS))
     return Network(*members)
@@ -140,6 +151,29 @@ def classifier(table: Table, recipe: Recipe) -> Network:
 
 def _parts(table: Table, recipe: Recipe) -> dict[str, dict[str, np.ndarray]]:
     """The rows for training, validation and testing, scaled by what the training rows hold."""
+    rows = _rows(table, recipe)
+    # Pixels share one range, so that an image keeps its contrast; columns of a table have one each.
+    kinds = len(table.classes) or 1
+    needed = 8 * len(table.labels) * 2 * (table.features.shape[1] + kinds)  # once more while they are made
+    refuse_more(f"the rows of {table.name}, with a column for each of {kinds} classes,", needed, "give fewer rows")
+    scaling = Scaling.of(table.features[rows["train"]], per_feature=bool(recipe.data))
+    targets = _targets(table, rows["train"], recipe.dtype)
+    found = {
+        part: {
+            "X": scaling(table.features[numbers]).astype(recipe.dtype, copy=False),
+            LABELS: targets(numbers),
+        }
+        for part, numbers in rows.items()
+    }
+    if recipe.smoothing and table.classes:  # rows still sum to one
+        smooth = found["train"][LABELS]
+        smooth *= 1 - recipe.smoothing
+        smooth += recipe.smoothing / kinds
+    return found
+
+
+def _rows(table: Table, recipe: Recipe) -> dict[str, np.ndarray]:
+    """The numbers of the rows of each part."""
     rest, test = table.split(0.2, recipe.seed)
     rows = {"train": rest, "test": test}
     if recipe.validation:
@@ -150,27 +184,41 @@ def _parts(table: Table, recipe: Recipe) -> dict[str, dict[str, np.ndarray]]:
             f"{table.name} is too small: {len(table.labels)} rows cannot be split into {', '.join(rows)}",
             repair="give more rows of every class" + (", or --validation 0" if recipe.validation else ""),
         )
-    # Pixels share one range, so that an image keeps its contrast; columns of a table have one each.
-    kinds = len(table.classes)
-    needed = 8 * len(table.labels) * 2 * (table.features.shape[1] + kinds)  # once more while they are made
-    refuse_more(f"the rows of {table.name}, with a column for each of {kinds} classes,", needed, "give fewer rows")
-    scaling = Scaling.of(table.features[rows["train"]], per_feature=bool(recipe.data))
-    found = {
-        part: {
-            "X": scaling(table.features[numbers]).astype(recipe.dtype, copy=False),
-            LABELS: one_hot(table.labels[numbers], kinds, recipe.dtype),
-        }
-        for part, numbers in rows.items()
-    }
-    if recipe.smoothing:  # rows still sum to one
-        smooth = found["train"][LABELS]
-        smooth *= 1 - recipe.smoothing
-        smooth += recipe.smoothing / kinds
-    return found
+    return rows
+
+
+def _measures(table: Table, recipe: Recipe) -> dict[str, Any]:
+    """What the training rows measure, for those that are to be predicted: `einstan.library.recipe.MEASURES`."""
+    train = _rows(table, recipe)["train"]
+    scaling = Scaling.of(table.features[train], per_feature=bool(recipe.data))
+    mean, spread = (0.0, 1.0) if table.values is None else spread_of(table, train)
+    low, high = (np.atleast_1d(ends).tolist() for ends in (scaling.low, scaling.high))
+    return {"low": low, "high": high, "classes": list(table.classes), "mean": mean, "spread": spread}
+
+
+def _targets(table: Table, train: np.ndarray, dtype: str) -> Callable[[np.ndarray], np.ndarray]:
+    """What the rows of these numbers should give: a column for each class, or a value as so many deviations from the
+    mean of the training rows."""
+    if table.values is None:
+        return lambda numbers: one_hot(table.labels[numbers], len(table.classes), dtype)
+    mean, spread = spread_of(table, train)
+    scaled = ((table.values - mean) / spread).astype(dtype)[:, None]
+    return lambda numbers: scaled[numbers]
+
+
+def spread_of(table: Table, train: np.ndarray) -> tuple[float, float]:
+    """The mean and the standard deviation of the values of the training rows."""
+    assert table.values is not None
+    values = table.values[train]
+    mean, spread = float(values.mean()), float(values.std())
+    if not spread:
+        raise DataError(f"{table.name}: all values are {mean:g}, so there is nothing to learn", repair="give others")
+    return mean, spread
 
 
 def _train(
     console: Console,
+    table: Table,
     network: Network,
     recipe: Recipe,
     parts: Mapping[str, dict[str, np.ndarray]],
@@ -179,7 +227,7 @@ def _train(
 ) -> History:
     return fit(
         network, LOSS, parts["train"],
-        validation=parts.get("validation"), metrics=(accuracy(SCORES, LABELS),),
+        validation=parts.get("validation"), metrics=((accuracy if table.classes else error)(SCORES, LABELS),),
         monitor="val_loss" if "validation" in parts else "loss", epochs=recipe.epochs, batch=recipe.batch,
         optimiser=optimisers.optimiser(recipe.optimiser, recipe.lr), patience=recipe.patience,
         callbacks=[*callbacks, ProgressBar(console)], seed=recipe.seed, resume=state,
@@ -193,9 +241,11 @@ def _print_network(
     console: Console, table: Table, network: Network, recipe: Recipe, parts: Mapping[str, Mapping[str, np.ndarray]]
 ) -> None:
     sizes = ", ".join(f"{len(part['X'])} for {name}" for name, part in parts.items())
-    widths = "–".join(map(str, (table.features.shape[1], *recipe.hidden, len(table.classes))))
+    widths = "–".join(map(str, (table.features.shape[1], *recipe.hidden, len(table.classes) or 1)))
     console.print(Text(visible(table.name), "bold"), f": {sizes}; network {widths}", sep="")
-    if recipe.smoothing:
+    if not table.classes:
+        console.print("a regression: values are counted in standard deviations from the mean of the training rows")
+    elif recipe.smoothing:
         console.print(f"the labels trained on are smoothed: {recipe.smoothing:g} of each is spread over all classes")
     console.print("\n", Text("forward", "bold"), ", as declared", sep="")
     console.print(_indented(str(network)), markup=False)
@@ -211,9 +261,12 @@ def _indented(text: str) -> str:
 
 
 def _print_scores(
-    console: Console, table: Table, network: Network, history: History, test: Mapping[str, np.ndarray]
+    console: Console, table: Table, recipe: Recipe, network: Network, history: History, test: Mapping[str, np.ndarray]
 ) -> None:
     scores = network.evaluate(SCORES, history.params, X=test["X"])
+    if not table.classes:
+        _print_errors(console, table, recipe, scores, test[LABELS])
+        return
     counts = confusion(scores, test[LABELS], len(table.classes))
     right, rows = int(np.trace(counts)), int(counts.sum())
     if len(table.classes) <= 12:
@@ -230,20 +283,23 @@ def _print_scores(
     console.print(Text(f"test accuracy {100 * right / rows:.2f} %", "bold"), f"({right} of {rows})")
 
 
+def _print_errors(console: Console, table: Table, recipe: Recipe, found: np.ndarray, wanted: np.ndarray) -> None:
+    _, spread = spread_of(table, _rows(table, recipe)["train"])
+    squares = float(np.mean((found - wanted) ** 2))
+    share = 1 - squares / variance if (variance := float(np.var(wanted))) else float("nan")
+    typical = spread * squares**0.5
+    console.print(
+        Text(f"test error {typical:.4g}", "bold"), f"(root mean square, in the unit of the data; R² {share:.3f})"
+    )
+
+
 def _cell(count: int, diagonal: bool) -> Text:
     return Text(str(count), "green" if diagonal else "red") if diagonal or count else Text("·")
 
 
 def plot(history: History, path: str, label: str) -> None:
     """Draw the loss per epoch."""
-    figure = figure_of(7, 4)
-    axes: Any = figure.add_subplot()
-    epochs = history["epoch"]
-    axes.plot(epochs, history["loss"], label=label)
+    columns = {label: history["loss"]}
     if any("val_loss" in row for row in history.rows):
-        axes.plot(epochs, history["val_loss"], label="validation loss")
-    axes.set(xlabel="epoch", ylabel="loss", yscale="log")
-    axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.legend()
-    axes.grid(alpha=0.3)
-    save_figure(figure, path)
+        columns["validation loss"] = history["val_loss"]
+    save_figure(curves(history["epoch"], columns, "epoch", "loss").figure, path)

@@ -105,7 +105,8 @@ def batches(rows: int, size: int, generator: np.random.Generator) -> Iterator[np
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of features, a class number for each, and the names of the classes.
+    """Rows of features, a class number for each, and the names of the classes; or of a regression a value for each, and
+    no classes.
 
     ``test`` holds the row numbers of a test part where the file brings one, else None.
     """
@@ -115,6 +116,7 @@ class Table:
     classes: tuple[str, ...]
     test: np.ndarray | None = None
     name: str = ""
+    values: np.ndarray | None = None
 
     def split(self, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Row numbers for training and for testing."""

@@ -89,6 +89,9 @@ class EinsumFunction:
     def __repr__(self) -> str:
         return f"es.einsum('{self.subscripts.text}')"
 
+    def _repr_latex_(self) -> str:
+        return self.equation._repr_latex_()
+
     @property
     def string(self) -> str:
         """The string without blanks and with its arrow."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from einstan.language import display
 from einstan.language.arguments import blamed_methods, shown
 from einstan.language.errors import DataError, nearest
 from einstan.library.data import plain_array, require_numbers
@@ -158,6 +159,13 @@ class FactoredTensor:
         shape = " x ".join(map(str, self.shape)) or "a scalar"
         sizes = f"{human_bytes(self.nbytes)}, dense {human_bytes(self.dense_nbytes)}"
         return f"<FactoredTensor [{','.join(self.names)}] {shape}: {shown}; {sizes}>"
+
+    def _repr_html_(self) -> str:
+        """Its equation, and where it has entries: as a matrix, its axes cut down to a few places each."""
+        from einstan.library.factored_picture import picture
+
+        lines = [] if self.origin is None else [self.origin]
+        return display.shown(display.equations(lines), picture(self), display.note(repr(self)[1:-1]))
 
     def axis(self, which: str | int) -> int:
         """The position of an axis, by its name or by itself."""

@@ -22,7 +22,7 @@ import numpy as np
 from einstan.calculus.backward import joined
 from einstan.calculus.program import Assumption, Program
 from einstan.calculus.stable import runnable
-from einstan.language import parse_document
+from einstan.language import display, parse_document
 from einstan.language.arguments import blamed_methods, bound, checked_methods, passing, require, shown, whole
 from einstan.language.errors import DataError, ExtentError, ProgramError, listed, nearest
 from einstan.language.place import at
@@ -466,6 +466,10 @@ class ValueAndGrad:
     @property
     def outputs(self) -> tuple[str, ...]:
         return (self.loss, *(f"d{name}" for name in self.wrt))
+
+    def _repr_html_(self) -> str:
+        told = f"{self.loss} and its gradients with respect to {', '.join(self.wrt)}"
+        return display.shown(display.note(told), display.equations(self.program))
 
     def compile(self, check: bool = True, update: Optimiser | None = None, **options: Any) -> Step:
         """``step(params, **data) -> loss, {name: gradient}``.

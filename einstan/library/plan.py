@@ -8,19 +8,19 @@ plan.plot("plan.png")     bars of FLOPs and memory over the steps
 from __future__ import annotations
 
 import dataclasses
-import io
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
-from einstan.language.arguments import blamed_methods, require, whole
-from einstan.language.errors import DataError
-from einstan.library.files import named, write_out
+from einstan.language import display
+from einstan.language.arguments import blamed_methods, whole
+from einstan.library.figures import figure_of, save_figure
 from einstan.library.graph import Edge, Graph, Vertex
 from einstan.library.pictures import write
 from einstan.machine.plan import plan as machine
 from einstan.machine.plan.costs import FREE
+from einstan.machine.plan.table import as_rows, totals
 from einstan.machine.sizes.memory import human_bytes
 
 NARROW, WIDE = 5.0, 16.0  # inches
@@ -53,6 +53,11 @@ class Plan(machine.Plan):
     def to_json(self, indent: int | None = 1) -> str:
         return super().to_json(None if indent is None else whole("indent", indent, 0, 100))
 
+    def _repr_html_(self) -> str:
+        head, *rows = as_rows(self)
+        left = {"result", "einsum", "call", "shape", "buffer", "equation", "layout"}
+        return display.shown(display.table(head, rows, left), display.note("\n".join(totals(self))))
+
     def draw(self, path: str | Path) -> Path:
         """Draw the steps as a graph, in the order in which they can be done; the ending says how: ``.svg``, ``.png``,
         ``.dot`` or ``.mmd``.  A box has a step's einsum string or call, its FLOPs and its buffer; an edge has the shape
@@ -84,8 +89,13 @@ class Plan(machine.Plan):
     def step_values(self) -> tuple[int, ...]:
         return tuple(value for value in self.order if self.graph.operations[value].kind not in FREE)
 
-    def plot(self, path: str | Path) -> Path:
-        """Bars of FLOPs, and of the memory in use, over the steps (needs matplotlib, ``einstan[plot]``)."""
+    @overload
+    def plot(self) -> tuple[Any, Any]: ...
+    @overload
+    def plot(self, path: str | Path) -> Path: ...
+    def plot(self, path: str | Path | None = None) -> Any:
+        """Bars of FLOPs, and of the memory in use, over the steps (needs matplotlib, ``einstan[plot]``): in a file, of
+        which it returns the path, or without one as two axes of matplotlib's."""
         figure = figure_of(min(max(NARROW, 1.5 + 0.28 * len(self.steps)), WIDE), 6)
         above, below = figure.subplots(2, 1, sharex=True)
         places = range(len(self.steps))
@@ -120,7 +130,7 @@ class Plan(machine.Plan):
         every = math.ceil(len(names) / 60)
         below.set_xticks(list(places)[::every], names[::every], rotation=90, fontsize=7)
         below.margins(x=0.01)
-        return save_figure(figure, path)
+        return (above, below) if path is None else save_figure(figure, path)
 
 
 def short(count: float) -> str:
@@ -130,31 +140,3 @@ def short(count: float) -> str:
             return f"{count:.3g}{unit}"
         count /= 1000
     raise AssertionError
-
-
-def figure_of(width: float, height: float) -> Any:
-    """An empty figure that no window shows."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise DataError(
-            "plotting needs matplotlib, which is not installed", repair="pip install 'einstan[plot]'"
-        ) from None
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def save_figure(figure: Any, path: str | Path) -> Path:
-    """Draw it first, and then put it into the file, whose ending says how: ``.png`` where there is none."""
-    require("path", path, str | Path)
-    drawn = io.BytesIO()
-    try:
-        figure.savefig(drawn, format=Path(path).suffix[1:] or "png", dpi=150)
-    except ValueError as problem:
-        raise DataError(
-            f"{named(path)} cannot be drawn: {problem}", repair="give a name ending in .png or .svg"
-        ) from problem
-    write_out(path, drawn.getvalue(), repair="give a name ending in .png or .svg")
-    return Path(path)

@@ -6,11 +6,14 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, overload
 
 import numpy as np
 
 from einstan.language.arguments import checked, checked_methods, shown
+from einstan.language.display import curves, note, table
+from einstan.language.display import shown as display
 from einstan.language.errors import DataError, MissingError, nearest
 from einstan.library import bit_generators, checkpoint
 from einstan.library.data import plain_array
@@ -203,6 +206,32 @@ class History:
                 repair=nearest(column, known) or "name one of these",
             )
         return [row.get(column, math.nan) for row in self.rows]
+
+    @overload
+    def plot(self) -> Any: ...
+    @overload
+    def plot(self, path: str | os.PathLike[str]) -> Path: ...
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
+        """The losses over the epochs (needs matplotlib, ``einstan[plot]``): in a file, of which it returns the path, or
+        without one as axes of matplotlib's."""
+        from einstan.library.figures import curves, save_figure
+
+        names = [name for name in dict.fromkeys(name for row in self.rows for name in row) if "loss" in name]
+        columns = {name.replace("_", " "): self[name] for name in names}
+        axes = curves(self.epochs, columns, "epoch", "loss")
+        return axes if path is None else save_figure(axes.figure, Path(path))
+
+    @property
+    def epochs(self) -> list[float]:
+        """The numbers of the epochs that have a row."""
+        return [row.get("epoch", k + 1) for k, row in enumerate(self.rows)]
+
+    def _repr_html_(self) -> str:
+        names = list(dict.fromkeys(name for row in self.rows for name in row))
+        losses = {name: self[name] for name in names if "loss" in name}
+        cells = [[f"{row[name]:.4g}" if name in row else "" for name in names] for row in self.rows]
+        ended = self.stopped and note(f"stopped: {self.stopped}; parameters of epoch {self.best_epoch}")
+        return display(curves(self.epochs, losses), table(names, cells) if cells else note(repr(self)), ended)
 
     def __repr__(self) -> str:
         last = ", ".join(f"{name} {value:.4g}" for name, value in self.rows[-1].items()) if self.rows else "nothing yet"

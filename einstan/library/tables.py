@@ -1,4 +1,4 @@
-"""Tables read from files: rows of features and a label for each, from ``.npz`` or ``.csv``.
+"""Tables read from files: rows of features and a label or a value for each, from ``.npz`` or ``.csv``.
 
 A file that cannot be used is refused by name, place and count.  A ``.csv`` is read in blocks into one array, so that
 what it takes is its numbers and one block.
@@ -9,12 +9,13 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain, islice
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 
-from einstan.language.errors import DataError
+from einstan.language.errors import DataError, nearest
 from einstan.library.data import Table, require_finite, require_numbers
 from einstan.library.files import Path, named, open_regular, reason
 from einstan.library.npz import opened
@@ -26,17 +27,22 @@ ROWS = 20_000  # of a .csv with quotes, at once
 NAMES = ("X", "y", "X_train", "y_train", "X_test", "y_test")
 Told = Callable[[int, int], object]  # how many bytes have been read, and of how many
 Part = tuple[np.ndarray, np.ndarray]  # features and labels
+Cell = TypeVar("Cell")
 
 
-def read_table(path: Path, told: Told | None = None) -> Table:
+def read_table(path: Path, told: Told | None = None, label: str = "") -> Table:
     """A table from ``.npz`` (arrays ``X`` and ``y``, or ``X_train``, ``y_train``, ``X_test``, ``y_test``) or ``.csv``
-    (the label in the last column, a header if there is one).  ``told`` is called as a ``.csv`` is read."""
+    (a header if there is one; the label in the last column, or in the ``label``, by its name or its number from 1).
+    Labels that are numbers, and not all whole, are the values of a regression.  ``told`` is called as a ``.csv`` is
+    read."""
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in (".npz", ".csv"):
         raise DataError(
             f"{named(path)} has the ending {suffix or '(none)'}", repair="give a file that ends in .npz or .csv"
         )
-    return read_npz(path) if suffix == ".npz" else read_csv(path, told)
+    if label and suffix == ".npz":
+        raise DataError(f"{named(path)} has its labels in y, and no columns", repair="leave out --label")
+    return read_npz(path) if suffix == ".npz" else read_csv(path, told, label)
 
 
 # ---- archives --------------------------------------------------------------------------------------------------------
@@ -60,14 +66,41 @@ def read_npz(path: Path) -> Table:
             )
         features = np.concatenate([part[0] for part in parts])
         labels = np.concatenate([part[1] for part in parts])
-        return _table(path, features, *_classes(labels), np.arange(len(parts[0][0]), len(features)))
+        return _labelled(path, features, labels, np.arange(len(parts[0][0]), len(features)))
     if {"X", "y"} <= found.keys():
-        return _table(path, _features(name, found["X"]), *_classes(_labels(name, found["y"])))
+        return _labelled(path, _features(name, found["X"]), _labels(name, found["y"]))
     raise DataError(
         f"{name} does not hold X and y",
         inferred=f"it holds {', '.join(map(named, held)) or 'nothing'}",
         repair=("np.savez('file.npz', X=X, y=y)", "or X_train, y_train, X_test and y_test"),
     )
+
+
+def read_features(path: Path, wanted: int, label: str = "") -> np.ndarray:
+    """Rows of so many features, from ``X`` of an ``.npz`` or a ``.csv``, whose label is passed over if it has one."""
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix == ".npz":
+        with opened(path) as archive:
+            if "X" not in archive.sizes:
+                raise DataError(f"{named(path)} does not hold X", repair="np.savez('file.npz', X=X)")
+            refuse_more(f"the rows of {named(path)}", 2 * archive.sizes["X"], "give fewer rows")
+            found = _features(named(path), archive["X"])
+        if found.shape[1] != wanted:
+            raise _misfit(named(path), found.shape[1], wanted)
+    elif suffix == ".csv":
+        with _reading(path), open_regular(path) as file:
+            found = _Rows(named(path), file, None, label, wanted).all()[0]
+    else:
+        raise DataError(
+            f"{named(path)} has the ending {suffix or '(none)'}", repair="give a file that ends in .npz or .csv"
+        )
+    require_finite("X", found)
+    return found
+
+
+def _misfit(name: str, found: int, wanted: int) -> DataError:
+    told = f"{name} has {found} column{'s' * (found != 1)}, and {wanted} features were learned"
+    return DataError(told, repair="give the same columns")
 
 
 def _features(name: str, array: np.ndarray) -> np.ndarray:
@@ -92,11 +125,10 @@ def _labels(name: str, array: np.ndarray) -> np.ndarray:
         raise DataError(
             f"{name}: y has shape {array.shape}, where one label per row is needed", repair="save y with one axis"
         )
-    if array.dtype.kind == "f" and not (np.isfinite(array).all() and (array == np.round(array)).all()):
-        raise DataError(
-            f"{name}: y holds numbers that are not whole, so they are not classes",
-            repair="this command trains a classifier; write a network with mean_squared_error for a regression",
-        )
+    if array.dtype.kind == "f":
+        require_finite("y", array)
+        if not (array == np.round(array)).all():
+            return array.astype(float)
     if array.dtype.kind not in "biufUS":
         raise DataError(
             f"{name}: y holds {array.dtype}, where labels are whole numbers or strings", repair="save y.astype(str)"
@@ -107,10 +139,23 @@ def _labels(name: str, array: np.ndarray) -> np.ndarray:
 # ---- values between commas -------------------------------------------------------------------------------------------
 
 
-def read_csv(path: Path, told: Told | None = None) -> Table:
+def read_csv(path: Path, told: Told | None = None, label: str = "") -> Table:
+    with _reading(path), open_regular(path) as file:
+        features, spelled, labels = _Rows(named(path), file, told, label).all()
+    if all(map(_is_number, spelled)) and not all(map(_is_whole, spelled)):
+        return _regression(path, features, np.array([float(value) for value in spelled])[labels])
+    if all(map(_is_whole, spelled)):
+        names, places = np.unique([round(float(name)) for name in spelled], return_inverse=True)
+    else:
+        names, places = np.unique(spelled, return_inverse=True)
+    return _table(path, features, names, places[labels])
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Whatever happens while a ``.csv`` is read is told of it."""
     try:
-        with open_regular(path) as file:
-            features, spelled, labels = _Rows(named(path), file, told).all()
+        yield
     except (UnicodeDecodeError, csv.Error) as problem:
         raise DataError(
             f"{named(path)} is not a text file in UTF-8 with values between commas", repair="save it as CSV, UTF-8"
@@ -121,21 +166,20 @@ def read_csv(path: Path, told: Told | None = None) -> Table:
         raise DataError(
             f"{named(path)} cannot be read: {reason(problem)}", repair="give the path of a .npz or .csv file"
         ) from problem
-    if all(map(_is_whole, spelled)):
-        names, places = np.unique([round(float(name)) for name in spelled], return_inverse=True)
-    else:
-        names, places = np.unique(spelled, return_inverse=True)
-    return _table(path, features, names, places[labels])
 
 
 class _Rows:
-    """The rows of an open file: its lines in blocks, and the number of the line where each begins."""
+    """The rows of an open file: its lines in blocks, and the number of the line where each begins.  Of so many features
+    as are ``wanted`` the label may be missing."""
 
-    def __init__(self, name: str, file: BinaryIO, told: Told | None) -> None:
-        self.name, self.file, self.told = name, file, told
+    def __init__(
+        self, name: str, file: BinaryIO, told: Told | None, label: str = "", wanted: int | None = None
+    ) -> None:
+        self.name, self.file, self.told, self.label, self.wanted = name, file, told, label, wanted
         self.size = os.fstat(file.fileno()).st_size
         self.header: list[str] | None = None
         self.width = 0
+        self.place = -1  # of the label in a row, behind the end where there is none
 
     def all(self) -> tuple[np.ndarray, list[str], np.ndarray]:
         """Features of all rows in one array, whose length is guessed from the first block; the labels as they are
@@ -146,7 +190,7 @@ class _Rows:
             if count + len(own) > len(features):
                 guess = round(1.02 * (count + len(own)) * self.size / max(1, self.file.tell())) + 1
                 rows = max(guess, count + len(own))
-                refuse_more(f"the {self.width - 1} columns of {self.name}", 8 * rows * own.shape[1], "give fewer rows")
+                refuse_more(f"the {own.shape[1]} columns of {self.name}", 8 * rows * own.shape[1], "give fewer rows")
                 features.resize((rows, own.shape[1]), refcheck=False)
             features[count : count + len(own)] = own
             spelled, which = np.unique(names, return_inverse=True)
@@ -201,17 +245,47 @@ class _Rows:
                 continue
             rows = csv.reader(line + "\n" for line in lines[position:])
             first = next(rows)
-            skipped = position + rows.line_num if not all(map(_is_number, first[:-1])) else position
+            if self.wanted is not None and len(first) not in (self.wanted, self.wanted + 1):
+                raise _misfit(self.name, len(first), self.wanted)
+            self.place = self.column(first) if len(first) != self.wanted else len(first)
+            skipped = position + rows.line_num if not all(map(_is_number, self.features(first))) else position
             self.header = first if skipped > position else None
             following = next((row for row in csv.reader(lines[skipped:]) if any(map(str.strip, row))), first)
             self.width = len(following)
-            if self.width < 2:
+            if self.wanted is not None and self.width - (self.place < len(first)) != self.wanted:
+                raise _misfit(self.name, self.width, self.wanted)
+            if self.wanted is None and self.width < 2:
                 raise DataError(
                     f"{self.name} has one column, where features and then a label are needed",
                     repair="put commas between the values",
                 )
+            if self.wanted is None:
+                self.place = self.column(first) if self.label else self.width - 1
+            if self.wanted is None and self.place >= self.width:
+                told = f"{self.name}: the first row has {len(first)} values, and the next {self.width}"
+                raise DataError(told, repair="give every row the same columns")
             return number + skipped, lines[skipped:]
         return number + len(lines), []
+
+    def column(self, first: Sequence[str]) -> int:
+        """Where the label stands, by its number or by its name in the first row."""
+        names = [name.strip() for name in first]
+        if not self.label:
+            return len(first) - 1
+        if self.label.isascii() and self.label.isdigit() and 1 <= int(self.label) <= len(first):
+            return int(self.label) - 1
+        if (count := names.count(self.label)) == 1:
+            return names.index(self.label)
+        close = "" if count else nearest(self.label, names)
+        raise DataError(
+            f"{self.name} has {count or 'no'} column{'s' * (count > 1)} {_short(self.label)}",
+            inferred=f"the columns are {', '.join(map(_short, names[:20]))}{', ...' * (len(names) > 20)}",
+            repair=close or f"--label {len(first)}, the number of a column, or its name",
+        )
+
+    def features(self, row: Sequence[Cell]) -> list[Cell]:
+        """The cells of a row without the label."""
+        return [*row[: self.place], *row[self.place + 1 :]]
 
     def quickly(self, number: int, lines: list[str]) -> Iterator[Part]:
         """The rows of lines without quotes."""
@@ -221,33 +295,44 @@ class _Rows:
         try:
             if any(line.count(",") != self.width - 1 for line in full):
                 raise ValueError
-            features = np.loadtxt(full, delimiter=",", usecols=range(self.width - 1), comments=None, ndmin=2)
+            columns = self.features(range(self.width))
+            features = np.loadtxt(full, delimiter=",", usecols=columns, comments=None, ndmin=2)
         except ValueError:  # which row it is, and which cell
             numbered = [(number + k, line.split(",")) for k, line in enumerate(lines)]
             yield from self.checked(numbered)
             return
-        yield features, np.array([line.rpartition(",")[2].strip() for line in full])
+        yield features, np.array([self.cell(line) for line in full])
+
+    def cell(self, line: str) -> str:
+        """The label of a line without quotes."""
+        if self.place >= self.width:
+            return ""
+        if self.place == self.width - 1:
+            return line.rpartition(",")[2].strip()
+        return line.split(",", self.place + 1)[self.place].strip()
 
     def checked(self, rows: Sequence[tuple[int, list[str]]]) -> Iterator[Part]:
         rows = [(number, row) for number, row in rows if any(map(str.strip, row))]
-        features = np.empty((len(rows), self.width - 1))
+        columns = self.features(range(self.width))
+        features = np.empty((len(rows), len(columns)))
         for position, (number, row) in enumerate(rows):
             if len(row) != self.width:
                 raise DataError(
                     f"{self.name}, line {number}: {len(row)} values, where the first row has {self.width}",
                     repair="give every row the same columns",
                 )
-            for column, cell in enumerate(row[:-1]):
+            for place, column in enumerate(columns):
+                cell = row[column]
                 if not _is_number(cell):
                     header = self.header or []
                     title = f" ({_short(header[column])})" if column < len(header) else ""
                     raise DataError(
                         f"{self.name}, line {number}, column {column + 1}{title}: {_short(cell)!r} is not a number",
-                        repair="features are numbers; only the last column, the label, may be text",
+                        repair=f"features are numbers; only column {self.place + 1}, the label, may be text",
                     )
-                features[position, column] = float(cell)
+                features[position, place] = float(cell)
         if len(rows):
-            yield features, np.array([row[-1].strip() for _, row in rows])
+            yield features, np.array(["".join(row[self.place : self.place + 1]).strip() for _, row in rows])
 
 
 def _is_blank(line: str) -> bool:
@@ -277,26 +362,38 @@ def _is_whole(label: str) -> bool:
 # ---- both ------------------------------------------------------------------------------------------------------------
 
 
-def _classes(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The labels, each once and in order, and which of them each row has."""
+def _labelled(path: Path, features: np.ndarray, labels: np.ndarray, test: np.ndarray | None = None) -> Table:
+    """A table of what `_labels` gives: floats are the values of a regression."""
+    if labels.dtype.kind == "f":
+        return _regression(path, features, labels, test)
     names, numbers = np.unique(labels, return_inverse=True)
-    return names, numbers.reshape(-1)
+    return _table(path, features, names, numbers.reshape(-1), test)
+
+
+def _regression(path: Path, features: np.ndarray, values: np.ndarray, test: np.ndarray | None = None) -> Table:
+    require_finite("y", values)
+    _refuse_misfit(path, features, len(values))
+    return Table(features, np.zeros(len(values), int), (), test, os.fspath(path), values)
+
+
+def _refuse_misfit(path: Path, features: np.ndarray, labels: int) -> None:
+    name = named(path)
+    if len(features) != labels:
+        told = f"{name}: X has {len(features)} rows and y has {labels} labels"
+        raise DataError(told, repair="save one label per row")
+    if not features.size:
+        raise DataError(f"{name} holds no data: X has shape {features.shape}", repair="save rows with features")
+    require_finite("X", features)
 
 
 def _table(
     path: Path, features: np.ndarray, names: np.ndarray, numbers: np.ndarray, test: np.ndarray | None = None
 ) -> Table:
     name = named(path)
-    if len(features) != len(numbers):
-        raise DataError(
-            f"{name}: X has {len(features)} rows and y has {len(numbers)} labels", repair="save one label per row"
-        )
-    if not features.size:
-        raise DataError(f"{name} holds no data: X has shape {features.shape}", repair="save rows with features")
-    require_finite("X", features)
+    _refuse_misfit(path, features, len(numbers))
     if len(names) < 2:
         raise DataError(
             f"{name}: all labels are {_short(str(names[0]))}, and a classifier needs at least two classes",
-            repair="give rows of another class; the label is the last column of a .csv file",
+            repair="give rows of another class; the label is the last column of a .csv file, or --label",
         )
     return Table(features, numbers, tuple(str(name) for name in names), test, os.fspath(path))

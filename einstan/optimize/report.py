@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
+from einstan.language import display
 from einstan.optimize.layout import Arrays
 
 if TYPE_CHECKING:
@@ -42,6 +45,32 @@ class Result:
     def __str__(self) -> str:
         word = "converged" if self.converged else "not converged"
         return "\n".join([*table(self.rows), *self.notes, f"{word}: {self.reason}"])
+
+    @property
+    def _curves(self) -> dict[str, list[float]]:
+        drawn = ("loss", "gradient", "residual")
+        names = [name for name in dict.fromkeys(name for row in self.rows for name in row) if name in drawn]
+        return {name: [row.get(name, math.nan) for row in self.rows] for name in names}
+
+    @overload
+    def plot(self) -> Any: ...
+    @overload
+    def plot(self, path: str | Path) -> Path: ...
+    def plot(self, path: str | Path | None = None) -> Any:
+        """Loss and gradient over the iterations (needs matplotlib, ``einstan[plot]``): in a file, of which it returns
+        the path, or without one as axes of matplotlib's."""
+        from einstan.library.figures import curves, save_figure
+
+        axes = curves(range(len(self.rows)), self._curves, "iteration")
+        return axes if path is None else save_figure(axes.figure, path)
+
+    def _repr_html_(self) -> str:
+        names = list(dict.fromkeys(name for row in self.rows for name in row))
+        drawn = self._curves
+        cells = [[_cell(row.get(name)) for name in names] for row in self.rows]
+        word = "converged" if self.converged else "not converged"
+        ended = display.note("\n".join([*self.notes, f"{word}: {self.reason}"]))
+        return display.shown(display.curves(range(len(cells)), drawn), display.table(names, cells), ended)
 
 
 def not_enough(iterations: int) -> str:

@@ -43,6 +43,7 @@ COMMANDS: list[tuple[int, list[str]]] = [
     *((2, ["check", name]) for name in ("binary.ein", "latin.ein")),
     *((1, ["check", name]) for name in ("zeros.ein", "deep.ein")),
     *((2, ["train", "--epochs", "1", "--data", name]) for name in [*FILES, ".", "nope.csv"]),
+    *((2, ["predict", name, "header.csv"]) for name in [*FILES, ".", "nope.npz"]),
     (0, ["check", "bom.ein"]),
     (0, ["derive", "bom.ein"]),
     (2, ["check", "bom.ein", "--html", "."]),

@@ -80,6 +80,84 @@ def test_ones_own_data(run, table, tmp_path):
     assert "test accuracy 100.00 %" in out
 
 
+def test_a_regression(run, tmp_path):
+    generator = np.random.default_rng(0)
+    points = generator.standard_normal((120, 2))
+    rows = [f"{x:.6f},{100 + 10 * x - 5 * y:.6f},{y:.6f}" for x, y in points]
+    (tmp_path / "prices.csv").write_text("\n".join(["a,price,b", *rows]))
+    common = ("train", "--data", "prices.csv", "--label", "price", "--hidden", "", "--lr", "0.5")
+    code, out, err = run(*common, "--epochs", 40, "--save", "prices.npz")
+    assert (code, err) == (0, "")
+    assert "L = 1/(|N| |J|) (S[N,J] - Y[N,J])^2" in out
+    assert "dS[n,j] = 2 (S[n,j] - Y[n,j]) / (|n| |j|)" in out
+    (last,) = [line for line in out.splitlines() if line.startswith("test error")]
+    assert float(last.split()[2]) < 0.5
+    assert last.endswith(("R² 1.000)", "R² 0.999)"))
+    assert run("train", "--resume", "prices.npz", "--epochs", 41)[0] == 0
+    assert "--label b is not what prices.npz was made with" in refused(
+        run, "--resume", "prices.npz", "--label", "b", "--epochs", 42
+    )
+    (tmp_path / "same.csv").write_text("1,0.5\n" * 20)
+    assert "same.csv: all values are 0.5, so there is nothing to learn" in refused(run, "--data", "same.csv")
+    assert "--label is a column of --data" in refused(run, "--label", "b")
+
+
+# ---- predict ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_learned_of_other_rows(run, table, tmp_path):
+    assert run("train", "--data", table, "--hidden", "8", "--epochs", 30, "--patience", 5, "--save", "run.npz")[0] == 0
+    lines = table.read_text().splitlines()
+    code, out, err = run("predict", "run.npz", table)
+    assert (code, err) == (0, "")
+    head, *rows = out.splitlines()
+    assert head == "class,probability"
+    assert [row[0] for row in rows] == [line[-1] for line in lines[1:]]
+    assert all(0.4 < float(row.partition(",")[2]) <= 1 for row in rows)
+    bare = ["\n".join(line.rpartition(",")[0] for line in part) for part in (lines, lines[1:])]
+    for name, text in zip(("named.csv", "bare.csv"), bare, strict=True):  # without the label, with and without names
+        (tmp_path / name).write_text(text)
+        assert run("predict", "run.npz", name)[1] == out
+    assert run("predict", "run.npz", "clouds.npz", "--output", "found.csv")[1] == ""
+    assert (tmp_path / "found.csv").read_text().splitlines()[1][0] == rows[0][0]
+
+
+def test_values_of_other_rows(run, tmp_path):
+    (tmp_path / "t.csv").write_text("a,y,b\n" + "\n".join(f"{k},{2 * k + 0.5},{-k}" for k in range(60)))
+    common = ("train", "--data", "t.csv", "--label", "y", "--hidden", "", "--epochs", 60, "--lr", 0.5)
+    assert run(*common, "--save", "run.npz")[0] == 0
+    (tmp_path / "others.csv").write_text("a,b\n10,-10\n25,-25\n")
+    head, *values = run("predict", "run.npz", "others.csv")[1].splitlines()
+    assert head == "value"
+    assert np.allclose(list(map(float, values)), [20.5, 50.5], atol=0.2)
+
+
+def test_predict_refuses(run, table, tmp_path):
+    run("train", "--data", table, "--hidden", "8", "--epochs", 1, "--save", "run.npz")
+    (tmp_path / "one.csv").write_text("1\n2\n")
+    (tmp_path / "four.csv").write_text("1,2,3,4\n")
+    (tmp_path / "word.csv").write_text("x,y\n1,2\n1,b\n")
+    np.savez(tmp_path / "wide.npz", X=np.ones((2, 5)))
+    np.savez(tmp_path / "other.npz", Z=np.ones((2, 2)))
+    state = load(tmp_path / "run.npz")
+    del state.notes["measures"]
+    state.save(tmp_path / "older.npz")
+    for saved, data, told in (
+        ("run.npz", "one.csv", "one.csv has 1 column, and 2 features were learned"),
+        ("run.npz", "four.csv", "four.csv has 4 columns, and 2 features were learned"),
+        ("run.npz", "word.csv", "word.csv, line 3, column 2 (y): 'b' is not a number"),
+        ("run.npz", "wide.npz", "wide.npz has 5 columns, and 2 features were learned"),
+        ("run.npz", "other.npz", "other.npz does not hold X"),
+        ("run.npz", "nope.csv", "nope.csv cannot be read"),
+        ("run.npz", "text.txt", "text.txt has the ending .txt"),
+        ("older.npz", table, "older.npz holds no run of this command\n  inferred: measures = None"),
+        ("clouds.npz", table, "clouds.npz is not a checkpoint"),
+    ):
+        code, _, err = run("predict", saved, data)
+        assert (code, told in err) == (2, True), err
+        assert "Traceback" not in err
+
+
 def test_five_epochs_and_five_more_are_ten(run, table):
     common = ("train", "--data", table, "--hidden", "8")
     assert run(*common, "--epochs", 5, "--save", "half.npz")[0] == 0

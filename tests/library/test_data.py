@@ -117,6 +117,55 @@ def test_bad_csv(tmp_path, text, problem):
     assert caught.value.problem == problem.format(path=path)
 
 
+# Of a text and a label: the features, and the classes of the rows, or their values.
+LABELS = {
+    ("a,kind,b\n1,x,2\n3,y,4\n", "kind"): ([[1, 2], [3, 4]], ["x", "y"]),
+    ("a,kind,b\n1,x,2\n3,y,4\n", "2"): ([[1, 2], [3, 4]], ["x", "y"]),
+    ("x,1,2\ny,3,4\n", "1"): ([[1, 2], [3, 4]], ["x", "y"]),
+    ('1,"x",2\n3,y,4\n', "2"): ([[1, 2], [3, 4]], ["x", "y"]),
+    ("a,price,b\n1,0.5,2\n3,7,4\n", "price"): ([[1, 2], [3, 4]], [0.5, 7.0]),
+    ("1,2,0.5\n3,4,-1e-3\n", ""): ([[1, 2], [3, 4]], [0.5, -0.001]),
+    ("2,1,x\n4,3,y\n", "3"): ([[2, 1], [4, 3]], ["x", "y"]),
+}
+
+
+@pytest.mark.parametrize(("text", "label"), LABELS)
+def test_the_label_of_a_csv(tmp_path, text, label):
+    (tmp_path / "t.csv").write_text(text)
+    table = tables.read_table(tmp_path / "t.csv", label=label)
+    features, labels = LABELS[text, label]
+    assert table.features.tolist() == features
+    found = [table.classes[k] for k in table.labels] if table.classes else table.values.tolist()
+    assert found == labels
+
+
+@pytest.mark.parametrize(
+    ("label", "problem", "repair"),
+    [
+        ("prize", "{path} has no column prize", "did you mean price?"),
+        ("0", "{path} has no column 0", "--label 3, the number of a column, or its name"),
+        ("4", "{path} has no column 4", "--label 3, the number of a column, or its name"),
+        ("a", "{path} has 2 columns a", "--label 3, the number of a column, or its name"),
+        ("price", "y holds 1 value that is not finite", None),
+    ],
+)
+def test_a_label_that_is_none(tmp_path, label, problem, repair):
+    path = tmp_path / "t.csv"
+    path.write_text("a,price,a\n1,0.5,2\n1,nan,2\n")
+    with pytest.raises(DataError) as caught:
+        tables.read_table(path, label=label)
+    assert caught.value.problem == problem.format(path=path)
+    assert repair is None or caught.value.repair == (repair,)
+
+
+def test_values_in_an_archive(tmp_path):
+    np.savez(tmp_path / "v.npz", X=X, y=Y + 0.5)
+    table = tables.read_table(tmp_path / "v.npz")
+    assert (table.classes, table.values.tolist()) == ((), (Y + 0.5).tolist())
+    with pytest.raises(DataError, match="has its labels in y, and no columns"):
+        tables.read_table(tmp_path / "v.npz", label="y")
+
+
 X, Y = np.arange(12.0).reshape(6, 2), np.array([0, 1, 2, 0, 1, 2])
 
 
@@ -138,7 +187,8 @@ def test_npz(tmp_path):
         ({"Z": X}, "{path} does not hold X and y"),
         ({"X": X, "y": Y[:3]}, "{path}: X has 6 rows and y has 3 labels"),
         ({"X": X[:, 0], "y": Y}, "{path}: X has 1 axes, where rows and features are needed"),
-        ({"X": X, "y": Y + 0.5}, "{path}: y holds numbers that are not whole, so they are not classes"),
+        ({"X": X, "y": Y + np.inf}, "y holds 6 values that are not finite"),
+        ({"X": X, "y": Y[:3] + 0.5}, "{path}: X has 6 rows and y has 3 labels"),
         ({"X": X, "y": np.ones((6, 3))}, "{path}: the rows of y are not one-hot"),
         ({"X": X * np.nan, "y": Y}, "X holds 12 values that are not finite"),
         ({"X": X[:0], "y": Y[:0]}, "{path} holds no data: X has shape (0, 2)"),

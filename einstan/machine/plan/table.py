@@ -41,10 +41,15 @@ def as_json(made: Plan, indent: int | None) -> str:
     return json.dumps(as_data(made), indent=indent, ensure_ascii=False)
 
 
-def as_text(made: Plan) -> str:
+def as_rows(made: Plan) -> list[tuple[str, ...]]:
+    """The names of the columns, and a row of texts for each step."""
     place = HEAD.index("buffer")
     head = (*HEAD[:place], *(ON_MESH if made.mesh else ()), *HEAD[place:])
-    rows = [head, *(cells(step, bool(made.mesh)) for step in made.steps)]
+    return [head, *(cells(step, bool(made.mesh)) for step in made.steps)]
+
+
+def as_text(made: Plan) -> str:
+    head, *_ = rows = as_rows(made)
     widths = [max(len(row[k]) for row in rows) for k in range(len(head) - 1)]
     lines = []
     for row in rows:

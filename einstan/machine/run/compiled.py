@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from einstan.calculus.passes import reached
 from einstan.calculus.program import Program, sizes_read
+from einstan.language import display
 from einstan.language.arguments import RAW, ArgumentError, checked_methods, misfit, shown
 from einstan.language.errors import DataError, EinstanError, ExtentError
 from einstan.language.node import preorder
@@ -497,6 +498,10 @@ class Compiled(Rebuilt):
         """The plan of the shapes that were specialised last; before the first call, of nominal sizes."""
         latest = self._shown._latest
         return latest.plan if latest is not None else self._nominal(self.sizes).plan
+
+    def _repr_html_(self) -> str:
+        told = f"{', '.join(map(str, self.outputs))} as a function of {', '.join(map(str, self.inputs))}"
+        return display.shown(display.note(told), display.equations(self.program))
 
     def source(self, sizes: Mapping[str, int] | None = None) -> str:
         """The code as text; it runs on its own, and refuses arrays that it was not made for.
