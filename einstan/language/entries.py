@@ -151,6 +151,8 @@ def _entry(name: str, slots: Sequence[str], spelled: str) -> str:
 def _terms(text: str, bold: Collection[str], is_code: bool) -> list[Term]:
     """The products of a sum; nothing where one is more than names and a number in front."""
     pieces = _SIGNS.split(_BOLD.sub(r"\1", text.strip()))
+    if len(pieces) == 1 and not pieces[0]:
+        return []
     first = [] if pieces[0] else [pieces[1]]  # -A x
     pieces = pieces[2:] if first else pieces
     signs = [*first, *(f" {sign} " for sign in pieces[1::2])]

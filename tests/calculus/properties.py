@@ -537,6 +537,8 @@ def a_rewritten_term_is_proved(random: Random) -> None:
     """Another order, other letters, one product multiplied out, a factor in numerator and denominator."""
     term = Terms(random, rational=True).term(2, free_indices(random))
     other = shuffled(forms.expanded(term), random)
+    if proofs.has_no_value(term, forms.canonical(term)):
+        raise RejectedError
     assert proofs.prove(term, other).proved, f"{term}\n{other}"
 
 
