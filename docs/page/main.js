@@ -54,8 +54,7 @@ async function update() {
 async function judge(text) {
   const answer = await ask("verdicts", { text });
   if (!answer?.shown || text !== editor.text) return;
-  const verdicts = answer.shown.lines.filter((line) => line.verdict).map((line) => [line.line, line.verdict]);
-  editor.mark(read.errors, new Map(verdicts));
+  editor.mark(read.errors, answer.shown.marks);
 }
 
 function showErrors(errors) {
