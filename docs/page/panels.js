@@ -126,8 +126,9 @@ export const PANELS = [
   },
   {
     name: "source", title: "Code", asks: ["target", "what", "of"],
-    show({ code: text, note }) {
-      return [bar(note ? `It runs on its own. ${note}.` : "It runs on its own", copyButton("Copy code", () => text)), element("pre", { class: "code" }, text)];
+    show({ code: text, note }, more, numpyButton) {
+      return [bar("It runs on its own", copyButton("Copy code", () => text)), element("pre", { class: "code" }, text),
+        note ? bar(note, numpyButton()) : ""];
     },
   },
   {

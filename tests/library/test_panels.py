@@ -174,6 +174,16 @@ def test_every_panel_works_without_numpy():
     alike = len(asked)
     asked += [("source", {"text": softmax, "target": "torch", "what": what}) for what in ("backward", "function")]
     asked += [("paths", {"text": softmax, "sizes": "n=8, c=4, k=2"})]
+    chain = " ".join(f"A{k}[{'i' if k == 0 else f'K{k}'},{'j' if k == 9 else f'K{k + 1}'}]" for k in range(10))
+    asked += [
+        (
+            "paths",
+            {
+                "text": f"Z[i,j] = {chain}",
+                "sizes": ", ".join(f"{x}=8" for x in ["i", "j", *(f"k{k}" for k in range(1, 10))]),
+            },
+        )
+    ]
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT], input=json.dumps(asked), capture_output=True, text=True, check=True, cwd=ROOT
     )
