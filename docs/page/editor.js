@@ -1,14 +1,12 @@
 // The text area with its marks: a wavy line under what is wrong, and a verdict before each claim.
 
-const MARKS = { proved: "✓", verified: "✓", kink: "≈", refuted: "✗", undecided: "?", unreadable: "!" };
-
 export class Editor extends EventTarget {
   constructor(area, backdrop) {
     super();
     this.area = area;
     this.backdrop = backdrop;
     this.errors = [];
-    this.verdicts = new Map();
+    this.marks = {};
     area.addEventListener("input", () => this.#changed());
   }
 
@@ -41,9 +39,10 @@ export class Editor extends EventTarget {
     return [...this.text].slice(0, letters).join("").length;
   }
 
-  mark(errors, verdicts = new Map()) {
+  // What is wrong, and by the number of a line its verdict: {mark, look}.
+  mark(errors, marks = {}) {
     this.errors = errors;
-    this.verdicts = verdicts;
+    this.marks = marks;
     this.#draw();
   }
 
@@ -57,10 +56,10 @@ export class Editor extends EventTarget {
     const wrong = this.errors.map(({ start, end }) => [this.place(start), this.place(end)]);
     const lines = this.text.split("\n").map((line, number) => {
       const made = document.createElement("div");
-      const verdict = this.verdicts.get(number + 1);
+      const verdict = this.marks[number + 1];
       if (verdict) {
-        made.dataset.mark = MARKS[verdict];
-        made.className = verdict;
+        made.dataset.mark = verdict.mark;
+        made.className = `verdict-${verdict.look}`;
       }
       let at = 0;
       for (const [from, to] of wrong) {

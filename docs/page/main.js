@@ -54,8 +54,7 @@ async function update() {
 async function judge(text) {
   const answer = await ask("verdicts", { text });
   if (!answer?.shown || text !== editor.text) return;
-  const verdicts = answer.shown.lines.filter((line) => line.verdict).map((line) => [line.line, line.verdict]);
-  editor.mark(read.errors, new Map(verdicts));
+  editor.mark(read.errors, answer.shown.marks);
 }
 
 function showErrors(errors) {
@@ -121,7 +120,7 @@ async function showPanel() {
   if (!answer || mine !== turn) return;
   if (!answer.shown) return showProblem(answer);
   const more = async (other) => (await ask(other, other === "verdicts" ? { text: given.text } : given))?.shown;
-  const content = await panel.show(answer.shown, more);
+  const content = await panel.show(answer.shown, more, numpyButton);
   if (mine === turn) fill(...content);
 }
 
@@ -152,26 +151,24 @@ async function offeringStop(answer, isWaited) {
 }
 
 function showProblem({ error, missing, broken }) {
-  if (missing === "numpy") return fill(...withoutNumpy());
+  if (missing === "numpy") return fill(element("p", {}, "This needs NumPy for the browser, which einstan page --numpy puts beside the page."), numpyButton());
   if (broken) python.start(); // it may be beyond repair, and is loaded again
   const [problem, ...rest] = (error?.report ?? `Python failed: ${broken ?? `${missing} is missing`}`).split("\n");
   fill(element("p", {}, problem), rest.length ? element("pre", {}, rest.join("\n")) : "");
 }
 
-function withoutNumpy() {
+// NumPy is loaded when somebody asks for it, where it lies beside the page.
+function numpyButton() {
+  if (!numpy) return "";
   const load = async (event) => {
     event.target.disabled = true;
     event.target.textContent = "Loading NumPy";
     const answer = await python.ask("numpy", { wheel: numpy });
+    known.clear();
     if (answer?.shown) return showPanel();
-    event.target.remove();
-    at("panel").append(element("p", {}, "NumPy could not be loaded: there is no network, or it does not have it."));
+    event.target.replaceWith("NumPy could not be loaded");
   };
-  return [
-    element("p", {}, "This panel needs NumPy for the browser, which this page did not bring along. The other panels work without it."),
-    element("p", { class: "quiet" }, numpy ? "It lies beside this page, about 3 MB." : "It is about 3 MB, from where Pyodide has its packages."),
-    element("button", { type: "button", onclick: load }, "Load NumPy"),
-  ];
+  return element("button", { type: "button", onclick: load }, "Load NumPy");
 }
 
 // ---- what a panel asks for -------------------------------------------------------------------------------------------

@@ -2,8 +2,6 @@
 
 import { code, copyButton, element, math } from "./dom.js";
 
-const CLASSES = { proved: "good", verified: "good", kink: "open", refuted: "bad", undecided: "open", unreadable: "bad" };
-
 function quiet(...words) {
   return element("p", { class: "quiet" }, ...words);
 }
@@ -26,8 +24,8 @@ function bar(words, ...buttons) {
   return element("div", { class: "bar" }, quiet(words), ...buttons);
 }
 
-function verdict({ verdict: word, mark }) {
-  return element("span", { class: `verdict ${CLASSES[word]}` }, `${mark} ${word}`);
+function verdict({ verdict: word, mark, look }) {
+  return element("span", { class: `verdict ${look}` }, `${mark} ${word}`);
 }
 
 const KINDS = { equation: "", claim: "claim", refute: "refute", assume: "assumed", given: "given", convention: "convention" };
@@ -37,16 +35,16 @@ export const PANELS = [
     name: "read", title: "Equations", asks: [],
     show({ lines }, more) {
       if (!lines.length) return [quiet("Write an equation on the left, or choose an example.")];
-      const kinds = new Map(lines.map((line) => [line.line, element("span", { class: "kind" }, KINDS[line.kind] ?? line.kind)]));
+      const kinds = lines.map((line) => element("span", { class: "kind" }, KINDS[line.kind] ?? line.kind));
       if (lines.some((line) => ["claim", "refute"].includes(line.kind))) {
-        more("verdicts").then((report) => report?.lines.filter((line) => line.verdict).forEach((line) =>
-          kinds.get(line.line)?.replaceWith(verdict(line))));
+        more("verdicts").then((report) => report?.lines.length === lines.length &&
+          report.lines.forEach((line, number) => line.verdict && kinds[number].replaceWith(verdict(line))));
       }
       return [
         bar("As it is read, every sum written out", ...copying(lines)),
-        ...lines.map((line) =>
+        ...lines.map((line, number) =>
           element("div", { class: "row" }, element("span", { class: "number" }, `${line.line}`),
-            element("div", {}, math(line.latex), line.reading ? code(line.reading) : ""), kinds.get(line.line)),
+            element("div", {}, math(line.latex), line.reading ? code(line.reading) : ""), kinds[number]),
         ),
       ];
     },
@@ -75,7 +73,8 @@ export const PANELS = [
       );
       more("steps").then((proofs) => proofs?.holds?.forEach((chain, c) => chain.forEach((holds, row) => {
         if (holds === null) return;
-        const mark = element("span", { role: "img", "aria-label": holds ? "proved" : "not proved" }, holds ? "✓" : "?");
+        const words = holds || "not proved";
+        const mark = element("span", { role: "img", "aria-label": words, title: words }, holds ? "✓" : "?");
         mark.className = holds ? "good" : "open";
         bodies[c].rows[row].cells[2].append(mark);
       })));
@@ -127,8 +126,9 @@ export const PANELS = [
   },
   {
     name: "source", title: "Code", asks: ["target", "what", "of"],
-    show({ code: text, note }) {
-      return [bar(note ? `It runs on its own. ${note}.` : "It runs on its own", copyButton("Copy code", () => text)), element("pre", { class: "code" }, text)];
+    show({ code: text, note }, more, numpyButton) {
+      return [bar("It runs on its own", copyButton("Copy code", () => text)), element("pre", { class: "code" }, text),
+        note ? bar(note, numpyButton()) : ""];
     },
   },
   {

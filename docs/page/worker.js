@@ -40,12 +40,11 @@ async function load() {
   tell("Loading Python", 0);
   const contents = file("files.json").then((answer) => answer.json());
   const ours = file(PACKAGE).then((answer) => answer.arrayBuffer());
-  const lock = file("pyodide/pyodide-lock.json").then((answer) => answer.text());
   const { loadPyodide } = await import("./pyodide/pyodide.mjs");
   const listed = await contents;
   const wanted = ["pyodide/pyodide.asm.wasm", "pyodide/python_stdlib.zip", PACKAGE];
   counted.all = wanted.reduce((sum, name) => sum + (listed.files[name] ?? 0), 0);
-  python = await loadPyodide({ lockFileContents: lock });
+  python = await loadPyodide();
   tell("Unpacking Einstan", 0.65);
   python.unpackArchive(await ours, "zip", { extractDir: "/lib/einstan-page" });
   python.runPython("import sys; sys.path.insert(0, '/lib/einstan-page')");
@@ -55,7 +54,7 @@ async function load() {
 }
 
 async function numpy(wheel) {
-  await python.loadPackage(wheel ? new URL(wheel, self.location.href).href : "numpy", { messageCallback() {} });
+  await python.loadPackage(new URL(wheel, self.location.href).href, { messageCallback() {} });
   python.runPython("import importlib; importlib.invalidate_caches(); import numpy");
 }
 

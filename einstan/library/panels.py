@@ -14,7 +14,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from einstan.language import latex, parse_document, reading, sums_inside, term
 from einstan.language.effort import UNLIMITED, effort
@@ -27,8 +27,12 @@ from einstan.machine.sizes.extents import indices_of
 from einstan.machine.sizes.guards import index_tensors
 
 SECONDS = 20.0  # for a panel
+LOOKS = ("good", "open", "bad")
 LINE = re.compile(r"line (\d+): ")
 Shown = dict[str, Any]
+
+if TYPE_CHECKING:
+    from einstan.library.check import Line
 
 
 def answer(panel: str, given: Mapping[str, Any]) -> Shown:
@@ -103,26 +107,41 @@ def derivation(text: str, of: str = "", wrt: str = "") -> Shown:
 
 
 def steps(text: str, of: str = "", wrt: str = "") -> Shown:
-    """Whether each row of a derivation that follows from another is proved."""
+    """How each row of a derivation follows from the one before: ``proved``, ``verified`` by numbers, or neither."""
     program, name = asked(text, of)
     found = program.derivation(name, wrt or reached(program, name)[-1])
     proofs = iter(found.check())
-    held = [[None, *(bool(next(proofs)) for _ in chain[1:])] for part in found for chain in part.chains]
-    return {"holds": held}
+    words = ("proved" if proof.proved else "verified" if proof else "" for proof in proofs)
+    return {"holds": [[None, *(next(words) for _ in chain[1:])] for part in found for chain in part.chains]}
 
 
 def verdicts(text: str) -> Shown:
-    """The report of the checker, with every line typeset."""
+    """The report of the checker, with every line typeset; and for each line of the text the mark of the worst that it
+    claims, since a chain claims several things."""
     from einstan.library.check import check
 
     report = check(text)
-    lines = []
+    lines: list[Shown] = []
+    marks: dict[int, Shown] = {}
     for line, data in zip(report.lines, report.json()["lines"], strict=True):
-        if line.statement.kind not in ("note", "rule"):
-            readable = line.statement.error is None
-            lines.append({**data, "mark": line.mark, "details": line.details(),
-                          "latex": typeset(line.statement) if readable else ""})  # fmt: skip
-    return {"ok": report.ok, "counts": report.counts, "summary": report.summary(), "lines": lines}
+        if line.statement.kind in ("note", "rule"):
+            continue
+        readable = line.statement.error is None
+        lines.append({**data, "mark": line.mark, "details": line.details(), "look": look(line),
+                      "latex": typeset(line.statement) if readable else ""})  # fmt: skip
+        if line.outcome is not None:
+            worst = marks.get(line.number)
+            if worst is None or LOOKS.index(look(line)) > LOOKS.index(worst["look"]):
+                marks[line.number] = {"mark": line.mark, "look": look(line)}
+    return {"ok": report.ok, "counts": report.counts, "summary": report.summary(), "lines": lines, "marks": marks}
+
+
+def look(line: Line) -> str:
+    """How a verdict looks: good where it is what the text says, and so is a ``refute`` that is refuted."""
+    verdict = line.outcome.verdict if line.outcome is not None else ""
+    if verdict in ("undecided", "kink"):
+        return "open"
+    return "good" if line.holds and verdict != "unreadable" else "bad"
 
 
 def graph(text: str, of: str = "", backwards: bool = False) -> Shown:

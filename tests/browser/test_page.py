@@ -147,8 +147,8 @@ def test_type_derive_break_repair_share(one, new):
     # type, derive
     one.type("Z[n,j] = X[n,K] W[K,j]\nL = 1/2 Z[N,J]^2\nclaim dW[k,j] = X[N,k] Z[N,j]\nclaim dZ[n,j] = 2 Z[n,j]\n")
     assert "dW[k,j] = X[N,k] dZ[N,j]" in one.panel("backward")
-    page.wait_for_selector(".backdrop .refuted")
-    assert page.locator(".backdrop .proved").get_attribute("data-mark") == "✓"
+    page.wait_for_selector(".backdrop .verdict-bad")
+    assert page.locator(".backdrop .verdict-good").get_attribute("data-mark") == "✓"
     report = one.panel("verdicts")
     assert "2 claims: 1 proved, 1 refuted; line 4 should not be so" in report
     assert "right is 2 times left" in report

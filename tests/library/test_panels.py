@@ -55,9 +55,26 @@ def test_a_derivation_and_its_proofs():
     given = {"text": DENSE, "wrt": "W"}
     chains, proofs = shown("derivation", **given)["chains"], shown("steps", **given)["holds"]
     assert [len(chain) for chain in chains] == [len(chain) for chain in proofs]
-    assert all(chain[0] is None and all(chain[1:]) for chain in proofs)
+    assert all(chain[0] is None and set(chain[1:]) <= {"proved"} for chain in proofs)
     assert chains[-1][-1]["text"] == "dW[k,j] = X[N,k] dZ[N,j]"
     assert chains[-1][-1]["reason"] == "deltas used up"
+
+
+MARKS = {
+    "claim x[i] + x[i] = 2 x[i]": ("✓", "good"),
+    "claim x[i] + x[i] = 3 x[i]": ("✗", "bad"),
+    "refute x[i] + x[i] = 3 x[i]": ("✗", "good"),
+    "refute x[i] + x[i] = 2 x[i]": ("✓", "bad"),
+    "claim x[i] + x[i] = 3 x[i] = x[i] + 2 x[i]": ("✗", "bad"),  # a chain, of which the last step is right
+    "claim x[i] + x[i] = 2 x[i] = 2 x[i] + 1": ("✗", "bad"),
+    "claim x[i] = x[i": ("!", "bad"),
+}
+
+
+@pytest.mark.parametrize("claim", MARKS)
+def test_a_line_has_the_mark_of_the_worst_that_it_claims(claim):
+    marks = shown("verdicts", text=f"y[i] = x[i]\n{claim}")["marks"]
+    assert marks == {"2": dict(zip(("mark", "look"), MARKS[claim], strict=True))}
 
 
 def test_positions_are_not_differentiated_by():
@@ -157,6 +174,16 @@ def test_every_panel_works_without_numpy():
     alike = len(asked)
     asked += [("source", {"text": softmax, "target": "torch", "what": what}) for what in ("backward", "function")]
     asked += [("paths", {"text": softmax, "sizes": "n=8, c=4, k=2"})]
+    chain = " ".join(f"A{k}[{'i' if k == 0 else f'K{k}'},{'j' if k == 9 else f'K{k + 1}'}]" for k in range(10))
+    asked += [
+        (
+            "paths",
+            {
+                "text": f"Z[i,j] = {chain}",
+                "sizes": ", ".join(f"{x}=8" for x in ["i", "j", *(f"k{k}" for k in range(1, 10))]),
+            },
+        )
+    ]
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT], input=json.dumps(asked), capture_output=True, text=True, check=True, cwd=ROOT
     )

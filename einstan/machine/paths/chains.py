@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 
-from einstan.machine.backends.arrays import np
+from einstan.machine.backends.arrays import Absent, np
 from einstan.machine.paths.trees import Shape, Steps
 
 LONGEST = 400  # operands above which the cube of the length is too much
@@ -16,9 +16,9 @@ LARGEST = 1e300  # a cost that floats do not tell from others
 
 
 def chained(shape: Shape) -> Steps | None:
-    """The cheapest steps, where the operands are one chain and not too many."""
+    """The cheapest steps, where the operands are one chain and not too many; without NumPy they are searched for."""
     row = in_a_row(shape)
-    if row is None or len(row) > LONGEST:
+    if row is None or len(row) > LONGEST or isinstance(np, Absent):
         return None
     held = [shape.operands[number] for number in row]
     bonds = [shape.size(one & other) for one, other in itertools.pairwise(held)]
