@@ -320,7 +320,8 @@ class Atoms(Reductions):
             )
         if self.at("[", "_"):
             other = respelled(self.text, token.text, f"{token.text}1")
-            repairs = (other,) if self.on_left else (example, other)
+            applied = self.rounded() if self.at("[") else ""  # exp[-x_i]
+            repairs = (other,) if self.on_left else (applied or example, other)
             self.fail(f"{token.text} is a function and cannot be a tensor", (token.start, token.end), repairs)
         readings = (
             with_brackets(self.text, self.tokens, self.position - 1, _takes_arguments)

@@ -476,6 +476,8 @@ class Parser(Atoms):
             entries = f"{base}_{{{sub}}}^{{{inner}}}" if inner == "-1" else ""
             self.refuse_matrix(start, base, "inverse" if inner == "-1" else "transpose", entries)
         repairs = [] if self.on_left else [f"{before}{base}_{{{sub}}}^{power}{closing}"]
+        if "_" in base and repairs:  # x_i^a_i
+            repairs = [f"{before}{base}^{{{inner}_{{{sub}}}}}{closing}"]
         if is_name(inner) and "_" not in base:
             slot = f"{before}{base}_{{{inner},{sub}}}{closing}"
             repairs.insert(0, marked(self.text, inner) if len(inner) > 1 else slot)
