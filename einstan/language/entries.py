@@ -75,6 +75,8 @@ def of_matrices(text: str) -> str:
         return ""
     taken = _letters(text)
     free = [letter for letter in "ijmnpq" if letter not in taken][:2]
+    if len(free) < 2:
+        return ""
     slots = [free[k if ends[0] else 0] for k in range(2) if ends[k]]
     spelled = "{}_{{{}}}" if "\\" in text else "{}[{}]"
     body = _written(terms, slots, taken, spelled, bold)
