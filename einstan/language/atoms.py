@@ -194,7 +194,7 @@ class Atoms(Reductions):
             self.fail("there is nothing in the brackets", (start, self.token.end), ("1[K]", "1[i <= j]"))
         both = conjoined(self.text, start) if "and" in self.text or "&" in self.text else ""
         if both:
-            word = self.text.index("and", start)
+            word = max(self.text.find("and", start), start)
             self.fail("brackets in which all hold stand side by side", (word, word + 3), both)
         operands = [(yield self.expression())]
         relations = []
