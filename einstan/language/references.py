@@ -269,5 +269,5 @@ def _several(found: re.Match[str]) -> str:
 
 def _one(found: re.Match[str]) -> str:
     """``_{2i,13}`` as ``[2i,13]``; what has no digits to tell apart stays."""
-    inside = found[1] or found[2]
+    inside = found[1] or found[2] or ""
     return f"[{inside}]" if any(len(each[0]) > 1 for each in _DIGITS.finditer(inside)) else found[0]

@@ -222,9 +222,9 @@ class Parser(Atoms):
             elif self.at("/"):
                 glued = self.advance().glued
                 if self.at("/") and self.token.glued:
-                    sign = (self.tokens[self.position - 1].start, self.advance().end)
+                    place = (self.tokens[self.position - 1].start, self.advance().end)
                     yield self.factor(False)
-                    raise floor_division(self.text, first, sign, self.last_end)
+                    raise floor_division(self.text, first, place, self.last_end)
                 tight = tight and glued and self.token.glued
                 divisors = yield self.factor(False)
                 parts += [(divisor, True) for divisor, _ in divisors]
