@@ -194,7 +194,7 @@ class Atoms(Reductions):
             self.fail("there is nothing in the brackets", (start, self.token.end), ("1[K]", "1[i <= j]"))
         both = conjoined(self.text, start) if "and" in self.text or "&" in self.text else ""
         if both:
-            word = self.text.index("and", start)
+            word = max(self.text.find("and", start), start)
             self.fail("brackets in which all hold stand side by side", (word, word + 3), both)
         operands = [(yield self.expression())]
         relations = []
@@ -320,7 +320,8 @@ class Atoms(Reductions):
             )
         if self.at("[", "_"):
             other = respelled(self.text, token.text, f"{token.text}1")
-            repairs = (other,) if self.on_left else (example, other)
+            applied = self.rounded() if self.at("[") else ""  # exp[-x_i]
+            repairs = (other,) if self.on_left else (applied or example, other)
             self.fail(f"{token.text} is a function and cannot be a tensor", (token.start, token.end), repairs)
         readings = (
             with_brackets(self.text, self.tokens, self.position - 1, _takes_arguments)

@@ -75,6 +75,8 @@ def of_matrices(text: str) -> str:
         return ""
     taken = _letters(text)
     free = [letter for letter in "ijmnpq" if letter not in taken][:2]
+    if len(free) < 2:
+        return ""
     slots = [free[k if ends[0] else 0] for k in range(2) if ends[k]]
     spelled = "{}_{{{}}}" if "\\" in text else "{}[{}]"
     body = _written(terms, slots, taken, spelled, bold)
@@ -99,7 +101,7 @@ def of_bracket(text: str, start: int, end: int) -> str:
     found = _SLOTS.match(text, end)
     if found is None:
         return ""
-    inside = (found[1] or found[3] or found[2]).strip()
+    inside = (found[1] or found[3] or found[2] or "").strip()
     letters = list(inside) if found[3] is None and "," not in inside else inside.split(",")  # _{ij}
     slots = [slot.strip() for slot in letters]
     terms = _terms(text[start + 1 : end - 1], (), False) if len(text) <= MOST else []
@@ -150,6 +152,8 @@ def _entry(name: str, slots: Sequence[str], spelled: str) -> str:
 
 def _terms(text: str, bold: Collection[str], is_code: bool) -> list[Term]:
     """The products of a sum; nothing where one is more than names and a number in front."""
+    if not text.strip():
+        return []
     pieces = _SIGNS.split(_BOLD.sub(r"\1", text.strip()))
     if len(pieces) == 1 and not pieces[0]:
         return []

@@ -107,7 +107,8 @@ def is_raised(name: str, texts: Collection[str]) -> bool:
     others = [_written(name[0] + axis) for axis in _AXES.replace(name[1], "")] if name[1] in _AXES else []
     if any(other.search(text) for other in others for text in texts):
         return False
-    return all(_POWER.match(text, place.end()) for text in texts for place in _written(name).finditer(text))
+    places = ((text, found.end()) for text in texts if name in text for found in _written(name).finditer(text))
+    return all(_POWER.match(*place) for place in places)
 
 
 @lru_cache(maxsize=4096)

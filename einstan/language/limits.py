@@ -48,7 +48,7 @@ def without_limits(text: str) -> str:
                 other = condition.translate(str.maketrans("<>", "><"))
                 other = other.replace("=", "") if "=" in other else other.replace(">", ">=").replace("<", "<=")
                 return f"prod[{name}](1[{condition}] x[{name}] + 1[{other}])"
-            if low.isdigit() and low != "0":
+            if low.isdecimal() and low != "0":
                 body = _counted_from_one(body, {name, *indices})
             body = _guarded(body, condition, found[0].endswith("]")) if condition else body
             before = text[: found.start()]
@@ -81,12 +81,12 @@ def _head(found: re.Match[str], name: str) -> str:
 def _condition(body: str, indices: Collection[str], name: str, low: str, high: str) -> str:
     """What holds of the index, counted from 0, apart from that it runs over its axis: ``k <= n``."""
     parts = []
-    if low.isdigit():
+    if low.isdecimal():
         parts += [f"{name} >= {int(low) - 1}"] if int(low) > 1 else []
     elif low:
         parts.append(f"{name} >= {low}")
     counted = _COUNT.fullmatch(high)
-    if high.isdigit():
+    if high.isdecimal():
         parts.append(f"{name} < {int(high) + (low == '0')}")
     elif high and counted and counted[1] not in indices:
         less = (counted[2] or "").replace(" ", "")

@@ -38,7 +38,7 @@ class References(Cursor):
         name = token.text + self.numbered(token) + self.label(slots_follow=True)
         bracketed = self.at("[") or name in INSTEAD
         slots = yield self.slots()
-        if token.raw and name[0] in "ΣΠ" and self.sums(slots) and self.at("("):
+        if token.raw and name[:1] in ("Σ", "Π") and self.sums(slots) and self.at("("):
             raise sum_sign(self.text, token, self.last_end, self.sums(slots))
         if slots and bracketed and self.at("(") and self.token.glued:
             raise unknown_call(self.text, (token.start, token.end), name, self.token.start, (*CALLABLE, *visible()))
@@ -48,7 +48,11 @@ class References(Cursor):
             self.refuse_value_at(token)
         if self.at("^") and self.ahead(1).text == "{":
             name += self.label(slots_follow=False)
-        if token.raw and name[0] in "ΣΠ" and (not slots or (self.sums(slots) and (not bracketed or self.at("(")))):
+        if (
+            token.raw
+            and name[:1] in ("Σ", "Π")
+            and (not slots or (self.sums(slots) and (not bracketed or self.at("("))))
+        ):
             raise sum_sign(self.text, token, self.last_end, self.sums(slots))
         if token.bold and not slots:
             raise bold(self.text, token, name)
@@ -237,7 +241,8 @@ class References(Cursor):
     def refuse_digits(self, token: Token) -> NoReturn:
         """``A_{11} A_{22} - A_{12} A_{21}``: the others of the text are meant as this one is."""
         slot = re.compile(r"(\d+[^\W\d_]?\w*)").match(self.text, token.start)
-        assert slot is not None
+        if slot is None:  # ½
+            self.fail("a subscript is an index", (token.start, token.end))
         self.fail(
             f"the subscript {slot[1]} is one slot or several", slot.span(1),
             (_SUBSCRIPT.sub(_several, self.text), _SUBSCRIPT.sub(_one, self.text)),
@@ -254,7 +259,7 @@ _DIGITS = re.compile(r"(?<!\w)(\d+)([^\W\d_]\w*)?(?!\w)")
 
 def _several(found: re.Match[str]) -> str:
     """``_{2i,13}`` as ``_{2,i,1,3}``."""
-    slots = (found[1] or found[2]).split(",")
+    slots = (found[1] or found[2] or "").split(",")
     parts = [
         [*slot[1], *([slot[2]] if slot[2] else [])] if (slot := _DIGITS.fullmatch(each.strip())) else [each]
         for each in slots
@@ -264,5 +269,5 @@ def _several(found: re.Match[str]) -> str:
 
 def _one(found: re.Match[str]) -> str:
     """``_{2i,13}`` as ``[2i,13]``; what has no digits to tell apart stays."""
-    inside = found[1] or found[2]
+    inside = found[1] or found[2] or ""
     return f"[{inside}]" if any(len(each[0]) > 1 for each in _DIGITS.finditer(inside)) else found[0]

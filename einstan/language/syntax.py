@@ -222,10 +222,9 @@ class Parser(Atoms):
             elif self.at("/"):
                 glued = self.advance().glued
                 if self.at("/") and self.token.glued:
-                    self.advance()
+                    place = (self.tokens[self.position - 1].start, self.advance().end)
                     yield self.factor(False)
-                    sign = self.text.index("//", first)
-                    raise floor_division(self.text, first, (sign, sign + 2), self.last_end)
+                    raise floor_division(self.text, first, place, self.last_end)
                 tight = tight and glued and self.token.glued
                 divisors = yield self.factor(False)
                 parts += [(divisor, True) for divisor, _ in divisors]
@@ -476,6 +475,8 @@ class Parser(Atoms):
             entries = f"{base}_{{{sub}}}^{{{inner}}}" if inner == "-1" else ""
             self.refuse_matrix(start, base, "inverse" if inner == "-1" else "transpose", entries)
         repairs = [] if self.on_left else [f"{before}{base}_{{{sub}}}^{power}{closing}"]
+        if "_" in base and repairs:  # x_i^a_i
+            repairs = [f"{before}{base}^{{{inner}_{{{sub}}}}}{closing}"]
         if is_name(inner) and "_" not in base:
             slot = f"{before}{base}_{{{inner},{sub}}}{closing}"
             repairs.insert(0, marked(self.text, inner) if len(inner) > 1 else slot)

@@ -62,6 +62,8 @@ _NUMBER = re.compile(r"([0-9]+(\.[0-9]+|\.(?![.\w])|\.(?=[eE][+-]?[0-9]))?|\.[0-
 _COMMAND = re.compile(r"\\([A-Za-z]+\*?|.|\n)")
 _FONT = re.compile(r"\s*\{((?:[^{}\\]|\\_|\\[A-Za-z]+)*)\}")
 _STRETCHED = re.compile(r"\\(left|right)\s*([\[\]])")
+_ELL = re.compile(r"\\ell(?![A-Za-z])([ ]+(?=\w)|(?=\d))?")
+_L = re.compile(r"(?<![A-Za-z\\])l(?![A-Za-z])")
 _ACCENTED = re.compile(r"\s*([^\W\d_]|\\[A-Za-z]+)")
 _OPERATED = re.compile(r"\s*(?:_\{[^{}]*\}|_\\?\w+)?\s*(?:\\left|\\[bB]igg?l?)?\s*[\[(]")
 _LABEL = re.compile(r"\s*\{[^{}]*\}")
@@ -320,6 +322,8 @@ def _command(text: str, start: int) -> tuple[Token | None, int]:
     meant: str | tuple[str, ...] = over(text) if command == "over" else set_by_tex(text, command) or ()
     if command == "hbar":
         meant = re.sub(r"\\hbar(?![A-Za-z])[ ]?", lambda found: "ħ ", text)
+    if command == "ell" and not _L.search(text):
+        meant = _ELL.sub(lambda found: "l " if found[1] else "l", text)
     if command in ("bmod", "mod", "in"):
         meant = instead(text, "∈" if command == "in" else "mod", start, end)
     raise NotationError(

@@ -11,6 +11,7 @@ from einstan.language.index import names_in
 from einstan.language.signs import OPERATIONS
 from einstan.language.surface import APPLIED
 
+_RAISED = re.compile(r"(?<!\w)([A-Za-z]{2})\s*(?:\^|\*\*|[²³])")
 _DEFINED = re.compile(r"\s*(\w+)\s*=")
 NAME = re.compile(r"(?<![/\w.])(?<!/ )(?<!\}\{)[^\W\d_]\w*")  # what divides may be part of a derivative
 _UNDER = re.compile(  # v/dt: dt is a number
@@ -27,7 +28,8 @@ def undeclared(names: Collection[str], codes: Collection[str]) -> set[str]:
     """Single letters that no line defines or gives slots, ``e`` in ``e^{-x}`` and ``N`` in ``1/N``, words such as
     the ``choose`` in ``n choose k`` and the ``tr`` in ``tr A``, letters of two alphabets, ``ωt``, and two in a power,
     ``mc^2``."""
-    odd = {name for name in names if (alphabets(name) if not name.isascii() else is_raised(name, codes))}
+    odd = {name for name in names if not name.isascii() and alphabets(name)}
+    odd |= {name for name in set(_RAISED.findall(" ".join(codes))).intersection(names) if is_raised(name, codes)}
     letters = odd | {name for name in names if len(name) == 1 or name in OPERATIONS or name in APPLIED}
     defined = {found.group(1) for code in codes if (found := _DEFINED.match(code))}
     given = {name for code in codes if code.startswith("given ") for name in NAME.findall(code)}
