@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from einstan.language.commands import EXPECTED, WIDE
+from einstan.language.commands import EXPECTED, FRACTIONS, WIDE
 from einstan.papers.brackets import Brackets
 from einstan.papers.dots import letters_for, listed
 from einstan.papers.header import Header
@@ -221,7 +221,7 @@ class Parser(Brackets):
             return self.differential() or self.name()
         if token.kind == "end":
             raise self.unexpected()
-        if token.text in ("frac", "dfrac", "tfrac", "cfrac"):
+        if token.text in ("frac", *FRACTIONS):
             self.k += 1
             above, self.k = group(self.tokens, self.k)
             if self.token.kind == "number" and len(self.token.text) > 1:

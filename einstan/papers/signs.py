@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from einstan.language import commands
 from einstan.language.commands import GREEK
 
 FONTS = {
@@ -31,14 +32,12 @@ FONTS = {
     **dict.fromkeys(("mathbb", "mathds", "mathbbm"), "double"),
     "mathfrak": "fraktur",
 }
-ACCENTS = ("hat", "bar", "tilde", "dot", "ddot", "check", "breve")
-FUNCTIONS = (
-    "exp", "log", "ln", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "max", "min",
-)  # fmt: skip
+ACCENTS = tuple(accent for accent in commands.ACCENTS if accent not in FONTS)  # \vec is a font here
+FUNCTIONS = commands.WORDS
 SIGNS = {"sum": "sum", "prod": "prod", "max": "max", "min": "min"}
 TRANSPOSES = ("top", "intercal")
 STARTS = (
-    "frac", "dfrac", "tfrac", "cfrac", "sqrt", "nabla", "langle", "|", "Vert", "lVert", "lvert", "vert", "{", "begin",
+    "frac", *commands.FRACTIONS, "sqrt", "nabla", "langle", "|", "Vert", "lVert", "lvert", "vert", "{", "begin",
     "lbrack", "partial",
 )  # fmt: skip
 OPERATORS = {
