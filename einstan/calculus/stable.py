@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import TypeGuard, cast
 
+from einstan.calculus.apart import sums_apart
 from einstan.calculus.coefficients import coefficient_of
 from einstan.calculus.collect import size
 from einstan.calculus.compared import compared_once
@@ -142,12 +143,14 @@ def runnable(program: Program, linear: Collection[Name] = ()) -> Program:
     found: Program | None = program.notes.get(question)
     if found is None:
         asked, program = program, compared_once(program)
+        if (apart := sums_apart(program)) is not program.resolved_all():
+            program = remade(program, _stated(apart, program))
         same = dict(zip(program.resolved_all(), program.equations, strict=True))
         met = met_by_names(stabilised(program))
         exponentials = _Exponentials({equation.name: equation for equation in met})
-        apart = without_diagonals(dominant_apart(met, exponentials.of))
-        small = {equation.name for equation in apart} - {equation.name for equation in met}
-        made = measured(apart, small, linear)
+        dominant = without_diagonals(dominant_apart(met, exponentials.of))
+        small = {equation.name for equation in dominant} - {equation.name for equation in met}
+        made = measured(dominant, small, linear)
         named = [same.get(new) or well_named(new, written=False) for new in _stated(made, program)]
         found = remade(program, complemented(named))
         asked.notes[question] = found

@@ -44,6 +44,7 @@ ROWS = [
     ("y[i] = 1[n[i] > 0] s[i] / n[i]", {"n": [0.0, 1, 2], "s": [0.0, 3, 4]}, [0, 3, 2]),
     ("m[i] = sum[J](1[C[i,J] > 0] A[i,J]) / sum[J](1[C[i,J] > 0])\ny[i] = 1[sum[J](C[i,J]) > 1] m[i]",
      {"A": A, "C": C}, [2.5, 0]),
+    ("y[i] = sum[J](1[C[i,J] > 0] A[i,J] / c[i])", {"A": A, "C": 0 * C, "c": [1.0, 0]}, [0, 0]),
     ("y[i] = 1[x[i] < 700] exp(x[i]) + 1[x[i] >= 700] (x[i] - 700)", {"x": [0.0, 800]}, [1, 100]),
     ("y = sum[N](1[m[N] > 0] x[N])", {"x": [nan, 1.0, inf], "m": [0.0, 1, 0]}, 1),
     ("y = sum[N](1[m[N] > 0] (x[N] - z[N])^2)", {"x": [nan, 1.0, inf], "z": [0.0, 3, inf], "m": [0.0, 1, 0]}, 4),
@@ -115,6 +116,25 @@ def test_a_false_bracket_hides_everything(text, data, expected):
 def test_exact_numbers_that_do_not_exist_are_hidden_too(text, data, expected):
     program = Program(text)
     assert evaluate(program, data, numbers=EXACT)[list(program.defined)[-1]].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("y[i] = sum[J](1[C[i,J] > 2] A[i,J]) / sum[J](1[C[i,J] > 2])", [nan, nan]),
+        ("y[i] = mean[J](1[C[i,J] > 0] A[i,J]) / c[i]", [5 / 3, inf]),
+        ("L = sum[I](sum[J](1[C[I,J] > 0] A[I,J]) / c[I])", inf),
+        ("n = sum[I,J](1[C[I,J] > 2])\nL = 1/n sum[I,J](1[C[I,J] > 2])", nan),
+    ],
+)
+def test_a_bracket_hides_nothing_beside_its_sum(text, expected):
+    program = Program(text)
+    data = {"A": A, "C": C, "c": np.array([1.0, 0])}
+    data = {name: data[name] for name in map(str, program.inputs)}
+    last = list(program.defined)[-1]
+    for options in OPTIONS:
+        with np.errstate(all="ignore"):
+            np.testing.assert_equal(program.compile(outputs=[last], **options)(**data)[last], expected)
 
 
 def test_what_is_not_hidden_is_refused_in_exact_numbers():
