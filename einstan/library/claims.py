@@ -67,7 +67,11 @@ def decided(claim: Claim, part: Part, explain: bool = True) -> Judgement:
         with effort(STEPS, EXPLAINED if told is not None else UNLIMITED):
             found = _decided(claim, part, explain)
     except EffortError as error:
-        return told or Judgement("undecided", " ".join([error.problem, *error.repair]))
+        if told is None:
+            return Judgement("undecided", " ".join([error.problem, *error.repair]))
+        with suppress(EinstanError), effort(NEAR, LOOKED):
+            told = _by_cotangents(claim, part, shrink=True) or told
+        return told
     return _in_its_names(found, claim, part) if told is not None and found.verdict == "refuted" and explain else found
 
 
@@ -183,15 +187,15 @@ def _judged(
 # ---- proof -----------------------------------------------------------------------------------------------------------
 
 
-def _by_cotangents(claim: Claim, part: Part) -> Judgement | None:
+def _by_cotangents(claim: Claim, part: Part, shrink: bool = False) -> Judgement | None:
     """What the lines of the backward pass tell of a claim on gradients: it is proved where it follows from them and has
     a value wherever they have one, refuted where numbers do that; None where they leave it open."""
     among = among_cotangents(claim, part)
     if among is None:
         return None
     asked = question(*among)
-    numbers = _compared(asked, WITNESSES)
-    if numbers.verdict == "differ":
+    numbers = _compared(asked, WITNESSES, shrink=shrink)
+    if numbers.verdict == "differ" and shrink:
         asked, numbers = _at_all_sizes(*among, asked, numbers, WITNESSES)
     if numbers.verdict == "differ" and not numbers.isolated:
         return _judged(asked, "refuted", numbers=numbers)

@@ -8,7 +8,6 @@ these lines.  Nothing that a document defines or reads by such a name is taken f
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 from typing import cast
 
 from einstan.calculus.backward import backward
@@ -73,7 +72,22 @@ def _gradient(name: Name, part: Part) -> tuple[Name, Name] | None:
 
 
 def _with_pass(part: Part, loss: Name, wrt: frozenset[Name]) -> Part | None:
-    """The part with the backward pass of a scalar; None where there is none, or it ties more lengths than the part."""
+    """The part with the backward pass of a scalar as it is printed where that has all that is asked for, else with that
+    of these tensors; None where there is none."""
+    try:
+        for name in wrt:
+            part.refuse_tied(name)
+    except EinstanError:
+        return None
+    whole = _joined(part, loss, frozenset())
+    if whole is not None and all(pass_name("d", name) in whole.program.defined for name in wrt):
+        return whole
+    return _joined(part, loss, wrt)
+
+
+def _joined(part: Part, loss: Name, wrt: frozenset[Name]) -> Part | None:
+    """The part with a backward pass, of all that it can be of where nothing is named; None where there is none, or it
+    ties more lengths than the part.  Claims on the gradients of one part share it."""
     known, key = part.program.notes, ("with its backward pass", loss, wrt)
     if key in known:
         return cast(Part | None, known[key])
@@ -82,9 +96,8 @@ def _with_pass(part: Part, loss: Name, wrt: frozenset[Name]) -> Part | None:
     if any(map(part.is_derivative, behind)):  # which a pass takes for inputs
         return None
     try:
-        for name in wrt:
-            part.refuse_tied(name)
-        lines = [Statement("equation", line, 0) for line in _lines(part, loss, wrt)]
+        passed = backward(part.program, loss, list(wrt) or None, kinks=part.kinks)
+        lines = [Statement("equation", line, 0) for line in passed]
         whole = Part(Document((*part.document.statements, *lines)))
     except EinstanError:
         return None
@@ -92,15 +105,6 @@ def _with_pass(part: Part, loss: Name, wrt: frozenset[Name]) -> Part | None:
     if len(set(roots.values())) == len(roots):
         known[key] = whole
     return cast(Part | None, known[key])
-
-
-def _lines(part: Part, loss: Name, wrt: frozenset[Name]) -> Program:
-    """The backward pass as it is printed where it has all that is asked for, else that of these tensors."""
-    with suppress(EinstanError):
-        found: Program = backward(part.program, loss, kinks=part.kinks)
-        if all(pass_name("d", name) in found.defined for name in wrt):
-            return found
-    return backward(part.program, loss, list(wrt), kinks=part.kinks)
 
 
 def _renamed(side: Expr, names: Mapping[Name, str]) -> Expr:
