@@ -25,7 +25,6 @@ export async function fromAddress() {
   }
 }
 
-export async function toAddress(text, rest) {
-  const said = new URLSearchParams({ z: await encoded(text), ...rest });
-  history.replaceState(null, "", `#${said}`);
+export async function addressOf(text, rest) {
+  return `#${new URLSearchParams({ z: await encoded(text), ...rest })}`;
 }

@@ -2,7 +2,7 @@
 
 import { element, loadKatex, reachable, say } from "./dom.js";
 import { Editor } from "./editor.js";
-import { fromAddress, toAddress } from "./link.js";
+import { addressOf, fromAddress } from "./link.js";
 import { PANELS } from "./panels.js";
 import { Python } from "./python.js";
 
@@ -248,9 +248,17 @@ function show({ text, ...rest }) {
 }
 
 let written = ""; // the part of the address that is ours
+let remembered = 0;
 async function remember() {
+  const mine = ++remembered;
   const rest = Object.fromEntries(Object.entries(chosen).filter(([what, value]) => value && ["panel", "of", "wrt", "target", "what", "sizes"].includes(what)));
-  await toAddress(editor.text, rest).catch(() => {}); // some browsers do not let it change that often
+  const address = await addressOf(editor.text, rest);
+  if (mine !== remembered) return; // of a text that is no more
+  try {
+    history.replaceState(null, "", address);
+  } catch {
+    // some browsers do not let it change that often
+  }
   written = location.hash;
 }
 

@@ -254,6 +254,8 @@ def test_by_keyboard_alone(one):
 
 def test_without_a_network(one):
     one.example("Softmax and cross-entropy")
+    one.page.click("#share")  # when the link is copied, the address has it
+    one.page.wait_for_function("document.getElementById('said').textContent.includes('copied')")
     one.page.wait_for_selector("html[data-kept]", state="attached")
     one.context.set_offline(True)
     one.page.reload()
