@@ -255,7 +255,8 @@ class CompiledDerivative(Rebuilt):
             seen.add(made.program.equations)
             whole = remade(base, dict.fromkeys((*base.equations, *made.program)))
             (apart,) = cores(whole, made.name, sizes=known)
-            own = {place: k for place, k in sizes.items() if not is_axis(place) or speaks_of(apart.program, place)}
+            places = {place for place in sizes if is_axis(place) or ":" in place}  # the others are letters
+            own = {place: k for place, k in sizes.items() if place not in places or speaks_of(apart.program, place)}
             own_options = {"sizes": own, "function": "cores", "backend": self.backend}
             compiled = passing(compile, self.options, apart.program, apart.outputs, **own_options)
             special = self._planned(order, apart, compiled, shapes, own, nominal)

@@ -336,6 +336,15 @@ def test_per_example_gradients_far_from_zero(text, scale, by_hand):
     np.testing.assert_allclose(np.asarray(found["w"].dense()), expected, rtol=1e-12)
 
 
+def test_a_range_that_only_the_forward_lines_have():
+    program = es.Program(
+        "H[i,m] = c[m,i]^-2\nz[l] = sum[M](H[l,M])\nS[l,m] = H[l,m] + z[l]\nU[l] = sum[P](S[l,P+1])\nL = sum[K](U[K])"
+    )
+    each, c = program.per_example("L", "k").gradient("c"), np.arange(1.0, 10).reshape(3, 3)
+    total = program.backward("L", ["c"]).compile(outputs=["dc"])(c=c)["dc"]
+    np.testing.assert_allclose(each(c=c).dense().mean(axis=0), total)
+
+
 def test_per_example_norms_do_not_build_the_gradients():
     net, params = network()
     norms = net.per_example("L").norms(net.params)

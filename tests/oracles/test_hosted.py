@@ -351,6 +351,14 @@ def test_labels_of_few_bits(backend, dtype):
 
 
 @BACKENDS
+@pytest.mark.parametrize("function", ["softplus", "lgamma", "erf", "silu"])
+def test_functions_of_sizes(backend, function):
+    program, a = es.Program(f"y[i] = a[i] {function}(|i|)"), np.array([2.0, -1.0, 0.5])
+    found = program.compile(backend=backend, any_size=True)(a=TENSORS[backend](a))["y"]
+    equal(found, program.compile()(a=a)["y"])
+
+
+@BACKENDS
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from einstan.language.errors import DataError
 from einstan.language.term import Name
 from einstan.machine import backends
-from einstan.machine.backends.numpy import CALLS, OWN
+from einstan.machine.backends.numpy import CALLS, HELPERS, OWN, helper_source
 from einstan.machine.schedule.calls import Array, Call, Number, Operand, Result, Seen, View
 from einstan.machine.schedule.rules import RULES
 from einstan.machine.schedule.scheduler import Memory, Scheduler
@@ -149,6 +149,8 @@ class Traced(Speller):
         lines = self.freed() if self.library.frees else self.body
         body = [*self.sizes.lines, *self.begin(results), *lines, f"    return {results}"]
         helpers = [f"{self.target.helpers[name]}\n\n" for name in self.helpers]
+        if isinstance(self.sizes, Asked):  # sizes are numbers of Python, of which NumPy's functions are taken
+            helpers += [f"{helper_source(name)}\n\n" for name in self.sizes.helpers if name in HELPERS or name in OWN]
         text = "\n".join(["", "", *helpers, *self.signature(), *body]) + "\n"
         head = (line for line in self.library.head if is_used(line.split()[-1], text))
         text = "\n".join([*head, text])
