@@ -9,13 +9,14 @@ Sums of exponentials are left, whose quotients are taken otherwise.  This is how
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
-from einstan.calculus.finite import may_be_infinite
+from einstan.calculus.finite import POLES, infinite_tensors, may_have_no_value
 from einstan.calculus.program import Program
+from einstan.language.functions import TOTAL
 from einstan.language.index import Index, fresh_name, lowered, slot
 from einstan.language.node import holds, postorder, preorder, replace
-from einstan.language.term import Apply, Equation, Expr, Extent, Indexed, Iverson, Mul, Reduce, Sum, substitute, tensors
+from einstan.language.term import Apply, Equation, Expr, Indexed, Iverson, Mul, Name, Reduce, Sum, substitute, tensors
 
 
 def sums_apart(program: Program) -> tuple[Equation, ...]:
@@ -24,13 +25,14 @@ def sums_apart(program: Program) -> tuple[Equation, ...]:
     if not any(holds(equation.rhs, Iverson) and holds(equation.rhs, Mul) for equation in equations):
         return equations
     taken = {str(name) for e in equations for name in (e.name, *tensors(e.rhs))}
-    made = tuple(each for equation in equations for each in _named(equation, taken))
+    infinite = infinite_tensors(equations, POLES)
+    made = tuple(each for equation in equations for each in _named(equation, taken, infinite))
     return equations if len(made) == len(equations) else made
 
 
-def _named(equation: Equation, taken: set[str]) -> Iterator[Equation]:
+def _named(equation: Equation, taken: set[str], infinite: Set[Name]) -> Iterator[Equation]:
     rhs = equation.rhs
-    for node in dict.fromkeys(_apart(rhs)):
+    for node in dict.fromkeys(_apart(rhs, infinite)):
         name = fresh_name("apart1", taken)
         taken.add(name)
         letters: dict[Index, Index] = {}
@@ -42,12 +44,13 @@ def _named(equation: Equation, taken: set[str]) -> Iterator[Equation]:
     yield equation if rhs is equation.rhs else Equation(equation.name, equation.indices, rhs, equation.where)
 
 
-def _apart(rhs: Expr) -> Iterator[Expr]:
+def _apart(rhs: Expr, infinite: Set[Name]) -> Iterator[Expr]:
     for product in postorder(rhs) if holds(rhs, Iverson) else ():
         if not isinstance(product, Mul):
             continue
         for factor in product.factors:
-            if _is_guarded_sum(factor) and any(_may_have_no_value(f) for f in product.factors if f is not factor):
+            others = (other for other in product.factors if other is not factor)
+            if _is_guarded_sum(factor) and any(may_have_no_value(other, TOTAL, infinite) for other in others):
                 yield factor
 
 
@@ -55,10 +58,3 @@ def _is_guarded_sum(factor: Expr) -> bool:
     whole = isinstance(factor, Sum) or (isinstance(factor, Reduce) and factor.operation == "mean")
     exponential = any(isinstance(node, Apply) and node.function == "exp" for node in preorder(factor))
     return whole and holds(factor, Iverson) and not exponential
-
-
-def _may_have_no_value(factor: Expr) -> bool:
-    """Whether a factor may be infinite where all data are finite: none that sizes alone determine."""
-    return may_be_infinite(factor, frozenset()) and not all(
-        isinstance(node, Extent) for node in preorder(factor) if isinstance(node, Indexed | Extent)
-    )

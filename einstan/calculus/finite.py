@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from einstan.language.functions import GROWING, TOTAL
 from einstan.language.index import Index
 from einstan.language.node import holds, preorder, remembered
-from einstan.language.term import Apply, Const, Equation, Expr, Indexed, Iverson, Name, accesses
+from einstan.language.term import Add, Apply, Const, Equation, Expr, Extent, Indexed, Iverson, Mul, Name, accesses
 
 NONE: frozenset[str] = frozenset()
 POLES = TOTAL | GROWING  # all but what has no value somewhere, however small its argument
@@ -26,6 +26,13 @@ def infinite_tensors(equations: Iterable[Equation], finite: AbstractSet[str] = T
 def may_be_infinite(expr: Expr, infinite: AbstractSet[Name], finite: AbstractSet[str] = TOTAL) -> bool:
     """Whether an expression may be so: all but sums, products, whole powers, ``finite`` functions of what may not."""
     return not _applied(expr) <= finite or (bool(infinite) and any(name in infinite for name, _ in accesses(expr)))
+
+
+def may_have_no_value(expr: Expr, finite: AbstractSet[str] = TOTAL, infinite: AbstractSet[Name] = NONE) -> bool:
+    """Whether an expression may be infinite at some entry although what is given is finite.  What sizes alone determine
+    is one number, and refused where that does not exist."""
+    sizes_alone = all(isinstance(node, Const | Extent | Apply | Add | Mul) for node in preorder(expr))
+    return not sizes_alone and may_be_infinite(expr, infinite, finite)
 
 
 @remembered

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from einstan.calculus.delta import plain_pair
 from einstan.calculus.factors import flattened
+from einstan.calculus.finite import POLES, may_have_no_value
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum, taken_out
 from einstan.language.index import Index, slot
 from einstan.language.term import ZERO, Add, Const, Delta, Expr, Iverson, Mul, Sum, substitute, tensors
@@ -105,9 +106,21 @@ def outer_factors(core: Expr) -> tuple[Expr, ...]:
         # a product that is symmetric stays so.
         between = len(homes) > 1 and homes[-1][0].free and _alike(homes[-1][0], homes[-2][0])
         homes[-1].append(part) if homes and not between else kept.append([part])
+    kept = _guarded(kept)
     if coefficient != 1 and kept:
         kept[-1].insert(0, Const(coefficient))
     return tuple(simplify_product(group) for group in kept) if len(kept) > 1 else (core,)
+
+
+def _guarded(groups: list[list[Expr]]) -> list[list[Expr]]:
+    """Factors that may be infinite beside the brackets that guard them: apart, zero times infinity is no number."""
+    poles = [group for group in groups if any(may_have_no_value(part, POLES) for part in group)]
+    brackets = [part for group in groups for part in group if isinstance(part, Iverson)]
+    if not (poles and brackets):
+        return groups
+    for group in poles:
+        group.extend(bracket for bracket in brackets if bracket not in group)
+    return [group for group in groups if not all(isinstance(part, Iverson) for part in group)]
 
 
 def _alike(left: Expr, right: Expr) -> bool:

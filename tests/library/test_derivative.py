@@ -143,6 +143,15 @@ def test_what_cancels_has_the_derivative_zero(text, of, expected):
         assert str(program.partial(*of)).splitlines()[-1] == expected
 
 
+def test_brackets_stay_beside_what_they_guard():
+    hessian = es.Program("L = sum[N](sum[K](1[M[N,K] > 0] X[N,K])^2 / y[N])").hessian("L", "X")
+    value = hessian(M=np.array([[0.0, 0.0], [1.0, 1.0]]), y=np.array([0.0, 2.0]), X=np.ones((2, 2)))
+    expected = np.zeros((2, 2, 2, 2))
+    expected[1, :, 1, :] = 1
+    np.testing.assert_equal(value.dense(), expected)
+    np.testing.assert_equal(value @ np.ones((2, 2)), [[0, 0], [2, 2]])
+
+
 @pytest.mark.parametrize("text", ["y[i] = |X.0| u[i]", "y[i] = 1[X[i] > 0] u[i]", "y[i] = u[i]\nz[i] = X[i]"])
 def test_what_is_not_read_is_an_error_and_no_zero(text):
     with pytest.raises(DifferentiationError, match=r"^y depends on X only through|^y does not depend on X"):

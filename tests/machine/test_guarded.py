@@ -125,6 +125,9 @@ def test_exact_numbers_that_do_not_exist_are_hidden_too(text, data, expected):
         ("y[i] = mean[J](1[C[i,J] > 0] A[i,J]) / c[i]", [5 / 3, inf]),
         ("L = sum[I](sum[J](1[C[I,J] > 0] A[I,J]) / c[I])", inf),
         ("n = sum[I,J](1[C[I,J] > 2])\nL = 1/n sum[I,J](1[C[I,J] > 2])", nan),
+        ("r[i] = 1 / c[i]\nL = sum[I](r[I] sum[J](1[C[I,J] > 2] A[I,J]))", nan),
+        ("m[i] = sum[J](1[J < i] A[i,J]) / sum[K](1[K < i]) where |K| = |A.1|", [nan, 4]),
+        ("m[i] = sum[J](1[J < i] A[i,J]) / (i + 0)", [nan, 4]),
     ],
 )
 def test_a_bracket_hides_nothing_beside_its_sum(text, expected):
