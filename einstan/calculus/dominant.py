@@ -194,8 +194,11 @@ class _Apart:
         for off in flat:
             if not (isinstance(off, Indexed) and off.tensor in self.deviations.means):
                 continue
+            at = [form.index for form in off.slots if form.index is not None]
+            if len(at) < len(off.slots):  # a single entry
+                continue
             portion, letters, value = self.deviations.means[off.tensor]
-            here = dict(zip(letters, (cast(Index, form.index) for form in off.slots), strict=True))
+            here = dict(zip(letters, at, strict=True))
             *of, index = list(here.values())[: len(portion.letters) + 1]
             share = portion.at(of, index)
             rest = [factor for factor in flat if factor not in (off, share)]

@@ -128,3 +128,13 @@ def test_a_softmax_is_one_tensor_whatever_its_letters():
     gradient = program.backward("L", ["W", "U"])
     names = [str(line.name) for line in runnable(gradient._for(["dW", "dU"]))]
     assert [name for name in names if name.startswith(("share", "large", "off"))] == ["large1", "off1"]
+
+
+def test_a_single_entry_of_a_softmax_beside_a_sum():
+    program = es.Program("Z[i,j] = softmax[i](u[i,j] + x w[i]) sum[M](y[M])\nL = erfc(Z[0,0])")
+    arrays = {"u": np.array([[1.0], [0.5]]), "x": 1.25, "w": np.array([-1.25, 0.5]), "y": np.array([0.5, 1.0])}
+    found = program.backward("L", ["u"]).compile(outputs=["du"])(arrays)["du"][:, 0]
+    z = np.exp(arrays["u"][:, 0] + 1.25 * arrays["w"])
+    share = z / z.sum()
+    slope = -2 / np.sqrt(np.pi) * np.exp(-((1.5 * share[0]) ** 2)) * 1.5
+    np.testing.assert_allclose(found, slope * share[0] * (np.eye(2)[0] - share), rtol=1e-12)
