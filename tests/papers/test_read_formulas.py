@@ -40,7 +40,7 @@ READ = [
     ("given a[i,j]", r"c_i = \sum_{j \neq i} a_{ij}", ["c[i] = 1[J != i] a[i,J]"]),
     ("given a[i,i]", r"E = \sum_{i,j=1}^{n} a_{ij}", ["E = a[I,J]"]),
     ("given a[i,j], t[i]", r"c_i = \sum_{j : t_j \geq t_i} a_{ij}", ["c[i] = 1[t[J] >= t[i]] a[i,J]"]),
-    ("given a[i,j], t[i]", r"E = \sum_{i,j \mid t_i < t_j, t_j < 0} a_{ij}", ["E = sum[I,J](1[t[J] < 0] 1[t[I] < t[J]] a[I,J])"]),
+    ("given a[i], t[i]", r"E = \sum_{i \mid 0 < t_i, t_i < a_i} a_i", ["E = 1[t[I] < a[I]] 1[0 < t[I]] a[I]"]),
     # a delta that is given is no Kronecker delta, and a name is defined as any other
     (r"given \delta[n,j], x[j]", r"g_n = \sum_j \delta_{nj} x_j", ["g[n] = err[n,J] x[J]"]),
     (r"labels l | given \delta^{(l)}[n,j], x[j]", r"g = \delta^{(l)} x", ["g[n] = err^(l)[n,J] x[J]"]),
