@@ -37,10 +37,15 @@ class Derivatives(Functions):
             return True
         if below[0].is_command("mathrm") and "".join(t.text for t in below[:4]) == "mathrm{d}":
             return True
-        d = below[0].kind == "letter" and below[0].text == "d" and not self.header.knows("d")
-        d = d and len(below) > 1 and below[1].kind in ("letter", "command")
+        d = below[0].kind == "letter" and below[0].text == "d"
+        d = d and len(below) > 1 and below[1].kind in ("letter", "command") and not below[1].is_command("cdot")
         if not d:
             return False
+        if self.header.knows("d"):
+            if above[0].kind != "letter" or above[0].text != "d" or (len(above) > 1 and above[1].is_command("cdot")):
+                return False
+            said = (r"\frac{\partial L}{\partial x}", r"\frac{d \cdot L}{d \cdot x}, where d is the number")
+            raise self.fail(f"{written(above)} / {written(below)} is a derivative, or has the number d twice", said)
         if not (above[0].kind == "letter" and above[0].text == "d"):
             raise self.fail("d is a number below the line, or a differential", HEAD + "given d")
         return True

@@ -180,8 +180,21 @@ class Functions(Names):
                 raise self.fail(
                     f"{name} without brackets in front of a product", rf"\{name}(a b) or (\{name} a) b", start
                 )
+            if self.at("/"):
+                self.refuse_quotient(name, argument, start)
             found = Call(symbol, (argument,))
         return Power(found, power) if power is not None else found
+
+    def refuse_quotient(self, name: str, argument: Node, start: int) -> None:
+        r"""Refuse ``\log p / q``, the logarithm of a quotient or a quotient; ``\sin x / x`` and ``\ln x / \ln 2`` are
+        quotients."""
+        slash = self.k
+        self.k += 1
+        whole = self.is_function_next() or (self.starts() and self.factor() == argument)
+        self.k = slash
+        if not whole:
+            said = (rf"\{name}(a / b)", rf"(\{name} a) / b")
+            raise self.fail(f"{name} without brackets in front of a quotient", said, start)
 
     def applied_to(self, symbol: Symbol, inside: Node) -> Node:
         r"""``\max(a, b)``, and ``\max(x_1, \dots, x_n)`` as the largest of all."""

@@ -176,8 +176,11 @@ class Parser(Brackets):
         text = "".join(token.text for token in inside)
         if not inside:
             raise self.fail("an exponent is empty", "x^{2}", start)
-        if isinstance(found, Symbol) and text[:1] == "(" and text[-2:] == ")T":  # W^{(l)T}
+        behind = text[:1] == "(" and inside[-2].is_mark(")") and is_transpose(inside[-1:])
+        if isinstance(found, Symbol) and behind:  # W^{(l)T}
             return Transposed(replace(found, label="".join("l" if t.text == "ell" else t.text for t in inside[1:-2])))
+        if len(inside) > 1 and inside[-1].is_command(*TRANSPOSES):
+            raise self.fail("a label and a transpose in one exponent", rf"{found}^{{(l)\top}}", start)
         if text == "T" and "T" in self.header.uppers:
             raise self.fail("T is how many there are, and ^T a transpose or a power", r"x^\top", start)
         if is_transpose(inside) and not (text == "T" and self.header.knows("T")):
@@ -186,6 +189,9 @@ class Parser(Brackets):
             return replace(found, primes=found.primes + 1)
         if text == "+":
             raise self.fail("the positive part, or a pseudo-inverse", r"\max(0, x)", start)
+        if text in ("-", "−"):
+            says = (r"\max(0, -x)", r"\tilde{x}, which is a name of its own")
+            raise self.fail("what holds before, the negative part, or a generalized inverse", says, start)
         if text == "-1" and not isinstance(found, Number):
             return Power(found, Number("-1"))
         if text in ("ast", "star", "*", "H", "C", "circ", "perp", "dagger", "prime"):

@@ -37,6 +37,7 @@ from einstan.papers.known import KNOWN, Known, Naming
 from einstan.papers.labels import sanitised, text_of
 from einstan.papers.problem import UnreadError
 from einstan.papers.tex import tokens_of, written
+from einstan.papers.tree import Symbol
 
 STATEMENTS = (
     "given", "assume", "convention", "define", "name", "function", "value", "extent", "layout", "softmax", "gradients",
@@ -106,8 +107,19 @@ class Header(Known):
             found = _ITEM.fullmatch(plain(item))
             plain_ = found is not None and re.search(r"_\w$", found[1]) is None  # W_1 is typed, y_hat is not
             name, slots = (found[1], found[2]) if found and plain_ else self._typed(item)
-            self._declare(name, slots)
+            self._declare(self._no_delta(name), slots)
         return None
+
+    def _no_delta(self, name: str) -> str:
+        """What a δ that is given is called here, where δ is the Kronecker delta: it is the author's own tensor."""
+        base, *label = name.partition("^(")
+        if base != "δ":
+            return name
+        found = self.naming(Symbol("δ"))
+        other = next(n for k in range(len(self.axes) + 1) if (n := f"err{k or ''}") not in self.axes)
+        if found is None:
+            self.namings.append(Naming(Symbol("δ"), other, None))
+        return "".join([found[0] if found else other, *label])
 
     def _typed(self, item: str) -> tuple[str, str | None]:
         r"""The name of a sign as it is typed, ``\hat{x}_0[i]``, ``\mathbf{W}_{hh}[k,k]``, and its axes."""
@@ -123,7 +135,8 @@ class Header(Known):
         except UnreadError as problem:
             said = "tensors are given with their axes, parted by commas"
             raise UnreadError(said, item, "given W[k,j], x[j], alpha") from problem
-        base, label = symbol.base, symbol.label
+        base = "err" if symbol.base == "δ" and symbol.below else symbol.base  # δ_t is no Kronecker delta
+        label = symbol.label
         for part in symbol.below:
             base, label = sanitised(base, label, text_of(part))
         name = f"{base}^({label})" if label else base
@@ -161,6 +174,8 @@ class Header(Known):
         if parser.token.kind != "end":
             raise UnreadError("one sign of the text has a name, and no formula", text, r"name \mathbf{z}_k = Z[i,k]")
         slots = tuple(letter.strip() for letter in found[2].split(",")) if found[2] else None
+        if symbol.base == "δ" and not symbol.below and (old := self.naming(symbol)) and old[0] in self.axes:
+            self.axes.setdefault(found[1], self.axes[old[0]])  # δ was given in front of its name
         self.namings.insert(0, Naming(symbol, found[1], slots))
         self.namings.sort(key=lambda naming: -sum(map(len, naming.sign.below)))  # what says most of a sign first
 

@@ -170,7 +170,7 @@ class _Reading:
         except UnreadError:
             return ""
         found = self.header.naming(node) if isinstance(node, Symbol) else None
-        name = found[0] if found else node.base if isinstance(node, Symbol) else ""
+        name = found[0] if found else node.name if isinstance(node, Symbol) else ""
         return "" if name in self.header.axes or name in self.header.defined else name
 
 

@@ -192,6 +192,8 @@ class Reader(ByEntries):
             "^",
             *(exponent.pieces if exponent.pieces[0] == "(" else ("(", *exponent.pieces, ")")),
         )
+        if base.pieces == ("e",):  # a number e, and not the exponential
+            pieces = ("(e)^", *pieces[2:])
         if base.pieces[-1:] == (")",) or len(base.pieces) > 1:
             pieces = ("(", *base.pieces, ")^(", *exponent.pieces, ")")
         return Value(("(", *pieces, ")"), ATOM, bound=base.bound | exponent.bound)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from einstan.papers.grammar import compared, parse
@@ -66,9 +66,9 @@ class Step:
             if letters:
                 said_ = [f"{HEAD}labels {', '.join(letters)}", f"{HEAD}given {node.base.typed}"]
                 raise UnreadError(f"{node.base} is raised to a letter, or has a label", str(node.base), said_)
-        if not isinstance(node, Symbol) or node.primes:
+        found = header.naming(node) if isinstance(node, Symbol) else None
+        if not isinstance(node, Symbol) or (node.primes and not found):  # m' is a name where a comment says so
             return None
-        found = header.naming(node)
         name = found[0] if found else f"{node.base}{f'^({node.label})' * bool(node.label)}"
         if (
             name in header.defined
@@ -143,6 +143,7 @@ class Step:
                 name,
                 [NEW, *_steps(target)],
             )
+        self.refuse_letters(target, slots, reader, right)
         spelling = lettered([left, right], _numbers(header))
         text = spelled(right.pieces, spelling, header.extents)
         if header.rests_on({*names_in_line(text)}, shown):  # it says something of what is known already
@@ -150,6 +151,18 @@ class Step:
         header.defined[name] = 1
         inside = ",".join(spelling[place] for place in slots)
         return f"{shown}{f'[{inside}]' * bool(inside)} = {text}{counted(spelling)}"
+
+    def refuse_letters(self, target: Symbol, slots: Sequence[Place], reader: Reader, right: Value) -> None:
+        """Refuse a definition of which one side has an index more."""
+        own = {letter: place for letter, place in reader.named.items() if place in slots}
+        open_ = [letter for letter in reader.free if letter.islower() and letter not in reader.left]
+        if open_ and not right.axes:
+            said_ = [rf"\sum_{{{letter}}} in front of each term that has {letter}" for letter in open_]
+            raise UnreadError(f"{open_[0]} stands free on the right side, and not on the left", "", said_)
+        if len(own) == len(target.below) == 1 and not any(place in right.pieces for place in own.values()):
+            letter = next(iter(own))
+            said_ = [HEAD + f"given {target.typed}", r"x = c \mathbf{1}, where all entries are c"]
+            raise UnreadError(f"{letter} is an index of the left side alone, or a part of the name", str(target), said_)
 
     def tell_axes(self, target: Symbol, node: Node, reader: Reader) -> None:
         """``Z_{nj} = ...``, whose right side has n and j free, has two axes; alone nj may be one index."""

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from einstan.papers.applied import Applied
 from einstan.papers.grammar import compared, parse
+from einstan.papers.names import parts_of
 from einstan.papers.problem import UnreadError
 from einstan.papers.signs import HEAD
 from einstan.papers.tensors import COUNTS
@@ -123,6 +124,9 @@ class Sums(Applied):
         text = written(below)
         if any(token.is_command("in", "subset") for token in below):
             raise UnreadError("a sum over a set", text, r"\sum_{k} 1[...] x_k")
+        bar = next((k for k, t in enumerate(below) if t.is_mark(":", "|") or t.is_command("colon", "mid")), 0)
+        if bar and not (below[bar].is_mark("|") and any(not _is_bound(token) for token in below[:bar])):
+            return self.such_that(below[:bar], below[bar + 1 :], above)
         cuts = [
             k
             for k, token in enumerate(below)
@@ -130,7 +134,7 @@ class Sums(Applied):
         ]
         letters = _letters(below)
         if not cuts:
-            if not letters or any(token.kind not in ("letter",) and not token.is_mark(",", "'") for token in below):
+            if not letters or not all(map(_is_bound, below)):
                 raise UnreadError("a sum over something that is no index", text, r"\sum_{k}")
             if above and len(letters) > 1:
                 raise UnreadError("a sum over several with one limit", text, r"\sum_{i=1}^{n} \sum_{j=1}^{m}")
@@ -140,7 +144,8 @@ class Sums(Applied):
             if len(several) > 1 and len(cuts) == 1:  # i,j=1
                 return self.all_from_to(several, below[cuts[0] + 1 :], above)
             if len(cuts) > 1 or not letters or cuts[0] != len(letters[0]):
-                raise UnreadError("a sum with a limit that is not read", text, r"\sum_{k=1}^{K}")
+                said = (r"\sum_{k=1}^{K}", r"\sum_{k=1}^{K} \mathbb{1}[k \neq n] x_k, where there is a condition")
+                raise UnreadError("a sum with a limit that is not read", text, said)
             return self.from_to(letters[0], below[cuts[0] + 1 :], above)
         if above:
             raise UnreadError("a sum with a condition and a limit", text, r"\sum_{i<j}")
@@ -148,8 +153,20 @@ class Sums(Applied):
         if not bound:
             raise UnreadError(f"a sum that binds none of {', '.join(letters)}", text, r"\sum_{k}")
         if len(bound) > 1 and below[cuts[0]].text in ("ne", "neq", "≠"):
-            raise UnreadError(f"a sum over {' or '.join(bound)}, or over both", text, r"\sum_{i} \sum_{j \neq i}")
+            apart = rf"\sum_{{{bound[0]}}} \sum_{{{bound[1]} \neq {bound[0]}}}"
+            raise UnreadError(f"a sum over {' or '.join(bound)}, or over both", text, apart)
         return bound, [compared(below, self.header)], ""
+
+    def such_that(
+        self, bound: list[Token], condition: list[Token], above: list[Token]
+    ) -> tuple[list[str], list[Compared], str]:
+        r"""``\sum_{j : t_j \geq t_i}`` binds what stands in front of the colon alone."""
+        letters, text = _letters(bound), written([*bound, *condition])
+        if not letters or not all(map(_is_bound, bound)):
+            raise UnreadError("a sum over something that is no index", text, r"\sum_{k : x_k > 0}")
+        if above:
+            raise UnreadError("a sum with a condition and a limit", text, r"\sum_{k : x_k > 0}")
+        return letters, [compared(part, self.header) for part in parts_of(condition)], ""
 
     def from_to(
         self, letter: str, low: Sequence[Token], above: Sequence[Token]
@@ -247,6 +264,11 @@ class Sums(Applied):
                 return Value(tuple(pieces), SUM)
             case _:
                 return self.scalar(node, "a comparison")
+
+
+def _is_bound(token: Token) -> bool:
+    """Whether a token is of a list of letters that a sum binds."""
+    return token.kind == "letter" or token.is_mark(",", "'")
 
 
 def _extent(above: Sequence[Token]) -> tuple[str, int]:

@@ -95,7 +95,7 @@ class Tensors:
                 slots = [self.slot(part, "δ") for part in parts]
                 return Value(("δ[", *slots[0], ",", *slots[1], "]"))
         found = self.header.naming(symbol)
-        name = found[0] if found else _name(symbol)
+        name = found[0] if found else symbol.name
         if name in self.header.identity and len(symbol.below) < 2 and not found:
             places = Place(), Place()  # I_n is one too, n by n
             return Value(("δ[", places[0], ",", places[1], "]"), ATOM, places)
@@ -138,7 +138,7 @@ class Tensors:
         """The tensor that a sign is, with its slots."""
         header = self.header
         found = header.naming(symbol)
-        name, slots, stands, parts = found if found else (_name(symbol), None, {}, symbol.below)
+        name, slots, stands, parts = found if found else (symbol.name, None, {}, symbol.below)
         if defining and parts and is_numbered(symbol) and header.axes.get(name) is None and header.first is None:
             name = name.replace("δ", "err") + symbol.below[0][0].text  # z_1 = ... of a z that nobody declared
             found = name, None, {}, ()
@@ -149,11 +149,9 @@ class Tensors:
                 f"{name} is a gradient, and what is differentiated has a name", name, f"{name[1:]}1 = {name}"
             )
         if symbol.primes and not found:
-            raise UnreadError(
-                f"{symbol} is another name, a derivative or a transpose",
-                str(symbol),
-                HEAD + f"name {symbol.typed} = {symbol.base}1",
-            )
+            inside = ",".join(written(part) for part in symbol.below)
+            named = HEAD + f"name {symbol.typed} = {symbol.base}1{f'[{inside}]' * inside.isalpha()}"
+            raise UnreadError(f"{symbol} is another name, a derivative or a transpose", str(symbol), named)
         if not found:
             self.one_face(symbol)
             self.labels |= dict.fromkeys(re.findall("[a-z]", symbol.label), symbol)
@@ -187,10 +185,7 @@ class Tensors:
             if axes is None:
                 if defining:
                     return Access(name, (), ())
-                if name in header.lost:
-                    line, repairs = header.lost[name]
-                    lost = f"line {line}, which would say what {name} is, is not read"
-                    raise UnreadError(lost, str(symbol), [*repairs, HEAD + f"define {name} = ..."])
+                self.refuse_lost(symbol, name)
                 usual = {"I": ["identity I"], "Δ": ["differences"]}.get(name, [])
                 typed = symbol.typed
                 says = [
@@ -216,6 +211,8 @@ class Tensors:
             vectors = HEAD + f"name {symbol.typed} = {name}[{inside},d]"
             raise UnreadError(bold, str(symbol), (vectors, *letters, HEAD + f"given {name}[{inside}]"))
         wanted = self.parted(parts, None if axes is None else len(axes), name)
+        if wanted is None and axes is None:
+            self.refuse_lost(symbol, name)
         if wanted is None:
             there = "".join(map(str, parts[0]))
             if axes is None:
@@ -242,6 +239,13 @@ class Tensors:
             dims = tuple("".join(t.text for t in part if t.kind == "letter")[:1] or "i" for part in wanted)
             header.axes[name] = tuple(f"{letter.lower()}" for letter in dims)
         return Access(name, tuple(texts), ())
+
+    def refuse_lost(self, symbol: Symbol, name: str) -> None:
+        """Refuse a name whose definition could not be read."""
+        if name in self.header.lost:
+            line, repairs = self.header.lost[name]
+            lost = f"line {line}, which would say what {name} is, is not read"
+            raise UnreadError(lost, str(symbol), [*repairs, HEAD + f"define {name} = ..."])
 
     def refuse_label(self, symbol: Symbol, part: Part, known: bool) -> None:
         """Refuse what stands below a name and is no index of it: x_1 where nobody says what the first entry is, x_*."""
@@ -437,10 +441,6 @@ def _slotted(axes: Sequence[Place]) -> tuple[Piece, ...]:
     for k, axis in enumerate(axes):
         pieces += ["," if k else "[", axis]
     return (*pieces, "]") if axes else ()
-
-
-def _name(symbol: Symbol) -> str:
-    return f"{symbol.base}{f'^({symbol.label})' * bool(symbol.label)}"
 
 
 def _is_slot(part: Part) -> bool:

@@ -78,7 +78,9 @@ def number(text: str) -> Value:
 def aligned(left: Value, right: Value, what: str) -> Value:
     """The right value with the axes of the left one; refused where they do not go together."""
     if len(left.axes) != len(right.axes):
-        raise UnreadError(f"{what} {left.shape} and {right.shape}", "", ENTRIES)
+        ones = [r"c \mathbf{1} for the number c, where it is added to each entry"]
+        said = [*ones * (what == "a sum of" and {len(left.axes), len(right.axes)} == {0, 1}), ENTRIES]
+        raise UnreadError(f"{what} {left.shape} and {right.shape}", "", said)
     rows = {left.row, right.row} if len(left.axes) == 1 else set()
     if rows == {True, False}:
         raise UnreadError(f"{what} {left.shape} and {right.shape}", "", "one of them transposed")
@@ -91,9 +93,8 @@ def same_extent(one: Place, other: Place, what: str) -> None:
     """Refuse axes of two letters of the declarations: they have different extents."""
     if one.dim and other.dim and one.dim != other.dim:
         where = [f"{p.at[0]} ({p.dim})" if p.at else p.dim for p in (one, other)]
-        raise UnreadError(
-            f"{what} axes of two extents: {where[0]} and {where[1]}", "", "one letter for both in `given`"
-        )
+        problem = f"{what} axes of two extents: {where[0]} and {where[1]}"
+        raise UnreadError(problem, "", "one letter for both in `given`, as in A[i,i], x[i]")
     one.dim = other.dim = one.dim or other.dim
     one.at = other.at = one.at or other.at
     if one.count is not None and other.count is not None and one.count != other.count:
