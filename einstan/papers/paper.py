@@ -159,7 +159,8 @@ class _Reading:
             known = chain.step(step, known, sides[k], relation, sides[k + 1], first=k == 0 and not formula.goes_on)
         self.last = (known, True) if known is not None else None
         if chain.defines and relations[0].is_mark("=") and (lost := self.lost(formula)):
-            self.items.append(Item(formula.line, code=f"{lost} = {LOST}", hidden=True))
+            plain = lost.partition("^(")[0]  # what reads unread lines takes a label for a name
+            self.items.append(Item(formula.line, code=f"{plain} = {LOST}", hidden=True))
             self.header.lost[lost] = formula.line, chain.repair
         return step
 
