@@ -19,15 +19,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from einstan.calculus.delta import range_guard, ranges_implied, solutions
 from einstan.calculus.factors import flattened
-from einstan.calculus.finite import POLES, indices_read, infinite_tensors, may_be_infinite
+from einstan.calculus.finite import POLES, indices_moved, indices_read, infinite_tensors, may_be_infinite
 from einstan.calculus.partial import Term, parsed_partial
 from einstan.calculus.parts import Parts
 from einstan.calculus.passes import reached
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.language.functions import FUNCTIONS
-from einstan.language.index import Affine, Index
-from einstan.language.node import holds, preorder
+from einstan.language.index import Affine, Index, affine, slot
+from einstan.language.node import Node, holds, preorder, rewrite
 from einstan.language.node import replace as replace_nodes
 from einstan.language.term import (
     ZERO,
@@ -79,8 +80,16 @@ def _is_tie(node: Iverson) -> bool:
 
 
 def shape(bracket: Expr) -> Expr:
-    """A bracket whatever its indices are called."""
-    return substitute(bracket, {index: Index(f"i {k}") for k, index in enumerate(bracket.free)})  # type: ignore[return-value]
+    """A bracket whatever its indices are called, and wherever it has been moved to: ``1[m[p-1] > 0]`` is
+    ``1[m[i] > 0]``."""
+    forms = dict.fromkeys(form for node in preorder(bracket) if isinstance(node, Indexed) for form in node.slots)
+    places = {form: slot(Index(f"i {k}")) for k, form in enumerate(form for form in forms if form.free)}
+
+    def rule(node: Node) -> Node:
+        return Indexed(node.tensor, tuple(places.get(s, s) for s in node.slots)) if isinstance(node, Indexed) else node
+
+    moved = rewrite(bracket, rule) if places else bracket
+    return substitute(moved, {index: Index(f"i {k}") for k, index in enumerate(moved.free)})  # type: ignore[return-value]
 
 
 def either(each: Sequence[Sequence[Expr]]) -> Brackets:
@@ -100,7 +109,8 @@ def either(each: Sequence[Sequence[Expr]]) -> Brackets:
 
 
 def brackets_of(factors: Sequence[Expr], written: Collection[Expr]) -> list[Expr]:
-    """The brackets of a product that the user wrote, those of the sums in it too."""
+    """The brackets of a product that the user wrote, those of the sums in it too, and what keeps their own reads inside:
+    ``1[m[p-1] > 0] 1[0 <= p-1]``."""
     if not written:
         return []
     _, flat, summed = flattened(factors)
@@ -108,6 +118,10 @@ def brackets_of(factors: Sequence[Expr], written: Collection[Expr]) -> list[Expr
     for factor in flat:
         if isinstance(factor, Add):
             found += either([brackets_of((term,), written) for term in factor.terms])
+    if moved := indices_moved(found):
+        implied = (guard for factor in flat if isinstance(factor, Delta) for guard in ranges_implied(factor))
+        plain = (factor for factor in flat if isinstance(factor, Iverson) and not tensors(factor))
+        found += [guard for guard in (*plain, *implied) if moved & set(guard.free)]
     return [bracket for bracket in dict.fromkeys(found) if not set(bracket.free) & set(summed)]
 
 
@@ -216,8 +230,15 @@ def beside_sums(expr: Expr) -> Expr:
 
 
 def carried_to(term: Term, brackets: Collection[Expr]) -> Brackets:
-    """Brackets in the indices that the deltas of a term tie theirs to."""
+    """Brackets in the indices that the deltas of a term tie theirs to: of ``x[i+1]`` i is ``p-1``, where there is one."""
     if not brackets:
         return ()
     names = {read.index: own for read, own in term.pairs if read.index is not None}
-    return tuple(substitute(bracket, names) for bracket in dict.fromkeys(brackets))  # type: ignore[misc]
+    guards: list[Expr] = []
+    held = {index for bracket in brackets for index in bracket.free}
+    for read, own in term.pairs:
+        for index, value in solutions(affine((read, 1), (own, -1))) if read.index is None else ():
+            if index in held and index not in names and index in read.free and not holds(value, Indexed):
+                names[index] = value
+                guards.append(range_guard(value, index))
+    return tuple(dict.fromkeys((*(substitute(bracket, names) for bracket in brackets), *guards)))  # type: ignore[arg-type]

@@ -178,10 +178,14 @@ def _value(index: Index, difference: Affine) -> Affine:
 def ranges_implied(delta: Delta) -> list[Expr]:
     """``δ[i+1,p]`` says ``0 <= i+1 < |p|`` and ``0 <= p-1 < |i|`` to what is read beside it; of a gather ``δ[T[n],p]``
     nothing is said, as reading outside is refused there."""
-    difference = affine((delta.left, 1), (delta.right, -1))
-    held = [atom for atom, k in difference.terms if isinstance(atom, Index) and abs(k) == 1]
-    values = ((index, _value(index, difference)) for index in held)
+    values = solutions(affine((delta.left, 1), (delta.right, -1)))
     return [range_guard(form, index) for index, form in values if form.free and not holds(form, Indexed)]
+
+
+def solutions(difference: Affine) -> list[tuple[Index, Affine]]:
+    """What each index is where a form is zero: of ``i+1-p`` that ``i`` is ``p-1`` and ``p`` is ``i+1``."""
+    held = [atom for atom, k in difference.terms if isinstance(atom, Index) and abs(k) == 1]
+    return [(index, _value(index, difference)) for index in held]
 
 
 def _is_gather(form: Affine) -> bool:

@@ -13,17 +13,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from fractions import Fraction
 
 from einstan.calculus.delta import plain_pair, ranges_implied
 from einstan.calculus.factors import flattened
+from einstan.calculus.finite import NONE
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
 from einstan.calculus.structure import opened, outer_factors
 from einstan.language.dims import axis
 from einstan.language.index import Affine, Index, affine, fresh_name, slot
 from einstan.language.node import Node, preorder, rewrite
-from einstan.language.term import Delta, Expr, Extent, Indexed, Iverson, Reduce, Sum
+from einstan.language.term import Delta, Expr, Extent, Indexed, Iverson, Name, Reduce, Sum
 
 ONE_VALUE = Affine((), 1)
 
@@ -56,7 +58,11 @@ class Linked:
 
 
 def linked(
-    core: Expr, free: Sequence[Index], dim: Callable[[str], str] = str, sizes: Mapping[str, int] | None = None
+    core: Expr,
+    free: Sequence[Index],
+    dim: Callable[[str], str] = str,
+    sizes: Mapping[str, int] | None = None,
+    infinite: AbstractSet[Name] = NONE,
 ) -> list[Linked]:
     """A core, free of plain deltas, as one term for each way in which shifts tie its free indices.
 
@@ -70,7 +76,7 @@ def linked(
         plain.append(term) if made is None else found.append(made)
     if plain:
         rest = core if not found else simplify_sum(plain)
-        found.insert(0, Linked(outer_factors(rest)))
+        found.insert(0, Linked(outer_factors(rest, infinite)))
     return found
 
 

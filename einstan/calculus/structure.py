@@ -11,14 +11,15 @@ one, and only the cores are computed.  A delta of integer-affine forms says no s
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from einstan.calculus.delta import plain_pair
 from einstan.calculus.factors import flattened
-from einstan.calculus.finite import POLES, may_have_no_value
+from einstan.calculus.finite import NONE, POLES, may_have_no_value
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum, taken_out
 from einstan.language.index import Index, slot
-from einstan.language.term import ZERO, Add, Const, Delta, Expr, Iverson, Mul, Sum, substitute, tensors
+from einstan.language.term import ZERO, Add, Const, Delta, Expr, Iverson, Mul, Name, Sum, substitute, tensors
 
 
 @dataclass(frozen=True)
@@ -71,19 +72,19 @@ def opened(expr: Expr, waits: Callable[[Expr], bool] | None = None) -> list[Expr
     return [term for term in found if term is not ZERO]
 
 
-def outer_products(term: Structured) -> list[Structured]:
+def outer_products(term: Structured, infinite: AbstractSet[Name] = NONE) -> list[Structured]:
     """A core that is a sum of outer products alone as these: together they would be written out."""
     terms = term.core.terms if isinstance(term.core, Add) else ()
-    if not terms or any(len(outer_factors(each)) < 2 for each in terms):
+    if not terms or any(len(outer_factors(each, infinite)) < 2 for each in terms):
         return [term]
     return [Structured(term.axes, each) for each in terms]
 
 
-def outer_factors(core: Expr) -> tuple[Expr, ...]:
+def outer_factors(core: Expr, infinite: AbstractSet[Name] = NONE) -> tuple[Expr, ...]:
     """A product as the smallest factors that share no summed index, each with indices that no other covers.
 
     ``X[n,p] dZ[n,q]`` is two: the outer product need not be multiplied out to be held.  What is one array at best,
-    a sum of terms or a contraction, is one.
+    a sum of terms or a contraction, is one.  ``infinite`` are the tensors that may have a pole.
     """
     if not isinstance(core, Mul | Sum):
         return (core,)
@@ -106,15 +107,15 @@ def outer_factors(core: Expr) -> tuple[Expr, ...]:
         # a product that is symmetric stays so.
         between = len(homes) > 1 and homes[-1][0].free and _alike(homes[-1][0], homes[-2][0])
         homes[-1].append(part) if homes and not between else kept.append([part])
-    kept = _guarded(kept)
+    kept = _guarded(kept, infinite)
     if coefficient != 1 and kept:
         kept[-1].insert(0, Const(coefficient))
     return tuple(simplify_product(group) for group in kept) if len(kept) > 1 else (core,)
 
 
-def _guarded(groups: list[list[Expr]]) -> list[list[Expr]]:
+def _guarded(groups: list[list[Expr]], infinite: AbstractSet[Name]) -> list[list[Expr]]:
     """Factors that may be infinite beside the brackets that guard them: apart, zero times infinity is no number."""
-    poles = [group for group in groups if any(may_have_no_value(part, POLES) for part in group)]
+    poles = [group for group in groups if any(may_have_no_value(part, POLES, infinite) for part in group)]
     brackets = [part for group in groups for part in group if isinstance(part, Iverson)]
     if not (poles and brackets):
         return groups

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from einstan.calculus import program as calculus
 from einstan.calculus.backward import backward, joined
 from einstan.calculus.elimination import ORDERS, Jacobian, jacobian
+from einstan.calculus.finite import POLES, infinite_tensors
 from einstan.calculus.linked import Link, linked
 from einstan.calculus.partial import Kinks
 from einstan.calculus.passes import dependencies
@@ -267,6 +268,7 @@ def cores(program: calculus.Program, *names: Name, sizes: Mapping[str, int] | No
     ranges = Ranges(program.resolved_all())
     taken = {str(tensor) for tensor in program.ranks}
     known_sizes = {program.dims.find(dim): size for dim, size in (sizes or {}).items()}
+    poles = infinite_tensors(program.equations, POLES)
     known: dict[Expr, tuple[str, tuple[int, ...]]] = {}  # factors that differ in letters alone are one array
     made: list[Equation] = []
     found: list[tuple[Equation, tuple[Term, ...]]] = []
@@ -274,8 +276,8 @@ def cores(program: calculus.Program, *names: Name, sizes: Mapping[str, int] | No
         equation = program.resolved(program[name])
         terms: list[Term] = []
         rhs = calculus.stated_extents(equation.rhs, equation.where)  # a core may have no index that has such an extent
-        for each in (part for whole in structured(rhs, equation.indices) for part in outer_products(whole)):
-            for part in linked(each.core, tuple(dict.fromkeys(each.axes)), program.dims.find, known_sizes):
+        for each in (part for whole in structured(rhs, equation.indices) for part in outer_products(whole, poles)):
+            for part in linked(each.core, tuple(dict.fromkeys(each.axes)), program.dims.find, known_sizes, poles):
                 label = {index: k for k, index in enumerate(dict.fromkeys((*each.axes, *part.indices)))}
                 factors: list[tuple[str, tuple[int, ...]]] = []
                 for factor in part.factors:

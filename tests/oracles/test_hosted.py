@@ -449,6 +449,26 @@ def test_brackets_hide_what_becomes_infinite(backend):
     equal(program.backward("L").compile(backend=backend)(x=x)["dx"], [0, 0, 0.5])
 
 
+@BACKENDS
+@pytest.mark.parametrize(
+    ("text", "data", "expected"),
+    [
+        ("y[n] = pad(x[n-J]) / r[J] where |n| = |x.0|", {"x": [1.0, 1, 1], "r": [1.0, 1, 0]}, [1, 2, np.inf]),
+        ("y[n] = pad(x[n-J]) log(r[J]) where |n| = |x.0|", {"x": [1.0, 1, 1], "r": [1.0, 1, 0]}, [0, 0, -np.inf]),
+        ("y[n] = pad(x[n-J]) / r[J] - pad(x[n-J]) / r[J]^2 where |n| = |x.0|",
+         {"x": [1.0, 1, 1], "r": [1.0, 1, 0]}, [0, 0, np.nan]),
+        ("y[i,k] = sum[J](1[A[i,J] > 0] / r[J,k])", {"A": [[1.0, 0], [0, 1]], "r": [[1.0, 0], [0, 1]]},
+         [[1, np.inf], [np.inf, 1]]),
+        ("y = sum[N](1[t[N] >= 0] z[t[N]] / x[N])", {"t": [-1, 0], "z": [1.0, 2], "x": [0.0, 4]}, 0.25),
+        ("y = sum[N](1[t[N] >= 0] z[t[N]] log(x[N]))", {"t": [-1, 0], "z": [1.0, 2], "x": [0.0, 1]}, 0),
+    ],
+)  # fmt: skip
+def test_what_is_read_outside_hides_what_it_is_multiplied_with(backend, text, data, expected):
+    program = es.Program(text)
+    given = {name: TENSORS[backend](a, "int32" if name == "t" else "float32") for name, a in data.items()}
+    np.testing.assert_equal(np.asarray(program.compile(backend=backend)(given)["y"]), expected)
+
+
 # ---- PyTorch ---------------------------------------------------------------------------------------------------------
 
 

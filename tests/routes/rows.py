@@ -157,6 +157,11 @@ def repulsion_by_name(x: Array) -> dict[str, Array]:
     return {"V": 1 / absolute(x[:, None] - x[None, :]), "L": repulsion(x)["L"] / 2}
 
 
+def masked_differences(x: Array, y: Array, m: Array) -> dict[str, Array]:
+    d = np.where(m.real > 0, np.append(x[1:], 0) - x, 0)
+    return {"r": 1 / y, "d": d, "L": (d**2 / y).sum()}
+
+
 def windows(v: Array, Q: Array, c: Array) -> dict[str, Array]:
     f = np.array([sum(v[2 * j + k] * Q[k] for k in range(len(Q))) for j in range(len(c))])
     return {"f": f, "L": (f * c).sum()}
@@ -700,6 +705,10 @@ ROWS = [
         features=frozenset({"guard"})),
     Row("repulsion by a name", "V[i,j] = 1 / abs(x[i] - x[j])\nL = 1/2 sum[I,J](1[I != J] V[I,J])", {"x": [0.0, 1, 3]},
         repulsion_by_name, "x", features=frozenset({"guard"})),
+    Row("squared differences of what is there, each in its unit",
+        "r[i] = 1 / y[i]\nd[i] = 1[m[i] > 0] (pad(x[i+1]) - x[i])\nL = r[I] d[I]^2",
+        {"x": [1.0, 2, 4], "y": [0.5, 2, 1], "m": [0.0, 1, 1]}, masked_differences, "x y",
+        features=frozenset({"pad", "guard"})),
     Row("windows with a stride", "f[j] = sum[K](v[2j+K] Q[K])\nL = sum[J](f[J] c[J])",
         {"v": [0.0, 1, 2, 3], "Q": [0.5], "c": [1.0, 1.0]}, windows, "Q v c",
         features=frozenset({"window"})),

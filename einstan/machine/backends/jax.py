@@ -19,6 +19,26 @@ def log_of_mask(mask: Array, like: Array) -> Array:
     return jnp.where(mask, jnp.zeros_like(like), jnp.full_like(like, -jnp.inf))
 
 
+def extended_part(x: Array, part: str) -> Array:
+    """A part of a number that may be infinite or NaN: itself if finite, else 0; its sign, 0 for NaN; and so on."""
+    finite = jnp.isfinite(x)
+    if part == "finite":
+        return jnp.where(finite, x, jnp.zeros_like(x))
+    if part == "one" or part == "is finite":
+        return (finite | (part == "one")).astype(x.dtype)
+    sign = jnp.where(jnp.isnan(x), jnp.zeros_like(x), jnp.sign(x))
+    sign = jnp.abs(sign) if "has" in part else sign
+    return sign * finite if "finite" in part else sign
+
+
+def extended_sum(x: Array, terms: Array, finite: Array, sign: Array, signed: Array, s: Array, sd: Array) -> Array:
+    """A sum of terms of which x is the sum of the finite ones, from how many there are of which kind."""
+    others, infinite, sign = terms - finite, signed - sd, sign - s
+    one_sign = (infinite == others) & (jnp.abs(sign) == infinite)
+    unbounded = jnp.where(sign < 0, -jnp.inf, jnp.inf)
+    return jnp.where(others == 0, x, jnp.where(one_sign, unbounded, jnp.nan).astype(x.dtype))
+
+
 def largest(x: Array, axes: Ints) -> Array:
     """The largest entry, and no less than the smallest finite number."""
     return jnp.max(x, axis=axes, initial=jnp.finfo(x.dtype).min)

@@ -52,9 +52,9 @@ UFUNCS: dict[str, str] = {
     "minimum": "np.minimum({0}, {1}{out})",
     "pow": "np.power({0}, {1}{out})",
 }
-# What the flattening adds to them, see `einstan.machine.graph.guarded`.
-GUARDS: dict[str, str] = {
-    "select": "select({0}, {1})",
+# What the flattening adds to them, see `einstan.machine.graph.guarded`: parts of what may be infinite or NaN, and the
+# sum that they make, in all libraries.
+EXTENDED = {
     "finite_part": 'extended_part({0}, "finite")',
     "one": 'extended_part({0}, "one")',
     "is_finite": 'extended_part({0}, "is finite")',
@@ -63,6 +63,10 @@ GUARDS: dict[str, str] = {
     "finite_sign": 'extended_part({0}, "finite sign")',
     "has_finite_sign": 'extended_part({0}, "has finite sign")',
     "extended": "extended_sum({0}, {1}, {2}, {3}, {4}, {5}, {6})",
+}
+GUARDS: dict[str, str] = {
+    "select": "select({0}, {1})",
+    **EXTENDED,
 }
 CALLS = {**UFUNCS, **GUARDS}
 

@@ -26,6 +26,28 @@ def log_of_mask(mask: Tensor, like: Tensor) -> Tensor:
     return torch.where(mask, torch.zeros_like(like), torch.full_like(like, -float("inf")))
 
 
+def extended_part(x: Tensor, part: str) -> Tensor:
+    """A part of a number that may be infinite or NaN: itself if finite, else 0; its sign, 0 for NaN; and so on."""
+    finite = torch.isfinite(x)
+    if part == "finite":
+        return torch.where(finite, x, torch.zeros_like(x))
+    if part == "one" or part == "is finite":
+        return (finite | (part == "one")).to(x.dtype)
+    sign = torch.nan_to_num(torch.sign(x), nan=0.0)
+    sign = torch.abs(sign) if "has" in part else sign
+    return sign * finite if "finite" in part else sign
+
+
+def extended_sum(
+    x: Tensor, terms: Tensor, finite: Tensor, sign: Tensor, signed: Tensor, s: Tensor, sd: Tensor
+) -> Tensor:
+    """A sum of terms of which x is the sum of the finite ones, from how many there are of which kind."""
+    others, infinite, sign = terms - finite, signed - sd, sign - s
+    one_sign = (infinite == others) & (torch.abs(sign) == infinite)
+    unbounded = torch.where(sign < 0, -float("inf"), float("inf"))
+    return torch.where(others == 0, x, torch.where(one_sign, unbounded, float("nan")).to(x.dtype))
+
+
 def largest(x: Tensor, axes: Ints) -> Tensor:
     """The largest entry, and no less than the smallest finite number."""
     lowest = torch.finfo(x.dtype).min

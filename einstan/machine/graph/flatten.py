@@ -49,14 +49,15 @@ def flatten(
     outputs: Iterable[Name] | None = None,
     careful: bool = False,
     infinite: Collection[Name] = (),
+    traced: bool = False,
 ) -> Flat:
     """The operations that compute the outputs (by default all tensors that the program defines); with ``careful``
-    they are right whatever the inputs hold, and else whatever those hold that may be ``infinite``
-    (`einstan.machine.graph.guarded`)."""
+    they are right whatever the inputs hold, and else whatever those hold that may be ``infinite``; ``traced`` is what
+    no careful program stands behind (`einstan.machine.graph.guarded`)."""
     program = as_program(program)
     wanted = tuple(program.defined) if outputs is None else tuple(outputs)
     with deep():
-        return _Flattener(program, careful).run(wanted, infinite)
+        return _Flattener(program, careful, traced).run(wanted, infinite)
 
 
 class _Flattener(Products):

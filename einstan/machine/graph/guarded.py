@@ -8,6 +8,8 @@ that keeps the value's bits or none of them, which costs what a multiplication c
   logarithm, an exponential); finite factors it multiplies as before.  A product whose factors are finite only as long
   as the inputs are is *presumed*: the code looks for NaN in it, and where there is one, the whole is computed again by
   a *careful* program.
+- In code that nobody may look at while it runs (PyTorch, JAX: it is *traced*) a product with a factor that may become
+  infinite where no bracket selects from it is added up carefully from the start.
 - In a careful program such a product is a sum over extended numbers, made of sums of finite ones (`careful_sum`).
 """
 
@@ -30,9 +32,9 @@ READING = ("reduce", "read", "diagonal", "embed", "scatter", "expand", "linked",
 class Guarded(Links):
     """Rules for brackets in products."""
 
-    def __init__(self, program: Program, careful: bool = False) -> None:
+    def __init__(self, program: Program, careful: bool = False, traced: bool = False) -> None:
         super().__init__(program)
-        self.careful = careful
+        self.careful, self.traced = careful, traced
         self.presumed: set[int] = set()  # products that are right as long as no entry of theirs is NaN
         self.selects_infinite = False  # whether a bracket selects from what may be infinite
         self.infinite: dict[int, bool] = {}  # of values, whether they may be infinite though what they read is finite
@@ -75,6 +77,9 @@ class Guarded(Links):
         self, masks: list[Ref], factors: list[Ref], divisors: list[Ref], windows: bool, make: Make
     ) -> Ref | None:
         """The product where the masks multiply, or select from the factors that are not presumed to be finite."""
+        infinite = [factor for factor in factors if self.may_be_infinite(factor.value)] + divisors
+        if self.traced and infinite and (windows or not all(_beside(m, ref) for m in masks for ref in infinite)):
+            return self.careful_sum(masks, factors, divisors, windows, make)
         factors, divisors = list(factors), list(divisors)
         left: list[Ref] = []  # masks that multiply
         presumed = windows and len([ref for ref in (*factors, *divisors) if self.is_given(ref)]) > 1

@@ -105,6 +105,7 @@ class Compiled(Rebuilt):
     """
 
     slices = True  # whether what does not fit may be computed block by block
+    traced = False  # whether nobody may look at what is computed
     specs: Specs | None = None  # how tensors lie on a mesh of devices
 
     def __init__(
@@ -132,7 +133,7 @@ class Compiled(Rebuilt):
         self.program = with_shapes_beside(program, context, given, self.rests)
         self.read_behind = labels_behind(self.program, self.rests)
         self.context = context
-        self.flat = flatten(self.program, outputs, infinite=self.infinite)
+        self.flat = flatten(self.program, outputs, infinite=self.infinite, traced=self.traced)
         self.outputs = self.flat.outputs
         require_optimizer(optimize)
         if not function.isidentifier() or keyword.iskeyword(function):

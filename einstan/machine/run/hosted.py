@@ -42,6 +42,7 @@ class Hosted(Compiled):
     """
 
     slices = False
+    traced = True
 
     def __init__(self, program: Program | Equation, backend: str, kernels: bool = True, **options: Any) -> None:
         if backend not in LIBRARIES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from einstan.machine.backends.numpy import EXTENDED
 from einstan.machine.schedule.calls import View
 from einstan.machine.schedule.sizes import tuple_of
 from einstan.machine.sizes.operations import COMPARISONS
@@ -106,6 +107,7 @@ FUNCTIONS = (
     *("square",),
 )
 VERBS: dict[str, Verb] = {
+    **EXTENDED,
     **{name: f"torch.{name}({{0}})" for name in FUNCTIONS},
     **{name: f"torch.nn.functional.{name}({{0}})" for name in ("silu", "elu", "softsign")},
     **{name: f"torch.{name}({{0}}, {{1}})" for name in ("arctan2", "maximum", "minimum")},
