@@ -109,7 +109,7 @@ def either(each: Sequence[Sequence[Expr]]) -> Brackets:
 
 
 def brackets_of(factors: Sequence[Expr], written: Collection[Expr]) -> list[Expr]:
-    """The brackets of a product that the user wrote, those of the sums in it too, and what keeps their own reads inside:
+    """The brackets of a product that the user wrote, those of the sums in it too, and what keeps inside what they read:
     ``1[m[p-1] > 0] 1[0 <= p-1]``."""
     if not written:
         return []
@@ -230,7 +230,7 @@ def beside_sums(expr: Expr) -> Expr:
 
 
 def carried_to(term: Term, brackets: Collection[Expr]) -> Brackets:
-    """Brackets in the indices that the deltas of a term tie theirs to: of ``x[i+1]`` i is ``p-1``, where there is one."""
+    """Brackets in the indices that the deltas of a term tie theirs to: of ``x[i+1]`` i is ``p-1``, if that is one."""
     if not brackets:
         return ()
     names = {read.index: own for read, own in term.pairs if read.index is not None}

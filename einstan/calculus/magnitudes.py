@@ -167,6 +167,9 @@ class _Measure:
                 return self.added(parts)
             case Sum() | Reduce(operation="mean"):
                 return self.summed(node, parts[0])
+            case Reduce(operation="prod") if parts[0].scale is not ZERO:
+                scale, rest = parts[0]
+                return _Parts(simplify_product((scale,), node.indices), simplify_reduce("prod", node.indices, rest))
             case _:
                 return _Parts(ZERO, self.rebuilt(node, parts))
 
@@ -365,6 +368,9 @@ class _Measure:
         if part.scale is ZERO and not beside:
             return ZERO
         weights = [factor for factor in _factors(part.rest) if self.weighs(factor)]
+        if beside:  # a delta is the bracket that compares its sides
+            deltas = (factor for factor in _factors(part.rest) if isinstance(factor, Delta))
+            weights += (Iverson((delta.left, delta.right), ("==",)) for delta in deltas)
         if not self.stands_anywhere(part.scale):  # what reads x[i+1] beside δ[i+1,p] may read it only there
             weights = list(dict.fromkeys((*_guards(part.rest), *weights)))
         brackets = [weight for weight in weights if isinstance(weight, Iverson)]

@@ -38,6 +38,7 @@ from einstan.language.term import (
 
 Degree = Fraction | Literal[False]  # how often an exponential is multiplied; False where there is none
 
+MANY = 1009  # for how many factors a product over an axis has, which is no number that others have
 LARGE = Fraction(1, 997)  # what is divided by a sum of shares of different wholes, of which none need be large
 
 
@@ -88,7 +89,7 @@ class Overflows:
             match node := stack.pop():
                 case Indexed():
                     found[node.tensor] = None
-                case Mul() | Add() | Sum() | Reduce(operation="mean") | Apply(function="pow" | "sqrt" | "abs"):
+                case Mul() | Add() | Sum() | Reduce(operation="mean" | "prod") | Apply(function="pow" | "sqrt" | "abs"):
                     stack.extend(node.children)
         return [name for name in found if name in self.degrees]
 
@@ -109,6 +110,8 @@ class Overflows:
                 return k * parts[0] if parts[0] is not False else False
             case Apply(function="pow" | "abs"):
                 return parts[0]
+            case Reduce(operation="prod"):
+                return MANY * parts[0] if parts[0] is not False else False
             case Apply(function="sqrt"):
                 return parts[0] / 2 if parts[0] is not False else False
             case Mul(factors=factors):

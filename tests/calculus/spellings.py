@@ -41,6 +41,14 @@ ROWS = {
         "d[n,i] = (z[n] - V[i])^2\nK[n,i] = exp(-d[n,i] / 2)\nm[n] = K[n,I] y[I] / sum[J](K[n,J])\nL = w[N] m[N]",
         lambda z: sum(r * weighed([-((t - c) ** 2) / 2 for c in v], y) for r, t in zip(w, z)),
     ),
+    "a geometric mean over the mean": (
+        "L = prod[K](exp(z[K]))^(1/|K|) / mean[K](exp(z[K]))",
+        lambda z: exp(sum(z) / 3 - lse(z)) * 3,
+    ),
+    "the logarithm of a product": (
+        "g = prod[K](w[K] exp(z[K]))\nL = log(g)^2",
+        lambda z: (sum(z) + log(w[0] * w[1] * w[2])) ** 2,
+    ),
     "a kernel divided by a norm": (
         "K[n,i] = exp(-(z[n] - V[i])^2)\nL = sum[N](w[N] K[N,I] y[I] / sqrt(sum[J](K[N,J]^2)))",
         lambda z: sum(
