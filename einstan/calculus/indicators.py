@@ -14,11 +14,7 @@ from einstan.language.term import ONE, ZERO, Apply, Delta, Expr, Indexed, Iverso
 
 
 def one_name(expr: Expr) -> Expr:
-    """The expression with one name for each such value.
-
-    ``1[i != j]`` stays, for it guards; ``1[t != 0]``, which stands in the derivative ``t 1[t != 0] g^(t-1)`` of a power
-    and in no textbook, is ``1 - δ[t,0]``: where that power has no value, neither side has one.
-    """
+    """The expression with one name for each such value; ``1[i != j]`` stays, for it guards."""
     return rewrite(expr, _rule)  # type: ignore[no-any-return]
 
 
@@ -61,8 +57,6 @@ def _rule(node: Node) -> Node:
     match node:
         case Iverson(operands=(Affine() as left, Affine() as right), relations=("==",)) if _are_alike(left, right):
             return Delta(left, right)
-        case Iverson(operands=(Affine(), Affine(terms=()))):
-            return _complement(node)
         case Apply(function="maximum", arguments=(first, second)) if ZERO in (first, second):
             return Apply("relu", (second if first is ZERO else first,))
         case _:

@@ -114,7 +114,8 @@ class NumPy(Speller):
 
     def check(self, name: Name, shape: str, sizes: str) -> str:
         kind = "iu" if name in self.plan.index_tensors else "fiub" if name in self.plan.labels else "f"
-        kind = self.precisions.get(name, kind) if self.sizes.known else kind
+        if self.sizes.known and name not in self.plan.labels:
+            kind = self.precisions.get(name, kind)
         return f"fits({self.schedule.names[name]}, {plain_text(str(name))}, {shape}, {sizes}, {kind!r})"
 
     def head(self) -> list[str]:
