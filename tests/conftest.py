@@ -36,6 +36,7 @@ for pool in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):  # r
     os.environ.setdefault(pool, "1")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background, also for commands that tests interrupt
     signal.signal(signal.SIGINT, signal.default_int_handler)
+os.environ.setdefault("EINSTAN_CACHE", "")  # what numba compiles is compiled
 os.environ.setdefault("EINSTAN_SEED", str(TODAY))  # before the workers start, which inherit it
 
 

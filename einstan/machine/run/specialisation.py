@@ -7,7 +7,7 @@ import itertools
 import math
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from copy import copy
 from time import perf_counter
 from typing import Any
@@ -17,8 +17,10 @@ from einstan.language.term import Name
 from einstan.language.threads import compiling
 from einstan.machine.backends.arrays import np
 from einstan.machine.plan.plan import Plan
+from einstan.machine.run.kept import is_of_cache, kernels
 from einstan.machine.sizes.extents import Extents
 from einstan.machine.sizes.memory import fits
+from einstan.machine.targets.numba import IMPORTED
 from einstan.machine.targets.source import Source
 
 Array = Any
@@ -60,19 +62,28 @@ class Specialisation:
         self.source, self.inputs = source, inputs
         self.contiguous = contiguous
         self.spent = 0.0
-        space: dict[str, Any] = {"careful": Careful(careful)} if careful is not None else {}
+        self.careful = careful
+        self.load(key)
+        if contiguous:
+            self.compile_alone()
+
+    def load(self, key: Any, kept: bool = True) -> None:
+        """Make the functions of the source, with what is ``kept`` on disk of its loops."""
+        source = self.source
+        space: dict[str, Any] = {"careful": Careful(self.careful)} if self.careful is not None else {}
         # The names and texts in the source are ours alone, see emit.identifier and emit.plain_text.
-        # numba is imported, and its functions are made
-        with compiling if contiguous else nullcontext(), compiled_by_numba() if contiguous else nullcontext():
-            exec(builtins.compile(source.text, "<einstan>", "exec"), space)
+        text = source.text
+        if source.kernels:  # numba is imported, and its functions are made or found
+            with compiling, compiled_by_numba():
+                space.update(kernels(source.kernels, kept))
+            text = text.replace(source.kernels, "").replace(IMPORTED, "")
+        exec(builtins.compile(text, "<einstan>", "exec"), space)
         assert_views(space[source.function], source.views)
         self.prepare: Any = space.get("prepare")
         self.free = [space[source.function]]
         self.apart = hasattr(self.free[0], "results")
         self.mine = threading.local()  # where results stay in memory that is used again: functions of one thread alone
         self.ready(key)
-        if contiguous:
-            self.compile_alone()
 
     def ready(self, key: Any) -> None:
         """Make what is called, for arrays of these shapes and dtypes."""
@@ -130,8 +141,16 @@ class Specialisation:
         quiet = self.run
 
         def first(*arrays: Array) -> tuple[Array, ...]:
+            nonlocal quiet
             with compiling, compiled_by_numba():
-                results = quiet(*arrays)
+                try:
+                    results = quiet(*arrays)
+                except Exception as error:
+                    if not is_of_cache(error):
+                        raise
+                    self.load(self.key, kept=False)  # a full disk, a damaged file
+                    quiet = self.run
+                    results = quiet(*arrays)
             self.run, self.space["run"], self.space["tick"] = quiet, quiet, int
             return results
 

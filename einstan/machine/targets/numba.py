@@ -19,10 +19,9 @@ from einstan.machine.targets.source import Source
 if TYPE_CHECKING:
     from einstan.machine.plan.plan import Plan
 
+IMPORTED = """from numba import njit
+"""
 HEAD = """from math import exp, log, sqrt
-
-from numba import njit
-
 
 F = {kind}
 LARGEST = np.finfo(F).max
@@ -64,7 +63,9 @@ class Looped(LaidOut):
         text = re.sub(r"@(\w+)@", lambda found: str(starts[found[1]]), text)
         head = HEAD.format(kind=dtype(precision)) + (f'gemm = blas_gemm("{precision}")\n' if "gemm(" in text else "")
         texts = "\n\n\n".join(part for part in (functions_called(text, precision), text) if part)
-        whole = source.text.replace("\n\ndef prepare():", f"\n\n{head}\n\n{texts}\n\n\ndef prepare():", 1)
+        source.kernels = f"{head}\n\n{texts}\n"
+        above = f"\n\n{IMPORTED}\n\n{source.kernels}\n\ndef prepare():"
+        whole = source.text.replace("\n\ndef prepare():", above, 1)
         if arena.buffers:
             at = whole.index("\n", whole.index("    memory = block(")) + 1
             source.text = f"{whole[:at]}    floats = memory.view({dtype(precision)})\n{whole[at:]}"

@@ -23,6 +23,7 @@ class Source:
     presumes: bool = False  # whether it calls ``careful`` with its arguments, where a bracket hides what is not finite
     contiguous: bool = False  # whether it takes arrays that lie in one piece alone
     views: frozenset[str] = frozenset()  # names that prepare() binds to views of its memory
+    kernels: str = ""  # the part of the text that numba compiles, without the line that imports it
     measured: int | None = None  # bytes that a call of it was seen to hold at its peak
     signature: tuple[str, ...] = ()  # the lines that begin the function
     checks: tuple[str, ...] = ()  # lines that refuse arrays which the code was not made for
