@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import keyword
 import re
+import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -32,7 +33,7 @@ from einstan.machine.paths.paths import require_optimizer
 from einstan.machine.plan.plan import Coder, Optimizer, Plan, plan, refuse_empty
 from einstan.machine.run.behind import labels_behind, look_text, refuse_labels
 from einstan.machine.run.handed import LossError, as_array, as_labels, converted, spellings, together
-from einstan.machine.run.specialisation import Specialisation
+from einstan.machine.run.specialisation import Leaving, Specialisation
 from einstan.machine.run.told import fitting, told, understood, unread, with_shapes_beside
 from einstan.machine.sizes.extents import GIVEN, NOMINAL, Extents, as_program
 from einstan.machine.sizes.guards import compared_alone
@@ -59,6 +60,7 @@ from einstan.machine.targets.source import Source
 Array = Any
 Made = TypeVar("Made")
 SPECIALISATIONS = 64
+BESIDE = "einstan compiles loops"  # the name of a thread
 ONE_FUNCTION = "one function for arrays of any sizes, whose paths were found for those of the first call"
 MADE_UP = "sizes are made up, since no array has been seen: give sizes, or call it first"
 # Of axes that are not read through arithmetic.  Where windows do not fit, larger ones are tried, then those between.
@@ -483,16 +485,26 @@ class Compiled(Rebuilt):
         key: Any,
         given: Sequence[Array],
     ) -> None:
-        """Put compiled loops in the place of a specialisation that has proved to be used, once they have run."""
-        try:
-            made = self._made(shapes, self.sizes, precisions, key, True)
-            made.run(*[np.ascontiguousarray(a) if a.ndim else a for a in given])
-        except Exception as error:
-            reason = error.__cause__ or error
-            warnings.warn(f"numba did not compile this program, NumPy goes on: {reason}", RuntimeWarning, stacklevel=4)
-            return
-        with self._lock:
-            self._known[key] = self._latest = made
+        """Put compiled loops in the place of a specialisation that has proved to be used, once they have run: another
+        thread compiles them."""
+        arrays = [np.ascontiguousarray(a) if a.ndim else a for a in given]
+
+        def compile_beside() -> None:
+            try:
+                made = self._made(shapes, self.sizes, precisions, key, True)
+                made.compile_beside(arrays)
+            except Leaving:
+                return
+            except Exception as error:
+                reason = error.__cause__ or error
+                warnings.warn(
+                    f"numba did not compile this program, NumPy goes on: {reason}", RuntimeWarning, stacklevel=1
+                )
+                return
+            with self._lock:
+                self._known[key] = self._latest = made
+
+        threading.Thread(target=compile_beside, name=BESIDE).start()
 
     @property
     def plan(self) -> Plan:

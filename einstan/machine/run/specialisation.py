@@ -138,23 +138,40 @@ class Specialisation:
 
     def compile_alone(self) -> None:
         """Let the process not fork during the first call, in which numba compiles."""
-        quiet = self.run
+        self.quiet = self.run
 
         def first(*arrays: Array) -> tuple[Array, ...]:
-            nonlocal quiet
-            with compiling, compiled_by_numba():
-                try:
-                    results = quiet(*arrays)
-                except Exception as error:
-                    if not is_of_cache(error):
-                        raise
-                    self.load(self.key, kept=False)  # a full disk, a damaged file
-                    quiet = self.run
-                    results = quiet(*arrays)
-            self.run, self.space["run"], self.space["tick"] = quiet, quiet, int
-            return results
+            with compiling:
+                return self.begin(arrays)
 
         self.run, self.space["run"], self.space["tick"] = first, first, lambda: True
+
+    def compile_beside(self, arrays: Sequence[Array]) -> None:
+        """The same in a thread that nobody waits for, one function after the other: a fork waits for no more than one,
+        and the end of the program, which is heard between them (`Leaving`), too."""
+        if not self.contiguous:
+            return
+        space = self.free[0].__globals__
+        loops = {name: value for name, value in space.items() if hasattr(value, "py_func")}
+        space.update({name: _in_turn(function) for name, function in loops.items()})
+        try:
+            self.begin(arrays)
+        finally:
+            space.update(loops)
+
+    def begin(self, arrays: Sequence[Array]) -> tuple[Array, ...]:
+        """The first call; calls are quick from then on."""
+        with compiled_by_numba():
+            try:
+                results = self.quiet(*arrays)
+            except Exception as error:
+                if not is_of_cache(error):
+                    raise
+                self.load(self.key, kept=False)  # a full disk, a damaged file
+                self.quiet = self.run
+                results = self.quiet(*arrays)
+        self.run, self.space["run"], self.space["tick"] = self.quiet, self.quiet, int
+        return results
 
     def watch(self, faster: Callable[[Sequence[Array]], None]) -> None:
         """Call this once the code has run for as long as compiling it would take.  One call in a few is timed, for
@@ -200,6 +217,20 @@ class Specialisation:
         finally:
             free.extend(aside)
             free.insert(0, function)  # the results that came last stay as they are for longest
+
+
+class Leaving(Exception):  # noqa: N818  no error
+    """The program ends, and what was compiled beside it is wanted by nobody."""
+
+
+def _in_turn(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*arguments: Any) -> Any:
+        if not threading.main_thread().is_alive():
+            raise Leaving
+        with compiling:
+            return function(*arguments)
+
+    return call
 
 
 @contextmanager
