@@ -1,0 +1,99 @@
+"""What the site needs besides mkdocs.yml: pages from outside of docs/, links between them, and formulas.
+
+A page is written as it reads on a code host.  Links to files that are no part of the site become their text.  A formula
+between ``$$`` is read and set by Einstan, in MathML; one that it does not read stands as it is typed.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from mkdocs.structure.files import File
+
+from einstan.language import EinstanError, parse
+from einstan.language.mathml import row_of, wrapped
+
+ROOT = Path(__file__).resolve().parents[1]
+OUTSIDE = {
+    "index.md": "README.md",
+    "architecture.md": "ARCHITECTURE.md",
+    "benchmarks.md": "benchmarks/README.md",
+    "changelog.md": "CHANGELOG.md",
+    "contributing.md": "CONTRIBUTING.md",
+    "security.md": "SECURITY.md",
+}
+FENCED = re.compile(r"^```.*?^```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)#\s]*)(?P<anchor>#[^)\s]*)?\)")
+DISPLAY = re.compile(r"^\$\$(.*?)\$\$$", re.MULTILINE | re.DOTALL)
+
+
+def on_files(files: Any, config: Any) -> Any:
+    """The pages that stand outside of docs/ come in."""
+    for name, source in OUTSIDE.items():
+        files.append(File.generated(config, name, abs_src_path=str(ROOT / source)))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
+    source = Path(page.file.abs_src_path).resolve()
+    places = {Path(file.abs_src_path).resolve(): file.src_uri for file in files if file.abs_src_path}
+    folder = posixpath.dirname(page.file.src_uri)
+
+    def link(match: re.Match[str]) -> str:
+        target, found = match["target"], (source.parent / match["target"]).resolve()
+        if not target or "://" in target or not found.exists():
+            return match[0]
+        if found not in places:
+            return match["text"]
+        return f"{match['image']}[{match['text']}]({posixpath.relpath(places[found], folder)}{match['anchor'] or ''})"
+
+    return outside_of_code(LINK, link, outside_of_code(DISPLAY, formula, markdown))
+
+
+def outside_of_code(pattern: re.Pattern[str], change: Any, text: str) -> str:
+    """The text with what a pattern finds changed, but in code."""
+    kept: list[str] = []
+
+    def keep(match: re.Match[str]) -> str:
+        kept.append(match[0])
+        return f"\0{len(kept) - 1}\0"
+
+    changed = pattern.sub(change, FENCED.sub(keep, text))
+    return re.sub(r"\0(\d+)\0", lambda match: kept[int(match[1])], changed)
+
+
+def formula(match: re.Match[str]) -> str:
+    """One displayed formula, or the rows of several, as MathML where Einstan reads it."""
+    text = match[1].strip()
+    inner = re.fullmatch(r"\\begin\{aligned\}(.*)\\end\{aligned\}", text, re.DOTALL)
+    rows, left = [], ""
+    try:
+        for row in re.split(r"\\\\\s", inner[1] + " ") if inner else [text]:
+            formula, _, remark = row.strip().partition("&&")
+            begin, _, end = formula.replace("&", "").partition("=")
+            equation = parse(f"{begin.strip() or left} = {end}")
+            shown = row_of(equation).partition("<mo>=</mo>")
+            rows.append((shown[0] if begin.strip() else "", shown[2], remark.strip()[6:-1]))
+            left = begin.strip() or left
+    except EinstanError:
+        return f"```latex\n{text}\n```"
+    cells = "".join(
+        f'<mtr><mtd style="text-align: right">{one}</mtd><mtd style="text-align: left"><mo>=</mo>{other}</mtd>'
+        f'<mtd style="text-align: left; padding-left: 2em"><mtext>{escape(remark)}</mtext></mtd></mtr>'
+        for one, other, remark in rows
+    )
+    return f'<div class="formula" markdown="0">{wrapped(f"<mtable>{cells}</mtable>")}</div>'
+
+
+def on_post_build(config: Any) -> None:
+    """With EINSTAN_PAGE set, the page to try it stands in the folder ``try``; npm fetches what it runs on."""
+    if os.environ.get("EINSTAN_PAGE"):
+        from einstan.library.cli import main
+
+        if main(["page", "--write", str(Path(config.site_dir) / "try")]):
+            raise SystemExit("the page was not written")
