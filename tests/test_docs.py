@@ -2,7 +2,7 @@
 
 Of a page, its ``python`` runs in order, in one namespace and one empty folder, and prints what a ``text`` behind it
 says.  An ``ein``, ``latex`` or ``markdown`` with a title is a file of that name.  In a ``console``, what follows ``$``
-is a command, and what follows that is its output; a line ``...`` stands for any lines.
+is a command, and what follows that is its output, in which ``...`` stands for anything.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ import re
 import shlex
 import tempfile
 from collections.abc import Iterator
-from doctest import ELLIPSIS, OutputChecker
+from doctest import ELLIPSIS, NORMALIZE_WHITESPACE, OutputChecker
 from pathlib import Path
 
 import pytest
@@ -79,7 +79,7 @@ def run_examples(name: str) -> int:
                 for command, output in commands(content):
                     count += 1
                     said = run_command(command)
-                    assert OutputChecker().check_output(output, said, ELLIPSIS), f"{name}, $ {command}\n{said}"
+                    assert OutputChecker().check_output(output, said, ELLIPSIS | NORMALIZE_WHITESPACE), f"{name}, $ {command}\n{said}"
     return count
 
 
