@@ -8,11 +8,12 @@ from pathlib import Path
 
 import einstan as es
 from einstan import layers
+from einstan.library.api import aligned
 from einstan.library.initialise import NAMED
 from einstan.library.layer import Layer
 
 PAGE = Path(__file__).with_name("layers.md")
-MADE = {"average_pool_1d": (2,), "average_pool_2d": (2,), "max_pool_1d": (2,), "max_pool_2d": (2,)}  # what is to be said
+WINDOWS = {"average_pool_1d", "average_pool_2d", "max_pool_1d", "max_pool_2d"}  # a size has to be given
 HEAD = """\
 # Layers
 
@@ -40,23 +41,28 @@ def first_gradient(layer: Layer) -> list[str]:
 
 
 def part(name: str) -> str:
-    made = getattr(layers, name)
-    layer = made if isinstance(made, Layer) else made(*MADE.get(name, ()))
+    made, given = getattr(layers, name), (2,) if name in WINDOWS else ()
+    layer = made if isinstance(made, Layer) else made(*given)
     title, _, more = (sys.modules[f"einstan.layers.{name}"].__doc__ or "").strip().partition("\n\n")
     says = [" ".join(title.split()), *([" ".join(more.split())] if more else [])]
     if not isinstance(made, Layer):
-        given = ", ".join(map(str, MADE.get(name, ())))
         choices = ", ".join(
             f"{each.name}={each.default!r}" if each.default is not each.empty else each.name
             for each in inspect.signature(made).parameters.values()
         )
-        says.append(f"It is made by `{name}({choices})`; here is `{name}({given})`.")
-    lines = [f"## {name}", "", "\n\n".join(says), "", "```text", str(layer), "```", "", "Declared, and proved:", ""]
+        says.append(f"It is made by `{name}({choices})`; here is `{name}({', '.join(map(str, given))})`.")
+    lines = [f"## {name}", "", "\n\n".join(says), "", f"$$\n{typeset(layer)}\n$$", "", "```text", str(layer), "```", ""]
+    lines += ["Declared, and proved:", ""]
     lines += ["```text", *map(str, layer.declared.values()), "```", "", "Derived, the backward pass:", ""]
     lines += ["```text", *first_gradient(layer), "```", ""]
     begins = ", ".join(f"`{name}` `{rule}`" for name, rule in initialisers(layer))
     lines += [f"Parameters, and how they begin: {begins}.\n" if begins else "", f"From: {layer.source}.", ""]
     return "\n".join(lines)
+
+
+def typeset(layer: Layer) -> str:
+    equations = layer.program.equations
+    return aligned(equations, sums=True) if len(equations) > 1 else layer.equation.latex(sums=True)
 
 
 def initialisers(layer: Layer) -> list[tuple[str, str]]:

@@ -279,9 +279,9 @@ function; `b[j]` is constant along `n` |
 | `dZ[n,j]/dX[m,p]`, `dW[p,q]` | a partial-derivative tensor; the gradient of the program's scalar |
 | `Z_{{n,j}} = \\sum_K X_{{n,K}} W_{{K,j}}`, `\\frac{{a}}{{b}}` | the LaTeX spelling; it gives the same object |
 
-A name is letters and digits, Greek ones too, in the normal form in which Python reads identifiers (NFKC): the Kelvin sign
-is `K`. Letters that look the same and are not (a Greek `Κ` beside a Latin `K`) are refused in one text, and so are words
-of Python as names (`X[i] if 1 else 0`): a condition is a factor, `1[x > 0] y`.
+A name is letters and digits, Greek ones too, in the normal form in which Python reads identifiers (NFKC): the Kelvin
+sign is `K`. Letters that look the same and are not (a Greek `Κ` beside a Latin `K`) are refused in one text, and so are
+words of Python as names (`X[i] if 1 else 0`): a condition is a factor, `1[x > 0] y`.
 
 What cannot be read in one way only is refused, with the place and the repair. Below are the rules, each with texts that
 are read and texts that are refused; [functions.md](functions.md) has all functions and reductions.

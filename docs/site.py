@@ -28,6 +28,8 @@ OUTSIDE = {
     "security.md": "SECURITY.md",
 }
 FENCED = re.compile(r"^```.*?^```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
+ROW = re.compile(r"^\|.*$", re.MULTILINE)
+CODE = re.compile(r"`[^`\n]*`")  # in a row a bar in code is escaped for code hosts, and not for Python's Markdown
 LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)#\s]*)(?P<anchor>#[^)\s]*)?\)")
 DISPLAY = re.compile(r"^\$\$(.*?)\$\$$", re.MULTILINE | re.DOTALL)
 
@@ -40,6 +42,8 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
+    if page.file.src_uri == "index.md":
+        page.meta["hide"] = ["navigation"]  # of a section of one page
     source = Path(page.file.abs_src_path).resolve()
     places = {Path(file.abs_src_path).resolve(): file.src_uri for file in files if file.abs_src_path}
     folder = posixpath.dirname(page.file.src_uri)
@@ -52,7 +56,8 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
             return match["text"]
         return f"{match['image']}[{match['text']}]({posixpath.relpath(places[found], folder)}{match['anchor'] or ''})"
 
-    return outside_of_code(LINK, link, outside_of_code(DISPLAY, formula, markdown))
+    linked = outside_of_code(LINK, link, outside_of_code(DISPLAY, formula, markdown))
+    return ROW.sub(lambda row: CODE.sub(lambda code: code[0].replace(r"\|", "|"), row[0]), linked)
 
 
 def outside_of_code(pattern: re.Pattern[str], change: Any, text: str) -> str:
@@ -83,8 +88,7 @@ def formula(match: re.Match[str]) -> str:
     except EinstanError:
         return f"```latex\n{text}\n```"
     cells = "".join(
-        f'<mtr><mtd style="text-align: right">{one}</mtd><mtd style="text-align: left"><mo>=</mo>{other}</mtd>'
-        f'<mtd style="text-align: left; padding-left: 2em"><mtext>{escape(remark)}</mtext></mtd></mtr>'
+        f"<mtr><mtd>{one}</mtd><mtd><mo>=</mo>{other}</mtd><mtd><mtext>{escape(remark)}</mtext></mtd></mtr>"
         for one, other, remark in rows
     )
     return f'<div class="formula" markdown="0">{wrapped(f"<mtable>{cells}</mtable>")}</div>'

@@ -25,7 +25,9 @@ ROOT = Path(__file__).parents[1]
 OUTSIDE = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "benchmarks/README.md"]
 PAGES = [*OUTSIDE, *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md"))]
 TYPED = "docs/papers/typed/"  # texts of others
-BLOCK = re.compile(r'^```(\w+)(?: title="([^"\n]+)")?\n(.*?)^```$(?:\n\n^```text\n(.*?)^```$)?', re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(
+    r'^```(\w+)(?: title="([^"\n]+)")?\n(.*?)^```$(?:\n\n^```text\n(.*?)^```$)?', re.MULTILINE | re.DOTALL
+)
 RUNS = ("python", "console")
 ELSEWHERE = {  # what a page needs besides einstan, and the test that runs it with that
     "docs/start.md": "tests/oracles/test_page.py",
@@ -79,7 +81,8 @@ def run_examples(name: str) -> int:
                 for command, output in commands(content):
                     count += 1
                     said = run_command(command)
-                    assert OutputChecker().check_output(output, said, ELLIPSIS | NORMALIZE_WHITESPACE), f"{name}, $ {command}\n{said}"
+                    same = OutputChecker().check_output(output, said, ELLIPSIS | NORMALIZE_WHITESPACE)
+                    assert same, f"{name}, $ {command}\n{said}"
     return count
 
 
@@ -94,7 +97,7 @@ def test_examples_print_what_the_page_says(name: str) -> None:
 @pytest.mark.parametrize("name", ELSEWHERE)
 def test_what_is_run_elsewhere_is(name: str) -> None:
     assert name in EXAMPLES
-    assert f'"{name}"' in read(ELSEWHERE[name]) or f"'{name}'" in read(ELSEWHERE[name]) or name == "docs/functions.md"
+    assert Path(name).name in read(ELSEWHERE[name])
 
 
 FLOORS = [
@@ -105,9 +108,7 @@ FLOORS = [
 
 @pytest.mark.parametrize("floor", FLOORS)
 def test_the_architecture_names_every_module_and_no_other(floor: str) -> None:
-    section = re.search(
-        rf"^### [^\n]*\(`{floor}/`\)\n(.*?)(?=^##)", read("ARCHITECTURE.md"), re.MULTILINE | re.DOTALL
-    )
+    section = re.search(rf"^### [^\n]*\(`{floor}/`\)\n(.*?)(?=^##)", read("ARCHITECTURE.md"), re.MULTILINE | re.DOTALL)
     assert section, f"ARCHITECTURE.md has no section for {floor}"
     named = re.findall(r"^\| `([\w/]+)` \|", section.group(1), re.MULTILINE)
     modules = (path.relative_to(ROOT / floor) for path in (ROOT / floor).rglob("*.py"))
