@@ -27,6 +27,8 @@ OUTSIDE = {
     "contributing.md": "CONTRIBUTING.md",
     "security.md": "SECURITY.md",
 }
+PAGE = os.environ.get("EINSTAN_PAGE")  # the page to try it is put in too, for which npm fetches what it runs on
+BUTTON = '<a class="md-button md-button--primary" href="try/index.html">Try it here</a>'
 FENCED = re.compile(r"^```.*?^```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 ROW = re.compile(r"^\|.*$", re.MULTILINE)
 CODE = re.compile(r"`[^`\n]*`")  # in a row a bar in code is escaped for code hosts, and not for Python's Markdown
@@ -42,6 +44,8 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
+    if page.file.src_uri == "page.md" and PAGE:
+        markdown = markdown.replace("\n\n", f"\n\n{BUTTON}\n\n", 1)
     if page.file.src_uri == "index.md":
         page.meta["hide"] = ["navigation"]  # of a section of one page
     source = Path(page.file.abs_src_path).resolve()
@@ -95,8 +99,7 @@ def formula(match: re.Match[str]) -> str:
 
 
 def on_post_build(config: Any) -> None:
-    """With EINSTAN_PAGE set, the page to try it stands in the folder ``try``; npm fetches what it runs on."""
-    if os.environ.get("EINSTAN_PAGE"):
+    if PAGE:
         from einstan.library.cli import main
 
         if main(["page", "--write", str(Path(config.site_dir) / "try")]):
