@@ -50,6 +50,7 @@ def part(name: str) -> str:
             f"{each.name}={each.default!r}" if each.default is not each.empty else each.name
             for each in inspect.signature(made).parameters.values()
         )
+        says.append((inspect.getdoc(made) or "").partition("\n\nExamples:")[0])
         says.append(f"It is made by `{name}({choices})`; here is `{name}({', '.join(map(str, given))})`.")
     lines = [f"## {name}", "", "\n\n".join(says), "", f"$$\n{typeset(layer)}\n$$", "", "```text", str(layer), "```", ""]
     lines += ["Declared, and proved:", ""]
