@@ -40,24 +40,35 @@ def first_gradient(layer: Layer) -> list[str]:
     return str(es.Program((*layer.program.equations, scalar)).backward("gradient_of", wrt)).splitlines()[1:]
 
 
+def parted(docstring: str | None, example: str = "") -> tuple[str, str]:
+    """What a docstring says, and the example behind it."""
+    said, _, found = inspect.cleandoc(docstring or "").partition("\n\nExamples:\n")
+    return said, inspect.cleandoc(found) or example
+
+
 def part(name: str) -> str:
     made, given = getattr(layers, name), (2,) if name in WINDOWS else ()
     layer = made if isinstance(made, Layer) else made(*given)
-    title, _, more = (sys.modules[f"einstan.layers.{name}"].__doc__ or "").strip().partition("\n\n")
-    says = [" ".join(title.split()), *([" ".join(more.split())] if more else [])]
+    said, example = parted(sys.modules[f"einstan.layers.{name}"].__doc__)
+    says = [" ".join(paragraph.split()) for paragraph in said.split("\n\n")]
     if not isinstance(made, Layer):
         choices = ", ".join(
             f"{each.name}={each.default!r}" if each.default is not each.empty else each.name
             for each in inspect.signature(made).parameters.values()
         )
-        says.append((inspect.getdoc(made) or "").partition("\n\nExamples:")[0])
+        signature, example = parted(made.__doc__, example)
+        says.append(signature)
         says.append(f"It is made by `{name}({choices})`; here is `{name}({', '.join(map(str, given))})`.")
     lines = [f"## {name}", "", "\n\n".join(says), "", f"$$\n{typeset(layer)}\n$$", "", "```text", str(layer), "```", ""]
     lines += ["Declared, and proved:", ""]
     lines += ["```text", *map(str, layer.declared.values()), "```", "", "Derived, the backward pass:", ""]
     lines += ["```text", *first_gradient(layer), "```", ""]
+    if example:
+        lines += ["```pycon", example, "```", ""]
     begins = ", ".join(f"`{name}` `{rule}`" for name, rule in initialisers(layer))
-    lines += [f"Parameters, and how they begin: {begins}.\n" if begins else "", f"From: {layer.source}.", ""]
+    if begins:
+        lines += [f"Parameters, and how they begin: {begins}.", ""]
+    lines += [f"From: {layer.source}.", ""]
     return "\n".join(lines)
 
 
