@@ -24,8 +24,18 @@ declares, which are proved when it is first asked for, its backward pass from th
 derived, and the text that its formula is from. A layer of one's own is made in the same way:
 [a walk through it](tour.md#a-layer-of-ones-own).
 
-    from einstan.layers import dense, softmax
-    dense("H", X="images", W="W1", b="b1", j=64)     # one use of it, in a network: names of its tensors, an extent
+```python
+import einstan as es
+from einstan.layers import dense, relu
+
+# one use of each, in a network: what its tensors are called there, and an extent
+print(es.Network(dense("H", X="images", W="W1", b="b1", j=64), relu("A", Z="H")))
+```
+
+```text
+H[n,j] = images[n,K] W1[K,j] + b1[j]
+A[n,j] = relu(H[n,j])
+```
 
 """
 
