@@ -95,7 +95,7 @@ def formula(match: re.Match[str]) -> str:
         f"<mtr><mtd>{one}</mtd><mtd><mo>=</mo>{other}</mtd><mtd><mtext>{escape(remark)}</mtext></mtd></mtr>"
         for one, other, remark in rows
     )
-    return f'<div class="formula" markdown="0">{wrapped(f"<mtable>{cells}</mtable>")}</div>'
+    return f'<div class="formula" markdown="0" tabindex="0">{wrapped(f"<mtable>{cells}</mtable>")}</div>'
 
 
 def on_post_build(config: Any) -> None:
