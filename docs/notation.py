@@ -1,4 +1,5 @@
-"""Writes notation.md beside it, from the rules below and the tables that read them: ``python docs/notation.py``.
+"""Writes notation.md and functions.md beside it, from the rules below and the tables that read them:
+``python docs/notation.py``.
 
 What an example is read as, and what a refusal says to write, is asked of the library.
 """
@@ -15,6 +16,7 @@ from einstan.language.tables import functions_table, instead_table, reductions_t
 from einstan.language.term import Equation
 
 PAGE = Path(__file__).with_name("notation.md")
+FUNCTIONS = Path(__file__).with_name("functions.md")
 
 # A heading, what is to say, texts that are read, texts that are refused.
 RULES: list[tuple[str, str, list[str], list[str]]] = [
@@ -261,7 +263,36 @@ TEXT = """\
 
 *This page is written by `python docs/notation.py`; a test keeps it true.*
 
-{rules}
+## In short
+
+| written | means |
+| --- | --- |
+| `Z[n,j] = X[n,K] W[K,j] + b[j]` | a capital that stands in two factors of a product is summed over it, also inside a \
+function; `b[j]` is constant along `n` |
+| `sum[K](u)`, `mean max min prod logsumexp` | explicit reductions; `softmax[k](u)` |
+| `T = A[I,I]`, `D[i] = A[i,i]` | trace, diagonal |
+| `Y[i] = X[i+J] W[J]`, `X[2i+R]`, `W[p-i]` | index arithmetic; an extent that the equation determines is inferred |
+| `pad(X[i+J-1])` | zero outside, as everywhere else reading outside is an error |
+| `E[T[n],d]` | gather: the slot holds an integer tensor |
+| `δ[i,p]`, `1[i <= j]`, `1[Z[i,j] > 0]`, `1[K]` | Kronecker delta, Iverson brackets, ones |
+| `\\|n\\|`, `\\|X.0\\|` | the extent of an index, of an axis |
+| `dZ[n,j]/dX[m,p]`, `dW[p,q]` | a partial-derivative tensor; the gradient of the program's scalar |
+| `Z_{{n,j}} = \\sum_K X_{{n,K}} W_{{K,j}}`, `\\frac{{a}}{{b}}` | the LaTeX spelling; it gives the same object |
+
+A name is letters and digits, Greek ones too, in the normal form in which Python reads identifiers (NFKC): the Kelvin
+sign is `K`. Letters that look the same and are not (a Greek `Κ` beside a Latin `K`) are refused in one text, and so are
+words of Python as names (`X[i] if 1 else 0`): a condition is a factor, `1[x > 0] y`.
+
+What cannot be read in one way only is refused, with the place and the repair. Below are the rules, each with texts that
+are read and texts that are refused; [functions.md](functions.md) has all functions and reductions.
+
+{rules}"""
+
+LISTS = """\
+# Functions and reductions
+
+*This page is written by `python docs/notation.py`; a test keeps it true.*
+
 ## Elementwise functions
 
 Each is one row of a table: its partial derivatives in this notation, where it has a real value, and what its derivative
@@ -349,10 +380,13 @@ def rules() -> str:
 
 
 def page() -> str:
-    return TEXT.format(
-        rules=rules(), functions=functions_table(), reductions=reductions_table(), instead=instead_table()
-    )
+    return TEXT.format(rules=rules())
+
+
+def lists() -> str:
+    return LISTS.format(functions=functions_table(), reductions=reductions_table(), instead=instead_table())
 
 
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
+    FUNCTIONS.write_text(lists(), encoding="utf-8")

@@ -40,7 +40,9 @@ def functions_table() -> str:
 def reductions_table() -> str:
     """A line for everything that runs over an axis."""
     rows = REDUCTIONS.values()
-    return _table(("reduction", "is", "derivative"), ((_code(text), meaning, said) for text, meaning, said in rows))
+    return _table(
+        ("reduction", "is", "derivative"), ((_code(text), _plain(meaning), said) for text, meaning, said in rows)
+    )
 
 
 def instead_table() -> str:
@@ -48,7 +50,9 @@ def instead_table() -> str:
     names: dict[str, list[str]] = {}
     for name, answer in INSTEAD.items():
         names.setdefault(answer, []).append(name)
-    return _table(("called elsewhere", "written here"), ((_codes(own), answer) for answer, own in names.items()))
+    return _table(
+        ("called elsewhere", "written here"), ((_codes(own), _plain(answer)) for answer, own in names.items())
+    )
 
 
 def _call(row: Function) -> str:
@@ -66,6 +70,11 @@ def _partials(row: Function) -> str:
 
 def _code(text: str) -> str:
     return f"`{text}`" if text else ""
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown would take for a link, ``sum[K](x)``."""
+    return text.replace("](", "]\\(")
 
 
 def _codes(names: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""The page of functions is what the tables say."""
+"""The pages of the notation and of functions are what the tables say."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from einstan.language.tables import REDUCTIONS, functions_table
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_page_is_up_to_date() -> None:
+def test_the_pages_are_up_to_date() -> None:
     spec = importlib.util.spec_from_file_location("notation_page", ROOT / "docs" / "notation.py")
     assert spec is not None
     assert spec.loader is not None
     generate = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(generate)
-    assert (ROOT / "docs" / "notation.md").read_text(encoding="utf-8") == generate.page(), "run python docs/notation.py"
+    assert generate.PAGE.read_text(encoding="utf-8") == generate.page(), "run python docs/notation.py"
+    assert generate.FUNCTIONS.read_text(encoding="utf-8") == generate.lists(), "run python docs/notation.py"
 
 
 def test_every_function_and_every_reduction_has_a_line() -> None:

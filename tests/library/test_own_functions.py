@@ -263,7 +263,7 @@ def test_a_declared_function_is_for_good():
 
 
 def test_the_code_of_the_page_runs():
-    page = Path(__file__).resolve().parents[2] / "docs" / "notation.md"
+    page = Path(__file__).resolve().parents[2] / "docs" / "functions.md"
     (code,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     exec(code, {})
     assert set(own.visible()) == {"mish", "ash"}

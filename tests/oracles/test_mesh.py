@@ -51,7 +51,7 @@ def test_a_mesh_computes_what_one_device_does_and_exchanges_what_the_plan_says()
 
 
 def test_examples_print_what_the_page_says() -> None:
-    program = "from tests.test_docs import test_examples_print_what_the_document_says as run; run('docs/scale.md')"
+    program = "from tests.test_docs import run_examples; run_examples('docs/scale.md')"
     space = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"}
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, cwd=ROOT, env=space, capture_output=True, text=True, check=False)

@@ -1,8 +1,8 @@
-"""The page on PyTorch and JAX is true."""
+"""The pages that compute with PyTorch and JAX are true."""
 
 import pytest
 
-from tests.test_docs import test_examples_print_what_the_document_says as examples
+from tests.test_docs import run_examples
 
 pytest.importorskip("torch", exc_type=ImportError)
 pytest.importorskip("jax", exc_type=ImportError)
@@ -10,5 +10,6 @@ pytest.importorskip("optax", exc_type=ImportError)
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")  # of PyTorch about itself
-def test_examples_print_what_the_page_says() -> None:
-    examples("docs/frameworks.md")
+@pytest.mark.parametrize("name", ["docs/start.md", "docs/frameworks.md", "docs/tutorials/engineer.md"])
+def test_examples_print_what_the_page_says(name: str) -> None:
+    assert run_examples(name) > 0
