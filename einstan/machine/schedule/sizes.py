@@ -221,7 +221,10 @@ class Asked(Sizes):
                 self._same(own, f"{self.arguments[name]}.shape[{k}]", f"|{axis(name, k)}| is not {own}")
         for each in self.plan.nonzero:
             unless = [self.size(dim) for dim in dict.fromkeys(each.unless)]
-            condition = " and ".join([f"{bracketed(self.number(each.number, precision))} == 0", *unless])
+            divisor = self.number(each.number, precision)
+            if {*divisor.split(" * ")} <= {*unless}:
+                continue  # what is divided has no entries where it is 0
+            condition = " and ".join([f"{bracketed(divisor)} == 0", *unless])
             self.refuse(condition, f"{each.part} has no value in {each.equation}, because an extent is 0")
 
     def _same(self, own: str, other: str, problem: str) -> None:
