@@ -44,7 +44,7 @@ def number(value: Any) -> Num:
     return Num(Fraction(value))
 
 
-ONE, TWO, HALF = number(1), number(2), number("1/2")
+ZERO, ONE, TWO, HALF = number(0), number(1), number(2), number("1/2")
 
 
 class Expressions:

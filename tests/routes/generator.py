@@ -104,7 +104,7 @@ HABITS: list[Callable[[Maker], None]] = [
     Maker.difference, Maker.difference, Maker.apply, Maker.apply, Maker.residual, Maker.normalised, Maker.window,
     Maker.shifted, Maker.shifted, Maker.indicated, Maker.again, Maker.running, Maker.diagonal, Maker.sized,
     Maker.entries, Maker.guarded, Maker.joined, Maker.grouped, Maker.masked, Maker.roughness, Maker.lagged,
-    Maker.centred,
+    Maker.centred, Maker.missing,
 ]  # fmt: skip
 
 

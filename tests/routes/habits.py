@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from tests.routes.expressions import COMPUTED, FREE, KINKED, ONE, SMOOTH, Expressions, anchored
+from tests.routes.expressions import COMPUTED, FREE, KINKED, ONE, SMOOTH, ZERO, Expressions, anchored
 from tests.routes.tree import (
     Add,
     Delta,
@@ -288,6 +288,32 @@ class Habits(Expressions):
         bound = self.fresh(dim, list(free))
         total = self.define(free[:1], Red("sum", (bound,), self.whole(powers, [free[0], bound])))
         self.define(free, Quot(self.whole(powers, free), self.whole(total, free[:1])))
+
+    def missing(self) -> None:
+        """What a mask of data leaves of differences along an axis, or of a row, in units that have names."""
+        tensor = self.latest(1, 1)
+        (dim,) = dims = self.tensors()[tensor]
+        if not self.sizes[dim]:
+            return
+        self.features.add("shift")
+        free = self.indices(dims)
+        if self.chance(0.5):
+            value = self.whole(tensor, free)
+            apart = self.pick(Fun("log", (Add(((1, ONE), (1, Pow(value, Fraction(2))))),)), Pow(value, Fraction(2)))
+            tensor = self.define(free, apart)
+        value = self.whole(tensor, free)
+        beside = Ref(tensor, (Slot.of(free[0][0], constant=self.pick(1, -1)),), True)
+        hidden: Any = Add(((1, beside), (-1, value))) if self.chance(0.7) else Prod((beside, value))
+        guard = Test(self.whole(self.given(dims), free), ">", ZERO)
+        if self.chance(0.3):
+            bound = self.fresh(dim, list(free))
+            pair = self.whole(self.given((dim, dim)), [*free, bound])
+            found = self.define(free, Red("sum", (bound,), Prod((Test(pair, ">", ZERO), self.whole(tensor, [bound])))))
+        else:
+            found = self.define(free, Prod((guard, hidden)))
+        if self.chance(0.5):
+            unit = self.define(free, Quot(ONE, self.positive(1, list(free))))
+            self.define(free, Prod((self.whole(unit, free), self.whole(found, free))))
 
     def again(self) -> None:
         """A maximum that is compared with what it was taken from."""
