@@ -19,13 +19,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from einstan.calculus.delta import range_guard, ranges_implied, solutions
+from einstan.calculus.delta import is_range, range_guard, ranges_implied, solutions
 from einstan.calculus.factors import flattened
-from einstan.calculus.finite import POLES, indices_moved, indices_read, infinite_tensors, may_be_infinite
+from einstan.calculus.finite import POLES, indices_read, infinite_tensors, may_be_infinite
 from einstan.calculus.partial import Term, parsed_partial
 from einstan.calculus.parts import Parts
 from einstan.calculus.passes import reached
 from einstan.calculus.simplify import simplify, simplify_product, simplify_sum
+from einstan.language.dims import axis
 from einstan.language.functions import FUNCTIONS
 from einstan.language.index import Affine, Index, affine, slot
 from einstan.language.node import Node, holds, preorder, rewrite
@@ -115,14 +116,28 @@ def brackets_of(factors: Sequence[Expr], written: Collection[Expr]) -> list[Expr
         return []
     _, flat, summed = flattened(factors)
     found: list[Expr] = [f for f in flat if isinstance(f, Iverson) and shape(f) in written]
+    if moved := _moved(found):
+        implied = [guard for factor in flat if isinstance(factor, Delta) for guard in ranges_implied(factor)]
+        known = {guard.operands[1]: guard for guard in (*implied, *flat) if is_range(guard)}
+        found += [known.get(form, guard) for form, guard in moved.items()]
     for factor in flat:
         if isinstance(factor, Add):
             found += either([brackets_of((term,), written) for term in factor.terms])
-    if moved := indices_moved(found):
-        implied = (guard for factor in flat if isinstance(factor, Delta) for guard in ranges_implied(factor))
-        plain = (factor for factor in flat if isinstance(factor, Iverson) and not tensors(factor))
-        found += [guard for guard in (*plain, *implied) if moved & set(guard.free)]
     return [bracket for bracket in dict.fromkeys(found) if not set(bracket.free) & set(summed)]
+
+
+def _moved(brackets: Iterable[Expr]) -> dict[Affine, Expr]:
+    """The forms in which brackets read tensors elsewhere than at an index, and what says that they are inside, but for
+    those that say it themselves, ``1[pad(m[i-1]) + m[i] > 0]``."""
+    found: dict[Affine, Expr] = {}
+    for bracket in brackets:
+        inner = list(preorder(bracket))
+        padded = {node.operands[1] for node in inner if is_range(node)}
+        places = ((form, axis(n.tensor, k)) for n in inner if isinstance(n, Indexed) for k, form in enumerate(n.slots))
+        for form, place in places:
+            if form.free and form.index is None and form not in padded and not holds(form, Indexed):
+                found.setdefault(form, range_guard(form, Index(place, place)))
+    return found
 
 
 def hides_data(bracket: Expr, read: Name, reads: Mapping[Name, Sequence[Name]]) -> bool:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import gcd
+from typing import TypeGuard
 
 from einstan.language.index import Affine, Arithmetic, Index, affine, slot
 from einstan.language.node import Node, holds, preorder
@@ -227,6 +228,11 @@ def _implies(delta: Delta, guard: Expr) -> bool:
         if ranges and affine((form, 1), (atom, -1), (difference, k)) == Affine(()):
             return True
     return False
+
+
+def is_range(factor: Node) -> TypeGuard[Iverson]:
+    """Whether this is ``1[0 <= form < ...]``."""
+    return isinstance(factor, Iverson) and factor.relations == ("<=", "<") and factor.operands[0] == Affine(())
 
 
 def range_guard(form: Affine, index: Index) -> Iverson:

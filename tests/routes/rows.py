@@ -162,6 +162,13 @@ def masked_differences(x: Array, y: Array, m: Array) -> dict[str, Array]:
     return {"r": 1 / y, "d": d, "L": (d**2 / y).sum()}
 
 
+def masked_window(y: Array, c: Array) -> dict[str, Array]:
+    f = np.sin(y[1:])
+    H = f**2
+    V = np.where(c.real > 0, np.append(H[1:], 0) - H, 0)
+    return {"f": f, "H": H, "V": V, "L": (V**2).sum()}
+
+
 def windows(v: Array, Q: Array, c: Array) -> dict[str, Array]:
     f = np.array([sum(v[2 * j + k] * Q[k] for k in range(len(Q))) for j in range(len(c))])
     return {"f": f, "L": (f * c).sum()}
@@ -709,6 +716,15 @@ ROWS = [
         "r[i] = 1 / y[i]\nd[i] = 1[m[i] > 0] (pad(x[i+1]) - x[i])\nL = r[I] d[I]^2",
         {"x": [1.0, 2, 4], "y": [0.5, 2, 1], "m": [0.0, 1, 1]}, masked_differences, "x y",
         features=frozenset({"pad", "guard"})),
+    Row("an entry of sums of neighbours that a mask leaves",
+        "e[m] = H[m]\nf[m] = 1[x[m] <= 1] (pad(e[m-1]) + e[m])\nL = sinh(f[1])",
+        {"x": [1.125, -1.4375], "H": [-0.5625, 0.5]},
+        lambda x, H: {"e": H, "f": np.array([0, H.sum()]), "L": np.sinh(H.sum())}, "H",
+        features=frozenset({"pad", "guard", "entry"})),
+    Row("masked differences of a window",
+        "f[i] = sin(y[i+1])\nH[m] = f[m]^2\nV[m] = 1[c[m] > 0] (pad(H[m+1]) - H[m])\nL = sum[J](V[J]^2)",
+        {"y": [-1.6875, -0.9375, 0.5], "c": [0.125, -1]}, masked_window, "y",
+        features=frozenset({"pad", "guard", "window"}), unproved=True),
     Row("windows with a stride", "f[j] = sum[K](v[2j+K] Q[K])\nL = sum[J](f[J] c[J])",
         {"v": [0.0, 1, 2, 3], "Q": [0.5], "c": [1.0, 1.0]}, windows, "Q v c",
         features=frozenset({"window"})),
