@@ -16,6 +16,7 @@ from einstan.calculus.assume import assumed
 from einstan.calculus.carried import beside_sums, brackets_of, entries_of, kinks_of, written_brackets
 from einstan.calculus.collect import shortest
 from einstan.calculus.finite import POLES, indices_moved, infinite_tensors, may_be_infinite
+from einstan.calculus.hidden import behind_brackets
 from einstan.calculus.named_cores import NamedCores, is_worth_naming, renamed, stem
 from einstan.calculus.naming import ForwardNames, derived_equation
 from einstan.calculus.partial import Differentiator, Kinks, denominator_indices, refuse_compared, scalars
@@ -56,7 +57,7 @@ class Linearised:
         self.assumptions = program.resolved_assumptions() if assume else ()
         self.stated = extents_behind(self.forward.values())
         self.extents = {(each.index.dim, each.extent) for each in self.stated if isinstance(each, InPart)}
-        infinite = infinite_tensors(self.forward.values())
+        infinite = self.infinite = infinite_tensors(self.forward.values())
         self.poles = infinite_tensors(self.forward.values(), POLES)
         forward = self.forward.values()
         self.brackets = written_brackets(forward, kinks_of(forward)) if infinite else set()
@@ -175,6 +176,10 @@ class Linearised:
             if is_worth_naming(core):
                 own = tuple(i for i in dict.fromkeys(each.axes) if i in core.free)
                 access = self.cores.access(f"d{_plain(target)}d{_plain(source)}", own, core)
+                if may_be_infinite(core, self.infinite):
+                    self.infinite.add(access.tensor)
+                if may_be_infinite(core, self.poles, POLES):
+                    self.poles.add(access.tensor)
                 # What it is multiplied with may be infinite, so brackets stay outside of its name too.
                 outside = brackets_of((core,), self.brackets)
                 moved = indices_moved(outside)  # what keeps such a bracket inside comes along
@@ -190,8 +195,9 @@ class Linearised:
         numerator = self.forward[self.of].indices
         slots = denominator(self.forward.values(), self.wrt, numerator, indices)
         total = self.edges.get(self.of, {}).get(self.wrt, ZERO)
-        total = shortest(assumed(self.names(total), self.assumptions), self.names.parts.behind, self.names.parts.known)
-        total = self.names.orders(total)
+        parts = self.names.parts
+        total = shortest(assumed(self.names(total), self.assumptions), parts.behind, parts.known)
+        total = self.names.orders(behind_brackets(total, self.infinite, parts.values))
         total = renamed(total, (*self.outer[self.of], *self.inner[self.wrt]), (*numerator, *slots))
         name = name or extended(self.of, len(numerator), self.wrt, len(slots))
         return derived_equation(name, (*numerator, *slots), total, self.stated, ranges=self.ranges)

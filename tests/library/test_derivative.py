@@ -150,6 +150,8 @@ def test_brackets_stay_beside_what_they_guard():
     expected[1, :, 1, :] = 1
     np.testing.assert_equal(value.dense(), expected)
     np.testing.assert_equal(value @ np.ones((2, 2)), [[0, 0], [2, 2]])
+    program = es.Program("v[i,j] = 1 / (1 + ((x[i] - x[j])^2)^b)\nL = sum[I,J](1[I < J] v[I,J])")
+    assert np.isfinite(program.hessian("L", "x")(x=np.array([1.0, 2.0, 4.0]), b=0.75).dense()).all()
 
 
 @pytest.mark.parametrize("text", ["y[i] = |X.0| u[i]", "y[i] = 1[X[i] > 0] u[i]", "y[i] = u[i]\nz[i] = X[i]"])
