@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from einstan.calculus.assume import assumed
-from einstan.calculus.carried import beside_sums, brackets_of, entries_of, kinks_of, written_brackets
+from einstan.calculus.carried import Brackets, beside_sums, brackets_of, entries_of, kinks_of, written_brackets
 from einstan.calculus.collect import shortest
 from einstan.calculus.finite import POLES, indices_moved, infinite_tensors, may_be_infinite
 from einstan.calculus.hidden import behind_brackets
@@ -61,6 +61,10 @@ class Linearised:
         self.poles = infinite_tensors(self.forward.values(), POLES)
         forward = self.forward.values()
         self.brackets = written_brackets(forward, kinks_of(forward)) if infinite else set()
+        self.said: dict[Name, tuple[tuple[Index, ...], Brackets]] = {}
+        for equation in forward if self.brackets else ():
+            if found := self._brackets(equation.rhs):
+                self.said[equation.name] = equation.indices, found
         self.ranges = Ranges(self.forward.values())
         self.cores = NamedCores(program, self.stated, self.ranges, self.names.parts.known)
         self.live = self._live()
@@ -77,6 +81,10 @@ class Linearised:
                     self._edge(each, source, self._local(self.forward[each], source, kinks))
         if not higher:
             refuse_compared(program.defined, [program[of]], wrt)
+
+    def _brackets(self, value: Expr) -> Brackets:
+        """What a value is zero without."""
+        return tuple(dict.fromkeys(brackets_of((value,), self.brackets, self.said)))
 
     # ---- the graph ---------------------------------------------------------------------------------------------------
 
@@ -138,7 +146,7 @@ class Linearised:
         """The product of two edges, added to the edge that is there."""
         below = renamed(below, self.outer[vertex], self.inner[vertex])
         # What one of them is zero without guards the other one too.
-        brackets = brackets_of((above,), self.brackets) + brackets_of((below,), self.brackets)
+        brackets = self._brackets(above) + self._brackets(below)
         product = simplify_product((above, below, *brackets), self.inner[vertex])
         known = self.edges.get(target, {}).get(source, ZERO)
         self._edge(target, source, self._tidy(simplify_sum((known, product)), target, source))
@@ -181,7 +189,7 @@ class Linearised:
                 if may_be_infinite(core, self.poles, POLES):
                     self.poles.add(access.tensor)
                 # What it is multiplied with may be infinite, so brackets stay outside of its name too.
-                outside = brackets_of((core,), self.brackets)
+                outside = [*self._brackets(core)]
                 moved = indices_moved(outside)  # what keeps such a bracket inside comes along
                 outside += [entry for entry in entries_of(core) if self.poles or moved & set(entry.free)]
                 each = replace(each, core=simplify_product((*outside, access)))

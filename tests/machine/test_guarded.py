@@ -149,10 +149,14 @@ def test_a_bracket_hides_nothing_beside_its_sum(text, expected):
          {"t": [0.0, 1, -1], "a": 2.0, "b": 3.0, "y": [1.0, 2, nan], "z": [0.5, 1, 1]}, "z", [-2, -6, 0]),
         ("z[i] = 1[x[i] > 0] y[i] v[i] w[i] + 1[x[i] < 0] y[i] v[i] u[i]\nL = sum[I](z[I])",
          {"x": [0.0, 1, -2], "w": [1.0, 2, 3], "u": [4.0, 5, 6], "v": [inf, 1, 1], "y": [1.0, 1, 1]}, "y", [0, 2, 6]),
+        ("Z[l,k] = 1 / (W[l] - W[k])\nL = sum[I](Z[I,p[I]])", {"W": [1.0, 2, 4], "p": np.array([1, 2, 1])}, "W",
+         [-1, 1, 0]),
+        ("Z[i] = log(V[i])\nL = sum[N](1[m[N] > 0] Z[T[N]])",
+         {"V": [0.0, 2, 4], "T": np.array([1, 0, 2]), "m": [1.0, 0, 1]}, "V", [0, 0.5, 0.25]),
     ],
 )  # fmt: skip
-def test_brackets_of_several_terms_guard_their_derivative(text, data, by, expected):
-    """What all terms share stays in each of them, where it may have no value."""
+def test_what_is_not_read_or_hidden_has_no_derivative(text, data, by, expected):
+    """What all terms with brackets share stays in each of them, and labels say what is read."""
     program = Program(text)
     arrays = {name: np.asarray(array) for name, array in data.items()}
     np.testing.assert_equal(program.backward("L", [by]).compile()(arrays)[f"d{by}"], expected)
