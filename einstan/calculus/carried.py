@@ -52,6 +52,10 @@ from einstan.language.term import (
 Brackets = tuple[Expr, ...]  # a product of them is 1 wherever something may not be zero
 
 
+Said = Mapping[Name, tuple[tuple[Index, ...], Brackets]]  # what tensors are zero without, in their indices
+NOTHING: Said = {}
+
+
 def written_brackets(equations: Iterable[Equation], kinks: Collection[Expr]) -> set[Expr]:
     """The shapes of the brackets that stand in equations of a program, but for those that come of differentiating the
     functions in it (`kinks_of`): relu' is zero for other reasons than that something is hidden there."""
@@ -109,9 +113,9 @@ def either(each: Sequence[Sequence[Expr]]) -> Brackets:
     return (Iverson((some, ZERO), (">",)),)
 
 
-def brackets_of(factors: Sequence[Expr], written: Collection[Expr]) -> list[Expr]:
-    """The brackets of a product that the user wrote, those of the sums in it too, and what keeps inside what they read:
-    ``1[m[p-1] > 0] 1[0 <= p-1]``."""
+def brackets_of(factors: Sequence[Expr], written: Collection[Expr], said: Said = NOTHING) -> list[Expr]:
+    """The brackets of a product that the user wrote, of the sums in it, and what is ``said`` of its tensors; with what
+    keeps inside what they read, ``1[m[p-1] > 0] 1[0 <= p-1]``."""
     if not written:
         return []
     _, flat, summed = flattened(factors)
@@ -122,7 +126,9 @@ def brackets_of(factors: Sequence[Expr], written: Collection[Expr]) -> list[Expr
         found += [known.get(form, guard) for form, guard in moved.items()]
     for factor in flat:
         if isinstance(factor, Add):
-            found += either([brackets_of((term,), written) for term in factor.terms])
+            found += either([brackets_of((term,), written, said) for term in factor.terms])
+        elif isinstance(factor, Indexed):
+            found += _at(said, factor.tensor, factor.slots)
     return [bracket for bracket in dict.fromkeys(found) if not set(bracket.free) & set(summed)]
 
 
@@ -211,23 +217,26 @@ class Carried:
             self.entries[tensor] = indices, found
 
 
-def _at(of: Mapping[Name, tuple[tuple[Index, ...], Brackets]], tensor: Name, slots: Sequence[Affine]) -> Brackets:
+def _at(of: Said, tensor: Name, slots: Sequence[Affine]) -> Brackets:
     indices, brackets = of.get(tensor, ((), ()))
     names = dict(zip(indices, slots, strict=True)) if brackets else {}
     return tuple(substitute(bracket, names) for bracket in brackets)  # type: ignore[misc]
 
 
-def entries_of(expr: Expr) -> Brackets:
+def entries_of(expr: Expr, labels: bool = False) -> Brackets:
     """The deltas and brackets of indices in a product, those of the sums in it too, and of a stride ``δ[2I,p]`` that
-    there is such an I."""
+    there is such an I; with ``labels`` of ``δ[T[I],p]`` too."""
     if not holds(expr, Delta, Iverson):
         return ()
     _, flat, summed = flattened((expr,))
-    found: list[Expr] = [f for f in flat if isinstance(f, Delta | Iverson) and not tensors(f)]
+    brackets = [f for f in flat if isinstance(f, Delta | Iverson) and (labels or not tensors(f))]
+    found: list[Expr] = [f for f in brackets if isinstance(f, Delta) or not tensors(f)]
     for factor in flat:
         if isinstance(factor, Add):
-            found += [b for b in either([entries_of(term) for term in factor.terms]) if not set(b.free) & set(summed)]
-    inner = [factor for factor in found if set(factor.free) & set(summed)]
+            found += [
+                b for b in either([entries_of(term, labels) for term in factor.terms]) if not set(b.free) & set(summed)
+            ]
+    inner = [factor for factor in dict.fromkeys((*found, *brackets)) if set(factor.free) & set(summed)]
     if any(isinstance(factor, Delta) for factor in inner):
         over = [index for index in summed if any(index in factor.free for factor in inner)]
         found.append(Iverson((sum_over(over, mul(inner)), Const(0)), (">",)))

@@ -13,9 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from einstan.calculus.assume import assumed
-from einstan.calculus.carried import beside_sums, brackets_of, entries_of, kinks_of, written_brackets
+from einstan.calculus.carried import Brackets, beside_sums, brackets_of, entries_of, kinks_of, written_brackets
 from einstan.calculus.collect import shortest
 from einstan.calculus.finite import POLES, indices_moved, infinite_tensors, may_be_infinite
+from einstan.calculus.hidden import behind_brackets
 from einstan.calculus.named_cores import NamedCores, is_worth_naming, renamed, stem
 from einstan.calculus.naming import ForwardNames, derived_equation
 from einstan.calculus.partial import Differentiator, Kinks, denominator_indices, refuse_compared, scalars
@@ -56,10 +57,14 @@ class Linearised:
         self.assumptions = program.resolved_assumptions() if assume else ()
         self.stated = extents_behind(self.forward.values())
         self.extents = {(each.index.dim, each.extent) for each in self.stated if isinstance(each, InPart)}
-        infinite = infinite_tensors(self.forward.values())
+        infinite = self.infinite = infinite_tensors(self.forward.values())
         self.poles = infinite_tensors(self.forward.values(), POLES)
         forward = self.forward.values()
         self.brackets = written_brackets(forward, kinks_of(forward)) if infinite else set()
+        self.said: dict[Name, tuple[tuple[Index, ...], Brackets]] = {}
+        for equation in forward if self.brackets else ():
+            if found := self._brackets(equation.rhs):
+                self.said[equation.name] = equation.indices, found
         self.ranges = Ranges(self.forward.values())
         self.cores = NamedCores(program, self.stated, self.ranges, self.names.parts.known)
         self.live = self._live()
@@ -76,6 +81,10 @@ class Linearised:
                     self._edge(each, source, self._local(self.forward[each], source, kinks))
         if not higher:
             refuse_compared(program.defined, [program[of]], wrt)
+
+    def _brackets(self, value: Expr) -> Brackets:
+        """What a value is zero without."""
+        return tuple(dict.fromkeys(brackets_of((value,), self.brackets, self.said)))
 
     # ---- the graph ---------------------------------------------------------------------------------------------------
 
@@ -137,7 +146,7 @@ class Linearised:
         """The product of two edges, added to the edge that is there."""
         below = renamed(below, self.outer[vertex], self.inner[vertex])
         # What one of them is zero without guards the other one too.
-        brackets = brackets_of((above,), self.brackets) + brackets_of((below,), self.brackets)
+        brackets = self._brackets(above) + self._brackets(below)
         product = simplify_product((above, below, *brackets), self.inner[vertex])
         known = self.edges.get(target, {}).get(source, ZERO)
         self._edge(target, source, self._tidy(simplify_sum((known, product)), target, source))
@@ -175,8 +184,12 @@ class Linearised:
             if is_worth_naming(core):
                 own = tuple(i for i in dict.fromkeys(each.axes) if i in core.free)
                 access = self.cores.access(f"d{_plain(target)}d{_plain(source)}", own, core)
+                if may_be_infinite(core, self.infinite):
+                    self.infinite.add(access.tensor)
+                if may_be_infinite(core, self.poles, POLES):
+                    self.poles.add(access.tensor)
                 # What it is multiplied with may be infinite, so brackets stay outside of its name too.
-                outside = brackets_of((core,), self.brackets)
+                outside = [*self._brackets(core)]
                 moved = indices_moved(outside)  # what keeps such a bracket inside comes along
                 outside += [entry for entry in entries_of(core) if self.poles or moved & set(entry.free)]
                 each = replace(each, core=simplify_product((*outside, access)))
@@ -190,8 +203,9 @@ class Linearised:
         numerator = self.forward[self.of].indices
         slots = denominator(self.forward.values(), self.wrt, numerator, indices)
         total = self.edges.get(self.of, {}).get(self.wrt, ZERO)
-        total = shortest(assumed(self.names(total), self.assumptions), self.names.parts.behind, self.names.parts.known)
-        total = self.names.orders(total)
+        parts = self.names.parts
+        total = shortest(assumed(self.names(total), self.assumptions), parts.behind, parts.known)
+        total = self.names.orders(behind_brackets(total, self.infinite, parts.values))
         total = renamed(total, (*self.outer[self.of], *self.inner[self.wrt]), (*numerator, *slots))
         name = name or extended(self.of, len(numerator), self.wrt, len(slots))
         return derived_equation(name, (*numerator, *slots), total, self.stated, ranges=self.ranges)

@@ -23,6 +23,7 @@ from einstan.calculus.collect import collected, shortest, size, with_digits, wit
 from einstan.calculus.digits import DATA, STILL, Growth, Known, degree, grown, stays_exact
 from einstan.calculus.factors import arranged, flattened, in_order, parts_of, powers
 from einstan.calculus.finite import indices_moved, indices_read, may_be_infinite
+from einstan.calculus.hidden import behind_brackets
 from einstan.calculus.quotients import met
 from einstan.calculus.simplify import as_power, simplify, simplify_apply, simplify_product, simplify_sum
 from einstan.language.index import Index, slot
@@ -298,6 +299,10 @@ class Parts:
 
 def shortest_named(expr: Expr, parts: Parts) -> Expr:
     """The shortest form of a simplified expression, with forward values named where they are parts of it too."""
+    return behind_brackets(_shortest_named(expr, parts), parts.infinite, parts.values)
+
+
+def _shortest_named(expr: Expr, parts: Parts) -> Expr:
     plain = shortest(expr, parts.behind, parts.known)
     if not parts.occur_in(expr):
         other = opened(expr)

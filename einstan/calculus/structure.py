@@ -114,14 +114,15 @@ def outer_factors(core: Expr, infinite: AbstractSet[Name] = NONE) -> tuple[Expr,
 
 
 def _guarded(groups: list[list[Expr]], infinite: AbstractSet[Name]) -> list[list[Expr]]:
-    """Factors that may be infinite beside the brackets that guard them: apart, zero times infinity is no number."""
+    """Factors that may be infinite beside the brackets that guard them, apart zero times infinity is no number, and
+    brackets that may say which data there are in all that has their indices."""
     poles = [group for group in groups if any(may_have_no_value(part, POLES, infinite) for part in group)]
     brackets = [part for group in groups for part in group if isinstance(part, Iverson)]
-    if not (poles and brackets):
-        return groups
-    for group in poles:
-        group.extend(bracket for bracket in brackets if bracket not in group)
-    return [group for group in groups if not all(isinstance(part, Iverson) for part in group)]
+    for group in groups if brackets else ():
+        there = {index for part in group for index in part.free}
+        hiding = (bracket for bracket in brackets if tensors(bracket) and there.issuperset(bracket.free))
+        group.extend(bracket for bracket in (*(brackets if group in poles else ()), *hiding) if bracket not in group)
+    return [group for group in groups if not (poles and all(isinstance(part, Iverson) for part in group))]
 
 
 def _alike(left: Expr, right: Expr) -> bool:

@@ -24,7 +24,7 @@ from einstan.calculus.windows import opened, sized
 from einstan.language.effort import UNLIMITED, EffortError, effort
 from einstan.language.errors import DifferentiationError, EinstanError
 from einstan.language.statement import Claim
-from einstan.language.term import Equation, Expr, Name, tensors
+from einstan.language.term import Equation, Expr, Name, bound_indices, tensors
 from einstan.library.cotangents import among_cotangents, equal_by_lines
 from einstan.library.differences import MOST, difference, in_gradients, in_lines, ratio
 from einstan.library.judgements import Judgement, Outcome, worded
@@ -130,7 +130,13 @@ def _open_ranges(claim: Claim, part: Part, numbers: Comparison) -> str:
     """What to state where it hangs on a range that nothing tells whether both sides are equal."""
     stated: dict[Name | None, list[str]] = {}
     for own in numbers.untold:
-        stated.setdefault(own.of, []).append(f"|{own.index.name}| = {own.length}")
+        name, said = own.of, f"|{own.index.name}| = {own.length}"
+        if name is None and said in stated.get(None, ()):  # what is derived has the letter of a definition
+            name = next(
+                (e.name for e in part.program if own.index.name in {i.name for i in bound_indices(e.rhs)}), None
+            )
+        if said not in stated.setdefault(name, []):
+            stated[name].append(said)
     lines = []
     for name, extents in stated.items():
         line = claim if name is None else part.program[name]

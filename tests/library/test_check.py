@@ -329,8 +329,12 @@ dense.ein
         ("claim sum[I](x[mod(I+1,|x.0|)]) = sum[I](x[I])", "x[mod(I + 1, |x.0|)] = x[I] where |I| = |x.0|"),
         ("claim x[mod(I,|x.0|)] = x[0] + x[1]", "x[mod(I, |x.0|)] = x[0] + x[1] where |I| = 2"),
         ("r[i] = x[mod(i+1,|x.0|)]\nclaim r[I] = x[I]", "r[i] = x[mod(i + 1, |x.0|)] where |i| = |x.0|"),
+        ("n = sum[B,J](1[J <= B] h[J])\nclaim n = sum[B,J](1[J <= B] h[J])",
+         "n = sum[B,J](1[J <= B] h[J]) where |B| = |h.0| and n = sum[B,J](1[J <= B] h[J]) where |B| = |h.0|"),
+        ("L = sum[B](B^2 x)\nclaim dx = sum[B](B^2)",
+         "dx = sum[B](B^2) where |B| = 3 and L = sum[B](B^2 x) where |B| = 3"),
     ],
-)
+)  # fmt: skip
 def test_a_range_that_nothing_tells_is_to_be_stated(text, said):
     outcome = es.check(text).claims[0].outcome
     assert outcome.reason.startswith("nothing tells how far ")

@@ -150,6 +150,15 @@ def test_brackets_stay_beside_what_they_guard():
     expected[1, :, 1, :] = 1
     np.testing.assert_equal(value.dense(), expected)
     np.testing.assert_equal(value @ np.ones((2, 2)), [[0, 0], [2, 2]])
+    program = es.Program("v[i,j] = 1 / (1 + ((x[i] - x[j])^2)^b)\nL = sum[I,J](1[I < J] v[I,J])")
+    assert np.isfinite(program.hessian("L", "x")(x=np.array([1.0, 2.0, 4.0]), b=0.75).dense()).all()
+    Z = np.array([[0.1, 0.4], [np.nan, np.nan]])
+    for text in ("l[t] = logsumexp[V](Z[t,V])", "P[t,v] = softmax[v](Z[t,v])\nl[t] = sum[V](P[t,V]^2)"):
+        hessian = es.Program(f"{text}\nL = sum[T](1[m[T] > 0] l[T])").hessian("L", "Z")
+        found, alone = hessian(Z=Z, m=np.array([1.0, 0.0])).dense(), hessian(Z=Z[:1], m=np.ones(1)).dense()
+        np.testing.assert_allclose(found[:1, :, :1], alone, rtol=1e-12)
+        assert not found[1:].any()
+        assert not found[:, :, 1:].any()
 
 
 @pytest.mark.parametrize("text", ["y[i] = |X.0| u[i]", "y[i] = 1[X[i] > 0] u[i]", "y[i] = u[i]\nz[i] = X[i]"])

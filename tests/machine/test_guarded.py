@@ -140,6 +140,29 @@ def test_a_bracket_hides_nothing_beside_its_sum(text, expected):
             np.testing.assert_equal(program.compile(outputs=[last], **options)(**data)[last], expected)
 
 
+@pytest.mark.parametrize(
+    ("text", "data", "by", "expected"),
+    [
+        ("D[i] = 1 / x[i]\nL = sum[I](1[x[I] > 0] w[I] y[I] D[I] + 1[x[I] < 0] u[I] y[I] D[I])",
+         {"x": [0.0, 1, -2], "w": [1.0, 2, 3], "u": [4.0, 5, 6], "y": [1.0, 1, 1]}, "y", [0, 2, -3]),
+        ("L = sum[N](1[t[N] == 0] a (y[N] - z[N])^2 + 1[t[N] == 1] b (y[N] - z[N])^2)",
+         {"t": [0.0, 1, -1], "a": 2.0, "b": 3.0, "y": [1.0, 2, nan], "z": [0.5, 1, 1]}, "z", [-2, -6, 0]),
+        ("z[i] = 1[x[i] > 0] y[i] v[i] w[i] + 1[x[i] < 0] y[i] v[i] u[i]\nL = sum[I](z[I])",
+         {"x": [0.0, 1, -2], "w": [1.0, 2, 3], "u": [4.0, 5, 6], "v": [inf, 1, 1], "y": [1.0, 1, 1]}, "y", [0, 2, 6]),
+        ("Z[l,k] = 1 / (W[l] - W[k])\nL = sum[I](Z[I,p[I]])", {"W": [1.0, 2, 4], "p": np.array([1, 2, 1])}, "W",
+         [-1, 1, 0]),
+        ("Z[i] = log(V[i])\nL = sum[N](1[m[N] > 0] Z[T[N]])",
+         {"V": [0.0, 2, 4], "T": np.array([1, 0, 2]), "m": [1.0, 0, 1]}, "V", [0, 0.5, 0.25]),
+    ],
+)  # fmt: skip
+def test_what_is_not_read_or_hidden_has_no_derivative(text, data, by, expected):
+    """What all terms with brackets share stays in each of them, and labels say what is read."""
+    program = Program(text)
+    arrays = {name: np.asarray(array) for name, array in data.items()}
+    np.testing.assert_equal(program.backward("L", [by]).compile()(arrays)[f"d{by}"], expected)
+    np.testing.assert_equal(program.partial("L", by).compile()(arrays)[f"dL/d{by}"], expected)
+
+
 def test_what_is_not_hidden_is_refused_in_exact_numbers():
     with pytest.raises(DomainError, match="reciprocal"):
         evaluate(Program("y[i] = 1 / x[i]"), {"x": [0, 1]})

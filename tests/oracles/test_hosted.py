@@ -378,6 +378,14 @@ def test_labels_beside_a_number(backend, text, expected):
         program.compile(outputs=["y"], backend=backend)(arrays)
 
 
+@pytest.mark.parametrize("backend", list(TENSORS))
+def test_what_is_no_number_is_not_positive(backend):
+    """PyTorch's kernel for the slope of relu lets NaN through."""
+    made = es.Program("y[n] = 1[x[n] > 0] c[n]").compile(backend=backend)
+    arrays = {"x": np.array([np.nan, 1.0, -1.0, np.inf, -np.inf]), "c": np.array([1.0, 2.0, np.inf, 3.0, np.nan])}
+    equal(made({name: TENSORS[backend](array) for name, array in arrays.items()})["y"], np.array([0.0, 2, 0, 3, 0]))
+
+
 def test_labels_outside():
     entries = np.arange(12.0).reshape(6, 2)
     made, traced = GATHER.compile(backend="torch"), jax.jit(GATHER.compile(backend="jax"))

@@ -269,9 +269,9 @@ def gelu_backward(dy: Tensor, x: Tensor, form: str, plain: bool) -> Tensor:
 
 
 def relu_backward(dy: Tensor, x: Tensor, plain: bool) -> Tensor:
-    """dy where x is positive."""
+    """dy where x is positive, which NaN is not: PyTorch's kernel lets it through."""
     if not plain:
-        return torch.ops.aten.threshold_backward(dy, x, 0)
+        return torch.ops.aten.threshold_backward(dy, torch.nan_to_num(x), 0)
     return torch.where(x > 0, dy, torch.zeros_like(dy))
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice, product
 
 from einstan.calculus.program import Program, extents_told
-from einstan.language.dims import axis, is_axis, only_plain
+from einstan.language.dims import axis, is_axis
 from einstan.language.errors import EinstanError
 from einstan.language.index import Affine, Index, affine, lowered
 from einstan.language.node import preorder
@@ -23,6 +23,7 @@ from einstan.machine.points.sampling import Sampler
 from einstan.machine.sizes.inference import infer
 
 BEYOND = 2  # how much longer than all axes a range is tried
+SAME = (1, 2, 3)  # ranges that indices have together of which no tensor is read
 RANGES, LARGEST_LOOP = 200, 20_000  # that are tried, and steps of each
 POINTS = 3  # at which a range as long as an axis has to do
 
@@ -39,12 +40,17 @@ class Untold:
 
 def ranges_that_do(program: Program, sampler: Sampler, found: Found) -> tuple[Untold, ...]:
     """The ranges that nothing tells, if a difference that was found is none at some of them."""
-    owners = _untold(program)
+    owners, counted = _untold(program)
     dims = [dim for dim in owners if dim in found.sizes]
     if not dims:
         return ()
-    alike = (own for own in _others(owners, found, dims) if _agree(program, sampler, {**found.sizes, **own}, found))
-    lengths = next(alike, None)
+    if counted:  # what is equal at one range may be so by chance
+        same = [dict.fromkeys(dims, size) for size in SAME]
+        looks = [_agree(program, sampler, {**found.sizes, **own}, found) for own in same]
+        lengths = same[-1] if looks[-1] and False not in looks else None
+    else:
+        alike = (own for own in _others(owners, found, dims) if _agree(program, sampler, {**found.sizes, **own}, found))
+        lengths = next(alike, None)
     if lengths is None:
         return ()
     known = [form for form in _lengths(program, found) if not any(index.dim in dims for index in _sized(form))]
@@ -55,24 +61,29 @@ def ranges_that_do(program: Program, sampler: Sampler, found: Found) -> tuple[Un
     return tuple(Untold(*owners[dim], str(do[dim]) if dim in do else "...") for dim in dims)
 
 
-def _untold(program: Program) -> dict[str, tuple[Name | None, Index]]:
+def _untold(program: Program) -> tuple[dict[str, tuple[Name | None, Index]], bool]:
     """The dimensions of bound indices and of what is defined that nothing tells, not even what is read along them, each
-    with an equation and its index.  Of what no tensor is read by, as in ``sum[I](1) = |I|``, and of a free index of a
-    claim, every range is meant."""
-    if all(map(only_plain, program.equations)):
-        return {}
+    with an equation and its index.  Of what no tensor is read by, as in ``sum[I](1) = |I|``, every range is meant,
+    unless a definition has such an index too, ``L = sum[B](sum[J](1[J <= B] h[J])^2)``, or what is derived of it;
+    whether it has comes second."""
     given = dict.fromkeys(program.dims.find(axis(n, k)) for n, rank in program.inputs.items() for k in range(rank))
     open_dims = set(undetermined(program, given))
     free = {program.dim(program[LEFT], index) for index in program[LEFT].indices}
+    definitions = {e.name for e in program if e.name not in (LEFT, RIGHT, BOTH) and " " not in str(e.name)}
+    read = {e.name: {i for n in preorder(e.rhs) if isinstance(n, Indexed) for i in n.free} for e in program}
+    only = {e.name: {i.name: program.dim(e, i) for i in {*bound_indices(e.rhs)} - read[e.name]} for e in program}
+    left, right = only[LEFT], only[RIGHT]
+    derived = any(left[letter] != right[letter] and left[letter] in open_dims for letter in left.keys() & right.keys())
+    counted = derived or any(open_dims.intersection(only[name].values()) for name in definitions)
     found: dict[str, tuple[Name | None, Index]] = {}
-    for equation in program.equations if open_dims else ():
-        own = equation.name not in (LEFT, RIGHT, BOTH) and " " not in str(equation.name)
-        reads = {index for node in preorder(equation.rhs) if isinstance(node, Indexed) for index in node.free}
-        for index in reads.intersection((*(equation.indices if own else ()), *bound_indices(equation.rhs))):
+    for equation in program if open_dims else ():
+        own = equation.name in definitions
+        every = dict.fromkeys((*(equation.indices if own else ()), *bound_indices(equation.rhs)))
+        for index in every if counted else read[equation.name].intersection(every):
             dim = program.dim(equation, index)
             if dim in open_dims and (own or (dim not in free and (":" in dim or not is_axis(dim)))):
                 found.setdefault(dim, (equation.name if own else None, index))
-    return found
+    return found, counted
 
 
 def _lengths(program: Program, found: Found) -> list[Affine]:
