@@ -120,6 +120,7 @@ def brackets_of(factors: Sequence[Expr], written: Collection[Expr], said: Said =
         return []
     _, flat, summed = flattened(factors)
     found: list[Expr] = [f for f in flat if isinstance(f, Iverson) and shape(f) in written]
+    found += [b for factor in flat if isinstance(factor, Indexed) for b in _at(said, factor.tensor, factor.slots)]
     if moved := _moved(found):
         implied = [guard for factor in flat if isinstance(factor, Delta) for guard in ranges_implied(factor)]
         known = {guard.operands[1]: guard for guard in (*implied, *flat) if is_range(guard)}
@@ -127,8 +128,6 @@ def brackets_of(factors: Sequence[Expr], written: Collection[Expr], said: Said =
     for factor in flat:
         if isinstance(factor, Add):
             found += either([brackets_of((term,), written, said) for term in factor.terms])
-        elif isinstance(factor, Indexed):
-            found += _at(said, factor.tensor, factor.slots)
     return [bracket for bracket in dict.fromkeys(found) if not set(bracket.free) & set(summed)]
 
 
