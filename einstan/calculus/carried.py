@@ -79,11 +79,6 @@ def kinks_of(program: Iterable[Equation]) -> set[Expr]:
     return found
 
 
-def _is_tie(node: Iverson) -> bool:
-    """``1[u == max(u)]``: which entries share a maximum."""
-    return node.relations == ("==",) and all(isinstance(operand, Expr) for operand in node.operands)
-
-
 def shape(bracket: Expr) -> Expr:
     """A bracket whatever its indices are called, and wherever it has been moved to: ``1[m[p-1] > 0]`` is
     ``1[m[i] > 0]``."""
@@ -140,7 +135,8 @@ def _moved(brackets: Iterable[Expr]) -> dict[Affine, Expr]:
         padded = {node.operands[1] for node in inner if is_range(node)}
         places = ((form, axis(n.tensor, k)) for n in inner if isinstance(n, Indexed) for k, form in enumerate(n.slots))
         for form, place in places:
-            if form.free and form.index is None and form not in padded and not holds(form, Indexed):
+            here = form.free and set(form.free).issubset(bracket.free)
+            if here and form.index is None and form not in padded and not holds(form, Indexed):
                 found.setdefault(form, range_guard(form, Index(place, place)))
     return found
 
