@@ -27,20 +27,55 @@ SOON = 0.9  # of them are over when it is saved, which takes time itself
 
 @checked_methods()
 class Callback:
-    """The protocol; derive from it and override what is needed."""
+    """The protocol; derive from it and override what is needed.
+
+    Examples:
+        >>> class Told(es.Callback):
+        ...     def on_end(self, state, reason):
+        ...         print("ended after", state.epoch, reason or "all is done")
+        >>> net = es.Network("L = 1/|N| (x[N,K] - w[K])^2", parameters={"w": "zeros"})
+        >>> history = es.fit(net, "L", {"x": np.ones((4, 1))}, epochs=2, callbacks=[Told()])
+        ended after 2 all is done
+    """
 
     def on_start(self, state: State, epochs: int) -> None:
-        """Before the first epoch of this call of `fit`; ``epochs`` is the last epoch asked for."""
+        """Before the first epoch of this call of `fit`; ``epochs`` is the last epoch asked for.
+
+        Examples:
+            >>> class Told(es.Callback):
+            ...     def on_start(self, state, epochs):
+            ...         print("from", state.epoch, "to", epochs)
+            >>> net = es.Network("L = 1/|N| (x[N,K] - w[K])^2", parameters={"w": "zeros"})
+            >>> history = es.fit(net, "L", {"x": np.ones((4, 1))}, epochs=2, callbacks=[Told()])
+            from 0 to 2
+        """
 
     def on_epoch_end(self, state: State) -> bool | None:
-        """After every epoch; ``state.rows[-1]`` is its record."""
+        """After every epoch; ``state.rows[-1]`` is its record.
+
+        Examples:
+            >>> def early(state):  # a function is a callback that has this method alone
+            ...     return state.epoch == 2
+            >>> net = es.Network("L = 1/|N| (x[N,K] - w[K])^2", parameters={"w": "zeros"})
+            >>> es.fit(net, "L", {"x": np.ones((4, 1))}, epochs=9, callbacks=[early]).epochs
+            [1, 2]
+        """
 
     def on_pause(self, state: State) -> bool:
-        """Within an epoch, about every second: whether ``state``, from which the run can be carried on, is kept."""
+        """Within an epoch, about every second: whether ``state``, from which the run can be carried on, is kept.
+
+        Examples:
+            >>> es.Callback().on_pause(es.State({"w": np.ones(2)}))  # keeps nothing by itself
+            False
+        """
         return False
 
     def on_end(self, state: State, reason: str) -> None:
-        """After the last epoch, and after an interruption or an error; ``reason`` says why, empty if all is done."""
+        """After the last epoch, and after an interruption or an error; ``reason`` says why, empty if all is done.
+
+        Examples:
+            >>> es.Callback().on_end(es.State({"w": np.ones(2)}), "interrupted")  # does nothing by itself
+        """
 
 
 class _Function(Callback):
@@ -67,6 +102,13 @@ class Saver(Callback):
     ends nothing: it is told to ``report`` (a warning, if none is given), made elsewhere at once, with ``.rescue``
     behind the name (``run-2.npz.rescue`` and so on where another run has one), and tried again after the next
     epoch.  ``saved`` is the file that holds the run now, or None.
+
+    Examples:
+        >>> from einstan.library.callbacks import Saver
+        >>> net = es.Network("L = 1/|N| (x[N,K] - w[K])^2", parameters={"w": "zeros"})
+        >>> history = es.fit(net, "L", {"x": np.ones((4, 1))}, epochs=2, callbacks=[Saver("run.npz")])
+        >>> es.load("run.npz").epoch
+        2
     """
 
     def __init__(

@@ -47,6 +47,21 @@ class Derivative(Rebuilt):
     - call it with arrays, or ``compile()`` it once, for a `FactoredTensor`.
 
     ``order`` is ``"auto"``, or ``"forward"``, ``"reverse"`` or ``"cross-country"``.
+
+    Examples:
+        >>> H = es.Program("Z[n] = X[n,K] w[K]\\nL = 1/3 Z[N]^3").hessian("L", "w")
+        >>> print(H.program)
+        Z[n] = X[n,K] w[K]
+        dL/dw[k]dw[l] = 2 X[N,k] Z[N] X[N,l]
+        >>> print(H.equation, H.einsum.string, H.latex(), sep="\\n")
+        dL/dw[k]dw[l] = 2 X[N,k] Z[N] X[N,l]
+        Nk,N,Nl->kl
+        \\frac{\\partial^2 L}{\\partial w_{k} \\partial w_{l}} = 2 X_{N,k} Z_{N} X_{N,l}
+        >>> H.plan({"n": 100, "k": 10}).flops
+        23100
+        >>> H.dense(X=np.eye(2), w=np.ones(2))
+        array([[2., 0.],
+               [0., 2.]])
     """
 
     def __init__(
@@ -75,7 +90,13 @@ class Derivative(Rebuilt):
     # ---- the equations -----------------------------------------------------------------------------------------------
 
     def jacobian(self, order: str, sizes: Mapping[str, int] | None = None) -> Jacobian:
-        """The last step as the calculus gives it: earlier derivatives first, the innermost of a scalar in reverse."""
+        """The last step as the calculus gives it: earlier derivatives first, the innermost of a scalar in reverse.
+
+        Examples:
+            >>> J = es.Program("a[i] = x[i]^2\\ny[i] = sin(a[i])").jacobian("y", "x")
+            >>> print(J.jacobian("reverse").equation)
+            dy[i]/dx[p] = 2 δ[i,p] cos(a[i]) x[i]
+        """
         key = order, tuple(sorted((sizes or {}).items()))
         if key not in self._made:
             self._made[key] = self._derived(order, sizes)
@@ -169,7 +190,13 @@ class Derivative(Rebuilt):
 
     def compile(self, *, backend: str = "numpy", **options: Any) -> Any:
         """A function of arrays that gives a `FactoredTensor`; see `einstan.library.evaluated.CompiledDerivative`.  With
-        ``backend="torch"`` or ``"jax"`` it gives tensors of these, dense or factored: `einstan.library.hosted`."""
+        ``backend="torch"`` or ``"jax"`` it gives tensors of these, dense or factored: `einstan.library.hosted`.
+
+        Examples:
+            >>> f = es.Program("y[i] = x[i]^2").jacobian("y", "x").compile()
+            >>> f(x=[1.0, 2.0]).diagonal()
+            array([2., 4.])
+        """
         from einstan.library.evaluated import CompiledDerivative
 
         if backend != "numpy":
@@ -179,7 +206,16 @@ class Derivative(Rebuilt):
         return CompiledDerivative(self, **options)
 
     def source(self, *, target: str = "numpy", **options: Any) -> str:
-        """The code that computes the cores with NumPy, or the whole with ``"torch"`` or ``"jax"``."""
+        """The code that computes the cores with NumPy, or the whole with ``"torch"`` or ``"jax"``.
+
+        Examples:
+            >>> code = es.Program("y[i] = x[i]^2").jacobian("y", "x").source(target="torch")
+            >>> print(code[code.index("    # dy") :])
+                # dy[i]/dx[p] = 2 x[i] δ[i,p]
+                t1 = embed(x, (n_i, n_i), "aa->a")
+                dy_by_dx = t1 * 2
+                return dy_by_dx,
+        """
         source: str = self.compile(**{**options, "backend": options.get("backend", target)}).source()
         return source
 

@@ -34,7 +34,13 @@ LETTERS = string.ascii_lowercase + string.ascii_uppercase
 
 @dataclass(frozen=True)
 class Contraction:
-    """``factor × einsum(operands)``: ``subscripts`` has the indices of each operand, ``output`` those of the result."""
+    """``factor × einsum(operands)``: ``subscripts`` has the indices of each operand, ``output`` those of the result.
+
+    Examples:
+        >>> (contraction,) = es.parse("Z[n,j] = 2 X[n,K] W[K,j]").einsum.terms
+        >>> contraction.string, contraction.sublists, [str(index) for index in contraction.indices]
+        ('nK,Kj->nj', (([0, 1], [1, 2]), [0, 2]), ['n', 'K', 'j'])
+    """
 
     operands: tuple[Expr, ...]
     subscripts: tuple[tuple[Index, ...], ...]
@@ -70,7 +76,13 @@ class Contraction:
 
 @dataclass(frozen=True)
 class Einsum:
-    """The contractions that an equation adds up."""
+    """The contractions that an equation adds up.
+
+    Examples:
+        >>> einsum = es.parse("Z[n,j] = X[n,K] W[K,j] + b[j]").einsum
+        >>> einsum.string, [str(operand) for operand in einsum.operands]
+        ('nK,Kj->nj + j,n->nj', ['X[n,K]', 'W[K,j]', 'b[j]', '1[n]'])
+    """
 
     terms: tuple[Contraction, ...]
 

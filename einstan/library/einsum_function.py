@@ -60,6 +60,13 @@ def einsum(
     are NumPy's.  ``optimize`` is what `Program.plan` takes, a path of ``numpy.einsum_path``, or True and False, where
     False goes from the left to the right.  ``memory_limit``, ``use_blas`` and ``backend`` are those of opt_einsum: how
     many entries an intermediate result may have, and what changes no value here.
+
+    Examples:
+        >>> es.einsum("ij,jk->ik", np.eye(2), np.ones((2, 2)))
+        array([[1., 1.],
+               [1., 1.]])
+        >>> print(es.einsum("ij,jk->ik").equation)
+        T[i,k] = A[i,J] B[J,k]
     """
     if len(operands) < 2:
         if operands and isinstance(operands[0], str):
@@ -72,7 +79,18 @@ def einsum(
 
 
 class EinsumFunction:
-    """An einsum as a function of arrays."""
+    """An einsum as a function of arrays.
+
+    Examples:
+        >>> f = es.einsum("...j,jk")
+        >>> f.string, f.with_axes(3, 2).string
+        ('...j,jk->...k', 'abj,jk->abk')
+        >>> print(f.with_axes(2, 2).equation)
+        T[a,k] = A[a,J] B[J,k]
+        >>> f(np.eye(2), np.ones((2, 2)))
+        array([[1., 1.],
+               [1., 1.]])
+    """
 
     def __init__(self, subscripts: Subscripts) -> None:
         self.subscripts = subscripts
@@ -104,7 +122,13 @@ class EinsumFunction:
 
     @property
     def gradients(self) -> Gradients:
-        """The gradient of every operand: einsum strings, and a function of arrays."""
+        """The gradient of every operand: einsum strings, and a function of arrays.
+
+        Examples:
+            >>> gradients = es.einsum("ij,jk->ik").gradients
+            >>> gradients[0].string
+            'ik,jk->ij'
+        """
         return Gradients(self.subscripts)
 
     def with_axes(self, *ranks: int) -> EinsumFunction:
@@ -113,7 +137,13 @@ class EinsumFunction:
         return EinsumFunction(read(str(lettered(expanded(self.subscripts, counts)))))
 
     def source(self, *arrays: Any, optimize: Any = "auto") -> str:
-        """The NumPy code that is called for arrays like these."""
+        """The NumPy code that is called for arrays like these.
+
+        Examples:
+            >>> print(es.einsum("ij,jk->ik").source(np.eye(2), np.ones((2, 2))))
+            def einsum(a0, a1):
+                return np.dot(a0, a1)
+        """
         given = [array(x, k, letters(self.subscripts, k)) for k, x in enumerate(arrays)]
         opened = expanded(self.subscripts, [x.ndim for x in given])
         sizes_of(opened, [x.shape for x in given])
@@ -123,7 +153,15 @@ class EinsumFunction:
 
 @dataclass(frozen=True)
 class Gradient:
-    """The gradient of one operand: an einsum of the others and of the cotangent of the result."""
+    """The gradient of one operand: an einsum of the others and of the cotangent of the result.
+
+    Examples:
+        >>> gradient = es.einsum("ij,jk->ik").gradients[1]
+        >>> gradient.string
+        'ij,ik->jk'
+        >>> print(gradient.equation)
+        dB[j,k] = A[I,j] dT[I,k]
+    """
 
     name: str
     subscripts: Subscripts
@@ -131,6 +169,7 @@ class Gradient:
 
     @property
     def string(self) -> str:
+        """The einsum string, that of B in ``'ij,jk->ik'`` is ``'ij,ik->jk'``."""
         return str(self.subscripts)
 
     @property
@@ -147,7 +186,18 @@ class Gradient:
 
 
 class Gradients:
-    """The gradients of an einsum, one per operand: by number or by name, and called with arrays all at once."""
+    """The gradients of an einsum, one per operand: by number or by name, and called with arrays all at once.
+
+    Examples:
+        >>> gradients = es.einsum("ij,jk->ik").gradients
+        >>> print(gradients)
+        dA  'ik,jk->ij'  dT, B
+        dB  'ij,ik->jk'  A, dT
+        >>> gradients(np.eye(2), np.ones((2, 2)), cotangent=np.ones((2, 2)))
+        (array([[2., 2.],
+               [2., 2.]]), array([[1., 1.],
+               [1., 1.]]))
+    """
 
     def __init__(self, subscripts: Subscripts) -> None:
         self.subscripts = subscripts

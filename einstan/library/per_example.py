@@ -43,6 +43,15 @@ class PerExample:
     """The loss of every example, ``eachL[n]``, whose mean over the examples is the loss, and its derivatives.
 
     ``over`` is the index of the loss that counts the examples.
+
+    Examples:
+        >>> each = es.Program("Z[n] = X[n,K] w[K]\\nL = 1/|N| (Z[N] - y[N])^2").per_example("L")
+        >>> print(each.equation, each.gradient("w").equation, sep="\\n")
+        eachL[n] = (Z[n] - y[n])^2
+        deachL[n]/dw[k] = 2 (Z[n] - y[n]) X[n,k]
+        >>> print(each.norms("w"))
+        squarew[n] = 4 (Z[n] - y[n])^2 X[n,K]^2
+        norm[n] = sqrt(squarew[n])
     """
 
     def __init__(self, base: calculus.Program, loss: str, over: str) -> None:
@@ -60,7 +69,14 @@ class PerExample:
         return passing(Derivative, options, self.program, self.name, (wrt,), context=self.base)
 
     def gradients(self, wrt: str | Iterable[str]) -> Gradients:
-        """The gradients with respect to several tensors, computed together in reverse order."""
+        """The gradients with respect to several tensors, computed together in reverse order.
+
+        Examples:
+            >>> each = es.Program("Z[n] = X[n,K] w[K]\\nL = 1/|N| Z[N]^2").per_example("L")
+            >>> each.gradients("w").compile()(X=np.eye(2), w=np.ones(2))["w"].dense()
+            array([[2., 0.],
+                   [0., 2.]])
+        """
         return Gradients(self, (wrt,) if isinstance(wrt, str) else tuple(wrt))
 
     def norms(self, wrt: str | Iterable[str]) -> Any:
@@ -89,7 +105,18 @@ class PerExample:
 
 @blamed_methods()
 class Gradients:
-    """``{W: d eachL[n] / dW}``: the equations of all of them, sharing what they have in common."""
+    """``{W: d eachL[n] / dW}``: the equations of all of them, sharing what they have in common.
+
+    Examples:
+        >>> each = es.Program("Z[n] = X[n,K] w[K]\\nL = 1/|N| Z[N]^2").per_example("L")
+        >>> gradients = each.gradients(["w"])
+        >>> print(gradients.program)
+        Z[n] = X[n,K] w[K]
+        eachL[n] = Z[n]^2
+        deachL[n]/dw[k] = 2 Z[n] X[n,k]
+        >>> gradients.compile()(X=np.eye(2), w=np.ones(2))
+        {'w': <FactoredTensor [n,k] 2 x 2: nk->nk; 32 bytes, dense 32 bytes>}
+    """
 
     def __init__(self, each: PerExample, wrt: tuple[str, ...]) -> None:
         program = each.program

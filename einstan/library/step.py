@@ -34,6 +34,13 @@ class Step(Rebuilt):
 
     Raises `DataError` for an array that is missing, unknown, or of a wrong rank or dtype, `ExtentError` for one of a
     wrong size, and `DataError` where the data breaks an assumption of the network.
+
+    Examples:
+        >>> net = es.Network("Z[n] = X[n,K] w[K]", "L = 1/2 Z[N]^2", parameters={"w": "zeros"})
+        >>> step = net.value_and_grad("L").compile()
+        >>> loss, gradients = step({"w": np.ones(2)}, X=np.eye(2))
+        >>> float(loss), gradients, step.plan.flops, step.source().splitlines()[0]
+        (1.0, {'w': array([1., 1.])}, 21, 'import numpy as np')
     """
 
     def __init__(
@@ -122,7 +129,16 @@ class Step(Rebuilt):
 
     def sharding(self, name: str) -> Any:
         """Where a tensor or a part of the optimiser's state lies on the mesh that the step is compiled for: a
-        ``jax.sharding.NamedSharding``."""
+        ``jax.sharding.NamedSharding``.
+
+        Examples:
+            >>> import jax
+            >>> net = es.Network("Z[n] = X[n,K] w[K]", "L = Z[N]^2", parameters={"w": "zeros"})
+            >>> mesh = jax.make_mesh((1,), ("data",))
+            >>> step = net.value_and_grad("L").compile(backend="jax", mesh=mesh, shard={"n": "data"})
+            >>> tuple(step.sharding("X").spec)
+            ('data', None)
+        """
         if not isinstance(self.compiled, Spread):
             raise DataError(
                 "this step is compiled for no mesh of JAX", repair='compile(backend="jax", mesh=mesh, shard=...)'

@@ -34,7 +34,16 @@ PAUSE = 1.0  # seconds within an epoch, until callbacks are asked whether they k
 
 
 class TrainingError(EinstanError):
-    """Training that cannot go on.  ``history`` holds the last good parameters."""
+    """Training that cannot go on.  ``history`` holds the last good parameters.
+
+    Examples:
+        >>> net = es.Network("L = 1/|N| (X[N,K] w[K])^2", parameters={"w": "ones"})
+        >>> try:
+        ...     es.fit(net, "L", {"X": np.ones((4, 2))}, optimiser=es.SGD(1e200), epochs=3)
+        ... except es.TrainingError as error:
+        ...     print(error.problem, error.history.params)
+        the loss is inf in epoch 2, batch 1 {'w': array([-4.e+200, -4.e+200])}
+    """
 
     history: History
 
@@ -84,6 +93,13 @@ def fit(
 
     Returns a `History`.  Raises `DataError` for arrays that cannot be trained on, `TrainingError` when the loss is no
     longer finite (with the last good parameters), `Interrupted` on Ctrl-C (likewise).
+
+    Examples:
+        >>> net = es.Network("Z[n] = X[n,K] w[K]", "L = 1/|N| (Z[N] - y[N])^2", parameters={"w": "zeros"})
+        >>> data = {"X": np.eye(4), "y": np.ones(4)}
+        >>> history = es.fit(net, "L", data, epochs=40, optimiser=es.SGD(1.0))
+        >>> history["loss"][-1] < 1e-20, history.params["w"].round(3)
+        (True, array([1., 1., 1., 1.]))
     """
     if not hasattr(network, "value_and_grad"):
         raise ArgumentError(f"{shown(network)} is not a network", repair="Network(dense(...), ...)")

@@ -53,6 +53,12 @@ def newton(
     Where the Hessian is indefinite or singular, a step that leads down is taken and a note says so.  What has not
     converged says why; a point where the gradient vanishes and the Hessian has negative eigenvalues, a saddle or a
     maximum, has not.  Raises `DataError` where the value at the start is not finite.
+
+    Examples:
+        >>> poisson = es.parse("L = sum[N](exp(x[N]) - a[N] x[N])")
+        >>> found = es.optimize.newton(poisson, "L", {"x": np.zeros(2)}, {"a": np.array([1.0, 2.0])})
+        >>> found.converged, found.params["x"].round(6)
+        (True, array([0.      , 0.693147]))
     """
     damping = number("damping", damping, 0, HUGE)
     tol = number("tol", tol, 0, HUGE)

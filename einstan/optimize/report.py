@@ -31,6 +31,20 @@ class Result:
       indefinite or singular, with the iteration.
 
     Printed, it is a table.
+
+    Examples:
+        >>> found = es.optimize.newton(es.parse("L = exp(x) - x"), "L", {"x": 1.0})
+        >>> print(found)
+        iteration     loss     gradient         step  backtracks  damping
+                0  1.71828      1.71828
+                1  1.07679     0.444668     0.632121           0        0
+                2  1.00184    0.0619216     0.307799           0        0
+                3        1   0.00177077    0.0583109           0        0
+                4        1  1.56411e-06   0.00176764           0        0
+                5        1  1.22322e-12  1.56411e-06           0        0
+        converged: the gradient is 1.2e-12, at most 1.7e-09
+        >>> found.converged, found.iterations, found.loss, [row["iteration"] for row in found.rows]
+        (True, 5, 1.0, [0, 1, 2, 3, 4, 5])
     """
 
     params: Arrays
@@ -58,7 +72,13 @@ class Result:
     def plot(self, path: str | Path) -> Path: ...
     def plot(self, path: str | Path | None = None) -> Any:
         """Loss and gradient over the iterations (needs matplotlib, ``einstan[plot]``): in a file, of which it returns
-        the path, or without one as axes of matplotlib's."""
+        the path, or without one as axes of matplotlib's.
+
+        Examples:
+            >>> found = es.optimize.newton(es.parse("L = exp(x) - x"), "L", {"x": 1.0})
+            >>> found.plot("loss.svg").name
+            'loss.svg'
+        """
         from einstan.library.figures import curves, save_figure
 
         axes = curves(range(len(self.rows)), self._curves, "iteration")
